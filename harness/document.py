@@ -1,0 +1,171 @@
+"""YAML files that people write, read strictly: every mistake is named by file, line, column and field.
+
+PyYAML gives the positions, pydantic the checking; this module joins the two. It knows no format of its own: rooms
+bring their pydantic models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from harness.errors import InputError, Where
+
+Model = TypeVar("Model", bound=BaseModel)
+Loc = tuple[str | int, ...]
+
+
+class DocumentError(InputError):
+    """A YAML file cannot be read, or says something that is not allowed there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A parsed YAML file: plain data, and where each part of it stands.
+
+    `data` holds dicts, lists and scalars as YAML's safe loader makes them. `places` maps a path of keys and indexes,
+    such as `("steps", 2, "expect")`, to the line and column of its value; `key_places` to those of its key.
+    """
+
+    path: Path
+    data: Any
+    places: dict[Loc, tuple[int, int]] = field(default_factory=dict)
+    key_places: dict[Loc, tuple[int, int]] = field(default_factory=dict)
+
+    def where(self, loc: Sequence[str | int] = ()) -> Where:
+        """Return the place of `loc`, or of its nearest parent that the file holds."""
+        path = tuple(loc)
+        while path and path not in self.places:
+            path = path[:-1]
+        line, column = self.places.get(path, (1, 1))
+        return Where.of(self.path, line, column)
+
+    def where_key(self, loc: Sequence[str | int]) -> Where:
+        """Return the place of the key that `loc` ends with (an unknown field is shown at its name)."""
+        found = self.key_places.get(tuple(loc))
+        return Where.of(self.path, *found) if found else self.where(loc)
+
+
+class _PositionLoader(yaml.SafeLoader):
+    """The safe loader, refusing keys that stand twice (YAML forbids them; PyYAML lets the last one win)."""
+
+
+def _construct_mapping(loader: _PositionLoader, node: yaml.MappingNode) -> dict[Hashable, Any]:
+    loader.flatten_mapping(node)
+    mapping: dict[Hashable, Any] = {}
+    for key_node, value_node in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        if not isinstance(key, Hashable):
+            raise yaml.constructor.ConstructorError(None, None, "a key must be a plain word", key_node.start_mark)
+        if key in mapping:
+            raise yaml.constructor.ConstructorError(None, None, f"'{key}' stands twice", key_node.start_mark)
+        mapping[key] = loader.construct_object(value_node, deep=True)
+    return mapping
+
+
+_PositionLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _construct_mapping)
+
+
+def _places(node: yaml.Node, loc: Loc = ()) -> Iterator[tuple[bool, Loc, tuple[int, int]]]:
+    yield False, loc, (node.start_mark.line + 1, node.start_mark.column + 1)
+    if isinstance(node, yaml.MappingNode):
+        for key_node, value_node in node.value:
+            key: str | int = key_node.value
+            if key_node.tag == "tag:yaml.org,2002:int" and key_node.value.isdecimal():
+                key = int(key_node.value)
+            yield True, (*loc, key), (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
+            yield from _places(value_node, (*loc, key))
+    elif isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            yield from _places(item, (*loc, index))
+
+
+def load(path: Path, text: str | None = None) -> Document:
+    """Read a YAML file (or `text`, shown as coming from `path`).
+
+    Raises:
+        DocumentError: the file cannot be read, is not UTF-8, is not YAML, is empty, or repeats a key.
+    """
+    if text is None:
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise DocumentError("this is not a text file in UTF-8", where=Where.of(path)) from error
+        except OSError as error:
+            raise DocumentError(f"cannot be read: {error.strerror}", where=Where.of(path)) from error
+    try:
+        loader = _PositionLoader(text)
+        try:
+            node = loader.get_single_node()
+            data = loader.construct_document(node) if node is not None else None
+        finally:
+            loader.dispose()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = Where.of(path, mark.line + 1, mark.column + 1) if mark else Where.of(path)
+        raise DocumentError(f"not YAML: {error.problem or error.context}", where=where) from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise DocumentError(f"not YAML: {error}", where=Where.of(path)) from None
+    if node is None:
+        raise DocumentError("the file is empty", where=Where.of(path))
+    document = Document(path, data)
+    for is_key, loc, place in _places(node):
+        (document.key_places if is_key else document.places)[loc] = place
+    return document
+
+
+def read(document: Document, model: type[Model], *, root: Loc = ()) -> Model:
+    """Check the data (or the part of it at `root`) against a pydantic model.
+
+    Raises:
+        DocumentError: for the first thing that is wrong; it names the line, the column, the field and what is allowed.
+            Values are never quoted from fields that may hold a secret (those that a model types as its own class).
+    """
+    data = document.data
+    for step in root:
+        data = data[step]
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        loc = (*root, *(part for part in first["loc"]))
+        raise DocumentError(
+            _sentence(first["type"], first["msg"], loc, model), where=_where(document, loc, first["type"])
+        ) from None
+
+
+def _where(document: Document, loc: Loc, kind: str) -> Where:
+    return document.where_key(loc) if kind == "extra_forbidden" else document.where(loc)
+
+
+def _sentence(kind: str, message: str, loc: Loc, model: type[BaseModel]) -> str:
+    name = ".".join(str(part) for part in loc) or "the file"
+    if kind == "extra_forbidden":
+        allowed = ", ".join(_allowed(model, loc))
+        return f"unknown field '{loc[-1]}'" + (f"; allowed here: {allowed}" if allowed else "")
+    if kind == "missing":
+        return f"'{name}' is missing"
+    return f"'{name}': {message[:1].lower()}{message[1:].removeprefix('alue error, ')}"
+
+
+def _allowed(model: type[BaseModel], loc: Loc) -> list[str]:
+    """Return the field names allowed beside the unknown one, where they can be told from the model."""
+    current: type[BaseModel] | None = model
+    for part in loc[:-1]:
+        if isinstance(part, int) or current is None:
+            continue
+        info = current.model_fields.get(str(part))
+        current = next((found for found in _models_in(info.annotation) if found), None) if info else None
+    return sorted(info.alias or name for name, info in current.model_fields.items()) if current else []
+
+
+def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in getattr(annotation, "__args__", ()):
+        yield from _models_in(inner)

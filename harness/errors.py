@@ -1,0 +1,93 @@
+"""The exception tree and the exit codes.
+
+Every error that a person can meet derives from `KeyrollError`, says what happened, where, and what to do, and
+knows the exit code of a command that ends with it. Each room derives its own errors from the four branches:
+
+    KeyrollError
+     ├── InputError        a file or argument is wrong: names file, line, column, field and what is allowed there
+     ├── UnfitError        this machine or lab cannot do what was asked: names the remedy
+     ├── RunError          the product or its surroundings broke while working: a state that cannot be read or
+     │                     parsed, a daemon that died, a deadline that passed
+     └── ExpectationError  what was observed is not what was expected: the routers (or keys) are at fault
+
+The split is by meaning: only `ExpectationError` says something about the routers under test. An error is never
+turned into "down" or "ok".
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class ExitCode(enum.IntEnum):
+    """How every `keyroll` command ends."""
+
+    OK = 0
+    BAD = 1
+    """Something that was judged is bad: a scenario is red, a segment is bad, a lint rule is broken."""
+    UNFIT = 2
+    """Nothing can be said: the input is unfit, the machine cannot do it, or the run itself broke."""
+    INTERRUPTED = 130
+    """Ctrl-C, as shells have it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """A place in a file that a person wrote. Lines and columns count from 1."""
+
+    file: str
+    line: int | None = None
+    column: int | None = None
+
+    @classmethod
+    def of(cls, path: Path | str, line: int | None = None, column: int | None = None) -> Where:
+        """Build a place from a path and, where known, a line and a column."""
+        return cls(str(path), line, column)
+
+    def __str__(self) -> str:
+        parts = [self.file]
+        if self.line is not None:
+            parts.append(str(self.line))
+            if self.column is not None:
+                parts.append(str(self.column))
+        return ":".join(parts)
+
+
+class KeyrollError(Exception):
+    """Base of all errors that a person can meet; `str()` of it is the whole sentence to show."""
+
+    exit_code: ExitCode = ExitCode.UNFIT
+
+    def __init__(self, message: str, *, where: Where | None = None, remedy: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = where
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.message}" if self.where else self.message
+        return f"{text} ({self.remedy})" if self.remedy else text
+
+
+class InputError(KeyrollError):
+    """A file or an argument is wrong."""
+
+
+class UnfitError(KeyrollError):
+    """This machine or this lab cannot do what was asked; `remedy` says what would help."""
+
+
+class RunError(KeyrollError):
+    """The product or its surroundings broke while working."""
+
+
+class DeadlineError(RunError):
+    """A named wait did not end in time. Says what was awaited, since which event, and what was seen last."""
+
+
+class ExpectationError(KeyrollError):
+    """What was observed is not what was expected."""
+
+    exit_code = ExitCode.BAD

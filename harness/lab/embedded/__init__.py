@@ -1,0 +1,1 @@
+"""The embedded lab: two emulated routers in network namespaces of one machine, leaving no trace."""

@@ -1,0 +1,1 @@
+"""Scenario files, the runner, the checks and the timeline."""
