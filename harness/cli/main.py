@@ -1,0 +1,56 @@
+"""The command `keyroll`: one group, a sub-command a module."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from harness import __version__
+from harness.errors import ExitCode, KeyrollError
+
+COMMANDS: dict[str, str] = {}
+"""Sub-command to `module:function`; imported only when asked for, so that `keyroll --help` is instant."""
+
+
+class _LazyGroup(click.Group):
+    """A click group that imports a sub-command's module when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all sub-commands, sorted."""
+        return sorted({*super().list_commands(ctx), *COMMANDS})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return the sub-command of that name, or None."""
+        target = COMMANDS.get(cmd_name)
+        if target is None:
+            return super().get_command(ctx, cmd_name)
+        module, _, attribute = target.partition(":")
+        command = getattr(__import__(module, fromlist=[attribute]), attribute)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{target} is not a click command")
+        return command
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="keyroll")
+def keyroll() -> None:
+    """Prove that a TCP-AO key rollover between Junos routers is hitless before it is done in production."""
+
+
+def main() -> None:
+    """Run the command line; every `KeyrollError` ends as one sentence on stderr and its exit code."""
+    try:
+        code = keyroll.main(standalone_mode=False)
+    except KeyrollError as error:
+        click.echo(f"keyroll: {error}", err=True)
+        sys.exit(error.exit_code)
+    except click.exceptions.Abort:
+        click.echo("keyroll: interrupted", err=True)
+        sys.exit(ExitCode.INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(ExitCode.UNFIT)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    sys.exit(code if isinstance(code, int) else ExitCode.OK)
