@@ -1,0 +1,95 @@
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.keychain.generate import Ids, draw_secret, generate
+from harness.keychain.model import Algorithm, KeychainError
+
+T0 = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+def test_the_same_seed_gives_these_very_bytes_for_ever():
+    assert draw_secret(7, "new_auth_key key 0").reveal() == b"i1U3Zhi5b6KUNH1EVNWI"
+    chain = generate(7, name="new_auth_key", count=3, first=T0, ids=Ids.DRAWN)
+    assert chain.keys[0].secret == draw_secret(7, "new_auth_key key 0")
+    assert [(key.send_id, key.recv_id) for key in chain.keys] == [(130, 207), (94, 23), (99, 153)]
+
+
+def test_a_seed_is_the_same_as_number_and_as_text():
+    assert generate(7, name="c", first=T0) == generate("7", name="c", first=T0)
+
+
+def test_seed_label_and_name_each_change_the_secrets():
+    secrets = {draw_secret(seed, label).reveal() for seed in (1, 2, "a") for label in ("x", "y")}
+    assert len(secrets) == 6
+    assert generate(1, name="a", first=T0).keys[0].secret != generate(1, name="b", first=T0).keys[0].secret
+
+
+@given(st.one_of(st.integers(), st.text()), st.text(), st.integers(1, 126))
+def test_a_drawn_secret_has_its_length_and_only_letters_and_digits(seed, label, length):
+    text = draw_secret(seed, label, length).reveal_text()
+    assert len(text) == length
+    assert text.isascii()
+    assert text.isalnum()
+
+
+@pytest.mark.parametrize("length", [0, 127, -1])
+def test_a_secret_of_another_length_is_refused(length):
+    with pytest.raises(KeychainError, match="1 to 126"):
+        draw_secret(1, "x", length)
+
+
+@given(st.integers(), st.integers(1, 64), st.sampled_from(Ids), st.integers(1, 86400))
+def test_every_generated_key_is_usable_and_no_number_serves_two_keys(seed, count, ids, seconds):
+    interval = timedelta(seconds=seconds)
+    chain = generate(seed, name="c", count=count, first=T0, ids=ids, interval=interval)
+    assert [key.id for key in chain.keys] == list(range(count))
+    assert all(key.usable for key in chain.keys)
+    assert [key.start for key in chain.keys] == [T0 + n * interval for n in range(count)]
+    owners = [number for key in chain.keys for number in {key.send_id, key.recv_id}]
+    assert len(owners) == len(set(owners))
+
+
+def test_a_mix_of_algorithms_is_dealt_out_in_turn():
+    mix = (Algorithm.HMAC_SHA_1_96, Algorithm.AES_128_CMAC_96)
+    chain = generate(1, name="c", count=3, first=T0, algorithms=mix)
+    assert [key.algorithm for key in chain.keys] == [mix[0], mix[1], mix[0]]
+
+
+def test_the_peer_has_the_ids_reversed_and_all_else_the_same():
+    chain = generate(1, name="c", first=T0)
+    peer = chain.mirrored()
+    assert [(key.recv_id, key.send_id) for key in peer.keys] == [(key.send_id, key.recv_id) for key in chain.keys]
+    assert peer.mirrored() == chain
+    equal = generate(1, name="c", first=T0, ids=Ids.EQUAL)
+    assert equal.mirrored() == equal
+
+
+def test_intervals_are_counted_in_real_time_across_the_end_of_summer_time():
+    first = datetime(2026, 10, 25, 2, 45, tzinfo=ZoneInfo("Europe/Berlin"))
+    chain = generate(1, name="c", count=2, first=first)
+    assert chain.keys[1].start.astimezone(UTC) - chain.keys[0].start.astimezone(UTC) == timedelta(minutes=30)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"count": 0}, "1 to 64 keys"),
+        ({"count": 65}, "1 to 64 keys"),
+        ({"algorithms": ()}, "at least one algorithm"),
+        ({"interval": timedelta()}, "more than zero"),
+        ({"interval": timedelta(microseconds=1)}, "whole seconds"),
+        ({"first": T0.replace(microsecond=1)}, "whole seconds"),
+        ({"first": T0.replace(tzinfo=None)}, "needs a time zone"),
+        ({"interval": timedelta(days=4_000_000)}, "beyond the year 9999"),
+        ({"secret_length": 0}, "1 to 126"),
+        ({"tolerance": -1}, "tolerance"),
+        ({"name": "a b"}, "no spaces"),
+    ],
+)
+def test_a_value_out_of_range_is_named(change, message):
+    with pytest.raises(KeychainError, match=message):
+        generate(1, **{"name": "c", "first": T0, **change})
