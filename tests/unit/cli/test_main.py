@@ -1,0 +1,58 @@
+"""The command line: one sentence on stderr and an exit code, never a traceback."""
+
+import click
+import pytest
+
+from harness.cli import main as cli
+from harness.errors import ExpectationError, InputError, Where
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch):
+    """Add a sub-command `act` that raises what it is given, and run `keyroll act`."""
+
+    def run(error: BaseException | None) -> int:
+        @click.command("act")
+        def act() -> None:
+            if error is not None:
+                raise error
+
+        monkeypatch.setitem(cli.keyroll.commands, "act", act)
+        monkeypatch.setattr("sys.argv", ["keyroll", "act"])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        return int(caught.value.code or 0)
+
+    return run
+
+
+def test_success_ends_with_0(command) -> None:
+    assert command(None) == 0
+
+
+def test_an_unfit_input_ends_with_2_and_names_its_place(command, capsys) -> None:
+    assert command(InputError("wrong", where=Where("a.yaml", 3, 7), remedy="mend it")) == 2
+    assert capsys.readouterr().err == "keyroll: a.yaml:3:7: wrong (mend it)\n"
+
+
+def test_a_bad_verdict_ends_with_1(command) -> None:
+    assert command(ExpectationError("not hitless")) == 1
+
+
+def test_ctrl_c_ends_with_130(command, capsys) -> None:
+    assert command(KeyboardInterrupt()) == 130
+    assert capsys.readouterr().err.strip() == "keyroll: interrupted"
+
+
+def test_an_unknown_command_is_a_usage_error(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    monkeypatch.setattr("sys.argv", ["keyroll", "nonsense"])
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    assert caught.value.code == 2
+    assert "No such command 'nonsense'" in capsys.readouterr().err
+
+
+def test_every_listed_command_can_be_imported() -> None:
+    context = click.Context(cli.keyroll)
+    for name in cli.keyroll.list_commands(context):
+        assert cli.keyroll.get_command(context, name) is not None
