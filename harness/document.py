@@ -150,7 +150,8 @@ def _sentence(kind: str, message: str, loc: Loc, model: type[BaseModel]) -> str:
         return f"unknown field '{loc[-1]}'" + (f"; allowed here: {allowed}" if allowed else "")
     if kind == "missing":
         return f"'{name}' is missing"
-    return f"'{name}': {message[:1].lower()}{message[1:].removeprefix('alue error, ')}"
+    message = message.removeprefix("Value error, ")
+    return f"'{name}': {message[:1].lower()}{message[1:]}"
 
 
 def _allowed(model: type[BaseModel], loc: Loc) -> list[str]:

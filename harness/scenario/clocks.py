@@ -1,0 +1,75 @@
+"""What each router's clock said at an instant of the host, as far as it is known.
+
+A router's clock is the host's plus an offset that changes when its clock is set. Setting it takes a command's round
+trip, so for those milliseconds both readings are possible; both are given.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+NS = 1_000_000_000
+
+
+def moment_of(ns: int) -> datetime:
+    """Return the aware datetime (microseconds) of nanoseconds since 1970."""
+    return _EPOCH + timedelta(microseconds=ns // 1000)
+
+
+def ns_of(moment: datetime) -> int:
+    """Return nanoseconds since 1970 of an aware datetime."""
+    return (moment - _EPOCH) // timedelta(microseconds=1) * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """The clock was set somewhere between two host instants (ns); afterwards it is the host's plus `offset_ns`."""
+
+    begun: int
+    done: int
+    offset_ns: int
+
+
+class RouterClock:
+    """One router's clock. Thread-safe. `offset` None means that nothing is known of it yet."""
+
+    def __init__(self, offset: timedelta | None = timedelta()) -> None:
+        self._lock = threading.Lock()
+        self._first = None if offset is None else offset // timedelta(microseconds=1) * 1000
+        self._settings: list[_Setting] = []
+
+    def was_set(self, moment: datetime, *, begun: int, done: int) -> None:
+        """Note that the clock was set to `moment`, between the host instants `begun` and `done` (ns since 1970).
+
+        The router starts counting from `moment` when it carries the command out; the middle of the round trip stands
+        for that, and is off by half of the round trip at most.
+        """
+        with self._lock:
+            self._settings.append(_Setting(begun, done, ns_of(moment) - (begun + done) // 2))
+
+    def readings(self, host_ns: int) -> tuple[datetime, ...]:
+        """Return what the clock can have said then: one instant; two while it was being set; none when unknown."""
+        with self._lock:
+            settings = tuple(self._settings)
+        offset = self._first
+        for index, setting in enumerate(settings):
+            if host_ns < setting.begun:
+                break
+            if host_ns <= setting.done:
+                before = self._first if index == 0 else settings[index - 1].offset_ns
+                return tuple(moment_of(host_ns + one) for one in (before, setting.offset_ns) if one is not None)
+            offset = setting.offset_ns
+        return () if offset is None else (moment_of(host_ns + offset),)
+
+    def reading(self, host_ns: int) -> datetime | None:
+        """Return what the clock said then; while it was being set, what it was set to; None when unknown."""
+        readings = self.readings(host_ns)
+        return readings[-1] if readings else None
+
+    def now(self) -> datetime | None:
+        """Return what the clock says now."""
+        return self.reading(time.time_ns())

@@ -1,0 +1,21 @@
+"""What can go wrong with a scenario and with a run of it (see harness/errors.py for the tree)."""
+
+from __future__ import annotations
+
+from harness.errors import InputError, RunError, UnfitError
+
+
+class ScenarioError(InputError):
+    """A scenario file asks for something that cannot be."""
+
+
+class NoSuchMutationError(InputError):
+    """`--mutate` names a mutation that the file does not declare."""
+
+
+class RunUnfitError(UnfitError):
+    """The run can say nothing about the routers: packets were lost, samples had gaps, a capability is missing."""
+
+
+class RunBrokenError(RunError):
+    """A part of the run broke: a sampler's session ended, a router's answer made no sense."""

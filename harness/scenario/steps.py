@@ -1,0 +1,153 @@
+"""The steps of a scenario file: one mapping with one field, the step's kind."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from harness.scenario.durations import Duration, PositiveDuration
+from harness.scenario.fields import ROUTERS, ByRouter, KeyId, KeyNumber, OneOrMany, RouterName, SessionName, StrictModel
+
+BgpWord = Literal["Established", "Idle", "Connect", "Active", "OpenSent", "OpenConfirm", "down"]
+LdpWord = Literal["Operational", "Nonexistent", "Initialized", "OpenRec", "OpenSent", "down"]
+"""`down` is any state but the one in which the session works."""
+
+
+class Apply(StrictModel):
+    """Commit the base configuration, the sessions and the keychain on routers, in the order that is written."""
+
+    routers: OneOrMany[RouterName] = ROUTERS
+    pause: Duration | None = Field(default=None, description="wait this long between one router's commit and the next")
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        if not self.routers or len(set(self.routers)) != len(self.routers):
+            raise ValueError("`routers` names each router once")
+        return self
+
+
+class Advance(StrictModel):
+    """Move the routers' clocks forward: `to` an instant after t0, or `by` a length."""
+
+    to: Duration | None = None
+    by: PositiveDuration | None = None
+    routers: OneOrMany[RouterName] = ROUTERS
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.to is None) == (self.by is None):
+            raise ValueError("needs exactly one of `to` and `by`")
+        return self
+
+
+class Wait(StrictModel):
+    """Let real time pass."""
+
+    duration: PositiveDuration = Field(alias="for")
+
+
+class Conditions(StrictModel):
+    """What must hold. Each field holds for both routers, or is keyed by router; a field left out is not looked at."""
+
+    bgp: ByRouter[BgpWord] = Field(default_factory=dict)
+    ldp: ByRouter[LdpWord] = Field(default_factory=dict)
+    flaps: ByRouter[Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
+    """Flaps of the BGP session since the routers were configured, as `show bgp summary` counts them."""
+    active: ByRouter[KeyNumber | None] = Field(default_factory=dict)
+    """Key number under Active-ID of `show security keychain` (send and receive); null means None."""
+    next: ByRouter[KeyNumber | None] = Field(default_factory=dict)
+    """Key number under Next-ID; null means None."""
+    wire: ByRouter[KeyNumber] = Field(default_factory=dict)
+    """Key number that a router signs its data with: sent since the last step before, and acknowledged by the peer."""
+    keyid: ByRouter[KeyId] = Field(default_factory=dict)
+    """KeyID in the last segment that a router sent."""
+    rnextkeyid: ByRouter[KeyId] = Field(default_factory=dict)
+    """RNextKeyID in the last segment that a router sent."""
+
+    @property
+    def checks_named(self) -> frozenset[str]:
+        """The names of the checks that these conditions make."""
+        return frozenset(name for name in CHECK_NAMES if getattr(self, name))
+
+
+CHECK_NAMES = ("bgp", "ldp", "flaps", "active", "next", "wire", "keyid", "rnextkeyid")
+
+
+class Expect(Conditions):
+    """Wait until all of it holds, each condition no longer than its own named deadline after the last step before."""
+
+
+class ExpectWithin(Conditions):
+    """Like `expect`, with the deadline that the file names."""
+
+    within: PositiveDuration
+
+
+class Stays(Conditions):
+    """What must hold in every sample for a while."""
+
+    duration: PositiveDuration = Field(alias="for")
+
+
+def _mapping_or_nothing(value: object) -> object:
+    return {} if value is None else value
+
+
+class Step(StrictModel):
+    """One step: a mapping with exactly one of these fields."""
+
+    apply: Annotated[Apply, BeforeValidator(_mapping_or_nothing)] | None = None
+    advance: Advance | None = None
+    expect: Expect | None = None
+    expect_within: ExpectWithin | None = Field(default=None, alias="expect-within")
+    stays: Stays | None = None
+    wait: Wait | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        kinds = self._kinds()
+        if len(kinds) != 1:
+            allowed = ", ".join(info.alias or name for name, info in type(self).model_fields.items())
+            raise ValueError(f"a step has exactly one of: {allowed}")
+        if self.conditions is not None and not self.conditions.checks_named:
+            raise ValueError(f"`{self.kind}` expects nothing; name at least one of: {', '.join(CHECK_NAMES)}")
+        return self
+
+    def _kinds(self) -> list[str]:
+        return [info.alias or name for name, info in type(self).model_fields.items() if getattr(self, name) is not None]
+
+    @property
+    def kind(self) -> str:
+        """The step's kind as the file writes it: `expect-within`."""
+        return self._kinds()[0]
+
+    @property
+    def conditions(self) -> Conditions | None:
+        """What the step expects, if it is of a kind that expects."""
+        return self.expect or self.expect_within or self.stays
+
+    @property
+    def checks_named(self) -> frozenset[str]:
+        """The names of the checks that the step makes."""
+        return self.conditions.checks_named if self.conditions is not None else frozenset()
+
+    @property
+    def keys_named(self) -> frozenset[int]:
+        """The key numbers that the step speaks of."""
+        if self.conditions is None:
+            return frozenset()
+        fields = (self.conditions.active, self.conditions.next, self.conditions.wire)
+        return frozenset(number for field in fields for number in field.values() if number is not None)
+
+    @property
+    def sessions_named(self) -> frozenset[SessionName]:
+        """The sessions whose state the step expects."""
+        if self.conditions is None:
+            return frozenset()
+        named: set[SessionName] = set()
+        if self.conditions.bgp or self.conditions.flaps:
+            named.add("bgp")
+        if self.conditions.ldp:
+            named.add("ldp")
+        return frozenset(named)

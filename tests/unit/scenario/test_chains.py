@@ -1,0 +1,74 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from harness.scenario.chains import build_chains
+from harness.scenario.model import Mutation
+from harness.scenario.reading import read_cases
+
+T0 = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def scenario(write, two_keys):
+    return read_cases(write(two_keys))[0].scenario
+
+
+def broken(**fields):
+    return Mutation.model_validate({"turns-red": ["wire"], **fields})
+
+
+def test_r2_holds_r1s_chain_with_the_ids_reversed(scenario):
+    chains = build_chains(scenario, seed=7, t0=T0)
+    assert chains["R2"] == chains["R1"].mirrored()
+    assert chains["R1"].key(1).start == T0 + timedelta(minutes=30)
+    assert all(key.usable for chain in chains.values() for key in chain.keys)
+
+
+def test_the_same_seed_gives_the_same_chains_and_another_seed_other_secrets(scenario):
+    one, same, other = (build_chains(scenario, seed=seed, t0=T0) for seed in (7, 7, 8))
+    assert one == same
+    assert one["R1"].key(0).secret != other["R1"].key(0).secret
+    assert one["R1"].key(0).secret != one["R1"].key(1).secret
+
+
+def test_other_secret_changes_that_secret_alone(scenario):
+    good = build_chains(scenario, seed=7, t0=T0)
+    bad = build_chains(scenario, seed=7, t0=T0, mutation=broken(kind="other-secret", key=1))
+    assert bad["R1"] == good["R1"]
+    assert bad["R2"].key(0) == good["R2"].key(0)
+    assert bad["R2"].key(1).secret != good["R2"].key(1).secret
+    assert (bad["R2"].key(1).send_id, bad["R2"].key(1).recv_id) == (4, 3)
+
+
+def test_ids_not_reversed_gives_r2_the_ids_of_r1(scenario):
+    bad = build_chains(scenario, seed=7, t0=T0, mutation=broken(kind="ids-not-reversed"))
+    assert bad["R2"] == bad["R1"]
+
+
+def test_key_missing_leaves_the_others(scenario):
+    bad = build_chains(scenario, seed=7, t0=T0, mutation=broken(kind="key-missing", key=1, router="R1"))
+    assert [key.id for key in bad["R1"].keys] == [0]
+    assert [key.id for key in bad["R2"].keys] == [0, 1]
+
+
+def test_late_key_and_no_rollover_move_the_start(scenario):
+    late = build_chains(scenario, seed=7, t0=T0, mutation=broken(kind="late-key", key=1, by="2h"))
+    assert late["R2"].key(1).start == T0 + timedelta(minutes=150)
+    never = build_chains(scenario, seed=7, t0=T0, mutation=broken(kind="no-rollover"))
+    assert never["R2"].key(0).start == T0
+    assert never["R2"].key(1).start > T0 + timedelta(days=3000)
+
+
+def test_overrides_are_the_routers_own(write, two_keys):
+    text = (
+        two_keys.replace("{id: 0, start: 0m}", "{id: 0, start: 0m, R2: {secret: other, send: 9, start: 1m}}")
+        .replace("algorithm: aes-128-cmac-96}", "held-by: R1}")
+        .replace("active: 0, next: 1", "active: 0")
+    )
+    chains = build_chains(read_cases(write(text))[0].scenario, seed=7, t0=T0)
+    ours, theirs = chains["R1"].key(0), chains["R2"].key(0)
+    assert ours.secret != theirs.secret
+    assert (theirs.send_id, theirs.recv_id) == (9, 1)
+    assert theirs.start == T0 + timedelta(minutes=1)
+    assert chains["R2"].key(1) is None

@@ -1,0 +1,126 @@
+import contextlib
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from harness.errors import InputError
+from harness.scenario.reading import is_scenario, read_cases
+
+SHIPPED = Path(__file__).parents[3] / "tests" / "scenarios"
+
+
+@pytest.mark.parametrize("path", sorted(SHIPPED.rglob("*.yaml")), ids=lambda path: path.stem)
+def test_every_shipped_scenario_reads_and_declares_mutations(path):
+    cases = read_cases(path)
+    assert cases
+    assert all(case.scenario.mutations for case in cases)
+
+
+def test_the_ids_default_to_odd_and_even(write, two_keys):
+    (case,) = read_cases(write(two_keys))
+    assert [(key.send_id, key.recv_id) for key in case.scenario.keychain.keys] == [(1, 2), (3, 4)]
+
+
+def test_all_invariants_hold_when_throughout_is_left_out(write, two_keys):
+    (case,) = read_cases(write(two_keys))
+    assert case.scenario.throughout == ("no-flap", "no-route-loss", "every-segment-verified", "rollover-completes")
+
+
+def test_a_value_for_both_routers_and_a_value_for_each(write, two_keys):
+    (case,) = read_cases(write(two_keys.replace("next: 1}", "next: {R2: 1}}")))
+    expect = case.scenario.steps[1].expect
+    assert expect.active == {"R1": 0, "R2": 0}
+    assert expect.next == {"R2": 1}
+
+
+def test_null_expects_none_and_a_field_left_out_expects_nothing(write, two_keys):
+    (case,) = read_cases(write(two_keys))
+    assert case.scenario.steps[3].expect.next == {"R1": None, "R2": None}
+    assert case.scenario.steps[3].expect.bgp == {}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "words"),
+    [
+        ("bgp: Est", "bpg: Est", 12, "unknown field 'bpg'; allowed here: active, bgp"),
+        ("Established", "established", 12, "'Established', 'Idle'"),
+        ("{to: 30m}", "{to: 30}", 13, "should be a duration such as 90s"),
+        ("{to: 30m}", "{to: 30m, by: 3m}", 13, "exactly one of `to` and `by`"),
+        ("next: 1", "next: 5", 12, "key 5 is not in the keychain, which has [0, 1]"),
+        ("advance: {", "advnce: {", 13, "unknown field 'advnce'; allowed here: advance, apply"),
+        ("- apply: {", "- advance: {by: 4m}\n  - apply: {", 11, "the first step is `apply`"),
+        ("{to: 30m}", "{to: 30m}\n  - advance: {to: 29m}", 14, "goes back"),
+        ("R1: 1, R2: 1", "R1: 1, R3: 1", 14, "mapping by router"),
+        ("start: 30m", "start: 30m, send: 256", 9, "less than or equal to 255"),
+        ("start: 30m", "start: 30m, secret: Hidden", 9, "keychain.keys.1.secret"),
+        ("wire@4]", "wire@3]", 16, "no check is named 'wire@3'"),
+        ("id: 1, start", "id: 0, start", 8, "key 0 stands twice"),
+        ("keyroll: 1", "keyroll: 2", 1, "should be 1"),
+        ("  - apply: {routers: [R1, R2]}", "  - apply: {routers: [R1, R1]}", 11, "names each router once"),
+        ("active: 1,", "ldp: Operational, active: 1,", 14, "`sessions` is [bgp]"),
+        ("title: Two keys\n", "", 1, "'title' is missing"),
+        ("{active: 1, next: null, wire: {R1: 1, R2: 1}}", "{}", 14, "expects nothing"),
+    ],
+)
+def test_a_mistake_is_named_with_its_line_and_what_is_allowed(write, two_keys, old, new, line, words):
+    assert old in two_keys
+    path = write(two_keys.replace(old, new))
+    with pytest.raises(InputError) as caught:
+        read_cases(path)
+    assert words in str(caught.value)
+    assert str(caught.value).startswith(f"{path}:{line}:")
+
+
+def test_parameters_span_the_scenario_with_readable_names(write, two_keys):
+    text = two_keys.replace("algorithm: aes-128-cmac-96", "algorithm: '${algorithm}'") + (
+        "parametrize:\n  algorithm: {sha1: hmac-sha-1-96, cmac: aes-128-cmac-96}\n  late: [0s, 90s]\n"
+    )
+    cases = read_cases(write(text.replace("{to: 30m}", "{by: '${late}'}").replace("0s, 90s", "10s, 90s")))
+    assert [case.name for case in cases] == [
+        "two-keys[sha1-10s]",
+        "two-keys[sha1-90s]",
+        "two-keys[cmac-10s]",
+        "two-keys[cmac-90s]",
+    ]
+    assert [case.scenario.keychain.keys[1].algorithm for case in cases[1:3]] == ["hmac-sha-1-96", "aes-128-cmac-96"]
+    assert cases[3].scenario.steps[2].advance.by == timedelta(seconds=90)
+
+
+def test_a_placeholder_keeps_the_type_of_its_value_and_can_name_a_part(write, two_keys):
+    text = two_keys.replace("id: 1, start: 30m", "id: 1, start: 30m, send: '${ids.send}', recv: '${ids.recv}'")
+    (case,) = read_cases(write(text + "parametrize:\n  ids: {equal: {send: 7, recv: 7}}\n"))
+    assert (case.scenario.keychain.keys[1].send_id, case.scenario.keychain.keys[1].recv_id) == (7, 7)
+    assert case.name == "two-keys[equal]"
+
+
+def test_a_placeholder_that_stands_for_nothing_is_named(write, two_keys):
+    text = two_keys.replace("title: Two keys", "title: ${algoritm}") + "parametrize:\n  algorithm: [a]\n"
+    with pytest.raises(InputError, match=r"3:8: \$\{algoritm\} stands for nothing; `parametrize` has algorithm"):
+        read_cases(write(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("keyroll: 1\n", True),
+        ("# a comment\n\n---\nkeyroll: 1\n", True),
+        ("name: lab\nkeyroll: 1\n", False),
+        ("keyrolls: 1\n", False),
+        ("", False),
+        ("# keyroll: 1\n", False),
+    ],
+)
+def test_a_scenario_file_begins_with_keyroll(write, text, is_one):
+    assert is_scenario(write(text)) is is_one
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(cut=st.integers(0, 700), junk=st.text(max_size=12))
+def test_a_damaged_file_is_an_input_error_or_still_a_scenario(write, two_keys, cut, junk):
+    path = write("")
+    path.write_bytes((two_keys[:cut] + junk + two_keys[cut + 3 :]).encode("utf-8", "surrogatepass"))
+    with contextlib.suppress(InputError):
+        assert read_cases(path)
