@@ -1,0 +1,169 @@
+"""The capture at a router's wire port: AF_PACKET, both directions, a nanosecond pcap that grows.
+
+The socket is bound before any daemon starts; `run` is the whole life of the process that drains it. Every batch is
+written with one write(2), so that a reader sees whole records but for the last. Frames that the kernel had to drop
+for lack of room are counted (PACKET_STATISTICS) and published with the number written in a small shared file, 16
+octets: two unsigned 64-bit counters in native order, written and lost.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import struct
+from contextlib import suppress
+
+PCAP_MAGIC_NS = 0xA1B23C4D
+LINKTYPE_ETHERNET = 1
+SNAPLEN = 262144
+ETH_P_ALL = 0x0003
+STATS = struct.Struct("=QQ")
+"""Frames written, frames lost."""
+
+_SOL_PACKET = 263
+_PACKET_STATISTICS = 6
+_PACKET_AUXDATA = 8
+_SO_TIMESTAMPNS = 35
+_SO_RCVBUFFORCE = 33
+_RECEIVE_BUFFER = 64 << 20
+_ANCILLARY = 256
+_BATCH_OCTETS = 1 << 20
+_TP_STATUS_VLAN_VALID = 0x10
+_TP_STATUS_VLAN_TPID_VALID = 0x40
+_ETHERTYPE_VLAN = 0x8100
+_MAC_OCTETS = 12
+_AUXDATA = struct.Struct("=IIIHHHH")
+_TIMESPEC = struct.Struct("=qq")
+_RECORD = struct.Struct("=IIII")
+_STATISTICS = struct.Struct("=II")
+
+
+def open_socket(interface: str) -> socket.socket:
+    """Return a packet socket that sees every frame of `interface`, from now on; non-blocking.
+
+    Call it inside the interface's network namespace. Raises OSError.
+    """
+    # Protocol 0 keeps the socket deaf until it is bound: no frame of another interface ever gets in.
+    packet = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
+    try:
+        packet.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        packet.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
+        try:
+            packet.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER)
+        except PermissionError:  # in a user namespace the host's limit (net.core.rmem_max) holds
+            packet.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+        packet.settimeout(0)
+        packet.bind((interface, ETH_P_ALL))
+    except OSError:
+        packet.close()
+        raise
+    return packet
+
+
+def file_header() -> bytes:
+    """Return the head of a nanosecond pcap of Ethernet frames, in native byte order."""
+    return struct.pack("=IHHiIII", PCAP_MAGIC_NS, 2, 4, 0, 0, SNAPLEN, LINKTYPE_ETHERNET)
+
+
+def record(frame: bytes, seconds: int, nanoseconds: int) -> bytes:
+    """Return one pcap record."""
+    return _RECORD.pack(seconds, nanoseconds, len(frame), len(frame)) + frame
+
+
+def with_vlan_tag(frame: bytes, auxdata: bytes) -> bytes:
+    """Put back the VLAN tag that the kernel took out of the frame and reports beside it (struct tpacket_auxdata)."""
+    status, _, _, _, _, tci, tpid = _AUXDATA.unpack(auxdata[: _AUXDATA.size])
+    if not status & _TP_STATUS_VLAN_VALID:
+        return frame
+    ethertype = tpid if status & _TP_STATUS_VLAN_TPID_VALID else _ETHERTYPE_VLAN
+    return frame[:_MAC_OCTETS] + struct.pack("!HH", ethertype, tci) + frame[_MAC_OCTETS:]
+
+
+class Capture:
+    """Drains one packet socket into one file."""
+
+    def __init__(self, packet: socket.socket, out_fd: int, stats_fd: int) -> None:
+        self._packet = packet
+        self._out = out_fd
+        self._stats = stats_fd
+        self._written = 0
+        self._lost = 0
+
+    def drain(self) -> bool:
+        """Write what is there now, up to a batch; return whether there may be more."""
+        batch: list[bytes] = []
+        octets = 0
+        more = True
+        while octets < _BATCH_OCTETS:
+            try:
+                frame, ancillary, _, _ = self._packet.recvmsg(SNAPLEN, _ANCILLARY)
+            except BlockingIOError:
+                more = False
+                break
+            except InterruptedError:
+                continue
+            except OSError as error:
+                if error.errno not in _LINK_DOWN:
+                    raise
+                continue  # said once when the link goes down; frames come again when it is up
+            entry = self._record(frame, ancillary)
+            batch.append(entry)
+            octets += len(entry)
+        if batch:
+            _write_all(self._out, b"".join(batch))
+            self._written += len(batch)
+        self._publish()
+        return more
+
+    def _record(self, frame: bytes, ancillary: list[tuple[int, int, bytes]]) -> bytes:
+        seconds = nanoseconds = 0
+        for level, kind, data in ancillary:
+            if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS:
+                seconds, nanoseconds = _TIMESPEC.unpack(data[: _TIMESPEC.size])
+            elif level == _SOL_PACKET and kind == _PACKET_AUXDATA:
+                frame = with_vlan_tag(frame, data)
+        return record(frame, seconds, nanoseconds)
+
+    def _publish(self) -> None:
+        _, dropped = _STATISTICS.unpack(self._packet.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, _STATISTICS.size))
+        self._lost += dropped
+        os.pwrite(self._stats, STATS.pack(self._written, self._lost), 0)
+
+    def run(self, stop_fd: int) -> None:
+        """Drain until `stop_fd` becomes readable or its other end closes; then take what is left, and return."""
+        poll = select.poll()
+        poll.register(self._packet, select.POLLIN)
+        poll.register(stop_fd, select.POLLIN)
+        while True:
+            ready = {fd for fd, _ in poll.poll()}
+            self.drain()
+            if stop_fd in ready:
+                while self.drain():
+                    pass
+                return
+
+
+_LINK_DOWN = frozenset({100, 19})
+"""ENETDOWN and ENODEV."""
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def read_stats(fd: int) -> tuple[int, int]:
+    """Return (frames written, frames lost) as the capture last published them."""
+    data = os.pread(fd, STATS.size, 0)
+    if len(data) < STATS.size:
+        return 0, 0
+    written, lost = STATS.unpack(data)
+    return int(written), int(lost)
+
+
+def close_quietly(fd: int) -> None:
+    """Close a descriptor that may be closed already."""
+    with suppress(OSError):
+        os.close(fd)

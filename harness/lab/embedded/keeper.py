@@ -1,0 +1,271 @@
+"""The keeper: process 1 of a lab's pid namespace. It makes the namespaces, the links, the captures, and the routers.
+
+It takes orders from the owner over the channel:
+
+    {"op": "deploy", "evidence": FD, "routers": [...], "links": [...], ...}   with descriptors; once
+    {"op": "keep"}                                                            the lab outlives the owner
+    {"op": "stop"}                                                            captures are completed, then all ends
+
+and tells it `phase`, `ready`, `died`, `failed` (see `harness.lab.embedded.plan`). Once the lab is kept, `stop` also
+comes over the control socket in the lab's folder (docs/control.md). Whatever goes wrong here ends the lab: process 1
+has no other way to fail.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import NoReturn
+
+from harness import linux
+from harness.lab.embedded import capture, channel
+from harness.lab.embedded.plan import Plan, RouterPlan
+from harness.lab.embedded.runtime import KEEPER_SOCKET
+
+_STOP_SECONDS = 2.0
+"""How long captures may take to write what is left."""
+_PRIVATE_MOUNTS = ("/var/tmp",)  # noqa: S108 - covered by a tmpfs of the lab's own: FRR writes there
+_KEPT = b"k"
+
+
+def run(owner: socket.socket, monitor: socket.socket, run_directory: Path) -> NoReturn:
+    """Be the keeper until the lab's end. Called in the forked child; never returns."""
+    code = 1
+    try:
+        Keeper(owner, monitor, run_directory).live()
+        code = 0
+    except Exception:  # noqa: BLE001 - the last frame of process 1: say what happened, then everything ends
+        with contextlib.suppress(OSError):
+            channel.send(owner, {"event": "failed", "message": f"the keeper broke:\n{traceback.format_exc()}"})
+    finally:
+        os._exit(code)
+
+
+class Keeper:
+    """See the module."""
+
+    def __init__(self, owner: socket.socket, monitor: socket.socket, run_directory: Path) -> None:
+        self._owner = owner
+        self._monitor = monitor
+        self._run = run_directory
+        self._kept = False
+        self._stop_captures, self._captures_stop = os.pipe2(os.O_CLOEXEC)
+        self._captures: dict[int, str] = {}
+        self._routers: dict[int, str] = {}
+        self._namespaces: dict[str, int] = {}
+        self._control: socket.socket | None = None
+        self._selector = selectors.DefaultSelector()
+        self._ending = False
+
+    def live(self) -> None:
+        """Serve until told to stop or until the owner of a lab that is not kept is gone."""
+        wake_read, wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+        signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+        self._selector.register(self._owner, selectors.EVENT_READ, self._on_owner)
+        self._selector.register(self._monitor, selectors.EVENT_READ, self._on_monitor)
+        self._selector.register(wake_read, selectors.EVENT_READ, lambda: self._on_child(wake_read))
+        while not self._ending:
+            for key, _ in self._selector.select():
+                key.data()
+        self._finish_captures()
+
+    def _tell(self, message: channel.Message, descriptors: tuple[int, ...] = ()) -> None:
+        with contextlib.suppress(OSError):  # the owner may be gone; its channel's end says so by itself
+            channel.send(self._owner, message, descriptors)
+
+    def _on_owner(self) -> None:
+        received = channel.receive(self._owner)
+        if received is None:
+            self._selector.unregister(self._owner)
+            self._ending = not self._kept
+            return
+        message, descriptors = received
+        match message.get("op"):
+            case "deploy":
+                self._deploy(Plan.from_message(message, descriptors))
+            case "keep":
+                self._kept = True
+                self._monitor.send(_KEPT)
+                self._tell({"event": "kept"})
+            case "stop":
+                self._ending = True
+            case other:
+                self._tell({"event": "failed", "message": f"the keeper does not know '{other}'"})
+
+    def _on_monitor(self) -> None:
+        self._ending = True  # nothing is ever sent here: the monitor is gone
+
+    def _on_child(self, wake: int) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(wake, 4096)
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            code = os.waitstatus_to_exitcode(status)
+            if pid in self._captures:
+                self._tell({"event": "died", "what": f"{self._captures.pop(pid)}'s capture", "code": code})
+            elif pid in self._routers:
+                name = self._routers.pop(pid)
+                self._tell({"event": "died", "what": f"router {name}", "code": code, "log": f"{name}-router.log"})
+
+    def _deploy(self, plan: Plan) -> None:
+        started = time.monotonic()
+        try:
+            self._isolate()
+            for router in plan.routers:
+                self._namespaces[router.name] = linux.new_network_namespace()
+            self._wire_up(plan)
+            self._tell({"event": "phase", "name": "namespaces and links", "seconds": time.monotonic() - started})
+            started = time.monotonic()
+            for router in plan.routers:
+                for interface in router.interfaces:
+                    self._start_capture(router, interface)
+            self._tell({"event": "phase", "name": "captures", "seconds": time.monotonic() - started})
+            for router in plan.routers:
+                self._start_router(router, plan)
+            self._open_control()
+        except OSError as error:
+            self._tell({"event": "failed", "message": str(error), "errno": error.errno})
+        except subprocess.CalledProcessError as error:
+            words = error.stderr.decode(errors="replace").strip()
+            self._tell({"event": "failed", "message": f"`ip` refused to make the links: {words}"})
+        else:
+            self._tell({"event": "deployed"})
+        finally:
+            plan.close()
+
+    def _isolate(self) -> None:
+        """Give the lab its own mounts and its own (empty) network namespace; the host sees nothing of either."""
+        linux.unshare(linux.CLONE_NEWNS | linux.CLONE_NEWNET)
+        linux.mount("none", "/", None, linux.MS_REC | linux.MS_PRIVATE)
+        for path in _PRIVATE_MOUNTS:
+            linux.mount("keyroll", path, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, "mode=1777")
+        os.chdir(_PRIVATE_MOUNTS[0])  # core files, if any, go with the lab
+
+    def _wire_up(self, plan: Plan) -> None:
+        """Make the veth pairs, both ends born inside the routers' outer namespaces, and bring them up."""
+        for name in self._namespaces:
+            with linux.inside(self._namespaces[name]):
+                # The outer namespace carries frames; its own IPv6 must not speak on the link.
+                for scope in ("all", "default"):
+                    Path(f"/proc/sys/net/ipv6/conf/{scope}/disable_ipv6").write_text("1", encoding="ascii")
+        for link in plan.links:
+            (a, a_interface), (b, b_interface) = link
+            a_fd, b_fd = self._namespaces[a], self._namespaces[b]
+            self._ip(
+                f"link add name {a_interface} netns /proc/self/fd/{a_fd} type veth"
+                f" peer name {b_interface} netns /proc/self/fd/{b_fd}\n",
+                (a_fd, b_fd),
+            )
+        for router in plan.routers:
+            lines = "".join(f"link set {interface} up\n" for interface in router.interfaces)
+            with linux.inside(self._namespaces[router.name]):
+                self._ip("link set lo up\n" + lines, ())
+
+    @staticmethod
+    def _ip(lines: str, descriptors: tuple[int, ...]) -> None:
+        subprocess.run(
+            ["ip", "-batch", "-"], input=lines.encode(), check=True, capture_output=True, pass_fds=descriptors
+        )
+
+    def _start_capture(self, router: RouterPlan, interface: str) -> None:
+        """Bind the capture's socket here, so that it hears everything from now on; fork the process that drains it."""
+        with linux.inside(self._namespaces[router.name]):
+            packet = capture.open_socket(interface)
+        out, stats = router.captures[interface]
+        os.write(out, capture.file_header())
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                signal.set_wakeup_fd(-1)
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                _keep_only({0, 1, 2, packet.fileno(), out, stats, self._stop_captures})
+                capture.Capture(packet, out, stats).run(self._stop_captures)
+                code = 0
+            finally:
+                os._exit(code)
+        packet.close()
+        self._captures[pid] = router.name
+
+    def _start_router(self, router: RouterPlan, plan: Plan) -> None:
+        command = [
+            *(sys.executable, "-P", "-m", "harness.emulator"),
+            *("--boot-fd", str(router.boot), "--listen-fd", str(router.listen), "--logs-fd", str(plan.evidence)),
+        ]
+        with linux.inside(self._namespaces[router.name]):
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=router.log,
+                stderr=router.log,
+                pass_fds=(router.boot, router.listen, plan.evidence),
+            )
+        self._routers[process.pid] = router.name
+        process.returncode = 0  # reaped by pid above: keep Popen from waiting for it by itself
+
+    def _open_control(self) -> None:
+        control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        control.bind(str(self._run / KEEPER_SOCKET))
+        control.listen()
+        control.settimeout(0)
+        self._control = control
+        self._selector.register(control, selectors.EVENT_READ, self._on_control)
+
+    def _on_control(self) -> None:
+        """Answer one request: `ping`, `namespace` (answers with the descriptor of a router's outer one) or `stop`."""
+        assert self._control is not None  # noqa: S101 - registered together with it
+        with contextlib.suppress(OSError):
+            connection, _ = self._control.accept()
+            with connection:
+                connection.settimeout(_STOP_SECONDS)
+                received = channel.receive(connection)
+                if received is None:
+                    return
+                self._answer(connection, received[0])
+
+    def _answer(self, connection: socket.socket, message: channel.Message) -> None:
+        match message.get("op"):
+            case "ping":
+                channel.send(connection, {"ok": True, "routers": sorted(self._routers.values())})
+            case "namespace" if message.get("router") in self._namespaces:
+                channel.send(connection, {"ok": True}, (self._namespaces[message["router"]],))
+            case "stop":
+                self._ending = True
+                channel.send(connection, {"ok": True})
+            case other:
+                channel.send(connection, {"ok": False, "error": f"unknown request '{other}'"})
+
+    def _finish_captures(self) -> None:
+        """Let the captures write what is left; then process 1 ends, and with it everything."""
+        os.close(self._captures_stop)
+        deadline = time.monotonic() + _STOP_SECONDS
+        waiting = [os.pidfd_open(pid) for pid in self._captures]
+        with selectors.DefaultSelector() as ends:
+            for fd in waiting:
+                ends.register(fd, selectors.EVENT_READ)
+            while ends.get_map():
+                for key, _ in ends.select(max(0.0, deadline - time.monotonic())):
+                    ends.unregister(key.fd)
+                if time.monotonic() >= deadline:
+                    break
+
+
+def _keep_only(wanted: set[int]) -> None:
+    """Close all other descriptors, so that no socket outlives its owner in a forked capture."""
+    for entry in list(Path("/proc/self/fd").iterdir()):
+        if int(entry.name) not in wanted:
+            capture.close_quietly(int(entry.name))

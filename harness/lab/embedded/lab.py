@@ -1,0 +1,401 @@
+"""The embedded lab: emulated routers in network namespaces of this machine (see the package for the parts)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import harness
+from harness.lab.embedded import capture, channel, runtime
+from harness.lab.embedded.plan import Plan, RouterPlan
+from harness.lab.embedded.probe import require_fit
+from harness.lab.embedded.routerlink import RouterLink
+from harness.lab.protocol import Capability, LabError, Phase, Router
+from harness.lab.topology import Node, Topology
+
+USER = "admin"
+PLATFORM = "emulated"
+KEEPER_SECONDS = 10.0
+"""From the monitor's start (and from the order to deploy) to the keeper's answer."""
+ROUTERS_SECONDS = 30.0
+"""From the routers' start to the last one's `ready`."""
+STOP_SECONDS = 10.0
+"""From the order to stop to the end of the last process."""
+_LOG_TAIL_LINES = 12
+_LOG_TAIL_OCTETS = 8192
+
+
+@dataclass(slots=True)
+class _Files:
+    """The capture files of one router, by interface, and their counters."""
+
+    paths: dict[str, Path]
+    stats: dict[str, int]
+
+
+class EmbeddedLab:
+    """A lab of emulated routers; implements `harness.lab.protocol.Lab`.
+
+    `evidence` is the folder for captures (`R1.pcap`) and logs (`R1-bgpd.log`); it is made if it is not there.
+    `wait_scale` stretches every deadline.
+    """
+
+    def __init__(self, topology: Topology, *, evidence: Path, name: str | None = None, wait_scale: float = 1.0) -> None:
+        self._topology = topology
+        self._evidence = evidence
+        self._wanted_name = name
+        self._scale = wait_scale
+        self._run: runtime.RunDirectory | None = None
+        self._channel: socket.socket | None = None
+        self._monitor: subprocess.Popen[bytes] | None = None
+        self._links: dict[str, RouterLink] = {}
+        self._routers: dict[str, Router] = {}
+        self._files: dict[str, _Files] = {}
+        self._phases: list[Phase] = []
+        self._broken: LabError | None = None
+        self._id = name or ""
+        self._kept = False
+
+    @property
+    def name(self) -> str:
+        """The lab's id, unique on this machine; empty before `deploy` when none was given."""
+        return self._id
+
+    @property
+    def routers(self) -> Mapping[str, Router]:
+        """The routers by name, once deployed."""
+        return dict(self._routers)
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What this lab can do."""
+        return frozenset({Capability.CAPTURE, Capability.SET_CLOCK})
+
+    @property
+    def captures(self) -> Mapping[str, Path]:
+        """For each router the capture file of its (first) wire port."""
+        return {name: next(iter(files.paths.values())) for name, files in self._files.items() if files.paths}
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """Where the time went, in order. Parts that ran side by side in the routers are named `R1: …`."""
+        return tuple(self._phases)
+
+    @property
+    def evidence(self) -> Path:
+        """The folder with the captures and the daemons' logs."""
+        return self._evidence
+
+    def deploy(self) -> None:
+        """Bring the lab up: after it the routers answer on SSH.
+
+        Raises:
+            LabUnfitError: this machine cannot carry it; the remedy is in the message.
+            LabError: a part did not come up; it is named, with its last log lines. Nothing is left behind.
+        """
+        if self._monitor is not None:
+            raise LabError(f"lab {self.name} is deployed already")
+        begun = time.monotonic()
+        require_fit()
+        runtime.reap()
+        self._broken = None
+        try:
+            self._bring_up()
+        except BaseException:
+            self.destroy()
+            raise
+        self._phases.append(Phase("deploy", timedelta(seconds=time.monotonic() - begun)))
+
+    def _bring_up(self) -> None:
+        self._evidence.mkdir(parents=True, exist_ok=True)
+        self._run = runtime.RunDirectory.create(self._wanted_name)
+        self._id = self._run.id
+        self._write_state(kept=False)
+        self._channel, theirs = channel.pair()
+        begun = time.monotonic()
+        with theirs:
+            self._monitor = _start_monitor(theirs, self._run, self._evidence / "lab.log")
+        plan = self._plan(password=secrets.token_urlsafe(12))
+        try:
+            channel.send(self._channel, *plan.to_message())
+        except OSError:
+            raise self._died() from None
+        finally:
+            plan.close()
+        self._await_keeper("deployed", KEEPER_SECONDS)
+        self._phases.append(Phase("keeper, namespaces, captures", timedelta(seconds=time.monotonic() - begun)))
+        self._await_routers()
+        self._phases.append(Phase("routers answer", timedelta(seconds=time.monotonic() - begun)))
+        self._write_state(kept=False)
+
+    def _plan(self, password: str) -> Plan:
+        evidence = os.open(self._evidence, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        routers = []
+        for node in self._topology.nodes:
+            listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+            host, port = listener.getsockname()
+            link, boot = RouterLink.open(node.name)
+            link.boot(self._boot_message(node, password))
+            self._links[node.name] = link
+            self._routers[node.name] = Router(
+                name=node.name,
+                host=host,
+                port=port,
+                user=USER,
+                password=password,
+                platform=PLATFORM,
+                asn=node.asn,
+                loopback=node.loopback,
+                loopback6=node.loopback6,
+                ports=node.ports,
+            )
+            files = _Files({}, {})
+            captures = {}
+            for index, interface in enumerate(node.interfaces):
+                name = f"{node.name}.pcap" if index == 0 else f"{node.name}-{interface}.pcap"
+                files.paths[interface] = self._evidence / name
+                files.stats[interface] = os.memfd_create(f"keyroll-{node.name}-{interface}", os.MFD_CLOEXEC)
+                captures[interface] = (_create(evidence, name), os.dup(files.stats[interface]))
+            self._files[node.name] = files
+            routers.append(
+                RouterPlan(
+                    name=node.name,
+                    interfaces=node.interfaces,
+                    boot=boot,
+                    listen=listener.detach(),
+                    log=_create(evidence, f"{node.name}-router.log"),
+                    captures=captures,
+                )
+            )
+        return Plan(evidence, tuple(routers), tuple((link.a, link.b) for link in self._topology.links))
+
+    def _boot_message(self, node: Node, password: str) -> dict[str, Any]:
+        assert self._run is not None  # noqa: S101 - made by the caller
+        return {
+            "v": 1,
+            "name": node.name,
+            "accounts": {USER: password},
+            "ports": [
+                {"wire": interface, "router": port.interface.replace("/", "-")}
+                for interface, port in zip(node.interfaces, node.ports, strict=True)
+            ],
+            "control": str(self._run.path / f"{node.name}.ctl"),
+            "wait_scale": self._scale,
+        }
+
+    def _await_keeper(self, event: str, seconds: float) -> None:
+        """Take the keeper's messages until `event`; a death or failure among them is raised."""
+        deadline = time.monotonic() + seconds * self._scale
+        assert self._channel is not None  # noqa: S101 - made by the caller
+        while True:
+            left = deadline - time.monotonic()
+            if not _readable([self._channel], left):
+                raise LabError(
+                    f"lab {self.name}: the keeper did not say '{event}' within {seconds * self._scale:.0f} s",
+                    remedy="on a slow machine, give a greater --wait-scale",
+                )
+            message = self._take_keeper_message()
+            if message.get("event") == event:
+                return
+
+    def _await_routers(self) -> None:
+        deadline = time.monotonic() + ROUTERS_SECONDS * self._scale
+        waiting = dict(self._links)
+        assert self._channel is not None  # noqa: S101 - made by the caller
+        while waiting:
+            ready = _readable([self._channel, *waiting.values()], deadline - time.monotonic())
+            if not ready:
+                names = ", ".join(waiting)
+                raise LabError(
+                    f"lab {self.name}: {names} not ready within {ROUTERS_SECONDS * self._scale:.0f} s of the start;"
+                    f" logs are in {self._evidence}",
+                    remedy="on a slow machine, give a greater --wait-scale",
+                )
+            if self._channel.fileno() in ready:
+                self._take_keeper_message()
+            for name, link in list(waiting.items()):
+                if link.fileno() in ready:
+                    self._take_router_messages(name, link)
+                    if link.ready:
+                        del waiting[name]
+
+    def _take_keeper_message(self) -> channel.Message:
+        assert self._channel is not None  # noqa: S101 - made by `deploy`
+        received = channel.receive(self._channel)
+        if received is None:
+            raise self._died()
+        message = received[0]
+        match message.get("event"):
+            case "phase":
+                self._phases.append(Phase(message["name"], timedelta(seconds=message["seconds"])))
+            case "failed":
+                raise self._break(LabError(f"lab {self.name}: {message['message']}"))
+            case "died":
+                log = message.get("log")
+                raise self._break(self._death(message["what"], message["code"], log))
+        return message
+
+    def _take_router_messages(self, name: str, link: RouterLink) -> None:
+        for message in link.receive():
+            match message.get("event"):
+                case "phase":
+                    self._phases.append(Phase(f"{name}: {message['name']}", timedelta(seconds=message["seconds"])))
+                case "failed":
+                    raise self._break(LabError(f"lab {self.name}: router {name}: {message['message']}"))
+                case "died":
+                    raise self._break(self._death(f"{name}'s {message['what']}", message["code"], message.get("log")))
+
+    def _death(self, what: str, code: int, log: str | None) -> LabError:
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        words = self._last_words(log) if log else ""
+        return LabError(f"lab {self.name}: {what} {how}{words}")
+
+    def _last_words(self, log: str) -> str:
+        path = self._evidence / log
+        try:
+            with path.open("rb") as file:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(max(0, size - _LOG_TAIL_OCTETS))
+                lines = file.read().decode(errors="replace").splitlines()[-_LOG_TAIL_LINES:]
+        except OSError as error:
+            return f"; {path} cannot be read: {error.strerror}"
+        return f"; the end of {path}:\n" + "\n".join(lines) if lines else f"; {path} is empty"
+
+    def _died(self) -> LabError:
+        return self._break(LabError(f"lab {self.name}: the keeper has died, and with it the lab"))
+
+    def _break(self, error: LabError) -> LabError:
+        self._broken = self._broken or error
+        return error
+
+    def check(self) -> None:
+        """Raise LabError if a part has died since `deploy`. Cheap: looks at what was already told."""
+        if self._broken is not None:
+            raise self._broken
+        if self._channel is None:
+            raise LabError("the lab is not deployed")
+        # Routers first: one that dies says less than the part of it that died before and took it along.
+        for name, link in self._links.items():
+            while not link.closed and _readable([link], 0):
+                self._take_router_messages(name, link)
+        while _readable([self._channel], 0):
+            self._take_keeper_message()
+
+    def capture_losses(self) -> Mapping[str, int]:
+        """Return for each router how many frames its captures have lost."""
+        return {
+            name: sum(capture.read_stats(fd)[1] for fd in files.stats.values()) for name, files in self._files.items()
+        }
+
+    def keep(self) -> None:
+        """Let the lab outlive this process; `keyroll lab down` ends it."""
+        self.check()
+        assert self._channel is not None  # noqa: S101 - checked
+        channel.send(self._channel, {"op": "keep"})
+        self._await_keeper("kept", KEEPER_SECONDS)
+        self._kept = True
+        self._write_state(kept=True)
+
+    def _write_state(self, *, kept: bool) -> None:
+        assert self._run is not None  # noqa: S101 - made by the caller
+        self._run.write_state(
+            runtime.LabState(
+                id=self._run.id,
+                kept=kept,
+                owner=os.getpid(),
+                topology=str(self._topology.path),
+                evidence=str(self._evidence.absolute()),
+                created=datetime.now(UTC).isoformat(timespec="seconds"),
+                routers=tuple(
+                    runtime.RouterEntry(router.name, router.host, router.port, router.user, router.password)
+                    for router in self._routers.values()
+                ),
+            )
+        )
+
+    def destroy(self) -> None:
+        """Take the lab down and leave nothing behind. Can be called twice, and after a failed `deploy`."""
+        begun = time.monotonic()
+        down = self._monitor is not None
+        if self._channel is not None:
+            with contextlib.suppress(OSError):  # the keeper may be gone already
+                channel.send(self._channel, {"op": "stop"})
+        if self._monitor is not None:
+            _await_end(self._monitor, STOP_SECONDS * self._scale)
+            self._monitor = None
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+        for link in self._links.values():
+            link.close()
+        self._links.clear()
+        if self._run is not None:
+            self._run.remove()
+            self._run = None
+        if down:
+            self._phases.append(Phase("destroy", timedelta(seconds=time.monotonic() - begun)))
+
+    def __enter__(self) -> Self:
+        self.deploy()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self._kept:
+            self.destroy()
+
+
+def _start_monitor(theirs: socket.socket, run: runtime.RunDirectory, log: Path) -> subprocess.Popen[bytes]:
+    """Start the program that carries the lab, away from this terminal's signals."""
+    command = [
+        *(sys.executable, "-P", "-m", "harness.lab.embedded.monitor"),
+        *("--channel", str(theirs.fileno()), "--lock", str(run.lock_fd), "--run", str(run.path)),
+    ]
+    home = str(Path(harness.__file__).resolve().parent.parent)
+    path = os.pathsep.join([home, *filter(None, [os.environ.get("PYTHONPATH")])])
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            pass_fds=(theirs.fileno(), run.lock_fd),
+            start_new_session=True,
+            env={**os.environ, "PYTHONPATH": path, "KEYROLL_LAB": run.id},
+        )
+
+
+class _HasDescriptor(Protocol):
+    def fileno(self) -> int: ...
+
+
+def _readable(sources: list[_HasDescriptor], seconds: float) -> set[int]:
+    """Wait until one of the sources can be read, or the time is over; return the descriptors that can be."""
+    poll = select.poll()
+    for source in sources:
+        poll.register(source.fileno(), select.POLLIN)
+    return {fd for fd, _ in poll.poll(max(0.0, seconds) * 1000)}
+
+
+def _await_end(monitor: subprocess.Popen[bytes], seconds: float) -> None:
+    try:
+        monitor.wait(seconds)
+    except subprocess.TimeoutExpired:
+        monitor.kill()  # takes the keeper along, and that everything else
+        monitor.wait()
+
+
+def _create(folder: int, name: str) -> int:
+    """Create a file in the evidence folder, by descriptor: the lab's own mounts may hide the path."""
+    return os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600, dir_fd=folder)
