@@ -8,16 +8,20 @@ The same secret has many encodings (65 salts and fillers), so encodings are neve
 from __future__ import annotations
 
 import hashlib
-
-from netutils.password import (
-    JUNIPER_CHARACTER_KEYS,
-    JUNIPER_KEYS_STRING,
-    decrypt_juniper_type9,
-    encrypt_juniper_type9,
-)
+import warnings
 
 from harness.keychain.model import SECRET_MAX, KeychainError
 from harness.keychain.secret import Secret
+
+with warnings.catch_warnings():
+    # netutils imports the standard library's `crypt` where there still is one; nothing here uses it.
+    warnings.filterwarnings("ignore", "'crypt' is deprecated", DeprecationWarning)
+    from netutils.password import (
+        JUNIPER_CHARACTER_KEYS,
+        JUNIPER_KEYS_STRING,
+        decrypt_juniper_type9,
+        encrypt_juniper_type9,
+    )
 
 PREFIX = "$9$"
 SALTS = len(JUNIPER_KEYS_STRING)
@@ -69,16 +73,26 @@ def decode_type9(text: str) -> Secret:
     body = _split(text)[1]
     if not body:
         raise Type9Error("this $9$ text is cut short", remedy="copy the encoded secret whole")
-    try:
-        octets = decrypt_juniper_type9(text).encode("latin-1")
-    except (ValueError, IndexError):  # a gap of -1, or a sum beyond one octet: no encoder makes them
-        raise Type9Error("this $9$ text was damaged", remedy="copy the encoded secret whole") from None
+    octets = _decoded(text)
+    if octets is None:
+        raise Type9Error("this $9$ text was damaged", remedy="copy the encoded secret whole")
     again = str(encrypt_juniper_type9(octets.decode("latin-1"), JUNIPER_KEYS_STRING.index(text[len(PREFIX)]) - SALTS))
     if _split(again)[1] != body:
         raise Type9Error("this $9$ text is cut short or damaged", remedy="copy the encoded secret whole")
     if len(octets) > SECRET_MAX:
         raise Type9Error(f"this $9$ text holds {len(octets)} characters; a secret has 1 to {SECRET_MAX}")
     return Secret(octets)
+
+
+def _decoded(text: str) -> bytes | None:
+    """Return the octets, or None where no encoder made the text: a gap of -1, or a sum beyond one octet.
+
+    No exception leaves here: those of `str.encode` carry what was decoded.
+    """
+    try:
+        return str(decrypt_juniper_type9(text)).encode("latin-1")
+    except (ValueError, IndexError):
+        return None
 
 
 def _split(text: str) -> tuple[str, str]:

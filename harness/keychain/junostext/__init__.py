@@ -1,0 +1,21 @@
+"""Junos configuration text of key chains, both ways.
+
+Writing: `set_lines` (one statement a line, as `display set` has them) and `curly` (as `show configuration` has them).
+Reading: `parse` and `read` take set lines, the curly form, and whole configurations, of which they read
+`security authentication-key-chains`; every error names line and column, and none quotes what may be a secret.
+"""
+
+from harness.keychain.junostext.reader import Configuration, parse, read
+from harness.keychain.junostext.text import KeychainTextError, TooManyKeysError
+from harness.keychain.junostext.writer import Encoding, curly, set_lines
+
+__all__ = [
+    "Configuration",
+    "Encoding",
+    "KeychainTextError",
+    "TooManyKeysError",
+    "curly",
+    "parse",
+    "read",
+    "set_lines",
+]
