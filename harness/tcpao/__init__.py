@@ -52,11 +52,13 @@ from harness.tcpao.segment import (
     RST,
     SYN,
     URG,
+    Endpoints,
     Segment,
     SegmentDefect,
     SegmentError,
     flag_letters,
     parse_segment,
+    peek_endpoints,
 )
 from harness.tcpao.sne import SneTracker
 
@@ -71,6 +73,7 @@ __all__ = [
     "URG",
     "Algorithm",
     "AoOption",
+    "Endpoints",
     "Mkt",
     "MktError",
     "MktTable",
@@ -90,6 +93,7 @@ __all__ = [
     "kdf_context",
     "mac_input",
     "parse_segment",
+    "peek_endpoints",
     "scan_options",
     "segment_mac",
     "sign_segment",

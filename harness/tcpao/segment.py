@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import enum
 import struct
+from typing import NamedTuple
 
 from harness.errors import InputError
 from harness.tcpao.option import FIXED_HEADER, OptionScan, scan_options
@@ -39,6 +40,8 @@ _IPV6_AUTH = 51
 _FRAGMENT_MASK = 0x3FFF
 """IPv4: more-fragments bit and fragment offset."""
 _FRAGMENT_MASK_6 = 0xFFF9
+_FRAGMENT_OFFSET = 0x1FFF
+_PORTS = struct.Struct("!HH")
 
 
 class SegmentDefect(enum.Enum):
@@ -158,6 +161,43 @@ class Segment:
 def flag_letters(flags: int) -> str:
     """Write TCP flags as tcpdump does: `S.`, `P.`, `R`; `none` without any."""
     return "".join(letter for bit, letter in _FLAG_LETTERS if flags & bit) or "none"
+
+
+class Endpoints(NamedTuple):
+    """Where a packet comes from and goes to; ports are None where it does not show them."""
+
+    src: bytes
+    dst: bytes
+    sport: int | None
+    dport: int | None
+
+
+def peek_endpoints(buffer: bytes, start: int = 0) -> Endpoints | None:
+    """Read addresses and ports of a TCP packet that `parse_segment` refused; None where even that cannot be told."""
+    head = bytes(buffer[start : start + _IPV6_FIXED])
+    version = head[0] >> 4 if head else 0
+    if version == _V4 and len(head) >= _IPV4_FIXED:
+        first, _, fragment, protocol, src, dst = _IPV4.unpack_from(head)
+        if protocol != PROTOCOL_TCP:
+            return None
+        later = bool(fragment & _FRAGMENT_OFFSET)
+        place = start + max((first & 0x0F) << 2, _IPV4_FIXED)
+    elif version == _V6 and len(head) == _IPV6_FIXED:
+        _, following, src, dst = _IPV6.unpack_from(head)
+        later = following != PROTOCOL_TCP
+        place = start + _IPV6_FIXED
+        # Behind extension headers the ports stay unknown, except behind a first fragment's header.
+        if following == _IPV6_FRAGMENT and len(buffer) >= place + 8:
+            if buffer[place] != PROTOCOL_TCP:
+                return None
+            later = bool(int.from_bytes(buffer[place + 2 : place + 4], "big") & 0xFFF8)
+            place += 8
+    else:
+        return None
+    if later or len(buffer) < place + 4:
+        return Endpoints(src, dst, None, None)
+    sport, dport = _PORTS.unpack_from(buffer, place)
+    return Endpoints(src, dst, sport, dport)
 
 
 def parse_segment(buffer: bytes, start: int = 0, end: int | None = None) -> Segment | None:

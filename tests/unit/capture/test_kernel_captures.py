@@ -1,0 +1,105 @@
+"""What the Linux kernel's own TCP-AO sent verifies, and only what a changed secret touches stops verifying."""
+
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+import yaml
+
+from harness.capture import Handovers, Referee, SecondOpinion, Speaker, SpeakerBook, Verdict, read_packets
+from harness.keychain.model import Algorithm, Key, Keychain
+from harness.keychain.secret import Secret
+
+DATA = Path(__file__).parents[2] / "data" / "kernel-captures"
+NAMES = ["v4-sha1", "v4-sha1-to-cmac", "v6-cmac", "sock-v4-sha1-noopts"]
+
+
+def speakers(name, *, wrong=None, wrong_there=None):
+    """Two speakers as the keys file has them; `wrong`: a key changed on both, `wrong_there`: on the second."""
+    entries = yaml.safe_load((DATA / f"{name}.keys.yaml").read_text())["keys"]
+    ends = list(entries[0]["send_id"])
+    made = []
+    for index, (near, far) in enumerate([ends, ends[::-1]]):
+        keys = []
+        for number, entry in enumerate(entries, 1):
+            secret = bytes.fromhex(entry["secret_hex"])
+            if number == wrong or (index == 1 and number == wrong_there):
+                secret = b"other " + secret
+            keys.append(
+                Key(
+                    id=number,
+                    secret=Secret(secret),
+                    start=datetime(2020, 1, number, tzinfo=UTC),
+                    scheme="ao",
+                    send_id=entry["send_id"][near],
+                    recv_id=entry["send_id"][far],
+                    tcp_ao_option=True,
+                    algorithm=Algorithm(entry["algorithm"]),
+                    include_options=entry.get("include_options", True),
+                )
+            )
+        made.append(Speaker(f"R{index + 1}", frozenset({ip_address(near)}), Keychain("chain", tuple(keys))))
+    return made
+
+
+def judged(name, **changes):
+    referee = Referee(SpeakerBook(speakers(name, **changes), ports=frozenset({179, 1791})))
+    return [(packet, referee.judge(packet)) for packet in read_packets(DATA / f"{name}.pcap")]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_segment_verifies(name):
+    judgements = [judgement for _, judgement in judged(name)]
+    assert judgements
+    assert {judgement.verdict for judgement in judgements} == {Verdict.VERIFIED}
+    assert {judgement.connection for judgement in judgements} == {1}
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("wrong", [1, 2])
+def test_one_wrong_secret_reports_exactly_that_keys_segments(name, wrong):
+    right = {judgement.number: judgement.key for _, judgement in judged(name)}
+    assert wrong in right.values()
+    for _, judgement in judged(name, wrong=wrong):
+        assert judgement.key == right[judgement.number]
+        expected = Verdict.BAD_MAC if judgement.key == wrong else Verdict.VERIFIED
+        assert judgement.verdict is expected
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_wrong_secret_at_the_receiver_is_two_verdicts(name):
+    for _, judgement in judged(name, wrong_there=2):
+        expected = {("R1", 1): Verdict.VERIFIED, ("R2", 1): Verdict.VERIFIED}
+        expected |= {("R1", 2): Verdict.REFUSED, ("R2", 2): Verdict.BAD_MAC}
+        assert judgement.verdict is expected[judgement.sender, judgement.key]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_second_key_is_acknowledged_in_both_directions_that_send_data(name):
+    handovers = Handovers()
+    proofs = [proof for _, judgement in judged(name) if (proof := handovers.observe(judgement))]
+    senders = {use.sender for use in handovers.uses if use.key == 2 and use.data_segments}
+    assert senders
+    assert {proof.sender for proof in proofs if proof.key == 2} == senders
+    assert all(proof.data_packet < proof.ack_packet for proof in proofs)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("wrong", [None, 2])
+def test_scapy_agrees(name, wrong):
+    second = SecondOpinion(seed=1, sample=30)
+    book = SpeakerBook(speakers(name, wrong=wrong), ports=frozenset({179, 1791}))
+    for packet, judgement in judged(name, wrong=wrong):
+        second.observe(packet, judgement, book)
+    opinion = second.finish()
+    assert opinion.judged > 20
+    assert opinion.disagreements == ()
+
+
+def test_scapy_disagrees_with_a_referee_that_is_wrong():
+    second = SecondOpinion(seed=1, sample=30)
+    book = SpeakerBook(speakers("v4-sha1", wrong=2), ports=frozenset({179}))
+    for packet, judgement in judged("v4-sha1"):
+        second.observe(packet, judgement, book)
+    assert second.finish().disagreements
