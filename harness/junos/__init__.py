@@ -1,1 +1,4 @@
-"""The client side of Junos: SSH sessions, show output parsed into records, commits, the base configuration."""
+"""The client side: what any Junos router is told and asked, over SSH alone.
+
+Nothing here knows whether cRPD, vJunos or the emulated router answers, nor which lab it stands in.
+"""

@@ -1,0 +1,75 @@
+"""Redaction by structure: secrets are taken out of Junos text before it is written, logged or raised.
+
+A secret is found by where it stands (the value after `secret`, `authentication-key` and their like, the value on a
+line that Junos itself marks `## SECRET-DATA`) and by its form (`$9$…` and the crypt forms). Secrets that are known
+are taken out wherever they stand, also where a router quotes them in an error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from harness.keychain.secret import SHOWN, Secret
+
+_VALUE = r'"(?:[^"\\\n]|\\.)*(?:"|$)|[^\s;"]+'
+_KEYWORDS = (
+    "secret",
+    "authentication-key",
+    "auth-key",
+    "encrypted-password",
+    "plain-text-password-value",
+    "simple-password",
+    "password",
+    "ascii-text",
+    "hexadecimal",
+    "authentication-password",
+    "privacy-password",
+)
+_BY_KEYWORD = re.compile(rf"(?P<before>(?<![\w-])(?:{'|'.join(_KEYWORDS)})[ \t]+)(?P<value>{_VALUE})", re.MULTILINE)
+_BY_MARK = re.compile(rf"(?P<before>[ \t])(?P<value>{_VALUE})(?P<after>;[ \t]*## SECRET-DATA)", re.MULTILINE)
+_BY_FORM = re.compile(r"\$[0-9A-Za-z]{1,8}\$[^\s\"';]*")
+_SHORT = 4
+"""Known secrets shorter than this are only replaced where they stand as a word of their own."""
+
+
+def redact(text: str, extra: Iterable[Secret] = ()) -> str:
+    """Return `text` with every secret replaced by a placeholder; doing it twice changes nothing.
+
+    Args:
+        text: Junos text: set lines, curly form, `show | compare`, answers and errors.
+        extra: secrets known to the caller, replaced literally (and as Junos escapes them) wherever they stand.
+    """
+    text = _BY_KEYWORD.sub(lambda match: match["before"] + SHOWN, text)
+    text = _BY_MARK.sub(lambda match: match["before"] + SHOWN + match["after"], text)
+    text = _BY_FORM.sub(SHOWN, text)
+    for word in sorted(_spellings(extra), key=len, reverse=True):
+        pattern = re.escape(word)
+        if len(word) < _SHORT:
+            pattern = rf"(?<![\w-]){pattern}(?![\w-])"
+        text = re.sub(pattern, lambda _: SHOWN, text)
+    return text
+
+
+def secrets_in(text: str) -> list[Secret]:
+    """Return the secrets that stand in `text` by its structure, without quotes, in the order of their places."""
+    found = (match["value"] for pattern in (_BY_KEYWORD, _BY_MARK) for match in pattern.finditer(text))
+    plain = (_unquoted(value) for value in found)
+    return [Secret(value) for value in dict.fromkeys(plain) if value and value != SHOWN]
+
+
+def _spellings(secrets: Iterable[Secret]) -> Iterator[str]:
+    for secret in secrets:
+        octets = secret.reveal()  # the one place where known secrets are needed in clear: to find and remove them
+        plain = octets.decode("utf-8", "replace")
+        if plain and plain != SHOWN:
+            yield plain
+            escaped = plain.replace("\\", "\\\\").replace('"', '\\"')
+            if escaped != plain:
+                yield escaped
+
+
+def _unquoted(value: str) -> str:
+    if not value.startswith('"'):
+        return value
+    return re.sub(r"\\(.)", r"\1", value[1:].removesuffix('"'))

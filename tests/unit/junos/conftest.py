@@ -1,0 +1,205 @@
+"""A router that replays: scripted answers behind a real SSH server, with a prompt, an echo and a candidate."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import asyncssh
+import pytest
+
+from harness.junos.exchange import Deadlines, Target
+from harness.keychain.secret import Secret
+
+GOLDEN = Path(__file__).parent / "golden"
+PASSWORD = "lab-password-1"
+Reply = str | Callable[["Device", str], str]
+
+
+class Device:
+    """Answers by script. What it does not know, it refuses as Junos does; every line it got is in `heard`."""
+
+    def __init__(self, *, user: str = "admin", host: str = "R1", start_in_shell: bool = False) -> None:
+        self.user, self.host, self.start_in_shell = user, host, start_in_shell
+        self.replies: dict[str, Reply] = {}
+        self.heard: list[str] = []
+        self.dirty = False
+        self.commit_reply = "commit complete"
+        self.check_reply = "configuration check succeeds"
+        self.refusals: dict[str, str] = {}
+        self.hang_on: str | None = None
+        self.drop_on: str | None = None
+        self.slow_prompt = False
+        self.port = 0
+        self._connections: list[asyncssh.SSHServerConnection] = []
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._server: asyncssh.SSHAcceptor | None = None
+
+    def start(self) -> None:
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._listen(self.port), self._loop).result(10)
+
+    def stop_listening(self) -> None:
+        async def close() -> None:
+            self._server.close()
+            await self._server.wait_closed()
+
+        asyncio.run_coroutine_threadsafe(close(), self._loop).result(10)
+
+    def listen_again(self) -> None:
+        asyncio.run_coroutine_threadsafe(self._listen(self.port), self._loop).result(10)
+
+    def stop(self) -> None:
+        async def hang_up() -> None:
+            for connection in self._connections:
+                connection.abort()
+                await connection.wait_closed()
+
+        self.stop_listening()
+        asyncio.run_coroutine_threadsafe(hang_up(), self._loop).result(10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+    def target(self, **changes: object) -> Target:
+        values = {
+            "name": self.host, "host": "127.0.0.1", "port": self.port, "user": self.user, "password": Secret(PASSWORD)
+        }  # fmt: skip
+        return Target(**{**values, **changes})
+
+    async def _listen(self, port: int) -> None:
+        device = self
+
+        class Server(asyncssh.SSHServer):
+            def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+                device._connections.append(conn)
+
+            def password_auth_supported(self) -> bool:
+                return True
+
+            def validate_password(self, username: str, password: str) -> bool:
+                return (username, password) == (device.user, PASSWORD)
+
+        self._server = await asyncssh.create_server(
+            Server,
+            "127.0.0.1",
+            port,
+            server_host_keys=[asyncssh.generate_private_key("ssh-ed25519")],
+            process_factory=self._serve,
+        )
+        self.port = self._server.get_port()
+
+    async def _serve(self, process: asyncssh.SSHServerProcess) -> None:
+        mode = "shell" if self.start_in_shell else "cli"
+        say = process.stdout.write
+        say("Last login: Tue Jan  1 00:00:00 2030 from 127.0.0.1\n--- JUNOS 21.2R3-S2.9 Kernel 64-bit\n")
+        say(self._prompt(mode))
+        try:
+            async for raw in process.stdin:
+                line = raw.rstrip("\n")
+                if line.strip():
+                    self.heard.append(line)
+                if line == self.drop_on:
+                    process.channel.get_connection().abort()
+                    return
+                if line == self.hang_on:
+                    continue
+                mode, text = self._answer(mode, line.strip())
+                if mode == "gone":
+                    break
+                if mode == "asking":
+                    say(text)
+                    continue
+                say(text + "\n" if text else "")
+                say(("\n" if text else "") + self._prompt(mode))
+        except (asyncssh.BreakReceived, asyncssh.TerminalSizeChanged, asyncssh.SignalReceived):
+            pass
+        process.exit(0)
+
+    def _prompt(self, mode: str) -> str:
+        return {
+            "shell": f"root@{self.host}:~# ",
+            "cli": f"{self.user}@{self.host}> ",
+            "configure": f"[edit]\n{self.user}@{self.host}# ",
+        }[mode]
+
+    def _answer(self, mode: str, line: str) -> tuple[str, str]:
+        if mode == "shell":
+            return ("cli", "") if line == "cli" else ("shell", "")
+        if mode == "asking":
+            return "cli", "Exiting configuration mode"
+        fixed = {
+            "": "",
+            "set cli screen-width 511": "Screen width set to 511",
+            "set cli complete-on-space off": "Disabling complete-on-space",
+            "set cli screen-length 0": "Screen length set to 0",
+        }
+        if line in fixed:
+            return mode, fixed[line]
+        if line.removeprefix("run ") in self.replies and (mode == "cli" or line.startswith("run ")):
+            reply = self.replies[line.removeprefix("run ")]
+            return mode, reply if isinstance(reply, str) else reply(self, line)
+        if mode == "cli":
+            if line == "configure":
+                note = "\nThe configuration has been changed but not committed" if self.dirty else ""
+                return "configure", "Entering configuration mode" + note
+            if line == "exit":
+                return "gone", ""
+            return mode, f"{' ' * 12}^\nunknown command."
+        return self._configuration(line)
+
+    def _configuration(self, line: str) -> tuple[str, str]:  # noqa: PLR0911 - one answer a line
+        mode = "configure"
+        if line in self.refusals:
+            return mode, self.refusals[line]
+        if line == "rollback 0":
+            self.dirty = False
+            return mode, "load complete"
+        if line == "show | compare":
+            return mode, '[edit system]\n+  host-name R1;\n+  secret "$9$abc"; ## SECRET-DATA' if self.dirty else ""
+        if line.split(maxsplit=1)[0] in {"set", "delete"}:
+            self.dirty = True
+            return mode, ""
+        if line == "commit check":
+            return mode, self.check_reply
+        if line.startswith("commit"):
+            if "commit complete" in self.commit_reply:
+                self.dirty = False
+            return mode, self.commit_reply
+        if line == "exit configuration-mode":
+            if self.dirty:
+                note = "The configuration has been changed but not committed\n"
+                return "asking", note + "Exit with uncommitted changes? [yes,no] (yes) "
+            return "cli", "Exiting configuration mode"
+        return mode, f"{' ' * 12}^\nunknown command."
+
+
+@pytest.fixture
+def device() -> Iterator[Device]:
+    device = Device()
+    device.start()
+    yield device
+    device.stop()
+
+
+@pytest.fixture
+def make_device() -> Iterator[Callable[..., Device]]:
+    made: list[Device] = []
+
+    def make(**options: object) -> Device:
+        made.append(Device(**options))
+        made[-1].start()
+        return made[-1]
+
+    yield make
+    for device in made:
+        device.stop()
+
+
+@pytest.fixture
+def quick() -> Deadlines:
+    """Deadlines for tests in which an answer never comes."""
+    return Deadlines(connect=5, answer=0.5, commit=0.5, reconnect=5)
