@@ -22,8 +22,11 @@ _PROMPT = re.compile(
     r"^(?:\{[a-z]+[^}\n]*\}[ \t]*)?[\w.-]+@[\w.:-]+[>#%](?:[ \t]+|$)(?:(?:run[ \t]+)?(?:show|cli)\b[^\n]*)?",
     re.MULTILINE,
 )
+_EDIT_LINE = r"\[edit[^\]\n]*\]"
 _BANNER = re.compile(
-    r"^[ \t]*(?:\[edit[^\]\n]*\]|\{(?:master|backup|line|primary|secondary)[^}\n]*\})[ \t]*\r?$", re.MULTILINE
+    r"^[ \t]*(?:\{(?:master|backup|line|primary|secondary)[^}\n]*\}"
+    rf"(?:[ \t]*{_EDIT_LINE})?|{_EDIT_LINE})[ \t]*\r?$",
+    re.MULTILINE,
 )
 _SET_WORD = re.compile(r'[ \t]*(?:(?P<string>"(?:[^"\\\n]|\\.)*")(?=\s|$)|(?P<open>")|(?P<word>[^\s]+))', re.MULTILINE)
 _CURLY_TOKEN = re.compile(
@@ -272,11 +275,11 @@ class _SetReader:
 
 @dataclass(slots=True)
 class _Level:
-    """One open brace: the words before it, where it stands, and whether it was marked `delete:`."""
+    """One open brace: the words before it, where it stands, and whether what is inside does not count."""
 
     words: list[Word]
     offset: int
-    deleted: bool = False
+    void: bool = False
 
 
 class _CurlyReader:
@@ -336,7 +339,9 @@ class _CurlyReader:
         if not words:
             raise self._source.error("a brace opens here without a statement before it", offset)
         self._statement(words, tags, offset)
-        self._stack.append(_Level(words, offset, deleted="delete:" in tags))
+        # What is above the chains has no draft that could be inactive.
+        above = words[0].text in ("security", _CHAINS)
+        self._stack.append(_Level(words, offset, void="delete:" in tags or (above and "inactive:" in tags)))
 
     def _close(self, offset: int) -> None:
         self._no_list(offset)
@@ -368,7 +373,7 @@ class _CurlyReader:
 
     def _statement(self, words: Sequence[Word], tags: set[str], end: int) -> None:
         root = (self._stack[0].words if self._stack else words)[0].text
-        if root not in _ROOTS or any(level.deleted for level in self._stack):
+        if root not in _ROOTS or any(level.void for level in self._stack):
             return
         statement = [*(word for level in self._stack for word in level.words), *words]
         if root == "groups":

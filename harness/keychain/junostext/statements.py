@@ -203,7 +203,8 @@ def _check_numbers(draft: Draft, name: str, numbers: Sequence[int]) -> None:
     where = draft.source.where(draft.places[name, "key", str(beyond)])
     if len(numbers) > KEY_ID_MAX + 1:
         raise TooManyKeysError(f"the chain has {len(numbers)} keys; Junos takes {KEY_ID_MAX + 1}", where=where)
-    raise KeychainTextError(f"key: Value {beyond} is not within range (0..{KEY_ID_MAX})", where=where)
+    shown = "this" if str(beyond) == _HUGE else beyond
+    raise KeychainTextError(f"key: Value {shown} is not within range (0..{KEY_ID_MAX})", where=where)
 
 
 class _Builder:

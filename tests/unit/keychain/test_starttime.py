@@ -1,0 +1,138 @@
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.keychain.starttime import StartTimeError, format_start_input, format_start_stored, parse_start
+
+BERLIN = ZoneInfo("Europe/Berlin")
+MOMENTS = st.integers(0, 130 * 365 * 86400).map(lambda s: datetime(1970, 1, 2, tzinfo=UTC) + timedelta(0, s))
+OFFSETS = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+
+
+@pytest.mark.parametrize(
+    "stored",  # as six real devices show them
+    [
+        "2021-6-29.00:00:00 +0000",
+        "2020-6-16.01:00:00 +0530",
+        "2023-1-1.00:00:00 +0000",
+        "2022-8-26.08:38:16 -0400",
+        "2016-12-31.16:00:00 -0800",
+        "2023-11-29.06:01:00 +0000",
+    ],
+)
+def test_what_real_devices_show_is_read_and_written_to_the_byte(stored):
+    moment = parse_start(stored)
+    assert format_start_stored(moment, moment.tzinfo) == stored
+    assert parse_start(f'"{stored}"') == moment
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["2023-01-01.00:00", "2023-1-1.00:00", "2023-01-01.00:00:00", " 2023-01-01.00:00 ", "2023-1-1.0:00 +0000",
+     "2023-01-01.05:30 +05:30", "2022-12-31.19:00:00-0500"],
+)  # fmt: skip
+def test_the_forms_that_people_type_all_mean_the_same_instant(typed):
+    assert parse_start(typed) == datetime(2023, 1, 1, tzinfo=UTC)
+
+
+def test_without_a_zone_the_routers_zone_is_meant():
+    assert parse_start("2026-07-01.12:00", BERLIN) == datetime(2026, 7, 1, 10, tzinfo=UTC)
+    assert parse_start("2026-12-01.12:00", BERLIN) == datetime(2026, 12, 1, 11, tzinfo=UTC)
+    assert parse_start("2026-07-01.12:00 +0000", BERLIN) == datetime(2026, 7, 1, 12, tzinfo=UTC)
+
+
+def test_an_hour_that_clocks_skip_is_refused_and_one_that_passes_twice_is_the_first():
+    with pytest.raises(StartTimeError, match="does not exist in Europe/Berlin"):
+        parse_start("2026-03-29.02:30", BERLIN)
+    assert parse_start("2026-10-25.02:30", BERLIN) == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("typed", "moment"),
+    [
+        ("now", datetime(2026, 1, 31, 10, 0, 5, tzinfo=UTC)),
+        ("5min", datetime(2026, 1, 31, 10, 5, 5, tzinfo=UTC)),
+        ("90 minutes", datetime(2026, 1, 31, 11, 30, 5, tzinfo=UTC)),
+        ("3hour", datetime(2026, 1, 31, 13, 0, 5, tzinfo=UTC)),
+        ("2day", datetime(2026, 2, 2, 10, 0, 5, tzinfo=UTC)),
+        ("1month", datetime(2026, 2, 28, 10, 0, 5, tzinfo=UTC)),
+        ("12month", datetime(2027, 1, 31, 10, 0, 5, tzinfo=UTC)),
+    ],
+)
+def test_relative_forms_count_from_the_routers_clock(typed, moment):
+    assert parse_start(typed, now=datetime(2026, 1, 31, 10, 0, 5, 999, tzinfo=UTC)) == moment
+    with pytest.raises(StartTimeError, match="counts from the router's clock"):
+        parse_start(typed)
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ("2026-25-2.14:25:00 -0300", "month must be in 1..12"),  # in a public lab guide, day and month swapped
+        ("2026-02-29.00:00", "day is out of range"),
+        ("2026-01-01.24:00", "hour must be in"),
+        ("2026-01-01.10:60", "minute must be in"),
+        ("2026-01-01.10:00:60", "second must be in"),
+        ("0000-01-01.10:00", "year 0 is out of range"),
+        ("2026-01-01 10:00", "is no start-time"),
+        ("2026-01-01.10", "is no start-time"),
+        ("2026-01-01.10:00 UTC", "is no start-time"),
+        ("2026-01-01.10:00 +2500", "no place on Earth"),
+        ("2026-01-01.10:00 +0060", "no place on Earth"),
+        ("", "is no start-time"),
+        ("soon", "is no start-time"),
+        ("\u0662\u0660\u0662\u0666-01-01.10:00", "is no start-time"),
+        ("999999month", "beyond the year 9999"),
+        ("999999hours", None),
+    ],
+)
+def test_what_is_no_start_time_is_named(typed, message):
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    if message is None:
+        assert parse_start(typed, now=now) > now
+        return
+    with pytest.raises(StartTimeError, match=message):
+        parse_start(typed, now=now)
+
+
+def test_what_may_be_a_secret_in_the_wrong_place_is_not_quoted():
+    for text in ("$9$abcdefg", "alongsecretthatslippedintothewrongplace"):
+        with pytest.raises(StartTimeError) as caught:
+            parse_start(text)
+        assert text not in str(caught.value)
+
+
+def test_typed_form_has_seconds_only_where_there_are_any():
+    moment = datetime(2030, 1, 1, 9, 5, tzinfo=UTC)
+    assert format_start_input(moment) == "2030-01-01.09:05"
+    assert format_start_input(moment + timedelta(seconds=7)) == "2030-01-01.09:05:07"
+    assert format_start_input(moment, BERLIN) == "2030-01-01.10:05"
+
+
+def test_a_moment_without_a_zone_is_refused():
+    for write in (format_start_input, format_start_stored):
+        with pytest.raises(StartTimeError, match="needs a time zone"):
+            write(datetime(2030, 1, 1))  # noqa: DTZ001 - that is what is tested
+
+
+@given(MOMENTS, OFFSETS)
+def test_what_is_written_reads_back_as_the_same_instant(moment, zone):
+    assert parse_start(format_start_stored(moment, zone)) == moment
+    assert parse_start(format_start_input(moment, zone), zone) == moment
+
+
+@given(MOMENTS)
+def test_a_start_in_a_zone_with_summer_time_is_that_instant_or_the_twin_an_hour_before(moment):
+    read = parse_start(format_start_input(moment, BERLIN), BERLIN)
+    assert moment - read in (timedelta(), timedelta(hours=1))
+    assert read.tzinfo is not BERLIN
+
+
+@given(st.text() | st.from_regex(r"\A\d{4}-\d{1,2}-\d{1,2}\.\d{1,2}:\d{2}(:\d{2})?( ?[+-]\d{4})?\Z"))
+def test_any_text_is_a_start_time_or_a_named_error(text):
+    with suppress(StartTimeError):
+        assert parse_start(text).tzinfo is not None
