@@ -1,0 +1,13 @@
+"""What can go wrong in the machine half beyond `BackendError`."""
+
+from __future__ import annotations
+
+from harness.emulator.model import BackendError
+
+
+class FrrError(BackendError):
+    """FRR refused a line, answered what cannot be read, or does not answer."""
+
+
+class ProcessError(BackendError):
+    """A daemon or the wire path did not start or has died; names it and how it ended."""

@@ -1,0 +1,85 @@
+"""Configuration lines for FRR as data, and the steps that turn one set of lines into another.
+
+A line has a key, so that a changed value replaces the former one in place, and may hang on a parent (a neighbour's
+timers on the neighbour), so that it goes when the parent goes. Nothing here knows what the lines mean.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+
+class Daemon(enum.Enum):
+    """FRR's daemons, in the order in which they may be started."""
+
+    ZEBRA = "zebra"
+    STATICD = "staticd"
+    BGPD = "bgpd"
+    LDPD = "ldpd"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One configuration line.
+
+    `node` are the lines that lead to where it stands; `undo` takes it back there. With `replace` false a changed text
+    needs the undo first. `anew` says that everything hanging on it has to be set again after a change.
+    """
+
+    daemon: Daemon
+    key: str
+    text: str
+    undo: str
+    node: tuple[str, ...] = ()
+    parent: str | None = None
+    replace: bool = True
+    anew: bool = False
+    secret: bool = False
+    """Whether `text` holds a secret: then it is never shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing to tell a daemon. `text` may hold a secret; `shown` never does."""
+
+    daemon: Daemon
+    node: tuple[str, ...]
+    text: str = field(repr=False)
+    shown: str = ""
+
+
+def steps(old: Sequence[Line], new: Sequence[Line]) -> list[Step]:
+    """Return what to tell FRR to come from `old` to `new`: what goes first, in reverse order; then what comes."""
+    former = {line.key: line for line in old}
+    wanted = {line.key: line for line in new}
+    gone = {key for key in former if key not in wanted}
+    renewed = {line.key for line in new if line.key in former and line.anew and _differs(line, former[line.key])}
+    result = []
+    for line in reversed(old):
+        if _hangs_on(line, former, gone | renewed):
+            continue  # goes with its parent
+        replacement = wanted.get(line.key)
+        if replacement is None or line.key in renewed or (_differs(line, replacement) and not replacement.replace):
+            result.append(Step(line.daemon, line.node, line.undo, line.undo))
+    for line in new:
+        before = former.get(line.key)
+        if before is None or _differs(line, before) or line.key in renewed or _hangs_on(line, wanted, renewed):
+            shown = f"{line.key} <secret>" if line.secret else line.text
+            result.append(Step(line.daemon, line.node, line.text, shown))
+    return result
+
+
+def _differs(one: Line, other: Line) -> bool:
+    return (one.text, one.node, one.daemon) != (other.text, other.node, other.daemon)
+
+
+def _hangs_on(line: Line, lines: dict[str, Line], keys: set[str]) -> bool:
+    parent = line.parent
+    while parent is not None:
+        if parent in keys:
+            return True
+        found = lines.get(parent)
+        parent = found.parent if found is not None else None
+    return False

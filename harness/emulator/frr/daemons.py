@@ -1,0 +1,73 @@
+"""How FRR's daemons are started: where they lie, their command lines, and where their sockets appear."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+from pathlib import Path
+
+from harness.emulator.errors import ProcessError
+from harness.emulator.frr.config import Daemon
+
+DIRECTORIES = (Path("/usr/lib/frr"), Path("/usr/libexec/frr"))
+USER = "frr"
+
+
+def find() -> Path:
+    """Return the folder of FRR's daemons.
+
+    Raises:
+        ProcessError: FRR is not there.
+    """
+    for path in DIRECTORIES:
+        if (path / Daemon.ZEBRA.value).exists():
+            return path
+    raise ProcessError("FRR's daemons are not on this machine", remedy="apt-get install frr")
+
+
+def prepare(folder: Path) -> None:
+    """Make the folder for sockets and pid files of one router, owned by FRR's user.
+
+    Raises:
+        ProcessError: there is no such user, or the folder cannot be made.
+    """
+    try:
+        user = pwd.getpwnam(USER).pw_uid
+        group = grp.getgrnam(USER).gr_gid
+        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        os.chown(folder, user, group)
+    except KeyError:
+        raise ProcessError(f"there is no user '{USER}'", remedy="apt-get install frr makes it") from None
+    except OSError as error:
+        raise ProcessError(f"{folder} cannot be made: {error.strerror}") from error
+
+
+def vty_socket(daemon: Daemon, folder: Path) -> Path:
+    """Return where the daemon's vty socket appears once it is ready."""
+    return folder / f"{daemon.value}.vty"
+
+
+def command(daemon: Daemon, folder: Path) -> list[str]:
+    """Return the daemon's command line: in the foreground, no TCP vty, an empty configuration, log on stdout.
+
+    `--vty_socket` and ldpd's `--ctl_socket` are folders, `-z` is a file (facts: measured with FRR 8.4).
+    """
+    argv = [
+        str(find() / daemon.value),
+        *("-f", "/dev/null"),
+        *("-i", str(folder / f"{daemon.value}.pid")),
+        *("-z", str(zserv_socket(folder))),
+        *("--vty_socket", str(folder)),
+        *("-A", "127.0.0.1", "-P", "0"),
+        *("-u", USER, "-g", USER),
+        *("--log", "stdout", "--log-level", "informational"),
+    ]
+    if daemon is Daemon.LDPD:
+        argv += ["--ctl_socket", str(folder)]
+    return argv
+
+
+def zserv_socket(folder: Path) -> Path:
+    """Return zebra's own socket: the others must not start before it is there, or they retry only after 10 s."""
+    return folder / "zserv.api"

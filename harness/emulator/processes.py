@@ -1,0 +1,139 @@
+"""The child processes of a router: started in a namespace, with a log of their own, their deaths noticed at once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import linux
+from harness.emulator.errors import ProcessError
+
+END_SECONDS = 2.0
+"""From asking a process to end to killing it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """A child process that ended. `code` is its exit code, negative for a signal; `log` is its log's file name."""
+
+    name: str
+    code: int
+    log: str
+
+    def __str__(self) -> str:
+        how = f"was killed by {signal.Signals(-self.code).name}" if self.code < 0 else f"ended with code {self.code}"
+        return f"{self.name} {how}"
+
+
+class Child:
+    """One running child process."""
+
+    def __init__(self, name: str, process: subprocess.Popen[bytes], log: str) -> None:
+        self.name = name
+        self.log = log
+        self._process = process
+        self._pidfd = os.pidfd_open(process.pid)
+        self._ended = asyncio.Event()
+        self._expected = False
+        self._on_death: Callable[[Death], None] | None = None
+
+    @property
+    def pid(self) -> int:
+        """Its process id, as this process sees it."""
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has not been seen to end."""
+        return not self._ended.is_set()
+
+    def watch(self, on_death: Callable[[Death], None]) -> None:
+        """Call `on_death` once if it ends without having been asked to."""
+        self._on_death = on_death
+        asyncio.get_running_loop().add_reader(self._pidfd, self._end)
+
+    def _end(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._pidfd)
+        os.close(self._pidfd)
+        code = self._process.wait()
+        self._ended.set()
+        if not self._expected and self._on_death is not None:
+            self._on_death(Death(self.name, code, self.log))
+
+    async def wait_for(self, path: Path, seconds: float, what: str) -> None:
+        """Wait until it made `path` (a socket).
+
+        Raises:
+            ProcessError: it ended first, or did not within `seconds` of now.
+        """
+        deadline = asyncio.get_running_loop().time() + seconds
+        while not path.exists():  # noqa: ASYNC240 - one stat(2) on a tmpfs
+            left = deadline - asyncio.get_running_loop().time()
+            if left <= 0:
+                raise ProcessError(f"{self.name} did not {what} within {seconds:g} s; see {self.log}")
+            try:
+                # The file system tells nobody of a new socket: look again soon, and at once if the process ends.
+                await asyncio.wait_for(self._ended.wait(), min(left, 0.005))
+            except TimeoutError:
+                continue
+            raise ProcessError(f"{self.name} ended before it could {what}; see {self.log}")
+
+    async def stop(self) -> None:
+        """Ask it to end, and kill it when it does not."""
+        self._expected = True
+        if not self.alive:
+            return
+        self._process.terminate()
+        try:
+            await asyncio.wait_for(self._ended.wait(), END_SECONDS)
+        except TimeoutError:
+            self._process.kill()
+            await self._ended.wait()
+
+
+class Logs:
+    """The folder where logs go, held by descriptor: the process's own mounts may hide its path."""
+
+    def __init__(self, folder: int, prefix: str) -> None:
+        self._folder = folder
+        self._prefix = prefix
+
+    def name(self, what: str) -> str:
+        """Return the file name of the log of `what`."""
+        return f"{self._prefix}-{what}.log"
+
+    def open(self, what: str) -> int:
+        """Open the log of `what` to append to it; the caller closes the descriptor."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        return os.open(self.name(what), flags, 0o600, dir_fd=self._folder)
+
+
+def start(
+    name: str, command: Sequence[str], logs: Logs, *, namespace: int | None = None, pass_fds: Sequence[int] = ()
+) -> Child:
+    """Start a child process; in the network namespace `namespace` when given. From the main thread only.
+
+    Raises:
+        ProcessError: it cannot be started.
+    """
+    log = logs.open(name)
+    try:
+        if namespace is None:
+            process = _spawn(command, log, pass_fds)
+        else:
+            with linux.inside(namespace):
+                process = _spawn(command, log, pass_fds)
+    except OSError as error:
+        raise ProcessError(f"{name} cannot be started: {error.strerror}") from error
+    finally:
+        os.close(log)
+    return Child(name, process, logs.name(name))
+
+
+def _spawn(command: Sequence[str], log: int, pass_fds: Sequence[int]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=tuple(pass_fds))

@@ -1,0 +1,156 @@
+"""One emulated router, whole: boots the machine half, then the Junos half on top of it, and answers its control socket.
+
+The boot message (one line of JSON on the boot socket) says who the router is; events go back the same way:
+
+    {"event": "phase", "name": …, "seconds": …}     where the time went
+    {"event": "ready"}                               SSH answers
+    {"event": "died", "what": …, "code": …, "log": …}  a daemon or the wire path ended by itself
+    {"event": "failed", "message": …}                the router cannot come up
+
+See docs/control.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import signal
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from harness.emulator.control import ControlServer
+from harness.emulator.machine import Machine
+from harness.emulator.model import Backend, BackendError
+from harness.emulator.namespace import PortPair
+from harness.emulator.processes import Death, Logs
+from harness.keychain.secret import Secret
+
+log = logging.getLogger(__name__)
+BOOT_VERSION = 1
+_FRR_HOME = Path("/var/tmp")  # noqa: S108 - in the embedded lab a tmpfs of the lab's own; in a container the container's
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """The boot message. `ports` in order; `control` is where the control socket is made."""
+
+    name: str
+    accounts: Mapping[str, Secret]
+    ports: tuple[PortPair, ...]
+    control: Path
+    wait_scale: float = 1.0
+
+    @classmethod
+    def parse(cls, line: bytes) -> Boot:
+        """Read the boot message.
+
+        Raises:
+            BackendError: it is none.
+        """
+        try:
+            data: dict[str, Any] = json.loads(line)
+            if data["v"] != BOOT_VERSION:
+                raise BackendError(f"boot message version {data['v']} is not {BOOT_VERSION}")
+            ports = tuple(
+                PortPair(wire=str(port["wire"]), host=f"h{index}", router=str(port["router"]))
+                for index, port in enumerate(data["ports"])
+            )
+            accounts = {str(user): Secret(password) for user, password in data["accounts"].items()}
+            return cls(str(data["name"]), accounts, ports, Path(data["control"]), float(data.get("wait_scale", 1.0)))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise BackendError(f"the boot message cannot be read: {type(error).__name__}") from error
+
+
+class JunosHalf(Protocol):
+    """The Junos half, as the supervisor needs it."""
+
+    async def listen(self, sock: socket.socket, accounts: Mapping[str, Secret]) -> None:
+        """Answer SSH on the listening socket."""
+        ...
+
+    async def close(self) -> None:
+        """End all sessions and stop listening."""
+        ...
+
+
+class MakeJunosHalf(Protocol):
+    """Makes the Junos half on top of a machine half."""
+
+    def __call__(self, backend: Backend, *, host_name: str) -> JunosHalf:
+        """Return the Junos half of the router called `host_name`."""
+        ...
+
+
+class Supervisor:
+    """See the module."""
+
+    def __init__(
+        self, boot_socket: socket.socket, listener: socket.socket, logs_folder: int, make_junos: MakeJunosHalf
+    ) -> None:
+        self._boot_socket = boot_socket
+        self._listener = listener
+        self._logs_folder = logs_folder
+        self._make_junos = make_junos
+        self._stopping = asyncio.Event()
+
+    async def run(self) -> int:
+        """Live until asked to stop; return the exit code."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+        try:
+            boot = Boot.parse(await self._read_boot())
+            await self._serve(boot)
+        except BackendError as error:
+            log.error("%s", error)  # noqa: TRY400 - the sentence is what helps
+            self._tell({"event": "failed", "message": str(error)})
+            return 1
+        return 0
+
+    async def _read_boot(self) -> bytes:
+        self._boot_socket.settimeout(0)
+        loop = asyncio.get_running_loop()
+        data = b""
+        while not data.endswith(b"\n"):
+            more = await loop.sock_recv(self._boot_socket, 65536)
+            if not more:
+                raise BackendError("the boot socket closed before the boot message came")
+            data += more
+        return data
+
+    async def _serve(self, boot: Boot) -> None:
+        logs = Logs(self._logs_folder, boot.name)
+        machine = Machine(boot.ports, _FRR_HOME / boot.name, logs, on_death=self._on_death, wait_scale=boot.wait_scale)
+        junos: JunosHalf | None = None
+        control = ControlServer(machine, stop=self._stopping.set)
+        try:
+            await machine.start(self._phase)
+            begun = time.monotonic()
+            junos = self._make_junos(machine, host_name=boot.name)
+            await junos.listen(self._listener, boot.accounts)
+            await control.listen(boot.control)
+            self._phase("ssh", time.monotonic() - begun)
+            self._tell({"event": "ready"})
+            await self._stopping.wait()
+        finally:
+            await control.close()
+            if junos is not None:
+                await junos.close()
+            await machine.stop()
+
+    def _phase(self, name: str, seconds: float) -> None:
+        self._tell({"event": "phase", "name": name, "seconds": seconds})
+
+    def _on_death(self, death: Death) -> None:
+        log.error("%s; see %s", death, death.log)
+        self._tell({"event": "died", "what": death.name, "code": death.code, "log": death.log})
+
+    def _tell(self, event: dict[str, Any]) -> None:
+        with contextlib.suppress(OSError):  # the owner of a kept lab is gone
+            self._boot_socket.send(json.dumps(event).encode() + b"\n")
