@@ -136,18 +136,15 @@ class KeyClock:
             return active
         return current if current in self._by_number else None
 
-    def follow(self, now: int, current: int | None, rnext_key_id: int) -> int | None:
-        """Return the sending key after a verified segment that asks for `rnext_key_id` (one of our send-ids).
+    def follow(self, now: int, current: int | None, named: int | None) -> int | None:
+        """Return the sending key after a verified segment whose RNextKeyID names our key `named` (None: no such key).
 
-        Under `clock` nothing moves. Under `rnext` the key of that send-id becomes the sending one, if it is
-        configured and, where receiving has windows, inside its window; an unknown RNextKeyID changes nothing.
+        Under `clock` nothing moves. Under `rnext` the named key becomes the sending one, if it is configured and,
+        where receiving has windows, inside its window; an unknown RNextKeyID changes nothing.
         """
-        if self.sending is SendPolicy.CLOCK:
+        if self.sending is SendPolicy.CLOCK or named is None or not self.acceptable(named, now):
             return current
-        for key in reversed(self.keys):
-            if key.send_id == rnext_key_id and self.acceptable(key.number, now):
-                return key.number
-        return current
+        return named
 
     def acceptable(self, number: int, now: int) -> bool:
         """Say whether a received segment may be verified with key `number`; an unknown number never is."""

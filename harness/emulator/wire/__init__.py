@@ -12,7 +12,7 @@ carried out between two frames, in the order of arrival.
 
 | op | fields | what it does |
 |---|---|---|
-| `sessions` | `sessions`: list | replaces the whole table; connections of sessions that stay are untouched |
+| `sessions` | `sessions`: list; `own`: addresses, or null | replaces the table; those that stay go on |
 | `clock` | `offset_ns` | router's clock = host's clock + offset |
 | `status` | | answers with `status` |
 | `restore` | `records`: list | takes over connections of a former process; answers with `restored`: count |
@@ -22,7 +22,8 @@ carried out between two frames, in the order of arrival.
 A session is `{"peer", "port", "local" or null, "tolerance" (seconds), "sending": "clock"|"rnext", "receiving":
 "tolerance"|"any", "allow_without_ao", "keys": [{"number", "start" (ISO 8601, UTC), "send_id", "recv_id", "secret"
 (hex), "algorithm", "include_options"}]}`. The process sends events unasked, `{"v": 1, "event": kind, …}`, and
-`{"v": 1, "event": "ready"}` once its sockets are open, before which no frame is carried.
+`{"v": 1, "event": "ready"}` once its sockets are open. No frame is carried before the first `sessions` order (an empty
+list will do): until then the process does not know what is protected.
 
 The client for a supervisor is `harness.emulator.wire.client.WireClient`; values are in `harness.emulator.wire.model`.
 """

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import TypeVar
 
+from harness.emulator.model import Address
 from harness.emulator.wire import protocol
 from harness.emulator.wire.model import (
     ConnectionRecord,
@@ -59,18 +60,41 @@ class WireClient:
         """The connections as last told by events: what to `restore` in a process that replaces a dead one."""
         return tuple(self._records.values())
 
-    async def connect(self) -> None:
-        """Take the socket over and wait until the process carries frames."""
+    async def connect(
+        self,
+        sessions: Sequence[ProtectedSession] = (),
+        records: Sequence[ConnectionRecord] = (),
+        *,
+        own: Collection[Address] | None = None,
+    ) -> None:
+        """Take the socket over, wait until the process is ready, and hand it its first table of sessions.
+
+        No frame is carried before that table. A process that replaces a dead one is given the table in force and the
+        dead one's `records`, so that connections go on; see `set_sessions` for `own`.
+        """
         loop = asyncio.get_running_loop()
         self._ready = loop.create_future()
         self._sock.settimeout(0)
         reader, self._writer = await asyncio.open_unix_connection(sock=self._sock, limit=LINE_LIMIT)
         self._reading = asyncio.create_task(self._read(reader), name="wire control")
         await self._within(self._ready, READY_DEADLINE, "to open its sockets")
+        await self.set_sessions(sessions, own=own)
+        if records:
+            await self.restore(records)
 
-    async def set_sessions(self, sessions: Sequence[ProtectedSession]) -> None:
-        """Replace the whole table of protected sessions; connections of sessions that stay are untouched."""
-        await self._order("sessions", sessions=[protocol.encode_session(session) for session in sessions])
+    async def set_sessions(
+        self, sessions: Sequence[ProtectedSession], *, own: Collection[Address] | None = None
+    ) -> None:
+        """Replace the whole table of protected sessions; connections of sessions that stay are untouched.
+
+        `own` are the router's addresses: what passes between others is transit and never protected here. None takes
+        every segment from or to a session's peer for the router's own, which is right where nothing is forwarded.
+        """
+        await self._order(
+            "sessions",
+            sessions=[protocol.encode_session(session) for session in sessions],
+            own=None if own is None else [str(address) for address in own],
+        )
 
     async def set_clock(self, offset: timedelta) -> None:
         """Set the router's clock to the host's clock plus `offset`."""

@@ -1,0 +1,225 @@
+"""The decision on every packet: passed untouched, signed, verified and stripped, or dropped with a reason.
+
+Pure but for its own state: packets and instants are arguments. `outbound` is asked for packets from the router to the
+link, `inbound` for those from the link to the router. RFC 5925 sections 7.3 to 7.8; what it leaves open is in
+docs/assumptions/wire.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+
+from harness.emulator.model import Address
+from harness.emulator.wire import packet
+from harness.emulator.wire.connection import Connection, Entry, Session, Table, Tuple4
+from harness.emulator.wire.lives import ISN_MASK, PASS, Lives
+from harness.emulator.wire.model import (
+    ConnectionRecord,
+    Direction,
+    DropReason,
+    ProtectedSession,
+    WireStatus,
+)
+from harness.emulator.wire.receiving import Receiver
+from harness.emulator.wire.report import Emit, Reporter
+from harness.emulator.wire.sending import Sender
+from harness.emulator.wire.status import connection_status, session_status
+from harness.tcpao import (
+    OptionError,
+    OptionRoomError,
+    SegmentDefect,
+    SegmentError,
+    parse_segment,
+)
+
+Verdict = bytes | None
+"""PASS, the packet to carry instead, or None: dropped."""
+
+_ACK_SLACK = 1 << 24
+"""How far a restored connection's acknowledgements may lie before its anchor: more than any window of a lab."""
+
+
+class Guard:
+    """Sessions, connections and the verdicts. `now` is the router's clock and `mono` a monotonic one, in ns."""
+
+    def __init__(self, emit: Emit) -> None:
+        self.report = Reporter(emit)
+        self.table = Table()
+        lives = Lives(self.table, self.report)
+        self._sender = Sender(lives)
+        self._receiver = Receiver(lives)
+        self._sessions: list[Session] = []
+        self._by_peer: dict[tuple[bytes, int], list[Session]] = {}
+        self._peers: set[bytes] = set()
+        self._own: frozenset[bytes] | None = None
+
+    def set_sessions(self, specs: Sequence[ProtectedSession], own: Collection[Address] | None, now: int) -> None:
+        """Replace the table of sessions. Connections of sessions that stay go on; the others are forgotten.
+
+        `own` are the router's addresses, where known: traffic between others is transit and passes.
+        """
+        former = {session.identity: session for session in self._sessions}
+        self._sessions = [Session(spec) for spec in specs]
+        self._by_peer = {}
+        for session in self._sessions:
+            old = former.get(session.identity)
+            if old is not None:
+                session.drops = old.drops
+            self._by_peer.setdefault((session.spec.peer.packed, session.spec.port), []).append(session)
+        self._peers = {session.spec.peer.packed for session in self._sessions}
+        self._own = None if own is None else frozenset(address.packed for address in own)
+        self.report.forget_sessions()
+        for at, entry in list(self.table.entries.items()):
+            self._rehome(at, entry, now)
+
+    def restore(self, records: Iterable[ConnectionRecord], now: int, mono: int) -> int:
+        """Take over connections of a former process; return how many still belong to a protected session."""
+        taken = 0
+        for record in records:
+            at = Tuple4(record.local[0].packed, record.local[1], record.remote[0].packed, record.remote[1])
+            session = self._session(at)
+            if session is None or (record.plain and not session.spec.allow_without_ao):
+                continue
+            connection = Connection(at, session, record.local_isn, record.remote_isn, mono)
+            connection.out_sne.anchor = record.out_anchor
+            connection.in_sne.anchor = record.in_anchor
+            connection.highest_ack = (record.out_anchor - _ACK_SLACK) & ISN_MASK
+            connection.current = record.sending_key
+            connection.plain = record.plain
+            connection.closing = record.closing
+            self.table.entry(at, session, mono).live = connection
+            self.report.connection(connection, now)
+            taken += 1
+        return taken
+
+    def outbound(self, buffer: bytes, start: int, end: int, now: int, mono: int) -> Verdict:
+        """Judge the IP packet `buffer[start:end]` that the router sends; see `PASS` for what is returned."""
+        try:
+            segment = parse_segment(buffer, start, end)
+        except SegmentError as error:
+            return self._unreadable(buffer, start, end, error, Direction.OUT, now, mono)
+        if segment is None:
+            return self._other(buffer, start, end, Direction.OUT, now, mono)
+        at = Tuple4(segment.src, segment.sport, segment.dst, segment.dport)
+        entry = self.table.entries.get(at)
+        session = entry.session if entry is not None else self._session(at)
+        if session is None:
+            return PASS
+        try:
+            verdict = self._sender.judge(session, at, segment, now, mono)
+        except OptionRoomError:
+            verdict = DropReason.NO_ROOM
+        except OptionError:
+            verdict = DropReason.MALFORMED
+        if isinstance(verdict, DropReason):
+            self.report.drop(session, Direction.OUT, verdict, now, mono)
+            return None
+        return verdict
+
+    def inbound(self, buffer: bytes, start: int, end: int, now: int, mono: int) -> Verdict:
+        """Judge the IP packet `buffer[start:end]` that came from the link; see `PASS` for what is returned."""
+        try:
+            segment = parse_segment(buffer, start, end)
+        except SegmentError as error:
+            return self._unreadable(buffer, start, end, error, Direction.IN, now, mono)
+        if segment is None:
+            return self._other(buffer, start, end, Direction.IN, now, mono)
+        at = Tuple4(segment.dst, segment.dport, segment.src, segment.sport)
+        entry = self.table.entries.get(at)
+        session = entry.session if entry is not None else self._session(at)
+        if session is None:
+            return PASS
+        try:
+            verdict = self._receiver.judge(session, at, segment, now, mono)
+        except OptionError:
+            verdict = DropReason.MALFORMED
+        if isinstance(verdict, DropReason):
+            self.report.drop(session, Direction.IN, verdict, now, mono)
+            return None
+        return verdict
+
+    def tick(self, now: int, mono: int) -> None:
+        """Do what time alone asks for: forget what is over, tell what was kept back."""
+        for connection in self.table.expire(mono):
+            self.report.forgotten(connection, now)
+        self.report.tick(now, mono)
+
+    def records(self) -> list[ConnectionRecord]:
+        """Return the record of every connection."""
+        return [connection.record() for connection in self.table.connections()]
+
+    def status(self, now: int, mono: int, clock_offset: int) -> WireStatus:
+        """Return the whole state."""
+        return WireStatus(
+            sessions=tuple(session_status(session, now) for session in self._sessions),
+            connections=tuple(connection_status(at, entry, now, mono) for at, entry in self.table.entries.items()),
+            drops=dict(self.report.drops),
+            passed=dict(self.report.passed),
+            clock_offset_ns=clock_offset,
+        )
+
+    # -- finding the session ------------------------------------------------------------------------------------------
+
+    def _session(self, at: Tuple4) -> Session | None:
+        """Return the session that protects these addresses and ports.
+
+        Where a peer is protected at one of our addresses, its segments to another are not let through unprotected:
+        a listening daemon would take them for the same neighbour's.
+        """
+        found = self._by_peer.get((at.remote, at.rport)) or self._by_peer.get((at.remote, at.lport))
+        if not found or (self._own is not None and at.local not in self._own):
+            return None
+        for session in found:
+            if session.spec.local is not None and session.spec.local.packed == at.local:
+                return session
+        return next((session for session in found if session.spec.local is None), found[0])
+
+    def _rehome(self, at: Tuple4, entry: Entry, now: int) -> None:
+        session = self._session(at)
+        live = entry.live
+        if live is not None and (
+            session is None
+            or live.session.identity != session.identity
+            or (live.plain and not session.spec.allow_without_ao)
+        ):
+            self.report.forgotten(live, now)
+            entry.live = None
+        if session is None:
+            del self.table.entries[at]
+            return
+        entry.session = session
+        entry.peer_plain = entry.peer_plain and session.spec.allow_without_ao
+        if entry.live is not None:
+            entry.live.session = session
+
+    # -- what is no whole TCP segment ----------------------------------------------------------------------------------
+
+    def _unreadable(
+        self, buffer: bytes, start: int, end: int, error: SegmentError, direction: Direction, now: int, mono: int
+    ) -> Verdict:
+        """Judge what says it is TCP and cannot be taken apart: from or to a protected peer it is dropped."""
+        ends = packet.packet_ends(buffer, start, end)
+        if ends is None or ends[0 if direction is Direction.IN else 1] not in self._peers:
+            return PASS
+        reason = DropReason.FRAGMENT if error.defect is SegmentDefect.FRAGMENT else DropReason.MALFORMED
+        self.report.drop(None, direction, reason, now, mono)
+        return None
+
+    def _other(self, buffer: bytes, start: int, end: int, direction: Direction, now: int, mono: int) -> Verdict:
+        """Judge what is not TCP: ICMP errors about protected connections stay outside, and so do hidden fragments."""
+        if direction is Direction.IN:
+            quoted = packet.quoted_by_error(buffer, start, end)
+            if quoted is not None:
+                session = self._session(Tuple4(quoted.src, quoted.sport, quoted.dst, quoted.dport))
+                if session is not None:
+                    self.report.drop(session, direction, DropReason.ICMP_ERROR, now, mono)
+                    return None
+        ends = packet.packet_ends(buffer, start, end)
+        if (
+            ends is not None
+            and ends[0 if direction is Direction.IN else 1] in self._peers
+            and packet.hides_tcp_in_fragment(buffer, start, end)
+        ):
+            self.report.drop(None, direction, DropReason.FRAGMENT, now, mono)
+            return None
+        return PASS

@@ -1,0 +1,409 @@
+"""Two routers' kernels, two wire processes and the link between them, in anonymous network namespaces.
+
+    [inner R1: ge-0-0-0] -- h0 [outer R1: wire process] eth1 -- eth1 [outer R2: wire process] h0 -- [ge-0-0-0: inner R2]
+
+A namespace lives as long as the process that holds it; ending that process leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+
+from harness.emulator.keyclock import ReceivePolicy, SendPolicy
+from harness.emulator.wire.client import WireClient
+from harness.emulator.wire.model import ProtectedSession, WireEvent
+from harness.keychain.model import Algorithm, Key, Keychain
+from harness.keychain.secret import Secret
+from harness.tcpao import (
+    ACK,
+    RST,
+    SYN,
+    Algorithm as MacAlgorithm,
+    Mkt,
+    Segment,
+    SneTracker,
+    parse_segment,
+    verify_segment,
+)
+
+T0 = datetime(2030, 1, 1, tzinfo=UTC)
+ADDRESSES = {4: ("10.0.12.1", "10.0.12.2"), 6: ("2001:db8:12::1", "2001:db8:12::2")}
+PORT = 179
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Namespace:
+    """An anonymous network namespace."""
+
+    def __init__(self) -> None:
+        self._holder = subprocess.Popen(
+            ["unshare", "--net", "--", "sh", "-c", "echo; exec sleep 3600"], stdout=subprocess.PIPE
+        )
+        assert self._holder.stdout is not None
+        self._holder.stdout.readline()
+        self.path = f"/proc/{self._holder.pid}/ns/net"
+        self.run("ip", "link", "set", "lo", "up")
+
+    @property
+    def pid(self) -> int:
+        return self._holder.pid
+
+    def run(self, *argv: str) -> str:
+        return subprocess.run(
+            ["nsenter", f"--net={self.path}", *argv], check=True, capture_output=True, text=True
+        ).stdout
+
+    def popen(self, *argv: str, **options) -> subprocess.Popen:
+        return subprocess.Popen(["nsenter", f"--net={self.path}", *argv], **options)
+
+    def within(self, make):
+        """Call `make` in the namespace (what sockets it makes stay there)."""
+        made: list = []
+        failed: list[BaseException] = []
+
+        def call() -> None:
+            with Path(self.path).open("rb") as net:
+                if _libc.setns(net.fileno(), 0):
+                    failed.append(OSError(ctypes.get_errno(), "setns"))
+                    return
+            try:
+                made.append(make())
+            except OSError as error:
+                failed.append(error)
+
+        thread = threading.Thread(target=call)
+        thread.start()
+        thread.join()
+        if failed:
+            raise failed[0]
+        return made[0]
+
+    def socket(self, family: int = socket.AF_INET) -> socket.socket:
+        sock = self.within(lambda: socket.socket(family, socket.SOCK_STREAM))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.settimeout(10)
+        return sock
+
+    def end(self) -> None:
+        self._holder.kill()
+        self._holder.wait()
+        self._holder.stdout.close()
+
+
+class Loop:
+    """An event loop in a thread, for the asynchronous client."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
+
+    def run(self, awaitable):
+        return asyncio.run_coroutine_threadsafe(awaitable, self._loop).result(30)
+
+    def end(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+@dataclass
+class Bump:
+    """One router: its two namespaces and its wire process."""
+
+    inner: Namespace
+    outer: Namespace
+    loop: Loop
+    process: subprocess.Popen = field(init=False)
+    client: WireClient = field(init=False)
+    events: list[WireEvent] = field(default_factory=list)
+
+    def start(self, sessions=(), records=(), pairs=("h0:eth1",)) -> None:
+        ours, theirs = socket.socketpair()
+        argv = [sys.executable, "-m", "harness.emulator.wire", "--control-fd", str(theirs.fileno())]
+        for pair in pairs:
+            argv += ["--pair", pair]
+        self.process = self.outer.popen(*argv, pass_fds=[theirs.fileno()])
+        theirs.close()
+        self.client = WireClient(ours, on_event=self.events.append)
+        self.loop.run(self.client.connect(sessions, records))
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.loop.run(self.client.close())
+
+    def set(self, *sessions: ProtectedSession) -> None:
+        self.loop.run(self.client.set_sessions(sessions))
+
+    def clock(self, moment: datetime) -> None:
+        self.loop.run(self.client.set_clock(moment - datetime.now(UTC)))
+
+    def status(self):
+        return self.loop.run(self.client.status())
+
+    def dropped(self) -> dict[tuple[str, str], int]:
+        return {(way.value, reason.value): count for (way, reason), count in self.status().drops.items()}
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A captured segment with who sent it (0 or 1) and when (monotonic order of the file)."""
+
+    sender: int
+    segment: Segment
+
+
+class Rig:
+    """Both routers, the link and its capture."""
+
+    def __init__(self, folder: Path) -> None:
+        self.loop = Loop()
+        self.bumps = [Bump(Namespace(), Namespace(), self.loop) for _ in range(2)]
+        self._capture: subprocess.Popen | None = None
+        self.pcap = folder / "eth1.pcap"
+        first, second = self.bumps
+        first.outer.run(
+            "ip", "link", "add", "eth1", "type", "veth", "peer", "name", "eth1", "netns", str(second.outer.pid)
+        )
+        for place, bump in enumerate(self.bumps):
+            bump.outer.run(
+                "ip", "link", "add", "h0", "type", "veth", "peer", "name", "ge-0-0-0", "netns", str(bump.inner.pid)
+            )
+            for interface in ("h0", "eth1"):
+                bump.outer.run("sysctl", "-qw", f"net.ipv6.conf.{interface}.disable_ipv6=1")
+                bump.outer.run("ip", "link", "set", interface, "up")
+            bump.inner.run(sys.executable, "-m", "harness.emulator.wire.offload", "ge-0-0-0")
+            bump.inner.run("sysctl", "-qw", "net.ipv6.conf.ge-0-0-0.accept_dad=0")
+            bump.inner.run("ip", "link", "set", "ge-0-0-0", "up")
+            bump.inner.run("ip", "addr", "add", f"{ADDRESSES[4][place]}/30", "dev", "ge-0-0-0")
+            bump.inner.run("ip", "addr", "add", f"{ADDRESSES[6][place]}/64", "dev", "ge-0-0-0", "nodad")
+            bump.start()
+
+    def capture(self) -> None:
+        self._capture = self.bumps[0].outer.popen(
+            "tcpdump",
+            "-i",
+            "eth1",
+            "-U",
+            "--immediate-mode",
+            "-s",
+            "0",
+            "-w",
+            str(self.pcap),
+            "tcp",
+            stderr=subprocess.PIPE,
+        )
+        assert self._capture.stderr is not None
+        assert b"listening" in self._capture.stderr.readline()
+
+    def sent(self, family: int = 4) -> list[Sent]:
+        """End the capture and return its segments."""
+        assert self._capture is not None
+        until(lambda: self._captured() == self._captured(pause=0.05), "capture quiet")
+        self._capture.terminate()
+        self._capture.communicate()
+        self._capture = None
+        data, found, place = self.pcap.read_bytes(), [], 24
+        while place < len(data):
+            _, _, size, _ = struct.unpack_from("<IIII", data, place)
+            frame = data[place + 16 : place + 16 + size]
+            place += 16 + size
+            segment = parse_segment(frame, 14)
+            if segment is not None:
+                found.append(Sent(ADDRESSES[family].index(str(ip_address(segment.src))), segment))
+        return found
+
+    def _captured(self, pause: float = 0.0) -> int:
+        threading.Event().wait(pause)
+        return self.pcap.stat().st_size
+
+    def listen(self, router: int, family: int = 4, port: int = PORT) -> socket.socket:
+        sock = self.bumps[router].inner.socket(socket.AF_INET if family == 4 else socket.AF_INET6)
+        sock.bind((ADDRESSES[family][router], port))
+        sock.listen(8)
+        return sock
+
+    def connect(self, router: int, family: int = 4, port: int = PORT, timeout: float = 10) -> socket.socket:
+        sock = self.bumps[router].inner.socket(socket.AF_INET if family == 4 else socket.AF_INET6)
+        sock.settimeout(timeout)
+        try:
+            sock.connect((ADDRESSES[family][1 - router], port))
+        except OSError:
+            sock.close()
+            raise
+        return sock
+
+    def joined(self, family: int = 4, port: int = PORT) -> tuple[socket.socket, socket.socket]:
+        """Return both ends of a connection from R1 to R2."""
+        with self.listen(1, family, port) as listening:
+            near = self.connect(0, family, port)
+            far, _ = listening.accept()
+            far.settimeout(10)
+        return near, far
+
+    def end(self) -> None:
+        if self._capture is not None:
+            self._capture.kill()
+            self._capture.communicate()
+        for bump in self.bumps:
+            with contextlib.suppress(AttributeError):
+                bump.kill()
+            bump.inner.end()
+            bump.outer.end()
+        self.loop.end()
+
+
+def until(holds: Callable[[], bool], what: str, seconds: float = 10.0) -> None:
+    """Poll until it holds; the deadline starts now."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"within {seconds} s: {what}"
+        threading.Event().wait(0.01)
+
+
+def chain(*keys: Key, tolerance: int = 3600) -> Keychain:
+    return Keychain("chain", keys, tolerance=tolerance)
+
+
+def key(
+    number: int,
+    start: timedelta = timedelta(0),
+    *,
+    send: int | None = None,
+    recv: int | None = None,
+    secret: str | None = None,
+    algorithm: Algorithm = Algorithm.HMAC_SHA_1_96,
+    include_options: bool = True,
+) -> Key:
+    return Key(
+        id=number,
+        secret=Secret(secret or f"secret of key {number}"),
+        start=T0 + start,
+        scheme="ao",
+        send_id=2 * number + 1 if send is None else send,
+        recv_id=2 * number + 2 if recv is None else recv,
+        tcp_ao_option=True,
+        algorithm=algorithm,
+        include_options=include_options,
+    )
+
+
+def session(
+    router: int,
+    keychain: Keychain,
+    *,
+    family: int = 4,
+    port: int = PORT,
+    sending: SendPolicy = SendPolicy.CLOCK,
+    receiving: ReceivePolicy = ReceivePolicy.TOLERANCE,
+    allow: bool = False,
+) -> ProtectedSession:
+    """The session of `router` with the other; the chain is R1's, R2 gets its mirror."""
+    return ProtectedSession(
+        peer=ip_address(ADDRESSES[family][1 - router]),
+        port=port,
+        chain=keychain if router == 0 else keychain.mirrored(),
+        sending=sending,
+        receiving=receiving,
+        allow_without_ao=allow,
+    )
+
+
+def mkts_of(keychain: Keychain) -> list[Mkt]:
+    """The MKTs as R1 has them."""
+    return [
+        Mkt(
+            name=str(entry.id),
+            algorithm=MacAlgorithm(entry.effective_algorithm.value),
+            master_key=entry.secret.reveal(),
+            send_id=entry.send_id,
+            recv_id=entry.recv_id,
+            include_options=entry.include_options,
+        )
+        for entry in keychain.keys
+    ]
+
+
+class Judge:
+    """Verifies every segment of one capture, with ISNs taken from its SYNs and SYN-ACKs alone."""
+
+    def __init__(self, keychain: Keychain) -> None:
+        self._mkts = mkts_of(keychain)
+        self._isns: dict[tuple, tuple[int, int]] = {}
+        self._sne: dict[tuple, SneTracker] = {}
+        self._refused: dict[tuple, int] = {}
+
+    def key_of(self, sent: Sent) -> int:
+        """Return the key number of a segment that verifies; fails the test for any other."""
+        seg = sent.segment
+        ao = seg.scan().ao
+        assert ao is not None, f"unsigned: {seg.flag_letters} seq {seg.seq}"
+        mkt = next((m for m in self._mkts if ao.key_id == (m.send_id, m.recv_id)[sent.sender]), None)
+        assert mkt is not None, f"unknown KeyID {ao.key_id}"
+        way = (seg.src, seg.sport, seg.dst, seg.dport)
+        back = (seg.dst, seg.dport, seg.src, seg.sport)
+        if seg.flags & (SYN | ACK) == SYN:
+            isns = (seg.seq, 0)
+            self._refused[back] = seg.seq
+        elif seg.flags & SYN:
+            isns = self._isns[way] = (seg.seq, (seg.ack - 1) & 0xFFFFFFFF)
+            self._isns[back] = (isns[1], isns[0])
+            self._sne[way], self._sne[back] = SneTracker(isns[0]), SneTracker(isns[1])
+        elif way not in self._isns:
+            assert seg.flags & RST
+            isns = (0, self._refused[way])
+        else:
+            isns = self._isns[way]
+        tracker = self._sne.get(way)
+        sne = tracker.sne_for(seg.seq) if tracker is not None and seg.flags & (SYN | ACK) != SYN else 0
+        good = verify_segment(seg, ao, key=mkt.key_for(seg, *isns), sne=sne, include_options=mkt.include_options)
+        assert good, f"bad MAC under key {mkt.name}: {seg.flag_letters} seq {seg.seq}"
+        if tracker is not None and not seg.flags & RST:
+            tracker.commit(seg.seq)
+        return int(mkt.name)
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What tests use besides the rig (conftest modules are not imported by tests)."""
+
+    key = staticmethod(key)
+    chain = staticmethod(chain)
+    session = staticmethod(session)
+    until = staticmethod(until)
+    Judge = Judge
+    T0 = T0
+    addresses = ADDRESSES
+
+
+@pytest.fixture
+def tools() -> Tools:
+    return Tools()
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    if os.geteuid() != 0:
+        pytest.skip("network namespaces need root here")
+    made = Rig(tmp_path)
+    try:
+        yield made
+    finally:
+        made.end()
