@@ -6,7 +6,8 @@ import asyncio
 import socket
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,7 +30,7 @@ from harness.emulator.namespace import PortPair, make_inner
 from harness.emulator.processes import Child, Death, Logs, start
 from harness.emulator.protection import cut_off, protected_sessions
 from harness.emulator.wire.client import WireClient
-from harness.emulator.wire.model import ProtectedSession, WireEvent, WireStatus
+from harness.emulator.wire.model import ProtectedSession, WireError, WireEvent, WireStatus
 
 START_SECONDS = 10.0
 """From a daemon's start to its socket."""
@@ -106,7 +107,8 @@ class Machine:
             child = start("wire", command, self._logs, pass_fds=(theirs.fileno(),))
         self._keep(child)
         self._wire = WireClient(ours, on_event=self._wire_told, wait_scale=self._scale)
-        await self._wire.connect()
+        with _wire_errors():
+            await self._wire.connect()
 
     async def _start_daemon(self, daemon: Daemon) -> None:
         child = start(daemon.value, daemons.command(daemon, self._folder), self._logs, namespace=self._inner)
@@ -146,7 +148,8 @@ class Machine:
     async def set_clock(self, moment: datetime) -> None:
         """Move the router's own wall clock, and the wire path's key clock with it."""
         offset = moment - datetime.now(UTC)
-        await self._client().set_clock(offset)
+        with _wire_errors():
+            await self._client().set_clock(offset)
         self._offset = offset
 
     async def apply(self, intent: Intent) -> None:
@@ -171,11 +174,15 @@ class Machine:
     async def _change(self, old: _Applied, new: _Applied) -> None:
         both = tuple(new.sessions) + cut_off(old.sessions, new.sessions)
         if both != old.sessions:
-            await self._client().set_sessions(both)
+            await self._set_sessions(both)
         for step in steps(old.lines, new.lines):
             await self._tell(step)
         if both != new.sessions:
-            await self._client().set_sessions(new.sessions)
+            await self._set_sessions(new.sessions)
+
+    async def _set_sessions(self, sessions: tuple[ProtectedSession, ...]) -> None:
+        with _wire_errors():
+            await self._client().set_sessions(sessions)
 
     async def _restore(self, attempted: _Applied, former: _Applied, refused: BackendError) -> None:
         """Undo what was done of `attempted`. Lines that were never made are refused when undone: that is expected."""
@@ -187,7 +194,7 @@ class Machine:
             except BackendError as error:
                 if not undoing:
                     broken.append(str(error))
-        await self._client().set_sessions(former.sessions)
+        await self._set_sessions(former.sessions)
         if broken:
             raise BackendError(f"{refused}; and the former state could not be restored: {broken[0]}") from refused
 
@@ -256,7 +263,8 @@ class Machine:
 
     async def wire_status(self) -> WireStatus:
         """Return what the wire path says of connections, keys on the wire, and drops."""
-        return await self._client().status()
+        with _wire_errors():
+            return await self._client().status()
 
     @property
     def processes(self) -> dict[str, int]:
@@ -273,6 +281,15 @@ class Machine:
         if vty is None:
             raise ProcessError(f"{daemon.value} is not running")
         return vty
+
+
+@contextmanager
+def _wire_errors() -> Iterator[None]:
+    """Have the wire path's errors come out as the `BackendError` that the Junos half knows."""
+    try:
+        yield
+    except WireError as error:
+        raise BackendError(error.message, remedy=error.remedy) from error
 
 
 def _kind(protection: Protection | None) -> object:

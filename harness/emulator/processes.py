@@ -102,14 +102,18 @@ class Logs:
     def __init__(self, folder: int, prefix: str) -> None:
         self._folder = folder
         self._prefix = prefix
+        self._begun: set[str] = set()
 
     def name(self, what: str) -> str:
         """Return the file name of the log of `what`."""
         return f"{self._prefix}-{what}.log"
 
     def open(self, what: str) -> int:
-        """Open the log of `what` to append to it; the caller closes the descriptor."""
+        """Open the log of `what`, anew for the first time, then to append to it; the caller closes the descriptor."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        if what not in self._begun:
+            flags |= os.O_TRUNC  # of a former lab that had the same folder
+            self._begun.add(what)
         return os.open(self.name(what), flags, 0o600, dir_fd=self._folder)
 
 

@@ -12,6 +12,7 @@ from harness.emulator.model import Address, BgpState, Interface, RouteState
 
 _TABLES = {"ipv4Unicast": "inet.0", "ipv6Unicast": "inet6.0"}
 _MILLISECONDS = 1000
+_UNKNOWN = "Unknown"
 PROTOCOLS = {"connected": "Direct", "local": "Local", "bgp": "BGP", "static": "Static", "kernel": "Kernel"}
 PREFERENCES = {"Direct": 0, "Local": 0, "Static": 5, "LDP": 9, "BGP": 170, "Kernel": 0}
 """Junos' default route preferences (Juniper, "Route Preferences Overview")."""
@@ -82,7 +83,10 @@ def _bgp_state(
 
 
 def _endpoint(entry: dict[str, Any], host: str, port: str) -> tuple[Address, int] | None:
-    return (ip_address(entry[host]), int(entry[port])) if host in entry and port in entry else None
+    """Return one end of the connection; None where FRR says that it knows none."""
+    if entry.get(host, _UNKNOWN) == _UNKNOWN or port not in entry:
+        return None
+    return ip_address(entry[host]), int(entry[port])
 
 
 def _seconds(milliseconds: int | None) -> int | None:
@@ -90,7 +94,8 @@ def _seconds(milliseconds: int | None) -> int | None:
 
 
 def _reset(entry: dict[str, Any]) -> str | None:
-    text = entry.get("lastNotificationReason") or entry.get("lastResetDueTo")
+    """Return why the session last went down. Before it ever did, `lastResetDueTo` only says what it waits for."""
+    text = entry.get("lastNotificationReason") or (entry.get("lastResetDueTo") if entry["connectionsDropped"] else None)
     return str(text) if text else None
 
 

@@ -223,13 +223,14 @@ class EmbeddedLab:
                     f" logs are in {self._evidence}",
                     remedy="on a slow machine, give a greater --wait-scale",
                 )
-            if self._channel.fileno() in ready:
-                self._take_keeper_message()
+            # Routers first: what one says of itself tells more than the keeper's word that it has ended.
             for name, link in list(waiting.items()):
                 if link.fileno() in ready:
                     self._take_router_messages(name, link)
                     if link.ready:
                         del waiting[name]
+            if self._channel.fileno() in ready:
+                self._take_keeper_message()
 
     def _take_keeper_message(self) -> channel.Message:
         assert self._channel is not None  # noqa: S101 - made by `deploy`
