@@ -9,7 +9,11 @@ import click
 from harness import __version__
 from harness.errors import ExitCode, KeyrollError
 
-COMMANDS: dict[str, str] = {}
+COMMANDS: dict[str, str] = {
+    "list": "harness.cli.run:list_command",
+    "run": "harness.cli.run:run_command",
+    "schema": "harness.cli.run:schema_command",
+}
 """Sub-command to `module:function`; imported only when asked for, so that `keyroll --help` is instant."""
 
 

@@ -1,0 +1,122 @@
+"""Conditions of a step, and how they are judged: from samples, show records and the wire, each to its own deadline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from harness.junos.records import BgpState, ChainStatus
+from harness.scenario.fields import ROUTERS, RouterName, SessionName
+from harness.scenario.sampler import Sample
+from harness.scenario.steps import CHECK_NAMES, Conditions
+from harness.scenario.waits import Waits
+from harness.scenario.wire import Wire
+
+SHOWN = frozenset({"active", "next"})
+"""Conditions that `show security keychain` answers."""
+SAMPLED = frozenset({"bgp", "flaps"})
+"""Conditions that the samples of `show bgp summary` answer."""
+ON_WIRE = frozenset({"wire", "keyid", "rnextkeyid"})
+_UP = {"bgp": "Established", "ldp": "Operational"}
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One expectation of one router: a field of a step, and its value there."""
+
+    name: str
+    router: RouterName
+    value: str | int | None
+
+    def deadline(self, waits: Waits) -> timedelta:
+        """Return how long after the step's event the condition may take to come true."""
+        if self.name in _UP:
+            return waits.session_up if self.value == _UP[self.name] else waits.session_down
+        return waits.wire if self.name in ON_WIRE else waits.shown
+
+    def expected(self) -> str:
+        """Return what is expected, in words."""
+        match self.name:
+            case "active" | "next":
+                return f"{self.name} key {_number(self.value)} in show security keychain"
+            case "wire":
+                return f"data signed with key {self.value} and acknowledged by a verified segment"
+            case "keyid" | "rnextkeyid":
+                return f"{'KeyID' if self.name == 'keyid' else 'RNextKeyID'} {self.value} in the last segment sent"
+            case _:
+                return f"{self.name} {self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What is known at one look. `since` is the event (ns since 1970) that counts: older states are not looked at."""
+
+    since: int
+    samples: Mapping[RouterName, Sample | None]
+    chains: Mapping[RouterName, ChainStatus]
+    wire: Wire
+    sessions: Sequence[SessionName]
+
+
+def conditions_of(step: Conditions) -> tuple[Condition, ...]:
+    """Return a step's expectations one by one, in the order of the file format."""
+    return tuple(
+        Condition(name, router, getattr(step, name)[router])
+        for name in CHECK_NAMES
+        for router in ROUTERS
+        if router in getattr(step, name)
+    )
+
+
+def judge(condition: Condition, view: View) -> tuple[bool, str]:
+    """Say whether a condition holds in what was seen, and what was seen, in words."""
+    router = condition.router
+    if condition.name in SAMPLED:
+        sample = view.samples.get(router)
+        if sample is None:
+            return False, "no sample since then"
+        if condition.name == "flaps":
+            return sample.flaps == condition.value, f"{sample.flaps} flaps"
+        return _session_is(sample.state, condition.value), f"bgp {sample.state.value}"
+    if condition.name in SHOWN:
+        return _shown(condition, view.chains.get(router))
+    if condition.name in ON_WIRE:
+        return _on_wire(condition, view)
+    return False, f"{condition.name} cannot be observed here"
+
+
+def _session_is(state: BgpState, wanted: str | int | None) -> bool:
+    return state is not BgpState.ESTABLISHED if wanted == "down" else state.value == wanted
+
+
+def _shown(condition: Condition, chain: ChainStatus | None) -> tuple[bool, str]:
+    if chain is None:
+        return False, "the chain was not shown"
+    if condition.name == "active":
+        pair = (chain.active_send, chain.active_receive)
+        words = f"active send {_number(pair[0])}, receive {_number(pair[1])}"
+    else:
+        pair = (chain.next_send, chain.next_receive)
+        words = f"next send {_number(pair[0])}, receive {_number(pair[1])}"
+    return pair == (condition.value, condition.value), words
+
+
+def _on_wire(condition: Condition, view: View) -> tuple[bool, str]:
+    held, seen = True, []
+    for session in view.sessions:
+        side = view.wire.side(condition.router, session)
+        if condition.name == "wire":
+            held = held and view.wire.handed_over(condition.router, session, condition.value, since=view.since)
+        elif side is None or side.at < view.since:
+            held = False
+        else:
+            found = side.key_id if condition.name == "keyid" else side.rnext_key_id
+            held = held and found == condition.value
+        seen.append(f"{session}: {side.words() if side else 'no signed segment'}")
+    pending = "" if held or condition.name != "wire" else " (pending: not acknowledged since)"
+    return held, "; ".join(seen) + pending
+
+
+def _number(value: str | int | None) -> str:
+    return "None" if value is None else str(value)

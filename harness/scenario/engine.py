@@ -1,0 +1,358 @@
+"""One run of one scenario from nothing to its result: lab, sessions, steps, verdict, run folder, teardown.
+
+`keyroll run` and the pytest plugin are two faces of `run`. Whatever happens, the lab is taken down and `result.json`
+is written; only an unfit argument raises before that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import secrets
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
+
+from harness import __version__
+from harness.errors import KeyrollError, UnfitError
+from harness.junos.base import Plan, PlanError
+from harness.junos.session import RouterSession
+from harness.keychain.model import Keychain
+from harness.keychain.secret import Secret
+from harness.lab.protocol import Lab, Router
+from harness.scenario.chains import build_chains
+from harness.scenario.clocks import RouterClock
+from harness.scenario.durations import format_duration
+from harness.scenario.errors import RunUnfitError
+from harness.scenario.fields import ROUTERS
+from harness.scenario.fleet import Fleet, recorder_of, target_of
+from harness.scenario.folder import Blackener, RunFolder, make_run_folder
+from harness.scenario.reading import Case
+from harness.scenario.result import Check, Receipt, Result, Verdict, receipt_of
+from harness.scenario.runner import Runner, Stage
+from harness.scenario.sampler import Sample, Sampler, longest_gap
+from harness.scenario.stopwatch import Stopwatch
+from harness.scenario.timeline import Kind, Observer, Timeline
+from harness.scenario.waits import Waits
+from harness.scenario.wire import KeyChange, Party, Wire
+
+T0 = datetime(2030, 1, 1, tzinfo=UTC)
+"""Where clocks can be set, a scenario begins at this instant of the routers' clocks."""
+GAP_MAX = timedelta(seconds=1)
+"""Longer without a sample, and a flap could have hidden: the run is unfit."""
+LabMaker = Callable[[Path], Lab]
+"""Makes a lab (not yet deployed) that puts captures and logs into a folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a run is given beside its scenario."""
+
+    make_lab: LabMaker
+    seed: int | str
+    t0: datetime | None = None
+    mutate: str | None = None
+    run_dir: Path | None = None
+    wait_scale: float = 1.0
+    arguments: tuple[str, ...] = ()
+    """Further arguments of the command that runs it again: `--topology FILE`."""
+    observers: tuple[Observer, ...] = field(default=())
+
+
+def new_seed() -> int:
+    """Draw a seed."""
+    return secrets.randbelow(10**9)
+
+
+def run(case: Case, options: Options) -> Result:
+    """Play a scenario and return its result; a run that broke is a result too.
+
+    Raises:
+        InputError, RunError: the mutation is not declared, the chains cannot be, the run folder cannot be made.
+    """
+    return _Run(case, options).play()
+
+
+class _Run:
+    """The state of one run."""
+
+    def __init__(self, case: Case, options: Options) -> None:
+        self.case, self.options = case, options
+        self.t0 = options.t0 or T0
+        mutation = case.mutation(options.mutate) if options.mutate else None
+        self.named = mutation.turns_red if mutation else ()
+        self.intended = build_chains(case.scenario, seed=options.seed, t0=self.t0)
+        self.chains = build_chains(case.scenario, seed=options.seed, t0=self.t0, mutation=mutation)
+        name = f"{case.name}-{options.mutate}" if options.mutate else case.name
+        path = make_run_folder(options.run_dir, name=name, seed=options.seed, now=datetime.now(UTC))
+        self.secrets = _secrets_of([*self.intended.values(), *self.chains.values()])
+        self.folder = RunFolder(path, Blackener(self.secrets))
+        self.clocks: dict[str, RouterClock] = {router: RouterClock() for router in ROUTERS}
+        self.stopwatch = Stopwatch()
+        self.waits = Waits(timedelta(seconds=case.scenario.hold_time), options.wait_scale)
+        self.facts: dict[str, object] = {}
+        self.checks: tuple[Check, ...] = ()
+        self.runner: Runner | None = None
+
+    def play(self) -> Result:
+        begun = time.monotonic()
+        _preload_second_judge()
+        self._write_inputs()
+        with Timeline(self.folder.timeline, clocks=self.clocks, redact=self.folder.blacken) as self.timeline:
+            for observer in self.options.observers:
+                self.timeline.observe(observer)
+            self.timeline.add(
+                Kind.RUN, f"{self.case.name}: seed {self.options.seed}, t0 {self.t0.isoformat()}", data={"t0": self.t0}
+            )
+            verdict, reason = self._judged()
+            receipt = self._receipt(verdict)
+            self.timeline.add(Kind.VERDICT, verdict.value + (f": {reason}" if reason else ""))
+        result = Result(
+            scenario=self.case.name,
+            title=self.case.scenario.title,
+            source=self.case.scenario.source,
+            file=self.case.path,
+            seed=self.options.seed,
+            t0=self.t0,
+            verdict=verdict,
+            checks=self.checks,
+            reason=reason,
+            folder=self.folder.path,
+            again=self._again(),
+            spent=self.stopwatch.spent(),
+            took=timedelta(seconds=time.monotonic() - begun),
+            facts=self.facts,
+            receipt=receipt,
+        )
+        self.folder.write_json("result.json", result.as_data())
+        self.folder.close()
+        return result
+
+    def _judged(self) -> tuple[Verdict, str | None]:
+        """Play, and turn every way in which that can end into a verdict and its reason."""
+        try:
+            self._on_a_lab()
+        except KeyboardInterrupt:
+            return Verdict.INTERRUPTED, "interrupted"
+        except UnfitError as error:
+            unfit = self.folder.blacken(str(error))
+            return (Verdict.FAILED, None) if self._is_red() else (Verdict.UNFIT, unfit)
+        except KeyrollError as error:
+            return Verdict.BROKEN, self.folder.blacken(str(error))
+        finally:
+            if self.runner is not None:
+                self.checks = tuple(self.runner.checks)
+        return (Verdict.FAILED if self._is_red() else Verdict.PASSED), None
+
+    def _is_red(self) -> bool:
+        checks = self.runner.checks if self.runner is not None else ()
+        return any(not check.passed for check in checks)
+
+    def _receipt(self, verdict: Verdict) -> Receipt | None:
+        if self.options.mutate is None:
+            return None
+        return receipt_of(self.options.mutate, self.named, self.checks, verdict)
+
+    # ------------------------------------------------------------------ from the lab up
+
+    def _on_a_lab(self) -> None:
+        lab = self.options.make_lab(self.folder.lab)
+        _require(lab, self.case)
+        try:
+            with self.stopwatch.part("lab up"):
+                lab.deploy()
+            self.timeline.add(Kind.LAB, f"lab {lab.name} is up: {_phases(lab)}")
+            self.facts["lab"] = {phase.name: round(phase.took.total_seconds(), 3) for phase in lab.phases}
+            self._with_sessions(lab)
+        finally:
+            with self.stopwatch.part("teardown"):
+                lab.destroy()
+            self.timeline.add(Kind.LAB, "lab is down")
+
+    def _with_sessions(self, lab: Lab) -> None:
+        routers = lab.routers
+        known = (*self.secrets, *(Secret(router.password) for router in routers.values()))
+        self.folder.blacken = Blackener(known)
+        record = recorder_of(self.timeline, self.folder.record, self.clocks)
+        plans = {router: _plan(routers[router]) for router in ROUTERS}
+        addresses = {router: _address(plans[router]) for router in ROUTERS}
+        peers = {"R1": addresses["R2"], "R2": addresses["R1"]}
+        sampler = Sampler(
+            lambda router: RouterSession(target_of(routers[router]), recorder=self.folder.record, secrets=known),
+            peers,
+            changed=self._note_sample,
+        )
+        wire = Wire(
+            [
+                Party(router, _addresses(plans[router]), self.chains[router], self.clocks[router], lab.captures[router])
+                for router in ROUTERS
+            ],
+            self.case.scenario.sessions,
+            changed=self._note_key,
+            sample_seed=zlib.crc32(str(self.options.seed).encode()),
+        )
+        fleet = Fleet(routers, recorder=record, secrets=known, wait_scale=self.options.wait_scale)
+        with contextlib.closing(wire), _stopping(sampler):
+            with self.stopwatch.part("ssh log-in"):
+                fleet.connect()
+            with contextlib.closing(fleet):
+                stage = Stage(
+                    fleet=fleet,
+                    sampler=sampler,
+                    wire=wire,
+                    timeline=self.timeline,
+                    clocks=self.clocks,
+                    plans=plans,
+                    peers={"R1": peers["R1"], "R2": peers["R2"]},
+                    chains=dict(self.chains),
+                    intended=self.intended,
+                    t0=self.t0,
+                    waits=self.waits,
+                    stopwatch=self.stopwatch,
+                    check_lab=lab.check,
+                    committed=self.folder.write_configuration,
+                )
+                self.runner = Runner(self.case.scenario, stage, until=self.named)
+                self.runner.play()
+                self._weigh(lab, wire, sampler)
+
+    def _weigh(self, lab: Lab, wire: Wire, sampler: Sampler) -> None:
+        """Ask whether the run could see what it judged: losses, gaps, a second judge. Raises RunUnfitError."""
+        with self.stopwatch.part("second judge"):
+            opinions = wire.second_opinions()
+        runner = self.runner
+        losses = dict(lab.capture_losses())
+        gaps = {}
+        if runner is not None and runner.up is not None:
+            gaps = {
+                router: longest_gap(sampler.samples(router), runner.up, runner.ended or runner.up) for router in ROUTERS
+            }
+        self.facts.update(
+            {
+                "wire": wire.counts(),
+                "capture losses": losses,
+                "longest gap between samples": {name: round(gap.total_seconds(), 3) for name, gap in gaps.items()},
+                "second judge": {
+                    name: {"segments": opinion.judged, "disagreements": len(opinion.disagreements)}
+                    for name, opinion in opinions.items()
+                },
+            }
+        )
+        for name, opinion in opinions.items():
+            if opinion.disagreements:
+                first = opinion.disagreements[0]
+                raise RunUnfitError(
+                    f"scapy disagrees with the referee on {len(opinion.disagreements)} of {opinion.judged} segments of "
+                    f"{name}.pcap, first packet {first.number}",
+                    remedy="one of the two judges is wrong: keep this run folder and report it",
+                )
+        lost = {name: count for name, count in losses.items() if count}
+        if lost:
+            raise RunUnfitError(f"the capture lost frames: {lost}", remedy="run fewer labs at once on this machine")
+        limit = GAP_MAX * self.options.wait_scale
+        late = {name: gap for name, gap in gaps.items() if gap > limit}
+        if late:
+            name, gap = max(late.items(), key=lambda item: item[1])
+            raise RunUnfitError(
+                f"{name} gave no sample for {format_duration(gap)} (at most {format_duration(limit)}): a flap could "
+                "have hidden there",
+                remedy="run fewer labs at once, or give a greater --wait-scale",
+            )
+
+    # ------------------------------------------------------------------ what is noted
+
+    def _write_inputs(self) -> None:
+        self.folder.write("scenario.yaml", self.case.text)
+        self.folder.write_json(
+            "run.json",
+            {
+                "scenario": self.case.name,
+                "file": str(self.case.path),
+                "variant": self.case.variant,
+                "seed": self.options.seed,
+                "t0": self.t0,
+                "mutation": self.options.mutate,
+                "keyroll": __version__,
+                "again": self._again(),
+            },
+        )
+
+    def _note_sample(self, sample: Sample) -> None:
+        self.timeline.add(
+            Kind.SESSION, f"bgp {sample.state.value}, {sample.flaps} flaps", router=sample.router, at=sample.at
+        )
+
+    def _note_key(self, change: KeyChange) -> None:
+        side = change.side
+        if change.acknowledged is not None:
+            text = f"{change.session}: data signed with key {change.acknowledged.key} was acknowledged by the peer"
+            at = change.acknowledged.ack_time_ns
+        else:
+            text, at = f"{change.session}: sends {side.words()}", side.at
+        self.timeline.add(Kind.WIRE, text, router=side.router, at=at, data={"packet": change.packet, "key": side.key})
+
+    def _again(self) -> str:
+        words = ["keyroll", "run", str(self.case.path)]
+        if self.case.variant:
+            words += ["--variant", self.case.variant]
+        words += ["--seed", str(self.options.seed), "--t0", f"{self.t0:%Y-%m-%dT%H:%M:%SZ}"]
+        if self.options.mutate:
+            words += ["--mutate", self.options.mutate]
+        return " ".join((*words, *self.options.arguments))
+
+
+@contextlib.contextmanager
+def _stopping(sampler: Sampler) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        sampler.stop()
+
+
+def _require(lab: Lab, case: Case) -> None:
+    wanted = {"capture", "set-clock", *case.scenario.requires}
+    able = {capability.value for capability in lab.capabilities}
+    missing = sorted(wanted - able)
+    if missing:
+        raise RunUnfitError(
+            f"this lab cannot do what {case.name} requires: {', '.join(missing)}",
+            remedy=f"it can: {', '.join(sorted(able)) or 'nothing of it'}",
+        )
+
+
+def _phases(lab: Lab) -> str:
+    return ", ".join(f"{phase.name} {phase.took.total_seconds():.2f} s" for phase in lab.phases)
+
+
+def _plan(router: Router) -> Plan:
+    if router.loopback is None or not router.ports:
+        raise PlanError(f"router {router.name}: the topology gives it no loopback, or no port")
+    port = router.ports[0]
+    return Plan(
+        router.name, router.asn, router.loopback, port.interface, port.ipv4, port.ipv6, loopback6=router.loopback6
+    )
+
+
+def _address(plan: Plan) -> IPv4Address | IPv6Address:
+    if plan.ipv4 is None:
+        raise PlanError(f"router {plan.name}: the topology gives {plan.interface} no IPv4 address")
+    return plan.ipv4.ip
+
+
+def _addresses(plan: Plan) -> frozenset[IPv4Address | IPv6Address]:
+    known = (plan.ipv4, plan.ipv6, plan.loopback, plan.loopback6)
+    return frozenset(interface.ip for interface in known if interface is not None)
+
+
+def _secrets_of(chains: Sequence[Keychain]) -> tuple[Secret, ...]:
+    return tuple({key.secret: None for chain in chains for key in chain.keys if key.secret is not None})
+
+
+def _preload_second_judge() -> None:
+    """Import scapy while the lab comes up: it takes half a second that nobody needs to wait for."""
+    threading.Thread(target=importlib.import_module, args=("scapy.contrib.tcpao",), daemon=True).start()

@@ -1,0 +1,104 @@
+"""The lab's routers, one SSH session each, driven both at once or in order; everything said is recorded."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from harness.junos.exchange import Deadlines, Exchange, Target
+from harness.junos.session import Recorder, RouterSession
+from harness.keychain.secret import Secret
+from harness.lab.protocol import Router
+from harness.scenario.clocks import RouterClock, ns_of
+from harness.scenario.fields import ROUTERS, RouterName
+from harness.scenario.timeline import Kind, Timeline
+
+T = TypeVar("T")
+_SET_DATE = "set date "
+
+
+def target_of(router: Router) -> Target:
+    """Return how the lab's router is reached."""
+    return Target(router.name, router.host, router.port, router.user, Secret(router.password), router.platform)
+
+
+class Fleet:
+    """A session to each router: `connect` logs in to all at once, `close` logs out."""
+
+    def __init__(
+        self,
+        routers: Mapping[str, Router],
+        *,
+        recorder: Recorder,
+        secrets: Iterable[Secret] = (),
+        wait_scale: float = 1.0,
+    ) -> None:
+        known = tuple(secrets)
+        self.sessions: dict[RouterName, RouterSession] = {
+            name: RouterSession(
+                target_of(routers[name]), recorder=recorder, deadlines=Deadlines().scaled(wait_scale), secrets=known
+            )
+            for name in ROUTERS
+        }
+        self._pool = ThreadPoolExecutor(max_workers=len(ROUTERS), thread_name_prefix="router")
+
+    def connect(self) -> None:
+        """Log in to all at once; when one cannot, to none."""
+        try:
+            self.each(lambda session: session.connect())
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Log out everywhere."""
+        for session in self.sessions.values():
+            session.close()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def each(self, work: Callable[[RouterSession], T], routers: Sequence[RouterName] = ROUTERS) -> dict[RouterName, T]:
+        """Do `work` with every named router at once; the first error is raised when all have ended."""
+        futures = {name: self._pool.submit(work, self.sessions[name]) for name in routers}
+        return {name: future.result() for name, future in futures.items()}
+
+    def show(self, command: str, routers: Sequence[RouterName] = ROUTERS) -> dict[RouterName, Exchange]:
+        """Send an operational command to every named router at once."""
+        return self.each(lambda session: session.show(command), routers)
+
+
+def recorder_of(timeline: Timeline, keep: Callable[[Exchange], None], clocks: Mapping[str, RouterClock]) -> Recorder:
+    """Return the recorder that keeps an exchange, puts it on the timeline, and notes when a clock was set."""
+
+    def record(exchange: Exchange) -> None:
+        keep(exchange)
+        begun, done = ns_of(exchange.start), ns_of(exchange.end)
+        moment = _moment_set(exchange.command) if exchange.error is None else None
+        if moment is not None and exchange.host in clocks:
+            clocks[exchange.host].was_set(moment, begun=begun, done=done)
+        kind = (
+            Kind.CLOCK if moment is not None else Kind.COMMIT if exchange.command.startswith("commit") else Kind.COMMAND
+        )
+        lines = exchange.command.splitlines()
+        shown = exchange.command if len(lines) <= 1 else f"{len(lines)} lines of configuration"
+        outcome = f": {exchange.error}" if exchange.error else ""
+        timeline.add(
+            kind,
+            f"{shown}{outcome}",
+            router=exchange.host,
+            at=begun,
+            data={"took": round(exchange.took.total_seconds(), 4)},
+        )
+
+    return record
+
+
+def _moment_set(command: str) -> datetime | None:
+    """Return the instant that a `set date YYYYMMDDhhmm.ss` sets (the router's zone is UTC), or None."""
+    if not command.startswith(_SET_DATE):
+        return None
+    with contextlib.suppress(ValueError):
+        return datetime.strptime(command.removeprefix(_SET_DATE).strip(), "%Y%m%d%H%M.%S").replace(tzinfo=UTC)
+    return None

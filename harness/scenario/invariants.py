@@ -1,0 +1,201 @@
+"""What must hold throughout (DESIGN.md, "What hitless means here"), judged at the end from samples and the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from harness.capture.judgement import Standing
+from harness.scenario.durations import format_duration
+from harness.scenario.fields import ROUTERS, RouterName, SessionName
+from harness.scenario.result import Check
+from harness.scenario.sampler import Sample
+from harness.scenario.wire import Wire
+
+_BACKWARDS = timedelta(seconds=1)
+"""Uptimes are whole seconds, taken at slightly different instants; one may be lost in between."""
+_NEVER_UP = "the session was never up on both routers with routes from the peer"
+
+
+@dataclass(frozen=True, slots=True)
+class Rollover:
+    """A router's clock reached a key's start-time while the session was up: from then on that key must take over.
+
+    `at` is the host instant (ns since 1970), `event` what moved the clock, in words.
+    """
+
+    router: RouterName
+    key: int
+    at: int
+    event: str
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What was seen of a run. Instants are ns since 1970; `up` is None when the sessions were never up."""
+
+    up: int | None
+    end: int
+    samples: Mapping[RouterName, Sequence[Sample]]
+    wire: Wire
+    sessions: Sequence[SessionName]
+    rollovers: Sequence[Rollover] = ()
+    keys: Mapping[str, str] = field(default_factory=dict)
+
+
+def first_up(samples: Mapping[RouterName, Sequence[Sample]]) -> int | None:
+    """Return the instant from which every router has seen its session up, with routes; None when that never was."""
+    instants = [
+        next((sample.at for sample in samples.get(router, ()) if sample.up and sample.routes), None)
+        for router in ROUTERS
+    ]
+    known = [instant for instant in instants if instant is not None]
+    return max(known) if len(known) == len(ROUTERS) else None
+
+
+def no_flap(watched: Watched) -> list[Check]:
+    """Judge: states, flap counters and uptimes from both ends, and no SYN and no RST sent by a router, once up."""
+    return [_no_flap(watched, router) for router in ROUTERS]
+
+
+def _no_flap(watched: Watched, router: RouterName) -> Check:
+    expected = "Established, flap counter unchanged, uptime growing, no SYN and no RST sent"
+    if watched.up is None:
+        return Check("no-flap", passed=False, expected=expected, observed=_NEVER_UP, router=router, keys=watched.keys)
+    samples = [sample for sample in watched.samples[router] if sample.asked >= watched.up]
+    faults = [*_sample_faults(samples, watched.up)]
+    for judgement in watched.wire.opened_or_reset(router, watched.up, watched.end):
+        what = "SYN" if judgement.flags & 0x02 else "RST"
+        faults.append(
+            f"{what} sent {_after(judgement.time_ns, watched.up)} (packet {judgement.number} of {router}.pcap)"
+        )
+    observed = (
+        f"{len(samples)} samples, {samples[-1].flaps} flaps as before, up {format_duration(samples[-1].since)}"
+        if samples and not faults
+        else _several(faults)
+    )
+    return Check("no-flap", passed=not faults, expected=expected, observed=observed, router=router, keys=watched.keys)
+
+
+def _sample_faults(samples: Sequence[Sample], up: int) -> Iterable[str]:
+    if not samples:
+        yield "no sample after the session came up"
+        return
+    first = before = samples[0]
+    for sample in samples:
+        when = _after(sample.at, up)
+        if not sample.up:
+            yield f"{sample.state.value} {when}"
+            return
+        if sample.flaps != first.flaps:
+            yield f"flap counter went from {first.flaps} to {sample.flaps} {when}"
+            return
+        if sample.since < before.since - _BACKWARDS:
+            yield f"uptime went back from {format_duration(before.since)} to {format_duration(sample.since)} {when}"
+            return
+        before = sample
+    passed = timedelta(microseconds=(before.asked - first.at) // 1000)
+    if before.since - first.since < passed - 2 * _BACKWARDS:
+        yield f"uptime grew by {format_duration(before.since - first.since)} in {format_duration(passed)}"
+
+
+def no_route_loss(watched: Watched) -> list[Check]:
+    """Judge: in every sample after the sessions were up, each router has the peer's routes, none fewer than then."""
+    checks = []
+    for router in ROUTERS:
+        if watched.up is None:
+            passed, observed = False, _NEVER_UP
+        else:
+            samples = [sample for sample in watched.samples[router] if sample.asked >= watched.up]
+            had = samples[0].routes if samples else 0
+            lost = next((sample for sample in samples if sample.routes < max(had, 1)), None)
+            passed = lost is None and bool(samples)
+            observed = (
+                f"{had} in {len(samples)} samples"
+                if lost is None
+                else f"{lost.routes} instead of {had} {_after(lost.at, watched.up)}"
+            )
+        checks.append(
+            Check(
+                "no-route-loss",
+                passed=passed,
+                expected="the peer's routes present in every sample",
+                observed=observed,
+                router=router,
+                keys=watched.keys,
+            )
+        )
+    return checks
+
+
+def every_segment_verified(watched: Watched) -> list[Check]:
+    """Judge: each segment that a router sent or received verifies under the sender's chain and the receiver's.
+
+    A segment that could not be judged is not a good one: it turns the check red as well.
+    """
+    checks = []
+    for router in ROUTERS:
+        judged = watched.wire.sent_by(router, until=watched.end)
+        bad = [one for one in judged if one.standing is not Standing.GOOD]
+        if not judged:
+            observed = "no segment was sent"
+        elif not bad:
+            observed = f"{len(judged)} segments verified under both chains"
+        else:
+            first = bad[0]
+            observed = (
+                f"{len(bad)} of {len(judged)} segments not; first: packet {first.number} of "
+                f"{watched.wire.capture_of(first)}, {first.sender} to {first.receiver}, KeyID {first.key_id}, "
+                f"{first.verdict.value}{f' ({first.refusal.value})' if first.refusal else ''}: {first.reason}"
+            )
+        checks.append(
+            Check(
+                "every-segment-verified",
+                passed=bool(judged) and not bad,
+                expected=f"every segment from {router} verifies under its own chain and is accepted by the peer's",
+                observed=observed,
+                router=router,
+                keys=watched.keys,
+            )
+        )
+    return checks
+
+
+def rollover_completes(watched: Watched) -> list[Check]:
+    """Judge: for each key that took over, data signed with it (or a later one) was acknowledged, in each direction."""
+    checks = []
+    for index, rollover in enumerate(watched.rollovers):
+        later = {one.key for one in watched.rollovers[index:] if one.router == rollover.router}
+        for session in watched.sessions:
+            done = watched.wire.rolled(rollover.router, session, later, since=rollover.at)
+            side = watched.wire.side(rollover.router, session)
+            checks.append(
+                Check(
+                    "rollover-completes",
+                    passed=done,
+                    expected=f"{session}: data signed with key {rollover.key}, acknowledged by a verified segment",
+                    observed="acknowledged" if done else (side.words() if side else "no signed segment"),
+                    router=rollover.router,
+                    event=rollover.event,
+                    after=timedelta(microseconds=(watched.end - rollover.at) // 1000),
+                    keys=watched.keys,
+                )
+            )
+    return checks
+
+
+INVARIANTS = {
+    "no-flap": no_flap,
+    "no-route-loss": no_route_loss,
+    "every-segment-verified": every_segment_verified,
+    "rollover-completes": rollover_completes,
+}
+
+
+def _after(instant: int | None, up: int) -> str:
+    return "at an unknown time" if instant is None else f"{(instant - up) / 1e9:.2f} s after the sessions were up"
+
+
+def _several(faults: Sequence[str]) -> str:
+    return "; ".join(faults[:3]) + (f"; and {len(faults) - 3} more" if len(faults) > 3 else "")  # noqa: PLR2004 - three are enough to see

@@ -1,0 +1,419 @@
+"""Plays the steps of one scenario on routers that answer, and judges what must hold.
+
+The engine (`engine.py`) brings the lab, the sessions and the folder; the runner only acts and looks.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from ipaddress import IPv4Address, IPv6Address
+
+from harness.junos.base import Plan, SessionKind, base_configuration
+from harness.junos.errors import CommitError, ConfigurationError
+from harness.junos.records import ChainStatus, SecurityKeychain
+from harness.junos.session import RouterSession
+from harness.keychain.junostext import set_lines
+from harness.keychain.model import Keychain
+from harness.keychain.schedule import send_key
+from harness.scenario.checks import ON_WIRE, SHOWN, Condition, View, conditions_of, judge
+from harness.scenario.clocks import RouterClock
+from harness.scenario.durations import format_duration
+from harness.scenario.fields import ROUTERS, RouterName
+from harness.scenario.fleet import Fleet
+from harness.scenario.invariants import INVARIANTS, Rollover, Watched, first_up
+from harness.scenario.model import Scenario
+from harness.scenario.result import Check
+from harness.scenario.sampler import Sample, Sampler
+from harness.scenario.steps import Advance, Apply, Conditions, Step
+from harness.scenario.stopwatch import Stopwatch
+from harness.scenario.timeline import Kind, Timeline
+from harness.scenario.waits import Waits
+from harness.scenario.wire import Wire
+
+SHOW_KEYCHAIN = "show security keychain"
+_PROVOKE_EVERY = timedelta(seconds=1)
+_SECOND = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """The last thing that was done: what counts is what was seen after `begun`; waits are counted from `done` (ns)."""
+
+    text: str
+    begun: int
+    done: int
+
+
+@dataclass(slots=True)
+class Stage:
+    """Everything that a runner plays on."""
+
+    fleet: Fleet
+    sampler: Sampler
+    wire: Wire
+    timeline: Timeline
+    clocks: Mapping[str, RouterClock]
+    plans: Mapping[RouterName, Plan]
+    peers: Mapping[RouterName, IPv4Address | IPv6Address]
+    chains: dict[RouterName, Keychain]
+    """What each router is given, broken by a mutation if one is played."""
+    intended: Mapping[RouterName, Keychain]
+    """What the file means each router to hold: from this it follows when keys must take over."""
+    t0: datetime
+    waits: Waits
+    stopwatch: Stopwatch
+    check_lab: Callable[[], None]
+    """Raises when a part of the lab has died."""
+    committed: Callable[[str, Sequence[str]], object]
+    """Keeps what was committed on a router."""
+
+
+class Runner:
+    """Plays one scenario once. `until` are the names of checks up to which it goes on though others are red."""
+
+    def __init__(self, scenario: Scenario, stage: Stage, *, until: Iterable[str] = ()) -> None:
+        self.scenario = scenario
+        self.stage = stage
+        self.checks: list[Check] = []
+        self.rollovers: list[Rollover] = []
+        self.up: int | None = None
+        self.ended: int | None = None
+        self._awaited = [name for name in until if "@" in name]
+        self._moment = Moment("the start", time.time_ns(), time.time_ns())
+        self._based: set[RouterName] = set()
+        self._shown: dict[RouterName, ChainStatus] = {}
+        self._sending: dict[RouterName, int | None] = {}
+        self._provoked = 0
+        self._pause = threading.Event()
+
+    def play(self) -> tuple[Check, ...]:
+        """Play all steps and judge what must hold throughout; return every check.
+
+        Raises:
+            RunError: a part of the run broke, or a state could not be read.
+        """
+        self._set_clocks()
+        for number, step in enumerate(self.scenario.steps, start=1):
+            self.stage.timeline.add(Kind.STEP, f"step {number}: {_words(step)}")
+            self._play(number, step)
+            if not self._goes_on(number):
+                self.stage.timeline.add(Kind.STEP, f"the run ends here: step {number} is red")
+                break
+        self._finish()
+        return tuple(self.checks)
+
+    def watched(self, end: int) -> Watched:
+        """Return what was seen until an instant (ns), for the invariants."""
+        samples = {router: self.stage.sampler.samples(router) for router in ROUTERS}
+        return Watched(
+            self.up, end, samples, self.stage.wire, self.scenario.sessions, tuple(self.rollovers), self._keys()
+        )
+
+    # ------------------------------------------------------------------ steps
+
+    def _play(self, number: int, step: Step) -> None:
+        if step.apply is not None:
+            self._apply(number, step.apply)
+        elif step.advance is not None:
+            self._advance(number, step.advance)
+        elif step.wait is not None:
+            self._let_pass(number, step.wait.duration)
+        elif step.expect is not None:
+            self._await(number, step.expect, lambda condition: condition.deadline(self.stage.waits))
+        elif step.expect_within is not None:
+            within = step.expect_within.within
+            self._await(number, step.expect_within, lambda _: within)
+        elif step.stays is not None:
+            self._stays(number, step.stays, step.stays.duration)
+
+    def _goes_on(self, number: int) -> bool:
+        """A red check ends the run, unless a check that a mutation names is still to be judged."""
+        if all(check.passed for check in self.checks):
+            return True
+        return any(int(name.partition("@")[2]) > number for name in self._awaited)
+
+    def _set_clocks(self) -> None:
+        with self.stage.stopwatch.part("clocks"):
+            self.stage.fleet.each(lambda session: self._set(session, self._at(session, timedelta())))
+
+    def _apply(self, number: int, step: Apply) -> None:
+        begun = time.time_ns()
+        with self.stage.stopwatch.part("commits"):
+            others = [router for router in ROUTERS if router not in (*step.routers, *self._based)]
+            in_turn = [[*others], *([router] for router in step.routers)] if step.pause else [[*others, *step.routers]]
+            for index, routers in enumerate(in_turn):
+                if index > 1 and step.pause:
+                    self._pause.wait(step.pause.total_seconds())
+                self.stage.fleet.each(
+                    lambda session: self._commit(number, session, protected=session.target.name in step.routers),
+                    routers,
+                )
+        self._moment = Moment(f"step {number} (apply)", begun, time.time_ns())
+
+    def _commit(self, number: int, session: RouterSession, *, protected: bool) -> None:
+        router = _router(session)
+        chain = self.stage.chains[router]
+        lines = base_configuration(
+            self.stage.plans[router],
+            self.stage.plans[_other(router)],
+            sessions=[SessionKind(name) for name in self.scenario.sessions],
+            chain=chain.name if protected else None,
+            hold_time=self.scenario.hold_time,
+        )
+        if protected:
+            lines += set_lines(chain)
+        begun = time.time_ns()
+        try:
+            session.configure(lines)
+            session.commit(f"keyroll {self.scenario.id} step {number}")
+        except (ConfigurationError, CommitError) as error:
+            self._add(
+                Check(
+                    "commit",
+                    passed=False,
+                    expected="taken by the router",
+                    observed=str(error),
+                    step=number,
+                    router=router,
+                )
+            )
+            return
+        self.stage.committed(router, lines)
+        if protected:
+            self.stage.wire.protected_from[router] = time.time_ns() if router in self._based else begun
+        self._based.add(router)
+        self.stage.sampler.watch(router)
+
+    def _advance(self, number: int, step: Advance) -> None:
+        begun = time.time_ns()
+        with self.stage.stopwatch.part("clocks"):
+            self.stage.fleet.each(lambda session: self._move(session, step), step.routers)
+        goal = f"to {format_duration(step.to)}" if step.to is not None else f"by {format_duration(step.by or _SECOND)}"
+        self._moment = Moment(f"step {number} (advance {goal})", begun, time.time_ns())
+        self._note_rollovers()
+
+    def _move(self, session: RouterSession, step: Advance) -> None:
+        now = self.stage.clocks[_router(session)].now()
+        if step.to is not None:
+            goal = self._at(session, step.to)
+        elif now is not None and step.by is not None:
+            goal = now + step.by
+        else:
+            goal = session.clock() + (step.by or timedelta())
+        if now is None or goal > now:
+            self._set(session, goal)
+
+    def _set(self, session: RouterSession, moment: datetime) -> None:
+        """Set a clock, up to the next whole second: `set date` knows no fractions, and time must not go back."""
+        fraction = timedelta(microseconds=moment.microsecond)
+        session.set_clock(moment - fraction + _SECOND if fraction else moment)
+
+    def _at(self, session: RouterSession, after: timedelta) -> datetime:
+        return self.stage.t0 + after + self.scenario.skew.get(_router(session), timedelta())
+
+    def _let_pass(self, number: int, duration: timedelta) -> None:
+        begun = time.time_ns()
+        with self.stage.stopwatch.part("waits of the scenario", waiting=True):
+            end = time.monotonic() + duration.total_seconds()
+            while (left := end - time.monotonic()) > 0:
+                self.stage.check_lab()
+                self._pause.wait(min(left, 0.25))
+        self._moment = Moment(f"step {number} (wait {format_duration(duration)})", begun, time.time_ns())
+        self._note_rollovers()
+
+    # ------------------------------------------------------------------ expectations
+
+    def _await(self, number: int, step: Conditions, deadline: Callable[[Condition], timedelta]) -> None:
+        pending = list(conditions_of(step))
+        with self.stage.stopwatch.part("waiting for sessions and the wire", waiting=True):
+            while pending:
+                view = self._look(pending)
+                still: list[Condition] = []
+                for condition in pending:
+                    holds, seen = judge(condition, view)
+                    if holds or self._since_done() >= deadline(condition):
+                        self._judged(number, condition, seen, passed=holds)
+                    else:
+                        still.append(condition)
+                pending = still
+                if pending:
+                    self._provoke(pending)
+                    self._pause.wait(self.stage.waits.poll.total_seconds())
+            if all(step.bgp.get(router) == "Established" for router in ROUTERS):
+                self._await_up()
+
+    def _stays(self, number: int, step: Conditions, duration: timedelta) -> None:
+        conditions = conditions_of(step)
+        begun = time.monotonic()
+        with self.stage.stopwatch.part("waiting for sessions and the wire", waiting=True):
+            while True:
+                view = self._look(conditions)
+                broken = [(one, seen) for one in conditions for holds, seen in (judge(one, view),) if not holds]
+                if broken or time.monotonic() - begun >= duration.total_seconds():
+                    break
+                self._pause.wait(self.stage.waits.poll.total_seconds())
+        for condition in conditions:
+            seen = next((seen for one, seen in broken if one is condition), None)
+            self._judged(number, condition, seen or f"held for {format_duration(duration)}", passed=seen is None)
+
+    def _look(self, conditions: Iterable[Condition]) -> View:
+        self.stage.check_lab()
+        names = {condition.name for condition in conditions}
+        routers = [
+            router for router in ROUTERS if any(one.router == router and one.name in SHOWN for one in conditions)
+        ]
+        if routers:
+            with self.stage.stopwatch.part("show commands"):
+                self._show(routers)
+        self.stage.wire.pump()
+        samples: dict[RouterName, Sample | None] = {}
+        for router in ROUTERS:
+            latest = self.stage.sampler.samples(router)[-1:]
+            samples[router] = latest[0] if latest and latest[0].asked >= self._moment.begun else None
+        since = self._moment.begun if names else 0
+        return View(since, samples, dict(self._shown), self.stage.wire, self.scenario.sessions)
+
+    def _show(self, routers: Sequence[RouterName]) -> None:
+        for router, exchange in self.stage.fleet.show(SHOW_KEYCHAIN, routers).items():
+            shown = exchange.parsed_as(SecurityKeychain)
+            names = [chain.name for chain in shown.chains]
+            if self.stage.chains[router].name in names:
+                self._shown[router] = shown.chain(self.stage.chains[router].name)
+            else:
+                self._shown.pop(router, None)
+
+    def _provoke(self, pending: Iterable[Condition]) -> None:
+        """Have routes sent again where the wire is awaited and the session is up: it makes data at once, harmlessly."""
+        now = time.time_ns()
+        if (
+            now - self._provoked < _PROVOKE_EVERY / timedelta(microseconds=1) * 1000
+            or "bgp" not in self.scenario.sessions
+        ):
+            return
+        latest = {router: self.stage.sampler.samples(router)[-1:] for router in ROUTERS}
+        if any(one.name in ON_WIRE for one in pending) and all(found and found[0].up for found in latest.values()):
+            self._provoked = now
+            self.stage.fleet.each(lambda session: session.clear_bgp(self.stage.peers[_router(session)], soft=True))
+
+    def _await_up(self) -> None:
+        """From here on the session is watched: both ends have seen it up, with routes."""
+        while self.up is None and self._since_done() < self.stage.waits.session_up:
+            self.up = first_up({router: self.stage.sampler.samples(router) for router in ROUTERS})
+            if self.up is None:
+                self._pause.wait(self.stage.waits.poll.total_seconds())
+        if self.up is not None and not self._sending:
+            self.stage.timeline.add(Kind.SESSION, "the sessions are up on both routers, with routes", at=self.up)
+            self._sending = {router: self._should_send(router) for router in ROUTERS}
+
+    def _note_rollovers(self) -> None:
+        if self.up is None:
+            return
+        for router in ROUTERS:
+            key = self._should_send(router)
+            if key is not None and key != self._sending[router]:
+                self.rollovers.append(Rollover(router, key, self._moment.begun, self._moment.text))
+            self._sending[router] = key
+
+    def _should_send(self, router: RouterName) -> int | None:
+        now = self.stage.clocks[router].now()
+        key = send_key(self.stage.intended[router], now) if now is not None else None
+        return key.id if key is not None else None
+
+    # ------------------------------------------------------------------ the end
+
+    def _finish(self) -> None:
+        """Wait for pending rollovers, look once more, and judge the invariants."""
+        if all(check.passed for check in self.checks) and "rollover-completes" in self.scenario.throughout:
+            self._await_rollovers()
+        asked = time.time_ns()
+        for router in ROUTERS:
+            if router in self._based:
+                self.stage.sampler.fresh(router, asked, within=self.stage.waits.shown * 3)
+        end = self.ended = time.time_ns()
+        with self.stage.stopwatch.part("verdict"):
+            self.stage.wire.pump()
+            watched = self.watched(end)
+            for name in self.scenario.throughout:
+                for check in INVARIANTS[name](watched):
+                    self._add(check)
+
+    def _await_rollovers(self) -> None:
+        conditions = [Condition("wire", rollover.router, rollover.key) for rollover in self.rollovers]
+        with self.stage.stopwatch.part("waiting for sessions and the wire", waiting=True):
+            while conditions and self._since_done() < self.stage.waits.wire:
+                self.stage.check_lab()
+                self.stage.wire.pump()
+                if all(check.passed for check in INVARIANTS["rollover-completes"](self.watched(time.time_ns()))):
+                    return
+                self._provoke(conditions)
+                self._pause.wait(self.stage.waits.poll.total_seconds())
+
+    def _judged(self, number: int, condition: Condition, seen: str, *, passed: bool) -> None:
+        self._add(
+            Check(
+                condition.name,
+                passed=passed,
+                expected=condition.expected(),
+                observed=seen,
+                step=number,
+                router=condition.router,
+                event=self._moment.text,
+                after=self._since_done(),
+                keys={} if passed else self._keys(),
+            )
+        )
+
+    def _add(self, check: Check) -> None:
+        self.checks.append(check)
+        self.stage.timeline.add(
+            Kind.CHECK,
+            f"{'ok' if check.passed else 'RED'}: {check.sentence()}",
+            router=check.router,
+            data=check.as_data(),
+        )
+
+    def _keys(self) -> dict[str, str]:
+        keys: dict[str, str] = {}
+        for router in ROUTERS:
+            chain = self._shown.get(router)
+            shown = f"shows active {chain.active_send}, next {chain.next_send}" if chain else "was not asked for keys"
+            sides = [(session, self.stage.wire.side(router, session)) for session in self.scenario.sessions]
+            sent = (
+                "; ".join(f"{session}: sends {side.words()}" for session, side in sides if side)
+                or "sends nothing signed"
+            )
+            keys[router] = f"{shown}; {sent}"
+        return keys
+
+    def _since_done(self) -> timedelta:
+        return timedelta(microseconds=(time.time_ns() - self._moment.done) // 1000)
+
+
+def _router(session: RouterSession) -> RouterName:
+    return "R1" if session.target.name == "R1" else "R2"
+
+
+def _other(router: RouterName) -> RouterName:
+    return "R2" if router == "R1" else "R1"
+
+
+def _words(step: Step) -> str:
+    """Return a step in a line, as the file would write it."""
+    body = getattr(step, step.kind.replace("-", "_"))
+    fields = body.model_dump(by_alias=True, exclude_unset=True, mode="json")
+    return f"{step.kind} {', '.join(f'{name}: {_value(value)}' for name, value in fields.items())}".strip()
+
+
+def _value(value: object) -> str:
+    if isinstance(value, Mapping):
+        values = {str(item) for item in value.values()}
+        if len(value) == len(ROUTERS) and len(values) == 1:
+            return _value(next(iter(value.values())))
+        return "{" + ", ".join(f"{name}: {_value(item)}" for name, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_value(item) for item in value) + "]"
+    return "null" if value is None else str(value)

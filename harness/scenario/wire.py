@@ -1,0 +1,246 @@
+"""The wire as a run sees it: both captures followed while they grow, each segment judged, each key change noticed.
+
+What a router sent is taken from the capture at its own port (before impairment), what it received from that same
+capture (after impairment). Every segment of both captures is judged under both chains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
+
+from harness.capture.handover import Acknowledged, Handovers, KeyUse
+from harness.capture.judgement import Judgement
+from harness.capture.lanes import BGP_PORT, LDP_PORT, Clock, Speaker, SpeakerBook
+from harness.capture.reader import Follow
+from harness.capture.referee import Referee
+from harness.capture.second_opinion import Opinion, SecondOpinion
+from harness.keychain.model import Keychain
+from harness.keychain.schedule import Receiving
+from harness.scenario.clocks import RouterClock
+from harness.scenario.fields import RouterName, SessionName
+
+PORTS: Mapping[SessionName, int] = {"bgp": BGP_PORT, "ldp": LDP_PORT}
+_SYN, _RST = 0x02, 0x04
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What one router sent last for one session. `at` is in ns since 1970."""
+
+    router: str
+    key: int | None
+    key_id: int
+    rnext_key_id: int
+    at: int
+
+    def words(self) -> str:
+        """Return it in words: `key 1 (KeyID 3, RNextKeyID 4)`."""
+        return f"key {self.key} (KeyID {self.key_id}, RNextKeyID {self.rnext_key_id})"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChange:
+    """A router began to send with another key (or to ask for another one), or a change was acknowledged."""
+
+    side: Side
+    session: SessionName
+    packet: int
+    acknowledged: Acknowledged | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """One router as the wire needs it: its addresses, its chain, how it receives, its clock, its capture."""
+
+    name: RouterName
+    addresses: frozenset[IPv4Address | IPv6Address]
+    chain: Keychain
+    clock: RouterClock
+    capture: Path
+    receiving: Receiving = Receiving.TOLERANCE
+
+
+class Wire:
+    """Follows the captures of both routers. `pump` reads and judges what is new; everything else only looks.
+
+    Segments before `protected_from[router]` (ns) are from a time when that router ran its sessions without a chain.
+    """
+
+    def __init__(
+        self,
+        parties: Iterable[Party],
+        sessions: Iterable[SessionName],
+        *,
+        changed: Callable[[KeyChange], None],
+        sample_seed: int = 0,
+    ) -> None:
+        known = tuple(parties)
+        self._ports = {PORTS[session]: session for session in sessions}
+        self._parties = {party.name: party for party in known}
+        self._captures = {
+            party.name: _Capture(party.capture, Referee(_book(known, frozenset(self._ports))), sample_seed)
+            for party in known
+        }
+        self._changed = changed
+        self._sides: dict[tuple[str, SessionName], Side] = {}
+        self.protected_from: dict[str, int] = {}
+
+    def set_chain(self, router: RouterName, chain: Keychain) -> None:
+        """Judge from the next segment on by another chain of this router (a key was added, changed or deleted)."""
+        self._parties[router] = replace(self._parties[router], chain=chain)
+        book = _book(self._parties.values(), frozenset(self._ports))
+        for capture in self._captures.values():
+            capture.referee.book = book
+
+    def pump(self) -> None:
+        """Read and judge what both captures have got since the last time. Raises CaptureError."""
+        for name, capture in self._captures.items():
+            for packet in capture.follow.read_new():
+                judgement = capture.referee.judge(packet)
+                capture.second.observe(packet, judgement, capture.referee.book)
+                if judgement is None or self._is_before_protection(judgement):
+                    continue
+                capture.judged.append(judgement)
+                proof = capture.handovers.observe(judgement)
+                if judgement.sender == name:
+                    self._note_side(judgement, name)
+                if proof is not None and proof.sender == name:
+                    self._note_proof(proof)
+
+    def close(self) -> None:
+        """Close the captures."""
+        for capture in self._captures.values():
+            capture.follow.close()
+
+    def side(self, router: RouterName, session: SessionName) -> Side | None:
+        """Return what `router` sent last for a session: signed rightly by its own chain."""
+        return self._sides.get((router, session))
+
+    def handed_over(self, router: RouterName, session: SessionName, key: object, *, since: int) -> bool:
+        """Say whether `router` has sent data with that key since an instant, and the peer has acknowledged it.
+
+        Looked at is the connection on which it sent data last. A key that was acknowledged there before needs no
+        second proof, but data since then; and no other key may have signed data after it.
+        """
+        uses = [use for use in self._uses(router, session) if use.last_data_time_ns is not None]
+        if not uses:
+            return False
+        last = max(uses, key=lambda use: use.last_data_time_ns or 0)
+        return last.key == key and last.acknowledged is not None and (last.last_data_time_ns or 0) >= since
+
+    def rolled(self, router: RouterName, session: SessionName, keys: Iterable[int], *, since: int) -> bool:
+        """Say whether data with one of these keys was sent since an instant and acknowledged, on any connection."""
+        wanted = set(keys)
+        return any(
+            use.key in wanted and use.acknowledged is not None and (use.last_data_time_ns or 0) >= since
+            for use in self._uses(router, session)
+        )
+
+    def sent_by(self, router: RouterName, *, until: int) -> list[Judgement]:
+        """Return the judged segments from `router`, as both captures hold them, until an instant (ns)."""
+        return [
+            judgement
+            for capture in self._captures.values()
+            for judgement in capture.judged
+            if judgement.sender == router and (judgement.time_ns or 0) <= until
+        ]
+
+    def opened_or_reset(self, router: RouterName, since: int, until: int) -> list[Judgement]:
+        """Return the SYNs and RSTs that `router` sent after `since` and until `until` (ns)."""
+        return [
+            judgement
+            for judgement in self._captures[router].judged
+            if judgement.sender == router
+            and judgement.flags & (_SYN | _RST)
+            and since < (judgement.time_ns or 0) <= until
+        ]
+
+    def capture_of(self, judgement: Judgement) -> str:
+        """Return the file name of the capture that a judgement is about."""
+        for name, capture in self._captures.items():
+            if any(one is judgement for one in capture.judged):
+                return self._parties[name].capture.name
+        return "?"
+
+    def counts(self) -> dict[str, object]:
+        """Return, by router, how many segments it sent by its own capture, and with which verdict and key."""
+        counts: dict[str, object] = {}
+        for name, capture in self._captures.items():
+            verdicts: dict[str, int] = {}
+            keys: dict[str, int] = {}
+            for one in capture.judged:
+                if one.sender == name:
+                    verdicts[one.verdict.value] = verdicts.get(one.verdict.value, 0) + 1
+                    keys[one.key_name or "none"] = keys.get(one.key_name or "none", 0) + 1
+            counts[name] = {"verdicts": verdicts, "keys": keys}
+        return counts
+
+    def second_opinions(self) -> dict[RouterName, Opinion]:
+        """Have a sample of each capture judged again by scapy."""
+        return {name: capture.second.finish() for name, capture in self._captures.items()}
+
+    def _uses(self, router: RouterName, session: SessionName) -> list[KeyUse]:
+        port = PORTS[session]
+        return [
+            use
+            for use in self._captures[router].handovers.uses
+            if use.sender == router and port in (use.sport, use.dport)
+        ]
+
+    def _is_before_protection(self, judgement: Judgement) -> bool:
+        start = self.protected_from.get(judgement.sender)
+        return start is None or (judgement.time_ns or 0) < start
+
+    def _note_side(self, judgement: Judgement, router: RouterName) -> None:
+        session = self._session_of(judgement.sport, judgement.dport)
+        if judgement.key is None or judgement.key_id is None or session is None or judgement.flags & _RST:
+            return
+        side = Side(router, judgement.key, judgement.key_id, judgement.rnext_key_id or 0, judgement.time_ns or 0)
+        before = self._sides.get((router, session))
+        self._sides[router, session] = side
+        if before is None or (before.key, before.rnext_key_id) != (side.key, side.rnext_key_id):
+            self._changed(KeyChange(side, session, judgement.number))
+
+    def _note_proof(self, proof: Acknowledged) -> None:
+        session = self._session_of(proof.sport, proof.dport)
+        side = self._sides.get((proof.sender, session)) if session else None
+        if session is not None and side is not None:
+            self._changed(KeyChange(side, session, proof.ack_packet, proof))
+
+    def _session_of(self, sport: int | None, dport: int | None) -> SessionName | None:
+        return self._ports.get(sport or 0) or self._ports.get(dport or 0)
+
+
+class _Capture:
+    """One capture, its referee, and all that was judged."""
+
+    def __init__(self, path: Path, referee: Referee, seed: int) -> None:
+        self.follow = Follow(path)
+        self.referee = referee
+        self.second = SecondOpinion(seed=seed)
+        self.handovers = Handovers()
+        self.judged: list[Judgement] = []
+
+
+def _book(parties: Iterable[Party], ports: frozenset[int]) -> SpeakerBook:
+    return SpeakerBook(
+        (
+            Speaker(party.name, party.addresses, party.chain, party.receiving, _sure_reading(party.clock))
+            for party in parties
+        ),
+        ports,
+    )
+
+
+def _sure_reading(clock: RouterClock) -> Clock:
+    """Return the clock as the referee takes it: while it is being set, nothing is known of it."""
+
+    def reading(time_ns: int) -> datetime | None:
+        readings = clock.readings(time_ns)
+        return readings[0] if len(readings) == 1 else None
+
+    return reading
