@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from harness.capture.connection import Connections, Pair, Tuple4, derive, guessed_isns
 from harness.capture.judgement import Judgement, Refusal, Verdict
-from harness.capture.lanes import AddressNames, Book, Lane, LaneKey
+from harness.capture.lanes import AddressNames, Book, Clock, Lane, LaneKey
 from harness.capture.link import ip_offset
 from harness.capture.packet import Packet
 from harness.tcpao import (
@@ -28,6 +28,8 @@ from harness.tcpao import (
     Segment,
     SegmentDefect,
     SegmentError,
+    SneTracker,
+    TrafficKey,
     mac_input,
     parse_segment,
     peek_endpoints,
@@ -57,17 +59,33 @@ class _Finding(NamedTuple):
     refusal: Refusal | None = None
 
 
+class Matched(NamedTuple):
+    """What a verified segment (no SYN) was judged by: for who judges the next of its kind quicker."""
+
+    tuple4: Tuple4
+    tracker: SneTracker
+    traffic_key: TrafficKey
+    key: LaneKey
+    receiver_key: LaneKey
+    clock: Clock
+    src: bytes
+    dst: bytes
+
+
 class Referee:
     """Judges the packets of one capture, in their order."""
 
     def __init__(self, book: Book) -> None:
         self.book = book
         """May be replaced between two packets, when a speaker's chain has changed; connection state stays."""
+        self.matched: Matched | None = None
+        """Set by `judge` when the last packet was verified and is not a SYN; else None."""
         self._connections = Connections()
         self._names = AddressNames()
 
     def judge(self, packet: Packet) -> Judgement | None:
         """Judge one packet; None when it carries no TCP segment that must be protected."""
+        self.matched = None
         place = ip_offset(packet.link, packet.data)
         if place is None:
             return None
@@ -117,7 +135,14 @@ class Referee:
         if match is None:
             return self._unmatched(segment, ao, keys, tuple4, direction, claimed)
         match.pair.commit(direction, segment.seq)
-        return _received(match, segment, ao, lane, packet.time_ns)
+        finding = _received(match, segment, ao, lane, packet.time_ns)
+        tracker = match.pair.sne[direction]
+        if finding.verdict is Verdict.VERIFIED and finding.receiver_key and tracker and not segment.flags & SYN:
+            traffic_key = match.pair.key(direction, match.key, segment)
+            self.matched = Matched(
+                tuple4, tracker, traffic_key, match.key, finding.receiver_key, lane.clock, segment.src, segment.dst
+            )
+        return finding
 
     def _handshake(self, segment: Segment, tuple4: Tuple4, direction: int) -> Pair | None:
         """Take the ISNs that a SYN or SYN-ACK claims; None for any other segment."""
