@@ -32,7 +32,8 @@ from harness.lab.embedded.runtime import KEEPER_SOCKET
 
 _STOP_SECONDS = 2.0
 """How long captures may take to write what is left."""
-_PRIVATE_MOUNTS = ("/var/tmp",)  # noqa: S108 - covered by a tmpfs of the lab's own: FRR writes there
+_MASKS = {"/run": "0755", "/var/tmp": "1777"}  # noqa: S108 - see the next line
+"""Covered, in the lab's mounts, by a tmpfs of its own: FRR makes /run/frr and /var/tmp/frr whatever it is told."""
 _KEPT = b"k"
 
 
@@ -151,9 +152,21 @@ class Keeper:
         """Give the lab its own mounts and its own (empty) network namespace; the host sees nothing of either."""
         linux.unshare(linux.CLONE_NEWNS | linux.CLONE_NEWNET)
         linux.mount("none", "/", None, linux.MS_REC | linux.MS_PRIVATE)
-        for path in _PRIVATE_MOUNTS:
-            linux.mount("keyroll", path, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, "mode=1777")
-        os.chdir(_PRIVATE_MOUNTS[0])  # core files, if any, go with the lab
+        kept = {path: os.open(path, os.O_PATH | os.O_CLOEXEC) for path in self._needed() if path.exists()}
+        for mask, mode in _MASKS.items():
+            linux.mount("keyroll", mask, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, f"mode={mode}")
+        for path, fd in kept.items():
+            path.mkdir(parents=True, exist_ok=True)
+            linux.mount(f"/proc/self/fd/{fd}", path, None, linux.MS_BIND | linux.MS_REC)
+            os.close(fd)
+        os.chdir("/var/tmp")  # noqa: S108 - the lab's own by now: core files, if any, go with the lab
+
+    def _needed(self) -> list[Path]:
+        """Return the folders beneath the masks that the lab's processes need: its own, and where Python lives."""
+        home = Path(linux.__file__).resolve().parent.parent
+        wanted = [self._run, home, Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parent]
+        beneath = {path for path in wanted if any(path.is_relative_to(mask) for mask in _MASKS)}
+        return sorted(beneath, key=lambda path: len(path.parts))
 
     def _wire_up(self, plan: Plan) -> None:
         """Make the veth pairs, both ends born inside the routers' outer namespaces, and bring them up."""

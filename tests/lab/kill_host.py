@@ -1,0 +1,196 @@
+"""A host of its own in which labs are killed: run as `unshare --net --mount … python kill_host.py JSON`.
+
+In here nobody else changes a link, a route or a file in /run, /tmp and /var/tmp, so that before and after can be
+compared whole. Not a test module: `test_embedded_kill.py` runs it and judges what it prints, one JSON object a round.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+OWNER = """
+import sys, time
+from pathlib import Path
+from harness.errors import KeyrollError
+from harness.lab.embedded.lab import EmbeddedLab
+from harness.lab.topology import read_topology
+
+lab = EmbeddedLab(read_topology(Path(sys.argv[1])), evidence=Path(sys.argv[2]), name=sys.argv[3])
+try:
+    lab.deploy()
+    print("up", flush=True)
+    while True:
+        lab.check()
+        time.sleep(0.005)
+except KeyrollError as error:
+    print("noticed:", error, flush=True)
+finally:
+    lab.destroy()
+"""
+PLACES = ("/run", "/tmp", "/var/tmp")  # noqa: S108 - tmpfs of this test's own
+HOST = """
+link set lo up
+link add name host0 type veth peer name host1
+address add 192.0.2.1/24 dev host0
+link set host0 up
+link set host1 up
+route add 198.51.100.0/24 via 192.0.2.9
+rule add from 192.0.2.77 lookup 77
+"""
+GONE_SECONDS = 10.0
+"""From the kill to the end of the last process."""
+
+
+def main() -> None:
+    order = json.loads(sys.argv[1])
+    prepare()
+    chance = random.Random(order["seed"])
+    for number in range(order["rounds"]):
+        before = host_state()
+        outcome = one_round(order["topology"], f"kill-{number}", chance, order["victims"])
+        after = host_state()
+        outcome["changed"] = {key: [before[key], after[key]] for key in before if before[key] != after[key]}
+        sys.stdout.write(json.dumps(outcome) + "\n")
+        sys.stdout.flush()
+
+
+def prepare() -> None:
+    for path in PLACES:
+        subprocess.run(["mount", "-t", "tmpfs", "keyroll-test", path], check=True)
+    os.environ.pop("TMPDIR", None)
+    subprocess.run(["ip", "-batch", "-"], input=HOST.encode(), check=True)
+    # The veth's link-local address leaves the tentative state by itself; the comparison starts after that.
+    deadline = time.monotonic() + 5
+    while b"tentative" in subprocess.run(["ip", "address"], check=True, capture_output=True).stdout:
+        if time.monotonic() > deadline:
+            raise TimeoutError("host0 stayed tentative")
+
+
+def one_round(topology: str, name: str, chance: random.Random, victims: list[str]) -> dict[str, object]:
+    moment = chance.uniform(0.0, 0.8)
+    wanted = chance.choice(victims)
+    evidence = f"/dev/shm/keyroll-kill-{os.getpid()}-{name}"  # noqa: S108 - outside the places compared
+    owner = subprocess.Popen(
+        [sys.executable, "-c", OWNER, topology, evidence, name],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "KEYROLL_LAB_TEST": name},
+    )
+    assert owner.stdout is not None
+    start = time.monotonic()
+    while (left := start + moment - time.monotonic()) > 0:
+        select.select([], [], [], left)
+    early = owner.poll() is not None
+    victim, command = pick(name, owner.pid, wanted, chance)
+    os.kill(victim, signal.SIGKILL)
+    killed = time.monotonic()
+    said = ""
+    if victim != owner.pid or early:
+        said = owner.stdout.read().decode()
+    owner.wait()
+    while (left := tagged(name)) and time.monotonic() < killed + GONE_SECONDS:
+        os.sched_yield()
+    took = time.monotonic() - killed
+    owner.stdout.close()
+    subprocess.run(["rm", "-rf", evidence], check=True)
+    return {
+        "moment": round(moment, 3),
+        "victim": command,
+        "owner": victim == owner.pid,
+        "early": early,
+        "said": said,
+        "left": {pid: command_of(pid) for pid in left},
+        "took": round(took, 3),
+    }
+
+
+def pick(name: str, owner: int, wanted: str, chance: random.Random) -> tuple[int, str]:
+    """Return a victim: the owner, or one of the lab's processes that there are at this moment."""
+    others = sorted(tagged(name) - {owner})
+    matching = [pid for pid in others if wanted in command_of(pid)] if wanted != "any" else others
+    pid = owner if wanted == "owner" or not matching else chance.choice(matching)
+    return pid, command_of(pid)
+
+
+def tagged(name: str) -> set[int]:
+    """Return the processes that carry the lab's tag in their environment."""
+    found = set()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                environment = (entry / "environ").read_bytes().split(b"\0")
+            except OSError:
+                continue  # it ended meanwhile
+            if f"KEYROLL_LAB_TEST={name}".encode() in environment:
+                found.add(int(entry.name))
+    return found
+
+
+def command_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()[:200]
+    except OSError:
+        return ""
+
+
+def sysctls() -> dict[str, str]:
+    found = {}
+    for path in Path("/proc/sys/net").rglob("*"):
+        if path.is_file() and "neigh" not in path.parts:
+            try:
+                found[str(path)] = path.read_text(errors="replace")
+            except OSError:
+                continue  # write-only
+    return found
+
+
+def changed_at(folder: str) -> dict[str, int]:
+    found = {}
+    for path in Path(folder).rglob("*"):
+        try:
+            found[str(path)] = path.lstat().st_mtime_ns
+        except OSError:
+            continue  # it went meanwhile
+    return found
+
+
+def host_state() -> dict[str, object]:
+    """Return everything of the host that a lab must not change."""
+
+    def ip(*arguments: str) -> object:
+        found = json.loads(subprocess.run(["ip", "-j", *arguments], check=True, capture_output=True).stdout or b"[]")
+        for entry in found:
+            entry.pop("stats64", None)
+            for address in entry.get("addr_info", []):
+                address.pop("valid_life_time", None)
+                address.pop("preferred_life_time", None)
+        return found
+
+    def files(*folders: str) -> list[str]:
+        return sorted(str(path) for folder in folders for path in Path(folder).rglob("*"))
+
+    return {
+        "link": ip("-d", "link"),
+        "address": ip("address"),
+        "route": ip("route", "show", "table", "all"),
+        "route6": ip("-6", "route", "show", "table", "all"),
+        "rule": ip("rule"),
+        "rule6": ip("-6", "rule"),
+        "sysctl": sysctls(),
+        "files": files(*PLACES),
+        "etc": changed_at("/etc"),
+        "mounts": [
+            line.split(" - ")[0].split(" ")[3:] for line in Path("/proc/self/mountinfo").read_text().splitlines()
+        ],
+    }
+
+
+if __name__ == "__main__":
+    main()

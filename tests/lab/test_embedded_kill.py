@@ -1,0 +1,48 @@
+"""Nothing is left behind, whoever is killed and whenever."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+TOPOLOGY = HERE.parent.parent / "topologies" / "two-router.clab.yml"
+PARTS = ["owner", "monitor", "harness.emulator ", "harness.emulator.wire", "zebra", "bgpd", "any"]
+
+pytestmark = pytest.mark.lab
+
+
+def rounds(count: int, victims: list[str]) -> list[dict[str, object]]:
+    seed = secrets.randbits(32)
+    order = {"seed": seed, "rounds": count, "victims": victims, "topology": str(TOPOLOGY)}
+    host = ["unshare", "--net", "--mount", "--propagation", "private"]
+    command = [*host, sys.executable, str(HERE / "kill_host.py"), json.dumps(order)]
+    sys.stdout.write(f"seed {seed}\n")  # shown by pytest when the test fails: it replays the kills
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60 + 20 * count)
+    assert result.returncode == 0, result.stderr
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def judge(outcomes: list[dict[str, object]]) -> None:
+    for outcome in outcomes:
+        assert not outcome["early"], outcome
+        assert outcome["left"] == {}, outcome
+        assert outcome["changed"] == {}, outcome
+        if not outcome["owner"]:
+            assert "noticed:" in str(outcome["said"]), outcome
+
+
+def test_ten_kills_at_random_moments_of_random_parts_leave_nothing():
+    outcomes = rounds(10, PARTS)
+    assert len(outcomes) == 10
+    judge(outcomes)
+
+
+@pytest.mark.slow
+def test_a_hundred_kills_leave_nothing():
+    judge(rounds(100, PARTS))
