@@ -1,0 +1,231 @@
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.keychain.course import Clock, Drop, Side, predict, predict_all
+from harness.keychain.generate import generate
+from harness.keychain.model import Algorithm
+from harness.keychain.schedule import Receiving, Sending
+from harness.keychain.secret import Secret
+
+T0 = datetime(2030, 1, 1, tzinfo=UTC)
+CHAIN = generate(1, name="c", count=2, first=T0, tolerance=60)
+PEER = CHAIN.mirrored()
+BEGIN, END = T0, T0 + timedelta(hours=1)
+
+
+def at(minutes, seconds=0):
+    return T0 + timedelta(minutes=minutes, seconds=seconds)
+
+
+def seconds(number):
+    return timedelta(seconds=number)
+
+
+def sides(chain=CHAIN, peer=PEER, *, ahead=0, policy=(Sending.CLOCK, Receiving.TOLERANCE), other=None):
+    one = Side("R1", chain, Clock(seconds(ahead)), *policy)
+    return one, Side("R2", peer, Clock(), *(other or policy))
+
+
+def gaps(course):
+    return [(gap.flow.sender, gap.begin, gap.duration.total_seconds(), gap.flow.drop) for gap in course.gaps]
+
+
+def changed(chain, key, **values):
+    return replace(chain, keys=tuple(replace(k, **values) if k.id == key else k for k in chain.keys))
+
+
+def test_with_one_time_and_matching_chains_both_change_at_the_start_time_and_nothing_is_dropped():
+    course = predict(*sides(), BEGIN, END)
+    assert course.hitless
+    assert course.gaps == ()
+    assert course.downs == ()
+    for router in ("R1", "R2"):
+        assert course.sent(router) == ((T0, 0), (at(30), 1))
+    first, second = course.at(at(30)).flows
+    assert (first.key_id, first.rnext_key_id, second.key_id, second.rnext_key_id) == (3, 4, 4, 3)
+    assert first.received_as == 1
+
+
+def test_within_the_tolerance_the_router_whose_clock_is_ahead_changes_first():
+    course = predict(*sides(ahead=59), BEGIN, END)
+    assert course.hitless
+    assert course.sent("R1")[1] == (at(30, -59), 1)
+    assert course.sent("R2")[1] == (at(30), 1)
+
+
+def test_beyond_the_tolerance_each_direction_is_dropped_for_as_long_as_the_clocks_differ_too_much():
+    course = predict(*sides(ahead=100), BEGIN, END)
+    assert gaps(course) == [
+        ("R1", at(30, -100), 40, Drop.TOO_EARLY),
+        ("R2", at(30, -40), 40, Drop.TOO_LATE),
+    ]
+    assert course.downs == ()
+
+
+def test_a_gap_as_long_as_the_hold_time_ends_the_session():
+    course = predict(*sides(ahead=100), BEGIN, END, hold=seconds(30))
+    assert course.downs == (at(30, -70), at(30, -10))
+    assert predict(*sides(ahead=100), BEGIN, END, hold=seconds(41)).downs == ()
+    assert predict(*sides(ahead=100), BEGIN, END, hold=None).downs == ()
+
+
+def test_where_any_key_is_accepted_no_difference_of_clocks_drops_a_segment():
+    policy = (Sending.CLOCK, Receiving.ANY)
+    course = predict(*sides(ahead=1000, policy=policy), BEGIN, END)
+    assert course.hitless
+    assert course.sent("R1")[1] == (at(30, -1000), 1)
+
+
+def test_under_rnext_each_router_changes_when_its_peer_asks():
+    course = predict(*sides(ahead=59, policy=(Sending.RNEXT, Receiving.TOLERANCE)), BEGIN, END)
+    assert course.hitless
+    assert course.sent("R1")[1] == (at(30), 1)  # R2 asks at R2's start-time
+    assert course.sent("R2")[1] == (at(30, -59), 1)
+    asking = course.at(at(30, -30)).flows[0]
+    assert (asking.key, asking.rnext_key) == (0, 1)
+
+
+def test_with_mixed_policies_the_one_follows_its_clock_and_the_other_its_peer():
+    mixed = sides(ahead=30, policy=(Sending.CLOCK, Receiving.ANY), other=(Sending.RNEXT, Receiving.ANY))
+    course = predict(*mixed, BEGIN, END)
+    assert course.hitless
+    assert course.sent("R1")[1] == course.sent("R2")[1] == (at(30, -30), 1)
+
+
+def test_under_rnext_a_key_outside_the_own_window_is_not_followed():
+    policy = (Sending.RNEXT, Receiving.TOLERANCE)
+    course = predict(*sides(ahead=100, policy=policy), BEGIN, END, hold=None)
+    # R1 asks at 29:40 less a minute, when R2 does not accept key 1 yet: R2 follows at its own start less tolerance,
+    # which is also when R1's window for key 0 has not closed.
+    assert course.sent("R2")[1] == (at(29), 1)
+    assert course.hitless
+
+
+@pytest.mark.parametrize(
+    ("peer", "drop"),
+    [
+        (replace(PEER, keys=PEER.keys[:1]), Drop.UNKNOWN_KEYID),
+        (changed(PEER, 1, secret=Secret("other")), Drop.OTHER_SECRET),
+        (changed(PEER, 1, algorithm=Algorithm.AES_128_CMAC_96), Drop.OTHER_ALGORITHM),
+        (changed(PEER, 1, include_options=False), Drop.OTHER_OPTIONS),
+        (changed(PEER, 1, tcp_ao_option=None), Drop.UNKNOWN_KEYID),
+        (changed(PEER, 1, recv_id=99), Drop.UNKNOWN_KEYID),
+        (changed(PEER, 1, start=at(45)), Drop.TOO_EARLY),
+    ],
+)
+def test_a_mistake_in_the_second_key_shows_at_its_start_time_with_its_reason(peer, drop):
+    course = predict(*sides(peer=peer), BEGIN, END)
+    assert gaps(course)[0][:2] == ("R1", at(30))
+    assert course.gaps[0].flow.drop is drop
+    assert course.downs[0] == at(30, 90)
+    assert course.at(at(29)).through
+    assert not course.hitless
+
+
+def test_ids_that_are_not_reversed_never_let_a_segment_through():
+    course = predict(*sides(peer=CHAIN), BEGIN, END)
+    assert {gap.flow.drop for gap in course.gaps} == {Drop.UNKNOWN_KEYID}
+    assert course.downs == ()  # what never came up does not go down
+
+
+def test_before_the_first_start_nothing_is_sent():
+    course = predict(*sides(), at(-10), END)
+    assert gaps(course) == [
+        ("R1", at(-10), 600, Drop.NOTHING_SENT),
+        ("R2", at(-10), 600, Drop.NOTHING_SENT),
+    ]
+
+
+def test_under_rnext_a_missing_key_on_one_side_keeps_the_old_one_working():
+    policy = (Sending.RNEXT, Receiving.ANY)
+    course = predict(*sides(peer=replace(PEER, keys=PEER.keys[:1]), policy=policy), BEGIN, END)
+    assert course.hitless
+    assert course.sent("R1") == course.sent("R2") == ((T0, 0),)
+
+
+def test_under_rnext_without_tolerance_the_old_key_ends_before_anyone_can_ask_for_the_new_one():
+    strict = replace(CHAIN, tolerance=0)
+    course = predict(*sides(strict, strict.mirrored(), policy=(Sending.RNEXT, Receiving.TOLERANCE)), BEGIN, END)
+    assert gaps(course)[0] == ("R1", at(30), 90, Drop.TOO_LATE)
+    assert course.downs == (at(30, 90),)
+    assert course.sent("R1") == ((T0, 0), (at(30, 90), 1))
+
+
+def test_under_rnext_a_session_that_went_down_comes_back_with_the_latest_key():
+    policy = (Sending.RNEXT, Receiving.ANY)
+    peer = changed(PEER, 1, secret=Secret("other"))
+    course = predict(*sides(peer=peer, policy=policy), BEGIN, END)
+    assert course.downs == (at(30, 90),)
+    assert course.at(at(40)).flows[0].key == 1
+
+
+def test_a_clock_stepped_back_reactivates_the_older_key_under_clock_and_not_under_rnext():
+    for sending, expected in ((Sending.CLOCK, [0, 1, 0, 1]), (Sending.RNEXT, [0, 1])):
+        one, other = sides(policy=(sending, Receiving.ANY))
+        stepped = replace(one, clock=Clock(steps=((at(40), seconds(-1200)),)))
+        course = predict(stepped, other, BEGIN, at(60))
+        assert [key for _, key in course.sent("R1")] == expected
+        assert course.at(at(45)).flows[0].rnext_key == 0
+
+
+def test_a_clock_tells_when_it_comes_to_a_reading():
+    clock = Clock(seconds(10), ((at(20), seconds(-600)),))
+    assert clock.read(at(5)) == at(5, 10)
+    assert clock.read(at(20)) == at(10)
+    assert list(clock.moments(at(15))) == [at(15, -10), at(25)]
+
+
+def test_a_course_needs_two_names_and_a_stretch_of_time():
+    one, other = sides()
+    with pytest.raises(ValueError, match="before it ends"):
+        predict(one, other, END, BEGIN)
+    with pytest.raises(ValueError, match="both routers"):
+        predict(one, replace(other, name="R1"), BEGIN, END)
+    with pytest.raises(ValueError, match="outside the course"):
+        predict(one, other, BEGIN, END).at(END)
+
+
+def test_a_robust_plan_is_hitless_under_every_mix_of_policies():
+    courses = predict_all(*sides(ahead=30), BEGIN, END)
+    assert len({(a.sending, a.receiving, b.sending, b.receiving) for a, b, _ in courses}) == 16
+    assert all(course.hitless for _, _, course in courses)
+
+
+POLICIES = st.tuples(st.sampled_from(Sending), st.sampled_from(Receiving))
+
+
+@given(
+    st.integers(1, 6), st.integers(60, 7200), st.integers(0, 3600), st.integers(-3600, 3600), POLICIES, POLICIES
+)  # fmt: skip
+def test_mirrored_chains_are_hitless_while_clocks_differ_by_less_than_the_tolerance(
+    count, interval, tolerance, ahead, mine, theirs
+):
+    chain = generate(1, name="c", count=count, first=T0, interval=seconds(interval), tolerance=tolerance)
+    begin = T0 + seconds(abs(ahead))
+    course = predict(
+        *sides(chain, chain.mirrored(), ahead=ahead, policy=mine, other=theirs),
+        begin,
+        begin + seconds((count + 1) * interval),
+    )
+    if abs(ahead) < tolerance:
+        assert course.hitless
+    spans = course.spans
+    assert spans[0].begin == begin
+    assert spans[-1].end == begin + seconds((count + 1) * interval)
+    assert all(before.end == after.begin for before, after in pairwise(spans))
+    assert all(span.begin < span.end for span in spans)
+
+
+@given(st.integers(-4000, 4000), st.integers(0, 4000), POLICIES, POLICIES, st.integers(-4000, 4000))
+def test_swapping_the_routers_changes_nothing_but_the_order(ahead, tolerance, mine, theirs, late):
+    chain = replace(CHAIN, tolerance=tolerance)
+    peer = changed(chain.mirrored(), 1, start=at(30) + seconds(late))
+    one, other = sides(chain, peer, ahead=ahead, policy=mine, other=theirs)
+    course, swapped = predict(one, other, BEGIN, END), predict(other, one, BEGIN, END)
+    assert course.downs == swapped.downs
+    assert [tuple(reversed(span.flows)) for span in swapped.spans] == [span.flows for span in course.spans]
