@@ -7,9 +7,11 @@ OutputError with the raw text.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from ipaddress import IPv4Address, ip_address
+from typing import TypeVar
 
 from harness.junos.records import (
     BgpNeighbor,
@@ -20,14 +22,22 @@ from harness.junos.records import (
     ChainStatus,
     KeyState,
     KeyStatus,
+    LdpConnection,
+    LdpNeighbor,
+    LdpNeighbors,
+    LdpSession,
+    LdpSessions,
+    LdpState,
     ProtocolRoutes,
     RibCount,
     RouteSummary,
     SecurityKeychain,
     SystemUptime,
+    TcpStatistics,
     Version,
 )
 
+T = TypeVar("T")
 Row = dict[str, str | list[str]]
 
 
@@ -36,8 +46,8 @@ def duration(text: str) -> timedelta:
 
     Two numbers mean minutes and seconds; after days they mean hours and minutes (the latter assumed, facts 3.1).
     """
-    match = re.fullmatch(r"(?:(\d+)w)?(?:(\d+)d)? ?(\d+(?::\d+){0,2})?", text)
-    if not match or not text.strip():
+    match = re.fullmatch(r"(?=\d)(?:(\d+)w)?(?:(\d+)d)?(?:(?:^|(?<=[wd]) )(\d+(?::\d+){0,2}))?", text)
+    if not match:
         raise ValueError(f"'{text}' is not a duration")
     weeks, days, clock = match.groups()
     total = timedelta(weeks=int(weeks or 0), days=int(days or 0))
@@ -127,10 +137,10 @@ def bgp_neighbors(rows: list[Row]) -> BgpNeighbors:
         tuple(
             BgpNeighbor(
                 address=ip_address(_text(row, "PEER").partition("%")[0]),
-                port=_number(row, "PEER_PORT") if row["PEER_PORT"] else None,
+                port=_optional(row, "PEER_PORT", int),
                 asn=_number(row, "PEER_AS"),
                 local=_text(row, "LOCAL"),
-                local_port=_number(row, "LOCAL_PORT") if row["LOCAL_PORT"] else None,
+                local_port=_optional(row, "LOCAL_PORT", int),
                 local_asn=_number(row, "LOCAL_AS"),
                 state=BgpState.of(_text(row, "STATE")),
                 last_event=_text(row, "LAST_EVENT") or None,
@@ -139,9 +149,9 @@ def bgp_neighbors(rows: list[Row]) -> BgpNeighbors:
                 key_chain=_text(row, "KEY_CHAIN") or None,
                 authentication_algorithm=_text(row, "KEY_ALGORITHM") or None,
                 md5=bool(row["MD5"]),
-                hold_time=_number(row, "HOLD_TIME") if row["HOLD_TIME"] else None,
-                active_hold_time=_number(row, "ACTIVE_HOLD_TIME") if row["ACTIVE_HOLD_TIME"] else None,
-                keepalive=_number(row, "KEEPALIVE") if row["KEEPALIVE"] else None,
+                hold_time=_optional(row, "HOLD_TIME", int),
+                active_hold_time=_optional(row, "ACTIVE_HOLD_TIME", int),
+                keepalive=_optional(row, "KEEPALIVE", int),
                 flaps=_number(row, "FLAPS"),
                 last_flap_event=_text(row, "LAST_FLAP_EVENT") or None,
                 errors=tuple(row["ERRORS"]),
@@ -170,11 +180,12 @@ def version(rows: list[Row]) -> Version:
 def system_uptime(rows: list[Row]) -> SystemUptime:
     """One row in the names of ntc-templates' template."""
     (row,) = rows
-    current = _moment(row, "")
-    if current is None:
+    local = _moment(row, "")
+    if local is None:
         raise ValueError("no current time is shown")
     return SystemUptime(
-        current=current,
+        local=local,
+        zone=_text(row, "TIMEZONE"),
         source=_text(row, "TIME_SOURCE").strip() or None,
         booted=_moment(row, "BOOT_"),
         protocols_started=_moment(row, "PROTOCOLS_"),
@@ -202,15 +213,88 @@ def route_summary(rows: list[Row]) -> RouteSummary:
     )
 
 
+def ldp_sessions(rows: list[Row]) -> LdpSessions:
+    """One row per session, of the plain form."""
+    return LdpSessions(
+        tuple(
+            LdpSession(
+                address=ip_address(_text(row, "ADDRESS")),
+                state=LdpState(row["STATE"]),
+                connection=LdpConnection(row["CONNECTION"]),
+                hold_time=_number(row, "HOLD_TIME"),
+                mode=_text(row, "MODE") or None,
+            )
+            for row in rows
+        )
+    )
+
+
+def ldp_session_details(rows: list[Row]) -> LdpSessions:
+    """One row per session, of the detail form."""
+    return LdpSessions(
+        tuple(
+            LdpSession(
+                address=ip_address(_text(row, "ADDRESS")),
+                state=LdpState(row["STATE"]),
+                connection=LdpConnection(row["CONNECTION"]),
+                hold_time=_number(row, "HOLD_TIME"),
+                session_id=_text(row, "SESSION_ID") or None,
+                next_keepalive=_optional(row, "NEXT_KEEPALIVE", int),
+                active=_optional(row, "ROLE", lambda role: role == "Active"),
+                max_hold_time=_optional(row, "MAX_HOLD_TIME", int),
+                neighbor_count=_optional(row, "NEIGHBOR_COUNT", int),
+                keepalive=_optional(row, "KEEPALIVE", int),
+                local_address=_optional(row, "LOCAL_ADDRESS", ip_address),
+                remote_address=_optional(row, "REMOTE_ADDRESS", ip_address),
+                up_for=_optional(row, "UP_FOR", duration),
+                last_down=_optional(row, "LAST_DOWN", duration),
+                reason=_text(row, "REASON") or None,
+                flaps=_optional(row, "FLAPS", int),
+                authentication=_text(row, "AUTHENTICATION") or None,
+            )
+            for row in rows
+        )
+    )
+
+
+def ldp_neighbors(rows: list[Row]) -> LdpNeighbors:
+    """One row per adjacency."""
+    return LdpNeighbors(
+        tuple(
+            LdpNeighbor(
+                address=ip_address(_text(row, "ADDRESS")),
+                interface=_text(row, "INTERFACE"),
+                label_space=_text(row, "LABEL_SPACE"),
+                hold_time=_number(row, "HOLD_TIME"),
+            )
+            for row in rows
+        )
+    )
+
+
+def tcp_statistics(rows: list[Row]) -> TcpStatistics:
+    """One row per counter; the two that TCP-AO's drops are counted in must be there, once each."""
+    counters = tuple((_text(row, "NAME"), _number(row, "COUNT")) for row in rows)
+
+    def one(name: str) -> int:
+        found = [count for each, count in counters if each == name]
+        if len(found) != 1:
+            raise ValueError(f"the counter '{name}' stands {len(found)} times")
+        return found[0]
+
+    return TcpStatistics(
+        counters,
+        send_dropped=one("send packets dropped by TCP due to auth errors"),
+        receive_dropped=one("rcv packets dropped by TCP due to auth errors"),
+    )
+
+
 def _moment(row: Row, prefix: str) -> datetime | None:
     if not row[f"{prefix}YEAR"]:
         return None
-    zone = _text(row, f"{prefix}TIMEZONE")
-    if zone not in {"UTC", "GMT"}:
-        raise ValueError(f"the clock is shown in zone {zone}; only UTC can be read (set system time-zone UTC)")
     year, month, day = (_number(row, f"{prefix}{part}") for part in ("YEAR", "MONTH", "DAY"))
     hour, minute, second = (int(part) for part in _text(row, f"{prefix}TIME").split(":"))
-    return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+    return datetime(year, month, day, hour, minute, second)  # noqa: DTZ001 - the zone is told apart
 
 
 def _text(row: Row, field: str) -> str:
@@ -218,6 +302,11 @@ def _text(row: Row, field: str) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{field} is a list")  # noqa: TRY004 - one kind of error for what cannot be understood
     return value
+
+
+def _optional(row: Row, field: str, read: Callable[[str], T]) -> T | None:
+    text = _text(row, field)
+    return read(text) if text else None
 
 
 def _number(row: Row, field: str) -> int:

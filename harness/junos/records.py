@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address
 
 from harness.errors import RunError
+from harness.junos.errors import ClockError
 
 Address = IPv4Address | IPv6Address
 
@@ -176,14 +177,25 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class SystemUptime:
-    """`show system uptime`. The clock in whole seconds, aware."""
+    """`show system uptime`. Times are the router's local ones in whole seconds, naive; `zone` is what it prints."""
 
-    current: datetime
+    local: datetime
+    zone: str
     source: str | None
     booted: datetime | None
     protocols_started: datetime | None
     configured: datetime | None
     configured_by: str | None
+
+    @property
+    def current(self) -> datetime:
+        """The clock as an instant, in UTC. Raises ClockError for a zone that is only an abbreviation."""
+        if self.zone not in {"UTC", "GMT"}:
+            raise ClockError(
+                f"the clock is shown in zone {self.zone}, an abbreviation that does not say an instant",
+                remedy="set system time-zone UTC",
+            )
+        return self.local.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,3 +219,94 @@ class RouteSummary:
     def active(self, table: str, protocol: str) -> int:
         """Return the number of active routes; 0 where the table has no line for the protocol."""
         return sum(row.active for row in self.counts if (row.table, row.protocol) == (table, protocol))
+
+
+class LdpState(enum.Enum):
+    """Session states, as Juniper's page of `show ldp session` lists them."""
+
+    NONEXISTENT = "Nonexistent"
+    CONNECTING = "Connecting"
+    INITIALIZED = "Initialized"
+    OPEN_RECEIVED = "OpenRec"
+    OPEN_SENT = "OpenSent"
+    OPERATIONAL = "Operational"
+    CLOSING = "Closing"
+
+
+class LdpConnection(enum.Enum):
+    """States of the TCP connection beneath."""
+
+    CLOSED = "Closed"
+    OPENING = "Opening"
+    OPEN = "Open"
+
+
+@dataclass(frozen=True, slots=True)
+class LdpSession:
+    """One session of `show ldp session`, plain or detail (where what stands below `mode` is filled in).
+
+    Times in seconds. `hold_time` counts down; `max_hold_time` is what it is set to.
+    """
+
+    address: Address
+    state: LdpState
+    connection: LdpConnection
+    hold_time: int
+    mode: str | None = None
+    session_id: str | None = None
+    next_keepalive: int | None = None
+    active: bool | None = None
+    max_hold_time: int | None = None
+    neighbor_count: int | None = None
+    keepalive: int | None = None
+    local_address: Address | None = None
+    remote_address: Address | None = None
+    up_for: timedelta | None = None
+    last_down: timedelta | None = None
+    reason: str | None = None
+    flaps: int | None = None
+    """Junos prints it only for sessions that have flapped, as far as has been seen."""
+    authentication: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LdpSessions:
+    """`show ldp session [address] [detail]`."""
+
+    sessions: tuple[LdpSession, ...]
+
+    def session(self, address: Address) -> LdpSession:
+        """Return the session to that address. Raises RunError when it is not shown, which is not the same as down."""
+        for session in self.sessions:
+            if session.address == address:
+                return session
+        shown = ", ".join(str(session.address) for session in self.sessions) or "no session"
+        raise RunError(f"LDP session {address} is not in 'show ldp session', which shows {shown}")
+
+
+@dataclass(frozen=True, slots=True)
+class LdpNeighbor:
+    """One row of `show ldp neighbor`: a hello adjacency. `hold_time` in seconds, counting down."""
+
+    address: Address
+    interface: str
+    label_space: str
+    hold_time: int
+
+
+@dataclass(frozen=True, slots=True)
+class LdpNeighbors:
+    """`show ldp neighbor`."""
+
+    neighbors: tuple[LdpNeighbor, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TcpStatistics:
+    """`show system statistics tcp`: the whole router's counters since boot, in order; a name may stand twice."""
+
+    counters: tuple[tuple[str, int], ...]
+    send_dropped: int
+    """Segments not sent because they could not be signed ("send packets dropped by TCP due to auth errors")."""
+    receive_dropped: int
+    """Segments that did not verify ("rcv packets dropped by TCP due to auth errors")."""

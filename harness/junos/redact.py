@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from harness.keychain.secret import SHOWN, Secret
+from harness.keychain.type9 import Type9Error, decode_type9, is_type9
 
 _VALUE = r'"(?:[^"\\\n]|\\.)*(?:"|$)|[^\s;"]+'
 _KEYWORDS = (
@@ -52,10 +53,18 @@ def redact(text: str, extra: Iterable[Secret] = ()) -> str:
 
 
 def secrets_in(text: str) -> list[Secret]:
-    """Return the secrets that stand in `text` by its structure, without quotes, in the order of their places."""
+    """Return the secrets that stand in `text` by its structure, in the order of their places; `$9$` texts decoded."""
     found = (match["value"] for pattern in (_BY_KEYWORD, _BY_MARK) for match in pattern.finditer(text))
-    plain = (_unquoted(value) for value in found)
-    return [Secret(value) for value in dict.fromkeys(plain) if value and value != SHOWN]
+    return [secret for value in dict.fromkeys(found) if (secret := _secret(_unquoted(value))) is not None]
+
+
+def _secret(value: str) -> Secret | None:
+    if value in {"", SHOWN}:
+        return None
+    try:
+        return decode_type9(value) if is_type9(value) else Secret(value)
+    except Type9Error:
+        return None  # no secret can be had from it, and its form alone takes it out of every text
 
 
 def _spellings(secrets: Iterable[Secret]) -> Iterator[str]:

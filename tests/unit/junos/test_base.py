@@ -1,0 +1,90 @@
+"""The base configuration, line by line."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import IPv4Interface, IPv6Interface
+
+import pytest
+
+from harness.junos.base import Family, Plan, PlanError, SessionKind, base_configuration
+
+R1 = Plan(
+    "R1", 65001, IPv4Interface("192.0.2.1/32"), "ge-0/0/0", IPv4Interface("10.0.0.1/30"),
+    IPv6Interface("2001:db8::1/64"), IPv6Interface("2001:db8:1::1/128"),
+)  # fmt: skip
+R2 = Plan(
+    "R2",
+    65002,
+    IPv4Interface("192.0.2.2/32"),
+    "ge-0/0/0",
+    IPv4Interface("10.0.0.2/30"),
+    IPv6Interface("2001:db8::2/64"),
+)
+BGP, LDP = SessionKind.BGP, SessionKind.LDP
+
+
+def test_bgp_over_ipv4():
+    assert base_configuration(R1, R2, sessions={BGP}, chain="new_auth_key") == [
+        "set system host-name R1",
+        "set interfaces ge-0/0/0 unit 0 family inet address 10.0.0.1/30",
+        "set interfaces ge-0/0/0 unit 0 family inet6 address 2001:db8::1/64",
+        "set interfaces lo0 unit 0 family inet address 192.0.2.1/32",
+        "set interfaces lo0 unit 0 family inet6 address 2001:db8:1::1/128",
+        "set routing-options router-id 192.0.2.1",
+        "set routing-options autonomous-system 65001",
+        "set policy-options policy-statement announce-loopback term loopback from protocol direct",
+        "set policy-options policy-statement announce-loopback term loopback from route-filter 192.0.2.1/32 exact",
+        "set policy-options policy-statement announce-loopback term loopback then accept",
+        "set protocols bgp group keyroll type external",
+        "set protocols bgp group keyroll hold-time 9",
+        "set protocols bgp group keyroll export announce-loopback",
+        "set protocols bgp group keyroll neighbor 10.0.0.2 local-address 10.0.0.1",
+        "set protocols bgp group keyroll neighbor 10.0.0.2 peer-as 65002",
+        "set protocols bgp group keyroll neighbor 10.0.0.2 authentication-algorithm ao",
+        "set protocols bgp group keyroll neighbor 10.0.0.2 authentication-key-chain new_auth_key",
+    ]
+
+
+def test_bgp_over_ipv6_carries_the_ipv6_loopback():
+    lines = base_configuration(R1, R2, sessions={BGP}, chain=None, family=Family.INET6)
+    assert "set protocols bgp group keyroll family inet6 unicast" in lines
+    assert "set protocols bgp group keyroll neighbor 2001:db8::2 peer-as 65002" in lines
+    assert any("route-filter 2001:db8:1::1/128 exact" in line for line in lines)
+    assert not any("authentication" in line for line in lines)
+
+
+def test_ldp_stands_on_its_own_feet():
+    lines = base_configuration(R1, R2, sessions={LDP}, chain="c")
+    assert "set interfaces ge-0/0/0 unit 0 family mpls" in lines
+    assert "set protocols ldp transport-address interface" in lines
+    assert lines[-2:] == [
+        "set protocols ldp session 10.0.0.2 authentication-algorithm ao",
+        "set protocols ldp session 10.0.0.2 authentication-key-chain c",
+    ]
+    assert not any("protocols bgp" in line for line in lines)
+
+
+def test_one_as_makes_an_internal_group():
+    lines = base_configuration(R1, replace(R2, asn=65001), sessions=[BGP], chain=None)
+    assert "set protocols bgp group keyroll type internal" in lines
+
+
+def test_nothing_that_hides_flaps():
+    assert "graceful" not in " ".join(base_configuration(R1, R2, sessions={BGP, LDP}, chain="c"))
+
+
+@pytest.mark.parametrize(
+    ("me", "peer", "family", "problem"),
+    [
+        (replace(R1, ipv4=None), R2, Family.INET, "R1: the plan gives ge-0/0/0 no inet address"),
+        (R1, replace(R2, ipv6=None), Family.INET6, "R2: the plan gives ge-0/0/0 no inet6 address"),
+        (R1, replace(R2, ipv4=IPv4Interface("10.0.1.2/30")), Family.INET, "not two ends of one link"),
+        (R1, replace(R2, ipv4=R1.ipv4), Family.INET, "not two ends of one link"),
+        (replace(R1, interface="ge-0/0/0.0"), R2, Family.INET, "no physical interface"),
+        (replace(R1, loopback6=None), R2, Family.INET6, "no inet6 loopback"),
+    ],
+)
+def test_a_plan_that_does_not_fit_is_named(me, peer, family, problem):
+    with pytest.raises(PlanError, match=problem):
+        base_configuration(me, peer, sessions={BGP}, chain="c", family=family)

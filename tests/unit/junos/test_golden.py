@@ -1,0 +1,115 @@
+"""Every sample of show output becomes the record that was written down for it.
+
+`golden/real` was seen on real routers and never regenerated; `golden/assumed` is what is only recalled or put together;
+`golden/emulated` is what the emulated router prints, which proves no template right.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from pathlib import Path
+
+import pytest
+import yaml
+
+from harness.junos.errors import OutputError
+from harness.junos.output import parse, template_for, templates
+
+GOLDEN = Path(__file__).parent / "golden"
+SAMPLES = sorted(GOLDEN.glob("*/*.raw"))
+IDS = [f"{path.parent.name}-{path.stem}" for path in SAMPLES]
+
+
+def plain(value):
+    if dataclasses.is_dataclass(value):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, frozenset):
+        return sorted(plain(item) for item in value)
+    return value if value is None or isinstance(value, bool | int | str) else str(value)
+
+
+def expected(raw: Path) -> dict:
+    return yaml.safe_load(raw.with_suffix(".yml").read_text())
+
+
+@pytest.mark.parametrize("raw", SAMPLES, ids=IDS)
+def test_a_sample_becomes_its_record(raw):
+    wanted = expected(raw)
+    record = parse(wanted["command"], raw.read_text(), router="R1")
+    assert type(record).__name__ == wanted["record"]
+    assert plain(record) == wanted["fields"]
+
+
+@pytest.mark.parametrize("raw", SAMPLES, ids=IDS)
+def test_a_line_more_is_an_error_that_carries_the_raw_text(raw):
+    command = expected(raw)["command"]
+    for place in (0, 1, -1):
+        lines = raw.read_text().splitlines()
+        lines.insert(place if place >= 0 else len(lines), "%% a line that nobody knows")
+        text = "\n".join(lines)
+        with pytest.raises(OutputError, match="a line that nobody knows") as caught:
+            parse(command, text, router="R1")
+        assert (caught.value.raw, caught.value.router, caught.value.command) == (text, "R1", command)
+
+
+def test_every_template_of_ours_has_a_sample_and_ends_every_state_in_an_error():
+    seen = {template_for(expected(raw)["command"]).file for raw in SAMPLES}
+    assert seen == {template.file for template in templates()}
+    folder = Path("harness/junos/templates")
+    for path in (Path(__file__).parents[3] / folder).glob("*.textfsm"):
+        states, current = {}, None
+        for line in path.read_text().splitlines():
+            if line and not line.startswith(("  ", "Value", "#")):
+                current = line
+            elif line.startswith("  ^"):
+                states.setdefault(current, []).append(line.strip())
+        assert states, path
+        for state, rules in states.items():
+            assert rules[-1] == "^. -> Error", (path.name, state)
+
+
+@pytest.mark.parametrize(
+    ("command", "file"),
+    [
+        ("show security keychain", "juniper_junos_show_security_keychain.textfsm"),
+        ("show security keychain brief", "juniper_junos_show_security_keychain.textfsm"),
+        ("show  security keychain  detail | no-more", "juniper_junos_show_security_keychain.textfsm"),
+        ("sh bgp sum", "juniper_junos_show_bgp_summary.textfsm"),
+        ("show bgp neighbor 10.0.0.2", "juniper_junos_show_bgp_neighbor.textfsm"),
+        ("show ldp session", "juniper_junos_show_ldp_session.textfsm"),
+        ("show ldp session 10.0.0.2 detail", "juniper_junos_show_ldp_session_detail.textfsm"),
+        ("show ldp session detail", "juniper_junos_show_ldp_session_detail.textfsm"),
+        ("show system uptime", "juniper_junos_show_system_uptime.textfsm"),
+        ("show bgp summary | match Establ", None),
+        ("show bgp summary extra", None),
+        ("show configuration", None),
+        ("xshow version", None),
+    ],
+)
+def test_commands_find_their_template(command, file):
+    template = template_for(command)
+    assert (template.file if template else None) == file
+
+
+def test_a_column_that_shifts_meaning_is_no_number():
+    raw = (GOLDEN / "real" / "bgp_summary_mx_20.4.raw").read_text().replace("37:07 Establ", "37:07 Flying")
+    with pytest.raises(OutputError, match="Flying"):
+        parse("show bgp summary", raw, router="R1")
+
+
+def test_a_missing_drop_counter_is_not_zero():
+    raw = (GOLDEN / "real" / "system_statistics_tcp.raw").read_text()
+    raw = "\n".join(line for line in raw.splitlines() if "rcv packets dropped by TCP due to auth" not in line)
+    with pytest.raises(OutputError, match="stands 0 times"):
+        parse("show system statistics tcp", raw, router="R1")
+
+
+def test_an_empty_version_or_uptime_is_an_error():
+    for command in ("show version", "show system uptime", "show system statistics tcp"):
+        with pytest.raises(OutputError):
+            parse(command, "", router="R1")

@@ -1,0 +1,62 @@
+"""Lookups in records, and times as Junos writes them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from ipaddress import ip_address
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.errors import RunError
+from harness.junos.convert import duration
+from harness.junos.errors import ClockError
+from harness.junos.output import parse
+from harness.junos.records import BgpSummary, LdpSessions, RouteSummary, SecurityKeychain, SystemUptime
+
+EMPTY_PEERS = "Groups: 1 Peers: 0 Down peers: 0\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("23", 23), ("7:50", 470), ("37:07", 2227), ("4:19:15", 15555), ("00:01:26", 86), ("3w2d 4:19:15", 2002755),
+     ("1d 23:58", 172680), ("1w 0:01", 604860), ("2d", 172800), ("3w", 1814400)],
+)  # fmt: skip
+def test_times_as_junos_writes_them(text, seconds):
+    assert duration(text) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("text", ["", " ", "never", "1:2:3:4", "3w2d4:19", "-1", "5m", "1d 2d"])
+def test_what_is_no_time(text):
+    with pytest.raises(ValueError, match="not a duration"):
+        duration(text)
+
+
+@given(st.integers(0, 10**8))
+def test_a_time_in_the_long_form_comes_back(seconds):
+    weeks, rest = divmod(seconds, 604800)
+    days, rest = divmod(rest, 86400)
+    clock = f"{rest // 3600}:{rest // 60 % 60:02}:{rest % 60:02}"
+    assert duration(f"{weeks}w{days}d {clock}") == timedelta(seconds=seconds)
+
+
+def test_what_is_not_shown_is_an_error_and_not_down():
+    with pytest.raises(RunError, match=r"10\.0\.0\.2 is not in 'show bgp summary', which shows no peer"):
+        BgpSummary(0, 0, ()).peer(ip_address("10.0.0.2"))
+    with pytest.raises(RunError, match="key-chain 'c' is not in"):
+        SecurityKeychain(()).chain("c")
+    with pytest.raises(RunError, match="LDP session"):
+        LdpSessions(()).session(ip_address("10.0.0.2"))
+
+
+def test_routes_of_a_protocol_without_a_line_are_none():
+    summary = parse("show route summary", "Autonomous system number: 1\nRouter ID: 1.1.1.1\n", router="R1")
+    assert isinstance(summary, RouteSummary)
+    assert summary.active("inet.0", "BGP") == 0
+
+
+def test_a_clock_in_an_abbreviated_zone_is_no_instant():
+    uptime = SystemUptime(datetime(2030, 1, 1), "MSK", None, None, None, None, None)  # noqa: DTZ001 - what a router shows
+    with pytest.raises(ClockError, match="zone MSK"):
+        _ = uptime.current
