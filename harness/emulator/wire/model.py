@@ -33,6 +33,8 @@ class DropReason(enum.Enum):
     NOT_ACCEPTABLE = "not-acceptable-now"
     """Received with a known KeyID outside its key's window."""
     BAD_MAC = "bad-mac"
+    BAD_CHECKSUM = "bad-checksum"
+    """A TCP checksum that is wrong on a segment whose MAC does not cover its options: they may be damaged."""
     MD5_PRESENT = "md5-present"
     """Received with the TCP MD5 option (RFC 2385), alone or beside TCP-AO (RFC 5925, 2.2)."""
     NO_USABLE_KEY = "no-usable-key"
@@ -48,7 +50,7 @@ class DropReason(enum.Enum):
     ICMP_ERROR = "icmp-error"
     """An ICMP error about a protected connection (RFC 5925, 7.8)."""
     CONGESTION = "congestion"
-    """The link took the frame not even after waiting: its queue is full or it is down."""
+    """The link did not take the frame: its queue is full or it is down."""
 
 
 @dataclass(frozen=True, slots=True)

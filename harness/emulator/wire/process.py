@@ -19,7 +19,7 @@ from harness.emulator.wire.guard import Guard
 from harness.emulator.wire.model import Direction, DropReason, WireError, WireEvent
 from harness.emulator.wire.offload import disable_offloads
 from harness.emulator.wire.packet import ETHERTYPE_IPV4, ETHERTYPE_IPV6, network_offset
-from harness.emulator.wire.sockets import FRAME_MAX, PLAIN, VNET, PacketSocket
+from harness.emulator.wire.sockets import FRAME_MAX, PLAIN, VNET, PacketSocket, whole
 
 BATCH = 64
 """Frames carried from one socket before the others have their turn."""
@@ -100,14 +100,13 @@ class WireProcess:
                 self._forward(target, view[:end], direction)
                 passed[direction] += 1
                 continue
-            frame = bytes(view[:end])
-            packet = judge(frame, start, end, self._now(), time.monotonic_ns())
+            packet = judge(whole(buffer, end), start, end, self._now(), time.monotonic_ns())
             if packet is None:
                 continue
             if packet:
-                self._forward(target, b"".join((PLAIN, frame[VNET:start], packet)), direction)
+                self._forward(target, b"".join((PLAIN, view[VNET:start], packet)), direction)
             else:
-                self._forward(target, frame, direction)
+                self._forward(target, view[:end], direction)
                 passed[direction] += 1
 
     def _forward(self, target: PacketSocket, frame: bytes | memoryview, direction: Direction) -> None:

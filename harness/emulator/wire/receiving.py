@@ -6,7 +6,7 @@ from harness.emulator.wire import packet
 from harness.emulator.wire.connection import Connection, Entry, Session, Tuple4
 from harness.emulator.wire.lives import ISN_MASK, PASS, Judged, Lives, count, refuses, seen
 from harness.emulator.wire.model import Direction, DropReason
-from harness.tcpao import ACK, RST, SYN, AoOption, Mkt, Segment, strip_ao, verify_segment
+from harness.tcpao import ACK, RST, SYN, AoOption, Mkt, Segment, strip_ao, tcp_checksum, verify_segment
 
 _HALF = 1 << 31
 
@@ -60,6 +60,8 @@ class Receiver:
         key, sne = live.key_in(number, mkt), live.in_sne.sne_for(segment.seq)
         if not verify_segment(segment, ao, key=key, sne=sne, include_options=mkt.include_options):
             return DropReason.BAD_MAC
+        if not mkt.include_options and not _whole(segment):
+            return DropReason.BAD_CHECKSUM
         if live is not entry.live:
             self._lives.commit(entry, live, now, mono)
         self._verified(live, segment, ao, number, mkt, now)
@@ -147,6 +149,12 @@ def _connection_of_syn_ack(
     connection = Connection(at, session, local_isn, segment.seq, mono)
     connection.current = entry.our_key
     return connection
+
+
+def _whole(segment: Segment) -> bool:
+    """Say whether the TCP checksum is right; it will be computed anew, which must not hide damage to options."""
+    tcp = segment.octets
+    return tcp_checksum(tcp, segment.src, segment.dst) == int.from_bytes(tcp[16:18], "big")
 
 
 def stripped(segment: Segment) -> Judged:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from harness.emulator.wire.model import WireError
+from harness.tcpao import internet_checksum
 
 VNET = 10
 """Octets of virtio header in front of every frame, both ways (`struct virtio_net_hdr`)."""
@@ -109,6 +110,19 @@ class PacketSocket:
     def close(self) -> None:
         """Close the socket."""
         self.sock.close()
+
+
+def whole(buffer: bytearray, end: int) -> bytes:
+    """Return the frame `buffer[:end]` with its virtio header in front, a partial checksum computed in full."""
+    frame = bytes(buffer[:end])
+    if not frame[0] & _NEEDS_CSUM:
+        return frame
+    start = VNET + int.from_bytes(frame[6:8], "little")
+    place = start + int.from_bytes(frame[8:10], "little")
+    if place + 2 > end:
+        return frame
+    checksum = internet_checksum(frame[start:] + b"\0" * (end - start & 1))
+    return b"".join((frame[:place], checksum.to_bytes(2, "big"), frame[place + 2 :]))
 
 
 def _put_tag_back(buffer: bytearray, end: int, auxdata: bytes) -> int:

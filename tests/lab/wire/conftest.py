@@ -34,12 +34,14 @@ from harness.tcpao import (
     ACK,
     RST,
     SYN,
-    Algorithm as MacAlgorithm,
     Mkt,
     Segment,
     SneTracker,
     parse_segment,
     verify_segment,
+)
+from harness.tcpao import (
+    Algorithm as MacAlgorithm,
 )
 
 T0 = datetime(2030, 1, 1, tzinfo=UTC)

@@ -1,0 +1,161 @@
+"""The emulated router's key clock: which key is sent, asked for and accepted at an instant."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.emulator.keyclock import NS, ClockKey, KeyClock, ReceivePolicy, SendPolicy, from_ns, to_ns
+from harness.keychain.model import Key, Keychain
+from harness.keychain.secret import Secret
+
+T0 = to_ns(datetime(2030, 1, 1, tzinfo=UTC))
+HALF_HOUR = 1800 * NS
+TOLERANCE = 300
+
+
+def two_keys(sending=SendPolicy.CLOCK, receiving=ReceivePolicy.TOLERANCE) -> KeyClock:
+    keys = [ClockKey(0, T0, 1, 2), ClockKey(1, T0 + HALF_HOUR, 3, 4)]
+    return KeyClock(keys, tolerance=TOLERANCE, sending=sending, receiving=receiving)
+
+
+starts = st.integers(min_value=T0, max_value=T0 + 100 * HALF_HOUR)
+instants = st.integers(min_value=T0 - 3 * HALF_HOUR, max_value=T0 + 103 * HALF_HOUR)
+policies = {"sending": st.sampled_from(SendPolicy), "receiving": st.sampled_from(ReceivePolicy)}
+clocks = st.builds(
+    lambda begins, tolerance, sending, receiving: KeyClock(
+        [ClockKey(number, start, 2 * number + 1, 2 * number + 2) for number, start in enumerate(begins)],
+        tolerance=tolerance,
+        sending=sending,
+        receiving=receiving,
+    ),
+    st.lists(starts, max_size=8, unique=True),
+    st.integers(min_value=0, max_value=10_000),
+    **policies,
+)
+
+
+def test_before_the_first_start_nothing_is_sent() -> None:
+    for sending in SendPolicy:
+        clock = two_keys(sending)
+        assert clock.sent(T0 - 1, None) is clock.sent(T0 - 1, 0) is None
+        assert clock.opening(T0 - 1) is clock.asked(T0 - 1) is None
+
+
+def test_a_key_becomes_active_at_its_start_to_the_nanosecond() -> None:
+    clock = two_keys()
+    assert [clock.active(T0 + HALF_HOUR + step) for step in (-1, 0, 1)] == [0, 1, 1]
+    assert [clock.asked(T0 + HALF_HOUR + step) for step in (-1, 0)] == [0, 1]
+
+
+def test_clock_moves_the_sending_key_at_the_start_and_back_when_the_clock_is_stepped_back() -> None:
+    clock = two_keys(SendPolicy.CLOCK)
+    assert clock.sent(T0 + HALF_HOUR, 0) == 1
+    assert clock.sent(T0 + HALF_HOUR - 1, 1) == 0
+    assert clock.follow(T0 + HALF_HOUR, 1, 0) == 1, "an RNextKeyID moves nothing"
+
+
+def test_rnext_moves_the_sending_key_only_when_the_peer_asks() -> None:
+    clock = two_keys(SendPolicy.RNEXT)
+    assert clock.sent(T0 + HALF_HOUR, 0) == 0
+    assert clock.follow(T0 + HALF_HOUR, 0, 1) == 1
+    assert clock.follow(T0 + HALF_HOUR, 0, None) == 0, "an unknown RNextKeyID changes nothing"
+    assert clock.sent(T0 + 60 * NS, 1) == 1, "a clock stepped back moves only what is asked for"
+    assert clock.asked(T0 + 60 * NS) == 0
+
+
+def test_rnext_follows_only_into_the_named_keys_window_where_receiving_has_one() -> None:
+    early = T0 + HALF_HOUR - (TOLERANCE + 1) * NS
+    assert two_keys(SendPolicy.RNEXT, ReceivePolicy.TOLERANCE).follow(early, 0, 1) == 0
+    assert two_keys(SendPolicy.RNEXT, ReceivePolicy.ANY).follow(early, 0, 1) == 1
+
+
+def test_a_sending_key_that_was_removed_is_not_replaced_by_another() -> None:
+    assert two_keys(SendPolicy.RNEXT).sent(T0, 7) is None
+
+
+def test_tolerance_opens_before_the_start_and_closes_after_the_successors() -> None:
+    clock = two_keys()
+    opens, closes = T0 + HALF_HOUR - TOLERANCE * NS, T0 + HALF_HOUR + TOLERANCE * NS
+    assert [clock.acceptable_keys(instant) for instant in (T0 - TOLERANCE * NS - 1, T0 - TOLERANCE * NS)] == [(), (0,)]
+    assert [clock.acceptable_keys(instant) for instant in (opens - 1, opens)] == [(0,), (0, 1)]
+    assert [clock.acceptable_keys(instant) for instant in (closes - 1, closes)] == [(0, 1), (1,)]
+    assert clock.acceptable(1, T0 + 10_000 * HALF_HOUR), "the last key has no end"
+
+
+def test_any_accepts_every_configured_key_at_any_time_and_no_other() -> None:
+    clock = two_keys(receiving=ReceivePolicy.ANY)
+    assert clock.acceptable_keys(0) == (0, 1)
+    assert not clock.acceptable(2, T0)
+
+
+def test_of_two_keys_with_the_same_start_the_higher_number_is_active() -> None:
+    clock = KeyClock([ClockKey(3, T0, 1, 2), ClockKey(2, T0, 3, 4)], tolerance=0)
+    assert clock.active(T0) == 3
+    assert clock.upcoming(T0 - 1) == ClockKey(3, T0, 1, 2)
+
+
+def test_a_chains_unusable_keys_take_no_part() -> None:
+    whole = Key(
+        id=4,
+        secret=Secret("abc"),
+        start=datetime(2030, 1, 1, tzinfo=UTC),
+        scheme="ao",
+        send_id=1,
+        recv_id=2,
+        tcp_ao_option=True,
+    )
+    disabled = Key(
+        id=5, secret=Secret("abc"), start=whole.start, scheme="ao", send_id=3, recv_id=4, tcp_ao_option=False
+    )
+    clock = KeyClock.of(Keychain("chain", (whole, disabled), tolerance=7))
+    assert [key.number for key in clock.keys] == [4]
+    assert clock.acceptable(4, T0 - 7 * NS)
+    assert not clock.acceptable(4, T0 - 7 * NS - 1)
+
+
+@pytest.mark.parametrize(
+    "moment", [datetime(2030, 1, 1, 1, 2, 3, 456789, tzinfo=UTC), datetime(1969, 5, 1, tzinfo=UTC)]
+)
+def test_instants_and_moments_say_the_same(moment) -> None:
+    assert from_ns(to_ns(moment)) == moment
+    assert to_ns(moment + timedelta(microseconds=1)) - to_ns(moment) == 1000
+
+
+@given(clocks, instants)
+def test_the_active_key_has_the_latest_start_that_has_passed(clock, now) -> None:
+    passed = [key for key in clock.keys if key.start <= now]
+    assert clock.active(now) == (max(passed, key=lambda key: key.start).number if passed else None)
+    ahead = [key for key in clock.keys if key.start > now]
+    assert clock.upcoming(now) == (min(ahead, key=lambda key: key.start) if ahead else None)
+
+
+@given(clocks, instants)
+def test_a_router_accepts_what_it_asks_for_and_what_a_peer_with_the_same_clock_sends(clock, now) -> None:
+    for number in (clock.asked(now), clock.opening(now)):
+        assert number is None or clock.acceptable(number, now)
+
+
+@given(clocks, instants, st.integers(-2000, 2000))
+def test_what_a_peer_within_the_tolerance_sends_by_its_clock_is_accepted(clock, now, skew) -> None:
+    sent = clock.active(now + skew * NS)
+    if sent is not None and (abs(skew) * NS < clock._tolerance or clock.receiving is ReceivePolicy.ANY):
+        assert clock.acceptable(sent, now)
+
+
+@given(clocks, instants, instants, st.integers(0, 9))
+def test_under_rnext_time_alone_never_moves_a_sending_key(clock, then, now, current) -> None:
+    first, second = clock.sent(then, current), clock.sent(now, current)
+    if clock.sending is SendPolicy.RNEXT and first is not None and second is not None:
+        assert first == second == current
+
+
+@given(clocks, instants)
+def test_answers_change_only_at_the_transitions(clock, now) -> None:
+    before = [instant for instant in clock.transitions() if instant <= now]
+    since = before[-1] if before else T0 - 4 * HALF_HOUR - 20_000 * NS
+    assert clock.active(now) == clock.active(since)
+    assert clock.acceptable_keys(now) == clock.acceptable_keys(since)
