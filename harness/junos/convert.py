@@ -85,11 +85,15 @@ def security_keychain(rows: list[Row]) -> SecurityKeychain:
                 algorithm=_text(row, "ALGORITHM"),
                 state=KeyState(row["STATE"]),
                 option=_text(row, "OPTION"),
-                start=datetime.strptime(_text(row, "START_TIME"), "%a %b %d %H:%M:%S %Y"),  # noqa: DTZ007 - Junos prints no zone
+                start=_start_time(_text(row, "START_TIME")),
                 mode=KeyState(row["MODE"]),
             )
         )
     return SecurityKeychain(tuple(replace(chain, keys=tuple(own)) for chain, own in zip(chains, keys, strict=True)))
+
+
+def _start_time(text: str) -> datetime | None:
+    return None if text == "None" else datetime.strptime(text, "%a %b %d %H:%M:%S %Y")  # noqa: DTZ007 - no zone is shown
 
 
 def bgp_summary(rows: list[Row]) -> BgpSummary:

@@ -50,7 +50,7 @@ class KeyStatus:
     algorithm: str
     state: KeyState
     option: str
-    start: datetime
+    start: datetime | None
     mode: KeyState
 
 
