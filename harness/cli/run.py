@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,44 +16,14 @@ from harness.errors import ExitCode, InputError
 from harness.scenario.engine import Options, new_seed, run
 from harness.scenario.labs import LABS, lab_maker
 from harness.scenario.model import Scenario
+from harness.scenario.options import read_instant, read_seed
 from harness.scenario.reading import Case, is_scenario, read_cases
 from harness.scenario.report import QUIET, event_line, failure_lines, spent_lines, verdict_line
 from harness.scenario.result import Result, Verdict
 from harness.scenario.timeline import Event, Kind
 
-_SEED = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 _ALL = "all"
 _STYLES = {Kind.WIRE: "cyan", Kind.CLOCK: "magenta", Kind.STEP: "bold", Kind.SESSION: "green", Kind.RUN: "bold"}
-
-
-def read_seed(text: str | None) -> int | str | None:
-    """Read a seed as the command line gives it: a number, or a word.
-
-    Raises:
-        InputError: it is neither.
-    """
-    if text is None:
-        return None
-    if not _SEED.fullmatch(text):
-        raise InputError(f"'{text}' is no seed: a number, or a word of 1 to 40 letters, digits, dots, hyphens")
-    return int(text) if text.isdecimal() else text
-
-
-def read_instant(text: str | None) -> datetime | None:
-    """Read an instant in ISO form; without a zone it is UTC.
-
-    Raises:
-        InputError: it is none, or has fractions of a second.
-    """
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise InputError(f"'{text}' is no instant such as 2030-01-01T00:00:00Z") from None
-    if moment.microsecond:
-        raise InputError("routers' clocks are set to whole seconds: t0 has no fractions")
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 @click.command(name="run")
@@ -93,9 +62,10 @@ def run_command(
         raise InputError(
             f"--run-dir takes one run, and these are {len(jobs)}", remedy="name one file, or one --variant"
         )
+    known = read_seed(seed)
     options = Options(
         make_lab=lab_maker(lab, topology=topology, wait_scale=wait_scale),
-        seed=new_seed() if seed is None else (read_seed(seed) or 0),
+        seed=new_seed() if known is None else known,
         t0=read_instant(t0),
         run_dir=run_dir,
         wait_scale=wait_scale,

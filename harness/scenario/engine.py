@@ -31,7 +31,7 @@ from harness.scenario.durations import format_duration
 from harness.scenario.errors import RunUnfitError
 from harness.scenario.fields import ROUTERS
 from harness.scenario.fleet import Fleet, recorder_of, target_of
-from harness.scenario.folder import Blackener, RunFolder, make_run_folder
+from harness.scenario.folder import RUNS, Blackener, RunFolder, make_run_folder
 from harness.scenario.reading import Case
 from harness.scenario.result import Check, Receipt, Result, Verdict, receipt_of
 from harness.scenario.runner import Runner, Stage
@@ -58,6 +58,8 @@ class Options:
     t0: datetime | None = None
     mutate: str | None = None
     run_dir: Path | None = None
+    """The run folder itself; None makes one of its own in `runs`."""
+    runs: Path = RUNS
     wait_scale: float = 1.0
     arguments: tuple[str, ...] = ()
     """Further arguments of the command that runs it again: `--topology FILE`."""
@@ -89,7 +91,7 @@ class _Run:
         self.intended = build_chains(case.scenario, seed=options.seed, t0=self.t0)
         self.chains = build_chains(case.scenario, seed=options.seed, t0=self.t0, mutation=mutation)
         name = f"{case.name}-{options.mutate}" if options.mutate else case.name
-        path = make_run_folder(options.run_dir, name=name, seed=options.seed, now=datetime.now(UTC))
+        path = make_run_folder(options.run_dir, name=name, seed=options.seed, now=datetime.now(UTC), runs=options.runs)
         self.secrets = _secrets_of([*self.intended.values(), *self.chains.values()])
         self.folder = RunFolder(path, Blackener(self.secrets))
         self.clocks: dict[str, RouterClock] = {router: RouterClock() for router in ROUTERS}

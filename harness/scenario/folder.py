@@ -28,8 +28,8 @@ _SHORTEST = 8
 """Secrets of fewer characters are not searched for by their hex and base64: too many innocent texts hold those."""
 
 
-def make_run_folder(root: Path | None, *, name: str, seed: int | str, now: datetime) -> Path:
-    """Make the folder of a run: `root` itself when given (new, or empty), else `runs/<time>-<id>-<seed>`.
+def make_run_folder(root: Path | None, *, name: str, seed: int | str, now: datetime, runs: Path = RUNS) -> Path:
+    """Make the folder of a run: `root` itself when given (new, or empty), else `<runs>/<time>-<id>-<seed>`.
 
     Raises:
         RunError: it cannot be made, or holds something already.
@@ -43,7 +43,7 @@ def make_run_folder(root: Path | None, *, name: str, seed: int | str, now: datet
         slug = re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-")
         base = f"{stamp(now.astimezone(UTC))}-{slug}-{seed}"
         for attempt in range(1, 1000):
-            folder = RUNS / (base if attempt == 1 else f"{base}.{attempt}")
+            folder = runs / (base if attempt == 1 else f"{base}.{attempt}")
             folder.parent.mkdir(parents=True, exist_ok=True)
             try:
                 folder.mkdir()
