@@ -13,6 +13,7 @@ COMMANDS: dict[str, str] = {
     "list": "harness.cli.run:list_command",
     "run": "harness.cli.run:run_command",
     "schema": "harness.cli.run:schema_command",
+    "verify": "harness.cli.verify:verify",
 }
 """Sub-command to `module:function`; imported only when asked for, so that `keyroll --help` is instant."""
 
