@@ -1,0 +1,26 @@
+"""`clear …`."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+from harness.emulator.junos.faults import PlainFault
+from harness.emulator.junos.grammar import Match
+from harness.emulator.junos.output import Output
+
+if TYPE_CHECKING:
+    from harness.emulator.junos.cli import Cli
+
+
+async def bgp(cli: Cli, match: Match) -> Output:
+    """`clear bgp neighbor [A] [soft]`."""
+    soft = "soft" in match.words
+    text = match.args.get("address")
+    address = ip_address(text) if text else None
+    configured = [neighbor.address for neighbor in cli.chassis.store.in_force.neighbors]
+    if address is not None and address not in configured:
+        raise PlainFault(f"error: neighbor {address} not found")
+    await cli.chassis.backend.clear_bgp(address, soft=soft)
+    count = 1 if address is not None else len(configured)
+    return Output([] if soft else [f"Cleared {count} connections"])

@@ -1,0 +1,125 @@
+"""Commands that edit the shared candidate, and move about in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.emulator.junos.commands.showing import config_output
+from harness.emulator.junos.faults import JunosFault, PlainFault
+from harness.emulator.junos.grammar import Match
+from harness.emulator.junos.loading import load_curly, load_set
+from harness.emulator.junos.output import NOTHING, Output
+
+if TYPE_CHECKING:
+    from harness.emulator.junos.cli import Cli
+
+EXIT_QUESTION = "Exit with uncommitted changes? [yes,no] (yes) "
+
+
+async def set_(cli: Cli, match: Match) -> Output:
+    """`set path value …`: what is typed once stands once; a secret typed again keeps its stored text."""
+    cli.chassis.store.apply_set(match.paths)
+    return NOTHING
+
+
+async def delete(cli: Cli, match: Match) -> Output:
+    """`delete [path]`; without a path everything below here, after a question."""
+    store = cli.chassis.store
+    if not match.tokens:
+        answer = await cli.screen.ask("Delete everything under this level? [yes,no] (no) ")
+        if answer is None or answer.strip() not in ("yes", "y"):
+            return NOTHING
+        node = store.candidate.at(cli.base)
+        if node is not None:
+            node.children.clear()
+        return NOTHING
+    found = [store.delete(path) for path in match.paths]
+    if not all(found):
+        raise PlainFault("warning: statement not found")
+    return NOTHING
+
+
+async def activate(cli: Cli, match: Match) -> Output:
+    """`activate path`."""
+    return _mark(cli, match, inactive=False)
+
+
+async def deactivate(cli: Cli, match: Match) -> Output:
+    """`deactivate path`: it stays, is shown as inactive, and has no effect."""
+    return _mark(cli, match, inactive=True)
+
+
+def _mark(cli: Cli, match: Match, *, inactive: bool) -> Output:
+    if not match.tokens:
+        raise PlainFault("error: a statement must follow")
+    found = [cli.chassis.store.mark(path, inactive=inactive) for path in match.paths]
+    if not all(found):
+        raise PlainFault("warning: statement not found")
+    return NOTHING
+
+
+async def show(cli: Cli, match: Match) -> Output:
+    """`show [path]`: the candidate."""
+    return config_output(cli.chassis.store.candidate, cli.base, match.paths)
+
+
+async def edit(cli: Cli, match: Match) -> Output:
+    """`edit path`: go there. What is not there yet is made when something is set in it."""
+    cli.earlier_bases.append(cli.base)
+    cli.base = match.paths[0]
+    return NOTHING
+
+
+async def up(cli: Cli, match: Match) -> Output:
+    """`up [N]`; a word that only stands before others (`family`) is no level."""
+    for _ in range(int(match.args.get("levels", 1))):
+        cli.base = cli.base[:-1]
+        while cli.base and cli.base[-1].statement.joined:
+            cli.base = cli.base[:-1]
+    return NOTHING
+
+
+async def top(cli: Cli, match: Match) -> Output:
+    """`top`."""
+    del match
+    cli.base, cli.earlier_bases = (), []
+    return NOTHING
+
+
+async def exit_level(cli: Cli, match: Match) -> Output:
+    """`exit`, `quit`: back to where one came from, from the top out of configuration mode."""
+    if cli.base:
+        cli.base = cli.earlier_bases.pop() if cli.earlier_bases else ()
+        return NOTHING
+    return await exit_configuration(cli, match)
+
+
+async def exit_configuration(cli: Cli, match: Match) -> Output:
+    """`exit configuration-mode`; asks when changes would stay uncommitted (they do stay, in the shared candidate)."""
+    del match
+    if cli.chassis.store.dirty:
+        await cli.screen.write_now(["The configuration has been changed but not committed"])
+        answer = await cli.screen.ask(EXIT_QUESTION)
+        if answer is not None and answer.strip() not in ("", "yes", "y"):
+            return NOTHING
+    cli.leave_configuration()
+    return Output(["Exiting configuration mode"], paged=False)
+
+
+async def rollback(cli: Cli, match: Match) -> Output:
+    """`rollback [N]`: the candidate becomes the configuration of N commits ago."""
+    cli.chassis.store.rollback(int(match.args.get("number", 0)))
+    return Output(["load complete"])
+
+
+async def load(cli: Cli, match: Match) -> Output:
+    """`load (merge | override | set) terminal [relative]`."""
+    if "relative" in match.words and "override" in match.words:
+        raise JunosFault("load override is never relative")
+    await cli.screen.write_now(["[Type ^D at a new line to end input]"])
+    text = await cli.screen.read_block()
+    base = cli.base if "relative" in match.words or "set" in match.words else ()
+    store, context = cli.chassis.store, cli.chassis.context
+    if "set" in match.words:
+        return Output(load_set(store, text, base, context))
+    return Output(load_curly(store, text, base, context, override="override" in match.words))

@@ -1,0 +1,100 @@
+"""`show …`: reads states and hands them to `show/`. A state that cannot be read is an error, never an answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness import __version__
+from harness.emulator.junos.faults import JunosFault
+from harness.emulator.junos.grammar import Match
+from harness.emulator.junos.output import ConfigView, Output
+from harness.emulator.junos.render import curly, statement_lines
+from harness.emulator.junos.show import bgp as bgp_text
+from harness.emulator.junos.show import keychain as keychain_text
+from harness.emulator.junos.show.durations import age, stamp
+from harness.emulator.junos.tree import Node, Path
+
+if TYPE_CHECKING:
+    from harness.emulator.junos.cli import Cli
+
+BGP_NOT_RUNNING = "BGP is not running"
+
+
+def config_output(root: Node, base: Path, paths: tuple[Path, ...]) -> Output:
+    """Return the part of `root` at the named path, as `show` prints it: the body, or the statement of a leaf."""
+    path = paths[0] if paths else base
+    node = root.at(path)
+    if node is None:
+        return Output(config=ConfigView(root, path))
+    lines = curly(node) if node.statement.has_body or not path else statement_lines(node)
+    return Output(lines, ConfigView(root, path))
+
+
+async def configuration(cli: Cli, match: Match) -> Output:
+    """`show configuration [path]`: the running configuration."""
+    commit = cli.chassis.store.commits[0]
+    answer = config_output(commit.tree, (), match.paths)
+    if match.paths and match.paths[0]:
+        return answer
+    head = f"## Last commit: {stamp(commit.when, cli.chassis.zone)} by {commit.user}"
+    return Output([head, *answer.lines], answer.config)
+
+
+async def keychain_brief(cli: Cli, match: Match) -> Output:
+    """`show security keychain [brief]`."""
+    del match
+    return Output(keychain_text.brief(cli.chassis.store.in_force.chains, cli.chassis.now(), cli.chassis.receiving))
+
+
+async def keychain_detail(cli: Cli, match: Match) -> Output:
+    """`show security keychain detail`."""
+    del match
+    chassis = cli.chassis
+    return Output(keychain_text.detail(chassis.store.in_force.chains, chassis.now(), chassis.zone, chassis.receiving))
+
+
+async def bgp_summary(cli: Cli, match: Match) -> Output:
+    """`show bgp summary`."""
+    del match
+    neighbors = cli.chassis.store.in_force.neighbors
+    if not neighbors:
+        return Output([BGP_NOT_RUNNING])
+    states = await cli.chassis.backend.bgp()
+    missing = [str(wanted.address) for wanted in neighbors if wanted.address not in {s.address for s in states}]
+    if missing:
+        raise JunosFault(f"the state of neighbor {missing[0]} cannot be read")
+    return Output(bgp_text.summary(states, len({neighbor.group for neighbor in neighbors})))
+
+
+async def uptime(cli: Cli, match: Match) -> Output:
+    """`show system uptime`: the router's clock, and how long ago things happened by it (facts/junos.md 3.5)."""
+    del match
+    chassis = cli.chassis
+    now, zone = chassis.now().replace(microsecond=0), chassis.zone
+    booted = now - chassis.up_for
+    commit = chassis.store.commits[0]
+    since_boot = age(int(chassis.up_for.total_seconds()))
+    since_commit = age(max(0, int((now - commit.when).total_seconds())))
+    return Output(
+        [
+            f"Current time: {stamp(now, zone)}",
+            "Time Source:  LOCAL CLOCK ",
+            f"System booted: {stamp(booted, zone)} ({since_boot} ago)",
+            f"Protocols started: {stamp(booted, zone)} ({since_boot} ago)",
+            f"Last configured: {stamp(commit.when, zone)} ({since_commit} ago) by {commit.user}",
+        ]
+    )
+
+
+async def version(cli: Cli, match: Match) -> Output:
+    """`show version`: says that no Juniper software runs here, in lines that parsers of the real output take."""
+    del match
+    return Output(
+        [
+            f"Hostname: {cli.chassis.store.host_name}",
+            "Model: keyroll-emulated",
+            "Family: junos",
+            "Junos: 24.4-emulated",
+            f"JUNOS emulated by keyroll, no Juniper software [{__version__}]",
+        ]
+    )

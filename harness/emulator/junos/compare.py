@@ -1,0 +1,76 @@
+"""`show | compare`: what changed between two trees, as Junos prints it (facts/junos.md 3.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from harness.emulator.junos.render import INDENT, statement_lines
+from harness.emulator.junos.schema import Kind
+from harness.emulator.junos.tokens import quote
+from harness.emulator.junos.tree import Id, Node, Path
+
+
+def edit_line(path: Path) -> str:
+    """Return `[edit protocols bgp]` for a path; `[edit]` for the top."""
+    words = [quote(word) for step in path for word in step.words]
+    return f"[{' '.join(['edit', *words])}]"
+
+
+def differences(old: Node, new: Node, base: Path = ()) -> list[str]:
+    """Return the lines that lead from `old` to `new`, two nodes at the same place; empty when nothing changed.
+
+    Each changed body is named by its `[edit …]` line, then come its lines taken away (`-`), added (`+`) and switched
+    between active and inactive (`!`), in the order in which they are shown.
+    """
+    return list(_differences(old, new, base))
+
+
+@dataclass(slots=True)
+class _Block:
+    """The changed lines of one body, and the blocks of the bodies below it."""
+
+    own: list[str] = field(default_factory=list)
+    deeper: list[str] = field(default_factory=list)
+
+
+def _differences(old: Node, new: Node, path: Path) -> Iterator[str]:
+    block = _Block()
+    _collect(block, old, new, path, "")
+    if block.own:
+        yield edit_line(path)
+        yield from block.own
+    yield from block.deeper
+
+
+def _collect(block: _Block, old: Node, new: Node, path: Path, prefix: str) -> None:
+    for name in _merged_ids(old, new):
+        before, after = old.children.get(name), new.children.get(name)
+        if before is None or after is None:
+            block.own += _signed("-", before, prefix) + _signed("+", after, prefix)
+            continue
+        if before.inactive != after.inactive:
+            block.own.append(f"!{INDENT}{'inactive' if after.inactive else 'active'}: {prefix}{_brief(after)}")
+        if before.key != after.key:
+            block.own += _signed("-", before, prefix) + _signed("+", after, prefix)
+        elif after.statement.joined:
+            _collect(block, before, after, (*path, after.step), f"{prefix}{after.statement.name} ")
+        else:
+            block.deeper += _differences(before, after, (*path, after.step))
+
+
+def _merged_ids(old: Node, new: Node) -> list[Id]:
+    """Return both nodes' children, the schema's order first, then the new order, then what is gone."""
+    order = {child.name: number for number, child in enumerate(old.statement.children)}
+    ids = [*new.shown_ids(), *(name for name in old.shown_ids() if name not in new.children)]
+    return sorted(ids, key=lambda name: order[name[0]])
+
+
+def _signed(sign: str, node: Node | None, prefix: str) -> list[str]:
+    return [f"{sign}{line}" for line in statement_lines(node, 1, prefix)] if node is not None else []
+
+
+def _brief(node: Node) -> str:
+    words = [quote(word) for word in node.step.words]
+    body = node.statement.kind in (Kind.CONTAINER, Kind.ENTRY) and node.children
+    return " ".join(words) + (" { ... }" if body else ";")

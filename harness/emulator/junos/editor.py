@@ -1,0 +1,304 @@
+"""Keys into lines: echo, cursor, history, completion. Pure: bytes in, bytes to print out, and what happened.
+
+Keys are those of Junos' CLI (Emacs style): Ctrl-A E B F D H K U W Y L P N, arrows, Home, End, Delete, Tab, space
+(completes keywords when asked to), `?` (help), Ctrl-C (drops the line), Ctrl-R is not offered. Octets that mean
+nothing ring the bell at most.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+BELL = b"\a"
+_RETURN, _NEWLINE, _ESCAPE, _SPACE, _TILDE, _DELETE = 0x0D, 0x0A, 0x1B, 0x20, 0x7E, 0x7F
+_CTRL_C, _CTRL_D, _TAB = 0x03, 0x04, 0x09
+_ESCAPE_LIMIT = 16
+_FINAL = 0x40
+LINE_LIMIT = 65536
+HISTORY_LIMIT = 200
+
+
+class Happened(enum.Enum):
+    """What a key led to that the editor itself cannot do."""
+
+    LINE = enum.auto()
+    HELP = enum.auto()
+    INTERRUPT = enum.auto()
+    END_OF_INPUT = enum.auto()
+    """Ctrl-D on an empty line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What happened, and the line at that moment."""
+
+    what: Happened
+    line: str
+
+
+Completer = Callable[[str, bool], str | None]
+"""(line up to the cursor, whether by Tab) -> what completes its last word; None by Tab: show what it may be."""
+
+
+def _no_completion(_line: str, _tab: bool) -> str | None:  # noqa: FBT001 - the shape of Completer
+    return ""
+
+
+class LineEditor:
+    """One line being typed."""
+
+    def __init__(self, complete: Completer = _no_completion) -> None:
+        self._complete = complete
+        self.prompt = ""
+        self.echo = True
+        self.helpful = True
+        """Whether `?`, Tab and space do more than stand for themselves."""
+        self.history: list[str] = []
+        self._recalled: int | None = None
+        self._draft = ""
+        self._chars: list[str] = []
+        self._cursor = 0
+        self._killed = ""
+        self._escape = b""
+        self._after_return = False
+        self.out = bytearray()
+
+    @property
+    def line(self) -> str:
+        """The line as it stands."""
+        return "".join(self._chars)
+
+    @property
+    def at_end(self) -> bool:
+        """Whether the cursor stands behind the last character."""
+        return self._cursor == len(self._chars)
+
+    def feed(self, octet: int) -> Event | None:
+        """Take one octet; `out` gathers what to print."""
+        if octet == _NEWLINE and self._after_return:
+            self._after_return = False
+            return None
+        self._after_return = octet == _RETURN
+        if self._escape or octet == _ESCAPE:
+            self._take_escape(octet)
+            return None
+        if octet in (_RETURN, _NEWLINE):
+            return self._enter()
+        if octet < _SPACE or octet == _DELETE:
+            return self._control(octet)
+        if octet > _TILDE:
+            self.out += BELL
+            return None
+        return self._printable(chr(octet))
+
+    def _enter(self) -> Event:
+        self.out += b"\r\n" if self.echo else b""
+        return Event(Happened.LINE, self._take_line())
+
+    def _take_line(self) -> str:
+        line = self.line
+        self._chars, self._cursor, self._recalled = [], 0, None
+        return line
+
+    def remember(self, line: str) -> None:
+        """Add a line to the history, unless it is empty or the one before."""
+        if line.strip() and self.history[-1:] != [line]:
+            self.history.append(line)
+            del self.history[:-HISTORY_LIMIT]
+
+    def _printable(self, char: str) -> Event | None:
+        if self.helpful and char == "?" and not self._in_quotes():
+            self.out += b"?\r\n"
+            return Event(Happened.HELP, "".join(self._chars[: self._cursor]))
+        if self.helpful and char == " " and self.at_end and not self._in_quotes():
+            self.insert(self._complete(self.line, False) or "")  # noqa: FBT003 - the shape of Completer
+        self.insert(char)
+        return None
+
+    def _in_quotes(self) -> bool:
+        return "".join(self._chars[: self._cursor]).replace('\\"', "").count('"') % 2 == 1
+
+    def insert(self, text: str) -> None:
+        """Put text at the cursor."""
+        if len(self._chars) + len(text) > LINE_LIMIT:
+            self.out += BELL
+            return
+        self._chars[self._cursor : self._cursor] = text
+        self._print("".join(self._chars[self._cursor :]))
+        self._cursor += len(text)
+        self._back(len(self._chars) - self._cursor)
+
+    def _print(self, text: str) -> None:
+        if self.echo:
+            self.out += text.encode("ascii", "replace")
+
+    def _back(self, count: int) -> None:
+        if self.echo:
+            self.out += b"\b" * count
+
+    def _erase(self, start: int, end: int) -> str:
+        """Take characters away and repaint what stood behind them."""
+        gone = "".join(self._chars[start:end])
+        self._back(self._cursor - start)
+        del self._chars[start:end]
+        rest = "".join(self._chars[start:])
+        self._print(rest + " " * len(gone))
+        self._cursor = start
+        self._back(len(rest) + len(gone))
+        return gone
+
+    def _move(self, to: int) -> None:
+        to = min(max(to, 0), len(self._chars))
+        if to < self._cursor:
+            self._back(self._cursor - to)
+        else:
+            self._print("".join(self._chars[self._cursor : to]))
+        self._cursor = to
+
+    def _control(self, octet: int) -> Event | None:
+        if octet == _CTRL_C:
+            self._take_line()
+            self.out += b"^C\r\n" if self.echo else b""
+            return Event(Happened.INTERRUPT, "")
+        if octet == _CTRL_D and not self._chars:
+            return Event(Happened.END_OF_INPUT, "")
+        if octet == _TAB:
+            return self._tab()
+        action = self._KEYS.get(octet)
+        if action is None:
+            self.out += BELL
+        else:
+            action(self)
+        return None
+
+    def _tab(self) -> Event | None:
+        if not self.helpful:
+            self.insert(" ")
+            return None
+        if not self.at_end:
+            return None
+        found = self._complete(self.line, True)  # noqa: FBT003 - the shape of Completer
+        if found is None:
+            self.out += b"\r\n"
+            return Event(Happened.HELP, self.line)
+        self.insert(found)
+        return None
+
+    def _backspace(self) -> None:
+        if self._cursor:
+            self._erase(self._cursor - 1, self._cursor)
+
+    def _delete_char(self) -> None:
+        if not self.at_end:
+            self._erase(self._cursor, self._cursor + 1)
+
+    def _kill_line(self) -> None:
+        if self._cursor:
+            self._killed = self._erase(0, self._cursor)
+
+    def _kill_end(self) -> None:
+        if not self.at_end:
+            self._killed = self._erase(self._cursor, len(self._chars))
+
+    def _kill_word(self) -> None:
+        text = "".join(self._chars[: self._cursor]).rstrip()
+        if self._cursor:
+            self._killed = self._erase(text.rfind(" ") + 1, self._cursor)
+
+    def _recall(self, step: int) -> None:
+        at = len(self.history) if self._recalled is None else self._recalled
+        to = at + step
+        if not 0 <= to <= len(self.history):
+            self.out += BELL
+            return
+        if self._recalled is None:
+            self._draft = self.line
+        self._recalled = to
+        self._move(len(self._chars))
+        self._erase(0, len(self._chars))
+        self.insert(self._draft if to == len(self.history) else self.history[to])
+
+    def repaint(self) -> None:
+        """Print prompt and line anew (after help, after a message)."""
+        self.out += self.prompt.encode()
+        self._print(self.line)
+        self._back(len(self._chars) - self._cursor)
+
+    def _redraw(self) -> None:
+        self.out += b"\r\n"
+        self.repaint()
+
+    def _take_escape(self, octet: int) -> None:
+        self._escape += bytes([octet])
+        if len(self._escape) == 1:
+            return
+        introducer = self._escape[1:2] in (b"[", b"O")
+        if introducer and (self._escape[2:] == b"" or not _FINAL <= octet <= _TILDE):
+            if len(self._escape) > _ESCAPE_LIMIT:
+                self._escape = b""
+            return
+        sequence, self._escape = self._escape[1:], b""
+        action = self._SEQUENCES.get(sequence)
+        if action is not None:
+            action(self)
+
+    def _home(self) -> None:
+        self._move(0)
+
+    def _end(self) -> None:
+        self._move(len(self._chars))
+
+    def _left(self) -> None:
+        self._move(self._cursor - 1)
+
+    def _right(self) -> None:
+        self._move(self._cursor + 1)
+
+    def _earlier(self) -> None:
+        self._recall(-1)
+
+    def _later(self) -> None:
+        self._recall(1)
+
+    def _yank(self) -> None:
+        self.insert(self._killed)
+
+    def _nothing(self) -> None:
+        """Take a key that must not even ring the bell."""
+
+    _KEYS: ClassVar[dict[int, Callable[[LineEditor], None]]] = {
+        0x00: _nothing,
+        0x01: _home,
+        0x02: _left,
+        0x04: _delete_char,
+        0x05: _end,
+        0x06: _right,
+        0x08: _backspace,
+        0x0B: _kill_end,
+        0x0C: _redraw,
+        0x0E: _later,
+        0x10: _earlier,
+        0x15: _kill_line,
+        0x17: _kill_word,
+        0x18: _kill_line,
+        0x19: _yank,
+        0x7F: _backspace,
+    }
+    _SEQUENCES: ClassVar[dict[bytes, Callable[[LineEditor], None]]] = {
+        b"[A": _earlier,
+        b"[B": _later,
+        b"[C": _right,
+        b"[D": _left,
+        b"[H": _home,
+        b"[F": _end,
+        b"[1~": _home,
+        b"[4~": _end,
+        b"[3~": _delete_char,
+        b"OA": _earlier,
+        b"OB": _later,
+        b"OC": _right,
+        b"OD": _left,
+    }

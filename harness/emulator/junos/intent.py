@@ -1,0 +1,204 @@
+"""A committed configuration as the `Intent` that the machine half makes true. Pure.
+
+Takes the expanded tree (groups inherited, nothing inactive). What the statements' constraints cannot say, because it
+takes more than one statement (a neighbour without an AS, a policy that is not there), is refused here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address, ip_address, ip_interface, ip_network
+
+from harness.emulator.junos.faults import CommitFault, block
+from harness.emulator.junos.policy import Route, accepted
+from harness.emulator.junos.tree import Node
+from harness.emulator.junos.values import reveal
+from harness.emulator.model import Address, AuthScheme, BgpNeighbor, Intent, Interface, Network, Protection, Unit
+from harness.keychain.model import TOLERANCE_DEFAULT, Algorithm, Key, Keychain
+from harness.keychain.starttime import parse_start
+
+
+def build(root: Node, *, host_name: str) -> Intent:
+    """Return what `root` asks for; `host_name` is the router's name where none is configured.
+
+    Raises CommitFault with every reason, in Junos' layout.
+    """
+    units = tuple(_units(root))
+    static = tuple(_static_routes(root))
+    options = root.find("routing-options")
+    router_id = options.value_of("router-id") if options else None
+    own_as = _number(options.value_of("autonomous-system")) if options else None
+    reasons: list[str] = []
+    neighbors = tuple(_neighbors(root, own_as, reasons))
+    policies = dict.fromkeys(name for neighbor in neighbors for name in (*neighbor.export, *neighbor.import_))
+    reasons += _missing_policies(root, policies)
+    if reasons:
+        raise CommitFault(tuple(reasons))
+    routes = [*_direct(units), *(Route(prefix, "static") for prefix, _ in static)]
+    system = root.find("system")
+    return Intent(
+        host_name=(system.value_of("host-name") if system else None) or host_name,
+        units=units,
+        router_id=IPv4Address(router_id) if router_id else None,
+        autonomous_system=own_as,
+        static_routes=static,
+        neighbors=neighbors,
+        announce={name: accepted(root, name, routes) for name in policies},
+        chains=tuple(keychains(root)),
+    )
+
+
+def keychains(root: Node) -> Iterator[Keychain]:
+    """Yield the chains under `security authentication-key-chains`."""
+    chains = root.find("security", "authentication-key-chains")
+    for chain in chains.entries("key-chain") if chains else []:
+        yield Keychain(
+            chain.key or "",
+            tuple(_key(key) for key in chain.entries("key")),
+            tolerance=int(chain.value_of("tolerance") or TOLERANCE_DEFAULT),
+            description=chain.value_of("description"),
+        )
+
+
+def _key(node: Node) -> Key:
+    secret, start = node.value_of("secret"), node.value_of("start-time")
+    attributes = node.child("ao-attribute")
+    ao = attributes if attributes is not None else Node(node.statement)
+    option, algorithm = ao.value_of("tcp-ao-option"), ao.value_of("cryptographic-algorithm")
+    return Key(
+        int(node.key or 0),
+        secret=reveal(secret) if secret else None,
+        start=parse_start(start) if start else None,
+        scheme=node.value_of("algorithm"),
+        send_id=_number(ao.value_of("send-id")),
+        recv_id=_number(ao.value_of("recv-id")),
+        tcp_ao_option=option == "enabled" if option else None,
+        algorithm=Algorithm(algorithm) if algorithm else None,
+    )
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text is not None else None
+
+
+def _units(root: Node) -> Iterator[Unit]:
+    interfaces = root.find("interfaces")
+    for interface in interfaces.entries("") if interfaces else []:
+        for unit in interface.entries("unit"):
+            family = unit.child("family")
+            found: list[Interface] = []
+            for name in ("inet", "inet6"):
+                addresses = family.child(name) if family else None
+                found += [ip_interface(entry.key or "") for entry in addresses.entries("address")] if addresses else []
+            yield Unit(f"{interface.key}.{unit.key}", tuple(found))
+
+
+def _direct(units: tuple[Unit, ...]) -> Iterator[Route]:
+    for unit in units:
+        for address in unit.addresses:
+            yield Route(address.network, "direct", unit.name)
+
+
+def _static_routes(root: Node) -> Iterator[tuple[Network, Address]]:
+    static = root.find("routing-options", "static")
+    for route in static.entries("route") if static else []:
+        next_hop = route.value_of("next-hop")
+        if next_hop is not None:
+            yield ip_network(route.key or ""), ip_address(next_hop)
+
+
+@dataclass(frozen=True, slots=True)
+class _Levels:
+    """The three places where a BGP statement may stand, the most specific first."""
+
+    nodes: tuple[Node, ...]
+
+    def value(self, name: str) -> str | None:
+        return next((found for node in self.nodes if (found := node.value_of(name)) is not None), None)
+
+    def values(self, name: str) -> tuple[str, ...]:
+        return next((found for node in self.nodes if (found := node.values_of(name))), ())
+
+    def has(self, name: str) -> bool:
+        return any(node.child(name) is not None for node in self.nodes)
+
+    def node(self, name: str) -> Node | None:
+        return next((found for node in self.nodes if (found := node.child(name)) is not None), None)
+
+
+def _neighbors(root: Node, own_as: int | None, reasons: list[str]) -> Iterator[BgpNeighbor]:
+    bgp = root.find("protocols", "bgp")
+    for group in bgp.entries("group") if bgp else []:
+        for node in group.entries("neighbor"):
+            levels = _Levels((node, group, bgp) if bgp else (node, group))
+            external = group.value_of("type") != "internal"
+            peer_as = _number(levels.value("peer-as"))
+            if not external:
+                peer_as = peer_as or own_as
+            problem = _as_problem(own_as, peer_as, local_as=levels.value("local-as"), external=external)
+            if problem or peer_as is None:
+                where = f"[edit protocols bgp group {group.key}]"
+                message = f"Error in neighbor {node.key} of group {group.key}:\n{problem}"
+                reasons += block(where, f"neighbor {node.key}", message)
+                continue
+            yield _neighbor(node.key or "", group.key or "", levels, peer_as, external=external)
+
+
+def _as_problem(own_as: int | None, peer_as: int | None, *, local_as: str | None, external: bool) -> str | None:
+    if own_as is None and local_as is None:
+        return "local AS number must be configured"
+    if peer_as is None:
+        return f"peer AS number must be configured for an {'external' if external else 'internal'} peer"
+    if external and peer_as == own_as and local_as is None:
+        return "external peer has the local AS number; its group must be of type internal"
+    return None
+
+
+def _neighbor(address: str, group: str, levels: _Levels, peer_as: int, *, external: bool) -> BgpNeighbor:
+    local = levels.value("local-address")
+    multihop = levels.node("multihop")
+    ttl = _number(multihop.value_of("ttl")) if multihop else None
+    md5 = levels.value("authentication-key")
+    return BgpNeighbor(
+        address=ip_address(address),
+        peer_as=peer_as,
+        group=group,
+        external=external,
+        local_address=ip_address(local) if local else None,
+        local_as=_number(levels.value("local-as")),
+        hold_time=_number(levels.value("hold-time")),
+        multihop_ttl=(ttl or MULTIHOP_TTL) if multihop else None,
+        passive=levels.has("passive"),
+        families=_families(levels.node("family"), address),
+        protection=_protection(levels),
+        md5=reveal(md5) if md5 else None,
+        export=levels.values("export"),
+        import_=levels.values("import"),
+        description=levels.value("description"),
+    )
+
+
+MULTIHOP_TTL = 64
+"""Junos' TTL of a multihop session when none is configured (`ttl`, default 64)."""
+
+
+def _families(family: Node | None, address: str) -> tuple[str, ...]:
+    if family is None or not family.children:
+        return ("inet6-unicast",) if ip_address(address).version == 6 else ("inet-unicast",)  # noqa: PLR2004 - IP's own number
+    return tuple(f"{child.statement.name}-unicast" for child in family.shown())
+
+
+def _protection(levels: _Levels) -> Protection | None:
+    """Return what a session is protected with; without `authentication-algorithm`, Junos' default scheme."""
+    chain = levels.value("authentication-key-chain")
+    if chain is None:
+        return None
+    scheme = AuthScheme(levels.value("authentication-algorithm") or AuthScheme.HMAC_SHA_1_96.value)
+    return Protection(scheme, chain, levels.has("tcpao-auth-mismatch"))
+
+
+def _missing_policies(root: Node, names: dict[str, None]) -> list[str]:
+    options = root.find("policy-options")
+    missing = [name for name in names if options is None or options.child("policy-statement", name) is None]
+    return [f"error: Policy error: Policy {name} referenced but not defined" for name in missing]

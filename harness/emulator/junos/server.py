@@ -1,0 +1,222 @@
+"""SSH: one asyncssh server on a listening socket, one terminal per channel."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Mapping, Sequence
+
+import asyncssh
+
+from harness.emulator.junos.chassis import Chassis
+from harness.emulator.junos.cli import Cli
+from harness.emulator.junos.shell import Shell
+from harness.emulator.junos.terminal import HangUp, Terminal
+from harness.keychain.secret import Secret
+
+ROOT = "root"
+LOGIN_SECONDS = 60
+
+
+class _Account(asyncssh.SSHServer):
+    """Who may log in: the accounts' passwords, and their public keys."""
+
+    def __init__(
+        self,
+        chassis: Chassis,
+        accounts: Mapping[str, Secret],
+        keys: Mapping[str, Sequence[str]],
+        report: Callable[[asyncio.Task[None]], None],
+    ) -> None:
+        self._chassis = chassis
+        self._report = report
+        self._accounts = accounts
+        self._keys = keys
+        self._connection: asyncssh.SSHServerConnection | None = None
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        self._connection = conn
+        self._chassis.logins.add(conn)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc
+        self._chassis.logins.discard(self._connection)
+
+    def begin_auth(self, username: str) -> bool:
+        if self._connection is not None and self._keys.get(username):
+            lines = "\n".join(self._keys[username])
+            self._connection.set_authorized_keys(asyncssh.import_authorized_keys(lines))
+        return True
+
+    def password_auth_supported(self) -> bool:
+        return True
+
+    def validate_password(self, username: str, password: str) -> bool:
+        expected = self._accounts.get(username)
+        return expected is not None and expected == Secret(password)
+
+    def session_requested(self) -> _Channel:
+        return _Channel(self._chassis, self._report)
+
+
+class _Channel(asyncssh.SSHServerSession[bytes]):
+    """One session channel: an interactive command line, or one command."""
+
+    def __init__(self, chassis: Chassis, report: Callable[[asyncio.Task[None]], None]) -> None:
+        self._chassis = chassis
+        self._report = report
+        self._channel: asyncssh.SSHServerChannel[bytes] | None = None
+        self._terminal: Terminal | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._pty = False
+        self._height = 24
+        self._command: str | None = None
+
+    def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
+        self._channel = chan
+
+    def pty_requested(
+        self, term_type: str, term_size: tuple[int, int, int, int], term_modes: Mapping[int, int]
+    ) -> bool:
+        del term_type, term_modes
+        self._pty = True
+        self._height = term_size[1] or 24
+        return True
+
+    def terminal_size_changed(self, width: int, height: int, pixwidth: int, pixheight: int) -> None:
+        del width, pixwidth, pixheight
+        if self._terminal is not None and height:
+            self._terminal.height = height
+
+    def shell_requested(self) -> bool:
+        return True
+
+    def exec_requested(self, command: str) -> bool:
+        self._command = command
+        return True
+
+    def session_started(self) -> None:
+        assert self._channel is not None  # noqa: S101 - asyncssh calls connection_made first
+        self._terminal = Terminal(self._write, pty=self._pty, height=self._height)
+        self._task = asyncio.get_running_loop().create_task(self._run(self._terminal), name="ssh channel")
+        self._task.add_done_callback(self._report)
+
+    def _write(self, octets: bytes) -> None:
+        if self._channel is not None and not self._channel.is_closing():
+            self._channel.write(octets)
+
+    def data_received(self, data: bytes, datatype: int | None) -> None:
+        if self._terminal is not None and datatype is None:
+            self._terminal.data(data)
+
+    def eof_received(self) -> bool:
+        if self._terminal is not None:
+            self._terminal.end()
+        return True
+
+    def break_received(self, msec: int) -> bool:
+        del msec
+        if self._terminal is not None:
+            self._terminal.data(b"\x03")
+        return True
+
+    def signal_received(self, signal: str) -> None:
+        if signal == "INT":
+            self.break_received(0)
+
+    def pause_writing(self) -> None:
+        if self._terminal is not None:
+            self._terminal.pause()
+
+    def resume_writing(self) -> None:
+        if self._terminal is not None:
+            self._terminal.resume()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc
+        if self._terminal is not None:
+            self._terminal.end()
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _run(self, terminal: Terminal) -> None:
+        assert self._channel is not None  # noqa: S101 - see session_started
+        user = str(self._channel.get_extra_info("username"))
+        try:
+            if self._command is not None:
+                await self._run_command(terminal, user, self._command)
+            elif user == ROOT:
+                await terminal.serve(self._shell(terminal))
+            else:
+                await self._run_cli(terminal, user)
+        except HangUp:
+            pass
+        finally:
+            self._channel.exit(0)
+
+    async def _run_cli(self, terminal: Terminal, user: str) -> None:
+        cli = Cli(self._chassis, user, terminal)
+        try:
+            await terminal.serve(cli)
+        finally:
+            cli.close()
+
+    def _shell(self, terminal: Terminal) -> Shell:
+        async def start_cli() -> None:
+            await self._run_cli(terminal, ROOT)
+
+        return Shell(lambda: self._chassis.store.host_name, start_cli)
+
+    async def _run_command(self, terminal: Terminal, user: str, command: str) -> None:
+        cli = Cli(self._chassis, user, terminal)
+        words = command.strip()
+        if words.startswith("cli "):
+            words = words.removeprefix("cli ").removeprefix("-c ").strip("\"' ")
+        try:
+            answer = await terminal.run(cli.execute(words))
+            await terminal.show(answer, 0)
+        finally:
+            cli.close()
+
+
+class SshServer:
+    """The SSH server of one router."""
+
+    def __init__(self, chassis: Chassis) -> None:
+        self._chassis = chassis
+        self._acceptor: asyncssh.SSHAcceptor | None = None
+
+    async def listen(
+        self, sock: socket.socket, accounts: Mapping[str, Secret], authorized_keys: Mapping[str, Sequence[str]]
+    ) -> None:
+        """Serve on a socket that already listens. The host key (ed25519) is made here and only held in memory."""
+        self._acceptor = await asyncssh.listen(
+            sock=sock,
+            server_factory=lambda: _Account(self._chassis, accounts, authorized_keys, self._channel_ended),
+            server_host_keys=[asyncssh.generate_private_key("ssh-ed25519")],
+            encoding=None,
+            line_editor=False,
+            allow_scp=False,
+            agent_forwarding=False,
+            login_timeout=LOGIN_SECONDS,
+        )
+
+    def _channel_ended(self, task: asyncio.Task[None]) -> None:
+        """Report a channel that broke: its person is gone, the router and everybody else go on."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            asyncio.get_running_loop().call_exception_handler(
+                {"message": "an SSH channel broke", "exception": error, "task": task}
+            )
+
+    async def close(self) -> None:
+        """Stop listening, end all sessions, and wait for them."""
+        if self._acceptor is None:
+            return
+        self._acceptor.close()
+        connections = list(self._chassis.logins)
+        for connection in connections:
+            connection.close()
+        await self._acceptor.wait_closed()
+        for connection in connections:
+            await connection.wait_closed()

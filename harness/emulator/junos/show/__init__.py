@@ -1,0 +1,1 @@
+"""The text of operational commands. Functions of states: what they print, they were given."""

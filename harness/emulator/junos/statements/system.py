@@ -1,0 +1,114 @@
+"""`system`."""
+
+from __future__ import annotations
+
+from harness.emulator.junos.schema import container, entry, flag, kept, leaf, values
+from harness.emulator.junos.values import Address, Choice, Integer, OneOf, Text, TimeZone, Word, one_of
+
+_FACILITIES = one_of(
+    any="All facilities",
+    authorization="Authorization system",
+    change_log="Configuration change log",
+    conflict_log="Configuration conflict log",
+    daemon="Various system processes",
+    firewall="Firewall filtering system",
+    interactive_commands="Commands executed by the UI",
+    kernel="Kernel",
+    security="Security related",
+    user="User processes",
+)
+_SEVERITIES: OneOf = one_of(
+    alert="Conditions that should be corrected immediately",
+    any="All levels",
+    critical="Critical conditions",
+    emergency="Panic conditions",
+    error="Error conditions",
+    info="Informational messages",
+    none="Do not include any messages",
+    notice="Conditions that should be handled specially",
+    warning="Warning messages",
+)
+_SELECTOR = entry("", "Facility", _FACILITIES, leaf("", "Severity", _SEVERITIES), one_line=True)
+_KEY_FORMS = tuple(
+    entry(name, f"{text} public key string", Text(1, 8192))
+    for name, text in (
+        ("ssh-ecdsa", "Secure shell (ssh) ECDSA"),
+        ("ssh-ed25519", "ED25519"),
+        ("ssh-rsa", "Secure shell (ssh) RSA"),
+    )
+)
+_PASSWORD = leaf("encrypted-password", "Encrypted password string", Text(1, 255), quoted=True)
+_ROOT_LOGIN = OneOf(
+    (
+        Choice("allow", "Allow root access via ssh"),
+        Choice("deny", "Do not allow root access via ssh"),
+        Choice("deny-password", "Allow for non-password-based authentication methods only"),
+    )
+)
+_LIMIT = leaf("connection-limit", "Limit number of simultaneous connections", Integer(1, 250))
+
+SYSTEM = container(
+    "system",
+    "System parameters",
+    leaf("host-name", "Hostname for this router", Word(255, r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?")),
+    kept(container("root-authentication", "Authentication information for the root login", _PASSWORD, *_KEY_FORMS)),
+    kept(
+        container(
+            "login",
+            "Names, login classes, and passwords for users",
+            leaf("message", "System login message", Text(1, 2048)),
+            entry(
+                "user",
+                "Username",
+                Word(64),
+                leaf("full-name", "Full name", Text(1, 255)),
+                leaf("uid", "User identifier (uid)", Integer(100, 64000)),
+                leaf("class", "Login class", Word(64)),
+                container("authentication", "Authentication method", _PASSWORD, *_KEY_FORMS),
+            ),
+        )
+    ),
+    kept(
+        container(
+            "services",
+            "System services",
+            container(
+                "ssh",
+                "Allow ssh access",
+                leaf(
+                    "root-login",
+                    "Configure root access via ssh",
+                    _ROOT_LOGIN,
+                ),
+                _LIMIT,
+                values(
+                    "protocol-version", "Specify ssh protocol versions supported", one_of(v2="Secure shell version 2")
+                ),
+            ),
+            container("netconf", "Allow NETCONF connections", container("ssh", "Allow NETCONF over SSH", _LIMIT)),
+            container("ftp", "Allow FTP file transfers", _LIMIT),
+            container("telnet", "Allow telnet login", _LIMIT),
+        )
+    ),
+    leaf("time-zone", "Time zone name or POSIX-compliant time zone string", TimeZone()),
+    kept(leaf("domain-name", "Domain name for this router", Word())),
+    kept(entry("name-server", "DNS name servers", Address())),
+    kept(
+        container(
+            "syslog",
+            "System logging facility",
+            entry("user", "Notify a user of the event", Word(), _SELECTOR),
+            entry("host", "Host to be notified", Word(), _SELECTOR),
+            entry("file", "File in which to log data", Word(), _SELECTOR),
+        )
+    ),
+    kept(
+        container(
+            "ntp",
+            "Network Time Protocol services",
+            leaf("boot-server", "Server to query during boot sequence", Address()),
+            entry("server", "Server parameters", Address(), flag("prefer", "Prefer this peer"), one_line=True),
+            leaf("source-address", "Source-Address parameters", Address()),
+        )
+    ),
+)
