@@ -88,8 +88,7 @@ def one_round(topology: str, name: str, chance: random.Random, victims: list[str
     while (left := start + moment - time.monotonic()) > 0:
         select.select([], [], [], left)
     early = owner.poll() is not None
-    victim, command = pick(name, owner.pid, wanted, chance)
-    os.kill(victim, signal.SIGKILL)
+    victim, command = kill_one(name, owner.pid, wanted, chance)
     killed = time.monotonic()
     said = ""
     if victim != owner.pid or early:
@@ -109,6 +108,17 @@ def one_round(topology: str, name: str, chance: random.Random, victims: list[str
         "left": {pid: command_of(pid) for pid in left},
         "took": round(took, 3),
     }
+
+
+def kill_one(name: str, owner: int, wanted: str, chance: random.Random) -> tuple[int, str]:
+    """Kill a process of the lab; another one when the chosen one ended by itself at that very moment."""
+    while True:
+        victim, command = pick(name, owner, wanted, chance)
+        try:
+            os.kill(victim, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+        return victim, command
 
 
 def pick(name: str, owner: int, wanted: str, chance: random.Random) -> tuple[int, str]:

@@ -31,7 +31,8 @@ STATE = "state.json"
 KEEPER_SOCKET = "keeper.ctl"
 STATE_VERSION = 1
 _SOCKET_PATH_MAX = 107
-_NAME_ROOM = 48
+_NAME_ROOM = 40
+"""Octets for the longest socket name: a slash, a router's name of 32, `.ctl`."""
 
 
 @dataclass(frozen=True, slots=True)

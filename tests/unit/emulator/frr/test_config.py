@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.emulator.frr.config import Daemon, Line, Step, steps
+
+
+def line(key: str, text: str | None = None, **more: object) -> Line:
+    text = text or key
+    return Line(Daemon.BGPD, key, text, f"no {text}", **more)  # type: ignore[arg-type]
+
+
+def texts(found: list[Step]) -> list[str]:
+    return [step.text for step in found]
+
+
+def test_nothing_changed_means_nothing_to_say():
+    lines = [line("a"), line("b", parent="a")]
+    assert steps(lines, lines) == []
+
+
+def test_what_goes_goes_first_and_in_reverse():
+    assert texts(steps([line("a"), line("b")], [line("c")])) == ["no b", "no a", "c"]
+
+
+def test_a_changed_value_replaces_the_former_in_place():
+    assert texts(steps([line("t", "timers 3 9")], [line("t", "timers 10 30")])) == ["timers 10 30"]
+
+
+def test_a_value_that_cannot_be_replaced_is_undone_first():
+    old, new = line("l", "list 1", replace=False), line("l", "list 2", replace=False)
+    assert texts(steps([old], [new])) == ["no list 1", "list 2"]
+
+
+def test_what_hangs_on_a_line_goes_with_it():
+    old = [line("n"), line("n t", parent="n"), line("n t x", parent="n t")]
+    assert texts(steps(old, [])) == ["no n"]
+
+
+def test_what_hangs_on_a_line_made_anew_is_set_again():
+    old = [line("bgp", "router bgp 1", replace=False, anew=True), line("n", parent="bgp")]
+    new = [line("bgp", "router bgp 2", replace=False, anew=True), line("n", parent="bgp")]
+    assert texts(steps(old, new)) == ["no router bgp 1", "router bgp 2", "n"]
+
+
+def test_a_secret_is_told_and_never_shown():
+    found = steps([], [line("neighbor 1 password", "neighbor 1 password hush", secret=True)])
+    assert found[0].text == "neighbor 1 password hush"
+    assert "hush" not in found[0].shown
+    assert "hush" not in repr(found)
+
+
+KEYS = st.lists(st.sampled_from("abcdefgh"), unique=True)
+
+
+@given(old=KEYS, new=KEYS)
+def test_the_steps_lead_from_any_set_of_lines_to_any_other(old, new):
+    state = set(old)
+    for step in steps([line(key) for key in old], [line(key) for key in new]):
+        if step.text.startswith("no "):
+            state.remove(step.text.removeprefix("no "))
+        else:
+            assert step.text not in state
+            state.add(step.text)
+    assert state == set(new)

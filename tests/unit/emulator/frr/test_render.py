@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import ip_address, ip_interface, ip_network
+
+import pytest
+
+from harness.emulator.frr.config import Daemon, steps
+from harness.emulator.frr.render import kernel_name, render
+from harness.emulator.model import BackendError, BgpNeighbor, Intent, Unit
+from harness.keychain.secret import Secret
+
+PORTS = ["ge-0-0-0"]
+PEER = BgpNeighbor(ip_address("10.0.12.2"), 65002, "g", external=True, hold_time=9, export=("lo",))
+INTENT = Intent(
+    "R1",
+    units=(
+        Unit("ge-0/0/0.0", (ip_interface("10.0.12.1/30"), ip_interface("2001:db8:12::1/64"))),
+        Unit("lo0.0", (ip_interface("10.255.0.1/32"),)),
+    ),
+    router_id=ip_address("10.255.0.1"),  # type: ignore[arg-type]
+    autonomous_system=65001,
+    neighbors=(PEER,),
+    announce={"lo": (ip_network("10.255.0.1/32"),)},
+)
+
+
+def texts(intent: Intent) -> list[str]:
+    return [line.text for line in render(intent, PORTS)]
+
+
+def test_addresses_go_to_zebra_under_the_kernels_names():
+    found = [(line.node, line.text) for line in render(INTENT, PORTS) if line.daemon is Daemon.ZEBRA]
+    assert found == [
+        (("interface ge-0-0-0",), "ip address 10.0.12.1/30"),
+        (("interface ge-0-0-0",), "ipv6 address 2001:db8:12::1/64"),
+        (("interface lo",), "ip address 10.255.0.1/32"),
+    ]
+
+
+def test_a_neighbour_is_activated_last_so_that_it_never_starts_half_configured():
+    mine = [text for text in texts(INTENT) if text.startswith("neighbor 10.0.12.2")]
+    assert mine[0] == "neighbor 10.0.12.2 remote-as 65002"
+    assert mine[-1] == "neighbor 10.0.12.2 activate"
+    assert "neighbor 10.0.12.2 timers 3 9" in mine
+
+
+def test_junos_default_hold_time_is_ninety_seconds():
+    assert "neighbor 10.0.12.2 timers 30 90" in texts(replace(INTENT, neighbors=(replace(PEER, hold_time=None),)))
+
+
+def test_no_neighbour_means_no_bgp():
+    assert not [line for line in render(replace(INTENT, neighbors=()), PORTS) if line.daemon is Daemon.BGPD]
+
+
+def test_exported_prefixes_are_announced_and_kept_from_neighbours_whose_policy_lacks_them():
+    other = replace(PEER, address=ip_address("10.0.13.2"), export=())
+    found = texts(replace(INTENT, neighbors=(PEER, other)))
+    assert "network 10.255.0.1/32" in found
+    assert "neighbor 10.0.13.2 route-map KEYROLL-OUT-10.0.13.2 out" in found
+    assert "neighbor 10.0.12.2 route-map KEYROLL-OUT-10.0.12.2 out" not in found
+    assert "ip prefix-list KEYROLL-OUT-10.0.13.2 seq 1 permit 10.255.0.1/32" in found
+
+
+def test_a_second_neighbour_touches_nothing_of_the_first():
+    other = replace(PEER, address=ip_address("10.0.13.2"))
+    told = steps(render(INTENT, PORTS), render(replace(INTENT, neighbors=(PEER, other)), PORTS))
+    assert told
+    assert all("10.0.12.2" not in step.text for step in told)
+
+
+def test_a_password_is_never_shown():
+    found = steps((), render(replace(INTENT, neighbors=(replace(PEER, md5=Secret("hush-hush")),)), PORTS))
+    assert any("hush-hush" in step.text for step in found)
+    assert not any("hush-hush" in step.shown for step in found)
+
+
+@pytest.mark.parametrize(
+    ("intent", "sentence"),
+    [
+        (replace(INTENT, units=(Unit("ge-0/0/7.0"),)), "no such interface"),
+        (replace(INTENT, units=(Unit("ge-0/0/0.5"),)), "only unit 0"),
+        (replace(INTENT, units=(Unit("xe-0/0/0.0"),)), "only ge-0/0/"),
+        (replace(INTENT, autonomous_system=None), "autonomous-system"),
+        (replace(INTENT, neighbors=(replace(PEER, families=("evpn",)),)), "family evpn"),
+        (replace(INTENT, neighbors=(replace(PEER, import_=("p",)),)), "import policies"),
+    ],
+)
+def test_what_this_router_cannot_do_is_said(intent, sentence):
+    with pytest.raises(BackendError, match=sentence):
+        render(intent, PORTS)
+
+
+def test_names_of_interfaces():
+    assert kernel_name("lo0.0") == "lo"
+    assert kernel_name("ge-0/0/3.0") == "ge-0-0-3"

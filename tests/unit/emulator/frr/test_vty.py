@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from harness.emulator.errors import FrrError
+from harness.emulator.frr.vty import Vty
+
+Answers = dict[str, tuple[str, int]]
+
+
+def played(tmp_path: Path, answers: Answers, talk: Callable[[Vty], Awaitable[None]], **more: float) -> list[str]:
+    """Let `talk` speak with a daemon that knows `answers` and takes everything else; return what it was told."""
+    heard: list[str] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                command = (await reader.readuntil(b"\0"))[:-1].decode()
+                heard.append(command)
+                text, code = answers.get(command, ("", 0))
+                if code >= 0:
+                    writer.write(text.encode() + b"\0\0\0" + bytes([code]))
+        except asyncio.IncompleteReadError:
+            writer.close()
+
+    async def play() -> None:
+        path = tmp_path / "bgpd.vty"
+        async with await asyncio.start_unix_server(serve, str(path)):
+            vty = await Vty.connect("bgpd", path, **more)
+            try:
+                await talk(vty)
+            finally:
+                await vty.close()
+
+    asyncio.run(play())
+    return heard
+
+
+def test_configuration_enters_the_node_says_its_line_and_comes_back(tmp_path):
+    async def talk(vty: Vty) -> None:
+        await vty.configure(("router bgp 1",), "neighbor x activate")
+
+    heard = played(tmp_path, {}, talk)
+    assert heard == ["enable", "configure terminal", "router bgp 1", "neighbor x activate", "end"]
+
+
+def test_a_refused_line_is_an_error_with_the_daemons_words_and_leaves_the_node(tmp_path):
+    async def talk(vty: Vty) -> None:
+        with pytest.raises(FrrError, match="bgpd refused 'nonsense': % Unknown command"):
+            await vty.configure((), "nonsense")
+
+    assert played(tmp_path, {"nonsense": ("% Unknown command\n", 2)}, talk)[-1] == "end"
+
+
+def test_a_refused_secret_is_shown_neither_from_the_line_nor_from_the_answer(tmp_path):
+    async def talk(vty: Vty) -> None:
+        with pytest.raises(FrrError) as caught:
+            await vty.configure((), "password hush", shown="password <secret>")
+        assert "hush" not in str(caught.value)
+
+    played(tmp_path, {"password hush": ("% hush is too short", 13)}, talk)
+
+
+def test_json_is_read_and_anything_else_is_an_error(tmp_path):
+    async def talk(vty: Vty) -> None:
+        assert await vty.json("show good json") == {"a": 1}
+        with pytest.raises(FrrError, match="no JSON"):
+            await vty.json("show bad json")
+        with pytest.raises(FrrError, match="no JSON object"):
+            await vty.json("show list json")
+
+    answers = {"show good json": ('{"a": 1}', 0), "show bad json": ("oops", 0), "show list json": ("[]", 0)}
+    played(tmp_path, answers, talk)
+
+
+def test_a_daemon_that_does_not_answer_is_named(tmp_path):
+    async def talk(vty: Vty) -> None:
+        with pytest.raises(FrrError, match="bgpd did not answer 'show stuck' within"):
+            await vty.command("show stuck")
+
+    played(tmp_path, {"show stuck": ("", -1)}, talk, wait_scale=0.02)
+
+
+def test_no_daemon_at_all_is_an_error(tmp_path):
+    with pytest.raises(FrrError, match=r"does not answer on bgpd\.vty"):
+        asyncio.run(Vty.connect("bgpd", tmp_path / "bgpd.vty"))

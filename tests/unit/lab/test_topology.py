@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from ipaddress import ip_interface
+from pathlib import Path
+
+import pytest
+
+from harness.document import DocumentError
+from harness.lab.topology import junos_name, read_topology
+
+SHIPPED = Path(__file__).parents[3] / "topologies"
+GOOD = """\
+name: t
+topology:
+  nodes:
+    R1:
+      kind: juniper_crpd
+      labels:
+        keyroll.asn: 65001
+        keyroll.eth1.ipv4: 10.0.12.1/30
+        other.label: kept out of it
+    R2:
+      kind: juniper_crpd
+      labels: {keyroll.asn: "65002", keyroll.eth1.ipv6: "2001:db8::2/64"}
+  links:
+    - endpoints: ["R1:eth1", "R2:eth1"]
+"""
+
+
+def refused(text: str) -> str:
+    with pytest.raises(DocumentError) as caught:
+        read_topology(Path("lab.clab.yml"), text)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.clab.yml")), ids=lambda path: path.name)
+def test_every_shipped_topology_is_read(path):
+    topology = read_topology(path)
+    assert len(topology.nodes) == 2
+    assert topology.links
+
+
+def test_labels_become_the_plan_of_the_routers():
+    topology = read_topology(Path("lab.clab.yml"), GOOD)
+    r1, r2 = topology.nodes
+    assert (r1.name, r1.asn, r1.interfaces) == ("R1", 65001, ("eth1",))
+    assert r1.ports[0].interface == "ge-0/0/0"
+    assert r1.ports[0].ipv4 == ip_interface("10.0.12.1/30")
+    assert r1.loopback is None
+    assert r2.ports[0].ipv6 == ip_interface("2001:db8::2/64")
+    assert topology.links[0].name == "R1:eth1-R2:eth1"
+
+
+def test_a_missing_as_number_names_the_file_and_line():
+    text = refused(GOOD.replace("        keyroll.asn: 65001\n", ""))
+    assert text.startswith("lab.clab.yml:7:")
+    assert "keyroll.asn" in text
+
+
+def test_an_address_without_prefix_length_is_named_where_it_stands():
+    text = refused(GOOD.replace("10.0.12.1/30", "10.0.12.1"))
+    assert text == "lab.clab.yml:8:28: label 'keyroll.eth1.ipv4': '10.0.12.1' has no prefix length"
+
+
+def test_an_unknown_label_of_ours_lists_what_is_allowed():
+    text = refused(GOOD.replace("keyroll.eth1.ipv4", "keyroll.eth2.ipv4"))
+    assert text.startswith("lab.clab.yml:8:9: unknown label 'keyroll.eth2.ipv4'; allowed here: keyroll.asn")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("R2:eth1", "R3:eth1", "'R3' is not a node; nodes are: R1, R2"),
+        ("R2:eth1", "R1:eth1", "'R1:eth1' is already on link 1"),
+        ("R2:eth1", "R2:ge-0/0/0", "is not NODE:eth<n>"),
+        ("65001", "0", "'0' is not an AS number"),
+        ("name: t", "nam: t", "'name' is missing"),
+        ("R1:", "R_1:", "is not a router name"),
+        ("10.0.12.1/30", "10.0.12.1/33", "is not an IPv4 address"),
+    ],
+)
+def test_mistakes_are_named(old, new, sentence):
+    assert sentence in refused(GOOD.replace(old, new))
+
+
+def test_the_router_counts_ports_from_zero():
+    assert junos_name("eth1") == "ge-0/0/0"
+    assert junos_name("eth12") == "ge-0/0/11"
+    with pytest.raises(ValueError, match="eth0"):
+        junos_name("eth0")
