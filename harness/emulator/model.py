@@ -7,11 +7,11 @@ states; the machine half (FRR, wire path, clock) makes the intent true. Neither 
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from harness.errors import RunError
 from harness.keychain.model import Keychain
@@ -81,6 +81,39 @@ class BgpNeighbor:
 
 
 @dataclass(frozen=True, slots=True)
+class LdpInterface:
+    """An interface that speaks LDP. Times in seconds; None means the protocol's default (Junos: 5 and 15)."""
+
+    name: str
+    hello_interval: int | None = None
+    hold_time: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LdpPeer:
+    """How LDP sessions with one peer, or with all peers in a prefix, are protected (`session`, `session-group`).
+
+    Of several that hold a peer's transport address, the one with the longest prefix applies.
+    """
+
+    peers: Network
+    protection: Protection | None = None
+    md5: Secret | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ldp:
+    """`protocols ldp`. Times in seconds; None means the protocol's default (Junos: 10 and 30)."""
+
+    interfaces: tuple[LdpInterface, ...]
+    peers: tuple[LdpPeer, ...] = ()
+    keepalive_interval: int | None = None
+    keepalive_timeout: int | None = None
+    transport_interface: bool = False
+    """`transport-address interface`; else the router id is the transport address, as Junos has it by default."""
+
+
+@dataclass(frozen=True, slots=True)
 class Intent:
     """Everything that a committed configuration asks of the machine half."""
 
@@ -93,6 +126,9 @@ class Intent:
     announce: Mapping[str, tuple[Network, ...]] = field(default_factory=dict)
     """Export policy name to the prefixes that it accepts, as far as `policy-options` is modelled."""
     chains: tuple[Keychain, ...] = ()
+    ldp: Ldp | None = None
+    mpls_interfaces: tuple[str, ...] = ()
+    """Logical interfaces that carry labelled packets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,4 +191,157 @@ class Backend(Protocol):
 
     async def clear_bgp(self, address: Address | None, *, soft: bool) -> None:
         """Reset the sessions (all when `address` is None), or with `soft` only ask for and send routes again."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LdpSession:
+    """One LDP session, as the daemon says it. Times in seconds."""
+
+    peer: IPv4Address
+    """The peer's transport address, which Junos shows as the session's address."""
+    peer_id: IPv4Address
+    """The peer's LSR id."""
+    local_id: IPv4Address
+    state: str
+    """RFC 5036's word: Nonexistent, Initialized, OpenRec, OpenSent, Operational."""
+    local: IPv4Address | None
+    up_seconds: int | None
+    """Since the session is operational; None when it is not."""
+    keepalive_interval: int
+    keepalive_timeout: int
+    hold_left: int | None = None
+    """Seconds until the session is given up unless something is heard; None where the daemon does not tell."""
+    flaps: int = 0
+    last_down_seconds: int | None = None
+    last_down_reason: str | None = None
+    next_hops: tuple[Address, ...] = ()
+    """The peer's interface addresses, as it advertised them."""
+
+
+@dataclass(frozen=True, slots=True)
+class LdpAdjacency:
+    """One neighbour heard by LDP hellos. `address` is the hello's source, as Junos shows it."""
+
+    address: IPv4Address
+    peer_id: IPv4Address
+    interface: str
+    hold_left: int
+
+
+@dataclass(frozen=True, slots=True)
+class InterfaceState:
+    """One physical interface by Junos' name (`ge-0/0/0`), as the kernel says it."""
+
+    name: str
+    admin_up: bool
+    link_up: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TcpConnection:
+    """One TCP socket of the router. `remote` None: it listens. `local` address None: on every address."""
+
+    local: tuple[Address | None, int]
+    remote: tuple[Address, int] | None
+    state: str
+    """FreeBSD's word, which Junos shows: LISTEN, SYN_SENT, ESTABLISHED, …"""
+    receive_queue: int = 0
+    send_queue: int = 0
+    version: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class AuthDrops:
+    """TCP segments dropped since the router started because of authentication, and ICMP errors ignored."""
+
+    received: int
+    sent: int
+    icmp_ignored: int
+
+
+class EventKind(enum.Enum):
+    """What a machine half tells without being asked."""
+
+    SESSION_UP = "session-up"
+    SESSION_DOWN = "session-down"
+    KEY_CHANGE = "key-change"
+    """A connection's key on the wire changed."""
+    AUTH_FAILURE = "auth-failure"
+    """Segments were dropped because of authentication (rate-limited by the machine half)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RouterEvent:
+    """One event. `protocol` is `bgp` or `ldp`; fields that do not apply are None."""
+
+    kind: EventKind
+    protocol: str
+    peer: Address
+    reason: str | None = None
+    """Why a session went down, or why segments were dropped."""
+    outgoing: bool | None = None
+    """The direction of a key change or of dropped segments."""
+    old_key: int | None = None
+    key: int | None = None
+    count: int = 0
+    """Segments dropped since the last such event."""
+
+
+# What follows is beyond what every machine half can do. The Junos half asks with isinstance, and answers commands that
+# need what is not there with an error.
+
+
+@runtime_checkable
+class LdpBackend(Protocol):
+    """A machine half that runs LDP. All methods raise `BackendError` when a state cannot be read."""
+
+    async def ldp_sessions(self) -> Sequence[LdpSession]:
+        """Return the sessions with every neighbour known."""
+        ...
+
+    async def ldp_adjacencies(self) -> Sequence[LdpAdjacency]:
+        """Return the neighbours heard on each interface."""
+        ...
+
+    async def clear_ldp(self, peer: IPv4Address | None) -> None:
+        """Reset the sessions (all when `peer` is None)."""
+        ...
+
+
+@runtime_checkable
+class HostBackend(Protocol):
+    """A machine half that tells of its kernel, and can restart. All methods raise `BackendError`."""
+
+    async def interfaces(self) -> Sequence[InterfaceState]:
+        """Return the physical interfaces."""
+        ...
+
+    async def connections(self) -> Sequence[TcpConnection]:
+        """Return the TCP sockets of the router's own namespace."""
+        ...
+
+    async def auth_drops(self) -> AuthDrops:
+        """Return the drops that the wire path counted."""
+        ...
+
+    def ping(self, address: Address, *, count: int, source: Address | None) -> AsyncIterator[str]:
+        """Ping from the router's own namespace; yield lines as they come, at most one second apart."""
+        ...
+
+    async def restart_routing(self) -> None:
+        """Restart the routing daemons, and make the present intent true again."""
+        ...
+
+    async def reboot(self) -> None:
+        """Start the whole router anew; returns before it goes down."""
+        ...
+
+
+@runtime_checkable
+class EventBackend(Protocol):
+    """A machine half that tells what happens."""
+
+    def subscribe(self, on_event: Callable[[RouterEvent], None]) -> None:
+        """Have every event told to `on_event`, from the router's own event loop."""
         ...
