@@ -140,7 +140,7 @@ class _Run:
         try:
             self._on_a_lab()
         except KeyboardInterrupt:
-            return Verdict.INTERRUPTED, "interrupted"
+            return Verdict.INTERRUPTED, None
         except UnfitError as error:
             unfit = self.folder.blacken(str(error))
             return (Verdict.FAILED, None) if self._is_red() else (Verdict.UNFIT, unfit)
@@ -328,7 +328,9 @@ def _require(lab: Lab, case: Case) -> None:
 
 
 def _phases(lab: Lab) -> str:
-    return ", ".join(f"{phase.name} {phase.took.total_seconds():.2f} s" for phase in lab.phases)
+    """Return the parts of the lab's start that follow each other, with their lengths."""
+    parts = [phase for phase in lab.phases if ":" not in phase.name]
+    return ", ".join(f"{phase.name} {phase.took.total_seconds():.2f} s" for phase in parts)
 
 
 def _plan(router: Router) -> Plan:

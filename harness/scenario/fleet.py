@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TypeVar
 
+from harness.junos.conversation import Recorder
 from harness.junos.exchange import Deadlines, Exchange, Target
-from harness.junos.session import Recorder, RouterSession
+from harness.junos.session import RouterSession
 from harness.keychain.secret import Secret
 from harness.lab.protocol import Router
 from harness.scenario.clocks import RouterClock, ns_of

@@ -17,7 +17,14 @@ def event_line(event: Event, *, started: int, t0: datetime) -> str:
     """Return an event as a line: seconds since the start, the routers' clocks after t0, router, what happened."""
     after = (event.at - started) / 1e9
     who = event.router or ""
-    return f"{after:8.2f}s  {_clock(event, t0):<14}  {who:<3} {event.text}"
+    return f"{after:8.2f}s  {_clock(event, t0):<14}  {who:<3} {_text(event)}"
+
+
+def _text(event: Event) -> str:
+    """Return what happened, short: of a check that holds, its name and what was observed."""
+    if event.kind is Kind.CHECK and event.data.get("passed"):
+        return f"ok  {event.data['name']}: {event.data['observed']}"
+    return event.text
 
 
 def _clock(event: Event, t0: datetime) -> str:
@@ -55,7 +62,8 @@ def failure_lines(result: Result) -> Iterator[str]:
         yield result.reason
     for check in result.red:
         yield from _check_lines(check)
-    if result.receipt is not None:
+    yield from _key_lines(result)
+    if result.receipt is not None and result.verdict in (Verdict.PASSED, Verdict.FAILED):
         receipt = result.receipt
         if receipt.killed:
             yield f"mutation {receipt.mutation}: killed by {', '.join(receipt.named)}, as it must be"
@@ -75,8 +83,14 @@ def _check_lines(check: Check) -> Iterator[str]:
     yield f"  observed: {check.observed}"
     if check.event:
         yield f"  when:     {check.after.total_seconds():.2f} s after {check.event}"
-    for router, words in check.keys.items():
-        yield f"  {router}:       {words}"
+
+
+def _key_lines(result: Result) -> Iterator[str]:
+    """Yield which key each side used when the first check turned red, and at the end, where that differs."""
+    told = [check for check in result.red if check.keys]
+    for check in told[:1] + [check for check in told[-1:] if check.keys != told[0].keys]:
+        yield f"keys at {check.label}:"
+        yield from (f"  {router} {words}" for router, words in check.keys.items())
 
 
 def spent_lines(result: Result) -> Iterator[str]:

@@ -79,6 +79,7 @@ class Timeline:
     """Collects events, writes each at once, and tells observers. Thread-safe."""
 
     def __init__(self, path: Path, *, clocks: Mapping[str, RouterClock], redact: Redactor) -> None:
+        self._path = path
         self._stream: TextIO = path.open("w", encoding="utf-8")
         self._clocks = clocks
         self._redact = redact
@@ -93,7 +94,10 @@ class Timeline:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """Write the file once more, in order: what a capture shows is noticed later than it happened."""
         self._stream.close()
+        lines = [self._redact(event.line(self.started)) for event in sorted(self.events, key=lambda event: event.at)]
+        self._path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
     def observe(self, observer: Observer) -> None:
         """Call `observer` with every event from now on."""

@@ -1,0 +1,155 @@
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+
+from harness.capture.judgement import Judgement, Refusal, Verdict
+from harness.junos.records import BgpState
+from harness.scenario.clocks import NS
+from harness.scenario.invariants import (
+    Rollover,
+    Watched,
+    every_segment_verified,
+    first_up,
+    no_flap,
+    no_route_loss,
+    rollover_completes,
+)
+from harness.scenario.sampler import Sample, longest_gap
+
+UP = 1_000 * NS
+END = UP + 10 * NS
+
+
+@dataclass
+class FakeWire:
+    sent: dict = field(default_factory=dict)
+    syns_and_rsts: dict = field(default_factory=dict)
+    proofs: set = field(default_factory=set)
+
+    def sent_by(self, router, **_):
+        return self.sent.get(router, [])
+
+    def opened_or_reset(self, router, *_):
+        return self.syns_and_rsts.get(router, [])
+
+    def rolled(self, router, session, keys, **_):
+        return any((router, session, key) in self.proofs for key in keys)
+
+    def side(self, *_):
+        return None
+
+    def capture_of(self, _):
+        return "R1.pcap"
+
+
+def sample(router, second, *, state=BgpState.ESTABLISHED, flaps=0, since=None, routes=1):
+    at = UP + int(second * NS)
+    return Sample(router, at, at, state, flaps, timedelta(seconds=int(second) if since is None else since), routes)
+
+
+def steady(router, **changes):
+    return [sample(router, second, **changes.get(f"at{second}", {})) for second in range(11)]
+
+
+def segment(verdict=Verdict.VERIFIED, **fields):
+    values = {
+        "number": 7,
+        "time_ns": UP + NS,
+        "src": "a",
+        "sport": 179,
+        "dst": "b",
+        "dport": 40000,
+        "sender": "R1",
+        "receiver": "R2",
+        "verdict": verdict,
+        "reason": "Because.",
+        **fields,
+    }
+    return Judgement(**values)
+
+
+def watched(*, up=UP, wire=None, rollovers=(), **samples):
+    both = {router: samples.get(router, steady(router)) for router in ("R1", "R2")}
+    return Watched(up, END, both, wire or FakeWire(), ["bgp"], rollovers)
+
+
+def red(checks):
+    return [check.router for check in checks if not check.passed]
+
+
+def test_a_steady_session_is_no_flap_and_loses_no_route():
+    assert red(no_flap(watched())) == []
+    assert red(no_route_loss(watched())) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"state": BgpState.ACTIVE}, "Active"),
+        ({"flaps": 1}, "flap counter went from 0 to 1"),
+        ({"since": 0}, "uptime went back"),
+    ],
+)
+def test_whatever_a_sample_shows_of_a_flap_turns_that_router_red(change, words):
+    checks = no_flap(watched(R2=steady("R2", at5=change)))
+    assert red(checks) == ["R2"]
+    assert words in checks[1].observed
+
+
+def test_a_stuck_uptime_is_not_growing():
+    stuck = [sample("R1", second, since=3) for second in range(11)]
+    assert red(no_flap(watched(R1=stuck))) == ["R1"]
+
+
+@pytest.mark.parametrize("flags", [0x02, 0x12, 0x04, 0x14])
+def test_a_syn_or_rst_of_a_router_after_up_is_a_flap_though_the_samples_saw_nothing(flags):
+    wire = FakeWire(syns_and_rsts={"R1": [segment(flags=flags)]})
+    assert red(no_flap(watched(wire=wire))) == ["R1"]
+
+
+def test_a_session_that_never_was_up_is_neither_unflapped_nor_routed():
+    nothing = watched(up=None)
+    assert red(no_flap(nothing)) == ["R1", "R2"]
+    assert red(no_route_loss(nothing)) == ["R1", "R2"]
+
+
+def test_one_sample_without_the_route_is_a_loss():
+    assert red(no_route_loss(watched(R1=steady("R1", at4={"routes": 0})))) == ["R1"]
+
+
+@pytest.mark.parametrize("verdict", [one for one in Verdict if one is not Verdict.VERIFIED])
+def test_every_verdict_but_verified_turns_the_sender_red(verdict):
+    wire = FakeWire(sent={"R1": [segment(), segment(verdict, refusal=Refusal.MISMATCH)], "R2": [segment()]})
+    checks = every_segment_verified(watched(wire=wire))
+    assert red(checks) == ["R1"]
+    assert "packet 7 of R1.pcap" in checks[0].observed
+
+
+def test_no_segment_at_all_is_not_every_segment_verified():
+    assert red(every_segment_verified(watched())) == ["R1", "R2"]
+
+
+def test_a_rollover_is_pending_until_its_data_was_acknowledged():
+    rollovers = [Rollover("R1", 1, UP + NS, "step 3"), Rollover("R2", 1, UP + NS, "step 3")]
+    half = FakeWire(proofs={("R1", "bgp", 1)})
+    assert red(rollover_completes(watched(wire=half, rollovers=rollovers))) == ["R2"]
+
+
+def test_a_later_key_of_the_same_router_completes_an_earlier_rollover():
+    rollovers = [Rollover("R1", 1, UP + NS, "step 3"), Rollover("R1", 2, UP + 2 * NS, "step 4")]
+    wire = FakeWire(proofs={("R1", "bgp", 2)})
+    assert red(rollover_completes(watched(wire=wire, rollovers=rollovers))) == []
+
+
+def test_up_is_when_both_have_seen_it_with_routes():
+    early = [sample("R1", 0, routes=0), sample("R1", 1), sample("R1", 2)]
+    late = [sample("R2", 0, state=BgpState.CONNECT), sample("R2", 3)]
+    assert first_up({"R1": early, "R2": late}) == UP + 3 * NS
+    assert first_up({"R1": early, "R2": late[:1]}) is None
+
+
+def test_the_longest_gap_counts_from_up_to_the_end():
+    samples = (sample("R1", -5), sample("R1", 1), sample("R1", 4))
+    assert longest_gap(samples, UP, END) == timedelta(seconds=6)
+    assert longest_gap(samples, UP, UP + 4 * NS) == timedelta(seconds=3)

@@ -1,0 +1,101 @@
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
+
+import pytest
+
+from harness.errors import RunError
+from harness.junos.errors import OutputError
+from harness.junos.exchange import Exchange
+from harness.junos.records import BgpPeer, BgpState, BgpSummary, RibCount
+from harness.scenario.errors import RunBrokenError
+from harness.scenario.sampler import Sampler
+
+PEER = IPv4Address("10.0.12.2")
+
+
+def summary(state=BgpState.ESTABLISHED, flaps=0, routes=1, address=PEER):
+    ribs = (RibCount("inet.0", routes, routes, routes, 0),)
+    return BgpSummary(1, 0, (BgpPeer(address, None, 65002, 1, 1, 0, flaps, timedelta(seconds=5), state, ribs),))
+
+
+class FakeSession:
+    def __init__(self, answers):
+        self.answers = answers
+        self.closed = threading.Event()
+        self.asked = threading.Event()
+
+    def connect(self):
+        pass
+
+    def close(self):
+        self.closed.set()
+
+    def show(self, command):
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        now = datetime.now(UTC)
+        self.asked.set()
+        return Exchange("R1", command, "", now, datetime.now(UTC), answer)
+
+
+@pytest.fixture
+def sampling():
+    made = []
+
+    def start(*answers, changed=None):
+        session = FakeSession(list(answers))
+        sampler = Sampler(lambda _: session, {"R1": PEER}, changed=changed)
+        made.append(sampler)
+        sampler.watch("R1")
+        return sampler, session
+
+    yield start
+    for sampler in made:
+        sampler.stop()
+
+
+def test_a_fresh_sample_was_asked_for_after_the_instant(sampling):
+    sampler, session = sampling(summary())
+    assert session.asked.wait(5)
+    instant = time.time_ns()
+    assert sampler.fresh("R1", instant, within=timedelta(seconds=5)).asked >= instant
+
+
+def test_changes_are_told_and_repetitions_are_not(sampling):
+    told = []
+    sampler, _ = sampling(
+        summary(BgpState.CONNECT), summary(BgpState.CONNECT), summary(), summary(flaps=1), changed=told.append
+    )
+    for _ in range(5):
+        sampler.fresh("R1", time.time_ns(), within=timedelta(seconds=5))
+    assert [(one.state, one.flaps) for one in told] == [
+        (BgpState.CONNECT, 0),
+        (BgpState.ESTABLISHED, 0),
+        (BgpState.ESTABLISHED, 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        OutputError("unknown line", router="R1", command="show bgp summary", raw="?"),
+        RunError("lost"),
+        summary(address=IPv4Address("10.9.9.9")),
+    ],
+)
+def test_a_state_that_cannot_be_read_breaks_the_run_and_is_never_down(sampling, answer):
+    sampler, session = sampling(summary(), answer)
+    assert session.closed.wait(5)
+    with pytest.raises(RunBrokenError):
+        sampler.samples("R1")
+    with pytest.raises(RunBrokenError):
+        sampler.fresh("R1", time.time_ns(), within=timedelta(seconds=5))
+
+
+def test_stopping_logs_out(sampling):
+    sampler, session = sampling(summary())
+    sampler.stop()
+    assert session.closed.is_set()
