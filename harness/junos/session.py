@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address
 from types import TracebackType
 from typing import Self
 
-from harness.errors import KeyrollError
+from harness.junos.conversation import REFUSED, Conversation, Recorder
 from harness.junos.errors import (
     ClockError,
     CommandError,
@@ -25,42 +25,29 @@ from harness.junos.errors import (
     SessionDeadlineError,
     SessionError,
 )
-from harness.junos.exchange import Deadlines, Exchange, T, Target
-from harness.junos.output import parse
+from harness.junos.exchange import Deadlines, Exchange, Target
 from harness.junos.records import SystemUptime
-from harness.junos.redact import redact, secrets_in
-from harness.junos.terminal import Answer, Terminal
+from harness.junos.redact import secrets_in
 from harness.keychain.secret import Secret
 
-Recorder = Callable[[Exchange], None]
-
-_REFUSED = re.compile(
-    r"^(?:error: |syntax error|unknown command|missing argument|invalid value|invalid input|permission denied)"
-    r"|is ambiguous\.?$|^Value \S+ is not within range|^\s*\^\s*$",
-    re.MULTILINE | re.IGNORECASE,
-)
-"""How Junos says no at a prompt (facts/junos.md 3.6); a caret line stands under the place of a syntax error."""
 _SILENT = re.compile(r"^\s*(?:set|delete|activate|deactivate|insert|rename|copy|annotate|protect|unprotect)\b")
 """Statements that answer nothing when they are taken: any other answer but a warning is a refusal."""
 _HARMLESS = re.compile(r"^\s*(?:warning: .*|\[edit[^\]]*\])?$")
 _NO_CHANGE = "The configuration has been changed but not committed"
 _LEAVE_DIRTY = (r"\[yes,no\] \(yes\) ?\Z", "yes")
 """`Exit with uncommitted changes?`: the candidate is shared, and stays as it is."""
+_REBOOT = (r"\[yes,no\] \(no\) ?\Z", "yes")
+"""`Reboot the system ? [yes,no] (no)`."""
 _CLOCK_SLACK = timedelta(seconds=2)
 """`set date` and `show system uptime` count whole seconds; one each way may be lost."""
+_SHORTEST_TRY = 0.5
+"""Seconds that a log-in is given even when its deadline is nearer."""
 _RETRY = 0.2
 """Seconds between two attempts to log in while a router is coming up."""
 
 
-class RouterSession:
-    """A context manager around one terminal. One session per thread: a second thread waits its turn, line by line.
-
-    Args:
-        target: whom to talk to.
-        recorder: called with every exchange, in the thread that made it, before the call that made it returns.
-        deadlines: how long each kind of answer may take.
-        secrets: secrets known beforehand; those in configuration lines are learnt as they are sent.
-    """
+class RouterSession(Conversation):
+    """A context manager: logs in, and on leaving takes back what was not committed. Arguments as `Conversation`."""
 
     def __init__(
         self,
@@ -70,16 +57,10 @@ class RouterSession:
         deadlines: Deadlines | None = None,
         secrets: Iterable[Secret] = (),
     ) -> None:
-        self.target = target
-        self.deadlines = deadlines or Deadlines()
-        self._recorder = recorder
-        self._secrets = {target.password, *secrets}
-        self._terminal: Terminal | None = None
-        self._configuring = False
+        super().__init__(target, recorder=recorder, deadlines=deadlines, secrets=secrets)
         self._touched = False
         """Whether the shared candidate holds changes of this session."""
         self._left_touched = False
-        self._lock = threading.RLock()
 
     def __enter__(self) -> Self:
         self.connect()
@@ -90,19 +71,7 @@ class RouterSession:
     ) -> None:
         self.close()
 
-    @property
-    def name(self) -> str:
-        """The router's name."""
-        return self.target.name
-
     # ------------------------------------------------------------------ the session itself
-
-    def connect(self) -> None:
-        """Log in; nothing happens when the session already stands. Raises SessionError."""
-        with self._lock:
-            if self._terminal is None:
-                self._terminal = Terminal.open(self.target, within=self.deadlines.connect, hide=self._hide)
-                self._configuring = False
 
     def close(self) -> None:
         """Leave configuration mode (dropping what is not committed) and log out. Never raises for a lost session."""
@@ -132,7 +101,7 @@ class RouterSession:
             pause = threading.Event()
             while True:
                 try:
-                    self.connect()
+                    self.connect(within=max(_SHORTEST_TRY, min(self.deadlines.connect, deadline - time.monotonic())))
                     break
                 except SessionError as error:
                     last = error.message
@@ -147,21 +116,6 @@ class RouterSession:
                 self.discard()
 
     # ------------------------------------------------------------------ operational commands
-
-    def show(self, command: str) -> Exchange:
-        """Send an operational command and return the exchange, parsed where a template is known.
-
-        Raises:
-            CommandError: the router refused it.
-            OutputError: it answered something that cannot be read; `raw` is kept in the error and in the record.
-            SessionError, SessionDeadlineError: no answer.
-        """
-        with self._lock:
-            return self._exchange(command, self._operational)
-
-    def read(self, command: str, kind: type[T]) -> T:
-        """Send an operational command and return its record, which must be of this kind. Raises as `show`."""
-        return self.show(command).parsed_as(kind)
 
     def clock(self) -> datetime:
         """Return the router's wall clock (`show system uptime`), in UTC, whole seconds. Raises ClockError."""
@@ -193,6 +147,26 @@ class RouterSession:
         """Reset a BGP session (all without `address`), or with `soft` only have routes sent and asked for again."""
         words = ["clear bgp neighbor", str(address) if address else "all" if not soft else "", "soft" if soft else ""]
         return self.show(" ".join(word for word in words if word))
+
+    def reboot(self, *, within: float | None = None) -> None:
+        """Reboot the router and log in again (`request system reboot`; its question is answered).
+
+        Raises:
+            CommandError: refused.
+            SessionDeadlineError: the session did not end, or no login within `within` seconds (deadlines.reconnect).
+        """
+        limit = self.deadlines.reconnect if within is None else within
+        began = time.monotonic()
+        with self._lock:
+            self.discard()
+            if self._terminal is None:
+                raise SessionError(f"{self.target}: there is no session", remedy="connect() first")
+            try:
+                self._exchange("request system reboot", self._reboot)
+                self._terminal.wait_closed(within=limit)
+            except SessionError:
+                pass  # the router went down before it had said all: that is what was asked for
+            self.reconnect(within=limit - (time.monotonic() - began))
 
     # ------------------------------------------------------------------ configuration
 
@@ -262,24 +236,11 @@ class RouterSession:
             if not self._configuring:
                 return
             if self._touched:
+                if self._level:
+                    self._exchange("top", self._in_configuration)
                 self._exchange("rollback 0", self._in_configuration)
                 self._touched = self._left_touched = False
             self._leave_configuration()
-
-    def ask_secret(self, command: str) -> str:
-        """Send an operational command and return the answer UNREDACTED; its record is redacted.
-
-        For reading configurations back into values (`harness.junos.readback`): the text must not be written.
-        """
-        with self._lock:
-            kept: list[str] = []
-
-            def keep(line: str) -> str:
-                kept.append(self._operational(line))
-                return kept[0]
-
-            self._exchange(command, keep)
-            return kept[0]
 
     # ------------------------------------------------------------------ beneath
 
@@ -294,6 +255,12 @@ class RouterSession:
             self._enter_configuration()
             return self._exchange(command, ask)
 
+    def _reboot(self, line: str) -> str:
+        words = self._ask(line, within=self.deadlines.answer, reply=_REBOOT).text
+        if REFUSED.search(words):
+            raise self._refusal(CommandError, line, words)
+        return words
+
     def _lines(self, lines: Sequence[str]) -> str:
         said: list[str] = []
         for line in lines:
@@ -305,15 +272,8 @@ class RouterSession:
     def _in_configuration(self, line: str) -> str:
         words = self._ask(line, within=self.deadlines.answer).text
         unexpected = bool(_SILENT.match(line)) and not all(_HARMLESS.match(word) for word in words.split("\n"))
-        if unexpected or _REFUSED.search(words):
+        if unexpected or REFUSED.search(words):
             raise self._refusal(ConfigurationError, line, words)
-        return words
-
-    def _operational(self, line: str) -> str:
-        # In configuration mode an operational command is run from there: the candidate must not be touched by a look.
-        words = self._ask(f"run {line}" if self._configuring else line, within=self.deadlines.answer).text
-        if _REFUSED.search(words):
-            raise self._refusal(CommandError, line, words)
         return words
 
     def _enter_configuration(self, *, dirty_is_ours: bool = False) -> None:
@@ -324,7 +284,6 @@ class RouterSession:
             answer = self._ask(line, within=self.deadlines.answer)
             if not answer.configuring:
                 raise self._refusal(CommandError, line, answer.text)
-            self._configuring = True
             if _NO_CHANGE in answer.text and not dirty_is_ours:
                 # Not ours: committing it would answer for changes nobody stated; discarding it would lose them.
                 self._leave_configuration()
@@ -343,69 +302,16 @@ class RouterSession:
             answer = self._ask(line, within=self.deadlines.answer, reply=_LEAVE_DIRTY)
             if answer.configuring:
                 raise self._refusal(CommandError, line, answer.text)
-            self._configuring = False
             return answer.text
 
         self._exchange("exit configuration-mode", leave)
 
-    def _back_out(self, problem: RouterRefusedError) -> None:
+    def _after_refusal(self, problem: RouterRefusedError) -> None:
         """Step back to what was running; where that fails as well, the refusal stays the error and tells of it."""
+        if not isinstance(problem, ConfigurationError | CommitError):
+            return
         try:
             self.discard()
         except (SessionError, SessionDeadlineError, RouterRefusedError) as error:
             self._left_touched = self._touched
             problem.remedy = f"and its candidate could not be put back: {error.message}; reconnect() does it"
-
-    def _ask(self, line: str, *, within: float, reply: tuple[str, str] | None = None) -> Answer:
-        if self._terminal is None:
-            raise SessionError(f"{self.target}: there is no session", remedy="connect() first")
-        return self._terminal.ask(line, within=within, reply=reply)
-
-    def _exchange(self, command: str, ask: Callable[[str], str]) -> Exchange:
-        shown = self._hide(command)
-        start = datetime.now(UTC)
-        raw, record, problem = "", None, None
-        try:
-            raw = self._hide(ask(command))
-            record = parse(command, raw, router=self.target.name)
-        except KeyrollError as error:
-            problem = error
-            if isinstance(error, RouterRefusedError):
-                raw = error.words
-        exchange = Exchange(
-            self.target.name, shown, raw, start, datetime.now(UTC), record, str(problem) if problem else None
-        )
-        if self._recorder is not None:
-            self._recorder(exchange)
-        if problem is None:
-            return exchange
-        if isinstance(problem, ConfigurationError | CommitError):
-            self._back_out(problem)
-        raise problem
-
-    def _refusal(
-        self, kind: type[RouterRefusedError], line: str, words: str, *, remedy: str | None = None
-    ) -> RouterRefusedError:
-        shown, said = self._hide(line), self._hide(words)
-        return kind(
-            f"{self.target.name} refused '{shown}': {_sentence(said)}",
-            router=self.target.name,
-            line=shown,
-            words=said,
-            remedy=remedy,
-        )
-
-    def _hide(self, text: str) -> str:
-        return redact(text, self._secrets)
-
-    def _drop(self) -> None:
-        if self._terminal is not None:
-            self._terminal.close()
-        self._terminal = None
-        self._configuring = False
-
-
-def _sentence(words: str) -> str:
-    """Return the router's words on one line: its lines without carets, each kept as it is."""
-    lines = [line.strip() for line in words.split("\n")]
-    return " / ".join(line for line in lines if line and line != "^") or "(no words)"

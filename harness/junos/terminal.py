@@ -58,6 +58,8 @@ class Answer:
     text: str
     configuring: bool
     """Whether the prompt after it is configuration mode's."""
+    level: str = ""
+    """Where configuration mode stands: `protocols bgp` under `[edit protocols bgp]`, empty at the top."""
 
 
 class Terminal:
@@ -72,7 +74,9 @@ class Terminal:
         self._channel = connection.remote_conn
         self._broken = ""
         self._prompt = re.compile(
-            r"(?:^|\n)(?:\{[^}\n]*\}\n)?(?:\[edit[^\n]*\]\n)?" + re.escape(target.user) + r"@[\w.-]+(?P<mode>[>#]) ?\Z"
+            r"(?:^|\n)(?:\{[^}\n]*\}\n)?(?:\[edit ?(?P<level>[^\n]*)\]\n)?"
+            + re.escape(target.user)
+            + r"@[\w.-]+(?P<mode>[>#]) ?\Z"
         )
         connection.read_channel()  # what netmiko left unread after its preparation
 
@@ -170,6 +174,20 @@ class Terminal:
                 reply = None
         raise _SilenceError(_plain(buffer))
 
+    def wait_closed(self, *, within: float) -> None:
+        """Wait until the router ends the session (it is going down). Raises SessionDeadlineError."""
+        deadline = time.monotonic() + within
+        try:
+            while (remaining := deadline - time.monotonic()) > 0:
+                self._channel.settimeout(remaining)
+                if not self._channel.recv(_CHUNK):
+                    return
+        except TimeoutError:
+            pass
+        except _LOST:
+            return
+        raise SessionDeadlineError(f"{self._target}: the session did not end within {within:g} s")
+
     def close(self) -> None:
         """Close the session; an already lost one is closed as well."""
         self._connection.disconnect()
@@ -198,7 +216,8 @@ class Terminal:
         prompt = self._prompt.search(text, echo + len(line))
         if prompt is None:
             return None
-        return Answer(text[echo + len(line) + 1 : prompt.start() + 1].strip("\n"), configuring=prompt["mode"] == "#")
+        said = text[echo + len(line) + 1 : prompt.start() + 1].strip("\n")
+        return Answer(said, configuring=prompt["mode"] == "#", level=prompt["level"] or "")
 
 
 def _plain(text: str) -> str:

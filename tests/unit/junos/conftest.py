@@ -15,6 +15,7 @@ from harness.keychain.secret import Secret
 
 GOLDEN = Path(__file__).parent / "golden"
 PASSWORD = "lab-password-1"
+UNKNOWN = f"{' ' * 12}^\nunknown command."
 Reply = str | Callable[["Device", str], str]
 
 
@@ -26,6 +27,9 @@ class Device:
         self.replies: dict[str, Reply] = {}
         self.heard: list[str] = []
         self.dirty = False
+        self.reboots = 0
+        self.level = ""
+        self.level_after: dict[str, str] = {"top": ""}
         self.commit_reply = "commit complete"
         self.check_reply = "configuration check succeeds"
         self.refusals: dict[str, str] = {}
@@ -110,11 +114,13 @@ class Device:
                 mode, text = self._answer(mode, line.strip())
                 if mode == "gone":
                     break
-                if mode == "asking":
+                if mode in {"asking", "reboot?"}:
                     say(text)
                     continue
                 say(text + "\n" if text else "")
                 say(("\n" if text else "") + self._prompt(mode))
+                if mode == "going":
+                    break
         except (asyncssh.BreakReceived, asyncssh.TerminalSizeChanged, asyncssh.SignalReceived):
             pass
         process.exit(0)
@@ -122,59 +128,80 @@ class Device:
     def _prompt(self, mode: str) -> str:
         return {
             "shell": f"root@{self.host}:~# ",
+            "going": f"{self.user}@{self.host}> ",
             "cli": f"{self.user}@{self.host}> ",
-            "configure": f"[edit]\n{self.user}@{self.host}# ",
+            "configure": f"[edit{self.level}]\n{self.user}@{self.host}# ",
         }[mode]
 
     def _answer(self, mode: str, line: str) -> tuple[str, str]:
-        if mode == "shell":
-            return ("cli", "") if line == "cli" else ("shell", "")
-        if mode == "asking":
-            return "cli", "Exiting configuration mode"
+        """Return the mode after `line`, and what is said to it."""
         fixed = {
             "": "",
             "set cli screen-width 511": "Screen width set to 511",
             "set cli complete-on-space off": "Disabling complete-on-space",
             "set cli screen-length 0": "Screen length set to 0",
         }
-        if line in fixed:
-            return mode, fixed[line]
-        if line.removeprefix("run ") in self.replies and (mode == "cli" or line.startswith("run ")):
-            reply = self.replies[line.removeprefix("run ")]
-            return mode, reply if isinstance(reply, str) else reply(self, line)
-        if mode == "cli":
-            if line == "configure":
-                note = "\nThe configuration has been changed but not committed" if self.dirty else ""
-                return "configure", "Entering configuration mode" + note
-            if line == "exit":
-                return "gone", ""
-            return mode, f"{' ' * 12}^\nunknown command."
-        return self._configuration(line)
+        if mode in {"cli", "configure"}:
+            if line in fixed:
+                return mode, fixed[line]
+            command = line.removeprefix("run ")
+            if command in self.replies and (mode == "cli" or line != command):
+                reply = self.replies[command]
+                return mode, reply if isinstance(reply, str) else reply(self, line)
+        answers = {
+            "shell": self._shell,
+            "cli": self._operational,
+            "configure": self._configuration,
+            "asking": lambda _line: ("cli", "Exiting configuration mode"),
+            "reboot?": self._reboot,
+        }
+        return answers[mode](line)
 
-    def _configuration(self, line: str) -> tuple[str, str]:  # noqa: PLR0911 - one answer a line
-        mode = "configure"
+    def _shell(self, line: str) -> tuple[str, str]:
+        return ("cli" if line == "cli" else "shell"), ""
+
+    def _reboot(self, line: str) -> tuple[str, str]:
+        if line != "yes":
+            return "cli", ""
+        self.reboots += 1
+        return "going", "Shutdown NOW!\n[pid 4711]"
+
+    def _operational(self, line: str) -> tuple[str, str]:
+        note = "\nThe configuration has been changed but not committed" if self.dirty else ""
+        answers = {
+            "configure": ("configure", "Entering configuration mode" + note),
+            "request system reboot": ("reboot?", "Reboot the system ? [yes,no] (no) "),
+            "exit": ("gone", ""),
+        }
+        return answers.get(line, ("cli", UNKNOWN))
+
+    def _configuration(self, line: str) -> tuple[str, str]:
         if line in self.refusals:
-            return mode, self.refusals[line]
-        if line == "rollback 0":
-            self.dirty = False
-            return mode, "load complete"
-        if line == "show | compare":
-            return mode, '[edit system]\n+  host-name R1;\n+  secret "$9$abc"; ## SECRET-DATA' if self.dirty else ""
-        if line.split(maxsplit=1)[0] in {"set", "delete"}:
-            self.dirty = True
-            return mode, ""
-        if line == "commit check":
-            return mode, self.check_reply
-        if line.startswith("commit"):
-            if "commit complete" in self.commit_reply:
-                self.dirty = False
-            return mode, self.commit_reply
+            return "configure", self.refusals[line]
+        if line in self.level_after:
+            self.level = f" {self.level_after[line]}".rstrip()
+            return "configure", ""
         if line == "exit configuration-mode":
-            if self.dirty:
-                note = "The configuration has been changed but not committed\n"
-                return "asking", note + "Exit with uncommitted changes? [yes,no] (yes) "
-            return "cli", "Exiting configuration mode"
-        return mode, f"{' ' * 12}^\nunknown command."
+            note = "The configuration has been changed but not committed\n"
+            question = note + "Exit with uncommitted changes? [yes,no] (yes) "
+            return ("asking", question) if self.dirty else ("cli", "Exiting configuration mode")
+        return "configure", self._statement(line)
+
+    def _statement(self, line: str) -> str:
+        if line == "show | compare":
+            return '[edit system]\n+  host-name R1;\n+  secret "$9$abc"; ## SECRET-DATA' if self.dirty else ""
+        if line == "commit check":
+            return self.check_reply
+        if line.startswith("commit"):
+            self.dirty &= "commit complete" not in self.commit_reply
+            return self.commit_reply
+        if line.startswith("rollback "):
+            self.dirty = line != "rollback 0"
+            return "load complete"
+        if line.startswith(("set ", "delete ")):
+            self.dirty = True
+            return ""
+        return UNKNOWN
 
 
 @pytest.fixture

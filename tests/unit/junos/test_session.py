@@ -287,6 +287,24 @@ def test_a_router_that_does_not_come_back_is_named_with_the_last_reason(device):
             device.listen_again()
 
 
+def test_a_reboot_is_asked_for_confirmed_and_waited_for(device):
+    device.replies["show system alarms"] = "none"
+    with RouterSession(device.target()) as session:
+        session.reboot(within=10)
+        assert session.show("show system alarms").raw == "none"
+    assert device.reboots == 1
+    assert device.heard.count("yes") == 1
+
+
+def test_a_level_that_lines_went_to_does_not_hinder_the_way_back(device):
+    device.level_after["edit system services"] = "system services"
+    device.refusals["set nonsense"] = "syntax error."
+    with RouterSession(device.target()) as session:
+        with pytest.raises(ConfigurationError):
+            session.configure(["set system location building A", "edit system services", "set nonsense"])
+        assert device.heard[-3:] == ["top", "rollback 0", "exit configuration-mode"]
+
+
 class Clock:
     """A router's clock that stands still, takes what it is given, or does not."""
 

@@ -1,0 +1,110 @@
+"""Two routers driven together, and a change that is made on both or on neither."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from harness.junos.errors import CommitError, ConfigurationError, SessionError
+from harness.junos.pair import Pair
+from harness.junos.session import RouterSession
+
+LINES = {"R1": ["set system location building A"], "R2": ["set system location building B"]}
+REFUSED = "error: commit failed: (statements constraint check failed)"
+
+
+@pytest.fixture
+def devices(make_device):
+    return make_device(host="R1"), make_device(host="R2")
+
+
+def pair_of(devices, **options) -> Pair:
+    return Pair({device.host: RouterSession(device.target(), **options) for device in devices})
+
+
+def test_both_are_asked_at_the_same_time(devices):
+    meeting = threading.Barrier(2, timeout=5)
+
+    def meet(device, _line):
+        meeting.wait()
+        return f"I am {device.host}"
+
+    for device in devices:
+        device.replies["show system alarms"] = meet
+    with pair_of(devices) as pair:
+        answers = pair.at_once(lambda session: session.show("show system alarms").raw)
+    assert answers == {"R1": "I am R1", "R2": "I am R2"}
+
+
+def test_a_change_commits_on_both_with_what_it_changed(devices):
+    with pair_of(devices) as pair:
+        changes = pair.change(LINES, comment="together")
+    assert set(changes) == {"R1", "R2"}
+    assert "host-name" in changes["R1"].diff
+    assert 'commit comment "together"' in devices[1].heard
+
+
+def test_a_stated_order_is_kept(devices):
+    times = []
+    with pair_of(
+        devices, recorder=lambda e: times.append((e.command.split(maxsplit=1)[0], e.host, e.start, e.end))
+    ) as pair:
+        pair.change(LINES, order=["R2", "R1"])
+    first, second = [entry for entry in times if entry[0] == "commit"][-2:]
+    assert (first[1], second[1]) == ("R2", "R1")
+    assert first[3] <= second[2]
+
+
+def test_a_refused_line_on_one_leaves_neither_touched(devices):
+    devices[1].refusals[LINES["R2"][0]] = "syntax error."
+    with pair_of(devices) as pair, pytest.raises(ConfigurationError, match="R2 refused"):
+        pair.change(LINES)
+    assert not devices[0].dirty
+    assert not devices[1].dirty
+    assert not any(line == "commit" for device in devices for line in device.heard)
+
+
+def test_a_refused_check_on_one_leaves_neither_touched(devices):
+    devices[0].check_reply = REFUSED
+    with pair_of(devices) as pair, pytest.raises(CommitError, match="R1 refused 'commit check'"):
+        pair.change(LINES)
+    assert not devices[1].dirty
+    assert "commit" not in devices[1].heard
+
+
+@pytest.mark.parametrize("order", [None, ["R1", "R2"]])
+def test_a_commit_refused_by_one_is_rolled_back_on_the_other(devices, order):
+    devices[1].commit_reply = REFUSED
+    with pair_of(devices) as pair, pytest.raises(CommitError, match="R2 refused 'commit'"):
+        pair.change(LINES, order=order)
+    heard = devices[0].heard
+    assert heard[heard.index("rollback 1") + 1].startswith("commit comment")
+    assert not devices[0].dirty
+    assert not devices[1].dirty
+    assert "rollback 1" not in devices[1].heard
+
+
+def test_both_failing_tells_of_both(devices):
+    for device in devices:
+        device.refusals[LINES[device.host][0]] = "syntax error."
+    with pair_of(devices) as pair, pytest.raises(ConfigurationError, match="R1 refused") as caught:
+        pair.change(LINES)
+    assert any("R2 refused" in note for note in caught.value.__notes__)
+
+
+def test_one_router_that_is_not_there_leaves_no_session_to_the_other(devices, quick):
+    devices[1].stop_listening()
+    pair = pair_of(devices, deadlines=quick)
+    try:
+        with pytest.raises(SessionError, match="R2"), pair:
+            pass
+    finally:
+        devices[1].listen_again()
+    with pytest.raises(SessionError, match="no session"):
+        pair.sessions["R1"].show("show version")
+
+
+def test_an_unknown_router_is_a_mistake_of_the_caller(devices):
+    with pair_of(devices) as pair, pytest.raises(KeyError, match="no session to R3"):
+        pair.at_once(lambda session: session.name, ["R3"])
