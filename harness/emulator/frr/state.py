@@ -16,6 +16,12 @@ _UNKNOWN = "Unknown"
 PROTOCOLS = {"connected": "Direct", "local": "Local", "bgp": "BGP", "static": "Static", "kernel": "Kernel"}
 PREFERENCES = {"Direct": 0, "Local": 0, "Static": 5, "LDP": 9, "BGP": 170, "Kernel": 0}
 """Junos' default route preferences (Juniper, "Route Preferences Overview")."""
+_STATES = {
+    **{state: state for state in ("Idle", "Connect", "Active", "OpenSent", "OpenConfirm", "Established")},
+    # bgpd's own names for a neighbour that it is still tearing down; RFC 4271 (8.2.2) and Junos know them as Idle.
+    "Clearing": "Idle",
+    "Deleted": "Idle",
+}
 _UPTIME = re.compile(
     r"(?:(?P<h>\d+):(?P<m>\d\d):(?P<s>\d\d))|(?:(?P<d>\d+)d(?P<dh>\d+)h(?P<dm>\d+)m)|"
     r"(?:(?P<w>\d+)w(?P<wd>\d+)d(?P<wh>\d+)h)|(?:(?P<y>\d+)y(?P<yw>\d+)w(?P<yd>\d+)d)"
@@ -45,7 +51,7 @@ def _bgp_state(
 ) -> BgpState:
     try:
         address = ip_address(text)
-        state = str(entry["bgpState"])
+        state = _STATES[entry["bgpState"]]
         statistics = entry["messageStats"]
         established = int(entry["connectionsEstablished"])
         flaps = int(entry["connectionsDropped"])

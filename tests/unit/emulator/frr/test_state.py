@@ -53,6 +53,17 @@ def test_a_neighbour_that_never_was_up_counts_from_its_configuration():
     assert (found.state, found.since_seconds, found.local) == ("Active", 17, None)
 
 
+@pytest.mark.parametrize("word", ["Clearing", "Deleted"])
+def test_a_neighbour_that_is_being_torn_down_is_idle(word):
+    (found,) = state.bgp_states(changed(UP, bgpState=word), {}, {})
+    assert found.state == "Idle"
+
+
+def test_a_state_that_bgpd_is_not_known_to_have_is_an_error():
+    with pytest.raises(FrrError, match=r"neighbor 10\.0\.12\.2 cannot be read"):
+        state.bgp_states(changed(UP, bgpState="Sleeping"), {}, {})
+
+
 @pytest.mark.parametrize("missing", ["bgpState", "messageStats", "connectionsDropped", "bgpTimerUpMsec"])
 def test_a_missing_value_is_an_error_and_never_down(missing):
     sample = {"10.0.12.2": {key: value for key, value in UP["10.0.12.2"].items() if key != missing}}
