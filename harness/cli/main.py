@@ -10,6 +10,7 @@ from harness import __version__
 from harness.errors import ExitCode, KeyrollError
 
 COMMANDS: dict[str, str] = {
+    "keychain": "harness.cli.keychain:keychain",
     "list": "harness.cli.run:list_command",
     "run": "harness.cli.run:run_command",
     "schema": "harness.cli.run:schema_command",

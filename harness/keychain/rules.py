@@ -1,0 +1,174 @@
+"""The lint rules of key chains, as data: id, severity, sentence, source."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from datetime import timedelta
+
+SPACING_ADVISED = timedelta(minutes=30)
+LINUX_SECRET_MAX = 80
+"""Octets; TCP_AO_MAXKEYLEN of Linux (include/uapi/linux/tcp.h), which FRR and BIRD inherit."""
+
+
+class Severity(enum.Enum):
+    """How bad it is when a rule is broken."""
+
+    ERROR = "error"
+    """A session or a rollover fails, or Junos refuses the commit."""
+    WARNING = "warning"
+    """Against what Juniper or an RFC asks for, or a trap for some peers."""
+    ADVICE = "advice"
+    """Works, and there is a better way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule: what must hold, in one sentence, and who says so."""
+
+    id: str
+    severity: Severity
+    sentence: str
+    source: str
+
+
+_AO_PAGE = "Juniper, authentication-key-chains (TCP-AO)"
+_RFC_IDS = "RFC 5925, section 3.1"
+
+DUPLICATE_SEND_ID = Rule(
+    "duplicate-send-id", Severity.ERROR, "No two keys of a chain have the same send-id.", _RFC_IDS
+)  # fmt: skip
+DUPLICATE_RECV_ID = Rule(
+    "duplicate-recv-id", Severity.ERROR, "No two keys of a chain have the same recv-id.", _RFC_IDS
+)  # fmt: skip
+SHARED_ID = Rule(
+    "shared-id",
+    Severity.WARNING,
+    "A number that is one key's send-id or recv-id is used by no other key of the chain.",
+    f"{_AO_PAGE}, send-id and recv-id",
+)
+SAME_START = Rule(
+    "same-start-time",
+    Severity.ERROR,
+    "Every key of a chain has a start-time of its own.",
+    "Juniper, start-time (Authentication Key Chain)",
+)
+CLOSE_STARTS = Rule(
+    "close-start-times",
+    Severity.ADVICE,
+    "Start-times of subsequent keys are at least 30 minutes apart.",
+    "Juniper, TCP-AO for BGP and LDP sessions",
+)
+FIRST_START_FUTURE = Rule(
+    "first-start-in-future",
+    Severity.ERROR,
+    "At the given instant the first start-time has passed; before it nothing is sent.",
+    f"{_AO_PAGE}, start-time",
+)
+OPTION_NOT_ENABLED = Rule(
+    "option-not-enabled",
+    Severity.ERROR,
+    "Every key has tcp-ao-option enabled; Junos' default is disabled.",
+    f"{_AO_PAGE}, tcp-ao-option",
+)
+NOT_AO = Rule(
+    "algorithm-not-ao",
+    Severity.ERROR,
+    "Every key has algorithm ao; Junos' default is md5.",
+    f"{_AO_PAGE}, algorithm",
+)
+INCOMPLETE = Rule(
+    "incomplete-key",
+    Severity.ERROR,
+    "Every key has a secret, a start-time, a send-id and a recv-id; Junos takes a key without them at commit.",
+    f"{_AO_PAGE}, options",
+)
+LONG_SECRET = Rule(
+    "long-secret",
+    Severity.WARNING,
+    f"A secret has at most {LINUX_SECRET_MAX} octets, or no Linux peer can hold it.",
+    "Linux, TCP_AO_MAXKEYLEN",
+)
+SECRET_CHARACTERS = Rule(
+    "secret-characters",
+    Severity.ADVICE,
+    "A secret consists of letters and digits.",
+    f"{_AO_PAGE}, secret",
+)
+TOO_MANY_KEYS = Rule("too-many-keys", Severity.ERROR, "A chain has at most 64 keys.", f"{_AO_PAGE}, key")
+NO_TOLERANCE = Rule(
+    "no-tolerance",
+    Severity.WARNING,
+    "The tolerance is more than zero; without it, what is under way at a start-time may be dropped.",
+    "Juniper, tolerance (Authentication Key Chain)",
+)
+NO_KEYS = Rule("no-keys", Severity.ERROR, "A chain has at least one key.", f"{_AO_PAGE}, key")
+
+KEY_MISSING = Rule(
+    "key-missing", Severity.ERROR, "Every key of one router has its counterpart on the other.", _RFC_IDS
+)  # fmt: skip
+IDS_NOT_REVERSED = Rule(
+    "ids-not-reversed",
+    Severity.ERROR,
+    "The peer's key has send-id and recv-id reversed.",
+    f"{_AO_PAGE}, recv-id",
+)
+SECRETS_DIFFER = Rule(
+    "secrets-differ", Severity.ERROR, "Both routers have the same secret for a key.", "RFC 5925, section 3.1"
+)  # fmt: skip
+ALGORITHMS_DIFFER = Rule(
+    "algorithms-differ",
+    Severity.ERROR,
+    "Both routers have the same cryptographic-algorithm for a key (default hmac-sha-1-96).",
+    "RFC 5925, section 3.1",
+)
+OPTIONS_DIFFER = Rule(
+    "options-differ",
+    Severity.ERROR,
+    "Both routers have the same tcp-ao-option for a key, and both cover the TCP options or neither does.",
+    "RFC 5925, section 3.1",
+)
+STARTS_DIFFER = Rule(
+    "start-times-apart",
+    Severity.ERROR,
+    "The start-times of a key on both routers differ by no more than the tolerance.",
+    "Juniper, tolerance (Authentication Key Chain)",
+)
+STARTS_UNEQUAL = Rule(
+    "start-times-unequal",
+    Severity.ADVICE,
+    "A key starts at the same instant on both routers.",
+    "Juniper, Configure a Keychain (TCP-AO)",
+)
+NOT_ROBUST = Rule(
+    "not-robust",
+    Severity.WARNING,
+    "The rollover drops nothing, whichever policy moves the sending key (clock, rnext) and whatever is accepted "
+    "(tolerance, any): Juniper's pages leave open which it is.",
+    "RFC 5925, section 7.3; keyroll, docs/assumptions/keychain.md",
+)
+
+RULES: tuple[Rule, ...] = (
+    DUPLICATE_SEND_ID,
+    DUPLICATE_RECV_ID,
+    SHARED_ID,
+    SAME_START,
+    CLOSE_STARTS,
+    FIRST_START_FUTURE,
+    OPTION_NOT_ENABLED,
+    NOT_AO,
+    INCOMPLETE,
+    LONG_SECRET,
+    SECRET_CHARACTERS,
+    TOO_MANY_KEYS,
+    NO_TOLERANCE,
+    NO_KEYS,
+    KEY_MISSING,
+    IDS_NOT_REVERSED,
+    SECRETS_DIFFER,
+    ALGORITHMS_DIFFER,
+    OPTIONS_DIFFER,
+    STARTS_DIFFER,
+    STARTS_UNEQUAL,
+    NOT_ROBUST,
+)
