@@ -1,0 +1,205 @@
+"""Segments made by hand, and two guards that face each other over a link that tests can tamper with."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+
+import pytest
+
+from harness.emulator.keyclock import NS, ReceivePolicy, SendPolicy, to_ns
+from harness.emulator.wire.guard import Guard
+from harness.emulator.wire.lives import PASS
+from harness.emulator.wire.model import ProtectedSession, WireEvent
+from harness.keychain.model import Algorithm, Key, Keychain
+from harness.keychain.secret import Secret
+from harness.tcpao import ACK, RST, SYN, internet_checksum, parse_segment, with_checksum
+
+START = datetime(2030, 1, 1, tzinfo=UTC)
+T0 = to_ns(START)
+HALF_HOUR = 1800 * NS
+ADDRESSES = {4: ("10.0.12.1", "10.0.12.2"), 6: ("2001:db8::1", "2001:db8::2")}
+MSS = b"\x02\x04\x05\xb4"
+TIMESTAMPS = b"\x01\x01\x08\x0a" + bytes(8)
+SYN_OPTIONS = MSS + b"\x04\x02" + b"\x08\x0a" + bytes(8) + b"\x01\x03\x03\x07"
+DATA = ACK | 0x08
+
+
+def ip_packet(src: bytes, dst: bytes, protocol: int, body: bytes) -> bytes:
+    if len(src) == 4:
+        head = struct.pack("!BBHHHBBH", 0x45, 0xC0, 20 + len(body), 7, 0x4000, 1, protocol, 0) + src + dst
+        checksum = internet_checksum(head).to_bytes(2, "big")
+        return head[:10] + checksum + head[12:] + body
+    return struct.pack("!IHBB", 6 << 28, len(body), protocol, 1) + src + dst + body
+
+
+def tcp_packet(src, dst, sport, dport, seq, ack, flags, options=b"", payload=b"") -> bytes:  # noqa: PLR0917 - the order of the header
+    head = struct.pack(
+        "!HHIIBBHHH", sport, dport, seq & 0xFFFFFFFF, ack & 0xFFFFFFFF, (20 + len(options)) << 2, flags, 512, 0, 0
+    )
+    return ip_packet(src, dst, 6, with_checksum(head + options + payload, src, dst))
+
+
+@dataclass
+class Router:
+    """One guard with its clock, and the addresses of both ends."""
+
+    address: bytes
+    peer: bytes
+    events: list[WireEvent] = field(default_factory=list)
+    now: int = T0 + 60 * NS
+    mono: int = 1_000 * NS
+
+    def __post_init__(self) -> None:
+        self.guard = Guard(self.events.append)
+
+    def out(self, packet: bytes) -> bytes | None:
+        verdict = self.guard.outbound(packet, 0, len(packet), self.now, self.mono)
+        return packet if verdict == PASS else verdict
+
+    def into(self, packet: bytes) -> bytes | None:
+        verdict = self.guard.inbound(packet, 0, len(packet), self.now, self.mono)
+        return packet if verdict == PASS else verdict
+
+    def protect(self, *sessions: ProtectedSession, own=None) -> None:
+        self.guard.set_sessions(sessions, own, self.now)
+
+    def segment(self, sport, dport, seq, ack, flags, options=b"", payload=b"") -> bytes:
+        return tcp_packet(self.address, self.peer, sport, dport, seq, ack, flags, options, payload)
+
+    def dropped(self) -> dict[tuple[str, str], int]:
+        return {(way.value, reason.value): count for (way, reason), count in self.guard.report.drops.items()}
+
+    def status(self):
+        return self.guard.status(self.now, self.mono, 0)
+
+
+@dataclass
+class Flow:
+    """A connection as both kernels see it: who has sent how far. R1 opens from a high port to 179."""
+
+    near: Router
+    far: Router
+    isns: tuple[int, int] = (1000, 5_000_000)
+    sport: int = 40000
+    dport: int = 179
+    wire: list[bytes] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.next = [self.isns[0] + 1, self.isns[1] + 1]
+
+    def carry(self, sender: int, packet: bytes) -> bytes | None:
+        """Carry a packet from one router's kernel to the other's; None when it was dropped on the way."""
+        ends = (self.near, self.far)
+        sent = ends[sender].out(packet)
+        if sent is None:
+            return None
+        self.wire.append(sent)
+        return ends[1 - sender].into(sent)
+
+    def syn(self) -> bytes:
+        return self.near.segment(self.sport, self.dport, self.isns[0], 0, SYN, SYN_OPTIONS)
+
+    def syn_ack(self) -> bytes:
+        return self.far.segment(self.dport, self.sport, self.isns[1], self.isns[0] + 1, SYN | ACK, SYN_OPTIONS)
+
+    def build(self, sender: int, payload=b"", flags=ACK, options=TIMESTAMPS, seq=None) -> bytes:
+        router = (self.near, self.far)[sender]
+        ports = (self.sport, self.dport) if sender == 0 else (self.dport, self.sport)
+        place = self.next[sender] if seq is None else seq
+        return router.segment(*ports, place, self.next[1 - sender], flags, options, payload)
+
+    def send(self, sender: int, payload=b"data", flags=DATA, options=TIMESTAMPS) -> bytes | None:
+        arrived = self.carry(sender, self.build(sender, payload, flags, options))
+        if arrived is not None:
+            self.next[sender] = (self.next[sender] + len(payload)) & 0xFFFFFFFF
+        return arrived
+
+    def open(self) -> Flow:
+        assert self.carry(0, self.syn()) is not None
+        assert self.carry(1, self.syn_ack()) is not None
+        assert self.send(0, b"", ACK) is not None
+        return self
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What the tests of this folder use."""
+
+    T0 = T0
+    NS = NS
+    HALF_HOUR = HALF_HOUR
+    ADDRESSES = ADDRESSES
+    SYN_OPTIONS = SYN_OPTIONS
+    TIMESTAMPS = TIMESTAMPS
+    Flow = Flow
+    Router = Router
+    ip_packet = staticmethod(ip_packet)
+    tcp_packet = staticmethod(tcp_packet)
+
+    def key(self, number, start=0, **changes) -> Key:
+        """Key `number`, starting `start` seconds after T0, with send-id 2n+1 and recv-id 2n+2."""
+        plain = Key(
+            id=number,
+            secret=Secret(f"secret of key {number}"),
+            start=START + timedelta(seconds=start),
+            scheme="ao",
+            send_id=2 * number + 1,
+            recv_id=2 * number + 2,
+            tcp_ao_option=True,
+            algorithm=Algorithm.HMAC_SHA_1_96,
+        )
+        return replace(plain, **changes)
+
+    def chain(self, *keys, tolerance=300) -> Keychain:
+        return Keychain("chain", keys or (self.key(0), self.key(1, 1800)), tolerance=tolerance)
+
+    def session(
+        self,
+        router,
+        chain=None,
+        *,
+        family=4,
+        port=179,
+        sending=SendPolicy.CLOCK,
+        receiving=ReceivePolicy.TOLERANCE,
+        allow=False,
+        local=None,
+    ) -> ProtectedSession:
+        """The session of R1 (0) or R2 (1), whose chain is the mirror of R1's."""
+        keys = self.chain() if chain is None else chain
+        return ProtectedSession(
+            peer=ip_address(ADDRESSES[family][1 - router]),
+            port=port,
+            chain=keys if router == 0 else keys.mirrored(),
+            local=local,
+            sending=sending,
+            receiving=receiving,
+            allow_without_ao=allow,
+        )
+
+    def routers(self, *, family=4, **options) -> tuple[Router, Router]:
+        """Both routers, protected; `options` are those of `session`."""
+        first, second = (ip_address(text).packed for text in ADDRESSES[family])
+        both = Router(first, second), Router(second, first)
+        for place, router in enumerate(both):
+            router.protect(self.session(place, family=family, **options))
+        return both
+
+    def flow(self, **options) -> Flow:
+        return Flow(*self.routers(**options))
+
+    def ao(self, packet):
+        """The TCP-AO option of a packet, or None."""
+        return parse_segment(packet).scan().ao
+
+    def refusal(self, flow) -> bytes:
+        """The RST of R2's kernel to R1's SYN, where nobody listens."""
+        return flow.far.segment(flow.dport, flow.sport, 0, flow.isns[0] + 1, RST | ACK)
+
+
+@pytest.fixture(scope="session")
+def bench() -> Bench:
+    return Bench()

@@ -1,0 +1,180 @@
+"""Whatever the order of events: no protected segment leaves unsigned, and none comes in that was not sent.
+
+Two guards face each other. Their kernels send any segment at any time; the link delivers, repeats, reorders, damages
+and forges; tables, clocks and processes change under way.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from harness.emulator.keyclock import ReceivePolicy, SendPolicy
+from harness.keychain.model import Algorithm, Keychain
+from harness.tcpao import ACK, FIN, RST, SYN, parse_segment
+
+sides = st.sampled_from([0, 1])
+flag_sets = st.sampled_from([SYN, SYN | ACK, ACK, ACK | 0x08, FIN | ACK, RST, RST | ACK, 0, SYN | FIN, SYN | RST])
+sequence = st.sampled_from([0, 1, 2, 1000, 1001, 1005, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF])
+port_pairs = st.sampled_from([(40000, 179), (179, 40000), (179, 179), (40001, 179)])
+option_sets = st.sampled_from(["none", "timestamps", "syn", "sack", "crowded"])
+OPTIONS = {
+    "none": b"",
+    "timestamps": b"\x01\x01\x08\x0a" + bytes(8),
+    "syn": b"\x02\x04\x05\xb4\x04\x02\x08\x0a" + bytes(8) + b"\x01\x03\x03\x07",
+    "sack": b"\x01\x01\x08\x0a" + bytes(8) + b"\x01\x01\x05\x1a" + bytes(24),
+    "crowded": b"\x63\x28" + bytes(38),
+}
+INSTANTS = [-1, 0, 60, 1499, 1500, 1800, 2099, 2100, 90_000]
+
+
+def essence(segment) -> tuple:
+    return (segment.src, segment.sport, segment.dport, segment.seq, segment.ack, segment.flags, segment.payload)
+
+
+class Both(RuleBasedStateMachine):
+    bench = None  # given by the fixture: conftest modules are not imported
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.routers = self.bench.routers()
+        self.specs = [self.bench.session(place) for place in range(2)]
+        self.wire: list[tuple[int, bytes]] = []
+        self.sent: set[tuple] = set()
+
+    @initialize(sending=st.sampled_from(SendPolicy), receiving=st.sampled_from(ReceivePolicy))
+    def choose(self, sending, receiving) -> None:
+        for place in range(2):
+            self.specs[place] = replace(self.specs[place], sending=sending, receiving=receiving)
+            self.routers[place].protect(self.specs[place])
+
+    @rule(side=sides, flags=flag_sets, ports=port_pairs, seq=sequence, ack=sequence, options=option_sets)
+    def kernel_sends(self, side, flags, ports, seq, ack, options) -> None:
+        packet = self.routers[side].segment(*ports, seq, ack, flags, OPTIONS[options], b"x" if flags & 0x08 else b"")
+        signed = self.routers[side].out(packet)
+        if signed is not None:
+            ao = self.bench.ao(signed)
+            assert ao is not None, "left unsigned"
+            assert ao.key_id in ((1, 3), (2, 4))[side]
+            self.wire.append((side, signed))
+            self.sent.add(essence(parse_segment(packet)))
+
+    @rule(isns=st.sampled_from([(1000, 2000), (0xFFFFFFFE, 0x7FFFFFFF), (7, 0xFFFFFF00)]))
+    def kernels_connect(self, isns) -> None:
+        """A whole handshake, and data that runs 64 KiB each way: often enough over a wrap."""
+        near, far = isns
+        self.exchange(0, near, 0, SYN)
+        self.exchange(1, far, near + 1, SYN | ACK)
+        self.exchange(0, near + 1, far + 1, ACK)
+        for step in (1, 40_000, 65_000):
+            self.exchange(0, near + step, far + 1, ACK | 0x08, b"x")
+            self.exchange(1, far + step, near + 1, ACK | 0x08, b"x")
+
+    def exchange(self, side, seq, ack, flags, payload=b"") -> None:
+        ports = (179, 40000) if side else (40000, 179)
+        packet = self.routers[side].segment(*ports, seq, ack, flags, b"", payload)
+        signed = self.routers[side].out(packet)
+        if signed is None:
+            return
+        assert self.bench.ao(signed) is not None, "left unsigned"
+        self.wire.append((side, signed))
+        self.sent.add(essence(parse_segment(packet)))
+        self.arrive(side, signed)
+
+    @rule(place=st.integers(0, 10**6))
+    def link_delivers(self, place) -> None:
+        if self.wire:
+            side, packet = self.wire[place % len(self.wire)]
+            self.arrive(side, packet)
+
+    @rule(place=st.integers(0, 10**6), octet=st.integers(0, 10**6), bit=st.integers(0, 7))
+    def link_damages(self, place, octet, bit) -> None:
+        if not self.wire:
+            return
+        side, packet = self.wire[place % len(self.wire)]
+        where = 20 + octet % (len(packet) - 20)
+        if where in (36, 37):
+            return  # the checksum, which is made anew
+        damaged = bytearray(packet)
+        damaged[where] ^= 1 << bit
+        arrived = self.routers[1 - side].into(bytes(damaged))
+        assert arrived is None or arrived == bytes(damaged), "a damaged segment was let in"
+        if arrived is not None:
+            segment = parse_segment(bytes(damaged))
+            assert 179 not in (segment.sport, segment.dport)
+
+    @rule(
+        side=sides,
+        flags=flag_sets,
+        ports=port_pairs,
+        seq=sequence,
+        ack=sequence,
+        ids=st.sampled_from([1, 2, 3, 4, 9, None]),
+    )
+    def stranger_forges(self, side, flags, ports, seq, ack, ids) -> None:
+        options = b"" if ids is None else bytes((29, 16, ids, ids)) + b"guess of MAC"
+        forged = self.routers[1 - side].segment(*ports, seq, ack, flags, options)
+        assert self.routers[side].into(forged) is None
+
+    @rule(side=sides, variant=st.sampled_from(["both", "first", "second", "empty", "cmac", "gone and back"]))
+    def table_changes(self, side, variant) -> None:
+        keys = {
+            "first": [self.bench.key(0)],
+            "second": [self.bench.key(1, 1800)],
+            "cmac": [self.bench.key(0), self.bench.key(1, 1800, algorithm=Algorithm.AES_128_CMAC_96)],
+            "empty": [],
+        }.get(variant, [self.bench.key(0), self.bench.key(1, 1800)])
+        chain = Keychain("chain", tuple(keys), tolerance=300)
+        if variant == "gone and back":
+            self.routers[side].protect()
+        spec = replace(self.specs[side], chain=chain if side == 0 else chain.mirrored())
+        self.routers[side].protect(spec)
+
+    @rule(side=sides, second=st.sampled_from(INSTANTS))
+    def clock_is_set(self, side, second) -> None:
+        self.routers[side].now = self.bench.T0 + second * self.bench.NS
+
+    @rule(side=sides, seconds=st.sampled_from([1, 125, 250]))
+    def time_passes(self, side, seconds) -> None:
+        router = self.routers[side]
+        router.mono += seconds * self.bench.NS
+        router.guard.tick(router.now, router.mono)
+
+    @rule(side=sides, kept=st.booleans())
+    def process_restarts(self, side, kept) -> None:
+        old = self.routers[side]
+        new = self.bench.Router(old.address, old.peer, now=old.now, mono=old.mono)
+        new.protect(self.specs[side])
+        if kept:
+            new.guard.restore(old.guard.records(), new.now, new.mono)
+        self.routers = tuple(new if place == side else self.routers[place] for place in range(2))
+
+    @invariant()
+    def the_state_can_be_told(self) -> None:
+        for router in self.routers:
+            router.status()
+
+    def arrive(self, side, packet) -> None:
+        arrived = self.routers[1 - side].into(packet)
+        if arrived is not None:
+            segment = parse_segment(arrived)
+            assert segment.scan().ao is None
+            assert essence(segment) in self.sent
+
+
+@pytest.fixture(scope="module")
+def machine(bench):
+    Both.bench = bench
+    return Both
+
+
+def test_no_protected_segment_leaves_unsigned_and_none_comes_in_that_was_not_sent(machine) -> None:
+    case = machine.TestCase()
+    many = int(os.environ.get("KEYROLL_EXAMPLES", "60"))
+    case.settings = settings(max_examples=many, stateful_step_count=60, deadline=None)
+    case.runTest()
