@@ -31,7 +31,6 @@ _OPTIONS_MAX = 40
 _KIND_MSS = 2
 _KIND_SACK = 5
 _SACK_BLOCK = 8
-_SACK_ONE = 10
 _V6_HEADER = 40
 _V6_FRAGMENT = 44
 _V6_EXTENSIONS = frozenset({0, 43, 60, 135, 139, 140})
@@ -93,20 +92,26 @@ def with_room_for_ao(tcp: bytes) -> bytes:
     offset = (tcp[12] >> 4) << 2
     if offset - _FIXED + AO_LENGTH <= _OPTIONS_MAX:
         return tcp
-    options = split_options(tcp[_FIXED:offset])
-    excess = sum(map(len, options)) + AO_LENGTH - _OPTIONS_MAX
-    kept: list[bytes] = []
-    for option in options:
-        shorter = option
-        while excess > 0 and shorter and shorter[0] == _KIND_SACK:
-            cut = _SACK_ONE if len(shorter) <= _SACK_ONE else _SACK_BLOCK
-            shorter = bytes((_KIND_SACK, len(shorter) - cut)) + shorter[2:-cut] if cut == _SACK_BLOCK else b""
-            excess -= cut
-        if shorter:
-            kept.append(shorter)
-    if excess > 0:
-        return tcp
-    return with_options(tcp[:offset], join_options(kept)) + tcp[offset:]
+    row = tcp[_FIXED:offset]
+    blocks = sum((len(option) - 2) // _SACK_BLOCK for option in split_options(row) if option[0] == _KIND_SACK)
+    for kept in range(blocks - 1, -1, -1):
+        options = [_fewer_blocks(option, kept) for option in split_options(row)]
+        if sum(map(len, options)) + AO_LENGTH <= _OPTIONS_MAX:
+            return with_options(tcp[:offset], _padded_as_usual(options)) + tcp[offset:]
+    return tcp
+
+
+def _fewer_blocks(option: bytes, kept: int) -> bytes:
+    if option[0] != _KIND_SACK:
+        return option
+    length = 2 + kept * _SACK_BLOCK
+    return bytes((_KIND_SACK, length)) + option[2:length] if kept else b""
+
+
+def _padded_as_usual(options: list[bytes]) -> bytes:
+    """Put two NOPs before each option that ends off a 4-octet boundary, as Linux does and looks for first."""
+    usual = b"".join(b"\x01" * (-len(option) % 4) + option for option in options)
+    return usual if len(usual) + AO_LENGTH <= _OPTIONS_MAX else join_options(options)
 
 
 def with_lower_mss(header: bytes, by: int = AO_LENGTH) -> bytes:

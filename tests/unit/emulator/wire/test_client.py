@@ -1,0 +1,150 @@
+"""The supervisor's client against a process that is played by the test."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from datetime import timedelta
+
+import pytest
+
+from harness.emulator.wire import protocol
+from harness.emulator.wire.client import WireClient
+from harness.emulator.wire.model import EventKind, WireError
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+
+class Played:
+    """The process' end of the socket: answers orders as told."""
+
+    def __init__(self, sock: socket.socket, *, refuse: str | None = None, mute: bool = False) -> None:
+        self.sock, self.refuse, self.mute = sock, refuse, mute
+        self.orders: list[dict] = []
+        self.unanswered = asyncio.Event()
+
+    async def run(self) -> None:
+        self.sock.settimeout(0)
+        self.reader, self.writer = await asyncio.open_unix_connection(sock=self.sock)
+        self.say({"event": "ready"})
+        while line := await self.reader.readline():
+            order = protocol.from_line(line)
+            self.orders.append(order)
+            if self.mute:
+                self.unanswered.set()
+                continue
+            if order["op"] == self.refuse:
+                self.say({"id": order["id"], "ok": False, "error": "because"})
+            else:
+                self.say({"id": order["id"], "ok": True})
+        self.writer.close()
+
+    def say(self, message) -> None:
+        self.writer.write(protocol.to_line(message))
+
+
+def play(story, **options) -> Played:
+    """Run `story(client, played, events)` against a played process."""
+
+    async def act() -> Played:
+        ours, theirs = socket.socketpair()
+        played = Played(theirs, **options)
+        running = asyncio.create_task(played.run())
+        events = []
+        client = WireClient(ours, on_event=events.append, wait_scale=0.05 if options.get("mute") else 1.0)
+        try:
+            await story(client, played, events)
+        finally:
+            await client.close()
+            await running
+        return played
+
+    return asyncio.run(act())
+
+
+def test_connecting_hands_over_the_first_table(bench) -> None:
+    async def story(client, _played, _events) -> None:
+        await client.connect([bench.session(0)], own=[bench.session(1).peer])
+
+    (order,) = play(story).orders
+    assert order["op"] == "sessions"
+    assert order["own"] == ["10.0.12.1"]
+    assert [session["peer"] for session in order["sessions"]] == ["10.0.12.2"]
+
+
+def test_a_successor_gets_the_table_before_the_records(bench) -> None:
+    flow = bench.flow().open()
+
+    async def story(client, played, _events) -> None:
+        with pytest.raises(WireError, match="how many"):
+            await client.connect([bench.session(0)], flow.near.guard.records())
+        assert [order["op"] for order in played.orders] == ["sessions", "restore"]
+
+    play(story)
+
+
+def test_the_clock_goes_over_in_whole_nanoseconds() -> None:
+    async def story(client, _played, _events) -> None:
+        await client.connect()
+        await client.set_clock(timedelta(days=-3, microseconds=7))
+
+    assert play(story).orders[-1]["offset_ns"] == -3 * 86400 * 10**9 + 7000
+
+
+def test_a_refused_order_says_why() -> None:
+    async def story(client, _played, _events) -> None:
+        await client.connect()
+        with pytest.raises(WireError, match="refused 'clock': because"):
+            await client.set_clock(timedelta(0))
+
+    play(story, refuse="clock")
+
+
+def test_an_order_that_is_never_answered_ends_at_its_deadline() -> None:
+    async def story(client, _played, _events) -> None:
+        with pytest.raises(WireError, match=r"within 0\.5 s"):
+            await client.connect()
+
+    play(story, mute=True)
+
+
+def test_a_process_that_ends_fails_what_waits_and_what_comes_after() -> None:
+    async def story(client, played, _events) -> None:
+        await client.connect()
+        played.mute = True
+        waiting = asyncio.create_task(client.status())
+        await asyncio.wait_for(played.unanswered.wait(), 5)
+        played.writer.close()
+        with pytest.raises(WireError, match="has ended"):
+            await waiting
+        with pytest.raises(WireError, match="has ended"):
+            await client.set_sessions([])
+
+    play(story)
+
+
+def test_events_are_told_and_records_kept_for_a_successor(bench) -> None:
+    flow = bench.flow().open()
+
+    async def story(client, played, events) -> None:
+        await client.connect()
+        for event in flow.near.events:
+            played.say(protocol.encode_event(event))
+        await client.set_clock(timedelta(0))
+        assert [event.kind for event in events] == [EventKind.CONNECTION]
+        assert client.records == tuple(event.record for event in events)
+        flow.near.guard.report.forgotten(next(flow.near.guard.table.connections()), 0)
+        played.say(protocol.encode_event(flow.near.events[-1]))
+        await client.set_clock(timedelta(0))
+        assert client.records == ()
+
+    play(story)
+
+
+def test_without_connecting_there_is_no_order() -> None:
+    async def story(client, _played, _events) -> None:
+        with pytest.raises(WireError, match="not connected"):
+            await client.status()
+        await client.connect()
+
+    play(story)

@@ -1,0 +1,150 @@
+"""Headers as the wire path changes them, and what packets carry."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.emulator.wire import packet
+from harness.tcpao import OptionError, internet_checksum, parse_segment, split_options, tcp_checksum
+
+TIMESTAMPS = b"\x08\x0a" + bytes(range(8))
+NOPS = b"\x01\x01"
+
+
+def sack(blocks: int) -> bytes:
+    body = b"".join(bytes((block,)) * 8 for block in range(1, blocks + 1))
+    return bytes((5, 2 + len(body))) + body
+
+
+def tcp(options: bytes, payload: bytes = b"") -> bytes:
+    return struct.pack("!HHIIBBHHH", 1, 179, 5, 6, (20 + len(options)) << 2, 0x10, 512, 0, 0) + options + payload
+
+
+def options_of(segment: bytes) -> list[bytes]:
+    return split_options(segment[20 : (segment[12] >> 4) << 2])
+
+
+class TestRoom:
+    @pytest.mark.parametrize(
+        ("options", "kept"),
+        [
+            (b"", []),
+            (NOPS + TIMESTAMPS, [TIMESTAMPS]),
+            (NOPS + TIMESTAMPS + NOPS + sack(1), [TIMESTAMPS, sack(1)]),
+            (NOPS + TIMESTAMPS + NOPS + sack(2), [TIMESTAMPS, sack(1)]),
+            (NOPS + TIMESTAMPS + NOPS + sack(3), [TIMESTAMPS, sack(1)]),
+            (NOPS + sack(4) + NOPS + NOPS, [sack(2)]),
+        ],
+    )
+    def test_sack_blocks_give_way_from_the_last_one_on(self, options, kept) -> None:
+        trimmed = packet.with_room_for_ao(tcp(options, b"data"))
+        assert options_of(trimmed) == kept
+        assert trimmed.endswith(b"data")
+        assert (trimmed[12] >> 4) * 4 - 20 <= 24
+
+    def test_timestamps_stay_where_linux_looks_for_them_first(self) -> None:
+        trimmed = packet.with_room_for_ao(tcp(NOPS + TIMESTAMPS + NOPS + sack(3)))
+        assert trimmed[20:24] == b"\x01\x01\x08\x0a"
+
+    def test_a_lone_block_goes_where_nothing_else_helps(self) -> None:
+        other = b"\x63\x10" + bytes(14)
+        assert options_of(packet.with_room_for_ao(tcp(other + NOPS + sack(1)))) == [other]
+
+    def test_other_options_never_give_way(self) -> None:
+        crowded = tcp(b"\x63\x28" + bytes(38))
+        assert packet.with_room_for_ao(crowded) == crowded
+
+    def test_malformed_options_are_told(self) -> None:
+        with pytest.raises(OptionError):
+            packet.with_room_for_ao(tcp(b"\x63\x29" + bytes(38)))
+
+    @given(
+        st.lists(st.integers(1, 4).map(sack) | st.just(TIMESTAMPS) | st.just(b"\x02\x04\x05\xb4"), max_size=3),
+        st.binary(max_size=9),
+    )
+    def test_whatever_the_options_data_stays_and_what_is_left_is_a_part_of_what_was(self, options, data) -> None:
+        row = b"".join(options)
+        row += b"\x01" * (-len(row) % 4)
+        if len(row) > 40:
+            return
+        trimmed = packet.with_room_for_ao(tcp(row, data))
+        assert trimmed[(trimmed[12] >> 4) << 2 :] == data
+        left = options_of(trimmed)
+        assert [option for option in left if option[0] != 5] == [option for option in options if option[0] != 5]
+        blocks = [option for option in options if option[0] == 5]
+        for option in left:
+            assert option[0] != 5 or any(whole[2:].startswith(option[2:]) for whole in blocks)
+
+
+@pytest.mark.parametrize(("mss", "lowered"), [(1460, 1444), (65535, 65519), (16, 0), (3, 0)])
+def test_the_mss_is_lowered_and_nothing_else_changes(mss, lowered) -> None:
+    before = tcp(b"\x01\x02\x04" + mss.to_bytes(2, "big") + b"\x04\x02\x01")
+    after = packet.with_lower_mss(before)
+    assert after == before.replace(b"\x02\x04" + mss.to_bytes(2, "big"), b"\x02\x04" + lowered.to_bytes(2, "big"))
+
+
+def test_a_header_without_mss_stays() -> None:
+    assert packet.with_lower_mss(tcp(NOPS + TIMESTAMPS)) == tcp(NOPS + TIMESTAMPS)
+
+
+@pytest.mark.parametrize("family", [4, 6])
+@given(payload=st.binary(max_size=1500), grown=st.binary(max_size=1500))
+def test_a_rebuilt_packet_has_right_lengths_and_checksums(bench, family, payload, grown) -> None:
+    src, dst = (bytes(12 if family == 6 else 0) + bytes((10, 0, 0, last)) for last in (1, 2))
+    segment = parse_segment(bench.tcp_packet(src, dst, 1, 179, 5, 6, 0x10, payload=payload))
+    again = packet.rebuilt(segment, packet.finished(segment, segment.header) + grown)
+    found = parse_segment(again)
+    assert found.payload == payload + grown
+    if family == 4:
+        assert internet_checksum(found.ip_header) == 0
+    plain = parse_segment(packet.rebuilt(segment, packet.finished(segment, segment.header)))
+    assert tcp_checksum(plain.octets, src, dst) == int.from_bytes(plain.octets[16:18], "big")
+
+
+def test_a_packet_that_would_be_too_long_for_ip_is_not_built(bench) -> None:
+    segment = parse_segment(bench.tcp_packet(bytes(4), bytes(4), 1, 179, 5, 6, 0x10))
+    assert packet.rebuilt(segment, bytes(0xFFFF - 19)) is None
+
+
+@pytest.mark.parametrize(
+    ("tags", "expected"), [(b"", 14), (b"\x81\x00\x00\x05", 18), (b"\x88\xa8\x00\x07\x81\x00\x00\x05", 22)]
+)
+def test_vlan_tags_are_looked_behind(tags, expected) -> None:
+    frame = bytes(12) + tags + b"\x08\x00" + bytes(40)
+    assert packet.network_offset(frame, 0, len(frame)) == (0x0800, expected)
+    assert packet.network_offset(bytes(10) + frame, 10, 10 + len(frame)) == (0x0800, 10 + expected)
+
+
+def test_a_frame_that_is_too_short_names_nothing() -> None:
+    for length in range(14):
+        assert packet.network_offset(bytes(12) + b"\x81\x00", 0, length) == (0, length)
+
+
+@given(st.binary(max_size=120))
+def test_any_octets_are_judged_without_a_failure(octets) -> None:
+    packet.network_offset(octets, 0, len(octets))
+    packet.packet_ends(octets, 0, len(octets))
+    packet.quoted_by_error(octets, 0, len(octets))
+    packet.hides_tcp_in_fragment(octets, 0, len(octets))
+
+
+@given(
+    st.sampled_from([b"\x45", b"\x4f", b"\x60"]),
+    st.binary(min_size=8, max_size=8),
+    st.sampled_from([6, 1, 58, 44, 60, 0, 17]),
+    st.booleans(),
+    st.binary(max_size=80),
+)
+def test_any_packet_of_a_protected_peer_is_judged_without_a_failure(bench, first, head, protocol, mapped, rest) -> None:
+    router = bench.routers(family=4)[1]
+    place = 6 if first == b"\x60" else 9
+    octets = bytearray(first + head + bytes(31) + rest)
+    octets[place] = protocol
+    if mapped:
+        octets[12:20] = router.peer + router.address
+    assert router.into(bytes(octets)) in (None, bytes(octets))
+    assert router.out(bytes(octets)) in (None, bytes(octets))

@@ -1,0 +1,176 @@
+"""The control protocol: round trips, refusals, and no secret in any of them."""
+
+from __future__ import annotations
+
+import json
+from ipaddress import ip_address
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.emulator.keyclock import ReceivePolicy, SendPolicy
+from harness.emulator.wire import protocol
+from harness.emulator.wire.model import (
+    ConnectionRecord,
+    ConnectionStatus,
+    Direction,
+    DirectionStatus,
+    DropReason,
+    EventKind,
+    SessionStatus,
+    WireError,
+    WireEvent,
+    WireStatus,
+)
+from harness.keychain.model import Algorithm
+from harness.keychain.secret import Secret
+
+addresses = st.ip_addresses()
+ports = st.integers(0, 65535)
+endpoints = st.tuples(addresses, ports)
+numbers = st.integers(0, 63)
+maybe = st.none() | numbers
+counts = st.integers(0, 2**40)
+isns = st.integers(0, 2**32 - 1)
+anchors = st.integers(0, 2**64 - 1)
+drops = st.dictionaries(st.tuples(st.sampled_from(Direction), st.sampled_from(DropReason)), counts, max_size=4)
+records = st.builds(
+    ConnectionRecord, endpoints, endpoints, ports, isns, isns, anchors, anchors, maybe, st.booleans(), st.booleans()
+)
+ways = st.builds(DirectionStatus, counts, counts, maybe, maybe, maybe, st.booleans())
+statuses = st.builds(
+    WireStatus,
+    st.lists(
+        st.builds(
+            SessionStatus, addresses, ports, st.none() | addresses, maybe, maybe, st.lists(numbers).map(tuple), drops
+        ),
+        max_size=3,
+    ).map(tuple),
+    st.lists(
+        st.builds(
+            ConnectionStatus,
+            endpoints,
+            endpoints,
+            ports,
+            st.sampled_from(["opening", "open", "closing", "plain"]),
+            maybe,
+            maybe,
+            st.floats(0, 1e6),
+            ways,
+            ways,
+        ),
+        max_size=3,
+    ).map(tuple),
+    drops,
+    st.dictionaries(st.sampled_from(Direction), counts),
+    st.integers(-(2**62), 2**62),
+)
+events = st.builds(
+    WireEvent,
+    st.sampled_from(EventKind),
+    anchors,
+    st.none() | addresses,
+    st.none() | ports,
+    st.none() | endpoints,
+    st.none() | endpoints,
+    st.none() | st.sampled_from(Direction),
+    st.none() | st.sampled_from(DropReason),
+    counts,
+    maybe,
+    maybe,
+    maybe,
+    maybe,
+    st.none() | records,
+)
+
+
+def through_json(message):
+    return protocol.from_line(protocol.to_line(message))
+
+
+@given(records)
+def test_records_come_back(record) -> None:
+    assert protocol.decode_record(through_json(protocol.encode_record(record))) == record
+
+
+@given(events)
+def test_events_come_back(event) -> None:
+    assert protocol.decode_event(through_json(protocol.encode_event(event))) == event
+
+
+@given(statuses)
+def test_statuses_come_back(status) -> None:
+    assert protocol.decode_status(through_json(protocol.encode_status(status))) == status
+
+
+@given(
+    st.binary(min_size=1, max_size=126),
+    st.sampled_from(Algorithm),
+    st.booleans(),
+    st.sampled_from(SendPolicy),
+    st.sampled_from(ReceivePolicy),
+    st.integers(0, 2**32 - 1),
+)
+def test_sessions_come_back(bench, secret, algorithm, include_options, sending, receiving, tolerance) -> None:
+    key = bench.key(5, 77, secret=Secret(secret), algorithm=algorithm, include_options=include_options)
+    chain = bench.chain(key, tolerance=tolerance)
+    session = bench.session(0, chain, family=6, sending=sending, receiving=receiving, local=ip_address("2001:db8::1"))
+    assert protocol.decode_session(through_json(protocol.encode_session(session))) == session
+
+
+def test_unusable_keys_are_not_handed_over(bench) -> None:
+    chain = bench.chain(bench.key(0), bench.key(1, tcp_ao_option=False), bench.key(2, secret=None))
+    decoded = protocol.decode_session(protocol.encode_session(bench.session(0, chain)))
+    assert [key.id for key in decoded.chain.keys] == [0]
+
+
+@pytest.mark.parametrize("line", [b"", b"\n", b"{", b"[]", b"7", b'{"v": 2}', b"{}", b"\xff\xfe"])
+def test_a_line_that_is_no_message_is_refused(line) -> None:
+    with pytest.raises(WireError, match="control socket"):
+        protocol.from_line(line)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("peer",), "nowhere"),
+        (("port",), "179"),
+        (("sending",), "sometimes"),
+        (("receiving",), None),
+        (("tolerance",), -1),
+        (("allow_without_ao",), 1),
+        (("keys",), {}),
+        (("keys", 0), []),
+        (("keys", 0, "secret"), "s3cr3t-in-clear"),
+        (("keys", 0, "start"), "tomorrow"),
+        (("keys", 0, "start"), "2030-01-01T00:00:00"),
+        (("keys", 0, "send_id"), 256),
+        (("keys", 0, "algorithm"), "rot13"),
+        (("keys", 0, "number"), True),
+    ],
+)
+def test_a_wrong_field_of_a_session_is_refused_without_a_secret_in_the_sentence(bench, path, value) -> None:
+    message = json.loads(json.dumps(protocol.encode_session(bench.session(0, bench.chain(bench.key(0))))))
+    secret = message["keys"][0]["secret"]
+    place = message
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = value
+    with pytest.raises(WireError) as refused:
+        protocol.decode_session(message)
+    assert secret not in str(refused.value)
+    assert "s3cr3t" not in str(refused.value)
+
+
+@pytest.mark.parametrize("field", ["peer", "port", "chain", "tolerance", "keys", "sending", "receiving"])
+def test_a_missing_field_of_a_session_is_named(bench, field) -> None:
+    message = protocol.encode_session(bench.session(0))
+    del message[field]
+    with pytest.raises(WireError, match=field):
+        protocol.decode_session(message)
+
+
+def test_a_session_shows_no_secret(bench) -> None:
+    shown = repr(bench.session(0, bench.chain(bench.key(0, secret=Secret("do not show")))))
+    assert "do not show" not in shown
