@@ -17,8 +17,8 @@ from harness.capture.pcap import MAGICS, PcapDecoder
 from harness.capture.pcapng import MAGIC as PCAPNG_MAGIC
 from harness.capture.pcapng import PcapngDecoder
 
-PIECE = 1 << 20
-"""Octets read at a time: memory stays at a few of these, whatever the file's size."""
+PIECE = 1 << 17
+"""Octets read at a time: memory stays at a few of these, whatever the file's size; they fit a processor's cache."""
 
 _GZIP_MAGIC = b"\x1f\x8b"
 

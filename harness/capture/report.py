@@ -41,7 +41,7 @@ class _Outcome:
         """Take in one capture's result."""
         standings = run.standings
         self._bad |= standings[Standing.BAD] > 0
-        self._unfit |= bool(run.errors) or standings[Standing.UNJUDGED] > 0 or not sum(standings.values())
+        self._unfit |= run.error is not None or standings[Standing.UNJUDGED] > 0 or not sum(standings.values())
 
     def code(self) -> ExitCode:
         """Return 1 when anything is bad; else 2 when anything is unfit, unjudged or missing; else 0."""
@@ -64,8 +64,7 @@ class TextReport:
     def begin(self, run: Run) -> None:
         """Begin one capture."""
         self._offenders, self._more, self._windows = [], 0, 0
-        names = ", then ".join(str(path) for path in run.paths)
-        self._echo(names)
+        self._echo(f"{run.path} (continues {run.continues})" if run.continues else str(run.path))
 
     def offender(self, judged: Judged) -> None:
         """Take one judged packet; good ones are passed over."""
@@ -97,8 +96,8 @@ class TextReport:
         return self._outcome.code()
 
     def _endings(self, run: Run) -> Iterator[str]:
-        for error in run.errors:
-            yield f"  unfit: {error}"
+        if run.error:
+            yield f"  unfit: {run.error}"
         if self._windows:
             yield (
                 "  Windows were judged by the capture's time stamps as the routers' clocks: "
@@ -114,7 +113,7 @@ class TextReport:
 
 
 class JsonReport:
-    """One JSON object, written piece by piece: `captures`, each with `offending`, `connections`, `totals`, `errors`."""
+    """One JSON object, written piece by piece: `captures`, each with `offending`, `connections`, `totals`, `error`."""
 
     def __init__(self, echo: Echo) -> None:
         self._echo = echo
@@ -127,7 +126,7 @@ class JsonReport:
         opening = f'{{"version": {VERSION}, "captures": [' if not self._captures else ","
         self._captures += 1
         self._offenders = 0
-        self._echo(f'{opening}\n{{"files": {json.dumps([str(path) for path in run.paths])},\n"offending": [')
+        self._echo(f'{opening}\n{{"file": {json.dumps(str(run.path))},\n"offending": [')
 
     def offender(self, judged: Judged) -> None:
         """Write one judged packet that is not good."""
@@ -136,7 +135,7 @@ class JsonReport:
             return
         comma = "," if self._offenders else ""
         self._offenders += 1
-        self._echo(comma + json.dumps({"file": str(judged.path), **judgement_data(judgement)}))
+        self._echo(comma + json.dumps(judgement_data(judgement)))
 
     def end(self, run: Run) -> None:
         """Write what was found in one capture."""
@@ -148,7 +147,8 @@ class JsonReport:
                 "segments": sum(run.standings.values()),
                 **{standing.name.lower(): number for standing, number in run.standings.items()},
             },
-            "errors": [{"message": str(error), "packet": error.packet} for error in run.errors],
+            "continues": str(run.continues) if run.continues else None,
+            "error": {"message": str(run.error), "packet": run.error.packet} if run.error else None,
         }
         self._echo("],\n" + json.dumps(rest)[1:])
 

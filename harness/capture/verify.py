@@ -1,8 +1,8 @@
-"""Verifying whole captures: files that follow one another in time are read as one, each other one by itself.
+"""Verifying whole captures: files that follow one another in time share a referee, each other one has its own.
 
-for run in runs_of(paths):                       # one Run for each capture, or for a capture split into files
-    for path, packet, judgement in run.judged(book): ...
-    run.tally, run.errors
+for run in runs_of(paths, book):                 # one Run for each file
+    for packet, judgement in run.judged(): ...   # or run.offending(), which is quicker
+    run.tally, run.error
 """
 
 from __future__ import annotations
@@ -23,93 +23,114 @@ from harness.capture.tally import Tally
 
 
 class Judged(NamedTuple):
-    """A packet, the file that holds it, and its judgement (None: nothing to protect)."""
+    """A packet and its judgement (None: nothing to protect)."""
 
-    path: Path
     packet: Packet
     judgement: Judgement | None
 
 
 @dataclass(slots=True)
 class Run:
-    """One capture in one or more files, and what was found in it."""
+    """One file of a capture, who judges it, and what was found in it. Judge it once, in the order of `runs_of`."""
 
-    paths: list[Path]
+    path: Path
+    referee: Referee
+    continues: Path | None = None
+    """The file that this one continues."""
     tally: Tally = field(default_factory=Tally)
-    errors: list[CaptureError] = field(default_factory=list)
+    error: CaptureError | None = None
+    """What was wrong with the file, once it was judged; what is whole before that place was judged all the same."""
     packets: int = 0
 
-    def offending(self, book: Book) -> Iterator[Judged]:
+    def offending(self) -> Iterator[Judged]:
         """Judge all packets, quickly; yield those that are bad or could not be judged, and count the rest."""
-        express = Express(Referee(book), self.tally)
-        take, good = express.take, Standing.GOOD
-        for path in self.paths:
-            try:
-                for batch in read_batches(path):
-                    self._note(path, batch)
-                    for packet in batch:
-                        judgement = take(packet)
-                        if judgement is not None and judgement.standing is not good:
-                            yield Judged(path, packet, judgement)
-            except CaptureError as error:
-                self.errors.append(error)
+        take, good = Express(self.referee, self.tally).take, Standing.GOOD
+        for batch in self._batches():
+            for packet in batch:
+                judgement = take(packet)
+                if judgement is not None and judgement.standing is not good:
+                    yield Judged(packet, judgement)
 
-    def judged(self, book: Book) -> Iterator[Judged]:
+    def judged(self) -> Iterator[Judged]:
         """Judge all packets; yield every one."""
-        referee = Referee(book)
-        for path in self.paths:
-            try:
-                for batch in read_batches(path):
-                    self._note(path, batch)
-                    for packet in batch:
-                        judgement = referee.judge(packet)
-                        if judgement is not None:
-                            self.tally.observe(judgement)
-                        yield Judged(path, packet, judgement)
-            except CaptureError as error:
-                self.errors.append(error)
-
-    def _note(self, path: Path, batch: Sequence[Packet]) -> None:
-        self.packets += len(batch)
-        unknown = next((packet for packet in batch if packet.link not in link.KNOWN), None)
-        if unknown is not None:
-            raise CaptureError(
-                f"packet {unknown.number} has link type {unknown.link}, which is not read here",
-                path=path,
-                packet=unknown.number,
-                remedy=f"capture on an interface with {link.NAMES}",
-            )
+        for batch in self._batches():
+            for packet in batch:
+                judgement = self.referee.judge(packet)
+                if judgement is not None:
+                    self.tally.observe(judgement)
+                yield Judged(packet, judgement)
 
     @property
     def standings(self) -> dict[Standing, int]:
         """How many segments were good, bad, and could not be judged."""
         return self.tally.standings()
 
+    def _batches(self) -> Iterator[list[Packet]]:
+        try:
+            for batch in read_batches(self.path):
+                self.packets += len(batch)
+                self._check_links(batch)
+                yield batch
+        except CaptureError as error:
+            self.error = error
 
-def runs_of(paths: Sequence[Path]) -> list[Run]:
-    """Group captures: a file that begins where the one before it ended continues it (tcpdump -C, -G, -W).
+    def _check_links(self, batch: Sequence[Packet]) -> None:
+        """Note the first packet of a link type that is not read: what it carries is not judged."""
+        unknown = next((packet for packet in batch if packet.link not in link.KNOWN), None)
+        if unknown is not None and self.error is None:
+            self.error = CaptureError(
+                f"packet {unknown.number} has link type {unknown.link}, which is not read here",
+                path=self.path,
+                packet=unknown.number,
+                remedy=f"capture on an interface with {link.NAMES}",
+            )
 
-    What cannot be read yet is a run by itself; reading it says why.
+
+class _Span(NamedTuple):
+    """The time stamps of a file's first and last packet; None where it cannot be told."""
+
+    path: Path
+    first: int | None
+    last: int | None
+
+
+def runs_of(paths: Sequence[Path], book: Book) -> list[Run]:
+    """Return a run for each file, in the order of time.
+
+    A file that begins where another ended continues it (tcpdump -C, -G, -W; their names need not sort). Files that
+    overlap (two ends of a link) have nothing to do with each other.
     """
+    if len(paths) == 1:
+        return [Run(paths[0], Referee(book))]
+    spans = sorted((_span(path) for path in paths), key=lambda span: -1 if span.first is None else span.first)
     runs: list[Run] = []
-    end: int | None = None
-    for path in paths:
-        first, last = _span(path) if len(paths) > 1 else (None, None)
-        if runs and end is not None and first is not None and first >= end:
-            runs[-1].paths.append(path)
+    open_ends: list[tuple[_Span, Run]] = []
+    for span in spans:
+        before = next(
+            (
+                end
+                for end in reversed(open_ends)
+                if span.first is not None and end[0].last is not None and end[0].last <= span.first
+            ),
+            None,
+        )
+        if before is None:
+            run = Run(span.path, Referee(book))
         else:
-            runs.append(Run([path]))
-        end = last
+            open_ends.remove(before)
+            run = Run(span.path, before[1].referee, continues=before[0].path)
+        runs.append(run)
+        open_ends.append((span, run))
     return runs
 
 
-def _span(path: Path) -> tuple[int | None, int | None]:
+def _span(path: Path) -> _Span:
     first = last = None
     try:
         for batch in read_batches(path):
             first = batch[0].time_ns if first is None else first
             last = batch[-1].time_ns
     except CaptureError:
-        # Its own run will say it; what follows it does not continue it.
-        return first, None
-    return first, last
+        # Its own run will say it; what comes behind it does not continue it.
+        return _Span(path, first, None)
+    return _Span(path, first, last)

@@ -77,16 +77,16 @@ def verify(
         raise click.UsageError("--annotate takes one capture at a time")
     report = JsonReport(click.echo) if as_json else TextReport(click.echo, show=show)
     with _annotator(annotate, captures) as output:
-        for run in runs_of(captures):
+        for run in runs_of(captures, book):
             report.begin(run)
             if output is None:
-                for judged in run.offending(book):
+                for judged in run.offending():
                     report.offender(judged)
             else:
                 from harness.capture.annotate import Annotator  # noqa: PLC0415 -- as above
 
                 annotator = Annotator(output)
-                for judged in run.judged(book):
+                for judged in run.judged():
                     annotator.write(judged.packet, judged.judgement)
                     report.offender(judged)
             report.end(run)
