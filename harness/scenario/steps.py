@@ -97,7 +97,7 @@ def _mapping_or_nothing(value: object) -> object:
 class Step(StrictModel):
     """One step: a mapping with exactly one of these fields."""
 
-    apply: Annotated[Apply, BeforeValidator(_mapping_or_nothing)] | None = None
+    apply: Annotated[Apply | None, BeforeValidator(_mapping_or_nothing)] = None
     advance: Advance | None = None
     expect: Expect | None = None
     expect_within: ExpectWithin | None = Field(default=None, alias="expect-within")

@@ -1,0 +1,108 @@
+"""The first proof, whole: green, red for the right reason, interrupted; and what it leaves behind."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from base64 import b64encode
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from harness.scenario.chains import build_chains
+from harness.scenario.reading import read_cases
+
+pytestmark = pytest.mark.lab
+
+ROOT = Path(__file__).parents[3]
+TWO_KEYS = ROOT / "tests" / "scenarios" / "rollover" / "two-keys.yaml"
+SEED = 4711
+T0 = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+def keyroll(*words):
+    return (sys.executable, "-c", "from harness.cli.main import main; main()", *map(str, words))
+
+
+def play(folder, *words):
+    command = keyroll("run", TWO_KEYS, "--seed", SEED, "--run-dir", folder, *words)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+
+
+def result_of(folder):
+    return json.loads((folder / "result.json").read_text())
+
+
+def secrets_of(mutation):
+    (case,) = read_cases(TWO_KEYS)
+    broken = case.mutation(mutation) if mutation else None
+    chains = [*build_chains(case.scenario, seed=SEED, t0=T0).values()]
+    chains += build_chains(case.scenario, seed=SEED, t0=T0, mutation=broken).values()
+    return {key.secret.reveal() for chain in chains for key in chain.keys}
+
+
+def found_in(folder, mutation):
+    """Name every file under the folder that holds a secret in any spelling; $9$ texts are none of a run's business."""
+    words = [word for secret in secrets_of(mutation) for word in (secret, secret.hex().encode(), b64encode(secret))]
+    pattern = re.compile(rb"\$9\$|" + b"|".join(re.escape(word) for word in words), re.IGNORECASE)
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert len(files) > 10
+    return [path.name for path in files if pattern.search(path.read_bytes())]
+
+
+def test_the_rollover_is_proven_and_its_folder_holds_the_evidence_and_no_secret(tmp_path):
+    folder = tmp_path / "run"
+    done = play(folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    result = result_of(folder)
+    assert result["verdict"] == "passed"
+    names = {check["name"] for check in result["checks"]}
+    assert {"bgp@2", "wire@4", "no-flap", "no-route-loss", "every-segment-verified", "rollover-completes"} <= names
+    assert all(judged["segments"] > 10 for judged in result["facts"]["second judge"].values())
+    assert {path.name for path in folder.iterdir()} >= {
+        *("scenario.yaml", "run.json", "R1.conf", "R2.conf", "exchanges.jsonl", "timeline.jsonl", "result.json", "lab")
+    }
+    times = [json.loads(line)["at"] for line in (folder / "timeline.jsonl").read_text().splitlines()]
+    assert times == sorted(times)
+    assert found_in(folder, None) == []
+    assert not any(secret.decode() in done.stdout + done.stderr for secret in secrets_of(None))
+
+
+@pytest.mark.parametrize(
+    ("mutation", "reason"),
+    [
+        ("other-secret", "the secrets differ"),
+        ("ids-not-reversed", "R2 has no usable key with recv-id 1"),
+        ("key-missing", "R2 has no usable key with recv-id 3"),
+    ],
+)
+def test_what_is_broken_on_purpose_turns_its_checks_red_for_that_reason(tmp_path, mutation, reason):
+    folder = tmp_path / "run"
+    done = play(folder, "--mutate", mutation)
+    assert done.returncode == 1, done.stdout + done.stderr
+    result = result_of(folder)
+    assert result["verdict"] == "failed"
+    assert result["mutation"]["killed"] is True
+    assert reason in done.stdout
+    assert f"again: keyroll run {TWO_KEYS} --seed {SEED}" in done.stdout
+    assert found_in(folder, mutation) == []
+
+
+def test_ctrl_c_takes_the_lab_down_and_says_so_without_a_traceback(tmp_path):
+    folder = tmp_path / "run"
+    command = keyroll("run", TWO_KEYS, "--mutate", "other-secret", "--run-dir", folder)
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        seen = []
+        for line in process.stdout:
+            seen.append(line)
+            if "step 4" in line:
+                process.send_signal(signal.SIGINT)
+                break
+        rest, errors = process.communicate(timeout=60)
+    output = "".join(seen) + rest
+    assert process.returncode == 130, output + errors
+    assert "Traceback" not in output + errors
+    assert "lab is down" in output
+    assert result_of(folder)["verdict"] == "interrupted"
