@@ -1,0 +1,182 @@
+"""Makes captures: two ends that speak TCP with TCP-AO, signed packet by packet, and the files that hold them."""
+
+import struct
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from ipaddress import ip_address
+
+import pytest
+
+from harness.capture import Packet, Speaker, SpeakerBook
+from harness.keychain.model import Algorithm, Key, Keychain
+from harness.keychain.secret import Secret
+from harness.tcpao import Algorithm as AoAlgorithm
+from harness.tcpao import Mkt, parse_segment, sign_segment
+
+START = datetime(2030, 1, 1, tzinfo=UTC)
+SYN, ACK, RST, FIN, PSH = 2, 16, 4, 1, 8
+TIMESTAMPS = b"\x01\x01\x08\x0a" + bytes(8)
+
+
+def make_key(number, *, secret=None, send=None, recv=None, algorithm=Algorithm.HMAC_SHA_1_96, start=START, **more):
+    return Key(
+        id=number,
+        secret=Secret(secret or f"secret of key {number}"),
+        start=start,
+        scheme="ao",
+        send_id=2 * number + 1 if send is None else send,
+        recv_id=2 * number + 2 if recv is None else recv,
+        tcp_ao_option=True,
+        algorithm=algorithm,
+        **more,
+    )
+
+
+@dataclass
+class End:
+    """One end of a conversation; `seq` is the 64-bit number of its next octet."""
+
+    name: str
+    address: str
+    port: int
+    chain: Keychain
+    isn: int
+    seq: int = 0
+    sent: bool = False
+
+    @property
+    def packed(self):
+        return ip_address(self.address).packed
+
+
+@dataclass
+class Talk:
+    """A conversation of two ends on Ethernet; every `send` is one packet, in `packets`, 1 ms after the one before."""
+
+    near: End
+    far: End
+    packets: list = field(default_factory=list)
+    time_ns: int = 1_900_000_000_000_000_000
+
+    def other(self, end):
+        return self.far if end is self.near else self.near
+
+    def isns(self, end, flags):
+        return end.isn, (0 if flags & (SYN | ACK) == SYN else self.other(end).isn)
+
+    def octets(self, end, flags=ACK, data=b"", *, key=0, seq=None, ack=None, options=b"", rnext=None, isns=None):
+        """One IP packet, signed with `end`'s key of that number; `key=None` leaves it unsigned."""
+        peer = self.other(end)
+        seq = end.seq if seq is None else seq
+        ack = (peer.seq if flags & ACK else 0) if ack is None else ack
+        head = struct.pack(
+            "!HHIIBBHHH",
+            end.port,
+            peer.port,
+            seq & 0xFFFFFFFF,
+            ack & 0xFFFFFFFF,
+            (20 + len(options)) // 4 << 4,
+            flags,
+            1000,
+            0,
+            0,
+        )
+        tcp = head + options + data
+        if key is not None:
+            held = end.chain.key(key)
+            mkt = Mkt("made", AoAlgorithm(held.effective_algorithm.value), held.secret.reveal(), held.send_id, 0)
+            sisn, disn = isns or self.isns(end, flags)
+            tcp = sign_segment(
+                tcp,
+                src=end.packed,
+                dst=peer.packed,
+                key=mkt.traffic_key(end.packed, peer.packed, end.port, peer.port, sisn, disn),
+                sne=seq >> 32 & 0xFFFFFFFF,
+                key_id=held.send_id,
+                rnext_key_id=held.recv_id if rnext is None else rnext,
+                include_options=held.include_options,
+            )
+        if len(end.packed) == 4:
+            return struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(tcp), 0, 0, 1, 6, 0, end.packed, peer.packed) + tcp
+        return struct.pack("!IHBB16s16s", 6 << 28, len(tcp), 6, 1, end.packed, peer.packed) + tcp
+
+    def put(self, octets):
+        kind = b"\x08\x00" if octets[0] >> 4 == 4 else b"\x86\xdd"
+        frame = bytes(12) + kind + octets
+        self.time_ns += 1_000_000
+        packet = Packet(len(self.packets) + 1, self.time_ns, 1, frame, len(frame))
+        self.packets.append(packet)
+        return packet
+
+    def send(self, end, flags=ACK, data=b"", **more):
+        packet = self.put(self.octets(end, flags, data, **more))
+        if more.get("seq") is None:
+            end.seq += len(data) + bool(flags & SYN) + bool(flags & FIN)
+        return packet
+
+    def open(self, *, key=0, far_key=None):
+        """The three segments of a handshake."""
+        self.near.seq, self.far.seq = self.near.isn, self.far.isn
+        self.send(self.near, SYN, key=key)
+        self.send(self.far, SYN | ACK, key=key if far_key is None else far_key)
+        self.send(self.near, ACK, key=key)
+        return self
+
+    def exchange(self, *, key=0, far_key=None, data=b"x" * 60):
+        """Data each way, each acknowledged by the other."""
+        far_key = key if far_key is None else far_key
+        self.send(self.near, ACK | PSH, data, key=key)
+        self.send(self.far, ACK | PSH, data, key=far_key)
+        self.send(self.near, ACK, key=key)
+        return self
+
+    def book(self, *, near=None, far=None, **more):
+        return SpeakerBook(
+            [
+                Speaker("R1", frozenset({ip_address(self.near.address)}), near or self.near.chain, **more),
+                Speaker("R2", frozenset({ip_address(self.far.address)}), far or self.far.chain, **more),
+            ]
+        )
+
+    def segment(self, number):
+        return parse_segment(self.packets[number - 1].data, 14)
+
+
+def chain_of(*keys, **more):
+    return Keychain("chain", keys or (make_key(0), make_key(1)), **more)
+
+
+def make_talk(*, chain=None, far_chain=None, v6=False, isns=(1000, 2000)):
+    chain = chain or chain_of()
+    near, far = ("fd00::1", "fd00::2") if v6 else ("10.0.0.1", "10.0.0.2")
+    return Talk(
+        End("R1", near, 40000, chain, isns[0], isns[0]),
+        End("R2", far, 179, far_chain or chain.mirrored(), isns[1], isns[1]),
+    )
+
+
+def pcap_octets(packets, *, order="<", nanoseconds=False, link=1):
+    magic = 0xA1B23C4D if nanoseconds else 0xA1B2C3D4
+    parts = [struct.pack(f"{order}IHHiIII", magic, 2, 4, 0, 0, 262144, link)]
+    for packet in packets:
+        seconds, rest = divmod(packet.time_ns, 1_000_000_000)
+        fraction = rest if nanoseconds else rest // 1000
+        parts.append(struct.pack(f"{order}IIII", seconds, fraction, len(packet.data), packet.length) + packet.data)
+    return b"".join(parts)
+
+
+class Maker:
+    """What test modules get from here, as one fixture."""
+
+    SYN, ACK, RST, FIN, PSH = SYN, ACK, RST, FIN, PSH
+    START = START
+    TIMESTAMPS = TIMESTAMPS
+    key = staticmethod(make_key)
+    chain = staticmethod(chain_of)
+    talk = staticmethod(make_talk)
+    pcap = staticmethod(pcap_octets)
+
+
+@pytest.fixture(scope="session")
+def make():
+    return Maker

@@ -1,0 +1,298 @@
+"""The referee's verdicts, one situation at a time."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from harness.capture import Referee, Refusal, Standing, Verdict
+from harness.capture.express import CaptureClock, Express
+from harness.capture.tally import Tally
+from harness.keychain.model import Algorithm
+from harness.keychain.schedule import Receiving
+
+
+def judge(talk, book=None):
+    referee = Referee(book or talk.book())
+    return [referee.judge(packet) for packet in talk.packets]
+
+
+def verdicts(talk, book=None):
+    return [judgement.verdict for judgement in judge(talk, book)]
+
+
+@pytest.mark.parametrize("v6", [False, True])
+@pytest.mark.parametrize("algorithm", list(Algorithm))
+@pytest.mark.parametrize("include_options", [True, False])
+def test_a_conversation_verifies(make, v6, algorithm, include_options):
+    chain = make.chain(make.key(0, algorithm=algorithm, include_options=include_options))
+    talk = make.talk(chain=chain, v6=v6).open().exchange()
+    talk.send(talk.near, make.ACK, b"with options", options=make.TIMESTAMPS)
+    judgements = judge(talk)
+    assert {judgement.verdict for judgement in judgements} == {Verdict.VERIFIED}
+    assert [judgement.sender for judgement in judgements] == ["R1", "R2", "R1", "R1", "R2", "R1", "R1"]
+    assert judgements[3].payload_length == 60
+    assert (judgements[0].key, judgements[0].receiver_key, judgements[0].key_id) == (0, 0, 1)
+    assert judgements[1].key_id == 2
+
+
+def test_what_need_not_be_protected_gets_no_judgement(make):
+    talk = make.talk()
+    talk.near.port, talk.far.port = 40000, 22
+    talk.send(talk.near, make.SYN, key=None)
+    assert judge(talk) == [None]
+
+
+def test_unsigned_md5_and_both(make):
+    md5 = b"\x13\x12" + bytes(16) + b"\x01\x01"
+    talk = make.talk().open()
+    talk.send(talk.near, make.RST, key=None)
+    talk.send(talk.near, make.ACK, key=None, options=md5)
+    talk.send(talk.near, make.ACK, options=md5)
+    assert verdicts(talk)[3:] == [Verdict.UNSIGNED, Verdict.MD5, Verdict.MD5_AND_AO]
+
+
+def test_unknown_keyid_and_bad_mac(make):
+    talk = make.talk(chain=make.chain(make.key(0), make.key(5))).open().exchange(key=5)
+    book = talk.book(near=make.chain(make.key(0)), far=make.chain(make.key(0), make.key(5, secret="other")).mirrored())
+    judgements = judge(talk, book)
+    assert judgements[3].verdict is Verdict.UNKNOWN_KEYID
+    assert (judgements[3].key, judgements[3].key_id) == (None, 11)
+    assert judgements[4].verdict is Verdict.BAD_MAC
+    assert judgements[4].key == 5
+
+
+@pytest.mark.parametrize(
+    ("there", "refusal", "word"),
+    [
+        (None, Refusal.UNKNOWN, "no usable key with recv-id 3"),
+        ({"secret": "other"}, Refusal.MISMATCH, "the secrets differ"),
+        ({"algorithm": Algorithm.AES_128_CMAC_96}, Refusal.MISMATCH, "aes-128-cmac-96 there"),
+        ({"include_options": False}, Refusal.MISMATCH, "options"),
+    ],
+)
+def test_valid_for_its_sender_but_refused_by_its_receiver(make, there, refusal, word):
+    talk = make.talk().open()
+    talk.send(talk.near, make.ACK, b"data", key=1, options=make.TIMESTAMPS)
+    far = make.chain(make.key(0), *([make.key(1, **there)] if there else [])).mirrored()
+    last = judge(talk, talk.book(far=far))[-1]
+    assert (last.verdict, last.refusal, last.standing) == (Verdict.REFUSED, refusal, Standing.BAD)
+    assert word in last.reason
+    assert "secret of" not in repr(last)
+
+
+def test_secrets_that_give_the_same_key_are_the_same(make):
+    talk = make.talk(chain=make.chain(make.key(0, secret="k"))).open()
+    book = talk.book(far=make.chain(make.key(0, secret=b"k\0\0")).mirrored())
+    assert set(verdicts(talk, book)) == {Verdict.VERIFIED}
+
+
+@pytest.mark.parametrize("quick", [False, True])
+def test_windows_are_judged_on_the_receivers_clock(make, quick):
+    second = make.START + timedelta(minutes=30)
+    chain = make.chain(make.key(0), make.key(1, start=second), tolerance=60)
+    talk = make.talk(chain=chain).open()
+    begin = talk.time_ns
+    for _ in range(5):
+        talk.send(talk.near, make.ACK, b"data", key=1)
+
+    def clock_at(moment):
+        zero = datetime(1970, 1, 1, tzinfo=UTC)
+        offset = (moment - zero) // timedelta(microseconds=1) * 1000 - begin
+        return CaptureClock(offset)
+
+    # The third data segment is the first inside the window: it opens at 30 min less the tolerance.
+    early = clock_at(second - timedelta(seconds=60, milliseconds=3))
+    book = talk.book(clock=early, receiving=Receiving.TOLERANCE)
+    if quick:
+        express = Express(Referee(book), Tally())
+        found = [(judgement.verdict if (judgement := express.take(p)) else Verdict.VERIFIED) for p in talk.packets]
+    else:
+        found = verdicts(talk, book)
+    assert found[3:] == [Verdict.REFUSED] * 2 + [Verdict.VERIFIED] * 3
+    assert judge(talk, book)[3].refusal is Refusal.WINDOW
+    assert set(verdicts(talk, talk.book(clock=early, receiving=Receiving.ANY))) == {Verdict.VERIFIED}
+    # And key 0 is done with at its successor's start plus the tolerance.
+    late = talk.book(clock=clock_at(second + timedelta(seconds=60)))
+    assert verdicts(talk, late)[:3] == [Verdict.VERIFIED] * 2 + [Verdict.REFUSED]
+    later = talk.book(clock=clock_at(second + timedelta(seconds=61)))
+    assert verdicts(talk, later)[:3] == [Verdict.REFUSED] * 3
+
+
+def test_a_capture_that_began_late_is_not_bad(make):
+    talk = make.talk().open().exchange()
+    del talk.packets[:3]
+    judgements = judge(talk)
+    assert {judgement.verdict for judgement in judgements} == {Verdict.ISN_UNSEEN}
+    assert {judgement.standing for judgement in judgements} == {Standing.UNJUDGED}
+
+
+def test_a_forged_handshake_does_not_make_an_unseen_connection_bad(make):
+    talk = make.talk().open().exchange()
+    del talk.packets[:3]
+    forged = talk.octets(talk.near, make.SYN, seq=77, isns=(1, 0))
+    talk.put(forged)
+    talk.put(talk.octets(talk.far, make.SYN | make.ACK, seq=88, ack=78, isns=(1, 1)))
+    talk.exchange()
+    found = verdicts(talk)
+    assert found[3:5] == [Verdict.BAD_MAC] * 2
+    assert set(found[:3] + found[5:]) == {Verdict.ISN_UNSEEN}
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_handshake_of_which_a_segment_is_missing_is_still_judged(make, lost):
+    talk = make.talk().open().exchange()
+    del talk.packets[lost]
+    assert set(verdicts(talk)) == {Verdict.VERIFIED}
+
+
+def test_unanswered_and_repeated_syns(make):
+    talk = make.talk()
+    for isn in (5, 5, 6, 7):
+        talk.near.isn = talk.near.seq = isn
+        talk.send(talk.near, make.SYN)
+    talk.near.isn = 1000
+    talk.open().exchange()
+    judgements = judge(talk)
+    assert {judgement.verdict for judgement in judgements} == {Verdict.VERIFIED}
+    assert len({judgement.connection for judgement in judgements}) == 4
+
+
+def test_a_refused_syn(make):
+    talk = make.talk()
+    talk.send(talk.near, make.SYN)
+    talk.put(talk.octets(talk.far, make.RST | make.ACK, seq=0, ack=1001, isns=(0, 1000)))
+    talk.put(talk.octets(talk.far, make.RST | make.ACK, seq=0, ack=1001, isns=(9, 9)))
+    talk.put(talk.octets(talk.far, make.RST | make.ACK, seq=0, ack=1001, key=None))
+    _, convention, unknown, unsigned = judge(talk)
+    assert (convention.verdict, convention.standing, convention.key) == (Verdict.RST_NO_ISN, Standing.GOOD, 0)
+    assert (unknown.verdict, unknown.standing, unknown.key) == (Verdict.RST_NO_ISN, Standing.UNJUDGED, None)
+    assert unsigned.verdict is Verdict.UNSIGNED
+
+
+def test_a_forged_rst_on_a_live_connection_is_bad(make):
+    talk = make.talk().open().exchange()
+    talk.put(talk.octets(talk.far, make.RST, isns=(9, 9)))
+    talk.put(talk.octets(talk.far, make.RST))
+    talk.exchange()
+    found = verdicts(talk)
+    assert found[6:8] == [Verdict.BAD_MAC, Verdict.VERIFIED]
+    assert set(found[8:]) == {Verdict.VERIFIED}
+
+
+def test_reused_ports_and_stragglers_of_the_connection_before(make):
+    talk = make.talk().open().exchange()
+    old = (talk.near.isn, talk.near.seq, talk.far.isn, talk.far.seq)
+    talk.near.isn, talk.far.isn = 500_000, 900_000
+    talk.open().exchange()
+    new = (talk.near.isn, talk.near.seq, talk.far.isn, talk.far.seq)
+    talk.near.isn, talk.near.seq, talk.far.isn, talk.far.seq = old
+    talk.send(talk.far, make.ACK, b"straggler")
+    talk.near.isn, talk.near.seq, talk.far.isn, talk.far.seq = new
+    talk.exchange()
+    judgements = judge(talk)
+    assert {judgement.verdict for judgement in judgements} == {Verdict.VERIFIED}
+    assert [judgement.connection for judgement in judgements] == [1] * 6 + [2] * 6 + [1] + [2] * 3
+
+
+def test_simultaneous_open(make):
+    talk = make.talk()
+    talk.send(talk.near, make.SYN)
+    talk.send(talk.far, make.SYN)
+    talk.send(talk.near, make.SYN | make.ACK, seq=talk.near.isn)
+    talk.send(talk.far, make.SYN | make.ACK, seq=talk.far.isn)
+    talk.exchange()
+    judgements = judge(talk)
+    assert {judgement.verdict for judgement in judgements} == {Verdict.VERIFIED}
+    assert {judgement.connection for judgement in judgements} == {1}
+
+
+def test_replayed_old_segments_change_nothing(make):
+    talk = make.talk().open().exchange()
+    old = [packet.data[14:] for packet in talk.packets]
+    talk.near.isn, talk.far.isn = 500_000, 900_000
+    talk.open().exchange()
+    for octets in old:
+        talk.put(octets)
+    talk.exchange()
+    found = verdicts(talk)
+    assert set(found) == {Verdict.VERIFIED}
+
+
+def test_a_flood_of_forged_handshakes_hides_nothing(make):
+    talk = make.talk().open().exchange()
+    for number in range(50):
+        talk.put(talk.octets(talk.near, make.SYN, seq=number * 7919, isns=(1, 0)))
+        talk.put(talk.octets(talk.far, make.SYN | make.ACK, seq=number * 104_729, ack=number, isns=(1, 1)))
+    talk.exchange()
+    found = verdicts(talk)
+    assert set(found[6:-3]) == {Verdict.BAD_MAC}
+    assert set(found[-3:]) == {Verdict.VERIFIED}
+
+
+@pytest.mark.parametrize("v6", [False, True])
+@pytest.mark.parametrize("quick", [False, True])
+def test_sequence_numbers_wrap_in_both_directions(make, v6, quick):
+    step = 1 << 29
+    talk = make.talk(v6=v6, isns=(0xFFFFFFF0, 0xFFFFFFFF)).open()
+    for _ in range(40):  # five wraps each way, and more than one segment on each side of each wrap
+        before = talk.near.seq
+        talk.exchange()
+        talk.send(talk.near, seq=before, data=b"x" * 60)  # a retransmission, at times from before the wrap
+        talk.near.seq += step
+        talk.far.seq += step
+    assert talk.near.seq >> 32 >= 5
+    if quick:
+        tally = Tally()
+        express = Express(Referee(talk.book()), tally)
+        assert {judgement.verdict for p in talk.packets if (judgement := express.take(p))} == {Verdict.VERIFIED}
+        assert tally.standings()[Standing.GOOD] == len(talk.packets)
+    else:
+        assert set(verdicts(talk)) == {Verdict.VERIFIED}
+
+
+def test_only_verified_segments_move_the_sne(make):
+    talk = make.talk(isns=(0x7FFFFFFF, 0)).open().exchange()
+    # A forged segment that lies a half space ahead: believed, it would push the true ones out.
+    talk.put(talk.octets(talk.near, make.ACK, seq=talk.near.seq + 0x7FFFFFF0, isns=(3, 3)))
+    talk.put(talk.octets(talk.near, make.ACK, seq=talk.near.seq + 0xEFFFFFF0, isns=(3, 3)))
+    talk.exchange()
+    found = verdicts(talk)
+    assert found[6:8] == [Verdict.BAD_MAC] * 2
+    assert set(found[8:]) == {Verdict.VERIFIED}
+
+
+def test_malformed_cut_and_fragmented(make):
+    talk = make.talk().open()
+    good = talk.octets(talk.near, make.ACK, b"data", options=make.TIMESTAMPS)
+    malformed = bytearray(good)
+    malformed[43] = 200  # the length of the time stamp option
+    beyond = bytearray(good)
+    beyond[32] = 0xF0  # a data offset past the segment
+    fragment = bytearray(good)
+    fragment[6] = 0x20
+    later = bytearray(good)
+    later[7] = 9
+    talk.put(bytes(malformed))
+    talk.put(bytes(beyond[:2]) + (44).to_bytes(2, "big") + bytes(beyond[4:44]))
+    talk.put(bytes(fragment))
+    talk.put(bytes(later))
+    cut = talk.put(good)
+    talk.packets[-1] = cut._replace(data=cut.data[:-3])
+    short = talk.put(good[:-3])
+    talk.packets[-1] = short
+    assert verdicts(talk)[3:] == [
+        Verdict.MALFORMED,
+        Verdict.MALFORMED,
+        Verdict.INCOMPLETE,
+        Verdict.INCOMPLETE,
+        Verdict.INCOMPLETE,
+        Verdict.MALFORMED,
+    ]
+
+
+def test_a_mac_of_another_length_is_bad(make):
+    talk = make.talk().open()
+    talk.send(talk.near, make.ACK, key=None, options=bytes([29, 8, 1, 2]) + bytes(4))
+    last = judge(talk)[-1]
+    assert last.verdict is Verdict.BAD_MAC
+    assert "4 octets" in last.reason
