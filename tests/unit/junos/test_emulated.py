@@ -1,0 +1,183 @@
+"""The same session against the emulated router's own command line, over real SSH, on a machine half in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address, IPv4Interface
+
+import pytest
+
+from harness.emulator.junos.router import JunosRouter
+from harness.emulator.model import BackendError, BgpState, Intent
+from harness.junos.base import Plan, SessionKind, base_configuration
+from harness.junos.errors import CommandError, CommitError, ConfigurationError
+from harness.junos.exchange import Exchange, Target
+from harness.junos.readback import check_keychains
+from harness.junos.records import BgpState as SeenState
+from harness.junos.records import BgpSummary, KeyState, SecurityKeychain, Version
+from harness.junos.session import RouterSession
+from harness.keychain.generate import generate
+from harness.keychain.junostext import set_lines
+from harness.keychain.secret import Secret
+
+T0 = datetime(2030, 1, 1, tzinfo=UTC)
+PASSWORD = Secret("made-up-for-tests")
+PEER = IPv4Address("10.0.0.2")
+R1 = Plan("R1", 65001, IPv4Interface("192.0.2.1/32"), "ge-0/0/0", IPv4Interface("10.0.0.1/30"))
+R2 = Plan("R2", 65002, IPv4Interface("192.0.2.2/32"), "ge-0/0/0", IPv4Interface("10.0.0.2/30"))
+CHAIN = generate(7, name="new_auth_key", first=T0, interval=timedelta(minutes=30))
+CONFIGURATION = [*base_configuration(R1, R2, sessions={SessionKind.BGP}, chain=CHAIN.name), *set_lines(CHAIN)]
+
+
+class MemoryMachine:
+    """Says that every configured neighbour is up; its clock stands where it was set."""
+
+    def __init__(self) -> None:
+        self.clock, self.intent, self.cleared, self.refuse = T0, None, [], None
+
+    def now(self) -> datetime:
+        return self.clock
+
+    async def set_clock(self, moment: datetime) -> None:
+        self.clock = moment
+
+    async def apply(self, intent: Intent) -> None:
+        if self.refuse:
+            raise BackendError(self.refuse)
+        self.intent = intent
+
+    async def bgp(self) -> list[BgpState]:
+        neighbors = self.intent.neighbors if self.intent else ()
+        return [
+            BgpState(each.address, each.peer_as, "Established", 93784, 2, 5, 6, 0, {"inet.0": (1, 1, 1)})
+            for each in neighbors
+        ]
+
+    async def routes(self) -> list:
+        return []
+
+    async def clear_bgp(self, address, *, soft: bool) -> None:
+        self.cleared.append((address, soft))
+
+
+@pytest.fixture
+def machine() -> MemoryMachine:
+    return MemoryMachine()
+
+
+@pytest.fixture
+def port(machine):
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    sock = socket.create_server(("127.0.0.1", 0))
+
+    async def start() -> JunosRouter:
+        router = JunosRouter(machine, host_name="unnamed")
+        await router.listen(sock, {"admin": PASSWORD, "root": PASSWORD})
+        return router
+
+    router = asyncio.run_coroutine_threadsafe(start(), loop).result(10)
+    yield sock.getsockname()[1]
+    asyncio.run_coroutine_threadsafe(router.close(), loop).result(10)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(10)
+    loop.close()
+
+
+@pytest.fixture
+def session(port):
+    records: list[Exchange] = []
+    with RouterSession(Target("R1", "127.0.0.1", port, "admin", PASSWORD), recorder=records.append) as session:
+        yield session
+    secrets = [key.secret.reveal_text() for key in CHAIN.keys]
+    for record in records:
+        for secret in (*secrets, "$9$"):
+            assert secret not in f"{record.command}{record.raw}{record.error}"
+
+
+def test_the_whole_configuration_is_taken_and_read_back(session, machine):
+    session.configure(CONFIGURATION)
+    diff = session.compare()
+    assert "neighbor 10.0.0.2" in diff
+    assert "$9$" not in diff
+    session.commit_check()
+    assert machine.intent is None
+    session.commit("first")
+    assert check_keychains(session, [CHAIN]) == [CHAIN]
+    assert machine.intent.chains == (CHAIN,)
+    assert session.compare() == ""
+
+
+def test_what_it_shows_is_understood(session):
+    session.configure(CONFIGURATION)
+    session.commit()
+    session.set_clock(T0 + timedelta(minutes=10))
+    brief = session.read("show security keychain", SecurityKeychain).chain(CHAIN.name)
+    assert (brief.active_send, brief.next_send, brief.transition) == (0, 1, timedelta(minutes=20))
+    detail = session.read("show security keychain detail", SecurityKeychain).chain(CHAIN.name)
+    assert [key.state for key in detail.keys] == [KeyState.SEND_RECEIVE, KeyState.INACTIVE]
+    peer = session.read("show bgp summary", BgpSummary).peer(PEER)
+    assert (peer.state, peer.flaps, peer.since) == (SeenState.ESTABLISHED, 2, timedelta(seconds=93784))
+    assert session.read("show version", Version).hostname == "R1"
+
+
+def test_the_clock_is_set_forwards_and_backwards(session):
+    for minutes in (31, 5):
+        assert session.set_clock(T0 + timedelta(minutes=minutes)) == T0 + timedelta(minutes=minutes)
+
+
+def test_a_chain_that_does_not_exist_is_refused_at_commit_and_taken_back(session, machine):
+    session.configure(CONFIGURATION[: -len(set_lines(CHAIN))])
+    with pytest.raises(CommitError, match="Referenced key-chain must be defined"):
+        session.commit()
+    assert machine.intent is None
+    assert session.compare() == ""
+
+
+def test_a_machine_that_cannot_do_it_fails_the_commit(session, machine):
+    machine.refuse = "no such interface"
+    session.configure(CONFIGURATION)
+    with pytest.raises(CommitError, match="no such interface"):
+        session.commit()
+    assert session.compare() == ""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "set protocols bgp group keyroll nonsense 1",
+        "set security authentication-key-chains key-chain c key 99 secret abc",
+        "nonsense",
+    ],
+)
+def test_a_bad_line_is_named_and_nothing_of_the_others_stays(session, line):
+    with pytest.raises(ConfigurationError) as caught:
+        session.configure(["set system host-name R7", line, "set system nonsense"])
+    assert caught.value.line == line.replace("abc", "<secret>")
+    assert session.compare() == ""
+
+
+def test_deleting_what_is_not_there_is_a_warning(session):
+    assert "warning" in session.configure(["delete protocols bgp group keyroll"]).raw
+
+
+def test_an_unknown_command_is_named(session):
+    with pytest.raises(CommandError, match=r"syntax error|unknown command"):
+        session.show("show nonsense")
+
+
+def test_clearing(session, machine):
+    session.configure(CONFIGURATION)
+    session.commit()
+    session.clear_bgp(PEER, soft=True)
+    session.clear_bgp(PEER)
+    assert machine.cleared == [(PEER, True), (PEER, False)]
+
+
+def test_root_lands_in_the_shell_and_goes_on(port):
+    with RouterSession(Target("R1", "127.0.0.1", port, "root", PASSWORD)) as session:
+        assert session.clock() == T0
