@@ -152,6 +152,8 @@ class BgpState:
     hold_time: int | None = None
     keepalive: int | None = None
     last_reset: str | None = None
+    peer_id: IPv4Address | None = None
+    """The peer's router id; None before it was heard."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Any
 
 from harness.emulator.errors import FrrError
@@ -83,6 +83,7 @@ def _bgp_state(
             hold_time=_seconds(entry.get("bgpTimerHoldTimeMsecs")),
             keepalive=_seconds(entry.get("bgpTimerKeepAliveIntervalMsecs")),
             last_reset=_reset(entry),
+            peer_id=_peer_id(entry),
         )
     except (KeyError, ValueError, TypeError) as error:
         raise FrrError(f"bgpd's state of neighbor {text} cannot be read: {type(error).__name__} {error}") from error
@@ -97,6 +98,12 @@ def _endpoint(entry: dict[str, Any], host: str, port: str) -> tuple[Address, int
 
 def _seconds(milliseconds: int | None) -> int | None:
     return None if milliseconds is None else milliseconds // _MILLISECONDS
+
+
+def _peer_id(entry: dict[str, Any]) -> IPv4Address | None:
+    """Return the peer's router id; bgpd says 0.0.0.0 before it was heard."""
+    found = IPv4Address(entry.get("remoteRouterId", "0.0.0.0"))  # noqa: S104 - not an address to listen on
+    return found if int(found) else None
 
 
 def _reset(entry: dict[str, Any]) -> str | None:

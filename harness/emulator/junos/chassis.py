@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from itertools import count
 from typing import TYPE_CHECKING
 
 from asyncssh import SSHServerConnection
 
 from harness.emulator.junos.datastore import Datastore
-from harness.emulator.junos.values import EntryContext, zone_named
+from harness.emulator.junos.syslog import Syslog
+from harness.emulator.junos.values import EntryContext
 from harness.emulator.keyclock import ReceivePolicy
 from harness.emulator.model import Backend
 from harness.keychain.type9 import SALTS
 
 if TYPE_CHECKING:
     from harness.emulator.junos.cli import Cli
-
-Log = Callable[[str], None]
 
 
 @dataclass(eq=False, slots=True)
@@ -29,7 +28,7 @@ class Chassis:
 
     store: Datastore
     backend: Backend
-    log: Log
+    syslog: Syslog
     receiving: ReceivePolicy = ReceivePolicy.TOLERANCE
     started: float = field(default_factory=time.monotonic)
     editors: dict[Cli, str] = field(default_factory=dict)
@@ -40,9 +39,7 @@ class Chassis:
     @property
     def zone(self) -> tzinfo:
         """The router's time zone, as configured."""
-        system = self.store.running.find("system")
-        name = system.value_of("time-zone") if system else None
-        return zone_named(name) if name else UTC
+        return self.store.zone
 
     @property
     def context(self) -> EntryContext:

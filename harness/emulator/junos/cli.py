@@ -26,6 +26,11 @@ PIPE_HELP = Completion("|", "Pipe through a command")
 class Screen(Protocol):
     """Where a command line asks and prints besides its answer."""
 
+    @property
+    def interactive(self) -> bool:
+        """Whether somebody can press Ctrl-C."""
+        ...
+
     async def ask(self, question: str) -> str | None:
         """Return what is typed after `question`; None when nobody can answer."""
         ...
@@ -83,7 +88,8 @@ class Cli:
             if len(line) > LINE_LIMIT:
                 raise JunosFault(f"line of more than {LINE_LIMIT} characters")  # noqa: TRY301 - answered like any refusal
             command, pipes = self._understand(line)
-            self.chassis.log(f"UI_CMDLINE_READ_LINE: User '{self.user}', command '{redact(line.strip())} '")
+            typed = f"UI_CMDLINE_READ_LINE: User '{self.user}', command '{redact(line.strip())} '"
+            self.chassis.syslog.write("mgd", typed)
             return await self._run(command, pipes)
         except JunosFault as fault:
             return Output(fault.lines(width))

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 
 from harness.emulator.junos import constraints, intent
 from harness.emulator.junos.faults import CommitFault, JunosFault
 from harness.emulator.junos.inherit import expand
 from harness.emulator.junos.schema import Kind, Statement
 from harness.emulator.junos.tree import Node, Path
-from harness.emulator.junos.values import reveal
+from harness.emulator.junos.values import reveal, zone_named
 from harness.emulator.model import Backend, BackendError, Intent
 
 ROLLBACKS = 50
@@ -38,7 +38,7 @@ def empty(root: Statement) -> Node:
 class Datastore:
     """The configurations of one router. The candidate is shared by everyone who is in configuration mode."""
 
-    def __init__(self, root: Statement, backend: Backend, *, host_name: str, log: Callable[[str], None]) -> None:
+    def __init__(self, root: Statement, backend: Backend, *, host_name: str) -> None:
         self.root = root
         self._backend = backend
         self._default_host_name = host_name
@@ -47,7 +47,7 @@ class Datastore:
         self.commits: list[Commit] = [Commit(empty(root), backend.now(), "root", "other")]
         self.in_force: Intent = intent.build(empty(root), host_name=host_name)
         self.on_commit: Callable[[Commit], None] | None = None
-        self.log = log
+        self.log: Callable[[str], None] | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._rolling_back: asyncio.Task[None] | None = None
 
@@ -65,6 +65,13 @@ class Datastore:
     def host_name(self) -> str:
         """The router's name by the configuration in force."""
         return self.in_force.host_name
+
+    @property
+    def zone(self) -> tzinfo:
+        """The router's time zone by the configuration in force."""
+        system = self.running.find("system")
+        name = system.value_of("time-zone") if system else None
+        return zone_named(name) if name else UTC
 
     def check(self) -> Intent:
         """Return what the candidate asks for. Raises CommitFault."""
@@ -129,6 +136,8 @@ class Datastore:
         try:
             await self.commit(user, via="other", comment="commit confirmed was not confirmed: rolled back")
         except CommitFault as fault:
+            if self.log is None:
+                raise
             self.log(f"UI_COMMIT_NOT_CONFIRMED: automatic rollback failed: {' '.join(fault.lines(0))}")
 
     def close(self) -> None:

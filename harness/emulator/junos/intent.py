@@ -14,7 +14,19 @@ from harness.emulator.junos.faults import CommitFault, block
 from harness.emulator.junos.policy import Route, accepted
 from harness.emulator.junos.tree import Node
 from harness.emulator.junos.values import reveal
-from harness.emulator.model import Address, AuthScheme, BgpNeighbor, Intent, Interface, Network, Protection, Unit
+from harness.emulator.model import (
+    Address,
+    AuthScheme,
+    BgpNeighbor,
+    Intent,
+    Interface,
+    Ldp,
+    LdpInterface,
+    LdpPeer,
+    Network,
+    Protection,
+    Unit,
+)
 from harness.keychain.model import TOLERANCE_DEFAULT, Algorithm, Key, Keychain
 from harness.keychain.starttime import parse_start
 
@@ -46,7 +58,50 @@ def build(root: Node, *, host_name: str) -> Intent:
         neighbors=neighbors,
         announce={name: accepted(root, name, routes) for name in policies},
         chains=tuple(keychains(root)),
+        ldp=_ldp(root),
+        mpls_interfaces=_mpls(root),
     )
+
+
+def _ldp(root: Node) -> Ldp | None:
+    ldp = root.find("protocols", "ldp")
+    if ldp is None:
+        return None
+    interfaces = tuple(
+        LdpInterface(name, _number(node.value_of("hello-interval")), _number(node.value_of("hold-time")))
+        for node in ldp.entries("interface")
+        if not node.child("disable")
+        for name in _expanded(root, ldp, node.key or "")
+    )
+    peers = []
+    for name in ("session", "session-group"):
+        for node in ldp.entries(name):
+            levels = _Levels((node,))
+            md5 = node.value_of("authentication-key")
+            peers.append(LdpPeer(ip_network(node.key or ""), _protection(levels), reveal(md5) if md5 else None))
+    return Ldp(
+        interfaces,
+        tuple(peers),
+        keepalive_interval=_number(ldp.value_of("keepalive-interval")),
+        keepalive_timeout=_number(ldp.value_of("keepalive-timeout")),
+        transport_interface=ldp.value_of("transport-address") == "interface",
+    )
+
+
+def _mpls(root: Node) -> tuple[str, ...]:
+    mpls = root.find("protocols", "mpls")
+    if mpls is None:
+        return ()
+    named = (node.key or "" for node in mpls.entries("interface") if not node.child("disable"))
+    return tuple(name for key in named for name in _expanded(root, mpls, key))
+
+
+def _expanded(root: Node, protocol: Node, name: str) -> list[str]:
+    """Return the logical interfaces that `interface NAME` means; `all` leaves out those named beside it."""
+    if name != "all":
+        return [name]
+    named = {node.key for node in protocol.entries("interface")}
+    return [unit.name for unit in _units(root) if unit.name not in named]
 
 
 def keychains(root: Node) -> Iterator[Keychain]:

@@ -9,8 +9,9 @@ from harness.emulator.junos.chassis import Chassis
 from harness.emulator.junos.datastore import Commit, Datastore
 from harness.emulator.junos.server import SshServer
 from harness.emulator.junos.statements import ROOT
+from harness.emulator.junos.syslog import Syslog
 from harness.emulator.keyclock import ReceivePolicy
-from harness.emulator.model import Backend
+from harness.emulator.model import Backend, EventBackend, RouterEvent
 from harness.keychain.secret import Secret
 
 
@@ -34,11 +35,14 @@ class JunosRouter:
         log: Callable[[str], None] | None = None,
         receiving: ReceivePolicy = ReceivePolicy.TOLERANCE,
     ) -> None:
-        report = log or _no_log
-        store = Datastore(ROOT, backend, host_name=host_name, log=report)
-        self._chassis = Chassis(store, backend, report, receiving)
+        store = Datastore(ROOT, backend, host_name=host_name)
+        syslog = Syslog(log or _no_log, now=backend.now, zone=lambda: store.zone, host_name=lambda: store.host_name)
+        store.log = lambda text: syslog.write("mgd", text)
         store.on_commit = self._committed
+        self._chassis = Chassis(store, backend, syslog, receiving)
         self._server = SshServer(self._chassis)
+        if isinstance(backend, EventBackend):
+            backend.subscribe(self._happened)
 
     async def listen(
         self,
@@ -60,6 +64,14 @@ class JunosRouter:
 
     def _committed(self, commit: Commit) -> None:
         comment = commit.comment or "none"
-        self._chassis.log(
-            f"UI_COMMIT: User '{commit.user}' requested 'commit' operation (comment: {comment}) via {commit.via}"
+        self._chassis.syslog.write(
+            "mgd",
+            f"UI_COMMIT: User '{commit.user}' requested 'commit' operation (comment: {comment}) via {commit.via}",
+        )
+
+    def _happened(self, event: RouterEvent) -> None:
+        neighbors = self._chassis.store.in_force.neighbors
+        neighbor = next((found for found in neighbors if found.address == event.peer), None)
+        self._chassis.syslog.event(
+            event, neighbor.peer_as if neighbor else None, external=neighbor.external if neighbor else False
         )

@@ -79,6 +79,11 @@ class Terminal:
         self._block.helpful = False
         self._block.echo = pty
 
+    @property
+    def interactive(self) -> bool:
+        """Whether somebody can press Ctrl-C."""
+        return self._pty
+
     def data(self, octets: bytes) -> None:
         """Take what arrived. While a command runs, Ctrl-C stops it and drops what was typed before."""
         if self._running is not None and not self._asking and self._pty and _INTERRUPT in octets:

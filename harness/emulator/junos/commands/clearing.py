@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+from ipaddress import IPv4Address, ip_address
 from typing import TYPE_CHECKING
 
+from harness.emulator.junos.commands.states import LDP_NOT_RUNNING, ldp_of
 from harness.emulator.junos.faults import PlainFault
 from harness.emulator.junos.grammar import Match
-from harness.emulator.junos.output import Output
+from harness.emulator.junos.output import NOTHING, Output
 
 if TYPE_CHECKING:
     from harness.emulator.junos.cli import Cli
@@ -24,3 +25,20 @@ async def bgp(cli: Cli, match: Match) -> Output:
     await cli.chassis.backend.clear_bgp(address, soft=soft)
     count = 1 if address is not None else len(configured)
     return Output([] if soft else [f"Cleared {count} connections"])
+
+
+async def ldp(cli: Cli, match: Match) -> Output:
+    """`clear ldp session [A]`."""
+    if cli.chassis.store.in_force.ldp is None:
+        return Output([LDP_NOT_RUNNING])
+    text = match.args.get("address")
+    await ldp_of(cli).clear_ldp(IPv4Address(text) if text else None)
+    return NOTHING
+
+
+async def log_messages(cli: Cli, match: Match) -> Output:
+    """`clear log messages`."""
+    del match
+    cli.chassis.syslog.clear()
+    cli.chassis.syslog.write("mgd", f"UI_CLEAR_LOG: User '{cli.user}' cleared the log")
+    return NOTHING

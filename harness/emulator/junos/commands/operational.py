@@ -2,15 +2,87 @@
 
 from __future__ import annotations
 
-from harness.emulator.junos.commands import clearing, mode, showing, system
+from harness.emulator.junos.commands import clearing, mode, showing, states, system
 from harness.emulator.junos.grammar import Term
 from harness.emulator.junos.paths import Purpose
-from harness.emulator.junos.values import Address, Integer, Text, one_of
+from harness.emulator.junos.values import Address, Choice, Integer, OneOf, Prefix, Text, Word, one_of
 
 _SHOW_BGP = Term(
     "bgp",
     "Show Border Gateway Protocol information",
-    (Term("summary", "Show overview of Border Gateway Protocol information", run=showing.bgp_summary),),
+    (
+        Term(
+            "neighbor",
+            "Show BGP neighbor database",
+            (Term("address", "IP address of neighbor", (), showing.bgp_neighbor, Address()),),
+            showing.bgp_neighbor,
+        ),
+        Term("summary", "Show overview of Border Gateway Protocol information", run=showing.bgp_summary),
+    ),
+)
+
+_SHOW_LDP = Term(
+    "ldp",
+    "Show Label Distribution Protocol information",
+    (
+        Term("interface", "Show LDP interfaces", run=states.ldp_interface),
+        Term("neighbor", "Show LDP neighbors", run=states.ldp_neighbor),
+        Term(
+            "session",
+            "Show LDP sessions",
+            (
+                Term(
+                    "address",
+                    "Session destination address",
+                    (
+                        Term("brief", "Display brief output (default)", run=states.ldp_session),
+                        Term("detail", "Display detailed output", run=states.ldp_session_detail),
+                    ),
+                    states.ldp_session,
+                    Address(4),
+                ),
+                Term("brief", "Display brief output (default)", run=states.ldp_session),
+                Term("detail", "Display detailed output", run=states.ldp_session_detail),
+            ),
+            states.ldp_session,
+        ),
+    ),
+)
+
+_PROTOCOLS = one_of(bgp="BGP", direct="Direct routes", ldp="LDP", local="Local routes", static="Static routes")
+_TABLES = OneOf((Choice("inet.0", "IPv4 unicast"), Choice("inet6.0", "IPv6 unicast")))
+
+_SHOW_ROUTE = Term(
+    "route",
+    "Show routing table information",
+    (
+        Term("destination", "IP address or network", (), states.route, Prefix(), again=True),
+        Term("exact", "Show only the route that matches exactly", run=states.route, again=True),
+        Term(
+            "protocol",
+            "Name of protocol",
+            (Term("protocol-name", "Name of protocol", (), states.route, _PROTOCOLS),),
+            again=True,
+        ),
+        Term("summary", "Show routing table statistics", run=states.route_summary),
+        Term("table", "Name of routing table", (Term("table-name", "Table", (), states.route, _TABLES),), again=True),
+        Term("terse", "Display terse output", run=states.route, again=True),
+    ),
+    states.route,
+)
+
+_SHOW_INTERFACES = Term(
+    "interfaces",
+    "Show interface information",
+    (
+        Term(
+            "interface-name",
+            "Name of physical or logical interface",
+            (Term("terse", "Display terse output", run=states.interfaces_terse),),
+            value=Word(32),
+        ),
+        Term("terse", "Display terse output", run=states.interfaces_terse),
+    ),
 )
 
 _SHOW_SECURITY = Term(
@@ -32,7 +104,16 @@ _SHOW_SECURITY = Term(
 _SHOW_SYSTEM = Term(
     "system",
     "Show system information",
-    (Term("uptime", "Show time since system and processes started", run=showing.uptime),),
+    (
+        Term("commit", "Show pending commit requests (if any) and commit history", run=states.commits),
+        Term("connections", "Show system connection activity", run=states.connections),
+        Term(
+            "statistics",
+            "Show statistics for protocol",
+            (Term("tcp", "Show TCP statistics", run=states.tcp_statistics),),
+        ),
+        Term("uptime", "Show time since system and processes started", run=showing.uptime),
+    ),
 )
 
 SHOW = Term(
@@ -41,6 +122,14 @@ SHOW = Term(
     (
         _SHOW_BGP,
         Term("configuration", "Show current configuration", run=showing.configuration, purpose=Purpose.NAME),
+        _SHOW_INTERFACES,
+        _SHOW_LDP,
+        Term(
+            "log",
+            "Show contents of log file",
+            (Term("messages", "Log of the system", run=states.log_messages),),
+        ),
+        _SHOW_ROUTE,
         _SHOW_SECURITY,
         _SHOW_SYSTEM,
         Term("version", "Show software process revision levels", run=showing.version),
@@ -73,7 +162,72 @@ CLEAR = Term(
                 ),
             ),
         ),
+        Term(
+            "ldp",
+            "Clear Label Distribution Protocol information",
+            (
+                Term(
+                    "session",
+                    "Clear LDP sessions",
+                    (
+                        Term("address", "Session destination address", (), clearing.ldp, Address(4)),
+                        Term("all", "Clear all LDP sessions", run=clearing.ldp),
+                    ),
+                    clearing.ldp,
+                ),
+            ),
+        ),
+        Term(
+            "log",
+            "Clear contents of log file",
+            (Term("messages", "Log of the system", run=clearing.log_messages),),
+        ),
     ),
+)
+
+PING = Term(
+    "ping",
+    "Ping remote target",
+    (
+        Term(
+            "host",
+            "IP address of remote host",
+            (
+                Term(
+                    "count",
+                    "Number of ping requests to send",
+                    (Term("requests", "Number of ping requests to send", (), system.ping, Integer(1, 2000000000)),),
+                    again=True,
+                ),
+                Term(
+                    "source",
+                    "Source address of echo request",
+                    (Term("source-address", "Source address", (), system.ping, Address()),),
+                    again=True,
+                ),
+            ),
+            system.ping,
+            Address(),
+        ),
+    ),
+)
+
+REQUEST = Term(
+    "request",
+    "Make system-level requests",
+    (
+        Term(
+            "system",
+            "Perform system-level operations",
+            (Term("reboot", "Reboot the system", run=system.reboot),),
+        ),
+    ),
+)
+
+RESTART = Term(
+    "restart",
+    "Restart software process",
+    (Term("routing", "Routing protocols process", run=system.restart_routing),),
 )
 
 SET = Term(
@@ -130,7 +284,10 @@ OPERATIONAL: tuple[Term, ...] = (
         mode.configure,
     ),
     Term("exit", "Exit the management session", run=mode.leave),
+    PING,
     Term("quit", "Exit the management session", run=mode.leave),
+    REQUEST,
+    RESTART,
     SET,
     SHOW,
 )

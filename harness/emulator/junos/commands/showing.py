@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address, ip_address
 from typing import TYPE_CHECKING
 
 from harness import __version__
@@ -10,9 +11,11 @@ from harness.emulator.junos.grammar import Match
 from harness.emulator.junos.output import ConfigView, Output
 from harness.emulator.junos.render import curly, statement_lines
 from harness.emulator.junos.show import bgp as bgp_text
+from harness.emulator.junos.show import bgp_neighbor as neighbor_text
 from harness.emulator.junos.show import keychain as keychain_text
 from harness.emulator.junos.show.durations import age, stamp
 from harness.emulator.junos.tree import Node, Path
+from harness.emulator.model import Address, BgpState, Intent
 
 if TYPE_CHECKING:
     from harness.emulator.junos.cli import Cli
@@ -59,11 +62,45 @@ async def bgp_summary(cli: Cli, match: Match) -> Output:
     neighbors = cli.chassis.store.in_force.neighbors
     if not neighbors:
         return Output([BGP_NOT_RUNNING])
-    states = await cli.chassis.backend.bgp()
-    missing = [str(wanted.address) for wanted in neighbors if wanted.address not in {s.address for s in states}]
+    states = await _bgp_states(cli)
+    return Output(bgp_text.summary(list(states.values()), len({neighbor.group for neighbor in neighbors})))
+
+
+async def _bgp_states(cli: Cli) -> dict[Address, BgpState]:
+    """Return the state of every configured neighbour. Raises JunosFault when one is missing."""
+    found = {state.address: state for state in await cli.chassis.backend.bgp()}
+    wanted = [neighbor.address for neighbor in cli.chassis.store.in_force.neighbors]
+    missing = [address for address in wanted if address not in found]
     if missing:
         raise JunosFault(f"the state of neighbor {missing[0]} cannot be read")
-    return Output(bgp_text.summary(states, len({neighbor.group for neighbor in neighbors})))
+    return {address: found[address] for address in wanted}
+
+
+async def bgp_neighbor(cli: Cli, match: Match) -> Output:
+    """`show bgp neighbor [A]`."""
+    intent = cli.chassis.store.in_force
+    if not intent.neighbors:
+        return Output([BGP_NOT_RUNNING])
+    text = match.args.get("address")
+    states = await _bgp_states(cli)
+    groups = list(dict.fromkeys(neighbor.group for neighbor in intent.neighbors))
+    found = [
+        neighbor_text.Neighbor(neighbor, states[neighbor.address], groups.index(neighbor.group), number)
+        for number, neighbor in enumerate(intent.neighbors)
+        if text is None or neighbor.address == ip_address(text)
+    ]
+    return Output(
+        neighbor_text.neighbors(found, own_as=intent.autonomous_system, router_id=router_id(intent)),
+    )
+
+
+def router_id(intent: Intent) -> IPv4Address | None:
+    """Return the router id in force: the configured one, else the first address of lo0, else of any interface."""
+    if intent.router_id is not None:
+        return intent.router_id
+    units = sorted(intent.units, key=lambda unit: unit.name != "lo0.0")
+    addresses = (address.ip for unit in units for address in unit.addresses)
+    return next((address for address in addresses if isinstance(address, IPv4Address)), None)
 
 
 async def uptime(cli: Cli, match: Match) -> Output:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, tzinfo
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
+from harness.emulator.junos.commands.states import host_of
 from harness.emulator.junos.faults import JunosFault
 from harness.emulator.junos.grammar import Match
-from harness.emulator.junos.output import Output
+from harness.emulator.junos.output import NOTHING, Output
 from harness.emulator.junos.show.durations import date_line, stamp
 
 if TYPE_CHECKING:
@@ -23,7 +25,8 @@ async def set_date(cli: Cli, match: Match) -> Output:
     wanted = _moment(match.args["time"], zone)
     before = cli.chassis.now()
     await cli.chassis.backend.set_clock(wanted)
-    cli.chassis.log(f"UI_DATE: User '{cli.user}' set the clock from {stamp(before, zone)} to {stamp(wanted, zone)}")
+    moved = f"from {stamp(before, zone)} to {stamp(wanted, zone)}"
+    cli.chassis.syslog.write("mgd", f"UI_DATE: User '{cli.user}' set the clock {moved}")
     return Output([date_line(cli.chassis.now(), zone)])
 
 
@@ -34,3 +37,42 @@ def _moment(text: str, zone: tzinfo) -> datetime:
         return datetime(*numbers, tzinfo=zone)  # type: ignore[arg-type,misc] # six numbers, or none: a TypeError
     except (ValueError, TypeError):
         raise JunosFault(f"invalid date and time: '{text}' (YYYYMMDDhhmm.ss)") from None
+
+
+PING_COUNT = 5
+"""Junos pings until Ctrl-C; a session without a terminal has none, so there it ends after these."""
+ENDLESS = 1_000_000
+
+
+async def ping(cli: Cli, match: Match) -> Output:
+    """`ping A [count N] [source A]`: prints as answers come, ends by Ctrl-C."""
+    count = int(match.args.get("requests", ENDLESS if cli.screen.interactive else PING_COUNT))
+    source = match.args.get("source-address")
+    lines = host_of(cli).ping(
+        ip_address(match.args["host"]), count=count, source=ip_address(source) if source else None
+    )
+    async for line in lines:
+        await cli.screen.write_now([line])
+    return Output(paged=False)
+
+
+async def restart_routing(cli: Cli, match: Match) -> Output:
+    """`restart routing`: sessions drop, and come back from the configuration in force."""
+    del match
+    cli.chassis.syslog.write(
+        "mgd", f"UI_RESTART_EVENT: User '{cli.user}' restarting daemon 'Routing protocols process'"
+    )
+    await host_of(cli).restart_routing()
+    return Output(["Routing protocols process started"])
+
+
+async def reboot(cli: Cli, match: Match) -> Output:
+    """`request system reboot`: after a question the whole router starts anew."""
+    del match
+    host = host_of(cli)
+    answer = await cli.screen.ask("Reboot the system ? [yes,no] (no) ")
+    if answer is None or answer.strip() not in ("yes", "y"):
+        return NOTHING
+    cli.chassis.syslog.write("mgd", f"UI_REBOOT_EVENT: User '{cli.user}' requested a reboot")
+    await host.reboot()
+    return Output(["Shutdown NOW!"])
