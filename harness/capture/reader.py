@@ -10,7 +10,7 @@ import gzip
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, Self
 
 from harness.capture.packet import CaptureError, Packet
 from harness.capture.pcap import MAGICS, PcapDecoder
@@ -172,6 +172,12 @@ class Follow:
         except OSError as error:
             raise CaptureError(f"cannot be read: {error.strerror or error}", path=self.path) from None
         return packets
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Close the file; harmless when it was never opened."""
