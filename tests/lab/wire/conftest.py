@@ -10,7 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import json
 import os
+import random
+import selectors
 import socket
 import struct
 import subprocess
@@ -135,13 +138,15 @@ class Bump:
     process: subprocess.Popen = field(init=False)
     client: WireClient = field(init=False)
     events: list[WireEvent] = field(default_factory=list)
+    log: Path | None = None
 
     def start(self, sessions=(), records=(), pairs=("h0:eth1",)) -> None:
         ours, theirs = socket.socketpair()
         argv = [sys.executable, "-m", "harness.emulator.wire", "--control-fd", str(theirs.fileno())]
         for pair in pairs:
             argv += ["--pair", pair]
-        self.process = self.outer.popen(*argv, pass_fds=[theirs.fileno()])
+        with self.log.open("ab") as log:
+            self.process = self.outer.popen(*argv, pass_fds=[theirs.fileno()], stderr=log)
         theirs.close()
         self.client = WireClient(ours, on_event=self.events.append)
         self.loop.run(self.client.connect(sessions, records))
@@ -172,6 +177,74 @@ class Sent:
     segment: Segment
 
 
+class Link:
+    """A link of our own between two interfaces of a namespace, which loses, repeats and delays frames from a seed."""
+
+    def __init__(self, namespace: Namespace, interfaces: tuple[str, str], *, seed: int) -> None:
+        self._random = random.Random(seed)
+        self.loss = self.repeat = self.swap = 0.0
+        self.hold: list[tuple[socket.socket, bytes]] | None = None
+        self._stop_reading, self._stop = socket.socketpair()
+        self._ends = [namespace.within(lambda name=name: packet_socket(name)) for name in interfaces]
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        poll = selectors.DefaultSelector()
+        poll.register(self._stop_reading, selectors.EVENT_READ)
+        for source, target in (self._ends, reversed(self._ends)):
+            poll.register(source, selectors.EVENT_READ, target)
+        late: list[tuple[socket.socket, bytes]] = []
+        while True:
+            for ready, _ in poll.select(0.002 if late else None):
+                if ready.data is None:
+                    return
+                with contextlib.suppress(BlockingIOError, OSError):
+                    while True:
+                        frame = ready.fileobj.recv(65536)
+                        self._take(ready.data, frame, late)
+            for target, frame in late:
+                target.send(frame)
+            late.clear()
+
+    def _take(self, target: socket.socket, frame: bytes, late: list) -> None:
+        if self.hold is not None:
+            self.hold.append((target, frame))
+        elif self._random.random() < self.loss:
+            return
+        elif self._random.random() < self.swap:
+            late.append((target, frame))
+        else:
+            target.send(frame)
+            if self._random.random() < self.repeat:
+                target.send(frame)
+
+    def release(self) -> None:
+        """Let go of what was held, in order, and hold no longer."""
+        held, self.hold = self.hold or [], None
+        for target, frame in held:
+            target.send(frame)
+
+    def pause(self) -> None:
+        if self._thread.is_alive():
+            self._stop.send(b"x")
+            self._thread.join()
+
+    def end(self) -> None:
+        self.pause()
+        for sock in (*self._ends, self._stop, self._stop_reading):
+            sock.close()
+
+
+def packet_socket(interface: str) -> socket.socket:
+    sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+    sock.setsockopt(263, 23, 1)  # PACKET_IGNORE_OUTGOING
+    sock.setsockopt(socket.SOL_SOCKET, 33, 1 << 25)  # SO_RCVBUFFORCE
+    sock.bind((interface, 3))
+    sock.settimeout(0)
+    return sock
+
+
 class Rig:
     """Both routers, the link and its capture."""
 
@@ -180,10 +253,25 @@ class Rig:
         self.bumps = [Bump(Namespace(), Namespace(), self.loop) for _ in range(2)]
         self._capture: subprocess.Popen | None = None
         self.pcap = folder / "eth1.pcap"
-        first, second = self.bumps
-        first.outer.run(
-            "ip", "link", "add", "eth1", "type", "veth", "peer", "name", "eth1", "netns", str(second.outer.pid)
-        )
+        self._between = Namespace()
+        for place, bump in enumerate(self.bumps):
+            bump.log = folder / f"wire{place}.log"
+            bump.outer.run(
+                "ip",
+                "link",
+                "add",
+                "eth1",
+                "type",
+                "veth",
+                "peer",
+                "name",
+                f"l{place}",
+                "netns",
+                str(self._between.pid),
+            )
+            self._between.run("sysctl", "-qw", f"net.ipv6.conf.l{place}.disable_ipv6=1")
+            self._between.run("ip", "link", "set", f"l{place}", "up")
+        self.link = Link(self._between, ("l0", "l1"), seed=5925)
         for place, bump in enumerate(self.bumps):
             bump.outer.run(
                 "ip", "link", "add", "h0", "type", "veth", "peer", "name", "ge-0-0-0", "netns", str(bump.inner.pid)
@@ -269,7 +357,28 @@ class Rig:
                 bump.kill()
             bump.inner.end()
             bump.outer.end()
+        self.link.end()
+        self._between.end()
         self.loop.end()
+
+    def link_ends(self) -> list[socket.socket]:
+        """Stop the link and return both its ends; the test is the link from now on."""
+        self.link.pause()
+        return self.link._ends
+
+    def inject(self, router: int, frame: bytes) -> None:
+        """Send a frame from the link to a router."""
+        self.link._ends[router].send(frame)
+
+    def headers(self, sender: int) -> bytes:
+        """The Ethernet header of an IPv4 frame that `sender` sends to the other."""
+        macs = [
+            bytes.fromhex(
+                json.loads(bump.inner.run("ip", "-j", "link", "show", "ge-0-0-0"))[0]["address"].replace(":", "")
+            )
+            for bump in self.bumps
+        ]
+        return macs[1 - sender] + macs[sender] + b"\x08\x00"
 
 
 def until(holds: Callable[[], bool], what: str, seconds: float = 10.0) -> None:
@@ -390,6 +499,8 @@ class Tools:
     chain = staticmethod(chain)
     session = staticmethod(session)
     until = staticmethod(until)
+    packet_socket = staticmethod(packet_socket)
+    Namespace = Namespace
     Judge = Judge
     T0 = T0
     addresses = ADDRESSES
