@@ -1,0 +1,173 @@
+"""Junos configurations as keys: addresses, neighbours, LDP sessions and chains, in either form."""
+
+from ipaddress import ip_address
+
+import pytest
+
+from harness.capture import Referee, Verdict
+from harness.capture.junosconf import ConfigError, ConfigSource, config_book, read_config, statements
+from harness.keychain.junostext import curly, set_lines
+
+BASE = """\
+set system host-name {name}
+set interfaces ge-0/0/0 unit 0 family inet address 10.0.0.{near}/30
+set interfaces ge-0/0/0 unit 0 family inet6 address fd00::{near}/64
+set interfaces lo0 unit 0 family inet address 192.0.2.{near}/32
+set protocols bgp group peers type external
+set protocols bgp group peers neighbor 10.0.0.{far} authentication-algorithm ao
+set protocols bgp group peers neighbor 10.0.0.{far} authentication-key-chain chain
+set protocols bgp group peers neighbor 10.0.0.{far} peer-as 65002
+set protocols bgp group plain neighbor 10.0.0.99 peer-as 65009
+set protocols ldp interface ge-0/0/0.0
+set protocols ldp session 192.0.2.{far} authentication-algorithm ao
+set protocols ldp session 192.0.2.{far} authentication-key-chain chain
+"""
+
+CURLY = """\
+## Last commit: 2030-01-01 00:00:00 UTC by root
+system {{
+    host-name {name};
+}}
+interfaces {{
+    ge-0/0/0 {{
+        unit 0 {{
+            family inet {{
+                address 10.0.0.{near}/30;
+            }}
+        }}
+    }}
+    inactive: ge-0/0/1 {{
+        unit 0 {{
+            family inet {{
+                address 10.9.9.{near}/30;
+            }}
+        }}
+    }}
+}}
+protocols {{
+    bgp {{
+        authentication-algorithm ao;
+        group peers {{
+            authentication-key-chain chain; /* inherited {{ */
+            neighbor 10.0.0.{far} {{
+                description "a } in quotes; here";
+                peer-as 65002;
+            }}
+            inactive: neighbor 10.0.0.77;
+        }}
+    }}
+}}
+"""
+
+
+def packed(text):
+    return ip_address(text).packed
+
+
+@pytest.fixture
+def chains(make):
+    chain = make.chain()
+    return chain, chain.mirrored()
+
+
+def config(name, near, far, chain, *, form="set"):
+    if form == "set":
+        return BASE.format(name=name, near=near, far=far) + "\n".join(set_lines(chain)) + "\n"
+    return CURLY.format(name=name, near=near, far=far) + curly([chain])
+
+
+@pytest.fixture
+def pair(chains, tmp_path):
+    sources = []
+    for index, chain in enumerate(chains, 1):
+        path = tmp_path / f"r{index}.conf"
+        path.write_text(config(f"R{index}", index, 3 - index, chain))
+        sources.append(ConfigSource(path))
+    return sources
+
+
+def test_sessions_are_paired_by_address(pair):
+    book = config_book(pair)
+    bgp = book.lane(packed("10.0.0.1"), packed("10.0.0.2"), 40000, 179)
+    assert (bgp.sender, bgp.receiver, sorted(bgp.sent), sorted(bgp.received)) == ("R1", "R2", [1, 3], [1, 3])
+    ldp = book.lane(packed("192.0.2.2"), packed("192.0.2.1"), 646, 50000)
+    assert (ldp.sender, sorted(ldp.sent)) == ("R2", [2, 4])
+    assert book.lane(packed("10.0.0.1"), packed("10.0.0.2"), 40000, 646) is None
+    assert book.lane(packed("192.0.2.1"), packed("192.0.2.2"), 40000, 179) is None
+    assert book.lane(packed("fd00::1"), packed("fd00::2"), 40000, 179) is None
+    assert book.lane(packed("10.0.0.1"), packed("10.0.0.99"), 40000, 179) is None
+    assert book.lane(packed("10.0.0.1"), packed("10.0.0.2"), None, None) is not None
+
+
+def test_the_capture_is_judged_with_them(pair, make):
+    talk = make.talk().open().exchange()
+    referee = Referee(config_book(pair))
+    judgements = [referee.judge(packet) for packet in talk.packets]
+    assert {judgement.verdict for judgement in judgements} == {Verdict.VERIFIED}
+    assert {judgement.sender for judgement in judgements} == {"R1", "R2"}
+
+
+def test_one_end_without_a_chain_shows_as_refused(pair, make):
+    text = pair[1].path.read_text()
+    pair[1].path.write_text("\n".join(line for line in text.splitlines() if "neighbor 10.0.0.1 auth" not in line))
+    talk = make.talk().open()
+    referee = Referee(config_book(pair))
+    assert [referee.judge(packet).verdict for packet in talk.packets] == [
+        Verdict.REFUSED,
+        Verdict.UNKNOWN_KEYID,
+        Verdict.REFUSED,
+    ]
+
+
+def test_the_curly_form_with_inheritance_quotes_comments_and_inactive_parts(chains, tmp_path):
+    text = config("R1", 1, 2, chains[0], form="curly")
+    found = list(statements(text))
+    assert ("protocols", "bgp", "group", "peers", "neighbor", "10.0.0.2", "peer-as", "65002") in found
+    assert not any("10.0.0.77" in words or "10.9.9.1/30" in words for words in found)
+    assert any("a } in quotes; here" in words for words in found)
+    sources = []
+    for index, chain in enumerate(chains, 1):
+        path = tmp_path / f"r{index}.conf"
+        path.write_text(config(f"R{index}", index, 3 - index, chain, form="curly"))
+        sources.append(ConfigSource(path))
+    assert read_config(sources[0]).addresses == {ip_address("10.0.0.1")}
+    lane = config_book(sources).lane(packed("10.0.0.1"), packed("10.0.0.2"), 40000, 179)
+    assert (lane.sender, sorted(lane.sent), sorted(lane.received)) == ("R1", [1, 3], [1, 3])
+
+
+def test_a_bare_chain_needs_its_address(chains, tmp_path):
+    sources = []
+    for index, chain in enumerate(chains, 1):
+        path = tmp_path / f"chain{index}"
+        path.write_text("\n".join(set_lines(chain)))
+        sources.append(ConfigSource(path, ip_address(f"10.0.0.{index}")))
+    lane = config_book(sources).lane(packed("10.0.0.1"), packed("10.0.0.2"), 40000, 179)
+    assert (lane.sender, sorted(lane.sent)) == ("10.0.0.1", [1, 3])
+    with pytest.raises(ConfigError, match=r"no interface address.*ADDRESS=FILE"):
+        read_config(ConfigSource(sources[0].path))
+
+
+def test_deactivated_and_deleted_set_lines_do_not_count(pair):
+    with pair[0].path.open("a") as file:
+        file.write("deactivate protocols bgp group peers neighbor 10.0.0.2\ndelete protocols ldp session 192.0.2.2\n")
+    assert read_config(pair[0]).sessions == []
+
+
+def test_what_is_missing_is_said(pair, tmp_path):
+    path = tmp_path / "x.conf"
+    path.write_text("set system host-name R1\n")
+    with pytest.raises(ConfigError, match="no key chain"):
+        read_config(ConfigSource(path))
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match="UTF-8"):
+        read_config(ConfigSource(path))
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_config(ConfigSource(tmp_path / "none"))
+    path.write_text(pair[0].path.read_text().replace("authentication-key-chain chain", "authentication-key-chain ring"))
+    with pytest.raises(ConfigError, match="names key-chain ring"):
+        read_config(ConfigSource(path))
+    path.write_text(pair[1].path.read_text().replace("10.0.0.1", "10.0.0.7").replace("192.0.2.1", "192.0.2.7"))
+    lonely = pair[0].path.read_text().replace("10.0.0.2", "10.0.0.8").replace("192.0.2.2", "192.0.2.8")
+    pair[0].path.write_text(lonely)
+    with pytest.raises(ConfigError, match="no session of one configuration"):
+        config_book([pair[0], ConfigSource(path)])

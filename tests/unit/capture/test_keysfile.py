@@ -1,0 +1,116 @@
+"""Keys files: found by address and port; each field wrong in turn is named, and no secret is quoted."""
+
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+
+from harness.capture.keysfile import read_keys
+from harness.document import DocumentError
+
+GOOD = """\
+keys:
+  - name: key 0
+    algorithm: hmac-sha-1-96
+    secret: quite-secret
+    send_id: {"10.0.0.1": 61, "10.0.0.2": 84}
+    include_options: false
+    port: 179
+  - algorithm: aes-128-cmac-96
+    secret_hex: "71756974652d736563726574"
+    send_id: {"10.0.0.1": 62, "10.0.0.2": 85}
+  - algorithm: aes-128-cmac-96
+    secret: quite-secret
+    send_id: {"fd00::1": 255, "fd00::2": 0}
+    port: 646
+"""
+
+
+def packed(text):
+    return ip_address(text).packed
+
+
+def read(text):
+    return read_keys(Path("keys.yaml"), text)
+
+
+def test_keys_are_found_by_addresses_and_ports():
+    book = read(GOOD)
+    lane = book.lane(packed("10.0.0.2"), packed("10.0.0.1"), 179, 40000)
+    assert {key_id: keys[0].name for key_id, keys in lane.sent.items()} == {84: "key 0", 85: "key 2"}
+    assert (lane.sender, lane.receiver) == ("10.0.0.2", "10.0.0.1")
+    assert lane.sent[84][0].include_options is False
+    assert lane.sent[84][0].secret == lane.sent[85][0].secret
+    other = book.lane(packed("10.0.0.1"), packed("10.0.0.2"), 40000, 22)
+    assert list(other.sent) == [62]
+    assert book.lane(packed("fd00::1"), packed("fd00::2"), 179, 40000) is None
+    assert list(book.lane(packed("fd00::1"), packed("fd00::2"), 40000, 646).sent) == [255]
+    assert list(book.lane(packed("fd00::1"), packed("fd00::2"), None, None).sent) == [255]
+    assert book.lane(packed("10.0.0.1"), packed("10.0.0.3"), 179, 1) is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "word"),
+    [
+        ("keys:\n", "kees:\n", 1, "unknown field 'kees'|'keys' is missing"),
+        ("    name: key 0", "    name: 7", 2, "name"),
+        ("name: key 0", 'name: ""', 2, "name"),
+        ("hmac-sha-1-96", "hmac-sha-256", 3, "aes-128-cmac-96"),
+        ("    algorithm: hmac-sha-1-96\n", "", 2, "'keys.0.algorithm' is missing"),
+        ('    secret: quite-secret\n    send_id: {"10.0.0.1": 61', '    send_id: {"10.0.0.1": 61', 2, "secret"),
+        ("secret: quite-secret", 'secret: ""', 4, "at least one"),
+        ("secret: quite-secret", "secret: [quite-secret]", 4, "secret"),
+        ("secret: quite-secret", "secret: 123456", 4, "string"),
+        ('"71756974652d736563726574"', '"7175697"', 9, "hexadecimal"),
+        ('"71756974652d736563726574"', '"quite-secret"', 9, "hexadecimal"),
+        ('"71756974652d736563726574"', '""', 9, "hexadecimal"),
+        ("secret_hex:", "secret: quite-secret\n    secret_hex:", 8, "either"),
+        ('"10.0.0.1": 61', '"10.0.0.1": 256', 5, "255"),
+        ('"10.0.0.1": 61', '"10.0.0.1": -1', 5, "0"),
+        ('"10.0.0.1": 61', '"10.0.0.1": "61"', 5, "integer"),
+        ('"10.0.0.1": 61', '"10.0.0.1": true', 5, "integer"),
+        ('"10.0.0.1": 61, ', "", 5, "two addresses"),
+        ('"10.0.0.1": 61', '"fd00::1": 61', 5, "both IPv6"),
+        ('"10.0.0.1": 61', '"10.0.0.300": 61', 5, "no IP address"),
+        ('{"10.0.0.1": 61, "10.0.0.2": 84}', "61", 5, "send_id"),
+        ("include_options: false", "include_options: maybe", 6, "include_options"),
+        ("port: 179", "port: 0", 7, "port"),
+        ("port: 179", "port: 65536", 7, "65535"),
+        ("port: 179", "port: bgp", 7, "port"),
+        ("port: 179", "prot: 179", 7, "unknown field 'prot'; allowed here"),
+        ('"10.0.0.1": 62', '"10.0.0.1": 61', 10, "already has KeyID 61"),
+        ("keys:\n", "keys: []\nothers:\n", 1, "keys|others"),
+        ("keys:\n", "keys:\nkeys:\n", 2, "keys"),
+    ],
+)
+def test_each_field_wrong_in_turn_is_named_with_its_line(old, new, line, word):
+    text = GOOD.replace(old, new, 1)
+    if old == "    name: key 0":
+        text = GOOD.replace("name: key 0", "name: 7", 1)
+    assert text != GOOD
+    with pytest.raises(DocumentError) as refused:
+        read(text)
+    said = str(refused.value)
+    assert any(part in said for part in word.split("|")), said
+    assert abs(refused.value.where.line - line) <= 1, said
+    assert "quite" not in said
+    assert "7175697" not in said
+
+
+@pytest.mark.parametrize("text", ["", "keys", "[1, 2]", "keys: 7", "keys: [7]", "{", "\t", "keys: [{}]", "keys: null"])
+def test_what_is_no_keys_file_is_said(text):
+    with pytest.raises(DocumentError):
+        read(text)
+
+
+def test_the_same_keyid_on_different_ports_is_two_keys():
+    text = GOOD.replace('"10.0.0.1": 62, "10.0.0.2": 85}', '"10.0.0.1": 61, "10.0.0.2": 84}\n    port: 646')
+    book = read(text)
+    assert book.lane(packed("10.0.0.1"), packed("10.0.0.2"), 1, 646).sent[61][0].name == "key 2"
+    assert book.lane(packed("10.0.0.1"), packed("10.0.0.2"), 1, 179).sent[61][0].name == "key 0"
+
+
+def test_secrets_do_not_show_in_what_was_read():
+    book = read(GOOD)
+    lane = book.lane(packed("10.0.0.2"), packed("10.0.0.1"), 179, 40000)
+    assert "quite" not in repr(lane)
