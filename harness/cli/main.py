@@ -11,6 +11,7 @@ from harness.errors import ExitCode, KeyrollError
 
 COMMANDS: dict[str, str] = {
     "keychain": "harness.cli.keychain:keychain",
+    "keys": "harness.cli.keys:keys_command",
     "list": "harness.cli.run:list_command",
     "run": "harness.cli.run:run_command",
     "schema": "harness.cli.run:schema_command",
