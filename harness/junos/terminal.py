@@ -1,9 +1,8 @@
 """The terminal of a Junos router: netmiko logs in and prepares it, then lines go in and whole answers come out.
 
-netmiko's `juniper_junos` (4.8 or newer, facts in its source: CLI or shell at login, screen width, paging) makes the
-session. The answers are read here instead of by its `send_command`, for three reasons: it polls where a channel can
-wait for the event, it looks for a prompt that a commit may rename, and its errors quote the command, which may hold a
-secret.
+netmiko's `juniper_junos` (4.8 or newer) makes the session. The answers are read here instead of by its `send_command`,
+for three reasons: it polls where a channel can wait for the event, it looks for a prompt that a commit may rename, and
+its errors quote the command, which may hold a secret.
 """
 
 from __future__ import annotations
@@ -15,21 +14,19 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import netmiko
 import paramiko
+from netmiko import BaseConnection
 from netmiko.exceptions import NetmikoAuthenticationException, NetmikoTimeoutException, ReadException, ReadTimeout
 
 from harness.errors import RunError
 from harness.junos.errors import ConfigurationError, SessionDeadlineError, SessionError
 from harness.junos.exchange import Target
+from harness.junos.login import WIDTH, JunosConnection, plain
 from harness.junos.redact import redact
 
-WIDTH = 511
-"""Columns that netmiko sets; a longer line would be scrolled by Junos' line editor and its echo lost."""
 _CHUNK = 65536
 _TAIL = 512
 _NOT_TYPED = re.compile(r"[\x00-\x1f\x7f]")
-_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _LOST = (paramiko.SSHException, OSError, EOFError, ReadException)
 
 
@@ -65,7 +62,7 @@ class Answer:
 class Terminal:
     """One open terminal. Not for two threads at once."""
 
-    def __init__(self, target: Target, connection: netmiko.BaseConnection, hide: Callable[[str], str]) -> None:
+    def __init__(self, target: Target, connection: BaseConnection, hide: Callable[[str], str]) -> None:
         if not isinstance(connection.remote_conn, paramiko.Channel):
             raise SessionError(f"{target}: netmiko gave no SSH channel")
         self._target = target
@@ -78,7 +75,6 @@ class Terminal:
             + re.escape(target.user)
             + r"@[\w.-]+(?P<mode>[>#]) ?\Z"
         )
-        connection.read_channel()  # what netmiko left unread after its preparation
 
     @classmethod
     def open(cls, target: Target, *, within: float, hide: Callable[[str], str] = redact) -> Terminal:
@@ -90,7 +86,7 @@ class Terminal:
         """
         problem: str
         try:
-            connection = netmiko.ConnectHandler(
+            connection = JunosConnection(
                 device_type="juniper_junos",
                 host=target.host,
                 port=target.port,
@@ -169,10 +165,10 @@ class Terminal:
             answer = self._complete(buffer, line)
             if answer is not None:
                 return answer
-            if reply is not None and re.search(reply[0], _plain(buffer[-_TAIL:])):
+            if reply is not None and re.search(reply[0], plain(buffer[-_TAIL:])):
                 self._connection.write_channel(reply[1] + "\n")
                 reply = None
-        raise _SilenceError(_plain(buffer))
+        raise _SilenceError(plain(buffer))
 
     def wait_closed(self, *, within: float) -> None:
         """Wait until the router ends the session (it is going down). Raises SessionDeadlineError."""
@@ -207,9 +203,9 @@ class Terminal:
             )
 
     def _complete(self, buffer: str, line: str) -> Answer | None:
-        if self._prompt.search(_plain(buffer[-_TAIL:])) is None:
+        if self._prompt.search(plain(buffer[-_TAIL:])) is None:
             return None
-        text = _plain(buffer)
+        text = plain(buffer)
         echo = text.find(line + "\n")
         if echo < 0:  # a prompt that was still on its way when the line was sent
             return None
@@ -218,7 +214,3 @@ class Terminal:
             return None
         said = text[echo + len(line) + 1 : prompt.start() + 1].strip("\n")
         return Answer(said, configuring=prompt["mode"] == "#", level=prompt["level"] or "")
-
-
-def _plain(text: str) -> str:
-    return _ANSI.sub("", text).replace("\r", "").replace("\a", "")

@@ -27,6 +27,7 @@ class Device:
         self.replies: dict[str, Reply] = {}
         self.heard: list[str] = []
         self.dirty = False
+        self.banner, self.login_delay = "", 0.0
         self.reboots = 0
         self.level = ""
         self.level_after: dict[str, str] = {"top": ""}
@@ -35,7 +36,6 @@ class Device:
         self.refusals: dict[str, str] = {}
         self.hang_on: str | None = None
         self.drop_on: str | None = None
-        self.slow_prompt = False
         self.port = 0
         self._connections: list[asyncssh.SSHServerConnection] = []
         self._loop = asyncio.new_event_loop()
@@ -100,6 +100,8 @@ class Device:
         mode = "shell" if self.start_in_shell else "cli"
         say = process.stdout.write
         say("Last login: Tue Jan  1 00:00:00 2030 from 127.0.0.1\n--- JUNOS 21.2R3-S2.9 Kernel 64-bit\n")
+        say(self.banner)
+        await asyncio.sleep(self.login_delay)
         say(self._prompt(mode))
         try:
             async for raw in process.stdin:

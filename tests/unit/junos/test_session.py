@@ -66,6 +66,36 @@ def test_a_root_login_that_lands_in_the_shell_goes_on_to_the_cli(make_device):
         assert session.show("show system alarms").raw == "none"
 
 
+@pytest.mark.parametrize("user", ["admin", "root"])
+def test_a_login_that_is_slow_and_greets_with_prompt_like_text(make_device, user):
+    device = make_device(user=user, start_in_shell=user == "root")
+    device.banner = "### Authorised use only -> 100% watched, $ fines ###\nadmin@elsewhere> \nroot@old# \n"
+    device.login_delay = 0.7
+    device.replies["show system alarms"] = "none"
+    with RouterSession(device.target()) as session:
+        for _ in range(3):
+            assert session.show("show system alarms").raw == "none"
+
+
+def test_what_greets_without_a_prompt_is_no_junos_router(device):
+    device.banner, device.login_delay = "Welcome to something else\n> ", 60
+    with pytest.raises(SessionError, match=r"no Junos prompt within 1 s after the login"):
+        RouterSession(device.target(), deadlines=Deadlines(connect=1)).connect()
+
+
+def test_a_router_that_hangs_up_at_login_is_named(device):
+    device.drop_on = "set cli complete-on-space off"
+    with pytest.raises(SessionError, match="lost while logging in"):
+        RouterSession(device.target()).connect()
+
+
+def test_a_large_answer_comes_whole(device):
+    lines = [f"line {number} of a long answer, with a > and a # in it" for number in range(20_000)]
+    device.replies["show log messages"] = "\n".join(lines)
+    with RouterSession(device.target()) as session:
+        assert session.show("show log messages").raw == "\n".join(lines)
+
+
 def test_a_refused_command_says_who_what_and_in_whose_words(device):
     records: list[Exchange] = []
     with RouterSession(device.target(), recorder=records.append) as session, pytest.raises(CommandError) as caught:

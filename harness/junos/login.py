@@ -1,0 +1,72 @@
+"""netmiko's session for Junos, with a preparation that waits for prompts at the end of what came, and pauses nowhere.
+
+netmiko takes the first `#`, `>`, `%` or `$` for a prompt; a banner has plenty of them, and a root login may then be
+left in the shell. What the preparation does is netmiko's: from a shell into the CLI, then width, completion, paging.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+
+import paramiko
+from netmiko.exceptions import ReadException, ReadTimeout
+from netmiko.juniper import JuniperSSH
+
+WIDTH = 511
+"""Columns of the terminal; a longer line would be scrolled by Junos' line editor and its echo lost."""
+_PREPARATION = (
+    (f"set cli screen-width {WIDTH}", "Screen width set to"),
+    ("set cli complete-on-space off", "Disabling complete-on-space"),
+    ("set cli screen-length 0", "Screen length set to"),
+)
+_CHUNK = 65536
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+def plain(text: str) -> str:
+    """Return terminal text without what only a terminal needs: escape sequences, carriage returns, bells."""
+    return _ANSI.sub("", text).replace("\r", "").replace("\a", "")
+
+
+class JunosConnection(JuniperSSH):
+    """As `JuniperSSH`; `read_timeout_override` bounds the whole preparation."""
+
+    def _try_session_preparation(self, force_data: bool = True) -> None:  # noqa: FBT001, FBT002 - netmiko's signature
+        del force_data  # a Junos prompt comes unasked
+        super()._try_session_preparation(force_data=False)
+
+    def session_preparation(self) -> None:
+        """Get to the CLI and set the terminal. Raises ReadTimeout, ReadException, and what a lost session raises."""
+        deadline = time.monotonic() + (self.read_timeout_override or 20.0)
+        user = re.escape(self.username)
+        cli = rf"(?:^|\n)(?P<cli>{user}@[\w.-]+)> ?\Z"
+        shell = rf"(?:^|\n)(?:\[?{user}@[\w.-]+[^\n>]*[#%$]|[%$#]) ?\Z"
+        found = self._until(rf"{cli}|{shell}", deadline)
+        if found["cli"] is None:
+            self.write_channel("cli\n")
+            found = self._until(cli, deadline)
+        for command, answer in _PREPARATION:
+            self.write_channel(command + "\n")
+            found = self._until(rf"(?s:{re.escape(command)}\n.*{answer}.*?){cli}", deadline)
+        self.base_prompt = found["cli"]
+
+    def _until(self, pattern: str, deadline: float) -> re.Match[str]:
+        """Read until all that came since the last call matches `pattern`, which goes to the end of it."""
+        channel = self.remote_conn
+        if not isinstance(channel, paramiko.Channel):
+            raise ReadException("there is no SSH channel")
+        text = ""
+        while (remaining := deadline - time.monotonic()) > 0:
+            channel.settimeout(remaining)
+            try:
+                octets = channel.recv(_CHUNK)
+            except TimeoutError:
+                break
+            if not octets:
+                raise ReadException("the router closed it")
+            text += octets.decode("utf-8", "replace")
+            found = re.search(pattern, plain(text))
+            if found:
+                return found
+        raise ReadTimeout("no prompt")
