@@ -50,7 +50,7 @@ protocols {{
         group peers {{
             authentication-key-chain chain; /* inherited {{ */
             neighbor 10.0.0.{far} {{
-                description "a } in quotes; here";
+                description "a }} in quotes; here";
                 peer-as 65002;
             }}
             inactive: neighbor 10.0.0.77;
