@@ -38,13 +38,16 @@ class Tuple4(NamedTuple):
 class Session:
     """A protected session at work: its key clock, its MKTs by key number, its drop counters."""
 
-    __slots__ = ("clock", "drops", "mkts", "spec")
+    __slots__ = ("_received_as", "clock", "drops", "mkts", "spec")
 
     def __init__(self, spec: ProtectedSession) -> None:
         self.spec = spec
         self.clock = KeyClock.of(spec.chain, sending=spec.sending, receiving=spec.receiving)
         self.mkts = {key.id: _mkt(key) for key in spec.chain.keys if key.usable}
         self.drops: dict[tuple[Direction, DropReason], int] = {}
+        self._received_as: dict[int, list[int]] = {}
+        for key in reversed(self.clock.keys):
+            self._received_as.setdefault(key.recv_id, []).append(key.number)
 
     @property
     def identity(self) -> tuple[Address, int, Address | None]:
@@ -53,7 +56,7 @@ class Session:
 
     def numbers_received_as(self, key_id: int) -> list[int]:
         """Return the numbers of the keys with that recv-id, the latest start first."""
-        return [key.number for key in reversed(self.clock.keys) if key.recv_id == key_id]
+        return self._received_as.get(key_id, [])
 
 
 class DirectionState:
@@ -83,6 +86,7 @@ class Connection:
         "at",
         "closing",
         "current",
+        "differs",
         "highest_ack",
         "in_",
         "in_sne",
@@ -107,6 +111,7 @@ class Connection:
         self.highest_ack = (local_isn + 1) & 0xFFFFFFFF
         self.current: int | None = None
         self.pinned: dict[int, Mkt] = {}
+        self.differs = False
         self.plain = False
         self.closing = False
         self.last = now
@@ -115,6 +120,11 @@ class Connection:
         self.in_ = DirectionState()
         self._keys_out: dict[int, tuple[Mkt, TrafficKey]] = {}
         self._keys_in: dict[int, tuple[Mkt, TrafficKey]] = {}
+
+    def join(self, session: Session) -> None:
+        """Go on under a session of a new table; `differs` says whether a key in use is not the configured one."""
+        self.session = session
+        self.differs = any(session.mkts.get(number) != mkt for number, mkt in self.pinned.items())
 
     def mkt(self, number: int) -> Mkt | None:
         """Return key `number` as this connection uses it; None where the chain has no such usable key."""
@@ -127,6 +137,8 @@ class Connection:
 
     def numbers_received_as(self, key_id: int) -> list[int]:
         """Return the numbers of the keys that a received KeyID may name on this connection."""
+        if not self.differs:
+            return self.session.numbers_received_as(key_id)
         pinned = [
             number for number, mkt in self.pinned.items() if mkt.recv_id == key_id and number in self.session.mkts
         ]

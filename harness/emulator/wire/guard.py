@@ -190,7 +190,7 @@ class Guard:
         entry.session = session
         entry.peer_plain = entry.peer_plain and session.spec.allow_without_ao
         if entry.live is not None:
-            entry.live.session = session
+            entry.live.join(session)
 
     # -- what is no whole TCP segment ----------------------------------------------------------------------------------
 

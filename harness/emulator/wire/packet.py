@@ -26,6 +26,8 @@ VLAN_TAG = 4
 TCP = 6
 ICMP = 1
 ICMP6 = 58
+USUAL_START = b"\x01\x01\x08\x0a"
+"""How an established connection's options begin in Linux: two NOPs and the timestamps."""
 _FIXED = 20
 _OPTIONS_MAX = 40
 _KIND_MSS = 2
@@ -90,7 +92,7 @@ def with_room_for_ao(tcp: bytes) -> bytes:
         OptionError: the options are malformed.
     """
     offset = (tcp[12] >> 4) << 2
-    if offset - _FIXED + AO_LENGTH <= _OPTIONS_MAX:
+    if offset <= _FIXED + _OPTIONS_MAX - AO_LENGTH:
         return tcp
     row = tcp[_FIXED:offset]
     blocks = sum((len(option) - 2) // _SACK_BLOCK for option in split_options(row) if option[0] == _KIND_SACK)

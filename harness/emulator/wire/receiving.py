@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from harness.emulator.keyclock import SendPolicy
 from harness.emulator.wire import packet
 from harness.emulator.wire.connection import Connection, Entry, Session, Tuple4
 from harness.emulator.wire.lives import ISN_MASK, PASS, Judged, Lives, count, refuses, seen
 from harness.emulator.wire.model import Direction, DropReason
-from harness.tcpao import ACK, RST, SYN, AoOption, Mkt, Segment, strip_ao, tcp_checksum, verify_segment
+from harness.emulator.wire.packet import USUAL_START
+from harness.tcpao import ACK, RST, SYN, AoOption, Mkt, Segment, strip_ao, tcp_checksum, verify_segment, with_options
 
 _HALF = 1 << 31
+_WHOLE_ROWS = frozenset({12, 24})
 
 
 class Receiver:
@@ -67,7 +70,7 @@ class Receiver:
         self._verified(live, segment, ao, number, mkt, now)
         entry.last = mono
         seen(live, segment, mono)
-        return stripped(segment)
+        return stripped(segment, ao)
 
     def _verified(self, live: Connection, segment: Segment, ao: AoOption, number: int, mkt: Mkt, now: int) -> None:
         """Draw the consequences of a verified segment: SNE, key in use, RNextKeyID, counters."""
@@ -80,7 +83,8 @@ class Receiver:
         # about what the peer wants now.
         if segment.flags & ACK and (segment.ack - live.highest_ack) & ISN_MASK < _HALF:
             live.highest_ack = segment.ack
-            live.current = live.session.clock.follow(now, current, live.number_sent_as(ao.rnext_key_id))
+            if live.session.clock.sending is SendPolicy.RNEXT:
+                live.current = live.session.clock.follow(now, current, live.number_sent_as(ao.rnext_key_id))
         self._lives.tell_changes(live, Direction.IN, before, number, now, moved=live.current != current)
 
     def _receive_syn(self, session: Session, at: Tuple4, segment: Segment, ao: AoOption, now: int, mono: int) -> Judged:
@@ -94,7 +98,7 @@ class Receiver:
         entry = self._lives.table.entry(at, session, mono)
         entry.peer_syn = segment.seq
         entry.peer_plain = False
-        return stripped(segment)
+        return stripped(segment, ao)
 
     def _receive_refusal(self, session: Session, entry: Entry, segment: Segment, ao: AoOption, now: int) -> Judged:
         number = acceptable(session, session.numbers_received_as(ao.key_id), now)
@@ -105,7 +109,7 @@ class Receiver:
         if not verify_segment(segment, ao, key=key, sne=0, include_options=mkt.include_options):
             return DropReason.BAD_MAC
         entry.our_syn = None
-        return stripped(segment)
+        return stripped(segment, ao)
 
     def _receive_plain(self, session: Session, at: Tuple4, segment: Segment, now: int, mono: int) -> Judged:
         """Judge a segment without TCP-AO: only `allow-without-tcpao` admits it, where it has none at all."""
@@ -157,9 +161,14 @@ def _whole(segment: Segment) -> bool:
     return tcp_checksum(tcp, segment.src, segment.dst) == int.from_bytes(tcp[16:18], "big")
 
 
-def stripped(segment: Segment) -> Judged:
+def stripped(segment: Segment, ao: AoOption) -> Judged:
     """Return a verified segment's packet without TCP-AO, a SYN's with an MSS that leaves room for it."""
-    header = strip_ao(segment.header)
+    options = segment.options[: ao.offset] + segment.options[ao.offset + ao.length :]
+    header = segment.header
+    if len(options) in _WHOLE_ROWS and options[:4] == USUAL_START:
+        header = with_options(header, options)  # the option stood behind the usual timestamps: nothing to repack
+    else:
+        header = strip_ao(header)
     if segment.flags & SYN:
         header = packet.with_lower_mss(header)
     return packet.rebuilt(segment, packet.finished(segment, header)) or DropReason.MALFORMED
