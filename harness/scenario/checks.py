@@ -40,6 +40,8 @@ class Condition:
         match self.name:
             case "active" | "next":
                 return f"{self.name} key {_number(self.value)} in show security keychain"
+            case "wire" if self.value is None:
+                return "no segment of a protected session sent"
             case "wire":
                 return f"data signed with key {self.value} and acknowledged by a verified segment"
             case "keyid" | "rnextkeyid":
@@ -103,6 +105,9 @@ def _shown(condition: Condition, chain: ChainStatus | None) -> tuple[bool, str]:
 
 
 def _on_wire(condition: Condition, view: View) -> tuple[bool, str]:
+    if condition.name == "wire" and condition.value is None:
+        sent = view.wire.sent_by(condition.router, since=view.since)
+        return not sent, f"{len(sent)} segments sent"
     held, seen = True, []
     for session in view.sessions:
         side = view.wire.side(condition.router, session)

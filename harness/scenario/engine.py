@@ -12,7 +12,7 @@ import secrets
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address
@@ -20,22 +20,22 @@ from pathlib import Path
 
 from harness import __version__
 from harness.errors import KeyrollError, UnfitError
-from harness.junos.base import Plan, PlanError
+from harness.junos.base import Family, Plan, PlanError
 from harness.junos.session import RouterSession
-from harness.keychain.model import Keychain
 from harness.keychain.secret import Secret
 from harness.lab.protocol import Lab, Router
-from harness.scenario.chains import build_chains
 from harness.scenario.clocks import RouterClock
 from harness.scenario.durations import format_duration
 from harness.scenario.errors import RunUnfitError
 from harness.scenario.fields import ROUTERS
 from harness.scenario.fleet import Fleet, recorder_of, target_of
 from harness.scenario.folder import RUNS, Blackener, RunFolder, make_run_folder
+from harness.scenario.keyring import Keyring
 from harness.scenario.reading import Case
 from harness.scenario.result import Check, Receipt, Result, Verdict, receipt_of
-from harness.scenario.runner import Runner, Stage
+from harness.scenario.runner import Runner
 from harness.scenario.sampler import Sample, Sampler, longest_gap
+from harness.scenario.stage import Stage
 from harness.scenario.stopwatch import Stopwatch
 from harness.scenario.timeline import Kind, Observer, Timeline
 from harness.scenario.waits import Waits
@@ -88,11 +88,10 @@ class _Run:
         self.t0 = options.t0 or T0
         mutation = case.mutation(options.mutate) if options.mutate else None
         self.named = mutation.turns_red if mutation else ()
-        self.intended = build_chains(case.scenario, seed=options.seed, t0=self.t0)
-        self.chains = build_chains(case.scenario, seed=options.seed, t0=self.t0, mutation=mutation)
+        self.keyring = Keyring(case.scenario, seed=options.seed, t0=self.t0, mutation=mutation)
         name = f"{case.name}-{options.mutate}" if options.mutate else case.name
         path = make_run_folder(options.run_dir, name=name, seed=options.seed, now=datetime.now(UTC), runs=options.runs)
-        self.secrets = _secrets_of([*self.intended.values(), *self.chains.values()])
+        self.secrets = self.keyring.secrets()
         self.folder = RunFolder(path, Blackener(self.secrets))
         self.clocks: dict[str, RouterClock] = {router: RouterClock() for router in ROUTERS}
         self.stopwatch = Stopwatch()
@@ -100,6 +99,7 @@ class _Run:
         self.facts: dict[str, object] = {}
         self.checks: tuple[Check, ...] = ()
         self.runner: Runner | None = None
+        self.stage: Stage | None = None
 
     def play(self) -> Result:
         begun = time.monotonic()
@@ -147,13 +147,12 @@ class _Run:
         except KeyrollError as error:
             return Verdict.BROKEN, self.folder.blacken(str(error))
         finally:
-            if self.runner is not None:
-                self.checks = tuple(self.runner.checks)
+            if self.stage is not None:
+                self.checks = tuple(self.stage.checks)
         return (Verdict.FAILED if self._is_red() else Verdict.PASSED), None
 
     def _is_red(self) -> bool:
-        checks = self.runner.checks if self.runner is not None else ()
-        return any(not check.passed for check in checks)
+        return self.stage is not None and self.stage.red
 
     def _receipt(self, verdict: Verdict) -> Receipt | None:
         if self.options.mutate is None:
@@ -182,7 +181,7 @@ class _Run:
         self.folder.blacken = Blackener(known)
         record = recorder_of(self.timeline, self.folder.record, self.clocks)
         plans = {router: _plan(routers[router]) for router in ROUTERS}
-        addresses = {router: _address(plans[router]) for router in ROUTERS}
+        addresses = {router: _address(plans[router], self.case.scenario.family) for router in ROUTERS}
         peers = {"R1": addresses["R2"], "R2": addresses["R1"]}
         sampler = Sampler(
             lambda router: RouterSession(target_of(routers[router]), recorder=self.folder.record, secrets=known),
@@ -191,7 +190,13 @@ class _Run:
         )
         wire = Wire(
             [
-                Party(router, _addresses(plans[router]), self.chains[router], self.clocks[router], lab.captures[router])
+                Party(
+                    router,
+                    _addresses(plans[router]),
+                    self.keyring.given(router).chain,
+                    self.clocks[router],
+                    lab.captures[router],
+                )
                 for router in ROUTERS
             ],
             self.case.scenario.sessions,
@@ -203,7 +208,8 @@ class _Run:
             with self.stopwatch.part("ssh log-in"):
                 fleet.connect()
             with contextlib.closing(fleet):
-                stage = Stage(
+                self.stage = Stage(
+                    scenario=self.case.scenario,
                     fleet=fleet,
                     sampler=sampler,
                     wire=wire,
@@ -211,15 +217,14 @@ class _Run:
                     clocks=self.clocks,
                     plans=plans,
                     peers={"R1": peers["R1"], "R2": peers["R2"]},
-                    chains=dict(self.chains),
-                    intended=self.intended,
+                    keyring=self.keyring,
                     t0=self.t0,
                     waits=self.waits,
                     stopwatch=self.stopwatch,
                     check_lab=lab.check,
                     committed=self.folder.write_configuration,
                 )
-                self.runner = Runner(self.case.scenario, stage, until=self.named)
+                self.runner = Runner(self.stage, until=self.named)
                 self.runner.play()
                 self._weigh(lab, wire, sampler)
 
@@ -342,19 +347,13 @@ def _plan(router: Router) -> Plan:
     )
 
 
-def _address(plan: Plan) -> IPv4Address | IPv6Address:
-    if plan.ipv4 is None:
-        raise PlanError(f"router {plan.name}: the topology gives {plan.interface} no IPv4 address")
-    return plan.ipv4.ip
+def _address(plan: Plan, family: str) -> IPv4Address | IPv6Address:
+    return plan.address(Family(family)).ip
 
 
 def _addresses(plan: Plan) -> frozenset[IPv4Address | IPv6Address]:
     known = (plan.ipv4, plan.ipv6, plan.loopback, plan.loopback6)
     return frozenset(interface.ip for interface in known if interface is not None)
-
-
-def _secrets_of(chains: Sequence[Keychain]) -> tuple[Secret, ...]:
-    return tuple({key.secret: None for chain in chains for key in chain.keys if key.secret is not None})
 
 
 def _preload_second_judge() -> None:

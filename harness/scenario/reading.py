@@ -153,8 +153,14 @@ def _lookup(reference: str, chosen: Mapping[str, object], document: Document, lo
     return value
 
 
+def _all_keys(scenario: Scenario) -> set[int]:
+    """Return every key number that a chain of the file, or a later step, can have."""
+    planned = {key.id for chain in (scenario.keychain, *scenario.other_chains) for key in chain.keys}
+    return planned | {step.add_key.id for step in scenario.steps if step.add_key is not None}
+
+
 def _check_steps(scenario: Scenario, document: Document) -> None:
-    keys = {key.id for key in scenario.keychain.keys}
+    keys = _all_keys(scenario)
     applied: set[str] = set()
     reached = None
     for index, step in enumerate(scenario.steps):
@@ -173,7 +179,12 @@ def _check_steps(scenario: Scenario, document: Document) -> None:
             reached = step.advance.to
         strangers = sorted(step.keys_named - keys)
         if strangers:
-            raise ScenarioError(f"key {strangers[0]} is not in the keychain, which has {sorted(keys)}", where=where)
+            raise ScenarioError(f"key {strangers[0]} is in no keychain here, which have {sorted(keys)}", where=where)
+        chains = [chain.name for chain in (scenario.keychain, *scenario.other_chains)]
+        if step.re_point is not None and step.re_point.chain not in chains:
+            raise ScenarioError(
+                f"no keychain is named '{step.re_point.chain}'; there are {', '.join(chains)}", where=where
+            )
         missing = sorted(step.sessions_named - set(scenario.sessions))
         if missing:
             raise ScenarioError(
@@ -182,11 +193,11 @@ def _check_steps(scenario: Scenario, document: Document) -> None:
 
 
 def _check_mutations(scenario: Scenario, document: Document) -> None:
-    keys = {key.id for key in scenario.keychain.keys}
+    keys = _all_keys(scenario)
     for name, mutation in scenario.mutations.items():
         where = document.where(("mutations", name))
         if mutation.key is not None and mutation.key not in keys:
-            raise ScenarioError(f"key {mutation.key} is not in the keychain, which has {sorted(keys)}", where=where)
+            raise ScenarioError(f"key {mutation.key} is in no keychain here, which have {sorted(keys)}", where=where)
         for check in mutation.turns_red:
             if not _check_exists(check, scenario):
                 known = sorted({*_step_checks(scenario), *scenario.throughout})

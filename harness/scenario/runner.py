@@ -5,90 +5,47 @@ The engine (`engine.py`) brings the lab, the sessions and the folder; the runner
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from ipaddress import IPv4Address, IPv6Address
+from functools import partial
 
-from harness.junos.base import Plan, SessionKind, base_configuration
-from harness.junos.errors import CommitError, ConfigurationError
 from harness.junos.records import ChainStatus, SecurityKeychain
 from harness.junos.session import RouterSession
-from harness.keychain.junostext import set_lines
-from harness.keychain.model import Keychain
 from harness.keychain.schedule import send_key
-from harness.scenario.checks import ON_WIRE, SHOWN, Condition, View, conditions_of, judge
-from harness.scenario.clocks import RouterClock
+from harness.scenario.changes import Clear, Skew
+from harness.scenario.checks import ON_WIRE, SAMPLED, SHOWN, Condition, View, conditions_of, judge
+from harness.scenario.committing import Committer
 from harness.scenario.durations import format_duration
 from harness.scenario.fields import ROUTERS, RouterName
-from harness.scenario.fleet import Fleet
 from harness.scenario.invariants import INVARIANTS, Rollover, Watched, first_up
-from harness.scenario.model import Scenario
 from harness.scenario.result import Check
-from harness.scenario.sampler import Sample, Sampler
-from harness.scenario.steps import Advance, Apply, Conditions, Step
-from harness.scenario.stopwatch import Stopwatch
-from harness.scenario.timeline import Kind, Timeline
-from harness.scenario.waits import Waits
-from harness.scenario.wire import Wire
+from harness.scenario.sampler import Sample
+from harness.scenario.stage import Moment, Stage, router_of
+from harness.scenario.steps import Advance, Conditions, Step
+from harness.scenario.timeline import Kind
 
 SHOW_KEYCHAIN = "show security keychain"
 _PROVOKE_EVERY = timedelta(seconds=1)
 _SECOND = timedelta(seconds=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """The last thing that was done: what counts is what was seen after `begun`; waits are counted from `done` (ns)."""
-
-    text: str
-    begun: int
-    done: int
-
-
-@dataclass(slots=True)
-class Stage:
-    """Everything that a runner plays on."""
-
-    fleet: Fleet
-    sampler: Sampler
-    wire: Wire
-    timeline: Timeline
-    clocks: Mapping[str, RouterClock]
-    plans: Mapping[RouterName, Plan]
-    peers: Mapping[RouterName, IPv4Address | IPv6Address]
-    chains: dict[RouterName, Keychain]
-    """What each router is given, broken by a mutation if one is played."""
-    intended: Mapping[RouterName, Keychain]
-    """What the file means each router to hold: from this it follows when keys must take over."""
-    t0: datetime
-    waits: Waits
-    stopwatch: Stopwatch
-    check_lab: Callable[[], None]
-    """Raises when a part of the lab has died."""
-    committed: Callable[[str, Sequence[str]], object]
-    """Keeps what was committed on a router."""
-
-
 class Runner:
     """Plays one scenario once. `until` are the names of checks up to which it goes on though others are red."""
 
-    def __init__(self, scenario: Scenario, stage: Stage, *, until: Iterable[str] = ()) -> None:
-        self.scenario = scenario
+    def __init__(self, stage: Stage, *, until: Iterable[str] = ()) -> None:
+        self.scenario = stage.scenario
         self.stage = stage
-        self.checks: list[Check] = []
         self.rollovers: list[Rollover] = []
         self.up: int | None = None
         self.ended: int | None = None
         self._awaited = [name for name in until if "@" in name]
         self._moment = Moment("the start", time.time_ns(), time.time_ns())
-        self._based: set[RouterName] = set()
+        self._committer = Committer(stage)
+        self._skew: dict[RouterName, timedelta] = dict(stage.scenario.skew)
         self._shown: dict[RouterName, ChainStatus] = {}
         self._sending: dict[RouterName, int | None] = {}
         self._provoked = 0
-        self._pause = threading.Event()
 
     def play(self) -> tuple[Check, ...]:
         """Play all steps and judge what must hold throughout; return every check.
@@ -104,7 +61,7 @@ class Runner:
                 self.stage.timeline.add(Kind.STEP, f"the run ends here: step {number} is red")
                 break
         self._finish()
-        return tuple(self.checks)
+        return tuple(self.stage.checks)
 
     def watched(self, end: int) -> Watched:
         """Return what was seen until an instant (ns), for the invariants."""
@@ -116,12 +73,18 @@ class Runner:
     # ------------------------------------------------------------------ steps
 
     def _play(self, number: int, step: Step) -> None:
-        if step.apply is not None:
-            self._apply(number, step.apply)
+        if step.commits is not None:
+            self._acting(number, step, "commits", partial(self._committer.play, number, step.commits))
+        elif step.cli is not None:
+            self._acting(number, step, "commits", partial(self._committer.type_lines, number, step.cli))
+        elif step.clear is not None:
+            self._acting(number, step, "commits", partial(self._clear, step.clear))
+        elif step.skew is not None:
+            self._acting(number, step, "clocks", partial(self._set_skew, step.skew))
         elif step.advance is not None:
-            self._advance(number, step.advance)
+            self._acting(number, step, "clocks", partial(self._advance, step.advance))
         elif step.wait is not None:
-            self._let_pass(number, step.wait.duration)
+            self._acting(number, step, "waits of the scenario", partial(self._let_pass, step.wait.duration))
         elif step.expect is not None:
             self._await(number, step.expect, lambda condition: condition.deadline(self.stage.waits))
         elif step.expect_within is not None:
@@ -132,7 +95,7 @@ class Runner:
 
     def _goes_on(self, number: int) -> bool:
         """A red check ends the run, unless a check that a mutation names is still to be judged."""
-        if all(check.passed for check in self.checks):
+        if not self.stage.red:
             return True
         return any(int(name.partition("@")[2]) > number for name in self._awaited)
 
@@ -140,64 +103,40 @@ class Runner:
         with self.stage.stopwatch.part("clocks"):
             self.stage.fleet.each(lambda session: self._set(session, self._at(session, timedelta())))
 
-    def _apply(self, number: int, step: Apply) -> None:
+    def _acting(self, number: int, step: Step, part: str, act: Callable[[], None]) -> None:
+        """Do what a step does: from here on waits are counted from it, and keys may have taken over by it."""
         begun = time.time_ns()
-        with self.stage.stopwatch.part("commits"):
-            others = [router for router in ROUTERS if router not in (*step.routers, *self._based)]
-            in_turn = [[*others], *([router] for router in step.routers)] if step.pause else [[*others, *step.routers]]
-            for index, routers in enumerate(in_turn):
-                if index > 1 and step.pause:
-                    self._pause.wait(step.pause.total_seconds())
-                self.stage.fleet.each(
-                    lambda session: self._commit(number, session, protected=session.target.name in step.routers),
-                    routers,
-                )
-        self._moment = Moment(f"step {number} (apply)", begun, time.time_ns())
-
-    def _commit(self, number: int, session: RouterSession, *, protected: bool) -> None:
-        router = _router(session)
-        chain = self.stage.chains[router]
-        lines = base_configuration(
-            self.stage.plans[router],
-            self.stage.plans[_other(router)],
-            sessions=[SessionKind(name) for name in self.scenario.sessions],
-            chain=chain.name if protected else None,
-            hold_time=self.scenario.hold_time,
-        )
-        if protected:
-            lines += set_lines(chain)
-        begun = time.time_ns()
-        try:
-            session.configure(lines)
-            session.commit(f"keyroll {self.scenario.id} step {number}")
-        except (ConfigurationError, CommitError) as error:
-            self._add(
-                Check(
-                    "commit",
-                    passed=False,
-                    expected="taken by the router",
-                    observed=str(error),
-                    step=number,
-                    router=router,
-                )
-            )
-            return
-        self.stage.committed(router, lines)
-        if protected:
-            self.stage.wire.protected_from[router] = time.time_ns() if router in self._based else begun
-        self._based.add(router)
-        self.stage.sampler.watch(router)
-
-    def _advance(self, number: int, step: Advance) -> None:
-        begun = time.time_ns()
-        with self.stage.stopwatch.part("clocks"):
-            self.stage.fleet.each(lambda session: self._move(session, step), step.routers)
-        goal = f"to {format_duration(step.to)}" if step.to is not None else f"by {format_duration(step.by or _SECOND)}"
-        self._moment = Moment(f"step {number} (advance {goal})", begun, time.time_ns())
+        with self.stage.stopwatch.part(part, waiting=step.wait is not None):
+            act()
+        self._moment = Moment(f"step {number} ({_words(step)})", begun, time.time_ns())
+        self._provoked = 0
         self._note_rollovers()
 
+    def _advance(self, step: Advance) -> None:
+        self.stage.fleet.each(lambda session: self._move(session, step), step.routers)
+
+    def _clear(self, step: Clear) -> None:
+        if step.session == "bgp":
+            self.stage.fleet.each(
+                lambda session: session.clear_bgp(self.stage.peers[router_of(session)], soft=step.soft), step.routers
+            )
+        else:
+            self.stage.fleet.each(lambda session: session.show("clear ldp session"), step.routers)
+
+    def _set_skew(self, step: Skew) -> None:
+        """Set the named routers' clocks: the scenario's time (a clock's reading less its skew) plus the new skew."""
+        named = step.by_router()
+
+        def move(session: RouterSession) -> None:
+            router = router_of(session)
+            now = self.stage.clocks[router].now() or session.clock()
+            self._set(session, now - self._skew.get(router, timedelta()) + named[router])
+            self._skew[router] = named[router]
+
+        self.stage.fleet.each(move, list(named))
+
     def _move(self, session: RouterSession, step: Advance) -> None:
-        now = self.stage.clocks[_router(session)].now()
+        now = self.stage.clocks[router_of(session)].now()
         if step.to is not None:
             goal = self._at(session, step.to)
         elif now is not None and step.by is not None:
@@ -213,17 +152,13 @@ class Runner:
         session.set_clock(moment - fraction + _SECOND if fraction else moment)
 
     def _at(self, session: RouterSession, after: timedelta) -> datetime:
-        return self.stage.t0 + after + self.scenario.skew.get(_router(session), timedelta())
+        return self.stage.t0 + after + self._skew.get(router_of(session), timedelta())
 
-    def _let_pass(self, number: int, duration: timedelta) -> None:
-        begun = time.time_ns()
-        with self.stage.stopwatch.part("waits of the scenario", waiting=True):
-            end = time.monotonic() + duration.total_seconds()
-            while (left := end - time.monotonic()) > 0:
-                self.stage.check_lab()
-                self._pause.wait(min(left, 0.25))
-        self._moment = Moment(f"step {number} (wait {format_duration(duration)})", begun, time.time_ns())
-        self._note_rollovers()
+    def _let_pass(self, duration: timedelta) -> None:
+        end = time.monotonic() + duration.total_seconds()
+        while (left := end - time.monotonic()) > 0:
+            self.stage.check_lab()
+            self.stage.pause.wait(min(left, 0.25))
 
     # ------------------------------------------------------------------ expectations
 
@@ -235,19 +170,22 @@ class Runner:
                 still: list[Condition] = []
                 for condition in pending:
                     holds, seen = judge(condition, view)
-                    if holds or self._since_done() >= deadline(condition):
+                    if holds or self._moment.since_done() >= deadline(condition):
                         self._judged(number, condition, seen, passed=holds)
                     else:
                         still.append(condition)
                 pending = still
                 if pending:
                     self._provoke(pending)
-                    self._pause.wait(self.stage.waits.poll.total_seconds())
+                    self.stage.pause.wait(self.stage.waits.poll.total_seconds())
             if all(step.bgp.get(router) == "Established" for router in ROUTERS):
                 self._await_up()
 
     def _stays(self, number: int, step: Conditions, duration: timedelta) -> None:
         conditions = conditions_of(step)
+        asked = time.time_ns()
+        for router in {condition.router for condition in conditions if condition.name in SAMPLED}:
+            self.stage.sampler.fresh(router, asked, within=self.stage.waits.shown)
         begun = time.monotonic()
         with self.stage.stopwatch.part("waiting for sessions and the wire", waiting=True):
             while True:
@@ -255,7 +193,7 @@ class Runner:
                 broken = [(one, seen) for one in conditions for holds, seen in (judge(one, view),) if not holds]
                 if broken or time.monotonic() - begun >= duration.total_seconds():
                     break
-                self._pause.wait(self.stage.waits.poll.total_seconds())
+                self.stage.pause.wait(self.stage.waits.poll.total_seconds())
         for condition in conditions:
             seen = next((seen for one, seen in broken if one is condition), None)
             self._judged(number, condition, seen or f"held for {format_duration(duration)}", passed=seen is None)
@@ -281,8 +219,8 @@ class Runner:
         for router, exchange in self.stage.fleet.show(SHOW_KEYCHAIN, routers).items():
             shown = exchange.parsed_as(SecurityKeychain)
             names = [chain.name for chain in shown.chains]
-            if self.stage.chains[router].name in names:
-                self._shown[router] = shown.chain(self.stage.chains[router].name)
+            if self.stage.keyring.meant(router).used in names:
+                self._shown[router] = shown.chain(self.stage.keyring.meant(router).used)
             else:
                 self._shown.pop(router, None)
 
@@ -297,14 +235,14 @@ class Runner:
         latest = {router: self.stage.sampler.samples(router)[-1:] for router in ROUTERS}
         if any(one.name in ON_WIRE for one in pending) and all(found and found[0].up for found in latest.values()):
             self._provoked = now
-            self.stage.fleet.each(lambda session: session.clear_bgp(self.stage.peers[_router(session)], soft=True))
+            self.stage.fleet.each(lambda session: session.clear_bgp(self.stage.peers[router_of(session)], soft=True))
 
     def _await_up(self) -> None:
         """From here on the session is watched: both ends have seen it up, with routes."""
-        while self.up is None and self._since_done() < self.stage.waits.session_up:
+        while self.up is None and self._moment.since_done() < self.stage.waits.session_up:
             self.up = first_up({router: self.stage.sampler.samples(router) for router in ROUTERS})
             if self.up is None:
-                self._pause.wait(self.stage.waits.poll.total_seconds())
+                self.stage.pause.wait(self.stage.waits.poll.total_seconds())
         if self.up is not None and not self._sending:
             self.stage.timeline.add(Kind.SESSION, "the sessions are up on both routers, with routes", at=self.up)
             self._sending = {router: self._should_send(router) for router in ROUTERS}
@@ -320,18 +258,18 @@ class Runner:
 
     def _should_send(self, router: RouterName) -> int | None:
         now = self.stage.clocks[router].now()
-        key = send_key(self.stage.intended[router], now) if now is not None else None
+        key = send_key(self.stage.keyring.meant(router).chain, now) if now is not None else None
         return key.id if key is not None else None
 
     # ------------------------------------------------------------------ the end
 
     def _finish(self) -> None:
         """Wait for pending rollovers, look once more, and judge the invariants."""
-        if all(check.passed for check in self.checks) and "rollover-completes" in self.scenario.throughout:
+        if not self.stage.red and "rollover-completes" in self.scenario.throughout:
             self._await_rollovers()
         asked = time.time_ns()
         for router in ROUTERS:
-            if router in self._based:
+            if router in self._committer.based:
                 self.stage.sampler.fresh(router, asked, within=self.stage.waits.shown * 3)
         end = self.ended = time.time_ns()
         with self.stage.stopwatch.part("verdict"):
@@ -339,21 +277,21 @@ class Runner:
             watched = self.watched(end)
             for name in self.scenario.throughout:
                 for check in INVARIANTS[name](watched):
-                    self._add(check)
+                    self.stage.add(check)
 
     def _await_rollovers(self) -> None:
         conditions = [Condition("wire", rollover.router, rollover.key) for rollover in self.rollovers]
         with self.stage.stopwatch.part("waiting for sessions and the wire", waiting=True):
-            while conditions and self._since_done() < self.stage.waits.wire:
+            while conditions and self._moment.since_done() < self.stage.waits.wire:
                 self.stage.check_lab()
                 self.stage.wire.pump()
                 if all(check.passed for check in INVARIANTS["rollover-completes"](self.watched(time.time_ns()))):
                     return
                 self._provoke(conditions)
-                self._pause.wait(self.stage.waits.poll.total_seconds())
+                self.stage.pause.wait(self.stage.waits.poll.total_seconds())
 
     def _judged(self, number: int, condition: Condition, seen: str, *, passed: bool) -> None:
-        self._add(
+        self.stage.add(
             Check(
                 condition.name,
                 passed=passed,
@@ -362,18 +300,9 @@ class Runner:
                 step=number,
                 router=condition.router,
                 event=self._moment.text,
-                after=self._since_done(),
+                after=self._moment.since_done(),
                 keys={} if passed else self._keys(),
             )
-        )
-
-    def _add(self, check: Check) -> None:
-        self.checks.append(check)
-        self.stage.timeline.add(
-            Kind.CHECK,
-            f"{'ok' if check.passed else 'RED'}: {check.sentence()}",
-            router=check.router,
-            data=check.as_data(),
         )
 
     def _keys(self) -> dict[str, str]:
@@ -388,17 +317,6 @@ class Runner:
             )
             keys[router] = f"{shown}; {sent}"
         return keys
-
-    def _since_done(self) -> timedelta:
-        return timedelta(microseconds=(time.time_ns() - self._moment.done) // 1000)
-
-
-def _router(session: RouterSession) -> RouterName:
-    return "R1" if session.target.name == "R1" else "R2"
-
-
-def _other(router: RouterName) -> RouterName:
-    return "R2" if router == "R1" else "R1"
 
 
 def _words(step: Step) -> str:

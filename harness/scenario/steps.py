@@ -1,4 +1,4 @@
-"""The steps of a scenario file: one mapping with one field, the step's kind."""
+"""The steps of a scenario file: one mapping with one field, the step's kind (changes of keys: `changes.py`)."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from harness.scenario.changes import (
+    AddKey,
+    Apply,
+    ChangeKey,
+    Clear,
+    Cli,
+    CommitStep,
+    DeleteChain,
+    DeleteKey,
+    RePoint,
+    Rollback,
+    Skew,
+)
 from harness.scenario.durations import Duration, PositiveDuration
 from harness.scenario.fields import ROUTERS, ByRouter, KeyId, KeyNumber, OneOrMany, RouterName, SessionName, StrictModel
 
 BgpWord = Literal["Established", "Idle", "Connect", "Active", "OpenSent", "OpenConfirm", "down"]
 LdpWord = Literal["Operational", "Nonexistent", "Initialized", "OpenRec", "OpenSent", "down"]
 """`down` is any state but the one in which the session works."""
-
-
-class Apply(StrictModel):
-    """Commit the base configuration, the sessions and the keychain on routers, in the order that is written."""
-
-    routers: OneOrMany[RouterName] = ROUTERS
-    pause: Duration | None = Field(default=None, description="wait this long between one router's commit and the next")
-
-    @model_validator(mode="after")
-    def _each_once(self) -> Self:
-        if not self.routers or len(set(self.routers)) != len(self.routers):
-            raise ValueError("`routers` names each router once")
-        return self
 
 
 class Advance(StrictModel):
@@ -58,8 +58,11 @@ class Conditions(StrictModel):
     """Key number under Active-ID of `show security keychain` (send and receive); null means None."""
     next: ByRouter[KeyNumber | None] = Field(default_factory=dict)
     """Key number under Next-ID; null means None."""
-    wire: ByRouter[KeyNumber] = Field(default_factory=dict)
-    """Key number that a router signs its data with: sent since the last step before, and acknowledged by the peer."""
+    wire: ByRouter[KeyNumber | None] = Field(default_factory=dict)
+    """Key number that a router signs its data with: sent since the last step before, and acknowledged by the peer.
+
+    null: it has sent nothing for its sessions, signed or not.
+    """
     keyid: ByRouter[KeyId] = Field(default_factory=dict)
     """KeyID in the last segment that a router sent."""
     rnextkeyid: ByRouter[KeyId] = Field(default_factory=dict)
@@ -98,6 +101,17 @@ class Step(StrictModel):
     """One step: a mapping with exactly one of these fields."""
 
     apply: Annotated[Apply | None, BeforeValidator(_mapping_or_nothing)] = None
+    add_key: AddKey | None = Field(default=None, alias="add-key")
+    delete_key: DeleteKey | None = Field(default=None, alias="delete-key")
+    change_key: ChangeKey | None = Field(default=None, alias="change-key")
+    delete_chain: Annotated[DeleteChain | None, BeforeValidator(_mapping_or_nothing)] = Field(
+        default=None, alias="delete-chain"
+    )
+    re_point: RePoint | None = Field(default=None, alias="re-point")
+    rollback: Annotated[Rollback | None, BeforeValidator(_mapping_or_nothing)] = None
+    cli: Cli | None = None
+    clear: Annotated[Clear | None, BeforeValidator(_mapping_or_nothing)] = None
+    skew: Skew | None = None
     advance: Advance | None = None
     expect: Expect | None = None
     expect_within: ExpectWithin | None = Field(default=None, alias="expect-within")
@@ -123,6 +137,19 @@ class Step(StrictModel):
         return self._kinds()[0]
 
     @property
+    def commits(self) -> CommitStep | None:
+        """What the step commits, if it is of a kind that commits a change of keys."""
+        return (
+            self.apply
+            or self.add_key
+            or self.delete_key
+            or self.change_key
+            or self.delete_chain
+            or self.re_point
+            or self.rollback
+        )
+
+    @property
     def conditions(self) -> Conditions | None:
         """What the step expects, if it is of a kind that expects."""
         return self.expect or self.expect_within or self.stays
@@ -130,11 +157,18 @@ class Step(StrictModel):
     @property
     def checks_named(self) -> frozenset[str]:
         """The names of the checks that the step makes."""
-        return self.conditions.checks_named if self.conditions is not None else frozenset()
+        if self.conditions is not None:
+            return self.conditions.checks_named
+        if self.commits is not None or (self.cli is not None and self.cli.configure):
+            return frozenset({"commit"})
+        return frozenset({"shows"}) if self.cli is not None and self.cli.shows is not None else frozenset()
 
     @property
     def keys_named(self) -> frozenset[int]:
         """The key numbers that the step speaks of."""
+        changed = self.change_key or self.delete_key
+        if changed is not None:
+            return frozenset({changed.key})
         if self.conditions is None:
             return frozenset()
         fields = (self.conditions.active, self.conditions.next, self.conditions.wire)

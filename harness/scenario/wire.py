@@ -6,14 +6,14 @@ capture (after impairment). Every segment of both captures is judged under both 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
 from harness.capture.handover import Acknowledged, Handovers, KeyUse
-from harness.capture.judgement import Judgement
+from harness.capture.judgement import Judgement, Standing
 from harness.capture.lanes import BGP_PORT, LDP_PORT, Clock, Speaker, SpeakerBook
 from harness.capture.reader import Follow
 from harness.capture.referee import Referee
@@ -25,6 +25,8 @@ from harness.scenario.fields import RouterName, SessionName
 
 PORTS: Mapping[SessionName, int] = {"bgp": BGP_PORT, "ldp": LDP_PORT}
 _SYN, _RST = 0x02, 0x04
+_SETTLES = 20_000_000
+"""Nanoseconds that a segment may be under way between its sender and a capture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,23 +88,27 @@ class Wire:
             for party in known
         }
         self._changed = changed
+        self._changes: list[_Change] = []
         self._sides: dict[tuple[str, SessionName], Side] = {}
         self.protected_from: dict[str, int] = {}
 
-    def set_chain(self, router: RouterName, chain: Keychain) -> None:
-        """Judge from the next segment on by another chain of this router (a key was added, changed or deleted)."""
+    def set_chain(self, router: RouterName, chain: Keychain, *, begun: int, done: int) -> None:
+        """Judge by another chain of this router: what was captured after `done` (ns), the end of its commit.
+
+        Between `begun` and `done` either chain may have been in force; a segment from then that is not good by the
+        old one says nothing.
+        """
         self._parties[router] = replace(self._parties[router], chain=chain)
-        book = _book(self._parties.values(), frozenset(self._ports))
-        for capture in self._captures.values():
-            capture.referee.book = book
+        self._changes.append(_Change(begun, done, _book(self._parties.values(), frozenset(self._ports))))
 
     def pump(self) -> None:
         """Read and judge what both captures have got since the last time. Raises CaptureError."""
         for name, capture in self._captures.items():
             for packet in capture.follow.read_new():
+                capture.turn_to(packet.time_ns or 0, self._changes)
                 judgement = capture.referee.judge(packet)
                 capture.second.observe(packet, judgement, capture.referee.book)
-                if judgement is None or self._is_before_protection(judgement):
+                if judgement is None or self._is_before_protection(judgement) or self._is_blurred(judgement):
                     continue
                 capture.judged.append(judgement)
                 proof = capture.handovers.observe(judgement)
@@ -140,13 +146,15 @@ class Wire:
             for use in self._uses(router, session)
         )
 
-    def sent_by(self, router: RouterName, *, until: int) -> list[Judgement]:
-        """Return the judged segments from `router`, as both captures hold them, until an instant (ns)."""
+    def sent_by(self, router: RouterName, *, since: int = 0, until: int | None = None) -> list[Judgement]:
+        """Return the judged segments from `router`, as both captures hold them, between two instants (ns)."""
         return [
             judgement
             for capture in self._captures.values()
             for judgement in capture.judged
-            if judgement.sender == router and (judgement.time_ns or 0) <= until
+            if judgement.sender == router
+            and since <= (judgement.time_ns or 0)
+            and (until is None or (judgement.time_ns or 0) <= until)
         ]
 
     def opened_or_reset(self, router: RouterName, since: int, until: int) -> list[Judgement]:
@@ -195,6 +203,13 @@ class Wire:
         start = self.protected_from.get(judgement.sender)
         return start is None or (judgement.time_ns or 0) < start
 
+    def _is_blurred(self, judgement: Judgement) -> bool:
+        """Say whether a segment that is not good was captured while a commit changed a chain."""
+        at = judgement.time_ns or 0
+        return judgement.standing is not Standing.GOOD and any(
+            change.begun <= at <= change.done + _SETTLES for change in self._changes
+        )
+
     def _note_side(self, judgement: Judgement, router: RouterName) -> None:
         session = self._session_of(judgement.sport, judgement.dport)
         if judgement.key is None or judgement.key_id is None or session is None or judgement.flags & _RST:
@@ -215,6 +230,15 @@ class Wire:
         return self._ports.get(sport or 0) or self._ports.get(dport or 0)
 
 
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """From `done` on (ns) the book holds; from `begun` on it may."""
+
+    begun: int
+    done: int
+    book: SpeakerBook
+
+
 class _Capture:
     """One capture, its referee, and all that was judged."""
 
@@ -224,6 +248,13 @@ class _Capture:
         self.second = SecondOpinion(seed=seed)
         self.handovers = Handovers()
         self.judged: list[Judgement] = []
+        self._turned = 0
+
+    def turn_to(self, time_ns: int, changes: Sequence[_Change]) -> None:
+        """Take the newest book that holds at a packet's time."""
+        while self._turned < len(changes) and changes[self._turned].done < time_ns:
+            self.referee.book = changes[self._turned].book
+            self._turned += 1
 
 
 def _book(parties: Iterable[Party], ports: frozenset[int]) -> SpeakerBook:

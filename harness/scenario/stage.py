@@ -1,0 +1,87 @@
+"""What the steps of a run are played on, and the moment from which waits are counted."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from ipaddress import IPv4Address, IPv6Address
+
+from harness.junos.base import Plan
+from harness.junos.session import RouterSession
+from harness.scenario.clocks import RouterClock
+from harness.scenario.fields import RouterName
+from harness.scenario.fleet import Fleet
+from harness.scenario.keyring import Keyring
+from harness.scenario.model import Scenario
+from harness.scenario.result import Check
+from harness.scenario.sampler import Sampler
+from harness.scenario.stopwatch import Stopwatch
+from harness.scenario.timeline import Kind, Timeline
+from harness.scenario.waits import Waits
+from harness.scenario.wire import Wire
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """The last thing that was done: what counts is what was seen after `begun`; waits are counted from `done` (ns)."""
+
+    text: str
+    begun: int
+    done: int
+
+    def since_done(self) -> timedelta:
+        """Return how long ago it was done."""
+        return timedelta(microseconds=(time.time_ns() - self.done) // 1000)
+
+
+@dataclass(slots=True)
+class Stage:
+    """Everything that a scenario is played on, and what has been found so far."""
+
+    scenario: Scenario
+    fleet: Fleet
+    sampler: Sampler
+    wire: Wire
+    timeline: Timeline
+    clocks: Mapping[str, RouterClock]
+    plans: Mapping[RouterName, Plan]
+    peers: Mapping[RouterName, IPv4Address | IPv6Address]
+    keyring: Keyring
+    t0: datetime
+    waits: Waits
+    stopwatch: Stopwatch
+    check_lab: Callable[[], None]
+    """Raises when a part of the lab has died."""
+    committed: Callable[[str, Sequence[str]], object]
+    """Keeps what was committed on a router."""
+    checks: list[Check] = field(default_factory=list)
+    pause: threading.Event = field(default_factory=threading.Event)
+    """Never set: its `wait` is how a poll pauses."""
+
+    @property
+    def red(self) -> bool:
+        """Whether a check has failed so far."""
+        return any(not check.passed for check in self.checks)
+
+    def add(self, check: Check) -> None:
+        """Note a judged check."""
+        self.checks.append(check)
+        self.timeline.add(
+            Kind.CHECK,
+            f"{'ok' if check.passed else 'RED'}: {check.sentence()}",
+            router=check.router,
+            data=check.as_data(),
+        )
+
+
+def router_of(session: RouterSession) -> RouterName:
+    """Return whose session it is."""
+    return "R1" if session.target.name == "R1" else "R2"
+
+
+def other(router: RouterName) -> RouterName:
+    """Return the router at the other end."""
+    return "R2" if router == "R1" else "R1"
