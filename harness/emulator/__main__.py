@@ -14,14 +14,15 @@ import socket
 import sys
 
 from harness.emulator.model import Backend
+from harness.emulator.protection import KeyPolicy
 from harness.emulator.supervisor import JunosHalf, Supervisor
 
 
-def _make_junos(backend: Backend, *, host_name: str) -> JunosHalf:
+def _make_junos(backend: Backend, *, host_name: str, policy: KeyPolicy) -> JunosHalf:
     # Imported when the daemons are up already: the SSH server's libraries take longer to load than FRR to start.
     from harness.emulator.junos.router import JunosRouter  # noqa: PLC0415 - see above
 
-    return JunosRouter(backend, host_name=host_name)
+    return JunosRouter(backend, host_name=host_name, log=logging.getLogger("junos").info, receiving=policy.receiving)
 
 
 def main() -> int:

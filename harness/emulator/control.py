@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.emulator.machine import Machine
-from harness.emulator.model import BackendError, BgpState
+from harness.emulator.model import BackendError, BgpState, LdpSession
 from harness.emulator.wire.model import ConnectionStatus, WireStatus
 from harness.errors import KeyrollError
 
@@ -113,6 +113,7 @@ class ControlServer:
             "now": self._machine.now().isoformat(),
             "processes": self._machine.processes,
             "bgp": [_bgp(state) for state in bgp],
+            "ldp": [_ldp(session) for session in await self._machine.ldp_sessions()],
             "wire": _wire(wire),
         }
 
@@ -144,6 +145,16 @@ def _bgp(state: BgpState) -> dict[str, Any]:
         "state": state.state,
         "since_seconds": state.since_seconds,
         "flaps": state.flaps,
+    }
+
+
+def _ldp(session: LdpSession) -> dict[str, Any]:
+    return {
+        "neighbor": str(session.peer),
+        "lsr_id": str(session.peer_id),
+        "state": session.state,
+        "since_seconds": session.up_seconds,
+        "flaps": session.flaps,
     }
 
 

@@ -3,39 +3,48 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 from pathlib import Path
 
+from harness.emulator import host
 from harness.emulator.errors import ProcessError
-from harness.emulator.frr import daemons, state
-from harness.emulator.frr.config import Daemon, Line, Step, steps
+from harness.emulator.events import EventBoard
+from harness.emulator.frr import journal, ldpstate
+from harness.emulator.frr.config import Daemon, Line, steps
+from harness.emulator.frr.readings import BgpReader, read_routes
 from harness.emulator.frr.render import render
-from harness.emulator.frr.vty import Vty
+from harness.emulator.frr.render_ldp import hold_time, local_id
+from harness.emulator.frr.suite import FrrSuite
 from harness.emulator.model import (
+    BGP_PORT,
     Address,
+    AuthDrops,
     BackendError,
     BgpState,
     Intent,
-    Interface,
-    Protection,
+    InterfaceState,
+    LdpAdjacency,
+    LdpSession,
+    RouterEvent,
     RouteState,
+    TcpConnection,
 )
 from harness.emulator.namespace import PortPair, make_inner
 from harness.emulator.processes import Child, Death, Logs, start
-from harness.emulator.protection import cut_off, protected_sessions
+from harness.emulator.protection import KeyPolicy, changed_kind, cut_off, protected_sessions
 from harness.emulator.wire.client import WireClient
 from harness.emulator.wire.model import ProtectedSession, WireError, WireEvent, WireStatus
 
-START_SECONDS = 10.0
-"""From a daemon's start to its socket."""
-_FULL_TABLE_READ_MAX = 20000
-"""Up to so many accepted routes the whole table is read to count the active ones; beyond, zebra's totals are."""
+_BASIC_DAEMONS = (Daemon.ZEBRA, Daemon.BGPD)
+"""Started with the router; the others when they are first needed. zebra has to be there before the rest."""
 
 
 @dataclass(slots=True)
@@ -57,27 +66,34 @@ class Machine:
         logs: Logs,
         *,
         on_death: Callable[[Death], None],
+        policy: KeyPolicy | None = None,
         wait_scale: float = 1.0,
     ) -> None:
         self._ports = tuple(ports)
-        self._folder = folder
         self._logs = logs
         self._on_death = on_death
+        self._policy = policy or KeyPolicy()
         self._scale = wait_scale
         self._inner = -1
-        self._children: dict[str, Child] = {}
-        self._vtys: dict[Daemon, Vty] = {}
+        self._events = EventBoard()
+        self._ldp_counts = journal.LdpCounts()
+        self._frr = FrrSuite(folder, logs, on_death=on_death, on_line=self._daemon_said, wait_scale=wait_scale)
+        self._bgp = BgpReader(self._frr)
+        self._wire_process: Child | None = None
         self._wire: WireClient | None = None
         self._applied = _Applied()
-        self._configured_at: dict[Address, float] = {}
         self._offset = timedelta(0)
         self._turn = asyncio.Lock()
-        self._on_wire_event: Callable[[WireEvent], None] = lambda _event: None
 
     @property
     def inner_namespace(self) -> int:
         """The descriptor of the inner network namespace."""
         return self._inner
+
+    @property
+    def policy(self) -> KeyPolicy:
+        """The rules that the router's keys follow."""
+        return self._policy
 
     async def start(self, told: Callable[[str, float], None]) -> None:
         """Make the inner namespace and start the wire path, zebra and bgpd; `told` gets (part, seconds).
@@ -86,14 +102,14 @@ class Machine:
             BackendError: a part did not come up.
         """
         begun = time.monotonic()
-        daemons.prepare(self._folder)
         self._inner = make_inner(self._ports)
+        self._frr.prepare(self._inner)
         told("inner namespace", time.monotonic() - begun)
         begun = time.monotonic()
         wire = asyncio.create_task(self._start_wire())
         try:
-            await self._start_daemon(Daemon.ZEBRA)
-            await self._start_daemon(Daemon.BGPD)
+            for daemon in _BASIC_DAEMONS:
+                await self._frr.start(daemon)
             told("daemons", time.monotonic() - begun)
         finally:
             await wire
@@ -104,42 +120,33 @@ class Machine:
         pairs = [option for port in self._ports for option in ("--pair", f"{port.host}:{port.wire}")]
         command = [sys.executable, "-P", "-m", "harness.emulator.wire", "--control-fd", str(theirs.fileno()), *pairs]
         with theirs:
-            child = start("wire", command, self._logs, pass_fds=(theirs.fileno(),))
-        self._keep(child)
+            self._wire_process = start("wire", command, self._logs, pass_fds=(theirs.fileno(),))
+        self._wire_process.watch(self._on_death)
         self._wire = WireClient(ours, on_event=self._wire_told, wait_scale=self._scale)
         with _wire_errors():
             await self._wire.connect()
 
-    async def _start_daemon(self, daemon: Daemon) -> None:
-        child = start(daemon.value, daemons.command(daemon, self._folder), self._logs, namespace=self._inner)
-        self._keep(child)
-        path = daemons.vty_socket(daemon, self._folder)
-        await child.wait_for(path, START_SECONDS * self._scale, "open its vty socket")
-        if daemon is Daemon.ZEBRA:
-            zserv = daemons.zserv_socket(self._folder)
-            await child.wait_for(zserv, START_SECONDS * self._scale, "open its socket for the other daemons")
-        self._vtys[daemon] = await Vty.connect(daemon.value, path, wait_scale=self._scale)
-
     def _wire_told(self, event: WireEvent) -> None:
-        self._on_wire_event(event)
+        self._events.wire(event)
 
-    def _keep(self, child: Child) -> None:
-        self._children[child.name] = child
-        child.watch(self._on_death)
-
-    def listen_wire(self, on_event: Callable[[WireEvent], None]) -> None:
-        """Have the wire path's events told to `on_event`."""
-        self._on_wire_event = on_event
+    def _daemon_said(self, daemon: Daemon, line: str) -> None:
+        happening = journal.read(daemon, line)
+        if happening is not None:
+            self._ldp_counts.take(happening, time.monotonic())
+            self._events.session(happening)
 
     async def stop(self) -> None:
         """End the daemons and the wire path."""
-        for vty in self._vtys.values():
-            await vty.close()
         if self._wire is not None:
             await self._wire.close()
-        await asyncio.gather(*(child.stop() for child in self._children.values()))
+        if self._wire_process is not None:
+            await self._wire_process.stop()
+        await self._frr.stop()
+        if self._inner >= 0:
+            os.close(self._inner)
+            self._inner = -1
 
-    # -- the Backend ------------------------------------------------------------------------------------------------
+    # -- Backend ----------------------------------------------------------------------------------------------------
 
     def now(self) -> datetime:
         """Return the router's own wall clock, in UTC."""
@@ -162,21 +169,26 @@ class Machine:
         """
         async with self._turn:
             former = self._applied
-            wanted = _Applied(intent, render(intent, [port.router for port in self._ports]), protected_sessions(intent))
+            lines = render(intent, [port.router for port in self._ports])
+            wanted = _Applied(intent, lines, protected_sessions(intent, self._policy))
             try:
                 await self._change(former, wanted)
             except BackendError as refused:
                 await self._restore(wanted, former, refused)
                 raise
             self._applied = wanted
-            await self._follow_up(former.intent, intent)
+            self._bgp.configured(intent.neighbors)
+            if intent.ldp is None:
+                self._ldp_counts.clear()
+            for port, peer in changed_kind(former.intent, intent):
+                await (self.clear_bgp(peer, soft=False) if port == BGP_PORT else self._clear_ldp(peer))
 
     async def _change(self, old: _Applied, new: _Applied) -> None:
         both = tuple(new.sessions) + cut_off(old.sessions, new.sessions)
         if both != old.sessions:
             await self._set_sessions(both)
         for step in steps(old.lines, new.lines):
-            await self._tell(step)
+            await self._frr.tell(step)
         if both != new.sessions:
             await self._set_sessions(new.sessions)
 
@@ -190,7 +202,7 @@ class Machine:
         for step in steps(attempted.lines, former.lines):
             undoing = step.text.startswith("no ")
             try:
-                await self._tell(step)
+                await self._frr.tell(step)
             except BackendError as error:
                 if not undoing:
                     broken.append(str(error))
@@ -198,68 +210,75 @@ class Machine:
         if broken:
             raise BackendError(f"{refused}; and the former state could not be restored: {broken[0]}") from refused
 
-    async def _tell(self, step: Step) -> None:
-        if step.daemon not in self._vtys:
-            await self._start_daemon(step.daemon)
-        await self._vtys[step.daemon].configure(step.node, step.text, shown=step.shown)
-
-    async def _follow_up(self, old: Intent, new: Intent) -> None:
-        """Remember since when neighbours are there; reset sessions whose kind of protection changed."""
-        former = {neighbor.address: neighbor for neighbor in old.neighbors}
-        moment = time.monotonic()
-        self._configured_at = {
-            neighbor.address: self._configured_at.get(neighbor.address, moment) for neighbor in new.neighbors
-        }
-        for neighbor in new.neighbors:
-            before = former.get(neighbor.address)
-            if before is not None and _kind(before.protection) != _kind(neighbor.protection):
-                # The connection's segments were protected otherwise until now: neither end can go on with it.
-                await self.clear_bgp(neighbor.address, soft=False)
-
     async def bgp(self) -> list[BgpState]:
         """Return the state of every configured neighbour, from bgpd."""
-        if not self._applied.intent.neighbors:
-            return []
-        vty = self._vty(Daemon.BGPD)
-        neighbors = await vty.json("show bgp neighbors json")
-        active: dict[tuple[str, str], int] = {}
-        for family, counter, table in (("ipv4", "ipv4Unicast", "inet.0"), ("ipv6", "ipv6Unicast", "inet6.0")):
-            accepted = {
-                address: int(entry.get("addressFamilyInfo", {}).get(counter, {}).get("acceptedPrefixCounter", 0))
-                for address, entry in neighbors.items()
-                if isinstance(entry, dict)
-            }
-            if sum(accepted.values()):
-                active |= await self._active(family, table, accepted)
-        moment = time.monotonic()
-        waiting = {address: int(moment - since) for address, since in self._configured_at.items()}
-        return state.bgp_states(neighbors, active, waiting)
-
-    async def _active(self, family: str, table: str, accepted: dict[str, int]) -> dict[tuple[str, str], int]:
-        giving = [address for address, count in accepted.items() if count]
-        if sum(accepted.values()) > _FULL_TABLE_READ_MAX and len(giving) == 1:
-            name = "ip" if family == "ipv4" else "ipv6"
-            total = state.bgp_total(await self._vty(Daemon.ZEBRA).json(f"show {name} route summary json"))
-            return {(giving[0], table): total}
-        return state.active_counts(table, await self._vty(Daemon.BGPD).json(f"show bgp {family} unicast json"))
+        return await self._bgp.states()
 
     async def routes(self) -> list[RouteState]:
         """Return the active routes, from zebra."""
-        zebra = self._vty(Daemon.ZEBRA)
-        tables = [await zebra.json("show ip route json"), await zebra.json("show ipv6 route json")]
-        return state.routes(tables, self._addresses())
-
-    def _addresses(self) -> list[tuple[str, Interface]]:
-        return [(unit.name, address) for unit in self._applied.intent.units for address in unit.addresses]
+        units = self._applied.intent.units
+        return await read_routes(self._frr, [(unit.name, address) for unit in units for address in unit.addresses])
 
     async def clear_bgp(self, address: Address | None, *, soft: bool) -> None:
         """Reset sessions, or with `soft` only exchange routes again."""
-        target = "*" if address is None else str(address)
-        if address is not None and address not in self._configured_at:
-            raise BackendError(f"there is no BGP neighbor {address}")
-        await self._vty(Daemon.BGPD).command(f"clear bgp {target}{' soft' if soft else ''}")
+        await self._bgp.clear(address, soft=soft)
 
-    # -- beyond the Backend: for status and diagnosis ---------------------------------------------------------------
+    # -- LdpBackend -------------------------------------------------------------------------------------------------
+
+    async def ldp_sessions(self) -> list[LdpSession]:
+        """Return the LDP sessions with every neighbour that ldpd knows; none when LDP is not configured."""
+        intent = self._applied.intent
+        if intent.ldp is None or not self._frr.running(Daemon.LDPD):
+            return []
+        summary = await self._frr.json(Daemon.LDPD, "show mpls ldp neighbor json")
+        detail = await self._frr.json(Daemon.LDPD, "show mpls ldp neighbor detail json")
+        return ldpstate.sessions(summary, detail, local_id(intent), hold_time(intent.ldp), self._ldp_counts)
+
+    async def ldp_adjacencies(self) -> list[LdpAdjacency]:
+        """Return the neighbours heard by hellos."""
+        if self._applied.intent.ldp is None or not self._frr.running(Daemon.LDPD):
+            return []
+        return ldpstate.adjacencies(await self._frr.json(Daemon.LDPD, "show mpls ldp discovery detail json"))
+
+    async def clear_ldp(self, peer: IPv4Address | None) -> None:
+        """Reset the LDP sessions (all when `peer`, a transport address, is None)."""
+        await self._clear_ldp(peer)
+
+    async def _clear_ldp(self, peer: Address | None) -> None:
+        target = "" if peer is None else f" {peer}"
+        await self._frr.command(Daemon.LDPD, f"clear mpls ldp neighbor{target}")
+
+    # -- HostBackend and EventBackend -------------------------------------------------------------------------------
+
+    async def interfaces(self) -> list[InterfaceState]:
+        """Return the physical interfaces, from zebra."""
+        return host.interfaces(await self._frr.json(Daemon.ZEBRA, "show interface json"))
+
+    async def connections(self) -> list[TcpConnection]:
+        """Return the TCP sockets of the router's own namespace."""
+        return host.connections(self._inner)
+
+    async def auth_drops(self) -> AuthDrops:
+        """Return the drops that the wire path counted."""
+        return host.auth_drops(await self.wire_status())
+
+    def ping(self, address: Address, *, count: int, source: Address | None) -> AsyncIterator[str]:
+        """Ping from the router's own namespace; yields lines as they come."""
+        return host.ping(self._inner, address, count=count, source=source)
+
+    async def restart_routing(self) -> None:
+        """Restart the routing daemons, and make the present intent true again. Every session goes down by it."""
+        async with self._turn:
+            for daemon in (Daemon.ZEBRA, *(one for one in await self._frr.stop() if one is not Daemon.ZEBRA)):
+                await self._frr.start(daemon)
+            for step in steps((), self._applied.lines):
+                await self._frr.tell(step)
+
+    def subscribe(self, on_event: Callable[[RouterEvent], None]) -> None:
+        """Have sessions' ups and downs, key changes on the wire and drops told to `on_event`."""
+        self._events.subscribe(on_event)
+
+    # -- for status and diagnosis -----------------------------------------------------------------------------------
 
     async def wire_status(self) -> WireStatus:
         """Return what the wire path says of connections, keys on the wire, and drops."""
@@ -269,18 +288,13 @@ class Machine:
     @property
     def processes(self) -> dict[str, int]:
         """The living child processes: name to process id, as this namespace counts."""
-        return {name: child.pid for name, child in self._children.items() if child.alive}
+        wire = self._wire_process
+        return self._frr.processes | ({"wire": wire.pid} if wire is not None and wire.alive else {})
 
     def _client(self) -> WireClient:
         if self._wire is None:
             raise ProcessError("the wire path is not running")
         return self._wire
-
-    def _vty(self, daemon: Daemon) -> Vty:
-        vty = self._vtys.get(daemon)
-        if vty is None:
-            raise ProcessError(f"{daemon.value} is not running")
-        return vty
 
 
 @contextmanager
@@ -290,7 +304,3 @@ def _wire_errors() -> Iterator[None]:
         yield
     except WireError as error:
         raise BackendError(error.message, remedy=error.remedy) from error
-
-
-def _kind(protection: Protection | None) -> object:
-    return None if protection is None else protection.scheme

@@ -15,6 +15,7 @@ from harness.emulator.errors import ProcessError
 
 END_SECONDS = 2.0
 """From asking a process to end to killing it."""
+_TEE_OCTETS = 65536
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,26 +119,62 @@ class Logs:
 
 
 def start(
-    name: str, command: Sequence[str], logs: Logs, *, namespace: int | None = None, pass_fds: Sequence[int] = ()
+    name: str,
+    command: Sequence[str],
+    logs: Logs,
+    *,
+    namespace: int | None = None,
+    pass_fds: Sequence[int] = (),
+    on_line: Callable[[str], None] | None = None,
 ) -> Child:
     """Start a child process; in the network namespace `namespace` when given. From the main thread only.
+
+    With `on_line`, what it writes passes through here on its way to the log, and each whole line is told at once.
 
     Raises:
         ProcessError: it cannot be started.
     """
     log = logs.open(name)
+    output = log if on_line is None else _Tee(log, on_line).input
     try:
         if namespace is None:
-            process = _spawn(command, log, pass_fds)
+            process = _spawn(command, output, pass_fds)
         else:
             with linux.inside(namespace):
-                process = _spawn(command, log, pass_fds)
+                process = _spawn(command, output, pass_fds)
     except OSError as error:
         raise ProcessError(f"{name} cannot be started: {error.strerror}") from error
     finally:
-        os.close(log)
+        os.close(output)
     return Child(name, process, logs.name(name))
 
 
 def _spawn(command: Sequence[str], log: int, pass_fds: Sequence[int]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=tuple(pass_fds))
+
+
+class _Tee:
+    """Reads a child's output from a pipe, writes it to its log, and tells each line. Ends with the child's output."""
+
+    def __init__(self, log: int, on_line: Callable[[str], None]) -> None:
+        self._log = log
+        self._on_line = on_line
+        self._rest = b""
+        self._output, self.input = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(self._output, False)
+        asyncio.get_running_loop().add_reader(self._output, self._read)
+
+    def _read(self) -> None:
+        try:
+            data = os.read(self._output, _TEE_OCTETS)
+        except BlockingIOError:
+            return
+        if not data:
+            asyncio.get_running_loop().remove_reader(self._output)
+            os.close(self._output)
+            os.close(self._log)
+            return
+        os.write(self._log, data)
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            self._on_line(line.decode(errors="replace"))

@@ -2,46 +2,94 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from harness.emulator.model import BGP_PORT, AuthScheme, BackendError, Intent
+from harness.emulator.keyclock import ReceivePolicy, SendPolicy
+from harness.emulator.model import BGP_PORT, LDP_PORT, Address, AuthScheme, BackendError, Intent, Protection
 from harness.emulator.wire.model import ProtectedSession
 from harness.keychain.model import Keychain
 
 
-def protected_sessions(intent: Intent) -> tuple[ProtectedSession, ...]:
+@dataclass(frozen=True, slots=True)
+class KeyPolicy:
+    """Which rules this router follows (DESIGN.md, "A key policy"); a setting of the router, not of a commit."""
+
+    sending: SendPolicy = SendPolicy.CLOCK
+    receiving: ReceivePolicy = ReceivePolicy.TOLERANCE
+
+
+def protected_sessions(intent: Intent, policy: KeyPolicy) -> tuple[ProtectedSession, ...]:
     """Return the sessions whose segments carry TCP-AO.
 
-    A neighbour that names a chain which is not configured is protected with an empty one: nothing passes.
+    A session that names a chain which is not configured is protected with an empty one: nothing passes.
 
     Raises:
         BackendError: a scheme that this router does not carry.
     """
     chains = {chain.name: chain for chain in intent.chains}
     sessions = []
-    for neighbor in intent.neighbors:
-        protection = neighbor.protection
-        if protection is None:
-            continue
+    for peer, local, port, protection in _protected(intent):
         if protection.scheme is not AuthScheme.AO:
             raise BackendError(
-                f"neighbor {neighbor.address}: this router protects sessions with TCP-AO only,"
-                f" not with {protection.scheme.value}"
+                f"{peer}: this router protects sessions with TCP-AO only, not with {protection.scheme.value}",
+                remedy="set authentication-algorithm ao",
             )
         name = protection.chain or ""
         sessions.append(
             ProtectedSession(
-                peer=neighbor.address,
-                port=BGP_PORT,
+                peer=peer,
+                port=port,
                 chain=chains.get(name) or Keychain(name or "none"),
-                local=neighbor.local_address,
+                local=local,
+                sending=policy.sending,
+                receiving=policy.receiving,
                 allow_without_ao=protection.allow_without_ao,
             )
         )
     return tuple(sessions)
 
 
+def _protected(intent: Intent) -> Iterator[tuple[Address, Address | None, int, Protection]]:
+    for neighbor in intent.neighbors:
+        if neighbor.protection is not None:
+            yield neighbor.address, neighbor.local_address, BGP_PORT, neighbor.protection
+    for peer in intent.ldp.peers if intent.ldp is not None else ():
+        if peer.protection is None:
+            continue
+        if peer.peers.prefixlen != peer.peers.max_prefixlen:
+            raise BackendError(
+                f"LDP session-group {peer.peers}: this router protects LDP sessions one by one",
+                remedy="name each peer with `protocols ldp session ADDRESS`",
+            )
+        yield peer.peers.network_address, None, LDP_PORT, peer.protection
+
+
 def cut_off(old: Sequence[ProtectedSession], new: Sequence[ProtectedSession]) -> tuple[ProtectedSession, ...]:
     """Return the old sessions that the new table lacks: they stay protected until FRR has let go of them."""
     wanted = {(session.peer, session.port) for session in new}
     return tuple(session for session in old if (session.peer, session.port) not in wanted)
+
+
+def changed_kind(old: Intent, new: Intent) -> list[tuple[int, Address]]:
+    """Return (port, peer) of the sessions that there were and are, and whose kind of protection changed.
+
+    Their connections' segments were protected otherwise until now: neither end can go on with them.
+    """
+    before, after = _kinds(old), _kinds(new)
+    changed = [session for session, kind in after.items() if session in before and before[session] != kind]
+    if old.ldp is not None and new.ldp is not None:
+        # LDP finds its peers by itself: one that is not named runs without protection.
+        alone = [session for session in before.keys() ^ after.keys() if session[0] == LDP_PORT]
+        changed += [session for session in alone if before.get(session) is not after.get(session)]
+    return changed
+
+
+def _kinds(intent: Intent) -> dict[tuple[int, Address], AuthScheme | None]:
+    kinds: dict[tuple[int, Address], AuthScheme | None] = {
+        (BGP_PORT, neighbor.address): neighbor.protection.scheme if neighbor.protection else None
+        for neighbor in intent.neighbors
+    }
+    for peer in intent.ldp.peers if intent.ldp is not None else ():
+        kinds[LDP_PORT, peer.peers.network_address] = peer.protection.scheme if peer.protection else None
+    return kinds

@@ -20,15 +20,17 @@ import signal
 import socket
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from harness.emulator.control import ControlServer
+from harness.emulator.keyclock import ReceivePolicy, SendPolicy
 from harness.emulator.machine import Machine
 from harness.emulator.model import Backend, BackendError
 from harness.emulator.namespace import PortPair
 from harness.emulator.processes import Death, Logs
+from harness.emulator.protection import KeyPolicy
 from harness.keychain.secret import Secret
 
 log = logging.getLogger(__name__)
@@ -45,6 +47,7 @@ class Boot:
     ports: tuple[PortPair, ...]
     control: Path
     wait_scale: float = 1.0
+    policy: KeyPolicy = field(default_factory=KeyPolicy)
 
     @classmethod
     def parse(cls, line: bytes) -> Boot:
@@ -62,7 +65,13 @@ class Boot:
                 for index, port in enumerate(data["ports"])
             )
             accounts = {str(user): Secret(password) for user, password in data["accounts"].items()}
-            return cls(str(data["name"]), accounts, ports, Path(data["control"]), float(data.get("wait_scale", 1.0)))
+            settings = data.get("settings", {})
+            policy = KeyPolicy(
+                SendPolicy(settings.get("sending", SendPolicy.CLOCK.value)),
+                ReceivePolicy(settings.get("receiving", ReceivePolicy.TOLERANCE.value)),
+            )
+            scale = float(data.get("wait_scale", 1.0))
+            return cls(str(data["name"]), accounts, ports, Path(data["control"]), scale, policy)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise BackendError(f"the boot message cannot be read: {type(error).__name__}") from error
 
@@ -82,7 +91,7 @@ class JunosHalf(Protocol):
 class MakeJunosHalf(Protocol):
     """Makes the Junos half on top of a machine half."""
 
-    def __call__(self, backend: Backend, *, host_name: str) -> JunosHalf:
+    def __call__(self, backend: Backend, *, host_name: str, policy: KeyPolicy) -> JunosHalf:
         """Return the Junos half of the router called `host_name`."""
         ...
 
@@ -126,13 +135,20 @@ class Supervisor:
 
     async def _serve(self, boot: Boot) -> None:
         logs = Logs(self._logs_folder, boot.name)
-        machine = Machine(boot.ports, _FRR_HOME / boot.name, logs, on_death=self._on_death, wait_scale=boot.wait_scale)
+        machine = Machine(
+            boot.ports,
+            _FRR_HOME / boot.name,
+            logs,
+            on_death=self._on_death,
+            policy=boot.policy,
+            wait_scale=boot.wait_scale,
+        )
         junos: JunosHalf | None = None
         control = ControlServer(machine, stop=self._stopping.set)
         try:
             await machine.start(self._phase)
             begun = time.monotonic()
-            junos = self._make_junos(machine, host_name=boot.name)
+            junos = self._make_junos(machine, host_name=boot.name, policy=boot.policy)
             await junos.listen(self._listener, boot.accounts)
             await control.listen(boot.control)
             self._phase("ssh", time.monotonic() - begun)

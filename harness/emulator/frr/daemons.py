@@ -51,6 +51,8 @@ def vty_socket(daemon: Daemon, folder: Path) -> Path:
 def command(daemon: Daemon, folder: Path) -> list[str]:
     """Return the daemon's command line: in the foreground, no TCP vty, an empty configuration, log on stdout.
 
+    Debug messages are let through, but none is switched on (but for ldpd's events, see `suite`).
+
     `--vty_socket` and ldpd's `--ctl_socket` are folders, `-z` is a file (facts: measured with FRR 8.4).
     """
     argv = [
@@ -61,7 +63,7 @@ def command(daemon: Daemon, folder: Path) -> list[str]:
         *("--vty_socket", str(folder)),
         *("-A", "127.0.0.1", "-P", "0"),
         *("-u", USER, "-g", USER),
-        *("--log", "stdout", "--log-level", "informational"),
+        *("--log", "stdout", "--log-level", "debugging"),
     ]
     if daemon is Daemon.LDPD:
         argv += ["--ctl_socket", str(folder)]

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Interface, IPv4Network
 
 from harness.emulator.frr.config import Daemon, Line
+from harness.emulator.frr.render_ldp import render_ldp
 from harness.emulator.model import BackendError, BgpNeighbor, Intent, Network, Unit
 
 HOLD_TIME_DEFAULT = 90
@@ -49,6 +50,9 @@ def render(intent: Intent, ports: Sequence[str]) -> tuple[Line, ...]:
     lines += _static(intent)
     if intent.neighbors:
         lines += _bgp(intent)
+    if intent.ldp is not None:
+        names = [kernel_name(interface.name) for interface in intent.ldp.interfaces]
+        lines += render_ldp(intent, ports, names)
     return tuple(lines)
 
 

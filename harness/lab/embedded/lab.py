@@ -49,14 +49,24 @@ class EmbeddedLab:
     """A lab of emulated routers; implements `harness.lab.protocol.Lab`.
 
     `evidence` is the folder for captures (`R1.pcap`) and logs (`R1-bgpd.log`); it is made if it is not there.
-    `wait_scale` stretches every deadline.
+    `wait_scale` stretches every deadline. `settings` are the emulated routers' own, by router's name: `sending`
+    (`clock` or `rnext`) and `receiving` (`tolerance` or `any`), the key policies of DESIGN.md.
     """
 
-    def __init__(self, topology: Topology, *, evidence: Path, name: str | None = None, wait_scale: float = 1.0) -> None:
+    def __init__(
+        self,
+        topology: Topology,
+        *,
+        evidence: Path,
+        name: str | None = None,
+        wait_scale: float = 1.0,
+        settings: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> None:
         self._topology = topology
         self._evidence = evidence
         self._wanted_name = name
         self._scale = wait_scale
+        self._settings = {router: dict(values) for router, values in (settings or {}).items()}
         self._run: runtime.RunDirectory | None = None
         self._channel: socket.socket | None = None
         self._monitor: subprocess.Popen[bytes] | None = None
@@ -193,6 +203,7 @@ class EmbeddedLab:
             ],
             "control": str(self._run.path / f"{node.name}.ctl"),
             "wait_scale": self._scale,
+            "settings": self._settings.get(node.name, {}),
         }
 
     def _await_keeper(self, event: str, seconds: float) -> None:

@@ -1,0 +1,92 @@
+"""From ldpd's JSON to LDP sessions and adjacencies. What cannot be understood is an error, never a default."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Address
+from typing import Any
+
+from harness.emulator.errors import FrrError
+from harness.emulator.frr.journal import LdpCounts
+from harness.emulator.frr.state import junos_name, uptime_seconds
+from harness.emulator.model import LdpAdjacency, LdpSession
+
+_WORDS = {
+    "NON EXISTENT": "Nonexistent",
+    "PRESENT": "Nonexistent",
+    "INITIALIZED": "Initialized",
+    "OPENREC": "OpenRec",
+    "OPENSENT": "OpenSent",
+    "OPERATIONAL": "Operational",
+}
+"""ldpd's words to RFC 5036's; PRESENT is ldpd's own: heard by hello, no connection yet."""
+KEEPALIVES_IN_HOLD_TIME = 3
+
+
+def sessions(
+    summary: Mapping[str, Any], detail: Mapping[str, Any], local_id: IPv4Address, hold_time: int, counts: LdpCounts
+) -> list[LdpSession]:
+    """Read `show mpls ldp neighbor json` and `show mpls ldp neighbor detail json`.
+
+    `local_id` is this router's LSR id, `hold_time` what is configured here: it stands until a session negotiated one.
+
+    Raises:
+        FrrError: a value is missing or is not what it should be.
+    """
+    if not summary:
+        return []  # ldpd answers {} before it has heard of anybody
+    try:
+        return [
+            _session(entry, detail.get(entry["neighborId"], {}), local_id, hold_time, counts)
+            for entry in summary["neighbors"]
+        ]
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise FrrError(f"ldpd's neighbours cannot be read: {type(error).__name__} {error}") from error
+
+
+def _session(
+    entry: dict[str, Any], detail: dict[str, Any], local_id: IPv4Address, hold_time: int, counts: LdpCounts
+) -> LdpSession:
+    peer_id = IPv4Address(entry["neighborId"])
+    state = _WORDS[entry["state"]]
+    up = state == "Operational"
+    downs, last_down, reason = counts.of(peer_id)
+    agreed = int(detail["sessionHoldtime"]) if up else hold_time
+    return LdpSession(
+        peer=IPv4Address(entry["transportAddress"]),
+        peer_id=peer_id,
+        local_id=local_id,
+        state=state,
+        local=IPv4Address(detail["tcpLocalAddress"]) if up else None,
+        up_seconds=uptime_seconds(entry["upTime"]) if up else None,
+        keepalive_interval=int(detail["keepAliveInterval"]) if up else agreed // KEEPALIVES_IN_HOLD_TIME,
+        keepalive_timeout=agreed,
+        flaps=downs,
+        last_down_seconds=None if last_down is None else int(time.monotonic() - last_down),
+        last_down_reason=reason,
+    )
+
+
+def adjacencies(discovery: Mapping[str, Any]) -> list[LdpAdjacency]:
+    """Read `show mpls ldp discovery detail json`.
+
+    Raises:
+        FrrError: it cannot be read.
+    """
+    try:
+        return list(_adjacencies(discovery))
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise FrrError(f"ldpd's adjacencies cannot be read: {type(error).__name__} {error}") from error
+
+
+def _adjacencies(discovery: Mapping[str, Any]) -> Iterator[LdpAdjacency]:
+    IPv4Address(discovery["lsrId"])  # always there: without it this is another answer
+    for name, interface in discovery.get("interfaces", {}).items():
+        for entry in interface["adjacencies"]:
+            yield LdpAdjacency(
+                address=IPv4Address(entry["sourceAddress"]),
+                peer_id=IPv4Address(entry["lsrId"]),
+                interface=junos_name(name),
+                hold_left=int(entry["helloHoldtimeRemaining"]),
+            )

@@ -1,0 +1,121 @@
+"""FRR's daemons of one router, running: started when first needed, told lines, asked for states."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from harness.emulator.errors import ProcessError
+from harness.emulator.frr import daemons
+from harness.emulator.frr.config import Daemon, Step
+from harness.emulator.frr.vty import Vty
+from harness.emulator.processes import Child, Death, Logs, start
+
+START_SECONDS = 10.0
+"""From a daemon's start to its socket."""
+_FIRST_LINES = {
+    # ldpd tells of a session that comes and goes only so; it has no counter.
+    Daemon.LDPD: ("debug mpls ldp event",),
+}
+
+
+class FrrSuite:
+    """The daemons. `on_line` gets (daemon, log line) as they write it; `on_death` is told when one ends by itself."""
+
+    def __init__(
+        self,
+        folder: Path,
+        logs: Logs,
+        *,
+        on_death: Callable[[Death], None],
+        on_line: Callable[[Daemon, str], None],
+        wait_scale: float,
+    ) -> None:
+        self._folder = folder
+        self._logs = logs
+        self._on_death = on_death
+        self._on_line = on_line
+        self._scale = wait_scale
+        self._namespace = -1
+        self._children: dict[Daemon, Child] = {}
+        self._vtys: dict[Daemon, Vty] = {}
+
+    @property
+    def processes(self) -> dict[str, int]:
+        """The living daemons: name to process id."""
+        return {daemon.value: child.pid for daemon, child in self._children.items() if child.alive}
+
+    def prepare(self, namespace: int) -> None:
+        """Make the folder for sockets; the daemons will live in the network namespace `namespace`."""
+        daemons.prepare(self._folder)
+        self._namespace = namespace
+
+    async def start(self, daemon: Daemon) -> None:
+        """Start a daemon and connect to it.
+
+        Raises:
+            BackendError: it does not come up.
+        """
+        for stale in (daemons.vty_socket(daemon, self._folder), *self._stale(daemon)):
+            stale.unlink(missing_ok=True)
+        child = start(
+            daemon.value,
+            daemons.command(daemon, self._folder),
+            self._logs,
+            namespace=self._namespace,
+            on_line=lambda line: self._on_line(daemon, line),
+        )
+        self._children[daemon] = child
+        child.watch(self._on_death)
+        path = daemons.vty_socket(daemon, self._folder)
+        await child.wait_for(path, START_SECONDS * self._scale, "open its vty socket")
+        if daemon is Daemon.ZEBRA:
+            zserv = daemons.zserv_socket(self._folder)
+            await child.wait_for(zserv, START_SECONDS * self._scale, "open its socket for the other daemons")
+        vty = await Vty.connect(daemon.value, path, wait_scale=self._scale)
+        self._vtys[daemon] = vty
+        for line in _FIRST_LINES.get(daemon, ()):
+            await vty.configure((), line)
+
+    def _stale(self, daemon: Daemon) -> tuple[Path, ...]:
+        return (daemons.zserv_socket(self._folder),) if daemon is Daemon.ZEBRA else ()
+
+    async def tell(self, step: Step) -> None:
+        """Carry out one step of configuration; the daemon is started when it is not running yet.
+
+        Raises:
+            BackendError: refused.
+        """
+        if step.daemon not in self._vtys:
+            await self.start(step.daemon)
+        await self._vtys[step.daemon].configure(step.node, step.text, shown=step.shown)
+
+    def running(self, daemon: Daemon) -> bool:
+        """Whether the daemon was started."""
+        return daemon in self._vtys
+
+    async def json(self, daemon: Daemon, command: str) -> dict[str, Any]:
+        """Ask a daemon for a state. Raises BackendError."""
+        return await self._vty(daemon).json(command)
+
+    async def command(self, daemon: Daemon, command: str) -> str:
+        """Have a daemon carry out an operational command. Raises BackendError."""
+        return await self._vty(daemon).command(command)
+
+    def _vty(self, daemon: Daemon) -> Vty:
+        vty = self._vtys.get(daemon)
+        if vty is None:
+            raise ProcessError(f"{daemon.value} is not running")
+        return vty
+
+    async def stop(self) -> tuple[Daemon, ...]:
+        """End all daemons, the ones that lean on zebra first; return which were running."""
+        were = tuple(self._vtys)
+        for vty in self._vtys.values():
+            await vty.close()
+        self._vtys.clear()
+        for daemon in sorted(self._children, key=lambda one: one is Daemon.ZEBRA):
+            await self._children[daemon].stop()
+        self._children.clear()
+        return were

@@ -1,0 +1,111 @@
+"""What lab tests share: two routers configured over SSH as the client side does it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Interface
+from pathlib import Path
+
+import pytest
+
+from harness.junos.base import Family, Plan, SessionKind, base_configuration
+from harness.junos.exchange import Target
+from harness.junos.session import RouterSession
+from harness.keychain.generate import generate
+from harness.keychain.junostext import set_lines
+from harness.keychain.model import Keychain
+from harness.keychain.secret import Secret
+from harness.lab.embedded.lab import EmbeddedLab
+from harness.lab.protocol import Router
+from harness.lab.topology import read_topology
+
+TOPOLOGY = Path(__file__).parents[2] / "topologies" / "two-router.clab.yml"
+START = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+def plan(router: Router) -> Plan:
+    assert isinstance(router.loopback, IPv4Interface)
+    port = router.ports[0]
+    return Plan(router.name, router.asn, router.loopback, port.interface, port.ipv4, port.ipv6, router.loopback6)
+
+
+class Pair:
+    """A deployed lab with a session to each router."""
+
+    def __init__(self, lab: EmbeddedLab, sessions: dict[str, RouterSession]) -> None:
+        self.lab = lab
+        self.sessions = sessions
+
+    def configure(
+        self,
+        kinds: Sequence[SessionKind] = (SessionKind.BGP,),
+        family: Family = Family.INET,
+        chain: Keychain | None = None,
+        extra: Sequence[str] = (),
+    ) -> None:
+        """Commit the base configuration, with R1's chain (mirrored on R2), on both routers at once."""
+        r1, r2 = self.lab.routers.values()
+        jobs = []
+        with ThreadPoolExecutor(2) as pool:
+            for me, peer, own in ((r1, r2, chain), (r2, r1, chain.mirrored() if chain else None)):
+                lines = list(set_lines(own)) if own else []
+                name = own.name if own else None
+                lines += base_configuration(
+                    plan(me), plan(peer), sessions=kinds, chain=name, hold_time=9, family=family
+                )
+                jobs.append(pool.submit(self.commit, me.name, [*lines, *extra]))
+        for job in jobs:
+            job.result()
+
+    def commit(self, router: str, lines: Sequence[str]) -> None:
+        self.sessions[router].configure(lines)
+        self.sessions[router].commit()
+
+    def until(self, what: str, condition: Callable[[], bool], seconds: float = 10.0) -> None:
+        """Poll `condition` until it holds; a part of the lab that dies meanwhile is raised."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            self.lab.check()
+            if time.monotonic() > deadline:
+                shown = {name: session.show("show bgp summary").raw for name, session in self.sessions.items()}
+                raise AssertionError(f"{what}: not within {seconds} s; {shown}")
+
+    def shows(self, command: str, *words: str) -> Callable[[], bool]:
+        """Return a condition: every router's answer to `command` holds all the words."""
+        return lambda: all(
+            all(word in session.show(command).raw for word in words) for session in self.sessions.values()
+        )
+
+
+@contextmanager
+def deployed(evidence: Path, topology: Path = TOPOLOGY, **options: object) -> Iterator[Pair]:
+    with ExitStack() as stack:
+        lab = stack.enter_context(EmbeddedLab(read_topology(topology), evidence=evidence, **options))  # type: ignore[arg-type]
+        sessions = {
+            name: stack.enter_context(
+                RouterSession(Target(name, router.host, router.port, router.user, Secret(router.password)))
+            )
+            for name, router in lab.routers.items()
+        }
+        yield Pair(lab, sessions)
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[Pair]:
+    with deployed(tmp_path / "evidence") as found:
+        yield found
+
+
+@pytest.fixture
+def deploy() -> Callable[..., object]:
+    return deployed
+
+
+@pytest.fixture
+def chain() -> Keychain:
+    """Two keys: one in force since 2020, one from 2120 on."""
+    return generate("lab", name="lab_chain", count=2, first=START, interval=timedelta(days=36525))

@@ -1,0 +1,182 @@
+"""The embedded lab as a whole: sessions over TCP-AO, captures, deaths noticed, live changes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.junos.base import Family, SessionKind
+from harness.lab.protocol import LabError
+from harness.tcpao.option import scan_options
+
+pytestmark = pytest.mark.lab
+ETHERNET = 14
+
+
+def ask(pair, router: str, **request):
+    """Ask a router's control socket."""
+    path = Path("/run/keyroll") / pair.lab.name / f"{router}.ctl"
+    with socket.socket(socket.AF_UNIX) as control:
+        control.connect(str(path))
+        control.sendall(json.dumps({"v": 1, **request}).encode() + b"\n")
+        answer = json.loads(control.makefile().readline())
+    assert answer["ok"], answer
+    return answer
+
+
+def both(pair, test):
+    return lambda: all(test(ask(pair, router, op="status")) for router in ("R1", "R2"))
+
+
+def established(status):
+    return [one["state"] for one in status["bgp"]] == ["Established"]
+
+
+def operational(status):
+    return [one["state"] for one in status["ldp"]] == ["Operational"]
+
+
+def test_bgp_comes_up_over_tcp_ao_and_routes_go_across(pair, chain):
+    pair.configure(chain=chain)
+    pair.until("BGP", both(pair, established))
+    pair.until("routes", pair.shows("show bgp summary", "1/1/1/0"))
+    status = ask(pair, "R1", op="status")
+    assert [one["out"]["key"] for one in status["wire"]["connections"] if one["phase"] == "open"] == [0]
+    assert pair.lab.capture_losses() == {"R1": 0, "R2": 0}
+
+
+def test_bgp_comes_up_over_ipv6(pair, chain):
+    pair.configure(chain=chain, family=Family.INET6)
+    pair.until("BGP", both(pair, established))
+    pair.until("routes", pair.shows("show bgp summary", "inet6.0: 1/1/1/0"))
+
+
+def test_ldp_comes_up_beside_bgp_and_a_flap_of_ten_milliseconds_is_counted(pair, chain):
+    pair.configure(kinds=(SessionKind.BGP, SessionKind.LDP), chain=chain)
+    pair.until("LDP", both(pair, operational))
+    before = ask(pair, "R2", op="status")
+    assert before["ldp"][0]["flaps"] == 0
+    pair.sessions["R1"].show("clear ldp session")
+    pair.until("the flap", lambda: [one["flaps"] for one in ask(pair, "R2", op="status")["ldp"]] == [1])
+    pair.until("LDP again", both(pair, operational))
+    assert established(ask(pair, "R1", op="status"))
+    assert ask(pair, "R1", op="status")["bgp"][0]["flaps"] == 0
+
+
+def test_without_a_chain_no_segment_carries_the_option_and_the_session_is_up(pair):
+    pair.configure()
+    pair.until("BGP", both(pair, established))
+    assert ask(pair, "R1", op="status")["wire"]["connections"] == []
+
+
+def test_other_secrets_on_the_two_routers_keep_the_session_down(pair, chain):
+    pair.configure(chain=chain)
+    pair.until("BGP", both(pair, established))
+    pair.commit("R2", [f"set security authentication-key-chains key-chain {chain.name} key 0 secret otherotherother"])
+    # A connection keeps the key that it has used; a new one starts with what is configured now.
+    pair.sessions["R2"].show("clear bgp neighbor all")
+
+    def dropped():
+        return any("bad-mac" in reason for reason in ask(pair, "R1", op="status")["wire"]["drops"])
+
+    pair.until("drops", dropped, seconds=15)
+    assert not established(ask(pair, "R1", op="status"))
+
+
+def test_a_live_change_elsewhere_touches_no_session(pair, chain):
+    pair.configure(chain=chain)
+    pair.until("BGP", both(pair, established))
+    group = "set protocols bgp group other"
+    pair.commit(
+        "R1",
+        [f"{group} type external", f"{group} peer-as 65009", f"{group} neighbor 10.0.12.3", "set system host-name X1"],
+    )
+    pair.commit("R1", ["delete protocols bgp group other"])
+    status = ask(pair, "R1", op="status")
+    assert established(status)
+    assert status["bgp"][0]["flaps"] == 0
+
+
+def test_the_captures_begin_with_the_first_segment_and_hold_both_directions(pair, chain):
+    pair.configure(chain=chain)
+    pair.until("BGP", both(pair, established))
+    time_of_last = time.time()
+    paths = pair.lab.captures
+    pair.lab.destroy()
+    for path in paths.values():
+        segments = [packet for packet in frames(path) if tcp(packet)]
+        assert segments, path
+        assert segments[0][ETHERNET + 20 + 13] & 0x02, "the first segment is a SYN"
+        assert all(scan_options(options(packet)).ao is not None for packet in segments)
+        assert {packet[ETHERNET + 12 : ETHERNET + 16] for packet in segments} == {
+            bytes((10, 0, 12, 1)),
+            bytes((10, 0, 12, 2)),
+        }
+        assert path.stat().st_mtime <= time_of_last + 5
+
+
+def frames(path: Path) -> list[bytes]:
+    data = path.read_bytes()[24:]
+    found = []
+    while data:
+        length = int.from_bytes(data[8:12], "little")
+        found.append(data[16 : 16 + length])
+        data = data[16 + length :]
+    return found
+
+
+def tcp(packet: bytes) -> bool:
+    return packet[12:14] == b"\x08\x00" and packet[ETHERNET + 9] == 6
+
+
+def options(packet: bytes) -> bytes:
+    head = packet[ETHERNET + 20 :]
+    return head[20 : 4 * (head[12] >> 4)]
+
+
+@pytest.mark.parametrize("victim", ["bgpd", "zebra", "wire"])
+def test_a_part_that_dies_is_noticed_at_once_and_named_with_its_last_words(pair, victim):
+    pair.lab.check()
+    pid = host_pid(pair.lab.name, victim)
+    killed = time.monotonic()
+    os.kill(pid, signal.SIGKILL)
+    with pytest.raises(LabError, match=rf"R[12]'s {victim} was killed by SIGKILL.*-{victim}\.log") as caught:
+        pair.until("the death", lambda: False)
+    assert time.monotonic() - killed < 1
+    assert pair.lab.name in str(caught.value)
+    with pytest.raises(LabError):
+        pair.lab.check()
+
+
+def host_pid(lab: str, victim: str) -> int:
+    wanted = {"wire": b"harness.emulator.wire"}.get(victim, f"/{victim}".encode())
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                tagged = f"KEYROLL_LAB={lab}".encode() in (entry / "environ").read_bytes().split(b"\0")
+                if tagged and wanted in (entry / "cmdline").read_bytes():
+                    return int(entry.name)
+            except OSError:
+                continue
+    raise AssertionError(f"no {victim} in lab {lab}")
+
+
+def test_the_clocks_of_two_routers_are_their_own(pair):
+    ask(pair, "R1", op="clock", set="2030-01-01T00:00:00+00:00")
+    assert ask(pair, "R1", op="clock")["now"].startswith("2030-01-01T00:00:")
+    assert not ask(pair, "R2", op="clock")["now"].startswith("2030")
+
+
+def test_two_labs_side_by_side_do_not_meet(tmp_path, deploy, chain):
+    with deploy(tmp_path / "a") as one, deploy(tmp_path / "b") as two:
+        one.configure(chain=chain)
+        two.configure(chain=chain)
+        one.until("BGP", both(one, established))
+        two.until("BGP", both(two, established))
+        assert one.lab.name != two.lab.name

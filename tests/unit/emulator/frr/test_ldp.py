@@ -1,0 +1,152 @@
+"""LDP: lines from an intent, states from ldpd's answers, flaps from its log (samples of FRR 8.4.4)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import ip_address, ip_interface, ip_network
+from typing import Any
+
+import pytest
+
+from harness.emulator.errors import FrrError
+from harness.emulator.frr import journal, ldpstate
+from harness.emulator.frr.config import Daemon
+from harness.emulator.frr.render import render
+from harness.emulator.frr.render_ldp import hold_time, local_id, transport_address
+from harness.emulator.model import BackendError, Intent, Ldp, LdpInterface, LdpPeer, Unit
+from harness.keychain.secret import Secret
+
+LDP = Ldp(interfaces=(LdpInterface("ge-0/0/0.0"),), keepalive_interval=5, keepalive_timeout=15)
+INTENT = Intent(
+    "R1",
+    units=(
+        Unit("ge-0/0/0.0", (ip_interface("2001:db8::1/64"), ip_interface("10.0.12.1/30"))),
+        Unit("lo0.0", (ip_interface("10.255.0.1/32"),)),
+    ),
+    ldp=LDP,
+)
+LOG = "2026/11/24 06:55:21 LDP: nbr_fsm: event {} resulted in action X and changing state for lsr-id {} from {} to {}"
+
+
+def texts(intent: Intent) -> list[str]:
+    return [line.text for line in render(intent, ["ge-0-0-0"]) if line.daemon is Daemon.LDPD]
+
+
+def test_hellos_go_out_every_second_unless_configured():
+    assert "discovery hello interval 1" in texts(INTENT)
+    slow = replace(LDP, interfaces=(LdpInterface("ge-0/0/0.0", hello_interval=5),))
+    assert "discovery hello interval 5" in texts(replace(INTENT, ldp=slow))
+
+
+def test_the_transport_address_is_the_router_id_or_that_of_the_interface():
+    assert "discovery transport-address 10.255.0.1" in texts(INTENT)
+    inner = replace(LDP, transport_interface=True)
+    assert transport_address(INTENT, inner) == ip_address("10.0.12.1")
+    assert local_id(replace(INTENT, router_id=ip_address("9.9.9.9"))) == ip_address("9.9.9.9")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("interval", "timeout", "seconds"), [(None, None, 30), (10, None, 30), (5, 60, 60), (3, 9, 15)]
+)
+def test_the_hold_time_is_what_frr_can_hold(interval, timeout, seconds):
+    assert hold_time(replace(LDP, keepalive_interval=interval, keepalive_timeout=timeout)) == seconds
+
+
+@pytest.mark.parametrize(
+    ("intent", "sentence"),
+    [
+        (replace(INTENT, units=()), "router-id"),
+        (replace(INTENT, ldp=replace(LDP, interfaces=(LdpInterface("ge-0/0/4.0"),))), "no such interface"),
+        (replace(INTENT, ldp=replace(LDP, peers=(LdpPeer(ip_network("10.0.0.1/32"), md5=Secret("x")),))), "MD5"),
+    ],
+)
+def test_what_cannot_be_done_is_said(intent, sentence):
+    with pytest.raises(BackendError, match=sentence):
+        texts(intent)
+
+
+SUMMARY: dict[str, Any] = {
+    "neighbors": [
+        {
+            "addressFamily": "ipv4",
+            "neighborId": "10.255.0.2",
+            "state": "OPERATIONAL",
+            "transportAddress": "10.0.12.2",
+            "upTime": "00:00:07",
+        }
+    ]
+}
+DETAIL = {"10.255.0.2": {"tcpLocalAddress": "10.0.12.1", "sessionHoldtime": 15, "keepAliveInterval": 5}}
+
+
+def sessions(summary: dict[str, Any], counts: journal.LdpCounts | None = None) -> Any:
+    return ldpstate.sessions(summary, DETAIL, ip_address("10.255.0.1"), 30, counts or journal.LdpCounts())  # type: ignore[arg-type]
+
+
+def test_an_operational_session():
+    (found,) = sessions(SUMMARY)
+    assert (found.state, found.up_seconds, found.keepalive_timeout, found.flaps) == ("Operational", 7, 15, 0)
+    assert found.peer == ip_address("10.0.12.2")
+
+
+def test_a_session_without_connection_is_nonexistent_and_has_no_uptime():
+    (found,) = sessions({"neighbors": [{**SUMMARY["neighbors"][0], "state": "PRESENT"}]})
+    assert (found.state, found.up_seconds, found.keepalive_timeout) == ("Nonexistent", None, 30)
+
+
+def test_nobody_heard_of_is_no_session_and_any_other_answer_is_an_error():
+    assert sessions({}) == []
+    with pytest.raises(FrrError):
+        sessions({"error": "x"})
+    with pytest.raises(FrrError):
+        sessions({"neighbors": [{**SUMMARY["neighbors"][0], "state": "DANCING"}]})
+
+
+def test_adjacencies_are_read():
+    shown = {
+        "lsrId": "10.255.0.1",
+        "interfaces": {
+            "ge-0-0-0": {
+                "adjacencies": [{"lsrId": "10.255.0.2", "sourceAddress": "10.0.12.2", "helloHoldtimeRemaining": 14}]
+            }
+        },
+    }
+    (found,) = ldpstate.adjacencies(shown)
+    assert (found.interface, found.hold_left) == ("ge-0/0/0.0", 14)
+    assert ldpstate.adjacencies({"lsrId": "10.255.0.1"}) == []
+    with pytest.raises(FrrError):
+        ldpstate.adjacencies({})
+
+
+def test_a_session_that_leaves_operational_is_a_flap_however_soon_it_is_back():
+    counts = journal.LdpCounts()
+    steps = [
+        ("KEEPALIVE RECEIVED", "OPENREC", "OPERATIONAL"),
+        ("SESSION CLOSE", "OPERATIONAL", "PRESENT"),
+        ("ADJACENCY MATCHED", "PRESENT", "INITIALIZED"),
+        ("KEEPALIVE RECEIVED", "OPENREC", "OPERATIONAL"),
+    ]
+    for event, old, new in steps:
+        happening = journal.read(Daemon.LDPD, LOG.format(event, "10.255.0.2", old, new))
+        if happening is not None:
+            counts.take(happening, 5.0)
+    assert counts.of(ip_address("10.255.0.2")) == (1, 5.0, "session close")  # type: ignore[arg-type]
+    (found,) = sessions(SUMMARY, counts)
+    assert (found.flaps, found.last_down_reason) == (1, "session close")
+
+
+@pytest.mark.parametrize(
+    ("line", "up", "reason"),
+    [
+        ("%ADJCHANGE: neighbor 10.0.12.2(vm) in vrf default Up", True, None),
+        ("%ADJCHANGE: neighbor 10.0.12.2(Unknown) in vrf default Down Hold Timer Expired", False, "Hold Timer Expired"),
+    ],
+)
+def test_bgps_ups_and_downs_are_read_from_its_log(line, up, reason):
+    found = journal.read(Daemon.BGPD, "2026/11/24 06:47:00 BGP: [N9HHH-F8H1M] " + line)
+    assert found == journal.Happening("bgp", ip_address("10.0.12.2"), up, reason)
+
+
+def test_other_lines_tell_nothing():
+    assert journal.read(Daemon.BGPD, "bgpd 8.4.4 starting") is None
+    assert journal.read(Daemon.ZEBRA, LOG.format("X", "1.1.1.1", "OPENREC", "OPERATIONAL")) is None
