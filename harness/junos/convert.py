@@ -98,6 +98,8 @@ def _start_time(text: str) -> datetime | None:
 
 def bgp_summary(rows: list[Row]) -> BgpSummary:
     """Peer rows, each followed by its RIB rows (with TABLE)."""
+    if _stopped(rows):
+        return BgpSummary(0, 0, (), running=False)
     peers: list[tuple[Row, list[RibCount]]] = []
     for row in rows:
         if row["TABLE"]:
@@ -137,6 +139,8 @@ def _peer(row: Row, ribs: tuple[RibCount, ...]) -> BgpPeer:
 
 def bgp_neighbors(rows: list[Row]) -> BgpNeighbors:
     """One row per peer."""
+    if _stopped(rows):
+        return BgpNeighbors((), running=False)
     return BgpNeighbors(
         tuple(
             BgpNeighbor(
@@ -219,6 +223,8 @@ def route_summary(rows: list[Row]) -> RouteSummary:
 
 def ldp_sessions(rows: list[Row]) -> LdpSessions:
     """One row per session, of the plain form."""
+    if _stopped(rows):
+        return LdpSessions((), running=False)
     return LdpSessions(
         tuple(
             LdpSession(
@@ -235,6 +241,8 @@ def ldp_sessions(rows: list[Row]) -> LdpSessions:
 
 def ldp_session_details(rows: list[Row]) -> LdpSessions:
     """One row per session, of the detail form."""
+    if _stopped(rows):
+        return LdpSessions((), running=False)
     return LdpSessions(
         tuple(
             LdpSession(
@@ -263,6 +271,8 @@ def ldp_session_details(rows: list[Row]) -> LdpSessions:
 
 def ldp_neighbors(rows: list[Row]) -> LdpNeighbors:
     """One row per adjacency."""
+    if _stopped(rows):
+        return LdpNeighbors((), running=False)
     return LdpNeighbors(
         tuple(
             LdpNeighbor(
@@ -299,6 +309,10 @@ def _moment(row: Row, prefix: str) -> datetime | None:
     year, month, day = (_number(row, f"{prefix}{part}") for part in ("YEAR", "MONTH", "DAY"))
     hour, minute, second = (int(part) for part in _text(row, f"{prefix}TIME").split(":"))
     return datetime(year, month, day, hour, minute, second)  # noqa: DTZ001 - the zone is told apart
+
+
+def _stopped(rows: list[Row]) -> bool:
+    return any(row["NOT_RUNNING"] for row in rows)
 
 
 def _text(row: Row, field: str) -> str:

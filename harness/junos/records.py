@@ -13,6 +13,10 @@ from harness.junos.errors import ClockError
 Address = IPv4Address | IPv6Address
 
 
+def _nothing(what: str, *, running: bool) -> str:
+    return what if running else f"{what}, since the protocol is not running"
+
+
 class KeyState(enum.Enum):
     """What a key is used for now (`State`) or was made for (`Mode`), in `show security keychain detail`."""
 
@@ -122,13 +126,15 @@ class BgpSummary:
     peer_count: int
     down_count: int
     peers: tuple[BgpPeer, ...]
+    running: bool = True
+    """False where the router says that the protocol is not running."""
 
     def peer(self, address: Address) -> BgpPeer:
         """Return the peer's row. Raises RunError when it is not shown, which is not the same as down."""
         for peer in self.peers:
             if peer.address == address:
                 return peer
-        shown = ", ".join(str(peer.address) for peer in self.peers) or "no peer"
+        shown = ", ".join(str(peer.address) for peer in self.peers) or _nothing("no peer", running=self.running)
         raise RunError(f"BGP peer {address} is not in 'show bgp summary', which shows {shown}")
 
 
@@ -162,6 +168,7 @@ class BgpNeighbors:
     """`show bgp neighbor`."""
 
     neighbors: tuple[BgpNeighbor, ...]
+    running: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,13 +281,15 @@ class LdpSessions:
     """`show ldp session [address] [detail]`."""
 
     sessions: tuple[LdpSession, ...]
+    running: bool = True
+    """False where the router says that the protocol is not running."""
 
     def session(self, address: Address) -> LdpSession:
         """Return the session to that address. Raises RunError when it is not shown, which is not the same as down."""
         for session in self.sessions:
             if session.address == address:
                 return session
-        shown = ", ".join(str(session.address) for session in self.sessions) or "no session"
+        shown = ", ".join(str(each.address) for each in self.sessions) or _nothing("no session", running=self.running)
         raise RunError(f"LDP session {address} is not in 'show ldp session', which shows {shown}")
 
 
@@ -299,6 +308,7 @@ class LdpNeighbors:
     """`show ldp neighbor`."""
 
     neighbors: tuple[LdpNeighbor, ...]
+    running: bool = True
 
 
 @dataclass(frozen=True, slots=True)
