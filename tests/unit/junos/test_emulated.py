@@ -6,18 +6,30 @@ import asyncio
 import socket
 import threading
 from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 import pytest
 
 from harness.emulator.junos.router import JunosRouter
-from harness.emulator.model import BackendError, BgpState, Intent
+from harness.emulator.model import AuthDrops, BackendError, BgpState, Intent, LdpAdjacency, LdpSession, RouteState
 from harness.junos.base import Plan, SessionKind, base_configuration
 from harness.junos.errors import CommandError, CommitError, ConfigurationError
 from harness.junos.exchange import Exchange, Target
 from harness.junos.readback import check_keychains
+from harness.junos.records import (
+    BgpNeighbors,
+    BgpSummary,
+    KeyState,
+    LdpConnection,
+    LdpNeighbors,
+    LdpSessions,
+    LdpState,
+    RouteSummary,
+    SecurityKeychain,
+    TcpStatistics,
+    Version,
+)
 from harness.junos.records import BgpState as SeenState
-from harness.junos.records import BgpSummary, KeyState, SecurityKeychain, Version
 from harness.junos.session import RouterSession
 from harness.keychain.generate import generate
 from harness.keychain.junostext import set_lines
@@ -37,6 +49,7 @@ class MemoryMachine:
 
     def __init__(self) -> None:
         self.clock, self.intent, self.cleared, self.refuse = T0, None, [], None
+        self.reboots = 0
 
     def now(self) -> datetime:
         return self.clock
@@ -56,8 +69,37 @@ class MemoryMachine:
             for each in neighbors
         ]
 
-    async def routes(self) -> list:
+    async def routes(self) -> list[RouteState]:
+        return [RouteState(IPv4Network("192.0.2.2/32"), "BGP", PEER, "ge-0/0/0.0", 170, 5)]
+
+    async def ldp_sessions(self) -> list[LdpSession]:
+        return [
+            LdpSession(PEER, R2.loopback.ip, R1.loopback.ip, "Operational", R1.ipv4.ip, 87, 3, 9, 8, next_hops=(PEER,))
+        ]
+
+    async def ldp_adjacencies(self) -> list[LdpAdjacency]:
+        return [LdpAdjacency(PEER, R2.loopback.ip, "ge-0/0/0.0", 12)]
+
+    async def clear_ldp(self, peer) -> None:
+        self.cleared.append((peer, "ldp"))
+
+    async def auth_drops(self) -> AuthDrops:
+        return AuthDrops(received=3, sent=1, icmp_ignored=0)
+
+    async def interfaces(self) -> list:
         return []
+
+    async def connections(self) -> list:
+        return []
+
+    def ping(self, address, *, count, source) -> None:
+        raise NotImplementedError
+
+    async def restart_routing(self) -> None:
+        raise NotImplementedError
+
+    async def reboot(self) -> None:
+        self.reboots += 1
 
     async def clear_bgp(self, address, *, soft: bool) -> None:
         self.cleared.append((address, soft))
@@ -123,6 +165,39 @@ def test_what_it_shows_is_understood(session):
     peer = session.read("show bgp summary", BgpSummary).peer(PEER)
     assert (peer.state, peer.flaps, peer.since) == (SeenState.ESTABLISHED, 2, timedelta(seconds=93784))
     assert session.read("show version", Version).hostname == "R1"
+
+
+def test_ldp_routes_neighbours_and_counters_are_understood(session):
+    both = base_configuration(R1, R2, sessions={SessionKind.BGP, SessionKind.LDP}, chain=CHAIN.name)
+    session.configure([*both, *set_lines(CHAIN)])
+    session.commit()
+    for command in ("show ldp session", "show ldp session detail", f"show ldp session {PEER}"):
+        found = session.read(command, LdpSessions).session(PEER)
+        assert (found.state, found.connection, found.hold_time) == (LdpState.OPERATIONAL, LdpConnection.OPEN, 8)
+    detail = session.read("show ldp session detail", LdpSessions).session(PEER)
+    assert (detail.up_for, detail.local_address, detail.keepalive) == (timedelta(seconds=87), R1.ipv4.ip, 3)
+    assert detail.authentication == f"keychain ({CHAIN.name})"
+    (heard,) = session.read("show ldp neighbor", LdpNeighbors).neighbors
+    assert (heard.address, heard.interface, heard.hold_time) == (PEER, "ge-0/0/0.0", 12)
+    (neighbor,) = session.read("show bgp neighbor", BgpNeighbors).neighbors
+    assert (neighbor.state, neighbor.key_chain, neighbor.authentication_algorithm) == (
+        SeenState.ESTABLISHED, CHAIN.name, "ao"
+    )  # fmt: skip
+    assert (neighbor.hold_time, neighbor.flaps, neighbor.asn) == (9, 2, 65002)
+    assert session.read("show route summary", RouteSummary).active("inet.0", "BGP") == 1
+    drops = session.read("show system statistics tcp", TcpStatistics)
+    assert (drops.send_dropped, drops.receive_dropped) == (1, 3)
+
+
+def test_a_router_without_protocols_says_so(session):
+    for command in (
+        "show bgp summary",
+        "show bgp neighbor",
+        "show ldp session",
+        "show ldp session detail",
+        "show ldp neighbor",
+    ):
+        assert session.show(command).parsed.running is False
 
 
 def test_the_clock_is_set_forwards_and_backwards(session):
