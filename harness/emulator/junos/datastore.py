@@ -10,6 +10,7 @@ from datetime import UTC, datetime, tzinfo
 from harness.emulator.junos import constraints, intent
 from harness.emulator.junos.faults import CommitFault, JunosFault
 from harness.emulator.junos.inherit import expand
+from harness.emulator.junos.runtime import Runtime, Session
 from harness.emulator.junos.schema import Kind, Statement
 from harness.emulator.junos.tree import Node, Path
 from harness.emulator.junos.values import reveal, zone_named
@@ -38,8 +39,9 @@ def empty(root: Statement) -> Node:
 class Datastore:
     """The configurations of one router. The candidate is shared by everyone who is in configuration mode."""
 
-    def __init__(self, root: Statement, backend: Backend, *, host_name: str) -> None:
+    def __init__(self, root: Statement, backend: Backend, *, host_name: str, runtime: Runtime | None = None) -> None:
         self.root = root
+        self.runtime = runtime or Runtime(backend)
         self._backend = backend
         self._default_host_name = host_name
         self._lock = asyncio.Lock()
@@ -106,7 +108,7 @@ class Datastore:
 
     async def _apply(self, wanted: Intent) -> None:
         try:
-            await self._backend.apply(wanted)
+            await self.runtime.apply(wanted)
         except BackendError as error:
             raise CommitFault((f"error: {error}",), "configuration could not be applied") from error
 
@@ -139,6 +141,26 @@ class Datastore:
             if self.log is None:
                 raise
             self.log(f"UI_COMMIT_NOT_CONFIRMED: automatic rollback failed: {' '.join(fault.lines(0))}")
+
+    def adopt(self, commits: list[Commit]) -> None:
+        """Take over the configurations of before a reboot; `enforce` puts the first into force."""
+        if commits:
+            self.commits = commits[:ROLLBACKS]
+            self.candidate = self.running.copy()
+
+    async def enforce(self) -> None:
+        """Put the running configuration into force, as at boot. Raises CommitFault."""
+        async with self._lock:
+            wanted = self.check()
+            await self._apply(wanted)
+            self.in_force = wanted
+
+    async def session_ended(self, session: Session) -> None:
+        """A session in use ended: what it held back takes hold now."""
+        if session not in self.runtime.held:
+            return
+        async with self._lock:
+            await self.runtime.apply(self.in_force)
 
     def close(self) -> None:
         """Forget an unconfirmed commit's deadline: the router is going down."""

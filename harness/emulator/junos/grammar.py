@@ -41,6 +41,8 @@ class Term:
     """Afterwards the parent's children may follow once more."""
     rest: bool = False
     """What follows is free text, taken word by word as it stands."""
+    shortest: int = 1
+    """How many letters an abbreviation needs: nobody leaves by a slip of one key."""
     grammar: Callable[[], tuple[Term, ...]] | None = None
     """What follows is a command of another grammar (`run show …`)."""
 
@@ -97,7 +99,11 @@ class Reader:
         self._enter(term)
 
     def _resolve(self, word: Token) -> Term:
-        named = [Choice(term.name, term.help) for term in self._children if term.value is None]
+        named = [
+            Choice(term.name, term.help)
+            for term in self._children
+            if term.value is None and len(word.text) >= term.shortest
+        ]
         parameters = [term for term in self._children if term.value is not None]
         fault: SyntaxFault | None = None
         chosen = None

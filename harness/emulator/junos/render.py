@@ -24,24 +24,28 @@ def statement_lines(node: Node, depth: int = 0, prefix: str = "") -> list[str]:
 
 
 def _body(node: Node, indent: str, prefix: str) -> Iterator[str]:
-    done: set[str] = set()
+    run: list[Node] = []
     for child in node.shown():
-        name = child.statement.name
-        if child.statement.kind is not Kind.VALUES:
+        if run and not _together(run[0], child):
+            yield _values_line(run, indent, prefix)
+            run = []
+        if child.statement.kind is Kind.VALUES:
+            run.append(child)
+        else:
             yield from _lines(child, indent, prefix)
-        elif name not in done:
-            done.add(name)
-            yield from _values_line(node, name, indent, prefix)
+    if run:
+        yield _values_line(run, indent, prefix)
 
 
-def _values_line(parent: Node, name: str, indent: str, prefix: str) -> Iterator[str]:
-    """Yield the values of one statement on a line; deactivated ones stand on their own."""
-    nodes = parent.entries(name)
-    for inactive in (False, True):
-        words = [quote(node.key or "") for node in nodes if node.inactive is inactive]
-        if words:
-            text = words[0] if len(words) == 1 else f"[ {' '.join(words)} ]"
-            yield f"{indent}{INACTIVE if inactive else ''}{prefix}{name} {text};"
+def _together(first: Node, other: Node) -> bool:
+    return first.statement is other.statement and first.inactive == other.inactive
+
+
+def _values_line(run: list[Node], indent: str, prefix: str) -> str:
+    """Return the line of values that follow each other and are all active, or all inactive."""
+    words = [quote(node.key or "") for node in run]
+    text = words[0] if len(words) == 1 else f"[ {' '.join(words)} ]"
+    return f"{indent}{INACTIVE if run[0].inactive else ''}{prefix}{run[0].statement.name} {text};"
 
 
 def _lines(node: Node, indent: str, prefix: str) -> Iterator[str]:

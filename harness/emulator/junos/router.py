@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
+from harness.emulator.junos import saving
 from harness.emulator.junos.chassis import Chassis
 from harness.emulator.junos.datastore import Commit, Datastore
+from harness.emulator.junos.faults import JunosFault
+from harness.emulator.junos.runtime import Runtime, RuntimeRules, Session
 from harness.emulator.junos.server import SshServer
 from harness.emulator.junos.statements import ROOT
 from harness.emulator.junos.syslog import Syslog
 from harness.emulator.keyclock import ReceivePolicy
-from harness.emulator.model import Backend, EventBackend, RouterEvent
+from harness.emulator.model import Backend, BackendError, EventBackend, EventKind, RouterEvent
 from harness.keychain.secret import Secret
 
 
@@ -24,7 +29,8 @@ class JunosRouter:
 
     `host_name` is the name until one is configured. `log` takes one line of text for each thing that a Junos engineer
     would find in the system log (never a secret). `receiving` is the router's receiving policy, as its show output
-    needs to know it.
+    needs to know it. `rules` say what a commit may change of a session in use. `saved` is the file that keeps the
+    configurations (secrets as `$9$`, readable by its owner only) over a reboot; None keeps nothing.
     """
 
     def __init__(
@@ -34,10 +40,16 @@ class JunosRouter:
         host_name: str,
         log: Callable[[str], None] | None = None,
         receiving: ReceivePolicy = ReceivePolicy.TOLERANCE,
+        rules: RuntimeRules | None = None,
+        saved: Path | None = None,
     ) -> None:
-        store = Datastore(ROOT, backend, host_name=host_name)
+        runtime = Runtime(backend, rules or RuntimeRules())
+        store = Datastore(ROOT, backend, host_name=host_name, runtime=runtime)
         syslog = Syslog(log or _no_log, now=backend.now, zone=lambda: store.zone, host_name=lambda: store.host_name)
         store.log = lambda text: syslog.write("mgd", text)
+        runtime.note = lambda text: syslog.write("rpd", f"RPD_TCP_AO_IN_USE: {text}")
+        self._saved = saved
+        self._ending: set[asyncio.Task[None]] = set()
         store.on_commit = self._committed
         self._chassis = Chassis(store, backend, syslog, receiving)
         self._server = SshServer(self._chassis)
@@ -55,11 +67,25 @@ class JunosRouter:
 
         `root` meets a shell prompt that knows `cli`; everybody else meets the CLI.
         """
+        await self._boot()
         await self._server.listen(sock, accounts, authorized_keys or {})
+
+    async def _boot(self) -> None:
+        """Put what was saved before a reboot into force."""
+        if self._saved is None or not self._saved.exists():
+            return
+        store = self._chassis.store
+        try:
+            store.adopt(saving.load(self._saved, store.root))
+            await store.enforce()
+        except JunosFault as fault:
+            self._chassis.syslog.write("mgd", f"UI_BOOT_FAILED: {' '.join(fault.lines(0))}")
 
     async def close(self) -> None:
         """End every session and stop listening."""
         self._chassis.store.close()
+        for task in self._ending:
+            task.cancel()
         await self._server.close()
 
     def _committed(self, commit: Commit) -> None:
@@ -69,9 +95,22 @@ class JunosRouter:
             f"UI_COMMIT: User '{commit.user}' requested 'commit' operation (comment: {comment}) via {commit.via}",
         )
 
+        if self._saved is not None:
+            saving.save(self._saved, self._chassis.store.commits)
+
     def _happened(self, event: RouterEvent) -> None:
         neighbors = self._chassis.store.in_force.neighbors
         neighbor = next((found for found in neighbors if found.address == event.peer), None)
         self._chassis.syslog.event(
             event, neighbor.peer_as if neighbor else None, external=neighbor.external if neighbor else False
         )
+        if event.kind is EventKind.SESSION_DOWN:
+            task = asyncio.get_running_loop().create_task(self._session_ended((event.protocol, event.peer)))
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
+
+    async def _session_ended(self, session: Session) -> None:
+        try:
+            await self._chassis.store.session_ended(session)
+        except BackendError as error:
+            self._chassis.syslog.write("rpd", f"RPD_TCP_AO_IN_USE: what was held back could not take hold: {error}")

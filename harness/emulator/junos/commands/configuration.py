@@ -48,6 +48,7 @@ CONFIGURATION: tuple[Term, ...] = (
         "Exit from this level",
         (Term("configuration-mode", "Exit from configuration mode", run=editing.exit_configuration),),
         editing.exit_level,
+        shortest=2,
     ),
     Term(
         "load",
@@ -68,7 +69,7 @@ CONFIGURATION: tuple[Term, ...] = (
             for name, text in _LOAD_SOURCES.items()
         ),
     ),
-    Term("quit", "Quit from this level", run=editing.exit_level),
+    Term("quit", "Quit from this level", run=editing.exit_level, shortest=2),
     Term(
         "rollback",
         "Roll back to previous committed configuration",

@@ -1,0 +1,209 @@
+"""Keychains in use: what a commit may change of a session that is up (facts/junos.md 2.3, Juniper's usage rules).
+
+Juniper's page says that a session has one TCP-AO keychain for its lifetime, that send-id and recv-id of the active key
+of a connection in use cannot be changed, that other parameters may change and hold for new connections, and that keys
+may be added at any time. It does not say what a router does with a commit that breaks these rules, and no commit error
+is known. So a commit goes through, and:
+
+- `RuntimeRules.repoint`: a session that is up keeps its chain until its connection ends, or changes at once;
+- `RuntimeRules.deletion`: the active key, deleted, is gone at once, or stays until the connections that use it end;
+- the ids and parameters of a key in use are kept by each connection itself, in the wire path; here they are logged.
+
+Every one of them is an entry in docs/assumptions/junos.md.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from harness.emulator.keyclock import KeyClock, to_ns
+from harness.emulator.model import (
+    Address,
+    AuthScheme,
+    Backend,
+    EventBackend,
+    Intent,
+    Ldp,
+    LdpBackend,
+    Protection,
+)
+from harness.keychain.model import Key, Keychain
+
+Session = tuple[str, Address]
+"""`bgp` or `ldp`, and the peer."""
+_UP = ("Established", "Operational")
+
+
+class When(enum.Enum):
+    """When a change takes hold of a session that is up."""
+
+    AT_ONCE = "at-once"
+    NEXT_CONNECTION = "next-connection"
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeRules:
+    """The switches; a setting of the router, not of its configuration."""
+
+    repoint: When = When.NEXT_CONNECTION
+    deletion: When = When.AT_ONCE
+
+
+@dataclass(frozen=True, slots=True)
+class Effective:
+    """What is really asked of the machine half: the intent with what is held back, which sessions hold back what."""
+
+    intent: Intent
+    notes: tuple[str, ...] = ()
+    held: frozenset[Session] = frozenset()
+
+
+def protections(intent: Intent) -> dict[Session, Protection]:
+    """Return the sessions that a TCP-AO chain protects, by configuration."""
+    found: dict[Session, Protection] = {}
+    for neighbor in intent.neighbors:
+        if neighbor.protection is not None and neighbor.protection.scheme is AuthScheme.AO:
+            found["bgp", neighbor.address] = neighbor.protection
+    for peer in intent.ldp.peers if intent.ldp else ():
+        single = peer.peers.prefixlen == peer.peers.max_prefixlen
+        if single and peer.protection is not None and peer.protection.scheme is AuthScheme.AO:
+            found["ldp", peer.peers.network_address] = peer.protection
+    return found
+
+
+def effective(
+    wanted: Intent, before: Intent, living: Iterable[Session], now: datetime, rules: RuntimeRules
+) -> Effective:
+    """Return what to ask for, coming from `before` (itself an effective intent), with `living` sessions up. Pure."""
+    up = set(living)
+    old, new = protections(before), protections(wanted)
+    old_chains = {chain.name: chain for chain in before.chains}
+    chains = {chain.name: chain for chain in wanted.chains}
+    notes: list[str] = []
+    held: dict[Session, str] = {}
+    for session in sorted(up & old.keys() & new.keys(), key=str):
+        kept, asked = old[session].chain, new[session].chain
+        if kept is None or kept == asked or rules.repoint is When.AT_ONCE or kept not in old_chains:
+            continue
+        held[session] = kept
+        chains.setdefault(kept, old_chains[kept])
+        why = f"a session in use keeps its key-chain ({kept})"
+        notes.append(f"{_name(session)}: key-chain {asked} is ignored until the connection ends: {why}")
+    in_use = {chain for session in up if (chain := held.get(session) or _chain_of(new, old, session)) is not None}
+    for name in sorted(in_use & chains.keys() & old_chains.keys()):
+        chains[name] = _keys_in_use(old_chains[name], chains[name], now, rules, notes)
+    kept_key = {session for session in up if _keeps_deleted(session, new, chains, wanted)}
+    intent = _redirected(replace(wanted, chains=tuple(chains.values())), held)
+    return Effective(intent, tuple(notes), frozenset(held) | frozenset(kept_key))
+
+
+def _chain_of(new: Mapping[Session, Protection], old: Mapping[Session, Protection], session: Session) -> str | None:
+    protection = new.get(session)
+    return protection.chain if protection is not None and session in old else None
+
+
+def _keeps_deleted(
+    session: Session, new: Mapping[Session, Protection], chains: Mapping[str, Keychain], wanted: Intent
+) -> bool:
+    protection = new.get(session)
+    configured = {chain.name: chain for chain in wanted.chains}
+    name = protection.chain if protection is not None else None
+    return name in configured and chains[name] != configured[name]
+
+
+def _keys_in_use(old: Keychain, new: Keychain, now: datetime, rules: RuntimeRules, notes: list[str]) -> Keychain:
+    """Return the chain to use, and note what a commit changed of its active key."""
+    number = KeyClock.of(old).active(to_ns(now))
+    if number is None:
+        return new
+    before, after = old.key(number), new.key(number)
+    if before is None:
+        return new
+    if after is None:
+        if rules.deletion is When.AT_ONCE:
+            notes.append(f"key-chain {new.name}: the active key {number} was deleted: connections lose it at once")
+            return new
+        notes.append(f"key-chain {new.name}: the deletion of key {number} is ignored while connections use it")
+        return replace(new, keys=(*new.keys, before))
+    changed = _changed(before, after)
+    if changed:
+        notes.append(
+            f"key-chain {new.name}: {', '.join(changed)} of the active key {number}: ignored by connections in use,"
+            " new connections take the change"
+        )
+    return new
+
+
+def _changed(before: Key, after: Key) -> list[str]:
+    pairs = {
+        "send-id": (before.send_id, after.send_id),
+        "recv-id": (before.recv_id, after.recv_id),
+        "secret": (before.secret, after.secret),
+        "cryptographic-algorithm": (before.effective_algorithm, after.effective_algorithm),
+    }
+    return [name for name, (old, new) in pairs.items() if old != new]
+
+
+def _redirected(intent: Intent, held: Mapping[Session, str]) -> Intent:
+    """Return the intent with the held sessions at the chains that they keep."""
+    neighbors = tuple(
+        replace(neighbor, protection=replace(neighbor.protection, chain=held["bgp", neighbor.address]))
+        if neighbor.protection is not None and ("bgp", neighbor.address) in held
+        else neighbor
+        for neighbor in intent.neighbors
+    )
+    ldp = intent.ldp
+    return replace(intent, neighbors=neighbors, ldp=_ldp_redirected(ldp, held) if ldp is not None else None)
+
+
+def _ldp_redirected(ldp: Ldp, held: Mapping[Session, str]) -> Ldp:
+    peers = tuple(
+        replace(peer, protection=replace(peer.protection, chain=held["ldp", peer.peers.network_address]))
+        if peer.protection is not None and ("ldp", peer.peers.network_address) in held
+        else peer
+        for peer in ldp.peers
+    )
+    return replace(ldp, peers=peers)
+
+
+def _name(session: Session) -> str:
+    protocol, peer = session
+    return f"BGP peer {peer}" if protocol == "bgp" else f"LDP session {peer}"
+
+
+@dataclass(eq=False, slots=True)
+class Runtime:
+    """Asks the machine half for what may be in force, and remembers what is held back."""
+
+    backend: Backend
+    rules: RuntimeRules = field(default_factory=RuntimeRules)
+    note: Callable[[str], None] = lambda _text: None
+    in_force: Intent = field(default_factory=lambda: Intent(""))
+    held: frozenset[Session] = frozenset()
+
+    async def apply(self, wanted: Intent) -> None:
+        """Make `wanted` true as far as sessions in use allow it. Raises BackendError; then nothing changed."""
+        living = await self._living(wanted)
+        found = effective(wanted, self.in_force, living, self.backend.now(), self.rules)
+        await self.backend.apply(found.intent)
+        self.in_force, self.held = found.intent, found.held
+        for text in found.notes:
+            self.note(text)
+
+    async def _living(self, wanted: Intent) -> list[Session]:
+        """Return the sessions that are up; only asked when chains changed, and when their end will be told."""
+        if not isinstance(self.backend, EventBackend):
+            return []  # nobody would say when what was held back may take hold
+        same_chains = self.in_force.chains == wanted.chains
+        if not self.held and same_chains and protections(self.in_force) == protections(wanted):
+            return []
+        old = protections(self.in_force)
+        living: list[Session] = []
+        if any(protocol == "bgp" for protocol, _ in old):
+            living += [("bgp", state.address) for state in await self.backend.bgp() if state.state in _UP]
+        if any(protocol == "ldp" for protocol, _ in old) and isinstance(self.backend, LdpBackend):
+            living += [("ldp", state.peer) for state in await self.backend.ldp_sessions() if state.state in _UP]
+        return living

@@ -1,0 +1,307 @@
+"""Any sequence of edits keeps the configuration re-loadable; any line and any octets are survived."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.emulator.junos.cli import Cli
+from harness.emulator.junos.commands import CONFIGURATION, OPERATIONAL
+from harness.emulator.junos.compare import differences
+from harness.emulator.junos.datastore import Datastore
+from harness.emulator.junos.editor import LineEditor
+from harness.emulator.junos.loading import load_curly, load_set
+from harness.emulator.junos.paths import Purpose, parse
+from harness.emulator.junos.redact import redact
+from harness.emulator.junos.render import curly, set_lines
+from harness.emulator.junos.router import JunosRouter
+from harness.emulator.junos.schema import Kind, Statement
+from harness.emulator.junos.statements import ROOT
+from harness.emulator.junos.terminal import Terminal
+from harness.emulator.junos.tokens import quote, split
+from harness.emulator.junos.tree import Node, Path, Step
+from harness.emulator.junos.values import (
+    Address,
+    AsNumber,
+    EntryContext,
+    Integer,
+    InterfaceName,
+    Prefix,
+    SecretText,
+    StartTime,
+    Text,
+    TimeZone,
+    ValueType,
+    Word,
+)
+from harness.emulator.model import Intent
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+CONTEXT = EntryContext(lambda: NOW)
+
+
+@dataclass
+class Machine:
+    """A machine half that does whatever it is told."""
+
+    applied: list[Intent] = field(default_factory=list)
+
+    def now(self) -> datetime:
+        return NOW
+
+    async def set_clock(self, moment: datetime) -> None:
+        del moment
+
+    async def apply(self, intent: Intent) -> None:
+        self.applied.append(intent)
+
+    async def bgp(self) -> list[Any]:
+        return []
+
+    async def routes(self) -> list[Any]:
+        return []
+
+    async def clear_bgp(self, address: object, *, soft: bool) -> None:
+        del address, soft
+
+
+PRINTABLE = st.characters(min_codepoint=32, max_codepoint=126)
+SAMPLES: dict[type, list[str]] = {
+    AsNumber: ["65001", "1.10"],
+    InterfaceName: ["ge-0/0/0", "lo0"],
+    StartTime: ["2030-1-1.00:00", "2031-02-03.04:05:06", "now", "5min"],
+    TimeZone: ["UTC"],
+}
+
+
+def typed(value: ValueType) -> st.SearchStrategy[str]:
+    """Words that a person may type for a value."""
+    if value.choices:
+        return st.sampled_from([choice.name for choice in value.choices])
+    if isinstance(value, Integer):
+        return st.integers(value.low, min(value.high, value.low + 5)).map(str)
+    if isinstance(value, Address | Prefix):
+        words = {4: ["10.0.0.1", "10.0.0.2"], 6: ["2001:db8::1"], None: ["10.0.0.1", "2001:db8::1"]}[value.version]
+        return st.sampled_from(words)
+    if isinstance(value, SecretText):
+        return st.text(PRINTABLE, min_size=1, max_size=20).filter(lambda text: not text.startswith("$9$"))
+    if isinstance(value, Text):
+        return st.text(PRINTABLE, min_size=1, max_size=8) if value.refuse is None else st.just("name")
+    if isinstance(value, Word):
+        return st.sampled_from(["/24"] if value.pattern.startswith("/") else ["a", "b", "c-1"])
+    return st.sampled_from(SAMPLES[type(value)])
+
+
+@st.composite
+def statement_words(draw: st.DrawFn) -> list[str]:
+    """The words of one statement, from the top."""
+    words: list[str] = []
+    statement: Statement = ROOT
+    while statement.children:
+        child = draw(st.sampled_from(statement.children))
+        words += [child.name] if child.name else []
+        if child.value is not None:
+            words.append(quote(draw(typed(child.value))))
+        if child.kind in (Kind.LEAF, Kind.FLAG, Kind.VALUES):
+            break
+        statement = child
+        if statement.kind is Kind.ENTRY and draw(st.integers(0, 5)) == 0:
+            break
+    return words
+
+
+edits = st.lists(
+    st.tuples(st.sampled_from(["set", "set", "set", "delete", "deactivate", "activate"]), statement_words()),
+    max_size=25,
+)
+
+
+def fresh_store() -> Datastore:
+    return Datastore(ROOT, Machine(), host_name="R1")
+
+
+def edit(store: Datastore, sequence: list[tuple[str, list[str]]]) -> None:
+    for verb, words in sequence:
+        load_set(store, " ".join([verb, *words]), (), CONTEXT)
+
+
+@given(edits)
+@settings(max_examples=300, deadline=None)
+def test_display_set_loads_into_the_same_configuration(sequence: list[tuple[str, list[str]]]) -> None:
+    store = fresh_store()
+    edit(store, sequence)
+    again = fresh_store()
+    assert load_set(again, "\n".join(set_lines(store.candidate)), (), CONTEXT) == ["load complete"]
+    assert again.candidate.same(store.candidate)
+
+
+@given(edits)
+@settings(max_examples=300, deadline=None)
+def test_show_loads_into_the_same_configuration(sequence: list[tuple[str, list[str]]]) -> None:
+    store = fresh_store()
+    edit(store, sequence)
+    again = fresh_store()
+    text = "\n".join(curly(store.candidate))
+    assert load_curly(again, text, (), CONTEXT, override=True) == ["load complete"]
+    assert again.candidate.same(store.candidate)
+    assert differences(store.candidate, again.candidate) == []
+
+
+@given(edits, edits)
+@settings(max_examples=100, deadline=None)
+def test_rollback_restores_what_was_committed(
+    first: list[tuple[str, list[str]]], second: list[tuple[str, list[str]]]
+) -> None:
+    store = fresh_store()
+    edit(store, first)
+    before = store.running.copy()
+    committed = store.candidate.copy()
+    store.adopt([store.commits[0].__class__(committed, NOW, "a"), *store.commits])
+    edit(store, second)
+    assert store.dirty == (differences(store.running, store.candidate) != [])
+    store.rollback(0)
+    assert store.candidate.same(committed)
+    assert not store.dirty
+    store.rollback(1)
+    assert store.candidate.same(before)
+
+
+@given(statement_words())
+@settings(max_examples=300, deadline=None)
+def test_what_is_set_is_there_and_what_is_deleted_is_gone(words: list[str]) -> None:
+    line = " ".join(words)
+    (path,) = parse(ROOT, (), split(line), Purpose.NAME, CONTEXT, end=len(line))
+    store = fresh_store()
+    if load_set(store, f"set {line}", (), CONTEXT) != ["load complete"]:
+        return  # a bare hierarchy is no statement
+    assert store.candidate.at(path) is not None
+    assert store.delete(_without_secret(path))
+    assert store.candidate.at(path) is None
+
+
+def _without_secret(path: Path) -> Path:
+    last = path[-1]
+    return (*path[:-1], Step(last.statement)) if last.statement.secret else path
+
+
+def run(work: Coroutine[Any, Any, Any]) -> Any:
+    return asyncio.run(work)
+
+
+LINES = st.one_of(
+    st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=60),
+    st.lists(
+        st.sampled_from(
+            [
+                "show",
+                "set",
+                "delete",
+                "configuration",
+                "security",
+                "|",
+                "match",
+                "count",
+                "display",
+                "edit",
+                "protocols",
+                "bgp",
+                "group",
+                "neighbor",
+                "[",
+                "]",
+                '"',
+                "{",
+                "}",
+                ";",
+                "10.0.0.1",
+                "commit",
+                "check",
+                "rollback",
+                "3",
+                "up",
+                "top",
+                "activate",
+                "deactivate",
+                "key-chain",
+                "key",
+                "0",
+                "secret",
+                "run",
+                "no-more",
+                "compare",
+            ]
+        ),
+        max_size=8,
+    ).map(" ".join),
+)
+
+
+@given(st.lists(LINES, max_size=12), st.sampled_from(["operational", "configuration"]))
+@settings(max_examples=300, deadline=None)
+def test_any_lines_are_answered(lines: list[str], mode: str) -> None:
+    async def play() -> None:
+        router = JunosRouter(Machine(), host_name="R1")
+        terminal = Terminal(lambda _octets: None, pty=False)
+        terminal.end()
+        cli = Cli(router._chassis, "admin", terminal)
+        if mode == "configuration":
+            await cli.execute("configure")
+        for line in lines:
+            answer = await cli.execute(line)
+            assert all(isinstance(text, str) for text in answer.lines)
+            cli.help_text(line)
+            cli.complete(line, tab=True)
+            if not any(word.startswith(("ex", "qu")) for word in line.split()):
+                assert not cli.ended
+
+    run(play())
+
+
+@given(st.binary(max_size=300))
+@settings(max_examples=300, deadline=None)
+def test_any_octets_leave_the_editor_sane(octets: bytes) -> None:
+    editor = LineEditor()
+    for octet in octets:
+        editor.feed(octet)
+        assert 0 <= editor._cursor <= len(editor.line)
+        assert editor.line.isprintable()
+
+
+def test_every_command_has_help_and_leads_somewhere() -> None:
+    def visit(term: Any) -> None:
+        assert term.help or term.value is not None, term.name
+        assert term.run is not None or term.children or term.grammar is not None or term.again, term.name
+        for child in term.children:
+            visit(child)
+
+    for term in (*OPERATIONAL, *CONFIGURATION):
+        visit(term)
+
+
+def test_every_statement_has_help_and_children_of_one_name() -> None:
+    def visit(statement: Statement) -> None:
+        names = [child.name for child in statement.children]
+        assert len(names) == len(set(names)), statement.name
+        for child in statement.children:
+            assert child.help
+            visit(child)
+
+    visit(ROOT)
+
+
+@given(
+    st.sampled_from(["secret", "secr", "authentication-key", "encrypted-password"]),
+    st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters='"'), min_size=6),
+)
+def test_redaction_leaves_no_secret(name: str, secret: str) -> None:
+    assert secret not in redact(f"set x {name} {secret} y")
+    assert secret not in redact(f'set x {name} "{secret}" y')
+
+
+__all__ = ["Node"]
