@@ -35,8 +35,8 @@ class Receiving(enum.Enum):
 
 def in_order(chain: Keychain) -> tuple[Key, ...]:
     """Return the usable keys in order of their start-times."""
-    dated = [(key.start, key.id, key) for key in chain.keys if key.usable and key.start is not None]
-    return tuple(key for _, _, key in sorted(dated, key=lambda item: item[:2]))
+    # Stable: a chain keeps its keys in ascending number, so of equal start-times the higher number comes later.
+    return tuple(sorted((key for key in chain.keys if key.usable), key=_start))
 
 
 def send_key(chain: Keychain, now: datetime) -> Key | None:

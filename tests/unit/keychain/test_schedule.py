@@ -120,6 +120,14 @@ def test_a_clock_that_summer_time_sets_back_is_read_as_the_instant_it_is():
     assert number(send_key(chain, first_pass.replace(fold=1))) == 0
 
 
+def test_order_across_the_end_of_summer_time_is_that_of_instants():
+    berlin = ZoneInfo("Europe/Berlin")
+    early = datetime(2026, 10, 25, 2, 45, tzinfo=berlin)
+    late = datetime(2026, 10, 25, 2, 15, tzinfo=berlin, fold=1)
+    chain = replace(CHAIN, keys=(replace(CHAIN.keys[0], start=late), replace(CHAIN.keys[1], start=early)))
+    assert numbers(in_order(chain)) == [1, 0]
+
+
 CHAINS = st.builds(
     lambda starts, tolerance: Keychain(
         "c",

@@ -1,0 +1,93 @@
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.keychain.model import NAME_MESSAGE, Algorithm, Key, Keychain, KeychainError
+from harness.keychain.secret import Secret
+
+T0 = datetime(2030, 1, 1, tzinfo=UTC)
+WHOLE = {
+    "id": 1, "secret": Secret("s"), "start": T0, "scheme": "ao", "send_id": 3, "recv_id": 4, "tcp_ao_option": True,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("field", "low", "high"), [("id", 0, 63), ("send_id", 0, 255), ("recv_id", 0, 255)]
+)  # fmt: skip
+def test_numbers_have_their_ranges(field, low, high):
+    for good in (low, high):
+        assert getattr(Key(**{"id": 1, field: good}), field) == good
+    for bad in (low - 1, high + 1):
+        with pytest.raises(KeychainError, match=rf"Value {bad} is not within range \({low}..{high}\)"):
+            Key(**{"id": 1, field: bad})
+
+
+def test_a_secret_of_a_key_has_1_to_126_octets():
+    for good in (1, 126):
+        assert len(Key(1, Secret("x" * good)).secret) == good
+    for bad in (0, 127):
+        with pytest.raises(KeychainError, match=f"1 to 126 characters, not {bad}"):
+            Key(1, Secret("x" * bad))
+
+
+def test_a_start_time_has_a_zone():
+    with pytest.raises(KeychainError, match="needs a time zone"):
+        Key(1, start=datetime(2030, 1, 1))  # noqa: DTZ001 - that is what is tested
+
+
+@pytest.mark.parametrize("name", ["a", "x" * 32, "_a_", "__a", "a__", "a.b/c-d", "größe"])
+def test_names_that_junos_takes(name):
+    assert Keychain(name).name == name
+
+
+@pytest.mark.parametrize("name", ["", "x" * 33, "a b", " a", "__a__", "____", "a\nb c"])
+def test_names_that_junos_refuses_with_its_own_words(name):
+    with pytest.raises(KeychainError, match=NAME_MESSAGE):
+        Keychain(name)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"tolerance": -1}, r"tolerance: Value -1 is not within range \(0..4294967295\)"),
+        ({"tolerance": 4294967296}, "is not within range"),
+        ({"description": ""}, "1 to 80 characters"),
+        ({"description": "d" * 81}, "1 to 80 characters"),
+        ({"keys": (Key(1), Key(1))}, "a key number stands twice"),
+    ],
+)
+def test_a_chain_out_of_range_is_refused(values, message):
+    with pytest.raises(KeychainError, match=message):
+        Keychain("c", **values)
+
+
+def test_keys_are_kept_in_ascending_number_and_found_by_it():
+    chain = Keychain("c", (Key(5), Key(0), Key(63)))
+    assert [key.id for key in chain.keys] == [0, 5, 63]
+    assert chain.key(5) == Key(5)
+    assert chain.key(6) is None
+
+
+@pytest.mark.parametrize("missing", ["secret", "start", "scheme", "send_id", "recv_id", "tcp_ao_option"])
+def test_a_key_that_lacks_anything_is_not_usable(missing):
+    assert Key(**WHOLE).usable
+    assert not Key(**{**WHOLE, missing: None}).usable
+
+
+def test_a_key_for_another_scheme_or_with_the_option_disabled_is_not_usable():
+    assert not Key(**{**WHOLE, "scheme": "md5"}).usable
+    assert not Key(**{**WHOLE, "tcp_ao_option": False}).usable
+
+
+def test_the_default_algorithm_is_hmac_sha_1_96():
+    assert Key(1).effective_algorithm is Algorithm.HMAC_SHA_1_96
+    assert Key(1, algorithm=Algorithm.AES_128_CMAC_96).effective_algorithm is Algorithm.AES_128_CMAC_96
+
+
+@given(st.none() | st.integers(0, 255), st.none() | st.integers(0, 255))
+def test_mirroring_reverses_the_ids_and_twice_is_nothing(send_id, recv_id):
+    key = Key(1, Secret("s"), T0, send_id=send_id, recv_id=recv_id)
+    assert (key.mirrored().send_id, key.mirrored().recv_id) == (recv_id, send_id)
+    assert key.mirrored().mirrored() == key

@@ -1,0 +1,70 @@
+import copy
+import dataclasses
+import json
+import logging
+import pickle
+import traceback
+
+import pytest
+import yaml
+
+from harness.keychain.model import Key, Keychain
+from harness.keychain.secret import SHOWN, Secret
+
+SECRET = Secret("hunter2")
+CHAIN = Keychain("c", (Key(0, SECRET),))
+
+
+def test_no_way_of_showing_it_shows_it():
+    texts = [repr(SECRET), str(SECRET), f"{SECRET}", f"{SECRET!r:>20}", f"{SECRET:>20}", "{!r:>20}".format(SECRET)]
+    texts += [repr(CHAIN), str(CHAIN.keys), f"{[SECRET]}"]
+    assert all("hunter2" not in text and SHOWN in text for text in texts)
+
+
+def refuse(secret, chain):
+    raise ValueError("refused", secret, chain)
+
+
+def test_neither_logs_nor_tracebacks_show_it(caplog):
+    logging.getLogger("x").warning("secret %s of %s", SECRET, CHAIN)
+    with pytest.raises(ValueError, match="refused") as caught:
+        refuse(SECRET, chain=CHAIN)
+    shown = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
+    assert "secret=<secret>" in shown
+    assert "hunter2" not in caplog.text + shown
+
+
+@pytest.mark.parametrize(
+    "leak",
+    [
+        pickle.dumps,
+        copy.copy,
+        copy.deepcopy,
+        json.dumps,
+        list,
+        bytes,
+        yaml.safe_dump,
+        yaml.dump,
+        vars,
+        lambda secret: pickle.dumps(Key(0, secret)),
+        lambda secret: dataclasses.asdict(Key(0, secret)),
+        lambda secret: "x" + secret,
+    ],
+)
+def test_it_is_not_serialised_by_accident(leak):
+    with pytest.raises((TypeError, yaml.YAMLError)):
+        leak(SECRET)
+
+
+def test_it_equals_only_a_secret_of_the_same_octets():
+    assert Secret("hunter2") == Secret(b"hunter2")
+    assert Secret("hunter2") != Secret("hunter3")
+    assert Secret("hunter2") != "hunter2"
+    assert Secret("hunter2") != b"hunter2"
+    assert len({SECRET, Secret("hunter2"), Secret("x")}) == 2
+
+
+def test_reveal_is_the_one_way_out():
+    assert SECRET.reveal() == b"hunter2"
+    assert SECRET.reveal_text() == "hunter2"
+    assert len(Secret("ä")) == 2
