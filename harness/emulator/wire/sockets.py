@@ -8,8 +8,8 @@ the kernel does the rest. Frames that this machine sends out of the interface ar
 
 from __future__ import annotations
 
-import contextlib
 import errno
+import logging
 import socket
 import struct
 from pathlib import Path
@@ -40,6 +40,7 @@ _DOT1Q = 0x8100
 _MACS = VNET + 12
 _TAG = 4
 _NEEDS_CSUM = 1
+_log = logging.getLogger(__name__)
 _ANCILLARY = socket.CMSG_SPACE(_AUXDATA.size)
 
 
@@ -137,5 +138,9 @@ def _put_tag_back(buffer: bytearray, end: int, auxdata: bytes) -> int:
 
 def _keep_kernel_out(ifname: str) -> None:
     """Keep this namespace's own IPv6 from speaking on the interface: it only carries the router's frames."""
-    with contextlib.suppress(FileNotFoundError):  # a kernel without IPv6 has nothing to say
+    try:
         Path("/proc/sys/net/ipv6/conf", ifname, "disable_ipv6").write_text("1", encoding="ascii")
+    except FileNotFoundError:
+        pass  # a kernel without IPv6 has nothing to say
+    except OSError as error:  # containers may have it read-only; then this namespace's link-local address stays there
+        _log.info("IPv6 of %s cannot be switched off here: %s", ifname, error.strerror)
