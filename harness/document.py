@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ValidationError
 
 from harness.errors import InputError, Where
 
-Model = TypeVar("Model", bound=BaseModel)
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+Model = TypeVar("Model", bound="BaseModel")
 Loc = tuple[str | int, ...]
 
 
@@ -126,6 +128,9 @@ def read(document: Document, model: type[Model], *, root: Loc = ()) -> Model:
         DocumentError: for the first thing that is wrong; it names the line, the column, the field and what is allowed.
             Values are never quoted from fields that may hold a secret (those that a model types as its own class).
     """
+    # Its import takes longer than reading most files: only who has a model pays for it.
+    from pydantic import ValidationError  # noqa: PLC0415
+
     data = document.data
     for step in root:
         data = data[step]
@@ -166,6 +171,8 @@ def _allowed(model: type[BaseModel], loc: Loc) -> list[str]:
 
 
 def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
+    from pydantic import BaseModel  # noqa: PLC0415 -- see `read`
+
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for inner in getattr(annotation, "__args__", ()):

@@ -14,84 +14,152 @@ right. Every connection between two addresses that share a key (on its port, whe
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StrictBool, StrictInt, field_validator, model_validator
-
-from harness.capture.lanes import Lane, LaneKey
-from harness.document import Document, DocumentError, load, read
+from harness.capture.lanes import Address, Lane, LaneKey
+from harness.document import Document, DocumentError, load
 from harness.keychain.secret import Secret
 from harness.tcpao import Algorithm
 
-KeyId = Annotated[StrictInt, Field(ge=0, le=255)]
-Port = Annotated[StrictInt, Field(ge=1, le=65535)]
+_FIELDS = ("name", "algorithm", "secret", "secret_hex", "send_id", "include_options", "port")
+_NEEDED = ("algorithm", "send_id")
+_NAME_MAX = 80
+_KEY_ID_MAX = 255
+_PORT_MAX = 65535
+_HEX = frozenset("0123456789abcdefABCDEF")
+
+V = TypeVar("V")
 
 
-class _Entry(BaseModel):
-    """One key of the file."""
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One key of the file, checked."""
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    name: str
+    algorithm: Algorithm
+    secret: Secret
+    send_id: tuple[tuple[Address, int], tuple[Address, int]]
+    include_options: bool
+    port: int | None
 
-    name: Annotated[str, Field(min_length=1, max_length=80)] | None = None
-    algorithm: Literal["hmac-sha-1-96", "aes-128-cmac-96"]
-    secret: SecretStr | None = None
-    secret_hex: SecretStr | None = None
-    send_id: dict[str, KeyId]
-    include_options: StrictBool = True
-    port: Port | None = None
 
-    @field_validator("secret")
-    @classmethod
-    def _some_secret(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is None or not value.get_secret_value():
-            raise ValueError("a secret has at least one character")
+class _Reader:
+    """Checks one entry, field by field. Without pydantic, whose import takes longer than a capture of usual size."""
+
+    def __init__(self, document: Document, number: int) -> None:
+        self._document = document
+        self._loc: tuple[str | int, ...] = ("keys", number)
+        self._data = document.data["keys"][number]
+        self._number = number
+
+    def entry(self) -> _Entry:
+        """Return the entry.
+
+        Raises:
+            DocumentError: for the first thing that is wrong.
+        """
+        if not isinstance(self._data, dict):
+            raise self._error((), "must be a mapping of a key's fields")
+        for field in self._data:
+            if field not in _FIELDS:
+                where = self._document.where_key((*self._loc, field))
+                raise DocumentError(f"unknown field '{field}'; allowed here: {', '.join(sorted(_FIELDS))}", where=where)
+        for field in _NEEDED:
+            if field not in self._data:
+                raise self._error((), f"'keys.{self._number}.{field}' is missing", named=False)
+        return _Entry(
+            name=self._optional("name", self._name) or f"key {self._number + 1}",
+            algorithm=self._algorithm(self._data["algorithm"]),
+            secret=self._secret(),
+            send_id=self._send_id(self._data["send_id"]),
+            include_options=self._optional("include_options", self._switch) is not False,
+            port=self._optional("port", self._port),
+        )
+
+    def _optional(self, field: str, check: Callable[[object], V]) -> V | None:
+        return check(self._data[field]) if field in self._data else None
+
+    def _name(self, value: object) -> str:
+        if not isinstance(value, str) or not 1 <= len(value) <= _NAME_MAX or not value.isprintable():
+            raise self._error(("name",), f"must be a text of 1 to {_NAME_MAX} printable characters")
         return value
 
-    @field_validator("secret_hex")
-    @classmethod
-    def _hex(cls, value: SecretStr | None) -> SecretStr | None:
-        text = value.get_secret_value() if value else ""
-        if not text or len(text) % 2 or any(digit not in "0123456789abcdefABCDEF" for digit in text):
-            raise ValueError("two hexadecimal digits for each octet, in quotes, and at least one octet")
+    def _algorithm(self, value: object) -> Algorithm:
+        words = [algorithm.value for algorithm in Algorithm]
+        if value not in words:
+            raise self._error(("algorithm",), f"must be {' or '.join(words)}")
+        return Algorithm(value)
+
+    def _secret(self) -> Secret:
+        if ("secret" in self._data) == ("secret_hex" in self._data):
+            raise self._error((), "needs either 'secret' or 'secret_hex'")
+        field = "secret" if "secret" in self._data else "secret_hex"
+        value = self._data[field]
+        if not isinstance(value, str):
+            raise self._error((field,), "must be a string: put it in quotes")
+        if field == "secret":
+            if not value:
+                raise self._error((field,), "must have at least one character")
+            return Secret(value)
+        if not value or len(value) % 2 or not _HEX.issuperset(value):
+            raise self._error((field,), "must be two hexadecimal digits for each octet, and at least one octet")
+        return Secret(bytes.fromhex(value))
+
+    def _send_id(self, value: object) -> tuple[tuple[Address, int], tuple[Address, int]]:
+        if not isinstance(value, dict) or len(value) != 2:  # noqa: PLR2004 -- a connection has two ends
+            raise self._error(("send_id",), "needs two addresses, one for each end, each with the KeyID that it sends")
+        near, far = ((self._address(text), self._key_id(text, key_id)) for text, key_id in value.items())
+        if near[0].version != far[0].version:
+            raise self._error(("send_id",), "both addresses must be IPv4, or both IPv6")
+        if near[0] == far[0]:
+            raise self._error(("send_id",), "needs two addresses that differ")
+        return near, far
+
+    def _address(self, text: object) -> Address:
+        try:
+            # Not a number: ip_address would take one for the address that it encodes.
+            return ip_address(text if isinstance(text, str) else "")
+        except ValueError:
+            raise self._error(("send_id",), f"'{str(text)[:60]}' is no IP address") from None
+
+    def _key_id(self, text: object, value: object) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _KEY_ID_MAX:
+            raise self._error(("send_id", str(text)), f"a KeyID must be an integer from 0 to {_KEY_ID_MAX}")
         return value
 
-    @field_validator("send_id")
-    @classmethod
-    def _two_ends(cls, value: dict[str, int]) -> dict[str, int]:
-        addresses = []
-        for text in value:
-            try:
-                addresses.append(ip_address(text))
-            except ValueError:
-                raise ValueError(f"'{text[:60]}' is no IP address") from None
-        if len(set(addresses)) != 2:  # noqa: PLR2004 -- a connection has two ends
-            raise ValueError("needs two addresses, one for each end, each with the KeyID that it sends")
-        if addresses[0].version != addresses[1].version:
-            raise ValueError("both addresses must be IPv4, or both IPv6")
+    def _switch(self, value: object) -> bool:
+        if not isinstance(value, bool):
+            raise self._error(("include_options",), "must be true or false")
         return value
 
-    @model_validator(mode="after")
-    def _one_secret(self) -> _Entry:
-        if (self.secret is None) == (self.secret_hex is None):
-            raise ValueError("needs either 'secret' or 'secret_hex'")
-        return self
+    def _port(self, value: object) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= _PORT_MAX:
+            raise self._error(("port",), f"must be an integer from 1 to {_PORT_MAX}")
+        return value
 
-    def octets(self) -> bytes:
-        """Return the secret's octets."""
-        if self.secret_hex is not None:
-            return bytes.fromhex(self.secret_hex.get_secret_value())
-        return self.secret.get_secret_value().encode() if self.secret else b""
+    def _error(self, field: tuple[str, ...], message: str, *, named: bool = True) -> DocumentError:
+        loc = (*self._loc, *field)
+        name = f"'{'.'.join(str(part) for part in loc)}': " if named else ""
+        return DocumentError(f"{name}{message}", where=self._document.where(loc))
 
 
-class _File(BaseModel):
-    """The whole file."""
-
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
-
-    keys: Annotated[list[_Entry], Field(min_length=1)]
+def _entries(document: Document) -> list[_Entry]:
+    data = document.data
+    if not isinstance(data, dict):
+        raise DocumentError("a keys file is a mapping with the field 'keys'", where=document.where())
+    for field in data:
+        if field != "keys":
+            where = document.where_key((field,))
+            raise DocumentError(f"unknown field '{field}'; allowed here: keys", where=where)
+    if "keys" not in data:
+        raise DocumentError("'keys' is missing", where=document.where())
+    if not isinstance(data["keys"], list) or not data["keys"]:
+        raise DocumentError("'keys': must be a list of at least one key", where=document.where(("keys",)))
+    return [_Reader(document, number).entry() for number in range(len(data["keys"]))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,25 +209,15 @@ def read_keys(path: Path, text: str | None = None) -> KeysBook:
         DocumentError: it cannot be read or says something wrong; names line, column and field, and quotes no secret.
     """
     document = load(path, text)
-    entries = read(document, _File).keys
     shared: dict[tuple[bytes, bytes], list[_Shared]] = {}
     taken: dict[tuple[bytes, bytes, int], list[tuple[int, int | None]]] = {}
-    for number, entry in enumerate(entries, 1):
-        ends: list[tuple[IPv4Address | IPv6Address, int]] = [
-            (ip_address(text), key_id) for text, key_id in entry.send_id.items()
-        ]
+    for number, entry in enumerate(_entries(document), 1):
+        ends = entry.send_id
         for (src, key_id), (dst, _) in (ends, ends[::-1]):
             earlier = taken.setdefault((src.packed, dst.packed, key_id), [])
             _check_unique(document, entry, number, earlier, f"KeyID {key_id} on what {src} sends to {dst}")
             earlier.append((number, entry.port))
-            key = LaneKey(
-                number,
-                entry.name or f"key {number}",
-                Algorithm(entry.algorithm),
-                Secret(entry.octets()),
-                key_id,
-                entry.include_options,
-            )
+            key = LaneKey(number, entry.name, entry.algorithm, entry.secret, key_id, entry.include_options)
             shared.setdefault((src.packed, dst.packed), []).append(_Shared(entry.port, key))
     return KeysBook(shared)
 
