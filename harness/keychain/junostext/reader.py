@@ -1,7 +1,6 @@
 """Configuration text to key chains: set commands, the curly form, whole configurations of either form.
 
-Of a whole configuration only `security authentication-key-chains` is read; the rest needs no more than to be well
-formed. A text copied from a terminal may keep its prompts and `[edit]` lines.
+Of a whole configuration only `security authentication-key-chains` is read, and what could bear on it. A text copied from a terminal may keep its prompts and `[edit]` lines.
 """
 
 from __future__ import annotations
@@ -40,6 +39,8 @@ _CURLY_TOKEN = re.compile(
     )""",
     re.VERBOSE | re.DOTALL,
 )
+_DEPTH_MAX = 100
+"""Levels; Junos' own hierarchy has some twenty. Keeps a hostile text from taking time in the square of its length."""
 _EDITS = ("set", "delete", "deactivate", "activate")
 _MOVES = ("edit", "top", "up", "exit", "quit")
 # They change nothing, or nothing about keys.
@@ -175,10 +176,14 @@ class _SetReader:
             stripped = line.strip()
             if in_comment or stripped.startswith("/*"):
                 in_comment = "*/" not in stripped
-            elif stripped and not stripped.startswith("#"):
+            elif stripped and not stripped.startswith("#") and not self._elsewhere(stripped):
                 self._command(list(self._words(text, offset, offset + len(line))), offset + len(line.rstrip()))
             offset += len(line) + 1
         self._groups.check()
+
+    def _elsewhere(self, line: str) -> bool:
+        """Say at a glance whether a line sets something else: so are nearly all lines of a whole configuration."""
+        return line.startswith("set ") and not self._levels and _CHAINS not in line and "groups" not in line
 
     def _words(self, text: str, begin: int, end: int) -> Iterator[Word]:
         position = begin
@@ -224,6 +229,8 @@ class _SetReader:
 
     def _move(self, verb: Word, rest: Sequence[Word]) -> None:
         if verb.text == "edit":
+            if len(self._levels) >= _DEPTH_MAX:
+                raise self._source.error(f"more than {_DEPTH_MAX} levels of `edit` without `top`", verb.offset)
             self._levels.append([*self._level(), *rest])
         elif verb.text == "up":
             self._up(verb, rest)
@@ -338,6 +345,8 @@ class _CurlyReader:
         words, tags = self._take()
         if not words:
             raise self._source.error("a brace opens here without a statement before it", offset)
+        if len(self._stack) >= _DEPTH_MAX:
+            raise self._source.error(f"more than {_DEPTH_MAX} braces are open here", offset)
         self._statement(words, tags, offset)
         # What is above the chains has no draft that could be inactive.
         above = words[0].text in ("security", _CHAINS)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from typing import NoReturn, TypeVar
@@ -179,11 +180,11 @@ def chains_of(draft: Draft, default_zone: tzinfo) -> tuple[tuple[Keychain, ...],
         if not any(path[:end] in inactive for end in range(len(path) + 1))
     }
     places = {_place_of(path): draft.source.where(draft.places[path]) for path in live}
-    numbers: dict[str, list[int]] = {}
+    numbers: dict[str, set[int]] = {}
     for path in live:
-        known = numbers.setdefault(path[0], [])
-        if len(path) == _KEY and int(path[2]) not in known:
-            known.append(int(path[2]))
+        known = numbers.setdefault(path[0], set())
+        if len(path) == _KEY:
+            known.add(int(path[2]))
     for name, found in numbers.items():
         _check_numbers(draft, name, found)
     builder = _Builder(draft, live, default_zone)
@@ -196,8 +197,8 @@ def _place_of(path: Path) -> tuple[str, int | None, str | None]:
     return path[0], int(path[2]), path[-1] if len(path) > _KEY else None
 
 
-def _check_numbers(draft: Draft, name: str, numbers: Sequence[int]) -> None:
-    beyond = next((number for number in numbers if number > KEY_ID_MAX), None)
+def _check_numbers(draft: Draft, name: str, numbers: AbstractSet[int]) -> None:
+    beyond = min((number for number in numbers if number > KEY_ID_MAX), default=None)
     if beyond is None:
         return
     where = draft.source.where(draft.places[name, "key", str(beyond)])

@@ -308,6 +308,8 @@ HEAD = "set security authentication-key-chains key-chain c "
         ("key-chain c { /* x }", "1:15", "a comment opens here"),
         ("export [ a b ;", "1:14", "a ']' is missing"),
         ("export a ];", "1:10", "closes nothing"),
+        ("a {" * 101, "1:303", "more than 100 braces"),
+        ("edit a\n" * 101, "101:1", "more than 100 levels"),
         ("key 0 { secret s; }", "1:1", "outside any key-chain"),
         ("<rpc-reply/>", "1:1", "looks like XML"),
         ('{ "configuration": 1 }', "1:1", "looks like JSON"),

@@ -16,7 +16,7 @@ CHAIN = Keychain("c", (Key(0, SECRET),))
 
 
 def test_no_way_of_showing_it_shows_it():
-    texts = [repr(SECRET), str(SECRET), f"{SECRET}", f"{SECRET!r:>20}", f"{SECRET:>20}", "{!r:>20}".format(SECRET)]
+    texts = [repr(SECRET), str(SECRET), f"{SECRET}", f"{SECRET!r:>20}", f"{SECRET:>20}", f"{SECRET!r:>20}"]
     texts += [repr(CHAIN), str(CHAIN.keys), f"{[SECRET]}"]
     assert all("hunter2" not in text and SHOWN in text for text in texts)
 
