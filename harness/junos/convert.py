@@ -79,6 +79,8 @@ def security_keychain(rows: list[Row]) -> SecurityKeychain:
             )
             keys.append([])
             continue
+        if not chains:
+            raise ValueError("a key stands before the first chain")
         keys[-1].append(
             KeyStatus(
                 id=_number(row, "KEY_ID"),
@@ -103,6 +105,8 @@ def bgp_summary(rows: list[Row]) -> BgpSummary:
     peers: list[tuple[Row, list[RibCount]]] = []
     for row in rows:
         if row["TABLE"]:
+            if not peers:
+                raise ValueError("a table's counts stand before the first peer")
             peers[-1][1].append(_rib(row, _text(row, "TABLE")))
         else:
             # The old form of one line a peer is only printed for a session that is up, of the only table there is.

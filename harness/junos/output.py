@@ -30,7 +30,7 @@ _OPTIONAL = re.compile(r"\[\[(.+?)\]\]")
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A template's file, the package that holds it, and whether its forms have been seen or are only recalled."""
+    """A template's file, the package that holds it, and whether some of its forms are only recalled (`assumed`)."""
 
     file: str
     package: str
@@ -45,7 +45,7 @@ def templates() -> tuple[Template, ...]:
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
     rows = csv.DictReader(io.StringIO("\n".join(lines)), skipinitialspace=True)
     ours = [
-        Template(row["Template"], "harness.junos", _command(row["Command"]), assumed=row["Form"] == "assumed")
+        Template(row["Template"], "harness.junos", _command(row["Command"]), assumed=row["Form"] != "seen")
         for row in rows
     ]
     theirs = [Template(file, "ntc_templates", re.compile(command)) for command, file in _NTC.items()]

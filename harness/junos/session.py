@@ -36,6 +36,7 @@ _HARMLESS = re.compile(r"^\s*(?:warning: .*|\[edit[^\]]*\])?$")
 _NO_CHANGE = "The configuration has been changed but not committed"
 _LEAVE_DIRTY = (r"\[yes,no\] \(yes\) ?\Z", "yes")
 """`Exit with uncommitted changes?`: the candidate is shared, and stays as it is."""
+_NOTHING_TO_CLEAR = re.compile(r"\bnot running$|\bnot found$", re.MULTILINE)
 _REBOOT = (r"\[yes,no\] \(no\) ?\Z", "yes")
 """`Reboot the system ? [yes,no] (no)`."""
 _CLOCK_SLACK = timedelta(seconds=2)
@@ -144,9 +145,17 @@ class RouterSession(Conversation):
         return found
 
     def clear_bgp(self, address: IPv4Address | IPv6Address | None = None, *, soft: bool = False) -> Exchange:
-        """Reset a BGP session (all without `address`), or with `soft` only have routes sent and asked for again."""
+        """Reset a BGP session (all without `address`), or with `soft` only have routes sent and asked for again.
+
+        Raises:
+            CommandError: refused, there is no such neighbour, or BGP is not running.
+        """
         words = ["clear bgp neighbor", str(address) if address else "all" if not soft else "", "soft" if soft else ""]
-        return self.show(" ".join(word for word in words if word))
+        return self._clear(" ".join(word for word in words if word))
+
+    def clear_ldp(self, address: IPv4Address | None = None) -> Exchange:
+        """Reset an LDP session (all without `address`). Raises CommandError as `clear_bgp`."""
+        return self._clear(f"clear ldp session {address or 'all'}")
 
     def reboot(self, *, within: float | None = None) -> None:
         """Reboot the router and log in again (`request system reboot`; its question is answered).
@@ -253,6 +262,16 @@ class RouterSession(Conversation):
 
         with self._lock:
             self._enter_configuration()
+            return self._exchange(command, ask)
+
+    def _clear(self, command: str) -> Exchange:
+        def ask(line: str) -> str:
+            words = self._operational(line)
+            if _NOTHING_TO_CLEAR.search(words):
+                raise self._refusal(CommandError, line, words)
+            return words
+
+        with self._lock:
             return self._exchange(command, ask)
 
     def _reboot(self, line: str) -> str:

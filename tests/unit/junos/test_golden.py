@@ -6,12 +6,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import enum
 from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from harness.junos.errors import OutputError
 from harness.junos.output import parse, template_for, templates
@@ -73,6 +76,13 @@ def test_every_template_of_ours_has_a_sample_and_ends_every_state_in_an_error():
             assert rules[-1] == "^. -> Error", (path.name, state)
 
 
+def test_the_index_says_which_templates_rest_on_assumptions():
+    folder = Path(__file__).parents[3] / "harness/junos/templates"
+    for template in templates():
+        if template.package == "harness.junos":
+            assert template.assumed == ("ssumed" in (folder / template.file).read_text()), template.file
+
+
 @pytest.mark.parametrize(
     ("command", "file"),
     [
@@ -113,3 +123,26 @@ def test_an_empty_version_or_uptime_is_an_error():
     for command in ("show version", "show system uptime", "show system statistics tcp"):
         with pytest.raises(OutputError):
             parse(command, "", router="R1")
+
+
+@pytest.mark.parametrize("raw", SAMPLES, ids=IDS)
+@given(data=st.data())
+@settings(max_examples=25)
+def test_a_damaged_sample_is_a_record_or_an_output_error_and_nothing_else(raw, data):
+    lines = raw.read_text().splitlines()
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.integers(0, len(lines) - 1))
+        damage = data.draw(st.sampled_from(["drop", "double", "cut", "swap", "character"]))
+        if damage == "drop" and len(lines) > 1:
+            del lines[place]
+        elif damage == "double":
+            lines.insert(place, lines[place])
+        elif damage == "swap":
+            other = data.draw(st.integers(0, len(lines) - 1))
+            lines[place], lines[other] = lines[other], lines[place]
+        elif lines[place]:
+            column = data.draw(st.integers(0, len(lines[place]) - 1))
+            rest = data.draw(st.text(max_size=1)) + lines[place][column + 1 :] if damage == "character" else ""
+            lines[place] = lines[place][:column] + rest
+    with contextlib.suppress(OutputError):
+        assert type(parse(expected(raw)["command"], "\n".join(lines), router="R1")).__name__ == expected(raw)["record"]

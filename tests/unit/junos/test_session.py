@@ -377,6 +377,21 @@ def test_clearing_bgp(device, address, soft, command):
     assert command in device.heard
 
 
+def test_clearing_ldp(device):
+    device.replies["clear ldp session 10.0.0.2"] = device.replies["clear ldp session all"] = ""
+    with RouterSession(device.target()) as session:
+        session.clear_ldp("10.0.0.2")
+        session.clear_ldp()
+    assert device.heard.count("clear ldp session all") == 1
+
+
+@pytest.mark.parametrize("words", ["BGP is not running", "error: neighbor 10.0.0.2 not found"])
+def test_clearing_what_is_not_there_is_refused(device, words):
+    device.replies["clear bgp neighbor 10.0.0.2"] = words
+    with RouterSession(device.target()) as session, pytest.raises(CommandError, match="not "):
+        session.clear_bgp("10.0.0.2")
+
+
 @pytest.mark.parametrize("line", ["set system host-name R1\nset x", "show ver\tsion", "x" * 511, " ", "set \x03"])
 def test_what_a_terminal_would_act_upon_is_not_sent(device, line):
     with RouterSession(device.target()) as session:
