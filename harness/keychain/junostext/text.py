@@ -55,6 +55,17 @@ class Source:
         return KeychainTextError(message, where=self.where(offset), remedy=remedy)
 
 
+def no_odd_blank(source: Source, text: str, position: int, end: int) -> None:
+    """Raise KeychainTextError when what no word could be read from is more than plain blanks.
+
+    Copied from a web page or a word processor, a text may hold blanks that no router takes for one.
+    """
+    rest = text[position:end]
+    odd = rest.lstrip(" \t\r\n\f\v")
+    if odd:
+        raise source.error(f"a blank that is no space stands here (U+{ord(odd[0]):04X})", end - len(odd))
+
+
 def quote(text: str) -> str:
     """Return `text` as one word of configuration text, in quotes where Junos needs them."""
     return text if _PLAIN.fullmatch(text) else quoted(text)

@@ -241,6 +241,12 @@ def test_statements_of_other_protocols_and_meta_statements_are_let_pass():
     ) == Keychain("c", (Key(0, Secret("s")),))
 
 
+def test_line_ends_of_other_systems_are_read():
+    assert one("\r\n".join(set_lines(CHAIN))) == CHAIN
+    assert one(curly([CHAIN]).replace("\n", "\r\n")) == CHAIN
+    assert one("\ufeff" + curly([CHAIN])) == CHAIN
+
+
 def test_no_chain_is_an_empty_list():
     assert parse("", source="x") == []
     assert parse("# nothing\n", source="x") == []
@@ -308,6 +314,8 @@ HEAD = "set security authentication-key-chains key-chain c "
         ("key-chain c { /* x }", "1:15", "a comment opens here"),
         ("export [ a b ;", "1:14", "a ']' is missing"),
         ("export a ];", "1:10", "closes nothing"),
+        (HEAD + "key 0\u00a0secret s", "1:57", r"a blank that is no space stands here \(U\+00A0\)"),
+        ("key-chain c {\u2003}", "1:14", "no space stands here"),
         ("a {" * 101, "1:303", "more than 100 braces"),
         ("edit a\n" * 101, "101:1", "more than 100 levels"),
         ("key 0 { secret s; }", "1:1", "outside any key-chain"),
