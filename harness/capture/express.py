@@ -56,9 +56,12 @@ class CaptureClock:
     def __init__(self, offset_ns: int = 0) -> None:
         self.offset_ns = offset_ns
 
-    def __call__(self, time_ns: int) -> datetime:
-        """Return the clock's reading at this time stamp."""
-        return _EPOCH + timedelta(microseconds=(time_ns + self.offset_ns) // 1000)
+    def __call__(self, time_ns: int) -> datetime | None:
+        """Return the clock's reading at this time stamp; None for one that no calendar reaches."""
+        try:
+            return _EPOCH + timedelta(microseconds=(time_ns + self.offset_ns) // 1000)
+        except OverflowError:
+            return None
 
     def span_ns(self, key: LaneKey) -> tuple[int, int]:
         """Return the time stamps from which and until which the receiver accepts `key`."""

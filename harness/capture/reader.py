@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, Protocol, Self
 
@@ -75,11 +76,10 @@ def read_batches(path: Path, *, piece: int = PIECE) -> Iterator[list[Packet]]:
         raise CaptureError(f"cannot be read: {error.strerror or error}", path=path) from None
 
 
-def _pieces(file: BinaryIO, path: Path, size: int) -> Iterator[bytes | CaptureError]:
+def _pieces(file: BufferedReader, path: Path, size: int) -> Iterator[bytes | CaptureError]:
     """Yield the file's octets; when a gzip'd one breaks, the error comes as the last item, behind what was whole."""
-    magic = file.read(2)
-    file.seek(0)
-    if magic != _GZIP_MAGIC:
+    # Looked at without moving, so that a pipe will do as well.
+    if file.peek(2)[:2] != _GZIP_MAGIC:
         while piece := file.read(size):
             yield piece
         return

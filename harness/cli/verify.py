@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
@@ -14,6 +15,7 @@ from harness.capture.lanes import Book
 from harness.errors import InputError, Where
 
 OFFENDERS_SHOWN = 50
+_CENTURY = 100 * 366 * 86400
 
 
 @click.command(name="verify")
@@ -31,10 +33,15 @@ OFFENDERS_SHOWN = 50
     "--annotate", type=click.Path(path_type=Path), help="Write the packets with verdicts as comments (pcapng)."
 )
 @click.option(
-    "--show", default=OFFENDERS_SHOWN, show_default=True, help="Offending packets shown; 0 is all. JSON always has all."
+    "--show",
+    type=click.IntRange(min=0),
+    default=OFFENDERS_SHOWN,
+    show_default=True,
+    help="Offending packets shown; 0 is all. JSON always has all.",
 )
 @click.option(
     "--clock-offset",
+    type=click.FloatRange(min=-_CENTURY, max=_CENTURY),
     default=0.0,
     show_default=True,
     help="With --config: seconds that the routers' clocks are ahead of the capture's time stamps.",
@@ -117,6 +124,8 @@ def _config_book(configs: tuple[str, ...], offset: float, receiving: str, *, no_
             sources.append(ConfigSource(Path(file), ip_address(address)))
         except ValueError:
             raise click.UsageError(f"--config {text}: what stands before '=' is no IP address") from None
+    if math.isnan(offset):
+        raise click.UsageError("--clock-offset: must be a number of seconds")
     clock = unknown_clock if no_times else CaptureClock(round(offset * 1_000_000_000))
     return config_book(sources, receiving=Receiving(receiving), clock=clock)
 

@@ -165,6 +165,9 @@ def test_an_unknown_link_type_is_named(keyroll, tmp_path):
         (("x.pcap", "--config", "nonsense=R1.conf", "--config", "R2.conf"), "no IP address"),
         (("x.pcap", "--config", "R1.conf", "--config", "R2.conf"), "cannot be read"),
         (("x.pcap", "--keys", "k", "--config", "R1.conf"), "either"),
+        (("x.pcap", "--config", "R1.conf", "--config", "R2.conf", "--clock-offset", "inf"), "range"),
+        (("x.pcap", "--config", "R1.conf", "--config", "R2.conf", "--clock-offset", "nan"), "number"),
+        (("x.pcap", "--keys", "k", "--show", "-1"), "--show"),
     ],
 )
 def test_wrong_use_ends_with_2_and_says_what_to_do(keyroll, tmp_path, monkeypatch, arguments, word):
@@ -254,6 +257,18 @@ def test_no_output_holds_a_secret(keyroll, configs, wrong_keys, tmp_path, monkey
         texts.append(Path("copy.pcapng").read_bytes().decode("latin-1"))
     for text in texts:
         assert not any(secret in text for secret in secrets)
+
+
+def test_a_pipe_will_do():
+    command = "import sys; from harness.cli import main as cli; cli.main()"
+    done = subprocess.run(
+        [sys.executable, "-c", command, "verify", "/dev/stdin", "--keys", keys("v6-cmac")],
+        input=gzip.compress(capture("v6-cmac").read_bytes()),
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"48 good" in done.stdout
 
 
 def test_memory_does_not_grow_with_the_file(tmp_path):
