@@ -40,7 +40,7 @@ def _peer(state: BgpState) -> list[str]:
     shown = "Establ" if up else state.state
     row = (
         f"{state.address!s:<15}{state.peer_as:>12}{state.messages_in:>11}{state.messages_out:>11}"
-        f"{state.out_queue:>8}{state.flaps:>8}{up_down(state.since_seconds):>12} {shown}"
+        f"{state.out_queue:>8}{state.flaps:>8} {up_down(state.since_seconds):>11} {shown}"
     )
     tables = sorted(state.prefixes.items()) if up else []
     return [row, *(f"  {table}: {active}/{received}/{accepted}/0" for table, (active, received, accepted) in tables)]

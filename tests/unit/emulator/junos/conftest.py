@@ -5,14 +5,27 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
+from harness.emulator.junos.cli import Cli
 from harness.emulator.junos.router import JunosRouter
-from harness.emulator.model import BackendError, BgpState, Intent, RouteState
+from harness.emulator.model import (
+    AuthDrops,
+    BackendError,
+    BgpState,
+    Intent,
+    InterfaceState,
+    LdpAdjacency,
+    LdpSession,
+    RouterEvent,
+    RouteState,
+    TcpConnection,
+)
 from harness.keychain.secret import Secret
 
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
@@ -51,6 +64,135 @@ class MemoryBackend:
 
     async def clear_bgp(self, address: object, *, soft: bool) -> None:
         self.cleared.append((address, soft))
+
+
+@dataclass
+class FullBackend(MemoryBackend):
+    """A machine half that can do everything that the contract knows."""
+
+    table: list[RouteState] = field(default_factory=list)
+    sessions: list[LdpSession] = field(default_factory=list)
+    adjacencies: list[LdpAdjacency] = field(default_factory=list)
+    cleared_ldp: list[object] = field(default_factory=list)
+    ports: list[InterfaceState] = field(default_factory=list)
+    sockets: list[TcpConnection] = field(default_factory=list)
+    drops: AuthDrops = field(default_factory=lambda: AuthDrops(0, 0, 0))
+    restarts: list[str] = field(default_factory=list)
+    pings: list[tuple[object, int, object]] = field(default_factory=list)
+    tell: Callable[[RouterEvent], None] | None = None
+
+    async def routes(self) -> list[RouteState]:
+        return self.table
+
+    async def ldp_sessions(self) -> list[LdpSession]:
+        return self.sessions
+
+    async def ldp_adjacencies(self) -> list[LdpAdjacency]:
+        return self.adjacencies
+
+    async def clear_ldp(self, peer: object) -> None:
+        self.cleared_ldp.append(peer)
+
+    async def interfaces(self) -> list[InterfaceState]:
+        return self.ports
+
+    async def connections(self) -> list[TcpConnection]:
+        return self.sockets
+
+    async def auth_drops(self) -> AuthDrops:
+        return self.drops
+
+    async def ping(self, address: object, *, count: int, source: object) -> AsyncIterator[str]:
+        self.pings.append((address, count, source))
+        yield f"PING {address} ({address}): 56 data bytes"
+        for number in range(min(count, 3)):
+            yield f"64 bytes from {address}: icmp_seq={number} ttl=64 time=0.1 ms"
+        if count > 3:
+            await asyncio.Event().wait()  # as a ping without end: only Ctrl-C ends it
+
+    async def restart_routing(self) -> None:
+        self.restarts.append("routing")
+
+    async def reboot(self) -> None:
+        self.restarts.append("reboot")
+
+    def subscribe(self, on_event: Callable[[RouterEvent], None]) -> None:
+        self.tell = on_event
+
+
+class Console:
+    """A command line without SSH: lines in, what it prints out."""
+
+    def __init__(self, backend: MemoryBackend, *, user: str = "admin", **options: Any) -> None:
+        self.runner = asyncio.Runner()
+        self.log: list[str] = []
+        self.answers: list[str] = []
+        self.block = ""
+        self.router = self.runner.run(self._make(backend, options))
+        self.cli = Cli(self.router._chassis, user, self)
+
+    async def _make(self, backend: MemoryBackend, options: dict[str, Any]) -> JunosRouter:
+        router = JunosRouter(backend, host_name="R1", log=self.log.append, **options)
+        await router._boot()
+        return router
+
+    interactive = True
+
+    async def ask(self, question: str) -> str | None:
+        self.written.append(question)
+        return self.answers.pop(0)
+
+    async def read_block(self) -> str:
+        return self.block
+
+    async def write_now(self, lines: Sequence[str]) -> None:
+        self.written += lines
+
+    def type(self, *lines: str) -> str:
+        """Type lines and return what the last one prints."""
+        self.written: list[str] = []
+        for line in lines:
+            self.written = []
+            answer = self.runner.run(self.cli.execute(line))
+            self.written += answer.lines
+        return "\n".join(self.written)
+
+    def settle(self) -> None:
+        """Let everything that waits for its turn in the event loop have it."""
+
+        async def idle() -> None:
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            await asyncio.gather(*others)
+
+        self.runner.run(idle())
+
+    def close(self) -> None:
+        self.runner.run(self.router.close())
+        self.runner.close()
+
+
+@pytest.fixture
+def full() -> FullBackend:
+    return FullBackend()
+
+
+@pytest.fixture
+def open_console() -> Iterator[Callable[..., Console]]:
+    opened: list[Console] = []
+
+    def open_one(backend: MemoryBackend, **options: Any) -> Console:
+        console = Console(backend, **options)
+        opened.append(console)
+        return console
+
+    yield open_one
+    for console in opened:
+        console.close()
+
+
+@pytest.fixture
+def console(full: FullBackend, open_console: Callable[..., Console]) -> Console:
+    return open_console(full)
 
 
 @dataclass
@@ -95,6 +237,3 @@ def live(backend: MemoryBackend) -> Iterator[LiveRouter]:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()
-
-
-__all__ = ["timedelta"]
