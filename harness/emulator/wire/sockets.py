@@ -59,8 +59,8 @@ class PacketSocket:
             self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
             for option in (_PACKET_AUXDATA, _PACKET_VNET_HDR, _PACKET_IGNORE_OUTGOING):
                 self.sock.setsockopt(_SOL_PACKET, option, 1)
-            index = socket.if_nametoindex(ifname)
-            membership = struct.pack("=iHH8s", index, _PACKET_MR_PROMISC, 0, b"")
+            self._index = socket.if_nametoindex(ifname)
+            membership = struct.pack("=iHH8s", self._index, _PACKET_MR_PROMISC, 0, b"")
             self.sock.setsockopt(_SOL_PACKET, _PACKET_ADD_MEMBERSHIP, membership)
             for forced, usual in ((_SO_RCVBUFFORCE, socket.SO_RCVBUF), (_SO_SNDBUFFORCE, socket.SO_SNDBUF)):
                 try:
@@ -93,12 +93,18 @@ class PacketSocket:
             except BlockingIOError:
                 return 0
             except OSError as error:
-                if error.errno == errno.ENETDOWN:
-                    continue  # told once for each time; what is queued can still be read
+                if error.errno == errno.ENETDOWN and self._exists():
+                    continue  # it is down; told once for each time, and what is queued can still be read
                 raise WireError(f"the interface {self.ifname} is gone: {error.strerror}") from error
             if ancillary and ancillary[0][2][0] & _VLAN_VALID:
                 end = _put_tag_back(buffer, end, ancillary[0][2])
             return end
+
+    def _exists(self) -> bool:
+        try:
+            return socket.if_nametoindex(self.ifname) == self._index
+        except OSError:
+            return False
 
     def send(self, frame: bytes | bytearray | memoryview) -> OSError | None:
         """Send a frame with its virtio header in front; return the error where the kernel did not take it."""

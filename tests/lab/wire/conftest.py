@@ -31,6 +31,7 @@ import pytest
 from harness.emulator.keyclock import ReceivePolicy, SendPolicy
 from harness.emulator.wire.client import WireClient
 from harness.emulator.wire.model import ProtectedSession, WireEvent
+from harness.emulator.wire.offload import disable_offloads
 from harness.keychain.model import Algorithm, Key, Keychain
 from harness.keychain.secret import Secret
 from harness.tcpao import (
@@ -58,12 +59,11 @@ class Namespace:
 
     def __init__(self) -> None:
         self._holder = subprocess.Popen(
-            ["unshare", "--net", "--", "sh", "-c", "echo; exec sleep 3600"], stdout=subprocess.PIPE
+            ["unshare", "--net", "--", "sh", "-c", "ip link set lo up; echo; exec sleep 3600"], stdout=subprocess.PIPE
         )
         assert self._holder.stdout is not None
         self._holder.stdout.readline()
         self.path = f"/proc/{self._holder.pid}/ns/net"
-        self.run("ip", "link", "set", "lo", "up")
 
     @property
     def pid(self) -> int:
@@ -73,6 +73,9 @@ class Namespace:
         return subprocess.run(
             ["nsenter", f"--net={self.path}", *argv], check=True, capture_output=True, text=True
         ).stdout
+
+    def script(self, lines: str) -> None:
+        self.run("sh", "-ec", lines)
 
     def popen(self, *argv: str, **options) -> subprocess.Popen:
         return subprocess.Popen(["nsenter", f"--net={self.path}", *argv], **options)
@@ -256,34 +259,22 @@ class Rig:
         self._between = Namespace()
         for place, bump in enumerate(self.bumps):
             bump.log = folder / f"wire{place}.log"
-            bump.outer.run(
-                "ip",
-                "link",
-                "add",
-                "eth1",
-                "type",
-                "veth",
-                "peer",
-                "name",
-                f"l{place}",
-                "netns",
-                str(self._between.pid),
-            )
-            self._between.run("sysctl", "-qw", f"net.ipv6.conf.l{place}.disable_ipv6=1")
-            self._between.run("ip", "link", "set", f"l{place}", "up")
+            bump.outer.script(f"""
+                ip link add eth1 type veth peer name l{place} netns {self._between.pid}
+                ip link add h0 type veth peer name ge-0-0-0 netns {bump.inner.pid}
+                ip link set h0 up
+                ip link set eth1 up
+            """)
+            self._between.script(f"echo 1 > /proc/sys/net/ipv6/conf/l{place}/disable_ipv6; ip link set l{place} up")
+            bump.inner.within(lambda: disable_offloads("ge-0-0-0"))
+            bump.inner.script(f"""
+                echo 0 > /proc/sys/net/ipv6/conf/ge-0-0-0/accept_dad
+                ip link set ge-0-0-0 up
+                ip addr add {ADDRESSES[4][place]}/30 dev ge-0-0-0
+                ip addr add {ADDRESSES[6][place]}/64 dev ge-0-0-0 nodad
+            """)
         self.link = Link(self._between, ("l0", "l1"), seed=5925)
-        for place, bump in enumerate(self.bumps):
-            bump.outer.run(
-                "ip", "link", "add", "h0", "type", "veth", "peer", "name", "ge-0-0-0", "netns", str(bump.inner.pid)
-            )
-            for interface in ("h0", "eth1"):
-                bump.outer.run("sysctl", "-qw", f"net.ipv6.conf.{interface}.disable_ipv6=1")
-                bump.outer.run("ip", "link", "set", interface, "up")
-            bump.inner.run(sys.executable, "-m", "harness.emulator.wire.offload", "ge-0-0-0")
-            bump.inner.run("sysctl", "-qw", "net.ipv6.conf.ge-0-0-0.accept_dad=0")
-            bump.inner.run("ip", "link", "set", "ge-0-0-0", "up")
-            bump.inner.run("ip", "addr", "add", f"{ADDRESSES[4][place]}/30", "dev", "ge-0-0-0")
-            bump.inner.run("ip", "addr", "add", f"{ADDRESSES[6][place]}/64", "dev", "ge-0-0-0", "nodad")
+        for bump in self.bumps:
             bump.start()
 
     def capture(self) -> None:
