@@ -192,6 +192,8 @@ class Terminal:
         problem = None
         if _NOT_TYPED.search(line):
             problem = "a line holds a control character, which a terminal would act upon"
+        elif not line.isascii():
+            problem = "a line holds characters beyond ASCII, which Junos' line editor does not echo as they are"
         elif not line.strip():
             problem = "an empty line cannot be sent"
         elif len(line) > WIDTH - len(self._connection.base_prompt) - 3:

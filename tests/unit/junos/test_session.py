@@ -392,7 +392,9 @@ def test_clearing_what_is_not_there_is_refused(device, words):
         session.clear_bgp("10.0.0.2")
 
 
-@pytest.mark.parametrize("line", ["set system host-name R1\nset x", "show ver\tsion", "x" * 511, " ", "set \x03"])
+@pytest.mark.parametrize(
+    "line", ["set system host-name R1\nset x", "show ver\tsion", "x" * 511, " ", "set \x03", "set caf\xe9"]
+)
 def test_what_a_terminal_would_act_upon_is_not_sent(device, line):
     with RouterSession(device.target()) as session:
         before = list(device.heard)
