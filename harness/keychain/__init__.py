@@ -1,4 +1,13 @@
 """Keychains: pure values, generation from a seed, the schedule, lint rules, and Junos text both ways.
 
 Nothing here does I/O or reads a clock: time and randomness are arguments.
+
+    model, secret        Key, Keychain, Algorithm; Secret, which never shows itself
+    generate             a chain from a seed; draw_secret
+    schedule             one chain at an instant: what is sent, asked for, accepted
+    course               two chains, two clocks, any mix of policies: the predicted rollover
+    starttime, type9     Junos' start-times and $9$ texts, free of the rest
+    junostext            set lines and the curly form, written and read, with places
+    rules, lint,         what is wrong with a chain, or with two that should work together
+    lint_pair
 """

@@ -178,10 +178,12 @@ def predict(one: Side, other: Side, begin: datetime, end: datetime, *, hold: tim
         hold: for how long a router may hear nothing before it ends the session; None: for ever.
 
     Raises:
-        ValueError: begin is not before end, or both routers have the same name.
+        ValueError: begin is not before end, hold is not more than zero, or both routers have the same name.
     """
     if begin >= end:
         raise ValueError("a course begins before it ends")
+    if hold is not None and hold <= timedelta():
+        raise ValueError("a hold time is more than zero")
     if one.name == other.name:
         raise ValueError(f"both routers are named {one.name}")
     return _Connection(one, other, hold).run(begin.astimezone(UTC), end.astimezone(UTC))
@@ -285,8 +287,9 @@ class _Connection:
         return self._flow(one, other, instant), self._flow(other, one, instant)
 
     def _flow(self, sender: Side, receiver: Side, instant: datetime) -> Flow:
-        key = self._current[sender.name]
         asked = receive_key(sender.chain, sender.clock.read(instant))
+        # Before the first start-time nothing is sent, also where a clock was stepped back to there.
+        key = None if asked is None else self._current[sender.name]
         reading = receiver.clock.read(instant)
         match = None if key is None else _match(receiver, key, reading)
         return Flow(

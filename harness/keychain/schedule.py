@@ -54,7 +54,9 @@ def receive_key(chain: Keychain, now: datetime) -> Key | None:
 
 def next_key(chain: Keychain, now: datetime) -> Key | None:
     """Return the key that takes over next, or None when the last one is active."""
-    return next((key for key in in_order(chain) if _start(key) > now.astimezone(UTC)), None)
+    upcoming = [key for key in in_order(chain) if _start(key) > now.astimezone(UTC)]
+    # Of several that start together, the one that will then be sent.
+    return next((key for key in reversed(upcoming) if _start(key) == _start(upcoming[0])), None)
 
 
 def transition(chain: Keychain, now: datetime) -> timedelta | None:

@@ -173,6 +173,15 @@ def test_a_clock_stepped_back_reactivates_the_older_key_under_clock_and_not_unde
         assert course.at(at(45)).flows[0].rnext_key == 0
 
 
+def test_a_clock_stepped_back_before_the_first_start_sends_nothing_until_it_comes_again():
+    for sending, after in ((Sending.CLOCK, 0), (Sending.RNEXT, 1)):
+        one, other = sides(policy=(sending, Receiving.ANY))
+        stepped = replace(one, clock=Clock(steps=((at(40), timedelta(minutes=-41)),)))
+        course = predict(stepped, other, BEGIN, END)
+        assert gaps(course) == [("R1", at(40), 60, Drop.NOTHING_SENT)]
+        assert course.sent("R1")[-1] == (at(41), after)
+
+
 def test_a_clock_tells_when_it_comes_to_a_reading():
     clock = Clock(seconds(10), ((at(20), seconds(-600)),))
     assert clock.read(at(5)) == at(5, 10)
@@ -184,6 +193,8 @@ def test_a_course_needs_two_names_and_a_stretch_of_time():
     one, other = sides()
     with pytest.raises(ValueError, match="before it ends"):
         predict(one, other, END, BEGIN)
+    with pytest.raises(ValueError, match="more than zero"):
+        predict(one, other, BEGIN, END, hold=timedelta())
     with pytest.raises(ValueError, match="both routers"):
         predict(one, replace(other, name="R1"), BEGIN, END)
     with pytest.raises(ValueError, match="outside the course"):

@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.emulator.keyclock import KeyClock, ReceivePolicy, to_ns
 from harness.keychain.generate import generate
 from harness.keychain.model import Key, Keychain
 from harness.keychain.schedule import (
@@ -109,6 +110,7 @@ def test_order_is_that_of_start_times_not_of_numbers():
 def test_of_two_that_start_together_the_higher_number_is_the_later():
     chain = replace(CHAIN, keys=(CHAIN.keys[0], replace(CHAIN.keys[1], start=T0)))
     assert number(send_key(chain, T0)) == 1
+    assert number(next_key(chain, T0 - SECOND)) == 1
 
 
 def test_a_clock_that_summer_time_sets_back_is_read_as_the_instant_it_is():
@@ -161,7 +163,7 @@ def test_after_the_transition_the_next_key_is_the_one_that_is_sent(chain, now):
     rest = transition(chain, now)
     if rest is not None:
         assert rest > timedelta()
-        assert send_key(chain, now + rest).start == next_key(chain, now).start
+        assert send_key(chain, now + rest) == next_key(chain, now)
         before = send_key(chain, now + rest - SECOND)
         assert before == send_key(chain, now)
 
@@ -171,3 +173,13 @@ def test_windows_and_acceptable_agree(chain, now):
     for key in in_order(chain):
         begin, end = window(chain, key, Receiving.TOLERANCE)
         assert (key in acceptable(chain, now, Receiving.TOLERANCE)) == (begin <= now and (end is None or now < end))
+
+
+@given(CHAINS, NOWS, st.sampled_from(Receiving))
+def test_the_emulated_router_which_has_its_own_key_clock_comes_to_the_same(chain, now, receiving):
+    clock, instant = KeyClock.of(chain, receiving=ReceivePolicy(receiving.value)), to_ns(now)
+    assert number(send_key(chain, now)) == clock.active(instant)
+    assert number(receive_key(chain, now)) == clock.asked(instant)
+    assert numbers(acceptable(chain, now, receiving)) == list(clock.acceptable_keys(instant))
+    upcoming = clock.upcoming(instant)
+    assert number(next_key(chain, now)) == (upcoming and upcoming.number)
