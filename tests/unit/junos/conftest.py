@@ -231,4 +231,4 @@ def make_device() -> Iterator[Callable[..., Device]]:
 @pytest.fixture
 def quick() -> Deadlines:
     """Deadlines for tests in which an answer never comes."""
-    return Deadlines(connect=5, answer=0.5, commit=0.5, reconnect=5)
+    return Deadlines(connect=10, answer=1.5, commit=1.5, reconnect=15)

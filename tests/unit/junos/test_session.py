@@ -274,7 +274,7 @@ def test_silence_is_an_error_with_what_was_seen_last_and_the_session_is_not_trus
     device.hang_on = "show system alarms"
     device.replies["show system uptime"] = UPTIME.format(now=T0)
     with RouterSession(device.target(), deadlines=quick) as session:
-        with pytest.raises(SessionDeadlineError, match=r"no prompt within 0\.5 s after 'show system alarms'"):
+        with pytest.raises(SessionDeadlineError, match=r"no prompt within 1\.5 s after 'show system alarms'"):
             session.show("show system alarms")
         with pytest.raises(SessionError, match="cannot be used any more"):
             session.clock()
