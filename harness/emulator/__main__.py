@@ -12,17 +12,22 @@ import logging
 import os
 import socket
 import sys
+from pathlib import Path
 
 from harness.emulator.model import Backend
 from harness.emulator.protection import KeyPolicy
 from harness.emulator.supervisor import JunosHalf, Supervisor
 
 
-def _make_junos(backend: Backend, *, host_name: str, policy: KeyPolicy) -> JunosHalf:
-    # Imported when the daemons are up already: the SSH server's libraries take longer to load than FRR to start.
-    from harness.emulator.junos.router import JunosRouter  # noqa: PLC0415 - see above
+def _load() -> None:
+    import harness.emulator.junos.router  # noqa: PLC0415, F401 - loaded while the daemons start, see Supervisor
 
-    return JunosRouter(backend, host_name=host_name, log=logging.getLogger("junos").info, receiving=policy.receiving)
+
+def _make_junos(backend: Backend, *, host_name: str, policy: KeyPolicy, saved: Path) -> JunosHalf:
+    from harness.emulator.junos.router import JunosRouter  # noqa: PLC0415 - loaded by `_load` by then
+
+    log = logging.getLogger("junos").info
+    return JunosRouter(backend, host_name=host_name, log=log, receiving=policy.receiving, saved=saved)
 
 
 def main() -> int:
@@ -37,7 +42,7 @@ def main() -> int:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     boot = socket.socket(fileno=arguments.boot_fd)
     listener = socket.socket(fileno=arguments.listen_fd)
-    return asyncio.run(Supervisor(boot, listener, arguments.logs_fd, _make_junos).run())
+    return asyncio.run(Supervisor(boot, listener, arguments.logs_fd, _make_junos, _load).run())
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ class ControlServer:
         self._machine = machine
         self._stop = stop
         self._server: socket.socket | None = None
+        self._path = Path()
         self._accepting: asyncio.Task[None] | None = None
         self._talks: set[asyncio.Task[None]] = set()
 
@@ -45,6 +46,7 @@ class ControlServer:
             os.umask(mask)
         server.listen()
         self._server = server
+        self._path = path
         self._accepting = asyncio.create_task(self._accept(server), name="control")
 
     async def close(self) -> None:
@@ -55,6 +57,7 @@ class ControlServer:
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._server is not None:
             self._server.close()
+            self._path.unlink(missing_ok=True)
 
     async def _accept(self, server: socket.socket) -> None:
         loop = asyncio.get_running_loop()

@@ -15,6 +15,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 from harness.emulator import host
+from harness.emulator.carrier import CarrierWatch
 from harness.emulator.errors import ProcessError
 from harness.emulator.events import EventBoard
 from harness.emulator.frr import journal, ldpstate
@@ -37,7 +38,7 @@ from harness.emulator.model import (
     RouteState,
     TcpConnection,
 )
-from harness.emulator.namespace import PortPair, make_inner
+from harness.emulator.namespace import PortPair, make_inner, remove_ports
 from harness.emulator.processes import Child, Death, Logs, start
 from harness.emulator.protection import KeyPolicy, changed_kind, cut_off, protected_sessions
 from harness.emulator.wire.client import WireClient
@@ -66,12 +67,14 @@ class Machine:
         logs: Logs,
         *,
         on_death: Callable[[Death], None],
+        on_reboot: Callable[[], None],
         policy: KeyPolicy | None = None,
         wait_scale: float = 1.0,
     ) -> None:
         self._ports = tuple(ports)
         self._logs = logs
         self._on_death = on_death
+        self._on_reboot = on_reboot
         self._policy = policy or KeyPolicy()
         self._scale = wait_scale
         self._inner = -1
@@ -81,6 +84,7 @@ class Machine:
         self._bgp = BgpReader(self._frr)
         self._wire_process: Child | None = None
         self._wire: WireClient | None = None
+        self._carrier: CarrierWatch | None = None
         self._applied = _Applied()
         self._offset = timedelta(0)
         self._turn = asyncio.Lock()
@@ -95,8 +99,15 @@ class Machine:
         """The rules that the router's keys follow."""
         return self._policy
 
-    async def start(self, told: Callable[[str, float], None]) -> None:
+    @property
+    def clock(self) -> timedelta:
+        """The router's clock less the host's."""
+        return self._offset
+
+    async def start(self, told: Callable[[str, float], None], *, clock: timedelta = timedelta(0)) -> None:
         """Make the inner namespace and start the wire path, zebra and bgpd; `told` gets (part, seconds).
+
+        `clock` is the router's clock less the host's.
 
         Raises:
             BackendError: a part did not come up.
@@ -104,6 +115,8 @@ class Machine:
         begun = time.monotonic()
         self._inner = make_inner(self._ports)
         self._frr.prepare(self._inner)
+        self._carrier = CarrierWatch({port.wire: port.host for port in self._ports})
+        self._carrier.start()
         told("inner namespace", time.monotonic() - begun)
         begun = time.monotonic()
         wire = asyncio.create_task(self._start_wire())
@@ -113,6 +126,8 @@ class Machine:
             told("daemons", time.monotonic() - begun)
         finally:
             await wire
+        if clock:
+            await self.set_clock(datetime.now(UTC) + clock)
         told("daemons and wire path", time.monotonic() - begun)
 
     async def _start_wire(self) -> None:
@@ -137,12 +152,15 @@ class Machine:
 
     async def stop(self) -> None:
         """End the daemons and the wire path."""
+        if self._carrier is not None:
+            self._carrier.close()
         if self._wire is not None:
             await self._wire.close()
         if self._wire_process is not None:
             await self._wire_process.stop()
         await self._frr.stop()
         if self._inner >= 0:
+            remove_ports(self._ports)
             os.close(self._inner)
             self._inner = -1
 
@@ -273,6 +291,10 @@ class Machine:
                 await self._frr.start(daemon)
             for step in steps((), self._applied.lines):
                 await self._frr.tell(step)
+
+    async def reboot(self) -> None:
+        """Start the whole router anew: every daemon, the wire path and its connections, the inner namespace."""
+        self._on_reboot()
 
     def subscribe(self, on_event: Callable[[RouterEvent], None]) -> None:
         """Have sessions' ups and downs, key changes on the wire and drops told to `on_event`."""

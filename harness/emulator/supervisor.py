@@ -19,8 +19,9 @@ import logging
 import signal
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -35,7 +36,7 @@ from harness.keychain.secret import Secret
 
 log = logging.getLogger(__name__)
 BOOT_VERSION = 1
-_FRR_HOME = Path("/var/tmp")  # noqa: S108 - in the embedded lab a tmpfs of the lab's own; in a container the container's
+_HOME = Path("/var/tmp")  # noqa: S108 - in the embedded lab a tmpfs of the lab's own; in a container the container's
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,22 +92,29 @@ class JunosHalf(Protocol):
 class MakeJunosHalf(Protocol):
     """Makes the Junos half on top of a machine half."""
 
-    def __call__(self, backend: Backend, *, host_name: str, policy: KeyPolicy) -> JunosHalf:
-        """Return the Junos half of the router called `host_name`."""
+    def __call__(self, backend: Backend, *, host_name: str, policy: KeyPolicy, saved: Path) -> JunosHalf:
+        """Return the Junos half of the router called `host_name`; `saved` keeps its configurations over a reboot."""
         ...
 
 
 class Supervisor:
-    """See the module."""
+    """See the module. `load` is called in a thread while the daemons start: it may load what `make_junos` needs."""
 
     def __init__(
-        self, boot_socket: socket.socket, listener: socket.socket, logs_folder: int, make_junos: MakeJunosHalf
+        self,
+        boot_socket: socket.socket,
+        listener: socket.socket,
+        logs_folder: int,
+        make_junos: MakeJunosHalf,
+        load: Callable[[], object] = lambda: None,
     ) -> None:
         self._boot_socket = boot_socket
         self._listener = listener
         self._logs_folder = logs_folder
         self._make_junos = make_junos
+        self._load = load
         self._stopping = asyncio.Event()
+        self._rebooting = asyncio.Event()
 
     async def run(self) -> int:
         """Live until asked to stop; return the exit code."""
@@ -135,30 +143,55 @@ class Supervisor:
 
     async def _serve(self, boot: Boot) -> None:
         logs = Logs(self._logs_folder, boot.name)
+        clock = timedelta(0)
+        while not self._stopping.is_set():
+            self._rebooting.clear()
+            clock = await self._live(boot, logs, clock)
+
+    async def _live(self, boot: Boot, logs: Logs, clock: timedelta) -> timedelta:
+        """Be the router from its boot until it is stopped or rebooted; return its clock's offset, which stays."""
         machine = Machine(
             boot.ports,
-            _FRR_HOME / boot.name,
+            _HOME / f"{boot.name}-frr",
             logs,
             on_death=self._on_death,
+            on_reboot=self._rebooting.set,
             policy=boot.policy,
             wait_scale=boot.wait_scale,
         )
         junos: JunosHalf | None = None
         control = ControlServer(machine, stop=self._stopping.set)
+        # The SSH server's libraries take longer to load than FRR to start: both at once.
+        loading = asyncio.create_task(asyncio.to_thread(self._load))
         try:
-            await machine.start(self._phase)
+            await machine.start(self._phase, clock=clock)
             begun = time.monotonic()
-            junos = self._make_junos(machine, host_name=boot.name, policy=boot.policy)
-            await junos.listen(self._listener, boot.accounts)
+            await loading
+            junos = self._make_junos(
+                machine, host_name=boot.name, policy=boot.policy, saved=_HOME / f"{boot.name}-configuration"
+            )
+            # A copy: the server closes its socket when it ends, and the port has to outlive a reboot.
+            await junos.listen(self._listener.dup(), boot.accounts)
             await control.listen(boot.control)
             self._phase("ssh", time.monotonic() - begun)
             self._tell({"event": "ready"})
-            await self._stopping.wait()
+            await self._end_of_life()
         finally:
+            await asyncio.gather(loading, return_exceptions=True)
             await control.close()
             if junos is not None:
                 await junos.close()
             await machine.stop()
+        return machine.clock
+
+    async def _end_of_life(self) -> None:
+        """Wait until the router is stopped or rebooted."""
+        ends = [asyncio.create_task(event.wait()) for event in (self._stopping, self._rebooting)]
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for end in ends:
+                end.cancel()
 
     def _phase(self, name: str, seconds: float) -> None:
         self._tell({"event": "phase", "name": name, "seconds": seconds})

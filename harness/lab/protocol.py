@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import IPv4Interface, IPv6Interface
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from harness.errors import RunError, UnfitError
 
@@ -65,6 +65,85 @@ class Phase:
 
     name: str
     took: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Impairment:
+    """What happens to frames in one direction. Shares are of 1; times in seconds; all drawn from `seed`.
+
+    `reorder` is the share of frames that are held back by `hold` so that later ones overtake them; `damage` is the
+    share in which one bit, drawn from the frame's payload beyond the Ethernet header, is turned.
+    """
+
+    loss: float = 0.0
+    delay: float = 0.0
+    jitter: float = 0.0
+    reorder: float = 0.0
+    hold: float = 0.01
+    damage: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("loss", "reorder", "damage"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise LabError(f"impair: {name} is a share between 0 and 1, not {getattr(self, name)}")
+        for name in ("delay", "jitter", "hold"):
+            if getattr(self, name) < 0:
+                raise LabError(f"impair: {name} is a time in seconds, not {getattr(self, name)}")
+
+
+@dataclass(frozen=True, slots=True)
+class SpecialFrame:
+    """A frame that a link did not plainly carry. `ns` is the host's clock; `towards` the router it went to."""
+
+    ns: int
+    what: str
+    """`injected`, `damaged` (as the receiver sees it), `lost` (by impairment) or `cut`."""
+    towards: str
+    sha256: str
+    length: int
+
+
+class Links(Protocol):
+    """The links of a lab that can cut them, impair them, or inject frames. `link` None is the only link.
+
+    All raise LabError when there is no such link or router, or the lab has broken.
+    """
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The links' names: `R1:eth1-R2:eth1`."""
+        ...
+
+    def cut(self, link: str | None = None) -> None:
+        """Cut the link: frames are lost, and the ports at both ends lose their carrier."""
+        ...
+
+    def restore(self, link: str | None = None) -> None:
+        """Undo `cut`."""
+        ...
+
+    def impair(self, impairment: Impairment, *, towards: str, link: str | None = None) -> None:
+        """Impair the direction towards a router; `Impairment()` takes every impairment away."""
+        ...
+
+    def inject(self, frame: bytes, *, towards: str, link: str | None = None) -> str:
+        """Send a frame (from the Ethernet header on) to a router as if the link had carried it; return its SHA-256."""
+        ...
+
+    def special_frames(self, link: str | None = None) -> tuple[SpecialFrame, ...]:
+        """Return the frames that the link did not plainly carry, in their order."""
+        ...
+
+
+@runtime_checkable
+class LinkLab(Protocol):
+    """A lab with the capabilities CUT_LINK, IMPAIR and INJECT."""
+
+    @property
+    def links(self) -> Links:
+        """The links."""
+        ...
 
 
 class Lab(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness.junos.base import Family, SessionKind
-from harness.lab.protocol import LabError
+from harness.lab.protocol import Impairment, LabError
 from harness.tcpao.option import scan_options
 
 pytestmark = pytest.mark.lab
@@ -180,3 +181,48 @@ def test_two_labs_side_by_side_do_not_meet(tmp_path, deploy, chain):
         one.until("BGP", both(one, established))
         two.until("BGP", both(two, established))
         assert one.lab.name != two.lab.name
+
+
+def test_a_cut_link_takes_the_ports_down_and_the_session_comes_back_after_it(pair, chain):
+    pair.configure(chain=chain)
+    pair.until("BGP", both(pair, established))
+    pair.lab.links.cut()
+    pair.until("down", lambda: not established(ask(pair, "R1", op="status")), seconds=3)
+    pair.until("ports", pair.shows("show interfaces terse", "ge-0/0/0                up    down"))
+    pair.lab.links.restore()
+    pair.until("BGP again", both(pair, established))
+
+
+def test_an_impaired_link_loses_frames_and_the_session_lives(pair, chain):
+    pair.configure(chain=chain)
+    pair.until("BGP", both(pair, established))
+    for router in ("R1", "R2"):
+        pair.lab.links.impair(Impairment(loss=0.3, delay=0.02, reorder=0.2, seed=7), towards=router)
+    pair.sessions["R1"].show("clear bgp neighbor 10.0.12.2 soft")
+    pair.until("losses", lambda: len(pair.lab.links.special_frames()) > 3)
+    assert {frame.what for frame in pair.lab.links.special_frames()} == {"lost"}
+    pair.until("BGP", both(pair, established))
+    assert ask(pair, "R1", op="status")["bgp"][0]["flaps"] == 0
+
+
+def test_an_injected_frame_arrives_and_is_known_by_its_hash(pair, chain):
+    pair.configure(chain=chain)
+    pair.until("BGP", both(pair, established))
+    frame = b"\x02" * 6 + b"\x04" * 6 + b"\x88\xb5" + b"not a router's own"
+    digest = pair.lab.links.inject(frame, towards="R2")
+    assert digest == hashlib.sha256(frame).hexdigest()
+    (special,) = pair.lab.links.special_frames()
+    assert (special.what, special.towards, special.sha256) == ("injected", "R2", digest)
+    pair.until("arrival", lambda: frame in frames(pair.lab.captures["R2"]))
+    assert frame not in frames(pair.lab.captures["R1"])
+
+
+def test_a_rebooted_router_comes_back_with_its_configuration_its_clock_and_its_port(pair, chain):
+    pair.configure(chain=chain)
+    ask(pair, "R1", op="clock", set="2030-01-01T00:00:00+00:00")
+    pair.until("BGP", both(pair, established))
+    pair.sessions["R1"].reboot()
+    pair.until("BGP again", both(pair, established), seconds=20)
+    assert ask(pair, "R1", op="clock")["now"].startswith("2030-01-01T00:0")
+    assert ask(pair, "R2", op="status")["bgp"][0]["flaps"] == 1
+    pair.lab.check()

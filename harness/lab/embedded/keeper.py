@@ -4,6 +4,7 @@ It takes orders from the owner over the channel:
 
     {"op": "deploy", "evidence": FD, "routers": [...], "links": [...], ...}   with descriptors; once
     {"op": "keep"}                                                            the lab outlives the owner
+    {"op": "link", "link": NAME, "order": {…}}                                an order to a link (see `link`)
     {"op": "stop"}                                                            captures are completed, then all ends
 
 and tells it `phase`, `ready`, `died`, `failed` (see `harness.lab.embedded.plan`). Once the lab is kept, `stop` also
@@ -26,12 +27,14 @@ from pathlib import Path
 from typing import NoReturn
 
 from harness import linux
-from harness.lab.embedded import capture, channel
-from harness.lab.embedded.plan import Plan, RouterPlan
+from harness.lab.embedded import capture, channel, link
+from harness.lab.embedded.plan import LinkPlan, Plan, RouterPlan
 from harness.lab.embedded.runtime import KEEPER_SOCKET
 
 _STOP_SECONDS = 2.0
 """How long captures may take to write what is left."""
+_ORDER_SECONDS = 5.0
+"""From an order to a link to its answer; it answers between two batches of frames."""
 _MASKS = {"/run": "0755", "/var/tmp": "1777"}  # noqa: S108 - see the next line
 """Covered, in the lab's mounts, by a tmpfs of its own: FRR makes /run/frr and /var/tmp/frr whatever it is told."""
 _KEPT = b"k"
@@ -61,6 +64,9 @@ class Keeper:
         self._stop_captures, self._captures_stop = os.pipe2(os.O_CLOEXEC)
         self._captures: dict[int, str] = {}
         self._routers: dict[int, str] = {}
+        self._links: dict[int, str] = {}
+        self._link_orders: dict[str, socket.socket] = {}
+        self._link_ends: dict[str, tuple[str, str]] = {}
         self._namespaces: dict[str, int] = {}
         self._control: socket.socket | None = None
         self._selector = selectors.DefaultSelector()
@@ -97,6 +103,8 @@ class Keeper:
                 self._kept = True
                 self._monitor.send(_KEPT)
                 self._tell({"event": "kept"})
+            case "link":
+                self._tell({"event": "link", "answer": self._order_link(message)})
             case "stop":
                 self._ending = True
             case other:
@@ -118,6 +126,8 @@ class Keeper:
             code = os.waitstatus_to_exitcode(status)
             if pid in self._captures:
                 self._tell({"event": "died", "what": f"{self._captures.pop(pid)}'s capture", "code": code})
+            elif pid in self._links:
+                self._tell({"event": "died", "what": f"link {self._links.pop(pid)}", "code": code})
             elif pid in self._routers:
                 name = self._routers.pop(pid)
                 self._tell({"event": "died", "what": f"router {name}", "code": code, "log": f"{name}-router.log"})
@@ -131,10 +141,12 @@ class Keeper:
             self._wire_up(plan)
             self._tell({"event": "phase", "name": "namespaces and links", "seconds": time.monotonic() - started})
             started = time.monotonic()
+            for one in plan.links:
+                self._start_link(one)
             for router in plan.routers:
                 for interface in router.interfaces:
                     self._start_capture(router, interface)
-            self._tell({"event": "phase", "name": "captures", "seconds": time.monotonic() - started})
+            self._tell({"event": "phase", "name": "links and captures", "seconds": time.monotonic() - started})
             for router in plan.routers:
                 self._start_router(router, plan)
             self._open_control()
@@ -169,20 +181,22 @@ class Keeper:
         return sorted(beneath, key=lambda path: len(path.parts))
 
     def _wire_up(self, plan: Plan) -> None:
-        """Make the veth pairs, both ends born inside the routers' outer namespaces, and bring them up."""
+        """Make the veth pairs: one end in a router's outer namespace, the other in the lab's own."""
         for name in self._namespaces:
             with linux.inside(self._namespaces[name]):
                 # The outer namespace carries frames; its own IPv6 must not speak on the link.
                 for scope in ("all", "default"):
                     Path(f"/proc/sys/net/ipv6/conf/{scope}/disable_ipv6").write_text("1", encoding="ascii")
-        for link in plan.links:
-            (a, a_interface), (b, b_interface) = link
-            a_fd, b_fd = self._namespaces[a], self._namespaces[b]
-            self._ip(
-                f"link add name {a_interface} netns /proc/self/fd/{a_fd} type veth"
-                f" peer name {b_interface} netns /proc/self/fd/{b_fd}\n",
-                (a_fd, b_fd),
-            )
+        for scope in ("all", "default"):
+            Path(f"/proc/sys/net/ipv6/conf/{scope}/disable_ipv6").write_text("1", encoding="ascii")
+        lines = ""
+        for number, one in enumerate(plan.links):
+            self._link_ends[one.name] = (f"l{number}a", f"l{number}b")
+            for end, (router_name, interface) in zip(self._link_ends[one.name], (one.a, one.b), strict=True):
+                fd = self._namespaces[router_name]
+                lines += f"link add name {interface} netns /proc/self/fd/{fd} type veth peer name {end}\n"
+                lines += f"link set {end} up\n"
+        self._ip(lines, tuple(self._namespaces.values()))
         for router in plan.routers:
             lines = "".join(f"link set {interface} up\n" for interface in router.interfaces)
             with linux.inside(self._namespaces[router.name]):
@@ -214,6 +228,45 @@ class Keeper:
         packet.close()
         self._captures[pid] = router.name
 
+    def _start_link(self, plan: LinkPlan) -> None:
+        """Open both ends here, so that no frame is missed; fork the process that carries frames between them."""
+        a, b = self._link_ends[plan.name]
+        ends = (link.open_end(a), link.open_end(b))
+        ours, theirs = channel.pair()
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                signal.set_wakeup_fd(-1)
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                _keep_only({0, 1, 2, theirs.fileno(), plan.book, *(end.fileno() for end in ends)})
+                link.Link(ends, theirs, plan.book).run()
+                code = 0
+            finally:
+                os._exit(code)
+        for end in ends:
+            end.close()
+        theirs.close()
+        ours.settimeout(_ORDER_SECONDS)
+        self._links[pid] = plan.name
+        self._link_orders[plan.name] = ours
+
+    def _order_link(self, message: channel.Message) -> channel.Message:
+        """Hand an order to a link and return its answer; `cut` and `restore` also take the carrier, or give it."""
+        name, order = message.get("link"), message.get("order", {})
+        orders = self._link_orders.get(str(name))
+        if orders is None:
+            return {"ok": False, "error": f"there is no link '{name}'; there are {', '.join(self._link_orders)}"}
+        try:
+            channel.send(orders, order)
+            received = channel.receive(orders)
+            if order.get("op") in {"cut", "restore"}:
+                state = "down" if order["op"] == "cut" else "up"
+                self._ip("".join(f"link set {end} {state}\n" for end in self._link_ends[str(name)]), ())
+        except OSError as error:
+            return {"ok": False, "error": f"link {name} does not answer: {error}"}
+        return received[0] if received is not None else {"ok": False, "error": f"link {name} has ended"}
+
     def _start_router(self, router: RouterPlan, plan: Plan) -> None:
         command = [
             *(sys.executable, "-P", "-m", "harness.emulator"),
@@ -239,7 +292,7 @@ class Keeper:
         self._selector.register(control, selectors.EVENT_READ, self._on_control)
 
     def _on_control(self) -> None:
-        """Answer one request: `ping`, `namespace` (answers with the descriptor of a router's outer one) or `stop`."""
+        """Answer one request: `ping`, `link`, `stop`, or `namespace` (answers with a router's outer one)."""
         assert self._control is not None  # noqa: S101 - registered together with it
         with contextlib.suppress(OSError):
             connection, _ = self._control.accept()
@@ -256,6 +309,8 @@ class Keeper:
                 channel.send(connection, {"ok": True, "routers": sorted(self._routers.values())})
             case "namespace" if message.get("router") in self._namespaces:
                 channel.send(connection, {"ok": True}, (self._namespaces[message["router"]],))
+            case "link":
+                channel.send(connection, self._order_link(message))
             case "stop":
                 self._ending = True
                 channel.send(connection, {"ok": True})

@@ -19,7 +19,8 @@ from typing import Any, Protocol, Self
 
 import harness
 from harness.lab.embedded import capture, channel, runtime
-from harness.lab.embedded.plan import Plan, RouterPlan
+from harness.lab.embedded.linkdesk import LinkDesk
+from harness.lab.embedded.plan import LinkPlan, Plan, RouterPlan
 from harness.lab.embedded.probe import require_fit
 from harness.lab.embedded.routerlink import RouterLink
 from harness.lab.protocol import Capability, LabError, Phase, Router
@@ -73,6 +74,7 @@ class EmbeddedLab:
         self._links: dict[str, RouterLink] = {}
         self._routers: dict[str, Router] = {}
         self._files: dict[str, _Files] = {}
+        self._books: dict[str, Path] = {}
         self._phases: list[Phase] = []
         self._broken: LabError | None = None
         self._id = name or ""
@@ -91,7 +93,16 @@ class EmbeddedLab:
     @property
     def capabilities(self) -> frozenset[Capability]:
         """What this lab can do."""
-        return frozenset({Capability.CAPTURE, Capability.SET_CLOCK})
+        return frozenset(
+            {
+                Capability.CAPTURE,
+                Capability.SET_CLOCK,
+                Capability.CUT_LINK,
+                Capability.IMPAIR,
+                Capability.INJECT,
+                Capability.REBOOT,
+            }
+        )
 
     @property
     def captures(self) -> Mapping[str, Path]:
@@ -189,7 +200,12 @@ class EmbeddedLab:
                     captures=captures,
                 )
             )
-        return Plan(evidence, tuple(routers), tuple((link.a, link.b) for link in self._topology.links))
+        links = []
+        for number, plan in enumerate(self._topology.links):
+            name = f"link-{number}.jsonl"
+            self._books[plan.name] = self._evidence / name
+            links.append(LinkPlan(plan.name, plan.a, plan.b, _create(evidence, name)))
+        return Plan(evidence, tuple(routers), tuple(links))
 
     def _boot_message(self, node: Node, password: str) -> dict[str, Any]:
         assert self._run is not None  # noqa: S101 - made by the caller
@@ -206,8 +222,8 @@ class EmbeddedLab:
             "settings": self._settings.get(node.name, {}),
         }
 
-    def _await_keeper(self, event: str, seconds: float) -> None:
-        """Take the keeper's messages until `event`; a death or failure among them is raised."""
+    def _await_keeper(self, event: str, seconds: float) -> channel.Message:
+        """Take the keeper's messages until `event`, and return it; a death or failure among them is raised."""
         deadline = time.monotonic() + seconds * self._scale
         assert self._channel is not None  # noqa: S101 - made by the caller
         while True:
@@ -219,7 +235,7 @@ class EmbeddedLab:
                 )
             message = self._take_keeper_message()
             if message.get("event") == event:
-                return
+                return message
 
     def _await_routers(self) -> None:
         deadline = time.monotonic() + ROUTERS_SECONDS * self._scale
@@ -310,6 +326,18 @@ class EmbeddedLab:
         return {
             name: sum(capture.read_stats(fd)[1] for fd in files.stats.values()) for name, files in self._files.items()
         }
+
+    @property
+    def links(self) -> LinkDesk:
+        """The links, to cut, impair, and inject frames into."""
+        return LinkDesk(self.name, self._topology.links, self._books, self._order_link)
+
+    def _order_link(self, name: str, order: channel.Message) -> channel.Message:
+        self.check()
+        assert self._channel is not None  # noqa: S101 - checked
+        channel.send(self._channel, {"op": "link", "link": name, "order": order})
+        answer: channel.Message = self._await_keeper("link", KEEPER_SECONDS)["answer"]
+        return answer
 
     def keep(self) -> None:
         """Let the lab outlive this process; `keyroll lab down` ends it."""

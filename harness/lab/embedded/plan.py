@@ -29,12 +29,22 @@ class RouterPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkPlan:
+    """One link. `book` is the descriptor of the file where frames that were not plainly carried are written down."""
+
+    name: str
+    a: End
+    b: End
+    book: int
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """One lab. `evidence` is the descriptor of the folder where the daemons' logs go."""
 
     evidence: int
     routers: tuple[RouterPlan, ...]
-    links: tuple[tuple[End, End], ...]
+    links: tuple[LinkPlan, ...]
 
     def to_message(self) -> tuple[Message, tuple[int, ...]]:
         """Return the message and its descriptors; numbers in it are places in the list of descriptors."""
@@ -58,7 +68,10 @@ class Plan:
                 }
                 for router in self.routers
             ],
-            "links": [[list(a), list(b)] for a, b in self.links],
+            "links": [
+                {"name": link.name, "a": list(link.a), "b": list(link.b), "book": place(link.book)}
+                for link in self.links
+            ],
         }
         return message, tuple(descriptors)
 
@@ -81,12 +94,16 @@ class Plan:
                 )
                 for router in message["routers"]
             ),
-            links=tuple(((a[0], a[1]), (b[0], b[1])) for a, b in message["links"]),
+            links=tuple(
+                LinkPlan(link["name"], tuple(link["a"]), tuple(link["b"]), descriptors[link["book"]])
+                for link in message["links"]
+            ),
         )
 
     def close(self) -> None:
         """Close every descriptor of it in this process."""
-        os.close(self.evidence)
+        for fd in (self.evidence, *(link.book for link in self.links)):
+            os.close(fd)
         for router in self.routers:
             for fd in (
                 router.boot,

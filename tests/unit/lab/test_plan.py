@@ -3,18 +3,18 @@ from __future__ import annotations
 import os
 
 from harness.lab.embedded import channel
-from harness.lab.embedded.plan import Plan, RouterPlan
+from harness.lab.embedded.plan import LinkPlan, Plan, RouterPlan
 
 
 def test_a_plan_and_its_descriptors_cross_the_channel():
-    fds = [os.memfd_create(f"f{number}") for number in range(11)]
+    fds = [os.memfd_create(f"f{number}") for number in range(12)]
     for number, fd in enumerate(fds):
         os.write(fd, str(number).encode())
     routers = (
         RouterPlan("R1", ("eth1",), fds[1], fds[2], fds[3], {"eth1": (fds[4], fds[5])}),
         RouterPlan("R2", ("eth1",), fds[6], fds[7], fds[8], {"eth1": (fds[9], fds[10])}),
     )
-    plan = Plan(fds[0], routers, ((("R1", "eth1"), ("R2", "eth1")),))
+    plan = Plan(fds[0], routers, (LinkPlan("l", ("R1", "eth1"), ("R2", "eth1"), fds[11]),))
     ours, theirs = channel.pair()
     with ours, theirs:
         channel.send(ours, *plan.to_message())
@@ -27,7 +27,8 @@ def test_a_plan_and_its_descriptors_cross_the_channel():
 
     assert content(arrived.evidence) == "0"
     assert [content(fd) for fd in (arrived.routers[1].boot, *arrived.routers[1].captures["eth1"])] == ["6", "9", "10"]
-    assert arrived.links == plan.links
+    (link,) = arrived.links
+    assert (link.name, link.a, link.b, content(link.book)) == ("l", ("R1", "eth1"), ("R2", "eth1"), "11")
     arrived.close()
     plan.close()
 
