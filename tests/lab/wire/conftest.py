@@ -34,6 +34,7 @@ from harness.emulator.wire.model import ProtectedSession, WireEvent
 from harness.emulator.wire.offload import disable_offloads
 from harness.keychain.model import Algorithm, Key, Keychain
 from harness.keychain.secret import Secret
+from harness.lab.embedded.capture import Capture, file_header, open_socket
 from harness.tcpao import (
     ACK,
     RST,
@@ -248,13 +249,36 @@ def packet_socket(interface: str) -> socket.socket:
     return sock
 
 
+IP_ETHERTYPES = (b"\x08\x00", b"\x86\xdd")
+
+
+class Recording:
+    """Drains a packet socket into a file, in a thread, until it is ended."""
+
+    def __init__(self, packet: socket.socket, path: Path) -> None:
+        self._packet, self._stop = packet, os.pipe()
+        self._out = path.open("w+b", buffering=0)
+        self._stats = path.with_suffix(".stats").open("w+b", buffering=0)
+        self._out.write(file_header())
+        drain = Capture(packet, self._out.fileno(), self._stats.fileno()).run
+        self._thread = threading.Thread(target=drain, args=(self._stop[0],))
+        self._thread.start()
+
+    def end(self) -> None:
+        os.close(self._stop[1])
+        self._thread.join()
+        os.close(self._stop[0])
+        for one in (self._packet, self._out, self._stats):
+            one.close()
+
+
 class Rig:
     """Both routers, the link and its capture."""
 
     def __init__(self, folder: Path) -> None:
         self.loop = Loop()
         self.bumps = [Bump(Namespace(), Namespace(), self.loop) for _ in range(2)]
-        self._capture: subprocess.Popen | None = None
+        self._capture: Recording | None = None
         self.pcap = folder / "eth1.pcap"
         self._between = Namespace()
         for place, bump in enumerate(self.bumps):
@@ -278,35 +302,20 @@ class Rig:
             bump.start()
 
     def capture(self) -> None:
-        self._capture = self.bumps[0].outer.popen(
-            "tcpdump",
-            "-i",
-            "eth1",
-            "-U",
-            "--immediate-mode",
-            "-s",
-            "0",
-            "-w",
-            str(self.pcap),
-            "tcp",
-            stderr=subprocess.PIPE,
-        )
-        assert self._capture.stderr is not None
-        assert b"listening" in self._capture.stderr.readline()
+        self._capture = Recording(self.bumps[0].outer.within(lambda: open_socket("eth1")), self.pcap)
 
     def sent(self, family: int = 4) -> list[Sent]:
         """End the capture and return its segments."""
         assert self._capture is not None
         until(lambda: self._captured() == self._captured(pause=0.05), "capture quiet")
-        self._capture.terminate()
-        self._capture.communicate()
+        self._capture.end()
         self._capture = None
         data, found, place = self.pcap.read_bytes(), [], 24
         while place < len(data):
             _, _, size, _ = struct.unpack_from("<IIII", data, place)
             frame = data[place + 16 : place + 16 + size]
             place += 16 + size
-            segment = parse_segment(frame, 14)
+            segment = parse_segment(frame, 14) if frame[12:14] in IP_ETHERTYPES else None
             if segment is not None:
                 found.append(Sent(ADDRESSES[family].index(str(ip_address(segment.src))), segment))
         return found
@@ -341,8 +350,7 @@ class Rig:
 
     def end(self) -> None:
         if self._capture is not None:
-            self._capture.kill()
-            self._capture.communicate()
+            self._capture.end()
         for bump in self.bumps:
             with contextlib.suppress(AttributeError):
                 bump.kill()
