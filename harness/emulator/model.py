@@ -154,6 +154,8 @@ class BgpState:
     last_reset: str | None = None
     peer_id: IPv4Address | None = None
     """The peer's router id; None before it was heard."""
+    advertised: Mapping[str, int] = field(default_factory=dict)
+    """Table to how many prefixes the peer was sent."""
 
 
 @dataclass(frozen=True, slots=True)

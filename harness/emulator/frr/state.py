@@ -61,13 +61,14 @@ def _bgp_state(
             since = int(entry["lastResetTimerMsecs"]) // _MILLISECONDS
         else:
             since = waiting.get(address, 0)
-        prefixes = {}
+        prefixes, advertised = {}, {}
         for family, table in _TABLES.items():
             counters = entry.get("addressFamilyInfo", {}).get(family)
             if counters is None:
                 continue
             accepted = int(counters.get("acceptedPrefixCounter", 0))
             prefixes[table] = (active.get((text, table), 0), accepted, accepted)
+            advertised[table] = int(counters.get("sentPrefixCounter", 0))
         return BgpState(
             address=address,
             peer_as=int(entry["remoteAs"]),
@@ -84,6 +85,7 @@ def _bgp_state(
             keepalive=_seconds(entry.get("bgpTimerKeepAliveIntervalMsecs")),
             last_reset=_reset(entry),
             peer_id=_peer_id(entry),
+            advertised=advertised,
         )
     except (KeyError, ValueError, TypeError) as error:
         raise FrrError(f"bgpd's state of neighbor {text} cannot be read: {type(error).__name__} {error}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from difflib import SequenceMatcher
 
 from harness.emulator.junos.render import INDENT, statement_lines
 from harness.emulator.junos.schema import Kind
@@ -20,8 +21,8 @@ def edit_line(path: Path) -> str:
 def differences(old: Node, new: Node, base: Path = ()) -> list[str]:
     """Return the lines that lead from `old` to `new`, two nodes at the same place; empty when nothing changed.
 
-    Each changed body is named by its `[edit …]` line, then come its lines taken away (`-`), added (`+`) and switched
-    between active and inactive (`!`), in the order in which they are shown.
+    Each changed body is named by its `[edit …]` line, then come its lines taken away (`-`), added (`+`), and moved or
+    switched between active and inactive (`!`), in the order in which they are shown.
     """
     return list(_differences(old, new, base))
 
@@ -44,11 +45,14 @@ def _differences(old: Node, new: Node, path: Path) -> Iterator[str]:
 
 
 def _collect(block: _Block, old: Node, new: Node, path: Path, prefix: str) -> None:
+    moved = _moved(old, new)
     for name in _merged_ids(old, new):
         before, after = old.children.get(name), new.children.get(name)
         if before is None or after is None:
             block.own += _signed("-", before, prefix) + _signed("+", after, prefix)
             continue
+        if name in moved:
+            block.own.append(f"!{INDENT}{prefix}{_brief(after)}")
         if before.inactive != after.inactive:
             block.own.append(f"!{INDENT}{'inactive' if after.inactive else 'active'}: {prefix}{_brief(after)}")
         if before.key != after.key:
@@ -57,6 +61,16 @@ def _collect(block: _Block, old: Node, new: Node, path: Path, prefix: str) -> No
             _collect(block, before, after, (*path, after.step), f"{prefix}{after.statement.name} ")
         else:
             block.deeper += _differences(before, after, (*path, after.step))
+
+
+def _moved(old: Node, new: Node) -> set[Id]:
+    """Return the children that both have and that stand in another order among them."""
+    before = [name for name in old.shown_ids() if name in new.children]
+    after = [name for name in new.shown_ids() if name in old.children]
+    if before == after:
+        return set()
+    steady = SequenceMatcher(None, before, after, autojunk=False).get_matching_blocks()
+    return set(after) - {after[place] for block in steady for place in range(block.b, block.b + block.size)}
 
 
 def _merged_ids(old: Node, new: Node) -> list[Id]:

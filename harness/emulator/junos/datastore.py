@@ -13,7 +13,7 @@ from harness.emulator.junos.inherit import expand
 from harness.emulator.junos.runtime import Runtime, Session
 from harness.emulator.junos.schema import Kind, Statement
 from harness.emulator.junos.tree import Node, Path
-from harness.emulator.junos.values import reveal, zone_named
+from harness.emulator.junos.values import SecretText, reveal, zone_named
 from harness.emulator.model import Backend, BackendError, Intent
 
 ROLLBACKS = 50
@@ -180,7 +180,7 @@ class Datastore:
 
     def _is_known_secret(self, path: Path) -> bool:
         last = path[-1]
-        there = self.candidate.at(path) if last.statement.secret else None
+        there = self.candidate.at(path) if isinstance(last.statement.value, SecretText) else None
         return (
             there is not None
             and there.key is not None

@@ -6,12 +6,22 @@ ones; of several groups in one statement the first wins (Junos CLI user guide, c
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
+
+from harness.emulator.junos.paths import GROUPS
 from harness.emulator.junos.schema import Kind
 from harness.emulator.junos.tree import Node, Path
 
-GROUPS = "groups"
 APPLY = "apply-groups"
-ANY = "<*>"
+
+
+def _is_pattern(key: str | None) -> bool:
+    return key is not None and key.startswith("<") and key.endswith(">")
+
+
+def _matches(pattern: str | None, key: str | None) -> bool:
+    """Say whether a key such as `<ge-*>` stands for `key`."""
+    return pattern is not None and _is_pattern(pattern) and fnmatchcase(key or "", pattern[1:-1])
 
 
 def undefined_groups(root: Node) -> list[tuple[Path, str]]:
@@ -54,17 +64,19 @@ def _sources(group: Node | None, path: Path) -> list[Node]:
         below: list[Node] = []
         for node in found:
             exact = node.children.get(step.id)
-            wild = node.children.get((step.statement.name, ANY)) if step.statement.kind is Kind.ENTRY else None
-            below += [match for match in (exact, wild) if match is not None]
+            below += [exact] if exact is not None else []
+            if step.statement.kind is Kind.ENTRY:
+                below += [entry for entry in node.entries(step.statement.name) if _matches(entry.key, step.key)]
         found = below
     return found
 
 
 def _merge(node: Node, source: Node) -> None:
     for name, child in source.children.items():
-        if child.key == ANY:
+        if child.statement.kind is Kind.ENTRY and _is_pattern(child.key):
             for own in node.entries(child.statement.name):
-                _merge(own, child)
+                if _matches(child.key, own.key):
+                    _merge(own, child)
             continue
         if name[0] == APPLY or _rival(node, child):
             continue
@@ -90,7 +102,8 @@ def _without_wildcards(node: Node) -> Node:
 
 def _strip(node: Node) -> None:
     for name in list(node.children):
-        if name[1] == ANY or name[0] == APPLY:
+        child = node.children[name]
+        if name[0] == APPLY or (child.statement.kind is Kind.ENTRY and _is_pattern(child.key)):
             del node.children[name]
         else:
-            _strip(node.children[name])
+            _strip(child)

@@ -13,7 +13,7 @@ from ipaddress import IPv4Address, ip_address, ip_interface, ip_network
 from harness.emulator.junos.faults import CommitFault, block
 from harness.emulator.junos.policy import Route, accepted
 from harness.emulator.junos.tree import Node
-from harness.emulator.junos.values import reveal
+from harness.emulator.junos.values import is_management, reveal
 from harness.emulator.model import (
     Address,
     AuthScheme,
@@ -140,6 +140,8 @@ def _number(text: str | None) -> int | None:
 def _units(root: Node) -> Iterator[Unit]:
     interfaces = root.find("interfaces")
     for interface in interfaces.entries("") if interfaces else []:
+        if is_management(interface.key or ""):
+            continue
         for unit in interface.entries("unit"):
             family = unit.child("family")
             found: list[Interface] = []

@@ -6,6 +6,7 @@ One walk over the words serves both: it either ends in paths, or says what may c
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -40,6 +41,8 @@ class Completion:
     """Whether it is a name that a person chose: Tab completes it, space does not (as in Junos)."""
 
 
+GROUPS = "groups"
+_PATTERN = re.compile(r"<[^<>\s]+>")
 ENTER = Completion("<[Enter]>", "Execute this command", literal=False)
 
 
@@ -180,6 +183,8 @@ class Walk:
         if statement.value is None:
             raise SyntaxFault("syntax error.", word.column)
         text = word.text
+        if self._may_be_pattern(statement) and _PATTERN.fullmatch(text):
+            return text
         if statement.value.choices:
             chosen = choose(word, statement.value.choices)
             if chosen is None:
@@ -189,6 +194,10 @@ class Walk:
             return statement.value.store(text, self._context)
         except ValueFault as fault:
             raise SyntaxFault(fault.message, word.column) from None
+
+    def _may_be_pattern(self, statement: Statement) -> bool:
+        """Say whether `<*>` may stand for a key: only inside of `groups G`."""
+        return statement.kind is Kind.ENTRY and bool(self.body) and self.body[0].statement.name == GROUPS
 
     def completions(self, tree: Node | None) -> list[Completion]:
         """Return what may come next; `tree` is the candidate, whose existing keys are offered too."""

@@ -97,6 +97,7 @@ def effective(
         chains[name] = _keys_in_use(old_chains[name], chains[name], now, rules, notes)
     kept_key = {session for session in up if _keeps_deleted(session, new, chains, wanted)}
     intent = _redirected(replace(wanted, chains=tuple(chains.values())), held)
+    intent = _older_schemes_closed(intent, notes)
     return Effective(intent, tuple(notes), frozenset(held) | frozenset(kept_key))
 
 
@@ -167,6 +168,34 @@ def _ldp_redirected(ldp: Ldp, held: Mapping[Session, str]) -> Ldp:
         for peer in ldp.peers
     )
     return replace(ldp, peers=peers)
+
+
+def _older_schemes_closed(intent: Intent, notes: list[str]) -> Intent:
+    """Return the intent with every session of another scheme than TCP-AO closed: nothing of it passes.
+
+    Juniper's older schemes (a chain without `authentication-algorithm ao`) are not on this wire, so the session stays
+    down, as it does between a router with such a scheme and one with TCP-AO.
+    """
+
+    def closed(protection: Protection | None) -> Protection | None:
+        if protection is None or protection.scheme is AuthScheme.AO:
+            return protection
+        return Protection(AuthScheme.AO, NO_CHAIN)
+
+    for neighbor in intent.neighbors:
+        if neighbor.protection is not None and neighbor.protection.scheme is not AuthScheme.AO:
+            scheme = neighbor.protection.scheme.value
+            why = f"key-chain {neighbor.protection.chain} without authentication-algorithm ao means {scheme}"
+            notes.append(f"BGP peer {neighbor.address} stays down: {why}")
+    neighbors = tuple(replace(entry, protection=closed(entry.protection)) for entry in intent.neighbors)
+    if intent.ldp is None:
+        return replace(intent, neighbors=neighbors)
+    peers = tuple(replace(peer, protection=closed(peer.protection)) for peer in intent.ldp.peers)
+    return replace(intent, neighbors=neighbors, ldp=replace(intent.ldp, peers=peers))
+
+
+NO_CHAIN = ""
+"""The name of no chain: a session that names it is protected with nothing, so nothing passes."""
 
 
 def _name(session: Session) -> str:

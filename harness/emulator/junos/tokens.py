@@ -78,7 +78,7 @@ def segments(line: str) -> list[tuple[str, int]]:
     return found
 
 
-_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:*@+,%=~^")
+_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:*@+,%=~^<>")
 
 
 def quote(text: str, *, always: bool = False) -> str:

@@ -195,6 +195,8 @@ class Prefix(_Free):
         return str(found)
 
 
+_MANAGEMENT = re.compile(r"fxp0|em0|me0|re0:mgmt-0")
+"""Management interfaces of real routers: kept when such a configuration is loaded; this router is reached otherwise."""
 _ETHERNET = re.compile(r"ge-0/0/(?:0|[1-9]\d?)")
 _LOGICAL = re.compile(r"(?:ge-0/0/(?:0|[1-9]\d?)|lo0)(?:\.(?:0|[1-9]\d{0,4}))?")
 
@@ -212,7 +214,7 @@ class InterfaceName(_Free):
         if self.also_all and text == "all":
             return text
         if not self.logical:
-            if text == "lo0" or _ETHERNET.fullmatch(text):
+            if text == "lo0" or _ETHERNET.fullmatch(text) or _MANAGEMENT.fullmatch(text):
                 return text
             raise ValueFault(f"invalid interface type in '{text}'")
         if not _LOGICAL.fullmatch(text):
@@ -304,6 +306,11 @@ class SecretText(_Free):
     def _check(self, secret: Secret) -> None:
         if not 1 <= len(secret) <= self.high:
             raise ValueFault(f"Must be a string of 1 to {self.high} characters")
+
+
+def is_management(interface: str) -> bool:
+    """Say whether an interface is one that this router keeps in its configuration only."""
+    return _MANAGEMENT.fullmatch(interface) is not None
 
 
 def reveal(stored: str) -> Secret:

@@ -14,6 +14,9 @@ from harness.emulator.model import BgpNeighbor, BgpState
 
 PREFERENCE = 170
 HOLD_TIME = 90
+_LAST = {"Established": ("OpenConfirm", "RecvKeepAlive"), "OpenConfirm": ("OpenSent", "RecvOpen")}
+"""The state and the event that alone lead to a state (RFC 4271, 8.2.2)."""
+_STARTED = ("Idle", "Start")
 _HOLD_TIMER = "Hold Timer Expired"
 
 
@@ -45,6 +48,7 @@ def _block(neighbor: Neighbor, own_as: int | None, router_id: IPv4Address | None
         f"  Group: {config.group:<22}Routing-Instance: master",
         "  Forwarding routing-instance: master  ",
         _type_line(config, state),
+        "  Last State: {:<14}Last Event: {}".format(*_LAST.get(state.state, _STARTED)),
         f"  Last Error: {_last_error(state)}",
     ]
     lines += _policies(config)
@@ -132,16 +136,22 @@ def _session(neighbor: Neighbor, router_id: IPv4Address | None) -> list[str]:
     if state.peer_id is not None and state.hold_time is not None:
         lines.append(f"  Peer ID: {state.peer_id!s:<16}Local ID: {router_id!s:<18}Active Holdtime: {state.hold_time}")
     if state.keepalive is not None:
-        indexes = f"Group index: {neighbor.group_index:<4} Peer index: {neighbor.peer_index}"
-        lines.append(f"  Keepalive Interval: {state.keepalive:<11}{indexes}")
+        indexes = f"Group index: {neighbor.group_index:<4} Peer index: {neighbor.peer_index:<4}"
+        lines.append(f"  Keepalive Interval: {state.keepalive:<11}{indexes} SNMP index: {neighbor.peer_index:<6}")
     lines.append(f"  NLRI for this session: {' '.join(neighbor.config.families)}")
     for table, (active, received, accepted) in sorted(state.prefixes.items()):
         lines += [
-            f"  Table {table}",
+            f"  Table {table} Bit: {(neighbor.group_index + 2) * 10000}",
+            "    RIB State: BGP restart is complete",
+            f"    Send state: {'not ' if state.out_queue else ''}in sync",
             f"    Active prefixes:              {active}",
             f"    Received prefixes:            {received}",
             f"    Accepted prefixes:            {accepted}",
             "    Suppressed due to damping:    0",
         ]
-    lines.append(f"  Output Queue[0]: {state.out_queue}")
+        if table in state.advertised:
+            lines.append(f"    Advertised prefixes:          {state.advertised[table]}")
+    for number, table in enumerate(sorted(state.prefixes), 1):
+        family = "inet-unicast" if table == "inet.0" else "inet6-unicast"
+        lines.append(f"  Output Queue[{number}]: {state.out_queue:<12} ({table}, {family})")
     return lines

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.emulator.junos.schema import Statement, container, entry, values
+from harness.emulator.junos.schema import Effect, Statement, container, entry, values
 from harness.emulator.junos.statements.interfaces import INTERFACES
-from harness.emulator.junos.statements.kept import CHASSIS, SNMP
+from harness.emulator.junos.statements.kept import CHASSIS, SNMP, VERSION
 from harness.emulator.junos.statements.policy import POLICY_OPTIONS
 from harness.emulator.junos.statements.protocols import PROTOCOLS
 from harness.emulator.junos.statements.routing import ROUTING_OPTIONS
@@ -42,8 +42,25 @@ _INHERITING = tuple(_with_apply(part) for part in _PARTS)
 ROOT = container(
     "",
     "",
+    VERSION,
     entry("groups", "Configuration groups", Word(), *_INHERITING),
     _APPLY,
     *_INHERITING,
 )
 """Everything that may be configured."""
+
+
+def without_effect() -> list[str]:
+    """Return what is kept and shown but has no effect, as paths such as `system login`; only their topmost words."""
+    found: list[str] = []
+
+    def visit(statement: Statement, words: tuple[str, ...]) -> None:
+        for child in statement.children:
+            path = (*words, child.name or "*")
+            if child.effect is Effect.KEPT:
+                found.append(" ".join(path))
+            elif child.name != "groups":
+                visit(child, path)
+
+    visit(ROOT, ())
+    return found

@@ -5,6 +5,8 @@ from __future__ import annotations
 from harness.emulator.junos.schema import container, entry, flag, kept, leaf
 from harness.emulator.junos.values import Address, Integer, Prefix, Text, Word, one_of
 
+VERSION = kept(leaf("version", "Software version information", Text(1, 64)))
+
 CHASSIS = kept(
     container(
         "chassis",

@@ -37,7 +37,7 @@ _KEY_FORMS = tuple(
         ("ssh-rsa", "Secure shell (ssh) RSA"),
     )
 )
-_PASSWORD = leaf("encrypted-password", "Encrypted password string", Text(1, 255), quoted=True)
+_PASSWORD = leaf("encrypted-password", "Encrypted password string", Text(1, 255), secret=True)
 _ROOT_LOGIN = OneOf(
     (
         Choice("allow", "Allow root access via ssh"),

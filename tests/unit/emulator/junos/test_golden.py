@@ -240,6 +240,7 @@ def situate(console: Console, full: FullBackend) -> None:
             keepalive=3,
             last_reset="Hold Timer Expired",
             peer_id=IPv4Address("10.255.0.2"),
+            advertised={"inet.0": 1},
         ),
         BgpState(ip_address("2001:db8:12::2"), 65002, "Active", 12, 0, 0, 0, 0, {}),
     ]
