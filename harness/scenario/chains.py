@@ -18,8 +18,8 @@ from harness.scenario.keyplans import SECRET_LENGTH, ChainPlan, KeyOverride, Key
 from harness.scenario.model import Mutation, Scenario
 
 Seed = int | str
-NEVER = timedelta(days=3650)
-"""A start-time that no scenario reaches."""
+NEVER = timedelta(days=60)
+"""How much later a key starts that no scenario reaches (its transition still fits the column of the show output)."""
 GAP = timedelta(hours=1)
 """What `gap` starts a key late by, beyond both routers' tolerances."""
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from harness.junos.records import BgpState, ChainStatus
+from harness.junos.records import ChainStatus
 from harness.scenario.fields import ROUTERS, RouterName, SessionName
 from harness.scenario.sampler import Sample
 from harness.scenario.steps import CHECK_NAMES, Conditions
@@ -15,8 +15,8 @@ from harness.scenario.wire import Wire
 
 SHOWN = frozenset({"active", "next"})
 """Conditions that `show security keychain` answers."""
-SAMPLED = frozenset({"bgp", "flaps"})
-"""Conditions that the samples of `show bgp summary` answer."""
+SAMPLED = frozenset({"bgp", "ldp", "flaps"})
+"""Conditions that the samples of the sessions answer."""
 ON_WIRE = frozenset({"wire", "keyid", "rnextkeyid"})
 _UP = {"bgp": "Established", "ldp": "Operational"}
 
@@ -55,7 +55,7 @@ class View:
     """What is known at one look. `since` is the event (ns since 1970) that counts: older states are not looked at."""
 
     since: int
-    samples: Mapping[RouterName, Sample | None]
+    samples: Mapping[tuple[RouterName, SessionName], Sample | None]
     chains: Mapping[RouterName, ChainStatus]
     wire: Wire
     sessions: Sequence[SessionName]
@@ -75,21 +75,17 @@ def judge(condition: Condition, view: View) -> tuple[bool, str]:
     """Say whether a condition holds in what was seen, and what was seen, in words."""
     router = condition.router
     if condition.name in SAMPLED:
-        sample = view.samples.get(router)
+        sample = view.samples.get((router, "ldp" if condition.name == "ldp" else "bgp"))
         if sample is None:
             return False, "no sample since then"
         if condition.name == "flaps":
             return sample.flaps == condition.value, f"{sample.flaps} flaps"
-        return _session_is(sample.state, condition.value), f"bgp {sample.state.value}"
+        return (not sample.up if condition.value == "down" else sample.state == condition.value), sample.words()
     if condition.name in SHOWN:
         return _shown(condition, view.chains.get(router))
     if condition.name in ON_WIRE:
         return _on_wire(condition, view)
     return False, f"{condition.name} cannot be observed here"
-
-
-def _session_is(state: BgpState, wanted: str | int | None) -> bool:
-    return state is not BgpState.ESTABLISHED if wanted == "down" else state.value == wanted
 
 
 def _shown(condition: Condition, chain: ChainStatus | None) -> tuple[bool, str]:

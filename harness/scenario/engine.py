@@ -12,7 +12,7 @@ import secrets
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address
@@ -27,7 +27,7 @@ from harness.lab.protocol import Lab, Router
 from harness.scenario.clocks import RouterClock
 from harness.scenario.durations import format_duration
 from harness.scenario.errors import RunUnfitError
-from harness.scenario.fields import ROUTERS
+from harness.scenario.fields import ROUTERS, RouterName, SessionName
 from harness.scenario.fleet import Fleet, recorder_of, target_of
 from harness.scenario.folder import RUNS, Blackener, RunFolder, make_run_folder
 from harness.scenario.keyring import Keyring
@@ -45,6 +45,8 @@ T0 = datetime(2030, 1, 1, tzinfo=UTC)
 """Where clocks can be set, a scenario begins at this instant of the routers' clocks."""
 GAP_MAX = timedelta(seconds=1)
 """Longer without a sample, and a flap could have hidden: the run is unfit."""
+LDP_HOLD_TIME = timedelta(seconds=15)
+"""The shortest that ldpd negotiates (keepalives every 5 s); the base configuration asks for less."""
 LabMaker = Callable[[Path], Lab]
 """Makes a lab (not yet deployed) that puts captures and logs into a folder."""
 
@@ -95,7 +97,7 @@ class _Run:
         self.folder = RunFolder(path, Blackener(self.secrets))
         self.clocks: dict[str, RouterClock] = {router: RouterClock() for router in ROUTERS}
         self.stopwatch = Stopwatch()
-        self.waits = Waits(timedelta(seconds=case.scenario.hold_time), options.wait_scale)
+        self.waits = Waits(_longest_hold(case), options.wait_scale)
         self.facts: dict[str, object] = {}
         self.checks: tuple[Check, ...] = ()
         self.runner: Runner | None = None
@@ -182,10 +184,10 @@ class _Run:
         record = recorder_of(self.timeline, self.folder.record, self.clocks)
         plans = {router: _plan(routers[router]) for router in ROUTERS}
         addresses = {router: _address(plans[router], self.case.scenario.family) for router in ROUTERS}
-        peers = {"R1": addresses["R2"], "R2": addresses["R1"]}
+        peers: dict[RouterName, IPv4Address | IPv6Address] = {"R1": addresses["R2"], "R2": addresses["R1"]}
         sampler = Sampler(
             lambda router: RouterSession(target_of(routers[router]), recorder=self.folder.record, secrets=known),
-            peers,
+            self._session_peers(plans, peers),
             changed=self._note_sample,
         )
         wire = Wire(
@@ -216,7 +218,7 @@ class _Run:
                     timeline=self.timeline,
                     clocks=self.clocks,
                     plans=plans,
-                    peers={"R1": peers["R1"], "R2": peers["R2"]},
+                    peers=peers,
                     keyring=self.keyring,
                     t0=self.t0,
                     waits=self.waits,
@@ -228,6 +230,19 @@ class _Run:
                 self.runner.play()
                 self._weigh(lab, wire, sampler)
 
+    def _session_peers(
+        self, plans: Mapping[RouterName, Plan], peers: Mapping[RouterName, IPv4Address | IPv6Address]
+    ) -> dict[str, dict[SessionName, IPv4Address | IPv6Address]]:
+        """Return by router and session the address that show output knows the peer by: LDP runs over IPv4 alone."""
+        by_ldp = {"R1": _address(plans["R2"], "inet"), "R2": _address(plans["R1"], "inet")}
+        return {
+            router: {
+                session: peers[router] if session == "bgp" else by_ldp[router]
+                for session in self.case.scenario.sessions
+            }
+            for router in ROUTERS
+        }
+
     def _weigh(self, lab: Lab, wire: Wire, sampler: Sampler) -> None:
         """Ask whether the run could see what it judged: losses, gaps, a second judge. Raises RunUnfitError."""
         with self.stopwatch.part("second judge"):
@@ -236,8 +251,10 @@ class _Run:
         losses = dict(lab.capture_losses())
         gaps = {}
         if runner is not None and runner.up is not None:
+            up, end, sessions = runner.up, runner.ended or runner.up, self.case.scenario.sessions
             gaps = {
-                router: longest_gap(sampler.samples(router), runner.up, runner.ended or runner.up) for router in ROUTERS
+                router: max(longest_gap(sampler.samples(router, session), up, end) for session in sessions)
+                for router in ROUTERS
             }
         self.facts.update(
             {
@@ -290,9 +307,7 @@ class _Run:
         )
 
     def _note_sample(self, sample: Sample) -> None:
-        self.timeline.add(
-            Kind.SESSION, f"bgp {sample.state.value}, {sample.flaps} flaps", router=sample.router, at=sample.at
-        )
+        self.timeline.add(Kind.SESSION, sample.words(), router=sample.router, at=sample.at)
 
     def _note_key(self, change: KeyChange) -> None:
         side = change.side
@@ -330,6 +345,12 @@ def _require(lab: Lab, case: Case) -> None:
             f"this lab cannot do what {case.name} requires: {', '.join(missing)}",
             remedy=f"it can: {', '.join(sorted(able)) or 'nothing of it'}",
         )
+
+
+def _longest_hold(case: Case) -> timedelta:
+    """Return the longest time that a session of the scenario can live without a good segment."""
+    holds = {"bgp": timedelta(seconds=case.scenario.hold_time), "ldp": LDP_HOLD_TIME}
+    return max(holds[session] for session in case.scenario.sessions)
 
 
 def _phases(lab: Lab) -> str:

@@ -15,7 +15,7 @@ from harness.scenario.wire import Wire
 
 _BACKWARDS = timedelta(seconds=1)
 """Uptimes are whole seconds, taken at slightly different instants; one may be lost in between."""
-_NEVER_UP = "the session was never up on both routers with routes from the peer"
+_NEVER_UP = "the sessions were never all up on both routers, with routes from the peer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +37,20 @@ class Watched:
 
     up: int | None
     end: int
-    samples: Mapping[RouterName, Sequence[Sample]]
+    samples: Mapping[tuple[RouterName, SessionName], Sequence[Sample]]
     wire: Wire
     sessions: Sequence[SessionName]
     rollovers: Sequence[Rollover] = ()
     keys: Mapping[str, str] = field(default_factory=dict)
 
 
-def first_up(samples: Mapping[RouterName, Sequence[Sample]]) -> int | None:
-    """Return the instant from which every router has seen its session up, with routes; None when that never was."""
+def first_up(samples: Mapping[tuple[RouterName, SessionName], Sequence[Sample]]) -> int | None:
+    """Return the instant from which every session was seen up by both ends, BGP with routes; None: that never was."""
     instants = [
-        next((sample.at for sample in samples.get(router, ()) if sample.up and sample.routes), None)
-        for router in ROUTERS
+        next((sample.at for sample in some if sample.up and sample.routes != 0), None) for some in samples.values()
     ]
     known = [instant for instant in instants if instant is not None]
-    return max(known) if len(known) == len(ROUTERS) else None
+    return max(known) if known and len(known) == len(instants) else None
 
 
 def no_flap(watched: Watched) -> list[Check]:
@@ -60,22 +59,30 @@ def no_flap(watched: Watched) -> list[Check]:
 
 
 def _no_flap(watched: Watched, router: RouterName) -> Check:
-    expected = "Established, flap counter unchanged, uptime growing, no SYN and no RST sent"
+    expected = "up, flap counter unchanged, uptime growing, no SYN and no RST sent"
     if watched.up is None:
         return Check("no-flap", passed=False, expected=expected, observed=_NEVER_UP, router=router, keys=watched.keys)
-    samples = [sample for sample in watched.samples[router] if sample.asked >= watched.up]
-    faults = [*_sample_faults(samples, watched.up)]
+    faults: list[str] = []
+    seen: list[str] = []
+    for session in watched.sessions:
+        samples = [sample for sample in watched.samples[router, session] if sample.asked >= watched.up]
+        faults += [f"{session}: {fault}" for fault in _sample_faults(samples, watched.up)]
+        if samples:
+            uptime = f", up {format_duration(samples[-1].since)}" if samples[-1].since is not None else ""
+            seen.append(f"{samples[-1].words()} as before{uptime} ({len(samples)} samples)")
     for judgement in watched.wire.opened_or_reset(router, watched.up, watched.end):
         what = "SYN" if judgement.flags & 0x02 else "RST"
         faults.append(
             f"{what} sent {_after(judgement.time_ns, watched.up)} (packet {judgement.number} of {router}.pcap)"
         )
-    observed = (
-        f"{len(samples)} samples, {samples[-1].flaps} flaps as before, up {format_duration(samples[-1].since)}"
-        if samples and not faults
-        else _several(faults)
+    return Check(
+        "no-flap",
+        passed=not faults,
+        expected=expected,
+        observed=_several(faults) if faults else "; ".join(seen),
+        router=router,
+        keys=watched.keys,
     )
-    return Check("no-flap", passed=not faults, expected=expected, observed=observed, router=router, keys=watched.keys)
 
 
 def _sample_faults(samples: Sequence[Sample], up: int) -> Iterable[str]:
@@ -86,47 +93,51 @@ def _sample_faults(samples: Sequence[Sample], up: int) -> Iterable[str]:
     for sample in samples:
         when = _after(sample.at, up)
         if not sample.up:
-            yield f"{sample.state.value} {when}"
+            yield f"{sample.state} {when}"
             return
         if sample.flaps != first.flaps:
-            yield f"flap counter went from {first.flaps} to {sample.flaps} {when}"
+            yield f"flap counter went from {first.flaps or 0} to {sample.flaps or 0} {when}"
             return
-        if sample.since < before.since - _BACKWARDS:
-            yield f"uptime went back from {format_duration(before.since)} to {format_duration(sample.since)} {when}"
+        if _length(sample) < _length(before) - _BACKWARDS:
+            was, now = format_duration(_length(before)), format_duration(_length(sample))
+            yield f"uptime went back from {was} to {now} {when}"
             return
         before = sample
     passed = timedelta(microseconds=(before.asked - first.at) // 1000)
-    if before.since - first.since < passed - 2 * _BACKWARDS:
-        yield f"uptime grew by {format_duration(before.since - first.since)} in {format_duration(passed)}"
+    grown = _length(before) - _length(first)
+    if grown < passed - 2 * _BACKWARDS:
+        yield f"uptime grew by {format_duration(grown)} in {format_duration(passed)}"
+
+
+def _length(sample: Sample) -> timedelta:
+    """Return a sample's uptime; a session that is up and does not say since when counts as just come up."""
+    return sample.since if sample.since is not None else timedelta()
 
 
 def no_route_loss(watched: Watched) -> list[Check]:
     """Judge: in every sample after the sessions were up, each router has the peer's routes, none fewer than then."""
-    checks = []
-    for router in ROUTERS:
-        if watched.up is None:
-            passed, observed = False, _NEVER_UP
-        else:
-            samples = [sample for sample in watched.samples[router] if sample.asked >= watched.up]
-            had = samples[0].routes if samples else 0
-            lost = next((sample for sample in samples if sample.routes < max(had, 1)), None)
-            passed = lost is None and bool(samples)
-            observed = (
-                f"{had} in {len(samples)} samples"
-                if lost is None
-                else f"{lost.routes} instead of {had} {_after(lost.at, watched.up)}"
-            )
-        checks.append(
-            Check(
-                "no-route-loss",
-                passed=passed,
-                expected="the peer's routes present in every sample",
-                observed=observed,
-                router=router,
-                keys=watched.keys,
-            )
-        )
-    return checks
+    return [_no_route_loss(watched, router) for router in ROUTERS] if "bgp" in watched.sessions else []
+
+
+def _no_route_loss(watched: Watched, router: RouterName) -> Check:
+    up = watched.up
+    samples = [sample for sample in watched.samples[router, "bgp"] if up is not None and sample.asked >= up]
+    had = samples[0].routes or 0 if samples else 0
+    lost = next((sample for sample in samples if (sample.routes or 0) < max(had, 1)), None)
+    if up is None:
+        observed = _NEVER_UP
+    elif lost is not None:
+        observed = f"{lost.routes} instead of {had} {_after(lost.at, up)}"
+    else:
+        observed = f"{had} in {len(samples)} samples"
+    return Check(
+        "no-route-loss",
+        passed=lost is None and bool(samples),
+        expected="the peer's routes present in every sample",
+        observed=observed,
+        router=router,
+        keys=watched.keys,
+    )
 
 
 def every_segment_verified(watched: Watched) -> list[Check]:

@@ -17,7 +17,7 @@ from harness.scenario.changes import Clear, Skew
 from harness.scenario.checks import ON_WIRE, SAMPLED, SHOWN, Condition, View, conditions_of, judge
 from harness.scenario.committing import Committer
 from harness.scenario.durations import format_duration
-from harness.scenario.fields import ROUTERS, RouterName
+from harness.scenario.fields import ROUTERS, RouterName, SessionName
 from harness.scenario.invariants import INVARIANTS, Rollover, Watched, first_up
 from harness.scenario.result import Check
 from harness.scenario.sampler import Sample
@@ -65,7 +65,7 @@ class Runner:
 
     def watched(self, end: int) -> Watched:
         """Return what was seen until an instant (ns), for the invariants."""
-        samples = {router: self.stage.sampler.samples(router) for router in ROUTERS}
+        samples = self._samples()
         return Watched(
             self.up, end, samples, self.stage.wire, self.scenario.sessions, tuple(self.rollovers), self._keys()
         )
@@ -178,14 +178,18 @@ class Runner:
                 if pending:
                     self._provoke(pending)
                     self.stage.pause.wait(self.stage.waits.poll.total_seconds())
-            if all(step.bgp.get(router) == "Established" for router in ROUTERS):
+            if not self.stage.red and self._expects_all_up(step):
                 self._await_up()
+
+    def _expects_all_up(self, step: Conditions) -> bool:
+        wanted = {"bgp": "Established", "ldp": "Operational"}
+        return any(getattr(step, name).get(router) == wanted[name] for name in wanted for router in ROUTERS)
 
     def _stays(self, number: int, step: Conditions, duration: timedelta) -> None:
         conditions = conditions_of(step)
         asked = time.time_ns()
         for router in {condition.router for condition in conditions if condition.name in SAMPLED}:
-            self.stage.sampler.fresh(router, asked, within=self.stage.waits.shown)
+            self.stage.sampler.await_fresh(router, asked, within=self.stage.waits.shown)
         begun = time.monotonic()
         with self.stage.stopwatch.part("waiting for sessions and the wire", waiting=True):
             while True:
@@ -208,10 +212,11 @@ class Runner:
             with self.stage.stopwatch.part("show commands"):
                 self._show(routers)
         self.stage.wire.pump()
-        samples: dict[RouterName, Sample | None] = {}
+        samples: dict[tuple[RouterName, SessionName], Sample | None] = {}
         for router in ROUTERS:
-            latest = self.stage.sampler.samples(router)[-1:]
-            samples[router] = latest[0] if latest and latest[0].asked >= self._moment.begun else None
+            for session in self.scenario.sessions:
+                latest = self.stage.sampler.latest(router, session)
+                samples[router, session] = latest if latest and latest.asked >= self._moment.begun else None
         since = self._moment.begun if names else 0
         return View(since, samples, dict(self._shown), self.stage.wire, self.scenario.sessions)
 
@@ -232,15 +237,22 @@ class Runner:
             or "bgp" not in self.scenario.sessions
         ):
             return
-        latest = {router: self.stage.sampler.samples(router)[-1:] for router in ROUTERS}
-        if any(one.name in ON_WIRE for one in pending) and all(found and found[0].up for found in latest.values()):
+        latest = [self.stage.sampler.latest(router, "bgp") for router in ROUTERS]
+        if any(one.name in ON_WIRE for one in pending) and all(found is not None and found.up for found in latest):
             self._provoked = now
             self.stage.fleet.each(lambda session: session.clear_bgp(self.stage.peers[router_of(session)], soft=True))
+
+    def _samples(self) -> dict[tuple[RouterName, SessionName], tuple[Sample, ...]]:
+        return {
+            (router, session): self.stage.sampler.samples(router, session)
+            for router in ROUTERS
+            for session in self.scenario.sessions
+        }
 
     def _await_up(self) -> None:
         """From here on the session is watched: both ends have seen it up, with routes."""
         while self.up is None and self._moment.since_done() < self.stage.waits.session_up:
-            self.up = first_up({router: self.stage.sampler.samples(router) for router in ROUTERS})
+            self.up = first_up(self._samples())
             if self.up is None:
                 self.stage.pause.wait(self.stage.waits.poll.total_seconds())
         if self.up is not None and not self._sending:
@@ -270,7 +282,7 @@ class Runner:
         asked = time.time_ns()
         for router in ROUTERS:
             if router in self._committer.based:
-                self.stage.sampler.fresh(router, asked, within=self.stage.waits.shown * 3)
+                self.stage.sampler.await_fresh(router, asked, within=self.stage.waits.shown * 3)
         end = self.ended = time.time_ns()
         with self.stage.stopwatch.part("verdict"):
             self.stage.wire.pump()

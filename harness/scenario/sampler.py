@@ -6,19 +6,23 @@ A state that cannot be read breaks the run; it never counts as "down" or "ok".
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import IPv4Address, IPv6Address
 from typing import Protocol
 
-from harness.errors import KeyrollError
+from harness.errors import KeyrollError, RunError
 from harness.junos.exchange import Exchange
-from harness.junos.records import BgpPeer, BgpState, BgpSummary
+from harness.junos.records import BgpState, BgpSummary, LdpSessions, LdpState
 from harness.scenario.clocks import ns_of
 from harness.scenario.errors import RunBrokenError
+from harness.scenario.fields import SessionName
 
-COMMAND = "show bgp summary"
+Address = IPv4Address | IPv6Address
+
+COMMANDS: Mapping[SessionName, str] = {"bgp": "show bgp summary", "ldp": "show ldp session detail"}
 PERIOD = timedelta(milliseconds=100)
 
 
@@ -40,35 +44,69 @@ class Session(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One router's BGP session at an instant: the state was true somewhere between `asked` and `at` (ns since 1970)."""
+    """One session of a router at an instant: the state was true somewhere between `asked` and `at` (ns since 1970)."""
 
     router: str
+    session: SessionName
     asked: int
     at: int
-    state: BgpState
-    flaps: int
-    since: timedelta
-    routes: int
-    """Active routes from the peer, all tables."""
+    up: bool
+    """Whether the session works."""
+    state: str
+    """The router's word for it: Established, Operational, …"""
+    flaps: int | None
+    """The router's own counter; None where it prints none (LDP's, before the first flap)."""
+    since: timedelta | None
+    """Since when it is up (or down); None where the router does not say."""
+    routes: int | None
+    """BGP: active routes from the peer, all tables."""
 
-    @property
-    def up(self) -> bool:
-        """Whether the session works."""
-        return self.state is BgpState.ESTABLISHED
+    def words(self) -> str:
+        """Return the state in words: `bgp Established, 0 flaps`."""
+        return f"{self.session} {self.state}" + (f", {self.flaps} flaps" if self.flaps is not None else "")
 
 
-def sample_of(exchange: Exchange, peer: IPv4Address | IPv6Address) -> Sample:
+def bgp_sample(exchange: Exchange, peer: Address) -> Sample:
     """Make a sample of an answer to `show bgp summary`. Raises RunError when the peer is not shown."""
-    row: BgpPeer = exchange.parsed_as(BgpSummary).peer(peer)
+    row = exchange.parsed_as(BgpSummary).peer(peer)
     return Sample(
         exchange.host,
+        "bgp",
         ns_of(exchange.start),
         ns_of(exchange.end),
-        row.state,
+        row.state is BgpState.ESTABLISHED,
+        row.state.value,
         row.flaps,
         row.since,
         sum(rib.active for rib in row.ribs),
     )
+
+
+def ldp_sample(exchange: Exchange, peer: Address) -> Sample:
+    """Make a sample of an answer to `show ldp session detail`.
+
+    A session that is not shown does not exist yet (or any more): Junos lists none without a hello adjacency. That LDP
+    does not run at all is another matter. Raises RunError for it.
+    """
+    shown = exchange.parsed_as(LdpSessions)
+    if not shown.running:
+        raise RunError(f"{exchange.host}: LDP is not running")
+    row = next((session for session in shown.sessions if session.address == peer), None)
+    state = row.state if row is not None else LdpState.NONEXISTENT
+    return Sample(
+        exchange.host,
+        "ldp",
+        ns_of(exchange.start),
+        ns_of(exchange.end),
+        state is LdpState.OPERATIONAL,
+        state.value,
+        row.flaps if row is not None else None,
+        row.up_for if row is not None else None,
+        None,
+    )
+
+
+_READERS: Mapping[SessionName, Callable[[Exchange, Address], Sample]] = {"bgp": bgp_sample, "ldp": ldp_sample}
 
 
 class Sampler:
@@ -77,7 +115,7 @@ class Sampler:
     def __init__(
         self,
         connect: Callable[[str], Session],
-        peers: Mapping[str, IPv4Address | IPv6Address],
+        peers: Mapping[str, Mapping[SessionName, Address]],
         *,
         changed: Callable[[Sample], None] | None = None,
     ) -> None:
@@ -87,7 +125,9 @@ class Sampler:
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._threads: dict[str, threading.Thread] = {}
-        self._samples: dict[str, list[Sample]] = {name: [] for name in peers}
+        self._samples: dict[tuple[str, SessionName], list[Sample]] = {
+            (router, session): [] for router, sessions in peers.items() for session in sessions
+        }
         self._arrived = threading.Condition(self._lock)
         self._broken: KeyrollError | None = None
 
@@ -103,38 +143,43 @@ class Sampler:
         for thread in self._threads.values():
             thread.join()
 
-    def samples(self, router: str) -> tuple[Sample, ...]:
-        """Return the router's samples so far, in order.
+    def samples(self, router: str, session: SessionName) -> tuple[Sample, ...]:
+        """Return the samples of a router's session so far, in order.
 
         Raises:
             RunBrokenError: sampling has broken.
         """
         with self._lock:
             self._raise_if_broken()
-            return tuple(self._samples[router])
+            return tuple(self._samples[router, session])
 
-    def fresh(self, router: str, asked_after: int, *, within: timedelta) -> Sample:
-        """Return the first sample that was asked for after an instant (ns since 1970), waiting for it if need be.
+    def latest(self, router: str, session: SessionName) -> Sample | None:
+        """Return the last sample of a router's session, or None. Raises RunBrokenError."""
+        with self._lock:
+            self._raise_if_broken()
+            samples = self._samples[router, session]
+            return samples[-1] if samples else None
+
+    def await_fresh(self, router: str, asked_after: int, *, within: timedelta) -> None:
+        """Wait until every session of a router has a sample that was asked for after an instant (ns since 1970).
 
         Raises:
-            RunBrokenError: sampling has broken, or no sample came within `within` from now.
+            RunBrokenError: sampling has broken, or has given none within `within` from now.
         """
         with self._arrived:
-            found = self._arrived.wait_for(
-                lambda: self._broken or self._first_after(router, asked_after), timeout=within.total_seconds()
+            came = self._arrived.wait_for(
+                lambda: (
+                    self._broken is not None
+                    or all(
+                        self._samples[router, session] and self._samples[router, session][-1].asked >= asked_after
+                        for session in self._peers[router]
+                    )
+                ),
+                timeout=within.total_seconds(),
             )
             self._raise_if_broken()
-            if not isinstance(found, Sample):
-                raise RunBrokenError(f"{router}: no sample of '{COMMAND}' within {within.total_seconds():g} s")
-            return found
-
-    def _first_after(self, router: str, instant: int) -> Sample | None:
-        later = None
-        for sample in reversed(self._samples[router]):
-            if sample.asked < instant:
-                break
-            later = sample
-        return later
+            if not came:
+                raise RunBrokenError(f"{router}: no sample of its sessions within {within.total_seconds():g} s")
 
     def _raise_if_broken(self) -> None:
         if self._broken is not None:
@@ -145,10 +190,10 @@ class Sampler:
         try:
             session.connect()
             while not self._stop.is_set():
-                sample = sample_of(session.show(COMMAND), self._peers[router])
-                self._take(router, sample)
-                spent = timedelta(microseconds=(sample.at - sample.asked) // 1000)
-                self._stop.wait(max(0.0, (PERIOD - spent).total_seconds()))
+                begun = time.monotonic()
+                for name, peer in self._peers[router].items():
+                    self._take(_READERS[name](session.show(COMMANDS[name]), peer))
+                self._stop.wait(max(0.0, PERIOD.total_seconds() - (time.monotonic() - begun)))
         except KeyrollError as error:
             with self._arrived:
                 self._broken = self._broken or error
@@ -156,10 +201,11 @@ class Sampler:
         finally:
             session.close()
 
-    def _take(self, router: str, sample: Sample) -> None:
+    def _take(self, sample: Sample) -> None:
         with self._arrived:
-            last = self._samples[router][-1] if self._samples[router] else None
-            self._samples[router].append(sample)
+            samples = self._samples[sample.router, sample.session]
+            last = samples[-1] if samples else None
+            samples.append(sample)
             self._arrived.notify_all()
         if self._changed and (last is None or (last.state, last.flaps) != (sample.state, sample.flaps)):
             self._changed(sample)

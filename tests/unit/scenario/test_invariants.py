@@ -4,7 +4,6 @@ from datetime import timedelta
 import pytest
 
 from harness.capture.judgement import Judgement, Refusal, Verdict
-from harness.junos.records import BgpState
 from harness.scenario.clocks import NS
 from harness.scenario.invariants import (
     Rollover,
@@ -43,9 +42,10 @@ class FakeWire:
         return "R1.pcap"
 
 
-def sample(router, second, *, state=BgpState.ESTABLISHED, flaps=0, since=None, routes=1):
+def sample(router, second, *, state="Established", flaps=0, since=None, routes=1, session="bgp"):
     at = UP + int(second * NS)
-    return Sample(router, at, at, state, flaps, timedelta(seconds=int(second) if since is None else since), routes)
+    uptime = timedelta(seconds=int(second) if since is None else since)
+    return Sample(router, session, at, at, state in ("Established", "Operational"), state, flaps, uptime, routes)
 
 
 def steady(router, **changes):
@@ -70,7 +70,7 @@ def segment(verdict=Verdict.VERIFIED, **fields):
 
 
 def watched(*, up=UP, wire=None, rollovers=(), **samples):
-    both = {router: samples.get(router, steady(router)) for router in ("R1", "R2")}
+    both = {(router, "bgp"): samples.get(router, steady(router)) for router in ("R1", "R2")}
     return Watched(up, END, both, wire or FakeWire(), ["bgp"], rollovers)
 
 
@@ -86,7 +86,7 @@ def test_a_steady_session_is_no_flap_and_loses_no_route():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"state": BgpState.ACTIVE}, "Active"),
+        ({"state": "Active"}, "Active"),
         ({"flaps": 1}, "flap counter went from 0 to 1"),
         ({"since": 0}, "uptime went back"),
     ],
@@ -144,9 +144,19 @@ def test_a_later_key_of_the_same_router_completes_an_earlier_rollover():
 
 def test_up_is_when_both_have_seen_it_with_routes():
     early = [sample("R1", 0, routes=0), sample("R1", 1), sample("R1", 2)]
-    late = [sample("R2", 0, state=BgpState.CONNECT), sample("R2", 3)]
-    assert first_up({"R1": early, "R2": late}) == UP + 3 * NS
-    assert first_up({"R1": early, "R2": late[:1]}) is None
+    late = [sample("R2", 0, state="Connect"), sample("R2", 3)]
+    assert first_up({("R1", "bgp"): early, ("R2", "bgp"): late}) == UP + 3 * NS
+    assert first_up({("R1", "bgp"): early, ("R2", "bgp"): late[:1]}) is None
+
+
+def test_ldp_counts_as_up_without_routes_and_is_judged_by_uptime_where_no_counter_is_shown():
+    ldp = [sample("R1", second, session="ldp", state="Operational", flaps=None, routes=None) for second in range(11)]
+    assert first_up({("R1", "ldp"): ldp}) == UP
+    back = [*ldp[:5], sample("R1", 5, session="ldp", state="Operational", flaps=None, routes=None, since=0), *ldp[6:]]
+    for samples, expected in ((ldp, []), (back, ["R1"])):
+        seen = {("R1", "ldp"): samples, ("R2", "ldp"): ldp}
+        assert red(no_flap(Watched(UP, END, seen, FakeWire(), ["ldp"]))) == expected
+        assert no_route_loss(Watched(UP, END, seen, FakeWire(), ["ldp"])) == []
 
 
 def test_the_longest_gap_counts_from_up_to_the_end():

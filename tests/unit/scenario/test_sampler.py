@@ -8,9 +8,9 @@ import pytest
 from harness.errors import RunError
 from harness.junos.errors import OutputError
 from harness.junos.exchange import Exchange
-from harness.junos.records import BgpPeer, BgpState, BgpSummary, RibCount
+from harness.junos.records import BgpPeer, BgpState, BgpSummary, LdpSessions, RibCount
 from harness.scenario.errors import RunBrokenError
-from harness.scenario.sampler import Sampler
+from harness.scenario.sampler import Sampler, ldp_sample
 
 PEER = IPv4Address("10.0.12.2")
 
@@ -47,7 +47,7 @@ def sampling():
 
     def start(*answers, changed=None):
         session = FakeSession(list(answers))
-        sampler = Sampler(lambda _: session, {"R1": PEER}, changed=changed)
+        sampler = Sampler(lambda _: session, {"R1": {"bgp": PEER}}, changed=changed)
         made.append(sampler)
         sampler.watch("R1")
         return sampler, session
@@ -61,7 +61,8 @@ def test_a_fresh_sample_was_asked_for_after_the_instant(sampling):
     sampler, session = sampling(summary())
     assert session.asked.wait(5)
     instant = time.time_ns()
-    assert sampler.fresh("R1", instant, within=timedelta(seconds=5)).asked >= instant
+    sampler.await_fresh("R1", instant, within=timedelta(seconds=5))
+    assert sampler.latest("R1", "bgp").asked >= instant
 
 
 def test_changes_are_told_and_repetitions_are_not(sampling):
@@ -70,11 +71,11 @@ def test_changes_are_told_and_repetitions_are_not(sampling):
         summary(BgpState.CONNECT), summary(BgpState.CONNECT), summary(), summary(flaps=1), changed=told.append
     )
     for _ in range(5):
-        sampler.fresh("R1", time.time_ns(), within=timedelta(seconds=5))
+        sampler.await_fresh("R1", time.time_ns(), within=timedelta(seconds=5))
     assert [(one.state, one.flaps) for one in told] == [
-        (BgpState.CONNECT, 0),
-        (BgpState.ESTABLISHED, 0),
-        (BgpState.ESTABLISHED, 1),
+        ("Connect", 0),
+        ("Established", 0),
+        ("Established", 1),
     ]
 
 
@@ -90,12 +91,20 @@ def test_a_state_that_cannot_be_read_breaks_the_run_and_is_never_down(sampling, 
     sampler, session = sampling(summary(), answer)
     assert session.closed.wait(5)
     with pytest.raises(RunBrokenError):
-        sampler.samples("R1")
+        sampler.samples("R1", "bgp")
     with pytest.raises(RunBrokenError):
-        sampler.fresh("R1", time.time_ns(), within=timedelta(seconds=5))
+        sampler.await_fresh("R1", time.time_ns(), within=timedelta(seconds=5))
 
 
 def test_stopping_logs_out(sampling):
     sampler, session = sampling(summary())
     sampler.stop()
     assert session.closed.is_set()
+
+
+def test_an_ldp_session_that_is_not_shown_does_not_exist_and_ldp_that_does_not_run_is_an_error():
+    now = datetime.now(UTC)
+    nothing = Exchange("R1", "show ldp session detail", "", now, now, LdpSessions(()))
+    assert (ldp_sample(nothing, PEER).up, ldp_sample(nothing, PEER).state) == (False, "Nonexistent")
+    with pytest.raises(RunError, match="not running"):
+        ldp_sample(nothing.with_parsed(LdpSessions((), running=False)), PEER)
