@@ -83,7 +83,7 @@ def adjacencies(discovery: Mapping[str, Any]) -> list[LdpAdjacency]:
 def _adjacencies(discovery: Mapping[str, Any]) -> Iterator[LdpAdjacency]:
     IPv4Address(discovery["lsrId"])  # always there: without it this is another answer
     for name, interface in discovery.get("interfaces", {}).items():
-        for entry in interface["adjacencies"]:
+        for entry in interface.get("adjacencies", ()):  # ldpd leaves the list out until the first hello has come
             yield LdpAdjacency(
                 address=IPv4Address(entry["sourceAddress"]),
                 peer_id=IPv4Address(entry["lsrId"]),
