@@ -7,12 +7,14 @@ import math
 from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from harness.capture.lanes import Book
 from harness.errors import InputError, Where
+
+if TYPE_CHECKING:
+    from harness.capture.lanes import Book
 
 OFFENDERS_SHOWN = 50
 _CENTURY = 100 * 366 * 86400

@@ -1,0 +1,90 @@
+"""The quick way gives the verdicts of the whole one, on whatever it is given."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from harness.capture import Packet, Referee, Verdict, read_packets
+from harness.capture.express import Express
+from harness.capture.keysfile import read_keys
+from harness.capture.tally import Tally
+from harness.keychain.model import Algorithm
+
+DATA = Path(__file__).parents[2] / "data" / "kernel-captures"
+
+
+def both(packets, book):
+    """Judge by both ways; returns the whole way's judgements, the quick way's, and its tally."""
+    whole = Referee(book)
+    tally = Tally()
+    express = Express(Referee(book), tally)
+    return [whole.judge(packet) for packet in packets], [express.take(packet) for packet in packets], tally
+
+
+def check(packets, book):
+    """Assert that both ways agree; returns how many segments took the quick way."""
+    slow, quick, tally = both(packets, book)
+    taken = 0
+    for one, other in zip(slow, quick, strict=True):
+        if other is None and one is not None:
+            assert one.verdict is Verdict.VERIFIED
+            taken += 1
+        else:
+            assert other == one
+    counted = Tally()
+    for judgement in slow:
+        if judgement is not None:
+            counted.observe(judgement)
+    assert tally.flows == counted.flows
+    assert tally.standings() == counted.standings()
+    verdicts = Counter(judgement.verdict for judgement in slow if judgement)
+    assert sum((Counter(flow.verdicts()) for flow in tally.flows), Counter()) == verdicts
+    return taken
+
+
+@pytest.mark.parametrize("name", ["v4-sha1", "v4-sha1-to-cmac", "v6-cmac", "sock-v4-sha1-noopts"])
+def test_on_kernel_captures(name):
+    packets = list(read_packets(DATA / f"{name}.pcap"))
+    assert check(packets, read_keys(DATA / f"{name}.keys.yaml")) > len(packets) / 2
+
+
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_on_any_conversation_tampered_with_anywhere(make, data):
+    algorithm = data.draw(st.sampled_from(list(Algorithm)))
+    chain = make.chain(make.key(0), make.key(1, algorithm=algorithm, include_options=data.draw(st.booleans())))
+    isns = data.draw(st.tuples(st.integers(0, 2**32 - 1), st.sampled_from([0, 0xFFFFFFFF, 0xFFFFFF00])))
+    talk = make.talk(chain=chain, v6=data.draw(st.booleans()), isns=isns).open()
+    for _ in range(data.draw(st.integers(1, 8))):
+        end = data.draw(st.sampled_from([talk.near, talk.far]))
+        flags = make.ACK | data.draw(st.sampled_from([0, 0, 0, make.PSH, make.FIN, make.RST, make.SYN]))
+        options = data.draw(st.sampled_from([b"", make.TIMESTAMPS]))
+        key = data.draw(st.sampled_from([0, 0, 0, 1, None]))
+        packet = talk.send(end, flags, data.draw(st.binary(max_size=40)), key=key, options=options)
+        end.seq += data.draw(st.sampled_from([0, 0, 0, 1 << 31, 1 << 30, 77]))
+        harm = data.draw(st.sampled_from(["none"] * 4 + ["flip", "cut", "pad", "again", "no time"]))
+        frame = bytearray(packet.data)
+        if harm == "flip":
+            place = data.draw(st.integers(12, len(frame) - 1))
+            frame[place] ^= 1 << data.draw(st.integers(0, 7))
+        elif harm == "cut":
+            del frame[data.draw(st.integers(14, len(frame) - 1)) :]
+        elif harm == "pad":
+            frame += bytes(9)
+        elif harm == "again":
+            talk.packets.append(packet._replace(number=packet.number + 1))
+        time_ns = None if harm == "no time" else packet.time_ns
+        talk.packets[packet.number - 1] = Packet(packet.number, time_ns, 1, bytes(frame), packet.length)
+    check(talk.packets, talk.book())
+
+
+@pytest.mark.parametrize("link", [1, 113, 276, 101, 0, 189])
+def test_on_every_link(make, link):
+    talk = make.talk().open().exchange().exchange().exchange()
+    head = {1: bytes(12) + b"\x08\x00", 113: bytes(14) + b"\x08\x00", 276: b"\x08\x00" + bytes(18), 0: b"\x02\0\0\0"}
+    packets = [packet._replace(link=link, data=head.get(link, b"") + packet.data[14:]) for packet in talk.packets]
+    taken = check(packets, talk.book())
+    assert taken >= 5 if link in {1, 113, 276, 101} else taken == 0
