@@ -22,6 +22,7 @@ from harness import __version__
 from harness.errors import KeyrollError, UnfitError
 from harness.junos.base import Family, Plan, PlanError
 from harness.junos.session import RouterSession
+from harness.keychain.schedule import Receiving
 from harness.keychain.secret import Secret
 from harness.lab.protocol import Lab, Router
 from harness.scenario.clocks import RouterClock
@@ -47,7 +48,9 @@ GAP_MAX = timedelta(seconds=1)
 """Longer without a sample, and a flap could have hidden: the run is unfit."""
 LDP_HOLD_TIME = timedelta(seconds=15)
 """The shortest that ldpd negotiates (keepalives every 5 s); the base configuration asks for less."""
-LabMaker = Callable[[Path], Lab]
+Settings = Mapping[str, Mapping[str, str]]
+"""By router: `sending` and `receiving`, the emulated router's key policies. Empty: the lab's own defaults."""
+LabMaker = Callable[[Path, Settings], Lab]
 """Makes a lab (not yet deployed) that puts captures and logs into a folder."""
 
 
@@ -164,7 +167,7 @@ class _Run:
     # ------------------------------------------------------------------ from the lab up
 
     def _on_a_lab(self) -> None:
-        lab = self.options.make_lab(self.folder.lab)
+        lab = self.options.make_lab(self.folder.lab, self._settings())
         _require(lab, self.case)
         try:
             with self.stopwatch.part("lab up"):
@@ -198,6 +201,7 @@ class _Run:
                     self.keyring.given(router).chain,
                     self.clocks[router],
                     lab.captures[router],
+                    self._receiving(router),
                 )
                 for router in ROUTERS
             ],
@@ -242,6 +246,16 @@ class _Run:
             }
             for router in ROUTERS
         }
+
+    def _settings(self) -> dict[str, dict[str, str]]:
+        return {
+            router: {"sending": policy.sending, "receiving": policy.receiving}
+            for router, policy in self.case.scenario.policy.items()
+        }
+
+    def _receiving(self, router: RouterName) -> Receiving:
+        policy = self.case.scenario.policy.get(router)
+        return Receiving(policy.receiving) if policy is not None else Receiving.TOLERANCE
 
     def _weigh(self, lab: Lab, wire: Wire, sampler: Sampler) -> None:
         """Ask whether the run could see what it judged: losses, gaps, a second judge. Raises RunUnfitError."""

@@ -9,7 +9,7 @@ from harness.errors import InputError
 from harness.lab.embedded.lab import EmbeddedLab
 from harness.lab.protocol import Lab
 from harness.lab.topology import read_topology
-from harness.scenario.engine import LabMaker
+from harness.scenario.engine import LabMaker, Settings
 
 LABS = ("embedded",)
 DEFAULT_TOPOLOGY = "two-router.clab.yml"
@@ -37,7 +37,7 @@ def lab_maker(lab: str = "embedded", *, topology: Path | None = None, wait_scale
         raise InputError(f"no lab '{lab}'", remedy=f"labs are: {', '.join(LABS)}")
     plan = read_topology(topology or default_topology())
 
-    def make(evidence: Path) -> Lab:
-        return EmbeddedLab(plan, evidence=evidence, wait_scale=wait_scale)
+    def make(evidence: Path, settings: Settings) -> Lab:
+        return EmbeddedLab(plan, evidence=evidence, wait_scale=wait_scale, settings=settings)
 
     return make
