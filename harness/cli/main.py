@@ -12,6 +12,7 @@ from harness.errors import ExitCode, KeyrollError
 COMMANDS: dict[str, str] = {
     "keychain": "harness.cli.keychain:keychain",
     "keys": "harness.cli.keys:keys_command",
+    "lab": "harness.cli.lab:lab",
     "list": "harness.cli.run:list_command",
     "run": "harness.cli.run:run_command",
     "schema": "harness.cli.run:schema_command",

@@ -56,7 +56,7 @@ def _attributes(data: bytes) -> tuple[str | None, int | None]:
             break
         value = data[at + _ATTRIBUTE.size : at + length]
         if kind == _IFLA_IFNAME:
-            name = value.rstrip(b"\0").decode()
+            name = value.rstrip(b"\0").decode(errors="replace")
         elif kind == _IFLA_OPERSTATE and value:
             state = value[0]
         at += (length + 3) & ~3

@@ -306,7 +306,9 @@ class Keeper:
     def _answer(self, connection: socket.socket, message: channel.Message) -> None:
         match message.get("op"):
             case "ping":
-                channel.send(connection, {"ok": True, "routers": sorted(self._routers.values())})
+                channel.send(
+                    connection, {"ok": True, "routers": sorted(self._routers.values()), "links": list(self._link_ends)}
+                )
             case "namespace" if message.get("router") in self._namespaces:
                 channel.send(connection, {"ok": True}, (self._namespaces[message["router"]],))
             case "link":

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -52,6 +52,7 @@ class EmbeddedLab:
     `evidence` is the folder for captures (`R1.pcap`) and logs (`R1-bgpd.log`); it is made if it is not there.
     `wait_scale` stretches every deadline. `settings` are the emulated routers' own, by router's name: `sending`
     (`clock` or `rnext`) and `receiving` (`tolerance` or `any`), the key policies of DESIGN.md.
+    `on_phase` is told each part of coming up and going down as it ends.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class EmbeddedLab:
         name: str | None = None,
         wait_scale: float = 1.0,
         settings: Mapping[str, Mapping[str, str]] | None = None,
+        on_phase: Callable[[Phase], None] | None = None,
     ) -> None:
         self._topology = topology
         self._evidence = evidence
@@ -76,6 +78,7 @@ class EmbeddedLab:
         self._files: dict[str, _Files] = {}
         self._books: dict[str, Path] = {}
         self._phases: list[Phase] = []
+        self._on_phase = on_phase
         self._broken: LabError | None = None
         self._id = name or ""
         self._kept = False
@@ -137,7 +140,7 @@ class EmbeddedLab:
         except BaseException:
             self.destroy()
             raise
-        self._phases.append(Phase("deploy", timedelta(seconds=time.monotonic() - begun)))
+        self._took(Phase("deploy", timedelta(seconds=time.monotonic() - begun)))
 
     def _bring_up(self) -> None:
         self._evidence.mkdir(parents=True, exist_ok=True)
@@ -156,10 +159,15 @@ class EmbeddedLab:
         finally:
             plan.close()
         self._await_keeper("deployed", KEEPER_SECONDS)
-        self._phases.append(Phase("keeper, namespaces, captures", timedelta(seconds=time.monotonic() - begun)))
+        self._took(Phase("keeper, namespaces, captures", timedelta(seconds=time.monotonic() - begun)))
         self._await_routers()
-        self._phases.append(Phase("routers answer", timedelta(seconds=time.monotonic() - begun)))
+        self._took(Phase("routers answer", timedelta(seconds=time.monotonic() - begun)))
         self._write_state(kept=False)
+
+    def _took(self, phase: Phase) -> None:
+        self._phases.append(phase)
+        if self._on_phase is not None:
+            self._on_phase(phase)
 
     def _plan(self, password: str) -> Plan:
         evidence = os.open(self._evidence, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -267,7 +275,7 @@ class EmbeddedLab:
         message = received[0]
         match message.get("event"):
             case "phase":
-                self._phases.append(Phase(message["name"], timedelta(seconds=message["seconds"])))
+                self._took(Phase(message["name"], timedelta(seconds=message["seconds"])))
             case "failed":
                 raise self._break(LabError(f"lab {self.name}: {message['message']}"))
             case "died":
@@ -279,7 +287,7 @@ class EmbeddedLab:
         for message in link.receive():
             match message.get("event"):
                 case "phase":
-                    self._phases.append(Phase(f"{name}: {message['name']}", timedelta(seconds=message["seconds"])))
+                    self._took(Phase(f"{name}: {message['name']}", timedelta(seconds=message["seconds"])))
                 case "failed":
                     raise self._break(LabError(f"lab {self.name}: router {name}: {message['message']}"))
                 case "died":
@@ -385,7 +393,7 @@ class EmbeddedLab:
             self._run.remove()
             self._run = None
         if down:
-            self._phases.append(Phase("destroy", timedelta(seconds=time.monotonic() - begun)))
+            self._took(Phase("destroy", timedelta(seconds=time.monotonic() - begun)))
 
     def __enter__(self) -> Self:
         self.deploy()

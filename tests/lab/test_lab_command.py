@@ -1,0 +1,114 @@
+"""`keyroll lab …` as a person types it: each command a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.lab
+KEYROLL = [sys.executable, "-c", "from harness.cli.main import main; main()"]
+
+
+def keyroll(*words: str, code: int = 0, **more) -> str:
+    command = [*KEYROLL, "lab", *words]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, **more)
+    assert result.returncode == code, result.stderr
+    return result.stdout + result.stderr
+
+
+@pytest.fixture
+def name(tmp_path):
+    name = f"cmd-{os.getpid()}-{tmp_path.name[-8:]}".replace("_", "-")
+    keyroll("up", "--name", name, "--evidence", str(tmp_path / "evidence"))
+    yield name
+    subprocess.run([*KEYROLL, "lab", "down", name], capture_output=True, check=False)
+
+
+def tagged(name: str) -> list[str]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                if f"KEYROLL_LAB={name}".encode() in (entry / "environ").read_bytes().split(b"\0"):
+                    found.append((entry / "cmdline").read_bytes().decode(errors="replace"))
+            except OSError:
+                continue
+    return found
+
+
+def test_a_lab_outlives_the_command_that_made_it_and_goes_whole(name):
+    listed = {one["name"]: one for one in json.loads(keyroll("list", "--json"))["labs"]}
+    assert listed[name]["alive"]
+    assert listed[name]["kept"]
+    status = json.loads(keyroll("status", "--lab", name, "--json"))
+    assert sorted(status["routers"]) == ["R1", "R2"]
+    assert tagged(name)
+    keyroll("down", name)
+    assert tagged(name) == []
+    assert not (Path("/run/keyroll") / name).exists()
+
+
+def test_exec_runs_in_the_routers_own_namespace(name):
+    shown = json.loads(keyroll("exec", "--lab", name, "R1", "--", "ip", "-j", "link"))
+    assert sorted(link["ifname"] for link in shown) == ["ge-0-0-0", "lo"]
+
+
+def test_a_cut_link_has_no_carrier_until_it_is_restored(name):
+    def up() -> bool:
+        (port,) = json.loads(keyroll("exec", "--lab", name, "R1", "--", "ip", "-j", "link", "show", "ge-0-0-0"))
+        return "LOWER_UP" in port["flags"]
+
+    keyroll("link", "cut", "--lab", name)
+    assert not up()
+    keyroll("link", "restore", "--lab", name)
+    assert up()
+
+
+def test_a_capture_of_a_port_is_whole_after_ctrl_c(name, tmp_path):
+    out = tmp_path / "port.pcap"
+    command = [*KEYROLL, "lab", "capture", "--lab", name, "R1:eth1", "-w", str(out)]
+    capture = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert capture.stderr is not None
+    assert "capturing" in capture.stderr.readline()
+    keyroll("link", "cut", "--lab", name)
+    capture.send_signal(signal.SIGINT)
+    assert capture.wait(10) == 0
+    assert "0 lost" in capture.stderr.read()
+    capture.stderr.close()
+    assert out.read_bytes()[:4] == b"\x4d\x3c\xb2\xa1"
+
+
+def test_mistakes_are_sentences(name):
+    assert "has no router 'R9'" in keyroll("exec", "--lab", name, "R9", "--", "true", code=2)
+    assert "no link 'x'" in keyroll("link", "cut", "--lab", name, "--link", "x", code=2)
+    assert "share between 0 and 1" in keyroll("link", "impair", "--lab", name, "--loss", "7", code=2)
+    assert "is there already" in keyroll("up", "--name", name, code=2)
+    assert "no lab 'nobody'" in keyroll("down", "nobody", code=2)
+    assert "is not ROUTER:SENDING:RECEIVING" in keyroll("up", "--policy", "R1:x", code=2)
+
+
+def test_a_kept_lab_that_was_killed_leaves_nothing(name):
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                words = (entry / "cmdline").read_bytes()
+                tags = (entry / "environ").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if b"embedded.monitor" in words and f"KEYROLL_LAB={name}".encode() in tags:
+                os.kill(int(entry.name), signal.SIGKILL)
+                break
+    else:
+        pytest.fail("no monitor")
+    deadline = time.monotonic() + 10
+    while tagged(name):
+        assert time.monotonic() < deadline, tagged(name)
+    keyroll("clean")
+    assert not (Path("/run/keyroll") / name).exists()
