@@ -10,6 +10,7 @@ from harness import __version__
 from harness.errors import ExitCode, KeyrollError
 
 COMMANDS: dict[str, str] = {
+    "doctor": "harness.cli.doctor:doctor",
     "keychain": "harness.cli.keychain:keychain",
     "keys": "harness.cli.keys:keys_command",
     "lab": "harness.cli.lab:lab",

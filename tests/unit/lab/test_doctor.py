@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from harness.lab.embedded import doctor
+from harness.lab.embedded.doctor import State
+
+
+def test_every_finding_that_is_not_good_has_a_remedy():
+    for finding in doctor.examine():
+        assert finding.found
+        assert finding.needed_for
+        assert finding.state is State.GOOD or finding.remedy, finding
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [
+        ('{"version": "0.79.0"}', State.GOOD),
+        ('{"version": "0.56.0"}', State.OPTIONAL),
+        ("oops", State.OPTIONAL),
+        ("{}", State.OPTIONAL),
+    ],
+)
+def test_containerlab_is_asked_for_its_version(monkeypatch, answer, state):
+    monkeypatch.setattr(doctor, "_run", lambda command: subprocess.CompletedProcess(command, 0, answer, ""))
+    assert doctor._containerlab().state is state
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [("zebra version 8.4.4\n", State.GOOD), ("zebra version 7.5.1\n", State.MISSING), ("", State.MISSING)],
+)
+def test_frr_has_to_be_new_enough(monkeypatch, tmp_path, answer, state):
+    for name in ("zebra", "bgpd", "ldpd", "staticd"):
+        (tmp_path / name).touch()
+    monkeypatch.setattr(doctor, "frr_directory", lambda: tmp_path)
+    monkeypatch.setattr(doctor, "_run", lambda command: subprocess.CompletedProcess(command, 0, answer, ""))
+    assert doctor._frr().state is state
+    (tmp_path / "ldpd").unlink()
+    assert "lacks ldpd" in doctor._frr().found
+
+
+def test_images_of_juniper_are_found_by_name(monkeypatch):
+    answer = "debian:12\nvrnetlab/juniper_vjunos-router:23.2R1\ncrpd:24.4\n"
+    monkeypatch.setattr(doctor, "_run", lambda command: subprocess.CompletedProcess(command, 0, answer, ""))
+    assert doctor._images().found == "vrnetlab/juniper_vjunos-router:23.2R1, crpd:24.4"
+
+
+def test_a_program_that_is_not_there_is_no_traceback():
+    assert doctor._run(["/nonexistent/program"]) is None
+
+
+def test_the_command_prints_json_and_ends_by_its_verdict():
+    command = [sys.executable, "-c", "from harness.cli.main import main; main()", "doctor", "--json"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    shown = json.loads(result.stdout)
+    assert result.returncode == (0 if shown["fit"] else 2)
+    assert {"FRR", "namespaces", "kernel TCP-AO"} <= {one["name"] for one in shown["findings"]}
