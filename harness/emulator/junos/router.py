@@ -68,7 +68,7 @@ class JunosRouter:
         `root` meets a shell prompt that knows `cli`; everybody else meets the CLI.
         """
         await self._boot()
-        await self._server.listen(sock, accounts, authorized_keys or {})
+        await self._server.listen(sock, accounts, {} if authorized_keys is None else authorized_keys)
 
     async def _boot(self) -> None:
         """Put what was saved before a reboot into force."""

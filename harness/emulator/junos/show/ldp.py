@@ -9,6 +9,21 @@ from harness.emulator.model import Ldp, LdpAdjacency, LdpPeer, LdpSession
 
 OPERATIONAL = "Operational"
 RETRY_SECONDS = 1
+_FIXED = (
+    "  Capabilities advertised: none",
+    "  Capabilities received: none",
+    "  Protection: disabled",
+    "  Session flags: none",
+    "  Local - Restart: disabled, Helper mode: disabled",
+    "  Local maximum neighbor reconnect time: 120000 msec",
+    "  Local maximum neighbor recovery time: 240000 msec",
+    "  Local Label Advertisement mode: Downstream unsolicited",
+    "  Remote Label Advertisement mode: Downstream unsolicited",
+    "  Negotiated Label Advertisement mode: Downstream unsolicited",
+    "  MTU discovery: disabled",
+    "  Nonstop routing state: Not in sync",
+)
+"""What is so of every session here: none of these features is modelled, and ldpd speaks downstream unsolicited only."""
 _OPENING = ("OpenSent", "OpenRec", "Initialized")
 
 
@@ -70,6 +85,7 @@ def _detail(session: LdpSession, heard: int, ldp: Ldp) -> list[str]:
         lines.append(f"  Last down {age(session.last_down_seconds)} ago; Reason: {reason}")
     if session.flaps:
         lines.append(f"  Number of session flaps: {session.flaps}")
+    lines += _FIXED
     if session.next_hops:
         lines += ["  Next-hop addresses received:", *(f"    {address}" for address in session.next_hops)]
     return lines

@@ -200,11 +200,12 @@ class LiveRouter:
     """A router that answers on 127.0.0.1."""
 
     port: int
-    backend: MemoryBackend
+    backend: FullBackend
     router: JunosRouter
     loop: asyncio.AbstractEventLoop
     log: list[str]
     broken: list[dict[str, object]]
+    keys: dict[str, list[str]]
 
 
 @pytest.fixture
@@ -213,23 +214,25 @@ def backend() -> MemoryBackend:
 
 
 @pytest.fixture
-def live(backend: MemoryBackend) -> Iterator[LiveRouter]:
+def live(full: FullBackend) -> Iterator[LiveRouter]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     sock = socket.create_server(("127.0.0.1", 0))
     log: list[str] = []
     broken: list[dict[str, object]] = []
+    keys: dict[str, list[str]] = {}
     loop.set_exception_handler(lambda _loop, context: broken.append(context))
 
     async def start() -> JunosRouter:
-        router = JunosRouter(backend, host_name="R1", log=log.append)
-        await router.listen(sock, {"admin": Secret(PASSWORD), "root": Secret(PASSWORD)})
+        router = JunosRouter(full, host_name="R1", log=log.append)
+        accounts = {"admin": Secret(PASSWORD), "root": Secret(PASSWORD)}
+        await router.listen(sock, accounts, authorized_keys=keys)
         return router
 
     router = asyncio.run_coroutine_threadsafe(start(), loop).result(10)
     try:
-        yield LiveRouter(sock.getsockname()[1], backend, router, loop, log, broken)
+        yield LiveRouter(sock.getsockname()[1], full, router, loop, log, broken, keys)
         assert not broken
     finally:
         asyncio.run_coroutine_threadsafe(router.close(), loop).result(10)

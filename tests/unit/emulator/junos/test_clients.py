@@ -1,0 +1,354 @@
+"""Clients that nobody here wrote, and what a person does at a terminal, over real SSH."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pty
+import random
+import re
+import select
+import subprocess
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import asyncssh
+import pytest
+
+from harness.emulator.junos.router import JunosRouter
+
+if TYPE_CHECKING:
+    from conftest import LiveRouter
+
+PASSWORD = "made-up-for-tests"
+PATIENCE = 10.0
+"""Seconds from a key to what it leads to: a machine under load, not the router, needs them."""
+
+
+class Person:
+    """OpenSSH under a pseudo-terminal: types, and reads until something is there."""
+
+    def __init__(self, router: LiveRouter, key: Path, user: str = "admin") -> None:
+        self.seen = ""
+        options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
+        only_key = ["-o", "IdentitiesOnly=yes", "-o", "PreferredAuthentications=publickey", "-F", "none"]
+        command = ["ssh", *options, *only_key, "-i", str(key), "-p", str(router.port), f"{user}@127.0.0.1"]
+        self.fd, theirs = pty.openpty()
+        self.process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
+        os.close(theirs)
+
+    def type(self, text: str) -> None:
+        os.write(self.fd, text.encode())
+
+    def until(self, pattern: str) -> str:
+        """Read until `pattern` is there; return everything up to its end."""
+        deadline = time.monotonic() + PATIENCE
+        while (found := re.search(pattern, self.seen)) is None:
+            ready, _, _ = select.select([self.fd], [], [], max(0.0, deadline - time.monotonic()))
+            assert ready, f"not seen: {pattern!r} in {self.seen!r}"
+            try:
+                self.seen += os.read(self.fd, 65536).decode()
+            except OSError:
+                self.seen += "<closed>"
+                if re.search(pattern, self.seen) is None:
+                    raise
+        read, self.seen = self.seen[: found.end()], self.seen[found.end() :]
+        return read
+
+    def hang_up(self) -> None:
+        os.close(self.fd)
+        self.process.terminate()
+        self.process.wait(PATIENCE)
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    path = tmp_path / "id"
+    private = asyncssh.generate_private_key("ssh-ed25519")
+    private.write_private_key(path)
+    path.chmod(0o600)
+    (tmp_path / "id.pub").write_bytes(private.export_public_key())
+    return path
+
+
+@pytest.fixture
+def keyed(live: LiveRouter, key: Path) -> LiveRouter:
+    live.keys["admin"] = live.keys["root"] = [key.with_suffix(".pub").read_text()]
+    return live
+
+
+@pytest.fixture
+def person(keyed: LiveRouter, key: Path) -> Iterator[Person]:
+    someone = Person(keyed, key)
+    someone.until("admin@R1> $")
+    yield someone
+    someone.hang_up()
+
+
+def test_a_person_edits_lines_and_asks_for_help(person: Person) -> None:
+    person.type("show vrsion\x1b[D\x1b[D\x1b[D\x1b[D\x1b[De\r")
+    assert "Hostname: R1" in person.until("admin@R1> $")
+    person.type("\x1b[A\r")
+    assert "Hostname: R1" in person.until("admin@R1> $")
+    person.type("show sys?")
+    assert "Possible completions:\r\n  system               Show system information" in person.until("R1> show sys$")
+    person.type("\tup\t")
+    person.until("tem uptime $")
+    person.type("\x03")
+    person.until(r"\^C\r\n\r\nadmin@R1> $")
+    person.type("sh sys upt\r")
+    assert "Current time:" in person.until("admin@R1> $")
+
+
+def test_space_completes_keywords_but_no_names(person: Person) -> None:
+    person.type("conf\r")
+    person.until("# $")
+    person.type("set secur authentication-key-ch key-c chain key 0 sec")
+    assert "set security authentication-key-chains key-chain chain key 0 " in person.until("sec$")
+    person.type("ret abc\r")
+    person.until("# $")
+    person.type("show security authentication-key-chains key-chain ch\tkey 0\r")
+    answer = person.until("# $")
+    assert "key-chain chain" in answer
+    assert "SECRET-DATA" in answer
+    assert "abc" not in answer
+
+
+def test_a_person_leaves_changes_uncommitted_only_when_asked(person: Person) -> None:
+    person.type("configure\rset system host-name R9\rexit\r")
+    person.until(r"Exit with uncommitted changes\? \[yes,no\] \(yes\) $")
+    person.type("no\r")
+    person.until(r"\[edit\]\r\nadmin@R1# $")
+    person.type("exit\r")
+    person.until(r"\(yes\) $")
+    person.type("\r")
+    person.until("Exiting configuration mode\r\n\r\nadmin@R1> $")
+    person.type("exit\r")
+    person.until("<closed>")
+
+
+def test_long_output_is_paged_by_the_terminals_height(person: Person) -> None:
+    person.type("configure\r")
+    person.until("# $")
+    for number in range(40):
+        person.type(f"set policy-options prefix-list many 10.{number}.0.0/16\r")
+    person.type("show\r")
+    person.until(r"---\(more\)---$")
+    person.type("q")
+    person.until("# $")
+    person.type("show | no-more\r")
+    assert "10.39.0.0/16" in person.until("# $")
+    person.type("run set cli screen-length 0\r")
+    person.until("Screen length set to 0")
+    person.type("show\r")
+    assert "10.39.0.0/16;" in person.until("10.39.0.0/16;")
+
+
+def test_ctrl_c_stops_a_command_that_runs(person: Person, keyed: LiveRouter) -> None:
+    person.type("ping 10.0.0.2\r")
+    person.until("icmp_seq=2")
+    person.type("\x03")
+    person.until("admin@R1> $")
+    assert keyed.backend.pings[0][1] > 1000
+    person.type("ping 10.0.0.2 count 2\r")
+    assert "icmp_seq=1" in person.until("admin@R1> $")
+
+
+def test_ctrl_d_does_not_end_a_session(person: Person) -> None:
+    person.type("\x04\x04\x04show version\r")
+    assert "Hostname" in person.until("admin@R1> $")
+
+
+def test_a_reboot_is_asked_for(person: Person, keyed: LiveRouter) -> None:
+    person.type("request system reboot\r")
+    person.until(r"Reboot the system \? \[yes,no\] \(no\) $")
+    person.type("\r")
+    person.until("admin@R1> $")
+    assert keyed.backend.restarts == []
+    person.type("request system reboot\ryes\r")
+    person.until("Shutdown NOW!")
+    assert keyed.backend.restarts == ["reboot"]
+
+
+def test_root_meets_a_shell_that_knows_cli_and_exit(keyed: LiveRouter, key: Path) -> None:
+    root = Person(keyed, key, "root")
+    root.until("root@R1:~# $")
+    root.type("ls\rcli\r")
+    root.until("root@R1> $")
+    root.type("show version\rexit\r")
+    root.until("root@R1:~# $")
+    root.type("exit\r")
+    root.until("<closed>")
+    root.hang_up()
+
+
+def ssh(router: LiveRouter, key: Path, *words: str, text: str = "") -> subprocess.CompletedProcess[str]:
+    options = [
+        "-o",
+        "StrictHostKeyChecking=no",
+        "-o",
+        "UserKnownHostsFile=/dev/null",
+        "-o",
+        "LogLevel=ERROR",
+        "-F",
+        "none",
+    ]
+    command = [
+        "ssh",
+        *options,
+        "-o",
+        "IdentitiesOnly=yes",
+        "-i",
+        str(key),
+        "-p",
+        str(router.port),
+        "admin@127.0.0.1",
+        *words,
+    ]
+    return subprocess.run(command, input=text, capture_output=True, text=True, timeout=30, check=False)
+
+
+def test_a_command_may_come_with_the_login(keyed: LiveRouter, key: Path) -> None:
+    done = ssh(keyed, key, "show version | match Hostname")
+    assert (done.returncode, done.stdout) == (0, "Hostname: R1\n")
+    assert ssh(keyed, key, "show system uptime").stdout.startswith("Current time: 2030-01-01 00:00:00 UTC\n")
+    assert "syntax error" in ssh(keyed, key, "show nonsense").stdout
+
+
+def test_lines_may_come_without_a_terminal(keyed: LiveRouter, key: Path) -> None:
+    done = ssh(keyed, key, text="configure\nset system host-name R7\ncommit and-quit\nshow version\n")
+    assert done.returncode == 0
+    assert "commit complete" in done.stdout
+    assert "Hostname: R7" in done.stdout
+
+
+def test_a_wrong_password_and_an_unknown_user_are_refused(live: LiveRouter) -> None:
+    async def log_in(user: str, password: str) -> None:
+        async with asyncssh.connect(
+            "127.0.0.1", live.port, username=user, password=password, known_hosts=None, client_keys=None, config=None
+        ):
+            pass
+
+    for user, password in (("admin", "wrong"), ("nobody", PASSWORD), ("admin", "")):
+        with pytest.raises(asyncssh.PermissionDenied):
+            asyncio.run(log_in(user, password))
+
+
+def test_scrapli_shows_configures_and_commits(live: LiveRouter) -> None:
+    driver = pytest.importorskip("scrapli.driver.core", reason="scrapli before its version of 2026 is not installed")
+    with driver.JunosDriver(
+        host="127.0.0.1",
+        port=live.port,
+        auth_username="admin",
+        auth_password=PASSWORD,
+        auth_strict_key=False,
+        transport="paramiko",
+    ) as device:
+        assert "Hostname: R1" in device.send_command("show version").result
+        answers = device.send_configs(["set routing-options router-id 10.255.0.1", "show | compare", "commit"])
+        assert "+    routing-options {" in answers[1].result
+        assert answers[2].result.startswith("commit complete\n")
+        assert device.send_command("show configuration | display set").result.splitlines()[-1].startswith("set routing")
+    assert str(live.backend.intents[-1].router_id) == "10.255.0.1"
+
+
+async def _octets(process: asyncssh.SSHClientProcess[bytes]) -> AsyncIterator[bytes]:
+    while chunk := await process.stdout.read(65536):
+        yield chunk
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_octets_end_neither_the_session_nor_the_router(live: LiveRouter, seed: int) -> None:
+    chance = random.Random(seed)
+    words = [
+        b"show ",
+        b"set ",
+        b"configure\r",
+        b"commit\r",
+        b"\x1b[",
+        b"|",
+        b"?",
+        b"\t",
+        b"edit ",
+        b"protocols ",
+        b'"',
+        b"\x03",
+        b"\x04",
+    ]
+
+    def noise(size: int) -> bytes:
+        parts = [
+            chance.randbytes(chance.randint(1, 40)) if chance.random() < 0.6 else chance.choice(words)
+            for _ in range(size)
+        ]
+        return b"".join(parts).replace(b"ex", b"xe").replace(b"qu", b"uq").replace(b"yes", b"")
+
+    async def play() -> None:
+        async with asyncssh.connect(
+            "127.0.0.1", live.port, username="admin", password=PASSWORD, known_hosts=None, client_keys=None, config=None
+        ) as connection:
+            async with connection.create_process(encoding=None, term_type="vt100", term_size=(80, 24)) as process:
+                reading = asyncio.ensure_future(_read_until(process, b"Hostname: R1"))
+                for _ in range(20):
+                    process.stdin.write(noise(40))
+                process.stdin.write(b"\r\x03q\x03\x03\r\nrun show version | no-more\r\nshow version | no-more\r\n")
+                await asyncio.wait_for(reading, PATIENCE)
+            answer = await connection.run("show version")
+            assert "Hostname: R1" in str(answer.stdout)
+
+    asyncio.run(play())
+
+
+async def _read_until(process: asyncssh.SSHClientProcess[bytes], wanted: bytes) -> None:
+    seen = b""
+    async for chunk in _octets(process):
+        seen = (seen + chunk)[-100000:]
+        if wanted in seen:
+            return
+    raise AssertionError(f"the session ended: {seen[-300:]!r}")
+
+
+def test_many_sessions_share_one_candidate(live: LiveRouter) -> None:
+    async def play() -> None:
+        def connect() -> object:
+            return asyncssh.connect(
+                "127.0.0.1",
+                live.port,
+                username="admin",
+                password=PASSWORD,
+                known_hosts=None,
+                client_keys=None,
+                config=None,
+            )
+
+        async with connect() as one, connect() as two:  # type: ignore[attr-defined]
+            first = await one.create_process(term_type="vt100")
+            second = await two.create_process(term_type="vt100")
+            first.stdin.write("configure\nset system host-name R5\n")
+            await asyncio.wait_for(first.stdout.readuntil("R5\r\n\r\n[edit]\r\nadmin@R1# "), PATIENCE)
+            second.stdin.write("configure\n")
+            seen = await asyncio.wait_for(second.stdout.readuntil("[edit]\r\nadmin@R1# "), PATIENCE)
+            assert "Users currently editing the configuration:\r\n  admin" in seen
+            assert "The configuration has been changed but not committed" in seen
+            second.stdin.write("commit\n")
+            assert "commit complete" in await asyncio.wait_for(second.stdout.readuntil("admin@R5# "), PATIENCE)
+            first.stdin.write("\n")
+            await asyncio.wait_for(first.stdout.readuntil("admin@R5# "), PATIENCE)
+
+    asyncio.run(play())
+
+
+def test_a_router_closes_its_sessions(live: LiveRouter) -> None:
+    async def play() -> None:
+        async with asyncssh.connect(
+            "127.0.0.1", live.port, username="admin", password=PASSWORD, known_hosts=None, client_keys=None, config=None
+        ) as connection:
+            process = await connection.create_process(term_type="vt100")
+            await process.stdout.readuntil("> ")
+            router: JunosRouter = live.router
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(router.close(), live.loop))
+            await asyncio.wait_for(process.wait_closed(), PATIENCE)
+
+    asyncio.run(play())
