@@ -21,13 +21,14 @@ from pathlib import Path
 from harness import __version__
 from harness.errors import KeyrollError, UnfitError
 from harness.junos.base import Family, Plan, PlanError
+from harness.junos.records import Version
 from harness.junos.session import RouterSession
 from harness.keychain.schedule import Receiving
 from harness.keychain.secret import Secret
 from harness.lab.protocol import Lab, Router
 from harness.scenario.clocks import RouterClock
 from harness.scenario.durations import format_duration
-from harness.scenario.errors import RunUnfitError
+from harness.scenario.errors import MissingCapabilityError, RunUnfitError
 from harness.scenario.fields import ROUTERS, RouterName, SessionName
 from harness.scenario.fleet import Fleet, recorder_of, target_of
 from harness.scenario.folder import RUNS, Blackener, RunFolder, make_run_folder
@@ -105,6 +106,7 @@ class _Run:
         self.checks: tuple[Check, ...] = ()
         self.runner: Runner | None = None
         self.stage: Stage | None = None
+        self.bug_applies = False
 
     def play(self) -> Result:
         begun = time.monotonic()
@@ -146,6 +148,8 @@ class _Run:
             self._on_a_lab()
         except KeyboardInterrupt:
             return Verdict.INTERRUPTED, None
+        except MissingCapabilityError as error:
+            return Verdict.SKIPPED, str(error)
         except UnfitError as error:
             unfit = self.folder.blacken(str(error))
             return (Verdict.FAILED, None) if self._is_red() else (Verdict.UNFIT, unfit)
@@ -154,7 +158,16 @@ class _Run:
         finally:
             if self.stage is not None:
                 self.checks = tuple(self.stage.checks)
-        return (Verdict.FAILED if self._is_red() else Verdict.PASSED), None
+        return self._weighed_against_known_bug()
+
+    def _weighed_against_known_bug(self) -> tuple[Verdict, str | None]:
+        """A known bug must show, strictly, on the platforms and releases that it is known of, and nowhere else."""
+        bug, red = self.case.scenario.known_bug, self._is_red()
+        if bug is None or not self.bug_applies or self.options.mutate is not None:
+            return (Verdict.FAILED if red else Verdict.PASSED), None
+        if red:
+            return Verdict.KNOWN_BUG, f"fails as {bug.id} has it"
+        return Verdict.FAILED, f"{bug.id} is known of this platform and release, and did not show: is it mended?"
 
     def _is_red(self) -> bool:
         return self.stage is not None and self.stage.red
@@ -168,7 +181,9 @@ class _Run:
 
     def _on_a_lab(self) -> None:
         lab = self.options.make_lab(self.folder.lab, self._settings())
-        _require(lab, self.case)
+        missing = _missing(lab, self.case)
+        if missing:
+            raise MissingCapabilityError(f"this lab cannot do what {self.case.name} requires: {', '.join(missing)}")
         try:
             with self.stopwatch.part("lab up"):
                 lab.deploy()
@@ -230,6 +245,7 @@ class _Run:
                     check_lab=lab.check,
                     committed=self.folder.write_configuration,
                 )
+                self._look_for_known_bug(lab, fleet)
                 self.runner = Runner(self.stage, until=self.named)
                 self.runner.play()
                 self._weigh(lab, wire, sampler)
@@ -246,6 +262,14 @@ class _Run:
             }
             for router in ROUTERS
         }
+
+    def _look_for_known_bug(self, lab: Lab, fleet: Fleet) -> None:
+        """Find out whether the scenario's known bug is known of what runs here."""
+        bug = self.case.scenario.known_bug
+        if bug is None or not any(router.platform in bug.platform for router in lab.routers.values()):
+            return
+        versions = {exchange.parsed_as(Version).junos for exchange in fleet.show("show version").values()}
+        self.bug_applies = not bug.releases or bool(versions & set(bug.releases))
 
     def _settings(self) -> dict[str, dict[str, str]]:
         return {
@@ -350,15 +374,11 @@ def _stopping(sampler: Sampler) -> Iterator[None]:
         sampler.stop()
 
 
-def _require(lab: Lab, case: Case) -> None:
-    wanted = {"capture", "set-clock", *case.scenario.requires}
-    able = {capability.value for capability in lab.capabilities}
-    missing = sorted(wanted - able)
-    if missing:
-        raise RunUnfitError(
-            f"this lab cannot do what {case.name} requires: {', '.join(missing)}",
-            remedy=f"it can: {', '.join(sorted(able)) or 'nothing of it'}",
-        )
+def _missing(lab: Lab, case: Case) -> list[str]:
+    """Return the capabilities that the scenario needs, said or unsaid, and the lab does not have."""
+    wanted: set[str] = {"capture", "set-clock", *case.scenario.requires}
+    wanted |= {step.capability for step in case.scenario.steps if step.capability is not None}
+    return sorted(wanted - {capability.value for capability in lab.capabilities})
 
 
 def _longest_hold(case: Case) -> timedelta:

@@ -14,7 +14,11 @@ class NoSuchMutationError(InputError):
 
 
 class RunUnfitError(UnfitError):
-    """The run can say nothing about the routers: packets were lost, samples had gaps, a capability is missing."""
+    """The run can say nothing about the routers: packets were lost, samples had gaps, the judges disagree."""
+
+
+class MissingCapabilityError(UnfitError):
+    """The lab cannot do what the scenario requires: the scenario is skipped, loudly."""
 
 
 class RunBrokenError(RunError):

@@ -28,6 +28,9 @@ FORMAT = 1
 Invariant = Literal["no-flap", "no-route-loss", "every-segment-verified", "rollover-completes"]
 INVARIANTS: tuple[Invariant, ...] = ("no-flap", "no-route-loss", "every-segment-verified", "rollover-completes")
 
+Capability = Literal["capture", "set-clock", "cut-link", "impair", "inject", "reboot"]
+"""What a lab can do beyond giving routers (`harness.lab.protocol.Capability`)."""
+
 
 class Policy(StrictModel):
     """The emulated router's key policy (DESIGN.md, "A key policy")."""
@@ -92,6 +95,6 @@ class Scenario(StrictModel):
     throughout: Many[Invariant] = INVARIANTS
     parametrize: dict[str, object] = Field(default_factory=dict)
     marks: Many[str] = ()
-    requires: Many[str] = ()
+    requires: Many[Capability] = ()
     known_bug: KnownBug | None = Field(default=None, alias="known-bug")
     mutations: dict[Slug, Mutation] = Field(default_factory=dict)

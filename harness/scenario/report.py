@@ -45,13 +45,7 @@ def _since(moment: datetime, t0: datetime) -> str:
 
 def verdict_line(result: Result) -> str:
     """Return the verdict in a line."""
-    word = {
-        Verdict.PASSED: "PASSED",
-        Verdict.FAILED: "FAILED",
-        Verdict.UNFIT: "UNFIT",
-        Verdict.BROKEN: "BROKEN",
-        Verdict.INTERRUPTED: "INTERRUPTED",
-    }[result.verdict]
+    word = result.verdict.value.upper()
     good = sum(check.passed for check in result.checks)
     return f"{word}  {result.scenario}: {good} of {len(result.checks)} checks hold, {result.took.total_seconds():.1f} s"
 

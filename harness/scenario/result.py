@@ -24,12 +24,17 @@ class Verdict(enum.Enum):
     BROKEN = "broken"
     """The run itself broke."""
     INTERRUPTED = "interrupted"
+    SKIPPED = "skipped"
+    """The lab lacks a capability that the scenario requires."""
+    KNOWN_BUG = "known-bug"
+    """It failed, as a known bug of this platform and release has it fail."""
 
     @property
     def exit_code(self) -> ExitCode:
         """The exit code of a command that ends with this verdict."""
         return {
             Verdict.PASSED: ExitCode.OK,
+            Verdict.KNOWN_BUG: ExitCode.OK,
             Verdict.FAILED: ExitCode.BAD,
             Verdict.INTERRUPTED: ExitCode.INTERRUPTED,
         }.get(self, ExitCode.UNFIT)

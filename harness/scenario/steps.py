@@ -155,6 +155,11 @@ class Step(StrictModel):
         return self.expect or self.expect_within or self.stays
 
     @property
+    def capability(self) -> str | None:
+        """What a lab must be able to do for this step, beyond answering on SSH."""
+        return "set-clock" if self.advance is not None or self.skew is not None else None
+
+    @property
     def checks_named(self) -> frozenset[str]:
         """The names of the checks that the step makes."""
         if self.conditions is not None:
