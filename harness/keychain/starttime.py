@@ -102,7 +102,7 @@ def _localized(moment: datetime, zone: tzinfo, text: str) -> datetime:
             remedy="write the zone out, such as ' +0000'",
         )
     # As a router stores it: a fixed offset, with which datetimes compare and add as instants.
-    return local.replace(tzinfo=timezone(local.utcoffset() or timedelta()), fold=0)
+    return local.replace(tzinfo=timezone(local.utcoffset() or timedelta()))
 
 
 def _relative(text: str, now: datetime | None) -> datetime:

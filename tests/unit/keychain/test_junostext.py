@@ -247,6 +247,18 @@ def test_line_ends_of_other_systems_are_read():
     assert one("\ufeff" + curly([CHAIN])) == CHAIN
 
 
+def test_a_number_with_leading_zeros_is_that_number():
+    text = "\n".join([HEAD + "key 1 secret a", HEAD + "key 01 algorithm ao", HEAD + "key 00 secret b"])
+    assert one(text) == Keychain("c", (Key(0, Secret("b")), Key(1, Secret("a"), scheme="ao")))
+
+
+def test_comments_are_let_pass_in_set_commands():
+    text = "# a plan\n/* of\ntwo lines */\n" + "\n".join(
+        f"{line} ## SECRET-DATA" if " secret " in line else line for line in set_lines(CHAIN, Encoding.TYPE9)
+    )
+    assert one(text) == CHAIN
+
+
 def test_no_chain_is_an_empty_list():
     assert parse("", source="x") == []
     assert parse("# nothing\n", source="x") == []

@@ -115,6 +115,16 @@ def test_a_key_that_only_one_router_has_is_named_with_both_routers():
     assert finding.where.file == "R2"
 
 
+def test_of_several_keys_with_the_same_ids_those_of_one_number_belong_together():
+    twice = changed(CHAIN, 1, send_id=1, recv_id=2)
+    peer = twice.mirrored()
+    swapped = replace(peer, keys=(peer.keys[1], peer.keys[0], peer.keys[2]))
+    assert lint_pair(subject(twice), subject(swapped, "R2")) == []
+    without_first = replace(twice, keys=twice.keys[1:])
+    (finding,) = lint_pair(subject(without_first), subject(peer, "R2"))
+    assert (finding.rule.id, finding.keys) == ("key-missing", (0,))
+
+
 def test_the_smaller_tolerance_counts():
     one = replace(CHAIN, tolerance=100)
     peer = changed(PEER, 2, start=CHAIN.keys[2].start + timedelta(seconds=101))
