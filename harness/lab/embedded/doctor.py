@@ -142,7 +142,7 @@ def _runtime_folder() -> Finding:
 
 
 def _kernel_ao() -> Finding:
-    """Ask for TCP_AO_ADD_KEY with a value far too short: a kernel that has it finds fault with it, others do not know it."""
+    """Ask for TCP_AO_ADD_KEY with too short a value: a kernel that has it finds fault with it, others do not know it."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         try:
             probe.setsockopt(socket.IPPROTO_TCP, _TCP_AO_ADD_KEY, bytes(4))

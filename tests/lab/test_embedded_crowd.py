@@ -1,0 +1,32 @@
+"""Many labs at once."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+import pytest
+
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
+LABS = 16
+HELD_SECONDS = 60
+
+
+def test_sixteen_labs_at_once_come_up_and_hold_their_sessions_for_a_minute(tmp_path, deploy, chain):
+    with ExitStack() as stack, ThreadPoolExecutor(LABS) as pool:
+        made = [pool.submit(stack.enter_context, deploy(tmp_path / str(n), wait_scale=4)) for n in range(LABS)]
+        pairs = [one.result() for one in made]
+        for job in [pool.submit(pair.configure, chain=chain) for pair in pairs]:
+            job.result()
+        for pair in pairs:
+            pair.until("BGP", pair.shows("show bgp summary", "Establ"), seconds=60)
+        up = time.monotonic()
+        while time.monotonic() < up + HELD_SECONDS:
+            for pair in pairs:
+                pair.lab.check()
+        for pair in pairs:
+            for session in pair.sessions.values():
+                (peer,) = session.show("show bgp summary").parsed.peers
+                assert (peer.flaps, peer.state.value) == (0, "Established"), pair.lab.name
+            assert set(pair.lab.capture_losses().values()) == {0}
