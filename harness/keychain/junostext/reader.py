@@ -22,6 +22,7 @@ _PROMPT = re.compile(
     r"^(?:\{[a-z]+[^}\n]*\}[ \t]*)?[\w.-]+@[\w.:-]+[>#%](?:[ \t]+|$)(?:(?:run[ \t]+)?(?:show|cli)\b[^\n]*)?",
     re.MULTILINE,
 )
+_FIRST_WORD = re.compile(r"\s*(?:(?:#[^\n]*|/\*.*?\*/)\s*)*(\S+)", re.DOTALL)
 _EDIT_LINE = r"\[edit[^\]\n]*\]"
 _BANNER = re.compile(
     r"^[ \t]*(?:\{(?:master|backup|line|primary|secondary)[^}\n]*\}"
@@ -86,12 +87,9 @@ def _refuse_other_formats(source: Source) -> None:
 
 
 def _is_set_form(text: str) -> bool:
-    """Say which form a text (without a terminal's trimmings) has, by its first line that is no comment."""
-    for line in text.splitlines():
-        words = line.split(maxsplit=1)
-        if words and not words[0].startswith(("#", "/*")):
-            return words[0] in COMMANDS
-    return False
+    """Say which form a text (without a terminal's trimmings) has, by its first word after comments."""
+    found = _FIRST_WORD.match(text)
+    return found is not None and found[1] in COMMANDS
 
 
 def _blanked(text: str) -> str:
