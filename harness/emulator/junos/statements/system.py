@@ -84,10 +84,15 @@ SYSTEM = container(
                 values(
                     "protocol-version", "Specify ssh protocol versions supported", one_of(v2="Secure shell version 2")
                 ),
+                presence=True,
             ),
-            container("netconf", "Allow NETCONF connections", container("ssh", "Allow NETCONF over SSH", _LIMIT)),
-            container("ftp", "Allow FTP file transfers", _LIMIT),
-            container("telnet", "Allow telnet login", _LIMIT),
+            container(
+                "netconf",
+                "Allow NETCONF connections",
+                container("ssh", "Allow NETCONF over SSH", _LIMIT, presence=True),
+            ),
+            container("ftp", "Allow FTP file transfers", _LIMIT, presence=True),
+            container("telnet", "Allow telnet login", _LIMIT, presence=True),
         )
     ),
     leaf("time-zone", "Time zone name or POSIX-compliant time zone string", TimeZone()),
