@@ -22,7 +22,7 @@ _PROMPT = re.compile(
     r"^(?:\{[a-z]+[^}\n]*\}[ \t]*)?[\w.-]+@[\w.:-]+[>#%](?:[ \t]+|$)(?:(?:run[ \t]+)?(?:show|cli)\b[^\n]*)?",
     re.MULTILINE,
 )
-_FIRST_WORD = re.compile(r"\s*(?:(?:#[^\n]*|/\*.*?\*/)\s*)*(\S+)", re.DOTALL)
+_FIRST_WORD = re.compile(r"\s*+(?:(?:#[^\n]*+|/\*.*?\*/)\s*+)*+(\S+)", re.DOTALL)
 _EDIT_LINE = r"\[edit[^\]\n]*\]"
 _BANNER = re.compile(
     r"^[ \t]*(?:\{(?:master|backup|line|primary|secondary)[^}\n]*\}"
