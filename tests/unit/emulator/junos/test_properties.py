@@ -253,12 +253,13 @@ def test_any_lines_are_answered(lines: list[str], mode: str) -> None:
         if mode == "configuration":
             await cli.execute("configure")
         for line in lines:
+            if any(word.startswith(("ex", "qu")) for word in line.split()):
+                continue  # these leave, and shall
             answer = await cli.execute(line)
             assert all(isinstance(text, str) for text in answer.lines)
             cli.help_text(line)
             cli.complete(line, tab=True)
-            if not any(word.startswith(("ex", "qu")) for word in line.split()):
-                assert not cli.ended
+            assert not cli.ended
 
     run(play())
 

@@ -1,0 +1,215 @@
+"""Operational commands: what they ask of the machine half, what they say when it cannot tell, the log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from ipaddress import IPv4Address, ip_address, ip_network
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.emulator.junos.loading import load_set
+from harness.emulator.keyclock import ReceivePolicy
+from harness.emulator.model import EventKind, LdpSession, RouterEvent, RouteState
+
+if TYPE_CHECKING:
+    from conftest import Console, FullBackend, MemoryBackend
+
+CHAIN = "set security authentication-key-chains key-chain c"
+BGP = """\
+set routing-options autonomous-system 65001
+set protocols bgp group e neighbor 10.0.0.2 peer-as 65002
+set protocols ldp interface ge-0/0/0.0
+"""
+
+
+def commit(console: Console, text: str) -> None:
+    assert load_set(console.router._chassis.store, text, (), console.router._chassis.context) == ["load complete"]
+    assert console.type("configure", "commit").splitlines()[-1] == "commit complete"
+    console.type("exit")
+
+
+def two_keys(first: str, second: str) -> str:
+    lines = []
+    for number, start in enumerate((first, second)):
+        key = f"{CHAIN} key {number}"
+        lines += [
+            f"{key} secret s{number}",
+            f"{key} start-time {start}",
+            f"{key} algorithm ao",
+            f"{key} ao-attribute send-id {2 * number + 1}",
+            f"{key} ao-attribute recv-id {2 * number + 2}",
+            f"{key} ao-attribute tcp-ao-option enabled",
+        ]
+    return "\n".join(lines)
+
+
+def row(console: Console) -> list[str]:
+    return console.type("show security keychain").splitlines()[2].split()
+
+
+def test_the_key_clock_is_the_routers_own(console: Console) -> None:
+    commit(console, two_keys("2030-01-01.00:00", "2030-01-01.00:30"))
+    assert row(console) == ["c", "0", "0", "1", "1", "00:30:00", "3600", "(secs)"]
+    assert console.type("set date 203001010029.59") == "Tue Jan  1 00:29:59 UTC 2030"
+    assert row(console)[1:6] == ["0", "0", "1", "1", "00:00:01"]
+    console.type("set date 203001010030.00")
+    assert row(console)[1:6] == ["1", "1", "None", "None", "None"]
+    assert "State receive" in console.type("show security keychain detail | match 'Id 0'".replace("'", '"'))
+    console.type("set date 203001010131")
+    assert "State inactive" in console.type('show security keychain detail | match "Id 0"')
+    console.type("set date 202912300000")
+    assert row(console)[1:6] == ["None", "None", "0", "0", "2d"]
+
+
+def test_a_policy_without_windows_keeps_the_old_key_receiving(
+    open_console: Callable[..., Console], full: FullBackend
+) -> None:
+    console = open_console(full, receiving=ReceivePolicy.ANY)
+    commit(console, two_keys("2030-01-01.00:00", "2030-01-01.00:30"))
+    console.type("set date 203101010000")
+    assert "State receive" in console.type('show security keychain detail | match "Id 0"')
+
+
+def test_set_date_is_in_the_routers_zone_and_refuses_what_is_no_date(console: Console, full: FullBackend) -> None:
+    commit(console, "set system time-zone Asia/Kolkata")
+    assert console.type("set date 203001010530.00") == "Tue Jan  1 05:30:00 IST 2030"
+    assert full.clock == datetime(2030, 1, 1, tzinfo=UTC)
+    for wrong in ("20301301", "203001010", "2030010105x0", "203002300000", "now"):
+        assert console.type(f"set date {wrong}").startswith("error: invalid date and time")
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["show ldp session", "show interfaces terse", "show system statistics tcp", "ping 10.0.0.1", "restart routing"],
+)
+def test_a_machine_half_that_cannot_is_an_error(
+    open_console: Callable[..., Console], backend: MemoryBackend, command: str
+) -> None:
+    console = open_console(backend)
+    commit(console, BGP)
+    assert console.type(command).startswith("error: this router's machine half does not")
+
+
+def test_a_state_that_cannot_be_read_is_an_error_never_an_answer(console: Console, full: FullBackend) -> None:
+    commit(console, BGP)
+    assert console.type("show bgp summary") == "error: the state of neighbor 10.0.0.2 cannot be read"
+    assert console.type("show bgp neighbor") == "error: the state of neighbor 10.0.0.2 cannot be read"
+    full.unreadable = "bgpd does not answer"
+    assert console.type("show bgp summary") == "error: bgpd does not answer"
+
+
+def test_without_configuration_a_protocol_is_not_running(console: Console) -> None:
+    assert console.type("show bgp summary") == "BGP is not running"
+    assert console.type("show bgp neighbor 10.0.0.2") == "BGP is not running"
+    assert console.type("show ldp session detail") == "LDP instance is not running"
+    assert console.type("clear ldp session") == "LDP instance is not running"
+    assert console.type("clear bgp neighbor 10.0.0.2") == "error: neighbor 10.0.0.2 not found"
+
+
+def test_clearing_and_restarting_reach_the_machine_half(console: Console, full: FullBackend) -> None:
+    commit(console, BGP)
+    assert console.type("clear bgp neighbor") == "Cleared 1 connections"
+    console.type("clear bgp neighbor 10.0.0.2 soft", "clear ldp session 10.255.0.2", "clear ldp session")
+    assert full.cleared == [(None, False), (ip_address("10.0.0.2"), True)]
+    assert full.cleared_ldp == [IPv4Address("10.255.0.2"), None]
+    console.type("restart routing")
+    console.answers = ["no", "yes"]
+    console.type("request system reboot", "request system reboot")
+    assert full.restarts == ["routing", "reboot"]
+    console.type("ping 10.0.0.2 source 10.0.0.1 count 2")
+    assert full.pings == [(ip_address("10.0.0.2"), 2, ip_address("10.0.0.1"))]
+
+
+def test_routes_are_chosen_by_prefix_protocol_and_table(console: Console, full: FullBackend) -> None:
+    full.table = [
+        RouteState(ip_network(prefix), protocol, None, "ge-0/0/0.0", 0, 5)
+        for prefix, protocol in (
+            ("10.0.0.0/8", "Static"),
+            ("10.1.0.0/16", "BGP"),
+            ("10.1.1.0/24", "BGP"),
+            ("2001:db8::/32", "BGP"),
+        )
+    ]
+
+    def shown(command: str) -> list[str]:
+        return [line.split()[0] for line in console.type(command).splitlines() if "*[" in line]
+
+    assert len(shown("show route")) == 4
+    assert shown("show route protocol static") == ["10.0.0.0/8"]
+    assert shown("show route protocol bgp table inet6.0") == ["2001:db8::/32"]
+    assert shown("show route 10.1.0.0/16") == ["10.1.0.0/16", "10.1.1.0/24"]
+    assert shown("show route 10.1.0.0/16 exact") == ["10.1.0.0/16"]
+    assert shown("show route 10.1.1.1") == ["10.0.0.0/8", "10.1.0.0/16", "10.1.1.0/24"]
+    assert shown("show route 192.0.2.0/24") == []
+    assert "inet.0: 3 destinations, 3 routes (3 active, 0 holddown, 0 hidden)" in console.type("show route 10.1.1.1")
+
+
+def test_pipes_may_follow_each_other(console: Console) -> None:
+    commit(console, "set system host-name R1\nset snmp location here\nset snmp contact me")
+    assert console.type("show configuration snmp | match l") == "location here;"
+    assert console.type("show configuration snmp | match o | except here | count") == "Count: 1 lines"
+    assert console.type("show configuration | find snmp | last 2").splitlines() == ["    contact me;", "}"]
+    assert console.type("show configuration snmp | display set | match contact") == "set snmp contact me"
+    assert console.type("show configuration | match [") == "error: invalid regular expression: ["
+    assert console.type("show version | display set") == "error: 'display set' is for configurations"
+    assert console.type("show version | foo").splitlines()[-1] == "unknown command."
+    assert console.type("show version |").splitlines()[-1] == "syntax error, expecting <command>."
+    assert console.type('show configuration | match "xx|here"') == "    location here;"
+
+
+def test_abbreviations_and_run(console: Console) -> None:
+    assert console.type("sh ver | m Host") == "Hostname: R1"
+    console.type("conf")
+    assert console.type("run sh sys upt | m Curr") == "Current time: 2030-01-01 00:00:00 UTC"
+    assert console.type("run configure").splitlines()[-1] == "syntax error, expecting <command>."
+
+
+def test_the_log_tells_what_a_junos_engineer_greps_for(console: Console, full: FullBackend) -> None:
+    commit(console, BGP)
+    assert full.tell is not None
+    peer, ldp = ip_address("10.0.0.2"), ip_address("10.255.0.2")
+    events = [
+        RouterEvent(EventKind.SESSION_UP, "bgp", peer),
+        RouterEvent(EventKind.SESSION_UP, "ldp", ldp),
+        RouterEvent(EventKind.KEY_CHANGE, "bgp", peer, outgoing=True, old_key=0, key=1),
+        RouterEvent(EventKind.AUTH_FAILURE, "bgp", peer, reason="bad-mac", outgoing=False, count=3),
+        RouterEvent(EventKind.SESSION_DOWN, "bgp", peer, reason="HoldTime"),
+        RouterEvent(EventKind.SESSION_DOWN, "ldp", ldp, reason="connection lost"),
+    ]
+    console.runner.run(_tell(full, events))
+    console.settle()
+    shown = console.type("show log messages")
+    assert shown.splitlines()[-1].startswith("Jan  1 00:00:00  R1 mgd: UI_CMDLINE_READ_LINE: User 'admin'")
+    for text in (
+        "rpd: RPD_BGP_NEIGHBOR_STATE_CHANGED: BGP peer 10.0.0.2 (External AS 65002) changed state from OpenConfirm",
+        "OpenConfirm to Established (event RecvKeepAlive) (instance master)",
+        "changed state from Established to Idle (event HoldTime) (instance master)",
+        "rpd: RPD_LDP_SESSIONUP: LDP session 10.255.0.2 is up",
+        "rpd: RPD_LDP_SESSIONDOWN: LDP session 10.255.0.2 is down, reason: connection lost",
+        "kernel: tcp_ao: bgp 10.0.0.2: key sent changed from 0 to 1",
+        "kernel: tcp_ao: bgp 10.0.0.2: 3 segments received dropped: bad-mac",
+        "mgd: UI_COMMIT: User 'admin' requested 'commit' operation (comment: none) via cli",
+    ):
+        assert text in shown
+    assert console.log == list(console.router._chassis.syslog.lines)
+    console.type("clear log messages")
+    assert "RPD_BGP" not in console.type("show log messages")
+
+
+async def _tell(full: FullBackend, events: list[RouterEvent]) -> None:
+    assert full.tell is not None
+    for event in events:
+        full.tell(event)
+
+
+def test_ldp_session_is_shown_by_its_address(console: Console, full: FullBackend) -> None:
+    commit(console, BGP)
+    first = LdpSession(
+        IPv4Address("10.255.0.2"), IPv4Address("10.255.0.2"), IPv4Address("10.255.0.1"), "Operational", None, 5, 10, 30
+    )
+    full.sessions = [first]
+    assert len(console.type("show ldp session 10.255.0.2").splitlines()) == 2
+    assert len(console.type("show ldp session 10.255.0.3").splitlines()) == 1
+    assert "Hold time: 30" in console.type("show ldp session 10.255.0.2 detail")

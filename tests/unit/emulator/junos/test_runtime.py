@@ -1,0 +1,173 @@
+"""Keychains in use: what a commit may change of a session that is up, and what the log says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.emulator.junos.loading import load_set
+from harness.emulator.junos.runtime import RuntimeRules, When
+from harness.emulator.model import AuthScheme, BgpState, EventKind, RouterEvent
+
+if TYPE_CHECKING:
+    from conftest import Console, FullBackend, MemoryBackend
+
+PEER = ip_address("10.0.0.2")
+UP = BgpState(PEER, 65002, "Established", 5, 0, 1, 1, 0, {})
+
+
+def chain(name: str, *numbers: int) -> str:
+    lines = []
+    for number in numbers:
+        key = f"set security authentication-key-chains key-chain {name} key {number}"
+        lines += [
+            f"{key} secret {name}{number}",
+            f"{key} start-time 2030-01-01.00:{number:02d}",
+            f"{key} algorithm ao",
+            f"{key} ao-attribute send-id {2 * number + 1}",
+            f"{key} ao-attribute recv-id {2 * number + 2}",
+            f"{key} ao-attribute tcp-ao-option enabled",
+        ]
+    return "\n".join(lines)
+
+
+BGP = """
+set routing-options autonomous-system 65001
+set protocols bgp group e neighbor 10.0.0.2 peer-as 65002
+set protocols bgp group e neighbor 10.0.0.2 authentication-algorithm ao
+set protocols bgp group e neighbor 10.0.0.2 authentication-key-chain a
+"""
+REPOINT = "set protocols bgp group e neighbor 10.0.0.2 authentication-key-chain b"
+KEY = "security authentication-key-chains key-chain a key 0"
+
+
+def commit(console: Console, text: str) -> None:
+    store = console.router._chassis.store
+    assert load_set(store, text, (), console.router._chassis.context) == ["load complete"]
+    assert console.type("configure", "commit").splitlines()[-1] == "commit complete"
+    console.type("exit")
+
+
+def chain_in_use(full: FullBackend) -> str | None:
+    (neighbor,) = full.intents[-1].neighbors
+    assert neighbor.protection is not None
+    return neighbor.protection.chain
+
+
+def in_use(console: Console, full: FullBackend) -> None:
+    commit(console, chain("a", 0) + "\n" + chain("b", 0) + BGP)
+    full.states = [UP]
+
+
+def notes(console: Console) -> str:
+    return "\n".join(line for line in console.log if "RPD_TCP_AO_IN_USE" in line)
+
+
+def test_a_session_in_use_keeps_its_chain_until_its_connection_ends(console: Console, full: FullBackend) -> None:
+    in_use(console, full)
+    commit(console, REPOINT)
+    assert chain_in_use(full) == "a"
+    assert "BGP peer 10.0.0.2: key-chain b is ignored until the connection ends" in notes(console)
+    assert "authentication-key-chain b;" in console.type("show configuration protocols")
+    full.states = [replace(UP, state="Idle")]
+    assert full.tell is not None
+    console.runner.run(_told(full, RouterEvent(EventKind.SESSION_DOWN, "bgp", PEER, reason="HoldTime")))
+    console.settle()
+    assert chain_in_use(full) == "b"
+
+
+async def _told(full: FullBackend, event: RouterEvent) -> None:
+    assert full.tell is not None
+    full.tell(event)
+
+
+def test_the_chain_that_is_kept_may_be_deleted_meanwhile(console: Console, full: FullBackend) -> None:
+    in_use(console, full)
+    commit(console, f"{REPOINT}\ndelete security authentication-key-chains key-chain a")
+    assert chain_in_use(full) == "a"
+    assert {found.name for found in full.intents[-1].chains} == {"a", "b"}
+    assert "a " not in console.type("show security keychain").splitlines()[2][:3]
+
+
+def test_a_switch_makes_the_new_chain_hold_at_once(open_console: Callable[..., Console], full: FullBackend) -> None:
+    console = open_console(full, rules=RuntimeRules(repoint=When.AT_ONCE))
+    in_use(console, full)
+    commit(console, REPOINT)
+    assert chain_in_use(full) == "b"
+
+
+def test_a_session_that_is_down_takes_the_new_chain(console: Console, full: FullBackend) -> None:
+    in_use(console, full)
+    full.states = [replace(UP, state="Active")]
+    commit(console, REPOINT)
+    assert chain_in_use(full) == "b"
+    assert notes(console) == ""
+
+
+def test_nothing_is_held_back_where_nobody_tells_of_its_end(
+    open_console: Callable[..., Console], backend: MemoryBackend
+) -> None:
+    console = open_console(backend)
+    commit(console, chain("a", 0) + "\n" + chain("b", 0) + BGP)
+    backend.states = [UP]
+    commit(console, REPOINT)
+    (neighbor,) = backend.intents[-1].neighbors
+    assert neighbor.protection is not None
+    assert neighbor.protection.chain == "b"
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        (f"set {KEY} ao-attribute send-id 9", "send-id"),
+        (f"set {KEY} ao-attribute recv-id 9", "recv-id"),
+        (f"set {KEY} secret other", "secret"),
+        (f"set {KEY} ao-attribute cryptographic-algorithm aes-128-cmac-96", "cryptographic-algorithm"),
+    ],
+)
+def test_a_changed_active_key_is_logged(console: Console, full: FullBackend, line: str, what: str) -> None:
+    in_use(console, full)
+    commit(console, line)
+    assert f"key-chain a: {what} of the active key 0: ignored by connections in use" in notes(console)
+
+
+def test_a_key_that_is_not_active_changes_and_comes_without_a_word(console: Console, full: FullBackend) -> None:
+    in_use(console, full)
+    commit(console, chain("a", 5))
+    commit(console, "set security authentication-key-chains key-chain a key 5 secret other")
+    assert notes(console) == ""
+    assert len(full.intents[-1].chains[0].keys) == 2
+
+
+def test_the_active_key_deleted_is_gone_at_once_or_stays_as_the_switch_says(
+    open_console: Callable[..., Console], full: FullBackend
+) -> None:
+    for rules, left in ((RuntimeRules(), []), (RuntimeRules(deletion=When.NEXT_CONNECTION), [0])):
+        full.states = []
+        console = open_console(full, rules=rules)
+        in_use(console, full)
+        commit(console, f"delete {KEY}\nset security authentication-key-chains key-chain a tolerance 5")
+        found = next(found for found in full.intents[-1].chains if found.name == "a")
+        assert [key.id for key in found.keys] == left
+        assert "key 0" in notes(console)
+
+
+def test_a_chain_without_authentication_algorithm_ao_closes_the_session(console: Console, full: FullBackend) -> None:
+    commit(console, chain("a", 0) + BGP.replace(" authentication-algorithm ao", " passive"))
+    (neighbor,) = full.intents[-1].neighbors
+    assert neighbor.protection is not None
+    assert neighbor.protection.scheme is AuthScheme.AO
+    assert neighbor.protection.chain not in {found.name for found in full.intents[-1].chains}
+    assert "without authentication-algorithm ao means hmac-sha-1-96" in notes(console)
+    full.states = [replace(UP, state="Connect")]
+    assert "Authentication algorithm: hmac-sha-1-96" in console.type("show bgp neighbor")
+
+
+def test_a_chain_in_use_cannot_be_deleted(console: Console, full: FullBackend) -> None:
+    in_use(console, full)
+    answer = console.type("configure", "delete security authentication-key-chains key-chain a", "commit")
+    assert "Referenced key-chain must be defined" in answer
