@@ -8,9 +8,9 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
-PATTERN = r"^[+-]?(?=\d)(?:\d+d)?(?:\d+h)?(?:\d+m)?(?:\d+(?:\.\d+)?s)?$"
-FORM = "a duration such as 90s, 30m, 1h30m or -5m"
-_PARTS = re.compile(r"([+-])?(?=\d)(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
+PATTERN = r"^[+-]?(?=\d)(?:\d+d)?(?:\d+h)?(?:\d+m(?!s))?(?:\d+(?:\.\d+)?s)?(?:\d+ms)?$"
+FORM = "a duration such as 90s, 30m, 1h30m, 20ms or -5m"
+_PARTS = re.compile(r"([+-])?(?=\d)(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?")
 _LONGEST = timedelta(days=3650)
 
 
@@ -27,10 +27,14 @@ def parse_duration(value: object) -> timedelta:
     found = _PARTS.fullmatch(value) if isinstance(value, str) else None
     if found is None or not any(found.groups()[1:]):
         raise ValueError(f"should be {FORM}")
-    sign, days, hours, minutes, seconds = found.groups()
+    sign, days, hours, minutes, seconds, thousandths = found.groups()
     try:
         length = timedelta(
-            days=int(days or 0), hours=int(hours or 0), minutes=int(minutes or 0), seconds=float(seconds or 0)
+            days=int(days or 0),
+            hours=int(hours or 0),
+            minutes=int(minutes or 0),
+            seconds=float(seconds or 0),
+            milliseconds=int(thousandths or 0),
         )
     except OverflowError:
         length = timedelta.max

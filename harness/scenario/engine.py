@@ -25,7 +25,7 @@ from harness.junos.records import Version
 from harness.junos.session import RouterSession
 from harness.keychain.schedule import Receiving
 from harness.keychain.secret import Secret
-from harness.lab.protocol import Lab, Router
+from harness.lab.protocol import Lab, LinkLab, Router
 from harness.scenario.clocks import RouterClock
 from harness.scenario.durations import format_duration
 from harness.scenario.errors import MissingCapabilityError, RunUnfitError
@@ -243,6 +243,8 @@ class _Run:
                     waits=self.waits,
                     stopwatch=self.stopwatch,
                     check_lab=lab.check,
+                    links=lab.links if isinstance(lab, LinkLab) else None,
+                    seed=self.options.seed,
                     committed=self.folder.write_configuration,
                 )
                 self._look_for_known_bug(lab, fleet)

@@ -19,12 +19,15 @@ from harness.scenario.committing import Committer
 from harness.scenario.durations import format_duration
 from harness.scenario.fields import ROUTERS, RouterName, SessionName
 from harness.scenario.invariants import INVARIANTS, Rollover, Watched, first_up
+from harness.scenario.linking import Linker
 from harness.scenario.result import Check
 from harness.scenario.sampler import Sample
 from harness.scenario.stage import Moment, Stage, router_of
 from harness.scenario.steps import Advance, Conditions, Step
 from harness.scenario.timeline import Kind
 
+Action = tuple[str, Callable[[], None]]
+"""What a step does, and as what its time is counted."""
 SHOW_KEYCHAIN = "show security keychain"
 _PROVOKE_EVERY = timedelta(seconds=1)
 _SECOND = timedelta(seconds=1)
@@ -42,6 +45,7 @@ class Runner:
         self._awaited = [name for name in until if "@" in name]
         self._moment = Moment("the start", time.time_ns(), time.time_ns())
         self._committer = Committer(stage)
+        self._linker = Linker(stage, stage.links, seed=stage.seed) if stage.links is not None else None
         self._skew: dict[RouterName, timedelta] = dict(stage.scenario.skew)
         self._shown: dict[RouterName, ChainStatus] = {}
         self._sending: dict[RouterName, int | None] = {}
@@ -73,18 +77,9 @@ class Runner:
     # ------------------------------------------------------------------ steps
 
     def _play(self, number: int, step: Step) -> None:
-        if step.commits is not None:
-            self._acting(number, step, "commits", partial(self._committer.play, number, step.commits))
-        elif step.cli is not None:
-            self._acting(number, step, "commits", partial(self._committer.type_lines, number, step.cli))
-        elif step.clear is not None:
-            self._acting(number, step, "commits", partial(self._clear, step.clear))
-        elif step.skew is not None:
-            self._acting(number, step, "clocks", partial(self._set_skew, step.skew))
-        elif step.advance is not None:
-            self._acting(number, step, "clocks", partial(self._advance, step.advance))
-        elif step.wait is not None:
-            self._acting(number, step, "waits of the scenario", partial(self._let_pass, step.wait.duration))
+        action = self._commit_action(number, step) or self._clock_action(step) or self._link_action(number, step)
+        if action is not None:
+            self._acting(number, step, *action)
         elif step.expect is not None:
             self._await(number, step.expect, lambda condition: condition.deadline(self.stage.waits))
         elif step.expect_within is not None:
@@ -92,6 +87,32 @@ class Runner:
             self._await(number, step.expect_within, lambda _: within)
         elif step.stays is not None:
             self._stays(number, step.stays, step.stays.duration)
+
+    def _commit_action(self, number: int, step: Step) -> Action | None:
+        if step.commits is not None:
+            return "commits", partial(self._committer.play, number, step.commits)
+        if step.cli is not None:
+            return "commits", partial(self._committer.type_lines, number, step.cli)
+        return ("commits", partial(self._clear, step.clear)) if step.clear is not None else None
+
+    def _clock_action(self, step: Step) -> Action | None:
+        if step.skew is not None:
+            return "clocks", partial(self._set_skew, step.skew)
+        if step.advance is not None:
+            return "clocks", partial(self._advance, step.advance)
+        return ("waits of the scenario", partial(self._let_pass, step.wait.duration)) if step.wait is not None else None
+
+    def _link_action(self, number: int, step: Step) -> Action | None:
+        if step.reboot is not None:
+            return "reboot", partial(self._reboot, step.reboot.router)
+        on_link = step.cut or step.restore or step.impair or step.inject
+        return ("link", partial(self._linker.play, number, step)) if on_link and self._linker is not None else None
+
+    def _reboot(self, router: RouterName) -> None:
+        """Reboot a router; it is not sampled meanwhile."""
+        self.stage.sampler.unwatch(router)
+        self.stage.fleet.sessions[router].reboot()
+        self.stage.sampler.watch(router)
 
     def _goes_on(self, number: int) -> bool:
         """A red check ends the run, unless a check that a mutation names is still to be judged."""

@@ -122,7 +122,7 @@ class Sampler:
         self._connect = connect
         self._peers = peers
         self._changed = changed
-        self._stop = threading.Event()
+        self._stops: dict[str, threading.Event] = {}
         self._lock = threading.Lock()
         self._threads: dict[str, threading.Thread] = {}
         self._samples: dict[tuple[str, SessionName], list[Sample]] = {
@@ -134,14 +134,22 @@ class Sampler:
     def watch(self, router: str) -> None:
         """Start to sample a router whose session is configured; asking again changes nothing."""
         if router not in self._threads:
+            self._stops[router] = threading.Event()
             self._threads[router] = threading.Thread(target=self._run, args=(router,), name=f"samples-{router}")
             self._threads[router].start()
 
+    def unwatch(self, router: str) -> None:
+        """End the sampling of a router and log out there; `watch` takes it up again."""
+        if router in self._threads:
+            self._stops[router].set()
+            self._threads.pop(router).join()
+
     def stop(self) -> None:
         """End all sampling and log out."""
-        self._stop.set()
-        for thread in self._threads.values():
-            thread.join()
+        for stop in self._stops.values():
+            stop.set()
+        for router in list(self._threads):
+            self.unwatch(router)
 
     def samples(self, router: str, session: SessionName) -> tuple[Sample, ...]:
         """Return the samples of a router's session so far, in order.
@@ -186,14 +194,14 @@ class Sampler:
             raise RunBrokenError(f"the sampling of the sessions broke: {self._broken}") from self._broken
 
     def _run(self, router: str) -> None:
-        session = self._connect(router)
+        session, stop = self._connect(router), self._stops[router]
         try:
             session.connect()
-            while not self._stop.is_set():
+            while not stop.is_set():
                 begun = time.monotonic()
                 for name, peer in self._peers[router].items():
                     self._take(_READERS[name](session.show(COMMANDS[name]), peer))
-                self._stop.wait(max(0.0, PERIOD.total_seconds() - (time.monotonic() - begun)))
+                stop.wait(max(0.0, PERIOD.total_seconds() - (time.monotonic() - begun)))
         except KeyrollError as error:
             with self._arrived:
                 self._broken = self._broken or error

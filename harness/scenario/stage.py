@@ -11,6 +11,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 from harness.junos.base import Plan
 from harness.junos.session import RouterSession
+from harness.lab.protocol import Links
 from harness.scenario.clocks import RouterClock
 from harness.scenario.fields import RouterName
 from harness.scenario.fleet import Fleet
@@ -55,6 +56,9 @@ class Stage:
     stopwatch: Stopwatch
     check_lab: Callable[[], None]
     """Raises when a part of the lab has died."""
+    links: Links | None
+    """The lab's links, where it can cut, impair or inject."""
+    seed: int | str
     committed: Callable[[str, Sequence[str]], object]
     """Keeps what was committed on a router."""
     checks: list[Check] = field(default_factory=list)

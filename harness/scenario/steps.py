@@ -21,6 +21,7 @@ from harness.scenario.changes import (
 )
 from harness.scenario.durations import Duration, PositiveDuration
 from harness.scenario.fields import ROUTERS, ByRouter, KeyId, KeyNumber, OneOrMany, RouterName, SessionName, StrictModel
+from harness.scenario.linksteps import Cut, Impair, Inject, Restore
 
 BgpWord = Literal["Established", "Idle", "Connect", "Active", "OpenSent", "OpenConfirm", "down"]
 LdpWord = Literal["Operational", "Nonexistent", "Initialized", "OpenRec", "OpenSent", "down"]
@@ -39,6 +40,12 @@ class Advance(StrictModel):
         if (self.to is None) == (self.by is None):
             raise ValueError("needs exactly one of `to` and `by`")
         return self
+
+
+class Reboot(StrictModel):
+    """Reboot a router and wait until it answers again."""
+
+    router: RouterName
 
 
 class Wait(StrictModel):
@@ -93,6 +100,17 @@ class Stays(Conditions):
     duration: PositiveDuration = Field(alias="for")
 
 
+_CAPABILITIES = {
+    "advance": "set-clock",
+    "skew": "set-clock",
+    "cut": "cut-link",
+    "restore": "cut-link",
+    "impair": "impair",
+    "inject": "inject",
+    "reboot": "reboot",
+}
+
+
 def _mapping_or_nothing(value: object) -> object:
     return {} if value is None else value
 
@@ -112,6 +130,11 @@ class Step(StrictModel):
     cli: Cli | None = None
     clear: Annotated[Clear | None, BeforeValidator(_mapping_or_nothing)] = None
     skew: Skew | None = None
+    cut: Annotated[Cut | None, BeforeValidator(_mapping_or_nothing)] = None
+    restore: Annotated[Restore | None, BeforeValidator(_mapping_or_nothing)] = None
+    impair: Annotated[Impair | None, BeforeValidator(_mapping_or_nothing)] = None
+    inject: Inject | None = None
+    reboot: Reboot | None = None
     advance: Advance | None = None
     expect: Expect | None = None
     expect_within: ExpectWithin | None = Field(default=None, alias="expect-within")
@@ -157,13 +180,15 @@ class Step(StrictModel):
     @property
     def capability(self) -> str | None:
         """What a lab must be able to do for this step, beyond answering on SSH."""
-        return "set-clock" if self.advance is not None or self.skew is not None else None
+        return _CAPABILITIES.get(self.kind)
 
     @property
     def checks_named(self) -> frozenset[str]:
         """The names of the checks that the step makes."""
         if self.conditions is not None:
             return self.conditions.checks_named
+        if self.inject is not None and self.inject.kind != "replay":
+            return frozenset({"drops"})
         if self.commits is not None or (self.cli is not None and self.cli.configure):
             return frozenset({"commit"})
         return frozenset({"shows"}) if self.cli is not None and self.cli.shows is not None else frozenset()

@@ -6,6 +6,8 @@ capture (after impairment). Every segment of both captures is judged under both 
 
 from __future__ import annotations
 
+import hashlib
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,16 +17,21 @@ from pathlib import Path
 from harness.capture.handover import Acknowledged, Handovers, KeyUse
 from harness.capture.judgement import Judgement, Standing
 from harness.capture.lanes import BGP_PORT, LDP_PORT, Clock, Speaker, SpeakerBook
+from harness.capture.packet import Packet
 from harness.capture.reader import Follow
 from harness.capture.referee import Referee
 from harness.capture.second_opinion import Opinion, SecondOpinion
 from harness.keychain.model import Keychain
 from harness.keychain.schedule import Receiving
+from harness.lab.protocol import SpecialFrame
 from harness.scenario.clocks import RouterClock
 from harness.scenario.fields import RouterName, SessionName
+from harness.scenario.forgery import Genuine
 
 PORTS: Mapping[SessionName, int] = {"bgp": BGP_PORT, "ldp": LDP_PORT}
 _SYN, _RST = 0x02, 0x04
+_KEPT = 64
+"""Genuine frames kept by router and session, to forge from and to replay."""
 _SETTLES = 20_000_000
 """Nanoseconds that a segment may be under way between its sender and a capture."""
 
@@ -89,8 +96,11 @@ class Wire:
         }
         self._changed = changed
         self._changes: list[_Change] = []
+        self._genuine: dict[tuple[RouterName, SessionName], deque[Genuine]] = {}
         self._sides: dict[tuple[str, SessionName], Side] = {}
         self.protected_from: dict[str, int] = {}
+        self.special: Callable[[], Sequence[SpecialFrame]] = tuple
+        """Tells which frames the link did not plainly carry: those that were injected or damaged are judged apart."""
 
     def set_chain(self, router: RouterName, chain: Keychain, *, begun: int, done: int) -> None:
         """Judge by another chain of this router: what was captured after `done` (ns), the end of its commit.
@@ -103,19 +113,35 @@ class Wire:
 
     def pump(self) -> None:
         """Read and judge what both captures have got since the last time. Raises CaptureError."""
-        for name, capture in self._captures.items():
-            for packet in capture.follow.read_new():
-                capture.turn_to(packet.time_ns or 0, self._changes)
-                judgement = capture.referee.judge(packet)
-                capture.second.observe(packet, judgement, capture.referee.book)
-                if judgement is None or self._is_before_protection(judgement) or self._is_blurred(judgement):
+        arrived = {name: capture.follow.read_new() for name, capture in self._captures.items()}
+        forged = Counter(
+            (frame.towards, frame.sha256) for frame in self.special() if frame.what in ("injected", "damaged")
+        )
+        for name, packets in arrived.items():
+            for packet in packets:
+                if forged and self._captures[name].is_forged(name, packet, forged):
                     continue
-                capture.judged.append(judgement)
-                proof = capture.handovers.observe(judgement)
-                if judgement.sender == name:
-                    self._note_side(judgement, name)
-                if proof is not None and proof.sender == name:
-                    self._note_proof(proof)
+                self._judge(name, packet)
+
+    def _judge(self, name: RouterName, packet: Packet) -> None:
+        capture = self._captures[name]
+        capture.turn_to(packet.time_ns or 0, self._changes)
+        judgement = capture.referee.judge(packet)
+        capture.second.observe(packet, judgement, capture.referee.book)
+        if judgement is None or self._is_before_protection(judgement) or self._is_blurred(judgement):
+            return
+        capture.judged.append(judgement)
+        proof = capture.handovers.observe(judgement)
+        if judgement.sender == name:
+            self._note_side(judgement, name)
+        else:
+            self._note_genuine(judgement, packet, name)
+        if proof is not None and proof.sender == name:
+            self._note_proof(proof)
+
+    def genuine(self, router: RouterName, session: SessionName) -> Sequence[Genuine]:
+        """Return the last signed frames that `router` received for a session from its peer, oldest first."""
+        return tuple(self._genuine.get((router, session), ()))
 
     def close(self) -> None:
         """Close the captures."""
@@ -220,6 +246,13 @@ class Wire:
         if before is None or (before.key, before.rnext_key_id) != (side.key, side.rnext_key_id):
             self._changed(KeyChange(side, session, judgement.number))
 
+    def _note_genuine(self, judgement: Judgement, packet: Packet, router: RouterName) -> None:
+        session = self._session_of(judgement.sport, judgement.dport)
+        if session is None or not judgement.verified or judgement.key_id is None or judgement.flags & _RST:
+            return
+        kept = self._genuine.setdefault((router, session), deque(maxlen=_KEPT))
+        kept.append(Genuine(packet.data, judgement.key_id, judgement.rnext_key_id or 0))
+
     def _note_proof(self, proof: Acknowledged) -> None:
         session = self._session_of(proof.sport, proof.dport)
         side = self._sides.get((proof.sender, session)) if session else None
@@ -248,7 +281,17 @@ class _Capture:
         self.second = SecondOpinion(seed=seed)
         self.handovers = Handovers()
         self.judged: list[Judgement] = []
+        self.met: Counter[tuple[str, str]] = Counter()
+        """Forged frames met so far, by router and SHA-256."""
         self._turned = 0
+
+    def is_forged(self, name: str, packet: Packet, forged: Counter[tuple[str, str]]) -> bool:
+        """Say whether a packet is one of the forged frames towards this router; each of them is met once."""
+        mark = (name, hashlib.sha256(packet.data).hexdigest())
+        if self.met[mark] >= forged[mark]:
+            return False
+        self.met[mark] += 1
+        return True
 
     def turn_to(self, time_ns: int, changes: Sequence[_Change]) -> None:
         """Take the newest book that holds at a packet's time."""

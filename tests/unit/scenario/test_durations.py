@@ -16,6 +16,8 @@ from harness.scenario.durations import format_duration, parse_duration
         ("1h30m", timedelta(minutes=90)),
         ("-5m", timedelta(minutes=-5)),
         ("+5m", timedelta(minutes=5)),
+        ("20ms", timedelta(milliseconds=20)),
+        ("1m20ms", timedelta(minutes=1, milliseconds=20)),
         ("1d2h3m4.5s", timedelta(days=1, hours=2, minutes=3, seconds=4.5)),
     ],
 )

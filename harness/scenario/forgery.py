@@ -1,0 +1,131 @@
+"""Forged frames, made from a genuine one: what an attacker on the link can send without a key. Pure.
+
+RFC 9293 section 3.1 (TCP header, checksum), RFC 5925 section 2.2 (the TCP-AO option, kind 29).
+"""
+
+from __future__ import annotations
+
+import random
+import struct
+from dataclasses import dataclass
+
+from harness.scenario.errors import RunBrokenError
+
+_ETHERNET = 14
+_IPV4, _IPV6 = 0x0800, 0x86DD
+_TCP = 6
+_SYN, _RST, _ACK = 0x02, 0x04, 0x10
+_AO_KIND, _AO_LENGTH, _MAC_LENGTH = 29, 16, 12
+_MASK = 0xFFFFFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class Genuine:
+    """A frame that the peer really sent (from the Ethernet header on), and the KeyIDs that it carried."""
+
+    frame: bytes
+    key_id: int
+    rnext_key_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """Where things stand in a genuine frame. Numbers are the TCP header's."""
+
+    ethernet: bytes
+    ip: bytes
+    version: int
+    source: bytes
+    destination: bytes
+    sport: int
+    dport: int
+    after: int
+    """The sequence number that follows the genuine segment."""
+    ack: int
+
+
+def forge_rst(genuine: Genuine, *, key_id: int | None, chance: random.Random) -> bytes:
+    """Return a RST that would follow the genuine segment; with `key_id` it carries TCP-AO and a MAC out of the blue.
+
+    Raises:
+        RunBrokenError: the genuine frame is no TCP over IPv4 or IPv6.
+    """
+    parts = _parts(genuine.frame)
+    option = b""
+    if key_id is not None:
+        mac = chance.randbytes(_MAC_LENGTH)
+        option = bytes((_AO_KIND, _AO_LENGTH, key_id, genuine.rnext_key_id)) + mac
+    return _frame(parts, parts.sport, parts.after, parts.ack, _RST | _ACK, option)
+
+
+def forge_syn(genuine: Genuine, *, chance: random.Random) -> bytes:
+    """Return a SYN without TCP-AO, from the peer's address and another port, to the session's well-known port."""
+    parts = _parts(genuine.frame)
+    well_known = min(parts.sport, parts.dport)
+    port = chance.randrange(49152, 65536)
+    return _frame(parts, port, chance.randrange(1 << 32), 0, _SYN, b"\x02\x04\x05\xb4", to=well_known)
+
+
+def unknown_key_id(known: set[int]) -> int:
+    """Return the highest KeyID that is not among the known ones."""
+    return next(number for number in range(255, -1, -1) if number not in known)
+
+
+def _parts(frame: bytes) -> _Parts:
+    kind = int.from_bytes(frame[12:_ETHERNET], "big")
+    if kind == _IPV4 and frame[23] == _TCP:
+        length = (frame[_ETHERNET] & 0x0F) * 4
+        total = int.from_bytes(frame[16:18], "big")
+        source, destination = frame[26:30], frame[30:34]
+    elif kind == _IPV6 and frame[20] == _TCP:
+        length, total = 40, 40 + int.from_bytes(frame[18:20], "big")
+        source, destination = frame[22:38], frame[38:54]
+    else:
+        raise RunBrokenError("a frame that was to be forged from is no plain TCP over IPv4 or IPv6")
+    tcp = frame[_ETHERNET + length : _ETHERNET + total]
+    sport, dport, seq, ack, offset, flags = struct.unpack_from("!HHIIBB", tcp)
+    payload = len(tcp) - (offset >> 4) * 4 + bool(flags & _SYN) + bool(flags & 0x01)
+    return _Parts(
+        ethernet=frame[:_ETHERNET],
+        ip=frame[_ETHERNET : _ETHERNET + length],
+        version=4 if kind == _IPV4 else 6,
+        source=source,
+        destination=destination,
+        sport=sport,
+        dport=dport,
+        after=(seq + payload) & _MASK,
+        ack=ack,
+    )
+
+
+def _frame(
+    parts: _Parts, sport: int, seq: int, ack: int, flags: int, options: bytes, *, to: int | None = None
+) -> bytes:
+    dport = parts.dport if to is None else to
+    offset = (20 + len(options)) // 4
+    tcp = struct.pack("!HHIIBBHHH", sport, dport, seq, ack, offset << 4, flags, 65535, 0, 0) + options
+    pseudo = parts.source + parts.destination + struct.pack("!HH", _TCP, len(tcp))
+    check = _checksum(pseudo + tcp)
+    tcp = tcp[:16] + check.to_bytes(2, "big") + tcp[18:]
+    return parts.ethernet + _ip(parts, len(tcp)) + tcp
+
+
+def _ip(parts: _Parts, payload: int) -> bytes:
+    ip = bytearray(parts.ip)
+    if parts.version == 4:  # noqa: PLR2004 - the IP version
+        ip[2:4] = (len(ip) + payload).to_bytes(2, "big")
+        ip[10:12] = b"\0\0"
+        ip[10:12] = _checksum(bytes(ip)).to_bytes(2, "big")
+    else:
+        ip[4:6] = payload.to_bytes(2, "big")
+    return bytes(ip)
+
+
+def _checksum(octets: bytes) -> int:
+    """The Internet checksum (RFC 1071)."""
+    if len(octets) % 2:
+        octets += b"\0"
+    total: int = sum(struct.unpack(f"!{len(octets) // 2}H", octets))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF

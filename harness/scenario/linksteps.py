@@ -1,0 +1,46 @@
+"""The steps of a scenario file that act on the link between the routers, outside both captures' own frames."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from harness.scenario.durations import Duration
+from harness.scenario.fields import ROUTERS, OneOrMany, RouterName, SessionName, StrictModel
+
+Share = Annotated[float, Field(ge=0, le=1, strict=False)]
+"""A share of 1: 0.05 is one frame in twenty."""
+
+
+class Cut(StrictModel):
+    """Cut the link: no frame passes until `restore`."""
+
+
+class Restore(StrictModel):
+    """Undo `cut`."""
+
+
+class Impair(StrictModel):
+    """Impair the link towards routers, from the seed; without any value, take every impairment away."""
+
+    towards: OneOrMany[RouterName] = ROUTERS
+    loss: Share = 0.0
+    damage: Share = 0.0
+    reorder: Share = 0.0
+    delay: Duration | None = None
+    jitter: Duration | None = None
+
+
+class Inject(StrictModel):
+    """Send forged frames to a router, as from its peer on the live connection of a session.
+
+    `rst`: a RST with the exact sequence number and no TCP-AO. `rst-bad-mac`: the same with TCP-AO, the peer's KeyID and
+    a MAC that no key gives. `rst-unknown-keyid`: the same with a KeyID that is in no chain. `syn`: a SYN without TCP-AO
+    from another port. `replay`: signed frames of this connection once more, as they were.
+    """
+
+    kind: Literal["rst", "rst-bad-mac", "rst-unknown-keyid", "syn", "replay"]
+    towards: RouterName
+    session: SessionName = "bgp"
+    count: Annotated[int, Field(ge=1, le=1000)] = 1

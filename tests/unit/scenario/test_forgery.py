@@ -1,0 +1,66 @@
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scapy.layers.inet import IP, TCP
+from scapy.layers.inet6 import IPv6
+from scapy.layers.l2 import Ether
+
+from harness.scenario.errors import RunBrokenError
+from harness.scenario.forgery import Genuine, forge_rst, forge_syn, unknown_key_id
+
+
+def genuine(network=None, *, seq=1000, payload=b"x" * 19, flags="PA"):
+    network = network or IP(src="10.0.12.1", dst="10.0.12.2", ttl=1)
+    segment = TCP(sport=40000, dport=179, seq=seq, ack=77, flags=flags)
+    return Genuine(bytes(Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02") / network / segment / payload), 3, 4)
+
+
+def dissected(frame):
+    """Dissect a frame, and check both checksums by having scapy make them anew."""
+    seen = Ether(frame)
+    again = Ether(frame)
+    del again[TCP].chksum
+    if IP in again:
+        del again[IP].chksum
+    assert bytes(again) == frame
+    return seen
+
+
+@pytest.mark.parametrize("network", [IP(src="10.0.12.1", dst="10.0.12.2"), IPv6(src="fd00::1", dst="fd00::2")])
+def test_a_forged_rst_follows_the_genuine_segment_without_an_option(network):
+    seen = dissected(forge_rst(genuine(network), key_id=None, chance=random.Random(1)))
+    assert (seen[TCP].flags, seen[TCP].seq, seen[TCP].ack) == ("RA", 1019, 77)
+    assert seen[TCP].options == []
+    assert len(seen[TCP].payload) == 0
+
+
+def test_with_a_key_id_it_carries_tcp_ao():
+    seen = dissected(forge_rst(genuine(), key_id=9, chance=random.Random(1)))
+    ((kind, option),) = seen[TCP].options
+    assert kind == "AO"
+    assert (option.keyid, option.rnextkeyid, len(option.mac)) == (9, 4, 12)
+
+
+def test_a_forged_syn_comes_from_another_port_to_the_well_known_one():
+    seen = dissected(forge_syn(genuine(), chance=random.Random(1)))
+    assert (seen[TCP].flags, seen[TCP].dport) == ("S", 179)
+    assert seen[TCP].sport != 40000
+
+
+@given(seq=st.integers(0, 2**32 - 1), payload=st.binary(max_size=64), flags=st.sampled_from(["A", "PA", "S", "FA"]))
+def test_the_sequence_number_is_the_next_one_modulo_2_to_the_32(seq, payload, flags):
+    taken = len(payload) + (flags in ("S", "FA"))
+    seen = dissected(forge_rst(genuine(seq=seq, payload=payload, flags=flags), key_id=None, chance=random.Random(1)))
+    assert seen[TCP].seq == (seq + taken) % 2**32
+
+
+@given(st.sets(st.integers(0, 255), max_size=255))
+def test_an_unknown_key_id_is_none_of_the_known(known):
+    assert unknown_key_id(known) not in known
+
+
+def test_what_is_no_tcp_cannot_be_forged_from():
+    with pytest.raises(RunBrokenError):
+        forge_rst(Genuine(bytes(60), 1, 2), key_id=None, chance=random.Random(1))
