@@ -89,7 +89,7 @@ class Cli:
                 raise JunosFault(f"line of more than {LINE_LIMIT} characters")  # noqa: TRY301 - answered like any refusal
             command, pipes = self._understand(line)
             typed = f"UI_CMDLINE_READ_LINE: User '{self.user}', command '{redact(line.strip())} '"
-            self.chassis.syslog.write("mgd", typed)
+            self.chassis.syslog.command(typed)
             return await self._run(command, pipes)
         except JunosFault as fault:
             return Output(fault.lines(width))

@@ -95,8 +95,15 @@ class JunosRouter:
             f"UI_COMMIT: User '{commit.user}' requested 'commit' operation (comment: {comment}) via {commit.via}",
         )
 
-        if self._saved is not None:
+        self._save()
+
+    def _save(self) -> None:
+        if self._saved is None:
+            return
+        try:
             saving.save(self._saved, self._chassis.store.commits)
+        except OSError as error:
+            self._chassis.syslog.write("mgd", f"UI_SAVE_FAILED: a reboot would lose this commit: {error.strerror}")
 
     def _happened(self, event: RouterEvent) -> None:
         neighbors = self._chassis.store.in_force.neighbors

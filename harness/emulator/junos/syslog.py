@@ -1,4 +1,4 @@
-"""The router's system log: what `show log messages` prints, and what goes out to whoever keeps the evidence.
+"""The router's system log: what `show log …` prints, and what goes out to whoever keeps the evidence.
 
 Lines are stamped with the router's own clock, as Junos stamps them. No line ever holds a secret: command lines come
 here redacted.
@@ -31,13 +31,21 @@ class Syslog:
         self._zone = zone
         self._host_name = host_name
         self.lines: deque[str] = deque(maxlen=KEPT)
+        self.commands: deque[str] = deque(maxlen=KEPT)
+
+    def command(self, text: str) -> None:
+        """Write one typed line (redacted) to the file `interactive-commands`, where Junos' default has them."""
+        self._write(self.commands, "mgd", text)
 
     def write(self, process: str, text: str) -> None:
-        """Write one line as `process` (`mgd`, `rpd`, `kernel`)."""
+        """Write one line to `messages` as `process` (`mgd`, `rpd`, `kernel`)."""
+        self._write(self.lines, process, text)
+
+    def _write(self, file: deque[str], process: str, text: str) -> None:
         local = self._now().astimezone(self._zone())
         moment = f"{_MONTHS[local.month - 1]} {local.day:2d} {local:%H:%M:%S}"
         line = f"{moment}  {self._host_name()} {process}: {text}"
-        self.lines.append(line)
+        file.append(line)
         self._report(line)
 
     def event(self, event: RouterEvent, peer_as: int | None, *, external: bool) -> None:

@@ -127,7 +127,10 @@ SHOW = Term(
         Term(
             "log",
             "Show contents of log file",
-            (Term("messages", "Log of the system", run=states.log_messages),),
+            (
+                Term("interactive-commands", "Log of what people typed", run=states.log_commands),
+                Term("messages", "Log of the system", run=states.log_messages),
+            ),
         ),
         _SHOW_ROUTE,
         _SHOW_SECURITY,

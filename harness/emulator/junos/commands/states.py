@@ -12,11 +12,12 @@ from harness.emulator.junos.output import Output
 from harness.emulator.junos.show import host as host_text
 from harness.emulator.junos.show import ldp as ldp_text
 from harness.emulator.junos.show import routes as route_text
-from harness.emulator.model import HostBackend, Ldp, LdpBackend, LdpSession, RouteState
+from harness.emulator.model import HostBackend, InterfaceState, Ldp, LdpBackend, LdpSession, RouteState
 
 if TYPE_CHECKING:
     from harness.emulator.junos.cli import Cli
 
+LOOPBACK = "lo0"
 LDP_NOT_RUNNING = "LDP instance is not running"
 
 
@@ -125,8 +126,11 @@ async def route_summary(cli: Cli, match: Match) -> Output:
 async def interfaces_terse(cli: Cli, match: Match) -> Output:
     """`show interfaces [NAME] terse`."""
     name = match.args.get("interface-name")
-    states = await host_of(cli).interfaces()
+    states = [*await host_of(cli).interfaces()]
     units = cli.chassis.store.in_force.units
+    if not any(state.name == LOOPBACK for state in states):
+        # Machine halves count it among no ports; every kernel has it, and it is up.
+        states.append(InterfaceState(LOOPBACK, admin_up=True, link_up=True))
     if name is not None:
         units = tuple(unit for unit in units if name in (unit.name, unit.name.rpartition(".")[0]))
         states = [state for state in states if state.name == name.partition(".")[0]]
@@ -157,3 +161,9 @@ async def log_messages(cli: Cli, match: Match) -> Output:
     """`show log messages`."""
     del match
     return Output(list(cli.chassis.syslog.lines))
+
+
+async def log_commands(cli: Cli, match: Match) -> Output:
+    """`show log interactive-commands`: the lines that people typed, without secrets."""
+    del match
+    return Output(list(cli.chassis.syslog.commands))

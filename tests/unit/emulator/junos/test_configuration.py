@@ -390,6 +390,14 @@ def test_a_saved_configuration_that_cannot_be_read_is_said_and_the_router_comes_
     assert "Hostname" in console.type("show version")
 
 
+def test_a_commit_that_cannot_be_saved_is_in_force_and_says_so(
+    open_console: Callable[..., Console], full: FullBackend, tmp_path: Path
+) -> None:
+    console = open_console(full, saved=tmp_path / "gone" / "saved.json")
+    assert console.type("configure", "set system host-name R2", "commit") == "commit complete"
+    assert any("UI_SAVE_FAILED" in line for line in console.log)
+
+
 def test_what_has_no_effect_is_listed() -> None:
     assert {"system login", "system services", "system syslog", "system ntp", "chassis", "snmp"} <= set(
         without_effect()
