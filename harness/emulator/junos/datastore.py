@@ -52,6 +52,7 @@ class Datastore:
         self.log: Callable[[str], None] | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._rolling_back: asyncio.Task[None] | None = None
+        self._committing: set[asyncio.Task[Commit]] = set()
 
     @property
     def running(self) -> Node:
@@ -88,8 +89,22 @@ class Datastore:
     ) -> Commit:
         """Put the candidate into force, whole or not at all. Raises CommitFault; then the running one stays.
 
-        With `confirm_minutes` it is taken back after that time (monotonic) unless another commit follows.
+        With `confirm_minutes` it is taken back after that time (monotonic) unless another commit follows. Once begun a
+        commit goes to its end, even if whoever asked for it presses Ctrl-C or hangs up.
         """
+        work = asyncio.get_running_loop().create_task(
+            self._commit(user, comment=comment, via=via, confirm_minutes=confirm_minutes), name="commit"
+        )
+        self._committing.add(work)
+        work.add_done_callback(self._committed)
+        return await asyncio.shield(work)
+
+    def _committed(self, work: asyncio.Task[Commit]) -> None:
+        self._committing.discard(work)
+        if not work.cancelled():
+            work.exception()  # whoever still waits gets it; nobody else has to
+
+    async def _commit(self, user: str, *, comment: str | None, via: str, confirm_minutes: int | None) -> Commit:
         async with self._lock:
             wanted = self.check()
             tree = self.candidate.copy()
@@ -162,8 +177,9 @@ class Datastore:
         async with self._lock:
             await self.runtime.apply(self.in_force)
 
-    def close(self) -> None:
-        """Forget an unconfirmed commit's deadline: the router is going down."""
+    async def close(self) -> None:
+        """Let a commit that has begun end, and forget an unconfirmed one's deadline: the router is going down."""
+        await asyncio.gather(*self._committing, return_exceptions=True)
         self._confirmed()
 
     def rollback(self, number: int) -> None:

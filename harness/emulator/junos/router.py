@@ -83,7 +83,7 @@ class JunosRouter:
 
     async def close(self) -> None:
         """End every session and stop listening."""
-        self._chassis.store.close()
+        await self._chassis.store.close()
         for task in self._ending:
             task.cancel()
         await self._server.close()

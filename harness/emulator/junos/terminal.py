@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
@@ -68,7 +69,7 @@ class Terminal:
         self._pty = pty
         self.height = height
         self._newline = b"\r\n" if pty else b"\n"
-        self._input = bytearray()
+        self._input: deque[int] = deque()
         self._arrived = asyncio.Event()
         self._writable = asyncio.Event()
         self._writable.set()
@@ -90,7 +91,7 @@ class Terminal:
             octets = octets[octets.rindex(_INTERRUPT) + 1 :]
             self._input.clear()
             self._running.cancel()
-        self._input += octets[: INPUT_LIMIT - len(self._input)]
+        self._input.extend(octets[: INPUT_LIMIT - len(self._input)])
         self._arrived.set()
 
     def end(self) -> None:
@@ -111,6 +112,13 @@ class Terminal:
         """Read and run lines until the interpreter is left. Raises HangUp."""
         editor = LineEditor(lambda line, tab: interpreter.complete(line, tab=tab))
         editor.echo = editor.helpful = self._pty
+        outer, self._running = self._running, None  # a shell's command may be a CLI: Ctrl-C is for what runs in that
+        try:
+            await self._serve(interpreter, editor)
+        finally:
+            self._running = outer
+
+    async def _serve(self, interpreter: Interpreter, editor: LineEditor) -> None:
         while not interpreter.ended:
             await self._prompt(interpreter, editor)
             line = await self._read_line(interpreter, editor)
@@ -143,7 +151,7 @@ class Terminal:
         while True:
             event = None
             while self._input and event is None:
-                event = editor.feed(self._input.pop(0))
+                event = editor.feed(self._input.popleft())
             self._flush(editor)
             if event is not None:
                 return event
@@ -202,7 +210,7 @@ class Terminal:
                 raise HangUp
             self._arrived.clear()
             await self._arrived.wait()
-        return chr(self._input.pop(0))
+        return chr(self._input.popleft())
 
     async def write_now(self, lines: Sequence[str]) -> None:
         """Print lines, waiting while the other side is slow."""

@@ -42,6 +42,9 @@ class MemoryBackend:
     cleared: list[tuple[object, bool]] = field(default_factory=list)
     refuse: str | None = None
     unreadable: str | None = None
+    slow: threading.Event | None = None
+    """An apply goes on only when this is set."""
+    begun: threading.Event = field(default_factory=threading.Event)
 
     def now(self) -> datetime:
         return self.clock
@@ -52,6 +55,9 @@ class MemoryBackend:
     async def apply(self, intent: Intent) -> None:
         if self.refuse:
             raise BackendError(self.refuse)
+        self.begun.set()
+        if self.slow is not None:
+            await asyncio.to_thread(self.slow.wait)
         self.intents.append(intent)
 
     async def bgp(self) -> list[BgpState]:

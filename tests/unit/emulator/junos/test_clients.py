@@ -9,6 +9,7 @@ import random
 import re
 import select
 import subprocess
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -156,6 +157,18 @@ def test_ctrl_c_stops_a_command_that_runs(person: Person, keyed: LiveRouter) -> 
     assert "icmp_seq=1" in person.until("admin@R1> $")
 
 
+def test_a_commit_that_has_begun_goes_to_its_end(person: Person, keyed: LiveRouter) -> None:
+    keyed.backend.slow = threading.Event()
+    person.type("configure\rset system host-name R6\rcommit\r")
+    assert keyed.backend.begun.wait(PATIENCE)
+    person.type("\x03")
+    person.until(r"\^C")
+    keyed.backend.slow.set()
+    person.type("\r")
+    person.until("admin@R6# $")
+    assert keyed.backend.intents[-1].host_name == "R6"
+
+
 def test_ctrl_d_does_not_end_a_session(person: Person) -> None:
     person.type("\x04\x04\x04show version\r")
     assert "Hostname" in person.until("admin@R1> $")
@@ -177,6 +190,8 @@ def test_root_meets_a_shell_that_knows_cli_and_exit(keyed: LiveRouter, key: Path
     root.until("root@R1:~# $")
     root.type("ls\rcli\r")
     root.until("root@R1> $")
+    root.type("\x03")
+    root.until(r"\^C\r\n\r\nroot@R1> $")
     root.type("show version\rexit\r")
     root.until("root@R1:~# $")
     root.type("exit\r")
