@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -67,13 +68,13 @@ class Child:
             self._on_death(Death(self.name, code, self.log))
 
     async def wait_for(self, path: Path, seconds: float, what: str) -> None:
-        """Wait until it made `path` (a socket).
+        """Wait until it takes connections on `path`, a Unix socket.
 
         Raises:
             ProcessError: it ended first, or did not within `seconds` of now.
         """
         deadline = asyncio.get_running_loop().time() + seconds
-        while not path.exists():  # noqa: ASYNC240 - one stat(2) on a tmpfs
+        while not _accepts(path):
             left = deadline - asyncio.get_running_loop().time()
             if left <= 0:
                 raise ProcessError(f"{self.name} did not {what} within {seconds:g} s; see {self.log}")
@@ -116,6 +117,19 @@ class Logs:
             flags |= os.O_TRUNC  # of a former lab that had the same folder
             self._begun.add(what)
         return os.open(self.name(what), flags, 0o600, dir_fd=self._folder)
+
+
+def _accepts(path: Path) -> bool:
+    """Whether someone listens on the socket: it exists from bind(2) on, and takes connections after listen(2)."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(0)
+        try:
+            probe.connect(str(path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+        except BlockingIOError:  # someone listens, and is busy
+            return True
+    return True
 
 
 def start(

@@ -1,0 +1,61 @@
+"""Processes beneath a router: ready when they take connections, named with what they did when they are not."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.emulator.errors import ProcessError
+from harness.emulator.processes import Child, Logs, start
+
+BINDS_AND_WAITS = """
+import socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.bind(sys.argv[1])
+sys.stdin.readline()
+s.listen()
+sys.stdin.readline()
+"""
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Iterator[Logs]:
+    (tmp_path / "logs").mkdir()
+    folder = os.open(tmp_path / "logs", os.O_RDONLY | os.O_DIRECTORY)
+    yield Logs(folder, "R1-")
+    os.close(folder)
+
+
+def played(logs: Logs, program: str, path: Path, seconds: float) -> Child:
+    async def play() -> Child:
+        child = start("bgpd", [sys.executable, "-c", program, str(path)], logs)
+        child.watch(lambda _: None)
+        try:
+            await child.wait_for(path, seconds, "open its vty socket")
+        finally:
+            await child.stop()
+        return child
+
+    return asyncio.run(play())
+
+
+def test_a_socket_that_is_bound_but_takes_no_connection_is_not_ready(logs: Logs, tmp_path: Path) -> None:
+    program = BINDS_AND_WAITS.replace("sys.stdin.readline()\ns.listen()", "import time; time.sleep(60)")
+    with pytest.raises(ProcessError, match=r"bgpd did not open its vty socket within 0\.5 s"):
+        played(logs, program, tmp_path / "s", 0.5)
+    assert (tmp_path / "s").exists()
+
+
+def test_a_socket_that_takes_connections_is_ready(logs: Logs, tmp_path: Path) -> None:
+    program = BINDS_AND_WAITS.replace(
+        "sys.stdin.readline()\ns.listen()\nsys.stdin.readline()", "s.listen(); s.accept(); s.accept()"
+    )
+    played(logs, program, tmp_path / "s", 20)
+
+
+def test_a_process_that_ends_first_is_named(logs: Logs, tmp_path: Path) -> None:
+    with pytest.raises(ProcessError, match="bgpd ended before it could open its vty socket"):
+        played(logs, "import sys; sys.exit(3)", tmp_path / "s", 20)
