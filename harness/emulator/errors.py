@@ -9,5 +9,9 @@ class FrrError(BackendError):
     """FRR refused a line, answered what cannot be read, or does not answer."""
 
 
+class FrrBusyError(FrrError):
+    """FRR could not answer just now, and said nothing else."""
+
+
 class ProcessError(BackendError):
     """A daemon or the wire path did not start or has died; names it and how it ended."""

@@ -79,6 +79,12 @@ def render_ldp(intent: Intent, ports: Sequence[str], kernel_names: Sequence[str]
     yield Line(Daemon.LDPD, "ldp", _ROOT, f"no {_ROOT}", anew=True)
     router_id = f"router-id {local_id(intent)}"
     yield Line(Daemon.LDPD, "ldp router-id", router_id, f"no {router_id}", (_ROOT,), parent="ldp")
+    # For all interfaces, and before there is any: an interface's first hello goes out with what stands here, and the
+    # second one comes as much later.
+    common = (("interval", HELLO_INTERVAL_DEFAULT), ("holdtime", HELLO_HOLD_TIME_DEFAULT))
+    for what, value in common:
+        text = f"discovery hello {what} {value}"
+        yield Line(Daemon.LDPD, f"ldp hello {what}", text, f"no {text}", (_ROOT,), parent="ldp")
     yield Line(Daemon.LDPD, "ldp af", _FAMILY, f"no {_FAMILY}", (_ROOT,), parent="ldp")
     inside = (_ROOT, _FAMILY)
     transport = f"discovery transport-address {transport_address(intent, ldp)}"
@@ -91,9 +97,8 @@ def render_ldp(intent: Intent, ports: Sequence[str], kernel_names: Sequence[str]
         key = f"ldp {name}"
         yield Line(Daemon.LDPD, key, f"interface {name}", f"no interface {name}", inside, parent="ldp af")
         node = (*inside, f"interface {name}")
-        for what, value in (
-            ("interval", interface.hello_interval or HELLO_INTERVAL_DEFAULT),
-            ("holdtime", interface.hold_time or HELLO_HOLD_TIME_DEFAULT),
-        ):
-            text = f"discovery hello {what} {value}"
+        for what, own in (("interval", interface.hello_interval), ("holdtime", interface.hold_time)):
+            if own is None or (what, own) in common:
+                continue
+            text = f"discovery hello {what} {own}"
             yield Line(Daemon.LDPD, f"{key} {what}", text, f"no {text}", node, parent=key)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from harness.emulator.errors import ProcessError
+from harness.emulator.errors import FrrBusyError, ProcessError
 from harness.emulator.frr import daemons
 from harness.emulator.frr.config import Daemon, Step
 from harness.emulator.frr.vty import Vty
@@ -14,6 +16,9 @@ from harness.emulator.processes import Child, Death, Logs, start
 
 START_SECONDS = 10.0
 """From a daemon's start to its socket."""
+BUSY_SECONDS = 5.0
+"""From a question that a daemon could not answer to giving up asking again."""
+_BUSY_PAUSE = 0.01
 _FIRST_LINES = {
     # ldpd tells of a session that comes and goes only so; it has no counter.
     Daemon.LDPD: ("debug mpls ldp event",),
@@ -96,8 +101,22 @@ class FrrSuite:
         return daemon in self._vtys
 
     async def json(self, daemon: Daemon, command: str) -> dict[str, Any]:
-        """Ask a daemon for a state. Raises BackendError."""
-        return await self._vty(daemon).json(command)
+        """Ask a daemon for a state.
+
+        ldpd passes every question on to a process of its own over a socket that takes few connections, and has only a
+        bare warning to say when it gets none: asking again is all that helps.
+
+        Raises:
+            BackendError: it does not answer.
+        """
+        deadline = time.monotonic() + BUSY_SECONDS * self._scale
+        while True:
+            try:
+                return await self._vty(daemon).json(command)
+            except FrrBusyError:
+                if time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(_BUSY_PAUSE)
 
     async def command(self, daemon: Daemon, command: str) -> str:
         """Have a daemon carry out an operational command. Raises BackendError."""

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.emulator.errors import FrrError
+from harness.emulator.errors import FrrBusyError, FrrError
 
 CMD_SUCCESS = 0
+CMD_WARNING = 1
 ANSWER_SECONDS = 10.0
 """From a command to its answer; FRR answers in about a millisecond, tables of a million routes in seconds."""
 _TRAILER = 4
@@ -75,6 +76,8 @@ class Vty:
             raise FrrError(f"{self._daemon} has gone while it was asked '{shown}'") from error
         if code != CMD_SUCCESS:
             words = " ".join(text.split()) if shown == line else ""
+            if code == CMD_WARNING and not text.strip():
+                raise FrrBusyError(f"{self._daemon} cannot answer '{shown}' now")
             raise FrrError(f"{self._daemon} refused '{shown}': {words or _CODES.get(code, f'code {code}')}")
         return text
 

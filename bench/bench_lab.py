@@ -1,0 +1,337 @@
+"""The embedded lab: from nothing to sessions, many labs at once, a full table, memory and idle time.
+
+Every figure that is compared is a ratio within one run: the same FRR pair, the same machine, with TCP-AO and without,
+in turns. `--quick` takes fewer rounds. `--only up,crowd,table,idle` picks parts.
+"""
+
+# ruff: noqa: INP001 - a script, not a package
+from __future__ import annotations
+
+import argparse
+import resource
+import socket
+import statistics
+import struct
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Interface
+from pathlib import Path
+
+from harness import linux
+from harness.junos.base import Plan, SessionKind, base_configuration
+from harness.junos.exchange import Target
+from harness.junos.session import RouterSession
+from harness.keychain.generate import generate
+from harness.keychain.junostext import set_lines
+from harness.keychain.model import Keychain
+from harness.keychain.secret import Secret
+from harness.lab.embedded import kept
+from harness.lab.embedded.lab import EmbeddedLab
+from harness.lab.protocol import Router
+from harness.lab.topology import read_topology
+
+TOPOLOGY = Path(__file__).parent.parent / "topologies" / "two-router.clab.yml"
+CHAIN = generate("bench", name="bench", count=1, first=datetime(2020, 1, 1, tzinfo=UTC), interval=timedelta(days=1))
+UP_SECONDS = 120.0
+"""From a commit to the sessions being up, or from a reset to a full table; beyond, the bench has failed."""
+BOTH = (SessionKind.BGP, SessionKind.LDP)
+
+
+def say(text: str) -> None:
+    """Print a line at once."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+class Pair:
+    """A lab with a session to each router."""
+
+    def __init__(self, lab: EmbeddedLab, sessions: dict[str, RouterSession]) -> None:
+        self.lab = lab
+        self.sessions = sessions
+
+    def status(self, router: str) -> dict[str, list[dict[str, str]]]:
+        """Ask a router's control socket."""
+        return kept.find(self.lab.name).ask_router(router, "status")[0]
+
+    def configure(self, chain: Keychain | None, kinds: Sequence[SessionKind], extra: Sequence[str] = ()) -> None:
+        """Commit the base configuration on both routers at once; `extra` on R1."""
+        r1, r2 = self.lab.routers.values()
+        with ThreadPoolExecutor(2) as pool:
+            jobs = []
+            for me, peer, own in ((r1, r2, chain), (r2, r1, chain.mirrored() if chain else None)):
+                lines = list(set_lines(own)) if own else []
+                lines += base_configuration(plan(me), plan(peer), sessions=kinds, chain=own.name if own else None)
+                jobs.append(pool.submit(self.commit, me.name, [*lines, *(extra if me is r1 else ())]))
+            for job in jobs:
+                job.result()
+
+    def commit(self, router: str, lines: Sequence[str]) -> None:
+        """Commit lines on one router."""
+        self.sessions[router].configure(lines)
+        self.sessions[router].commit()
+
+    def until_up(self, kinds: Sequence[SessionKind]) -> None:
+        """Poll until the sessions are up at both ends."""
+        deadline = time.monotonic() + UP_SECONDS
+        wanted = {SessionKind.BGP: ("bgp", "Established"), SessionKind.LDP: ("ldp", "Operational")}
+        for name in self.sessions:
+            while True:
+                answer = self.status(name)
+                if all(
+                    any(one["state"] == state for one in answer[word]) for word, state in map(wanted.__getitem__, kinds)
+                ):
+                    break
+                self.lab.check()
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"{self.lab.name}: {name} is not up")
+
+
+def plan(router: Router) -> Plan:
+    """Return the client side's plan of a lab's router."""
+    port = router.ports[0]
+    if not isinstance(router.loopback, IPv4Interface):
+        raise TypeError(f"{router.name} has no loopback")
+    return Plan(router.name, router.asn, router.loopback, port.interface, port.ipv4, port.ipv6, router.loopback6)
+
+
+@contextmanager
+def deployed(folder: Path) -> Iterator[Pair]:
+    """Bring a lab up and log in."""
+    with ExitStack() as stack:
+        lab = stack.enter_context(EmbeddedLab(read_topology(TOPOLOGY), evidence=folder, wait_scale=4))
+        sessions = {
+            name: stack.enter_context(
+                RouterSession(Target(name, router.host, router.port, router.user, Secret(router.password)))
+            )
+            for name, router in lab.routers.items()
+        }
+        yield Pair(lab, sessions)
+
+
+def bring_up(folder: Path, chain: Keychain | None, kinds: Sequence[SessionKind] = BOTH) -> float:
+    """Return the seconds from nothing to sessions."""
+    begun = time.monotonic()
+    with deployed(folder) as pair:
+        pair.configure(chain, kinds)
+        pair.until_up(kinds)
+        return time.monotonic() - begun
+
+
+def spread(values: Sequence[float]) -> str:
+    """Return median and spread for people."""
+    return f"median {statistics.median(values):.2f} s ({min(values):.2f} to {max(values):.2f}, n={len(values)})"
+
+
+def bench_up(folder: Path, rounds: int) -> bool:
+    """Bring pairs up in turns, with TCP-AO and without."""
+    times: dict[bool, list[float]] = {True: [], False: []}
+    for number in range(rounds):
+        for protected in (True, False):
+            times[protected].append(bring_up(folder / f"up-{number}-{protected}", CHAIN if protected else None))
+    ratio = statistics.median(times[True]) / statistics.median(times[False])
+    say(f"nothing to BGP Established and LDP Operational, with TCP-AO:    {spread(times[True])}")
+    say(f"nothing to BGP Established and LDP Operational, without TCP-AO: {spread(times[False])}")
+    return verdict("with TCP-AO over without", ratio, 1.3)
+
+
+def bench_crowd(folder: Path, count: int) -> bool:
+    """Bring one lab up, then many at once."""
+    one = statistics.median(bring_up(folder / f"one-{number}", CHAIN) for number in range(3))
+    begun = time.monotonic()
+    with ExitStack() as stack, ThreadPoolExecutor(count) as pool:
+
+        def whole(number: int) -> None:
+            pair = stack.enter_context(deployed(folder / f"crowd-{number}"))
+            pair.configure(CHAIN, BOTH)
+            pair.until_up(BOTH)
+
+        for job in [pool.submit(whole, number) for number in range(count)]:
+            job.result()
+        took = time.monotonic() - begun
+        begun = time.monotonic()
+    say(f"one lab {one:.2f} s; {count} labs at once {took:.2f} s, down in {time.monotonic() - begun:.2f} s")
+    return verdict(f"{count} labs over one", took / one, 4.0)
+
+
+# -- a full table ---------------------------------------------------------------------------------------------------
+
+FEED_AS = 65100
+FEED_NET = "10.99.0.1/24"
+"""On R1's loopback: every address of it is the router's own, so that the feed can speak from another one."""
+FEED_HOST = "10.99.0.1"
+FEED_PEER = "10.99.0.9"
+_MARKER = b"\xff" * 16
+_PREFIXES_IN_UPDATE = 800
+"""A message has at most 4096 octets, and a prefix of 32 bits takes five."""
+
+
+def message(kind: int, body: bytes) -> bytes:
+    """Return one BGP message (RFC 4271, 4.1)."""
+    return _MARKER + struct.pack("!HB", 19 + len(body), kind) + body
+
+
+def updates(count: int) -> Iterator[bytes]:
+    """Yield UPDATE messages for `count` /32 prefixes from 20.0.0.0 on, many to a message."""
+    path = struct.pack("!BBI", 2, 1, FEED_AS)
+    attributes = b"\x40\x01\x01\x00" + b"\x40\x02" + bytes([len(path)]) + path
+    attributes += b"\x40\x03\x04" + socket.inet_aton(FEED_PEER)
+    for first in range(0, count, _PREFIXES_IN_UPDATE):
+        number = min(_PREFIXES_IN_UPDATE, count - first)
+        prefixes = b"".join(b"\x20" + struct.pack("!I", 0x14000000 + first + place) for place in range(number))
+        yield message(2, b"\0\0" + struct.pack("!H", len(attributes)) + attributes + prefixes)
+
+
+class Feed:
+    """A BGP speaker beside R1's bgpd, in R1's own namespace: it announces a full table and keeps the session."""
+
+    def __init__(self, namespace: int, count: int) -> None:
+        with linux.inside(namespace):
+            self._socket = socket.create_connection((FEED_HOST, 179), source_address=(FEED_PEER, 0))
+        self._count = count
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        with self._socket as connection:
+            four_octets = b"\x02\x06\x41\x04" + struct.pack("!I", FEED_AS)
+            opened = struct.pack("!BHH4sB", 4, FEED_AS, 0, socket.inet_aton(FEED_PEER), len(four_octets))
+            connection.sendall(message(1, opened + four_octets) + message(4, b""))
+            threading.Thread(target=self._drain, args=(connection,), daemon=True).start()
+            for update in updates(self._count):
+                connection.sendall(update)
+            self._drain(connection)
+
+    @staticmethod
+    def _drain(connection: socket.socket) -> None:
+        while connection.recv(65536):
+            pass
+
+
+def bench_table(folder: Path, count: int, rounds: int) -> bool:
+    """Reset the session between R1 and R2 in turns with TCP-AO and without; time until R2 has the whole table again."""
+    times: dict[bool, list[float]] = {True: [], False: []}
+    group = "set protocols bgp group feed"
+    feed = [
+        f"set interfaces lo0 unit 0 family inet address {FEED_NET}",
+        f"{group} type external",
+        f"{group} peer-as {FEED_AS}",
+        f"{group} multihop ttl 2",
+        f"{group} hold-time 0",
+        f"{group} neighbor {FEED_PEER} passive",
+    ]
+    with ExitStack() as stack:
+        pairs = {}
+        for protected in (True, False):
+            pair = stack.enter_context(deployed(folder / f"table-{protected}"))
+            _, descriptors = kept.find(pair.lab.name).ask_router("R1", "namespace")
+            pair.configure(CHAIN if protected else None, (SessionKind.BGP,), feed)
+            Feed(descriptors[0], count)
+            wait_for_table(pair, count)
+            pairs[protected] = pair
+        for _ in range(rounds):
+            for protected in (True, False):
+                pair = pairs[protected]
+                begun = time.monotonic()
+                pair.sessions["R2"].show("clear bgp neighbor 10.0.12.1")
+                wait_for_table(pair, count, fewer_first=True)
+                times[protected].append(time.monotonic() - begun)
+    ratio = statistics.median(times[True]) / statistics.median(times[False])
+    say(f"{count} prefixes to R2, with TCP-AO:    {spread(times[True])}")
+    say(f"{count} prefixes to R2, without TCP-AO: {spread(times[False])}")
+    return verdict("with TCP-AO over without", ratio, 1.3)
+
+
+def wait_for_table(pair: Pair, count: int, *, fewer_first: bool = False) -> None:
+    """Poll until R2 has accepted `count` prefixes; with `fewer_first` only after it has been seen with fewer."""
+    deadline = time.monotonic() + UP_SECONDS
+    while True:
+        answer = pair.sessions["R2"].show("show bgp summary").parsed
+        accepted = sum(rib.accepted for peer in answer.peers for rib in peer.ribs)  # type: ignore[union-attr]
+        if accepted < count:
+            fewer_first = False
+        elif not fewer_first:
+            return
+        pair.lab.check()
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"R2 has {accepted} of {count} prefixes")
+
+
+# -- memory and idle time -------------------------------------------------------------------------------------------
+
+
+def bench_idle(folder: Path, seconds: float) -> bool:
+    """Memory and processor time of one pair with sessions up and nothing to do."""
+    with deployed(folder / "idle") as pair:
+        pair.configure(CHAIN, BOTH)
+        pair.until_up(BOTH)
+        pids = tagged(pair.lab.name)
+        resident = {pid: proportional(pid) for pid in pids}
+        before = sum(used_seconds(pid) for pid in pids)
+        threading.Event().wait(seconds)
+        used = sum(used_seconds(pid) for pid in pids) - before
+    say(f"memory of a pair (proportional set size): {sum(resident.values()) / 1024:.0f} MB in {len(pids)} processes")
+    say(f"idle pair: {100 * used / seconds:.2f} % of a core over {seconds:.0f} s")
+    return True
+
+
+def tagged(name: str) -> list[int]:
+    """Return the processes of a lab, by the tag in their environment."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                if f"KEYROLL_LAB={name}".encode() in (entry / "environ").read_bytes().split(b"\0"):
+                    found.append(int(entry.name))
+            except OSError:
+                continue  # it ended meanwhile
+    return found
+
+
+def proportional(pid: int) -> int:
+    """Return a process's proportional set size in kB."""
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
+    return next(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:"))
+
+
+def used_seconds(pid: int) -> float:
+    """Return the processor time that a process has used (Documentation/scheduler/sched-stats.rst)."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()[0]) / 1e9
+
+
+def verdict(what: str, ratio: float, limit: float) -> bool:
+    """Print a ratio and whether it keeps its limit."""
+    say(f"{what}: {ratio:.2f} (limit {limit:.1f}) {'ok' if ratio <= limit else 'TOO SLOW'}\n")
+    return ratio <= limit
+
+
+def main() -> int:
+    """Measure; 0 when every ratio keeps its limit."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer rounds")
+    parser.add_argument("--only", default="up,crowd,table,idle", help="which parts, by comma")
+    arguments = parser.parse_args()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    parts = arguments.only.split(",")
+    good = True
+    with tempfile.TemporaryDirectory(prefix="keyroll-bench-") as name:
+        folder = Path(name)
+        if "up" in parts:
+            good &= bench_up(folder, 3 if arguments.quick else 10)
+        if "crowd" in parts:
+            good &= bench_crowd(folder, 16)
+        if "table" in parts:
+            good &= bench_table(folder, 50_000 if arguments.quick else 500_000, 3 if arguments.quick else 5)
+        if "idle" in parts:
+            good &= bench_idle(folder, 3 if arguments.quick else 10)
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
