@@ -192,26 +192,48 @@ class Feed:
     """A BGP speaker beside R1's bgpd, in R1's own namespace: it announces a full table and keeps the session."""
 
     def __init__(self, namespace: int, count: int) -> None:
-        with linux.inside(namespace):
-            self._socket = socket.create_connection((FEED_HOST, 179), source_address=(FEED_PEER, 0))
         self._count = count
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-
-    def _serve(self) -> None:
-        with self._socket as connection:
-            four_octets = b"\x02\x06\x41\x04" + struct.pack("!I", FEED_AS)
-            opened = struct.pack("!BHH4sB", 4, FEED_AS, 0, socket.inet_aton(FEED_PEER), len(four_octets))
-            connection.sendall(message(1, opened + four_octets) + message(4, b""))
-            threading.Thread(target=self._drain, args=(connection,), daemon=True).start()
-            for update in updates(self._count):
-                connection.sendall(update)
-            self._drain(connection)
+        self._socket = self._established(namespace)
+        threading.Thread(target=self._announce, daemon=True).start()
+        threading.Thread(target=self._drain, daemon=True).start()
 
     @staticmethod
-    def _drain(connection: socket.socket) -> None:
-        while connection.recv(65536):
-            pass
+    def _established(namespace: int) -> socket.socket:
+        """Open the session; bgpd refuses while its side of it is still starting."""
+        four_octets = b"\x02\x06\x41\x04" + struct.pack("!I", FEED_AS)
+        opened = struct.pack("!BHH4sB", 4, FEED_AS, 0, socket.inet_aton(FEED_PEER), len(four_octets))
+        deadline = time.monotonic() + UP_SECONDS
+        while True:
+            with linux.inside(namespace):
+                connection = socket.create_connection((FEED_HOST, 179), source_address=(FEED_PEER, 0))
+            try:
+                connection.sendall(message(1, opened + four_octets) + message(4, b""))
+                heard = b""
+                while heard.count(_MARKER) < 2:  # noqa: PLR2004 - its OPEN and its KEEPALIVE
+                    more = connection.recv(4096)
+                    if not more:
+                        raise ConnectionResetError
+                    heard += more
+            except OSError:
+                connection.close()
+                if time.monotonic() > deadline:
+                    raise
+            else:
+                return connection
+
+    def _announce(self) -> None:
+        try:
+            for update in updates(self._count):
+                self._socket.sendall(update)
+        except OSError:
+            return  # the lab goes down
+
+    def _drain(self) -> None:
+        try:
+            while self._socket.recv(65536):
+                pass
+        except OSError:
+            return  # the lab goes down
 
 
 def bench_table(folder: Path, count: int, rounds: int) -> bool:

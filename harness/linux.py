@@ -7,8 +7,10 @@ name and what it was asked for.
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import signal
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +27,18 @@ MS_REC = 0x4000
 MS_PRIVATE = 0x40000
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_SECCOMP = 22
+_PR_SET_NO_NEW_PRIVS = 38
+_NS_GET_USERNS = 0xB701
+_SECCOMP_MODE_FILTER = 2
+_SECCOMP_NUMBER, _SECCOMP_ARCHITECTURE = 0, 4
+"""Offsets in struct seccomp_data."""
+_SECCOMP_RETURN_ALLOW = 0x7FFF0000
+_SECCOMP_RETURN_ZERO = 0x00050000
+"""SECCOMP_RET_ERRNO with error 0: the call is not made, and succeeds."""
+_BPF_LOAD, _BPF_JUMP_EQUAL, _BPF_RETURN = 0x20, 0x15, 0x06
+_SETGROUPS = {"x86_64": (0xC000003E, 116), "aarch64": (0xC00000B7, 159)}
+"""Machine to (AUDIT_ARCH_…, number of setgroups)."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -56,6 +70,54 @@ def mount(source: str, target: Path | str, kind: str | None, flags: int = 0, dat
             data.encode() if data else None,
         ),
         f"mount({target})",
+    )
+
+
+def new_user_namespace() -> None:
+    """Move the calling process (of one thread) into a user namespace of its own, where it is root. Raises OSError."""
+    user, group = os.geteuid(), os.getegid()
+    unshare(CLONE_NEWUSER)
+    for name, text in (("setgroups", "deny"), ("uid_map", f"0 {user} 1"), ("gid_map", f"0 {group} 1")):
+        Path(f"/proc/self/{name}").write_text(text, encoding="ascii")
+
+
+def enter_owner(namespace: int) -> None:
+    """Move the calling process (of one thread) into the user namespace that owns `namespace`. Raises OSError."""
+    owner = fcntl.ioctl(namespace, _NS_GET_USERNS)
+    try:
+        setns(owner, CLONE_NEWUSER)
+    finally:
+        os.close(owner)
+
+
+def pretend_setgroups() -> None:
+    """Have setgroups(2) do nothing and succeed, in this process and all that it starts (seccomp(2)).
+
+    A user namespace made without privilege denies setgroups, and some daemons end when they are denied it. On
+    machines other than x86-64 and aarch64 nothing is changed. Raises OSError.
+    """
+    number = _SETGROUPS.get(os.uname().machine)
+    if number is None:
+        return
+    architecture, call = number
+    program = b"".join(
+        struct.pack("=HBBI", *instruction)
+        for instruction in (
+            (_BPF_LOAD, 0, 0, _SECCOMP_ARCHITECTURE),
+            (_BPF_JUMP_EQUAL, 0, 3, architecture),
+            (_BPF_LOAD, 0, 0, _SECCOMP_NUMBER),
+            (_BPF_JUMP_EQUAL, 0, 1, call),
+            (_BPF_RETURN, 0, 0, _SECCOMP_RETURN_ZERO),
+            (_BPF_RETURN, 0, 0, _SECCOMP_RETURN_ALLOW),
+        )
+    )
+    octets = ctypes.create_string_buffer(program, len(program))
+    # struct sock_fprog: the number of instructions, padding, their address.
+    handle = ctypes.create_string_buffer(struct.pack("@HP", len(program) // 8, ctypes.addressof(octets)))
+    _checked(_libc.prctl(ctypes.c_int(_PR_SET_NO_NEW_PRIVS), ctypes.c_ulong(1), 0, 0, 0), "prctl(PR_SET_NO_NEW_PRIVS)")
+    _checked(
+        _libc.prctl(ctypes.c_int(_PR_SET_SECCOMP), ctypes.c_ulong(_SECCOMP_MODE_FILTER), handle, 0, 0),
+        "prctl(PR_SET_SECCOMP)",
     )
 
 

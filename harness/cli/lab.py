@@ -177,6 +177,8 @@ def shell(lab_name: str | None, router: str) -> None:
 
 def _become(found: kept.KeptLab, router: str, command: tuple[str, ...]) -> None:
     _, descriptors = found.ask_router(router, "namespace")
+    if os.geteuid() != 0:
+        linux.enter_owner(descriptors[0])
     linux.setns(descriptors[0])
     try:
         os.execvp(command[0], list(command))  # noqa: S606 - running a command is what was asked for
@@ -197,6 +199,8 @@ def capture_command(lab_name: str | None, port: str, out: Path) -> None:
     found.router(router)
     _, descriptors = found.ask_keeper("namespace", router=router)
     try:
+        if os.geteuid() != 0:
+            linux.enter_owner(descriptors[0])
         with linux.inside(descriptors[0]):
             packet = capturing.open_socket(interface)
     except OSError as error:

@@ -15,12 +15,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.lab.embedded.probe import frr_directory
+from harness.lab.embedded.probe import TRY_SECONDS, USER_NAMESPACES, frr_directory
 from harness.lab.embedded.runtime import base_directory
 from harness.lab.protocol import LabUnfitError
 
-TRY_SECONDS = 10.0
-"""For one probe in a child process."""
 _TCP_AO_ADD_KEY = 38
 """Linux' socket option (include/uapi/linux/tcp.h), since 6.7."""
 _ENOPROTOOPT = 92
@@ -66,8 +64,7 @@ def _findings() -> Iterator[Finding]:
     remedy = (
         "give the container CAP_SYS_ADMIN and CAP_NET_ADMIN, and a seccomp profile that lets unshare(2) through"
         if root
-        else "run with sudo, or allow user namespaces: sysctl kernel.unprivileged_userns_clone=1"
-        " (Ubuntu 24.04: kernel.apparmor_restrict_unprivileged_userns=0)"
+        else USER_NAMESPACES
     )
     yield _verdict("namespaces", spaces is None, spaces or "can be made", "embedded labs", remedy)
     yield _either("user namespaces", users is None, users or "can be made", "embedded labs without root", remedy)
@@ -142,7 +139,7 @@ def _runtime_folder() -> Finding:
 
 
 def _kernel_ao() -> Finding:
-    """Ask for TCP_AO_ADD_KEY with too short a value: a kernel that has it finds fault with it, others do not know it."""
+    """Ask for TCP_AO_ADD_KEY with too short a value: a kernel that has it finds fault, others do not know it."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         try:
             probe.setsockopt(socket.IPPROTO_TCP, _TCP_AO_ADD_KEY, bytes(4))

@@ -35,16 +35,21 @@ _STOP_SECONDS = 2.0
 """How long captures may take to write what is left."""
 _ORDER_SECONDS = 5.0
 """From an order to a link to its answer; it answers between two batches of frames."""
+_ACCOUNTS = {
+    "passwd": "root:x:0:0:root:/:/bin/sh\nfrr:x:0:0:frr:/:/bin/sh\n",
+    "group": "root:x:0:\nfrr:x:0:\nfrrvty:x:0:root,frr\n",
+}
+"""Without root a lab has one user, and FRR's have to be it: these cover /etc/passwd and /etc/group in its mounts."""
 _MASKS = {"/run": "0755", "/var/tmp": "1777"}  # noqa: S108 - see the next line
 """Covered, in the lab's mounts, by a tmpfs of its own: FRR makes /run/frr and /var/tmp/frr whatever it is told."""
 _KEPT = b"k"
 
 
-def run(owner: socket.socket, monitor: socket.socket, run_directory: Path) -> NoReturn:
+def run(owner: socket.socket, monitor: socket.socket, run_directory: Path, *, rootless: bool) -> NoReturn:
     """Be the keeper until the lab's end. Called in the forked child; never returns."""
     code = 1
     try:
-        Keeper(owner, monitor, run_directory).live()
+        Keeper(owner, monitor, run_directory, rootless=rootless).live()
         code = 0
     except Exception:  # noqa: BLE001 - the last frame of process 1: say what happened, then everything ends
         with contextlib.suppress(OSError):
@@ -56,10 +61,11 @@ def run(owner: socket.socket, monitor: socket.socket, run_directory: Path) -> No
 class Keeper:
     """See the module."""
 
-    def __init__(self, owner: socket.socket, monitor: socket.socket, run_directory: Path) -> None:
+    def __init__(self, owner: socket.socket, monitor: socket.socket, run_directory: Path, *, rootless: bool) -> None:
         self._owner = owner
         self._monitor = monitor
         self._run = run_directory
+        self._rootless = rootless
         self._kept = False
         self._stop_captures, self._captures_stop = os.pipe2(os.O_CLOEXEC)
         self._captures: dict[int, str] = {}
@@ -171,6 +177,11 @@ class Keeper:
             path.mkdir(parents=True, exist_ok=True)
             linux.mount(f"/proc/self/fd/{fd}", path, None, linux.MS_BIND | linux.MS_REC)
             os.close(fd)
+        if self._rootless:
+            for name, text in _ACCOUNTS.items():
+                mine = Path("/var/tmp") / name  # noqa: S108 - as the next line
+                mine.write_text(text, encoding="ascii")
+                linux.mount(str(mine), f"/etc/{name}", None, linux.MS_BIND)
         os.chdir("/var/tmp")  # noqa: S108 - the lab's own by now: core files, if any, go with the lab
 
     def _needed(self) -> list[Path]:

@@ -34,8 +34,12 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True, help="the lab's folder")
     arguments = parser.parse_args()
     owner = os.pidfd_open(os.getppid())
+    rootless = os.geteuid() != 0
     # The keeper holds one end as long as it lives, the monitor the other: each sees the other go.
     ours, theirs = socket.socketpair()
+    if rootless:
+        linux.new_user_namespace()
+        linux.pretend_setgroups()
     linux.unshare(linux.CLONE_NEWPID)
     pid = os.fork()
     if pid == 0:
@@ -43,7 +47,7 @@ def main() -> None:
         ours.close()
         os.close(owner)
         channel = socket.socket(fileno=arguments.channel)
-        keeper.run(channel, theirs, arguments.run)
+        keeper.run(channel, theirs, arguments.run, rootless=rootless)
     os.close(arguments.channel)
     theirs.close()
     _watch(pid, owner, ours)

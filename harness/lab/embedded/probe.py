@@ -4,18 +4,41 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 from harness.lab.protocol import LabUnfitError
 
 FRR_DIRECTORIES = (Path("/usr/lib/frr"), Path("/usr/libexec/frr"))
 """Where distributions put FRR's daemons."""
+TRY_SECONDS = 10.0
+"""For one probe in a child process."""
+USER_NAMESPACES = (
+    "run with sudo, or allow user namespaces: sysctl kernel.unprivileged_userns_clone=1"
+    " (Ubuntu 24.04: kernel.apparmor_restrict_unprivileged_userns=0)"
+)
 DAEMONS = ("zebra", "bgpd")
 
 
 def frr_directory() -> Path | None:
     """Return the folder that holds FRR's daemons, or None."""
     return next((path for path in FRR_DIRECTORIES if (path / DAEMONS[0]).exists()), None)
+
+
+def require_user_namespaces() -> None:
+    """Try, in a child process, whether this user may make the namespaces that a lab without root needs.
+
+    Raises:
+        LabUnfitError: the host does not allow it; one sentence with the remedy.
+    """
+    command = ["unshare", "--user", "--map-root-user", "--net", "--mount", "--pid", "--fork", "true"]
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=TRY_SECONDS)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise LabUnfitError(f"`unshare` cannot be tried: {error}", remedy="run with sudo") from error
+    if result.returncode:
+        words = (result.stderr.strip().splitlines() or ["refused"])[0]
+        raise LabUnfitError(f"this host lets only root make namespaces ({words})", remedy=USER_NAMESPACES)
 
 
 def require_fit() -> None:
@@ -25,7 +48,7 @@ def require_fit() -> None:
         LabUnfitError: for the first thing missing, with the remedy.
     """
     if os.geteuid() != 0:
-        raise LabUnfitError("an embedded lab needs root for its namespaces", remedy="run it with sudo")
+        require_user_namespaces()
     folder = frr_directory()
     missing = [name for name in DAEMONS if folder is None or not (folder / name).exists()]
     if missing:
