@@ -15,6 +15,7 @@ from rich.text import Text
 from harness.errors import ExitCode, InputError
 from harness.scenario.engine import Options, new_seed, run
 from harness.scenario.labs import LABS, lab_maker
+from harness.scenario.leases import FreshLabs
 from harness.scenario.model import Scenario
 from harness.scenario.options import read_instant, read_seed
 from harness.scenario.reading import Case, is_scenario, read_cases
@@ -36,6 +37,7 @@ _STYLES = {Kind.WIRE: "cyan", Kind.CLOCK: "magenta", Kind.STEP: "bold", Kind.SES
 @click.option("--topology", type=click.Path(path_type=Path), help="A containerlab topology file.")
 @click.option("--run-dir", type=click.Path(path_type=Path), help="Put the run folder here (runs/<time>-<id>-<seed>).")
 @click.option("--wait-scale", type=click.FloatRange(0.1, 100), default=1.0, help="Stretch deadlines on a slow machine.")
+@click.option("--keep-lab", is_flag=True, help="Leave the lab up after the run (`keyroll lab` finds it).")
 @click.option("--verbose", "-v", is_flag=True, help="Show every command in the timeline.")
 def run_command(
     files: tuple[Path, ...],
@@ -48,6 +50,7 @@ def run_command(
     topology: Path | None,
     run_dir: Path | None,
     wait_scale: float,
+    keep_lab: bool,
     verbose: bool,
 ) -> ExitCode:
     """Play scenario files and say whether what they expect holds.
@@ -63,8 +66,9 @@ def run_command(
             f"--run-dir takes one run, and these are {len(jobs)}", remedy="name one file, or one --variant"
         )
     known = read_seed(seed)
+    make = lab_maker(lab, topology=topology, wait_scale=wait_scale)
     options = Options(
-        make_lab=lab_maker(lab, topology=topology, wait_scale=wait_scale),
+        labs=FreshLabs(make, keep=keep_lab),
         seed=new_seed() if known is None else known,
         t0=read_instant(t0),
         run_dir=run_dir,

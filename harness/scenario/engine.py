@@ -12,7 +12,7 @@ import secrets
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address
@@ -33,6 +33,7 @@ from harness.scenario.fields import ROUTERS, RouterName, SessionName
 from harness.scenario.fleet import Fleet, recorder_of, target_of
 from harness.scenario.folder import RUNS, Blackener, RunFolder, make_run_folder
 from harness.scenario.keyring import Keyring
+from harness.scenario.leases import LabSource, Lease
 from harness.scenario.reading import Case
 from harness.scenario.result import Check, Receipt, Result, Verdict, receipt_of
 from harness.scenario.runner import Runner
@@ -49,17 +50,13 @@ GAP_MAX = timedelta(seconds=1)
 """Longer without a sample, and a flap could have hidden: the run is unfit."""
 LDP_HOLD_TIME = timedelta(seconds=15)
 """The shortest that ldpd negotiates (keepalives every 5 s); the base configuration asks for less."""
-Settings = Mapping[str, Mapping[str, str]]
-"""By router: `sending` and `receiving`, the emulated router's key policies. Empty: the lab's own defaults."""
-LabMaker = Callable[[Path, Settings], Lab]
-"""Makes a lab (not yet deployed) that puts captures and logs into a folder."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """What a run is given beside its scenario."""
 
-    make_lab: LabMaker
+    labs: LabSource
     seed: int | str
     t0: datetime | None = None
     mutate: str | None = None
@@ -180,23 +177,30 @@ class _Run:
     # ------------------------------------------------------------------ from the lab up
 
     def _on_a_lab(self) -> None:
-        lab = self.options.make_lab(self.folder.lab, self._settings())
-        missing = _missing(lab, self.case)
-        if missing:
-            raise MissingCapabilityError(f"this lab cannot do what {self.case.name} requires: {', '.join(missing)}")
-        try:
+        source = self.options.labs.lease(self.folder.lab, self._settings(), needs=self._needs())
+        with contextlib.ExitStack() as stack:
             with self.stopwatch.part("lab up"):
-                lab.deploy()
-            self.timeline.add(Kind.LAB, f"lab {lab.name} is up: {_phases(lab)}")
-            self.facts["lab"] = {phase.name: round(phase.took.total_seconds(), 3) for phase in lab.phases}
-            self._with_sessions(lab)
-        finally:
+                lease = stack.enter_context(source)
+            if lease.warm:
+                self.timeline.add(Kind.LAB, f"lab {lease.lab.name} is warm")
+            else:
+                self.timeline.add(Kind.LAB, f"lab {lease.lab.name} is up: {_phases(lease.lab)}")
+                phases = lease.lab.phases
+                self.facts["lab"] = {phase.name: round(phase.took.total_seconds(), 3) for phase in phases}
+            self._with_sessions(lease)
             with self.stopwatch.part("teardown"):
-                lab.destroy()
-            self.timeline.add(Kind.LAB, "lab is down")
+                stack.close()
+            self.timeline.add(Kind.LAB, "lab is given back")
 
-    def _with_sessions(self, lab: Lab) -> None:
-        routers = lab.routers
+    def _needs(self) -> frozenset[str]:
+        """Return the capabilities that the scenario needs, said or unsaid."""
+        steps = self.case.scenario.steps
+        implied = {step.capability for step in steps if step.capability is not None}
+        return frozenset({"capture", "set-clock", *self.case.scenario.requires, *implied})
+
+    def _with_sessions(self, lease: Lease) -> None:
+        lab = lease.lab
+        routers, lost = lab.routers, dict(lab.capture_losses())
         known = (*self.secrets, *(Secret(router.password) for router in routers.values()))
         self.folder.blacken = Blackener(known)
         record = recorder_of(self.timeline, self.folder.record, self.clocks)
@@ -216,6 +220,7 @@ class _Run:
                     self.keyring.given(router).chain,
                     self.clocks[router],
                     lab.captures[router],
+                    lease.skip.get(router, 0),
                     self._receiving(router),
                 )
                 for router in ROUTERS
@@ -250,7 +255,7 @@ class _Run:
                 self._look_for_known_bug(lab, fleet)
                 self.runner = Runner(self.stage, until=self.named)
                 self.runner.play()
-                self._weigh(lab, wire, sampler)
+                self._weigh(lab, wire, sampler, lost)
 
     def _session_peers(
         self, plans: Mapping[RouterName, Plan], peers: Mapping[RouterName, IPv4Address | IPv6Address]
@@ -283,12 +288,12 @@ class _Run:
         policy = self.case.scenario.policy.get(router)
         return Receiving(policy.receiving) if policy is not None else Receiving.TOLERANCE
 
-    def _weigh(self, lab: Lab, wire: Wire, sampler: Sampler) -> None:
+    def _weigh(self, lab: Lab, wire: Wire, sampler: Sampler, before: Mapping[str, int]) -> None:
         """Ask whether the run could see what it judged: losses, gaps, a second judge. Raises RunUnfitError."""
         with self.stopwatch.part("second judge"):
             opinions = wire.second_opinions()
         runner = self.runner
-        losses = dict(lab.capture_losses())
+        losses = {name: count - before.get(name, 0) for name, count in lab.capture_losses().items()}
         gaps = {}
         if runner is not None and runner.up is not None:
             up, end, sessions = runner.up, runner.ended or runner.up, self.case.scenario.sessions
@@ -374,13 +379,6 @@ def _stopping(sampler: Sampler) -> Iterator[None]:
         yield
     finally:
         sampler.stop()
-
-
-def _missing(lab: Lab, case: Case) -> list[str]:
-    """Return the capabilities that the scenario needs, said or unsaid, and the lab does not have."""
-    wanted: set[str] = {"capture", "set-clock", *case.scenario.requires}
-    wanted |= {step.capability for step in case.scenario.steps if step.capability is not None}
-    return sorted(wanted - {capability.value for capability in lab.capabilities})
 
 
 def _longest_hold(case: Case) -> timedelta:

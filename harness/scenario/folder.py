@@ -21,7 +21,7 @@ from harness.errors import RunError
 from harness.junos.exchange import Exchange
 from harness.junos.redact import redact
 from harness.keychain.secret import SHOWN, Secret
-from harness.scenario.timeline import plain, stamp
+from harness.scenario.timeline import blackened, plain, stamp
 
 RUNS = Path("runs")
 _SHORTEST = 8
@@ -102,7 +102,13 @@ class RunFolder:
 
     def write_json(self, name: str, data: Mapping[str, object]) -> Path:
         """Write a JSON file."""
-        return self.write(name, json.dumps(data, indent=2, default=plain, ensure_ascii=False) + "\n")
+        return self.write_plainly(name, json.dumps(blackened(data, self.blacken), indent=2, ensure_ascii=False) + "\n")
+
+    def write_plainly(self, name: str, text: str) -> Path:
+        """Write a text that has been blackened already."""
+        path = self.path / name
+        path.write_text(text, encoding="utf-8")
+        return path
 
     def write_configuration(self, router: str, lines: Sequence[str]) -> Path:
         """Append what was committed on a router, as set lines."""
@@ -114,22 +120,19 @@ class RunFolder:
 
     def record(self, exchange: Exchange) -> None:
         """Keep an exchange with a router."""
-        line = json.dumps(
-            {
-                "host": exchange.host,
-                "command": exchange.command,
-                "start": exchange.start,
-                "end": exchange.end,
-                "raw": exchange.raw,
-                "parsed": parsed_data(exchange.parsed),
-                "error": exchange.error,
-            },
-            default=plain,
-            ensure_ascii=False,
-        )
+        data = {
+            "host": exchange.host,
+            "command": exchange.command,
+            "start": exchange.start,
+            "end": exchange.end,
+            "raw": exchange.raw,
+            "parsed": parsed_data(exchange.parsed),
+            "error": exchange.error,
+        }
+        line = json.dumps(blackened(data, self.blacken), ensure_ascii=False)
         with self._lock:
             if not self._exchanges.closed:
-                self._exchanges.write(self.blacken(line) + "\n")
+                self._exchanges.write(line + "\n")
 
     def close(self) -> None:
         """Close what is open."""

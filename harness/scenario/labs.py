@@ -9,7 +9,7 @@ from harness.errors import InputError
 from harness.lab.embedded.lab import EmbeddedLab
 from harness.lab.protocol import Lab
 from harness.lab.topology import read_topology
-from harness.scenario.engine import LabMaker, Settings
+from harness.scenario.leases import LabMaker, Settings
 
 LABS = ("embedded",)
 DEFAULT_TOPOLOGY = "two-router.clab.yml"

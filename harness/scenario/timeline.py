@@ -45,33 +45,46 @@ class Event:
     clocks: Mapping[str, datetime] = field(default_factory=dict)
     data: Mapping[str, object] = field(default_factory=dict)
 
-    def line(self, started: int) -> str:
-        """Return the event as one line of JSON; `after` is in seconds since the run started."""
+    def line(self, started: int, redact: Redactor) -> str:
+        """Return the event as one line of JSON without secrets; `after` is in seconds since the run started."""
         return json.dumps(
-            {
-                "at": moment_of(self.at).isoformat(),
-                "after": round((self.at - started) / 1e9, 6),
-                "kind": self.kind.value,
-                "router": self.router,
-                "text": self.text,
-                "clocks": {name: moment.isoformat() for name, moment in self.clocks.items()},
-                **({"data": self.data} if self.data else {}),
-            },
-            default=plain,
+            blackened(
+                {
+                    "at": moment_of(self.at).isoformat(),
+                    "after": round((self.at - started) / 1e9, 6),
+                    "kind": self.kind.value,
+                    "router": self.router,
+                    "text": self.text,
+                    "clocks": {name: moment.isoformat() for name, moment in self.clocks.items()},
+                    **({"data": self.data} if self.data else {}),
+                },
+                redact,
+            ),
             ensure_ascii=False,
         )
 
 
-def plain(value: object) -> object:
-    """Turn what JSON has no form for into text, for `json.dumps(default=…)`."""
+def blackened(data: object, redact: Redactor) -> object:
+    """Return plain data for JSON, every text in it redacted (within JSON, a redactor by structure would misread)."""
+    if isinstance(data, str):
+        return redact(data)
+    if data is None or isinstance(data, bool | int | float):
+        return data
+    if isinstance(data, Mapping):
+        return {redact(str(name)): blackened(value, redact) for name, value in data.items()}
+    if isinstance(data, list | tuple | set | frozenset):
+        return [blackened(value, redact) for value in data]
+    return blackened(plain(data), redact)
+
+
+def plain(value: object) -> str | int | float | bool:
+    """Turn a value that JSON has no form for into text or a number."""
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, timedelta):
         return value.total_seconds()
     if isinstance(value, enum.Enum):
-        return value.value
-    if isinstance(value, set | frozenset | tuple):
-        return list(value)
+        return value.value if isinstance(value.value, str | int | float | bool) else value.name
     return str(value)
 
 
@@ -96,7 +109,7 @@ class Timeline:
     ) -> None:
         """Write the file once more, in order: what a capture shows is noticed later than it happened."""
         self._stream.close()
-        lines = [self._redact(event.line(self.started)) for event in sorted(self.events, key=lambda event: event.at)]
+        lines = [event.line(self.started, self._redact) for event in sorted(self.events, key=lambda event: event.at)]
         self._path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
     def observe(self, observer: Observer) -> None:
@@ -118,7 +131,7 @@ class Timeline:
         event = Event(at, kind, self._redact(text), router, readings, data or {})
         with self._lock:
             self.events.append(event)
-            self._stream.write(self._redact(event.line(self.started)) + "\n")
+            self._stream.write(event.line(self.started, self._redact) + "\n")
             self._stream.flush()
             for observer in self._observers:
                 observer(event)

@@ -70,6 +70,8 @@ class Party:
     chain: Keychain
     clock: RouterClock
     capture: Path
+    skip: int = 0
+    """Packets at the capture's beginning that are of earlier runs; numbers count from behind them."""
     receiving: Receiving = Receiving.TOLERANCE
 
 
@@ -91,8 +93,7 @@ class Wire:
         self._ports = {PORTS[session]: session for session in sessions}
         self._parties = {party.name: party for party in known}
         self._captures = {
-            party.name: _Capture(party.capture, Referee(_book(known, frozenset(self._ports))), sample_seed)
-            for party in known
+            party.name: _Capture(party, Referee(_book(known, frozenset(self._ports))), sample_seed) for party in known
         }
         self._changed = changed
         self._changes: list[_Change] = []
@@ -113,7 +114,7 @@ class Wire:
 
     def pump(self) -> None:
         """Read and judge what both captures have got since the last time. Raises CaptureError."""
-        arrived = {name: capture.follow.read_new() for name, capture in self._captures.items()}
+        arrived = {name: capture.read_new() for name, capture in self._captures.items()}
         forged = Counter(
             (frame.towards, frame.sha256) for frame in self.special() if frame.what in ("injected", "damaged")
         )
@@ -275,8 +276,9 @@ class _Change:
 class _Capture:
     """One capture, its referee, and all that was judged."""
 
-    def __init__(self, path: Path, referee: Referee, seed: int) -> None:
-        self.follow = Follow(path)
+    def __init__(self, party: Party, referee: Referee, seed: int) -> None:
+        self.follow = Follow(party.capture)
+        self._skip = party.skip
         self.referee = referee
         self.second = SecondOpinion(seed=seed)
         self.handovers = Handovers()
@@ -284,6 +286,13 @@ class _Capture:
         self.met: Counter[tuple[str, str]] = Counter()
         """Forged frames met so far, by router and SHA-256."""
         self._turned = 0
+
+    def read_new(self) -> list[Packet]:
+        """Return the run's packets that are new; numbered from 1 behind those that are skipped."""
+        packets = self.follow.read_new()
+        if not self._skip:
+            return packets
+        return [packet._replace(number=packet.number - self._skip) for packet in packets if packet.number > self._skip]
 
     def is_forged(self, name: str, packet: Packet, forged: Counter[tuple[str, str]]) -> bool:
         """Say whether a packet is one of the forged frames towards this router; each of them is met once."""

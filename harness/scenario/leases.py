@@ -1,0 +1,308 @@
+"""Where a run's lab comes from: a fresh one for each run, or a pool of warm ones that are reset in between.
+
+A lease is a deployed lab for one run. Its evidence (captures from the lease's beginning, daemon logs) is in the run's
+folder when the lease has ended. A lab of the pool is given out again only when its reset has been checked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import re
+import shutil
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from harness.errors import KeyrollError
+from harness.junos.session import RouterSession
+from harness.lab.protocol import Impairment, Lab, LinkLab, Router
+from harness.scenario.errors import MissingCapabilityError, RunBrokenError
+from harness.scenario.fleet import target_of
+
+Settings = Mapping[str, Mapping[str, str]]
+"""By router: `sending` and `receiving`, the emulated router's key policies. Empty: the lab's own defaults."""
+LabMaker = Callable[[Path, Settings], Lab]
+"""Makes a lab (not yet deployed) that puts captures and logs into a folder."""
+_COMMITS_KEPT = 50
+"""Junos remembers the running configuration and 49 before it."""
+_CONNECTIONS = "show system connections"
+_LIVE = re.compile(r"^tcp\S*\s.*\.(?:179|646)\s")
+_HARMLESS = ("LISTEN", "TIME_WAIT")
+_QUIET_SECONDS = 2.0
+"""From the reset's commit until the run's connections are gone; a lab that takes longer is not used again."""
+_SHOW_ALL = "show configuration | display set"
+_PCAP_HEADER, _RECORD_HEADER = 24, 16
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A deployed lab for one run. `skip` says by router how many packets its capture held before."""
+
+    lab: Lab
+    warm: bool = False
+    skip: Mapping[str, int] = field(default_factory=dict)
+
+
+class LabSource(Protocol):
+    """Gives labs to runs."""
+
+    def lease(self, evidence: Path, settings: Settings, *, needs: frozenset[str]) -> AbstractContextManager[Lease]:
+        """Lease a lab whose evidence goes into `evidence`; leaving the context gives it back.
+
+        Raises:
+            MissingCapabilityError: no lab of this kind can do what `needs` names.
+            LabError, LabUnfitError: it cannot be brought up.
+        """
+        ...
+
+
+@runtime_checkable
+class Keepable(Protocol):
+    """A lab that can outlive its owner."""
+
+    def keep(self) -> None:
+        """Let the lab stay up when this process ends."""
+        ...
+
+
+class FreshLabs:
+    """Every run gets a lab of its own, which is taken down after it (or kept up, with `keep`)."""
+
+    def __init__(self, make: LabMaker, *, keep: bool = False) -> None:
+        self._make = make
+        self._keep = keep
+
+    @contextlib.contextmanager
+    def lease(self, evidence: Path, settings: Settings, *, needs: frozenset[str]) -> Iterator[Lease]:
+        """Deploy a lab, and destroy it in the end whatever happens."""
+        lab = self._make(evidence, settings)
+        _require(lab, needs)
+        kept = False
+        try:
+            lab.deploy()
+            yield Lease(lab)
+            if self._keep and isinstance(lab, Keepable):
+                lab.keep()
+                kept = True
+        finally:
+            if not kept:
+                lab.destroy()
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """A router before a run: a digest of its configuration, and how many commits it remembers."""
+
+    digest: str
+    commits: int
+
+
+@dataclass(slots=True)
+class _Warm:
+    """A lab of the pool, and what its routers were before anybody touched them (or when they were last reset)."""
+
+    lab: Lab
+    settings: Settings
+    before: Mapping[str, Before]
+
+
+class LabPool:
+    """Keeps labs between runs. For one thread; `close` takes all labs down.
+
+    `root` is the folder under which the pool's labs keep their evidence until it is copied to the runs.
+    """
+
+    def __init__(self, make: LabMaker, root: Path) -> None:
+        self._make = make
+        self._root = root
+        self._idle: list[_Warm] = []
+        self._count = 0
+        self.retired: list[str] = []
+        """Why labs were taken down instead of being used again."""
+
+    @contextlib.contextmanager
+    def lease(self, evidence: Path, settings: Settings, *, needs: frozenset[str]) -> Iterator[Lease]:
+        """Give out a warm lab with these settings, or deploy one; reset it in the end, or destroy what cannot be."""
+        warm = self._take(settings)
+        fresh = warm is None
+        if warm is None:
+            self._count += 1
+            lab = self._make(self._root / f"lab-{self._count}", settings)
+            _require(lab, needs)
+            warm = self._deploy(lab, settings)
+        _require(warm.lab, needs)
+        skip = {router: count_packets(path) for router, path in warm.lab.captures.items()}
+        lost = dict(warm.lab.capture_losses())
+        try:
+            yield Lease(warm.lab, warm=not fresh, skip=skip)
+        except BaseException:
+            warm.lab.destroy()
+            _keep_evidence(warm.lab, evidence, skip)
+            raise
+        _keep_evidence(warm.lab, evidence, skip)
+        self._give_back(warm, lost)
+
+    def close(self) -> None:
+        """Take all labs down."""
+        while self._idle:
+            self._idle.pop().lab.destroy()
+
+    def _take(self, settings: Settings) -> _Warm | None:
+        while warm := next((one for one in self._idle if one.settings == settings), None):
+            self._idle.remove(warm)
+            try:
+                warm.lab.check()
+            except KeyrollError:
+                warm.lab.destroy()  # it has died while nobody used it
+                continue
+            return warm
+        return None
+
+    def _deploy(self, lab: Lab, settings: Settings) -> _Warm:
+        try:
+            lab.deploy()
+            return _Warm(lab, settings, {name: _look(router) for name, router in lab.routers.items()})
+        except BaseException:
+            lab.destroy()
+            raise
+
+    def _give_back(self, warm: _Warm, lost: Mapping[str, int]) -> None:
+        """Reset a lab and keep it; one that cannot be reset, or has lost frames, is taken down."""
+        reason = None if dict(warm.lab.capture_losses()) == lost else "its capture has lost frames"
+        try:
+            warm.before = reset(warm.lab, warm.before) if reason is None else warm.before
+        except KeyrollError as error:
+            reason = str(error)
+        except BaseException:
+            warm.lab.destroy()
+            raise
+        if reason is None:
+            self._idle.append(warm)
+        else:
+            self.retired.append(reason)
+            warm.lab.destroy()
+
+
+def reset(lab: Lab, before: Mapping[str, Before]) -> dict[str, Before]:
+    """Put a lab back to what it was: links whole, configurations as before the run, clocks the host's; and check it.
+
+    Raises:
+        RunBrokenError: a router's configuration is not what it was, or it remembers no way back.
+        RunError: a router does not do it.
+    """
+    if isinstance(lab, LinkLab):
+        lab.links.restore()
+        for name in lab.routers:
+            lab.links.impair(Impairment(), towards=name)
+    with ThreadPoolExecutor(max_workers=len(before)) as pool:
+        tasks = {name: pool.submit(_reset, lab.routers[name], before[name]) for name in before}
+        return {name: task.result() for name, task in tasks.items()}
+
+
+def _reset(router: Router, before: Before) -> Before:
+    with RouterSession(target_of(router)) as session:
+        commits = _commits(session)
+        if commits >= _COMMITS_KEPT:
+            raise RunBrokenError(f"{router.name}: its memory of commits is full, the way back may be lost")
+        if commits > before.commits:
+            session.rollback(commits - before.commits)
+            session.commit("keyroll reset")
+        _await_quiet(session)
+        session.set_clock(datetime.now(UTC).replace(microsecond=0))
+        after = _look_at(session)
+    if after.digest != before.digest:
+        raise RunBrokenError(f"{router.name}: the configuration after the reset is not the one before the run")
+    return after
+
+
+def _await_quiet(session: RouterSession) -> None:
+    """Wait until no connection of a session of the run is left: it would speak on in the next run, unprotected.
+
+    Raises:
+        RunBrokenError: one is left when the deadline passes, counted from the reset's commit.
+    """
+    deadline = time.monotonic() + _QUIET_SECONDS
+    pause = threading.Event()
+    while True:
+        lines = session.ask_secret(_CONNECTIONS).splitlines()
+        left = [line.strip() for line in lines if _LIVE.search(line) and not line.rstrip().endswith(_HARMLESS)]
+        if not left:
+            return
+        if time.monotonic() >= deadline:
+            raise RunBrokenError(f"{session.target.name}: a connection outlived the reset: {left[0]}")
+        pause.wait(0.05)
+
+
+def _look(router: Router) -> Before:
+    with RouterSession(target_of(router)) as session:
+        return _look_at(session)
+
+
+def _look_at(session: RouterSession) -> Before:
+    return Before(_digest_of(session), _commits(session))
+
+
+def _commits(session: RouterSession) -> int:
+    """Return how many commits the router remembers; Junos numbers them from 0, with comments on lines of their own."""
+    lines = session.ask_secret("show system commit").splitlines()
+    return sum(1 for line in lines if line[:1].isdigit())
+
+
+def _digest_of(session: RouterSession) -> str:
+    """Return a digest of the whole configuration; the text itself holds secrets and is dropped."""
+    lines = [line.strip() for line in session.ask_secret(_SHOW_ALL).splitlines()]
+    return hashlib.sha256("\n".join(sorted(line for line in lines if line.startswith("set "))).encode()).hexdigest()
+
+
+def _require(lab: Lab, needs: frozenset[str]) -> None:
+    missing = sorted(needs - {capability.value for capability in lab.capabilities})
+    if missing:
+        raise MissingCapabilityError(f"this lab cannot do what the scenario requires: {', '.join(missing)}")
+
+
+def count_packets(path: Path) -> int:
+    """Return how many whole packets a classic pcap file holds."""
+    return sum(1 for _ in _records(path.read_bytes())) if path.exists() else 0
+
+
+def copy_capture(source: Path, target: Path, *, skip: int) -> None:
+    """Copy a classic pcap file without its first `skip` packets."""
+    octets = source.read_bytes()
+    begin = _PCAP_HEADER
+    for index, end in enumerate(_records(octets), start=1):
+        if index > skip:
+            break
+        begin = end
+    target.write_bytes(octets[:_PCAP_HEADER] + octets[begin:])
+
+
+def _records(octets: bytes) -> Iterator[int]:
+    """Yield where each whole record of a pcap file ends."""
+    order = "<" if octets[:1] in (b"\x4d", b"\xd4") else ">"
+    place = _PCAP_HEADER
+    while place + _RECORD_HEADER <= len(octets):
+        (length,) = struct.unpack_from(f"{order}I", octets, place + 8)
+        place += _RECORD_HEADER + length
+        if place > len(octets):
+            return
+        yield place
+
+
+def _keep_evidence(lab: Lab, folder: Path, skip: Mapping[str, int]) -> None:
+    """Copy a warm lab's logs and the run's part of its captures into the run's folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    captures = {path.resolve(): router for router, path in lab.captures.items()}
+    for path in sorted(lab.evidence.iterdir()):
+        router = captures.get(path.resolve())
+        if router is not None:
+            copy_capture(path, folder / path.name, skip=skip.get(router, 0))
+        elif path.is_file() and path.suffix != ".pcap":
+            shutil.copyfile(path, folder / path.name)

@@ -1,0 +1,150 @@
+import contextlib
+import struct
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.errors import RunError
+from harness.lab.protocol import Capability
+from harness.scenario import leases
+from harness.scenario.errors import MissingCapabilityError
+from harness.scenario.leases import Before, FreshLabs, LabPool, copy_capture, count_packets
+
+
+def pcap(packets, order="<"):
+    records = [struct.pack(f"{order}IIII", 1, 2, len(data), len(data)) + data for data in packets]
+    return struct.pack(f"{order}IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 65535, 1) + b"".join(records)
+
+
+@given(packets=st.lists(st.binary(max_size=40), max_size=8), skip=st.integers(0, 9), order=st.sampled_from("<>"))
+def test_a_copied_capture_holds_the_packets_behind_those_that_are_skipped(tmp_path_factory, packets, skip, order):
+    folder = tmp_path_factory.mktemp("pcap")
+    (folder / "all.pcap").write_bytes(pcap(packets, order))
+    copy_capture(folder / "all.pcap", folder / "rest.pcap", skip=skip)
+    assert (folder / "rest.pcap").read_bytes() == pcap(packets[skip:], order)
+    assert count_packets(folder / "all.pcap") == len(packets)
+
+
+def test_a_record_that_is_still_being_written_does_not_count(tmp_path):
+    (tmp_path / "cut.pcap").write_bytes(pcap([b"abc", b"defg"])[:-1])
+    assert count_packets(tmp_path / "cut.pcap") == 1
+    assert count_packets(tmp_path / "none.pcap") == 0
+
+
+class FakeLab:
+    def __init__(self, evidence, settings):
+        self.evidence, self.settings = evidence, settings
+        self.name, self.routers, self.phases = "fake", {}, ()
+        self.deployed, self.destroyed, self.dead, self.lost = 0, 0, False, 0
+
+    capabilities = frozenset({Capability.CAPTURE})
+
+    @property
+    def captures(self):
+        return {"R1": self.evidence / "R1.pcap"}
+
+    def deploy(self):
+        self.deployed += 1
+        self.evidence.mkdir(parents=True, exist_ok=True)
+        (self.evidence / "R1.pcap").write_bytes(pcap([b"old"]))
+        (self.evidence / "R1-bgpd.log").write_text("said")
+
+    def check(self):
+        if self.dead:
+            raise RunError("died")
+
+    def capture_losses(self):
+        return {"R1": self.lost}
+
+    def destroy(self):
+        self.destroyed += 1
+
+
+@pytest.fixture
+def labs():
+    return []
+
+
+@pytest.fixture
+def make(labs):
+    def one(evidence, settings):
+        labs.append(FakeLab(evidence, settings))
+        return labs[-1]
+
+    return one
+
+
+@pytest.fixture
+def pool(make, tmp_path, monkeypatch):
+    monkeypatch.setattr(leases, "reset", lambda *_: {"R1": Before("x", 1)})
+    return LabPool(make, tmp_path / "labs")
+
+
+def play(source, folder, settings=None, needs=frozenset()):
+    with source.lease(folder, settings or {}, needs=needs) as lease:
+        return lease
+
+
+def test_a_warm_lab_is_used_again_and_each_run_gets_its_own_part_of_the_capture(pool, labs, tmp_path):
+    assert not play(pool, tmp_path / "one").warm
+    lease = play(pool, tmp_path / "two")
+    assert lease.warm
+    assert lease.skip == {"R1": 1}
+    assert len(labs) == 1
+    assert (tmp_path / "two" / "R1.pcap").read_bytes() == pcap([])
+    assert (tmp_path / "two" / "R1-bgpd.log").read_text() == "said"
+
+
+def test_other_settings_need_another_lab(pool, labs, tmp_path):
+    play(pool, tmp_path / "one")
+    play(pool, tmp_path / "two", {"R1": {"sending": "rnext"}})
+    assert [lab.settings for lab in labs] == [{}, {"R1": {"sending": "rnext"}}]
+
+
+def test_a_lab_whose_run_ended_with_an_error_is_taken_down_with_its_evidence_kept(pool, labs, tmp_path):
+    with contextlib.suppress(RunError), pool.lease(tmp_path / "one", {}, needs=frozenset()):
+        raise RunError("broke")
+    assert labs[0].destroyed == 1
+    assert (tmp_path / "one" / "R1.pcap").exists()
+    assert not play(pool, tmp_path / "two").warm
+
+
+def test_a_lab_that_cannot_be_reset_is_not_used_again_and_the_reason_is_kept(pool, labs, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise RunError("the configuration is another")
+
+    monkeypatch.setattr(leases, "reset", refuse)
+    play(pool, tmp_path / "one")
+    assert labs[0].destroyed == 1
+    assert pool.retired == ["the configuration is another"]
+    assert not play(pool, tmp_path / "two").warm
+
+
+def test_a_lab_that_has_died_or_lost_frames_is_not_used_again(pool, labs, tmp_path):
+    play(pool, tmp_path / "one")
+    labs[0].dead = True
+    with pool.lease(tmp_path / "two", {}, needs=frozenset()) as lease:
+        assert not lease.warm
+        labs[1].lost = 3
+    assert [lab.destroyed for lab in labs] == [1, 1]
+    assert not play(pool, tmp_path / "three").warm
+
+
+def test_closing_the_pool_takes_every_lab_down(pool, labs, tmp_path):
+    play(pool, tmp_path / "one")
+    pool.close()
+    assert labs[0].destroyed == 1
+
+
+def test_a_missing_capability_is_named_before_anything_is_deployed(make, labs, tmp_path):
+    with pytest.raises(MissingCapabilityError, match="inject, reboot"):
+        play(FreshLabs(make), tmp_path, needs=frozenset({"reboot", "inject", "capture"}))
+    assert labs[0].deployed == 0
+
+
+def test_a_fresh_lab_is_destroyed_whatever_happens(make, labs, tmp_path):
+    with pytest.raises(KeyboardInterrupt), FreshLabs(make).lease(Path(tmp_path), {}, needs=frozenset()):
+        raise KeyboardInterrupt
+    assert labs[0].destroyed == 1
