@@ -205,8 +205,8 @@ def uptime_seconds(text: str) -> int:
 
 
 def bgp_total(summary: Mapping[str, Any]) -> int:
-    """Return how many BGP routes `show ip|ipv6 route summary json` counts. Raises FrrError."""
+    """Return how many BGP routes are in use, by `show ip|ipv6 route summary json`. Raises FrrError."""
     try:
-        return sum(int(entry["rib"]) for entry in summary["routes"] if entry["type"] in {"ebgp", "ibgp"})
+        return sum(int(entry["fib"]) for entry in summary["routes"] if entry["type"] in {"ebgp", "ibgp"})
     except (KeyError, TypeError, ValueError) as error:
         raise FrrError(f"zebra's route summary cannot be read: {type(error).__name__} {error}") from error

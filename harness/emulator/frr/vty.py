@@ -18,6 +18,7 @@ CMD_SUCCESS = 0
 CMD_WARNING = 1
 ANSWER_SECONDS = 10.0
 """From a command to its answer; FRR answers in about a millisecond, tables of a million routes in seconds."""
+ANSWER_OCTETS = 1 << 28
 _TRAILER = 4
 _CODES = {
     1: "warning",
@@ -49,7 +50,7 @@ class Vty:
             FrrError: it does not take the connection.
         """
         try:
-            reader, writer = await asyncio.open_unix_connection(str(path), limit=1 << 26)
+            reader, writer = await asyncio.open_unix_connection(str(path), limit=ANSWER_OCTETS)
         except OSError as error:
             raise FrrError(f"{daemon} does not answer on {path.name}: {error.strerror}") from error
         vty = cls(daemon, reader, writer, wait_scale)
@@ -72,6 +73,8 @@ class Vty:
                 text, code = await self._answer()
         except TimeoutError:
             raise FrrError(f"{self._daemon} did not answer '{shown}' within {self._seconds:g} s") from None
+        except asyncio.LimitOverrunError:
+            raise FrrError(f"{self._daemon} answered '{shown}' with more than {ANSWER_OCTETS} octets") from None
         except (OSError, asyncio.IncompleteReadError) as error:
             raise FrrError(f"{self._daemon} has gone while it was asked '{shown}'") from error
         if code != CMD_SUCCESS:

@@ -134,3 +134,16 @@ def test_any_other_text_is_no_uptime(text):
 def test_names_of_interfaces_go_back_to_junos():
     assert state.junos_name("ge-0-0-0") == "ge-0/0/0.0"
     assert state.junos_name("lo") == "lo0.0"
+
+
+def test_routes_in_use_are_counted_from_zebras_summary():
+    summary = {
+        "routes": [
+            {"type": "connected", "rib": 2, "fib": 2},
+            {"type": "ebgp", "rib": 7, "fib": 5},
+            {"type": "ibgp", "rib": 1, "fib": 1},
+        ]
+    }
+    assert state.bgp_total(summary) == 6
+    with pytest.raises(FrrError):
+        state.bgp_total({})

@@ -1,0 +1,116 @@
+"""The same lab as an ordinary user: chosen by itself, proven with the first scenario, leaving nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.lab
+REPOSITORY = Path(__file__).parents[2]
+SCENARIO = REPOSITORY / "tests" / "scenarios" / "rollover" / "two-keys.yaml"
+USER = 12345
+MAIN = "from harness.cli.main import main; main()"
+
+
+@pytest.fixture
+def home():
+    with tempfile.TemporaryDirectory(prefix="kr") as folder:
+        Path(folder).chmod(0o700)
+        os.chown(folder, USER, USER)
+        yield Path(folder)
+
+
+@pytest.fixture
+def python() -> str:
+    """A Python of this version that an ordinary user can run; this one may lie in root's home."""
+    if os.geteuid() != 0:
+        pytest.skip("becoming another user needs root")
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    for candidate in (sys.executable, f"/usr/bin/python{version}"):
+        probe = subprocess.run(
+            [*as_user(), candidate, "-c", "import sys; print(sys.version_info[:2])"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if probe.stdout.strip() == str(tuple(sys.version_info[:2])):
+            return candidate
+    pytest.skip(f"no Python {version} that an ordinary user can run")
+
+
+def as_user() -> list[str]:
+    """Return what runs the command that follows as the ordinary user; the shell gives up the last rights."""
+    user = str(USER)
+    become = ["setpriv", "--reuid", user, "--regid", user, "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"]
+    return [*become, "sh", "-c", 'exec "$@"', "sh"]
+
+
+def environment(home: Path) -> dict[str, str]:
+    packages = [path for path in sys.path if path.endswith("site-packages")]
+    return {
+        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+        "HOME": str(home),
+        "XDG_RUNTIME_DIR": str(home),
+        "PYTHONPATH": os.pathsep.join([str(REPOSITORY), *packages]),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+
+def keyroll(python: str, home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    result = subprocess.run(
+        [*as_user(), python, "-c", MAIN, *words],
+        env=environment(home),
+        cwd=home,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    if "only root make namespaces" in result.stderr:
+        pytest.skip(result.stderr.strip())
+    return result
+
+
+def test_the_first_scenario_is_proven_without_root_and_nothing_stays(python, home):
+    result = keyroll(python, home, "run", str(SCENARIO), "--run-dir", str(home / "run"))
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "PASSED" in result.stdout
+    assert not (home / "keyroll").exists()
+    assert (home / "run" / "lab" / "R1.pcap").stat().st_size > 1000
+
+
+def test_a_kept_lab_is_entered_and_taken_down_without_root(python, home):
+    name = f"plain-{os.getpid()}"
+    made = keyroll(python, home, "lab", "up", "--name", name, "--evidence", str(home / "evidence"))
+    assert made.returncode == 0, made.stderr
+    shown = keyroll(python, home, "lab", "exec", "R1", "--", "ip", "-j", "link")
+    assert sorted(link["ifname"] for link in json.loads(shown.stdout)) == ["ge-0-0-0", "lo"]
+    assert keyroll(python, home, "lab", "status").returncode == 0
+    assert keyroll(python, home, "lab", "down").returncode == 0
+    assert not (home / "keyroll").exists()
+
+
+def test_a_host_that_forbids_it_says_so_in_one_sentence(python, home):
+    # Inside a user namespace whose own limit of user namespaces is 0, no further one can be made.
+    script = f"echo 0 > /proc/sys/user/max_user_namespaces; exec {python} -c '{MAIN}' lab up"
+    result = subprocess.run(
+        [*as_user(), "unshare", "--user", "--map-user=12345", "--keep-caps", "sh", "-c", script],
+        env=environment(home),
+        cwd=home,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    if "Permission denied" in result.stderr:
+        pytest.skip("the limit cannot be set here")
+    assert result.returncode == 2
+    assert "only root make namespaces" in result.stderr
+    assert "sysctl" in result.stderr
+    assert "Traceback" not in result.stderr
