@@ -4,19 +4,23 @@
 
 Read from each text, in set or curly form: `interfaces … address`, `protocols bgp … neighbor` and `local-address`,
 `protocols ldp session`, each with its `authentication-algorithm ao` and `authentication-key-chain` (inherited from the
-group and from `protocols bgp`), `system host-name`, and the chains (`harness.keychain.junostext`). Where a text holds
-a bare chain, `address` says whose it is.
+group and from `protocols bgp`), `allow` for neighbours that are not configured one by one, `system host-name`, and the
+chains (`harness.keychain.junostext`). Where a text holds a bare chain, `address` says whose it is.
+
+Configuration groups are not expanded. Addresses in them count; sessions and authentication that come from an applied
+group are refused, because a session left out here would be a session that nobody judges.
 """
 
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from ipaddress import ip_address, ip_interface, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_interface, ip_network
 from pathlib import Path
 
+from harness.capture.junoswords import statements
 from harness.capture.lanes import (
     BGP_PORT,
     LDP_PORT,
@@ -33,12 +37,15 @@ from harness.keychain.junostext import parse
 from harness.keychain.model import Keychain
 from harness.keychain.schedule import Receiving
 
-_SET_LINE = re.compile(r"^\s*(set|activate|deactivate|delete)\s+(.*)$")
-_WORD = re.compile(r'"(?:[^"\\]|\\.)*"|[{};\[\]]|[^\s{};\[\]"]+|"')
-_STRING_OR_COMMENT = re.compile(r'"(?:[^"\\]|\\.)*"|/\*.*?\*/|#[^\n]*', re.DOTALL)
-_MARKS = frozenset("{};[]")
 _INSTANCES = frozenset({"routing-instances", "logical-systems"})
 _AO = "ao"
+_LEVELS = frozenset({"group", "neighbor", "session", "session-group"})
+_EVERYONE = ("0.0.0.0/0", "::/0")
+"""What `allow all` means."""
+_DECIDING = frozenset(
+    {"authentication-algorithm", "authentication-key-chain", "neighbor", "session", "session-group", "allow"}
+)
+"""Statements of BGP and LDP that decide which sessions are protected."""
 
 
 class ConfigError(InputError):
@@ -57,7 +64,7 @@ class ConfigSource:
 class Protected:
     """A session that a router protects with TCP-AO: with whom (an address or a prefix), on which port, which chain."""
 
-    peer: str
+    peer: IPv4Network | IPv6Network
     port: int
     chain: str
     local: Address | None = None
@@ -80,10 +87,10 @@ class RouterConfig:
             return next(iter(self.chains.values()))
         best: tuple[int, str] | None = None
         for session in self.sessions:
-            network = ip_network(session.peer, strict=False)
+            length = session.peer.prefixlen
             # The longest prefix wins, and of equals the later: a session before its session-group.
-            if session.port == port and peer in network and (best is None or network.prefixlen >= best[0]):
-                best = network.prefixlen, session.chain
+            if session.port == port and peer in session.peer and (best is None or length >= best[0]):
+                best = length, session.chain
         return self.chains.get(best[1]) if best else None
 
 
@@ -119,16 +126,18 @@ def config_book(
     """
     routers = [read_config(source) for source in sources]
     lanes: dict[tuple[bytes, bytes, int], Lane] = {}
-    for near in routers:
-        for far in routers:
-            if near is far:
-                continue
-            for src in near.addresses:
-                for dst in far.addresses:
-                    for port in (BGP_PORT, LDP_PORT):
-                        lane = _lane(near, far, src, dst, port, receiving, clock)
-                        if lane is not None:
-                            lanes[src.packed, dst.packed, port] = lane
+    for near, far in itertools.permutations(routers, 2):
+        made: dict[tuple[str | None, str | None], Lane] = {}
+        for port in (BGP_PORT, LDP_PORT):
+            sending = {dst: near.chain_for(dst, port) for dst in far.addresses}
+            accepting = {src: far.chain_for(src, port) for src in near.addresses}
+            for (src, theirs), (dst, ours) in itertools.product(accepting.items(), sending.items()):
+                if src.version != dst.version or (ours is None and theirs is None):
+                    continue
+                name = (ours.name if ours else None, theirs.name if theirs else None)
+                if name not in made:
+                    made[name] = _lane(near, far, ours, theirs, receiving, clock)
+                lanes[src.packed, dst.packed, port] = made[name]
     if not lanes:
         raise ConfigError(
             "no session of one configuration, protected with TCP-AO, is with an address of another",
@@ -141,20 +150,14 @@ def config_book(
 def _lane(
     near: RouterConfig,
     far: RouterConfig,
-    src: Address,
-    dst: Address,
-    port: int,
+    sending: Keychain | None,
+    accepting: Keychain | None,
     receiving: Receiving,
     clock: Clock,
-) -> Lane | None:
-    if src.version != dst.version:
-        return None
-    sending, accepting = near.chain_for(dst, port), far.chain_for(src, port)
-    if sending is None and accepting is None:
-        return None
+) -> Lane:
     empty = Keychain("none")
-    sender = Speaker(near.name, frozenset({src}), sending or empty, receiving, clock)
-    receiver = Speaker(far.name, frozenset({dst}), accepting or empty, receiving, clock)
+    sender = Speaker(near.name, frozenset(near.addresses), sending or empty, receiving, clock)
+    receiver = Speaker(far.name, frozenset(far.addresses), accepting or empty, receiving, clock)
     return Lane(near.name, far.name, sent_keys(sender), received_keys(receiver), clock)
 
 
@@ -186,7 +189,7 @@ def read_config(source: ConfigSource) -> RouterConfig:
                 remedy="give the whole configuration without ADDRESS=, or cut the file to one chain",
             )
         return RouterConfig(str(source.address), {source.address}, [], chains, bare=True)
-    config = _statements_to_config(path.stem, statements(text))
+    config = _statements_to_config(path, statements(text))
     config.chains = chains
     _check(config, path)
     return config
@@ -207,63 +210,6 @@ def _check(config: RouterConfig, path: Path) -> None:
             )
 
 
-def statements(text: str) -> Iterator[tuple[str, ...]]:
-    """Yield a configuration's statements as paths of words, in either form; deactivated ones are left out.
-
-    Tolerant: what is not well formed is the chains' parser's to refuse.
-    """
-    if any(_SET_LINE.match(line) for line in text.splitlines()):
-        yield from _set_statements(text)
-    else:
-        yield from _curly_statements(text)
-
-
-def _set_statements(text: str) -> Iterator[tuple[str, ...]]:
-    found: dict[tuple[str, ...], None] = {}
-    inactive: list[tuple[str, ...]] = []
-    for line in text.splitlines():
-        match = _SET_LINE.match(line)
-        if match is None:
-            continue
-        verb, words = match[1], tuple(_plain(word) for word in _WORD.findall(match[2]))
-        if verb == "set":
-            found[words] = None
-        elif verb == "deactivate":
-            inactive.append(words)
-        elif verb == "activate":
-            inactive = [path for path in inactive if path != words]
-        else:
-            found = {path: None for path in found if path[: len(words)] != words}
-    for path in found:
-        if not any(path[: len(gone)] == gone for gone in inactive):
-            yield path
-
-
-def _curly_statements(text: str) -> Iterator[tuple[str, ...]]:
-    text = _STRING_OR_COMMENT.sub(lambda found: found[0] if found[0].startswith('"') else " ", text)
-    path: list[tuple[str, ...]] = []
-    words: list[str] = []
-    for word in _WORD.findall(text):
-        if word not in _MARKS:
-            words.append(_plain(word))
-            continue
-        if word == "{":
-            path.append(tuple(words))
-        elif word == "}":
-            del path[-1:]
-        elif word == ";":
-            levels = (*path, tuple(words))
-            if not any(level[:1] == ("inactive:",) for level in levels):
-                yield tuple(itertools.chain.from_iterable(levels))
-        else:  # brackets around a list of values
-            continue
-        words = []
-
-
-def _plain(word: str) -> str:
-    return word[1:-1] if len(word) > 1 and word[0] == word[-1] == '"' else word
-
-
 @dataclass(slots=True)
 class _Authentication:
     """The statements of one level of BGP or LDP; None is "inherited"."""
@@ -273,23 +219,26 @@ class _Authentication:
     local: Address | None = None
 
 
-def _statements_to_config(name: str, paths: Iterable[tuple[str, ...]]) -> RouterConfig:
-    config = RouterConfig(name)
+def _statements_to_config(path: Path, found: Iterable[tuple[str, ...]]) -> RouterConfig:
+    config = RouterConfig(path.stem)
     levels: dict[tuple[str, ...], _Authentication] = {}
     neighbors: dict[tuple[str, ...], str] = {}
-    for statement in paths:
-        path = statement
-        while path[:1] and path[0] in _INSTANCES:
-            path = path[2:]
-        if path[:2] == ("system", "host-name") and len(path) > 2:  # noqa: PLR2004 -- the name itself
-            config.name = path[2]
-        elif path[:1] == ("interfaces",):
-            config.addresses.update(_interface_addresses(path))
-        elif path[:2] in {("protocols", "bgp"), ("protocols", "ldp")}:
-            level, rest = _split_level(path)
-            if level[-2:-1] in {("neighbor",), ("session",), ("session-group",)}:
-                neighbors[level] = level[-1]
-            _note(levels.setdefault(level, _Authentication()), rest)
+    groups: set[str] = set()
+    applied: set[str] = set()
+    for statement in found:
+        if "apply-groups" in statement:
+            applied.update(statement[statement.index("apply-groups") + 1 :])
+        words = _inner(statement[2:]) if statement[:1] == ("groups",) else _inner(statement)
+        if words[:2] not in {("protocols", "bgp"), ("protocols", "ldp")}:
+            _note_router(config, statement, words)
+        elif statement[:1] == ("groups",):
+            if _DECIDING.intersection(words[2:]):
+                groups.add(statement[1])
+        else:
+            for level, rest in _levels(words):
+                neighbors.update(_neighbors(level, rest))
+                _note(levels.setdefault(level, _Authentication()), rest)
+    _check_groups(path, groups & applied)
     for level, peer in neighbors.items():
         session = _session(level, peer, levels)
         if session is not None:
@@ -297,6 +246,31 @@ def _statements_to_config(name: str, paths: Iterable[tuple[str, ...]]) -> Router
             if session.local is not None:
                 config.addresses.add(session.local)
     return config
+
+
+def _note_router(config: RouterConfig, statement: tuple[str, ...], words: tuple[str, ...]) -> None:
+    """Take the router's name and addresses from a statement, if it is about them; `words` are without its groups."""
+    if words[:1] == ("interfaces",):
+        config.addresses.update(_interface_addresses(words))
+    elif statement[:2] == ("system", "host-name") and len(statement) > 2:  # noqa: PLR2004 -- the name itself
+        config.name = statement[2]
+
+
+def _inner(path: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a statement without the routing instances and logical systems that it stands in."""
+    while path[:1] and path[0] in _INSTANCES:
+        path = path[2:]
+    return path
+
+
+def _check_groups(path: Path, deciding: AbstractSet[str]) -> None:
+    if deciding:
+        raise ConfigError(
+            f"sessions or their authentication come from the applied group {', '.join(sorted(deciding))}, and groups "
+            "are not expanded here",
+            where=Where.of(path),
+            remedy="write them out, as `show configuration | display inheritance` does, without `groups`",
+        )
 
 
 def _interface_addresses(path: tuple[str, ...]) -> Iterator[Address]:
@@ -309,12 +283,30 @@ def _interface_addresses(path: tuple[str, ...]) -> Iterator[Address]:
                 return
 
 
-def _split_level(path: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Split a BGP or LDP statement into the level that it stands at and the rest."""
-    level = 2
-    while level + 1 < len(path) and path[level] in {"group", "neighbor", "session", "session-group"}:
-        level += 2
-    return path[:level], path[level:]
+def _levels(path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
+    """Yield each level of BGP or LDP that a statement goes to, with what it says there.
+
+    It is one, but where somebody writes several attributes on one line (`… group g peer-as 1 neighbor 10.0.0.1`).
+    """
+    level, place = path[:2], 2
+    while True:
+        while place + 1 < len(path) and path[place] in _LEVELS:
+            level, place = (*level, *path[place : place + 2]), place + 2
+        end = next((at for at in range(place + 2, len(path) - 1, 2) if path[at] in _LEVELS), len(path))
+        yield level, path[place:end]
+        if end == len(path):
+            return
+        place = end
+
+
+def _neighbors(level: tuple[str, ...], rest: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield the peers that a statement names, each with its level: a neighbour's own, or one below for `allow`."""
+    if level[-2] in _LEVELS and level[-2] != "group":
+        yield level, level[-1]
+    if rest[:1] == ("allow",):
+        for peer in rest[1:]:
+            for prefix in _EVERYONE if peer == "all" else (peer,):
+                yield (*level, "allow", prefix), prefix
 
 
 def _note(level: _Authentication, rest: tuple[str, ...]) -> None:
@@ -343,4 +335,4 @@ def _session(level: tuple[str, ...], peer: str, levels: dict[tuple[str, ...], _A
         network = ip_network(peer, strict=False)
     except ValueError:
         return None
-    return Protected(str(network), BGP_PORT if level[1] == "bgp" else LDP_PORT, chain, local)
+    return Protected(network, BGP_PORT if level[1] == "bgp" else LDP_PORT, chain, local)

@@ -5,7 +5,7 @@ Reading: `parse` and `read` take set lines, the curly form, and whole configurat
 `security authentication-key-chains`; every error names line and column, and none quotes what may be a secret.
 """
 
-from harness.keychain.junostext.reader import Configuration, parse, read
+from harness.keychain.junostext.reader import Configuration, is_set_form, parse, read, without_trimmings
 from harness.keychain.junostext.text import KeychainTextError, TooManyKeysError
 from harness.keychain.junostext.writer import Encoding, curly, set_lines
 
@@ -15,7 +15,9 @@ __all__ = [
     "KeychainTextError",
     "TooManyKeysError",
     "curly",
+    "is_set_form",
     "parse",
     "read",
     "set_lines",
+    "without_trimmings",
 ]

@@ -67,8 +67,8 @@ def read(text: str, *, source: str, default_zone: tzinfo = UTC) -> Configuration
     origin = Source(source, text.removeprefix("\ufeff"))
     _refuse_other_formats(origin)
     draft = Draft(origin)
-    blanked = _blanked(origin.text)
-    if _is_set_form(blanked):
+    blanked = without_trimmings(origin.text)
+    if is_set_form(blanked):
         SetReader(origin, draft).read(blanked)
     else:
         CurlyReader(origin, draft).read(blanked)
@@ -86,13 +86,13 @@ def _refuse_other_formats(source: Source) -> None:
         raise source.error(f"this looks like {kind}, which is not read here", start.start(1), remedy=remedy)
 
 
-def _is_set_form(text: str) -> bool:
+def is_set_form(text: str) -> bool:
     """Say which form a text (without a terminal's trimmings) has, by its first word after comments."""
     found = _FIRST_WORD.match(text)
     return found is not None and found[1] in COMMANDS
 
 
-def _blanked(text: str) -> str:
+def without_trimmings(text: str) -> str:
     """Return `text` with a terminal's trimmings overwritten by spaces, so that offsets stay."""
     for trimming in (_BANNER, _PROMPT):
         text = trimming.sub(lambda found: " " * len(found.group()), text)

@@ -1,11 +1,13 @@
 """Junos configurations as keys: addresses, neighbours, LDP sessions and chains, in either form."""
 
+import time
 from ipaddress import ip_address
 
 import pytest
 
 from harness.capture import Referee, Verdict
-from harness.capture.junosconf import ConfigError, ConfigSource, config_book, read_config, statements
+from harness.capture.junosconf import ConfigError, ConfigSource, config_book, read_config
+from harness.capture.junoswords import statements
 from harness.keychain.junostext import curly, set_lines
 
 BASE = """\
@@ -171,3 +173,104 @@ def test_what_is_missing_is_said(pair, tmp_path):
     pair[0].path.write_text(lonely)
     with pytest.raises(ConfigError, match="no session of one configuration"):
         config_book([pair[0], ConfigSource(path)])
+
+
+def test_a_session_that_an_applied_group_protects_is_refused_not_passed_over(pair):
+    """Or its segments would be judged by nobody, beside another session that is protected in the plain."""
+    text = pair[0].path.read_text()
+    bgp = "set protocols bgp group peers neighbor 10.0.0.2 authentication"
+    assert bgp in text
+    text = text.replace(bgp, "set groups AUTH protocols bgp group <*> authentication")
+    pair[0].path.write_text(text)
+    assert [session.port for session in read_config(pair[0]).sessions] == [646]  # not applied: it says nothing
+    for level in ("", "protocols bgp ", "protocols bgp group peers "):
+        pair[0].path.write_text(text + f"set {level}apply-groups [ OTHER AUTH ]\n")
+        with pytest.raises(ConfigError, match=r"applied group AUTH.*display inheritance"):
+            read_config(pair[0])
+
+
+def test_addresses_of_groups_count_and_refuse_nothing(pair):
+    text = pair[0].path.read_text().replace("set interfaces ge-", "set groups re0 interfaces ge-")
+    pair[0].path.write_text(text + "set groups re0 system host-name other\nset apply-groups [ re0 re1 ]\n")
+    config = read_config(pair[0])
+    assert config.name == "R1"
+    assert ip_address("10.0.0.1") in config.addresses
+    assert len(config.sessions) == 2
+
+
+@pytest.mark.parametrize(
+    ("allow", "found"),
+    [("10.0.0.0/24", True), ("[ 10.7.0.0/16 10.0.0.0/24 ]", True), ("all", True), ("10.7.0.0/16", False)],
+)
+@pytest.mark.parametrize("form", ["set", "curly"])
+def test_allow_stands_for_neighbours_that_are_not_configured(chains, tmp_path, allow, found, form):
+    path = tmp_path / "r1.conf"
+    if form == "set":
+        session = (
+            "set protocols bgp group any authentication-algorithm ao\n"
+            f"set protocols bgp group any authentication-key-chain chain\nset protocols bgp group any allow {allow}\n"
+        )
+        path.write_text("set interfaces lo0 unit 0 family inet address 10.0.0.1/32\n" + session)
+    else:
+        session = f"group any {{ authentication-algorithm ao; authentication-key-chain chain; allow {allow}; }}"
+        path.write_text(
+            "interfaces { lo0 { unit 0 { family inet { address 10.0.0.1/32; } } } }\n"
+            f"protocols {{ bgp {{ {session} }} }}\n"
+        )
+    path.write_text(
+        path.read_text() + ("\n".join(set_lines(chains[0])) if form == "set" else curly([chains[0]])) + "\n"
+    )
+    assert (read_config(ConfigSource(path)).chain_for(ip_address("10.0.0.2"), 179) == chains[0]) is found
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "set protocols bgp group g authentication-algorithm ao authentication-key-chain chain neighbor 10.0.0.2\n",
+        (
+            "set protocols bgp group g type external neighbor 10.0.0.2 authentication-algorithm ao "
+            "authentication-key-chain chain\n"
+        ),
+        (
+            "edit protocols bgp group g\nset authentication-algorithm ao\nset authentication-key-chain chain\n"
+            "edit neighbor 10.0.0.2\nset peer-as 65002\nexit\nset type external\ntop\n"
+        ),
+        (
+            "[edit]\nroot@R1# edit protocols bgp\n[edit protocols bgp]\nroot@R1# set authentication-algorithm ao\n"
+            "root@R1# set group g neighbor 10.0.0.2 authentication-key-chain chain\nroot@R1# top set system host-name R1\n"
+            "root@R1# top\n"
+        ),
+    ],
+)
+def test_set_commands_as_people_type_them(chains, tmp_path, lines):
+    path = tmp_path / "r1.conf"
+    path.write_text(
+        "set interfaces lo0 unit 0 family inet address 10.0.0.1/32\n" + lines + "\n".join(set_lines(chains[0])) + "\n"
+    )
+    assert read_config(ConfigSource(path)).chain_for(ip_address("10.0.0.2"), 179) == chains[0]
+
+
+def test_words_of_a_comment_do_not_make_the_curly_form_set_commands(chains, tmp_path):
+    path = tmp_path / "r1.conf"
+    path.write_text("/* was\n  set up by hand\n*/\n" + config("R1", 1, 2, chains[0], form="curly"))
+    assert read_config(ConfigSource(path)).addresses == {ip_address("10.0.0.1")}
+
+
+def test_large_configurations_are_paired_quickly(chains, tmp_path):
+    sources = []
+    for index, chain in enumerate(chains, 1):
+        path = tmp_path / f"r{index}.conf"
+        interfaces = "".join(
+            f"set interfaces ge-0/0/0 unit {unit} family inet address 10.{index}.{unit // 200}.{unit % 200}/31\n"
+            for unit in range(400)
+        )
+        sessions = "".join(f"set protocols bgp group p neighbor 10.{3 - index}.0.{unit}\n" for unit in range(100))
+        path.write_text(
+            interfaces + sessions + "set protocols bgp group p authentication-algorithm ao\n"
+            "set protocols bgp group p authentication-key-chain chain\n" + "\n".join(set_lines(chain)) + "\n"
+        )
+        sources.append(ConfigSource(path))
+    begin = time.process_time()
+    book = config_book(sources)
+    assert book.lane(packed("10.1.0.7"), packed("10.2.0.9"), 40000, 179) is not None
+    assert time.process_time() - begin < 10  # seconds; address by address and session by session it took minutes
