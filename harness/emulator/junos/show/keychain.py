@@ -60,7 +60,9 @@ def _row(chain: Keychain, reading: _Reading) -> str:
     following = NONE if reading.next is None else str(reading.next)
     transition = NONE if reading.transition is None else age(reading.transition)
     name = f" {chain.name}"
-    return f"{name:<25}{active:<7}{active:<9}{following:<7}{following:<9}{transition:<11}{chain.tolerance} (secs)"
+    cells = ((name, 25), (active, 7), (active, 9), (following, 7), (following, 9), (transition, 11))
+    # Widths as in the samples; what is as wide as its column or wider still keeps a blank behind it.
+    return "".join(f"{text:<{max(width, len(text) + 1)}}" for text, width in cells) + f"{chain.tolerance} (secs)"
 
 
 def brief(chains: Sequence[Keychain], now: datetime, receiving: ReceivePolicy) -> list[str]:
