@@ -104,5 +104,7 @@ def test_ctrl_c_takes_the_lab_down_and_says_so_without_a_traceback(tmp_path):
     output = "".join(seen) + rest
     assert process.returncode == 130, output + errors
     assert "Traceback" not in output + errors
-    assert "lab is down" in output
+    assert "INTERRUPTED" in output
+    (name,) = re.findall(r"lab (\S+) is up", output)
+    assert not list(Path("/run/keyroll").glob(f"*{name}*"))
     assert result_of(folder)["verdict"] == "interrupted"

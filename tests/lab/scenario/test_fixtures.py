@@ -1,0 +1,46 @@
+"""The fixtures that tests in Python get, on a real lab."""
+
+import pytest
+
+from harness.junos.base import Plan, SessionKind, base_configuration
+from harness.keychain.junostext import set_lines
+from harness.scenario.leases import count_packets
+from harness.scenario.result import Verdict
+
+pytestmark = pytest.mark.lab
+
+
+def plan_of(router):
+    port = router.ports[0]
+    return Plan(router.name, router.asn, router.loopback, port.interface, port.ipv4)
+
+
+def test_a_router_takes_a_generated_chain_and_reads_it_back(r1, keychains):
+    r1.configure(set_lines(keychains["R1"]))
+    r1.commit()
+    assert r1.show("show security keychain").parsed.chain("new_auth_key").name == "new_auth_key"
+
+
+def test_the_next_test_finds_nothing_of_the_one_before(r1):
+    assert r1.ask_secret("show configuration security").strip() == ""
+
+
+def test_the_wire_is_captured_while_the_lab_is_up(lab, routers, keychains, capture):
+    plans = {name: plan_of(router) for name, router in lab.routers.items()}
+    before = count_packets(capture["R1"])
+    for name, session in routers.items():
+        peer = plans["R2" if name == "R1" else "R1"]
+        chain = keychains[name]
+        lines = base_configuration(plans[name], peer, sessions=[SessionKind.BGP], chain=chain.name)
+        session.configure([*lines, *set_lines(chain)])
+        session.commit()
+    for session in routers.values():
+        session.show("show bgp summary")
+    assert count_packets(capture["R1"]) > before
+
+
+def test_a_scenario_is_played_from_python(run_scenario, pytestconfig):
+    path = pytestconfig.rootpath / "tests" / "scenarios" / "rollover" / "two-keys.yaml"
+    result = run_scenario(path)
+    assert result.verdict is Verdict.PASSED, result.red
+    assert (result.folder / "lab" / "R1.pcap").stat().st_size > 1000
