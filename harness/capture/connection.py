@@ -29,13 +29,15 @@ class Pair:
     Index 0 is the end with the lower address and port, and the direction from it.
     """
 
-    __slots__ = ("_keys", "isns", "number", "proven", "sne")
+    __slots__ = ("_keys", "established", "isns", "number", "proven", "sne")
 
     def __init__(self, number: int) -> None:
         self.number = number
         self.isns: list[int | None] = [None, None]
         self.sne: list[SneTracker | None] = [None, None]
         self.proven = False
+        self.established = [False, False]
+        """For each end, whether a segment of its own verified that shows that it has both ISNs: any but a SYN."""
         self._keys: dict[tuple[int, LaneKey], TrafficKey] = {}
 
     @property
@@ -82,7 +84,7 @@ def derive(lane_key: LaneKey, segment: Segment, sisn: int, disn: int) -> Traffic
 class Tuple4:
     """All that is known of one pair of addresses and ports."""
 
-    __slots__ = ("last_packet", "pairs", "stray", "unseen_live")
+    __slots__ = ("changes", "last_packet", "pairs", "stray", "unseen_live")
 
     def __init__(self) -> None:
         self.pairs: list[Pair] = []
@@ -92,11 +94,25 @@ class Tuple4:
         self.unseen_live = False
         """Whether a connection was seen alive whose SYNs are not in the capture."""
         self.last_packet = 0
+        self.changes = 0
+        """Grows whenever an end proves to have moved to another pair: what was concluded before may hold no more."""
+
+    def commit(self, pair: Pair, direction: int, seq: int, *, opens: bool) -> None:
+        """Note that a segment verified under this pair; `opens`: a SYN without ACK, which shows one ISN alone."""
+        pair.commit(direction, seq)
+        if not opens and not pair.established[direction]:
+            pair.established[direction] = True
+            self.changes += 1
 
     def candidates(self) -> Iterator[Pair]:
         """Yield the whole pairs: proven ones first, each newest first."""
         yield from (pair for pair in self.pairs if pair.proven and pair.whole)
         yield from (pair for pair in self.pairs if not pair.proven and pair.whole)
+
+    def superseded(self, pair: Pair, direction: int) -> bool:
+        """Whether who receives in this direction has left this pair for a newer one, as its own segments prove."""
+        newer = itertools.takewhile(lambda other: other is not pair, self.pairs)
+        return any(other.established[1 - direction] for other in newer)
 
     def half_open(self, end: int, isn: int) -> Pair | None:
         """Return the pair where only this end's ISN is known and is this one, or None."""

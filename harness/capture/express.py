@@ -16,7 +16,7 @@ from harness.capture.link import ETHERNET, IPV4, IPV6, LINUX_SLL, LINUX_SLL2, RA
 from harness.capture.packet import Packet
 from harness.capture.referee import Matched, Referee
 from harness.capture.tally import Tally, Use
-from harness.tcpao import sne_and_pseudo_header
+from harness.tcpao import ACK, RST, SYN, sne_and_pseudo_header
 from harness.tcpao.option import USUAL
 
 HOT_MAX = 10_000
@@ -79,6 +79,7 @@ class _Hot:
 
     __slots__ = (
         "begin",
+        "changes",
         "covered",
         "end",
         "high",
@@ -100,6 +101,7 @@ class _Hot:
         self.covered = matched.key.include_options
         self.use = use
         self.tuple4 = matched.tuple4
+        self.changes = self.tuple4.changes
         self.begin, self.end = span
         # The pseudo header, but for the length: the last field of IPv4's, followed by four octets in IPv6's.
         pseudo = sne_and_pseudo_header(self.high >> 32, matched.src, matched.dst, 0)
@@ -152,6 +154,7 @@ class Express:
             or not -_HALF <= ahead < _HALF  # a wrap: the referee finds the SNE
             or time_ns is None
             or not hot.begin <= time_ns < hot.end
+            or hot.changes != hot.tuple4.changes
         ):
             return self._slow(packet, name)
         found = USUAL.match(data, tcp + 20, payload)
@@ -206,7 +209,8 @@ class Express:
             return None
         use = self.tally.observe(judgement)
         matched = referee.matched
-        if use is not None and matched is not None and name:
+        # Not behind a SYN or RST: the tally must see the first segment that shows a connection alive.
+        if use is not None and matched is not None and name and judgement.flags & (SYN | RST | ACK) == ACK:
             span = _span(matched.clock, matched.receiver_key)
             if span is not None:
                 if len(self._hot) >= HOT_MAX:

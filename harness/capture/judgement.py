@@ -66,6 +66,11 @@ class Refusal(enum.Enum):
     """It has one, but its secret, algorithm or handling of options gives another MAC."""
     WINDOW = "window"
     """It has the same one, but does not accept it at that time of the receiver's clock."""
+    OLD_CONNECTION = "old-connection"
+    """It is of a connection whose ports a newer one has taken over: with the newer ISNs the receiver finds another MAC.
+
+    So it is with a segment that somebody recorded and replays, or that was very late.
+    """
 
 
 class Judgement(NamedTuple):

@@ -134,7 +134,14 @@ class Referee:
         match = self._match(segment, ao, keys, tuple4, direction, claimed)
         if match is None:
             return self._unmatched(segment, ao, keys, tuple4, direction, claimed)
-        match.pair.commit(direction, segment.seq)
+        opens = segment.flags & (SYN | ACK) == SYN
+        tuple4.commit(match.pair, direction, segment.seq, opens=opens)
+        if not opens and tuple4.superseded(match.pair, direction):
+            reason = (
+                f"{lane.sender}'s {match.key.name} signed it on connection {match.pair.number}; {lane.receiver} has "
+                "left it for a newer one on these ports: late, or replayed."
+            )
+            return _Finding(Verdict.REFUSED, reason, match.pair, match.key, None, Refusal.OLD_CONNECTION)
         finding = _received(match, segment, ao, lane, packet.time_ns)
         tracker = match.pair.sne[direction]
         if finding.verdict is Verdict.VERIFIED and finding.receiver_key and tracker and not segment.flags & SYN:

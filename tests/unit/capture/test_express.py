@@ -81,6 +81,13 @@ def test_on_any_conversation_tampered_with_anywhere(make, data):
     check(talk.packets, talk.book())
 
 
+def test_what_follows_a_reset_shows_the_connection_alive(make):
+    talk = make.talk().open()
+    talk.send(talk.far, make.RST | make.ACK)
+    talk.send(talk.far)
+    check(talk.packets, talk.book())
+
+
 @pytest.mark.parametrize("link", [1, 113, 276, 101, 0, 189])
 def test_on_every_link(make, link):
     talk = make.talk().open().exchange().exchange().exchange()

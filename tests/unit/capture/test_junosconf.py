@@ -237,8 +237,8 @@ def test_allow_stands_for_neighbours_that_are_not_configured(chains, tmp_path, a
         ),
         (
             "[edit]\nroot@R1# edit protocols bgp\n[edit protocols bgp]\nroot@R1# set authentication-algorithm ao\n"
-            "root@R1# set group g neighbor 10.0.0.2 authentication-key-chain chain\nroot@R1# top set system host-name R1\n"
-            "root@R1# top\n"
+            "root@R1# set group g neighbor 10.0.0.2 authentication-key-chain chain\n"
+            "root@R1# top set system host-name R1\nroot@R1# top\n"
         ),
     ],
 )
