@@ -80,6 +80,31 @@ class BgpNeighbor:
     description: str | None = None
 
 
+class PolicyAction(enum.Enum):
+    """What a term does with a route that it matches."""
+
+    ACCEPT = "accept"
+    REJECT = "reject"
+    NEXT_POLICY = "next-policy"
+
+
+@dataclass(frozen=True, slots=True)
+class PrefixRange:
+    """Prefixes inside of `prefix` whose length is from `shortest` to `longest`."""
+
+    prefix: Network
+    shortest: int
+    longest: int
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyTerm:
+    """One term of a routing policy, as far as routes that BGP brought can meet it. `prefixes` None: every route."""
+
+    action: PolicyAction
+    prefixes: tuple[PrefixRange, ...] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class LdpInterface:
     """An interface that speaks LDP. Times in seconds; None means the protocol's default (Junos: 5 and 15)."""
@@ -125,6 +150,8 @@ class Intent:
     neighbors: tuple[BgpNeighbor, ...] = ()
     announce: Mapping[str, tuple[Network, ...]] = field(default_factory=dict)
     """Export policy name to the prefixes that it accepts, as far as `policy-options` is modelled."""
+    policies: Mapping[str, tuple[PolicyTerm, ...]] = field(default_factory=dict)
+    """Export or import policy name to what it does with routes that BGP brought; what no term decides is accepted."""
     chains: tuple[Keychain, ...] = ()
     ldp: Ldp | None = None
     mpls_interfaces: tuple[str, ...] = ()

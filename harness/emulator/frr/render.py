@@ -6,17 +6,21 @@ What makes FRR behave as Junos does, and fast (facts: measured with FRR 8.4):
   silent until its family is activated, which is its last line, so that it never starts half configured;
 - `timers connect 1`, `advertisement-interval 0`, `coalesce-time 10` (milliseconds; FRR's default is a second):
   sessions come up and routes go out at once;
-- `bgp graceful-restart-disable`: graceful restart hides flaps.
+- `bgp graceful-restart-disable`: graceful restart hides flaps;
+- `soft-reconfiguration inbound`: what was received is kept, as Junos keeps it, so that a changed import policy holds
+  at once (FRR 8.4 answers a route refresh with nothing when it believes that nothing changed).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from ipaddress import IPv4Interface, IPv4Network
 
 from harness.emulator.frr.config import Daemon, Line
 from harness.emulator.frr.render_ldp import render_ldp
-from harness.emulator.model import BackendError, BgpNeighbor, Intent, Network, Unit
+from harness.emulator.frr.render_policy import chain_lines, filters, import_map, own_lines
+from harness.emulator.model import Address, BackendError, BgpNeighbor, Intent, Network, Unit
 
 HOLD_TIME_DEFAULT = 90
 """Seconds; Junos' default (`hold-time`)."""
@@ -40,8 +44,10 @@ def kernel_name(unit: str) -> str:
     return physical.replace("/", "-")
 
 
-def render(intent: Intent, ports: Sequence[str]) -> tuple[Line, ...]:
+def render(intent: Intent, ports: Sequence[str], yielding: Collection[Address] = ()) -> tuple[Line, ...]:
     """Return FRR's lines for `intent`; `ports` are the kernel's names of the router's ports.
+
+    Neighbours in `yielding` are passive, whatever the intent says (see `opening`).
 
     Raises:
         BackendError: the intent asks for something that this router does not have or do.
@@ -49,7 +55,7 @@ def render(intent: Intent, ports: Sequence[str]) -> tuple[Line, ...]:
     lines = [line for unit in intent.units for line in _unit(unit, ports)]
     lines += _static(intent)
     if intent.neighbors:
-        lines += _bgp(intent)
+        lines += _bgp(intent, yielding)
     if intent.ldp is not None:
         names = [kernel_name(interface.name) for interface in intent.ldp.interfaces]
         lines += render_ldp(intent, ports, names)
@@ -73,7 +79,7 @@ def _static(intent: Intent) -> Iterator[Line]:
         yield Line(Daemon.STATICD, f"static {prefix} {next_hop}", text, f"no {text}")
 
 
-def _bgp(intent: Intent) -> Iterator[Line]:
+def _bgp(intent: Intent, yielding: Collection[Address]) -> Iterator[Line]:
     local_as = intent.autonomous_system
     if local_as is None:
         local_as = next((neighbor.local_as for neighbor in intent.neighbors if neighbor.local_as), None)
@@ -101,7 +107,8 @@ def _bgp(intent: Intent) -> Iterator[Line]:
         )
     for neighbor in intent.neighbors:
         yield from _export_filter(intent, neighbor, announced)
-        yield from _neighbor(neighbor, intent, root, local_as)
+        passive = neighbor.passive or neighbor.address in yielding
+        yield from _neighbor(replace(neighbor, passive=passive), intent, root, local_as)
 
 
 def _announced(intent: Intent) -> tuple[Network, ...]:
@@ -129,7 +136,7 @@ def _export_filter(intent: Intent, neighbor: BgpNeighbor, announced: Sequence[Ne
     """Keep from a neighbour the prefixes that only other neighbours' policies accept; BGP's own routes all pass."""
     exported = set(_exported(intent, neighbor))
     withheld = [prefix for prefix in announced if prefix not in exported]
-    if not withheld:
+    if not _filters_out(intent, neighbor):
         return
     name = _filter_name(neighbor)
     for family, version in (("ip", 4), ("ipv6", 6)):
@@ -142,13 +149,19 @@ def _export_filter(intent: Intent, neighbor: BgpNeighbor, announced: Sequence[Ne
             match = f"match {family} address prefix-list {name}"
             yield Line(Daemon.BGPD, entry, entry, f"no {entry}")
             yield Line(Daemon.BGPD, f"{entry} match", match, f"no {match}", (entry,), parent=entry)
-    entry = f"route-map {name} permit 10"
-    yield Line(Daemon.BGPD, entry, entry, f"no {entry}")
+    yield from own_lines(name, [prefix for prefix in announced if prefix in exported])
+    yield from chain_lines(name, neighbor.export, intent.policies)
+
+
+def _filters_out(intent: Intent, neighbor: BgpNeighbor) -> bool:
+    """Say whether a neighbour is to be kept from something."""
+    withheld = set(_announced(intent)) - set(_exported(intent, neighbor))
+    return bool(withheld) or filters(neighbor.export, intent.policies)
 
 
 def _neighbor(neighbor: BgpNeighbor, intent: Intent, root: str, local_as: int) -> Iterator[Line]:
     if neighbor.import_:
-        raise BackendError(f"neighbor {neighbor.address}: this router does not carry out import policies")
+        yield from chain_lines(import_map(neighbor.address), neighbor.import_, intent.policies)
     key = f"neighbor {neighbor.address}"
     yield Line(
         Daemon.BGPD, key, f"{key} remote-as {neighbor.peer_as}", f"no {key}", (root,), parent="bgp", replace=True
@@ -157,10 +170,14 @@ def _neighbor(neighbor: BgpNeighbor, intent: Intent, root: str, local_as: int) -
         yield Line(
             Daemon.BGPD, f"{key} {name}", f"{key} {text}", f"no {key} {undo}", (root,), parent=key, secret=secret
         )
-    withheld = set(_announced(intent)) - set(_exported(intent, neighbor))
     for family in neighbor.families:
         node = (root, f"address-family {_frr_family(neighbor, family)}")
-        if withheld:
+        keep = "soft-reconfiguration inbound"
+        yield Line(Daemon.BGPD, f"{key} {family} keep", f"{key} {keep}", f"no {key} {keep}", node, parent=key)
+        if neighbor.import_:
+            text = f"route-map {import_map(neighbor.address)} in"
+            yield Line(Daemon.BGPD, f"{key} {family} in", f"{key} {text}", f"no {key} {text}", node, parent=key)
+        if _filters_out(intent, neighbor):
             text = f"route-map {_filter_name(neighbor)} out"
             yield Line(Daemon.BGPD, f"{key} {family} out", f"{key} {text}", f"no {key} {text}", node, parent=key)
         # Last: with no family activated FRR does not open the session.

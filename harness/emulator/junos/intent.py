@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, ip_address, ip_interface, ip_network
 
 from harness.emulator.junos.faults import CommitFault, block
-from harness.emulator.junos.policy import Route, accepted
+from harness.emulator.junos.policy import PolicyFault, Route, accepted, bgp_terms
 from harness.emulator.junos.tree import Node
 from harness.emulator.junos.values import is_management, reveal
 from harness.emulator.model import (
@@ -24,6 +24,7 @@ from harness.emulator.model import (
     LdpInterface,
     LdpPeer,
     Network,
+    PolicyTerm,
     Protection,
     Unit,
 )
@@ -45,6 +46,7 @@ def build(root: Node, *, host_name: str) -> Intent:
     neighbors = tuple(_neighbors(root, own_as, reasons))
     policies = dict.fromkeys(name for neighbor in neighbors for name in (*neighbor.export, *neighbor.import_))
     reasons += _missing_policies(root, policies)
+    terms = _terms(root, policies, reasons)
     if reasons:
         raise CommitFault(tuple(reasons))
     routes = [*_direct(units), *(Route(prefix, "static") for prefix, _ in static)]
@@ -57,6 +59,7 @@ def build(root: Node, *, host_name: str) -> Intent:
         static_routes=static,
         neighbors=neighbors,
         announce={name: accepted(root, name, routes) for name in policies},
+        policies=terms,
         chains=tuple(keychains(root)),
         ldp=_ldp(root),
         mpls_interfaces=_mpls(root),
@@ -253,6 +256,16 @@ def _protection(levels: _Levels) -> Protection | None:
         return None
     scheme = AuthScheme(levels.value("authentication-algorithm") or AuthScheme.HMAC_SHA_1_96.value)
     return Protection(scheme, chain, levels.has("tcpao-auth-mismatch"))
+
+
+def _terms(root: Node, names: dict[str, None], reasons: list[str]) -> dict[str, tuple[PolicyTerm, ...]]:
+    found: dict[str, tuple[PolicyTerm, ...]] = {}
+    for name in names:
+        try:
+            found[name] = bgp_terms(root, name)
+        except PolicyFault as fault:
+            reasons.append(f"error: {fault}")
+    return found
 
 
 def _missing_policies(root: Node, names: dict[str, None]) -> list[str]:

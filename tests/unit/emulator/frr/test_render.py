@@ -83,7 +83,6 @@ def test_a_password_is_never_shown():
         (replace(INTENT, units=(Unit("xe-0/0/0.0"),)), "only ge-0/0/"),
         (replace(INTENT, autonomous_system=None), "autonomous-system"),
         (replace(INTENT, neighbors=(replace(PEER, families=("evpn",)),)), "family evpn"),
-        (replace(INTENT, neighbors=(replace(PEER, import_=("p",)),)), "import policies"),
     ],
 )
 def test_what_this_router_cannot_do_is_said(intent, sentence):
