@@ -57,6 +57,15 @@ class _PositionLoader(yaml.SafeLoader):
     """The safe loader, refusing keys that stand twice (YAML forbids them; PyYAML lets the last one win)."""
 
 
+_QUOTING = {
+    "found undefined alias": "'*' stands for an alias, and nothing has this name; put what begins with '*' in quotes",
+    "second occurrence": "'&' stands for an anchor, and this one stands twice; put what begins with '&' in quotes",
+    "could not determine a constructor for the tag": "'!' stands for a tag; put what begins with '!' in quotes",
+    "found undefined tag handle": "'!' stands for a tag; put what begins with '!' in quotes",
+}
+"""How the parser's messages begin that quote a value, and what is said instead."""
+
+
 def _construct_mapping(loader: _PositionLoader, node: yaml.MappingNode) -> dict[Hashable, Any]:
     loader.flatten_mapping(node)
     mapping: dict[Hashable, Any] = {}
@@ -87,6 +96,21 @@ def _places(node: yaml.Node, loc: Loc = ()) -> Iterator[tuple[bool, Loc, tuple[i
             yield from _places(item, (*loc, index))
 
 
+def _problem(error: yaml.MarkedYAMLError) -> str:
+    """Return what the parser found, but for words that it quotes out of values: they may be (part of) a secret."""
+    problem = error.problem or error.context or "it cannot be read"
+    for said, sentence in _QUOTING.items():
+        if problem.startswith(said):
+            return sentence
+    return problem
+
+
+def _odd_character(error: yaml.reader.ReaderError) -> str:
+    return (
+        f"character {error.position + 1} of the file is U+{ord(str(error.character)[:1] or chr(0)):04X}, a special one"
+    )
+
+
 def load(path: Path, text: str | None = None) -> Document:
     """Read a YAML file (or `text`, shown as coming from `path`).
 
@@ -110,9 +134,17 @@ def load(path: Path, text: str | None = None) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = Where.of(path, mark.line + 1, mark.column + 1) if mark else Where.of(path)
-        raise DocumentError(f"not YAML: {error.problem or error.context}", where=where) from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise DocumentError(f"not YAML: {error}", where=Where.of(path)) from None
+        raise DocumentError(f"not YAML: {_problem(error)}", where=where) from None
+    except yaml.reader.ReaderError as error:
+        raise DocumentError(f"not YAML: {_odd_character(error)}", where=Where.of(path)) from None
+    except RecursionError:
+        raise DocumentError("not YAML: it is nested too deeply", where=Where.of(path)) from None
+    except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError):
+        # What PyYAML's constructors end with where a value is not what it looks like, or what its tag says. Its words
+        # are not shown: they may quote the value, which may be a secret.
+        raise DocumentError(
+            "not YAML: a value looks like a number or a date and is none; put it in quotes", where=Where.of(path)
+        ) from None
     if node is None:
         raise DocumentError("the file is empty", where=Where.of(path))
     document = Document(path, data)
