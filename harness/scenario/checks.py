@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from harness.junos.records import ChainStatus
@@ -59,6 +59,8 @@ class View:
     chains: Mapping[RouterName, ChainStatus]
     wire: Wire
     sessions: Sequence[SessionName]
+    flaps_before: Mapping[RouterName, int] = field(default_factory=dict)
+    """What the routers' BGP flap counters said when the sessions were first up: flaps are counted from there."""
 
 
 def conditions_of(step: Conditions) -> tuple[Condition, ...]:
@@ -79,7 +81,8 @@ def judge(condition: Condition, view: View) -> tuple[bool, str]:
         if sample is None:
             return False, "no sample since then"
         if condition.name == "flaps":
-            return sample.flaps == condition.value, f"{sample.flaps} flaps"
+            flaps = None if sample.flaps is None else sample.flaps - view.flaps_before.get(router, 0)
+            return flaps == condition.value, f"{flaps} flaps since the session was up"
         return (not sample.up if condition.value == "down" else sample.state == condition.value), sample.words()
     if condition.name in SHOWN:
         return _shown(condition, view.chains.get(router))

@@ -49,6 +49,7 @@ class Runner:
         self._skew: dict[RouterName, timedelta] = dict(stage.scenario.skew)
         self._shown: dict[RouterName, ChainStatus] = {}
         self._sending: dict[RouterName, int | None] = {}
+        self._flaps_before: dict[RouterName, int] = {}
         self._provoked = 0
 
     def play(self) -> tuple[Check, ...]:
@@ -239,7 +240,9 @@ class Runner:
                 latest = self.stage.sampler.latest(router, session)
                 samples[router, session] = latest if latest and latest.asked >= self._moment.begun else None
         since = self._moment.begun if names else 0
-        return View(since, samples, dict(self._shown), self.stage.wire, self.scenario.sessions)
+        return View(
+            since, samples, dict(self._shown), self.stage.wire, self.scenario.sessions, dict(self._flaps_before)
+        )
 
     def _show(self, routers: Sequence[RouterName]) -> None:
         for router, exchange in self.stage.fleet.show(SHOW_KEYCHAIN, routers).items():
@@ -279,6 +282,16 @@ class Runner:
         if self.up is not None and not self._sending:
             self.stage.timeline.add(Kind.SESSION, "the sessions are up on both routers, with routes", at=self.up)
             self._sending = {router: self._should_send(router) for router in ROUTERS}
+            self._flaps_before = self._flaps_at(self.up)
+
+    def _flaps_at(self, instant: int) -> dict[RouterName, int]:
+        """Return what each router's BGP flap counter said in its first sample from an instant (ns) on."""
+        found: dict[RouterName, int] = {}
+        for router in ROUTERS if "bgp" in self.scenario.sessions else ():
+            first = next((one for one in self.stage.sampler.samples(router, "bgp") if one.at >= instant), None)
+            if first is not None and first.flaps is not None:
+                found[router] = first.flaps
+        return found
 
     def _note_rollovers(self) -> None:
         if self.up is None:

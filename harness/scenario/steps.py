@@ -60,7 +60,10 @@ class Conditions(StrictModel):
     bgp: ByRouter[BgpWord] = Field(default_factory=dict)
     ldp: ByRouter[LdpWord] = Field(default_factory=dict)
     flaps: ByRouter[Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
-    """Flaps of the BGP session since the routers were configured, as `show bgp summary` counts them."""
+    """Flaps of the BGP session since it was first up on both routers, as `show bgp summary` counts them.
+
+    What a connection that lost collision resolution (RFC 4271, 6.8) cost on the way up is left out.
+    """
     active: ByRouter[KeyNumber | None] = Field(default_factory=dict)
     """Key number under Active-ID of `show security keychain` (send and receive); null means None."""
     next: ByRouter[KeyNumber | None] = Field(default_factory=dict)
