@@ -1,0 +1,93 @@
+"""Breaks an emulated router on purpose, from outside: the product has no switch for it.
+
+Python imports this module at its start when its folder is on PYTHONPATH. In the processes of an emulated router (and
+in no other) it replaces methods of the router's parts, as the mutant that KEYROLL_TEST_MUTANT names has it.
+"""
+
+# ruff: noqa: PLC0415 -- nothing of the product may be imported in processes that are no emulated router
+import os
+import sys
+from dataclasses import replace
+from datetime import timedelta
+
+MUTANT = os.environ.get("KEYROLL_TEST_MUTANT", "")
+
+
+def signs_with_the_old_key():
+    """The sending key never moves; the show output, which asks the key clock what is active, says that it did."""
+    from harness.emulator.keyclock import KeyClock
+
+    def first(self, now, *_):
+        return self.keys[0].number if self.active(now) is not None else None
+
+    KeyClock.sent = first
+
+
+def receives(reasons):
+    """Segments that would be dropped for these reasons get in."""
+    from harness.emulator.wire.lives import PASS
+    from harness.emulator.wire.model import DropReason
+    from harness.emulator.wire.receiving import Receiver, stripped
+
+    judge = Receiver.judge
+    named = {DropReason[reason] for reason in reasons}
+
+    def lenient(self, session, at, segment, now, mono):
+        verdict = judge(self, session, at, segment, now, mono)
+        if verdict not in named:
+            return verdict
+        ao = segment.scan().ao
+        return PASS if ao is None else stripped(segment, ao)
+
+    Receiver.judge = lenient
+
+
+def ignores_rnext():
+    """A received RNextKeyID moves nothing, also where RFC 5925 has it move the sending key."""
+    from harness.emulator.keyclock import KeyClock
+
+    KeyClock.follow = lambda _self, _now, current, _named: current
+
+
+def resets(*, lies):
+    """When the clock is set forward the sessions are reset (they are back at once); flap counters are stuck, or not."""
+    from harness.emulator.machine import Machine
+
+    set_clock, bgp, ldp = Machine.set_clock, Machine.bgp, Machine.ldp_sessions
+
+    async def resetting(self, moment):
+        forward = moment - self.now() > timedelta(minutes=1) and await bgp(self)
+        await set_clock(self, moment)
+        if forward:
+            await self.clear_bgp(None, soft=False)
+
+    async def resetting_ldp(self, moment):
+        forward = moment - self.now() > timedelta(minutes=1) and await ldp(self)
+        await set_clock(self, moment)
+        if forward:
+            await self.clear_ldp(None)
+
+    async def steady(self):
+        return [
+            replace(state, flaps=0, state="Established", since_seconds=state.since_seconds + 1000)
+            for state in await bgp(self)
+        ]
+
+    Machine.set_clock = resetting_ldp if lies == "ldp" else resetting
+    if lies == "bgp":
+        Machine.bgp = steady
+
+
+MUTANTS = {
+    "signs-with-the-old-key": signs_with_the_old_key,
+    "accepts-unsigned": lambda: receives(["NO_OPTION"]),
+    "accepts-any-keyid": lambda: receives(["UNKNOWN_KEY_ID"]),
+    "accepts-bad-mac": lambda: receives(["BAD_MAC"]),
+    "ignores-rnext": ignores_rnext,
+    "resets-bgp": lambda: resets(lies="no"),
+    "resets-bgp-with-a-stuck-counter": lambda: resets(lies="bgp"),
+    "resets-ldp": lambda: resets(lies="ldp"),
+}
+
+if MUTANT and any(word.startswith("harness.emulator") for word in sys.orig_argv):
+    MUTANTS[MUTANT]()

@@ -1,0 +1,54 @@
+"""Routers that are broken on purpose: a scenario must turn the named check red, and no other reason counts.
+
+Each mutant replaces a part of the emulated router (mutants/sitecustomize.py); the scenario and the judge are untouched.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.lab
+
+ROOT = Path(__file__).parents[3]
+SCENARIOS = ROOT / "tests" / "scenarios"
+MUTANTS = Path(__file__).parent / "mutants"
+TWO_KEYS, FORGED = "rollover/two-keys.yaml", "rollover/forged-during.yaml"
+
+
+def play(folder, scenario, variant, mutant):
+    words = ["run", str(SCENARIOS / scenario), "--run-dir", str(folder), *(["--variant", variant] if variant else [])]
+    command = [sys.executable, "-c", "from harness.cli.main import main; main()", *words]
+    path = os.pathsep.join(filter(None, [str(MUTANTS), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "PYTHONPATH": path, "KEYROLL_TEST_MUTANT": mutant}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False, cwd=ROOT)
+    assert (folder / "result.json").exists(), done.stdout + done.stderr
+    return json.loads((folder / "result.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("mutant", "scenario", "variant", "named"),
+    [
+        ("signs-with-the-old-key", TWO_KEYS, None, ["wire@4", "rollover-completes"]),
+        ("accepts-unsigned", FORGED, "rst", ["drops@3"]),
+        ("accepts-any-keyid", FORGED, "rst-unknown-keyid", ["drops@3"]),
+        ("accepts-bad-mac", FORGED, "rst-bad-mac", ["drops@3"]),
+        ("ignores-rnext", "rollover/policies.yaml", "rnext-rnext", ["wire@4"]),
+        ("resets-bgp", TWO_KEYS, None, ["no-flap"]),
+        ("resets-bgp-with-a-stuck-counter", TWO_KEYS, None, ["no-flap"]),
+        ("resets-ldp", "rollover/bgp-and-ldp.yaml", "both", ["no-flap"]),
+    ],
+)
+def test_a_broken_router_turns_the_named_checks_red(tmp_path, mutant, scenario, variant, named):
+    result = play(tmp_path / "run", scenario, variant, mutant)
+    assert result["verdict"] == "failed", result["reason"]
+    red = {check["name"]: check["observed"] for check in result["checks"] if not check["passed"]}
+    assert set(named) <= set(red), red
+
+
+@pytest.mark.parametrize(("scenario", "variant"), [(TWO_KEYS, None), (FORGED, "rst")])
+def test_the_same_scenarios_are_green_on_a_router_that_is_not_broken(tmp_path, scenario, variant):
+    assert play(tmp_path / "run", scenario, variant, "")["verdict"] == "passed"
