@@ -7,11 +7,12 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from harness.emulator.junos import saving
+from harness.emulator.junos import console, saving, startup
 from harness.emulator.junos.chassis import Chassis
 from harness.emulator.junos.datastore import Commit, Datastore
 from harness.emulator.junos.faults import JunosFault
 from harness.emulator.junos.runtime import Runtime, RuntimeRules, Session
+from harness.emulator.junos.server import ROOT as ROOT_USER
 from harness.emulator.junos.server import SshServer
 from harness.emulator.junos.statements import ROOT
 from harness.emulator.junos.syslog import Syslog
@@ -31,6 +32,7 @@ class JunosRouter:
     would find in the system log (never a secret). `receiving` is the router's receiving policy, as its show output
     needs to know it. `rules` say what a commit may change of a session in use. `saved` is the file that keeps the
     configurations (secrets as `$9$`, readable by its owner only) over a reboot; None keeps nothing.
+    `startup_file` is the configuration to begin with where nothing is saved yet.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class JunosRouter:
         receiving: ReceivePolicy = ReceivePolicy.TOLERANCE,
         rules: RuntimeRules | None = None,
         saved: Path | None = None,
+        startup_file: Path | None = None,
     ) -> None:
         runtime = Runtime(backend, rules or RuntimeRules())
         store = Datastore(ROOT, backend, host_name=host_name, runtime=runtime)
@@ -49,6 +52,7 @@ class JunosRouter:
         store.log = lambda text: syslog.write("mgd", text)
         runtime.note = lambda text: syslog.write("rpd", f"RPD_TCP_AO_IN_USE: {text}")
         self._saved = saved
+        self._startup = startup_file
         self._ending: set[asyncio.Task[None]] = set()
         store.on_commit = self._committed
         self._chassis = Chassis(store, backend, syslog, receiving)
@@ -71,8 +75,10 @@ class JunosRouter:
         await self._server.listen(sock, accounts, {} if authorized_keys is None else authorized_keys)
 
     async def _boot(self) -> None:
-        """Put what was saved before a reboot into force."""
+        """Put what was saved before a reboot into force, or the start-up configuration."""
         if self._saved is None or not self._saved.exists():
+            if self._startup is not None:
+                await startup.start_with(self._startup, self._chassis)
             return
         store = self._chassis.store
         try:
@@ -80,6 +86,18 @@ class JunosRouter:
             await store.enforce()
         except JunosFault as fault:
             self._chassis.syslog.write("mgd", f"UI_BOOT_FAILED: {' '.join(fault.lines(0))}")
+
+    async def converse(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        *,
+        command: str | None = None,
+        pty: bool = False,
+        height: int = 24,
+    ) -> None:
+        """Give whoever is at the other end of a stream root's command line, or the answer to one command."""
+        await console.converse(self._chassis, reader, writer, user=ROOT_USER, command=command, pty=pty, height=height)
 
     async def close(self) -> None:
         """End every session and stop listening."""

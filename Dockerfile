@@ -1,0 +1,30 @@
+# The emulated router as a container image, fit for containerlab's kind juniper_crpd. Built by `make image`, which puts
+# the Python packages into build/image/lib first, so that building needs no network but for Debian's packages; with
+# `make image BASE=rootfs` these are in the base already, and it needs none at all.
+ARG BASE=debian:bookworm-slim
+FROM ${BASE}
+
+COPY image/packages /tmp/packages
+RUN set -eu; missing=""; \
+    for name in $(grep -v '^#' /tmp/packages); do dpkg -s "$name" >/dev/null 2>&1 || missing="$missing $name"; done; \
+    if [ -n "$missing" ]; then \
+        printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d; chmod 755 /usr/sbin/policy-rc.d; \
+        apt-get update -q; \
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing; \
+        rm -rf /var/lib/apt/lists/* /usr/sbin/policy-rc.d; \
+    fi; \
+    rm -f /tmp/packages; mkdir -p /config /run/keyroll /var/log/keyroll
+
+COPY build/image/lib /opt/keyroll/lib
+COPY harness /opt/keyroll/harness
+COPY image/router /usr/local/sbin/keyroll-router
+COPY image/health /usr/local/sbin/keyroll-health
+COPY image/service /usr/sbin/service
+COPY image/cli /usr/bin/cli
+RUN PYTHONPATH=/opt/keyroll:/opt/keyroll/lib python3 -m compileall -q /opt/keyroll
+
+# SSH: root, clab123 (containerlab's default for the kind). IPv6 on data interfaces: `sysctls` in the topology.
+EXPOSE 22
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=5s --timeout=5s --start-period=60s --retries=3 CMD ["/usr/local/sbin/keyroll-health"]
+CMD ["/usr/local/sbin/keyroll-router"]
