@@ -98,7 +98,7 @@ def runs_of(paths: Sequence[Path], book: Book) -> list[Run]:
     """Return a run for each file, in the order of time.
 
     A file that begins where another ended continues it (tcpdump -C, -G, -W; their names need not sort). Files that
-    overlap (two ends of a link) have nothing to do with each other.
+    overlap (two ends of a link) have nothing to do with each other, nor do pipes, which can be read but once.
     """
     if len(paths) == 1:
         return [Run(paths[0], Referee(book))]
@@ -126,6 +126,8 @@ def runs_of(paths: Sequence[Path], book: Book) -> list[Run]:
 
 def _span(path: Path) -> _Span:
     first = last = None
+    if path.exists() and not path.is_file():
+        return _Span(path, None, None)
     try:
         for batch in read_batches(path):
             first = batch[0].time_ns if first is None else first

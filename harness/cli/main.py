@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import traceback
 
 import click
 
@@ -48,7 +50,10 @@ def keyroll() -> None:
 
 
 def main() -> None:
-    """Run the command line; every `KeyrollError` ends as one sentence on stderr and its exit code."""
+    """Run the command line; every `KeyrollError` ends as one sentence on stderr and its exit code.
+
+    Whatever else goes wrong ends with 2: the interpreter's own 1 would say that what was judged is bad.
+    """
     try:
         code = keyroll.main(standalone_mode=False)
     except KeyrollError as error:
@@ -62,4 +67,21 @@ def main() -> None:
         sys.exit(ExitCode.UNFIT)
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
+    except SystemExit:  # click's own way out when the reader of a pipe has gone
+        sys.exit(ExitCode.UNFIT)
+    except OSError as error:
+        # Files that people name have their own errors; what is left is output that cannot be written.
+        click.echo(f"keyroll: {error.filename or 'the output'}: {error.strerror or error}", err=True)
+        _drop_output()
+        sys.exit(ExitCode.UNFIT)
+    except Exception:  # noqa: BLE001 -- the outermost place: a defect of keyroll's own must not end as "bad"
+        traceback.print_exc()
+        click.echo("keyroll: this is a defect of keyroll itself; please report it with the lines above", err=True)
+        sys.exit(ExitCode.UNFIT)
     sys.exit(code if isinstance(code, int) else ExitCode.OK)
+
+
+def _drop_output() -> None:
+    """Let what could not be written go, or the interpreter would try again, fail, and change the exit code."""
+    with open(os.devnull, "w") as nowhere:  # noqa: PTH123 -- os.devnull is no path to compose
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -85,7 +85,8 @@ def verify(
     if annotate is not None and len(captures) > 1:
         raise click.UsageError("--annotate takes one capture at a time")
     report = JsonReport(click.echo) if as_json else TextReport(click.echo, show=show)
-    with _annotator(annotate, captures) as output:
+    read = [*captures, *([keys] if keys else []), *(Path(text.rpartition("=")[2]) for text in configs)]
+    with _annotator(annotate, read) as output:
         for run in runs_of(captures, book):
             report.begin(run)
             if output is None:
@@ -133,15 +134,15 @@ def _config_book(configs: tuple[str, ...], offset: float, receiving: str, *, no_
 
 
 @contextlib.contextmanager
-def _annotator(path: Path | None, captures: tuple[Path, ...]) -> Iterator[BinaryIO | None]:
+def _annotator(path: Path | None, read: Iterable[Path]) -> Iterator[BinaryIO | None]:
     if path is None:
         yield None
         return
-    if any(path.exists() and capture.exists() and path.samefile(capture) for capture in captures):
-        raise InputError("--annotate must not name the capture that is read", where=Where.of(path))
+    if any(path.exists() and other.exists() and path.samefile(other) for other in read):
+        raise InputError("--annotate must not name a file that is read", where=Where.of(path))
     try:
-        file = path.open("wb")
+        # Reading ends in errors of its own, so that this one is about writing.
+        with path.open("wb") as file:
+            yield file
     except OSError as error:
         raise InputError(f"cannot be written: {error.strerror or error}", where=Where.of(path)) from None
-    with file:
-        yield file

@@ -44,6 +44,15 @@ def test_ctrl_c_ends_with_130(command, capsys) -> None:
     assert capsys.readouterr().err.strip() == "keyroll: interrupted"
 
 
+def test_a_defect_of_our_own_is_no_verdict(command, capsys) -> None:
+    assert command(ZeroDivisionError("oops")) == 2
+    assert "defect of keyroll itself" in capsys.readouterr().err
+
+
+def test_a_reader_that_went_away_is_no_verdict(command) -> None:
+    assert command(BrokenPipeError(32, "Broken pipe")) == 2
+
+
 def test_an_unknown_command_is_a_usage_error(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     monkeypatch.setattr("sys.argv", ["keyroll", "nonsense"])
     with pytest.raises(SystemExit) as caught:

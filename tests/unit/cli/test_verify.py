@@ -2,9 +2,11 @@
 
 import gzip
 import json
+import os
 import struct
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -187,8 +189,48 @@ def test_an_annotated_copy_says_each_verdict(keyroll, tmp_path, wrong_keys):
     assert octets.count(b"bad-mac (KeyID") == 24
     code, _, err = keyroll(copy, "--keys", wrong_keys, "--annotate", copy)
     assert code == 2
-    assert "must not name the capture" in err
+    assert "must not name a file that is read" in err
     assert copy.read_bytes() == octets
+    text = wrong_keys.read_text()
+    code, _, err = keyroll(capture("v4-sha1"), "--keys", wrong_keys, "--annotate", wrong_keys)
+    assert code == 2
+    assert "must not name a file that is read" in err
+    assert wrong_keys.read_text() == text
+
+
+def test_a_full_disk_is_said_in_a_sentence(keyroll):
+    code, _, err = keyroll(capture("v4-sha1"), "--keys", keys("v4-sha1"), "--annotate", "/dev/full")
+    assert (code, err) == (2, "keyroll: /dev/full: cannot be written: No space left on device\n")
+
+
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_output_that_cannot_be_written_is_no_verdict(more):
+    """Exit code 1 would say that a segment is bad."""
+    command = [
+        Path(sys.executable).with_name("keyroll"),
+        "verify",
+        capture("v4-sha1"),
+        "--keys",
+        keys("v4-sha1"),
+        *more,
+    ]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "keyroll: the output: No space left on device\n")
+
+
+def test_several_pipes_are_each_read_once(keyroll, tmp_path):
+    pipes = [tmp_path / "one", tmp_path / "two"]
+    for pipe in pipes:
+        os.mkfifo(pipe)
+    writers = [threading.Thread(target=pipe.write_bytes, args=(capture("v4-sha1").read_bytes(),)) for pipe in pipes]
+    for writer in writers:
+        writer.start()
+    code, out, _ = keyroll(*pipes, "--keys", keys("v4-sha1"))
+    for writer in writers:
+        writer.join()
+    assert code == 0
+    assert out.count("49 good, 0 bad") == 2
 
 
 CONFIG = """\
