@@ -10,12 +10,12 @@ from harness.emulator.junos.chassis import Chassis
 from harness.emulator.junos.commands import CONFIGURATION, OPERATIONAL
 from harness.emulator.junos.compare import edit_line
 from harness.emulator.junos.faults import JunosFault, SyntaxFault
-from harness.emulator.junos.grammar import Match, Surroundings, Term, complete, read
+from harness.emulator.junos.grammar import Match, Reader, Surroundings, Term, complete, read
 from harness.emulator.junos.output import NOTHING, Output
 from harness.emulator.junos.paths import Completion
 from harness.emulator.junos.pipes import PIPES
-from harness.emulator.junos.redact import redact
-from harness.emulator.junos.tokens import Token, segments, split
+from harness.emulator.junos.redact import SHOWN, redact
+from harness.emulator.junos.tokens import segments, split
 from harness.emulator.junos.tree import Path
 from harness.errors import KeyrollError
 
@@ -88,7 +88,7 @@ class Cli:
             if len(line) > LINE_LIMIT:
                 raise JunosFault(f"line of more than {LINE_LIMIT} characters")  # noqa: TRY301 - answered like any refusal
             command, pipes = self._understand(line)
-            typed = f"UI_CMDLINE_READ_LINE: User '{self.user}', command '{redact(line.strip())} '"
+            typed = f"UI_CMDLINE_READ_LINE: User '{self.user}', command '{self.redacted(line).strip()} '"
             self.chassis.syslog.command(typed)
             return await self._run(command, pipes)
         except JunosFault as fault:
@@ -102,7 +102,7 @@ class Cli:
         command = read(self.grammar, split(text), around, end=len(text.rstrip()))
         pipes = []
         for part, column in rest:
-            words = [Token(word.text, word.column + column, word.quoted) for word in split(part)]
+            words = [word.shifted(column) for word in split(part)]
             if not words:
                 raise SyntaxFault("syntax error, expecting <command>.", column + len(part))
             pipes.append(read(PIPES, words, around, end=column + len(part.rstrip())))
@@ -129,7 +129,7 @@ class Cli:
         if words and not text.endswith((" ", "\t")):
             partial = words.pop().text
         grammar = PIPES if before else self.grammar
-        shifted = [Token(word.text, word.column + column, word.quoted) for word in words]
+        shifted = [word.shifted(column) for word in words]
         found = complete(grammar, shifted, partial, self.surroundings())
         if found[:1] and found[0].name == "<[Enter]>" and not partial:
             found.append(PIPE_HELP)
@@ -150,7 +150,25 @@ class Cli:
 
     def history_form(self, line: str) -> str:
         """Return a line as the history keeps it: without secrets."""
-        return redact(line)
+        return self.redacted(line)
+
+    def redacted(self, line: str) -> str:
+        """Return a line without secrets: the words that the grammar takes for one, however abbreviated their names.
+
+        Of a line that is not understood, nothing is kept behind a refused secret.
+        """
+        text = segments(line)[0][0]
+        reader = Reader(self.grammar, self.surroundings())
+        end = len(line)
+        try:
+            for word in split(text):
+                reader.feed(word)
+        except SyntaxFault as fault:
+            end = fault.column if reader.secrets and fault.column == reader.secrets[-1].column else end
+        shown = line[:end]
+        for word in reversed(reader.secrets):
+            shown = shown[: word.column] + SHOWN + (shown[word.end :] if word.end <= end else "")
+        return redact(shown)
 
     def enter_configuration(self) -> None:
         """Go into configuration mode, at the top."""

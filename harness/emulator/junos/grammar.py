@@ -85,6 +85,11 @@ class Reader:
         self.words: list[str] = []
         self.args: dict[str, str] = {}
 
+    @property
+    def secrets(self) -> list[Token]:
+        """The words so far that are secrets."""
+        return self._walk.secrets if self._walk is not None else []
+
     def feed(self, word: Token) -> None:
         """Take the next word. Raises SyntaxFault."""
         if self._walk is not None:

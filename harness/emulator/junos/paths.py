@@ -82,6 +82,8 @@ class Walk:
         self._context = context
         self.body: list[Step] = list(base)
         self.pending: Statement | None = None
+        self.secrets: list[Token] = []
+        """The words that were taken, or refused, as secrets."""
         self._in_brackets = False
         self._found: list[Path] = []
         self._fresh = True
@@ -180,6 +182,8 @@ class Walk:
             self._ended = self._purpose is not Purpose.SET
 
     def _stored(self, statement: Statement, word: Token) -> str:
+        if statement.secret:
+            self.secrets.append(word)
         if statement.value is None:
             raise SyntaxFault("syntax error.", word.column)
         text = word.text

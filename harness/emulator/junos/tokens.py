@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.emulator.junos.faults import SyntaxFault
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One word: its text without quotes, the column it begins at (from 0), and whether it stood in quotes."""
+    """One word: its text without quotes, the columns it begins and ends at (from 0), whether it stood in quotes."""
 
     text: str
     column: int
     quoted: bool = False
+    end: int = 0
+
+    def shifted(self, by: int) -> Token:
+        """Return the word as it stands in a line in which it comes `by` columns later."""
+        return replace(self, column=self.column + by, end=self.end + by)
 
 
 _BRACKETS = "[]"
@@ -31,17 +36,17 @@ def split(line: str) -> list[Token]:
         if line[at] in _UNQUOTED_ENDS:
             at += 1
         elif line[at] in _BRACKETS:
-            found.append(Token(line[at], at))
+            found.append(Token(line[at], at, end=at + 1))
             at += 1
         elif line[at] == '"':
             text, end = _quoted(line, at)
-            found.append(Token(text, at, quoted=True))
+            found.append(Token(text, at, quoted=True, end=end))
             at = end
         else:
             end = at
             while end < len(line) and line[end] not in _UNQUOTED_ENDS and line[end] not in _BRACKETS:
                 end += 1
-            found.append(Token(line[at:end], at))
+            found.append(Token(line[at:end], at, end=end))
             at = end
     return found
 

@@ -133,6 +133,18 @@ class Node:
         for name in [name for name, node in self.children.items() if node.statement.exclusive == statement.exclusive]:
             del self.children[name]
 
+    def move(self, name: Id, beside: Id, *, before: bool) -> None:
+        """Put one child directly before or behind another."""
+        moved = self.children.pop(name)
+        order: dict[Id, Node] = {}
+        for other, node in self.children.items():
+            if other == beside and before:
+                order[name] = moved
+            order[other] = node
+            if other == beside and not before:
+                order[name] = moved
+        self.children = order
+
     def remove(self, path: Sequence[Step]) -> bool:
         """Take away what stands at `path`, and parents that it leaves empty. Say whether anything was there."""
         trail = [self]

@@ -50,6 +50,7 @@ CONFIGURATION: tuple[Term, ...] = (
         editing.exit_level,
         shortest=2,
     ),
+    Term("insert", "Insert a new ordered data element", run=editing.insert, rest=True),
     Term(
         "load",
         "Load configuration from ASCII file",

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.emulator.junos.commands.showing import config_output
-from harness.emulator.junos.faults import JunosFault, PlainFault
+from harness.emulator.junos.faults import JunosFault, PlainFault, SyntaxFault
 from harness.emulator.junos.grammar import Match
 from harness.emulator.junos.loading import load_curly, load_set
 from harness.emulator.junos.output import NOTHING, Output
+from harness.emulator.junos.paths import Purpose, parse
 
 if TYPE_CHECKING:
     from harness.emulator.junos.cli import Cli
@@ -55,6 +56,25 @@ def _mark(cli: Cli, match: Match, *, inactive: bool) -> Output:
     found = [cli.chassis.store.mark(path, inactive=inactive) for path in match.paths]
     if not all(found):
         raise PlainFault("warning: statement not found")
+    return NOTHING
+
+
+async def insert(cli: Cli, match: Match) -> Output:
+    """`insert ENTRY before|after ENTRY`: change the order in which entries stand, and are asked."""
+    words = list(match.tokens)
+    places = [number for number, word in enumerate(words) if word.text in ("before", "after") and not word.quoted]
+    if not places or not 0 < places[-1] < len(words) - 1:
+        raise SyntaxFault("missing argument.", match.end)
+    place = places[-1]
+    store, context = cli.chassis.store, cli.chassis.context
+    (path,) = parse(store.root, cli.base, words[:place], Purpose.NAME, context, end=words[place].column)
+    (other,) = parse(store.root, path[:-1], words[place + 1 :], Purpose.NAME, context, end=match.end)
+    parent = store.candidate.at(path[:-1])
+    if path[-1].statement is not other[-1].statement or path[-1].id[1] is None or path == other:
+        raise SyntaxFault("syntax error.", words[place + 1].column)
+    if parent is None or not {path[-1].id, other[-1].id} <= parent.children.keys():
+        raise PlainFault("warning: statement not found")
+    parent.move(path[-1].id, other[-1].id, before=words[place].text == "before")
     return NOTHING
 
 

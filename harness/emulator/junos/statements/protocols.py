@@ -72,6 +72,12 @@ _FAMILY = container(
 
 _SESSION: tuple[Statement, ...] = (
     leaf("description", "Text description", Text(1, 255)),
+    container(
+        "multihop",
+        "Configure an EBGP multihop session",
+        leaf("ttl", "TTL value for the session", Integer(1, 255)),
+        presence=True,
+    ),
     leaf("local-address", "Address of local end of BGP session", Address()),
     leaf("hold-time", "Hold time used when negotiating with a peer", Integer(3, 65535, also=(0,))),
     flag("passive", "Do not send open messages to a peer"),
@@ -81,12 +87,6 @@ _SESSION: tuple[Statement, ...] = (
     values("export", "Export policy", Word()),
     leaf("peer-as", "Autonomous system number", AsNumber()),
     leaf("local-as", "Local autonomous system number", AsNumber()),
-    container(
-        "multihop",
-        "Configure an EBGP multihop session",
-        leaf("ttl", "TTL value for the session", Integer(1, 255)),
-        presence=True,
-    ),
     kept(flag("log-updown", "Log a message for peer state transitions")),
 )
 

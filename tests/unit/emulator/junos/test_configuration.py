@@ -83,6 +83,27 @@ def test_secrets_are_stored_as_type_9_and_typed_again_change_nothing(console: Co
     assert '"$9$kP5FCA0O1hqm6ApBSy"' not in "\n".join(console.log)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"{CHAIN} secret hush-hush algorithm ao",
+        "set sec auth key-c c k 0 se hush-hush",
+        'set sec auth key-c c k 0 se "hush-hush and more" al ao',
+        "set protocols bgp group g authentication-key hush-hush",
+        "set protocols ldp session 10.0.0.1 authentication-key hush-hush",
+        'set system login user u authentication encrypted-p "$6$hush-hush"',
+        f"{CHAIN} secret $9$hush-hush",
+        f"{CHAIN} secret hush-hush{'x' * 130} algorithm ao",
+        f"{CHAIN} secret hush-hush nonsense",
+    ],
+)
+def test_no_secret_is_kept_in_log_or_history(console: Console, line: str) -> None:
+    console.type("configure", line)
+    assert "hush-hush" not in console.cli.history_form(line)
+    assert "more" not in console.cli.history_form(line)
+    assert "hush-hush" not in "\n".join(console.log)
+
+
 @pytest.mark.parametrize("text", ["$9$", "$9$kP5FCA0O1hqm6ApBS", "$9$~~~~", "x" * 127])
 def test_a_secret_that_cannot_be_is_refused_without_being_shown(console: Console, text: str) -> None:
     answer = console.type("configure", f"{CHAIN} secret {text}")
@@ -306,6 +327,24 @@ def test_an_override_that_cannot_be_read_changes_nothing(console: Console) -> No
     console.block = "system { host-name R3; "
     assert "errors" in console.type("load override terminal")
     assert console.type("show | display set") == "set system host-name R2"
+
+
+def test_insert_changes_the_order_of_terms(console: Console) -> None:
+    policy = "policy-options policy-statement p term"
+    console.type("configure", *(f"set {policy} {name} then accept" for name in "abc"), "commit")
+    console.type(f"insert {policy} c before term a")
+    assert [
+        line.split()[1] for line in console.type("show policy-options policy-statement p").splitlines()[::3]
+    ] == list("cab")
+    assert console.type("show | compare").splitlines() == [
+        "[edit policy-options policy-statement p]",
+        "!    term c { ... }",
+    ]
+    console.type("edit policy-options policy-statement p", "insert term c after term b")
+    assert console.type("show | compare") == ""
+    assert console.type("insert term z before term a") == "warning: statement not found"
+    for wrong in ("insert term a", "insert term a before", "insert term a before from", "insert term a before term a"):
+        assert "^" in console.type(wrong)
 
 
 def test_delete_of_everything_is_asked_for(console: Console) -> None:

@@ -64,6 +64,24 @@ def test_a_chain_is_shown_as_the_real_router_shows_it(console: Console) -> None:
     assert console.type("show security authentication-key-chains").splitlines() == wanted
 
 
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("configuration_bgp_xr", "protocols bgp group XRlab"),
+        ("configuration_bgp_eos", "protocols bgp"),
+        ("configuration_bgp_nokia", "protocols bgp group ebgp_nokia"),
+    ],
+)
+def test_real_sessions_load_and_are_shown_as_they_were(console: Console, name: str, path: str) -> None:
+    wanted = real(name)
+    words = path.split()
+    levels = [*words[:2], *([" ".join(words[2:])] if words[2:] else [])]
+    opening = " ".join(f"{level} {{" for level in levels)
+    console.block = "\n".join([opening, *wanted, "}" * len(levels)])
+    assert console.type("configure", "load merge terminal").splitlines()[-1] == "load complete"
+    assert console.type(f"show {path}").splitlines() == wanted
+
+
 def test_bgp_summary_is_the_real_routers() -> None:
     down = BgpState(ip_address("172.16.12.1"), 64501, "Active", 2196, 0, 75, 82, 0, {"inet.0": (0, 0, 0)})
     peers = [replace(down, state="Established"), replace(down, state="Established"), down]
