@@ -51,7 +51,6 @@ class Runner:
         self._sending: dict[RouterName, int | None] = {}
         self._flaps_before: dict[RouterName, int] = {}
         self._provoked = 0
-        self._flaps_before: dict[RouterName, int] = {}
 
     def play(self) -> tuple[Check, ...]:
         """Play all steps and judge what must hold throughout; return every check.
@@ -293,16 +292,6 @@ class Runner:
             if first is not None and first.flaps is not None:
                 found[router] = first.flaps
         return found
-
-    def _flaps_at(self, instant: int) -> dict[RouterName, int]:
-        """Return what BGP's flap counters were at an instant (ns)."""
-        if "bgp" not in self.scenario.sessions:
-            return {}
-        seen = {router: self.stage.sampler.samples(router, "bgp") for router in ROUTERS}
-        return {
-            router: next((sample.flaps or 0 for sample in reversed(samples) if sample.at <= instant), 0)
-            for router, samples in seen.items()
-        }
 
     def _note_rollovers(self) -> None:
         if self.up is None:
