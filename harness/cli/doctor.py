@@ -6,6 +6,7 @@ import json
 
 import click
 
+from harness.emulator.junos.statements import without_effect
 from harness.errors import ExitCode
 from harness.lab.embedded.doctor import Finding, State, examine
 
@@ -19,12 +20,20 @@ def doctor(*, as_json: bool) -> int:
     findings = examine()
     fit = all(finding.state is not State.MISSING for finding in findings)
     if as_json:
-        click.echo(json.dumps({"v": 1, "fit": fit, "findings": [_entry(finding) for finding in findings]}, indent=1))
+        report = {
+            "v": 1,
+            "fit": fit,
+            "findings": [_entry(finding) for finding in findings],
+            "without_effect": without_effect(),
+        }
+        click.echo(json.dumps(report, indent=1))
     else:
         for finding in findings:
             click.echo(f"{_MARKS[finding.state]:<3} {finding.name:<22} {finding.found}")
             if finding.remedy and finding.state is not State.GOOD:
                 click.echo(f"{'':<26} {finding.remedy}")
+        click.echo("\nemulated routers keep and show these statements, without effect:")
+        click.echo("\n".join(f"    {statement}" for statement in without_effect()))
         click.echo("\nan embedded lab can run here" if fit else "\nan embedded lab cannot run here: see `no` above")
     return ExitCode.OK if fit else ExitCode.UNFIT
 
