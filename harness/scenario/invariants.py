@@ -45,12 +45,24 @@ class Watched:
 
 
 def first_up(samples: Mapping[tuple[RouterName, SessionName], Sequence[Sample]]) -> int | None:
-    """Return the instant from which every session was seen up by both ends, BGP with routes; None: that never was."""
-    instants = [
-        next((sample.at for sample in some if sample.up and sample.routes != 0), None) for some in samples.values()
-    ]
+    """Return since when every session is up at both ends, BGP with routes; None while one is not.
+
+    A session that was up before and fell again on the way (BGP's collision resolution, seen from one end) counts from
+    when it came back.
+    """
+    instants = [_up_since(some) for some in samples.values()]
     known = [instant for instant in instants if instant is not None]
     return max(known) if known and len(known) == len(instants) else None
+
+
+def _up_since(samples: Sequence[Sample]) -> int | None:
+    """Return when the streak of good samples began that the last one belongs to; None when that is not good."""
+    since = None
+    for sample in reversed(samples):
+        if not sample.up or sample.routes == 0 or sample.flaps != samples[-1].flaps:
+            break
+        since = sample.at
+    return since
 
 
 def no_flap(watched: Watched) -> list[Check]:

@@ -149,6 +149,14 @@ def test_up_is_when_both_have_seen_it_with_routes():
     assert first_up({("R1", "bgp"): early, ("R2", "bgp"): late[:1]}) is None
 
 
+def test_a_session_that_fell_again_on_the_way_up_counts_from_when_it_came_back():
+    fell = [sample("R1", 0), sample("R1", 1, state="Idle", flaps=1), sample("R1", 3, flaps=1), sample("R1", 4, flaps=1)]
+    missed = [sample("R2", 0), sample("R2", 2, flaps=1), sample("R2", 4, flaps=1)]
+    assert first_up({("R1", "bgp"): fell, ("R2", "bgp"): missed}) == UP + 3 * NS
+    assert first_up({("R1", "bgp"): fell[:2], ("R2", "bgp"): missed}) is None
+    assert first_up({("R2", "bgp"): missed}) == UP + 2 * NS
+
+
 def test_ldp_counts_as_up_without_routes_and_is_judged_by_uptime_where_no_counter_is_shown():
     ldp = [sample("R1", second, session="ldp", state="Operational", flaps=None, routes=None) for second in range(11)]
     assert first_up({("R1", "ldp"): ldp}) == UP
