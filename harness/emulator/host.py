@@ -58,7 +58,8 @@ def interfaces(shown: Mapping[str, Any]) -> list[InterfaceState]:
             InterfaceState(
                 name=junos_name(name).removesuffix(".0"),
                 admin_up=entry["administrativeStatus"] == "up",
-                link_up=entry["operationalStatus"] == "up",
+                # zebra says nothing of the link of an interface that is shut down.
+                link_up=entry["administrativeStatus"] == "up" and entry["operationalStatus"] == "up",
             )
             for name, entry in shown.items()
             if name.startswith("ge-")

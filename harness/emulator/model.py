@@ -57,6 +57,8 @@ class Unit:
 
     name: str
     addresses: tuple[Interface, ...] = ()
+    disabled: bool = False
+    """`disable` on its physical interface: administratively down."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,8 @@ def _unit(unit: Unit, ports: Sequence[str]) -> Iterator[Line]:
     name = kernel_name(unit.name)
     if name != "lo" and name not in ports:
         raise BackendError(f"{unit.name}: this router has no such interface; it has {', '.join(ports)}")
+    if unit.disabled:
+        yield Line(Daemon.ZEBRA, f"{name} shutdown", "shutdown", "no shutdown", (f"interface {name}",))
     for address in unit.addresses:
         family = "ip" if isinstance(address, IPv4Interface) else "ipv6"
         text = f"{family} address {address}"

@@ -151,7 +151,8 @@ def _units(root: Node) -> Iterator[Unit]:
             for name in ("inet", "inet6"):
                 addresses = family.child(name) if family else None
                 found += [ip_interface(entry.key or "") for entry in addresses.entries("address")] if addresses else []
-            yield Unit(f"{interface.key}.{unit.key}", tuple(found))
+            disabled = interface.child("disable") is not None
+            yield Unit(f"{interface.key}.{unit.key}", tuple(found), disabled=disabled)
 
 
 def _direct(units: tuple[Unit, ...]) -> Iterator[Route]:

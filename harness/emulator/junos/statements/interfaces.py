@@ -16,7 +16,7 @@ INTERFACES = container(
         "Interface name",
         InterfaceName(),
         _DESCRIPTION,
-        kept(flag("disable", "Disable this interface")),
+        flag("disable", "Disable this interface"),
         _MTU,
         entry(
             "unit",

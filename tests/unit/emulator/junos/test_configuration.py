@@ -437,6 +437,13 @@ def test_a_commit_that_cannot_be_saved_is_in_force_and_says_so(
     assert any("UI_SAVE_FAILED" in line for line in console.log)
 
 
+def test_a_disabled_interface_reaches_the_machine_half(console: Console, full: FullBackend) -> None:
+    console.type("configure", "set interfaces ge-0/0/0 unit 0 family inet address 10.0.0.1/30", "commit")
+    assert not full.intents[-1].units[0].disabled
+    console.type("set interfaces ge-0/0/0 disable", "commit")
+    assert full.intents[-1].units[0].disabled
+
+
 def test_what_has_no_effect_is_listed() -> None:
     assert {"system login", "system services", "system syslog", "system ntp", "chassis", "snmp"} <= set(
         without_effect()
