@@ -122,8 +122,12 @@ class Connection:
         self._keys_in: dict[int, tuple[Mkt, TrafficKey]] = {}
 
     def join(self, session: Session) -> None:
-        """Go on under a session of a new table; `differs` says whether a key in use is not the configured one."""
+        """Go on under a session of a new table; `differs` says whether a key in use is not the configured one.
+
+        A key that was deleted is forgotten: if its number comes back, it comes back as another key.
+        """
         self.session = session
+        self.pinned = {number: mkt for number, mkt in self.pinned.items() if number in session.mkts}
         self.differs = any(session.mkts.get(number) != mkt for number, mkt in self.pinned.items())
 
     def mkt(self, number: int) -> Mkt | None:

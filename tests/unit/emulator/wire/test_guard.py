@@ -433,6 +433,17 @@ class TestChangedTables:
         assert flow.send(0) is None
         assert flow.far.dropped() == {("in", "unknown-keyid"): 1}
 
+    def test_a_key_that_comes_back_under_a_removed_keys_number_is_another_key(self, bench) -> None:
+        flow = bench.flow(chain=bench.chain(bench.key(0))).open()
+        changed = bench.chain(bench.key(0, secret=Secret("another")))
+        for chain in (bench.chain(bench.key(1)), changed):
+            flow.near.protect(bench.session(0, chain))
+        assert flow.send(0) is None
+        assert flow.far.dropped() == {("in", "bad-mac"): 1}
+        for chain in (bench.chain(bench.key(1)), changed):
+            flow.far.protect(bench.session(1, chain))
+        assert flow.send(0) is not None
+
     def test_a_session_that_leaves_the_table_is_not_protected_any_more(self, bench) -> None:
         flow = bench.flow().open()
         flow.near.protect()
