@@ -81,9 +81,14 @@ def parse_start(text: str, default_zone: tzinfo = UTC, *, now: datetime | None =
         moment = datetime(year, month, day, hour, minute, int(found["second"] or 0))  # noqa: DTZ001 - see above
     except ValueError as error:
         raise StartTimeError(f"start-time '{stripped}': {error}", remedy=f"allowed: {ALLOWED}") from None
-    if found["sign"]:
-        return moment.replace(tzinfo=_numeric_zone(found, stripped))
-    return _localized(moment, default_zone, stripped)
+    try:
+        if found["sign"]:
+            start = moment.replace(tzinfo=_numeric_zone(found, stripped))
+            start.astimezone(UTC)
+            return start
+        return _localized(moment, default_zone, stripped)
+    except OverflowError:  # the last hours of the year 9999 west of Greenwich, the first of the year 1 east of it
+        raise StartTimeError(f"start-time '{stripped}' lies beyond the years 1 to 9999 in UTC") from None
 
 
 def _numeric_zone(found: re.Match[str], text: str) -> tzinfo:
@@ -101,6 +106,7 @@ def _localized(moment: datetime, zone: tzinfo, text: str) -> datetime:
             f"start-time '{text}': that hour does not exist in {zone.key}, whose clocks skip it",
             remedy="write the zone out, such as ' +0000'",
         )
+    local.astimezone(UTC)
     # As a router stores it: a fixed offset, with which datetimes compare and add as instants.
     return local.replace(tzinfo=timezone(local.utcoffset() or timedelta()))
 

@@ -136,3 +136,23 @@ def test_a_start_in_a_zone_with_summer_time_is_that_instant_or_the_twin_an_hour_
 def test_any_text_is_a_start_time_or_a_named_error(text):
     with suppress(StartTimeError):
         assert parse_start(text).tzinfo is not None
+
+
+@pytest.mark.parametrize(
+    "zone", [UTC, ZoneInfo("Asia/Tokyo"), ZoneInfo("America/New_York"), timezone(timedelta(hours=9))]
+)
+@pytest.mark.parametrize(
+    "text", ["0001-01-01.00:00:00 +1400", "9999-12-31.23:59:59 -1200", "0001-01-01.00:00", "9999-12-31.23:59:59"]
+)
+def test_every_start_time_has_an_instant_in_utc(text, zone):
+    """The schedule and the rules count in UTC; what has no place there is refused where it stands."""
+    with suppress(StartTimeError):
+        start = parse_start(text, zone)
+        assert start.astimezone(UTC).astimezone(start.tzinfo) == start
+
+
+def test_a_start_time_without_an_instant_in_utc_is_refused():
+    with pytest.raises(StartTimeError, match="beyond the years 1 to 9999"):
+        parse_start("0001-01-01.00:00:00 +1400")
+    with pytest.raises(StartTimeError, match="beyond the years 1 to 9999"):
+        parse_start("9999-12-31.23:59:59", timezone(timedelta(hours=-5)))
