@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 
@@ -54,6 +55,10 @@ def main() -> None:
 
     Whatever else goes wrong ends with 2: the interpreter's own 1 would say that what was judged is bad.
     """
+    # A shell starts background jobs of scripts with SIGINT ignored, and a CI runner cancels with SIGTERM: both are to
+    # end a run as Ctrl-C does, with the lab taken down and the result written.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         code = keyroll.main(standalone_mode=False)
     except KeyrollError as error:

@@ -1,10 +1,24 @@
 """The command line: one sentence on stderr and an exit code, never a traceback."""
 
+import signal
+import subprocess
+import sys
+
 import click
 import pytest
 
 from harness.cli import main as cli
 from harness.errors import ExpectationError, InputError, Where
+
+
+@pytest.fixture(autouse=True)
+def _handlers():
+    """`main` takes signals over; give them back to pytest."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in numbers}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
@@ -65,3 +79,18 @@ def test_every_listed_command_can_be_imported() -> None:
     context = click.Context(cli.keyroll)
     for name in cli.keyroll.list_commands(context):
         assert cli.keyroll.get_command(context, name) is not None
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_interrupts_also_where_a_script_had_it_ignored(number: int) -> None:
+    program = (
+        "import click, os, signal\n"
+        f"signal.signal({int(number)}, signal.SIG_IGN)\n"
+        "from harness.cli import main as cli\n"
+        f"act = click.command('act')(lambda: os.kill(os.getpid(), {int(number)}))\n"
+        "cli.keyroll.add_command(act)\n"
+        "import sys; sys.argv = ['keyroll', 'act']\n"
+        "cli.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr.strip()) == (130, "keyroll: interrupted")
