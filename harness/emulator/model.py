@@ -378,3 +378,12 @@ class EventBackend(Protocol):
     def subscribe(self, on_event: Callable[[RouterEvent], None]) -> None:
         """Have every event told to `on_event`, from the router's own event loop."""
         ...
+
+
+@runtime_checkable
+class CheckBackend(Protocol):
+    """A machine half that can say beforehand what it could not do."""
+
+    def check(self, intent: Intent) -> None:
+        """Raise `BackendError` for what `apply` would refuse by itself, without asking a daemon; changes nothing."""
+        ...

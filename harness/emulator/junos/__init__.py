@@ -1,6 +1,6 @@
 """The Junos half of an emulated router: configuration, command line, show output, SSH.
 
-From the ground up (each module knows only those above it in this list):
+From the ground up:
 
     faults      what Junos prints when it refuses
     values      value types of statements and parameters: how they are checked, stored, shown and explained
@@ -8,17 +8,17 @@ From the ground up (each module knows only those above it in this list):
     tokens      a line cut into words with their columns
     tree        a configuration as a tree of statements
     paths       words into edits of the tree, and into help and completion
-    render      the tree as curly text and as `set` lines; `compare` the difference of two; `curly` reads text back
+    render      the tree as curly text and as `set` lines; `compare` the difference of two; `loading` reads text back
     inherit     `groups` and `apply-groups`
-    constraints what a commit refuses
-    intent      a committed tree as the machine half's `Intent`
-    datastore   candidate, running configuration, rollbacks, commit
+    constraints what a commit refuses by the schema; `policy` and `intent`: a committed tree as the machine half's `Intent`
+    runtime     what of a commit may hold for keychains in use
+    datastore   candidate, running configuration, rollbacks, commit; `saving` keeps them over a reboot
     grammar     commands as data: parsing, abbreviations, help, completion
-    pipes       `| match`, `| count`, …
-    show        the text of operational commands
-    commands    the operational and configuration commands themselves, as data, and what they do
-    cli         one person's command line: mode, prompt, history
-    editor      keys into lines
+    show        the text of operational commands, as functions of states
+    commands    the operational and configuration commands themselves, as data, and what they do; `pipes` what may follow
+    chassis     what all command lines of a router share; `syslog` its log, `redact` lines without secrets
+    cli         one person's command line: mode, place, prompt; `completion` of the word being typed
+    editor      keys into lines; `terminal` one channel: reading, running, paging, asking; `shell` root's prompt
     server      SSH
     router      the whole: `JunosRouter`
 """

@@ -14,8 +14,9 @@ from harness.emulator.junos.runtime import Runtime, Session
 from harness.emulator.junos.schema import Kind, Statement
 from harness.emulator.junos.tree import Node, Path
 from harness.emulator.junos.values import SecretText, reveal, zone_named
-from harness.emulator.model import Backend, BackendError, Intent
+from harness.emulator.model import Backend, BackendError, CheckBackend, Intent
 
+NOT_APPLIED = "configuration could not be applied"
 ROLLBACKS = 50
 """The running configuration and 49 before it."""
 
@@ -82,7 +83,13 @@ class Datastore:
         broken = constraints.violations(self.candidate, expanded)
         if broken:
             raise CommitFault(tuple(broken), constraints.FAILED)
-        return intent.build(expanded, host_name=self._default_host_name)
+        wanted = intent.build(expanded, host_name=self._default_host_name)
+        if isinstance(self._backend, CheckBackend):
+            try:
+                self._backend.check(self.runtime.closed(wanted))
+            except BackendError as error:
+                raise CommitFault((f"error: {error}",), NOT_APPLIED) from error
+        return wanted
 
     async def commit(
         self, user: str, *, comment: str | None = None, via: str = "cli", confirm_minutes: int | None = None
@@ -125,7 +132,7 @@ class Datastore:
         try:
             await self.runtime.apply(wanted)
         except BackendError as error:
-            raise CommitFault((f"error: {error}",), "configuration could not be applied") from error
+            raise CommitFault((f"error: {error}",), NOT_APPLIED) from error
 
     @property
     def minutes_to_rollback(self) -> int | None:

@@ -213,6 +213,10 @@ class Runtime:
     in_force: Intent = field(default_factory=lambda: Intent(""))
     held: frozenset[Session] = frozenset()
 
+    def closed(self, wanted: Intent) -> Intent:
+        """Return what would be asked of the machine half if no session were in use."""
+        return effective(wanted, Intent(""), (), self.backend.now(), self.rules).intent
+
     async def apply(self, wanted: Intent) -> None:
         """Make `wanted` true as far as sessions in use allow it. Raises BackendError; then nothing changed."""
         living = await self._living(wanted)

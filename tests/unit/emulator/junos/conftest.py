@@ -76,6 +76,7 @@ class MemoryBackend:
 class FullBackend(MemoryBackend):
     """A machine half that can do everything that the contract knows."""
 
+    cannot: str | None = None
     table: list[RouteState] = field(default_factory=list)
     sessions: list[LdpSession] = field(default_factory=list)
     adjacencies: list[LdpAdjacency] = field(default_factory=list)
@@ -86,6 +87,10 @@ class FullBackend(MemoryBackend):
     restarts: list[str] = field(default_factory=list)
     pings: list[tuple[object, int, object]] = field(default_factory=list)
     tell: Callable[[RouterEvent], None] | None = None
+
+    def check(self, intent: Intent) -> None:
+        if self.cannot is not None:
+            raise BackendError(f"{self.cannot} of {intent.host_name}")
 
     async def routes(self) -> list[RouteState]:
         return self.table

@@ -444,6 +444,17 @@ def test_a_disabled_interface_reaches_the_machine_half(console: Console, full: F
     assert full.intents[-1].units[0].disabled
 
 
+def test_a_check_asks_the_machine_half_what_it_could_not_do(console: Console, full: FullBackend) -> None:
+    full.cannot = "there is no ge-0/0/7"
+    answer = console.type("configure", "set system host-name R2", "commit check").splitlines()
+    assert answer == [
+        "error: there is no ge-0/0/7 of R2",
+        "error: configuration check-out failed: (configuration could not be applied)",
+    ]
+    assert console.type("commit").splitlines()[-1] == "error: commit failed: (configuration could not be applied)"
+    assert full.intents == []
+
+
 def test_what_has_no_effect_is_listed() -> None:
     assert {"system login", "system services", "system syslog", "system ntp", "chassis", "snmp"} <= set(
         without_effect()
