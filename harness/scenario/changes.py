@@ -31,6 +31,8 @@ class Committed(StrictModel):
     routers: OneOrMany[RouterName] = ROUTERS
     pause: Duration | None = Field(default=None, description="wait this long between one router's commit and the next")
     refused: str | None = Field(default=None, description="the routers must refuse it, with these words in the answer")
+    confirmed: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Minutes of `commit confirmed`: unless another step commits first, the routers take it back (`await-rollback`)."""
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
@@ -44,6 +46,12 @@ class Apply(Committed):
 
     A router that the first `apply` leaves out runs its sessions without authentication until it is applied.
     """
+
+    @model_validator(mode="after")
+    def _for_good(self) -> Self:
+        if self.confirmed is not None:
+            raise ValueError("`apply` takes no `confirmed`: without it there would be nothing to go back to")
+        return self
 
 
 class AddKey(Committed, KeyPlan):
@@ -88,6 +96,12 @@ class Rollback(Committed):
     """Commit an earlier configuration: `number` commits ago."""
 
     number: Annotated[int, Field(ge=1, le=49)] = 1
+
+
+class AwaitRollback(StrictModel):
+    """Wait until routers have taken an unconfirmed commit (`confirmed`) back by themselves."""
+
+    routers: OneOrMany[RouterName] = ROUTERS
 
 
 class Cli(StrictModel):

@@ -11,7 +11,8 @@ from harness.junos.base import GROUP, Family, SessionKind, base_configuration
 from harness.junos.errors import CommandError, CommitError, ConfigurationError, RouterRefusedError
 from harness.junos.session import RouterSession
 from harness.keychain.junostext import set_lines
-from harness.scenario.changes import Apply, Cli, CommitStep, Committed, DeleteChain, RePoint, Rollback
+from harness.scenario.changes import Apply, AwaitRollback, Cli, CommitStep, Committed, DeleteChain, RePoint, Rollback
+from harness.scenario.confirming import Unconfirmed
 from harness.scenario.fields import ROUTERS, RouterName
 from harness.scenario.result import Check
 from harness.scenario.stage import Stage, other, router_of
@@ -24,6 +25,7 @@ class Committer:
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
+        self._unconfirmed = Unconfirmed(stage)
         self.based: set[RouterName] = set()
         """Routers that have the base configuration."""
 
@@ -33,6 +35,10 @@ class Committer:
             self._apply(number, step)
         else:
             self._in_order(step, lambda session: self._change(number, session, step))
+
+    def await_rollback(self, number: int, step: AwaitRollback) -> None:
+        """Wait until the step's routers have taken their unconfirmed commits back. Raises ScenarioError."""
+        self._unconfirmed.await_rollback(number, step)
 
     def type_lines(self, number: int, step: Cli) -> None:
         """Type free lines on the step's routers, in the order that is written."""
@@ -127,9 +133,11 @@ class Committer:
         def done(_: RouterSession) -> None:
             keyring.commit(router, held)
             self._stage.wire.set_chain(router, keyring.given(router).chain, begun=begun, done=time.time_ns())
+            if step.confirmed is not None:
+                self._unconfirmed.note(session, step.confirmed)
 
         load = (lambda: session.rollback(step.number)) if isinstance(step, Rollback) else None
-        self._attempt(number, session, lines, step.refused, done, load=load)
+        self._attempt(number, session, lines, step.refused, done, load=load, confirmed=step.confirmed)
 
     def _pointing(self, router: RouterName, chain: str) -> list[str]:
         peer = self._stage.peers[router]
@@ -149,6 +157,7 @@ class Committer:
         done: Commit,
         *,
         load: Callable[[], object] | None = None,
+        confirmed: int | None = None,
     ) -> None:
         """Load, commit and note it; or hold the router's refusal against what the file expects."""
         router = router_of(session)
@@ -158,7 +167,7 @@ class Committer:
                 load()
             else:
                 session.configure(lines)
-            session.commit(f"keyroll {self._stage.scenario.id} step {number}")
+            session.commit(f"keyroll {self._stage.scenario.id} step {number}", confirmed_minutes=confirmed)
         except (ConfigurationError, CommitError) as error:
             self._refused(number, router, error, refused, begun)
             return

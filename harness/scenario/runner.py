@@ -20,6 +20,7 @@ from harness.scenario.durations import format_duration
 from harness.scenario.fields import ROUTERS, RouterName, SessionName
 from harness.scenario.invariants import INVARIANTS, Rollover, Watched, first_up
 from harness.scenario.linking import Linker
+from harness.scenario.restarting import reboot, restart
 from harness.scenario.result import Check
 from harness.scenario.sampler import Sample
 from harness.scenario.stage import Moment, Stage, router_of
@@ -94,6 +95,8 @@ class Runner:
             return "commits", partial(self._committer.play, number, step.commits)
         if step.cli is not None:
             return "commits", partial(self._committer.type_lines, number, step.cli)
+        if step.await_rollback is not None:
+            return "waits of the scenario", partial(self._committer.await_rollback, number, step.await_rollback)
         return ("commits", partial(self._clear, step.clear)) if step.clear is not None else None
 
     def _clock_action(self, step: Step) -> Action | None:
@@ -105,15 +108,11 @@ class Runner:
 
     def _link_action(self, number: int, step: Step) -> Action | None:
         if step.reboot is not None:
-            return "reboot", partial(self._reboot, step.reboot.router)
+            return "reboot", partial(reboot, self.stage, step.reboot.router)
+        if step.restart is not None:
+            return "reboot", partial(restart, self.stage, step.restart.router)
         on_link = step.cut or step.restore or step.impair or step.inject
         return ("link", partial(self._linker.play, number, step)) if on_link and self._linker is not None else None
-
-    def _reboot(self, router: RouterName) -> None:
-        """Reboot a router; it is not sampled meanwhile."""
-        self.stage.sampler.unwatch(router)
-        self.stage.fleet.sessions[router].reboot()
-        self.stage.sampler.watch(router)
 
     def _goes_on(self, number: int) -> bool:
         """A red check ends the run, unless a check that a mutation names is still to be judged."""

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from harness.scenario.changes import (
     AddKey,
     Apply,
+    AwaitRollback,
     ChangeKey,
     Clear,
     Cli,
@@ -44,6 +45,12 @@ class Advance(StrictModel):
 
 class Reboot(StrictModel):
     """Reboot a router and wait until it answers again."""
+
+    router: RouterName
+
+
+class Restart(StrictModel):
+    """Restart a router's routing process (`restart routing`) and wait until it answers again."""
 
     router: RouterName
 
@@ -130,6 +137,9 @@ class Step(StrictModel):
     )
     re_point: RePoint | None = Field(default=None, alias="re-point")
     rollback: Annotated[Rollback | None, BeforeValidator(_mapping_or_nothing)] = None
+    await_rollback: Annotated[AwaitRollback | None, BeforeValidator(_mapping_or_nothing)] = Field(
+        default=None, alias="await-rollback"
+    )
     cli: Cli | None = None
     clear: Annotated[Clear | None, BeforeValidator(_mapping_or_nothing)] = None
     skew: Skew | None = None
@@ -138,6 +148,7 @@ class Step(StrictModel):
     impair: Annotated[Impair | None, BeforeValidator(_mapping_or_nothing)] = None
     inject: Inject | None = None
     reboot: Reboot | None = None
+    restart: Restart | None = None
     advance: Advance | None = None
     expect: Expect | None = None
     expect_within: ExpectWithin | None = Field(default=None, alias="expect-within")
@@ -192,7 +203,7 @@ class Step(StrictModel):
             return self.conditions.checks_named
         if self.inject is not None and self.inject.kind != "replay":
             return frozenset({"drops"})
-        if self.commits is not None or (self.cli is not None and self.cli.configure):
+        if self.commits is not None or self.await_rollback is not None or (self.cli is not None and self.cli.configure):
             return frozenset({"commit"})
         return frozenset({"shows"}) if self.cli is not None and self.cli.shows is not None else frozenset()
 
