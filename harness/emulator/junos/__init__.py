@@ -10,12 +10,13 @@ From the ground up:
     paths       words into edits of the tree, and into help and completion
     render      the tree as curly text and as `set` lines; `compare` the difference of two; `loading` reads text back
     inherit     `groups` and `apply-groups`
-    constraints what a commit refuses by the schema; `policy` and `intent`: a committed tree as the machine half's `Intent`
+    constraints what a commit refuses by the schema
+    intent      a committed tree as the machine half's `Intent`; `policy` its routing policies
     runtime     what of a commit may hold for keychains in use
     datastore   candidate, running configuration, rollbacks, commit; `saving` keeps them over a reboot
     grammar     commands as data: parsing, abbreviations, help, completion
     show        the text of operational commands, as functions of states
-    commands    the operational and configuration commands themselves, as data, and what they do; `pipes` what may follow
+    commands    the operational and configuration commands, as data, and what they do; `pipes` what may follow
     chassis     what all command lines of a router share; `syslog` its log, `redact` lines without secrets
     cli         one person's command line: mode, place, prompt; `completion` of the word being typed
     editor      keys into lines; `terminal` one channel: reading, running, paging, asking; `shell` root's prompt
