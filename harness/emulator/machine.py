@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -18,7 +18,7 @@ from harness.emulator import host
 from harness.emulator.carrier import CarrierWatch
 from harness.emulator.errors import ProcessError
 from harness.emulator.events import EventBoard
-from harness.emulator.frr import journal, ldpstate
+from harness.emulator.frr import journal, ldpstate, render_policy
 from harness.emulator.frr.config import Daemon, Line, steps
 from harness.emulator.frr.readings import BgpReader, read_routes
 from harness.emulator.frr.render import render
@@ -39,6 +39,7 @@ from harness.emulator.model import (
     TcpConnection,
 )
 from harness.emulator.namespace import PortPair, make_inner, remove_ports
+from harness.emulator.opening import Opener
 from harness.emulator.processes import Child, Death, Logs, start
 from harness.emulator.protection import KeyPolicy, changed_kind, cut_off, protected_sessions
 from harness.emulator.wire.client import WireClient
@@ -82,6 +83,7 @@ class Machine:
         self._ldp_counts = journal.LdpCounts()
         self._frr = FrrSuite(folder, logs, on_death=on_death, on_line=self._daemon_said, wait_scale=wait_scale)
         self._bgp = BgpReader(self._frr)
+        self._opener = Opener(self._bgp, self._insist)
         self._wire_process: Child | None = None
         self._wire: WireClient | None = None
         self._carrier: CarrierWatch | None = None
@@ -117,6 +119,7 @@ class Machine:
         self._frr.prepare(self._inner)
         self._carrier = CarrierWatch({port.wire: port.host for port in self._ports})
         self._carrier.start()
+        self._opener.listen(self._inner)
         told("inner namespace", time.monotonic() - begun)
         begun = time.monotonic()
         wire = asyncio.create_task(self._start_wire())
@@ -149,16 +152,22 @@ class Machine:
         if happening is not None:
             self._ldp_counts.take(happening, time.monotonic())
             self._events.session(happening)
+            if happening.protocol == "bgp" and not happening.up:
+                self._opener.went_down(happening.peer)
 
     async def stop(self) -> None:
         """End the daemons and the wire path."""
         if self._carrier is not None:
             self._carrier.close()
+        await self._opener.close()
+        # The daemons first: what they have to say to their peers still goes out.
+        await self._frr.stop()
+        if self._wire_process is not None:
+            self._wire_process.expect_end()
         if self._wire is not None:
             await self._wire.close()
         if self._wire_process is not None:
             await self._wire_process.stop()
-        await self._frr.stop()
         if self._inner >= 0:
             remove_ports(self._ports)
             os.close(self._inner)
@@ -177,6 +186,11 @@ class Machine:
             await self._client().set_clock(offset)
         self._offset = offset
 
+    def check(self, intent: Intent) -> None:
+        """Raise BackendError for what this router cannot do; asks no daemon and changes nothing."""
+        render(intent, [port.router for port in self._ports])
+        protected_sessions(intent, self._policy)
+
     async def apply(self, intent: Intent) -> None:
         """Make `intent` true, touching no session that it does not concern; on failure the former state is restored.
 
@@ -187,7 +201,8 @@ class Machine:
         """
         async with self._turn:
             former = self._applied
-            lines = render(intent, [port.router for port in self._ports])
+            yielding = self._opener.choose(former.intent, intent)
+            lines = self._render(intent, yielding)
             wanted = _Applied(intent, lines, protected_sessions(intent, self._policy))
             try:
                 await self._change(former, wanted)
@@ -196,17 +211,36 @@ class Machine:
                 raise
             self._applied = wanted
             self._bgp.configured(intent.neighbors)
+            self._opener.applied(yielding)
             if intent.ldp is None:
                 self._ldp_counts.clear()
             for port, peer in changed_kind(former.intent, intent):
                 await (self.clear_bgp(peer, soft=False) if port == BGP_PORT else self._clear_ldp(peer))
+            for peer in render_policy.changed(former.intent, intent):
+                await self.clear_bgp(peer, soft=True)
+
+    def _render(self, intent: Intent, yielding: frozenset[Address]) -> tuple[Line, ...]:
+        return render(intent, [port.router for port in self._ports], yielding)
+
+    async def _insist(self, address: Address) -> None:
+        """Open the connection to a neighbour from this side as well."""
+        async with self._turn:
+            intent = self._applied.intent
+            self._opener.insisting(address)
+            lines = self._render(intent, self._opener.choose(intent, intent))
+            between = lines
+            if not await self._bgp.was_up(address):
+                # Made anew it opens at once; otherwise only a second later. Once it was up its counters are worth more.
+                without = replace(intent, neighbors=tuple(one for one in intent.neighbors if one.address != address))
+                between = self._render(without, self._opener.choose(intent, without))
+            await self._frr.tell([*steps(self._applied.lines, between), *steps(between, lines)])
+            self._applied.lines = lines
 
     async def _change(self, old: _Applied, new: _Applied) -> None:
         both = tuple(new.sessions) + cut_off(old.sessions, new.sessions)
         if both != old.sessions:
             await self._set_sessions(both)
-        for step in steps(old.lines, new.lines):
-            await self._frr.tell(step)
+        await self._frr.tell(steps(old.lines, new.lines))
         if both != new.sessions:
             await self._set_sessions(new.sessions)
 
@@ -220,7 +254,7 @@ class Machine:
         for step in steps(attempted.lines, former.lines):
             undoing = step.text.startswith("no ")
             try:
-                await self._frr.tell(step)
+                await self._frr.tell([step])
             except BackendError as error:
                 if not undoing:
                     broken.append(str(error))
@@ -289,8 +323,7 @@ class Machine:
         async with self._turn:
             for daemon in (Daemon.ZEBRA, *(one for one in await self._frr.stop() if one is not Daemon.ZEBRA)):
                 await self._frr.start(daemon)
-            for step in steps((), self._applied.lines):
-                await self._frr.tell(step)
+            await self._frr.tell(steps((), self._applied.lines))
 
     async def reboot(self) -> None:
         """Start the whole router anew: every daemon, the wire path and its connections, the inner namespace."""

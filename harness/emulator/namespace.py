@@ -29,6 +29,12 @@ _INNER_SYSCTLS = {
     # Junos keeps an interface's IPv6 addresses while it is down.
     "ipv6/conf/default/keep_addr_on_down": "1",
 }
+_PORT_SYSCTLS = {
+    # A peer that is configured a moment later is found a moment later, not a second.
+    f"{family}/neigh/{{port}}/{name}": value
+    for family in ("ipv4", "ipv6")
+    for name, value in (("retrans_time_ms", "50"), ("mcast_solicit", "40"))
+}
 _OUTER_SYSCTLS = {"ipv6/conf/default/disable_ipv6": "1"}
 
 
@@ -72,6 +78,7 @@ def make_inner(ports: Sequence[PortPair]) -> int:
         with linux.inside(inner):
             for port in ports:
                 disable_offloads(port.router)
+                _write({name.format(port=port.router): value for name, value in _PORT_SYSCTLS.items()})
             _ip("link set lo up\n" + "".join(f"link set {port.router} up\n" for port in ports), inner)
     except BaseException:
         os.close(inner)

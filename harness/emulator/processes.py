@@ -85,9 +85,13 @@ class Child:
                 continue
             raise ProcessError(f"{self.name} ended before it could {what}; see {self.log}")
 
+    def expect_end(self) -> None:
+        """Tell nobody when it ends: it was asked to in some other way."""
+        self._expected = True
+
     async def stop(self) -> None:
         """Ask it to end, and kill it when it does not."""
-        self._expected = True
+        self.expect_end()
         if not self.alive:
             return
         self._process.terminate()

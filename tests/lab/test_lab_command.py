@@ -65,10 +65,15 @@ def test_a_cut_link_has_no_carrier_until_it_is_restored(name):
         (port,) = json.loads(keyroll("exec", "--lab", name, "R1", "--", "ip", "-j", "link", "show", "ge-0-0-0"))
         return "LOWER_UP" in port["flags"]
 
+    def comes(*, state: bool) -> None:  # the kernel tells the router of its carrier a moment later
+        deadline = time.monotonic() + 5
+        while up() is not state:
+            assert time.monotonic() < deadline
+
     keyroll("link", "cut", "--lab", name)
-    assert not up()
+    comes(state=False)
     keyroll("link", "restore", "--lab", name)
-    assert up()
+    comes(state=True)
 
 
 def test_a_capture_of_a_port_is_whole_after_ctrl_c(name, tmp_path):

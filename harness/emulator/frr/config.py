@@ -38,6 +38,8 @@ class Line:
     anew: bool = False
     secret: bool = False
     """Whether `text` holds a secret: then it is never shown."""
+    together: str = ""
+    """Lines that follow each other with the same word here are told in one go: nothing happens between them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class Step:
     node: tuple[str, ...]
     text: str = field(repr=False)
     shown: str = ""
+    together: str = ""
 
 
 def steps(old: Sequence[Line], new: Sequence[Line]) -> list[Step]:
@@ -67,8 +70,20 @@ def steps(old: Sequence[Line], new: Sequence[Line]) -> list[Step]:
         before = former.get(line.key)
         if before is None or _differs(line, before) or line.key in renewed or _hangs_on(line, wanted, renewed):
             shown = f"{line.key} <secret>" if line.secret else line.text
-            result.append(Step(line.daemon, line.node, line.text, shown))
+            result.append(Step(line.daemon, line.node, line.text, shown, line.together))
     return result
+
+
+def batches(told: Sequence[Step]) -> list[tuple[Step, ...]]:
+    """Return the steps, those that belong together in one tuple."""
+    found: list[tuple[Step, ...]] = []
+    for step in told:
+        last = found[-1][-1] if found else None
+        if last is not None and step.together and (step.together, step.daemon) == (last.together, last.daemon):
+            found[-1] += (step,)
+        else:
+            found.append((step,))
+    return found
 
 
 def _differs(one: Line, other: Line) -> bool:

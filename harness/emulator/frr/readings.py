@@ -50,6 +50,19 @@ class BgpReader:
         moment = time.monotonic()
         return state.bgp_states(neighbors, active, {one: int(moment - since) for one, since in self._since.items()})
 
+    async def state_of(self, address: Address) -> str | None:
+        """Return one neighbour's state in bgpd's word; None when there is no such neighbour. Raises BackendError."""
+        if address not in self._since:
+            return None
+        found = (await self._frr.json(Daemon.BGPD, f"show bgp neighbors {address} json")).get(str(address), {})
+        state = found.get("bgpState")
+        return None if state is None else str(state)
+
+    async def was_up(self, address: Address) -> bool:
+        """Whether a neighbour's session has ever been up. Raises BackendError."""
+        found = (await self._frr.json(Daemon.BGPD, f"show bgp neighbors {address} json")).get(str(address), {})
+        return bool(found.get("connectionsEstablished"))
+
     async def clear(self, address: Address | None, *, soft: bool) -> None:
         """Reset sessions, or with `soft` only exchange routes again. Raises BackendError."""
         if address is not None and address not in self._since:

@@ -3,9 +3,9 @@
 What makes FRR behave as Junos does, and fast (facts: measured with FRR 8.4):
 
 - `no bgp ebgp-requires-policy`, `no bgp default ipv4-unicast`: Junos' eBGP needs no policy, and a neighbour stays
-  silent until its family is activated, which is its last line, so that it never starts half configured;
-- `timers connect 1`, `advertisement-interval 0`, `coalesce-time 10` (milliseconds; FRR's default is a second):
-  sessions come up and routes go out at once;
+  silent until its families are activated;
+- `timers connect 1`, told together with the families' activation at the end: it opens the session at once;
+- `advertisement-interval 0`, `coalesce-time 10` (milliseconds; FRR's default is a second): routes go out at once;
 - `bgp graceful-restart-disable`: graceful restart hides flaps;
 - `soft-reconfiguration inbound`: what was received is kept, as Junos keeps it, so that a changed import policy holds
   at once (FRR 8.4 answers a route refresh with nothing when it believes that nothing changed).
@@ -182,8 +182,20 @@ def _neighbor(neighbor: BgpNeighbor, intent: Intent, root: str, local_as: int) -
         if _filters_out(intent, neighbor):
             text = f"route-map {_filter_name(neighbor)} out"
             yield Line(Daemon.BGPD, f"{key} {family} out", f"{key} {text}", f"no {key} {text}", node, parent=key)
-        # Last: with no family activated FRR does not open the session.
-        yield Line(Daemon.BGPD, f"{key} {family}", f"{key} activate", f"no {key} activate", node, parent=key)
+    yield from _start(neighbor, key, root)
+
+
+def _start(neighbor: BgpNeighbor, key: str, root: str) -> Iterator[Line]:
+    """Yield the lines that open the session, all at once.
+
+    `timers connect` has bgpd open the session as soon as it comes to it, whether or not there is a family yet; said
+    after a family was activated it would only have it start over, a second later (`peer_timers_connect_set`).
+    """
+    text = "timers connect"
+    yield Line(Daemon.BGPD, f"{key} connect", f"{key} {text} 1", f"no {key} {text}", (root,), key, together=key)
+    for family in neighbor.families:
+        node = (root, f"address-family {_frr_family(neighbor, family)}")
+        yield Line(Daemon.BGPD, f"{key} {family}", f"{key} activate", f"no {key} activate", node, key, together=key)
 
 
 def _frr_family(neighbor: BgpNeighbor, family: str) -> str:
@@ -197,7 +209,6 @@ def _neighbor_lines(neighbor: BgpNeighbor, local_as: int) -> Iterator[tuple[str,
     """Yield (name, line, what undoes it, whether it holds a secret), each without `neighbor ADDRESS`."""
     hold = HOLD_TIME_DEFAULT if neighbor.hold_time is None else neighbor.hold_time
     yield "timers", f"timers {hold // _KEEPALIVES_IN_HOLD_TIME} {hold}", "timers", False
-    yield "connect", "timers connect 1", "timers connect", False
     yield "interval", "advertisement-interval 0", "advertisement-interval", False
     if neighbor.local_as is not None and neighbor.local_as != local_as:
         yield "local-as", f"local-as {neighbor.local_as} no-prepend replace-as", "local-as", False

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.emulator.errors import FrrBusyError, ProcessError
 from harness.emulator.frr import daemons
-from harness.emulator.frr.config import Daemon, Step
+from harness.emulator.frr.config import Daemon, Step, batches
 from harness.emulator.frr.vty import Vty
 from harness.emulator.processes import Child, Death, Logs, start
 
@@ -86,15 +86,20 @@ class FrrSuite:
     def _stale(self, daemon: Daemon) -> tuple[Path, ...]:
         return (daemons.zserv_socket(self._folder),) if daemon is Daemon.ZEBRA else ()
 
-    async def tell(self, step: Step) -> None:
-        """Carry out one step of configuration; the daemon is started when it is not running yet.
+    async def tell(self, told: Sequence[Step]) -> None:
+        """Carry out steps of configuration in order; a daemon is started when it is not running yet.
 
         Raises:
             BackendError: refused.
         """
-        if step.daemon not in self._vtys:
-            await self.start(step.daemon)
-        await self._vtys[step.daemon].configure(step.node, step.text, shown=step.shown)
+        for batch in batches(told):
+            daemon = batch[0].daemon
+            if daemon not in self._vtys:
+                await self.start(daemon)
+            if len(batch) > 1:
+                await self._vtys[daemon].configure_together([(step.node, step.text) for step in batch])
+            else:
+                await self._vtys[daemon].configure(batch[0].node, batch[0].text, shown=batch[0].shown)
 
     def running(self, daemon: Daemon) -> bool:
         """Whether the daemon was started."""

@@ -67,8 +67,11 @@ class Vty:
             return await self._command(line, shown or line)
 
     async def _command(self, line: str, shown: str) -> str:
+        self._writer.write(line.encode() + b"\0")
+        return await self._answered(line, shown)
+
+    async def _answered(self, line: str, shown: str) -> str:
         try:
-            self._writer.write(line.encode() + b"\0")
             async with asyncio.timeout(self._seconds):
                 text, code = await self._answer()
         except TimeoutError:
@@ -104,6 +107,29 @@ class Vty:
         if not isinstance(found, dict):
             raise FrrError(f"{self._daemon} answered '{line}' with no JSON object")
         return found
+
+    async def configure_together(self, lines: Sequence[tuple[Sequence[str], str]]) -> None:
+        """Carry out several (node, line) in one go: the daemon does nothing else between them.
+
+        That holds as long as they fit into what the daemon reads at once (VTY_READ_BUFSIZ, 512 octets).
+
+        Raises:
+            FrrError: one is refused; those after it have been tried as well.
+        """
+        commands = ["configure terminal"]
+        for node, line in lines:
+            commands += [*node, line]
+        commands.append("end")
+        async with self._turn:
+            self._writer.write(b"".join(command.encode() + b"\0" for command in commands))
+            refused: FrrError | None = None
+            for command in commands:
+                try:
+                    await self._answered(command, command)
+                except FrrError as error:
+                    refused = refused or error
+            if refused is not None:
+                raise refused
 
     async def configure(self, node: Sequence[str], line: str, *, shown: str | None = None) -> None:
         """Carry out one configuration line inside `node` (the lines that lead there), and come back.

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.emulator.frr.config import Daemon, Line, Step, steps
+from harness.emulator.frr.config import Daemon, Line, Step, batches, steps
 
 
 def line(key: str, text: str | None = None, **more: object) -> Line:
@@ -64,3 +64,9 @@ def test_the_steps_lead_from_any_set_of_lines_to_any_other(old, new):
             assert step.text not in state
             state.add(step.text)
     assert state == set(new)
+
+
+def test_lines_that_belong_together_are_told_in_one_go():
+    lines = [line("a"), line("b", together="x"), line("c", together="x"), line("d", together="y"), line("e")]
+    found = [[step.text for step in batch] for batch in batches(steps([], lines))]
+    assert found == [["a"], ["b", "c"], ["d"], ["e"]]

@@ -38,10 +38,10 @@ def test_addresses_go_to_zebra_under_the_kernels_names():
     ]
 
 
-def test_a_neighbour_is_activated_last_so_that_it_never_starts_half_configured():
+def test_what_opens_the_session_comes_last_and_in_one_go_so_that_it_never_starts_half_configured():
     mine = [text for text in texts(INTENT) if text.startswith("neighbor 10.0.12.2")]
     assert mine[0] == "neighbor 10.0.12.2 remote-as 65002"
-    assert mine[-1] == "neighbor 10.0.12.2 activate"
+    assert mine[-2:] == ["neighbor 10.0.12.2 timers connect 1", "neighbor 10.0.12.2 activate"]
     assert "neighbor 10.0.12.2 timers 3 9" in mine
 
 

@@ -88,3 +88,14 @@ def test_a_daemon_that_does_not_answer_is_named(tmp_path):
 def test_no_daemon_at_all_is_an_error(tmp_path):
     with pytest.raises(FrrError, match=r"does not answer on bgpd\.vty"):
         asyncio.run(Vty.connect("bgpd", tmp_path / "bgpd.vty"))
+
+
+def test_lines_in_one_go_are_all_told_and_the_first_refusal_is_the_error(tmp_path):
+    async def talk(vty: Vty) -> None:
+        await vty.configure_together([(("a",), "one"), (("a", "b"), "two")])
+        with pytest.raises(FrrError, match="refused 'bad'"):
+            await vty.configure_together([((), "bad"), ((), "good")])
+
+    heard = played(tmp_path, {"bad": ("% no", 2)}, talk)
+    assert heard[1:8] == ["configure terminal", "a", "one", "a", "b", "two", "end"]
+    assert heard[8:] == ["configure terminal", "bad", "good", "end"]
