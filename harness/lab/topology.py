@@ -1,7 +1,8 @@
 """containerlab's topology file, read strictly as far as keyroll uses it.
 
 Format: https://containerlab.dev/manual/topo-def-file/. What containerlab does not know stands in node labels:
-`keyroll.asn`, `keyroll.loopback`, `keyroll.loopback6` and `keyroll.<interface>.ipv4`, `keyroll.<interface>.ipv6`.
+`keyroll.asn`, `keyroll.loopback`, `keyroll.loopback6`, `keyroll.<interface>.ipv4`, `keyroll.<interface>.ipv6`, and
+`keyroll.platform` where the kind alone does not say what a router is (`harness.lab.platforms`).
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ class Node:
     ports: tuple[Port, ...]
     interfaces: tuple[str, ...]
     """containerlab's names (`eth1`) of `ports`, in the same order."""
+    platform: str | None = None
+    """The label `keyroll.platform`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +168,8 @@ def _node(document: Document, name: str, model: _NodeModel, defaults: _NodeModel
     loopback = labels.ipv4("loopback")
     loopback6 = labels.ipv6("loopback6")
     labels.refuse_unknown(interfaces)
-    return Node(name, model.kind or defaults.kind, asn, loopback, loopback6, ports, tuple(interfaces))
+    kind = model.kind or defaults.kind
+    return Node(name, kind, asn, loopback, loopback6, ports, tuple(interfaces), labels.platform)
 
 
 class _Labels:
@@ -175,6 +179,10 @@ class _Labels:
         self._document = document
         self._loc = loc
         self._values = values
+
+    @property
+    def platform(self) -> str | None:
+        return self._values.get(LABEL_PREFIX + "platform")
 
     def _wrong(self, label: str, message: str) -> DocumentError:
         return DocumentError(f"label '{label}': {message}", where=self._document.where((*self._loc, label)))
@@ -215,7 +223,9 @@ class _Labels:
         return text
 
     def refuse_unknown(self, interfaces: list[str]) -> None:
-        known = {"asn", "loopback", "loopback6"} | {f"{i}.{family}" for i in interfaces for family in ("ipv4", "ipv6")}
+        known = {"asn", "loopback", "loopback6", "platform"} | {
+            f"{i}.{family}" for i in interfaces for family in ("ipv4", "ipv6")
+        }
         for label in self._values:
             if label.startswith(LABEL_PREFIX) and label.removeprefix(LABEL_PREFIX) not in known:
                 allowed = ", ".join(sorted(LABEL_PREFIX + name for name in known))

@@ -6,28 +6,39 @@ from pathlib import Path
 
 import harness
 from harness.errors import InputError
+from harness.lab.containerlab.lab import ContainerLab
 from harness.lab.embedded.lab import EmbeddedLab
 from harness.lab.protocol import Lab
 from harness.lab.topology import read_topology
 from harness.scenario.leases import LabMaker, Settings
+from harness.scenario.readiness import readiness
 
-LABS = ("embedded",)
-DEFAULT_TOPOLOGY = "two-router.clab.yml"
+EMBEDDED = "embedded"
+TOPOLOGIES = {
+    EMBEDDED: "two-router.clab.yml",
+    "containerlab": "emulated.clab.yml",
+    "crpd": "crpd.clab.yml",
+    "vjunos": "vjunos.clab.yml",
+    "vjunos-evolved": "vjunos-evolved.clab.yml",
+}
+"""By lab the topology that it has by default. All but `embedded` are made by containerlab."""
+LABS = tuple(TOPOLOGIES)
 
 
-def default_topology() -> Path:
-    """Return the topology file that comes with keyroll.
+def default_topology(lab: str = EMBEDDED) -> Path:
+    """Return the topology file that comes with keyroll for a kind of lab.
 
     Raises:
         InputError: it is not beside this installation.
     """
-    path = Path(harness.__file__).resolve().parent.parent / "topologies" / DEFAULT_TOPOLOGY
+    name = TOPOLOGIES[lab]
+    path = Path(harness.__file__).resolve().parent.parent / "topologies" / name
     if not path.is_file():
-        raise InputError(f"{DEFAULT_TOPOLOGY} is not beside this installation", remedy="name one with --topology FILE")
+        raise InputError(f"{name} is not beside this installation", remedy="name one with --topology FILE")
     return path
 
 
-def lab_maker(lab: str = "embedded", *, topology: Path | None = None, wait_scale: float = 1.0) -> LabMaker:
+def lab_maker(lab: str = EMBEDDED, *, topology: Path | None = None, wait_scale: float = 1.0) -> LabMaker:
     """Return what makes labs of that kind.
 
     Raises:
@@ -35,9 +46,13 @@ def lab_maker(lab: str = "embedded", *, topology: Path | None = None, wait_scale
     """
     if lab not in LABS:
         raise InputError(f"no lab '{lab}'", remedy=f"labs are: {', '.join(LABS)}")
-    plan = read_topology(topology or default_topology())
+    plan = read_topology(topology or default_topology(lab))
 
     def make(evidence: Path, settings: Settings) -> Lab:
+        if lab != EMBEDDED:
+            return ContainerLab(
+                plan, evidence=evidence, wait_scale=wait_scale, settings=settings, probe=readiness(wait_scale)
+            )
         return EmbeddedLab(plan, evidence=evidence, wait_scale=wait_scale, settings=settings)
 
     return make

@@ -1,0 +1,117 @@
+"""How a lab of containers ends: its logs are kept, nothing of it is left. Used by its owner, its guard, and the reaper.
+
+containerlab's `destroy` is not believed: what is left is looked for by label and removed (docs/containerlab.md).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from harness.lab.containerlab import engine, render
+from harness.lab.containerlab.program import Program
+from harness.lab.embedded import runtime
+from harness.lab.protocol import LabError
+
+TOPOLOGY = "lab.clab.yml"
+"""The rendered topology file in the lab's folder."""
+_SSH = Path("/etc/ssh/ssh_config.d")
+_HOSTS = Path("/etc/hosts")
+_HOSTS_LOCK = Path("/run/lock/clab-hosts.lock")
+
+
+def folder_of_locks() -> Path:
+    """Return the folder of the lock that all labs of this user share."""
+    return runtime.base_directory().parent
+
+
+def keep_logs(folder: Path, name: str, nodes: Mapping[str, str], evidence: Path) -> None:
+    """Copy what the containers said and what they logged into `evidence`; `nodes` is router to container."""
+    for router, container in nodes.items():
+        with contextlib.suppress(LabError, OSError):  # evidence of a lab that broke: what there is
+            (evidence / f"{router}-router.log").write_text(engine.log_of(container), encoding="utf-8")
+            for path in sorted((folder / f"clab-{name}" / router / "log").rglob("*.log")):
+                shutil.copyfile(path, evidence / path.name)
+
+
+def tear_down(program: Program, folder: Path, name: str) -> None:
+    """Destroy a lab, and look whether it is gone; call it any number of times.
+
+    Raises:
+        LabError: something of it cannot be removed; names what.
+    """
+    topology = folder / TOPOLOGY
+    with engine.lock(folder_of_locks()) as held:
+        if topology.exists():
+            failed: LabError | None = None
+            try:
+                program.destroy(topology, held=held)
+            except LabError as error:
+                failed = error
+            engine.remove(engine.containers_of(engine.LAB_LABEL, name))
+            left = engine.containers_of(engine.LAB_LABEL, name)
+            if left:
+                raise LabError(f"lab {name}: {len(left)} containers cannot be removed") from failed
+            if render.own_network(topology.read_text(encoding="utf-8")):
+                engine.drop_network()
+        forget(name)
+
+
+def forget(name: str) -> None:
+    """Remove what containerlab wrote about a lab outside its folder, where a killed call has left it."""
+    with contextlib.suppress(OSError):
+        (_SSH / f"clab-{name}.conf").unlink(missing_ok=True)
+    begin, end = f"###### CLAB-{name}-START ######", f"###### CLAB-{name}-END ######"
+    with contextlib.suppress(OSError):
+        if begin not in _HOSTS.read_text(encoding="utf-8"):
+            return
+        _HOSTS_LOCK.parent.mkdir(parents=True, exist_ok=True)
+        with _HOSTS_LOCK.open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            text = _HOSTS.read_text(encoding="utf-8")
+            # In place: in a container /etc/hosts is a mount and cannot be replaced.
+            _HOSTS.write_text(without_block(text, begin, end), encoding="utf-8")
+
+
+def without_block(text: str, begin: str, end: str) -> str:
+    """Return `text` without the lines from `begin` to `end`; without an end, the addresses that follow `begin`."""
+    kept, inside = [], False
+    whole = end in text
+    for line in text.splitlines(keepends=True):
+        if line.strip() == begin:
+            inside = True
+        elif inside and line.strip() == end:
+            inside = False
+        elif not inside or (not whole and not _is_entry(line)):
+            inside = False
+            kept.append(line)
+    return "".join(kept)
+
+
+def _is_entry(line: str) -> bool:
+    return "\tclab-" in line or " clab-" in line
+
+
+def reap(program: Program) -> list[str]:
+    """Remove the containers of labs of which nothing else lives; return the labs' names.
+
+    Raises:
+        LabError, LabUnfitError: Docker does not answer.
+    """
+    reaped = []
+    for folder, containers in engine.folders().items():
+        path = Path(folder)
+        if runtime.is_alive(path):
+            continue
+        name = path.name
+        if (path / TOPOLOGY).exists():
+            tear_down(program, path, name)
+        else:
+            engine.remove(containers)
+            forget(name)
+        shutil.rmtree(path, ignore_errors=True)
+        reaped.append(name)
+    return reaped
