@@ -12,7 +12,17 @@ from datetime import datetime
 from harness.keychain.model import Keychain
 from harness.keychain.secret import Secret
 from harness.scenario.chains import Seed, change_lines, changed_key, mutated, plan_chain, plan_key
-from harness.scenario.changes import AddKey, ChangeKey, CommitStep, DeleteChain, DeleteKey, RePoint
+from harness.scenario.changes import (
+    AddKey,
+    AwaitRollback,
+    ChangeKey,
+    CommitStep,
+    Committed,
+    DeleteChain,
+    DeleteKey,
+    RePoint,
+    Rollback,
+)
 from harness.scenario.errors import ScenarioError
 from harness.scenario.fields import ROUTERS, RouterName
 from harness.scenario.model import Mutation, Scenario
@@ -117,9 +127,14 @@ class Keyring:
         """Play the changes of all steps on a ring of their own, to learn their secrets beforehand."""
         ring = Keyring(self._scenario, seed=self._seed, t0=self._t0, mutation=self._mutation)
         for step in self._scenario.steps:
-            change = step.commits
-            for router in change.routers if isinstance(change, AddKey | ChangeKey | DeleteKey) else ():
-                held = ring.after(router, change) if change is not None else ring.meant(router)
+            change = step.await_rollback or step.commits
+            if change is None or (isinstance(change, Committed) and change.refused):
+                continue
+            for router in change.routers:
+                if isinstance(change, AwaitRollback | Rollback):
+                    held = ring.before(router, change.number if isinstance(change, Rollback) else 1)
+                else:
+                    held = ring.after(router, change)
                 ring.commit(router, held)
                 yield from _secrets((*held.chains.values(), *ring.given(router).chains.values()))
 

@@ -1,0 +1,60 @@
+"""Who has which keys through the changes of a scenario."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from harness.scenario.errors import ScenarioError
+from harness.scenario.keyring import Keyring
+from harness.scenario.reading import read_cases
+
+T0 = datetime(2030, 1, 1, tzinfo=UTC)
+FILE = """\
+keyroll: 1
+id: there-and-back
+title: A key comes, is taken back by the router itself, and comes again with another secret
+keychain:
+  keys:
+    - {id: 0, start: 0m}
+steps:
+  - apply:
+  - add-key: {id: 1, start: 30m, secret: first, routers: R2, confirmed: 1}
+  - await-rollback: {routers: R2}
+  - add-key: {id: 1, start: 30m, secret: second, routers: R2}
+  - rollback: {routers: R2}
+  - add-key: {id: 1, start: 30m, secret: third, routers: R2}
+  - expect: {bgp: Established}
+"""
+
+
+@pytest.fixture
+def scenario(tmp_path):
+    path = tmp_path / "there-and-back.yaml"
+    path.write_text(FILE, encoding="utf-8")
+    return read_cases(path)[0].scenario
+
+
+def test_every_secret_is_known_beforehand_also_of_keys_that_come_again(scenario):
+    ring = Keyring(scenario, seed=7, t0=T0)
+    known = set(ring.secrets())
+    used = {key.secret for key in ring.meant("R2").chain.keys}
+    for step in scenario.steps:
+        if step.add_key is None:
+            continue
+        held = ring.after("R2", step.add_key)
+        used |= {key.secret for key in held.chain.keys}
+    assert len(used) == 4
+    assert used <= known
+
+
+def test_a_commit_taken_back_leaves_what_was_before_it(scenario):
+    ring = Keyring(scenario, seed=7, t0=T0)
+    before = ring.meant("R2")
+    ring.commit("R2", before)
+    ring.commit("R2", ring.after("R2", scenario.steps[1].add_key))
+    assert ring.meant("R2").chain.key(1) is not None
+    assert ring.before("R2", 1) == before
+    with pytest.raises(ScenarioError, match="only 2 times"):
+        ring.before("R2", 2)
