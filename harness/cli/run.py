@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from harness.cli.catalogue import markdown, read_entries
 from harness.errors import ExitCode, InputError
 from harness.scenario.engine import Options, new_seed, run
 from harness.scenario.labs import LABS, lab_maker
@@ -167,8 +168,13 @@ def _arguments(lab: str, topology: Path | None, wait_scale: float) -> tuple[str,
 @click.command(name="list")
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH…]")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def list_command(paths: tuple[Path, ...], *, as_json: bool) -> None:
+@click.option("--markdown", "as_markdown", is_flag=True, help="As a catalogue, with links as from docs/.")
+def list_command(paths: tuple[Path, ...], *, as_json: bool, as_markdown: bool) -> None:
     """List scenarios: id, title, source, marks, requirements, mutations (PATH: files or folders; tests/scenarios)."""
+    if as_markdown:
+        files = _scenario_files(paths or (Path("tests/scenarios"),))
+        click.echo(markdown(read_entries(files), beside=Path("docs")), nl=False)
+        return
     rows = [
         {
             "id": case.name,

@@ -1,0 +1,65 @@
+"""The library of scenarios as a whole: readable, sourced, breakable, catalogued."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from harness.cli.catalogue import markdown, read_entries
+from harness.scenario.reading import is_scenario, read_cases
+
+ROOT = Path(__file__).resolve().parents[3]
+LIBRARY = ROOT / "tests" / "scenarios"
+FILES = sorted(path for path in LIBRARY.rglob("*.y*ml"))
+NO_MUTATION = re.compile(r"^# no mutation: \S.{20,}$", re.MULTILINE)
+ASSUMPTION = re.compile(r"docs/assumptions/([a-z-]+)\.md(?: ([A-Z]\d+))?")
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(LIBRARY).with_suffix("").as_posix()
+
+
+@pytest.mark.parametrize("path", FILES, ids=_name)
+class TestEveryFile:
+    def test_is_read(self, path):
+        assert is_scenario(path)
+        assert read_cases(path)
+
+    def test_says_where_it_comes_from(self, path):
+        for case in read_cases(path):
+            assert case.scenario.source, "source: a document, an RFC section, a public bug"
+
+    def test_can_turn_red_or_says_why_not(self, path):
+        scenario = read_cases(path)[0].scenario
+        assert bool(scenario.mutations) != bool(NO_MUTATION.search(path.read_text(encoding="utf-8")))
+
+    def test_names_assumptions_that_are_there(self, path):
+        for page, entry in ASSUMPTION.findall(path.read_text(encoding="utf-8")):
+            text = (ROOT / "docs" / "assumptions" / f"{page}.md").read_text(encoding="utf-8")
+            assert not entry or f"## {entry}." in text
+
+    def test_waits_for_what_it_does(self, path):
+        """An action that nothing is expected after, of a run or throughout it, would prove nothing."""
+        for case in read_cases(path):
+            expecting = [step.checks_named or step.conditions for step in case.scenario.steps]
+            assert case.scenario.throughout or expecting[-1]
+
+
+def test_ids_are_unique():
+    counts = Counter(case.name for path in FILES for case in read_cases(path))
+    assert [name for name, count in counts.items() if count > 1] == []
+
+
+def test_there_are_forty_files_and_a_hundred_cases():
+    assert len(FILES) >= 40
+    assert sum(len(read_cases(path)) for path in FILES) >= 100
+
+
+def test_the_catalogue_is_what_the_files_say(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    files = [path.relative_to(ROOT) for path in FILES]
+    kept = (ROOT / "docs" / "scenarios.md").read_text(encoding="utf-8")
+    assert kept == markdown(read_entries(files), beside=Path("docs")), "keyroll list --markdown > docs/scenarios.md"
