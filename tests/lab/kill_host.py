@@ -45,6 +45,8 @@ link set host1 up
 route add 198.51.100.0/24 via 192.0.2.9
 rule add from 192.0.2.77 lookup 77
 """
+NOTICE_SECONDS = 20.0
+"""From the kill of a part to the owner's end, who takes everything down."""
 GONE_SECONDS = 10.0
 """From the kill to the end of the last process."""
 
@@ -91,8 +93,13 @@ def one_round(topology: str, name: str, chance: random.Random, victims: list[str
     victim, command = kill_one(name, owner.pid, wanted, chance)
     killed = time.monotonic()
     said = ""
+    unnoticed = False
     if victim != owner.pid or early:
-        said = owner.stdout.read().decode()
+        try:
+            said = owner.communicate(timeout=NOTICE_SECONDS)[0].decode()
+        except subprocess.TimeoutExpired:
+            unnoticed = True
+            owner.kill()
     owner.wait()
     while (left := tagged(name)) and time.monotonic() < killed + GONE_SECONDS:
         os.sched_yield()
@@ -104,6 +111,7 @@ def one_round(topology: str, name: str, chance: random.Random, victims: list[str
         "victim": command,
         "owner": victim == owner.pid,
         "early": early,
+        "unnoticed": unnoticed,
         "said": said,
         "left": {pid: command_of(pid) for pid in left},
         "took": round(took, 3),
