@@ -37,7 +37,10 @@ class Pair:
         self.sne: list[SneTracker | None] = [None, None]
         self.proven = False
         self.established = [False, False]
-        """For each end, whether a segment of its own verified that shows that it has both ISNs: any but a SYN."""
+        """For each end, whether a segment of its own verified that shows that it lives here: any with no SYN flag.
+
+        A SYN-ACK shows less: whoever replays an old SYN gets one.
+        """
         self._keys: dict[tuple[int, LaneKey], TrafficKey] = {}
 
     @property
@@ -98,7 +101,7 @@ class Tuple4:
         """Grows whenever an end proves to have moved to another pair: what was concluded before may hold no more."""
 
     def commit(self, pair: Pair, direction: int, seq: int, *, opens: bool) -> None:
-        """Note that a segment verified under this pair; `opens`: a SYN without ACK, which shows one ISN alone."""
+        """Note that a segment verified under this pair; `opens`: a SYN or SYN-ACK."""
         pair.commit(direction, seq)
         if not opens and not pair.established[direction]:
             pair.established[direction] = True

@@ -134,9 +134,8 @@ class Referee:
         match = self._match(segment, ao, keys, tuple4, direction, claimed)
         if match is None:
             return self._unmatched(segment, ao, keys, tuple4, direction, claimed)
-        opens = segment.flags & (SYN | ACK) == SYN
-        tuple4.commit(match.pair, direction, segment.seq, opens=opens)
-        if not opens and tuple4.superseded(match.pair, direction):
+        tuple4.commit(match.pair, direction, segment.seq, opens=bool(segment.flags & SYN))
+        if segment.flags & (SYN | ACK) != SYN and tuple4.superseded(match.pair, direction):
             reason = (
                 f"{lane.sender}'s {match.key.name} signed it on connection {match.pair.number}; {lane.receiver} has "
                 "left it for a newer one on these ports: late, or replayed."

@@ -197,23 +197,30 @@ def test_reused_ports_and_stragglers_of_the_connection_before(make):
     assert [judgement.connection for judgement in judgements] == [1] * 6 + [2] * 6 + [2] * 3
 
 
-def test_the_connection_before_is_taken_until_its_receiver_has_the_new_one(make):
-    """A SYN alone ends nothing: who still has the connection answers it there (RFC 5961 section 4)."""
+def test_the_connection_before_is_taken_until_its_receiver_lives_in_the_new_one(make):
+    """A SYN, and the answer to one, end nothing: RFC 5961 section 4, and an old SYN may have been replayed."""
     talk = make.talk().open().exchange()
     old = (talk.near.isn, talk.near.seq, talk.far.isn, talk.far.seq)
-    talk.near.isn = talk.near.seq = 500_000
+    new = (500_000, 500_000, 900_000, 900_000)
+
+    def turn(to):
+        talk.near.isn, talk.near.seq, talk.far.isn, talk.far.seq = to
+
+    turn(new)
     talk.send(talk.near, make.SYN)
-    new = (talk.near.isn, talk.near.seq)
-    talk.near.isn, talk.near.seq, talk.far.isn, talk.far.seq = old
+    turn(old)
     talk.send(talk.far, make.ACK)  # the challenge
+    turn(new)
+    talk.send(talk.far, make.SYN | make.ACK, ack=500_001)
+    turn(old)
     talk.send(talk.near, make.RST)
-    (talk.near.isn, talk.near.seq), talk.far.isn, talk.far.seq = new, 900_000, 900_000
-    talk.send(talk.far, make.SYN | make.ACK)
-    talk.near.isn, talk.near.seq, talk.far.isn, talk.far.seq = old
-    talk.send(talk.far, make.ACK)  # late, and the near end has not answered the SYN-ACK yet
+    turn((500_000, 500_001, 900_000, 900_001))
     talk.send(talk.near, make.ACK)
+    turn(old)
+    talk.send(talk.near, make.ACK)
+    talk.send(talk.far, make.ACK)  # the near end is in the new connection, where the far end has not yet spoken
     found = judge(talk)
-    assert [judgement.verdict for judgement in found[6:-1]] == [Verdict.VERIFIED] * 5
+    assert [judgement.verdict for judgement in found[6:-1]] == [Verdict.VERIFIED] * 6
     assert found[-1].refusal is Refusal.OLD_CONNECTION
 
 
