@@ -188,13 +188,13 @@ def _become(found: kept.KeptLab, router: str, command: tuple[str, ...]) -> None:
 
 @lab.command(name="capture")
 @WHICH
-@click.argument("port", metavar="PORT")
+@click.argument("port", metavar="LINK")
 @click.option("-w", "--write", "out", required=True, type=click.Path(path_type=Path), help="The pcap file to write.")
 def capture_command(lab_name: str | None, port: str, out: Path) -> None:
-    """Capture at PORT (such as R1:eth1), as the wire has it, until Ctrl-C."""
-    router, colon, interface = port.partition(":")
+    """Capture on LINK at its first end (R1:eth1-R2:eth1), or at the end that is named (R2:eth1), until Ctrl-C."""
+    router, colon, interface = port.partition("-")[0].partition(":")
     if not colon:
-        raise InputError(f"'{port}' is not ROUTER:INTERFACE, such as R1:eth1")
+        raise InputError(f"'{port}' is neither a link, such as R1:eth1-R2:eth1, nor one end of it, such as R1:eth1")
     found = kept.find(lab_name)
     found.router(router)
     _, descriptors = found.ask_keeper("namespace", router=router)

@@ -67,6 +67,9 @@ def main() -> None:
 def prepare() -> None:
     for path in PLACES:
         subprocess.run(["mount", "-t", "tmpfs", "keyroll-test", path], check=True)
+    # A copy of /etc, so that whoever installs a package meanwhile does not count.
+    subprocess.run(["cp", "-a", "/etc", "/tmp/etc"], check=True)  # noqa: S108 - the tmpfs just mounted
+    subprocess.run(["mount", "--bind", "/tmp/etc", "/etc"], check=True)  # noqa: S108 - the same
     os.environ.pop("TMPDIR", None)
     subprocess.run(["ip", "-batch", "-"], input=HOST.encode(), check=True)
     # The veth's link-local address leaves the tentative state by itself; the comparison starts after that.
@@ -123,7 +126,7 @@ def kill_one(name: str, owner: int, wanted: str, chance: random.Random) -> tuple
     while True:
         victim, command = pick(name, owner, wanted, chance)
         try:
-            os.kill(victim, signal.SIGKILL)
+            os.kill(victim, signal.SIGINT if wanted == "interrupt" else signal.SIGKILL)
         except ProcessLookupError:
             continue
         return victim, command
@@ -133,7 +136,7 @@ def pick(name: str, owner: int, wanted: str, chance: random.Random) -> tuple[int
     """Return a victim: the owner, or one of the lab's processes that there are at this moment."""
     others = sorted(tagged(name) - {owner})
     matching = [pid for pid in others if wanted in command_of(pid)] if wanted != "any" else others
-    pid = owner if wanted == "owner" or not matching else chance.choice(matching)
+    pid = owner if wanted in {"owner", "interrupt"} or not matching else chance.choice(matching)
     return pid, command_of(pid)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 HERE = Path(__file__).parent
 TOPOLOGY = HERE.parent.parent / "topologies" / "two-router.clab.yml"
-PARTS = ["owner", "monitor", "harness.emulator ", "harness.emulator.wire", "zebra", "bgpd", "any"]
+PARTS = ["owner", "interrupt", "monitor", "harness.emulator ", "harness.emulator.wire", "zebra", "bgpd", "any"]
 
 pytestmark = pytest.mark.lab
 
