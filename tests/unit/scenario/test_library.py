@@ -63,3 +63,10 @@ def test_the_catalogue_is_what_the_files_say(monkeypatch):
     files = [path.relative_to(ROOT) for path in FILES]
     kept = (ROOT / "docs" / "scenarios.md").read_text(encoding="utf-8")
     assert kept == markdown(read_entries(files), beside=Path("docs")), "keyroll list --markdown > docs/scenarios.md"
+
+
+@pytest.mark.parametrize("page", ["scenarios.md", "field-bugs.md", "scenario-file.md"])
+def test_links_lead_to_files(page):
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
+    assert [link for link in links if not (ROOT / "docs" / link).exists()] == []
