@@ -228,6 +228,7 @@ class _Run:
             self.case.scenario.sessions,
             changed=self._note_key,
             sample_seed=zlib.crc32(str(self.options.seed).encode()),
+            set_aside=lease.closing,
         )
         fleet = Fleet(routers, recorder=record, secrets=known, wait_scale=self.options.wait_scale)
         with contextlib.closing(wire), _stopping(sampler):

@@ -1,19 +1,26 @@
 """Forged frames, made from a genuine one: what an attacker on the link can send without a key. Pure.
 
-RFC 9293 section 3.1 (TCP header, checksum), RFC 5925 section 2.2 (the TCP-AO option, kind 29).
+RFC 9293 section 3.1 (TCP header, checksum), RFC 5925 section 2.2 (the TCP-AO option, kind 29); RFC 792, RFC 1191
+section 4 and RFC 4443 section 3 (ICMP errors).
 """
 
 from __future__ import annotations
 
 import random
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.scenario.errors import RunBrokenError
 
 _ETHERNET = 14
 _IPV4, _IPV6 = 0x0800, 0x86DD
-_TCP = 6
+_TCP, _ICMP, _ICMP6 = 6, 1, 58
+_UNREACHABLE = {4: (3, 2), 6: (1, 4)}
+"""Type and code of "protocol unreachable" (IPv4) and "port unreachable" (IPv6): hard errors to TCP (RFC 1122, 4.2.3.9)."""
+_TOO_BIG = {4: (3, 4, 552), 6: (2, 0, 1280)}
+"""Type, code and MTU of "fragmentation needed" and "packet too big"."""
+_QUOTED = 48
+"""Octets of the segment that an ICMP error quotes, from the IP header on: the TCP header's first eight at least."""
 _SYN, _RST, _ACK = 0x02, 0x04, 0x10
 _AO_KIND, _AO_LENGTH, _MAC_LENGTH = 29, 16, 12
 _MASK = 0xFFFFFFFF
@@ -64,6 +71,31 @@ def forge_syn(genuine: Genuine, *, chance: random.Random) -> bytes:
     well_known = min(parts.sport, parts.dport)
     port = chance.randrange(49152, 65536)
     return _frame(parts, port, chance.randrange(1 << 32), 0, _SYN, b"\x02\x04\x05\xb4", to=well_known)
+
+
+def forge_icmp(genuine: Genuine, sent: Genuine, *, too_big: bool) -> bytes:
+    """Return an ICMP error from the peer about a segment that the router really sent.
+
+    Args:
+        genuine: a frame that the router received from the peer: the way to it.
+        sent: a frame that the router sent, which the error quotes.
+        too_big: "fragmentation needed" (IPv6: "packet too big") with a small MTU, instead of "unreachable".
+
+    Raises:
+        RunBrokenError: a genuine frame is no TCP over IPv4 or IPv6.
+    """
+    parts, quoted = _parts(genuine.frame), _parts(sent.frame)
+    kind, code, mtu = _TOO_BIG[parts.version] if too_big else (*_UNREACHABLE[parts.version], 0)
+    body = sent.frame[_ETHERNET:][: max(_QUOTED, len(quoted.ip) + 8)]
+    icmp = struct.pack("!BBHI", kind, code, 0, mtu) + body
+    ip = bytearray(parts.ip)
+    if parts.version == 4:  # noqa: PLR2004 - the IP version
+        ip[9], covered = _ICMP, icmp
+    else:
+        ip[6] = _ICMP6
+        covered = parts.source + parts.destination + struct.pack("!II", len(icmp), _ICMP6) + icmp
+    icmp = icmp[:2] + _checksum(covered).to_bytes(2, "big") + icmp[4:]
+    return parts.ethernet + _ip(replace(parts, ip=bytes(ip)), len(icmp)) + icmp
 
 
 def unknown_key_id(known: set[int]) -> int:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -34,12 +34,17 @@ LabMaker = Callable[[Path, Settings], Lab]
 _COMMITS_KEPT = 50
 """Junos remembers the running configuration and 49 before it."""
 _CONNECTIONS = "show system connections"
-_LIVE = re.compile(r"^tcp\S*\s.*\.(?:179|646)\s")
-_HARMLESS = ("LISTEN", "TIME_WAIT")
-_QUIET_SECONDS = 2.0
-"""From the reset's commit until the run's connections are gone; a lab that takes longer is not used again."""
+_LIVE = re.compile(r"^tcp\S*\s+\d+\s+\d+\s+(?P<local>\S+\.\d+)\s+(?P<remote>\S+\.\d+)\s+(?P<state>\S+)\s*$")
+_OVER = frozenset({"TIME_WAIT", "CLOSED"})
+_OPEN = frozenset({"ESTABLISHED", "SYN_SENT", "SYN_RCVD"})
+_CLOSING_SECONDS = 2.0
+"""From the reset's commit until the run's connections are at least closing."""
 _SHOW_ALL = "show configuration | display set"
 _PCAP_HEADER, _RECORD_HEADER = 24, 16
+
+
+Ends = frozenset[tuple[str, int]]
+"""The two ends of a connection: address and port each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,8 @@ class Lease:
     lab: Lab
     warm: bool = False
     skip: Mapping[str, int] = field(default_factory=dict)
+    closing: frozenset[Ends] = frozenset()
+    """Connections of earlier runs that are closing: their segments are none of this run's."""
 
 
 class LabSource(Protocol):
@@ -103,6 +110,8 @@ class Before:
 
     digest: str
     commits: int
+    closing: frozenset[Ends] = frozenset()
+    """Connections of earlier runs whose last words may still be repeated."""
 
 
 @dataclass(slots=True)
@@ -142,7 +151,8 @@ class LabPool:
         skip = {router: count_packets(path) for router, path in warm.lab.captures.items()}
         lost = dict(warm.lab.capture_losses())
         try:
-            yield Lease(warm.lab, warm=not fresh, skip=skip)
+            closing = frozenset(ends for before in warm.before.values() for ends in before.closing)
+            yield Lease(warm.lab, warm=not fresh, skip=skip, closing=closing)
         except BaseException:
             warm.lab.destroy()
             _keep_evidence(warm.lab, evidence, skip)
@@ -215,30 +225,39 @@ def _reset(router: Router, before: Before) -> Before:
         if commits > before.commits:
             session.rollback(commits - before.commits)
             session.commit("keyroll reset")
-        _await_quiet(session)
+        closing = _await_closing(session)
         session.set_clock(datetime.now(UTC).replace(microsecond=0))
-        after = _look_at(session)
+        after = replace(_look_at(session), closing=closing)
     if after.digest != before.digest:
         raise RunBrokenError(f"{router.name}: the configuration after the reset is not the one before the run")
     return after
 
 
-def _await_quiet(session: RouterSession) -> None:
-    """Wait until no connection of a session of the run is left: it would speak on in the next run, unprotected.
+def _await_closing(session: RouterSession) -> frozenset[Ends]:
+    """Wait until no connection of a session of the run is open; return those that are still closing.
+
+    The kernel repeats the last words of a closed connection for a while. They are known by their addresses and ports,
+    so that the next run sets them aside.
 
     Raises:
-        RunBrokenError: one is left when the deadline passes, counted from the reset's commit.
+        RunBrokenError: one is open when the deadline passes, counted from the reset's commit.
     """
-    deadline = time.monotonic() + _QUIET_SECONDS
+    deadline = time.monotonic() + _CLOSING_SECONDS
     pause = threading.Event()
     while True:
-        lines = session.ask_secret(_CONNECTIONS).splitlines()
-        left = [line.strip() for line in lines if _LIVE.search(line) and not line.rstrip().endswith(_HARMLESS)]
-        if not left:
-            return
+        found = [match for line in session.ask_secret(_CONNECTIONS).splitlines() if (match := _LIVE.match(line))]
+        left = [match for match in found if match["state"] not in _OVER]
+        if not any(match["state"] in _OPEN for match in left):
+            return frozenset(_ends(match["local"], match["remote"]) for match in left)
         if time.monotonic() >= deadline:
-            raise RunBrokenError(f"{session.target.name}: a connection outlived the reset: {left[0]}")
-        pause.wait(0.05)
+            raise RunBrokenError(f"{session.target.name}: a connection outlived the reset: {left[0][0].strip()}")
+        pause.wait(0.02)
+
+
+def _ends(local: str, remote: str) -> Ends:
+    """Return both ends of `10.0.12.1.39541` and `10.0.12.2.179`, as netstat writes them."""
+    pairs = (text.rpartition(".") for text in (local, remote))
+    return frozenset((address, int(port)) for address, _, port in pairs)
 
 
 def _look(router: Router) -> Before:

@@ -88,6 +88,7 @@ class Wire:
         *,
         changed: Callable[[KeyChange], None],
         sample_seed: int = 0,
+        set_aside: frozenset[frozenset[tuple[str, int]]] = frozenset(),
     ) -> None:
         known = tuple(parties)
         self._ports = {PORTS[session]: session for session in sessions}
@@ -96,6 +97,8 @@ class Wire:
             party.name: _Capture(party, Referee(_book(known, frozenset(self._ports))), sample_seed) for party in known
         }
         self._changed = changed
+        self._set_aside = set(set_aside)
+        """Connections of earlier runs (their ends' addresses and ports), until a SYN opens such a one anew."""
         self._changes: list[_Change] = []
         self._genuine: dict[tuple[RouterName, SessionName], deque[Genuine]] = {}
         self._sides: dict[tuple[str, SessionName], Side] = {}
@@ -130,6 +133,8 @@ class Wire:
         judgement = capture.referee.judge(packet)
         capture.second.observe(packet, judgement, capture.referee.book)
         if judgement is None or self._is_before_protection(judgement) or self._is_blurred(judgement):
+            return
+        if self._set_aside and self._is_of_earlier_run(judgement):
             return
         capture.judged.append(judgement)
         proof = capture.handovers.observe(judgement)
@@ -229,6 +234,14 @@ class Wire:
     def _is_before_protection(self, judgement: Judgement) -> bool:
         start = self.protected_from.get(judgement.sender)
         return start is None or (judgement.time_ns or 0) < start
+
+    def _is_of_earlier_run(self, judgement: Judgement) -> bool:
+        if judgement.sport is None or judgement.dport is None:
+            return False
+        ends = frozenset({(judgement.src, judgement.sport), (judgement.dst, judgement.dport)})
+        if judgement.flags & _SYN:
+            self._set_aside.discard(ends)
+        return ends in self._set_aside
 
     def _is_blurred(self, judgement: Judgement) -> bool:
         """Say whether a segment that is not good was captured while a commit changed a chain."""

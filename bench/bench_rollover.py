@@ -1,0 +1,58 @@
+"""How much of a thirty-minute rollover is the harness's own time, on a warm lab: all but waiting for the wire.
+
+Aim: at most one second, with its split (commits, show, verdict, reset).
+"""
+
+# ruff: noqa: INP001 - a script, not a package
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+from harness.scenario.engine import Options, run
+from harness.scenario.labs import lab_maker
+from harness.scenario.leases import LabPool
+from harness.scenario.reading import read_cases
+from harness.scenario.result import Result, Verdict
+
+SCENARIO = Path(__file__).parent.parent / "tests" / "scenarios" / "rollover" / "two-keys.yaml"
+RUNS = 5
+LIMIT = 1.0
+"""Seconds of the harness's own time that a proof may take (median)."""
+
+
+def main() -> int:
+    """Play the rollover once to warm the lab, then a few times; print the split; fail beyond the limit."""
+    (case,) = read_cases(SCENARIO)
+    with tempfile.TemporaryDirectory(prefix="keyroll-bench-") as folder:
+        root = Path(folder)
+        pool = LabPool(lab_maker(), root / "labs")
+        try:
+            results = [run(case, Options(labs=pool, seed=number, runs=root)) for number in range(RUNS + 1)][1:]
+        finally:
+            pool.close()
+    broken = [result for result in results if result.verdict is not Verdict.PASSED]
+    if broken:
+        print(f"not proven: {broken[0].verdict.value}, {broken[0].reason}")  # noqa: T201 - a bench prints
+        return 1
+    own = statistics.median(_own(result) for result in results)
+    waited = statistics.median(sum(_seconds(result, waiting=True).values()) for result in results)
+    print(f"harness's own {own:.3f} s a proven rollover (at most {LIMIT} s), waiting for the wire {waited:.3f} s")  # noqa: T201 - as above
+    for part in _seconds(results[0], waiting=False):
+        median = statistics.median(_seconds(result, waiting=False).get(part, 0.0) for result in results)
+        print(f"  {part:<14} {median:.3f} s")  # noqa: T201 - as above
+    return 0 if own <= LIMIT else 1
+
+
+def _own(result: Result) -> float:
+    return sum(_seconds(result, waiting=False).values())
+
+
+def _seconds(result: Result, *, waiting: bool) -> dict[str, float]:
+    return {part.part: part.took.total_seconds() for part in result.spent if part.waiting is waiting}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
