@@ -279,8 +279,7 @@ class ContainerLab:
             entry = found.get(container)
             if entry is None:
                 raise LabError(f"lab {self.name}: containerlab ended well and made no container {container}")
-            pid = engine.pid_of(container)
-            self._made[node.name] = _Made(container, os.pidfd_open(pid))
+            self._made[node.name] = _Made(container, _pidfd_of(container))
             self._routers[node.name] = self._router(node, entry)
 
     def _router(self, node: Node, entry: Mapping[str, str]) -> Router:
@@ -496,6 +495,14 @@ class ContainerLab:
     def __exit__(self, *_: object) -> None:
         if not self._kept:
             self.destroy()
+
+
+def _pidfd_of(container: str) -> int:
+    """Return a descriptor of a container's process 1. Raises LabError when it does not run."""
+    try:
+        return os.pidfd_open(engine.pid_of(container))
+    except ProcessLookupError:
+        raise LabError(f"container {container} has ended; its last words: {engine.last_words(container)}") from None
 
 
 def _platform(topology: Topology, node: Node) -> Platform:

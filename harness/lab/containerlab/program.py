@@ -72,14 +72,14 @@ class Answer:
     def words(self) -> str:
         """The last lines of its complaint, without colours and times; warnings and news only if there is no error."""
         lines = [_TIME.sub("", _ANSI.sub("", line)).strip() for line in self.err.splitlines()]
-        lines = [line for line in lines if line]
+        lines = [line for line in lines if line and line != "ERROR"]
         grave = [line for line in lines if not line.startswith(("INFO", "WARN", "DEBU"))]
-        return "\n".join((grave or lines)[-_LINES:]) or f"it ended with {self.code} and said nothing"
+        return " ".join((grave or lines)[-_LINES:]) or f"it ended with {self.code} and said nothing"
 
 
 def remedy_for(words: str) -> str | None:
     """Return what helps against an error of containerlab's, as far as we know."""
-    return next((remedy for pattern, remedy in _REMEDIES if re.search(pattern, words)), None)
+    return next((remedy for pattern, remedy in _REMEDIES if re.search(pattern, words, re.IGNORECASE)), None)
 
 
 class Program:
@@ -133,10 +133,10 @@ class Program:
             kind = LabError if remedy is None else LabUnfitError
             raise kind(f"containerlab cannot deploy the lab: {answer.words}", remedy=remedy)
 
-    def destroy(self, topology: Path, *, held: int) -> Answer:
+    def destroy(self, topology: Path, *, held: int, keep_network: bool) -> Answer:
         """Destroy what was deployed from a topology file. What is left has to be looked for: the exit code may lie."""
         return self.call(
-            ["destroy", "-t", str(topology), "--cleanup", "--keep-mgmt-net"],
+            ["destroy", "-t", str(topology), "--cleanup", *(["--keep-mgmt-net"] if keep_network else [])],
             seconds=DESTROY_SECONDS,
             what="destroy the lab",
             held=held,

@@ -46,16 +46,17 @@ def tear_down(program: Program, folder: Path, name: str) -> None:
     topology = folder / TOPOLOGY
     with engine.lock(folder_of_locks()) as held:
         if topology.exists():
+            ours = render.own_network(topology.read_text(encoding="utf-8"))
             failed: LabError | None = None
             try:
-                program.destroy(topology, held=held)
+                program.destroy(topology, held=held, keep_network=ours)
             except LabError as error:
                 failed = error
             engine.remove(engine.containers_of(engine.LAB_LABEL, name))
             left = engine.containers_of(engine.LAB_LABEL, name)
             if left:
                 raise LabError(f"lab {name}: {len(left)} containers cannot be removed") from failed
-            if render.own_network(topology.read_text(encoding="utf-8")):
+            if ours:
                 engine.drop_network()
         forget(name)
 

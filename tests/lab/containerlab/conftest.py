@@ -1,0 +1,82 @@
+"""A stand-in `containerlab` and `docker` on the PATH, which fail, hang, lie and leave things behind when told to."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.lab.containerlab import lab as driver
+
+TOPOLOGY = Path(__file__).parents[3] / "topologies" / "emulated.clab.yml"
+
+
+class StandIn:
+    """The stand-ins' state, as a test sets it and looks at it."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.behave()
+
+    def behave(self, **how: str) -> None:
+        (self.home / "behaviour.json").write_text(json.dumps(how))
+
+    @property
+    def containers(self) -> list[str]:
+        return sorted(path.stem for path in (self.home / "containers").glob("*.json"))
+
+    @property
+    def pids(self) -> list[int]:
+        return [json.loads(path.read_text())["pid"] for path in (self.home / "containers").glob("*.json")]
+
+    @property
+    def network(self) -> bool:
+        return (self.home / "network").exists()
+
+    @property
+    def calls(self) -> list[dict[str, list[str]]]:
+        return [json.loads(line) for line in (self.home / "calls").read_text().splitlines()]
+
+
+@pytest.fixture
+def standin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
+    if os.geteuid() != 0:
+        pytest.skip("labs of containers need root")
+    home = tmp_path / "standin"
+    (home / "containers").mkdir(parents=True)
+    monkeypatch.setenv("STANDIN", str(home))
+    here = str(Path(__file__).parent / "standin")
+    # The stand-ins need this Python's PyYAML.
+    monkeypatch.setenv("PATH", os.pathsep.join([here, str(Path(sys.executable).parent), os.environ["PATH"]]))
+    found = StandIn(home)
+    yield found
+    for pid in found.pids:
+        os.kill(pid, 9)
+
+
+@pytest.fixture
+def ssh_banner(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Something that says SSH's first line on 127.0.0.1, at the port where the driver looks for it."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setattr(driver, "SSH_PORT", server.getsockname()[1])
+
+        def answer() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                with connection:
+                    connection.sendall(b"SSH-2.0-standin\r\n")
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        yield
+        server.shutdown(socket.SHUT_RDWR)
+    thread.join(5)

@@ -1,0 +1,310 @@
+"""The driver against a stand-in that fails, hangs, lies and leaves things behind: nothing is ever left."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.lab.containerlab import lab as driver
+from harness.lab.containerlab import program, teardown
+from harness.lab.containerlab.lab import ContainerLab
+from harness.lab.embedded import kept, runtime
+from harness.lab.protocol import Capability, Impairment, LabError, LabUnfitError
+from harness.lab.topology import read_topology
+
+pytestmark = pytest.mark.lab
+TOPOLOGY = Path(__file__).parents[3] / "topologies" / "emulated.clab.yml"
+WAIT_SECONDS = 40.0
+
+
+def make(tmp_path: Path, **options: object) -> ContainerLab:
+    return ContainerLab(read_topology(TOPOLOGY), evidence=tmp_path / "evidence", **options)
+
+
+def wait_until(what: str, holds) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    pause = threading.Event()
+    while not holds():
+        assert time.monotonic() < deadline, f"not within {WAIT_SECONDS} s: {what}"
+        pause.wait(0.05)
+
+
+def nothing_left(standin, lab: ContainerLab) -> bool:
+    return not standin.containers and not standin.network and not (runtime.base_directory() / lab.name).exists()
+
+
+@pytest.mark.usefixtures("ssh_banner")
+def test_a_lab_comes_up_and_goes_without_a_trace(standin, tmp_path) -> None:
+    lab = make(tmp_path)
+    with lab:
+        assert standin.containers == [f"clab-{lab.name}-R1", f"clab-{lab.name}-R2"]
+        assert {name: router.host for name, router in lab.routers.items()} == {"R1": "127.0.0.1", "R2": "127.0.0.1"}
+        assert lab.routers["R1"].ports[0].interface == "ge-0/0/0"
+        assert "clab123" not in repr(lab.routers["R1"])
+        lab.check()
+        assert standin.network
+    assert nothing_left(standin, lab)
+    assert all(call["orders"] == ["CLAB_VERSION_CHECK"] for call in standin.calls)
+    assert (tmp_path / "evidence" / "R1-router.log").read_text() == "the container's last words\n"
+
+
+@pytest.mark.usefixtures("ssh_banner")
+def test_orders_to_containerlab_in_the_environment_are_not_handed_on(standin, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("CLAB_NAME", "another")
+    monkeypatch.setenv("CLAB_TOPO", "/nowhere")
+    with make(tmp_path):
+        pass
+    assert all(call["orders"] == ["CLAB_VERSION_CHECK"] for call in standin.calls)
+
+
+@pytest.mark.usefixtures("ssh_banner")
+def test_each_lab_has_a_file_of_its_own_and_no_name_on_the_command_line(standin, tmp_path) -> None:
+    first, second = make(tmp_path / "1"), make(tmp_path / "2")
+    with first, second:
+        assert first.name != second.name
+        assert len(standin.containers) == 4
+        first.destroy()
+        assert standin.containers == [f"clab-{second.name}-R1", f"clab-{second.name}-R2"]
+        assert standin.network, "the other lab is on it"
+    assert nothing_left(standin, second)
+    files = {call["arguments"][2] for call in standin.calls if call["arguments"][0] == "deploy"}
+    assert len(files) == 2
+    assert not any("--name" in call["arguments"] for call in standin.calls)
+
+
+def test_a_failed_deploy_is_cleaned_up_and_says_why_with_a_remedy(standin, tmp_path) -> None:
+    standin.behave(
+        deploy="fail",
+        words="image nope:1 not found locally, and image-pull-policy=Never prevents containerlab from pulling it",
+    )
+    lab = make(tmp_path)
+    with pytest.raises(LabUnfitError, match=r"nope:1 not found locally.*make image"):
+        lab.deploy()
+    assert nothing_left(standin, lab)
+
+
+def test_a_failure_nobody_knows_is_shown_in_its_own_words(standin, tmp_path) -> None:
+    standin.behave(deploy="fail", words="the moon is in the wrong house")
+    lab = make(tmp_path)
+    with pytest.raises(LabError, match="the moon is in the wrong house"):
+        lab.deploy()
+    assert nothing_left(standin, lab)
+
+
+def test_a_deploy_that_lies_is_not_believed(standin, tmp_path) -> None:
+    standin.behave(deploy="lie")
+    lab = make(tmp_path)
+    with pytest.raises(LabError, match=r"what runs|made no container"):
+        lab.deploy()
+    assert nothing_left(standin, lab)
+
+
+@pytest.mark.parametrize("how", ["lie", "fail"])
+@pytest.mark.usefixtures("ssh_banner")
+def test_containers_that_destroy_leaves_are_removed(standin, tmp_path, how) -> None:
+    standin.behave(destroy=how)
+    lab = make(tmp_path)
+    with lab:
+        assert len(standin.containers) == 2
+    assert nothing_left(standin, lab)
+
+
+@pytest.mark.usefixtures("ssh_banner")
+def test_containers_that_cannot_be_removed_are_an_error(standin, tmp_path) -> None:
+    lab = make(tmp_path)
+    lab.deploy()
+    standin.behave(destroy="lie", rm="lie")
+    with pytest.raises(LabError, match="2 containers cannot be removed"):
+        lab.destroy()
+
+
+@pytest.mark.parametrize("how", ["hang", "deaf"])
+def test_a_deploy_that_hangs_is_ended_and_cleaned_up(standin, tmp_path, monkeypatch, how) -> None:
+    monkeypatch.setattr(program, "DEPLOY_SECONDS", 2.0)
+    monkeypatch.setattr(program, "GRACE_SECONDS", 0.5)
+    standin.behave(deploy=how)
+    lab = make(tmp_path)
+    with pytest.raises(LabError, match="did not deploy the lab within 2 s"):
+        lab.deploy()
+    assert nothing_left(standin, lab)
+
+
+def test_a_container_that_ends_while_it_comes_up_is_told_with_its_last_words(standin, tmp_path, monkeypatch) -> None:
+    def probe(_router) -> None:
+        os.kill(standin.pids[0], signal.SIGKILL)
+        raise LabError("not yet")
+
+    monkeypatch.setattr(driver, "ssh_answers", lambda _router: None)
+    lab = make(tmp_path, probe=probe)
+    with pytest.raises(
+        LabError, match=r"container ended while it came up; its last words:\nthe container's last words"
+    ):
+        lab.deploy()
+    assert nothing_left(standin, lab)
+
+
+@pytest.mark.usefixtures("ssh_banner")
+def test_a_router_that_never_gets_ready_ends_at_its_platforms_deadline(standin, tmp_path) -> None:
+    def probe(_router) -> None:
+        raise LabError("no interface yet")
+
+    lab = make(tmp_path, probe=probe, wait_scale=0.03)
+    with pytest.raises(LabError, match=r"R\d \(emulated\) was not ready 2 s after the deploy: no interface yet"):
+        lab.deploy()
+    assert nothing_left(standin, lab)
+
+
+@pytest.mark.usefixtures("ssh_banner")
+def test_a_container_that_dies_later_is_noticed(standin, tmp_path) -> None:
+    with make(tmp_path) as lab:
+        os.kill(standin.pids[0], signal.SIGKILL)
+        wait_until("check() notices", lambda: _broken(lab))
+
+
+def _broken(lab: ContainerLab) -> bool:
+    try:
+        lab.check()
+    except LabError as error:
+        return "container has ended" in str(error)
+    return False
+
+
+OWNER = """
+import sys
+from pathlib import Path
+from harness.lab.containerlab import lab as driver
+from harness.lab.topology import read_topology
+driver.ssh_answers = lambda router: None
+lab = driver.ContainerLab(read_topology(Path(sys.argv[1])), evidence=Path(sys.argv[2]), name=sys.argv[3],
+                          probe=lambda router: None)
+lab.deploy()
+if sys.argv[4] == "keep":
+    lab.keep()
+print("up", flush=True)
+sys.stdin.read()
+"""
+
+
+def owner(tmp_path: Path, name: str, how: str = "own") -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", OWNER, str(TOPOLOGY), str(tmp_path / "evidence"), name, how],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("when", ["in deploy", "while up"])
+def test_kill_9_of_the_owner_leaves_nothing(standin, tmp_path, when) -> None:
+    name = f"kill-{os.getpid()}-{when.split()[0]}"
+    if when == "in deploy":
+        standin.behave(deploy="hang")
+    with owner(tmp_path, name) as process:
+        if when == "in deploy":
+            wait_until("the deploy hangs", (standin.home / "hangs").exists)
+        else:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "up\n"
+        assert standin.containers
+        process.kill()
+        process.wait()
+        wait_until("the guard has cleaned up", lambda: not (runtime.base_directory() / name).exists())
+    assert not standin.containers
+    assert not standin.network
+
+
+def test_a_kept_lab_outlives_its_owner_and_is_taken_down_by_name(standin, tmp_path) -> None:
+    name = f"kept-{os.getpid()}"
+    with owner(tmp_path, name, "keep") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "up\n"
+        process.kill()
+        process.wait()
+    found = kept.find(name)
+    assert found.alive
+    assert [entry.name for entry in found.state.routers] == ["R1", "R2"]
+    assert found.ask_keeper("ping")[0]["links"] == ["R1:eth1-R2:eth1"]
+    found.stop()
+    assert not standin.containers
+    assert not (runtime.base_directory() / name).exists()
+
+
+@pytest.mark.usefixtures("ssh_banner")
+def test_orphans_of_a_guard_that_was_killed_too_are_reaped_by_the_next_start(standin, tmp_path) -> None:
+    name = f"orphan-{os.getpid()}"
+    with owner(tmp_path, name) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "up\n"
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        for pid in [int(child) for child in children] + [process.pid]:
+            os.kill(pid, signal.SIGKILL)
+        process.wait()
+    wait_until("the lab's lock is free", lambda: not runtime.is_alive(runtime.base_directory() / name))
+    assert standin.containers == [f"clab-{name}-R1", f"clab-{name}-R2"]
+    with make(tmp_path) as lab:
+        assert standin.containers == [f"clab-{lab.name}-R1", f"clab-{lab.name}-R2"]
+    assert not (runtime.base_directory() / name).exists()
+
+
+@pytest.mark.usefixtures("ssh_banner")
+def test_links_are_cut_and_frames_injected_at_the_containers_ends(standin, tmp_path) -> None:
+    with make(tmp_path) as lab:
+        lab.links.cut()
+        assert [_up(pid) for pid in standin.pids] == [False, False]
+        lab.links.restore()
+        assert [_up(pid) for pid in standin.pids] == [True, True]
+        frame = bytes.fromhex("ffffffffffff02000000000108 00".replace(" ", "")) + b"injected" * 8
+        digest = lab.links.inject(frame, towards="R2")
+        assert [(one.sha256, one.towards, one.what) for one in lab.links.special_frames()] == [
+            (digest, "R2", "injected")
+        ]
+        with pytest.raises(LabError, match="neither reorder nor damage"):
+            lab.links.impair(Impairment(damage=0.1), towards="R2")
+        captures = dict(lab.captures)
+    assert frame in captures["R1"].read_bytes(), "it left at R1's end"
+    assert lab.capture_losses() == {}
+
+
+def _up(pid: int) -> bool:
+    command = ["nsenter", "-t", str(pid), "-n", "ip", "-json", "link", "show", "eth1"]
+    shown = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    return "UP" in shown[0]["flags"]
+
+
+def test_what_is_missing_is_said_with_what_helps(standin, tmp_path, monkeypatch) -> None:
+    standin.behave(version='{"version": "0.77.0"}')
+    with pytest.raises(LabUnfitError, match=r"0\.77\.0 is older than 0\.78.*install"):
+        make(tmp_path).deploy()
+    standin.behave(version="what?")
+    with pytest.raises(LabUnfitError, match="does not say its version"):
+        make(tmp_path).deploy()
+    standin.behave(docker="down")
+    with pytest.raises(LabUnfitError, match=r"Docker does not answer.*start Docker"):
+        make(tmp_path).deploy()
+    monkeypatch.setenv("PATH", "/usr/bin")
+    with pytest.raises(LabUnfitError, match="`containerlab` is not on this machine"):
+        make(tmp_path).deploy()
+
+
+def test_what_a_platform_cannot_do_has_a_reason() -> None:
+    lab = ContainerLab(read_topology(TOPOLOGY.with_name("crpd.clab.yml")), evidence=Path("unused"))
+    assert Capability.SET_CLOCK not in lab.capabilities
+    assert "host's clock" in lab.gaps["set-clock"]
+
+
+def test_what_containerlab_writes_into_the_host_is_forgotten() -> None:
+    text = (
+        "127.0.0.1\tlocalhost\n###### CLAB-x-START ######\n172.20.20.2\tclab-x-R1\n###### CLAB-x-END ######\n::1\tip6\n"
+    )
+    begin, end = "###### CLAB-x-START ######", "###### CLAB-x-END ######"
+    assert teardown.without_block(text, begin, end) == "127.0.0.1\tlocalhost\n::1\tip6\n"
+    torn = text.replace(end + "\n", "")
+    assert teardown.without_block(torn, begin, end) == "127.0.0.1\tlocalhost\n::1\tip6\n"
