@@ -284,12 +284,13 @@ class Runner:
             self._flaps_before = self._flaps_at(self.up)
 
     def _flaps_at(self, instant: int) -> dict[RouterName, int]:
-        """Return what each router's BGP flap counter said in its first sample from an instant (ns) on."""
+        """Return what each router's BGP flap counter said in its last sample until an instant (ns)."""
         found: dict[RouterName, int] = {}
         for router in ROUTERS if "bgp" in self.scenario.sessions else ():
-            first = next((one for one in self.stage.sampler.samples(router, "bgp") if one.at >= instant), None)
-            if first is not None and first.flaps is not None:
-                found[router] = first.flaps
+            samples = self.stage.sampler.samples(router, "bgp")
+            last = next((one for one in reversed(samples) if one.at <= instant), None)
+            if last is not None and last.flaps is not None:
+                found[router] = last.flaps
         return found
 
     def _note_rollovers(self) -> None:
