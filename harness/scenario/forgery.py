@@ -16,7 +16,7 @@ _ETHERNET = 14
 _IPV4, _IPV6 = 0x0800, 0x86DD
 _TCP, _ICMP, _ICMP6 = 6, 1, 58
 _UNREACHABLE = {4: (3, 2), 6: (1, 4)}
-"""Type and code of "protocol unreachable" (IPv4) and "port unreachable" (IPv6): hard errors to TCP (RFC 1122, 4.2.3.9)."""
+"""Type and code of "protocol unreachable" (IPv4), "port unreachable" (IPv6): hard errors (RFC 1122, 4.2.3.9)."""
 _TOO_BIG = {4: (3, 4, 552), 6: (2, 0, 1280)}
 """Type, code and MTU of "fragmentation needed" and "packet too big"."""
 _QUOTED = 48

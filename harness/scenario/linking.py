@@ -10,13 +10,15 @@ from harness.junos.records import TcpStatistics
 from harness.lab.protocol import Impairment, Links
 from harness.scenario.errors import RunBrokenError
 from harness.scenario.fields import RouterName
-from harness.scenario.forgery import Genuine, forge_rst, forge_syn, unknown_key_id
+from harness.scenario.forgery import Genuine, forge_icmp, forge_rst, forge_syn, unknown_key_id
 from harness.scenario.linksteps import Impair, Inject
 from harness.scenario.result import Check
 from harness.scenario.stage import Stage, other
 from harness.scenario.steps import Step
 
 STATISTICS = "show system statistics tcp"
+_ICMP = ("icmp-unreachable", "icmp-too-big")
+_ICMP_IGNORED = "ICMP packets ignored by TCP"
 
 
 class Linker:
@@ -59,7 +61,7 @@ class Linker:
         stage.wire.special = self._links.special_frames
         stage.wire.pump()
         frames = self._frames(step)
-        dropped = self._dropped(step.towards)
+        dropped = self._dropped(step)
         for frame in frames:
             self._links.inject(frame, towards=step.towards)
         if step.kind == "replay":
@@ -67,7 +69,7 @@ class Linker:
         done = time.time_ns()
         seen = 0
         while (waited := _since(done)) < stage.waits.shown and seen < len(frames):
-            seen = self._dropped(step.towards) - dropped
+            seen = self._dropped(step) - dropped
             stage.pause.wait(stage.waits.poll.total_seconds())
         stage.add(
             Check(
@@ -94,14 +96,30 @@ class Linker:
     def _forge(self, step: Inject, genuine: Genuine, peer: RouterName) -> bytes:
         if step.kind == "syn":
             return forge_syn(genuine, chance=self._chance)
+        if step.kind in _ICMP:
+            sent = self._stage.wire.genuine(peer, step.session)
+            if not sent:
+                raise RunBrokenError(f"{step.towards} has sent {peer} nothing signed that an ICMP error could quote")
+            return forge_icmp(genuine, sent[-1], too_big=step.kind == "icmp-too-big")
         keys = [key for router in (peer, step.towards) for key in self._stage.keyring.given(router).chain.keys]
         numbers = {number for key in keys for number in (key.send_id, key.recv_id) if number is not None}
         key_id = {"rst": None, "rst-bad-mac": genuine.key_id, "rst-unknown-keyid": unknown_key_id(numbers)}[step.kind]
         return forge_rst(genuine, key_id=key_id, chance=self._chance)
 
-    def _dropped(self, router: RouterName) -> int:
-        """Return how many received segments the router has dropped for authentication, by its own counter."""
-        return self._stage.fleet.show(STATISTICS, [router])[router].parsed_as(TcpStatistics).receive_dropped
+    def _dropped(self, step: Inject) -> int:
+        """Return how many of what is injected the router has dropped, by its own counter of that kind.
+
+        Raises:
+            RunBrokenError: the router does not count ICMP errors that it ignores.
+        """
+        router = step.towards
+        counted = self._stage.fleet.show(STATISTICS, [router])[router].parsed_as(TcpStatistics)
+        if step.kind not in _ICMP:
+            return counted.receive_dropped
+        ignored = dict(counted.counters).get(_ICMP_IGNORED)
+        if ignored is None:
+            raise RunBrokenError(f"{router} does not say how many ICMP errors it ignored ('{_ICMP_IGNORED}')")
+        return ignored
 
 
 def _since(instant: int) -> timedelta:

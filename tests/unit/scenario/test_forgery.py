@@ -3,12 +3,12 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scapy.layers.inet import IP, TCP
-from scapy.layers.inet6 import IPv6
+from scapy.layers.inet import ICMP, IP, TCP, TCPerror
+from scapy.layers.inet6 import ICMPv6DestUnreach, ICMPv6PacketTooBig, IPv6
 from scapy.layers.l2 import Ether
 
 from harness.scenario.errors import RunBrokenError
-from harness.scenario.forgery import Genuine, forge_rst, forge_syn, unknown_key_id
+from harness.scenario.forgery import Genuine, forge_icmp, forge_rst, forge_syn, unknown_key_id
 
 
 def genuine(network=None, *, seq=1000, payload=b"x" * 19, flags="PA"):
@@ -64,3 +64,27 @@ def test_an_unknown_key_id_is_none_of_the_known(known):
 def test_what_is_no_tcp_cannot_be_forged_from():
     with pytest.raises(RunBrokenError):
         forge_rst(Genuine(bytes(60), 1, 2), key_id=None, chance=random.Random(1))
+
+
+class TestIcmpErrors:
+    """Built once more by scapy, checksums and all, a forged error is the same octets."""
+
+    @pytest.mark.parametrize(("too_big", "code", "mtu"), [(False, 2, 0), (True, 4, 552)])
+    def test_over_ipv4_come_from_the_peer_and_quote_what_the_router_sent(self, too_big, code, mtu):
+        sent = genuine(IP(src="10.0.12.2", dst="10.0.12.1", ttl=1), seq=4711)
+        seen = Ether(frame := forge_icmp(genuine(), sent, too_big=too_big))
+        assert (seen[IP].src, seen[IP].dst, seen[ICMP].type, seen[ICMP].code) == ("10.0.12.1", "10.0.12.2", 3, code)
+        assert seen[ICMP].nexthopmtu == mtu
+        assert seen[TCPerror].seq == 4711
+        again = Ether(frame)
+        del again[IP].chksum, again[ICMP].chksum
+        assert bytes(again) == frame
+
+    @pytest.mark.parametrize(("too_big", "layer"), [(False, ICMPv6DestUnreach), (True, ICMPv6PacketTooBig)])
+    def test_over_ipv6(self, too_big, layer):
+        sent = genuine(IPv6(src="fd00::2", dst="fd00::1"))
+        frame = forge_icmp(genuine(IPv6(src="fd00::1", dst="fd00::2")), sent, too_big=too_big)
+        again = Ether(frame)
+        assert again[layer].code == (0 if too_big else 4)
+        del again[layer].cksum
+        assert bytes(again) == frame
