@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 from harness.errors import KeyrollError
-from harness.junos.errors import CommandError, RouterRefusedError, SessionError
+from harness.junos.errors import CommandError, OutputError, RouterRefusedError, SessionError
 from harness.junos.exchange import Deadlines, Exchange, T, Target
 from harness.junos.output import parse
 from harness.junos.redact import redact
@@ -117,8 +117,9 @@ class Conversation:
         start = datetime.now(UTC)
         raw, record, problem = "", None, None
         try:
-            raw = self._hide(ask(command))
-            record = parse(command, raw, router=self.target.name)
+            answer = ask(command)
+            raw = self._hide(answer)
+            record = self._parsed(command, answer, raw)
         except KeyrollError as error:
             problem = error
             if isinstance(error, RouterRefusedError):
@@ -133,6 +134,16 @@ class Conversation:
         if isinstance(problem, RouterRefusedError):
             self._after_refusal(problem)
         raise problem
+
+    def _parsed(self, command: str, answer: str, raw: str) -> object | None:
+        """Return the record of an answer, read as it came: a secret of one digit stands in many an innocent column.
+
+        An answer that cannot be read is quoted in its error, so it is read once more without secrets.
+        """
+        try:
+            return parse(command, answer, router=self.target.name)
+        except OutputError:
+            return parse(command, raw, router=self.target.name)
 
     def _refusal(
         self, kind: type[RouterRefusedError], line: str, words: str, *, remedy: str | None = None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -18,10 +20,11 @@ from harness.junos.errors import (
     SessionError,
 )
 from harness.junos.exchange import Deadlines, Exchange
-from harness.junos.records import SystemUptime
+from harness.junos.records import BgpSummary, SystemUptime
 from harness.junos.session import RouterSession
 from harness.keychain.secret import Secret
 
+GOLDEN = Path(__file__).parent / "golden"
 UPTIME = """\
 Current time: {now:%Y-%m-%d %H:%M:%S} UTC
 Time Source:  LOCAL CLOCK
@@ -44,6 +47,15 @@ def test_a_show_command_gives_its_raw_text_and_its_record(device):
     assert records == [exchange]
     assert exchange.start <= exchange.end
     assert exchange.start.tzinfo is UTC
+
+
+@pytest.mark.parametrize("secret", ["0", "I", "76"])
+def test_a_secret_that_stands_in_innocent_places_hides_what_is_kept_and_not_what_is_read(device, secret):
+    device.replies["show bgp summary"] = (GOLDEN / "real" / "bgp_summary_mx_20.4.raw").read_text(encoding="utf-8")
+    with RouterSession(device.target(), secrets=[Secret(secret)]) as session:
+        exchange = session.show("show bgp summary")
+    assert exchange.parsed_as(BgpSummary).peers[0].flaps == 0
+    assert not re.search(rf"(?<![\w-]){secret}(?![\w-])", exchange.raw)
 
 
 def test_a_command_without_a_template_is_not_parsed(device):
