@@ -199,8 +199,9 @@ class Runner:
                 if pending:
                     self._provoke(pending)
                     self.stage.pause.wait(self.stage.waits.poll.total_seconds())
-            if not self.stage.red and self._expects_all_up(step):
-                self._await_up()
+            if self._expects_all_up(step):
+                # Where a check is red already, nothing more is waited for; but what is up is not called down.
+                self._await_up(timedelta() if self.stage.red else self.stage.waits.session_up)
 
     def _expects_all_up(self, step: Conditions) -> bool:
         wanted = {"bgp": "Established", "ldp": "Operational"}
@@ -272,12 +273,12 @@ class Runner:
             for session in self.scenario.sessions
         }
 
-    def _await_up(self) -> None:
+    def _await_up(self, within: timedelta) -> None:
         """From here on the session is watched: both ends have seen it up, with routes."""
-        while self.up is None and self._moment.since_done() < self.stage.waits.session_up:
+        self.up = self.up or first_up(self._samples())
+        while self.up is None and self._moment.since_done() < within:
+            self.stage.pause.wait(self.stage.waits.poll.total_seconds())
             self.up = first_up(self._samples())
-            if self.up is None:
-                self.stage.pause.wait(self.stage.waits.poll.total_seconds())
         if self.up is not None and not self._sending:
             self.stage.timeline.add(Kind.SESSION, "the sessions are up on both routers, with routes", at=self.up)
             self._sending = {router: self._should_send(router) for router in ROUTERS}
