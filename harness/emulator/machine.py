@@ -45,9 +45,6 @@ from harness.emulator.protection import KeyPolicy, changed_kind, cut_off, protec
 from harness.emulator.wire.client import WireClient
 from harness.emulator.wire.model import ProtectedSession, WireError, WireEvent, WireStatus
 
-_BASIC_DAEMONS = (Daemon.ZEBRA, Daemon.BGPD)
-"""Started with the router; the others when they are first needed. zebra has to be there before the rest."""
-
 
 @dataclass(slots=True)
 class _Applied:
@@ -124,8 +121,7 @@ class Machine:
         begun = time.monotonic()
         wire = asyncio.create_task(self._start_wire())
         try:
-            for daemon in _BASIC_DAEMONS:
-                await self._frr.start(daemon)
+            await self._frr.start_basic()
             told("daemons", time.monotonic() - begun)
         finally:
             await wire
@@ -321,8 +317,11 @@ class Machine:
     async def restart_routing(self) -> None:
         """Restart the routing daemons, and make the present intent true again. Every session goes down by it."""
         async with self._turn:
-            for daemon in (Daemon.ZEBRA, *(one for one in await self._frr.stop() if one is not Daemon.ZEBRA)):
-                await self._frr.start(daemon)
+            were = await self._frr.stop()
+            await self._frr.start_basic()
+            for daemon in were:
+                if not self._frr.running(daemon):
+                    await self._frr.start(daemon)
             await self._frr.tell(steps((), self._applied.lines))
 
     async def reboot(self) -> None:

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from harness.emulator.control import ControlServer
+from harness.emulator.frr import daemons
 from harness.emulator.keyclock import ReceivePolicy, SendPolicy
 from harness.emulator.machine import Machine
 from harness.emulator.model import Backend, BackendError
@@ -143,6 +144,7 @@ class Supervisor:
 
     async def _serve(self, boot: Boot) -> None:
         logs = Logs(self._logs_folder, boot.name)
+        daemons.isolate()
         clock = timedelta(0)
         while not self._stopping.is_set():
             self._rebooting.clear()

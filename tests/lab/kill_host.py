@@ -59,7 +59,7 @@ def main() -> None:
         before = host_state()
         outcome = one_round(order["topology"], f"kill-{number}", chance, order["victims"])
         after = host_state()
-        outcome["changed"] = {key: [before[key], after[key]] for key in before if before[key] != after[key]}
+        outcome["changed"] = {key: difference(before[key], after[key]) for key in before if before[key] != after[key]}
         sys.stdout.write(json.dumps(outcome) + "\n")
         sys.stdout.flush()
 
@@ -170,6 +170,18 @@ def sysctls() -> dict[str, str]:
             except OSError:
                 continue  # write-only
     return found
+
+
+def difference(before: object, after: object) -> list[object]:
+    """Return [what went or was otherwise, what came or is otherwise]."""
+
+    def parts(whole: object) -> list[str]:
+        items = sorted(whole.items()) if isinstance(whole, dict) else whole
+        assert isinstance(items, list)
+        return [json.dumps(item) for item in items]
+
+    old, new = parts(before), parts(after)
+    return [[part for part in old if part not in new], [part for part in new if part not in old]]
 
 
 def changed_at(folder: str) -> dict[str, int]:

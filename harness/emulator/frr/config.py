@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 class Daemon(enum.Enum):
     """FRR's daemons, in the order in which they may be started."""
 
+    MGMTD = "mgmtd"
+    """Since FRR 10: takes the configuration of zebra and staticd in their place."""
     ZEBRA = "zebra"
     STATICD = "staticd"
     BGPD = "bgpd"

@@ -19,6 +19,7 @@ START_SECONDS = 10.0
 BUSY_SECONDS = 5.0
 """From a question that a daemon could not answer to giving up asking again."""
 _BUSY_PAUSE = 0.01
+_THROUGH_MGMTD = frozenset({Daemon.ZEBRA, Daemon.STATICD})
 _FIRST_LINES = {
     # ldpd tells of a session that comes and goes only so; it has no counter.
     Daemon.LDPD: ("debug mpls ldp event",),
@@ -55,6 +56,17 @@ class FrrSuite:
         """Make the folder for sockets; the daemons will live in the network namespace `namespace`."""
         daemons.prepare(self._folder)
         self._namespace = namespace
+
+    async def start_basic(self) -> None:
+        """Start what every router has. zebra has to be there before the rest, and mgmtd before zebra.
+
+        Raises:
+            BackendError: one does not come up.
+        """
+        if daemons.has_mgmtd():
+            await self.start(Daemon.MGMTD)
+        await self.start(Daemon.ZEBRA)
+        await self.start(Daemon.BGPD)
 
     async def start(self, daemon: Daemon) -> None:
         """Start a daemon and connect to it.
@@ -96,6 +108,8 @@ class FrrSuite:
             daemon = batch[0].daemon
             if daemon not in self._vtys:
                 await self.start(daemon)
+            if daemon in _THROUGH_MGMTD and Daemon.MGMTD in self._vtys:
+                daemon = Daemon.MGMTD
             if len(batch) > 1:
                 await self._vtys[daemon].configure_together([(step.node, step.text) for step in batch])
             else:
@@ -139,7 +153,8 @@ class FrrSuite:
         for vty in self._vtys.values():
             await vty.close()
         self._vtys.clear()
-        for daemon in sorted(self._children, key=lambda one: one is Daemon.ZEBRA):
+        last = [Daemon.ZEBRA, Daemon.MGMTD]
+        for daemon in sorted(self._children, key=lambda one: last.index(one) if one in last else -1):
             await self._children[daemon].stop()
         self._children.clear()
         return were
