@@ -103,6 +103,7 @@ def one_round(topology: str, name: str, chance: random.Random, victims: list[str
         except subprocess.TimeoutExpired:
             unnoticed = True
             owner.kill()
+            killed = time.monotonic()
     owner.wait()
     while (left := tagged(name)) and time.monotonic() < killed + GONE_SECONDS:
         os.sched_yield()
