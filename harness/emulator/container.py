@@ -201,7 +201,6 @@ class _Router:
             "wait_scale": orders.wait_scale,
             "settings": dict(orders.settings),
         }
-        CONTROL_SOCKET.unlink(missing_ok=True)  # of before the container was restarted
         logs = os.open(LOGS, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         ours, theirs = socket.socketpair()
         with ours:
@@ -263,6 +262,8 @@ def _be_router() -> int:
     try:
         for path in (RUN, LOGS):
             _folder(path)
+        for path in (CONTROL_SOCKET, CLI_SOCKET):
+            path.unlink(missing_ok=True)  # of before the container was restarted
         return asyncio.run(_Router(Orders.read(os.environ, socket.gethostname())).run())
     except KeyrollError as error:
         log.error("%s", error)  # noqa: TRY400 - the sentence is what helps
