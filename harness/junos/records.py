@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from ipaddress import IPv4Address, IPv6Address
 
 from harness.errors import RunError
@@ -182,6 +182,10 @@ class Version:
     package_version: str | None
 
 
+UTC_NAMES = frozenset({"UTC", "GMT"})
+"""Abbreviations that say an instant by themselves."""
+
+
 @dataclass(frozen=True, slots=True)
 class SystemUptime:
     """`show system uptime`. Times are the router's local ones in whole seconds, naive; `zone` is what it prints."""
@@ -197,12 +201,25 @@ class SystemUptime:
     @property
     def current(self) -> datetime:
         """The clock as an instant, in UTC. Raises ClockError for a zone that is only an abbreviation."""
-        if self.zone not in {"UTC", "GMT"}:
+        if self.zone not in UTC_NAMES:
             raise ClockError(
                 f"the clock is shown in zone {self.zone}, an abbreviation that does not say an instant",
                 remedy="set system time-zone UTC",
             )
         return self.local.replace(tzinfo=UTC)
+
+    def in_zone(self, zone: tzinfo) -> datetime:
+        """Return the clock as an instant, in the router's known zone; its abbreviation tells a repeated hour apart.
+
+        Raises:
+            ClockError: the zone has no such local time, or another abbreviation then.
+        """
+        for fold in (0, 1):
+            moment = self.local.replace(tzinfo=zone, fold=fold)
+            exists = moment.astimezone(UTC).astimezone(zone).replace(tzinfo=None, fold=0) == self.local
+            if exists and moment.tzname() == self.zone:
+                return moment.astimezone(UTC)
+        raise ClockError(f"the clock shows {self.local} {self.zone}, which zone {zone} does not have")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import re
 import threading
 import time
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from ipaddress import IPv4Address, IPv6Address
 from types import TracebackType
 from typing import Self
@@ -26,8 +26,9 @@ from harness.junos.errors import (
     SessionError,
 )
 from harness.junos.exchange import Deadlines, Exchange, Target
-from harness.junos.records import SystemUptime
+from harness.junos.records import UTC_NAMES, SystemUptime
 from harness.junos.redact import secrets_in
+from harness.junos.zone import SHOW_ZONE, zone_of
 from harness.keychain.secret import Secret
 
 _SILENT = re.compile(r"^\s*(?:set|delete|activate|deactivate|insert|rename|copy|annotate|protect|unprotect)\b")
@@ -62,6 +63,8 @@ class RouterSession(Conversation):
         self._touched = False
         """Whether the shared candidate holds changes of this session."""
         self._left_touched = False
+        self._zone: tzinfo | None = None
+        """Known until the next commit of this session."""
 
     def __enter__(self) -> Self:
         self.connect()
@@ -120,21 +123,32 @@ class RouterSession(Conversation):
 
     def clock(self) -> datetime:
         """Return the router's wall clock (`show system uptime`), in UTC, whole seconds. Raises ClockError."""
-        return self.read("show system uptime", SystemUptime).current.astimezone(UTC)
+        shown = self.read("show system uptime", SystemUptime)
+        return shown.current if shown.zone in UTC_NAMES else shown.in_zone(self.zone())
+
+    def zone(self) -> tzinfo:
+        """Return the router's time zone by its configuration; UTC where none is configured.
+
+        Raises:
+            ClockError: this machine does not know a zone of that name.
+        """
+        if self._zone is None:
+            self._zone = zone_of(self.show(SHOW_ZONE).raw)
+        return self._zone
 
     def set_clock(self, moment: datetime) -> datetime:
         """Set the router's wall clock (`set date YYYYMMDDhhmm.ss`, whole seconds) and read it back.
 
-        Returns what was read back, in UTC. The router's zone must be UTC: `show system uptime` says which it is.
+        Returns what was read back, in UTC. Junos takes the time in the router's own zone: that is asked for first.
 
         Raises:
-            ClockError: the clock is not where it was set.
+            ClockError: the clock is not where it was set, or the router's zone is unknown here.
         """
         if moment.tzinfo is None:
             raise ClockError(f"{self.target.name}: a clock is set to an instant with a time zone")
         asked = moment.astimezone(UTC).replace(microsecond=0)
         began = time.monotonic()
-        self.show(f"set date {asked:%Y%m%d%H%M.%S}")
+        self.show(f"set date {asked.astimezone(self.zone()):%Y%m%d%H%M.%S}")
         found = self.clock()
         passed = timedelta(seconds=time.monotonic() - began)
         if not asked - _CLOCK_SLACK <= found <= asked + passed + _CLOCK_SLACK:
@@ -229,6 +243,7 @@ class RouterSession(Conversation):
         with self._lock:
             exchange = self._commit(command, "commit complete")
             self._touched = False
+            self._zone = None
             self._leave_configuration()
             return exchange
 

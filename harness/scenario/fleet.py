@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import TypeVar
 
 from harness.junos.conversation import Recorder
 from harness.junos.exchange import Deadlines, Exchange, Target
 from harness.junos.session import RouterSession
+from harness.junos.zone import SHOW_ZONE, zone_of
 from harness.keychain.secret import Secret
 from harness.lab.protocol import Router
 from harness.scenario.clocks import RouterClock, ns_of
@@ -72,11 +73,15 @@ class Fleet:
 
 def recorder_of(timeline: Timeline, keep: Callable[[Exchange], None], clocks: Mapping[str, RouterClock]) -> Recorder:
     """Return the recorder that keeps an exchange, puts it on the timeline, and notes when a clock was set."""
+    zones: dict[str, tzinfo] = {}
 
     def record(exchange: Exchange) -> None:
         keep(exchange)
         begun, done = ns_of(exchange.start), ns_of(exchange.end)
-        moment = _moment_set(exchange.command) if exchange.error is None else None
+        if exchange.command == SHOW_ZONE and exchange.error is None:
+            zones[exchange.host] = zone_of(exchange.raw)
+        zone = zones.get(exchange.host, UTC)
+        moment = _moment_set(exchange.command, zone) if exchange.error is None else None
         if moment is not None and exchange.host in clocks:
             clocks[exchange.host].was_set(moment, begun=begun, done=done)
         kind = (
@@ -96,10 +101,14 @@ def recorder_of(timeline: Timeline, keep: Callable[[Exchange], None], clocks: Ma
     return record
 
 
-def _moment_set(command: str) -> datetime | None:
-    """Return the instant that a `set date YYYYMMDDhhmm.ss` sets (the router's zone is UTC), or None."""
+def _moment_set(command: str, zone: tzinfo) -> datetime | None:
+    """Return the instant that a `set date YYYYMMDDhhmm.ss` sets, in the router's zone; None for other commands."""
     if not command.startswith(_SET_DATE):
         return None
     with contextlib.suppress(ValueError):
-        return datetime.strptime(command.removeprefix(_SET_DATE).strip(), "%Y%m%d%H%M.%S").replace(tzinfo=UTC)
+        return (
+            datetime.strptime(command.removeprefix(_SET_DATE).strip(), "%Y%m%d%H%M.%S")
+            .replace(tzinfo=zone)
+            .astimezone(UTC)
+        )
     return None
