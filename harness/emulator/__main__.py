@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import ctypes.util
+import importlib
 import logging
 import os
 import socket
@@ -18,9 +20,19 @@ from harness.emulator.model import Backend
 from harness.emulator.protection import KeyPolicy
 from harness.emulator.supervisor import JunosHalf, Supervisor
 
+_NOT_LOOKED_FOR = frozenset({"oqs", "liboqs"})
+
 
 def _load() -> None:
-    import harness.emulator.junos.router  # noqa: PLC0415, F401 - loaded while the daemons start, see Supervisor
+    """Load the Junos half while the daemons start (see Supervisor)."""
+    # asyncssh looks for an optional library with ctypes' help, which runs the compiler and the linker to find it: as
+    # slow as all the rest of its loading, and of no use on one machine.
+    find_library = ctypes.util.find_library
+    ctypes.util.find_library = lambda name: None if name in _NOT_LOOKED_FOR else find_library(name)
+    try:
+        importlib.import_module("harness.emulator.junos.router")
+    finally:
+        ctypes.util.find_library = find_library
 
 
 def _make_junos(backend: Backend, *, host_name: str, policy: KeyPolicy, saved: Path) -> JunosHalf:
