@@ -260,7 +260,8 @@ class Machine:
 
     async def bgp(self) -> list[BgpState]:
         """Return the state of every configured neighbour, from bgpd."""
-        return await self._bgp.states()
+        async with self._turn:  # a neighbour that is being made anew is not there for a moment
+            return await self._bgp.states()
 
     async def routes(self) -> list[RouteState]:
         """Return the active routes, from zebra."""
