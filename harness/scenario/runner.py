@@ -51,6 +51,7 @@ class Runner:
         self._shown: dict[RouterName, ChainStatus] = {}
         self._sending: dict[RouterName, int | None] = {}
         self._flaps_before: dict[RouterName, int] = {}
+        self._fallen = True
         self._provoked = 0
 
     def play(self) -> tuple[Check, ...]:
@@ -83,12 +84,24 @@ class Runner:
         if action is not None:
             self._acting(number, step, *action)
         elif step.expect is not None:
-            self._await(number, step.expect, lambda condition: condition.deadline(self.stage.waits))
+            self._await(number, step.expect, self._deadline)
         elif step.expect_within is not None:
             within = step.expect_within.within
             self._await(number, step.expect_within, lambda _: within)
         elif step.stays is not None:
             self._stays(number, step.stays, step.stays.duration)
+
+    def _deadline(self, condition: Condition) -> timedelta:
+        """Return how long a condition may take; the wire of a session that was down has to wait for it to come up."""
+        waits = self.stage.waits
+        own = condition.deadline(waits)
+        return max(own, waits.session_up) if self._fallen and condition.name in ON_WIRE else own
+
+    def _any_down(self) -> bool:
+        """Whether a session was not up when it was last looked at."""
+        sampler, sessions = self.stage.sampler, self.scenario.sessions
+        latest = [sampler.latest(router, session) for router in ROUTERS for session in sessions]
+        return not all(sample is not None and sample.up for sample in latest)
 
     def _commit_action(self, number: int, step: Step) -> Action | None:
         if step.commits is not None:
@@ -130,6 +143,7 @@ class Runner:
         with self.stage.stopwatch.part(part, waiting=step.wait is not None):
             act()
         self._moment = Moment(f"step {number} ({_words(step)})", begun, time.time_ns())
+        self._fallen = self._any_down()
         self._provoked = 0
         self._note_rollovers()
 
