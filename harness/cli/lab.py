@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -16,12 +17,14 @@ import click
 
 from harness import linux
 from harness.errors import InputError
+from harness.lab.containerlab.program import NAME as CONTAINERLAB
+from harness.lab.containerlab.program import Program
+from harness.lab.containerlab.teardown import reap
 from harness.lab.embedded import capture as capturing
 from harness.lab.embedded import kept, runtime
-from harness.lab.embedded.lab import EmbeddedLab
 from harness.lab.protocol import Impairment, Phase
 from harness.lab.topology import read_topology
-from harness.scenario.labs import default_topology
+from harness.scenario.labs import EMBEDDED, LABS, default_topology, new_lab
 
 WHICH = click.option("--lab", "lab_name", metavar="NAME", help="Which lab; not needed while only one is kept.")
 
@@ -33,6 +36,7 @@ def lab() -> None:
 
 @lab.command()
 @click.argument("topology", required=False, type=click.Path(path_type=Path))
+@click.option("--kind", type=click.Choice(LABS), default=EMBEDDED, show_default=True, help="Where the routers run.")
 @click.option("--name", help="The lab's name; by chance when not given.")
 @click.option("--evidence", type=click.Path(path_type=Path), help="Folder for captures and logs; a new one by default.")
 @click.option("--wait-scale", default=1.0, show_default=True, help="Stretches every deadline, for slow machines.")
@@ -44,13 +48,21 @@ def lab() -> None:
     help="A router's key policy: clock or rnext, tolerance or any; such as R1:rnext:any.",
 )
 def up(
-    topology: Path | None, name: str | None, evidence: Path | None, wait_scale: float, policies: tuple[str, ...]
+    topology: Path | None,
+    *,
+    kind: str,
+    name: str | None,
+    evidence: Path | None,
+    wait_scale: float,
+    policies: tuple[str, ...],
 ) -> None:
     """Bring up the routers of TOPOLOGY (containerlab's format; two routers by default), and keep them."""
-    plan = read_topology(topology or default_topology())
+    plan = read_topology(topology or default_topology(kind))
     folder = evidence or Path(tempfile.mkdtemp(prefix="keyroll-lab-"))
     settings = dict(_policy(text, [node.name for node in plan.nodes]) for text in policies)
-    made = EmbeddedLab(plan, evidence=folder, name=name, wait_scale=wait_scale, settings=settings, on_phase=_show_phase)
+    made = new_lab(
+        kind, plan, evidence=folder, name=name, wait_scale=wait_scale, settings=settings, on_phase=_show_phase
+    )
     made.deploy()
     try:
         made.keep()
@@ -154,8 +166,15 @@ def down(name: str | None) -> None:
 @lab.command()
 def clean() -> None:
     """Remove what labs left behind that were killed; those that live are not touched."""
-    reaped = runtime.reap()
+    reaped = [*_reaped_containers(), *runtime.reap()]
     click.echo("\n".join(f"removed {name}" for name in reaped) or "nothing to remove")
+
+
+def _reaped_containers() -> list[str]:
+    """Remove the containers that killed labs left behind, where there is a containerlab that can have made any."""
+    if shutil.which(CONTAINERLAB) is None or shutil.which("docker") is None:
+        return []
+    return reap(Program())
 
 
 @lab.command(name="exec", context_settings={"ignore_unknown_options": True})

@@ -146,6 +146,16 @@ class LinkLab(Protocol):
         ...
 
 
+@runtime_checkable
+class Gapped(Protocol):
+    """A lab that knows why it lacks a capability."""
+
+    @property
+    def gaps(self) -> Mapping[str, str]:
+        """The reasons, by capability; also of capabilities that it has, should they go."""
+        ...
+
+
 class Lab(Protocol):
     """One lab. `deploy` and `destroy` may be called from any thread, one at a time."""
 

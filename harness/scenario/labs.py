@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import harness
 from harness.errors import InputError
 from harness.lab.containerlab.lab import ContainerLab
 from harness.lab.embedded.lab import EmbeddedLab
-from harness.lab.protocol import Lab
-from harness.lab.topology import read_topology
+from harness.lab.protocol import Lab, Phase
+from harness.lab.topology import Topology, read_topology
 from harness.scenario.leases import LabMaker, Settings
 from harness.scenario.readiness import readiness
 
@@ -49,10 +50,32 @@ def lab_maker(lab: str = EMBEDDED, *, topology: Path | None = None, wait_scale: 
     plan = read_topology(topology or default_topology(lab))
 
     def make(evidence: Path, settings: Settings) -> Lab:
-        if lab != EMBEDDED:
-            return ContainerLab(
-                plan, evidence=evidence, wait_scale=wait_scale, settings=settings, probe=readiness(wait_scale)
-            )
-        return EmbeddedLab(plan, evidence=evidence, wait_scale=wait_scale, settings=settings)
+        return new_lab(lab, plan, evidence=evidence, wait_scale=wait_scale, settings=settings)
 
     return make
+
+
+def new_lab(
+    lab: str,
+    plan: Topology,
+    *,
+    evidence: Path,
+    name: str | None = None,
+    wait_scale: float = 1.0,
+    settings: Settings | None = None,
+    on_phase: Callable[[Phase], None] | None = None,
+) -> EmbeddedLab | ContainerLab:
+    """Return a lab of a kind, not yet deployed; arguments as those of `EmbeddedLab`."""
+    if lab == EMBEDDED:
+        return EmbeddedLab(
+            plan, evidence=evidence, name=name, wait_scale=wait_scale, settings=settings, on_phase=on_phase
+        )
+    return ContainerLab(
+        plan,
+        evidence=evidence,
+        name=name,
+        wait_scale=wait_scale,
+        settings=settings,
+        probe=readiness(wait_scale),
+        on_phase=on_phase,
+    )

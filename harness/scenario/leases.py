@@ -23,7 +23,7 @@ from typing import Protocol, runtime_checkable
 
 from harness.errors import KeyrollError
 from harness.junos.session import RouterSession
-from harness.lab.protocol import Impairment, Lab, LinkLab, Router
+from harness.lab.protocol import Gapped, Impairment, Lab, LinkLab, Router
 from harness.scenario.errors import MissingCapabilityError, RunBrokenError
 from harness.scenario.fleet import target_of
 
@@ -284,7 +284,9 @@ def _digest_of(session: RouterSession) -> str:
 def _require(lab: Lab, needs: frozenset[str]) -> None:
     missing = sorted(needs - {capability.value for capability in lab.capabilities})
     if missing:
-        raise MissingCapabilityError(f"this lab cannot do what the scenario requires: {', '.join(missing)}")
+        gaps = lab.gaps if isinstance(lab, Gapped) else {}
+        reasons = [f"{name} ({gaps[name]})" if name in gaps else name for name in missing]
+        raise MissingCapabilityError(f"this lab cannot do what the scenario requires: {', '.join(reasons)}")
 
 
 def count_packets(path: Path) -> int:
