@@ -7,6 +7,7 @@ folder when the lease has ended. A lab of the pool is given out again only when 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import re
 import shutil
@@ -178,11 +179,20 @@ class LabPool:
 
     def _deploy(self, lab: Lab, settings: Settings) -> _Warm:
         try:
-            lab.deploy()
+            with self._turn():
+                lab.deploy()
             return _Warm(lab, settings, {name: _look(router) for name, router in lab.routers.items()})
         except BaseException:
             lab.destroy()
             raise
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Deploy one lab at a time, whatever the number of workers: many at once starve the runs that are under way."""
+        self._root.parent.mkdir(parents=True, exist_ok=True)
+        with (self._root.parent / ".deploying").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # ends with the file, or with this process
+            yield
 
     def _give_back(self, warm: _Warm, lost: Mapping[str, int]) -> None:
         """Reset a lab and keep it; one that cannot be reset, or has lost frames, is taken down."""
