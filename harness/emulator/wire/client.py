@@ -143,13 +143,14 @@ class WireClient:
         if self._ended is not None:
             raise WireError(f"the wire path has ended: {self._ended}", remedy="its log says why")
         self._last_id += 1
+        number = self._last_id  # another order may be given before this one is answered
         answer: asyncio.Future[protocol.Json] = asyncio.get_running_loop().create_future()
-        self._waiting[self._last_id] = answer
+        self._waiting[number] = answer
         try:
-            self._writer.write(protocol.to_line({"op": op, "id": self._last_id, **fields}))
+            self._writer.write(protocol.to_line({"op": op, "id": number, **fields}))
             found = await self._within(answer, ANSWER_DEADLINE, f"to carry out '{op}'")
         finally:
-            del self._waiting[self._last_id]
+            del self._waiting[number]
         if found.get("ok") is not True:
             raise WireError(f"the wire path refused '{op}': {found.get('error')}")
         return found

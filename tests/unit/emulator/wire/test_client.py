@@ -91,6 +91,15 @@ def test_the_clock_goes_over_in_whole_nanoseconds() -> None:
     assert play(story).orders[-1]["offset_ns"] == -3 * 86400 * 10**9 + 7000
 
 
+def test_orders_under_way_at_once_each_get_their_own_answer() -> None:
+    async def story(client, _played, _events) -> None:
+        await client.connect()
+        await asyncio.gather(*(client.set_clock(timedelta(seconds=second)) for second in range(5)))
+
+    played = play(story)
+    assert len({order["id"] for order in played.orders}) == len(played.orders)
+
+
 def test_a_refused_order_says_why() -> None:
     async def story(client, _played, _events) -> None:
         await client.connect()
