@@ -11,7 +11,8 @@ Orders of the owner come over the channel, each answered but for `call`:
     {"op": "links", "links": [{"name", "a", "b"}]} + namespaces and books
     {"op": "link", "link", "order"}
     {"op": "keep"}                                   the lab outlives its owner
-    {"op": "finish"}                                 captures are completed; the guard ends, the owner destroys
+    {"op": "finish"}                                 captures are completed; the owner destroys the lab
+    {"op": "done"}                                   it is destroyed: the guard ends; without this word it destroys
 
 Once the lab is kept, `ping`, `namespace`, `link` and `stop` also come over the control socket in the lab's folder
 (docs/control.md); `stop` destroys the lab.
@@ -112,8 +113,10 @@ class Guard:
             case "keep":
                 self._kept = True
             case "finish":
-                self._ending = True
+                self._kept = False
                 self._finish_captures()
+            case "done":
+                self._ending = True
             case other:
                 return {"ok": False, "error": f"the guard does not know '{other}'"}
         return {"ok": True}

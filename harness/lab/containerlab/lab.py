@@ -62,7 +62,6 @@ class _Made:
 
     container: str
     pidfd: int
-    captures: dict[str, Path] = field(default_factory=dict)
     counters: dict[str, int] = field(default_factory=dict)
 
 
@@ -99,6 +98,8 @@ class ContainerLab:
         self._program = Program(wait_scale=wait_scale, started=self._call_started)
         self._made: dict[str, _Made] = {}
         self._routers: dict[str, Router] = {}
+        self._captured: dict[str, dict[str, Path]] = {}
+        self._losses: dict[str, int] = {}
         self._books: dict[str, Path] = {}
         self._phases: list[Phase] = []
         self._kept = False
@@ -130,7 +131,7 @@ class ContainerLab:
     @property
     def captures(self) -> Mapping[str, Path]:
         """For each router the capture file of its (first) wire port."""
-        return {name: next(iter(made.captures.values())) for name, made in self._made.items() if made.captures}
+        return {name: next(iter(paths.values())) for name, paths in self._captured.items() if paths}
 
     @property
     def phases(self) -> tuple[Phase, ...]:
@@ -316,7 +317,7 @@ class ContainerLab:
             (self._run.path / f"{node.name}.ctl").symlink_to(f"/proc/{pid}/root/run/keyroll/control.sock")
             for index, interface in enumerate(node.interfaces):
                 file = f"{node.name}.pcap" if index == 0 else f"{node.name}-{interface}.pcap"
-                made.captures[interface] = self._evidence / file
+                path = self._captured.setdefault(node.name, {}).setdefault(interface, self._evidence / file)
                 made.counters[interface] = os.memfd_create(f"keyroll-{node.name}-{interface}", os.MFD_CLOEXEC)
                 order = {
                     "op": "capture",
@@ -325,7 +326,7 @@ class ContainerLab:
                     "interface": interface,
                 }
                 flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC
-                out = os.open(made.captures[interface], flags, 0o600)
+                out = os.open(path, flags, 0o600)
                 namespace = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
                 try:
                     self._ask_guard(order, (namespace, out, made.counters[interface]))
@@ -409,9 +410,9 @@ class ContainerLab:
 
     def capture_losses(self) -> Mapping[str, int]:
         """Return for each router how many frames its captures have lost."""
-        return {
-            name: sum(capture.read_stats(fd)[1] for fd in made.counters.values()) for name, made in self._made.items()
-        }
+        for name, made in self._made.items():
+            self._losses[name] = sum(capture.read_stats(fd)[1] for fd in made.counters.values())
+        return dict(self._losses)
 
     def _order_link(self, name: str, order: channel.Message) -> channel.Message:
         self.check()
@@ -456,13 +457,17 @@ class ContainerLab:
             nodes = {node.name: f"clab-{self._id}-{node.name}" for node in self._topology.nodes}
             if (self._run.path / teardown.TOPOLOGY).exists():
                 teardown.keep_logs(self._run.path, self._id, nodes, self._evidence)
-            teardown.tear_down(Program(wait_scale=self._scale), self._run.path, self._id)
+            teardown.tear_down(self._program, self._run.path, self._id)
+            if self._guard is not None:
+                with contextlib.suppress(LabError):  # as above
+                    self._ask_guard({"op": "done"})
         finally:
             self._let_go()
         self._took("destroy", begun)
 
     def _let_go(self) -> None:
-        """Give back what this process holds of the lab."""
+        """Give back what this process holds of the lab; its captures and their losses stay known."""
+        self.capture_losses()
         if self._channel is not None:
             self._channel.close()
             self._channel = None

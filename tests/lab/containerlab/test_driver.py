@@ -189,7 +189,8 @@ lab.deploy()
 if sys.argv[4] == "keep":
     lab.keep()
 print("up", flush=True)
-sys.stdin.read()
+if sys.stdin.readline() == "destroy\\n":
+    lab.destroy()
 """
 
 
@@ -200,6 +201,23 @@ def owner(tmp_path: Path, name: str, how: str = "own") -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         text=True,
     )
+
+
+def test_an_owner_that_is_killed_while_it_destroys_leaves_the_rest_to_the_guard(standin, tmp_path) -> None:
+    name = f"half-{os.getpid()}"
+    with owner(tmp_path, name) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout.readline() == "up\n"
+        standin.behave(destroy="hang")
+        process.stdin.write("destroy\n")
+        process.stdin.flush()
+        wait_until("the destroy hangs", (standin.home / "hangs").exists)
+        standin.behave()
+        process.kill()
+        process.wait()
+        wait_until("the guard has cleaned up", lambda: not (runtime.base_directory() / name).exists())
+    assert not standin.containers
 
 
 @pytest.mark.parametrize("when", ["in deploy", "while up"])
@@ -268,9 +286,8 @@ def test_links_are_cut_and_frames_injected_at_the_containers_ends(standin, tmp_p
         ]
         with pytest.raises(LabError, match="neither reorder nor damage"):
             lab.links.impair(Impairment(damage=0.1), towards="R2")
-        captures = dict(lab.captures)
-    assert frame not in captures["R1"].read_bytes(), "R1 never sent it"
-    assert lab.capture_losses() == {}
+    assert frame not in lab.captures["R1"].read_bytes(), "R1 never sent it"
+    assert lab.capture_losses() == {"R1": 0, "R2": 0}
 
 
 def _up(pid: int) -> bool:
