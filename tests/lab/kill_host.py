@@ -185,6 +185,12 @@ def difference(before: object, after: object) -> list[object]:
     return [[part for part in old if part not in new], [part for part in new if part not in old]]
 
 
+def mounts() -> list[list[str]]:
+    """Return the mounts but for those of containers: the kernel takes them away everywhere when a container goes."""
+    lines = [line.split(" - ") for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    return [place.split(" ")[3:] for place, kind in lines if not kind.startswith("overlay ")]
+
+
 def changed_at(folder: str) -> dict[str, int]:
     found = {}
     for path in Path(folder).rglob("*"):
@@ -220,9 +226,7 @@ def host_state() -> dict[str, object]:
         "sysctl": sysctls(),
         "files": files(*PLACES),
         "etc": changed_at("/etc"),
-        "mounts": [
-            line.split(" - ")[0].split(" ")[3:] for line in Path("/proc/self/mountinfo").read_text().splitlines()
-        ],
+        "mounts": mounts(),
     }
 
 
