@@ -109,6 +109,16 @@ class Cli:
         return command, pipes
 
     async def _run(self, command: Match, pipes: list[Match]) -> Output:
+        if not command.from_top:
+            return await self._do(command, pipes)
+        place, self.base = self.base, ()
+        try:
+            return await self._do(command, pipes)
+        finally:
+            if not self.base:  # anything but `top edit …` leaves one where one stood
+                self.base = place
+
+    async def _do(self, command: Match, pipes: list[Match]) -> Output:
         answer = await command.action(self, command)
         for stage in pipes:
             self.piped = answer

@@ -123,7 +123,7 @@ class LineEditor:
 
     def insert(self, text: str) -> None:
         """Put text at the cursor."""
-        if len(self._chars) + len(text) > LINE_LIMIT:
+        if len(self._chars) + len(text) > LINE_LIMIT + 1:  # one more, so that a cut line is refused, never run
             self.out += BELL
             return
         self._chars[self._cursor : self._cursor] = text

@@ -7,7 +7,7 @@ its parent's children once more, so that options may follow each other in any or
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from harness.emulator.junos.faults import SyntaxFault, ValueFault
@@ -45,6 +45,8 @@ class Term:
     """How many letters an abbreviation needs: nobody leaves by a slip of one key."""
     grammar: Callable[[], tuple[Term, ...]] | None = None
     """What follows is a command of another grammar (`run show …`)."""
+    from_top: bool = False
+    """What follows is understood and done as if one stood at the top (`top show …`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ class Match:
     """The words after a term that takes a path or free text, as typed."""
     end: int = 0
     """The column behind the last word."""
+    from_top: bool = False
+    """Whether it is to be done as if one stood at the top of the configuration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,7 @@ class Reader:
         self._back: list[tuple[tuple[Term, ...], Action | None]] = []
         self._walk: Walk | None = None
         self._tokens: list[Token] = []
+        self._from_top = False
         self.words: list[str] = []
         self.args: dict[str, str] = {}
 
@@ -147,6 +152,9 @@ class Reader:
         return term.value.store(text, self._around.context)
 
     def _enter(self, term: Term) -> None:
+        if self._last is not None and self._last.from_top:
+            self._from_top = True
+            self._around = replace(self._around, base=())
         siblings, run = self._children, self._run
         self._last, self._run, self._children = term, term.run, term.children
         if term.again:
@@ -167,7 +175,8 @@ class Reader:
             parameters = bool(self._children) and all(term.value is not None for term in self._children)
             raise SyntaxFault("missing argument." if parameters else "syntax error, expecting <command>.", end)
         paths = self._walk.finish(end) if self._walk is not None else []
-        return Match(self._run, tuple(self.words), dict(self.args), tuple(paths), tuple(self._tokens), end)
+        words, tokens = tuple(self.words), tuple(self._tokens)
+        return Match(self._run, words, dict(self.args), tuple(paths), tokens, end, self._from_top)
 
     def completions(self) -> list[Completion]:
         """Return what may come next."""

@@ -24,9 +24,14 @@ def _matches(pattern: str | None, key: str | None) -> bool:
     return pattern is not None and _is_pattern(pattern) and fnmatchcase(key or "", pattern[1:-1])
 
 
+def _groups(root: Node) -> list[Node]:
+    body = root.child(GROUPS)
+    return body.entries("") if body is not None else []
+
+
 def undefined_groups(root: Node) -> list[tuple[Path, str]]:
     """Return every `apply-groups` that names a group which is not there: (path of its parent, group)."""
-    defined = {group.key for group in root.entries(GROUPS)}
+    defined = {group.key for group in _groups(root)}
     found: list[tuple[Path, str]] = []
 
     def visit(node: Node, path: Path) -> None:
@@ -41,9 +46,8 @@ def undefined_groups(root: Node) -> list[tuple[Path, str]]:
 def expand(root: Node) -> Node:
     """Return a copy of `root` without what is inactive, with all groups inherited and none left in it."""
     whole = root.active()
-    groups = {group.key: group for group in whole.entries(GROUPS)}
-    for group in groups.values():
-        del whole.children[(GROUPS, group.key)]
+    groups = {group.key: group for group in _groups(whole)}
+    whole.children.pop((GROUPS, None), None)
     _inherit(whole, (), groups)
     return whole
 

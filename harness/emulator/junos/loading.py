@@ -13,7 +13,7 @@ from harness.emulator.junos.datastore import Datastore, empty
 from harness.emulator.junos.faults import SyntaxFault
 from harness.emulator.junos.paths import Purpose, Walk, parse
 from harness.emulator.junos.schema import Statement
-from harness.emulator.junos.tokens import Token, split
+from harness.emulator.junos.tokens import TAGS, Token, split
 from harness.emulator.junos.tree import Path
 from harness.emulator.junos.values import EntryContext
 
@@ -68,7 +68,6 @@ _LEXEME = re.compile(
     r"""|(?P<mark>[{};\[\]])|(?P<word>[^\s{};\[\]"#]+)|(?P<other>.)""",
     re.DOTALL | re.VERBOSE,
 )
-_TAGS = ("inactive:", "active:", "replace:", "protect:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +139,7 @@ class _CurlyLoader:
         walk = Walk(self._root, base, Purpose.SET, self._context)
         inactive = False
         for word in words:
-            if word.token.text in _TAGS and not word.token.quoted:
+            if word.token.text in TAGS and not word.token.quoted:
                 inactive = inactive or word.token.text == "inactive:"
             else:
                 walk.feed(word.token)

@@ -201,7 +201,7 @@ class Walk:
 
     def _may_be_pattern(self, statement: Statement) -> bool:
         """Say whether `<*>` may stand for a key: only inside of `groups G`."""
-        return statement.kind is Kind.ENTRY and bool(self.body) and self.body[0].statement.name == GROUPS
+        return statement.kind is Kind.ENTRY and len(self.body) > 1 and self.body[0].statement.name == GROUPS
 
     def completions(self, tree: Node | None) -> list[Completion]:
         """Return what may come next; `tree` is the candidate, whose existing keys are offered too."""

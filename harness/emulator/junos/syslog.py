@@ -61,7 +61,9 @@ class Syslog:
 def describe(event: RouterEvent, peer_as: int | None, *, external: bool) -> tuple[str, str]:
     """Return (process, text) of an event; names of events are Junos', what follows them is ours where none is known."""
     bgp = event.protocol == "bgp"
-    who = f"BGP peer {event.peer} ({'External' if external else 'Internal'} AS {peer_as})" if bgp else str(event.peer)
+    who = f"BGP peer {event.peer}" if bgp else str(event.peer)
+    if bgp and peer_as is not None:  # a commit may delete the neighbour, or only be about to bring it
+        who += f" ({'External' if external else 'Internal'} AS {peer_as})"
     reason = event.reason or "unknown"
     way = {True: "sent", False: "received", None: ""}[event.outgoing]
     if event.kind is EventKind.SESSION_UP:

@@ -83,12 +83,14 @@ def segments(line: str) -> list[tuple[str, int]]:
     return found
 
 
+TAGS = ("inactive:", "active:", "replace:", "protect:")
+"""What stands before a statement in the curly form and is no part of it, unless in quotes."""
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:*@+,%=~^<>")
 
 
 def quote(text: str, *, always: bool = False) -> str:
     """Return `text` as a configuration shows it: in quotes when it must be, or `always`."""
-    if text and not always and all(char in _PLAIN for char in text):
+    if text and not always and text not in TAGS and all(char in _PLAIN for char in text):
         return text
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

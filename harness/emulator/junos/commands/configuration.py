@@ -81,7 +81,7 @@ CONFIGURATION: tuple[Term, ...] = (
     Term("set", "Set a parameter", run=editing.set_, purpose=Purpose.SET),
     Term("show", "Show a parameter", run=editing.show, purpose=Purpose.NAME),
     Term("status", "Show users currently editing configuration", run=mode.status),
-    Term("top", "Exit to top level of configuration", run=editing.top),
+    Term("top", "Exit to top level of configuration", run=editing.top, grammar=lambda: _FROM_TOP, from_top=True),
     Term(
         "up",
         "Exit one level of configuration",
@@ -93,3 +93,8 @@ CONFIGURATION: tuple[Term, ...] = (
 
 def _runnable() -> list[Term]:
     return [term for term in OPERATIONAL if term.name not in ("configure", "exit", "quit", "cli")]
+
+
+_FROM_TOP: tuple[Term, ...] = tuple(
+    term for term in CONFIGURATION if term.name in ("activate", "deactivate", "delete", "edit", "insert", "set", "show")
+)

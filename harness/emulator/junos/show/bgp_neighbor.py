@@ -18,6 +18,15 @@ _LAST = {"Established": ("OpenConfirm", "RecvKeepAlive"), "OpenConfirm": ("OpenS
 """The state and the event that alone lead to a state (RFC 4271, 8.2.2)."""
 _STARTED = ("Idle", "Start")
 _HOLD_TIMER = "Hold Timer Expired"
+_ERRORS = {
+    "message header error": "Message Header Error",
+    "open message error": "Open Message Error",
+    "update message error": "Update Message Error",
+    "hold timer expired": "Hold Timer Expired Error",
+    "neighbor events error": "Finite State Machine Error",
+    "cease": "Cease",
+}
+"""How bgpd's names of errors begin, and Junos' names of them; what else ends a session is no error in Junos' sense."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +90,9 @@ def _type_line(config: BgpNeighbor, state: BgpState) -> str:
 
 
 def _last_error(state: BgpState) -> str:
-    if state.last_reset is None:
-        return "None"
-    if state.last_reset.startswith(_HOLD_TIMER):
-        return f"{_HOLD_TIMER} Error"
-    return "Cease" if state.last_reset.startswith("Cease") else state.last_reset
+    """Return the error of the last NOTIFICATION (RFC 4271, 4.5); `None` where a session ended without one."""
+    reason = (state.last_reset or "").casefold()
+    return next((error for beginning, error in _ERRORS.items() if reason.startswith(beginning)), "None")
 
 
 def _flaps(state: BgpState) -> list[str]:

@@ -43,7 +43,7 @@ ROOT = container(
     "",
     "",
     VERSION,
-    entry("groups", "Configuration groups", Word(), *_INHERITING),
+    container("groups", "Configuration groups", entry("", "Group name", Word(), *_INHERITING)),
     _APPLY,
     *_INHERITING,
 )

@@ -268,7 +268,7 @@ def test_scrapli_shows_configures_and_commits(live: LiveRouter) -> None:
     ) as device:
         assert "Hostname: R1" in device.send_command("show version").result
         answers = device.send_configs(["set routing-options router-id 10.255.0.1", "show | compare", "commit"])
-        assert "+    routing-options {" in answers[1].result
+        assert "+  routing-options {" in answers[1].result
         assert answers[2].result.startswith("commit complete\n")
         assert device.send_command("show configuration | display set").result.splitlines()[-1].startswith("set routing")
     assert str(live.backend.intents[-1].router_id) == "10.255.0.1"

@@ -176,7 +176,7 @@ def test_deactivated_statements_stay_and_have_no_effect(console: Console, full: 
     console.type("deactivate routing-options router-id")
     assert console.type("show | compare").splitlines() == [
         "[edit routing-options]",
-        "!    inactive: router-id 10.0.0.1;",
+        "!  inactive: router-id 10.0.0.1;",
     ]
     console.type("commit")
     assert full.intents[-1].router_id is None
@@ -196,8 +196,8 @@ def test_rollback_goes_back_fifty_commits_and_no_further(console: Console) -> No
     assert console.type("rollback", "show | compare") == ""
     assert console.type("show | compare rollback 1").splitlines() == [
         "[edit system]",
-        "-    host-name R58;",
-        "+    host-name R59;",
+        "-  host-name R58;",
+        "+  host-name R59;",
     ]
 
 
@@ -279,6 +279,63 @@ def test_groups_are_inherited_and_the_configuration_wins(console: Console, full:
         "  'apply-groups missing'",
         "    group 'missing' is not defined",
     ]
+
+
+def test_groups_are_shown_loaded_and_deleted_in_junos_own_form(console: Console) -> None:
+    text = """\
+groups {
+    global {
+        system {
+            host-name R7;
+        }
+    }
+    timers {
+        protocols {
+            bgp {
+                group <*> {
+                    hold-time 30;
+                }
+            }
+        }
+    }
+}
+apply-groups [ global timers ];"""
+    console.block = text
+    console.type("configure")
+    assert console.type("load override terminal").splitlines()[-1] == "load complete"
+    assert console.type("show") == text
+    assert console.type("show groups").splitlines()[0] == "global {"
+    assert "set groups timers protocols bgp group <*> hold-time 30" in console.type("show | display set")
+    assert console.type("commit") == "commit complete"
+    assert console.cli.prompt == "admin@R7# "
+    assert console.type("edit groups global system", "show") == "host-name R7;"
+    assert console.type("top", "delete apply-groups", "delete groups", "show") == ""
+
+
+def test_a_value_that_reads_like_a_tag_is_quoted(console: Console) -> None:
+    console.type("configure", "set snmp location inactive:", "set version protect:")
+    console.block = console.type("show")
+    assert 'location "inactive:";' in console.block
+    assert console.type("load override terminal").splitlines()[-1] == "load complete"
+    assert console.type("show") == console.block
+
+
+def test_a_command_behind_top_is_done_as_from_the_top_and_one_stays(console: Console) -> None:
+    console.type("configure", "edit protocols bgp group g")
+    console.type("set type internal", "top set system host-name R2")
+    assert console.cli.banner[-1] == "[edit protocols bgp group g]"
+    assert console.type("top show system") == "host-name R2;"
+    assert console.type("top show | compare").splitlines()[0] == "[edit]"
+    assert "protocols bgp group g" in console.type("top show | display set")
+    assert console.type("show") == "type internal;"
+    assert console.type("top set nonsense").splitlines()[-1] == "syntax error."
+    assert console.cli.banner[-1] == "[edit protocols bgp group g]"
+    console.type("top edit system")
+    assert console.cli.banner[-1] == "[edit system]"
+    assert "> system " in "\n".join(console.cli.help_text("top show s"))
+    assert "geheim" not in console.cli.redacted(
+        "top set security authentication-key-chains key-chain c key 0 sec geheim"
+    )
 
 
 def test_load_merges_overrides_and_says_what_it_cannot_read(console: Console) -> None:

@@ -56,6 +56,75 @@ def test_keychain_detail_is_the_real_routers() -> None:
     assert keychain.detail(chains, now, UTC, ReceivePolicy.TOLERANCE) == real("keychain_detail_vmx_21.2")
 
 
+@pytest.mark.parametrize(
+    ("reset", "error"),
+    [
+        ("Cease/Administratively Reset", "Cease"),
+        ("OPEN Message Error/Bad Peer AS", "Open Message Error"),
+        ("Hold Timer Expired", "Hold Timer Expired Error"),
+        ("No AFI/SAFI activated for peer", "None"),
+        (None, "None"),
+    ],
+)
+def test_the_last_error_is_that_of_a_notification(
+    console: Console, full: FullBackend, reset: str | None, error: str
+) -> None:
+    console.type("configure", *BGP_ALONE, "commit and-quit")
+    full.states = [BgpState(ip_address("10.0.0.2"), 65002, "Active", 5, 1, 1, 0, 1, {}, last_reset=reset)]
+    assert f"  Last Error: {error}" in console.type("show bgp neighbor").splitlines()
+
+
+BGP_ALONE = ["set routing-options autonomous-system 65001", "set protocols bgp group e neighbor 10.0.0.2 peer-as 65002"]
+
+COMPARED = [
+    (["set system host-name vsrx"], ["set system host-name vsrx-demo"]),
+    (["set system host-name R1"], ["set system time-zone Europe/London"]),
+    (
+        ["set protocols bgp group ibgp type internal"],
+        [
+            "set policy-options policy-statement export-lo0 from interface lo0.0",
+            "set policy-options policy-statement export-lo0 then accept",
+            "set protocols bgp group ibgp export export-lo0",
+        ],
+    ),
+    (["set interfaces lo0 unit 0"], ["set interfaces ge-0/0/2 unit 0 family inet address 169.254.0.21/30"]),
+    (
+        ["set interfaces ge-0/0/1 unit 0 family inet"],
+        [
+            'set interfaces ge-0/0/1 unit 0 description "to vsrx02"',
+            "set interfaces ge-0/0/1 unit 0 family inet address 192.168.0.0/31",
+        ],
+    ),
+    (
+        ["set interfaces ge-0/0/0 unit 0 family inet address 10.0.12.1/24"],
+        [
+            "set interfaces ge-0/0/0 unit 0 family inet address 10.0.50.1/24",
+            "delete interfaces ge-0/0/0 unit 0 family inet address 10.0.12.1/24",
+        ],
+    ),
+    (["set interfaces ge-0/0/3 unit 0 family inet"], ["set interfaces ge-0/0/3 unit 0 family mpls"]),
+    (["set routing-options router-id 192.0.2.2"], ["set routing-options autonomous-system 65001"]),
+    (
+        ["set protocols mpls interface ge-0/0/0.0"],
+        [
+            "set protocols bgp group ibgp type internal",
+            "set protocols bgp group ibgp local-address 192.0.2.2",
+            "set protocols bgp group ibgp neighbor 192.0.2.1",
+        ],
+    ),
+]
+
+
+def test_each_place_is_compared_as_the_real_routers_compare_it(console: Console) -> None:
+    blocks = "\n".join(real("compare_places")).split("\n\n")
+    console.type("configure")
+    for (before, edits), wanted in zip(COMPARED, blocks, strict=True):
+        console.answers = ["yes"]
+        console.type("rollback 0", "delete", *before)
+        assert console.type("commit") == "commit complete"
+        assert console.type(*edits, "show | compare") == wanted
+
+
 def test_a_chain_is_shown_as_the_real_router_shows_it(console: Console) -> None:
     wanted = real("configuration_chain_mx")
     console.type("configure", "set system time-zone Asia/Kolkata", "commit", "exit")

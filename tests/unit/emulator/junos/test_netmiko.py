@@ -67,7 +67,7 @@ def test_configuration_is_committed_and_reaches_the_machine_half(session: Junipe
     session.commit(check=True)
     assert not live.backend.intents
     difference = session.send_command("show | compare", expect_string=r"# $")
-    assert "+    protocols {" in difference
+    assert "+  protocols {" in difference
     session.commit(comment="first", and_quit=True)
     (intent,) = live.backend.intents
     (neighbor,) = intent.neighbors

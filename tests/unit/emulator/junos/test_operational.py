@@ -199,6 +199,13 @@ def test_the_log_tells_what_a_junos_engineer_greps_for(console: Console, full: F
     assert "RPD_BGP" not in console.type("show log messages")
 
 
+def test_a_session_of_a_neighbour_not_yet_in_force_is_logged_without_its_kind(
+    console: Console, full: FullBackend
+) -> None:
+    console.runner.run(_tell(full, [RouterEvent(EventKind.SESSION_UP, "bgp", ip_address("10.0.0.9"))]))
+    assert "BGP peer 10.0.0.9 changed state from OpenConfirm" in console.type("show log messages")
+
+
 async def _tell(full: FullBackend, events: list[RouterEvent]) -> None:
     assert full.tell is not None
     for event in events:

@@ -274,6 +274,21 @@ def test_any_octets_leave_the_editor_sane(octets: bytes) -> None:
         assert editor.line.isprintable()
 
 
+def test_a_line_that_was_cut_off_is_refused_and_never_run() -> None:
+    editor = LineEditor()
+    for octet in b"set system host-name " + b"x" * 70000:
+        editor.feed(octet)
+    event = editor.feed(0x0D)
+    assert event is not None
+
+    async def play() -> list[str]:
+        terminal = Terminal(lambda _octets: None, pty=False)
+        cli = Cli(JunosRouter(Machine(), host_name="R1")._chassis, "admin", terminal)
+        return list((await cli.execute(event.line)).lines)
+
+    assert run(play()) == ["error: line of more than 65536 characters"]
+
+
 def test_every_command_has_help_and_leads_somewhere() -> None:
     def visit(term: Any) -> None:
         assert term.help or term.value is not None, term.name
