@@ -1,14 +1,21 @@
 # keyroll: every target does its own set-up and says what it does. `make help` lists them.
 
 PY := .venv/bin/python
+KEPT := CI,PYTEST_ADDOPTS,KEYROLL_IMAGE,CRPD_IMAGE,VJUNOS_IMAGE,VJUNOS_EVOLVED_IMAGE,KEYROLL_MGMT_SUBNET
 # Labs need root (or a host that grants user namespaces): as an ordinary user they go through sudo.
-ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo --preserve-env=CI,PYTEST_ADDOPTS PYTHONDONTWRITEBYTECODE=1)
+ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo --preserve-env=$(KEPT) PYTHONDONTWRITEBYTECODE=1)
 # Lab tests wait more than they compute, so more workers than cores pay off.
 N ?= 4
+# Where routers run: embedded, or through containerlab: containerlab (the emulated image), crpd, vjunos, vjunos-evolved.
+LAB ?= embedded
+ARGS ?= $(if $(filter embedded,$(LAB)),tests,tests/scenarios tests/lab/containerlab)
+# What the emulated router's image is built on; `rootfs` makes a base with debootstrap where none can be pulled.
+BASE ?= debian:bookworm-slim
+IMAGE ?= keyroll-router:latest
 SCENARIO ?= tests/scenarios/rollover/two-keys.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench format clean
+.PHONY: help setup demo test soak image check bench format clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,18 +26,25 @@ setup:  ## install system packages (apt, sudo where needed) and the virtual envi
 demo: setup  ## play Juniper's two-key example: a thirty-minute rollover, proven hitless, in seconds
 	@$(ROOT) .venv/bin/keyroll run $(SCENARIO)
 
-test: setup  ## play all tests and scenarios but the slow ones (N=4 workers)
-	@$(ROOT) $(PY) -m pytest -n $(N) -m "not slow" tests
+test: setup  ## play all tests and scenarios but the slow ones (N=4 workers, LAB=embedded, ARGS=tests)
+	@$(ROOT) $(PY) -m pytest -n $(N) -m "not slow" --lab $(LAB) $(ARGS)
+
+soak: setup  ## play the slow tests and scenarios
+	@$(ROOT) $(PY) -m pytest -n $(N) -m slow --lab $(LAB) $(ARGS)
 
 check: setup  ## format, lint, strict types, import rules
 	@.venv/bin/ruff format --check --quiet . || { echo 'check: run "make format"'; exit 1; }
 	@.venv/bin/ruff check --quiet .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-logo
+	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 format: setup  ## format the code, and mend what the linter can mend
 	@.venv/bin/ruff format --quiet .
 	@.venv/bin/ruff check --fix --quiet .
+
+image: setup  ## build the emulated router's container image (IMAGE=keyroll-router:latest, BASE=rootfs without a registry)
+	@$(ROOT) PYTHON=$(PY) image/build $(IMAGE) $(BASE)
 
 bench: setup  ## measure, as ratios within one run
 	@for bench in bench/bench_*.py; do echo "== $$bench"; $(ROOT) $(PY) $$bench || exit 1; done

@@ -1,0 +1,140 @@
+"""The driver with the real containerlab, Docker and the emulated router's image, where a machine has all three."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from harness.lab.containerlab import engine
+from harness.lab.containerlab.lab import ContainerLab
+from harness.lab.embedded import runtime
+from harness.lab.protocol import LabUnfitError
+from harness.lab.topology import read_topology
+from harness.scenario.readiness import readiness
+
+pytestmark = pytest.mark.lab
+TOPOLOGY = Path(__file__).parents[3] / "topologies" / "emulated.clab.yml"
+IMAGE = os.environ.get("KEYROLL_IMAGE") or "keyroll-router:latest"
+WAIT_SECONDS = 60.0
+
+
+@pytest.fixture(autouse=True)
+def _everything_is_there() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("labs of containers need root")
+    for command in ("containerlab", "docker"):
+        if shutil.which(command) is None:
+            pytest.skip(f"no {command} on this machine")
+    try:
+        engine.require()
+    except LabUnfitError as error:
+        pytest.skip(str(error))
+    if not engine.image_is_there(IMAGE):
+        pytest.skip(f"no image {IMAGE}: `make image` builds it")
+
+
+def make(folder: Path, **options: object) -> ContainerLab:
+    return ContainerLab(read_topology(TOPOLOGY), evidence=folder, probe=readiness(), **options)
+
+
+def nothing_left(name: str) -> bool:
+    hosts = Path("/etc/hosts").read_text()
+    ssh = Path(f"/etc/ssh/ssh_config.d/clab-{name}.conf")
+    folder = runtime.base_directory() / name
+    return not (
+        engine.containers_of("containerlab", name) or f"CLAB-{name}-" in hosts or ssh.exists() or folder.exists()
+    )
+
+
+def test_two_labs_at_once_and_nothing_is_left_of_either(tmp_path) -> None:
+    labs = [make(tmp_path / str(number)) for number in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda lab: lab.deploy(), labs))
+        try:
+            hosts = {router.host for lab in labs for router in lab.routers.values()}
+            assert len(hosts) == 4
+            for lab in labs:
+                lab.check()
+        finally:
+            list(pool.map(lambda lab: lab.destroy(), labs))
+    assert all(nothing_left(lab.name) for lab in labs)
+
+
+def test_the_image_has_cli_health_and_start_up_configuration(tmp_path) -> None:
+    with make(tmp_path) as lab:
+        container = f"clab-{lab.name}-R1"
+        text = _in(container, "cli", "show", "configuration")
+        assert "root-login allow;" in text, "containerlab's own start-up configuration was loaded"
+        assert "Family: junos" in _in(container, "cli", "show version")
+        _in(container, "/usr/local/sbin/keyroll-health")
+        disabled = _in(container, "cat", "/proc/sys/net/ipv6/conf/eth1/disable_ipv6")
+        assert disabled == "1\n", "the outer kernel keeps quiet on the wire"
+        assert (tmp_path / "R1.pcap").exists()
+
+
+def _in(container: str, *command: str) -> str:
+    result = subprocess.run(["docker", "exec", container, *command], capture_output=True, text=True, check=True)
+    assert result.stderr == ""
+    return result.stdout
+
+
+def test_a_missing_image_is_said_with_what_helps(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("KEYROLL_IMAGE", "keyroll-no-such-image:1")
+    lab = make(tmp_path)
+    with pytest.raises(LabUnfitError, match=r"keyroll-no-such-image:1 not found locally.*make image"):
+        lab.deploy()
+    assert nothing_left(lab.name)
+
+
+def test_a_busy_subnet_is_said_with_what_helps(tmp_path) -> None:
+    network = f"keyroll-busy-{os.getpid()}"
+    made = subprocess.run(["docker", "network", "create", network], capture_output=True, text=True, check=True)
+    assert made.stdout
+    try:
+        shown = subprocess.run(["docker", "network", "inspect", network], capture_output=True, text=True, check=True)
+        subnet = json.loads(shown.stdout)[0]["IPAM"]["Config"][0]["Subnet"]
+        topology = tmp_path / "busy.clab.yml"
+        mgmt = f"mgmt:\n  network: {network}-2\n  ipv4-subnet: {subnet}\ntopology:\n"
+        topology.write_text(TOPOLOGY.read_text().replace("topology:\n", mgmt, 1))
+        lab = ContainerLab(read_topology(topology), evidence=tmp_path / "evidence")
+        with pytest.raises(LabUnfitError, match=r"already in use by Docker network.*docker network prune"):
+            lab.deploy()
+        assert nothing_left(lab.name)
+    finally:
+        subprocess.run(["docker", "network", "rm", network], capture_output=True, check=True)
+
+
+OWNER = """
+import sys
+from pathlib import Path
+from harness.lab.containerlab.lab import ContainerLab
+from harness.lab.topology import read_topology
+ContainerLab(read_topology(Path(sys.argv[1])), evidence=Path(sys.argv[2]), name=sys.argv[3]).deploy()
+"""
+
+
+def test_kill_9_in_deploy_leaves_nothing(tmp_path) -> None:
+    name = f"real-kill-{os.getpid()}"
+    command = [sys.executable, "-c", OWNER, str(TOPOLOGY), str(tmp_path), name]
+    pause = threading.Event()
+    deadline = time.monotonic() + WAIT_SECONDS
+    with subprocess.Popen(command) as owner:
+        while not engine.containers_of("containerlab", name):
+            assert owner.poll() is None, "it ended before it had made a container"
+            assert time.monotonic() < deadline, "no container came up"
+            pause.wait(0.02)
+        owner.send_signal(signal.SIGKILL)
+        owner.wait()
+    while not nothing_left(name):
+        assert time.monotonic() < deadline, "the guard has not cleaned up"
+        pause.wait(0.05)
