@@ -5,21 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import select
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
-import harness
 from harness.lab.embedded import capture, channel, runtime
 from harness.lab.embedded.linkdesk import LinkDesk
+from harness.lab.embedded.owning import await_end, create_in, readable, start_monitor
 from harness.lab.embedded.plan import LinkPlan, Plan, RouterPlan
 from harness.lab.embedded.probe import require_fit
 from harness.lab.embedded.routerlink import RouterLink
@@ -79,6 +77,7 @@ class EmbeddedLab:
         self._books: dict[str, Path] = {}
         self._phases: list[Phase] = []
         self._on_phase = on_phase
+        self._final_losses: dict[str, int] = {}
         self._broken: LabError | None = None
         self._id = name or ""
         self._kept = False
@@ -135,6 +134,7 @@ class EmbeddedLab:
         require_fit()
         runtime.reap()
         self._broken = None
+        self._final_losses = {}
         try:
             self._bring_up()
         except BaseException:
@@ -150,7 +150,7 @@ class EmbeddedLab:
         self._channel, theirs = channel.pair()
         begun = time.monotonic()
         with theirs:
-            self._monitor = _start_monitor(theirs, self._run, self._evidence / "lab.log")
+            self._monitor = start_monitor(theirs, self._run, self._evidence / "lab.log")
         plan = self._plan(password=secrets.token_urlsafe(12))
         try:
             channel.send(self._channel, *plan.to_message())
@@ -196,7 +196,7 @@ class EmbeddedLab:
                 name = f"{node.name}.pcap" if index == 0 else f"{node.name}-{interface}.pcap"
                 files.paths[interface] = self._evidence / name
                 files.stats[interface] = os.memfd_create(f"keyroll-{node.name}-{interface}", os.MFD_CLOEXEC)
-                captures[interface] = (_create(evidence, name), os.dup(files.stats[interface]))
+                captures[interface] = (create_in(evidence, name), os.dup(files.stats[interface]))
             self._files[node.name] = files
             routers.append(
                 RouterPlan(
@@ -204,7 +204,7 @@ class EmbeddedLab:
                     interfaces=node.interfaces,
                     boot=boot,
                     listen=listener.detach(),
-                    log=_create(evidence, f"{node.name}-router.log"),
+                    log=create_in(evidence, f"{node.name}-router.log"),
                     captures=captures,
                 )
             )
@@ -212,7 +212,7 @@ class EmbeddedLab:
         for number, plan in enumerate(self._topology.links):
             name = f"link-{number}.jsonl"
             self._books[plan.name] = self._evidence / name
-            links.append(LinkPlan(plan.name, plan.a, plan.b, _create(evidence, name)))
+            links.append(LinkPlan(plan.name, plan.a, plan.b, create_in(evidence, name)))
         return Plan(evidence, tuple(routers), tuple(links))
 
     def _boot_message(self, node: Node, password: str) -> dict[str, Any]:
@@ -236,7 +236,7 @@ class EmbeddedLab:
         assert self._channel is not None  # noqa: S101 - made by the caller
         while True:
             left = deadline - time.monotonic()
-            if not _readable([self._channel], left):
+            if not readable([self._channel], left):
                 raise LabError(
                     f"lab {self.name}: the keeper did not say '{event}' within {seconds * self._scale:.0f} s",
                     remedy="on a slow machine, give a greater --wait-scale",
@@ -250,7 +250,7 @@ class EmbeddedLab:
         waiting = dict(self._links)
         assert self._channel is not None  # noqa: S101 - made by the caller
         while waiting:
-            ready = _readable([self._channel, *waiting.values()], deadline - time.monotonic())
+            ready = readable([self._channel, *waiting.values()], deadline - time.monotonic())
             if not ready:
                 names = ", ".join(waiting)
                 raise LabError(
@@ -324,15 +324,16 @@ class EmbeddedLab:
             raise LabError("the lab is not deployed")
         # Routers first: one that dies says less than the part of it that died before and took it along.
         for name, link in self._links.items():
-            while not link.closed and _readable([link], 0):
+            while not link.closed and readable([link], 0):
                 self._take_router_messages(name, link)
-        while _readable([self._channel], 0):
+        while readable([self._channel], 0):
             self._take_keeper_message()
 
     def capture_losses(self) -> Mapping[str, int]:
         """Return for each router how many frames its captures have lost."""
         return {
-            name: sum(capture.read_stats(fd)[1] for fd in files.stats.values()) for name, files in self._files.items()
+            name: self._final_losses.get(name, sum(capture.read_stats(fd)[1] for fd in files.stats.values()))
+            for name, files in self._files.items()
         }
 
     @property
@@ -381,7 +382,7 @@ class EmbeddedLab:
             with contextlib.suppress(OSError):  # the keeper may be gone already
                 channel.send(self._channel, {"op": "stop"})
         if self._monitor is not None:
-            _await_end(self._monitor, STOP_SECONDS * self._scale)
+            await_end(self._monitor, STOP_SECONDS * self._scale)
             self._monitor = None
         if self._channel is not None:
             self._channel.close()
@@ -389,6 +390,10 @@ class EmbeddedLab:
         for link in self._links.values():
             link.close()
         self._links.clear()
+        self._final_losses = dict(self.capture_losses())
+        for files in self._files.values():
+            while files.stats:
+                os.close(files.stats.popitem()[1])
         if self._run is not None:
             self._run.remove()
             self._run = None
@@ -402,48 +407,3 @@ class EmbeddedLab:
     def __exit__(self, *_: object) -> None:
         if not self._kept:
             self.destroy()
-
-
-def _start_monitor(theirs: socket.socket, run: runtime.RunDirectory, log: Path) -> subprocess.Popen[bytes]:
-    """Start the program that carries the lab, away from this terminal's signals."""
-    command = [
-        *(sys.executable, "-P", "-m", "harness.lab.embedded.monitor"),
-        *("--channel", str(theirs.fileno()), "--lock", str(run.lock_fd), "--run", str(run.path)),
-    ]
-    home = str(Path(harness.__file__).resolve().parent.parent)
-    path = os.pathsep.join([home, *filter(None, [os.environ.get("PYTHONPATH")])])
-    with log.open("ab") as output:
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            pass_fds=(theirs.fileno(), run.lock_fd),
-            start_new_session=True,
-            env={**os.environ, "PYTHONPATH": path, "KEYROLL_LAB": run.id},
-        )
-
-
-class _HasDescriptor(Protocol):
-    def fileno(self) -> int: ...
-
-
-def _readable(sources: list[_HasDescriptor], seconds: float) -> set[int]:
-    """Wait until one of the sources can be read, or the time is over; return the descriptors that can be."""
-    poll = select.poll()
-    for source in sources:
-        poll.register(source.fileno(), select.POLLIN)
-    return {fd for fd, _ in poll.poll(max(0.0, seconds) * 1000)}
-
-
-def _await_end(monitor: subprocess.Popen[bytes], seconds: float) -> None:
-    try:
-        monitor.wait(seconds)
-    except subprocess.TimeoutExpired:
-        monitor.kill()  # takes the keeper along, and that everything else
-        monitor.wait()
-
-
-def _create(folder: int, name: str) -> int:
-    """Create a file in the evidence folder, by descriptor: the lab's own mounts may hide the path."""
-    return os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600, dir_fd=folder)
