@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from harness.junos.errors import ClockError
 from harness.junos.exchange import Deadlines
 from harness.junos.session import RouterSession
 from harness.lab.platforms import PLATFORMS
-from harness.lab.protocol import Capability, LabError, Router
+from harness.lab.protocol import Capability, LabError, LabUnfitError, Router
 from harness.scenario.fleet import target_of
 
 
 def readiness(wait_scale: float = 1.0) -> Callable[[Router], None]:
     """Return the probe that a lab asks again and again while a router comes up.
 
-    It raises a KeyrollError while the router is not ready. Nothing is left changed on the router but its clock, which
+    It raises LabUnfitError when the router's clock cannot be set, and another KeyrollError while it is not ready. Nothing is left changed on the router but its clock, which
     is set to what it says.
     """
     deadlines = Deadlines().scaled(wait_scale)
@@ -29,6 +30,9 @@ def readiness(wait_scale: float = 1.0) -> Callable[[Router], None]:
             session.commit_check()
             session.discard()
             if Capability.SET_CLOCK in PLATFORMS[router.platform].capabilities:
-                session.set_clock(session.clock())
+                try:
+                    session.set_clock(session.clock())
+                except ClockError as error:
+                    raise LabUnfitError(f"{router.name}'s clock cannot be set: {error}") from error
 
     return probe

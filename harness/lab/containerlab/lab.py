@@ -364,6 +364,8 @@ class ContainerLab:
         while not stop.is_set():
             try:
                 self._look(platform, router, made)
+            except LabUnfitError:
+                raise  # what no waiting mends
             except KeyrollError as error:
                 now = time.monotonic()
                 if select.select([made.pidfd], [], [], 0)[0]:
