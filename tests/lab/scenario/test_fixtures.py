@@ -1,5 +1,7 @@
 """The fixtures that tests in Python get, on a real lab."""
 
+import time
+
 import pytest
 
 from harness.junos.base import Plan, SessionKind, base_configuration
@@ -34,8 +36,10 @@ def test_the_wire_is_captured_while_the_lab_is_up(lab, routers, keychains, captu
         lines = base_configuration(plans[name], peer, sessions=[SessionKind.BGP], chain=chain.name)
         session.configure([*lines, *set_lines(chain)])
         session.commit()
-    for session in routers.values():
-        session.show("show bgp summary")
+    deadline = time.monotonic() + 15
+    while count_packets(capture["R1"]) <= before and time.monotonic() < deadline:
+        for session in routers.values():
+            session.show("show bgp summary")
     assert count_packets(capture["R1"]) > before
 
 
