@@ -15,8 +15,8 @@ from harness.scenario.fleet import target_of
 def readiness(wait_scale: float = 1.0) -> Callable[[Router], None]:
     """Return the probe that a lab asks again and again while a router comes up.
 
-    It raises LabUnfitError when the router's clock cannot be set, and another KeyrollError while it is not ready. Nothing is left changed on the router but its clock, which
-    is set to what it says.
+    It raises LabUnfitError when the router's clock cannot be set, and another KeyrollError while it is not ready.
+    Nothing is left changed on the router but its clock, which is set to what it says.
     """
     deadlines = Deadlines().scaled(wait_scale)
 
