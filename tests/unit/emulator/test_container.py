@@ -1,0 +1,114 @@
+"""The emulated router as a container: its surroundings, its links, its console, its start-up configuration."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.emulator.container import Orders, await_links, ports
+from harness.emulator.container_console import Console, Greeting
+from harness.emulator.errors import ProcessError
+
+CLI = Path(__file__).parents[3] / "image" / "cli"
+
+
+def test_the_surroundings_are_read() -> None:
+    environment = {"CLAB_INTFS": "2", "KEYROLL_SENDING": "rnext", "KEYROLL_WAIT_SCALE": "3"}
+    assert Orders.read(environment, "R1.lab") == Orders("R1", 2, {"sending": "rnext"}, 3.0)
+    assert Orders.read({}, "R1") == Orders("R1", None, {}, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("CLAB_INTFS", "many"), ("KEYROLL_SENDING", "maybe"), ("KEYROLL_RECEIVING", "all"), ("KEYROLL_WAIT_SCALE", "x")],
+)
+def test_a_wrong_value_is_named(name, value) -> None:
+    with pytest.raises(ProcessError, match=f"{name} is '{value}'"):
+        Orders.read({name: value}, "R1")
+
+
+def test_interfaces_become_ports_in_the_order_of_their_numbers() -> None:
+    names = ["lo", "eth0", "eth10", "eth2", "h0", "eth1", "ethx"]
+    assert [(port["wire"], port["router"]) for port in ports(names)] == [
+        ("eth1", "ge-0-0-0"),
+        ("eth2", "ge-0-0-1"),
+        ("eth10", "ge-0-0-9"),
+    ]
+
+
+def test_links_that_do_not_come_are_said() -> None:
+    with pytest.raises(ProcessError, match=r"99 links were promised, and after 0\.1 s there is"):
+        await_links(99, 0.1)
+
+
+def converse(*words: str, answer) -> subprocess.CompletedProcess[str]:
+    """Run `image/cli` against a console whose router is `answer`."""
+
+    async def act(folder: Path) -> subprocess.CompletedProcess[str]:
+        console = Console(folder / "cli.sock")
+        await console.open(answer)
+        program = CLI.read_text().replace("/run/keyroll/cli.sock", str(folder / "cli.sock"))
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-c", program, *words),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+            )
+            out, err = await process.communicate(b"show version\n")
+            return subprocess.CompletedProcess(words, process.returncode or 0, out.decode(), err.decode())
+        finally:
+            await console.close()
+
+    return asyncio.run(act(Path(os.environ["CONSOLE"])))
+
+
+@pytest.fixture(autouse=True)
+def _short_folder(tmp_path_factory, monkeypatch) -> None:
+    monkeypatch.setenv("CONSOLE", str(tmp_path_factory.mktemp("c")))
+
+
+def test_one_command_is_asked_and_its_answer_printed_with_nothing_on_stderr() -> None:
+    seen = []
+
+    async def router(_reader, writer, greeting: Greeting) -> None:
+        seen.append((greeting.command, greeting.pty))
+        writer.write(b"Hostname: R1\n")
+        await writer.drain()
+
+    result = converse("show", "conf", answer=router)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "Hostname: R1\n", "")
+    assert seen == [("show conf", False)]
+
+
+def test_without_a_command_what_is_typed_goes_to_the_router() -> None:
+    async def router(reader, writer, greeting: Greeting) -> None:
+        assert greeting.command is None
+        writer.write(b"you said: " + await reader.readline())
+        await writer.drain()
+
+    assert converse(answer=router).stdout == "you said: show version\n"
+
+
+def test_a_router_that_is_not_there_is_said() -> None:
+    program = CLI.read_text().replace("/run/keyroll/cli.sock", "/nowhere/cli.sock")
+    result = subprocess.run([sys.executable, "-c", program, "x"], capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert "does not answer yet" in result.stderr
+
+
+@pytest.mark.parametrize("line", [b"", b"x\n", b"[]\n", b'{"v": 2}\n', b'{"v": 1, "command": 3}\n'])
+def test_what_is_no_greeting_is_refused(line) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        Greeting.parse(line)
+
+
+def test_a_greeting_is_read() -> None:
+    found = Greeting.parse(json.dumps({"v": 1, "command": "x", "pty": True, "height": 7}).encode())
+    assert (found.command, found.pty, found.height) == ("x", True, 7)

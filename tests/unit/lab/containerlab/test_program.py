@@ -1,0 +1,44 @@
+"""What containerlab says, and what helps."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.lab.containerlab.program import Answer, remedy_for, scrubbed
+
+
+@pytest.mark.parametrize(
+    ("words", "helps"),
+    [
+        ("failed to init the container runtime: Cannot connect to the Docker daemon at unix:///x", "start Docker"),
+        ("this containerlab command requires root privileges or root via SUID to run", "sudo"),
+        ("user 'x' is not part of containerlab admin group 'clab_admins'", "clab_admins"),
+        ("Image crpd:x not found locally, and image-pull-policy=Never prevents containerlab from", "docker load"),
+        ("open /proc/modules: no such file or directory", "/proc/modules"),
+        ('Cpu virtualization support is required for node "R2" (juniper_vjunosrouter).', "VT-x"),
+        ('Subnet 172.31.99.0/24 already in use by Docker network "busy".', "KEYROLL_MGMT_SUBNET"),
+        ("crpd post-deploy license add failed: x", "licence"),
+        ("error setting rlimit type 7: operation not permitted", "privileged: false"),
+    ],
+)
+def test_errors_we_know_have_a_remedy(words, helps) -> None:
+    assert helps in (remedy_for(words) or "")
+
+
+def test_an_error_nobody_knows_has_none() -> None:
+    assert remedy_for("the moon is in the wrong house") is None
+
+
+def test_the_words_of_an_error_are_without_colours_times_and_news() -> None:
+    err = "07:38:04 INFO Parsing file\n\x1b[1m07:38:04 WARN iptables\x1b[0m\n\n   ERROR  \n\n  Image x not found.\n\n"
+    assert Answer(1, "", err).words == "Image x not found."
+
+
+def test_without_an_error_the_news_are_better_than_nothing() -> None:
+    assert Answer(1, "", "07:38:04 INFO Parsing file\n").words == "INFO Parsing file"
+    assert Answer(1, "", "").words == "it ended with 1 and said nothing"
+
+
+def test_containerlab_gets_no_orders_from_the_environment() -> None:
+    found = scrubbed({"CLAB_NAME": "x", "CLAB_RUNTIME": "podman", "HOME": "/root"})
+    assert found == {"HOME": "/root", "CLAB_VERSION_CHECK": "disable"}

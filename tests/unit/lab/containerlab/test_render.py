@@ -1,0 +1,121 @@
+"""The topology file that a lab is deployed from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.document import DocumentError
+from harness.lab.containerlab.engine import FOLDER_LABEL, NETWORK
+from harness.lab.containerlab.render import filled, images, own_network, render
+from harness.lab.platforms import PLATFORMS, platform_of
+from harness.lab.topology import read_topology
+
+TOPOLOGIES = sorted((Path(__file__).parents[4] / "topologies").glob("*.clab.yml"))
+EMULATED = next(path for path in TOPOLOGIES if path.name == "emulated.clab.yml")
+
+
+def rendered(path: Path, **options) -> dict:
+    given_options = {"name": "lab-1", "folder": Path("/run/keyroll/lab-1"), "environment": {}, "variables": {}}
+    return yaml.safe_load(render(path, **(given_options | options)))
+
+
+@pytest.mark.parametrize(
+    ("text", "environment", "expected"),
+    [
+        ("${A:=b}", {}, "b"),
+        ("${A:=b}", {"A": ""}, "b"),
+        ("${A-b}", {"A": ""}, ""),
+        ("${A:-b}", {"A": "c"}, "c"),
+        ("x${A}y", {"A": "c"}, "xcy"),
+        ("x${A}y", {}, "x${A}y"),
+        ("$A $$ ${}", {"A": "c"}, "$A $$ ${}"),
+    ],
+)
+def test_variables_are_filled_in(text, environment, expected) -> None:
+    assert filled(text, environment) == expected
+
+
+@given(st.text(alphabet=st.characters(exclude_characters="$")))
+def test_text_without_variables_stays_as_it_is(text) -> None:
+    assert filled(text, {"A": "b"}) == text
+
+
+@pytest.mark.parametrize("path", TOPOLOGIES, ids=lambda path: path.stem)
+def test_every_topology_of_ours_names_platforms_and_images_and_renders(path) -> None:
+    for node in read_topology(path).nodes:
+        platform = platform_of(node.kind, node.platform)
+        assert platform is not None
+        assert platform.kind == node.kind
+    text = render(path, name="lab-1", folder=Path("/x"), environment={}, variables={})
+    assert set(images(text)) == {node.name for node in read_topology(path).nodes}
+    assert "$" not in text
+
+
+@pytest.mark.parametrize("platform", PLATFORMS.values(), ids=lambda platform: platform.name)
+def test_a_platform_names_its_ports_and_keeps_its_password_to_itself(platform) -> None:
+    expected = {"emulated": "ge-0/0/0", "crpd": "eth1", "vjunos-router": "ge-0/0/0", "vjunos-evolved": "et-0/0/0"}
+    assert platform.interface("eth1") == expected[platform.name]
+    assert platform.password not in repr(platform)
+    with pytest.raises(ValueError, match="is not eth1"):
+        platform.interface("eth0")
+
+
+def test_the_lab_has_its_own_name_label_and_network() -> None:
+    data = rendered(EMULATED)
+    assert data["name"] == "lab-1"
+    assert data["mgmt"] == {"network": NETWORK}
+    assert data["topology"]["defaults"]["labels"][FOLDER_LABEL] == "/run/keyroll/lab-1"
+    assert own_network(yaml.safe_dump(data))
+
+
+def test_the_image_is_the_users() -> None:
+    data = rendered(EMULATED, environment={"KEYROLL_IMAGE": "mine:1"})
+    assert data["topology"]["kinds"]["juniper_crpd"]["image"] == "mine:1"
+
+
+def test_emulated_routers_are_not_privileged() -> None:
+    kind = rendered(EMULATED)["topology"]["kinds"]["juniper_crpd"]
+    assert kind["privileged"] is False
+    assert set(kind["cap-add"]) == {"NET_ADMIN", "NET_RAW", "SYS_ADMIN"}
+
+
+def test_variables_of_containers_go_to_their_nodes() -> None:
+    data = rendered(EMULATED, variables={"R2": {"KEYROLL_SENDING": "rnext"}, "R1": {}})
+    assert data["topology"]["nodes"]["R2"]["env"] == {"KEYROLL_SENDING": "rnext"}
+    assert "env" not in data["topology"]["nodes"]["R1"]
+
+
+def test_files_are_found_beside_the_users_file(tmp_path) -> None:
+    text = EMULATED.read_text().replace(
+        "    R1:\n", "    R1:\n      startup-config: r1.conf\n      binds: [x/y:/z, /a:/b]\n", 1
+    )
+    path = tmp_path / "mine.clab.yml"
+    path.write_text(text)
+    node = rendered(path)["topology"]["nodes"]["R1"]
+    assert node["startup-config"] == str(tmp_path / "r1.conf")
+    assert node["binds"] == [f"{tmp_path}/x/y:/z", "/a:/b"]
+
+
+def test_the_users_own_choices_stay(tmp_path) -> None:
+    path = tmp_path / "mine.clab.yml"
+    path.write_text(
+        EMULATED.read_text()
+        .replace("image-pull-policy: never", "image-pull-policy: always")
+        .replace("topology:\n", "mgmt: {network: mine}\ntopology:\n", 1)
+    )
+    data = rendered(path)
+    assert data["mgmt"] == {"network": "mine"}
+    assert data["topology"]["kinds"]["juniper_crpd"]["image-pull-policy"] == "always"
+    assert not own_network(yaml.safe_dump(data))
+
+
+def test_a_template_is_refused_and_named(tmp_path) -> None:
+    path = tmp_path / "mine.clab.yml"
+    path.write_text("name: {{ .name }}\n")
+    with pytest.raises(DocumentError, match=r"mine\.clab\.yml.*Go templates"):
+        render(path, name="lab-1", folder=tmp_path, environment={}, variables={})
