@@ -20,6 +20,25 @@ CHASSIS = kept(
                 leaf("device-count", "Number of aggregated Ethernet devices", Integer(1, 1000)),
             ),
         ),
+        entry(
+            "fpc",
+            "FPC parameters",
+            Integer(0, 63),
+            entry(
+                "pic",
+                "PIC parameters",
+                Integer(0, 15),
+                entry(
+                    "port",
+                    "Port parameters",
+                    Integer(0, 63),
+                    leaf("speed", "Port speed", Word(8)),
+                ),
+                leaf("pic-mode", "PIC mode of operation", Word(8)),
+                leaf("tunnel-services", "Tunnel services", Word(16)),
+            ),
+            flag("lite-mode", "Use the forwarding plane of small machines"),
+        ),
         leaf("network-services", "Chassis network services mode", one_of(enhanced_ip="Enhanced IP", ip="IP")),
         container(
             "alarm",
@@ -37,6 +56,7 @@ SNMP = kept(
     container(
         "snmp",
         "Simple Network Management Protocol configuration",
+        leaf("name", "System name override", Text(1, 255)),
         leaf("location", "Physical location of system", Text(1, 255)),
         leaf("contact", "Contact information for administrator", Text(1, 255)),
         leaf("description", "System description", Text(1, 255)),
@@ -45,14 +65,28 @@ SNMP = kept(
             "Configure a community string",
             Word(),
             leaf("authorization", "Authorization type", one_of(read_only="Read only", read_write="Read and write")),
-            entry("clients", "List of source address prefix ranges to accept", Prefix()),
+            container(
+                "clients",
+                "List of source address prefix ranges to accept",
+                entry("", "Address", Prefix(), flag("restrict", "Deny access"), one_line=True),
+            ),
         ),
         entry(
             "trap-group",
             "Configure traps and notifications",
             Word(),
-            entry("targets", "Targets for trap messages", Address()),
+            leaf("version", "SNMP version", one_of(all="All versions", v1="SNMPv1", v2="SNMPv2")),
+            container(
+                "categories",
+                "Trap categories",
+                *(
+                    flag(name, f"{name.capitalize()} notifications")
+                    for name in ("authentication", "chassis", "configuration", "link", "routing", "services", "startup")
+                ),
+            ),
+            container("targets", "Targets for trap messages", entry("", "IP address", Address())),
         ),
+        container("trap-options", "SNMP trap options", leaf("source-address", "IPv4 source address", Address())),
         flag("interface-index-persistence", "Keep interface indexes"),
     )
 )

@@ -45,6 +45,20 @@ _ROOT_LOGIN = OneOf(
         Choice("deny-password", "Allow for non-password-based authentication methods only"),
     )
 )
+_METHODS = OneOf(
+    (Choice("password", "Local password"), Choice("radius", "RADIUS server"), Choice("tacplus", "TACACS+ server"))
+)
+_ARCHIVE = container(
+    "archive",
+    "Archive file information",
+    leaf("size", "Size of files to be archived", Word(16)),
+    leaf("files", "Number of files to be archived", Integer(1, 1000)),
+    flag("world-readable", "Allow any user to read the log file"),
+    flag("no-world-readable", "Don't allow any user to read the log file"),
+)
+_MATCH = leaf("match", "Regular expression for lines to be logged", Text(1, 1024))
+_STRUCTURED = container("structured-data", "Log system message in structured format", presence=True)
+_SOURCE = leaf("source-address", "Use specified address as source address", Address())
 _LIMIT = leaf("connection-limit", "Limit number of simultaneous connections", Integer(1, 250))
 
 SYSTEM = container(
@@ -57,6 +71,18 @@ SYSTEM = container(
             "login",
             "Names, login classes, and passwords for users",
             leaf("message", "System login message", Text(1, 2048)),
+            leaf("announcement", "System announcement message (displayed after login)", Text(1, 2048)),
+            entry(
+                "class",
+                "Login class",
+                Word(64),
+                leaf("idle-timeout", "Maximum idle time before logout (minutes)", Integer(0, 100000)),
+                values("permissions", "Set of permitted operation categories", Word(64)),
+                leaf("allow-commands", "Regular expression for commands to allow explicitly", Text(1, 8192)),
+                leaf("deny-commands", "Regular expression for commands to deny explicitly", Text(1, 8192)),
+                leaf("allow-configuration", "Regular expression for configure to allow explicitly", Text(1, 8192)),
+                leaf("deny-configuration", "Regular expression for configure to deny explicitly", Text(1, 8192)),
+            ),
             entry(
                 "user",
                 "Username",
@@ -81,6 +107,10 @@ SYSTEM = container(
                     _ROOT_LOGIN,
                 ),
                 _LIMIT,
+                leaf("rate-limit", "Maximum number of connections per minute", Integer(1, 250)),
+                leaf("max-sessions-per-connection", "Maximum number of sessions per connection", Integer(1, 65535)),
+                flag("no-tcp-forwarding", "Do not allow forwarding TCP connections via SSH"),
+                flag("no-passwords", "Disables ssh password based authentication"),
                 values(
                     "protocol-version", "Specify ssh protocol versions supported", one_of(v2="Secure shell version 2")
                 ),
@@ -97,14 +127,36 @@ SYSTEM = container(
     ),
     leaf("time-zone", "Time zone name or POSIX-compliant time zone string", TimeZone()),
     kept(leaf("domain-name", "Domain name for this router", Word())),
-    kept(entry("name-server", "DNS name servers", Address())),
+    kept(values("domain-search", "List of domain names to search", Word())),
+    kept(values("authentication-order", "Order in which authentication methods are invoked", _METHODS)),
+    kept(container("name-server", "DNS name servers", entry("", "DNS server address", Address()))),
     kept(
         container(
             "syslog",
             "System logging facility",
-            entry("user", "Notify a user of the event", Word(), _SELECTOR),
-            entry("host", "Host to be notified", Word(), _SELECTOR),
-            entry("file", "File in which to log data", Word(), _SELECTOR),
+            _ARCHIVE,
+            entry("user", "Notify a user of the event", Word(), _SELECTOR, _MATCH),
+            entry(
+                "host",
+                "Host to be notified",
+                Word(),
+                _SELECTOR,
+                _MATCH,
+                leaf("facility-override", "Alternate facility for logging to remote host", Word(32)),
+                leaf("log-prefix", "Prefix for all logging to this host", Word(64)),
+                leaf("port", "Port number", Integer(1, 65535)),
+                _SOURCE,
+                _STRUCTURED,
+            ),
+            entry("file", "File in which to log data", Word(), _SELECTOR, _MATCH, _ARCHIVE, _STRUCTURED),
+            container(
+                "time-format",
+                "Additional information to include in system log timestamp",
+                flag("millisecond", "Include milliseconds in system log timestamp"),
+                flag("year", "Include year in system log timestamp"),
+                presence=True,
+            ),
+            _SOURCE,
         )
     ),
     kept(
@@ -112,7 +164,15 @@ SYSTEM = container(
             "ntp",
             "Network Time Protocol services",
             leaf("boot-server", "Server to query during boot sequence", Address()),
-            entry("server", "Server parameters", Address(), flag("prefer", "Prefer this peer"), one_line=True),
+            entry(
+                "server",
+                "Server parameters",
+                Address(),
+                leaf("key", "Authentication key", Integer(1, 65534)),
+                leaf("version", "NTP version to use", Integer(1, 4)),
+                flag("prefer", "Prefer this peer"),
+                one_line=True,
+            ),
             leaf("source-address", "Source-Address parameters", Address()),
         )
     ),

@@ -312,6 +312,104 @@ apply-groups [ global timers ];"""
     assert console.type("top", "delete apply-groups", "delete groups", "show") == ""
 
 
+KEPT = """\
+system {
+    root-authentication {
+        encrypted-password "$6$made$up"; ## SECRET-DATA
+    }
+    login {
+        message "Authorized use only";
+        class ops {
+            idle-timeout 30;
+            permissions [ view view-configuration network trace ];
+            allow-commands "(show .*)|(ping .*)";
+        }
+        user lab {
+            full-name "Lab user";
+            uid 2000;
+            class ops;
+        }
+    }
+    services {
+        ssh {
+            root-login allow;
+            connection-limit 10;
+            rate-limit 5;
+            max-sessions-per-connection 32;
+            protocol-version v2;
+        }
+    }
+    domain-search [ lab.example.net example.net ];
+    authentication-order [ radius password ];
+    name-server {
+        192.0.2.53;
+        198.51.100.53;
+    }
+    syslog {
+        user * {
+            any emergency;
+        }
+        host 192.0.2.99 {
+            any notice;
+            facility-override local3;
+            source-address 192.0.2.1;
+        }
+        file bgp.log {
+            daemon any;
+            match RPD_BGP;
+            archive {
+                size 1m;
+                files 5;
+                world-readable;
+            }
+        }
+    }
+    ntp {
+        server 192.0.2.123 prefer;
+        server 192.0.2.124 version 4;
+    }
+}
+chassis {
+    fpc 0 {
+        pic 0 {
+            port 0 {
+                speed 10g;
+            }
+        }
+    }
+}
+snmp {
+    community public {
+        authorization read-only;
+        clients {
+            192.0.2.0/24;
+            0.0.0.0/0 restrict;
+        }
+    }
+    trap-group managers {
+        version v2;
+        categories {
+            link;
+            routing;
+        }
+        targets {
+            192.0.2.88;
+        }
+    }
+}"""
+
+
+def test_what_labs_configure_around_routing_is_kept_as_it_was(console: Console) -> None:
+    console.block = KEPT
+    console.type("configure")
+    assert console.type("load override terminal").splitlines() == [
+        "[Type ^D at a new line to end input]",
+        "load complete",
+    ]
+    assert console.type("show") == KEPT
+    assert console.type("commit") == "commit complete"
+
+
 def test_a_value_that_reads_like_a_tag_is_quoted(console: Console) -> None:
     console.type("configure", "set snmp location inactive:", "set version protect:")
     console.block = console.type("show")
