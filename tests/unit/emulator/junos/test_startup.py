@@ -1,0 +1,96 @@
+"""A router's start-up configuration: loaded whole or not at all, before anybody is served, and only the first time."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from harness.emulator.junos import console as console_module
+
+CURLY = """
+## Last commit: 2026-11-24 08:04:28 UTC by root
+system {
+    host-name edge-1;
+    root-authentication {
+        encrypted-password "$6$salt$hash"; ## SECRET-DATA
+    }
+}
+interfaces {
+    ge-0/0/0 { unit 0 { family inet { address 10.0.12.1/30; } } }
+}
+"""
+SET = "# a comment\nset system host-name edge-2\nset interfaces ge-0/0/0 unit 0 family inet address 10.0.12.2/30\n"
+
+
+@pytest.mark.parametrize(("text", "name"), [(CURLY, "edge-1"), (SET, "edge-2")])
+def test_either_form_is_in_force_at_boot(full, open_console, tmp_path, text, name) -> None:
+    path = tmp_path / "juniper.conf"
+    path.write_text(text)
+    console = open_console(full, startup_file=path)
+    assert f"set system host-name {name}" in console.type("show configuration | display set")
+    assert console.cli.prompt == f"admin@{name}> "
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        CURLY.replace("host-name edge-1;", "host-name edge-1; no-such-thing Hush-1;"),
+        SET + "set system no-such-thing Hush-1\n",
+        "system { host-name",
+        "set protocols bgp group g neighbor 10.0.12.2 authentication-key-chain b\n",
+    ],
+)
+def test_what_cannot_be_loaded_whole_is_not_loaded_and_no_word_of_it_is_logged(
+    full, open_console, tmp_path, text
+) -> None:
+    path = tmp_path / "juniper.conf"
+    path.write_text(text)
+    console = open_console(full, startup_file=path)
+    assert console.type("show configuration | display set").strip() == ""
+    assert any("UI_BOOT_FAILED" in line for line in console.log)
+    assert not any("Hush-1" in line for line in console.log)
+
+
+@pytest.mark.parametrize("octets", [None, b"", b"  \n", b"\xff\xfe"])
+def test_without_a_file_the_router_comes_up_empty(full, open_console, tmp_path, octets) -> None:
+    path = tmp_path / "juniper.conf"
+    if octets is not None:
+        path.write_bytes(octets)
+    console = open_console(full, startup_file=path)
+    assert console.type("show configuration | display set").strip() == ""
+
+
+def test_what_was_committed_since_wins_at_the_next_boot(full, open_console, tmp_path) -> None:
+    path, saved = tmp_path / "juniper.conf", tmp_path / "saved"
+    path.write_text(SET)
+    first = open_console(full, startup_file=path, saved=saved)
+    first.type("configure", "set system host-name edge-3", "commit and-quit")
+    second = open_console(full, startup_file=path, saved=saved)
+    assert second.cli.prompt == "admin@edge-3> "
+
+
+def test_a_stream_gets_the_answer_to_one_command_or_a_command_line(console) -> None:
+    async def talk(command: str | None, typed: bytes) -> bytes:
+        written: list[bytes] = []
+
+        class Writer:
+            def write(self, octets: bytes) -> None:
+                written.append(octets)
+
+            async def drain(self) -> None:
+                return
+
+        reader = asyncio.StreamReader()
+        reader.feed_data(typed)
+        reader.feed_eof()
+        await console_module.converse(
+            console.router._chassis, reader, Writer(), user="root", command=command, pty=False, height=24
+        )
+        return b"".join(written)
+
+    one = console.runner.run(talk("show version", b""))
+    assert b"Hostname: R1\n" in one
+    line = console.runner.run(talk(None, b"show version\nexit\n"))
+    assert b"root@R1> " in line
+    assert b"Hostname: R1" in line
