@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from ipaddress import IPv4Address, ip_address
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from harness.emulator.junos.render import curly, statement_lines
 from harness.emulator.junos.show import bgp as bgp_text
 from harness.emulator.junos.show import bgp_neighbor as neighbor_text
 from harness.emulator.junos.show import keychain as keychain_text
-from harness.emulator.junos.show.durations import age, stamp
+from harness.emulator.junos.show.durations import age, stamp, w_line
 from harness.emulator.junos.tree import Node, Path
 from harness.emulator.model import Address, BgpState, Intent
 
@@ -119,6 +120,7 @@ async def uptime(cli: Cli, match: Match) -> Output:
             f"System booted: {stamp(booted, zone)} ({since_boot} ago)",
             f"Protocols started: {stamp(booted, zone)} ({since_boot} ago)",
             f"Last configured: {stamp(commit.when, zone)} ({since_commit} ago) by {commit.user}",
+            w_line(now, zone, int(chassis.up_for.total_seconds()), len(chassis.logins), os.getloadavg()),
         ]
     )
 

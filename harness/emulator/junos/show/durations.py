@@ -38,6 +38,21 @@ def route_age(seconds: int) -> str:
     return clock if seconds < DAY else f"{_days(seconds)} {clock}"
 
 
+def w_line(now: datetime, zone: tzinfo, up_seconds: int, users: int, load: tuple[float, float, float]) -> str:
+    """Return ` 8:16AM  up 209 days, 23:14, 5 users, load averages: 0.43, 0.43, 0.42`, as w(1) of FreeBSD prints it."""
+    local = now.astimezone(zone)
+    days, hours, minutes = up_seconds // DAY, up_seconds % DAY // HOUR, up_seconds % HOUR // MINUTE
+    if hours and minutes:
+        since = f"{hours}:{minutes:02d}"
+    elif hours:
+        since = f"{hours} hr{'s' if hours > 1 else ''}"
+    else:
+        since = f"{minutes} min{'' if minutes == 1 else 's'}"
+    up = f"{days} day{'s' if days > 1 else ''}, {since}" if days else since
+    clock = f"{local.hour % 12 or 12:2d}:{local.minute:02d}{'AM' if local.hour < 12 else 'PM'}"  # noqa: PLR2004 - a clock's
+    return f"{clock}  up {up}, {users} users, load averages: {', '.join(f'{value:.2f}' for value in load)}"
+
+
 def ctime(moment: datetime, zone: tzinfo) -> str:
     """Return `Sun Jan  1 00:00:00 2023` in the router's zone (facts/junos.md 1.3)."""
     local = moment.astimezone(zone)

@@ -18,7 +18,7 @@ import pytest
 from harness.emulator.junos.datastore import Commit, empty
 from harness.emulator.junos.loading import load_set
 from harness.emulator.junos.show import bgp, host, keychain, ldp, routes
-from harness.emulator.junos.show.durations import age, stamp
+from harness.emulator.junos.show.durations import age, stamp, w_line
 from harness.emulator.junos.statements import ROOT
 from harness.emulator.keyclock import ReceivePolicy
 from harness.emulator.model import (
@@ -210,6 +210,21 @@ def test_ldp_tables_are_the_real_routers() -> None:
     assert ldp.neighbors([heard]) == real("ldp_neighbor")
 
 
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (50, "up 0 mins,"),
+        (60, "up 1 min,"),
+        (11 * 3600 + 180, "up 11:03,"),
+        (86400 + 16 * 3600 + 57 * 60, "up 1 day, 16:57,"),
+        (15 * 86400 + 300, "up 15 days, 5 mins,"),
+        (8 * 86400 + 5 * 3600, "up 8 days, 5 hrs,"),
+    ],
+)
+def test_how_long_a_router_is_up_is_written_as_w_writes_it(seconds: int, shown: str) -> None:
+    assert shown in w_line(datetime(2020, 1, 1, 14, 8, tzinfo=UTC), UTC, seconds, 1, (0.3, 0.4, 0.5))
+
+
 def test_commits_uptimes_and_route_counts_are_written_as_real_routers_write_them() -> None:
     commits = [
         Commit(empty(ROOT), datetime(2020, 3, 5, 16, 4, 34, tzinfo=UTC), "cisco"),
@@ -219,6 +234,8 @@ def test_commits_uptimes_and_route_counts_are_written_as_real_routers_write_them
     now, booted = datetime(2020, 3, 26, 8, 16, 41, tzinfo=UTC), datetime(2019, 8, 29, 9, 2, 22, tzinfo=UTC)
     line = f"System booted: {stamp(booted, UTC)} ({age(int((now - booted) / timedelta(seconds=1)))} ago)"
     assert line in real("system_uptime")
+    up = timedelta(days=209, hours=23, minutes=14)
+    assert w_line(now, UTC, int(up.total_seconds()), 5, (0.43, 0.43, 0.42)).strip() in real("system_uptime")
     table = [RouteState(ip_network(f"10.{number}.0.0/16"), "Direct", None, "ge-0/0/0.0", 0, 1) for number in range(6)]
     printed = routes.summary(table, own_as=65171, router_id=IPv4Address("10.189.5.252"))
     assert [line for line in printed if line in real("route_summary")] == real("route_summary")
