@@ -3,66 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
-import select
-import socket
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Self
 
-import harness
-from harness.errors import KeyrollError
 from harness.lab.containerlab import engine, render, teardown
 from harness.lab.containerlab.ends import impairs_here
+from harness.lab.containerlab.guardlink import GuardLink
 from harness.lab.containerlab.program import Program
+from harness.lab.containerlab.waiting import Container, Probe, Waiting, ssh_answers
 from harness.lab.embedded import capture, channel, runtime
 from harness.lab.embedded.linkdesk import LinkDesk
 from harness.lab.platforms import PLATFORMS, Platform, platform_of
 from harness.lab.protocol import Capability, LabError, LabUnfitError, Phase, Port, Router
 from harness.lab.topology import Node, Topology
 
-Probe = Callable[[Router], None]
-"""Raises a KeyrollError while a router is not ready; its text is shown when the deadline ends."""
 SSH_PORT = 22
-GUARD_SECONDS = 15.0
-"""From an order to the guard to its answer."""
-BANNER_SECONDS = 5.0
-_PAUSE_SECONDS = 0.2
-"""Between two looks at a router that is coming up."""
-_EVERY_SECONDS = 30.0
-"""How often a long wait says that it goes on."""
-_DOWN_WAIT = 10.0
-log = logging.getLogger(__name__)
-
-
-def ssh_answers(router: Router) -> None:
-    """The least that readiness is: an SSH server that says its version. Raises LabError."""
-    try:
-        with socket.create_connection((router.host, router.port), timeout=BANNER_SECONDS) as connection:
-            connection.settimeout(BANNER_SECONDS)
-            banner = connection.recv(64)
-    except OSError as error:
-        raise LabError(f"SSH does not answer: {error}") from error
-    if not banner.startswith(b"SSH-"):
-        raise LabError("what answers is no SSH server")
-
-
-@dataclass(slots=True)
-class _Made:
-    """One router's container, once it is there."""
-
-    container: str
-    pidfd: int
-    counters: dict[str, int] = field(default_factory=dict)
 
 
 class ContainerLab:
@@ -93,10 +53,9 @@ class ContainerLab:
         self._on_phase = on_phase
         self._id = name or ""
         self._run: runtime.RunDirectory | None = None
-        self._channel: socket.socket | None = None
-        self._guard: subprocess.Popen[bytes] | None = None
+        self._guard: GuardLink | None = None
         self._program = Program(wait_scale=wait_scale, started=self._call_started)
-        self._made: dict[str, _Made] = {}
+        self._containers: dict[str, Container] = {}
         self._routers: dict[str, Router] = {}
         self._captured: dict[str, dict[str, Path]] = {}
         self._losses: dict[str, int] = {}
@@ -189,7 +148,7 @@ class ContainerLab:
         self._write_state()
         topology = self._render()
         begun = time.monotonic()
-        self._start_guard()
+        self._guard = GuardLink(self._run, self._evidence, wait_scale=self._scale)
         self._took("guard", begun)
         begun = time.monotonic()
         with engine.lock(teardown.folder_of_locks()) as held:
@@ -200,7 +159,14 @@ class ContainerLab:
         self._find_routers(topology)
         self._start_captures()
         begun = time.monotonic()
-        self._await_routers(begun)
+        waiting = Waiting(
+            self._id,
+            self._probe,
+            begun,
+            self._scale,
+            lambda router: self._took(f"{router}: ready", begun),
+        )
+        waiting.await_all(self._routers, self._containers)
         self._took("routers answer", begun)
         self._write_state()
 
@@ -221,56 +187,13 @@ class ContainerLab:
         path.write_text(text, encoding="utf-8")
         return path
 
-    def _start_guard(self) -> None:
-        assert self._run is not None  # noqa: S101 - made by the caller
-        self._channel, theirs = channel.pair()
-        self._channel.settimeout(GUARD_SECONDS * self._scale)
-        command = [
-            *(sys.executable, "-P", "-m", "harness.lab.containerlab.guard"),
-            *("--channel", str(theirs.fileno()), "--lock", str(self._run.lock_fd)),
-            *("--folder", str(self._run.path), "--evidence", str(self._evidence.absolute())),
-        ]
-        home = str(Path(harness.__file__).resolve().parent.parent)
-        path = os.pathsep.join([home, *filter(None, [os.environ.get("PYTHONPATH")])])
-        with theirs, (self._evidence / "lab.log").open("ab") as output:
-            self._guard = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                pass_fds=(theirs.fileno(), self._run.lock_fd),
-                start_new_session=True,
-                env={**os.environ, "PYTHONPATH": path, "KEYROLL_LAB": self._run.id},
-            )
-
     def _call_started(self, pid: int) -> None:
-        """Have the guard end a `containerlab` call that outlives this process."""
-        if self._channel is not None:
-            pidfd = os.pidfd_open(pid)
-            try:
-                channel.send(self._channel, {"op": "call"}, (pidfd,))
-            except OSError:
-                raise self._guard_died() from None
-            finally:
-                os.close(pidfd)
+        if self._guard is not None:
+            self._guard.call_started(pid)
 
-    def _ask_guard(self, message: channel.Message, descriptors: tuple[int, ...] = ()) -> channel.Message:
-        assert self._channel is not None  # noqa: S101 - made by `deploy`
-        try:
-            channel.send(self._channel, message, descriptors)
-            received = channel.receive(self._channel)
-        except TimeoutError:
-            raise LabError(f"lab {self.name}: the guard did not answer '{message['op']}' in time") from None
-        except OSError:
-            received = None
-        if received is None:
-            raise self._guard_died()
-        if not received[0].get("ok"):
-            raise LabError(f"lab {self.name}: {received[0].get('error')}")
-        return received[0]
-
-    def _guard_died(self) -> LabError:
-        return LabError(f"lab {self.name}: its guard has died; see {self._evidence / 'lab.log'}")
+    def _order(self, message: channel.Message, descriptors: tuple[int, ...] = ()) -> channel.Message:
+        assert self._guard is not None  # noqa: S101 - made by `deploy`
+        return self._guard.ask(message, descriptors)
 
     def _find_routers(self, topology: Path) -> None:
         """Take the routers' addresses from `inspect`: `deploy` may say 0 and have made nothing."""
@@ -280,7 +203,7 @@ class ContainerLab:
             entry = found.get(container)
             if entry is None:
                 raise LabError(f"lab {self.name}: containerlab ended well and made no container {container}")
-            self._made[node.name] = _Made(container, _pidfd_of(container))
+            self._containers[node.name] = Container.find(container)
             self._routers[node.name] = self._router(node, entry)
 
     def _router(self, node: Node, entry: Mapping[str, str]) -> Router:
@@ -311,8 +234,8 @@ class ContainerLab:
     def _start_captures(self) -> None:
         assert self._run is not None  # noqa: S101 - made by `deploy`
         for node in self._topology.nodes:
-            made = self._made[node.name]
-            pid = engine.pid_of(made.container)
+            made = self._containers[node.name]
+            pid = engine.pid_of(made.name)
             # The router's own control socket, where it has one, is reached through its container's root.
             (self._run.path / f"{node.name}.ctl").symlink_to(f"/proc/{pid}/root/run/keyroll/control.sock")
             for index, interface in enumerate(node.interfaces):
@@ -322,14 +245,14 @@ class ContainerLab:
                 order = {
                     "op": "capture",
                     "router": node.name,
-                    "container": made.container,
+                    "container": made.name,
                     "interface": interface,
                 }
                 flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC
                 out = os.open(path, flags, 0o600)
                 namespace = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
                 try:
-                    self._ask_guard(order, (namespace, out, made.counters[interface]))
+                    self._order(order, (namespace, out, made.counters[interface]))
                 finally:
                     os.close(out)
                     os.close(namespace)
@@ -339,92 +262,40 @@ class ContainerLab:
             books.append(os.open(self._books[link.name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600))
         links = [{"name": link.name, "a": link.a, "b": link.b} for link in self._topology.links]
         try:
-            self._ask_guard({"op": "links", "links": links}, tuple(books))
+            self._order({"op": "links", "links": links}, tuple(books))
         finally:
             for book in books:
                 os.close(book)
-
-    def _await_routers(self, begun: float) -> None:
-        stop = threading.Event()
-        with ThreadPoolExecutor(len(self._routers), thread_name_prefix="ready") as pool:
-            tasks = [pool.submit(self._await_router, router, begun, stop) for router in self._routers.values()]
-            try:
-                for task in tasks:
-                    task.result()
-            except BaseException:
-                stop.set()
-                raise
-
-    def _await_router(self, router: Router, begun: float, stop: threading.Event) -> None:
-        """Ask a router until it is ready; its container's death or the platform's deadline end it."""
-        platform = PLATFORMS[router.platform]
-        made = self._made[router.name]
-        seconds = platform.ready_seconds * self._scale
-        said = begun
-        while not stop.is_set():
-            try:
-                self._look(platform, router, made)
-            except LabUnfitError:
-                raise  # what no waiting mends
-            except KeyrollError as error:
-                now = time.monotonic()
-                if select.select([made.pidfd], [], [], 0)[0]:
-                    raise LabError(
-                        f"lab {self.name}: {router.name}'s container ended while it came up; its last words:\n"
-                        f"{engine.last_words(made.container)}"
-                    ) from error
-                if now > begun + seconds:
-                    raise LabError(
-                        f"lab {self.name}: {router.name} ({platform.name}) was not ready {seconds:.0f} s after the"
-                        f" deploy: {error}",
-                        remedy="on a slow machine, give a greater --wait-scale",
-                    ) from error
-                if now > said + _EVERY_SECONDS:
-                    said = now
-                    log.info("%s: not ready after %.0f s: %s", router.name, now - begun, error.message)
-                stop.wait(_PAUSE_SECONDS)
-            else:
-                self._took(f"{router.name}: ready", begun)
-                return
-
-    def _look(self, platform: Platform, router: Router, made: _Made) -> None:
-        if platform.health:
-            state = engine.states_of([made.container])[made.container]
-            if state != "running healthy":
-                raise LabError(f"its container is {state}")
-        ssh_answers(router)
-        self._probe(router)
 
     # -- while it is up ---------------------------------------------------------------------------------------------
 
     def check(self) -> None:
         """Raise LabError if a container or the guard has ended since `deploy`. Cheap: asks the kernel."""
-        if self._run is None or self._guard is None:
+        if self._guard is None:
             raise LabError("the lab is not deployed")
-        if self._guard.poll() is not None:
-            raise self._guard_died()
-        for name, made in self._made.items():
-            if select.select([made.pidfd], [], [], 0)[0]:
+        self._guard.check()
+        for name, container in self._containers.items():
+            if container.ended:
                 raise LabError(
                     f"lab {self.name}: {name}'s container has ended; its last words:\n"
-                    f"{engine.last_words(made.container)}"
+                    f"{engine.last_words(container.name)}"
                 )
 
     def capture_losses(self) -> Mapping[str, int]:
         """Return for each router how many frames its captures have lost."""
-        for name, made in self._made.items():
+        for name, made in self._containers.items():
             self._losses[name] = sum(capture.read_stats(fd)[1] for fd in made.counters.values())
         return dict(self._losses)
 
     def _order_link(self, name: str, order: channel.Message) -> channel.Message:
         self.check()
-        answer: channel.Message = self._ask_guard({"op": "link", "link": name, "order": order})["answer"]
+        answer: channel.Message = self._order({"op": "link", "link": name, "order": order})["answer"]
         return answer
 
     def keep(self) -> None:
         """Let the lab outlive this process; `keyroll lab down` ends it."""
         self.check()
-        self._ask_guard({"op": "keep"})
+        self._order({"op": "keep"})
         self._kept = True
         self._write_state()
 
@@ -453,16 +324,14 @@ class ContainerLab:
             return
         begun = time.monotonic()
         if self._guard is not None:
-            with contextlib.suppress(LabError):  # one that has died finishes nothing, and the rest goes all the same
-                self._ask_guard({"op": "finish"})
+            self._guard.tell("finish")
         try:
             nodes = {node.name: f"clab-{self._id}-{node.name}" for node in self._topology.nodes}
             if (self._run.path / teardown.TOPOLOGY).exists():
                 teardown.keep_logs(self._run.path, self._id, nodes, self._evidence)
             teardown.tear_down(self._program, self._run.path, self._id)
             if self._guard is not None:
-                with contextlib.suppress(LabError):  # as above
-                    self._ask_guard({"op": "done"})
+                self._guard.tell("done")
         finally:
             self._let_go()
         self._took("destroy", begun)
@@ -470,21 +339,12 @@ class ContainerLab:
     def _let_go(self) -> None:
         """Give back what this process holds of the lab; its captures and their losses stay known."""
         self.capture_losses()
-        if self._channel is not None:
-            self._channel.close()
-            self._channel = None
         if self._guard is not None:
-            try:
-                self._guard.wait(_DOWN_WAIT * self._scale)
-            except subprocess.TimeoutExpired:
-                self._guard.kill()
-                self._guard.wait()
+            self._guard.close()
             self._guard = None
-        for made in self._made.values():
-            for fd in (made.pidfd, *made.counters.values()):
-                os.close(fd)
-            made.counters.clear()
-        self._made.clear()
+        for container in self._containers.values():
+            container.close()
+        self._containers.clear()
         if self._run is not None:
             self._run.remove()
             self._run = None
@@ -502,14 +362,6 @@ class ContainerLab:
     def __exit__(self, *_: object) -> None:
         if not self._kept:
             self.destroy()
-
-
-def _pidfd_of(container: str) -> int:
-    """Return a descriptor of a container's process 1. Raises LabError when it does not run."""
-    try:
-        return os.pidfd_open(engine.pid_of(container))
-    except ProcessLookupError:
-        raise LabError(f"container {container} has ended; its last words: {engine.last_words(container)}") from None
 
 
 def _platform(topology: Topology, node: Node) -> Platform:

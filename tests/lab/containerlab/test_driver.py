@@ -13,8 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.lab.containerlab import lab as driver
-from harness.lab.containerlab import program, teardown
+from harness.lab.containerlab import program, teardown, waiting
 from harness.lab.containerlab.lab import ContainerLab
 from harness.lab.embedded import kept, runtime
 from harness.lab.protocol import Capability, Impairment, LabError, LabUnfitError
@@ -142,7 +141,7 @@ def test_a_container_that_ends_while_it_comes_up_is_told_with_its_last_words(sta
         os.kill(standin.pids[0], signal.SIGKILL)
         raise LabError("not yet")
 
-    monkeypatch.setattr(driver, "ssh_answers", lambda _router: None)
+    monkeypatch.setattr(waiting, "ssh_answers", lambda _router: None)
     lab = make(tmp_path, probe=probe)
     with pytest.raises(
         LabError, match=r"container ended while it came up; its last words:\nthe container's last words"
@@ -180,9 +179,9 @@ def _broken(lab: ContainerLab) -> bool:
 OWNER = """
 import sys
 from pathlib import Path
-from harness.lab.containerlab import lab as driver
+from harness.lab.containerlab import lab as driver, waiting
 from harness.lab.topology import read_topology
-driver.ssh_answers = lambda router: None
+waiting.ssh_answers = lambda router: None
 lab = driver.ContainerLab(read_topology(Path(sys.argv[1])), evidence=Path(sys.argv[2]), name=sys.argv[3],
                           probe=lambda router: None)
 lab.deploy()
