@@ -18,8 +18,9 @@ from harness.capture.pcap import MAGICS, PcapDecoder
 from harness.capture.pcapng import MAGIC as PCAPNG_MAGIC
 from harness.capture.pcapng import PcapngDecoder
 
-PIECE = 1 << 17
-"""Octets read at a time: memory stays at a few of these, whatever the file's size; they fit a processor's cache."""
+PIECE = 1 << 16
+"""Octets read at a time: memory stays at a few of these, whatever the file's size; they fit a processor's cache, and
+their packets are too few for the garbage collector to be called on them."""
 
 _GZIP_MAGIC = b"\x1f\x8b"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +21,8 @@ from harness.capture.packet import CaptureError, Packet
 from harness.capture.reader import read_batches
 from harness.capture.referee import Referee
 from harness.capture.tally import Tally
+
+_link_of = attrgetter("link")
 
 
 class Judged(NamedTuple):
@@ -44,11 +47,10 @@ class Run:
 
     def offending(self) -> Iterator[Judged]:
         """Judge all packets, quickly; yield those that are bad or could not be judged, and count the rest."""
-        take, good = Express(self.referee, self.tally).take, Standing.GOOD
+        express, good = Express(self.referee, self.tally), Standing.GOOD
         for batch in self._batches():
-            for packet in batch:
-                judgement = take(packet)
-                if judgement is not None and judgement.standing is not good:
+            for packet, judgement in express.sweep(batch):
+                if judgement.standing is not good:
                     yield Judged(packet, judgement)
 
     def judged(self) -> Iterator[Judged]:
@@ -76,8 +78,10 @@ class Run:
 
     def _check_links(self, batch: Sequence[Packet]) -> None:
         """Note the first packet of a link type that is not read: what it carries is not judged."""
+        if self.error is not None or link.KNOWN.issuperset(map(_link_of, batch)):
+            return
         unknown = next((packet for packet in batch if packet.link not in link.KNOWN), None)
-        if unknown is not None and self.error is None:
+        if unknown is not None:
             self.error = CaptureError(
                 f"packet {unknown.number} has link type {unknown.link}, which is not read here",
                 path=self.path,
