@@ -148,7 +148,11 @@ class LabPool:
             lab = self._make(self._root / f"lab-{self._count}", settings)
             _require(lab, needs)
             warm = self._deploy(lab, settings)
-        _require(warm.lab, needs)
+        try:
+            _require(warm.lab, needs)
+        except MissingCapabilityError:
+            self._idle.append(warm)  # nobody has touched it
+            raise
         skip = {router: count_packets(path) for router, path in warm.lab.captures.items()}
         lost = dict(warm.lab.capture_losses())
         try:

@@ -144,6 +144,16 @@ def test_a_missing_capability_is_named_before_anything_is_deployed(make, labs, t
     assert labs[0].deployed == 0
 
 
+def test_a_warm_lab_that_lacks_a_capability_stays_in_the_pool(pool, labs, tmp_path):
+    play(pool, tmp_path / "one")
+    with pytest.raises(MissingCapabilityError):
+        play(pool, tmp_path / "two", needs=frozenset({"no-such-thing"}))
+    play(pool, tmp_path / "three")
+    assert len(labs) == 1
+    pool.close()
+    assert labs[0].destroyed
+
+
 def test_a_fresh_lab_is_destroyed_whatever_happens(make, labs, tmp_path):
     with pytest.raises(KeyboardInterrupt), FreshLabs(make).lease(Path(tmp_path), {}, needs=frozenset()):
         raise KeyboardInterrupt
