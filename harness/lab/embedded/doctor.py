@@ -74,6 +74,8 @@ def _findings() -> Iterator[Finding]:
     yield _kernel_ao()
     yield _docker()
     yield _containerlab()
+    yield _modules()
+    yield _netem()
     yield _images()
     kvm = Path("/dev/kvm")
     yield _either(
@@ -174,6 +176,20 @@ def _containerlab() -> Finding:
     except (ValueError, KeyError, TypeError):
         return Finding("containerlab", State.OPTIONAL, "does not say its version", "containerlab labs", remedy)
     return _either("containerlab", parts >= _CONTAINERLAB_OLDEST, version, "containerlab labs", remedy)
+
+
+def _modules() -> Finding:
+    there = Path("/proc/modules").exists()
+    remedy = "a kernel that knows modules: containerlab insists on that file (docs/containerlab.md)"
+    return _either("/proc/modules", there, "there" if there else "not there", "containerlab labs", remedy)
+
+
+def _netem() -> Finding:
+    """Try it on the loopback interface of a namespace that is gone afterwards."""
+    result = _run(["unshare", "--net", "tc", "qdisc", "add", "dev", "lo", "root", "netem", "delay", "1ms"])
+    there = result is not None and result.returncode == 0
+    remedy = "modprobe sch_netem, where the kernel has it"
+    return _either("netem", there, "usable" if there else "not usable", "impairments in containerlab labs", remedy)
 
 
 def _images() -> Finding:
