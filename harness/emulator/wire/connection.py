@@ -195,9 +195,10 @@ class Entry:
     """All that is known of one set of addresses and ports: the living connection, and SYNs without an answer yet.
 
     `our_syn` and `peer_syn` are ISNs; `peer_plain` says that the peer's SYN came without TCP-AO and was admitted.
+    `retired` says that the session has left the table while its connection was alive.
     """
 
-    __slots__ = ("last", "live", "our_key", "our_syn", "peer_plain", "peer_syn", "session")
+    __slots__ = ("last", "live", "our_key", "our_syn", "peer_plain", "peer_syn", "retired", "session")
 
     def __init__(self, session: Session, now: int) -> None:
         self.session = session
@@ -207,6 +208,7 @@ class Entry:
         self.our_key: int | None = None
         self.peer_syn: int | None = None
         self.peer_plain = False
+        self.retired = False
 
 
 class Table:
@@ -234,7 +236,7 @@ class Table:
             if now - entry.last > OPENING_LIFETIME:
                 entry.our_syn = entry.peer_syn = None
             live = entry.live
-            if live is not None and live.closing and now - live.last > CLOSED_LIFETIME:
+            if live is not None and (live.closing or entry.retired) and now - live.last > CLOSED_LIFETIME:
                 forgotten.append(live)
                 entry.live = None
             if entry.live is None and entry.our_syn is None and entry.peer_syn is None:

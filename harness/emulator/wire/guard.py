@@ -25,6 +25,8 @@ from harness.emulator.wire.report import Emit, Reporter
 from harness.emulator.wire.sending import Sender
 from harness.emulator.wire.status import connection_status, session_status
 from harness.tcpao import (
+    ACK,
+    SYN,
     OptionError,
     OptionRoomError,
     SegmentDefect,
@@ -54,7 +56,11 @@ class Guard:
         self._own: frozenset[bytes] | None = None
 
     def set_sessions(self, specs: Sequence[ProtectedSession], own: Collection[Address] | None, now: int) -> None:
-        """Replace the table of sessions. Connections of sessions that stay go on; the others are forgotten.
+        """Replace the table of sessions. Connections of sessions that stay go on; those of others end as they began.
+
+        A connection keeps its keys for its life (RFC 5925 section 3.1): what is still sent to close one whose session
+        has left the table is signed, and what still comes is verified, until it has been silent for its time. A new
+        connection between the same ends is not protected.
 
         `own` are the router's addresses, where known: traffic between others is transit and passes.
         """
@@ -102,6 +108,9 @@ class Guard:
             return self._other(buffer, start, end, Direction.OUT, now, mono)
         at = Tuple4(segment.src, segment.sport, segment.dst, segment.dport)
         entry = self.table.entries.get(at)
+        if entry is not None and entry.retired and segment.flags & (SYN | ACK) == SYN:
+            self._forget(at, entry, now)  # the router's own kernel says that the old connection is over
+            entry = None
         session = entry.session if entry is not None else self._session(at)
         if session is None:
             return PASS
@@ -177,20 +186,28 @@ class Guard:
     def _rehome(self, at: Tuple4, entry: Entry, now: int) -> None:
         session = self._session(at)
         live = entry.live
+        if session is None:
+            if live is None or live.plain:
+                self._forget(at, entry, now)
+            else:
+                entry.retired = True
+                entry.our_syn = entry.peer_syn = None
+            return
         if live is not None and (
-            session is None
-            or live.session.identity != session.identity
-            or (live.plain and not session.spec.allow_without_ao)
+            live.session.identity != session.identity or (live.plain and not session.spec.allow_without_ao)
         ):
             self.report.forgotten(live, now)
             entry.live = None
-        if session is None:
-            del self.table.entries[at]
-            return
+        entry.retired = False
         entry.session = session
         entry.peer_plain = entry.peer_plain and session.spec.allow_without_ao
         if entry.live is not None:
             entry.live.join(session)
+
+    def _forget(self, at: Tuple4, entry: Entry, now: int) -> None:
+        if entry.live is not None:
+            self.report.forgotten(entry.live, now)
+        del self.table.entries[at]
 
     # -- what is no whole TCP segment ----------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from ipaddress import ip_address
 import pytest
 
 from harness.emulator.keyclock import ReceivePolicy, SendPolicy
+from harness.emulator.wire.connection import CLOSED_LIFETIME
 from harness.emulator.wire.model import EventKind
 from harness.keychain.model import Algorithm, Keychain
 from harness.keychain.secret import Secret
@@ -444,12 +445,41 @@ class TestChangedTables:
             flow.far.protect(bench.session(1, chain))
         assert flow.send(0) is not None
 
-    def test_a_session_that_leaves_the_table_is_not_protected_any_more(self, bench) -> None:
+    def test_new_connections_of_a_session_that_left_the_table_are_not_protected(self, bench) -> None:
+        flow = bench.flow()
+        flow.near.protect()
+        assert flow.near.out(flow.syn()) == flow.syn()
+        assert flow.near.status().connections == ()
+
+    def test_a_connection_whose_session_left_the_table_is_signed_to_its_end(self, bench) -> None:
         flow = bench.flow().open()
         flow.near.protect()
-        packet = flow.build(0, b"x", DATA)
-        assert flow.near.out(packet) == packet
+        assert flow.send(0, flags=FIN | ACK, payload=b"") is not None
+        assert flow.send(1, flags=FIN | ACK, payload=b"") is not None
+        unsigned = flow.build(1, b"", RST | ACK)
+        assert flow.near.into(unsigned) is None
+        assert flow.near.dropped() == {("in", "no-option"): 1}
+
+    def test_it_is_forgotten_when_it_has_been_silent_for_its_time(self, bench) -> None:
+        flow = bench.flow().open()
+        flow.near.protect()
+        flow.near.mono += CLOSED_LIFETIME + 1
+        flow.near.guard.tick(flow.near.now, flow.near.mono)
         assert flow.near.status().connections == ()
+        packet = flow.build(0, b"", FIN | ACK)
+        assert flow.near.out(packet) == packet
+
+    def test_a_new_connection_on_the_same_ports_ends_its_protection(self, bench) -> None:
+        flow = bench.flow().open()
+        flow.near.protect()
+        assert flow.near.out(flow.syn()) == flow.syn()
+
+    def test_a_session_that_comes_back_takes_its_connection_up_again(self, bench) -> None:
+        flow = bench.flow().open()
+        flow.near.protect()
+        flow.near.protect(bench.session(0))
+        assert flow.send(0) is not None
+        assert flow.send(1) is not None
 
     def test_a_peer_protected_at_one_address_gets_to_no_other_unprotected(self, bench) -> None:
         flow = bench.flow()
