@@ -30,6 +30,17 @@ def _chain_is_defined(root: Node, _parent: Node, node: Node) -> bool:
     return chains is not None and chains.child("key-chain", node.key) is not None
 
 
+def _group_lacks(name: str) -> Constraint:
+    """Refuse a statement of a dynamic neighbour (facts/junos.md 2.1) whose group has a statement of that name."""
+
+    def holds(root: Node, parent: Node, _node: Node) -> bool:
+        bgp = root.find("protocols", "bgp")
+        groups = bgp.entries("group") if bgp is not None else []
+        return not any(parent in group.entries("dynamic-neighbor") and group.child(name) for group in groups)
+
+    return Constraint(f"Can't be configured along with {name}", holds)
+
+
 _NOT_WITH_MD5 = Constraint("May not be configured with authentication-key", _no_md5_key)
 
 AUTHENTICATION: tuple[Statement, ...] = (
@@ -90,6 +101,21 @@ _SESSION: tuple[Statement, ...] = (
     kept(flag("log-updown", "Log a message for peer state transitions")),
 )
 
+_DYNAMIC = entry(
+    "dynamic-neighbor",
+    "Configure dynamic neighbors",
+    Word(),
+    container(
+        "peer-auto-discovery",
+        "Auto-discovery of peers",
+        container("family", "Protocol family", container("inet6", "IPv6", flag("ipv6-nd", "Neighbor discovery"))),
+        entry("interface", "Interface to discover peers on", InterfaceName(logical=True)),
+        presence=True,
+        constraints=(_group_lacks("authentication-algorithm"), _group_lacks("authentication-key")),
+    ),
+)
+"""Known for its constraints; FRR here has no such neighbours, so a commit that keeps one is refused with the reason."""
+
 _BGP = container(
     "bgp",
     "BGP options",
@@ -101,6 +127,7 @@ _BGP = container(
         leaf("type", "Type of peer group", one_of(external="External group", internal="Internal group")),
         *_SESSION,
         entry("neighbor", "Configure a neighbor", Address(), *_SESSION),
+        _DYNAMIC,
     ),
 )
 

@@ -256,6 +256,19 @@ def test_a_refused_commit_is_laid_out_as_the_real_one(console: Console) -> None:
     assert printed.splitlines() == real("commit_refused")
 
 
+def test_a_group_with_authentication_discovers_no_peers_as_on_the_real_router(console: Console) -> None:
+    group = "set protocols bgp group UNDERLAY"
+    chain_name = "set security authentication-key-chains key-chain c description x"
+    console.type("configure", chain_name, f"{group} dynamic-neighbor bgp_unnumbered peer-auto-discovery")
+    console.type(f"{group} authentication-key-chain c", f"{group} authentication-algorithm ao")
+    assert console.type("commit").splitlines() == real("commit_refused_discovery")
+    console.type(f"delete {group[4:]} authentication-key-chain", f"delete {group[4:]} authentication-algorithm")
+    answer = console.type(f"{group} authentication-key k", "commit")
+    assert "    Can't be configured along with authentication-key\n" in answer
+    answer = console.type(f"delete {group[4:]} authentication-key", "commit")
+    assert "    dynamic neighbors are not supported by this emulated router" in answer
+
+
 def test_a_difference_is_laid_out_as_the_real_one(console: Console) -> None:
     printed = console.type(
         "configure",
