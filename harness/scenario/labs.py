@@ -33,7 +33,12 @@ def default_topology(lab: str = EMBEDDED) -> Path:
         InputError: it is not beside this installation.
     """
     name = TOPOLOGIES[lab]
-    path = Path(harness.__file__).resolve().parent.parent / "topologies" / name
+    package = Path(harness.__file__).resolve().parent
+    # In the tree they stand at its top; an installed package carries them inside.
+    path = next(
+        (path for path in (package.parent / "topologies" / name, package / "topologies" / name) if path.is_file()),
+        package / name,
+    )
     if not path.is_file():
         raise InputError(f"{name} is not beside this installation", remedy="name one with --topology FILE")
     return path
