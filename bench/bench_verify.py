@@ -1,4 +1,4 @@
-"""`keyroll verify` against the bare MACs and against scapy, side by side, on a capture of 100,000 segments.
+"""`keyroll verify` against the bare MACs and against scapy, side by side, on captures of 100,000 segments or more.
 
     python bench/bench_verify.py [--segments N] [--times N]
 
@@ -29,7 +29,7 @@ from harness.capture import read_packets
 from harness.tcpao import ACK, PSH, SYN, Algorithm, Mkt, TrafficKey, mac_input, parse_segment, sign_segment
 
 MOST_BARE = 6.0
-"""`keyroll verify` may take at most so many times the bare MACs, where data fills its segments as bulk traffic does."""
+"""`keyroll verify` may take at most so many times the bare MACs, with segments of either size."""
 LEAST_SCAPY = 15.0
 """Scapy takes at least so many times the bare MACs; printed, so that the ratio above can be believed."""
 
@@ -44,9 +44,11 @@ keys:
     secret: {secret}
     send_id: {{"10.0.0.1": 11, "10.0.0.2": 12}}
 """
-SCAPY_SHARE = 20
-PAYLOADS = {"full-size data": 1428, "small data": 100}
-_PROMISED = "full-size data"
+SCAPY_MOST = 5000
+"""Segments that scapy is timed on."""
+PAYLOADS = {"full-size data": (1428, 1), "small data": (100, 5)}
+"""Octets of data in a segment, and how many times the segments: a MAC over a short segment takes half a microsecond or
+less, so that 100,000 of them take hardly longer than the start of a Python program, which is not what is measured."""
 
 
 def write_capture(path: Path, *, segments: int, payload: int, algorithm: Algorithm) -> None:
@@ -177,7 +179,7 @@ def bench(folder: Path, name: str, payload: int, algorithm: Algorithm, segments:
     for _ in range(times):
         bare.append(bare_macs(inputs))
         ours.append(keyroll_verify(capture, keys))
-    share = max(2, segments // SCAPY_SHARE)
+    share = max(2, min(segments, SCAPY_MOST))
     theirs = best(2, lambda: scapy_check(capture, algorithm, share)) * segments / share
     ratio, scapy_ratio = min(ours) / min(bare), theirs / min(bare)
     micro = 1e6 / segments
@@ -187,24 +189,27 @@ def bench(folder: Path, name: str, payload: int, algorithm: Algorithm, segments:
         f"scapy {theirs * micro:.0f} us = {scapy_ratio:.0f} x bare\n"
     )
     sys.stdout.flush()
-    # A MAC over a short segment costs less than any Python around it: that line is there to be seen, not promised.
-    return scapy_ratio >= LEAST_SCAPY and (ratio <= MOST_BARE or name != _PROMISED)
+    if ratio <= MOST_BARE and scapy_ratio >= LEAST_SCAPY:
+        return True
+    sys.stdout.write(
+        f"  not kept: promised are at most {MOST_BARE:.0f} x bare, and at least {LEAST_SCAPY:.0f} x for scapy\n"
+    )
+    return False
 
 
 def main() -> int:
     """Run the bench."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--segments", type=int, default=100_000)
+    parser.add_argument("--segments", type=int, default=100_000, help="full-size ones; five times as many small ones")
     parser.add_argument("--times", type=int, default=5)
     arguments = parser.parse_args()
     kept = True
     with tempfile.TemporaryDirectory(prefix="keyroll-bench-") as folder:
-        for name, payload in PAYLOADS.items():
+        for name, (payload, times_more) in PAYLOADS.items():
             for algorithm in Algorithm:
-                kept &= bench(Path(folder), name, payload, algorithm, arguments.segments, arguments.times)
-    sys.stdout.write(
-        f"promised with {_PROMISED}: verify at most {MOST_BARE:.0f} x bare, scapy at least {LEAST_SCAPY:.0f} x\n"
-    )
+                segments = arguments.segments * times_more
+                kept &= bench(Path(folder), name, payload, algorithm, segments, arguments.times)
+    sys.stdout.write(f"promised: verify at most {MOST_BARE:.0f} x bare, scapy at least {LEAST_SCAPY:.0f} x bare\n")
     return 0 if kept else 1
 
 
