@@ -193,12 +193,13 @@ def rollover_completes(watched: Watched) -> list[Check]:
         for session in watched.sessions:
             done = watched.wire.rolled(rollover.router, session, later, since=rollover.at)
             side = watched.wire.side(rollover.router, session)
+            pending = f"{side.words()}; not acknowledged since" if side else "no signed segment"
             checks.append(
                 Check(
                     "rollover-completes",
                     passed=done,
                     expected=f"{session}: data signed with key {rollover.key}, acknowledged by a verified segment",
-                    observed="acknowledged" if done else (side.words() if side else "no signed segment"),
+                    observed="acknowledged" if done else pending,
                     router=rollover.router,
                     event=rollover.event,
                     after=timedelta(microseconds=(watched.end - rollover.at) // 1000),

@@ -1,5 +1,6 @@
 from dataclasses import dataclass, field
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -25,6 +26,7 @@ class FakeWire:
     sent: dict = field(default_factory=dict)
     syns_and_rsts: dict = field(default_factory=dict)
     proofs: set = field(default_factory=set)
+    sides: dict = field(default_factory=dict)
 
     def sent_by(self, router, **_):
         return self.sent.get(router, [])
@@ -35,8 +37,8 @@ class FakeWire:
     def rolled(self, router, session, keys, **_):
         return any((router, session, key) in self.proofs for key in keys)
 
-    def side(self, *_):
-        return None
+    def side(self, router, *_):
+        return self.sides.get(router)
 
     def capture_of(self, _):
         return "R1.pcap"
@@ -134,6 +136,9 @@ def test_a_rollover_is_pending_until_its_data_was_acknowledged():
     rollovers = [Rollover("R1", 1, UP + NS, "step 3"), Rollover("R2", 1, UP + NS, "step 3")]
     half = FakeWire(proofs={("R1", "bgp", 1)})
     assert red(rollover_completes(watched(wire=half, rollovers=rollovers))) == ["R2"]
+    half.sides["R2"] = SimpleNamespace(words=lambda: "key 1 (KeyID 3, RNextKeyID 3)")
+    (_, pending) = rollover_completes(watched(wire=half, rollovers=rollovers))
+    assert pending.observed == "key 1 (KeyID 3, RNextKeyID 3); not acknowledged since"
 
 
 def test_a_later_key_of_the_same_router_completes_an_earlier_rollover():
