@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from harness.keychain.model import SECRET_MAX, TOLERANCE_DEFAULT, TOLERANCE_MAX
+from harness.keychain.model import SECRET_MAX, TOLERANCE_DEFAULT, TOLERANCE_MAX, Keychain, KeychainError
 from harness.scenario.durations import Duration
 from harness.scenario.fields import (
     AlgorithmName,
@@ -75,6 +75,14 @@ class ChainPlan(StrictModel):
     tolerance: ByRouter[Annotated[int, Field(ge=0, le=TOLERANCE_MAX)]] = Field(default_factory=_usual_tolerance)
     """Seconds, by router."""
     keys: Many[KeyPlan] = Field(min_length=1)
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_name_that_junos_takes(cls, name: str) -> str:
+        try:
+            return Keychain(name).name
+        except KeychainError as error:
+            raise ValueError(error.message) from None
 
     @field_validator("keys")
     @classmethod

@@ -58,6 +58,8 @@ def test_null_expects_none_and_a_field_left_out_expects_nothing(write, two_keys)
         ("start: 30m", "start: 30m, secret: Hidden", 9, "keychain.keys.1.secret"),
         ("wire@4]", "wire@3]", 16, "no check is named 'wire@3'"),
         ("id: 1, start", "id: 0, start", 8, "key 0 stands twice"),
+        ("name: chain", "name: a b", 7, "'keychain.name': key-chain 'a b': Must be string of 32"),
+        ("name: chain", "name: ''", 7, "'keychain.name'"),
         ("keyroll: 1", "keyroll: 2", 1, "should be 1"),
         ("  - apply: {routers: [R1, R2]}", "  - apply: {routers: [R1, R1]}", 11, "names each router once"),
         ("active: 1,", "ldp: Operational, active: 1,", 14, "`sessions` is [bgp]"),
