@@ -56,6 +56,8 @@ class Document:
 class _PositionLoader(yaml.SafeLoader):
     """The safe loader, refusing keys that stand twice (YAML forbids them; PyYAML lets the last one win)."""
 
+    quotes_names = True
+
 
 _QUOTING = {
     "found undefined alias": "'*' stands for an alias, and nothing has this name; put what begins with '*' in quotes",
@@ -74,7 +76,8 @@ def _construct_mapping(loader: _PositionLoader, node: yaml.MappingNode) -> dict[
         if not isinstance(key, Hashable):
             raise yaml.constructor.ConstructorError(None, None, "a key must be a plain word", key_node.start_mark)
         if key in mapping:
-            raise yaml.constructor.ConstructorError(None, None, f"'{key}' stands twice", key_node.start_mark)
+            name = f"'{key}'" if loader.quotes_names else "this name"
+            raise yaml.constructor.ConstructorError(None, None, f"{name} stands twice", key_node.start_mark)
         mapping[key] = loader.construct_object(value_node, deep=True)
     return mapping
 
@@ -111,8 +114,10 @@ def _odd_character(error: yaml.reader.ReaderError) -> str:
     )
 
 
-def load(path: Path, text: str | None = None) -> Document:
+def load(path: Path, text: str | None = None, *, quotes_names: bool = True) -> Document:
     """Read a YAML file (or `text`, shown as coming from `path`).
+
+    `quotes_names`: whether an error may quote a field's name; not where a secret may have been typed in its place.
 
     Raises:
         DocumentError: the file cannot be read, is not UTF-8, is not YAML, is empty, or repeats a key.
@@ -126,6 +131,7 @@ def load(path: Path, text: str | None = None) -> Document:
             raise DocumentError(f"cannot be read: {error.strerror}", where=Where.of(path)) from error
     try:
         loader = _PositionLoader(text)
+        loader.quotes_names = quotes_names
         try:
             node = loader.get_single_node()
             data = loader.construct_document(node) if node is not None else None

@@ -66,8 +66,7 @@ class _Reader:
             raise self._error((), "must be a mapping of a key's fields")
         for field in self._data:
             if field not in _FIELDS:
-                where = self._document.where_key((*self._loc, field))
-                raise DocumentError(f"unknown field '{field}'; allowed here: {', '.join(sorted(_FIELDS))}", where=where)
+                raise _unknown_field(self._document, (*self._loc, field), _FIELDS)
         for field in _NEEDED:
             if field not in self._data:
                 raise self._error((), f"'keys.{self._number}.{field}' is missing", named=False)
@@ -124,7 +123,10 @@ class _Reader:
             # Not a number: ip_address would take one for the address that it encodes.
             return ip_address(text if isinstance(text, str) else "")
         except ValueError:
-            raise self._error(("send_id",), f"'{str(text)[:60]}' is no IP address") from None
+            where = self._document.where_key((*self._loc, "send_id", str(text)))
+            raise DocumentError(
+                f"'keys.{self._number}.send_id': what stands here is no IP address", where=where
+            ) from None
 
     def _key_id(self, text: object, value: object) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _KEY_ID_MAX:
@@ -147,14 +149,20 @@ class _Reader:
         return DocumentError(f"{name}{message}", where=self._document.where(loc))
 
 
+def _unknown_field(document: Document, loc: tuple[str | int, ...], allowed: tuple[str, ...]) -> DocumentError:
+    # Its name is not quoted: somebody may have put a secret in its place.
+    return DocumentError(
+        f"an unknown field stands here; allowed here: {', '.join(sorted(allowed))}", where=document.where_key(loc)
+    )
+
+
 def _entries(document: Document) -> list[_Entry]:
     data = document.data
     if not isinstance(data, dict):
         raise DocumentError("a keys file is a mapping with the field 'keys'", where=document.where())
     for field in data:
         if field != "keys":
-            where = document.where_key((field,))
-            raise DocumentError(f"unknown field '{field}'; allowed here: keys", where=where)
+            raise _unknown_field(document, (field,), ("keys",))
     if "keys" not in data:
         raise DocumentError("'keys' is missing", where=document.where())
     if not isinstance(data["keys"], list) or not data["keys"]:
@@ -208,7 +216,7 @@ def read_keys(path: Path, text: str | None = None) -> KeysBook:
     Raises:
         DocumentError: it cannot be read or says something wrong; names line, column and field, and quotes no secret.
     """
-    document = load(path, text)
+    document = load(path, text, quotes_names=False)
     shared: dict[tuple[bytes, bytes], list[_Shared]] = {}
     taken: dict[tuple[bytes, bytes, int], list[tuple[int, int | None]]] = {}
     for number, entry in enumerate(_entries(document), 1):

@@ -52,7 +52,7 @@ def test_keys_are_found_by_addresses_and_ports():
 @pytest.mark.parametrize(
     ("old", "new", "line", "word"),
     [
-        ("keys:\n", "kees:\n", 1, "unknown field 'kees'|'keys' is missing"),
+        ("keys:\n", "kees:\n", 1, "an unknown field stands here; allowed here: keys"),
         ("    name: key 0", "    name: 7", 2, "name"),
         ("name: key 0", 'name: ""', 2, "name"),
         ("hmac-sha-1-96", "hmac-sha-256", 3, "aes-128-cmac-96"),
@@ -77,7 +77,7 @@ def test_keys_are_found_by_addresses_and_ports():
         ("port: 179", "port: 0", 7, "port"),
         ("port: 179", "port: 65536", 7, "65535"),
         ("port: 179", "port: bgp", 7, "port"),
-        ("port: 179", "prot: 179", 7, "unknown field 'prot'; allowed here"),
+        ("port: 179", "prot: 179", 7, "an unknown field stands here; allowed here: algorithm, include_options"),
         ('"10.0.0.1": 62', '"10.0.0.1": 61', 10, "already has KeyID 61"),
         ("keys:\n", "keys: []\nothers:\n", 1, "keys|others"),
         ("keys:\n", "keys:\nkeys:\n", 2, "keys"),
@@ -95,6 +95,24 @@ def test_each_field_wrong_in_turn_is_named_with_its_line(old, new, line, word):
     assert abs(refused.value.where.line - line) <= 1, said
     assert "quite" not in said
     assert "7175697" not in said
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place"),
+    [
+        ("    port: 179", "    quite-secret: 179", "7:5"),
+        ("    port: 179", "    quite-secret:\n    port: 179", "7:5"),
+        ("    port: 179", "    quite-secret: 1\n    quite-secret: 2", "8:5"),
+        ("keys:\n", "quite-secret: 1\nkeys:\n", "1:1"),
+        ('"10.0.0.1": 61', '"quite-secret": 61', "5:15"),
+        ('"10.0.0.1": 61', "[quite-secret]: 61", "5:15"),
+    ],
+)
+def test_a_secret_in_the_place_of_a_name_is_not_shown(old, new, place):
+    with pytest.raises(DocumentError) as refused:
+        read(GOOD.replace(old, new, 1))
+    assert f"{refused.value.where.line}:{refused.value.where.column}" == place
+    assert "quite" not in str(refused.value)
 
 
 @pytest.mark.parametrize("text", ["", "keys", "[1, 2]", "keys: 7", "keys: [7]", "{", "\t", "keys: [{}]", "keys: null"])
