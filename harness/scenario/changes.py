@@ -107,6 +107,7 @@ class AwaitRollback(StrictModel):
 class Cli(StrictModel):
     """Type lines of Junos: operational commands, or configuration statements that are committed.
 
+    `<peer>`, `<own>` and `<peer-as>` in a line stand for the addresses of the router's BGP session and the peer's AS.
     `shows` is a regular expression that the answer to the last operational command must have in it.
     """
 

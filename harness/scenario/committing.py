@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from ipaddress import IPv4Address, IPv6Address
 
 from harness.junos.base import GROUP, Family, SessionKind, base_configuration
 from harness.junos.errors import CommandError, CommitError, ConfigurationError, RouterRefusedError
@@ -18,6 +19,7 @@ from harness.scenario.result import Check
 from harness.scenario.stage import Stage, other, router_of
 
 Commit = Callable[[RouterSession], None]
+Address = IPv4Address | IPv6Address
 
 
 class Committer:
@@ -45,13 +47,23 @@ class Committer:
         for router in step.routers:
             session = self._stage.fleet.sessions[router]
             if step.configure:
-                self._attempt(number, session, step.configure, step.refused, lambda _: None)
+                lines = [self._placed(router, line) for line in step.configure]
+                self._attempt(number, session, lines, step.refused, lambda _: None)
             if step.commands:
                 self._ask(number, session, step)
 
+    def _placed(self, router: RouterName, line: str) -> str:
+        peer = other(router)
+        return placed(
+            line,
+            own=self._stage.peers[peer],
+            peer=self._stage.peers[router],
+            peer_as=self._stage.plans[peer].asn,
+        )
+
     def _ask(self, number: int, session: RouterSession, step: Cli) -> None:
         answer, refused = "", False
-        for command in step.commands:
+        for command in (self._placed(router_of(session), line) for line in step.commands):
             try:
                 answer = session.show(command).raw
             except CommandError as error:
@@ -200,3 +212,13 @@ class Committer:
                 after=timedelta(microseconds=(time.time_ns() - begun) // 1000),
             )
         )
+
+
+def placed(line: str, *, own: Address, peer: Address, peer_as: int) -> str:
+    """Return a line of a `cli` step as a router is sent it: `<own>`, `<peer>` and `<peer-as>` are those of its session.
+
+    So a file needs no addresses, and a line is written once for both routers.
+    """
+    for word, value in (("<own>", own), ("<peer>", peer), ("<peer-as>", peer_as)):
+        line = line.replace(word, str(value))
+    return line

@@ -1,0 +1,21 @@
+"""Lines of `cli` steps as routers are sent them."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+import pytest
+
+from harness.scenario.committing import placed
+
+
+@pytest.mark.parametrize(
+    ("line", "sent"),
+    [
+        ("set protocols bgp group g neighbor <peer> passive", "set protocols bgp group g neighbor 10.0.12.2 passive"),
+        ("local-address <own> peer-as <peer-as>", "local-address 10.0.12.1 peer-as 65002"),
+        ("show log messages | match <none>", "show log messages | match <none>"),
+    ],
+)
+def test_words_in_angle_brackets_stand_for_the_session(line, sent):
+    assert placed(line, own=ip_address("10.0.12.1"), peer=ip_address("10.0.12.2"), peer_as=65002) == sent
