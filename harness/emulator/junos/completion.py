@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 def complete(cli: Cli, line: str, *, tab: bool) -> str | None:
     """Return what completes the last word of `line`: "" for nothing, None (by Tab only) when help should be shown.
 
+    What takes some letters as an abbreviation takes as many to be completed: nobody leaves by `q`, a space and Enter.
     Space completes keywords alone, and only words that are begun; Tab completes names that people chose too.
     """
     if not tab and (not cli.complete_on_space or line.endswith(" ") or not line):
@@ -27,6 +28,7 @@ def complete(cli: Cli, line: str, *, tab: bool) -> str | None:
         entry.name
         for entry in found
         if entry.literal and entry.name.startswith(partial) and (tab or not entry.variable) and entry.name != "|"
+        if len(partial) >= entry.shortest or not partial
     ]
     if not tab:
         return names[0][len(partial) :] if len(names) == 1 and partial else ""

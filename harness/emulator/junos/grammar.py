@@ -1,7 +1,7 @@
 """Commands as data: terms in a tree, from which parsing, abbreviations, `?` help and completion all follow.
 
 A term is a keyword, or (with `value`) a parameter. What follows is its children. A term with `again` gives way to
-its parent's children once more, so that options may follow each other in any order (`ping 10.0.0.1 count 3 rapid`).
+its parent's children once more, so that options may follow each other in any order (`ping 10.0.0.1 count 3 source 10.0.0.2`).
 """
 
 from __future__ import annotations
@@ -185,7 +185,7 @@ class Reader:
         found = [ENTER] if self._run is not None else []
         for term in sorted(self._children, key=lambda term: (term.value is None, term.name)):
             if term.value is None:
-                found.append(Completion(term.name, term.help))
+                found.append(Completion(term.name, term.help, shortest=term.shortest))
             elif term.value.choices:
                 found += [Completion(choice.name, choice.help) for choice in term.value.choices]
             else:

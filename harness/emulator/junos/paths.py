@@ -39,6 +39,8 @@ class Completion:
     """Whether the name itself may be typed (not a placeholder such as `<hold-time>`)."""
     variable: bool = False
     """Whether it is a name that a person chose: Tab completes it, space does not (as in Junos)."""
+    shortest: int = 1
+    """How many letters must be there before it is completed."""
 
 
 GROUPS = "groups"

@@ -166,6 +166,14 @@ def test_abbreviations_and_run(console: Console) -> None:
     assert console.type("run configure").splitlines()[-1] == "syntax error, expecting <command>."
 
 
+def test_leaving_is_not_completed_from_a_single_letter(console: Console) -> None:
+    assert console.cli.complete("q", tab=False) == ""
+    assert console.cli.complete("q", tab=True) is None
+    assert console.cli.complete("qu", tab=False) == "it"
+    assert console.cli.complete("ex", tab=True) == "it "
+    assert any(line.split()[0] == "quit" for line in console.cli.help_text("q")[1:])
+
+
 def test_the_log_tells_what_a_junos_engineer_greps_for(console: Console, full: FullBackend) -> None:
     commit(console, BGP)
     assert full.tell is not None
