@@ -189,7 +189,7 @@ def read_config(source: ConfigSource) -> RouterConfig:
                 remedy="give the whole configuration without ADDRESS=, or cut the file to one chain",
             )
         return RouterConfig(str(source.address), {source.address}, [], chains, bare=True)
-    config = _statements_to_config(path, statements(text))
+    config = _statements_to_config(path, statements(text, source=str(path)))
     config.chains = chains
     _check(config, path)
     return config

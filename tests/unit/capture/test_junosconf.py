@@ -8,6 +8,7 @@ import pytest
 from harness.capture import Referee, Verdict
 from harness.capture.junosconf import ConfigError, ConfigSource, config_book, read_config
 from harness.capture.junoswords import statements
+from harness.errors import InputError
 from harness.keychain.junostext import curly, set_lines
 
 BASE = """\
@@ -274,3 +275,48 @@ def test_large_configurations_are_paired_quickly(chains, tmp_path):
     book = config_book(sources)
     assert book.lane(packed("10.1.0.7"), packed("10.2.0.9"), 40000, 179) is not None
     assert time.process_time() - begin < 10  # seconds; address by address and session by session it took minutes
+
+
+@pytest.mark.parametrize(
+    ("lines", "verb"),
+    [
+        ("rename protocols bgp group peers neighbor 10.0.0.2 to neighbor 10.0.0.9", "rename"),
+        ("copy interfaces ge-0/0/0 to ge-0/0/1", "copy"),
+        ("replace pattern 10.0.0.2 with 10.0.0.9", "replace"),
+        ("wildcard delete protocols bgp group p*", "wildcard"),
+        ("wildcard range set interfaces ge-0/0/[0-3] unit 0", "wildcard"),
+        ("copy groups a to b", "copy"),
+        ("edit protocols bgp group peers\nrename neighbor 10.0.0.2 to neighbor 10.0.0.9", "rename"),
+        ("edit policy-options\ntop rename protocols bgp group peers to group p", "rename"),
+    ],
+)
+def test_commands_that_move_sessions_and_addresses_about_are_refused_by_name(pair, lines, verb):
+    text = pair[0].path.read_text()
+    pair[0].path.write_text(text + lines + "\n")
+    number = text.count("\n") + lines.count("\n") + 1
+    with pytest.raises(InputError, match=f":{number}: '{verb}' on interfaces and protocols.*write it as set"):
+        read_config(pair[0])
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "rename policy-options policy-statement a to policy-statement b",
+        "insert protocols bgp group peers neighbor 10.0.0.2 before neighbor 10.0.0.3",
+        "edit policy-options\nreplace pattern x with y",
+        "wildcard delete policy-options policy-statement p*",
+    ],
+)
+def test_commands_that_move_other_things_about_are_passed_over(pair, lines):
+    before = read_config(pair[0])
+    pair[0].path.write_text(pair[0].path.read_text() + lines + "\n")
+    assert read_config(pair[0]) == before
+
+
+def test_tags_of_the_curly_form_are_no_words_of_statements(chains, tmp_path):
+    path = tmp_path / "r1.conf"
+    text = config("R1", 1, 2, chains[0], form="curly").replace("protocols {", "replace: protocols {", 1)
+    path.write_text(text.replace("        neighbor 10.0.0.2", "        protect: neighbor 10.0.0.2"))
+    assert [str(session.peer) for session in read_config(ConfigSource(path)).sessions] == ["10.0.0.2/32"]
+    path.write_text(text.replace("replace: protocols {", "delete: protocols {"))
+    assert read_config(ConfigSource(path)).sessions == []
