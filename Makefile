@@ -12,10 +12,10 @@ ARGS ?= $(if $(filter embedded,$(LAB)),tests,tests/scenarios tests/lab/container
 # What the emulated router's image is built on; `rootfs` makes a base with debootstrap where none can be pulled.
 BASE ?= debian:bookworm-slim
 IMAGE ?= keyroll-router:latest
-SCENARIO ?= tests/scenarios/rollover/two-keys.yaml
+SCENARIO ?= tests/scenarios/rollover/bgp-and-ldp.yaml --variant both
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test soak image check bench format clean
+.PHONY: help setup demo test receipts soak image check bench format clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,11 +23,15 @@ help:  ## list the targets
 setup:  ## install system packages (apt, sudo where needed) and the virtual environment .venv
 	@.ci/setup
 
-demo: setup  ## play Juniper's two-key example: a thirty-minute rollover, proven hitless, in seconds
+demo: setup  ## play Juniper's two-key example for BGP and LDP: a thirty-minute rollover, proven hitless, in seconds
 	@$(ROOT) .venv/bin/keyroll run $(SCENARIO)
 
 test: setup  ## play all tests and scenarios but the slow ones (N=4 workers, LAB=embedded, ARGS=tests)
 	@$(ROOT) $(PY) -m pytest -n $(N) -m "not slow" --lab $(LAB) $(ARGS)
+
+receipts: setup  ## break every scenario on purpose, and the emulated router too: the named check must turn red
+	@$(ROOT) $(PY) -m pytest -n $(N) -m "not slow" --receipts tests/scenarios
+	@$(ROOT) $(PY) -m pytest -n $(N) tests/lab/receipts
 
 soak: setup  ## play the slow tests and scenarios
 	@$(ROOT) $(PY) -m pytest -n $(N) -m slow --lab $(LAB) $(ARGS)
