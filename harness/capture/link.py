@@ -42,6 +42,25 @@ def ip_offset(link: int, frame: bytes) -> int | None:
     return place if protocol in _IP and place < len(frame) else None
 
 
+def cut_before_ip(link: int, frame: bytes) -> bool:
+    """Say whether a frame in which `ip_offset` finds no IP ends too soon to show that it carries none."""
+    if link in _RAWS:
+        return not frame
+    if link in {NULL, LOOP}:
+        return len(frame) <= _LOOP_HEADER
+    place, at = _HEADER.get(link), _PROTOCOL_AT.get(link, 0)
+    if place is None:
+        return False
+    protocol = int.from_bytes(frame[at : at + 2], "big")
+    while protocol in _VLAN and place + 4 <= len(frame):
+        protocol = int.from_bytes(frame[place + 2 : place + 4], "big")
+        place += 4
+    if protocol in _MPLS:
+        labels = range(place, len(frame) - 4, 4)
+        return not any(frame[label + 2] & 1 for label in labels)
+    return len(frame) < at + 2 or protocol in _VLAN or (protocol in _IP and len(frame) <= place)
+
+
 def _behind_labels(frame: bytes, place: int) -> int | None:
     """Skip an MPLS label stack (RFC 3032); what is below is IP when its version nibble says so."""
     while place + 4 < len(frame):

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from harness.capture.connection import Connections, Pair, Tuple4, derive, guessed_isns
 from harness.capture.judgement import Judgement, Refusal, Verdict
 from harness.capture.lanes import AddressNames, Book, Clock, Lane, LaneKey
-from harness.capture.link import ip_offset
+from harness.capture.link import cut_before_ip, ip_offset
 from harness.capture.packet import Packet
 from harness.tcpao import (
     ACK,
@@ -31,10 +31,13 @@ from harness.tcpao import (
     SneTracker,
     TrafficKey,
     mac_input,
+    may_carry_tcp,
     parse_segment,
     peek_endpoints,
 )
 
+UNKNOWN_END = "?"
+"""Addresses and names in the judgement of a packet that was cut before them."""
 _MASK = 0xFFFFFFFF
 
 
@@ -88,7 +91,7 @@ class Referee:
         self.matched = None
         place = ip_offset(packet.link, packet.data)
         if place is None:
-            return None
+            return self._beheaded(packet) if cut_before_ip(packet.link, packet.data) else None
         try:
             segment = parse_segment(packet.data, place)
         except SegmentError as error:
@@ -242,16 +245,15 @@ class Referee:
         """Judge a packet that cannot be taken apart, as far as its addresses and ports can be told."""
         ends = peek_endpoints(packet.data, place)
         if ends is None:
-            return None
+            cut = error.defect is SegmentDefect.CUT and may_carry_tcp(packet.data, place)
+            return self._beheaded(packet) if cut else None
         lane = self.book.lane(ends.src, ends.dst, ends.sport, ends.dport)
         if lane is None:
             return None
         cut = error.defect is SegmentDefect.CUT and packet.length > len(packet.data)
         if cut:
             verdict = Verdict.INCOMPLETE
-            reason = (
-                f"Only {len(packet.data)} of {packet.length} octets were captured (tcpdump -s 0 takes whole frames)."
-            )
+            reason = _cut_reason(packet)
         elif error.defect is SegmentDefect.FRAGMENT:
             verdict, reason = Verdict.INCOMPLETE, "It is an IP fragment: its segment is not all in one packet."
         else:
@@ -267,6 +269,23 @@ class Referee:
             receiver=lane.receiver,
             verdict=verdict,
             reason=reason,
+        )
+
+    def _beheaded(self, packet: Packet) -> Judgement | None:
+        """Judge a packet cut within its IP header or before: whose it is cannot be told, so that it may be any."""
+        if packet.length <= len(packet.data):
+            return None
+        return Judgement(
+            number=packet.number,
+            time_ns=packet.time_ns,
+            src=UNKNOWN_END,
+            sport=None,
+            dst=UNKNOWN_END,
+            dport=None,
+            sender=UNKNOWN_END,
+            receiver=UNKNOWN_END,
+            verdict=Verdict.INCOMPLETE,
+            reason=_cut_reason(packet),
         )
 
     def _judgement(
@@ -297,6 +316,10 @@ class Referee:
             segment.end - segment.payload_offset,
             finding.pair.number,
         )
+
+
+def _cut_reason(packet: Packet) -> str:
+    return f"Only {len(packet.data)} of {packet.length} octets were captured (tcpdump -s 0 takes whole frames)."
 
 
 def _message(segment: Segment, ao: AoOption, key: LaneKey, *, sne: int) -> bytes:

@@ -57,6 +57,7 @@ from harness.tcpao.segment import (
     SegmentDefect,
     SegmentError,
     flag_letters,
+    may_carry_tcp,
     parse_segment,
     peek_endpoints,
 )
@@ -92,6 +93,7 @@ __all__ = [
     "join_options",
     "kdf_context",
     "mac_input",
+    "may_carry_tcp",
     "parse_segment",
     "peek_endpoints",
     "scan_options",

@@ -200,6 +200,17 @@ def peek_endpoints(buffer: bytes, start: int = 0) -> Endpoints | None:
     return Endpoints(src, dst, sport, dport)
 
 
+def may_carry_tcp(buffer: bytes, start: int = 0) -> bool:
+    """Say whether the IP packet at `start`, cut within its header, may be one of TCP, as far as it goes."""
+    head = bytes(buffer[start : start + _IPV6_FIXED])
+    version = head[0] >> 4 if head else _V4
+    if version == _V4:
+        return len(head) < _IPV4_FIXED and head[9:10] in {b"", b"\x06"}
+    following = head[6] if len(head) > 6 else PROTOCOL_TCP  # noqa: PLR2004 -- where the next header's number stands
+    known = following == PROTOCOL_TCP or following in {*_IPV6_EXTENSIONS, _IPV6_FRAGMENT, _IPV6_AUTH}
+    return version == _V6 and len(head) < _IPV6_FIXED and known
+
+
 def parse_segment(buffer: bytes, start: int = 0, end: int | None = None) -> Segment | None:
     """Take apart the IP packet at `buffer[start:end]`; None when it carries something else than TCP.
 

@@ -336,3 +336,29 @@ def test_a_mac_of_another_length_is_bad(make):
     last = judge(talk)[-1]
     assert last.verdict is Verdict.BAD_MAC
     assert "4 octets" in last.reason
+
+
+@pytest.mark.parametrize("v6", [False, True])
+@pytest.mark.parametrize("tags", [b"", b"\x81\x00\x00\x07", b"\x88\xa8\x00\x07\x81\x00\x00\x08"])
+def test_a_snapshot_of_any_length_counts_as_incomplete(make, v6, tags):
+    talk = make.talk(v6=v6).open().exchange()
+    whole = talk.packets[-1]
+    data = whole.data[:12] + tags + whole.data[12:]
+    for length in range(len(data)):
+        referee = Referee(talk.book())
+        found = referee.judge(whole._replace(data=data[:length], length=len(data)))
+        assert found is not None, length
+        assert found.verdict is Verdict.INCOMPLETE, length
+
+
+def test_a_snapshot_that_shows_something_else_than_tcp_is_passed_over(make):
+    talk = make.talk().open()
+    whole = talk.packets[-1]
+    book = talk.book()
+    arp = whole._replace(data=bytes(12) + b"\x08\x06" + bytes(9))
+    udp = bytearray(whole.data[:30])
+    udp[14 + 9] = 17
+    assert Referee(book).judge(arp) is None
+    assert Referee(book).judge(whole._replace(data=bytes(udp))) is None
+    assert Referee(book).judge(whole._replace(data=bytes(udp[:23]))) is not None
+    assert Referee(book).judge(whole._replace(data=b"", length=0)) is None
