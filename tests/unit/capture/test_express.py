@@ -95,3 +95,44 @@ def test_on_every_link(make, link):
     packets = [packet._replace(link=link, data=head.get(link, b"") + packet.data[14:]) for packet in talk.packets]
     taken = check(packets, talk.book())
     assert taken >= 5 if link in {1, 113, 276, 101} else taken == 0
+
+
+@pytest.mark.parametrize("v6", [False, True])
+@pytest.mark.parametrize("covered", [True, False])
+@pytest.mark.parametrize("link", [1, 113, 276, 101])
+def test_each_bit_of_a_usual_frame_flipped_in_turn(make, v6, covered, link):
+    """Above all those that no MAC covers: only the mask over the headers stands between them and "verified"."""
+    chain = make.chain(make.key(0, include_options=covered))
+    talk = make.talk(chain=chain, v6=v6).open()
+    for _ in range(2):
+        talk.send(talk.near, make.ACK, b"data", options=make.TIMESTAMPS + b"\x05\x0a" + bytes(8) + b"\x01\x01")
+    protocol = b"\x86\xdd" if v6 else b"\x08\x00"
+    head = {1: bytes(12) + protocol, 113: bytes(14) + protocol, 276: protocol + bytes(18), 101: b""}[link]
+    *before, last = (packet._replace(link=link, data=head + packet.data[14:]) for packet in talk.packets)
+    flipped = []
+    for bit in range(len(last.data) * 8):
+        data = bytearray(last.data)
+        data[bit >> 3] ^= 1 << (bit & 7)
+        flipped.append(last._replace(number=last.number + bit, data=bytes(data)))
+    taken = check([*before, last, *flipped], talk.book())
+    assert 50 < taken < len(flipped) / 2
+
+
+def test_the_same_addresses_on_two_links_in_one_capture(make):
+    talk = make.talk().open().exchange().exchange()
+    raw = [packet._replace(link=101, data=packet.data[14:]) for packet in talk.packets]
+    mixed = [packet for pair in zip(talk.packets, raw, strict=True) for packet in pair]
+    check([packet._replace(number=number) for number, packet in enumerate(mixed, 1)], talk.book())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [b"", b"\x01\x01\x01\x01", b"\x05\x0a" + bytes(8) + b"\x01\x01", b"\x1e\x04\x00\x00", b"\x00\x1d\x10\x00"],
+)
+def test_options_that_come_and_go(make, options):
+    talk = make.talk().open()
+    for _ in range(3):
+        talk.send(talk.near, make.ACK, b"data", options=make.TIMESTAMPS)
+        talk.send(talk.near, make.ACK, b"data", options=options)
+        talk.send(talk.near, make.ACK | make.PSH, options=options)
+    check(talk.packets, talk.book())
