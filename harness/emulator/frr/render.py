@@ -20,6 +20,7 @@ from ipaddress import IPv4Interface, IPv4Network
 from harness.emulator.frr.config import Daemon, Line
 from harness.emulator.frr.render_ldp import render_ldp
 from harness.emulator.frr.render_policy import chain_lines, filters, import_map, own_lines
+from harness.emulator.frr.state import junos_name
 from harness.emulator.model import Address, BackendError, BgpNeighbor, Intent, Network, Unit
 
 HOLD_TIME_DEFAULT = 90
@@ -65,7 +66,9 @@ def render(intent: Intent, ports: Sequence[str], yielding: Collection[Address] =
 def _unit(unit: Unit, ports: Sequence[str]) -> Iterator[Line]:
     name = kernel_name(unit.name)
     if name != "lo" and name not in ports:
-        raise BackendError(f"{unit.name}: this router has no such interface; it has {', '.join(ports)}")
+        raise BackendError(
+            f"{unit.name}: this router has no such interface; it has {', '.join(junos_name(port) for port in ports)}"
+        )
     if unit.disabled:
         yield Line(Daemon.ZEBRA, f"{name} shutdown", "shutdown", "no shutdown", (f"interface {name}",))
     for address in unit.addresses:

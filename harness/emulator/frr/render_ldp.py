@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Interface
 
 from harness.emulator.frr.config import Daemon, Line
+from harness.emulator.frr.state import junos_name
 from harness.emulator.model import BackendError, Intent, Ldp
 
 KEEPALIVE_TIMEOUT_DEFAULT = 30
@@ -93,7 +94,8 @@ def render_ldp(intent: Intent, ports: Sequence[str], kernel_names: Sequence[str]
     yield Line(Daemon.LDPD, "ldp hold", hold, f"no {hold}", inside, parent="ldp af")
     for interface, name in zip(ldp.interfaces, kernel_names, strict=True):
         if name not in ports:
-            raise BackendError(f"LDP: {interface.name}: this router has no such interface; it has {', '.join(ports)}")
+            there = ", ".join(junos_name(port) for port in ports)
+            raise BackendError(f"LDP: {interface.name}: this router has no such interface; it has {there}")
         key = f"ldp {name}"
         yield Line(Daemon.LDPD, key, f"interface {name}", f"no interface {name}", inside, parent="ldp af")
         node = (*inside, f"interface {name}")

@@ -1,7 +1,7 @@
 """Commands as data: terms in a tree, from which parsing, abbreviations, `?` help and completion all follow.
 
 A term is a keyword, or (with `value`) a parameter. What follows is its children. A term with `again` gives way to
-its parent's children once more, so that options may follow each other in any order (`ping 10.0.0.1 count 3 source 10.0.0.2`).
+its parent's children once more, so that options may follow each other in any order (`ping A count 3 source B`).
 """
 
 from __future__ import annotations

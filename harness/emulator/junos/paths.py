@@ -8,13 +8,13 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.emulator.junos.faults import SyntaxFault, ValueFault
 from harness.emulator.junos.schema import Kind, Statement
 from harness.emulator.junos.tokens import Token
 from harness.emulator.junos.tree import Node, Path, Step
-from harness.emulator.junos.values import Choice, EntryContext
+from harness.emulator.junos.values import Choice, EntryContext, InterfaceName
 
 
 class Purpose(enum.Enum):
@@ -163,6 +163,12 @@ class Walk:
     def _take_value(self, statement: Statement, word: Token) -> None:
         if statement.kind is Kind.VALUES and not word.quoted and word.text in ("[", "]"):
             self._bracket(word)
+            return
+        name, dot, unit = word.text.partition(".")
+        if dot and isinstance(statement.value, InterfaceName) and not statement.value.logical:
+            self._take_value(statement, replace(word, text=name))  # `ge-0/0/0.0` is short for `ge-0/0/0 unit 0`
+            self.feed(replace(word, text="unit"))
+            self.feed(replace(word, text=unit))
             return
         key = self._stored(statement, word)
         if statement.kind is Kind.ENTRY:

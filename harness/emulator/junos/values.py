@@ -180,10 +180,11 @@ class Prefix(_Free):
     host: bool = False
 
     def store(self, text: str, context: EntryContext) -> str:
-        """Return the prefix in canonical form; an address without a length is a host prefix, as in Junos."""
+        """Return the prefix in canonical form; without a length it is a host prefix, `10.1/16` is `10.1.0.0/16`."""
         del context
+        short = _SHORT.fullmatch(text)
         try:
-            found = ipaddress.ip_interface(text)
+            found = ipaddress.ip_interface(_padded(short[1], short[2]) if short else text)
         except ValueError:
             raise ValueFault(f"invalid prefix '{text}' in '{text}'") from None
         if self.version is not None and found.version != self.version:
@@ -193,6 +194,13 @@ class Prefix(_Free):
         if not self.host and found.ip != found.network.network_address:
             raise ValueFault(f"Host portion is not zero ({found.network})")
         return str(found)
+
+
+_SHORT = re.compile(r"(\d{1,3}(?:\.\d{1,3}){0,2})(/\d{1,2})", re.ASCII)
+
+
+def _padded(octets: str, length: str) -> str:
+    return octets + ".0" * (3 - octets.count(".")) + length
 
 
 _MANAGEMENT = re.compile(r"fxp0|em0|me0|re0:mgmt-0")

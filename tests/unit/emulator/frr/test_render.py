@@ -78,7 +78,7 @@ def test_a_password_is_never_shown():
 @pytest.mark.parametrize(
     ("intent", "sentence"),
     [
-        (replace(INTENT, units=(Unit("ge-0/0/7.0"),)), "no such interface"),
+        (replace(INTENT, units=(Unit("ge-0/0/7.0"),)), "no such interface; it has ge-0/0/0.0"),
         (replace(INTENT, units=(Unit("ge-0/0/0.5"),)), "only unit 0"),
         (replace(INTENT, units=(Unit("xe-0/0/0.0"),)), "only ge-0/0/"),
         (replace(INTENT, autonomous_system=None), "autonomous-system"),

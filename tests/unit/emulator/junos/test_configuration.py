@@ -410,6 +410,24 @@ def test_what_labs_configure_around_routing_is_kept_as_it_was(console: Console) 
     assert console.type("commit") == "commit complete"
 
 
+def test_short_forms_of_interfaces_and_prefixes_are_taken(console: Console) -> None:
+    console.type("configure", "set interfaces ge-0/0/0.0 family inet address 10.0.12.1/30")
+    assert console.type("show interfaces | display set") == (
+        "set interfaces ge-0/0/0 unit 0 family inet address 10.0.12.1/30"
+    )
+    assert console.type("edit interfaces ge-0/0/0.0", "show").splitlines()[0] == "family inet {"
+    assert console.cli.banner[-1] == "[edit interfaces ge-0/0/0 unit 0]"
+    assert console.type("top", "delete interfaces ge-0/0/0.0", "show interfaces") == "ge-0/0/0;"
+    assert "ge-0/0/0.0.0" not in console.type("set interfaces ge-0/0/0.0.0 family inet", "show")
+    assert console.type("set interfaces ge-0/0/0. family inet").splitlines()[0].strip() == "^"
+    console.type("set routing-options static route 0/0 next-hop 10.0.12.2")
+    console.type("set routing-options static route 10.1/16 next-hop 10.0.12.2")
+    shown = console.type("show routing-options")
+    assert "route 0.0.0.0/0 next-hop 10.0.12.2;" in shown
+    assert "route 10.1.0.0/16 next-hop 10.0.12.2;" in shown
+    assert "invalid prefix '999/8'" in console.type("set routing-options static route 999/8 discard")
+
+
 def test_a_value_that_reads_like_a_tag_is_quoted(console: Console) -> None:
     console.type("configure", "set snmp location inactive:", "set version protect:")
     console.block = console.type("show")
