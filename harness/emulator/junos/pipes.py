@@ -12,6 +12,7 @@ from harness.emulator.junos.faults import JunosFault
 from harness.emulator.junos.grammar import Match, Term
 from harness.emulator.junos.output import Output
 from harness.emulator.junos.render import set_lines
+from harness.emulator.junos.tree import narrowed
 from harness.emulator.junos.values import Integer, Text
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ async def _display_set(cli: Cli, match: Match) -> Output:
     if view is None:
         raise JunosFault("'display set' is for configurations")
     base = () if match.words[-1] == "set" else view.base
-    lines = set_lines(view.root, view.base)
+    lines = set_lines(*narrowed(view.root, view.base))
     if base:
         skipped = sum(len(step.words) for step in base)
         lines = [_relative(line, skipped) for line in lines]
@@ -95,11 +96,12 @@ async def _compare(cli: Cli, match: Match) -> Output:
     number = int(match.args.get("number", 0))
     if number >= len(store.commits):
         raise JunosFault(f"rollback configuration {number} not available")
-    other = store.commits[number].tree
-    old, new = other.at(view.base), view.root.at(view.base)
+    other, _ = narrowed(store.commits[number].tree, view.base)
+    root, base = narrowed(view.root, view.base)
+    old, new = other.at(base), root.at(base)
     if old is None or new is None:
-        return Output(differences(other, view.root), paged=cli.piped.paged)
-    return Output(differences(old, new, view.base), paged=cli.piped.paged)
+        return Output(differences(other, root), paged=cli.piped.paged)
+    return Output(differences(old, new, base), paged=cli.piped.paged)
 
 
 def _filtered(cli: Cli, lines: Sequence[str]) -> Output:

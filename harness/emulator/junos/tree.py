@@ -162,3 +162,15 @@ class Node:
 
 def _falls_with_its_last_child(statement: Statement) -> bool:
     return statement.kind is Kind.CONTAINER and not statement.presence
+
+
+def narrowed(root: Node, path: Path) -> tuple[Node, Path]:
+    """Return where to find what `path` names: for the values of one statement a tree of these alone, and their parent."""
+    last = path[-1] if path else None
+    if last is None or last.statement.kind is not Kind.VALUES or last.key is not None:
+        return root, path
+    parent, alone = root.at(path[:-1]), Node(root.statement)
+    if parent is not None:
+        children = {name: node for name, node in parent.children.items() if name[0] == last.statement.name}
+        alone.ensure(path[:-1]).children = children
+    return alone, path[:-1]

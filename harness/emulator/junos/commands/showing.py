@@ -15,7 +15,7 @@ from harness.emulator.junos.show import bgp as bgp_text
 from harness.emulator.junos.show import bgp_neighbor as neighbor_text
 from harness.emulator.junos.show import keychain as keychain_text
 from harness.emulator.junos.show.durations import age, stamp, w_line
-from harness.emulator.junos.tree import Node, Path
+from harness.emulator.junos.tree import Node, Path, narrowed
 from harness.emulator.model import Address, BgpState, Intent
 
 if TYPE_CHECKING:
@@ -27,11 +27,12 @@ BGP_NOT_RUNNING = "BGP is not running"
 def config_output(root: Node, base: Path, paths: tuple[Path, ...]) -> Output:
     """Return the part of `root` at the named path, as `show` prints it: the body, or the statement of a leaf."""
     path = paths[0] if paths else base
-    node = root.at(path)
+    view = ConfigView(root, path)
+    tree, place = narrowed(root, path)
+    node = tree.at(place)
     if node is None:
-        return Output(config=ConfigView(root, path))
-    lines = curly(node) if node.statement.has_body or not path else statement_lines(node)
-    return Output(lines, ConfigView(root, path))
+        return Output(config=view)
+    return Output(curly(node) if node.statement.has_body or not place else statement_lines(node), view)
 
 
 async def configuration(cli: Cli, match: Match) -> Output:

@@ -428,6 +428,21 @@ def test_short_forms_of_interfaces_and_prefixes_are_taken(console: Console) -> N
     assert "invalid prefix '999/8'" in console.type("set routing-options static route 999/8 discard")
 
 
+def test_all_values_of_a_statement_are_shown_by_its_name(console: Console) -> None:
+    group = "protocols bgp group g"
+    console.type("configure", f"set {group} export [ A B ]", f"set {group} type internal", f"set {group} import C")
+    assert console.type(f"show {group} export") == "export [ A B ];"
+    assert console.type(f"show {group} export | display set").splitlines() == [
+        f"set {group} export A",
+        f"set {group} export B",
+    ]
+    assert "import" not in console.type(f"show {group} export | compare")
+    console.type(f"delete {group} export A")
+    assert console.type(f"edit {group}", "show export") == "export B;"
+    assert console.type("top", "set apply-groups [ x y ]", "show apply-groups") == "apply-groups [ x y ];"
+    assert console.type("show routing-options", f"show {group} neighbor 10.0.0.1 export") == ""
+
+
 def test_a_value_that_reads_like_a_tag_is_quoted(console: Console) -> None:
     console.type("configure", "set snmp location inactive:", "set version protect:")
     console.block = console.type("show")
