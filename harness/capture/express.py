@@ -26,7 +26,7 @@ from harness.tcpao.segment import PROTOCOL_TCP
 
 HOT_MAX = 10_000
 """Connection directions that are remembered as usual."""
-_LENGTHS_MAX = 256
+_LENGTHS_MAX = 32
 """Segment lengths for which a direction keeps its pseudo header."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
