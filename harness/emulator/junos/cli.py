@@ -58,6 +58,7 @@ class Cli:
         self.screen_width: int | None = None
         self.complete_on_space = True
         self.piped: Output = NOTHING
+        self.piping = False
         self.ended = False
 
     @property
@@ -119,6 +120,7 @@ class Cli:
                 self.base = place
 
     async def _do(self, command: Match, pipes: list[Match]) -> Output:
+        self.piping = bool(pipes)
         answer = await command.action(self, command)
         for stage in pipes:
             self.piped = answer

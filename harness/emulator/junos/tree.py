@@ -165,7 +165,7 @@ def _falls_with_its_last_child(statement: Statement) -> bool:
 
 
 def narrowed(root: Node, path: Path) -> tuple[Node, Path]:
-    """Return where to find what `path` names: for the values of one statement a tree of these alone, and their parent."""
+    """Return where `path` is found: the values of one statement in a tree of these alone, at their parent."""
     last = path[-1] if path else None
     if last is None or last.statement.kind is not Kind.VALUES or last.key is not None:
         return root, path

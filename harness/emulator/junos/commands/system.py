@@ -45,15 +45,19 @@ ENDLESS = 1_000_000
 
 
 async def ping(cli: Cli, match: Match) -> Output:
-    """`ping A [count N] [source A]`: prints as answers come, ends by Ctrl-C."""
+    """`ping A [count N] [source A]`: prints as answers come (behind a pipe at the end), ends by Ctrl-C."""
     count = int(match.args.get("requests", ENDLESS if cli.screen.interactive else PING_COUNT))
     source = match.args.get("source-address")
     lines = host_of(cli).ping(
         ip_address(match.args["host"]), count=count, source=ip_address(source) if source else None
     )
+    gathered: list[str] = []
     async for line in lines:
-        await cli.screen.write_now([line])
-    return Output(paged=False)
+        if cli.piping:
+            gathered.append(line)
+        else:
+            await cli.screen.write_now([line])
+    return Output(gathered, paged=False)
 
 
 async def restart_routing(cli: Cli, match: Match) -> Output:

@@ -166,6 +166,13 @@ def test_abbreviations_and_run(console: Console) -> None:
     assert console.type("run configure").splitlines()[-1] == "syntax error, expecting <command>."
 
 
+def test_what_ping_prints_goes_through_pipes(console: Console) -> None:
+    assert console.type("ping 10.0.0.2 count 2 | match seq=1") == (
+        "64 bytes from 10.0.0.2: icmp_seq=1 ttl=64 time=0.1 ms"
+    )
+    assert console.type("ping 10.0.0.2 count 2").count("seq=") == 2
+
+
 def test_leaving_is_not_completed_from_a_single_letter(console: Console) -> None:
     assert console.cli.complete("q", tab=False) == ""
     assert console.cli.complete("q", tab=True) is None
