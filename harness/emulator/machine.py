@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import Any
 
 from harness.emulator import host
 from harness.emulator.carrier import CarrierWatch
@@ -44,6 +45,9 @@ from harness.emulator.processes import Child, Death, Logs, start
 from harness.emulator.protection import KeyPolicy, changed_kind, cut_off, protected_sessions
 from harness.emulator.wire.client import WireClient
 from harness.emulator.wire.model import ProtectedSession, WireError, WireEvent, WireStatus
+
+_LDP_READINGS = 5
+"""How often ldpd is asked anew while a session goes down between its two answers."""
 
 
 @dataclass(slots=True)
@@ -279,8 +283,13 @@ class Machine:
         intent = self._applied.intent
         if intent.ldp is None or not self._frr.running(Daemon.LDPD):
             return []
-        summary = await self._frr.json(Daemon.LDPD, "show mpls ldp neighbor json")
-        detail = await self._frr.json(Daemon.LDPD, "show mpls ldp neighbor detail json")
+        summary: dict[str, Any] = {}
+        detail: dict[str, Any] = {}
+        for _ in range(_LDP_READINGS):
+            summary = await self._frr.json(Daemon.LDPD, "show mpls ldp neighbor json")
+            detail = await self._frr.json(Daemon.LDPD, "show mpls ldp neighbor detail json")
+            if ldpstate.agree(summary, detail):
+                break
         return ldpstate.sessions(summary, detail, local_id(intent), hold_time(intent.ldp), self._ldp_counts)
 
     async def ldp_adjacencies(self) -> list[LdpAdjacency]:

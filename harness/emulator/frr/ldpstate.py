@@ -45,6 +45,19 @@ def sessions(
         raise FrrError(f"ldpd's neighbours cannot be read: {type(error).__name__} {error}") from error
 
 
+def agree(summary: Mapping[str, Any], detail: Mapping[str, Any]) -> bool:
+    """Say whether two answers, asked one after the other, can be of one state: no session went down in between."""
+    return all(
+        _negotiated(detail.get(entry.get("neighborId")))
+        for entry in summary.get("neighbors", ())
+        if entry.get("state") == "OPERATIONAL"
+    )
+
+
+def _negotiated(session: Mapping[str, Any] | None) -> bool:
+    return session is not None and "sessionHoldtime" in session
+
+
 def _session(
     entry: dict[str, Any], detail: dict[str, Any], local_id: IPv4Address, hold_time: int, counts: LdpCounts
 ) -> LdpSession:

@@ -64,9 +64,14 @@ class LabState:
 def base_directory() -> Path:
     """Return where the labs' folders lie: `/run/keyroll` for root, else `$XDG_RUNTIME_DIR/keyroll`.
 
+    `$KEYROLL_RUNTIME_DIR` names another folder: labs there know nothing of the others, nor are they reaped with them.
+
     Raises:
         LabUnfitError: neither is there to be written to.
     """
+    apart = os.environ.get("KEYROLL_RUNTIME_DIR")
+    if apart:
+        return Path(apart)
     if os.geteuid() == 0:
         return Path("/run/keyroll")
     runtime = os.environ.get("XDG_RUNTIME_DIR")

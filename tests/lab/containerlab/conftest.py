@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,9 +57,13 @@ def standin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn
     # The stand-ins need this Python's PyYAML.
     monkeypatch.setenv("PATH", os.pathsep.join([here, str(Path(sys.executable).parent), os.environ["PATH"]]))
     found = StandIn(home)
-    yield found
-    for pid in found.pids:
-        os.kill(pid, 9)
+    # A start elsewhere on this machine reaps orphans with its own containerlab, which does not know these.
+    with tempfile.TemporaryDirectory(prefix="keyroll-") as apart:
+        monkeypatch.setenv("KEYROLL_RUNTIME_DIR", apart)
+        yield found
+        for pid in found.pids:
+            with contextlib.suppress(ProcessLookupError):  # some tests end a container themselves
+                os.kill(pid, 9)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from harness.junos.redact import redact, secrets_in
 from harness.keychain.junostext.writer import Encoding, curly, set_lines
 from harness.keychain.model import Key, Keychain
-from harness.keychain.secret import Secret
+from harness.keychain.secret import SHOWN, Secret
 
 SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=4, max_size=126)
 
@@ -51,7 +51,8 @@ def test_no_form_of_a_chain_shows_its_secret(text):
             shown = redact(write(secret, encoding))
             assert shown == redact(write(marker, encoding))
             assert "Zq7" not in shown
-            assert redact(shown, [secret]) == redact(redact(shown, [secret]), [secret])
+            if text not in SHOWN:  # a secret such as "secret" is found in its own placeholder
+                assert redact(shown, [secret]) == redact(redact(shown, [secret]), [secret])
 
 
 @given(SECRETS)

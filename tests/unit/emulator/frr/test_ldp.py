@@ -89,6 +89,14 @@ def test_an_operational_session():
     assert found.peer == ip_address("10.0.12.2")
 
 
+def test_answers_agree_unless_a_session_went_down_between_them():
+    assert ldpstate.agree(SUMMARY, DETAIL)
+    assert not ldpstate.agree(SUMMARY, {})
+    assert not ldpstate.agree(SUMMARY, {"10.255.0.2": {"tcpLocalAddress": "10.0.12.1"}})
+    assert ldpstate.agree({"neighbors": [{**SUMMARY["neighbors"][0], "state": "PRESENT"}]}, {})
+    assert ldpstate.agree({}, {})
+
+
 def test_a_session_without_connection_is_nonexistent_and_has_no_uptime():
     (found,) = sessions({"neighbors": [{**SUMMARY["neighbors"][0], "state": "PRESENT"}]})
     assert (found.state, found.up_seconds, found.keepalive_timeout) == ("Nonexistent", None, 30)

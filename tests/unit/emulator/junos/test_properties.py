@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from harness.emulator.junos.cli import Cli
@@ -316,6 +316,7 @@ def test_every_statement_has_help_and_children_of_one_name() -> None:
     st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters='"'), min_size=6),
 )
 def test_redaction_leaves_no_secret(name: str, secret: str) -> None:
+    assume(secret not in f"set x {name} /* SECRET-DATA */ y")  # what stands there anyway tells nothing
     assert secret not in redact(f"set x {name} {secret} y")
     assert secret not in redact(f'set x {name} "{secret}" y')
 
