@@ -30,7 +30,7 @@ class BackendError(RunError):
 
 
 class AuthScheme(enum.Enum):
-    """`authentication-algorithm`, as BGP and LDP take it. Junos' default is HMAC_SHA_1_96 (facts/junos.md 2.1)."""
+    """`authentication-algorithm`, as BGP and LDP take it. Junos' default is HMAC_SHA_1_96 (docs/junos.md 2.1)."""
 
     AO = "ao"
     MD5 = "md5"

@@ -144,7 +144,7 @@ def _bgp(me: Plan, peer: Plan, chain: str | None, hold_time: int, family: Family
     lines.append(f"{neighbor} local-address {me.address(family).ip}")
     lines.append(f"{neighbor} peer-as {peer.asn}")
     if chain is not None:
-        # Both at one level: Junos' constraint between them looks no further (facts 2.1).
+        # Both at one level: Junos' constraint between them looks no further (docs/junos.md 2.1).
         lines.append(f"{neighbor} authentication-algorithm ao")
         lines.append(f"{neighbor} authentication-key-chain {chain}")
     return lines

@@ -22,7 +22,7 @@ REFUSED = re.compile(
     r"|is ambiguous\.?$|^Value \S+ is not within range|^\s*\^\s*$",
     re.MULTILINE | re.IGNORECASE,
 )
-"""How Junos says no at a prompt (facts/junos.md 3.6); a caret line stands under the place of a syntax error."""
+"""How Junos says no at a prompt (docs/junos.md 3.6); a caret line stands under the place of a syntax error."""
 
 
 class Conversation:

@@ -44,7 +44,7 @@ Row = dict[str, str | list[str]]
 def duration(text: str) -> timedelta:
     """Read Junos' times since and until: `23`, `7:50` (m:s), `4:19:15`, `3w2d 4:19:15`, `1d 23:58` (h:m).
 
-    Two numbers mean minutes and seconds; after days they mean hours and minutes (the latter assumed, facts 3.1).
+    Two numbers mean minutes and seconds; after days they mean hours and minutes (that is assumed, docs/junos.md 3.1).
     """
     match = re.fullmatch(r"(?=\d)(?:(\d+)w)?(?:(\d+)d)?(?:(?:^|(?<=[wd]) )(\d+(?::\d+){0,2}))?", text)
     if not match:

@@ -2,7 +2,7 @@
 
 Templates lie in `templates/` in ntc-templates' layout (`index`, `juniper_junos_show_….textfsm`); every state of ours
 ends in `^. -> Error`, so an unknown line is an error and never a missing peer. Where ntc-templates' own read what we
-need (facts: `show system uptime`, `show route summary`), they are used as they are.
+need (docs/junos.md 6.2: `show system uptime`, `show route summary`), they are used as they are.
 """
 
 from __future__ import annotations

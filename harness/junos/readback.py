@@ -1,6 +1,6 @@
 """Keychains read back from a router and compared with what was sent, secrets compared decoded.
 
-A router stores a secret as `$9$` text with a salt of its own, so encoded texts are never compared (facts/junos.md 1.4).
+A router stores a secret as `$9$` text with a salt of its own, so encoded texts are never compared (docs/junos.md 1.4).
 """
 
 from __future__ import annotations

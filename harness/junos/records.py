@@ -47,7 +47,7 @@ class KeyStatus:
     """One key in `show security keychain detail`. `id` is the key number, never send-id or recv-id.
 
     `start` is the router's local time without a zone, as it is shown. `algorithm` is what Junos prints, which for
-    TCP-AO keys is `hmac-md5` on every release seen (facts 3.1): nothing can be concluded from it.
+    TCP-AO keys is `hmac-md5` on every release seen (docs/junos.md 3.1): nothing can be concluded from it.
     """
 
     id: int

@@ -19,7 +19,7 @@ from harness.keychain.model import Key, Keychain
 from harness.keychain.schedule import Receiving, Sending, accepts, in_order, receive_key, send_key, window
 
 HOLD_DEFAULT = timedelta(seconds=90)
-"""Junos' default BGP hold time: so long a gap ends the session (facts/junos.md 3.3)."""
+"""Junos' default BGP hold time: so long a gap ends the session (docs/junos.md 3.3)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from harness.keychain.secret import Secret
 
 KEYS_MAX = KEY_ID_MAX + 1
 INTERVAL_DEFAULT = timedelta(minutes=30)
-"""Juniper's recommended least distance between the start-times of two subsequent keys (facts/junos.md 2.3)."""
+"""Juniper's recommended least distance between the start-times of two subsequent keys (docs/junos.md 2.3)."""
 SECRET_LENGTH_DEFAULT = 20
 _ALPHABET = string.ascii_letters + string.digits
 # Octets from here on are drawn again, or some letters would come more often than others.

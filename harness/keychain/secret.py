@@ -9,7 +9,7 @@ SHOWN = "<secret>"
 
 
 class Secret:
-    """A key's secret, 1 to 126 characters in Junos (facts: YANG `junos-conf-security`, `secret`).
+    """A key's secret, 1 to 126 characters in Junos (docs/junos.md 1.1).
 
     repr, str and format show a placeholder; pickling, copying into JSON and iteration are refused; equality is
     constant-time. `reveal()` is the one way out, so that every use can be found by that word.

@@ -3,7 +3,7 @@
 Typed: `2023-01-01.00:00`, with seconds or not, with a numeric zone or not, leading zeros or not; or relative to the
 router's clock: `now`, `2day`, `3hour`, `5min`, `1month` (Juniper, start-time). Stored and shown by `show
 configuration`: `2021-6-29.00:00:00 +0000`: seconds added, no leading zeros in month and day, the router's own offset
-(six device configurations, facts/junos.md 1.3). Without a zone the router's local time is meant.
+(six device configurations, docs/junos.md 1.3). Without a zone the router's local time is meant.
 """
 
 from __future__ import annotations

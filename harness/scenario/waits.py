@@ -22,7 +22,7 @@ class Waits:
 
     @property
     def session_down(self) -> timedelta:
-        """A session that gets no good segment goes down: hold time, and the close after it (facts: 7 to 10 s for 9)."""
+        """A session that gets no good segment goes down: hold time, and the close (measured: 7 to 10 s for 9)."""
         return self.hold_time + self.slack
 
     @property

@@ -93,7 +93,7 @@ def command(daemon: Daemon, folder: Path) -> list[str]:
 
     Debug messages are let through, but none is switched on (but for ldpd's events, see `suite`).
 
-    `--vty_socket` and ldpd's `--ctl_socket` are folders, `-z` is a file (facts: measured with FRR 8.4).
+    `--vty_socket` and ldpd's `--ctl_socket` are folders, `-z` is a file (measured with FRR 8.4).
     """
     # mgmtd, and what is configured through it alone, knows no configuration file of its own.
     file = [] if has_mgmtd() and daemon in {Daemon.MGMTD, Daemon.STATICD} else ["-f", "/dev/null"]

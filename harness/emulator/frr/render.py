@@ -1,6 +1,6 @@
 """From an Intent to FRR's lines. Pure: the same intent gives the same lines in the same order.
 
-What makes FRR behave as Junos does, and fast (facts: measured with FRR 8.4):
+What makes FRR behave as Junos does, and fast (measured with FRR 8.4):
 
 - `no bgp ebgp-requires-policy`, `no bgp default ipv4-unicast`: Junos' eBGP needs no policy, and a neighbour stays
   silent until its families are activated;

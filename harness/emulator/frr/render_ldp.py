@@ -1,7 +1,7 @@
 """From the LDP part of an Intent to ldpd's lines. Pure.
 
 Hellos go out every second unless the configuration says otherwise: with Junos' default of five, a session would wait
-as long for its second hello (facts: 1.0 s against 5.0 s). FRR sends keepalives three times in a hold time.
+as long for its second hello (measured: 1.0 s against 5.0 s). FRR sends keepalives three times in a hold time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`show | compare`: what changed between two trees, as Junos prints it (facts/junos.md 3.6)."""
+"""`show | compare`: what changed between two trees, as Junos prints it (docs/junos.md 3.6)."""
 
 from __future__ import annotations
 

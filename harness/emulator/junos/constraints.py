@@ -1,4 +1,4 @@
-"""What a commit refuses by the schema alone: the constraints that statements carry (facts/junos.md 1.1, 2.1)."""
+"""What a commit refuses by the schema alone: the constraints that statements carry (docs/junos.md 1.1, 2.1)."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ class ValueFault(JunosFault):
 
 
 class SyntaxFault(JunosFault):
-    """A word in a typed line is wrong; printed as a caret below the word and the message (facts/junos.md 3.6)."""
+    """A word in a typed line is wrong; printed as a caret below the word and the message (docs/junos.md 3.6)."""
 
     def __init__(self, message: str, column: int, completions: tuple[str, ...] = ()) -> None:
         super().__init__(message)
@@ -44,7 +44,7 @@ class CommitFault(JunosFault):
     """A commit was refused. `reasons` are the blocks before the last line, `kind` what stands in its brackets.
 
     The last line is `error: commit failed: (KIND)`, or without a kind `error: configuration check-out failed`
-    (facts/junos.md 3.6).
+    (docs/junos.md 3.6).
     """
 
     def __init__(self, reasons: tuple[str, ...], kind: str | None = None, *, check_only: bool = False) -> None:

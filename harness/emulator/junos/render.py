@@ -1,4 +1,4 @@
-"""A tree as text: the curly form of `show`, and `set` lines of `| display set` (facts/junos.md 1.5, 1.7)."""
+"""A tree as text: the curly form of `show`, and `set` lines of `| display set` (docs/junos.md 1.5, 1.7)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keychains in use: what a commit may change of a session that is up (facts/junos.md 2.3, Juniper's usage rules).
+"""Keychains in use: what a commit may change of a session that is up (docs/junos.md 2.3, Juniper's usage rules).
 
 Juniper's page says that a session has one TCP-AO keychain for its lifetime, that send-id and recv-id of the active key
 of a connection in use cannot be changed, that other parameters may change and hold for new connections, and that keys

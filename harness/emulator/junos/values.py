@@ -1,7 +1,7 @@
 """Value types: how a value is checked, in which form it is stored, and how help explains it.
 
 Every type takes what a person typed and gives the text that the configuration stores; nothing else in this package
-knows what a value may look like. Messages are Junos' (facts/junos.md 3.6); where none is known, see
+knows what a value may look like. Messages are Junos' (docs/junos.md 3.6); where none is known, see
 `docs/assumptions/junos.md`.
 """
 
@@ -277,7 +277,7 @@ def zone_named(name: str) -> tzinfo:
 
 @dataclass(frozen=True, slots=True)
 class StartTime(_Free):
-    """A key's start-time (facts/junos.md 1.2, 1.3): absolute, or `now`, `5min`, `3hour`, `2day` from the clock."""
+    """A key's start-time (docs/junos.md 1.2, 1.3): absolute, or `now`, `5min`, `3hour`, `2day` from the clock."""
 
     @property
     def hint(self) -> str:

@@ -76,8 +76,8 @@ class Connection:
     """One connection whose ISN pair is known.
 
     `pinned` are the keys in use: a key that signed or verified a segment keeps its secret, ids and algorithm for the
-    connection's life, whatever a later commit says (facts: "other parameters can change, and only new connections
-    pick them up"); a key that was removed from the chain is gone at once.
+    connection's life, whatever a later commit says (docs/junos.md 2.3: "other parameters can change, and only new
+    connections pick them up"); a key that was removed from the chain is gone at once.
     """
 
     __slots__ = (

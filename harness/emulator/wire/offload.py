@@ -2,7 +2,7 @@
 
 With transmit checksum, TSO, GSO or scatter-gather on, a veth hands over segments of up to 64 KiB with partial
 checksums, which no MAC can be made over. The old SIOCETHTOOL ioctls need no ethtool program, and work in a user
-namespace that owns the interface (facts/embedded-lab.md, section 4).
+namespace that owns the interface (measured).
 """
 
 from __future__ import annotations

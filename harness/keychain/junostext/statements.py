@@ -1,6 +1,6 @@
 """The statements of `security authentication-key-chains` as a tree of drafts, and the values made of it.
 
-The statement tree, ranges and words are those of Juniper's YANG model `junos-conf-security` 24.4R1 (facts/junos.md
+The statement tree, ranges and words are those of Juniper's YANG model `junos-conf-security` 24.4R1 (docs/junos.md
 1.1). Later statements win over earlier ones, as when Junos loads them. Deactivated parts are kept, but not in force.
 """
 

@@ -29,7 +29,7 @@ class Encoding(enum.Enum):
 
 
 def set_lines(chain: Keychain, encoding: Encoding = Encoding.CLEAR, *, zone: tzinfo | None = None) -> list[str]:
-    """Return the chain as set commands, one statement a line (facts/junos.md 1.5).
+    """Return the chain as set commands, one statement a line (docs/junos.md 1.5).
 
     They hold secrets: they go to a router or into a file of mode 0600, never into a log. `include_options` has no
     statement in Junos and is not written.
@@ -54,7 +54,7 @@ def set_lines(chain: Keychain, encoding: Encoding = Encoding.CLEAR, *, zone: tzi
 def curly(
     chains: Iterable[Keychain], encoding: Encoding = Encoding.TYPE9, *, zone: tzinfo | None = None, root: bool = True
 ) -> str:
-    """Return chains in the curly form (facts/junos.md 1.7), a newline at the end.
+    """Return chains in the curly form (docs/junos.md 1.7), a newline at the end.
 
     With `root`, `security { authentication-key-chains { … } }` stands around them, as in a whole configuration;
     without, it is what `show configuration security authentication-key-chains` prints.

@@ -1,4 +1,4 @@
-"""`commit` in its forms (facts/junos.md 3.6)."""
+"""`commit` in its forms (docs/junos.md 3.6)."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ async def refuse_private(cli: Cli, match: Match) -> Output:
 
 
 async def already_there(cli: Cli, match: Match) -> Output:
-    """`cli`: taken silently (netmiko types it when the prompt begins with `root@`; facts/junos.md 6.1)."""
+    """`cli`: taken silently (netmiko types it when the prompt begins with `root@`; docs/junos.md 6.1)."""
     del cli, match
     return NOTHING
 

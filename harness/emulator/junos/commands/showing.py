@@ -106,7 +106,7 @@ def router_id(intent: Intent) -> IPv4Address | None:
 
 
 async def uptime(cli: Cli, match: Match) -> Output:
-    """`show system uptime`: the router's clock, and how long ago things happened by it (facts/junos.md 3.5)."""
+    """`show system uptime`: the router's clock, and how long ago things happened by it (docs/junos.md 3.5)."""
     del match
     chassis = cli.chassis
     now, zone = chassis.now().replace(microsecond=0), chassis.zone

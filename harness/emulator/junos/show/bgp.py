@@ -1,4 +1,4 @@
-"""`show bgp summary` (facts/junos.md 3.2)."""
+"""`show bgp summary` (docs/junos.md 3.2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`show bgp neighbor [A]` (facts/junos.md 3.3): the lines whose values this router knows, in Junos' order and layout.
+"""`show bgp neighbor [A]` (docs/junos.md 3.3): the lines whose values this router knows, in Junos' order and layout.
 
 What rpd alone knows (last state, octets, RIB bits) is left out rather than made up.
 """

@@ -14,7 +14,7 @@ def _days(seconds: int) -> str:
 
 
 def up_down(seconds: int) -> str:
-    """Return `23`, `7:50`, `1:05:09` or `3w2d 4:19:15`: the column Last Up/Dwn (facts/junos.md 3.2)."""
+    """Return `23`, `7:50`, `1:05:09` or `3w2d 4:19:15`: the column Last Up/Dwn (docs/junos.md 3.2)."""
     hours, minutes, rest = seconds % DAY // HOUR, seconds % HOUR // MINUTE, seconds % MINUTE
     if seconds < MINUTE:
         return str(seconds)
@@ -25,7 +25,7 @@ def up_down(seconds: int) -> str:
 
 
 def age(seconds: int) -> str:
-    """Return `00:01:26`, or with days `1d 23:58` and `29w6d 23:14`: uptime and Transition (facts/junos.md 3.1, 3.5)."""
+    """Return `00:01:26`, or with days `1d 23:58` and `29w6d 23:14`: uptime and Transition (docs/junos.md 3.1, 3.5)."""
     hours, minutes, rest = seconds % DAY // HOUR, seconds % HOUR // MINUTE, seconds % MINUTE
     if seconds < DAY:
         return f"{hours:02d}:{minutes:02d}:{rest:02d}"
@@ -54,7 +54,7 @@ def w_line(now: datetime, zone: tzinfo, up_seconds: int, users: int, load: tuple
 
 
 def ctime(moment: datetime, zone: tzinfo) -> str:
-    """Return `Sun Jan  1 00:00:00 2023` in the router's zone (facts/junos.md 1.3)."""
+    """Return `Sun Jan  1 00:00:00 2023` in the router's zone (docs/junos.md 1.3)."""
     local = moment.astimezone(zone)
     return f"{_WEEKDAYS[local.weekday()]} {_MONTHS[local.month - 1]} {local.day:2d} {local:%H:%M:%S} {local.year:04d}"
 

@@ -1,4 +1,4 @@
-"""`show security keychain [brief|detail]` (facts/junos.md 3.1): the router's own key clock, not the wire.
+"""`show security keychain [brief|detail]` (docs/junos.md 3.1): the router's own key clock, not the wire.
 
 The layout is exact for real `detail` outputs of three releases, which also print `Algorithm hmac-md5` for TCP-AO keys
 and key numbers, not send-id and recv-id, as IDs.

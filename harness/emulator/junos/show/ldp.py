@@ -1,4 +1,4 @@
-"""`show ldp session [A] [detail]`, `show ldp neighbor`, `show ldp interface` (facts/junos.md 3.4)."""
+"""`show ldp session [A] [detail]`, `show ldp neighbor`, `show ldp interface` (docs/junos.md 3.4)."""
 
 from __future__ import annotations
 

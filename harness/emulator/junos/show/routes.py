@@ -1,4 +1,4 @@
-"""`show route …` and `show route summary` (facts/junos.md 3.5)."""
+"""`show route …` and `show route summary` (docs/junos.md 3.5)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The statements that this router knows, as data: one module per part of the configuration.
 
-Names, ranges, help and messages: Juniper's YANG models of Junos 24.4 (facts/junos.md 1.1 and 2.1) where those were
+Names, ranges, help and messages: Juniper's YANG models of Junos 24.4 (docs/junos.md 1.1 and 2.1) where those were
 seen, else as Junos' help is remembered. To add a statement, add a line.
 """
 

@@ -1,4 +1,4 @@
-"""`protocols`: BGP, LDP, MPLS; authentication as Junos 24.4's model has it (facts/junos.md 2.1)."""
+"""`protocols`: BGP, LDP, MPLS; authentication as Junos 24.4's model has it (docs/junos.md 2.1)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _chain_is_defined(root: Node, _parent: Node, node: Node) -> bool:
 
 
 def _group_lacks(name: str) -> Constraint:
-    """Refuse a statement of a dynamic neighbour (facts/junos.md 2.1) whose group has a statement of that name."""
+    """Refuse a statement of a dynamic neighbour (docs/junos.md 2.1) whose group has a statement of that name."""
 
     def holds(root: Node, parent: Node, _node: Node) -> bool:
         bgp = root.find("protocols", "bgp")

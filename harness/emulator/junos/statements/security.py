@@ -1,4 +1,4 @@
-"""`security authentication-key-chains`, as Junos 24.4's model has it (facts/junos.md 1.1)."""
+"""`security authentication-key-chains`, as Junos 24.4's model has it (docs/junos.md 1.1)."""
 
 from __future__ import annotations
 
