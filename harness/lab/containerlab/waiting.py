@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 
 from harness.errors import KeyrollError
@@ -89,7 +89,7 @@ class Waiting:
         with ThreadPoolExecutor(len(routers), thread_name_prefix="ready") as pool:
             tasks = [pool.submit(self._await, router, containers[name], stop) for name, router in routers.items()]
             try:
-                for task in tasks:
+                for task in as_completed(tasks):
                     task.result()
             except BaseException:
                 stop.set()

@@ -37,6 +37,11 @@ class StandIn:
     def pids(self) -> list[int]:
         return [json.loads(path.read_text())["pid"] for path in (self.home / "containers").glob("*.json")]
 
+    def pid_of(self, router: str) -> int:
+        """The pid of that router's container; the lab may be the only one."""
+        (found,) = (self.home / "containers").glob(f"*{router}.json")
+        return json.loads(found.read_text())["pid"]
+
     @property
     def network(self) -> bool:
         return (self.home / "network").exists()

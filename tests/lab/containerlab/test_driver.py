@@ -137,16 +137,19 @@ def test_a_deploy_that_hangs_is_ended_and_cleaned_up(standin, tmp_path, monkeypa
     assert nothing_left(standin, lab)
 
 
-def test_a_container_that_ends_while_it_comes_up_is_told_with_its_last_words(standin, tmp_path, monkeypatch) -> None:
+@pytest.mark.parametrize("router", ["R1", "R2"])
+def test_a_container_that_ends_while_it_comes_up_is_told_with_its_last_words(
+    standin, tmp_path, monkeypatch, router
+) -> None:
     def probe(_router) -> None:
         with contextlib.suppress(ProcessLookupError):  # asked once more before the end is noticed
-            os.kill(standin.pids[0], signal.SIGKILL)
+            os.kill(standin.pid_of(router), signal.SIGKILL)
         raise LabError("not yet")
 
     monkeypatch.setattr(waiting, "ssh_answers", lambda _router: None)
     lab = make(tmp_path, probe=probe)
     with pytest.raises(
-        LabError, match=r"container ended while it came up; its last words:\nthe container's last words"
+        LabError, match=rf"{router}'s container ended while it came up; its last words:\nthe container's last words"
     ):
         lab.deploy()
     assert nothing_left(standin, lab)
