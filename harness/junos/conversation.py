@@ -11,7 +11,7 @@ from harness.errors import KeyrollError
 from harness.junos.errors import CommandError, OutputError, RouterRefusedError, SessionError
 from harness.junos.exchange import Deadlines, Exchange, T, Target
 from harness.junos.output import parse
-from harness.junos.redact import redact
+from harness.junos.redact import Redactor
 from harness.junos.terminal import Answer, Terminal
 from harness.keychain.secret import Secret
 
@@ -47,6 +47,7 @@ class Conversation:
         self.deadlines = deadlines or Deadlines()
         self._recorder = recorder
         self._secrets = {target.password, *secrets}
+        self._redact = Redactor(self._secrets)
         self._terminal: Terminal | None = None
         self._configuring = False
         self._level = ""
@@ -157,8 +158,14 @@ class Conversation:
             remedy=remedy,
         )
 
+    def _learn(self, secrets: Iterable[Secret]) -> None:
+        new = set(secrets) - self._secrets
+        if new:
+            self._secrets |= new
+            self._redact = Redactor(self._secrets)
+
     def _hide(self, text: str) -> str:
-        return redact(text, self._secrets)
+        return self._redact(text)
 
     def _drop(self) -> None:
         if self._terminal is not None:

@@ -202,7 +202,7 @@ class RouterSession(Conversation):
             ConfigurationError: a line was refused. The candidate is back at what was running, and the mode is left.
         """
         with self._lock:
-            self._secrets.update(secret for line in lines for secret in secrets_in(line))
+            self._learn(secret for line in lines for secret in secrets_in(line))
             self._enter_configuration()
             self._touched = True
             return self._exchange("\n".join(lines), lambda _: self._lines(lines))

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from harness.errors import RunError
 from harness.junos.exchange import Exchange
-from harness.junos.redact import redact
+from harness.junos.redact import Redactor
 from harness.keychain.secret import SHOWN, Secret
 from harness.scenario.timeline import blackened, plain, stamp
 
@@ -59,15 +59,16 @@ class Blackener:
     """Takes the run's secrets out of every text before it is written: by structure, and by each known spelling."""
 
     def __init__(self, secrets: Iterable[Secret]) -> None:
-        self._secrets = tuple(dict.fromkeys(secrets))
-        words = {word for secret in self._secrets for word in _spellings(secret)}
+        known = tuple(dict.fromkeys(secrets))
+        self._redact = Redactor(known)
+        words = {word for secret in known for word in _spellings(secret)}
         self._words = (
             re.compile("|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))) if words else None
         )
 
     def __call__(self, text: str) -> str:
         """Return `text` without secrets."""
-        text = redact(text, self._secrets)
+        text = self._redact(text)
         return self._words.sub(SHOWN, text) if self._words else text
 
 
