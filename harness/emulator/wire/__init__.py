@@ -12,16 +12,18 @@ carried out between two frames, in the order of arrival.
 
 | op | fields | what it does |
 |---|---|---|
-| `sessions` | `sessions`: list; `own`: addresses, or null | replaces the table; those that stay go on |
+| `sessions` | `sessions`: list; `records`: list | replaces the table; connections of sessions that stay go on |
 | `clock` | `offset_ns` | router's clock = host's clock + offset |
 | `status` | | answers with `status` |
-| `restore` | `records`: list | takes over connections of a former process; answers with `restored`: count |
 | `records` | | answers with `records`: list |
 | `stop` | | answers, then ends the process |
 
 A session is `{"peer", "port", "local" or null, "tolerance" (seconds), "sending": "clock"|"rnext", "receiving":
 "tolerance"|"any", "allow_without_ao", "keys": [{"number", "start" (ISO 8601, UTC), "send_id", "recv_id", "secret"
-(hex), "algorithm", "include_options"}]}`. The process sends events unasked, `{"v": 1, "event": kind, …}`, and
+(hex), "algorithm", "include_options"}]}`.
+
+With `records` (a former process' connections) the table takes these over before the first frame, and the answer has
+`restored`: how many it has keys for. The process sends events unasked, `{"v": 1, "event": kind, …}`, and
 `{"v": 1, "event": "ready"}` once its sockets are open. No frame is carried before the first `sessions` order (an empty
 list will do): until then the process does not know what is protected.
 

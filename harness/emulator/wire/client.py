@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import TypeVar
 
-from harness.emulator.model import Address
 from harness.emulator.wire import protocol
 from harness.emulator.wire.model import (
     ConnectionRecord,
+    Direction,
+    DropReason,
     EventKind,
     ProtectedSession,
     WireError,
     WireEvent,
+    WireGoneError,
     WireStatus,
 )
 
@@ -53,24 +56,31 @@ class WireClient:
         self._ready: asyncio.Future[None] | None = None
         self._last_id = 0
         self._records: dict[object, ConnectionRecord] = {}
+        self._drops: Counter[tuple[Direction, DropReason]] = Counter()
         self._ended: str | None = None
 
     @property
     def records(self) -> tuple[ConnectionRecord, ...]:
-        """The connections as last told by events: what to `restore` in a process that replaces a dead one."""
+        """The connections as last told by events: what a process that replaces a dead one is to `connect` with."""
         return tuple(self._records.values())
+
+    @property
+    def drops(self) -> Mapping[tuple[Direction, DropReason], int]:
+        """What events told of dropped frames, summed up: all of them but the last second's."""
+        return dict(self._drops)
 
     async def connect(
         self,
         sessions: Sequence[ProtectedSession] = (),
         records: Sequence[ConnectionRecord] = (),
         *,
-        own: Collection[Address] | None = None,
-    ) -> None:
+        clock: timedelta = timedelta(0),
+    ) -> int:
         """Take the socket over, wait until the process is ready, and hand it its first table of sessions.
 
-        No frame is carried before that table. A process that replaces a dead one is given the table in force and the
-        dead one's `records`, so that connections go on; see `set_sessions` for `own`.
+        No frame is carried before that table. A process that replaces a dead one is given the router's clock (the
+        host's plus `clock`), the table in force and the dead one's `records`, so that connections go on. Returns how
+        many of these were taken; those whose session is not protected any more are not.
         """
         loop = asyncio.get_running_loop()
         self._ready = loop.create_future()
@@ -78,23 +88,24 @@ class WireClient:
         reader, self._writer = await asyncio.open_unix_connection(sock=self._sock, limit=LINE_LIMIT)
         self._reading = asyncio.create_task(self._read(reader), name="wire control")
         await self._within(self._ready, READY_DEADLINE, "to open its sockets")
-        await self.set_sessions(sessions, own=own)
-        if records:
-            await self.restore(records)
+        if clock:
+            await self.set_clock(clock)  # first: with another clock the first segments would meet other keys
+        return await self._hand_over(sessions, records)
 
-    async def set_sessions(
-        self, sessions: Sequence[ProtectedSession], *, own: Collection[Address] | None = None
-    ) -> None:
-        """Replace the whole table of protected sessions; connections of sessions that stay are untouched.
+    async def set_sessions(self, sessions: Sequence[ProtectedSession]) -> None:
+        """Replace the whole table of protected sessions; connections of sessions that stay are untouched."""
+        await self._hand_over(sessions, ())
 
-        `own` are the router's addresses: what passes between others is transit and never protected here. None takes
-        every segment from or to a session's peer for the router's own, which is right where nothing is forwarded.
-        """
-        await self._order(
+    async def _hand_over(self, sessions: Sequence[ProtectedSession], records: Sequence[ConnectionRecord]) -> int:
+        answer = await self._order(
             "sessions",
             sessions=[protocol.encode_session(session) for session in sessions],
-            own=None if own is None else [str(address) for address in own],
+            records=[protocol.encode_record(record) for record in records],
         )
+        restored = answer.get("restored")
+        if not isinstance(restored, int):
+            raise WireError("the wire path did not say how many connections it took over")
+        return restored
 
     async def set_clock(self, offset: timedelta) -> None:
         """Set the router's clock to the host's clock plus `offset`."""
@@ -106,28 +117,22 @@ class WireClient:
         return protocol.decode_status(answer.get("status"))
 
     async def fetch_records(self) -> tuple[ConnectionRecord, ...]:
-        """Return the connections with their current anchors: what to `restore` after a planned restart."""
+        """Return the connections with their current anchors, as of now."""
         answer = await self._order("records")
         records = answer.get("records")
         if not isinstance(records, list):
             raise WireError("the wire path answered without its connection records")
         return tuple(protocol.decode_record(record) for record in records)
 
-    async def restore(self, records: Sequence[ConnectionRecord]) -> int:
-        """Hand over the connections of a former process, after `set_sessions`; return how many were taken.
-
-        Those whose session is not protected any more are not taken.
-        """
-        answer = await self._order("restore", records=[protocol.encode_record(record) for record in records])
-        restored = answer.get("restored")
-        if not isinstance(restored, int):
-            raise WireError("the wire path did not say how many connections it took over")
-        return restored
-
     async def stop(self) -> None:
         """End the process in order: it answers, closes its sockets and ends."""
         await self._order("stop")
         await self.close()
+
+    async def drained(self) -> None:
+        """Wait until all that a process told before its end has been read; `records` and `drops` are whole then."""
+        if self._reading is not None:
+            await self._within(self._reading, ANSWER_DEADLINE, "to its socket's end")
 
     async def close(self) -> None:
         """Close the socket, which ends the process. Can be called twice."""
@@ -141,7 +146,7 @@ class WireClient:
         if self._writer is None:
             raise WireError("the wire path's client is not connected")
         if self._ended is not None:
-            raise WireError(f"the wire path has ended: {self._ended}", remedy="its log says why")
+            raise WireGoneError(f"the wire path has ended: {self._ended}", remedy="its log says why")
         self._last_id += 1
         number = self._last_id  # another order may be given before this one is answered
         answer: asyncio.Future[protocol.Json] = asyncio.get_running_loop().create_future()
@@ -185,6 +190,8 @@ class WireClient:
             self._records[event.local, event.remote] = event.record
         elif event.kind is EventKind.FORGOTTEN:
             self._records.pop((event.local, event.remote), None)
+        if event.kind is EventKind.DROP and event.direction is not None and event.reason is not None:
+            self._drops[event.direction, event.reason] += event.count
         if self._on_event is not None:
             self._on_event(event)
 
@@ -193,4 +200,4 @@ class WireClient:
         _log.info("the wire path's control socket ended: %s", why)
         for waiting in [*self._waiting.values(), self._ready]:
             if waiting is not None and not waiting.done():
-                waiting.set_exception(WireError(f"the wire path has ended: {why}", remedy="its log says why"))
+                waiting.set_exception(WireGoneError(f"the wire path has ended: {why}", remedy="its log says why"))

@@ -22,6 +22,8 @@ CLOSED_LIFETIME = 120 * SECOND
 """Nanoseconds that a connection is kept after its last segment once a FIN or RST was seen (twice Linux' TIME-WAIT)."""
 OPENING_LIFETIME = 240 * SECOND
 """Nanoseconds that an unanswered SYN is remembered: Linux gives up connecting after 127 s."""
+ACK_SLACK = 1 << 24
+"""How far a restored connection's acknowledgements may lie before its anchor: more than any window of a lab."""
 TABLE_MAX = 4096
 """Connections kept at most; the longest idle are forgotten, closed ones first. A router of a lab has some dozen."""
 
@@ -130,6 +132,20 @@ class Connection:
         self.pinned = {number: mkt for number, mkt in self.pinned.items() if number in session.mkts}
         self.differs = any(session.mkts.get(number) != mkt for number, mkt in self.pinned.items())
 
+    def adopt(self, record: ConnectionRecord) -> None:
+        """Go on where a former process ended. The key last sent with is in use, whatever the record leaves out."""
+        self.out_sne.anchor = record.out_anchor
+        self.in_sne.anchor = record.in_anchor
+        self.highest_ack = (record.out_anchor - ACK_SLACK) & 0xFFFFFFFF
+        self.current = record.sending_key
+        self.plain = record.plain
+        self.closing = record.closing
+        configured = self.session.mkts.get(record.sending_key) if record.sending_key is not None else None
+        if record.sending_key is not None and configured is not None:
+            self.pinned[record.sending_key] = configured
+        self.pinned.update(record.pinned)
+        self.join(self.session)
+
     def mkt(self, number: int) -> Mkt | None:
         """Return key `number` as this connection uses it; None where the chain has no such usable key."""
         configured = self.session.mkts.get(number)
@@ -188,6 +204,7 @@ class Connection:
             sending_key=self.current,
             plain=self.plain,
             closing=self.closing,
+            pinned=tuple((number, mkt) for number, mkt in self.pinned.items() if self.session.mkts.get(number) != mkt),
         )
 
 

@@ -7,12 +7,11 @@ docs/assumptions/wire.md.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
-from harness.emulator.model import Address
 from harness.emulator.wire import packet
 from harness.emulator.wire.connection import Connection, Entry, Session, Table, Tuple4
-from harness.emulator.wire.lives import ISN_MASK, PASS, Lives
+from harness.emulator.wire.lives import PASS, Lives
 from harness.emulator.wire.model import (
     ConnectionRecord,
     Direction,
@@ -24,6 +23,7 @@ from harness.emulator.wire.receiving import Receiver
 from harness.emulator.wire.report import Emit, Reporter
 from harness.emulator.wire.sending import Sender
 from harness.emulator.wire.status import connection_status, session_status
+from harness.keychain.model import Keychain
 from harness.tcpao import (
     ACK,
     SYN,
@@ -37,8 +37,7 @@ from harness.tcpao import (
 Verdict = bytes | None
 """PASS, the packet to carry instead, or None: dropped."""
 
-_ACK_SLACK = 1 << 24
-"""How far a restored connection's acknowledgements may lie before its anchor: more than any window of a lab."""
+_NO_CHAIN = Keychain("none")
 
 
 class Guard:
@@ -53,16 +52,13 @@ class Guard:
         self._sessions: list[Session] = []
         self._by_peer: dict[tuple[bytes, int], list[Session]] = {}
         self._peers: set[bytes] = set()
-        self._own: frozenset[bytes] | None = None
 
-    def set_sessions(self, specs: Sequence[ProtectedSession], own: Collection[Address] | None, now: int) -> None:
+    def set_sessions(self, specs: Sequence[ProtectedSession], now: int) -> None:
         """Replace the table of sessions. Connections of sessions that stay go on; those of others end as they began.
 
         A connection keeps its keys for its life (RFC 5925 section 3.1): what is still sent to close one whose session
         has left the table is signed, and what still comes is verified, until it has been silent for its time. A new
         connection between the same ends is not protected.
-
-        `own` are the router's addresses, where known: traffic between others is transit and passes.
         """
         former = {session.identity: session for session in self._sessions}
         self._sessions = [Session(spec) for spec in specs]
@@ -73,29 +69,31 @@ class Guard:
                 session.drops = old.drops
             self._by_peer.setdefault((session.spec.peer.packed, session.spec.port), []).append(session)
         self._peers = {session.spec.peer.packed for session in self._sessions}
-        self._own = None if own is None else frozenset(address.packed for address in own)
         self.report.forget_sessions()
         for at, entry in list(self.table.entries.items()):
             self._rehome(at, entry, now)
 
     def restore(self, records: Iterable[ConnectionRecord], now: int, mono: int) -> int:
-        """Take over connections of a former process; return how many still belong to a protected session."""
+        """Take over connections of a former process; return how many still belong to a protected session.
+
+        One whose session has left the table has no keys here: what is still sent to close it is dropped, not let
+        through unsigned.
+        """
         taken = 0
         for record in records:
             at = Tuple4(record.local[0].packed, record.local[1], record.remote[0].packed, record.remote[1])
             session = self._session(at)
-            if session is None or (record.plain and not session.spec.allow_without_ao):
+            if record.plain and (session is None or not session.spec.allow_without_ao):
                 continue
-            connection = Connection(at, session, record.local_isn, record.remote_isn, mono)
-            connection.out_sne.anchor = record.out_anchor
-            connection.in_sne.anchor = record.in_anchor
-            connection.highest_ack = (record.out_anchor - _ACK_SLACK) & ISN_MASK
-            connection.current = record.sending_key
-            connection.plain = record.plain
-            connection.closing = record.closing
-            self.table.entry(at, session, mono).live = connection
+            retired = session is None
+            home = session or Session(ProtectedSession(record.remote[0], record.port, _NO_CHAIN))
+            connection = Connection(at, home, record.local_isn, record.remote_isn, mono)
+            connection.adopt(record)
+            entry = self.table.entry(at, home, mono)
+            entry.live = connection
+            entry.retired = retired
             self.report.connection(connection, now)
-            taken += 1
+            taken += not retired
         return taken
 
     def outbound(self, buffer: bytes, start: int, end: int, now: int, mono: int) -> Verdict:
@@ -176,7 +174,7 @@ class Guard:
         a listening daemon would take them for the same neighbour's.
         """
         found = self._by_peer.get((at.remote, at.rport)) or self._by_peer.get((at.remote, at.lport))
-        if not found or (self._own is not None and at.local not in self._own):
+        if not found:
             return None
         for session in found:
             if session.spec.local is not None and session.spec.local.packed == at.local:
@@ -203,6 +201,8 @@ class Guard:
         entry.peer_plain = entry.peer_plain and session.spec.allow_without_ao
         if entry.live is not None:
             entry.live.join(session)
+            if entry.live.differs:
+                self.report.connection(entry.live, now)
 
     def _forget(self, at: Tuple4, entry: Entry, now: int) -> None:
         if entry.live is not None:

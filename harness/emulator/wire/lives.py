@@ -43,6 +43,13 @@ class Lives:
         elif moved or live.out_sne.anchor + live.in_sne.anchor - live.reported_anchor > ANCHOR_STEP:
             self.report.connection(live, now)
 
+    def seen(self, live: Connection, segment: Segment, now: int, mono: int) -> None:
+        """Note that a segment of the connection passed; a successor has to know one that is being closed."""
+        live.last = mono
+        if segment.flags & (FIN | RST) and not live.closing:
+            live.closing = True
+            self.report.connection(live, now)
+
 
 def refuses(segment: Segment, pending: int | None, live: Connection | None, isn_of_live: int | None) -> bool:
     """Say whether a RST answers the pending SYN of that ISN, whose connection never came to be."""
@@ -61,10 +68,3 @@ def count(state: DirectionState, segment: Segment, key: tuple[int, int, int] | N
     state.octets += segment.payload_length
     if key is not None:
         state.key, state.key_id, state.rnext_key_id = key
-
-
-def seen(live: Connection, segment: Segment, mono: int) -> None:
-    """Note that a segment of the connection passed at the monotonic instant `mono` (ns)."""
-    live.last = mono
-    if segment.flags & (FIN | RST):
-        live.closing = True

@@ -10,10 +10,15 @@ from harness.emulator.keyclock import ReceivePolicy, SendPolicy
 from harness.emulator.model import Address
 from harness.errors import RunError
 from harness.keychain.model import Keychain
+from harness.tcpao import Mkt
 
 
 class WireError(RunError):
     """The wire path died, refused an order or answered what nobody can read; the message says which."""
+
+
+class WireGoneError(WireError):
+    """The process at the other end of the control socket has ended; another may take its place."""
 
 
 class Direction(enum.Enum):
@@ -132,9 +137,10 @@ class WireStatus:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionRecord:
-    """What has to be handed to a new wire process for a connection to survive. Holds no key.
+    """What has to be handed to a new wire process for a connection to survive.
 
-    Anchors are the 64-bit sequence numbers (SNE and sequence number) of RFC 9187.
+    Anchors are the 64-bit sequence numbers (SNE and sequence number) of RFC 9187. `pinned` are the keys in use, by
+    number, that the chain has otherwise by now: the only ones that a new process could not find there.
     """
 
     local: tuple[Address, int]
@@ -147,6 +153,7 @@ class ConnectionRecord:
     sending_key: int | None
     plain: bool = False
     closing: bool = False
+    pinned: tuple[tuple[int, Mkt], ...] = ()
 
 
 class EventKind(enum.Enum):
@@ -157,7 +164,7 @@ class EventKind(enum.Enum):
     KEY_CHANGE = "key-change"
     """A connection's key on the wire changed in `direction`: from `old_key` to `key`."""
     CONNECTION = "connection"
-    """A connection's ISN pair became known; `record` holds it."""
+    """A connection's ISN pair became known, or what a successor has to know of it changed; `record` holds it."""
     ADMITTED = "admitted-without-ao"
     """A peer without TCP-AO was let in, as `allow-without-tcpao` says."""
     FORGOTTEN = "forgotten"

@@ -12,7 +12,6 @@ import selectors
 import socket
 import time
 from collections.abc import Sequence
-from ipaddress import ip_address
 
 from harness.emulator.wire import protocol
 from harness.emulator.wire.guard import Guard
@@ -155,7 +154,7 @@ class WireProcess:
         now, mono = self._now(), time.monotonic_ns()
         match order.get("op"):
             case "sessions":
-                self._set_sessions(order, now)
+                return {"restored": self._set_sessions(order, now, mono)}
             case "clock":
                 offset = order.get("offset_ns")
                 if not isinstance(offset, int):
@@ -165,28 +164,24 @@ class WireProcess:
                 return {"status": protocol.encode_status(self._guard.status(now, mono, self._offset))}
             case "records":
                 return {"records": [protocol.encode_record(record) for record in self._guard.records()]}
-            case "restore":
-                records = [protocol.decode_record(record) for record in _listed(order, "records")]
-                return {"restored": self._guard.restore(records, now, mono)}
             case "stop":
                 self._over = True
             case other:
                 raise WireError(f"there is no order '{other}'")
         return {}
 
-    def _set_sessions(self, order: protocol.Json, now: int) -> None:
+    def _set_sessions(self, order: protocol.Json, now: int, mono: int) -> int:
+        """Take the table, and a former process' connections with it: no frame comes between the two."""
         sessions = [protocol.decode_session(session) for session in _listed(order, "sessions")]
-        own = order.get("own")
-        try:
-            addresses = None if own is None else [ip_address(str(address)) for address in _listed(order, "own")]
-        except ValueError as error:
-            raise WireError(f"'own' holds what is no address: {error}") from None
-        self._guard.set_sessions(sessions, addresses, now)
+        records = [protocol.decode_record(record) for record in _listed(order, "records")] if "records" in order else []
+        self._guard.set_sessions(sessions, now)
+        restored = self._guard.restore(records, now, mono)
         if not self._carrying:
             self._carrying = True
             for pair in self._pairs:
                 self._poll.register(pair.host, selectors.EVENT_READ, (pair.host, pair.wire, Direction.OUT))
                 self._poll.register(pair.wire, selectors.EVENT_READ, (pair.wire, pair.host, Direction.IN))
+        return restored
 
     def _write(self, octets: bytes) -> None:
         self._unsent += octets

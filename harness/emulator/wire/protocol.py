@@ -29,6 +29,8 @@ from harness.emulator.wire.model import (
 from harness.errors import InputError
 from harness.keychain.model import Algorithm, Key, Keychain
 from harness.keychain.secret import Secret
+from harness.tcpao import Algorithm as MacAlgorithm
+from harness.tcpao import Mkt
 
 VERSION = 1
 Json = dict[str, object]
@@ -102,6 +104,7 @@ def encode_record(record: ConnectionRecord) -> Json:
         "sending_key": record.sending_key,
         "plain": record.plain,
         "closing": record.closing,
+        "pinned": [_encode_mkt(number, mkt) for number, mkt in record.pinned],
     }
 
 
@@ -120,8 +123,9 @@ def decode_record(message: object) -> ConnectionRecord:
             sending_key=_optional_int(fields["sending_key"]),
             plain=_bool(fields["plain"]),
             closing=_bool(fields["closing"]),
+            pinned=tuple(_decode_mkt(mkt) for mkt in _list(fields["pinned"])),
         )
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, InputError) as error:
         raise WireError(f"a connection record is not understood: {_what(error)}") from None
 
 
@@ -231,6 +235,30 @@ def _decode_key(message: object) -> Key:
         recv_id=_int(fields["recv_id"]),
         tcp_ao_option=True,
         algorithm=Algorithm(fields["algorithm"]),
+        include_options=_bool(fields["include_options"]),
+    )
+
+
+def _encode_mkt(number: int, mkt: Mkt) -> Json:
+    return {
+        "number": number,
+        "send_id": mkt.send_id,
+        "recv_id": mkt.recv_id,
+        "secret": mkt.master_key.hex(),
+        "algorithm": mkt.algorithm.value,
+        "include_options": mkt.include_options,
+    }
+
+
+def _decode_mkt(message: object) -> tuple[int, Mkt]:
+    fields = _object(message, "key in use")
+    number = _int(fields["number"])
+    return number, Mkt(
+        name=f"key {number}",
+        algorithm=MacAlgorithm(fields["algorithm"]),
+        master_key=_octets(fields["secret"]),
+        send_id=_int(fields["send_id"]),
+        recv_id=_int(fields["recv_id"]),
         include_options=_bool(fields["include_options"]),
     )
 

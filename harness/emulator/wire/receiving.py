@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.emulator.keyclock import SendPolicy
 from harness.emulator.wire import packet
 from harness.emulator.wire.connection import Connection, Entry, Session, Tuple4
-from harness.emulator.wire.lives import ISN_MASK, PASS, Judged, Lives, count, refuses, seen
+from harness.emulator.wire.lives import ISN_MASK, PASS, Judged, Lives, count, refuses
 from harness.emulator.wire.model import Direction, DropReason
 from harness.emulator.wire.packet import USUAL_START
 from harness.tcpao import ACK, RST, SYN, AoOption, Mkt, Segment, strip_ao, tcp_checksum, verify_segment, with_options
@@ -69,7 +69,7 @@ class Receiver:
             self._lives.commit(entry, live, now, mono)
         self._verified(live, segment, ao, number, mkt, now)
         entry.last = mono
-        seen(live, segment, mono)
+        self._lives.seen(live, segment, now, mono)
         return stripped(segment, ao)
 
     def _verified(self, live: Connection, segment: Segment, ao: AoOption, number: int, mkt: Mkt, now: int) -> None:
@@ -137,7 +137,7 @@ class Receiver:
             return DropReason.NO_OPTION
         entry.last = mono
         count(live.in_, segment, None)
-        seen(live, segment, mono)
+        self._lives.seen(live, segment, now, mono)
         return PASS
 
 

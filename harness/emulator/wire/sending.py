@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.emulator.wire import packet
 from harness.emulator.wire.connection import Connection, Entry, Session, Tuple4
-from harness.emulator.wire.lives import ISN_MASK, PASS, Judged, Lives, count, refuses, seen
+from harness.emulator.wire.lives import ISN_MASK, PASS, Judged, Lives, count, refuses
 from harness.emulator.wire.model import Direction, DropReason
 from harness.tcpao import ACK, RST, SYN, Mkt, Segment, TrafficKey, sign_segment
 
@@ -83,7 +83,7 @@ class Sender:
     def _send_on(self, live: Connection, segment: Segment, now: int, mono: int) -> Judged:
         if live.plain:
             count(live.out, segment, None)
-            seen(live, segment, mono)
+            self._lives.seen(live, segment, now, mono)
             return PASS
         clock = live.session.clock
         number = live.sending_number(now)
@@ -102,7 +102,7 @@ class Sender:
             live.out_sne.commit(segment.seq)
         before = live.out.key
         count(live.out, segment, (number, mkt.send_id, wanted.recv_id))
-        seen(live, segment, mono)
+        self._lives.seen(live, segment, now, mono)
         self._lives.tell_changes(live, Direction.OUT, before, number, now)
         return signed
 

@@ -63,8 +63,8 @@ class Router:
         verdict = self.guard.inbound(packet, 0, len(packet), self.now, self.mono)
         return packet if verdict == PASS else verdict
 
-    def protect(self, *sessions: ProtectedSession, own=None) -> None:
-        self.guard.set_sessions(sessions, own, self.now)
+    def protect(self, *sessions: ProtectedSession) -> None:
+        self.guard.set_sessions(sessions, self.now)
 
     def segment(self, sport, dport, seq, ack, flags, options=b"", payload=b"") -> bytes:
         return tcp_packet(self.address, self.peer, sport, dport, seq, ack, flags, options, payload)

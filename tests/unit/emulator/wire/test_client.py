@@ -18,8 +18,10 @@ pytestmark = pytest.mark.filterwarnings("error")
 class Played:
     """The process' end of the socket: answers orders as told."""
 
-    def __init__(self, sock: socket.socket, *, refuse: str | None = None, mute: bool = False) -> None:
-        self.sock, self.refuse, self.mute = sock, refuse, mute
+    def __init__(
+        self, sock: socket.socket, *, refuse: str | None = None, mute: bool = False, taken: int | None = 0
+    ) -> None:
+        self.sock, self.refuse, self.mute, self.taken = sock, refuse, mute, taken
         self.orders: list[dict] = []
         self.unanswered = asyncio.Event()
 
@@ -36,7 +38,7 @@ class Played:
             if order["op"] == self.refuse:
                 self.say({"id": order["id"], "ok": False, "error": "because"})
             else:
-                self.say({"id": order["id"], "ok": True})
+                self.say({"id": order["id"], "ok": True, "restored": self.taken})
         self.writer.close()
 
     def say(self, message) -> None:
@@ -64,21 +66,44 @@ def play(story, **options) -> Played:
 
 def test_connecting_hands_over_the_first_table(bench) -> None:
     async def story(client, _played, _events) -> None:
-        await client.connect([bench.session(0)], own=[bench.session(1).peer])
+        await client.connect([bench.session(0)])
 
     (order,) = play(story).orders
-    assert order["op"] == "sessions"
-    assert order["own"] == ["10.0.12.1"]
+    assert (order["op"], order["records"]) == ("sessions", [])
     assert [session["peer"] for session in order["sessions"]] == ["10.0.12.2"]
 
 
-def test_a_successor_gets_the_table_before_the_records(bench) -> None:
+def test_a_successor_gets_the_clock_and_then_the_table_with_the_records(bench) -> None:
     flow = bench.flow().open()
 
-    async def story(client, played, _events) -> None:
+    async def story(client, _played, _events) -> None:
+        await client.connect([bench.session(0)], flow.near.guard.records(), clock=timedelta(hours=1))
+
+    clock, table = play(story).orders
+    assert (clock["op"], table["op"]) == ("clock", "sessions")
+    assert [len(table[what]) for what in ("sessions", "records")] == [1, 1]
+
+
+def test_a_process_that_does_not_say_how_many_connections_it_took_is_refused() -> None:
+    async def story(client, _played, _events) -> None:
         with pytest.raises(WireError, match="how many"):
-            await client.connect([bench.session(0)], flow.near.guard.records())
-        assert [order["op"] for order in played.orders] == ["sessions", "restore"]
+            await client.connect()
+
+    play(story, taken=None)
+
+
+def test_what_a_process_told_before_its_end_is_read_to_the_end(bench) -> None:
+    flow = bench.flow().open()
+    flow.near.into(flow.near.segment(179, 50000, 1, 1, 0x10))
+
+    async def story(client, played, _events) -> None:
+        await client.connect()
+        for event in flow.near.events:
+            played.say(protocol.encode_event(event))
+        played.writer.close()
+        await client.drained()
+        assert len(client.records) == 1
+        assert sum(client.drops.values()) == sum(event.count for event in flow.near.events)
 
     play(story)
 

@@ -487,13 +487,6 @@ class TestChangedTables:
         elsewhere = bench.tcp_packet(flow.near.address, ip_address("10.255.0.2").packed, 40000, 179, 1, 0, SYN)
         assert flow.far.into(elsewhere) is None
 
-    def test_traffic_between_others_is_transit_where_the_own_addresses_are_known(self, bench) -> None:
-        flow = bench.flow()
-        flow.far.protect(bench.session(1), own=[ip_address("10.0.12.2")])
-        transit = bench.tcp_packet(flow.near.address, ip_address("10.255.0.3").packed, 40000, 179, 1, 0, SYN)
-        assert flow.far.into(transit) == transit
-        assert flow.far.into(flow.syn()) is None
-
     def test_counters_survive_a_new_table(self, bench) -> None:
         flow = bench.flow()
         flow.far.into(flow.syn())
@@ -539,11 +532,43 @@ class TestRestart:
         again = [event.record for event in flow.near.events[told:] if event.kind is EventKind.CONNECTION]
         assert [record.out_anchor >> 29 for record in again] == [2, 4]
 
-    def test_records_of_sessions_that_are_not_protected_are_not_taken(self, bench) -> None:
+    def test_what_closes_a_connection_whose_session_is_gone_is_not_let_through_unsigned(self, bench) -> None:
         flow = bench.flow().open()
         records = flow.near.guard.records()
-        near = bench.Router(flow.near.address, flow.near.peer)
-        assert near.guard.restore(records, near.now, near.mono) == 0
+        flow.near = bench.Router(flow.near.address, flow.near.peer)
+        assert flow.near.guard.restore(records, flow.near.now, flow.near.mono) == 0
+        assert flow.send(0) is None
+        assert flow.near.dropped() == {("out", "no-usable-key"): 1}
+
+    def test_a_plain_connection_of_a_session_that_is_gone_passes(self, bench) -> None:
+        near, far = bench.routers()
+        near.protect(bench.session(0, allow=True))
+        far.protect()
+        flow = bench.Flow(far, near, isns=(5, 6)).open()
+        records = near.guard.records()
+        assert [record.plain for record in records] == [True]
+        flow.far = bench.Router(near.address, near.peer)
+        assert flow.far.guard.restore(records, near.now, near.mono) == 0
+        assert flow.send(0) is not None
+
+    def test_a_key_in_use_that_was_changed_since_goes_over_with_the_record(self, bench) -> None:
+        flow = bench.flow().open()
+        other = bench.chain(bench.key(0, secret=Secret("another secret")))
+        flow.near.protect(bench.session(0, other))
+        told = [event.record for event in flow.near.events if event.record is not None][-1]
+        assert told == flow.near.guard.records()[0]
+        assert [(number, mkt.master_key) for number, mkt in told.pinned] != [(0, b"another secret")]
+        flow.near = bench.Router(flow.near.address, flow.near.peer)
+        flow.near.protect(bench.session(0, other))
+        assert flow.near.guard.restore([told], flow.near.now, flow.near.mono) == 1
+        assert flow.send(0) is not None
+        assert flow.send(1) is not None
+
+    def test_a_connection_that_is_being_closed_is_told_so_that_it_expires_in_a_successor(self, bench) -> None:
+        flow = bench.flow().open()
+        flow.send(0, flags=0x11)
+        told = [event.record for event in flow.near.events if event.record is not None][-1]
+        assert told.closing
 
 
 class TestAllowWithoutTcpao:

@@ -25,6 +25,8 @@ from harness.emulator.wire.model import (
 )
 from harness.keychain.model import Algorithm
 from harness.keychain.secret import Secret
+from harness.tcpao import Algorithm as MacAlgorithm
+from harness.tcpao import Mkt
 
 addresses = st.ip_addresses()
 ports = st.integers(0, 65535)
@@ -35,8 +37,28 @@ counts = st.integers(0, 2**40)
 isns = st.integers(0, 2**32 - 1)
 anchors = st.integers(0, 2**64 - 1)
 drops = st.dictionaries(st.tuples(st.sampled_from(Direction), st.sampled_from(DropReason)), counts, max_size=4)
+octets = st.integers(0, 255)
+mkts = numbers.flatmap(
+    lambda number: st.tuples(
+        st.just(number),
+        st.builds(
+            Mkt, st.just(f"key {number}"), st.sampled_from(MacAlgorithm), st.binary(), octets, octets, st.booleans()
+        ),
+    )
+)
 records = st.builds(
-    ConnectionRecord, endpoints, endpoints, ports, isns, isns, anchors, anchors, maybe, st.booleans(), st.booleans()
+    ConnectionRecord,
+    endpoints,
+    endpoints,
+    ports,
+    isns,
+    isns,
+    anchors,
+    anchors,
+    maybe,
+    st.booleans(),
+    st.booleans(),
+    st.lists(mkts, max_size=2).map(tuple),
 )
 ways = st.builds(DirectionStatus, counts, counts, maybe, maybe, maybe, st.booleans())
 statuses = st.builds(
