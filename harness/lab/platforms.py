@@ -30,6 +30,8 @@ class Platform:
     """Names the image in `topologies/`: `LAB=crpd CRPD_IMAGE=crpd:24.4R1.9`."""
     ready_seconds: float
     """From the end of `containerlab deploy` to a router that takes a configuration."""
+    shows_ports: str = "show interfaces terse"
+    """The command that names its interfaces, each as a word of its own."""
     health: bool = False
     """Whether its image says by a health check that it has booted; until then asking it is pointless."""
     needs_kvm: bool = False
@@ -68,6 +70,8 @@ CRPD = Platform(
     port="eth{n}",
     image_variable="CRPD_IMAGE",
     ready_seconds=180,
+    # `terse` is a syntax error on some cRPDs; containerlab's page of the kind shows this one.
+    shows_ports="show interfaces routing",
     capabilities=_OUTSIDE - {Capability.REBOOT},
     gaps={
         Capability.SET_CLOCK: "cRPD has its host's clock, which no test may move",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness.junos.errors import ClockError
+from harness.junos.errors import ClockError, CommandError
 from harness.junos.exchange import Deadlines
 from harness.junos.session import RouterSession
 from harness.lab.platforms import PLATFORMS
@@ -21,18 +21,30 @@ def readiness(wait_scale: float = 1.0) -> Callable[[Router], None]:
     deadlines = Deadlines().scaled(wait_scale)
 
     def probe(router: Router) -> None:
+        platform = PLATFORMS[router.platform]
         with RouterSession(target_of(router), deadlines=deadlines) as session:
-            shown = session.show("show interfaces terse").raw.split()
+            # Linux names the end of a veth pair with its peer: eth1@if12.
+            words = session.show(platform.shows_ports).raw.split()
+            shown = {word.partition("@")[0] for word in words}
             missing = [port.interface for port in router.ports if port.interface not in shown]
             if missing:
                 raise LabError(f"{router.name} does not show {', '.join(missing)} yet")
             session.configure([f"set system host-name {router.name}"])
             session.commit_check()
             session.discard()
-            if Capability.SET_CLOCK in PLATFORMS[router.platform].capabilities:
-                try:
-                    session.set_clock(session.clock())
-                except ClockError as error:
-                    raise LabUnfitError(f"{router.name}'s clock cannot be set: {error}") from error
+            if Capability.SET_CLOCK in platform.capabilities:
+                _set_clock(router, session)
 
     return probe
+
+
+def _set_clock(router: Router, session: RouterSession) -> None:
+    """Set the clock to what it says. Raises LabUnfitError: it cannot be set, and waiting will not mend that."""
+    try:
+        session.set_clock(session.clock())
+    except ClockError as error:
+        raise LabUnfitError(f"{router.name}'s clock cannot be set: {error}") from error
+    except CommandError as error:
+        if not error.line.startswith("set date"):
+            raise  # it does not even show its clock yet
+        raise LabUnfitError(f"{router.name}'s clock cannot be set: {error}") from error

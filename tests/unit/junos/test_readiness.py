@@ -1,0 +1,105 @@
+"""When a router that is coming up is ready: platform by platform, as its own command line says it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Interface
+
+import pytest
+
+from harness.junos.errors import CommandError, CommitError
+from harness.lab.platforms import CRPD, VJUNOS_ROUTER, Platform
+from harness.lab.protocol import LabError, LabUnfitError, Port, Router
+from harness.scenario.readiness import readiness
+
+from .conftest import PASSWORD
+
+# As containerlab's page of the kind shows it, with an interface's peer as Linux names it in newer ones.
+CRPD_ROUTING = """\
+Interface        State Addresses
+lsi              Up
+lo.0             Up    ISO   enabled
+                       INET6 fe80::1
+{eth1}             Up    ISO   enabled
+                       INET6 fe80::b4d3:63ff:fef1:cb7b
+eth0             Up    ISO   enabled
+                       INET  172.20.20.3
+"""
+VJUNOS_TERSE = """\
+Interface               Admin Link Proto    Local                 Remote
+ge-0/0/0                up    up
+ge-0/0/0.16386          up    up
+fxp0                    up    up
+"""
+T0 = datetime(2030, 1, 1, tzinfo=UTC)
+UPTIME = "Current time: {:%Y-%m-%d %H:%M:%S} UTC\n"
+
+
+def router(device, platform: Platform) -> Router:
+    port = Port(platform.interface("eth1"), IPv4Interface("10.0.12.1/30"), None)
+    return Router("R1", "127.0.0.1", device.port, device.user, PASSWORD, platform.name, 65001, None, None, (port,))
+
+
+@pytest.mark.parametrize("name", ["eth1", "eth1@if12"])
+def test_crpd_is_ready_when_its_routing_daemon_shows_the_port(make_device, name) -> None:
+    device = make_device(user="root", start_in_shell=True)
+    device.replies["show interfaces routing"] = CRPD_ROUTING.format(eth1=name)
+    readiness()(router(device, CRPD))
+    assert "show interfaces terse" not in device.heard, "a syntax error on some cRPDs"
+    assert not any(line.startswith("set date") for line in device.heard), "its clock is its host's"
+    assert not device.dirty, "nothing is left in the candidate"
+
+
+def test_a_port_that_is_not_there_yet_is_named(make_device) -> None:
+    device = make_device(user="root", start_in_shell=True)
+    device.replies["show interfaces routing"] = CRPD_ROUTING.format(eth1="eth12")
+    with pytest.raises(LabError, match="R1 does not show eth1 yet"):
+        readiness()(router(device, CRPD))
+
+
+def test_a_configuration_has_to_take(make_device) -> None:
+    device = make_device()
+    device.replies["show interfaces terse"] = VJUNOS_TERSE
+    device.check_reply = "error: configuration database is locked"
+    with pytest.raises(CommitError, match="configuration database is locked"):
+        readiness()(router(device, VJUNOS_ROUTER))
+
+
+def vjunos(device) -> None:
+    device.replies["show interfaces terse"] = VJUNOS_TERSE
+    device.replies["show configuration system time-zone"] = ""
+
+
+def test_a_clock_that_may_not_be_set_is_no_waiting_matter(make_device) -> None:
+    device = make_device()
+    vjunos(device)
+    device.replies["show system uptime"] = UPTIME.format(T0)
+    with pytest.raises(LabUnfitError, match=r"R1's clock cannot be set: R1 refused 'set date 203001010000.00'"):
+        readiness()(router(device, VJUNOS_ROUTER))
+
+
+def test_a_clock_that_does_not_stay_where_it_was_set_is_no_waiting_matter(make_device) -> None:
+    device = make_device()
+    vjunos(device)
+    shown = iter((T0, T0 + timedelta(hours=1)))
+    device.replies["show system uptime"] = lambda _device, _line: UPTIME.format(next(shown))
+    device.replies["set date 203001010000.00"] = "Tue Jan  1 00:00:00 UTC 2030"
+    with pytest.raises(LabUnfitError, match=r"R1's clock cannot be set: .* but shows 2030-01-01 01:00:00 UTC"):
+        readiness()(router(device, VJUNOS_ROUTER))
+
+
+def test_a_router_that_shows_no_clock_yet_is_waited_for(make_device) -> None:
+    device = make_device()
+    vjunos(device)
+    with pytest.raises(CommandError, match="show system uptime"):
+        readiness()(router(device, VJUNOS_ROUTER))
+
+
+def test_a_router_with_ports_a_configuration_and_a_clock_is_ready(make_device) -> None:
+    device = make_device()
+    vjunos(device)
+    device.replies["show system uptime"] = UPTIME.format(T0)
+    device.replies["set date 203001010000.00"] = "Tue Jan  1 00:00:00 UTC 2030"
+    readiness()(router(device, VJUNOS_ROUTER))
+    assert "set date 203001010000.00" in device.heard
+    assert not device.dirty
