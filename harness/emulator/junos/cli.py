@@ -31,8 +31,8 @@ class Screen(Protocol):
         """Whether somebody can press Ctrl-C."""
         ...
 
-    async def ask(self, question: str) -> str | None:
-        """Return what is typed after `question`; None when nobody can answer."""
+    async def ask(self, question: str, *, hidden: bool = False) -> str | None:
+        """Return what is typed after `question`, unseen when `hidden`; None when nobody can answer."""
         ...
 
     async def read_block(self) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 
-from harness.emulator.junos import constraints, intent
-from harness.emulator.junos.faults import CommitFault, JunosFault
+from harness.emulator.junos import constraints, intent, logins
+from harness.emulator.junos.faults import CommitFault, JunosFault, SyntaxFault
 from harness.emulator.junos.inherit import expand
 from harness.emulator.junos.runtime import Runtime, Session
 from harness.emulator.junos.schema import Kind, Statement
@@ -51,6 +51,8 @@ class Datastore:
         self.in_force: Intent = intent.build(empty(root), host_name=host_name)
         self.on_commit: Callable[[Commit], None] | None = None
         self.log: Callable[[str], None] | None = None
+        self._logins_of: Node | None = None
+        self._logins: Mapping[str, logins.Login] = {}
         self._deadline: asyncio.TimerHandle | None = None
         self._rolling_back: asyncio.Task[None] | None = None
         self._committing: set[asyncio.Task[Commit]] = set()
@@ -76,6 +78,13 @@ class Datastore:
         system = self.running.find("system")
         name = system.value_of("time-zone") if system else None
         return zone_named(name) if name else UTC
+
+    @property
+    def logins(self) -> Mapping[str, logins.Login]:
+        """Who may log in by the configuration in force."""
+        if self._logins_of is not self.running:
+            self._logins_of, self._logins = self.running, logins.configured(expand(self.running))
+        return self._logins
 
     def check(self) -> Intent:
         """Return what the candidate asks for. Raises CommitFault."""
@@ -196,8 +205,13 @@ class Datastore:
         self.candidate = self.commits[number].tree.copy()
 
     def apply_set(self, paths: Iterable[Path]) -> None:
-        """Make `paths` stand in the candidate. A secret that is already there keeps its stored text."""
+        """Make `paths` stand in the candidate. A secret that is already there keeps its stored text.
+
+        Raises SyntaxFault for `plain-text-password`, which only a person at a terminal can answer.
+        """
         for path in paths:
+            if path and path[-1].statement.name == logins.PLAIN_TEXT:
+                raise SyntaxFault(f"{logins.PLAIN_TEXT} asks for the password: type it by itself", 0)
             if not (path and self._is_known_secret(path)):
                 self.candidate.ensure(path)
 

@@ -170,10 +170,10 @@ class _CurlyLoader:
         try:
             walk, inactive = self._walk(base, words)
             paths = walk.finish(end.token.column)
+            self._store.apply_set(paths)
         except SyntaxFault as fault:
             self.mistakes.append(Mistake(words[0].line, fault.column, fault.message))
             return
-        self._store.apply_set(paths)
         for path in paths:
             node = self._store.candidate.at(path)
             if node is not None and inactive:

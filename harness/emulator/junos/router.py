@@ -11,13 +11,13 @@ from harness.emulator.junos import console, saving, startup
 from harness.emulator.junos.chassis import Chassis
 from harness.emulator.junos.datastore import Commit, Datastore
 from harness.emulator.junos.faults import JunosFault
+from harness.emulator.junos.logins import ROOT as ROOT_USER
 from harness.emulator.junos.runtime import Runtime, RuntimeRules, Session
-from harness.emulator.junos.server import ROOT as ROOT_USER
 from harness.emulator.junos.server import SshServer
 from harness.emulator.junos.statements import ROOT
 from harness.emulator.junos.syslog import Syslog
 from harness.emulator.keyclock import ReceivePolicy
-from harness.emulator.model import Backend, BackendError, EventBackend, EventKind, RouterEvent
+from harness.emulator.model import Backend, BackendError, EventBackend, EventKind, RouterEvent, RouterNote
 from harness.keychain.secret import Secret
 
 
@@ -123,7 +123,10 @@ class JunosRouter:
         except OSError as error:
             self._chassis.syslog.write("mgd", f"UI_SAVE_FAILED: a reboot would lose this commit: {error.strerror}")
 
-    def _happened(self, event: RouterEvent) -> None:
+    def _happened(self, event: RouterEvent | RouterNote) -> None:
+        if isinstance(event, RouterNote):
+            self._chassis.syslog.write("init", event.text)
+            return
         neighbors = self._chassis.store.in_force.neighbors
         neighbor = next((found for found in neighbors if found.address == event.peer), None)
         self._chassis.syslog.event(

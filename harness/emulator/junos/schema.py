@@ -128,10 +128,21 @@ def entry(
     key: ValueType,
     *children: Statement,
     one_line: bool = False,
+    secret: bool = False,
     constraints: tuple[Constraint, ...] = (),
 ) -> Statement:
     """Build a statement that may stand many times, each with its own key."""
-    return Statement(name, Kind.ENTRY, text, key, children, one_line=one_line, constraints=constraints)
+    return Statement(
+        name,
+        Kind.ENTRY,
+        text,
+        key,
+        children,
+        one_line=one_line,
+        secret=secret,
+        quoted=secret,
+        constraints=constraints,
+    )
 
 
 def leaf(

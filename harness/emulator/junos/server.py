@@ -8,18 +8,18 @@ from collections.abc import Callable, Mapping, Sequence
 
 import asyncssh
 
+from harness.emulator.junos import logins
 from harness.emulator.junos.chassis import Chassis
 from harness.emulator.junos.cli import Cli
 from harness.emulator.junos.shell import Shell
 from harness.emulator.junos.terminal import HangUp, Terminal
 from harness.keychain.secret import Secret
 
-ROOT = "root"
 LOGIN_SECONDS = 60
 
 
 class _Account(asyncssh.SSHServer):
-    """Who may log in: the accounts' passwords, and their public keys."""
+    """Who may log in: the lab's accounts and keys, and the users of the configuration in force."""
 
     def __init__(
         self,
@@ -33,6 +33,7 @@ class _Account(asyncssh.SSHServer):
         self._accounts = accounts
         self._keys = keys
         self._connection: asyncssh.SSHServerConnection | None = None
+        self._login: logins.Login | None = None
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._connection = conn
@@ -43,17 +44,30 @@ class _Account(asyncssh.SSHServer):
         self._chassis.logins.discard(self._connection)
 
     def begin_auth(self, username: str) -> bool:
-        if self._connection is not None and self._keys.get(username):
-            lines = "\n".join(self._keys[username])
-            self._connection.set_authorized_keys(asyncssh.import_authorized_keys(lines))
+        self._login = self._chassis.store.logins.get(username)
+        if self._connection is not None:
+            # Said anew for each name: a client may go on to another one on the same connection.
+            self._connection.set_authorized_keys(self._authorized(username))
+        return True
+
+    def _authorized(self, username: str) -> asyncssh.SSHAuthorizedKeys | None:
+        configured = self._login.keys if self._login is not None else ()
+        usable = [*self._keys.get(username, ()), *(line for line in configured if self._readable(line, username))]
+        return asyncssh.import_authorized_keys("\n".join(usable)) if usable else None
+
+    def _readable(self, line: str, username: str) -> bool:
+        try:
+            asyncssh.import_public_key(line)
+        except asyncssh.KeyImportError as error:
+            self._chassis.syslog.write("sshd", f"a public key of user '{username}' cannot be used: {error}")
+            return False
         return True
 
     def password_auth_supported(self) -> bool:
         return True
 
     def validate_password(self, username: str, password: str) -> bool:
-        expected = self._accounts.get(username)
-        return expected is not None and expected == Secret(password)
+        return logins.admits(password, self._accounts.get(username), self._login)
 
     def session_requested(self) -> _Channel:
         return _Channel(self._chassis, self._report)
@@ -145,7 +159,7 @@ class _Channel(asyncssh.SSHServerSession[bytes]):
         try:
             if self._command is not None:
                 await self._run_command(terminal, user, self._command)
-            elif user == ROOT:
+            elif user == logins.ROOT:
                 await terminal.serve(self._shell(terminal))
             else:
                 await self._run_cli(terminal, user)
@@ -163,7 +177,7 @@ class _Channel(asyncssh.SSHServerSession[bytes]):
 
     def _shell(self, terminal: Terminal) -> Shell:
         async def start_cli() -> None:
-            await self._run_cli(terminal, ROOT)
+            await self._run_cli(terminal, logins.ROOT)
 
         return Shell(lambda: self._chassis.store.host_name, start_cli)
 

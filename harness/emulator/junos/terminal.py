@@ -220,10 +220,11 @@ class Terminal:
             chunk = [line.encode("utf-8", "replace") for line in lines[start : start + step]]
             self._write(self._newline.join(chunk) + self._newline)
 
-    async def ask(self, question: str) -> str | None:
+    async def ask(self, question: str, *, hidden: bool = False) -> str | None:
         """Print a question and return the line that answers it; Ctrl-C and Ctrl-D answer "no"."""
         self._asking = True
         try:
+            self._block.echo = self._pty and not hidden
             self._block.prompt = question
             self._block.repaint()
             self._flush(self._block)
@@ -233,6 +234,9 @@ class Terminal:
         else:
             return event.line if event.what is Happened.LINE else "no"
         finally:
+            if hidden and self._pty:
+                self._write(self._newline)
+            self._block.echo = self._pty
             self._block.prompt = ""
             self._asking = False
 

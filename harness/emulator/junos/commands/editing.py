@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.emulator.junos import passwords
 from harness.emulator.junos.commands.showing import config_output
 from harness.emulator.junos.faults import JunosFault, PlainFault, SyntaxFault
 from harness.emulator.junos.grammar import Match
 from harness.emulator.junos.loading import load_curly, load_set
+from harness.emulator.junos.logins import ENCRYPTED, PLAIN_TEXT
 from harness.emulator.junos.output import NOTHING, Output
 from harness.emulator.junos.paths import Purpose, parse
+from harness.emulator.junos.tree import Path, Step
 
 if TYPE_CHECKING:
     from harness.emulator.junos.cli import Cli
@@ -19,8 +22,23 @@ EXIT_QUESTION = "Exit with uncommitted changes? [yes,no] (yes) "
 
 async def set_(cli: Cli, match: Match) -> Output:
     """`set path value …`: what is typed once stands once; a secret typed again keeps its stored text."""
-    cli.chassis.store.apply_set(match.paths)
+    cli.chassis.store.apply_set([await _without_prompts(cli, path) for path in match.paths])
     return NOTHING
+
+
+async def _without_prompts(cli: Cli, path: Path) -> Path:
+    """Return the path as it is; for `plain-text-password` ask for one, and return that of what it is encrypted to."""
+    if not path or path[-1].statement.name != PLAIN_TEXT:
+        return path
+    typed = await cli.screen.ask("New password:", hidden=True)
+    problem = passwords.weakness(typed or "")
+    if problem is not None:
+        raise JunosFault(problem)
+    if typed != await cli.screen.ask("Retype new password:", hidden=True):
+        raise JunosFault("Passwords are not equal; aborting")
+    encrypted = path[-2].statement.child(ENCRYPTED)
+    assert encrypted is not None  # noqa: S101 - the two stand side by side in the schema
+    return (*path[:-1], Step(encrypted, passwords.encrypted(typed or "")))
 
 
 async def delete(cli: Cli, match: Match) -> Output:

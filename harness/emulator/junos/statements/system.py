@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.emulator.junos.logins import ENCRYPTED, PLAIN_TEXT, EncryptedPassword, PublicKey
 from harness.emulator.junos.schema import container, entry, flag, kept, leaf, values
 from harness.emulator.junos.values import Address, Choice, Integer, OneOf, Text, TimeZone, Word, one_of
 
@@ -29,15 +30,19 @@ _SEVERITIES: OneOf = one_of(
     warning="Warning messages",
 )
 _SELECTOR = entry("", "Facility", _FACILITIES, leaf("", "Severity", _SEVERITIES), one_line=True)
-_KEY_FORMS = tuple(
-    entry(name, f"{text} public key string", Text(1, 8192))
-    for name, text in (
-        ("ssh-ecdsa", "Secure shell (ssh) ECDSA"),
-        ("ssh-ed25519", "ED25519"),
-        ("ssh-rsa", "Secure shell (ssh) RSA"),
-    )
+_AUTHENTICATION = (
+    flag(PLAIN_TEXT, "Prompt for plain text password (autoencrypted)"),
+    leaf(ENCRYPTED, "Encrypted password string", EncryptedPassword(), secret=True),
+    *(
+        entry(name, f"{text} public key string", PublicKey(name), secret=True)
+        for name, text in (
+            ("ssh-ecdsa", "Secure shell (ssh) ECDSA"),
+            ("ssh-ed25519", "Secure shell (ssh) ED25519"),
+            ("ssh-rsa", "Secure shell (ssh) RSA"),
+        )
+    ),
 )
-_PASSWORD = leaf("encrypted-password", "Encrypted password string", Text(1, 255), secret=True)
+"""How a user proves who he is; the log-in goes by it."""
 _ROOT_LOGIN = OneOf(
     (
         Choice("allow", "Allow root access via ssh"),
@@ -65,13 +70,13 @@ SYSTEM = container(
     "system",
     "System parameters",
     leaf("host-name", "Hostname for this router", Word(255, r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?")),
-    kept(container("root-authentication", "Authentication information for the root login", _PASSWORD, *_KEY_FORMS)),
-    kept(
-        container(
-            "login",
-            "Names, login classes, and passwords for users",
-            leaf("message", "System login message", Text(1, 2048)),
-            leaf("announcement", "System announcement message (displayed after login)", Text(1, 2048)),
+    container("root-authentication", "Authentication information for the root login", *_AUTHENTICATION),
+    container(
+        "login",
+        "Names, login classes, and passwords for users",
+        kept(leaf("message", "System login message", Text(1, 2048))),
+        kept(leaf("announcement", "System announcement message (displayed after login)", Text(1, 2048))),
+        kept(
             entry(
                 "class",
                 "Login class",
@@ -82,17 +87,17 @@ SYSTEM = container(
                 leaf("deny-commands", "Regular expression for commands to deny explicitly", Text(1, 8192)),
                 leaf("allow-configuration", "Regular expression for configure to allow explicitly", Text(1, 8192)),
                 leaf("deny-configuration", "Regular expression for configure to deny explicitly", Text(1, 8192)),
-            ),
-            entry(
-                "user",
-                "Username",
-                Word(64),
-                leaf("full-name", "Full name", Text(1, 255)),
-                leaf("uid", "User identifier (uid)", Integer(100, 64000)),
-                leaf("class", "Login class", Word(64)),
-                container("authentication", "Authentication method", _PASSWORD, *_KEY_FORMS),
-            ),
-        )
+            )
+        ),
+        entry(
+            "user",
+            "Username",
+            Word(64),
+            kept(leaf("full-name", "Full name", Text(1, 255))),
+            kept(leaf("uid", "User identifier (uid)", Integer(100, 64000))),
+            kept(leaf("class", "Login class", Word(64))),
+            container("authentication", "Authentication method", *_AUTHENTICATION),
+        ),
     ),
     kept(
         container(

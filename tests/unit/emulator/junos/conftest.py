@@ -138,6 +138,7 @@ class Console:
         self.runner = asyncio.Runner()
         self.log: list[str] = []
         self.answers: list[str] = []
+        self.hidden: list[bool] = []
         self.block = ""
         self.router = self.runner.run(self._make(backend, options))
         self.cli = Cli(self.router._chassis, user, self)
@@ -149,8 +150,9 @@ class Console:
 
     interactive = True
 
-    async def ask(self, question: str) -> str | None:
+    async def ask(self, question: str, *, hidden: bool = False) -> str | None:
         self.written.append(question)
+        self.hidden.append(hidden)
         return self.answers.pop(0)
 
     async def read_block(self) -> str:

@@ -644,6 +644,12 @@ def test_a_check_asks_the_machine_half_what_it_could_not_do(console: Console, fu
 
 
 def test_what_has_no_effect_is_listed() -> None:
-    assert {"system login", "system services", "system syslog", "system ntp", "chassis", "snmp"} <= set(
-        without_effect()
-    )
+    assert {
+        "system login message",
+        "system login user class",
+        "system services",
+        "system syslog",
+        "system ntp",
+        "chassis",
+        "snmp",
+    } <= set(without_effect())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from harness.emulator.junos.compare import differences
 from harness.emulator.junos.datastore import Datastore
 from harness.emulator.junos.editor import LineEditor
 from harness.emulator.junos.loading import load_curly, load_set
+from harness.emulator.junos.logins import PLAIN_TEXT, EncryptedPassword, PublicKey
 from harness.emulator.junos.paths import Purpose, parse
 from harness.emulator.junos.redact import redact
 from harness.emulator.junos.render import curly, set_lines
@@ -73,11 +75,20 @@ class Machine:
 
 PRINTABLE = st.characters(min_codepoint=32, max_codepoint=126)
 SAMPLES: dict[type, list[str]] = {
+    EncryptedPassword: ["$6$salt$hash", "$1$abcdefgh$G//4keteveJp0qb8z2DxG/"],
     AsNumber: ["65001", "1.10"],
     InterfaceName: ["ge-0/0/0", "lo0"],
     StartTime: ["2030-1-1.00:00", "2031-02-03.04:05:06", "now", "5min"],
     TimeZone: ["UTC"],
 }
+
+
+def public_keys(statement: str) -> list[str]:
+    """Two keys of the form that the statement takes; nobody could log in with them."""
+    kind = {"ssh-ecdsa": "ecdsa-sha2-nistp256"}.get(statement, statement)
+    strings = [[kind.encode(), octets] for octets in (b"one", b"two")]
+    bodies = [b"".join(len(part).to_bytes(4, "big") + part for part in parts) for parts in strings]
+    return [f"{kind} {base64.b64encode(body).decode()} made-up" for body in bodies]
 
 
 def typed(value: ValueType) -> st.SearchStrategy[str]:
@@ -93,6 +104,8 @@ def typed(value: ValueType) -> st.SearchStrategy[str]:
         return st.text(PRINTABLE, min_size=1, max_size=20).filter(lambda text: not text.startswith("$9$"))
     if isinstance(value, Text):
         return st.text(PRINTABLE, min_size=1, max_size=8) if value.refuse is None else st.just("name")
+    if isinstance(value, PublicKey):
+        return st.sampled_from(public_keys(value.statement))
     if isinstance(value, Word):
         return st.sampled_from(["/24"] if value.pattern.startswith("/") else ["a", "b", "c-1"])
     return st.sampled_from(SAMPLES[type(value)])
@@ -104,7 +117,8 @@ def statement_words(draw: st.DrawFn) -> list[str]:
     words: list[str] = []
     statement: Statement = ROOT
     while statement.children:
-        child = draw(st.sampled_from(statement.children))
+        asked = [child for child in statement.children if child.name != PLAIN_TEXT]  # what is no line in a text
+        child = draw(st.sampled_from(asked))
         words += [child.name] if child.name else []
         if child.value is not None:
             words.append(quote(draw(typed(child.value))))
@@ -187,7 +201,7 @@ def test_what_is_set_is_there_and_what_is_deleted_is_gone(words: list[str]) -> N
 
 def _without_secret(path: Path) -> Path:
     last = path[-1]
-    return (*path[:-1], Step(last.statement)) if last.statement.secret else path
+    return (*path[:-1], Step(last.statement)) if isinstance(last.statement.value, SecretText) else path
 
 
 def run(work: Coroutine[Any, Any, Any]) -> Any:

@@ -1,0 +1,221 @@
+"""Who may log in: users, public keys and encrypted passwords of the committed configuration."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import asyncssh
+import pytest
+
+from harness.emulator.junos import passwords
+from harness.emulator.junos.render import set_lines
+from harness.emulator.junos.server import _Account
+
+if TYPE_CHECKING:
+    from conftest import Console, FullBackend, LiveRouter
+
+PASSWORD = "made-up-for-tests"
+KINDS = {"ssh-ed25519": "ssh-ed25519", "ssh-ecdsa": "ecdsa-sha2-nistp256", "ssh-rsa": "ssh-rsa"}
+SECRET = "correct Horse"
+
+
+def new_key(folder: Path, kind: str) -> tuple[Path, str]:
+    private = asyncssh.generate_private_key(kind, comment="made up")
+    path = folder / f"id-{kind}"
+    private.write_private_key(path)
+    path.chmod(0o600)
+    return path, private.export_public_key().decode().strip()
+
+
+def openssh(router: LiveRouter, key: Path, user: str, *words: str, text: str = "") -> subprocess.CompletedProcess[str]:
+    options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "IdentitiesOnly=yes"]
+    options += ["PreferredAuthentications=publickey", "BatchMode=yes"]
+    command = ["ssh", "-F", "none", *(word for option in options for word in ("-o", option)), "-i", str(key)]
+    command += ["-p", str(router.port), f"{user}@127.0.0.1", *words]
+    return subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, check=False)
+
+
+def commit(router: LiveRouter, *lines: str) -> str:
+    """Commit lines as the lab's own user."""
+
+    async def play() -> str:
+        async with asyncssh.connect(
+            "127.0.0.1",
+            router.port,
+            username="admin",
+            password=PASSWORD,
+            known_hosts=None,
+            client_keys=None,
+            config=None,
+        ) as connection:
+            text = "\n".join(["configure", *lines, "commit and-quit", ""])
+            return str((await connection.run(input=text)).stdout)
+
+    answer = asyncio.run(play())
+    assert "commit complete" in answer, answer
+    return answer
+
+
+async def log_in(router: LiveRouter, user: str, password: str) -> str:
+    async with asyncssh.connect(
+        "127.0.0.1", router.port, username=user, password=password, known_hosts=None, client_keys=None, config=None
+    ) as connection:
+        return str((await connection.run("show version | match Hostname")).stdout)
+
+
+@pytest.mark.parametrize("statement", KINDS)
+def test_a_committed_key_admits_its_user_and_nobody_else(live: LiveRouter, tmp_path: Path, statement: str) -> None:
+    key, public = new_key(tmp_path, KINDS[statement])
+    assert openssh(live, key, "joe", "show version").returncode == 255
+    line = f'system login user joe authentication {statement} "{public}"'
+    commit(live, "set system login user joe class super-user", f"set {line}")
+    done = openssh(live, key, "joe", text="show version\n")
+    assert done.returncode == 0
+    assert "joe@R1> show version" in done.stdout or "Hostname: R1" in done.stdout
+    for stranger in ("admin", "root", "mary"):
+        assert openssh(live, key, stranger, "show version").returncode == 255
+    commit(live, f"delete {line}")
+    assert openssh(live, key, "joe", "show version").returncode == 255
+
+
+def test_a_key_of_a_group_and_one_that_is_deactivated_count_as_the_configuration_says(
+    live: LiveRouter, tmp_path: Path
+) -> None:
+    key, public = new_key(tmp_path, "ssh-ed25519")
+    line = f'system root-authentication ssh-ed25519 "{public}"'
+    commit(live, f"set groups g {line}", "set apply-groups g")
+    done = openssh(live, key, "root", text="cli\nshow version\nexit\nexit\n")
+    assert "Hostname: R1" in done.stdout
+    commit(live, "deactivate apply-groups")
+    assert openssh(live, key, "root", "show version").returncode == 255
+
+
+def test_a_client_that_goes_on_to_another_name_does_not_keep_the_first_ones_keys(
+    console: Console, tmp_path: Path
+) -> None:
+    _, public = new_key(tmp_path, "ssh-ed25519")
+    console.type("configure", f'set system login user joe authentication ssh-ed25519 "{public}"', "commit")
+    account = _Account(console.router._chassis, {}, {}, lambda _task: None)
+    recorder = _Recorder()
+    account.connection_made(recorder)  # type: ignore[arg-type] # only what is asked of it
+    account.begin_auth("joe")
+    assert recorder.given is not None
+    account.begin_auth("mary")
+    assert recorder.given is None
+
+
+class _Recorder:
+    given: object = None
+
+    def set_authorized_keys(self, keys: object) -> None:
+        self.given = keys
+
+
+def test_an_encrypted_password_admits_its_user(live: LiveRouter) -> None:
+    encrypted = passwords.encrypted(SECRET)
+    commit(live, f'set system login user joe authentication encrypted-password "{encrypted}"')
+    assert asyncio.run(log_in(live, "joe", SECRET)) == "Hostname: R1\n"
+    for user, password in (("joe", SECRET + "x"), ("joe", encrypted), ("mary", SECRET)):
+        with pytest.raises(asyncssh.PermissionDenied):
+            asyncio.run(log_in(live, user, password))
+    assert asyncio.run(log_in(live, "admin", PASSWORD)) == "Hostname: R1\n"
+
+
+def test_a_plain_text_password_is_asked_for_unseen_and_stored_encrypted(console: Console) -> None:
+    console.answers = [SECRET, SECRET]
+    console.type("configure")
+    assert console.type("set system login user joe authentication plain-text-password").splitlines() == [
+        "New password:",
+        "Retype new password:",
+    ]
+    assert console.hidden == [True, True]
+    (line,) = [line for line in set_lines(console.router._chassis.store.candidate) if "password" in line]
+    assert line.startswith('set system login user joe authentication encrypted-password "$6$')
+    assert passwords.fits(SECRET, line.split('"')[1])
+    assert SECRET not in "\n".join(console.log)
+    assert console.type("show system login").count("## SECRET-DATA") == 1
+
+
+@pytest.mark.parametrize(
+    ("answers", "says"),
+    [
+        (["short"], "error: minimum password length is 6"),
+        (["nochange"], "error: require change of case, digits or punctuation"),
+        ([SECRET, "Something else"], "error: Passwords are not equal; aborting"),
+    ],
+)
+def test_a_plain_text_password_may_be_refused(console: Console, answers: list[str], says: str) -> None:
+    console.answers = answers
+    console.type("configure")
+    typed = console.type("set system root-authentication plain-text-password")
+    assert typed.splitlines()[-1] == says
+    assert console.type("show system") == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ('ssh-ed25519 "ssh-ed25519 AAAA"', "it is damaged or cut"),
+        ('ssh-ed25519 "ssh-rsa AAAAB3NzaC1yc2E="', "it begins with ssh-ed25519"),
+        ("ssh-rsa AAAAB3NzaC1yc2E=", "invalid ssh-rsa public key"),
+        ("encrypted-password geheim", "invalid encrypted password"),
+        ("encrypted-password $2b$12$abc", "invalid encrypted password"),
+    ],
+)
+def test_what_nobody_could_log_in_with_is_refused(console: Console, line: str, says: str) -> None:
+    console.type("configure")
+    assert says in console.type(f"set system login user joe authentication {line}")
+    assert "geheim" not in "\n".join(console.log)
+    assert console.type("show system login") == ""
+
+
+def test_a_pasted_plain_text_password_is_a_mistake_by_name(console: Console) -> None:
+    console.block = "system {\n    root-authentication {\n        plain-text-password;\n    }\n}\n"
+    answer = console.type("configure", "load merge terminal")
+    assert "terminal:3:(0) plain-text-password asks for the password: type it by itself" in answer
+    assert "load complete (1 errors)" in answer
+
+
+@pytest.mark.parametrize(
+    ("password", "encrypted"),
+    [
+        # As `openssl passwd -6`, `-5` and `-1` make them.
+        (
+            "Hello world!",
+            "$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1",
+        ),
+        (
+            "Hello world!",
+            "$6$rounds=10000$saltstringsaltst$OW1/O6BYHV6BcXZu8QVeXbDWra3Oeqh0sbHbbMCVNSnCM/UrjmM0Dp8vOuZeHBy/YTBmSK6H9qs/y3RnOaw5v.",
+        ),
+        ("Hello world!", "$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5"),
+        (
+            "a short string",
+            "$5$rounds=1400$anotherlongsalts$/ZgXZz1bepTx51r3fHwPYEod.GKaJYK9TtVXmNiwQ93",
+        ),
+        ("password", "$1$abcdefgh$G//4keteveJp0qb8z2DxG/"),
+    ],
+)
+def test_encrypted_passwords_fit_as_crypt_has_them(password: str, encrypted: str) -> None:
+    assert passwords.fits(password, encrypted)
+    assert not passwords.fits(password + " ", encrypted)
+    assert not passwords.fits(password, encrypted[:-1])
+
+
+def test_an_encrypted_password_that_would_take_too_long_admits_nobody() -> None:
+    begun = time.monotonic()
+    assert not passwords.fits("x", "$6$rounds=900000000$salt$hash")
+    assert time.monotonic() - begun < 1.0
+
+
+def test_a_reboot_keeps_users(full: FullBackend, open_console: object, tmp_path: Path) -> None:
+    saved = tmp_path / "saved"
+    _, public = new_key(tmp_path, "ssh-ed25519")
+    first = open_console(full, saved=saved)  # type: ignore[operator]
+    first.type("configure", f'set system login user joe authentication ssh-ed25519 "{public}"', "commit")
+    again = open_console(full, saved=saved)  # type: ignore[operator]
+    assert again.router._chassis.store.logins["joe"].keys == (public,)
