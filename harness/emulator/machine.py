@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
-import socket
-import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
@@ -17,7 +15,6 @@ from typing import Any
 
 from harness.emulator import host
 from harness.emulator.carrier import CarrierWatch
-from harness.emulator.errors import ProcessError
 from harness.emulator.events import EventBoard
 from harness.emulator.frr import journal, ldpstate, render_policy
 from harness.emulator.frr.config import Daemon, Line, steps
@@ -36,15 +33,18 @@ from harness.emulator.model import (
     LdpAdjacency,
     LdpSession,
     RouterEvent,
+    RouterNote,
     RouteState,
     TcpConnection,
 )
 from harness.emulator.namespace import PortPair, make_inner, remove_ports
 from harness.emulator.opening import Opener
-from harness.emulator.processes import Child, Death, Logs, start
-from harness.emulator.protection import KeyPolicy, changed_kind, cut_off, protected_sessions
-from harness.emulator.wire.client import WireClient
-from harness.emulator.wire.model import ProtectedSession, WireError, WireEvent, WireStatus
+from harness.emulator.processes import Death, Logs
+from harness.emulator.protection import KeyPolicy, changed_kind, cut_off, protected_sessions, stranded
+from harness.emulator.wire.model import ProtectedSession, WireStatus
+from harness.emulator.wirepath import Replacement, WirePath, WireRestart
+
+log = logging.getLogger(__name__)
 
 _LDP_READINGS = 5
 """How often ldpd is asked anew while a session goes down between its two answers."""
@@ -60,7 +60,11 @@ class _Applied:
 
 
 class Machine:
-    """See the module. Made and used in one event loop, on the main thread; `start` first, `stop` last."""
+    """See the module. Made and used in one event loop, on the main thread; `start` first, `stop` last.
+
+    `on_death` is told of a daemon (or a wire path, for good) that ended by itself; `on_restart` of a wire path that
+    was replaced.
+    """
 
     def __init__(
         self,
@@ -69,28 +73,36 @@ class Machine:
         logs: Logs,
         *,
         on_death: Callable[[Death], None],
+        on_restart: Callable[[WireRestart], None],
         on_reboot: Callable[[], None],
         policy: KeyPolicy | None = None,
         wait_scale: float = 1.0,
     ) -> None:
         self._ports = tuple(ports)
-        self._logs = logs
         self._on_death = on_death
+        self._on_restart = on_restart
         self._on_reboot = on_reboot
         self._policy = policy or KeyPolicy()
-        self._scale = wait_scale
         self._inner = -1
         self._events = EventBoard()
         self._ldp_counts = journal.LdpCounts()
-        self._frr = FrrSuite(folder, logs, on_death=on_death, on_line=self._daemon_said, wait_scale=wait_scale)
+        self._frr = FrrSuite(folder, logs, on_death=self._died, on_line=self._daemon_said, wait_scale=wait_scale)
         self._bgp = BgpReader(self._frr)
-        self._opener = Opener(self._bgp, self._insist)
-        self._wire_process: Child | None = None
-        self._wire: WireClient | None = None
+        self._opener = Opener(self._bgp, self._insist, self._give_way)
+        self._wire = WirePath(
+            ports,
+            logs,
+            on_event=self._events.wire,
+            on_death=self._died,
+            on_replaced=self._wire_replaced,
+            wait_scale=wait_scale,
+        )
         self._carrier: CarrierWatch | None = None
         self._applied = _Applied()
         self._offset = timedelta(0)
         self._turn = asyncio.Lock()
+        self.deaths: list[Death] = []
+        self.restarts: list[WireRestart] = []
 
     @property
     def inner_namespace(self) -> int:
@@ -123,7 +135,7 @@ class Machine:
         self._opener.listen(self._inner)
         told("inner namespace", time.monotonic() - begun)
         begun = time.monotonic()
-        wire = asyncio.create_task(self._start_wire())
+        wire = asyncio.create_task(self._wire.start())
         try:
             await self._frr.start_basic()
             told("daemons", time.monotonic() - begun)
@@ -133,19 +145,27 @@ class Machine:
             await self.set_clock(datetime.now(UTC) + clock)
         told("daemons and wire path", time.monotonic() - begun)
 
-    async def _start_wire(self) -> None:
-        ours, theirs = socket.socketpair()
-        pairs = [option for port in self._ports for option in ("--pair", f"{port.host}:{port.wire}")]
-        command = [sys.executable, "-P", "-m", "harness.emulator.wire", "--control-fd", str(theirs.fileno()), *pairs]
-        with theirs:
-            self._wire_process = start("wire", command, self._logs, pass_fds=(theirs.fileno(),))
-        self._wire_process.watch(self._on_death)
-        self._wire = WireClient(ours, on_event=self._wire_told, wait_scale=self._scale)
-        with _wire_errors():
-            await self._wire.connect()
+    def _died(self, death: Death) -> None:
+        self.deaths.append(death)
+        self._events.note(str(death))
+        self._on_death(death)
 
-    def _wire_told(self, event: WireEvent) -> None:
-        self._events.wire(event)
+    async def _wire_replaced(self, replaced: Replacement) -> None:
+        """Reset the sessions whose state died with a wire process, and tell what happened."""
+        lost: list[tuple[int, Address]] = []
+        try:
+            open_now = host.connections(self._inner)  # before the records: what opens meanwhile has one
+            lost = stranded(open_now, await self._wire.records(), self._applied.sessions)
+            for port, peer in lost:
+                await self._reset(port, peer)
+        except BackendError as error:
+            log.error("what the dead wire path held cannot be put right: %s", error)  # noqa: TRY400 - the sentence helps
+            self._died(replaced.death)
+            return
+        restart = WireRestart(self.now(), replaced.death, replaced.connections, replaced.seconds, tuple(lost))
+        self.restarts.append(restart)
+        self._events.note(str(restart))
+        self._on_restart(restart)
 
     def _daemon_said(self, daemon: Daemon, line: str) -> None:
         happening = journal.read(daemon, line)
@@ -162,12 +182,7 @@ class Machine:
         await self._opener.close()
         # The daemons first: what they have to say to their peers still goes out.
         await self._frr.stop()
-        if self._wire_process is not None:
-            self._wire_process.expect_end()
-        if self._wire is not None:
-            await self._wire.close()
-        if self._wire_process is not None:
-            await self._wire_process.stop()
+        await self._wire.stop()
         if self._inner >= 0:
             remove_ports(self._ports)
             os.close(self._inner)
@@ -182,8 +197,7 @@ class Machine:
     async def set_clock(self, moment: datetime) -> None:
         """Move the router's own wall clock, and the wire path's key clock with it."""
         offset = moment - datetime.now(UTC)
-        with _wire_errors():
-            await self._client().set_clock(offset)
+        await self._wire.set_clock(offset)
         self._offset = offset
 
     def check(self, intent: Intent) -> None:
@@ -211,11 +225,11 @@ class Machine:
                 raise
             self._applied = wanted
             self._bgp.configured(intent.neighbors)
-            self._opener.applied(yielding)
+            self._opener.applied(intent, yielding)
             if intent.ldp is None:
                 self._ldp_counts.clear()
             for port, peer in changed_kind(former.intent, intent):
-                await (self.clear_bgp(peer, soft=False) if port == BGP_PORT else self._clear_ldp(peer))
+                await self._reset(port, peer)
             for peer in render_policy.changed(former.intent, intent):
                 await self.clear_bgp(peer, soft=True)
 
@@ -236,17 +250,26 @@ class Machine:
             await self._frr.tell([*steps(self._applied.lines, between), *steps(between, lines)])
             self._applied.lines = lines
 
+    async def _give_way(self, address: Address) -> None:
+        """Leave the opening of the connection to a neighbour whose session is down."""
+        async with self._turn:
+            if await self._bgp.state_of(address) == "Established" or not self._opener.giving_way(address):
+                return  # a change to passive would reset it
+            intent = self._applied.intent
+            lines = self._render(intent, self._opener.choose(intent, intent))
+            await self._frr.tell(steps(self._applied.lines, lines))
+            self._applied.lines = lines
+
     async def _change(self, old: _Applied, new: _Applied) -> None:
         both = tuple(new.sessions) + cut_off(old.sessions, new.sessions)
         if both != old.sessions:
-            await self._set_sessions(both)
+            await self._wire.set_sessions(both)
         await self._frr.tell(steps(old.lines, new.lines))
         if both != new.sessions:
-            await self._set_sessions(new.sessions)
+            await self._wire.set_sessions(new.sessions)
 
-    async def _set_sessions(self, sessions: tuple[ProtectedSession, ...]) -> None:
-        with _wire_errors():
-            await self._client().set_sessions(sessions)
+    async def _reset(self, port: int, peer: Address) -> None:
+        await (self.clear_bgp(peer, soft=False) if port == BGP_PORT else self._clear_ldp(peer))
 
     async def _restore(self, attempted: _Applied, former: _Applied, refused: BackendError) -> None:
         """Undo what was done of `attempted`. Lines that were never made are refused when undone: that is expected."""
@@ -258,7 +281,7 @@ class Machine:
             except BackendError as error:
                 if not undoing:
                     broken.append(str(error))
-        await self._set_sessions(former.sessions)
+        await self._wire.set_sessions(former.sessions)
         if broken:
             raise BackendError(f"{refused}; and the former state could not be restored: {broken[0]}") from refused
 
@@ -332,39 +355,26 @@ class Machine:
             for daemon in were:
                 if not self._frr.running(daemon):
                     await self._frr.start(daemon)
+            intent = self._applied.intent
+            self._applied.lines = self._render(intent, self._opener.restarted(intent))
             await self._frr.tell(steps((), self._applied.lines))
 
     async def reboot(self) -> None:
         """Start the whole router anew: every daemon, the wire path and its connections, the inner namespace."""
         self._on_reboot()
 
-    def subscribe(self, on_event: Callable[[RouterEvent], None]) -> None:
-        """Have sessions' ups and downs, key changes on the wire and drops told to `on_event`."""
+    def subscribe(self, on_event: Callable[[RouterEvent | RouterNote], None]) -> None:
+        """Have sessions' ups and downs, key changes on the wire, drops, deaths and restarts told to `on_event`."""
         self._events.subscribe(on_event)
 
     # -- for status and diagnosis -----------------------------------------------------------------------------------
 
     async def wire_status(self) -> WireStatus:
         """Return what the wire path says of connections, keys on the wire, and drops."""
-        with _wire_errors():
-            return await self._client().status()
+        return await self._wire.status()
 
     @property
     def processes(self) -> dict[str, int]:
         """The living child processes: name to process id, as this namespace counts."""
-        wire = self._wire_process
-        return self._frr.processes | ({"wire": wire.pid} if wire is not None and wire.alive else {})
-
-    def _client(self) -> WireClient:
-        if self._wire is None:
-            raise ProcessError("the wire path is not running")
-        return self._wire
-
-
-@contextmanager
-def _wire_errors() -> Iterator[None]:
-    """Have the wire path's errors come out as the `BackendError` that the Junos half knows."""
-    try:
-        yield
-    except WireError as error:
-        raise BackendError(error.message, remedy=error.remedy) from error
+        wire = self._wire.pid
+        return self._frr.processes | ({} if wire is None else {"wire": wire})

@@ -41,8 +41,14 @@ def opener(bgp: FakeBgp, knock: float | None = None) -> tuple[Opener, list[objec
 
     async def insist(address: object) -> None:
         insisted.append(address)
+        made.insisting(PEER)
 
-    made = Opener(bgp, insist)  # type: ignore[arg-type]
+    async def give_way(address: object) -> None:
+        assert address == PEER
+        if made.giving_way(PEER):
+            insisted.append("gave way")
+
+    made = Opener(bgp, insist, give_way)  # type: ignore[arg-type]
     made._knocks = FakeKnocks(knock)  # type: ignore[assignment]
     return made, insisted
 
@@ -50,6 +56,8 @@ def opener(bgp: FakeBgp, knock: float | None = None) -> tuple[Opener, list[objec
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     monkeypatch.setattr(opening, "YIELD_SECONDS", 0.1)
+    monkeypatch.setattr(opening, "YIELD_AGAIN_SECONDS", 0.1)
+    monkeypatch.setattr(opening, "_HANDSHAKE_POLL_SECONDS", 0.02)
     monkeypatch.setattr(opening, "SETTLE_SECONDS", 0.02)
 
 
@@ -79,7 +87,7 @@ def waited(bgp: FakeBgp, knock_after: float | None) -> list[object]:
     async def play() -> list[object]:
         knock = None if knock_after is None else time.monotonic() + knock_after
         made, insisted = opener(bgp, knock)
-        made.applied(frozenset({PEER}))
+        made.applied(INTENT, frozenset({PEER}))
         await asyncio.wait_for(asyncio.gather(*made._tasks.values()), 2)
         await made.close()
         return insisted
@@ -100,14 +108,66 @@ def test_a_peer_that_was_turned_away_is_opened_to_soon():
 
 
 def test_a_peer_that_comes_is_left_to_it():
-    assert waited(FakeBgp("Active", "OpenSent"), None) == []
+    assert waited(FakeBgp("Active", "OpenSent", "Established"), None) == []
+
+
+def test_a_peer_whose_handshake_fails_is_opened_to():
+    assert waited(FakeBgp("Active", "OpenSent", "OpenConfirm", "Active"), None) == [PEER]
+
+
+def after_a_reset(bgp: FakeBgp, *, insisted_before: bool, knock: float | None) -> tuple[list[object], float]:
+    """Return what is done once the session has gone down, and how long that took in seconds."""
+
+    async def play() -> list[object]:
+        made, done = opener(bgp, knock)
+        made.applied(INTENT, frozenset() if insisted_before else frozenset({PEER}))
+        made.went_down(PEER)
+        await asyncio.wait_for(asyncio.gather(*made._tasks.values(), return_exceptions=True), 2)
+        await made.close()
+        return done
+
+    begun = time.monotonic()
+    return asyncio.run(play()), time.monotonic() - begun
+
+
+@pytest.mark.parametrize("tearing_down", ["Clearing", "Deleted", "Idle"])
+def test_a_session_that_is_still_being_torn_down_is_waited_for_all_the_same(tearing_down):
+    done, _ = after_a_reset(FakeBgp(tearing_down, "Active"), insisted_before=False, knock=None)
+    assert done == [PEER]
+
+
+def test_after_a_reset_the_side_that_insisted_gives_way_again():
+    done, _ = after_a_reset(FakeBgp("Active", "Established"), insisted_before=True, knock=time.monotonic() - 60)
+    assert done == ["gave way"]
+
+
+def test_after_a_reset_a_peer_that_was_never_heard_to_open_is_not_waited_for():
+    done, _ = after_a_reset(FakeBgp("Active"), insisted_before=True, knock=None)
+    assert done == []
+
+
+def test_after_a_reset_a_peer_that_keeps_knocking_is_left_to_it_until_it_falls_silent():
+    done, took = after_a_reset(FakeBgp("Active"), insisted_before=False, knock=time.monotonic() + 0.2)
+    assert done == [PEER]
+    assert took >= 0.3
+
+
+def test_once_routing_has_restarted_every_peer_has_its_chance_again():
+    async def play() -> None:
+        made, _ = opener(FakeBgp("Established"))
+        made.applied(INTENT, frozenset())
+        assert made.restarted(INTENT) == {PEER}
+        assert made.choose(INTENT, INTENT) == {PEER}
+        await made.close()
+
+    asyncio.run(play())
 
 
 def test_who_was_insisted_on_stays_so_while_it_is_configured():
     made, _ = opener(FakeBgp("Established"))
 
     async def play() -> None:
-        made.applied(frozenset({PEER}))
+        made.applied(INTENT, frozenset({PEER}))
         assert made.choose(INTENT, INTENT) == {PEER}
         made.insisting(PEER)
         assert made.choose(INTENT, INTENT) == frozenset()
