@@ -129,5 +129,5 @@ def _dissect(packet: Packet) -> Any:  # noqa: ANN401 -- scapy has no types
     octets = packet.data[place:]
     # Cut to the IP length: scapy would count an Ethernet frame's padding as payload.
     if octets[0] >> 4 == 4:  # noqa: PLR2004 -- the IP version
-        return IP(octets[: IP(octets).len])
-    return IPv6(octets[: 40 + IPv6(octets).plen])
+        return IP(octets[: int.from_bytes(octets[2:4])])
+    return IPv6(octets[: 40 + int.from_bytes(octets[4:6])])

@@ -47,19 +47,17 @@ class Event:
 
     def line(self, started: int, redact: Redactor) -> str:
         """Return the event as one line of JSON without secrets; `after` is in seconds since the run started."""
+        data = {"data": blackened(self.data, redact)} if self.data else {}
         return json.dumps(
-            blackened(
-                {
-                    "at": moment_of(self.at).isoformat(),
-                    "after": round((self.at - started) / 1e9, 6),
-                    "kind": self.kind.value,
-                    "router": self.router,
-                    "text": self.text,
-                    "clocks": {name: moment.isoformat() for name, moment in self.clocks.items()},
-                    **({"data": self.data} if self.data else {}),
-                },
-                redact,
-            ),
+            {
+                "at": moment_of(self.at).isoformat(),
+                "after": round((self.at - started) / 1e9, 6),
+                "kind": self.kind.value,
+                "router": self.router,
+                "text": redact(self.text),
+                "clocks": {name: moment.isoformat() for name, moment in self.clocks.items()},
+                **data,
+            },
             ensure_ascii=False,
         )
 
