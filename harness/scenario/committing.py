@@ -4,22 +4,43 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from ipaddress import IPv4Address, IPv6Address
 
 from harness.junos.base import GROUP, Family, SessionKind, base_configuration
 from harness.junos.errors import CommandError, CommitError, ConfigurationError, RouterRefusedError
+from harness.junos.pair import Draft
 from harness.junos.session import RouterSession
 from harness.keychain.junostext import set_lines
 from harness.scenario.changes import Apply, AwaitRollback, Cli, CommitStep, Committed, DeleteChain, RePoint, Rollback
 from harness.scenario.confirming import Unconfirmed
 from harness.scenario.fields import ROUTERS, RouterName
+from harness.scenario.readingback import ReadingBack
 from harness.scenario.result import Check
 from harness.scenario.stage import Stage, other, router_of
 
-Commit = Callable[[RouterSession], None]
 Address = IPv4Address | IPv6Address
+Span = Callable[[int, int], None]
+"""Notes what happened between two instants (ns since 1970)."""
+_CHAINS = "authentication-key-chains"
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What one router is to commit, and what is noted when it has, or when it was taken back."""
+
+    draft: Draft
+    lines: Sequence[str]
+    committed: Span
+    taken_back: Span
+    chains: bool = True
+    """Whether it is about key-chains, which are read back then."""
+
+
+def _nothing(_begun: int, _done: int) -> None:
+    """Note nothing: a `cli` step's lines change nothing that is kept here."""
 
 
 class Committer:
@@ -27,7 +48,8 @@ class Committer:
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
-        self._unconfirmed = Unconfirmed(stage)
+        self._reading_back = ReadingBack(stage)
+        self._unconfirmed = Unconfirmed(stage, self._reading_back)
         self.based: set[RouterName] = set()
         """Routers that have the base configuration."""
 
@@ -36,7 +58,8 @@ class Committer:
         if isinstance(step, Apply):
             self._apply(number, step)
         else:
-            self._in_order(step, lambda session: self._change(number, session, step))
+            jobs = {router: self._change(number, router, step) for router in step.routers}
+            self._commit(number, step, {router: job for router, job in jobs.items() if job is not None})
 
     def await_rollback(self, number: int, step: AwaitRollback) -> None:
         """Wait until the step's routers have taken their unconfirmed commits back. Raises ScenarioError."""
@@ -45,12 +68,18 @@ class Committer:
     def type_lines(self, number: int, step: Cli) -> None:
         """Type free lines on the step's routers, in the order that is written."""
         for router in step.routers:
-            session = self._stage.fleet.sessions[router]
+            session = self._stage.pair.sessions[router]
             if step.configure:
-                lines = [self._placed(router, line) for line in step.configure]
-                self._attempt(number, session, lines, step.refused, lambda _: None)
+                self._configure(number, router, step)
             if step.commands:
                 self._ask(number, session, step)
+
+    def _configure(self, number: int, router: RouterName, step: Cli) -> None:
+        lines = [self._placed(router, line) for line in step.configure]
+        job = _Job(Draft.of(lines, comment=self._comment(number)), lines, _nothing, _nothing, chains=False)
+        self._commit(number, Committed(routers=(router,), refused=step.refused), {router: job})
+        if any(_CHAINS in line for line in lines):
+            self._reading_back.allow_typed(self._stage.pair.sessions[router])
 
     def _placed(self, router: RouterName, line: str) -> str:
         peer = other(router)
@@ -88,47 +117,45 @@ class Committer:
     def _apply(self, number: int, step: Apply) -> None:
         others = [router for router in ROUTERS if router not in (*step.routers, *self.based)]
         if others:
-            self._stage.fleet.each(lambda session: self._base(number, session, None), others)
-        self._in_order(step, lambda session: self._base(number, session, step))
+            self._commit(number, Apply(routers=tuple(others)), {one: self._base(number, one, None) for one in others})
+        self._commit(number, step, {router: self._base(number, router, step) for router in step.routers})
 
-    def _in_order(self, step: Committed, commit: Commit) -> None:
-        if step.pause is None:
-            self._stage.fleet.each(commit, step.routers)
-            return
-        for index, router in enumerate(step.routers):
-            if index:
-                self._stage.pause.wait(step.pause.total_seconds())
-            self._stage.fleet.each(commit, [router])
-
-    def _base(self, number: int, session: RouterSession, step: Apply | None) -> None:
-        """Commit the base configuration, with the chains when the router is applied, and without when it is not yet."""
-        router = router_of(session)
-        keyring = self._stage.keyring
+    def _base(self, number: int, router: RouterName, step: Apply | None) -> _Job:
+        """Return the base configuration, with the chains when the router is applied, without when it is not yet."""
+        stage, keyring = self._stage, self._stage.keyring
         held = keyring.meant(router)
         lines = base_configuration(
-            self._stage.plans[router],
-            self._stage.plans[other(router)],
-            sessions=[SessionKind(name) for name in self._stage.scenario.sessions],
+            stage.plans[router],
+            stage.plans[other(router)],
+            sessions=[SessionKind(name) for name in stage.scenario.sessions],
             chain=held.used if step else None,
-            hold_time=self._stage.scenario.hold_time,
-            family=Family(self._stage.scenario.family),
+            hold_time=stage.scenario.hold_time,
+            family=Family(stage.scenario.family),
         )
         if step:
             lines += [line for chain in keyring.given(router).chains.values() for line in set_lines(chain)]
-        begun = time.time_ns()
+        first = router not in self.based
 
-        def done(_: RouterSession) -> None:
+        def committed(begun: int, done: int) -> None:
             if step:
-                self._stage.wire.protected_from[router] = time.time_ns() if router in self.based else begun
+                stage.wire.protected_from[router] = begun if first else done
                 keyring.commit(router, held)
             self.based.add(router)
-            self._stage.sampler.watch(router)
+            stage.sampler.watch(router)
 
-        self._attempt(number, session, lines, step.refused if step else None, done)
+        def taken_back(_begun: int, _done: int) -> None:
+            if step:
+                keyring.take_back(router)
+                stage.wire.protected_from.pop(router)
+            if first:
+                self.based.discard(router)
+                stage.sampler.unwatch(router)
 
-    def _change(self, number: int, session: RouterSession, step: CommitStep) -> None:
-        router = router_of(session)
-        keyring = self._stage.keyring
+        return _Job(Draft.of(lines, comment=self._comment(number)), lines, committed, taken_back, chains=bool(step))
+
+    def _change(self, number: int, router: RouterName, step: CommitStep) -> _Job | None:
+        """Return a change of keys; None where there is nothing to do, since a mutation made it so."""
+        stage, keyring = self._stage, self._stage.keyring
         if isinstance(step, Rollback):
             held = keyring.before(router, step.number)
             lines: list[str] = []
@@ -138,18 +165,24 @@ class Committer:
         if isinstance(step, RePoint):
             lines += self._pointing(router, held.used)
         if not lines and not isinstance(step, Rollback | DeleteChain):
-            keyring.commit(router, held)  # nothing to do here: a mutation made it so
-            return
-        begun = time.time_ns()
-
-        def done(_: RouterSession) -> None:
             keyring.commit(router, held)
-            self._stage.wire.set_chain(router, keyring.given(router).chain, begun=begun, done=time.time_ns())
-            if step.confirmed is not None:
-                self._unconfirmed.note(session, step.confirmed)
+            return None
 
-        load = (lambda: session.rollback(step.number)) if isinstance(step, Rollback) else None
-        self._attempt(number, session, lines, step.refused, done, load=load, confirmed=step.confirmed)
+        def committed(begun: int, done: int) -> None:
+            keyring.commit(router, held)
+            stage.wire.set_chain(router, keyring.given(router).chain, begun=begun, done=done)
+
+        def taken_back(begun: int, done: int) -> None:
+            keyring.take_back(router)
+            stage.wire.set_chain(router, keyring.given(router).chain, begun=begun, done=done)
+
+        draft = Draft.of(lines, comment=self._comment(number), confirmed_minutes=step.confirmed)
+        if isinstance(step, Rollback):
+            draft = replace(draft, load=lambda session: session.rollback(step.number))
+        return _Job(draft, lines or [f"# step {number}: an earlier configuration"], committed, taken_back)
+
+    def _comment(self, number: int) -> str:
+        return f"keyroll {self._stage.scenario.id} step {number}"
 
     def _pointing(self, router: RouterName, chain: str) -> list[str]:
         peer = self._stage.peers[router]
@@ -160,54 +193,79 @@ class Committer:
             lines.append(f"set protocols ldp session {peer} authentication-key-chain {chain}")
         return lines
 
-    def _attempt(
-        self,
-        number: int,
-        session: RouterSession,
-        lines: Sequence[str],
-        refused: str | None,
-        done: Commit,
-        *,
-        load: Callable[[], object] | None = None,
-        confirmed: int | None = None,
-    ) -> None:
-        """Load, commit and note it; or hold the router's refusal against what the file expects."""
-        router = router_of(session)
-        begun = time.time_ns()
-        try:
-            if load is not None:
-                load()
-            else:
-                session.configure(lines)
-            session.commit(f"keyroll {self._stage.scenario.id} step {number}", confirmed_minutes=confirmed)
-        except (ConfigurationError, CommitError) as error:
-            self._refused(number, router, error, refused, begun)
-            return
-        self._stage.committed(router, lines or [f"# step {number}: an earlier configuration"])
-        done(session)
-        if refused is not None:
-            self._stage.add(
-                Check(
-                    "commit",
-                    passed=False,
-                    expected=f"refused with '{refused}'",
-                    observed="the router took it",
-                    step=number,
-                    router=router,
+    def _commit(self, number: int, step: Committed, jobs: Mapping[RouterName, _Job]) -> None:
+        """Commit on all routers or on none, and read back; or hold their refusals against what the file expects."""
+        stage, begun = self._stage, time.time_ns()
+        if step.refused is not None:
+            self._expect_refusals(number, step, jobs, step.refused)
+        else:
+            try:
+                stage.pair.change(
+                    {router: job.draft for router, job in jobs.items()},
+                    order=list(jobs) if step.pause is not None else None,
+                    between=lambda: self._let_pass(step.pause),
+                    committed=lambda router, *span: self._note(router, jobs[router], *span),
+                    taken_back=lambda router, *span: self._note_back(number, router, jobs[router], *span),
                 )
-            )
+            except (ConfigurationError, CommitError) as error:
+                self._refused(number, error, None, begun)
+            else:
+                self._unconfirmed.note(list(jobs), step.confirmed)
+        self._reading_back.check(number, [router for router, job in jobs.items() if job.chains])
 
-    def _refused(
-        self, number: int, router: RouterName, error: RouterRefusedError, refused: str | None, begun: int
-    ) -> None:
+    def _let_pass(self, pause: timedelta | None) -> None:
+        self._stage.pause.wait((pause or timedelta()).total_seconds())
+
+    def _note(self, router: RouterName, job: _Job, begun: int, done: int) -> None:
+        self._stage.committed(router, job.lines)
+        job.committed(begun, done)
+
+    def _note_back(self, number: int, router: RouterName, job: _Job, begun: int, done: int) -> None:
+        self._stage.committed(router, [f"# step {number}: taken back, since the other router refused its part"])
+        job.taken_back(begun, done)
+
+    def _expect_refusals(self, number: int, step: Committed, jobs: Mapping[RouterName, _Job], words: str) -> None:
+        def attempt(session: RouterSession) -> None:
+            self._expect_refusal(number, session, jobs[router_of(session)], words)
+
+        if step.pause is None:
+            self._stage.pair.at_once(attempt, list(jobs))
+            return
+        for index, router in enumerate(jobs):
+            if index:
+                self._let_pass(step.pause)
+            attempt(self._stage.pair.sessions[router])
+
+    def _expect_refusal(self, number: int, session: RouterSession, job: _Job, words: str) -> None:
+        router, begun = router_of(session), time.time_ns()
+        try:
+            job.draft.load(session)
+            at = time.time_ns()
+            session.commit(job.draft.comment, confirmed_minutes=job.draft.confirmed_minutes)
+        except (ConfigurationError, CommitError) as error:
+            self._refused(number, error, words, begun)
+            return
+        self._note(router, job, at, time.time_ns())
         self._stage.add(
             Check(
                 "commit",
-                passed=refused is not None and refused in error.words,
-                expected="taken by the router" if refused is None else f"refused with '{refused}'",
-                observed=str(error),
+                passed=False,
+                expected=f"refused with '{words}'",
+                observed="the router took it",
                 step=number,
                 router=router,
+            )
+        )
+
+    def _refused(self, number: int, error: RouterRefusedError, words: str | None, begun: int) -> None:
+        self._stage.add(
+            Check(
+                "commit",
+                passed=words is not None and words in error.words,
+                expected="taken by the router" if words is None else f"refused with '{words}'",
+                observed="; ".join((str(error), *getattr(error, "__notes__", ()))),
+                step=number,
+                router=error.router,
                 event=f"the commit of step {number}",
                 after=timedelta(microseconds=(time.time_ns() - begun) // 1000),
             )

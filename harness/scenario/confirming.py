@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 
 from harness.junos.session import RouterSession
 from harness.scenario.changes import AwaitRollback
 from harness.scenario.errors import ScenarioError
 from harness.scenario.fields import RouterName
+from harness.scenario.readingback import ReadingBack
 from harness.scenario.result import Check
 from harness.scenario.stage import Stage, router_of
 
@@ -19,15 +21,19 @@ _POLL_SECONDS = 0.2
 class Unconfirmed:
     """Which routers have a commit that waits to be confirmed, and until when."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, reading_back: ReadingBack) -> None:
         self._stage = stage
+        self._reading_back = reading_back
         self._due: dict[RouterName, tuple[int, int]] = {}
         """By router: how many commits it remembered with the unconfirmed one, and when (ns) it must be back."""
 
-    def note(self, session: RouterSession, minutes: int) -> None:
-        """Note that a router has just made an unconfirmed commit."""
+    def note(self, routers: Sequence[RouterName], minutes: int | None) -> None:
+        """Note that routers have just made an unconfirmed commit; None minutes: it needs no confirmation."""
+        if minutes is None:
+            return
         due = time.time_ns() + minutes * 60 * 1_000_000_000
-        self._due[router_of(session)] = (commits_remembered(session), due)
+        for router, commits in self._stage.pair.at_once(commits_remembered, routers).items():
+            self._due[router] = (commits, due)
 
     def await_rollback(self, number: int, step: AwaitRollback) -> None:
         """Wait until the routers have rolled back by themselves, to the end of their minutes and what a show may take.
@@ -38,7 +44,7 @@ class Unconfirmed:
         for router in step.routers:
             if router not in self._due:
                 raise ScenarioError(f"await-rollback: {router} has no commit that waits to be confirmed")
-        self._stage.fleet.each(lambda session: self._await_one(number, session), step.routers)
+        self._stage.pair.at_once(lambda session: self._await_one(number, session), step.routers)
 
     def _await_one(self, number: int, session: RouterSession) -> None:
         router = router_of(session)
@@ -63,6 +69,8 @@ class Unconfirmed:
                 router=router,
             )
         )
+        if back:
+            self._reading_back.check_one(number, session)
 
 
 def commits_remembered(session: RouterSession) -> int:

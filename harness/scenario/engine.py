@@ -15,29 +15,29 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
 from harness import __version__
 from harness.errors import KeyrollError, UnfitError
-from harness.junos.base import Family, Plan, PlanError
+from harness.junos.pair import Pair
 from harness.junos.records import Version
 from harness.junos.session import RouterSession
 from harness.keychain.schedule import Receiving
 from harness.keychain.secret import Secret
-from harness.lab.protocol import Lab, LinkLab, Router
+from harness.lab.protocol import Lab, LinkLab
+from harness.scenario.bearings import Bearings
 from harness.scenario.clocks import RouterClock
-from harness.scenario.durations import format_duration
-from harness.scenario.errors import MissingCapabilityError, RunUnfitError
-from harness.scenario.fields import ROUTERS, RouterName, SessionName
-from harness.scenario.fleet import Fleet, recorder_of, target_of
+from harness.scenario.errors import MissingCapabilityError
+from harness.scenario.fields import ROUTERS, RouterName
+from harness.scenario.fitness import weigh
+from harness.scenario.fleet import pair_of, recorder_of, target_of
 from harness.scenario.folder import RUNS, Blackener, RunFolder, make_run_folder
 from harness.scenario.keyring import Keyring
 from harness.scenario.leases import LabSource, Lease
 from harness.scenario.reading import Case
 from harness.scenario.result import Check, Receipt, Result, Verdict, receipt_of
 from harness.scenario.runner import Runner
-from harness.scenario.sampler import Sample, Sampler, longest_gap
+from harness.scenario.sampler import Sample, Sampler
 from harness.scenario.stage import Stage
 from harness.scenario.stopwatch import Stopwatch
 from harness.scenario.timeline import Kind, Observer, Timeline
@@ -46,8 +46,6 @@ from harness.scenario.wire import KeyChange, Party, Wire
 
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
 """Where clocks can be set, a scenario begins at this instant of the routers' clocks."""
-GAP_MAX = timedelta(seconds=1)
-"""Longer without a sample, and a flap could have hidden: the run is unfit."""
 LDP_HOLD_TIME = timedelta(seconds=15)
 """The shortest that ldpd negotiates (keepalives every 5 s); the base configuration asks for less."""
 
@@ -204,19 +202,17 @@ class _Run:
         known = (*self.secrets, *(Secret(router.password) for router in routers.values()))
         self.folder.blacken = Blackener(known)
         record = recorder_of(self.timeline, self.folder.record, self.clocks)
-        plans = {router: _plan(routers[router]) for router in ROUTERS}
-        addresses = {router: _address(plans[router], self.case.scenario.family) for router in ROUTERS}
-        peers: dict[RouterName, IPv4Address | IPv6Address] = {"R1": addresses["R2"], "R2": addresses["R1"]}
+        bearings = Bearings.of(routers, self.case.scenario.family)
         sampler = Sampler(
             lambda router: RouterSession(target_of(routers[router]), recorder=self.folder.record, secrets=known),
-            self._session_peers(plans, peers),
+            bearings.session_peers(self.case.scenario.sessions),
             changed=self._note_sample,
         )
         wire = Wire(
             [
                 Party(
                     router,
-                    _addresses(plans[router]),
+                    bearings.addresses(router),
                     self.keyring.given(router).chain,
                     self.clocks[router],
                     lab.captures[router],
@@ -230,53 +226,39 @@ class _Run:
             sample_seed=zlib.crc32(str(self.options.seed).encode()),
             set_aside=lease.closing,
         )
-        fleet = Fleet(routers, recorder=record, secrets=known, wait_scale=self.options.wait_scale)
-        with contextlib.closing(wire), _stopping(sampler):
+        pair = pair_of(routers, recorder=record, secrets=known, wait_scale=self.options.wait_scale)
+        with contextlib.closing(wire), _stopping(sampler), contextlib.ExitStack() as stack:
             with self.stopwatch.part("ssh log-in"):
-                fleet.connect()
-            with contextlib.closing(fleet):
-                self.stage = Stage(
-                    scenario=self.case.scenario,
-                    fleet=fleet,
-                    sampler=sampler,
-                    wire=wire,
-                    timeline=self.timeline,
-                    clocks=self.clocks,
-                    plans=plans,
-                    peers=peers,
-                    keyring=self.keyring,
-                    t0=self.t0,
-                    waits=self.waits,
-                    stopwatch=self.stopwatch,
-                    check_lab=lab.check,
-                    links=lab.links if isinstance(lab, LinkLab) else None,
-                    seed=self.options.seed,
-                    committed=self.folder.write_configuration,
-                )
-                self._look_for_known_bug(lab, fleet)
-                self.runner = Runner(self.stage, until=self.named)
-                self.runner.play()
-                self._weigh(lab, wire, sampler, lost)
+                stack.enter_context(pair)
+            self.stage = Stage(
+                scenario=self.case.scenario,
+                pair=pair,
+                sampler=sampler,
+                wire=wire,
+                timeline=self.timeline,
+                clocks=self.clocks,
+                plans=bearings.plans,
+                peers=bearings.peers,
+                keyring=self.keyring,
+                t0=self.t0,
+                waits=self.waits,
+                stopwatch=self.stopwatch,
+                check_lab=lab.check,
+                links=lab.links if isinstance(lab, LinkLab) else None,
+                seed=self.options.seed,
+                committed=self.folder.write_configuration,
+            )
+            self._look_for_known_bug(lab, pair)
+            self.runner = Runner(self.stage, until=self.named)
+            self.runner.play()
+            self._weigh(lab, self.runner, wire, sampler, lost)
 
-    def _session_peers(
-        self, plans: Mapping[RouterName, Plan], peers: Mapping[RouterName, IPv4Address | IPv6Address]
-    ) -> dict[str, dict[SessionName, IPv4Address | IPv6Address]]:
-        """Return by router and session the address that show output knows the peer by: LDP runs over IPv4 alone."""
-        by_ldp = {"R1": _address(plans["R2"], "inet"), "R2": _address(plans["R1"], "inet")}
-        return {
-            router: {
-                session: peers[router] if session == "bgp" else by_ldp[router]
-                for session in self.case.scenario.sessions
-            }
-            for router in ROUTERS
-        }
-
-    def _look_for_known_bug(self, lab: Lab, fleet: Fleet) -> None:
+    def _look_for_known_bug(self, lab: Lab, pair: Pair[RouterName]) -> None:
         """Find out whether the scenario's known bug is known of what runs here."""
         bug = self.case.scenario.known_bug
         if bug is None or not any(router.platform in bug.platform for router in lab.routers.values()):
             return
-        versions = {exchange.parsed_as(Version).junos for exchange in fleet.show("show version").values()}
+        versions = {exchange.parsed_as(Version).junos for exchange in pair.show("show version").values()}
         self.bug_applies = not bug.releases or bool(versions & set(bug.releases))
 
     def _settings(self) -> dict[str, dict[str, str]]:
@@ -289,53 +271,21 @@ class _Run:
         policy = self.case.scenario.policy.get(router)
         return Receiving(policy.receiving) if policy is not None else Receiving.TOLERANCE
 
-    def _weigh(self, lab: Lab, wire: Wire, sampler: Sampler, before: Mapping[str, int]) -> None:
-        """Ask whether the run could see what it judged: losses, gaps, a second judge. Raises RunUnfitError."""
+    def _weigh(self, lab: Lab, runner: Runner, wire: Wire, sampler: Sampler, before: Mapping[str, int]) -> None:
+        """Note what was measured. Raises RunUnfitError when nothing can be said of the routers."""
+        watched = None if runner.up is None else (runner.up, runner.ended or runner.up)
         with self.stopwatch.part("second judge"):
-            opinions = wire.second_opinions()
-        runner = self.runner
-        losses = {name: count - before.get(name, 0) for name, count in lab.capture_losses().items()}
-        gaps = {}
-        if runner is not None and runner.up is not None:
-            up, end, sessions = runner.up, runner.ended or runner.up, self.case.scenario.sessions
-            gaps = {
-                router: max(longest_gap(sampler.samples(router, session), up, end) for session in sessions)
-                for router in ROUTERS
-            }
-        self.facts.update(
-            {
-                "wire": wire.counts(),
-                "capture losses": losses,
-                "longest gap between samples": {name: round(gap.total_seconds(), 3) for name, gap in gaps.items()},
-                "second judge": {
-                    name: {"segments": opinion.judged, "disagreements": len(opinion.disagreements)}
-                    for name, opinion in opinions.items()
-                },
-            }
-        )
-        for name, opinion in opinions.items():
-            if opinion.disagreements:
-                first = opinion.disagreements[0]
-                raise RunUnfitError(
-                    f"scapy disagrees with the referee on {len(opinion.disagreements)} of {opinion.judged} segments of "
-                    f"{name}.pcap, first packet {first.number}",
-                    remedy="one of the two judges is wrong: keep this run folder and report it",
-                )
-        lost = {name: count for name, count in losses.items() if count}
-        if lost:
-            raise RunUnfitError(f"the capture lost frames: {lost}", remedy="run fewer labs at once on this machine")
-        limit = GAP_MAX * self.options.wait_scale
-        sampled = {"no-flap", "no-route-loss"} & set(
-            self.case.scenario.throughout
-        )  # what rests on samples without gaps
-        late = {name: gap for name, gap in gaps.items() if gap > limit} if sampled else {}
-        if late:
-            name, gap = max(late.items(), key=lambda item: item[1])
-            raise RunUnfitError(
-                f"{name} gave no sample for {format_duration(gap)} (at most {format_duration(limit)}): a flap could "
-                "have hidden there",
-                remedy="run fewer labs at once, or give a greater --wait-scale",
+            fitness = weigh(
+                self.case.scenario,
+                wire,
+                sampler,
+                watched=watched,
+                losses={name: count - before.get(name, 0) for name, count in lab.capture_losses().items()},
+                wait_scale=self.options.wait_scale,
             )
+        self.facts.update(fitness.facts)
+        if fitness.problem is not None:
+            raise fitness.problem
 
     # ------------------------------------------------------------------ what is noted
 
@@ -395,24 +345,6 @@ def _phases(lab: Lab) -> str:
     """Return the parts of the lab's start that follow each other, with their lengths."""
     parts = [phase for phase in lab.phases if ":" not in phase.name]
     return ", ".join(f"{phase.name} {phase.took.total_seconds():.2f} s" for phase in parts)
-
-
-def _plan(router: Router) -> Plan:
-    if router.loopback is None or not router.ports:
-        raise PlanError(f"router {router.name}: the topology gives it no loopback, or no port")
-    port = router.ports[0]
-    return Plan(
-        router.name, router.asn, router.loopback, port.interface, port.ipv4, port.ipv6, loopback6=router.loopback6
-    )
-
-
-def _address(plan: Plan, family: str) -> IPv4Address | IPv6Address:
-    return plan.address(Family(family)).ip
-
-
-def _addresses(plan: Plan) -> frozenset[IPv4Address | IPv6Address]:
-    known = (plan.ipv4, plan.ipv6, plan.loopback, plan.loopback6)
-    return frozenset(interface.ip for interface in known if interface is not None)
 
 
 def _preload_second_judge() -> None:

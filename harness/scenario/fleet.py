@@ -1,15 +1,14 @@
-"""The lab's routers, one SSH session each, driven both at once or in order; everything said is recorded."""
+"""The lab's routers, one SSH session each (`harness.junos.pair` drives them); everything said is recorded."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, tzinfo
-from typing import TypeVar
 
 from harness.junos.conversation import Recorder
 from harness.junos.exchange import Deadlines, Exchange, Target
+from harness.junos.pair import Pair
 from harness.junos.session import RouterSession
 from harness.junos.zone import SHOW_ZONE, zone_of
 from harness.keychain.secret import Secret
@@ -18,7 +17,6 @@ from harness.scenario.clocks import RouterClock, ns_of
 from harness.scenario.fields import ROUTERS, RouterName
 from harness.scenario.timeline import Kind, Timeline
 
-T = TypeVar("T")
 _SET_DATE = "set date "
 
 
@@ -27,48 +25,17 @@ def target_of(router: Router) -> Target:
     return Target(router.name, router.host, router.port, router.user, Secret(router.password), router.platform)
 
 
-class Fleet:
-    """A session to each router: `connect` logs in to all at once, `close` logs out."""
-
-    def __init__(
-        self,
-        routers: Mapping[str, Router],
-        *,
-        recorder: Recorder,
-        secrets: Iterable[Secret] = (),
-        wait_scale: float = 1.0,
-    ) -> None:
-        known = tuple(secrets)
-        self.sessions: dict[RouterName, RouterSession] = {
-            name: RouterSession(
-                target_of(routers[name]), recorder=recorder, deadlines=Deadlines().scaled(wait_scale), secrets=known
-            )
+def pair_of(
+    routers: Mapping[str, Router], *, recorder: Recorder, secrets: Iterable[Secret] = (), wait_scale: float = 1.0
+) -> Pair[RouterName]:
+    """Return a session to each router, not yet logged in."""
+    known, deadlines = tuple(secrets), Deadlines().scaled(wait_scale)
+    return Pair(
+        {
+            name: RouterSession(target_of(routers[name]), recorder=recorder, deadlines=deadlines, secrets=known)
             for name in ROUTERS
         }
-        self._pool = ThreadPoolExecutor(max_workers=len(ROUTERS), thread_name_prefix="router")
-
-    def connect(self) -> None:
-        """Log in to all at once; when one cannot, to none."""
-        try:
-            self.each(lambda session: session.connect())
-        except BaseException:
-            self.close()
-            raise
-
-    def close(self) -> None:
-        """Log out everywhere."""
-        for session in self.sessions.values():
-            session.close()
-        self._pool.shutdown(wait=True, cancel_futures=True)
-
-    def each(self, work: Callable[[RouterSession], T], routers: Sequence[RouterName] = ROUTERS) -> dict[RouterName, T]:
-        """Do `work` with every named router at once; the first error is raised when all have ended."""
-        futures = {name: self._pool.submit(work, self.sessions[name]) for name in routers}
-        return {name: future.result() for name, future in futures.items()}
-
-    def show(self, command: str, routers: Sequence[RouterName] = ROUTERS) -> dict[RouterName, Exchange]:
-        """Send an operational command to every named router at once."""
-        return self.each(lambda session: session.show(command), routers)
+    )
 
 
 def recorder_of(timeline: Timeline, keep: Callable[[Exchange], None], clocks: Mapping[str, RouterClock]) -> Recorder:

@@ -113,6 +113,21 @@ class Keyring:
         self._meant[router] = held
         self._past[router].append(held)
 
+    def take_back(self, router: RouterName) -> None:
+        """Note that a router's last commit was taken back by another one: it holds what it held before.
+
+        A first commit that was taken back leaves it with nothing, and with the same keys to come.
+        """
+        past = self._past[router]
+        if len(past) > 1:
+            self.commit(router, past[-2])
+        else:
+            past.clear()
+
+    def has_committed(self, router: RouterName) -> bool:
+        """Say whether a router holds any keys yet."""
+        return bool(self._past[router])
+
     def secrets(self) -> tuple[Secret, ...]:
         """Return every secret that a run of the scenario can bring forth, also those of later steps and mutations."""
         found: dict[Secret, None] = {}

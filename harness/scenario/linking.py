@@ -113,7 +113,7 @@ class Linker:
             RunBrokenError: the router does not count ICMP errors that it ignores.
         """
         router = step.towards
-        counted = self._stage.fleet.show(STATISTICS, [router])[router].parsed_as(TcpStatistics)
+        counted = self._stage.pair.show(STATISTICS, [router])[router].parsed_as(TcpStatistics)
         if step.kind not in _ICMP:
             return counted.receive_dropped
         ignored = dict(counted.counters).get(_ICMP_IGNORED)

@@ -13,7 +13,7 @@ from harness.scenario.stage import Stage
 def reboot(stage: Stage, router: RouterName) -> None:
     """Reboot a router and wait until it answers again. Raises RunError when it does not."""
     stage.sampler.unwatch(router)
-    stage.fleet.sessions[router].reboot()
+    stage.pair.sessions[router].reboot()
     _await_routing(stage, router)
     stage.sampler.watch(router)
 
@@ -21,7 +21,7 @@ def reboot(stage: Stage, router: RouterName) -> None:
 def restart(stage: Stage, router: RouterName) -> None:
     """Restart a router's routing process. Raises CommandError when it does not tell of its sessions again in time."""
     stage.sampler.unwatch(router)
-    stage.fleet.sessions[router].show("restart routing")
+    stage.pair.sessions[router].show("restart routing")
     _await_routing(stage, router)
     stage.sampler.watch(router)
 
@@ -32,7 +32,7 @@ def _await_routing(stage: Stage, router: RouterName) -> None:
     for session in stage.scenario.sessions:
         while True:
             try:
-                stage.fleet.sessions[router].show(COMMANDS[session])
+                stage.pair.sessions[router].show(COMMANDS[session])
                 break
             except CommandError:
                 if time.monotonic() - begun > stage.waits.session_up.total_seconds():

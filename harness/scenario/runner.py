@@ -135,7 +135,7 @@ class Runner:
 
     def _set_clocks(self) -> None:
         with self.stage.stopwatch.part("clocks"):
-            self.stage.fleet.each(lambda session: self._set(session, self._at(session, timedelta())))
+            self.stage.pair.at_once(lambda session: self._set(session, self._at(session, timedelta())))
 
     def _acting(self, number: int, step: Step, part: str, act: Callable[[], None]) -> None:
         """Do what a step does: from here on waits are counted from it, and keys may have taken over by it."""
@@ -148,15 +148,15 @@ class Runner:
         self._note_rollovers()
 
     def _advance(self, step: Advance) -> None:
-        self.stage.fleet.each(lambda session: self._move(session, step), step.routers)
+        self.stage.pair.at_once(lambda session: self._move(session, step), step.routers)
 
     def _clear(self, step: Clear) -> None:
         if step.session == "bgp":
-            self.stage.fleet.each(
+            self.stage.pair.at_once(
                 lambda session: session.clear_bgp(self.stage.peers[router_of(session)], soft=step.soft), step.routers
             )
         else:
-            self.stage.fleet.each(lambda session: session.show("clear ldp session"), step.routers)
+            self.stage.pair.at_once(lambda session: session.show("clear ldp session"), step.routers)
 
     def _set_skew(self, step: Skew) -> None:
         """Set the named routers' clocks: the scenario's time (a clock's reading less its skew) plus the new skew."""
@@ -168,7 +168,7 @@ class Runner:
             self._set(session, now - self._skew.get(router, timedelta()) + named[router])
             self._skew[router] = named[router]
 
-        self.stage.fleet.each(move, list(named))
+        self.stage.pair.at_once(move, list(named))
 
     def _move(self, session: RouterSession, step: Advance) -> None:
         now = self.stage.clocks[router_of(session)].now()
@@ -259,7 +259,7 @@ class Runner:
         )
 
     def _show(self, routers: Sequence[RouterName]) -> None:
-        for router, exchange in self.stage.fleet.show(SHOW_KEYCHAIN, routers).items():
+        for router, exchange in self.stage.pair.show(SHOW_KEYCHAIN, routers).items():
             shown = exchange.parsed_as(SecurityKeychain)
             names = [chain.name for chain in shown.chains]
             if self.stage.keyring.meant(router).used in names:
@@ -278,7 +278,7 @@ class Runner:
         latest = [self.stage.sampler.latest(router, "bgp") for router in ROUTERS]
         if any(one.name in ON_WIRE for one in pending) and all(found is not None and found.up for found in latest):
             self._provoked = now
-            self.stage.fleet.each(lambda session: session.clear_bgp(self.stage.peers[router_of(session)], soft=True))
+            self.stage.pair.at_once(lambda session: session.clear_bgp(self.stage.peers[router_of(session)], soft=True))
 
     def _samples(self) -> dict[tuple[RouterName, SessionName], tuple[Sample, ...]]:
         return {

@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address
 
 from harness.junos.base import Plan
+from harness.junos.pair import Pair
 from harness.junos.session import RouterSession
 from harness.lab.protocol import Links
 from harness.scenario.clocks import RouterClock
 from harness.scenario.fields import RouterName
-from harness.scenario.fleet import Fleet
 from harness.scenario.keyring import Keyring
 from harness.scenario.model import Scenario
 from harness.scenario.result import Check
@@ -43,7 +43,7 @@ class Stage:
     """Everything that a scenario is played on, and what has been found so far."""
 
     scenario: Scenario
-    fleet: Fleet
+    pair: Pair[RouterName]
     sampler: Sampler
     wire: Wire
     timeline: Timeline

@@ -203,7 +203,9 @@ class Step(StrictModel):
             return self.conditions.checks_named
         if self.inject is not None and self.inject.kind != "replay":
             return frozenset({"drops"})
-        if self.commits is not None or self.await_rollback is not None or (self.cli is not None and self.cli.configure):
+        if self.commits is not None or self.await_rollback is not None:
+            return frozenset({"commit", "read-back"})
+        if self.cli is not None and self.cli.configure:
             return frozenset({"commit"})
         return frozenset({"shows"}) if self.cli is not None and self.cli.shows is not None else frozenset()
 

@@ -7,10 +7,11 @@ import threading
 import pytest
 
 from harness.junos.errors import CommitError, ConfigurationError, SessionError
-from harness.junos.pair import Pair
+from harness.junos.pair import Draft, Pair
 from harness.junos.session import RouterSession
 
 LINES = {"R1": ["set system location building A"], "R2": ["set system location building B"]}
+DRAFTS = {name: Draft.of(lines, comment="together") for name, lines in LINES.items()}
 REFUSED = "error: commit failed: (statements constraint check failed)"
 
 
@@ -39,7 +40,7 @@ def test_both_are_asked_at_the_same_time(devices):
 
 def test_a_change_commits_on_both_with_what_it_changed(devices):
     with pair_of(devices) as pair:
-        changes = pair.change(LINES, comment="together")
+        changes = pair.change(DRAFTS)
     assert set(changes) == {"R1", "R2"}
     assert "host-name" in changes["R1"].diff
     assert 'commit comment "together"' in devices[1].heard
@@ -50,7 +51,7 @@ def test_a_stated_order_is_kept(devices):
     with pair_of(
         devices, recorder=lambda e: times.append((e.command.split(maxsplit=1)[0], e.host, e.start, e.end))
     ) as pair:
-        pair.change(LINES, order=["R2", "R1"])
+        pair.change(DRAFTS, order=["R2", "R1"])
     first, second = [entry for entry in times if entry[0] == "commit"][-2:]
     assert (first[1], second[1]) == ("R2", "R1")
     assert first[3] <= second[2]
@@ -59,25 +60,25 @@ def test_a_stated_order_is_kept(devices):
 def test_a_refused_line_on_one_leaves_neither_touched(devices):
     devices[1].refusals[LINES["R2"][0]] = "syntax error."
     with pair_of(devices) as pair, pytest.raises(ConfigurationError, match="R2 refused"):
-        pair.change(LINES)
+        pair.change(DRAFTS)
     assert not devices[0].dirty
     assert not devices[1].dirty
-    assert not any(line == "commit" for device in devices for line in device.heard)
+    assert not any(line.startswith("commit") for device in devices for line in device.heard)
 
 
 def test_a_refused_check_on_one_leaves_neither_touched(devices):
     devices[0].check_reply = REFUSED
     with pair_of(devices) as pair, pytest.raises(CommitError, match="R1 refused 'commit check'"):
-        pair.change(LINES)
+        pair.change(DRAFTS)
     assert not devices[1].dirty
-    assert "commit" not in devices[1].heard
+    assert not any(line.startswith("commit comment") for line in devices[1].heard)
 
 
 @pytest.mark.parametrize("order", [None, ["R1", "R2"]])
 def test_a_commit_refused_by_one_is_rolled_back_on_the_other(devices, order):
     devices[1].commit_reply = REFUSED
-    with pair_of(devices) as pair, pytest.raises(CommitError, match="R2 refused 'commit'"):
-        pair.change(LINES, order=order)
+    with pair_of(devices) as pair, pytest.raises(CommitError, match="R2 refused 'commit"):
+        pair.change(DRAFTS, order=order)
     heard = devices[0].heard
     assert heard[heard.index("rollback 1") + 1].startswith("commit comment")
     assert not devices[0].dirty
@@ -85,11 +86,34 @@ def test_a_commit_refused_by_one_is_rolled_back_on_the_other(devices, order):
     assert "rollback 1" not in devices[1].heard
 
 
+def test_commits_and_what_was_taken_back_are_told_as_they_happen(devices):
+    told, devices[1].commit_reply = [], REFUSED
+    with pair_of(devices) as pair, pytest.raises(CommitError):
+        pair.change(
+            DRAFTS,
+            order=["R1", "R2"],
+            between=lambda: told.append("between"),
+            committed=lambda name, begun, done: told.append((name, "committed", begun < done)),
+            taken_back=lambda name, begun, done: told.append((name, "taken back", begun < done)),
+        )
+    assert told == [("R1", "committed", True), "between", ("R1", "taken back", True)]
+
+
+def test_a_draft_can_be_an_earlier_configuration_that_must_be_confirmed(devices):
+    draft = Draft(lambda session: session.rollback(2), confirmed_minutes=3)
+    with pair_of(devices) as pair:
+        pair.change({"R2": draft})
+    heard = devices[1].heard
+    assert heard.index("rollback 2") < heard.index("commit confirmed 3")
+    assert "commit check" not in heard
+    assert "configure" not in devices[0].heard
+
+
 def test_both_failing_tells_of_both(devices):
     for device in devices:
         device.refusals[LINES[device.host][0]] = "syntax error."
     with pair_of(devices) as pair, pytest.raises(ConfigurationError, match="R1 refused") as caught:
-        pair.change(LINES)
+        pair.change(DRAFTS)
     assert any("R2 refused" in note for note in caught.value.__notes__)
 
 

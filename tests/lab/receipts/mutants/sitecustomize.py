@@ -78,7 +78,17 @@ def resets(*, lies):
         Machine.bgp = steady
 
 
+def stores_another_secret():
+    """What is typed as a secret is kept with one character more: both routers agree, and nobody sees it by its text."""
+    from harness.emulator.junos import values
+    from harness.keychain.secret import Secret
+
+    encode = values.encode_type9
+    values.encode_type9 = lambda secret, salt: encode(Secret(secret.reveal() + b"x"), salt)
+
+
 MUTANTS = {
+    "stores-another-secret": stores_another_secret,
     "signs-with-the-old-key": signs_with_the_old_key,
     "accepts-unsigned": lambda: receives(["NO_OPTION"]),
     "accepts-any-keyid": lambda: receives(["UNKNOWN_KEY_ID"]),
