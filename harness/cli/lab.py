@@ -22,7 +22,7 @@ from harness.lab.containerlab.program import Program
 from harness.lab.containerlab.teardown import reap
 from harness.lab.embedded import capture as capturing
 from harness.lab.embedded import kept, runtime
-from harness.lab.protocol import Impairment, Phase
+from harness.lab.protocol import Impairment, LabError, Phase
 from harness.lab.topology import read_topology
 from harness.scenario.labs import EMBEDDED, LABS, default_topology, new_lab
 
@@ -125,23 +125,46 @@ def status(lab_name: str | None, *, as_json: bool) -> None:
     answers = {entry.name: found.ask_router(entry.name, "status")[0] for entry in routers}
     if as_json:
         click.echo(json.dumps({"v": 1, "lab": found.name, "routers": answers}, indent=1))
-        return
-    click.echo(f"lab {found.name}")
-    for entry in routers:
-        click.echo(f"\n{entry.name}  ssh -p {entry.port} {entry.user}@{entry.host}")
-        for line in _status_lines(answers[entry.name]):
-            click.echo("  " + line)
+    else:
+        click.echo(f"lab {found.name}")
+        for entry in routers:
+            click.echo(f"\n{entry.name}  ssh -p {entry.port} {entry.user}@{entry.host}")
+            for line in _status_lines(answers[entry.name]):
+                click.echo("  " + line)
+    dead = [f"{name}'s {death['sentence']}" for name, answer in answers.items() for death in answer["deaths"]]
+    if dead:
+        raise LabError(
+            f"lab {found.name} is broken: {'; '.join(dead)}",
+            remedy=f"its logs are in {found.state.evidence if found.state else ''}; `keyroll lab down {found.name}`",
+        )
 
 
 def _status_lines(answer: dict[str, Any]) -> Iterator[str]:
     yield f"clock {answer['now']}   processes {', '.join(sorted(answer['processes']))}"
+    yield from _trouble_lines(answer)
     for word in ("bgp", "ldp"):
-        for one in answer[word]:
+        for one in answer[word] or ():
             since = "" if one["since_seconds"] is None else f" for {one['since_seconds']} s"
             yield f"{word.upper()} {one['neighbor']}: {one['state']}{since}, {one['flaps']} flaps"
-    if not answer["bgp"] and not answer["ldp"]:
+    if answer["bgp"] == answer["ldp"] == []:
         yield "no session is configured"
-    for one in answer["wire"]["connections"]:
+    if answer["wire"] is not None:
+        yield from _wire_lines(answer["wire"])
+
+
+def _trouble_lines(answer: dict[str, Any]) -> Iterator[str]:
+    """Yield what died, with its last log lines, what was put in the place of it, and what cannot be read for it."""
+    for one in answer["deaths"]:
+        yield f"DEAD: {one['sentence']}; the end of {one['log']}:"
+        yield from (f"  | {line}" for line in one["last_lines"])
+    for one in answer["restarts"]:
+        yield f"at {one['at']} {one['sentence']}; see {one['log']}"
+    for what, why in answer["unreadable"].items():
+        yield f"{what.upper()} cannot be read: {why}"
+
+
+def _wire_lines(wire: dict[str, Any]) -> Iterator[str]:
+    for one in wire["connections"]:
         if one["phase"] == "closing":
             continue
         yield f"wire {one['local']} - {one['remote']} ({one['phase']})"
@@ -150,7 +173,7 @@ def _status_lines(answer: dict[str, Any]) -> Iterator[str]:
             ids = f"KeyID {seen['keyid']}, RNextKeyID {seen['rnextkeyid']}"
             rolled = "the key clock's" if seen["rolled"] else "not the key clock's"
             yield f"  {way:<3} key {seen['key']} ({rolled}), {ids}, {seen['segments']} segments"
-    for reason, count in answer["wire"]["drops"].items():
+    for reason, count in wire["drops"].items():
         yield f"dropped {reason}: {count}"
 
 

@@ -7,25 +7,29 @@ import contextlib
 import json
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from harness.emulator.machine import Machine
 from harness.emulator.model import BackendError, BgpState, LdpSession
+from harness.emulator.processes import Death, Logs
 from harness.emulator.wire.model import ConnectionStatus, WireStatus
+from harness.emulator.wirepath import WireRestart
 from harness.errors import KeyrollError
 
 VERSION = 1
+Found = TypeVar("Found")
 _LINE_MAX = 65536
 
 
 class ControlServer:
     """Answers `status`, `clock`, `namespace` and `stop`."""
 
-    def __init__(self, machine: Machine, *, stop: Callable[[], None]) -> None:
+    def __init__(self, machine: Machine, logs: Logs, *, stop: Callable[[], None]) -> None:
         self._machine = machine
+        self._logs = logs
         self._stop = stop
         self._server: socket.socket | None = None
         self._path = Path()
@@ -109,15 +113,50 @@ class ControlServer:
                 raise BackendError(f"unknown request '{other}'; known: clock, namespace, status, stop")
 
     async def _status(self) -> dict[str, Any]:
-        bgp = await self._machine.bgp()
-        wire = await self._machine.wire_status()
+        machine = self._machine
+        unreadable: dict[str, str] = {}
+
+        async def read(what: str, asked: Awaitable[Found]) -> Found | None:
+            try:
+                return await asked
+            except BackendError as error:
+                if not machine.deaths:
+                    raise
+                unreadable[what] = str(error)  # the rest can still be told, and what died foremost
+                return None
+
+        bgp = await read("bgp", machine.bgp())
+        ldp = await read("ldp", machine.ldp_sessions())
+        wire = await read("wire", machine.wire_status())
         return {
             "ok": True,
-            "now": self._machine.now().isoformat(),
-            "processes": self._machine.processes,
-            "bgp": [_bgp(state) for state in bgp],
-            "ldp": [_ldp(session) for session in await self._machine.ldp_sessions()],
-            "wire": _wire(wire),
+            "now": machine.now().isoformat(),
+            "processes": machine.processes,
+            "deaths": [self._death(death) for death in machine.deaths],
+            "restarts": [self._restart(restart) for restart in machine.restarts],
+            "unreadable": unreadable,
+            "bgp": None if bgp is None else [_bgp(state) for state in bgp],
+            "ldp": None if ldp is None else [_ldp(session) for session in ldp],
+            "wire": None if wire is None else _wire(wire),
+        }
+
+    def _death(self, death: Death) -> dict[str, Any]:
+        return {
+            "what": death.name,
+            "code": death.code,
+            "sentence": str(death),
+            "log": death.log,
+            "last_lines": self._logs.last_lines(death.log),
+        }
+
+    def _restart(self, restart: WireRestart) -> dict[str, Any]:
+        return {
+            "at": restart.at.isoformat(),
+            **self._death(restart.death),
+            "sentence": str(restart),
+            "seconds": restart.seconds,
+            "connections": restart.connections,
+            "reset": [[port, str(peer)] for port, peer in restart.reset],
         }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from harness.emulator.frr.journal import Happening
-from harness.emulator.model import LDP_PORT, EventKind, RouterEvent
+from harness.emulator.model import LDP_PORT, EventKind, RouterEvent, RouterNote
 from harness.emulator.wire.model import Direction, DropReason, WireEvent
 from harness.emulator.wire.model import EventKind as WireEventKind
 
@@ -16,9 +16,9 @@ class EventBoard:
     """Turns what the daemons' logs and the wire path tell into `RouterEvent`s."""
 
     def __init__(self) -> None:
-        self._subscribers: list[Callable[[RouterEvent], None]] = []
+        self._subscribers: list[Callable[[RouterEvent | RouterNote], None]] = []
 
-    def subscribe(self, on_event: Callable[[RouterEvent], None]) -> None:
+    def subscribe(self, on_event: Callable[[RouterEvent | RouterNote], None]) -> None:
         """Tell `on_event` from now on."""
         self._subscribers.append(on_event)
 
@@ -26,6 +26,10 @@ class EventBoard:
         """A session came up or went down."""
         kind = EventKind.SESSION_UP if happening.up else EventKind.SESSION_DOWN
         self._tell(RouterEvent(kind, happening.protocol, happening.peer, reason=happening.reason))
+
+    def note(self, text: str) -> None:
+        """Something happened to the router itself."""
+        self._tell(RouterNote(text))
 
     def wire(self, event: WireEvent) -> None:
         """The wire path told something."""
@@ -57,6 +61,6 @@ class EventBoard:
                 )
             )
 
-    def _tell(self, event: RouterEvent) -> None:
+    def _tell(self, event: RouterEvent | RouterNote) -> None:
         for subscriber in self._subscribers:
             subscriber(event)

@@ -321,6 +321,13 @@ class RouterEvent:
     """Segments dropped since the last such event."""
 
 
+@dataclass(frozen=True, slots=True)
+class RouterNote:
+    """Something that happened to the router itself, in one line: a daemon that died, a wire path replaced."""
+
+    text: str
+
+
 # What follows is beyond what every machine half can do. The Junos half asks with isinstance, and answers commands that
 # need what is not there with an error.
 
@@ -375,7 +382,7 @@ class HostBackend(Protocol):
 class EventBackend(Protocol):
     """A machine half that tells what happens."""
 
-    def subscribe(self, on_event: Callable[[RouterEvent], None]) -> None:
+    def subscribe(self, on_event: Callable[[RouterEvent | RouterNote], None]) -> None:
         """Have every event told to `on_event`, from the router's own event loop."""
         ...
 

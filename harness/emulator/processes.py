@@ -16,7 +16,10 @@ from harness.emulator.errors import ProcessError
 
 END_SECONDS = 2.0
 """From asking a process to end to killing it."""
+TAIL_LINES = 12
+"""Lines of a log that are told with a death."""
 _TEE_OCTETS = 65536
+_TAIL_OCTETS = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,8 @@ class Child:
         self._ended = asyncio.Event()
         self._expected = False
         self._on_death: Callable[[Death], None] | None = None
+        self.death: Death | None = None
+        """How it ended, once it was seen to."""
 
     @property
     def pid(self) -> int:
@@ -62,10 +67,18 @@ class Child:
     def _end(self) -> None:
         asyncio.get_running_loop().remove_reader(self._pidfd)
         os.close(self._pidfd)
-        code = self._process.wait()
+        self.death = Death(self.name, self._process.wait(), self.log)
         self._ended.set()
         if not self._expected and self._on_death is not None:
-            self._on_death(Death(self.name, code, self.log))
+            self._on_death(self.death)
+
+    async def ends(self, seconds: float) -> bool:
+        """Wait until it is seen to end; say whether it was within `seconds`."""
+        try:
+            await asyncio.wait_for(self._ended.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True
 
     async def wait_for(self, path: Path, seconds: float, what: str) -> None:
         """Wait until it takes connections on `path`, a Unix socket.
@@ -95,9 +108,7 @@ class Child:
         if not self.alive:
             return
         self._process.terminate()
-        try:
-            await asyncio.wait_for(self._ended.wait(), END_SECONDS)
-        except TimeoutError:
+        if not await self.ends(END_SECONDS):
             self._process.kill()
             await self._ended.wait()
 
@@ -121,6 +132,16 @@ class Logs:
             flags |= os.O_TRUNC  # of a former lab that had the same folder
             self._begun.add(what)
         return os.open(self.name(what), flags, 0o600, dir_fd=self._folder)
+
+    def last_lines(self, log: str) -> list[str]:
+        """Return the last lines of the log file `log`; none where it cannot be read."""
+        try:
+            fd = os.open(log, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._folder)
+        except OSError:
+            return []
+        with os.fdopen(fd, "rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_OCTETS))
+            return file.read().decode(errors="replace").splitlines()[-TAIL_LINES:]
 
 
 def _accepts(path: Path) -> bool:

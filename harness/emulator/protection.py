@@ -6,8 +6,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.emulator.keyclock import ReceivePolicy, SendPolicy
-from harness.emulator.model import BGP_PORT, LDP_PORT, Address, AuthScheme, BackendError, Intent, Protection
-from harness.emulator.wire.model import ProtectedSession
+from harness.emulator.model import (
+    BGP_PORT,
+    LDP_PORT,
+    Address,
+    AuthScheme,
+    BackendError,
+    Intent,
+    Protection,
+    TcpConnection,
+)
+from harness.emulator.wire.model import ConnectionRecord, ProtectedSession
 from harness.keychain.model import Keychain
 
 
@@ -73,6 +82,25 @@ def cut_off(old: Sequence[ProtectedSession], new: Sequence[ProtectedSession]) ->
 
 def changed_kind(old: Intent, new: Intent) -> list[tuple[int, Address]]:
     """Return (port, peer) of the sessions that there were and are, and whose kind of protection changed.
+def stranded(
+    connections: Sequence[TcpConnection], known: Sequence[ConnectionRecord], sessions: Sequence[ProtectedSession]
+) -> list[tuple[int, Address]]:
+    """Return (port, peer) of the protected sessions with an open connection that the wire path does not know.
+
+    Its segments can be neither signed nor verified: it would stay until its hold time.
+    """
+    ends = {(record.local, record.remote) for record in known}
+    protected = {(session.port, session.peer) for session in sessions}
+    found: dict[tuple[int, Address], None] = {}
+    for one in connections:
+        if one.state != "ESTABLISHED" or one.remote is None or (one.local, one.remote) in ends:
+            continue
+        for port in (one.remote[1], one.local[1]):
+            if (port, one.remote[0]) in protected:
+                found[port, one.remote[0]] = None
+    return list(found)
+
+
 
     Their connections' segments were protected otherwise until now: neither end can go on with them.
     """

@@ -4,7 +4,9 @@ The boot message (one line of JSON on the boot socket) says who the router is; e
 
     {"event": "phase", "name": …, "seconds": …}     where the time went
     {"event": "ready"}                               SSH answers
-    {"event": "died", "what": …, "code": …, "log": …}  a daemon or the wire path ended by itself
+    {"event": "died", "what": …, "code": …, "log": …}  a daemon or the wire path ended by itself, for good
+    {"event": "restarted", "what": "wire", "code": …, "log": …, "seconds": …, "connections": …, "reset": [[port, peer]]}
+                                                     a wire path that ended by itself was replaced
     {"event": "failed", "message": …}                the router cannot come up
 
 See docs/control.md.
@@ -34,6 +36,7 @@ from harness.emulator.namespace import PortPair
 from harness.emulator.processes import Death, Logs
 from harness.emulator.protection import KeyPolicy
 from harness.keychain.secret import Secret
+from harness.emulator.wirepath import WireRestart
 
 log = logging.getLogger(__name__)
 BOOT_VERSION = 1
@@ -159,10 +162,11 @@ class Supervisor:
             on_death=self._on_death,
             on_reboot=self._rebooting.set,
             policy=boot.policy,
+            on_restart=self._on_restart,
             wait_scale=boot.wait_scale,
         )
         junos: JunosHalf | None = None
-        control = ControlServer(machine, stop=self._stopping.set)
+        control = ControlServer(machine, logs, stop=self._stopping.set)
         # The SSH server's libraries take longer to load than FRR to start: both at once.
         loading = asyncio.create_task(asyncio.to_thread(self._load))
         try:
@@ -204,4 +208,18 @@ class Supervisor:
 
     def _tell(self, event: dict[str, Any]) -> None:
         with contextlib.suppress(OSError):  # the owner of a kept lab is gone
+    def _on_restart(self, restart: WireRestart) -> None:
+        log.warning("%s; see %s", restart, restart.death.log)
+        self._tell(
+            {
+                "event": "restarted",
+                "what": restart.death.name,
+                "code": restart.death.code,
+                "log": restart.death.log,
+                "seconds": restart.seconds,
+                "connections": restart.connections,
+                "reset": [[port, str(peer)] for port, peer in restart.reset],
+            }
+        )
+
             self._boot_socket.send(json.dumps(event).encode() + b"\n")

@@ -110,10 +110,11 @@ class FrrSuite:
                 await self.start(daemon)
             if daemon in _THROUGH_MGMTD and Daemon.MGMTD in self._vtys:
                 daemon = Daemon.MGMTD
+            vty = self._vty(daemon)
             if len(batch) > 1:
-                await self._vtys[daemon].configure_together([(step.node, step.text) for step in batch])
+                await vty.configure_together([(step.node, step.text) for step in batch])
             else:
-                await self._vtys[daemon].configure(batch[0].node, batch[0].text, shown=batch[0].shown)
+                await vty.configure(batch[0].node, batch[0].text, shown=batch[0].shown)
 
     def running(self, daemon: Daemon) -> bool:
         """Whether the daemon was started."""
@@ -145,6 +146,9 @@ class FrrSuite:
         vty = self._vtys.get(daemon)
         if vty is None:
             raise ProcessError(f"{daemon.value} is not running")
+        death = self._children[daemon].death
+        if death is not None:
+            raise ProcessError(f"{death}; see {death.log}")
         return vty
 
     async def stop(self) -> tuple[Daemon, ...]:

@@ -80,6 +80,7 @@ class EmbeddedLab:
         self._final_losses: dict[str, int] = {}
         self._broken: LabError | None = None
         self._id = name or ""
+        self._incidents: list[str] = []
         self._kept = False
 
     @property
@@ -293,10 +294,22 @@ class EmbeddedLab:
                 case "died":
                     raise self._break(self._death(f"{name}'s {message['what']}", message["code"], message.get("log")))
 
+                case "restarted":
+                    self._take_restart(name, message)
+
+    def _take_restart(self, name: str, message: channel.Message) -> None:
+        """Take note of a wire path that was replaced; where sessions were lost with it the lab is not what it was."""
+        what = f"{name}'s {message['what']} path"
+        incident = f"{what} {_how(message['code'])} and was replaced after {message['seconds']:.3f} s"
+        incident += f", {message['connections']} of its connections going on"
+        for port, peer in message["reset"]:
+            incident += f"; the session with {peer} (port {port}) was reset"
+        self._incidents.append(incident)
+        if message["reset"]:
+            raise self._break(LabError(f"lab {self.name}: {incident}{self._last_words(message['log'])}"))
     def _death(self, what: str, code: int, log: str | None) -> LabError:
-        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         words = self._last_words(log) if log else ""
-        return LabError(f"lab {self.name}: {what} {how}{words}")
+        return LabError(f"lab {self.name}: {what} {_how(code)}{words}")
 
     def _last_words(self, log: str) -> str:
         path = self._evidence / log
@@ -330,6 +343,11 @@ class EmbeddedLab:
             self._take_keeper_message()
 
     def capture_losses(self) -> Mapping[str, int]:
+    @property
+    def incidents(self) -> tuple[str, ...]:
+        """What went wrong in the lab and mended itself, as `check` was told of it: one sentence each."""
+        return tuple(self._incidents)
+
         """Return for each router how many frames its captures have lost."""
         return {
             name: self._final_losses.get(name, sum(capture.read_stats(fd)[1] for fd in files.stats.values()))
@@ -407,3 +425,7 @@ class EmbeddedLab:
     def __exit__(self, *_: object) -> None:
         if not self._kept:
             self.destroy()
+
+
+def _how(code: int) -> str:
+    return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"

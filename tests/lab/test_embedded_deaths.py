@@ -1,0 +1,153 @@
+"""Parts of a lab that die: the wire path is replaced and its connections go on; whatever else dies is named at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from harness.junos.base import SessionKind
+from harness.lab.protocol import LabError
+from harness.tcpao.option import scan_options
+
+pytestmark = pytest.mark.lab
+ETHERNET = 14
+TOLD_SECONDS = 3.0
+"""From the kill to the successor's having taken over: a start of Python on a machine that does much else."""
+
+
+def ask(pair, router: str, **request):
+    with socket.socket(socket.AF_UNIX) as control:
+        control.connect(f"/run/keyroll/{pair.lab.name}/{router}.ctl")
+        control.sendall(json.dumps({"v": 1, **request}).encode() + b"\n")
+        answer = json.loads(control.makefile().readline())
+    assert answer["ok"], answer
+    return answer
+
+
+def process(pair, router: str, part: str) -> int:
+    """Return the process id of a part of one router, as the host counts."""
+    tag = f"KEYROLL_LAB={pair.lab.name}".encode()
+    inside = ask(pair, router, op="status")["processes"][part]
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdecimal():
+            continue
+        try:
+            if tag not in (entry / "environ").read_bytes().split(b"\0"):
+                continue
+            counted = (entry / "status").read_text().partition("NSpid:")[2].splitlines()[0].split()
+        except OSError:
+            continue  # it ended meanwhile
+        if int(counted[-1]) == inside:
+            return int(entry.name)
+    raise AssertionError(f"no process {inside} in lab {pair.lab.name}")
+
+
+def kill(pair, router: str, part: str) -> int:
+    pid = process(pair, router, part)
+    os.kill(pid, signal.SIGKILL)
+    return pid
+
+
+def flaps_and_states(pair) -> list[tuple[str, str, int]]:
+    return [
+        (kind, one["state"], one["flaps"])
+        for router in ("R1", "R2")
+        for kind in ("bgp", "ldp")
+        for one in ask(pair, router, op="status")[kind]
+    ]
+
+
+def replaced(pair, router: str, times: int):
+    return lambda: len(ask(pair, router, op="status")["restarts"]) == times
+
+
+def tcp_segments(path: Path) -> list[bytes]:
+    data, found = path.read_bytes()[24:], []
+    while data:
+        length = int.from_bytes(data[8:12], "little")
+        frame, data = data[16 : 16 + length], data[16 + length :]
+        if frame[12:14] == b"\x08\x00" and frame[ETHERNET + 9] == 6:
+            found.append(frame[ETHERNET + 20 :])
+    return found
+
+
+def unsigned(path: Path) -> list[bytes]:
+    return [one for one in tcp_segments(path) if scan_options(one[20 : 4 * (one[12] >> 4)]).ao is None]
+
+
+def test_a_wire_path_that_is_killed_is_replaced_and_no_session_notices(pair, chain):
+    pair.configure(kinds=(SessionKind.BGP, SessionKind.LDP), chain=chain)
+    ask(pair, "R1", op="clock", set="2031-05-06T07:08:09+00:00")
+    up = [("bgp", "Established", 0), ("ldp", "Operational", 0)] * 2
+    pair.until("both sessions", lambda: flaps_and_states(pair) == up, seconds=20)
+    sockets = [one["remote"] for one in ask(pair, "R1", op="status")["wire"]["connections"] if one["phase"] == "open"]
+    former = kill(pair, "R1", "wire")
+    pair.until("a successor", replaced(pair, "R1", 1), seconds=TOLD_SECONDS)
+    pair.until("traffic both ways", both_ways(pair, sockets), seconds=15)
+    status = ask(pair, "R1", op="status")
+    (restart,) = status["restarts"]
+    assert (restart["code"], restart["connections"], restart["reset"]) == (-signal.SIGKILL, 2, [])
+    assert restart["at"].startswith("2031-05-06T07:08:")
+    assert process(pair, "R1", "wire") != former
+    assert flaps_and_states(pair) == up
+    assert "wire was killed by SIGKILL; replaced after" in pair.sessions["R1"].show("show log messages").raw
+    pair.lab.check()
+    assert [text for text in pair.lab.incidents if "R1's wire path was killed by SIGKILL" in text]
+    pair.lab.destroy()
+    for capture in pair.lab.captures.values():
+        assert unsigned(capture) == []
+
+
+def both_ways(pair, remotes: list[str]):
+    """A condition: on each of these connections the successor has signed and verified a segment."""
+
+    def seen() -> bool:
+        ways = {one["remote"]: (one["out"], one["in"]) for one in ask(pair, "R1", op="status")["wire"]["connections"]}
+        return all(remote in ways and all(way["segments"] for way in ways[remote]) for remote in remotes)
+
+    return seen
+
+
+def test_a_wire_path_that_dies_again_soon_ends_the_lab_with_its_name_and_last_words(pair):
+    kill(pair, "R2", "wire")
+    pair.until("a successor", replaced(pair, "R2", 1), seconds=TOLD_SECONDS)
+    pair.lab.check()
+    kill(pair, "R2", "wire")
+    killed = time.monotonic()
+    with pytest.raises(LabError, match=r"R2's wire was killed by SIGKILL.*-wire\.log"):
+        pair.until("the death", lambda: False)
+    assert time.monotonic() - killed < 1
+
+
+def test_a_commit_that_meets_the_death_of_the_wire_path_takes_hold(pair, chain):
+    pair.configure(chain=chain)
+    pair.until("BGP", lambda: [state for _, state, _ in flaps_and_states(pair)] == ["Established"] * 2)
+    kill(pair, "R1", "wire")
+    start = (datetime.now(UTC) + timedelta(days=900)).strftime("%Y-%m-%d.%H:%M:%S")
+    pair.commit("R1", [f"set security authentication-key-chains key-chain {chain.name} key 1 start-time {start}"])
+    pair.until("a successor", replaced(pair, "R1", 1), seconds=TOLD_SECONDS)
+    assert flaps_and_states(pair) == [("bgp", "Established", 0)] * 2
+
+
+@pytest.mark.parametrize("daemon", ["bgpd", "ldpd", "zebra", "staticd"])
+def test_a_daemon_that_dies_is_named_in_the_routers_status_and_by_the_lab(pair, chain, daemon):
+    pair.configure(kinds=(SessionKind.BGP, SessionKind.LDP), chain=chain)
+    pair.commit("R1", ["set routing-options static route 198.51.100.0/24 next-hop 10.0.12.2"])
+    kill(pair, "R1", daemon)
+    killed = time.monotonic()
+    with pytest.raises(LabError, match=rf"R1's {daemon} was killed by SIGKILL.*R1-{daemon}\.log"):
+        pair.until("the death", lambda: False)
+    assert time.monotonic() - killed < 1
+    status = ask(pair, "R1", op="status")
+    (death,) = [death for death in status["deaths"] if death["what"] == daemon]
+    assert death["sentence"] == f"{daemon} was killed by SIGKILL"
+    assert death["last_lines"] == (pair.lab.evidence / death["log"]).read_text().splitlines()[-12:]
+    assert daemon not in status["processes"]
+    assert f"{daemon} was killed by SIGKILL" in pair.sessions["R1"].show("show log messages").raw

@@ -1,0 +1,223 @@
+"""The wire path's one process after the other: what a successor is given, and when there is none any more."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+
+from harness.emulator import host, machine, wirepath
+from harness.emulator.machine import Machine
+from harness.emulator.model import BackendError, RouterNote, TcpConnection
+from harness.emulator.processes import Death, Logs
+from harness.emulator.processes import start as really_start
+from harness.emulator.protection import stranded
+from harness.emulator.wire import protocol
+from harness.emulator.wire.model import ConnectionRecord, Direction, DropReason, ProtectedSession, WireStatus
+from harness.emulator.wirepath import Replacement, WirePath
+from harness.keychain.model import Keychain
+
+HERE, PEER, OTHER = (ip_address(text) for text in ("10.0.12.1", "10.0.12.2", "10.0.12.6"))
+SESSION = ProtectedSession(PEER, 179, Keychain("chain"))
+RECORD = ConnectionRecord((HERE, 40000), (PEER, 179), 179, 1, 2, 1, 2, None)
+
+# Says what it is ordered, and tells a connection and three drops. It dies where its file says so: of the first order
+# of a kind, or before it is ready.
+PLAYED = """
+import json, os, socket, sys
+fd, journal, orders = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+dies_of = open(orders).read().split()
+def say(message):
+    control.sendall(json.dumps({"v": 1, **message}).encode() + b"\\n")
+control = socket.socket(fileno=fd)
+if "start" in dies_of and os.path.exists(journal):
+    sys.exit("no such interface")
+say({"event": "ready"})
+for line in control.makefile():
+    order = json.loads(line)
+    with open(journal, "a") as file:
+        file.write(json.dumps([os.getpid(), order]) + "\\n")
+    if order["op"] in dies_of:
+        open(orders, "w").write(" ".join(one for one in dies_of if one != order["op"]))
+        at = {"at_ns": 0, "peer": "10.0.12.2", "port": 179}
+        record = {"local": ["10.0.12.1", 40000], "remote": ["10.0.12.2", 179], "port": 179, "local_isn": 1,
+                  "remote_isn": 2, "out_anchor": 1, "in_anchor": 2, "sending_key": None, "plain": False,
+                  "closing": False, "pinned": []}
+        say({"event": "drop", **at, "direction": "in", "reason": "bad-mac", "count": 3})
+        say({"event": "connection", **at, "local": record["local"], "remote": record["remote"], "record": record})
+        os.kill(os.getpid(), 9)
+    more = {"restored": len(order.get("records", []))}
+    if order["op"] == "status":
+        more["status"] = STATUS
+    say({"id": order["id"], "ok": True, **more})
+"""
+
+
+class Rig:
+    """A wire path whose processes are played."""
+
+    def __init__(self, folder: Path, logs: Logs, dies_of: str, monkeypatch) -> None:
+        self.journal, orders = folder / "journal", folder / "orders"
+        orders.write_text(dies_of)
+        status = protocol_status()
+        program = PLAYED.replace("STATUS", repr(status))
+
+        def start(name, _command, logs, *, pass_fds):
+            played = [sys.executable, "-c", program, str(pass_fds[0]), str(self.journal), str(orders)]
+            return really_start(name, played, logs, pass_fds=pass_fds)
+
+        monkeypatch.setattr(wirepath, "start", start)
+        self.deaths: list[Death] = []
+        self.replaced: list[Replacement] = []
+        self.path = WirePath(
+            (),
+            logs,
+            on_event=lambda _event: None,
+            on_death=self.deaths.append,
+            on_replaced=self._note,
+            wait_scale=1.0,
+        )
+
+    async def _note(self, replacement: Replacement) -> None:
+        self.replaced.append(replacement)
+
+    def orders(self) -> list[tuple[int, dict]]:
+        """Return (which process, order) in their order; processes count from 0."""
+        told = [json.loads(line) for line in self.journal.read_text().splitlines()]
+        pids = list(dict.fromkeys(pid for pid, _ in told))
+        return [(pids.index(pid), order) for pid, order in told]
+
+    def play(self, story) -> None:
+        async def act() -> None:
+            try:
+                await self.path.start()
+                await story(self.path)
+            finally:
+                await self.path.stop()
+
+        asyncio.run(act())
+
+
+def protocol_status() -> dict:
+    return protocol.encode_status(
+        WireStatus((), (), {(Direction.IN, DropReason.BAD_MAC): 4}, {Direction.IN: 0, Direction.OUT: 0}, 0)
+    )
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Iterator[Logs]:
+    folder = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
+    yield Logs(folder, "R1")
+    os.close(folder)
+
+
+@pytest.fixture
+def rig(tmp_path: Path, logs: Logs, monkeypatch):
+    return lambda dies_of: Rig(tmp_path, logs, dies_of, monkeypatch)
+
+
+def test_a_successor_gets_the_clock_the_table_and_the_connections_and_then_the_order_that_was_under_way(rig):
+    made = rig("status")
+
+    async def story(path: WirePath) -> None:
+        await path.set_clock(timedelta(hours=1))
+        await path.set_sessions([SESSION])
+        status = await path.status()
+        assert status.drops == {(Direction.IN, DropReason.BAD_MAC): 7}
+
+    made.play(story)
+    after = [order for process, order in made.orders() if process == 1]
+    assert [order["op"] for order in after] == ["clock", "sessions", "status"]
+    assert after[0]["offset_ns"] == 3600 * 10**9
+    assert [session["peer"] for session in after[1]["sessions"]] == [str(PEER)]
+    assert [record["remote"] for record in after[1]["records"]] == [[str(PEER), 179]]
+    (replaced,) = made.replaced
+    assert (replaced.death.code, replaced.connections) == (-9, 1)
+    assert made.deaths == []
+
+
+def test_a_table_that_met_the_death_is_the_successors(rig):
+    made = rig("clock")
+
+    async def story(path: WirePath) -> None:
+        await asyncio.gather(path.set_clock(timedelta(hours=1)), path.set_sessions([SESSION]))
+
+    made.play(story)
+    tables = [order["sessions"] for process, order in made.orders() if process == 1 and order["op"] == "sessions"]
+    assert [session["peer"] for session in tables[-1]] == [str(PEER)]
+
+
+def test_one_that_dies_again_soon_is_not_replaced(rig):
+    made = rig("status clock")
+
+    async def story(path: WirePath) -> None:
+        await path.status()
+        with pytest.raises(BackendError, match="the wire path has ended"):
+            await path.set_clock(timedelta(hours=1))
+        with pytest.raises(BackendError, match="the wire path has ended"):
+            await path.status()
+        assert path.pid is None
+
+    made.play(story)
+    assert len(made.replaced) == 1
+    assert [str(death) for death in made.deaths] == ["wire was killed by SIGKILL"]
+
+
+def test_a_successor_that_does_not_come_up_ends_the_wire_path(rig, tmp_path):
+    made = rig("status start")
+
+    async def story(path: WirePath) -> None:
+        with pytest.raises(BackendError, match="the wire path has ended"):
+            await path.status()
+
+    made.play(story)
+    assert [(death.name, death.code) for death in made.deaths] == [("wire", 1)]
+    assert "no such interface" in (tmp_path / made.deaths[0].log).read_text()
+
+
+def connection(local, remote, state="ESTABLISHED") -> TcpConnection:
+    return TcpConnection(local, remote, state)
+
+
+def test_open_connections_that_the_wire_path_does_not_know_are_stranded():
+    known = connection((HERE, 40000), (PEER, 179))
+    ldp = ProtectedSession(OTHER, 646, Keychain("chain"))
+    lost = [connection((HERE, 179), (PEER, 40001)), connection((HERE, 646), (OTHER, 40002))]
+    free = [
+        connection((HERE, 22), (PEER, 40003)),
+        connection((HERE, 40004), (OTHER, 179)),
+        connection((HERE, 179), (PEER, 40005), "TIME_WAIT"),
+        connection((None, 179), None, "LISTEN"),
+    ]
+    assert stranded([known, *free], [RECORD], [SESSION, ldp]) == []
+    assert stranded([known, *lost, *free], [RECORD], [SESSION, ldp]) == [(179, PEER), (646, OTHER)]
+
+
+def test_sessions_whose_state_died_are_reset_and_the_router_says_so(tmp_path, logs, monkeypatch):
+    restarts, notes, reset = [], [], []
+    router = Machine((), tmp_path, logs, on_death=pytest.fail, on_restart=restarts.append, on_reboot=lambda: None)
+    router.subscribe(notes.append)
+
+    async def known() -> tuple[ConnectionRecord, ...]:
+        return ()
+
+    async def clear(port, peer) -> None:
+        reset.append((port, peer))
+
+    monkeypatch.setattr(host, "connections", lambda _namespace: [connection((HERE, 40000), (PEER, 179))])
+    monkeypatch.setattr(router._wire, "records", known)
+    monkeypatch.setattr(router, "_reset", clear)
+    router._applied = machine._Applied(sessions=(SESSION,))
+    asyncio.run(router._wire_replaced(Replacement(Death("wire", -9, "R1-wire.log"), 0, 0.25)))
+    assert reset == [(179, PEER)]
+    (restart,) = restarts
+    assert restart.at - datetime.now(UTC) < timedelta(minutes=1)
+    said = "wire was killed by SIGKILL; replaced after 0.250 s without a wire path; 0 connections go on; reset, its"
+    assert notes == [RouterNote(f"{said} state being lost: BGP 10.0.12.2")]
