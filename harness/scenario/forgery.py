@@ -11,6 +11,7 @@ import struct
 from dataclasses import dataclass, replace
 
 from harness.scenario.errors import RunBrokenError
+from harness.scenario.genuine import Genuine
 
 _ETHERNET = 14
 _IPV4, _IPV6 = 0x0800, 0x86DD
@@ -24,15 +25,6 @@ _QUOTED = 48
 _SYN, _RST, _ACK = 0x02, 0x04, 0x10
 _AO_KIND, _AO_LENGTH, _MAC_LENGTH = 29, 16, 12
 _MASK = 0xFFFFFFFF
-
-
-@dataclass(frozen=True, slots=True)
-class Genuine:
-    """A frame that the peer really sent (from the Ethernet header on), and the KeyIDs that it carried."""
-
-    frame: bytes
-    key_id: int
-    rnext_key_id: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from harness.junos.records import TcpStatistics
 from harness.lab.protocol import Impairment, Links
 from harness.scenario.errors import RunBrokenError
 from harness.scenario.fields import RouterName
-from harness.scenario.forgery import Genuine, forge_icmp, forge_rst, forge_syn, unknown_key_id
+from harness.scenario.forgery import forge_icmp, forge_rst, forge_syn, unknown_key_id
+from harness.scenario.genuine import Genuine
 from harness.scenario.linksteps import Impair, Inject
 from harness.scenario.result import Check
 from harness.scenario.stage import Stage, other
@@ -64,8 +65,8 @@ class Linker:
         dropped = self._dropped(step)
         for frame in frames:
             self._links.inject(frame, towards=step.towards)
-        if step.kind == "replay":
-            return  # a replayed segment verifies; that it is old is TCP's to notice, and no drop of TCP-AO
+        if step.replays:
+            return
         done = time.time_ns()
         seen = 0
         while (waited := _since(done)) < stage.waits.shown and seen < len(frames):
@@ -86,10 +87,14 @@ class Linker:
 
     def _frames(self, step: Inject) -> list[bytes]:
         peer = other(step.towards)
-        seen = self._stage.wire.genuine(step.towards, step.session)
+        frames = self._stage.wire.genuine(step.towards, step.session)
+        earlier = step.kind == "replay-earlier"
+        seen = frames.before if earlier else frames.present
         if not seen:
+            if earlier:
+                raise RunBrokenError(f"{step.session} had no signed connection from {peer} before the present one")
             raise RunBrokenError(f"{peer} has sent {step.towards} nothing signed for {step.session} to forge from")
-        if step.kind == "replay":
+        if step.replays:
             return [genuine.frame for genuine in seen[-step.count :]]
         return [self._forge(step, seen[-1], peer) for _ in range(step.count)]
 
@@ -97,7 +102,7 @@ class Linker:
         if step.kind == "syn":
             return forge_syn(genuine, chance=self._chance)
         if step.kind in _ICMP:
-            sent = self._stage.wire.genuine(peer, step.session)
+            sent = self._stage.wire.genuine(peer, step.session).present
             if not sent:
                 raise RunBrokenError(f"{step.towards} has sent {peer} nothing signed that an ICMP error could quote")
             return forge_icmp(genuine, sent[-1], too_big=step.kind == "icmp-too-big")

@@ -37,11 +37,26 @@ class Inject(StrictModel):
 
     `rst`: a RST with the exact sequence number and no TCP-AO. `rst-bad-mac`: the same with TCP-AO, the peer's KeyID and
     a MAC that no key gives. `rst-unknown-keyid`: the same with a KeyID that is in no chain. `syn`: a SYN without TCP-AO
-    from another port. `replay`: signed frames of this connection once more, as they were. `icmp-unreachable` and
-    `icmp-too-big`: ICMP errors about a segment of the connection (RFC 5925, section 7.8, has them ignored).
+    from another port. `replay`: the last signed frames of this connection once more, as they were. `replay-earlier`:
+    those of the session's connections before it. `icmp-unreachable` and `icmp-too-big`: ICMP errors about a segment of
+    the connection (RFC 5925, section 7.8, has them ignored).
     """
 
-    kind: Literal["rst", "rst-bad-mac", "rst-unknown-keyid", "syn", "replay", "icmp-unreachable", "icmp-too-big"]
+    kind: Literal[
+        "rst",
+        "rst-bad-mac",
+        "rst-unknown-keyid",
+        "syn",
+        "replay",
+        "replay-earlier",
+        "icmp-unreachable",
+        "icmp-too-big",
+    ]
     towards: RouterName
     session: SessionName = "bgp"
     count: Annotated[int, Field(ge=1, le=1000)] = 1
+
+    @property
+    def replays(self) -> bool:
+        """Whether frames are sent that verify: that they are old is TCP's to notice, and no drop of TCP-AO."""
+        return self.kind in ("replay", "replay-earlier")

@@ -201,7 +201,7 @@ class Step(StrictModel):
         """The names of the checks that the step makes."""
         if self.conditions is not None:
             return self.conditions.checks_named
-        if self.inject is not None and self.inject.kind != "replay":
+        if self.inject is not None and not self.inject.replays:
             return frozenset({"drops"})
         if self.commits is not None or self.await_rollback is not None:
             return frozenset({"commit", "read-back"})

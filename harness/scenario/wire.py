@@ -7,7 +7,7 @@ capture (after impairment). Every segment of both captures is judged under both 
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -26,12 +26,10 @@ from harness.keychain.schedule import Receiving
 from harness.lab.protocol import SpecialFrame
 from harness.scenario.clocks import RouterClock
 from harness.scenario.fields import RouterName, SessionName
-from harness.scenario.forgery import Genuine
+from harness.scenario.genuine import Genuine, GenuineFrames
 
 PORTS: Mapping[SessionName, int] = {"bgp": BGP_PORT, "ldp": LDP_PORT}
 _SYN, _RST = 0x02, 0x04
-_KEPT = 64
-"""Genuine frames kept by router and session, to forge from and to replay."""
 _SETTLES = 20_000_000
 """Nanoseconds that a segment may be under way between its sender and a capture."""
 
@@ -100,7 +98,7 @@ class Wire:
         self._set_aside = set(set_aside)
         """Connections of earlier runs (their ends' addresses and ports), until a SYN opens such a one anew."""
         self._changes: list[_Change] = []
-        self._genuine: dict[tuple[RouterName, SessionName], deque[Genuine]] = {}
+        self._genuine: dict[tuple[RouterName, SessionName], GenuineFrames] = {}
         self._sides: dict[tuple[str, SessionName], Side] = {}
         self.protected_from: dict[str, int] = {}
         self.special: Callable[[], Sequence[SpecialFrame]] = tuple
@@ -145,9 +143,9 @@ class Wire:
         if proof is not None and proof.sender == name:
             self._note_proof(proof)
 
-    def genuine(self, router: RouterName, session: SessionName) -> Sequence[Genuine]:
-        """Return the last signed frames that `router` received for a session from its peer, oldest first."""
-        return tuple(self._genuine.get((router, session), ()))
+    def genuine(self, router: RouterName, session: SessionName) -> GenuineFrames:
+        """Return the signed frames that `router` received for a session from its peer."""
+        return self._genuine.get((router, session), GenuineFrames())
 
     def close(self) -> None:
         """Close the captures."""
@@ -264,8 +262,11 @@ class Wire:
         session = self._session_of(judgement.sport, judgement.dport)
         if session is None or not judgement.verified or judgement.key_id is None or judgement.flags & _RST:
             return
-        kept = self._genuine.setdefault((router, session), deque(maxlen=_KEPT))
-        kept.append(Genuine(packet.data, judgement.key_id, judgement.rnext_key_id or 0))
+        if judgement.connection is None:
+            return
+        frame = Genuine(packet.data, judgement.key_id, judgement.rnext_key_id or 0)
+        kept = self._genuine.setdefault((router, session), GenuineFrames())
+        kept.add(judgement.connection, frame, data=bool(judgement.payload_length))
 
     def _note_proof(self, proof: Acknowledged) -> None:
         session = self._session_of(proof.sport, proof.dport)

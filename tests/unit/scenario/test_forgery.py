@@ -8,7 +8,8 @@ from scapy.layers.inet6 import ICMPv6DestUnreach, ICMPv6PacketTooBig, IPv6
 from scapy.layers.l2 import Ether
 
 from harness.scenario.errors import RunBrokenError
-from harness.scenario.forgery import Genuine, forge_icmp, forge_rst, forge_syn, unknown_key_id
+from harness.scenario.forgery import forge_icmp, forge_rst, forge_syn, unknown_key_id
+from harness.scenario.genuine import Genuine
 
 
 def genuine(network=None, *, seq=1000, payload=b"x" * 19, flags="PA"):

@@ -1,0 +1,46 @@
+"""The signed frames that a router received for a session, kept by connection: to forge from, and to replay. Pure."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+_FRAMES = 64
+"""Kept of a connection, the last ones."""
+_CONNECTIONS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Genuine:
+    """A frame that the peer really sent (from the Ethernet header on), and the KeyIDs that it carried."""
+
+    frame: bytes
+    key_id: int
+    rnext_key_id: int
+
+
+class GenuineFrames:
+    """See the module. The present connection is the one on which data came last."""
+
+    def __init__(self) -> None:
+        self._present: int | None = None
+        self._frames: dict[int, deque[Genuine]] = {}
+
+    def add(self, connection: int, frame: Genuine, *, data: bool) -> None:
+        """Keep a frame of a connection (a number of one's own); `data` says whether it carries any."""
+        self._frames.setdefault(connection, deque(maxlen=_FRAMES)).append(frame)
+        if data or self._present is None:
+            self._present = connection
+        while len(self._frames) > _CONNECTIONS:
+            del self._frames[next(one for one in self._frames if one != self._present)]
+
+    @property
+    def present(self) -> tuple[Genuine, ...]:
+        """The frames of the present connection, oldest first."""
+        return () if self._present is None else tuple(self._frames[self._present])
+
+    @property
+    def before(self) -> tuple[Genuine, ...]:
+        """The frames of connections that were begun before the present one, oldest connection first."""
+        earlier = [one for one in self._frames if self._present is not None and one < self._present]
+        return tuple(frame for one in sorted(earlier) for frame in self._frames[one])

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from harness.scenario.genuine import Genuine, GenuineFrames
+
+
+def frame(name: str) -> Genuine:
+    return Genuine(name.encode(), 1, 2)
+
+
+def kept(*entries: tuple[int, str, bool]) -> GenuineFrames:
+    frames = GenuineFrames()
+    for connection, name, data in entries:
+        frames.add(connection, frame(name), data=data)
+    return frames
+
+
+def names(frames: tuple[Genuine, ...]) -> list[str]:
+    return [one.frame.decode() for one in frames]
+
+
+def test_the_frames_of_the_connection_that_carries_data_are_the_present_ones():
+    frames = kept((1, "syn", False), (1, "open", True), (2, "syn2", False), (2, "open2", True))
+    assert names(frames.present) == ["syn2", "open2"]
+    assert names(frames.before) == ["syn", "open"]
+
+
+def test_a_connection_that_lost_a_collision_does_not_become_the_present_one():
+    frames = kept((1, "open", True), (2, "syn2", False), (1, "keepalive", True), (2, "fin2", False))
+    assert names(frames.present) == ["open", "keepalive"]
+    assert frames.before == ()
+
+
+def test_nothing_is_kept_before_the_first_frame():
+    assert kept().present == kept().before == ()
+
+
+def test_of_many_connections_the_oldest_are_forgotten_and_the_present_one_never():
+    frames = kept((1, "data", True), *((number, "syn", False) for number in range(2, 30)))
+    assert names(frames.present) == ["data"]
+    frames = kept(*((number, f"data{number}", True) for number in range(1, 30)))
+    assert names(frames.present) == ["data29"]
+    assert names(frames.before) == ["data26", "data27", "data28"]
