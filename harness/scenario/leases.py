@@ -14,7 +14,8 @@ import shutil
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -37,7 +38,8 @@ _COMMITS_KEPT = 50
 _CONNECTIONS = "show system connections"
 _LIVE = re.compile(r"^tcp\S*\s+\d+\s+\d+\s+(?P<local>\S+\.\d+)\s+(?P<remote>\S+\.\d+)\s+(?P<state>\S+)\s*$")
 _OVER = frozenset({"TIME_WAIT", "CLOSED"})
-_OPEN = frozenset({"ESTABLISHED", "SYN_SENT", "SYN_RCVD"})
+_OPEN = frozenset({"ESTABLISHED", "SYN_SENT"})
+"""States from which a connection can carry on by itself. One in SYN_RCVD has a peer that is not there any more."""
 _CLOSING_SECONDS = 2.0
 """From the reset's commit until the run's connections are at least closing."""
 _SHOW_ALL = "show configuration | display set"
@@ -107,10 +109,14 @@ class FreshLabs:
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """A router before a run: a digest of its configuration, and how many commits it remembers."""
+    """A router before a run: a digest of its configuration, how many commits it remembers, and the latest's comment.
+
+    A comment that no other commit has is a mark which is found again when the memory of commits is full.
+    """
 
     digest: str
     commits: int
+    mark: str = ""
     closing: frozenset[Ends] = frozenset()
     """Connections of earlier runs whose last words may still be repeated."""
 
@@ -233,12 +239,10 @@ def reset(lab: Lab, before: Mapping[str, Before]) -> dict[str, Before]:
 
 def _reset(router: Router, before: Before) -> Before:
     with RouterSession(target_of(router)) as session:
-        commits = _commits(session)
-        if commits >= _COMMITS_KEPT:
-            raise RunBrokenError(f"{router.name}: its memory of commits is full, the way back may be lost")
-        if commits > before.commits:
-            session.rollback(commits - before.commits)
-            session.commit("keyroll reset")
+        back = _way_back(_commits(session), before, router.name)
+        if back:
+            session.rollback(back)
+            session.commit(f"keyroll reset {uuid.uuid4().hex[:12]}")
         closing = _await_closing(session)
         session.set_clock(datetime.now(UTC).replace(microsecond=0))
         after = replace(_look_at(session), closing=closing)
@@ -261,10 +265,11 @@ def _await_closing(session: RouterSession) -> frozenset[Ends]:
     while True:
         found = [match for line in session.ask_secret(_CONNECTIONS).splitlines() if (match := _LIVE.match(line))]
         left = [match for match in found if match["state"] not in _OVER]
-        if not any(match["state"] in _OPEN for match in left):
+        still = next((match for match in left if match["state"] in _OPEN), None)
+        if still is None:
             return frozenset(_ends(match["local"], match["remote"]) for match in left)
         if time.monotonic() >= deadline:
-            raise RunBrokenError(f"{session.target.name}: a connection outlived the reset: {left[0][0].strip()}")
+            raise RunBrokenError(f"{session.target.name}: a connection outlived the reset: {still[0].strip()}")
         pause.wait(0.02)
 
 
@@ -280,13 +285,37 @@ def _look(router: Router) -> Before:
 
 
 def _look_at(session: RouterSession) -> Before:
-    return Before(_digest_of(session), _commits(session))
+    commits = _commits(session)
+    return Before(_digest_of(session), len(commits), commits[0] if commits else "")
 
 
-def _commits(session: RouterSession) -> int:
-    """Return how many commits the router remembers; Junos numbers them from 0, with comments on lines of their own."""
-    lines = session.ask_secret("show system commit").splitlines()
-    return sum(1 for line in lines if line[:1].isdigit())
+def _way_back(commits: Sequence[str], before: Before, router: str) -> int:
+    """Return the number of the commit, counted from the latest, that made the configuration before the run.
+
+    `commits` are the comments of those that the router remembers, the latest first.
+
+    Raises:
+        RunBrokenError: the router has forgotten it.
+    """
+    if before.mark and commits.count(before.mark) == 1:
+        return commits.index(before.mark)
+    if len(commits) >= _COMMITS_KEPT:
+        raise RunBrokenError(f"{router}: its memory of commits is full, the way back is lost")
+    return len(commits) - before.commits
+
+
+def _commits(session: RouterSession) -> list[str]:
+    """Return the comments (or "") of the commits that the router remembers, the latest first.
+
+    Junos numbers them from 0, with comments on lines of their own.
+    """
+    comments: list[str] = []
+    for line in session.ask_secret("show system commit").splitlines():
+        if line[:1].isdigit():
+            comments.append("")
+        elif comments and line.strip() and not comments[-1]:
+            comments[-1] = line.strip()
+    return comments
 
 
 def _digest_of(session: RouterSession) -> str:

@@ -158,3 +158,23 @@ def test_a_fresh_lab_is_destroyed_whatever_happens(make, labs, tmp_path):
     with pytest.raises(KeyboardInterrupt), FreshLabs(make).lease(Path(tmp_path), {}, needs=frozenset()):
         raise KeyboardInterrupt
     assert labs[0].destroyed == 1
+
+
+@pytest.mark.parametrize(
+    ("comments", "mark", "remembered", "back"),
+    [
+        (["", "", "keyroll reset a1"], "keyroll reset a1", 1, 2),
+        (["mine", *[""] * 48, "keyroll reset a1"], "keyroll reset a1", 50, 49),
+        (["keyroll reset a1", "keyroll reset a0"], "keyroll reset a1", 2, 0),
+        (["", "", ""], "", 1, 2),
+        (["x", "x", "x"], "x", 2, 1),
+        ([""], "", 1, 0),
+    ],
+)
+def test_the_way_back_leads_to_the_commit_before_the_run(comments, mark, remembered, back):
+    assert leases._way_back(comments, Before("digest", remembered, mark), "R1") == back
+
+
+def test_a_way_back_that_was_forgotten_is_an_error():
+    with pytest.raises(RunError, match="R1: its memory of commits is full"):
+        leases._way_back([""] * 50, Before("digest", 3, "keyroll reset a1"), "R1")
