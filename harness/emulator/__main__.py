@@ -39,7 +39,9 @@ def _make_junos(backend: Backend, *, host_name: str, policy: KeyPolicy, saved: P
     from harness.emulator.junos.router import JunosRouter  # noqa: PLC0415 - loaded by `_load` by then
 
     log = logging.getLogger("junos").info
-    return JunosRouter(backend, host_name=host_name, log=log, receiving=policy.receiving, saved=saved)
+    return JunosRouter(
+        backend, host_name=host_name, log=log, receiving=policy.receiving, rules=policy.in_use, saved=saved
+    )
 
 
 def main() -> int:

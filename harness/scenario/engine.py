@@ -262,10 +262,7 @@ class _Run:
         self.bug_applies = not bug.releases or bool(versions & set(bug.releases))
 
     def _settings(self) -> dict[str, dict[str, str]]:
-        return {
-            router: {"sending": policy.sending, "receiving": policy.receiving}
-            for router, policy in self.case.scenario.policy.items()
-        }
+        return {router: policy.settings for router, policy in self.case.scenario.policy.items()}
 
     def _receiving(self, router: RouterName) -> Receiving:
         policy = self.case.scenario.policy.get(router)
