@@ -63,10 +63,17 @@ def ensure_network(environment: dict[str, str] | None = None) -> None:
     """Make the management network where it is not there; call it with the lock held.
 
     Raises:
-        LabUnfitError: no subnet is free; the remedy names the variable that chooses one.
+        LabUnfitError: no subnet is free (the remedy names the variable that chooses one), or there are several of that
+            name: Docker before 23 lets that happen to whoever races for a network without a lock.
     """
-    if _docker(["network", "inspect", NETWORK]).returncode == 0:
+    shown = _docker(["network", "inspect", NETWORK])
+    if shown.returncode == 0:
         return
+    if "ambiguous" in shown.stderr:
+        raise LabUnfitError(
+            f"there are several Docker networks called {NETWORK}",
+            remedy=f"`docker network ls --filter name={NETWORK}` shows them; remove them by their ids",
+        )
     wanted = (os.environ if environment is None else environment).get(SUBNET_VARIABLE)
     subnet = ["--subnet", wanted] if wanted else []
     result = _docker(["network", "create", *subnet, NETWORK])

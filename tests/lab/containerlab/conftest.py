@@ -26,7 +26,7 @@ class StandIn:
         self.home = home
         self.behave()
 
-    def behave(self, **how: str) -> None:
+    def behave(self, **how: object) -> None:
         (self.home / "behaviour.json").write_text(json.dumps(how))
 
     @property
@@ -64,7 +64,8 @@ def standin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn
     found = StandIn(home)
     # A start elsewhere on this machine reaps orphans with its own containerlab, which does not know these.
     with tempfile.TemporaryDirectory(prefix="keyroll-") as apart:
-        monkeypatch.setenv("KEYROLL_RUNTIME_DIR", apart)
+        # One deeper: the lock that the labs share lies beside their folders, and goes with `apart` too.
+        monkeypatch.setenv("KEYROLL_RUNTIME_DIR", f"{apart}/labs")
         yield found
         for pid in found.pids:
             with contextlib.suppress(ProcessLookupError):  # some tests end a container themselves

@@ -1,0 +1,170 @@
+"""What containerlab and Docker are known to do to a driver that believes them: each trap with the stand-in."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from harness.lab.containerlab import ends, program, waiting
+from harness.lab.containerlab.ends import End, EndsOfLink
+from harness.lab.containerlab.lab import ContainerLab
+from harness.lab.containerlab.program import Program
+from harness.lab.embedded import runtime
+from harness.lab.protocol import LabError, LabUnfitError
+from harness.lab.topology import read_topology
+
+from .test_driver import TOPOLOGY, nothing_left, owner, wait_until
+from .test_driver import make as make_lab
+
+pytestmark = pytest.mark.lab
+
+
+@pytest.fixture
+def ready_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "ssh_answers", lambda _router: None)
+
+
+def make(folder: Path) -> ContainerLab:
+    return make_lab(folder, probe=lambda _router: None)
+
+
+def test_a_deploy_that_made_one_router_of_two_and_says_0_is_not_believed(standin, tmp_path) -> None:
+    standin.behave(deploy="half")
+    lab = make(tmp_path)
+    with pytest.raises(LabError, match=r"ended well and made no container clab-\S+-R2"):
+        lab.deploy()
+    assert nothing_left(standin, lab)
+
+
+@pytest.mark.usefixtures("ready_at_once")
+def test_a_router_without_an_ipv4_address_is_reached_by_ipv6(standin, tmp_path) -> None:
+    standin.behave(addresses={"ipv4_address": "N/A", "ipv6_address": "3fff:172:20:20::2/64"})
+    with make(tmp_path) as lab:
+        assert lab.routers["R1"].host == "3fff:172:20:20::2"
+
+
+@pytest.mark.parametrize(
+    "addresses", [{"ipv4_address": "N/A", "ipv6_address": "N/A"}, {}], ids=["not there", "no keys"]
+)
+def test_a_router_without_an_address_is_an_error(standin, tmp_path, addresses) -> None:
+    standin.behave(addresses=addresses)
+    lab = make(tmp_path)
+    with pytest.raises(LabError, match=r"containerlab knows no address of clab-\S+-R1"):
+        lab.deploy()
+    assert nothing_left(standin, lab)
+
+
+@pytest.mark.usefixtures("ready_at_once")
+def test_a_destroy_that_hangs_is_ended_and_the_containers_are_removed_by_their_label(
+    standin, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(program, "DESTROY_SECONDS", 1.0)
+    monkeypatch.setattr(program, "GRACE_SECONDS", 0.5)
+    with make(tmp_path) as lab:
+        standin.behave(destroy="hang")
+    assert (standin.home / "hangs").exists()
+    assert nothing_left(standin, lab)
+
+
+@pytest.mark.usefixtures("ready_at_once")
+def test_labs_that_start_at_once_deploy_one_after_the_other_on_one_network(standin, tmp_path) -> None:
+    labs = [make(tmp_path / str(number)) for number in range(3)]
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda lab: lab.deploy(), labs))
+        assert len(standin.containers) == 6
+        assert (standin.home / "network").read_text().splitlines() == ["keyroll-mgmt"]
+        list(pool.map(lambda lab: lab.destroy(), labs))
+    assert not (standin.home / "overlaps").exists()
+    assert all(nothing_left(standin, lab) for lab in labs)
+
+
+@pytest.mark.usefixtures("ready_at_once")
+def test_each_lab_has_a_folder_in_which_cleaning_up_finds_nobody_elses(standin, tmp_path) -> None:
+    with make(tmp_path / "1"), make(tmp_path / "2"):
+        pass
+    verbs = [call["arguments"][0] for call in standin.calls]
+    assert set(verbs) == {"version", "deploy", "inspect", "destroy"}, "`exec` and `save` say 0 whatever happens"
+    asked = {verb: [] for verb in verbs}
+    for call in standin.calls:
+        if "-t" in call["arguments"]:
+            asked[call["arguments"][0]].append(Path(call["arguments"][2]).parent)
+    assert len(set(asked["deploy"])) == len(asked["deploy"]) == 2
+    assert set(asked["destroy"]) == set(asked["deploy"])
+    assert all(
+        "--cleanup" in call["arguments"] and "--keep-mgmt-net" in call["arguments"]
+        for call in standin.calls
+        if call["arguments"][0] == "destroy"
+    )
+
+
+def test_several_networks_of_the_name_are_said_with_what_helps(standin, tmp_path) -> None:
+    standin.behave(network="twice")
+    lab = make(tmp_path)
+    with pytest.raises(LabUnfitError, match=r"several Docker networks called keyroll-mgmt.*by their ids"):
+        lab.deploy()
+    assert not standin.containers
+
+
+def test_a_subnet_that_is_taken_is_said_with_the_variable_that_chooses_one(standin, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("KEYROLL_MGMT_SUBNET", "172.31.77.0/24")
+    standin.behave(network="busy")
+    lab = make(tmp_path)
+    with pytest.raises(LabUnfitError, match=r"Pool overlaps.*KEYROLL_MGMT_SUBNET"):
+        lab.deploy()
+    assert nothing_left(standin, lab)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_an_owner_that_is_told_to_end_in_deploy_leaves_nothing(standin, tmp_path, number) -> None:
+    name = f"told-{os.getpid()}"
+    standin.behave(deploy="hang")
+    with owner(tmp_path, name) as process:
+        wait_until("the deploy hangs", (standin.home / "hangs").exists)
+        process.send_signal(number)
+        process.wait()
+        wait_until("all is cleaned up", lambda: not (runtime.base_directory() / name).exists())
+    assert not standin.containers
+    assert not standin.network
+
+
+@pytest.mark.parametrize("file", ["vjunos.clab.yml", "vjunos-evolved.clab.yml"])
+@pytest.mark.usefixtures("standin")
+def test_vjunos_without_kvm_is_refused_before_anything_is_made(tmp_path, monkeypatch, file) -> None:
+    real = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: path != "/dev/kvm" and real(path, mode))
+    lab = ContainerLab(read_topology(TOPOLOGY.with_name(file)), evidence=tmp_path / "evidence")
+    with pytest.raises(LabUnfitError, match=r"there is no /dev/kvm.*nested virtualisation"):
+        lab.deploy()
+    assert lab.name == ""
+
+
+@pytest.fixture
+def link(standin, tmp_path, monkeypatch) -> Iterator[EndsOfLink]:
+    monkeypatch.setattr(ends, "impairs_here", lambda: True)
+    book = os.open(tmp_path / "book", os.O_WRONLY | os.O_CREAT)
+    pair = (End("clab-x-R1", -1, "eth1"), End("clab-x-R2", -1, "eth2"))
+    yield EndsOfLink(pair, book, Program(environment={**os.environ, "STANDIN": str(standin.home)}))
+    os.close(book)
+
+
+def test_an_impairment_is_at_the_sending_containers_end_and_named_by_container(standin, link) -> None:
+    impairment = {"delay": 0.02, "jitter": 0.005, "loss": 0.01}
+    assert link.obey({"op": "impair", "towards": 1, "impairment": impairment}) == {"ok": True}
+    assert link.obey({"op": "impair", "towards": 0, "impairment": {}}) == {"ok": True}
+    options = ["--delay", "20ms", "--jitter", "5ms", "--loss", "1"]
+    assert [call["arguments"] for call in standin.calls] == [
+        ["tools", "netem", "set", "-n", "clab-x-R1", "-i", "eth1", *options],
+        ["tools", "netem", "reset", "-n", "clab-x-R2", "-i", "eth2"],
+    ]
+
+
+def test_an_impairment_that_fails_is_told_in_containerlabs_words(standin, link) -> None:
+    standin.behave(netem="fail", words="jitter cannot be set without setting delay")
+    answer = link.obey({"op": "impair", "towards": 1, "impairment": {"jitter": 0.005}})
+    assert not answer["ok"]
+    assert "cannot impair clab-x-R1:eth1: jitter cannot be set without setting delay" in answer["error"]

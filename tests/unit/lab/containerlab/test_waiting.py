@@ -1,0 +1,69 @@
+"""Waiting for routers in containers: when they are asked, and what a failure is told with."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from harness.lab.containerlab import waiting
+from harness.lab.containerlab.waiting import Container, Waiting
+from harness.lab.platforms import CRPD, EMULATED, VJUNOS_EVOLVED, VJUNOS_ROUTER, Platform
+from harness.lab.protocol import LabError, LabUnfitError, Router
+
+
+@pytest.fixture
+def container() -> Iterator[Container]:
+    """A container whose process 1 is this process: it lives."""
+    made = Container("clab-x-R1", os.pidfd_open(os.getpid()))
+    yield made
+    made.close()
+
+
+def router(platform: Platform) -> Router:
+    return Router("R1", "127.0.0.1", 22, platform.user, platform.password, platform.name, 65001, None, None, ())
+
+
+def wait(platform: Platform, container: Container, probe, *, wait_scale: float = 1.0) -> list[str]:
+    ready: list[str] = []
+    one = Waiting("x", probe, time.monotonic(), wait_scale, ready.append)
+    one.await_all({"R1": router(platform)}, {"R1": container})
+    return ready
+
+
+@pytest.mark.parametrize("platform", [VJUNOS_ROUTER, VJUNOS_EVOLVED], ids=lambda platform: platform.name)
+def test_an_image_that_is_unhealthy_is_not_taken_for_healthy(container, monkeypatch, platform) -> None:
+    """`unhealthy` ends with `healthy`; and a virtual machine that still boots is not asked over SSH."""
+    states = iter(["running starting", "running unhealthy", "running", "running healthy"])
+    asked: list[str] = []
+    monkeypatch.setattr(waiting.engine, "states_of", lambda names: dict.fromkeys(names, next(states)))
+    monkeypatch.setattr(waiting, "ssh_answers", lambda router: asked.append(router.name))
+    monkeypatch.setattr(waiting, "_PAUSE_SECONDS", 0.001)
+    assert wait(platform, container, lambda _router: None) == ["R1"]
+    assert asked == ["R1"], "asked once, when the image said that it has booted"
+    assert next(states, None) is None, "each of the states was looked at"
+
+
+@pytest.mark.parametrize("platform", [EMULATED, CRPD], ids=lambda platform: platform.name)
+def test_images_without_a_health_check_are_asked_themselves(container, monkeypatch, platform) -> None:
+    monkeypatch.setattr(waiting, "ssh_answers", lambda _router: None)
+    monkeypatch.setattr(waiting.engine, "states_of", lambda _names: pytest.fail("nobody asks Docker"))
+    assert wait(platform, container, lambda _router: None) == ["R1"]
+
+
+def test_a_virtual_machine_that_stays_unhealthy_ends_at_the_deadline_with_its_state(container, monkeypatch) -> None:
+    monkeypatch.setattr(waiting.engine, "states_of", lambda names: dict.fromkeys(names, "running unhealthy"))
+    with pytest.raises(LabError, match=r"R1 \(vjunos-router\) was not ready .* its container is running unhealthy"):
+        wait(VJUNOS_ROUTER, container, lambda _router: None, wait_scale=0.0001)
+
+
+def test_what_no_waiting_mends_ends_the_waiting(container, monkeypatch) -> None:
+    monkeypatch.setattr(waiting, "ssh_answers", lambda _router: None)
+
+    def probe(_router: Router) -> None:
+        raise LabUnfitError("its clock cannot be set")
+
+    with pytest.raises(LabUnfitError, match="its clock cannot be set"):
+        wait(EMULATED, container, probe)
