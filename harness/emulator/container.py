@@ -9,6 +9,8 @@ What the container is told, all of it optional:
     host name                 the router's name
     CLAB_INTFS                how many `eth<n>` containerlab will bring; the router waits for them
     KEYROLL_SENDING           `clock` or `rnext`, KEYROLL_RECEIVING `tolerance` or `any`: its key policies
+    KEYROLL_REPOINT, KEYROLL_ALTERATION, KEYROLL_DELETION
+                              `next-connection` or `at-once`: what a commit may change of keychains in use
     KEYROLL_WAIT_SCALE        stretches every deadline
     /config/juniper.conf      the start-up configuration, in either form
 
@@ -37,6 +39,7 @@ from pathlib import Path
 from harness import linux
 from harness.emulator.container_console import Console, Greeting
 from harness.emulator.errors import ProcessError
+from harness.emulator.inuse import IN_USE_SETTINGS, IN_USE_VALUES
 from harness.emulator.model import Backend
 from harness.emulator.protection import KeyPolicy
 from harness.emulator.supervisor import JunosHalf, Supervisor
@@ -57,6 +60,11 @@ STOP_SECONDS = 8.0
 log = logging.getLogger("container")
 _ETH = re.compile(r"eth([1-9][0-9]{0,2})")
 _RTMGRP_LINK = 1
+_SETTINGS = {
+    "sending": ("clock", "rnext"),
+    "receiving": ("tolerance", "any"),
+    **dict.fromkeys(IN_USE_SETTINGS, IN_USE_VALUES),
+}
 _SYSCTL_PROBE = Path("/proc/sys/net/ipv4/ip_forward")
 
 
@@ -83,7 +91,7 @@ class Orders:
                 raise ProcessError(f"CLAB_INTFS is '{count}', not a number of interfaces")
             links = int(count)
         settings = {}
-        for key, allowed in (("sending", ("clock", "rnext")), ("receiving", ("tolerance", "any"))):
+        for key, allowed in _SETTINGS.items():
             value = environment.get(f"KEYROLL_{key.upper()}", "")
             if value and value not in allowed:
                 raise ProcessError(f"KEYROLL_{key.upper()} is '{value}'; allowed: {', '.join(allowed)}")
@@ -220,6 +228,7 @@ class _Router:
             host_name=host_name,
             log=logging.getLogger("junos").info,
             receiving=policy.receiving,
+            rules=policy.in_use,
             saved=saved,
             startup_file=STARTUP,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from harness.emulator.inuse import InUseRules
 from harness.emulator.keyclock import ReceivePolicy, SendPolicy
 from harness.emulator.model import (
     BGP_PORT,
@@ -26,6 +27,7 @@ class KeyPolicy:
 
     sending: SendPolicy = SendPolicy.CLOCK
     receiving: ReceivePolicy = ReceivePolicy.TOLERANCE
+    in_use: InUseRules = InUseRules()
 
 
 def protected_sessions(intent: Intent, policy: KeyPolicy) -> tuple[ProtectedSession, ...]:
@@ -80,8 +82,6 @@ def cut_off(old: Sequence[ProtectedSession], new: Sequence[ProtectedSession]) ->
     return tuple(session for session in old if (session.peer, session.port) not in wanted)
 
 
-def changed_kind(old: Intent, new: Intent) -> list[tuple[int, Address]]:
-    """Return (port, peer) of the sessions that there were and are, and whose kind of protection changed.
 def stranded(
     connections: Sequence[TcpConnection], known: Sequence[ConnectionRecord], sessions: Sequence[ProtectedSession]
 ) -> list[tuple[int, Address]]:
@@ -101,6 +101,8 @@ def stranded(
     return list(found)
 
 
+def changed_kind(old: Intent, new: Intent) -> list[tuple[int, Address]]:
+    """Return (port, peer) of the sessions that there were and are, and whose kind of protection changed.
 
     Their connections' segments were protected otherwise until now: neither end can go on with them.
     """

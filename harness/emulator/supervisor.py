@@ -29,14 +29,15 @@ from typing import Any, Protocol
 
 from harness.emulator.control import ControlServer
 from harness.emulator.frr import daemons
+from harness.emulator.inuse import InUseRules
 from harness.emulator.keyclock import ReceivePolicy, SendPolicy
 from harness.emulator.machine import Machine
 from harness.emulator.model import Backend, BackendError
 from harness.emulator.namespace import PortPair
 from harness.emulator.processes import Death, Logs
 from harness.emulator.protection import KeyPolicy
-from harness.keychain.secret import Secret
 from harness.emulator.wirepath import WireRestart
+from harness.keychain.secret import Secret
 
 log = logging.getLogger(__name__)
 BOOT_VERSION = 1
@@ -74,6 +75,7 @@ class Boot:
             policy = KeyPolicy(
                 SendPolicy(settings.get("sending", SendPolicy.CLOCK.value)),
                 ReceivePolicy(settings.get("receiving", ReceivePolicy.TOLERANCE.value)),
+                InUseRules.of(settings),
             )
             scale = float(data.get("wait_scale", 1.0))
             return cls(str(data["name"]), accounts, ports, Path(data["control"]), scale, policy)
@@ -160,9 +162,9 @@ class Supervisor:
             _HOME / f"{boot.name}-frr",
             logs,
             on_death=self._on_death,
+            on_restart=self._on_restart,
             on_reboot=self._rebooting.set,
             policy=boot.policy,
-            on_restart=self._on_restart,
             wait_scale=boot.wait_scale,
         )
         junos: JunosHalf | None = None
@@ -206,8 +208,6 @@ class Supervisor:
         log.error("%s; see %s", death, death.log)
         self._tell({"event": "died", "what": death.name, "code": death.code, "log": death.log})
 
-    def _tell(self, event: dict[str, Any]) -> None:
-        with contextlib.suppress(OSError):  # the owner of a kept lab is gone
     def _on_restart(self, restart: WireRestart) -> None:
         log.warning("%s; see %s", restart, restart.death.log)
         self._tell(
@@ -222,4 +222,6 @@ class Supervisor:
             }
         )
 
+    def _tell(self, event: dict[str, Any]) -> None:
+        with contextlib.suppress(OSError):  # the owner of a kept lab is gone
             self._boot_socket.send(json.dumps(event).encode() + b"\n")

@@ -60,7 +60,9 @@ EMULATED = Platform(
     ready_seconds=60,
     health=False,
     capabilities=_OUTSIDE | {Capability.SET_CLOCK},
-    settings={"sending": "KEYROLL_SENDING", "receiving": "KEYROLL_RECEIVING"},
+    settings={
+        name: f"KEYROLL_{name.upper()}" for name in ("sending", "receiving", "repoint", "alteration", "deletion")
+    },
 )
 CRPD = Platform(
     name="crpd",

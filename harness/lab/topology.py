@@ -1,14 +1,16 @@
 """containerlab's topology file, read strictly as far as keyroll uses it.
 
 Format: https://containerlab.dev/manual/topo-def-file/. What containerlab does not know stands in node labels:
-`keyroll.asn`, `keyroll.loopback`, `keyroll.loopback6`, `keyroll.<interface>.ipv4`, `keyroll.<interface>.ipv6`, and
-`keyroll.platform` where the kind alone does not say what a router is (`harness.lab.platforms`).
+`keyroll.asn`, `keyroll.loopback`, `keyroll.loopback6`, `keyroll.<interface>.ipv4`, `keyroll.<interface>.ipv6`,
+`keyroll.platform` where the kind alone does not say what a router is (`harness.lab.platforms`), and an emulated
+router's `keyroll.repoint`, `keyroll.alteration`, `keyroll.deletion` (docs/assumptions/junos.md).
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from ipaddress import IPv4Interface, IPv6Interface
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +22,8 @@ from harness.lab.protocol import Port
 
 LABEL_PREFIX = "keyroll."
 ASN_MAX = 4294967295
+_SETTINGS = ("repoint", "alteration", "deletion")
+_SETTING_VALUES = ("next-connection", "at-once")
 _INTERFACE = re.compile(r"eth([1-9][0-9]{0,2})")
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,30}[A-Za-z0-9])?")
 
@@ -38,6 +42,9 @@ class Node:
     """containerlab's names (`eth1`) of `ports`, in the same order."""
     platform: str | None = None
     """The label `keyroll.platform`."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """The labels `keyroll.repoint`, `keyroll.alteration`, `keyroll.deletion`: what an emulated router lets a commit
+    change of keychains in use, `next-connection` or `at-once`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +176,7 @@ def _node(document: Document, name: str, model: _NodeModel, defaults: _NodeModel
     loopback6 = labels.ipv6("loopback6")
     labels.refuse_unknown(interfaces)
     kind = model.kind or defaults.kind
-    return Node(name, kind, asn, loopback, loopback6, ports, tuple(interfaces), labels.platform)
+    return Node(name, kind, asn, loopback, loopback6, ports, tuple(interfaces), labels.platform, labels.settings())
 
 
 class _Labels:
@@ -186,6 +193,13 @@ class _Labels:
 
     def _wrong(self, label: str, message: str) -> DocumentError:
         return DocumentError(f"label '{label}': {message}", where=self._document.where((*self._loc, label)))
+
+    def settings(self) -> dict[str, str]:
+        found = {name: self._values[LABEL_PREFIX + name] for name in _SETTINGS if LABEL_PREFIX + name in self._values}
+        for name, value in found.items():
+            if value not in _SETTING_VALUES:
+                raise self._wrong(LABEL_PREFIX + name, f"'{value}' is not one of {', '.join(_SETTING_VALUES)}")
+        return found
 
     def asn(self) -> int:
         label = LABEL_PREFIX + "asn"
@@ -223,7 +237,7 @@ class _Labels:
         return text
 
     def refuse_unknown(self, interfaces: list[str]) -> None:
-        known = {"asn", "loopback", "loopback6", "platform"} | {
+        known = {"asn", "loopback", "loopback6", "platform", *_SETTINGS} | {
             f"{i}.{family}" for i in interfaces for family in ("ipv4", "ipv6")
         }
         for label in self._values:

@@ -30,13 +30,26 @@ INVARIANTS: tuple[Invariant, ...] = ("no-flap", "no-route-loss", "every-segment-
 
 Capability = Literal["capture", "set-clock", "cut-link", "impair", "inject", "reboot"]
 """What a lab can do beyond giving routers (`harness.lab.protocol.Capability`)."""
+InUse = Literal["next-connection", "at-once"]
+"""When a commit's change takes hold of a session that is up."""
 
 
 class Policy(StrictModel):
-    """The emulated router's key policy (DESIGN.md, "A key policy")."""
+    """The emulated router's key policy (DESIGN.md, "A key policy"), and what a commit may change of keys in use.
+
+    `repoint`, `alteration` and `deletion` left out mean what the topology file says, else the router's own default.
+    """
 
     sending: Literal["clock", "rnext"] = "clock"
     receiving: Literal["tolerance", "any"] = "tolerance"
+    repoint: InUse | None = None
+    alteration: InUse | None = None
+    deletion: InUse | None = None
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What the router is told of it."""
+        return self.model_dump(exclude_none=True)
 
 
 class KnownBug(StrictModel):

@@ -7,12 +7,13 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from harness.emulator.inuse import InUseRules
 from harness.emulator.junos import console, saving, startup
 from harness.emulator.junos.chassis import Chassis
 from harness.emulator.junos.datastore import Commit, Datastore
 from harness.emulator.junos.faults import JunosFault
 from harness.emulator.junos.logins import ROOT as ROOT_USER
-from harness.emulator.junos.runtime import Runtime, RuntimeRules, Session
+from harness.emulator.junos.runtime import Runtime, Session
 from harness.emulator.junos.server import SshServer
 from harness.emulator.junos.statements import ROOT
 from harness.emulator.junos.syslog import Syslog
@@ -42,11 +43,11 @@ class JunosRouter:
         host_name: str,
         log: Callable[[str], None] | None = None,
         receiving: ReceivePolicy = ReceivePolicy.TOLERANCE,
-        rules: RuntimeRules | None = None,
+        rules: InUseRules | None = None,
         saved: Path | None = None,
         startup_file: Path | None = None,
     ) -> None:
-        runtime = Runtime(backend, rules or RuntimeRules())
+        runtime = Runtime(backend, rules or InUseRules())
         store = Datastore(ROOT, backend, host_name=host_name, runtime=runtime)
         syslog = Syslog(log or _no_log, now=backend.now, zone=lambda: store.zone, host_name=lambda: store.host_name)
         store.log = lambda text: syslog.write("mgd", text)

@@ -5,25 +5,27 @@ of a connection in use cannot be changed, that other parameters may change and h
 may be added at any time. It does not say what a router does with a commit that breaks these rules, and no commit error
 is known. So a commit goes through, and:
 
-- `RuntimeRules.repoint`: a session that is up keeps its chain until its connection ends, or changes at once;
-- `RuntimeRules.deletion`: the active key, deleted, is gone at once, or stays until the connections that use it end;
-- the ids and parameters of a key in use are kept by each connection itself, in the wire path; here they are logged.
+- `repoint`: a session that is up keeps its chain until its connection ends, or changes at once;
+- `alteration`: ids, secret and algorithm of a key in use are kept by each connection itself, in the wire path, and new
+  connections take the change; or every connection takes it at once;
+- `deletion`: the active key, deleted, is gone at once, or stays until the connections that use it end.
 
-Every one of them is an entry in docs/assumptions/junos.md.
+Each is a switch of the router (`harness.emulator.inuse`), and an entry in docs/assumptions/junos.md.
 """
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from harness.emulator.inuse import InUseRules, When
 from harness.emulator.keyclock import KeyClock, to_ns
 from harness.emulator.model import (
     Address,
     AuthScheme,
     Backend,
+    BackendError,
     EventBackend,
     Intent,
     Ldp,
@@ -37,28 +39,18 @@ Session = tuple[str, Address]
 _UP = ("Established", "Operational")
 
 
-class When(enum.Enum):
-    """When a change takes hold of a session that is up."""
-
-    AT_ONCE = "at-once"
-    NEXT_CONNECTION = "next-connection"
-
-
-@dataclass(frozen=True, slots=True)
-class RuntimeRules:
-    """The switches; a setting of the router, not of its configuration."""
-
-    repoint: When = When.NEXT_CONNECTION
-    deletion: When = When.AT_ONCE
-
-
 @dataclass(frozen=True, slots=True)
 class Effective:
-    """What is really asked of the machine half: the intent with what is held back, which sessions hold back what."""
+    """What is really asked of the machine half: the intent with what is held back, which sessions hold back what.
+
+    `before` comes first where connections are to let go of keys that they use: the wire path forgets a key in use
+    when its chain lacks it for a moment.
+    """
 
     intent: Intent
     notes: tuple[str, ...] = ()
     held: frozenset[Session] = frozenset()
+    before: Intent | None = None
 
 
 def protections(intent: Intent) -> dict[Session, Protection]:
@@ -74,9 +66,7 @@ def protections(intent: Intent) -> dict[Session, Protection]:
     return found
 
 
-def effective(
-    wanted: Intent, before: Intent, living: Iterable[Session], now: datetime, rules: RuntimeRules
-) -> Effective:
+def effective(wanted: Intent, before: Intent, living: Iterable[Session], now: datetime, rules: InUseRules) -> Effective:
     """Return what to ask for, coming from `before` (itself an effective intent), with `living` sessions up. Pure."""
     up = set(living)
     old, new = protections(before), protections(wanted)
@@ -84,21 +74,31 @@ def effective(
     chains = {chain.name: chain for chain in wanted.chains}
     notes: list[str] = []
     held: dict[Session, str] = {}
+    let_go: dict[Session, str] = {}
     for session in sorted(up & old.keys() & new.keys(), key=str):
         kept, asked = old[session].chain, new[session].chain
-        if kept is None or kept == asked or rules.repoint is When.AT_ONCE or kept not in old_chains:
+        if kept is None or kept == asked or kept not in old_chains:
+            continue
+        if rules.repoint is When.AT_ONCE:
+            notes.append(f"{_name(session)}: key-chain {asked} in place of {kept} at once, on the connection in use")
+            let_go[session] = NO_CHAIN
             continue
         held[session] = kept
         chains.setdefault(kept, old_chains[kept])
         why = f"a session in use keeps its key-chain ({kept})"
         notes.append(f"{_name(session)}: key-chain {asked} is ignored until the connection ends: {why}")
     in_use = {chain for session in up if (chain := held.get(session) or _chain_of(new, old, session)) is not None}
+    without = {}
     for name in sorted(in_use & chains.keys() & old_chains.keys()):
         chains[name] = _keys_in_use(old_chains[name], chains[name], now, rules, notes)
+        if rules.alteration is When.AT_ONCE:
+            without[name] = _without_altered(old_chains[name], chains[name])
     kept_key = {session for session in up if _keeps_deleted(session, new, chains, wanted)}
     intent = _redirected(replace(wanted, chains=tuple(chains.values())), held)
     intent = _older_schemes_closed(intent, notes)
-    return Effective(intent, tuple(notes), frozenset(held) | frozenset(kept_key))
+    first = _redirected(replace(intent, chains=tuple((chains | without).values())), let_go)
+    lets_go = bool(let_go) or any(chains[name] != chain for name, chain in without.items())
+    return Effective(intent, tuple(notes), frozenset(held) | frozenset(kept_key), first if lets_go else None)
 
 
 def _chain_of(new: Mapping[Session, Protection], old: Mapping[Session, Protection], session: Session) -> str | None:
@@ -115,7 +115,7 @@ def _keeps_deleted(
     return name in configured and chains[name] != configured[name]
 
 
-def _keys_in_use(old: Keychain, new: Keychain, now: datetime, rules: RuntimeRules, notes: list[str]) -> Keychain:
+def _keys_in_use(old: Keychain, new: Keychain, now: datetime, rules: InUseRules, notes: list[str]) -> Keychain:
     """Return the chain to use, and note what a commit changed of its active key."""
     number = KeyClock.of(old).active(to_ns(now))
     if number is None:
@@ -128,14 +128,22 @@ def _keys_in_use(old: Keychain, new: Keychain, now: datetime, rules: RuntimeRule
             notes.append(f"key-chain {new.name}: the active key {number} was deleted: connections lose it at once")
             return new
         notes.append(f"key-chain {new.name}: the deletion of key {number} is ignored while connections use it")
-        return replace(new, keys=(*new.keys, before))
+        return replace(new, keys=tuple(sorted((*new.keys, before), key=lambda key: key.id)))
     changed = _changed(before, after)
     if changed:
-        notes.append(
-            f"key-chain {new.name}: {', '.join(changed)} of the active key {number}: ignored by connections in use,"
-            " new connections take the change"
-        )
+        what = f"key-chain {new.name}: {', '.join(changed)} of the active key {number}"
+        if rules.alteration is When.AT_ONCE:
+            notes.append(f"{what}: taken by connections in use at once")
+        else:
+            notes.append(f"{what}: ignored by connections in use, new connections take the change")
     return new
+
+
+def _without_altered(old: Keychain, new: Keychain) -> Keychain:
+    """Return the chain without the keys that a commit changed under their numbers."""
+    before = {key.id: key for key in old.keys}
+    keys = (key for key in new.keys if key.id not in before or not _changed(before[key.id], key))
+    return replace(new, keys=tuple(keys))
 
 
 def _changed(before: Key, after: Key) -> list[str]:
@@ -208,7 +216,7 @@ class Runtime:
     """Asks the machine half for what may be in force, and remembers what is held back."""
 
     backend: Backend
-    rules: RuntimeRules = field(default_factory=RuntimeRules)
+    rules: InUseRules = field(default_factory=InUseRules)
     note: Callable[[str], None] = lambda _text: None
     in_force: Intent = field(default_factory=lambda: Intent(""))
     held: frozenset[Session] = frozenset()
@@ -221,7 +229,14 @@ class Runtime:
         """Make `wanted` true as far as sessions in use allow it. Raises BackendError; then nothing changed."""
         living = await self._living(wanted)
         found = effective(wanted, self.in_force, living, self.backend.now(), self.rules)
-        await self.backend.apply(found.intent)
+        if found.before is not None:
+            await self.backend.apply(found.before)
+        try:
+            await self.backend.apply(found.intent)
+        except BackendError:
+            if found.before is not None:
+                await self.backend.apply(self.in_force)
+            raise
         self.in_force, self.held = found.intent, found.held
         for text in found.notes:
             self.note(text)

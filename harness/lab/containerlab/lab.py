@@ -172,11 +172,12 @@ class ContainerLab:
 
     def _render(self) -> Path:
         assert self._run is not None  # noqa: S101 - made by the caller
+        wanted = {node.name: {**node.settings, **self._settings.get(node.name, {})} for node in self._topology.nodes}
         variables = {
             name: {
-                variable: self._settings[name][setting]
+                variable: wanted[name][setting]
                 for setting, variable in platform.settings.items()
-                if setting in self._settings.get(name, {})
+                if setting in wanted[name]
             }
             for name, platform in self._platforms.items()
         }

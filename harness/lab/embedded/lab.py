@@ -49,7 +49,8 @@ class EmbeddedLab:
 
     `evidence` is the folder for captures (`R1.pcap`) and logs (`R1-bgpd.log`); it is made if it is not there.
     `wait_scale` stretches every deadline. `settings` are the emulated routers' own, by router's name: `sending`
-    (`clock` or `rnext`) and `receiving` (`tolerance` or `any`), the key policies of DESIGN.md.
+    (`clock` or `rnext`) and `receiving` (`tolerance` or `any`), the key policies of DESIGN.md, and what a commit may
+    change of keychains in use (`repoint`, `alteration`, `deletion`); the topology's labels say what these leave open.
     `on_phase` is told each part of coming up and going down as it ends.
     """
 
@@ -79,8 +80,8 @@ class EmbeddedLab:
         self._on_phase = on_phase
         self._final_losses: dict[str, int] = {}
         self._broken: LabError | None = None
-        self._id = name or ""
         self._incidents: list[str] = []
+        self._id = name or ""
         self._kept = False
 
     @property
@@ -228,7 +229,7 @@ class EmbeddedLab:
             ],
             "control": str(self._run.path / f"{node.name}.ctl"),
             "wait_scale": self._scale,
-            "settings": self._settings.get(node.name, {}),
+            "settings": {**node.settings, **self._settings.get(node.name, {})},
         }
 
     def _await_keeper(self, event: str, seconds: float) -> channel.Message:
@@ -293,7 +294,6 @@ class EmbeddedLab:
                     raise self._break(LabError(f"lab {self.name}: router {name}: {message['message']}"))
                 case "died":
                     raise self._break(self._death(f"{name}'s {message['what']}", message["code"], message.get("log")))
-
                 case "restarted":
                     self._take_restart(name, message)
 
@@ -307,6 +307,7 @@ class EmbeddedLab:
         self._incidents.append(incident)
         if message["reset"]:
             raise self._break(LabError(f"lab {self.name}: {incident}{self._last_words(message['log'])}"))
+
     def _death(self, what: str, code: int, log: str | None) -> LabError:
         words = self._last_words(log) if log else ""
         return LabError(f"lab {self.name}: {what} {_how(code)}{words}")
@@ -342,12 +343,12 @@ class EmbeddedLab:
         while readable([self._channel], 0):
             self._take_keeper_message()
 
-    def capture_losses(self) -> Mapping[str, int]:
     @property
     def incidents(self) -> tuple[str, ...]:
         """What went wrong in the lab and mended itself, as `check` was told of it: one sentence each."""
         return tuple(self._incidents)
 
+    def capture_losses(self) -> Mapping[str, int]:
         """Return for each router how many frames its captures have lost."""
         return {
             name: self._final_losses.get(name, sum(capture.read_stats(fd)[1] for fd in files.stats.values()))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from harness.keychain.junostext import set_lines
 
 pytestmark = pytest.mark.lab
+TOPOLOGY = Path(__file__).parents[3] / "topologies" / "two-router.clab.yml"
 CHAINS = "security authentication-key-chains key-chain"
 
 
@@ -55,6 +57,29 @@ def test_a_session_in_use_keeps_its_chain_until_its_connection_ends(pair, chain)
     assert not up(pair)()
     pair.commit("R2", [*set_lines(other), repointed["R2"]])
     pair.until("BGP under the other chain", up(pair), 20.0)
+
+
+def test_labels_have_a_session_in_use_take_another_chain_at_once(deploy, chain, tmp_path):
+    other = replace(chain, name="other_chain", keys=tuple(replace(key, send_id=9, recv_id=9) for key in chain.keys[:1]))
+    text = TOPOLOGY.read_text().replace("labels:\n", "labels:\n        keyroll.repoint: at-once\n")
+    topology = tmp_path / "at-once.clab.yml"
+    topology.write_text(text)
+    with deploy(tmp_path / "evidence", topology) as pair:
+        pair.configure(chain=chain)
+        pair.until("BGP", up(pair))
+        match = "show configuration protocols bgp | display set | match authentication-key-chain"
+        for router, own in (("R1", other), ("R2", other.mirrored())):
+            line = shown(pair, router, match).strip().replace(chain.name, "other_chain")
+            pair.commit(router, [*set_lines(own), line])
+            assert "key-chain other_chain in place of lab_chain at once" in shown(pair, router, "show log messages")
+        pair.until("both sign under the other chain", lambda: _signed_with(pair, 9), 30.0)
+        assert all("Number of flaps: 0" in shown(pair, router, "show bgp neighbor") for router in ("R1", "R2"))
+
+
+def _signed_with(pair, key_id: int) -> bool:
+    """Say whether segments under that KeyID have passed for longer than the hold time, which one side alone cannot."""
+    option = bytes([29, 16, key_id, key_id])  # kind, length, KeyID, RNextKeyID: RFC 5925, 2.2
+    return all(pair.lab.captures[router].read_bytes().count(option) > 12 for router in ("R1", "R2"))
 
 
 def test_a_disabled_interface_takes_the_session_with_it(pair, chain):

@@ -19,14 +19,23 @@ CLI = Path(__file__).parents[3] / "image" / "cli"
 
 
 def test_the_surroundings_are_read() -> None:
-    environment = {"CLAB_INTFS": "2", "KEYROLL_SENDING": "rnext", "KEYROLL_WAIT_SCALE": "3"}
-    assert Orders.read(environment, "R1.lab") == Orders("R1", 2, {"sending": "rnext"}, 3.0)
+    environment = {"CLAB_INTFS": "2", "KEYROLL_SENDING": "rnext", "KEYROLL_DELETION": "next-connection"}
+    environment["KEYROLL_WAIT_SCALE"] = "3"
+    assert Orders.read(environment, "R1.lab") == Orders(
+        "R1", 2, {"sending": "rnext", "deletion": "next-connection"}, 3.0
+    )
     assert Orders.read({}, "R1") == Orders("R1", None, {}, 1.0)
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("CLAB_INTFS", "many"), ("KEYROLL_SENDING", "maybe"), ("KEYROLL_RECEIVING", "all"), ("KEYROLL_WAIT_SCALE", "x")],
+    [
+        ("CLAB_INTFS", "many"),
+        ("KEYROLL_SENDING", "maybe"),
+        ("KEYROLL_RECEIVING", "all"),
+        ("KEYROLL_REPOINT", "never"),
+        ("KEYROLL_WAIT_SCALE", "x"),
+    ],
 )
 def test_a_wrong_value_is_named(name, value) -> None:
     with pytest.raises(ProcessError, match=f"{name} is '{value}'"):

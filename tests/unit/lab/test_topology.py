@@ -51,6 +51,11 @@ def test_labels_become_the_plan_of_the_routers():
     assert topology.links[0].name == "R1:eth1-R2:eth1"
 
 
+def test_labels_say_what_a_commit_may_change_of_keychains_in_use():
+    r1, r2 = read_topology(Path("t"), GOOD.replace("other.label: kept out of it", "keyroll.repoint: at-once")).nodes
+    assert (r1.settings, r2.settings) == ({"repoint": "at-once"}, {})
+
+
 def test_a_missing_as_number_names_the_file_and_line():
     text = refused(GOOD.replace("        keyroll.asn: 65001\n", ""))
     assert text.startswith("lab.clab.yml:7:")
@@ -64,7 +69,7 @@ def test_an_address_without_prefix_length_is_named_where_it_stands():
 
 def test_an_unknown_label_of_ours_lists_what_is_allowed():
     text = refused(GOOD.replace("keyroll.eth1.ipv4", "keyroll.eth2.ipv4"))
-    assert text.startswith("lab.clab.yml:8:9: unknown label 'keyroll.eth2.ipv4'; allowed here: keyroll.asn")
+    assert text.startswith("lab.clab.yml:8:9: unknown label 'keyroll.eth2.ipv4'; allowed here: keyroll.alteration, keyroll.asn")
 
 
 @pytest.mark.parametrize(
@@ -77,6 +82,7 @@ def test_an_unknown_label_of_ours_lists_what_is_allowed():
         ("name: t", "nam: t", "'name' is missing"),
         ("R1:", "R_1:", "is not a router name"),
         ("10.0.12.1/30", "10.0.12.1/33", "is not an IPv4 address"),
+        ("other.label: kept", "keyroll.repoint: kept", "is not one of next-connection, at-once"),
     ],
 )
 def test_mistakes_are_named(old, new, sentence):

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from harness.emulator.inuse import InUseRules, When
 from harness.emulator.junos.loading import load_set
-from harness.emulator.junos.runtime import RuntimeRules, When
-from harness.emulator.model import AuthScheme, BgpState, EventKind, RouterEvent
+from harness.emulator.model import AuthScheme, BackendError, BgpState, EventKind, Intent, RouterEvent
 
 if TYPE_CHECKING:
     from conftest import Console, FullBackend, MemoryBackend
@@ -94,10 +94,53 @@ def test_the_chain_that_is_kept_may_be_deleted_meanwhile(console: Console, full:
 
 
 def test_a_switch_makes_the_new_chain_hold_at_once(open_console: Callable[..., Console], full: FullBackend) -> None:
-    console = open_console(full, rules=RuntimeRules(repoint=When.AT_ONCE))
+    console = open_console(full, rules=InUseRules(repoint=When.AT_ONCE))
     in_use(console, full)
     commit(console, REPOINT)
     assert chain_in_use(full) == "b"
+    (neighbor,) = full.intents[-2].neighbors
+    assert neighbor.protection is not None
+    assert neighbor.protection.chain == ""  # for a moment none, so that no key of the former chain stays in use
+    assert "BGP peer 10.0.0.2: key-chain b in place of a at once, on the connection in use" in notes(console)
+
+
+def test_a_switch_has_connections_take_a_changed_key_at_once(
+    open_console: Callable[..., Console], full: FullBackend
+) -> None:
+    console = open_console(full, rules=InUseRules(alteration=When.AT_ONCE))
+    in_use(console, full)
+    commit(console, chain("a", 5))
+    full.intents.clear()
+    commit(console, f"set {KEY} secret other")
+    without, final = (next(one for one in intent.chains if one.name == "a") for intent in full.intents)
+    assert [key.id for key in without.keys] == [5]
+    assert [key.id for key in final.keys] == [0, 5]
+    assert "key-chain a: secret of the active key 0: taken by connections in use at once" in notes(console)
+    full.intents.clear()
+    commit(console, "set system host-name R9")
+    assert len(full.intents) == 1
+
+
+def test_a_change_at_once_that_cannot_be_applied_leaves_what_was(
+    open_console: Callable[..., Console], full: FullBackend
+) -> None:
+    console = open_console(full, rules=InUseRules(alteration=When.AT_ONCE))
+    in_use(console, full)
+    before = full.intents[-1]
+    applied = full.apply
+    calls = 0
+
+    async def second_fails(intent: Intent) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise BackendError("no")
+        await applied(intent)
+
+    full.apply = second_fails  # type: ignore[method-assign]
+    console.type("configure", f"set {KEY} secret other")
+    assert "error: commit failed: (configuration could not be applied)" in console.type("commit")
+    assert full.intents[-1] == before
 
 
 def test_a_session_that_is_down_takes_the_new_chain(console: Console, full: FullBackend) -> None:
@@ -146,7 +189,7 @@ def test_a_key_that_is_not_active_changes_and_comes_without_a_word(console: Cons
 def test_the_active_key_deleted_is_gone_at_once_or_stays_as_the_switch_says(
     open_console: Callable[..., Console], full: FullBackend
 ) -> None:
-    for rules, left in ((RuntimeRules(), []), (RuntimeRules(deletion=When.NEXT_CONNECTION), [0])):
+    for rules, left in ((InUseRules(), []), (InUseRules(deletion=When.NEXT_CONNECTION), [0])):
         full.states = []
         console = open_console(full, rules=rules)
         in_use(console, full)
@@ -154,6 +197,17 @@ def test_the_active_key_deleted_is_gone_at_once_or_stays_as_the_switch_says(
         found = next(found for found in full.intents[-1].chains if found.name == "a")
         assert [key.id for key in found.keys] == left
         assert "key 0" in notes(console)
+
+
+def test_a_deleted_key_that_stays_stands_before_the_keys_behind_it(
+    open_console: Callable[..., Console], full: FullBackend
+) -> None:
+    console = open_console(full, rules=InUseRules(deletion=When.NEXT_CONNECTION))
+    in_use(console, full)
+    commit(console, chain("a", 5))
+    commit(console, f"delete {KEY}")
+    found = next(found for found in full.intents[-1].chains if found.name == "a")
+    assert [key.id for key in found.keys] == [0, 5]
 
 
 def test_a_chain_without_authentication_algorithm_ao_closes_the_session(console: Console, full: FullBackend) -> None:
