@@ -69,11 +69,14 @@ class SecondOpinion:
 
     def observe(self, packet: Packet, judgement: Judgement | None, book: Book) -> None:
         """Take the next packet of the capture with the referee's judgement on it."""
-        if judgement is None or judgement.key_id is None or judgement.verdict not in _JUDGED:
+        if judgement is None:
             return
         if judgement.flags & SYN and judgement.flags & ACK:
+            # Whatever the verdict on it: one that came while a commit changed the keys is judged by the keys before.
             ends = (judgement.src, judgement.sport, judgement.dst, judgement.dport)
             self._handshakes.setdefault(ends, set()).add((judgement.seq, (judgement.ack - 1) & _MASK))
+        if judgement.key_id is None or judgement.verdict not in _JUDGED:
+            return
         self._seen += 1
         place = self._seen - 1 if self._seen <= self._size else self._random.randrange(self._seen)
         if place < self._size:

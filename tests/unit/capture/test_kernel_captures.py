@@ -103,3 +103,15 @@ def test_scapy_disagrees_with_a_referee_that_is_wrong():
     for packet, judgement in judged("v4-sha1"):
         second.observe(packet, judgement, book)
     assert second.finish().disagreements
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_scapy_knows_a_handshake_whose_answer_was_judged_by_the_keys_before(name):
+    """A commit that ends while a connection opens: the referee still has the old keys for its SYN-ACK."""
+    second = SecondOpinion(seed=1, sample=30)
+    book = SpeakerBook(speakers(name), ports=frozenset({179, 1791}))
+    for packet, judgement in judged(name):
+        if judgement.flags & 0x12 == 0x12:
+            judgement = judgement._replace(verdict=Verdict.UNKNOWN_KEYID)  # noqa: PLW2901 - the same, judged earlier
+        second.observe(packet, judgement, book)
+    assert second.finish().disagreements == ()
