@@ -156,6 +156,16 @@ class Gapped(Protocol):
         ...
 
 
+@runtime_checkable
+class Mending(Protocol):
+    """A lab that mends some of what goes wrong in it by itself."""
+
+    @property
+    def incidents(self) -> tuple[str, ...]:
+        """What went wrong and was mended since `deploy`, as `check` was told of it: one sentence each."""
+        ...
+
+
 class Lab(Protocol):
     """One lab. `deploy` and `destroy` may be called from any thread, one at a time."""
 

@@ -33,6 +33,7 @@ from harness.scenario.fitness import weigh
 from harness.scenario.fleet import pair_of, recorder_of, target_of
 from harness.scenario.folder import RUNS, Blackener, RunFolder, make_run_folder
 from harness.scenario.keyring import Keyring
+from harness.scenario.labwatch import LabWatch
 from harness.scenario.leases import LabSource, Lease
 from harness.scenario.reading import Case
 from harness.scenario.result import Check, Receipt, Result, Verdict, receipt_of
@@ -227,7 +228,9 @@ class _Run:
             set_aside=lease.closing,
         )
         pair = pair_of(routers, recorder=record, secrets=known, wait_scale=self.options.wait_scale)
+        watch = LabWatch(lab, self.timeline)
         with contextlib.closing(wire), _stopping(sampler), contextlib.ExitStack() as stack:
+            stack.callback(lambda: self.facts.update(incidents=list(watch.incidents)) if watch.incidents else None)
             with self.stopwatch.part("ssh log-in"):
                 stack.enter_context(pair)
             self.stage = Stage(
@@ -243,11 +246,12 @@ class _Run:
                 t0=self.t0,
                 waits=self.waits,
                 stopwatch=self.stopwatch,
-                check_lab=lab.check,
+                check_lab=watch.check,
                 links=lab.links if isinstance(lab, LinkLab) else None,
                 seed=self.options.seed,
                 committed=self.folder.write_configuration,
             )
+            stack.enter_context(watch.blamed())
             self._look_for_known_bug(lab, pair)
             self.runner = Runner(self.stage, until=self.named)
             self.runner.play()

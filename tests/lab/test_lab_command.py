@@ -90,6 +90,42 @@ def test_a_capture_of_a_port_is_whole_after_ctrl_c(name, tmp_path):
     assert out.read_bytes()[:4] == b"\x4d\x3c\xb2\xa1"
 
 
+def test_status_names_a_daemon_that_died_with_its_last_log_lines(name, tmp_path):
+    status = json.loads(keyroll("status", "--lab", name, "--json"))["routers"]["R2"]
+    assert status["deaths"] == []
+    os.kill(pid_of(name, status["processes"]["bgpd"]), signal.SIGKILL)
+    deadline = time.monotonic() + 5
+    while True:
+        result = subprocess.run([*KEYROLL, "lab", "status", "--lab", name], capture_output=True, text=True, check=False)
+        if result.returncode:
+            break
+        assert time.monotonic() < deadline, result.stdout
+    assert result.returncode == 2, result.stderr
+    assert f"lab {name} is broken: R2's bgpd was killed by SIGKILL" in result.stderr
+    log = (tmp_path / "evidence" / "R2-bgpd.log").read_text().splitlines()
+    shown = result.stdout.splitlines()
+    at = shown.index("  DEAD: bgpd was killed by SIGKILL; the end of R2-bgpd.log:")
+    assert shown[at + 1].strip() == f"| {log[-12:][0]}".strip()
+    told = subprocess.run([*KEYROLL, "lab", "status", "--lab", name, "--json"], capture_output=True, check=False)
+    assert told.returncode == 2
+    (death,) = json.loads(told.stdout)["routers"]["R2"]["deaths"]
+    assert death["last_lines"] == log[-12:]
+
+
+def pid_of(name: str, inside: int) -> int:
+    """Return the host's process id of one of a lab."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                tagged = f"KEYROLL_LAB={name}".encode() in (entry / "environ").read_bytes().split(b"\0")
+                counted = (entry / "status").read_text().partition("NSpid:")[2].splitlines()[0].split()
+            except OSError:
+                continue
+            if tagged and int(counted[-1]) == inside:
+                return int(entry.name)
+    raise AssertionError(f"no process {inside} in lab {name}")
+
+
 def test_mistakes_are_sentences(name):
     assert "has no router 'R9'" in keyroll("exec", "--lab", name, "R9", "--", "true", code=2)
     assert "no link 'x'" in keyroll("link", "cut", "--lab", name, "--link", "x", code=2)

@@ -1,0 +1,112 @@
+"""A part of the lab that dies under a run: the run broke by it and says so, or it was mended and the run says that."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.lab
+SCENARIO = """\
+keyroll: 1
+id: a-while
+title: Two sessions for a while, and a rollover
+sessions: [bgp, ldp]
+keychain: {name: chain, keys: [{id: 0, start: 0m}, {id: 1, start: 30m}]}
+steps:
+  - apply: {routers: [R1, R2]}
+  - expect: {bgp: Established, ldp: Operational}
+  - wait: {for: SECONDSs}
+  - advance: {to: 30m}
+  - expect: {active: 1, wire: {R1: 1, R2: 1}}
+"""
+
+
+@pytest.fixture
+def begun(tmp_path):
+    """Start a run that waits for so many seconds; return it and its folder once it does."""
+    started = []
+
+    def begin(seconds: int):
+        path, folder = tmp_path / "scenario.yaml", tmp_path / "run"
+        path.write_text(SCENARIO.replace("SECONDS", str(seconds)))
+        words = ("run", path, "--run-dir", folder, "--seed", "7")
+        command = [sys.executable, "-c", "from harness.cli.main import main; main()", *map(str, words)]
+        run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        started.append(run)
+        deadline = time.monotonic() + 60
+        while not any(event["kind"] == "step" and "wait" in event["text"] for event in timeline(folder)):
+            assert run.poll() is None, run.stdout.read()
+            assert time.monotonic() < deadline, timeline(folder)
+            threading.Event().wait(0.05)
+        return run, folder
+
+    yield begin
+    for run in started:
+        if run.poll() is None:
+            run.send_signal(signal.SIGINT)
+        run.communicate(timeout=60)
+
+
+def timeline(folder: Path) -> list[dict]:
+    path = folder / "timeline.jsonl"
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [json.loads(line) for line in lines if line.endswith("}")]
+
+
+def kill(folder: Path, router: str, part: str) -> None:
+    """Kill a part of one router: the router's own control socket tells which process it is."""
+    evidence = str(folder / "lab")
+    (state,) = [path for path in Path("/run/keyroll").glob("*/state.json") if evidence in path.read_text()]
+    name = state.parent.name
+    shown = subprocess.run(
+        [sys.executable, "-c", "from harness.cli.main import main; main()", "lab", "status", "--lab", name, "--json"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    inside = str(json.loads(shown.stdout)["routers"][router]["processes"][part])
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                tagged = f"KEYROLL_LAB={name}".encode() in (entry / "environ").read_bytes().split(b"\0")
+                counted = (entry / "status").read_text().partition("NSpid:")[2].splitlines()[0].split()
+            except OSError:
+                continue
+            if tagged and counted[-1] == inside:
+                os.kill(int(entry.name), signal.SIGKILL)
+                return
+    raise AssertionError(f"no process {inside} in lab {name}")
+
+
+@pytest.mark.parametrize("daemon", ["bgpd", "ldpd", "zebra"])
+def test_a_daemon_that_dies_ends_the_run_at_once_with_its_name_and_last_words(begun, daemon):
+    run, folder = begun(60)
+    kill(folder, "R2", daemon)
+    killed = time.monotonic()
+    said = run.communicate(timeout=50)[0]
+    assert time.monotonic() - killed < 20, "it did not wait for the step's end"
+    result = json.loads((folder / "result.json").read_text())
+    assert run.returncode == 2, said
+    assert result["verdict"] == "broken"
+    assert f"R2's {daemon} was killed by SIGKILL; the end of" in result["reason"]
+    assert f"R2-{daemon}.log:" in result["reason"]
+    assert f"R2's {daemon} was killed by SIGKILL" in said
+
+
+def test_a_wire_path_that_dies_is_replaced_and_the_run_says_so(begun):
+    run, folder = begun(10)
+    kill(folder, "R2", "wire")
+    said = run.communicate(timeout=100)[0]
+    assert run.returncode == 0, said
+    result = json.loads((folder / "result.json").read_text())
+    assert result["verdict"] == "passed"
+    (incident,) = result["facts"]["incidents"]
+    assert incident.startswith("R2's wire path was killed by SIGKILL and was replaced after")
+    assert incident.endswith("2 of its connections going on")
+    assert incident in [event["text"] for event in timeline(folder) if event["kind"] == "lab"]
