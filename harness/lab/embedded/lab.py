@@ -25,6 +25,8 @@ from harness.lab.protocol import Capability, LabError, Phase, Router
 from harness.lab.topology import Node, Topology
 
 USER = "admin"
+ROOT = "root"
+"""Meets a shell that knows `cli`, as on cRPD."""
 PLATFORM = "emulated"
 KEEPER_SECONDS = 10.0
 """From the monitor's start (and from the order to deploy) to the keeper's answer."""
@@ -222,7 +224,7 @@ class EmbeddedLab:
         return {
             "v": 1,
             "name": node.name,
-            "accounts": {USER: password},
+            "accounts": {USER: password, ROOT: password},
             "ports": [
                 {"wire": interface, "router": port.interface.replace("/", "-")}
                 for interface, port in zip(node.interfaces, node.ports, strict=True)

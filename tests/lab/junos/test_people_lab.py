@@ -1,0 +1,128 @@
+"""People at a router of a lab: OpenSSH under a pseudo-terminal, with the lab's passwords and with keys."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import asyncssh
+import pytest
+from netmiko import ConnectHandler
+
+pytestmark = pytest.mark.lab
+PATIENCE = 20.0
+"""Seconds from a key to what it leads to, a router's boot among them."""
+OPTIONS = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "NumberOfPasswordPrompts=1"]
+
+
+class Person:
+    """Someone at an `ssh` under a pseudo-terminal: types, and reads until something is there."""
+
+    def __init__(self, port: int, user: str, *, key: Path | None = None) -> None:
+        self.seen = ""
+        options = [word for option in OPTIONS for word in ("-o", option)]
+        options += ["-i", str(key), "-o", "IdentitiesOnly=yes"] if key else ["-o", "PubkeyAuthentication=no"]
+        command = ["ssh", "-F", "none", *options, "-p", str(port), f"{user}@127.0.0.1"]
+        self.fd, theirs = pty.openpty()
+        # ssh asks for passwords at its controlling terminal.
+        self.process = subprocess.Popen(["setsid", "--ctty", *command], stdin=theirs, stdout=theirs, stderr=theirs)
+        os.close(theirs)
+
+    def type(self, text: str) -> None:
+        os.write(self.fd, text.encode())
+
+    def until(self, pattern: str) -> str:
+        """Read until `pattern` is there; return everything up to its end."""
+        deadline = time.monotonic() + PATIENCE
+        while (found := re.search(pattern, self.seen)) is None:
+            ready, _, _ = select.select([self.fd], [], [], max(0.0, deadline - time.monotonic()))
+            assert ready, f"not seen: {pattern!r} in {self.seen!r}"
+            try:
+                self.seen += os.read(self.fd, 65536).decode()
+            except OSError:  # the other end of the terminal is closed: ssh has ended
+                self.seen += "<closed>"
+                if re.search(pattern, self.seen) is None:
+                    raise
+        read, self.seen = self.seen[: found.end()], self.seen[found.end() :]
+        return read
+
+
+@contextmanager
+def person(port: int, user: str, *, password: str | None = None, key: Path | None = None) -> Iterator[Person]:
+    someone = Person(port, user, key=key)
+    try:
+        if password is not None:
+            someone.until("[Pp]assword: ?$")
+            someone.type(f"{password}\n")
+        yield someone
+    finally:
+        os.close(someone.fd)
+        someone.process.terminate()
+        someone.process.wait(PATIENCE)
+
+
+def test_root_is_let_in_by_the_labs_password_and_meets_a_shell(pair) -> None:
+    router = pair.lab.routers["R1"]
+    with person(router.port, "root", password=router.password) as root:
+        root.until("root@R1:~# $")
+        root.type("ls\r")
+        assert "only `cli` and `exit` are known in this shell" in root.until("root@R1:~# $")
+        root.type("cli\r")
+        root.until("root@R1> $")
+        root.type("show version\r")
+        assert "Hostname: R1" in root.until("root@R1> $")
+        root.type("exit\r")
+        root.until("root@R1:~# $")
+        root.type("exit\r")
+        root.until("<closed>")
+
+
+def test_netmiko_as_root_configures_and_commits(pair) -> None:
+    router = pair.lab.routers["R1"]
+    with ConnectHandler(
+        device_type="juniper_junos", host=router.host, port=router.port, username="root", password=router.password
+    ) as device:
+        assert "Hostname: R1" in device.send_command("show version")
+        device.send_config_set(["set routing-options router-id 10.255.0.1"], exit_config_mode=False)
+        assert "commit complete" in device.commit(and_quit=True)
+        assert "router-id 10.255.0.1;" in device.send_command("show configuration routing-options")
+
+
+def test_a_key_in_the_configuration_lets_its_user_in_also_after_a_reboot_that_was_asked_for(pair, tmp_path) -> None:
+    router = pair.lab.routers["R1"]
+    key = tmp_path / "id"
+    private = asyncssh.generate_private_key("ssh-ed25519")
+    private.write_private_key(key)
+    key.chmod(0o600)
+    public = private.export_public_key().decode().strip()
+    pair.commit("R1", [f'set system login user joe authentication ssh-ed25519 "{public}"'])
+    with person(router.port, "joe", key=key) as joe:
+        joe.until("joe@R1> $")
+        joe.type("request system reboot\r")
+        joe.until(r"Reboot the system \? \[yes,no\] \(no\) $")
+        joe.type("no\r")
+        joe.until("joe@R1> $")
+        joe.type("show system uptime\r")
+        before = _booted(joe.until("joe@R1> $"))
+        joe.type("request system reboot\r")
+        joe.until(r"\(no\) $")
+        joe.type("yes\r")
+        joe.until("Shutdown NOW!")
+        joe.until("<closed>")
+    with person(router.port, "joe", key=key) as joe:
+        joe.until("joe@R1> $")
+        joe.type("show system uptime\r")
+        assert _booted(joe.until("joe@R1> $")) > before
+
+
+def _booted(text: str) -> str:
+    found = re.search(r"System booted: (\S+ \S+)", text)
+    assert found is not None
+    return found[1]
