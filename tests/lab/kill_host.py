@@ -1,7 +1,8 @@
 """A host of its own in which labs are killed: run as `unshare --net --mount … python kill_host.py JSON`.
 
-In here nobody else changes a link, a route or a file in /run, /tmp and /var/tmp, so that before and after can be
-compared whole. Not a test module: `test_embedded_kill.py` runs it and judges what it prints, one JSON object a round.
+In here nobody else changes a link, a route, the firewall or a file in /run, /tmp and /var/tmp, so that before and after
+can be compared whole. Sysctls are those of the namespace and every one of the machine that can be written; /etc is a
+copy. Not a test module: `test_embedded_kill.py` runs it and judges what it prints, one JSON object a round.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+
+import host_firewall
 
 OWNER = """
 import sys, time
@@ -58,14 +61,26 @@ def main() -> None:
     for number in range(order["rounds"]):
         before = host_state()
         outcome = one_round(order["topology"], f"kill-{number}", chance, order["victims"])
-        after = host_state()
-        changed = {key: difference(before[key], after[key]) for key in before if before[key] != after[key]}
-        if "mounts" in changed and not changed["mounts"][1]:
-            # The kernel takes a mount away everywhere when what it is mounted on goes: a container's, as it ends.
-            del changed["mounts"]
-        outcome["changed"] = changed
-        sys.stdout.write(json.dumps(outcome) + "\n")
-        sys.stdout.flush()
+        outcome["changed"] = changes(before, host_state())
+        tell(outcome)
+    for what in order.get("breaks", ()):
+        before = host_state()
+        BREAKS[what]()
+        tell({"broken": what, "changed": changes(before, host_state())})
+
+
+def tell(outcome: dict[str, object]) -> None:
+    sys.stdout.write(json.dumps(outcome) + "\n")
+    sys.stdout.flush()
+
+
+def changes(before: dict[str, object], after: dict[str, object]) -> dict[str, list[object]]:
+    """Return what differs, by kind."""
+    changed = {key: difference(before[key], after[key]) for key in before if before[key] != after[key]}
+    if "mounts" in changed and not changed["mounts"][1]:
+        # The kernel takes a mount away everywhere when what it is mounted on goes: a container's, as it ends.
+        del changed["mounts"]
+    return changed
 
 
 def prepare() -> None:
@@ -76,6 +91,8 @@ def prepare() -> None:
     subprocess.run(["mount", "--bind", "/tmp/etc", "/etc"], check=True)  # noqa: S108 - the same
     os.environ.pop("TMPDIR", None)
     subprocess.run(["ip", "-batch", "-"], input=HOST.encode(), check=True)
+    if not host_firewall.add("kept"):
+        sys.stderr.write("this kernel has no nf_tables: of the firewall only ip_tables is compared\n")
     # The veth's link-local address leaves the tentative state by itself; the comparison starts after that.
     deadline = time.monotonic() + 5
     while b"tentative" in subprocess.run(["ip", "address"], check=True, capture_output=True).stdout:
@@ -168,8 +185,9 @@ def command_of(pid: int) -> str:
 
 def sysctls() -> dict[str, str]:
     found = {}
-    for path in Path("/proc/sys/net").rglob("*"):
-        if path.is_file() and "neigh" not in path.parts:
+    for path in Path("/proc/sys").rglob("*"):
+        # What can only be read counts something, as do neighbours and the last process id.
+        if path.is_file() and path.stat().st_mode & 0o200 and "neigh" not in path.parts and path.name != "ns_last_pid":
             try:
                 found[str(path)] = path.read_text(errors="replace")
             except OSError:
@@ -227,11 +245,34 @@ def host_state() -> dict[str, object]:
         "route6": ip("-6", "route", "show", "table", "all"),
         "rule": ip("rule"),
         "rule6": ip("-6", "rule"),
+        "firewall": host_firewall.firewall(),
         "sysctl": sysctls(),
         "files": files(*PLACES),
         "etc": changed_at("/etc"),
         "mounts": mounts(),
     }
+
+
+def _run(*command: str) -> None:
+    subprocess.run(command, check=True)
+
+
+def _turn(switch: Path) -> None:
+    switch.write_text("0" if switch.read_text().strip() == "1" else "1")
+
+
+BREAKS = {
+    "link": lambda: _run("ip", "link", "add", "host2", "type", "veth", "peer", "name", "host3"),
+    "address": lambda: _run("ip", "address", "add", "192.0.2.2/32", "dev", "lo"),
+    "route": lambda: _run("ip", "route", "add", "203.0.113.0/24", "via", "192.0.2.8"),
+    "rule": lambda: _run("ip", "-6", "rule", "add", "from", "2001:db8::7", "lookup", "7"),
+    "firewall": lambda: host_firewall.add("left"),
+    "sysctl": lambda: _turn(Path("/proc/sys/net/ipv4/ip_forward")),
+    "files": lambda: Path("/tmp/left").touch(),  # noqa: S108 - the tmpfs of this test
+    "etc": lambda: Path("/etc/left").touch(),
+    "mounts": lambda: _run("mount", "-t", "tmpfs", "left", "/mnt"),
+}
+"""Changes that `host_state` has to see: a comparison that sees none of them proves nothing."""
 
 
 if __name__ == "__main__":

@@ -17,9 +17,9 @@ PARTS = ["owner", "interrupt", "monitor", "harness.emulator ", "harness.emulator
 pytestmark = pytest.mark.lab
 
 
-def rounds(count: int, victims: list[str]) -> list[dict[str, object]]:
+def rounds(count: int, victims: list[str], breaks: tuple[str, ...] = ()) -> list[dict[str, object]]:
     seed = secrets.randbits(32)
-    order = {"seed": seed, "rounds": count, "victims": victims, "topology": str(TOPOLOGY)}
+    order = {"seed": seed, "rounds": count, "victims": victims, "topology": str(TOPOLOGY), "breaks": breaks}
     host = ["unshare", "--net", "--mount", "--propagation", "private"]
     command = [*host, sys.executable, str(HERE / "kill_host.py"), json.dumps(order)]
     sys.stdout.write(f"seed {seed}\n")  # shown by pytest when the test fails: it replays the kills
@@ -38,6 +38,14 @@ def judge(outcomes: list[dict[str, object]]) -> None:
             assert not any(part in str(outcome["victim"]) for part in ("harness.", "/frr/")), outcome
         elif not outcome["owner"]:
             assert "noticed:" in str(outcome["said"]), outcome
+
+
+def test_whatever_a_lab_might_change_of_the_host_would_be_seen():
+    breaks = ("link", "address", "route", "rule", "firewall", "sysctl", "files", "etc", "mounts")
+    kinds = {"link": {"link", "address", "sysctl"}, "address": {"address", "route"}, "rule": {"rule6"}}
+    for outcome in rounds(0, [], breaks):
+        what, changed = outcome["broken"], set(outcome["changed"])
+        assert kinds.get(what, {what}) <= changed, (what, outcome["changed"])
 
 
 def test_ten_kills_at_random_moments_of_random_parts_leave_nothing():
