@@ -22,6 +22,7 @@ from harness.emulator.frr.readings import BgpReader, read_routes
 from harness.emulator.frr.render import render
 from harness.emulator.frr.render_ldp import hold_time, local_id
 from harness.emulator.frr.suite import FrrSuite
+from harness.emulator.labels import LdpBinding
 from harness.emulator.model import (
     BGP_PORT,
     Address,
@@ -320,6 +321,12 @@ class Machine:
         if self._applied.intent.ldp is None or not self._frr.running(Daemon.LDPD):
             return []
         return ldpstate.adjacencies(await self._frr.json(Daemon.LDPD, "show mpls ldp discovery detail json"))
+
+    async def ldp_bindings(self) -> list[LdpBinding]:
+        """Return the labels that were exchanged with every neighbour."""
+        if self._applied.intent.ldp is None or not self._frr.running(Daemon.LDPD):
+            return []
+        return ldpstate.bindings(await self._frr.json(Daemon.LDPD, "show mpls ldp binding detail json"))
 
     async def clear_ldp(self, peer: IPv4Address | None) -> None:
         """Reset the LDP sessions (all when `peer`, a transport address, is None)."""

@@ -23,6 +23,8 @@ from harness.junos.records import (
     KeyState,
     KeyStatus,
     LdpConnection,
+    LdpDatabase,
+    LdpLabel,
     LdpNeighbor,
     LdpNeighbors,
     LdpSession,
@@ -284,6 +286,24 @@ def ldp_neighbors(rows: list[Row]) -> LdpNeighbors:
                 interface=_text(row, "INTERFACE"),
                 label_space=_text(row, "LABEL_SPACE"),
                 hold_time=_number(row, "HOLD_TIME"),
+            )
+            for row in rows
+        )
+    )
+
+
+def ldp_database(rows: list[Row]) -> LdpDatabase:
+    """One row per label."""
+    if _stopped(rows):
+        return LdpDatabase((), running=False)
+    return LdpDatabase(
+        tuple(
+            LdpLabel(
+                local_space=_text(row, "LOCAL_SPACE"),
+                peer_space=_text(row, "PEER_SPACE"),
+                prefix=_text(row, "PREFIX"),
+                label=_number(row, "LABEL"),
+                received=_text(row, "DIRECTION") == "Input",
             )
             for row in rows
         )

@@ -123,6 +123,7 @@ _RECORDS: dict[str, Callable[[list[Row]], object]] = {
     "juniper_junos_show_ldp_session.textfsm": convert.ldp_sessions,
     "juniper_junos_show_ldp_session_detail.textfsm": convert.ldp_session_details,
     "juniper_junos_show_ldp_neighbor.textfsm": convert.ldp_neighbors,
+    "juniper_junos_show_ldp_database.textfsm": convert.ldp_database,
     "juniper_junos_show_system_statistics_tcp.textfsm": convert.tcp_statistics,
     "juniper_junos_show_version.textfsm": convert.version,
     "juniper_junos_show_system_uptime.textfsm": convert.system_uptime,

@@ -329,6 +329,32 @@ class LdpNeighbors:
 
 
 @dataclass(frozen=True, slots=True)
+class LdpLabel:
+    """One label of `show ldp database`: given by the peer for a prefix (`received`), or given to it."""
+
+    local_space: str
+    """This router's label space: `10.255.0.1:0`."""
+    peer_space: str
+    prefix: str
+    """An IP prefix, or a layer-2 circuit in Junos' words."""
+    label: int
+    received: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LdpDatabase:
+    """`show ldp database [session A]`."""
+
+    labels: tuple[LdpLabel, ...]
+    running: bool = True
+    """False where the router says that the protocol is not running."""
+
+    def received(self) -> frozenset[tuple[str, int]]:
+        """Return the prefixes for which peers have given a label, each with its label."""
+        return frozenset((one.prefix, one.label) for one in self.labels if one.received)
+
+
+@dataclass(frozen=True, slots=True)
 class TcpStatistics:
     """`show system statistics tcp`: the whole router's counters since boot, in order; a name may stand twice."""
 

@@ -15,7 +15,7 @@ from harness.scenario.wire import Wire
 
 _BACKWARDS = timedelta(seconds=1)
 """Uptimes are whole seconds, taken at slightly different instants; one may be lost in between."""
-_NEVER_UP = "the sessions were never all up on both routers, with routes from the peer"
+_NEVER_UP = "the sessions were never all up on both routers, with routes and labels from the peer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Watched:
 
 
 def first_up(samples: Mapping[tuple[RouterName, SessionName], Sequence[Sample]]) -> int | None:
-    """Return since when every session is up at both ends, BGP with routes; None while one is not.
+    """Return since when every session is up at both ends, BGP with routes, LDP with labels; None while one is not.
 
     A session that was up before and fell again on the way (BGP's collision resolution, seen from one end) counts from
     when it came back.
@@ -59,7 +59,7 @@ def _up_since(samples: Sequence[Sample]) -> int | None:
     """Return when the streak of good samples began that the last one belongs to; None when that is not good."""
     since = None
     for sample in reversed(samples):
-        if not sample.up or sample.routes == 0 or sample.flaps != samples[-1].flaps:
+        if not sample.carries or sample.flaps != samples[-1].flaps:
             break
         since = sample.at
     return since
@@ -127,8 +127,12 @@ def _length(sample: Sample) -> timedelta:
 
 
 def no_route_loss(watched: Watched) -> list[Check]:
-    """Judge: in every sample after the sessions were up, each router has the peer's routes, none fewer than then."""
-    return [_no_route_loss(watched, router) for router in ROUTERS] if "bgp" in watched.sessions else []
+    """Judge: in every sample after the sessions were up, each router has the peer's routes and labels.
+
+    Of BGP's routes none fewer than then; of LDP's labels each that has been there since.
+    """
+    judges = {"bgp": _no_route_loss, "ldp": _no_label_loss}
+    return [judges[session](watched, router) for session in watched.sessions for router in ROUTERS]
 
 
 def _no_route_loss(watched: Watched, router: RouterName) -> Check:
@@ -146,6 +150,32 @@ def _no_route_loss(watched: Watched, router: RouterName) -> Check:
         "no-route-loss",
         passed=lost is None and bool(samples),
         expected="the peer's routes present in every sample",
+        observed=observed,
+        router=router,
+        keys=watched.keys,
+    )
+
+
+def _no_label_loss(watched: Watched, router: RouterName) -> Check:
+    up = watched.up
+    samples = [sample for sample in watched.samples[router, "ldp"] if up is not None and sample.asked >= up]
+    observed = _NEVER_UP if up is None else "no sample after the session came up"
+    known: set[tuple[str, int]] = set()
+    lost = False
+    for sample in samples:
+        labels = sample.labels or frozenset()
+        known |= labels
+        missing = sorted(known - labels)
+        observed = f"{len(known)} labels in {len(samples)} samples"
+        if missing or not labels:
+            first = f", first label {missing[0][1]} of {missing[0][0]}" if missing else ""
+            observed = f"{len(missing)} of {len(known)} labels missing{first}, {_after(sample.at, up or 0)}"
+            lost = True
+            break
+    return Check(
+        "no-route-loss",
+        passed=bool(samples) and not lost,
+        expected="the labels that the peer has given present in every sample",
         observed=observed,
         router=router,
         keys=watched.keys,

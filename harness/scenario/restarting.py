@@ -29,10 +29,10 @@ def restart(stage: Stage, router: RouterName) -> None:
 def _await_routing(stage: Stage, router: RouterName) -> None:
     """Wait until the routing process tells the state of the sessions, which it refuses while it starts."""
     begun = time.monotonic()
-    for session in stage.scenario.sessions:
+    for command in (command for session in stage.scenario.sessions for command in COMMANDS[session]):
         while True:
             try:
-                stage.pair.sessions[router].show(COMMANDS[session])
+                stage.pair.sessions[router].show(command)
                 break
             except CommandError:
                 if time.monotonic() - begun > stage.waits.session_up.total_seconds():

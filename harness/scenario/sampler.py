@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import IPv4Address, IPv6Address
@@ -15,14 +15,18 @@ from typing import Protocol
 
 from harness.errors import KeyrollError, RunError
 from harness.junos.exchange import Exchange
-from harness.junos.records import BgpState, BgpSummary, LdpSessions, LdpState
+from harness.junos.records import BgpState, BgpSummary, LdpDatabase, LdpSessions, LdpState
 from harness.scenario.clocks import ns_of
 from harness.scenario.errors import RunBrokenError
 from harness.scenario.fields import SessionName
 
 Address = IPv4Address | IPv6Address
 
-COMMANDS: Mapping[SessionName, str] = {"bgp": "show bgp summary", "ldp": "show ldp session detail"}
+COMMANDS: Mapping[SessionName, tuple[str, ...]] = {
+    "bgp": ("show bgp summary",),
+    "ldp": ("show ldp session detail", "show ldp database"),
+}
+"""What is asked for a sample of a session."""
 PERIOD = timedelta(milliseconds=100)
 
 
@@ -60,14 +64,22 @@ class Sample:
     """Since when it is up (or down); None where the router does not say."""
     routes: int | None
     """BGP: active routes from the peer, all tables."""
+    labels: frozenset[tuple[str, int]] | None = None
+    """LDP: the prefixes that the peer has given labels for, each with its label."""
+
+    @property
+    def carries(self) -> bool:
+        """Whether the session works and has brought something: routes, or labels."""
+        return self.up and self.routes != 0 and (self.labels is None or bool(self.labels))
 
     def words(self) -> str:
         """Return the state in words: `bgp Established, 0 flaps`."""
         return f"{self.session} {self.state}" + (f", {self.flaps} flaps" if self.flaps is not None else "")
 
 
-def bgp_sample(exchange: Exchange, peer: Address) -> Sample:
+def bgp_sample(exchanges: Sequence[Exchange], peer: Address) -> Sample:
     """Make a sample of an answer to `show bgp summary`. Raises RunError when the peer is not shown."""
+    (exchange,) = exchanges
     row = exchange.parsed_as(BgpSummary).peer(peer)
     return Sample(
         exchange.host,
@@ -82,31 +94,33 @@ def bgp_sample(exchange: Exchange, peer: Address) -> Sample:
     )
 
 
-def ldp_sample(exchange: Exchange, peer: Address) -> Sample:
-    """Make a sample of an answer to `show ldp session detail`.
+def ldp_sample(exchanges: Sequence[Exchange], peer: Address) -> Sample:
+    """Make a sample of answers to `show ldp session detail` and, after it, `show ldp database`.
 
     A session that is not shown does not exist yet (or any more): Junos lists none without a hello adjacency. That LDP
     does not run at all is another matter. Raises RunError for it.
     """
-    shown = exchange.parsed_as(LdpSessions)
-    if not shown.running:
-        raise RunError(f"{exchange.host}: LDP is not running")
+    detail, database = exchanges
+    shown, known = detail.parsed_as(LdpSessions), database.parsed_as(LdpDatabase)
+    if not shown.running or not known.running:
+        raise RunError(f"{detail.host}: LDP is not running")
     row = next((session for session in shown.sessions if session.address == peer), None)
     state = row.state if row is not None else LdpState.NONEXISTENT
     return Sample(
-        exchange.host,
+        detail.host,
         "ldp",
-        ns_of(exchange.start),
-        ns_of(exchange.end),
+        ns_of(detail.start),
+        ns_of(database.end),
         state is LdpState.OPERATIONAL,
         state.value,
         row.flaps if row is not None else None,
         row.up_for if row is not None else None,
         None,
+        known.received(),
     )
 
 
-_READERS: Mapping[SessionName, Callable[[Exchange, Address], Sample]] = {"bgp": bgp_sample, "ldp": ldp_sample}
+_READERS: Mapping[SessionName, Callable[[Sequence[Exchange], Address], Sample]] = {"bgp": bgp_sample, "ldp": ldp_sample}
 
 
 class Sampler:
@@ -200,7 +214,7 @@ class Sampler:
             while not stop.is_set():
                 begun = time.monotonic()
                 for name, peer in self._peers[router].items():
-                    self._take(_READERS[name](session.show(COMMANDS[name]), peer))
+                    self._take(_READERS[name]([session.show(command) for command in COMMANDS[name]], peer))
                 stop.wait(max(0.0, PERIOD.total_seconds() - (time.monotonic() - begun)))
         except KeyrollError as error:
             with self._arrived:

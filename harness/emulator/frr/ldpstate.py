@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network, ip_network
 from typing import Any
 
 from harness.emulator.errors import FrrError
 from harness.emulator.frr.journal import LdpCounts
 from harness.emulator.frr.state import junos_name, uptime_seconds
+from harness.emulator.labels import LdpBinding
 from harness.emulator.model import LdpAdjacency, LdpSession
 
 _WORDS = {
@@ -22,6 +23,8 @@ _WORDS = {
 }
 """ldpd's words to RFC 5036's; PRESENT is ldpd's own: heard by hello, no connection yet."""
 KEEPALIVES_IN_HOLD_TIME = 3
+_NULL_LABELS = {"exp-null": 0, "imp-null": 3}
+"""RFC 3032, section 2.1; ldpd's words for them."""
 
 
 def sessions(
@@ -79,6 +82,35 @@ def _session(
         last_down_seconds=None if last_down is None else int(time.monotonic() - last_down),
         last_down_reason=reason,
     )
+
+
+def bindings(detail: Mapping[str, Any]) -> list[LdpBinding]:
+    """Read `show mpls ldp binding detail json`: prefixes, each with whom it was advertised to and whose labels came.
+
+    LDP runs over IPv4 here: what ldpd holds for IPv6 prefixes is advertised to nobody.
+
+    Raises:
+        FrrError: it cannot be read.
+    """
+    try:
+        return list(_bindings(detail))
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise FrrError(f"ldpd's labels cannot be read: {type(error).__name__} {error}") from error
+
+
+def _bindings(detail: Mapping[str, Any]) -> Iterator[LdpBinding]:
+    for text, entry in detail.items():
+        prefix = ip_network(text)
+        if not isinstance(prefix, IPv4Network):
+            continue
+        for to in entry["advertisedTo"]:
+            yield LdpBinding(IPv4Address(to["neighborId"]), prefix, _label(entry["localLabel"]), received=False)
+        for remote in entry["remoteLabels"]:
+            yield LdpBinding(IPv4Address(remote["neighborId"]), prefix, _label(remote["label"]), received=True)
+
+
+def _label(word: str) -> int:
+    return _NULL_LABELS[word] if word in _NULL_LABELS else int(word)
 
 
 def adjacencies(discovery: Mapping[str, Any]) -> list[LdpAdjacency]:

@@ -1,4 +1,4 @@
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -116,6 +116,39 @@ def test_a_session_that_never_was_up_is_neither_unflapped_nor_routed():
     assert red(no_route_loss(nothing)) == ["R1", "R2"]
 
 
+GIVEN = frozenset({("10.255.0.2/32", 3), ("192.0.2.0/24", 17)})
+
+
+def labelled(*labels):
+    samples = [
+        replace(sample("R1", second, state="Operational", session="ldp", routes=None), labels=frozenset(some))
+        for second, some in enumerate(labels)
+    ]
+    return Watched(UP, END, {(router, "ldp"): samples for router in ("R1", "R2")}, FakeWire(), ["ldp"])
+
+
+def test_labels_that_stay_are_no_loss_and_more_of_them_neither():
+    assert red(no_route_loss(labelled(list(GIVEN)[:1], GIVEN, GIVEN))) == []
+
+
+@pytest.mark.parametrize(
+    "later", [(), [("10.255.0.2/32", 3)], [("10.255.0.2/32", 3), ("192.0.2.0/24", 18)]], ids=["all", "one", "another"]
+)
+def test_a_label_that_was_there_and_is_missing_in_one_sample_is_a_loss(later):
+    checks = no_route_loss(labelled(GIVEN, later, GIVEN))
+    assert red(checks) == ["R1", "R2"]
+    assert "of 10.255.0.2/32, 1.00 s" in checks[0].observed or "label 17 of 192.0.2.0/24, 1.00 s" in checks[0].observed
+
+
+def test_labels_that_never_came_are_no_proof_that_none_was_lost():
+    assert red(no_route_loss(labelled((), ()))) == ["R1", "R2"]
+
+
+def test_ldp_is_up_when_it_has_brought_labels():
+    samples = labelled((), GIVEN, GIVEN).samples
+    assert first_up(samples) == UP + NS
+
+
 def test_one_sample_without_the_route_is_a_loss():
     assert red(no_route_loss(watched(R1=steady("R1", at4={"routes": 0})))) == ["R1"]
 
@@ -169,7 +202,6 @@ def test_ldp_counts_as_up_without_routes_and_is_judged_by_uptime_where_no_counte
     for samples, expected in ((ldp, []), (back, ["R1"])):
         seen = {("R1", "ldp"): samples, ("R2", "ldp"): ldp}
         assert red(no_flap(Watched(UP, END, seen, FakeWire(), ["ldp"]))) == expected
-        assert no_route_loss(Watched(UP, END, seen, FakeWire(), ["ldp"])) == []
 
 
 def test_the_longest_gap_counts_from_up_to_the_end():

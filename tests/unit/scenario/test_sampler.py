@@ -8,7 +8,18 @@ import pytest
 from harness.errors import RunError
 from harness.junos.errors import OutputError
 from harness.junos.exchange import Exchange
-from harness.junos.records import BgpPeer, BgpState, BgpSummary, LdpSessions, RibCount
+from harness.junos.records import (
+    BgpPeer,
+    BgpState,
+    BgpSummary,
+    LdpConnection,
+    LdpDatabase,
+    LdpLabel,
+    LdpSession,
+    LdpSessions,
+    LdpState,
+    RibCount,
+)
 from harness.scenario.errors import RunBrokenError
 from harness.scenario.sampler import Sampler, ldp_sample
 
@@ -105,6 +116,30 @@ def test_stopping_logs_out(sampling):
 def test_an_ldp_session_that_is_not_shown_does_not_exist_and_ldp_that_does_not_run_is_an_error():
     now = datetime.now(UTC)
     nothing = Exchange("R1", "show ldp session detail", "", now, now, LdpSessions(()))
-    assert (ldp_sample(nothing, PEER).up, ldp_sample(nothing, PEER).state) == (False, "Nonexistent")
+    empty = Exchange("R1", "show ldp database", "", now, now, LdpDatabase(()))
+    sample = ldp_sample([nothing, empty], PEER)
+    assert (sample.up, sample.state, sample.carries) == (False, "Nonexistent", False)
     with pytest.raises(RunError, match="not running"):
-        ldp_sample(nothing.with_parsed(LdpSessions((), running=False)), PEER)
+        ldp_sample([nothing.with_parsed(LdpSessions((), running=False)), empty], PEER)
+    with pytest.raises(RunError, match="not running"):
+        ldp_sample([nothing, empty.with_parsed(LdpDatabase((), running=False))], PEER)
+
+
+def test_a_sample_of_ldp_holds_the_labels_that_came_and_spans_both_questions():
+    begun = datetime.now(UTC)
+    later = begun + timedelta(milliseconds=30)
+    row = LdpSession(PEER, LdpState.OPERATIONAL, LdpConnection.OPEN, 26, up_for=timedelta(seconds=5))
+    labels = (
+        LdpLabel("10.255.0.1:0", "10.255.0.2:0", "10.255.0.2/32", 3, received=True),
+        LdpLabel("10.255.0.1:0", "10.255.0.2:0", "10.255.0.1/32", 16, received=False),
+    )
+    sample = ldp_sample(
+        [
+            Exchange("R1", "show ldp session detail", "", begun, begun, LdpSessions((row,))),
+            Exchange("R1", "show ldp database", "", later, later, LdpDatabase(labels)),
+        ],
+        PEER,
+    )
+    assert sample.labels == {("10.255.0.2/32", 3)}
+    assert sample.carries
+    assert sample.at - sample.asked == 30_000_000

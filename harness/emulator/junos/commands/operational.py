@@ -25,6 +25,18 @@ _SHOW_LDP = Term(
     "ldp",
     "Show Label Distribution Protocol information",
     (
+        Term(
+            "database",
+            "Show LDP label databases",
+            (
+                Term(
+                    "session",
+                    "Show database for one session",
+                    (Term("address", "Session destination address", run=states.ldp_database, value=Address(4)),),
+                ),
+            ),
+            states.ldp_database,
+        ),
         Term("interface", "Show LDP interfaces", run=states.ldp_interface),
         Term("neighbor", "Show LDP neighbors", run=states.ldp_neighbor),
         Term(

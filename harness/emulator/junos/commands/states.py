@@ -12,6 +12,7 @@ from harness.emulator.junos.output import Output
 from harness.emulator.junos.show import host as host_text
 from harness.emulator.junos.show import ldp as ldp_text
 from harness.emulator.junos.show import routes as route_text
+from harness.emulator.labels import LabelBackend
 from harness.emulator.model import HostBackend, InterfaceState, Ldp, LdpBackend, LdpSession, RouteState
 
 if TYPE_CHECKING:
@@ -61,6 +62,17 @@ async def ldp_session_detail(cli: Cli, match: Match) -> Output:
         return Output([LDP_NOT_RUNNING])
     adjacencies = await ldp_of(cli).ldp_adjacencies()
     return Output(ldp_text.session_detail(await _sessions(cli, match), adjacencies, ldp))
+
+
+async def ldp_database(cli: Cli, match: Match) -> Output:
+    """`show ldp database [session A]`."""
+    if _configured(cli) is None:
+        return Output([LDP_NOT_RUNNING])
+    backend = cli.chassis.backend
+    if not isinstance(backend, LabelBackend):
+        raise JunosFault("this router's machine half does not tell LDP's labels")
+    operational = [one for one in await _sessions(cli, match) if one.state == ldp_text.OPERATIONAL]
+    return Output(ldp_text.database(await backend.ldp_bindings(), operational))
 
 
 async def ldp_neighbor(cli: Cli, match: Match) -> Output:

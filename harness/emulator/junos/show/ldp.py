@@ -1,10 +1,11 @@
-"""`show ldp session [A] [detail]`, `show ldp neighbor`, `show ldp interface` (docs/junos.md 3.4)."""
+"""`show ldp session [A] [detail]`, `show ldp neighbor`, `… database`, `… interface` (docs/junos.md 3.4)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from harness.emulator.junos.show.durations import age
+from harness.emulator.labels import LdpBinding
 from harness.emulator.model import Ldp, LdpAdjacency, LdpPeer, LdpSession
 
 OPERATIONAL = "Operational"
@@ -112,6 +113,21 @@ def neighbors(found: Sequence[LdpAdjacency]) -> list[str]:
     for entry in sorted(found, key=lambda entry: (entry.interface, entry.address)):
         space = f"{entry.peer_id}:0"
         lines.append(f"{entry.address!s:<35}{entry.interface:<16}{space:<20}{entry.hold_left}".rstrip())
+    return lines
+
+
+def database(found: Sequence[LdpBinding], sessions: Sequence[LdpSession]) -> list[str]:
+    """Return for each session the labels that came from its peer, and those that it was given."""
+    lines: list[str] = []
+    for session in sorted(sessions, key=lambda session: session.peer):
+        own = [binding for binding in found if binding.peer_id == session.peer_id]
+        for head, count, received in (("Input", "received", True), ("Output", "advertised", False)):
+            labels = sorted((one for one in own if one.received is received), key=lambda one: one.prefix)
+            lines += [""] if lines else []
+            lines.append(f"{head} label database, {session.local_id}:0--{session.peer_id}:0")
+            lines.append(f"Labels {count}: {len(labels)}")
+            lines.append("  Label     Prefix")
+            lines += [f"{one.label:>7}      {one.prefix}" for one in labels]
     return lines
 
 

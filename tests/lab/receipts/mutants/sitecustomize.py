@@ -1,7 +1,8 @@
 """Breaks an emulated router on purpose, from outside: the product has no switch for it.
 
-Python imports this module at its start when its folder is on PYTHONPATH. In the processes of an emulated router (and
-in no other) it replaces methods of the router's parts, as the mutant that KEYROLL_TEST_MUTANT names has it.
+Python imports this module at its start when its folder is on PYTHONPATH. In the processes of emulated routers and of
+what they are forked from (and in no other) it replaces methods of the router's parts, as the mutant that
+KEYROLL_TEST_MUTANT names has it.
 """
 
 # ruff: noqa: PLC0415 -- nothing of the product may be imported in processes that are no emulated router
@@ -87,7 +88,29 @@ def stores_another_secret():
     values.encode_type9 = lambda secret, salt: encode(Secret(secret.reveal() + b"x"), salt)
 
 
+def loses_labels():
+    """When the clock is set forward the labels are gone for one look; the LDP session is as it was."""
+    from harness.emulator.machine import Machine
+
+    set_clock, bindings = Machine.set_clock, Machine.ldp_bindings
+    forward = []
+
+    async def noting(self, moment):
+        forward.append(moment - self.now() > timedelta(minutes=1))
+        await set_clock(self, moment)
+
+    async def losing(self):
+        found = await bindings(self)
+        if found and any(forward):
+            forward.clear()
+            return []
+        return found
+
+    Machine.set_clock, Machine.ldp_bindings = noting, losing
+
+
 MUTANTS = {
+    "loses-labels": loses_labels,
     "stores-another-secret": stores_another_secret,
     "signs-with-the-old-key": signs_with_the_old_key,
     "accepts-unsigned": lambda: receives(["NO_OPTION"]),
@@ -99,5 +122,5 @@ MUTANTS = {
     "resets-ldp": lambda: resets(lies="ldp"),
 }
 
-if MUTANT and any(word.startswith("harness.emulator") for word in sys.orig_argv):
+if MUTANT and any(word.startswith(("harness.emulator", "harness.lab.embedded")) for word in sys.orig_argv):
     MUTANTS[MUTANT]()

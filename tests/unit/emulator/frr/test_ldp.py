@@ -126,6 +126,22 @@ def test_adjacencies_are_read():
         ldpstate.adjacencies({})
 
 
+def test_labels_are_told_both_ways_as_the_wire_has_them():
+    shown: dict[str, Any] = {
+        "10.255.0.1/32": {"localLabel": "imp-null", "advertisedTo": [{"neighborId": "10.255.0.2"}], "remoteLabels": []},
+        "10.255.0.2/32": {
+            "localLabel": "-",
+            "advertisedTo": [],
+            "remoteLabels": [{"neighborId": "10.255.0.2", "label": "17", "inUse": 0}],
+        },
+        "2001:db8:12::/64": {"localLabel": "imp-null", "advertisedTo": [], "remoteLabels": []},
+    }
+    told = [(str(one.peer_id), str(one.prefix), one.label, one.received) for one in ldpstate.bindings(shown)]
+    assert told == [("10.255.0.2", "10.255.0.1/32", 3, False), ("10.255.0.2", "10.255.0.2/32", 17, True)]
+    with pytest.raises(FrrError, match="labels"):
+        ldpstate.bindings({"10.255.0.1/32": {"localLabel": "imp-null"}})
+
+
 def test_a_session_that_leaves_operational_is_a_flap_however_soon_it_is_back():
     counts = journal.LdpCounts()
     steps = [

@@ -14,6 +14,7 @@ import pytest
 
 from harness.emulator.junos.cli import Cli
 from harness.emulator.junos.router import JunosRouter
+from harness.emulator.labels import LdpBinding
 from harness.emulator.model import (
     AuthDrops,
     BackendError,
@@ -80,6 +81,7 @@ class FullBackend(MemoryBackend):
     table: list[RouteState] = field(default_factory=list)
     sessions: list[LdpSession] = field(default_factory=list)
     adjacencies: list[LdpAdjacency] = field(default_factory=list)
+    bindings: list[LdpBinding] = field(default_factory=list)
     cleared_ldp: list[object] = field(default_factory=list)
     ports: list[InterfaceState] = field(default_factory=list)
     sockets: list[TcpConnection] = field(default_factory=list)
@@ -100,6 +102,9 @@ class FullBackend(MemoryBackend):
 
     async def ldp_adjacencies(self) -> list[LdpAdjacency]:
         return self.adjacencies
+
+    async def ldp_bindings(self) -> list[LdpBinding]:
+        return self.bindings
 
     async def clear_ldp(self, peer: object) -> None:
         self.cleared_ldp.append(peer)

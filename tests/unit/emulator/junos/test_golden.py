@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from harness.emulator.junos.show import bgp, host, keychain, ldp, routes
 from harness.emulator.junos.show.durations import age, stamp, w_line
 from harness.emulator.junos.statements import ROOT
 from harness.emulator.keyclock import ReceivePolicy
+from harness.emulator.labels import LdpBinding
 from harness.emulator.model import (
     AuthDrops,
     BgpState,
@@ -324,6 +325,7 @@ COMMANDS = {
     "interfaces_terse": "show interfaces terse",
     "keychain": "show security keychain",
     "keychain_detail": "show security keychain detail",
+    "ldp_database": "show ldp database",
     "ldp_interface": "show ldp interface",
     "ldp_neighbor": "show ldp neighbor",
     "ldp_session": "show ldp session",
@@ -375,6 +377,15 @@ def situate(console: Console, full: FullBackend) -> None:
         ),
     ]
     full.adjacencies = [LdpAdjacency(IPv4Address("10.0.12.2"), IPv4Address("172.16.0.2"), "ge-0/0/0.0", 14)]
+    full.bindings = [
+        LdpBinding(IPv4Address(peer), IPv4Network(prefix), label, received=received)
+        for peer, prefix, label, received in (
+            ("172.16.0.2", "172.16.0.2/32", 3, True),
+            ("172.16.0.2", "10.255.0.1/32", 299776, True),
+            ("172.16.0.2", "10.255.0.1/32", 3, False),
+            ("172.16.0.9", "172.16.0.9/32", 3, True),
+        )
+    ]
     full.table = [
         RouteState(ip_network("10.0.12.0/30"), "Direct", None, "ge-0/0/0.0", 0, 310),
         RouteState(ip_network("10.0.12.1/32"), "Local", None, "ge-0/0/0.0", 0, 310),
