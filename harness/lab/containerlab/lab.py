@@ -184,7 +184,7 @@ class ContainerLab:
         text = render.render(
             self._topology.path, name=self._id, folder=self._run.path, environment=os.environ, variables=variables
         )
-        path = self._run.path / teardown.TOPOLOGY
+        path = teardown.topology_of(self._run.path)
         path.write_text(text, encoding="utf-8")
         return path
 
@@ -328,7 +328,7 @@ class ContainerLab:
             self._guard.tell("finish")
         try:
             nodes = {node.name: f"clab-{self._id}-{node.name}" for node in self._topology.nodes}
-            if (self._run.path / teardown.TOPOLOGY).exists():
+            if teardown.topology_of(self._run.path).exists():
                 teardown.keep_logs(self._run.path, self._id, nodes, self._evidence)
             teardown.tear_down(self._program, self._run.path, self._id)
             if self._guard is not None:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import glob
 import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,9 +18,10 @@ from harness.lab.containerlab.program import Program
 from harness.lab.embedded import runtime
 from harness.lab.protocol import LabError
 
-TOPOLOGY = "lab.clab.yml"
-"""The rendered topology file in the lab's folder."""
 _SSH = Path("/etc/ssh/ssh_config.d")
+_NAMESPACES = Path("/run/netns")
+_BACKUPS = Path(tempfile.gettempdir()) / ".clab" / "bak"
+"""Where containerlab keeps a copy of each topology file that it deployed, for ever."""
 _HOSTS = Path("/etc/hosts")
 _HOSTS_LOCK = Path("/run/lock/clab-hosts.lock")
 
@@ -26,6 +29,11 @@ _HOSTS_LOCK = Path("/run/lock/clab-hosts.lock")
 def folder_of_locks() -> Path:
     """Return the folder of the lock that all labs of this user share."""
     return runtime.base_directory().parent
+
+
+def topology_of(folder: Path) -> Path:
+    """Return the lab's rendered topology file: called like the lab, so that containerlab's copies of it can be told."""
+    return folder / f"{folder.name}.clab.yml"
 
 
 def keep_logs(folder: Path, name: str, nodes: Mapping[str, str], evidence: Path) -> None:
@@ -43,7 +51,7 @@ def tear_down(program: Program, folder: Path, name: str) -> None:
     Raises:
         LabError: something of it cannot be removed; names what.
     """
-    topology = folder / TOPOLOGY
+    topology = topology_of(folder)
     with engine.lock(folder_of_locks()) as held:
         if topology.exists():
             ours = render.own_network(topology.read_text(encoding="utf-8"))
@@ -65,6 +73,11 @@ def forget(name: str) -> None:
     """Remove what containerlab wrote about a lab outside its folder, where a killed call has left it."""
     with contextlib.suppress(OSError):
         (_SSH / f"clab-{name}.conf").unlink(missing_ok=True)
+        for copy in _BACKUPS.glob(f"*_{glob.escape(name)}.clab.yml"):
+            copy.unlink(missing_ok=True)
+        for link in _NAMESPACES.glob(f"clab-{glob.escape(name)}-*"):
+            if not link.exists():  # its container is gone; the others are of labs whose names begin like this one's
+                link.unlink(missing_ok=True)
     begin, end = f"###### CLAB-{name}-START ######", f"###### CLAB-{name}-END ######"
     with contextlib.suppress(OSError):
         if begin not in _HOSTS.read_text(encoding="utf-8"):
@@ -108,7 +121,7 @@ def reap(program: Program) -> list[str]:
         if runtime.is_alive(path):
             continue
         name = path.name
-        if (path / TOPOLOGY).exists():
+        if topology_of(path).exists():
             tear_down(program, path, name)
         else:
             engine.remove(containers)

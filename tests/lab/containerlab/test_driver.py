@@ -329,3 +329,16 @@ def test_what_containerlab_writes_into_the_host_is_forgotten() -> None:
     assert teardown.without_block(text, begin, end) == "127.0.0.1\tlocalhost\n::1\tip6\n"
     torn = text.replace(end + "\n", "")
     assert teardown.without_block(torn, begin, end) == "127.0.0.1\tlocalhost\n::1\tip6\n"
+
+
+def test_links_and_copies_that_containerlab_leaves_on_the_host_are_removed_and_no_other_labs(
+    tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(teardown, "_NAMESPACES", tmp_path)
+    monkeypatch.setattr(teardown, "_BACKUPS", tmp_path)
+    (tmp_path / "clab-x-R1").symlink_to("/proc/0/ns/net")
+    (tmp_path / "clab-x-y-R1").symlink_to(f"/proc/{os.getpid()}/ns/net")
+    for copy in ("261127_102308_x.clab.yml", "261127_102308_x-y.clab.yml"):
+        (tmp_path / copy).touch()
+    teardown.forget("x")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["261127_102308_x-y.clab.yml", "clab-x-y-R1"]

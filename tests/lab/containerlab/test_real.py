@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -51,8 +52,15 @@ def nothing_left(name: str) -> bool:
     hosts = Path("/etc/hosts").read_text()
     ssh = Path(f"/etc/ssh/ssh_config.d/clab-{name}.conf")
     folder = runtime.base_directory() / name
+    links = [path for path in Path("/run/netns").glob("clab-*") if name in path.name]
+    copies = list(Path(tempfile.gettempdir()).glob(f".clab/bak/*{name}*"))
     return not (
-        engine.containers_of("containerlab", name) or f"CLAB-{name}-" in hosts or ssh.exists() or folder.exists()
+        engine.containers_of("containerlab", name)
+        or f"CLAB-{name}-" in hosts
+        or ssh.exists()
+        or folder.exists()
+        or links
+        or copies
     )
 
 
