@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from netmiko import ConnectHandler
 
 from harness.lab.containerlab import engine
 from harness.lab.containerlab.lab import ContainerLab
@@ -120,6 +121,45 @@ def test_a_busy_subnet_is_said_with_what_helps(tmp_path) -> None:
         assert nothing_left(lab.name)
     finally:
         subprocess.run(["docker", "network", "rm", network], capture_output=True, check=True)
+
+
+def test_docker_that_is_down_is_said_with_what_helps(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    lab = make(tmp_path / "evidence")
+    with pytest.raises(LabUnfitError, match=r"Docker does not answer: Cannot connect.*start Docker"):
+        lab.deploy()
+    assert lab.name == "", "nothing was begun"
+
+
+def test_the_topology_file_is_good_for_plain_containerlab_and_netmiko(tmp_path) -> None:
+    name = f"plain-{os.getpid()}"
+    topology = tmp_path / "plain.clab.yml"
+    topology.write_text(TOPOLOGY.read_text().replace("name: emulated", f"name: {name}\nmgmt: {{network: {name}}}", 1))
+    try:
+        _clab("deploy", "-t", str(topology))
+        nodes = json.loads(_clab("inspect", "-t", str(topology), "-f", "json"))[name]
+        assert [node["name"] for node in nodes] == [f"clab-{name}-R1", f"clab-{name}-R2"]
+        host = nodes[0]["ipv4_address"].partition("/")[0]
+        with ConnectHandler(device_type="juniper_junos", host=host, username="root", password="clab123") as router:
+            assert "Family: junos" in router.send_command("show version")
+            router.send_config_set(["set system host-name saved"], exit_config_mode=False)
+            assert "commit complete" in router.commit(and_quit=True)
+        _clab("save", "-t", str(topology))
+        assert "host-name saved;" in (tmp_path / f"clab-{name}" / "R1" / "config" / "juniper.conf").read_text()
+    finally:
+        _clab("destroy", "-t", str(topology), "--cleanup")
+    listed = ["docker", "network", "ls", "--format", "{{.Name}}"]
+    networks = subprocess.run(listed, capture_output=True, text=True, check=True)
+    assert name not in networks.stdout.split()
+    assert not engine.containers_of("containerlab", name)
+
+
+def _clab(*arguments: str) -> str:
+    environment = {**os.environ, "CLAB_VERSION_CHECK": "disable"}
+    result = subprocess.run(["containerlab", *arguments], capture_output=True, text=True, env=environment, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "ERRO" not in result.stderr, "containerlab says 0 to that, too"
+    return result.stdout
 
 
 OWNER = """
