@@ -30,6 +30,8 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_SECCOMP = 22
 _PR_SET_NO_NEW_PRIVS = 38
 _NS_GET_USERNS = 0xB701
+_STAT_ARG_START = 45
+"""Place of arg_start in /proc/PID/stat, counted from behind the name in brackets; arg_end follows (proc(5))."""
 _SECCOMP_MODE_FILTER = 2
 _SECCOMP_NUMBER, _SECCOMP_ARCHITECTURE = 0, 4
 """Offsets in struct seccomp_data."""
@@ -127,6 +129,19 @@ def die_with_parent() -> None:
         _libc.prctl(ctypes.c_int(_PR_SET_PDEATHSIG), ctypes.c_ulong(signal.SIGKILL), 0, 0, 0),
         "prctl(PR_SET_PDEATHSIG)",
     )
+
+
+def rename(title: str) -> None:
+    """Have `ps` show `title` for this process: it takes the place of the command line, as far as that is long.
+
+    For processes that were forked and go on in another role. Where the kernel does not say where its command line lies
+    (proc(5), arg_start), nothing is changed.
+    """
+    fields = Path("/proc/self/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    start, end = int(fields[_STAT_ARG_START]), int(fields[_STAT_ARG_START + 1])
+    room = end - start
+    if start and room > 0:
+        ctypes.memmove(start, os.fsencode(title)[: room - 1].ljust(room, b"\0"), room)
 
 
 def network_namespace() -> int:

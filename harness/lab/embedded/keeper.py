@@ -15,6 +15,7 @@ has no other way to fail.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import selectors
 import signal
@@ -24,9 +25,10 @@ import sys
 import time
 import traceback
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 from harness import linux
+from harness.forking import fork, settle
 from harness.lab.embedded import capture, channel, link
 from harness.lab.embedded.plan import LinkPlan, Plan, RouterPlan
 from harness.lab.embedded.runtime import KEEPER_SOCKET
@@ -43,6 +45,20 @@ _ACCOUNTS = {
 _MASKS = {"/run": "0755", "/var/tmp": "1777"}  # noqa: S108 - see the next line
 """Covered, in the lab's mounts, by a tmpfs of its own: FRR makes /run/frr and /var/tmp/frr whatever it is told."""
 _KEPT = b"k"
+_PROGRAM = "harness.emulator.program"
+"""The module that is a router's program (see `RouterProgram`)."""
+
+
+class RouterProgram(Protocol):
+    """The program of a router, as the keeper needs it: a module with these two functions."""
+
+    def load(self) -> None:
+        """Import what the program needs; done once, so that each router is a fork of it."""
+        ...
+
+    def run(self, boot: int, listener: int, logs: int) -> int:
+        """Be a router, with the descriptors of docs/control.md, and return the exit code."""
+        ...
 
 
 def run(owner: socket.socket, monitor: socket.socket, run_directory: Path, *, rootless: bool) -> NoReturn:
@@ -77,9 +93,11 @@ class Keeper:
         self._control: socket.socket | None = None
         self._selector = selectors.DefaultSelector()
         self._ending = False
+        self._program: RouterProgram | None = None
 
     def live(self) -> None:
         """Serve until told to stop or until the owner of a lab that is not kept is gone."""
+        self._load_program()
         wake_read, wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
         signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
@@ -90,6 +108,15 @@ class Keeper:
             for key, _ in self._selector.select():
                 key.data()
         self._finish_captures()
+
+    def _load_program(self) -> None:
+        """Load what every router runs. Labs do not know what that is; they know the program's name."""
+        started = time.monotonic()
+        program: RouterProgram = importlib.import_module(_PROGRAM)
+        program.load()
+        settle()
+        self._program = program
+        self._tell({"event": "phase", "name": "the routers' program", "seconds": time.monotonic() - started})
 
     def _tell(self, message: channel.Message, descriptors: tuple[int, ...] = ()) -> None:
         with contextlib.suppress(OSError):  # the owner may be gone; its channel's end says so by itself
@@ -225,17 +252,11 @@ class Keeper:
             packet = capture.open_socket(interface)
         out, stats = router.captures[interface]
         os.write(out, capture.file_header())
-        pid = os.fork()
-        if pid == 0:
-            code = 1
-            try:
-                signal.set_wakeup_fd(-1)
-                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                _keep_only({0, 1, 2, packet.fileno(), out, stats, self._stop_captures})
-                capture.Capture(packet, out, stats).run(self._stop_captures)
-                code = 0
-            finally:
-                os._exit(code)
+        pid = fork(
+            lambda: capture.Capture(packet, out, stats).run(self._stop_captures),
+            title=f"harness.lab.embedded.capture {router.name}:{interface}",
+            keep=(packet.fileno(), out, stats, self._stop_captures),
+        )
         packet.close()
         self._captures[pid] = router.name
 
@@ -244,17 +265,11 @@ class Keeper:
         a, b = self._link_ends[plan.name]
         ends = (link.open_end(a), link.open_end(b))
         ours, theirs = channel.pair()
-        pid = os.fork()
-        if pid == 0:
-            code = 1
-            try:
-                signal.set_wakeup_fd(-1)
-                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                _keep_only({0, 1, 2, theirs.fileno(), plan.book, *(end.fileno() for end in ends)})
-                link.Link(ends, theirs, plan.book).run()
-                code = 0
-            finally:
-                os._exit(code)
+        pid = fork(
+            lambda: link.Link(ends, theirs, plan.book).run(),
+            title=f"harness.lab.embedded.link {plan.name}",
+            keep=(theirs.fileno(), plan.book, *(end.fileno() for end in ends)),
+        )
         for end in ends:
             end.close()
         theirs.close()
@@ -279,20 +294,17 @@ class Keeper:
         return received[0] if received is not None else {"ok": False, "error": f"link {name} has ended"}
 
     def _start_router(self, router: RouterPlan, plan: Plan) -> None:
-        command = [
-            *(sys.executable, "-P", "-m", "harness.emulator"),
-            *("--boot-fd", str(router.boot), "--listen-fd", str(router.listen), "--logs-fd", str(plan.evidence)),
-        ]
+        """Fork the router, in its outer namespace, from the program that is loaded here already."""
+        assert self._program is not None  # noqa: S101 - loaded before the first order is taken
+        program = self._program
         with linux.inside(self._namespaces[router.name]):
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=router.log,
-                stderr=router.log,
-                pass_fds=(router.boot, router.listen, plan.evidence),
+            pid = fork(
+                lambda: program.run(router.boot, router.listen, plan.evidence),
+                title=f"harness.emulator {router.name}",
+                keep=(router.boot, router.listen, plan.evidence),
+                output=router.log,
             )
-        self._routers[process.pid] = router.name
-        process.returncode = 0  # reaped by pid above: keep Popen from waiting for it by itself
+        self._routers[pid] = router.name
 
     def _open_control(self) -> None:
         control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -343,10 +355,3 @@ class Keeper:
                     ends.unregister(key.fd)
                 if time.monotonic() >= deadline:
                     break
-
-
-def _keep_only(wanted: set[int]) -> None:
-    """Close all other descriptors, so that no socket outlives its owner in a forked capture."""
-    for entry in list(Path("/proc/self/fd").iterdir()):
-        if int(entry.name) not in wanted:
-            capture.close_quietly(int(entry.name))
