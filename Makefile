@@ -22,6 +22,7 @@ help:  ## list the targets
 
 setup:  ## install system packages (apt, sudo where needed) and the virtual environment .venv
 	@.ci/setup
+	@$(PY) -m compileall -q harness fixtures
 
 demo: setup  ## play Juniper's two-key example for BGP and LDP: a thirty-minute rollover, proven hitless, in seconds
 	@$(ROOT) .venv/bin/keyroll run $(SCENARIO)
@@ -55,3 +56,4 @@ bench: setup  ## measure, as ratios within one run
 
 clean:  ## remove the virtual environment and caches (run folders stay)
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+	@find harness fixtures -name __pycache__ -prune -exec rm -rf {} +
