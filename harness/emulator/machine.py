@@ -129,7 +129,7 @@ class Machine:
             BackendError: a part did not come up.
         """
         begun = time.monotonic()
-        self._inner = make_inner(self._ports)
+        self._inner = make_inner(self._ports, source_port=self._policy.port)
         self._frr.prepare(self._inner)
         self._carrier = CarrierWatch({port.wire: port.host for port in self._ports})
         self._carrier.start()

@@ -47,8 +47,10 @@ class PortPair:
     router: str
 
 
-def make_inner(ports: Sequence[PortPair]) -> int:
+def make_inner(ports: Sequence[PortPair], *, source_port: int | None = None) -> int:
     """Make the inner namespace and its ports, all up; return the descriptor that keeps it alive.
+
+    Every connection is opened from `source_port` where one is given: then each has the ports of the one before it.
 
     Called in the outer namespace, by the main thread of a process with no other.
 
@@ -65,7 +67,7 @@ def make_inner(ports: Sequence[PortPair]) -> int:
     try:
         _write(_OUTER_SYSCTLS)
         with linux.inside(inner):
-            _write(_INNER_SYSCTLS)
+            _write(_INNER_SYSCTLS if source_port is None else _INNER_SYSCTLS | _one_port(source_port))
         _ip(
             "".join(
                 f"link add name {port.host} type veth peer name {port.router} netns /proc/self/fd/{inner}\n"
@@ -93,6 +95,11 @@ def remove_ports(ports: Sequence[PortPair]) -> None:
         ProcessError: `ip` refuses.
     """
     _ip("".join(f"link delete {port.host}\n" for port in ports), None)
+
+
+def _one_port(port: int) -> dict[str, str]:
+    """Return the switches for one source port: a closed connection in TIME-WAIT must not keep it for itself."""
+    return {"ipv4/ip_local_port_range": f"{port} {port}", "ipv4/tcp_tw_reuse": "1"}
 
 
 def _write(values: dict[str, str]) -> None:

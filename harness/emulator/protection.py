@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from harness.emulator.inuse import InUseRules
 from harness.emulator.keyclock import ReceivePolicy, SendPolicy
@@ -20,6 +20,9 @@ from harness.emulator.model import (
 from harness.emulator.wire.model import ConnectionRecord, ProtectedSession
 from harness.keychain.model import Keychain
 
+_ISN_MAX = 0xFFFFFFFF
+_PORT_MAX = 0xFFFF
+
 
 @dataclass(frozen=True, slots=True)
 class KeyPolicy:
@@ -27,7 +30,22 @@ class KeyPolicy:
 
     sending: SendPolicy = SendPolicy.CLOCK
     receiving: ReceivePolicy = ReceivePolicy.TOLERANCE
-    in_use: InUseRules = InUseRules()
+    in_use: InUseRules = field(default_factory=InUseRules)
+    isn: int | None = None
+    """The initial sequence number that protected connections show on the wire; None: the kernel's own."""
+    port: int | None = None
+    """The one port that connections are opened from; None: the kernel's choice."""
+
+    @classmethod
+    def of(cls, settings: Mapping[str, str]) -> KeyPolicy:
+        """Read it from a router's settings; what is not there has its default. Raises ValueError."""
+        return cls(
+            SendPolicy(settings.get("sending", SendPolicy.CLOCK.value)),
+            ReceivePolicy(settings.get("receiving", ReceivePolicy.TOLERANCE.value)),
+            InUseRules.of(settings),
+            isn=_number(settings, "isn", _ISN_MAX),
+            port=_number(settings, "port", _PORT_MAX),
+        )
 
 
 def protected_sessions(intent: Intent, policy: KeyPolicy) -> tuple[ProtectedSession, ...]:
@@ -56,6 +74,7 @@ def protected_sessions(intent: Intent, policy: KeyPolicy) -> tuple[ProtectedSess
                 sending=policy.sending,
                 receiving=policy.receiving,
                 allow_without_ao=protection.allow_without_ao,
+                isn=policy.isn,
             )
         )
     return tuple(sessions)
@@ -123,3 +142,12 @@ def _kinds(intent: Intent) -> dict[tuple[int, Address], AuthScheme | None]:
     for peer in intent.ldp.peers if intent.ldp is not None else ():
         kinds[LDP_PORT, peer.peers.network_address] = peer.protection.scheme if peer.protection else None
     return kinds
+
+
+def _number(settings: Mapping[str, str], name: str, greatest: int) -> int | None:
+    if name not in settings:
+        return None
+    number = int(settings[name])
+    if not 0 <= number <= greatest:
+        raise ValueError(f"{name} is a number from 0 to {greatest}, not {number}")
+    return number

@@ -29,8 +29,6 @@ from typing import Any, Protocol
 
 from harness.emulator.control import ControlServer
 from harness.emulator.frr import daemons
-from harness.emulator.inuse import InUseRules
-from harness.emulator.keyclock import ReceivePolicy, SendPolicy
 from harness.emulator.machine import Machine
 from harness.emulator.model import Backend, BackendError
 from harness.emulator.namespace import PortPair
@@ -71,12 +69,7 @@ class Boot:
                 for index, port in enumerate(data["ports"])
             )
             accounts = {str(user): Secret(password) for user, password in data["accounts"].items()}
-            settings = data.get("settings", {})
-            policy = KeyPolicy(
-                SendPolicy(settings.get("sending", SendPolicy.CLOCK.value)),
-                ReceivePolicy(settings.get("receiving", ReceivePolicy.TOLERANCE.value)),
-                InUseRules.of(settings),
-            )
+            policy = KeyPolicy.of(data.get("settings", {}))
             scale = float(data.get("wait_scale", 1.0))
             return cls(str(data["name"]), accounts, ports, Path(data["control"]), scale, policy)
         except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -101,6 +101,7 @@ class Connection:
         "remote_isn",
         "reported_anchor",
         "session",
+        "shift",
     )
 
     def __init__(self, at: Tuple4, session: Session, local_isn: int, remote_isn: int, now: int) -> None:
@@ -116,6 +117,7 @@ class Connection:
         self.differs = False
         self.plain = False
         self.closing = False
+        self.shift = 0
         self.last = now
         self.reported_anchor = 0
         self.out = DirectionState()
@@ -140,6 +142,7 @@ class Connection:
         self.current = record.sending_key
         self.plain = record.plain
         self.closing = record.closing
+        self.shift = record.shift
         configured = self.session.mkts.get(record.sending_key) if record.sending_key is not None else None
         if record.sending_key is not None and configured is not None:
             self.pinned[record.sending_key] = configured
@@ -205,6 +208,7 @@ class Connection:
             plain=self.plain,
             closing=self.closing,
             pinned=tuple((number, mkt) for number, mkt in self.pinned.items() if self.session.mkts.get(number) != mkt),
+            shift=self.shift,
         )
 
 
@@ -212,10 +216,11 @@ class Entry:
     """All that is known of one set of addresses and ports: the living connection, and SYNs without an answer yet.
 
     `our_syn` and `peer_syn` are ISNs; `peer_plain` says that the peer's SYN came without TCP-AO and was admitted.
-    `retired` says that the session has left the table while its connection was alive.
+    `retired` says that the session has left the table while its connection was alive. `shift` is how far our sequence
+    numbers on the wire are ahead of the kernel's (see `numbers`).
     """
 
-    __slots__ = ("last", "live", "our_key", "our_syn", "peer_plain", "peer_syn", "retired", "session")
+    __slots__ = ("last", "live", "our_key", "our_syn", "peer_plain", "peer_syn", "retired", "session", "shift")
 
     def __init__(self, session: Session, now: int) -> None:
         self.session = session
@@ -226,6 +231,7 @@ class Entry:
         self.peer_syn: int | None = None
         self.peer_plain = False
         self.retired = False
+        self.shift = 0
 
 
 class Table:

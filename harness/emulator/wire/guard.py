@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from harness.emulator.wire import packet
+from harness.emulator.wire import numbers, packet
 from harness.emulator.wire.connection import Connection, Entry, Session, Table, Tuple4
 from harness.emulator.wire.lives import PASS, Lives
 from harness.emulator.wire.model import (
@@ -29,6 +29,7 @@ from harness.tcpao import (
     SYN,
     OptionError,
     OptionRoomError,
+    Segment,
     SegmentDefect,
     SegmentError,
     parse_segment,
@@ -91,6 +92,7 @@ class Guard:
             connection.adopt(record)
             entry = self.table.entry(at, home, mono)
             entry.live = connection
+            entry.shift = connection.shift
             entry.retired = retired
             self.report.connection(connection, now)
             taken += not retired
@@ -112,6 +114,12 @@ class Guard:
         session = entry.session if entry is not None else self._session(at)
         if session is None:
             return PASS
+        shift = 0
+        if session.spec.isn is not None or (entry is not None and entry.shift):
+            shift = numbers.shift_of(segment, session.spec.isn, 0 if entry is None else entry.shift)
+            segment = numbers.on_the_wire(segment, shift)
+            if entry is not None:
+                entry.shift = shift
         try:
             verdict = self._sender.judge(session, at, segment, now, mono)
         except OptionRoomError:
@@ -121,7 +129,7 @@ class Guard:
         if isinstance(verdict, DropReason):
             self.report.drop(session, Direction.OUT, verdict, now, mono)
             return None
-        return verdict
+        return self._shifted(at, segment, verdict, shift) if shift else verdict
 
     def inbound(self, buffer: bytes, start: int, end: int, now: int, mono: int) -> Verdict:
         """Judge the IP packet `buffer[start:end]` that came from the link; see `PASS` for what is returned."""
@@ -143,6 +151,8 @@ class Guard:
         if isinstance(verdict, DropReason):
             self.report.drop(session, Direction.IN, verdict, now, mono)
             return None
+        if entry is not None and entry.shift:
+            return numbers.in_the_kernel(verdict or bytes(buffer[start:end]), entry.shift)
         return verdict
 
     def tick(self, now: int, mono: int) -> None:
@@ -164,6 +174,13 @@ class Guard:
             passed=dict(self.report.passed),
             clock_offset_ns=clock_offset,
         )
+
+    def _shifted(self, at: Tuple4, segment: Segment, verdict: bytes, shift: int) -> bytes:
+        """Remember the shift of a SYN that leaves; return its packet."""
+        entry = self.table.entries.get(at)
+        if entry is not None:
+            entry.shift = shift
+        return verdict or numbers.whole_packet(segment)
 
     # -- finding the session ------------------------------------------------------------------------------------------
 

@@ -27,6 +27,7 @@ class Lives:
     def commit(self, entry: Entry, connection: Connection, now: int, mono: int) -> None:
         """Make `connection` the living one of its addresses and ports."""
         entry.live = connection
+        connection.shift = entry.shift
         entry.our_syn = entry.peer_syn = None
         entry.peer_plain = False
         entry.last = mono

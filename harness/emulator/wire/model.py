@@ -63,7 +63,8 @@ class ProtectedSession:
     """One session whose TCP segments carry TCP-AO: all TCP between `peer` and `local` from or to `port`.
 
     `local` None stands for every address of this router. Unusable keys of the chain take no part; a chain without a
-    usable key lets nothing pass. `allow_without_ao` is Junos' `tcpao-auth-mismatch allow-without-tcpao`.
+    usable key lets nothing pass. `allow_without_ao` is Junos' `tcpao-auth-mismatch allow-without-tcpao`. `isn` is the
+    initial sequence number that its connections show on the wire; None: the kernel's own.
     """
 
     peer: Address
@@ -73,6 +74,7 @@ class ProtectedSession:
     sending: SendPolicy = SendPolicy.CLOCK
     receiving: ReceivePolicy = ReceivePolicy.TOLERANCE
     allow_without_ao: bool = False
+    isn: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,8 @@ class ConnectionRecord:
     """What has to be handed to a new wire process for a connection to survive.
 
     Anchors are the 64-bit sequence numbers (SNE and sequence number) of RFC 9187. `pinned` are the keys in use, by
-    number, that the chain has otherwise by now: the only ones that a new process could not find there.
+    number, that the chain has otherwise by now: the only ones that a new process could not find there. `shift` is how
+    far our sequence numbers on the wire are ahead of the kernel's.
     """
 
     local: tuple[Address, int]
@@ -154,6 +157,7 @@ class ConnectionRecord:
     plain: bool = False
     closing: bool = False
     pinned: tuple[tuple[int, Mkt], ...] = ()
+    shift: int = 0
 
 
 class EventKind(enum.Enum):

@@ -66,6 +66,7 @@ def encode_session(session: ProtectedSession) -> Json:
         "sending": session.sending.value,
         "receiving": session.receiving.value,
         "allow_without_ao": session.allow_without_ao,
+        "isn": session.isn,
         "keys": [_encode_key(key) for key in session.chain.keys if key.usable],
     }
 
@@ -86,6 +87,7 @@ def decode_session(message: object) -> ProtectedSession:
             sending=SendPolicy(fields["sending"]),
             receiving=ReceivePolicy(fields["receiving"]),
             allow_without_ao=_bool(fields["allow_without_ao"]),
+            isn=_optional_int(fields["isn"]),
         )
     except (KeyError, ValueError, InputError) as error:
         raise WireError(f"a session is not understood: {_what(error)}") from None
@@ -105,6 +107,7 @@ def encode_record(record: ConnectionRecord) -> Json:
         "plain": record.plain,
         "closing": record.closing,
         "pinned": [_encode_mkt(number, mkt) for number, mkt in record.pinned],
+        "shift": record.shift,
     }
 
 
@@ -124,6 +127,7 @@ def decode_record(message: object) -> ConnectionRecord:
             plain=_bool(fields["plain"]),
             closing=_bool(fields["closing"]),
             pinned=tuple(_decode_mkt(mkt) for mkt in _list(fields["pinned"])),
+            shift=_int(fields["shift"]),
         )
     except (KeyError, ValueError, InputError) as error:
         raise WireError(f"a connection record is not understood: {_what(error)}") from None
