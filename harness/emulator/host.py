@@ -15,11 +15,11 @@ from typing import Any
 from harness import linux
 from harness.emulator.errors import FrrError
 from harness.emulator.frr.state import junos_name
-from harness.emulator.model import Address, AuthDrops, BackendError, InterfaceState, TcpConnection
+from harness.emulator.model import Address, AuthDrops, BackendError, Echo, InterfaceState, TcpConnection
 from harness.emulator.wire.model import Direction, DropReason, WireStatus
 
 PING_SECONDS = 1.0
-"""From an echo request to the next one, or to giving up on its reply."""
+"""From an echo request to giving up on its reply."""
 PING_OCTETS = 56
 _STATES = {
     1: "ESTABLISHED",
@@ -128,8 +128,10 @@ def auth_drops(status: WireStatus) -> AuthDrops:
     return AuthDrops(received=total(Direction.IN), sent=total(Direction.OUT), icmp_ignored=icmp)
 
 
-async def ping(namespace: int, address: Address, *, count: int, source: Address | None) -> AsyncIterator[str]:
-    """Send echo requests from a namespace, one a second; yield what ping prints, a line at a time.
+async def ping(
+    namespace: int, address: Address, *, count: int, source: Address | None, interval: float
+) -> AsyncIterator[Echo]:
+    """Send echo requests from a namespace, `interval` seconds apart; yield what came of each.
 
     Raises:
         BackendError: no socket for it can be had.
@@ -148,34 +150,26 @@ async def ping(namespace: int, address: Address, *, count: int, source: Address 
                 raw.bind((str(source), 0))
         except OSError as error:
             raise BackendError(f"ping: bind: {error.strerror}") from error
-        yield f"PING {address} ({address}): {PING_OCTETS} data bytes"
-        got = 0
         identifier = os.getpid() & 0xFFFF
         for sequence in range(count):
             begun = time.monotonic()
-            line = await _echo(raw, address, identifier, sequence)
-            if line is not None:
-                got += line.startswith(f"{PING_OCTETS + 8} bytes")
-                yield line
+            yield await _echo(raw, address, identifier, sequence)
             if sequence + 1 < count:
-                await _until(begun + PING_SECONDS)
-        yield ""
-        yield f"--- {address} ping statistics ---"
-        lost = round(100 * (count - got) / count) if count else 0
-        yield f"{count} packets transmitted, {got} packets received, {lost}% packet loss"
+                await _until(begun + interval)
 
 
 async def _until(moment: float) -> None:
-    """Let time pass until a monotonic moment: ping's requests leave once a second by definition."""
+    """Let time pass until a monotonic moment: ping's requests leave at an interval by definition."""
     await asyncio.sleep(max(0.0, moment - time.monotonic()))
 
 
-async def _echo(raw: socket.socket, address: Address, identifier: int, sequence: int) -> str | None:
-    """Send one request and wait for its reply; None when none came."""
+async def _echo(raw: socket.socket, address: Address, identifier: int, sequence: int) -> Echo:
+    """Send one request and wait for its reply."""
     request, reply = _ECHO[address.version]
+    number = sequence & _WORD
     payload = struct.pack("!d", time.monotonic()).ljust(PING_OCTETS, b"\0")
-    head = struct.pack("!BBHHH", request, 0, 0, identifier, sequence)
-    head = struct.pack("!BBHHH", request, 0, _checksum(head + payload), identifier, sequence)
+    head = struct.pack("!BBHHH", request, 0, 0, identifier, number)
+    head = struct.pack("!BBHHH", request, 0, _checksum(head + payload), identifier, number)
     loop = asyncio.get_running_loop()
     begun = time.monotonic()
     try:
@@ -186,14 +180,13 @@ async def _echo(raw: socket.socket, address: Address, identifier: int, sequence:
                 ttl = data[8] if address.version == 4 else 64  # noqa: PLR2004 - IP version 4
                 if address.version == 4:  # noqa: PLR2004 - IP version 4
                     data = data[4 * (data[0] & _IPV4_WORDS) :]
-                kind, _, _, found, number = struct.unpack("!BBHHH", data[:8])
-                if (kind, found, number, sender[0]) == (reply, identifier, sequence, str(address)):
-                    took = (time.monotonic() - begun) * 1000
-                    return f"{len(data)} bytes from {address}: icmp_seq={sequence} ttl={ttl} time={took:.3f} ms"
+                kind, _, _, found, which = struct.unpack("!BBHHH", data[:8])
+                if (kind, found, which, sender[0]) == (reply, identifier, number, str(address)):
+                    return Echo(sequence, len(data), ttl, (time.monotonic() - begun) * 1000)
     except TimeoutError:
-        return None
+        return Echo(sequence)
     except OSError as error:
-        return f"ping: sendto: {error.strerror}"
+        return Echo(sequence, problem=f"sendto: {error.strerror}")
 
 
 def _checksum(data: bytes) -> int:

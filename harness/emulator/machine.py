@@ -29,6 +29,7 @@ from harness.emulator.model import (
     AuthDrops,
     BackendError,
     BgpState,
+    Echo,
     Intent,
     InterfaceState,
     LdpAdjacency,
@@ -350,9 +351,11 @@ class Machine:
         """Return the drops that the wire path counted."""
         return host.auth_drops(await self.wire_status())
 
-    def ping(self, address: Address, *, count: int, source: Address | None) -> AsyncIterator[str]:
-        """Ping from the router's own namespace; yields lines as they come."""
-        return host.ping(self._inner, address, count=count, source=source)
+    def ping(
+        self, address: Address, *, count: int, source: Address | None, interval: float
+    ) -> AsyncIterator[Echo]:
+        """Ping from the router's own namespace; yields each request's outcome as it comes."""
+        return host.ping(self._inner, address, count=count, source=source, interval=interval)
 
     async def restart_routing(self) -> None:
         """Restart the routing daemons, and make the present intent true again. Every session goes down by it."""
@@ -365,6 +368,7 @@ class Machine:
             intent = self._applied.intent
             self._applied.lines = self._render(intent, self._opener.restarted(intent))
             await self._frr.tell(steps((), self._applied.lines))
+            self._bgp.restarted()
 
     async def reboot(self) -> None:
         """Start the whole router anew: every daemon, the wire path and its connections, the inner namespace."""

@@ -59,6 +59,8 @@ class Unit:
     addresses: tuple[Interface, ...] = ()
     disabled: bool = False
     """`disable` on its physical interface: administratively down."""
+    mpls: bool = False
+    """`family mpls`: shown; who carries labelled packets is said by `Intent.mpls_interfaces`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,14 @@ class BgpNeighbor:
     export: tuple[str, ...] = ()
     import_: tuple[str, ...] = ()
     description: str | None = None
+
+
+class Nowhere(enum.Enum):
+    """Where a static route leads that drops its packets."""
+
+    DISCARD = "discard"
+    REJECT = "reject"
+    """And the sender is told by ICMP."""
 
 
 class PolicyAction(enum.Enum):
@@ -148,7 +158,7 @@ class Intent:
     units: tuple[Unit, ...] = ()
     router_id: IPv4Address | None = None
     autonomous_system: int | None = None
-    static_routes: tuple[tuple[Network, Address], ...] = ()
+    static_routes: tuple[tuple[Network, Address | Nowhere], ...] = ()
     neighbors: tuple[BgpNeighbor, ...] = ()
     announce: Mapping[str, tuple[Network, ...]] = field(default_factory=dict)
     """Export policy name to the prefixes that it accepts, as far as `policy-options` is modelled."""
@@ -293,6 +303,17 @@ class AuthDrops:
     icmp_ignored: int
 
 
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """What came of one echo request. `milliseconds` None: no answer; `problem` says why it could not even be sent."""
+
+    sequence: int
+    octets: int = 0
+    ttl: int = 0
+    milliseconds: float | None = None
+    problem: str | None = None
+
+
 class EventKind(enum.Enum):
     """What a machine half tells without being asked."""
 
@@ -365,8 +386,11 @@ class HostBackend(Protocol):
         """Return the drops that the wire path counted."""
         ...
 
-    def ping(self, address: Address, *, count: int, source: Address | None) -> AsyncIterator[str]:
-        """Ping from the router's own namespace; yield lines as they come, at most one second apart."""
+    def ping(self, address: Address, *, count: int, source: Address | None, interval: float) -> AsyncIterator[Echo]:
+        """Ping from the router's own namespace; yield each request's outcome as it comes.
+
+        `interval` is in seconds from one request to the next; an answer is waited for one second.
+        """
         ...
 
     async def restart_routing(self) -> None:

@@ -25,6 +25,11 @@ class BgpReader:
         moment = time.monotonic()
         self._since = {neighbor.address: self._since.get(neighbor.address, moment) for neighbor in neighbors}
 
+    def restarted(self) -> None:
+        """Take note that bgpd began anew: every neighbour waits from now on."""
+        moment = time.monotonic()
+        self._since = dict.fromkeys(self._since, moment)
+
     async def states(self) -> list[BgpState]:
         """Return the state of every configured neighbour. Raises BackendError."""
         if not self._since:

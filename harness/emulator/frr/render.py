@@ -20,12 +20,12 @@ from ipaddress import IPv4Interface, IPv4Network
 from harness.emulator.frr.config import Daemon, Line
 from harness.emulator.frr.render_ldp import render_ldp
 from harness.emulator.frr.render_policy import chain_lines, filters, import_map, own_lines
-from harness.emulator.frr.state import junos_name
-from harness.emulator.model import Address, BackendError, BgpNeighbor, Intent, Network, Unit
+from harness.emulator.model import Address, BackendError, BgpNeighbor, Intent, Network, Nowhere, Unit
 
 HOLD_TIME_DEFAULT = 90
 """Seconds; Junos' default (`hold-time`)."""
 _FAMILIES = {"inet-unicast": "ipv4 unicast", "inet6-unicast": "ipv6 unicast"}
+_NOWHERE = {Nowhere.DISCARD: "blackhole", Nowhere.REJECT: "reject"}
 _KEEPALIVES_IN_HOLD_TIME = 3
 
 
@@ -45,6 +45,12 @@ def kernel_name(unit: str) -> str:
     return physical.replace("/", "-")
 
 
+def _is_there(unit: str, ports: Sequence[str]) -> bool:
+    """Say whether the router has the port of a logical interface, or it is the loopback's."""
+    physical = unit.partition(".")[0]
+    return physical == "lo0" or physical.replace("/", "-") in ports or not physical.startswith("ge-0/0/")
+
+
 def render(intent: Intent, ports: Sequence[str], yielding: Collection[Address] = ()) -> tuple[Line, ...]:
     """Return FRR's lines for `intent`; `ports` are the kernel's names of the router's ports.
 
@@ -58,17 +64,17 @@ def render(intent: Intent, ports: Sequence[str], yielding: Collection[Address] =
     if intent.neighbors:
         lines += _bgp(intent, yielding)
     if intent.ldp is not None:
-        names = [kernel_name(interface.name) for interface in intent.ldp.interfaces]
-        lines += render_ldp(intent, ports, names)
+        # What Junos takes beside the router's ports changes nothing: lo0, where nobody answers, and ports not there.
+        there = [one for one in intent.ldp.interfaces if one.name != "lo0.0" and _is_there(one.name, ports)]
+        ldp = replace(intent, ldp=replace(intent.ldp, interfaces=tuple(there)))
+        lines += render_ldp(ldp, ports, [kernel_name(one.name) for one in there])
     return tuple(lines)
 
 
 def _unit(unit: Unit, ports: Sequence[str]) -> Iterator[Line]:
+    if not _is_there(unit.name, ports):
+        return  # Junos takes the configuration of a port that is not there (yet); nothing of it is in force
     name = kernel_name(unit.name)
-    if name != "lo" and name not in ports:
-        raise BackendError(
-            f"{unit.name}: this router has no such interface; it has {', '.join(junos_name(port) for port in ports)}"
-        )
     if unit.disabled:
         yield Line(Daemon.ZEBRA, f"{name} shutdown", "shutdown", "no shutdown", (f"interface {name}",))
     for address in unit.addresses:
@@ -78,10 +84,10 @@ def _unit(unit: Unit, ports: Sequence[str]) -> Iterator[Line]:
 
 
 def _static(intent: Intent) -> Iterator[Line]:
-    for prefix, next_hop in intent.static_routes:
+    for prefix, target in intent.static_routes:
         family = "ip" if isinstance(prefix, IPv4Network) else "ipv6"
-        text = f"{family} route {prefix} {next_hop}"
-        yield Line(Daemon.STATICD, f"static {prefix} {next_hop}", text, f"no {text}")
+        text = f"{family} route {prefix} {_NOWHERE[target] if isinstance(target, Nowhere) else target}"
+        yield Line(Daemon.STATICD, text, text, f"no {text}")
 
 
 def _bgp(intent: Intent, yielding: Collection[Address]) -> Iterator[Line]:

@@ -6,7 +6,7 @@ takes more than one statement (a neighbour without an AS, a policy that is not t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, ip_address, ip_interface, ip_network
 
@@ -24,6 +24,7 @@ from harness.emulator.model import (
     LdpInterface,
     LdpPeer,
     Network,
+    Nowhere,
     PolicyTerm,
     Protection,
     Unit,
@@ -38,25 +39,26 @@ def build(root: Node, *, host_name: str) -> Intent:
     Raises CommitFault with every reason, in Junos' layout.
     """
     units = tuple(_units(root))
-    static = tuple(_static_routes(root))
+    statics = list(_statics(root))
     options = root.find("routing-options")
     router_id = options.value_of("router-id") if options else None
     own_as = _number(options.value_of("autonomous-system")) if options else None
-    reasons: list[str] = []
+    reasons = list(_static_problems(statics))
     neighbors = tuple(_neighbors(root, own_as, reasons))
     policies = dict.fromkeys(name for neighbor in neighbors for name in (*neighbor.export, *neighbor.import_))
     reasons += _missing_policies(root, policies)
     terms = _terms(root, policies, reasons)
     if reasons:
         raise CommitFault(tuple(reasons))
-    routes = [*_direct(units), *(Route(prefix, "static") for prefix, _ in static)]
+    readvertised = (route for route in statics if route.child("no-readvertise") is None)
+    routes = [*_direct(units), *(Route(ip_network(route.key or ""), "static") for route in readvertised)]
     system = root.find("system")
     return Intent(
         host_name=(system.value_of("host-name") if system else None) or host_name,
         units=units,
         router_id=IPv4Address(router_id) if router_id else None,
         autonomous_system=own_as,
-        static_routes=static,
+        static_routes=tuple(_static_route(route) for route in statics),
         neighbors=neighbors,
         announce={name: accepted(root, name, routes) for name in policies},
         policies=terms,
@@ -152,7 +154,8 @@ def _units(root: Node) -> Iterator[Unit]:
                 addresses = family.child(name) if family else None
                 found += [ip_interface(entry.key or "") for entry in addresses.entries("address")] if addresses else []
             disabled = interface.child("disable") is not None
-            yield Unit(f"{interface.key}.{unit.key}", tuple(found), disabled=disabled)
+            mpls = family is not None and family.child("mpls") is not None
+            yield Unit(f"{interface.key}.{unit.key}", tuple(found), disabled=disabled, mpls=mpls)
 
 
 def _direct(units: tuple[Unit, ...]) -> Iterator[Route]:
@@ -161,12 +164,29 @@ def _direct(units: tuple[Unit, ...]) -> Iterator[Route]:
             yield Route(address.network, "direct", unit.name)
 
 
-def _static_routes(root: Node) -> Iterator[tuple[Network, Address]]:
-    static = root.find("routing-options", "static")
-    for route in static.entries("route") if static else []:
+def _statics(root: Node) -> Iterator[Node]:
+    """Yield the static routes of every table that lead somewhere, be it nowhere (`discard`)."""
+    options = root.find("routing-options")
+    tables = [options, *options.entries("rib")] if options is not None else []
+    for table in tables:
+        static = table.child("static")
+        for route in static.entries("route") if static is not None else ():
+            if any(route.child(name) is not None for name in ("next-hop", "discard", "reject")):
+                yield route
+
+
+def _static_route(route: Node) -> tuple[Network, Address | Nowhere]:
+    next_hop = route.value_of("next-hop")
+    nowhere = Nowhere.DISCARD if route.child("discard") is not None else Nowhere.REJECT
+    return ip_network(route.key or ""), ip_address(next_hop) if next_hop is not None else nowhere
+
+
+def _static_problems(statics: Iterable[Node]) -> Iterator[str]:
+    for route in statics:
         next_hop = route.value_of("next-hop")
-        if next_hop is not None:
-            yield ip_network(route.key or ""), ip_address(next_hop)
+        if next_hop is not None and ip_address(next_hop).version != ip_network(route.key or "").version:
+            message = f"next hop {next_hop} is not of the route's family"
+            yield from block("[edit routing-options static]", f"route {route.key}", message)
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,19 @@ def _lexemes(text: str) -> Iterator[_Lexeme]:
             start = found.start() + found[0].rindex("\n") + 1
 
 
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """A body that is open. `path` is None below what could not be understood."""
+
+    path: Path | None
+    alone: bool = False
+    """Whether it stands without anything in it."""
+    inactive: bool | None = None
+    """None where it cannot be said of it."""
+    mistakes: int = 0
+    """How many there were before it."""
+
+
 class _CurlyLoader:
     """Loads one text in curly form."""
 
@@ -106,17 +119,17 @@ class _CurlyLoader:
 
     def load(self, text: str, base: Path) -> None:
         """Load `text` below `base`."""
-        levels: list[Path | None] = [base]
+        levels = [_Body(base)]
         words: list[_Lexeme] = []
         last = _Lexeme(Token("", 0), 1, mark=True)
         for last in _lexemes(text):
             if not last.mark:
                 words.append(last)
             elif last.token.text == "{":
-                levels.append(self._open(levels[-1], words))
+                levels.append(self._open(levels[-1].path, words))
                 words = []
             elif last.token.text == ";":
-                self._statement(levels[-1], words, last)
+                self._statement(levels[-1].path, words, last)
                 words = []
             else:
                 self._close(levels, words, last)
@@ -124,13 +137,23 @@ class _CurlyLoader:
         if words or len(levels) > 1:
             self._mistake(last, "unexpected end of input")
 
-    def _close(self, levels: list[Path | None], words: list[_Lexeme], at: _Lexeme) -> None:
+    def _close(self, levels: list[_Body], words: list[_Lexeme], at: _Lexeme) -> None:
         if words:
             self._mistake(words[0], "missing ';'")
         if len(levels) == 1:
             self._mistake(at, "unmatched '}'")
         else:
-            levels.pop()
+            self._finish(levels.pop())
+
+    def _finish(self, body: _Body) -> None:
+        """Make what a body stands for, unless nothing in it could be loaded because of mistakes."""
+        if body.path is None:
+            return
+        if body.alone and len(self.mistakes) == body.mistakes:
+            self._store.candidate.ensure(body.path)
+        node = self._store.candidate.at(body.path)
+        if node is not None and body.inactive is not None:
+            node.inactive = body.inactive
 
     def _mistake(self, at: _Lexeme, message: str) -> None:
         self.mistakes.append(Mistake(at.line, at.token.column, message))
@@ -145,22 +168,20 @@ class _CurlyLoader:
                 walk.feed(word.token)
         return walk, inactive
 
-    def _open(self, base: Path | None, words: list[_Lexeme]) -> Path | None:
-        """Return the path of the body that `words` open; None below what could not be understood."""
+    def _open(self, base: Path | None, words: list[_Lexeme]) -> _Body:
+        """Return the body that `words` open; one without a path below what could not be understood."""
         if base is None or not words:
-            return None
+            return _Body(None)
         try:
             walk, inactive = self._walk(base, words)
         except SyntaxFault as fault:
             self.mistakes.append(Mistake(words[0].line, fault.column, fault.message))
-            return None
+            return _Body(None)
         if walk.pending is not None or not walk.statement.has_body:
             self._mistake(words[-1], "syntax error")
-            return None
-        path = tuple(walk.body)
-        if walk.complete or inactive:
-            self._store.candidate.ensure(path).inactive = inactive
-        return path
+            return _Body(None)
+        alone = walk.complete
+        return _Body(tuple(walk.body), alone or inactive, inactive if alone or inactive else None, len(self.mistakes))
 
     def _statement(self, base: Path | None, words: list[_Lexeme], end: _Lexeme) -> None:
         if base is None:

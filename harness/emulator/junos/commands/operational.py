@@ -214,6 +214,7 @@ PING = Term(
                     (Term("requests", "Number of ping requests to send", (), system.ping, Integer(1, 2000000000)),),
                     again=True,
                 ),
+                Term("rapid", "Send requests rapidly (default count of 5)", run=system.ping, again=True),
                 Term(
                     "source",
                     "Source address of echo request",

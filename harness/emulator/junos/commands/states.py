@@ -103,7 +103,10 @@ async def route(cli: Cli, match: Match) -> Output:
     """`show route [PREFIX] [exact] [protocol P] [table T] [terse]`."""
     everything = await cli.chassis.backend.routes()
     chosen = [entry for entry in everything if _wanted(entry, match)]
-    return Output(route_text.routes(everything, chosen, terse="terse" in match.words))
+    wanted_table, prefix = match.args.get("table-name"), match.args.get("destination")
+    named = [one for one in everything if wanted_table in (None, route_text.table_of(one))]
+    lines = route_text.routes(named, chosen, terse="terse" in match.words, every_table=prefix is None)
+    return Output(lines)
 
 
 def _wanted(entry: RouteState, match: Match) -> bool:

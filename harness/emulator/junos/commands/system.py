@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from datetime import datetime, tzinfo
 from ipaddress import ip_address
@@ -11,7 +12,9 @@ from harness.emulator.junos.commands.states import host_of
 from harness.emulator.junos.faults import JunosFault
 from harness.emulator.junos.grammar import Match
 from harness.emulator.junos.output import NOTHING, Output
+from harness.emulator.junos.show import ping as ping_text
 from harness.emulator.junos.show.durations import date_line, stamp
+from harness.emulator.model import Echo
 
 if TYPE_CHECKING:
     from harness.emulator.junos.cli import Cli
@@ -40,24 +43,46 @@ def _moment(text: str, zone: tzinfo) -> datetime:
 
 
 PING_COUNT = 5
-"""Junos pings until Ctrl-C; a session without a terminal has none, so there it ends after these."""
+"""Requests of `rapid`. Otherwise Junos pings until Ctrl-C; without a terminal there is none, and these are enough."""
 ENDLESS = 1_000_000
+_SECOND = 1.0
+_RAPIDLY = 0.01
 
 
 async def ping(cli: Cli, match: Match) -> Output:
-    """`ping A [count N] [source A]`: prints as answers come (behind a pipe at the end), ends by Ctrl-C."""
-    count = int(match.args.get("requests", ENDLESS if cli.screen.interactive else PING_COUNT))
+    """`ping A [count N] [rapid] [source A]`: prints as answers come (behind a pipe at the end), ends by Ctrl-C."""
+    address, rapid = ip_address(match.args["host"]), "rapid" in match.words
+    endless = cli.screen.interactive and not rapid
+    count = int(match.args.get("requests", ENDLESS if endless else PING_COUNT))
     source = match.args.get("source-address")
-    lines = host_of(cli).ping(
-        ip_address(match.args["host"]), count=count, source=ip_address(source) if source else None
+    echoes = host_of(cli).ping(
+        address,
+        count=count,
+        source=ip_address(source) if source else None,
+        interval=_RAPIDLY if rapid else _SECOND,
     )
-    gathered: list[str] = []
-    async for line in lines:
+    printed: list[str] = []
+
+    async def say(line: str) -> None:
         if cli.piping:
-            gathered.append(line)
+            printed.append(line)
         else:
             await cli.screen.write_now([line])
-    return Output(gathered, paged=False)
+
+    await say(ping_text.heading(address))
+    found: list[Echo] = []
+    try:
+        async for echo in echoes:
+            found.append(echo)
+            line = None if rapid else ping_text.answer(address, echo)
+            if line is not None:
+                await say(line)
+    except asyncio.CancelledError:
+        # Ctrl-C is how a ping ends: what came of it is told. Whoever hung up is found gone by the next writing.
+        printed.append("^C")
+    if rapid:
+        await say("".join(ping_text.mark(echo) for echo in found))
+    return Output([*printed, *ping_text.statistics(address, found)], paged=False)
 
 
 async def restart_routing(cli: Cli, match: Match) -> Output:

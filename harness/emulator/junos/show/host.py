@@ -34,6 +34,7 @@ def _unit(unit: Unit, up: str) -> list[str]:
     for version, family in ((4, "inet"), (6, "inet6")):
         found = [address for address in unit.addresses if address.version == version]
         rows += [(family if number == 0 else "", _local(address)) for number, address in enumerate(found)]
+    rows += [("mpls", "")] if unit.mpls else []
     if not rows:
         return [f"{unit.name:<24}{up}"]
     first = f"{unit.name:<24}{up:<11}"

@@ -25,14 +25,21 @@ def _head(table: str, routes: Sequence[RouteState]) -> str:
     return f"{table}: {destinations} destinations, {len(routes)} routes ({len(routes)} active, 0 holddown, 0 hidden)"
 
 
-def routes(everything: Sequence[RouteState], chosen: Sequence[RouteState], *, terse: bool) -> list[str]:
-    """Return the tables with the `chosen` routes; their headings count `everything`."""
+def routes(
+    everything: Sequence[RouteState], chosen: Sequence[RouteState], *, terse: bool, every_table: bool = False
+) -> list[str]:
+    """Return the tables with the `chosen` routes; their headings count `everything`.
+
+    With `every_table` a table of which nothing was chosen is named all the same.
+    """
     lines: list[str] = []
     for table in TABLES.values():
         shown = [route for route in chosen if table_of(route) == table]
+        own = [route for route in everything if table_of(route) == table]
         if not shown:
+            lines += ["", _head(table, own)] if own and every_table else []
             continue
-        lines += ["", _head(table, [route for route in everything if table_of(route) == table]), LEGEND, ""]
+        lines += ["", _head(table, own), LEGEND, ""]
         if terse:
             lines.append("A V Destination        P Prf   Metric 1   Metric 2  Next hop        AS path")
         for route in sorted(shown, key=lambda route: (int(route.prefix.network_address), route.prefix.prefixlen)):

@@ -56,7 +56,6 @@ def test_the_hold_time_is_what_frr_can_hold(interval, timeout, seconds):
     ("intent", "sentence"),
     [
         (replace(INTENT, units=()), "router-id"),
-        (replace(INTENT, ldp=replace(LDP, interfaces=(LdpInterface("ge-0/0/4.0"),))), "no such interface"),
         (replace(INTENT, ldp=replace(LDP, peers=(LdpPeer(ip_network("10.0.0.1/32"), md5=Secret("x")),))), "MD5"),
     ],
 )

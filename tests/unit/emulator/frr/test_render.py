@@ -7,7 +7,7 @@ import pytest
 
 from harness.emulator.frr.config import Daemon, steps
 from harness.emulator.frr.render import kernel_name, render
-from harness.emulator.model import BackendError, BgpNeighbor, Intent, Unit
+from harness.emulator.model import BackendError, BgpNeighbor, Intent, Ldp, LdpInterface, Nowhere, Unit
 from harness.keychain.secret import Secret
 
 PORTS = ["ge-0-0-0"]
@@ -78,7 +78,6 @@ def test_a_password_is_never_shown():
 @pytest.mark.parametrize(
     ("intent", "sentence"),
     [
-        (replace(INTENT, units=(Unit("ge-0/0/7.0"),)), "no such interface; it has ge-0/0/0.0"),
         (replace(INTENT, units=(Unit("ge-0/0/0.5"),)), "only unit 0"),
         (replace(INTENT, units=(Unit("xe-0/0/0.0"),)), "only ge-0/0/"),
         (replace(INTENT, autonomous_system=None), "autonomous-system"),
@@ -93,3 +92,16 @@ def test_what_this_router_cannot_do_is_said(intent, sentence):
 def test_names_of_interfaces():
     assert kernel_name("lo0.0") == "lo"
     assert kernel_name("ge-0/0/3.0") == "ge-0-0-3"
+
+
+def test_what_is_configured_of_a_port_that_is_not_there_waits_for_it():
+    absent = Unit("ge-0/0/7.0", (ip_interface("10.9.9.1/30"),))
+    ldp = Ldp((LdpInterface("ge-0/0/7.0"), LdpInterface("lo0.0")))
+    found = render(replace(INTENT, units=(*INTENT.units, absent), ldp=ldp), PORTS)
+    assert [line.text for line in found] == [line.text for line in render(INTENT, PORTS)]
+
+
+def test_static_routes_may_lead_nowhere():
+    routes = ((ip_network("192.0.2.0/24"), Nowhere.DISCARD), (ip_network("2001:db8::/32"), Nowhere.REJECT))
+    found = [line.text for line in render(Intent("R1", static_routes=routes), PORTS)]
+    assert found == ["ip route 192.0.2.0/24 blackhole", "ipv6 route 2001:db8::/32 reject"]

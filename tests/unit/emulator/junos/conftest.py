@@ -19,6 +19,7 @@ from harness.emulator.model import (
     AuthDrops,
     BackendError,
     BgpState,
+    Echo,
     Intent,
     InterfaceState,
     LdpAdjacency,
@@ -87,7 +88,8 @@ class FullBackend(MemoryBackend):
     sockets: list[TcpConnection] = field(default_factory=list)
     drops: AuthDrops = field(default_factory=lambda: AuthDrops(0, 0, 0))
     restarts: list[str] = field(default_factory=list)
-    pings: list[tuple[object, int, object]] = field(default_factory=list)
+    pings: list[tuple[object, int, object, float]] = field(default_factory=list)
+    unanswered: frozenset[int] = frozenset()
     tell: Callable[[RouterEvent], None] | None = None
 
     def check(self, intent: Intent) -> None:
@@ -118,12 +120,11 @@ class FullBackend(MemoryBackend):
     async def auth_drops(self) -> AuthDrops:
         return self.drops
 
-    async def ping(self, address: object, *, count: int, source: object) -> AsyncIterator[str]:
-        self.pings.append((address, count, source))
-        yield f"PING {address} ({address}): 56 data bytes"
-        for number in range(min(count, 3)):
-            yield f"64 bytes from {address}: icmp_seq={number} ttl=64 time=0.1 ms"
-        if count > 3:
+    async def ping(self, address: object, *, count: int, source: object, interval: float) -> AsyncIterator[Echo]:
+        self.pings.append((address, count, source, interval))
+        for number in range(min(count, 5)):
+            yield Echo(number) if number in self.unanswered else Echo(number, 64, 64, 0.1 + number / 10)
+        if count > 5:
             await asyncio.Event().wait()  # as a ping without end: only Ctrl-C ends it
 
     async def restart_routing(self) -> None:

@@ -151,7 +151,9 @@ def test_ctrl_c_stops_a_command_that_runs(person: Person, keyed: LiveRouter) -> 
     person.type("ping 10.0.0.2\r")
     person.until("icmp_seq=2")
     person.type("\x03")
-    person.until("admin@R1> $")
+    ended = person.until("admin@R1> $")
+    assert "^C" in ended
+    assert "5 packets transmitted, 5 packets received, 0% packet loss" in ended
     assert keyed.backend.pings[0][1] > 1000
     person.type("ping 10.0.0.2 count 2\r")
     assert "icmp_seq=1" in person.until("admin@R1> $")

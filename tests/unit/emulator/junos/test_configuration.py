@@ -653,3 +653,55 @@ def test_what_has_no_effect_is_listed() -> None:
         "chassis",
         "snmp",
     } <= set(without_effect())
+
+
+def test_a_mistake_in_a_pasted_body_leaves_no_empty_entry(console: Console) -> None:
+    console.block = """
+    protocols {
+        bgp {
+            group e {
+                neighbor 10.0.0.2 {
+                    peer-az 65002;
+                }
+                inactive: neighbor 10.0.0.3 {
+                    peer-as 65002;
+                    nonsense;
+                }
+                neighbor 10.0.0.4 {
+                }
+            }
+        }
+    }
+    """
+    answer = console.type("configure", "load merge terminal")
+    assert answer.splitlines()[-1] == "load complete (2 errors)"
+    assert console.type("show protocols bgp | display set").splitlines() == [
+        "set protocols bgp group e neighbor 10.0.0.3 peer-as 65002",
+        "set protocols bgp group e neighbor 10.0.0.4",
+        "deactivate protocols bgp group e neighbor 10.0.0.3",
+    ]
+
+
+def test_static_routes_stand_in_the_table_of_their_family(console: Console, full: FullBackend) -> None:
+    console.type(
+        "configure",
+        "set routing-options static route 192.0.2.0/24 discard",
+        "set routing-options static route 198.51.100.0/24 next-hop 10.0.0.2",
+        "set routing-options rib inet6.0 static route 2001:db8:1::/48 next-hop 2001:db8::2",
+        "set routing-options rib inet6.0 static route 2001:db8:2::/48 reject",
+    )
+    assert console.type("commit") == "commit complete"
+    assert [(str(prefix), str(getattr(to, "value", to))) for prefix, to in full.intents[-1].static_routes] == [
+        ("192.0.2.0/24", "discard"),
+        ("198.51.100.0/24", "10.0.0.2"),
+        ("2001:db8:1::/48", "2001:db8::2"),
+        ("2001:db8:2::/48", "reject"),
+    ]
+    console.type("set routing-options static route 2001:db8:3::/48 next-hop 2001:db8::2")
+    refused = console.type("commit")
+    assert "[edit routing-options static]" in refused
+    assert "'route 2001:db8:3::/48'\n    Route of IPv6: configure it under 'rib inet6.0'" in refused
+    console.type("rollback", "set routing-options rib inet6.0 static route 10.1.0.0/16 discard")
+    assert "Route is not of this table's family" in console.type("commit")
+    console.type("rollback", "set routing-options static route 10.2.0.0/16 next-hop 2001:db8::2")
+    assert "next hop 2001:db8::2 is not of the route's family" in console.type("commit")

@@ -11,7 +11,7 @@ import pytest
 
 from harness.emulator.junos.loading import load_set
 from harness.emulator.keyclock import ReceivePolicy
-from harness.emulator.model import EventKind, LdpSession, RouterEvent, RouteState
+from harness.emulator.model import EventKind, InterfaceState, LdpSession, RouterEvent, RouteState
 
 if TYPE_CHECKING:
     from conftest import Console, FullBackend, MemoryBackend
@@ -119,7 +119,7 @@ def test_clearing_and_restarting_reach_the_machine_half(console: Console, full: 
     console.type("request system reboot", "request system reboot")
     assert full.restarts == ["routing", "reboot"]
     console.type("ping 10.0.0.2 source 10.0.0.1 count 2")
-    assert full.pings == [(ip_address("10.0.0.2"), 2, ip_address("10.0.0.1"))]
+    assert full.pings == [(ip_address("10.0.0.2"), 2, ip_address("10.0.0.1"), 1.0)]
 
 
 def test_routes_are_chosen_by_prefix_protocol_and_table(console: Console, full: FullBackend) -> None:
@@ -166,9 +166,59 @@ def test_abbreviations_and_run(console: Console) -> None:
     assert console.type("run configure").splitlines()[-1] == "syntax error, expecting <command>."
 
 
+def test_a_protocol_without_routes_shows_the_tables_own_lines(console: Console, full: FullBackend) -> None:
+    full.table = [RouteState(ip_network("10.255.0.1/32"), "Direct", None, "lo0.0", 0, 7)]
+    head = "inet.0: 1 destinations, 1 routes (1 active, 0 holddown, 0 hidden)"
+    assert console.type("show route protocol bgp") == f"\n{head}"
+    assert console.type("show route table inet6.0") == ""
+    assert console.type("show route 192.0.2.1") == ""
+    assert head in console.type("show route protocol direct")
+
+
+def test_interfaces_show_family_mpls(console: Console, full: FullBackend) -> None:
+    full.ports = [InterfaceState("ge-0/0/0", admin_up=True, link_up=True)]
+    ports = "set interfaces ge-0/0/0 unit 0 family"
+    commit(console, f"{ports} mpls\n{ports} inet address 10.0.0.1/30\nset interfaces ge-0/0/9 unit 0 family mpls")
+    shown = console.type("show interfaces terse").splitlines()
+    assert shown[2:4] == [
+        "ge-0/0/0.0              up    up   inet     10.0.0.1/30",
+        f"{'':<35}mpls     ",
+    ]
+    assert not any("ge-0/0/9" in line for line in shown)
+
+
+def test_ping_says_what_came_of_it_as_freebsds_does(console: Console, full: FullBackend) -> None:
+    full.unanswered = frozenset({1})
+    assert console.type("ping 10.0.0.2 count 3").splitlines() == [
+        "PING 10.0.0.2 (10.0.0.2): 56 data bytes",
+        "64 bytes from 10.0.0.2: icmp_seq=0 ttl=64 time=0.100 ms",
+        "64 bytes from 10.0.0.2: icmp_seq=2 ttl=64 time=0.300 ms",
+        "",
+        "--- 10.0.0.2 ping statistics ---",
+        "3 packets transmitted, 2 packets received, 33% packet loss",
+        "round-trip min/avg/max/stddev = 0.100/0.200/0.300/0.100 ms",
+    ]
+
+
+def test_a_rapid_ping_prints_marks(console: Console, full: FullBackend) -> None:
+    full.unanswered = frozenset(range(3))
+    assert console.type("ping 10.0.0.2 rapid").splitlines()[:2] == [
+        "PING 10.0.0.2 (10.0.0.2): 56 data bytes",
+        "...!!",
+    ]
+    assert full.pings[-1] == (ip_address("10.0.0.2"), 5, None, 0.01)
+    full.unanswered = frozenset(range(5))
+    assert console.type("ping 10.0.0.2 count 5 rapid").splitlines()[1:] == [
+        ".....",
+        "",
+        "--- 10.0.0.2 ping statistics ---",
+        "5 packets transmitted, 0 packets received, 100% packet loss",
+    ]
+
+
 def test_what_ping_prints_goes_through_pipes(console: Console) -> None:
     assert console.type("ping 10.0.0.2 count 2 | match seq=1") == (
-        "64 bytes from 10.0.0.2: icmp_seq=1 ttl=64 time=0.1 ms"
+        "64 bytes from 10.0.0.2: icmp_seq=1 ttl=64 time=0.200 ms"
     )
     assert console.type("ping 10.0.0.2 count 2").count("seq=") == 2
 
