@@ -110,13 +110,16 @@ def _is_entry(line: str) -> bool:
 
 
 def reap(program: Program) -> list[str]:
-    """Remove the containers of labs of which nothing else lives; return the labs' names.
+    """Remove the containers of labs of which nothing else lives, and what else is left of them; return their names.
+
+    Some were killed before they had containers: their folders have a topology file all the same.
 
     Raises:
         LabError, LabUnfitError: Docker does not answer.
     """
     reaped = []
-    for folder, containers in engine.folders().items():
+    dead: dict[str, list[str]] = {str(path): [] for path in runtime.labs() if topology_of(path).exists()}
+    for folder, containers in {**dead, **engine.folders()}.items():
         path = Path(folder)
         if runtime.is_alive(path):
             continue

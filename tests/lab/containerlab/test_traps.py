@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.lab.containerlab import ends, program, waiting
+from harness.lab.containerlab import ends, program, teardown, waiting
 from harness.lab.containerlab.ends import End, EndsOfLink
 from harness.lab.containerlab.lab import ContainerLab
 from harness.lab.containerlab.program import Program
@@ -168,3 +168,22 @@ def test_an_impairment_that_fails_is_told_in_containerlabs_words(standin, link) 
     answer = link.obey({"op": "impair", "towards": 1, "impairment": {"jitter": 0.005}})
     assert not answer["ok"]
     assert "cannot impair clab-x-R1:eth1: jitter cannot be set without setting delay" in answer["error"]
+
+
+def test_what_a_lab_left_that_was_killed_before_it_had_containers_goes_with_the_next_start(standin, tmp_path) -> None:
+    name = f"early-{os.getpid()}"
+    standin.behave(deploy="hang")
+    with owner(tmp_path, name) as process:
+        wait_until("the deploy hangs", (standin.home / "hangs").exists)
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        for pid in [*map(int, children), process.pid]:
+            os.kill(pid, signal.SIGKILL)
+        process.wait()
+    for pid in standin.pids:
+        os.kill(pid, signal.SIGKILL)
+    for entry in (standin.home / "containers").iterdir():
+        entry.unlink()
+    standin.behave()
+    assert teardown.reap(Program(environment={**os.environ, "STANDIN": str(standin.home)})) == [name]
+    assert not standin.network
+    assert not (runtime.base_directory() / name).exists()
