@@ -30,6 +30,8 @@ class Capability(enum.Enum):
     IMPAIR = "impair"
     INJECT = "inject"
     REBOOT = "reboot"
+    STEER_TCP = "steer-tcp"
+    """How connections come about: the routers' initial sequence numbers, their source port, SYNs that cross."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,15 @@ class Links(Protocol):
 
     def special_frames(self, link: str | None = None) -> tuple[SpecialFrame, ...]:
         """Return the frames that the link did not plainly carry, in their order."""
+        ...
+
+
+@runtime_checkable
+class SteeringLinks(Links, Protocol):
+    """Links that can also make two routers' SYNs cross (a part of the capability STEER_TCP)."""
+
+    def cross_syns(self, port: int, link: str | None = None) -> None:
+        """Hold SYNs to a TCP port until there is one in each direction, then let both go; once."""
         ...
 
 

@@ -107,6 +107,7 @@ class EmbeddedLab:
                 Capability.IMPAIR,
                 Capability.INJECT,
                 Capability.REBOOT,
+                Capability.STEER_TCP,
             }
         )
 

@@ -6,7 +6,7 @@ are captured before it, received ones after it. Whatever is not plainly carried 
 the frame, so that a judge knows injected, damaged and lost frames from the routers' own.
 
 Orders come as messages of `channel`: {"op": "impair", "towards": 0|1, …}, {"op": "inject", "towards": …, "frame":
-hex}, {"op": "cut"}, {"op": "restore"}; each is answered.
+hex}, {"op": "cut"}, {"op": "restore"}, {"op": "cross-syns", "port": …}; each is answered.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.lab.embedded import channel
+from harness.lab.embedded.crossing import SynCrossing
 from harness.lab.protocol import Impairment, LabError
 
 _SOL_PACKET = 263
@@ -105,6 +106,7 @@ class Link:
         self._book = book
         self._directions = [Direction(), Direction()]
         self._cut = False
+        self._crossing: SynCrossing | None = None
         self._held: list[tuple[float, int, int, bytes]] = []
         self._number = itertools.count()
         self._buffer = bytearray(_FRAME_MAX)
@@ -146,10 +148,21 @@ class Link:
         for frame in self._frames(self._ends[source]):
             if self._cut:
                 self._write("cut", towards, bytes(frame))
+            elif self._crossing is not None and self._cross(self._crossing, towards, bytes(frame)):
+                continue
             elif direction.plain:
                 self._send(towards, frame)
             else:
                 self._dispose(towards, direction.fate(bytes(frame)))
+
+    def _cross(self, crossing: SynCrossing, towards: int, frame: bytes) -> bool:
+        """Say whether a frame is held, or was let go together with the one that it waited for."""
+        freed = crossing.take(towards, frame, time.monotonic())
+        for direction, held in freed or ():
+            self._send(direction, held)
+        if crossing.done:
+            self._crossing = None
+        return freed is not None
 
     def _dispose(self, towards: int, fate: Fate) -> None:
         if fate.what is not None:
@@ -204,6 +217,8 @@ class Link:
                 self._cut = True
             case "restore":
                 self._cut = False
+            case "cross-syns":
+                self._crossing = SynCrossing(order["port"])
             case other:
                 raise LabError(f"a link does not know '{other}'")
         return {"ok": True}

@@ -1,4 +1,4 @@
-"""The links of an embedded lab, as its owner orders them about. Implements `harness.lab.protocol.Links`."""
+"""The links of an embedded lab, as its owner orders them about. Implements `harness.lab.protocol.SteeringLinks`."""
 
 from __future__ import annotations
 
@@ -46,6 +46,10 @@ class LinkDesk:
         """Send a frame to a router as if the link had carried it; return its SHA-256."""
         side = self._side(towards, link)
         return str(self._tell(link, {"op": "inject", "towards": side, "frame": frame.hex()})["sha256"])
+
+    def cross_syns(self, port: int, link: str | None = None) -> None:
+        """Hold SYNs to a TCP port until there is one in each direction, then let both go; once."""
+        self._tell(link, {"op": "cross-syns", "port": port})
 
     def special_frames(self, link: str | None = None) -> tuple[SpecialFrame, ...]:
         """Return the frames that a link did not plainly carry, in their order."""
