@@ -17,13 +17,9 @@ import click
 
 from harness import linux
 from harness.errors import InputError
-from harness.lab.containerlab.program import NAME as CONTAINERLAB
-from harness.lab.containerlab.program import Program
-from harness.lab.containerlab.teardown import reap
 from harness.lab.embedded import capture as capturing
 from harness.lab.embedded import kept, runtime
 from harness.lab.protocol import Impairment, LabError, Phase
-from harness.lab.topology import read_topology
 from harness.scenario.labs import EMBEDDED, LABS, default_topology, new_lab
 
 WHICH = click.option("--lab", "lab_name", metavar="NAME", help="Which lab; not needed while only one is kept.")
@@ -57,6 +53,8 @@ def up(
     policies: tuple[str, ...],
 ) -> None:
     """Bring up the routers of TOPOLOGY (containerlab's format; two routers by default), and keep them."""
+    from harness.lab.topology import read_topology  # noqa: PLC0415 - the other commands need none, and loading it is slow
+
     plan = read_topology(topology or default_topology(kind))
     folder = evidence or Path(tempfile.mkdtemp(prefix="keyroll-lab-"))
     settings = dict(_policy(text, [node.name for node in plan.nodes]) for text in policies)
@@ -195,7 +193,10 @@ def clean() -> None:
 
 def _reaped_containers() -> list[str]:
     """Remove the containers that killed labs left behind, where there is a containerlab that can have made any."""
-    if shutil.which(CONTAINERLAB) is None or shutil.which("docker") is None:
+    from harness.lab.containerlab.program import NAME, Program  # noqa: PLC0415 - as in `up`
+    from harness.lab.containerlab.teardown import reap  # noqa: PLC0415 - as in `up`
+
+    if shutil.which(NAME) is None or shutil.which("docker") is None:
         return []
     return reap(Program())
 

@@ -6,23 +6,42 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import click
 
 from harness import __version__
 from harness.errors import ExitCode, KeyrollError
 
-COMMANDS: dict[str, str] = {
-    "doctor": "harness.cli.doctor:doctor",
-    "keychain": "harness.cli.keychain:keychain",
-    "keys": "harness.cli.keys:keys_command",
-    "lab": "harness.cli.lab:lab",
-    "list": "harness.cli.run:list_command",
-    "run": "harness.cli.run:run_command",
-    "schema": "harness.cli.run:schema_command",
-    "verify": "harness.cli.verify:verify",
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A sub-command that is not imported yet: `module:function`, and the first words of its help."""
+
+    target: str
+    help: str
+
+
+COMMANDS: Mapping[str, Entry] = {
+    "doctor": Entry("harness.cli.doctor:doctor", "Say what this machine can do, with the remedy where it cannot."),
+    "keychain": Entry("harness.cli.keychain:keychain", "Plan the keychains of a rollover, and judge planned ones."),
+    "keys": Entry(
+        "harness.cli.keys:keys_command",
+        "Write the keys of a run as a keys file for `keyroll verify CAPTURE --keys FILE`.",
+    ),
+    "lab": Entry("harness.cli.lab:lab", "Keep labs up, look into them, take them down."),
+    "list": Entry(
+        "harness.cli.run:list_command",
+        "List scenarios: id, title, source, marks, requirements, mutations (PATH: files or folders; tests/scenarios).",
+    ),
+    "run": Entry("harness.cli.run:run_command", "Play scenario files and say whether what they expect holds."),
+    "schema": Entry("harness.cli.run:schema_command", "Print the JSON schema of scenario files, for editors."),
+    "verify": Entry("harness.cli.verify:verify", "Judge every TCP segment of CAPTURE..."),
 }
-"""Sub-command to `module:function`; imported only when asked for, so that `keyroll --help` is instant."""
+"""The sub-commands; imported only when they are used, so that `keyroll --help` is instant."""
+_FRAME = 6
+"""Columns that click leaves beside a command's name and its help."""
 
 
 class _LazyGroup(click.Group):
@@ -34,14 +53,25 @@ class _LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return the sub-command of that name, or None."""
-        target = COMMANDS.get(cmd_name)
-        if target is None:
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
             return super().get_command(ctx, cmd_name)
-        module, _, attribute = target.partition(":")
+        module, _, attribute = entry.target.partition(":")
         command = getattr(__import__(module, fromlist=[attribute]), attribute)
         if not isinstance(command, click.Command):
-            raise TypeError(f"{target} is not a click command")
+            raise TypeError(f"{entry.target} is not a click command")
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of sub-commands as click does, but import none of them for it."""
+        names = self.list_commands(ctx)
+        room = formatter.width - _FRAME - max(map(len, names))
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, self._named(name).get_short_help_str(room)) for name in names])
+
+    def _named(self, name: str) -> click.Command:
+        entry = COMMANDS.get(name)
+        return self.commands[name] if entry is None else click.Command(name, help=entry.help)
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import harness
 from harness.errors import InputError
-from harness.lab.containerlab.lab import ContainerLab
-from harness.lab.embedded.lab import EmbeddedLab
-from harness.lab.protocol import Lab, Phase
-from harness.lab.topology import Topology, read_topology
-from harness.scenario.leases import LabMaker, Settings
-from harness.scenario.readiness import readiness
+
+if TYPE_CHECKING:  # commands that only name the kinds of labs load none of this
+    from harness.lab.containerlab.lab import ContainerLab
+    from harness.lab.embedded.lab import EmbeddedLab
+    from harness.lab.protocol import Lab, Phase
+    from harness.lab.topology import Topology
+    from harness.scenario.leases import LabMaker, Settings
 
 EMBEDDED = "embedded"
 TOPOLOGIES = {
@@ -52,6 +54,8 @@ def lab_maker(lab: str = EMBEDDED, *, topology: Path | None = None, wait_scale: 
     """
     if lab not in LABS:
         raise InputError(f"no lab '{lab}'", remedy=f"labs are: {', '.join(LABS)}")
+    from harness.lab.topology import read_topology  # noqa: PLC0415 - see TYPE_CHECKING
+
     plan = read_topology(topology or default_topology(lab))
 
     def make(evidence: Path, settings: Settings) -> Lab:
@@ -72,9 +76,14 @@ def new_lab(
 ) -> EmbeddedLab | ContainerLab:
     """Return a lab of a kind, not yet deployed; arguments as those of `EmbeddedLab`."""
     if lab == EMBEDDED:
+        from harness.lab.embedded.lab import EmbeddedLab  # noqa: PLC0415 - see TYPE_CHECKING
+
         return EmbeddedLab(
             plan, evidence=evidence, name=name, wait_scale=wait_scale, settings=settings, on_phase=on_phase
         )
+    from harness.lab.containerlab.lab import ContainerLab  # noqa: PLC0415 - see TYPE_CHECKING
+    from harness.scenario.readiness import readiness  # noqa: PLC0415 - see TYPE_CHECKING
+
     return ContainerLab(
         plan,
         evidence=evidence,

@@ -94,3 +94,24 @@ def test_a_signal_interrupts_also_where_a_script_had_it_ignored(number: int) -> 
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stderr.strip()) == (130, "keyroll: interrupted")
+
+
+def test_the_list_of_commands_says_what_each_command_says_of_itself() -> None:
+    context = click.Context(cli.keyroll)
+    for name, entry in cli.COMMANDS.items():
+        command = cli.keyroll.get_command(context, name)
+        assert command is not None
+        assert entry.help == command.get_short_help_str(limit=1000)
+
+
+def test_help_and_the_look_into_a_lab_load_no_client() -> None:
+    look = (
+        "import sys\nfrom harness.cli.main import keyroll\n"
+        "keyroll.main(['--help'], standalone_mode=False)\n"
+        "assert 'harness.cli.run' not in sys.modules\n"
+        "keyroll.main(['lab', '--help'], standalone_mode=False)\n"
+        "assert 'netmiko' not in sys.modules and 'pydantic' not in sys.modules\n"
+    )
+    result = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "Keep labs up, look into them, take them down." in result.stdout
