@@ -182,8 +182,10 @@ def _broken(lab: ContainerLab) -> bool:
 
 
 OWNER = """
-import sys
+import signal, sys
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits that it is ignored
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 from harness.lab.containerlab import lab as driver, waiting
 from harness.lab.topology import read_topology
 waiting.ssh_answers = lambda router: None

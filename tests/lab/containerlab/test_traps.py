@@ -18,7 +18,7 @@ from harness.lab.embedded import runtime
 from harness.lab.protocol import LabError, LabUnfitError
 from harness.lab.topology import read_topology
 
-from .test_driver import TOPOLOGY, nothing_left, owner, wait_until
+from .test_driver import TOPOLOGY, WAIT_SECONDS, nothing_left, owner, wait_until
 from .test_driver import make as make_lab
 
 pytestmark = pytest.mark.lab
@@ -126,7 +126,7 @@ def test_an_owner_that_is_told_to_end_in_deploy_leaves_nothing(standin, tmp_path
     with owner(tmp_path, name) as process:
         wait_until("the deploy hangs", (standin.home / "hangs").exists)
         process.send_signal(number)
-        process.wait()
+        process.wait(WAIT_SECONDS)
         wait_until("all is cleaned up", lambda: not (runtime.base_directory() / name).exists())
     assert not standin.containers
     assert not standin.network
