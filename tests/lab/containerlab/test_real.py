@@ -91,6 +91,21 @@ def test_the_image_has_cli_health_and_start_up_configuration(tmp_path) -> None:
         assert (tmp_path / "R1.pcap").exists()
 
 
+def test_without_privileges_the_router_has_frrs_fixed_folders_to_itself(tmp_path) -> None:
+    with make(tmp_path) as lab:
+        container = f"clab-{lab.name}-R1"
+        form = "{{.HostConfig.Privileged}} {{.HostConfig.CapAdd}}"
+        shown = subprocess.run(
+            ["docker", "inspect", "--format", form, container], capture_output=True, text=True, check=True
+        )
+        assert shown.stdout == "false [CAP_NET_ADMIN CAP_NET_RAW CAP_SYS_ADMIN]\n"
+        for daemon in ("zebra", "bgpd"):
+            mounts = _in(container, "sh", "-c", f"cat /proc/$(pidof {daemon})/mountinfo")
+            places = {line.split()[4] for line in mounts.splitlines()}
+            assert {"/etc/frr", "/run/frr"} <= places, daemon
+        assert "/etc/frr" not in _in(container, "cat", "/proc/1/mountinfo"), "only the router's own process covers them"
+
+
 def _in(container: str, *command: str) -> str:
     result = subprocess.run(["docker", "exec", container, *command], capture_output=True, text=True, check=True)
     assert result.stderr == ""
