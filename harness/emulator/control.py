@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from harness.emulator.machine import Machine
 from harness.emulator.model import BackendError, BgpState, LdpSession
 from harness.emulator.processes import Death, Logs
-from harness.emulator.wire.model import ConnectionStatus, WireStatus
+from harness.emulator.wire.model import ConnectionStatus, Direction, WireStatus
 from harness.emulator.wirepath import WireRestart
 from harness.errors import KeyrollError
 
@@ -25,7 +25,7 @@ _LINE_MAX = 65536
 
 
 class ControlServer:
-    """Answers `status`, `clock`, `namespace` and `stop`."""
+    """Answers `status`, `drops`, `clock`, `namespace` and `stop`."""
 
     def __init__(self, machine: Machine, logs: Logs, *, stop: Callable[[], None]) -> None:
         self._machine = machine
@@ -99,6 +99,8 @@ class ControlServer:
         match request.get("op"):
             case "status":
                 return await self._status()
+            case "drops":
+                return {"ok": True, **_drops(await self._machine.wire_status())}
             case "clock":
                 if "set" in request:
                     await self._machine.set_clock(_moment(request["set"]))
@@ -110,7 +112,7 @@ class ControlServer:
                 self._stop()
                 return {"ok": True}
             case other:
-                raise BackendError(f"unknown request '{other}'; known: clock, namespace, status, stop")
+                raise BackendError(f"unknown request '{other}'; known: clock, drops, namespace, status, stop")
 
     async def _status(self) -> dict[str, Any]:
         machine = self._machine
@@ -197,6 +199,13 @@ def _ldp(session: LdpSession) -> dict[str, Any]:
         "state": session.state,
         "since_seconds": session.up_seconds,
         "flaps": session.flaps,
+    }
+
+
+def _drops(status: WireStatus) -> dict[str, Any]:
+    return {
+        way.value: {reason.value: count for (one, reason), count in status.drops.items() if one is way}
+        for way in Direction
     }
 
 

@@ -177,6 +177,19 @@ class Mending(Protocol):
         ...
 
 
+@runtime_checkable
+class DropBook(Protocol):
+    """A lab that knows why its routers dropped what they received, where their show output has but a total."""
+
+    def received_drops(self, router: str) -> Mapping[str, int]:
+        """Return how many frames a router has dropped on receipt since it started, by reason (docs/control.md).
+
+        Raises:
+            LabError: it does not say.
+        """
+        ...
+
+
 class Lab(Protocol):
     """One lab. `deploy` and `destroy` may be called from any thread, one at a time."""
 

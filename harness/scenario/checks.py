@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any, cast
 
 from harness.junos.records import ChainStatus
-from harness.scenario.fields import ROUTERS, RouterName, SessionName
+from harness.scenario.drops import Drops
+from harness.scenario.fields import ROUTERS, DropReason, RouterName, SessionName
 from harness.scenario.sampler import Sample
+from harness.scenario.sightings import Sight
 from harness.scenario.steps import CHECK_NAMES, Conditions
 from harness.scenario.waits import Waits
 from harness.scenario.wire import Wire
@@ -17,7 +20,7 @@ SHOWN = frozenset({"active", "next"})
 """Conditions that `show security keychain` answers."""
 SAMPLED = frozenset({"bgp", "ldp", "flaps"})
 """Conditions that the samples of the sessions answer."""
-ON_WIRE = frozenset({"wire", "keyid", "rnextkeyid"})
+ON_WIRE = frozenset({"wire", "keyid", "rnextkeyid", "seen"})
 _UP = {"bgp": "Established", "ldp": "Operational"}
 
 
@@ -28,12 +31,14 @@ class Condition:
     name: str
     router: RouterName
     value: str | int | None
+    reason: DropReason | None = None
+    """Of `drops`: what for."""
 
     def deadline(self, waits: Waits) -> timedelta:
         """Return how long after the step's event the condition may take to come true."""
         if self.name in _UP:
             return waits.session_up if self.value == _UP[self.name] else waits.session_down
-        return waits.wire if self.name in ON_WIRE else waits.shown
+        return waits.wire if self.name in ON_WIRE or self.name == "drops" else waits.shown
 
     def expected(self) -> str:
         """Return what is expected, in words."""
@@ -44,8 +49,13 @@ class Condition:
                 return "no segment of a protected session sent"
             case "wire":
                 return f"data signed with key {self.value} and acknowledged by a verified segment"
+            case "seen":
+                return f"{self.value} in {self.router}'s capture"
             case "keyid" | "rnextkeyid":
                 return f"{'KeyID' if self.name == 'keyid' else 'RNextKeyID'} {self.value} in the last segment sent"
+            case "drops":
+                number = f"at least {self.value}" if self.value else "no"
+                return f"{number} received segments dropped ({self.reason})"
             case _:
                 return f"{self.name} {self.value}"
 
@@ -61,16 +71,26 @@ class View:
     sessions: Sequence[SessionName]
     flaps_before: Mapping[RouterName, int] = field(default_factory=dict)
     """What the routers' BGP flap counters said when the sessions were first up: flaps are counted from there."""
+    drops: Mapping[RouterName, Drops] = field(default_factory=dict)
+    """What routers have dropped since the event, where it was asked for."""
 
 
 def conditions_of(step: Conditions) -> tuple[Condition, ...]:
     """Return a step's expectations one by one, in the order of the file format."""
     return tuple(
-        Condition(name, router, getattr(step, name)[router])
+        condition
         for name in CHECK_NAMES
         for router in ROUTERS
         if router in getattr(step, name)
+        for condition in _conditions(name, router, getattr(step, name)[router])
     )
+
+
+def _conditions(name: str, router: RouterName, value: Any) -> Iterator[Condition]:  # noqa: ANN401 - a field's own type
+    if name == "drops":
+        yield from (Condition(name, router, count, reason) for reason, count in value.items())
+    else:
+        yield Condition(name, router, value)
 
 
 def judge(condition: Condition, view: View) -> tuple[bool, str]:
@@ -88,6 +108,8 @@ def judge(condition: Condition, view: View) -> tuple[bool, str]:
         return _shown(condition, view.chains.get(router))
     if condition.name in ON_WIRE:
         return _on_wire(condition, view)
+    if condition.name == "drops":
+        return _dropped(condition, view.drops.get(router))
     return False, f"{condition.name} cannot be observed here"
 
 
@@ -103,7 +125,16 @@ def _shown(condition: Condition, chain: ChainStatus | None) -> tuple[bool, str]:
     return pair == (condition.value, condition.value), words
 
 
+def _dropped(condition: Condition, drops: Drops | None) -> tuple[bool, str]:
+    if drops is None or condition.reason is None:
+        return False, "the counters were not read"
+    wanted, found = int(condition.value or 0), drops.of(condition.reason)
+    return (found >= wanted if wanted else found == 0), f"dropped since, {drops.words()}"
+
+
 def _on_wire(condition: Condition, view: View) -> tuple[bool, str]:
+    if condition.name == "seen":
+        return view.wire.seen(cast("Sight", condition.value), condition.router, since=view.since)
     if condition.name == "wire" and condition.value is None:
         sent = view.wire.sent_by(condition.router, since=view.since)
         return not sent, f"{len(sent)} segments sent"

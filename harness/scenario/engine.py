@@ -24,9 +24,10 @@ from harness.junos.records import Version
 from harness.junos.session import RouterSession
 from harness.keychain.schedule import Receiving
 from harness.keychain.secret import Secret
-from harness.lab.protocol import Lab, LinkLab
+from harness.lab.protocol import DropBook, Lab, LinkLab
 from harness.scenario.bearings import Bearings
 from harness.scenario.clocks import RouterClock
+from harness.scenario.drops import DropCounters
 from harness.scenario.errors import MissingCapabilityError
 from harness.scenario.fields import ROUTERS, RouterName
 from harness.scenario.fitness import weigh
@@ -248,6 +249,7 @@ class _Run:
                 stopwatch=self.stopwatch,
                 check_lab=watch.check,
                 links=lab.links if isinstance(lab, LinkLab) else None,
+                drops=DropCounters(pair, lab if isinstance(lab, DropBook) else None),
                 seed=self.options.seed,
                 committed=self.folder.write_configuration,
             )

@@ -10,6 +10,23 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict
 ROUTERS: tuple[Literal["R1"], Literal["R2"]] = ("R1", "R2")
 RouterName = Literal["R1", "R2"]
 SessionName = Literal["bgp", "ldp"]
+DropReason = Literal[
+    "any",
+    "no-option",
+    "unknown-keyid",
+    "not-acceptable-now",
+    "bad-mac",
+    "bad-checksum",
+    "md5-present",
+    "no-usable-key",
+    "no-connection-state",
+    "malformed",
+    "fragment",
+    "icmp-error",
+]
+"""Why a router dropped a segment that it received (docs/control.md); `any` is any but an ICMP error."""
+ANY: DropReason = "any"
+ICMP_ERROR: DropReason = "icmp-error"
 AlgorithmName = Literal["hmac-sha-1-96", "aes-128-cmac-96"]
 Value = TypeVar("Value")
 
@@ -40,6 +57,20 @@ def spread_over_routers(value: object) -> Mapping[Any, Any]:
 def one_or_many(value: object) -> object:
     """Return `value` as a list, so that one thing can be written without brackets."""
     return value if isinstance(value, list | tuple) else [value]
+
+
+def spread_by_reason(value: object) -> Mapping[Any, Any]:
+    """Return drops by router and reason: `{bad-mac: 3}` means it on both, `{R2: {bad-mac: 3}}` says it for one.
+
+    Raises:
+        ValueError: routers and reasons side by side, or a router without reasons.
+    """
+    if isinstance(value, Mapping) and value and not any(name in ROUTERS for name in value):
+        return dict.fromkeys(ROUTERS, value)
+    spread = spread_over_routers(value)
+    if not all(isinstance(reasons, Mapping) and reasons for reasons in spread.values()):
+        raise ValueError("should be a mapping of reasons to numbers, such as {bad-mac: 3}")
+    return spread
 
 
 ByRouter = Annotated[dict[RouterName, Value], BeforeValidator(spread_over_routers)]

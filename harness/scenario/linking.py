@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Mapping
 from datetime import timedelta
 
-from harness.junos.records import TcpStatistics
-from harness.lab.protocol import Impairment, Links
+from harness.lab.protocol import Impairment, Links, SteeringLinks
 from harness.scenario.errors import RunBrokenError
-from harness.scenario.fields import RouterName
+from harness.scenario.fields import ANY, ICMP_ERROR, DropReason, RouterName
 from harness.scenario.forgery import forge_icmp, forge_rst, forge_syn, unknown_key_id
 from harness.scenario.genuine import Genuine
-from harness.scenario.linksteps import Impair, Inject
+from harness.scenario.linksteps import CrossSyns, Impair, Inject
 from harness.scenario.result import Check
 from harness.scenario.stage import Stage, other
 from harness.scenario.steps import Step
+from harness.scenario.wire import PORTS
 
-STATISTICS = "show system statistics tcp"
 _ICMP = ("icmp-unreachable", "icmp-too-big")
-_ICMP_IGNORED = "ICMP packets ignored by TCP"
+_REASONS: Mapping[str, DropReason] = {
+    "rst": "no-option",
+    "rst-bad-mac": "bad-mac",
+    "rst-unknown-keyid": "unknown-keyid",
+    "syn": "no-option",
+    "icmp-unreachable": ICMP_ERROR,
+    "icmp-too-big": ICMP_ERROR,
+}
+"""What each kind of forged frame must be dropped for."""
 
 
 class Linker:
@@ -42,6 +50,13 @@ class Linker:
             self._impair(step.impair)
         elif step.inject is not None:
             self._inject(number, step.inject)
+        elif step.cross_syns is not None:
+            self._cross_syns(step.cross_syns)
+
+    def _cross_syns(self, step: CrossSyns) -> None:
+        if not isinstance(self._links, SteeringLinks):
+            raise RunBrokenError("this lab's links cannot make SYNs cross (`requires: [steer-tcp]` skips such labs)")
+        self._links.cross_syns(PORTS[step.session])
 
     def _impair(self, step: Impair) -> None:
         self._stage.wire.special = self._links.special_frames
@@ -62,24 +77,25 @@ class Linker:
         stage.wire.special = self._links.special_frames
         stage.wire.pump()
         frames = self._frames(step)
-        dropped = self._dropped(step)
+        router, reason = step.towards, _REASONS.get(step.kind, ANY)
+        before = stage.drops.read([router])[router]
         for frame in frames:
             self._links.inject(frame, towards=step.towards)
         if step.replays:
             return
         done = time.time_ns()
-        seen = 0
-        while (waited := _since(done)) < stage.waits.shown and seen < len(frames):
-            seen = self._dropped(step) - dropped
+        since = stage.drops.read([router])[router].since(before)
+        while (waited := _since(done)) < stage.waits.shown and since.of(reason) < len(frames):
             stage.pause.wait(stage.waits.poll.total_seconds())
+            since = stage.drops.read([router])[router].since(before)
         stage.add(
             Check(
                 "drops",
-                passed=seen >= len(frames),
-                expected=f"{len(frames)} forged segments ({step.kind}) dropped by {step.towards} for authentication",
-                observed=f"{seen} more drops than before",
+                passed=since.of(reason) >= len(frames),
+                expected=f"{len(frames)} forged segments ({step.kind}) dropped by {router}: {reason}",
+                observed=f"dropped since, {since.words()}",
                 step=number,
-                router=step.towards,
+                router=router,
                 event=f"step {number} (inject)",
                 after=waited,
             )
@@ -110,21 +126,6 @@ class Linker:
         numbers = {number for key in keys for number in (key.send_id, key.recv_id) if number is not None}
         key_id = {"rst": None, "rst-bad-mac": genuine.key_id, "rst-unknown-keyid": unknown_key_id(numbers)}[step.kind]
         return forge_rst(genuine, key_id=key_id, chance=self._chance)
-
-    def _dropped(self, step: Inject) -> int:
-        """Return how many of what is injected the router has dropped, by its own counter of that kind.
-
-        Raises:
-            RunBrokenError: the router does not count ICMP errors that it ignores.
-        """
-        router = step.towards
-        counted = self._stage.pair.show(STATISTICS, [router])[router].parsed_as(TcpStatistics)
-        if step.kind not in _ICMP:
-            return counted.receive_dropped
-        ignored = dict(counted.counters).get(_ICMP_IGNORED)
-        if ignored is None:
-            raise RunBrokenError(f"{router} does not say how many ICMP errors it ignored ('{_ICMP_IGNORED}')")
-        return ignored
 
 
 def _since(instant: int) -> timedelta:

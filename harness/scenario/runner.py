@@ -16,6 +16,7 @@ from harness.keychain.schedule import send_key
 from harness.scenario.changes import Clear, Skew
 from harness.scenario.checks import ON_WIRE, SAMPLED, SHOWN, Condition, View, conditions_of, judge
 from harness.scenario.committing import Committer
+from harness.scenario.drops import Drops
 from harness.scenario.durations import format_duration
 from harness.scenario.fields import ROUTERS, RouterName, SessionName
 from harness.scenario.invariants import INVARIANTS, Rollover, Watched, first_up
@@ -51,6 +52,9 @@ class Runner:
         self._shown: dict[RouterName, ChainStatus] = {}
         self._sending: dict[RouterName, int | None] = {}
         self._flaps_before: dict[RouterName, int] = {}
+        self._counts_drops = any(one.conditions is not None and one.conditions.drops for one in stage.scenario.steps)
+        self._drops_before: dict[RouterName, Drops] = {}
+        """What the routers' counters said before the last step that did something."""
         self._fallen = True
         self._provoked = 0
 
@@ -124,7 +128,7 @@ class Runner:
             return "reboot", partial(reboot, self.stage, step.reboot.router)
         if step.restart is not None:
             return "reboot", partial(restart, self.stage, step.restart.router)
-        on_link = step.cut or step.restore or step.impair or step.inject
+        on_link = step.cut or step.restore or step.impair or step.inject or step.cross_syns
         return ("link", partial(self._linker.play, number, step)) if on_link and self._linker is not None else None
 
     def _goes_on(self, number: int) -> bool:
@@ -141,6 +145,8 @@ class Runner:
         """Do what a step does: from here on waits are counted from it, and keys may have taken over by it."""
         begun = time.time_ns()
         with self.stage.stopwatch.part(part, waiting=step.wait is not None):
+            if self._counts_drops:
+                self._drops_before = self.stage.drops.read()
             act()
         self._moment = Moment(f"step {number} ({_words(step)})", begun, time.time_ns())
         self._fallen = self._any_down()
@@ -255,8 +261,18 @@ class Runner:
                 samples[router, session] = latest if latest and latest.asked >= self._moment.begun else None
         since = self._moment.begun if names else 0
         return View(
-            since, samples, dict(self._shown), self.stage.wire, self.scenario.sessions, dict(self._flaps_before)
+            since,
+            samples,
+            dict(self._shown),
+            self.stage.wire,
+            self.scenario.sessions,
+            dict(self._flaps_before),
+            self._drops_since() if "drops" in names else {},
         )
+
+    def _drops_since(self) -> dict[RouterName, Drops]:
+        now = self.stage.drops.read()
+        return {router: now[router].since(before) for router, before in self._drops_before.items()}
 
     def _show(self, routers: Sequence[RouterName]) -> None:
         for router, exchange in self.stage.pair.show(SHOW_KEYCHAIN, routers).items():

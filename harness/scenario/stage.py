@@ -14,6 +14,7 @@ from harness.junos.pair import Pair
 from harness.junos.session import RouterSession
 from harness.lab.protocol import Links
 from harness.scenario.clocks import RouterClock
+from harness.scenario.drops import DropCounters
 from harness.scenario.fields import RouterName
 from harness.scenario.keyring import Keyring
 from harness.scenario.model import Scenario
@@ -58,6 +59,7 @@ class Stage:
     """Raises when a part of the lab has died."""
     links: Links | None
     """The lab's links, where it can cut, impair or inject."""
+    drops: DropCounters
     seed: int | str
     committed: Callable[[str, Sequence[str]], object]
     """Keeps what was committed on a router."""

@@ -21,8 +21,20 @@ from harness.scenario.changes import (
     Skew,
 )
 from harness.scenario.durations import Duration, PositiveDuration
-from harness.scenario.fields import ROUTERS, ByRouter, KeyId, KeyNumber, OneOrMany, RouterName, SessionName, StrictModel
-from harness.scenario.linksteps import Cut, Impair, Inject, Restore
+from harness.scenario.fields import (
+    ROUTERS,
+    ByRouter,
+    DropReason,
+    KeyId,
+    KeyNumber,
+    OneOrMany,
+    RouterName,
+    SessionName,
+    StrictModel,
+    spread_by_reason,
+)
+from harness.scenario.linksteps import CrossSyns, Cut, Impair, Inject, Restore
+from harness.scenario.sightings import Sight
 
 BgpWord = Literal["Established", "Idle", "Connect", "Active", "OpenSent", "OpenConfirm", "down"]
 LdpWord = Literal["Operational", "Nonexistent", "Initialized", "OpenRec", "OpenSent", "down"]
@@ -84,6 +96,16 @@ class Conditions(StrictModel):
     """KeyID in the last segment that a router sent."""
     rnextkeyid: ByRouter[KeyId] = Field(default_factory=dict)
     """RNextKeyID in the last segment that a router sent."""
+    seen: ByRouter[Sight] = Field(default_factory=dict)
+    """What a router's capture must show since the last step before: that a thing that the file forces did happen."""
+
+    drops: Annotated[
+        dict[RouterName, dict[DropReason, Annotated[int, Field(ge=0)]]], BeforeValidator(spread_by_reason)
+    ] = Field(default_factory=dict)
+    """How many segments a router dropped, by reason, since the last step that did something: at least so many; 0: none.
+
+    Where a platform prints one total alone, it is held against that.
+    """
 
     @property
     def checks_named(self) -> frozenset[str]:
@@ -91,7 +113,7 @@ class Conditions(StrictModel):
         return frozenset(name for name in CHECK_NAMES if getattr(self, name))
 
 
-CHECK_NAMES = ("bgp", "ldp", "flaps", "active", "next", "wire", "keyid", "rnextkeyid")
+CHECK_NAMES = ("bgp", "ldp", "flaps", "active", "next", "wire", "keyid", "rnextkeyid", "seen", "drops")
 
 
 class Expect(Conditions):
@@ -117,6 +139,7 @@ _CAPABILITIES = {
     "restore": "cut-link",
     "impair": "impair",
     "inject": "inject",
+    "cross-syns": "steer-tcp",
     "reboot": "reboot",
 }
 
@@ -147,6 +170,9 @@ class Step(StrictModel):
     restore: Annotated[Restore | None, BeforeValidator(_mapping_or_nothing)] = None
     impair: Annotated[Impair | None, BeforeValidator(_mapping_or_nothing)] = None
     inject: Inject | None = None
+    cross_syns: Annotated[CrossSyns | None, BeforeValidator(_mapping_or_nothing)] = Field(
+        default=None, alias="cross-syns"
+    )
     reboot: Reboot | None = None
     restart: Restart | None = None
     advance: Advance | None = None

@@ -11,16 +11,16 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from harness.lab.embedded import capture, channel, runtime
-from harness.lab.embedded.linkdesk import LinkDesk
+from harness.lab.embedded.kept import KeptLab
 from harness.lab.embedded.owning import await_end, create_in, readable, start_monitor
 from harness.lab.embedded.plan import LinkPlan, Plan, RouterPlan
 from harness.lab.embedded.probe import require_fit
 from harness.lab.embedded.routerlink import RouterLink
+from harness.lab.hosted import HostedLab
 from harness.lab.protocol import Capability, LabError, Phase, Router
 from harness.lab.topology import Node, Topology
 
@@ -28,8 +28,8 @@ USER = "admin"
 ROOT = "root"
 """Meets a shell that knows `cli`, as on cRPD."""
 PLATFORM = "emulated"
-KEEPER_SECONDS = 10.0
-"""From the monitor's start (and from the order to deploy) to the keeper's answer."""
+KEEPER_SECONDS = 20.0
+"""From the monitor's start to the keeper's answer, the loading of the routers' program included; from later orders."""
 ROUTERS_SECONDS = 30.0
 """From the routers' start to the last one's `ready`."""
 STOP_SECONDS = 10.0
@@ -46,10 +46,11 @@ class _Files:
     stats: dict[str, int]
 
 
-class EmbeddedLab:
+class EmbeddedLab(HostedLab):
     """A lab of emulated routers; implements `harness.lab.protocol.Lab`.
 
-    `evidence` is the folder for captures (`R1.pcap`) and logs (`R1-bgpd.log`); it is made if it is not there.
+    `evidence` is the folder for captures (`R1.pcap`) and logs (`R1-bgpd.log`); it is made if it is not there. None: a
+    temporary one, which goes with the lab.
     `wait_scale` stretches every deadline. `settings` are the emulated routers' own, by router's name: `sending`
     (`clock` or `rnext`) and `receiving` (`tolerance` or `any`), the key policies of DESIGN.md, and what a commit may
     change of keychains in use (`repoint`, `alteration`, `deletion`); the topology's labels say what these leave open.
@@ -60,41 +61,22 @@ class EmbeddedLab:
         self,
         topology: Topology,
         *,
-        evidence: Path,
+        evidence: Path | None,
         name: str | None = None,
         wait_scale: float = 1.0,
         settings: Mapping[str, Mapping[str, str]] | None = None,
         on_phase: Callable[[Phase], None] | None = None,
     ) -> None:
-        self._topology = topology
-        self._evidence = evidence
-        self._wanted_name = name
-        self._scale = wait_scale
-        self._settings = {router: dict(values) for router, values in (settings or {}).items()}
-        self._run: runtime.RunDirectory | None = None
+        super().__init__(
+            topology, evidence=evidence, name=name, wait_scale=wait_scale, settings=settings, on_phase=on_phase
+        )
         self._channel: socket.socket | None = None
         self._monitor: subprocess.Popen[bytes] | None = None
         self._links: dict[str, RouterLink] = {}
-        self._routers: dict[str, Router] = {}
         self._files: dict[str, _Files] = {}
-        self._books: dict[str, Path] = {}
-        self._phases: list[Phase] = []
-        self._on_phase = on_phase
         self._final_losses: dict[str, int] = {}
         self._broken: LabError | None = None
         self._incidents: list[str] = []
-        self._id = name or ""
-        self._kept = False
-
-    @property
-    def name(self) -> str:
-        """The lab's id, unique on this machine; empty before `deploy` when none was given."""
-        return self._id
-
-    @property
-    def routers(self) -> Mapping[str, Router]:
-        """The routers by name, once deployed."""
-        return dict(self._routers)
 
     @property
     def capabilities(self) -> frozenset[Capability]:
@@ -116,42 +98,14 @@ class EmbeddedLab:
         """For each router the capture file of its (first) wire port."""
         return {name: next(iter(files.paths.values())) for name, files in self._files.items() if files.paths}
 
-    @property
-    def phases(self) -> tuple[Phase, ...]:
-        """Where the time went, in order. Parts that ran side by side in the routers are named `R1: …`."""
-        return tuple(self._phases)
-
-    @property
-    def evidence(self) -> Path:
-        """The folder with the captures and the daemons' logs."""
-        return self._evidence
-
-    def deploy(self) -> None:
-        """Bring the lab up: after it the routers answer on SSH.
-
-        Raises:
-            LabUnfitError: this machine cannot carry it; the remedy is in the message.
-            LabError: a part did not come up; it is named, with its last log lines. Nothing is left behind.
-        """
-        if self._monitor is not None:
-            raise LabError(f"lab {self.name} is deployed already")
-        begun = time.monotonic()
+    def _prepare(self) -> None:
         require_fit()
         runtime.reap()
         self._broken = None
         self._final_losses = {}
-        try:
-            self._bring_up()
-        except BaseException:
-            self.destroy()
-            raise
-        self._took(Phase("deploy", timedelta(seconds=time.monotonic() - begun)))
 
     def _bring_up(self) -> None:
-        self._evidence.mkdir(parents=True, exist_ok=True)
-        self._run = runtime.RunDirectory.create(self._wanted_name)
-        self._id = self._run.id
-        self._write_state(kept=False)
+        assert self._run is not None  # noqa: S101 - made by `deploy`
         self._channel, theirs = channel.pair()
         begun = time.monotonic()
         with theirs:
@@ -164,15 +118,9 @@ class EmbeddedLab:
         finally:
             plan.close()
         self._await_keeper("deployed", KEEPER_SECONDS)
-        self._took(Phase("keeper, namespaces, captures", timedelta(seconds=time.monotonic() - begun)))
+        self._took("keeper, namespaces, captures", begun)
         self._await_routers()
-        self._took(Phase("routers answer", timedelta(seconds=time.monotonic() - begun)))
-        self._write_state(kept=False)
-
-    def _took(self, phase: Phase) -> None:
-        self._phases.append(phase)
-        if self._on_phase is not None:
-            self._on_phase(phase)
+        self._took("routers answer", begun)
 
     def _plan(self, password: str) -> Plan:
         evidence = os.open(self._evidence, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -280,7 +228,7 @@ class EmbeddedLab:
         message = received[0]
         match message.get("event"):
             case "phase":
-                self._took(Phase(message["name"], timedelta(seconds=message["seconds"])))
+                self._phase(message["name"], message["seconds"])
             case "failed":
                 raise self._break(LabError(f"lab {self.name}: {message['message']}"))
             case "died":
@@ -292,7 +240,7 @@ class EmbeddedLab:
         for message in link.receive():
             match message.get("event"):
                 case "phase":
-                    self._took(Phase(f"{name}: {message['name']}", timedelta(seconds=message["seconds"])))
+                    self._phase(f"{name}: {message['name']}", message["seconds"])
                 case "failed":
                     raise self._break(LabError(f"lab {self.name}: router {name}: {message['message']}"))
                 case "died":
@@ -358,10 +306,13 @@ class EmbeddedLab:
             for name, files in self._files.items()
         }
 
-    @property
-    def links(self) -> LinkDesk:
-        """The links, to cut, impair, and inject frames into."""
-        return LinkDesk(self.name, self._topology.links, self._books, self._order_link)
+    def received_drops(self, router: str) -> Mapping[str, int]:
+        """Return how many frames a router has dropped on receipt, by reason, as its wire path counts them."""
+        self.check()
+        assert self._run is not None  # noqa: S101 - checked
+        asked = KeptLab(self._run.path, runtime.read_state(self._run.path))
+        drops: Mapping[str, int] = asked.ask_router(router, "drops")[0]["in"]
+        return drops
 
     def _order_link(self, name: str, order: channel.Message) -> channel.Message:
         self.check()
@@ -377,24 +328,7 @@ class EmbeddedLab:
         channel.send(self._channel, {"op": "keep"})
         self._await_keeper("kept", KEEPER_SECONDS)
         self._kept = True
-        self._write_state(kept=True)
-
-    def _write_state(self, *, kept: bool) -> None:
-        assert self._run is not None  # noqa: S101 - made by the caller
-        self._run.write_state(
-            runtime.LabState(
-                id=self._run.id,
-                kept=kept,
-                owner=os.getpid(),
-                topology=str(self._topology.path),
-                evidence=str(self._evidence.absolute()),
-                created=datetime.now(UTC).isoformat(timespec="seconds"),
-                routers=tuple(
-                    runtime.RouterEntry(router.name, router.host, router.port, router.user, router.password)
-                    for router in self._routers.values()
-                ),
-            )
-        )
+        self._write_state()
 
     def destroy(self) -> None:
         """Take the lab down and leave nothing behind. Can be called twice, and after a failed `deploy`."""
@@ -416,19 +350,9 @@ class EmbeddedLab:
         for files in self._files.values():
             while files.stats:
                 os.close(files.stats.popitem()[1])
-        if self._run is not None:
-            self._run.remove()
-            self._run = None
+        self._close_folder()
         if down:
-            self._took(Phase("destroy", timedelta(seconds=time.monotonic() - begun)))
-
-    def __enter__(self) -> Self:
-        self.deploy()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if not self._kept:
-            self.destroy()
+            self._took("destroy", begun)
 
 
 def _how(code: int) -> str:

@@ -1,0 +1,33 @@
+"""Drops by reason: right reasons are green, another reason is red though the total is the same."""
+
+import pytest
+
+from harness.scenario.result import Verdict
+
+pytestmark = pytest.mark.lab
+
+FORGED = """\
+keyroll: 1
+id: drops
+title: Forged segments are dropped for what is wrong with them
+requires: [inject]
+keychain: {name: chain, keys: [{id: 0, start: 0m}]}
+steps:
+  - apply:
+  - expect: {bgp: Established, wire: 0}
+  - inject: {kind: rst-bad-mac, towards: R2, count: 2}
+  - expect: {drops: {R2: {REASON: 2, no-option: 0}}}
+  - inject: {kind: rst, towards: R1}
+  - expect: {drops: {R1: {no-option: 1, bad-mac: 0}, R2: {any: 0}}}
+"""
+
+
+@pytest.mark.parametrize(("reason", "red"), [("bad-mac", []), ("unknown-keyid", ["drops@4"])])
+def test_the_reason_counts_and_not_only_the_number(run_scenario, tmp_path, reason, red):
+    path = tmp_path / "scenario.yaml"
+    path.write_text(FORGED.replace("REASON", reason))
+    result = run_scenario(path)
+    assert [check.label for check in result.red] == red, result.reason
+    assert result.verdict is (Verdict.FAILED if red else Verdict.PASSED)
+    told = next(check.observed for check in result.checks if check.label == "drops@3")
+    assert told == "dropped since, by reason: bad-mac 2"

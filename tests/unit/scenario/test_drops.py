@@ -1,0 +1,94 @@
+"""Drop counters, by reason where the lab knows it and by Junos' total where it does not; conditions on them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import pytest
+
+from harness.junos.exchange import Exchange
+from harness.junos.records import TcpStatistics
+from harness.scenario.checks import Condition, View, conditions_of, judge
+from harness.scenario.drops import STATISTICS, DropCounters, Drops
+from harness.scenario.errors import RunBrokenError
+from harness.scenario.steps import Expect
+
+ICMP = "ICMP packets ignored by TCP"
+
+
+class Book:
+    def received_drops(self, router):
+        return {"R1": {}, "R2": {"bad-mac": 3, "icmp-error": 2, "congestion": 9}}[router]
+
+
+def totals(count, *, icmp=None):
+    """A pair whose routers print only totals."""
+    counters = () if icmp is None else ((ICMP, icmp),)
+    now = datetime.now(UTC)
+
+    def show(command, routers):
+        assert command == STATISTICS
+        record = TcpStatistics(counters, send_dropped=0, receive_dropped=count)
+        return {router: Exchange(router, command, "", now, now, record) for router in routers}
+
+    return SimpleNamespace(show=show)
+
+
+def test_a_lab_that_knows_the_reasons_is_asked_and_no_router_is():
+    drops = DropCounters(None, Book()).read()
+    assert drops["R2"].of("bad-mac") == 3
+    assert drops["R2"].of("no-option") == 0
+    assert drops["R2"].of("any") == 3, "an ICMP error and a full queue are no failures of authentication"
+    assert drops["R2"].of("icmp-error") == 2
+    assert drops["R2"].words() == "by reason: bad-mac 3, congestion 9, icmp-error 2"
+
+
+def test_a_total_stands_for_every_reason_and_says_so():
+    (drops,) = DropCounters(totals(4, icmp=1), None).read(["R2"]).values()
+    assert (drops.of("bad-mac"), drops.of("any"), drops.of("icmp-error")) == (4, 4, 1)
+    assert drops.words() == "by total (the router prints no reasons): any 4, icmp-error 1"
+
+
+def test_icmp_errors_that_a_router_does_not_count_are_not_taken_for_none():
+    (drops,) = DropCounters(totals(4), None).read(["R2"]).values()
+    with pytest.raises(RunBrokenError, match="ICMP"):
+        drops.of("icmp-error")
+
+
+def test_what_counts_is_what_came_since():
+    now, before = Drops({"bad-mac": 5, "no-option": 1}, by_reason=True), Drops({"bad-mac": 3}, by_reason=True)
+    assert now.since(before).counts == {"bad-mac": 2, "no-option": 1}
+
+
+def view(**counts):
+    drops = {"R2": Drops({name.replace("_", "-"): count for name, count in counts.items()}, by_reason=True)}
+    return View(0, {}, {}, None, ["bgp"], {}, drops)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "counts", "holds"),
+    [(2, {"bad_mac": 2}, True), (2, {"bad_mac": 3}, True), (2, {"bad_mac": 1}, False), (2, {"no_option": 2}, False),
+     (0, {}, True), (0, {"bad_mac": 1}, False), (0, {"no_option": 1}, True)],
+)  # fmt: skip
+def test_a_number_is_at_least_so_many_for_that_reason_and_0_is_none(wanted, counts, holds):
+    held, seen = judge(Condition("drops", "R2", wanted, "bad-mac"), view(**counts))
+    assert held is holds
+    assert seen.startswith("dropped since, by reason: ")
+
+
+def test_reasons_are_conditions_of_their_own_for_both_routers_or_one():
+    both = conditions_of(Expect.model_validate({"drops": {"bad-mac": 1, "no-option": 0}}))
+    assert [(one.router, one.reason, one.value) for one in both] == [
+        ("R1", "bad-mac", 1), ("R1", "no-option", 0), ("R2", "bad-mac", 1), ("R2", "no-option", 0)
+    ]  # fmt: skip
+    (one,) = conditions_of(Expect.model_validate({"drops": {"R2": {"md5-present": 1}}}))
+    assert (one.router, one.expected()) == ("R2", "at least 1 received segments dropped (md5-present)")
+
+
+@pytest.mark.parametrize(
+    "drops", [{"R2": 3}, {"R1": {}, "bad-mac": 1}, {"bad-luck": 1}, 3, {}, {"R2": {"bad-mac": -1}}], ids=str
+)
+def test_anything_else_is_a_mistake_in_the_file(drops):
+    with pytest.raises(ValueError, match="drops"):
+        Expect.model_validate({"drops": drops})
