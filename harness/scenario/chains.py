@@ -39,7 +39,7 @@ def build_chains(
 def mutated(chains: Mapping[RouterName, Keychain], router: RouterName, mutation: Mutation, *, seed: Seed) -> Keychain:
     """Return the chain that `router` gets in place of its own, when the mutation is played."""
     chain = chains[router]
-    if router != mutation.router:
+    if router != mutation.router or mutation.kind == "left-to-chance":
         return chain
     kind, number = mutation.kind, mutation.key
     if kind == "ids-not-reversed":

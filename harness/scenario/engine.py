@@ -13,7 +13,7 @@ import threading
 import time
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from harness.keychain.schedule import Receiving
 from harness.keychain.secret import Secret
 from harness.lab.protocol import DropBook, Lab, LinkLab
 from harness.scenario.bearings import Bearings
+from harness.scenario.chance import as_mutated, steers
 from harness.scenario.clocks import RouterClock
 from harness.scenario.drops import DropCounters
 from harness.scenario.errors import MissingCapabilityError
@@ -87,9 +88,10 @@ class _Run:
     """The state of one run."""
 
     def __init__(self, case: Case, options: Options) -> None:
-        self.case, self.options = case, options
+        self.options = options
         self.t0 = options.t0 or T0
         mutation = case.mutation(options.mutate) if options.mutate else None
+        self.case = replace(case, scenario=as_mutated(case.scenario, mutation))
         self.named = mutation.turns_red if mutation else ()
         self.keyring = Keyring(case.scenario, seed=options.seed, t0=self.t0, mutation=mutation)
         name = f"{case.name}-{options.mutate}" if options.mutate else case.name
@@ -196,7 +198,8 @@ class _Run:
         """Return the capabilities that the scenario needs, said or unsaid."""
         steps = self.case.scenario.steps
         implied = {step.capability for step in steps if step.capability is not None}
-        return frozenset({"capture", "set-clock", *self.case.scenario.requires, *implied})
+        steered = {"steer-tcp"} if steers(self.case.scenario) else set()
+        return frozenset({"capture", "set-clock", *self.case.scenario.requires, *implied, *steered})
 
     def _with_sessions(self, lease: Lease) -> None:
         lab = lease.lab

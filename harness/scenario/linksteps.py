@@ -32,6 +32,15 @@ class Impair(StrictModel):
     jitter: Duration | None = None
 
 
+class CrossSyns(StrictModel):
+    """Hold the SYNs that open a session's connections until each router has sent one, then let both go; once.
+
+    Two routers that both open then have two connections, and BGP's collision rule takes one away.
+    """
+
+    session: SessionName = "bgp"
+
+
 class Inject(StrictModel):
     """Send forged frames to a router, as from its peer on the live connection of a session.
 

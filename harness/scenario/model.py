@@ -28,7 +28,7 @@ FORMAT = 1
 Invariant = Literal["no-flap", "no-route-loss", "every-segment-verified", "rollover-completes"]
 INVARIANTS: tuple[Invariant, ...] = ("no-flap", "no-route-loss", "every-segment-verified", "rollover-completes")
 
-Capability = Literal["capture", "set-clock", "cut-link", "impair", "inject", "reboot"]
+Capability = Literal["capture", "set-clock", "cut-link", "impair", "inject", "reboot", "steer-tcp"]
 """What a lab can do beyond giving routers (`harness.lab.protocol.Capability`)."""
 InUse = Literal["next-connection", "at-once"]
 """When a commit's change takes hold of a session that is up."""
@@ -45,11 +45,15 @@ class Policy(StrictModel):
     repoint: InUse | None = None
     alteration: InUse | None = None
     deletion: InUse | None = None
+    isn: Annotated[int, Field(ge=0, le=0xFFFFFFFF)] | None = None
+    """The initial sequence number that this router's protected connections show on the wire (`steer-tcp`)."""
+    port: Annotated[int, Field(ge=1024, le=65535)] | None = None
+    """The one port that this router opens connections from (`steer-tcp`)."""
 
     @property
     def settings(self) -> dict[str, str]:
         """What the router is told of it."""
-        return self.model_dump(exclude_none=True)
+        return {name: str(value) for name, value in self.model_dump(exclude_none=True).items()}
 
 
 class KnownBug(StrictModel):
@@ -67,11 +71,21 @@ class Mutation(StrictModel):
     On `router`: `other-secret` of `key`; `same-secret` gives it the peer's secret (for files whose secrets differ);
     `ids-not-reversed` gives it the peer's send-id and recv-id (of `key`, or of all); `key-missing`; `no-rollover` lets
     every key but the first never start; `late-key` starts `key` later by `by`; `gap` so late that the peer has
-    stopped to accept the key before it.
+    stopped to accept the key before it. `left-to-chance`, of neither router: numbers, ports and SYNs that the file
+    steers (`isn`, `port`, `cross-syns`) are left to the routers.
     `turns-red` holds check names (`no-flap`, `wire`) or, for one step, `wire@4` (steps count from 1).
     """
 
-    kind: Literal["other-secret", "same-secret", "ids-not-reversed", "key-missing", "no-rollover", "late-key", "gap"]
+    kind: Literal[
+        "other-secret",
+        "same-secret",
+        "ids-not-reversed",
+        "key-missing",
+        "no-rollover",
+        "late-key",
+        "gap",
+        "left-to-chance",
+    ]
     router: RouterName = "R2"
     key: KeyNumber | None = None
     by: PositiveDuration | None = Field(default=None, description="late-key: how much later the key starts there")

@@ -27,9 +27,12 @@ from harness.lab.protocol import SpecialFrame
 from harness.scenario.clocks import RouterClock
 from harness.scenario.fields import RouterName, SessionName
 from harness.scenario.genuine import Genuine, GenuineFrames
+from harness.scenario.sightings import Sight, Sightings
+from harness.tcpao import parse_segment
 
 PORTS: Mapping[SessionName, int] = {"bgp": BGP_PORT, "ldp": LDP_PORT}
 _SYN, _RST = 0x02, 0x04
+_ETHERNET = 14
 _SETTLES = 20_000_000
 """Nanoseconds that a segment may be under way between its sender and a capture."""
 
@@ -135,6 +138,7 @@ class Wire:
         if self._set_aside and self._is_of_earlier_run(judgement):
             return
         capture.judged.append(judgement)
+        capture.sightings.observe(judgement, lambda: _payload(packet))
         proof = capture.handovers.observe(judgement)
         if judgement.sender == name:
             self._note_side(judgement, name)
@@ -196,6 +200,10 @@ class Wire:
             and judgement.flags & (_SYN | _RST)
             and since < (judgement.time_ns or 0) <= until
         ]
+
+    def seen(self, sight: Sight, router: RouterName, *, since: int) -> tuple[bool, str]:
+        """Say whether `router`'s capture shows that since an instant (ns), and what it shows, in words."""
+        return self._captures[router].sightings.seen(sight, router, since=since)
 
     def capture_of(self, judgement: Judgement) -> str:
         """Return the file name of the capture that a judgement is about."""
@@ -296,6 +304,7 @@ class _Capture:
         self.referee = referee
         self.second = SecondOpinion(seed=seed)
         self.handovers = Handovers()
+        self.sightings = Sightings()
         self.judged: list[Judgement] = []
         self.met: Counter[tuple[str, str]] = Counter()
         """Forged frames met so far, by router and SHA-256."""
@@ -321,6 +330,11 @@ class _Capture:
         while self._turned < len(changes) and changes[self._turned].done < time_ns:
             self.referee.book = changes[self._turned].book
             self._turned += 1
+
+
+def _payload(packet: Packet) -> bytes:
+    segment = parse_segment(packet.data, _ETHERNET)
+    return b"" if segment is None else segment.payload
 
 
 def _book(parties: Iterable[Party], ports: frozenset[int]) -> SpeakerBook:

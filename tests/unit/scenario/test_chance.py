@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from harness.document import DocumentError
+from harness.scenario.chains import mutated, plan_chain
+from harness.scenario.chance import as_mutated, steers
+from harness.scenario.reading import read_cases
+
+FILE = """\
+keyroll: 1
+id: forced
+title: Something is forced
+policy:
+  R1: {isn: 4294967295, port: 40000}
+keychain:
+  keys:
+    - {id: 0, start: 0m}
+steps:
+  - apply:
+  - cross-syns:
+  - expect: {bgp: Established, seen: collision}
+mutations:
+  chance: {kind: left-to-chance, turns-red: seen@3}
+"""
+
+
+def cases(tmp_path, text=FILE):
+    path = tmp_path / "forced.yaml"
+    path.write_text(text)
+    return read_cases(path)
+
+
+def test_nothing_is_forced_any_more_and_the_steps_keep_their_numbers(tmp_path):
+    (case,) = cases(tmp_path)
+    scenario = case.scenario
+    assert steers(scenario)
+    assert as_mutated(scenario, None) is scenario
+    left = as_mutated(scenario, case.mutation("chance"))
+    assert not steers(left)
+    assert [step.kind for step in left.steps] == ["apply", "wait", "expect"]
+    assert {name: policy.settings for name, policy in left.policy.items()} == {
+        "R1": {"sending": "clock", "receiving": "tolerance"}
+    }
+
+
+def test_the_keychains_stay_as_they_are(tmp_path):
+    (case,) = cases(tmp_path)
+    now = datetime(2030, 1, 1, tzinfo=UTC)
+    chains = {router: plan_chain(case.scenario.keychain, router, seed=1, t0=now) for router in ("R1", "R2")}
+    for router, chain in chains.items():
+        assert mutated(chains, router, case.mutation("chance"), seed=1) == chain
+
+
+@pytest.mark.parametrize("value", ["4294967296", "-1", "high"])
+def test_an_isn_is_a_number_of_32_bits(tmp_path, value):
+    with pytest.raises(DocumentError):
+        cases(tmp_path, FILE.replace("isn: 4294967295", f"isn: {value}"))

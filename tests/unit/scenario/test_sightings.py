@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import struct
+
+import pytest
+
+from harness.capture.judgement import Judgement, Verdict
+from harness.scenario.sightings import Sightings
+
+ADDRESSES = {"R1": "10.0.12.1", "R2": "10.0.12.2"}
+SYN, SYN_ACK, DATA, FIN = 0x02, 0x12, 0x18, 0x11
+OPEN = b"\xff" * 16 + struct.pack("!HB", 29, 1) + bytes(10)
+KEEPALIVE = b"\xff" * 16 + struct.pack("!HB", 19, 4)
+
+
+def notification(code: int, subcode: int) -> bytes:
+    return b"\xff" * 16 + struct.pack("!HBBB", 21, 3, code, subcode)
+
+
+class Capture:
+    """Writes judgements of connections by number; each is from its opener's port `ports[number]` to 179."""
+
+    def __init__(self, ports: dict[int, int], openers: dict[int, str]) -> None:
+        self.ports, self.openers = ports, openers
+        self.sightings = Sightings()
+        self.now = 0
+
+    def send(self, number, sender, flags, seq, payload=b"", verdict=Verdict.VERIFIED):
+        self.now += 1
+        receiver = "R2" if sender == "R1" else "R1"
+        opens = self.openers[number] == sender
+        judgement = Judgement(
+            number=self.now,
+            time_ns=self.now,
+            src=ADDRESSES[sender],
+            sport=self.ports[number] if opens else 179,
+            dst=ADDRESSES[receiver],
+            dport=179 if opens else self.ports[number],
+            sender=sender,
+            receiver=receiver,
+            verdict=verdict,
+            reason="",
+            flags=flags,
+            seq=seq,
+            payload_length=len(payload),
+            connection=number,
+        )
+        self.sightings.observe(judgement, lambda: payload)
+
+    def open(self, number, isns=(100, 200)):
+        first = self.openers[number]
+        second = "R2" if first == "R1" else "R1"
+        self.send(number, first, SYN, isns[0])
+        self.send(number, second, SYN_ACK, isns[1])
+
+
+def collided(closing: bytes, *, openers, overlap=True) -> bool:
+    capture = Capture({1: 40000, 2: 50000}, openers)
+    capture.open(1)
+    if not overlap:
+        capture.send(1, "R1", DATA, 101, closing)
+        capture.send(1, "R1", FIN, 122)
+    capture.open(2)
+    if overlap:
+        capture.send(1, "R1", DATA, 101, closing)
+        capture.send(1, "R1", FIN, 122)
+    return capture.sightings.seen("collision", "R1", since=0)[0]
+
+
+def test_a_collision_is_two_connections_of_different_openers_one_closed_for_it():
+    assert collided(OPEN + notification(6, 7), openers={1: "R1", 2: "R2"})
+
+
+@pytest.mark.parametrize(
+    ("closing", "openers", "overlap"),
+    [
+        (notification(6, 7), {1: "R1", 2: "R1"}, True),
+        (notification(6, 7), {1: "R1", 2: "R2"}, False),
+        (notification(6, 4), {1: "R1", 2: "R2"}, True),
+        (notification(4, 7), {1: "R1", 2: "R2"}, True),
+        (KEEPALIVE, {1: "R1", 2: "R2"}, True),
+        (b"\xff" * 15, {1: "R1", 2: "R2"}, True),
+        (bytes(40), {1: "R1", 2: "R2"}, True),
+    ],
+)
+def test_anything_less_is_none(closing, openers, overlap):
+    assert not collided(closing, openers=openers, overlap=overlap)
+
+
+def test_a_wrap_is_data_beyond_it_of_that_router():
+    capture = Capture({1: 40000}, {1: "R1"})
+    capture.open(1, ((1 << 32) - 10, 200))
+    capture.send(1, "R1", DATA, (1 << 32) - 9, KEEPALIVE)
+    capture.send(1, "R2", DATA, 201, KEEPALIVE)
+    assert not capture.sightings.seen("sequence-wrap", "R1", since=0)[0]
+    capture.send(1, "R1", DATA, 10, KEEPALIVE, Verdict.BAD_MAC)
+    assert not capture.sightings.seen("sequence-wrap", "R1", since=0)[0]
+    capture.send(1, "R1", DATA, 10, KEEPALIVE)
+    assert capture.sightings.seen("sequence-wrap", "R1", since=0)[0]
+    assert not capture.sightings.seen("sequence-wrap", "R1", since=capture.now + 1)[0]
+    assert not capture.sightings.seen("sequence-wrap", "R2", since=0)[0]
+
+
+def test_a_port_is_reused_once_data_passes_on_the_later_connection():
+    capture = Capture({1: 40000, 2: 40001, 3: 40000}, dict.fromkeys((1, 2, 3), "R2"))
+    for number in (1, 2):
+        capture.open(number)
+        capture.send(number, "R1", DATA, 201, KEEPALIVE)
+        assert not capture.sightings.seen("port-reuse", "R1", since=0)[0]
+    since = capture.now
+    capture.open(3)
+    assert not capture.sightings.seen("port-reuse", "R1", since=since)[0]
+    capture.send(3, "R1", DATA, 201, KEEPALIVE)
+    assert capture.sightings.seen("port-reuse", "R1", since=since)[0]
+    assert not capture.sightings.seen("port-reuse", "R2", since=since)[0]
