@@ -34,7 +34,11 @@ def lab() -> None:
 @click.argument("topology", required=False, type=click.Path(path_type=Path))
 @click.option("--kind", type=click.Choice(LABS), default=EMBEDDED, show_default=True, help="Where the routers run.")
 @click.option("--name", help="The lab's name; by chance when not given.")
-@click.option("--evidence", type=click.Path(path_type=Path), help="Folder for captures and logs; a new one by default.")
+@click.option(
+    "--evidence",
+    type=click.Path(path_type=Path),
+    help="Folder for captures and logs, which stays; by default a temporary one, which goes with the lab.",
+)
 @click.option("--wait-scale", default=1.0, show_default=True, help="Stretches every deadline, for slow machines.")
 @click.option(
     "--policy",
@@ -56,18 +60,24 @@ def up(
     from harness.lab.topology import read_topology  # noqa: PLC0415 - the other commands need none, and loading it is slow
 
     plan = read_topology(topology or default_topology(kind))
-    folder = evidence or Path(tempfile.mkdtemp(prefix="keyroll-lab-"))
     settings = dict(_policy(text, [node.name for node in plan.nodes]) for text in policies)
     made = new_lab(
-        kind, plan, evidence=folder, name=name, wait_scale=wait_scale, settings=settings, on_phase=_show_phase
+        kind, plan, evidence=evidence, name=name, wait_scale=wait_scale, settings=settings, on_phase=_show_phase
     )
-    made.deploy()
+    try:
+        made.deploy()
+    except LabError as error:
+        if evidence is not None:
+            raise
+        keeps = "`--evidence FOLDER` keeps the logs and captures of what did not come up"
+        raise LabError(error.message, remedy="; ".join(filter(None, [error.remedy, keeps]))) from error
     try:
         made.keep()
     except BaseException:
         made.destroy()
         raise
-    click.echo(f"\nlab {made.name} is up; captures and logs are in {folder}")
+    goes = ", which goes with the lab" if evidence is None else ""
+    click.echo(f"\nlab {made.name} is up; captures and logs are in {made.evidence}{goes}")
     for router in made.routers.values():
         click.echo(f"  {router.name}: ssh -p {router.port} {router.user}@{router.host}   password: {router.password}")
     click.echo(f"take it down with: keyroll lab down {made.name}")

@@ -68,7 +68,7 @@ def new_lab(
     lab: str,
     plan: Topology,
     *,
-    evidence: Path,
+    evidence: Path | None,
     name: str | None = None,
     wait_scale: float = 1.0,
     settings: Settings | None = None,

@@ -26,18 +26,27 @@ from harness.errors import KeyrollError
 from harness.lab.embedded.lab import EmbeddedLab
 from harness.lab.topology import read_topology
 
-lab = EmbeddedLab(read_topology(Path(sys.argv[1])), evidence=Path(sys.argv[2]), name=sys.argv[3])
+lab = EmbeddedLab(read_topology(Path(sys.argv[1])), evidence=None, name=sys.argv[2])
 try:
     lab.deploy()
     print("up", flush=True)
-    while True:
+    while not lab.incidents:
         lab.check()
         time.sleep(0.005)
+    print("noticed:", *lab.incidents, flush=True)
 except KeyrollError as error:
     print("noticed:", error, flush=True)
 finally:
     lab.destroy()
 """
+RUN = """
+import sys
+from harness.cli.main import main
+sys.argv[0:1] = ["keyroll", "run"]
+main()
+"""
+LATEST = {"lab": 0.8, "run": 4.0}
+"""Seconds from the start to the last moment of a kill: beyond a lab's bring-up, and a run's end."""
 PLACES = ("/run", "/tmp", "/var/tmp")  # noqa: S108 - tmpfs of this test's own
 HOST = """
 link set lo up
@@ -60,7 +69,7 @@ def main() -> None:
     chance = random.Random(order["seed"])
     for number in range(order["rounds"]):
         before = host_state()
-        outcome = one_round(order["topology"], f"kill-{number}", chance, order["victims"])
+        outcome = one_round(order, f"kill-{number}", chance)
         outcome["changed"] = changes(before, host_state())
         tell(outcome)
     for what in order.get("breaks", ()):
@@ -100,13 +109,19 @@ def prepare() -> None:
             raise TimeoutError("host0 stayed tentative")
 
 
-def one_round(topology: str, name: str, chance: random.Random, victims: list[str]) -> dict[str, object]:
-    moment = chance.uniform(0.0, 0.8)
-    wanted = chance.choice(victims)
-    evidence = f"/dev/shm/keyroll-kill-{os.getpid()}-{name}"  # noqa: S108 - outside the places compared
+def one_round(order: dict[str, object], name: str, chance: random.Random) -> dict[str, object]:
+    """Start a lab, or play a run, that `order` names; kill a part of it at some moment, and see what is left."""
+    moment = chance.uniform(0.0, LATEST[order["plays"]])
+    wanted = chance.choice(order["victims"])
+    folder = f"/dev/shm/keyroll-kill-{os.getpid()}-{name}"  # noqa: S108 - outside the places compared
+    command = {
+        "lab": [OWNER, order["topology"], name],
+        "run": [RUN, order["scenario"], "--run-dir", folder],
+    }[order["plays"]]
     owner = subprocess.Popen(
-        [sys.executable, "-c", OWNER, topology, evidence, name],
+        [sys.executable, "-c", *command],
         stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL if order["plays"] == "run" else None,
         env={**os.environ, "KEYROLL_LAB_TEST": name},
     )
     assert owner.stdout is not None
@@ -130,13 +145,14 @@ def one_round(topology: str, name: str, chance: random.Random, victims: list[str
         os.sched_yield()
     took = time.monotonic() - killed
     owner.stdout.close()
-    subprocess.run(["rm", "-rf", evidence], check=True)
+    subprocess.run(["rm", "-rf", folder], check=True)
     return {
         "moment": round(moment, 3),
         "victim": command,
         "owner": victim == owner.pid,
         "early": early,
         "unnoticed": unnoticed,
+        "code": owner.returncode,
         "said": said,
         "left": {pid: command_of(pid) for pid in left},
         "took": round(took, 3),

@@ -12,14 +12,23 @@ import pytest
 
 HERE = Path(__file__).parent
 TOPOLOGY = HERE.parent.parent / "topologies" / "two-router.clab.yml"
+SCENARIO = HERE.parent / "scenarios" / "rollover" / "two-keys.yaml"
 PARTS = ["owner", "interrupt", "monitor", "harness.emulator ", "harness.emulator.wire", "zebra", "bgpd", "any"]
 
 pytestmark = pytest.mark.lab
 
 
-def rounds(count: int, victims: list[str], breaks: tuple[str, ...] = ()) -> list[dict[str, object]]:
+def rounds(count: int, victims: list[str], breaks: tuple[str, ...] = (), plays: str = "lab") -> list[dict[str, object]]:
     seed = secrets.randbits(32)
-    order = {"seed": seed, "rounds": count, "victims": victims, "topology": str(TOPOLOGY), "breaks": breaks}
+    order = {
+        "seed": seed,
+        "rounds": count,
+        "victims": victims,
+        "topology": str(TOPOLOGY),
+        "scenario": str(SCENARIO),
+        "breaks": breaks,
+        "plays": plays,
+    }
     host = ["unshare", "--net", "--mount", "--propagation", "private"]
     command = [*host, sys.executable, str(HERE / "kill_host.py"), json.dumps(order)]
     sys.stdout.write(f"seed {seed}\n")  # shown by pytest when the test fails: it replays the kills
@@ -54,6 +63,25 @@ def test_ten_kills_at_random_moments_of_random_parts_leave_nothing():
     judge(outcomes)
 
 
+def judge_runs(outcomes: list[dict[str, object]]) -> None:
+    for outcome in outcomes:
+        assert outcome["left"] == {}, outcome
+        assert outcome["changed"] == {}, outcome
+        assert not outcome["unnoticed"], outcome
+        if outcome["code"] == 0:
+            # It had done its work by then, or was replaced: a wire path is.
+            assert outcome["early"] or "passed" in str(outcome["said"]), outcome
+
+
+def test_three_kills_of_a_run_leave_nothing():
+    judge_runs(rounds(3, PARTS, plays="run"))
+
+
 @pytest.mark.slow
-def test_a_hundred_kills_leave_nothing():
+def test_a_hundred_kills_of_labs_leave_nothing():
     judge(rounds(100, PARTS))
+
+
+@pytest.mark.slow
+def test_a_hundred_kills_of_runs_leave_nothing():
+    judge_runs(rounds(100, PARTS, plays="run"))

@@ -6,10 +6,8 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Self
 
 from harness.lab.containerlab import engine, render, teardown
 from harness.lab.containerlab.ends import impairs_here
@@ -17,7 +15,7 @@ from harness.lab.containerlab.guardlink import GuardLink
 from harness.lab.containerlab.program import Program
 from harness.lab.containerlab.waiting import Container, Probe, Waiting, ssh_answers
 from harness.lab.embedded import capture, channel, runtime
-from harness.lab.embedded.linkdesk import LinkDesk
+from harness.lab.hosted import HostedLab
 from harness.lab.platforms import PLATFORMS, Platform, platform_of
 from harness.lab.protocol import Capability, LabError, LabUnfitError, Phase, Port, Router
 from harness.lab.topology import Node, Topology
@@ -25,7 +23,7 @@ from harness.lab.topology import Node, Topology
 SSH_PORT = 22
 
 
-class ContainerLab:
+class ContainerLab(HostedLab):
     """A lab of containers; implements `harness.lab.protocol.Lab`.
 
     `evidence` is the folder for captures and logs. `settings` are emulated routers' key policies. `probe` says whether
@@ -36,42 +34,23 @@ class ContainerLab:
         self,
         topology: Topology,
         *,
-        evidence: Path,
+        evidence: Path | None,
         name: str | None = None,
         wait_scale: float = 1.0,
         settings: Mapping[str, Mapping[str, str]] | None = None,
         probe: Probe = ssh_answers,
         on_phase: Callable[[Phase], None] | None = None,
     ) -> None:
-        self._topology = topology
+        super().__init__(
+            topology, evidence=evidence, name=name, wait_scale=wait_scale, settings=settings, on_phase=on_phase
+        )
         self._platforms = {node.name: _platform(topology, node) for node in topology.nodes}
-        self._evidence = evidence
-        self._wanted_name = name
-        self._scale = wait_scale
-        self._settings = {router: dict(values) for router, values in (settings or {}).items()}
         self._probe = probe
-        self._on_phase = on_phase
-        self._id = name or ""
-        self._run: runtime.RunDirectory | None = None
         self._guard: GuardLink | None = None
         self._program = Program(wait_scale=wait_scale, started=self._call_started)
         self._containers: dict[str, Container] = {}
-        self._routers: dict[str, Router] = {}
         self._captured: dict[str, dict[str, Path]] = {}
         self._losses: dict[str, int] = {}
-        self._books: dict[str, Path] = {}
-        self._phases: list[Phase] = []
-        self._kept = False
-
-    @property
-    def name(self) -> str:
-        """The lab's id, unique on this machine; empty before `deploy` when none was given."""
-        return self._id
-
-    @property
-    def routers(self) -> Mapping[str, Router]:
-        """The routers by name, once deployed."""
-        return dict(self._routers)
 
     @property
     def capabilities(self) -> frozenset[Capability]:
@@ -92,42 +71,12 @@ class ContainerLab:
         """For each router the capture file of its (first) wire port."""
         return {name: next(iter(paths.values())) for name, paths in self._captured.items() if paths}
 
-    @property
-    def phases(self) -> tuple[Phase, ...]:
-        """Where the time went, in order."""
-        return tuple(self._phases)
-
-    @property
-    def evidence(self) -> Path:
-        """The folder with the captures and the routers' logs."""
-        return self._evidence
-
-    @property
-    def links(self) -> LinkDesk:
-        """The links, to cut, impair, and inject frames into."""
-        return LinkDesk(self.name, self._topology.links, self._books, self._order_link)
-
     # -- up ---------------------------------------------------------------------------------------------------------
 
-    def deploy(self) -> None:
-        """Bring the lab up: after it the routers take a configuration over SSH.
-
-        Raises:
-            LabUnfitError: this machine cannot carry it; the remedy is in the message.
-            LabError: it did not come up; what it said is in the message. Nothing is left behind.
-        """
-        if self._run is not None:
-            raise LabError(f"lab {self.name} is deployed already")
-        begun = time.monotonic()
+    def _prepare(self) -> None:
         self._require_fit()
         teardown.reap(self._program)
         runtime.reap()
-        try:
-            self._bring_up()
-        except BaseException:
-            self.destroy()
-            raise
-        self._took("deploy", begun)
 
     def _require_fit(self) -> None:
         if os.geteuid() != 0:
@@ -142,10 +91,7 @@ class ContainerLab:
             )
 
     def _bring_up(self) -> None:
-        self._evidence.mkdir(parents=True, exist_ok=True)
-        self._run = runtime.RunDirectory.create(self._wanted_name)
-        self._id = self._run.id
-        self._write_state()
+        assert self._run is not None  # noqa: S101 - made by `deploy`
         topology = self._render()
         begun = time.monotonic()
         self._guard = GuardLink(self._run, self._evidence, wait_scale=self._scale)
@@ -168,7 +114,6 @@ class ContainerLab:
         )
         waiting.await_all(self._routers, self._containers)
         self._took("routers answer", begun)
-        self._write_state()
 
     def _render(self) -> Path:
         assert self._run is not None  # noqa: S101 - made by the caller
@@ -300,23 +245,6 @@ class ContainerLab:
         self._kept = True
         self._write_state()
 
-    def _write_state(self) -> None:
-        assert self._run is not None  # noqa: S101 - made by the caller
-        self._run.write_state(
-            runtime.LabState(
-                id=self._run.id,
-                kept=self._kept,
-                owner=os.getpid(),
-                topology=str(self._topology.path),
-                evidence=str(self._evidence.absolute()),
-                created=datetime.now(UTC).isoformat(timespec="seconds"),
-                routers=tuple(
-                    runtime.RouterEntry(router.name, router.host, router.port, router.user, router.password)
-                    for router in self._routers.values()
-                ),
-            )
-        )
-
     # -- down -------------------------------------------------------------------------------------------------------
 
     def destroy(self) -> None:
@@ -346,23 +274,7 @@ class ContainerLab:
         for container in self._containers.values():
             container.close()
         self._containers.clear()
-        if self._run is not None:
-            self._run.remove()
-            self._run = None
-
-    def _took(self, what: str, begun: float) -> None:
-        phase = Phase(what, timedelta(seconds=time.monotonic() - begun))
-        self._phases.append(phase)
-        if self._on_phase is not None:
-            self._on_phase(phase)
-
-    def __enter__(self) -> Self:
-        self.deploy()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if not self._kept:
-            self.destroy()
+        self._close_folder()
 
 
 def _platform(topology: Topology, node: Node) -> Platform:

@@ -59,6 +59,8 @@ class LabState:
     created: str
     """When it was made: UTC, ISO 8601."""
     routers: tuple[RouterEntry, ...] = ()
+    evidence_goes: bool = False
+    """Whether the folder for evidence is the lab's own, and is removed with it."""
 
 
 def base_directory() -> Path:
@@ -169,12 +171,23 @@ def read_state(path: Path) -> LabState | None:
 
 def remove(path: Path) -> None:
     """Remove a lab's folder, and the folder around it when it was the last."""
-    shutil.rmtree(path, ignore_errors=True)
+    _remove_one(path)
     try:
         with _locked_base(path.parent, create=False):
             path.parent.rmdir()
     except OSError:
         return  # other labs are still there, or it went already
+
+
+def _remove_one(path: Path) -> None:
+    """Remove a lab's folder, and before it, as it alone knows of that, the evidence that goes with the lab."""
+    try:
+        state = read_state(path)
+    except LabError:
+        state = None  # a file that nobody understands says nothing of what to remove
+    if state is not None and state.evidence_goes:
+        shutil.rmtree(state.evidence, ignore_errors=True)
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def is_alive(path: Path) -> bool:
@@ -211,7 +224,7 @@ def reap(base: Path | None = None) -> list[str]:
         with _locked_base(base, create=False):
             for path in labs(base):
                 if not is_alive(path):
-                    shutil.rmtree(path, ignore_errors=True)
+                    _remove_one(path)
                     reaped.append(path.name)
             if not labs(base):
                 base.rmdir()

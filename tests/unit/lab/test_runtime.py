@@ -100,3 +100,31 @@ def test_without_a_folder_for_run_time_files_the_remedy_is_said(monkeypatch):
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
     with pytest.raises(LabUnfitError, match="XDG_RUNTIME_DIR"):
         runtime.base_directory()
+
+
+@pytest.mark.parametrize("goes", [True, False])
+@pytest.mark.parametrize("how", ["removed", "reaped"])
+def test_evidence_of_the_labs_own_goes_with_it_however_it_goes_and_other_evidence_stays(base, tmp_path, goes, how):
+    run = runtime.RunDirectory.create("one", base)
+    evidence = tmp_path / "evidence"
+    evidence.mkdir()
+    (evidence / "R1.pcap").touch()
+    run.write_state(
+        runtime.LabState(
+            "one", kept=False, owner=1, topology="t", evidence=str(evidence), created="", evidence_goes=goes
+        )
+    )
+    if how == "removed":
+        run.remove()
+    else:
+        os.close(run.lock_fd)
+        assert runtime.reap(base) == ["one"]
+    assert evidence.exists() is not goes
+
+
+def test_a_state_file_that_nobody_understands_removes_nothing_but_the_labs_folder(base, tmp_path):
+    run = runtime.RunDirectory.create("one", base)
+    (run.path / runtime.STATE).write_text(f'{{"v": 99, "evidence": "{tmp_path}", "evidence_goes": true}}')
+    run.remove()
+    assert tmp_path.exists()
+    assert not base.exists()
