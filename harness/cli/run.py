@@ -14,11 +14,11 @@ from rich.text import Text
 
 from harness.cli.catalogue import markdown, read_entries
 from harness.errors import ExitCode, InputError
-from harness.scenario.engine import Options, new_seed, run
+from harness.scenario.engine import Options, run
 from harness.scenario.labs import LABS, lab_maker
-from harness.scenario.leases import FreshLabs
+from harness.scenario.leases import SET_CLOCK, FreshLabs
 from harness.scenario.model import Scenario
-from harness.scenario.options import read_instant, read_seed
+from harness.scenario.options import new_seed, read_instant, read_seed
 from harness.scenario.reading import Case, is_scenario, read_cases
 from harness.scenario.report import QUIET, event_line, failure_lines, spent_lines, verdict_line
 from harness.scenario.result import Result, Verdict
@@ -39,6 +39,7 @@ _STYLES = {Kind.WIRE: "cyan", Kind.CLOCK: "magenta", Kind.STEP: "bold", Kind.SES
 @click.option("--run-dir", type=click.Path(path_type=Path), help="Put the run folder here (runs/<time>-<id>-<seed>).")
 @click.option("--wait-scale", type=click.FloatRange(0.1, 100), default=1.0, help="Stretch deadlines on a slow machine.")
 @click.option("--keep-lab", is_flag=True, help="Leave the lab up after the run (`keyroll lab` finds it).")
+@click.option("--no-set-clock", is_flag=True, help="Play in real time, as where routers' clocks cannot be set.")
 @click.option("--verbose", "-v", is_flag=True, help="Show every command in the timeline.")
 def run_command(
     files: tuple[Path, ...],
@@ -52,6 +53,7 @@ def run_command(
     run_dir: Path | None,
     wait_scale: float,
     keep_lab: bool,
+    no_set_clock: bool,
     verbose: bool,
 ) -> ExitCode:
     """Play scenario files and say whether what they expect holds.
@@ -69,12 +71,12 @@ def run_command(
     known = read_seed(seed)
     make = lab_maker(lab, topology=topology, wait_scale=wait_scale)
     options = Options(
-        labs=FreshLabs(make, keep=keep_lab),
+        labs=FreshLabs(make, keep=keep_lab, without=frozenset({SET_CLOCK} if no_set_clock else ())),
         seed=new_seed() if known is None else known,
         t0=read_instant(t0),
         run_dir=run_dir,
         wait_scale=wait_scale,
-        arguments=_arguments(lab, topology, wait_scale),
+        arguments=(*_arguments(lab, topology, wait_scale), *(["--no-set-clock"] if no_set_clock else ())),
     )
     results: list[Result] = []
     for case, name in jobs:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import secrets
 import threading
 import time
 import zlib
@@ -28,6 +27,7 @@ from harness.lab.protocol import DropBook, Lab, LinkLab
 from harness.scenario.bearings import Bearings
 from harness.scenario.chance import as_mutated, steers
 from harness.scenario.clocks import RouterClock
+from harness.scenario.compression import Compressed, compress, why_not
 from harness.scenario.drops import DropCounters
 from harness.scenario.errors import MissingCapabilityError
 from harness.scenario.fields import ROUTERS, RouterName
@@ -36,19 +36,22 @@ from harness.scenario.fleet import pair_of, recorder_of, target_of
 from harness.scenario.folder import RUNS, Blackener, RunFolder, make_run_folder
 from harness.scenario.keyring import Keyring
 from harness.scenario.labwatch import LabWatch
-from harness.scenario.leases import LabSource, Lease
+from harness.scenario.leases import SET_CLOCK, LabSource, Lease
 from harness.scenario.reading import Case
 from harness.scenario.result import Check, Receipt, Result, Verdict, receipt_of
 from harness.scenario.runner import Runner
 from harness.scenario.sampler import Sample, Sampler
 from harness.scenario.stage import Stage
 from harness.scenario.stopwatch import Stopwatch
+from harness.scenario.timekeeping import next_minute
 from harness.scenario.timeline import Kind, Observer, Timeline
 from harness.scenario.waits import Waits
 from harness.scenario.wire import KeyChange, Party, Wire
 
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
 """Where clocks can be set, a scenario begins at this instant of the routers' clocks."""
+LEAD = timedelta(seconds=3)
+"""Where clocks cannot be set: from the lab that is up to t0, at least; logging in takes a part of it."""
 LDP_HOLD_TIME = timedelta(seconds=15)
 """The shortest that ldpd negotiates (keepalives every 5 s); the base configuration asks for less."""
 
@@ -70,11 +73,6 @@ class Options:
     observers: tuple[Observer, ...] = field(default=())
 
 
-def new_seed() -> int:
-    """Draw a seed."""
-    return secrets.randbelow(10**9)
-
-
 def run(case: Case, options: Options) -> Result:
     """Play a scenario and return its result; a run that broke is a result too.
 
@@ -89,11 +87,9 @@ class _Run:
 
     def __init__(self, case: Case, options: Options) -> None:
         self.options = options
-        self.t0 = options.t0 or T0
-        mutation = case.mutation(options.mutate) if options.mutate else None
-        self.case = replace(case, scenario=as_mutated(case.scenario, mutation))
-        self.named = mutation.turns_red if mutation else ()
-        self.keyring = Keyring(case.scenario, seed=options.seed, t0=self.t0, mutation=mutation)
+        self.real_time: Compressed | None = None
+        """What is played where clocks cannot be set."""
+        self._take(case, options.t0 or T0)
         name = f"{case.name}-{options.mutate}" if options.mutate else case.name
         path = make_run_folder(options.run_dir, name=name, seed=options.seed, now=datetime.now(UTC), runs=options.runs)
         self.secrets = self.keyring.secrets()
@@ -107,6 +103,15 @@ class _Run:
         self.stage: Stage | None = None
         self.bug_applies = False
 
+    def _take(self, case: Case, t0: datetime) -> None:
+        """Play this case, from this instant on."""
+        self.t0 = t0
+        mutation = case.mutation(self.options.mutate) if self.options.mutate else None
+        self.given = case
+        self.case = replace(case, scenario=as_mutated(case.scenario, mutation))
+        self.named = mutation.turns_red if mutation else ()
+        self.keyring = Keyring(case.scenario, seed=self.options.seed, t0=t0, mutation=mutation)
+
     def play(self) -> Result:
         begun = time.monotonic()
         _preload_second_judge()
@@ -114,9 +119,7 @@ class _Run:
         with Timeline(self.folder.timeline, clocks=self.clocks, redact=self.folder.blacken) as self.timeline:
             for observer in self.options.observers:
                 self.timeline.observe(observer)
-            self.timeline.add(
-                Kind.RUN, f"{self.case.name}: seed {self.options.seed}, t0 {self.t0.isoformat()}", data={"t0": self.t0}
-            )
+            self._note_t0()
             verdict, reason = self._judged()
             receipt = self._receipt(verdict)
             self.timeline.add(Kind.VERDICT, verdict.value + (f": {reason}" if reason else ""))
@@ -179,27 +182,49 @@ class _Run:
     # ------------------------------------------------------------------ from the lab up
 
     def _on_a_lab(self) -> None:
-        source = self.options.labs.lease(self.folder.lab, self._settings(), needs=self._needs())
+        against = why_not(self.given.scenario, self.waits)
+        source = self.options.labs.lease(self.folder.lab, self._settings(), needs=self._needs(against))
         with contextlib.ExitStack() as stack:
             with self.stopwatch.part("lab up"):
-                lease = stack.enter_context(source)
+                try:
+                    lease = stack.enter_context(source)
+                except MissingCapabilityError as error:
+                    if against is None or SET_CLOCK not in error.message:
+                        raise
+                    raise MissingCapabilityError(f"{error}; it cannot be played in real time: {against}") from None
             if lease.warm:
                 self.timeline.add(Kind.LAB, f"lab {lease.lab.name} is warm")
             else:
                 self.timeline.add(Kind.LAB, f"lab {lease.lab.name} is up: {_phases(lease.lab)}")
                 phases = lease.lab.phases
                 self.facts["lab"] = {phase.name: round(phase.took.total_seconds(), 3) for phase in phases}
+            if SET_CLOCK not in lease.capabilities:
+                self._go_in_real_time()
             self._with_sessions(lease)
             with self.stopwatch.part("teardown"):
                 stack.close()
             self.timeline.add(Kind.LAB, "lab is given back")
 
-    def _needs(self) -> frozenset[str]:
-        """Return the capabilities that the scenario needs, said or unsaid."""
-        steps = self.case.scenario.steps
-        implied = {step.capability for step in steps if step.capability is not None}
-        steered = {"steer-tcp"} if steers(self.case.scenario) else set()
-        return frozenset({"capture", "set-clock", *self.case.scenario.requires, *implied, *steered})
+    def _needs(self, against: str | None) -> frozenset[str]:
+        """Return the capabilities that the scenario needs, said or unsaid; `against` playing it in real time."""
+        scenario = self.case.scenario
+        implied = {step.capability for step in scenario.steps if step.capability is not None}
+        steered = {"steer-tcp"} if steers(scenario) else set()
+        return frozenset({"capture", *scenario.requires, *implied, *steered, *({SET_CLOCK} if against else ())})
+
+    def _go_in_real_time(self) -> None:
+        """Make the scenario one whose time can pass by itself, from the next whole minute on."""
+        self.real_time = compress(self.given.scenario, self.waits)
+        t0 = self.options.t0 or next_minute(datetime.now(UTC), lead=LEAD * self.options.wait_scale)
+        self._take(replace(self.given, scenario=self.real_time.scenario), t0)
+        self.facts["real time"] = {"factor": round(self.real_time.factor, 4), "t0": t0.isoformat()}
+        self._write_inputs()
+        self.timeline.add(Kind.CLOCK, f"the clocks of this lab cannot be set: {self.real_time.words()}")
+        self._note_t0()
+
+    def _note_t0(self) -> None:
+        text = f"{self.case.name}: seed {self.options.seed}, t0 {self.t0.isoformat()}"
+        self.timeline.add(Kind.RUN, text, data={"t0": self.t0})
 
     def _with_sessions(self, lease: Lease) -> None:
         lab = lease.lab
@@ -248,6 +273,7 @@ class _Run:
                 peers=bearings.peers,
                 keyring=self.keyring,
                 t0=self.t0,
+                real_time=self.real_time is not None,
                 waits=self.waits,
                 stopwatch=self.stopwatch,
                 check_lab=watch.check,
@@ -327,7 +353,9 @@ class _Run:
         words = ["keyroll", "run", str(self.case.path)]
         if self.case.variant:
             words += ["--variant", self.case.variant]
-        words += ["--seed", str(self.options.seed), "--t0", f"{self.t0:%Y-%m-%dT%H:%M:%SZ}"]
+        words += ["--seed", str(self.options.seed)]
+        if self.real_time is None:  # an instant that has passed cannot be played again where clocks cannot be set
+            words += ["--t0", f"{self.t0:%Y-%m-%dT%H:%M:%SZ}"]
         if self.options.mutate:
             words += ["--mutate", self.options.mutate]
         return " ".join((*words, *self.options.arguments))

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
+import secrets
 from datetime import UTC, datetime
 
 from harness.errors import InputError
 
 _SEED = re.compile(r"[A-Za-z0-9_.-]{1,40}")
+
+
+def new_seed() -> int:
+    """Draw a seed."""
+    return secrets.randbelow(10**9)
 
 
 def read_seed(text: str | None) -> int | str | None:
