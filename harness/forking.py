@@ -28,6 +28,11 @@ def settle() -> None:
     gc.freeze()
 
 
+def alone() -> bool:
+    """Whether this process has one thread, as who forks must."""
+    return len(list(Path("/proc/self/task").iterdir())) == 1
+
+
 def fork(work: Callable[[], int | None], *, title: str, keep: Collection[int], output: int | None = None) -> int:
     """Start a child that does `work`, and return its process id; what `work` returns is its exit code (None is 0).
 

@@ -10,9 +10,11 @@ import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from harness import linux
 from harness.emulator.errors import ProcessError
+from harness.forking import fork
 
 END_SECONDS = 2.0
 """From asking a process to end to killing it."""
@@ -35,10 +37,39 @@ class Death:
         return f"{self.name} {how}"
 
 
+class _Process(Protocol):
+    """A child process, as `subprocess` has it."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def wait(self) -> int: ...
+
+    def terminate(self) -> None: ...
+
+    def kill(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Forked:
+    """A child process that is a fork of this one."""
+
+    pid: int
+
+    def wait(self) -> int:
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+    def terminate(self) -> None:
+        os.kill(self.pid, signal.SIGTERM)
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+
+
 class Child:
     """One running child process."""
 
-    def __init__(self, name: str, process: subprocess.Popen[bytes], log: str) -> None:
+    def __init__(self, name: str, process: _Process, log: str) -> None:
         self.name = name
         self.log = log
         self._process = process
@@ -186,6 +217,22 @@ def start(
     finally:
         os.close(output)
     return Child(name, process, logs.name(name))
+
+
+def start_fork(name: str, work: Callable[[], int], logs: Logs, *, title: str, keep: Sequence[int]) -> Child:
+    """Start a child process that goes on in this program's memory (see `forking`). From a process of one thread only.
+
+    Raises:
+        ProcessError: it cannot be started.
+    """
+    log = logs.open(name)
+    try:
+        pid = fork(work, title=title, keep=keep, output=log)
+    except OSError as error:
+        raise ProcessError(f"{name} cannot be started: {error.strerror}") from error
+    finally:
+        os.close(log)
+    return Child(name, _Forked(pid), logs.name(name))
 
 
 def _spawn(command: Sequence[str], log: int, pass_fds: Sequence[int]) -> subprocess.Popen[bytes]:

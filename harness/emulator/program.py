@@ -19,6 +19,7 @@ from harness.emulator.model import Backend
 from harness.emulator.protection import KeyPolicy
 from harness.emulator.supervisor import JunosHalf, Supervisor
 
+_JUNOS = "harness.emulator.junos.router"
 _NOT_LOOKED_FOR = frozenset({"oqs", "liboqs"})
 
 
@@ -29,7 +30,7 @@ def load() -> None:
     find_library = ctypes.util.find_library
     ctypes.util.find_library = lambda name: None if name in _NOT_LOOKED_FOR else find_library(name)
     try:
-        importlib.import_module("harness.emulator.junos.router")
+        importlib.import_module(_JUNOS)
     finally:
         ctypes.util.find_library = find_library
 
@@ -42,7 +43,9 @@ def run(boot: int, listener: int, logs: int) -> int:
     for fd in (boot, listener, logs):
         os.set_inheritable(fd, False)  # noqa: FBT003 - the standard library's signature
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    supervisor = Supervisor(socket.socket(fileno=boot), socket.socket(fileno=listener), logs, _make_junos, load)
+    # A fork has it loaded already, and stays a process of one thread, which can fork its wire path in turn.
+    missing = None if _JUNOS in sys.modules else load
+    supervisor = Supervisor(socket.socket(fileno=boot), socket.socket(fileno=listener), logs, _make_junos, missing)
     return asyncio.run(supervisor.run())
 
 

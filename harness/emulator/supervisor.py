@@ -97,7 +97,7 @@ class MakeJunosHalf(Protocol):
 
 
 class Supervisor:
-    """See the module. `load` is called in a thread while the daemons start: it may load what `make_junos` needs."""
+    """See the module. `load`, if given, is called in a thread while the daemons start: for what `make_junos` needs."""
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class Supervisor:
         listener: socket.socket,
         logs_folder: int,
         make_junos: MakeJunosHalf,
-        load: Callable[[], object] = lambda: None,
+        load: Callable[[], object] | None = None,
     ) -> None:
         self._boot_socket = boot_socket
         self._listener = listener
@@ -163,7 +163,7 @@ class Supervisor:
         junos: JunosHalf | None = None
         control = ControlServer(machine, logs, stop=self._stopping.set)
         # The SSH server's libraries take longer to load than FRR to start: both at once.
-        loading = asyncio.create_task(asyncio.to_thread(self._load))
+        loading = asyncio.create_task(self._loaded())
         try:
             await machine.start(self._phase, clock=clock)
             begun = time.monotonic()
@@ -184,6 +184,10 @@ class Supervisor:
                 await junos.close()
             await machine.stop()
         return machine.clock
+
+    async def _loaded(self) -> None:
+        if self._load is not None:
+            await asyncio.to_thread(self._load)
 
     async def _end_of_life(self) -> None:
         """Wait until the router is stopped or rebooted."""

@@ -23,7 +23,7 @@ from typing import TypeVar
 from harness.emulator.errors import ProcessError
 from harness.emulator.model import BGP_PORT, Address, BackendError
 from harness.emulator.namespace import PortPair
-from harness.emulator.processes import END_SECONDS, Child, Death, Logs, start
+from harness.emulator.processes import END_SECONDS, Child, Death, Logs, start, start_fork
 from harness.emulator.wire.client import WireClient
 from harness.emulator.wire.model import (
     ConnectionRecord,
@@ -35,9 +35,12 @@ from harness.emulator.wire.model import (
     WireGoneError,
     WireStatus,
 )
+from harness.emulator.wire.program import carry
+from harness.forking import alone
 
 log = logging.getLogger(__name__)
 NAME = "wire"
+_PROGRAM = "harness.emulator.wire"
 AGAIN_SECONDS = 10.0
 """A process that dies so soon after it replaced another one is not replaced."""
 REPLACED_SECONDS = 15.0
@@ -199,11 +202,9 @@ class WirePath:
     async def _spawn(self, records: Sequence[ConnectionRecord]) -> int:
         """Start a process and hand it everything; return how many connections it took over."""
         ours, theirs = socket.socketpair()
-        pairs = [option for port in self._ports for option in ("--pair", f"{port.host}:{port.wire}")]
-        command = [sys.executable, "-P", "-m", "harness.emulator.wire", "--control-fd", str(theirs.fileno()), *pairs]
         try:
             with theirs:
-                child = start(NAME, command, self._logs, pass_fds=(theirs.fileno(),))
+                child = self._process(theirs.fileno())
         except ProcessError:
             ours.close()
             raise
@@ -219,6 +220,17 @@ class WirePath:
             raise
         self._child, self._client = child, client
         return taken
+
+    def _process(self, control: int) -> Child:
+        """Start a process: a fork of this one where nobody else runs in it, otherwise a program started anew."""
+        pairs = [(port.host, port.wire) for port in self._ports]
+        words = [f"{host}:{wire}" for host, wire in pairs]
+        if alone():
+            title = f"{_PROGRAM} {' '.join(words)}"
+            return start_fork(NAME, lambda: carry(control, pairs), self._logs, title=title, keep=(control,))
+        options = [option for pair in words for option in ("--pair", pair)]
+        command = [sys.executable, "-P", "-m", _PROGRAM, "--control-fd", str(control), *options]
+        return start(NAME, command, self._logs, pass_fds=(control,))
 
     def _died(self, child: Child, death: Death) -> None:
         if self._over:

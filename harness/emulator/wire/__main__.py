@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import logging
-import signal
-import socket
 import sys
 
-from harness.emulator.wire.model import WireError
-from harness.emulator.wire.process import WireProcess
-
-UNFIT = 2
+from harness.emulator.wire.program import carry
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,19 +16,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--pair", action="append", type=_pair, required=True, metavar="HOST:WIRE", help="a port's two sides"
     )
     parsed = parser.parse_args(arguments)
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="wire: %(message)s")
-    # Ctrl-C reaches the whole foreground group; the control socket alone says when to end.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        with socket.socket(fileno=parsed.control_fd) as control:
-            WireProcess(control, parsed.pair).run()
-    except WireError as error:
-        logging.getLogger(__name__).error("%s", error)  # noqa: TRY400 - the sentence is what helps, not the traceback
-        return UNFIT
-    except OSError as error:
-        logging.getLogger(__name__).error("file descriptor %d is no socket: %s", parsed.control_fd, error.strerror)  # noqa: TRY400
-        return UNFIT
-    return 0
+    return carry(parsed.control_fd, parsed.pair)
 
 
 def _pair(text: str) -> tuple[str, str]:
