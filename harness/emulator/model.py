@@ -13,6 +13,7 @@ from datetime import datetime
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from typing import Protocol, runtime_checkable
 
+from harness.emulator.policies import OwnRoute, PolicyTerm, PrefixLimit
 from harness.errors import RunError
 from harness.keychain.model import Keychain
 from harness.keychain.secret import Secret
@@ -82,6 +83,10 @@ class BgpNeighbor:
     export: tuple[str, ...] = ()
     import_: tuple[str, ...] = ()
     description: str | None = None
+    local_preference: int | None = None
+    """Of what an external peer sends."""
+    limits: Mapping[str, PrefixLimit] = field(default_factory=dict)
+    """By family."""
 
 
 class Nowhere(enum.Enum):
@@ -90,31 +95,6 @@ class Nowhere(enum.Enum):
     DISCARD = "discard"
     REJECT = "reject"
     """And the sender is told by ICMP."""
-
-
-class PolicyAction(enum.Enum):
-    """What a term does with a route that it matches."""
-
-    ACCEPT = "accept"
-    REJECT = "reject"
-    NEXT_POLICY = "next-policy"
-
-
-@dataclass(frozen=True, slots=True)
-class PrefixRange:
-    """Prefixes inside of `prefix` whose length is from `shortest` to `longest`."""
-
-    prefix: Network
-    shortest: int
-    longest: int
-
-
-@dataclass(frozen=True, slots=True)
-class PolicyTerm:
-    """One term of a routing policy, as far as routes that BGP brought can meet it. `prefixes` None: every route."""
-
-    action: PolicyAction
-    prefixes: tuple[PrefixRange, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +140,8 @@ class Intent:
     autonomous_system: int | None = None
     static_routes: tuple[tuple[Network, Address | Nowhere], ...] = ()
     neighbors: tuple[BgpNeighbor, ...] = ()
-    announce: Mapping[str, tuple[Network, ...]] = field(default_factory=dict)
-    """Export policy name to the prefixes that it accepts, as far as `policy-options` is modelled."""
+    announce: Mapping[str, tuple[OwnRoute, ...]] = field(default_factory=dict)
+    """Export policy name to what it does with the router's own routes, as far as `policy-options` is modelled."""
     policies: Mapping[str, tuple[PolicyTerm, ...]] = field(default_factory=dict)
     """Export or import policy name to what it does with routes that BGP brought; what no term decides is accepted."""
     chains: tuple[Keychain, ...] = ()

@@ -19,8 +19,9 @@ from ipaddress import IPv4Interface, IPv4Network
 
 from harness.emulator.frr.config import Daemon, Line
 from harness.emulator.frr.render_ldp import render_ldp
-from harness.emulator.frr.render_policy import chain_lines, filters, import_map, own_lines
+from harness.emulator.frr.render_policy import chain_lines, filters, first_term, import_map, own_lines, preference_lines
 from harness.emulator.model import Address, BackendError, BgpNeighbor, Intent, Network, Nowhere, Unit
+from harness.emulator.policies import NO_CHANGES, OwnRoute, PolicyAction, PrefixLimit, merged
 
 HOLD_TIME_DEFAULT = 90
 """Seconds; Junos' default (`hold-time`)."""
@@ -124,15 +125,23 @@ def _bgp(intent: Intent, yielding: Collection[Address]) -> Iterator[Line]:
 
 def _announced(intent: Intent) -> tuple[Network, ...]:
     """Return every prefix that some neighbour's export policy accepts, each once, in the order of first mention."""
-    found: dict[Network, None] = {}
-    for neighbor in intent.neighbors:
-        for prefix in _exported(intent, neighbor):
-            found[prefix] = None
-    return tuple(found)
+    return tuple(dict.fromkeys(own.prefix for one in intent.neighbors for own in _exported(intent, one)))
 
 
-def _exported(intent: Intent, neighbor: BgpNeighbor) -> tuple[Network, ...]:
-    return tuple(prefix for policy in neighbor.export for prefix in intent.announce.get(policy, ()))
+def _exported(intent: Intent, neighbor: BgpNeighbor) -> tuple[OwnRoute, ...]:
+    """Return the router's own routes that a neighbour's chain of policies accepts, with what it changes of them.
+
+    The first policy that decides on a route decides; what those before it change holds too.
+    """
+    found: dict[Network, OwnRoute] = {}
+    for policy in neighbor.export:
+        for own in intent.announce.get(policy, ()):
+            before = found.get(own.prefix)
+            if before is None:
+                found[own.prefix] = own
+            elif before.action is PolicyAction.NEXT_POLICY:
+                found[own.prefix] = replace(own, changes=merged(before.changes, own.changes))
+    return tuple(own for own in found.values() if own.action is PolicyAction.ACCEPT)
 
 
 def _family_of(prefix: Network) -> str:
@@ -145,7 +154,8 @@ def _filter_name(neighbor: BgpNeighbor) -> str:
 
 def _export_filter(intent: Intent, neighbor: BgpNeighbor, announced: Sequence[Network]) -> Iterator[Line]:
     """Keep from a neighbour the prefixes that only other neighbours' policies accept; BGP's own routes all pass."""
-    exported = set(_exported(intent, neighbor))
+    routes = _exported(intent, neighbor)
+    exported = {own.prefix for own in routes}
     withheld = [prefix for prefix in announced if prefix not in exported]
     if not _filters_out(intent, neighbor):
         return
@@ -160,18 +170,27 @@ def _export_filter(intent: Intent, neighbor: BgpNeighbor, announced: Sequence[Ne
             match = f"match {family} address prefix-list {name}"
             yield Line(Daemon.BGPD, entry, entry, f"no {entry}")
             yield Line(Daemon.BGPD, f"{entry} match", match, f"no {match}", (entry,), parent=entry)
-    yield from own_lines(name, [prefix for prefix in announced if prefix in exported])
-    yield from chain_lines(name, neighbor.export, intent.policies)
+    yield from own_lines(name, routes)
+    yield from chain_lines(name, neighbor.export, intent.policies, first_term(routes))
 
 
 def _filters_out(intent: Intent, neighbor: BgpNeighbor) -> bool:
     """Say whether a neighbour is to be kept from something."""
-    withheld = set(_announced(intent)) - set(_exported(intent, neighbor))
-    return bool(withheld) or filters(neighbor.export, intent.policies)
+    routes = _exported(intent, neighbor)
+    withheld = set(_announced(intent)) - {own.prefix for own in routes}
+    changed = any(own.changes != NO_CHANGES for own in routes)
+    return bool(withheld) or changed or filters(neighbor.export, intent.policies)
+
+
+def _filters_in(neighbor: BgpNeighbor) -> bool:
+    """Say whether what a neighbour sends goes through a route map."""
+    return bool(neighbor.import_) or neighbor.local_preference is not None
 
 
 def _neighbor(neighbor: BgpNeighbor, intent: Intent, root: str, local_as: int) -> Iterator[Line]:
-    if neighbor.import_:
+    if neighbor.local_preference is not None:
+        yield from preference_lines(import_map(neighbor.address), neighbor.local_preference)
+    if _filters_in(neighbor):
         yield from chain_lines(import_map(neighbor.address), neighbor.import_, intent.policies)
     key = f"neighbor {neighbor.address}"
     yield Line(
@@ -185,9 +204,15 @@ def _neighbor(neighbor: BgpNeighbor, intent: Intent, root: str, local_as: int) -
         node = (root, f"address-family {_frr_family(neighbor, family)}")
         keep = "soft-reconfiguration inbound"
         yield Line(Daemon.BGPD, f"{key} {family} keep", f"{key} {keep}", f"no {key} {keep}", node, parent=key)
-        if neighbor.import_:
+        if _filters_in(neighbor):
             text = f"route-map {import_map(neighbor.address)} in"
             yield Line(Daemon.BGPD, f"{key} {family} in", f"{key} {text}", f"no {key} {text}", node, parent=key)
+        limit = neighbor.limits.get(family)
+        if limit is not None:
+            text = f"maximum-prefix {_limit(limit)}"
+            yield Line(
+                Daemon.BGPD, f"{key} {family} limit", f"{key} {text}", f"no {key} maximum-prefix", node, parent=key
+            )
         if _filters_out(intent, neighbor):
             text = f"route-map {_filter_name(neighbor)} out"
             yield Line(Daemon.BGPD, f"{key} {family} out", f"{key} {text}", f"no {key} {text}", node, parent=key)
@@ -205,6 +230,15 @@ def _start(neighbor: BgpNeighbor, key: str, root: str) -> Iterator[Line]:
     for family in neighbor.families:
         node = (root, f"address-family {_frr_family(neighbor, family)}")
         yield Line(Daemon.BGPD, f"{key} {family}", f"{key} activate", f"no {key} activate", node, key, together=key)
+
+
+def _limit(limit: PrefixLimit) -> str:
+    """Return what follows `maximum-prefix`. FRR keeps a session down unless it is told when to start it anew."""
+    percent = f" {limit.percent}" if limit.percent is not None else ""
+    if not limit.teardown:
+        return f"{limit.maximum}{percent} warning-only"
+    minutes = 1 if limit.idle_minutes is None else limit.idle_minutes
+    return f"{limit.maximum}{percent}{f' restart {minutes}' if minutes else ''}"
 
 
 def _frr_family(neighbor: BgpNeighbor, family: str) -> str:

@@ -7,9 +7,20 @@ decides; `next policy` skips the rest of a policy; what none decides is accepted
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from harness.emulator.frr.config import Daemon, Line
-from harness.emulator.model import Address, BgpNeighbor, Intent, Network, PolicyAction, PolicyTerm, PrefixRange
+from harness.emulator.model import Address, BgpNeighbor, Intent, Network
+from harness.emulator.policies import (
+    NO_CHANGES,
+    CommunityWay,
+    NextHop,
+    OwnRoute,
+    PolicyAction,
+    PolicyTerm,
+    PrefixRange,
+    RouteChanges,
+)
 
 _STEP = 10
 _FAMILIES = {4: "ip", 6: "ipv6"}
@@ -21,34 +32,61 @@ def import_map(neighbor: Address) -> str:
     return f"KEYROLL-IN-{neighbor}"
 
 
-def chain_lines(name: str, chain: Sequence[str], policies: Mapping[str, tuple[PolicyTerm, ...]]) -> Iterator[Line]:
-    """Yield the entries of route map `name` from number 10 on: the chain's terms, then one that accepts the rest."""
-    starts, number = [], _STEP
+def chain_lines(
+    name: str, chain: Sequence[str], policies: Mapping[str, tuple[PolicyTerm, ...]], start: int = _STEP
+) -> Iterator[Line]:
+    """Yield the entries of route map `name` from `start` on: the chain's terms, then one that accepts the rest."""
+    starts, number = [], start
     for policy in chain:
         starts.append(number)
-        number += _STEP * sum(len(_versions(term)) for term in policies.get(policy, ()))
+        number += _STEP * sum(len(_variants(term)) for term in policies.get(policy, ()))
     starts.append(number)
-    number = _STEP
+    number = start
     for place, policy in enumerate(chain):
         for term in policies.get(policy, ()):
-            for version in _versions(term):
-                yield from _entry(name, number, term, version, skip_to=starts[place + 1])
+            for variant in _variants(term):
+                yield from _entry(name, number, term, variant, skip_to=starts[place + 1])
                 number += _STEP
     last = f"route-map {name} permit {number}"
     yield Line(Daemon.BGPD, last, last, f"no {last}")
 
 
-def own_lines(name: str, prefixes: Sequence[Network]) -> Iterator[Line]:
-    """Yield entries that accept the router's own exported prefixes, before any term is asked."""
+def own_lines(name: str, routes: Sequence[OwnRoute]) -> Iterator[Line]:
+    """Yield entries that accept the router's own exported routes, before any term is asked."""
+    plain = [route.prefix for route in routes if route.changes == NO_CHANGES]
     for version, number in ((4, _OWN_V4), (6, _OWN_V6)):
-        ranges = [PrefixRange(own, own.prefixlen, own.prefixlen) for own in prefixes if own.version == version]
+        ranges = [_exactly(own) for own in plain if own.version == version]
         if ranges:
-            yield from _entry(name, number, PolicyTerm(PolicyAction.ACCEPT, tuple(ranges)), version, skip_to=0)
+            term = PolicyTerm(PolicyAction.ACCEPT, tuple(ranges))
+            yield from _entry(name, number, term, _Variant(version), skip_to=0)
+    changed_routes = (route for route in routes if route.changes != NO_CHANGES)
+    for number, route in enumerate(changed_routes, 1):
+        term = PolicyTerm(PolicyAction.ACCEPT, (_exactly(route.prefix),), changes=route.changes)
+        yield from _entry(name, number * _STEP, term, _Variant(route.prefix.version), skip_to=0)
+
+
+def first_term(routes: Sequence[OwnRoute]) -> int:
+    """Return the number of the entry behind those of `own_lines`."""
+    return _STEP * (1 + sum(route.changes != NO_CHANGES for route in routes))
+
+
+def preference_lines(name: str, preference: int) -> Iterator[Line]:
+    """Yield the entry that gives every route a local preference and goes on."""
+    term = PolicyTerm(PolicyAction.NEXT_TERM, changes=RouteChanges(local_preference=preference))
+    yield from _entry(name, _OWN_V4, term, _Variant(), skip_to=0)
+
+
+def _exactly(prefix: Network) -> PrefixRange:
+    return PrefixRange(prefix, prefix.prefixlen, prefix.prefixlen)
 
 
 def filters(chain: Sequence[str], policies: Mapping[str, tuple[PolicyTerm, ...]]) -> bool:
-    """Say whether a chain rejects anything that BGP brought."""
-    return any(term.action is PolicyAction.REJECT for policy in chain for term in policies.get(policy, ()))
+    """Say whether a chain rejects or changes anything that BGP brought."""
+    return any(
+        term.action is PolicyAction.REJECT or term.changes != NO_CHANGES
+        for policy in chain
+        for term in policies.get(policy, ())
+    )
 
 
 def changed(old: Intent, new: Intent) -> list[Address]:
@@ -67,27 +105,92 @@ def changed(old: Intent, new: Intent) -> list[Address]:
 def _view(intent: Intent, neighbor: BgpNeighbor) -> object:
     """Return all that decides which routes of BGP pass between this router and a neighbour."""
     chains = (neighbor.import_, neighbor.export)
-    return [[(name, intent.policies.get(name), intent.announce.get(name)) for name in chain] for chain in chains]
+    names = [[(name, intent.policies.get(name), intent.announce.get(name)) for name in chain] for chain in chains]
+    return names, neighbor.local_preference
 
 
-def _versions(term: PolicyTerm) -> tuple[int | None, ...]:
-    """Return the IP versions of a term's prefixes, each of which takes an entry; None for a term without prefixes."""
-    if term.prefixes is None:
-        return (None,)
-    return tuple(sorted({found.prefix.version for found in term.prefixes}))
+@dataclass(frozen=True, slots=True)
+class _Variant:
+    """One entry of those that a term takes: a route map's entry asks for prefixes of one version, of one peer."""
+
+    version: int | None = None
+    neighbor: Address | None = None
 
 
-def _entry(name: str, number: int, term: PolicyTerm, version: int | None, *, skip_to: int) -> Iterator[Line]:
+def _variants(term: PolicyTerm) -> tuple[_Variant, ...]:
+    versions = (None,) if term.prefixes is None else tuple(sorted({found.prefix.version for found in term.prefixes}))
+    return tuple(_Variant(version, peer) for version in versions for peer in (term.neighbors or (None,)))
+
+
+def _entry(name: str, number: int, term: PolicyTerm, variant: _Variant, *, skip_to: int) -> Iterator[Line]:
     word = "deny" if term.action is PolicyAction.REJECT else "permit"
     entry = f"route-map {name} {word} {number}"
-    if version is not None:
-        yield from _prefix_list(name, number, term, version)
+    own = f"{name}-{number}"
+    if variant.version is not None:
+        yield from _prefix_list(name, number, term, variant.version)
+    yield from _lists(own, term)
     yield Line(Daemon.BGPD, entry, entry, f"no {entry}")
-    if version is not None:
-        match = f"match {_FAMILIES[version]} address prefix-list {name}-{number}"
-        yield Line(Daemon.BGPD, f"{entry} match", match, f"no {match}", (entry,), parent=entry)
+    for what, text in (*_conditions(own, term, variant), *_settings(own, term.changes)):
+        yield Line(Daemon.BGPD, f"{entry} {what}", text, f"no {text}", (entry,), parent=entry)
     if term.action is PolicyAction.NEXT_POLICY:
         yield Line(Daemon.BGPD, f"{entry} goto", f"on-match goto {skip_to}", "no on-match goto", (entry,), parent=entry)
+    elif term.action is PolicyAction.NEXT_TERM:
+        yield Line(Daemon.BGPD, f"{entry} next", "on-match next", "no on-match next", (entry,), parent=entry)
+
+
+def _lists(own: str, term: PolicyTerm) -> Iterator[Line]:
+    """Yield the lists of communities and paths that an entry refers to."""
+    rows = [f"bgp community-list standard {own} permit {' '.join(members)}" for members in term.communities]
+    for place, (way, members) in enumerate(term.changes.communities):
+        if way is CommunityWay.DELETE:
+            rows += [f"bgp community-list standard {own}-{place} permit {member}" for member in members]
+    rows += [f"bgp as-path access-list {own} permit {path}" for path in term.as_paths]
+    for text in dict.fromkeys(rows):
+        yield Line(Daemon.BGPD, text, text, f"no {text}")
+
+
+def _conditions(own: str, term: PolicyTerm, variant: _Variant) -> Iterator[tuple[str, str]]:
+    """Yield (what, line) of an entry's conditions."""
+    if variant.version is not None:
+        yield "match", f"match {_FAMILIES[variant.version]} address prefix-list {own}"
+    if variant.neighbor is not None:
+        yield "match peer", f"match peer {variant.neighbor}"
+    if term.communities:
+        yield "match community", f"match community {own}"
+    if term.as_paths:
+        yield "match as-path", f"match as-path {own}"
+
+
+def _settings(own: str, changes: RouteChanges) -> Iterator[tuple[str, str]]:
+    """Yield (what, line) of what an entry changes. FRR's own next hop, to a peer, is called `peer-address`."""
+    if changes.local_preference is not None:
+        yield "preference", f"set local-preference {changes.local_preference}"
+    if changes.metric is not None:
+        yield "metric", f"set metric {changes.metric}"
+    if changes.prepend:
+        yield "prepend", f"set as-path prepend {' '.join(map(str, changes.prepend))}"
+    if changes.next_hop is NextHop.SELF:
+        yield "next-hop", "set ip next-hop peer-address"
+        yield "next-hop6", "set ipv6 next-hop peer-address"
+    elif changes.next_hop is not None:
+        version = "ip next-hop" if changes.next_hop.version == 4 else "ipv6 next-hop global"  # noqa: PLR2004 - IP's own
+        yield "next-hop", f"set {version} {changes.next_hop}"
+    yield from _community_settings(own, changes)
+
+
+def _community_settings(own: str, changes: RouteChanges) -> Iterator[tuple[str, str]]:
+    """Yield the lines for communities: FRR takes one that sets or adds, and one that deletes before it."""
+    members: tuple[str, ...] = ()
+    additive = True
+    for place, (way, named) in enumerate(changes.communities):
+        if way is CommunityWay.DELETE:
+            yield "delete", f"set comm-list {own}-{place} delete"
+            members = tuple(one for one in members if one not in named)
+        else:
+            additive = additive and way is CommunityWay.ADD
+            members = named if way is CommunityWay.SET else (*members, *named)
+    if members:
+        yield "community", f"set community {' '.join(dict.fromkeys(members))}{' additive' if additive else ''}"
 
 
 def _prefix_list(name: str, number: int, term: PolicyTerm, version: int) -> Iterator[Line]:

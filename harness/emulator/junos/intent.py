@@ -6,12 +6,12 @@ takes more than one statement (a neighbour without an AS, a policy that is not t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, ip_address, ip_interface, ip_network
 
 from harness.emulator.junos.faults import CommitFault, block
-from harness.emulator.junos.policy import PolicyFault, Route, accepted, bgp_terms
+from harness.emulator.junos.policy import PolicyFault, Route, bgp_terms, judged
 from harness.emulator.junos.tree import Node
 from harness.emulator.junos.values import is_management, reveal
 from harness.emulator.model import (
@@ -25,10 +25,10 @@ from harness.emulator.model import (
     LdpPeer,
     Network,
     Nowhere,
-    PolicyTerm,
     Protection,
     Unit,
 )
+from harness.emulator.policies import NextHop, OwnRoute, PolicyTerm, PrefixLimit
 from harness.keychain.model import TOLERANCE_DEFAULT, Algorithm, Key, Keychain
 from harness.keychain.starttime import parse_start
 
@@ -48,10 +48,12 @@ def build(root: Node, *, host_name: str) -> Intent:
     policies = dict.fromkeys(name for neighbor in neighbors for name in (*neighbor.export, *neighbor.import_))
     reasons += _missing_policies(root, policies)
     terms = _terms(root, policies, reasons)
-    if reasons:
-        raise CommitFault(tuple(reasons))
     readvertised = (route for route in statics if route.child("no-readvertise") is None)
     routes = [*_direct(units), *(Route(ip_network(route.key or ""), "static") for route in readvertised)]
+    own = _own(root, policies, routes, reasons)
+    reasons += _next_hops_of_imports(neighbors, terms)
+    if reasons:
+        raise CommitFault(tuple(dict.fromkeys(reasons)))
     system = root.find("system")
     return Intent(
         host_name=(system.value_of("host-name") if system else None) or host_name,
@@ -60,7 +62,7 @@ def build(root: Node, *, host_name: str) -> Intent:
         autonomous_system=own_as,
         static_routes=tuple(_static_route(route) for route in statics),
         neighbors=neighbors,
-        announce={name: accepted(root, name, routes) for name in policies},
+        announce=own,
         policies=terms,
         chains=tuple(keychains(root)),
         ldp=_ldp(root),
@@ -224,6 +226,8 @@ def _neighbors(root: Node, own_as: int | None, reasons: list[str]) -> Iterator[B
             if not external:
                 peer_as = peer_as or own_as
             problem = _as_problem(own_as, peer_as, local_as=levels.value("local-as"), external=external)
+            if not problem and not external and levels.value("local-preference") is not None:
+                problem = "local-preference of an internal group is not carried out: set it by an export policy"
             if problem or peer_as is None:
                 where = f"[edit protocols bgp group {group.key}]"
                 message = f"Error in neighbor {node.key} of group {group.key}:\n{problem}"
@@ -263,7 +267,33 @@ def _neighbor(address: str, group: str, levels: _Levels, peer_as: int, *, extern
         export=levels.values("export"),
         import_=levels.values("import"),
         description=levels.value("description"),
+        local_preference=_number(levels.value("local-preference")),
+        limits=dict(_limits(levels.node("family"))),
     )
+
+
+def _limits(family: Node | None) -> Iterator[tuple[str, PrefixLimit]]:
+    for child in family.shown() if family is not None else ():
+        limit = child.find("unicast", "prefix-limit")
+        maximum = limit.value_of("maximum") if limit is not None else None
+        if limit is None or maximum is None:
+            continue
+        teardown = limit.child("teardown")
+        percent = teardown.value_of("") if teardown is not None else None
+        idle = teardown.value_of("idle-timeout") if teardown is not None else None
+        yield (
+            f"{child.statement.name}-unicast",
+            PrefixLimit(
+                int(maximum),
+                teardown is not None,
+                _number(percent),
+                FOREVER if idle == "forever" else _number(idle),
+            ),
+        )
+
+
+FOREVER = 0
+"""Minutes of `idle-timeout forever`: until somebody clears the session."""
 
 
 MULTIHOP_TTL = 64
@@ -293,6 +323,24 @@ def _terms(root: Node, names: dict[str, None], reasons: list[str]) -> dict[str, 
         except PolicyFault as fault:
             reasons.append(f"error: {fault}")
     return found
+
+
+def _own(root: Node, names: Iterable[str], routes: list[Route], reasons: list[str]) -> dict[str, tuple[OwnRoute, ...]]:
+    found: dict[str, tuple[OwnRoute, ...]] = {}
+    for name in names:
+        try:
+            found[name] = judged(root, name, routes)
+        except PolicyFault as fault:
+            reasons.append(f"error: {fault}")
+    return found
+
+
+def _next_hops_of_imports(
+    neighbors: Iterable[BgpNeighbor], terms: Mapping[str, tuple[PolicyTerm, ...]]
+) -> Iterator[str]:
+    for name in dict.fromkeys(name for neighbor in neighbors for name in neighbor.import_):
+        if any(term.changes.next_hop is NextHop.SELF for term in terms.get(name, ())):
+            yield f"error: policy {name}: 'next-hop self' is not carried out in an import policy"
 
 
 def _missing_policies(root: Node, names: dict[str, None]) -> list[str]:

@@ -255,6 +255,41 @@ class AsNumber(_Free):
 
 
 @dataclass(frozen=True, slots=True)
+class IdleTimeout(_Free):
+    """How long a session stays down that sent too much: minutes, or `forever`."""
+
+    @property
+    def hint(self) -> str:
+        """Return the range as help shows it."""
+        return "(1..2400, or forever)"
+
+    def store(self, text: str, context: EntryContext) -> str:
+        """Return the minutes, or `forever`."""
+        return text if text == "forever" else Integer(1, 2400).store(text, context)
+
+
+@dataclass(frozen=True, slots=True)
+class AsNumbers(_Free):
+    """AS numbers behind each other, `"65001 65001"`."""
+
+    def store(self, text: str, context: EntryContext) -> str:
+        """Return the numbers with one blank between them."""
+        numbers = [AsNumber().store(word, context) for word in text.split()]
+        if not numbers:
+            raise ValueFault(f"invalid autonomous system number '{text}'")
+        return " ".join(numbers)
+
+
+@dataclass(frozen=True, slots=True)
+class NextHopValue(_Free):
+    """A next hop that a policy sets: an address, or `self`."""
+
+    def store(self, text: str, context: EntryContext) -> str:
+        """Return the address in its canonical form, or `self`."""
+        return text if text == "self" else Address().store(text, context)
+
+
+@dataclass(frozen=True, slots=True)
 class TimeZone(_Free):
     """A time zone by its name in the zone database (`UTC`, `America/New_York`)."""
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from harness.emulator.frr.vty import Vty
 from harness.keychain.junostext import set_lines
 
 pytestmark = pytest.mark.lab
@@ -112,3 +116,83 @@ def test_a_router_comes_back_from_a_reboot_with_its_configuration(pair, chain):
     assert shown(pair, "R1", "show configuration | display set") == before
     assert shown(pair, "R1", "show system commit") == commits
     pair.until("BGP is back", up(pair), 20.0)
+
+
+def bgpd(pair, router: str, command: str) -> dict[str, Any]:
+    """Ask the router's bgpd itself: of all on this machine the one whose supervisor writes to this lab's evidence."""
+    folder = f"root/var/tmp/{router}-frr"
+    found = [one for one in Path("/proc").glob("[0-9]*") if _is_bgpd_of(one, router, pair)]
+    (path,) = (found[0] / folder).glob("**/bgpd.vty")
+
+    async def ask() -> dict[str, Any]:
+        vty = await Vty.connect("bgpd", path)
+        try:
+            return await vty.json(command)
+        finally:
+            await vty.close()
+
+    return asyncio.run(ask())
+
+
+def _is_bgpd_of(process: Path, router: str, pair) -> bool:
+    with contextlib.suppress(OSError):  # processes come and go meanwhile
+        if (process / "comm").read_text() != "bgpd\n" or router not in (process / "cmdline").read_text():
+            return False
+        parent = process.parent / (process / "stat").read_text().rpartition(")")[2].split()[1]
+        return any(descriptor.samefile(pair.lab.evidence) for descriptor in (parent / "fd").iterdir())
+    return False
+
+
+POLICIES = """
+set policy-options prefix-list own 10.255.0.0/16
+set policy-options community red members [ 65001:100 65001:200 ]
+set policy-options community quiet members no-export
+set policy-options as-path from-r1 "65001 .*"
+set policy-options policy-statement out term own from protocol direct
+set policy-options policy-statement out term own from prefix-list-filter own orlonger
+set policy-options policy-statement out term own then metric 50
+set policy-options policy-statement out term own then community add red
+set policy-options policy-statement out term own then as-path-prepend "65001 65001"
+set policy-options policy-statement out term own then next-hop self
+set policy-options policy-statement out term own then accept
+set policy-options policy-statement out term static from protocol static
+set policy-options policy-statement out term static then accept
+set policy-options policy-statement out term rest then reject
+set routing-options static route 192.0.2.0/24 discard
+""".strip().splitlines()
+
+
+def test_policies_change_routes_as_they_say(pair, chain):
+    pair.configure(chain=chain)
+    pair.until("BGP", up(pair))
+    group = shown(pair, "R1", "show configuration protocols bgp | display set | match peer-as").split()[4]
+    pair.commit(
+        "R1", [*POLICIES, f"delete protocols bgp group {group} export", f"set protocols bgp group {group} export out"]
+    )
+    incoming = "set policy-options policy-statement in term red"
+    pair.commit(
+        "R2",
+        [
+            *(line for line in POLICIES if " out " not in line and "static" not in line),
+            f"{incoming} from community red",
+            f"{incoming} from as-path from-r1",
+            f"{incoming} from neighbor 10.0.12.1",
+            f"{incoming} then local-preference 250",
+            f"{incoming} then community delete red",
+            f"{incoming} then community add quiet",
+            "set policy-options policy-statement in term all from route-filter 192.0.2.0/24 exact",
+            "set policy-options policy-statement in term all then reject",
+            f"set protocols bgp group {group} import in",
+            f"set protocols bgp group {group} local-preference 150",
+            f"set protocols bgp group {group} family inet unicast prefix-limit maximum 100 teardown 80 idle-timeout 5",
+        ],
+    )
+    pair.until("the loopback came", lambda: "10.255.0.1/32" in shown(pair, "R2", "show route protocol bgp"))
+    assert "192.0.2.0/24" not in shown(pair, "R2", "show route")
+    route = bgpd(pair, "R2", "show bgp ipv4 unicast 10.255.0.1/32 json")
+    (path,) = route["paths"]
+    assert path["aspath"]["string"] == "65001 65001 65001"
+    assert path["metric"] == 50
+    assert path["locPrf"] == 250
+    assert path["community"]["string"] == "no-export"
+    assert "Number of flaps: 0" in shown(pair, "R2", "show bgp neighbor")

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from harness.emulator.junos.schema import Statement, container, entry, flag, leaf, values
-from harness.emulator.junos.values import InterfaceName, OneOf, Prefix, Text, Word, one_of
+from harness.emulator.junos.values import (
+    Address,
+    AsNumbers,
+    Integer,
+    InterfaceName,
+    NextHopValue,
+    OneOf,
+    Prefix,
+    Text,
+    Word,
+    one_of,
+)
 
 _PROTOCOLS = one_of(
     bgp="BGP",
@@ -17,17 +28,29 @@ _MATCHES: OneOf = one_of(
     longer="Mask is greater than the prefix length",
     orlonger="Mask is greater than or equal to the prefix length",
 )
+_MATCH_FLAGS = tuple(flag(choice.name, choice.help, exclusive="match") for choice in _MATCHES.choices)
 _FROM = container(
     "from",
     "Conditions to match the source of a route",
     values("protocol", "Protocol from which route was learned", _PROTOCOLS),
     values("interface", "Interface name or address", InterfaceName(logical=True)),
+    values("neighbor", "Neighboring router", Address()),
+    leaf("family", "Family of the route", one_of(inet="IPv4 family", inet6="IPv6 family")),
+    values("community", "BGP community", Word()),
+    values("as-path", "Name of AS path regular expression (BGP only)", Word()),
     values("prefix-list", "List of prefix-lists of routes to match", Word()),
+    entry(
+        "prefix-list-filter",
+        "List of prefix-list-filters to match",
+        Word(),
+        *_MATCH_FLAGS,
+        one_line=True,
+    ),
     entry(
         "route-filter",
         "List of routes to match",
         Prefix(),
-        *(flag(choice.name, choice.help, exclusive="match") for choice in _MATCHES.choices),
+        *_MATCH_FLAGS,
         leaf("upto", "Mask falls between two values", Word(4, r"/\d{1,3}"), exclusive="match"),
         one_line=True,
     ),
@@ -36,6 +59,18 @@ _FROM = container(
 _THEN = container(
     "then",
     "Actions to take if 'from' and 'to' conditions match",
+    leaf("metric", "Metric value", Integer(0, 4294967295)),
+    leaf("local-preference", "Local preference associated with a route", Integer(0, 4294967295)),
+    container(
+        "community",
+        "BGP community properties associated with a route",
+        entry("set", "Set BGP communities in this route", Word()),
+        entry("add", "Add BGP communities to this route", Word()),
+        entry("delete", "Remove BGP communities from this route", Word()),
+        joined=True,
+    ),
+    leaf("as-path-prepend", "Prepend AS numbers to an AS path", AsNumbers()),
+    leaf("next-hop", "Set the address of the next-hop router", NextHopValue()),
     flag("accept", "Accept a route", exclusive="flow"),
     flag("reject", "Reject a route", exclusive="flow"),
     leaf(
@@ -63,5 +98,19 @@ POLICY_OPTIONS = container(
         _term(_FROM, _THEN),
         _FROM,
         _THEN,
+    ),
+    entry(
+        "community",
+        "BGP community information",
+        Word(),
+        values("members", "Community members", Word()),
+        one_line=True,
+    ),
+    entry(
+        "as-path",
+        "BGP autonomous system path regular expression",
+        Word(),
+        leaf("", "Path", Text(1, 255)),
+        one_line=True,
     ),
 )

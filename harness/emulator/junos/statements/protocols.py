@@ -7,6 +7,7 @@ from harness.emulator.junos.tree import Node
 from harness.emulator.junos.values import (
     Address,
     AsNumber,
+    IdleTimeout,
     Integer,
     InterfaceName,
     Prefix,
@@ -73,11 +74,28 @@ AUTHENTICATION: tuple[Statement, ...] = (
     ),
 )
 
+_UNICAST = container(
+    "unicast",
+    "Include unicast NLRI",
+    container(
+        "prefix-limit",
+        "Limit maximum number of prefixes from a peer",
+        leaf("maximum", "Maximum number of prefixes accepted from a peer", Integer(1, 4294967295)),
+        container(
+            "teardown",
+            "Clear peer connection on reaching limit",
+            leaf("", "Percentage of prefix-limit to start warnings", Integer(1, 100)),
+            leaf("idle-timeout", "Timeout before attempting to restart peer", IdleTimeout()),
+            presence=True,
+        ),
+    ),
+    presence=True,
+)
 _FAMILY = container(
     "family",
     "Protocol family for NLRIs in updates",
-    container("inet", "IPv4 NLRI parameters", container("unicast", "Include unicast NLRI")),
-    container("inet6", "IPv6 NLRI parameters", container("unicast", "Include unicast NLRI")),
+    container("inet", "IPv4 NLRI parameters", _UNICAST),
+    container("inet6", "IPv6 NLRI parameters", _UNICAST),
     joined=True,
 )
 
@@ -98,6 +116,7 @@ _SESSION: tuple[Statement, ...] = (
     values("export", "Export policy", Word()),
     leaf("peer-as", "Autonomous system number", AsNumber()),
     leaf("local-as", "Local autonomous system number", AsNumber()),
+    leaf("local-preference", "Value of LOCAL_PREF path attribute", Integer(0, 4294967295)),
     kept(flag("log-updown", "Log a message for peer state transitions")),
 )
 

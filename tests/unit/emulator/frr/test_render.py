@@ -8,6 +8,7 @@ import pytest
 from harness.emulator.frr.config import Daemon, steps
 from harness.emulator.frr.render import kernel_name, render
 from harness.emulator.model import BackendError, BgpNeighbor, Intent, Ldp, LdpInterface, Nowhere, Unit
+from harness.emulator.policies import OwnRoute
 from harness.keychain.secret import Secret
 
 PORTS = ["ge-0-0-0"]
@@ -21,7 +22,7 @@ INTENT = Intent(
     router_id=ip_address("10.255.0.1"),  # type: ignore[arg-type]
     autonomous_system=65001,
     neighbors=(PEER,),
-    announce={"lo": (ip_network("10.255.0.1/32"),)},
+    announce={"lo": (OwnRoute(ip_network("10.255.0.1/32")),)},
 )
 
 

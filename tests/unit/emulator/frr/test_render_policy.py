@@ -4,7 +4,16 @@ from ipaddress import ip_address, ip_network
 
 from harness.emulator.frr.render import render
 from harness.emulator.frr.render_policy import chain_lines
-from harness.emulator.model import BgpNeighbor, Intent, PolicyAction, PolicyTerm, PrefixRange
+from harness.emulator.model import BgpNeighbor, Intent
+from harness.emulator.policies import (
+    CommunityWay,
+    NextHop,
+    OwnRoute,
+    PolicyAction,
+    PolicyTerm,
+    PrefixRange,
+    RouteChanges,
+)
 
 V4 = PrefixRange(ip_network("10.0.0.0/8"), 8, 32)
 V6 = PrefixRange(ip_network("2001:db8::/32"), 40, 48)
@@ -38,7 +47,7 @@ def test_own_prefixes_pass_before_a_term_rejects_the_rest():
         "R1",
         autonomous_system=1,
         neighbors=(peer,),
-        announce={"p": (own,)},
+        announce={"p": (OwnRoute(own),)},
         policies={"p": (PolicyTerm(PolicyAction.REJECT),)},
     )
     found = [line.text for line in render(intent, [])]
@@ -48,3 +57,51 @@ def test_own_prefixes_pass_before_a_term_rejects_the_rest():
     assert "neighbor 10.0.0.2 route-map KEYROLL-OUT-10.0.0.2 out" in found
     assert "neighbor 10.0.0.2 route-map KEYROLL-IN-10.0.0.2 in" in found
     assert found.index("route-map KEYROLL-IN-10.0.0.2 deny 10") < found.index("neighbor 10.0.0.2 remote-as 2")
+
+
+def test_what_a_term_changes_and_asks_of_routes_becomes_an_entry():
+    peer = ip_address("10.0.0.2")
+    changes = RouteChanges(
+        local_preference=200,
+        metric=5,
+        next_hop=NextHop.SELF,
+        communities=((CommunityWay.DELETE, ("65001:1",)), (CommunityWay.ADD, ("65001:2", "no-export"))),
+        prepend=(65001, 65001),
+    )
+    term = PolicyTerm(
+        PolicyAction.NEXT_TERM, communities=(("65001:9",),), as_paths=("^$",), neighbors=(peer,), changes=changes
+    )
+    entry = ("route-map M permit 10",)
+    assert [(line.node, line.text) for line in chain_lines("M", ["p"], {"p": (term,)})] == [
+        ((), "bgp community-list standard M-10 permit 65001:9"),
+        ((), "bgp community-list standard M-10-0 permit 65001:1"),
+        ((), "bgp as-path access-list M-10 permit ^$"),
+        ((), "route-map M permit 10"),
+        (entry, "match peer 10.0.0.2"),
+        (entry, "match community M-10"),
+        (entry, "match as-path M-10"),
+        (entry, "set local-preference 200"),
+        (entry, "set metric 5"),
+        (entry, "set as-path prepend 65001 65001"),
+        (entry, "set ip next-hop peer-address"),
+        (entry, "set ipv6 next-hop peer-address"),
+        (entry, "set comm-list M-10-0 delete"),
+        (entry, "set community 65001:2 no-export additive"),
+        (entry, "on-match next"),
+        ((), "route-map M permit 20"),
+    ]
+
+
+def test_the_first_policy_that_decides_on_an_own_route_decides():
+    one, two = ip_network("10.255.0.1/32"), ip_network("10.255.0.2/32")
+    peer = BgpNeighbor(ip_address("10.0.0.2"), 2, "g", external=True, export=("first", "second"))
+    changes = RouteChanges(metric=7)
+    announce = {
+        "first": (OwnRoute(one, PolicyAction.REJECT), OwnRoute(two, PolicyAction.NEXT_POLICY, changes)),
+        "second": (OwnRoute(one), OwnRoute(two)),
+    }
+    found = [line.text for line in render(Intent("R1", autonomous_system=1, neighbors=(peer,), announce=announce), [])]
+    assert "network 10.255.0.2/32" in found
+    assert "network 10.255.0.1/32" not in found
+    assert found[found.index("route-map KEYROLL-OUT-10.0.0.2 permit 10") + 2] == "set metric 7"
+    assert found.index("route-map KEYROLL-OUT-10.0.0.2 permit 20") > 0

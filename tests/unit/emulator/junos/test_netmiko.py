@@ -12,6 +12,7 @@ from netmiko import ConnectHandler
 from netmiko.juniper.juniper import JuniperSSH
 
 from harness.emulator.model import AuthScheme, BgpState
+from harness.emulator.policies import PolicyAction
 
 if TYPE_CHECKING:
     from conftest import LiveRouter
@@ -75,7 +76,7 @@ def test_configuration_is_committed_and_reaches_the_machine_half(session: Junipe
     assert neighbor.protection.scheme is AuthScheme.AO
     (chain,) = intent.chains
     assert chain.keys[0].usable
-    assert [str(prefix) for prefix in intent.announce["lo"]] == ["10.255.0.1/32"]
+    assert [str(own.prefix) for own in intent.announce["lo"] if own.action is PolicyAction.ACCEPT] == ["10.255.0.1/32"]
     shown = session.send_command("show configuration security | display set")
     assert 'key 0 start-time "2029-12-31.10:00:00 +0000"' in shown
     assert "S0" not in shown

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_network
+import re
+from dataclasses import replace
+from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.emulator.model import PolicyAction, PolicyTerm, PrefixRange
+from harness.emulator.policies import (
+    CommunityWay,
+    OwnRoute,
+    PolicyAction,
+    PolicyTerm,
+    PrefixLimit,
+    PrefixRange,
+    RouteChanges,
+)
 
 if TYPE_CHECKING:
     from conftest import Console, FullBackend
@@ -30,7 +40,7 @@ LOOPBACK, LINK, STATIC, LOOPBACK6 = (
 def announced(console: Console, full: FullBackend, *lines: str) -> set[object]:
     answer = console.type("configure", *BASE, *lines, "commit")
     assert answer.splitlines()[-1] == "commit complete", answer
-    return set(full.intents[-1].announce["p"])
+    return {own.prefix for own in full.intents[-1].announce["p"] if own.action is PolicyAction.ACCEPT}
 
 
 @pytest.mark.parametrize(
@@ -102,3 +112,115 @@ def test_a_condition_that_is_not_carried_out_is_refused_with_the_reason(console:
     )
     assert "error: policy p, term t: 'from interface' is not carried out for routes of BGP" in answer
     assert full.intents == []
+
+
+COMMUNITY = "set policy-options community red members 65001:100"
+
+
+def test_what_a_policy_changes_holds_whoever_decides(console: Console, full: FullBackend) -> None:
+    announced(
+        console,
+        full,
+        COMMUNITY,
+        f"{P} term mark then local-preference 200",
+        f"{P} term mark then community add red",
+        f"{P} term more from protocol direct",
+        f"{P} term more then metric 5",
+        f"{P} term more then accept",
+    )
+    intent = full.intents[-1]
+    mark = RouteChanges(local_preference=200, communities=((CommunityWay.ADD, ("65001:100",)),))
+    own = {route.prefix: route for route in intent.announce["p"]}
+    assert own[LOOPBACK] == OwnRoute(LOOPBACK, PolicyAction.ACCEPT, replace(mark, metric=5))
+    assert own[STATIC] == OwnRoute(STATIC, PolicyAction.NEXT_POLICY, mark)
+    assert intent.policies["p"] == (PolicyTerm(PolicyAction.NEXT_TERM, changes=mark),)
+
+
+def test_conditions_that_only_routes_of_bgp_can_meet(console: Console, full: FullBackend) -> None:
+    lines = [COMMUNITY, 'set policy-options as-path own "^65002 .* (65010|65011)$"', f"{P} from community red"]
+    lines += [f"{P} from as-path own", f"{P} from neighbor 10.0.0.2", f"{P} from family inet", f"{P} then accept"]
+    assert announced(console, full, *lines) == set()
+    (term,) = full.intents[-1].policies["p"]
+    assert term.communities == (("65001:100",),)
+    assert term.neighbors == (ip_address("10.0.0.2"),)
+    assert term.prefixes == (PrefixRange(ip_network("0.0.0.0/0"), 0, 32),)
+    (path,) = term.as_paths
+    for text, fits in (("65002 65010", True), ("65002 1 2 65011", True), ("65002", False), ("1 65002 65010", False)):
+        assert (re.search(path, text) is not None) is fits, text
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        ([f"{P} then community add blue"], "policy p, the last term: community blue is not defined"),
+        (
+            [
+                'set policy-options community c members "65001:*"',
+                f"{P} term t from community c",
+                f"{P} term t then reject",
+            ],
+            "policy p, term t: member 65001:* of community c is not carried out: only AS:NUMBER and no-export",
+        ),
+        (
+            ['set policy-options as-path a "65001{2,}"', f"{P} term t from as-path a", f"{P} term t then reject"],
+            "'65001{2,}' in as-path a is not carried out",
+        ),
+        (
+            [f"{P} term t then next-hop self", "set protocols bgp group e import p"],
+            "policy p: 'next-hop self' is not carried out in an import policy",
+        ),
+        (
+            [
+                "set protocols bgp group i type internal",
+                "set protocols bgp group i local-preference 5",
+                "set protocols bgp group i neighbor 10.0.0.3",
+                f"{P} then accept",
+            ],
+            "local-preference of an internal group is not carried out: set it by an export policy",
+        ),
+    ],
+)
+def test_what_is_not_carried_out_of_policies_is_refused(
+    console: Console, full: FullBackend, lines: list[str], says: str
+) -> None:
+    answer = console.type("configure", *BASE, *lines, "commit")
+    assert says in answer
+    assert full.intents == []
+
+
+def test_statements_of_policies_are_shown_as_they_were_typed(console: Console) -> None:
+    console.type("configure", COMMUNITY, 'set policy-options as-path short "65002 .*"')
+    console.type(f"{P} term t from prefix-list-filter l orlonger", f"{P} term t then community add red")
+    console.type(f"{P} term t then next-hop self", f"{P} term t then accept")
+    assert console.type("show policy-options").splitlines() == [
+        "policy-statement p {",
+        "    term t {",
+        "        from {",
+        "            prefix-list-filter l orlonger;",
+        "        }",
+        "        then {",
+        "            community add red;",
+        "            next-hop self;",
+        "            accept;",
+        "        }",
+        "    }",
+        "}",
+        "community red members 65001:100;",
+        'as-path short "65002 .*";',
+    ]
+
+
+def test_limits_of_prefixes(console: Console, full: FullBackend) -> None:
+    family = "set protocols bgp group e family"
+    announced(
+        console,
+        full,
+        f"{P} then accept",
+        f"{family} inet unicast prefix-limit maximum 10",
+        f"{family} inet6 unicast prefix-limit maximum 20 teardown 80 idle-timeout forever",
+    )
+    (neighbor,) = full.intents[-1].neighbors
+    assert neighbor.limits == {
+        "inet-unicast": PrefixLimit(10),
+        "inet6-unicast": PrefixLimit(20, teardown=True, percent=80, idle_minutes=0),
+    }

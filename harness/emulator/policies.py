@@ -1,0 +1,104 @@
+"""Routing policies as the machine half is told them: terms for routes of BGP, and what becomes of own routes."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+
+class PolicyAction(enum.Enum):
+    """What a term does with a route that it matches."""
+
+    ACCEPT = "accept"
+    REJECT = "reject"
+    NEXT_POLICY = "next-policy"
+    NEXT_TERM = "next-term"
+    """It only changes the route."""
+
+
+@dataclass(frozen=True, slots=True)
+class PrefixRange:
+    """Prefixes inside of `prefix` whose length is from `shortest` to `longest`."""
+
+    prefix: IPv4Network | IPv6Network
+    shortest: int
+    longest: int
+
+
+class CommunityWay(enum.Enum):
+    """What is done with a route's communities."""
+
+    ADD = "add"
+    SET = "set"
+    DELETE = "delete"
+
+
+class NextHop(enum.Enum):
+    """A next hop that is no address."""
+
+    SELF = "self"
+
+
+@dataclass(frozen=True, slots=True)
+class RouteChanges:
+    """What a policy changes of a route. `communities` in order, each with its members (`65001:100`, `no-export`)."""
+
+    local_preference: int | None = None
+    metric: int | None = None
+    next_hop: IPv4Address | IPv6Address | NextHop | None = None
+    communities: tuple[tuple[CommunityWay, tuple[str, ...]], ...] = ()
+    prepend: tuple[int, ...] = ()
+
+
+NO_CHANGES = RouteChanges()
+
+
+def merged(first: RouteChanges, then: RouteChanges) -> RouteChanges:
+    """Return what comes of changing a route twice."""
+    return RouteChanges(
+        first.local_preference if then.local_preference is None else then.local_preference,
+        first.metric if then.metric is None else then.metric,
+        first.next_hop if then.next_hop is None else then.next_hop,
+        first.communities + then.communities,
+        then.prepend + first.prepend,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyTerm:
+    """One term of a routing policy, as far as routes that BGP brought can meet it.
+
+    `prefixes` None: every prefix. Of `communities` (each a set that a route must have whole), `as_paths` (POSIX
+    expressions over the path's text) and `neighbors` one has to fit; empty ones are not asked.
+    """
+
+    action: PolicyAction
+    prefixes: tuple[PrefixRange, ...] | None = None
+    communities: tuple[tuple[str, ...], ...] = ()
+    as_paths: tuple[str, ...] = ()
+    neighbors: tuple[IPv4Address | IPv6Address, ...] = ()
+    changes: RouteChanges = NO_CHANGES
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRoute:
+    """What an export policy does with one of the router's own routes; `NEXT_POLICY`: it leaves it to the next one."""
+
+    prefix: IPv4Network | IPv6Network
+    action: PolicyAction = PolicyAction.ACCEPT
+    changes: RouteChanges = NO_CHANGES
+
+
+@dataclass(frozen=True, slots=True)
+class PrefixLimit:
+    """How many prefixes of a family a peer may send.
+
+    `teardown` false: more are only logged. `percent`: when a warning comes before. `idle_minutes`: how long the session
+    stays down; 0 until somebody clears it, None as long as it takes to come back.
+    """
+
+    maximum: int
+    teardown: bool = False
+    percent: int | None = None
+    idle_minutes: int | None = None
