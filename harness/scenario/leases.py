@@ -46,6 +46,7 @@ _SHOW_ALL = "show configuration | display set"
 _PCAP_HEADER, _RECORD_HEADER = 24, 16
 
 
+SET_CLOCK = "set-clock"
 Ends = frozenset[tuple[str, int]]
 """The two ends of a connection: address and port each."""
 
@@ -59,6 +60,13 @@ class Lease:
     skip: Mapping[str, int] = field(default_factory=dict)
     closing: frozenset[Ends] = frozenset()
     """Connections of earlier runs that are closing: their segments are none of this run's."""
+    without: frozenset[str] = frozenset()
+    """Capabilities that the lab has and that are not to be used."""
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What the run may ask of the lab."""
+        return frozenset(capability.value for capability in self.lab.capabilities) - self.without
 
 
 class LabSource(Protocol):
@@ -84,21 +92,26 @@ class Keepable(Protocol):
 
 
 class FreshLabs:
-    """Every run gets a lab of its own, which is taken down after it (or kept up, with `keep`)."""
+    """Every run gets a lab of its own, which is taken down after it (or kept up, with `keep`).
 
-    def __init__(self, make: LabMaker, *, keep: bool = False) -> None:
+    `without` are capabilities that runs are not to use, as if the lab had none.
+    """
+
+    def __init__(self, make: LabMaker, *, keep: bool = False, without: frozenset[str] = frozenset()) -> None:
         self._make = make
         self._keep = keep
+        self._without = without
 
     @contextlib.contextmanager
     def lease(self, evidence: Path, settings: Settings, *, needs: frozenset[str]) -> Iterator[Lease]:
         """Deploy a lab, and destroy it in the end whatever happens."""
         lab = self._make(evidence, settings)
-        _require(lab, needs)
+        lease = Lease(lab, without=self._without)
+        _require(lease, needs)
         kept = False
         try:
             lab.deploy()
-            yield Lease(lab)
+            yield lease
             if self._keep and isinstance(lab, Keepable):
                 lab.keep()
                 kept = True
@@ -133,12 +146,14 @@ class _Warm:
 class LabPool:
     """Keeps labs between runs. For one thread; `close` takes all labs down.
 
-    `root` is the folder under which the pool's labs keep their evidence until it is copied to the runs.
+    `root` is the folder under which the pool's labs keep their evidence until it is copied to the runs; `without` as
+    for `FreshLabs`.
     """
 
-    def __init__(self, make: LabMaker, root: Path) -> None:
+    def __init__(self, make: LabMaker, root: Path, *, without: frozenset[str] = frozenset()) -> None:
         self._make = make
         self._root = root
+        self._without = without
         self._idle: list[_Warm] = []
         self._count = 0
         self.retired: list[str] = []
@@ -152,10 +167,10 @@ class LabPool:
         if warm is None:
             self._count += 1
             lab = self._make(self._root / f"lab-{self._count}", settings)
-            _require(lab, needs)
+            _require(Lease(lab, without=self._without), needs)
             warm = self._deploy(lab, settings)
         try:
-            _require(warm.lab, needs)
+            _require(Lease(warm.lab, without=self._without), needs)
         except MissingCapabilityError:
             self._idle.append(warm)  # nobody has touched it
             raise
@@ -163,7 +178,7 @@ class LabPool:
         lost = dict(warm.lab.capture_losses())
         try:
             closing = frozenset(ends for before in warm.before.values() for ends in before.closing)
-            yield Lease(warm.lab, warm=not fresh, skip=skip, closing=closing)
+            yield Lease(warm.lab, warm=not fresh, skip=skip, closing=closing, without=self._without)
         except BaseException:
             warm.lab.destroy()
             _keep_evidence(warm.lab, evidence, skip)
@@ -208,7 +223,8 @@ class LabPool:
         """Reset a lab and keep it; one that cannot be reset, or has lost frames, is taken down."""
         reason = None if dict(warm.lab.capture_losses()) == lost else "its capture has lost frames"
         try:
-            warm.before = reset(warm.lab, warm.before) if reason is None else warm.before
+            clocks = SET_CLOCK in Lease(warm.lab, without=self._without).capabilities
+            warm.before = reset(warm.lab, warm.before, clocks=clocks) if reason is None else warm.before
         except KeyrollError as error:
             reason = str(error)
         except BaseException:
@@ -221,8 +237,10 @@ class LabPool:
             warm.lab.destroy()
 
 
-def reset(lab: Lab, before: Mapping[str, Before]) -> dict[str, Before]:
+def reset(lab: Lab, before: Mapping[str, Before], *, clocks: bool = True) -> dict[str, Before]:
     """Put a lab back to what it was: links whole, configurations as before the run, clocks the host's; and check it.
+
+    `clocks` says whether they can be set; where they cannot, nobody has moved them.
 
     Raises:
         RunBrokenError: a router's configuration is not what it was, or it remembers no way back.
@@ -233,18 +251,19 @@ def reset(lab: Lab, before: Mapping[str, Before]) -> dict[str, Before]:
         for name in lab.routers:
             lab.links.impair(Impairment(), towards=name)
     with ThreadPoolExecutor(max_workers=len(before)) as pool:
-        tasks = {name: pool.submit(_reset, lab.routers[name], before[name]) for name in before}
+        tasks = {name: pool.submit(_reset, lab.routers[name], before[name], clocks) for name in before}
         return {name: task.result() for name, task in tasks.items()}
 
 
-def _reset(router: Router, before: Before) -> Before:
+def _reset(router: Router, before: Before, clocks: bool) -> Before:  # noqa: FBT001 - passed on by a pool
     with RouterSession(target_of(router)) as session:
         back = _way_back(_commits(session), before, router.name)
         if back:
             session.rollback(back)
             session.commit(f"keyroll reset {uuid.uuid4().hex[:12]}")
         closing = _await_closing(session)
-        session.set_clock(datetime.now(UTC).replace(microsecond=0))
+        if clocks:
+            session.set_clock(datetime.now(UTC).replace(microsecond=0))
         after = replace(_look_at(session), closing=closing)
     if after.digest != before.digest:
         raise RunBrokenError(f"{router.name}: the configuration after the reset is not the one before the run")
@@ -324,10 +343,10 @@ def _digest_of(session: RouterSession) -> str:
     return hashlib.sha256("\n".join(sorted(line for line in lines if line.startswith("set "))).encode()).hexdigest()
 
 
-def _require(lab: Lab, needs: frozenset[str]) -> None:
-    missing = sorted(needs - {capability.value for capability in lab.capabilities})
+def _require(lease: Lease, needs: frozenset[str]) -> None:
+    missing = sorted(needs - lease.capabilities)
     if missing:
-        gaps = lab.gaps if isinstance(lab, Gapped) else {}
+        gaps = {**(lease.lab.gaps if isinstance(lease.lab, Gapped) else {}), **dict.fromkeys(lease.without, "withheld")}
         reasons = [f"{name} ({gaps[name]})" if name in gaps else name for name in missing]
         raise MissingCapabilityError(f"this lab cannot do what the scenario requires: {', '.join(reasons)}")
 

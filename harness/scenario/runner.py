@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 from harness.junos.records import ChainStatus, SecurityKeychain
-from harness.junos.session import RouterSession
 from harness.keychain.schedule import send_key
-from harness.scenario.changes import Clear, Skew
+from harness.scenario.changes import Clear
 from harness.scenario.checks import ON_WIRE, SAMPLED, SHOWN, Condition, View, conditions_of, judge
 from harness.scenario.committing import Committer
 from harness.scenario.drops import Drops
@@ -25,14 +24,14 @@ from harness.scenario.restarting import reboot, restart
 from harness.scenario.result import Check
 from harness.scenario.sampler import Sample
 from harness.scenario.stage import Moment, Stage, router_of
-from harness.scenario.steps import Advance, Conditions, Step
+from harness.scenario.steps import Conditions, Step
+from harness.scenario.timekeeping import RealTime, SettingClocks, Timekeeper
 from harness.scenario.timeline import Kind
 
-Action = tuple[str, Callable[[], None]]
-"""What a step does, and as what its time is counted."""
+Action = tuple[str, Callable[[], int | None]]
+"""What a step does, and as what its time is counted. It may return the instant (ns) from which what was seen counts."""
 SHOW_KEYCHAIN = "show security keychain"
 _PROVOKE_EVERY = timedelta(seconds=1)
-_SECOND = timedelta(seconds=1)
 
 
 class Runner:
@@ -48,7 +47,8 @@ class Runner:
         self._moment = Moment("the start", time.time_ns(), time.time_ns())
         self._committer = Committer(stage)
         self._linker = Linker(stage, stage.links, seed=stage.seed) if stage.links is not None else None
-        self._skew: dict[RouterName, timedelta] = dict(stage.scenario.skew)
+        self._time: Timekeeper = RealTime(stage) if stage.real_time else SettingClocks(stage)
+        self._number = 0
         self._shown: dict[RouterName, ChainStatus] = {}
         self._sending: dict[RouterName, int | None] = {}
         self._flaps_before: dict[RouterName, int] = {}
@@ -64,9 +64,11 @@ class Runner:
         Raises:
             RunError: a part of the run broke, or a state could not be read.
         """
-        self._set_clocks()
+        with self.stage.stopwatch.part("clocks", waiting=self.stage.real_time):
+            self._time.begin()
         for number, step in enumerate(self.scenario.steps, start=1):
             self.stage.timeline.add(Kind.STEP, f"step {number}: {_words(step)}")
+            self._number = number
             self._play(number, step)
             if not self._goes_on(number):
                 self.stage.timeline.add(Kind.STEP, f"the run ends here: step {number} is red")
@@ -118,9 +120,9 @@ class Runner:
 
     def _clock_action(self, step: Step) -> Action | None:
         if step.skew is not None:
-            return "clocks", partial(self._set_skew, step.skew)
+            return "clocks", partial(self._time.set_skew, step.skew)
         if step.advance is not None:
-            return "clocks", partial(self._advance, step.advance)
+            return "clocks", partial(self._time.advance, step.advance)
         return ("waits of the scenario", partial(self._let_pass, step.wait.duration)) if step.wait is not None else None
 
     def _link_action(self, number: int, step: Step) -> Action | None:
@@ -137,24 +139,19 @@ class Runner:
             return True
         return any(int(name.partition("@")[2]) > number for name in self._awaited)
 
-    def _set_clocks(self) -> None:
-        with self.stage.stopwatch.part("clocks"):
-            self.stage.pair.at_once(lambda session: self._set(session, self._at(session, timedelta())))
-
-    def _acting(self, number: int, step: Step, part: str, act: Callable[[], None]) -> None:
+    def _acting(self, number: int, step: Step, part: str, act: Callable[[], int | None]) -> None:
         """Do what a step does: from here on waits are counted from it, and keys may have taken over by it."""
         begun = time.time_ns()
-        with self.stage.stopwatch.part(part, waiting=step.wait is not None):
+        waits = step.wait is not None or (step.advance is not None and self.stage.real_time)
+        with self.stage.stopwatch.part(part, waiting=waits):
             if self._counts_drops:
                 self._drops_before = self.stage.drops.read()
-            act()
+            begun = act() or begun
+        self._time.check(number)
         self._moment = Moment(f"step {number} ({_words(step)})", begun, time.time_ns())
         self._fallen = self._any_down()
         self._provoked = 0
         self._note_rollovers()
-
-    def _advance(self, step: Advance) -> None:
-        self.stage.pair.at_once(lambda session: self._move(session, step), step.routers)
 
     def _clear(self, step: Clear) -> None:
         if step.session == "bgp":
@@ -163,37 +160,6 @@ class Runner:
             )
         else:
             self.stage.pair.at_once(lambda session: session.show("clear ldp session"), step.routers)
-
-    def _set_skew(self, step: Skew) -> None:
-        """Set the named routers' clocks: the scenario's time (a clock's reading less its skew) plus the new skew."""
-        named = step.by_router()
-
-        def move(session: RouterSession) -> None:
-            router = router_of(session)
-            now = self.stage.clocks[router].now() or session.clock()
-            self._set(session, now - self._skew.get(router, timedelta()) + named[router])
-            self._skew[router] = named[router]
-
-        self.stage.pair.at_once(move, list(named))
-
-    def _move(self, session: RouterSession, step: Advance) -> None:
-        now = self.stage.clocks[router_of(session)].now()
-        if step.to is not None:
-            goal = self._at(session, step.to)
-        elif now is not None and step.by is not None:
-            goal = now + step.by
-        else:
-            goal = session.clock() + (step.by or timedelta())
-        if now is None or goal > now:
-            self._set(session, goal)
-
-    def _set(self, session: RouterSession, moment: datetime) -> None:
-        """Set a clock, up to the next whole second: `set date` knows no fractions, and time must not go back."""
-        fraction = timedelta(microseconds=moment.microsecond)
-        session.set_clock(moment - fraction + _SECOND if fraction else moment)
-
-    def _at(self, session: RouterSession, after: timedelta) -> datetime:
-        return self.stage.t0 + after + self._skew.get(router_of(session), timedelta())
 
     def _let_pass(self, duration: timedelta) -> None:
         end = time.monotonic() + duration.total_seconds()
@@ -246,6 +212,7 @@ class Runner:
 
     def _look(self, conditions: Iterable[Condition]) -> View:
         self.stage.check_lab()
+        self._time.check(self._number)
         names = {condition.name for condition in conditions}
         routers = [
             router for router in ROUTERS if any(one.router == router and one.name in SHOWN for one in conditions)

@@ -53,6 +53,8 @@ class Stage:
     peers: Mapping[RouterName, IPv4Address | IPv6Address]
     keyring: Keyring
     t0: datetime
+    real_time: bool
+    """Whether clocks cannot be set, so that time has to pass."""
     waits: Waits
     stopwatch: Stopwatch
     check_lab: Callable[[], None]

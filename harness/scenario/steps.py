@@ -133,7 +133,6 @@ class Stays(Conditions):
 
 
 _CAPABILITIES = {
-    "advance": "set-clock",
     "skew": "set-clock",
     "cut": "cut-link",
     "restore": "cut-link",

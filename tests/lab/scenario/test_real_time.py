@@ -1,0 +1,35 @@
+"""The same scenario where clocks cannot be set: green in real time, red when a key is broken, skipped with a reason."""
+
+import pytest
+
+from harness.scenario.engine import Options, run
+from harness.scenario.labs import lab_maker
+from harness.scenario.leases import SET_CLOCK, FreshLabs
+from harness.scenario.reading import read_cases
+from harness.scenario.result import Verdict
+
+pytestmark = pytest.mark.lab
+
+
+def play(pytestconfig, folder, name, *, mutate=None):
+    path = pytestconfig.rootpath / "tests" / "scenarios" / "rollover" / name
+    labs = FreshLabs(lab_maker(), without=frozenset({SET_CLOCK}))
+    return run(read_cases(path)[0], Options(labs=labs, seed=4711, runs=folder, mutate=mutate))
+
+
+def test_two_keys_are_proven_in_real_time_and_nobody_sets_a_clock(pytestconfig, tmp_path):
+    result = play(pytestconfig, tmp_path, "two-keys.yaml")
+    assert result.verdict is Verdict.PASSED, (result.reason, result.red)
+    assert (result.t0.second, result.facts["real time"]["t0"]) == (0, result.t0.isoformat())
+    assert "set date" not in (result.folder / "exchanges.jsonl").read_text()
+
+
+def test_a_broken_key_is_red_in_real_time_as_well(pytestconfig, tmp_path):
+    result = play(pytestconfig, tmp_path, "two-keys.yaml", mutate="other-secret")
+    assert result.receipt.killed, (result.reason, result.red)
+
+
+def test_what_needs_other_clocks_is_skipped_and_says_why(pytestconfig, tmp_path):
+    result = play(pytestconfig, tmp_path, "skew-within-tolerance.yaml")
+    assert result.verdict is Verdict.SKIPPED
+    assert "set-clock (withheld); it cannot be played in real time: its routers' clocks differ" in result.reason

@@ -1,0 +1,116 @@
+"""Scenarios for labs whose clocks cannot be set: what lies before and after stays so, and there is time to do it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.scenario.compression import compress, why_not
+from harness.scenario.model import Scenario
+from harness.scenario.waits import Waits
+
+WAITS = Waits(timedelta(seconds=9))
+MINUTE = timedelta(minutes=1)
+
+
+def scenario(*starts, steps=(), **fields):
+    keys = [{"id": number, "start": f"{start}m"} for number, start in enumerate(starts)]
+    return Scenario.model_validate(
+        {
+            "keyroll": 1,
+            "id": "x",
+            "title": "x",
+            "keychain": {"keys": keys},
+            "steps": [{"apply": {}}, {"expect": {"bgp": "Established"}}, *steps],
+            **fields,
+        }
+    )
+
+
+def to(minutes):
+    return {"advance": {"to": f"{minutes}m"}}
+
+
+def starts(played):
+    return [key.start / timedelta(seconds=1) for key in played.keychain.keys]
+
+
+def test_half_an_hour_is_as_long_as_the_steps_before_it_can_take():
+    played = compress(scenario(0, 30, steps=[to(30), {"expect": {"active": 1}}]), WAITS)
+    assert starts(played.scenario) == [0, 23]  # a session may take 15 s to come up; commits and looks have 8
+    assert played.scenario.steps[2].advance.to == timedelta(seconds=23)
+    assert played.words() == "played in real time, 78.26 times faster: 30m of the file are 23s"
+
+
+def test_what_the_steps_wait_for_by_the_file_is_left_time_for():
+    waiting = [{"stays": {"for": "20s", "bgp": "Established"}}, {"wait": {"for": "10s"}}, to(30)]
+    assert starts(compress(scenario(0, 30, steps=waiting), WAITS).scenario) == [0, 53]
+
+
+def test_a_slow_machine_is_left_more_time():
+    slow = compress(scenario(0, 30, steps=[to(30)]), Waits(timedelta(seconds=9), scale=2.0))
+    assert starts(slow.scenario) == [0, 46]
+
+
+def test_tolerances_and_delays_shrink_alike_and_never_to_nothing():
+    given_ = scenario(
+        0,
+        30,
+        steps=[{"add-key": {"id": 2, "start": "60m", "R2": {"start": "80m"}}}, to(30), {"advance": {"by": "30m"}}],
+        mutations={"late": {"kind": "late-key", "key": 1, "by": "15m", "turns-red": "bgp@2"}},
+    )
+    given_ = given_.model_copy(
+        update={"keychain": given_.keychain.model_copy(update={"tolerance": {"R1": 3600, "R2": 1}})}
+    )
+    played = compress(given_, WAITS)
+    assert played.factor == pytest.approx(30 * 60 / 23)
+    assert played.scenario.keychain.tolerance == {"R1": 46, "R2": 1}
+    added = played.scenario.steps[2].add_key
+    assert (added.start, added.r2.start) == (timedelta(seconds=46), timedelta(seconds=61))
+    assert played.scenario.steps[4].advance.by == timedelta(seconds=23)
+    assert played.scenario.mutations["late"].by == timedelta(seconds=12)
+
+
+def test_a_scenario_without_a_start_to_wait_for_is_left_as_it_is():
+    played = compress(scenario(0), WAITS)
+    assert (played.factor, starts(played.scenario)) == (1.0, [0])
+
+
+@pytest.mark.parametrize(
+    ("given_", "reason"),
+    [
+        (scenario(0, 30, skew={"R2": "5m"}), "clocks differ"),
+        (scenario(0, 30, steps=[{"skew": {"R2": "5m"}}]), "clocks differ"),
+        (scenario(0, 30, steps=[{"advance": {"to": "30m", "routers": "R1"}}]), "one router's clock alone"),
+        (scenario(0, 30, steps=[{"cli": {"commands": "set date 203001010000.00"}}]), "set date"),
+        (scenario(0, 600, steps=[to(599), to(600)]), "of real time"),
+        (scenario(0, 1, steps=[{"wait": {"for": "2m"}}, to(1)]), "too soon"),
+    ],
+    ids=["skew", "skew-step", "one-clock", "set-date", "too-long", "too-soon"],
+)
+def test_what_needs_clocks_that_can_be_set_says_why(given_, reason):
+    assert reason in why_not(given_, WAITS)
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=6), st.data())
+def test_before_stays_before_and_each_start_leaves_its_time(gaps, data):
+    at, minutes = 0, []
+    for gap in gaps:
+        at += gap
+        minutes.append(at)
+    stops = sorted(data.draw(st.sets(st.sampled_from(minutes))))
+    given_ = scenario(0, *minutes, steps=[step for stop in stops for step in (to(stop), {"expect": {"bgp": "down"}})])
+    if why_not(given_, WAITS) is not None:
+        return
+    played = compress(given_, WAITS).scenario
+    assert all(sooner < later for sooner, later in pairwise(starts(played)))
+    advances = [step.advance.to / timedelta(seconds=1) for step in played.steps if step.advance]
+    for stop, minute in zip(advances, stops, strict=True):
+        assert stop == starts(played)[1 + minutes.index(minute)], "an advance to a start is to that start"
+    reached = [0, *advances]
+    for start in starts(played)[1:]:
+        assert start - max(stop for stop in reached if stop < start) >= 22  # 23 s, less what rounding takes
