@@ -78,7 +78,7 @@ def make(labs):
 
 @pytest.fixture
 def pool(make, tmp_path, monkeypatch):
-    monkeypatch.setattr(leases, "reset", lambda *_: {"R1": Before("x", 1)})
+    monkeypatch.setattr(leases, "reset", lambda *_, **__: {"R1": Before("x", 1)})
     return LabPool(make, tmp_path / "labs")
 
 
@@ -112,7 +112,7 @@ def test_a_lab_whose_run_ended_with_an_error_is_taken_down_with_its_evidence_kep
 
 
 def test_a_lab_that_cannot_be_reset_is_not_used_again_and_the_reason_is_kept(pool, labs, tmp_path, monkeypatch):
-    def refuse(*_):
+    def refuse(*_, **__):
         raise RunError("the configuration is another")
 
     monkeypatch.setattr(leases, "reset", refuse)
@@ -142,6 +142,21 @@ def test_a_missing_capability_is_named_before_anything_is_deployed(make, labs, t
     with pytest.raises(MissingCapabilityError, match="inject, reboot"):
         play(FreshLabs(make), tmp_path, needs=frozenset({"reboot", "inject", "capture"}))
     assert labs[0].deployed == 0
+
+
+@pytest.mark.parametrize(("without", "set_back"), [(frozenset(), True), (frozenset({"set-clock"}), False)])
+def test_clocks_that_are_not_to_be_set_are_not_set_back_either(make, tmp_path, monkeypatch, without, set_back):
+    told = []
+    monkeypatch.setattr(FakeLab, "capabilities", frozenset({Capability.SET_CLOCK}))
+    monkeypatch.setattr(leases, "reset", lambda *_, clocks: told.append(clocks) or {})
+    lease = play(LabPool(make, tmp_path / "labs", without=without), tmp_path / "one")
+    assert told == [set_back]
+    assert ("set-clock" in lease.capabilities) is set_back
+
+
+def test_a_capability_that_is_withheld_is_missing_and_says_so(make, tmp_path):
+    with pytest.raises(MissingCapabilityError, match=r"capture \(withheld\)"):
+        play(FreshLabs(make, without=frozenset({"capture"})), tmp_path, needs=frozenset({"capture"}))
 
 
 def test_a_warm_lab_that_lacks_a_capability_stays_in_the_pool(pool, labs, tmp_path):
