@@ -122,7 +122,7 @@ class Links(Protocol):
         ...
 
     def restore(self, link: str | None = None) -> None:
-        """Undo `cut`."""
+        """Undo `cut` (and whatever else holds frames: `SteeringLinks`)."""
         ...
 
     def impair(self, impairment: Impairment, *, towards: str, link: str | None = None) -> None:

@@ -220,7 +220,13 @@ class LabPool:
             yield
 
     def _give_back(self, warm: _Warm, lost: Mapping[str, int]) -> None:
-        """Reset a lab and keep it; one that cannot be reset, or has lost frames, is taken down."""
+        """Reset a lab and keep it; one that cannot be reset, or has lost frames, is taken down.
+
+        So is one whose routers open from one port: what closes there still would be in the way of the next run.
+        """
+        if any("port" in settings for settings in warm.settings.values()):
+            warm.lab.destroy()
+            return
         reason = None if dict(warm.lab.capture_losses()) == lost else "its capture has lost frames"
         try:
             clocks = SET_CLOCK in Lease(warm.lab, without=self._without).capabilities

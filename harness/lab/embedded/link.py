@@ -217,6 +217,7 @@ class Link:
                 self._cut = True
             case "restore":
                 self._cut = False
+                self._crossing = None
             case "cross-syns":
                 self._crossing = SynCrossing(order["port"])
             case other:

@@ -34,7 +34,7 @@ class LinkDesk:
         self._tell(link, {"op": "cut"})
 
     def restore(self, link: str | None = None) -> None:
-        """Undo `cut`."""
+        """Undo `cut`, and `cross_syns` that waits."""
         self._tell(link, {"op": "restore"})
 
     def impair(self, impairment: Impairment, *, towards: str, link: str | None = None) -> None:

@@ -132,6 +132,14 @@ def test_a_lab_that_has_died_or_lost_frames_is_not_used_again(pool, labs, tmp_pa
     assert not play(pool, tmp_path / "three").warm
 
 
+def test_a_lab_whose_routers_open_from_one_port_serves_one_run(pool, labs, tmp_path):
+    for _ in range(2):
+        with pool.lease(tmp_path / "run", {"R1": {"port": "40000"}}, needs=frozenset()) as lease:
+            assert not lease.warm
+    assert [lab.destroyed for lab in labs] == [1, 1]
+    assert pool.retired == []
+
+
 def test_closing_the_pool_takes_every_lab_down(pool, labs, tmp_path):
     play(pool, tmp_path / "one")
     pool.close()
