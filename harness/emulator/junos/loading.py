@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from harness.emulator.junos.datastore import Datastore, empty
 from harness.emulator.junos.faults import SyntaxFault
 from harness.emulator.junos.paths import Purpose, Walk, parse
+from harness.emulator.junos.redact import names_a_secret
 from harness.emulator.junos.schema import Statement
 from harness.emulator.junos.tokens import TAGS, Token, split
 from harness.emulator.junos.tree import Path
 from harness.emulator.junos.values import EntryContext
+
+SYNTAX_ERROR = "syntax error."
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +161,15 @@ class _CurlyLoader:
     def _mistake(self, at: _Lexeme, message: str) -> None:
         self.mistakes.append(Mistake(at.line, at.token.column, message))
 
+    def _refused(self, words: list[_Lexeme], fault: SyntaxFault) -> None:
+        """Note what is refused: at its own line, and by its name where that is all that can be said of it."""
+        word = next((word for word in words if word.token.column == fault.column), words[0])
+        named = fault.message == SYNTAX_ERROR and word.token.column == fault.column and not word.token.quoted
+        # What follows a secret may be the rest of it.
+        named = named and not any(names_a_secret(one.token.text) for one in words)
+        message = f"{SYNTAX_ERROR.rstrip('.')}: {word.token.text}" if named else fault.message
+        self.mistakes.append(Mistake(word.line, fault.column, message))
+
     def _walk(self, base: Path, words: list[_Lexeme]) -> tuple[Walk, bool]:
         walk = Walk(self._root, base, Purpose.SET, self._context)
         inactive = False
@@ -175,7 +187,7 @@ class _CurlyLoader:
         try:
             walk, inactive = self._walk(base, words)
         except SyntaxFault as fault:
-            self.mistakes.append(Mistake(words[0].line, fault.column, fault.message))
+            self._refused(words, fault)
             return _Body(None)
         if walk.pending is not None or not walk.statement.has_body:
             self._mistake(words[-1], "syntax error")
@@ -193,7 +205,7 @@ class _CurlyLoader:
             paths = walk.finish(end.token.column)
             self._store.apply_set(paths)
         except SyntaxFault as fault:
-            self.mistakes.append(Mistake(words[0].line, fault.column, fault.message))
+            self._refused(words, fault)
             return
         for path in paths:
             node = self._store.candidate.at(path)

@@ -18,10 +18,11 @@ def redact(line: str) -> str:
     for word in _WORD.finditer(line):
         found.append(line[end : word.start()])
         found.append(SHOWN if hide else _TYPE.sub(SHOWN, word[0]))
-        hide = _names_a_secret(word[0])
+        hide = names_a_secret(word[0])
         end = word.end()
     return "".join(found) + line[end:]
 
 
-def _names_a_secret(word: str) -> bool:
+def names_a_secret(word: str) -> bool:
+    """Say whether a word, maybe abbreviated, is the name of a statement that holds a secret."""
     return len(word) >= _SHORTEST and any(name.startswith(word) for name in _NAMES) and word != "authentication"

@@ -80,8 +80,7 @@ async def ping(cli: Cli, match: Match) -> Output:
     except asyncio.CancelledError:
         # Ctrl-C is how a ping ends: what came of it is told. Whoever hung up is found gone by the next writing.
         printed.append("^C")
-    if rapid:
-        await say("".join(ping_text.mark(echo) for echo in found))
+    await say("".join(ping_text.mark(echo) for echo in found) if rapid else "")
     return Output([*printed, *ping_text.statistics(address, found)], paged=False)
 
 

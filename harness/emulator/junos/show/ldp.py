@@ -134,12 +134,12 @@ def database(found: Sequence[LdpBinding], sessions: Sequence[LdpSession]) -> lis
 def interfaces(found: Sequence[LdpAdjacency], ldp: Ldp, addresses: Sequence[tuple[str, str]], own: str) -> list[str]:
     """Return the table of interfaces that speak LDP; `addresses` are (logical interface, address)."""
     lines = [
-        "Interface          Address                          Label space ID   Nbr   Next",
-        "                                                                    count  hello",
+        "Interface          Address                    Label space ID   Nbr   Next",
+        "                                                               count hello",
     ]
     for interface in ldp.interfaces:
         count = sum(entry.interface == interface.name for entry in found)
         own_addresses = [address for name, address in addresses if name == interface.name]
         address = own_addresses[0] if own_addresses else ""
-        lines.append(f"{interface.name:<19}{address:<32}{own + ':0':<18}{count}")
+        lines.append(f"{interface.name:<19}{address:<27}{own + ':0':<17}{count}")
     return lines

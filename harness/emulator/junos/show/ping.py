@@ -37,7 +37,6 @@ def statistics(address: Address, echoes: Sequence[Echo]) -> list[str]:
     sent, got = len(echoes), len(times)
     lost = round(100 * (sent - got) / sent) if sent else 0
     lines = [
-        "",
         f"--- {address} ping statistics ---",
         f"{sent} packets transmitted, {got} packets received, {lost}% packet loss",
     ]

@@ -6,6 +6,7 @@ from harness.emulator.junos.schema import container, entry, flag, kept, leaf
 from harness.emulator.junos.values import Integer, InterfaceName, Prefix, Text
 
 _DESCRIPTION = kept(leaf("description", "Text description of interface", Text(1, 900)))
+_FAMILY_MTU = kept(leaf("mtu", "Protocol family maximum transmission unit", Integer(256, 9192)))
 _MTU = kept(leaf("mtu", "Maximum transmit packet size", Integer(256, 9192)))
 
 INTERFACES = container(
@@ -29,6 +30,7 @@ INTERFACES = container(
                 container(
                     "inet",
                     "IPv4 parameters",
+                    _FAMILY_MTU,
                     entry(
                         "address",
                         "Interface address/destination prefix",
@@ -41,6 +43,7 @@ INTERFACES = container(
                 container(
                     "inet6",
                     "IPv6 protocol parameters",
+                    _FAMILY_MTU,
                     entry(
                         "address",
                         "Interface address/destination prefix",
@@ -50,7 +53,7 @@ INTERFACES = container(
                     ),
                     presence=True,
                 ),
-                kept(container("mpls", "MPLS protocol parameters")),
+                container("mpls", "MPLS protocol parameters", _FAMILY_MTU, presence=True),
                 joined=True,
             ),
         ),

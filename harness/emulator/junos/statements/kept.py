@@ -35,7 +35,12 @@ CHASSIS = kept(
                     leaf("speed", "Port speed", Word(8)),
                 ),
                 leaf("pic-mode", "PIC mode of operation", Word(8)),
-                leaf("tunnel-services", "Tunnel services", Word(16)),
+                container(
+                    "tunnel-services",
+                    "Tunnel services configuration",
+                    leaf("bandwidth", "Bandwidth reserved for tunnel service", Word(16)),
+                    presence=True,
+                ),
             ),
             flag("lite-mode", "Use the forwarding plane of small machines"),
         ),

@@ -492,7 +492,7 @@ interfaces {
 """
     answer = console.type("load merge terminal").splitlines()
     assert answer[1:] == [
-        "terminal:8:(4) syntax error",
+        "terminal:8:(4) syntax error: nonsense",
         "terminal:14:(12) Value 100 is not within range (256..9192) at '100'",
         "load complete (2 errors)",
     ]
@@ -705,3 +705,10 @@ def test_static_routes_stand_in_the_table_of_their_family(console: Console, full
     assert "Route is not of this table's family" in console.type("commit")
     console.type("rollback", "set routing-options static route 10.2.0.0/16 next-hop 2001:db8::2")
     assert "next hop 2001:db8::2 is not of the route's family" in console.type("commit")
+
+
+def test_a_pasted_mistake_never_names_what_may_be_a_part_of_a_secret(console: Console) -> None:
+    console.block = "protocols { bgp { group g { authentication-key my hush-hush; passiv yes; } } }"
+    answer = console.type("configure", "load merge terminal")
+    assert "hush-hush" not in answer
+    assert answer.splitlines()[-1] == "load complete (2 errors)"

@@ -210,7 +210,6 @@ def test_a_rapid_ping_prints_marks(console: Console, full: FullBackend) -> None:
     full.unanswered = frozenset(range(5))
     assert console.type("ping 10.0.0.2 count 5 rapid").splitlines()[1:] == [
         ".....",
-        "",
         "--- 10.0.0.2 ping statistics ---",
         "5 packets transmitted, 0 packets received, 100% packet loss",
     ]

@@ -1,0 +1,145 @@
+"""Whatever comes over an SSH connection (octets, requests, channels cut short): router and everybody else go on."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import TYPE_CHECKING
+
+import asyncssh
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import LiveRouter
+
+PASSWORD = "made-up-for-tests"
+PATIENCE = 30.0
+WORDS = (
+    *(
+        "show",
+        "set",
+        "delete",
+        "edit",
+        "configure",
+        "commit",
+        "rollback",
+        "load",
+        "merge",
+        "terminal",
+        "run",
+        "top",
+        "up",
+        "insert",
+        "ping",
+    ),
+    *("security", "authentication-key-chains", "key-chain", "key", "secret", "protocols", "bgp", "group", "neighbor"),
+    *("interfaces", "ge-0/0/0", "unit", "family", "inet", "address", "policy-options", "system", "login", "user"),
+    *(
+        "|",
+        "display",
+        "compare",
+        "match",
+        "[",
+        "]",
+        "{",
+        "}",
+        ";",
+        '"',
+        "*",
+        "<*>",
+        "?",
+        "0",
+        "99999999999",
+        "10.0.0.1",
+    ),
+)
+
+
+def connect(router: LiveRouter, user: str = "admin") -> object:
+    return asyncssh.connect(
+        "127.0.0.1", router.port, username=user, password=PASSWORD, known_hosts=None, client_keys=None, config=None
+    )
+
+
+def line(chance: random.Random) -> bytes:
+    """A line of words, some of them cut or damaged; never one that leaves or reboots."""
+    words = [chance.choice(WORDS) for _ in range(chance.randint(1, 9))]
+    words = [word[: chance.randint(1, len(word))] if chance.random() < 0.2 else word for word in words]
+    octets = bytearray(" ".join(words).encode())
+    if chance.random() < 0.3:
+        octets[chance.randrange(len(octets))] = chance.randrange(256)
+    return bytes(octets)
+
+
+async def answers(router: LiveRouter) -> bool:
+    async with connect(router) as connection:  # type: ignore[attr-defined]
+        done = await asyncio.wait_for(connection.run("show version"), PATIENCE)
+        return "Hostname:" in str(done.stdout)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_thousands_of_lines_of_a_person_are_survived(live: LiveRouter, seed: int) -> None:
+    chance = random.Random(seed)
+
+    async def play() -> None:
+        async with connect(live) as connection:  # type: ignore[attr-defined]
+            process = await connection.create_process(encoding=None, term_type="vt100", term_size=(80, 24))
+            process.stdin.write(b"set cli screen-length 0\r")
+            reading = asyncio.ensure_future(_read_until(process, b"Hostname: "))
+            for number in range(1500):
+                process.stdin.write(line(chance) + b"\r")
+                if number % 100 == 99:  # out of whatever was begun: a question, a text, a line
+                    process.stdin.write(b"\x03\x04\x03\r")
+            process.stdin.write(b"\x03\x04\x03\rrun show version | no-more\rshow version | no-more\r")
+            await asyncio.wait_for(reading, PATIENCE)
+        assert await answers(live)
+
+    asyncio.run(play())
+
+
+def test_requests_and_channels_that_nobody_expects_are_survived(live: LiveRouter) -> None:
+    chance = random.Random("channels")
+
+    async def one(connection: asyncssh.SSHClientConnection) -> None:
+        way = chance.randrange(5)
+        if way == 0:
+            await connection.run(line(chance).decode("latin-1"), input="no\n" * 3, encoding="latin-1")
+        elif way == 1:
+            with pytest.raises((asyncssh.ChannelOpenError, asyncssh.Error)):
+                await connection.create_process(subsystem=chance.choice(["netconf", "sftp", "x" * 300]))
+        elif way == 2:  # gone before it said anything
+            process = await connection.create_process(term_type="dumb", term_size=(0, 0))
+            process.change_terminal_size(chance.randrange(5), 0)
+            process.close()
+        elif way == 3:  # octets without a terminal, then the end of input
+            process = await connection.create_process(encoding=None)
+            process.stdin.write(b"configure\nload merge terminal\n" + chance.randbytes(2000))
+            process.stdin.write_eof()
+            await process.wait_closed()
+        else:
+            process = await connection.create_process(encoding=None, term_type="vt100")
+            process.send_break(1)
+            process.send_signal(chance.choice(["INT", "HUP", "WINCH"]))
+            process.stdin.write(chance.randbytes(500))
+            connection.abort() if chance.random() < 0.2 else process.close()
+
+    async def play() -> None:
+        for _ in range(20):
+            async with connect(live) as connection:  # type: ignore[attr-defined]
+                found = await asyncio.wait_for(
+                    asyncio.gather(*(one(connection) for _ in range(8)), return_exceptions=True), PATIENCE
+                )
+                unexpected = [error for error in found if isinstance(error, BaseException)]
+                assert all(isinstance(error, asyncssh.Error | ConnectionError) for error in unexpected), unexpected
+        assert await answers(live)
+
+    asyncio.run(play())
+
+
+async def _read_until(process: asyncssh.SSHClientProcess[bytes], wanted: bytes) -> None:
+    seen = b""
+    while chunk := await process.stdout.read(65536):
+        seen = (seen + chunk)[-4096:]
+        if wanted in seen:
+            return
+    raise AssertionError(f"the session ended: {seen[-300:]!r}")
