@@ -31,9 +31,12 @@ from harness.emulator.junos.tree import Node, Path, Step
 from harness.emulator.junos.values import (
     Address,
     AsNumber,
+    AsNumbers,
     EntryContext,
+    IdleTimeout,
     Integer,
     InterfaceName,
+    NextHopValue,
     Prefix,
     SecretText,
     StartTime,
@@ -77,6 +80,9 @@ PRINTABLE = st.characters(min_codepoint=32, max_codepoint=126)
 SAMPLES: dict[type, list[str]] = {
     EncryptedPassword: ["$6$salt$hash", "$1$abcdefgh$G//4keteveJp0qb8z2DxG/"],
     AsNumber: ["65001", "1.10"],
+    AsNumbers: ["65001", "65001 65001"],
+    IdleTimeout: ["5", "forever"],
+    NextHopValue: ["self", "10.0.0.1"],
     InterfaceName: ["ge-0/0/0", "lo0"],
     StartTime: ["2030-1-1.00:00", "2031-02-03.04:05:06", "now", "5min"],
     TimeZone: ["UTC"],
