@@ -74,8 +74,11 @@ def _differences(old: Node, new: Node, path: Path) -> Iterator[str]:
 
 def _collect(block: _Block, old: Node, new: Node, path: Path, prefix: str) -> None:
     moved = _moved(old, new)
-    for name in _merged_ids(old, new):
+    names = _merged_ids(old, new)
+    for place, name in enumerate(names):
         before, after = old.children.get(name), new.children.get(name)
+        if after is not None and _is_context(names, place, old, new, moved):
+            block.own.append(f" {_blanks(path, after)}{prefix}{_brief(after)}")
         if before is None or after is None:
             block.own += _signed("-", before, path, prefix) + _signed("+", after, path, prefix)
             continue
@@ -102,10 +105,33 @@ def _moved(old: Node, new: Node) -> set[Id]:
     return set(after) - {after[place] for block in steady for place in range(block.b, block.b + block.size)}
 
 
+def _is_context(names: list[Id], place: int, old: Node, new: Node, moved: set[Id]) -> bool:
+    """Say whether an entry stays as it is beside one that comes or goes, where the order means something."""
+    kept = old.children.keys() & new.children.keys() - moved
+    statement = old.statement.child(names[place][0])
+    if statement is None or not statement.ordered or names[place] not in kept:
+        return False
+    beside = names[max(0, place - 1) : place] + names[place + 1 : place + 2]
+    return any(name[0] == names[place][0] and name not in kept for name in beside)
+
+
 def _merged_ids(old: Node, new: Node) -> list[Id]:
-    """Return both nodes' children, the schema's order first, then the new order, then what is gone."""
+    """Return both nodes' children, the schema's order first, then the new order, then what is gone.
+
+    Where the order means something, what is gone stands behind what it stood behind.
+    """
     order = {child.name: number for number, child in enumerate(old.statement.children)}
-    ids = [*new.shown_ids(), *(name for name in old.shown_ids() if name not in new.children)]
+    ids = new.shown_ids()
+    former = old.shown_ids()
+    for place, name in enumerate(former):
+        if name in new.children:
+            continue
+        statement = old.statement.child(name[0])
+        before = former[place - 1] if place and former[place - 1][0] == name[0] else None
+        if statement is not None and statement.ordered:
+            ids.insert(ids.index(before) + 1 if before in ids else 0, name)
+        else:
+            ids.append(name)
     return sorted(ids, key=lambda name: order[name[0]])
 
 

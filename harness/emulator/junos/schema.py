@@ -73,6 +73,8 @@ class Statement:
     """A container that is shown as a word before each of its children: `family inet { … }`."""
     quoted: bool = False
     """The value is always shown in quotes (start-times, `$9$`)."""
+    ordered: bool = False
+    """Entries whose order means something: a comparison shows beside which ones a change is (`term`)."""
     constraints: tuple[Constraint, ...] = ()
     _by_name: dict[str, Statement] = field(default_factory=dict, compare=False, repr=False)
 
@@ -129,6 +131,7 @@ def entry(
     *children: Statement,
     one_line: bool = False,
     secret: bool = False,
+    ordered: bool = False,
     constraints: tuple[Constraint, ...] = (),
 ) -> Statement:
     """Build a statement that may stand many times, each with its own key."""
@@ -141,6 +144,7 @@ def entry(
         one_line=one_line,
         secret=secret,
         quoted=secret,
+        ordered=ordered,
         constraints=constraints,
     )
 

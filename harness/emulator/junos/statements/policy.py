@@ -84,7 +84,7 @@ _THEN = container(
 
 
 def _term(*statements: Statement) -> Statement:
-    return entry("term", "Policy term", Word(64), *statements)
+    return entry("term", "Policy term", Word(64), *statements, ordered=True)
 
 
 POLICY_OPTIONS = container(

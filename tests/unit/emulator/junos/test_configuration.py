@@ -527,6 +527,7 @@ def test_insert_changes_the_order_of_terms(console: Console) -> None:
     assert console.type("show | compare").splitlines() == [
         "[edit policy-options policy-statement p]",
         "!    term c { ... }",
+        "     term a { ... }",
     ]
     console.type("edit policy-options policy-statement p", "insert term c after term b")
     assert console.type("show | compare") == ""

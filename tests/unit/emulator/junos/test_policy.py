@@ -224,3 +224,30 @@ def test_limits_of_prefixes(console: Console, full: FullBackend) -> None:
         "inet-unicast": PrefixLimit(10),
         "inet6-unicast": PrefixLimit(20, teardown=True, percent=80, idle_minutes=0),
     }
+
+
+def test_a_comparison_shows_beside_which_terms_a_change_is(console: Console) -> None:
+    terms = [f"{P} term {name} then reject" for name in ("a", "b", "c", "d")]
+    console.type("configure", *terms, "set routing-options autonomous-system 1", "commit")
+    console.type("edit policy-options policy-statement p", "set term new then accept", "insert term new after term a")
+    console.type("delete term d", "top")
+    assert console.type("show | compare").splitlines() == [
+        "[edit policy-options policy-statement p]",
+        "     term a { ... }",
+        "+    term new {",
+        "+        then accept;",
+        "+    }",
+        "     term b { ... }",
+        "     term c { ... }",
+        "-    term d {",
+        "-        then reject;",
+        "-    }",
+    ]
+    console.type("rollback", "delete policy-options policy-statement p term a")
+    assert console.type("show | compare").splitlines() == [
+        "[edit policy-options policy-statement p]",
+        "-    term a {",
+        "-        then reject;",
+        "-    }",
+        "     term b { ... }",
+    ]
