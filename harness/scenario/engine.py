@@ -114,7 +114,7 @@ class _Run:
 
     def play(self) -> Result:
         begun = time.monotonic()
-        _preload_second_judge()
+        self._preload = _preload_second_judge()
         self._write_inputs()
         with Timeline(self.folder.timeline, clocks=self.clocks, redact=self.folder.blacken) as self.timeline:
             for observer in self.options.observers:
@@ -198,6 +198,8 @@ class _Run:
                 self.timeline.add(Kind.LAB, f"lab {lease.lab.name} is up: {_phases(lease.lab)}")
                 phases = lease.lab.phases
                 self.facts["lab"] = {phase.name: round(phase.took.total_seconds(), 3) for phase in phases}
+            with self.stopwatch.part("second judge"):
+                self._preload.join()  # on a busy machine, samples must not wait for their turn beside an import
             if SET_CLOCK not in lease.capabilities:
                 self._go_in_real_time()
             self._with_sessions(lease)
@@ -381,6 +383,8 @@ def _phases(lab: Lab) -> str:
     return ", ".join(f"{phase.name} {phase.took.total_seconds():.2f} s" for phase in parts)
 
 
-def _preload_second_judge() -> None:
+def _preload_second_judge() -> threading.Thread:
     """Import scapy while the lab comes up: it takes half a second that nobody needs to wait for."""
-    threading.Thread(target=importlib.import_module, args=("scapy.contrib.tcpao",), daemon=True).start()
+    thread = threading.Thread(target=importlib.import_module, args=("scapy.contrib.tcpao",), daemon=True)
+    thread.start()
+    return thread
