@@ -12,6 +12,8 @@ from harness.capture.express import Express
 from harness.capture.keysfile import read_keys
 from harness.capture.tally import Tally
 from harness.keychain.model import Algorithm
+from harness.tcpao import Algorithm as MacAlgorithm
+from harness.tcpao import Mkt, mac_input, with_checksum
 
 DATA = Path(__file__).parents[2] / "data" / "kernel-captures"
 
@@ -116,6 +118,51 @@ def test_each_bit_of_a_usual_frame_flipped_in_turn(make, v6, covered, link):
         flipped.append(last._replace(number=last.number + bit, data=bytes(data)))
     taken = check([*before, last, *flipped], talk.book())
     assert 50 < taken < len(flipped) / 2
+
+
+def signed_by_hand(talk, end, *, reserved=0, behind=b"", data=b""):
+    """Return the octets of a packet whose options follow TCP-AO, and whose bits beside the data offset are set."""
+    octets = talk.octets(end, data=data)
+    tcp, held = bytearray(octets[20:40]), end.chain.key(0)
+    header = tcp + bytes((29, 16, held.send_id, held.recv_id)) + bytes(12) + behind
+    header[12] = len(header) // 4 << 4 | reserved
+    header[16:18] = b"\0\0"
+    ends = end.packed, talk.other(end).packed
+    covered = mac_input(
+        sne=0,
+        src=ends[0],
+        dst=ends[1],
+        header=bytes(header),
+        payload=data,
+        ao_offset=0,
+        include_options=held.include_options,
+    )
+    mkt = Mkt("made", MacAlgorithm(held.effective_algorithm.value), held.secret.reveal(), held.send_id, 0)
+    key = mkt.traffic_key(*ends, end.port, talk.other(end).port, *talk.isns(end, 0))
+    header[24:36] = key.mac(covered)
+    segment = with_checksum(bytes(header) + data, *ends)
+    end.seq += len(data)
+    return octets[:2] + (20 + len(segment)).to_bytes(2, "big") + octets[4:20] + segment
+
+
+@pytest.mark.parametrize("reserved", [0x1, 0x2, 0x4, 0x8, 0xF])
+@pytest.mark.parametrize("covered", [True, False])
+def test_bits_beside_the_data_offset_are_none_of_it(make, reserved, covered):
+    talk = make.talk(chain=make.chain(make.key(0, include_options=covered))).open()
+    four = b"\x01\x01\x01\x01"
+    for bits in (reserved, 0, reserved, reserved, 0):
+        # The first one is of another kind than the handshake's ACK, and stands model for the others.
+        talk.put(signed_by_hand(talk, talk.near, reserved=bits, behind=four, data=b"d"))
+    assert check(talk.packets, talk.book()) == 4, "whatever these bits are, the frames are of one kind"
+
+
+@pytest.mark.parametrize("first", [b"", b"\x01\x01\x01\x01"])
+@pytest.mark.parametrize("covered", [True, False])
+def test_options_that_follow_the_usual_ones_are_no_data(make, covered, first):
+    talk = make.talk(chain=make.chain(make.key(0, include_options=covered))).open()
+    for behind in (first, b"\x01\x01\x01\x01" * 2, first, b"\x01\x01\x01\x01" * 5):
+        talk.put(signed_by_hand(talk, talk.near, behind=behind))
+    assert check(talk.packets, talk.book()) < 4
 
 
 def test_the_same_addresses_on_two_links_in_one_capture(make):
