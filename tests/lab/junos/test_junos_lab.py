@@ -188,9 +188,10 @@ def test_policies_change_routes_as_they_say(pair, chain):
         ],
     )
     pair.until("the loopback came", lambda: "10.255.0.1/32" in shown(pair, "R2", "show route protocol bgp"))
-    assert "192.0.2.0/24" not in shown(pair, "R2", "show route")
-    route = bgpd(pair, "R2", "show bgp ipv4 unicast 10.255.0.1/32 json")
-    (path,) = route["paths"]
+    pair.until("the static route is rejected", lambda: "192.0.2.0/24" not in shown(pair, "R2", "show route"))
+    loopback = "show bgp ipv4 unicast 10.255.0.1/32 json"
+    pair.until("the import holds", lambda: bgpd(pair, "R2", loopback)["paths"][0].get("locPrf") == 250)
+    (path,) = bgpd(pair, "R2", loopback)["paths"]
     assert path["aspath"]["string"] == "65001 65001 65001"
     assert path["metric"] == 50
     assert path["locPrf"] == 250
