@@ -111,6 +111,10 @@ class Program:
             parts = tuple(int(part) for part in version.lstrip("v").split(".")[:2])
         except (ValueError, KeyError, TypeError):
             raise LabUnfitError("containerlab does not say its version", remedy=install) from None
+        if not any(parts):
+            raise LabUnfitError(
+                f"containerlab says it is {version}: built without a version, its age unknown", remedy=install
+            )
         if parts < OLDEST:
             raise LabUnfitError(f"containerlab {version} is older than 0.78", remedy=install)
         return version
