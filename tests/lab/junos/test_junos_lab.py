@@ -76,13 +76,36 @@ def test_labels_have_a_session_in_use_take_another_chain_at_once(deploy, chain, 
             line = shown(pair, router, match).strip().replace(chain.name, "other_chain")
             pair.commit(router, [*set_lines(own), line])
             assert "key-chain other_chain in place of lab_chain at once" in shown(pair, router, "show log messages")
-        pair.until("both sign under the other chain", lambda: _signed_with(pair, 9), 30.0)
+        pair.until("both sign under the other chain", lambda: _signed_with(pair, 9, 9), 30.0)
         assert all("Number of flaps: 0" in shown(pair, router, "show bgp neighbor") for router in ("R1", "R2"))
 
 
-def _signed_with(pair, key_id: int) -> bool:
+@pytest.mark.parametrize("when", ["at-once", "next-connection"])
+def test_a_changed_secret_reaches_the_connection_in_use_as_the_label_says(deploy, chain, tmp_path, when):
+    text = TOPOLOGY.read_text().replace("labels:\n", f"labels:\n        keyroll.alteration: {when}\n")
+    topology = tmp_path / "altered.clab.yml"
+    topology.write_text(text)
+    with deploy(tmp_path / "evidence", topology) as pair:
+        pair.configure(chain=chain)
+        pair.until("BGP", up(pair))
+        pair.commit("R1", [f"set {CHAINS} {chain.name} key 0 secret another-one"])
+        log = shown(pair, "R1", "show log messages | match RPD_TCP_AO_IN_USE")
+        assert "the active key 0: " in log
+        if when == "at-once":
+            pair.until("the sides no longer agree", lambda: not up(pair)(), 20.0)
+            pair.commit("R2", [f"set {CHAINS} {chain.name} key 0 secret another-one"])
+            pair.until("BGP under the new secret", up(pair), 20.0)
+        else:
+            key = chain.keys[0]
+            drops = [shown(pair, router, "show system statistics tcp") for router in ("R1", "R2")]
+            pair.until("segments beyond the hold time", lambda: _signed_with(pair, key.send_id, key.recv_id), 40.0)
+            assert [shown(pair, router, "show system statistics tcp") for router in ("R1", "R2")] == drops
+            assert up(pair)()
+
+
+def _signed_with(pair, key_id: int, asked: int) -> bool:
     """Say whether segments under that KeyID have passed for longer than the hold time, which one side alone cannot."""
-    option = bytes([29, 16, key_id, key_id])  # kind, length, KeyID, RNextKeyID: RFC 5925, 2.2
+    option = bytes([29, 16, key_id, asked])  # kind, length, KeyID, RNextKeyID: RFC 5925, 2.2
     return all(pair.lab.captures[router].read_bytes().count(option) > 12 for router in ("R1", "R2"))
 
 
