@@ -40,6 +40,8 @@ def play(folder, scenario, variant, mutant):
         ("stores-another-secret", TWO_KEYS, None, ["read-back@1"]),
         ("resets-bgp", TWO_KEYS, None, ["no-flap"]),
         ("resets-bgp-with-a-stuck-counter", TWO_KEYS, None, ["no-flap"]),
+        ("wrong-sne", "faults/sequence-numbers-wrap.yaml", "at-the-syn-clock", ["every-segment-verified"]),
+        ("resets-ldp-for-a-blink", "rollover/bgp-and-ldp.yaml", "ldp", ["no-flap"]),
         ("loses-labels", "rollover/bgp-and-ldp.yaml", "both", ["no-route-loss"]),
         ("resets-ldp", "rollover/bgp-and-ldp.yaml", "both", ["no-flap"]),
     ],

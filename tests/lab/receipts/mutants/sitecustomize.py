@@ -8,6 +8,7 @@ KEYROLL_TEST_MUTANT names has it.
 # ruff: noqa: PLC0415 -- nothing of the product may be imported in processes that are no emulated router
 import os
 import sys
+import time
 from dataclasses import replace
 from datetime import timedelta
 
@@ -79,6 +80,76 @@ def resets(*, lies):
         Machine.bgp = steady
 
 
+def wrong_sne():
+    """The sequence number extension stays at 0 when sequence numbers pass 2^32; both routers agree on it."""
+    from harness.tcpao.sne import SneTracker
+
+    SneTracker.sne_for = lambda _self, _seq: 0
+
+
+def heard(port):
+    """Yield LDP's frames over IPv4 that pass a packet socket, and whether they are this router's own."""
+    import socket
+
+    while True:
+        frame, sender = port.recvfrom(2048)
+        if len(frame) > 47 and (646).to_bytes(2, "big") in (frame[34:36], frame[36:38]):
+            yield frame, sender[2] == socket.PACKET_OUTGOING
+
+
+def resets_ldp_for_a_blink():
+    """When the clock is set forward the LDP session is reset, and back within milliseconds: no sample sees it down.
+
+    ldpd connects anew when it hears a hello; the last one that this router sent is sent once more, at once. The show
+    output tells of a session that has been up all the time.
+    """
+    import asyncio
+    import socket
+
+    from harness import linux
+    from harness.emulator.machine import Machine
+
+    set_clock, ldp = Machine.set_clock, Machine.ldp_sessions
+    labels = Machine.ldp_bindings
+    kept = {}
+
+    def overhear(namespace, reset):
+        with linux.inside(namespace):
+            port = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0003))
+        with port:
+            port.bind(("ge-0-0-0", 0x0003))
+            port.settimeout(5)
+            hello = next(frame for frame, own in heard(port) if own and frame[23] == socket.IPPROTO_UDP)
+            reset()
+            next(frame for frame, own in heard(port) if not own and frame[23] == socket.IPPROTO_TCP and frame[47] & 1)
+            port.send(hello)  # the peer has closed its end just now
+
+    async def resetting(self, moment):
+        forward = moment - self.now() > timedelta(minutes=1) and await ldp(self)
+        await set_clock(self, moment)
+        if forward:
+            kept.update(labels=await labels(self), sessions=await ldp(self), at=time.monotonic())
+            loop = asyncio.get_running_loop()
+
+            def reset():
+                asyncio.run_coroutine_threadsafe(self.clear_ldp(None), loop).result(5)
+
+            if self._applied.intent.host_name == "R1":  # R2, with the greater address, is the one that connects
+                await asyncio.to_thread(overhear, self.inner_namespace, reset)
+
+    async def steady(self):
+        return (
+            [replace(one, up_seconds=one.up_seconds + int(time.monotonic() - kept["at"])) for one in kept["sessions"]]
+            if kept
+            else await ldp(self)
+        )
+
+    async def labelled(self):
+        return kept.get("labels") or await labels(self)
+
+    Machine.set_clock, Machine.ldp_sessions, Machine.ldp_bindings = resetting, steady, labelled
+
+
 def stores_another_secret():
     """What is typed as a secret is kept with one character more: both routers agree, and nobody sees it by its text."""
     from harness.emulator.junos import values
@@ -111,6 +182,8 @@ def loses_labels():
 
 MUTANTS = {
     "loses-labels": loses_labels,
+    "wrong-sne": wrong_sne,
+    "resets-ldp-for-a-blink": resets_ldp_for_a_blink,
     "stores-another-secret": stores_another_secret,
     "signs-with-the-old-key": signs_with_the_old_key,
     "accepts-unsigned": lambda: receives(["NO_OPTION"]),
