@@ -16,6 +16,8 @@ from harness.scenario.wire import Wire
 
 GAP_MAX = timedelta(seconds=1)
 """Longer without a sample, and a flap could have hidden: the run is unfit."""
+GAPS = "longest gap between samples"
+"""The fact's name in a result."""
 _ON_SAMPLES = frozenset({"no-flap", "no-route-loss"})
 """Invariants that rest on samples without gaps."""
 
@@ -52,7 +54,7 @@ def weigh(
     facts = {
         "wire": wire.counts(),
         "capture losses": dict(losses),
-        "longest gap between samples": {name: round(gap.total_seconds(), 3) for name, gap in gaps.items()},
+        GAPS: {name: round(gap.total_seconds(), 3) for name, gap in gaps.items()},
         "second judge": {
             name: {"segments": opinion.judged, "disagreements": len(opinion.disagreements)}
             for name, opinion in opinions.items()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 from harness.scenario.durations import format_duration
+from harness.scenario.fitness import GAPS
 from harness.scenario.result import Check, Result, Verdict
 from harness.scenario.timeline import Event, Kind
 
@@ -94,3 +95,6 @@ def spent_lines(result: Result) -> Iterator[str]:
     yield f"time: {own.total_seconds():.2f} s keyroll's own, {waited.total_seconds():.2f} s waiting for the wire"
     parts = [part for part in result.spent if part.took >= timedelta(milliseconds=5)]
     yield "  " + ", ".join(f"{part.part} {part.took.total_seconds():.2f} s" for part in parts)
+    gaps = result.facts.get(GAPS)
+    if isinstance(gaps, Mapping) and gaps:
+        yield f"{GAPS}: " + ", ".join(f"{router} {gap:.2f} s" for router, gap in gaps.items())
