@@ -187,8 +187,12 @@ class Datastore:
             self.in_force = wanted
 
     async def session_ended(self, session: Session) -> None:
-        """A session in use ended: what it held back takes hold now."""
-        if session not in self.runtime.held:
+        """A session in use ended: what it held back takes hold now.
+
+        LDP's events name a peer by its LSR id, which need not be the session's address: there all are looked at.
+        """
+        held = self.runtime.held
+        if session not in held and not (session[0] == "ldp" and any(protocol == "ldp" for protocol, _ in held)):
             return
         async with self._lock:
             await self.runtime.apply(self.in_force)

@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from ipaddress import ip_network
 
 from harness.emulator.inuse import InUseRules, When
 from harness.emulator.keyclock import KeyClock, to_ns
@@ -30,6 +31,7 @@ from harness.emulator.model import (
     Intent,
     Ldp,
     LdpBackend,
+    LdpPeer,
     Protection,
 )
 from harness.keychain.model import Key, Keychain
@@ -53,23 +55,38 @@ class Effective:
     before: Intent | None = None
 
 
-def protections(intent: Intent) -> dict[Session, Protection]:
-    """Return the sessions that a TCP-AO chain protects, by configuration."""
+def protections(intent: Intent, living: Iterable[Session]) -> dict[Session, Protection]:
+    """Return the sessions that a TCP-AO chain protects: BGP's by configuration, LDP's of those that are `living`.
+
+    LDP finds its peers by itself: which of `session` and `session-group` protects one is known when it is there.
+    """
     found: dict[Session, Protection] = {}
     for neighbor in intent.neighbors:
         if neighbor.protection is not None and neighbor.protection.scheme is AuthScheme.AO:
             found["bgp", neighbor.address] = neighbor.protection
-    for peer in intent.ldp.peers if intent.ldp else ():
-        single = peer.peers.prefixlen == peer.peers.max_prefixlen
-        if single and peer.protection is not None and peer.protection.scheme is AuthScheme.AO:
-            found["ldp", peer.peers.network_address] = peer.protection
+    for protocol, address in living:
+        peer = _ldp_peer(intent.ldp, address) if protocol == "ldp" and intent.ldp is not None else None
+        if peer is not None and peer.protection is not None and peer.protection.scheme is AuthScheme.AO:
+            found[protocol, address] = peer.protection
     return found
+
+
+def _ldp_peer(ldp: Ldp, address: Address) -> LdpPeer | None:
+    """Return what is said of an LDP session: of all that hold its peer, the one with the longest prefix."""
+    holding = [peer for peer in ldp.peers if address in peer.peers]
+    return max(holding, key=lambda peer: peer.peers.prefixlen, default=None)
+
+
+def _said(intent: Intent) -> object:
+    """Return all that is configured of the protection of sessions."""
+    bgp = [(neighbor.address, neighbor.protection) for neighbor in intent.neighbors]
+    return bgp, intent.ldp.peers if intent.ldp is not None else ()
 
 
 def effective(wanted: Intent, before: Intent, living: Iterable[Session], now: datetime, rules: InUseRules) -> Effective:
     """Return what to ask for, coming from `before` (itself an effective intent), with `living` sessions up. Pure."""
     up = set(living)
-    old, new = protections(before), protections(wanted)
+    old, new = protections(before, up), protections(wanted, up)
     old_chains = {chain.name: chain for chain in before.chains}
     chains = {chain.name: chain for chain in wanted.chains}
     notes: list[str] = []
@@ -169,13 +186,14 @@ def _redirected(intent: Intent, held: Mapping[Session, str]) -> Intent:
 
 
 def _ldp_redirected(ldp: Ldp, held: Mapping[Session, str]) -> Ldp:
-    peers = tuple(
-        replace(peer, protection=replace(peer.protection, chain=held["ldp", peer.peers.network_address]))
-        if peer.protection is not None and ("ldp", peer.peers.network_address) in held
-        else peer
-        for peer in ldp.peers
-    )
-    return replace(ldp, peers=peers)
+    """Return LDP's part with each held session under an entry of its own, which wins over that of its group."""
+    peers = {peer.peers: peer for peer in ldp.peers}
+    for (protocol, address), chain in held.items():
+        said = _ldp_peer(ldp, address) if protocol == "ldp" else None
+        if said is not None and said.protection is not None:
+            own = ip_network(address)
+            peers[own] = replace(said, peers=own, protection=replace(said.protection, chain=chain))
+    return replace(ldp, peers=tuple(peers.values()))
 
 
 def _older_schemes_closed(intent: Intent, notes: list[str]) -> Intent:
@@ -246,12 +264,12 @@ class Runtime:
         if not isinstance(self.backend, EventBackend):
             return []  # nobody would say when what was held back may take hold
         same_chains = self.in_force.chains == wanted.chains
-        if not self.held and same_chains and protections(self.in_force) == protections(wanted):
+        if not self.held and same_chains and _said(self.in_force) == _said(wanted):
             return []
-        old = protections(self.in_force)
         living: list[Session] = []
-        if any(protocol == "bgp" for protocol, _ in old):
+        if any(neighbor.protection is not None for neighbor in self.in_force.neighbors):
             living += [("bgp", state.address) for state in await self.backend.bgp() if state.state in _UP]
-        if any(protocol == "ldp" for protocol, _ in old) and isinstance(self.backend, LdpBackend):
+        peers = self.in_force.ldp.peers if self.in_force.ldp is not None else ()
+        if any(peer.protection is not None for peer in peers) and isinstance(self.backend, LdpBackend):
             living += [("ldp", state.peer) for state in await self.backend.ldp_sessions() if state.state in _UP]
         return living

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from ipaddress import ip_address
+from ipaddress import IPv4Address, ip_address
 from typing import TYPE_CHECKING
 
 import pytest
 
 from harness.emulator.inuse import InUseRules, When
 from harness.emulator.junos.loading import load_set
-from harness.emulator.model import AuthScheme, BackendError, BgpState, EventKind, Intent, RouterEvent
+from harness.emulator.model import AuthScheme, BackendError, BgpState, EventKind, Intent, LdpSession, RouterEvent
 
 if TYPE_CHECKING:
     from conftest import Console, FullBackend, MemoryBackend
@@ -225,3 +225,35 @@ def test_a_chain_in_use_cannot_be_deleted(console: Console, full: FullBackend) -
     in_use(console, full)
     answer = console.type("configure", "delete security authentication-key-chains key-chain a", "commit")
     assert "Referenced key-chain must be defined" in answer
+
+
+LDP = """
+set interfaces lo0 unit 0 family inet address 10.255.0.1/32
+set protocols ldp interface ge-0/0/0.0
+set protocols ldp session-group 10.255.0.0/24 authentication-algorithm ao
+set protocols ldp session-group 10.255.0.0/24 authentication-key-chain a
+"""
+LDP_PEER = IPv4Address("10.255.0.2")
+
+
+def test_an_ldp_session_of_a_group_keeps_its_chain_under_an_entry_of_its_own(
+    console: Console, full: FullBackend
+) -> None:
+    commit(console, chain("a", 0) + "\n" + chain("b", 0) + LDP)
+    full.sessions = [
+        LdpSession(LDP_PEER, LDP_PEER, IPv4Address("10.255.0.1"), "Operational", None, 9, 10, 30),
+    ]
+    commit(console, "set protocols ldp session-group 10.255.0.0/24 authentication-key-chain b")
+    ldp = full.intents[-1].ldp
+    assert ldp is not None
+    chains = {str(peer.peers): peer.protection.chain for peer in ldp.peers if peer.protection is not None}
+    assert chains == {"10.255.0.0/24": "b", "10.255.0.2/32": "a"}
+    assert "LDP session 10.255.0.2: key-chain b is ignored until the connection ends" in notes(console)
+    full.sessions = []
+    console.runner.run(_told(full, RouterEvent(EventKind.SESSION_DOWN, "ldp", LDP_PEER, reason="HoldTime")))
+    console.settle()
+    ldp = full.intents[-1].ldp
+    assert ldp is not None
+    assert [(str(peer.peers), peer.protection and peer.protection.chain) for peer in ldp.peers] == [
+        ("10.255.0.0/24", "b")
+    ]
