@@ -713,3 +713,32 @@ def test_a_pasted_mistake_never_names_what_may_be_a_part_of_a_secret(console: Co
     answer = console.type("configure", "load merge terminal")
     assert "hush-hush" not in answer
     assert answer.splitlines()[-1] == "load complete (2 errors)"
+
+
+def test_a_configuration_like_a_real_labs_is_taken_but_for_what_is_named(console: Console, full: FullBackend) -> None:
+    console.block = (Path(__file__).parent / "pasted" / "isp_lab.conf").read_text()
+    answer = console.type("configure", "load override terminal").splitlines()
+    refused = [mistake.partition(") ")[2] for mistake in answer[1:-1]]
+    assert refused == [
+        "syntax error: iso",
+        "syntax error: flexible-vlan-tagging",
+        "syntax error: encapsulation",
+        "syntax error: vlan-id",
+        "invalid interface type in 'xe-0/1/0'",
+        "invalid interface type in 'ae0'",
+        "syntax error: iso",
+        "syntax error: reject",
+        "syntax error: load-balance",
+        "syntax error: forwarding-table",
+        "syntax error: rsvp",
+        "syntax error: multipath",
+        "syntax error: ospf",
+        "syntax error: lldp",
+    ]
+    assert answer[-1] == "load complete (14 errors)"
+    console.type("load merge terminal")  # with mistakes an override changes nothing
+    assert console.type("commit") == "commit complete"
+    (neighbor,) = full.intents[-1].neighbors
+    assert neighbor.protection is not None
+    assert neighbor.protection.chain == "isp-chain"
+    assert neighbor.limits["inet-unicast"].maximum == 1000
