@@ -42,7 +42,7 @@ from harness.emulator.model import (
 from harness.emulator.namespace import PortPair, make_inner, remove_ports
 from harness.emulator.opening import Opener
 from harness.emulator.processes import Death, Logs
-from harness.emulator.protection import KeyPolicy, changed_kind, cut_off, protected_sessions, stranded
+from harness.emulator.protection import KeyPolicy, changed_kind, cut_off, has_groups, protected_sessions, stranded
 from harness.emulator.wire.model import ProtectedSession, WireStatus
 from harness.emulator.wirepath import Replacement, WirePath, WireRestart
 
@@ -220,6 +220,8 @@ class Machine:
             yielding = self._opener.choose(former.intent, intent)
             lines = self._render(intent, yielding)
             wanted = _Applied(intent, lines, protected_sessions(intent, self._policy))
+            by_prefix = has_groups(former.intent) or has_groups(intent)
+            ldp_peers = [session.peer for session in await self.ldp_sessions()] if by_prefix else []
             try:
                 await self._change(former, wanted)
             except BackendError as refused:
@@ -230,7 +232,7 @@ class Machine:
             self._opener.applied(intent, yielding)
             if intent.ldp is None:
                 self._ldp_counts.clear()
-            for port, peer in changed_kind(former.intent, intent):
+            for port, peer in changed_kind(former.intent, intent, ldp_peers):
                 await self._reset(port, peer)
             for peer in render_policy.changed(former.intent, intent):
                 await self.clear_bgp(peer, soft=True)

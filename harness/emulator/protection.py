@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.emulator.inuse import InUseRules
@@ -14,6 +14,8 @@ from harness.emulator.model import (
     AuthScheme,
     BackendError,
     Intent,
+    Ldp,
+    Network,
     Protection,
     TcpConnection,
 )
@@ -58,7 +60,7 @@ def protected_sessions(intent: Intent, policy: KeyPolicy) -> tuple[ProtectedSess
     """
     chains = {chain.name: chain for chain in intent.chains}
     sessions = []
-    for peer, local, port, protection in _protected(intent):
+    for peer, local, port, protection, prefix in _protected(intent):
         if protection.scheme is not AuthScheme.AO:
             raise BackendError(
                 f"{peer}: this router protects sessions with TCP-AO only, not with {protection.scheme.value}",
@@ -75,30 +77,37 @@ def protected_sessions(intent: Intent, policy: KeyPolicy) -> tuple[ProtectedSess
                 receiving=policy.receiving,
                 allow_without_ao=protection.allow_without_ao,
                 isn=policy.isn,
+                prefix=prefix,
+                excepted=() if prefix is None else _excepted(intent, prefix),
             )
         )
     return tuple(sessions)
 
 
-def _protected(intent: Intent) -> Iterator[tuple[Address, Address | None, int, Protection]]:
+def _protected(intent: Intent) -> Iterator[tuple[Address, Address | None, int, Protection, Network | None]]:
     for neighbor in intent.neighbors:
         if neighbor.protection is not None:
-            yield neighbor.address, neighbor.local_address, BGP_PORT, neighbor.protection
+            yield neighbor.address, neighbor.local_address, BGP_PORT, neighbor.protection, None
     for peer in intent.ldp.peers if intent.ldp is not None else ():
-        if peer.protection is None:
-            continue
-        if peer.peers.prefixlen != peer.peers.max_prefixlen:
-            raise BackendError(
-                f"LDP session-group {peer.peers}: this router protects LDP sessions one by one",
-                remedy="name each peer with `protocols ldp session ADDRESS`",
-            )
-        yield peer.peers.network_address, None, LDP_PORT, peer.protection
+        if peer.protection is not None:
+            single = peer.peers.prefixlen == peer.peers.max_prefixlen
+            yield peer.peers.network_address, None, LDP_PORT, peer.protection, None if single else peer.peers
+
+
+def _excepted(intent: Intent, prefix: Network) -> tuple[Network, ...]:
+    """Return what an LDP session-group does not protect of its prefix: a longer one that says nothing of protection."""
+    peers = intent.ldp.peers if intent.ldp is not None else ()
+    return tuple(
+        peer.peers
+        for peer in peers
+        if peer.protection is None and peer.peers.prefixlen > prefix.prefixlen and peer.peers.network_address in prefix
+    )
 
 
 def cut_off(old: Sequence[ProtectedSession], new: Sequence[ProtectedSession]) -> tuple[ProtectedSession, ...]:
     """Return the old sessions that the new table lacks: they stay protected until FRR has let go of them."""
-    wanted = {(session.peer, session.port) for session in new}
-    return tuple(session for session in old if (session.peer, session.port) not in wanted)
+    wanted = {(session.peer, session.port, session.prefix) for session in new}
+    return tuple(session for session in old if (session.peer, session.port, session.prefix) not in wanted)
 
 
 def stranded(
@@ -109,39 +118,48 @@ def stranded(
     Its segments can be neither signed nor verified: it would stay until its hold time.
     """
     ends = {(record.local, record.remote) for record in known}
-    protected = {(session.port, session.peer) for session in sessions}
     found: dict[tuple[int, Address], None] = {}
     for one in connections:
         if one.state != "ESTABLISHED" or one.remote is None or (one.local, one.remote) in ends:
             continue
-        for port in (one.remote[1], one.local[1]):
-            if (port, one.remote[0]) in protected:
-                found[port, one.remote[0]] = None
+        for session in sessions:
+            if session.port in (one.remote[1], one.local[1]) and session.covers(one.remote[0]):
+                found[session.port, one.remote[0]] = None
     return list(found)
 
 
-def changed_kind(old: Intent, new: Intent) -> list[tuple[int, Address]]:
+def changed_kind(old: Intent, new: Intent, ldp_peers: Iterable[Address] = ()) -> list[tuple[int, Address]]:
     """Return (port, peer) of the sessions that there were and are, and whose kind of protection changed.
 
-    Their connections' segments were protected otherwise until now: neither end can go on with them.
+    Their connections' segments were protected otherwise until now: neither end can go on with them. LDP finds its peers
+    by itself: `ldp_peers` are the transport addresses of those that it has, whether or not they are named.
     """
     before, after = _kinds(old), _kinds(new)
-    changed = [session for session, kind in after.items() if session in before and before[session] != kind]
+    changed = [(BGP_PORT, peer) for peer, kind in after.items() if peer in before and before[peer] != kind]
     if old.ldp is not None and new.ldp is not None:
-        # LDP finds its peers by itself: one that is not named runs without protection.
-        alone = [session for session in before.keys() ^ after.keys() if session[0] == LDP_PORT]
-        changed += [session for session in alone if before.get(session) is not after.get(session)]
+        named = (peer.peers for intent in (old.ldp, new.ldp) for peer in intent.peers)
+        hosts = (network.network_address for network in named if network.prefixlen == network.max_prefixlen)
+        peers = dict.fromkeys((*hosts, *ldp_peers))
+        changed += [(LDP_PORT, peer) for peer in peers if _ldp_kind(old.ldp, peer) is not _ldp_kind(new.ldp, peer)]
     return changed
 
 
-def _kinds(intent: Intent) -> dict[tuple[int, Address], AuthScheme | None]:
-    kinds: dict[tuple[int, Address], AuthScheme | None] = {
-        (BGP_PORT, neighbor.address): neighbor.protection.scheme if neighbor.protection else None
-        for neighbor in intent.neighbors
+def has_groups(intent: Intent) -> bool:
+    """Whether LDP sessions are protected by prefix, so that their peers are known to LDP alone."""
+    return intent.ldp is not None and any(peer.peers.prefixlen < peer.peers.max_prefixlen for peer in intent.ldp.peers)
+
+
+def _kinds(intent: Intent) -> dict[Address, AuthScheme | None]:
+    return {
+        neighbor.address: neighbor.protection.scheme if neighbor.protection else None for neighbor in intent.neighbors
     }
-    for peer in intent.ldp.peers if intent.ldp is not None else ():
-        kinds[LDP_PORT, peer.peers.network_address] = peer.protection.scheme if peer.protection else None
-    return kinds
+
+
+def _ldp_kind(ldp: Ldp, peer: Address) -> AuthScheme | None:
+    """Return how sessions with a peer are protected: what names it with the longest prefix says so."""
+    holding = [one for one in ldp.peers if peer in one.peers]
+    found = max(holding, key=lambda one: one.peers.prefixlen, default=None)
+    return None if found is None or found.protection is None else found.protection.scheme
 
 
 def _number(settings: Mapping[str, str], name: str, greatest: int) -> int | None:

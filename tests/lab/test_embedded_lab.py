@@ -70,6 +70,45 @@ def test_ldp_comes_up_beside_bgp_and_a_flap_of_ten_milliseconds_is_counted(pair,
     assert ask(pair, "R1", op="status")["bgp"][0]["flaps"] == 0
 
 
+def test_a_session_group_protects_every_ldp_peer_in_its_prefix(pair, chain):
+    pair.configure(kinds=(SessionKind.BGP, SessionKind.LDP), chain=chain)
+    pair.until("LDP", both(pair, operational))
+    for me, peer in (("R1", 2), ("R2", 1)):
+        group = "set protocols ldp session-group 10.0.12.0/24"
+        pair.commit(
+            me,
+            [
+                f"delete protocols ldp session 10.0.12.{peer}",
+                f"{group} authentication-algorithm ao",
+                f"{group} authentication-key-chain {chain.name}",
+            ],
+        )
+    assert [one["flaps"] for one in ask(pair, "R1", op="status")["ldp"]] == [0], "the same chain by another name"
+    pair.sessions["R1"].show("clear ldp session")
+    pair.until("LDP again", lambda: operational(status := ask(pair, "R1", op="status")) and ldp_keys(status) == [0])
+    for capture in pair.lab.captures.values():
+        signed = [scan_options(options(frame)).ao is not None for frame in frames(capture) if ldp(frame)]
+        assert len(signed) > 10
+        assert all(signed)
+    pair.commit("R2", ["delete protocols ldp session-group 10.0.12.0/24"])
+    pair.until("only one side protects", lambda: not operational(ask(pair, "R1", op="status")))
+    pair.until(
+        "R1 refuses what comes unsigned",
+        lambda: ask(pair, "R1", op="status")["wire"]["drops"].get("in no-option", 0) > 0,
+        seconds=20,
+    )
+
+
+def ldp_keys(status) -> list[int]:
+    wire = status["wire"]["connections"]
+    return [one["out"]["key"] for one in wire if one["port"] == 646 and one["phase"] == "open"]
+
+
+def ldp(packet: bytes) -> bool:
+    ports = packet[ETHERNET + 20 : ETHERNET + 24]
+    return tcp(packet) and b"\x02\x86" in (ports[:2], ports[2:])
+
+
 def test_without_a_chain_no_segment_carries_the_option_and_the_session_is_up(pair):
     pair.configure()
     pair.until("BGP", both(pair, established))

@@ -19,7 +19,8 @@ carried out between two frames, in the order of arrival.
 | `stop` | | answers, then ends the process |
 
 A session is `{"peer", "port", "local" or null, "tolerance" (seconds), "sending": "clock"|"rnext", "receiving":
-"tolerance"|"any", "allow_without_ao", "keys": [{"number", "start" (ISO 8601, UTC), "send_id", "recv_id", "secret"
+"tolerance"|"any", "allow_without_ao", "isn" or null, "prefix" or null, "excepted": [prefix, …],
+"keys": [{"number", "start" (ISO 8601, UTC), "send_id", "recv_id", "secret"
 (hex), "algorithm", "include_options"}]}`.
 
 With `records` (a former process' connections) the table takes these over before the first frame, and the answer has

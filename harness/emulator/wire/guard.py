@@ -8,7 +8,9 @@ docs/assumptions/wire.md.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from ipaddress import ip_address
 
+from harness.emulator.model import Address
 from harness.emulator.wire import numbers, packet
 from harness.emulator.wire.connection import Connection, Entry, Session, Table, Tuple4
 from harness.emulator.wire.lives import PASS, Lives
@@ -53,6 +55,8 @@ class Guard:
         self._sessions: list[Session] = []
         self._by_peer: dict[tuple[bytes, int], list[Session]] = {}
         self._peers: set[bytes] = set()
+        self._groups: list[ProtectedSession] = []
+        self._former: dict[tuple[Address, int, Address | None], Session] = {}
 
     def set_sessions(self, specs: Sequence[ProtectedSession], now: int) -> None:
         """Replace the table of sessions. Connections of sessions that stay go on; those of others end as they began.
@@ -61,15 +65,15 @@ class Guard:
         has left the table is signed, and what still comes is verified, until it has been silent for its time. A new
         connection between the same ends is not protected.
         """
-        former = {session.identity: session for session in self._sessions}
-        self._sessions = [Session(spec) for spec in specs]
+        self._former = {session.identity: session for session in self._sessions}
+        self._sessions = []
         self._by_peer = {}
-        for session in self._sessions:
-            old = former.get(session.identity)
-            if old is not None:
-                session.drops = old.drops
-            self._by_peer.setdefault((session.spec.peer.packed, session.spec.port), []).append(session)
-        self._peers = {session.spec.peer.packed for session in self._sessions}
+        self._peers = set()
+        groups = [spec for spec in specs if spec.prefix is not None]
+        self._groups = sorted(groups, key=lambda spec: spec.prefix.prefixlen if spec.prefix else 0, reverse=True)
+        for spec in specs:
+            if spec.prefix is None:
+                self._add(spec)
         self.report.forget_sessions()
         for at, entry in list(self.table.entries.items()):
             self._rehome(at, entry, now)
@@ -192,11 +196,33 @@ class Guard:
         """
         found = self._by_peer.get((at.remote, at.rport)) or self._by_peer.get((at.remote, at.lport))
         if not found:
-            return None
+            return self._of_group(at) if self._groups else None
         for session in found:
             if session.spec.local is not None and session.spec.local.packed == at.local:
                 return session
         return next((session for session in found if session.spec.local is None), found[0])
+
+    def _of_group(self, at: Tuple4) -> Session | None:
+        """Return a session with a peer that only a prefix names, which is met for the first time."""
+        peer = ip_address(at.remote)
+        for group in self._groups:
+            if group.port in (at.rport, at.lport) and group.covers(peer):
+                return self._add(group.with_peer(peer))
+        return None
+
+    def _add(self, spec: ProtectedSession) -> Session:
+        """Put a session into the table, with the counters that it had in the former one."""
+        session = Session(spec)
+        old = self._former.get(session.identity)
+        if old is not None:
+            session.drops = old.drops
+        self._sessions.append(session)
+        self._by_peer.setdefault((spec.peer.packed, spec.port), []).append(session)
+        self._peers.add(spec.peer.packed)
+        return session
+
+    def _is_peer(self, address: bytes) -> bool:
+        return address in self._peers or any(group.covers(ip_address(address)) for group in self._groups)
 
     def _rehome(self, at: Tuple4, entry: Entry, now: int) -> None:
         session = self._session(at)
@@ -233,7 +259,7 @@ class Guard:
     ) -> Verdict:
         """Judge what says it is TCP and cannot be taken apart: from or to a protected peer it is dropped."""
         ends = packet.packet_ends(buffer, start, end)
-        if ends is None or ends[0 if direction is Direction.IN else 1] not in self._peers:
+        if ends is None or not self._is_peer(ends[0 if direction is Direction.IN else 1]):
             return PASS
         reason = DropReason.FRAGMENT if error.defect is SegmentDefect.FRAGMENT else DropReason.MALFORMED
         self.report.drop(None, direction, reason, now, mono)
@@ -251,7 +277,7 @@ class Guard:
         ends = packet.packet_ends(buffer, start, end)
         if (
             ends is not None
-            and ends[0 if direction is Direction.IN else 1] in self._peers
+            and self._is_peer(ends[0 if direction is Direction.IN else 1])
             and packet.hides_tcp_in_fragment(buffer, start, end)
         ):
             self.report.drop(None, direction, DropReason.FRAGMENT, now, mono)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from harness.emulator.keyclock import ReceivePolicy, SendPolicy
-from harness.emulator.model import Address
+from harness.emulator.model import Address, Network
 from harness.errors import RunError
 from harness.keychain.model import Keychain
 from harness.tcpao import Mkt
@@ -65,6 +65,9 @@ class ProtectedSession:
     `local` None stands for every address of this router. Unusable keys of the chain take no part; a chain without a
     usable key lets nothing pass. `allow_without_ao` is Junos' `tcpao-auth-mismatch allow-without-tcpao`. `isn` is the
     initial sequence number that its connections show on the wire; None: the kernel's own.
+
+    With a `prefix` it stands for a session with each peer in it, whoever that is, but for those in `excepted` and those
+    that have a session of their own or in a longer prefix; `peer` is the prefix' own address then.
     """
 
     peer: Address
@@ -75,6 +78,18 @@ class ProtectedSession:
     receiving: ReceivePolicy = ReceivePolicy.TOLERANCE
     allow_without_ao: bool = False
     isn: int | None = None
+    prefix: Network | None = None
+    excepted: tuple[Network, ...] = ()
+
+    def covers(self, peer: Address) -> bool:
+        """Whether it stands for a session with that peer."""
+        if self.prefix is None:
+            return peer == self.peer
+        return peer in self.prefix and not any(peer in network for network in self.excepted)
+
+    def with_peer(self, peer: Address) -> ProtectedSession:
+        """Return the session with one peer of the prefix."""
+        return replace(self, peer=peer, prefix=None, excepted=())
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import cast
 
 from harness.emulator.keyclock import ReceivePolicy, SendPolicy
@@ -67,6 +67,8 @@ def encode_session(session: ProtectedSession) -> Json:
         "receiving": session.receiving.value,
         "allow_without_ao": session.allow_without_ao,
         "isn": session.isn,
+        "prefix": None if session.prefix is None else str(session.prefix),
+        "excepted": [str(network) for network in session.excepted],
         "keys": [_encode_key(key) for key in session.chain.keys if key.usable],
     }
 
@@ -88,6 +90,8 @@ def decode_session(message: object) -> ProtectedSession:
             receiving=ReceivePolicy(fields["receiving"]),
             allow_without_ao=_bool(fields["allow_without_ao"]),
             isn=_optional_int(fields["isn"]),
+            prefix=None if fields["prefix"] is None else ip_network(str(fields["prefix"])),
+            excepted=tuple(ip_network(str(network)) for network in _list(fields["excepted"])),
         )
     except (KeyError, ValueError, InputError) as error:
         raise WireError(f"a session is not understood: {_what(error)}") from None

@@ -47,9 +47,7 @@ for line in control.makefile():
     if order["op"] in dies_of:
         open(orders, "w").write(" ".join(one for one in dies_of if one != order["op"]))
         at = {"at_ns": 0, "peer": "10.0.12.2", "port": 179}
-        record = {"local": ["10.0.12.1", 40000], "remote": ["10.0.12.2", 179], "port": 179, "local_isn": 1,
-                  "remote_isn": 2, "out_anchor": 1, "in_anchor": 2, "sending_key": None, "plain": False,
-                  "closing": False, "pinned": []}
+        record = RECORD
         say({"event": "drop", **at, "direction": "in", "reason": "bad-mac", "count": 3})
         say({"event": "connection", **at, "local": record["local"], "remote": record["remote"], "record": record})
         os.kill(os.getpid(), 9)
@@ -67,7 +65,7 @@ class Rig:
         self.journal, orders = folder / "journal", folder / "orders"
         orders.write_text(dies_of)
         status = protocol_status()
-        program = PLAYED.replace("STATUS", repr(status))
+        program = PLAYED.replace("STATUS", repr(status)).replace("RECORD", repr(protocol.encode_record(RECORD)))
 
         def start(name, _command, logs, *, pass_fds):
             played = [sys.executable, "-c", program, str(pass_fds[0]), str(self.journal), str(orders)]

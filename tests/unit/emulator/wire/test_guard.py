@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 import pytest
 
@@ -495,6 +495,70 @@ class TestChangedTables:
         assert {(way.value, reason.value): count for (way, reason), count in told.drops.items()} == {
             ("in", "no-option"): 1
         }
+
+
+class TestGroups:
+    """Sessions with every peer of a prefix (LDP's session-group)."""
+
+    def group(self, bench, router, prefix, *excepted, **options):
+        spec = bench.session(router, port=646, **options)
+        networks = tuple(ip_network(text) for text in excepted)
+        return replace(spec, peer=ip_network(prefix).network_address, prefix=ip_network(prefix), excepted=networks)
+
+    def flow(self, bench, *specs):
+        near, far = bench.routers(port=646)
+        far.protect(*specs)
+        return bench.Flow(near, far, dport=646)
+
+    def test_a_peer_of_the_prefix_is_protected_from_its_first_segment_on(self, bench):
+        flow = self.flow(bench, self.group(bench, 1, "10.0.0.0/8")).open()
+        assert flow.send(0) is not None
+        assert flow.send(1) is not None
+        assert bench.ao(flow.wire[-1]) is not None
+        (told,) = flow.far.status().sessions
+        assert str(told.peer) == "10.0.12.1"
+
+    def test_an_unsigned_syn_of_a_peer_of_the_prefix_is_dropped(self, bench):
+        flow = self.flow(bench, self.group(bench, 1, "10.0.0.0/8"))
+        assert flow.far.into(flow.syn()) is None
+        assert flow.far.dropped() == {("in", "no-option"): 1}
+
+    def test_fragments_from_a_peer_of_the_prefix_are_dropped_and_others_pass(self, bench):
+        flow = self.flow(bench, self.group(bench, 1, "10.0.0.0/8"))
+        for source, passes in (("10.0.12.1", False), ("192.0.2.1", True)):
+            piece = bytearray(bench.tcp_packet(ip_address(source).packed, flow.far.address, 1, 646, 1, 1, ACK))
+            piece[6] |= 0x20
+            assert (flow.far.into(bytes(piece)) is not None) is passes
+
+    def test_another_port_and_another_prefix_are_free(self, bench):
+        flow = self.flow(bench, self.group(bench, 1, "10.0.0.0/8"))
+        bgp = bench.tcp_packet(flow.near.address, flow.far.address, 40000, 179, 1, 0, SYN)
+        stranger = bench.tcp_packet(ip_address("192.0.2.1").packed, flow.far.address, 40000, 646, 1, 0, SYN)
+        assert flow.far.into(bgp) == bgp
+        assert flow.far.into(stranger) == stranger
+
+    def test_what_is_excepted_is_free(self, bench):
+        flow = self.flow(bench, self.group(bench, 1, "10.0.0.0/8", "10.0.12.0/24"))
+        assert flow.far.into(flow.syn()) == flow.syn()
+
+    def test_the_longest_prefix_has_the_word_and_a_session_of_its_own_before_it(self, bench):
+        other = bench.chain(bench.key(0, secret=Secret("another secret")))
+        wide, long = self.group(bench, 1, "10.0.0.0/8", chain=other), self.group(bench, 1, "10.0.12.0/24")
+        assert self.flow(bench, wide, long).open().send(0) is not None
+        host = bench.session(1, port=646)
+        narrow = self.group(bench, 1, "10.0.12.0/24", chain=other)
+        assert self.flow(bench, narrow, host).open().send(0) is not None
+        assert self.flow(bench, wide).carry(0, self.flow(bench, wide).syn()) is None
+
+    def test_a_connection_and_its_counters_survive_a_new_table(self, bench):
+        spec = self.group(bench, 1, "10.0.0.0/8")
+        flow = self.flow(bench, spec).open()
+        flow.far.into(flow.build(0))
+        for table in (spec, self.group(bench, 1, "10.0.12.0/24"), bench.session(1, port=646)):
+            flow.far.protect(table)
+            assert flow.send(0) is not None
+            (told,) = flow.far.status().sessions
+            assert sum(told.drops.values()) == 1
 
 
 class TestRestart:

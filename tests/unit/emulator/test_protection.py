@@ -1,0 +1,54 @@
+"""From an intent to the sessions that the wire path protects, and those that a change of protection resets."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address, ip_network
+
+import pytest
+
+from harness.emulator.model import AuthScheme, BackendError, Intent, Ldp, LdpPeer, Protection
+from harness.emulator.protection import KeyPolicy, changed_kind, cut_off, has_groups, protected_sessions
+
+AO = Protection(AuthScheme.AO, "chain")
+PEER, OTHER, STRANGER = (ip_address(text) for text in ("10.0.1.1", "10.0.2.1", "192.0.2.1"))
+
+
+def intent(*peers: tuple[str, Protection | None]) -> Intent:
+    named = tuple(LdpPeer(ip_network(text), protection) for text, protection in peers)
+    return Intent("R1", ldp=Ldp((), peers=named))
+
+
+def covered(wanted: Intent) -> list[list[str]]:
+    sessions = protected_sessions(wanted, KeyPolicy())
+    return [[str(one) for one in (PEER, OTHER, STRANGER) if session.covers(one)] for session in sessions]
+
+
+def test_a_group_covers_its_prefix_but_for_longer_ones_that_say_nothing_of_protection():
+    assert covered(intent(("10.0.1.1/32", AO))) == [[str(PEER)]]
+    assert covered(intent(("10.0.0.0/16", AO))) == [[str(PEER), str(OTHER)]]
+    assert covered(intent(("10.0.0.0/16", AO), ("10.0.1.1/32", None))) == [[str(OTHER)]]
+    assert covered(intent(("10.0.0.0/16", AO), ("10.0.2.0/24", None))) == [[str(PEER)]]
+    assert covered(intent(("10.0.1.0/24", AO), ("10.0.0.0/16", None))) == [[str(PEER)]]
+    assert has_groups(intent(("10.0.0.0/16", AO)))
+    assert not has_groups(intent(("10.0.1.1/32", AO)))
+
+
+def test_other_schemes_are_refused_for_groups_too():
+    with pytest.raises(BackendError, match="TCP-AO only"):
+        protected_sessions(intent(("10.0.0.0/16", Protection(AuthScheme.HMAC_SHA_1_96, "chain"))), KeyPolicy())
+
+
+def test_peers_whose_protection_a_group_brings_or_takes_are_reset_and_no_others():
+    known = (PEER, OTHER, STRANGER)
+    group, none = intent(("10.0.0.0/16", AO)), intent()
+    assert changed_kind(none, group, known) == [(646, PEER), (646, OTHER)]
+    assert changed_kind(group, none, known) == [(646, PEER), (646, OTHER)]
+    assert changed_kind(group, intent(("10.0.1.1/32", AO)), known) == [(646, OTHER)]
+    assert changed_kind(group, intent(("10.0.0.0/16", AO), ("10.0.2.1/32", None)), known) == [(646, OTHER)]
+    assert changed_kind(intent(("10.0.1.1/32", AO)), none) == [(646, PEER)]
+
+
+def test_a_group_that_goes_is_kept_until_its_sessions_are_given_up():
+    old = protected_sessions(intent(("10.0.0.0/16", AO)), KeyPolicy())
+    assert cut_off(old, protected_sessions(intent(("10.0.0.0/24", AO)), KeyPolicy())) == old
+    assert cut_off(old, old) == ()
