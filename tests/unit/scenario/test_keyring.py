@@ -58,3 +58,25 @@ def test_a_commit_taken_back_leaves_what_was_before_it(scenario):
     assert ring.before("R2", 1) == before
     with pytest.raises(ScenarioError, match="only 2 times"):
         ring.before("R2", 2)
+
+
+def test_what_another_router_refused_is_taken_back_by_one_more_commit(scenario):
+    ring = Keyring(scenario, seed=7, t0=T0)
+    before = ring.meant("R2")
+    ring.commit("R2", before)
+    ring.commit("R2", ring.after("R2", scenario.steps[1].add_key))
+    ring.take_back("R2")
+    assert ring.meant("R2") == before
+    assert ring.before("R2", 1).chain.key(1) is not None, "one commit ago it had the key for a moment"
+    assert ring.before("R2", 2) == before
+
+
+def test_a_first_commit_taken_back_leaves_nothing_and_the_same_keys_to_come(scenario):
+    ring = Keyring(scenario, seed=7, t0=T0)
+    coming = ring.meant("R1")
+    assert not ring.has_committed("R1")
+    ring.commit("R1", coming)
+    assert ring.has_committed("R1")
+    ring.take_back("R1")
+    assert not ring.has_committed("R1")
+    assert ring.meant("R1") == coming
