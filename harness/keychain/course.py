@@ -305,8 +305,11 @@ class _Connection:
 
 
 def _match(receiver: Side, key: Key, reading: datetime) -> Key | None:
-    """Return the receiver's key with that KeyID; of several (which RFC 5925 forbids), the first that it accepts."""
-    found = [candidate for candidate in in_order(receiver.chain) if candidate.recv_id == key.send_id]
+    """Return the receiver's key with that KeyID; of several (RFC 5925 forbids it) the latest that it accepts.
+
+    That the latest is taken is assumed (docs/assumptions/wire.md W15); the wire path does so.
+    """
+    found = [candidate for candidate in reversed(in_order(receiver.chain)) if candidate.recv_id == key.send_id]
     accepted = (match for match in found if accepts(receiver.chain, match, reading, receiver.receiving))
     return next(accepted, found[0] if found else None)
 

@@ -1,11 +1,16 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.emulator.keyclock import ReceivePolicy, to_ns
+from harness.emulator.wire.connection import Session
+from harness.emulator.wire.model import ProtectedSession
+from harness.emulator.wire.receiving import acceptable
 from harness.keychain.course import Clock, Drop, Side, predict, predict_all
 from harness.keychain.generate import generate
 from harness.keychain.model import Algorithm
@@ -240,3 +245,21 @@ def test_swapping_the_routers_changes_nothing_but_the_order(ahead, tolerance, mi
     course, swapped = predict(one, other, BEGIN, END), predict(other, one, BEGIN, END)
     assert course.downs == swapped.downs
     assert [tuple(reversed(span.flows)) for span in swapped.spans] == [span.flows for span in course.spans]
+
+
+@pytest.mark.parametrize("receiving", list(Receiving))
+@pytest.mark.parametrize("minute", [1, 28, 29, 30, 31])
+def test_of_two_keys_with_one_key_id_the_wire_takes_the_one_that_is_predicted(receiving, minute):
+    same = changed(CHAIN, 1, send_id=CHAIN.keys[0].send_id, recv_id=CHAIN.keys[0].recv_id)
+    peer = same.mirrored()
+    course = predict(*sides(same, peer, policy=(Sending.CLOCK, receiving)), BEGIN, END)
+    flow = course.at(at(minute)).flows[0]
+    spec = ProtectedSession(ip_address("10.0.12.1"), 179, peer, receiving=ReceivePolicy(receiving.value))
+    session = Session(spec)
+    assert flow.received_as == acceptable(session, session.numbers_received_as(flow.key_id), to_ns(at(minute)))
+
+
+def test_two_keys_with_one_key_id_cost_the_session_once_the_later_one_may_be_received():
+    same = changed(CHAIN, 1, send_id=CHAIN.keys[0].send_id, recv_id=CHAIN.keys[0].recv_id)
+    course = predict(*sides(same, same.mirrored()), BEGIN, END)
+    assert {(begin, drop) for _, begin, _, drop in gaps(course)} == {(at(29), Drop.OTHER_SECRET)}
