@@ -98,8 +98,8 @@ def remove_ports(ports: Sequence[PortPair]) -> None:
 
 
 def _one_port(port: int) -> dict[str, str]:
-    """Return the switches for one source port: a closed connection in TIME-WAIT must not keep it for itself."""
-    return {"ipv4/ip_local_port_range": f"{port} {port}", "ipv4/tcp_tw_reuse": "1"}
+    """Return the switches for one source port; a connection in TIME-WAIT would keep it, so this end keeps none."""
+    return {"ipv4/ip_local_port_range": f"{port} {port}", "ipv4/tcp_max_tw_buckets": "0"}
 
 
 def _write(values: dict[str, str]) -> None:

@@ -48,7 +48,7 @@ class Policy(StrictModel):
     isn: Annotated[int, Field(ge=0, le=0xFFFFFFFF)] | None = None
     """The initial sequence number that this router's protected connections show on the wire (`steer-tcp`)."""
     port: Annotated[int, Field(ge=1024, le=65535)] | None = None
-    """The one port that this router opens connections from (`steer-tcp`)."""
+    """The one port that this router opens connections from; it keeps none in TIME-WAIT (`steer-tcp`)."""
 
     @property
     def settings(self) -> dict[str, str]:
