@@ -119,6 +119,8 @@ class Committer:
         if others:
             self._commit(number, Apply(routers=tuple(others)), {one: self._base(number, one, None) for one in others})
         self._commit(number, step, {router: self._base(number, router, step) for router in step.routers})
+        for router in self.based:  # not sooner: what was taken back would have been sampled half-way
+            self._stage.sampler.watch(router)
 
     def _base(self, number: int, router: RouterName, step: Apply | None) -> _Job:
         """Return the base configuration, with the chains when the router is applied, without when it is not yet."""
@@ -141,7 +143,6 @@ class Committer:
                 stage.wire.protected_from[router] = begun if first else done
                 keyring.commit(router, held)
             self.based.add(router)
-            stage.sampler.watch(router)
 
         def taken_back(_begun: int, _done: int) -> None:
             if step:
@@ -149,7 +150,6 @@ class Committer:
                 stage.wire.protected_from.pop(router)
             if first:
                 self.based.discard(router)
-                stage.sampler.unwatch(router)
 
         return _Job(Draft.of(lines, comment=self._comment(number)), lines, committed, taken_back, chains=bool(step))
 

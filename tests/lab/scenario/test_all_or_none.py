@@ -2,6 +2,8 @@
 
 import pytest
 
+from harness.junos.errors import CommitError
+from harness.junos.session import RouterSession
 from harness.scenario.result import Verdict
 
 pytestmark = pytest.mark.lab
@@ -35,3 +37,35 @@ def test_what_one_router_refuses_the_other_does_not_keep(run_scenario, tmp_path)
     assert {router: check.observed for router, check in held.items()} == dict.fromkeys(
         ("R1", "R2"), "1 keys as they were sent"
     )
+
+
+FIRST_APPLY = """\
+keyroll: 1
+id: first-apply
+title: R2 cannot take the first configuration; R1 is left as it was
+keychain: {name: chain, keys: [{id: 0, start: 0m}]}
+steps:
+  - apply: {routers: [R1, R2]}
+throughout: []
+"""
+
+
+def test_a_first_configuration_that_one_router_refuses_is_red_and_breaks_nothing(run_scenario, tmp_path):
+    path = tmp_path / "scenario.yaml"
+    path.write_text(FIRST_APPLY)
+    commit = RouterSession.commit
+
+    def refusing(session, comment=None, **options):
+        if session.name == "R2":
+            session.show("show bgp summary")  # R1 has committed by the time that this was answered
+            raise CommitError("R2 refused 'commit': no", router="R2", line="commit", words="no")
+        return commit(session, comment, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RouterSession, "commit", refusing)
+        result = run_scenario(path)
+    assert result.verdict is Verdict.FAILED, result.reason
+    red = {(check.label, check.router): check.observed for check in result.red}
+    assert ("commit@1", "R2") in red
+    back = next(check for check in result.checks if (check.label, check.router) == ("read-back@1", "R1"))
+    assert (back.passed, back.observed) == (True, "0 keys as they were sent")
