@@ -28,7 +28,7 @@ def lines(me: int, peer: int) -> list[str]:
         f"set routing-options router-id 10.255.0.{me}",
         "set routing-options autonomous-system 65001",
         f"set routing-options static route 10.255.0.{peer}/32 next-hop 10.0.12.{peer}",
-        f"set routing-options static route 2001:db8:255::{peer}/128 next-hop 2001:db8:12::{peer}",
+        f"set routing-options rib inet6.0 static route 2001:db8:255::{peer}/128 next-hop 2001:db8:12::{peer}",
         f"{group} type internal",
         f"{group} hold-time 9",
         f"{group} local-address 10.255.0.{me}",
