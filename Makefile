@@ -1,7 +1,7 @@
 # keyroll: every target does its own set-up and says what it does. `make help` lists them.
 
 PY := .venv/bin/python
-KEPT := CI,PYTEST_ADDOPTS,KEYROLL_IMAGE,CRPD_IMAGE,VJUNOS_IMAGE,VJUNOS_EVOLVED_IMAGE,KEYROLL_MGMT_SUBNET
+KEPT := CI,SEED,PYTEST_ADDOPTS,KEYROLL_IMAGE,CRPD_IMAGE,VJUNOS_IMAGE,VJUNOS_EVOLVED_IMAGE,KEYROLL_MGMT_SUBNET
 # Labs need root (or a host that grants user namespaces): as an ordinary user they go through sudo.
 ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo --preserve-env=$(KEPT) PYTHONDONTWRITEBYTECODE=1)
 # Lab tests wait more than they compute, so more workers than cores pay off.
@@ -12,10 +12,12 @@ ARGS ?= $(if $(filter embedded,$(LAB)),tests,tests/scenarios tests/lab/container
 # What the emulated router's image is built on; `rootfs` makes a base with debootstrap where none can be pulled.
 BASE ?= debian:bookworm-slim
 IMAGE ?= keyroll-router:latest
+# How many runs `make soak` plays beyond the tests (.ci/repeat; SEED= gives a printed seed again).
+REPEATS ?= 200
 SCENARIO ?= tests/scenarios/rollover/bgp-and-ldp.yaml --variant both
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test receipts soak image check bench format clean
+.PHONY: help setup demo test receipts soak docs image check bench format clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,8 +36,12 @@ receipts: setup  ## break every scenario on purpose, and the emulated router too
 	@$(ROOT) $(PY) -m pytest -n $(N) -m "not slow" --receipts tests/scenarios
 	@$(ROOT) $(PY) -m pytest -n $(N) tests/lab/receipts
 
-soak: setup  ## play the slow tests and scenarios
-	@$(ROOT) $(PY) -m pytest -n $(N) -m slow --lab $(LAB) $(ARGS)
+soak: setup  ## play everything: the slow too, every mutation, a hundred kills, then REPEATS=200 runs again at twice the cores
+	@$(ROOT) $(PY) -m pytest -n $(N) --receipts --lab $(LAB) $(ARGS)
+	@$(if $(filter embedded,$(LAB)),$(ROOT) .ci/repeat $(REPEATS),:)
+
+docs: setup  ## write docs/scenarios.md anew from the scenario files
+	@.venv/bin/keyroll list --markdown >docs/scenarios.md.new && mv docs/scenarios.md.new docs/scenarios.md
 
 check: setup  ## format, lint, strict types, import rules
 	@.venv/bin/ruff format --check --quiet . || { echo 'check: run "make format"'; exit 1; }
