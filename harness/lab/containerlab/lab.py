@@ -21,6 +21,8 @@ from harness.lab.protocol import Capability, LabError, LabUnfitError, Phase, Por
 from harness.lab.topology import Node, Topology
 
 SSH_PORT = 22
+_WAIT_SCALE = "KEYROLL_WAIT_SCALE"
+"""Stretches the deadlines of an emulated router in its container."""
 
 
 class ContainerLab(HostedLab):
@@ -64,7 +66,11 @@ class ContainerLab(HostedLab):
         known = {
             capability.value: reason for one in self._platforms.values() for capability, reason in one.gaps.items()
         }
-        return {"impair": "this kernel has no netem (sch_netem)", **known}
+        outside = {
+            Capability.IMPAIR.value: "this kernel has no netem (sch_netem)",
+            Capability.STEER_TCP.value: "how connections come about is steered in the embedded lab alone",
+        }
+        return {**outside, **known}
 
     @property
     def captures(self) -> Mapping[str, Path]:
@@ -126,6 +132,10 @@ class ContainerLab(HostedLab):
             }
             for name, platform in self._platforms.items()
         }
+        if self._scale != 1:  # the router in the container has deadlines of its own
+            for name, platform in self._platforms.items():
+                if platform.settings:
+                    variables[name][_WAIT_SCALE] = f"{self._scale:g}"
         text = render.render(
             self._topology.path, name=self._id, folder=self._run.path, environment=os.environ, variables=variables
         )

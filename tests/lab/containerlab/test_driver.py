@@ -324,6 +324,8 @@ def test_what_a_platform_cannot_do_has_a_reason() -> None:
     lab = ContainerLab(read_topology(TOPOLOGY.with_name("crpd.clab.yml")), evidence=Path("unused"))
     assert Capability.SET_CLOCK not in lab.capabilities
     assert "host's clock" in lab.gaps["set-clock"]
+    unable = {capability.value for capability in set(Capability) - lab.capabilities}
+    assert unable <= set(lab.gaps), "a skip is told with its reason"
 
 
 def test_what_containerlab_writes_into_the_host_is_forgotten() -> None:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import yaml
 
 from harness.lab.containerlab import ends, program, teardown, waiting
 from harness.lab.containerlab.ends import End, EndsOfLink
@@ -130,6 +131,15 @@ def test_an_owner_that_is_told_to_end_in_deploy_leaves_nothing(standin, tmp_path
         wait_until("all is cleaned up", lambda: not (runtime.base_directory() / name).exists())
     assert not standin.containers
     assert not standin.network
+
+
+@pytest.mark.parametrize(("scale", "expected"), [(1.0, None), (2.5, "2.5")])
+@pytest.mark.usefixtures("standin", "ready_at_once")
+def test_a_slow_machine_is_given_time_within_the_containers_too(tmp_path, scale, expected) -> None:
+    with make_lab(tmp_path, probe=lambda _router: None, wait_scale=scale) as lab:
+        rendered = yaml.safe_load((runtime.base_directory() / lab.name / f"{lab.name}.clab.yml").read_text())
+    for node in rendered["topology"]["nodes"].values():
+        assert node.get("env", {}).get("KEYROLL_WAIT_SCALE") == expected
 
 
 @pytest.mark.parametrize("file", ["vjunos.clab.yml", "vjunos-evolved.clab.yml"])
