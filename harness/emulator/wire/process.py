@@ -13,8 +13,9 @@ import socket
 import time
 from collections.abc import Sequence
 
-from harness.emulator.wire import protocol
+from harness.emulator.wire import protocol, statusjson
 from harness.emulator.wire.guard import Guard
+from harness.emulator.wire.jsonfields import Json
 from harness.emulator.wire.model import Direction, DropReason, WireError, WireEvent
 from harness.emulator.wire.offload import disable_offloads
 from harness.emulator.wire.packet import ETHERTYPE_IPV4, ETHERTYPE_IPV6, network_offset
@@ -150,7 +151,7 @@ class WireProcess:
             answer = {"id": asked, "ok": False, "error": str(error)}
         self._write(protocol.to_line(answer))
 
-    def _execute(self, order: protocol.Json) -> protocol.Json:
+    def _execute(self, order: Json) -> Json:
         now, mono = self._now(), time.monotonic_ns()
         match order.get("op"):
             case "sessions":
@@ -161,7 +162,7 @@ class WireProcess:
                     raise WireError("'clock' needs offset_ns, in whole nanoseconds")
                 self._offset = offset
             case "status":
-                return {"status": protocol.encode_status(self._guard.status(now, mono, self._offset))}
+                return {"status": statusjson.encode_status(self._guard.status(now, mono, self._offset))}
             case "records":
                 return {"records": [protocol.encode_record(record) for record in self._guard.records()]}
             case "stop":
@@ -170,7 +171,7 @@ class WireProcess:
                 raise WireError(f"there is no order '{other}'")
         return {}
 
-    def _set_sessions(self, order: protocol.Json, now: int, mono: int) -> int:
+    def _set_sessions(self, order: Json, now: int, mono: int) -> int:
         """Take the table, and a former process' connections with it: no frame comes between the two."""
         sessions = [protocol.decode_session(session) for session in _listed(order, "sessions")]
         records = [protocol.decode_record(record) for record in _listed(order, "records")] if "records" in order else []
@@ -198,7 +199,7 @@ class WireProcess:
             self._poll.modify(self._control, wanted, None)
 
 
-def _listed(order: protocol.Json, field: str) -> list[object]:
+def _listed(order: Json, field: str) -> list[object]:
     value = order.get(field)
     if not isinstance(value, list):
         raise WireError(f"'{order.get('op')}' needs a list of {field}")

@@ -19,7 +19,7 @@ from harness.emulator.model import BackendError, RouterNote, TcpConnection
 from harness.emulator.processes import Death, Logs
 from harness.emulator.processes import start as really_start
 from harness.emulator.protection import stranded
-from harness.emulator.wire import protocol
+from harness.emulator.wire import protocol, statusjson
 from harness.emulator.wire.model import ConnectionRecord, Direction, DropReason, ProtectedSession, WireStatus
 from harness.emulator.wirepath import Replacement, WirePath
 from harness.keychain.model import Keychain
@@ -104,7 +104,7 @@ class Rig:
 
 
 def protocol_status() -> dict:
-    return protocol.encode_status(
+    return statusjson.encode_status(
         WireStatus((), (), {(Direction.IN, DropReason.BAD_MAC): 4}, {Direction.IN: 0, Direction.OUT: 0}, 0)
     )
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from ipaddress import ip_address
+from dataclasses import replace
+from ipaddress import ip_address, ip_network
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.emulator.keyclock import ReceivePolicy, SendPolicy
-from harness.emulator.wire import protocol
+from harness.emulator.wire import protocol, statusjson
 from harness.emulator.wire.model import (
     ConnectionRecord,
     ConnectionStatus,
@@ -123,7 +124,7 @@ def test_events_come_back(event) -> None:
 
 @given(statuses)
 def test_statuses_come_back(status) -> None:
-    assert protocol.decode_status(through_json(protocol.encode_status(status))) == status
+    assert statusjson.decode_status(through_json(statusjson.encode_status(status))) == status
 
 
 @given(
@@ -196,3 +197,10 @@ def test_a_missing_field_of_a_session_is_named(bench, field) -> None:
 def test_a_session_shows_no_secret(bench) -> None:
     shown = repr(bench.session(0, bench.chain(bench.key(0, secret=Secret("do not show")))))
     assert "do not show" not in shown
+
+
+def test_a_session_with_every_peer_of_a_prefix_comes_back(bench) -> None:
+    networks = ip_network("10.0.12.0/24"), ip_network("10.0.12.8/32")
+    session = replace(bench.session(0, port=646), prefix=networks[0], excepted=networks[1:])
+    assert protocol.decode_session(through_json(protocol.encode_session(session))).prefix == networks[0]
+    assert protocol.decode_session(through_json(protocol.encode_session(session))).excepted == networks[1:]
