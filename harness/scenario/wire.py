@@ -18,6 +18,7 @@ from harness.capture.handover import Acknowledged, Handovers, KeyUse
 from harness.capture.judgement import Judgement, Standing
 from harness.capture.lanes import BGP_PORT, LDP_PORT, Clock, Speaker, SpeakerBook
 from harness.capture.packet import Packet
+from harness.capture.payload import payload_of
 from harness.capture.reader import Follow
 from harness.capture.referee import Referee
 from harness.capture.second_opinion import Opinion, SecondOpinion
@@ -28,11 +29,9 @@ from harness.scenario.clocks import RouterClock
 from harness.scenario.fields import RouterName, SessionName
 from harness.scenario.genuine import Genuine, GenuineFrames
 from harness.scenario.sightings import Sight, Sightings
-from harness.tcpao import parse_segment
 
 PORTS: Mapping[SessionName, int] = {"bgp": BGP_PORT, "ldp": LDP_PORT}
 _SYN, _RST = 0x02, 0x04
-_ETHERNET = 14
 _SETTLES = 20_000_000
 """Nanoseconds that a segment may be under way between its sender and a capture."""
 
@@ -138,7 +137,7 @@ class Wire:
         if self._set_aside and self._is_of_earlier_run(judgement):
             return
         capture.judged.append(judgement)
-        capture.sightings.observe(judgement, lambda: _payload(packet))
+        capture.sightings.observe(judgement, lambda: payload_of(packet))
         proof = capture.handovers.observe(judgement)
         if judgement.sender == name:
             self._note_side(judgement, name)
@@ -330,11 +329,6 @@ class _Capture:
         while self._turned < len(changes) and changes[self._turned].done < time_ns:
             self.referee.book = changes[self._turned].book
             self._turned += 1
-
-
-def _payload(packet: Packet) -> bytes:
-    segment = parse_segment(packet.data, _ETHERNET)
-    return b"" if segment is None else segment.payload
 
 
 def _book(parties: Iterable[Party], ports: frozenset[int]) -> SpeakerBook:
