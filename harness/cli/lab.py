@@ -71,11 +71,10 @@ def up(
             raise
         keeps = "`--evidence FOLDER` keeps the logs and captures of what did not come up"
         raise LabError(error.message, remedy="; ".join(filter(None, [error.remedy, keeps]))) from error
-    try:
+    with contextlib.ExitStack() as undo:
+        undo.callback(made.destroy)
         made.keep()
-    except BaseException:
-        made.destroy()
-        raise
+        undo.pop_all()
     goes = ", which goes with the lab" if evidence is None else ""
     click.echo(f"\nlab {made.name} is up; captures and logs are in {made.evidence}{goes}")
     for router in made.routers.values():

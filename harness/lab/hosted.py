@@ -7,6 +7,7 @@ into a folder of the lab's own, which the state file names before it is made: it
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import tempfile
@@ -86,13 +87,12 @@ class HostedLab(ABC):
             raise LabError(f"lab {self.name} is deployed already")
         begun = time.monotonic()
         self._prepare()
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(self.destroy)  # whatever ends this, Ctrl-C too, nothing stays
             self._open_folder()
             self._bring_up()
             self._write_state()
-        except BaseException:  # Ctrl-C too: whatever ends this, nothing stays
-            self.destroy()
-            raise
+            undo.pop_all()
         self._took("deploy", begun)
 
     @abstractmethod
