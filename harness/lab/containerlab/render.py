@@ -60,7 +60,8 @@ def render(
     load(path, text)  # its mistakes with their places
     data: dict[str, Any] = yaml.safe_load(filled(text, environment))
     data["name"] = name
-    data.setdefault("mgmt", {"network": NETWORK})
+    # Rules of the host's firewall that let others in would outlive the network: we reach routers without any.
+    data.setdefault("mgmt", {"network": NETWORK, "external-access": False})
     topology = data["topology"]
     for table in ("kinds", "groups", "nodes"):
         for entry in (topology.get(table) or {}).values():

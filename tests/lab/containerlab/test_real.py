@@ -79,6 +79,20 @@ def test_two_labs_at_once_and_nothing_is_left_of_either(tmp_path) -> None:
     assert all(nothing_left(lab.name) for lab in labs)
 
 
+def test_the_hosts_firewall_gets_no_rule_of_containerlabs(tmp_path) -> None:
+    before = _rules()
+    with make(tmp_path):
+        assert _rules() == before
+    assert _rules() == before
+
+
+def _rules() -> list[str]:
+    if shutil.which("iptables-save") is None:
+        pytest.skip("no iptables-save on this machine")
+    saved = subprocess.run(["iptables-save"], capture_output=True, text=True, check=True).stdout
+    return [line for line in saved.splitlines() if "set by containerlab" in line]
+
+
 def test_the_image_has_cli_health_and_start_up_configuration(tmp_path) -> None:
     with make(tmp_path) as lab:
         container = f"clab-{lab.name}-R1"

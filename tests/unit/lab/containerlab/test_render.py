@@ -68,7 +68,7 @@ def test_a_platform_names_its_ports_and_keeps_its_password_to_itself(platform) -
 def test_the_lab_has_its_own_name_label_and_network() -> None:
     data = rendered(EMULATED)
     assert data["name"] == "lab-1"
-    assert data["mgmt"] == {"network": NETWORK}
+    assert data["mgmt"] == {"network": NETWORK, "external-access": False}
     assert data["topology"]["defaults"]["labels"][FOLDER_LABEL] == "/run/keyroll/lab-1"
     assert own_network(yaml.safe_dump(data))
 
