@@ -353,9 +353,7 @@ class Machine:
         """Return the drops that the wire path counted."""
         return host.auth_drops(await self.wire_status())
 
-    def ping(
-        self, address: Address, *, count: int, source: Address | None, interval: float
-    ) -> AsyncIterator[Echo]:
+    def ping(self, address: Address, *, count: int, source: Address | None, interval: float) -> AsyncIterator[Echo]:
         """Ping from the router's own namespace; yields each request's outcome as it comes."""
         return host.ping(self._inner, address, count=count, source=source, interval=interval)
 

@@ -69,7 +69,9 @@ def test_an_address_without_prefix_length_is_named_where_it_stands():
 
 def test_an_unknown_label_of_ours_lists_what_is_allowed():
     text = refused(GOOD.replace("keyroll.eth1.ipv4", "keyroll.eth2.ipv4"))
-    assert text.startswith("lab.clab.yml:8:9: unknown label 'keyroll.eth2.ipv4'; allowed here: keyroll.alteration, keyroll.asn")
+    assert text.startswith(
+        "lab.clab.yml:8:9: unknown label 'keyroll.eth2.ipv4'; allowed here: keyroll.alteration, keyroll.asn"
+    )
 
 
 @pytest.mark.parametrize(
