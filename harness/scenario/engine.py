@@ -29,7 +29,7 @@ from harness.scenario.chance import as_mutated, steers
 from harness.scenario.clocks import RouterClock
 from harness.scenario.compression import Compressed, compress, why_not
 from harness.scenario.drops import DropCounters
-from harness.scenario.errors import MissingCapabilityError
+from harness.scenario.errors import MachineBusyError, MissingCapabilityError
 from harness.scenario.fields import ROUTERS, RouterName
 from harness.scenario.fitness import weigh
 from harness.scenario.fleet import pair_of, recorder_of, target_of
@@ -102,6 +102,7 @@ class _Run:
         self.runner: Runner | None = None
         self.stage: Stage | None = None
         self.bug_applies = False
+        self.busy = False
 
     def _take(self, case: Case, t0: datetime) -> None:
         """Play this case, from this instant on."""
@@ -139,6 +140,7 @@ class _Run:
             took=timedelta(seconds=time.monotonic() - begun),
             facts=self.facts,
             receipt=receipt,
+            busy=self.busy and verdict is Verdict.UNFIT,
         )
         self.folder.write_json("result.json", result.as_data())
         self.folder.close()
@@ -154,6 +156,7 @@ class _Run:
             return Verdict.SKIPPED, str(error)
         except UnfitError as error:
             unfit = self.folder.blacken(str(error))
+            self.busy = isinstance(error, MachineBusyError)
             return (Verdict.FAILED, None) if self._is_red() else (Verdict.UNFIT, unfit)
         except KeyrollError as error:
             return Verdict.BROKEN, self.folder.blacken(str(error))

@@ -17,6 +17,10 @@ class RunUnfitError(UnfitError):
     """The run can say nothing about the routers: packets were lost, samples had gaps, the judges disagree."""
 
 
+class MachineBusyError(RunUnfitError):
+    """The machine was too busy to see what it had to see, or to do a step in time: another try may see it."""
+
+
 class MissingCapabilityError(UnfitError):
     """The lab cannot do what the scenario requires: the scenario is skipped, loudly."""
 

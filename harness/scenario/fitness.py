@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from harness.capture.second_opinion import Opinion
 from harness.scenario.durations import format_duration
-from harness.scenario.errors import RunUnfitError
+from harness.scenario.errors import MachineBusyError, RunUnfitError
 from harness.scenario.fields import ROUTERS, RouterName, SessionName
 from harness.scenario.model import Scenario
 from harness.scenario.sampler import Sampler, longest_gap
@@ -89,14 +89,14 @@ def _lost(losses: Mapping[str, int]) -> RunUnfitError | None:
     lost = {name: count for name, count in losses.items() if count}
     if not lost:
         return None
-    return RunUnfitError(f"the capture lost frames: {lost}", remedy="run fewer labs at once on this machine")
+    return MachineBusyError(f"the capture lost frames: {lost}", remedy="run fewer labs at once on this machine")
 
 
 def _gap(gaps: Mapping[RouterName, timedelta], limit: timedelta) -> RunUnfitError | None:
     name, gap = max(gaps.items(), key=lambda item: item[1], default=("", timedelta()))
     if gap <= limit:
         return None
-    return RunUnfitError(
+    return MachineBusyError(
         f"{name} gave no sample for {format_duration(gap)} (at most {format_duration(limit)}): a flap could "
         "have hidden there",
         remedy="run fewer labs at once, or give a greater --wait-scale",

@@ -139,6 +139,8 @@ class Result:
     facts: Mapping[str, object]
     """What was measured: segments judged, connections, second opinions, longest gap between samples."""
     receipt: Receipt | None = None
+    busy: bool = False
+    """Whether it is unfit because the machine was too busy: played again, it may be fit."""
 
     @property
     def red(self) -> tuple[Check, ...]:

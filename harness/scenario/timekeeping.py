@@ -11,7 +11,7 @@ from harness.junos.session import RouterSession
 from harness.scenario.changes import Skew
 from harness.scenario.clocks import moment_of, ns_of
 from harness.scenario.durations import format_duration
-from harness.scenario.errors import RunUnfitError
+from harness.scenario.errors import MachineBusyError, RunUnfitError
 from harness.scenario.fields import RouterName
 from harness.scenario.stage import Stage, router_of
 from harness.scenario.steps import Advance
@@ -136,11 +136,11 @@ class RealTime:
         raise RunUnfitError(f"the clocks of {', '.join(step.by_router())} cannot be set here")
 
     def check(self, number: int) -> None:
-        """Raise RunUnfitError when a key's start has passed that a later step waits for."""
+        """Raise MachineBusyError when a key's start has passed that a later step waits for."""
         now = moment_of(time.time_ns()) - self._stage.t0
         late = [start for start in self._starts() if self._reached < start <= now]
         if late:
-            raise RunUnfitError(
+            raise MachineBusyError(
                 f"step {number} was done {format_duration(now - late[0])} after a key's start at "
                 f"t0+{format_duration(late[0])}, which it was to be done before",
                 remedy="on a slow machine, give a greater --wait-scale: it leaves more time between the starts",
