@@ -102,5 +102,6 @@ async def reboot(cli: Cli, match: Match) -> Output:
     if answer is None or answer.strip() not in ("yes", "y"):
         return NOTHING
     cli.chassis.syslog.write("mgd", f"UI_REBOOT_EVENT: User '{cli.user}' requested a reboot")
+    await cli.screen.write_now(["Shutdown NOW!"])  # first: the connection ends with the router
     await host.reboot()
-    return Output(["Shutdown NOW!"])
+    return NOTHING

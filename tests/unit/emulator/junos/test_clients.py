@@ -189,6 +189,7 @@ def test_a_reboot_is_asked_for(person: Person, keyed: LiveRouter) -> None:
     assert keyed.backend.restarts == []
     person.type("request system reboot\ryes\r")
     person.until("Shutdown NOW!")
+    person.until("admin@R1> $")  # the played machine goes on
     assert keyed.backend.restarts == ["reboot"]
 
 
