@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Callable, Mapping, Sequence
 
@@ -16,6 +17,8 @@ from harness.emulator.junos.terminal import HangUp, Terminal
 from harness.keychain.secret import Secret
 
 LOGIN_SECONDS = 60
+HANG_UP_SECONDS = 1.0
+"""How long a router that ends waits for its people's clients to take what was said last."""
 
 
 class _Account(asyncssh.SSHServer):
@@ -26,9 +29,11 @@ class _Account(asyncssh.SSHServer):
         chassis: Chassis,
         accounts: Mapping[str, Secret],
         keys: Mapping[str, Sequence[str]],
+        channels: set[_Channel],
         report: Callable[[asyncio.Task[None]], None],
     ) -> None:
         self._chassis = chassis
+        self._channels = channels
         self._report = report
         self._accounts = accounts
         self._keys = keys
@@ -70,14 +75,15 @@ class _Account(asyncssh.SSHServer):
         return logins.admits(password, self._accounts.get(username), self._login)
 
     def session_requested(self) -> _Channel:
-        return _Channel(self._chassis, self._report)
+        return _Channel(self._chassis, self._channels, self._report)
 
 
 class _Channel(asyncssh.SSHServerSession[bytes]):
     """One session channel: an interactive command line, or one command."""
 
-    def __init__(self, chassis: Chassis, report: Callable[[asyncio.Task[None]], None]) -> None:
+    def __init__(self, chassis: Chassis, channels: set[_Channel], report: Callable[[asyncio.Task[None]], None]) -> None:
         self._chassis = chassis
+        self._channels = channels
         self._report = report
         self._channel: asyncssh.SSHServerChannel[bytes] | None = None
         self._terminal: Terminal | None = None
@@ -111,6 +117,7 @@ class _Channel(asyncssh.SSHServerSession[bytes]):
 
     def session_started(self) -> None:
         assert self._channel is not None  # noqa: S101 - asyncssh calls connection_made first
+        self._channels.add(self)
         self._terminal = Terminal(self._write, pty=self._pty, height=self._height)
         self._task = asyncio.get_running_loop().create_task(self._run(self._terminal), name="ssh channel")
         self._task.add_done_callback(self._report)
@@ -146,8 +153,15 @@ class _Channel(asyncssh.SSHServerSession[bytes]):
         if self._terminal is not None:
             self._terminal.resume()
 
+    async def hang_up(self) -> None:
+        """End the channel in order, and wait until the client has taken all that was said and closed its end."""
+        if self._terminal is not None and self._channel is not None:
+            self._terminal.end()
+            await self._channel.wait_closed()
+
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
+        self._channels.discard(self)
         if self._terminal is not None:
             self._terminal.end()
         if self._task is not None:
@@ -199,6 +213,7 @@ class SshServer:
     def __init__(self, chassis: Chassis) -> None:
         self._chassis = chassis
         self._acceptor: asyncssh.SSHAcceptor | None = None
+        self._channels: set[_Channel] = set()
 
     async def listen(
         self, sock: socket.socket, accounts: Mapping[str, Secret], authorized_keys: Mapping[str, Sequence[str]]
@@ -206,7 +221,9 @@ class SshServer:
         """Serve on a socket that already listens. The host key (ed25519) is made here and only held in memory."""
         self._acceptor = await asyncssh.listen(
             sock=sock,
-            server_factory=lambda: _Account(self._chassis, accounts, authorized_keys, self._channel_ended),
+            server_factory=lambda: _Account(
+                self._chassis, accounts, authorized_keys, self._channels, self._channel_ended
+            ),
             server_host_keys=[asyncssh.generate_private_key("ssh-ed25519")],
             encoding=None,
             line_editor=False,
@@ -228,6 +245,10 @@ class SshServer:
         if self._acceptor is None:
             return
         self._acceptor.close()
+        # Channels first: a client that is told to disconnect drops what it has not printed yet.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(HANG_UP_SECONDS):
+                await asyncio.gather(*(channel.hang_up() for channel in list(self._channels)))
         connections = list(self._chassis.logins)
         for connection in connections:
             connection.close()

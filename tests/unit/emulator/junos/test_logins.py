@@ -99,7 +99,7 @@ def test_a_client_that_goes_on_to_another_name_does_not_keep_the_first_ones_keys
 ) -> None:
     _, public = new_key(tmp_path, "ssh-ed25519")
     console.type("configure", f'set system login user joe authentication ssh-ed25519 "{public}"', "commit")
-    account = _Account(console.router._chassis, {}, {}, lambda _task: None)
+    account = _Account(console.router._chassis, {}, {}, set(), lambda _task: None)
     recorder = _Recorder()
     account.connection_made(recorder)  # type: ignore[arg-type] # only what is asked of it
     account.begin_auth("joe")
