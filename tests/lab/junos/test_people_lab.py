@@ -121,7 +121,7 @@ def test_a_key_in_the_configuration_lets_its_user_in_also_after_a_reboot_that_wa
     with person(router.port, "joe", key=key) as joe:
         joe.until("joe@R1> $")
         joe.type("show system uptime\r")
-        assert _booted(joe.until("joe@R1> $")) >= "2030-01-01 00:00:00" > before
+        assert _booted(joe.until("joe@R1> $")) > "2029" > before
 
 
 def _booted(text: str) -> str:
