@@ -17,7 +17,7 @@ REPEATS ?= 200
 SCENARIO ?= tests/scenarios/rollover/bgp-and-ldp.yaml --variant both
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test receipts soak docs image check bench format clean
+.PHONY: help setup demo test receipts mutants soak docs image check bench format clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,11 +30,13 @@ demo: setup  ## play Juniper's two-key example for BGP and LDP: a thirty-minute 
 	@$(ROOT) .venv/bin/keyroll run $(SCENARIO)
 
 test: setup  ## play all tests and scenarios but the slow ones (N=4 workers, LAB=embedded, ARGS=tests)
-	@$(ROOT) $(PY) -m pytest -n $(N) -m "not slow" --lab $(LAB) $(ARGS)
+	@$(ROOT) $(PY) -m pytest -n $(N) --dist worksteal -m "not slow" --lab $(LAB) $(ARGS)
 
-receipts: setup  ## break every scenario on purpose, and the emulated router too: the named check must turn red
-	@$(ROOT) $(PY) -m pytest -n $(N) -m "not slow" --receipts tests/scenarios
-	@$(ROOT) $(PY) -m pytest -n $(N) tests/lab/receipts
+receipts: setup mutants  ## break every scenario on purpose, and the emulated router too: the named check must turn red
+	@$(ROOT) $(PY) -m pytest -n $(N) --dist worksteal -m "not slow" --receipts tests/scenarios
+
+mutants: setup  ## the second half of receipts: routers that lie
+	@$(ROOT) $(PY) -m pytest -n $(N) --dist worksteal tests/lab/receipts
 
 soak: setup  ## play everything: the slow too, every mutation, a hundred kills, then REPEATS=200 runs again at twice the cores
 	@$(ROOT) $(PY) -m pytest -n $(N) --receipts --lab $(LAB) $(ARGS)

@@ -24,6 +24,7 @@ def test_two_keys_are_proven_in_real_time_and_nobody_sets_a_clock(pytestconfig, 
     assert "set date" not in (result.folder / "exchanges.jsonl").read_text()
 
 
+@pytest.mark.slow
 def test_a_broken_key_is_red_in_real_time_as_well(pytestconfig, tmp_path):
     result = play(pytestconfig, tmp_path, "two-keys.yaml", mutate="other-secret")
     assert result.receipt.killed, (result.reason, result.red)
