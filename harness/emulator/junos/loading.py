@@ -207,10 +207,16 @@ class _CurlyLoader:
         except SyntaxFault as fault:
             self._refused(words, fault)
             return
-        for path in paths:
-            node = self._store.candidate.at(path)
-            if node is not None and inactive:
+        for path in paths if inactive else ():
+            node = self._store.candidate.at(_marked(path, len(base)))
+            if node is not None:
                 node.inactive = True
+
+
+def _marked(path: Path, base: int) -> Path:
+    """Return what `inactive:` before a line speaks of: of a body that is written in one line, the whole."""
+    whole = next((place for place in range(base, len(path)) if path[place].statement.one_line), None)
+    return path if whole is None else path[: whole + 1]
 
 
 def load_curly(store: Datastore, text: str, base: Path, context: EntryContext, *, override: bool) -> list[str]:

@@ -469,6 +469,19 @@ def test_a_command_behind_top_is_done_as_from_the_top_and_one_stays(console: Con
     )
 
 
+def test_a_body_in_one_line_that_is_inactive_is_loaded_as_it_was_shown(console: Console) -> None:
+    console.type("configure", "set policy-options community PEERS members 65000:1")
+    console.type("deactivate policy-options community PEERS")
+    shown = console.type("show policy-options")
+    assert "inactive: community PEERS members 65000:1;" in shown
+    lines = console.type("show | display set relative").splitlines()
+    console.block = console.type("show | no-more")
+    assert "load complete" in console.type("load override terminal")
+    assert console.type("show policy-options") == shown
+    assert console.type("show | display set relative").splitlines() == lines
+    assert "deactivate policy-options community PEERS" in lines
+
+
 def test_load_merges_overrides_and_says_what_it_cannot_read(console: Console) -> None:
     console.type("configure", "set system host-name R2")
     console.block = """\
