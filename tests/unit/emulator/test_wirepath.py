@@ -71,6 +71,7 @@ class Rig:
             played = [sys.executable, "-c", program, str(pass_fds[0]), str(self.journal), str(orders)]
             return really_start(name, played, logs, pass_fds=pass_fds)
 
+        monkeypatch.setattr(wirepath, "alone", lambda: False)  # or it forks, and nothing is played
         monkeypatch.setattr(wirepath, "start", start)
         self.deaths: list[Death] = []
         self.replaced: list[Replacement] = []
