@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +26,8 @@ from harness.lab.topology import read_topology
 
 TOPOLOGY = Path(__file__).parents[2] / "topologies" / "two-router.clab.yml"
 START = datetime(2020, 1, 1, tzinfo=UTC)
+PAUSE_SECONDS = 0.1
+"""Between two looks at a state that a lab has to come to: looking without end would cost the routers their time."""
 
 
 def plan(router: Router) -> Plan:
@@ -68,11 +71,13 @@ class Pair:
     def until(self, what: str, condition: Callable[[], bool], seconds: float = 10.0) -> None:
         """Poll `condition` until it holds; a part of the lab that dies meanwhile is raised."""
         deadline = time.monotonic() + seconds
+        pause = threading.Event()
         while not condition():
             self.lab.check()
             if time.monotonic() > deadline:
                 shown = {name: session.show("show bgp summary").raw for name, session in self.sessions.items()}
                 raise AssertionError(f"{what}: not within {seconds} s; {shown}")
+            pause.wait(PAUSE_SECONDS)
 
     def shows(self, command: str, *words: str) -> Callable[[], bool]:
         """Return a condition: every router's answer to `command` holds all the words."""
