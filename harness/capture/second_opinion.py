@@ -25,7 +25,8 @@ from harness.capture.link import ip_offset
 from harness.capture.packet import Packet
 from harness.tcpao import ACK, SYN
 
-SAMPLE = 50
+SAMPLE = 20
+"""Of each capture; a library of two hundred runs has thousands of segments judged."""
 _SNES = range(4)
 """SNEs tried for a segment: scapy tracks none; a connection of more than 16 GiB is not sampled rightly."""
 

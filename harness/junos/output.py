@@ -11,6 +11,7 @@ import csv
 import functools
 import io
 import re
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
@@ -64,7 +65,8 @@ def rows(template: Template, raw: str, *, router: str, command: str) -> list[Row
     Raises:
         OutputError: a line that the template does not know; the error names the line and carries `raw`.
     """
-    machine = textfsm.TextFSM(io.StringIO(_source(template)))
+    machine = _machine(template)
+    machine.Reset()
     try:
         return list(machine.ParseTextToDicts(raw))
     except textfsm.TextFSMError as error:
@@ -109,6 +111,24 @@ def _command(text: str) -> re.Pattern[str]:
         return "(?:" * len(letters) + "".join(f"{letter})?" for letter in letters)
 
     return re.compile(_OPTIONAL.sub(optional, text))
+
+
+class _Machines(threading.local):
+    """The templates that a thread has read; a machine holds the state of the text it is parsing."""
+
+    def __init__(self) -> None:
+        self.read: dict[Template, textfsm.TextFSM] = {}
+
+
+_MACHINES = _Machines()
+
+
+def _machine(template: Template) -> textfsm.TextFSM:
+    """Return the template, read once in each thread: reading it takes longer than parsing most answers with it."""
+    machine = _MACHINES.read.get(template)
+    if machine is None:
+        machine = _MACHINES.read[template] = textfsm.TextFSM(io.StringIO(_source(template)))
+    return machine
 
 
 @functools.cache

@@ -205,7 +205,7 @@ class Runner:
                 broken = [(one, seen) for one in conditions for holds, seen in (judge(one, view),) if not holds]
                 if broken or time.monotonic() - begun >= duration.total_seconds():
                     break
-                self.stage.pause.wait(self.stage.waits.poll.total_seconds())
+                self.stage.pause.wait(self.stage.waits.watch.total_seconds())
         for condition in conditions:
             seen = next((seen for one, seen in broken if one is condition), None)
             self._judged(number, condition, seen or f"held for {format_duration(duration)}", passed=seen is None)

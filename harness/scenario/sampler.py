@@ -1,4 +1,6 @@
-"""Samples of the sessions, taken throughout a run on SSH sessions of their own, at most ten a second.
+"""Samples of the sessions, taken throughout a run on SSH sessions of their own, at most four a second.
+
+A flap between two of them is not missed: the routers count flaps, and say since when a session is up.
 
 A state that cannot be read breaks the run; it never counts as "down" or "ok".
 """
@@ -27,7 +29,8 @@ COMMANDS: Mapping[SessionName, tuple[str, ...]] = {
     "ldp": ("show ldp session detail", "show ldp database"),
 }
 """What is asked for a sample of a session."""
-PERIOD = timedelta(milliseconds=100)
+PERIOD = timedelta(milliseconds=250)
+"""From sample to sample; each costs both ends an exchange over SSH, which is most of what a run costs a processor."""
 
 
 class Session(Protocol):

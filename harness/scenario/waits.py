@@ -48,7 +48,12 @@ class Waits:
     @property
     def poll(self) -> timedelta:
         """Between two looks at a state that is awaited."""
-        return timedelta(milliseconds=50)
+        return timedelta(milliseconds=100)
+
+    @property
+    def watch(self) -> timedelta:
+        """Between two looks at a state that is to stay as it is."""
+        return timedelta(milliseconds=200)
 
     def words(self, name: str) -> str:
         """Return the wait's length in words, for a message: `session_up (15s)`."""

@@ -60,6 +60,7 @@ class Cli:
         self.piped: Output = NOTHING
         self.piping = False
         self.ended = False
+        self._shown = ("", "")
 
     @property
     def prompt(self) -> str:
@@ -89,7 +90,9 @@ class Cli:
             if len(line) > LINE_LIMIT:
                 raise JunosFault(f"line of more than {LINE_LIMIT} characters")  # noqa: TRY301 - answered like any refusal
             command, pipes = self._understand(line)
-            typed = f"UI_CMDLINE_READ_LINE: User '{self.user}', command '{self.redacted(line).strip()} '"
+            shown = self._shown[1] if self._shown[0] == line else self.redacted(line)
+            self._shown = ("", "")
+            typed = f"UI_CMDLINE_READ_LINE: User '{self.user}', command '{shown.strip()} '"
             self.chassis.syslog.command(typed)
             return await self._run(command, pipes)
         except JunosFault as fault:
@@ -161,8 +164,9 @@ class Cli:
         return completion.help_text(self, line)
 
     def history_form(self, line: str) -> str:
-        """Return a line as the history keeps it: without secrets."""
-        return self.redacted(line)
+        """Return a line as the history keeps it: without secrets. What is remembered is run next, and logged."""
+        self._shown = line, self.redacted(line)
+        return self._shown[1]
 
     def redacted(self, line: str) -> str:
         """Return a line without secrets: the words that the grammar takes for one, however abbreviated their names.

@@ -19,6 +19,8 @@ from harness.keychain.secret import Secret
 LOGIN_SECONDS = 60
 HANG_UP_SECONDS = 1.0
 """How long a router that ends waits for its people's clients to take what was said last."""
+_PACKET = 16384
+"""Octets that are said at once: as much as makes a packet, and soon enough for a slow reader to be noticed."""
 
 
 class _Account(asyncssh.SSHServer):
@@ -91,6 +93,7 @@ class _Channel(asyncssh.SSHServerSession[bytes]):
         self._pty = False
         self._height = 24
         self._command: str | None = None
+        self._unsaid = bytearray()
 
     def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
         self._channel = chan
@@ -123,8 +126,21 @@ class _Channel(asyncssh.SSHServerSession[bytes]):
         self._task.add_done_callback(self._report)
 
     def _write(self, octets: bytes) -> None:
-        if self._channel is not None and not self._channel.is_closing():
-            self._channel.write(octets)
+        """Say something: at once when it is much, else together with what is said before the next event.
+
+        An answer, the empty line behind it and the prompt then make one packet; each packet costs both ends a MAC, a
+        cipher and a call of the kernel.
+        """
+        self._unsaid += octets
+        if len(self._unsaid) >= _PACKET:
+            self._say()
+        elif len(self._unsaid) == len(octets):
+            asyncio.get_running_loop().call_soon(self._say)
+
+    def _say(self) -> None:
+        if self._unsaid and self._channel is not None and not self._channel.is_closing():
+            self._channel.write(bytes(self._unsaid))
+        self._unsaid.clear()
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
         if self._terminal is not None and datatype is None:
@@ -180,6 +196,7 @@ class _Channel(asyncssh.SSHServerSession[bytes]):
         except HangUp:
             pass
         finally:
+            self._say()
             self._channel.exit(0)
 
     async def _run_cli(self, terminal: Terminal, user: str) -> None:
