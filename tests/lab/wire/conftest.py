@@ -13,7 +13,9 @@ import ctypes
 import json
 import os
 import random
+import select
 import selectors
+import signal
 import socket
 import struct
 import subprocess
@@ -132,6 +134,56 @@ class Loop:
         self._loop.close()
 
 
+class Nursery:
+    """Where wire processes come from (see `nursery.py`)."""
+
+    def __init__(self) -> None:
+        self._orders, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            command = [sys.executable, str(Path(__file__).with_name("nursery.py")), str(theirs.fileno())]
+            self._program = subprocess.Popen(command, pass_fds=[theirs.fileno()])
+
+    def start(self, pairs: list[list[str]], control: socket.socket, log: int, namespace: Namespace) -> WireProcess:
+        with Path(namespace.path).open("rb") as net:
+            return WireProcess(self, self._ask([control.fileno(), log, net.fileno()], op="start", pairs=pairs))
+
+    def code_of(self, pid: int) -> int:
+        return self._ask([], op="code", pid=pid)
+
+    def _ask(self, descriptors: list[int], **order: object) -> int:
+        socket.send_fds(self._orders, [json.dumps(order).encode()], descriptors)
+        return json.loads(self._orders.recv(100))
+
+    def end(self) -> None:
+        self._orders.close()
+        self._program.wait(10)
+
+
+class WireProcess:
+    """A process of the nursery, with what a `subprocess.Popen` has of it."""
+
+    def __init__(self, nursery: Nursery, pid: int) -> None:
+        self._nursery, self._pid = nursery, pid
+        self._pidfd = os.pidfd_open(pid)
+        self._code: int | None = None
+
+    def poll(self) -> int | None:
+        if self._code is None and select.select([self._pidfd], [], [], 0)[0]:
+            self.wait()
+        return self._code
+
+    def wait(self, seconds: float | None = None) -> int:
+        if self._code is None:
+            assert select.select([self._pidfd], [], [], seconds)[0], f"it runs after {seconds} s"
+            self._code = self._nursery.code_of(self._pid)
+            os.close(self._pidfd)
+        return self._code
+
+    def kill(self) -> None:
+        if self._code is None:
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+
+
 @dataclass
 class Bump:
     """One router: its two namespaces and its wire process."""
@@ -139,19 +191,16 @@ class Bump:
     inner: Namespace
     outer: Namespace
     loop: Loop
-    process: subprocess.Popen = field(init=False)
+    nursery: Nursery
+    process: WireProcess = field(init=False)
     client: WireClient = field(init=False)
     events: list[WireEvent] = field(default_factory=list)
     log: Path | None = None
 
-    def start(self, sessions=(), records=(), pairs=("h0:eth1",)) -> None:
+    def start(self, sessions=(), records=()) -> None:
         ours, theirs = socket.socketpair()
-        argv = [sys.executable, "-m", "harness.emulator.wire", "--control-fd", str(theirs.fileno())]
-        for pair in pairs:
-            argv += ["--pair", pair]
-        with self.log.open("ab") as log:
-            self.process = self.outer.popen(*argv, pass_fds=[theirs.fileno()], stderr=log)
-        theirs.close()
+        with theirs, self.log.open("ab") as log:
+            self.process = self.nursery.start([["h0", "eth1"]], theirs, log.fileno(), self.outer)
         self.client = WireClient(ours, on_event=self.events.append)
         self.loop.run(self.client.connect(sessions, records))
 
@@ -275,9 +324,9 @@ class Recording:
 class Rig:
     """Both routers, the link and its capture."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, nursery: Nursery) -> None:
         self.loop = Loop()
-        self.bumps = [Bump(Namespace(), Namespace(), self.loop) for _ in range(2)]
+        self.bumps = [Bump(Namespace(), Namespace(), self.loop, nursery) for _ in range(2)]
         self._capture: Recording | None = None
         self.pcap = folder / "eth1.pcap"
         self._between = Namespace()
@@ -510,11 +559,18 @@ def tools() -> Tools:
     return Tools()
 
 
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    made = Nursery()
+    yield made
+    made.end()
+
+
 @pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
+def rig(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Rig]:
     if os.geteuid() != 0:
         pytest.skip("network namespaces need root here")
-    made = Rig(tmp_path)
+    made = Rig(tmp_path, request.getfixturevalue("nursery"))
     try:
         yield made
     finally:

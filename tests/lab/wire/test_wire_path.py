@@ -132,7 +132,7 @@ def test_twelve_rollovers_in_a_row_under_load(rig, tools) -> None:
         for number in range(1, 13):
             for bump in rig.bumps:
                 bump.clock(tools.T0 + timedelta(hours=number))
-            transfer(near, far, bytes(1 << 20))
+            transfer(near, far, bytes(1 << 18))
             echo(near, far)
             echo(near, far)
             for bump in rig.bumps:
