@@ -39,7 +39,7 @@ mutants: setup  ## the second half of receipts: routers that lie
 	@$(ROOT) $(PY) -m pytest -n $(N) --dist worksteal tests/lab/receipts
 
 soak: setup  ## play everything: the slow too, every mutation, a hundred kills, then REPEATS=200 runs again at twice the cores
-	@$(ROOT) $(PY) -m pytest -n $(N) --receipts --lab $(LAB) $(ARGS)
+	@$(ROOT) $(PY) -m pytest -n $(N) --receipts --hypothesis-profile soak --lab $(LAB) $(ARGS)
 	@$(if $(filter embedded,$(LAB)),$(ROOT) .ci/repeat $(REPEATS),:)
 
 docs: setup  ## write docs/scenarios.md anew from the scenario files

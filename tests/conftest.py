@@ -2,6 +2,9 @@
 
 from hypothesis import HealthCheck, settings
 
-# A busy machine is no finding: property tests judge results, never how long an example took.
-settings.register_profile("keyroll", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# A busy machine is no finding: property tests judge results, never how long an example took. `make test` plays few
+# examples of each, `make soak` many (`--hypothesis-profile soak`). A test that is to have more or fewer than the others
+# says so by a factor of `settings.default.max_examples`.
+settings.register_profile("keyroll", max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("soak", settings.get_profile("keyroll"), max_examples=1000)
 settings.load_profile("keyroll")

@@ -53,7 +53,7 @@ def test_on_kernel_captures(name):
     assert check(packets, read_keys(DATA / f"{name}.keys.yaml")) > len(packets) / 2
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_on_any_conversation_tampered_with_anywhere(make, data):
     algorithm = data.draw(st.sampled_from(list(Algorithm)))

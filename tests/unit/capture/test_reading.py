@@ -163,7 +163,7 @@ def test_missing_files_and_directories(tmp_path):
             list(read_packets(path))
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     octets=st.binary(max_size=300),
     head=st.sampled_from([b"", b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\x3c\x4d", b"\x0a\x0d\x0d\x0a", b"\x1f\x8b\x08\0"]),
@@ -178,7 +178,7 @@ def test_random_octets_never_end_otherwise(octets, head, tmp_path):
     assert isinstance(packets, list)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), max_size=12))
 def test_damaged_captures_are_judged_as_far_as_they_go(talk, tmp_path, damage):
     octets = bytearray(ng(talk.packets))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import enum
+import functools
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,7 @@ def plain(value):
     return value if value is None or isinstance(value, bool | int | str) else str(value)
 
 
+@functools.cache
 def expected(raw: Path) -> dict:
     return yaml.safe_load(raw.with_suffix(".yml").read_text())
 
@@ -127,7 +129,7 @@ def test_an_empty_version_or_uptime_is_an_error():
 
 @pytest.mark.parametrize("raw", SAMPLES, ids=IDS)
 @given(data=st.data())
-@settings(max_examples=25)
+@settings(max_examples=settings.default.max_examples // 4)  # of each of the many samples
 def test_a_damaged_sample_is_a_record_or_an_output_error_and_nothing_else(raw, data):
     lines = raw.read_text().splitlines()
     for _ in range(data.draw(st.integers(1, 3))):

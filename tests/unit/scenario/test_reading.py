@@ -1,6 +1,6 @@
 import contextlib
+import re
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -8,15 +8,6 @@ from hypothesis import strategies as st
 
 from harness.errors import InputError
 from harness.scenario.reading import is_scenario, read_cases
-
-SHIPPED = Path(__file__).parents[3] / "tests" / "scenarios"
-
-
-@pytest.mark.parametrize("path", sorted(SHIPPED.rglob("*.yaml")), ids=lambda path: path.stem)
-def test_every_shipped_scenario_reads_and_declares_mutations(path):
-    cases = read_cases(path)
-    assert cases
-    assert all(case.scenario.mutations for case in cases)
 
 
 def test_the_ids_default_to_odd_and_even(write, two_keys):
@@ -119,10 +110,29 @@ def test_a_scenario_file_begins_with_keyroll(write, text, is_one):
     assert is_scenario(write(text)) is is_one
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cut=st.integers(0, 700), junk=st.text(max_size=12))
 def test_a_damaged_file_is_an_input_error_or_still_a_scenario(write, two_keys, cut, junk):
     path = write("")
     path.write_bytes((two_keys[:cut] + junk + two_keys[cut + 3 :]).encode("utf-8", "surrogatepass"))
     with contextlib.suppress(InputError):
         assert read_cases(path)
+
+
+def test_some_cases_of_a_file_are_slow(write, two_keys):
+    text = two_keys + "parametrize:\n  family: {ipv4: inet, ipv6: inet6}\nslow-cases: [ipv6]\n"
+    assert [(case.variant, case.marks) for case in read_cases(write(text))] == [("ipv4", ()), ("ipv6", ("slow",))]
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ("parametrize:\n  family: [inet]\nslow-cases: [inet4]\n", "there is no case 'inet4'; there are inet"),
+        ("slow-cases: [inet]\n", "there is no case 'inet'; there are none without `parametrize`"),
+        ("parametrize:\n  family: [inet]\nslow-cases: [inet]\n", "these are all cases; `marks: [slow]` says so"),
+    ],
+)
+def test_slow_cases_are_cases_of_the_file_and_not_all_of_them(write, two_keys, lines, words):
+    with pytest.raises(InputError, match=re.escape(words)) as raised:
+        read_cases(write(two_keys + lines))
+    assert raised.value.where.line == two_keys.count("\n") + lines.count("\n")

@@ -6,7 +6,7 @@ import pickle
 import struct
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scapy.contrib.tcpao import calc_tcpao_mac, calc_tcpao_traffic_key, get_alg
 from scapy.layers.inet import IP
@@ -131,7 +131,6 @@ def test_mkts_are_found_by_either_id_and_share_none():
         Mkt("4", Algorithm.HMAC_SHA_1_96, b"d", 256, 0)
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     v6=st.booleans(),
     algorithm=st.sampled_from(list(Algorithm)),

@@ -49,6 +49,7 @@ from harness.emulator.model import Intent
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 CONTEXT = EntryContext(lambda: NOW)
+MORE = settings(max_examples=3 * settings.default.max_examples)  # the room for sequences is large, and each is short
 
 
 @dataclass
@@ -152,7 +153,7 @@ def edit(store: Datastore, sequence: list[tuple[str, list[str]]]) -> None:
 
 
 @given(edits)
-@settings(max_examples=300, deadline=None)
+@MORE
 def test_display_set_loads_into_the_same_configuration(sequence: list[tuple[str, list[str]]]) -> None:
     store = fresh_store()
     edit(store, sequence)
@@ -162,7 +163,7 @@ def test_display_set_loads_into_the_same_configuration(sequence: list[tuple[str,
 
 
 @given(edits)
-@settings(max_examples=300, deadline=None)
+@MORE
 def test_show_loads_into_the_same_configuration(sequence: list[tuple[str, list[str]]]) -> None:
     store = fresh_store()
     edit(store, sequence)
@@ -174,7 +175,6 @@ def test_show_loads_into_the_same_configuration(sequence: list[tuple[str, list[s
 
 
 @given(edits, edits)
-@settings(max_examples=100, deadline=None)
 def test_rollback_restores_what_was_committed(
     first: list[tuple[str, list[str]]], second: list[tuple[str, list[str]]]
 ) -> None:
@@ -193,7 +193,7 @@ def test_rollback_restores_what_was_committed(
 
 
 @given(statement_words())
-@settings(max_examples=300, deadline=None)
+@MORE
 def test_what_is_set_is_there_and_what_is_deleted_is_gone(words: list[str]) -> None:
     line = " ".join(words)
     (path,) = parse(ROOT, (), split(line), Purpose.NAME, CONTEXT, end=len(line))
@@ -263,7 +263,7 @@ LINES = st.one_of(
 
 
 @given(st.lists(LINES, max_size=12), st.sampled_from(["operational", "configuration"]))
-@settings(max_examples=300, deadline=None)
+@MORE
 def test_any_lines_are_answered(lines: list[str], mode: str) -> None:
     async def play() -> None:
         router = JunosRouter(Machine(), host_name="R1")
@@ -285,7 +285,7 @@ def test_any_lines_are_answered(lines: list[str], mode: str) -> None:
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=300, deadline=None)
+@MORE
 def test_any_octets_leave_the_editor_sane(octets: bytes) -> None:
     editor = LineEditor()
     for octet in octets:
