@@ -19,7 +19,7 @@ in [assumptions.md](assumptions.md), and the files that rest on it name the entr
 
 Play one with `sudo .venv/bin/keyroll run FILE`; one of its cases with `--variant`, one of its mutations with
 `--mutate`. The last column holds the ways in which the file is broken on purpose, and the checks that must then turn
-red (`wire@4`: the check `wire` of step 4)."""
+red (`wire@4`: the check `wire` of step 4). What is *slow* is left out by `make test`; `make soak` plays it."""
 _README = "README.md"
 
 
@@ -74,9 +74,10 @@ _NAMED = 4
 
 
 def _variants(cases: Sequence[Case]) -> str:
+    slow = cases[0].scenario.slow_cases
     if len(cases) > _NAMED:
-        return str(len(cases))
-    return ", ".join(case.variant or "1" for case in cases)
+        return f"{len(cases)}, {len(slow)} of them *slow*" if slow else str(len(cases))
+    return ", ".join(f"{case.variant} *slow*" if case.variant in slow else case.variant or "1" for case in cases)
 
 
 def _mutations(mutations: Mapping[str, Mutation]) -> str:

@@ -182,7 +182,7 @@ def list_command(paths: tuple[Path, ...], *, as_json: bool, as_markdown: bool) -
             "id": case.name,
             "title": case.scenario.title,
             "source": case.scenario.source,
-            "marks": list(case.scenario.marks),
+            "marks": list(case.marks),
             "requires": list(case.scenario.requires),
             "mutations": list(case.scenario.mutations),
             "file": str(case.path),

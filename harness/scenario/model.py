@@ -122,6 +122,8 @@ class Scenario(StrictModel):
     throughout: Many[Invariant] = INVARIANTS
     parametrize: dict[str, object] = Field(default_factory=dict)
     marks: Many[str] = ()
+    slow_cases: Many[str] = Field(default=(), alias="slow-cases")
+    """The cases of `parametrize` that carry the mark `slow` beside these, by name (`cmac-ipv6`)."""
     requires: Many[Capability] = ()
     known_bug: KnownBug | None = Field(default=None, alias="known-bug")
     mutations: dict[Slug, Mutation] = Field(default_factory=dict)

@@ -40,6 +40,12 @@ class Case:
         """The scenario's id with its variant: `rollover-two-keys[cmac]`."""
         return f"{self.scenario.id}[{self.variant}]" if self.variant else self.scenario.id
 
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """The file's marks, and `slow` where it is one of the file's `slow-cases`."""
+        slow = self.variant in self.scenario.slow_cases and "slow" not in self.scenario.marks
+        return (*self.scenario.marks, "slow") if slow else self.scenario.marks
+
     def mutation(self, name: str) -> Mutation:
         """Return the mutation of that name.
 
@@ -72,7 +78,23 @@ def read_cases(path: Path) -> tuple[Case, ...]:
     if not isinstance(document.data, Mapping) or "keyroll" not in document.data:
         raise ScenarioError("not a scenario file: it does not begin with `keyroll:`", where=document.where())
     text = path.read_text(encoding="utf-8")
-    return tuple(Case(_read_one(variant), path, text, label) for label, variant in _variants(document))
+    cases = tuple(Case(_read_one(variant), path, text, label) for label, variant in _variants(document))
+    _check_slow_cases(cases, document)
+    return cases
+
+
+def _check_slow_cases(cases: Sequence[Case], document: Document) -> None:
+    names = [case.variant for case in cases if case.variant is not None]
+    known = ", ".join(names) or "none without `parametrize`"
+    for index, name in enumerate(cases[0].scenario.slow_cases):
+        if name not in names:
+            raise ScenarioError(
+                f"'slow-cases': there is no case '{name}'; there are {known}",
+                where=document.where(("slow-cases", index)),
+            )
+    if names and set(names) <= set(cases[0].scenario.slow_cases):
+        where = document.where(("slow-cases",))
+        raise ScenarioError("'slow-cases': these are all cases; `marks: [slow]` says so", where=where)
 
 
 def _read_one(document: Document) -> Scenario:
