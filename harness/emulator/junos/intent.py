@@ -216,9 +216,10 @@ DYNAMIC_REFUSED = "dynamic neighbors are not supported by this emulated router: 
 def _neighbors(root: Node, own_as: int | None, reasons: list[str]) -> Iterator[BgpNeighbor]:
     bgp = root.find("protocols", "bgp")
     for group in bgp.entries("group") if bgp else []:
-        for dynamic in group.entries("dynamic-neighbor"):
-            where = f"[edit protocols bgp group {group.key}]"
-            reasons += block(where, f"dynamic-neighbor {dynamic.key}", DYNAMIC_REFUSED)
+        for name in ("dynamic-neighbor", "allow"):
+            for dynamic in group.entries(name):
+                where = f"[edit protocols bgp group {group.key}]"
+                reasons += block(where, f"{name} {dynamic.key}", DYNAMIC_REFUSED)
         for node in group.entries("neighbor"):
             levels = _Levels((node, group, bgp) if bgp else (node, group))
             external = group.value_of("type") != "internal"

@@ -174,14 +174,20 @@ class Address(_Free):
 
 @dataclass(frozen=True, slots=True)
 class Prefix(_Free):
-    """A prefix; with `host` the host bits may be set (an interface's address), else they must be zero."""
+    """A prefix; with `host` the host bits may be set (an interface's address), else they must be zero.
+
+    With `also_all` the word `all` may stand for every prefix.
+    """
 
     version: int | None = None
     host: bool = False
+    also_all: bool = False
 
     def store(self, text: str, context: EntryContext) -> str:
         """Return the prefix in canonical form; without a length it is a host prefix, `10.1/16` is `10.1.0.0/16`."""
         del context
+        if self.also_all and text == "all":
+            return text
         short = _SHORT.fullmatch(text)
         try:
             found = ipaddress.ip_interface(_padded(short[1], short[2]) if short else text)

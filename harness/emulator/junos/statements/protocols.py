@@ -42,6 +42,19 @@ def _group_lacks(name: str) -> Constraint:
     return Constraint(f"Can't be configured along with {name}", holds)
 
 
+_EVERYBODY = frozenset({"all", "0.0.0.0/0", "::/0"})
+
+
+def _not_everybody(name: str) -> Constraint:
+    """Refuse a group that lets everybody in where a statement of that name is in force (docs/junos.md 2.1)."""
+
+    def holds(root: Node, parent: Node, node: Node) -> bool:
+        levels = (parent, root.find("protocols", "bgp"))
+        return node.key not in _EVERYBODY or not any(level and level.child(name) for level in levels)
+
+    return Constraint(f"Can't be configured along with {name}", holds)
+
+
 _NOT_WITH_MD5 = Constraint("May not be configured with authentication-key", _no_md5_key)
 
 AUTHENTICATION: tuple[Statement, ...] = (
@@ -120,6 +133,12 @@ _SESSION: tuple[Statement, ...] = (
     kept(flag("log-updown", "Log a message for peer state transitions")),
 )
 
+_ALLOW = values(
+    "allow",
+    "Configure peer connections for specific networks",
+    Prefix(also_all=True),
+    constraints=(_not_everybody("authentication-key-chain"), _not_everybody("authentication-key")),
+)
 _DYNAMIC = entry(
     "dynamic-neighbor",
     "Configure dynamic neighbors",
@@ -133,7 +152,7 @@ _DYNAMIC = entry(
         constraints=(_group_lacks("authentication-algorithm"), _group_lacks("authentication-key")),
     ),
 )
-"""Known for its constraints; FRR here has no such neighbours, so a commit that keeps one is refused with the reason."""
+"""Both are known for their constraints; the emulated router has no such neighbours, and refuses a commit of them."""
 
 _BGP = container(
     "bgp",
@@ -146,6 +165,7 @@ _BGP = container(
         leaf("type", "Type of peer group", one_of(external="External group", internal="Internal group")),
         *_SESSION,
         entry("neighbor", "Configure a neighbor", Address(), *_SESSION),
+        _ALLOW,
         _DYNAMIC,
     ),
 )

@@ -270,6 +270,21 @@ def test_a_group_with_authentication_discovers_no_peers_as_on_the_real_router(co
     assert "    dynamic neighbors are not supported by this emulated router" in answer
 
 
+@pytest.mark.parametrize("who", ["0.0.0.0/0", "::/0", "all"])
+@pytest.mark.parametrize("level", ["protocols bgp", "protocols bgp group UNDERLAY"])
+def test_a_group_with_authentication_does_not_let_everybody_in(console: Console, who: str, level: str) -> None:
+    console.type("configure", "set security authentication-key-chains key-chain c description x")
+    console.type(f"set protocols bgp group UNDERLAY allow {who}", f"set {level} authentication-key-chain c")
+    answer = console.type("commit")
+    assert "    Can't be configured along with authentication-key-chain\n" in answer
+    assert answer.endswith("error: commit failed: (statements constraint check failed)")
+    console.type(f"delete {level} authentication-key-chain")
+    answer = console.type(f"set {level} authentication-key k", "commit")
+    assert "    Can't be configured along with authentication-key\n" in answer
+    console.type("delete protocols bgp group UNDERLAY allow", "set protocols bgp group UNDERLAY allow 10.0.12.0/30")
+    assert "    dynamic neighbors are not supported by this emulated router" in console.type("commit")
+
+
 def test_a_difference_is_laid_out_as_the_real_one(console: Console) -> None:
     printed = console.type(
         "configure",
