@@ -87,13 +87,16 @@ def test_a_wire_path_that_is_killed_is_replaced_and_no_session_notices(pair, cha
     ask(pair, "R1", op="clock", set="2031-05-06T07:08:09+00:00")
     up = [("bgp", "Established", 0), ("ldp", "Operational", 0)] * 2
     pair.until("both sessions", lambda: flaps_and_states(pair) == up, seconds=20)
-    sockets = [one["remote"] for one in ask(pair, "R1", op="status")["wire"]["connections"] if one["phase"] == "open"]
+    pair.until("one connection for each session", lambda: len(open_connections(pair, "R1")) == 2)
+    sockets = open_connections(pair, "R1")
     former = kill(pair, "R1", "wire")
     pair.until("a successor", replaced(pair, "R1", 1), seconds=TOLD_SECONDS)
     pair.until("traffic both ways", both_ways(pair, sockets), seconds=15)
     status = ask(pair, "R1", op="status")
     (restart,) = status["restarts"]
-    assert (restart["code"], restart["connections"], restart["reset"]) == (-signal.SIGKILL, 2, [])
+    assert (restart["code"], restart["reset"]) == (-signal.SIGKILL, [])
+    # One that is closing may be among them: where both sides connected at once, one of the two connections lost.
+    assert restart["connections"] >= 2
     assert restart["at"].startswith("2031-05-06T07:08:")
     assert process(pair, "R1", "wire") != former
     assert flaps_and_states(pair) == up
@@ -103,6 +106,11 @@ def test_a_wire_path_that_is_killed_is_replaced_and_no_session_notices(pair, cha
     pair.lab.destroy()
     for capture in pair.lab.captures.values():
         assert unsigned(capture) == []
+
+
+def open_connections(pair, router: str) -> list[str]:
+    known = ask(pair, router, op="status")["wire"]["connections"]
+    return [one["remote"] for one in known if one["phase"] == "open"]
 
 
 def both_ways(pair, remotes: list[str]):
@@ -136,7 +144,10 @@ def test_a_commit_that_meets_the_death_of_the_wire_path_takes_hold(pair, chain):
     assert flaps_and_states(pair) == [("bgp", "Established", 0)] * 2
 
 
-@pytest.mark.parametrize("daemon", ["bgpd", "ldpd", "zebra", "staticd"])
+@pytest.mark.parametrize(
+    "daemon",
+    ["bgpd", "ldpd", *(pytest.param(daemon, marks=pytest.mark.slow) for daemon in ("zebra", "staticd"))],
+)
 def test_a_daemon_that_dies_is_named_in_the_routers_status_and_by_the_lab(pair, chain, daemon):
     pair.configure(kinds=(SessionKind.BGP, SessionKind.LDP), chain=chain)
     pair.commit("R1", ["set routing-options static route 198.51.100.0/24 next-hop 10.0.12.2"])

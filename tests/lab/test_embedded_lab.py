@@ -180,7 +180,7 @@ def options(packet: bytes) -> bytes:
     return head[20 : 4 * (head[12] >> 4)]
 
 
-@pytest.mark.parametrize("victim", ["bgpd", "zebra"])
+@pytest.mark.parametrize("victim", ["bgpd", pytest.param("zebra", marks=pytest.mark.slow)])
 def test_a_part_that_dies_is_noticed_at_once_and_named_with_its_last_words(pair, victim):
     pair.lab.check()
     pid = host_pid(pair.lab.name, victim)

@@ -107,7 +107,7 @@ def test_a_deploy_that_lies_is_not_believed(standin, tmp_path) -> None:
     assert nothing_left(standin, lab)
 
 
-@pytest.mark.parametrize("how", ["lie", "fail"])
+@pytest.mark.parametrize("how", ["lie", pytest.param("fail", marks=pytest.mark.slow)])
 @pytest.mark.usefixtures("ssh_banner")
 def test_containers_that_destroy_leaves_are_removed(standin, tmp_path, how) -> None:
     standin.behave(destroy=how)
@@ -126,7 +126,7 @@ def test_containers_that_cannot_be_removed_are_an_error(standin, tmp_path) -> No
         lab.destroy()
 
 
-@pytest.mark.parametrize("how", ["hang", "deaf"])
+@pytest.mark.parametrize("how", [pytest.param("hang", marks=pytest.mark.slow), "deaf"])
 def test_a_deploy_that_hangs_is_ended_and_cleaned_up(standin, tmp_path, monkeypatch, how) -> None:
     monkeypatch.setattr(program, "DEPLOY_SECONDS", 2.0)
     monkeypatch.setattr(program, "GRACE_SECONDS", 0.5)
@@ -137,7 +137,7 @@ def test_a_deploy_that_hangs_is_ended_and_cleaned_up(standin, tmp_path, monkeypa
     assert nothing_left(standin, lab)
 
 
-@pytest.mark.parametrize("router", ["R1", "R2"])
+@pytest.mark.parametrize("router", ["R1", pytest.param("R2", marks=pytest.mark.slow)])
 def test_a_container_that_ends_while_it_comes_up_is_told_with_its_last_words(
     standin, tmp_path, monkeypatch, router
 ) -> None:

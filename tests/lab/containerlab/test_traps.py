@@ -50,7 +50,11 @@ def test_a_router_without_an_ipv4_address_is_reached_by_ipv6(standin, tmp_path) 
 
 
 @pytest.mark.parametrize(
-    "addresses", [{"ipv4_address": "N/A", "ipv6_address": "N/A"}, {}], ids=["not there", "no keys"]
+    "addresses",
+    [
+        pytest.param({"ipv4_address": "N/A", "ipv6_address": "N/A"}, id="not there"),
+        pytest.param({}, id="no keys", marks=pytest.mark.slow),
+    ],
 )
 def test_a_router_without_an_address_is_an_error(standin, tmp_path, addresses) -> None:
     standin.behave(addresses=addresses)
@@ -120,7 +124,11 @@ def test_a_subnet_that_is_taken_is_said_with_the_variable_that_chooses_one(stand
     assert nothing_left(standin, lab)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGINT, signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.slow)],
+    ids=lambda number: number.name,
+)
 def test_an_owner_that_is_told_to_end_in_deploy_leaves_nothing(standin, tmp_path, number) -> None:
     name = f"told-{os.getpid()}"
     standin.behave(deploy="hang")
@@ -133,7 +141,7 @@ def test_an_owner_that_is_told_to_end_in_deploy_leaves_nothing(standin, tmp_path
     assert not standin.network
 
 
-@pytest.mark.parametrize(("scale", "expected"), [(1.0, None), (2.5, "2.5")])
+@pytest.mark.parametrize(("scale", "expected"), [pytest.param(1.0, None, marks=pytest.mark.slow), (2.5, "2.5")])
 @pytest.mark.usefixtures("standin", "ready_at_once")
 def test_a_slow_machine_is_given_time_within_the_containers_too(tmp_path, scale, expected) -> None:
     with make_lab(tmp_path, probe=lambda _router: None, wait_scale=scale) as lab:

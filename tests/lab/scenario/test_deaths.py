@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -84,7 +85,10 @@ def kill(folder: Path, router: str, part: str) -> None:
     raise AssertionError(f"no process {inside} in lab {name}")
 
 
-@pytest.mark.parametrize("daemon", ["bgpd", "ldpd", "zebra"])
+@pytest.mark.parametrize(
+    "daemon",
+    [pytest.param("bgpd", marks=pytest.mark.slow), pytest.param("ldpd", marks=pytest.mark.slow), "zebra"],
+)
 def test_a_daemon_that_dies_ends_the_run_at_once_with_its_name_and_last_words(begun, daemon):
     run, folder = begun(60)
     kill(folder, "R2", daemon)
@@ -108,5 +112,7 @@ def test_a_wire_path_that_dies_is_replaced_and_the_run_says_so(begun):
     assert result["verdict"] == "passed"
     (incident,) = result["facts"]["incidents"]
     assert incident.startswith("R2's wire path was killed by SIGKILL and was replaced after")
-    assert incident.endswith("2 of its connections going on")
+    going_on = re.search(r"(\d+) of its connections going on$", incident)
+    assert going_on is not None, incident
+    assert int(going_on[1]) >= 2, "the sessions' two, and one that is closing where both sides connected at once"
     assert incident in [event["text"] for event in timeline(folder) if event["kind"] == "lab"]

@@ -74,8 +74,8 @@ def test_the_rollover_is_proven_and_its_folder_holds_the_evidence_and_no_secret(
     ("mutation", "reason"),
     [
         ("other-secret", "the secrets differ"),
-        ("ids-not-reversed", "R2 has no usable key with recv-id 1"),
-        ("key-missing", "R2 has no usable key with recv-id 3"),
+        pytest.param("ids-not-reversed", "R2 has no usable key with recv-id 1", marks=pytest.mark.slow),
+        pytest.param("key-missing", "R2 has no usable key with recv-id 3", marks=pytest.mark.slow),
     ],
 )
 def test_what_is_broken_on_purpose_turns_its_checks_red_for_that_reason(tmp_path, mutation, reason):
