@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -23,12 +24,25 @@ def keyroll(*words: str, code: int = 0, **more) -> str:
     return result.stdout + result.stderr
 
 
-@pytest.fixture
-def name(tmp_path):
-    name = f"cmd-{os.getpid()}-{tmp_path.name[-8:]}".replace("_", "-")
-    keyroll("up", "--name", name, "--evidence", str(tmp_path / "evidence"))
+@contextlib.contextmanager
+def brought_up(evidence: Path):
+    name = f"cmd-{os.getpid()}-{evidence.parent.name[-8:]}".replace("_", "-")
+    keyroll("up", "--name", name, "--evidence", str(evidence))
     yield name
     subprocess.run([*KEYROLL, "lab", "down", name], capture_output=True, check=False)
+
+
+@pytest.fixture
+def name(tmp_path):
+    with brought_up(tmp_path / "evidence") as name:
+        yield name
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """A lab that the tests of this module share: they leave it as they found it."""
+    with brought_up(tmp_path_factory.mktemp("shared") / "evidence") as name:
+        yield name
 
 
 def tagged(name: str) -> list[str]:
@@ -62,14 +76,14 @@ def test_a_lab_outlives_the_command_that_made_it_and_goes_whole(name):
     assert not (Path("/run/keyroll") / name).exists()
 
 
-def test_exec_runs_in_the_routers_own_namespace(name):
-    shown = json.loads(keyroll("exec", "--lab", name, "R1", "--", "ip", "-j", "link"))
+def test_exec_runs_in_the_routers_own_namespace(shared):
+    shown = json.loads(keyroll("exec", "--lab", shared, "R1", "--", "ip", "-j", "link"))
     assert sorted(link["ifname"] for link in shown) == ["ge-0-0-0", "lo"]
 
 
-def test_a_cut_link_has_no_carrier_until_it_is_restored(name):
+def test_a_cut_link_has_no_carrier_until_it_is_restored(shared):
     def up() -> bool:
-        (port,) = json.loads(keyroll("exec", "--lab", name, "R1", "--", "ip", "-j", "link", "show", "ge-0-0-0"))
+        (port,) = json.loads(keyroll("exec", "--lab", shared, "R1", "--", "ip", "-j", "link", "show", "ge-0-0-0"))
         return "LOWER_UP" in port["flags"]
 
     def comes(*, state: bool) -> None:  # the kernel tells the router of its carrier a moment later
@@ -77,23 +91,24 @@ def test_a_cut_link_has_no_carrier_until_it_is_restored(name):
         while up() is not state:
             assert time.monotonic() < deadline
 
-    keyroll("link", "cut", "--lab", name)
+    keyroll("link", "cut", "--lab", shared)
     comes(state=False)
-    keyroll("link", "restore", "--lab", name)
+    keyroll("link", "restore", "--lab", shared)
     comes(state=True)
 
 
-def test_a_capture_of_a_port_is_whole_after_ctrl_c(name, tmp_path):
+def test_a_capture_of_a_port_is_whole_after_ctrl_c(shared, tmp_path):
     out = tmp_path / "port.pcap"
-    command = [*KEYROLL, "lab", "capture", "--lab", name, "R1:eth1", "-w", str(out)]
+    command = [*KEYROLL, "lab", "capture", "--lab", shared, "R1:eth1", "-w", str(out)]
     capture = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert capture.stderr is not None
     assert "capturing" in capture.stderr.readline()
-    keyroll("link", "cut", "--lab", name)
+    keyroll("link", "cut", "--lab", shared)
     capture.send_signal(signal.SIGINT)
     assert capture.wait(10) == 0
     assert "0 lost" in capture.stderr.read()
     capture.stderr.close()
+    keyroll("link", "restore", "--lab", shared)
     assert out.read_bytes()[:4] == b"\x4d\x3c\xb2\xa1"
 
 
@@ -133,11 +148,11 @@ def pid_of(name: str, inside: int) -> int:
     raise AssertionError(f"no process {inside} in lab {name}")
 
 
-def test_mistakes_are_sentences(name):
-    assert "has no router 'R9'" in keyroll("exec", "--lab", name, "R9", "--", "true", code=2)
-    assert "no link 'x'" in keyroll("link", "cut", "--lab", name, "--link", "x", code=2)
-    assert "share between 0 and 1" in keyroll("link", "impair", "--lab", name, "--loss", "7", code=2)
-    assert "is there already" in keyroll("up", "--name", name, code=2)
+def test_mistakes_are_sentences(shared):
+    assert "has no router 'R9'" in keyroll("exec", "--lab", shared, "R9", "--", "true", code=2)
+    assert "no link 'x'" in keyroll("link", "cut", "--lab", shared, "--link", "x", code=2)
+    assert "share between 0 and 1" in keyroll("link", "impair", "--lab", shared, "--loss", "7", code=2)
+    assert "is there already" in keyroll("up", "--name", shared, code=2)
     assert "no lab 'nobody'" in keyroll("down", "nobody", code=2)
     assert "is not ROUTER:SENDING:RECEIVING" in keyroll("up", "--policy", "R1:x", code=2)
 
