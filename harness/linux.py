@@ -30,8 +30,9 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_SECCOMP = 22
 _PR_SET_NO_NEW_PRIVS = 38
 _NS_GET_USERNS = 0xB701
-_STAT_ARG_START = 45
-"""Place of arg_start in /proc/PID/stat, counted from behind the name in brackets; arg_end follows (proc(5))."""
+_STAT_ARG_START, _STAT_ENV_START = 45, 47
+"""Places of arg_start and env_start in /proc/PID/stat, counted from behind the name in brackets; each one's end follows
+(proc(5))."""
 _SECCOMP_MODE_FILTER = 2
 _SECCOMP_NUMBER, _SECCOMP_ARCHITECTURE = 0, 4
 """Offsets in struct seccomp_data."""
@@ -142,6 +143,26 @@ def rename(title: str) -> None:
     room = end - start
     if start and room > 0:
         ctypes.memmove(start, os.fsencode(title)[: room - 1].ljust(room, b"\0"), room)
+
+
+def retag(name: str, value: str) -> None:
+    """Have /proc/PID/environ show `value` for a variable that this program was started with.
+
+    The value takes the place of the former one, as far as that is long. For processes that were forked; what they start
+    in turn has what `os.environ` holds.
+    """
+    fields = Path("/proc/self/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    start, end = int(fields[_STAT_ENV_START]), int(fields[_STAT_ENV_START + 1])
+    if not start or end <= start:
+        return
+    place, room = start, 0
+    for entry in ctypes.string_at(start, end - start).split(b"\0"):
+        if entry.startswith(os.fsencode(name) + b"="):
+            room = len(entry) - len(name) - 1
+            break
+        place += len(entry) + 1
+    if room:
+        ctypes.memmove(place + len(name) + 1, os.fsencode(value)[:room].ljust(room, b"\0"), room)
 
 
 def network_namespace() -> int:

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import NoReturn, Protocol
 
 from harness import linux
-from harness.forking import fork, settle
+from harness.forking import fork
 from harness.lab.embedded import capture, channel, link
 from harness.lab.embedded.plan import LinkPlan, Plan, RouterPlan
 from harness.lab.embedded.runtime import KEEPER_SOCKET
@@ -45,7 +45,7 @@ _ACCOUNTS = {
 _MASKS = {"/run": "0755", "/var/tmp": "1777"}  # noqa: S108 - see the next line
 """Covered, in the lab's mounts, by a tmpfs of its own: FRR makes /run/frr and /var/tmp/frr whatever it is told."""
 _KEPT = b"k"
-_PROGRAM = "harness.emulator.program"
+PROGRAM = "harness.emulator.program"
 """The module that is a router's program (see `RouterProgram`)."""
 
 
@@ -93,11 +93,10 @@ class Keeper:
         self._control: socket.socket | None = None
         self._selector = selectors.DefaultSelector()
         self._ending = False
-        self._program: RouterProgram | None = None
+        self._program: RouterProgram = importlib.import_module(PROGRAM)
 
     def live(self) -> None:
         """Serve until told to stop or until the owner of a lab that is not kept is gone."""
-        self._load_program()
         wake_read, wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
         signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
@@ -108,15 +107,6 @@ class Keeper:
             for key, _ in self._selector.select():
                 key.data()
         self._finish_captures()
-
-    def _load_program(self) -> None:
-        """Load what every router runs. Labs do not know what that is; they know the program's name."""
-        started = time.monotonic()
-        program: RouterProgram = importlib.import_module(_PROGRAM)
-        program.load()
-        settle()
-        self._program = program
-        self._tell({"event": "phase", "name": "the routers' program", "seconds": time.monotonic() - started})
 
     def _tell(self, message: channel.Message, descriptors: tuple[int, ...] = ()) -> None:
         with contextlib.suppress(OSError):  # the owner may be gone; its channel's end says so by itself
@@ -295,7 +285,6 @@ class Keeper:
 
     def _start_router(self, router: RouterPlan, plan: Plan) -> None:
         """Fork the router, in its outer namespace, from the program that is loaded here already."""
-        assert self._program is not None  # noqa: S101 - loaded before the first order is taken
         program = self._program
         with linux.inside(self._namespaces[router.name]):
             pid = fork(

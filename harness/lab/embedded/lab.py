@@ -7,7 +7,6 @@ import os
 import secrets
 import signal
 import socket
-import subprocess
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import Any
 
 from harness.lab.embedded import capture, channel, runtime
 from harness.lab.embedded.kept import KeptLab
-from harness.lab.embedded.owning import await_end, create_in, readable, start_monitor
+from harness.lab.embedded.owning import Monitor, await_end, create_in, readable, start_monitor
 from harness.lab.embedded.plan import LinkPlan, Plan, RouterPlan
 from harness.lab.embedded.probe import require_fit
 from harness.lab.embedded.routerlink import RouterLink
@@ -29,7 +28,7 @@ ROOT = "root"
 """Meets a shell that knows `cli`, as on cRPD."""
 PLATFORM = "emulated"
 KEEPER_SECONDS = 20.0
-"""From the monitor's start to the keeper's answer, the loading of the routers' program included; from later orders."""
+"""From the order for a monitor to its being there, the loading of the routers' program included; from other orders."""
 ROUTERS_SECONDS = 30.0
 """From the routers' start to the last one's `ready`."""
 STOP_SECONDS = 10.0
@@ -71,7 +70,7 @@ class EmbeddedLab(HostedLab):
             topology, evidence=evidence, name=name, wait_scale=wait_scale, settings=settings, on_phase=on_phase
         )
         self._channel: socket.socket | None = None
-        self._monitor: subprocess.Popen[bytes] | None = None
+        self._monitor: Monitor | None = None
         self._links: dict[str, RouterLink] = {}
         self._files: dict[str, _Files] = {}
         self._final_losses: dict[str, int] = {}
@@ -109,7 +108,9 @@ class EmbeddedLab(HostedLab):
         self._channel, theirs = channel.pair()
         begun = time.monotonic()
         with theirs:
-            self._monitor = start_monitor(theirs, self._run, self._evidence / "lab.log")
+            log = self._evidence / "lab.log"
+            self._monitor = start_monitor(theirs, self._run, log, seconds=KEEPER_SECONDS * self._scale)
+        self._took("the routers' program", begun)
         plan = self._plan(password=secrets.token_urlsafe(12))
         try:
             channel.send(self._channel, *plan.to_message())

@@ -1,7 +1,7 @@
-"""The program that carries a lab: `python -m harness.lab.embedded.monitor`.
+"""The process that carries a lab, forked from the owner's nursery (`harness.lab.embedded.nursery`).
 
-Started by the lab's owner in a session of its own, so that no terminal signal reaches it. It makes the lab's pid
-namespace, forks the keeper as process 1 of it, and watches from outside:
+It is in a session of its own, so that no terminal signal reaches it. It makes the lab's pid namespace, forks the keeper
+as process 1 of it, and watches from outside:
 
     owner ──► monitor ──► keeper (pid 1) ──► captures, routers, daemons …
 
@@ -13,7 +13,6 @@ namespace, forks the keeper as process 1 of it, and watches from outside:
 
 from __future__ import annotations
 
-import argparse
 import os
 import select
 import signal
@@ -26,14 +25,14 @@ from harness.lab.embedded import keeper, runtime
 _KEPT = b"k"
 
 
-def main() -> None:
-    """Read the descriptors' numbers from the command line, fork the keeper, watch, clean up."""
-    parser = argparse.ArgumentParser(prog="keyroll-lab", description="Carries one embedded lab.")
-    parser.add_argument("--channel", type=int, required=True, help="descriptor: the channel to the owner")
-    parser.add_argument("--lock", type=int, required=True, help="descriptor: the lab's lock, held while this lives")
-    parser.add_argument("--run", type=Path, required=True, help="the lab's folder")
-    arguments = parser.parse_args()
-    owner = os.pidfd_open(os.getppid())
+def carry(lab: socket.socket, run: Path, owner: int) -> None:
+    """Fork the keeper, watch, clean up; returns when nothing of the lab is left.
+
+    Args:
+        lab: the keeper's end of the channel to the owner.
+        run: the lab's folder; its lock is held by a descriptor that nobody here uses.
+        owner: a pidfd of the process whose lab it is.
+    """
     rootless = os.geteuid() != 0
     # The keeper holds one end as long as it lives, the monitor the other: each sees the other go.
     ours, theirs = socket.socketpair()
@@ -44,14 +43,14 @@ def main() -> None:
     pid = os.fork()
     if pid == 0:
         linux.die_with_parent()
+        linux.rename(f"harness.lab.embedded.keeper {run.name}")
         ours.close()
         os.close(owner)
-        channel = socket.socket(fileno=arguments.channel)
-        keeper.run(channel, theirs, arguments.run, rootless=rootless)
-    os.close(arguments.channel)
+        keeper.run(lab, theirs, run, rootless=rootless)
+    lab.close()
     theirs.close()
     _watch(pid, owner, ours)
-    runtime.remove(arguments.run)
+    runtime.remove(run)
 
 
 def _watch(pid: int, owner: int, keeper_end: socket.socket) -> None:
@@ -70,7 +69,3 @@ def _watch(pid: int, owner: int, keeper_end: socket.socket) -> None:
             os.kill(pid, signal.SIGKILL)
             break
     os.waitpid(pid, 0)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,37 +1,169 @@
-"""What the owner of a lab does with processes and descriptors: starts the monitor, waits, makes files."""
+"""What the owner of a lab does with processes and descriptors: has a monitor started, waits, makes files."""
 
 from __future__ import annotations
 
+import atexit
+import json
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Protocol
 
 import harness
-from harness.lab.embedded import runtime
+from harness.lab.embedded import channel, runtime
+from harness.lab.embedded.plan import LAB_TAG
+from harness.lab.protocol import LabError
+
+_TAG_ROOM = 64
+"""Octets that the environment of the program that labs are forked from has for a lab's id."""
+_END_SECONDS = 5.0
+"""From the end of the channel to the end of that program."""
+_WORDS = 2000
 
 
-def start_monitor(theirs: socket.socket, run: runtime.RunDirectory, log: Path) -> subprocess.Popen[bytes]:
-    """Start the program that carries the lab, away from this terminal's signals."""
-    command = [
-        *(sys.executable, "-P", "-m", "harness.lab.embedded.monitor"),
-        *("--channel", str(theirs.fileno()), "--lock", str(run.lock_fd), "--run", str(run.path)),
-    ]
+class Monitor:
+    """The process that carries a lab, seen from its owner by a pidfd."""
+
+    def __init__(self, pidfd: int) -> None:
+        self._pidfd = pidfd
+
+    def wait(self, seconds: float | None) -> bool:
+        """Wait for its end, at most so long; say whether it has ended."""
+        poll = select.poll()
+        poll.register(self._pidfd, select.POLLIN)
+        return bool(poll.poll(None if seconds is None else max(0.0, seconds) * 1000))
+
+    def kill(self) -> None:
+        """Kill it; that takes the keeper along, and with it everything else."""
+        signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+
+    def close(self) -> None:
+        """Forget it."""
+        os.close(self._pidfd)
+
+
+class _Nursery:
+    """The program that this process's labs are forked from, away from this terminal's signals."""
+
+    def __init__(self) -> None:
+        self.owner = os.getpid()
+        self._channel, theirs = channel.pair()
+        self._output = os.memfd_create("keyroll-nursery", os.MFD_CLOEXEC)
+        environment = {**_environment(), LAB_TAG: "-" * _TAG_ROOM}
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "harness.lab.embedded.nursery", "--channel", str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=self._output,
+                stderr=self._output,
+                pass_fds=(theirs.fileno(),),
+                start_new_session=True,
+                env=environment,
+            )
+
+    def carry(self, theirs: socket.socket, run: runtime.RunDirectory, log: int, seconds: float) -> Monitor | None:
+        """Have a lab's monitor forked; None when the program is gone. Raises TimeoutError."""
+        self._channel.settimeout(seconds)
+        variables = os.memfd_create("keyroll-environment", os.MFD_CLOEXEC)
+        try:
+            os.write(variables, json.dumps({**_environment(), LAB_TAG: run.id}).encode())
+            order = {"op": "carry", "lab": run.id, "run": str(run.path)}
+            channel.send(self._channel, order, (theirs.fileno(), run.lock_fd, log, variables))
+            received = channel.receive(self._channel)
+        except (BrokenPipeError, ConnectionResetError):
+            return None
+        finally:
+            os.close(variables)
+        return Monitor(received[1][0]) if received is not None else None
+
+    def last_words(self) -> str:
+        """Return the end of what it has written."""
+        return os.pread(self._output, 1 << 20, 0).decode(errors="replace").strip()[-_WORDS:]
+
+    def close(self) -> None:
+        """End it, unless it is that of the process which this one was forked from."""
+        self._channel.close()
+        os.close(self._output)
+        if self.owner == os.getpid():
+            try:
+                self._process.wait(_END_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+
+class _Nurseries:
+    """This process's nursery, once there is one."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._present: _Nursery | None = None
+
+    def carry(self, theirs: socket.socket, run: runtime.RunDirectory, log: int, seconds: float) -> Monitor:
+        """Have a lab's monitor forked by the nursery: the present one, or where that is gone, a new one."""
+        monitor, words = None, ""
+        with self._lock:
+            try:
+                if self._present is not None and self._present.owner == os.getpid():
+                    monitor = self._present.carry(theirs, run, log, seconds)
+                if monitor is None:
+                    self._end()
+                    self._present = new = _Nursery()
+                    monitor = new.carry(theirs, run, log, seconds)
+                    words = new.last_words()
+            except TimeoutError:
+                raise LabError(
+                    f"lab {run.id}: the program that labs are forked from did not answer within {seconds:.0f} s",
+                    remedy="on a slow machine, give a greater --wait-scale",
+                ) from None
+            finally:
+                if monitor is None:  # also when interrupted: an answer that is still to come would be taken for another
+                    self._end()
+        if monitor is None:
+            raise LabError(f"lab {run.id}: the program that labs are forked from has ended: {words or 'no words'}")
+        return monitor
+
+    def close(self) -> None:
+        """End the nursery, if there is one."""
+        with self._lock:
+            self._end()
+
+    def _end(self) -> None:
+        if self._present is not None:
+            self._present.close()
+            self._present = None
+
+
+_NURSERIES = _Nurseries()
+atexit.register(_NURSERIES.close)
+
+
+def start_monitor(theirs: socket.socket, run: runtime.RunDirectory, log: Path, *, seconds: float) -> Monitor:
+    """Start the process that carries the lab, within `seconds`; what it writes goes to the end of `log`.
+
+    The first lab of a process takes longer: the routers' program is loaded for it, and for all that follow.
+
+    Raises:
+        LabError: the program that labs are forked from cannot be started, or has died.
+        OSError: `log` cannot be written.
+    """
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        return _NURSERIES.carry(theirs, run, output, seconds)
+    finally:
+        os.close(output)
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment of a lab's programs: this process's, and where they find this package."""
     home = str(Path(harness.__file__).resolve().parent.parent)
     path = os.pathsep.join([home, *filter(None, [os.environ.get("PYTHONPATH")])])
-    with log.open("ab") as output:
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            pass_fds=(theirs.fileno(), run.lock_fd),
-            start_new_session=True,
-            env={**os.environ, "PYTHONPATH": path, "KEYROLL_LAB": run.id},
-        )
+    return {**os.environ, "PYTHONPATH": path}
 
 
 class HasDescriptor(Protocol):
@@ -50,13 +182,12 @@ def readable(sources: list[HasDescriptor], seconds: float) -> set[int]:
     return {fd for fd, _ in poll.poll(max(0.0, seconds) * 1000)}
 
 
-def await_end(monitor: subprocess.Popen[bytes], seconds: float) -> None:
+def await_end(monitor: Monitor, seconds: float) -> None:
     """Wait for the monitor's end; kill it when it does not come."""
-    try:
-        monitor.wait(seconds)
-    except subprocess.TimeoutExpired:
+    if not monitor.wait(seconds):
         monitor.kill()  # takes the keeper along, and that everything else
-        monitor.wait()
+        monitor.wait(None)
+    monitor.close()
 
 
 def create_in(folder: int, name: str) -> int:

@@ -1,0 +1,82 @@
+"""The program that a process's labs are forked from: loaded once, of no concern to a lab that is there."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.lab.embedded import owning
+from harness.lab.protocol import LabError
+
+pytestmark = pytest.mark.lab
+
+
+def monitor_of(lab) -> int:
+    """Return the process id of the lab's monitor, which shows the lab's id in its command line and environment."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                words = (entry / "cmdline").read_bytes().rstrip(b"\0").decode()
+                tags = (entry / "environ").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if words == f"harness.lab.embedded.monitor {lab.name}":
+                assert f"KEYROLL_LAB={lab.name}".encode() in tags
+                return int(entry.name)
+    raise AssertionError(f"lab {lab.name} has no monitor")
+
+
+def parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+@pytest.fixture
+def lab(deploy, tmp_path):
+    with deploy(tmp_path / "first") as pair:
+        yield pair.lab
+
+
+def test_labs_of_one_process_are_forked_from_one_program_and_are_told_apart(lab, deploy, tmp_path):
+    with deploy(tmp_path / "second") as other:
+        one, two = monitor_of(lab), monitor_of(other.lab)
+        assert parent(one) == parent(two)
+        assert parent(parent(one)) == os.getpid()
+        assert os.getsid(one) == one
+        assert os.getsid(two) == two
+
+
+def test_a_lab_goes_on_without_it_and_the_next_lab_has_a_new_one(lab, deploy, tmp_path):
+    former = parent(monitor_of(lab))
+    os.kill(former, signal.SIGKILL)
+    with deploy(tmp_path / "next") as other:
+        lab.check()
+        assert parent(monitor_of(other.lab)) != former
+    lab.destroy()
+    assert not (Path("/run/keyroll") / lab.name).exists()
+
+
+def test_one_that_cannot_be_started_says_why(monkeypatch, deploy, tmp_path):
+    broken = tmp_path / "python"
+    broken.write_text("#!/bin/sh\necho 'no such module' >&2; exit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr(owning, "_NURSERIES", owning._Nurseries())
+    monkeypatch.setattr(sys, "executable", str(broken))
+    with pytest.raises(LabError, match="the program that labs are forked from has ended: no such module"):  # noqa: SIM117
+        with deploy(tmp_path / "none"):
+            pytest.fail("there is a lab")
+
+
+def test_one_that_says_nothing_is_not_waited_for_for_ever(monkeypatch, deploy, tmp_path):
+    mute = tmp_path / "python"
+    mute.write_text(f"#!/bin/sh\nexec {sys.executable} -c 'import signal; signal.pause()'\n")
+    mute.chmod(0o755)
+    monkeypatch.setattr(owning, "_NURSERIES", owning._Nurseries())
+    monkeypatch.setattr(owning, "_END_SECONDS", 0.1)
+    monkeypatch.setattr(sys, "executable", str(mute))
+    with pytest.raises(LabError, match="did not answer within 1 s"):  # noqa: SIM117
+        with deploy(tmp_path / "none", wait_scale=0.05):
+            pytest.fail("there is a lab")
