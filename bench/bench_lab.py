@@ -27,6 +27,7 @@ from pathlib import Path
 from harness import linux
 from harness.junos.base import Plan, SessionKind, base_configuration
 from harness.junos.exchange import Target
+from harness.junos.records import BgpSummary
 from harness.junos.session import RouterSession
 from harness.keychain.generate import generate
 from harness.keychain.junostext import set_lines
@@ -297,8 +298,8 @@ def wait_for_table(pair: Pair, count: int, *, fewer_first: bool = False) -> None
     """Poll until R2 has accepted `count` prefixes; with `fewer_first` only after it has been seen with fewer."""
     deadline = time.monotonic() + UP_SECONDS
     while True:
-        answer = pair.sessions["R2"].show("show bgp summary").parsed
-        accepted = sum(rib.accepted for peer in answer.peers for rib in peer.ribs)  # type: ignore[union-attr]
+        answer = pair.sessions["R2"].show("show bgp summary").parsed_as(BgpSummary)
+        accepted = sum(rib.accepted for peer in answer.peers for rib in peer.ribs)
         if accepted < count:
             fewer_first = False
         elif not fewer_first:

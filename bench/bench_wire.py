@@ -87,7 +87,7 @@ def costs(algorithm: Algorithm, size: int) -> tuple[float, float, float]:
     """Microseconds a segment: its bare MAC with a cached traffic key, signing it, verifying and stripping it."""
     guards = [Guard(lambda _event: None) for _ in range(2)]
     for place, guard in enumerate(guards):
-        guard.set_sessions([ProtectedSession(ip_address(ADDRESSES[1 - place]), BGP, chain(algorithm))], None, NOW)
+        guard.set_sessions([ProtectedSession(ip_address(ADDRESSES[1 - place]), BGP, chain(algorithm))], NOW)
     for sender, seq, ack, flags in ((0, 1, 0, SYN), (1, 9, 2, SYN | ACK), (0, 2, 10, ACK)):
         opening = packet(sender, seq, ack, flags)
         signed = guards[sender].outbound(opening, 0, len(opening), NOW, 0) or b""
