@@ -14,6 +14,8 @@ BASE ?= debian:bookworm-slim
 IMAGE ?= keyroll-router:latest
 # How many runs `make soak` plays beyond the tests (.ci/repeat; SEED= gives a printed seed again).
 REPEATS ?= 200
+# Says since when the tests stand compiled, their asserts rewritten.
+REWRITTEN := .venv/.keyroll-rewritten
 SCENARIO ?= tests/scenarios/rollover/bgp-and-ldp.yaml --variant both
 
 .DEFAULT_GOAL := help
@@ -29,16 +31,22 @@ setup:  ## install system packages (apt, sudo where needed) and the virtual envi
 demo: setup  ## play Juniper's two-key example for BGP and LDP: a thirty-minute rollover, proven hitless, in seconds
 	@$(ROOT) .venv/bin/keyroll run $(SCENARIO)
 
-test: setup  ## play all tests and scenarios but the slow ones (N=4 workers, LAB=embedded, ARGS=tests)
+# Every worker of pytest rewrites the asserts of all tests, which takes longer than to read them rewritten: this has it
+# done once, and by who owns the tree. A mistake in a test is for the run itself to tell.
+$(REWRITTEN): pyproject.toml $(shell find tests -name '*.py') | setup
+	@PYTHONDONTWRITEBYTECODE= PYTEST_ADDOPTS= $(PY) -m pytest -q -p no:cacheprovider --collect-only tests/unit tests/lab >/dev/null 2>&1 || true
+	@touch $@
+
+test: $(REWRITTEN)  ## play all tests and scenarios but the slow ones (N=4 workers, LAB=embedded, ARGS=tests)
 	@$(ROOT) $(PY) -m pytest -n $(N) --dist worksteal -m "not slow" --lab $(LAB) $(ARGS)
 
-receipts: setup mutants  ## break every scenario on purpose, and the emulated router too: the named check must turn red
+receipts: $(REWRITTEN) mutants  ## break every scenario on purpose, and the emulated router too: the named check must turn red
 	@$(ROOT) $(PY) -m pytest -n $(N) --dist worksteal -m "not slow" --receipts tests/scenarios
 
-mutants: setup  ## the second half of receipts: routers that lie
+mutants: $(REWRITTEN)  ## the second half of receipts: routers that lie
 	@$(ROOT) $(PY) -m pytest -n $(N) --dist worksteal tests/lab/receipts
 
-soak: setup  ## play everything: the slow too, every mutation, a hundred kills, then REPEATS=200 runs again at twice the cores
+soak: $(REWRITTEN)  ## play everything: the slow too, every mutation, a hundred kills, then REPEATS=200 runs again at twice the cores
 	@$(ROOT) $(PY) -m pytest -n $(N) --receipts --hypothesis-profile soak --lab $(LAB) $(ARGS)
 	@$(if $(filter embedded,$(LAB)),$(ROOT) .ci/repeat $(REPEATS),:)
 
@@ -64,4 +72,4 @@ bench: setup  ## measure, as ratios within one run
 
 clean:  ## remove the virtual environment and caches (run folders stay)
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
-	@find harness fixtures -name __pycache__ -prune -exec rm -rf {} +
+	@find harness fixtures tests -name __pycache__ -prune -exec rm -rf {} +
