@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from fixtures.settings import pool_of
 from harness.junos.base import Family, Plan, SessionKind, base_configuration
 from harness.junos.exchange import Target
 from harness.junos.session import RouterSession
@@ -25,6 +26,7 @@ from harness.lab.protocol import Router
 from harness.lab.topology import read_topology
 
 TOPOLOGY = Path(__file__).parents[2] / "topologies" / "two-router.clab.yml"
+NEEDS = frozenset({"capture", "cut-link", "impair", "inject", "reboot", "set-clock"})
 START = datetime(2020, 1, 1, tzinfo=UTC)
 PAUSE_SECONDS = 0.1
 """Between two looks at a state that a lab has to come to: looking without end would cost the routers their time."""
@@ -86,21 +88,34 @@ class Pair:
         )
 
 
+def _pair(lab: EmbeddedLab, stack: ExitStack) -> Pair:
+    sessions = {
+        name: stack.enter_context(
+            RouterSession(Target(name, router.host, router.port, router.user, Secret(router.password)))
+        )
+        for name, router in lab.routers.items()
+    }
+    return Pair(lab, sessions)
+
+
 @contextmanager
 def deployed(evidence: Path, topology: Path = TOPOLOGY, **options: object) -> Iterator[Pair]:
     with ExitStack() as stack:
         lab = stack.enter_context(EmbeddedLab(read_topology(topology), evidence=evidence, **options))  # type: ignore[arg-type]
-        sessions = {
-            name: stack.enter_context(
-                RouterSession(Target(name, router.host, router.port, router.user, Secret(router.password)))
-            )
-            for name, router in lab.routers.items()
-        }
-        yield Pair(lab, sessions)
+        yield _pair(lab, stack)
 
 
 @pytest.fixture
-def pair(tmp_path: Path) -> Iterator[Pair]:
+def pair(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Pair]:
+    """A lab of this worker's pool: its routers are as new, its counters, captures and logs go on from others' tests."""
+    with pool_of(request.config).lease(tmp_path / "evidence", {}, needs=NEEDS) as lease, ExitStack() as stack:
+        assert isinstance(lease.lab, EmbeddedLab)
+        yield _pair(lease.lab, stack)
+
+
+@pytest.fixture
+def own_pair(tmp_path: Path) -> Iterator[Pair]:
+    """A lab of the test's own, for what no other test could live with, or what has to be seen from its beginning."""
     with deployed(tmp_path / "evidence") as found:
         yield found
 

@@ -82,29 +82,29 @@ def unsigned(path: Path) -> list[bytes]:
     return [one for one in tcp_segments(path) if scan_options(one[20 : 4 * (one[12] >> 4)]).ao is None]
 
 
-def test_a_wire_path_that_is_killed_is_replaced_and_no_session_notices(pair, chain):
-    pair.configure(kinds=(SessionKind.BGP, SessionKind.LDP), chain=chain)
-    ask(pair, "R1", op="clock", set="2031-05-06T07:08:09+00:00")
+def test_a_wire_path_that_is_killed_is_replaced_and_no_session_notices(own_pair, chain):
+    own_pair.configure(kinds=(SessionKind.BGP, SessionKind.LDP), chain=chain)
+    ask(own_pair, "R1", op="clock", set="2031-05-06T07:08:09+00:00")
     up = [("bgp", "Established", 0), ("ldp", "Operational", 0)] * 2
-    pair.until("both sessions", lambda: flaps_and_states(pair) == up, seconds=20)
-    pair.until("one connection for each session", lambda: len(open_connections(pair, "R1")) == 2)
-    sockets = open_connections(pair, "R1")
-    former = kill(pair, "R1", "wire")
-    pair.until("a successor", replaced(pair, "R1", 1), seconds=TOLD_SECONDS)
-    pair.until("traffic both ways", both_ways(pair, sockets), seconds=15)
-    status = ask(pair, "R1", op="status")
+    own_pair.until("both sessions", lambda: flaps_and_states(own_pair) == up, seconds=20)
+    own_pair.until("one connection for each session", lambda: len(open_connections(own_pair, "R1")) == 2)
+    sockets = open_connections(own_pair, "R1")
+    former = kill(own_pair, "R1", "wire")
+    own_pair.until("a successor", replaced(own_pair, "R1", 1), seconds=TOLD_SECONDS)
+    own_pair.until("traffic both ways", both_ways(own_pair, sockets), seconds=15)
+    status = ask(own_pair, "R1", op="status")
     (restart,) = status["restarts"]
     assert (restart["code"], restart["reset"]) == (-signal.SIGKILL, [])
     # One that is closing may be among them: where both sides connected at once, one of the two connections lost.
     assert restart["connections"] >= 2
     assert restart["at"].startswith("2031-05-06T07:08:")
-    assert process(pair, "R1", "wire") != former
-    assert flaps_and_states(pair) == up
-    assert "wire was killed by SIGKILL; replaced after" in pair.sessions["R1"].show("show log messages").raw
-    pair.lab.check()
-    assert [text for text in pair.lab.incidents if "R1's wire path was killed by SIGKILL" in text]
-    pair.lab.destroy()
-    for capture in pair.lab.captures.values():
+    assert process(own_pair, "R1", "wire") != former
+    assert flaps_and_states(own_pair) == up
+    assert "wire was killed by SIGKILL; replaced after" in own_pair.sessions["R1"].show("show log messages").raw
+    own_pair.lab.check()
+    assert [text for text in own_pair.lab.incidents if "R1's wire path was killed by SIGKILL" in text]
+    own_pair.lab.destroy()
+    for capture in own_pair.lab.captures.values():
         assert unsigned(capture) == []
 
 
@@ -123,42 +123,42 @@ def both_ways(pair, remotes: list[str]):
     return seen
 
 
-def test_a_wire_path_that_dies_again_soon_ends_the_lab_with_its_name_and_last_words(pair):
-    kill(pair, "R2", "wire")
-    pair.until("a successor", replaced(pair, "R2", 1), seconds=TOLD_SECONDS)
-    pair.lab.check()
-    kill(pair, "R2", "wire")
+def test_a_wire_path_that_dies_again_soon_ends_the_lab_with_its_name_and_last_words(own_pair):
+    kill(own_pair, "R2", "wire")
+    own_pair.until("a successor", replaced(own_pair, "R2", 1), seconds=TOLD_SECONDS)
+    own_pair.lab.check()
+    kill(own_pair, "R2", "wire")
     killed = time.monotonic()
     with pytest.raises(LabError, match=r"R2's wire was killed by SIGKILL.*-wire\.log"):
-        pair.until("the death", lambda: False)
+        own_pair.until("the death", lambda: False)
     assert time.monotonic() - killed < 1
 
 
-def test_a_commit_that_meets_the_death_of_the_wire_path_takes_hold(pair, chain):
-    pair.configure(chain=chain)
-    pair.until("BGP", lambda: [state for _, state, _ in flaps_and_states(pair)] == ["Established"] * 2)
-    kill(pair, "R1", "wire")
+def test_a_commit_that_meets_the_death_of_the_wire_path_takes_hold(own_pair, chain):
+    own_pair.configure(chain=chain)
+    own_pair.until("BGP", lambda: [state for _, state, _ in flaps_and_states(own_pair)] == ["Established"] * 2)
+    kill(own_pair, "R1", "wire")
     start = (datetime.now(UTC) + timedelta(days=900)).strftime("%Y-%m-%d.%H:%M:%S")
-    pair.commit("R1", [f"set security authentication-key-chains key-chain {chain.name} key 1 start-time {start}"])
-    pair.until("a successor", replaced(pair, "R1", 1), seconds=TOLD_SECONDS)
-    assert flaps_and_states(pair) == [("bgp", "Established", 0)] * 2
+    own_pair.commit("R1", [f"set security authentication-key-chains key-chain {chain.name} key 1 start-time {start}"])
+    own_pair.until("a successor", replaced(own_pair, "R1", 1), seconds=TOLD_SECONDS)
+    assert flaps_and_states(own_pair) == [("bgp", "Established", 0)] * 2
 
 
 @pytest.mark.parametrize(
     "daemon",
     ["bgpd", "ldpd", *(pytest.param(daemon, marks=pytest.mark.slow) for daemon in ("zebra", "staticd"))],
 )
-def test_a_daemon_that_dies_is_named_in_the_routers_status_and_by_the_lab(pair, chain, daemon):
-    pair.configure(kinds=(SessionKind.BGP, SessionKind.LDP), chain=chain)
-    pair.commit("R1", ["set routing-options static route 198.51.100.0/24 next-hop 10.0.12.2"])
-    kill(pair, "R1", daemon)
+def test_a_daemon_that_dies_is_named_in_the_routers_status_and_by_the_lab(own_pair, chain, daemon):
+    own_pair.configure(kinds=(SessionKind.BGP, SessionKind.LDP), chain=chain)
+    own_pair.commit("R1", ["set routing-options static route 198.51.100.0/24 next-hop 10.0.12.2"])
+    kill(own_pair, "R1", daemon)
     killed = time.monotonic()
     with pytest.raises(LabError, match=rf"R1's {daemon} was killed by SIGKILL.*R1-{daemon}\.log"):
-        pair.until("the death", lambda: False)
+        own_pair.until("the death", lambda: False)
     assert time.monotonic() - killed < 1
-    status = ask(pair, "R1", op="status")
+    status = ask(own_pair, "R1", op="status")
     (death,) = [death for death in status["deaths"] if death["what"] == daemon]
     assert death["sentence"] == f"{daemon} was killed by SIGKILL"
-    assert death["last_lines"] == (pair.lab.evidence / death["log"]).read_text().splitlines()[-12:]
+    assert death["last_lines"] == (own_pair.lab.evidence / death["log"]).read_text().splitlines()[-12:]
     assert daemon not in status["processes"]
-    assert f"{daemon} was killed by SIGKILL" in pair.sessions["R1"].show("show log messages").raw
+    assert f"{daemon} was killed by SIGKILL" in own_pair.sessions["R1"].show("show log messages").raw
