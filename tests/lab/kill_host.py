@@ -67,15 +67,17 @@ def main() -> None:
     order = json.loads(sys.argv[1])
     prepare()
     chance = random.Random(order["seed"])
+    before = host_state()
     for number in range(order["rounds"]):
-        before = host_state()
         outcome = one_round(order, f"kill-{number}", chance)
-        outcome["changed"] = changes(before, host_state())
-        tell(outcome)
+        after = host_state()
+        tell({**outcome, "changed": changes(before, after)})
+        before = after
     for what in order.get("breaks", ()):
-        before = host_state()
         BREAKS[what]()
-        tell({"broken": what, "changed": changes(before, host_state())})
+        after = host_state()
+        tell({"broken": what, "changed": changes(before, after)})
+        before = after
 
 
 def tell(outcome: dict[str, object]) -> None:

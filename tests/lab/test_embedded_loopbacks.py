@@ -51,31 +51,35 @@ def lines(me: int, peer: int) -> list[str]:
     return found
 
 
-def test_ibgp_and_ldp_run_between_loopbacks_over_tcp_ao(tmp_path, deploy, chain):
-    with deploy(tmp_path / "evidence", TWO_LINKS) as pair:
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory, deploy, chain):
+    """A lab with sessions between loopbacks; the tests leave it as they found it."""
+    with deploy(tmp_path_factory.mktemp("loopbacks") / "evidence", TWO_LINKS) as pair:
         pair.commit("R1", [*set_lines(chain), *lines(1, 2)])
         pair.commit("R2", [*set_lines(chain.mirrored()), *lines(2, 1)])
-        pair.until("BGP", pair.shows("show bgp summary", "Establ"))
-        pair.until("LDP", pair.shows("show ldp session", "Operational"), seconds=20)
-        pair.until(
-            "both BGP sessions", lambda: all(n == 2 for n in count(pair, "show bgp summary", "Establ")), seconds=20
-        )
-        assert all(n == 2 for n in count(pair, "show ldp neighbor", "ge-0/0/"))
-        assert set(pair.lab.capture_losses().values()) == {0}
-        assert len(pair.lab.links.names) == 2
+        yield pair
+
+
+def await_sessions(pair):
+    pair.until("LDP", pair.shows("show ldp session", "Operational"), seconds=20)
+    pair.until("both BGP sessions", lambda: count(pair, "show bgp summary", "Establ") == [2, 2], seconds=20)
+    pair.until("both links", lambda: count(pair, "show ldp neighbor", "ge-0/0/") == [2, 2], seconds=20)
 
 
 def count(pair, command: str, word: str) -> list[int]:
     return [session.show(command).raw.count(word) for session in pair.sessions.values()]
 
 
-def test_a_session_between_loopbacks_does_not_notice_the_link_that_it_does_not_use(tmp_path, deploy, chain):
-    with deploy(tmp_path / "evidence", TWO_LINKS) as pair:
-        pair.commit("R1", [*set_lines(chain), *lines(1, 2)])
-        pair.commit("R2", [*set_lines(chain.mirrored()), *lines(2, 1)])
-        pair.until("LDP", pair.shows("show ldp session", "Operational"), seconds=20)
-        pair.until("BGP", lambda: all(n == 2 for n in count(pair, "show bgp summary", "Establ")), seconds=20)
-        pair.lab.links.cut("R1:eth2-R2:eth2")
-        pair.until("adjacency", lambda: count(pair, "show ldp neighbor", "ge-0/0/1") == [0, 0], seconds=20)
-        assert count(pair, "show ldp session", "Operational") == [1, 1]
-        assert count(pair, "show bgp summary", "Establ") == [2, 2]
+def test_ibgp_and_ldp_run_between_loopbacks_over_tcp_ao(pair):
+    await_sessions(pair)
+    assert set(pair.lab.capture_losses().values()) == {0}
+    assert len(pair.lab.links.names) == 2
+
+
+def test_a_session_between_loopbacks_does_not_notice_the_link_that_it_does_not_use(pair):
+    await_sessions(pair)
+    pair.lab.links.cut("R1:eth2-R2:eth2")
+    pair.until("adjacency", lambda: count(pair, "show ldp neighbor", "ge-0/0/1") == [0, 0], seconds=20)
+    assert count(pair, "show ldp session", "Operational") == [1, 1]
+    assert count(pair, "show bgp summary", "Establ") == [2, 2]
+    pair.lab.links.restore("R1:eth2-R2:eth2")

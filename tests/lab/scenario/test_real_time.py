@@ -17,6 +17,7 @@ def play(pytestconfig, folder, name, *, mutate=None):
     return run(read_cases(path)[0], Options(labs=labs, seed=4711, runs=folder, mutate=mutate))
 
 
+@pytest.mark.real_time
 def test_two_keys_are_proven_in_real_time_and_nobody_sets_a_clock(pytestconfig, tmp_path):
     result = play(pytestconfig, tmp_path, "two-keys.yaml")
     assert result.verdict is Verdict.PASSED, (result.reason, result.red)
@@ -24,6 +25,7 @@ def test_two_keys_are_proven_in_real_time_and_nobody_sets_a_clock(pytestconfig, 
     assert "set date" not in (result.folder / "exchanges.jsonl").read_text()
 
 
+@pytest.mark.real_time
 @pytest.mark.slow
 def test_a_broken_key_is_red_in_real_time_as_well(pytestconfig, tmp_path):
     result = play(pytestconfig, tmp_path, "two-keys.yaml", mutate="other-secret")
