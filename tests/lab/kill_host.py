@@ -32,7 +32,7 @@ try:
     print("up", flush=True)
     while not lab.incidents:
         lab.check()
-        time.sleep(0.005)
+        time.sleep(0.02)
     print("noticed:", *lab.incidents, flush=True)
 except KeyrollError as error:
     print("noticed:", error, flush=True)
@@ -59,6 +59,8 @@ rule add from 192.0.2.77 lookup 77
 """
 NOTICE_SECONDS = 20.0
 """From the kill of a part to the owner's end, who takes everything down."""
+PAUSE_SECONDS = 0.02
+"""Between two looks at what ends or comes by itself."""
 GONE_SECONDS = 10.0
 """From the kill to the end of the last process."""
 
@@ -109,6 +111,7 @@ def prepare() -> None:
     while b"tentative" in subprocess.run(["ip", "address"], check=True, capture_output=True).stdout:
         if time.monotonic() > deadline:
             raise TimeoutError("host0 stayed tentative")
+        select.select([], [], [], PAUSE_SECONDS)
 
 
 def one_round(order: dict[str, object], name: str, chance: random.Random) -> dict[str, object]:
@@ -144,7 +147,7 @@ def one_round(order: dict[str, object], name: str, chance: random.Random) -> dic
             killed = time.monotonic()
     owner.wait()
     while (left := tagged(name)) and time.monotonic() < killed + GONE_SECONDS:
-        os.sched_yield()
+        select.select([], [], [], PAUSE_SECONDS)
     took = time.monotonic() - killed
     owner.stdout.close()
     subprocess.run(["rm", "-rf", folder], check=True)
