@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
+import tempfile
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +17,7 @@ from harness.lab.embedded import owning
 from harness.lab.protocol import LabError
 
 pytestmark = pytest.mark.lab
+TOPOLOGY = Path(__file__).parents[2] / "topologies" / "two-router.clab.yml"
 
 
 def monitor_of(lab) -> int:
@@ -80,3 +85,38 @@ def test_one_that_says_nothing_is_not_waited_for_for_ever(monkeypatch, deploy, t
     with pytest.raises(LabError, match="did not answer within 1 s"):  # noqa: SIM117
         with deploy(tmp_path / "none", wait_scale=0.05):
             pytest.fail("there is a lab")
+
+
+OWNER = """
+import contextlib, os, signal, sys
+from pathlib import Path
+from harness.lab.embedded import channel
+from harness.lab.embedded.lab import EmbeddedLab
+from harness.lab.topology import read_topology
+
+
+def die(_channel):
+    (nursery,) = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    watching = "anon_inode:[pidfd]"  # this process: from then on it loads
+    while True:
+        for descriptor in Path(f"/proc/{nursery}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                if os.readlink(descriptor) == watching:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+
+channel.receive = die
+EmbeddedLab(read_topology(Path(sys.argv[1])), evidence=Path(sys.argv[2]), name=sys.argv[3]).deploy()
+"""
+
+
+def test_an_owner_that_is_killed_while_the_program_is_loaded_leaves_nothing(monkeypatch, tmp_path):
+    with tempfile.TemporaryDirectory(prefix="kr") as apart:  # where no other start looks for orphans
+        monkeypatch.setenv("KEYROLL_RUNTIME_DIR", apart)
+        folder = Path(apart) / "early"
+        command = [sys.executable, "-c", OWNER, str(TOPOLOGY), str(tmp_path / "evidence"), folder.name]
+        assert subprocess.run(command, check=False, timeout=60).returncode == -signal.SIGKILL
+        deadline, pause = time.monotonic() + 10, threading.Event()
+        while folder.exists():
+            assert time.monotonic() < deadline, "the lab's folder stays"
+            pause.wait(0.01)

@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.lab.embedded import capture, channel, runtime
 from harness.lab.embedded.kept import KeptLab
-from harness.lab.embedded.owning import Monitor, await_end, create_in, readable, start_monitor
+from harness.lab.embedded.owning import Monitor, await_end, begin_loading, create_in, readable, start_monitor
 from harness.lab.embedded.plan import LinkPlan, Plan, RouterPlan
 from harness.lab.embedded.probe import require_fit
 from harness.lab.embedded.routerlink import RouterLink
@@ -99,6 +99,7 @@ class EmbeddedLab(HostedLab):
 
     def _prepare(self) -> None:
         require_fit()
+        begin_loading()
         runtime.reap()
         self._broken = None
         self._final_losses = {}

@@ -13,6 +13,7 @@ It holds nothing of a lab: labs neither notice its end nor wait for it. It ends 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import json
 import os
@@ -59,9 +60,11 @@ class Nursery:
             for pidfd in ready & self._monitors.keys():
                 os.waitpid(self._monitors.pop(pidfd), 0)
                 os.close(pidfd)
-            if self._owner in ready:
-                return
-            if self._orders.fileno() in ready and not self._take():
+            # First the order that may still be there: who made a lab's folder and died has nobody else to remove it.
+            if self._orders.fileno() in ready:
+                if not self._take():
+                    return
+            elif self._owner in ready:
                 return
 
     def _take(self) -> bool:
@@ -77,7 +80,8 @@ class Nursery:
                 os.close(descriptor)
         pidfd = os.pidfd_open(pid)  # nobody but this process reaps it, so it is still there
         self._monitors[pidfd] = pid
-        channel.send(self._orders, {"ok": True}, (pidfd,))
+        with contextlib.suppress(OSError):  # the owner may be gone; the monitor sees it by itself
+            channel.send(self._orders, {"ok": True}, (pidfd,))
         return True
 
     def _carry(self, lab: str, run: Path, lab_channel: int, lock: int, log: int, environment: int) -> int:

@@ -104,6 +104,13 @@ class _Nurseries:
         self._lock = threading.Lock()
         self._present: _Nursery | None = None
 
+    def begin(self) -> None:
+        """Start a nursery where this process has none."""
+        with self._lock:
+            if self._present is None or self._present.owner != os.getpid():
+                self._end()
+                self._present = _Nursery()
+
     def carry(self, theirs: socket.socket, run: runtime.RunDirectory, log: int, seconds: float) -> Monitor:
         """Have a lab's monitor forked by the nursery: the present one, or where that is gone, a new one."""
         monitor, words = None, ""
@@ -141,6 +148,15 @@ class _Nurseries:
 
 _NURSERIES = _Nurseries()
 atexit.register(_NURSERIES.close)
+
+
+def begin_loading() -> None:
+    """Have the routers' program loaded for the lab that comes next; `start_monitor` waits for it.
+
+    To be called before the lab's folder is there: from then on nothing but the order to the nursery may be missing,
+    which removes the folder of an owner that was killed meanwhile.
+    """
+    _NURSERIES.begin()
 
 
 def start_monitor(theirs: socket.socket, run: runtime.RunDirectory, log: Path, *, seconds: float) -> Monitor:
