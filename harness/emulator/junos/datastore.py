@@ -237,8 +237,13 @@ class Datastore:
         return bool(named)
 
     def mark(self, path: Path, *, inactive: bool) -> bool:
-        """Deactivate or activate what `path` names; say whether it is there."""
-        nodes = [node for found in self._named(path) if (node := self.candidate.at(found)) is not None]
+        """Deactivate or activate what `path` names; say whether it is there.
+
+        A value that has no name of its own (`as-path a VALUE`) goes with what it is the body of.
+        """
+        there = [found for found in self._named(path) if self.candidate.at(found) is not None]
+        whole = [found[:-1] if found and _is_nameless(found[-1].statement) else found for found in there]
+        nodes = [node for found in whole if (node := self.candidate.at(found)) is not None]
         for node in nodes:
             node.inactive = inactive
         return bool(nodes)
@@ -254,3 +259,7 @@ class Datastore:
         if node is None or (named_value and last is not None and node.key != last.key and not last.statement.secret):
             return []
         return [path]
+
+
+def _is_nameless(statement: Statement) -> bool:
+    return statement.kind is Kind.LEAF and not statement.name

@@ -482,6 +482,14 @@ def test_a_body_in_one_line_that_is_inactive_is_loaded_as_it_was_shown(console: 
     assert "deactivate policy-options community PEERS" in lines
 
 
+def test_a_value_without_a_name_is_deactivated_with_what_it_is_the_body_of(console: Console) -> None:
+    console.type("configure", "set policy-options as-path LONG 65000", "deactivate policy-options as-path LONG 65000")
+    assert "inactive: as-path LONG 65000;" in console.type("show policy-options")
+    assert "deactivate policy-options as-path LONG" in console.type("show | display set relative").splitlines()
+    console.type("activate policy-options as-path LONG 65000")
+    assert "inactive" not in console.type("show policy-options")
+
+
 def test_load_merges_overrides_and_says_what_it_cannot_read(console: Console) -> None:
     console.type("configure", "set system host-name R2")
     console.block = """\
