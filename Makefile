@@ -5,7 +5,7 @@ KEPT := CI,SEED,PYTEST_ADDOPTS,KEYROLL_IMAGE,CRPD_IMAGE,VJUNOS_IMAGE,VJUNOS_EVOL
 # Labs need root (or a host that grants user namespaces): as an ordinary user they go through sudo.
 ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo --preserve-env=$(KEPT) PYTHONDONTWRITEBYTECODE=1)
 # Lab tests wait more than they compute, so more workers than cores pay off.
-N ?= 4
+N ?= 6
 # Where routers run: embedded, or through containerlab: containerlab (the emulated image), crpd, vjunos, vjunos-evolved.
 LAB ?= embedded
 ARGS ?= $(if $(filter embedded,$(LAB)),tests,tests/scenarios tests/lab/containerlab)
@@ -37,7 +37,7 @@ $(REWRITTEN): pyproject.toml $(shell find tests -name '*.py') | setup
 	@PYTHONDONTWRITEBYTECODE= PYTEST_ADDOPTS= $(PY) -m pytest -q -p no:cacheprovider --collect-only tests/unit tests/lab >/dev/null 2>&1 || true
 	@touch $@
 
-test: $(REWRITTEN)  ## play all tests and scenarios but the slow ones (N=4 workers, LAB=embedded, ARGS=tests)
+test: $(REWRITTEN)  ## play all tests and scenarios but the slow ones (N=6 workers, LAB=embedded, ARGS=tests)
 	@$(ROOT) $(PY) -m pytest -n $(N) --dist worksteal -m "not slow" --lab $(LAB) $(ARGS)
 
 receipts: $(REWRITTEN) mutants  ## break every scenario on purpose, and the emulated router too: the named check must turn red
