@@ -1,15 +1,12 @@
-"""The candidate configuration: edits, levels, load, rollback, commit in its forms, groups, refusals."""
+"""The candidate configuration: edits, levels, groups, secrets, and what is said of mistakes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.emulator.junos.statements import without_effect
 from harness.keychain.type9 import decode_type9
 
 if TYPE_CHECKING:
@@ -186,76 +183,6 @@ def test_deactivated_statements_stay_and_have_no_effect(console: Console, full: 
     assert str(full.intents[-1].router_id) == "10.0.0.1"
 
 
-def test_rollback_goes_back_fifty_commits_and_no_further(console: Console) -> None:
-    console.type("configure")
-    for number in range(60):
-        console.type(f"set system host-name R{number}", "commit")
-    assert console.type("rollback 49") == "load complete"
-    assert "host-name R10;" in console.type("show")
-    assert "not within range (0..49)" in console.type("rollback 50")
-    assert console.type("rollback", "show | compare") == ""
-    assert console.type("show | compare rollback 1").splitlines() == [
-        "[edit system]",
-        "-  host-name R58;",
-        "+  host-name R59;",
-    ]
-
-
-def test_a_rollback_that_is_not_there_is_refused(console: Console) -> None:
-    assert console.type("configure", "rollback 7") == "error: rollback configuration 7 not available"
-
-
-def test_commit_forms(console: Console, full: FullBackend) -> None:
-    console.type("configure", "set system host-name R2")
-    assert console.type("commit check") == "configuration check succeeds"
-    assert full.intents == []
-    assert console.type('commit comment "a night change" and-quit').splitlines() == [
-        "commit complete",
-        "Exiting configuration mode",
-    ]
-    assert console.cli.prompt == "admin@R2> "
-    assert console.type("show system commit").splitlines()[1] == "    a night change"
-    assert any(
-        "UI_COMMIT: User 'admin' requested 'commit' operation (comment: a night change)" in line for line in console.log
-    )
-
-
-def test_an_unconfirmed_commit_is_taken_back(console: Console, full: FullBackend) -> None:
-    loop = console.runner.get_loop()
-    console.type("configure", "set system host-name R2", "commit", "set system host-name R3")
-    answer = console.type("commit confirmed 5").splitlines()
-    assert answer == [
-        "commit confirmed will be automatically rolled back in 5 minutes unless confirmed",
-        "commit complete",
-    ]
-    assert "# commit confirmed will be rolled back in 5 minutes" in _banner(console)
-    store = console.router._chassis.store
-    deadline = store._deadline
-    assert deadline is not None
-    assert deadline.when() - loop.time() == pytest.approx(300, abs=5)
-    full.clock += timedelta(days=1)  # the router's clock does not matter
-    take_back = deadline._callback, *deadline._args
-    deadline.cancel()
-    loop.call_soon(*take_back)
-    console.settle()
-    console.settle()
-    assert full.intents[-1].host_name == "R2"
-    assert console.cli.prompt == "admin@R2# "
-
-
-def test_a_confirmed_commit_stays(console: Console) -> None:
-    console.type("configure", "set system host-name R2", "commit confirmed", "commit")
-    assert console.router._chassis.store._deadline is None
-    assert not any("confirmed" in line for line in _banner(console))
-
-
-def _banner(console: Console) -> list[str]:
-    async def read() -> list[str]:
-        return console.cli.banner
-
-    return console.runner.run(read())
-
-
 def test_groups_are_inherited_and_the_configuration_wins(console: Console, full: FullBackend) -> None:
     console.type(
         "configure",
@@ -279,135 +206,6 @@ def test_groups_are_inherited_and_the_configuration_wins(console: Console, full:
         "  'apply-groups missing'",
         "    group 'missing' is not defined",
     ]
-
-
-def test_groups_are_shown_loaded_and_deleted_in_junos_own_form(console: Console) -> None:
-    text = """\
-groups {
-    global {
-        system {
-            host-name R7;
-        }
-    }
-    timers {
-        protocols {
-            bgp {
-                group <*> {
-                    hold-time 30;
-                }
-            }
-        }
-    }
-}
-apply-groups [ global timers ];"""
-    console.block = text
-    console.type("configure")
-    assert console.type("load override terminal").splitlines()[-1] == "load complete"
-    assert console.type("show") == text
-    assert console.type("show groups").splitlines()[0] == "global {"
-    assert "set groups timers protocols bgp group <*> hold-time 30" in console.type("show | display set")
-    assert console.type("commit") == "commit complete"
-    assert console.cli.prompt == "admin@R7# "
-    assert console.type("edit groups global system", "show") == "host-name R7;"
-    assert console.type("top", "delete apply-groups", "delete groups", "show") == ""
-
-
-KEPT = """\
-system {
-    root-authentication {
-        encrypted-password "$6$made$up"; ## SECRET-DATA
-    }
-    login {
-        message "Authorized use only";
-        class ops {
-            idle-timeout 30;
-            permissions [ view view-configuration network trace ];
-            allow-commands "(show .*)|(ping .*)";
-        }
-        user lab {
-            full-name "Lab user";
-            uid 2000;
-            class ops;
-        }
-    }
-    services {
-        ssh {
-            root-login allow;
-            connection-limit 10;
-            rate-limit 5;
-            max-sessions-per-connection 32;
-            protocol-version v2;
-        }
-    }
-    domain-search [ lab.example.net example.net ];
-    authentication-order [ radius password ];
-    name-server {
-        192.0.2.53;
-        198.51.100.53;
-    }
-    syslog {
-        user * {
-            any emergency;
-        }
-        host 192.0.2.99 {
-            any notice;
-            facility-override local3;
-            source-address 192.0.2.1;
-        }
-        file bgp.log {
-            daemon any;
-            match RPD_BGP;
-            archive {
-                size 1m;
-                files 5;
-                world-readable;
-            }
-        }
-    }
-    ntp {
-        server 192.0.2.123 prefer;
-        server 192.0.2.124 version 4;
-    }
-}
-chassis {
-    fpc 0 {
-        pic 0 {
-            port 0 {
-                speed 10g;
-            }
-        }
-    }
-}
-snmp {
-    community public {
-        authorization read-only;
-        clients {
-            192.0.2.0/24;
-            0.0.0.0/0 restrict;
-        }
-    }
-    trap-group managers {
-        version v2;
-        categories {
-            link;
-            routing;
-        }
-        targets {
-            192.0.2.88;
-        }
-    }
-}"""
-
-
-def test_what_labs_configure_around_routing_is_kept_as_it_was(console: Console) -> None:
-    console.block = KEPT
-    console.type("configure")
-    assert console.type("load override terminal").splitlines() == [
-        "[Type ^D at a new line to end input]",
-        "load complete",
-    ]
-    assert console.type("show") == KEPT
-    assert console.type("commit") == "commit complete"
 
 
 def test_short_forms_of_interfaces_and_prefixes_are_taken(console: Console) -> None:
@@ -469,75 +267,6 @@ def test_a_command_behind_top_is_done_as_from_the_top_and_one_stays(console: Con
     )
 
 
-def test_a_body_in_one_line_that_is_inactive_is_loaded_as_it_was_shown(console: Console) -> None:
-    console.type("configure", "set policy-options community PEERS members 65000:1")
-    console.type("deactivate policy-options community PEERS")
-    shown = console.type("show policy-options")
-    assert "inactive: community PEERS members 65000:1;" in shown
-    lines = console.type("show | display set relative").splitlines()
-    console.block = console.type("show | no-more")
-    assert "load complete" in console.type("load override terminal")
-    assert console.type("show policy-options") == shown
-    assert console.type("show | display set relative").splitlines() == lines
-    assert "deactivate policy-options community PEERS" in lines
-
-
-def test_a_value_without_a_name_is_deactivated_with_what_it_is_the_body_of(console: Console) -> None:
-    console.type("configure", "set policy-options as-path LONG 65000", "deactivate policy-options as-path LONG 65000")
-    assert "inactive: as-path LONG 65000;" in console.type("show policy-options")
-    assert "deactivate policy-options as-path LONG" in console.type("show | display set relative").splitlines()
-    console.type("activate policy-options as-path LONG 65000")
-    assert "inactive" not in console.type("show policy-options")
-
-
-def test_load_merges_overrides_and_says_what_it_cannot_read(console: Console) -> None:
-    console.type("configure", "set system host-name R2")
-    console.block = """\
-## Last commit: 2030-01-01 00:00:00 UTC by admin
-version 23.2R1.14;
-system {
-    root-authentication {
-        encrypted-password "$6$salt$hash"; ## SECRET-DATA
-    }
-    services { ssh; netconf { ssh; } }
-    nonsense { deep { er; } }
-    inactive: domain-name example.net;
-}
-interfaces {
-    fxp0 { unit 0 { family inet { address 10.0.0.15/24; } } }
-    ge-0/0/0 {
-        mtu 100;
-        unit 0 { family inet { address 10.0.12.1/30; } }
-    }
-}
-"""
-    answer = console.type("load merge terminal").splitlines()
-    assert answer[1:] == [
-        "terminal:8:(4) syntax error: nonsense",
-        "terminal:14:(12) Value 100 is not within range (256..9192) at '100'",
-        "load complete (2 errors)",
-    ]
-    shown = console.type("show")
-    for part in ("host-name R2;", "inactive: domain-name example.net;", "address 10.0.12.1/30;", "netconf {", "fxp0 {"):
-        assert part in shown
-    console.block = "system { host-name R3; }"
-    assert console.type("load override terminal").splitlines()[-1] == "load complete"
-    assert console.type("show | display set") == "set system host-name R3"
-    console.block = "set system host-name R4\nset routing-options router-id 10.0.0.1\nset foo\ndelete routing-options"
-    assert console.type("load set terminal").splitlines()[1:] == [
-        "terminal:3:(4) syntax error",
-        "load complete (1 errors)",
-    ]
-    assert console.type("show | display set") == "set system host-name R4"
-
-
-def test_an_override_that_cannot_be_read_changes_nothing(console: Console) -> None:
-    console.type("configure", "set system host-name R2")
-    console.block = "system { host-name R3; "
-    assert "errors" in console.type("load override terminal")
-    assert console.type("show | display set") == "set system host-name R2"
-
-
 def test_insert_changes_the_order_of_terms(console: Console) -> None:
     policy = "policy-options policy-statement p term"
     console.type("configure", *(f"set {policy} {name} then accept" for name in "abc"), "commit")
@@ -566,142 +295,11 @@ def test_delete_of_everything_is_asked_for(console: Console) -> None:
     assert console.type("show") == ""
 
 
-@pytest.mark.parametrize("mode", ["exclusive", "private"])
-def test_configure_exclusive_and_private_are_refused_plainly(console: Console, mode: str) -> None:
-    assert console.type(f"configure {mode}").startswith(f"error: configure {mode} is not supported")
-    assert not console.cli.configuring
-
-
-@pytest.mark.parametrize(
-    ("lines", "refused"),
-    [
-        (
-            ["set protocols bgp group e authentication-algorithm ao"],
-            "May not be configured without authentication-key-chain",
-        ),
-        (
-            [
-                f"{CHAIN} secret s",
-                "set protocols bgp authentication-key-chain c",
-                "set protocols bgp authentication-key k",
-            ],
-            "May not be configured with authentication-key",
-        ),
-        (["set protocols ldp session 10.0.0.1 authentication-key-chain c"], "Referenced key-chain must be defined"),
-        ([f"{CHAIN} ao-attribute send-id 1"], "Can only be configured with authentication-algorithm ao"),
-        ([f"{CHAIN} algorithm md5 ao-attribute send-id 1"], "Can only be configured with authentication-algorithm ao"),
-        (["set protocols bgp group e neighbor 10.0.0.2 peer-as 2"], "local AS number must be configured"),
-        (
-            ["set routing-options autonomous-system 1", "set protocols bgp group e neighbor 10.0.0.2"],
-            "peer AS number must be configured for an external peer",
-        ),
-        (
-            [
-                "set routing-options autonomous-system 1",
-                "set protocols bgp group e neighbor 10.0.0.2 peer-as 2",
-                "set protocols bgp group e export gone",
-            ],
-            "Policy gone referenced but not defined",
-        ),
-    ],
-)
-def test_what_cannot_be_committed_is_refused_with_the_reason(
-    console: Console, full: FullBackend, lines: list[str], refused: str
-) -> None:
-    answer = console.type("configure", *lines, "commit")
-    assert refused in answer
-    assert answer.splitlines()[-1].startswith("error: ")
-    assert full.intents == []
-
-
-def test_configurations_survive_a_reboot(
-    open_console: Callable[..., Console], full: FullBackend, tmp_path: Path
-) -> None:
-    file = tmp_path / "saved.json"
-    first = open_console(full, saved=file)
-    first.type("configure", f"{CHAIN} secret s", "set system host-name R2", "commit", "set snmp location x")
-    first.type("deactivate snmp", "commit comment later", "exit")
-    assert file.stat().st_mode & 0o777 == 0o600
-    again = open_console(full, saved=file)
-    assert again.cli.prompt == "admin@R2> "
-    assert full.intents[-1].chains[0].keys[0].secret is not None
-    assert again.type("show configuration | display set") == first.type("show configuration | display set")
-    assert again.type("show system commit") == first.type("show system commit")
-
-
-def test_a_saved_configuration_that_cannot_be_read_is_said_and_the_router_comes_up(
-    open_console: Callable[..., Console], full: FullBackend, tmp_path: Path
-) -> None:
-    file = tmp_path / "saved.json"
-    file.write_text("{")
-    console = open_console(full, saved=file)
-    assert any("saved configuration cannot be read" in line for line in console.log)
-    assert "Hostname" in console.type("show version")
-
-
-def test_a_commit_that_cannot_be_saved_is_in_force_and_says_so(
-    open_console: Callable[..., Console], full: FullBackend, tmp_path: Path
-) -> None:
-    console = open_console(full, saved=tmp_path / "gone" / "saved.json")
-    assert console.type("configure", "set system host-name R2", "commit") == "commit complete"
-    assert any("UI_SAVE_FAILED" in line for line in console.log)
-
-
 def test_a_disabled_interface_reaches_the_machine_half(console: Console, full: FullBackend) -> None:
     console.type("configure", "set interfaces ge-0/0/0 unit 0 family inet address 10.0.0.1/30", "commit")
     assert not full.intents[-1].units[0].disabled
     console.type("set interfaces ge-0/0/0 disable", "commit")
     assert full.intents[-1].units[0].disabled
-
-
-def test_a_check_asks_the_machine_half_what_it_could_not_do(console: Console, full: FullBackend) -> None:
-    full.cannot = "there is no ge-0/0/7"
-    answer = console.type("configure", "set system host-name R2", "commit check").splitlines()
-    assert answer == [
-        "error: there is no ge-0/0/7 of R2",
-        "error: configuration check-out failed: (configuration could not be applied)",
-    ]
-    assert console.type("commit").splitlines()[-1] == "error: commit failed: (configuration could not be applied)"
-    assert full.intents == []
-
-
-def test_what_has_no_effect_is_listed() -> None:
-    assert {
-        "system login message",
-        "system login user class",
-        "system services",
-        "system syslog",
-        "system ntp",
-        "chassis",
-        "snmp",
-    } <= set(without_effect())
-
-
-def test_a_mistake_in_a_pasted_body_leaves_no_empty_entry(console: Console) -> None:
-    console.block = """
-    protocols {
-        bgp {
-            group e {
-                neighbor 10.0.0.2 {
-                    peer-az 65002;
-                }
-                inactive: neighbor 10.0.0.3 {
-                    peer-as 65002;
-                    nonsense;
-                }
-                neighbor 10.0.0.4 {
-                }
-            }
-        }
-    }
-    """
-    answer = console.type("configure", "load merge terminal")
-    assert answer.splitlines()[-1] == "load complete (2 errors)"
-    assert console.type("show protocols bgp | display set").splitlines() == [
-        "set protocols bgp group e neighbor 10.0.0.3 peer-as 65002",
-        "set protocols bgp group e neighbor 10.0.0.4",
-        "deactivate protocols bgp group e neighbor 10.0.0.3",
-    ]
 
 
 def test_static_routes_stand_in_the_table_of_their_family(console: Console, full: FullBackend) -> None:
@@ -727,39 +325,3 @@ def test_static_routes_stand_in_the_table_of_their_family(console: Console, full
     assert "Route is not of this table's family" in console.type("commit")
     console.type("rollback", "set routing-options static route 10.2.0.0/16 next-hop 2001:db8::2")
     assert "next hop 2001:db8::2 is not of the route's family" in console.type("commit")
-
-
-def test_a_pasted_mistake_never_names_what_may_be_a_part_of_a_secret(console: Console) -> None:
-    console.block = "protocols { bgp { group g { authentication-key my hush-hush; passiv yes; } } }"
-    answer = console.type("configure", "load merge terminal")
-    assert "hush-hush" not in answer
-    assert answer.splitlines()[-1] == "load complete (2 errors)"
-
-
-def test_a_configuration_like_a_real_labs_is_taken_but_for_what_is_named(console: Console, full: FullBackend) -> None:
-    console.block = (Path(__file__).parent / "pasted" / "isp_lab.conf").read_text()
-    answer = console.type("configure", "load override terminal").splitlines()
-    refused = [mistake.partition(") ")[2] for mistake in answer[1:-1]]
-    assert refused == [
-        "syntax error: iso",
-        "syntax error: flexible-vlan-tagging",
-        "syntax error: encapsulation",
-        "syntax error: vlan-id",
-        "invalid interface type in 'xe-0/1/0'",
-        "invalid interface type in 'ae0'",
-        "syntax error: iso",
-        "syntax error: reject",
-        "syntax error: load-balance",
-        "syntax error: forwarding-table",
-        "syntax error: rsvp",
-        "syntax error: multipath",
-        "syntax error: ospf",
-        "syntax error: lldp",
-    ]
-    assert answer[-1] == "load complete (14 errors)"
-    console.type("load merge terminal")  # with mistakes an override changes nothing
-    assert console.type("commit") == "commit complete"
-    (neighbor,) = full.intents[-1].neighbors
-    assert neighbor.protection is not None
-    assert neighbor.protection.chain == "isp-chain"
-    assert neighbor.limits["inet-unicast"].maximum == 1000

@@ -1,0 +1,177 @@
+"""Commit in its forms, rollback, what a commit refuses, and what survives a reboot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Console, FullBackend
+
+CHAIN = "set security authentication-key-chains key-chain c key 0"
+
+
+def test_rollback_goes_back_fifty_commits_and_no_further(console: Console) -> None:
+    console.type("configure")
+    for number in range(60):
+        console.type(f"set system host-name R{number}", "commit")
+    assert console.type("rollback 49") == "load complete"
+    assert "host-name R10;" in console.type("show")
+    assert "not within range (0..49)" in console.type("rollback 50")
+    assert console.type("rollback", "show | compare") == ""
+    assert console.type("show | compare rollback 1").splitlines() == [
+        "[edit system]",
+        "-  host-name R58;",
+        "+  host-name R59;",
+    ]
+
+
+def test_a_rollback_that_is_not_there_is_refused(console: Console) -> None:
+    assert console.type("configure", "rollback 7") == "error: rollback configuration 7 not available"
+
+
+def test_commit_forms(console: Console, full: FullBackend) -> None:
+    console.type("configure", "set system host-name R2")
+    assert console.type("commit check") == "configuration check succeeds"
+    assert full.intents == []
+    assert console.type('commit comment "a night change" and-quit').splitlines() == [
+        "commit complete",
+        "Exiting configuration mode",
+    ]
+    assert console.cli.prompt == "admin@R2> "
+    assert console.type("show system commit").splitlines()[1] == "    a night change"
+    assert any(
+        "UI_COMMIT: User 'admin' requested 'commit' operation (comment: a night change)" in line for line in console.log
+    )
+
+
+def test_an_unconfirmed_commit_is_taken_back(console: Console, full: FullBackend) -> None:
+    loop = console.runner.get_loop()
+    console.type("configure", "set system host-name R2", "commit", "set system host-name R3")
+    answer = console.type("commit confirmed 5").splitlines()
+    assert answer == [
+        "commit confirmed will be automatically rolled back in 5 minutes unless confirmed",
+        "commit complete",
+    ]
+    assert "# commit confirmed will be rolled back in 5 minutes" in _banner(console)
+    store = console.router._chassis.store
+    deadline = store._deadline
+    assert deadline is not None
+    assert deadline.when() - loop.time() == pytest.approx(300, abs=5)
+    full.clock += timedelta(days=1)  # the router's clock does not matter
+    take_back = deadline._callback, *deadline._args
+    deadline.cancel()
+    loop.call_soon(*take_back)
+    console.settle()
+    console.settle()
+    assert full.intents[-1].host_name == "R2"
+    assert console.cli.prompt == "admin@R2# "
+
+
+def test_a_confirmed_commit_stays(console: Console) -> None:
+    console.type("configure", "set system host-name R2", "commit confirmed", "commit")
+    assert console.router._chassis.store._deadline is None
+    assert not any("confirmed" in line for line in _banner(console))
+
+
+def _banner(console: Console) -> list[str]:
+    async def read() -> list[str]:
+        return console.cli.banner
+
+    return console.runner.run(read())
+
+
+@pytest.mark.parametrize("mode", ["exclusive", "private"])
+def test_configure_exclusive_and_private_are_refused_plainly(console: Console, mode: str) -> None:
+    assert console.type(f"configure {mode}").startswith(f"error: configure {mode} is not supported")
+    assert not console.cli.configuring
+
+
+@pytest.mark.parametrize(
+    ("lines", "refused"),
+    [
+        (
+            ["set protocols bgp group e authentication-algorithm ao"],
+            "May not be configured without authentication-key-chain",
+        ),
+        (
+            [
+                f"{CHAIN} secret s",
+                "set protocols bgp authentication-key-chain c",
+                "set protocols bgp authentication-key k",
+            ],
+            "May not be configured with authentication-key",
+        ),
+        (["set protocols ldp session 10.0.0.1 authentication-key-chain c"], "Referenced key-chain must be defined"),
+        ([f"{CHAIN} ao-attribute send-id 1"], "Can only be configured with authentication-algorithm ao"),
+        ([f"{CHAIN} algorithm md5 ao-attribute send-id 1"], "Can only be configured with authentication-algorithm ao"),
+        (["set protocols bgp group e neighbor 10.0.0.2 peer-as 2"], "local AS number must be configured"),
+        (
+            ["set routing-options autonomous-system 1", "set protocols bgp group e neighbor 10.0.0.2"],
+            "peer AS number must be configured for an external peer",
+        ),
+        (
+            [
+                "set routing-options autonomous-system 1",
+                "set protocols bgp group e neighbor 10.0.0.2 peer-as 2",
+                "set protocols bgp group e export gone",
+            ],
+            "Policy gone referenced but not defined",
+        ),
+    ],
+)
+def test_what_cannot_be_committed_is_refused_with_the_reason(
+    console: Console, full: FullBackend, lines: list[str], refused: str
+) -> None:
+    answer = console.type("configure", *lines, "commit")
+    assert refused in answer
+    assert answer.splitlines()[-1].startswith("error: ")
+    assert full.intents == []
+
+
+def test_configurations_survive_a_reboot(
+    open_console: Callable[..., Console], full: FullBackend, tmp_path: Path
+) -> None:
+    file = tmp_path / "saved.json"
+    first = open_console(full, saved=file)
+    first.type("configure", f"{CHAIN} secret s", "set system host-name R2", "commit", "set snmp location x")
+    first.type("deactivate snmp", "commit comment later", "exit")
+    assert file.stat().st_mode & 0o777 == 0o600
+    again = open_console(full, saved=file)
+    assert again.cli.prompt == "admin@R2> "
+    assert full.intents[-1].chains[0].keys[0].secret is not None
+    assert again.type("show configuration | display set") == first.type("show configuration | display set")
+    assert again.type("show system commit") == first.type("show system commit")
+
+
+def test_a_saved_configuration_that_cannot_be_read_is_said_and_the_router_comes_up(
+    open_console: Callable[..., Console], full: FullBackend, tmp_path: Path
+) -> None:
+    file = tmp_path / "saved.json"
+    file.write_text("{")
+    console = open_console(full, saved=file)
+    assert any("saved configuration cannot be read" in line for line in console.log)
+    assert "Hostname" in console.type("show version")
+
+
+def test_a_commit_that_cannot_be_saved_is_in_force_and_says_so(
+    open_console: Callable[..., Console], full: FullBackend, tmp_path: Path
+) -> None:
+    console = open_console(full, saved=tmp_path / "gone" / "saved.json")
+    assert console.type("configure", "set system host-name R2", "commit") == "commit complete"
+    assert any("UI_SAVE_FAILED" in line for line in console.log)
+
+
+def test_a_check_asks_the_machine_half_what_it_could_not_do(console: Console, full: FullBackend) -> None:
+    full.cannot = "there is no ge-0/0/7"
+    answer = console.type("configure", "set system host-name R2", "commit check").splitlines()
+    assert answer == [
+        "error: there is no ge-0/0/7 of R2",
+        "error: configuration check-out failed: (configuration could not be applied)",
+    ]
+    assert console.type("commit").splitlines()[-1] == "error: commit failed: (configuration could not be applied)"
+    assert full.intents == []

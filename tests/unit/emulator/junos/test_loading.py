@@ -1,0 +1,284 @@
+"""Configurations that are loaded: merged, overriding, pasted with mistakes, kept as they were shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.emulator.junos.statements import without_effect
+
+if TYPE_CHECKING:
+    from conftest import Console, FullBackend
+
+
+def test_groups_are_shown_loaded_and_deleted_in_junos_own_form(console: Console) -> None:
+    text = """\
+groups {
+    global {
+        system {
+            host-name R7;
+        }
+    }
+    timers {
+        protocols {
+            bgp {
+                group <*> {
+                    hold-time 30;
+                }
+            }
+        }
+    }
+}
+apply-groups [ global timers ];"""
+    console.block = text
+    console.type("configure")
+    assert console.type("load override terminal").splitlines()[-1] == "load complete"
+    assert console.type("show") == text
+    assert console.type("show groups").splitlines()[0] == "global {"
+    assert "set groups timers protocols bgp group <*> hold-time 30" in console.type("show | display set")
+    assert console.type("commit") == "commit complete"
+    assert console.cli.prompt == "admin@R7# "
+    assert console.type("edit groups global system", "show") == "host-name R7;"
+    assert console.type("top", "delete apply-groups", "delete groups", "show") == ""
+
+
+KEPT = """\
+system {
+    root-authentication {
+        encrypted-password "$6$made$up"; ## SECRET-DATA
+    }
+    login {
+        message "Authorized use only";
+        class ops {
+            idle-timeout 30;
+            permissions [ view view-configuration network trace ];
+            allow-commands "(show .*)|(ping .*)";
+        }
+        user lab {
+            full-name "Lab user";
+            uid 2000;
+            class ops;
+        }
+    }
+    services {
+        ssh {
+            root-login allow;
+            connection-limit 10;
+            rate-limit 5;
+            max-sessions-per-connection 32;
+            protocol-version v2;
+        }
+    }
+    domain-search [ lab.example.net example.net ];
+    authentication-order [ radius password ];
+    name-server {
+        192.0.2.53;
+        198.51.100.53;
+    }
+    syslog {
+        user * {
+            any emergency;
+        }
+        host 192.0.2.99 {
+            any notice;
+            facility-override local3;
+            source-address 192.0.2.1;
+        }
+        file bgp.log {
+            daemon any;
+            match RPD_BGP;
+            archive {
+                size 1m;
+                files 5;
+                world-readable;
+            }
+        }
+    }
+    ntp {
+        server 192.0.2.123 prefer;
+        server 192.0.2.124 version 4;
+    }
+}
+chassis {
+    fpc 0 {
+        pic 0 {
+            port 0 {
+                speed 10g;
+            }
+        }
+    }
+}
+snmp {
+    community public {
+        authorization read-only;
+        clients {
+            192.0.2.0/24;
+            0.0.0.0/0 restrict;
+        }
+    }
+    trap-group managers {
+        version v2;
+        categories {
+            link;
+            routing;
+        }
+        targets {
+            192.0.2.88;
+        }
+    }
+}"""
+
+
+def test_what_labs_configure_around_routing_is_kept_as_it_was(console: Console) -> None:
+    console.block = KEPT
+    console.type("configure")
+    assert console.type("load override terminal").splitlines() == [
+        "[Type ^D at a new line to end input]",
+        "load complete",
+    ]
+    assert console.type("show") == KEPT
+    assert console.type("commit") == "commit complete"
+
+
+def test_a_body_in_one_line_that_is_inactive_is_loaded_as_it_was_shown(console: Console) -> None:
+    console.type("configure", "set policy-options community PEERS members 65000:1")
+    console.type("deactivate policy-options community PEERS")
+    shown = console.type("show policy-options")
+    assert "inactive: community PEERS members 65000:1;" in shown
+    lines = console.type("show | display set relative").splitlines()
+    console.block = console.type("show | no-more")
+    assert "load complete" in console.type("load override terminal")
+    assert console.type("show policy-options") == shown
+    assert console.type("show | display set relative").splitlines() == lines
+    assert "deactivate policy-options community PEERS" in lines
+
+
+def test_a_value_without_a_name_is_deactivated_with_what_it_is_the_body_of(console: Console) -> None:
+    console.type("configure", "set policy-options as-path LONG 65000", "deactivate policy-options as-path LONG 65000")
+    assert "inactive: as-path LONG 65000;" in console.type("show policy-options")
+    assert "deactivate policy-options as-path LONG" in console.type("show | display set relative").splitlines()
+    console.type("activate policy-options as-path LONG 65000")
+    assert "inactive" not in console.type("show policy-options")
+
+
+def test_load_merges_overrides_and_says_what_it_cannot_read(console: Console) -> None:
+    console.type("configure", "set system host-name R2")
+    console.block = """\
+## Last commit: 2030-01-01 00:00:00 UTC by admin
+version 23.2R1.14;
+system {
+    root-authentication {
+        encrypted-password "$6$salt$hash"; ## SECRET-DATA
+    }
+    services { ssh; netconf { ssh; } }
+    nonsense { deep { er; } }
+    inactive: domain-name example.net;
+}
+interfaces {
+    fxp0 { unit 0 { family inet { address 10.0.0.15/24; } } }
+    ge-0/0/0 {
+        mtu 100;
+        unit 0 { family inet { address 10.0.12.1/30; } }
+    }
+}
+"""
+    answer = console.type("load merge terminal").splitlines()
+    assert answer[1:] == [
+        "terminal:8:(4) syntax error: nonsense",
+        "terminal:14:(12) Value 100 is not within range (256..9192) at '100'",
+        "load complete (2 errors)",
+    ]
+    shown = console.type("show")
+    for part in ("host-name R2;", "inactive: domain-name example.net;", "address 10.0.12.1/30;", "netconf {", "fxp0 {"):
+        assert part in shown
+    console.block = "system { host-name R3; }"
+    assert console.type("load override terminal").splitlines()[-1] == "load complete"
+    assert console.type("show | display set") == "set system host-name R3"
+    console.block = "set system host-name R4\nset routing-options router-id 10.0.0.1\nset foo\ndelete routing-options"
+    assert console.type("load set terminal").splitlines()[1:] == [
+        "terminal:3:(4) syntax error",
+        "load complete (1 errors)",
+    ]
+    assert console.type("show | display set") == "set system host-name R4"
+
+
+def test_an_override_that_cannot_be_read_changes_nothing(console: Console) -> None:
+    console.type("configure", "set system host-name R2")
+    console.block = "system { host-name R3; "
+    assert "errors" in console.type("load override terminal")
+    assert console.type("show | display set") == "set system host-name R2"
+
+
+def test_what_has_no_effect_is_listed() -> None:
+    assert {
+        "system login message",
+        "system login user class",
+        "system services",
+        "system syslog",
+        "system ntp",
+        "chassis",
+        "snmp",
+    } <= set(without_effect())
+
+
+def test_a_mistake_in_a_pasted_body_leaves_no_empty_entry(console: Console) -> None:
+    console.block = """
+    protocols {
+        bgp {
+            group e {
+                neighbor 10.0.0.2 {
+                    peer-az 65002;
+                }
+                inactive: neighbor 10.0.0.3 {
+                    peer-as 65002;
+                    nonsense;
+                }
+                neighbor 10.0.0.4 {
+                }
+            }
+        }
+    }
+    """
+    answer = console.type("configure", "load merge terminal")
+    assert answer.splitlines()[-1] == "load complete (2 errors)"
+    assert console.type("show protocols bgp | display set").splitlines() == [
+        "set protocols bgp group e neighbor 10.0.0.3 peer-as 65002",
+        "set protocols bgp group e neighbor 10.0.0.4",
+        "deactivate protocols bgp group e neighbor 10.0.0.3",
+    ]
+
+
+def test_a_pasted_mistake_never_names_what_may_be_a_part_of_a_secret(console: Console) -> None:
+    console.block = "protocols { bgp { group g { authentication-key my hush-hush; passiv yes; } } }"
+    answer = console.type("configure", "load merge terminal")
+    assert "hush-hush" not in answer
+    assert answer.splitlines()[-1] == "load complete (2 errors)"
+
+
+def test_a_configuration_like_a_real_labs_is_taken_but_for_what_is_named(console: Console, full: FullBackend) -> None:
+    console.block = (Path(__file__).parent / "pasted" / "isp_lab.conf").read_text()
+    answer = console.type("configure", "load override terminal").splitlines()
+    refused = [mistake.partition(") ")[2] for mistake in answer[1:-1]]
+    assert refused == [
+        "syntax error: iso",
+        "syntax error: flexible-vlan-tagging",
+        "syntax error: encapsulation",
+        "syntax error: vlan-id",
+        "invalid interface type in 'xe-0/1/0'",
+        "invalid interface type in 'ae0'",
+        "syntax error: iso",
+        "syntax error: reject",
+        "syntax error: load-balance",
+        "syntax error: forwarding-table",
+        "syntax error: rsvp",
+        "syntax error: multipath",
+        "syntax error: ospf",
+        "syntax error: lldp",
+    ]
+    assert answer[-1] == "load complete (14 errors)"
+    console.type("load merge terminal")  # with mistakes an override changes nothing
+    assert console.type("commit") == "commit complete"
+    (neighbor,) = full.intents[-1].neighbors
+    assert neighbor.protection is not None
+    assert neighbor.protection.chain == "isp-chain"
+    assert neighbor.limits["inet-unicast"].maximum == 1000
