@@ -47,7 +47,7 @@ mutants: $(REWRITTEN)  ## the second half of receipts: routers that lie
 	@$(ROOT) $(PY) -m pytest -n $(N) --dist worksteal tests/lab/receipts
 
 soak: $(REWRITTEN)  ## play everything: the slow too, every mutation, a hundred kills, a thousand examples of each property, then REPEATS=200 runs again at twice the cores
-	@$(ROOT) $(PY) -m pytest -n $(N) --receipts --hypothesis-profile soak $(if $(SEED),--hypothesis-seed $(SEED)) --lab $(LAB) $(ARGS)
+	@$(ROOT) $(PY) -m pytest -n $(N) --dist worksteal --receipts --hypothesis-profile soak $(if $(SEED),--hypothesis-seed $(SEED)) --lab $(LAB) $(ARGS)
 	@$(if $(filter embedded,$(LAB)),$(ROOT) .ci/repeat $(REPEATS),:)
 
 docs: setup  ## write docs/scenarios.md anew from the scenario files

@@ -67,23 +67,31 @@ class _Nursery:
             )
 
     def carry(self, theirs: socket.socket, run: runtime.RunDirectory, log: int, seconds: float) -> Monitor | None:
-        """Have a lab's monitor forked; None when the program is gone. Raises TimeoutError."""
+        """Have a lab's monitor forked; None when the program was gone before it could take the order.
+
+        Raises:
+            LabError: it has ended, and may have forked the monitor before: another must not be given the same order.
+            TimeoutError: no answer within `seconds`.
+        """
         self._channel.settimeout(seconds)
         variables = os.memfd_create("keyroll-environment", os.MFD_CLOEXEC)
         try:
             os.write(variables, json.dumps({**_environment(), LAB_TAG: run.id}).encode())
             order = {"op": "carry", "lab": run.id, "run": str(run.path)}
             channel.send(self._channel, order, (theirs.fileno(), run.lock_fd, log, variables))
-            received = channel.receive(self._channel)
         except (BrokenPipeError, ConnectionResetError):
             return None
         finally:
             os.close(variables)
-        return Monitor(received[1][0]) if received is not None else None
+        received = channel.receive(self._channel)
+        if received is None:
+            raise self.ended(run.id)
+        return Monitor(received[1][0])
 
-    def last_words(self) -> str:
-        """Return the end of what it has written."""
-        return os.pread(self._output, 1 << 20, 0).decode(errors="replace").strip()[-_WORDS:]
+    def ended(self, lab: str) -> LabError:
+        """Return an error that tells of its end, with the last of what it has written."""
+        words = os.pread(self._output, 1 << 20, 0).decode(errors="replace").strip()[-_WORDS:]
+        return LabError(f"lab {lab}: the program that labs are forked from has ended: {words or 'no words'}")
 
     def close(self) -> None:
         """End it, unless it is that of the process which this one was forked from."""
@@ -113,7 +121,7 @@ class _Nurseries:
 
     def carry(self, theirs: socket.socket, run: runtime.RunDirectory, log: int, seconds: float) -> Monitor:
         """Have a lab's monitor forked by the nursery: the present one, or where that is gone, a new one."""
-        monitor, words = None, ""
+        monitor = None
         with self._lock:
             try:
                 if self._present is not None and self._present.owner == os.getpid():
@@ -122,7 +130,8 @@ class _Nurseries:
                     self._end()
                     self._present = new = _Nursery()
                     monitor = new.carry(theirs, run, log, seconds)
-                    words = new.last_words()
+                    if monitor is None:
+                        raise new.ended(run.id)
             except TimeoutError:
                 raise LabError(
                     f"lab {run.id}: the program that labs are forked from did not answer within {seconds:.0f} s",
@@ -131,8 +140,6 @@ class _Nurseries:
             finally:
                 if monitor is None:  # also when interrupted: an answer that is still to come would be taken for another
                     self._end()
-        if monitor is None:
-            raise LabError(f"lab {run.id}: the program that labs are forked from has ended: {words or 'no words'}")
         return monitor
 
     def close(self) -> None:
