@@ -26,6 +26,9 @@ YIELD_SECONDS = 1.5
 """From a neighbour's activation to opening from this side as well."""
 YIELD_AGAIN_SECONDS = 3.0
 """From a session's end, or the peer's last SYN after it, to opening from this side: bgpd starts a second after it."""
+ASIDE_SECONDS = 0.4
+"""From a session's end to this side's being passive, which has bgpd begin anew after whole seconds (one or two), as the
+peer's does: a passive bgpd that begins while the peer's connection is coming up closes that when it is Established."""
 SETTLE_SECONDS = 0.25
 """From the activation to trusting that a peer which knocked while it was going on was turned away."""
 _POLL_SECONDS = 0.02
@@ -151,6 +154,7 @@ class Opener:
                 if again and address not in self._yielding:
                     if self._last_knock(address) is None:
                         return
+                    await asyncio.sleep(ASIDE_SECONDS)
                     await asyncio.shield(self._give_way(address))
                 came = begun
                 while address in self._yielding:

@@ -57,6 +57,7 @@ def opener(bgp: FakeBgp, knock: float | None = None) -> tuple[Opener, list[objec
 def quick(monkeypatch):
     monkeypatch.setattr(opening, "YIELD_SECONDS", 0.1)
     monkeypatch.setattr(opening, "YIELD_AGAIN_SECONDS", 0.1)
+    monkeypatch.setattr(opening, "ASIDE_SECONDS", 0.05)
     monkeypatch.setattr(opening, "_HANDSHAKE_POLL_SECONDS", 0.02)
     monkeypatch.setattr(opening, "SETTLE_SECONDS", 0.02)
 
@@ -136,9 +137,10 @@ def test_a_session_that_is_still_being_torn_down_is_waited_for_all_the_same(tear
     assert done == [PEER]
 
 
-def test_after_a_reset_the_side_that_insisted_gives_way_again():
-    done, _ = after_a_reset(FakeBgp("Active", "Established"), insisted_before=True, knock=time.monotonic() - 60)
+def test_after_a_reset_the_side_that_insisted_gives_way_again_apart_from_the_peers_whole_seconds():
+    done, took = after_a_reset(FakeBgp("Active", "Established"), insisted_before=True, knock=time.monotonic() - 60)
     assert done == ["gave way"]
+    assert took >= opening.ASIDE_SECONDS
 
 
 def test_after_a_reset_a_peer_that_was_never_heard_to_open_is_not_waited_for():
