@@ -138,11 +138,16 @@ def rename(title: str) -> None:
     For processes that were forked and go on in another role. Where the kernel does not say where its command line lies
     (proc(5), arg_start), nothing is changed.
     """
-    fields = Path("/proc/self/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-    start, end = int(fields[_STAT_ARG_START]), int(fields[_STAT_ARG_START + 1])
+    start, end = _area(_STAT_ARG_START)
     room = end - start
     if start and room > 0:
         ctypes.memmove(start, os.fsencode(title)[: room - 1].ljust(room, b"\0"), room)
+
+
+def _area(place: int) -> tuple[int, int]:
+    """Return where an area of this process's memory begins and ends, by its place in /proc/PID/stat."""
+    fields = Path("/proc/self/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    return int(fields[place]), int(fields[place + 1])
 
 
 def retag(name: str, value: str) -> None:
@@ -151,8 +156,7 @@ def retag(name: str, value: str) -> None:
     The value takes the place of the former one, as far as that is long. For processes that were forked; what they start
     in turn has what `os.environ` holds.
     """
-    fields = Path("/proc/self/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-    start, end = int(fields[_STAT_ENV_START]), int(fields[_STAT_ENV_START + 1])
+    start, end = _area(_STAT_ENV_START)
     if not start or end <= start:
         return
     place, room = start, 0
