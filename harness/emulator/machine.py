@@ -90,7 +90,7 @@ class Machine:
         self._ldp_counts = journal.LdpCounts()
         self._frr = FrrSuite(folder, logs, on_death=self._died, on_line=self._daemon_said, wait_scale=wait_scale)
         self._bgp = BgpReader(self._frr)
-        self._opener = Opener(self._bgp, self._insist, self._give_way)
+        self._opener = Opener(self._bgp, self._insist, self._give_way, self._start_anew)
         self._wire = WirePath(
             ports,
             logs,
@@ -263,6 +263,12 @@ class Machine:
             lines = self._render(intent, self._opener.choose(intent, intent))
             await self._frr.tell(steps(self._applied.lines, lines))
             self._applied.lines = lines
+
+    async def _start_anew(self, address: Address) -> None:
+        """Have bgpd's start timer for a neighbour run from now on; nothing when it has fired already."""
+        async with self._turn:
+            if await self._bgp.state_of(address) == "Idle":
+                await self.clear_bgp(address, soft=False)
 
     async def _change(self, old: _Applied, new: _Applied) -> None:
         both = tuple(new.sessions) + cut_off(old.sessions, new.sessions)

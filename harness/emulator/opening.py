@@ -5,6 +5,10 @@ reached Established on it counts a flap. Two routers that are configured togethe
 session was reset always do. So the side with the lower address lets the other open: it is passive until the peer has
 had its chance, and opens itself when the peer knocked before it was known here, or does not come. After each reset of
 a session it lets the other open again.
+
+bgpd's start timers run in whole seconds at both ends, so that after a reset they fire together; and a passive bgpd
+whose timer fires while the peer's connection is coming up closes that as soon as it is Established. So a side that is
+passive, by itself or because it is told to be, has its timer start anew a while after the reset.
 """
 
 from __future__ import annotations
@@ -27,8 +31,8 @@ YIELD_SECONDS = 1.5
 YIELD_AGAIN_SECONDS = 3.0
 """From a session's end, or the peer's last SYN after it, to opening from this side: bgpd starts a second after it."""
 ASIDE_SECONDS = 0.4
-"""From a session's end to this side's being passive, which has bgpd begin anew after whole seconds (one or two), as the
-peer's does: a passive bgpd that begins while the peer's connection is coming up closes that when it is Established."""
+"""From a session's end to having bgpd's start timer begin anew on a side that is passive from now on, or was already:
+it fires between the whole seconds (one or two) after which the peer's does."""
 SETTLE_SECONDS = 0.25
 """From the activation to trusting that a peer which knocked while it was going on was turned away."""
 _POLL_SECONDS = 0.02
@@ -58,19 +62,24 @@ Insist = Callable[[Address], Awaitable[None]]
 """Opens from this side as well from now on."""
 Yield = Callable[[Address], Awaitable[None]]
 """Leaves the opening to the neighbour from now on."""
+Restart = Callable[[Address], Awaitable[None]]
+"""Has bgpd's start timer for an idle neighbour begin anew."""
 
 
 class Opener:
     """Keeps account of the neighbours that are left to open, and ends that when the peer does not."""
 
-    def __init__(self, bgp: BgpReader, insist: Insist, give_way: Yield) -> None:
+    def __init__(self, bgp: BgpReader, insist: Insist, give_way: Yield, start_anew: Restart) -> None:
         self._bgp = bgp
         self._insist = insist
         self._give_way = give_way
+        self._start_anew = start_anew
         self._knocks: Knocks | None = None
         self._yielding: set[Address] = set()
         self._lower: set[Address] = set()
         """The neighbours that this side may leave to open."""
+        self._passive: set[Address] = set()
+        """The neighbours that this side is told to leave to open."""
         self._tasks: dict[Address, asyncio.Task[None]] = {}
 
     def listen(self, namespace: int) -> None:
@@ -92,14 +101,14 @@ class Opener:
 
     def applied(self, intent: Intent, yielding: frozenset[Address]) -> None:
         """Take note that of the neighbours these are passive now; wait for the peers of those that were not before."""
-        self._lower = _lower(intent)
+        self._took(intent)
         for address in yielding - self._yielding:
             self._wait_for(address, YIELD_SECONDS)
         self._yielding = set(yielding)
 
     def restarted(self, intent: Intent) -> frozenset[Address]:
         """Every session begins anew: return the neighbours that are to be passive, and wait for them."""
-        self._lower = _lower(intent)
+        self._took(intent)
         self._yielding = set(self._lower)
         for address in self._yielding:
             self._wait_for(address, YIELD_AGAIN_SECONDS)
@@ -107,7 +116,7 @@ class Opener:
 
     def went_down(self, address: Address) -> None:
         """A session ended: its peer has its chance again."""
-        if address in self._lower:
+        if address in self._lower | self._passive:
             self._wait_for(address, YIELD_AGAIN_SECONDS, again=True)
 
     def insisting(self, address: Address) -> None:
@@ -130,6 +139,10 @@ class Opener:
         if self._knocks is not None:
             self._knocks.close()
 
+    def _took(self, intent: Intent) -> None:
+        self._lower = _lower(intent)
+        self._passive = {neighbor.address for neighbor in intent.neighbors if neighbor.passive}
+
     def _wait_for(self, address: Address, seconds: float, *, again: bool = False) -> None:
         before = self._tasks.get(address)
         if before is not None:
@@ -151,11 +164,8 @@ class Opener:
         """
         with contextlib.suppress(asyncio.CancelledError):
             try:
-                if again and address not in self._yielding:
-                    if self._last_knock(address) is None:
-                        return
-                    await asyncio.sleep(ASIDE_SECONDS)
-                    await asyncio.shield(self._give_way(address))
+                if again and not await self._step_aside(address, begun):
+                    return
                 came = begun
                 while address in self._yielding:
                     state = await self._bgp.state_of(address)
@@ -176,6 +186,18 @@ class Opener:
                     await asyncio.sleep(_POLL_SECONDS)
             except BackendError as error:
                 log.warning("the wait for %s to open ended: %s", address, error)
+
+    async def _step_aside(self, address: Address, begun: float) -> bool:
+        """Leave the opening to a neighbour whose session went down at `begun`; return whether it is waited for."""
+        leaving = address in self._yielding
+        if not leaving and address not in self._passive and self._last_knock(address) is None:
+            return False
+        await asyncio.sleep(ASIDE_SECONDS)
+        if not leaving and address not in self._passive:
+            await asyncio.shield(self._give_way(address))
+        elif (self._last_knock(address) or begun) <= begun:  # a peer that has come by now is not to be turned away
+            await asyncio.shield(self._start_anew(address))
+        return True
 
 
 def _lower(intent: Intent) -> set[Address]:

@@ -48,7 +48,11 @@ def opener(bgp: FakeBgp, knock: float | None = None) -> tuple[Opener, list[objec
         if made.giving_way(PEER):
             insisted.append("gave way")
 
-    made = Opener(bgp, insist, give_way)  # type: ignore[arg-type]
+    async def start_anew(address: object) -> None:
+        assert address == PEER
+        insisted.append("started anew")
+
+    made = Opener(bgp, insist, give_way, start_anew)  # type: ignore[arg-type]
     made._knocks = FakeKnocks(knock)  # type: ignore[assignment]
     return made, insisted
 
@@ -116,12 +120,14 @@ def test_a_peer_whose_handshake_fails_is_opened_to():
     assert waited(FakeBgp("Active", "OpenSent", "OpenConfirm", "Active"), None) == [PEER]
 
 
-def after_a_reset(bgp: FakeBgp, *, insisted_before: bool, knock: float | None) -> tuple[list[object], float]:
+def after_a_reset(
+    bgp: FakeBgp, *, insisted_before: bool, knock: float | None, intent: Intent = INTENT
+) -> tuple[list[object], float]:
     """Return what is done once the session has gone down, and how long that took in seconds."""
 
     async def play() -> list[object]:
         made, done = opener(bgp, knock)
-        made.applied(INTENT, frozenset() if insisted_before else frozenset({PEER}))
+        made.applied(intent, frozenset() if insisted_before else frozenset({PEER}))
         made.went_down(PEER)
         await asyncio.wait_for(asyncio.gather(*made._tasks.values(), return_exceptions=True), 2)
         await made.close()
@@ -134,13 +140,26 @@ def after_a_reset(bgp: FakeBgp, *, insisted_before: bool, knock: float | None) -
 @pytest.mark.parametrize("tearing_down", ["Clearing", "Deleted", "Idle"])
 def test_a_session_that_is_still_being_torn_down_is_waited_for_all_the_same(tearing_down):
     done, _ = after_a_reset(FakeBgp(tearing_down, "Active"), insisted_before=False, knock=None)
-    assert done == [PEER]
+    assert done == ["started anew", PEER]
 
 
 def test_after_a_reset_the_side_that_insisted_gives_way_again_apart_from_the_peers_whole_seconds():
     done, took = after_a_reset(FakeBgp("Active", "Established"), insisted_before=True, knock=time.monotonic() - 60)
     assert done == ["gave way"]
     assert took >= opening.ASIDE_SECONDS
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_after_a_reset_a_side_that_is_passive_already_starts_anew_apart_from_the_peers_whole_seconds(told):
+    intent = replace(INTENT, neighbors=(replace(NEIGHBOR, passive=told),))
+    done, took = after_a_reset(FakeBgp("Established"), insisted_before=told, knock=time.monotonic() - 60, intent=intent)
+    assert done == ["started anew"]
+    assert took >= opening.ASIDE_SECONDS
+
+
+def test_a_peer_that_comes_before_its_passive_side_starts_anew_is_not_turned_away():
+    done, _ = after_a_reset(FakeBgp("Established"), insisted_before=False, knock=time.monotonic() + 0.02)
+    assert done == []
 
 
 def test_after_a_reset_a_peer_that_was_never_heard_to_open_is_not_waited_for():
