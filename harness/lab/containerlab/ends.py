@@ -19,7 +19,7 @@ from pathlib import Path
 from harness import linux
 from harness.lab.containerlab.program import Program
 from harness.lab.embedded import capture, channel
-from harness.lab.protocol import Impairment, LabError
+from harness.lab.protocol import Impairment, LabError, LabUnfitError
 
 _TRY_SECONDS = 10.0
 _SOL_PACKET = 263
@@ -28,8 +28,9 @@ _PACKET_QDISC_BYPASS = 20
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """One end of a link: a container, its network namespace (a descriptor), and the interface in it."""
+    """One end of a link: a router, its container, its network namespace (a descriptor), and the interface in it."""
 
+    router: str
     container: str
     namespace: int
     interface: str
@@ -72,10 +73,14 @@ def _keep_only(wanted: set[int]) -> None:
 
 
 class EndsOfLink:
-    """A link by its two ends. Obeys the orders of `harness.lab.embedded.link`; `book` takes special frames."""
+    """A link by its two ends. Obeys the orders of `harness.lab.embedded.link`.
 
-    def __init__(self, ends: tuple[End, End], book: int, program: Program) -> None:
+    `topology` is the file that the lab was deployed from; `book` takes special frames.
+    """
+
+    def __init__(self, ends: tuple[End, End], topology: Path, book: int, program: Program) -> None:
         self._ends = ends
+        self._topology = topology
         self._book = book
         self._program = program
 
@@ -92,7 +97,7 @@ class EndsOfLink:
                     return {"ok": True, "sha256": self._inject(order["towards"], bytes.fromhex(order["frame"]))}
                 case other:
                     return {"ok": False, "error": f"a link does not know '{other}'"}
-        except LabError as error:
+        except (LabError, LabUnfitError) as error:
             return {"ok": False, "error": str(error)}
         except OSError as error:
             return {"ok": False, "error": f"the link's end cannot be reached: {error.strerror}"}
@@ -113,7 +118,7 @@ class EndsOfLink:
         if options and not impairs_here():
             raise LabError("this kernel has no netem (sch_netem)", remedy="play it in the embedded lab")
         if options or impairs_here():
-            self._program.netem(end.container, end.interface, options)
+            self._program.netem(self._topology, end.router, end.container, end.interface, options)
 
     def _inject(self, towards: int, frame: bytes) -> str:
         end = self._ends[1 - towards]

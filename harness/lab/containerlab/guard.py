@@ -99,7 +99,7 @@ class Guard:
         match message.get("op"):
             case "capture":
                 namespace, out, stats = descriptors
-                end = End(message["container"], namespace, message["interface"])
+                end = End(message["router"], message["container"], namespace, message["interface"])
                 self._nodes[message["router"]] = message["container"]
                 self._ends[message["router"], message["interface"]] = end
                 self._captures.append(start_capture(end, out, stats, self._stop_captures))
@@ -107,7 +107,8 @@ class Guard:
             case "links":
                 for link, book in zip(message["links"], descriptors, strict=True):
                     a, b = (self._ends[side[0], side[1]] for side in (link["a"], link["b"]))
-                    self._links[link["name"]] = EndsOfLink((a, b), book, self._program)
+                    topology = teardown.topology_of(self._folder)
+                    self._links[link["name"]] = EndsOfLink((a, b), topology, book, self._program)
             case "link":
                 return {"ok": True, "answer": self._order(message)}
             case "keep":

@@ -23,6 +23,8 @@ from harness.lab.protocol import LabError, LabUnfitError
 NAME = "containerlab"
 OLDEST = (0, 78)
 """`deploy` reconciles, `inspect` has one JSON shape, `privileged` and `cap-add` are known since then."""
+NODES_SINCE = (0, 80)
+"""Since then `tools netem` takes a node by its name in a topology file; before, by its container's name alone."""
 DEPLOY_SECONDS = 300.0
 DESTROY_SECONDS = 120.0
 ASK_SECONDS = 60.0
@@ -95,6 +97,7 @@ class Program:
         self._environment = scrubbed(os.environ if environment is None else environment)
         self._scale = wait_scale
         self._started = started
+        self._version: tuple[int, ...] | None = None
 
     def require(self) -> str:
         """Return its version.
@@ -117,6 +120,7 @@ class Program:
             )
         if parts < OLDEST:
             raise LabUnfitError(f"containerlab {version} is older than 0.78", remedy=install)
+        self._version = parts
         return version
 
     def deploy(self, topology: Path, *, held: int) -> None:
@@ -163,11 +167,24 @@ class Program:
         except (ValueError, KeyError, TypeError, AttributeError):
             raise LabError(f"containerlab cannot say what runs: {answer.words}") from None
 
-    def netem(self, container: str, interface: str, options: Sequence[str]) -> None:
-        """Impair what leaves a container's interface; without options nothing any more. Raises LabError."""
+    def netem(self, topology: Path, node: str, container: str, interface: str, options: Sequence[str]) -> None:
+        """Impair what leaves an interface of a node's container; without options nothing any more.
+
+        Raises:
+            LabUnfitError: containerlab does not say its version.
+            LabError: it cannot.
+        """
+        if self._version is None:
+            self.require()
+        by_node = (self._version or OLDEST) >= NODES_SINCE
         verb = "set" if options else "reset"
         answer = self.call(
-            ["tools", "netem", verb, "-n", container, "-i", interface, *options],
+            [
+                *("tools", "netem", verb),
+                *(("-t", str(topology), "-n", node) if by_node else ("-n", container)),
+                *("-i", interface),
+                *options,
+            ],
             seconds=ASK_SECONDS,
             what=f"{verb} an impairment",
         )

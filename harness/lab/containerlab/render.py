@@ -79,7 +79,9 @@ def render(
 
 def own_network(text: str) -> bool:
     """Whether a rendered topology uses the network that keyroll makes (the user named no other)."""
-    return bool(yaml.safe_load(text)["mgmt"].get("network") == NETWORK)
+    mgmt = yaml.safe_load(text)["mgmt"]
+    # A list: several networks of the user's own, which containerlab knows since 0.80.
+    return isinstance(mgmt, dict) and mgmt.get("network") == NETWORK
 
 
 def images(text: str) -> dict[str, str]:

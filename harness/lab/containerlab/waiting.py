@@ -108,7 +108,8 @@ class Waiting:
                 self._give_up(platform, router, container, error, now)
                 if now > said + _EVERY_SECONDS:
                     said = now
-                    log.info("%s: not ready after %.0f s: %s", router.name, now - self.begun, error.message)
+                    # A warning, as it is to be seen by whoever waits a quarter of an hour for vJunos.
+                    log.warning("%s: not ready after %.0f s: %s", router.name, now - self.begun, error.message)
                 stop.wait(_PAUSE_SECONDS)
             else:
                 self.ready(router.name)

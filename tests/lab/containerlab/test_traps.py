@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -165,19 +166,34 @@ def test_vjunos_without_kvm_is_refused_before_anything_is_made(tmp_path, monkeyp
 def link(standin, tmp_path, monkeypatch) -> Iterator[EndsOfLink]:
     monkeypatch.setattr(ends, "impairs_here", lambda: True)
     book = os.open(tmp_path / "book", os.O_WRONLY | os.O_CREAT)
-    pair = (End("clab-x-R1", -1, "eth1"), End("clab-x-R2", -1, "eth2"))
-    yield EndsOfLink(pair, book, Program(environment={**os.environ, "STANDIN": str(standin.home)}))
+    pair = (End("R1", "clab-x-R1", -1, "eth1"), End("R2", "clab-x-R2", -1, "eth2"))
+    program = Program(environment={**os.environ, "STANDIN": str(standin.home)})
+    yield EndsOfLink(pair, Path("/run/x/x.clab.yml"), book, program)
     os.close(book)
 
 
-def test_an_impairment_is_at_the_sending_containers_end_and_named_by_container(standin, link) -> None:
+@pytest.mark.parametrize(
+    ("version", "first", "second"),
+    [
+        pytest.param("0.79.0", ["-n", "clab-x-R1"], ["-n", "clab-x-R2"], id="by container"),
+        pytest.param(
+            "0.80.0",
+            ["-t", "/run/x/x.clab.yml", "-n", "R1"],
+            ["-t", "/run/x/x.clab.yml", "-n", "R2"],
+            id="by node of a topology",
+        ),
+    ],
+)
+def test_an_impairment_is_at_the_sending_routers_end(standin, link, version, first, second) -> None:
+    standin.behave(version=json.dumps({"version": version}))
     impairment = {"delay": 0.02, "jitter": 0.005, "loss": 0.01}
     assert link.obey({"op": "impair", "towards": 1, "impairment": impairment}) == {"ok": True}
     assert link.obey({"op": "impair", "towards": 0, "impairment": {}}) == {"ok": True}
     options = ["--delay", "20ms", "--jitter", "5ms", "--loss", "1"]
     assert [call["arguments"] for call in standin.calls] == [
-        ["tools", "netem", "set", "-n", "clab-x-R1", "-i", "eth1", *options],
-        ["tools", "netem", "reset", "-n", "clab-x-R2", "-i", "eth2"],
+        ["version", "--json"],
+        ["tools", "netem", "set", *first, "-i", "eth1", *options],
+        ["tools", "netem", "reset", *second, "-i", "eth2"],
     ]
 
 
@@ -186,6 +202,13 @@ def test_an_impairment_that_fails_is_told_in_containerlabs_words(standin, link) 
     answer = link.obey({"op": "impair", "towards": 1, "impairment": {"jitter": 0.005}})
     assert not answer["ok"]
     assert "cannot impair clab-x-R1:eth1: jitter cannot be set without setting delay" in answer["error"]
+
+
+def test_a_containerlab_that_says_nothing_is_an_answer_and_no_end_of_the_guard(standin, link) -> None:
+    standin.behave(version="what?")
+    answer = link.obey({"op": "impair", "towards": 1, "impairment": {"delay": 0.02}})
+    assert not answer["ok"]
+    assert "does not say its version" in answer["error"]
 
 
 def test_what_a_lab_left_that_was_killed_before_it_had_containers_goes_with_the_next_start(standin, tmp_path) -> None:

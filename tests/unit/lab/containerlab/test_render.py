@@ -114,6 +114,14 @@ def test_the_users_own_choices_stay(tmp_path) -> None:
     assert not own_network(yaml.safe_dump(data))
 
 
+def test_several_networks_of_the_users_own_are_left_to_containerlab(tmp_path) -> None:
+    path = tmp_path / "mine.clab.yml"
+    path.write_text(EMULATED.read_text().replace("topology:\n", "mgmt: [{network: a}, {network: b}]\ntopology:\n", 1))
+    data = rendered(path)
+    assert [one["network"] for one in data["mgmt"]] == ["a", "b"]
+    assert not own_network(yaml.safe_dump(data))
+
+
 def test_a_template_is_refused_and_named(tmp_path) -> None:
     path = tmp_path / "mine.clab.yml"
     path.write_text("name: {{ .name }}\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Iterator
@@ -57,6 +58,17 @@ def test_a_virtual_machine_that_stays_unhealthy_ends_at_the_deadline_with_its_st
     monkeypatch.setattr(waiting.engine, "states_of", lambda names: dict.fromkeys(names, "running unhealthy"))
     with pytest.raises(LabError, match=r"R1 \(vjunos-router\) was not ready .* its container is running unhealthy"):
         wait(VJUNOS_ROUTER, container, lambda _router: None, wait_scale=0.0001)
+
+
+def test_a_long_wait_says_that_it_goes_on_and_why_to_who_has_asked_for_no_log(container, monkeypatch, caplog) -> None:
+    states = iter(["running starting", "running starting", "running healthy"])
+    monkeypatch.setattr(waiting.engine, "states_of", lambda names: dict.fromkeys(names, next(states)))
+    monkeypatch.setattr(waiting, "ssh_answers", lambda _router: None)
+    monkeypatch.setattr(waiting, "_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(waiting, "_EVERY_SECONDS", 0.0)
+    assert wait(VJUNOS_ROUTER, container, lambda _router: None) == ["R1"]
+    said = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert said == ["R1: not ready after 0 s: its container is running starting"] * 2
 
 
 def test_what_no_waiting_mends_ends_the_waiting(container, monkeypatch) -> None:
