@@ -35,6 +35,8 @@ class Platform:
     health: bool = False
     """Whether its image says by a health check that it has booted; until then asking it is pointless."""
     needs_kvm: bool = False
+    kernels_tcp_ao: bool = False
+    """Whether its TCP-AO may be its host's kernel's, so that without it no session with keys comes up."""
     capabilities: frozenset[Capability] = _OUTSIDE
     gaps: Mapping[Capability, str] = field(default_factory=dict)
     """Why it has not the other capabilities."""
@@ -74,6 +76,8 @@ CRPD = Platform(
     ready_seconds=180,
     # `terse` is a syntax error on some cRPDs; containerlab's page of the kind shows this one.
     shows_ports="show interfaces routing",
+    # Its TCP connections are the host kernel's. Nobody has said yet whether its TCP-AO is, too.
+    kernels_tcp_ao=True,
     capabilities=_OUTSIDE - {Capability.REBOOT},
     gaps={
         Capability.SET_CLOCK: "cRPD has its host's clock, which no test may move",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ from harness.lab.containerlab.guardlink import GuardLink
 from harness.lab.containerlab.program import Program
 from harness.lab.containerlab.waiting import Container, Probe, Waiting, ssh_answers
 from harness.lab.embedded import capture, channel, runtime
+from harness.lab.embedded.probe import kernel_has_tcp_ao
 from harness.lab.hosted import HostedLab
 from harness.lab.platforms import PLATFORMS, Platform, platform_of
 from harness.lab.protocol import Capability, LabError, LabUnfitError, Phase, Port, Router
@@ -23,6 +25,7 @@ from harness.lab.topology import Node, Topology
 SSH_PORT = 22
 _WAIT_SCALE = "KEYROLL_WAIT_SCALE"
 """Stretches the deadlines of an emulated router in its container."""
+log = logging.getLogger(__name__)
 
 
 class ContainerLab(HostedLab):
@@ -94,6 +97,14 @@ class ContainerLab(HostedLab):
             raise LabUnfitError(
                 f"{', '.join(kvm)}: vJunos runs in a virtual machine, and there is no /dev/kvm to be used",
                 remedy="a machine (or nested virtualisation) with KVM, and the right to use /dev/kvm",
+            )
+        doubtful = [name for name, one in self._platforms.items() if one.kernels_tcp_ao]
+        if doubtful and not kernel_has_tcp_ao():
+            log.warning(
+                "%s: kernel %s has no TCP-AO. If cRPD leaves TCP-AO to its host's kernel, no session with keys comes up"
+                " here: a kernel of 6.7 or newer with CONFIG_TCP_AO helps",
+                ", ".join(doubtful),
+                os.uname().release,
             )
 
     def _bring_up(self) -> None:

@@ -8,24 +8,22 @@ import os
 import platform
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.lab.embedded.probe import TRY_SECONDS, USER_NAMESPACES, frr_directory
+from harness.lab.embedded.probe import TRY_SECONDS, USER_NAMESPACES, frr_directory, kernel_has_tcp_ao
 from harness.lab.embedded.runtime import base_directory
 from harness.lab.protocol import LabUnfitError
 
-_TCP_AO_ADD_KEY = 38
-"""Linux' socket option (include/uapi/linux/tcp.h), since 6.7."""
-_ENOPROTOOPT = 92
 _UNSHARE = {"user": "--user", "net": "--net", "mnt": "--mount", "pid": "--pid"}
 _FRR_OLDEST = (8, 4)
 _CONTAINERLAB_OLDEST = (0, 78)
 _IMAGES = re.compile(r"crpd|vjunos", re.IGNORECASE)
+_KVM = Path("/dev/kvm")
+_PROCESSORS = Path("/proc/cpuinfo")
 
 
 class State(enum.Enum):
@@ -77,14 +75,7 @@ def _findings() -> Iterator[Finding]:
     yield _modules()
     yield _netem()
     yield _images()
-    kvm = Path("/dev/kvm")
-    yield _either(
-        "KVM",
-        os.access(kvm, os.R_OK | os.W_OK),
-        "usable" if kvm.exists() else "no /dev/kvm",
-        "vJunos-router and vJunosEvolved",
-        "a machine (or nested virtualisation) with KVM, and the right to use /dev/kvm",
-    )
+    yield _kvm()
 
 
 def _verdict(name: str, good: bool, found: str, needed_for: str, remedy: str) -> Finding:  # noqa: FBT001 - the verdict
@@ -141,17 +132,10 @@ def _runtime_folder() -> Finding:
 
 
 def _kernel_ao() -> Finding:
-    """Ask for TCP_AO_ADD_KEY with too short a value: a kernel that has it finds fault, others do not know it."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        try:
-            probe.setsockopt(socket.IPPROTO_TCP, _TCP_AO_ADD_KEY, bytes(4))
-        except OSError as error:
-            there = error.errno != _ENOPROTOOPT
-        else:
-            there = True
+    there = kernel_has_tcp_ao()
     found = f"{'in' if there else 'not in'} kernel {platform.release()}"
     remedy = "a kernel of 6.7 or newer with CONFIG_TCP_AO (GitHub's ubuntu-24.04 runners have one)"
-    return _either("kernel TCP-AO", there, found, "tests against the kernel's own TCP-AO", remedy)
+    return _either("kernel TCP-AO", there, found, "tests against the kernel's own TCP-AO; cRPD may need it", remedy)
 
 
 def _docker() -> Finding:
@@ -190,6 +174,19 @@ def _netem() -> Finding:
     there = result is not None and result.returncode == 0
     remedy = "modprobe sch_netem, where the kernel has it"
     return _either("netem", there, "usable" if there else "not usable", "impairments in containerlab labs", remedy)
+
+
+def _kvm() -> Finding:
+    """Look for what containerlab looks for, too: it refuses vJunos where no processor says `vmx` or `svm`."""
+    needed_for = "vJunos-router and vJunosEvolved"
+    remedy = "a machine (or nested virtualisation) with KVM, and the right to use /dev/kvm"
+    if not _KVM.exists():
+        return Finding("KVM", State.OPTIONAL, f"no {_KVM}", needed_for, remedy)
+    if not os.access(_KVM, os.R_OK | os.W_OK):
+        return Finding("KVM", State.OPTIONAL, f"{_KVM} may not be used", needed_for, remedy)
+    flags = set(_PROCESSORS.read_text(encoding="ascii", errors="replace").split())
+    there = not flags.isdisjoint({"vmx", "svm"})
+    return _either("KVM", there, "usable" if there else f"neither vmx nor svm in {_PROCESSORS}", needed_for, remedy)
 
 
 def _images() -> Finding:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import socket
 import subprocess
 from pathlib import Path
 
@@ -18,6 +20,8 @@ USER_NAMESPACES = (
     " (Ubuntu 24.04: kernel.apparmor_restrict_unprivileged_userns=0)"
 )
 DAEMONS = ("zebra", "bgpd")
+_TCP_AO_ADD_KEY = 38
+"""Linux' socket option (include/uapi/linux/tcp.h), since 6.7."""
 
 
 def frr_directory() -> Path | None:
@@ -55,3 +59,13 @@ def require_fit() -> None:
         raise LabUnfitError(f"FRR is missing ({', '.join(missing)})", remedy="apt-get install frr")
     if shutil.which("ip") is None:
         raise LabUnfitError("the command `ip` is missing", remedy="apt-get install iproute2")
+
+
+def kernel_has_tcp_ao() -> bool:
+    """Ask for TCP_AO_ADD_KEY with too short a value: a kernel that has it finds fault, others do not know it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        try:
+            probe.setsockopt(socket.IPPROTO_TCP, _TCP_AO_ADD_KEY, bytes(4))
+        except OSError as error:
+            return error.errno != errno.ENOPROTOOPT
+    return True

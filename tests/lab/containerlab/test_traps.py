@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 import yaml
 
 from harness.lab.containerlab import ends, program, teardown, waiting
+from harness.lab.containerlab import lab as driver
 from harness.lab.containerlab.ends import End, EndsOfLink
 from harness.lab.containerlab.lab import ContainerLab
 from harness.lab.containerlab.program import Program
@@ -160,6 +162,18 @@ def test_vjunos_without_kvm_is_refused_before_anything_is_made(tmp_path, monkeyp
     with pytest.raises(LabUnfitError, match=r"there is no /dev/kvm.*nested virtualisation"):
         lab.deploy()
     assert lab.name == ""
+
+
+@pytest.mark.parametrize(("kernel", "said"), [(False, 1), (True, 0)], ids=["without TCP-AO", "with TCP-AO"])
+@pytest.mark.usefixtures("ready_at_once")
+def test_crpd_on_a_kernel_without_tcp_ao_is_warned_of(standin, tmp_path, monkeypatch, caplog, kernel, said) -> None:
+    monkeypatch.setattr(driver, "kernel_has_tcp_ao", lambda: kernel)
+    plan = read_topology(TOPOLOGY.with_name("crpd.clab.yml"))
+    with ContainerLab(plan, evidence=tmp_path / "evidence", probe=lambda _router: None):
+        assert len(standin.containers) == 2
+    words = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(words) == said
+    assert all("R1, R2: kernel" in text and "no session with keys comes up" in text for text in words)
 
 
 @pytest.fixture

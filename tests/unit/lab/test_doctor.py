@@ -45,6 +45,24 @@ def test_frr_has_to_be_new_enough(monkeypatch, tmp_path, answer, state):
     assert "lacks ldpd" in doctor._frr().found
 
 
+@pytest.mark.parametrize(
+    ("flags", "found", "state"),
+    [
+        ("flags\t\t: fpu vmx sse", "usable", State.GOOD),
+        ("flags\t\t: fpu svm sse", "usable", State.GOOD),
+        ("flags\t\t: fpu sse", "neither vmx nor svm", State.OPTIONAL),
+    ],
+)
+def test_kvm_is_of_use_where_containerlab_takes_the_processor_for_fit(monkeypatch, tmp_path, flags, found, state):
+    monkeypatch.setattr(doctor, "_KVM", tmp_path / "kvm")
+    assert "no " in doctor._kvm().found
+    (tmp_path / "kvm").touch()
+    (tmp_path / "cpuinfo").write_text(f"processor\t: 0\n{flags}\n")
+    monkeypatch.setattr(doctor, "_PROCESSORS", tmp_path / "cpuinfo")
+    assert found in doctor._kvm().found
+    assert doctor._kvm().state is state
+
+
 def test_images_of_juniper_are_found_by_name(monkeypatch):
     answer = "debian:12\nvrnetlab/juniper_vjunos-router:23.2R1\ncrpd:24.4\n"
     monkeypatch.setattr(doctor, "_run", lambda command: subprocess.CompletedProcess(command, 0, answer, ""))
