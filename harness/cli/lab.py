@@ -22,7 +22,9 @@ from harness.lab.embedded import kept, runtime
 from harness.lab.protocol import Impairment, LabError, Phase
 from harness.scenario.labs import EMBEDDED, LABS, default_topology, new_lab
 
-WHICH = click.option("--lab", "lab_name", metavar="NAME", help="Which lab; not needed while only one is kept.")
+WHICH = click.option(
+    "--lab", "--name", "lab_name", metavar="NAME", help="Which lab; not needed while only one is kept."
+)
 
 
 @click.group(name="lab")
@@ -123,11 +125,12 @@ def list_labs(*, as_json: bool) -> None:
 
 
 @lab.command()
+@click.argument("name", required=False)
 @WHICH
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
-def status(lab_name: str | None, *, as_json: bool) -> None:
+def status(name: str | None, lab_name: str | None, *, as_json: bool) -> None:
     """Show routers, sessions, keys on the wire, and what was dropped."""
-    found = kept.find(lab_name)
+    found = kept.find(_one_name(name, lab_name))
     routers = found.state.routers if found.state else ()
     answers = {entry.name: found.ask_router(entry.name, "status")[0] for entry in routers}
     if as_json:
@@ -144,6 +147,13 @@ def status(lab_name: str | None, *, as_json: bool) -> None:
             f"lab {found.name} is broken: {'; '.join(dead)}",
             remedy=f"its logs are in {found.state.evidence if found.state else ''}; `keyroll lab down {found.name}`",
         )
+
+
+def _one_name(name: str | None, lab_name: str | None) -> str | None:
+    """Return the lab's name, which may stand alone or behind --lab. Raises InputError when the two differ."""
+    if name is not None and lab_name is not None and name != lab_name:
+        raise InputError(f"two labs are named, '{name}' and '{lab_name}'", remedy="name one")
+    return name or lab_name
 
 
 def _status_lines(answer: dict[str, Any]) -> Iterator[str]:
@@ -186,9 +196,10 @@ def _wire_lines(wire: dict[str, Any]) -> Iterator[str]:
 
 @lab.command()
 @click.argument("name", required=False)
-def down(name: str | None) -> None:
+@WHICH
+def down(name: str | None, lab_name: str | None) -> None:
     """Take a lab down and leave nothing behind."""
-    found = kept.find(name)
+    found = kept.find(_one_name(name, lab_name))
     found.stop()
     click.echo(f"lab {found.name} is down")
 
@@ -198,6 +209,9 @@ def clean() -> None:
     """Remove what labs left behind that were killed; those that live are not touched."""
     reaped = [*_reaped_containers(), *runtime.reap()]
     click.echo("\n".join(f"removed {name}" for name in reaped) or "nothing to remove")
+    staying = [one.name for one in kept.all_labs() if one.alive and one.state and one.state.kept]
+    if staying:
+        click.echo(f"kept: {', '.join(staying)}; `keyroll lab down NAME` takes one down")
 
 
 def _reaped_containers() -> list[str]:

@@ -71,7 +71,7 @@ def test_a_lab_outlives_the_command_that_made_it_and_goes_whole(name):
     status = json.loads(keyroll("status", "--lab", name, "--json"))
     assert sorted(status["routers"]) == ["R1", "R2"]
     assert tagged(name)
-    keyroll("down", name)
+    keyroll("down", "--name", name)
     await_gone(name)
     assert not (Path("/run/keyroll") / name).exists()
 
@@ -154,7 +154,19 @@ def test_mistakes_are_sentences(shared):
     assert "share between 0 and 1" in keyroll("link", "impair", "--lab", shared, "--loss", "7", code=2)
     assert "is there already" in keyroll("up", "--name", shared, code=2)
     assert "no lab 'nobody'" in keyroll("down", "nobody", code=2)
+    assert "two labs are named" in keyroll("down", shared, "--lab", "nobody", code=2)
     assert "is not ROUTER:SENDING:RECEIVING" in keyroll("up", "--policy", "R1:x", code=2)
+
+
+def test_a_labs_name_may_stand_alone_or_behind_either_option(shared):
+    asked = [("status", shared), ("status", "--lab", shared), ("status", "--name", shared)]
+    assert {keyroll(*words).splitlines()[0] for words in asked} == {f"lab {shared}"}
+
+
+def test_clean_leaves_a_kept_lab_and_names_it(shared):
+    said = keyroll("clean")
+    assert f"removed {shared}" not in said
+    assert shared in said.partition("kept: ")[2]
 
 
 def test_a_kept_lab_that_was_killed_leaves_nothing(name):
