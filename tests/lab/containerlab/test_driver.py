@@ -318,6 +318,10 @@ def test_what_is_missing_is_said_with_what_helps(standin, tmp_path, monkeypatch)
     monkeypatch.setenv("PATH", "/usr/bin")
     with pytest.raises(LabUnfitError, match="`containerlab` is not on this machine"):
         make(tmp_path).deploy()
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(LabUnfitError, match=r"need root.*sudo"):
+        make(tmp_path).deploy()
+    assert not standin.containers
 
 
 def test_what_a_platform_cannot_do_has_a_reason() -> None:

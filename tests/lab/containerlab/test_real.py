@@ -105,6 +105,26 @@ def test_the_image_has_cli_health_and_start_up_configuration(tmp_path) -> None:
         assert (tmp_path / "R1.pcap").exists()
 
 
+def test_a_start_up_configuration_is_the_users_with_its_secrets_as_they_were(tmp_path, monkeypatch) -> None:
+    """Containerlab fills in variables in it, too: `$9$…` and `$6$…` are none, and a variable's value is not ours."""
+    monkeypatch.setenv("CLAB_SECRET", "filled in")
+    hashed = "$6$lB5c6$Zeud8c6IhCTE6hnZxXBl3ZMZTC2hOx9pxxYUWTHKW1oC32SATWLMH2EXarxWS5k685qMggUfFur1lq.o4p4cg1"
+    secret = "$9$FXXB3tOhSlMLNvMZDikf50O1RyKMWxVw2GD5F/tB1-Vws4ZQz6CpBX7b2oJHk"
+    lines = [
+        f'set system root-authentication encrypted-password "{hashed}"',
+        f'set security authentication-key-chains key-chain mine key 0 secret "{secret}"',
+        'set security authentication-key-chains key-chain mine key 0 start-time "2030-1-1.00:00:00 +0000"',
+        'set interfaces ge-0/0/0 description "$CLAB_SECRET"',
+    ]
+    (tmp_path / "mine.conf").write_text("\n".join(lines) + "\n")
+    topology = tmp_path / "mine.clab.yml"
+    topology.write_text(TOPOLOGY.read_text().replace("    R1:\n", "    R1:\n      startup-config: mine.conf\n", 1))
+    lab = ContainerLab(read_topology(topology), evidence=tmp_path / "evidence", probe=readiness())
+    with lab:
+        shown = _in(f"clab-{lab.name}-R1", "cli", "show configuration | display set").splitlines()
+    assert set(lines) <= set(shown)
+
+
 def test_without_privileges_the_router_has_frrs_fixed_folders_to_itself(tmp_path) -> None:
     with make(tmp_path) as lab:
         container = f"clab-{lab.name}-R1"
