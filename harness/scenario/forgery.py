@@ -50,19 +50,20 @@ def forge_rst(genuine: Genuine, *, key_id: int | None, chance: random.Random) ->
         RunBrokenError: the genuine frame is no TCP over IPv4 or IPv6.
     """
     parts = _parts(genuine.frame)
-    option = b""
-    if key_id is not None:
-        mac = chance.randbytes(_MAC_LENGTH)
-        option = bytes((_AO_KIND, _AO_LENGTH, key_id, genuine.rnext_key_id)) + mac
+    option = b"" if key_id is None else _option(genuine, key_id, chance)
     return _frame(parts, parts.sport, parts.after, parts.ack, _RST | _ACK, option)
 
 
-def forge_syn(genuine: Genuine, *, chance: random.Random) -> bytes:
-    """Return a SYN without TCP-AO, from the peer's address and another port, to the session's well-known port."""
+def forge_syn(genuine: Genuine, *, key_id: int | None = None, chance: random.Random) -> bytes:
+    """Return a SYN from the peer's address and another port, to the session's well-known port.
+
+    With `key_id` it carries TCP-AO and a MAC out of the blue, else no TCP-AO.
+    """
     parts = _parts(genuine.frame)
     well_known = min(parts.sport, parts.dport)
     port = chance.randrange(49152, 65536)
-    return _frame(parts, port, chance.randrange(1 << 32), 0, _SYN, b"\x02\x04\x05\xb4", to=well_known)
+    option = b"" if key_id is None else _option(genuine, key_id, chance)
+    return _frame(parts, port, chance.randrange(1 << 32), 0, _SYN, b"\x02\x04\x05\xb4" + option, to=well_known)
 
 
 def forge_icmp(genuine: Genuine, sent: Genuine, *, too_big: bool) -> bytes:
@@ -88,6 +89,10 @@ def forge_icmp(genuine: Genuine, sent: Genuine, *, too_big: bool) -> bytes:
         covered = parts.source + parts.destination + struct.pack("!II", len(icmp), _ICMP6) + icmp
     icmp = icmp[:2] + _checksum(covered).to_bytes(2, "big") + icmp[4:]
     return parts.ethernet + _ip(replace(parts, ip=bytes(ip)), len(icmp)) + icmp
+
+
+def _option(genuine: Genuine, key_id: int, chance: random.Random) -> bytes:
+    return bytes((_AO_KIND, _AO_LENGTH, key_id, genuine.rnext_key_id)) + chance.randbytes(_MAC_LENGTH)
 
 
 def unknown_key_id(known: set[int]) -> int:

@@ -12,11 +12,13 @@ _CONNECTIONS = 4
 
 @dataclass(frozen=True, slots=True)
 class Genuine:
-    """A frame that the peer really sent (from the Ethernet header on), and the KeyIDs that it carried."""
+    """A frame that the peer really sent (from the Ethernet header on), the KeyIDs that it carried, and its key."""
 
     frame: bytes
     key_id: int
     rnext_key_id: int
+    key: int | None = None
+    """The number of the key that it verified with."""
 
 
 class GenuineFrames:

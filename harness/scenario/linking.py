@@ -24,6 +24,7 @@ _REASONS: Mapping[str, DropReason] = {
     "rst-bad-mac": "bad-mac",
     "rst-unknown-keyid": "unknown-keyid",
     "syn": "no-option",
+    "syn-bad-mac": "bad-mac",
     "icmp-unreachable": ICMP_ERROR,
     "icmp-too-big": ICMP_ERROR,
 }
@@ -106,6 +107,10 @@ class Linker:
         frames = self._stage.wire.genuine(step.towards, step.session)
         earlier = step.kind == "replay-earlier"
         seen = frames.before if earlier else frames.present
+        if step.key is not None:
+            seen = tuple(genuine for genuine in seen if genuine.key == step.key)
+            if not seen:
+                raise RunBrokenError(f"{peer} has sent nothing for {step.session} with key {step.key} to replay")
         if not seen:
             if earlier:
                 raise RunBrokenError(f"{step.session} had no signed connection from {peer} before the present one")
@@ -115,8 +120,9 @@ class Linker:
         return [self._forge(step, seen[-1], peer) for _ in range(step.count)]
 
     def _forge(self, step: Inject, genuine: Genuine, peer: RouterName) -> bytes:
-        if step.kind == "syn":
-            return forge_syn(genuine, chance=self._chance)
+        if step.kind in ("syn", "syn-bad-mac"):
+            key_id = genuine.key_id if step.kind == "syn-bad-mac" else None
+            return forge_syn(genuine, key_id=key_id, chance=self._chance)
         if step.kind in _ICMP:
             sent = self._stage.wire.genuine(peer, step.session).present
             if not sent:

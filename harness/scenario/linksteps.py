@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from harness.scenario.durations import Duration
-from harness.scenario.fields import ROUTERS, OneOrMany, RouterName, SessionName, StrictModel
+from harness.scenario.fields import ROUTERS, KeyNumber, OneOrMany, RouterName, SessionName, StrictModel
 
 Share = Annotated[float, Field(ge=0, le=1, strict=False)]
 """A share of 1: 0.05 is one frame in twenty."""
@@ -46,9 +46,10 @@ class Inject(StrictModel):
 
     `rst`: a RST with the exact sequence number and no TCP-AO. `rst-bad-mac`: the same with TCP-AO, the peer's KeyID and
     a MAC that no key gives. `rst-unknown-keyid`: the same with a KeyID that is in no chain. `syn`: a SYN without TCP-AO
-    from another port. `replay`: the last signed frames of this connection once more, as they were. `replay-earlier`:
-    those of the session's connections before it. `icmp-unreachable` and `icmp-too-big`: ICMP errors about a segment of
-    the connection (RFC 5925, section 7.8, has them ignored).
+    from another port. `syn-bad-mac`: the same with TCP-AO, the peer's KeyID and a MAC that no key gives. `replay`: the
+    last signed frames of this connection once more, as they were; with `key` only those that were signed with it.
+    `replay-earlier`: those of the session's connections before it. `icmp-unreachable` and `icmp-too-big`: ICMP errors
+    about a segment of the connection (RFC 5925, section 7.8, has them ignored).
     """
 
     kind: Literal[
@@ -56,6 +57,7 @@ class Inject(StrictModel):
         "rst-bad-mac",
         "rst-unknown-keyid",
         "syn",
+        "syn-bad-mac",
         "replay",
         "replay-earlier",
         "icmp-unreachable",
@@ -64,6 +66,14 @@ class Inject(StrictModel):
     towards: RouterName
     session: SessionName = "bgp"
     count: Annotated[int, Field(ge=1, le=1000)] = 1
+    key: KeyNumber | None = None
+    """For replays: take the frames that were signed with this key, and no others."""
+
+    @model_validator(mode="after")
+    def _key_of_replays(self) -> Self:
+        if self.key is not None and not self.replays:
+            raise ValueError("`key` says which frames are replayed; it belongs to `replay` and `replay-earlier`")
+        return self
 
     @property
     def replays(self) -> bool:

@@ -13,10 +13,15 @@ from typing import Literal
 
 from harness.capture.judgement import Judgement
 
-Sight = Literal["collision", "sequence-wrap", "port-reuse"]
+Sight = Literal["collision", "sequence-wrap", "wrap-resent", "port-reuse"]
 """`collision`: two connections of a session, one from each router, both came to be, and BGP closed one for that.
 `sequence-wrap`: data of the router's verified whose sequence numbers lie beyond 2^32, counted from its ISN.
+`wrap-resent`: data of the router's verified that lie before the wrap, sent after some that lie beyond it.
 `port-reuse`: data of the router's verified on a connection with the addresses and ports of an earlier one."""
+_WRAP_WORDS = {
+    "sequence-wrap": ("no wrap", "data beyond 2^32"),
+    "wrap-resent": ("nothing of before the wrap after it", "data of before 2^32 sent again after some beyond it"),
+}
 _FIN, _SYN, _RST, _ACK = 0x01, 0x02, 0x04, 0x10
 _MARKER = b"\xff" * 16
 _NOTIFICATION, _CEASE, _COLLISION = 3, 6, 7
@@ -41,6 +46,17 @@ class _Life:
     """When a router's data last verified, by router."""
     wrapped: dict[str, int] = field(default_factory=dict)
     """The same, of data beyond the wrap."""
+    resent: dict[str, int] = field(default_factory=dict)
+    """The same, of data before the wrap that came after some beyond it."""
+
+    def note_data(self, sender: str, seq: int, at: int) -> None:
+        """Take verified data of a router's."""
+        self.data[sender] = at
+        isn = self.isns.get(sender)
+        if isn is not None and seq < isn:
+            self.wrapped[sender] = at
+        elif isn is not None and sender in self.wrapped:
+            self.resent[sender] = at
 
 
 class Sightings:
@@ -65,10 +81,7 @@ class Sightings:
             elif life.came_to_be is None:
                 life.came_to_be = at
         if judgement.payload_length:
-            life.data[sender] = at
-            isn = life.isns.get(sender)
-            if isn is not None and judgement.seq < isn:
-                life.wrapped[sender] = at
+            life.note_data(sender, judgement.seq, at)
             if not life.collided:
                 life.collided = _says_collision(payload())
         if judgement.flags & (_FIN | _RST):
@@ -80,10 +93,11 @@ class Sightings:
         match sight:
             case "collision":
                 return _collision([life for life in lives if life.begun >= since])
-            case "sequence-wrap":
-                found = [life for life in lives if life.wrapped.get(router, -1) >= since]
+            case "sequence-wrap" | "wrap-resent":
+                when = [life.wrapped if sight == "sequence-wrap" else life.resent for life in lives]
+                found = any(one.get(router, -1) >= since for one in when)
                 words = ", ".join(f"connection {life.number} began at {_isn(life, router)}" for life in lives)
-                return bool(found), f"{'data beyond 2^32' if found else 'no wrap'}; {words or 'no connection'}"
+                return found, f"{_WRAP_WORDS[sight][found]}; {words or 'no connection'}"
             case "port-reuse":
                 pairs = [(life, self._before(life)) for life in lives if life.data.get(router, -1) >= since]
                 again = [(life, before) for life, before in pairs if before is not None and life.begun >= since]

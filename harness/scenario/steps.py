@@ -240,6 +240,8 @@ class Step(StrictModel):
         changed = self.change_key or self.delete_key
         if changed is not None:
             return frozenset({changed.key})
+        if self.inject is not None and self.inject.key is not None:
+            return frozenset({self.inject.key})
         if self.conditions is None:
             return frozenset()
         fields = (self.conditions.active, self.conditions.next, self.conditions.wire)

@@ -271,7 +271,7 @@ class Wire:
             return
         if judgement.connection is None:
             return
-        frame = Genuine(packet.data, judgement.key_id, judgement.rnext_key_id or 0)
+        frame = Genuine(packet.data, judgement.key_id, judgement.rnext_key_id or 0, judgement.key)
         kept = self._genuine.setdefault((router, session), GenuineFrames())
         kept.add(judgement.connection, frame, data=bool(judgement.payload_length))
 

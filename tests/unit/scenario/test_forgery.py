@@ -50,6 +50,15 @@ def test_a_forged_syn_comes_from_another_port_to_the_well_known_one():
     assert seen[TCP].sport != 40000
 
 
+@pytest.mark.parametrize("network", [IP(src="10.0.12.1", dst="10.0.12.2"), IPv6(src="fd00::1", dst="fd00::2")])
+def test_a_forged_syn_may_carry_a_mac_that_no_key_gives(network):
+    seen = dissected(forge_syn(genuine(network), key_id=3, chance=random.Random(1)))
+    assert (seen[TCP].flags, seen[TCP].dport) == ("S", 179)
+    kinds = dict(seen[TCP].options)
+    assert kinds["MSS"] == 1460
+    assert (kinds["AO"].keyid, kinds["AO"].rnextkeyid, len(kinds["AO"].mac)) == (3, 4, 12)
+
+
 @given(seq=st.integers(0, 2**32 - 1), payload=st.binary(max_size=64), flags=st.sampled_from(["A", "PA", "S", "FA"]))
 def test_the_sequence_number_is_the_next_one_modulo_2_to_the_32(seq, payload, flags):
     taken = len(payload) + (flags in ("S", "FA"))

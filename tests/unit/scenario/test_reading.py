@@ -38,6 +38,8 @@ def test_null_expects_none_and_a_field_left_out_expects_nothing(write, two_keys)
     [
         ("bgp: Est", "bpg: Est", 12, "unknown field 'bpg'; allowed here: active, bgp"),
         ("Established", "established", 12, "'Established', 'Idle'"),
+        ("{to: 30m}", "{to: 30m}\n  - inject: {kind: rst, towards: R1, key: 0}", 14, "belongs to `replay`"),
+        ("{to: 30m}", "{to: 30m}\n  - inject: {kind: replay, towards: R1, key: 7}", 14, "key 7 is in no keychain"),
         ("{to: 30m}", "{to: 30}", 13, "should be a duration such as 90s"),
         ("{to: 30m}", "{to: 30m, by: 3m}", 13, "exactly one of `to` and `by`"),
         ("next: 1", "next: 5", 12, "key 5 is in no keychain here, which have [0, 1]"),

@@ -101,6 +101,22 @@ def test_a_wrap_is_data_beyond_it_of_that_router():
     assert not capture.sightings.seen("sequence-wrap", "R2", since=0)[0]
 
 
+def test_data_of_before_the_wrap_is_sent_again_when_some_beyond_it_was_sent():
+    capture = Capture({1: 40000}, {1: "R1"})
+    capture.open(1, isns=(2**32 - 30, 200))
+    capture.send(1, "R1", DATA, 2**32 - 29, KEEPALIVE)
+    capture.send(1, "R1", DATA, 2**32 - 29, KEEPALIVE)
+    assert not capture.sightings.seen("wrap-resent", "R1", since=0)[0]
+    capture.send(1, "R1", DATA, 9, KEEPALIVE)
+    assert not capture.sightings.seen("wrap-resent", "R1", since=0)[0]
+    capture.send(1, "R1", DATA, 2**32 - 10, KEEPALIVE, verdict=Verdict.BAD_MAC)
+    assert not capture.sightings.seen("wrap-resent", "R1", since=0)[0]
+    capture.send(1, "R1", DATA, 2**32 - 10, KEEPALIVE)
+    assert capture.sightings.seen("wrap-resent", "R1", since=0)[0]
+    assert not capture.sightings.seen("wrap-resent", "R1", since=capture.now + 1)[0]
+    assert not capture.sightings.seen("wrap-resent", "R2", since=0)[0]
+
+
 def test_a_port_is_reused_once_data_passes_on_the_later_connection():
     capture = Capture({1: 40000, 2: 40001, 3: 40000}, dict.fromkeys((1, 2, 3), "R2"))
     for number in (1, 2):
