@@ -16,11 +16,11 @@ from harness.capture.judgement import Judgement
 Sight = Literal["collision", "sequence-wrap", "wrap-resent", "port-reuse"]
 """`collision`: two connections of a session, one from each router, both came to be, and BGP closed one for that.
 `sequence-wrap`: data of the router's verified whose sequence numbers lie beyond 2^32, counted from its ISN.
-`wrap-resent`: data of the router's verified that lie before the wrap, sent after some that lie beyond it.
+`wrap-resent`: data of the router's verified that lie before the wrap, sent after a segment of its that lies beyond it.
 `port-reuse`: data of the router's verified on a connection with the addresses and ports of an earlier one."""
 _WRAP_WORDS = {
     "sequence-wrap": ("no wrap", "data beyond 2^32"),
-    "wrap-resent": ("nothing of before the wrap after it", "data of before 2^32 sent again after some beyond it"),
+    "wrap-resent": ("nothing of before the wrap after it", "data of before 2^32 sent again after a segment beyond it"),
 }
 _FIN, _SYN, _RST, _ACK = 0x01, 0x02, 0x04, 0x10
 _MARKER = b"\xff" * 16
@@ -47,15 +47,21 @@ class _Life:
     wrapped: dict[str, int] = field(default_factory=dict)
     """The same, of data beyond the wrap."""
     resent: dict[str, int] = field(default_factory=dict)
-    """The same, of data before the wrap that came after some beyond it."""
+    """The same, of data before the wrap that came after a segment beyond it."""
+    beyond: set[str] = field(default_factory=set)
+    """The routers that sent anything beyond the wrap, if only an acknowledgement."""
 
-    def note_data(self, sender: str, seq: int, at: int) -> None:
-        """Take verified data of a router's."""
-        self.data[sender] = at
+    def note(self, sender: str, seq: int, at: int, *, data: bool) -> None:
+        """Take a verified segment of a router's that is no SYN and no RST."""
         isn = self.isns.get(sender)
         if isn is not None and seq < isn:
+            self.beyond.add(sender)
+        if not data:
+            return
+        self.data[sender] = at
+        if isn is not None and seq < isn:
             self.wrapped[sender] = at
-        elif isn is not None and sender in self.wrapped:
+        elif sender in self.beyond:
             self.resent[sender] = at
 
 
@@ -80,10 +86,10 @@ class Sightings:
                 life.opener = life.opener or sender
             elif life.came_to_be is None:
                 life.came_to_be = at
-        if judgement.payload_length:
-            life.note_data(sender, judgement.seq, at)
-            if not life.collided:
-                life.collided = _says_collision(payload())
+        if not judgement.flags & (_SYN | _RST):
+            life.note(sender, judgement.seq, at, data=bool(judgement.payload_length))
+        if judgement.payload_length and not life.collided:
+            life.collided = _says_collision(payload())
         if judgement.flags & (_FIN | _RST):
             life.over = life.over or at
 

@@ -8,7 +8,7 @@ from harness.capture.judgement import Judgement, Verdict
 from harness.scenario.sightings import Sightings
 
 ADDRESSES = {"R1": "10.0.12.1", "R2": "10.0.12.2"}
-SYN, SYN_ACK, DATA, FIN = 0x02, 0x12, 0x18, 0x11
+SYN, SYN_ACK, DATA, FIN, RST, ACK = 0x02, 0x12, 0x18, 0x11, 0x04, 0x10
 OPEN = b"\xff" * 16 + struct.pack("!HB", 29, 1) + bytes(10)
 KEEPALIVE = b"\xff" * 16 + struct.pack("!HB", 19, 4)
 
@@ -101,15 +101,18 @@ def test_a_wrap_is_data_beyond_it_of_that_router():
     assert not capture.sightings.seen("sequence-wrap", "R2", since=0)[0]
 
 
-def test_data_of_before_the_wrap_is_sent_again_when_some_beyond_it_was_sent():
+@pytest.mark.parametrize("beyond", [KEEPALIVE, b""], ids=["data", "an acknowledgement"])
+def test_data_of_before_the_wrap_is_sent_again_after_a_segment_beyond_it(beyond):
     capture = Capture({1: 40000}, {1: "R1"})
     capture.open(1, isns=(2**32 - 30, 200))
     capture.send(1, "R1", DATA, 2**32 - 29, KEEPALIVE)
     capture.send(1, "R1", DATA, 2**32 - 29, KEEPALIVE)
     assert not capture.sightings.seen("wrap-resent", "R1", since=0)[0]
-    capture.send(1, "R1", DATA, 9, KEEPALIVE)
+    capture.send(1, "R1", DATA, 9, beyond)
     assert not capture.sightings.seen("wrap-resent", "R1", since=0)[0]
     capture.send(1, "R1", DATA, 2**32 - 10, KEEPALIVE, verdict=Verdict.BAD_MAC)
+    capture.send(1, "R1", RST, 2**32 - 10)
+    capture.send(1, "R1", ACK, 2**32 - 10)
     assert not capture.sightings.seen("wrap-resent", "R1", since=0)[0]
     capture.send(1, "R1", DATA, 2**32 - 10, KEEPALIVE)
     assert capture.sightings.seen("wrap-resent", "R1", since=0)[0]
