@@ -15,6 +15,9 @@ import pytest
 
 from harness.emulator.keyclock import ReceivePolicy, SendPolicy
 from harness.keychain.model import Algorithm
+from tests.lab.wire import judging
+from tests.lab.wire.judging import T0, Judge
+from tests.lab.wire.rig import ADDRESSES
 
 pytestmark = pytest.mark.lab
 
@@ -73,43 +76,43 @@ def echo(near, far) -> None:
 @pytest.mark.parametrize("algorithm", list(Algorithm))
 @pytest.mark.parametrize("opener", ["wire path", "kernel"])
 @pytest.mark.parametrize("sending", list(SendPolicy))
-def test_a_rollover_with_the_kernels_tcp_ao(rig, tools, family, algorithm, opener, sending) -> None:
-    chain = tools.chain(tools.key(0, algorithm=algorithm), tools.key(1, HALF_HOUR, algorithm=algorithm))
+def test_a_rollover_with_the_kernels_tcp_ao(rig, family, algorithm, opener, sending) -> None:
+    chain = judging.chain(judging.key(0, algorithm=algorithm), judging.key(1, HALF_HOUR, algorithm=algorithm))
     ours, kernels = rig.bumps
-    ours.clock(tools.T0 + timedelta(minutes=1))
-    ours.set(tools.session(0, chain, family=family, sending=sending, receiving=ReceivePolicy.ANY))
+    ours.clock(T0 + timedelta(minutes=1))
+    ours.set(judging.session(0, chain, family=family, sending=sending, receiving=ReceivePolicy.ANY))
     rig.capture()
 
     def give_keys(sock) -> None:
         for number, key in enumerate(chain.keys):
             flags = SET_CURRENT | SET_RNEXT if number == 0 and opener == "kernel" else 0
-            added = kernel_key(key, tools.addresses[family][0], family, flags=flags)
+            added = kernel_key(key, ADDRESSES[family][0], family, flags=flags)
             sock.setsockopt(socket.IPPROTO_TCP, TCP_AO_ADD_KEY, added)
 
     kind = socket.AF_INET if family == 4 else socket.AF_INET6
     if opener == "kernel":
         with rig.listen(0, family) as listening, kernels.inner.socket(kind) as far:
             give_keys(far)
-            far.connect((tools.addresses[family][0], 179))
+            far.connect((ADDRESSES[family][0], 179))
             near, _ = listening.accept()
             near.settimeout(10)
-            roll(ours, near, far.dup(), chain, tools)
+            roll(ours, near, far.dup(), chain)
     else:
         with rig.listen(1, family) as listening:
             give_keys(listening)
             near = rig.connect(0, family)
             far, _ = listening.accept()
             far.settimeout(10)
-            roll(ours, near, far, chain, tools)
-    judge = tools.Judge(chain)
+            roll(ours, near, far, chain)
+    judge = Judge(chain)
     assert sorted({judge.key_of(one) for one in rig.sent(family)}) == [0, 1]
     assert ours.dropped() == {}
 
 
-def roll(ours, near, far, chain, tools) -> None:
+def roll(ours, near, far, chain) -> None:
     with near, far:
         echo(near, far)
-        ours.clock(tools.T0 + HALF_HOUR)
+        ours.clock(T0 + HALF_HOUR)
         far.setsockopt(
             socket.IPPROTO_TCP,
             TCP_AO_INFO,

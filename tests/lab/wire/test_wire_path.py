@@ -19,6 +19,11 @@ from harness.emulator.wire.model import EventKind
 from harness.keychain.model import Algorithm
 from harness.keychain.secret import Secret
 from harness.tcpao import ACK, RST, SYN, with_checksum
+from tests.lab.wire import judging
+from tests.lab.wire.judging import T0, Judge
+from tests.lab.wire.links import packet_socket
+from tests.lab.wire.namespaces import Namespace
+from tests.lab.wire.rig import ADDRESSES, until
 
 pytestmark = pytest.mark.lab
 HALF_HOUR = timedelta(minutes=30)
@@ -43,17 +48,17 @@ def read(sock, length) -> bytes:
 
 @pytest.mark.parametrize("family", [4, 6])
 @pytest.mark.parametrize("algorithm", list(Algorithm))
-def test_a_session_rolls_from_key_0_to_key_1_and_every_segment_verifies(rig, tools, family, algorithm) -> None:
-    chain = tools.chain(tools.key(0, algorithm=algorithm), tools.key(1, HALF_HOUR, algorithm=algorithm))
+def test_a_session_rolls_from_key_0_to_key_1_and_every_segment_verifies(rig, family, algorithm) -> None:
+    chain = judging.chain(judging.key(0, algorithm=algorithm), judging.key(1, HALF_HOUR, algorithm=algorithm))
     rig.capture()
     for router, bump in enumerate(rig.bumps):
-        bump.clock(tools.T0 + timedelta(minutes=1))
-        bump.set(tools.session(router, chain, family=family))
+        bump.clock(T0 + timedelta(minutes=1))
+        bump.set(judging.session(router, chain, family=family))
     near, far = rig.joined(family)
     with near, far:
         echo(near, far)
         for bump in rig.bumps:
-            bump.clock(tools.T0 + HALF_HOUR)
+            bump.clock(T0 + HALF_HOUR)
         echo(near, far)
         (connection,) = rig.bumps[0].status().connections
         assert (connection.out.key, connection.out.rolled, connection.in_.key, connection.in_.rolled) == (
@@ -63,7 +68,7 @@ def test_a_session_rolls_from_key_0_to_key_1_and_every_segment_verifies(rig, too
             True,
         )
     sent = rig.sent(family)
-    judge = tools.Judge(chain)
+    judge = Judge(chain)
     keys = [judge.key_of(one) for one in sent]
     assert keys[0] == 0
     assert keys[-1] == 1
@@ -71,11 +76,11 @@ def test_a_session_rolls_from_key_0_to_key_1_and_every_segment_verifies(rig, too
     assert rig.bumps[0].dropped() == rig.bumps[1].dropped() == {}
 
 
-def protect(rig, tools, chain=None, **options) -> None:
+def protect(rig, chain=None, **options) -> None:
     """Protect BGP between both routers, a minute after the first key's start."""
     for router, bump in enumerate(rig.bumps):
-        bump.clock(tools.T0 + timedelta(minutes=1))
-        bump.set(tools.session(router, chain or tools.chain(tools.key(0)), **options))
+        bump.clock(T0 + timedelta(minutes=1))
+        bump.set(judging.session(router, chain or judging.chain(judging.key(0)), **options))
 
 
 def transfer(source, sink, octets: bytes) -> None:
@@ -102,16 +107,16 @@ def transfer(source, sink, octets: bytes) -> None:
 
 
 @pytest.mark.parametrize("algorithm", list(Algorithm))
-def test_a_lossy_link_loses_no_data_and_no_segment_goes_unsigned(rig, tools, algorithm) -> None:
-    chain = tools.chain(tools.key(0, algorithm=algorithm))
-    protect(rig, tools, chain)
+def test_a_lossy_link_loses_no_data_and_no_segment_goes_unsigned(rig, algorithm) -> None:
+    chain = judging.chain(judging.key(0, algorithm=algorithm))
+    protect(rig, chain)
     rig.capture()
     rig.link.loss, rig.link.repeat, rig.link.swap = 0.01, 0.01, 0.02
     near, far = rig.joined()
     with near, far:
         transfer(near, far, bytes(range(256)) * 8192)
     sent = rig.sent()
-    judge = tools.Judge(chain)
+    judge = Judge(chain)
     assert {judge.key_of(one) for one in sent} == {0}
     assert max(one.segment.length for one in sent) == 1480, "a full segment is a 1514-octet frame"
     blocks = [one for one in sent if b"\x05\x0a" in one.segment.options]
@@ -120,18 +125,18 @@ def test_a_lossy_link_loses_no_data_and_no_segment_goes_unsigned(rig, tools, alg
     assert not rig.bumps[1].dropped()
 
 
-def test_twelve_rollovers_in_a_row_under_load(rig, tools) -> None:
+def test_twelve_rollovers_in_a_row_under_load(rig) -> None:
     algorithms = list(Algorithm)
-    chain = tools.chain(
-        *(tools.key(n, timedelta(hours=n), algorithm=algorithms[n % 2]) for n in range(13)), tolerance=60
+    chain = judging.chain(
+        *(judging.key(n, timedelta(hours=n), algorithm=algorithms[n % 2]) for n in range(13)), tolerance=60
     )
-    protect(rig, tools, chain, sending=SendPolicy.RNEXT, receiving=ReceivePolicy.ANY)
+    protect(rig, chain, sending=SendPolicy.RNEXT, receiving=ReceivePolicy.ANY)
     rig.capture()
     near, far = rig.joined()
     with near, far:
         for number in range(1, 13):
             for bump in rig.bumps:
-                bump.clock(tools.T0 + timedelta(hours=number))
+                bump.clock(T0 + timedelta(hours=number))
             transfer(near, far, bytes(1 << 18))
             echo(near, far)
             echo(near, far)
@@ -143,34 +148,34 @@ def test_twelve_rollovers_in_a_row_under_load(rig, tools) -> None:
                     True,
                     True,
                 )
-    judge = tools.Judge(chain)
+    judge = Judge(chain)
     keys = [judge.key_of(one) for one in rig.sent()]
     assert sorted(set(keys)) == list(range(13))
     assert not rig.bumps[0].dropped()
     assert not rig.bumps[1].dropped()
 
 
-def test_a_refused_connection_fails_at_once(rig, tools) -> None:
-    protect(rig, tools)
+def test_a_refused_connection_fails_at_once(rig) -> None:
+    protect(rig)
     rig.capture()
     begun = time.monotonic()
     with pytest.raises(ConnectionRefusedError):
         rig.connect(0)
     assert time.monotonic() - begun < 0.9, "before the SYN is repeated"
-    judge = tools.Judge(tools.chain(tools.key(0)))
+    judge = Judge(judging.chain(judging.key(0)))
     assert [one.segment.flag_letters for one in rig.sent() if judge.key_of(one) == 0] == ["S", "R."]
 
 
-def test_both_ends_open_at_once(rig, tools) -> None:
-    protect(rig, tools)
+def test_both_ends_open_at_once(rig) -> None:
+    protect(rig)
     rig.capture()
     rig.link.hold = []
     ends = []
     for router in (0, 1):
         sock = rig.bumps[router].inner.socket()
-        sock.bind((tools.addresses[4][router], 179))
+        sock.bind((ADDRESSES[4][router], 179))
         sock.settimeout(0)
-        assert sock.connect_ex((tools.addresses[4][1 - router], 179)) == errno.EINPROGRESS
+        assert sock.connect_ex((ADDRESSES[4][1 - router], 179)) == errno.EINPROGRESS
         ends.append(sock)
     # ARP has to come through first; then both SYNs are held, and let go together.
     held_syns = set()
@@ -188,7 +193,7 @@ def test_both_ends_open_at_once(rig, tools) -> None:
         sock.settimeout(10)
     with ends[0], ends[1]:
         echo(*ends)
-    judge = tools.Judge(tools.chain(tools.key(0)))
+    judge = Judge(judging.chain(judging.key(0)))
     sent = rig.sent()
     assert {judge.key_of(one) for one in sent} == {0}
     assert [one.sender for one in sent if one.segment.flags & (SYN | ACK) == SYN][:2] in ([0, 1], [1, 0])
@@ -232,8 +237,8 @@ AO = b"\x1d\x10"
     ],
 )
 @pytest.mark.parametrize("flags", [RST, RST | ACK])
-def test_a_forged_rst_with_the_right_sequence_number_is_dropped(rig, tools, flags, options, reason) -> None:
-    protect(rig, tools)
+def test_a_forged_rst_with_the_right_sequence_number_is_dropped(rig, flags, options, reason) -> None:
+    protect(rig)
     rig.capture()
     near, far = rig.joined()
     with near, far:
@@ -242,7 +247,7 @@ def test_a_forged_rst_with_the_right_sequence_number_is_dropped(rig, tools, flag
         assert far.recv(1) == b"x"
         last = [one.segment for one in rig.sent() if one.sender == 0][-1]
         rig.inject(1, forged(rig, last, flags, options=options))
-        tools.until(lambda: rig.bumps[1].dropped() == {("in", reason): 1}, "the forged RST dropped")
+        until(lambda: rig.bumps[1].dropped() == {("in", reason): 1}, "the forged RST dropped")
         echo(near, far)
 
 
@@ -259,8 +264,8 @@ def test_without_protection_the_same_rst_kills_the_connection(rig) -> None:
             far.recv(1)
 
 
-def test_everything_replayed_leaves_the_connection_alone(rig, tools) -> None:
-    protect(rig, tools)
+def test_everything_replayed_leaves_the_connection_alone(rig) -> None:
+    protect(rig)
     rig.capture()
     near, far = rig.joined()
     with near, far:
@@ -275,33 +280,33 @@ def test_everything_replayed_leaves_the_connection_alone(rig, tools) -> None:
             echo(near, far)
 
 
-def test_an_unsigned_syn_gets_no_answer(rig, tools) -> None:
-    protect(rig, tools)
+def test_an_unsigned_syn_gets_no_answer(rig) -> None:
+    protect(rig)
     rig.bumps[0].set()
     with rig.listen(1), pytest.raises(TimeoutError):
         rig.connect(0, timeout=0.5)
     assert rig.bumps[1].dropped()["in", "no-option"] >= 1
 
 
-def test_a_late_key_comes_back_by_retransmission(rig, tools) -> None:
-    early = tools.chain(tools.key(0), tools.key(1, timedelta(minutes=30)))
-    protect(rig, tools, early)
-    rig.bumps[1].set(tools.session(1, tools.chain(tools.key(0))))
+def test_a_late_key_comes_back_by_retransmission(rig) -> None:
+    early = judging.chain(judging.key(0), judging.key(1, timedelta(minutes=30)))
+    protect(rig, early)
+    rig.bumps[1].set(judging.session(1, judging.chain(judging.key(0))))
     near, far = rig.joined()
     with near, far:
         echo(near, far)
         for bump in rig.bumps:
-            bump.clock(tools.T0 + timedelta(minutes=30))
+            bump.clock(T0 + timedelta(minutes=30))
         near.sendall(b"late")
-        tools.until(lambda: ("in", "unknown-keyid") in rig.bumps[1].dropped(), "the new key's segments dropped")
-        rig.bumps[1].set(tools.session(1, early))
+        until(lambda: ("in", "unknown-keyid") in rig.bumps[1].dropped(), "the new key's segments dropped")
+        rig.bumps[1].set(judging.session(1, early))
         assert read(far, 4) == b"late"
         echo(near, far)
 
 
 class TestTheProcess:
-    def test_killed_and_replaced_with_its_records_it_carries_connections_on(self, rig, tools) -> None:
-        protect(rig, tools, tools.chain(tools.key(0)))
+    def test_killed_and_replaced_with_its_records_it_carries_connections_on(self, rig) -> None:
+        protect(rig, judging.chain(judging.key(0)))
         near, far = rig.joined()
         with near, far:
             echo(near, far)
@@ -309,21 +314,21 @@ class TestTheProcess:
             assert len(records) == 1
             rig.bumps[0].kill()
             near.sendall(b"while it was down")
-            rig.bumps[0].start([tools.session(0, tools.chain(tools.key(0)))], records)
-            rig.bumps[0].clock(tools.T0 + timedelta(minutes=1))
+            rig.bumps[0].start([judging.session(0, judging.chain(judging.key(0)))], records)
+            rig.bumps[0].clock(T0 + timedelta(minutes=1))
             assert read(far, 17) == b"while it was down"
             echo(near, far)
 
-    def test_replaced_without_records_it_signs_nothing_that_it_cannot(self, rig, tools) -> None:
-        protect(rig, tools)
+    def test_replaced_without_records_it_signs_nothing_that_it_cannot(self, rig) -> None:
+        protect(rig)
         near, far = rig.joined()
         with near, far:
             echo(near, far)
             rig.bumps[0].kill()
-            rig.bumps[0].start([tools.session(0, tools.chain(tools.key(0)))])
-            rig.bumps[0].clock(tools.T0 + timedelta(minutes=1))
+            rig.bumps[0].start([judging.session(0, judging.chain(judging.key(0)))])
+            rig.bumps[0].clock(T0 + timedelta(minutes=1))
             near.sendall(b"x")
-            tools.until(lambda: ("out", "no-connection-state") in rig.bumps[0].dropped(), "segments held back")
+            until(lambda: ("out", "no-connection-state") in rig.bumps[0].dropped(), "segments held back")
             near.settimeout(0.3)
             far.settimeout(0.3)
             with pytest.raises(TimeoutError):
@@ -351,8 +356,8 @@ class TestTheProcess:
         assert "h7" in said
         assert len(said.splitlines()) == 1
 
-    def test_a_link_that_goes_down_and_up_is_survived(self, rig, tools) -> None:
-        protect(rig, tools)
+    def test_a_link_that_goes_down_and_up_is_survived(self, rig) -> None:
+        protect(rig)
         near, far = rig.joined()
         with near, far:
             for interface in ("eth1", "h0"):
@@ -367,13 +372,13 @@ class TestTheProcess:
         (said,) = [line for line in rig.bumps[0].log.read_text().splitlines() if "eth1" in line]
         assert said.startswith("wire: the interface eth1 ")
 
-    def test_events_tell_the_connection_the_key_change_and_the_drop(self, rig, tools) -> None:
-        protect(rig, tools, tools.chain(tools.key(0), tools.key(1, timedelta(minutes=30))))
+    def test_events_tell_the_connection_the_key_change_and_the_drop(self, rig) -> None:
+        protect(rig, judging.chain(judging.key(0), judging.key(1, timedelta(minutes=30))))
         near, far = rig.joined()
         with near, far:
             echo(near, far)
-            rig.bumps[0].clock(tools.T0 + timedelta(minutes=30))
-            rig.bumps[0].set(tools.session(0, tools.chain(tools.key(0), tools.key(1, timedelta(minutes=30)))))
+            rig.bumps[0].clock(T0 + timedelta(minutes=30))
+            rig.bumps[0].set(judging.session(0, judging.chain(judging.key(0), judging.key(1, timedelta(minutes=30)))))
             echo(near, far)
         kinds = [event.kind for event in rig.bumps[0].events]
         assert EventKind.CONNECTION in kinds
@@ -391,11 +396,11 @@ def tagged(sock) -> bytes:
 
 
 class TestOtherFrames:
-    def test_a_vlan_tag_stays_on_and_a_protected_segment_behind_one_is_judged(self, rig, tools) -> None:
-        protect(rig, tools)
+    def test_a_vlan_tag_stays_on_and_a_protected_segment_behind_one_is_judged(self, rig) -> None:
+        protect(rig)
         ends = rig.link_ends()
-        kernels = [bump.inner.within(lambda: tools.packet_socket("ge-0-0-0")) for bump in rig.bumps]
-        first, second = (socket.inet_aton(address) for address in tools.addresses[4])
+        kernels = [bump.inner.within(lambda: packet_socket("ge-0-0-0")) for bump in rig.bumps]
+        first, second = (socket.inet_aton(address) for address in ADDRESSES[4])
         syn = with_checksum(struct.pack("!HHIIBBHHH", 40000, 179, 1, 0, 0x50, SYN, 512, 0, 0), first, second)
         packet = ip_packet(first, second, syn)
         ethernet = rig.headers(0)
@@ -409,28 +414,28 @@ class TestOtherFrames:
         assert rig.bumps[1].dropped() == {}
         assert rig.bumps[0].status().connections[0].phase == "opening"
 
-    def test_udp_passes_in_fragments_too(self, rig, tools) -> None:
-        protect(rig, tools)
+    def test_udp_passes_in_fragments_too(self, rig) -> None:
+        protect(rig)
         for family, kind in ((4, socket.AF_INET), (6, socket.AF_INET6)):
             near, far = (
                 bump.inner.within(lambda kind=kind: socket.socket(kind, socket.SOCK_DGRAM)) for bump in rig.bumps
             )
             with near, far:
-                far.bind((tools.addresses[family][1], 646))
+                far.bind((ADDRESSES[family][1], 646))
                 far.settimeout(5)
-                near.sendto(bytes(4000), (tools.addresses[family][1], 646))
+                near.sendto(bytes(4000), (ADDRESSES[family][1], 646))
                 assert len(far.recv(5000)) == 4000
 
-    def test_an_unprotected_connection_to_another_port_passes_in_bulk(self, rig, tools) -> None:
-        protect(rig, tools)
+    def test_an_unprotected_connection_to_another_port_passes_in_bulk(self, rig) -> None:
+        protect(rig)
         near, far = rig.joined(port=2222)
         with near, far:
             transfer(near, far, bytes(1 << 20))
 
-    def test_a_neighbour_whose_offloads_are_on_is_understood(self, rig, tools) -> None:
+    def test_a_neighbour_whose_offloads_are_on_is_understood(self, rig) -> None:
         """The neighbour's kernel hands over partial checksums and segments of up to 64 KiB, which pass as they are."""
         bump = rig.bumps[0]
-        neighbour = tools.Namespace()
+        neighbour = Namespace()
         try:
             bump.kill()
             bump.outer.run("ip", "link", "del", "eth1")
@@ -439,20 +444,20 @@ class TestOtherFrames:
             )
             bump.outer.run("ip", "link", "set", "eth1", "up")
             neighbour.run("ip", "link", "set", "e0", "up")
-            neighbour.run("ip", "addr", "add", f"{tools.addresses[4][1]}/30", "dev", "e0")
+            neighbour.run("ip", "addr", "add", f"{ADDRESSES[4][1]}/30", "dev", "e0")
             bump.start()
             for protocol in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
                 near = bump.inner.within(lambda kind=protocol: socket.socket(socket.AF_INET, kind))
                 far = neighbour.within(lambda kind=protocol: socket.socket(socket.AF_INET, kind))
                 with near, far:
                     near.settimeout(10)
-                    near.bind((tools.addresses[4][0], 2222))
+                    near.bind((ADDRESSES[4][0], 2222))
                     if protocol == socket.SOCK_DGRAM:
-                        far.sendto(b"hello", (tools.addresses[4][0], 2222))
+                        far.sendto(b"hello", (ADDRESSES[4][0], 2222))
                         assert near.recv(10) == b"hello"
                     else:
                         near.listen()
-                        far.connect((tools.addresses[4][0], 2222))
+                        far.connect((ADDRESSES[4][0], 2222))
                         accepted, _ = near.accept()
                         with accepted:
                             transfer(far, accepted, bytes(range(256)) * 4096)
@@ -461,9 +466,9 @@ class TestOtherFrames:
             neighbour.end()
 
 
-def test_wrong_secrets_meet_as_bad_macs_on_both_sides(rig, tools) -> None:
-    protect(rig, tools)
-    rig.bumps[1].set(tools.session(1, tools.chain(tools.key(0, secret=Secret("another").reveal_text()))))
+def test_wrong_secrets_meet_as_bad_macs_on_both_sides(rig) -> None:
+    protect(rig)
+    rig.bumps[1].set(judging.session(1, judging.chain(judging.key(0, secret=Secret("another").reveal_text()))))
     with rig.listen(1), pytest.raises(TimeoutError):
         rig.connect(0, timeout=0.5)
     assert rig.bumps[1].dropped().keys() == {("in", "bad-mac")}

@@ -1,0 +1,118 @@
+"""Keychains and sessions of the tests, and who judges what was captured by them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+
+from harness.emulator.keyclock import ReceivePolicy, SendPolicy
+from harness.emulator.wire.model import ProtectedSession
+from harness.keychain.model import Algorithm, Key, Keychain
+from harness.keychain.secret import Secret
+from harness.tcpao import ACK, RST, SYN, Mkt, SneTracker, verify_segment
+from harness.tcpao import Algorithm as MacAlgorithm
+from tests.lab.wire.rig import ADDRESSES, PORT, Sent
+
+T0 = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+def chain(*keys: Key, tolerance: int = 3600) -> Keychain:
+    return Keychain("chain", keys, tolerance=tolerance)
+
+
+def key(
+    number: int,
+    start: timedelta = timedelta(0),
+    *,
+    send: int | None = None,
+    recv: int | None = None,
+    secret: str | None = None,
+    algorithm: Algorithm = Algorithm.HMAC_SHA_1_96,
+    include_options: bool = True,
+) -> Key:
+    return Key(
+        id=number,
+        secret=Secret(secret or f"secret of key {number}"),
+        start=T0 + start,
+        scheme="ao",
+        send_id=2 * number + 1 if send is None else send,
+        recv_id=2 * number + 2 if recv is None else recv,
+        tcp_ao_option=True,
+        algorithm=algorithm,
+        include_options=include_options,
+    )
+
+
+def session(
+    router: int,
+    keychain: Keychain,
+    *,
+    family: int = 4,
+    port: int = PORT,
+    sending: SendPolicy = SendPolicy.CLOCK,
+    receiving: ReceivePolicy = ReceivePolicy.TOLERANCE,
+    allow: bool = False,
+) -> ProtectedSession:
+    """The session of `router` with the other; the chain is R1's, R2 gets its mirror."""
+    return ProtectedSession(
+        peer=ip_address(ADDRESSES[family][1 - router]),
+        port=port,
+        chain=keychain if router == 0 else keychain.mirrored(),
+        sending=sending,
+        receiving=receiving,
+        allow_without_ao=allow,
+    )
+
+
+def mkts_of(keychain: Keychain) -> list[Mkt]:
+    """The MKTs as R1 has them."""
+    return [
+        Mkt(
+            name=str(entry.id),
+            algorithm=MacAlgorithm(entry.effective_algorithm.value),
+            master_key=entry.secret.reveal(),
+            send_id=entry.send_id,
+            recv_id=entry.recv_id,
+            include_options=entry.include_options,
+        )
+        for entry in keychain.keys
+    ]
+
+
+class Judge:
+    """Verifies every segment of one capture, with ISNs taken from its SYNs and SYN-ACKs alone."""
+
+    def __init__(self, keychain: Keychain) -> None:
+        self._mkts = mkts_of(keychain)
+        self._isns: dict[tuple, tuple[int, int]] = {}
+        self._sne: dict[tuple, SneTracker] = {}
+        self._refused: dict[tuple, int] = {}
+
+    def key_of(self, sent: Sent) -> int:
+        """Return the key number of a segment that verifies; fails the test for any other."""
+        seg = sent.segment
+        ao = seg.scan().ao
+        assert ao is not None, f"unsigned: {seg.flag_letters} seq {seg.seq}"
+        mkt = next((m for m in self._mkts if ao.key_id == (m.send_id, m.recv_id)[sent.sender]), None)
+        assert mkt is not None, f"unknown KeyID {ao.key_id}"
+        way = (seg.src, seg.sport, seg.dst, seg.dport)
+        back = (seg.dst, seg.dport, seg.src, seg.sport)
+        if seg.flags & (SYN | ACK) == SYN:
+            isns = (seg.seq, 0)
+            self._refused[back] = seg.seq
+        elif seg.flags & SYN:
+            isns = self._isns[way] = (seg.seq, (seg.ack - 1) & 0xFFFFFFFF)
+            self._isns[back] = (isns[1], isns[0])
+            self._sne[way], self._sne[back] = SneTracker(isns[0]), SneTracker(isns[1])
+        elif way not in self._isns:
+            assert seg.flags & RST
+            isns = (0, self._refused[way])
+        else:
+            isns = self._isns[way]
+        tracker = self._sne.get(way)
+        sne = tracker.sne_for(seg.seq) if tracker is not None and seg.flags & (SYN | ACK) != SYN else 0
+        good = verify_segment(seg, ao, key=mkt.key_for(seg, *isns), sne=sne, include_options=mkt.include_options)
+        assert good, f"bad MAC under key {mkt.name}: {seg.flag_letters} seq {seg.seq}"
+        if tracker is not None and not seg.flags & RST:
+            tracker.commit(seg.seq)
+        return int(mkt.name)

@@ -1,0 +1,125 @@
+"""Wire processes of the tests, forked from one program that has the wire path loaded, and their asynchronous client."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.emulator.wire.client import WireClient
+from harness.emulator.wire.model import ProtectedSession, WireEvent
+from tests.lab.wire.namespaces import Namespace
+
+
+class Loop:
+    """An event loop in a thread, for the asynchronous client."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
+
+    def run(self, awaitable):
+        return asyncio.run_coroutine_threadsafe(awaitable, self._loop).result(30)
+
+    def end(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+class Nursery:
+    """Where wire processes come from (see `nursery.py`)."""
+
+    def __init__(self) -> None:
+        self._orders, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            command = [sys.executable, str(Path(__file__).with_name("nursery.py")), str(theirs.fileno())]
+            self._program = subprocess.Popen(command, pass_fds=[theirs.fileno()])
+
+    def start(self, pairs: list[list[str]], control: socket.socket, log: int, namespace: Namespace) -> WireProcess:
+        with Path(namespace.path).open("rb") as net:
+            return WireProcess(self, self._ask([control.fileno(), log, net.fileno()], op="start", pairs=pairs))
+
+    def code_of(self, pid: int) -> int:
+        return self._ask([], op="code", pid=pid)
+
+    def _ask(self, descriptors: list[int], **order: object) -> int:
+        socket.send_fds(self._orders, [json.dumps(order).encode()], descriptors)
+        return json.loads(self._orders.recv(100))
+
+    def end(self) -> None:
+        self._orders.close()
+        self._program.wait(10)
+
+
+class WireProcess:
+    """A process of the nursery, with what a `subprocess.Popen` has of it."""
+
+    def __init__(self, nursery: Nursery, pid: int) -> None:
+        self._nursery, self._pid = nursery, pid
+        self._pidfd = os.pidfd_open(pid)
+        self._code: int | None = None
+
+    def poll(self) -> int | None:
+        if self._code is None and select.select([self._pidfd], [], [], 0)[0]:
+            self.wait()
+        return self._code
+
+    def wait(self, seconds: float | None = None) -> int:
+        if self._code is None:
+            assert select.select([self._pidfd], [], [], seconds)[0], f"it runs after {seconds} s"
+            self._code = self._nursery.code_of(self._pid)
+            os.close(self._pidfd)
+        return self._code
+
+    def kill(self) -> None:
+        if self._code is None:
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+
+
+@dataclass
+class Bump:
+    """One router: its two namespaces and its wire process."""
+
+    inner: Namespace
+    outer: Namespace
+    loop: Loop
+    nursery: Nursery
+    process: WireProcess = field(init=False)
+    client: WireClient = field(init=False)
+    events: list[WireEvent] = field(default_factory=list)
+    log: Path | None = None
+
+    def start(self, sessions=(), records=()) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs, self.log.open("ab") as log:
+            self.process = self.nursery.start([["h0", "eth1"]], theirs, log.fileno(), self.outer)
+        self.client = WireClient(ours, on_event=self.events.append)
+        self.loop.run(self.client.connect(sessions, records))
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.loop.run(self.client.close())
+
+    def set(self, *sessions: ProtectedSession) -> None:
+        self.loop.run(self.client.set_sessions(sessions))
+
+    def clock(self, moment: datetime) -> None:
+        self.loop.run(self.client.set_clock(moment - datetime.now(UTC)))
+
+    def status(self):
+        return self.loop.run(self.client.status())
+
+    def dropped(self) -> dict[tuple[str, str], int]:
+        return {(way.value, reason.value): count for (way, reason), count in self.status().drops.items()}
