@@ -48,8 +48,7 @@ class Device:
 
     def stop_listening(self) -> None:
         async def close() -> None:
-            self._server.close()
-            await self._server.wait_closed()
+            self._server.close()  # nothing to wait for: since Python 3.12 that would be every connection's end
 
         asyncio.run_coroutine_threadsafe(close(), self._loop).result(10)
 
