@@ -71,5 +71,5 @@ bench: setup  ## measure, as ratios within one run
 	@for bench in bench/bench_*.py; do echo "== $$bench"; $(ROOT) $(PY) $$bench || exit 1; done
 
 clean:  ## remove the virtual environment and caches (run folders stay)
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+	@$(ROOT) rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist # labs ran as root
 	@find harness fixtures tests -name __pycache__ -prune -exec rm -rf {} +
