@@ -3,47 +3,23 @@
 from __future__ import annotations
 
 import errno
-import hashlib
-import socket
 import struct
-import subprocess
-import sys
-import threading
 import time
 from datetime import timedelta
 
 import pytest
 
 from harness.emulator.keyclock import ReceivePolicy, SendPolicy
-from harness.emulator.wire.model import EventKind
 from harness.keychain.model import Algorithm
 from harness.keychain.secret import Secret
 from harness.tcpao import ACK, RST, SYN, with_checksum
 from tests.lab.wire import judging
 from tests.lab.wire.judging import T0, Judge
-from tests.lab.wire.links import packet_socket
-from tests.lab.wire.namespaces import Namespace
 from tests.lab.wire.rig import ADDRESSES, until
+from tests.lab.wire.traffic import echo, ip_packet, protect, read, transfer
 
 pytestmark = pytest.mark.lab
 HALF_HOUR = timedelta(minutes=30)
-
-
-def echo(near, far, octets=b"hello") -> None:
-    """Send both ways; returns once both have arrived, so that each direction was acknowledged."""
-    near.sendall(octets)
-    assert read(far, len(octets)) == octets
-    far.sendall(octets)
-    assert read(near, len(octets)) == octets
-
-
-def read(sock, length) -> bytes:
-    found = b""
-    while len(found) < length:
-        part = sock.recv(length - len(found))
-        assert part, "closed early"
-        found += part
-    return found
 
 
 @pytest.mark.parametrize("family", [4, 6])
@@ -74,36 +50,6 @@ def test_a_session_rolls_from_key_0_to_key_1_and_every_segment_verifies(rig, fam
     assert keys[-1] == 1
     assert keys == sorted(keys)
     assert rig.bumps[0].dropped() == rig.bumps[1].dropped() == {}
-
-
-def protect(rig, chain=None, **options) -> None:
-    """Protect BGP between both routers, a minute after the first key's start."""
-    for router, bump in enumerate(rig.bumps):
-        bump.clock(T0 + timedelta(minutes=1))
-        bump.set(judging.session(router, chain or judging.chain(judging.key(0)), **options))
-
-
-def transfer(source, sink, octets: bytes) -> None:
-    """Send octets through, and compare what arrives by its hash."""
-    found = hashlib.sha256()
-    failed: list[OSError] = []
-
-    def send() -> None:
-        try:
-            source.sendall(octets)
-        except OSError as error:
-            failed.append(error)
-
-    sending = threading.Thread(target=send)
-    sending.start()
-    left = len(octets)
-    while left:
-        part = sink.recv(min(left, 1 << 20))
-        assert part, failed
-        found.update(part)
-        left -= len(part)
-    sending.join()
-    assert found.digest() == hashlib.sha256(octets).digest()
 
 
 @pytest.mark.parametrize("algorithm", list(Algorithm))
@@ -217,13 +163,6 @@ def forged(rig, like, flags, *, options=b"", payload=b"") -> bytes:
     return rig.headers(0) + ip_packet(like.src, like.dst, tcp)
 
 
-def ip_packet(src, dst, tcp) -> bytes:
-    ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(tcp), 1, 0x4000, 1, 6, 0) + src + dst
-    total = sum(struct.unpack("!10H", ip))
-    total = (total & 0xFFFF) + (total >> 16)
-    return ip[:10] + struct.pack("!H", 0xFFFF ^ total) + ip[12:] + tcp
-
-
 AO = b"\x1d\x10"
 
 
@@ -302,168 +241,6 @@ def test_a_late_key_comes_back_by_retransmission(rig) -> None:
         rig.bumps[1].set(judging.session(1, early))
         assert read(far, 4) == b"late"
         echo(near, far)
-
-
-class TestTheProcess:
-    def test_killed_and_replaced_with_its_records_it_carries_connections_on(self, rig) -> None:
-        protect(rig, judging.chain(judging.key(0)))
-        near, far = rig.joined()
-        with near, far:
-            echo(near, far)
-            records = rig.bumps[0].client.records
-            assert len(records) == 1
-            rig.bumps[0].kill()
-            near.sendall(b"while it was down")
-            rig.bumps[0].start([judging.session(0, judging.chain(judging.key(0)))], records)
-            rig.bumps[0].clock(T0 + timedelta(minutes=1))
-            assert read(far, 17) == b"while it was down"
-            echo(near, far)
-
-    def test_replaced_without_records_it_signs_nothing_that_it_cannot(self, rig) -> None:
-        protect(rig)
-        near, far = rig.joined()
-        with near, far:
-            echo(near, far)
-            rig.bumps[0].kill()
-            rig.bumps[0].start([judging.session(0, judging.chain(judging.key(0)))])
-            rig.bumps[0].clock(T0 + timedelta(minutes=1))
-            near.sendall(b"x")
-            until(lambda: ("out", "no-connection-state") in rig.bumps[0].dropped(), "segments held back")
-            near.settimeout(0.3)
-            far.settimeout(0.3)
-            with pytest.raises(TimeoutError):
-                far.recv(1)
-
-    def test_its_control_sockets_end_ends_it(self, rig) -> None:
-        bump = rig.bumps[0]
-        rig.loop.run(bump.client.close())
-        assert bump.process.wait(5) == 0
-
-    def test_stop_ends_it(self, rig) -> None:
-        bump = rig.bumps[0]
-        rig.loop.run(bump.client.stop())
-        assert bump.process.wait(5) == 0
-
-    def test_a_missing_interface_is_one_sentence(self, rig) -> None:
-        ours, theirs = socket.socketpair()
-        command = [sys.executable, "-m", "harness.emulator.wire", "--control-fd", str(theirs.fileno())]
-        with ours, theirs:
-            process = rig.bumps[0].outer.popen(
-                *command, "--pair", "h7:eth1", pass_fds=[theirs.fileno()], stderr=subprocess.PIPE
-            )
-            said = process.communicate(timeout=5)[1].decode()
-        assert process.returncode == 2
-        assert "h7" in said
-        assert len(said.splitlines()) == 1
-
-    def test_a_link_that_goes_down_and_up_is_survived(self, rig) -> None:
-        protect(rig)
-        near, far = rig.joined()
-        with near, far:
-            for interface in ("eth1", "h0"):
-                rig.bumps[0].outer.run("ip", "link", "set", interface, "down")
-                rig.bumps[0].outer.run("ip", "link", "set", interface, "up")
-                echo(near, far)
-        assert rig.bumps[0].process.poll() is None
-
-    def test_an_interface_that_goes_ends_it_with_one_sentence(self, rig) -> None:
-        rig.bumps[0].outer.run("ip", "link", "del", "eth1")
-        assert rig.bumps[0].process.wait(5) == 2
-        (said,) = [line for line in rig.bumps[0].log.read_text().splitlines() if "eth1" in line]
-        assert said.startswith("wire: the interface eth1 ")
-
-    def test_events_tell_the_connection_the_key_change_and_the_drop(self, rig) -> None:
-        protect(rig, judging.chain(judging.key(0), judging.key(1, timedelta(minutes=30))))
-        near, far = rig.joined()
-        with near, far:
-            echo(near, far)
-            rig.bumps[0].clock(T0 + timedelta(minutes=30))
-            rig.bumps[0].set(judging.session(0, judging.chain(judging.key(0), judging.key(1, timedelta(minutes=30)))))
-            echo(near, far)
-        kinds = [event.kind for event in rig.bumps[0].events]
-        assert EventKind.CONNECTION in kinds
-        assert EventKind.KEY_CHANGE in kinds
-
-
-def tagged(sock) -> bytes:
-    """Receive the next frame with VLAN tag 42, and return it with its tag in its place."""
-    sock.setsockopt(263, 8, 1)  # PACKET_AUXDATA
-    sock.settimeout(5)
-    while True:
-        frame, ancillary, _, _ = sock.recvmsg(2000, 100)
-        if ancillary and ancillary[0][2][0] & 0x10 and struct.unpack_from("=H", ancillary[0][2], 16)[0] == 42:
-            return frame[:12] + b"\x81\x00\x00\x2a" + frame[12:]
-
-
-class TestOtherFrames:
-    def test_a_vlan_tag_stays_on_and_a_protected_segment_behind_one_is_judged(self, rig) -> None:
-        protect(rig)
-        ends = rig.link_ends()
-        kernels = [bump.inner.within(lambda: packet_socket("ge-0-0-0")) for bump in rig.bumps]
-        first, second = (socket.inet_aton(address) for address in ADDRESSES[4])
-        syn = with_checksum(struct.pack("!HHIIBBHHH", 40000, 179, 1, 0, 0x50, SYN, 512, 0, 0), first, second)
-        packet = ip_packet(first, second, syn)
-        ethernet = rig.headers(0)
-        with kernels[0], kernels[1]:
-            for payload in (b"\x08\x00" + packet, b"\x88\xb5" + b"no IP at all".ljust(46, b".")):
-                kernels[0].send(ethernet[:12] + b"\x81\x00\x00\x2a" + payload)
-                wire = tagged(ends[0])
-                assert (len(wire) - 18 - len(packet) == 16) == (payload[:2] == b"\x08\x00"), "signed behind the tag"
-                ends[1].send(wire)
-                assert tagged(kernels[1])[16:] == payload
-        assert rig.bumps[1].dropped() == {}
-        assert rig.bumps[0].status().connections[0].phase == "opening"
-
-    def test_udp_passes_in_fragments_too(self, rig) -> None:
-        protect(rig)
-        for family, kind in ((4, socket.AF_INET), (6, socket.AF_INET6)):
-            near, far = (
-                bump.inner.within(lambda kind=kind: socket.socket(kind, socket.SOCK_DGRAM)) for bump in rig.bumps
-            )
-            with near, far:
-                far.bind((ADDRESSES[family][1], 646))
-                far.settimeout(5)
-                near.sendto(bytes(4000), (ADDRESSES[family][1], 646))
-                assert len(far.recv(5000)) == 4000
-
-    def test_an_unprotected_connection_to_another_port_passes_in_bulk(self, rig) -> None:
-        protect(rig)
-        near, far = rig.joined(port=2222)
-        with near, far:
-            transfer(near, far, bytes(1 << 20))
-
-    def test_a_neighbour_whose_offloads_are_on_is_understood(self, rig) -> None:
-        """The neighbour's kernel hands over partial checksums and segments of up to 64 KiB, which pass as they are."""
-        bump = rig.bumps[0]
-        neighbour = Namespace()
-        try:
-            bump.kill()
-            bump.outer.run("ip", "link", "del", "eth1")
-            bump.outer.run(
-                "ip", "link", "add", "eth1", "type", "veth", "peer", "name", "e0", "netns", str(neighbour.pid)
-            )
-            bump.outer.run("ip", "link", "set", "eth1", "up")
-            neighbour.run("ip", "link", "set", "e0", "up")
-            neighbour.run("ip", "addr", "add", f"{ADDRESSES[4][1]}/30", "dev", "e0")
-            bump.start()
-            for protocol in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
-                near = bump.inner.within(lambda kind=protocol: socket.socket(socket.AF_INET, kind))
-                far = neighbour.within(lambda kind=protocol: socket.socket(socket.AF_INET, kind))
-                with near, far:
-                    near.settimeout(10)
-                    near.bind((ADDRESSES[4][0], 2222))
-                    if protocol == socket.SOCK_DGRAM:
-                        far.sendto(b"hello", (ADDRESSES[4][0], 2222))
-                        assert near.recv(10) == b"hello"
-                    else:
-                        near.listen()
-                        far.connect((ADDRESSES[4][0], 2222))
-                        accepted, _ = near.accept()
-                        with accepted:
-                            transfer(far, accepted, bytes(range(256)) * 4096)
-                            transfer(accepted, far, bytes(range(256)) * 4096)
-        finally:
-            neighbour.end()
 
 
 def test_wrong_secrets_meet_as_bad_macs_on_both_sides(rig) -> None:

@@ -1,0 +1,100 @@
+"""A wire process: its end, its replacement with and without records, its interfaces and what it tells."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from datetime import timedelta
+
+import pytest
+
+from harness.emulator.wire.model import EventKind
+from tests.lab.wire import judging
+from tests.lab.wire.judging import T0
+from tests.lab.wire.rig import until
+from tests.lab.wire.traffic import echo, protect, read
+
+pytestmark = pytest.mark.lab
+HALF_HOUR = timedelta(minutes=30)
+
+
+class TestTheProcess:
+    def test_killed_and_replaced_with_its_records_it_carries_connections_on(self, rig) -> None:
+        protect(rig, judging.chain(judging.key(0)))
+        near, far = rig.joined()
+        with near, far:
+            echo(near, far)
+            records = rig.bumps[0].client.records
+            assert len(records) == 1
+            rig.bumps[0].kill()
+            near.sendall(b"while it was down")
+            rig.bumps[0].start([judging.session(0, judging.chain(judging.key(0)))], records)
+            rig.bumps[0].clock(T0 + timedelta(minutes=1))
+            assert read(far, 17) == b"while it was down"
+            echo(near, far)
+
+    def test_replaced_without_records_it_signs_nothing_that_it_cannot(self, rig) -> None:
+        protect(rig)
+        near, far = rig.joined()
+        with near, far:
+            echo(near, far)
+            rig.bumps[0].kill()
+            rig.bumps[0].start([judging.session(0, judging.chain(judging.key(0)))])
+            rig.bumps[0].clock(T0 + timedelta(minutes=1))
+            near.sendall(b"x")
+            until(lambda: ("out", "no-connection-state") in rig.bumps[0].dropped(), "segments held back")
+            near.settimeout(0.3)
+            far.settimeout(0.3)
+            with pytest.raises(TimeoutError):
+                far.recv(1)
+
+    def test_its_control_sockets_end_ends_it(self, rig) -> None:
+        bump = rig.bumps[0]
+        rig.loop.run(bump.client.close())
+        assert bump.process.wait(5) == 0
+
+    def test_stop_ends_it(self, rig) -> None:
+        bump = rig.bumps[0]
+        rig.loop.run(bump.client.stop())
+        assert bump.process.wait(5) == 0
+
+    def test_a_missing_interface_is_one_sentence(self, rig) -> None:
+        ours, theirs = socket.socketpair()
+        command = [sys.executable, "-m", "harness.emulator.wire", "--control-fd", str(theirs.fileno())]
+        with ours, theirs:
+            process = rig.bumps[0].outer.popen(
+                *command, "--pair", "h7:eth1", pass_fds=[theirs.fileno()], stderr=subprocess.PIPE
+            )
+            said = process.communicate(timeout=5)[1].decode()
+        assert process.returncode == 2
+        assert "h7" in said
+        assert len(said.splitlines()) == 1
+
+    def test_a_link_that_goes_down_and_up_is_survived(self, rig) -> None:
+        protect(rig)
+        near, far = rig.joined()
+        with near, far:
+            for interface in ("eth1", "h0"):
+                rig.bumps[0].outer.run("ip", "link", "set", interface, "down")
+                rig.bumps[0].outer.run("ip", "link", "set", interface, "up")
+                echo(near, far)
+        assert rig.bumps[0].process.poll() is None
+
+    def test_an_interface_that_goes_ends_it_with_one_sentence(self, rig) -> None:
+        rig.bumps[0].outer.run("ip", "link", "del", "eth1")
+        assert rig.bumps[0].process.wait(5) == 2
+        (said,) = [line for line in rig.bumps[0].log.read_text().splitlines() if "eth1" in line]
+        assert said.startswith("wire: the interface eth1 ")
+
+    def test_events_tell_the_connection_the_key_change_and_the_drop(self, rig) -> None:
+        protect(rig, judging.chain(judging.key(0), judging.key(1, timedelta(minutes=30))))
+        near, far = rig.joined()
+        with near, far:
+            echo(near, far)
+            rig.bumps[0].clock(T0 + timedelta(minutes=30))
+            rig.bumps[0].set(judging.session(0, judging.chain(judging.key(0), judging.key(1, timedelta(minutes=30)))))
+            echo(near, far)
+        kinds = [event.kind for event in rig.bumps[0].events]
+        assert EventKind.CONNECTION in kinds
+        assert EventKind.KEY_CHANGE in kinds

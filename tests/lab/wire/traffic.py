@@ -1,0 +1,65 @@
+"""What the tests of the wire path send through connections."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import threading
+from datetime import timedelta
+
+from tests.lab.wire import judging
+from tests.lab.wire.judging import T0
+
+
+def echo(near, far, octets=b"hello") -> None:
+    """Send both ways; returns once both have arrived, so that each direction was acknowledged."""
+    near.sendall(octets)
+    assert read(far, len(octets)) == octets
+    far.sendall(octets)
+    assert read(near, len(octets)) == octets
+
+
+def read(sock, length) -> bytes:
+    found = b""
+    while len(found) < length:
+        part = sock.recv(length - len(found))
+        assert part, "closed early"
+        found += part
+    return found
+
+
+def protect(rig, chain=None, **options) -> None:
+    """Protect BGP between both routers, a minute after the first key's start."""
+    for router, bump in enumerate(rig.bumps):
+        bump.clock(T0 + timedelta(minutes=1))
+        bump.set(judging.session(router, chain or judging.chain(judging.key(0)), **options))
+
+
+def transfer(source, sink, octets: bytes) -> None:
+    """Send octets through, and compare what arrives by its hash."""
+    found = hashlib.sha256()
+    failed: list[OSError] = []
+
+    def send() -> None:
+        try:
+            source.sendall(octets)
+        except OSError as error:
+            failed.append(error)
+
+    sending = threading.Thread(target=send)
+    sending.start()
+    left = len(octets)
+    while left:
+        part = sink.recv(min(left, 1 << 20))
+        assert part, failed
+        found.update(part)
+        left -= len(part)
+    sending.join()
+    assert found.digest() == hashlib.sha256(octets).digest()
+
+
+def ip_packet(src, dst, tcp) -> bytes:
+    ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(tcp), 1, 0x4000, 1, 6, 0) + src + dst
+    total = sum(struct.unpack("!10H", ip))
+    total = (total & 0xFFFF) + (total >> 16)
+    return ip[:10] + struct.pack("!H", 0xFFFF ^ total) + ip[12:] + tcp
