@@ -8,7 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import harness
 from harness.lab.embedded import channel, runtime
 from harness.lab.protocol import LabError
 
@@ -32,8 +31,6 @@ class GuardLink:
             *("--channel", str(theirs.fileno()), "--lock", str(run.lock_fd)),
             *("--folder", str(run.path), "--evidence", str(evidence.absolute())),
         ]
-        home = str(Path(harness.__file__).resolve().parent.parent)
-        path = os.pathsep.join([home, *filter(None, [os.environ.get("PYTHONPATH")])])
         with theirs, self._log.open("ab") as output:
             self._process = subprocess.Popen(
                 command,
@@ -42,7 +39,7 @@ class GuardLink:
                 stderr=output,
                 pass_fds=(theirs.fileno(), run.lock_fd),
                 start_new_session=True,
-                env={**os.environ, "PYTHONPATH": path, "KEYROLL_LAB": run.id},
+                env=runtime.environment(run.id),
             )
 
     def check(self) -> None:

@@ -25,7 +25,7 @@ from harness import linux
 from harness.forking import fork, settle
 from harness.lab.embedded import channel, monitor
 from harness.lab.embedded.keeper import PROGRAM, RouterProgram
-from harness.lab.embedded.plan import LAB_TAG
+from harness.lab.embedded.runtime import LAB_TAG
 
 
 def main() -> None:

@@ -14,9 +14,7 @@ import threading
 from pathlib import Path
 from typing import Protocol
 
-import harness
 from harness.lab.embedded import channel, runtime
-from harness.lab.embedded.plan import LAB_TAG
 from harness.lab.protocol import LabError
 
 _TAG_ROOM = 64
@@ -54,7 +52,7 @@ class _Nursery:
         self.owner = os.getpid()
         self._channel, theirs = channel.pair()
         self._output = os.memfd_create("keyroll-nursery", os.MFD_CLOEXEC)
-        environment = {**_environment(), LAB_TAG: "-" * _TAG_ROOM}
+        environment = runtime.environment("-" * _TAG_ROOM)
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "harness.lab.embedded.nursery", "--channel", str(theirs.fileno())],
@@ -76,7 +74,7 @@ class _Nursery:
         self._channel.settimeout(seconds)
         variables = os.memfd_create("keyroll-environment", os.MFD_CLOEXEC)
         try:
-            os.write(variables, json.dumps({**_environment(), LAB_TAG: run.id}).encode())
+            os.write(variables, json.dumps(runtime.environment(run.id)).encode())
             order = {"op": "carry", "lab": run.id, "run": str(run.path)}
             channel.send(self._channel, order, (theirs.fileno(), run.lock_fd, log, variables))
         except (BrokenPipeError, ConnectionResetError):
@@ -180,13 +178,6 @@ def start_monitor(theirs: socket.socket, run: runtime.RunDirectory, log: Path, *
         return _NURSERIES.carry(theirs, run, output, seconds)
     finally:
         os.close(output)
-
-
-def _environment() -> dict[str, str]:
-    """Return the environment of a lab's programs: this process's, and where they find this package."""
-    home = str(Path(harness.__file__).resolve().parent.parent)
-    path = os.pathsep.join([home, *filter(None, [os.environ.get("PYTHONPATH")])])
-    return {**os.environ, "PYTHONPATH": path}
 
 
 class HasDescriptor(Protocol):

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 from harness.lab.embedded.channel import Message
 
-LAB_TAG = "KEYROLL_LAB"
-"""The variable that every process of a lab has in its environment: the lab's id."""
 End = tuple[str, str]
 """A router's name and containerlab's name of its interface: ("R1", "eth1")."""
 

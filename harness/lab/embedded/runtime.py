@@ -24,8 +24,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import harness
 from harness.lab.protocol import LabError, LabUnfitError
 
+LAB_TAG = "KEYROLL_LAB"
+"""The variable that every process of a lab has in its environment: the lab's id."""
 LOCK = "lock"
 STATE = "state.json"
 KEEPER_SOCKET = "keeper.ctl"
@@ -33,6 +36,13 @@ STATE_VERSION = 1
 _SOCKET_PATH_MAX = 107
 _NAME_ROOM = 40
 """Octets for the longest socket name: a slash, a router's name of 32, `.ctl`."""
+
+
+def environment(lab: str) -> dict[str, str]:
+    """Return the environment of a lab's programs: this process's, the lab's tag, and where they find this package."""
+    home = str(Path(harness.__file__).resolve().parent.parent)
+    path = os.pathsep.join([home, *filter(None, [os.environ.get("PYTHONPATH")])])
+    return {**os.environ, "PYTHONPATH": path, LAB_TAG: lab}
 
 
 @dataclass(frozen=True, slots=True)
