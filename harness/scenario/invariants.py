@@ -239,11 +239,41 @@ def rollover_completes(watched: Watched) -> list[Check]:
     return checks
 
 
+def no_key_taken_back(watched: Watched) -> list[Check]:
+    """Judge: on each connection, once a router has signed with another key it never signs with the one before again."""
+    return [_no_key_taken_back(watched, router) for router in ROUTERS]
+
+
+def _no_key_taken_back(watched: Watched, router: RouterName) -> Check:
+    used: dict[int, list[object]] = {}
+    fault = ""
+    segments = watched.wire.signed_in_order(router)
+    for one in segments:
+        if one.connection is None or one.key is None:
+            continue
+        keys = used.setdefault(one.connection, [])
+        if one.key in keys[:-1]:
+            fault = f"key {one.key} again after key {keys[-1]}: packet {one.number} of {router}.pcap"
+            break
+        if keys[-1:] != [one.key]:
+            keys.append(one.key)
+    courses = "; ".join(" then ".join(f"key {key}" for key in keys) for keys in used.values())
+    return Check(
+        "no-key-taken-back",
+        passed=bool(segments) and not fault,
+        expected=f"no connection on which {router} signs with a key again that another has followed",
+        observed=fault or courses or "no segment was sent",
+        router=router,
+        keys=watched.keys,
+    )
+
+
 INVARIANTS = {
     "no-flap": no_flap,
     "no-route-loss": no_route_loss,
     "every-segment-verified": every_segment_verified,
     "rollover-completes": rollover_completes,
+    "no-key-taken-back": no_key_taken_back,
 }
 
 

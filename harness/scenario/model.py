@@ -25,8 +25,9 @@ from harness.scenario.keyplans import ChainPlan
 from harness.scenario.steps import Step
 
 FORMAT = 1
-Invariant = Literal["no-flap", "no-route-loss", "every-segment-verified", "rollover-completes"]
+Invariant = Literal["no-flap", "no-route-loss", "every-segment-verified", "rollover-completes", "no-key-taken-back"]
 INVARIANTS: tuple[Invariant, ...] = ("no-flap", "no-route-loss", "every-segment-verified", "rollover-completes")
+"""What holds throughout where a file does not say. A key that is taken back may be meant (a clock that is set back)."""
 
 Capability = Literal["capture", "set-clock", "cut-link", "impair", "inject", "reboot", "steer-tcp"]
 """What a lab can do beyond giving routers (`harness.lab.protocol.Capability`)."""

@@ -190,6 +190,17 @@ class Wire:
             and (until is None or (judgement.time_ns or 0) <= until)
         ]
 
+    def signed_in_order(self, router: RouterName) -> list[Judgement]:
+        """Return the verified segments that `router` sent, by its own capture, in the order of sending; no RST.
+
+        A RST may belong to a connection that is long over, and to the key of then.
+        """
+        return [
+            judgement
+            for judgement in self._captures[router].judged
+            if judgement.sender == router and judgement.verified and not judgement.flags & _RST
+        ]
+
     def opened_or_reset(self, router: RouterName, since: int, until: int) -> list[Judgement]:
         """Return the SYNs and RSTs that `router` sent after `since` and until `until` (ns)."""
         return [

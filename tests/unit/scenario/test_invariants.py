@@ -12,6 +12,7 @@ from harness.scenario.invariants import (
     every_segment_verified,
     first_up,
     no_flap,
+    no_key_taken_back,
     no_route_loss,
     rollover_completes,
 )
@@ -29,6 +30,9 @@ class FakeWire:
     sides: dict = field(default_factory=dict)
 
     def sent_by(self, router, **_):
+        return self.sent.get(router, [])
+
+    def signed_in_order(self, router):
         return self.sent.get(router, [])
 
     def opened_or_reset(self, router, *_):
@@ -208,3 +212,35 @@ def test_the_longest_gap_counts_from_up_to_the_end():
     samples = (sample("R1", -5), sample("R1", 1), sample("R1", 4))
     assert longest_gap(samples, UP, END) == timedelta(seconds=6)
     assert longest_gap(samples, UP, UP + 4 * NS) == timedelta(seconds=3)
+
+
+def keys_sent(*courses):
+    """Return a Watched in which R1 signs with these keys, connection by connection; R2 with one key."""
+    sent = [segment(key=key, connection=number) for number, course in enumerate(courses) for key in course]
+    wire = FakeWire(sent={"R1": sent, "R2": [segment(key=0, connection=0, sender="R2")]})
+    return Watched(UP, END, {}, wire, ("bgp",))
+
+
+@pytest.mark.parametrize(
+    ("courses", "told"),
+    [
+        ([[0, 0, 1, 1, 2]], "key 0 then key 1 then key 2"),
+        ([[0, 0, 1], [0, 1]], "key 0 then key 1; key 0 then key 1"),
+        ([[3, 1, 2]], "key 3 then key 1 then key 2"),
+    ],
+)
+def test_keys_that_follow_each_other_on_a_connection_are_not_taken_back(courses, told):
+    first, second = no_key_taken_back(keys_sent(*courses))
+    assert first.passed
+    assert first.observed == told
+    assert second.passed
+
+
+def test_a_key_that_signs_again_after_its_successor_is_taken_back():
+    first, _ = no_key_taken_back(keys_sent([0, 1, 0, 1]))
+    assert not first.passed
+    assert first.observed == "key 0 again after key 1: packet 7 of R1.pcap"
+
+
+def test_who_sent_nothing_has_not_shown_that_no_key_was_taken_back():
+    assert not no_key_taken_back(Watched(UP, END, {}, FakeWire(), ("bgp",)))[0].passed
