@@ -36,7 +36,7 @@ def play(folder, scenario, variant, mutant):
         ("accepts-unsigned", FORGED, "rst", ["drops@3"]),
         ("accepts-any-keyid", FORGED, "rst-unknown-keyid", ["drops@3"]),
         ("accepts-bad-mac", FORGED, "rst-bad-mac", ["drops@3"]),
-        ("ignores-rnext", "rollover/policies.yaml", "rnext-rnext", ["wire@4"]),
+        ("ignores-rnext", "rollover/policies.yaml", "rnext-any-rnext-tolerance", ["wire@4"]),
         ("stores-another-secret", TWO_KEYS, None, ["read-back@1"]),
         ("resets-bgp", TWO_KEYS, None, ["no-flap"]),
         ("resets-bgp-with-a-stuck-counter", TWO_KEYS, None, ["no-flap"]),
