@@ -32,7 +32,8 @@ def _docker(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             ["docker", *arguments],
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",  # what a virtual machine writes to its console need not be text
             check=False,
             timeout=ASK_SECONDS,
             stdin=subprocess.DEVNULL,

@@ -42,7 +42,8 @@ def keep_logs(folder: Path, name: str, nodes: Mapping[str, str], evidence: Path)
         with contextlib.suppress(LabError, OSError):  # evidence of a lab that broke: what there is
             (evidence / f"{router}-router.log").write_text(engine.log_of(container), encoding="utf-8")
             for path in sorted((folder / f"clab-{name}" / router / "log").rglob("*.log")):
-                shutil.copyfile(path, evidence / path.name)
+                name_of_its_own = path.name if path.name.startswith(f"{router}-") else f"{router}-{path.name}"
+                shutil.copyfile(path, evidence / name_of_its_own)
 
 
 def tear_down(program: Program, folder: Path, name: str) -> None:

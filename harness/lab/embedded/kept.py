@@ -68,6 +68,12 @@ class KeptLab:
                     data += more
                     descriptors += fds
             answer = json.loads(data)
+        except FileNotFoundError:
+            raise LabError(
+                f"{what} has no control socket",
+                remedy="Juniper's images have none: log in by SSH (`keyroll lab list`);"
+                f" an emulated router without one has ended: `keyroll lab down {self.name}`",
+            ) from None
         except OSError as error:
             raise LabError(f"{what} does not answer: {error}", remedy=f"`keyroll lab down {self.name}`") from error
         except ValueError as error:

@@ -256,6 +256,8 @@ def test_a_kept_lab_outlives_its_owner_and_is_taken_down_by_name(standin, tmp_pa
     assert found.alive
     assert [entry.name for entry in found.state.routers] == ["R1", "R2"]
     assert found.ask_keeper("ping")[0]["links"] == ["R1:eth1-R2:eth1"]
+    with pytest.raises(LabError, match=r"router R1 of lab .* has no control socket .*log in by SSH"):
+        found.ask_router("R1", "status")
     found.stop()
     assert not standin.containers
     assert not (runtime.base_directory() / name).exists()

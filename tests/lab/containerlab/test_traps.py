@@ -164,6 +164,30 @@ def test_vjunos_without_kvm_is_refused_before_anything_is_made(tmp_path, monkeyp
     assert lab.name == ""
 
 
+@pytest.mark.usefixtures("ready_at_once")
+def test_a_console_that_is_no_text_keeps_no_lab_from_going(standin, tmp_path) -> None:
+    standin.behave(console="\xff\xfe login:")
+    lab = make(tmp_path)
+    with lab:
+        pass
+    assert nothing_left(standin, lab)
+    assert (tmp_path / "evidence" / "R1-router.log").read_text() == "\ufffd\ufffd login:\n"
+
+
+@pytest.mark.usefixtures("ready_at_once")
+def test_logs_of_one_name_are_kept_of_each_router(standin, tmp_path) -> None:
+    with make(tmp_path) as lab:
+        for router in lab.routers:
+            log = runtime.base_directory() / lab.name / f"clab-{lab.name}" / router / "log"
+            log.mkdir(parents=True)
+            (log / "cscript.log").write_text(f"of {router}")
+            (log / f"{router}-bgpd.log").write_text(f"bgpd of {router}")
+    assert not standin.containers
+    for router in ("R1", "R2"):
+        assert (tmp_path / "evidence" / f"{router}-cscript.log").read_text() == f"of {router}"
+        assert (tmp_path / "evidence" / f"{router}-bgpd.log").read_text() == f"bgpd of {router}"
+
+
 @pytest.mark.parametrize(("kernel", "said"), [(False, 1), (True, 0)], ids=["without TCP-AO", "with TCP-AO"])
 @pytest.mark.usefixtures("ready_at_once")
 def test_crpd_on_a_kernel_without_tcp_ao_is_warned_of(standin, tmp_path, monkeypatch, caplog, kernel, said) -> None:
