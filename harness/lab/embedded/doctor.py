@@ -145,7 +145,8 @@ def _docker() -> Finding:
         return Finding("Docker", State.OPTIONAL, "not installed", "containerlab labs", remedy)
     if result.returncode:
         words = (result.stderr.strip().splitlines() or ["does not answer"])[-1]
-        return Finding("Docker", State.OPTIONAL, words, "containerlab labs", remedy)
+        starts = "start it: systemctl start docker; and use sudo, or join the group docker"
+        return Finding("Docker", State.OPTIONAL, words, "containerlab labs", starts)
     return Finding("Docker", State.GOOD, result.stdout.strip(), "containerlab labs")
 
 

@@ -45,6 +45,15 @@ def test_frr_has_to_be_new_enough(monkeypatch, tmp_path, answer, state):
     assert "lacks ldpd" in doctor._frr().found
 
 
+def test_a_docker_that_does_not_answer_is_to_be_started_and_one_that_is_not_there_installed(monkeypatch):
+    words = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock."
+    monkeypatch.setattr(doctor, "_run", lambda command: subprocess.CompletedProcess(command, 1, "", words))
+    assert doctor._docker().found == words
+    assert "systemctl start docker" in (doctor._docker().remedy or "")
+    monkeypatch.setattr(doctor, "_run", lambda _command: None)
+    assert "apt-get install" in (doctor._docker().remedy or "")
+
+
 @pytest.mark.parametrize(
     ("flags", "found", "state"),
     [
