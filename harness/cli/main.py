@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -40,6 +41,8 @@ COMMANDS: Mapping[str, Entry] = {
     "verify": Entry("harness.cli.verify:verify", "Judge every TCP segment of CAPTURE..."),
 }
 """The sub-commands; imported only when they are used, so that `keyroll --help` is instant."""
+_AGAIN_SECONDS = 0.02
+"""From a Ctrl-C that Python lost to the next one."""
 _FRAME = 6
 """Columns that click leaves beside a command's name and its help."""
 
@@ -80,15 +83,34 @@ def keyroll() -> None:
     """Prove that a TCP-AO key rollover between Junos routers is hitless before it is done in production."""
 
 
+def heed_signals() -> None:
+    """Have SIGINT and SIGTERM end what the main thread does with KeyboardInterrupt, whatever that is at the moment.
+
+    A shell starts background jobs of scripts with SIGINT ignored, and a CI runner cancels with SIGTERM: both are to end
+    a run as Ctrl-C does, with the lab taken down and the result written.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    sys.unraisablehook = _send_again
+
+
+def _send_again(unraisable: sys.UnraisableHookArgs) -> None:
+    """Send a Ctrl-C again that came in a place whose exceptions Python ignores (a callback of an import, `__del__`)."""
+    if unraisable.exc_type is not KeyboardInterrupt:
+        sys.__unraisablehook__(unraisable)
+        return
+    # From a thread and a moment later: the main one has to be out of that place by then.
+    again = threading.Timer(_AGAIN_SECONDS, os.kill, (os.getpid(), signal.SIGINT))
+    again.daemon = True
+    again.start()
+
+
 def main() -> None:
     """Run the command line; every `KeyrollError` ends as one sentence on stderr and its exit code.
 
     Whatever else goes wrong ends with 2: the interpreter's own 1 would say that what was judged is bad.
     """
-    # A shell starts background jobs of scripts with SIGINT ignored, and a CI runner cancels with SIGTERM: both are to
-    # end a run as Ctrl-C does, with the lab taken down and the result written.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
+    heed_signals()
     try:
         code = keyroll.main(standalone_mode=False)
     except KeyrollError as error:

@@ -21,6 +21,8 @@ import host_firewall
 
 OWNER = """
 import sys, time
+from harness.cli.main import heed_signals
+heed_signals()
 from pathlib import Path
 from harness.errors import KeyrollError
 from harness.lab.embedded.lab import EmbeddedLab
@@ -70,8 +72,11 @@ def main() -> None:
     prepare()
     chance = random.Random(order["seed"])
     before = host_state()
-    for number in range(order["rounds"]):
+    kills = number = 0
+    while kills < order["rounds"]:
         outcome = one_round(order, f"kill-{number}", chance)
+        number += 1
+        kills += not outcome["early"]
         after = host_state()
         tell({**outcome, "changed": changes(before, after)})
         before = after
@@ -134,18 +139,18 @@ def one_round(order: dict[str, object], name: str, chance: random.Random) -> dic
     while (left := start + moment - time.monotonic()) > 0:
         select.select([], [], [], left)
     early = owner.poll() is not None
-    victim, command = kill_one(name, owner.pid, wanted, chance)
+    # Who has ended by itself is no longer there to be killed, nor is anything of what it had.
+    victim, command = (0, "") if early else kill_one(name, owner.pid, wanted, chance)
     killed = time.monotonic()
     said = ""
     unnoticed = False
-    if victim != owner.pid or early:
-        try:
-            said = owner.communicate(timeout=NOTICE_SECONDS)[0].decode()
-        except subprocess.TimeoutExpired:
-            unnoticed = True
-            owner.kill()
-            killed = time.monotonic()
-    owner.wait()
+    try:
+        said = owner.communicate(timeout=NOTICE_SECONDS)[0].decode()
+    except subprocess.TimeoutExpired:
+        unnoticed = True
+        owner.kill()
+        killed = time.monotonic()
+        owner.wait()
     while (left := tagged(name)) and time.monotonic() < killed + GONE_SECONDS:
         select.select([], [], [], PAUSE_SECONDS)
     took = time.monotonic() - killed

@@ -72,7 +72,7 @@ def judge_runs(outcomes: list[dict[str, object]]) -> None:
         assert outcome["changed"] == {}, outcome
         assert not outcome["unnoticed"], outcome
         if outcome["code"] == 0:
-            # The run had ended by itself a moment before; or the part had done its work by then, or was replaced.
+            # The run had ended by itself (which is no kill), or the part had done its work by then, or was replaced.
             ended = outcome["owner"] and not outcome["victim"]
             assert outcome["early"] or ended or "passed" in str(outcome["said"]), outcome
 

@@ -16,7 +16,9 @@ def _handlers():
     """`main` takes signals over; give them back to pytest."""
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.getsignal(number) for number in numbers}
+    hook = sys.unraisablehook
     yield
+    sys.unraisablehook = hook
     for number, handler in before.items():
         signal.signal(number, handler)
 
@@ -94,6 +96,26 @@ def test_a_signal_interrupts_also_where_a_script_had_it_ignored(number: int) -> 
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stderr.strip()) == (130, "keyroll: interrupted")
+
+
+def test_an_interrupt_in_a_place_whose_exceptions_python_ignores_is_not_lost() -> None:
+    program = (
+        "import click, os, signal, sys, time\n"
+        "from harness.cli import main as cli\n"
+        "class Ending:\n"
+        "    def __del__(self):\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "        print('the end of an object is interrupted')\n"
+        "def act():\n"
+        "    Ending()\n"
+        "    print('and goes on', flush=True)\n"
+        "    time.sleep(60)\n"
+        "cli.keyroll.add_command(click.command('act')(act))\n"
+        "sys.argv = ['keyroll', 'act']\n"
+        "cli.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=50)
+    assert (done.returncode, done.stdout, done.stderr.strip()) == (130, "and goes on\n", "keyroll: interrupted")
 
 
 def test_the_list_of_commands_says_what_each_command_says_of_itself() -> None:
