@@ -63,6 +63,8 @@ NOTICE_SECONDS = 20.0
 """From the kill of a part to the owner's end, who takes everything down."""
 PAUSE_SECONDS = 0.02
 """Between two looks at what ends or comes by itself."""
+SETTLED_SECONDS = 10.0
+"""From host0's being up to its having its link-local address."""
 GONE_SECONDS = 10.0
 """From the kill to the end of the last process."""
 
@@ -111,12 +113,17 @@ def prepare() -> None:
     subprocess.run(["ip", "-batch", "-"], input=HOST.encode(), check=True)
     if not host_firewall.add("kept"):
         sys.stderr.write("this kernel has no nf_tables: of the firewall only ip_tables is compared\n")
-    # The veth's link-local address leaves the tentative state by itself; the comparison starts after that.
-    deadline = time.monotonic() + 5
-    while b"tentative" in subprocess.run(["ip", "address"], check=True, capture_output=True).stdout:
+    # The veth gets its link-local address by itself, and that leaves the tentative state by itself; the comparison
+    # starts after that.
+    deadline = time.monotonic() + SETTLED_SECONDS
+    while not settled(subprocess.run(["ip", "address"], check=True, capture_output=True).stdout):
         if time.monotonic() > deadline:
-            raise TimeoutError("host0 stayed tentative")
+            raise TimeoutError("host0 has no link-local address, or it stayed tentative")
         select.select([], [], [], PAUSE_SECONDS)
+
+
+def settled(addresses: bytes) -> bool:
+    return b"inet6 fe80:" in addresses and b"tentative" not in addresses
 
 
 def one_round(order: dict[str, object], name: str, chance: random.Random) -> dict[str, object]:
