@@ -131,7 +131,7 @@ class Machine:
         """
         begun = time.monotonic()
         self._inner = make_inner(self._ports, source_port=self._policy.port)
-        self._frr.prepare(self._inner)
+        self._frr.prepare(self._inner, ("lo", *(port.router for port in self._ports)))
         self._carrier = CarrierWatch({port.wire: port.host for port in self._ports})
         self._carrier.start()
         self._opener.listen(self._inner)

@@ -28,6 +28,7 @@ _INNER_SYSCTLS = {
     "ipv6/conf/all/accept_dad": "0",
     # Junos keeps an interface's IPv6 addresses while it is down.
     "ipv6/conf/default/keep_addr_on_down": "1",
+    "ipv6/conf/lo/keep_addr_on_down": "1",
 }
 _PORT_SYSCTLS = {
     # A peer that is configured a moment later is found a moment later, not a second.
@@ -86,6 +87,19 @@ def make_inner(ports: Sequence[PortPair], *, source_port: int | None = None) -> 
         os.close(inner)
         raise
     return inner
+
+
+def flap(interfaces: Sequence[str], inner: int) -> None:
+    """Set the router's own interfaces down and up: zebra hears of each anew, with its addresses.
+
+    zebra of FRR 10 often makes no connected routes of the IPv6 addresses that were there before it (seen with 10.3), so
+    that bgpd finds no way to its neighbours and their next hops; it makes them when the interface comes up.
+
+    Raises:
+        ProcessError: `ip` refuses.
+    """
+    with linux.inside(inner):
+        _ip("".join(f"link set {name} down\nlink set {name} up\n" for name in interfaces), inner)
 
 
 def remove_ports(ports: Sequence[PortPair]) -> None:

@@ -69,6 +69,21 @@ def test_bgp_comes_up_over_ipv6(pair, chain):
     pair.until("routes", pair.shows("show bgp summary", "inet6.0: 1/1/1/0"))
 
 
+def test_over_ipv6_it_comes_up_again_once_routing_has_restarted_on_both_routers(pair, chain):
+    before = connections(pair)
+    pair.configure(chain=chain, family=Family.INET6)
+    pair.until("BGP", both(pair, established))
+    for router in ("R1", "R2"):
+        pair.sessions[router].show("restart routing")
+    pair.until("a new connection", lambda: new_ends(pair, before) > 1)
+    pair.until("BGP again", both(pair, established))
+    pair.until("routes again", pair.shows("show bgp summary", "inet6.0: 1/1/1/0"))
+
+
+def new_ends(pair, before) -> int:
+    return len(connections(pair).keys() - before.keys())
+
+
 def test_ldp_comes_up_beside_bgp_and_a_flap_of_ten_milliseconds_is_counted(pair, chain):
     pair.configure(kinds=(SessionKind.BGP, SessionKind.LDP), chain=chain)
     pair.until("LDP", both(pair, operational))

@@ -12,6 +12,7 @@ from harness.emulator.errors import FrrBusyError, ProcessError
 from harness.emulator.frr import daemons
 from harness.emulator.frr.config import Daemon, Step, batches
 from harness.emulator.frr.vty import Vty
+from harness.emulator.namespace import flap
 from harness.emulator.processes import Child, Death, Logs, start
 
 START_SECONDS = 10.0
@@ -44,6 +45,7 @@ class FrrSuite:
         self._on_line = on_line
         self._scale = wait_scale
         self._namespace = -1
+        self._interfaces: Sequence[str] = ()
         self._children: dict[Daemon, Child] = {}
         self._vtys: dict[Daemon, Vty] = {}
 
@@ -52,10 +54,11 @@ class FrrSuite:
         """The living daemons: name to process id."""
         return {daemon.value: child.pid for daemon, child in self._children.items() if child.alive}
 
-    def prepare(self, namespace: int) -> None:
-        """Make the folder for sockets; the daemons will live in the network namespace `namespace`."""
+    def prepare(self, namespace: int, interfaces: Sequence[str]) -> None:
+        """Make the folder for sockets; the daemons will live in the network namespace `namespace`, which has these."""
         daemons.prepare(self._folder)
         self._namespace = namespace
+        self._interfaces = interfaces
 
     async def start_basic(self) -> None:
         """Start what every router has. zebra has to be there before the rest, and mgmtd before zebra.
@@ -66,6 +69,8 @@ class FrrSuite:
         if daemons.has_mgmtd():
             await self.start(Daemon.MGMTD)
         await self.start(Daemon.ZEBRA)
+        if daemons.has_mgmtd():
+            flap(self._interfaces, self._namespace)
         await self.start(Daemon.BGPD)
 
     async def start(self, daemon: Daemon) -> None:
