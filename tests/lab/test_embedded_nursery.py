@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -39,6 +40,16 @@ def parent(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
+def kill(pid: int) -> None:
+    """Kill a process and wait for its end: until then it may still take an order, which it is not asked for twice."""
+    pidfd = os.pidfd_open(pid)
+    try:
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        assert select.select([pidfd], [], [], 10)[0], f"{pid} does not end"
+    finally:
+        os.close(pidfd)
+
+
 @pytest.fixture
 def lab(deploy, tmp_path):
     with deploy(tmp_path / "first") as pair:
@@ -56,7 +67,7 @@ def test_labs_of_one_process_are_forked_from_one_program_and_are_told_apart(lab,
 
 def test_a_lab_goes_on_without_it_and_the_next_lab_has_a_new_one(lab, deploy, tmp_path):
     former = parent(monitor_of(lab))
-    os.kill(former, signal.SIGKILL)
+    kill(former)
     with deploy(tmp_path / "next") as other:
         lab.check()
         assert parent(monitor_of(other.lab)) != former
