@@ -186,7 +186,9 @@ class _Run:
 
     def _on_a_lab(self) -> None:
         against = why_not(self.given.scenario, self.waits)
-        source = self.options.labs.lease(self.folder.lab, self._settings(), needs=self._needs(against))
+        counted = any("drops" in step.checks_named for step in self.case.scenario.steps)
+        needs = self._needs(against)
+        source = self.options.labs.lease(self.folder.lab, self._settings(), needs=needs, quiet=counted)
         with contextlib.ExitStack() as stack:
             with self.stopwatch.part("lab up"):
                 try:

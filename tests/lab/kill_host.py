@@ -71,6 +71,8 @@ GONE_SECONDS = 10.0
 
 def main() -> None:
     order = json.loads(sys.argv[1])
+    # Whoever was started in the background of a script has SIGINT ignored, and what it starts as well.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     prepare()
     chance = random.Random(order["seed"])
     before = host_state()

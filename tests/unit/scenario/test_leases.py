@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from harness.errors import RunError
 from harness.lab.protocol import Capability
-from harness.scenario import leases
+from harness.scenario import leases, resets
 from harness.scenario.errors import MissingCapabilityError
-from harness.scenario.leases import Before, FreshLabs, LabPool, copy_capture, count_packets
+from harness.scenario.leases import FreshLabs, LabPool, copy_capture, count_packets
+from harness.scenario.resets import Before
 
 
 def pcap(packets, order="<"):
@@ -82,8 +83,8 @@ def pool(make, tmp_path, monkeypatch):
     return LabPool(make, tmp_path / "labs")
 
 
-def play(source, folder, settings=None, needs=frozenset()):
-    with source.lease(folder, settings or {}, needs=needs) as lease:
+def play(source, folder, settings=None, needs=frozenset(), **more):
+    with source.lease(folder, settings or {}, needs=needs, **more) as lease:
         return lease
 
 
@@ -101,6 +102,19 @@ def test_other_settings_need_another_lab(pool, labs, tmp_path):
     play(pool, tmp_path / "one")
     play(pool, tmp_path / "two", {"R1": {"sending": "rnext"}})
     assert [lab.settings for lab in labs] == [{}, {"R1": {"sending": "rnext"}}]
+
+
+def test_a_run_that_counts_drops_gets_a_lab_in_which_no_earlier_connection_is_closing(
+    pool, labs, tmp_path, monkeypatch
+):
+    ends = frozenset({("10.0.12.1", 179), ("10.0.12.2", 40000)})
+    monkeypatch.setattr(leases, "reset", lambda *_, **__: {"R1": Before("x", 1, closing=frozenset({ends}))})
+    play(pool, tmp_path / "one")
+    monkeypatch.setattr(leases, "reset", lambda *_, **__: {"R1": Before("x", 1)})
+    assert not play(pool, tmp_path / "two", quiet=True).warm
+    assert play(pool, tmp_path / "three").closing == {ends}
+    assert play(pool, tmp_path / "four", quiet=True).warm
+    assert len(labs) == 2
 
 
 def test_a_lab_whose_run_ended_with_an_error_is_taken_down_with_its_evidence_kept(pool, labs, tmp_path):
@@ -195,9 +209,9 @@ def test_a_fresh_lab_is_destroyed_whatever_happens(make, labs, tmp_path):
     ],
 )
 def test_the_way_back_leads_to_the_commit_before_the_run(comments, mark, remembered, back):
-    assert leases._way_back(comments, Before("digest", remembered, mark), "R1") == back
+    assert resets._way_back(comments, Before("digest", remembered, mark), "R1") == back
 
 
 def test_a_way_back_that_was_forgotten_is_an_error():
     with pytest.raises(RunError, match="R1: its memory of commits is full"):
-        leases._way_back([""] * 50, Before("digest", 3, "keyroll reset a1"), "R1")
+        resets._way_back([""] * 50, Before("digest", 3, "keyroll reset a1"), "R1")
