@@ -78,7 +78,7 @@ def main() -> None:
     before = host_state()
     kills = number = 0
     while kills < order["rounds"]:
-        outcome = one_round(order, f"kill-{number}", chance)
+        outcome = one_round(order, f"kill-{os.getpid()}-{number}", chance)
         number += 1
         kills += not outcome["early"]
         after = host_state()
@@ -132,7 +132,7 @@ def one_round(order: dict[str, object], name: str, chance: random.Random) -> dic
     """Start a lab, or play a run, that `order` names; kill a part of it at some moment, and see what is left."""
     moment = chance.uniform(0.0, LATEST[order["plays"]])
     wanted = chance.choice(order["victims"])
-    folder = f"/dev/shm/keyroll-kill-{os.getpid()}-{name}"  # noqa: S108 - outside the places compared
+    folder = f"/dev/shm/keyroll-{name}"  # noqa: S108 - outside the places compared
     command = {
         "lab": [OWNER, order["topology"], name],
         "run": [RUN, order["scenario"], "--run-dir", folder],
