@@ -106,7 +106,7 @@ def list_labs(*, as_json: bool) -> None:
         {
             "name": one.name,
             "alive": one.alive,
-            "kept": one.state.kept if one.state else False,
+            "kept": one.kept,
             "created": one.state.created if one.state else None,
             "topology": one.state.topology if one.state else None,
             "evidence": one.state.evidence if one.state else None,
@@ -209,7 +209,7 @@ def clean() -> None:
     """Remove what labs left behind that were killed; those that live are not touched."""
     reaped = [*_reaped_containers(), *runtime.reap()]
     click.echo("\n".join(f"removed {name}" for name in reaped) or "nothing to remove")
-    staying = [one.name for one in kept.all_labs() if one.alive and one.state and one.state.kept]
+    staying = [one.name for one in kept.all_labs() if one.alive and one.kept]
     if staying:
         click.echo(f"kept: {', '.join(staying)}; `keyroll lab down NAME` takes one down")
 

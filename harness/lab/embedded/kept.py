@@ -37,6 +37,11 @@ class KeptLab:
         """Whether anything of it lives."""
         return runtime.is_alive(self.path)
 
+    @property
+    def kept(self) -> bool:
+        """Whether it is meant to outlive the command that made it."""
+        return self.state is not None and self.state.kept
+
     def router(self, name: str) -> runtime.RouterEntry:
         """Return the entry of a router. Raises LabError when there is none of that name."""
         routers = self.state.routers if self.state is not None else ()
