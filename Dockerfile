@@ -16,7 +16,7 @@ RUN set -eu; missing=""; \
     rm -f /tmp/packages; mkdir -p /config /run/keyroll /var/log/keyroll
 
 COPY build/image/lib /opt/keyroll/lib
-COPY harness /opt/keyroll/harness
+COPY harness/keyroll /opt/keyroll/keyroll
 COPY image/router /usr/local/sbin/keyroll-router
 COPY image/health /usr/local/sbin/keyroll-health
 COPY image/service /usr/sbin/service

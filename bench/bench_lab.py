@@ -24,19 +24,19 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Interface
 from pathlib import Path
 
-from harness import linux
-from harness.junos.base import Plan, SessionKind, base_configuration
-from harness.junos.exchange import Target
-from harness.junos.records import BgpSummary
-from harness.junos.session import RouterSession
-from harness.keychain.generate import generate
-from harness.keychain.junostext import set_lines
-from harness.keychain.model import Keychain
-from harness.keychain.secret import Secret
-from harness.lab.embedded import kept
-from harness.lab.embedded.lab import EmbeddedLab
-from harness.lab.protocol import Router
-from harness.lab.topology import read_topology
+from keyroll import linux
+from keyroll.junos.base_configuration import Plan, SessionKind, base_configuration
+from keyroll.junos.exchange import Target
+from keyroll.junos.records import BgpSummary
+from keyroll.junos.session import RouterSession
+from keyroll.keychain.generate import generate
+from keyroll.keychain.junostext import set_lines
+from keyroll.keychain.model import Keychain
+from keyroll.keychain.secret import Secret
+from keyroll.lab.embedded.lab import EmbeddedLab
+from keyroll.lab.local import find
+from keyroll.lab.protocol import Router
+from keyroll.lab.topology import read_topology
 
 TOPOLOGY = Path(__file__).parent.parent / "topologies" / "two-router.clab.yml"
 CHAIN = generate("bench", name="bench", count=1, first=datetime(2020, 1, 1, tzinfo=UTC), interval=timedelta(days=1))
@@ -60,7 +60,7 @@ class Pair:
 
     def status(self, router: str) -> dict[str, list[dict[str, str]]]:
         """Ask a router's control socket."""
-        return kept.find(self.lab.name).ask_router(router, "status")[0]
+        return find.find(self.lab.name).ask_router(router, "status")[0]
 
     def configure(self, chain: Keychain | None, kinds: Sequence[SessionKind], extra: Sequence[str] = ()) -> None:
         """Commit the base configuration on both routers at once; `extra` on R1."""
@@ -272,7 +272,7 @@ def bench_table(folder: Path, count: int, rounds: int) -> bool:
         pairs = {}
         for protected in (True, False):
             pair = stack.enter_context(deployed(folder / f"table-{protected}"))
-            _, descriptors = kept.find(pair.lab.name).ask_router("R1", "namespace")
+            _, descriptors = find.find(pair.lab.name).ask_router("R1", "namespace")
             pair.configure(CHAIN if protected else None, (SessionKind.BGP,), feed)
             Feed(descriptors[0], count)
             wait_for_table(pair, count)

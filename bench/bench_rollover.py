@@ -11,11 +11,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from harness.scenario.engine import Options, run
-from harness.scenario.labs import lab_maker
-from harness.scenario.leases import LabPool
-from harness.scenario.reading import read_cases
-from harness.scenario.result import Result, Verdict
+from keyroll.scenario.engine import Options, run
+from keyroll.scenario.file.read import read_cases
+from keyroll.scenario.labs.make import lab_maker
+from keyroll.scenario.labs.pool import LabPool
+from keyroll.scenario.record.result import Result, Verdict
 
 SCENARIO = Path(__file__).parent.parent / "tests" / "scenarios" / "rollover" / "two-keys.yaml"
 RUNS = 5

@@ -24,9 +24,9 @@ import asyncssh
 from netmiko import ConnectHandler
 from netmiko.juniper.juniper import JuniperSSH
 
-from harness.emulator.junos.router import JunosRouter
-from harness.emulator.model import BgpState, Intent, RouteState
-from harness.keychain.secret import Secret
+from keyroll.emulator.contract.model import BgpState, Intent, RouteState
+from keyroll.emulator.junos.login.router import JunosRouter
+from keyroll.keychain.secret import Secret
 
 USER = "admin"
 ROUNDS = 9

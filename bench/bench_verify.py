@@ -25,8 +25,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from harness.capture import read_packets
-from harness.tcpao import ACK, PSH, SYN, Algorithm, Mkt, TrafficKey, mac_input, parse_segment, sign_segment
+from keyroll.capture import read_packets
+from keyroll.tcpao import ACK, PSH, SYN, Algorithm, Mkt, TrafficKey, mac_input, parse_segment, sign_segment
 
 MOST_BARE = 6.0
 """`keyroll verify` may take at most so many times the bare MACs, with segments of either size."""
@@ -124,7 +124,7 @@ def bare_macs(inputs: list[tuple[TrafficKey, bytes, bytes]]) -> float:
 def keyroll_verify(capture: Path, keys: Path) -> float:
     """Return the processor seconds of a `keyroll verify` process, start and exit included."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    command = "import sys; from harness.cli.main import main; sys.exit(main())"
+    command = "import sys; from keyroll.cli.main import main; sys.exit(main())"
     done = subprocess.run(
         [sys.executable, "-c", command, "verify", str(capture), "--keys", str(keys)],
         capture_output=True,

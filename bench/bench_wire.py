@@ -24,14 +24,14 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
 
-from harness.emulator.keyclock import to_ns
-from harness.emulator.wire.client import WireClient
-from harness.emulator.wire.guard import Guard
-from harness.emulator.wire.model import ProtectedSession
-from harness.emulator.wire.offload import disable_offloads
-from harness.keychain.model import Algorithm, Key, Keychain
-from harness.keychain.secret import Secret
-from harness.tcpao import ACK, SYN, internet_checksum, with_checksum
+from keyroll.emulator.contract.key_clock import to_ns
+from keyroll.emulator.wire.bump.guard import Guard
+from keyroll.emulator.wire.client import WireClient
+from keyroll.emulator.wire.model import ProtectedSession
+from keyroll.emulator.wire.run.offload import disable_offloads
+from keyroll.keychain.model import Algorithm, Key, Keychain
+from keyroll.keychain.secret import Secret
+from keyroll.tcpao import ACK, SYN, internet_checksum, with_checksum
 
 START = datetime(2020, 1, 1, tzinfo=UTC)
 NOW = to_ns(START) + 1
@@ -126,7 +126,7 @@ async def bulk(algorithm: Algorithm | None, megabytes: int) -> float:
             kernel.within(lambda: disable_offloads("ge-0-0-0"))
             kernel.run("ip", "addr", "add", f"{ADDRESSES[place]}/30", "dev", "ge-0-0-0")
             ours, theirs = socket.socketpair()
-            command = [sys.executable, "-m", "harness.emulator.wire", "--control-fd", str(theirs.fileno())]
+            command = [sys.executable, "-m", "keyroll.emulator.wire", "--control-fd", str(theirs.fileno())]
             with theirs:
                 processes.append(wire.popen(*command, "--pair", "h0:eth1", fds=[theirs.fileno()]))
             clients.append(WireClient(ours))

@@ -13,17 +13,17 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.settings import pool_of
-from harness.junos.base import Family, Plan, SessionKind, base_configuration
-from harness.junos.exchange import Target
-from harness.junos.session import RouterSession
-from harness.keychain.generate import generate
-from harness.keychain.junostext import set_lines
-from harness.keychain.model import Keychain
-from harness.keychain.secret import Secret
-from harness.lab.embedded.lab import EmbeddedLab
-from harness.lab.protocol import Router
-from harness.lab.topology import read_topology
+from keyroll.junos.base_configuration import Family, Plan, SessionKind, base_configuration
+from keyroll.junos.exchange import Target
+from keyroll.junos.session import RouterSession
+from keyroll.keychain.generate import generate
+from keyroll.keychain.junostext import set_lines
+from keyroll.keychain.model import Keychain
+from keyroll.keychain.secret import Secret
+from keyroll.lab.embedded.lab import EmbeddedLab
+from keyroll.lab.protocol import Router
+from keyroll.lab.topology import read_topology
+from pytest_keyroll.settings import pool_of
 
 TOPOLOGY = Path(__file__).parents[2] / "topologies" / "two-router.clab.yml"
 NEEDS = frozenset({"capture", "cut-link", "impair", "inject", "reboot", "set-clock"})

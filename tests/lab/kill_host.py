@@ -21,12 +21,12 @@ import host_firewall
 
 OWNER = """
 import sys, time
-from harness.cli.main import heed_signals
+from keyroll.cli.main import heed_signals
 heed_signals()
 from pathlib import Path
-from harness.errors import KeyrollError
-from harness.lab.embedded.lab import EmbeddedLab
-from harness.lab.topology import read_topology
+from keyroll.errors import KeyrollError
+from keyroll.lab.embedded.lab import EmbeddedLab
+from keyroll.lab.topology import read_topology
 
 lab = EmbeddedLab(read_topology(Path(sys.argv[1])), evidence=None, name=sys.argv[2])
 try:
@@ -43,7 +43,7 @@ finally:
 """
 RUN = """
 import sys
-from harness.cli.main import main
+from keyroll.cli.main import main
 sys.argv[0:1] = ["keyroll", "run"]
 main()
 """

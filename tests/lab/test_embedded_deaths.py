@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.junos.base import SessionKind
-from harness.lab.protocol import LabError
-from harness.tcpao.option import scan_options
+from keyroll.junos.base_configuration import SessionKind
+from keyroll.lab.protocol import LabError
+from keyroll.tcpao.option import scan_options
 
 pytestmark = pytest.mark.lab
 ETHERNET = 14

@@ -13,9 +13,9 @@ import pytest
 HERE = Path(__file__).parent
 TOPOLOGY = HERE.parent.parent / "topologies" / "two-router.clab.yml"
 SCENARIO = HERE.parent / "scenarios" / "rollover" / "two-keys.yaml"
-NURSERY = "harness.lab.embedded.nursery"
+NURSERY = "keyroll.lab.embedded.fork_server"
 """What labs were forked from: of no concern to a lab that is there."""
-PARTS = ["owner", "interrupt", "monitor", "harness.emulator ", "harness.emulator.wire", "zebra", "bgpd", "any"]
+PARTS = ["owner", "interrupt", "monitor", "keyroll.emulator ", "keyroll.emulator.wire", "zebra", "bgpd", "any"]
 
 pytestmark = pytest.mark.lab
 
@@ -47,7 +47,7 @@ def judge(outcomes: list[dict[str, object]]) -> None:
         victim = str(outcome["victim"])
         if outcome["unnoticed"] and NURSERY not in victim:
             # Helpers such as `ip` work for some milliseconds: killed in their last one they have done their work.
-            assert not any(part in victim for part in ("harness.", "/frr/")), outcome
+            assert not any(part in victim for part in ("keyroll.", "/frr/")), outcome
         elif not outcome["unnoticed"] and not outcome["owner"]:
             assert "noticed:" in str(outcome["said"]), outcome
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.junos.base import Family, SessionKind
-from harness.lab.protocol import Impairment, LabError
-from harness.tcpao.option import scan_options
+from keyroll.junos.base_configuration import Family, SessionKind
+from keyroll.lab.protocol import Impairment, LabError
+from keyroll.tcpao.option import scan_options
 
 pytestmark = pytest.mark.lab
 ETHERNET = 14
@@ -226,7 +226,7 @@ def test_a_part_that_dies_is_noticed_at_once_and_named_with_its_last_words(own_p
 
 
 def host_pid(lab: str, victim: str) -> int:
-    wanted = {"wire": b"harness.emulator.wire"}.get(victim, f"/{victim}".encode())
+    wanted = {"wire": b"keyroll.emulator.wire"}.get(victim, f"/{victim}".encode())
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
             try:

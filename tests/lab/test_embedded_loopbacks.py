@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.keychain.junostext import set_lines
+from keyroll.keychain.junostext import set_lines
 
 pytestmark = pytest.mark.lab
 TWO_LINKS = Path(__file__).parents[2] / "topologies" / "two-links.clab.yml"

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.lab.embedded import owning
-from harness.lab.protocol import LabError
+from keyroll.lab.embedded import owner
+from keyroll.lab.protocol import LabError
 
 pytestmark = pytest.mark.lab
 TOPOLOGY = Path(__file__).parents[2] / "topologies" / "two-router.clab.yml"
@@ -30,7 +30,7 @@ def monitor_of(lab) -> int:
                 tags = (entry / "environ").read_bytes().split(b"\0")
             except OSError:
                 continue
-            if words == f"harness.lab.embedded.monitor {lab.name}":
+            if words == f"keyroll.lab.embedded.monitor {lab.name}":
                 assert f"KEYROLL_LAB={lab.name}".encode() in tags
                 return int(entry.name)
     raise AssertionError(f"lab {lab.name} has no monitor")
@@ -79,7 +79,7 @@ def test_one_that_cannot_be_started_says_why(monkeypatch, deploy, tmp_path):
     broken = tmp_path / "python"
     broken.write_text("#!/bin/sh\necho 'no such module' >&2; exit 1\n")
     broken.chmod(0o755)
-    monkeypatch.setattr(owning, "_NURSERIES", owning._Nurseries())
+    monkeypatch.setattr(owner, "_NURSERIES", owner._Nurseries())
     monkeypatch.setattr(sys, "executable", str(broken))
     with pytest.raises(LabError, match="the program that labs are forked from has ended: no such module"):  # noqa: SIM117
         with deploy(tmp_path / "none"):
@@ -90,8 +90,8 @@ def test_one_that_says_nothing_is_not_waited_for_for_ever(monkeypatch, deploy, t
     mute = tmp_path / "python"
     mute.write_text(f"#!/bin/sh\nexec {sys.executable} -c 'import signal; signal.pause()'\n")
     mute.chmod(0o755)
-    monkeypatch.setattr(owning, "_NURSERIES", owning._Nurseries())
-    monkeypatch.setattr(owning, "_END_SECONDS", 0.1)
+    monkeypatch.setattr(owner, "_NURSERIES", owner._Nurseries())
+    monkeypatch.setattr(owner, "_END_SECONDS", 0.1)
     monkeypatch.setattr(sys, "executable", str(mute))
     with pytest.raises(LabError, match="did not answer within 1 s"):  # noqa: SIM117
         with deploy(tmp_path / "none", wait_scale=0.05):
@@ -101,9 +101,9 @@ def test_one_that_says_nothing_is_not_waited_for_for_ever(monkeypatch, deploy, t
 OWNER = """
 import contextlib, os, signal, sys
 from pathlib import Path
-from harness.lab.embedded import channel
-from harness.lab.embedded.lab import EmbeddedLab
-from harness.lab.topology import read_topology
+from keyroll.lab.local import channel
+from keyroll.lab.embedded.lab import EmbeddedLab
+from keyroll.lab.topology import read_topology
 
 
 def die(_channel):

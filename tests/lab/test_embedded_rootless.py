@@ -15,7 +15,7 @@ pytestmark = pytest.mark.lab
 REPOSITORY = Path(__file__).parents[2]
 SCENARIO = REPOSITORY / "tests" / "scenarios" / "rollover" / "two-keys.yaml"
 USER = 12345
-MAIN = "from harness.cli.main import main; main()"
+MAIN = "from keyroll.cli.main import main; main()"
 
 
 @pytest.fixture
@@ -31,7 +31,9 @@ def python() -> str:
     """A Python of this version that an ordinary user can run; this one may lie in root's home."""
     if os.geteuid() != 0:
         pytest.skip("becoming another user needs root")
-    readable = subprocess.run([*as_user(), "test", "-r", str(REPOSITORY / "harness" / "__init__.py")], check=False)
+    readable = subprocess.run(
+        [*as_user(), "test", "-r", str(REPOSITORY / "harness" / "keyroll" / "__init__.py")], check=False
+    )
     if readable.returncode:
         pytest.skip(f"an ordinary user cannot read {REPOSITORY}: clone it outside of root's home")
     version = f"{sys.version_info.major}.{sys.version_info.minor}"

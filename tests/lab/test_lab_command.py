@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 pytestmark = pytest.mark.lab
-KEYROLL = [sys.executable, "-c", "from harness.cli.main import main; main()"]
+KEYROLL = [sys.executable, "-c", "from keyroll.cli.main import main; main()"]
 
 
 def keyroll(*words: str, code: int = 0, **more) -> str:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 
-from harness import document
-from harness.document import DocumentError
+from keyroll import document
+from keyroll.document import DocumentError
 
 
 class Part(BaseModel):

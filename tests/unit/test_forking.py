@@ -8,7 +8,7 @@ from pathlib import Path
 
 PARENT = """
 import os, signal, sys
-from harness.forking import fork, settle
+from keyroll.forking import fork, settle
 
 secret_read, kept_write = os.pipe()[0], int(sys.argv[1])
 signal.signal(signal.SIGTERM, lambda *_: None)
@@ -23,7 +23,7 @@ def work():
 
 
 settle()
-child = fork(work, title="harness.test R1", keep=(kept_write,), output=output)
+child = fork(work, title="keyroll.test R1", keep=(kept_write,), output=output)
 print(child, flush=True)
 _, status = os.waitpid(child, 0)
 assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()
@@ -56,7 +56,7 @@ def test_a_child_has_the_standard_descriptors_and_the_kept_ones_alone(tmp_path: 
 def test_a_child_shows_its_own_words_and_writes_into_its_own_output(tmp_path: Path) -> None:
     shown = "os.write(kept_write, open('/proc/self/cmdline', 'rb').read()); print('said'); return 7"
     code, told, output = played(shown, tmp_path)
-    assert told.rstrip(b"\0") == b"harness.test R1"
+    assert told.rstrip(b"\0") == b"keyroll.test R1"
     assert (code, output) == (7, "said\n")
 
 

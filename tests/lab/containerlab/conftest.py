@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.lab.containerlab import lab as driver
+from keyroll.lab.containerlab import lab as driver
 
 TOPOLOGY = Path(__file__).parents[3] / "topologies" / "emulated.clab.yml"
 

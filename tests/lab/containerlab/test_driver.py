@@ -14,11 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.lab.containerlab import program, teardown, waiting
-from harness.lab.containerlab.lab import ContainerLab
-from harness.lab.embedded import kept, runtime
-from harness.lab.protocol import Capability, Impairment, LabError, LabUnfitError
-from harness.lab.topology import read_topology
+from keyroll.lab.containerlab import command as program
+from keyroll.lab.containerlab import readiness, teardown
+from keyroll.lab.containerlab.lab import ContainerLab
+from keyroll.lab.local import find, folders
+from keyroll.lab.protocol import Capability, Impairment, LabError, LabUnfitError
+from keyroll.lab.topology import read_topology
 
 pytestmark = pytest.mark.lab
 TOPOLOGY = Path(__file__).parents[3] / "topologies" / "emulated.clab.yml"
@@ -38,7 +39,7 @@ def wait_until(what: str, holds) -> None:
 
 
 def nothing_left(standin, lab: ContainerLab) -> bool:
-    return not standin.containers and not standin.network and not (runtime.base_directory() / lab.name).exists()
+    return not standin.containers and not standin.network and not (folders.base_directory() / lab.name).exists()
 
 
 @pytest.mark.usefixtures("ssh_banner")
@@ -146,7 +147,7 @@ def test_a_container_that_ends_while_it_comes_up_is_told_with_its_last_words(
             os.kill(standin.pid_of(router), signal.SIGKILL)
         raise LabError("not yet")
 
-    monkeypatch.setattr(waiting, "ssh_answers", lambda _router: None)
+    monkeypatch.setattr(readiness, "ssh_answers", lambda _router: None)
     lab = make(tmp_path, probe=probe)
     with pytest.raises(
         LabError, match=rf"{router}'s container ended while it came up; its last words:\nthe container's last words"
@@ -186,9 +187,9 @@ import signal, sys
 from pathlib import Path
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits that it is ignored
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
-from harness.lab.containerlab import lab as driver, waiting
-from harness.lab.topology import read_topology
-waiting.ssh_answers = lambda router: None
+from keyroll.lab.containerlab import lab as driver, readiness
+from keyroll.lab.topology import read_topology
+readiness.ssh_answers = lambda router: None
 lab = driver.ContainerLab(read_topology(Path(sys.argv[1])), evidence=Path(sys.argv[2]), name=sys.argv[3],
                           probe=lambda router: None)
 lab.deploy()
@@ -222,7 +223,7 @@ def test_an_owner_that_is_killed_while_it_destroys_leaves_the_rest_to_the_guard(
         standin.behave()
         process.kill()
         process.wait()
-        wait_until("the guard has cleaned up", lambda: not (runtime.base_directory() / name).exists())
+        wait_until("the guard has cleaned up", lambda: not (folders.base_directory() / name).exists())
     assert not standin.containers
 
 
@@ -240,7 +241,7 @@ def test_kill_9_of_the_owner_leaves_nothing(standin, tmp_path, when) -> None:
         assert standin.containers
         process.kill()
         process.wait()
-        wait_until("the guard has cleaned up", lambda: not (runtime.base_directory() / name).exists())
+        wait_until("the guard has cleaned up", lambda: not (folders.base_directory() / name).exists())
     assert not standin.containers
     assert not standin.network
 
@@ -252,7 +253,7 @@ def test_a_kept_lab_outlives_its_owner_and_is_taken_down_by_name(standin, tmp_pa
         assert process.stdout.readline() == "up\n"
         process.kill()
         process.wait()
-    found = kept.find(name)
+    found = find.find(name)
     assert found.alive
     assert [entry.name for entry in found.state.routers] == ["R1", "R2"]
     assert found.ask_keeper("ping")[0]["links"] == ["R1:eth1-R2:eth1"]
@@ -260,7 +261,7 @@ def test_a_kept_lab_outlives_its_owner_and_is_taken_down_by_name(standin, tmp_pa
         found.ask_router("R1", "status")
     found.stop()
     assert not standin.containers
-    assert not (runtime.base_directory() / name).exists()
+    assert not (folders.base_directory() / name).exists()
 
 
 @pytest.mark.usefixtures("ssh_banner")
@@ -273,11 +274,11 @@ def test_orphans_of_a_guard_that_was_killed_too_are_reaped_by_the_next_start(sta
         for pid in [int(child) for child in children] + [process.pid]:
             os.kill(pid, signal.SIGKILL)
         process.wait()
-    wait_until("the lab's lock is free", lambda: not runtime.is_alive(runtime.base_directory() / name))
+    wait_until("the lab's lock is free", lambda: not folders.is_alive(folders.base_directory() / name))
     assert standin.containers == [f"clab-{name}-R1", f"clab-{name}-R2"]
     with make(tmp_path) as lab:
         assert standin.containers == [f"clab-{lab.name}-R1", f"clab-{lab.name}-R2"]
-    assert not (runtime.base_directory() / name).exists()
+    assert not (folders.base_directory() / name).exists()
 
 
 @pytest.mark.usefixtures("ssh_banner")

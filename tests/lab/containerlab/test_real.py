@@ -17,12 +17,12 @@ from pathlib import Path
 import pytest
 from netmiko import ConnectHandler
 
-from harness.lab.containerlab import engine
-from harness.lab.containerlab.lab import ContainerLab
-from harness.lab.embedded import runtime
-from harness.lab.protocol import LabUnfitError
-from harness.lab.topology import read_topology
-from harness.scenario.readiness import readiness
+from keyroll.lab.containerlab import docker
+from keyroll.lab.containerlab.lab import ContainerLab
+from keyroll.lab.local import folders
+from keyroll.lab.protocol import LabUnfitError
+from keyroll.lab.topology import read_topology
+from keyroll.scenario.labs.readiness import readiness
 
 pytestmark = pytest.mark.lab
 TOPOLOGY = Path(__file__).parents[3] / "topologies" / "emulated.clab.yml"
@@ -38,10 +38,10 @@ def _everything_is_there() -> None:
         if shutil.which(command) is None:
             pytest.skip(f"no {command} on this machine")
     try:
-        engine.require()
+        docker.require()
     except LabUnfitError as error:
         pytest.skip(str(error))
-    if not engine.image_is_there(IMAGE):
+    if not docker.image_is_there(IMAGE):
         pytest.skip(f"no image {IMAGE}: `make image` builds it")
 
 
@@ -52,11 +52,11 @@ def make(folder: Path, **options: object) -> ContainerLab:
 def nothing_left(name: str) -> bool:
     hosts = Path("/etc/hosts").read_text()
     ssh = Path(f"/etc/ssh/ssh_config.d/clab-{name}.conf")
-    folder = runtime.base_directory() / name
+    folder = folders.base_directory() / name
     links = [path for path in Path("/run/netns").glob("clab-*") if name in path.name]
     copies = list(Path(tempfile.gettempdir()).glob(f".clab/bak/*{name}*"))
     return not (
-        engine.containers_of("containerlab", name)
+        docker.containers_of("containerlab", name)
         or f"CLAB-{name}-" in hosts
         or ssh.exists()
         or folder.exists()
@@ -200,7 +200,7 @@ def test_the_topology_file_is_good_for_plain_containerlab_and_netmiko(tmp_path) 
     listed = ["docker", "network", "ls", "--format", "{{.Name}}"]
     networks = subprocess.run(listed, capture_output=True, text=True, check=True)
     assert name not in networks.stdout.split()
-    assert not engine.containers_of("containerlab", name)
+    assert not docker.containers_of("containerlab", name)
 
 
 def _clab(*arguments: str) -> str:
@@ -214,8 +214,8 @@ def _clab(*arguments: str) -> str:
 OWNER = """
 import sys
 from pathlib import Path
-from harness.lab.containerlab.lab import ContainerLab
-from harness.lab.topology import read_topology
+from keyroll.lab.containerlab.lab import ContainerLab
+from keyroll.lab.topology import read_topology
 ContainerLab(read_topology(Path(sys.argv[1])), evidence=Path(sys.argv[2]), name=sys.argv[3]).deploy()
 """
 
@@ -226,7 +226,7 @@ def test_kill_9_in_deploy_leaves_nothing(tmp_path) -> None:
     pause = threading.Event()
     deadline = time.monotonic() + WAIT_SECONDS
     with subprocess.Popen(command) as owner:
-        while not engine.containers_of("containerlab", name):
+        while not docker.containers_of("containerlab", name):
             assert owner.poll() is None, "it ended before it had made a container"
             assert time.monotonic() < deadline, "no container came up"
             pause.wait(0.02)

@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness.lab.containerlab import ends, program, teardown, waiting
-from harness.lab.containerlab import lab as driver
-from harness.lab.containerlab.ends import End, EndsOfLink
-from harness.lab.containerlab.lab import ContainerLab
-from harness.lab.containerlab.program import Program
-from harness.lab.embedded import runtime
-from harness.lab.protocol import LabError, LabUnfitError
-from harness.lab.topology import read_topology
+from keyroll.lab.containerlab import command, link_ends, readiness, teardown
+from keyroll.lab.containerlab import lab as driver
+from keyroll.lab.containerlab.command import Program
+from keyroll.lab.containerlab.lab import ContainerLab
+from keyroll.lab.containerlab.link_ends import End, EndsOfLink
+from keyroll.lab.local import folders
+from keyroll.lab.protocol import LabError, LabUnfitError
+from keyroll.lab.topology import read_topology
 
 from .test_driver import TOPOLOGY, WAIT_SECONDS, nothing_left, owner, wait_until
 from .test_driver import make as make_lab
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.lab
 
 @pytest.fixture
 def ready_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "ssh_answers", lambda _router: None)
+    monkeypatch.setattr(readiness, "ssh_answers", lambda _router: None)
 
 
 def make(folder: Path) -> ContainerLab:
@@ -71,8 +71,8 @@ def test_a_router_without_an_address_is_an_error(standin, tmp_path, addresses) -
 def test_a_destroy_that_hangs_is_ended_and_the_containers_are_removed_by_their_label(
     standin, tmp_path, monkeypatch
 ) -> None:
-    monkeypatch.setattr(program, "DESTROY_SECONDS", 1.0)
-    monkeypatch.setattr(program, "GRACE_SECONDS", 0.5)
+    monkeypatch.setattr(command, "DESTROY_SECONDS", 1.0)
+    monkeypatch.setattr(command, "GRACE_SECONDS", 0.5)
     with make(tmp_path) as lab:
         standin.behave(destroy="hang")
     assert (standin.home / "hangs").exists()
@@ -139,7 +139,7 @@ def test_an_owner_that_is_told_to_end_in_deploy_leaves_nothing(standin, tmp_path
         wait_until("the deploy hangs", (standin.home / "hangs").exists)
         process.send_signal(number)
         process.wait(WAIT_SECONDS)
-        wait_until("all is cleaned up", lambda: not (runtime.base_directory() / name).exists())
+        wait_until("all is cleaned up", lambda: not (folders.base_directory() / name).exists())
     assert not standin.containers
     assert not standin.network
 
@@ -148,7 +148,7 @@ def test_an_owner_that_is_told_to_end_in_deploy_leaves_nothing(standin, tmp_path
 @pytest.mark.usefixtures("standin", "ready_at_once")
 def test_a_slow_machine_is_given_time_within_the_containers_too(tmp_path, scale, expected) -> None:
     with make_lab(tmp_path, probe=lambda _router: None, wait_scale=scale) as lab:
-        rendered = yaml.safe_load((runtime.base_directory() / lab.name / f"{lab.name}.clab.yml").read_text())
+        rendered = yaml.safe_load((folders.base_directory() / lab.name / f"{lab.name}.clab.yml").read_text())
     for node in rendered["topology"]["nodes"].values():
         assert node.get("env", {}).get("KEYROLL_WAIT_SCALE") == expected
 
@@ -178,7 +178,7 @@ def test_a_console_that_is_no_text_keeps_no_lab_from_going(standin, tmp_path) ->
 def test_logs_of_one_name_are_kept_of_each_router(standin, tmp_path) -> None:
     with make(tmp_path) as lab:
         for router in lab.routers:
-            log = runtime.base_directory() / lab.name / f"clab-{lab.name}" / router / "log"
+            log = folders.base_directory() / lab.name / f"clab-{lab.name}" / router / "log"
             log.mkdir(parents=True)
             (log / "cscript.log").write_text(f"of {router}")
             (log / f"{router}-bgpd.log").write_text(f"bgpd of {router}")
@@ -202,11 +202,11 @@ def test_crpd_on_a_kernel_without_tcp_ao_is_warned_of(standin, tmp_path, monkeyp
 
 @pytest.fixture
 def link(standin, tmp_path, monkeypatch) -> Iterator[EndsOfLink]:
-    monkeypatch.setattr(ends, "impairs_here", lambda: True)
+    monkeypatch.setattr(link_ends, "impairs_here", lambda: True)
     book = os.open(tmp_path / "book", os.O_WRONLY | os.O_CREAT)
     pair = (End("R1", "clab-x-R1", -1, "eth1"), End("R2", "clab-x-R2", -1, "eth2"))
-    program = Program(environment={**os.environ, "STANDIN": str(standin.home)})
-    yield EndsOfLink(pair, Path("/run/x/x.clab.yml"), book, program)
+    command = Program(environment={**os.environ, "STANDIN": str(standin.home)})
+    yield EndsOfLink(pair, Path("/run/x/x.clab.yml"), book, command)
     os.close(book)
 
 
@@ -265,4 +265,4 @@ def test_what_a_lab_left_that_was_killed_before_it_had_containers_goes_with_the_
     standin.behave()
     assert teardown.reap(Program(environment={**os.environ, "STANDIN": str(standin.home)})) == [name]
     assert not standin.network
-    assert not (runtime.base_directory() / name).exists()
+    assert not (folders.base_directory() / name).exists()

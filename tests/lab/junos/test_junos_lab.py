@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from harness.emulator.frr.vty import Vty
-from harness.keychain.junostext import set_lines
+from keyroll.emulator.frr.vty import Vty
+from keyroll.keychain.junostext import set_lines
 
 pytestmark = pytest.mark.lab
 TOPOLOGY = Path(__file__).parents[3] / "topologies" / "two-router.clab.yml"

@@ -21,7 +21,7 @@ TWO_KEYS, FORGED = "rollover/two-keys.yaml", "rollover/forged-during.yaml"
 
 def play(folder, scenario, variant, mutant):
     words = ["run", str(SCENARIOS / scenario), "--run-dir", str(folder), *(["--variant", variant] if variant else [])]
-    command = [sys.executable, "-c", "from harness.cli.main import main; main()", *words]
+    command = [sys.executable, "-c", "from keyroll.cli.main import main; main()", *words]
     path = os.pathsep.join(filter(None, [str(MUTANTS), os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, "PYTHONPATH": path, "KEYROLL_TEST_MUTANT": mutant}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False, cwd=ROOT)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from harness.junos.errors import CommitError
-from harness.junos.session import RouterSession
-from harness.scenario.result import Verdict
+from keyroll.junos.errors import CommitError
+from keyroll.junos.session import RouterSession
+from keyroll.scenario.record.result import Verdict
 
 pytestmark = pytest.mark.lab
 

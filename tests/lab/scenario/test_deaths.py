@@ -37,7 +37,7 @@ def begun(tmp_path):
         path, folder = tmp_path / "scenario.yaml", tmp_path / "run"
         path.write_text(SCENARIO.replace("SECONDS", str(seconds)))
         words = ("run", path, "--run-dir", folder, "--seed", "7")
-        command = [sys.executable, "-c", "from harness.cli.main import main; main()", *map(str, words)]
+        command = [sys.executable, "-c", "from keyroll.cli.main import main; main()", *map(str, words)]
         run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         started.append(run)
         deadline = time.monotonic() + 60
@@ -66,7 +66,7 @@ def kill(folder: Path, router: str, part: str) -> None:
     (state,) = [path for path in Path("/run/keyroll").glob("*/state.json") if evidence in path.read_text()]
     name = state.parent.name
     shown = subprocess.run(
-        [sys.executable, "-c", "from harness.cli.main import main; main()", "lab", "status", "--lab", name, "--json"],
+        [sys.executable, "-c", "from keyroll.cli.main import main; main()", "lab", "status", "--lab", name, "--json"],
         capture_output=True,
         text=True,
         check=True,

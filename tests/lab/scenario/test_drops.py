@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.scenario.result import Verdict
+from keyroll.scenario.record.result import Verdict
 
 pytestmark = pytest.mark.lab
 

@@ -4,10 +4,10 @@ import time
 
 import pytest
 
-from harness.junos.base import Plan, SessionKind, base_configuration
-from harness.keychain.junostext import set_lines
-from harness.scenario.leases import count_packets
-from harness.scenario.result import Verdict
+from keyroll.junos.base_configuration import Plan, SessionKind, base_configuration
+from keyroll.keychain.junostext import set_lines
+from keyroll.scenario.labs.pool import count_packets
+from keyroll.scenario.record.result import Verdict
 
 pytestmark = pytest.mark.lab
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from harness.scenario.engine import Options, run
-from harness.scenario.labs import lab_maker
-from harness.scenario.leases import SET_CLOCK, FreshLabs
-from harness.scenario.reading import read_cases
-from harness.scenario.result import Verdict
+from keyroll.scenario.engine import Options, run
+from keyroll.scenario.file.read import read_cases
+from keyroll.scenario.labs.make import lab_maker
+from keyroll.scenario.labs.pool import SET_CLOCK, FreshLabs
+from keyroll.scenario.record.result import Verdict
 
 pytestmark = pytest.mark.lab
 

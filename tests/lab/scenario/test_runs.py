@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.scenario.chains import build_chains
-from harness.scenario.reading import read_cases
+from keyroll.scenario.file.read import read_cases
+from keyroll.scenario.plan.chains import build_chains
 
 pytestmark = pytest.mark.lab
 
@@ -23,7 +23,7 @@ T0 = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 def keyroll(*words):
-    return (sys.executable, "-c", "from harness.cli.main import main; main()", *map(str, words))
+    return (sys.executable, "-c", "from keyroll.cli.main import main; main()", *map(str, words))
 
 
 def play(folder, *words):

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from tests.lab.wire.processes import Nursery
 from tests.lab.wire.rig import Rig
 

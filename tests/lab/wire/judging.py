@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
-from harness.emulator.keyclock import ReceivePolicy, SendPolicy
-from harness.emulator.wire.model import ProtectedSession
-from harness.keychain.model import Algorithm, Key, Keychain
-from harness.keychain.secret import Secret
-from harness.tcpao import ACK, RST, SYN, Mkt, SneTracker, verify_segment
-from harness.tcpao import Algorithm as MacAlgorithm
 from tests.lab.wire.rig import ADDRESSES, PORT, Sent
+
+from keyroll.emulator.contract.key_clock import ReceivePolicy, SendPolicy
+from keyroll.emulator.wire.model import ProtectedSession
+from keyroll.keychain.model import Algorithm, Key, Keychain
+from keyroll.keychain.secret import Secret
+from keyroll.tcpao import ACK, RST, SYN, Mkt, SneTracker, verify_segment
+from keyroll.tcpao import Algorithm as MacAlgorithm
 
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
 

@@ -10,8 +10,9 @@ import socket
 import threading
 from pathlib import Path
 
-from harness.lab.embedded.capture import Capture, file_header
 from tests.lab.wire.namespaces import Namespace
+
+from keyroll.lab.local.recorder import Capture, file_header
 
 
 class Link:

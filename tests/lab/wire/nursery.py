@@ -16,9 +16,9 @@ import signal
 import socket
 import sys
 
-from harness import linux
-from harness.emulator.wire.program import carry
-from harness.forking import fork, settle
+from keyroll import linux
+from keyroll.emulator.wire.run.program import carry
+from keyroll.forking import fork, settle
 
 LONGEST = 4096
 
@@ -52,7 +52,7 @@ def start(pairs: list[tuple[str, str]], control: int, log: int, namespace: int) 
         os.close(namespace)
         return carry(control, pairs)
 
-    title = f"harness.emulator.wire {pairs}"
+    title = f"keyroll.emulator.wire {pairs}"
     return fork(work, title=title, keep=(control, namespace), output=log)
 
 

@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.emulator.wire.client import WireClient
-from harness.emulator.wire.model import ProtectedSession, WireEvent
 from tests.lab.wire.namespaces import Namespace
+
+from keyroll.emulator.wire.client import WireClient
+from keyroll.emulator.wire.model import ProtectedSession, WireEvent
 
 
 class Loop:

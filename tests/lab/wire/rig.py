@@ -18,12 +18,13 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 
-from harness.emulator.wire.offload import disable_offloads
-from harness.lab.embedded.capture import open_socket
-from harness.tcpao import Segment, parse_segment
 from tests.lab.wire.links import Link, Recording
 from tests.lab.wire.namespaces import Namespace
 from tests.lab.wire.processes import Bump, Loop, Nursery
+
+from keyroll.emulator.wire.run.offload import disable_offloads
+from keyroll.lab.local.recorder import open_socket
+from keyroll.tcpao import Segment, parse_segment
 
 ADDRESSES = {4: ("10.0.12.1", "10.0.12.2"), 6: ("2001:db8:12::1", "2001:db8:12::2")}
 PORT = 179

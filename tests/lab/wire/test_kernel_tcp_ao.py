@@ -12,12 +12,12 @@ import struct
 from datetime import timedelta
 
 import pytest
-
-from harness.emulator.keyclock import ReceivePolicy, SendPolicy
-from harness.keychain.model import Algorithm
 from tests.lab.wire import judging
 from tests.lab.wire.judging import T0, Judge
 from tests.lab.wire.rig import ADDRESSES
+
+from keyroll.emulator.contract.key_clock import ReceivePolicy, SendPolicy
+from keyroll.keychain.model import Algorithm
 
 pytestmark = pytest.mark.lab
 

@@ -7,12 +7,12 @@ import struct
 from datetime import timedelta
 
 import pytest
-
-from harness.tcpao import SYN, with_checksum
 from tests.lab.wire.links import packet_socket
 from tests.lab.wire.namespaces import Namespace
 from tests.lab.wire.rig import ADDRESSES
 from tests.lab.wire.traffic import ip_packet, protect, transfer
+
+from keyroll.tcpao import SYN, with_checksum
 
 pytestmark = pytest.mark.lab
 HALF_HOUR = timedelta(minutes=30)

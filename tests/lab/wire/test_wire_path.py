@@ -8,15 +8,15 @@ import time
 from datetime import timedelta
 
 import pytest
-
-from harness.emulator.keyclock import ReceivePolicy, SendPolicy
-from harness.keychain.model import Algorithm
-from harness.keychain.secret import Secret
-from harness.tcpao import ACK, RST, SYN, with_checksum
 from tests.lab.wire import judging
 from tests.lab.wire.judging import T0, Judge
 from tests.lab.wire.rig import ADDRESSES, until
 from tests.lab.wire.traffic import echo, ip_packet, protect, read, transfer
+
+from keyroll.emulator.contract.key_clock import ReceivePolicy, SendPolicy
+from keyroll.keychain.model import Algorithm
+from keyroll.keychain.secret import Secret
+from keyroll.tcpao import ACK, RST, SYN, with_checksum
 
 pytestmark = pytest.mark.lab
 HALF_HOUR = timedelta(minutes=30)

@@ -8,12 +8,12 @@ import sys
 from datetime import timedelta
 
 import pytest
-
-from harness.emulator.wire.model import EventKind
 from tests.lab.wire import judging
 from tests.lab.wire.judging import T0
 from tests.lab.wire.rig import until
 from tests.lab.wire.traffic import echo, protect, read
+
+from keyroll.emulator.wire.model import EventKind
 
 pytestmark = pytest.mark.lab
 HALF_HOUR = timedelta(minutes=30)
@@ -61,7 +61,7 @@ class TestTheProcess:
 
     def test_a_missing_interface_is_one_sentence(self, rig) -> None:
         ours, theirs = socket.socketpair()
-        command = [sys.executable, "-m", "harness.emulator.wire", "--control-fd", str(theirs.fileno())]
+        command = [sys.executable, "-m", "keyroll.emulator.wire", "--control-fd", str(theirs.fileno())]
         with ours, theirs:
             process = rig.bumps[0].outer.popen(
                 *command, "--pair", "h7:eth1", pass_fds=[theirs.fileno()], stderr=subprocess.PIPE

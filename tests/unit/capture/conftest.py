@@ -7,11 +7,11 @@ from ipaddress import ip_address
 
 import pytest
 
-from harness.capture import Packet, Speaker, SpeakerBook
-from harness.keychain.model import Algorithm, Key, Keychain
-from harness.keychain.secret import Secret
-from harness.tcpao import Algorithm as AoAlgorithm
-from harness.tcpao import Mkt, parse_segment, sign_segment
+from keyroll.capture import Packet, Speaker, SpeakerBook
+from keyroll.keychain.model import Algorithm, Key, Keychain
+from keyroll.keychain.secret import Secret
+from keyroll.tcpao import Algorithm as AoAlgorithm
+from keyroll.tcpao import Mkt, parse_segment, sign_segment
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 SYN, ACK, RST, FIN, PSH = 2, 16, 4, 1, 8

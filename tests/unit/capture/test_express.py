@@ -7,13 +7,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.capture import Packet, Referee, Verdict, read_packets
-from harness.capture.express import Express
-from harness.capture.keysfile import read_keys
-from harness.capture.tally import Tally
-from harness.keychain.model import Algorithm
-from harness.tcpao import Algorithm as MacAlgorithm
-from harness.tcpao import Mkt, mac_input, with_checksum
+from keyroll.capture import Packet, Referee, Verdict, read_packets
+from keyroll.capture.keys.keys_file import read_keys
+from keyroll.capture.referee.counts import Tally
+from keyroll.capture.referee.fast_path import Express
+from keyroll.keychain.model import Algorithm
+from keyroll.tcpao import Algorithm as MacAlgorithm
+from keyroll.tcpao import Mkt, mac_input, with_checksum
 
 DATA = Path(__file__).parents[2] / "data" / "kernel-captures"
 

@@ -5,11 +5,11 @@ from ipaddress import ip_address
 
 import pytest
 
-from harness.capture import Referee, Verdict
-from harness.capture.junosconf import ConfigError, ConfigSource, config_book, read_config
-from harness.capture.junoswords import statements
-from harness.errors import InputError
-from harness.keychain.junostext import curly, set_lines
+from keyroll.capture import Referee, Verdict
+from keyroll.capture.keys.junos_config import ConfigError, ConfigSource, config_book, read_config
+from keyroll.capture.keys.junos_statements import statements
+from keyroll.errors import InputError
+from keyroll.keychain.junostext import curly, set_lines
 
 BASE = """\
 set system host-name {name}

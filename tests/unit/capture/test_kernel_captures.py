@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness.capture import Handovers, Referee, SecondOpinion, Speaker, SpeakerBook, Verdict, read_packets
-from harness.keychain.model import Algorithm, Key, Keychain
-from harness.keychain.secret import Secret
+from keyroll.capture import Handovers, Referee, SecondOpinion, Speaker, SpeakerBook, Verdict, read_packets
+from keyroll.keychain.model import Algorithm, Key, Keychain
+from keyroll.keychain.secret import Secret
 
 DATA = Path(__file__).parents[2] / "data" / "kernel-captures"
 NAMES = ["v4-sha1", "v4-sha1-to-cmac", "v6-cmac", "sock-v4-sha1-noopts"]

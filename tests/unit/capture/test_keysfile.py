@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.capture.keysfile import read_keys
-from harness.document import DocumentError
+from keyroll.capture.keys.keys_file import read_keys
+from keyroll.document import DocumentError
 
 GOOD = """\
 keys:

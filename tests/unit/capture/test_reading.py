@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.capture import CaptureError, Follow, Packet, Referee, Verdict, read_packets
-from harness.capture.annotate import Annotator
-from harness.capture.link import ip_offset
-from harness.capture.reader import read_batches
+from keyroll.capture import CaptureError, Follow, Packet, Referee, Verdict, read_packets
+from keyroll.capture.formats.link_types import ip_offset
+from keyroll.capture.formats.reader import read_batches
+from keyroll.capture.verify.annotate import Annotator
 
 
 @pytest.fixture

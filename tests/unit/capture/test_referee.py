@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from harness.capture import Referee, Refusal, Standing, Verdict
-from harness.capture.express import CaptureClock, Express
-from harness.capture.tally import Tally
-from harness.keychain.model import Algorithm
-from harness.keychain.schedule import Receiving
+from keyroll.capture import Referee, Refusal, Standing, Verdict
+from keyroll.capture.referee.counts import Tally
+from keyroll.capture.referee.fast_path import CaptureClock, Express
+from keyroll.keychain.model import Algorithm
+from keyroll.keychain.schedule import Receiving
 
 
 def judge(talk, book=None):

@@ -4,9 +4,9 @@ import sys
 
 import pytest
 
-from harness.cli import main as cli
-from harness.keychain.generate import draw_secret
-from harness.keychain.junostext import curly, parse
+from keyroll.cli import main as cli
+from keyroll.keychain.generate import draw_secret
+from keyroll.keychain.junostext import curly, parse
 
 GENERATE = ("generate", "--start", "2030-01-01T00:00Z")
 

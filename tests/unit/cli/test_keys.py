@@ -8,9 +8,9 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from harness.cli.keys import keys_command
-from harness.errors import InputError
-from harness.keychain.generate import draw_secret
+from keyroll.cli.keys import keys_command
+from keyroll.errors import InputError
+from keyroll.keychain.generate import draw_secret
 
 SCENARIO = Path(__file__).parents[2] / "scenarios/rollover/two-keys.yaml"
 

@@ -7,8 +7,8 @@ import sys
 import click
 import pytest
 
-from harness.cli import main as cli
-from harness.errors import ExpectationError, InputError, Where
+from keyroll.cli import main as cli
+from keyroll.errors import ExpectationError, InputError, Where
 
 
 @pytest.fixture(autouse=True)
@@ -88,7 +88,7 @@ def test_a_signal_interrupts_also_where_a_script_had_it_ignored(number: int) -> 
     program = (
         "import click, os, signal\n"
         f"signal.signal({int(number)}, signal.SIG_IGN)\n"
-        "from harness.cli import main as cli\n"
+        "from keyroll.cli import main as cli\n"
         f"act = click.command('act')(lambda: os.kill(os.getpid(), {int(number)}))\n"
         "cli.keyroll.add_command(act)\n"
         "import sys; sys.argv = ['keyroll', 'act']\n"
@@ -101,7 +101,7 @@ def test_a_signal_interrupts_also_where_a_script_had_it_ignored(number: int) -> 
 def test_an_interrupt_in_a_place_whose_exceptions_python_ignores_is_not_lost() -> None:
     program = (
         "import click, os, signal, sys, time\n"
-        "from harness.cli import main as cli\n"
+        "from keyroll.cli import main as cli\n"
         "class Ending:\n"
         "    def __del__(self):\n"
         "        os.kill(os.getpid(), signal.SIGINT)\n"
@@ -128,9 +128,9 @@ def test_the_list_of_commands_says_what_each_command_says_of_itself() -> None:
 
 def test_help_and_the_look_into_a_lab_load_no_client() -> None:
     look = (
-        "import sys\nfrom harness.cli.main import keyroll\n"
+        "import sys\nfrom keyroll.cli.main import keyroll\n"
         "keyroll.main(['--help'], standalone_mode=False)\n"
-        "assert 'harness.cli.run' not in sys.modules\n"
+        "assert 'keyroll.cli.run' not in sys.modules\n"
         "keyroll.main(['lab', '--help'], standalone_mode=False)\n"
         "assert 'netmiko' not in sys.modules and 'pydantic' not in sys.modules\n"
     )

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.capture import read_packets
-from harness.cli import main as cli
+from keyroll.capture import read_packets
+from keyroll.cli import main as cli
 
 DATA = Path(__file__).parents[2] / "data" / "kernel-captures"
 NAMES = ["v4-sha1", "v4-sha1-to-cmac", "v6-cmac", "sock-v4-sha1-noopts"]
@@ -302,7 +302,7 @@ def test_no_output_holds_a_secret(keyroll, configs, wrong_keys, tmp_path, monkey
 
 
 def test_a_pipe_will_do():
-    command = "import sys; from harness.cli import main as cli; cli.main()"
+    command = "import sys; from keyroll.cli import main as cli; cli.main()"
     done = subprocess.run(
         [sys.executable, "-c", command, "verify", "/dev/stdin", "--keys", keys("v6-cmac")],
         input=gzip.compress(capture("v6-cmac").read_bytes()),
@@ -321,7 +321,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
         path = tmp_path / f"{times}.pcap"
         path.write_bytes(octets[:24] + octets[24:] * times)
         code = (
-            "import sys; from harness.cli import main as cli\n"
+            "import sys; from keyroll.cli import main as cli\n"
             "try: cli.main()\n"
             "finally: print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0], file=sys.stderr)"
         )

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.emulator.container import Orders, await_links, ports
-from harness.emulator.container_console import Console, Greeting
-from harness.emulator.errors import ProcessError
+from keyroll.emulator.boot.container import Orders, await_links, ports
+from keyroll.emulator.boot.container_console import Console, Greeting
+from keyroll.emulator.contract.errors import ProcessError
 
 CLI = Path(__file__).parents[3] / "image" / "cli"
 

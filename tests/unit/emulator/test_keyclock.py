@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.emulator.keyclock import NS, ClockKey, KeyClock, ReceivePolicy, SendPolicy, from_ns, to_ns
-from harness.keychain.model import Key, Keychain
-from harness.keychain.secret import Secret
+from keyroll.emulator.contract.key_clock import NS, ClockKey, KeyClock, ReceivePolicy, SendPolicy, from_ns, to_ns
+from keyroll.keychain.model import Key, Keychain
+from keyroll.keychain.secret import Secret
 
 T0 = to_ns(datetime(2030, 1, 1, tzinfo=UTC))
 HALF_HOUR = 1800 * NS

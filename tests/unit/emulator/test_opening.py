@@ -7,9 +7,9 @@ from ipaddress import ip_address, ip_interface
 
 import pytest
 
-from harness.emulator import opening
-from harness.emulator.model import BgpNeighbor, Intent, Unit
-from harness.emulator.opening import Opener, has_lower_address, local_address
+from keyroll.emulator.contract.model import BgpNeighbor, Intent, Unit
+from keyroll.emulator.machine import bgp_opener
+from keyroll.emulator.machine.bgp_opener import Opener, has_lower_address, local_address
 
 PEER = ip_address("10.0.12.2")
 NEIGHBOR = BgpNeighbor(PEER, 65002, "g", external=True)
@@ -59,11 +59,11 @@ def opener(bgp: FakeBgp, knock: float | None = None) -> tuple[Opener, list[objec
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(opening, "YIELD_SECONDS", 0.1)
-    monkeypatch.setattr(opening, "YIELD_AGAIN_SECONDS", 0.1)
-    monkeypatch.setattr(opening, "ASIDE_SECONDS", 0.05)
-    monkeypatch.setattr(opening, "_HANDSHAKE_POLL_SECONDS", 0.02)
-    monkeypatch.setattr(opening, "SETTLE_SECONDS", 0.02)
+    monkeypatch.setattr(bgp_opener, "YIELD_SECONDS", 0.1)
+    monkeypatch.setattr(bgp_opener, "YIELD_AGAIN_SECONDS", 0.1)
+    monkeypatch.setattr(bgp_opener, "ASIDE_SECONDS", 0.05)
+    monkeypatch.setattr(bgp_opener, "_HANDSHAKE_POLL_SECONDS", 0.02)
+    monkeypatch.setattr(bgp_opener, "SETTLE_SECONDS", 0.02)
 
 
 def test_the_lower_address_lets_the_other_open():
@@ -146,7 +146,7 @@ def test_a_session_that_is_still_being_torn_down_is_waited_for_all_the_same(tear
 def test_after_a_reset_the_side_that_insisted_gives_way_again_apart_from_the_peers_whole_seconds():
     done, took = after_a_reset(FakeBgp("Active", "Established"), insisted_before=True, knock=time.monotonic() - 60)
     assert done == ["gave way"]
-    assert took >= opening.ASIDE_SECONDS
+    assert took >= bgp_opener.ASIDE_SECONDS
 
 
 @pytest.mark.parametrize("told", [False, True])
@@ -154,7 +154,7 @@ def test_after_a_reset_a_side_that_is_passive_already_starts_anew_apart_from_the
     intent = replace(INTENT, neighbors=(replace(NEIGHBOR, passive=told),))
     done, took = after_a_reset(FakeBgp("Established"), insisted_before=told, knock=time.monotonic() - 60, intent=intent)
     assert done == ["started anew"]
-    assert took >= opening.ASIDE_SECONDS
+    assert took >= bgp_opener.ASIDE_SECONDS
 
 
 def test_a_peer_that_comes_before_its_passive_side_starts_anew_is_not_turned_away():

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.emulator.errors import ProcessError
-from harness.emulator.processes import Child, Logs, start
+from keyroll.emulator.contract.errors import ProcessError
+from keyroll.emulator.contract.processes import Child, Logs, start
 
 BINDS_AND_WAITS = """
 import socket, sys

@@ -13,16 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from harness.emulator import host, machine, wirepath
-from harness.emulator.machine import Machine
-from harness.emulator.model import BackendError, RouterNote, TcpConnection
-from harness.emulator.processes import Death, Logs
-from harness.emulator.processes import start as really_start
-from harness.emulator.protection import stranded
-from harness.emulator.wire import protocol, statusjson
-from harness.emulator.wire.model import ConnectionRecord, Direction, DropReason, ProtectedSession, WireStatus
-from harness.emulator.wirepath import Replacement, WirePath
-from harness.keychain.model import Keychain
+from keyroll.emulator.contract.model import BackendError, RouterNote, TcpConnection
+from keyroll.emulator.contract.processes import Death, Logs
+from keyroll.emulator.contract.processes import start as really_start
+from keyroll.emulator.machine import kernel, machine, wire_process
+from keyroll.emulator.machine.machine import Machine
+from keyroll.emulator.machine.protection import stranded
+from keyroll.emulator.machine.wire_process import Replacement, WirePath
+from keyroll.emulator.wire import protocol, statusjson
+from keyroll.emulator.wire.model import ConnectionRecord, Direction, DropReason, ProtectedSession, WireStatus
+from keyroll.keychain.model import Keychain
 
 HERE, PEER, OTHER = (ip_address(text) for text in ("10.0.12.1", "10.0.12.2", "10.0.12.6"))
 SESSION = ProtectedSession(PEER, 179, Keychain("chain"))
@@ -71,8 +71,8 @@ class Rig:
             played = [sys.executable, "-c", program, str(pass_fds[0]), str(self.journal), str(orders)]
             return really_start(name, played, logs, pass_fds=pass_fds)
 
-        monkeypatch.setattr(wirepath, "alone", lambda: False)  # or it forks, and nothing is played
-        monkeypatch.setattr(wirepath, "start", start)
+        monkeypatch.setattr(wire_process, "alone", lambda: False)  # or it forks, and nothing is played
+        monkeypatch.setattr(wire_process, "start", start)
         self.deaths: list[Death] = []
         self.replaced: list[Replacement] = []
         self.path = WirePath(
@@ -210,7 +210,7 @@ def test_sessions_whose_state_died_are_reset_and_the_router_says_so(tmp_path, lo
     async def clear(port, peer) -> None:
         reset.append((port, peer))
 
-    monkeypatch.setattr(host, "connections", lambda _namespace: [connection((HERE, 40000), (PEER, 179))])
+    monkeypatch.setattr(kernel, "connections", lambda _namespace: [connection((HERE, 40000), (PEER, 179))])
     monkeypatch.setattr(router._wire, "records", known)
     monkeypatch.setattr(router, "_reset", clear)
     router._applied = machine._Applied(sessions=(SESSION,))

@@ -10,8 +10,8 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from harness.junos.exchange import Deadlines, Target
-from harness.keychain.secret import Secret
+from keyroll.junos.exchange import Deadlines, Target
+from keyroll.keychain.secret import Secret
 
 GOLDEN = Path(__file__).parent / "golden"
 PASSWORD = "lab-password-1"

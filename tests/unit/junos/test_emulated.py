@@ -10,13 +10,21 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 import pytest
 
-from harness.emulator.junos.router import JunosRouter
-from harness.emulator.model import AuthDrops, BackendError, BgpState, Intent, LdpAdjacency, LdpSession, RouteState
-from harness.junos.base import Plan, SessionKind, base_configuration
-from harness.junos.errors import CommandError, CommitError, ConfigurationError
-from harness.junos.exchange import Exchange, Target
-from harness.junos.readback import check_keychains
-from harness.junos.records import (
+from keyroll.emulator.contract.model import (
+    AuthDrops,
+    BackendError,
+    BgpState,
+    Intent,
+    LdpAdjacency,
+    LdpSession,
+    RouteState,
+)
+from keyroll.emulator.junos.login.router import JunosRouter
+from keyroll.junos.base_configuration import Plan, SessionKind, base_configuration
+from keyroll.junos.errors import CommandError, CommitError, ConfigurationError
+from keyroll.junos.exchange import Exchange, Target
+from keyroll.junos.readback import check_keychains
+from keyroll.junos.records import (
     BgpNeighbors,
     BgpSummary,
     KeyState,
@@ -29,11 +37,11 @@ from harness.junos.records import (
     TcpStatistics,
     Version,
 )
-from harness.junos.records import BgpState as SeenState
-from harness.junos.session import RouterSession
-from harness.keychain.generate import generate
-from harness.keychain.junostext import set_lines
-from harness.keychain.secret import Secret
+from keyroll.junos.records import BgpState as SeenState
+from keyroll.junos.session import RouterSession
+from keyroll.keychain.generate import generate
+from keyroll.keychain.junostext import set_lines
+from keyroll.keychain.secret import Secret
 
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
 PASSWORD = Secret("made-up-for-tests")

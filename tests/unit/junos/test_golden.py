@@ -17,8 +17,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.junos.errors import OutputError
-from harness.junos.output import parse, template_for, templates
+from keyroll.junos.errors import OutputError
+from keyroll.junos.output import parse, template_for, templates
 
 GOLDEN = Path(__file__).parent / "golden"
 SAMPLES = sorted(GOLDEN.glob("*/*.raw"))
@@ -65,7 +65,7 @@ def test_a_line_more_is_an_error_that_carries_the_raw_text(raw):
 def test_every_template_of_ours_has_a_sample_and_ends_every_state_in_an_error():
     seen = {template_for(expected(raw)["command"]).file for raw in SAMPLES}
     assert seen == {template.file for template in templates()}
-    folder = Path("harness/junos/templates")
+    folder = Path("harness/keyroll/junos/templates")
     for path in (Path(__file__).parents[3] / folder).glob("*.textfsm"):
         states, current = {}, None
         for line in path.read_text().splitlines():
@@ -79,9 +79,9 @@ def test_every_template_of_ours_has_a_sample_and_ends_every_state_in_an_error():
 
 
 def test_the_index_says_which_templates_rest_on_assumptions():
-    folder = Path(__file__).parents[3] / "harness/junos/templates"
+    folder = Path(__file__).parents[3] / "harness/keyroll/junos/templates"
     for template in templates():
-        if template.package == "harness.junos":
+        if template.package == "keyroll.junos":
             assert template.assumed == ("ssumed" in (folder / template.file).read_text()), template.file
 
 

@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
-from harness.junos.errors import CommitError, ConfigurationError, SessionError
-from harness.junos.pair import Draft, Pair
-from harness.junos.session import RouterSession
+from keyroll.junos.errors import CommitError, ConfigurationError, SessionError
+from keyroll.junos.pair import Draft, Pair
+from keyroll.junos.session import RouterSession
 
 LINES = {"R1": ["set system location building A"], "R2": ["set system location building B"]}
 DRAFTS = {name: Draft.of(lines, comment="together") for name, lines in LINES.items()}

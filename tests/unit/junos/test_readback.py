@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from harness.junos.errors import ReadBackError
-from harness.junos.readback import COMMAND, check_keychains, differences, read_keychains
-from harness.junos.session import RouterSession
-from harness.keychain.generate import generate
-from harness.keychain.junostext.writer import curly
-from harness.keychain.model import Algorithm
-from harness.keychain.secret import Secret
+from keyroll.junos.errors import ReadBackError
+from keyroll.junos.readback import COMMAND, check_keychains, differences, read_keychains
+from keyroll.junos.session import RouterSession
+from keyroll.keychain.generate import generate
+from keyroll.keychain.junostext.writer import curly
+from keyroll.keychain.model import Algorithm
+from keyroll.keychain.secret import Secret
 
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
 CHAIN = generate(7, name="new_auth_key", first=T0, interval=timedelta(minutes=30))

@@ -7,10 +7,10 @@ from ipaddress import IPv4Interface
 
 import pytest
 
-from harness.junos.errors import CommandError, CommitError
-from harness.lab.platforms import CRPD, VJUNOS_ROUTER, Platform
-from harness.lab.protocol import LabError, LabUnfitError, Port, Router
-from harness.scenario.readiness import readiness
+from keyroll.junos.errors import CommandError, CommitError
+from keyroll.lab.platforms import CRPD, VJUNOS_ROUTER, Platform
+from keyroll.lab.protocol import LabError, LabUnfitError, Port, Router
+from keyroll.scenario.labs.readiness import readiness
 
 from .conftest import PASSWORD
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.errors import RunError
-from harness.junos.convert import duration
-from harness.junos.errors import ClockError
-from harness.junos.output import parse
-from harness.junos.records import BgpSummary, LdpSessions, RouteSummary, SecurityKeychain, SystemUptime
+from keyroll.errors import RunError
+from keyroll.junos.convert import duration
+from keyroll.junos.errors import ClockError
+from keyroll.junos.output import parse
+from keyroll.junos.records import BgpSummary, LdpSessions, RouteSummary, SecurityKeychain, SystemUptime
 
 EMPTY_PEERS = "Groups: 1 Peers: 0 Down peers: 0\n"
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.junos.redact import redact, secrets_in
-from harness.keychain.junostext.writer import Encoding, curly, set_lines
-from harness.keychain.model import Key, Keychain
-from harness.keychain.secret import SHOWN, Secret
+from keyroll.junos.redact import redact, secrets_in
+from keyroll.keychain.junostext.writer import Encoding, curly, set_lines
+from keyroll.keychain.model import Key, Keychain
+from keyroll.keychain.secret import SHOWN, Secret
 
 SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=4, max_size=126)
 

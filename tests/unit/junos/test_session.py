@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.junos.errors import (
+from keyroll.junos.errors import (
     ClockError,
     CommandError,
     CommitError,
@@ -19,11 +19,11 @@ from harness.junos.errors import (
     SessionDeadlineError,
     SessionError,
 )
-from harness.junos.exchange import Deadlines, Exchange
-from harness.junos.records import BgpSummary, SystemUptime
-from harness.junos.session import RouterSession
-from harness.junos.zone import SHOW_ZONE, zone_of
-from harness.keychain.secret import Secret
+from keyroll.junos.exchange import Deadlines, Exchange
+from keyroll.junos.records import BgpSummary, SystemUptime
+from keyroll.junos.session import RouterSession
+from keyroll.junos.zone import SHOW_ZONE, zone_of
+from keyroll.keychain.secret import Secret
 
 GOLDEN = Path(__file__).parent / "golden"
 UPTIME = """\

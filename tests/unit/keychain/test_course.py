@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.emulator.keyclock import ReceivePolicy, to_ns
-from harness.emulator.wire.connection import Session
-from harness.emulator.wire.model import ProtectedSession
-from harness.emulator.wire.receiving import acceptable
-from harness.keychain.course import Clock, Drop, Side, predict, predict_all
-from harness.keychain.generate import generate
-from harness.keychain.model import Algorithm
-from harness.keychain.schedule import Receiving, Sending
-from harness.keychain.secret import Secret
+from keyroll.emulator.contract.key_clock import ReceivePolicy, to_ns
+from keyroll.emulator.wire.bump.connection import Session
+from keyroll.emulator.wire.bump.receiving import acceptable
+from keyroll.emulator.wire.model import ProtectedSession
+from keyroll.keychain.generate import generate
+from keyroll.keychain.model import Algorithm
+from keyroll.keychain.prediction import Clock, Drop, Side, predict, predict_all
+from keyroll.keychain.schedule import Receiving, Sending
+from keyroll.keychain.secret import Secret
 
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
 CHAIN = generate(1, name="c", count=2, first=T0, tolerance=60)

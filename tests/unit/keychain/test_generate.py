@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.keychain.generate import Ids, draw_secret, generate
-from harness.keychain.model import Algorithm, KeychainError
+from keyroll.keychain.generate import Ids, draw_secret, generate
+from keyroll.keychain.model import Algorithm, KeychainError
 
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.keychain.generate import Ids, generate
-from harness.keychain.junostext import Encoding, KeychainTextError, TooManyKeysError, curly, parse, read, set_lines
-from harness.keychain.model import NAME_MESSAGE, Algorithm, Key, Keychain
-from harness.keychain.secret import Secret
+from keyroll.keychain.generate import Ids, generate
+from keyroll.keychain.junostext import Encoding, KeychainTextError, TooManyKeysError, curly, parse, read, set_lines
+from keyroll.keychain.model import NAME_MESSAGE, Algorithm, Key, Keychain
+from keyroll.keychain.secret import Secret
 
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
 CHAIN = Keychain(

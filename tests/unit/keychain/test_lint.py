@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.keychain import rules
-from harness.keychain.generate import Ids, generate
-from harness.keychain.junostext import curly, read
-from harness.keychain.lint import Subject, lint
-from harness.keychain.lint_pair import lint_course, lint_pair
-from harness.keychain.model import Algorithm, Key, Keychain
-from harness.keychain.rules import RULES, Severity
-from harness.keychain.secret import Secret
+from keyroll.keychain import rules
+from keyroll.keychain.generate import Ids, generate
+from keyroll.keychain.junostext import curly, read
+from keyroll.keychain.lint import Subject, lint
+from keyroll.keychain.lint_pair import lint_course, lint_pair
+from keyroll.keychain.model import Algorithm, Key, Keychain
+from keyroll.keychain.rules import RULES, Severity
+from keyroll.keychain.secret import Secret
 
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
 CHAIN = generate(1, name="c", count=3, first=T0)

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.keychain.model import NAME_MESSAGE, Algorithm, Key, Keychain, KeychainError
-from harness.keychain.secret import Secret
+from keyroll.keychain.model import NAME_MESSAGE, Algorithm, Key, Keychain, KeychainError
+from keyroll.keychain.secret import Secret
 
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
 WHOLE = {

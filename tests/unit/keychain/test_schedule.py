@@ -5,10 +5,10 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.emulator.keyclock import KeyClock, ReceivePolicy, to_ns
-from harness.keychain.generate import generate
-from harness.keychain.model import Key, Keychain
-from harness.keychain.schedule import (
+from keyroll.emulator.contract.key_clock import KeyClock, ReceivePolicy, to_ns
+from keyroll.keychain.generate import generate
+from keyroll.keychain.model import Key, Keychain
+from keyroll.keychain.schedule import (
     Receiving,
     acceptable,
     accepts,

@@ -8,8 +8,8 @@ import traceback
 import pytest
 import yaml
 
-from harness.keychain.model import Key, Keychain
-from harness.keychain.secret import SHOWN, Secret
+from keyroll.keychain.model import Key, Keychain
+from keyroll.keychain.secret import SHOWN, Secret
 
 SECRET = Secret("hunter2")
 CHAIN = Keychain("c", (Key(0, SECRET),))

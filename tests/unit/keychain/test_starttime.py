@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.keychain.starttime import StartTimeError, format_start_input, format_start_stored, parse_start
+from keyroll.keychain.starttime import StartTimeError, format_start_input, format_start_stored, parse_start
 
 BERLIN = ZoneInfo("Europe/Berlin")
 MOMENTS = st.integers(0, 130 * 365 * 86400).map(lambda s: datetime(1970, 1, 2, tzinfo=UTC) + timedelta(0, s))

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.keychain.secret import Secret
-from harness.keychain.type9 import SALTS, Type9Error, decode_type9, encode_type9
+from keyroll.keychain.secret import Secret
+from keyroll.keychain.type9 import SALTS, Type9Error, decode_type9, encode_type9
 
 
 @pytest.mark.parametrize(

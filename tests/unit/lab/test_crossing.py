@@ -5,7 +5,7 @@ from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import ARP, Ether
 
-from harness.lab.embedded.crossing import FRESH_SECONDS, SynCrossing, opens
+from keyroll.lab.embedded.syn_crossing import FRESH_SECONDS, SynCrossing, opens
 
 
 def syn(name: str, network=None, *, flags="S", port=179) -> bytes:

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from harness.lab.embedded import doctor
-from harness.lab.embedded.doctor import State
+from keyroll.lab.local import doctor
+from keyroll.lab.local.doctor import State
 
 
 def test_every_finding_that_is_not_good_has_a_remedy():
@@ -83,7 +83,7 @@ def test_a_program_that_is_not_there_is_no_traceback():
 
 
 def test_the_command_prints_json_and_ends_by_its_verdict():
-    command = [sys.executable, "-c", "from harness.cli.main import main; main()", "doctor", "--json"]
+    command = [sys.executable, "-c", "from keyroll.cli.main import main; main()", "doctor", "--json"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     shown = json.loads(result.stdout)
     assert result.returncode == (0 if shown["fit"] else 2)

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.lab.embedded.link import Direction
-from harness.lab.embedded.linkdesk import LinkDesk
-from harness.lab.protocol import Impairment, LabError
-from harness.lab.topology import Link
+from keyroll.lab.embedded.link import Direction
+from keyroll.lab.local.link_client import LinkDesk
+from keyroll.lab.protocol import Impairment, LabError
+from keyroll.lab.topology import Link
 
 FRAMES = st.lists(st.binary(min_size=15, max_size=200), max_size=30)
 SHARES = st.floats(0, 1)

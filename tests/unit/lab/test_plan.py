@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import os
 
-from harness.lab.embedded import channel
-from harness.lab.embedded.plan import LinkPlan, Plan, RouterPlan
+from keyroll.lab.embedded.keeper_plan import LinkPlan, Plan, RouterPlan
+from keyroll.lab.local import channel
 
 
 def test_a_plan_and_its_descriptors_cross_the_channel():

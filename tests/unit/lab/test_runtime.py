@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.lab.embedded import runtime
-from harness.lab.protocol import LabError, LabUnfitError
+from keyroll.lab.local import folders
+from keyroll.lab.protocol import LabError, LabUnfitError
 
 
 @pytest.fixture
@@ -20,22 +20,22 @@ def base():
 
 
 def test_a_lab_has_a_locked_folder_of_its_own_that_only_its_user_can_enter(base):
-    run = runtime.RunDirectory.create("one", base)
+    run = folders.RunDirectory.create("one", base)
     assert run.path.stat().st_mode & 0o777 == 0o700
-    assert runtime.is_alive(run.path)
+    assert folders.is_alive(run.path)
     run.remove()
     assert not base.exists()
 
 
 def test_two_labs_cannot_have_one_name(base):
-    run = runtime.RunDirectory.create("one", base)
+    run = folders.RunDirectory.create("one", base)
     with pytest.raises(LabError, match="'one' is there already"):
-        runtime.RunDirectory.create("one", base)
+        folders.RunDirectory.create("one", base)
     run.remove()
 
 
 def test_names_by_chance_differ(base):
-    runs = [runtime.RunDirectory.create(None, base) for _ in range(3)]
+    runs = [folders.RunDirectory.create(None, base) for _ in range(3)]
     assert len({run.id for run in runs}) == 3
     for run in runs:
         run.remove()
@@ -43,55 +43,55 @@ def test_names_by_chance_differ(base):
 
 def test_a_name_too_long_for_sockets_is_refused(base):
     with pytest.raises(LabUnfitError, match="too long"):
-        runtime.RunDirectory.create("x" * 100, base)
+        folders.RunDirectory.create("x" * 100, base)
 
 
 def test_the_living_are_not_reaped_and_the_dead_are(base):
-    living = runtime.RunDirectory.create("living", base)
-    code = "import sys, os; from pathlib import Path; from harness.lab.embedded import runtime\n"
-    code += "runtime.RunDirectory.create('dead', Path(sys.argv[1])); os._exit(9)"
+    living = folders.RunDirectory.create("living", base)
+    code = "import sys, os; from pathlib import Path; from keyroll.lab.local import folders\n"
+    code += "folders.RunDirectory.create('dead', Path(sys.argv[1])); os._exit(9)"
     subprocess.run([sys.executable, "-c", code, str(base)], check=False)
-    assert {path.name for path in runtime.labs(base)} == {"dead", "living"}
-    assert runtime.reap(base) == ["dead"]
-    assert runtime.labs(base) == [living.path]
+    assert {path.name for path in folders.labs(base)} == {"dead", "living"}
+    assert folders.reap(base) == ["dead"]
+    assert folders.labs(base) == [living.path]
     living.remove()
 
 
 def test_an_inherited_lock_keeps_a_lab_alive_after_its_owner(base):
-    run = runtime.RunDirectory.create("one", base)
+    run = folders.RunDirectory.create("one", base)
     ours, theirs = os.pipe()
     holder = subprocess.Popen(
         [sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=ours, pass_fds=(run.lock_fd,)
     )
     os.close(ours)
     os.close(run.lock_fd)
-    assert runtime.reap(base) == []
+    assert folders.reap(base) == []
     os.close(theirs)
     holder.wait()
-    assert runtime.reap(base) == ["one"]
+    assert folders.reap(base) == ["one"]
     assert not base.exists()
 
 
 def test_state_is_read_back_as_written_and_its_password_shows_nowhere(base):
-    run = runtime.RunDirectory.create("one", base)
-    entry = runtime.RouterEntry("R1", "127.0.0.1", 2222, "admin", "hush-hush")
-    state = runtime.LabState(
+    run = folders.RunDirectory.create("one", base)
+    entry = folders.RouterEntry("R1", "127.0.0.1", 2222, "admin", "hush-hush")
+    state = folders.LabState(
         "one", kept=True, owner=1, topology="t.yml", evidence="/e", created="now", routers=(entry,)
     )
     run.write_state(state)
-    assert runtime.read_state(run.path) == state
-    assert (run.path / runtime.STATE).stat().st_mode & 0o777 == 0o600
+    assert folders.read_state(run.path) == state
+    assert (run.path / folders.STATE).stat().st_mode & 0o777 == 0o600
     assert "hush" not in repr(state)
     run.remove()
 
 
 def test_a_lab_without_a_state_file_has_none_and_a_broken_one_is_an_error(base):
-    run = runtime.RunDirectory.create("one", base)
-    assert runtime.read_state(run.path) is None
+    run = folders.RunDirectory.create("one", base)
+    assert folders.read_state(run.path) is None
     for text in ("{", "[]", '{"v": 99}', '{"v": 1}'):
-        (run.path / runtime.STATE).write_text(text, encoding="utf-8")
+        (run.path / folders.STATE).write_text(text, encoding="utf-8")
         with pytest.raises(LabError):
-            runtime.read_state(run.path)
+            folders.read_state(run.path)
     run.remove()
 
 
@@ -99,18 +99,18 @@ def test_without_a_folder_for_run_time_files_the_remedy_is_said(monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
     with pytest.raises(LabUnfitError, match="XDG_RUNTIME_DIR"):
-        runtime.base_directory()
+        folders.base_directory()
 
 
 @pytest.mark.parametrize("goes", [True, False])
 @pytest.mark.parametrize("how", ["removed", "reaped"])
 def test_evidence_of_the_labs_own_goes_with_it_however_it_goes_and_other_evidence_stays(base, tmp_path, goes, how):
-    run = runtime.RunDirectory.create("one", base)
+    run = folders.RunDirectory.create("one", base)
     evidence = tmp_path / "evidence"
     evidence.mkdir()
     (evidence / "R1.pcap").touch()
     run.write_state(
-        runtime.LabState(
+        folders.LabState(
             "one", kept=False, owner=1, topology="t", evidence=str(evidence), created="", evidence_goes=goes
         )
     )
@@ -118,13 +118,13 @@ def test_evidence_of_the_labs_own_goes_with_it_however_it_goes_and_other_evidenc
         run.remove()
     else:
         os.close(run.lock_fd)
-        assert runtime.reap(base) == ["one"]
+        assert folders.reap(base) == ["one"]
     assert evidence.exists() is not goes
 
 
 def test_a_state_file_that_nobody_understands_removes_nothing_but_the_labs_folder(base, tmp_path):
-    run = runtime.RunDirectory.create("one", base)
-    (run.path / runtime.STATE).write_text(f'{{"v": 99, "evidence": "{tmp_path}", "evidence_goes": true}}')
+    run = folders.RunDirectory.create("one", base)
+    (run.path / folders.STATE).write_text(f'{{"v": 99, "evidence": "{tmp_path}", "evidence_goes": true}}')
     run.remove()
     assert tmp_path.exists()
     assert not base.exists()

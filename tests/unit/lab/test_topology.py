@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.document import DocumentError
-from harness.lab.topology import junos_name, read_topology
+from keyroll.document import DocumentError
+from keyroll.lab.topology import junos_name, read_topology
 
 SHIPPED = Path(__file__).parents[3] / "topologies"
 GOOD = """\

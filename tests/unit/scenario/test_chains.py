@@ -2,9 +2,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from harness.scenario.chains import build_chains
-from harness.scenario.model import Mutation
-from harness.scenario.reading import read_cases
+from keyroll.scenario.file.read import read_cases
+from keyroll.scenario.file.scenario import Mutation
+from keyroll.scenario.plan.chains import build_chains
 
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
 

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from harness.document import DocumentError
-from harness.scenario.chains import mutated, plan_chain
-from harness.scenario.chance import as_mutated, steers
-from harness.scenario.reading import read_cases
+from keyroll.document import DocumentError
+from keyroll.scenario.file.read import read_cases
+from keyroll.scenario.plan.chains import mutated, plan_chain
+from keyroll.scenario.plan.unsteered import as_mutated, steers
 
 FILE = """\
 keyroll: 1

@@ -7,9 +7,9 @@ from typing import cast
 
 import pytest
 
-from harness.scenario.checks import Condition, View, judge
-from harness.scenario.sampler import Sample
-from harness.scenario.wire import Wire
+from keyroll.scenario.judge.conditions import Condition, View, judge
+from keyroll.scenario.observe.sampler import Sample
+from keyroll.scenario.observe.wire import Wire
 
 
 def _view(flaps: int | None, before: int) -> View:

@@ -1,6 +1,6 @@
 from datetime import UTC, datetime, timedelta
 
-from harness.scenario.clocks import NS, RouterClock, moment_of, ns_of
+from keyroll.scenario.observe.router_clock import NS, RouterClock, moment_of, ns_of
 
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
 START = ns_of(datetime(2026, 5, 1, tzinfo=UTC))

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from harness.scenario.committing import placed
+from keyroll.scenario.play.commits import placed
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.scenario.compression import compress, why_not
-from harness.scenario.model import Scenario
-from harness.scenario.waits import Waits
+from keyroll.scenario.file.scenario import Scenario
+from keyroll.scenario.plan.deadlines import Waits
+from keyroll.scenario.plan.real_time import compress, why_not
 
 WAITS = Waits(timedelta(seconds=9))
 MINUTE = timedelta(minutes=1)

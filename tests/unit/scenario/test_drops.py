@@ -7,12 +7,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness.junos.exchange import Exchange
-from harness.junos.records import TcpStatistics
-from harness.scenario.checks import Condition, View, conditions_of, judge
-from harness.scenario.drops import STATISTICS, DropCounters, Drops
-from harness.scenario.errors import RunBrokenError
-from harness.scenario.steps import Expect
+from keyroll.junos.exchange import Exchange
+from keyroll.junos.records import TcpStatistics
+from keyroll.scenario.errors import RunBrokenError
+from keyroll.scenario.file.steps import Expect
+from keyroll.scenario.judge.conditions import Condition, View, conditions_of, judge
+from keyroll.scenario.observe.drops import STATISTICS, DropCounters, Drops
 
 ICMP = "ICMP packets ignored by TCP"
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.scenario.durations import format_duration, parse_duration
+from keyroll.scenario.file.durations import format_duration, parse_duration
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from harness.errors import RunError
-from harness.junos.exchange import Exchange
-from harness.junos.records import BgpState
-from harness.keychain.secret import Secret
-from harness.keychain.type9 import encode_type9
-from harness.scenario.clocks import RouterClock
-from harness.scenario.folder import Blackener, RunFolder, make_run_folder
-from harness.scenario.timeline import Kind, Timeline
+from keyroll.errors import RunError
+from keyroll.junos.exchange import Exchange
+from keyroll.junos.records import BgpState
+from keyroll.keychain.secret import Secret
+from keyroll.keychain.type9 import encode_type9
+from keyroll.scenario.observe.router_clock import RouterClock
+from keyroll.scenario.record.run_folder import Blackener, RunFolder, make_run_folder
+from keyroll.scenario.record.timeline import Kind, Timeline
 
 SECRET = Secret("Correct0Horse1Battery")
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)

@@ -7,9 +7,8 @@ from scapy.layers.inet import ICMP, IP, TCP, TCPerror
 from scapy.layers.inet6 import ICMPv6DestUnreach, ICMPv6PacketTooBig, IPv6
 from scapy.layers.l2 import Ether
 
-from harness.scenario.errors import RunBrokenError
-from harness.scenario.forgery import forge_icmp, forge_rst, forge_syn, unknown_key_id
-from harness.scenario.genuine import Genuine
+from keyroll.capture.attack.forge import ForgeError, forge_icmp, forge_rst, forge_syn, unknown_key_id
+from keyroll.capture.attack.recent_frames import Genuine
 
 
 def genuine(network=None, *, seq=1000, payload=b"x" * 19, flags="PA"):
@@ -72,7 +71,7 @@ def test_an_unknown_key_id_is_none_of_the_known(known):
 
 
 def test_what_is_no_tcp_cannot_be_forged_from():
-    with pytest.raises(RunBrokenError):
+    with pytest.raises(ForgeError):
         forge_rst(Genuine(bytes(60), 1, 2), key_id=None, chance=random.Random(1))
 
 

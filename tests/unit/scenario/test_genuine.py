@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from harness.scenario.genuine import Genuine, GenuineFrames
+from keyroll.capture.attack.recent_frames import Genuine, GenuineFrames
 
 
 def frame(name: str) -> Genuine:

@@ -4,9 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness.capture.judgement import Judgement, Refusal, Verdict
-from harness.scenario.clocks import NS
-from harness.scenario.invariants import (
+from keyroll.capture.referee.judgement import Judgement, Refusal, Verdict
+from keyroll.scenario.judge.invariants import (
     Rollover,
     Watched,
     every_segment_verified,
@@ -16,7 +15,8 @@ from harness.scenario.invariants import (
     no_route_loss,
     rollover_completes,
 )
-from harness.scenario.sampler import Sample, longest_gap
+from keyroll.scenario.observe.router_clock import NS
+from keyroll.scenario.observe.sampler import Sample, longest_gap
 
 UP = 1_000 * NS
 END = UP + 10 * NS

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from harness.scenario.errors import ScenarioError
-from harness.scenario.keyring import Keyring
-from harness.scenario.reading import read_cases
+from keyroll.scenario.errors import ScenarioError
+from keyroll.scenario.file.read import read_cases
+from keyroll.scenario.plan.keyring import Keyring
 
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
 FILE = """\

@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.errors import RunError
-from harness.lab.protocol import Capability
-from harness.scenario import leases, resets
-from harness.scenario.errors import MissingCapabilityError
-from harness.scenario.leases import FreshLabs, LabPool, copy_capture, count_packets
-from harness.scenario.resets import Before
+from keyroll.errors import RunError
+from keyroll.lab.protocol import Capability
+from keyroll.scenario.errors import MissingCapabilityError
+from keyroll.scenario.labs import pool as leases
+from keyroll.scenario.labs import reset
+from keyroll.scenario.labs.pool import FreshLabs, LabPool, copy_capture, count_packets
+from keyroll.scenario.labs.reset import Before
 
 
 def pcap(packets, order="<"):
@@ -209,9 +210,9 @@ def test_a_fresh_lab_is_destroyed_whatever_happens(make, labs, tmp_path):
     ],
 )
 def test_the_way_back_leads_to_the_commit_before_the_run(comments, mark, remembered, back):
-    assert resets._way_back(comments, Before("digest", remembered, mark), "R1") == back
+    assert reset._way_back(comments, Before("digest", remembered, mark), "R1") == back
 
 
 def test_a_way_back_that_was_forgotten_is_an_error():
     with pytest.raises(RunError, match="R1: its memory of commits is full"):
-        resets._way_back([""] * 50, Before("digest", 3, "keyroll reset a1"), "R1")
+        reset._way_back([""] * 50, Before("digest", 3, "keyroll reset a1"), "R1")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli import catalogue
-from harness.cli.catalogue import markdown, read_entries
-from harness.scenario.reading import Case, is_scenario, read_cases
+from keyroll.cli import catalogue
+from keyroll.cli.catalogue import markdown, read_entries
+from keyroll.scenario.file.read import Case, is_scenario, read_cases
 
 ROOT = Path(__file__).resolve().parents[3]
 LIBRARY = ROOT / "tests" / "scenarios"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from harness.scenario.model import Policy
+from keyroll.scenario.file.scenario import Policy
 
 
 def test_what_a_file_leaves_open_is_left_to_the_topology_and_the_router():

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.errors import InputError
-from harness.scenario.reading import is_scenario, read_cases
+from keyroll.errors import InputError
+from keyroll.scenario.file.read import is_scenario, read_cases
 
 
 def test_the_ids_default_to_odd_and_even(write, two_keys):

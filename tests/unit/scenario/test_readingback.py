@@ -8,10 +8,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness.keychain.generate import generate
-from harness.keychain.junostext import curly
-from harness.keychain.secret import Secret
-from harness.scenario.readingback import ReadingBack
+from keyroll.keychain.generate import generate
+from keyroll.keychain.junostext import curly
+from keyroll.keychain.secret import Secret
+from keyroll.scenario.play.read_back import ReadingBack
 
 CHAIN = generate(4711, name="chain", first=datetime(2030, 1, 1, tzinfo=UTC))
 FIRST, SECOND = CHAIN.keys

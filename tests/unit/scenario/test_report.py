@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from harness.scenario.report import spent_lines
-from harness.scenario.result import Result, Spent, Verdict
+from keyroll.scenario.record.report import spent_lines
+from keyroll.scenario.record.result import Result, Spent, Verdict
 
 
 def result(**facts):

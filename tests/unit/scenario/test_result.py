@@ -1,5 +1,5 @@
-from harness.errors import ExitCode
-from harness.scenario.result import Check, Verdict, receipt_of
+from keyroll.errors import ExitCode
+from keyroll.scenario.record.result import Check, Verdict, receipt_of
 
 
 def check(name, *, passed=False, step=None):

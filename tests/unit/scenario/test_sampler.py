@@ -5,10 +5,10 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from harness.errors import RunError
-from harness.junos.errors import OutputError
-from harness.junos.exchange import Exchange
-from harness.junos.records import (
+from keyroll.errors import RunError
+from keyroll.junos.errors import OutputError
+from keyroll.junos.exchange import Exchange
+from keyroll.junos.records import (
     BgpPeer,
     BgpState,
     BgpSummary,
@@ -20,8 +20,8 @@ from harness.junos.records import (
     LdpState,
     RibCount,
 )
-from harness.scenario.errors import RunBrokenError
-from harness.scenario.sampler import Sampler, ldp_sample
+from keyroll.scenario.errors import RunBrokenError
+from keyroll.scenario.observe.sampler import Sampler, ldp_sample
 
 PEER = IPv4Address("10.0.12.2")
 

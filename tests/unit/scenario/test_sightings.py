@@ -4,8 +4,8 @@ import struct
 
 import pytest
 
-from harness.capture.judgement import Judgement, Verdict
-from harness.scenario.sightings import Sightings
+from keyroll.capture.referee.judgement import Judgement, Verdict
+from keyroll.scenario.observe.tcp_events import Sightings
 
 ADDRESSES = {"R1": "10.0.12.1", "R2": "10.0.12.2"}
 SYN, SYN_ACK, DATA, FIN, RST, ACK = 0x02, 0x12, 0x18, 0x11, 0x04, 0x10

@@ -9,10 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness.keychain.model import Key, Keychain
-from harness.scenario.errors import RunUnfitError
-from harness.scenario.steps import Advance
-from harness.scenario.timekeeping import RealTime, next_minute
+from keyroll.keychain.model import Key, Keychain
+from keyroll.scenario.errors import RunUnfitError
+from keyroll.scenario.file.steps import Advance
+from keyroll.scenario.play.time import RealTime, next_minute
 
 SECOND = timedelta(seconds=1)
 

@@ -12,7 +12,7 @@ from scapy.contrib.tcpao import calc_tcpao_mac, calc_tcpao_traffic_key, get_alg
 from scapy.layers.inet import IP
 from scapy.layers.inet6 import IPv6
 
-from harness.tcpao import (
+from keyroll.tcpao import (
     Algorithm,
     Mkt,
     MktError,

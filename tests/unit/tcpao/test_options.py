@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.tcpao import (
+from keyroll.tcpao import (
     OptionDefect,
     OptionError,
     OptionRoomError,
@@ -15,7 +15,7 @@ from harness.tcpao import (
     strip_ao,
     with_options,
 )
-from harness.tcpao.option import _walk
+from keyroll.tcpao.option import _walk
 
 FIXED = bytes(range(12)) + b"\x50" + bytes(7)
 AO = bytes([29, 16, 7, 9]) + b"M" * 12

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.tcpao import Algorithm, Mkt, parse_segment, segment_mac, sign_segment, strip_ao, verify_segment
+from keyroll.tcpao import Algorithm, Mkt, parse_segment, segment_mac, sign_segment, strip_ao, verify_segment
 
 VECTORS = json.loads((Path(__file__).parents[2] / "data" / "rfc9235_vectors.json").read_text())
 

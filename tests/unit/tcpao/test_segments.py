@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.tcpao import SegmentDefect, SegmentError, flag_letters, parse_segment, peek_endpoints
+from keyroll.tcpao import SegmentDefect, SegmentError, flag_letters, parse_segment, peek_endpoints
 
 A4, B4 = b"\x0a\0\0\1", b"\x0a\0\0\2"
 A6, B6 = bytes(15) + b"\1", bytes(15) + b"\2"

@@ -17,7 +17,7 @@ MUTANT = os.environ.get("KEYROLL_TEST_MUTANT", "")
 
 def signs_with_the_old_key():
     """The sending key never moves; the show output, which asks the key clock what is active, says that it did."""
-    from harness.emulator.keyclock import KeyClock
+    from keyroll.emulator.contract.key_clock import KeyClock
 
     def first(self, now, *_):
         return self.keys[0].number if self.active(now) is not None else None
@@ -27,9 +27,9 @@ def signs_with_the_old_key():
 
 def receives(reasons):
     """Segments that would be dropped for these reasons get in."""
-    from harness.emulator.wire.lives import PASS
-    from harness.emulator.wire.model import DropReason
-    from harness.emulator.wire.receiving import Receiver, stripped
+    from keyroll.emulator.wire.bump.live_connection import PASS
+    from keyroll.emulator.wire.bump.receiving import Receiver, stripped
+    from keyroll.emulator.wire.model import DropReason
 
     judge = Receiver.judge
     named = {DropReason[reason] for reason in reasons}
@@ -46,14 +46,14 @@ def receives(reasons):
 
 def ignores_rnext():
     """A received RNextKeyID moves nothing, also where RFC 5925 has it move the sending key."""
-    from harness.emulator.keyclock import KeyClock
+    from keyroll.emulator.contract.key_clock import KeyClock
 
     KeyClock.follow = lambda _self, _now, current, _named: current
 
 
 def resets(*, lies):
     """When the clock is set forward the sessions are reset (they are back at once); flap counters are stuck, or not."""
-    from harness.emulator.machine import Machine
+    from keyroll.emulator.machine.machine import Machine
 
     set_clock, bgp, ldp = Machine.set_clock, Machine.bgp, Machine.ldp_sessions
 
@@ -82,7 +82,7 @@ def resets(*, lies):
 
 def wrong_sne():
     """The sequence number extension stays at 0 when sequence numbers pass 2^32; both routers agree on it."""
-    from harness.tcpao.sne import SneTracker
+    from keyroll.tcpao.sne import SneTracker
 
     SneTracker.sne_for = lambda _self, _seq: 0
 
@@ -106,8 +106,8 @@ def resets_ldp_for_a_blink():
     import asyncio
     import socket
 
-    from harness import linux
-    from harness.emulator.machine import Machine
+    from keyroll import linux
+    from keyroll.emulator.machine.machine import Machine
 
     set_clock, ldp = Machine.set_clock, Machine.ldp_sessions
     labels = Machine.ldp_bindings
@@ -152,8 +152,8 @@ def resets_ldp_for_a_blink():
 
 def stores_another_secret():
     """What is typed as a secret is kept with one character more: both routers agree, and nobody sees it by its text."""
-    from harness.emulator.junos import values
-    from harness.keychain.secret import Secret
+    from keyroll.emulator.junos.configuration import values
+    from keyroll.keychain.secret import Secret
 
     encode = values.encode_type9
     values.encode_type9 = lambda secret, salt: encode(Secret(secret.reveal() + b"x"), salt)
@@ -161,7 +161,7 @@ def stores_another_secret():
 
 def loses_labels():
     """When the clock is set forward the labels are gone for one look; the LDP session is as it was."""
-    from harness.emulator.machine import Machine
+    from keyroll.emulator.machine.machine import Machine
 
     set_clock, bindings = Machine.set_clock, Machine.ldp_bindings
     forward = []
@@ -195,5 +195,5 @@ MUTANTS = {
     "resets-ldp": lambda: resets(lies="ldp"),
 }
 
-if MUTANT and any(word.startswith(("harness.emulator", "harness.lab.embedded")) for word in sys.orig_argv):
+if MUTANT and any(word.startswith(("keyroll.emulator", "keyroll.lab.embedded")) for word in sys.orig_argv):
     MUTANTS[MUTANT]()

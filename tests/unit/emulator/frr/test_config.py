@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.emulator.frr.config import Daemon, Line, Step, batches, steps
+from keyroll.emulator.frr.config import Daemon, Line, Step, batches, steps
 
 
 def line(key: str, text: str | None = None, **more: object) -> Line:

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.emulator.errors import ProcessError
-from harness.emulator.frr import daemons
-from harness.emulator.frr.config import Daemon
+from keyroll.emulator.contract.errors import ProcessError
+from keyroll.emulator.frr import daemons
+from keyroll.emulator.frr.config import Daemon
 
 
 @pytest.fixture

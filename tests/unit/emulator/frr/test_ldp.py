@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from harness.emulator.errors import FrrError
-from harness.emulator.frr import journal, ldpstate
-from harness.emulator.frr.config import Daemon
-from harness.emulator.frr.render import render
-from harness.emulator.frr.render_ldp import hold_time, local_id, transport_address
-from harness.emulator.model import BackendError, Intent, Ldp, LdpInterface, LdpPeer, Unit
-from harness.keychain.secret import Secret
+from keyroll.emulator.contract.errors import FrrError
+from keyroll.emulator.contract.model import BackendError, Intent, Ldp, LdpInterface, LdpPeer, Unit
+from keyroll.emulator.frr import journal, ldpstate
+from keyroll.emulator.frr.config import Daemon
+from keyroll.emulator.frr.render import render
+from keyroll.emulator.frr.render_ldp import hold_time, local_id, transport_address
+from keyroll.keychain.secret import Secret
 
 LDP = Ldp(interfaces=(LdpInterface("ge-0/0/0.0"),), keepalive_interval=5, keepalive_timeout=15)
 INTENT = Intent(

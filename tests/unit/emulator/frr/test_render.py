@@ -5,11 +5,11 @@ from ipaddress import ip_address, ip_interface, ip_network
 
 import pytest
 
-from harness.emulator.frr.config import Daemon, steps
-from harness.emulator.frr.render import kernel_name, render
-from harness.emulator.model import BackendError, BgpNeighbor, Intent, Ldp, LdpInterface, Nowhere, Unit
-from harness.emulator.policies import OwnRoute
-from harness.keychain.secret import Secret
+from keyroll.emulator.contract.model import BackendError, BgpNeighbor, Intent, Ldp, LdpInterface, Nowhere, Unit
+from keyroll.emulator.contract.routing_policy import OwnRoute
+from keyroll.emulator.frr.config import Daemon, steps
+from keyroll.emulator.frr.render import kernel_name, render
+from keyroll.keychain.secret import Secret
 
 PORTS = ["ge-0-0-0"]
 PEER = BgpNeighbor(ip_address("10.0.12.2"), 65002, "g", external=True, hold_time=9, export=("lo",))

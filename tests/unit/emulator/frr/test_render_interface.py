@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from ipaddress import ip_interface
 
-from harness.emulator.frr.render import render
-from harness.emulator.host import interfaces
-from harness.emulator.model import Intent, InterfaceState, Unit
+from keyroll.emulator.contract.model import Intent, InterfaceState, Unit
+from keyroll.emulator.frr.render import render
+from keyroll.emulator.machine.kernel import interfaces
 
 
 def test_a_disabled_interface_is_shut_down_and_opened_again():

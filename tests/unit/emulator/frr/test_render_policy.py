@@ -2,10 +2,8 @@ from __future__ import annotations
 
 from ipaddress import ip_address, ip_network
 
-from harness.emulator.frr.render import render
-from harness.emulator.frr.render_policy import chain_lines
-from harness.emulator.model import BgpNeighbor, Intent
-from harness.emulator.policies import (
+from keyroll.emulator.contract.model import BgpNeighbor, Intent
+from keyroll.emulator.contract.routing_policy import (
     CommunityWay,
     NextHop,
     OwnRoute,
@@ -14,6 +12,8 @@ from harness.emulator.policies import (
     PrefixRange,
     RouteChanges,
 )
+from keyroll.emulator.frr.render import render
+from keyroll.emulator.frr.render_policy import chain_lines
 
 V4 = PrefixRange(ip_network("10.0.0.0/8"), 8, 32)
 V6 = PrefixRange(ip_network("2001:db8::/32"), 40, 48)

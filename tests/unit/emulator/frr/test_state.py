@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.emulator.errors import FrrError
-from harness.emulator.frr import state
+from keyroll.emulator.contract.errors import FrrError
+from keyroll.emulator.frr import state
 
 UP: dict[str, Any] = json.loads(
     """{"10.0.12.2": {"remoteAs": 65002, "localAs": 65001, "bgpState": "Established", "bgpTimerUpMsec": 61000,

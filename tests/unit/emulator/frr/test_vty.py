@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.emulator.errors import FrrError
-from harness.emulator.frr.vty import Vty
+from keyroll.emulator.contract.errors import FrrError
+from keyroll.emulator.frr.vty import Vty
 
 Answers = dict[str, tuple[str, int]]
 

@@ -12,10 +12,8 @@ from typing import Any
 
 import pytest
 
-from harness.emulator.junos.cli import Cli
-from harness.emulator.junos.router import JunosRouter
-from harness.emulator.labels import LdpBinding
-from harness.emulator.model import (
+from keyroll.emulator.contract.ldp_labels import LdpBinding
+from keyroll.emulator.contract.model import (
     AuthDrops,
     BackendError,
     BgpState,
@@ -28,7 +26,9 @@ from harness.emulator.model import (
     RouteState,
     TcpConnection,
 )
-from harness.keychain.secret import Secret
+from keyroll.emulator.junos.login.router import JunosRouter
+from keyroll.emulator.junos.shell.cli import Cli
+from keyroll.keychain.secret import Secret
 
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
 PASSWORD = "made-up-for-tests"

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import asyncssh
 import pytest
 
-from harness.emulator.junos.router import JunosRouter
+from keyroll.emulator.junos.login.router import JunosRouter
 
 if TYPE_CHECKING:
     from conftest import LiveRouter

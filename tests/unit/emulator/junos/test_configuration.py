@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.keychain.type9 import decode_type9
+from keyroll.keychain.type9 import decode_type9
 
 if TYPE_CHECKING:
     from conftest import Console, FullBackend

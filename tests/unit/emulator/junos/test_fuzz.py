@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import asyncssh
 import pytest
 
-from harness.emulator.junos import server
-from harness.emulator.junos.output import Output
-from harness.emulator.junos.terminal import Terminal
+from keyroll.emulator.junos.login import ssh_server
+from keyroll.emulator.junos.login.terminal import Terminal
+from keyroll.emulator.junos.shell.output import Output
 
 if TYPE_CHECKING:
     from conftest import LiveRouter
@@ -107,7 +107,7 @@ def test_thousands_of_lines_of_a_person_are_survived(live: LiveRouter, seed: int
         terminals.append(Watched(*words, **options))
         return terminals[-1]
 
-    monkeypatch.setattr(server, "Terminal", watched)
+    monkeypatch.setattr(ssh_server, "Terminal", watched)
 
     def busy(sent: int) -> bool:
         return not terminals or terminals[0].heard < sent or bool(terminals[0]._input)

@@ -15,14 +15,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.emulator.junos.datastore import Commit, empty
-from harness.emulator.junos.loading import load_set
-from harness.emulator.junos.show import bgp, host, keychain, ldp, routes
-from harness.emulator.junos.show.durations import age, stamp, w_line
-from harness.emulator.junos.statements import ROOT
-from harness.emulator.keyclock import ReceivePolicy
-from harness.emulator.labels import LdpBinding
-from harness.emulator.model import (
+from keyroll.emulator.contract.key_clock import ReceivePolicy
+from keyroll.emulator.contract.ldp_labels import LdpBinding
+from keyroll.emulator.contract.model import (
     AuthDrops,
     BgpState,
     InterfaceState,
@@ -31,8 +26,13 @@ from harness.emulator.model import (
     RouteState,
     TcpConnection,
 )
-from harness.keychain.model import Algorithm, Key, Keychain
-from harness.keychain.secret import Secret
+from keyroll.emulator.junos.commit.datastore import Commit, empty
+from keyroll.emulator.junos.commit.load import load_set
+from keyroll.emulator.junos.configuration.statements import ROOT
+from keyroll.emulator.junos.shell.show import bgp, host, keychain, ldp, routes
+from keyroll.emulator.junos.shell.show.durations import age, stamp, w_line
+from keyroll.keychain.model import Algorithm, Key, Keychain
+from keyroll.keychain.secret import Secret
 
 if TYPE_CHECKING:
     from conftest import Console, FullBackend

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.emulator.junos.statements import without_effect
+from keyroll.emulator.junos.configuration.statements import without_effect
 
 if TYPE_CHECKING:
     from conftest import Console, FullBackend

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import asyncssh
 import pytest
 
-from harness.emulator.junos import passwords
-from harness.emulator.junos.render import set_lines
-from harness.emulator.junos.server import _Account
+from keyroll.emulator.junos.configuration import passwords
+from keyroll.emulator.junos.configuration.render import set_lines
+from keyroll.emulator.junos.login.ssh_server import _Account
 
 if TYPE_CHECKING:
     from conftest import Console, FullBackend, LiveRouter

@@ -11,8 +11,8 @@ import pytest
 from netmiko import ConnectHandler
 from netmiko.juniper.juniper import JuniperSSH
 
-from harness.emulator.model import AuthScheme, BgpState
-from harness.emulator.policies import PolicyAction
+from keyroll.emulator.contract.model import AuthScheme, BgpState
+from keyroll.emulator.contract.routing_policy import PolicyAction
 
 if TYPE_CHECKING:
     from conftest import LiveRouter

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.emulator.junos.loading import load_set
-from harness.emulator.keyclock import ReceivePolicy
-from harness.emulator.model import EventKind, InterfaceState, LdpSession, RouterEvent, RouteState
+from keyroll.emulator.contract.key_clock import ReceivePolicy
+from keyroll.emulator.contract.model import EventKind, InterfaceState, LdpSession, RouterEvent, RouteState
+from keyroll.emulator.junos.commit.load import load_set
 
 if TYPE_CHECKING:
     from conftest import Console, FullBackend, MemoryBackend

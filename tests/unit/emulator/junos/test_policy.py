@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.emulator.policies import (
+from keyroll.emulator.contract.routing_policy import (
     CommunityWay,
     OwnRoute,
     PolicyAction,

@@ -12,23 +12,19 @@ from typing import Any
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from harness.emulator.junos.cli import Cli
-from harness.emulator.junos.commands import CONFIGURATION, OPERATIONAL
-from harness.emulator.junos.compare import differences
-from harness.emulator.junos.datastore import Datastore
-from harness.emulator.junos.editor import LineEditor
-from harness.emulator.junos.loading import load_curly, load_set
-from harness.emulator.junos.logins import PLAIN_TEXT, EncryptedPassword, PublicKey
-from harness.emulator.junos.paths import Purpose, parse
-from harness.emulator.junos.redact import redact
-from harness.emulator.junos.render import curly, set_lines
-from harness.emulator.junos.router import JunosRouter
-from harness.emulator.junos.schema import Kind, Statement
-from harness.emulator.junos.statements import ROOT
-from harness.emulator.junos.terminal import Terminal
-from harness.emulator.junos.tokens import quote, split
-from harness.emulator.junos.tree import Node, Path, Step
-from harness.emulator.junos.values import (
+from keyroll.emulator.contract.model import Intent
+from keyroll.emulator.junos.commit.datastore import Datastore
+from keyroll.emulator.junos.commit.load import load_curly, load_set
+from keyroll.emulator.junos.configuration.compare import differences
+from keyroll.emulator.junos.configuration.login_values import PLAIN_TEXT, EncryptedPassword, PublicKey
+from keyroll.emulator.junos.configuration.paths import Purpose, parse
+from keyroll.emulator.junos.configuration.redact import redact
+from keyroll.emulator.junos.configuration.render import curly, set_lines
+from keyroll.emulator.junos.configuration.schema import Kind, Statement
+from keyroll.emulator.junos.configuration.statements import ROOT
+from keyroll.emulator.junos.configuration.tokens import quote, split
+from keyroll.emulator.junos.configuration.tree import Node, Path, Step
+from keyroll.emulator.junos.configuration.values import (
     Address,
     AsNumber,
     AsNumbers,
@@ -45,7 +41,11 @@ from harness.emulator.junos.values import (
     ValueType,
     Word,
 )
-from harness.emulator.model import Intent
+from keyroll.emulator.junos.login.line_editor import LineEditor
+from keyroll.emulator.junos.login.router import JunosRouter
+from keyroll.emulator.junos.login.terminal import Terminal
+from keyroll.emulator.junos.shell.cli import Cli
+from keyroll.emulator.junos.shell.commands import CONFIGURATION, OPERATIONAL
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 CONTEXT = EntryContext(lambda: NOW)

@@ -9,9 +9,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.emulator.inuse import InUseRules, When
-from harness.emulator.junos.loading import load_set
-from harness.emulator.model import AuthScheme, BackendError, BgpState, EventKind, Intent, LdpSession, RouterEvent
+from keyroll.emulator.contract.keys_in_use import InUseRules, When
+from keyroll.emulator.contract.model import (
+    AuthScheme,
+    BackendError,
+    BgpState,
+    EventKind,
+    Intent,
+    LdpSession,
+    RouterEvent,
+)
+from keyroll.emulator.junos.commit.load import load_set
 
 if TYPE_CHECKING:
     from conftest import Console, FullBackend, MemoryBackend

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from harness.emulator.junos import console as console_module
+from keyroll.emulator.junos.login import console as console_module
 
 CURLY = """
 ## Last commit: 2026-11-24 08:04:28 UTC by root

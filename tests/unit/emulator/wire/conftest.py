@@ -9,13 +9,13 @@ from ipaddress import ip_address
 
 import pytest
 
-from harness.emulator.keyclock import NS, ReceivePolicy, SendPolicy, to_ns
-from harness.emulator.wire.guard import Guard
-from harness.emulator.wire.lives import PASS
-from harness.emulator.wire.model import ProtectedSession, WireEvent
-from harness.keychain.model import Algorithm, Key, Keychain
-from harness.keychain.secret import Secret
-from harness.tcpao import ACK, RST, SYN, internet_checksum, parse_segment, with_checksum
+from keyroll.emulator.contract.key_clock import NS, ReceivePolicy, SendPolicy, to_ns
+from keyroll.emulator.wire.bump.guard import Guard
+from keyroll.emulator.wire.bump.live_connection import PASS
+from keyroll.emulator.wire.model import ProtectedSession, WireEvent
+from keyroll.keychain.model import Algorithm, Key, Keychain
+from keyroll.keychain.secret import Secret
+from keyroll.tcpao import ACK, RST, SYN, internet_checksum, parse_segment, with_checksum
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 T0 = to_ns(START)

@@ -8,9 +8,9 @@ from datetime import timedelta
 
 import pytest
 
-from harness.emulator.wire import protocol
-from harness.emulator.wire.client import WireClient
-from harness.emulator.wire.model import EventKind, WireError
+from keyroll.emulator.wire import protocol
+from keyroll.emulator.wire.client import WireClient
+from keyroll.emulator.wire.model import EventKind, WireError
 
 pytestmark = pytest.mark.filterwarnings("error")
 

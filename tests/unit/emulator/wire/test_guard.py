@@ -7,11 +7,11 @@ from ipaddress import ip_address
 
 import pytest
 
-from harness.emulator.keyclock import ReceivePolicy, SendPolicy
-from harness.emulator.wire.model import EventKind
-from harness.keychain.model import Algorithm, Keychain
-from harness.keychain.secret import Secret
-from harness.tcpao import ACK, FIN, RST, SYN, parse_segment
+from keyroll.emulator.contract.key_clock import ReceivePolicy, SendPolicy
+from keyroll.emulator.wire.model import EventKind
+from keyroll.keychain.model import Algorithm, Keychain
+from keyroll.keychain.secret import Secret
+from keyroll.tcpao import ACK, FIN, RST, SYN, parse_segment
 
 DATA = ACK | 0x08
 
@@ -311,7 +311,7 @@ class TestConnections:
         assert flow.send(0) is not None
 
     def test_the_table_keeps_its_bound_and_its_living_connections(self, bench, monkeypatch) -> None:
-        monkeypatch.setattr("harness.emulator.wire.connection.TABLE_MAX", 3)
+        monkeypatch.setattr("keyroll.emulator.wire.bump.connection.TABLE_MAX", 3)
         flow = bench.flow().open()
         for port in range(50000, 50010):
             flow.near.mono += bench.NS

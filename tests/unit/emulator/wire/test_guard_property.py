@@ -13,9 +13,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from harness.emulator.keyclock import ReceivePolicy, SendPolicy
-from harness.keychain.model import Algorithm, Keychain
-from harness.tcpao import ACK, FIN, RST, SYN, parse_segment
+from keyroll.emulator.contract.key_clock import ReceivePolicy, SendPolicy
+from keyroll.keychain.model import Algorithm, Keychain
+from keyroll.tcpao import ACK, FIN, RST, SYN, parse_segment
 
 sides = st.sampled_from([0, 1])
 flag_sets = st.sampled_from([SYN, SYN | ACK, ACK, ACK | 0x08, FIN | ACK, RST, RST | ACK, 0, SYN | FIN, SYN | RST])

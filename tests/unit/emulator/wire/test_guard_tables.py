@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
 
-from harness.emulator.keyclock import SendPolicy
-from harness.emulator.wire.connection import CLOSED_LIFETIME
-from harness.emulator.wire.model import EventKind
-from harness.keychain.secret import Secret
-from harness.tcpao import ACK, FIN, RST, SYN
+from keyroll.emulator.contract.key_clock import SendPolicy
+from keyroll.emulator.wire.bump.connection import CLOSED_LIFETIME
+from keyroll.emulator.wire.model import EventKind
+from keyroll.keychain.secret import Secret
+from keyroll.tcpao import ACK, FIN, RST, SYN
 
 DATA = ACK | 0x08
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from harness.emulator.wire.guard import Guard
-from harness.tcpao import ACK, FIN, RST, SYN, parse_segment, tcp_checksum
+from keyroll.emulator.wire.bump.guard import Guard
+from keyroll.tcpao import ACK, FIN, RST, SYN, parse_segment, tcp_checksum
 
 DATA = ACK | 0x08
 WHOLE = 1 << 32

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.emulator.wire import packet
-from harness.tcpao import OptionError, internet_checksum, parse_segment, split_options, tcp_checksum
+from keyroll.emulator.wire.bump import headers
+from keyroll.tcpao import OptionError, internet_checksum, parse_segment, split_options, tcp_checksum
 
 TIMESTAMPS = b"\x08\x0a" + bytes(range(8))
 NOPS = b"\x01\x01"
@@ -41,26 +41,26 @@ class TestRoom:
         ],
     )
     def test_sack_blocks_give_way_from_the_last_one_on(self, options, kept) -> None:
-        trimmed = packet.with_room_for_ao(tcp(options, b"data"))
+        trimmed = headers.with_room_for_ao(tcp(options, b"data"))
         assert options_of(trimmed) == kept
         assert trimmed.endswith(b"data")
         assert (trimmed[12] >> 4) * 4 - 20 <= 24
 
     def test_timestamps_stay_where_linux_looks_for_them_first(self) -> None:
-        trimmed = packet.with_room_for_ao(tcp(NOPS + TIMESTAMPS + NOPS + sack(3)))
+        trimmed = headers.with_room_for_ao(tcp(NOPS + TIMESTAMPS + NOPS + sack(3)))
         assert trimmed[20:24] == b"\x01\x01\x08\x0a"
 
     def test_a_lone_block_goes_where_nothing_else_helps(self) -> None:
         other = b"\x63\x10" + bytes(14)
-        assert options_of(packet.with_room_for_ao(tcp(other + NOPS + sack(1)))) == [other]
+        assert options_of(headers.with_room_for_ao(tcp(other + NOPS + sack(1)))) == [other]
 
     def test_other_options_never_give_way(self) -> None:
         crowded = tcp(b"\x63\x28" + bytes(38))
-        assert packet.with_room_for_ao(crowded) == crowded
+        assert headers.with_room_for_ao(crowded) == crowded
 
     def test_malformed_options_are_told(self) -> None:
         with pytest.raises(OptionError):
-            packet.with_room_for_ao(tcp(b"\x63\x29" + bytes(38)))
+            headers.with_room_for_ao(tcp(b"\x63\x29" + bytes(38)))
 
     @given(
         st.lists(st.integers(1, 4).map(sack) | st.just(TIMESTAMPS) | st.just(b"\x02\x04\x05\xb4"), max_size=3),
@@ -71,7 +71,7 @@ class TestRoom:
         row += b"\x01" * (-len(row) % 4)
         if len(row) > 40:
             return
-        trimmed = packet.with_room_for_ao(tcp(row, data))
+        trimmed = headers.with_room_for_ao(tcp(row, data))
         assert trimmed[(trimmed[12] >> 4) << 2 :] == data
         left = options_of(trimmed)
         assert [option for option in left if option[0] != 5] == [option for option in options if option[0] != 5]
@@ -83,12 +83,12 @@ class TestRoom:
 @pytest.mark.parametrize(("mss", "lowered"), [(1460, 1444), (65535, 65519), (16, 0), (3, 0)])
 def test_the_mss_is_lowered_and_nothing_else_changes(mss, lowered) -> None:
     before = tcp(b"\x01\x02\x04" + mss.to_bytes(2, "big") + b"\x04\x02\x01")
-    after = packet.with_lower_mss(before)
+    after = headers.with_lower_mss(before)
     assert after == before.replace(b"\x02\x04" + mss.to_bytes(2, "big"), b"\x02\x04" + lowered.to_bytes(2, "big"))
 
 
 def test_a_header_without_mss_stays() -> None:
-    assert packet.with_lower_mss(tcp(NOPS + TIMESTAMPS)) == tcp(NOPS + TIMESTAMPS)
+    assert headers.with_lower_mss(tcp(NOPS + TIMESTAMPS)) == tcp(NOPS + TIMESTAMPS)
 
 
 @pytest.mark.parametrize("family", [4, 6])
@@ -96,18 +96,18 @@ def test_a_header_without_mss_stays() -> None:
 def test_a_rebuilt_packet_has_right_lengths_and_checksums(bench, family, payload, grown) -> None:
     src, dst = (bytes(12 if family == 6 else 0) + bytes((10, 0, 0, last)) for last in (1, 2))
     segment = parse_segment(bench.tcp_packet(src, dst, 1, 179, 5, 6, 0x10, payload=payload))
-    again = packet.rebuilt(segment, packet.finished(segment, segment.header) + grown)
+    again = headers.rebuilt(segment, headers.finished(segment, segment.header) + grown)
     found = parse_segment(again)
     assert found.payload == payload + grown
     if family == 4:
         assert internet_checksum(found.ip_header) == 0
-    plain = parse_segment(packet.rebuilt(segment, packet.finished(segment, segment.header)))
+    plain = parse_segment(headers.rebuilt(segment, headers.finished(segment, segment.header)))
     assert tcp_checksum(plain.octets, src, dst) == int.from_bytes(plain.octets[16:18], "big")
 
 
 def test_a_packet_that_would_be_too_long_for_ip_is_not_built(bench) -> None:
     segment = parse_segment(bench.tcp_packet(bytes(4), bytes(4), 1, 179, 5, 6, 0x10))
-    assert packet.rebuilt(segment, bytes(0xFFFF - 19)) is None
+    assert headers.rebuilt(segment, bytes(0xFFFF - 19)) is None
 
 
 @pytest.mark.parametrize(
@@ -115,21 +115,21 @@ def test_a_packet_that_would_be_too_long_for_ip_is_not_built(bench) -> None:
 )
 def test_vlan_tags_are_looked_behind(tags, expected) -> None:
     frame = bytes(12) + tags + b"\x08\x00" + bytes(40)
-    assert packet.network_offset(frame, 0, len(frame)) == (0x0800, expected)
-    assert packet.network_offset(bytes(10) + frame, 10, 10 + len(frame)) == (0x0800, 10 + expected)
+    assert headers.network_offset(frame, 0, len(frame)) == (0x0800, expected)
+    assert headers.network_offset(bytes(10) + frame, 10, 10 + len(frame)) == (0x0800, 10 + expected)
 
 
 def test_a_frame_that_is_too_short_names_nothing() -> None:
     for length in range(14):
-        assert packet.network_offset(bytes(12) + b"\x81\x00", 0, length) == (0, length)
+        assert headers.network_offset(bytes(12) + b"\x81\x00", 0, length) == (0, length)
 
 
 @given(st.binary(max_size=120))
 def test_any_octets_are_judged_without_a_failure(octets) -> None:
-    packet.network_offset(octets, 0, len(octets))
-    packet.packet_ends(octets, 0, len(octets))
-    packet.quoted_by_error(octets, 0, len(octets))
-    packet.hides_tcp_in_fragment(octets, 0, len(octets))
+    headers.network_offset(octets, 0, len(octets))
+    headers.packet_ends(octets, 0, len(octets))
+    headers.quoted_by_error(octets, 0, len(octets))
+    headers.hides_tcp_in_fragment(octets, 0, len(octets))
 
 
 @given(

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.emulator.keyclock import ReceivePolicy, SendPolicy
-from harness.emulator.wire import protocol, statusjson
-from harness.emulator.wire.model import (
+from keyroll.emulator.contract.key_clock import ReceivePolicy, SendPolicy
+from keyroll.emulator.wire import protocol, statusjson
+from keyroll.emulator.wire.model import (
     ConnectionRecord,
     ConnectionStatus,
     Direction,
@@ -24,10 +24,10 @@ from harness.emulator.wire.model import (
     WireEvent,
     WireStatus,
 )
-from harness.keychain.model import Algorithm
-from harness.keychain.secret import Secret
-from harness.tcpao import Algorithm as MacAlgorithm
-from harness.tcpao import Mkt
+from keyroll.keychain.model import Algorithm
+from keyroll.keychain.secret import Secret
+from keyroll.tcpao import Algorithm as MacAlgorithm
+from keyroll.tcpao import Mkt
 
 addresses = st.ip_addresses()
 ports = st.integers(0, 65535)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.lab.containerlab.program import Answer, remedy_for, scrubbed
+from keyroll.lab.containerlab.command import Answer, remedy_for, scrubbed
 
 
 @pytest.mark.parametrize(

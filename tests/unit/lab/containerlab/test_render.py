@@ -9,11 +9,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.document import DocumentError
-from harness.lab.containerlab.engine import FOLDER_LABEL, NETWORK
-from harness.lab.containerlab.render import filled, images, own_network, render
-from harness.lab.platforms import PLATFORMS, platform_of
-from harness.lab.topology import read_topology
+from keyroll.document import DocumentError
+from keyroll.lab.containerlab.docker import FOLDER_LABEL, NETWORK
+from keyroll.lab.containerlab.topology_file import filled, images, own_network, render
+from keyroll.lab.platforms import PLATFORMS, platform_of
+from keyroll.lab.topology import read_topology
 
 TOPOLOGIES = sorted((Path(__file__).parents[4] / "topologies").glob("*.clab.yml"))
 EMULATED = next(path for path in TOPOLOGIES if path.name == "emulated.clab.yml")

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.lab.containerlab import waiting
-from harness.lab.containerlab.waiting import Container, Waiting
-from harness.lab.platforms import CRPD, EMULATED, VJUNOS_EVOLVED, VJUNOS_ROUTER, Platform
-from harness.lab.protocol import LabError, LabUnfitError, Router
+from keyroll.lab.containerlab import readiness
+from keyroll.lab.containerlab.readiness import Container, Waiting
+from keyroll.lab.platforms import CRPD, EMULATED, VJUNOS_EVOLVED, VJUNOS_ROUTER, Platform
+from keyroll.lab.protocol import LabError, LabUnfitError, Router
 
 
 @pytest.fixture
@@ -39,9 +39,9 @@ def test_an_image_that_is_unhealthy_is_not_taken_for_healthy(container, monkeypa
     """`unhealthy` ends with `healthy`; and a virtual machine that still boots is not asked over SSH."""
     states = iter(["running starting", "running unhealthy", "running", "running healthy"])
     asked: list[str] = []
-    monkeypatch.setattr(waiting.engine, "states_of", lambda names: dict.fromkeys(names, next(states)))
-    monkeypatch.setattr(waiting, "ssh_answers", lambda router: asked.append(router.name))
-    monkeypatch.setattr(waiting, "_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(readiness.docker, "states_of", lambda names: dict.fromkeys(names, next(states)))
+    monkeypatch.setattr(readiness, "ssh_answers", lambda router: asked.append(router.name))
+    monkeypatch.setattr(readiness, "_PAUSE_SECONDS", 0.001)
     assert wait(platform, container, lambda _router: None) == ["R1"]
     assert asked == ["R1"], "asked once, when the image said that it has booted"
     assert next(states, None) is None, "each of the states was looked at"
@@ -49,30 +49,30 @@ def test_an_image_that_is_unhealthy_is_not_taken_for_healthy(container, monkeypa
 
 @pytest.mark.parametrize("platform", [EMULATED, CRPD], ids=lambda platform: platform.name)
 def test_images_without_a_health_check_are_asked_themselves(container, monkeypatch, platform) -> None:
-    monkeypatch.setattr(waiting, "ssh_answers", lambda _router: None)
-    monkeypatch.setattr(waiting.engine, "states_of", lambda _names: pytest.fail("nobody asks Docker"))
+    monkeypatch.setattr(readiness, "ssh_answers", lambda _router: None)
+    monkeypatch.setattr(readiness.docker, "states_of", lambda _names: pytest.fail("nobody asks Docker"))
     assert wait(platform, container, lambda _router: None) == ["R1"]
 
 
 def test_a_virtual_machine_that_stays_unhealthy_ends_at_the_deadline_with_its_state(container, monkeypatch) -> None:
-    monkeypatch.setattr(waiting.engine, "states_of", lambda names: dict.fromkeys(names, "running unhealthy"))
+    monkeypatch.setattr(readiness.docker, "states_of", lambda names: dict.fromkeys(names, "running unhealthy"))
     with pytest.raises(LabError, match=r"R1 \(vjunos-router\) was not ready .* its container is running unhealthy"):
         wait(VJUNOS_ROUTER, container, lambda _router: None, wait_scale=0.0001)
 
 
 def test_a_long_wait_says_that_it_goes_on_and_why_to_who_has_asked_for_no_log(container, monkeypatch, caplog) -> None:
     states = iter(["running starting", "running starting", "running healthy"])
-    monkeypatch.setattr(waiting.engine, "states_of", lambda names: dict.fromkeys(names, next(states)))
-    monkeypatch.setattr(waiting, "ssh_answers", lambda _router: None)
-    monkeypatch.setattr(waiting, "_PAUSE_SECONDS", 0.001)
-    monkeypatch.setattr(waiting, "_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(readiness.docker, "states_of", lambda names: dict.fromkeys(names, next(states)))
+    monkeypatch.setattr(readiness, "ssh_answers", lambda _router: None)
+    monkeypatch.setattr(readiness, "_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(readiness, "_EVERY_SECONDS", 0.0)
     assert wait(VJUNOS_ROUTER, container, lambda _router: None) == ["R1"]
     said = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     assert said == ["R1: not ready after 0 s: its container is running starting"] * 2
 
 
 def test_what_no_waiting_mends_ends_the_waiting(container, monkeypatch) -> None:
-    monkeypatch.setattr(waiting, "ssh_answers", lambda _router: None)
+    monkeypatch.setattr(readiness, "ssh_answers", lambda _router: None)
 
     def probe(_router: Router) -> None:
         raise LabUnfitError("its clock cannot be set")

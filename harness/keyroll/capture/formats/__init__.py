@@ -1,0 +1,1 @@
+"""Capture files and the frames in them: pcap, pcapng, link types, IP packets."""

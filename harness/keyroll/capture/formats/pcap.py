@@ -1,0 +1,86 @@
+"""The classic pcap format, decoded piece by piece: microseconds and nanoseconds, both byte orders."""
+
+from __future__ import annotations
+
+import struct
+
+from keyroll.capture.formats.packet import Packet
+
+MAGICS: dict[bytes, tuple[str, int]] = {
+    b"\xd4\xc3\xb2\xa1": ("<", 1000),
+    b"\xa1\xb2\xc3\xd4": (">", 1000),
+    b"\x4d\x3c\xb2\xa1": ("<", 1),
+    b"\xa1\xb2\x3c\x4d": (">", 1),
+}
+"""First octets to byte order and nanoseconds per fraction."""
+
+RECORD_MAX = 1 << 24
+"""No record is longer than this (16 MiB, far above any snapshot length): what says so is not a record."""
+
+_FILE_HEADER = 24
+_RECORD_HEADER = 16
+_LINK_MASK = 0xFFFF
+_SECOND = 1_000_000_000
+
+
+class PcapDecoder:
+    """Decodes a pcap file that arrives in pieces of any size.
+
+    `feed` returns the packets that are whole so far. `pending` is the number of octets of a record that is not whole
+    yet; `broken` says what is wrong once nothing more can be read (then `number` packets were read before it).
+    """
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.broken: str | None = None
+        self._rest = b""
+        self._record: struct.Struct | None = None
+        self._fraction = 1
+        self._link = 0
+
+    @property
+    def pending(self) -> int:
+        """Octets that belong to a record that is not whole yet; before the file header is whole, all of them."""
+        return len(self._rest) if self._record else max(1, len(self._rest))
+
+    def feed(self, piece: bytes) -> list[Packet]:
+        """Decode what `piece` makes whole."""
+        if self.broken:
+            return []
+        buffer = self._rest + piece if self._rest else piece
+        place = 0
+        if self._record is None:
+            if len(buffer) < _FILE_HEADER:
+                self._rest = buffer
+                return []
+            order, self._fraction = MAGICS[buffer[:4]]
+            self._link = struct.unpack_from(f"{order}I", buffer, 20)[0] & _LINK_MASK
+            self._record = struct.Struct(f"{order}IIII")
+            place = _FILE_HEADER
+        packets, place = self._records(buffer, place, self._record)
+        self._rest = buffer[place:]
+        return packets
+
+    def _records(self, buffer: bytes, place: int, record: struct.Struct) -> tuple[list[Packet], int]:
+        packets: list[Packet] = []
+        add = packets.append
+        unpack = record.unpack_from
+        new = tuple.__new__
+        number, link, fraction_ns = self.number, self._link, self._fraction
+        last = len(buffer) - _RECORD_HEADER
+        while place <= last:
+            seconds, fraction, captured, length = unpack(buffer, place)
+            begin = place + _RECORD_HEADER
+            end = begin + captured
+            if captured > RECORD_MAX:
+                self.broken = f"the record of packet {number + 1} says that it has {captured} octets"
+                break
+            if end > len(buffer):
+                break
+            number += 1
+            time_ns = seconds * _SECOND + fraction * fraction_ns
+            # What Packet(...) does, without the detour: this line runs for every packet.
+            add(new(Packet, (number, time_ns, link, buffer[begin:end], length)))
+            place = end
+        self.number = number
+        return packets, place

@@ -1,0 +1,1 @@
+"""The verdict on each segment: connections, ISNs, SNEs, key changes, counts."""

@@ -1,0 +1,300 @@
+"""The express way: a referee and a tally together, quick where a capture is at its most usual.
+
+Nearly all segments of a capture are alike: same connection, same key as the one before, no SYN, no RST, one TCP-AO
+option, no wrap. For these the way to "verified" is one loop over the frames' octets: where a frame's headers, but for
+what changes from segment to segment, are those of one that the referee has verified, only its MAC is left to compute.
+The express way only ever says "verified", and only of what the referee itself would: what is not as usual, or does not
+verify, goes to the referee.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from keyroll.capture.formats.link_types import ETHERNET, IPV4, IPV6, LINUX_SLL, LINUX_SLL2, RAW, RAW_BSD, ip_offset
+from keyroll.capture.formats.packet import Packet
+from keyroll.capture.keys.book import Clock, LaneKey, unknown_clock
+from keyroll.capture.referee.counts import Tally, Use
+from keyroll.capture.referee.judgement import Judgement
+from keyroll.capture.referee.referee import Matched, Referee
+from keyroll.tcpao import ACK, FIN, RST, SYN, sne_and_pseudo_header
+from keyroll.tcpao.option import KIND_AO, KIND_END, KIND_NOP, USUAL
+from keyroll.tcpao.segment import PROTOCOL_TCP
+
+HOT_MAX = 10_000
+"""Connection directions that are remembered as usual."""
+_LENGTHS_MAX = 32
+"""Segment lengths for which a direction keeps its pseudo header."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LINKS: dict[int, tuple[int, int]] = {
+    ETHERNET: (12, 14),
+    LINUX_SLL: (14, 16),
+    LINUX_SLL2: (0, 20),
+    RAW: (0, 0),
+    RAW_BSD: (0, 0),
+    IPV4: (0, 0),
+    IPV6: (0, 0),
+}
+"""Link type to where a model frame begins (at the protocol, else at the IP header), and where its IP header begins."""
+_UNKNOWN = (0, 1 << 30)
+"""For any other link type: no frame is so long, so that nothing in it is taken for usual."""
+_V4_HEADER = 20
+_V6_HEADER = 40
+_V4_FIXED = b"\xff" + bytes(5) + b"\x3f\xff" + b"\0\xff" + bytes(2) + b"\xff" * 8
+"""What stays the same in an IPv4 header: version and length, no fragment, protocol, addresses."""
+_V6_FIXED = b"\xf0" + bytes(5) + b"\xff\0" + b"\xff" * 32
+"""What stays the same in an IPv6 header: version, next header, addresses."""
+_TCP_FIXED = b"\xff" * 4 + bytes(8) + bytes((0xF0, FIN | SYN | RST | ACK)) + bytes(6)
+"""What stays the same in a TCP header's fixed part: ports, data offset, flags that change the connection's state."""
+_V4_VALUES = "!2xH20xI"
+"""From the IPv4 header on: total length, sequence number."""
+_V6_VALUES = "!4xH38xI"
+"""From the IPv6 header on: payload length, sequence number."""
+_HALF = 1 << 31
+_ZEROS = bytes(12)
+_ALWAYS = 1 << 80
+
+
+class CaptureClock:
+    """A router's clock that differs from the capture's time stamps by a fixed offset, in nanoseconds."""
+
+    __slots__ = ("offset_ns",)
+
+    def __init__(self, offset_ns: int = 0) -> None:
+        self.offset_ns = offset_ns
+
+    def __call__(self, time_ns: int) -> datetime | None:
+        """Return the clock's reading at this time stamp; None for one that no calendar reaches."""
+        try:
+            return _EPOCH + timedelta(microseconds=(time_ns + self.offset_ns) // 1000)
+        except OverflowError:
+            return None
+
+    def span_ns(self, key: LaneKey) -> tuple[int, int]:
+        """Return the time stamps from which and until which the receiver accepts `key`."""
+        return (
+            -_ALWAYS if key.begin is None else self._stamp(key.begin),
+            _ALWAYS if key.end is None else self._stamp(key.end),
+        )
+
+    def _stamp(self, moment: datetime) -> int:
+        return (moment - _EPOCH) // timedelta(microseconds=1) * 1000 - self.offset_ns
+
+
+class _Model(NamedTuple):
+    """Where the parts of a frame of the usual kind begin."""
+
+    begin: int
+    base: int
+    """The IP header."""
+    mac_at: int
+
+
+class _Hot:
+    """What is usual for one direction of one connection, as its last segment that the referee verified shows it.
+
+    The segment's frame stands model: `mask` has ones where a frame of its kind has the same bits, which are `fixed`.
+    Both are integers over the octets from `begin` to the payload; the first of these octets is never 0, so that a
+    frame that is too short cannot fit.
+    """
+
+    __slots__ = (
+        "begin",
+        "changes",
+        "covered",
+        "fixed",
+        "high",
+        "length_from",
+        "lengths",
+        "link",
+        "mac",
+        "mac_at",
+        "mask",
+        "payload",
+        "pseudo",
+        "since",
+        "tcp",
+        "tracker",
+        "tuple4",
+        "unpack",
+        "until",
+        "use",
+    )
+
+    def __init__(self, packet: Packet, matched: Matched, use: Use, span: tuple[int, int], model: _Model) -> None:
+        data, base, begin = packet.data, model.base, model.begin
+        self.link = packet.link
+        v4 = len(matched.src) == 4  # noqa: PLR2004 -- octets of an IPv4 address
+        header, fixed, values = (_V4_HEADER, _V4_FIXED, _V4_VALUES) if v4 else (_V6_HEADER, _V6_FIXED, _V6_VALUES)
+        self.tcp = base + header
+        self.payload = self.tcp + (data[self.tcp + 12] >> 4 << 2)
+        self.begin = begin
+        # Only the protocol and the IP header count: what lies between them (in Linux cooked v2) is the frame's own.
+        link = (b"\xff\xff" + bytes(base))[: base - begin]
+        mask = link + fixed + _TCP_FIXED + _fixed_options(data[self.tcp + 20 : self.payload])
+        self.mask = int.from_bytes(mask, "big")
+        self.fixed = int.from_bytes(data[begin : self.payload], "big") & self.mask
+        self.mac_at = model.mac_at
+        self.unpack = struct.Struct(f"{values}{self.mac_at - self.tcp - 8}x12s").unpack_from
+        # IPv4 says how long the packet is, IPv6 how long the segment.
+        self.length_from = base if v4 else self.tcp
+        self.mac = matched.traffic_key.mac
+        self.covered = matched.key.include_options
+        self.tracker = matched.tracker
+        self.high = self.tracker.anchor >> 32 << 32
+        self.use = use
+        self.tuple4 = matched.tuple4
+        self.changes = self.tuple4.changes
+        self.since, self.until = span
+        self.pseudo = (self.high >> 32, matched.src, matched.dst)
+        self.lengths: dict[int, bytes] = {}
+
+    def pseudo_header(self, length: int) -> bytes:
+        """Return SNE and pseudo header of a segment of `length` octets, and keep it for the next one of that length."""
+        if len(self.lengths) >= _LENGTHS_MAX:
+            self.lengths.clear()
+        made = self.lengths[length] = sne_and_pseudo_header(*self.pseudo, length)
+        return made
+
+
+def _fixed_options(options: bytes) -> bytes:
+    """Return a mask over well-formed TCP options: kinds, lengths and KeyIDs stay the same, values change."""
+    mask = bytearray(len(options))
+    place = 0
+    while place < len(options):
+        kind = options[place]
+        mask[place] = 0xFF
+        if kind == KIND_END:
+            break
+        if kind == KIND_NOP:
+            place += 1
+            continue
+        mask[place + 1] = 0xFF
+        if kind == KIND_AO:
+            mask[place + 2 : place + 4] = b"\xff\xff"
+        place += options[place + 1]
+    return bytes(mask)
+
+
+class Express:
+    """Judges and counts the packets of one capture, in their order. The referee's book must stay the same."""
+
+    def __init__(self, referee: Referee, tally: Tally) -> None:
+        self.referee = referee
+        self.tally = tally
+        self._hot: dict[bytes, _Hot] = {}
+
+    def take(self, packet: Packet) -> Judgement | None:
+        """Judge and count one packet. None: nothing to protect, or verified and counted in the usual way."""
+        return next((judgement for _, judgement in self.sweep((packet,))), None)
+
+    def sweep(self, packets: Iterable[Packet]) -> Iterator[tuple[Packet, Judgement]]:
+        """Judge and count packets; yield those that were not verified and counted in the usual way."""
+        # One loop on purpose: it runs for every packet, and each call inside would cost as much as a tenth of it.
+        known, links = self._hot, _LINKS
+        for packet in packets:
+            number, time_ns, link, data, _ = packet
+            _, base = links.get(link, _UNKNOWN)
+            # Addresses and ports of IPv4, else of IPv6.
+            hot = known.get(data[base + 12 : base + 24]) or known.get(data[base + 8 : base + 44])
+            if (
+                hot is not None
+                and int.from_bytes(data[hot.begin : hot.payload]) & hot.mask == hot.fixed
+                and hot.link == link
+            ):
+                total, seq, mac = hot.unpack(data, base)
+                end = hot.length_from + total
+                ahead = seq + hot.high - hot.tracker.anchor
+                if (
+                    hot.payload <= end <= len(data)
+                    and -_HALF <= ahead < _HALF  # else a wrap: the referee finds the SNE
+                    and time_ns is not None
+                    and hot.since <= time_ns < hot.until
+                    and hot.changes == hot.tuple4.changes
+                ):
+                    tcp = hot.tcp
+                    length = end - tcp
+                    pseudo = hot.lengths.get(length) or hot.pseudo_header(length)
+                    mac_at = hot.mac_at
+                    if hot.covered:
+                        message = b"".join(
+                            (
+                                pseudo,
+                                data[tcp : tcp + 16],
+                                b"\0\0",
+                                data[tcp + 18 : mac_at],
+                                _ZEROS,
+                                data[mac_at + 12 : end],
+                            )
+                        )
+                    else:
+                        message = b"".join(
+                            (
+                                pseudo,
+                                data[tcp : tcp + 16],
+                                b"\0\0",
+                                data[tcp + 18 : tcp + 20],
+                                data[mac_at - 4 : mac_at],
+                                _ZEROS,
+                                data[hot.payload : end],
+                            )
+                        )
+                    if hot.mac(message) == mac:
+                        if ahead > 0:
+                            hot.tracker.anchor += ahead
+                        use = hot.use
+                        use.segments += 1
+                        use.last_packet = hot.tuple4.last_packet = number
+                        use.last_time_ns = time_ns
+                        if end > hot.payload:
+                            use.data_segments += 1
+                        continue
+            judgement = self._slow(packet)
+            if judgement is not None:
+                yield packet, judgement
+
+    def _slow(self, packet: Packet) -> Judgement | None:
+        referee = self.referee
+        judgement = referee.judge(packet)
+        if judgement is None:
+            return None
+        use = self.tally.observe(judgement)
+        matched = referee.matched
+        # Not behind a SYN or RST: the tally must see the first segment that shows a connection alive.
+        if use is not None and matched is not None and judgement.flags & (SYN | RST | FIN | ACK) == ACK:
+            span = _span(matched.clock, matched.receiver_key)
+            model = _model(packet)
+            if span is not None and model is not None:
+                if len(self._hot) >= HOT_MAX:
+                    self._hot.clear()
+                ends = slice(12, 24) if len(matched.src) == 4 else slice(8, 44)  # noqa: PLR2004 -- as above
+                name = packet.data[model.base :][ends]
+                self._hot[name] = _Hot(packet, matched, use, span, model)
+        return judgement
+
+
+def _model(packet: Packet) -> _Model | None:
+    """Take the frame of a verified segment for a model; None where it is of no usual kind."""
+    data = packet.data
+    begin, base = _LINKS.get(packet.link, _UNKNOWN)
+    if ip_offset(packet.link, data) != base:
+        return None
+    if data[base] == 0x45:  # noqa: PLR2004 -- IPv4 without options
+        tcp = base + _V4_HEADER
+    elif data[base] >> 4 == 6 and data[base + 6] == PROTOCOL_TCP:  # noqa: PLR2004 -- IPv6 without extension headers
+        tcp = base + _V6_HEADER
+    else:
+        return None
+    usual = USUAL.match(data, tcp + 20, tcp + (data[tcp + 12] >> 4 << 2))
+    return None if usual is None else _Model(begin, base, usual.start(3))
+
+
+def _span(clock: Clock, key: LaneKey) -> tuple[int, int] | None:
+    """Return the time stamps between which the receiver accepts `key`; None where each must be asked for."""
+    if clock is unknown_clock or (key.begin is None and key.end is None):
+        return -_ALWAYS, _ALWAYS
+    return clock.span_ns(key) if isinstance(clock, CaptureClock) else None

@@ -1,0 +1,120 @@
+"""What the referee says of a segment."""
+
+from __future__ import annotations
+
+import enum
+from typing import NamedTuple
+
+
+class Standing(enum.Enum):
+    """What a verdict means for the whole."""
+
+    GOOD = "good"
+    BAD = "bad"
+    UNJUDGED = "could not be judged"
+
+
+class Verdict(enum.Enum):
+    """The verdict on one segment of a connection that must be protected."""
+
+    VERIFIED = "verified"
+    """The MAC is right under the sender's chain and the receiver's chain accepts that key."""
+    REFUSED = "refused"
+    """Right under the sender's chain, but the receiver would drop it: `Refusal` says why."""
+    BAD_MAC = "bad-mac"
+    """The KeyID names a key of the sender, and the MAC is not what that key gives."""
+    UNKNOWN_KEYID = "unknown-keyid"
+    """The sender's chain has no key with this KeyID."""
+    UNSIGNED = "unsigned"
+    """No TCP-AO option."""
+    MD5 = "md5"
+    """TCP MD5 (RFC 2385) instead of TCP-AO."""
+    MD5_AND_AO = "md5-and-ao"
+    """Both: RFC 5925 section 2.2 has such a segment discarded."""
+    MALFORMED = "malformed"
+    """IP lengths, the TCP data offset or the TCP options contradict each other."""
+    RST_NO_ISN = "rst-no-isn"
+    """A RST on a connection for which no pair of ISNs exists (a refused SYN): RFC 5925 has no traffic key for it.
+
+    `Judgement.key` is set when its MAC is right with a source ISN of 0; else it could not be judged.
+    """
+    ISN_UNSEEN = "isn-unseen"
+    """The connection's SYNs are not in the capture: no traffic key can be derived. That is not bad."""
+    INCOMPLETE = "incomplete"
+    """The frame was cut by the capture's snapshot length, or is an IP fragment: the MAC cannot be computed."""
+
+
+_BAD = frozenset(
+    {
+        Verdict.REFUSED,
+        Verdict.BAD_MAC,
+        Verdict.UNKNOWN_KEYID,
+        Verdict.UNSIGNED,
+        Verdict.MD5,
+        Verdict.MD5_AND_AO,
+        Verdict.MALFORMED,
+    }
+)
+
+
+class Refusal(enum.Enum):
+    """Why the receiver would drop a segment that is right under its sender's chain."""
+
+    UNKNOWN = "unknown"
+    """The receiver's chain has no usable key whose recv-id is this KeyID."""
+    MISMATCH = "mismatch"
+    """It has one, but its secret, algorithm or handling of options gives another MAC."""
+    WINDOW = "window"
+    """It has the same one, but does not accept it at that time of the receiver's clock."""
+    OLD_CONNECTION = "old-connection"
+    """It is of a connection whose ports a newer one has taken over: with the newer ISNs the receiver finds another MAC.
+
+    So it is with a segment that somebody recorded and replays, or that was very late.
+    """
+
+
+class Judgement(NamedTuple):
+    """The verdict on one segment, and everything that it was reached by. Never holds a secret, key or MAC."""
+
+    number: int
+    """The packet's number in its capture, from 1."""
+    time_ns: int | None
+    """The capture's time stamp: nanoseconds since 1970 in UTC."""
+    src: str
+    sport: int | None
+    dst: str
+    dport: int | None
+    sender: str
+    """The sending speaker's name: a router's, or its address where a keys file gave the keys."""
+    receiver: str
+    verdict: Verdict
+    reason: str
+    """One sentence for a person."""
+    refusal: Refusal | None = None
+    key: int | None = None
+    """The sender's key number (or the place in a keys file) of the key that verified, or that the KeyID names."""
+    key_name: str | None = None
+    receiver_key: int | None = None
+    """The receiver's key number for this KeyID."""
+    receiver_key_name: str | None = None
+    key_id: int | None = None
+    rnext_key_id: int | None = None
+    flags: int = 0
+    """TCP flags; `keyroll.tcpao.flag_letters` writes them as tcpdump does."""
+    seq: int = 0
+    ack: int = 0
+    payload_length: int = 0
+    connection: int | None = None
+    """The connection's number, from 1: one for each pair of ISNs, so that reused ports count anew."""
+
+    @property
+    def standing(self) -> Standing:
+        """What this verdict means for the whole."""
+        if self.verdict is Verdict.VERIFIED or (self.verdict is Verdict.RST_NO_ISN and self.key is not None):
+            return Standing.GOOD
+        return Standing.BAD if self.verdict in _BAD else Standing.UNJUDGED
+
+    @property
+    def verified(self) -> bool:
+        """Whether the verdict is VERIFIED."""
+        return self.verdict is Verdict.VERIFIED

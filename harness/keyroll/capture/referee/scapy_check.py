@@ -1,0 +1,137 @@
+"""A second opinion: a seeded sample of a capture's segments, judged again by code that is not ours.
+
+Scapy dissects the packets, derives the traffic keys and computes the MACs (`scapy.contrib.tcpao`: `calc_*` alone, its
+`sign_tcpao` is wrong); ISNs are taken from the SYNs and SYN-ACKs that scapy dissected. One disagreement means that the
+referee, or scapy, is wrong: no verdict on the routers can stand on that.
+
+    second = SecondOpinion(seed=7)
+    for packet in packets:
+        judgement = referee.judge(packet)
+        second.observe(packet, judgement, referee.book)
+    opinion = second.finish()                   # opinion.judged, opinion.disagreements
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any, NamedTuple
+
+from keyroll.capture.formats.link_types import ip_offset
+from keyroll.capture.formats.packet import Packet
+from keyroll.capture.keys.book import Book, LaneKey
+from keyroll.capture.referee.judgement import Judgement, Verdict
+from keyroll.tcpao import ACK, SYN
+
+SAMPLE = 20
+"""Of each capture; a library of two hundred runs has thousands of segments judged."""
+_SNES = range(4)
+"""SNEs tried for a segment: scapy tracks none; a connection of more than 16 GiB is not sampled rightly."""
+
+_JUDGED = frozenset({Verdict.VERIFIED, Verdict.REFUSED, Verdict.BAD_MAC})
+_MASK = 0xFFFFFFFF
+
+
+class Disagreement(NamedTuple):
+    """A segment that scapy judges otherwise than the referee did."""
+
+    number: int
+    referee: Verdict
+    scapy_verifies: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What the second judge says of the sample."""
+
+    seed: int
+    judged: int
+    disagreements: tuple[Disagreement, ...]
+
+
+class _Sampled(NamedTuple):
+    packet: Packet
+    judgement: Judgement
+    keys: tuple[LaneKey, ...]
+
+
+class SecondOpinion:
+    """Draws the sample while a capture is judged (memory does not grow with it), and judges it at the end."""
+
+    def __init__(self, *, seed: int, sample: int = SAMPLE) -> None:
+        self._seed = seed
+        self._size = sample
+        self._random = random.Random(seed)  # noqa: S311 -- a sample that can be drawn again, not cryptography
+        self._seen = 0
+        self._sample: list[_Sampled] = []
+        self._handshakes: dict[tuple[str, int | None, str, int | None], set[tuple[int, int]]] = {}
+
+    def observe(self, packet: Packet, judgement: Judgement | None, book: Book) -> None:
+        """Take the next packet of the capture with the referee's judgement on it."""
+        if judgement is None:
+            return
+        if judgement.flags & SYN and judgement.flags & ACK:
+            # Whatever the verdict on it: one that came while a commit changed the keys is judged by the keys before.
+            ends = (judgement.src, judgement.sport, judgement.dst, judgement.dport)
+            self._handshakes.setdefault(ends, set()).add((judgement.seq, (judgement.ack - 1) & _MASK))
+        if judgement.key_id is None or judgement.verdict not in _JUDGED:
+            return
+        self._seen += 1
+        place = self._seen - 1 if self._seen <= self._size else self._random.randrange(self._seen)
+        if place < self._size:
+            self._sample[place : place + 1] = [_Sampled(packet, judgement, _keys(judgement, book))]
+
+    def finish(self) -> Opinion:
+        """Judge the sample with scapy."""
+        disagreements = []
+        for packet, judgement, keys in self._sample:
+            verifies = self._verifies(packet, judgement, keys)
+            if verifies is (judgement.verdict is Verdict.BAD_MAC):
+                disagreements.append(Disagreement(judgement.number, judgement.verdict, verifies))
+        return Opinion(self._seed, len(self._sample), tuple(disagreements))
+
+    def _verifies(self, packet: Packet, judgement: Judgement, keys: tuple[LaneKey, ...]) -> bool:
+        # Half a second to import, so only where a second opinion is asked for.
+        from scapy.contrib.tcpao import calc_tcpao_mac, calc_tcpao_traffic_key, get_alg  # noqa: PLC0415
+        from scapy.layers.inet import TCP  # noqa: PLC0415
+
+        ip = _dissect(packet)
+        option = next(value for kind, value in ip[TCP].options if kind == "AO")
+        for key in keys:
+            algorithm = get_alg(key.algorithm.value)
+            for sisn, disn in self._isns(ip[TCP], judgement):
+                traffic_key = calc_tcpao_traffic_key(ip, algorithm, key.secret.reveal(), sisn, disn)
+                for sne in _SNES:
+                    if calc_tcpao_mac(ip, algorithm, traffic_key, key.include_options, sne) == bytes(option.mac):
+                        return True
+        return False
+
+    def _isns(self, tcp: Any, judgement: Judgement) -> Iterator[tuple[int, int]]:  # noqa: ANN401 -- scapy has no types
+        if judgement.flags & SYN:
+            yield tcp.seq, (tcp.ack - 1) & _MASK if judgement.flags & ACK else 0
+            return
+        ends = (judgement.src, judgement.sport, judgement.dst, judgement.dport)
+        yield from self._handshakes.get(ends, ())
+        yield from ((theirs, ours) for ours, theirs in self._handshakes.get((*ends[2:], *ends[:2]), ()))
+        # The third segment of a handshake, where its SYN-ACK is not in the capture.
+        yield (tcp.seq - 1) & _MASK, (tcp.ack - 1) & _MASK
+
+
+def _keys(judgement: Judgement, book: Book) -> tuple[LaneKey, ...]:
+    ends = ip_address(judgement.src).packed, ip_address(judgement.dst).packed
+    lane = book.lane(*ends, judgement.sport, judgement.dport)
+    return lane.sent.get(judgement.key_id, ()) if lane and judgement.key_id is not None else ()
+
+
+def _dissect(packet: Packet) -> Any:  # noqa: ANN401 -- scapy has no types
+    from scapy.layers.inet import IP  # noqa: PLC0415 -- see `_verifies`
+    from scapy.layers.inet6 import IPv6  # noqa: PLC0415 -- see `_verifies`
+
+    place = ip_offset(packet.link, packet.data) or 0
+    octets = packet.data[place:]
+    # Cut to the IP length: scapy would count an Ethernet frame's padding as payload.
+    if octets[0] >> 4 == 4:  # noqa: PLR2004 -- the IP version
+        return IP(octets[: int.from_bytes(octets[2:4])])
+    return IPv6(octets[: 40 + int.from_bytes(octets[4:6])])

@@ -1,0 +1,1 @@
+"""What `keyroll verify` prints: captures judged as a whole, reports, annotated captures."""

@@ -1,0 +1,261 @@
+"""What `keyroll verify` says: a table and the offending packets for a person, or everything as JSON.
+
+Both are written while the capture is read, so that memory does not grow with the number of offending packets. Nothing
+here holds a secret: judgements carry key names and numbers alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from keyroll.capture.referee.counts import Flow
+from keyroll.capture.referee.judgement import Judgement, Refusal, Standing, Verdict
+from keyroll.capture.verify.files import Judged, Run
+from keyroll.errors import ExitCode
+from keyroll.tcpao import flag_letters
+
+VERSION = 1
+"""Of the JSON; raised when a field changes its meaning or goes."""
+
+_NANOSECONDS = 1_000_000_000
+_SILENT_SHOWN = 3
+"""Connection attempts without an answer that are shown one by one."""
+_SILENT = frozenset({Verdict.VERIFIED, Verdict.RST_NO_ISN})
+
+Echo = Callable[[str], None]
+
+
+class _Outcome:
+    """The exit code, as it builds up over all captures."""
+
+    def __init__(self) -> None:
+        self._bad = False
+        self._unfit = False
+        self._judged = 0
+
+    def add(self, run: Run) -> None:
+        """Take in one capture's result."""
+        standings = run.standings
+        self._bad |= standings[Standing.BAD] > 0
+        self._unfit |= run.error is not None or standings[Standing.UNJUDGED] > 0 or not sum(standings.values())
+
+    def code(self) -> ExitCode:
+        """Return 1 when anything is bad; else 2 when anything is unfit, unjudged or missing; else 0."""
+        if self._bad:
+            return ExitCode.BAD
+        return ExitCode.UNFIT if self._unfit else ExitCode.OK
+
+
+class TextReport:
+    """The table for a person; offending packets below it, by number, with the reason."""
+
+    def __init__(self, echo: Echo, *, show: int) -> None:
+        self._echo = echo
+        self._show = show
+        self._outcome = _Outcome()
+        self._offenders: list[str] = []
+        self._more = 0
+        self._windows = 0
+
+    def begin(self, run: Run) -> None:
+        """Begin one capture."""
+        self._offenders, self._more, self._windows = [], 0, 0
+        self._echo(f"{run.path} (continues {run.continues})" if run.continues else str(run.path))
+
+    def offender(self, judged: Judged) -> None:
+        """Take one judged packet; good ones are passed over."""
+        judgement = judged.judgement
+        if judgement is None or judgement.standing is Standing.GOOD:
+            return
+        self._windows += judgement.refusal is Refusal.WINDOW
+        if self._show and len(self._offenders) >= self._show:
+            self._more += 1
+        else:
+            self._offenders.append(_offender_line(judgement))
+
+    def end(self, run: Run) -> None:
+        """Print what was found in one capture."""
+        self._outcome.add(run)
+        for line in _table(run.tally.flows):
+            self._echo(line)
+        if self._offenders:
+            self._echo("  packets that are bad or could not be judged:")
+            for line in self._offenders:
+                self._echo(line)
+        if self._more:
+            self._echo(f"    and {self._more} more (--show 0 shows all)")
+        for line in self._endings(run):
+            self._echo(line)
+
+    def finish(self) -> ExitCode:
+        """Return the exit code."""
+        return self._outcome.code()
+
+    def _endings(self, run: Run) -> Iterator[str]:
+        if run.error:
+            yield f"  unfit: {run.error}"
+        if self._windows:
+            yield (
+                "  Windows were judged by the capture's time stamps as the routers' clocks: "
+                "--clock-offset moves them, --no-times leaves windows out."
+            )
+        standings = run.standings
+        total = sum(standings.values())
+        if not total:
+            yield f"  No segment of {run.packets} packets must be protected, as these keys have it."
+        else:
+            counts = ", ".join(f"{number} {standing.value}" for standing, number in standings.items())
+            yield f"  {total} segments of {run.packets} packets: {counts}."
+
+
+class JsonReport:
+    """One JSON object, written piece by piece: `captures`, each with `offending`, `connections`, `totals`, `error`."""
+
+    def __init__(self, echo: Echo) -> None:
+        self._echo = echo
+        self._outcome = _Outcome()
+        self._captures = 0
+        self._offenders = 0
+
+    def begin(self, run: Run) -> None:
+        """Begin one capture."""
+        opening = f'{{"version": {VERSION}, "captures": [' if not self._captures else ","
+        self._captures += 1
+        self._offenders = 0
+        self._echo(f'{opening}\n{{"file": {json.dumps(str(run.path))},\n"offending": [')
+
+    def offender(self, judged: Judged) -> None:
+        """Write one judged packet that is not good."""
+        judgement = judged.judgement
+        if judgement is None or judgement.standing is Standing.GOOD:
+            return
+        comma = "," if self._offenders else ""
+        self._offenders += 1
+        self._echo(comma + json.dumps(judgement_data(judgement)))
+
+    def end(self, run: Run) -> None:
+        """Write what was found in one capture."""
+        self._outcome.add(run)
+        rest = {
+            "connections": [flow_data(flow) for flow in run.tally.flows],
+            "totals": {
+                "packets": run.packets,
+                "segments": sum(run.standings.values()),
+                **{standing.name.lower(): number for standing, number in run.standings.items()},
+            },
+            "continues": str(run.continues) if run.continues else None,
+            "error": {"message": str(run.error), "packet": run.error.packet} if run.error else None,
+        }
+        self._echo("],\n" + json.dumps(rest)[1:])
+
+    def finish(self) -> ExitCode:
+        """Close the object and return the exit code."""
+        code = self._outcome.code()
+        self._echo(f'],\n"exit_code": {int(code)}}}')
+        return code
+
+
+def judgement_data(judgement: Judgement) -> dict[str, Any]:
+    """Return a judgement as JSON has it: enums as their words, flags as tcpdump's letters, `standing` beside."""
+    return {
+        **judgement._asdict(),
+        "verdict": judgement.verdict.value,
+        "refusal": judgement.refusal.value if judgement.refusal else None,
+        "flags": flag_letters(judgement.flags) if judgement.sport is not None else None,
+        "standing": judgement.standing.name.lower(),
+    }
+
+
+def flow_data(flow: Flow) -> dict[str, Any]:
+    """Return one direction of one connection as JSON has it."""
+    return {
+        "connection": flow.connection,
+        "sender": flow.sender,
+        "receiver": flow.receiver,
+        "src": flow.src,
+        "sport": flow.sport,
+        "dst": flow.dst,
+        "dport": flow.dport,
+        "segments": flow.segments,
+        "verdicts": {verdict.value: number for verdict, number in flow.verdicts().items()},
+        "syn": flow.syns,
+        "rst": flow.rsts,
+        "keys": [
+            {
+                "key": use.key,
+                "name": use.key_name,
+                "key_id": use.key_id,
+                "segments": use.segments,
+                "data_segments": use.data_segments,
+                "first_packet": use.first_packet,
+                "first_time_ns": use.first_time_ns,
+                "last_packet": use.last_packet,
+                "last_time_ns": use.last_time_ns,
+            }
+            for use in flow.uses.values()
+        ],
+    }
+
+
+def clock_text(time_ns: int | None) -> str:
+    """Return a time stamp as `2026-11-24 06:22:35.123456` in UTC, or `at an unknown time`."""
+    if time_ns is None:
+        return "at an unknown time"
+    seconds, rest = divmod(time_ns, _NANOSECONDS)
+    try:
+        moment = datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return f"at {seconds} s"
+    return f"{moment:%Y-%m-%d %H:%M:%S}.{rest // 1000:06d}"
+
+
+def endpoint(address: str, port: int | None) -> str:
+    """Return `10.0.0.1:179`, `[fd00::1]:179`, or the address alone where the port is not known."""
+    host = f"[{address}]" if ":" in address and port is not None else address
+    return host if port is None else f"{host}:{port}"
+
+
+def _table(flows: tuple[Flow, ...]) -> Iterator[str]:
+    handshaken = {flow.connection for flow in flows if flow.handshaken}
+    silent: Counter[tuple[str, str, int | None]] = Counter()
+    hidden = 0
+    for flow in flows:
+        if flow.connection not in handshaken and set(flow.verdicts()) <= _SILENT:
+            silent[flow.src, flow.dst, flow.dport] += 1
+            if silent[flow.src, flow.dst, flow.dport] > _SILENT_SHOWN:
+                hidden += 1
+                continue
+        yield from _flow_lines(flow)
+    if hidden:
+        yield f"  and {hidden} more directions of connections that were refused or never answered"
+
+
+def _flow_lines(flow: Flow) -> Iterator[str]:
+    number = "-" if flow.connection is None else str(flow.connection)
+    names = f" ({flow.sender} to {flow.receiver})" if flow.sender != flow.src else ""
+    ends = f"{endpoint(flow.src, flow.sport)} > {endpoint(flow.dst, flow.dport)}{names}"
+    counts = ", ".join(f"{total} {verdict.value}" for verdict, total in flow.verdicts().items())
+    yield f"  connection {number}: {ends}: {counts}; {flow.syns} SYN, {flow.rsts} RST"
+    for use in flow.uses.values():
+        begin, end = clock_text(use.first_time_ns), clock_text(use.last_time_ns)
+        yield (
+            f"      KeyID {use.key_id:>3} ({use.key_name}) from {begin} to {end}, packets {use.first_packet} to "
+            f"{use.last_packet}: {use.segments} segments, {use.data_segments} with data"
+        )
+
+
+def _offender_line(judgement: Judgement) -> str:
+    ends = f"{endpoint(judgement.src, judgement.sport)} > {endpoint(judgement.dst, judgement.dport)}"
+    details = ""
+    if judgement.sport is not None:
+        details = (
+            f" [{flag_letters(judgement.flags)}] seq {judgement.seq} ack {judgement.ack} len {judgement.payload_length}"
+        )
+    if judgement.key_id is not None:
+        details += f" KeyID {judgement.key_id} RNextKeyID {judgement.rnext_key_id}"
+    where = f"packet {judgement.number} {clock_text(judgement.time_ns)}"
+    return f"    {where}: {ends}{details}: {judgement.verdict.value}. {judgement.reason}"

@@ -1,0 +1,85 @@
+"""The catalogue of scenarios as Markdown: what `keyroll list --markdown` prints, and docs/scenarios.md is made of."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from keyroll.scenario.file.read import Case, read_cases
+from keyroll.scenario.file.scenario import Mutation
+
+_HEAD = """# The scenarios
+
+What goes wrong with keys, folder by folder. This page is made from the files: `keyroll list --markdown` prints it.
+What a file can say stands in [scenario-file.md](scenario-file.md); how a bug report becomes a file, in
+[field-bugs.md](field-bugs.md). Every file names where its expectation comes from; what nobody knows about Junos stands
+in [assumptions.md](assumptions.md), and the files that rest on it name the entry.
+
+Play one with `sudo .venv/bin/keyroll run FILE`; one of its cases with `--variant`, one of its mutations with
+`--mutate`. The last column holds the ways in which the file is broken on purpose, and the checks that must then turn
+red (`wire@4`: the check `wire` of step 4). What is *slow* is left out by `make test`; `make soak` plays it."""
+_README = "README.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One scenario file: its path, and the cases that it makes (at least one)."""
+
+    path: Path
+    cases: tuple[Case, ...]
+
+
+def read_entries(files: Iterable[Path]) -> tuple[Entry, ...]:
+    """Read scenario files. Raises DocumentError, ScenarioError for the first thing that is wrong."""
+    return tuple(Entry(path, read_cases(path)) for path in files)
+
+
+def markdown(entries: Sequence[Entry], *, beside: Path) -> str:
+    """Return the catalogue; links are relative to the folder `beside`.
+
+    A folder's own README.md, where there is one, gives the sentences below its heading.
+    """
+    folders: dict[Path, list[Entry]] = {}
+    for entry in entries:
+        folders.setdefault(entry.path.parent, []).append(entry)
+    count = sum(len(entry.cases) for entry in entries)
+    parts = [_HEAD, f"{len(entries)} files, {count} cases."]
+    for folder, some in folders.items():
+        parts.append(f"## {folder.name.capitalize()}")
+        if (folder / _README).is_file():
+            parts.append((folder / _README).read_text(encoding="utf-8").strip())
+        rows = [_row(entry, beside) for entry in sorted(some, key=lambda one: one.path.name)]
+        parts.append("\n".join(["| scenario | cases | source | broken by |", "|---|---|---|---|", *rows]))
+    return "\n\n".join(parts) + "\n"
+
+
+def _row(entry: Entry, beside: Path) -> str:
+    scenario = entry.cases[0].scenario
+    link = Path(os.path.relpath(entry.path, beside)).as_posix()
+    marks = "".join(f" *{mark}*" for mark in scenario.marks)
+    variants = _variants(entry.cases)
+    cells = [
+        f"[{scenario.id}]({link}){marks}<br>{scenario.title}",
+        variants,
+        scenario.source or "-",
+        _mutations(scenario.mutations),
+    ]
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+_NAMED = 4
+"""So many cases are named one by one; of more, the number is enough."""
+
+
+def _variants(cases: Sequence[Case]) -> str:
+    slow = cases[0].scenario.slow_cases
+    if len(cases) > _NAMED:
+        return f"{len(cases)}, {len(slow)} of them *slow*" if slow else str(len(cases))
+    return ", ".join(f"{case.variant} *slow*" if case.variant in slow else case.variant or "1" for case in cases)
+
+
+def _mutations(mutations: Mapping[str, Mutation]) -> str:
+    words = [f"{name} ({', '.join(mutation.turns_red)})" for name, mutation in mutations.items()]
+    return "; ".join(words) or "-"

@@ -1,0 +1,361 @@
+"""`keyroll keychain generate` and `keyroll keychain lint`: plan a rollover, and judge one that someone planned."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, tzinfo
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import click
+
+from keyroll.errors import ExitCode, InputError, Where
+from keyroll.keychain.generate import KEYS_MAX, SECRET_LENGTH_DEFAULT, Ids, generate
+from keyroll.keychain.junostext import Configuration, Encoding, TooManyKeysError, read, set_lines
+from keyroll.keychain.lint import Finding, Subject, lint, too_many_keys
+from keyroll.keychain.lint_pair import lint_course, lint_pair
+from keyroll.keychain.model import AO_ID_MAX, SECRET_MAX, TOLERANCE_DEFAULT, TOLERANCE_MAX, Algorithm, Keychain
+from keyroll.keychain.rules import Severity
+from keyroll.keychain.starttime import StartTimeError, format_start_stored, parse_start
+from keyroll.scenario.file.durations import parse_duration
+
+ROUTERS = ("R1", "R2")
+_STDIN = Path("-")
+_JSON_VERSION = 1
+
+
+@click.group()
+def keychain() -> None:
+    """Plan the keychains of a rollover, and judge planned ones."""
+
+
+@keychain.command("generate")
+@click.option("--start", required=True, help="Start-time of the first key: 2026-11-24T10:00Z or 2026-11-24.10:00.")
+@click.option("--name", default="new_auth_key", show_default=True, help="The key-chain's name.")
+@click.option("--count", type=click.IntRange(1, KEYS_MAX), default=2, show_default=True, help="How many keys.")
+@click.option("--interval", default="30m", show_default=True, help="From one start-time to the next: 90s, 30m, 1h30m.")
+@click.option(
+    "--algorithm",
+    "algorithms",
+    multiple=True,
+    type=click.Choice([algorithm.value for algorithm in Algorithm]),
+    help="Given several times, keys take turns.  [default: hmac-sha-1-96]",
+)
+@click.option(
+    "--ids",
+    type=click.Choice([ids.value for ids in Ids]),
+    default=Ids.REVERSED.value,
+    show_default=True,
+    help="send-id and recv-id: 2n+1 and 2n+2, both n, or drawn.",
+)
+@click.option(
+    "--secret-length",
+    type=click.IntRange(1, SECRET_MAX),
+    default=SECRET_LENGTH_DEFAULT,
+    show_default=True,
+    help="Letters and digits in a secret.",
+)
+@click.option(
+    "--tolerance",
+    type=click.IntRange(0, TOLERANCE_MAX),
+    default=TOLERANCE_DEFAULT,
+    show_default=True,
+    help="Clock skew tolerance in seconds.",
+)
+@click.option("--seed", help="Draw everything from this; it is as secret as the secrets.  [default: drawn, not shown]")
+@click.option("--zone", default="UTC", show_default=True, help="The routers' zone, such as Europe/Berlin.")
+@click.option("--encoded", is_flag=True, help="Write secrets as $9$ instead of in clear.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path(), help="Folder for R1.set and R2.set.")
+@click.option("--force", is_flag=True, help="Overwrite files that are there.")
+@click.option("--json", "as_json", is_flag=True, help="Say what was made as JSON (without secrets).")
+def generate_command(
+    *,
+    start: str,
+    name: str,
+    count: int,
+    interval: str,
+    algorithms: tuple[str, ...],
+    ids: str,
+    secret_length: int,
+    tolerance: int,
+    seed: str | None,
+    zone: str,
+    encoded: bool,
+    out: Path,
+    force: bool,
+    as_json: bool,
+) -> ExitCode:
+    """Write R1's and R2's keychains as set commands, for `load set` on each router (files of mode 0600)."""
+    where = read_zone(zone)
+    first = _instant("--start", start, where)
+    try:
+        step = parse_duration(interval)
+    except ValueError as error:
+        raise InputError(f"--interval: {error}") from None
+    chain = generate(
+        secrets.token_hex(32) if seed is None else seed,
+        name=name,
+        count=count,
+        first=first,
+        interval=step,
+        algorithms=tuple(Algorithm(value) for value in algorithms) or (Algorithm.HMAC_SHA_1_96,),
+        ids=Ids(ids),
+        secret_length=secret_length,
+        tolerance=tolerance,
+    )
+    chains = dict(zip(ROUTERS, (chain, chain.mirrored()), strict=True))
+    encoding = Encoding.TYPE9 if encoded else Encoding.CLEAR
+    texts = {
+        out / f"{router}.set": "".join(f"{line}\n" for line in set_lines(held, encoding, zone=where))
+        for router, held in chains.items()
+    }
+    _write_all(texts, force=force)
+    one, other = (Subject.bare(held, router) for router, held in chains.items())
+    findings = [*lint(one), *lint_pair(one, other), *lint_course(one, other)]
+    if as_json:
+        click.echo(_json({**_plan(chain, where), "files": dict(zip(ROUTERS, map(str, texts), strict=True)),
+                          "findings": [_finding(finding) for finding in findings]}))  # fmt: skip
+    else:
+        _print_plan(chain, where, list(texts), findings)
+    return ExitCode.OK
+
+
+@keychain.command("lint")
+@click.argument("one", type=click.Path(path_type=Path), metavar="R1")
+@click.argument("other", type=click.Path(path_type=Path), metavar="[R2]", required=False)
+@click.option("--at", help="The instant of the change: the first start-time must have passed (also: now).")
+@click.option("--chain", "names", multiple=True, help="Judge the key-chain of this name (twice: R1's, then R2's).")
+@click.option("--zone", default="UTC", show_default=True, help="The routers' zone, for start-times that name none.")
+@click.option("--json", "as_json", is_flag=True, help="Findings as JSON.")
+def lint_command(
+    one: Path, other: Path | None, *, at: str | None, names: tuple[str, ...], zone: str, as_json: bool
+) -> ExitCode:
+    """Judge a router's key chains, or those of two routers together.
+
+    R1 and R2 are configurations, whole or in part: set commands, `display set`, or the curly form; - is standard
+    input. Exit code 0: no errors (there may be warnings and advice). 1: errors. 2: a file cannot be read.
+    """
+    where = read_zone(zone)
+    instant = None if at is None else _instant("--at", at, where, now=datetime.now(UTC))
+    paths = [one] if other is None else [one, other]
+    if len(names) > len(paths):
+        raise InputError(f"--chain is given {len(names)} times for {len(paths)} file(s)")
+    if paths.count(_STDIN) > 1:
+        raise InputError("only one of R1 and R2 can be standard input")
+    configurations: list[Configuration] = []
+    findings: list[Finding] = []
+    for path in paths:
+        try:
+            configurations.append(read(_text(path), source=_shown(path), default_zone=where))
+        except TooManyKeysError as error:
+            findings.append(too_many_keys(error))
+    judged: list[tuple[Subject, ...]] = []
+    if not findings:
+        wanted: Sequence[str | None] = [*names, *[names[-1] if names else None] * (len(paths) - len(names))]
+        judged = _pairs([_subjects(*item) for item in zip(configurations, wanted, strict=True)], named=bool(names))
+        for subjects in judged:
+            findings += _judge(subjects, instant)
+    counts = Counter(finding.severity for finding in findings)
+    if as_json:
+        click.echo(_json(_verdict(judged, findings, counts)))
+    else:
+        _print_findings(judged, findings, counts)
+    return ExitCode.BAD if counts[Severity.ERROR] else ExitCode.OK
+
+
+def read_zone(name: str) -> tzinfo:
+    """Return the zone of that IANA name.
+
+    Raises:
+        InputError: there is none.
+    """
+    try:
+        return UTC if name == "UTC" else ZoneInfo(name)
+    except (ValueError, OSError, LookupError):
+        raise InputError(f"'{name}' is no time zone such as UTC or Europe/Berlin") from None
+
+
+def _instant(option: str, text: str, zone: tzinfo, *, now: datetime | None = None) -> datetime:
+    """Read an instant in ISO form or in Junos' form; without a zone it is in `zone`."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    try:
+        if moment is None:
+            return parse_start(text, zone, now=now)
+        if moment.microsecond:
+            raise InputError(f"{option}: routers keep whole seconds, '{text}' has fractions")
+        if moment.tzinfo is not None:
+            return moment
+        return parse_start(moment.strftime("%Y-%m-%d.%H:%M:%S"), zone)
+    except StartTimeError as error:
+        raise InputError(f"{option}: {error.message}", remedy="such as 2026-11-24T10:00Z or 2026-11-24.10:00") from None
+
+
+def _write_all(texts: Mapping[Path, str], *, force: bool) -> None:
+    """Write files that hold secrets: mode 0600 from the first instant, none overwritten unless `force`."""
+    if not force:
+        for path in texts:
+            if os.path.lexists(path):
+                raise InputError(f"{path} is there already", remedy="--force overwrites it, --out writes elsewhere")
+    for path, text in texts.items():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if force:
+                path.unlink(missing_ok=True)  # not written through: it may be a link, or readable by others
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+                file.write(text)
+        except OSError as error:
+            raise InputError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _text(path: Path) -> str:
+    try:
+        octets = sys.stdin.buffer.read() if path == _STDIN else path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", where=Where.of(path)) from None
+    except ValueError as error:  # a NUL in the name
+        raise InputError(f"cannot be read: {error}") from None
+    try:
+        return octets.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = octets.count(b"\n", 0, error.start) + 1
+        place = Where.of(_shown(path), line)
+    raise InputError("this is not a text file in UTF-8", where=place)
+
+
+def _shown(path: Path) -> str:
+    return "standard input" if path == _STDIN else str(path)
+
+
+def _subjects(configuration: Configuration, name: str | None) -> list[Subject]:
+    """Return the chains to judge: the one of that name, or all that have to do with TCP-AO, or all."""
+    source = configuration.source
+    chains = configuration.chains
+    if not chains:
+        raise InputError(f"{source} holds no key-chain", remedy="it reads security authentication-key-chains")
+    if name is not None:
+        chosen = [chain for chain in chains if chain.name == name]
+        if not chosen:
+            raise InputError(f"{source} has no key-chain '{name}'; it has: {', '.join(c.name for c in chains)}")
+    else:
+        chosen = [chain for chain in chains if _is_ao(chain)] or list(chains)
+    return [Subject.of(configuration, chain) for chain in chosen]
+
+
+def _is_ao(chain: Keychain) -> bool:
+    """Say whether a chain means TCP-AO at all: a whole router may have others, for OSPF or IS-IS."""
+    return any(
+        key.scheme == "ao" or any(value is not None for value in (key.send_id, key.recv_id, key.tcp_ao_option))
+        for key in chain.keys
+    )
+
+
+def _pairs(sides: Sequence[Sequence[Subject]], *, named: bool) -> list[tuple[Subject, ...]]:
+    """Return which chains are judged together: single ones of one file, pairs of two."""
+    if len(sides) == 1:
+        return [(subject,) for subject in sides[0]]
+    left, right = sides
+    if len(left) == len(right) == 1 or named:
+        return [(left[0], right[0])]
+    peers = {subject.chain.name: subject for subject in right}
+    if {subject.chain.name for subject in left} == set(peers):
+        return [(subject, peers[subject.chain.name]) for subject in left]
+    held = "; ".join(f"{side[0].name} has {', '.join(item.chain.name for item in side)}" for side in sides)
+    raise InputError(
+        f"which chains belong together is not clear: {held}", remedy="name them: --chain R1'S --chain R2'S"
+    )
+
+
+def _judge(subjects: tuple[Subject, ...], instant: datetime | None) -> list[Finding]:
+    findings = [finding for subject in subjects for finding in lint(subject, at=instant)]
+    if len(subjects) == len(ROUTERS):
+        one, other = subjects
+        findings += lint_pair(one, other)
+        if not any(finding.severity is Severity.ERROR for finding in findings):
+            findings += lint_course(one, other)
+    return findings
+
+
+def _plan(chain: Keychain, zone: tzinfo) -> dict[str, object]:
+    return {
+        "version": _JSON_VERSION,
+        "chain": chain.name,
+        "tolerance": chain.tolerance,
+        "keys": [
+            {
+                "id": key.id,
+                "start": None if key.start is None else key.start.astimezone(zone).isoformat(),
+                "send_id": key.send_id,
+                "recv_id": key.recv_id,
+                "algorithm": key.effective_algorithm.value,
+            }
+            for key in chain.keys
+        ],
+    }
+
+
+def _print_plan(chain: Keychain, zone: tzinfo, paths: Sequence[Path], findings: Sequence[Finding]) -> None:
+    click.echo(f"key-chain {chain.name}, tolerance {chain.tolerance} s (ids as R1 has them; R2's are reversed)")
+    width = len(str(AO_ID_MAX))
+    for key in chain.keys:
+        start = "" if key.start is None else format_start_stored(key.start, zone)
+        ids = f"send-id {key.send_id:>{width}}  recv-id {key.recv_id:>{width}}"
+        click.echo(f"  key {key.id:>2}  {start:<25}  {ids}  {key.effective_algorithm.value}")
+    for finding in findings:
+        click.echo(f"{finding.severity.value}: {finding.message} [{finding.rule.id}]")
+    click.echo("They hold secrets (mode 0600). On each router, in configuration mode: load set FILE, commit")
+    for router, path in zip(ROUTERS, paths, strict=True):
+        click.echo(f"  {router}: {path}")
+
+
+def _finding(finding: Finding) -> dict[str, object]:
+    return {
+        "rule": finding.rule.id,
+        "severity": finding.severity.value,
+        "message": finding.message,
+        "sentence": finding.rule.sentence,
+        "source": finding.rule.source,
+        "file": finding.where.file,
+        "line": finding.where.line,
+        "column": finding.where.column,
+        "chain": finding.chain,
+        "keys": list(finding.keys),
+    }
+
+
+def _verdict(
+    judged: Sequence[tuple[Subject, ...]], findings: Sequence[Finding], counts: Counter[Severity]
+) -> dict[str, object]:
+    return {
+        "version": _JSON_VERSION,
+        "judged": [[{"file": subject.name, "chain": subject.chain.name} for subject in pair] for pair in judged],
+        "findings": [_finding(finding) for finding in findings],
+        "counts": {severity.value: counts[severity] for severity in Severity},
+        "ok": not counts[Severity.ERROR],
+    }
+
+
+def _print_findings(
+    judged: Sequence[tuple[Subject, ...]], findings: Sequence[Finding], counts: Counter[Severity]
+) -> None:
+    for finding in findings:
+        click.echo(f"{finding}\n    {finding.rule.sentence} ({finding.rule.source})")
+    for pair in judged:
+        click.echo("judged: " + " with ".join(f"key-chain {item.chain.name} of {item.name}" for item in pair))
+    said = [f"{counts[severity]} {_plural(severity, counts[severity])}" for severity in Severity if counts[severity]]
+    click.echo(", ".join(said) or "nothing found")
+
+
+def _plural(severity: Severity, count: int) -> str:
+    return severity.value if count == 1 or severity is Severity.ADVICE else f"{severity.value}s"
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)

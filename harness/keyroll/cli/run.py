@@ -1,0 +1,218 @@
+"""`keyroll run`, `keyroll list`, `keyroll schema`: scenario files from the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from keyroll.cli.catalogue import markdown, read_entries
+from keyroll.errors import ExitCode, InputError
+from keyroll.scenario.engine import Options, run
+from keyroll.scenario.file.read import Case, is_scenario, read_cases
+from keyroll.scenario.file.scenario import Scenario
+from keyroll.scenario.labs.make import LABS, lab_maker
+from keyroll.scenario.labs.pool import SET_CLOCK, FreshLabs
+from keyroll.scenario.options import new_seed, read_instant, read_seed
+from keyroll.scenario.record.report import QUIET, event_line, failure_lines, spent_lines, verdict_line
+from keyroll.scenario.record.result import Result, Verdict
+from keyroll.scenario.record.timeline import Event, Kind
+
+_ALL = "all"
+_STYLES = {Kind.WIRE: "cyan", Kind.CLOCK: "magenta", Kind.STEP: "bold", Kind.SESSION: "green", Kind.RUN: "bold"}
+
+
+@click.command(name="run")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE…")
+@click.option("--seed", help="Draw everything random from this (printed by every run).")
+@click.option("--t0", help="Begin at this instant of the routers' clocks (2030-01-01T00:00:00Z).")
+@click.option("--variant", help="Of a file with parameters, play this one: the words in [brackets].")
+@click.option("--mutate", metavar="NAME", help="Break the scenario on purpose by this mutation; 'all' plays each.")
+@click.option("--lab", type=click.Choice(LABS), default="embedded", show_default=True, help="Where the routers run.")
+@click.option("--topology", type=click.Path(path_type=Path), help="A containerlab topology file.")
+@click.option("--run-dir", type=click.Path(path_type=Path), help="Put the run folder here (runs/<time>-<id>-<seed>).")
+@click.option("--wait-scale", type=click.FloatRange(0.1, 100), default=1.0, help="Stretch deadlines on a slow machine.")
+@click.option("--keep-lab", is_flag=True, help="Leave the lab up after the run (`keyroll lab` finds it).")
+@click.option("--no-set-clock", is_flag=True, help="Play in real time, as where routers' clocks cannot be set.")
+@click.option("--verbose", "-v", is_flag=True, help="Show every command in the timeline.")
+def run_command(
+    files: tuple[Path, ...],
+    *,
+    seed: str | None,
+    t0: str | None,
+    variant: str | None,
+    mutate: str | None,
+    lab: str,
+    topology: Path | None,
+    run_dir: Path | None,
+    wait_scale: float,
+    keep_lab: bool,
+    no_set_clock: bool,
+    verbose: bool,
+) -> ExitCode:
+    """Play scenario files and say whether what they expect holds.
+
+    Exit code 0: every check holds. 1: a check is red. 2: nothing can be said (bad input, unfit machine, broken run).
+    With --mutate the run is meant to be red; with --mutate all the exit code is 0 when every mutation was killed.
+    """
+    console = Console(highlight=False, soft_wrap=True)
+    cases = list(_chosen(files, variant))
+    jobs = [(case, name) for case in cases for name in _mutations(case, mutate)]
+    if run_dir is not None and len(jobs) > 1:
+        raise InputError(
+            f"--run-dir takes one run, and these are {len(jobs)}", remedy="name one file, or one --variant"
+        )
+    known = read_seed(seed)
+    make = lab_maker(lab, topology=topology, wait_scale=wait_scale)
+    options = Options(
+        labs=FreshLabs(make, keep=keep_lab, without=frozenset({SET_CLOCK} if no_set_clock else ())),
+        seed=new_seed() if known is None else known,
+        t0=read_instant(t0),
+        run_dir=run_dir,
+        wait_scale=wait_scale,
+        arguments=(*_arguments(lab, topology, wait_scale), *(["--no-set-clock"] if no_set_clock else ())),
+    )
+    results: list[Result] = []
+    for case, name in jobs:
+        result = _play(console, case, replace(options, mutate=name), verbose=verbose)
+        results.append(result)
+        if result.verdict is Verdict.INTERRUPTED:
+            break
+    return _exit_code(results, receipts=mutate == _ALL)
+
+
+def _play(console: Console, case: Case, options: Options, *, verbose: bool) -> Result:
+    printer = _Printer(console, verbose=verbose)
+    scenario = case.scenario
+    console.print(Text(f"{case.name}: {scenario.title}", style="bold"))
+    if scenario.source:
+        console.print(Text(f"source: {scenario.source}"))
+    if options.mutate:
+        console.print(Text(f"mutation: {options.mutate}", style="yellow"))
+    result = run(case, replace(options, observers=(printer,)))
+    green = result.verdict is Verdict.PASSED
+    console.print(Text(verdict_line(result), style="bold green" if green else "bold red"))
+    for line in spent_lines(result):
+        console.print(Text(line, style="dim"))
+    for line in failure_lines(result):
+        console.print(Text(line))
+    console.print()
+    return result
+
+
+class _Printer:
+    """Prints the timeline while it happens."""
+
+    def __init__(self, console: Console, *, verbose: bool) -> None:
+        self._console = console
+        self._hidden = frozenset() if verbose else QUIET
+        self._started: int | None = None
+        self._t0 = datetime(1970, 1, 1, tzinfo=UTC)
+
+    def __call__(self, event: Event) -> None:
+        if self._started is None:
+            self._started = event.at
+        t0 = event.data.get("t0")
+        if isinstance(t0, datetime):
+            self._t0 = t0
+        if event.kind in self._hidden:
+            return
+        style = _STYLES.get(event.kind, "")
+        if event.kind is Kind.CHECK:
+            style = "green" if event.data.get("passed") else "bold red"
+        self._console.print(Text(event_line(event, started=self._started, t0=self._t0), style=style))
+
+
+def _chosen(files: Sequence[Path], variant: str | None) -> Iterator[Case]:
+    for path in files:
+        cases = read_cases(path)
+        chosen = [case for case in cases if variant is None or case.variant == variant]
+        if not chosen:
+            known = ", ".join(case.variant or "none" for case in cases)
+            raise InputError(f"{path} has no variant '{variant}'; it has: {known}")
+        yield from chosen
+
+
+def _mutations(case: Case, mutate: str | None) -> list[str | None]:
+    if mutate == _ALL:
+        return list(case.scenario.mutations)
+    if mutate is not None:
+        case.mutation(mutate)
+    return [mutate]
+
+
+def _exit_code(results: Sequence[Result], *, receipts: bool) -> ExitCode:
+    codes = [result.verdict.exit_code for result in results]
+    if ExitCode.INTERRUPTED in codes:
+        return ExitCode.INTERRUPTED
+    if receipts:
+        return ExitCode.OK if all(result.receipt and result.receipt.killed for result in results) else ExitCode.BAD
+    return max(codes, default=ExitCode.OK)
+
+
+def _arguments(lab: str, topology: Path | None, wait_scale: float) -> tuple[str, ...]:
+    words: list[str] = []
+    if lab != LABS[0]:
+        words += ["--lab", lab]
+    if topology is not None:
+        words += ["--topology", str(topology)]
+    if wait_scale != 1.0:
+        words += ["--wait-scale", f"{wait_scale:g}"]
+    return tuple(words)
+
+
+@click.command(name="list")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH…]")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="As a catalogue, with links as from docs/.")
+def list_command(paths: tuple[Path, ...], *, as_json: bool, as_markdown: bool) -> None:
+    """List scenarios: id, title, source, marks, requirements, mutations (PATH: files or folders; tests/scenarios)."""
+    if as_markdown:
+        files = _scenario_files(paths or (Path("tests/scenarios"),))
+        click.echo(markdown(read_entries(files), beside=Path("docs")), nl=False)
+        return
+    rows = [
+        {
+            "id": case.name,
+            "title": case.scenario.title,
+            "source": case.scenario.source,
+            "marks": list(case.marks),
+            "requires": list(case.scenario.requires),
+            "mutations": list(case.scenario.mutations),
+            "file": str(case.path),
+        }
+        for path in _scenario_files(paths or (Path("tests/scenarios"),))
+        for case in read_cases(path)
+    ]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    for row in rows:
+        click.echo(f"{row['id']}\n    {row['title']}")
+        for name in ("source", "marks", "requires", "mutations", "file"):
+            value = row[name]
+            if value:
+                click.echo(f"    {name}: {', '.join(value) if isinstance(value, list) else value}")
+
+
+def _scenario_files(paths: Sequence[Path]) -> Iterator[Path]:
+    for path in paths:
+        if path.is_dir():
+            yield from sorted(file for file in path.rglob("*.y*ml") if is_scenario(file))
+        elif path.is_file():
+            yield path
+        else:
+            raise InputError(f"{path}: there is no such file or folder")
+
+
+@click.command(name="schema")
+def schema_command() -> None:
+    """Print the JSON schema of scenario files, for editors."""
+    schema = Scenario.model_json_schema(by_alias=True)
+    click.echo(json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, indent=2))

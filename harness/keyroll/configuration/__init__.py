@@ -1,0 +1,1 @@
+"""Junos configurations as people have them: one reader, sessions and keychains. Pure."""

@@ -1,0 +1,1 @@
+"""How an emulated router starts: as a program, as a container, and its control socket."""

@@ -1,0 +1,178 @@
+"""Which key a router sends with, asks for and accepts at an instant: the emulated router's own key policies.
+
+Source: DESIGN.md "A key policy" and Juniper, "Configure a Keychain (TCP-AO)": "When a configured start time arrives
+(based on the device's clock), the key with that start time becomes active." Which rule moves the sending key, and
+whether tolerance gates what is received, is open in Juniper's text; hence two policies for each.
+
+Pure: an instant is an argument, as nanoseconds since 1970-01-01 UTC on the router's own clock (see `to_ns`). A key is
+spoken of by its key number. Only usable keys (see `keyroll.keychain.model.Key.usable`) take part.
+"""
+
+from __future__ import annotations
+
+import enum
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from keyroll.keychain.model import Key, Keychain
+
+NS = 1_000_000_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class SendPolicy(enum.Enum):
+    """What moves the sending key of a connection."""
+
+    CLOCK = "clock"
+    """A key's start-time makes it the one sent and the one asked for; a received RNextKeyID moves nothing."""
+    RNEXT = "rnext"
+    """A start-time moves only what is asked for; the sending key follows a verified RNextKeyID (RFC 5925, 7.5)."""
+
+
+class ReceivePolicy(enum.Enum):
+    """Which keys may verify a received segment."""
+
+    TOLERANCE = "tolerance"
+    """A key is accepted from its start - tolerance until its successor's start + tolerance."""
+    ANY = "any"
+    """Every configured key is accepted, by KeyID (RFC 5925 as Linux has it)."""
+
+
+def to_ns(moment: datetime) -> int:
+    """Return an aware `moment` as nanoseconds since 1970-01-01 UTC, exact to the microsecond."""
+    return ((moment - _EPOCH) // _MICROSECOND) * 1000
+
+
+def from_ns(instant: int) -> datetime:
+    """Return the moment in UTC of nanoseconds since 1970-01-01 (rounded down to the microsecond)."""
+    return _EPOCH + timedelta(microseconds=instant // 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class ClockKey:
+    """What the key clock knows of a key. `start` is in nanoseconds since 1970-01-01 UTC."""
+
+    number: int
+    start: int
+    send_id: int
+    recv_id: int
+
+
+class KeyClock:
+    """The course of one chain under one pair of policies.
+
+    Keys stand in the order of their start-times. Two keys with the same start-time stand in the order of their
+    numbers, so the higher one becomes active (an assumption: Juniper asks for unique start-times).
+    """
+
+    __slots__ = ("_by_number", "_starts", "_tolerance", "keys", "receiving", "sending")
+
+    def __init__(
+        self,
+        keys: Iterable[ClockKey],
+        *,
+        tolerance: int,
+        sending: SendPolicy = SendPolicy.CLOCK,
+        receiving: ReceivePolicy = ReceivePolicy.TOLERANCE,
+    ) -> None:
+        """Take the usable keys and the chain's `tolerance` in seconds."""
+        self.keys = tuple(sorted(keys, key=lambda key: (key.start, key.number)))
+        self.sending = sending
+        self.receiving = receiving
+        self._tolerance = tolerance * NS
+        self._starts = [key.start for key in self.keys]
+        self._by_number = {key.number: place for place, key in enumerate(self.keys)}
+
+    @classmethod
+    def of(
+        cls,
+        chain: Keychain,
+        *,
+        sending: SendPolicy = SendPolicy.CLOCK,
+        receiving: ReceivePolicy = ReceivePolicy.TOLERANCE,
+    ) -> KeyClock:
+        """Build the clock of a chain from its usable keys."""
+        found = (clock_key(key) for key in chain.keys)
+        keys = [key for key in found if key is not None]
+        return cls(keys, tolerance=chain.tolerance, sending=sending, receiving=receiving)
+
+    def key(self, number: int) -> ClockKey | None:
+        """Return the usable key of that number, or None."""
+        place = self._by_number.get(number)
+        return None if place is None else self.keys[place]
+
+    def active(self, now: int) -> int | None:
+        """Return the key whose start is the latest that has passed (start <= now), or None before the first."""
+        place = bisect_right(self._starts, now)
+        return self.keys[place - 1].number if place else None
+
+    def upcoming(self, now: int) -> ClockKey | None:
+        """Return the key that becomes active next, or None after the last start."""
+        place = bisect_right(self._starts, now)
+        if place == len(self.keys):
+            return None
+        last_of_that_start = bisect_right(self._starts, self._starts[place]) - 1
+        return self.keys[last_of_that_start]
+
+    def asked(self, now: int) -> int | None:
+        """Return the key to ask for in RNextKeyID: under either policy the active one."""
+        return self.active(now)
+
+    def opening(self, now: int) -> int | None:
+        """Return the key that a new connection starts sending with: under either policy the active one."""
+        return self.active(now)
+
+    def sent(self, now: int, current: int | None) -> int | None:
+        """Return the key that a connection sends with, given the one it last had; None: nothing may be sent.
+
+        Under `clock` the active key, whatever `current`. Under `rnext` the current key, as long as it is configured;
+        before the first start nothing is sent.
+        """
+        active = self.active(now)
+        if active is None or self.sending is SendPolicy.CLOCK or current is None:
+            return active
+        return current if current in self._by_number else None
+
+    def follow(self, now: int, current: int | None, named: int | None) -> int | None:
+        """Return the sending key after a verified segment whose RNextKeyID names our key `named` (None: no such key).
+
+        Under `clock` nothing moves. Under `rnext` the named key becomes the sending one, if it is configured and,
+        where receiving has windows, inside its window; an unknown RNextKeyID changes nothing.
+        """
+        if self.sending is SendPolicy.CLOCK or named is None or not self.acceptable(named, now):
+            return current
+        return named
+
+    def acceptable(self, number: int, now: int) -> bool:
+        """Say whether a received segment may be verified with key `number`; an unknown number never is."""
+        place = self._by_number.get(number)
+        if place is None:
+            return False
+        if self.receiving is ReceivePolicy.ANY:
+            return True
+        opens = self._starts[place] - self._tolerance
+        if now < opens:
+            return False
+        return place + 1 == len(self._starts) or now < self._starts[place + 1] + self._tolerance
+
+    def acceptable_keys(self, now: int) -> tuple[int, ...]:
+        """Return the numbers of all keys that may be received now, in the order of their start-times."""
+        return tuple(key.number for key in self.keys if self.acceptable(key.number, now))
+
+    def transitions(self) -> tuple[int, ...]:
+        """Return every instant at which an answer of this clock changes, ascending and without repetition."""
+        instants = set(self._starts)
+        if self.receiving is ReceivePolicy.TOLERANCE:
+            instants |= {start - self._tolerance for start in self._starts}
+            instants |= {start + self._tolerance for start in self._starts[1:]}
+        return tuple(sorted(instants))
+
+
+def clock_key(key: Key) -> ClockKey | None:
+    """Return what the clock needs of a key, or None where the key is not usable."""
+    if not key.usable or key.start is None or key.send_id is None or key.recv_id is None:
+        return None
+    return ClockKey(key.id, to_ns(key.start), key.send_id, key.recv_id)

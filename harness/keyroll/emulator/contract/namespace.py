@@ -1,0 +1,139 @@
+"""The router's inner network namespace: where FRR and the router's own interfaces live, out of the wire's reach.
+
+outer namespace (a container's own):  eth1 … the wire      h0
+                                             └── wire path ──┘ ║ veth
+inner namespace:                                          ge-0-0-0, lo, FRR
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from keyroll import linux
+from keyroll.emulator.contract.errors import ProcessError
+from keyroll.emulator.wire.run.offload import disable_offloads
+
+_SYSCTL = Path("/proc/sys/net")
+_INNER_SYSCTLS = {
+    "ipv4/ip_forward": "1",
+    "ipv6/conf/all/forwarding": "1",
+    # Addresses are planned, not negotiated: duplicate address detection would delay each by a second.
+    "ipv6/conf/default/accept_dad": "0",
+    "ipv6/conf/default/dad_transmits": "0",
+    "ipv6/conf/default/accept_ra": "0",
+    "ipv6/conf/all/accept_dad": "0",
+    # Junos keeps an interface's IPv6 addresses while it is down.
+    "ipv6/conf/default/keep_addr_on_down": "1",
+    "ipv6/conf/lo/keep_addr_on_down": "1",
+}
+_PORT_SYSCTLS = {
+    # A peer that is configured a moment later is found a moment later, not a second.
+    f"{family}/neigh/{{port}}/{name}": value
+    for family in ("ipv4", "ipv6")
+    for name, value in (("retrans_time_ms", "50"), ("mcast_solicit", "40"))
+}
+_OUTER_SYSCTLS = {"ipv6/conf/default/disable_ipv6": "1"}
+
+
+@dataclass(frozen=True, slots=True)
+class PortPair:
+    """One port: its name on the wire side (`eth1`), the host side of its veth (`h0`), the router's (`ge-0-0-0`)."""
+
+    wire: str
+    host: str
+    router: str
+
+
+def make_inner(ports: Sequence[PortPair], *, source_port: int | None = None) -> int:
+    """Make the inner namespace and its ports, all up; return the descriptor that keeps it alive.
+
+    Every connection is opened from `source_port` where one is given: then each has the ports of the one before it.
+
+    Called in the outer namespace, by the main thread of a process with no other.
+
+    Raises:
+        ProcessError: the kernel or `ip` refuses.
+    """
+    try:
+        inner = linux.new_network_namespace()
+    except OSError as error:
+        raise ProcessError(
+            f"cannot make a network namespace: {error.strerror}",
+            remedy="the router needs CAP_NET_ADMIN and CAP_SYS_ADMIN",
+        ) from error
+    try:
+        _write(_OUTER_SYSCTLS)
+        with linux.inside(inner):
+            _write(_INNER_SYSCTLS if source_port is None else _INNER_SYSCTLS | _one_port(source_port))
+        _ip(
+            "".join(
+                f"link add name {port.host} type veth peer name {port.router} netns /proc/self/fd/{inner}\n"
+                f"link set {port.host} up\n"
+                f"link set {port.wire} up\n"
+                for port in ports
+            ),
+            inner,
+        )
+        with linux.inside(inner):
+            for port in ports:
+                disable_offloads(port.router)
+                _write({name.format(port=port.router): value for name, value in _PORT_SYSCTLS.items()})
+            _ip("link set lo up\n" + "".join(f"link set {port.router} up\n" for port in ports), inner)
+    except BaseException:
+        os.close(inner)
+        raise
+    return inner
+
+
+def flap(interfaces: Sequence[str], inner: int) -> None:
+    """Set the router's own interfaces down and up: zebra hears of each anew, with its addresses.
+
+    zebra of FRR 10 often makes no connected routes of the IPv6 addresses that were there before it (seen with 10.3), so
+    that bgpd finds no way to its neighbours and their next hops; it makes them when the interface comes up.
+
+    Raises:
+        ProcessError: `ip` refuses.
+    """
+    with linux.inside(inner):
+        _ip("".join(f"link set {name} down\nlink set {name} up\n" for name in interfaces), inner)
+
+
+def remove_ports(ports: Sequence[PortPair]) -> None:
+    """Take the ports away at once; the kernel takes its time with what is in a namespace that nobody holds.
+
+    Raises:
+        ProcessError: `ip` refuses.
+    """
+    _ip("".join(f"link delete {port.host}\n" for port in ports), None)
+
+
+def _one_port(port: int) -> dict[str, str]:
+    """Return the switches for one source port; a connection in TIME-WAIT would keep it, so this end keeps none."""
+    return {"ipv4/ip_local_port_range": f"{port} {port}", "ipv4/tcp_max_tw_buckets": "0"}
+
+
+def _write(values: dict[str, str]) -> None:
+    for name, value in values.items():
+        path = _SYSCTL / name
+        try:
+            path.write_text(value, encoding="ascii")
+        except FileNotFoundError:
+            continue  # a kernel without IPv6 has none of its switches
+        except OSError as error:
+            raise ProcessError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _ip(lines: str, inner: int | None) -> None:
+    result = subprocess.run(
+        ["ip", "-batch", "-"],
+        input=lines.encode(),
+        capture_output=True,
+        check=False,
+        pass_fds=() if inner is None else (inner,),
+    )
+    if result.returncode:
+        raise ProcessError(f"`ip` refused the router's ports: {result.stderr.decode(errors='replace').strip()}")

@@ -1,0 +1,76 @@
+"""What the daemons' logs tell of sessions that come and go. Pure: lines and moments in, happenings and counts out.
+
+LDP has no flap counter in FRR, and a lost session is back within 10 ms: only ldpd's log tells of every one.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, ip_address
+
+from keyroll.emulator.contract.model import Address
+from keyroll.emulator.frr.config import Daemon
+
+_BGP = re.compile(r"%ADJCHANGE: neighbor (?P<peer>[0-9A-Fa-f.:]+)\S* in vrf \S+ (?P<way>Up|Down)(?: (?P<why>.*))?$")
+_LDP = re.compile(
+    r"nbr_fsm: event (?P<event>.+?) resulted in action .+ and changing state for lsr-id (?P<peer>[0-9.]+)"
+    r" from (?P<old>.+?) to (?P<new>.+?)\s*$"
+)
+_OPERATIONAL = "OPERATIONAL"
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """A session came up or went down. `peer` is BGP's neighbour address, or LDP's LSR id."""
+
+    protocol: str
+    peer: Address
+    up: bool
+    reason: str | None = None
+
+
+def read(daemon: Daemon, line: str) -> Happening | None:
+    """Return what a log line tells, or None."""
+    if daemon is Daemon.BGPD:
+        match = _BGP.search(line)
+        if match:
+            return Happening("bgp", ip_address(match["peer"]), match["way"] == "Up", match["why"] or None)
+    elif daemon is Daemon.LDPD:
+        match = _LDP.search(line)
+        if match and _OPERATIONAL in (match["old"], match["new"]) and match["old"] != match["new"]:
+            up = match["new"] == _OPERATIONAL
+            return Happening("ldp", ip_address(match["peer"]), up, None if up else match["event"].lower())
+    return None
+
+
+@dataclass(slots=True)
+class _Count:
+    downs: int = 0
+    last_down: float | None = None
+    reason: str | None = None
+
+
+@dataclass(slots=True)
+class LdpCounts:
+    """How often each LDP session went down, when last (monotonic seconds), and why."""
+
+    _by_peer: dict[IPv4Address, _Count] = field(default_factory=dict)
+
+    def take(self, happening: Happening, moment: float) -> None:
+        """Count one happening."""
+        if happening.protocol != "ldp" or happening.up or not isinstance(happening.peer, IPv4Address):
+            return
+        count = self._by_peer.setdefault(happening.peer, _Count())
+        count.downs += 1
+        count.last_down = moment
+        count.reason = happening.reason
+
+    def of(self, peer: IPv4Address) -> tuple[int, float | None, str | None]:
+        """Return (how often, when last, why) of the session with that LSR id."""
+        count = self._by_peer.get(peer) or _Count()
+        return count.downs, count.last_down, count.reason
+
+    def clear(self) -> None:
+        """Begin anew: LDP was taken out of the configuration."""
+        self._by_peer.clear()

@@ -1,0 +1,1 @@
+"""Loading, committing and saving a configuration."""

@@ -1,0 +1,147 @@
+"""`show | compare`: what changed between two trees, as Junos prints it (docs/junos.md 3.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+
+from keyroll.emulator.junos.configuration.render import statement_lines
+from keyroll.emulator.junos.configuration.schema import Kind
+from keyroll.emulator.junos.configuration.tokens import quote
+from keyroll.emulator.junos.configuration.tree import Id, Node, Path
+
+_TOP, _FIRST, _DEEPER = 2, 3, 4
+"""Blanks behind the sign of a line that belongs to `[edit]`, to one word below it, and to any deeper place."""
+_SEEN = {
+    "interfaces * description": 3,
+    "interfaces * unit family": 6,
+    "interfaces * unit family inet": 6,
+    "interfaces * unit family inet6": 6,
+    "interfaces * unit family mpls": 6,
+    "interfaces * unit family inet address": 7,
+    "interfaces * unit family inet6 address": 7,
+    "protocols bgp group neighbor": 5,
+    "protocols bgp group neighbor export": 5,
+    "protocols bgp group neighbor import": 5,
+    "routing-options autonomous-system": 2,
+    "routing-options router-id": 2,
+    "system host-name": 2,
+    "system name-server": 2,
+    "system root-authentication": 2,
+    "system time-zone": 2,
+}
+"""Where routers were seen to do otherwise: no rule is known (golden/real/compare_places.txt)."""
+
+
+def _blanks(path: Path, node: Node) -> str:
+    names = [step.statement.name or "*" for step in path]
+    usual = (_TOP, _FIRST, _DEEPER)[min(len(path), 2)]
+    return " " * _SEEN.get(" ".join([*names, node.statement.name]), usual)
+
+
+def edit_line(path: Path) -> str:
+    """Return `[edit protocols bgp]` for a path; `[edit]` for the top."""
+    words = [quote(word) for step in path for word in step.words]
+    return f"[{' '.join(['edit', *words])}]"
+
+
+def differences(old: Node, new: Node, base: Path = ()) -> list[str]:
+    """Return the lines that lead from `old` to `new`, two nodes at the same place; empty when nothing changed.
+
+    Each changed body is named by its `[edit …]` line, then come its lines taken away (`-`), added (`+`), and moved or
+    switched between active and inactive (`!`), in the order in which they are shown.
+    """
+    return list(_differences(old, new, base))
+
+
+@dataclass(slots=True)
+class _Block:
+    """The changed lines of one body, and the blocks of the bodies below it."""
+
+    own: list[str] = field(default_factory=list)
+    deeper: list[str] = field(default_factory=list)
+
+
+def _differences(old: Node, new: Node, path: Path) -> Iterator[str]:
+    block = _Block()
+    _collect(block, old, new, path, "")
+    if block.own:
+        yield edit_line(path)
+        yield from block.own
+    yield from block.deeper
+
+
+def _collect(block: _Block, old: Node, new: Node, path: Path, prefix: str) -> None:
+    moved = _moved(old, new)
+    names = _merged_ids(old, new)
+    for place, name in enumerate(names):
+        before, after = old.children.get(name), new.children.get(name)
+        if after is not None and _is_context(names, place, old, new, moved):
+            block.own.append(f" {_blanks(path, after)}{prefix}{_brief(after)}")
+        if before is None or after is None:
+            block.own += _signed("-", before, path, prefix) + _signed("+", after, path, prefix)
+            continue
+        brief = f"{prefix}{_brief(after)}"
+        if name in moved:
+            block.own.append(f"!{_blanks(path, after)}{brief}")
+        if before.inactive != after.inactive:
+            block.own.append(f"!{_blanks(path, after)}{'inactive' if after.inactive else 'active'}: {brief}")
+        if before.key != after.key:
+            block.own += _signed("-", before, path, prefix) + _signed("+", after, path, prefix)
+        elif after.statement.joined:
+            _collect(block, before, after, (*path, after.step), f"{prefix}{after.statement.name} ")
+        else:
+            block.deeper += _differences(before, after, (*path, after.step))
+
+
+def _moved(old: Node, new: Node) -> set[Id]:
+    """Return the children that both have and that stand in another order among them."""
+    before = [name for name in old.shown_ids() if name in new.children]
+    after = [name for name in new.shown_ids() if name in old.children]
+    if before == after:
+        return set()
+    steady = SequenceMatcher(None, before, after, autojunk=False).get_matching_blocks()
+    return set(after) - {after[place] for block in steady for place in range(block.b, block.b + block.size)}
+
+
+def _is_context(names: list[Id], place: int, old: Node, new: Node, moved: set[Id]) -> bool:
+    """Say whether an entry stays as it is beside one that comes or goes, where the order means something."""
+    kept = old.children.keys() & new.children.keys() - moved
+    statement = old.statement.child(names[place][0])
+    if statement is None or not statement.ordered or names[place] not in kept:
+        return False
+    beside = names[max(0, place - 1) : place] + names[place + 1 : place + 2]
+    return any(name[0] == names[place][0] and name not in kept for name in beside)
+
+
+def _merged_ids(old: Node, new: Node) -> list[Id]:
+    """Return both nodes' children, the schema's order first, then the new order, then what is gone.
+
+    Where the order means something, what is gone stands behind what it stood behind.
+    """
+    order = {child.name: number for number, child in enumerate(old.statement.children)}
+    ids = new.shown_ids()
+    former = old.shown_ids()
+    for place, name in enumerate(former):
+        if name in new.children:
+            continue
+        statement = old.statement.child(name[0])
+        before = former[place - 1] if place and former[place - 1][0] == name[0] else None
+        if statement is not None and statement.ordered:
+            ids.insert(ids.index(before) + 1 if before in ids else 0, name)
+        else:
+            ids.append(name)
+    return sorted(ids, key=lambda name: order[name[0]])
+
+
+def _signed(sign: str, node: Node | None, path: Path, prefix: str) -> list[str]:
+    if node is None:
+        return []
+    return [f"{sign}{_blanks(path, node)}{line}" for line in statement_lines(node, 0, prefix)]
+
+
+def _brief(node: Node) -> str:
+    words = [quote(word) for word in node.step.words]
+    body = node.statement.kind in (Kind.CONTAINER, Kind.ENTRY) and node.children
+    return " ".join(words) + (" { ... }" if body else ";")

@@ -1,0 +1,113 @@
+"""`groups` and `apply-groups`: the configuration that is really in force.
+
+What stands in the configuration itself wins over what a group brings; the innermost `apply-groups` wins over outer
+ones; of several groups in one statement the first wins (Junos CLI user guide, configuration groups).
+"""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+
+from keyroll.emulator.junos.configuration.paths import GROUPS
+from keyroll.emulator.junos.configuration.schema import Kind
+from keyroll.emulator.junos.configuration.tree import Node, Path
+
+APPLY = "apply-groups"
+
+
+def _is_pattern(key: str | None) -> bool:
+    return key is not None and key.startswith("<") and key.endswith(">")
+
+
+def _matches(pattern: str | None, key: str | None) -> bool:
+    """Say whether a key such as `<ge-*>` stands for `key`."""
+    return pattern is not None and _is_pattern(pattern) and fnmatchcase(key or "", pattern[1:-1])
+
+
+def _groups(root: Node) -> list[Node]:
+    body = root.child(GROUPS)
+    return body.entries("") if body is not None else []
+
+
+def undefined_groups(root: Node) -> list[tuple[Path, str]]:
+    """Return every `apply-groups` that names a group which is not there: (path of its parent, group)."""
+    defined = {group.key for group in _groups(root)}
+    found: list[tuple[Path, str]] = []
+
+    def visit(node: Node, path: Path) -> None:
+        found.extend((path, name) for name in node.values_of(APPLY) if name not in defined)
+        for child in node.shown():
+            visit(child, (*path, child.step))
+
+    visit(root, ())
+    return found
+
+
+def expand(root: Node) -> Node:
+    """Return a copy of `root` without what is inactive, with all groups inherited and none left in it."""
+    whole = root.active()
+    groups = {group.key: group for group in _groups(whole)}
+    whole.children.pop((GROUPS, None), None)
+    _inherit(whole, (), groups)
+    return whole
+
+
+def _inherit(node: Node, path: Path, groups: dict[str | None, Node]) -> None:
+    for child in list(node.children.values()):
+        _inherit(child, (*path, child.step), groups)
+    for name in node.values_of(APPLY):
+        for source in _sources(groups.get(name), path):
+            _merge(node, source)
+        del node.children[(APPLY, name)]
+
+
+def _sources(group: Node | None, path: Path) -> list[Node]:
+    """Return the group's nodes that stand at `path`: the exact one, then those under a wildcard key."""
+    found = [group] if group is not None else []
+    for step in path:
+        below: list[Node] = []
+        for node in found:
+            exact = node.children.get(step.id)
+            below += [exact] if exact is not None else []
+            if step.statement.kind is Kind.ENTRY:
+                below += [entry for entry in node.entries(step.statement.name) if _matches(entry.key, step.key)]
+        found = below
+    return found
+
+
+def _merge(node: Node, source: Node) -> None:
+    for name, child in source.children.items():
+        if child.statement.kind is Kind.ENTRY and _is_pattern(child.key):
+            for own in node.entries(child.statement.name):
+                if _matches(child.key, own.key):
+                    _merge(own, child)
+            continue
+        if name[0] == APPLY or _rival(node, child):
+            continue
+        own_child = node.children.get(name)
+        if own_child is None:
+            node.children[name] = _without_wildcards(child)
+        else:
+            _merge(own_child, child)
+
+
+def _rival(node: Node, child: Node) -> bool:
+    group = child.statement.exclusive
+    return group is not None and any(
+        own.statement.exclusive == group and own.statement is not child.statement for own in node.children.values()
+    )
+
+
+def _without_wildcards(node: Node) -> Node:
+    copy = node.copy()
+    _strip(copy)
+    return copy
+
+
+def _strip(node: Node) -> None:
+    for name in list(node.children):
+        child = node.children[name]
+        if name[0] == APPLY or (child.statement.kind is Kind.ENTRY and _is_pattern(child.key)):
+            del node.children[name]
+        else:
+            _strip(child)

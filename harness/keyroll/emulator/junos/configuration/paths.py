@@ -1,0 +1,266 @@
+"""Words into paths of statements, for `set`, `delete`, `edit`, `show` and the rest; and into help and completion.
+
+One walk over the words serves both: it either ends in paths, or says what may come next.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from keyroll.emulator.junos.configuration.faults import SyntaxFault, ValueFault
+from keyroll.emulator.junos.configuration.schema import Kind, Statement
+from keyroll.emulator.junos.configuration.tokens import Token
+from keyroll.emulator.junos.configuration.tree import Node, Path, Step
+from keyroll.emulator.junos.configuration.values import Choice, EntryContext, InterfaceName
+
+
+class Purpose(enum.Enum):
+    """What the paths are for."""
+
+    SET = enum.auto()
+    """Every leaf needs its value, and several may follow each other."""
+    NAME = enum.auto()
+    """A statement is only named (`delete`, `show`, `activate`): a leaf's value may be left out."""
+    EDIT = enum.auto()
+    """The path ends in a statement with a body."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One line of help: what may be typed, its help, and the mark before it (`>` a hierarchy, `+` many, or blank)."""
+
+    name: str
+    help: str
+    mark: str = " "
+    literal: bool = True
+    """Whether the name itself may be typed (not a placeholder such as `<hold-time>`)."""
+    variable: bool = False
+    """Whether it is a name that a person chose: Tab completes it, space does not (as in Junos)."""
+    shortest: int = 1
+    """How many letters must be there before it is completed."""
+
+
+GROUPS = "groups"
+_PATTERN = re.compile(r"<[^<>\s]+>")
+ENTER = Completion("<[Enter]>", "Execute this command", literal=False)
+
+
+def choose(word: Token, names: Iterable[Choice]) -> Choice | None:
+    """Return the keyword that `word` means: itself, or the only one that it begins. Raises SyntaxFault if several."""
+    known = list(names)
+    for choice in known:
+        if choice.name == word.text:
+            return choice
+    if word.quoted or not word.text:
+        return None
+    meant = [choice for choice in known if choice.name.startswith(word.text)]
+    if len(meant) > 1:
+        shown = tuple(help_lines(Completion(choice.name, choice.help) for choice in meant))
+        raise SyntaxFault(f"'{word.text}' is ambiguous.", word.column, ("Possible completions:", *shown))
+    return meant[0] if meant else None
+
+
+NAME_COLUMNS = 20
+
+
+def help_lines(completions: Iterable[Completion]) -> list[str]:
+    """Return the lines of help as Junos lays them out: mark, name in 20 columns, help; longer names push it away."""
+    lines = []
+    for entry in completions:
+        name = f"{entry.name:<{NAME_COLUMNS}}" if len(entry.name) <= NAME_COLUMNS else f"{entry.name} "
+        lines.append(f"{entry.mark} {name} {entry.help}".rstrip())
+    return lines
+
+
+class Walk:
+    """A walk down the statements, one word at a time."""
+
+    def __init__(self, root: Statement, base: Path, purpose: Purpose, context: EntryContext) -> None:
+        self._root = root
+        self._purpose = purpose
+        self._context = context
+        self.body: list[Step] = list(base)
+        self.pending: Statement | None = None
+        self.secrets: list[Token] = []
+        """The words that were taken, or refused, as secrets."""
+        self._in_brackets = False
+        self._found: list[Path] = []
+        self._fresh = True
+        self._ended = False
+
+    @property
+    def statement(self) -> Statement:
+        """The statement whose children may come next."""
+        return self.body[-1].statement if self.body else self._root
+
+    @property
+    def in_brackets(self) -> bool:
+        """Whether values are being listed in brackets."""
+        return self._in_brackets
+
+    @property
+    def complete(self) -> bool:
+        """Whether the words so far are a whole path."""
+        if self._in_brackets:
+            return False
+        if self.pending is not None:
+            return self._purpose is Purpose.NAME and self.pending.kind in (Kind.LEAF, Kind.VALUES)
+        if self._purpose is Purpose.SET and self._fresh:
+            return bool(self.body) and _stands_alone(self.statement)
+        return True
+
+    def feed(self, word: Token) -> None:
+        """Take the next word. Raises SyntaxFault, its column that of the word."""
+        if self.pending is not None:
+            self._take_value(self.pending, word)
+            return
+        child = self._resolve(word)
+        if self._ended:
+            raise SyntaxFault("syntax error.", word.column)
+        if child.kind is Kind.FLAG:
+            self._emit(Step(child))
+        elif child.kind is Kind.CONTAINER:
+            self.body.append(Step(child))
+            self._fresh = True
+        else:
+            self.pending = child
+            if not child.name:
+                self._take_value(child, word)
+
+    def finish(self, end: int) -> list[Path]:
+        """Return the paths. Raises SyntaxFault at column `end` when something is missing."""
+        if self.pending is not None and self.complete:
+            self._emit(Step(self.pending))
+        elif not self.complete:
+            raise SyntaxFault("missing argument.", end)
+        if self._fresh:
+            self._found.append(tuple(self.body))
+        if self._purpose is Purpose.EDIT and not (self.body and self.statement.has_body and self._fresh):
+            raise SyntaxFault("syntax error.", end)
+        return self._found
+
+    def _emit(self, step: Step) -> None:
+        self._found.append((*self.body, step))
+        self._fresh = False
+        self.pending = None
+        self._ended = self._purpose is not Purpose.SET
+
+    def _resolve(self, word: Token) -> Statement:
+        statement = self.statement
+        named = [Choice(child.name, child.help) for child in statement.children if child.name]
+        keyless = statement.keyless
+        if keyless is not None and not any(choice.name == word.text for choice in named):
+            return keyless
+        chosen = choose(word, named)
+        child = statement.child(chosen.name) if chosen else None
+        if child is None:
+            raise SyntaxFault("syntax error.", word.column)
+        return child
+
+    def _take_value(self, statement: Statement, word: Token) -> None:
+        if statement.kind is Kind.VALUES and not word.quoted and word.text in ("[", "]"):
+            self._bracket(word)
+            return
+        name, dot, unit = word.text.partition(".")
+        if dot and isinstance(statement.value, InterfaceName) and not statement.value.logical:
+            self._take_value(statement, replace(word, text=name))  # `ge-0/0/0.0` is short for `ge-0/0/0 unit 0`
+            self.feed(replace(word, text="unit"))
+            self.feed(replace(word, text=unit))
+            return
+        key = self._stored(statement, word)
+        if statement.kind is Kind.ENTRY:
+            self.body.append(Step(statement, key))
+            self.pending = None
+            self._fresh = True
+        elif self._in_brackets:
+            self._found.append((*self.body, Step(statement, key)))
+        else:
+            self._emit(Step(statement, key))
+
+    def _bracket(self, word: Token) -> None:
+        if self._in_brackets == (word.text == "["):
+            raise SyntaxFault("syntax error.", word.column)
+        self._in_brackets = word.text == "["
+        if not self._in_brackets:
+            self.pending = None
+            self._fresh = False
+            self._ended = self._purpose is not Purpose.SET
+
+    def _stored(self, statement: Statement, word: Token) -> str:
+        if statement.secret:
+            self.secrets.append(word)
+        if statement.value is None:
+            raise SyntaxFault("syntax error.", word.column)
+        text = word.text
+        if self._may_be_pattern(statement) and _PATTERN.fullmatch(text):
+            return text
+        if statement.value.choices:
+            chosen = choose(word, statement.value.choices)
+            if chosen is None:
+                raise SyntaxFault("syntax error.", word.column)
+            text = chosen.name
+        try:
+            return statement.value.store(text, self._context)
+        except ValueFault as fault:
+            raise SyntaxFault(fault.message, word.column) from None
+
+    def _may_be_pattern(self, statement: Statement) -> bool:
+        """Say whether `<*>` may stand for a key: only inside of `groups G`."""
+        return statement.kind is Kind.ENTRY and len(self.body) > 1 and self.body[0].statement.name == GROUPS
+
+    def completions(self, tree: Node | None) -> list[Completion]:
+        """Return what may come next; `tree` is the candidate, whose existing keys are offered too."""
+        if self.pending is not None:
+            return [*([ENTER] if self.complete else []), *self._value_completions(self.pending, tree)]
+        found = [ENTER] if self.complete else []
+        if self._ended:
+            return found
+        statement = self.statement
+        if statement.keyless is not None:
+            found += self._value_completions(statement.keyless, tree)
+        named = sorted((child for child in statement.children if child.name), key=lambda child: child.name)
+        wanted = (child for child in named if self._purpose is not Purpose.EDIT or child.has_body)
+        return found + [Completion(child.name, child.help, _mark(child)) for child in wanted]
+
+    def _value_completions(self, statement: Statement, tree: Node | None) -> list[Completion]:
+        value = statement.value
+        if value is None:
+            return []
+        if value.choices:
+            return [Completion(choice.name, choice.help) for choice in value.choices]
+        here = tree.at(self.body) if tree is not None else None
+        present = here.entries(statement.name) if here is not None and statement.kind is not Kind.LEAF else []
+        known = [
+            Completion(node.key, statement.help, _mark(statement), variable=True)
+            for node in present
+            if node.key is not None
+        ]
+        name = statement.name or statement.help.lower().replace(" ", "-")
+        text = f"{statement.help} {value.hint}".rstrip()
+        opening = (
+            [Completion("[", "Open a set of values")] if statement.kind is Kind.VALUES and not self._in_brackets else []
+        )
+        return [*known, Completion(f"<{name}>", text, literal=False), *opening]
+
+
+def _stands_alone(statement: Statement) -> bool:
+    return statement.kind is Kind.ENTRY or statement.presence
+
+
+def _mark(statement: Statement) -> str:
+    if statement.has_body:
+        return ">"
+    return "+" if statement.kind is Kind.VALUES else " "
+
+
+def parse(
+    root: Statement, base: Path, words: Sequence[Token], purpose: Purpose, context: EntryContext, *, end: int
+) -> list[Path]:
+    """Return the paths that `words` name below `base`; no words name `base` itself. Raises SyntaxFault."""
+    walk = Walk(root, base, purpose, context)
+    for word in words:
+        walk.feed(word)
+    return walk.finish(end)

@@ -1,0 +1,66 @@
+"""The statements that this router knows, as data: one module per part of the configuration.
+
+Names, ranges, help and messages: Juniper's YANG models of Junos 24.4 (docs/junos.md 1.1 and 2.1) where those were
+seen, else as Junos' help is remembered. To add a statement, add a line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from keyroll.emulator.junos.configuration.schema import Effect, Statement, container, entry, values
+from keyroll.emulator.junos.configuration.statements.interfaces import INTERFACES
+from keyroll.emulator.junos.configuration.statements.kept import CHASSIS, SNMP, VERSION
+from keyroll.emulator.junos.configuration.statements.policy import POLICY_OPTIONS
+from keyroll.emulator.junos.configuration.statements.protocols import PROTOCOLS
+from keyroll.emulator.junos.configuration.statements.routing import ROUTING_OPTIONS
+from keyroll.emulator.junos.configuration.statements.security import SECURITY
+from keyroll.emulator.junos.configuration.statements.system import SYSTEM
+from keyroll.emulator.junos.configuration.values import Word
+
+_PARTS = (SYSTEM, CHASSIS, SECURITY, INTERFACES, SNMP, POLICY_OPTIONS, ROUTING_OPTIONS, PROTOCOLS)
+_APPLY = values("apply-groups", "Groups from which to inherit configuration data", Word())
+
+
+def _with_apply(statement: Statement) -> Statement:
+    """Return the statement with `apply-groups` wherever Junos takes it: in every container and entry with a body."""
+    if not statement.has_body:
+        return statement
+    children = tuple(_with_apply(child) for child in statement.children)
+    if not _may_inherit(statement):
+        return replace(statement, children=children, _by_name={})
+    return replace(statement, children=(_APPLY, *children), _by_name={})
+
+
+def _may_inherit(statement: Statement) -> bool:
+    """Where a body is shown on one line, nobody inherits into it."""
+    return not statement.one_line and not statement.joined
+
+
+_INHERITING = tuple(_with_apply(part) for part in _PARTS)
+
+ROOT = container(
+    "",
+    "",
+    VERSION,
+    container("groups", "Configuration groups", entry("", "Group name", Word(), *_INHERITING)),
+    _APPLY,
+    *_INHERITING,
+)
+"""Everything that may be configured."""
+
+
+def without_effect() -> list[str]:
+    """Return what is kept and shown but has no effect, as paths such as `system login`; only their topmost words."""
+    found: list[str] = []
+
+    def visit(statement: Statement, words: tuple[str, ...]) -> None:
+        for child in statement.children:
+            path = (*words, child.name or "*")
+            if child.effect is Effect.KEPT:
+                found.append(" ".join(path))
+            elif child.name != "groups":
+                visit(child, path)
+
+    visit(ROOT, ())
+    return found

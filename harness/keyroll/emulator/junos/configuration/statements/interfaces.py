@@ -1,0 +1,61 @@
+"""`interfaces`."""
+
+from __future__ import annotations
+
+from keyroll.emulator.junos.configuration.schema import container, entry, flag, kept, leaf
+from keyroll.emulator.junos.configuration.values import Integer, InterfaceName, Prefix, Text
+
+_DESCRIPTION = kept(leaf("description", "Text description of interface", Text(1, 900)))
+_FAMILY_MTU = kept(leaf("mtu", "Protocol family maximum transmission unit", Integer(256, 9192)))
+_MTU = kept(leaf("mtu", "Maximum transmit packet size", Integer(256, 9192)))
+
+INTERFACES = container(
+    "interfaces",
+    "Interface configuration",
+    entry(
+        "",
+        "Interface name",
+        InterfaceName(),
+        _DESCRIPTION,
+        flag("disable", "Disable this interface"),
+        _MTU,
+        entry(
+            "unit",
+            "Logical interface",
+            Integer(0, 16385),
+            _DESCRIPTION,
+            container(
+                "family",
+                "Protocol family",
+                container(
+                    "inet",
+                    "IPv4 parameters",
+                    _FAMILY_MTU,
+                    entry(
+                        "address",
+                        "Interface address/destination prefix",
+                        Prefix(4, host=True),
+                        kept(flag("primary", "Candidate for primary address in system")),
+                        kept(flag("preferred", "Preferred address on interface")),
+                    ),
+                    presence=True,
+                ),
+                container(
+                    "inet6",
+                    "IPv6 protocol parameters",
+                    _FAMILY_MTU,
+                    entry(
+                        "address",
+                        "Interface address/destination prefix",
+                        Prefix(6, host=True),
+                        kept(flag("primary", "Candidate for primary address in system")),
+                        kept(flag("preferred", "Preferred address on interface")),
+                    ),
+                    presence=True,
+                ),
+                container("mpls", "MPLS protocol parameters", _FAMILY_MTU, presence=True),
+                joined=True,
+            ),
+        ),
+    ),
+)

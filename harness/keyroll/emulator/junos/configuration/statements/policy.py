@@ -1,0 +1,116 @@
+"""`policy-options`, as far as announcing and filtering routes needs it."""
+
+from __future__ import annotations
+
+from keyroll.emulator.junos.configuration.schema import Statement, container, entry, flag, leaf, values
+from keyroll.emulator.junos.configuration.values import (
+    Address,
+    AsNumbers,
+    Integer,
+    InterfaceName,
+    NextHopValue,
+    OneOf,
+    Prefix,
+    Text,
+    Word,
+    one_of,
+)
+
+_PROTOCOLS = one_of(
+    bgp="BGP",
+    direct="Directly connected routes",
+    ldp="LDP",
+    local="Local system addresses",
+    static="Statically defined addresses",
+)
+_MATCHES: OneOf = one_of(
+    exact="Exactly match the prefix length",
+    longer="Mask is greater than the prefix length",
+    orlonger="Mask is greater than or equal to the prefix length",
+)
+_MATCH_FLAGS = tuple(flag(choice.name, choice.help, exclusive="match") for choice in _MATCHES.choices)
+_FROM = container(
+    "from",
+    "Conditions to match the source of a route",
+    values("protocol", "Protocol from which route was learned", _PROTOCOLS),
+    values("interface", "Interface name or address", InterfaceName(logical=True)),
+    values("neighbor", "Neighboring router", Address()),
+    leaf("family", "Family of the route", one_of(inet="IPv4 family", inet6="IPv6 family")),
+    values("community", "BGP community", Word()),
+    values("as-path", "Name of AS path regular expression (BGP only)", Word()),
+    values("prefix-list", "List of prefix-lists of routes to match", Word()),
+    entry(
+        "prefix-list-filter",
+        "List of prefix-list-filters to match",
+        Word(),
+        *_MATCH_FLAGS,
+        one_line=True,
+    ),
+    entry(
+        "route-filter",
+        "List of routes to match",
+        Prefix(),
+        *_MATCH_FLAGS,
+        leaf("upto", "Mask falls between two values", Word(4, r"/\d{1,3}"), exclusive="match"),
+        one_line=True,
+    ),
+    one_line=True,
+)
+_THEN = container(
+    "then",
+    "Actions to take if 'from' and 'to' conditions match",
+    leaf("metric", "Metric value", Integer(0, 4294967295)),
+    leaf("local-preference", "Local preference associated with a route", Integer(0, 4294967295)),
+    container(
+        "community",
+        "BGP community properties associated with a route",
+        entry("set", "Set BGP communities in this route", Word()),
+        entry("add", "Add BGP communities to this route", Word()),
+        entry("delete", "Remove BGP communities from this route", Word()),
+        joined=True,
+    ),
+    leaf("as-path-prepend", "Prepend AS numbers to an AS path", AsNumbers()),
+    leaf("next-hop", "Set the address of the next-hop router", NextHopValue()),
+    flag("accept", "Accept a route", exclusive="flow"),
+    flag("reject", "Reject a route", exclusive="flow"),
+    leaf(
+        "next",
+        "Skip to next policy or term",
+        one_of(policy="Next policy", term="Next term"),
+        exclusive="flow",
+    ),
+    one_line=True,
+)
+
+
+def _term(*statements: Statement) -> Statement:
+    return entry("term", "Policy term", Word(64), *statements, ordered=True)
+
+
+POLICY_OPTIONS = container(
+    "policy-options",
+    "Policy option configuration",
+    entry("prefix-list", "Define a named set of address prefixes", Word(), entry("", "Prefix", Prefix())),
+    entry(
+        "policy-statement",
+        "Routing policy",
+        Text(1, 255, r".*\s.*", "Must be a string of 255 characters or less with no spaces"),
+        _term(_FROM, _THEN),
+        _FROM,
+        _THEN,
+    ),
+    entry(
+        "community",
+        "BGP community information",
+        Word(),
+        values("members", "Community members", Word()),
+        one_line=True,
+    ),
+    entry(
+        "as-path",
+        "BGP autonomous system path regular expression",
+        Word(),
+        leaf("", "Path", Text(1, 255)),
+        one_line=True,
+    ),
+)

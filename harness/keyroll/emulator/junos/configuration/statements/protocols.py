@@ -1,0 +1,217 @@
+"""`protocols`: BGP, LDP, MPLS; authentication as Junos 24.4's model has it (docs/junos.md 2.1)."""
+
+from __future__ import annotations
+
+from keyroll.emulator.junos.configuration.schema import (
+    Constraint,
+    Statement,
+    container,
+    entry,
+    flag,
+    kept,
+    leaf,
+    values,
+)
+from keyroll.emulator.junos.configuration.tree import Node
+from keyroll.emulator.junos.configuration.values import (
+    Address,
+    AsNumber,
+    IdleTimeout,
+    Integer,
+    InterfaceName,
+    Prefix,
+    SecretText,
+    Text,
+    Word,
+    one_of,
+)
+
+
+def _has_chain(_root: Node, parent: Node, _node: Node) -> bool:
+    return parent.child("authentication-key-chain") is not None
+
+
+def _no_md5_key(_root: Node, parent: Node, _node: Node) -> bool:
+    return parent.child("authentication-key") is None
+
+
+def _chain_is_defined(root: Node, _parent: Node, node: Node) -> bool:
+    chains = root.find("security", "authentication-key-chains")
+    return chains is not None and chains.child("key-chain", node.key) is not None
+
+
+def _group_lacks(name: str) -> Constraint:
+    """Refuse a statement of a dynamic neighbour (docs/junos.md 2.1) whose group has a statement of that name."""
+
+    def holds(root: Node, parent: Node, _node: Node) -> bool:
+        bgp = root.find("protocols", "bgp")
+        groups = bgp.entries("group") if bgp is not None else []
+        return not any(parent in group.entries("dynamic-neighbor") and group.child(name) for group in groups)
+
+    return Constraint(f"Can't be configured along with {name}", holds)
+
+
+_EVERYBODY = frozenset({"all", "0.0.0.0/0", "::/0"})
+
+
+def _not_everybody(name: str) -> Constraint:
+    """Refuse a group that lets everybody in where a statement of that name is in force (docs/junos.md 2.1)."""
+
+    def holds(root: Node, parent: Node, node: Node) -> bool:
+        levels = (parent, root.find("protocols", "bgp"))
+        return node.key not in _EVERYBODY or not any(level and level.child(name) for level in levels)
+
+    return Constraint(f"Can't be configured along with {name}", holds)
+
+
+_NOT_WITH_MD5 = Constraint("May not be configured with authentication-key", _no_md5_key)
+
+AUTHENTICATION: tuple[Statement, ...] = (
+    leaf("authentication-key", "MD5 authentication key", SecretText(126), secret=True),
+    leaf(
+        "authentication-algorithm",
+        "Authentication algorithm name",
+        one_of(
+            aes_128_cmac_96="Cipher-based Message Authentication Code (AES128) (96 bits)",
+            ao="TCP Authentication Option",
+            hmac_sha_1_96="Hash-based Message Authentication Code (SHA1) (96 bits)",
+            md5="Message Digest 5",
+        ),
+        constraints=(
+            Constraint("May not be configured without authentication-key-chain", _has_chain),
+            _NOT_WITH_MD5,
+        ),
+    ),
+    leaf(
+        "authentication-key-chain",
+        "Key chain name",
+        Text(1, 126),
+        constraints=(Constraint("Referenced key-chain must be defined", _chain_is_defined), _NOT_WITH_MD5),
+    ),
+    leaf(
+        "tcpao-auth-mismatch",
+        "Continue without TCP-AO if any one TCP endpoint does not have TCP-AO configured",
+        one_of(allow_without_tcpao="Allow the connection establishment without TCP-AO"),
+        constraints=(_NOT_WITH_MD5,),
+    ),
+)
+
+_UNICAST = container(
+    "unicast",
+    "Include unicast NLRI",
+    container(
+        "prefix-limit",
+        "Limit maximum number of prefixes from a peer",
+        leaf("maximum", "Maximum number of prefixes accepted from a peer", Integer(1, 4294967295)),
+        container(
+            "teardown",
+            "Clear peer connection on reaching limit",
+            leaf("", "Percentage of prefix-limit to start warnings", Integer(1, 100)),
+            leaf("idle-timeout", "Timeout before attempting to restart peer", IdleTimeout()),
+            presence=True,
+        ),
+    ),
+    presence=True,
+)
+_FAMILY = container(
+    "family",
+    "Protocol family for NLRIs in updates",
+    container("inet", "IPv4 NLRI parameters", _UNICAST),
+    container("inet6", "IPv6 NLRI parameters", _UNICAST),
+    joined=True,
+)
+
+_SESSION: tuple[Statement, ...] = (
+    leaf("description", "Text description", Text(1, 255)),
+    container(
+        "multihop",
+        "Configure an EBGP multihop session",
+        leaf("ttl", "TTL value for the session", Integer(1, 255)),
+        presence=True,
+    ),
+    leaf("local-address", "Address of local end of BGP session", Address()),
+    leaf("hold-time", "Hold time used when negotiating with a peer", Integer(3, 65535, also=(0,))),
+    flag("passive", "Do not send open messages to a peer"),
+    values("import", "Import policy", Word()),
+    _FAMILY,
+    *AUTHENTICATION,
+    values("export", "Export policy", Word()),
+    leaf("peer-as", "Autonomous system number", AsNumber()),
+    leaf("local-as", "Local autonomous system number", AsNumber()),
+    leaf("local-preference", "Value of LOCAL_PREF path attribute", Integer(0, 4294967295)),
+    kept(flag("log-updown", "Log a message for peer state transitions")),
+)
+
+_ALLOW = values(
+    "allow",
+    "Configure peer connections for specific networks",
+    Prefix(also_all=True),
+    constraints=(_not_everybody("authentication-key-chain"), _not_everybody("authentication-key")),
+)
+_DYNAMIC = entry(
+    "dynamic-neighbor",
+    "Configure dynamic neighbors",
+    Word(),
+    container(
+        "peer-auto-discovery",
+        "Auto-discovery of peers",
+        container("family", "Protocol family", container("inet6", "IPv6", flag("ipv6-nd", "Neighbor discovery"))),
+        entry("interface", "Interface to discover peers on", InterfaceName(logical=True)),
+        presence=True,
+        constraints=(_group_lacks("authentication-algorithm"), _group_lacks("authentication-key")),
+    ),
+)
+"""Both are known for their constraints; the emulated router has no such neighbours, and refuses a commit of them."""
+
+_BGP = container(
+    "bgp",
+    "BGP options",
+    *(child for child in _SESSION if child.name != "peer-as"),
+    entry(
+        "group",
+        "Define a peer group",
+        Text(1, 255),
+        leaf("type", "Type of peer group", one_of(external="External group", internal="Internal group")),
+        *_SESSION,
+        entry("neighbor", "Configure a neighbor", Address(), *_SESSION),
+        _ALLOW,
+        _DYNAMIC,
+    ),
+)
+
+_KEEPALIVES: tuple[Statement, ...] = (
+    leaf("keepalive-interval", "Keepalive interval", Integer(1, 65535)),
+    leaf("keepalive-timeout", "Keepalive timeout", Integer(1, 65535)),
+)
+_LDP = container(
+    "ldp",
+    "LDP options",
+    *_KEEPALIVES,
+    leaf(
+        "transport-address",
+        "Address used for TCP sessions",
+        one_of(interface="Use interface address for TCP connections", router_id="Use router ID for TCP connections"),
+    ),
+    entry(
+        "interface",
+        "Enable LDP on this interface",
+        InterfaceName(logical=True, also_all=True),
+        flag("disable", "Disable LDP on this interface"),
+        leaf("hello-interval", "Hello interval", Integer(1, 65535)),
+        leaf("hold-time", "Hello hold time", Integer(1, 65535)),
+    ),
+    entry("session", "Configure session parameters", Address(4), *AUTHENTICATION),
+    entry("session-group", "Configure session group parameters", Prefix(4), *AUTHENTICATION),
+)
+_MPLS = container(
+    "mpls",
+    "Multiprotocol Label Switching options",
+    entry(
+        "interface",
+        "MPLS interface options",
+        InterfaceName(logical=True, also_all=True),
+        flag("disable", "Disable MPLS on this interface"),
+    ),
+)
+
+PROTOCOLS = container("protocols", "Routing protocol configuration", _BGP, _LDP, _MPLS)

@@ -1,0 +1,61 @@
+"""`routing-options`."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+
+from keyroll.emulator.junos.configuration.schema import Constraint, Statement, container, entry, flag, kept, leaf
+from keyroll.emulator.junos.configuration.tree import Node
+from keyroll.emulator.junos.configuration.values import Address, AsNumber, Prefix, one_of
+
+TABLES = {"inet.0": 4, "inet6.0": 6}
+"""Routing tables, and the version of IP whose routes they hold."""
+
+
+def _is_ipv4(_root: Node, _parent: Node, node: Node) -> bool:
+    return ip_network(node.key or "").version == 4  # noqa: PLR2004 - IP's own number
+
+
+def _is_of_its_table(root: Node, _parent: Node, node: Node) -> bool:
+    options = root.find("routing-options")
+    for rib in options.entries("rib") if options is not None else ():
+        static = rib.child("static")
+        if static is not None and node in static.entries("route"):
+            return ip_network(node.key or "").version == TABLES[rib.key or ""]
+    return True
+
+
+def _static(constraint: Constraint) -> Statement:
+    return container(
+        "static",
+        "Static routes",
+        entry(
+            "route",
+            "Static route",
+            Prefix(),
+            leaf("next-hop", "Next hop to destination", Address(), exclusive="target"),
+            flag("discard", "Drop packets to destination; send no ICMP unreachables", exclusive="target"),
+            flag("reject", "Drop packets to destination; send ICMP unreachables", exclusive="target"),
+            flag("no-readvertise", "Don't mark route as eligible to be readvertised", exclusive="readvertise"),
+            flag("readvertise", "Mark route as eligible to be readvertised", exclusive="readvertise"),
+            kept(flag("retain", "Always keep route in forwarding table", exclusive="retain")),
+            kept(flag("no-retain", "Don't always keep route in forwarding table", exclusive="retain")),
+            one_line=True,
+            constraints=(constraint,),
+        ),
+    )
+
+
+ROUTING_OPTIONS = container(
+    "routing-options",
+    "Protocol-independent routing option configuration",
+    entry(
+        "rib",
+        "Routing table options",
+        one_of(**{"inet.0": "IPv4 unicast", "inet6.0": "IPv6 unicast"}),
+        _static(Constraint("Route is not of this table's family", _is_of_its_table)),
+    ),
+    _static(Constraint("Route of IPv6: configure it under 'rib inet6.0'", _is_ipv4)),
+    leaf("router-id", "Router identifier", Address(4)),
+    leaf("autonomous-system", "Autonomous system number", AsNumber()),
+)

@@ -1,0 +1,96 @@
+"""A typed line cut into words, each with its column, so that a refusal can point at one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from keyroll.emulator.junos.configuration.faults import SyntaxFault
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One word: its text without quotes, the columns it begins and ends at (from 0), whether it stood in quotes."""
+
+    text: str
+    column: int
+    quoted: bool = False
+    end: int = 0
+
+    def shifted(self, by: int) -> Token:
+        """Return the word as it stands in a line in which it comes `by` columns later."""
+        return replace(self, column=self.column + by, end=self.end + by)
+
+
+_BRACKETS = "[]"
+_UNQUOTED_ENDS = " \t"
+
+
+def split(line: str) -> list[Token]:
+    r"""Cut a line into words. Quotes keep blanks; within them `\"` and `\\` stand for the character itself.
+
+    Brackets are words of their own. Raises SyntaxFault for a quote that never closes.
+    """
+    found: list[Token] = []
+    at = 0
+    while at < len(line):
+        if line[at] in _UNQUOTED_ENDS:
+            at += 1
+        elif line[at] in _BRACKETS:
+            found.append(Token(line[at], at, end=at + 1))
+            at += 1
+        elif line[at] == '"':
+            text, end = _quoted(line, at)
+            found.append(Token(text, at, quoted=True, end=end))
+            at = end
+        else:
+            end = at
+            while end < len(line) and line[end] not in _UNQUOTED_ENDS and line[end] not in _BRACKETS:
+                end += 1
+            found.append(Token(line[at:end], at, end=end))
+            at = end
+    return found
+
+
+def _quoted(line: str, start: int) -> tuple[str, int]:
+    text: list[str] = []
+    at = start + 1
+    while at < len(line):
+        if line[at] == "\\" and at + 1 < len(line) and line[at + 1] in '"\\':
+            text.append(line[at + 1])
+            at += 2
+        elif line[at] == '"':
+            return "".join(text), at + 1
+        else:
+            text.append(line[at])
+            at += 1
+    raise SyntaxFault("unmatched quote.", start)
+
+
+def segments(line: str) -> list[tuple[str, int]]:
+    """Cut a line at the `|` that stand outside quotes: [(text, column)], the command first."""
+    found: list[tuple[str, int]] = []
+    start, at, in_quotes = 0, 0, False
+    while at < len(line):
+        if line[at] == "\\" and in_quotes:
+            at += 1
+        elif line[at] == '"':
+            in_quotes = not in_quotes
+        elif line[at] == "|" and not in_quotes:
+            found.append((line[start:at], start))
+            start = at + 1
+        at += 1
+    found.append((line[start:], start))
+    return found
+
+
+TAGS = ("inactive:", "active:", "replace:", "protect:")
+"""What stands before a statement in the curly form and is no part of it, unless in quotes."""
+_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:*@+,%=~^<>")
+
+
+def quote(text: str, *, always: bool = False) -> str:
+    """Return `text` as a configuration shows it: in quotes when it must be, or `always`."""
+    if text and not always and text not in TAGS and all(char in _PLAIN for char in text):
+        return text
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

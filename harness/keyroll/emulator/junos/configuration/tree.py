@@ -1,0 +1,176 @@
+"""A configuration as a tree of statements: edits, comparison, copies.
+
+A tree knows nothing of text. Values in it are in stored form (`values` made them so).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from keyroll.emulator.junos.configuration.schema import Kind, Statement
+
+Id = tuple[str, str | None]
+"""A child's name under its parent: the statement's name and, for an entry or one of many values, its key or value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One statement on the way down, with its key or value in stored form where it has one."""
+
+    statement: Statement
+    key: str | None = None
+
+    @property
+    def id(self) -> Id:
+        """The child's id under its parent."""
+        own = self.statement.kind in (Kind.ENTRY, Kind.VALUES)
+        return (self.statement.name, self.key if own else None)
+
+    @property
+    def words(self) -> list[str]:
+        """The words of it as in `[edit …]`."""
+        return [word for word in (self.statement.name, self.key) if word]
+
+
+Path = tuple[Step, ...]
+
+
+@dataclass(eq=False, slots=True)
+class Node:
+    """A statement that is there. Children keep the order in which they were made; shown order follows the schema."""
+
+    statement: Statement
+    key: str | None = None
+    inactive: bool = False
+    children: dict[Id, Node] = field(default_factory=dict)
+
+    @property
+    def step(self) -> Step:
+        """This node as a step."""
+        return Step(self.statement, self.key)
+
+    def child(self, name: str, key: str | None = None) -> Node | None:
+        """Return the child of that name (and key, for an entry or one of many values)."""
+        return self.children.get((name, key))
+
+    def entries(self, name: str) -> list[Node]:
+        """Return the entries (or values) of that name, in order."""
+        return [node for (found, _), node in self.children.items() if found == name]
+
+    def value_of(self, name: str) -> str | None:
+        """Return the value of the leaf of that name."""
+        node = self.children.get((name, None))
+        return node.key if node else None
+
+    def values_of(self, name: str) -> tuple[str, ...]:
+        """Return the values of a statement with many."""
+        return tuple(node.key for node in self.entries(name) if node.key is not None)
+
+    def find(self, *names: str) -> Node | None:
+        """Return the node down these names, none of which has a key."""
+        node: Node | None = self
+        for name in names:
+            node = node.child(name) if node else None
+        return node
+
+    def at(self, path: Sequence[Step]) -> Node | None:
+        """Return the node at `path`; a leaf's value in the path is not looked at."""
+        node: Node | None = self
+        for step in path:
+            node = node.children.get(step.id) if node else None
+        return node
+
+    def copy(self) -> Node:
+        """Return an independent copy."""
+        return Node(
+            self.statement, self.key, self.inactive, {name: node.copy() for name, node in self.children.items()}
+        )
+
+    def active(self) -> Node:
+        """Return a copy without what is deactivated."""
+        kept = {name: node.active() for name, node in self.children.items() if not node.inactive}
+        return Node(self.statement, self.key, children=kept)
+
+    def same(self, other: Node) -> bool:
+        """Say whether two trees hold the same, in the same order where order is shown."""
+        return (
+            self.key == other.key
+            and self.inactive == other.inactive
+            and self.children.keys() == other.children.keys()
+            and self.shown_ids() == other.shown_ids()
+            and all(node.same(other.children[name]) for name, node in self.children.items())
+        )
+
+    def shown_ids(self) -> list[Id]:
+        """Return the children's ids in the order in which they are shown: the schema's, then the order of entry."""
+        order = {child.name: number for number, child in enumerate(self.statement.children)}
+        return sorted(self.children, key=lambda name: order[name[0]])
+
+    def shown(self) -> Iterator[Node]:
+        """Walk over the children in the order in which they are shown."""
+        return (self.children[name] for name in self.shown_ids())
+
+    def ensure(self, path: Sequence[Step]) -> Node:
+        """Make everything on `path` and return the last node; a leaf takes the path's value."""
+        node = self
+        for step in path:
+            node = node._ensure_child(step)
+        return node
+
+    def _ensure_child(self, step: Step) -> Node:
+        found = self.children.get(step.id)
+        if found is not None:
+            if step.statement.kind is Kind.LEAF:
+                found.key = step.key
+            return found
+        if step.statement.exclusive is not None:
+            self._drop_rivals(step.statement)
+        made = self.children[step.id] = Node(step.statement, step.key)
+        return made
+
+    def _drop_rivals(self, statement: Statement) -> None:
+        for name in [name for name, node in self.children.items() if node.statement.exclusive == statement.exclusive]:
+            del self.children[name]
+
+    def move(self, name: Id, beside: Id, *, before: bool) -> None:
+        """Put one child directly before or behind another."""
+        moved = self.children.pop(name)
+        order: dict[Id, Node] = {}
+        for other, node in self.children.items():
+            if other == beside and before:
+                order[name] = moved
+            order[other] = node
+            if other == beside and not before:
+                order[name] = moved
+        self.children = order
+
+    def remove(self, path: Sequence[Step]) -> bool:
+        """Take away what stands at `path`, and parents that it leaves empty. Say whether anything was there."""
+        trail = [self]
+        for step in path:
+            below = trail[-1].children.get(step.id)
+            if below is None:
+                return False
+            trail.append(below)
+        for depth in range(len(path) - 1, -1, -1):
+            del trail[depth].children[path[depth].id]
+            if trail[depth].children or not _falls_with_its_last_child(trail[depth].statement):
+                break
+        return True
+
+
+def _falls_with_its_last_child(statement: Statement) -> bool:
+    return statement.kind is Kind.CONTAINER and not statement.presence
+
+
+def narrowed(root: Node, path: Path) -> tuple[Node, Path]:
+    """Return where `path` is found: the values of one statement in a tree of these alone, at their parent."""
+    last = path[-1] if path else None
+    if last is None or last.statement.kind is not Kind.VALUES or last.key is not None:
+        return root, path
+    parent, alone = root.at(path[:-1]), Node(root.statement)
+    if parent is not None:
+        children = {name: node for name, node in parent.children.items() if name[0] == last.statement.name}
+        alone.ensure(path[:-1]).children = children
+    return alone, path[:-1]

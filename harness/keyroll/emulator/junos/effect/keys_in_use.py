@@ -1,0 +1,275 @@
+"""Keychains in use: what a commit may change of a session that is up (docs/junos.md 2.3, Juniper's usage rules).
+
+Juniper's page says that a session has one TCP-AO keychain for its lifetime, that send-id and recv-id of the active key
+of a connection in use cannot be changed, that other parameters may change and hold for new connections, and that keys
+may be added at any time. It does not say what a router does with a commit that breaks these rules, and no commit error
+is known. So a commit goes through, and:
+
+- `repoint`: a session that is up keeps its chain until its connection ends, or changes at once;
+- `alteration`: ids, secret and algorithm of a key in use are kept by each connection itself, in the wire path, and new
+  connections take the change; or every connection takes it at once;
+- `deletion`: the active key, deleted, is gone at once, or stays until the connections that use it end.
+
+Each is a switch of the router (`keyroll.emulator.contract.keys_in_use`), and an entry in docs/assumptions/junos.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from ipaddress import ip_network
+
+from keyroll.emulator.contract.key_clock import KeyClock, to_ns
+from keyroll.emulator.contract.keys_in_use import InUseRules, When
+from keyroll.emulator.contract.model import (
+    Address,
+    AuthScheme,
+    Backend,
+    BackendError,
+    EventBackend,
+    Intent,
+    Ldp,
+    LdpBackend,
+    LdpPeer,
+    Protection,
+)
+from keyroll.keychain.model import Key, Keychain
+
+Session = tuple[str, Address]
+"""`bgp` or `ldp`, and the peer."""
+_UP = ("Established", "Operational")
+
+
+@dataclass(frozen=True, slots=True)
+class Effective:
+    """What is really asked of the machine half: the intent with what is held back, which sessions hold back what.
+
+    `before` comes first where connections are to let go of keys that they use: the wire path forgets a key in use
+    when its chain lacks it for a moment.
+    """
+
+    intent: Intent
+    notes: tuple[str, ...] = ()
+    held: frozenset[Session] = frozenset()
+    before: Intent | None = None
+
+
+def protections(intent: Intent, living: Iterable[Session]) -> dict[Session, Protection]:
+    """Return the sessions that a TCP-AO chain protects: BGP's by configuration, LDP's of those that are `living`.
+
+    LDP finds its peers by itself: which of `session` and `session-group` protects one is known when it is there.
+    """
+    found: dict[Session, Protection] = {}
+    for neighbor in intent.neighbors:
+        if neighbor.protection is not None and neighbor.protection.scheme is AuthScheme.AO:
+            found["bgp", neighbor.address] = neighbor.protection
+    for protocol, address in living:
+        peer = _ldp_peer(intent.ldp, address) if protocol == "ldp" and intent.ldp is not None else None
+        if peer is not None and peer.protection is not None and peer.protection.scheme is AuthScheme.AO:
+            found[protocol, address] = peer.protection
+    return found
+
+
+def _ldp_peer(ldp: Ldp, address: Address) -> LdpPeer | None:
+    """Return what is said of an LDP session: of all that hold its peer, the one with the longest prefix."""
+    holding = [peer for peer in ldp.peers if address in peer.peers]
+    return max(holding, key=lambda peer: peer.peers.prefixlen, default=None)
+
+
+def _said(intent: Intent) -> object:
+    """Return all that is configured of the protection of sessions."""
+    bgp = [(neighbor.address, neighbor.protection) for neighbor in intent.neighbors]
+    return bgp, intent.ldp.peers if intent.ldp is not None else ()
+
+
+def effective(wanted: Intent, before: Intent, living: Iterable[Session], now: datetime, rules: InUseRules) -> Effective:
+    """Return what to ask for, coming from `before` (itself an effective intent), with `living` sessions up. Pure."""
+    up = set(living)
+    old, new = protections(before, up), protections(wanted, up)
+    old_chains = {chain.name: chain for chain in before.chains}
+    chains = {chain.name: chain for chain in wanted.chains}
+    notes: list[str] = []
+    held: dict[Session, str] = {}
+    let_go: dict[Session, str] = {}
+    for session in sorted(up & old.keys() & new.keys(), key=str):
+        kept, asked = old[session].chain, new[session].chain
+        if kept is None or kept == asked or kept not in old_chains:
+            continue
+        if rules.repoint is When.AT_ONCE:
+            notes.append(f"{_name(session)}: key-chain {asked} in place of {kept} at once, on the connection in use")
+            let_go[session] = NO_CHAIN
+            continue
+        held[session] = kept
+        chains.setdefault(kept, old_chains[kept])
+        why = f"a session in use keeps its key-chain ({kept})"
+        notes.append(f"{_name(session)}: key-chain {asked} is ignored until the connection ends: {why}")
+    in_use = {chain for session in up if (chain := held.get(session) or _chain_of(new, old, session)) is not None}
+    without = {}
+    for name in sorted(in_use & chains.keys() & old_chains.keys()):
+        chains[name] = _keys_in_use(old_chains[name], chains[name], now, rules, notes)
+        if rules.alteration is When.AT_ONCE:
+            without[name] = _without_altered(old_chains[name], chains[name])
+    kept_key = {session for session in up if _keeps_deleted(session, new, chains, wanted)}
+    intent = _redirected(replace(wanted, chains=tuple(chains.values())), held)
+    intent = _older_schemes_closed(intent, notes)
+    first = _redirected(replace(intent, chains=tuple((chains | without).values())), let_go)
+    lets_go = bool(let_go) or any(chains[name] != chain for name, chain in without.items())
+    return Effective(intent, tuple(notes), frozenset(held) | frozenset(kept_key), first if lets_go else None)
+
+
+def _chain_of(new: Mapping[Session, Protection], old: Mapping[Session, Protection], session: Session) -> str | None:
+    protection = new.get(session)
+    return protection.chain if protection is not None and session in old else None
+
+
+def _keeps_deleted(
+    session: Session, new: Mapping[Session, Protection], chains: Mapping[str, Keychain], wanted: Intent
+) -> bool:
+    protection = new.get(session)
+    configured = {chain.name: chain for chain in wanted.chains}
+    name = protection.chain if protection is not None else None
+    return name in configured and chains[name] != configured[name]
+
+
+def _keys_in_use(old: Keychain, new: Keychain, now: datetime, rules: InUseRules, notes: list[str]) -> Keychain:
+    """Return the chain to use, and note what a commit changed of its active key."""
+    number = KeyClock.of(old).active(to_ns(now))
+    if number is None:
+        return new
+    before, after = old.key(number), new.key(number)
+    if before is None:
+        return new
+    if after is None:
+        if rules.deletion is When.AT_ONCE:
+            notes.append(f"key-chain {new.name}: the active key {number} was deleted: connections lose it at once")
+            return new
+        notes.append(f"key-chain {new.name}: the deletion of key {number} is ignored while connections use it")
+        return replace(new, keys=tuple(sorted((*new.keys, before), key=lambda key: key.id)))
+    changed = _changed(before, after)
+    if changed:
+        what = f"key-chain {new.name}: {', '.join(changed)} of the active key {number}"
+        if rules.alteration is When.AT_ONCE:
+            notes.append(f"{what}: taken by connections in use at once")
+        else:
+            notes.append(f"{what}: ignored by connections in use, new connections take the change")
+    return new
+
+
+def _without_altered(old: Keychain, new: Keychain) -> Keychain:
+    """Return the chain without the keys that a commit changed under their numbers."""
+    before = {key.id: key for key in old.keys}
+    keys = (key for key in new.keys if key.id not in before or not _changed(before[key.id], key))
+    return replace(new, keys=tuple(keys))
+
+
+def _changed(before: Key, after: Key) -> list[str]:
+    pairs = {
+        "send-id": (before.send_id, after.send_id),
+        "recv-id": (before.recv_id, after.recv_id),
+        "secret": (before.secret, after.secret),
+        "cryptographic-algorithm": (before.effective_algorithm, after.effective_algorithm),
+    }
+    return [name for name, (old, new) in pairs.items() if old != new]
+
+
+def _redirected(intent: Intent, held: Mapping[Session, str]) -> Intent:
+    """Return the intent with the held sessions at the chains that they keep."""
+    neighbors = tuple(
+        replace(neighbor, protection=replace(neighbor.protection, chain=held["bgp", neighbor.address]))
+        if neighbor.protection is not None and ("bgp", neighbor.address) in held
+        else neighbor
+        for neighbor in intent.neighbors
+    )
+    ldp = intent.ldp
+    return replace(intent, neighbors=neighbors, ldp=_ldp_redirected(ldp, held) if ldp is not None else None)
+
+
+def _ldp_redirected(ldp: Ldp, held: Mapping[Session, str]) -> Ldp:
+    """Return LDP's part with each held session under an entry of its own, which wins over that of its group."""
+    peers = {peer.peers: peer for peer in ldp.peers}
+    for (protocol, address), chain in held.items():
+        said = _ldp_peer(ldp, address) if protocol == "ldp" else None
+        if said is not None and said.protection is not None:
+            own = ip_network(address)
+            peers[own] = replace(said, peers=own, protection=replace(said.protection, chain=chain))
+    return replace(ldp, peers=tuple(peers.values()))
+
+
+def _older_schemes_closed(intent: Intent, notes: list[str]) -> Intent:
+    """Return the intent with every session of another scheme than TCP-AO closed: nothing of it passes.
+
+    Juniper's older schemes (a chain without `authentication-algorithm ao`) are not on this wire, so the session stays
+    down, as it does between a router with such a scheme and one with TCP-AO.
+    """
+
+    def closed(protection: Protection | None) -> Protection | None:
+        if protection is None or protection.scheme is AuthScheme.AO:
+            return protection
+        return Protection(AuthScheme.AO, NO_CHAIN)
+
+    for neighbor in intent.neighbors:
+        if neighbor.protection is not None and neighbor.protection.scheme is not AuthScheme.AO:
+            scheme = neighbor.protection.scheme.value
+            why = f"key-chain {neighbor.protection.chain} without authentication-algorithm ao means {scheme}"
+            notes.append(f"BGP peer {neighbor.address} stays down: {why}")
+    neighbors = tuple(replace(entry, protection=closed(entry.protection)) for entry in intent.neighbors)
+    if intent.ldp is None:
+        return replace(intent, neighbors=neighbors)
+    peers = tuple(replace(peer, protection=closed(peer.protection)) for peer in intent.ldp.peers)
+    return replace(intent, neighbors=neighbors, ldp=replace(intent.ldp, peers=peers))
+
+
+NO_CHAIN = ""
+"""The name of no chain: a session that names it is protected with nothing, so nothing passes."""
+
+
+def _name(session: Session) -> str:
+    protocol, peer = session
+    return f"BGP peer {peer}" if protocol == "bgp" else f"LDP session {peer}"
+
+
+@dataclass(eq=False, slots=True)
+class Runtime:
+    """Asks the machine half for what may be in force, and remembers what is held back."""
+
+    backend: Backend
+    rules: InUseRules = field(default_factory=InUseRules)
+    note: Callable[[str], None] = lambda _text: None
+    in_force: Intent = field(default_factory=lambda: Intent(""))
+    held: frozenset[Session] = frozenset()
+
+    def closed(self, wanted: Intent) -> Intent:
+        """Return what would be asked of the machine half if no session were in use."""
+        return effective(wanted, Intent(""), (), self.backend.now(), self.rules).intent
+
+    async def apply(self, wanted: Intent) -> None:
+        """Make `wanted` true as far as sessions in use allow it. Raises BackendError; then nothing changed."""
+        living = await self._living(wanted)
+        found = effective(wanted, self.in_force, living, self.backend.now(), self.rules)
+        if found.before is not None:
+            await self.backend.apply(found.before)
+        try:
+            await self.backend.apply(found.intent)
+        except BackendError:
+            if found.before is not None:
+                await self.backend.apply(self.in_force)
+            raise
+        self.in_force, self.held = found.intent, found.held
+        for text in found.notes:
+            self.note(text)
+
+    async def _living(self, wanted: Intent) -> list[Session]:
+        """Return the sessions that are up; only asked when chains changed, and when their end will be told."""
+        if not isinstance(self.backend, EventBackend):
+            return []  # nobody would say when what was held back may take hold
+        same_chains = self.in_force.chains == wanted.chains
+        if not self.held and same_chains and _said(self.in_force) == _said(wanted):
+            return []
+        living: list[Session] = []
+        if any(neighbor.protection is not None for neighbor in self.in_force.neighbors):
+            living += [("bgp", state.address) for state in await self.backend.bgp() if state.state in _UP]
+        peers = self.in_force.ldp.peers if self.in_force.ldp is not None else ()
+        if any(peer.protection is not None for peer in peers) and isinstance(self.backend, LdpBackend):
+            living += [("ldp", state.peer) for state in await self.backend.ldp_sessions() if state.state in _UP]
+        return living

@@ -1,0 +1,278 @@
+"""Routing policies: what they do with the router's own routes, and with routes that BGP brought.
+
+Pure. A policy runs its terms in order until one decides; what none decides is left to the next policy, and in the end
+to the protocol's default, which for BGP export of direct and static routes is to announce nothing (Junos, default
+routing policies). What a term changes of a route holds whoever decides on it later.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from ipaddress import ip_address, ip_network
+
+from keyroll.emulator.contract.model import Network
+from keyroll.emulator.contract.routing_policy import (
+    NO_CHANGES,
+    CommunityWay,
+    NextHop,
+    OwnRoute,
+    PolicyAction,
+    PolicyTerm,
+    PrefixRange,
+    RouteChanges,
+    merged,
+)
+from keyroll.emulator.junos.configuration.tree import Node
+
+
+class PolicyFault(ValueError):  # noqa: N818 - it becomes one reason of a refused commit
+    """A policy asks for something that this router does not carry out; says what and in which term."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A route of the router's own: prefix, `direct` or `static`, and the logical interface of a direct one."""
+
+    prefix: Network
+    protocol: str
+    interface: str | None = None
+
+
+def judged(root: Node, name: str, routes: Iterable[Route]) -> tuple[OwnRoute, ...]:
+    """Return what policy `name` does with `routes`, each prefix once, in order; `root` is expanded.
+
+    Of several routes to a prefix the one that is accepted counts. Raises PolicyFault.
+    """
+    options, policy = _policy(root, name)
+    if options is None or policy is None:
+        return ()
+    found: dict[Network, OwnRoute] = {}
+    for route in routes:
+        own = _judge(options, policy, route)
+        before = found.get(route.prefix)
+        if before is None or before.action is not PolicyAction.ACCEPT:
+            found[route.prefix] = own
+    return tuple(found.values())
+
+
+def _policy(root: Node, name: str) -> tuple[Node | None, Node | None]:
+    options = root.find("policy-options")
+    return options, options.child("policy-statement", name) if options else None
+
+
+def _judge(options: Node, policy: Node, route: Route) -> OwnRoute:
+    changes = NO_CHANGES
+    for term in (*policy.entries("term"), policy):
+        if not _matches(options, term.child("from"), route):
+            continue
+        changes = merged(changes, _changes(options, policy, term))
+        decision = _action(term.child("then"))
+        if decision is not None:
+            return OwnRoute(route.prefix, decision, changes)
+    return OwnRoute(route.prefix, PolicyAction.NEXT_POLICY, changes)
+
+
+def _action(then: Node | None) -> PolicyAction | None:
+    """Return what `then` decides; `next term`, and no action at all, decide nothing."""
+    if then is None:
+        return None
+    if then.child("accept"):
+        return PolicyAction.ACCEPT
+    if then.child("reject"):
+        return PolicyAction.REJECT
+    return PolicyAction.NEXT_POLICY if then.value_of("next") == "policy" else None
+
+
+def _where(policy: Node, term: Node) -> str:
+    return f"policy {policy.key}, {f'term {term.key}' if term is not policy else 'the last term'}"
+
+
+def _changes(options: Node, policy: Node, term: Node) -> RouteChanges:
+    then = term.child("then")
+    if then is None:
+        return NO_CHANGES
+    hop, preference, metric = (then.value_of(name) for name in ("next-hop", "local-preference", "metric"))
+    ways = then.child("community")
+    prepended = then.value_of("as-path-prepend") or ""
+    return RouteChanges(
+        int(preference) if preference is not None else None,
+        int(metric) if metric is not None else None,
+        None if hop is None else NextHop.SELF if hop == NextHop.SELF.value else ip_address(hop),
+        tuple(
+            (CommunityWay(node.statement.name), community(options, node.key or "", _where(policy, term)))
+            for node in (ways.children.values() if ways is not None else ())
+        ),
+        tuple(int(number) for number in prepended.split()),
+    )
+
+
+_PLAIN = re.compile(r"\d{1,5}:\d{1,5}")
+_WELL_KNOWN = {"no-export": "no-export", "no-advertise": "no-advertise", "no-export-subconfed": "local-AS"}
+
+
+def community(options: Node, name: str, where: str) -> tuple[str, ...]:
+    """Return the members of a community, as they go on the wire. Raises PolicyFault; `where` names who asks."""
+    found = options.child("community", name)
+    if found is None:
+        raise PolicyFault(f"{where}: community {name} is not defined")
+    members = found.values_of("members")
+    if not members:
+        raise PolicyFault(f"{where}: community {name} has no members")
+    for member in members:
+        if member not in _WELL_KNOWN and not _PLAIN.fullmatch(member):
+            raise PolicyFault(
+                f"{where}: member {member} of community {name} is not carried out: only AS:NUMBER and"
+                f" {', '.join(_WELL_KNOWN)} are"
+            )
+    return tuple(_WELL_KNOWN.get(member, member) for member in members)
+
+
+_HOP = "( |$)"
+_TOKEN = re.compile(r"(?P<any>\.)(?P<many>[*+]?)|(?P<number>\d{1,10})(?P<again>[*+]?)|\((?P<choice>\d+(\|\d+)*)\)")
+
+
+def as_path(options: Node, name: str, where: str) -> str:
+    """Return a named path expression of Junos (its words are AS numbers) as a POSIX one over the path's text.
+
+    Raises PolicyFault for a form that is not carried out.
+    """
+    found = options.child("as-path", name)
+    if found is None:
+        raise PolicyFault(f"{where}: as-path {name} is not defined")
+    text = (found.value_of("") or "").strip().removeprefix("^").removesuffix("$").strip()
+    if text in ("", "()"):
+        return "^$"
+    parts = []
+    for word in text.split():
+        match = _TOKEN.fullmatch(word)
+        if match is None:
+            raise PolicyFault(f"{where}: '{word}' in as-path {name} is not carried out")
+        what = match["number"] or (f"({match['choice']})" if match["choice"] else "[0-9]+")
+        many = match["many"] or match["again"] or ""
+        parts.append(f"({what}{_HOP}){many}" if many else f"{what}{_HOP}")
+    return f"^{''.join(parts)}$"
+
+
+def _matches(options: Node, conditions: Node | None, route: Route) -> bool:
+    if conditions is None:
+        return True
+    if conditions.values_of("community") or conditions.values_of("neighbor"):
+        return False  # own routes have neither
+    protocols = conditions.values_of("protocol")
+    interfaces = conditions.values_of("interface")
+    lists = conditions.values_of("prefix-list")
+    filters = list(_filters(options, conditions))
+    paths = [as_path(options, name, "from as-path") for name in conditions.values_of("as-path")]
+    return (
+        (not protocols or route.protocol in protocols)
+        and (not interfaces or route.interface in interfaces)
+        and conditions.value_of("family") in (None, _FAMILIES[route.prefix.version])
+        and (not paths or any(re.search(path, "") for path in paths))
+        and (not lists or route.prefix in set(_listed(options, lists)))
+        and (not _filtering(conditions) or any(_holds(one, route.prefix) for one in filters))
+    )
+
+
+_FAMILIES = {4: "inet", 6: "inet6"}
+
+
+def _listed(options: Node, names: Iterable[str]) -> Iterator[Network]:
+    for name in names:
+        found = options.child("prefix-list", name)
+        for entry in found.entries("") if found else []:
+            yield ip_network(entry.key or "")
+
+
+def _filtering(conditions: Node) -> bool:
+    return bool(conditions.entries("route-filter") or conditions.entries("prefix-list-filter"))
+
+
+def _filters(options: Node, conditions: Node) -> Iterator[PrefixRange]:
+    """Yield what the filters match: those on prefixes, and those on the prefixes of a list."""
+    for entry in conditions.entries("route-filter"):
+        yield _range(ip_network(entry.key or ""), entry)
+    for entry in conditions.entries("prefix-list-filter"):
+        for prefix in _listed(options, [entry.key or ""]):
+            yield _range(prefix, entry)
+
+
+def _range(prefix: Network, entry: Node) -> PrefixRange:
+    length, top = prefix.prefixlen, prefix.max_prefixlen
+    upto = entry.value_of("upto")
+    if entry.child("orlonger"):
+        return PrefixRange(prefix, length, top)
+    if entry.child("longer"):
+        return PrefixRange(prefix, length + 1, top)
+    return PrefixRange(prefix, length, int(upto.removeprefix("/")) if upto is not None else length)
+
+
+def _holds(wanted: PrefixRange, prefix: Network) -> bool:
+    return (
+        wanted.prefix.version == prefix.version
+        and prefix.network_address in wanted.prefix
+        and wanted.shortest <= prefix.prefixlen <= wanted.longest
+    )
+
+
+def bgp_terms(root: Node, name: str) -> tuple[PolicyTerm, ...]:
+    """Return what policy `name` does with routes that BGP brought: its terms that such routes can meet, in order.
+
+    Raises PolicyFault for what is not carried out.
+    """
+    options, policy = _policy(root, name)
+    if options is None or policy is None:
+        return ()
+    terms = (_bgp_term(options, policy, term) for term in (*policy.entries("term"), policy))
+    return tuple(term for term in terms if term is not None)
+
+
+def _bgp_term(options: Node, policy: Node, term: Node) -> PolicyTerm | None:
+    action, conditions = _action(term.child("then")), term.child("from")
+    changes, where = _changes(options, policy, term), _where(policy, term)
+    if (action is None and changes == NO_CHANGES) or not _meets_bgp(conditions):
+        return None
+    wanted = PolicyTerm(action or PolicyAction.NEXT_TERM, changes=changes)
+    if conditions is None:
+        return wanted
+    interfaces = conditions.values_of("interface")
+    if interfaces and all(interface.startswith("lo0.") for interface in interfaces):
+        return None  # nothing that BGP brought leaves by the loopback
+    if interfaces:
+        raise PolicyFault(f"{where}: 'from interface' is not carried out for routes of BGP")
+    prefixes = _ranges(options, conditions)
+    if prefixes == ():
+        return None
+    return replace(
+        wanted,
+        prefixes=prefixes,
+        communities=tuple(community(options, one, where) for one in conditions.values_of("community")),
+        as_paths=tuple(as_path(options, one, where) for one in conditions.values_of("as-path")),
+        neighbors=tuple(ip_address(one) for one in conditions.values_of("neighbor")),
+    )
+
+
+def _meets_bgp(conditions: Node | None) -> bool:
+    protocols = conditions.values_of("protocol") if conditions is not None else ()
+    return not protocols or "bgp" in protocols
+
+
+_EVERY = {
+    "inet": PrefixRange(ip_network("0.0.0.0/0"), 0, 32),
+    "inet6": PrefixRange(ip_network("::/0"), 0, 128),
+}
+
+
+def _ranges(options: Node, conditions: Node) -> tuple[PrefixRange, ...] | None:
+    """Return the prefixes that a term names: those of its filters, of its lists, or of its lists that filters match."""
+    lists, family = conditions.values_of("prefix-list"), conditions.value_of("family")
+    filters = [found for found in _filters(options, conditions) if found.shortest <= found.longest]
+    if not lists and not _filtering(conditions):
+        return (_EVERY[family],) if family is not None else None
+    ranges = filters
+    if lists:
+        listed = _listed(options, lists)
+        passing = (one for one in listed if not _filtering(conditions) or any(_holds(each, one) for each in filters))
+        ranges = [PrefixRange(prefix, prefix.prefixlen, prefix.prefixlen) for prefix in passing]
+    return tuple(one for one in ranges if family in (None, _FAMILIES[one.prefix.version]))

@@ -1,0 +1,1 @@
+"""Ways to the command line: SSH, console, terminal, root shell."""

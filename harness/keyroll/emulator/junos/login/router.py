@@ -1,0 +1,147 @@
+"""`JunosRouter`: the Junos half of an emulated router, whole."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from keyroll.emulator.contract.key_clock import ReceivePolicy
+from keyroll.emulator.contract.keys_in_use import InUseRules
+from keyroll.emulator.contract.model import Backend, BackendError, EventBackend, EventKind, RouterEvent, RouterNote
+from keyroll.emulator.junos.commit import save
+from keyroll.emulator.junos.commit.datastore import Commit, Datastore
+from keyroll.emulator.junos.configuration.faults import JunosFault
+from keyroll.emulator.junos.configuration.statements import ROOT
+from keyroll.emulator.junos.effect.accounts import ROOT as ROOT_USER
+from keyroll.emulator.junos.effect.keys_in_use import Runtime, Session
+from keyroll.emulator.junos.effect.syslog import Syslog
+from keyroll.emulator.junos.login import console
+from keyroll.emulator.junos.login.ssh_server import SshServer
+from keyroll.emulator.junos.shell import startup
+from keyroll.emulator.junos.shell.chassis import Chassis
+from keyroll.keychain.secret import Secret
+
+
+def _no_log(_line: str) -> None:
+    return
+
+
+class JunosRouter:
+    """Configuration, command line and SSH of one router, over a `Backend` that makes commits true.
+
+    `host_name` is the name until one is configured. `log` takes one line of text for each thing that a Junos engineer
+    would find in the system log (never a secret). `receiving` is the router's receiving policy, as its show output
+    needs to know it. `rules` say what a commit may change of a session in use. `saved` is the file that keeps the
+    configurations (secrets as `$9$`, readable by its owner only) over a reboot; None keeps nothing.
+    `startup_file` is the configuration to begin with where nothing is saved yet.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        host_name: str,
+        log: Callable[[str], None] | None = None,
+        receiving: ReceivePolicy = ReceivePolicy.TOLERANCE,
+        rules: InUseRules | None = None,
+        saved: Path | None = None,
+        startup_file: Path | None = None,
+    ) -> None:
+        runtime = Runtime(backend, rules or InUseRules())
+        store = Datastore(ROOT, backend, host_name=host_name, runtime=runtime)
+        syslog = Syslog(log or _no_log, now=backend.now, zone=lambda: store.zone, host_name=lambda: store.host_name)
+        store.log = lambda text: syslog.write("mgd", text)
+        runtime.note = lambda text: syslog.write("rpd", f"RPD_TCP_AO_IN_USE: {text}")
+        self._saved = saved
+        self._startup = startup_file
+        self._ending: set[asyncio.Task[None]] = set()
+        store.on_commit = self._committed
+        self._chassis = Chassis(store, backend, syslog, receiving)
+        self._server = SshServer(self._chassis)
+        if isinstance(backend, EventBackend):
+            backend.subscribe(self._happened)
+
+    async def listen(
+        self,
+        sock: socket.socket,
+        accounts: Mapping[str, Secret],
+        *,
+        authorized_keys: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        """Answer SSH on `sock`, which already listens: users with their passwords, and public keys in OpenSSH's form.
+
+        `root` meets a shell prompt that knows `cli`; everybody else meets the CLI.
+        """
+        await self._boot()
+        await self._server.listen(sock, accounts, {} if authorized_keys is None else authorized_keys)
+
+    async def _boot(self) -> None:
+        """Put what was saved before a reboot into force, or the start-up configuration."""
+        if self._saved is None or not self._saved.exists():
+            if self._startup is not None:
+                await startup.start_with(self._startup, self._chassis)
+            return
+        store = self._chassis.store
+        try:
+            store.adopt(save.load(self._saved, store.root))
+            await store.enforce()
+        except JunosFault as fault:
+            self._chassis.syslog.write("mgd", f"UI_BOOT_FAILED: {' '.join(fault.lines(0))}")
+
+    async def converse(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        *,
+        command: str | None = None,
+        pty: bool = False,
+        height: int = 24,
+    ) -> None:
+        """Give whoever is at the other end of a stream root's command line, or the answer to one command."""
+        await console.converse(self._chassis, reader, writer, user=ROOT_USER, command=command, pty=pty, height=height)
+
+    async def close(self) -> None:
+        """End every session and stop listening."""
+        await self._chassis.store.close()
+        for task in self._ending:
+            task.cancel()
+        await self._server.close()
+
+    def _committed(self, commit: Commit) -> None:
+        comment = commit.comment or "none"
+        self._chassis.syslog.write(
+            "mgd",
+            f"UI_COMMIT: User '{commit.user}' requested 'commit' operation (comment: {comment}) via {commit.via}",
+        )
+
+        self._save()
+
+    def _save(self) -> None:
+        if self._saved is None:
+            return
+        try:
+            save.save(self._saved, self._chassis.store.commits)
+        except OSError as error:
+            self._chassis.syslog.write("mgd", f"UI_SAVE_FAILED: a reboot would lose this commit: {error.strerror}")
+
+    def _happened(self, event: RouterEvent | RouterNote) -> None:
+        if isinstance(event, RouterNote):
+            self._chassis.syslog.write("init", event.text)
+            return
+        neighbors = self._chassis.store.in_force.neighbors
+        neighbor = next((found for found in neighbors if found.address == event.peer), None)
+        self._chassis.syslog.event(
+            event, neighbor.peer_as if neighbor else None, external=neighbor.external if neighbor else False
+        )
+        if event.kind is EventKind.SESSION_DOWN:
+            task = asyncio.get_running_loop().create_task(self._session_ended((event.protocol, event.peer)))
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
+
+    async def _session_ended(self, session: Session) -> None:
+        try:
+            await self._chassis.store.session_ended(session)
+        except BackendError as error:
+            self._chassis.syslog.write("rpd", f"RPD_TCP_AO_IN_USE: what was held back could not take hold: {error}")

@@ -1,0 +1,274 @@
+"""SSH: one asyncssh server on a listening socket, one terminal per channel."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable, Mapping, Sequence
+
+import asyncssh
+
+from keyroll.emulator.junos.effect import accounts as logins
+from keyroll.emulator.junos.login.root_shell import Shell
+from keyroll.emulator.junos.login.terminal import HangUp, Terminal
+from keyroll.emulator.junos.shell.chassis import Chassis
+from keyroll.emulator.junos.shell.cli import Cli
+from keyroll.keychain.secret import Secret
+
+LOGIN_SECONDS = 60
+HANG_UP_SECONDS = 1.0
+"""How long a router that ends waits for its people's clients to take what was said last."""
+_PACKET = 16384
+"""Octets that are said at once: as much as makes a packet, and soon enough for a slow reader to be noticed."""
+
+
+class _Account(asyncssh.SSHServer):
+    """Who may log in: the lab's accounts and keys, and the users of the configuration in force."""
+
+    def __init__(
+        self,
+        chassis: Chassis,
+        accounts: Mapping[str, Secret],
+        keys: Mapping[str, Sequence[str]],
+        channels: set[_Channel],
+        report: Callable[[asyncio.Task[None]], None],
+    ) -> None:
+        self._chassis = chassis
+        self._channels = channels
+        self._report = report
+        self._accounts = accounts
+        self._keys = keys
+        self._connection: asyncssh.SSHServerConnection | None = None
+        self._login: logins.Login | None = None
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        self._connection = conn
+        self._chassis.logins.add(conn)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc
+        self._chassis.logins.discard(self._connection)
+
+    def begin_auth(self, username: str) -> bool:
+        self._login = self._chassis.store.logins.get(username)
+        if self._connection is not None:
+            # Said anew for each name: a client may go on to another one on the same connection.
+            self._connection.set_authorized_keys(self._authorized(username))
+        return True
+
+    def _authorized(self, username: str) -> asyncssh.SSHAuthorizedKeys | None:
+        configured = self._login.keys if self._login is not None else ()
+        usable = [*self._keys.get(username, ()), *(line for line in configured if self._readable(line, username))]
+        return asyncssh.import_authorized_keys("\n".join(usable)) if usable else None
+
+    def _readable(self, line: str, username: str) -> bool:
+        try:
+            asyncssh.import_public_key(line)
+        except asyncssh.KeyImportError as error:
+            self._chassis.syslog.write("sshd", f"a public key of user '{username}' cannot be used: {error}")
+            return False
+        return True
+
+    def password_auth_supported(self) -> bool:
+        return True
+
+    def validate_password(self, username: str, password: str) -> bool:
+        return logins.admits(password, self._accounts.get(username), self._login)
+
+    def session_requested(self) -> _Channel:
+        return _Channel(self._chassis, self._channels, self._report)
+
+
+class _Channel(asyncssh.SSHServerSession[bytes]):
+    """One session channel: an interactive command line, or one command."""
+
+    def __init__(self, chassis: Chassis, channels: set[_Channel], report: Callable[[asyncio.Task[None]], None]) -> None:
+        self._chassis = chassis
+        self._channels = channels
+        self._report = report
+        self._channel: asyncssh.SSHServerChannel[bytes] | None = None
+        self._terminal: Terminal | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._pty = False
+        self._height = 24
+        self._command: str | None = None
+        self._unsaid = bytearray()
+
+    def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
+        self._channel = chan
+
+    def pty_requested(
+        self, term_type: str, term_size: tuple[int, int, int, int], term_modes: Mapping[int, int]
+    ) -> bool:
+        del term_type, term_modes
+        self._pty = True
+        self._height = term_size[1] or 24
+        return True
+
+    def terminal_size_changed(self, width: int, height: int, pixwidth: int, pixheight: int) -> None:
+        del width, pixwidth, pixheight
+        if self._terminal is not None and height:
+            self._terminal.height = height
+
+    def shell_requested(self) -> bool:
+        return True
+
+    def exec_requested(self, command: str) -> bool:
+        self._command = command
+        return True
+
+    def session_started(self) -> None:
+        assert self._channel is not None  # noqa: S101 - asyncssh calls connection_made first
+        self._channels.add(self)
+        self._terminal = Terminal(self._write, pty=self._pty, height=self._height)
+        self._task = asyncio.get_running_loop().create_task(self._run(self._terminal), name="ssh channel")
+        self._task.add_done_callback(self._report)
+
+    def _write(self, octets: bytes) -> None:
+        """Say something: at once when it is much, else together with what is said before the next event.
+
+        An answer, the empty line behind it and the prompt then make one packet; each packet costs both ends a MAC, a
+        cipher and a call of the kernel.
+        """
+        self._unsaid += octets
+        if len(self._unsaid) >= _PACKET:
+            self._say()
+        elif len(self._unsaid) == len(octets):
+            asyncio.get_running_loop().call_soon(self._say)
+
+    def _say(self) -> None:
+        if self._unsaid and self._channel is not None and not self._channel.is_closing():
+            self._channel.write(bytes(self._unsaid))
+        self._unsaid.clear()
+
+    def data_received(self, data: bytes, datatype: int | None) -> None:
+        if self._terminal is not None and datatype is None:
+            self._terminal.data(data)
+
+    def eof_received(self) -> bool:
+        if self._terminal is not None:
+            self._terminal.end()
+        return True
+
+    def break_received(self, msec: int) -> bool:
+        del msec
+        if self._terminal is not None:
+            self._terminal.data(b"\x03")
+        return True
+
+    def signal_received(self, signal: str) -> None:
+        if signal == "INT":
+            self.break_received(0)
+
+    def pause_writing(self) -> None:
+        if self._terminal is not None:
+            self._terminal.pause()
+
+    def resume_writing(self) -> None:
+        if self._terminal is not None:
+            self._terminal.resume()
+
+    async def hang_up(self) -> None:
+        """End the channel in order, and wait until the client has taken all that was said and closed its end."""
+        if self._terminal is not None and self._channel is not None:
+            self._terminal.end()
+            await self._channel.wait_closed()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc
+        self._channels.discard(self)
+        if self._terminal is not None:
+            self._terminal.end()
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _run(self, terminal: Terminal) -> None:
+        assert self._channel is not None  # noqa: S101 - see session_started
+        user = str(self._channel.get_extra_info("username"))
+        try:
+            if self._command is not None:
+                await self._run_command(terminal, user, self._command)
+            elif user == logins.ROOT:
+                await terminal.serve(self._shell(terminal))
+            else:
+                await self._run_cli(terminal, user)
+        except HangUp:
+            pass
+        finally:
+            self._say()
+            self._channel.exit(0)
+
+    async def _run_cli(self, terminal: Terminal, user: str) -> None:
+        cli = Cli(self._chassis, user, terminal)
+        try:
+            await terminal.serve(cli)
+        finally:
+            cli.close()
+
+    def _shell(self, terminal: Terminal) -> Shell:
+        async def start_cli() -> None:
+            await self._run_cli(terminal, logins.ROOT)
+
+        return Shell(lambda: self._chassis.store.host_name, start_cli)
+
+    async def _run_command(self, terminal: Terminal, user: str, command: str) -> None:
+        cli = Cli(self._chassis, user, terminal)
+        words = command.strip()
+        if words.startswith("cli "):
+            words = words.removeprefix("cli ").removeprefix("-c ").strip("\"' ")
+        try:
+            answer = await terminal.run(cli.execute(words))
+            await terminal.show(answer, 0)
+        finally:
+            cli.close()
+
+
+class SshServer:
+    """The SSH server of one router."""
+
+    def __init__(self, chassis: Chassis) -> None:
+        self._chassis = chassis
+        self._acceptor: asyncssh.SSHAcceptor | None = None
+        self._channels: set[_Channel] = set()
+
+    async def listen(
+        self, sock: socket.socket, accounts: Mapping[str, Secret], authorized_keys: Mapping[str, Sequence[str]]
+    ) -> None:
+        """Serve on a socket that already listens. The host key (ed25519) is made here and only held in memory."""
+        self._acceptor = await asyncssh.listen(
+            sock=sock,
+            server_factory=lambda: _Account(
+                self._chassis, accounts, authorized_keys, self._channels, self._channel_ended
+            ),
+            server_host_keys=[asyncssh.generate_private_key("ssh-ed25519")],
+            encoding=None,
+            line_editor=False,
+            allow_scp=False,
+            agent_forwarding=False,
+            login_timeout=LOGIN_SECONDS,
+        )
+
+    def _channel_ended(self, task: asyncio.Task[None]) -> None:
+        """Report a channel that broke: its person is gone, the router and everybody else go on."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            asyncio.get_running_loop().call_exception_handler(
+                {"message": "an SSH channel broke", "exception": error, "task": task}
+            )
+
+    async def close(self) -> None:
+        """Stop listening, end all sessions, and wait for them."""
+        if self._acceptor is None:
+            return
+        self._acceptor.close()
+        # Channels first: a client that is told to disconnect drops what it has not printed yet.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(HANG_UP_SECONDS):
+                await asyncio.gather(*(channel.hang_up() for channel in list(self._channels)))
+        connections = list(self._chassis.logins)
+        for connection in connections:
+            connection.close()
+        await self._acceptor.wait_closed()
+        for connection in connections:
+            await connection.wait_closed()

@@ -1,0 +1,261 @@
+"""A person (or a program) at one SSH channel: reads keys, runs lines, prints, pages, asks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from keyroll.emulator.junos.login.line_editor import Event, Happened, LineEditor
+from keyroll.emulator.junos.shell.output import Output
+
+MORE = b"---(more)---"
+INPUT_LIMIT = 1 << 22
+"""Octets of input that may wait: a paste beyond that is cut off, so that nobody fills the router's memory."""
+BLOCK_LIMIT = 1 << 22
+_INTERRUPT = 0x03
+
+
+class Interpreter(Protocol):
+    """What lines are given to: the CLI, or root's shell."""
+
+    @property
+    def prompt(self) -> str:
+        """The prompt with its trailing blank."""
+        ...
+
+    @property
+    def banner(self) -> list[str]:
+        """Lines before the prompt."""
+        ...
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has been left."""
+        ...
+
+    @property
+    def page_length(self) -> int | None:
+        """Lines a page: 0 for no paging, None for the terminal's height."""
+        ...
+
+    async def execute(self, line: str) -> Output:
+        """Run one line."""
+        ...
+
+    def complete(self, line: str, *, tab: bool) -> str | None:
+        """Complete the last word."""
+        ...
+
+    def help_text(self, line: str) -> list[str]:
+        """Return the lines of `?`."""
+        ...
+
+    def history_form(self, line: str) -> str:
+        """Return the form of a line that the history may keep."""
+        ...
+
+
+class HangUp(Exception):  # noqa: N818 - an event, not an error
+    """The other side is gone, or has nothing more to say."""
+
+
+class Terminal:
+    """One channel. `write` sends octets; `pty` says whether there is an echo, a screen and Ctrl-C."""
+
+    def __init__(self, write: Callable[[bytes], None], *, pty: bool, height: int = 24) -> None:
+        self._write = write
+        self._pty = pty
+        self.height = height
+        self._newline = b"\r\n" if pty else b"\n"
+        self._input: deque[int] = deque()
+        self._arrived = asyncio.Event()
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._ended = False
+        self._running: asyncio.Task[Output] | None = None
+        self._asking = False
+        self._block = LineEditor()
+        self._block.helpful = False
+        self._block.echo = pty
+
+    @property
+    def interactive(self) -> bool:
+        """Whether somebody can press Ctrl-C."""
+        return self._pty
+
+    def data(self, octets: bytes) -> None:
+        """Take what arrived. While a command runs, Ctrl-C stops it and drops what was typed before."""
+        if self._running is not None and not self._asking and self._pty and _INTERRUPT in octets:
+            octets = octets[octets.rindex(_INTERRUPT) + 1 :]
+            self._input.clear()
+            self._running.cancel()
+        self._input.extend(octets[: INPUT_LIMIT - len(self._input)])
+        self._arrived.set()
+
+    def end(self) -> None:
+        """Nothing more will arrive."""
+        self._ended = True
+        self._arrived.set()
+        self._writable.set()
+
+    def pause(self) -> None:
+        """The other side reads too slowly: print nothing more for now."""
+        self._writable.clear()
+
+    def resume(self) -> None:
+        """It reads again."""
+        self._writable.set()
+
+    async def serve(self, interpreter: Interpreter) -> None:
+        """Read and run lines until the interpreter is left. Raises HangUp."""
+        editor = LineEditor(lambda line, tab: interpreter.complete(line, tab=tab))
+        editor.echo = editor.helpful = self._pty
+        outer, self._running = self._running, None  # a shell's command may be a CLI: Ctrl-C is for what runs in that
+        try:
+            await self._serve(interpreter, editor)
+        finally:
+            self._running = outer
+
+    async def _serve(self, interpreter: Interpreter, editor: LineEditor) -> None:
+        while not interpreter.ended:
+            await self._prompt(interpreter, editor)
+            line = await self._read_line(interpreter, editor)
+            if line is None:
+                continue
+            editor.remember(interpreter.history_form(line))
+            answer = await self.run(interpreter.execute(line))
+            await self.show(answer, interpreter.page_length)
+
+    async def _prompt(self, interpreter: Interpreter, editor: LineEditor) -> None:
+        await self.write_now(interpreter.banner)
+        editor.prompt = interpreter.prompt
+        editor.repaint()
+        self._flush(editor)
+
+    async def _read_line(self, interpreter: Interpreter, editor: LineEditor) -> str | None:
+        while True:
+            event = await self._event(editor)
+            if event.what is Happened.LINE:
+                return event.line
+            if event.what is Happened.INTERRUPT:
+                return None
+            if event.what is Happened.HELP:
+                await self.write_now([*interpreter.help_text(event.line), *interpreter.banner[1:]])
+                editor.repaint()
+                self._flush(editor)
+
+    async def _event(self, editor: LineEditor) -> Event:
+        """Return the next event. Raises HangUp when nothing more comes."""
+        while True:
+            event = None
+            while self._input and event is None:
+                event = editor.feed(self._input.popleft())
+            self._flush(editor)
+            if event is not None:
+                return event
+            if self._ended:
+                raise HangUp
+            self._arrived.clear()
+            await self._arrived.wait()
+
+    def _flush(self, editor: LineEditor) -> None:
+        if editor.out:
+            self._write(bytes(editor.out))
+            editor.out.clear()
+
+    async def run(self, work: Awaitable[Output]) -> Output:
+        """Run a command; Ctrl-C stops it."""
+        self._running = asyncio.ensure_future(work)
+        try:
+            return await self._running
+        except asyncio.CancelledError:
+            if not self._running.cancelled() or (task := asyncio.current_task()) is None or task.cancelling():
+                self._running.cancel()
+                raise
+            self._write(b"^C")
+            return Output([""], paged=False)
+        finally:
+            self._running = None
+
+    async def show(self, answer: Output, page_length: int | None) -> None:
+        """Print an answer, a page at a time where there is a screen."""
+        length = self.height if page_length is None else page_length
+        lines = list(answer.lines)
+        if not self._pty or not answer.paged or length < 2 or len(lines) < length:  # noqa: PLR2004 - a page needs a line and its mark
+            await self.write_now(lines)
+            return
+        room = length - 1
+        while lines:
+            await self.write_now(lines[:room])
+            lines = lines[room:]
+            if lines:
+                key = await self._more_key()
+                if key == "q":
+                    return
+                room = 1 if key == "\r" else length - 1
+
+    async def _more_key(self) -> str:
+        self._write(MORE)
+        key = ""
+        while key not in (" ", "\r", "q"):
+            key = {"\n": "\r", "\x03": "q", "Q": "q", "f": " ", "d": " "}.get(raw := await self._octet(), raw)
+        self._write(b"\r" + b" " * len(MORE) + b"\r")
+        return key
+
+    async def _octet(self) -> str:
+        while not self._input:
+            if self._ended:
+                raise HangUp
+            self._arrived.clear()
+            await self._arrived.wait()
+        return chr(self._input.popleft())
+
+    async def write_now(self, lines: Sequence[str]) -> None:
+        """Print lines, waiting while the other side is slow."""
+        step = 200
+        for start in range(0, len(lines), step):
+            await self._writable.wait()
+            chunk = [line.encode("utf-8", "replace") for line in lines[start : start + step]]
+            self._write(self._newline.join(chunk) + self._newline)
+
+    async def ask(self, question: str, *, hidden: bool = False) -> str | None:
+        """Print a question and return the line that answers it; Ctrl-C and Ctrl-D answer "no"."""
+        self._asking = True
+        try:
+            self._block.echo = self._pty and not hidden
+            self._block.prompt = question
+            self._block.repaint()
+            self._flush(self._block)
+            event = await self._event(self._block)
+        except HangUp:
+            return None
+        else:
+            return event.line if event.what is Happened.LINE else "no"
+        finally:
+            if hidden and self._pty:
+                self._write(self._newline)
+            self._block.echo = self._pty
+            self._block.prompt = ""
+            self._asking = False
+
+    async def read_block(self) -> str:
+        """Return the lines that are typed until Ctrl-D (or the end of input); Ctrl-C drops them all."""
+        self._asking = True
+        found: list[str] = []
+        size = 0
+        try:
+            while True:
+                event = await self._event(self._block)
+                if event.what is Happened.END_OF_INPUT:
+                    return "\n".join(found)
+                if event.what is Happened.INTERRUPT:
+                    return ""
+                size += len(event.line) + 1
+                if size <= BLOCK_LIMIT:
+                    found.append(event.line)
+        except HangUp:
+            return "\n".join(found)
+        finally:
+            self._asking = False

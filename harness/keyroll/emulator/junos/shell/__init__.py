@@ -1,0 +1,1 @@
+"""The command line itself: grammar, completion, pipes, commands and what they print."""

@@ -1,0 +1,140 @@
+"""`show …`: reads states and hands them to `show/`. A state that cannot be read is an error, never an answer."""
+
+from __future__ import annotations
+
+import os
+from ipaddress import IPv4Address, ip_address
+from typing import TYPE_CHECKING
+
+from keyroll import __version__
+from keyroll.emulator.contract.model import Address, BgpState, Intent
+from keyroll.emulator.junos.configuration.faults import JunosFault
+from keyroll.emulator.junos.configuration.render import curly, statement_lines
+from keyroll.emulator.junos.configuration.tree import Node, Path, narrowed
+from keyroll.emulator.junos.shell.grammar import Match
+from keyroll.emulator.junos.shell.output import ConfigView, Output
+from keyroll.emulator.junos.shell.show import bgp as bgp_text
+from keyroll.emulator.junos.shell.show import bgp_neighbor as neighbor_text
+from keyroll.emulator.junos.shell.show import keychain as keychain_text
+from keyroll.emulator.junos.shell.show.durations import age, stamp, w_line
+
+if TYPE_CHECKING:
+    from keyroll.emulator.junos.shell.cli import Cli
+
+BGP_NOT_RUNNING = "BGP is not running"
+
+
+def config_output(root: Node, base: Path, paths: tuple[Path, ...]) -> Output:
+    """Return the part of `root` at the named path, as `show` prints it: the body, or the statement of a leaf."""
+    path = paths[0] if paths else base
+    view = ConfigView(root, path)
+    tree, place = narrowed(root, path)
+    node = tree.at(place)
+    if node is None:
+        return Output(config=view)
+    return Output(curly(node) if node.statement.has_body or not place else statement_lines(node), view)
+
+
+async def configuration(cli: Cli, match: Match) -> Output:
+    """`show configuration [path]`: the running configuration."""
+    commit = cli.chassis.store.commits[0]
+    answer = config_output(commit.tree, (), match.paths)
+    if match.paths and match.paths[0]:
+        return answer
+    head = f"## Last commit: {stamp(commit.when, cli.chassis.zone)} by {commit.user}"
+    return Output([head, *answer.lines], answer.config)
+
+
+async def keychain_brief(cli: Cli, match: Match) -> Output:
+    """`show security keychain [brief]`."""
+    del match
+    return Output(keychain_text.brief(cli.chassis.store.in_force.chains, cli.chassis.now(), cli.chassis.receiving))
+
+
+async def keychain_detail(cli: Cli, match: Match) -> Output:
+    """`show security keychain detail`."""
+    del match
+    chassis = cli.chassis
+    return Output(keychain_text.detail(chassis.store.in_force.chains, chassis.now(), chassis.zone, chassis.receiving))
+
+
+async def bgp_summary(cli: Cli, match: Match) -> Output:
+    """`show bgp summary`."""
+    del match
+    neighbors = cli.chassis.store.in_force.neighbors
+    if not neighbors:
+        return Output([BGP_NOT_RUNNING])
+    states = await _bgp_states(cli)
+    return Output(bgp_text.summary(list(states.values()), len({neighbor.group for neighbor in neighbors})))
+
+
+async def _bgp_states(cli: Cli) -> dict[Address, BgpState]:
+    """Return the state of every configured neighbour. Raises JunosFault when one is missing."""
+    found = {state.address: state for state in await cli.chassis.backend.bgp()}
+    wanted = [neighbor.address for neighbor in cli.chassis.store.in_force.neighbors]
+    missing = [address for address in wanted if address not in found]
+    if missing:
+        raise JunosFault(f"the state of neighbor {missing[0]} cannot be read")
+    return {address: found[address] for address in wanted}
+
+
+async def bgp_neighbor(cli: Cli, match: Match) -> Output:
+    """`show bgp neighbor [A]`."""
+    intent = cli.chassis.store.in_force
+    if not intent.neighbors:
+        return Output([BGP_NOT_RUNNING])
+    text = match.args.get("address")
+    states = await _bgp_states(cli)
+    groups = list(dict.fromkeys(neighbor.group for neighbor in intent.neighbors))
+    found = [
+        neighbor_text.Neighbor(neighbor, states[neighbor.address], groups.index(neighbor.group), number)
+        for number, neighbor in enumerate(intent.neighbors)
+        if text is None or neighbor.address == ip_address(text)
+    ]
+    return Output(
+        neighbor_text.neighbors(found, own_as=intent.autonomous_system, router_id=router_id(intent)),
+    )
+
+
+def router_id(intent: Intent) -> IPv4Address | None:
+    """Return the router id in force: the configured one, else the first address of lo0, else of any interface."""
+    if intent.router_id is not None:
+        return intent.router_id
+    units = sorted(intent.units, key=lambda unit: unit.name != "lo0.0")
+    addresses = (address.ip for unit in units for address in unit.addresses)
+    return next((address for address in addresses if isinstance(address, IPv4Address)), None)
+
+
+async def uptime(cli: Cli, match: Match) -> Output:
+    """`show system uptime`: the router's clock, and how long ago things happened by it (docs/junos.md 3.5)."""
+    del match
+    chassis = cli.chassis
+    now, zone = chassis.now().replace(microsecond=0), chassis.zone
+    booted = now - chassis.up_for
+    commit = chassis.store.commits[0]
+    since_boot = age(int(chassis.up_for.total_seconds()))
+    since_commit = age(max(0, int((now - commit.when).total_seconds())))
+    return Output(
+        [
+            f"Current time: {stamp(now, zone)}",
+            "Time Source:  LOCAL CLOCK ",
+            f"System booted: {stamp(booted, zone)} ({since_boot} ago)",
+            f"Protocols started: {stamp(booted, zone)} ({since_boot} ago)",
+            f"Last configured: {stamp(commit.when, zone)} ({since_commit} ago) by {commit.user}",
+            w_line(now, zone, int(chassis.up_for.total_seconds()), len(chassis.logins), os.getloadavg()),
+        ]
+    )
+
+
+async def version(cli: Cli, match: Match) -> Output:
+    """`show version`: says that no Juniper software runs here, in lines that parsers of the real output take."""
+    del match
+    return Output(
+        [
+            f"Hostname: {cli.chassis.store.host_name}",
+            "Model: keyroll-emulated",
+            "Family: junos",
+            "Junos: 24.4-emulated",
+            f"JUNOS emulated by keyroll, no Juniper software [{__version__}]",
+        ]
+    )

@@ -1,0 +1,164 @@
+"""What may follow a `|`: filters over lines, and other forms of a configuration. Terms as data, as in `grammar`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from keyroll.emulator.junos.configuration.compare import differences
+from keyroll.emulator.junos.configuration.faults import JunosFault
+from keyroll.emulator.junos.configuration.render import set_lines
+from keyroll.emulator.junos.configuration.tree import narrowed
+from keyroll.emulator.junos.configuration.values import Integer, Text
+from keyroll.emulator.junos.shell.grammar import Match, Term
+from keyroll.emulator.junos.shell.output import Output
+
+if TYPE_CHECKING:
+    from keyroll.emulator.junos.shell.cli import Cli
+
+PATTERN_LIMIT = 256
+
+
+def _pattern(match: Match) -> re.Pattern[str]:
+    text = match.args["pattern"]
+    try:
+        return re.compile(text, re.IGNORECASE)
+    except re.error:
+        raise JunosFault(f"invalid regular expression: {text}") from None
+
+
+async def _match(cli: Cli, match: Match) -> Output:
+    wanted = _pattern(match)
+    return _filtered(cli, [line for line in cli.piped.lines if wanted.search(line)])
+
+
+async def _except(cli: Cli, match: Match) -> Output:
+    refused = _pattern(match)
+    return _filtered(cli, [line for line in cli.piped.lines if not refused.search(line)])
+
+
+async def _find(cli: Cli, match: Match) -> Output:
+    wanted = _pattern(match)
+    lines = list(cli.piped.lines)
+    start = next((number for number, line in enumerate(lines) if wanted.search(line)), None)
+    if start is None:
+        return _filtered(cli, ["", "Pattern not found"])
+    return _filtered(cli, lines[start:])
+
+
+async def _count(cli: Cli, match: Match) -> Output:
+    del match
+    return _filtered(cli, [f"Count: {len(cli.piped.lines)} lines"])
+
+
+async def _last(cli: Cli, match: Match) -> Output:
+    count = int(match.args.get("lines", cli.screen_length or LAST_DEFAULT))
+    return _filtered(cli, list(cli.piped.lines)[-count:])
+
+
+LAST_DEFAULT = 10
+
+
+async def _no_more(cli: Cli, match: Match) -> Output:
+    del match
+    return replace(cli.piped, paged=False)
+
+
+async def _trim(cli: Cli, match: Match) -> Output:
+    columns = int(match.args["columns"])
+    return _filtered(cli, [line[columns:] for line in cli.piped.lines])
+
+
+async def _display_set(cli: Cli, match: Match) -> Output:
+    view = cli.piped.config
+    if view is None:
+        raise JunosFault("'display set' is for configurations")
+    base = () if match.words[-1] == "set" else view.base
+    lines = set_lines(*narrowed(view.root, view.base))
+    if base:
+        skipped = sum(len(step.words) for step in base)
+        lines = [_relative(line, skipped) for line in lines]
+    return Output(lines, paged=cli.piped.paged)
+
+
+def _relative(line: str, skipped: int) -> str:
+    verb, *words = line.split(" ")
+    return " ".join([verb, *words[skipped:]])
+
+
+async def _compare(cli: Cli, match: Match) -> Output:
+    view = cli.piped.config
+    if view is None:
+        raise JunosFault("'compare' is for configurations")
+    store = cli.chassis.store
+    number = int(match.args.get("number", 0))
+    if number >= len(store.commits):
+        raise JunosFault(f"rollback configuration {number} not available")
+    other, _ = narrowed(store.commits[number].tree, view.base)
+    root, base = narrowed(view.root, view.base)
+    old, new = other.at(base), root.at(base)
+    if old is None or new is None:
+        return Output(differences(other, root), paged=cli.piped.paged)
+    return Output(differences(old, new, base), paged=cli.piped.paged)
+
+
+def _filtered(cli: Cli, lines: Sequence[str]) -> Output:
+    return Output(lines, paged=cli.piped.paged)
+
+
+_PATTERN = Text(1, PATTERN_LIMIT)
+
+PIPES: tuple[Term, ...] = (
+    Term(
+        "compare",
+        "Compare configuration changes with prior version",
+        (
+            Term(
+                "rollback", "Rollback configuration", (Term("number", "Rollback number", (), _compare, Integer(0, 49)),)
+            ),
+        ),
+        _compare,
+    ),
+    Term("count", "Count occurrences", run=_count),
+    Term(
+        "display",
+        "Show additional kinds of information",
+        (
+            Term(
+                "set",
+                "Show 'set' commands that create configuration",
+                (Term("relative", "Show 'set' commands relative to the current edit path", run=_display_set),),
+                _display_set,
+            ),
+        ),
+    ),
+    Term(
+        "except",
+        "Show only text that does not match a pattern",
+        (Term("pattern", "Pattern to avoid", (), _except, _PATTERN),),
+    ),
+    Term(
+        "find",
+        "Search for first occurrence of pattern",
+        (Term("pattern", "Pattern to search for", (), _find, _PATTERN),),
+    ),
+    Term(
+        "last",
+        "Display end of output only",
+        (Term("lines", "Number of lines from end of output to display", (), _last, Integer(1, 100000)),),
+        _last,
+    ),
+    Term(
+        "match",
+        "Show only text that matches a pattern",
+        (Term("pattern", "Pattern to match against", (), _match, _PATTERN),),
+    ),
+    Term("no-more", "Don't paginate output", run=_no_more),
+    Term(
+        "trim",
+        "Trim specified number of columns from start of line",
+        (Term("columns", "Columns", (), _trim, Integer(0, 1000)),),
+    ),
+)

@@ -1,0 +1,99 @@
+"""`show security keychain [brief|detail]` (docs/junos.md 3.1): the router's own key clock, not the wire.
+
+The layout is exact for real `detail` outputs of three releases, which also print `Algorithm hmac-md5` for TCP-AO keys
+and key numbers, not send-id and recv-id, as IDs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+
+from keyroll.emulator.contract.key_clock import NS, ClockKey, KeyClock, ReceivePolicy, clock_key, to_ns
+from keyroll.emulator.junos.shell.show.durations import age, ctime
+from keyroll.keychain.model import Key, Keychain
+
+HEADER = (
+    "Keychain                 Active-ID        Next-ID       Transition  Tolerance",
+    "                       Send   Receive   Send   Receive",
+)
+NONE = "None"
+_SHOWN_ALGORITHM = {"hmac-sha-1": "hmac-sha1", "sha-1": "sha1"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What the key clock of one chain says at an instant."""
+
+    active: int | None
+    next: int | None
+    transition: int | None
+    accepted: frozenset[int]
+
+
+def _clock(chain: Keychain, receiving: ReceivePolicy) -> KeyClock:
+    found = (clock_key(key) or _other_scheme(key) for key in chain.keys)
+    return KeyClock((key for key in found if key), tolerance=chain.tolerance, receiving=receiving)
+
+
+def _other_scheme(key: Key) -> ClockKey | None:
+    """Return the course of a key that is not TCP-AO's: the clock shows it too, its ids do not matter."""
+    if key.scheme == "ao" or key.start is None or key.secret is None:
+        return None
+    return ClockKey(key.id, to_ns(key.start), 0, 0)
+
+
+def _read(chain: Keychain, now: datetime, receiving: ReceivePolicy) -> _Reading:
+    clock, instant = _clock(chain, receiving), to_ns(now)
+    upcoming = clock.upcoming(instant)
+    return _Reading(
+        clock.active(instant),
+        upcoming.number if upcoming else None,
+        -((instant - upcoming.start) // NS) if upcoming else None,
+        frozenset(clock.acceptable_keys(instant)),
+    )
+
+
+def _row(chain: Keychain, reading: _Reading) -> str:
+    active = NONE if reading.active is None else str(reading.active)
+    following = NONE if reading.next is None else str(reading.next)
+    transition = NONE if reading.transition is None else age(reading.transition)
+    name = f" {chain.name}"
+    cells = ((name, 25), (active, 7), (active, 9), (following, 7), (following, 9), (transition, 11))
+    # Widths as in the samples; what is as wide as its column or wider still keeps a blank behind it.
+    return "".join(f"{text:<{max(width, len(text) + 1)}}" for text, width in cells) + f"{chain.tolerance} (secs)"
+
+
+def brief(chains: Sequence[Keychain], now: datetime, receiving: ReceivePolicy) -> list[str]:
+    """Return the table: one row a chain."""
+    if not chains:
+        return []
+    return [*HEADER, *(_row(chain, _read(chain, now, receiving)) for chain in chains)]
+
+
+def detail(chains: Sequence[Keychain], now: datetime, zone: tzinfo, receiving: ReceivePolicy) -> list[str]:
+    """Return header and row for each chain, followed by two lines for each key."""
+    lines: list[str] = []
+    for chain in chains:
+        reading = _read(chain, now, receiving)
+        lines += [*HEADER, _row(chain, reading)]
+        for key in chain.keys:
+            lines += _key_lines(key, reading, now, zone)
+    return lines
+
+
+def _key_lines(key: Key, reading: _Reading, now: datetime, zone: tzinfo) -> list[str]:
+    algorithm = _SHOWN_ALGORITHM.get(key.scheme or "", "hmac-md5")
+    start = ctime(key.start, zone) if key.start else NONE
+    return [
+        f"  Id {key.id}, Algorithm {algorithm}, State {_state(key, reading, now)}, Option basic",
+        f"  Start-time {start}, Mode send-receive",
+    ]
+
+
+def _state(key: Key, reading: _Reading, now: datetime) -> str:
+    if key.id == reading.active:
+        return "send-receive"
+    started = key.start is not None and key.start <= now
+    return "receive" if started and key.id in reading.accepted else "inactive"

@@ -1,0 +1,48 @@
+"""A router's start-up configuration: a file that somebody put there before its first boot."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from keyroll.emulator.junos.commit.load import load_curly, load_set
+from keyroll.emulator.junos.configuration.faults import JunosFault
+from keyroll.emulator.junos.shell.chassis import Chassis
+
+USER = "root"
+_SET_FORM = re.compile(r"\s*(?:#[^\n]*\n\s*)*(?:set|delete|activate|deactivate)\s")
+
+
+async def start_with(path: Path, chassis: Chassis) -> None:
+    """Load the file (curly or `set` form) and commit it; what is wrong goes to the system log, without its words.
+
+    A file that cannot be loaded whole is not loaded at all: the router comes up empty, as Junos does.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")  # noqa: ASYNC240 - a small file, before anybody is served
+    except FileNotFoundError:
+        return
+    except (OSError, UnicodeDecodeError) as error:
+        chassis.syslog.write("mgd", f"UI_BOOT_FAILED: {path} cannot be read: {type(error).__name__}")
+        return
+    if not text.strip():
+        return
+    store = chassis.store
+    if _SET_FORM.match(text):
+        report = load_set(store, text, (), chassis.context)
+    else:
+        report = load_curly(store, text, (), chassis.context, override=True)
+    mistakes = report[:-1]
+    if mistakes:
+        store.rollback(0)
+        # A message of the loader may repeat a word of the file, and that word may be a secret: only the place is told.
+        places = ", ".join(mistake.removeprefix("terminal:").partition(" ")[0] for mistake in mistakes[:10])
+        chassis.syslog.write(
+            "mgd", f"UI_BOOT_FAILED: {path} is not loaded; {len(mistakes)} mistakes, at line:(column) {places}"
+        )
+        return
+    try:
+        await store.commit(USER, via="other", comment=f"start-up configuration {path}")
+    except JunosFault as fault:
+        store.rollback(0)
+        chassis.syslog.write("mgd", f"UI_BOOT_FAILED: {path} is not committed: {' '.join(fault.lines(0))}")

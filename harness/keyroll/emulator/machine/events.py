@@ -1,0 +1,66 @@
+"""What happens in the machine half, told to whoever subscribed: sessions, keys on the wire, drops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from keyroll.emulator.contract.model import LDP_PORT, EventKind, RouterEvent, RouterNote
+from keyroll.emulator.frr.journal import Happening
+from keyroll.emulator.wire.model import Direction, DropReason, WireEvent
+from keyroll.emulator.wire.model import EventKind as WireEventKind
+
+_NOT_AUTHENTICATION = frozenset({DropReason.CONGESTION, DropReason.MALFORMED, DropReason.FRAGMENT})
+
+
+class EventBoard:
+    """Turns what the daemons' logs and the wire path tell into `RouterEvent`s."""
+
+    def __init__(self) -> None:
+        self._subscribers: list[Callable[[RouterEvent | RouterNote], None]] = []
+
+    def subscribe(self, on_event: Callable[[RouterEvent | RouterNote], None]) -> None:
+        """Tell `on_event` from now on."""
+        self._subscribers.append(on_event)
+
+    def session(self, happening: Happening) -> None:
+        """A session came up or went down."""
+        kind = EventKind.SESSION_UP if happening.up else EventKind.SESSION_DOWN
+        self._tell(RouterEvent(kind, happening.protocol, happening.peer, reason=happening.reason))
+
+    def note(self, text: str) -> None:
+        """Something happened to the router itself."""
+        self._tell(RouterNote(text))
+
+    def wire(self, event: WireEvent) -> None:
+        """The wire path told something."""
+        if event.peer is None or event.port is None:
+            return
+        protocol = "ldp" if event.port == LDP_PORT else "bgp"
+        outgoing = None if event.direction is None else event.direction is Direction.OUT
+        if event.kind is WireEventKind.KEY_CHANGE:
+            self._tell(
+                RouterEvent(
+                    EventKind.KEY_CHANGE,
+                    protocol,
+                    event.peer,
+                    outgoing=outgoing,
+                    old_key=event.old_key,
+                    key=event.key,
+                )
+            )
+        elif event.kind is WireEventKind.DROP and event.reason not in _NOT_AUTHENTICATION:
+            reason = None if event.reason is None else event.reason.value
+            self._tell(
+                RouterEvent(
+                    EventKind.AUTH_FAILURE,
+                    protocol,
+                    event.peer,
+                    reason=reason,
+                    outgoing=outgoing,
+                    count=event.count,
+                )
+            )
+
+    def _tell(self, event: RouterEvent | RouterNote) -> None:
+        for subscriber in self._subscribers:
+            subscriber(event)

@@ -1,0 +1,171 @@
+"""From an Intent to the wire path's table of protected sessions. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from keyroll.emulator.contract.key_clock import ReceivePolicy, SendPolicy
+from keyroll.emulator.contract.keys_in_use import InUseRules
+from keyroll.emulator.contract.model import (
+    BGP_PORT,
+    LDP_PORT,
+    Address,
+    AuthScheme,
+    BackendError,
+    Intent,
+    Ldp,
+    Network,
+    Protection,
+    TcpConnection,
+)
+from keyroll.emulator.wire.model import ConnectionRecord, ProtectedSession
+from keyroll.keychain.model import Keychain
+
+_ISN_MAX = 0xFFFFFFFF
+_PORT_MAX = 0xFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPolicy:
+    """Which rules this router follows (DESIGN.md, "A key policy"); a setting of the router, not of a commit."""
+
+    sending: SendPolicy = SendPolicy.CLOCK
+    receiving: ReceivePolicy = ReceivePolicy.TOLERANCE
+    in_use: InUseRules = field(default_factory=InUseRules)
+    isn: int | None = None
+    """The initial sequence number that protected connections show on the wire; None: the kernel's own."""
+    port: int | None = None
+    """The one port that connections are opened from; None: the kernel's choice."""
+
+    @classmethod
+    def of(cls, settings: Mapping[str, str]) -> KeyPolicy:
+        """Read it from a router's settings; what is not there has its default. Raises ValueError."""
+        return cls(
+            SendPolicy(settings.get("sending", SendPolicy.CLOCK.value)),
+            ReceivePolicy(settings.get("receiving", ReceivePolicy.TOLERANCE.value)),
+            InUseRules.of(settings),
+            isn=_number(settings, "isn", _ISN_MAX),
+            port=_number(settings, "port", _PORT_MAX),
+        )
+
+
+def protected_sessions(intent: Intent, policy: KeyPolicy) -> tuple[ProtectedSession, ...]:
+    """Return the sessions whose segments carry TCP-AO.
+
+    A session that names a chain which is not configured is protected with an empty one: nothing passes.
+
+    Raises:
+        BackendError: a scheme that this router does not carry.
+    """
+    chains = {chain.name: chain for chain in intent.chains}
+    sessions = []
+    for peer, local, port, protection, prefix in _protected(intent):
+        if protection.scheme is not AuthScheme.AO:
+            raise BackendError(
+                f"{peer}: this router protects sessions with TCP-AO only, not with {protection.scheme.value}",
+                remedy="set authentication-algorithm ao",
+            )
+        name = protection.chain or ""
+        sessions.append(
+            ProtectedSession(
+                peer=peer,
+                port=port,
+                chain=chains.get(name) or Keychain(name or "none"),
+                local=local,
+                sending=policy.sending,
+                receiving=policy.receiving,
+                allow_without_ao=protection.allow_without_ao,
+                isn=policy.isn,
+                prefix=prefix,
+                excepted=() if prefix is None else _excepted(intent, prefix),
+            )
+        )
+    return tuple(sessions)
+
+
+def _protected(intent: Intent) -> Iterator[tuple[Address, Address | None, int, Protection, Network | None]]:
+    for neighbor in intent.neighbors:
+        if neighbor.protection is not None:
+            yield neighbor.address, neighbor.local_address, BGP_PORT, neighbor.protection, None
+    for peer in intent.ldp.peers if intent.ldp is not None else ():
+        if peer.protection is not None:
+            single = peer.peers.prefixlen == peer.peers.max_prefixlen
+            yield peer.peers.network_address, None, LDP_PORT, peer.protection, None if single else peer.peers
+
+
+def _excepted(intent: Intent, prefix: Network) -> tuple[Network, ...]:
+    """Return what an LDP session-group does not protect of its prefix: a longer one that says nothing of protection."""
+    peers = intent.ldp.peers if intent.ldp is not None else ()
+    return tuple(
+        peer.peers
+        for peer in peers
+        if peer.protection is None and peer.peers.prefixlen > prefix.prefixlen and peer.peers.network_address in prefix
+    )
+
+
+def cut_off(old: Sequence[ProtectedSession], new: Sequence[ProtectedSession]) -> tuple[ProtectedSession, ...]:
+    """Return the old sessions that the new table lacks: they stay protected until FRR has let go of them."""
+    wanted = {(session.peer, session.port, session.prefix) for session in new}
+    return tuple(session for session in old if (session.peer, session.port, session.prefix) not in wanted)
+
+
+def stranded(
+    connections: Sequence[TcpConnection], known: Sequence[ConnectionRecord], sessions: Sequence[ProtectedSession]
+) -> list[tuple[int, Address]]:
+    """Return (port, peer) of the protected sessions with an open connection that the wire path does not know.
+
+    Its segments can be neither signed nor verified: it would stay until its hold time.
+    """
+    ends = {(record.local, record.remote) for record in known}
+    found: dict[tuple[int, Address], None] = {}
+    for one in connections:
+        if one.state != "ESTABLISHED" or one.remote is None or (one.local, one.remote) in ends:
+            continue
+        for session in sessions:
+            if session.port in (one.remote[1], one.local[1]) and session.covers(one.remote[0]):
+                found[session.port, one.remote[0]] = None
+    return list(found)
+
+
+def changed_kind(old: Intent, new: Intent, ldp_peers: Iterable[Address] = ()) -> list[tuple[int, Address]]:
+    """Return (port, peer) of the sessions that there were and are, and whose kind of protection changed.
+
+    Their connections' segments were protected otherwise until now: neither end can go on with them. LDP finds its peers
+    by itself: `ldp_peers` are the transport addresses of those that it has, whether or not they are named.
+    """
+    before, after = _kinds(old), _kinds(new)
+    changed = [(BGP_PORT, peer) for peer, kind in after.items() if peer in before and before[peer] != kind]
+    if old.ldp is not None and new.ldp is not None:
+        named = (peer.peers for intent in (old.ldp, new.ldp) for peer in intent.peers)
+        hosts = (network.network_address for network in named if network.prefixlen == network.max_prefixlen)
+        peers = dict.fromkeys((*hosts, *ldp_peers))
+        changed += [(LDP_PORT, peer) for peer in peers if _ldp_kind(old.ldp, peer) is not _ldp_kind(new.ldp, peer)]
+    return changed
+
+
+def has_groups(intent: Intent) -> bool:
+    """Whether LDP sessions are protected by prefix, so that their peers are known to LDP alone."""
+    return intent.ldp is not None and any(peer.peers.prefixlen < peer.peers.max_prefixlen for peer in intent.ldp.peers)
+
+
+def _kinds(intent: Intent) -> dict[Address, AuthScheme | None]:
+    return {
+        neighbor.address: neighbor.protection.scheme if neighbor.protection else None for neighbor in intent.neighbors
+    }
+
+
+def _ldp_kind(ldp: Ldp, peer: Address) -> AuthScheme | None:
+    """Return how sessions with a peer are protected: what names it with the longest prefix says so."""
+    holding = [one for one in ldp.peers if peer in one.peers]
+    found = max(holding, key=lambda one: one.peers.prefixlen, default=None)
+    return None if found is None or found.protection is None else found.protection.scheme
+
+
+def _number(settings: Mapping[str, str], name: str, greatest: int) -> int | None:
+    if name not in settings:
+        return None
+    number = int(settings[name])
+    if not 0 <= number <= greatest:
+        raise ValueError(f"{name} is a number from 0 to {greatest}, not {number}")
+    return number

@@ -1,0 +1,117 @@
+"""Counting what was dropped and passed, and telling it: events, at most one a second for each reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ipaddress import ip_address
+
+from keyroll.emulator.wire.bump.connection import SECOND, Connection, Session
+from keyroll.emulator.wire.model import Direction, DropReason, EventKind, WireEvent
+
+Emit = Callable[[WireEvent], None]
+_Quiet = tuple[Session | None, Direction, DropReason]
+
+
+class Reporter:
+    """Holds the counters and turns what happens into events. `mono` is monotonic, `now` the router's clock, in ns."""
+
+    def __init__(self, emit: Emit) -> None:
+        self._emit = emit
+        self.drops: dict[tuple[Direction, DropReason], int] = {}
+        self.passed: dict[Direction, int] = {Direction.OUT: 0, Direction.IN: 0}
+        self._quiet_until: dict[_Quiet, int] = {}
+        self._untold: dict[_Quiet, int] = {}
+
+    def drop(self, session: Session | None, direction: Direction, reason: DropReason, now: int, mono: int) -> None:
+        """Count a dropped frame, and tell it unless the same was told within the last second."""
+        place = (direction, reason)
+        self.drops[place] = self.drops.get(place, 0) + 1
+        if session is not None:
+            session.drops[place] = session.drops.get(place, 0) + 1
+        quiet = (session, direction, reason)
+        self._untold[quiet] = self._untold.get(quiet, 0) + 1
+        if mono >= self._quiet_until.get(quiet, 0):
+            self._tell(quiet, now, mono)
+
+    def tick(self, now: int, mono: int) -> None:
+        """Tell what was kept back for a second."""
+        for quiet in [quiet for quiet in self._untold if mono >= self._quiet_until[quiet]]:
+            self._tell(quiet, now, mono)
+
+    def forget_sessions(self) -> None:
+        """Drop what is kept for sessions of a former table; their counters live on in the totals."""
+        self._quiet_until.clear()
+        self._untold.clear()
+
+    def key_change(self, connection: Connection, direction: Direction, old_key: int, now: int) -> None:
+        """Tell that another key than before was seen on the wire."""
+        state = connection.out if direction is Direction.OUT else connection.in_
+        self._about(
+            connection,
+            EventKind.KEY_CHANGE,
+            now,
+            direction=direction,
+            key=state.key,
+            old_key=old_key,
+            key_id=state.key_id,
+            rnext_key_id=state.rnext_key_id,
+        )
+
+    def connection(self, connection: Connection, now: int) -> None:
+        """Tell a connection's record: it is new, or what a successor of this process needs has changed."""
+        connection.reported_anchor = connection.out_sne.anchor + connection.in_sne.anchor
+        self._about(connection, EventKind.CONNECTION, now)
+
+    def admitted(self, connection: Connection, now: int) -> None:
+        """Tell that a peer without TCP-AO was let in."""
+        self._about(connection, EventKind.ADMITTED, now)
+
+    def forgotten(self, connection: Connection, now: int) -> None:
+        """Tell that a connection left the table."""
+        self._about(connection, EventKind.FORGOTTEN, now)
+
+    def _about(
+        self,
+        connection: Connection,
+        kind: EventKind,
+        now: int,
+        *,
+        direction: Direction | None = None,
+        key: int | None = None,
+        old_key: int | None = None,
+        key_id: int | None = None,
+        rnext_key_id: int | None = None,
+    ) -> None:
+        record = connection.record()
+        self._emit(
+            WireEvent(
+                kind,
+                now,
+                peer=connection.session.spec.peer,
+                port=connection.session.spec.port,
+                local=(ip_address(connection.at.local), connection.at.lport),
+                remote=(ip_address(connection.at.remote), connection.at.rport),
+                direction=direction,
+                key=key,
+                old_key=old_key,
+                key_id=key_id,
+                rnext_key_id=rnext_key_id,
+                record=record if kind in {EventKind.CONNECTION, EventKind.KEY_CHANGE} else None,
+            )
+        )
+
+    def _tell(self, quiet: _Quiet, now: int, mono: int) -> None:
+        session, direction, reason = quiet
+        count = self._untold.pop(quiet)
+        self._quiet_until[quiet] = mono + SECOND
+        self._emit(
+            WireEvent(
+                EventKind.DROP,
+                now,
+                peer=None if session is None else session.spec.peer,
+                port=None if session is None else session.spec.port,
+                direction=direction,
+                reason=reason,
+                count=count,
+            )
+        )

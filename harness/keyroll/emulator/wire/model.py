@@ -1,0 +1,210 @@
+"""The values that the wire path and its supervisor speak about."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from keyroll.emulator.contract.key_clock import ReceivePolicy, SendPolicy
+from keyroll.emulator.contract.model import Address, Network
+from keyroll.errors import RunError
+from keyroll.keychain.model import Keychain
+from keyroll.tcpao import Mkt
+
+
+class WireError(RunError):
+    """The wire path died, refused an order or answered what nobody can read; the message says which."""
+
+
+class WireGoneError(WireError):
+    """The process at the other end of the control socket has ended; another may take its place."""
+
+
+class Direction(enum.Enum):
+    """As the router sees it."""
+
+    OUT = "out"
+    IN = "in"
+
+
+class DropReason(enum.Enum):
+    """Why a frame was kept from passing. One reason a frame, the first that applies."""
+
+    NO_OPTION = "no-option"
+    """Received without TCP-AO on a protected session."""
+    UNKNOWN_KEY_ID = "unknown-keyid"
+    """Received with a KeyID that is no usable key's recv-id."""
+    NOT_ACCEPTABLE = "not-acceptable-now"
+    """Received with a known KeyID outside its key's window."""
+    BAD_MAC = "bad-mac"
+    BAD_CHECKSUM = "bad-checksum"
+    """A TCP checksum that is wrong on a segment whose MAC does not cover its options: they may be damaged."""
+    MD5_PRESENT = "md5-present"
+    """Received with the TCP MD5 option (RFC 2385), alone or beside TCP-AO (RFC 5925, 2.2)."""
+    NO_USABLE_KEY = "no-usable-key"
+    """The session's chain has no key that may be used now."""
+    NO_CONNECTION = "no-connection-state"
+    """The connection's pair of initial sequence numbers is not known, so no traffic key exists."""
+    NO_ROOM = "no-room"
+    """The option does not fit into the TCP header, or the signed segment not into a frame."""
+    FRAGMENT = "fragment"
+    """An IP fragment of TCP from or to a protected peer: it cannot be judged by itself."""
+    MALFORMED = "malformed"
+    """A TCP segment from or to a protected peer that cannot be parsed."""
+    ICMP_ERROR = "icmp-error"
+    """An ICMP error about a protected connection (RFC 5925, 7.8)."""
+    CONGESTION = "congestion"
+    """The link did not take the frame: its queue is full or it is down."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProtectedSession:
+    """One session whose TCP segments carry TCP-AO: all TCP between `peer` and `local` from or to `port`.
+
+    `local` None stands for every address of this router. Unusable keys of the chain take no part; a chain without a
+    usable key lets nothing pass. `allow_without_ao` is Junos' `tcpao-auth-mismatch allow-without-tcpao`. `isn` is the
+    initial sequence number that its connections show on the wire; None: the kernel's own.
+
+    With a `prefix` it stands for a session with each peer in it, whoever that is, but for those in `excepted` and those
+    that have a session of their own or in a longer prefix; `peer` is the prefix' own address then.
+    """
+
+    peer: Address
+    port: int
+    chain: Keychain
+    local: Address | None = None
+    sending: SendPolicy = SendPolicy.CLOCK
+    receiving: ReceivePolicy = ReceivePolicy.TOLERANCE
+    allow_without_ao: bool = False
+    isn: int | None = None
+    prefix: Network | None = None
+    excepted: tuple[Network, ...] = ()
+
+    def covers(self, peer: Address) -> bool:
+        """Whether it stands for a session with that peer."""
+        if self.prefix is None:
+            return peer == self.peer
+        return peer in self.prefix and not any(peer in network for network in self.excepted)
+
+    def with_peer(self, peer: Address) -> ProtectedSession:
+        """Return the session with one peer of the prefix."""
+        return replace(self, peer=peer, prefix=None, excepted=())
+
+
+@dataclass(frozen=True, slots=True)
+class DirectionStatus:
+    """What was last seen on the wire in one direction of a connection. Key fields are None before the first segment."""
+
+    segments: int = 0
+    """Signed and sent, or verified and let in. Plain segments of an admitted peer count as well."""
+    octets: int = 0
+    """Their TCP payload, in octets."""
+    key: int | None = None
+    """The key number of the last one."""
+    key_id: int | None = None
+    rnext_key_id: int | None = None
+    rolled: bool = False
+    """Whether that key is the one that the router's key clock has active now: the rollover was seen on the wire."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionStatus:
+    """One TCP connection as the wire path knows it."""
+
+    local: tuple[Address, int]
+    remote: tuple[Address, int]
+    port: int
+    """The session's port: 179 or 646."""
+    phase: str
+    """`opening` (no ISN pair yet), `open`, `closing` (a FIN or RST was seen) or `plain` (admitted without TCP-AO)."""
+    sending_key: int | None
+    """The key number that the next segment would be sent with."""
+    asked_key: int | None
+    """The key number that the next segment would ask for in RNextKeyID."""
+    idle_seconds: float
+    out: DirectionStatus
+    in_: DirectionStatus
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStatus:
+    """One protected session: its key clock now, and what was dropped, by direction and reason."""
+
+    peer: Address
+    port: int
+    local: Address | None
+    active_key: int | None
+    next_key: int | None
+    acceptable_keys: tuple[int, ...]
+    drops: Mapping[tuple[Direction, DropReason], int]
+
+
+@dataclass(frozen=True, slots=True)
+class WireStatus:
+    """The wire path's whole state. `drops` are those of every session and of frames that belong to none."""
+
+    sessions: tuple[SessionStatus, ...]
+    connections: tuple[ConnectionStatus, ...]
+    drops: Mapping[tuple[Direction, DropReason], int]
+    passed: Mapping[Direction, int]
+    """Frames of anything else that passed untouched."""
+    clock_offset_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionRecord:
+    """What has to be handed to a new wire process for a connection to survive.
+
+    Anchors are the 64-bit sequence numbers (SNE and sequence number) of RFC 9187. `pinned` are the keys in use, by
+    number, that the chain has otherwise by now: the only ones that a new process could not find there. `shift` is how
+    far our sequence numbers on the wire are ahead of the kernel's.
+    """
+
+    local: tuple[Address, int]
+    remote: tuple[Address, int]
+    port: int
+    local_isn: int
+    remote_isn: int
+    out_anchor: int
+    in_anchor: int
+    sending_key: int | None
+    plain: bool = False
+    closing: bool = False
+    pinned: tuple[tuple[int, Mkt], ...] = ()
+    shift: int = 0
+
+
+class EventKind(enum.Enum):
+    """What the wire path tells without being asked."""
+
+    DROP = "drop"
+    """`count` frames dropped for `reason` since the last such event (at most one a second for each reason)."""
+    KEY_CHANGE = "key-change"
+    """A connection's key on the wire changed in `direction`: from `old_key` to `key`."""
+    CONNECTION = "connection"
+    """A connection's ISN pair became known, or what a successor has to know of it changed; `record` holds it."""
+    ADMITTED = "admitted-without-ao"
+    """A peer without TCP-AO was let in, as `allow-without-tcpao` says."""
+    FORGOTTEN = "forgotten"
+    """A connection left the table."""
+
+
+@dataclass(frozen=True, slots=True)
+class WireEvent:
+    """One event. `at_ns` is on the router's own clock. Fields that do not apply are None."""
+
+    kind: EventKind
+    at_ns: int
+    peer: Address | None = None
+    port: int | None = None
+    local: tuple[Address, int] | None = None
+    remote: tuple[Address, int] | None = None
+    direction: Direction | None = None
+    reason: DropReason | None = None
+    count: int = 0
+    key: int | None = None
+    old_key: int | None = None
+    key_id: int | None = None
+    rnext_key_id: int | None = None
+    record: ConnectionRecord | None = field(default=None)

@@ -1,0 +1,1 @@
+"""The wire path as a process: sockets, offload, the event loop."""

@@ -1,0 +1,61 @@
+"""Switching off an interface's offloads, so that what leaves it is whole: `python -m … .offload ge-0-0-0`.
+
+With transmit checksum, TSO, GSO or scatter-gather on, a veth hands over segments of up to 64 KiB with partial
+checksums, which no MAC can be made over. The old SIOCETHTOOL ioctls need no ethtool program, and work in a user
+namespace that owns the interface (measured).
+"""
+
+from __future__ import annotations
+
+import array
+import errno
+import fcntl
+import logging
+import socket
+import struct
+import sys
+
+from keyroll.emulator.wire.model import WireError
+
+SIOCETHTOOL = 0x8946
+# ETHTOOL_STXCSUM, ETHTOOL_STSO, ETHTOOL_SGSO, ETHTOOL_SSG of <linux/ethtool.h>: TSO and GSO hang on the first.
+SWITCHES = {"tx checksum": 0x17, "TSO": 0x1F, "GSO": 0x24, "scatter-gather": 0x19}
+_IFNAMSIZ = 16
+
+
+def disable_offloads(ifname: str) -> None:
+    """Switch off transmit checksum, TSO, GSO and scatter-gather of an interface in this network namespace.
+
+    Raises:
+        WireError: there is no such interface, or it refuses.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        for name, command in SWITCHES.items():
+            value = array.array("B", struct.pack("=II", command, 0))
+            address, _ = value.buffer_info()
+            request = struct.pack(f"={_IFNAMSIZ}sQ16x", ifname.encode(), address)
+            try:
+                fcntl.ioctl(sock, SIOCETHTOOL, request)
+            except OSError as error:
+                if error.errno == errno.EOPNOTSUPP and name != "tx checksum":
+                    continue  # devices without that feature have nothing to switch off
+                raise WireError(
+                    f"{name} of {ifname} cannot be switched off: {error.strerror}",
+                    remedy="it has to be a veth in the network namespace that this runs in",
+                ) from error
+
+
+def main(arguments: list[str]) -> int:
+    """Switch off the offloads of the interfaces named on the command line; 0, or 2 when one cannot be."""
+    logging.basicConfig(stream=sys.stderr, format="%(message)s")
+    try:
+        for ifname in arguments:
+            disable_offloads(ifname)
+    except WireError as error:
+        logging.getLogger(__name__).error("%s", error)  # noqa: TRY400 - the sentence is what helps, not the traceback
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

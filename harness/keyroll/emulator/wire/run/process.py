@@ -1,0 +1,206 @@
+"""The wire process: an epoll loop over the control socket and every pair's two packet sockets.
+
+No frame is carried before the first `sessions` order: until then the process does not know what is protected. Frames
+wait in the sockets meanwhile.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import selectors
+import socket
+import time
+from collections.abc import Sequence
+
+from keyroll.emulator.wire import protocol, statusjson
+from keyroll.emulator.wire.bump.guard import Guard
+from keyroll.emulator.wire.bump.headers import ETHERTYPE_IPV4, ETHERTYPE_IPV6, network_offset
+from keyroll.emulator.wire.jsonfields import Json
+from keyroll.emulator.wire.model import Direction, DropReason, WireError, WireEvent
+from keyroll.emulator.wire.run.offload import disable_offloads
+from keyroll.emulator.wire.run.sockets import FRAME_MAX, PLAIN, VNET, PacketSocket, whole
+
+BATCH = 64
+"""Frames carried from one socket before the others have their turn."""
+TICK = 1.0
+"""Seconds between two looks at what expired and what is still to be told."""
+UNREAD_MAX = 4 * 1024 * 1024
+"""Octets that wait for a supervisor that does not read; beyond it events are left out, answers never."""
+_READ = 1 << 16
+_log = logging.getLogger(__name__)
+
+
+class Pair:
+    """One port of the router: the host side (towards its kernel) and the wire side (towards the neighbour)."""
+
+    def __init__(self, host: str, wire: str) -> None:
+        disable_offloads(host)
+        self.host = PacketSocket(host)
+        self.wire = PacketSocket(wire)
+
+
+class WireProcess:
+    """Carries frames between the sides of each pair, and obeys the control socket. `run` returns when that ends."""
+
+    def __init__(self, control: socket.socket, pairs: Sequence[tuple[str, str]]) -> None:
+        """Open every interface. Raises WireError."""
+        self._control = control
+        self._control.settimeout(0)
+        self._unsent = bytearray()
+        self._unread = bytearray()
+        self._buffer = bytearray(FRAME_MAX)
+        self._view = memoryview(self._buffer)
+        self._offset = 0
+        self._over = False
+        self._carrying = False
+        self._guard = Guard(self._tell)
+        self._pairs = [Pair(host, wire) for host, wire in pairs]
+        self._poll = selectors.DefaultSelector()
+        self._poll.register(control, selectors.EVENT_READ, None)
+
+    def run(self) -> None:
+        """Carry frames until the control socket ends or `stop` is ordered. Raises WireError when an interface goes."""
+        self._write(protocol.to_line({"event": "ready"}))
+        tick_at = time.monotonic() + TICK
+        while not self._over:
+            ready = self._poll.select(max(0.0, tick_at - time.monotonic()))
+            # Orders first: a frame that waited is judged by the newest table.
+            for key, mask in sorted(ready, key=lambda found: found[0].data is not None):
+                if key.data is not None:
+                    self._carry(*key.data)
+                elif mask & selectors.EVENT_WRITE:
+                    self._write(b"")
+                else:
+                    self._obey()
+            if time.monotonic() >= tick_at:
+                self._guard.tick(self._now(), time.monotonic_ns())
+                tick_at = time.monotonic() + TICK
+        self._write(b"")
+        for pair in self._pairs:
+            pair.host.close()
+            pair.wire.close()
+        self._control.close()
+
+    def _now(self) -> int:
+        return time.time_ns() + self._offset
+
+    # -- frames -------------------------------------------------------------------------------------------------------
+
+    def _carry(self, source: PacketSocket, target: PacketSocket, direction: Direction) -> None:
+        buffer, view = self._buffer, self._view
+        judge = self._guard.outbound if direction is Direction.OUT else self._guard.inbound
+        passed = self._guard.report.passed
+        for _ in range(BATCH):
+            end = source.receive(buffer)
+            if not end:
+                return
+            ethertype, start = network_offset(buffer, VNET, end)
+            if ethertype not in (ETHERTYPE_IPV4, ETHERTYPE_IPV6):
+                self._forward(target, view[:end], direction)
+                passed[direction] += 1
+                continue
+            packet = judge(whole(buffer, end), start, end, self._now(), time.monotonic_ns())
+            if packet is None:
+                continue
+            if packet:
+                self._forward(target, b"".join((PLAIN, view[VNET:start], packet)), direction)
+            else:
+                self._forward(target, view[:end], direction)
+                passed[direction] += 1
+
+    def _forward(self, target: PacketSocket, frame: bytes | memoryview, direction: Direction) -> None:
+        error = target.send(frame)
+        if error is None:
+            return
+        reason = DropReason.NO_ROOM if error.errno == errno.EMSGSIZE else DropReason.CONGESTION
+        self._guard.report.drop(None, direction, reason, self._now(), time.monotonic_ns())
+        if error.errno not in (errno.EMSGSIZE, errno.EAGAIN, errno.ENOBUFS, errno.ENETDOWN, errno.EIO):
+            raise WireError(f"the interface {target.ifname} does not take frames: {error.strerror}") from error
+
+    # -- control ------------------------------------------------------------------------------------------------------
+
+    def _tell(self, event: WireEvent) -> None:
+        if len(self._unsent) < UNREAD_MAX:
+            self._write(protocol.to_line(protocol.encode_event(event)))
+
+    def _obey(self) -> None:
+        try:
+            octets = self._control.recv(_READ)
+        except BlockingIOError:
+            return
+        except ConnectionResetError:
+            octets = b""
+        if not octets:
+            self._over = True
+            return
+        self._unread += octets
+        while not self._over and (end := self._unread.find(b"\n")) >= 0:
+            line = bytes(self._unread[:end])
+            del self._unread[: end + 1]
+            self._answer(line)
+
+    def _answer(self, line: bytes) -> None:
+        asked: object = None
+        try:
+            order = protocol.from_line(line)
+            asked = order.get("id")
+            answer = {"id": asked, "ok": True, **self._execute(order)}
+        except WireError as error:
+            _log.warning("an order was refused: %s", error)
+            answer = {"id": asked, "ok": False, "error": str(error)}
+        self._write(protocol.to_line(answer))
+
+    def _execute(self, order: Json) -> Json:
+        now, mono = self._now(), time.monotonic_ns()
+        match order.get("op"):
+            case "sessions":
+                return {"restored": self._set_sessions(order, now, mono)}
+            case "clock":
+                offset = order.get("offset_ns")
+                if not isinstance(offset, int):
+                    raise WireError("'clock' needs offset_ns, in whole nanoseconds")
+                self._offset = offset
+            case "status":
+                return {"status": statusjson.encode_status(self._guard.status(now, mono, self._offset))}
+            case "records":
+                return {"records": [protocol.encode_record(record) for record in self._guard.records()]}
+            case "stop":
+                self._over = True
+            case other:
+                raise WireError(f"there is no order '{other}'")
+        return {}
+
+    def _set_sessions(self, order: Json, now: int, mono: int) -> int:
+        """Take the table, and a former process' connections with it: no frame comes between the two."""
+        sessions = [protocol.decode_session(session) for session in _listed(order, "sessions")]
+        records = [protocol.decode_record(record) for record in _listed(order, "records")] if "records" in order else []
+        self._guard.set_sessions(sessions, now)
+        restored = self._guard.restore(records, now, mono)
+        if not self._carrying:
+            self._carrying = True
+            for pair in self._pairs:
+                self._poll.register(pair.host, selectors.EVENT_READ, (pair.host, pair.wire, Direction.OUT))
+                self._poll.register(pair.wire, selectors.EVENT_READ, (pair.wire, pair.host, Direction.IN))
+        return restored
+
+    def _write(self, octets: bytes) -> None:
+        self._unsent += octets
+        try:
+            sent = self._control.send(self._unsent) if self._unsent else 0
+        except BlockingIOError:
+            sent = 0
+        except (BrokenPipeError, ConnectionResetError):
+            self._over = True
+            return
+        del self._unsent[:sent]
+        wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._unsent else 0)
+        if self._poll.get_key(self._control).events != wanted:
+            self._poll.modify(self._control, wanted, None)
+
+
+def _listed(order: Json, field: str) -> list[object]:
+    value = order.get(field)
+    if not isinstance(value, list):
+        raise WireError(f"'{order.get('op')}' needs a list of {field}")
+    return value

@@ -1,0 +1,34 @@
+"""The wire path as a program: what its process does from its first descriptor to its exit code."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+
+from keyroll.emulator.wire.model import WireError
+from keyroll.emulator.wire.run.process import WireProcess
+
+UNFIT = 2
+
+
+def carry(control: int, pairs: Sequence[tuple[str, str]]) -> int:
+    """Carry frames until the control socket (its descriptor) ends; 0, or 2 with one sentence on standard error.
+
+    `pairs` are the two sides of each port: (host, wire).
+    """
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="wire: %(message)s", force=True)
+    # Ctrl-C reaches the whole foreground group; the control socket alone says when to end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with socket.socket(fileno=control) as sock:
+            WireProcess(sock, pairs).run()
+    except WireError as error:
+        logging.getLogger(__name__).error("%s", error)  # noqa: TRY400 - the sentence is what helps, not the traceback
+        return UNFIT
+    except OSError as error:
+        logging.getLogger(__name__).error("file descriptor %d is no socket: %s", control, error.strerror)  # noqa: TRY400
+        return UNFIT
+    return 0

@@ -1,0 +1,152 @@
+"""Packet sockets: whole Ethernet frames in and out of one interface, with what the kernel keeps beside them.
+
+Three things stand beside a frame and not in it. A VLAN tag is taken out by the kernel and told in ancillary data: it
+is put back here, so that a tagged frame leaves tagged. A partial checksum and a segmentation order (from a neighbour
+on a veth whose offloads are on) are told in a virtio header: it goes along with a frame that passes untouched, and
+the kernel does the rest. Frames that this machine sends out of the interface are not received.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import socket
+import struct
+from pathlib import Path
+from typing import Final
+
+from keyroll.emulator.wire.model import WireError
+from keyroll.tcpao import internet_checksum
+
+VNET = 10
+"""Octets of virtio header in front of every frame, both ways (`struct virtio_net_hdr`)."""
+PLAIN: Final = bytes(VNET)
+"""The virtio header of a frame that is whole: no partial checksum, no segmentation."""
+FRAME_MAX = VNET + 14 + 8 + 65536
+_ETH_P_ALL = 0x0003
+_SOL_PACKET = 263
+_PACKET_AUXDATA = 8
+_PACKET_VNET_HDR = 15
+_PACKET_IGNORE_OUTGOING = 23
+_PACKET_ADD_MEMBERSHIP = 1
+_PACKET_MR_PROMISC = 1
+_SO_RCVBUFFORCE = 33
+_SO_SNDBUFFORCE = 32
+_BUFFER = 32 * 1024 * 1024
+_AUXDATA = struct.Struct("=IIIHHHH")
+_VLAN_VALID = 0x10
+_VLAN_TPID_VALID = 0x40
+_DOT1Q = 0x8100
+_MACS = VNET + 12
+_TAG = 4
+_NEEDS_CSUM = 1
+_log = logging.getLogger(__name__)
+_ANCILLARY = socket.CMSG_SPACE(_AUXDATA.size)
+
+
+class PacketSocket:
+    """One interface's frames. `sock` is non-blocking; `fileno()` is for polling."""
+
+    def __init__(self, ifname: str) -> None:
+        """Open the interface, which has to exist in this network namespace; it may still be down.
+
+        Raises:
+            WireError: it does not exist, or this process may not open packet sockets.
+        """
+        self.ifname = ifname
+        _keep_kernel_out(ifname)
+        try:
+            self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+            for option in (_PACKET_AUXDATA, _PACKET_VNET_HDR, _PACKET_IGNORE_OUTGOING):
+                self.sock.setsockopt(_SOL_PACKET, option, 1)
+            self._index = socket.if_nametoindex(ifname)
+            membership = struct.pack("=iHH8s", self._index, _PACKET_MR_PROMISC, 0, b"")
+            self.sock.setsockopt(_SOL_PACKET, _PACKET_ADD_MEMBERSHIP, membership)
+            for forced, usual in ((_SO_RCVBUFFORCE, socket.SO_RCVBUF), (_SO_SNDBUFFORCE, socket.SO_SNDBUF)):
+                try:
+                    self.sock.setsockopt(socket.SOL_SOCKET, forced, _BUFFER)
+                except PermissionError:  # the forced form asks for CAP_NET_ADMIN in the first user namespace
+                    self.sock.setsockopt(socket.SOL_SOCKET, usual, _BUFFER)
+            self.sock.bind((ifname, _ETH_P_ALL))
+            self.sock.settimeout(0)
+        except OSError as error:
+            raise WireError(
+                f"the interface {ifname} cannot be opened for frames: {error.strerror}",
+                remedy="it has to exist in this network namespace, and CAP_NET_RAW is needed there",
+            ) from error
+
+    def fileno(self) -> int:
+        """Return the file descriptor, for polling."""
+        return self.sock.fileno()
+
+    def receive(self, buffer: bytearray) -> int:
+        """Receive one frame into `buffer` (FRAME_MAX octets), behind its virtio header; return where it ends.
+
+        0 when none is waiting, or when the interface just went down (which the kernel tells once, as an error).
+
+        Raises:
+            WireError: the interface is gone.
+        """
+        while True:
+            try:
+                end, ancillary, _, _ = self.sock.recvmsg_into([buffer], _ANCILLARY)
+            except BlockingIOError:
+                return 0
+            except OSError as error:
+                if error.errno == errno.ENETDOWN and self._exists():
+                    continue  # it is down; told once for each time, and what is queued can still be read
+                raise WireError(f"the interface {self.ifname} is gone: {error.strerror}") from error
+            if ancillary and ancillary[0][2][0] & _VLAN_VALID:
+                end = _put_tag_back(buffer, end, ancillary[0][2])
+            return end
+
+    def _exists(self) -> bool:
+        try:
+            return socket.if_nametoindex(self.ifname) == self._index
+        except OSError:
+            return False
+
+    def send(self, frame: bytes | bytearray | memoryview) -> OSError | None:
+        """Send a frame with its virtio header in front; return the error where the kernel did not take it."""
+        try:
+            self.sock.send(frame)
+        except OSError as error:
+            return error
+        return None
+
+    def close(self) -> None:
+        """Close the socket."""
+        self.sock.close()
+
+
+def whole(buffer: bytearray, end: int) -> bytes:
+    """Return the frame `buffer[:end]` with its virtio header in front, a partial checksum computed in full."""
+    frame = bytes(buffer[:end])
+    if not frame[0] & _NEEDS_CSUM:
+        return frame
+    start = VNET + int.from_bytes(frame[6:8], "little")
+    place = start + int.from_bytes(frame[8:10], "little")
+    if place + 2 > end:
+        return frame
+    checksum = internet_checksum(frame[start:] + b"\0" * (end - start & 1))
+    return b"".join((frame[:place], checksum.to_bytes(2, "big"), frame[place + 2 :]))
+
+
+def _put_tag_back(buffer: bytearray, end: int, auxdata: bytes) -> int:
+    status, _, _, _, _, tci, tpid = _AUXDATA.unpack(auxdata)
+    tag = struct.pack("!HH", tpid if status & _VLAN_TPID_VALID else _DOT1Q, tci)
+    buffer[_MACS : end + _TAG] = tag + buffer[_MACS:end]
+    if buffer[0] & _NEEDS_CSUM:
+        start = int.from_bytes(buffer[6:8], "little") + _TAG
+        buffer[6:8] = start.to_bytes(2, "little")
+    return end + _TAG
+
+
+def _keep_kernel_out(ifname: str) -> None:
+    """Keep this namespace's own IPv6 from speaking on the interface: it only carries the router's frames."""
+    try:
+        Path("/proc/sys/net/ipv6/conf", ifname, "disable_ipv6").write_text("1", encoding="ascii")
+    except FileNotFoundError:
+        pass  # a kernel without IPv6 has nothing to say
+    except OSError as error:  # containers may have it read-only; then this namespace's link-local address stays there
+        _log.info("IPv6 of %s cannot be switched off here: %s", ifname, error.strerror)

@@ -1,0 +1,180 @@
+"""One terminal and what is said over it: every exchange timed, redacted, recorded, and parsed where it can be."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+
+from keyroll.errors import KeyrollError
+from keyroll.junos.errors import CommandError, OutputError, RouterRefusedError, SessionError
+from keyroll.junos.exchange import Deadlines, Exchange, T, Target
+from keyroll.junos.output import parse
+from keyroll.junos.redact import Redactor
+from keyroll.junos.terminal import Answer, Terminal
+from keyroll.keychain.secret import Secret
+
+Recorder = Callable[[Exchange], None]
+
+REFUSED = re.compile(
+    r"^(?:error: |syntax error|unknown command|missing argument|invalid value|invalid input|permission denied)"
+    r"|is ambiguous\.?$|^Value \S+ is not within range|^\s*\^\s*$",
+    re.MULTILINE | re.IGNORECASE,
+)
+"""How Junos says no at a prompt (docs/junos.md 3.6); a caret line stands under the place of a syntax error."""
+
+
+class Conversation:
+    """Operational commands over one terminal. One per thread: a second thread waits its turn, line by line.
+
+    Args:
+        target: whom to talk to.
+        recorder: called with every exchange, in the thread that made it, before the call that made it returns.
+        deadlines: how long each kind of answer may take.
+        secrets: secrets known beforehand; those in configuration lines are learnt as they are sent.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        *,
+        recorder: Recorder | None = None,
+        deadlines: Deadlines | None = None,
+        secrets: Iterable[Secret] = (),
+    ) -> None:
+        self.target = target
+        self.deadlines = deadlines or Deadlines()
+        self._recorder = recorder
+        self._secrets = {target.password, *secrets}
+        self._redact = Redactor(self._secrets)
+        self._terminal: Terminal | None = None
+        self._configuring = False
+        self._level = ""
+        self._lock = threading.RLock()
+
+    @property
+    def name(self) -> str:
+        """The router's name."""
+        return self.target.name
+
+    def connect(self, *, within: float | None = None) -> None:
+        """Log in, within deadlines.connect unless told; a standing session is kept. Raises SessionError."""
+        with self._lock:
+            if self._terminal is None:
+                limit = self.deadlines.connect if within is None else within
+                self._terminal = Terminal.open(self.target, within=limit, hide=self._hide)
+                self._configuring = False
+
+    def show(self, command: str) -> Exchange:
+        """Send an operational command and return the exchange, parsed where a template is known.
+
+        Raises:
+            CommandError: the router refused it.
+            OutputError: it answered something that cannot be read; `raw` is kept in the error and in the record.
+            SessionError, SessionDeadlineError: no answer.
+        """
+        with self._lock:
+            return self._exchange(command, self._operational)
+
+    def read(self, command: str, kind: type[T]) -> T:
+        """Send an operational command and return its record, which must be of this kind. Raises as `show`."""
+        return self.show(command).parsed_as(kind)
+
+    def ask_secret(self, command: str) -> str:
+        """Send an operational command and return the answer UNREDACTED; its record is redacted.
+
+        For reading configurations back into values (`keyroll.junos.readback`): the text must not be written.
+        """
+        with self._lock:
+            kept: list[str] = []
+
+            def keep(line: str) -> str:
+                kept.append(self._operational(line))
+                return kept[0]
+
+            self._exchange(command, keep)
+            return kept[0]
+
+    def _operational(self, line: str) -> str:
+        # In configuration mode an operational command is run from there: the candidate must not be touched by a look.
+        words = self._ask(f"run {line}" if self._configuring else line, within=self.deadlines.answer).text
+        if REFUSED.search(words):
+            raise self._refusal(CommandError, line, words)
+        return words
+
+    def _after_refusal(self, problem: RouterRefusedError) -> None:
+        """Do what a refusal asks for, before it is raised; `problem` may be given a remedy."""
+
+    def _ask(self, line: str, *, within: float, reply: tuple[str, str] | None = None) -> Answer:
+        if self._terminal is None:
+            raise SessionError(f"{self.target}: there is no session", remedy="connect() first")
+        answer = self._terminal.ask(line, within=within, reply=reply)
+        self._configuring, self._level = answer.configuring, answer.level
+        return answer
+
+    def _exchange(self, command: str, ask: Callable[[str], str]) -> Exchange:
+        shown = self._hide(command)
+        start = datetime.now(UTC)
+        raw, record, problem = "", None, None
+        try:
+            answer = ask(command)
+            raw = self._hide(answer)
+            record = self._parsed(command, answer, raw)
+        except KeyrollError as error:
+            problem = error
+            if isinstance(error, RouterRefusedError):
+                raw = error.words
+        exchange = Exchange(
+            self.target.name, shown, raw, start, datetime.now(UTC), record, str(problem) if problem else None
+        )
+        if self._recorder is not None:
+            self._recorder(exchange)
+        if problem is None:
+            return exchange
+        if isinstance(problem, RouterRefusedError):
+            self._after_refusal(problem)
+        raise problem
+
+    def _parsed(self, command: str, answer: str, raw: str) -> object | None:
+        """Return the record of an answer, read as it came: a secret of one digit stands in many an innocent column.
+
+        An answer that cannot be read is quoted in its error, so it is read once more without secrets.
+        """
+        try:
+            return parse(command, answer, router=self.target.name)
+        except OutputError:
+            return parse(command, raw, router=self.target.name)
+
+    def _refusal(
+        self, kind: type[RouterRefusedError], line: str, words: str, *, remedy: str | None = None
+    ) -> RouterRefusedError:
+        shown, said = self._hide(line), self._hide(words)
+        return kind(
+            f"{self.target.name} refused '{shown}': {_sentence(said)}",
+            router=self.target.name,
+            line=shown,
+            words=said,
+            remedy=remedy,
+        )
+
+    def _learn(self, secrets: Iterable[Secret]) -> None:
+        new = set(secrets) - self._secrets
+        if new:
+            self._secrets |= new
+            self._redact = Redactor(self._secrets)
+
+    def _hide(self, text: str) -> str:
+        return self._redact(text)
+
+    def _drop(self) -> None:
+        if self._terminal is not None:
+            self._terminal.close()
+        self._terminal = None
+        self._configuring = False
+
+
+def _sentence(words: str) -> str:
+    """Return the router's words on one line: its lines without carets, each kept as it is."""
+    lines = [line.strip() for line in words.split("\n")]
+    return " / ".join(line for line in lines if line and line != "^") or "(no words)"

@@ -1,0 +1,87 @@
+"""The values that a session speaks about: whom it talks to, how long it waits, and what was said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from keyroll.errors import RunError
+from keyroll.keychain.secret import Secret
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """How a router is reached: by SSH, and by nothing else. `platform` is for reports, never for decisions."""
+
+    name: str
+    host: str
+    port: int
+    user: str
+    password: Secret
+    platform: str = "junos"
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.user}@{self.host}:{self.port})"
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """Every wait of a session by its name, in seconds, each counted from the event that started it."""
+
+    connect: float = 15.0
+    """From the first SYN to a prompt that takes commands."""
+    answer: float = 20.0
+    """From a command's last character to the prompt after its answer."""
+    commit: float = 120.0
+    """From `commit` to the prompt after it."""
+    reconnect: float = 300.0
+    """From a lost session (a reboot) to a prompt that takes commands."""
+
+    def scaled(self, factor: float) -> Deadlines:
+        """Return the same deadlines for a machine that is `factor` times slower."""
+        return Deadlines(
+            connect=self.connect * factor,
+            answer=self.answer * factor,
+            commit=self.commit * factor,
+            reconnect=self.reconnect * factor,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One command and its answer, fit to be written: `command`, `raw` and `error` are redacted by structure.
+
+    `start` and `end` are this machine's clock in UTC. `parsed` is a typed record (`keyroll.junos.records`) where a
+    template is known for the command and the answer could be read, else None. `error` is the sentence of the error
+    that the exchange ended with, else None.
+    """
+
+    host: str
+    command: str
+    raw: str = field(repr=False)
+    start: datetime
+    end: datetime
+    parsed: object | None = None
+    error: str | None = None
+
+    @property
+    def took(self) -> timedelta:
+        """How long the router needed to answer."""
+        return self.end - self.start
+
+    def parsed_as(self, kind: type[T]) -> T:
+        """Return `parsed`, which must be of this kind.
+
+        Raises:
+            RunError: the command has no template, or another record came out: the caller asked the wrong command.
+        """
+        if not isinstance(self.parsed, kind):
+            raise RunError(f"{self.host}: '{self.command}' gives no {kind.__name__} but {type(self.parsed).__name__}")
+        return self.parsed
+
+    def with_parsed(self, parsed: object | None) -> Exchange:
+        """Return the same exchange with its record."""
+        return replace(self, parsed=parsed)

@@ -1,0 +1,180 @@
+"""Several routers driven together: at once where order does not matter, in the stated order where it does.
+
+A change of configuration is made on all of them or on none: what one refuses is taken back from the others, also where
+they had committed it already.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Generic, Self, TypeVar
+
+from keyroll.errors import KeyrollError
+from keyroll.junos.exchange import Exchange
+from keyroll.junos.session import RouterSession
+
+T = TypeVar("T")
+Name = TypeVar("Name", bound=str)
+Noted = Callable[[Name, int, int], None]
+"""Told of a commit as soon as it is there: router, and between which instants (ns since 1970) it was made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What is to become of one router's configuration: how its candidate is made, and how that is committed."""
+
+    load: Callable[[RouterSession], object]
+    comment: str | None = None
+    """Kept with the commit on the router."""
+    confirmed_minutes: int | None = None
+    """The router takes the commit back by itself after so many minutes unless another one follows."""
+
+    @classmethod
+    def of(cls, lines: Sequence[str], *, comment: str | None = None, confirmed_minutes: int | None = None) -> Self:
+        """Return a draft whose candidate is made of set (and other) lines."""
+        return cls(lambda session: session.configure(lines), comment, confirmed_minutes)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a commit changed on one router: the (redacted) difference before it, and the commit's exchange."""
+
+    diff: str
+    commit: Exchange
+
+
+class Pair(Generic[Name]):
+    """Sessions by router name (two, as a rule). A context manager: logs in to all at once, and logs out.
+
+    When several routers fail at once, the first one's error (in the mapping's order) is raised; the others are added to
+    it as notes.
+    """
+
+    def __init__(self, sessions: Mapping[Name, RouterSession]) -> None:
+        self.sessions = dict(sessions)
+        self._pool = ThreadPoolExecutor(max_workers=max(1, len(self.sessions)), thread_name_prefix="router")
+
+    def __enter__(self) -> Self:
+        try:
+            self.at_once(lambda session: session.connect())
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Log out everywhere, taking back what was not committed."""
+        for session in self.sessions.values():
+            session.close()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def at_once(self, work: Callable[[RouterSession], T], names: Sequence[Name] | None = None) -> dict[Name, T]:
+        """Do `work` with every named router (all without `names`) at the same time; returns when all have ended."""
+        return self._at_once(lambda name: work(self.sessions[name]), self._names(names))
+
+    def in_order(self, work: Callable[[RouterSession], T], names: Sequence[Name]) -> dict[Name, T]:
+        """Do `work` with the named routers, one after the other; the first error ends it."""
+        return {name: work(self.sessions[name]) for name in self._names(names)}
+
+    def show(self, command: str, names: Sequence[Name] | None = None) -> dict[Name, Exchange]:
+        """Send an operational command to every named router (all without `names`) at the same time."""
+        return self.at_once(lambda session: session.show(command), names)
+
+    def change(
+        self,
+        drafts: Mapping[Name, Draft],
+        *,
+        order: Sequence[Name] | None = None,
+        between: Callable[[], None] | None = None,
+        committed: Noted[Name] | None = None,
+        taken_back: Noted[Name] | None = None,
+    ) -> dict[Name, Change]:
+        """Make candidates, have them checked and commit them, on all named routers or on none.
+
+        Args:
+            drafts: by router name; routers not named are left alone.
+            order: commit in this order, one after the other; at once without it. Candidates are always made at once.
+            between: called between one router's commit and the next one's, where there is an order.
+            committed: told of each commit (in the thread that made it, when there is no order).
+            taken_back: told, in the same way, when a commit had to be taken back.
+
+        Raises:
+            ConfigurationError, CommitError, SessionError, SessionDeadlineError: the first router's that could not do
+                its part. Candidates have been put back; what other routers had committed has been rolled back, or the
+                error's notes say where it could not be.
+        """
+        names = self._names(order if order is not None else list(drafts))
+        there: list[Name] = []
+
+        def commit(name: Name) -> Exchange:
+            draft = drafts[name]
+            begun = time.time_ns()
+            done = self.sessions[name].commit(draft.comment, confirmed_minutes=draft.confirmed_minutes)
+            there.append(name)
+            if committed is not None:
+                committed(name, begun, time.time_ns())
+            return done
+
+        try:
+            self._at_once(lambda name: drafts[name].load(self.sessions[name]), names)
+            diffs = self.at_once(lambda session: session.compare(), names)
+            if len(names) > 1:  # alone, a refused commit leaves nothing to take back
+                self.at_once(lambda session: session.commit_check(), names)
+            done = self._at_once(commit, names) if order is None else _in_turn(commit, names, between)
+        except KeyrollError as error:
+            self._take_back(names, there, error, taken_back)
+            raise
+        return {name: Change(diffs[name], done[name]) for name in names}
+
+    def _at_once(self, work: Callable[[Name], T], names: Sequence[Name]) -> dict[Name, T]:
+        futures = {name: self._pool.submit(work, name) for name in names}
+        errors = [error for future in futures.values() if (error := future.exception()) is not None]
+        if errors:
+            for other in errors[1:]:
+                errors[0].add_note(f"and at the same time: {other}")
+            raise errors[0]
+        return {name: future.result() for name, future in futures.items()}
+
+    def _take_back(
+        self, names: Sequence[Name], there: Sequence[Name], error: KeyrollError, taken_back: Noted[Name] | None
+    ) -> None:
+        def undo(name: Name) -> None:
+            session = self.sessions[name]
+            try:
+                if name not in there:
+                    session.discard()
+                    return
+                session.rollback(1)
+                begun = time.time_ns()
+                session.commit("taken back: the change failed on another router")
+                if taken_back is not None:
+                    taken_back(name, begun, time.time_ns())
+            except KeyrollError as problem:
+                error.add_note(f"{name} could not be put back: {problem}")
+
+        self._at_once(undo, names)
+
+    def _names(self, names: Sequence[Name] | None) -> list[Name]:
+        chosen = list(self.sessions) if names is None else list(names)
+        unknown = [name for name in chosen if name not in self.sessions]
+        if unknown:
+            raise KeyError(f"no session to {', '.join(unknown)}; there are {', '.join(self.sessions)}")
+        return chosen
+
+
+def _in_turn(work: Callable[[Name], T], names: Sequence[Name], between: Callable[[], None] | None) -> dict[Name, T]:
+    done: dict[Name, T] = {}
+    for name in names:
+        if done and between is not None:
+            between()
+        done[name] = work(name)
+    return done

@@ -1,0 +1,104 @@
+"""Redaction by structure: secrets are taken out of Junos text before it is written, logged or raised.
+
+A secret is found by where it stands (the value after `secret`, `authentication-key` and their like, the value on a
+line that Junos itself marks `## SECRET-DATA`) and by its form (`$9$…` and the crypt forms). Secrets that are known
+are taken out wherever they stand, also where a router quotes them in an error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from keyroll.keychain.secret import SHOWN, Secret
+from keyroll.keychain.type9 import Type9Error, decode_type9, is_type9
+
+_VALUE = r'"(?:[^"\\\n]|\\.)*(?:"|$)|[^\s;"]+'
+_KEYWORDS = (
+    "secret",
+    "authentication-key",
+    "auth-key",
+    "encrypted-password",
+    "plain-text-password-value",
+    "simple-password",
+    "password",
+    "ascii-text",
+    "hexadecimal",
+    "authentication-password",
+    "privacy-password",
+)
+_HINT = re.compile("secret|SECRET-DATA|auth|password|ascii-text|hexadecimal")
+"""A text without any of these has nothing for the patterns by keyword and by mark: most texts, and those are slow."""
+_BY_KEYWORD = re.compile(rf"(?P<before>(?<![\w-])(?:{'|'.join(_KEYWORDS)})[ \t]+)(?P<value>{_VALUE})", re.MULTILINE)
+_BY_MARK = re.compile(rf"(?P<before>[ \t])(?P<value>{_VALUE})(?P<after>;[ \t]*## SECRET-DATA)", re.MULTILINE)
+_BY_FORM = re.compile(r"\$[0-9A-Za-z]{1,8}\$[^\s\"';]*")
+_SHORT = 4
+"""Known secrets shorter than this are only replaced where they stand as a word of their own."""
+
+
+class Redactor:
+    """Takes secrets out of texts: by structure, and those that are known wherever they stand.
+
+    Args:
+        secrets: known secrets, replaced literally (and as Junos escapes them).
+    """
+
+    def __init__(self, secrets: Iterable[Secret] = ()) -> None:
+        words = sorted(set(_spellings(secrets)), key=len, reverse=True)
+        self._known = re.compile("|".join(_pattern(word) for word in words)) if words else None
+
+    def __call__(self, text: str) -> str:
+        """Return `text` with every secret replaced by a placeholder; doing it twice changes nothing."""
+        if _HINT.search(text):
+            text = _BY_KEYWORD.sub(lambda match: match["before"] + SHOWN, text)
+            text = _BY_MARK.sub(lambda match: match["before"] + SHOWN + match["after"], text)
+        if "$" in text:
+            text = _BY_FORM.sub(SHOWN, text)
+        return self._known.sub(SHOWN, text) if self._known is not None else text
+
+
+def redact(text: str, extra: Iterable[Secret] = ()) -> str:
+    """Return `text` with every secret replaced by a placeholder; doing it twice changes nothing.
+
+    Args:
+        text: Junos text: set lines, curly form, `show | compare`, answers and errors.
+        extra: secrets known to the caller. For many texts, make one `Redactor`.
+    """
+    return Redactor(extra)(text)
+
+
+def _pattern(word: str) -> str:
+    pattern = re.escape(word)
+    return pattern if len(word) >= _SHORT else rf"(?<![\w-]){pattern}(?![\w-])"
+
+
+def secrets_in(text: str) -> list[Secret]:
+    """Return the secrets that stand in `text` by its structure, in the order of their places; `$9$` texts decoded."""
+    found = (match["value"] for pattern in (_BY_KEYWORD, _BY_MARK) for match in pattern.finditer(text))
+    return [secret for value in dict.fromkeys(found) if (secret := _secret(_unquoted(value))) is not None]
+
+
+def _secret(value: str) -> Secret | None:
+    if value in {"", SHOWN}:
+        return None
+    try:
+        return decode_type9(value) if is_type9(value) else Secret(value)
+    except Type9Error:
+        return None  # no secret can be had from it, and its form alone takes it out of every text
+
+
+def _spellings(secrets: Iterable[Secret]) -> Iterator[str]:
+    for secret in secrets:
+        octets = secret.reveal()  # the one place where known secrets are needed in clear: to find and remove them
+        plain = octets.decode("utf-8", "replace")
+        if plain and plain != SHOWN:
+            yield plain
+            escaped = plain.replace("\\", "\\\\").replace('"', '\\"')
+            if escaped != plain:
+                yield escaped
+
+
+def _unquoted(value: str) -> str:
+    if not value.startswith('"'):
+        return value
+    return re.sub(r"\\(.)", r"\1", value[1:].removesuffix('"'))

@@ -1,0 +1,218 @@
+"""The terminal of a Junos router: netmiko logs in and prepares it, then lines go in and whole answers come out.
+
+netmiko's `juniper_junos` (4.8 or newer) makes the session. The answers are read here instead of by its `send_command`,
+for three reasons: it polls where a channel can wait for the event, it looks for a prompt that a commit may rename, and
+its errors quote the command, which may hold a secret.
+"""
+
+from __future__ import annotations
+
+import codecs
+import logging
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import paramiko
+from netmiko import BaseConnection
+from netmiko.exceptions import NetmikoAuthenticationException, NetmikoTimeoutException, ReadException, ReadTimeout
+
+from keyroll.errors import RunError
+from keyroll.junos.errors import ConfigurationError, SessionDeadlineError, SessionError
+from keyroll.junos.exchange import Target
+from keyroll.junos.login import WIDTH, JunosConnection, plain
+from keyroll.junos.redact import redact
+
+_CHUNK = 65536
+_TAIL = 512
+_NOT_TYPED = re.compile(r"[\x00-\x1f\x7f]")
+_LOST = (paramiko.SSHException, OSError, EOFError, ReadException)
+
+
+class _NoChannelText(logging.Filter):
+    """Keeps what goes over the channel (and so secrets) out of every log: netmiko writes it all at DEBUG."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.INFO
+
+
+logging.getLogger("netmiko").addFilter(_NoChannelText())
+
+
+class _SilenceError(Exception):
+    """No prompt before the deadline; `seen` is what came instead."""
+
+    def __init__(self, seen: str) -> None:
+        super().__init__()
+        self.seen = seen
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What stood between a command's echo and the next prompt, unredacted: not for writing."""
+
+    text: str
+    configuring: bool
+    """Whether the prompt after it is configuration mode's."""
+    level: str = ""
+    """Where configuration mode stands: `protocols bgp` under `[edit protocols bgp]`, empty at the top."""
+
+
+class Terminal:
+    """One open terminal. Not for two threads at once."""
+
+    def __init__(self, target: Target, connection: BaseConnection, hide: Callable[[str], str]) -> None:
+        if not isinstance(connection.remote_conn, paramiko.Channel):
+            raise SessionError(f"{target}: netmiko gave no SSH channel")
+        self._target = target
+        self._hide = hide
+        self._connection = connection
+        self._channel = connection.remote_conn
+        self._broken = ""
+        self._prompt = re.compile(
+            r"(?:^|\n)(?:\{[^}\n]*\}\n)?(?:\[edit ?(?P<level>[^\n]*)\]\n)?"
+            + re.escape(target.user)
+            + r"@[\w.-]+(?P<mode>[>#]) ?\Z"
+        )
+
+    @classmethod
+    def open(cls, target: Target, *, within: float, hide: Callable[[str], str] = redact) -> Terminal:
+        """Log in and prepare the terminal. `hide` redacts whatever an error quotes.
+
+        Raises:
+            SessionError: refused, wrong password, no Junos prompt. Host keys are not checked: lab routers make
+                new ones at every start.
+        """
+        problem: str
+        try:
+            connection = JunosConnection(
+                device_type="juniper_junos",
+                host=target.host,
+                port=target.port,
+                username=target.user,
+                password=target.password.reveal_text(),  # leaves for the SSH login alone
+                use_keys=False,
+                allow_agent=False,
+                ssh_strict=False,
+                system_host_keys=False,
+                conn_timeout=within,
+                auth_timeout=within,
+                banner_timeout=within,
+                read_timeout_override=within,
+                keepalive=15,
+            )
+            return cls(target, connection, hide)
+        except NetmikoAuthenticationException:
+            problem = "the router refused user or password"
+        except NetmikoTimeoutException as error:
+            problem = str(error).strip().splitlines()[0] if str(error).strip() else "no SSH connection in time"
+        except ReadTimeout:
+            problem = f"no Junos prompt within {within:g} s after the login"
+        except _LOST as error:
+            problem = f"the session was lost while logging in: {error}"
+        except ValueError as error:  # netmiko's way to say that the prompt is not one of Junos
+            problem = f"what answers is not a Junos CLI: {str(error).splitlines()[0]}"
+        raise SessionError(f"{target}: {redact(problem, [target.password])}")
+
+    def ask(self, line: str, *, within: float, reply: tuple[str, str] | None = None) -> Answer:
+        """Send one line and return what came between its echo and the next prompt.
+
+        `reply` is a question that may come before the prompt (a pattern for the end of what came) and its answer.
+
+        Raises:
+            ConfigurationError: the line cannot be typed (control characters, too long for the terminal).
+            SessionError: the session was lost.
+            SessionDeadlineError: no prompt after `within` seconds. The terminal cannot be used after it: what answers a
+                later line could not be told from what answers this one.
+        """
+        self._check(line)
+        if self._broken:
+            raise SessionError(f"{self._target}: the session cannot be used any more: {self._broken}")
+        try:
+            self._connection.write_channel(line + "\n")
+            return self._read(line, time.monotonic() + within, reply)
+        except _LOST as error:
+            problem: RunError = self._lost(line, str(error) or type(error).__name__)
+        except _SilenceError as silence:
+            problem = self._silent(line, silence.seen, within)
+        raise problem  # out here, so that it carries no context: that holds what was typed
+
+    def _lost(self, line: str, reason: str) -> SessionError:
+        self._broken = self._hide(reason)
+        return SessionError(f"{self._target}: the session was lost at '{self._hide(line)}': {self._broken}")
+
+    def _silent(self, line: str, seen: str, within: float) -> SessionDeadlineError:
+        self._broken = "an answer is still outstanding"
+        last = self._hide(seen).strip()[-200:] or "nothing"
+        return SessionDeadlineError(
+            f"{self._target}: no prompt within {within:g} s after '{self._hide(line)}'; seen last: {last!r}",
+            remedy="look at the router's log, or give it more time",
+        )
+
+    def _read(self, line: str, deadline: float, reply: tuple[str, str] | None) -> Answer:
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        buffer = ""
+        while (remaining := deadline - time.monotonic()) > 0:
+            self._channel.settimeout(remaining)
+            try:
+                octets = self._channel.recv(_CHUNK)
+            except TimeoutError:
+                break
+            if not octets:
+                raise EOFError("the router closed it")
+            buffer += decoder.decode(octets)
+            answer = self._complete(buffer, line)
+            if answer is not None:
+                return answer
+            if reply is not None and re.search(reply[0], plain(buffer[-_TAIL:])):
+                self._connection.write_channel(reply[1] + "\n")
+                reply = None
+        raise _SilenceError(plain(buffer))
+
+    def wait_closed(self, *, within: float) -> None:
+        """Wait until the router ends the session (it is going down). Raises SessionDeadlineError."""
+        deadline = time.monotonic() + within
+        try:
+            while (remaining := deadline - time.monotonic()) > 0:
+                self._channel.settimeout(remaining)
+                if not self._channel.recv(_CHUNK):
+                    return
+        except TimeoutError:
+            pass
+        except _LOST:
+            return
+        raise SessionDeadlineError(f"{self._target}: the session did not end within {within:g} s")
+
+    def close(self) -> None:
+        """Close the session; an already lost one is closed as well."""
+        self._connection.disconnect()
+
+    def _check(self, line: str) -> None:
+        problem = None
+        if _NOT_TYPED.search(line):
+            problem = "a line holds a control character, which a terminal would act upon"
+        elif not line.isascii():
+            problem = "a line holds characters beyond ASCII, which Junos' line editor does not echo as they are"
+        elif not line.strip():
+            problem = "an empty line cannot be sent"
+        elif len(line) > WIDTH - len(self._connection.base_prompt) - 3:
+            problem = f"a line of {len(line)} characters is too long for a terminal of {WIDTH} columns"
+        if problem:
+            shown = self._hide(_NOT_TYPED.sub("?", line))
+            raise ConfigurationError(
+                f"{self._target}: {problem}: '{shown[:120]}'", router=self._target.name, line=shown, words=""
+            )
+
+    def _complete(self, buffer: str, line: str) -> Answer | None:
+        if self._prompt.search(plain(buffer[-_TAIL:])) is None:
+            return None
+        text = plain(buffer)
+        echo = text.find(line + "\n")
+        if echo < 0:  # a prompt that was still on its way when the line was sent
+            return None
+        prompt = self._prompt.search(text, echo + len(line))
+        if prompt is None:
+            return None
+        said = text[echo + len(line) + 1 : prompt.start() + 1].strip("\n")
+        return Answer(said, configuring=prompt["mode"] == "#", level=prompt["level"] or "")

@@ -1,0 +1,137 @@
+"""Key chains to configuration text: set lines and the curly form, in the order that Junos shows them."""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from collections.abc import Iterable, Iterator
+from datetime import tzinfo
+
+from keyroll.keychain.junostext.text import KeychainTextError, quote, quoted
+from keyroll.keychain.model import TOLERANCE_DEFAULT, Key, Keychain
+from keyroll.keychain.secret import Secret
+from keyroll.keychain.starttime import format_start_stored
+from keyroll.keychain.type9 import SALTS, encode_type9
+
+ROOT = "security authentication-key-chains"
+_INDENT = "    "
+_MARK = " ## SECRET-DATA"
+
+
+class Encoding(enum.Enum):
+    """How secrets are written."""
+
+    CLEAR = "clear"
+    """As they are. One that cannot stand in a line of text (control characters, octets that are not UTF-8, a leading
+    `$`, which Junos would take for an encoded secret) is written as `$9$` all the same."""
+    TYPE9 = "$9$"
+    """Encoded as `show configuration` shows them; the same chain always gives the same text."""
+
+
+def set_lines(chain: Keychain, encoding: Encoding = Encoding.CLEAR, *, zone: tzinfo | None = None) -> list[str]:
+    """Return the chain as set commands, one statement a line (docs/junos.md 1.5).
+
+    They hold secrets: they go to a router or into a file of mode 0600, never into a log. `include_options` has no
+    statement in Junos and is not written.
+
+    Args:
+        chain: what to write; a missing statement is not written.
+        encoding: how secrets are written.
+        zone: the zone to write start-times in; None keeps each in its own. Either way the offset is written out.
+
+    Raises:
+        KeychainTextError: a name or description holds a character that cannot stand in a line.
+    """
+    head = f"set {ROOT} key-chain {_text('name', chain.name)}"
+    lines = [f"{head} {' '.join(words)}" for words in _chain_statements(chain)]
+    for key in chain.keys:
+        start = f"{head} key {key.id}"
+        statements = [" ".join(words) for words in _key_statements(chain, key, encoding, zone)]
+        lines += [f"{start} {statement}" for statement in statements] or [start]
+    return lines or [head]
+
+
+def curly(
+    chains: Iterable[Keychain], encoding: Encoding = Encoding.TYPE9, *, zone: tzinfo | None = None, root: bool = True
+) -> str:
+    """Return chains in the curly form (docs/junos.md 1.7), a newline at the end.
+
+    With `root`, `security { authentication-key-chains { … } }` stands around them, as in a whole configuration;
+    without, it is what `show configuration security authentication-key-chains` prints.
+
+    Raises:
+        KeychainTextError: as for `set_lines`.
+    """
+    lines = [line for chain in chains for line in _curly_chain(chain, encoding, zone)]
+    if root:
+        for word in reversed(ROOT.split()):
+            lines = [f"{word} {{", *(_INDENT + line for line in lines), "}"]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _curly_chain(chain: Keychain, encoding: Encoding, zone: tzinfo | None) -> Iterator[str]:
+    yield f"key-chain {_text('name', chain.name)} {{"
+    for words in _chain_statements(chain):
+        yield f"{_INDENT}{' '.join(words)};"
+    for key in chain.keys:
+        yield f"{_INDENT}key {key.id} {{"
+        attributes = []
+        for words in _key_statements(chain, key, encoding, zone):
+            if words[0] == "ao-attribute":
+                attributes.append(f"{_INDENT * 3}{' '.join(words[1:])};")
+            else:
+                mark = _MARK if words[0] == "secret" else ""
+                yield f"{_INDENT * 2}{' '.join(words)};{mark}"
+        if attributes:
+            yield f"{_INDENT * 2}ao-attribute {{"
+            yield from attributes
+            yield f"{_INDENT * 2}}}"
+        yield f"{_INDENT}}}"
+    yield "}"
+
+
+def _chain_statements(chain: Keychain) -> Iterator[tuple[str, ...]]:
+    if chain.description is not None:
+        yield "description", _text("description", chain.description)
+    if chain.tolerance != TOLERANCE_DEFAULT:
+        yield "tolerance", str(chain.tolerance)
+
+
+def _key_statements(chain: Keychain, key: Key, encoding: Encoding, zone: tzinfo | None) -> Iterator[tuple[str, ...]]:
+    if key.secret is not None:
+        yield "secret", _secret(chain, key, key.secret, encoding)
+    if key.start is not None:
+        yield "start-time", quoted(format_start_stored(key.start, zone or key.start.tzinfo or _no_zone(key)))
+    if key.scheme is not None:
+        yield "algorithm", key.scheme
+    if key.send_id is not None:
+        yield "ao-attribute", "send-id", str(key.send_id)
+    if key.recv_id is not None:
+        yield "ao-attribute", "recv-id", str(key.recv_id)
+    if key.tcp_ao_option is not None:
+        yield "ao-attribute", "tcp-ao-option", "enabled" if key.tcp_ao_option else "disabled"
+    if key.algorithm is not None:
+        yield "ao-attribute", "cryptographic-algorithm", key.algorithm.value
+
+
+def _no_zone(key: Key) -> tzinfo:
+    raise KeychainTextError(f"key {key.id}: start-time needs a time zone")
+
+
+def _secret(chain: Keychain, key: Key, secret: Secret, encoding: Encoding) -> str:
+    if encoding is Encoding.CLEAR:
+        try:
+            text = secret.reveal_text()
+        except UnicodeDecodeError:
+            text = "$"
+        if text.isprintable() and not text.startswith("$"):
+            return quote(text)
+    # The salt differs from key to key and is the same from run to run.
+    label = f"{chain.name} {key.id} ".encode() + secret.reveal()
+    return quoted(encode_type9(secret, hashlib.sha256(label).digest()[0] % SALTS))
+
+
+def _text(what: str, text: str) -> str:
+    if not text.isprintable():
+        raise KeychainTextError(f"a {what} with control characters cannot be written as configuration text")
+    return quote(text)

@@ -1,0 +1,238 @@
+"""Lint of one chain: what is wrong with it, before it is committed. `lint_pair.py` is for two that work together.
+
+`rules.py` has the rules; here is what finds them broken. Findings name the place where one is known. A secret is never
+part of a finding.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from keyroll.errors import Where
+from keyroll.keychain import rules
+from keyroll.keychain.generate import KEYS_MAX
+from keyroll.keychain.junostext.reader import Configuration
+from keyroll.keychain.junostext.text import TooManyKeysError
+from keyroll.keychain.model import Key, Keychain
+from keyroll.keychain.rules import Rule, Severity
+from keyroll.keychain.starttime import format_start_stored
+
+Place = Callable[[int | None, str | None], Where]
+"""(key number or None, statement or None) to a place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A broken rule: what was found, where. `keys` are the numbers concerned, in the chain of `where`."""
+
+    rule: Rule
+    message: str
+    where: Where
+    chain: str
+    keys: tuple[int, ...] = ()
+
+    @property
+    def severity(self) -> Severity:
+        """The rule's severity."""
+        return self.rule.severity
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.severity.value}: {self.message} [{self.rule.id}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A chain to judge, what its router is called, and where its parts stand."""
+
+    name: str
+    chain: Keychain
+    place: Place = field(repr=False)
+
+    @classmethod
+    def of(cls, configuration: Configuration, chain: Keychain, name: str | None = None) -> Subject:
+        """Take a chain out of a configuration text, whose name it bears unless another is given."""
+        return cls(
+            name or configuration.source,
+            chain,
+            lambda key, statement: configuration.where(chain.name, key, statement),
+        )
+
+    @classmethod
+    def bare(cls, chain: Keychain, name: str) -> Subject:
+        """Take a chain that stands in no text."""
+        return cls(name, chain, lambda _key, _statement: Where(name))
+
+    def found(self, rule: Rule, message: str, *keys: Key, statement: str | None = None) -> Finding:
+        """Return the finding that `rule` is broken at the last of the keys (or at the chain)."""
+        where = self.place(keys[-1].id if keys else None, statement)
+        return Finding(rule, message, where, self.chain.name, tuple(key.id for key in keys))
+
+
+def lint(subject: Subject, *, at: datetime | None = None) -> list[Finding]:
+    """Return every broken rule of one chain, in the order of the rules.
+
+    Args:
+        subject: the chain.
+        at: the instant (aware) by which the first start-time must have passed; None: not asked.
+    """
+    findings = [finding for check in _CHECKS for finding in check(subject)]
+    if at is not None:
+        findings += _first_start(subject, at)
+    return sorted(findings, key=lambda finding: rules.RULES.index(finding.rule))
+
+
+def too_many_keys(error: TooManyKeysError, chain: str = "") -> Finding:
+    """Return the finding for a chain whose keys are too many to be read at all."""
+    return Finding(rules.TOO_MANY_KEYS, error.message, error.where or Where(chain), chain)
+
+
+def _duplicate_ids(subject: Subject) -> Iterator[Finding]:
+    for rule, name in ((rules.DUPLICATE_SEND_ID, "send-id"), (rules.DUPLICATE_RECV_ID, "recv-id")):
+        for one, other in itertools.combinations(subject.chain.keys, 2):
+            number = _id(one, name)
+            if number is not None and number == _id(other, name):
+                yield subject.found(rule, f"keys {one.id} and {other.id} both have {name} {number}", one, other,
+                                    statement=name)  # fmt: skip
+
+
+def _shared_ids(subject: Subject) -> Iterator[Finding]:
+    for one, other in itertools.combinations(subject.chain.keys, 2):
+        shared = {one.send_id, one.recv_id} & {other.send_id, other.recv_id} - {None}
+        for number in sorted(number for number in shared if number is not None):
+            statement = "send-id" if other.send_id == number else "recv-id"
+            yield subject.found(
+                rules.SHARED_ID,
+                f"keys {one.id} and {other.id} both use the number {number}: "
+                f"key {one.id} has {ids_of(one)}, key {other.id} has {ids_of(other)}",
+                one,
+                other,
+                statement=statement,
+            )
+
+
+def _starts(subject: Subject) -> Iterator[Finding]:
+    dated = sorted(
+        ((key.start.astimezone(UTC), key) for key in subject.chain.keys if key.start is not None),
+        key=lambda item: (item[0], item[1].id),
+    )
+    for (before, one), (after, other) in itertools.pairwise(dated):
+        if before == after:
+            yield subject.found(
+                rules.SAME_START,
+                f"keys {one.id} and {other.id} both start at {start_of(other)}",
+                one,
+                other,
+                statement="start-time",
+            )
+        elif after - before < rules.SPACING_ADVISED:
+            yield subject.found(
+                rules.CLOSE_STARTS,
+                f"key {other.id} starts {span_of(after - before)} after key {one.id}; "
+                "Juniper advises 30 minutes or more",
+                one,
+                other,
+                statement="start-time",
+            )
+
+
+def _first_start(subject: Subject, at: datetime) -> Iterator[Finding]:
+    dated = [key for key in subject.chain.keys if key.start is not None]
+    first = min(dated, key=lambda key: (key.start.astimezone(UTC) if key.start else at, key.id), default=None)
+    if first is not None and first.start is not None and first.start > at:
+        yield subject.found(
+            rules.FIRST_START_FUTURE,
+            f"the first key, {first.id}, starts at {start_of(first)}, {span_of(first.start - at)} after "
+            f"{format_start_stored(at, at.tzinfo or UTC)}; until then nothing is sent",
+            first,
+            statement="start-time",
+        )
+
+
+def _statements(subject: Subject) -> Iterator[Finding]:
+    for key in subject.chain.keys:
+        if key.tcp_ao_option is not True:
+            state = "is not set, and disabled is the default" if key.tcp_ao_option is None else "is disabled"
+            yield subject.found(
+                rules.OPTION_NOT_ENABLED, f"key {key.id}: tcp-ao-option {state}", key, statement="tcp-ao-option"
+            )
+        if key.scheme != "ao":
+            state = "is not set, and md5 is the default" if key.scheme is None else f"is {key.scheme}, not ao"
+            yield subject.found(rules.NOT_AO, f"key {key.id}: algorithm {state}", key, statement="algorithm")
+        values = {"secret": key.secret, "start-time": key.start, "send-id": key.send_id, "recv-id": key.recv_id}
+        missing = [name for name, value in values.items() if value is None]
+        if missing:
+            yield subject.found(rules.INCOMPLETE, f"key {key.id} has no {' and no '.join(missing)}", key)
+
+
+def _secrets(subject: Subject) -> Iterator[Finding]:
+    for key in subject.chain.keys:
+        if key.secret is None:
+            continue
+        if len(key.secret) > rules.LINUX_SECRET_MAX:
+            yield subject.found(
+                rules.LONG_SECRET,
+                f"key {key.id}: the secret has {len(key.secret)} octets; a Linux peer takes {rules.LINUX_SECRET_MAX}",
+                key,
+                statement="secret",
+            )
+        if not key.secret.reveal().isalnum():  # of bytes: ASCII letters and digits only
+            yield subject.found(
+                rules.SECRET_CHARACTERS,
+                f"key {key.id}: the secret has characters other than letters and digits",
+                key,
+                statement="secret",
+            )
+
+
+def _whole(subject: Subject) -> Iterator[Finding]:
+    chain = subject.chain
+    if not chain.keys:
+        yield subject.found(rules.NO_KEYS, f"key-chain {chain.name} has no keys")
+    if len(chain.keys) > KEYS_MAX:
+        yield subject.found(rules.TOO_MANY_KEYS, f"key-chain {chain.name} has {len(chain.keys)} keys")
+    if chain.tolerance == 0:
+        yield subject.found(
+            rules.NO_TOLERANCE,
+            f"key-chain {chain.name} has tolerance 0: with the least difference of clocks, segments are dropped at "
+            "every start-time",
+            statement="tolerance",
+        )
+
+
+_CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
+    _duplicate_ids,
+    _shared_ids,
+    _starts,
+    _statements,
+    _secrets,
+    _whole,
+)
+
+
+def _id(key: Key, name: str) -> int | None:
+    return key.send_id if name == "send-id" else key.recv_id
+
+
+def ids_of(key: Key) -> str:
+    """Return a key's ids in words."""
+    send, recv = ("none" if number is None else number for number in (key.send_id, key.recv_id))
+    return f"send-id {send} and recv-id {recv}"
+
+
+def start_of(key: Key) -> str:
+    """Return a key's start-time as Junos shows it."""
+    return "" if key.start is None else format_start_stored(key.start, key.start.tzinfo or UTC)
+
+
+def span_of(span: timedelta) -> str:
+    """Return a span in words: `1 d 2 h`, `29 min 59 s`."""
+    rest = int(span.total_seconds())
+    parts = []
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        count, rest = divmod(rest, size)
+        if count:
+            parts.append(f"{count} {unit}")
+    return " ".join(parts) or "less than 1 s"

@@ -1,0 +1,148 @@
+"""Lint of two chains that should protect one session together, and of the rollover that they would make."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+
+from keyroll.keychain import rules
+from keyroll.keychain.lint import Finding, Subject, ids_of, span_of, start_of
+from keyroll.keychain.model import Key, Keychain
+from keyroll.keychain.prediction import HOLD_DEFAULT, Gap, Side, predict_all
+from keyroll.keychain.schedule import in_order
+from keyroll.keychain.starttime import format_start_stored
+
+
+def lint_pair(one: Subject, other: Subject) -> list[Finding]:
+    """Return every broken rule about two chains that should protect one session together.
+
+    Keys belong together when their ids are each other's reverse; what is left, when their numbers are equal. What each
+    chain breaks by itself is `lint`'s.
+    """
+    pairs, alone = _counterparts(one.chain, other.chain)
+    findings = [finding for mine, theirs in pairs for finding in _compare(one, other, mine, theirs)]
+    for subject, peer, keys in ((one, other, alone[0]), (other, one, alone[1])):
+        findings += [
+            subject.found(rules.KEY_MISSING, f"key {key.id} ({ids_of(key)}) has no counterpart on {peer.name}", key)
+            for key in keys
+        ]
+    return sorted(findings, key=lambda finding: rules.RULES.index(finding.rule))
+
+
+def lint_course(one: Subject, other: Subject) -> list[Finding]:
+    """Return a finding when the predicted rollover drops segments, with equal clocks, under some mix of key policies.
+
+    Meant for two chains that break no rule that is an error: of others it says no more than those do.
+    """
+    stretch = _stretch(one.chain, other.chain)
+    if stretch is None:
+        return []
+    left, right = Side("1", one.chain), Side("2", other.chain)
+    courses = predict_all(left, right, *stretch)
+    failing = [(mine, theirs, course.gaps[0]) for mine, theirs, course in courses if not course.hitless]
+    if not failing:
+        return []
+    gap, _ = Counter(gap for _, _, gap in failing).most_common(1)[0]
+    mine, theirs = next((mine, theirs) for mine, theirs, found in failing if found == gap)
+    names = {left.name: one.name, right.name: other.name}
+    message = (
+        f"{len(failing)} of {len(courses)} mixes of key policies drop segments, such as {_policy(mine)} on {one.name} "
+        f"with {_policy(theirs)} on {other.name}: {_sentence(gap, names)}"
+    )
+    return [other.found(rules.NOT_ROBUST, message)]
+
+
+def _stretch(one: Keychain, other: Keychain) -> tuple[datetime, datetime] | None:
+    """Return from when both routers send until the last change has settled; None where one of them never sends."""
+    keys = in_order(one), in_order(other)
+    starts = [[key.start.astimezone(UTC) for key in side if key.start is not None] for side in keys]
+    if not all(starts):
+        return None
+    begin, last = max(side[0] for side in starts), max(side[-1] for side in starts)
+    try:
+        return begin, last + timedelta(seconds=max(one.tolerance, other.tolerance)) + 2 * HOLD_DEFAULT
+    except OverflowError:  # such a tolerance never ends; what happens, happens soon after the last start-time
+        return begin, last + 2 * HOLD_DEFAULT
+
+
+def _policy(side: Side) -> str:
+    return f"{side.sending.value} and {side.receiving.value}"
+
+
+def _sentence(gap: Gap, names: dict[str, str]) -> str:
+    key = "nothing is sent" if gap.flow.key is None else f"key {gap.flow.key} (KeyID {gap.flow.key_id}) is dropped"
+    drop = "" if gap.flow.drop is None else f", because {gap.flow.drop.value}"
+    return f"from {format_start_stored(gap.begin)} on, {key} from {names[gap.flow.sender]}{drop}"
+
+
+def _counterparts(one: Keychain, other: Keychain) -> tuple[list[tuple[Key, Key]], tuple[Sequence[Key], Sequence[Key]]]:
+    """Return the keys that belong together, and those of each chain that are left alone."""
+    pairs: list[tuple[Key, Key]] = []
+    mine, theirs = list(one.keys), list(other.keys)
+    for belong in (_reversed, lambda left, right: left.id == right.id):
+        for key in list(mine):
+            # Among several of equal ids, the one of the same number is meant.
+            candidates = sorted((peer for peer in theirs if belong(key, peer)), key=lambda peer: peer.id != key.id)
+            if candidates:
+                pairs.append((key, candidates[0]))
+                mine.remove(key)
+                theirs.remove(candidates[0])
+    return sorted(pairs, key=lambda pair: pair[0].id), (mine, theirs)
+
+
+def _reversed(one: Key, other: Key) -> bool:
+    known = None not in (one.send_id, one.recv_id)
+    return known and (one.send_id, one.recv_id) == (other.recv_id, other.send_id)
+
+
+def _compare(one: Subject, other: Subject, mine: Key, theirs: Key) -> Iterator[Finding]:
+    pair = f"key {mine.id} of {one.name} and key {theirs.id} of {other.name}"
+    if not _reversed(mine, theirs):
+        yield other.found(
+            rules.IDS_NOT_REVERSED,
+            f"{pair}: {ids_of(mine)} there, {ids_of(theirs)} here; it must be {ids_of(mine.mirrored())}",
+            theirs,
+            statement="send-id",
+        )
+    if mine.secret is not None and theirs.secret is not None and mine.secret != theirs.secret:
+        yield other.found(rules.SECRETS_DIFFER, f"{pair} have different secrets", theirs, statement="secret")
+    if mine.effective_algorithm is not theirs.effective_algorithm:
+        yield other.found(
+            rules.ALGORITHMS_DIFFER,
+            f"{pair}: {mine.effective_algorithm.value} there, {theirs.effective_algorithm.value} here",
+            theirs,
+            statement="cryptographic-algorithm",
+        )
+    if bool(mine.tcp_ao_option) is not bool(theirs.tcp_ao_option):
+        yield other.found(
+            rules.OPTIONS_DIFFER,
+            f"{pair}: tcp-ao-option {_switch(mine)} there, {_switch(theirs)} here",
+            theirs,
+            statement="tcp-ao-option",
+        )
+    if mine.include_options is not theirs.include_options:
+        yield other.found(rules.OPTIONS_DIFFER, f"{pair}: only one of them covers the TCP options", theirs)
+    yield from _compare_starts(one, other, mine, theirs)
+
+
+def _compare_starts(one: Subject, other: Subject, mine: Key, theirs: Key) -> Iterator[Finding]:
+    if mine.start is None or theirs.start is None:
+        return
+    apart = abs(mine.start.astimezone(UTC) - theirs.start.astimezone(UTC))
+    tolerance = min(one.chain.tolerance, other.chain.tolerance)
+    if not apart:
+        return
+    beyond = apart > timedelta(seconds=tolerance)
+    which = f"key {theirs.id} of {other.name} at {start_of(theirs)}"
+    yield other.found(
+        rules.STARTS_DIFFER if beyond else rules.STARTS_UNEQUAL,
+        f"key {mine.id} of {one.name} starts at {start_of(mine)}, {which}: "
+        f"{span_of(apart)} apart, {'more than' if beyond else 'within'} the tolerance of {tolerance} s",
+        theirs,
+        statement="start-time",
+    )
+
+
+def _switch(key: Key) -> str:
+    return "enabled" if key.tcp_ao_option else "disabled"

@@ -1,0 +1,154 @@
+"""The ends of links, in the namespaces of the containers: captures there, cuts, impairments, injected frames.
+
+There is nothing between two containers but a veth pair, so everything happens at its ends: a cut takes both ends down,
+an impairment towards a router is on what leaves the other end (netem), an injected frame is sent out of the other end.
+A capture therefore sees sent frames after impairment (docs/assumptions/containerlab.md).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import socket
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from keyroll import linux
+from keyroll.lab.containerlab.command import Program
+from keyroll.lab.local import channel, recorder
+from keyroll.lab.protocol import Impairment, LabError, LabUnfitError
+
+_TRY_SECONDS = 10.0
+_SOL_PACKET = 263
+_PACKET_QDISC_BYPASS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """One end of a link: a router, its container, its network namespace (a descriptor), and the interface in it."""
+
+    router: str
+    container: str
+    namespace: int
+    interface: str
+
+
+def impairs_here() -> bool:
+    """Whether this machine's kernel has netem: tried in a namespace that is gone afterwards."""
+    command = ["unshare", "--net", "tc", "qdisc", "add", "dev", "lo", "root", "netem", "delay", "1ms"]
+    try:
+        return subprocess.run(command, capture_output=True, check=False, timeout=_TRY_SECONDS).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+
+
+def start_capture(end: End, out: int, stats: int, stop: int) -> int:
+    """Capture at an end from now on, in a process of its own; return its id. It ends when `stop` closes.
+
+    Raises OSError when there is no such interface.
+    """
+    with linux.inside(end.namespace):
+        packet = recorder.open_socket(end.interface)
+    os.write(out, recorder.file_header())
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            _keep_only({0, 1, 2, packet.fileno(), out, stats, stop})
+            recorder.Capture(packet, out, stats).run(stop)
+            code = 0
+        finally:
+            os._exit(code)
+    packet.close()
+    return pid
+
+
+def _keep_only(wanted: set[int]) -> None:
+    for entry in list(Path("/proc/self/fd").iterdir()):
+        if int(entry.name) not in wanted:
+            recorder.close_quietly(int(entry.name))
+
+
+class EndsOfLink:
+    """A link by its two ends. Obeys the orders of `keyroll.lab.embedded.link`.
+
+    `topology` is the file that the lab was deployed from; `book` takes special frames.
+    """
+
+    def __init__(self, ends: tuple[End, End], topology: Path, book: int, program: Program) -> None:
+        self._ends = ends
+        self._topology = topology
+        self._book = book
+        self._program = program
+
+    def obey(self, order: channel.Message) -> channel.Message:
+        """Carry out one order and return the answer."""
+        try:
+            match order.get("op"):
+                case "cut" | "restore":
+                    for end in self._ends:
+                        _set_link(end, "down" if order["op"] == "cut" else "up")
+                case "impair":
+                    self._impair(self._ends[1 - order["towards"]], Impairment(**order["impairment"]))
+                case "inject":
+                    return {"ok": True, "sha256": self._inject(order["towards"], bytes.fromhex(order["frame"]))}
+                case other:
+                    return {"ok": False, "error": f"a link does not know '{other}'"}
+        except (LabError, LabUnfitError) as error:
+            return {"ok": False, "error": str(error)}
+        except OSError as error:
+            return {"ok": False, "error": f"the link's end cannot be reached: {error.strerror}"}
+        return {"ok": True}
+
+    def _impair(self, end: End, wanted: Impairment) -> None:
+        if wanted.reorder or wanted.damage:
+            raise LabError(
+                "containerlab's impairments know neither reorder nor damage", remedy="play it in the embedded lab"
+            )
+        options = []
+        if wanted.delay:
+            options += ["--delay", f"{wanted.delay * 1000:g}ms"]
+        if wanted.jitter:
+            options += ["--jitter", f"{wanted.jitter * 1000:g}ms"]
+        if wanted.loss:
+            options += ["--loss", f"{wanted.loss * 100:g}"]
+        if options and not impairs_here():
+            raise LabError("this kernel has no netem (sch_netem)", remedy="play it in the embedded lab")
+        if options or impairs_here():
+            self._program.netem(self._topology, end.router, end.container, end.interface, options)
+
+    def _inject(self, towards: int, frame: bytes) -> str:
+        end = self._ends[1 - towards]
+        digest = hashlib.sha256(frame).hexdigest()
+        entry = {
+            "ns": time.time_ns(),
+            "what": "injected",
+            "towards": towards,
+            "sha256": digest,
+            "length": len(frame),
+        }
+        os.write(self._book, json.dumps(entry).encode() + b"\n")
+        with linux.inside(end.namespace):
+            sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
+        with sender:
+            # Past the queue, and so past everybody who captures here: to this end's router the frame never was.
+            sender.setsockopt(_SOL_PACKET, _PACKET_QDISC_BYPASS, 1)
+            sender.bind((end.interface, 0))
+            sender.send(frame)
+        return digest
+
+
+def _set_link(end: End, state: str) -> None:
+    with linux.inside(end.namespace):
+        result = subprocess.run(
+            ["ip", "link", "set", end.interface, state],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_TRY_SECONDS,
+        )
+    if result.returncode:
+        raise LabError(f"{end.container}:{end.interface} cannot be set {state}: {result.stderr.strip()}")

@@ -1,0 +1,140 @@
+"""The containers of a lab while they come up and afterwards: waiting until their routers are ready, noticing an end."""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+
+from keyroll.errors import KeyrollError
+from keyroll.lab.containerlab import docker
+from keyroll.lab.platforms import PLATFORMS, Platform
+from keyroll.lab.protocol import LabError, LabUnfitError, Router
+
+Probe = Callable[[Router], None]
+"""Raises a KeyrollError while a router is not ready; its text is shown when the deadline ends."""
+BANNER_SECONDS = 5.0
+_PAUSE_SECONDS = 0.2
+"""Between two looks at a router that is coming up."""
+_EVERY_SECONDS = 30.0
+"""How often a long wait says that it goes on."""
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Container:
+    """One router's container: its name, a descriptor of its process 1, and its captures' counters by interface."""
+
+    name: str
+    pidfd: int
+    counters: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def find(cls, name: str) -> Container:
+        """Return the container of that name. Raises LabError when it does not run."""
+        try:
+            return cls(name, os.pidfd_open(docker.pid_of(name)))
+        except ProcessLookupError:
+            raise LabError(f"container {name} has ended; its last words: {docker.last_words(name)}") from None
+
+    @property
+    def ended(self) -> bool:
+        """Whether it runs no more."""
+        return bool(select.select([self.pidfd], [], [], 0)[0])
+
+    def close(self) -> None:
+        """Close what is open."""
+        for fd in (self.pidfd, *self.counters.values()):
+            os.close(fd)
+        self.counters.clear()
+
+
+def ssh_answers(router: Router) -> None:
+    """The least that readiness is: an SSH server that says its version. Raises LabError."""
+    try:
+        with socket.create_connection((router.host, router.port), timeout=BANNER_SECONDS) as connection:
+            connection.settimeout(BANNER_SECONDS)
+            banner = connection.recv(64)
+    except OSError as error:
+        raise LabError(f"SSH does not answer: {error}") from error
+    if not banner.startswith(b"SSH-"):
+        raise LabError("what answers is no SSH server")
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Waits for the routers of the lab called `lab`; `begun` is when its deploy ended (monotonic)."""
+
+    lab: str
+    probe: Probe
+    begun: float
+    wait_scale: float
+    ready: Callable[[str], None]
+    """Is told each router that has become ready."""
+
+    def await_all(self, routers: Mapping[str, Router], containers: Mapping[str, Container]) -> None:
+        """Wait for all at once; the first failure ends the waiting.
+
+        Raises:
+            LabUnfitError: a router cannot do what its platform promises.
+            LabError: a container ended, or a router was not ready at its platform's deadline.
+        """
+        stop = threading.Event()
+        with ThreadPoolExecutor(len(routers), thread_name_prefix="ready") as pool:
+            tasks = [pool.submit(self._await, router, containers[name], stop) for name, router in routers.items()]
+            try:
+                for task in as_completed(tasks):
+                    task.result()
+            except BaseException:
+                stop.set()
+                raise
+
+    def _await(self, router: Router, container: Container, stop: threading.Event) -> None:
+        platform = PLATFORMS[router.platform]
+        said = self.begun
+        while not stop.is_set():
+            try:
+                self._look(platform, router, container)
+            except LabUnfitError:
+                raise  # what no waiting mends
+            except KeyrollError as error:
+                now = time.monotonic()
+                self._give_up(platform, router, container, error, now)
+                if now > said + _EVERY_SECONDS:
+                    said = now
+                    # A warning, as it is to be seen by whoever waits a quarter of an hour for vJunos.
+                    log.warning("%s: not ready after %.0f s: %s", router.name, now - self.begun, error.message)
+                stop.wait(_PAUSE_SECONDS)
+            else:
+                self.ready(router.name)
+                return
+
+    def _look(self, platform: Platform, router: Router, container: Container) -> None:
+        if platform.health:
+            state = docker.states_of([container.name])[container.name]
+            if state != "running healthy":
+                raise LabError(f"its container is {state}")
+        ssh_answers(router)
+        self.probe(router)
+
+    def _give_up(
+        self, platform: Platform, router: Router, container: Container, error: KeyrollError, now: float
+    ) -> None:
+        seconds = platform.ready_seconds * self.wait_scale
+        if container.ended:
+            raise LabError(
+                f"lab {self.lab}: {router.name}'s container ended while it came up; its last words:\n"
+                f"{docker.last_words(container.name)}"
+            ) from error
+        if now > self.begun + seconds:
+            raise LabError(
+                f"lab {self.lab}: {router.name} ({platform.name}) was not ready {seconds:.0f} s after the"
+                f" deploy: {error}",
+                remedy="on a slow machine, give a greater --wait-scale",
+            ) from error

@@ -1,0 +1,116 @@
+"""The topology file that one lab is deployed from: the user's, with a name of its own, and nothing left to vary.
+
+containerlab fills in variables from the environment each time it reads the file; what `deploy` saw, `inspect` and
+`destroy` must see too. So they are filled in here, once: `${NAME}`, `${NAME:=default}`, `${NAME:-default}`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from keyroll.document import DocumentError, load
+from keyroll.errors import Where
+from keyroll.lab.containerlab.docker import FOLDER_LABEL, NETWORK
+
+_VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?:(?P<how>:=|:-|=|-)(?P<default>[^}]*))?\}")
+_FILES = ("startup-config", "license")
+
+
+def filled(text: str, environment: Mapping[str, str]) -> str:
+    """Return `text` with its variables filled in; one that is not set and has no default is left as it is."""
+
+    def value(match: re.Match[str]) -> str:
+        found = environment.get(match["name"])
+        if match["how"] is None:
+            return match[0] if found is None else found
+        empty_counts = match["how"].startswith(":")
+        return match["default"] if found is None or (empty_counts and not found) else found
+
+    return _VARIABLE.sub(value, text)
+
+
+def render(
+    path: Path,
+    *,
+    name: str,
+    folder: Path,
+    environment: Mapping[str, str],
+    variables: Mapping[str, Mapping[str, str]],
+) -> str:
+    """Return the topology file of a lab called `name` in `folder`.
+
+    Args:
+        path: the user's topology file.
+        name: the lab's own name.
+        folder: the lab's folder; its path labels the containers, so that they can be found without it.
+        environment: for variables in the file.
+        variables: by node, environment variables of the container.
+
+    Raises:
+        DocumentError: the file cannot be read, or is a template.
+    """
+    text = path.read_text(encoding="utf-8")
+    if "{{" in text:
+        raise DocumentError("Go templates in a topology file are not rendered by keyroll", where=Where.of(path))
+    load(path, text)  # its mistakes with their places
+    data: dict[str, Any] = yaml.safe_load(filled(text, environment))
+    data["name"] = name
+    # Rules of the host's firewall that let others in would outlive the network: we reach routers without any.
+    data.setdefault("mgmt", {"network": NETWORK, "external-access": False})
+    topology = data["topology"]
+    for table in ("kinds", "groups", "nodes"):
+        for entry in (topology.get(table) or {}).values():
+            _anchor(entry or {}, path.parent)
+    defaults = topology.setdefault("defaults", {})
+    _anchor(defaults, path.parent)
+    defaults.setdefault("image-pull-policy", "never")
+    defaults.setdefault("labels", {})[FOLDER_LABEL] = str(folder)
+    for node, values in variables.items():
+        if values:
+            entry = topology["nodes"].get(node) or {}
+            topology["nodes"][node] = entry | {"env": {**(entry.get("env") or {}), **values}}
+    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+
+
+def own_network(text: str) -> bool:
+    """Whether a rendered topology uses the network that keyroll makes (the user named no other)."""
+    mgmt = yaml.safe_load(text)["mgmt"]
+    # A list: several networks of the user's own, which containerlab knows since 0.80.
+    return isinstance(mgmt, dict) and mgmt.get("network") == NETWORK
+
+
+def images(text: str) -> dict[str, str]:
+    """Return by node the image that a rendered topology names; nodes whose kind has a default are left out."""
+    topology = yaml.safe_load(text)["topology"]
+    defaults = topology.get("defaults") or {}
+    found = {}
+    for name, node in topology["nodes"].items():
+        entry = node or {}
+        kind = entry.get("kind") or defaults.get("kind") or ""
+        by_kind = (topology.get("kinds") or {}).get(kind) or {}
+        image = entry.get("image") or by_kind.get("image") or defaults.get("image")
+        if image:
+            found[name] = str(image)
+    return found
+
+
+def _anchor(entry: dict[str, Any], folder: Path) -> None:
+    """Make the paths of files absolute: the rendered file lies elsewhere."""
+    base = folder.resolve()
+    for field in _FILES:
+        if isinstance(entry.get(field), str) and "\n" not in entry[field] and "://" not in entry[field]:
+            entry[field] = str(base / entry[field])
+    if isinstance(entry.get("binds"), list):
+        entry["binds"] = [_bind(str(one), base) for one in entry["binds"]]
+    if isinstance(entry.get("env-files"), list):
+        entry["env-files"] = [str(base / str(one)) for one in entry["env-files"]]
+
+
+def _bind(text: str, base: Path) -> str:
+    source, colon, rest = text.partition(":")
+    return f"{base / source}{colon}{rest}" if colon and not source.startswith(("/", "~", "_")) else text

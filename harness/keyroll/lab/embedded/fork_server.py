@@ -1,0 +1,107 @@
+"""The program that labs are forked from: `python -m keyroll.lab.embedded.fork_server`.
+
+One for each process that makes labs, started with its first lab. It loads the routers' program once, and forks a
+monitor for each lab that is ordered over its channel:
+
+    {"op": "carry", "lab": ID, "run": FOLDER}    with four descriptors: the lab's channel, its lock, where the monitor
+                                                 writes, and the environment (JSON) that the lab's programs get
+    → {"ok": true}                               with the monitor's pidfd
+
+It holds nothing of a lab: labs neither notice its end nor wait for it. It ends with its owner.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib
+import json
+import os
+import select
+import socket
+from pathlib import Path
+
+from keyroll import linux
+from keyroll.forking import fork, settle
+from keyroll.lab.embedded import monitor
+from keyroll.lab.embedded.keeper import PROGRAM, RouterProgram
+from keyroll.lab.local import channel
+from keyroll.lab.local.folders import LAB_TAG
+
+
+def main() -> None:
+    """Read the descriptor's number from the command line, load, and fork until the owner is gone."""
+    parser = argparse.ArgumentParser(prog="keyroll-labs", description="Starts the embedded labs of one process.")
+    parser.add_argument("--channel", type=int, required=True, help="descriptor: the channel to the owner")
+    arguments = parser.parse_args()
+    owner = os.pidfd_open(os.getppid())
+    os.set_inheritable(arguments.channel, False)  # noqa: FBT003 - the standard library's signature
+    program: RouterProgram = importlib.import_module(PROGRAM)
+    program.load()
+    settle()
+    Nursery(socket.socket(fileno=arguments.channel), owner).live()
+    os._exit(0)  # the owner may wait, and there is nothing to put away
+
+
+class Nursery:
+    """See the module. `owner` is a pidfd of the process whose labs these are."""
+
+    def __init__(self, orders: socket.socket, owner: int) -> None:
+        self._orders = orders
+        self._owner = owner
+        self._monitors: dict[int, int] = {}
+
+    def live(self) -> None:
+        """Take orders, and take leave of monitors that end, until the owner is gone."""
+        while True:
+            poll = select.poll()
+            for descriptor in (self._orders.fileno(), self._owner, *self._monitors):
+                poll.register(descriptor, select.POLLIN)
+            ready = {descriptor for descriptor, _ in poll.poll()}
+            for pidfd in ready & self._monitors.keys():
+                os.waitpid(self._monitors.pop(pidfd), 0)
+                os.close(pidfd)
+            # First the order that may still be there: who made a lab's folder and died has nobody else to remove it.
+            if self._orders.fileno() in ready:
+                if not self._take():
+                    return
+            elif self._owner in ready:
+                return
+
+    def _take(self) -> bool:
+        """Carry out an order; False when there will be no more."""
+        received = channel.receive(self._orders)
+        if received is None:
+            return False
+        message, descriptors = received
+        try:
+            pid = self._carry(str(message["lab"]), Path(message["run"]), *descriptors)
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+        pidfd = os.pidfd_open(pid)  # nobody but this process reaps it, so it is still there
+        self._monitors[pidfd] = pid
+        with contextlib.suppress(OSError):  # the owner may be gone; the monitor sees it by itself
+            channel.send(self._orders, {"ok": True}, (pidfd,))
+        return True
+
+    def _carry(self, lab: str, run: Path, lab_channel: int, lock: int, log: int, environment: int) -> int:
+        variables = json.loads(Path(f"/proc/self/fd/{environment}").read_bytes())
+
+        def be_monitor() -> None:
+            os.setsid()
+            os.environ.clear()
+            os.environ.update(variables)
+            linux.retag(LAB_TAG, lab)
+            monitor.carry(socket.socket(fileno=lab_channel), run, self._owner)
+
+        return fork(
+            be_monitor,
+            title=f"keyroll.lab.embedded.monitor {lab}",
+            keep=(lab_channel, lock, self._owner),
+            output=log,
+        )
+
+
+if __name__ == "__main__":
+    main()

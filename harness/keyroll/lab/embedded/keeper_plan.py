@@ -1,0 +1,114 @@
+"""What the owner asks the keeper to make, and how it travels: one message, with the descriptors beside it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from keyroll.lab.local.channel import Message
+
+End = tuple[str, str]
+"""A router's name and containerlab's name of its interface: ("R1", "eth1")."""
+
+
+@dataclass(frozen=True, slots=True)
+class RouterPlan:
+    """One router. All numbers are descriptors: of this process, on each side of the channel."""
+
+    name: str
+    interfaces: tuple[str, ...]
+    boot: int
+    """Socket over which the router gets its boot message and tells its events (docs/control.md)."""
+    listen: int
+    """The listening socket on which the router answers SSH."""
+    log: int
+    """Where the router's own output goes."""
+    captures: Mapping[str, tuple[int, int]]
+    """For each interface: the capture file, and the file of its counters."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkPlan:
+    """One link. `book` is the descriptor of the file where frames that were not plainly carried are written down."""
+
+    name: str
+    a: End
+    b: End
+    book: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One lab. `evidence` is the descriptor of the folder where the daemons' logs go."""
+
+    evidence: int
+    routers: tuple[RouterPlan, ...]
+    links: tuple[LinkPlan, ...]
+
+    def to_message(self) -> tuple[Message, tuple[int, ...]]:
+        """Return the message and its descriptors; numbers in it are places in the list of descriptors."""
+        descriptors: list[int] = []
+
+        def place(fd: int) -> int:
+            descriptors.append(fd)
+            return len(descriptors) - 1
+
+        message: Message = {
+            "op": "deploy",
+            "evidence": place(self.evidence),
+            "routers": [
+                {
+                    "name": router.name,
+                    "interfaces": list(router.interfaces),
+                    "boot": place(router.boot),
+                    "listen": place(router.listen),
+                    "log": place(router.log),
+                    "captures": {name: [place(out), place(stats)] for name, (out, stats) in router.captures.items()},
+                }
+                for router in self.routers
+            ],
+            "links": [
+                {"name": link.name, "a": list(link.a), "b": list(link.b), "book": place(link.book)}
+                for link in self.links
+            ],
+        }
+        return message, tuple(descriptors)
+
+    @classmethod
+    def from_message(cls, message: Message, descriptors: list[int]) -> Plan:
+        """Build the plan on the other side, from the descriptors as they arrived there."""
+        return cls(
+            evidence=descriptors[message["evidence"]],
+            routers=tuple(
+                RouterPlan(
+                    name=router["name"],
+                    interfaces=tuple(router["interfaces"]),
+                    boot=descriptors[router["boot"]],
+                    listen=descriptors[router["listen"]],
+                    log=descriptors[router["log"]],
+                    captures={
+                        name: (descriptors[out], descriptors[stats])
+                        for name, (out, stats) in router["captures"].items()
+                    },
+                )
+                for router in message["routers"]
+            ),
+            links=tuple(
+                LinkPlan(link["name"], tuple(link["a"]), tuple(link["b"]), descriptors[link["book"]])
+                for link in message["links"]
+            ),
+        )
+
+    def close(self) -> None:
+        """Close every descriptor of it in this process."""
+        for fd in (self.evidence, *(link.book for link in self.links)):
+            os.close(fd)
+        for router in self.routers:
+            for fd in (
+                router.boot,
+                router.listen,
+                router.log,
+                *(fd for pair in router.captures.values() for fd in pair),
+            ):
+                os.close(fd)

@@ -1,0 +1,209 @@
+"""What the owner of a lab does with processes and descriptors: has a monitor started, waits, makes files."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Protocol
+
+from keyroll.lab.local import channel, folders
+from keyroll.lab.protocol import LabError
+
+_TAG_ROOM = 64
+"""Octets that the environment of the program that labs are forked from has for a lab's id."""
+_END_SECONDS = 5.0
+"""From the end of the channel to the end of that program."""
+_WORDS = 2000
+
+
+class Monitor:
+    """The process that carries a lab, seen from its owner by a pidfd."""
+
+    def __init__(self, pidfd: int) -> None:
+        self._pidfd = pidfd
+
+    def wait(self, seconds: float | None) -> bool:
+        """Wait for its end, at most so long; say whether it has ended."""
+        poll = select.poll()
+        poll.register(self._pidfd, select.POLLIN)
+        return bool(poll.poll(None if seconds is None else max(0.0, seconds) * 1000))
+
+    def kill(self) -> None:
+        """Kill it; that takes the keeper along, and with it everything else."""
+        signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+
+    def close(self) -> None:
+        """Forget it."""
+        os.close(self._pidfd)
+
+
+class _Nursery:
+    """The program that this process's labs are forked from, away from this terminal's signals."""
+
+    def __init__(self) -> None:
+        self.owner = os.getpid()
+        self._channel, theirs = channel.pair()
+        self._output = os.memfd_create("keyroll-nursery", os.MFD_CLOEXEC)
+        environment = folders.environment("-" * _TAG_ROOM)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "keyroll.lab.embedded.fork_server", "--channel", str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=self._output,
+                stderr=self._output,
+                pass_fds=(theirs.fileno(),),
+                start_new_session=True,
+                env=environment,
+            )
+
+    def carry(self, theirs: socket.socket, run: folders.RunDirectory, log: int, seconds: float) -> Monitor | None:
+        """Have a lab's monitor forked; None when the program was gone before it could take the order.
+
+        Raises:
+            LabError: it has ended, and may have forked the monitor before: another must not be given the same order.
+            TimeoutError: no answer within `seconds`.
+        """
+        self._channel.settimeout(seconds)
+        variables = os.memfd_create("keyroll-environment", os.MFD_CLOEXEC)
+        try:
+            os.write(variables, json.dumps(folders.environment(run.id)).encode())
+            order = {"op": "carry", "lab": run.id, "run": str(run.path)}
+            channel.send(self._channel, order, (theirs.fileno(), run.lock_fd, log, variables))
+        except (BrokenPipeError, ConnectionResetError):
+            return None
+        finally:
+            os.close(variables)
+        received = channel.receive(self._channel)
+        if received is None:
+            raise self.ended(run.id)
+        return Monitor(received[1][0])
+
+    def ended(self, lab: str) -> LabError:
+        """Return an error that tells of its end, with the last of what it has written."""
+        words = os.pread(self._output, 1 << 20, 0).decode(errors="replace").strip()[-_WORDS:]
+        return LabError(f"lab {lab}: the program that labs are forked from has ended: {words or 'no words'}")
+
+    def close(self) -> None:
+        """End it, unless it is that of the process which this one was forked from."""
+        self._channel.close()
+        os.close(self._output)
+        if self.owner == os.getpid():
+            try:
+                self._process.wait(_END_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+
+class _Nurseries:
+    """This process's nursery, once there is one."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._present: _Nursery | None = None
+
+    def begin(self) -> None:
+        """Start a nursery where this process has none."""
+        with self._lock:
+            if self._present is None or self._present.owner != os.getpid():
+                self._end()
+                self._present = _Nursery()
+
+    def carry(self, theirs: socket.socket, run: folders.RunDirectory, log: int, seconds: float) -> Monitor:
+        """Have a lab's monitor forked by the nursery: the present one, or where that is gone, a new one."""
+        monitor = None
+        with self._lock:
+            try:
+                if self._present is not None and self._present.owner == os.getpid():
+                    monitor = self._present.carry(theirs, run, log, seconds)
+                if monitor is None:
+                    self._end()
+                    self._present = new = _Nursery()
+                    monitor = new.carry(theirs, run, log, seconds)
+                    if monitor is None:
+                        raise new.ended(run.id)
+            except TimeoutError:
+                raise LabError(
+                    f"lab {run.id}: the program that labs are forked from did not answer within {seconds:.0f} s",
+                    remedy="on a slow machine, give a greater --wait-scale",
+                ) from None
+            finally:
+                if monitor is None:  # also when interrupted: an answer that is still to come would be taken for another
+                    self._end()
+        return monitor
+
+    def close(self) -> None:
+        """End the nursery, if there is one."""
+        with self._lock:
+            self._end()
+
+    def _end(self) -> None:
+        if self._present is not None:
+            self._present.close()
+            self._present = None
+
+
+_NURSERIES = _Nurseries()
+atexit.register(_NURSERIES.close)
+
+
+def begin_loading() -> None:
+    """Have the routers' program loaded for the lab that comes next; `start_monitor` waits for it.
+
+    To be called before the lab's folder is there: from then on nothing but the order to the nursery may be missing,
+    which removes the folder of an owner that was killed meanwhile.
+    """
+    _NURSERIES.begin()
+
+
+def start_monitor(theirs: socket.socket, run: folders.RunDirectory, log: Path, *, seconds: float) -> Monitor:
+    """Start the process that carries the lab, within `seconds`; what it writes goes to the end of `log`.
+
+    The first lab of a process takes longer: the routers' program is loaded for it, and for all that follow.
+
+    Raises:
+        LabError: the program that labs are forked from cannot be started, or has died.
+        OSError: `log` cannot be written.
+    """
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        return _NURSERIES.carry(theirs, run, output, seconds)
+    finally:
+        os.close(output)
+
+
+class HasDescriptor(Protocol):
+    """Anything that poll(2) can wait for."""
+
+    def fileno(self) -> int:
+        """Return the descriptor."""
+        ...
+
+
+def readable(sources: list[HasDescriptor], seconds: float) -> set[int]:
+    """Wait until one of the sources can be read, or the time is over; return the descriptors that can be."""
+    poll = select.poll()
+    for source in sources:
+        poll.register(source.fileno(), select.POLLIN)
+    return {fd for fd, _ in poll.poll(max(0.0, seconds) * 1000)}
+
+
+def await_end(monitor: Monitor, seconds: float) -> None:
+    """Wait for the monitor's end; kill it when it does not come."""
+    if not monitor.wait(seconds):
+        monitor.kill()  # takes the keeper along, and that everything else
+        monitor.wait(None)
+    monitor.close()
+
+
+def create_in(folder: int, name: str) -> int:
+    """Create a file in the evidence folder, by descriptor: the lab's own mounts may hide the path."""
+    return os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600, dir_fd=folder)

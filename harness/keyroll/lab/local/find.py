@@ -1,0 +1,152 @@
+"""Labs that other processes made: found by their folders, spoken to over their control sockets."""
+
+from __future__ import annotations
+
+import json
+import select
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from keyroll.lab.local import channel, folders
+from keyroll.lab.protocol import LabError
+
+ANSWER_SECONDS = 15.0
+"""From a request to a lab's process to its answer."""
+DOWN_SECONDS = 15.0
+"""From the order to stop to the lab's last sign of life."""
+_ANSWER_MAX = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class KeptLab:
+    """A lab by its folder. `state` is None while it is coming up (or when it came to nothing)."""
+
+    path: Path
+    state: folders.LabState | None
+
+    @property
+    def name(self) -> str:
+        """The lab's id."""
+        return self.path.name
+
+    @property
+    def alive(self) -> bool:
+        """Whether anything of it lives."""
+        return folders.is_alive(self.path)
+
+    @property
+    def kept(self) -> bool:
+        """Whether it is meant to outlive the command that made it."""
+        return self.state is not None and self.state.kept
+
+    def router(self, name: str) -> folders.RouterEntry:
+        """Return the entry of a router. Raises LabError when there is none of that name."""
+        routers = self.state.routers if self.state is not None else ()
+        for entry in routers:
+            if entry.name == name:
+                return entry
+        names = ", ".join(entry.name for entry in routers) or "none yet"
+        raise LabError(f"lab {self.name} has no router '{name}'; it has {names}")
+
+    def ask_router(self, router: str, op: str, **fields: object) -> tuple[dict[str, Any], list[int]]:
+        """Send a request to a router's control socket (docs/control.md); return the answer and its descriptors.
+
+        Raises:
+            LabError: it does not answer, or refuses.
+        """
+        self.router(router)
+        what = f"router {router} of lab {self.name}"
+        request = json.dumps({"v": 1, "op": op, **fields}).encode() + b"\n"
+        data, descriptors = b"", list[int]()
+        try:
+            with socket.socket(socket.AF_UNIX) as control:
+                control.settimeout(ANSWER_SECONDS)
+                control.connect(str(self.path / f"{router}.ctl"))
+                control.sendall(request)
+                while not data.endswith(b"\n"):
+                    more, fds, _, _ = socket.recv_fds(control, _ANSWER_MAX, 4)
+                    if not more:
+                        break
+                    data += more
+                    descriptors += fds
+            answer = json.loads(data)
+        except FileNotFoundError:
+            raise LabError(
+                f"{what} has no control socket",
+                remedy="Juniper's images have none: log in by SSH (`keyroll lab list`);"
+                f" an emulated router without one has ended: `keyroll lab down {self.name}`",
+            ) from None
+        except OSError as error:
+            raise LabError(f"{what} does not answer: {error}", remedy=f"`keyroll lab down {self.name}`") from error
+        except ValueError as error:
+            raise LabError(f"{what} answered something that is no JSON") from error
+        return _granted(answer, what), descriptors
+
+    def ask_keeper(self, op: str, **fields: object) -> tuple[dict[str, Any], list[int]]:
+        """Send a request to the keeper's control socket; return the answer and its descriptors. Raises LabError."""
+        what = f"the keeper of lab {self.name}"
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as control:
+                control.settimeout(ANSWER_SECONDS)
+                control.connect(str(self.path / folders.KEEPER_SOCKET))
+                channel.send(control, {"op": op, **fields})
+                received = channel.receive(control)
+        except OSError as error:
+            raise LabError(f"{what} does not answer: {error}", remedy="`keyroll lab clean`") from error
+        if received is None:
+            raise LabError(f"{what} went without an answer")
+        return _granted(received[0], what), received[1]
+
+    def stop(self) -> None:
+        """End the lab and wait until nothing of it lives.
+
+        Raises:
+            LabError: it does not end.
+        """
+        if self.alive:
+            self.ask_keeper("stop")
+            deadline = time.monotonic() + DOWN_SECONDS
+            while self.alive:
+                if time.monotonic() > deadline:
+                    raise LabError(f"lab {self.name} did not end within {DOWN_SECONDS:g} s")
+                select.select([], [], [], _POLL_SECONDS)
+        folders.remove(self.path)
+
+
+_POLL_SECONDS = 0.01
+
+
+def _granted(answer: object, what: str) -> dict[str, Any]:
+    if not isinstance(answer, dict):
+        raise LabError(f"{what} answered something that is no object")
+    if answer.get("ok") is not True:
+        raise LabError(f"{what}: {answer.get('error')}")
+    return answer
+
+
+def all_labs(base: Path | None = None) -> list[KeptLab]:
+    """Return this user's labs, dead ones too. A state file that cannot be read is an error when it is looked at."""
+    return [KeptLab(path, folders.read_state(path)) for path in folders.labs(base)]
+
+
+def find(name: str | None) -> KeptLab:
+    """Return the lab of that name, or the only one there is: of the kept ones, else of those of running commands.
+
+    Raises:
+        LabError: there is none, or `name` is needed to tell them apart.
+    """
+    labs = [lab for lab in all_labs() if lab.alive]
+    if name is None:
+        labs = [lab for lab in labs if lab.state is not None and lab.state.kept] or labs
+    found = [lab for lab in labs if name in (None, lab.name)]
+    if len(found) == 1:
+        return found[0]
+    if not labs:
+        raise LabError("there is no lab", remedy="`keyroll lab up` makes one")
+    names = ", ".join(lab.name for lab in labs)
+    raise LabError(
+        f"no lab '{name}'; there is {names}" if name else f"which lab? There is {names}", remedy="--lab NAME"
+    )

@@ -1,0 +1,395 @@
+"""One run of one scenario from nothing to its result: lab, sessions, steps, verdict, run folder, teardown.
+
+`keyroll run` and the pytest plugin are two faces of `run`. Whatever happens, the lab is taken down and `result.json`
+is written; only an unfit argument raises before that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import threading
+import time
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from keyroll import __version__
+from keyroll.errors import KeyrollError, UnfitError
+from keyroll.junos.pair import Pair
+from keyroll.junos.records import Version
+from keyroll.junos.session import RouterSession
+from keyroll.keychain.schedule import Receiving
+from keyroll.keychain.secret import Secret
+from keyroll.lab.protocol import DropBook, Lab, LinkLab
+from keyroll.scenario.errors import MachineBusyError, MissingCapabilityError
+from keyroll.scenario.file.fields import ROUTERS, RouterName
+from keyroll.scenario.file.read import Case
+from keyroll.scenario.judge.fitness import weigh
+from keyroll.scenario.labs.addressing import Bearings
+from keyroll.scenario.labs.connect import pair_of, recorder_of, target_of
+from keyroll.scenario.labs.health import LabWatch
+from keyroll.scenario.labs.pool import SET_CLOCK, LabSource, Lease
+from keyroll.scenario.observe.drops import DropCounters
+from keyroll.scenario.observe.router_clock import RouterClock
+from keyroll.scenario.observe.sampler import Sample, Sampler
+from keyroll.scenario.observe.wire import KeyChange, Party, Wire
+from keyroll.scenario.plan.deadlines import Waits
+from keyroll.scenario.plan.keyring import Keyring
+from keyroll.scenario.plan.real_time import Compressed, compress, why_not
+from keyroll.scenario.plan.unsteered import as_mutated, steers
+from keyroll.scenario.play.context import Stage
+from keyroll.scenario.play.runner import Runner
+from keyroll.scenario.play.time import next_minute
+from keyroll.scenario.record.result import Check, Receipt, Result, Verdict, receipt_of
+from keyroll.scenario.record.run_folder import RUNS, Blackener, RunFolder, make_run_folder
+from keyroll.scenario.record.stopwatch import Stopwatch
+from keyroll.scenario.record.timeline import Kind, Observer, Timeline
+
+T0 = datetime(2030, 1, 1, tzinfo=UTC)
+"""Where clocks can be set, a scenario begins at this instant of the routers' clocks."""
+LEAD = timedelta(seconds=3)
+"""Where clocks cannot be set: from the lab that is up to t0, at least; logging in takes a part of it."""
+LDP_HOLD_TIME = timedelta(seconds=15)
+"""The shortest that ldpd negotiates (keepalives every 5 s); the base configuration asks for less."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a run is given beside its scenario."""
+
+    labs: LabSource
+    seed: int | str
+    t0: datetime | None = None
+    mutate: str | None = None
+    run_dir: Path | None = None
+    """The run folder itself; None makes one of its own in `runs`."""
+    runs: Path = RUNS
+    wait_scale: float = 1.0
+    arguments: tuple[str, ...] = ()
+    """Further arguments of the command that runs it again: `--topology FILE`."""
+    observers: tuple[Observer, ...] = field(default=())
+
+
+def run(case: Case, options: Options) -> Result:
+    """Play a scenario and return its result; a run that broke is a result too.
+
+    Raises:
+        InputError, RunError: the mutation is not declared, the chains cannot be, the run folder cannot be made.
+    """
+    return _Run(case, options).play()
+
+
+class _Run:
+    """The state of one run."""
+
+    def __init__(self, case: Case, options: Options) -> None:
+        self.options = options
+        self.real_time: Compressed | None = None
+        """What is played where clocks cannot be set."""
+        self._take(case, options.t0 or T0)
+        name = f"{case.name}-{options.mutate}" if options.mutate else case.name
+        path = make_run_folder(options.run_dir, name=name, seed=options.seed, now=datetime.now(UTC), runs=options.runs)
+        self.secrets = self.keyring.secrets()
+        self.folder = RunFolder(path, Blackener(self.secrets))
+        self.clocks: dict[str, RouterClock] = {router: RouterClock() for router in ROUTERS}
+        self.stopwatch = Stopwatch()
+        self.waits = Waits(_longest_hold(case), options.wait_scale)
+        self.facts: dict[str, object] = {}
+        self.checks: tuple[Check, ...] = ()
+        self.runner: Runner | None = None
+        self.stage: Stage | None = None
+        self.bug_applies = False
+        self.busy = False
+
+    def _take(self, case: Case, t0: datetime) -> None:
+        """Play this case, from this instant on."""
+        self.t0 = t0
+        mutation = case.mutation(self.options.mutate) if self.options.mutate else None
+        self.given = case
+        self.case = replace(case, scenario=as_mutated(case.scenario, mutation))
+        self.named = mutation.turns_red if mutation else ()
+        self.keyring = Keyring(case.scenario, seed=self.options.seed, t0=t0, mutation=mutation)
+
+    def play(self) -> Result:
+        begun = time.monotonic()
+        self._preload = _preload_second_judge()
+        self._write_inputs()
+        with Timeline(self.folder.timeline, clocks=self.clocks, redact=self.folder.blacken) as self.timeline:
+            for observer in self.options.observers:
+                self.timeline.observe(observer)
+            self._note_t0()
+            verdict, reason = self._judged()
+            receipt = self._receipt(verdict)
+            self.timeline.add(Kind.VERDICT, verdict.value + (f": {reason}" if reason else ""))
+        result = Result(
+            scenario=self.case.name,
+            title=self.case.scenario.title,
+            source=self.case.scenario.source,
+            file=self.case.path,
+            seed=self.options.seed,
+            t0=self.t0,
+            verdict=verdict,
+            checks=self.checks,
+            reason=reason,
+            folder=self.folder.path,
+            again=self._again(),
+            spent=self.stopwatch.spent(),
+            took=timedelta(seconds=time.monotonic() - begun),
+            facts=self.facts,
+            receipt=receipt,
+            busy=self.busy and verdict is Verdict.UNFIT,
+        )
+        self.folder.write_json("result.json", result.as_data())
+        self.folder.close()
+        return result
+
+    def _judged(self) -> tuple[Verdict, str | None]:
+        """Play, and turn every way in which that can end into a verdict and its reason."""
+        try:
+            self._on_a_lab()
+        except KeyboardInterrupt:
+            return Verdict.INTERRUPTED, None
+        except MissingCapabilityError as error:
+            return Verdict.SKIPPED, str(error)
+        except UnfitError as error:
+            unfit = self.folder.blacken(str(error))
+            self.busy = isinstance(error, MachineBusyError)
+            return (Verdict.FAILED, None) if self._is_red() else (Verdict.UNFIT, unfit)
+        except KeyrollError as error:
+            return Verdict.BROKEN, self.folder.blacken(str(error))
+        finally:
+            if self.stage is not None:
+                self.checks = tuple(self.stage.checks)
+        return self._weighed_against_known_bug()
+
+    def _weighed_against_known_bug(self) -> tuple[Verdict, str | None]:
+        """A known bug must show, strictly, on the platforms and releases that it is known of, and nowhere else."""
+        bug, red = self.case.scenario.known_bug, self._is_red()
+        if bug is None or not self.bug_applies or self.options.mutate is not None:
+            return (Verdict.FAILED if red else Verdict.PASSED), None
+        if red:
+            return Verdict.KNOWN_BUG, f"fails as {bug.id} has it"
+        return Verdict.FAILED, f"{bug.id} is known of this platform and release, and did not show: is it mended?"
+
+    def _is_red(self) -> bool:
+        return self.stage is not None and self.stage.red
+
+    def _receipt(self, verdict: Verdict) -> Receipt | None:
+        if self.options.mutate is None:
+            return None
+        return receipt_of(self.options.mutate, self.named, self.checks, verdict)
+
+    # ------------------------------------------------------------------ from the lab up
+
+    def _on_a_lab(self) -> None:
+        against = why_not(self.given.scenario, self.waits)
+        counted = any("drops" in step.checks_named for step in self.case.scenario.steps)
+        needs = self._needs(against)
+        source = self.options.labs.lease(self.folder.lab, self._settings(), needs=needs, quiet=counted)
+        with contextlib.ExitStack() as stack:
+            with self.stopwatch.part("lab up"):
+                try:
+                    lease = stack.enter_context(source)
+                except MissingCapabilityError as error:
+                    if against is None or SET_CLOCK not in error.message:
+                        raise
+                    raise MissingCapabilityError(f"{error}; it cannot be played in real time: {against}") from None
+            if lease.warm:
+                self.timeline.add(Kind.LAB, f"lab {lease.lab.name} is warm")
+            else:
+                self.timeline.add(Kind.LAB, f"lab {lease.lab.name} is up: {_phases(lease.lab)}")
+                phases = lease.lab.phases
+                self.facts["lab"] = {phase.name: round(phase.took.total_seconds(), 3) for phase in phases}
+            with self.stopwatch.part("second judge"):
+                self._preload.join()  # on a busy machine, samples must not wait for their turn beside an import
+            if SET_CLOCK not in lease.capabilities:
+                self._go_in_real_time()
+            self._with_sessions(lease)
+            with self.stopwatch.part("teardown"):
+                stack.close()
+            self.timeline.add(Kind.LAB, "lab is given back")
+
+    def _needs(self, against: str | None) -> frozenset[str]:
+        """Return the capabilities that the scenario needs, said or unsaid; `against` playing it in real time."""
+        scenario = self.case.scenario
+        implied = {step.capability for step in scenario.steps if step.capability is not None}
+        steered = {"steer-tcp"} if steers(scenario) else set()
+        return frozenset({"capture", *scenario.requires, *implied, *steered, *({SET_CLOCK} if against else ())})
+
+    def _go_in_real_time(self) -> None:
+        """Make the scenario one whose time can pass by itself, from the next whole minute on."""
+        self.real_time = compress(self.given.scenario, self.waits)
+        t0 = self.options.t0 or next_minute(datetime.now(UTC), lead=LEAD * self.options.wait_scale)
+        self._take(replace(self.given, scenario=self.real_time.scenario), t0)
+        self.facts["real time"] = {"factor": round(self.real_time.factor, 4), "t0": t0.isoformat()}
+        self._write_inputs()
+        self.timeline.add(Kind.CLOCK, f"the clocks of this lab cannot be set: {self.real_time.words()}")
+        self._note_t0()
+
+    def _note_t0(self) -> None:
+        text = f"{self.case.name}: seed {self.options.seed}, t0 {self.t0.isoformat()}"
+        self.timeline.add(Kind.RUN, text, data={"t0": self.t0})
+
+    def _with_sessions(self, lease: Lease) -> None:
+        lab = lease.lab
+        routers, lost = lab.routers, dict(lab.capture_losses())
+        known = (*self.secrets, *(Secret(router.password) for router in routers.values()))
+        self.folder.blacken = Blackener(known)
+        record = recorder_of(self.timeline, self.folder.record, self.clocks)
+        bearings = Bearings.of(routers, self.case.scenario.family)
+        sampler = Sampler(
+            lambda router: RouterSession(target_of(routers[router]), recorder=self.folder.record, secrets=known),
+            bearings.session_peers(self.case.scenario.sessions),
+            changed=self._note_sample,
+        )
+        wire = Wire(
+            [
+                Party(
+                    router,
+                    bearings.addresses(router),
+                    self.keyring.given(router).chain,
+                    self.clocks[router],
+                    lab.captures[router],
+                    lease.skip.get(router, 0),
+                    self._receiving(router),
+                )
+                for router in ROUTERS
+            ],
+            self.case.scenario.sessions,
+            changed=self._note_key,
+            sample_seed=zlib.crc32(str(self.options.seed).encode()),
+            set_aside=lease.closing,
+        )
+        pair = pair_of(routers, recorder=record, secrets=known, wait_scale=self.options.wait_scale)
+        watch = LabWatch(lab, self.timeline)
+        with contextlib.closing(wire), _stopping(sampler), contextlib.ExitStack() as stack:
+            stack.callback(lambda: self.facts.update(incidents=list(watch.incidents)) if watch.incidents else None)
+            with self.stopwatch.part("ssh log-in"):
+                stack.enter_context(pair)
+            self.stage = Stage(
+                scenario=self.case.scenario,
+                pair=pair,
+                sampler=sampler,
+                wire=wire,
+                timeline=self.timeline,
+                clocks=self.clocks,
+                plans=bearings.plans,
+                peers=bearings.peers,
+                keyring=self.keyring,
+                t0=self.t0,
+                real_time=self.real_time is not None,
+                waits=self.waits,
+                stopwatch=self.stopwatch,
+                check_lab=watch.check,
+                links=lab.links if isinstance(lab, LinkLab) else None,
+                drops=DropCounters(pair, lab if isinstance(lab, DropBook) else None),
+                seed=self.options.seed,
+                committed=self.folder.write_configuration,
+            )
+            stack.enter_context(watch.blamed())
+            self._look_for_known_bug(lab, pair)
+            self.runner = Runner(self.stage, until=self.named)
+            self.runner.play()
+            self._weigh(lab, self.runner, wire, sampler, lost)
+
+    def _look_for_known_bug(self, lab: Lab, pair: Pair[RouterName]) -> None:
+        """Find out whether the scenario's known bug is known of what runs here."""
+        bug = self.case.scenario.known_bug
+        if bug is None or not any(router.platform in bug.platform for router in lab.routers.values()):
+            return
+        versions = {exchange.parsed_as(Version).junos for exchange in pair.show("show version").values()}
+        self.bug_applies = not bug.releases or bool(versions & set(bug.releases))
+
+    def _settings(self) -> dict[str, dict[str, str]]:
+        return {router: policy.settings for router, policy in self.case.scenario.policy.items()}
+
+    def _receiving(self, router: RouterName) -> Receiving:
+        policy = self.case.scenario.policy.get(router)
+        return Receiving(policy.receiving) if policy is not None else Receiving.TOLERANCE
+
+    def _weigh(self, lab: Lab, runner: Runner, wire: Wire, sampler: Sampler, before: Mapping[str, int]) -> None:
+        """Note what was measured. Raises RunUnfitError when nothing can be said of the routers."""
+        watched = None if runner.up is None else (runner.up, runner.ended or runner.up)
+        with self.stopwatch.part("second judge"):
+            fitness = weigh(
+                self.case.scenario,
+                wire,
+                sampler,
+                watched=watched,
+                losses={name: count - before.get(name, 0) for name, count in lab.capture_losses().items()},
+                wait_scale=self.options.wait_scale,
+            )
+        self.facts.update(fitness.facts)
+        if fitness.problem is not None:
+            raise fitness.problem
+
+    # ------------------------------------------------------------------ what is noted
+
+    def _write_inputs(self) -> None:
+        self.folder.write("scenario.yaml", self.case.text)
+        self.folder.write_json(
+            "run.json",
+            {
+                "scenario": self.case.name,
+                "file": str(self.case.path),
+                "variant": self.case.variant,
+                "seed": self.options.seed,
+                "t0": self.t0,
+                "mutation": self.options.mutate,
+                "keyroll": __version__,
+                "again": self._again(),
+            },
+        )
+
+    def _note_sample(self, sample: Sample) -> None:
+        self.timeline.add(Kind.SESSION, sample.words(), router=sample.router, at=sample.at)
+
+    def _note_key(self, change: KeyChange) -> None:
+        side = change.side
+        if change.acknowledged is not None:
+            text = f"{change.session}: data signed with key {change.acknowledged.key} was acknowledged by the peer"
+            at = change.acknowledged.ack_time_ns
+        else:
+            text, at = f"{change.session}: sends {side.words()}", side.at
+        self.timeline.add(Kind.WIRE, text, router=side.router, at=at, data={"packet": change.packet, "key": side.key})
+
+    def _again(self) -> str:
+        words = ["keyroll", "run", str(self.case.path)]
+        if self.case.variant:
+            words += ["--variant", self.case.variant]
+        words += ["--seed", str(self.options.seed)]
+        if self.real_time is None:  # an instant that has passed cannot be played again where clocks cannot be set
+            words += ["--t0", f"{self.t0:%Y-%m-%dT%H:%M:%SZ}"]
+        if self.options.mutate:
+            words += ["--mutate", self.options.mutate]
+        return " ".join((*words, *self.options.arguments))
+
+
+@contextlib.contextmanager
+def _stopping(sampler: Sampler) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        sampler.stop()
+
+
+def _longest_hold(case: Case) -> timedelta:
+    """Return the longest time that a session of the scenario can live without a good segment."""
+    holds = {"bgp": timedelta(seconds=case.scenario.hold_time), "ldp": LDP_HOLD_TIME}
+    return max(holds[session] for session in case.scenario.sessions)
+
+
+def _phases(lab: Lab) -> str:
+    """Return the parts of the lab's start that follow each other, with their lengths."""
+    parts = [phase for phase in lab.phases if ":" not in phase.name]
+    return ", ".join(f"{phase.name} {phase.took.total_seconds():.2f} s" for phase in parts)
+
+
+def _preload_second_judge() -> threading.Thread:
+    """Import scapy while the lab comes up: it takes half a second that nobody needs to wait for."""
+    thread = threading.Thread(target=importlib.import_module, args=("scapy.contrib.tcpao",), daemon=True)
+    thread.start()
+    return thread

@@ -1,0 +1,94 @@
+"""Keys and chains as a scenario file plans them: R1's numbers, mirrored on R2, secrets drawn by a label."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from keyroll.keychain.model import SECRET_MAX, TOLERANCE_DEFAULT, TOLERANCE_MAX, Keychain, KeychainError
+from keyroll.scenario.file.durations import Duration
+from keyroll.scenario.file.fields import (
+    AlgorithmName,
+    ByRouter,
+    KeyId,
+    KeyNumber,
+    Many,
+    OneOrMany,
+    RouterName,
+    Slug,
+    StrictModel,
+)
+
+SECRET_LENGTH = 20
+
+
+class KeyOverride(StrictModel):
+    """What one router holds otherwise than the key says. send and recv are that router's own, not mirrored again."""
+
+    start: Duration | None = None
+    send: KeyId | None = None
+    recv: KeyId | None = None
+    algorithm: AlgorithmName | None = None
+    secret: Slug | None = None
+    option: Literal["enabled", "disabled"] | None = None
+    absent: bool = False
+
+
+class KeyPlan(StrictModel):
+    """One key: R1's numbers, mirrored on R2. The secret is drawn from the seed and a label, and is never written."""
+
+    id: KeyNumber
+    start: Duration
+    send: KeyId | None = None
+    recv: KeyId | None = None
+    algorithm: AlgorithmName | None = None
+    secret: Slug | None = Field(default=None, description="label that the secret is drawn by; same label, same secret")
+    secret_length: int = Field(default=SECRET_LENGTH, ge=1, le=SECRET_MAX, alias="secret-length")
+    held_by: OneOrMany[RouterName] = Field(default=("R1", "R2"), alias="held-by")
+    r1: KeyOverride | None = Field(default=None, alias="R1")
+    r2: KeyOverride | None = Field(default=None, alias="R2")
+
+    @property
+    def send_id(self) -> int:
+        """R1's send-id: as written, else 2n+1."""
+        return self.send if self.send is not None else 2 * self.id + 1
+
+    @property
+    def recv_id(self) -> int:
+        """R1's recv-id: as written, else 2n+2."""
+        return self.recv if self.recv is not None else 2 * self.id + 2
+
+    def override(self, router: RouterName) -> KeyOverride | None:
+        """Return what `router` holds otherwise, or None."""
+        return self.r1 if router == "R1" else self.r2
+
+
+def _usual_tolerance() -> dict[RouterName, int]:
+    return {"R1": TOLERANCE_DEFAULT, "R2": TOLERANCE_DEFAULT}
+
+
+class ChainPlan(StrictModel):
+    """The keychain of the scenario, as R1 holds it."""
+
+    name: str = "new_auth_key"
+    tolerance: ByRouter[Annotated[int, Field(ge=0, le=TOLERANCE_MAX)]] = Field(default_factory=_usual_tolerance)
+    """Seconds, by router."""
+    keys: Many[KeyPlan] = Field(min_length=1)
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_name_that_junos_takes(cls, name: str) -> str:
+        try:
+            return Keychain(name).name
+        except KeychainError as error:
+            raise ValueError(error.message) from None
+
+    @field_validator("keys")
+    @classmethod
+    def _numbers_are_unique(cls, keys: tuple[KeyPlan, ...]) -> tuple[KeyPlan, ...]:
+        numbers = [key.id for key in keys]
+        twice = sorted({number for number in numbers if numbers.count(number) > 1})
+        if twice:
+            raise ValueError(f"key {twice[0]} stands twice")
+        return keys

@@ -1,0 +1,81 @@
+"""The steps of a scenario file that act on the link between the routers, outside both captures' own frames."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from keyroll.scenario.file.durations import Duration
+from keyroll.scenario.file.fields import ROUTERS, KeyNumber, OneOrMany, RouterName, SessionName, StrictModel
+
+Share = Annotated[float, Field(ge=0, le=1, strict=False)]
+"""A share of 1: 0.05 is one frame in twenty."""
+
+
+class Cut(StrictModel):
+    """Cut the link: no frame passes until `restore`."""
+
+
+class Restore(StrictModel):
+    """Undo `cut`."""
+
+
+class Impair(StrictModel):
+    """Impair the link towards routers, from the seed; without any value, take every impairment away."""
+
+    towards: OneOrMany[RouterName] = ROUTERS
+    loss: Share = 0.0
+    damage: Share = 0.0
+    reorder: Share = 0.0
+    delay: Duration | None = None
+    jitter: Duration | None = None
+
+
+class CrossSyns(StrictModel):
+    """Hold the SYNs that open a session's connections until each router has sent one, then let both go; once.
+
+    Two routers that both open then have two connections, and BGP's collision rule takes one away.
+    """
+
+    session: SessionName = "bgp"
+
+
+class Inject(StrictModel):
+    """Send forged frames to a router, as from its peer on the live connection of a session.
+
+    `rst`: a RST with the exact sequence number and no TCP-AO. `rst-bad-mac`: the same with TCP-AO, the peer's KeyID and
+    a MAC that no key gives. `rst-unknown-keyid`: the same with a KeyID that is in no chain. `syn`: a SYN without TCP-AO
+    from another port. `syn-bad-mac`: the same with TCP-AO, the peer's KeyID and a MAC that no key gives. `replay`: the
+    last signed frames of this connection once more, as they were; with `key` only those that were signed with it.
+    `replay-earlier`: those of the session's connections before it. `icmp-unreachable` and `icmp-too-big`: ICMP errors
+    about a segment of the connection (RFC 5925, section 7.8, has them ignored).
+    """
+
+    kind: Literal[
+        "rst",
+        "rst-bad-mac",
+        "rst-unknown-keyid",
+        "syn",
+        "syn-bad-mac",
+        "replay",
+        "replay-earlier",
+        "icmp-unreachable",
+        "icmp-too-big",
+    ]
+    towards: RouterName
+    session: SessionName = "bgp"
+    count: Annotated[int, Field(ge=1, le=1000)] = 1
+    key: KeyNumber | None = None
+    """For replays: take the frames that were signed with this key, and no others."""
+
+    @model_validator(mode="after")
+    def _key_of_replays(self) -> Self:
+        if self.key is not None and not self.replays:
+            raise ValueError("`key` says which frames are replayed; it belongs to `replay` and `replay-earlier`")
+        return self
+
+    @property
+    def replays(self) -> bool:
+        """Whether frames are sent that verify: that they are old is TCP's to notice, and no drop of TCP-AO."""
+        return self.kind in ("replay", "replay-earlier")

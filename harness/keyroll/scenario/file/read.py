@@ -1,0 +1,239 @@
+"""Scenario files in, scenarios out: recognised, spread over their parameters, checked as a whole.
+
+`parametrize:` names values; `${name}` in the file stands for one of them, `${name.part}` for a part of a mapping. Each
+parameter is a list, or a mapping whose keys become readable ids: `{cmac: aes-128-cmac-96}` gives `[cmac]`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from keyroll.document import Document, load, read
+from keyroll.errors import Where
+from keyroll.scenario.errors import NoSuchMutationError, ScenarioError
+from keyroll.scenario.file.durations import format_duration
+from keyroll.scenario.file.scenario import Mutation, Scenario
+
+_HEAD = re.compile(rb"(?:\xef\xbb\xbf)?(?:[ \t]*(?:#[^\n]*)?\r?\n|---[ \t]*\r?\n)*keyroll[ \t]*:")
+_HEAD_LENGTH = 16384
+_PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
+_VARIANTS_MAX = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One scenario of a file: the checked model, the file that it came from, and the values that were chosen."""
+
+    scenario: Scenario
+    path: Path
+    text: str
+    """The whole file as it stood when it was read."""
+    variant: str | None = None
+    """The chosen parameters' labels, joined with `-`: `cmac-ipv6`. None where the file has no parameters."""
+
+    @property
+    def name(self) -> str:
+        """The scenario's id with its variant: `rollover-two-keys[cmac]`."""
+        return f"{self.scenario.id}[{self.variant}]" if self.variant else self.scenario.id
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """The file's marks, and `slow` where it is one of the file's `slow-cases`."""
+        slow = self.variant in self.scenario.slow_cases and "slow" not in self.scenario.marks
+        return (*self.scenario.marks, "slow") if slow else self.scenario.marks
+
+    def mutation(self, name: str) -> Mutation:
+        """Return the mutation of that name.
+
+        Raises:
+            NoSuchMutationError: the file does not declare it; names those that it does.
+        """
+        found = self.scenario.mutations.get(name)
+        if found is None:
+            known = ", ".join(self.scenario.mutations) or "none"
+            raise NoSuchMutationError(f"no mutation '{name}'; declared here: {known}", where=Where.of(self.path))
+        return found
+
+
+def is_scenario(path: Path) -> bool:
+    """Say whether a file begins with `keyroll:` (comments and blank lines may stand before it)."""
+    try:
+        with path.open("rb") as stream:
+            return _HEAD.match(stream.read(_HEAD_LENGTH)) is not None
+    except OSError:
+        return False
+
+
+def read_cases(path: Path) -> tuple[Case, ...]:
+    """Read a scenario file into its scenarios: one, or one for each combination of its parameters.
+
+    Raises:
+        DocumentError, ScenarioError: for the first thing that is wrong: file, line, column, field, what is allowed.
+    """
+    document = load(path)
+    if not isinstance(document.data, Mapping) or "keyroll" not in document.data:
+        raise ScenarioError("not a scenario file: it does not begin with `keyroll:`", where=document.where())
+    text = path.read_text(encoding="utf-8")
+    cases = tuple(Case(_read_one(variant), path, text, label) for label, variant in _variants(document))
+    _check_slow_cases(cases, document)
+    return cases
+
+
+def _check_slow_cases(cases: Sequence[Case], document: Document) -> None:
+    names = [case.variant for case in cases if case.variant is not None]
+    known = ", ".join(names) or "none without `parametrize`"
+    for index, name in enumerate(cases[0].scenario.slow_cases):
+        if name not in names:
+            raise ScenarioError(
+                f"'slow-cases': there is no case '{name}'; there are {known}",
+                where=document.where(("slow-cases", index)),
+            )
+    if names and set(names) <= set(cases[0].scenario.slow_cases):
+        where = document.where(("slow-cases",))
+        raise ScenarioError("'slow-cases': these are all cases; `marks: [slow]` says so", where=where)
+
+
+def _read_one(document: Document) -> Scenario:
+    scenario = read(document, Scenario)
+    _check_steps(scenario, document)
+    _check_mutations(scenario, document)
+    return scenario
+
+
+def _variants(document: Document) -> Iterator[tuple[str | None, Document]]:
+    parameters = document.data.get("parametrize")
+    if parameters is None:
+        yield None, document
+        return
+    choices = [list(_choices(name, values, document)) for name, values in _parameters(parameters, document)]
+    count = 1
+    for some in choices:
+        count *= len(some)
+    if count > _VARIANTS_MAX:
+        raise ScenarioError(f"{count} combinations; at most {_VARIANTS_MAX}", where=document.where(("parametrize",)))
+    for combination in itertools.product(*choices):
+        chosen = {name: value for name, _, value in combination}
+        label = "-".join(label for _, label, _ in combination)
+        yield label, replace(document, data=_filled(document.data, chosen, document, ()))
+
+
+def _parameters(parameters: object, document: Document) -> list[tuple[str, object]]:
+    where = document.where(("parametrize",))
+    if not isinstance(parameters, Mapping) or not parameters:
+        raise ScenarioError("'parametrize': should be a mapping of names to values", where=where)
+    return [(str(name), values) for name, values in parameters.items()]
+
+
+def _choices(name: str, values: object, document: Document) -> Iterator[tuple[str, str, object]]:
+    where = document.where(("parametrize", name))
+    if not isinstance(values, list | Mapping) or not values:
+        raise ScenarioError(f"'parametrize.{name}': should be a list of values, or label: value", where=where)
+    labelled = values.items() if isinstance(values, Mapping) else ((_label(value), value) for value in values)
+    seen: set[str] = set()
+    for label, value in labelled:
+        if str(label) in seen:
+            raise ScenarioError(f"'parametrize.{name}': {label} stands twice", where=where)
+        seen.add(str(label))
+        yield name, str(label), value
+
+
+def _label(value: object) -> str:
+    text = ".".join(str(part) for part in value.values()) if isinstance(value, Mapping) else str(value)
+    return re.sub(r"[^A-Za-z0-9.+-]+", "_", text)
+
+
+def _filled(data: object, chosen: Mapping[str, object], document: Document, loc: tuple[str | int, ...]) -> object:
+    """Return `data` with every placeholder replaced; one that fills a whole value keeps the value's type."""
+    if isinstance(data, Mapping):
+        return {
+            key: value if key == "parametrize" and not loc else _filled(value, chosen, document, (*loc, key))
+            for key, value in data.items()
+        }
+    if isinstance(data, list):
+        return [_filled(value, chosen, document, (*loc, index)) for index, value in enumerate(data)]
+    if not isinstance(data, str):
+        return data
+    whole = _PLACEHOLDER.fullmatch(data)
+    if whole:
+        return _lookup(whole[1], chosen, document, loc)
+    return _PLACEHOLDER.sub(lambda found: str(_lookup(found[1], chosen, document, loc)), data)
+
+
+def _lookup(reference: str, chosen: Mapping[str, object], document: Document, loc: tuple[str | int, ...]) -> object:
+    name, _, part = reference.partition(".")
+    value = chosen.get(name)
+    if part and isinstance(value, Mapping) and part in value:
+        return value[part]
+    if name not in chosen or part:
+        raise ScenarioError(
+            f"${{{reference}}} stands for nothing; `parametrize` has {', '.join(chosen)}", where=document.where(loc)
+        )
+    return value
+
+
+def _all_keys(scenario: Scenario) -> set[int]:
+    """Return every key number that a chain of the file, or a later step, can have."""
+    planned = {key.id for chain in (scenario.keychain, *scenario.other_chains) for key in chain.keys}
+    return planned | {step.add_key.id for step in scenario.steps if step.add_key is not None}
+
+
+def _check_steps(scenario: Scenario, document: Document) -> None:
+    keys = _all_keys(scenario)
+    applied: set[str] = set()
+    reached = None
+    for index, step in enumerate(scenario.steps):
+        where = document.where(("steps", index))
+        if step.apply is not None:
+            applied.update(step.apply.routers)
+        if not applied:
+            raise ScenarioError(f"the first step is `apply`, not `{step.kind}`: nothing is configured yet", where=where)
+        if step.advance is not None and step.advance.to is not None:
+            if reached is not None and step.advance.to < reached:
+                raise ScenarioError(
+                    f"advance to {format_duration(step.advance.to)} goes back: time has reached "
+                    f"{format_duration(reached)} (`advance` only goes forward)",
+                    where=where,
+                )
+            reached = step.advance.to
+        strangers = sorted(step.keys_named - keys)
+        if strangers:
+            raise ScenarioError(f"key {strangers[0]} is in no keychain here, which have {sorted(keys)}", where=where)
+        chains = [chain.name for chain in (scenario.keychain, *scenario.other_chains)]
+        if step.re_point is not None and step.re_point.chain not in chains:
+            raise ScenarioError(
+                f"no keychain is named '{step.re_point.chain}'; there are {', '.join(chains)}", where=where
+            )
+        missing = sorted(step.sessions_named - set(scenario.sessions))
+        if missing:
+            raise ScenarioError(
+                f"{missing[0]} is expected, but `sessions` is [{', '.join(scenario.sessions)}]", where=where
+            )
+
+
+def _check_mutations(scenario: Scenario, document: Document) -> None:
+    keys = _all_keys(scenario)
+    for name, mutation in scenario.mutations.items():
+        where = document.where(("mutations", name))
+        if mutation.key is not None and mutation.key not in keys:
+            raise ScenarioError(f"key {mutation.key} is in no keychain here, which have {sorted(keys)}", where=where)
+        for check in mutation.turns_red:
+            if not _check_exists(check, scenario):
+                known = sorted({*_step_checks(scenario), *scenario.throughout})
+                raise ScenarioError(f"no check is named '{check}'; checks here: {', '.join(known)}", where=where)
+
+
+def _check_exists(check: str, scenario: Scenario) -> bool:
+    kind, _, at = check.partition("@")
+    return check in _step_checks(scenario) if at else kind in {*scenario.throughout, *_kinds(scenario)}
+
+
+def _step_checks(scenario: Scenario) -> Sequence[str]:
+    return [f"{name}@{at}" for at, step in enumerate(scenario.steps, start=1) for name in sorted(step.checks_named)]
+
+
+def _kinds(scenario: Scenario) -> Sequence[str]:
+    return [name for step in scenario.steps for name in step.checks_named]

@@ -1,0 +1,130 @@
+"""The scenario file: what a person may write in it (DESIGN.md, "The scenario file"), checked strictly.
+
+These models hold the file's own words; `chains.py` and `keyring.py` turn them, with a seed and a t0, into keychains.
+Every time in a file is relative to t0, but for those that say otherwise.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from keyroll.scenario.file.durations import Duration, PositiveDuration
+from keyroll.scenario.file.fields import (
+    ByRouter,
+    KeyNumber,
+    Many,
+    OneOrMany,
+    RouterName,
+    SessionName,
+    Slug,
+    StrictModel,
+)
+from keyroll.scenario.file.keys import ChainPlan
+from keyroll.scenario.file.steps import Step
+
+FORMAT = 1
+Invariant = Literal["no-flap", "no-route-loss", "every-segment-verified", "rollover-completes", "no-key-taken-back"]
+INVARIANTS: tuple[Invariant, ...] = ("no-flap", "no-route-loss", "every-segment-verified", "rollover-completes")
+"""What holds throughout where a file does not say. A key that is taken back may be meant (a clock that is set back)."""
+
+Capability = Literal["capture", "set-clock", "cut-link", "impair", "inject", "reboot", "steer-tcp"]
+"""What a lab can do beyond giving routers (`keyroll.lab.protocol.Capability`)."""
+InUse = Literal["next-connection", "at-once"]
+"""When a commit's change takes hold of a session that is up."""
+
+
+class Policy(StrictModel):
+    """The emulated router's key policy (DESIGN.md, "A key policy"), and what a commit may change of keys in use.
+
+    `repoint`, `alteration` and `deletion` left out mean what the topology file says, else the router's own default.
+    """
+
+    sending: Literal["clock", "rnext"] = "clock"
+    receiving: Literal["tolerance", "any"] = "tolerance"
+    repoint: InUse | None = None
+    alteration: InUse | None = None
+    deletion: InUse | None = None
+    isn: Annotated[int, Field(ge=0, le=0xFFFFFFFF)] | None = None
+    """The initial sequence number that this router's protected connections show on the wire (`steer-tcp`)."""
+    port: Annotated[int, Field(ge=1024, le=65535)] | None = None
+    """The one port that this router opens connections from; it keeps none in TIME-WAIT (`steer-tcp`)."""
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What the router is told of it."""
+        return {name: str(value) for name, value in self.model_dump(exclude_none=True).items()}
+
+
+class KnownBug(StrictModel):
+    """A defect of the routers that makes this scenario fail: there it must fail, and a pass is an error (strict)."""
+
+    id: str
+    platform: OneOrMany[str]
+    releases: OneOrMany[str] = ()
+    """Release texts such as `23.2R1`; none means every release of the platform."""
+
+
+class Mutation(StrictModel):
+    """A way to break the scenario on purpose, and the checks that must then turn red.
+
+    On `router`: `other-secret` of `key`; `same-secret` gives it the peer's secret (for files whose secrets differ);
+    `ids-not-reversed` gives it the peer's send-id and recv-id (of `key`, or of all); `key-missing`; `no-rollover` lets
+    every key but the first never start; `late-key` starts `key` later by `by`; `gap` so late that the peer has
+    stopped to accept the key before it. `left-to-chance`, of neither router: numbers, ports and SYNs that the file
+    steers (`isn`, `port`, `cross-syns`) are left to the routers.
+    `turns-red` holds check names (`no-flap`, `wire`) or, for one step, `wire@4` (steps count from 1).
+    """
+
+    kind: Literal[
+        "other-secret",
+        "same-secret",
+        "ids-not-reversed",
+        "key-missing",
+        "no-rollover",
+        "late-key",
+        "gap",
+        "left-to-chance",
+    ]
+    router: RouterName = "R2"
+    key: KeyNumber | None = None
+    by: PositiveDuration | None = Field(default=None, description="late-key: how much later the key starts there")
+    turns_red: OneOrMany[Annotated[str, Field(pattern=r"^[a-z-]+(@\d+)?$")]] = Field(alias="turns-red", min_length=1)
+
+    @model_validator(mode="after")
+    def _needs_what_its_kind_needs(self) -> Self:
+        if self.kind in ("other-secret", "same-secret", "key-missing", "late-key", "gap") and self.key is None:
+            raise ValueError(f"{self.kind} needs `key`, the number of the key that it changes")
+        if (self.kind == "late-key") != (self.by is not None):
+            raise ValueError("`by` belongs to late-key, and late-key needs it")
+        return self
+
+
+class Scenario(StrictModel):
+    """One scenario. `keyroll` is the format's version and how the file is recognised."""
+
+    keyroll: Literal[1]
+    id: Slug
+    title: str
+    source: str | None = None
+    """Where it comes from: a document, a bug's number."""
+    sessions: Many[SessionName] = Field(default=("bgp",), min_length=1)
+    keychain: ChainPlan
+    other_chains: Many[ChainPlan] = Field(default=(), alias="other-chains")
+    """Further chains on both routers, for `re-point`."""
+    family: Literal["inet", "inet6"] = "inet"
+    """What BGP runs over."""
+    hold_time: int = Field(default=9, ge=3, le=600, alias="hold-time", description="BGP hold time in seconds")
+    skew: ByRouter[Duration] = Field(default_factory=dict)
+    """How far a router's clock is ahead of the scenario's time, by router."""
+    policy: ByRouter[Policy] = Field(default_factory=dict)
+    steps: Many[Step] = Field(min_length=1)
+    throughout: Many[Invariant] = INVARIANTS
+    parametrize: dict[str, object] = Field(default_factory=dict)
+    marks: Many[str] = ()
+    slow_cases: Many[str] = Field(default=(), alias="slow-cases")
+    """The cases of `parametrize` that carry the mark `slow` beside these, by name (`cmac-ipv6`)."""
+    requires: Many[Capability] = ()
+    known_bug: KnownBug | None = Field(default=None, alias="known-bug")
+    mutations: dict[Slug, Mutation] = Field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""Conditions, invariants and fitness: what makes a run green, red or unfit."""

@@ -1,0 +1,103 @@
+"""Whether a run could see what it judged: complete captures, samples without gaps, a second judge that agrees."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from keyroll.capture.referee.scapy_check import Opinion
+from keyroll.scenario.errors import MachineBusyError, RunUnfitError
+from keyroll.scenario.file.durations import format_duration
+from keyroll.scenario.file.fields import ROUTERS, RouterName, SessionName
+from keyroll.scenario.file.scenario import Scenario
+from keyroll.scenario.observe.sampler import Sampler, longest_gap
+from keyroll.scenario.observe.wire import Wire
+
+GAP_MAX = timedelta(seconds=1)
+"""Longer without a sample, and a flap could have hidden: the run is unfit."""
+GAPS = "longest gap between samples"
+"""The fact's name in a result."""
+_ON_SAMPLES = frozenset({"no-flap", "no-route-loss"})
+"""Invariants that rest on samples without gaps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fitness:
+    """What was measured, and why nothing can be said of the routers (None where it can)."""
+
+    facts: Mapping[str, object]
+    problem: RunUnfitError | None
+
+
+def weigh(
+    scenario: Scenario,
+    wire: Wire,
+    sampler: Sampler,
+    *,
+    watched: tuple[int, int] | None,
+    losses: Mapping[str, int],
+    wait_scale: float,
+) -> Fitness:
+    """Ask whether the run could see what it judged.
+
+    Args:
+        scenario: what was played.
+        wire: the judged captures.
+        sampler: the samples of the sessions.
+        watched: from when to when (ns since 1970) they had to be there; None when the sessions were never up.
+        losses: by router, frames that its capture lost during the run.
+        wait_scale: stretches the longest gap that is allowed.
+    """
+    opinions = wire.second_opinions()
+    gaps = _gaps(sampler, scenario.sessions, *watched) if watched is not None else {}
+    facts = {
+        "wire": wire.counts(),
+        "capture losses": dict(losses),
+        GAPS: {name: round(gap.total_seconds(), 3) for name, gap in gaps.items()},
+        "second judge": {
+            name: {"segments": opinion.judged, "disagreements": len(opinion.disagreements)}
+            for name, opinion in opinions.items()
+        },
+    }
+    rests_on_samples = bool(_ON_SAMPLES & set(scenario.throughout))
+    problem = _disagreement(opinions) or _lost(losses)
+    if problem is None and rests_on_samples:
+        problem = _gap(gaps, GAP_MAX * wait_scale)
+    return Fitness(facts, problem)
+
+
+def _gaps(sampler: Sampler, sessions: tuple[SessionName, ...], since: int, until: int) -> dict[RouterName, timedelta]:
+    return {
+        router: max(longest_gap(sampler.samples(router, session), since, until) for session in sessions)
+        for router in ROUTERS
+    }
+
+
+def _disagreement(opinions: Mapping[RouterName, Opinion]) -> RunUnfitError | None:
+    for name, opinion in opinions.items():
+        if opinion.disagreements:
+            return RunUnfitError(
+                f"scapy disagrees with the referee on {len(opinion.disagreements)} of {opinion.judged} segments of "
+                f"{name}.pcap, first packet {opinion.disagreements[0].number}",
+                remedy="one of the two judges is wrong: keep this run folder and report it",
+            )
+    return None
+
+
+def _lost(losses: Mapping[str, int]) -> RunUnfitError | None:
+    lost = {name: count for name, count in losses.items() if count}
+    if not lost:
+        return None
+    return MachineBusyError(f"the capture lost frames: {lost}", remedy="run fewer labs at once on this machine")
+
+
+def _gap(gaps: Mapping[RouterName, timedelta], limit: timedelta) -> RunUnfitError | None:
+    name, gap = max(gaps.items(), key=lambda item: item[1], default=("", timedelta()))
+    if gap <= limit:
+        return None
+    return MachineBusyError(
+        f"{name} gave no sample for {format_duration(gap)} (at most {format_duration(limit)}): a flap could "
+        "have hidden there",
+        remedy="run fewer labs at once, or give a greater --wait-scale",
+    )

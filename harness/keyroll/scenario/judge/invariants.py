@@ -1,0 +1,285 @@
+"""What must hold throughout (DESIGN.md, "What hitless means here"), judged at the end from samples and the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from keyroll.capture.referee.judgement import Standing
+from keyroll.scenario.file.durations import format_duration
+from keyroll.scenario.file.fields import ROUTERS, RouterName, SessionName
+from keyroll.scenario.observe.sampler import Sample
+from keyroll.scenario.observe.wire import Wire
+from keyroll.scenario.record.result import Check
+
+_BACKWARDS = timedelta(seconds=1)
+"""Uptimes are whole seconds, taken at slightly different instants; one may be lost in between."""
+_NEVER_UP = "the sessions were never all up on both routers, with routes and labels from the peer"
+
+
+@dataclass(frozen=True, slots=True)
+class Rollover:
+    """A router's clock reached a key's start-time while the session was up: from then on that key must take over.
+
+    `at` is the host instant (ns since 1970), `event` what moved the clock, in words.
+    """
+
+    router: RouterName
+    key: int
+    at: int
+    event: str
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What was seen of a run. Instants are ns since 1970; `up` is None when the sessions were never up."""
+
+    up: int | None
+    end: int
+    samples: Mapping[tuple[RouterName, SessionName], Sequence[Sample]]
+    wire: Wire
+    sessions: Sequence[SessionName]
+    rollovers: Sequence[Rollover] = ()
+    keys: Mapping[str, str] = field(default_factory=dict)
+
+
+def first_up(samples: Mapping[tuple[RouterName, SessionName], Sequence[Sample]]) -> int | None:
+    """Return since when every session is up at both ends, BGP with routes, LDP with labels; None while one is not.
+
+    A session that was up before and fell again on the way (BGP's collision resolution, seen from one end) counts from
+    when it came back.
+    """
+    instants = [_up_since(some) for some in samples.values()]
+    known = [instant for instant in instants if instant is not None]
+    return max(known) if known and len(known) == len(instants) else None
+
+
+def _up_since(samples: Sequence[Sample]) -> int | None:
+    """Return when the streak of good samples began that the last one belongs to; None when that is not good."""
+    since = None
+    for sample in reversed(samples):
+        if not sample.carries or sample.flaps != samples[-1].flaps:
+            break
+        since = sample.at
+    return since
+
+
+def no_flap(watched: Watched) -> list[Check]:
+    """Judge: states, flap counters and uptimes from both ends, and no SYN and no RST sent by a router, once up."""
+    return [_no_flap(watched, router) for router in ROUTERS]
+
+
+def _no_flap(watched: Watched, router: RouterName) -> Check:
+    expected = "up, flap counter unchanged, uptime growing, no SYN and no RST sent"
+    if watched.up is None:
+        return Check("no-flap", passed=False, expected=expected, observed=_NEVER_UP, router=router, keys=watched.keys)
+    faults: list[str] = []
+    seen: list[str] = []
+    for session in watched.sessions:
+        samples = [sample for sample in watched.samples[router, session] if sample.asked >= watched.up]
+        faults += [f"{session}: {fault}" for fault in _sample_faults(samples, watched.up)]
+        if samples:
+            uptime = f", up {format_duration(samples[-1].since)}" if samples[-1].since is not None else ""
+            seen.append(f"{samples[-1].words()} as before{uptime} ({len(samples)} samples)")
+    for judgement in watched.wire.opened_or_reset(router, watched.up, watched.end):
+        what = "SYN" if judgement.flags & 0x02 else "RST"
+        faults.append(
+            f"{what} sent {_after(judgement.time_ns, watched.up)} (packet {judgement.number} of {router}.pcap)"
+        )
+    return Check(
+        "no-flap",
+        passed=not faults,
+        expected=expected,
+        observed=_several(faults) if faults else "; ".join(seen),
+        router=router,
+        keys=watched.keys,
+    )
+
+
+def _sample_faults(samples: Sequence[Sample], up: int) -> Iterable[str]:
+    if not samples:
+        yield "no sample after the session came up"
+        return
+    first = before = samples[0]
+    for sample in samples:
+        when = _after(sample.at, up)
+        if not sample.up:
+            yield f"{sample.state} {when}"
+            return
+        if sample.flaps != first.flaps:
+            yield f"flap counter went from {first.flaps or 0} to {sample.flaps or 0} {when}"
+            return
+        if _length(sample) < _length(before) - _BACKWARDS:
+            was, now = format_duration(_length(before)), format_duration(_length(sample))
+            yield f"uptime went back from {was} to {now} {when}"
+            return
+        before = sample
+    passed = timedelta(microseconds=(before.asked - first.at) // 1000)
+    grown = _length(before) - _length(first)
+    if grown < passed - 2 * _BACKWARDS:
+        yield f"uptime grew by {format_duration(grown)} in {format_duration(passed)}"
+
+
+def _length(sample: Sample) -> timedelta:
+    """Return a sample's uptime; a session that is up and does not say since when counts as just come up."""
+    return sample.since if sample.since is not None else timedelta()
+
+
+def no_route_loss(watched: Watched) -> list[Check]:
+    """Judge: in every sample after the sessions were up, each router has the peer's routes and labels.
+
+    Of BGP's routes none fewer than then; of LDP's labels each that has been there since.
+    """
+    judges = {"bgp": _no_route_loss, "ldp": _no_label_loss}
+    return [judges[session](watched, router) for session in watched.sessions for router in ROUTERS]
+
+
+def _no_route_loss(watched: Watched, router: RouterName) -> Check:
+    up = watched.up
+    samples = [sample for sample in watched.samples[router, "bgp"] if up is not None and sample.asked >= up]
+    had = samples[0].routes or 0 if samples else 0
+    lost = next((sample for sample in samples if (sample.routes or 0) < max(had, 1)), None)
+    if up is None:
+        observed = _NEVER_UP
+    elif lost is not None:
+        observed = f"{lost.routes} instead of {had} {_after(lost.at, up)}"
+    else:
+        observed = f"{had} in {len(samples)} samples"
+    return Check(
+        "no-route-loss",
+        passed=lost is None and bool(samples),
+        expected="the peer's routes present in every sample",
+        observed=observed,
+        router=router,
+        keys=watched.keys,
+    )
+
+
+def _no_label_loss(watched: Watched, router: RouterName) -> Check:
+    up = watched.up
+    samples = [sample for sample in watched.samples[router, "ldp"] if up is not None and sample.asked >= up]
+    observed = _NEVER_UP if up is None else "no sample after the session came up"
+    known: set[tuple[str, int]] = set()
+    lost = False
+    for sample in samples:
+        labels = sample.labels or frozenset()
+        known |= labels
+        missing = sorted(known - labels)
+        observed = f"{len(known)} labels in {len(samples)} samples"
+        if missing or not labels:
+            first = f", first label {missing[0][1]} of {missing[0][0]}" if missing else ""
+            observed = f"{len(missing)} of {len(known)} labels missing{first}, {_after(sample.at, up or 0)}"
+            lost = True
+            break
+    return Check(
+        "no-route-loss",
+        passed=bool(samples) and not lost,
+        expected="the labels that the peer has given present in every sample",
+        observed=observed,
+        router=router,
+        keys=watched.keys,
+    )
+
+
+def every_segment_verified(watched: Watched) -> list[Check]:
+    """Judge: each segment that a router sent or received verifies under the sender's chain and the receiver's.
+
+    A segment that could not be judged is not a good one: it turns the check red as well.
+    """
+    checks = []
+    for router in ROUTERS:
+        judged = watched.wire.sent_by(router, until=watched.end)
+        bad = [one for one in judged if one.standing is not Standing.GOOD]
+        if not judged:
+            observed = "no segment was sent"
+        elif not bad:
+            observed = f"{len(judged)} segments verified under both chains"
+        else:
+            first = bad[0]
+            observed = (
+                f"{len(bad)} of {len(judged)} segments not; first: packet {first.number} of "
+                f"{watched.wire.capture_of(first)}, {first.sender} to {first.receiver}, KeyID {first.key_id}, "
+                f"{first.verdict.value}{f' ({first.refusal.value})' if first.refusal else ''}: {first.reason}"
+            )
+        checks.append(
+            Check(
+                "every-segment-verified",
+                passed=bool(judged) and not bad,
+                expected=f"every segment from {router} verifies under its own chain and is accepted by the peer's",
+                observed=observed,
+                router=router,
+                keys=watched.keys,
+            )
+        )
+    return checks
+
+
+def rollover_completes(watched: Watched) -> list[Check]:
+    """Judge: for each key that took over, data signed with it (or a later one) was acknowledged, in each direction."""
+    checks = []
+    for index, rollover in enumerate(watched.rollovers):
+        later = {one.key for one in watched.rollovers[index:] if one.router == rollover.router}
+        for session in watched.sessions:
+            done = watched.wire.rolled(rollover.router, session, later, since=rollover.at)
+            side = watched.wire.side(rollover.router, session)
+            pending = f"{side.words()}; not acknowledged since" if side else "no signed segment"
+            checks.append(
+                Check(
+                    "rollover-completes",
+                    passed=done,
+                    expected=f"{session}: data signed with key {rollover.key}, acknowledged by a verified segment",
+                    observed="acknowledged" if done else pending,
+                    router=rollover.router,
+                    event=rollover.event,
+                    after=timedelta(microseconds=(watched.end - rollover.at) // 1000),
+                    keys=watched.keys,
+                )
+            )
+    return checks
+
+
+def no_key_taken_back(watched: Watched) -> list[Check]:
+    """Judge: on each connection, once a router has signed with another key it never signs with the one before again."""
+    return [_no_key_taken_back(watched, router) for router in ROUTERS]
+
+
+def _no_key_taken_back(watched: Watched, router: RouterName) -> Check:
+    used: dict[int, list[object]] = {}
+    fault = ""
+    segments = watched.wire.signed_in_order(router)
+    for one in segments:
+        if one.connection is None or one.key is None:
+            continue
+        keys = used.setdefault(one.connection, [])
+        if one.key in keys[:-1]:
+            fault = f"key {one.key} again after key {keys[-1]}: packet {one.number} of {router}.pcap"
+            break
+        if keys[-1:] != [one.key]:
+            keys.append(one.key)
+    courses = "; ".join(" then ".join(f"key {key}" for key in keys) for keys in used.values())
+    return Check(
+        "no-key-taken-back",
+        passed=bool(segments) and not fault,
+        expected=f"no connection on which {router} signs with a key again that another has followed",
+        observed=fault or courses or "no segment was sent",
+        router=router,
+        keys=watched.keys,
+    )
+
+
+INVARIANTS = {
+    "no-flap": no_flap,
+    "no-route-loss": no_route_loss,
+    "every-segment-verified": every_segment_verified,
+    "rollover-completes": rollover_completes,
+    "no-key-taken-back": no_key_taken_back,
+}
+
+
+def _after(instant: int | None, up: int) -> str:
+    return "at an unknown time" if instant is None else f"{(instant - up) / 1e9:.2f} s after the sessions were up"
+
+
+def _several(faults: Sequence[str]) -> str:
+    return "; ".join(faults[:3]) + (f"; and {len(faults) - 3} more" if len(faults) > 3 else "")  # noqa: PLR2004 - three are enough to see

@@ -1,0 +1,1 @@
+"""The lab of a run: made, taken from the pool, reset, addressed, watched."""

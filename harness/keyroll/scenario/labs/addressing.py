@@ -1,0 +1,59 @@
+"""What a lab's routers are to each other: their plans, and the addresses that captures and show output know them by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+
+from keyroll.junos.base_configuration import Family, Plan, PlanError
+from keyroll.lab.protocol import Router
+from keyroll.scenario.file.fields import ROUTERS, RouterName, SessionName
+
+Address = IPv4Address | IPv6Address
+
+
+@dataclass(frozen=True, slots=True)
+class Bearings:
+    """The two routers of a run, by name."""
+
+    plans: Mapping[RouterName, Plan]
+    family: Family
+    """What BGP runs over."""
+
+    @classmethod
+    def of(cls, routers: Mapping[str, Router], family: str) -> Bearings:
+        """Take them from a deployed lab. Raises PlanError when the topology gives a router no loopback or port."""
+        return cls({name: _plan(routers[name]) for name in ROUTERS}, Family(family))
+
+    @property
+    def peers(self) -> dict[RouterName, Address]:
+        """By router, the address of its BGP peer. Raises PlanError when the topology plans none of the family."""
+        return {"R1": self._address("R2", self.family), "R2": self._address("R1", self.family)}
+
+    def addresses(self, router: RouterName) -> frozenset[Address]:
+        """Return every address that a router's segments may come from."""
+        plan = self.plans[router]
+        known = (plan.ipv4, plan.ipv6, plan.loopback, plan.loopback6)
+        return frozenset(interface.ip for interface in known if interface is not None)
+
+    def session_peers(self, sessions: Sequence[SessionName]) -> dict[str, dict[SessionName, Address]]:
+        """Return by router and session the address that show output knows the peer by: LDP runs over IPv4 alone."""
+        bgp = self.peers
+        ldp = {"R1": self._address("R2", Family.INET), "R2": self._address("R1", Family.INET)}
+        return {
+            router: {session: bgp[router] if session == "bgp" else ldp[router] for session in sessions}
+            for router in ROUTERS
+        }
+
+    def _address(self, router: RouterName, family: Family) -> Address:
+        return self.plans[router].address(family).ip
+
+
+def _plan(router: Router) -> Plan:
+    if router.loopback is None or not router.ports:
+        raise PlanError(f"router {router.name}: the topology gives it no loopback, or no port")
+    port = router.ports[0]
+    return Plan(
+        router.name, router.asn, router.loopback, port.interface, port.ipv4, port.ipv6, loopback6=router.loopback6
+    )

@@ -1,0 +1,95 @@
+"""Which lab a run gets: chosen by a word, made from a topology file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import keyroll
+from keyroll.errors import InputError
+
+if TYPE_CHECKING:  # commands that only name the kinds of labs load none of this
+    from keyroll.lab.containerlab.lab import ContainerLab
+    from keyroll.lab.embedded.lab import EmbeddedLab
+    from keyroll.lab.protocol import Lab, Phase
+    from keyroll.lab.topology import Topology
+    from keyroll.scenario.labs.pool import LabMaker, Settings
+
+EMBEDDED = "embedded"
+TOPOLOGIES = {
+    EMBEDDED: "two-router.clab.yml",
+    "containerlab": "emulated.clab.yml",
+    "crpd": "crpd.clab.yml",
+    "vjunos": "vjunos.clab.yml",
+    "vjunos-evolved": "vjunos-evolved.clab.yml",
+}
+"""By lab the topology that it has by default. All but `embedded` are made by containerlab."""
+LABS = tuple(TOPOLOGIES)
+
+
+def default_topology(lab: str = EMBEDDED) -> Path:
+    """Return the topology file that comes with keyroll for a kind of lab.
+
+    Raises:
+        InputError: it is not beside this installation.
+    """
+    name = TOPOLOGIES[lab]
+    package = Path(keyroll.__file__).resolve().parent
+    # In the tree they stand at its top; an installed package carries them inside.
+    path = next(
+        (path for path in (package.parents[1] / "topologies" / name, package / "topologies" / name) if path.is_file()),
+        package / name,
+    )
+    if not path.is_file():
+        raise InputError(f"{name} is not beside this installation", remedy="name one with --topology FILE")
+    return path
+
+
+def lab_maker(lab: str = EMBEDDED, *, topology: Path | None = None, wait_scale: float = 1.0) -> LabMaker:
+    """Return what makes labs of that kind.
+
+    Raises:
+        InputError: the kind is unknown, or the topology file is wrong.
+    """
+    if lab not in LABS:
+        raise InputError(f"no lab '{lab}'", remedy=f"labs are: {', '.join(LABS)}")
+    from keyroll.lab.topology import read_topology  # noqa: PLC0415 - see TYPE_CHECKING
+
+    plan = read_topology(topology or default_topology(lab))
+
+    def make(evidence: Path, settings: Settings) -> Lab:
+        return new_lab(lab, plan, evidence=evidence, wait_scale=wait_scale, settings=settings)
+
+    return make
+
+
+def new_lab(
+    lab: str,
+    plan: Topology,
+    *,
+    evidence: Path | None,
+    name: str | None = None,
+    wait_scale: float = 1.0,
+    settings: Settings | None = None,
+    on_phase: Callable[[Phase], None] | None = None,
+) -> EmbeddedLab | ContainerLab:
+    """Return a lab of a kind, not yet deployed; arguments as those of `EmbeddedLab`."""
+    if lab == EMBEDDED:
+        from keyroll.lab.embedded.lab import EmbeddedLab  # noqa: PLC0415 - see TYPE_CHECKING
+
+        return EmbeddedLab(
+            plan, evidence=evidence, name=name, wait_scale=wait_scale, settings=settings, on_phase=on_phase
+        )
+    from keyroll.lab.containerlab.lab import ContainerLab  # noqa: PLC0415 - see TYPE_CHECKING
+    from keyroll.scenario.labs.readiness import readiness  # noqa: PLC0415 - see TYPE_CHECKING
+
+    return ContainerLab(
+        plan,
+        evidence=evidence,
+        name=name,
+        wait_scale=wait_scale,
+        settings=settings,
+        probe=readiness(wait_scale),
+        on_phase=on_phase,
+    )

@@ -1,0 +1,156 @@
+"""A lab between two runs: put back to what it was, and that checked.
+
+What cannot be put back is told: connections of the former run that are closing, whose last words the routers' kernels
+repeat for a while.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from keyroll.junos.session import RouterSession
+from keyroll.lab.protocol import Impairment, Lab, LinkLab, Router
+from keyroll.scenario.errors import RunBrokenError
+from keyroll.scenario.labs.connect import target_of
+
+_COMMITS_KEPT = 50
+"""Junos remembers the running configuration and 49 before it."""
+_CONNECTIONS = "show system connections"
+_LIVE = re.compile(r"^tcp\S*\s+\d+\s+\d+\s+(?P<local>\S+\.\d+)\s+(?P<remote>\S+\.\d+)\s+(?P<state>\S+)\s*$")
+_OVER = frozenset({"TIME_WAIT", "CLOSED"})
+_OPEN = frozenset({"ESTABLISHED", "SYN_SENT"})
+"""States from which a connection can carry on by itself. One in SYN_RCVD has a peer that is not there any more."""
+_CLOSING_SECONDS = 2.0
+"""From the reset's commit until the run's connections are at least closing."""
+_SHOW_ALL = "show configuration | display set"
+Ends = frozenset[tuple[str, int]]
+"""The two ends of a connection: address and port each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """A router before a run: a digest of its configuration, how many commits it remembers, and the latest's comment.
+
+    A comment that no other commit has is a mark which is found again when the memory of commits is full.
+    """
+
+    digest: str
+    commits: int
+    mark: str = ""
+    closing: frozenset[Ends] = frozenset()
+    """Connections of earlier runs whose last words may still be repeated."""
+
+
+def reset(lab: Lab, before: Mapping[str, Before], *, clocks: bool = True) -> dict[str, Before]:
+    """Put a lab back to what it was: links whole, configurations as before the run, clocks the host's; and check it.
+
+    `clocks` says whether they can be set; where they cannot, nobody has moved them.
+
+    Raises:
+        RunBrokenError: a router's configuration is not what it was, or it remembers no way back.
+        RunError: a router does not do it.
+    """
+    if isinstance(lab, LinkLab):
+        lab.links.restore()
+        for name in lab.routers:
+            lab.links.impair(Impairment(), towards=name)
+    with ThreadPoolExecutor(max_workers=len(before)) as pool:
+        tasks = {name: pool.submit(_reset, lab.routers[name], before[name], clocks) for name in before}
+        return {name: task.result() for name, task in tasks.items()}
+
+
+def _reset(router: Router, before: Before, clocks: bool) -> Before:  # noqa: FBT001 - passed on by a pool
+    with RouterSession(target_of(router)) as session:
+        back = _way_back(_commits(session), before, router.name)
+        if back:
+            session.rollback(back)
+            session.commit(f"keyroll reset {uuid.uuid4().hex[:12]}")
+        closing = _await_closing(session)
+        if clocks:
+            session.set_clock(datetime.now(UTC).replace(microsecond=0))
+        after = replace(_look_at(session), closing=closing)
+    if after.digest != before.digest:
+        raise RunBrokenError(f"{router.name}: the configuration after the reset is not the one before the run")
+    return after
+
+
+def _await_closing(session: RouterSession) -> frozenset[Ends]:
+    """Wait until no connection of a session of the run is open; return those that are still closing.
+
+    The kernel repeats the last words of a closed connection for a while. They are known by their addresses and ports,
+    so that the next run sets them aside.
+
+    Raises:
+        RunBrokenError: one is open when the deadline passes, counted from the reset's commit.
+    """
+    deadline = time.monotonic() + _CLOSING_SECONDS
+    pause = threading.Event()
+    while True:
+        found = [match for line in session.ask_secret(_CONNECTIONS).splitlines() if (match := _LIVE.match(line))]
+        left = [match for match in found if match["state"] not in _OVER]
+        still = next((match for match in left if match["state"] in _OPEN), None)
+        if still is None:
+            return frozenset(_ends(match["local"], match["remote"]) for match in left)
+        if time.monotonic() >= deadline:
+            raise RunBrokenError(f"{session.target.name}: a connection outlived the reset: {still[0].strip()}")
+        pause.wait(0.02)
+
+
+def _ends(local: str, remote: str) -> Ends:
+    """Return both ends of `10.0.12.1.39541` and `10.0.12.2.179`, as netstat writes them."""
+    pairs = (text.rpartition(".") for text in (local, remote))
+    return frozenset((address, int(port)) for address, _, port in pairs)
+
+
+def look(router: Router) -> Before:
+    """Return what a router is now. Raises RunError when it does not say."""
+    with RouterSession(target_of(router)) as session:
+        return _look_at(session)
+
+
+def _look_at(session: RouterSession) -> Before:
+    commits = _commits(session)
+    return Before(_digest_of(session), len(commits), commits[0] if commits else "")
+
+
+def _way_back(commits: Sequence[str], before: Before, router: str) -> int:
+    """Return the number of the commit, counted from the latest, that made the configuration before the run.
+
+    `commits` are the comments of those that the router remembers, the latest first.
+
+    Raises:
+        RunBrokenError: the router has forgotten it.
+    """
+    if before.mark and commits.count(before.mark) == 1:
+        return commits.index(before.mark)
+    if len(commits) >= _COMMITS_KEPT:
+        raise RunBrokenError(f"{router}: its memory of commits is full, the way back is lost")
+    return len(commits) - before.commits
+
+
+def _commits(session: RouterSession) -> list[str]:
+    """Return the comments (or "") of the commits that the router remembers, the latest first.
+
+    Junos numbers them from 0, with comments on lines of their own.
+    """
+    comments: list[str] = []
+    for line in session.ask_secret("show system commit").splitlines():
+        if line[:1].isdigit():
+            comments.append("")
+        elif comments and line.strip() and not comments[-1]:
+            comments[-1] = line.strip()
+    return comments
+
+
+def _digest_of(session: RouterSession) -> str:
+    """Return a digest of the whole configuration; the text itself holds secrets and is dropped."""
+    lines = [line.strip() for line in session.ask_secret(_SHOW_ALL).splitlines()]
+    return hashlib.sha256("\n".join(sorted(line for line in lines if line.startswith("set "))).encode()).hexdigest()

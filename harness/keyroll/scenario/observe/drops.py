@@ -1,0 +1,73 @@
+"""What routers have dropped because of authentication: by reason where the lab knows it, else by Junos' own total.
+
+Junos prints one total of segments that did not verify, and one of ICMP errors ignored (`show system statistics tcp`);
+an emulated router's lab knows the reasons as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from keyroll.junos.pair import Pair
+from keyroll.junos.records import TcpStatistics
+from keyroll.lab.protocol import DropBook
+from keyroll.scenario.errors import RunBrokenError
+from keyroll.scenario.file.fields import ANY, ICMP_ERROR, ROUTERS, DropReason, RouterName
+
+STATISTICS = "show system statistics tcp"
+_ICMP_IGNORED = "ICMP packets ignored by TCP"
+_NOT_AUTHENTICATION = frozenset({ICMP_ERROR, "congestion"})
+
+
+@dataclass(frozen=True, slots=True)
+class Drops:
+    """A router's drops since it started, or since an earlier look. `by_reason` False: only totals are known."""
+
+    counts: Mapping[str, int]
+    by_reason: bool
+
+    def since(self, before: Drops) -> Drops:
+        """Return what has come since an earlier look."""
+        names = {*self.counts, *before.counts}
+        return Drops({name: self.counts.get(name, 0) - before.counts.get(name, 0) for name in names}, self.by_reason)
+
+    def of(self, reason: DropReason) -> int:
+        """Return how many were dropped for a reason; where that is not known, how many for any reason.
+
+        Raises:
+            RunBrokenError: the router does not count ICMP errors that it ignores.
+        """
+        if reason == ICMP_ERROR and not self.by_reason and ICMP_ERROR not in self.counts:
+            raise RunBrokenError(f"a router does not say how many ICMP errors it ignored ('{_ICMP_IGNORED}')")
+        if reason == ICMP_ERROR or (self.by_reason and reason != ANY):
+            return self.counts.get(reason, 0)
+        return sum(count for name, count in self.counts.items() if name not in _NOT_AUTHENTICATION)
+
+    def words(self) -> str:
+        """Return them in words, with how they are known: `by reason: bad-mac 3`."""
+        told = ", ".join(f"{name} {count}" for name, count in sorted(self.counts.items()) if count) or "none"
+        return f"by {'reason' if self.by_reason else 'total (the router prints no reasons)'}: {told}"
+
+
+class DropCounters:
+    """Reads the counters of a lab's routers."""
+
+    def __init__(self, pair: Pair[RouterName], book: DropBook | None) -> None:
+        self._pair = pair
+        self._book = book
+
+    def read(self, routers: Sequence[RouterName] = ROUTERS) -> dict[RouterName, Drops]:
+        """Return each router's counters since it started. Raises RunError when they cannot be read."""
+        if self._book is not None:
+            return {router: Drops(self._book.received_drops(router), by_reason=True) for router in routers}
+        return {
+            router: _totals(exchange.parsed_as(TcpStatistics))
+            for router, exchange in self._pair.show(STATISTICS, routers).items()
+        }
+
+
+def _totals(statistics: TcpStatistics) -> Drops:
+    ignored = dict(statistics.counters).get(_ICMP_IGNORED)
+    icmp: dict[str, int] = {} if ignored is None else {ICMP_ERROR: ignored}
+    return Drops({ANY: statistics.receive_dropped, **icmp}, by_reason=False)

@@ -1,0 +1,246 @@
+"""Samples of the sessions, taken throughout a run on SSH sessions of their own, at most four a second.
+
+A flap between two of them is not missed: the routers count flaps, and say since when a session is up.
+
+A state that cannot be read breaks the run; it never counts as "down" or "ok".
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from ipaddress import IPv4Address, IPv6Address
+from typing import Protocol
+
+from keyroll.errors import KeyrollError, RunError
+from keyroll.junos.exchange import Exchange
+from keyroll.junos.records import BgpState, BgpSummary, LdpDatabase, LdpSessions, LdpState
+from keyroll.scenario.errors import RunBrokenError
+from keyroll.scenario.file.fields import SessionName
+from keyroll.scenario.observe.router_clock import ns_of
+
+Address = IPv4Address | IPv6Address
+
+COMMANDS: Mapping[SessionName, tuple[str, ...]] = {
+    "bgp": ("show bgp summary",),
+    "ldp": ("show ldp session detail", "show ldp database"),
+}
+"""What is asked for a sample of a session."""
+PERIOD = timedelta(milliseconds=250)
+"""From sample to sample; each costs both ends an exchange over SSH, which is most of what a run costs a processor."""
+
+
+class Session(Protocol):
+    """What a sampler needs of a router session."""
+
+    def connect(self) -> None:
+        """Log in."""
+        ...
+
+    def show(self, command: str) -> Exchange:
+        """Send an operational command."""
+        ...
+
+    def close(self) -> None:
+        """Log out."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One session of a router at an instant: the state was true somewhere between `asked` and `at` (ns since 1970)."""
+
+    router: str
+    session: SessionName
+    asked: int
+    at: int
+    up: bool
+    """Whether the session works."""
+    state: str
+    """The router's word for it: Established, Operational, …"""
+    flaps: int | None
+    """The router's own counter; None where it prints none (LDP's, before the first flap)."""
+    since: timedelta | None
+    """Since when it is up (or down); None where the router does not say."""
+    routes: int | None
+    """BGP: active routes from the peer, all tables."""
+    labels: frozenset[tuple[str, int]] | None = None
+    """LDP: the prefixes that the peer has given labels for, each with its label."""
+
+    @property
+    def carries(self) -> bool:
+        """Whether the session works and has brought something: routes, or labels."""
+        return self.up and self.routes != 0 and (self.labels is None or bool(self.labels))
+
+    def words(self) -> str:
+        """Return the state in words: `bgp Established, 0 flaps`."""
+        return f"{self.session} {self.state}" + (f", {self.flaps} flaps" if self.flaps is not None else "")
+
+
+def bgp_sample(exchanges: Sequence[Exchange], peer: Address) -> Sample:
+    """Make a sample of an answer to `show bgp summary`. Raises RunError when the peer is not shown."""
+    (exchange,) = exchanges
+    row = exchange.parsed_as(BgpSummary).peer(peer)
+    return Sample(
+        exchange.host,
+        "bgp",
+        ns_of(exchange.start),
+        ns_of(exchange.end),
+        row.state is BgpState.ESTABLISHED,
+        row.state.value,
+        row.flaps,
+        row.since,
+        sum(rib.active for rib in row.ribs),
+    )
+
+
+def ldp_sample(exchanges: Sequence[Exchange], peer: Address) -> Sample:
+    """Make a sample of answers to `show ldp session detail` and, after it, `show ldp database`.
+
+    A session that is not shown does not exist yet (or any more): Junos lists none without a hello adjacency. That LDP
+    does not run at all is another matter. Raises RunError for it.
+    """
+    detail, database = exchanges
+    shown, known = detail.parsed_as(LdpSessions), database.parsed_as(LdpDatabase)
+    if not shown.running or not known.running:
+        raise RunError(f"{detail.host}: LDP is not running")
+    row = next((session for session in shown.sessions if session.address == peer), None)
+    state = row.state if row is not None else LdpState.NONEXISTENT
+    return Sample(
+        detail.host,
+        "ldp",
+        ns_of(detail.start),
+        ns_of(database.end),
+        state is LdpState.OPERATIONAL,
+        state.value,
+        row.flaps if row is not None else None,
+        row.up_for if row is not None else None,
+        None,
+        known.received(),
+    )
+
+
+_READERS: Mapping[SessionName, Callable[[Sequence[Exchange], Address], Sample]] = {"bgp": bgp_sample, "ldp": ldp_sample}
+
+
+class Sampler:
+    """Samples routers in the background, each in a thread of its own, from `watch` until `stop`."""
+
+    def __init__(
+        self,
+        connect: Callable[[str], Session],
+        peers: Mapping[str, Mapping[SessionName, Address]],
+        *,
+        changed: Callable[[Sample], None] | None = None,
+    ) -> None:
+        self._connect = connect
+        self._peers = peers
+        self._changed = changed
+        self._stops: dict[str, threading.Event] = {}
+        self._lock = threading.Lock()
+        self._threads: dict[str, threading.Thread] = {}
+        self._samples: dict[tuple[str, SessionName], list[Sample]] = {
+            (router, session): [] for router, sessions in peers.items() for session in sessions
+        }
+        self._arrived = threading.Condition(self._lock)
+        self._broken: KeyrollError | None = None
+
+    def watch(self, router: str) -> None:
+        """Start to sample a router whose session is configured; asking again changes nothing."""
+        if router not in self._threads:
+            self._stops[router] = threading.Event()
+            self._threads[router] = threading.Thread(target=self._run, args=(router,), name=f"samples-{router}")
+            self._threads[router].start()
+
+    def unwatch(self, router: str) -> None:
+        """End the sampling of a router and log out there; `watch` takes it up again."""
+        if router in self._threads:
+            self._stops[router].set()
+            self._threads.pop(router).join()
+
+    def stop(self) -> None:
+        """End all sampling and log out."""
+        for stop in self._stops.values():
+            stop.set()
+        for router in list(self._threads):
+            self.unwatch(router)
+
+    def samples(self, router: str, session: SessionName) -> tuple[Sample, ...]:
+        """Return the samples of a router's session so far, in order.
+
+        Raises:
+            RunBrokenError: sampling has broken.
+        """
+        with self._lock:
+            self._raise_if_broken()
+            return tuple(self._samples[router, session])
+
+    def latest(self, router: str, session: SessionName) -> Sample | None:
+        """Return the last sample of a router's session, or None. Raises RunBrokenError."""
+        with self._lock:
+            self._raise_if_broken()
+            samples = self._samples[router, session]
+            return samples[-1] if samples else None
+
+    def await_fresh(self, router: str, asked_after: int, *, within: timedelta) -> None:
+        """Wait until every session of a router has a sample that was asked for after an instant (ns since 1970).
+
+        Raises:
+            RunBrokenError: sampling has broken, or has given none within `within` from now.
+        """
+        with self._arrived:
+            came = self._arrived.wait_for(
+                lambda: (
+                    self._broken is not None
+                    or all(
+                        self._samples[router, session] and self._samples[router, session][-1].asked >= asked_after
+                        for session in self._peers[router]
+                    )
+                ),
+                timeout=within.total_seconds(),
+            )
+            self._raise_if_broken()
+            if not came:
+                raise RunBrokenError(f"{router}: no sample of its sessions within {within.total_seconds():g} s")
+
+    def _raise_if_broken(self) -> None:
+        if self._broken is not None:
+            raise RunBrokenError(f"the sampling of the sessions broke: {self._broken}") from self._broken
+
+    def _run(self, router: str) -> None:
+        session, stop = self._connect(router), self._stops[router]
+        try:
+            session.connect()
+            while not stop.is_set():
+                begun = time.monotonic()
+                for name, peer in self._peers[router].items():
+                    self._take(_READERS[name]([session.show(command) for command in COMMANDS[name]], peer))
+                stop.wait(max(0.0, PERIOD.total_seconds() - (time.monotonic() - begun)))
+        except KeyrollError as error:
+            with self._arrived:
+                self._broken = self._broken or error
+                self._arrived.notify_all()
+        finally:
+            session.close()
+
+    def _take(self, sample: Sample) -> None:
+        with self._arrived:
+            samples = self._samples[sample.router, sample.session]
+            last = samples[-1] if samples else None
+            samples.append(sample)
+            self._arrived.notify_all()
+        if self._changed and (last is None or (last.state, last.flaps) != (sample.state, sample.flaps)):
+            self._changed(sample)
+
+
+def longest_gap(samples: tuple[Sample, ...], since: int, until: int) -> timedelta:
+    """Return the longest stretch of `since` to `until` (ns) in which no state was read."""
+    longest, last = 0, since
+    for sample in samples:
+        if sample.at > since:
+            longest = max(longest, min(sample.at, until) - last)
+            last = max(last, min(sample.at, until))
+    return timedelta(microseconds=max(longest, until - last) // 1000)

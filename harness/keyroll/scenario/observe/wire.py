@@ -1,0 +1,362 @@
+"""The wire as a run sees it: both captures followed while they grow, each segment judged, each key change noticed.
+
+What a router sent is taken from the capture at its own port (before impairment), what it received from that same
+capture (after impairment). Every segment of both captures is judged under both chains.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
+
+from keyroll.capture.attack.recent_frames import Genuine, GenuineFrames
+from keyroll.capture.formats.packet import Packet
+from keyroll.capture.formats.payload import payload_of
+from keyroll.capture.formats.reader import Follow
+from keyroll.capture.keys.book import BGP_PORT, LDP_PORT, Clock, Speaker, SpeakerBook
+from keyroll.capture.referee.judgement import Judgement, Standing
+from keyroll.capture.referee.key_changes import Acknowledged, Handovers, KeyUse
+from keyroll.capture.referee.referee import Referee
+from keyroll.capture.referee.scapy_check import Opinion, SecondOpinion
+from keyroll.keychain.model import Keychain
+from keyroll.keychain.schedule import Receiving
+from keyroll.lab.protocol import SpecialFrame
+from keyroll.scenario.file.fields import RouterName, SessionName
+from keyroll.scenario.observe.router_clock import RouterClock
+from keyroll.scenario.observe.tcp_events import Sight, Sightings
+
+PORTS: Mapping[SessionName, int] = {"bgp": BGP_PORT, "ldp": LDP_PORT}
+_SYN, _RST = 0x02, 0x04
+_SETTLES = 20_000_000
+"""Nanoseconds that a segment may be under way between its sender and a capture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What one router sent last for one session. `at` is in ns since 1970."""
+
+    router: str
+    key: int | None
+    key_id: int
+    rnext_key_id: int
+    at: int
+
+    def words(self) -> str:
+        """Return it in words: `key 1 (KeyID 3, RNextKeyID 4)`."""
+        return f"key {self.key} (KeyID {self.key_id}, RNextKeyID {self.rnext_key_id})"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChange:
+    """A router began to send with another key (or to ask for another one), or a change was acknowledged."""
+
+    side: Side
+    session: SessionName
+    packet: int
+    acknowledged: Acknowledged | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """One router as the wire needs it: its addresses, its chain, how it receives, its clock, its capture."""
+
+    name: RouterName
+    addresses: frozenset[IPv4Address | IPv6Address]
+    chain: Keychain
+    clock: RouterClock
+    capture: Path
+    skip: int = 0
+    """Packets at the capture's beginning that are of earlier runs; numbers count from behind them."""
+    receiving: Receiving = Receiving.TOLERANCE
+
+
+class Wire:
+    """Follows the captures of both routers. `pump` reads and judges what is new; everything else only looks.
+
+    Segments before `protected_from[router]` (ns) are from a time when that router ran its sessions without a chain.
+    """
+
+    def __init__(
+        self,
+        parties: Iterable[Party],
+        sessions: Iterable[SessionName],
+        *,
+        changed: Callable[[KeyChange], None],
+        sample_seed: int = 0,
+        set_aside: frozenset[frozenset[tuple[str, int]]] = frozenset(),
+    ) -> None:
+        known = tuple(parties)
+        self._ports = {PORTS[session]: session for session in sessions}
+        self._parties = {party.name: party for party in known}
+        self._captures = {
+            party.name: _Capture(party, Referee(_book(known, frozenset(self._ports))), sample_seed) for party in known
+        }
+        self._changed = changed
+        self._set_aside = set(set_aside)
+        """Connections of earlier runs (their ends' addresses and ports), until a SYN opens such a one anew."""
+        self._changes: list[_Change] = []
+        self._genuine: dict[tuple[RouterName, SessionName], GenuineFrames] = {}
+        self._sides: dict[tuple[str, SessionName], Side] = {}
+        self.protected_from: dict[str, int] = {}
+        self.special: Callable[[], Sequence[SpecialFrame]] = tuple
+        """Tells which frames the link did not plainly carry: those that were injected or damaged are judged apart."""
+
+    def set_chain(self, router: RouterName, chain: Keychain, *, begun: int, done: int) -> None:
+        """Judge by another chain of this router: what was captured after `done` (ns), the end of its commit.
+
+        Between `begun` and `done` either chain may have been in force; a segment from then that is not good by the
+        old one says nothing.
+        """
+        self._parties[router] = replace(self._parties[router], chain=chain)
+        self._changes.append(_Change(begun, done, _book(self._parties.values(), frozenset(self._ports))))
+
+    def pump(self) -> None:
+        """Read and judge what both captures have got since the last time. Raises CaptureError."""
+        arrived = {name: capture.read_new() for name, capture in self._captures.items()}
+        forged = Counter(
+            (frame.towards, frame.sha256) for frame in self.special() if frame.what in ("injected", "damaged")
+        )
+        for name, packets in arrived.items():
+            for packet in packets:
+                if forged and self._captures[name].is_forged(name, packet, forged):
+                    continue
+                self._judge(name, packet)
+
+    def _judge(self, name: RouterName, packet: Packet) -> None:
+        capture = self._captures[name]
+        capture.turn_to(packet.time_ns or 0, self._changes)
+        judgement = capture.referee.judge(packet)
+        capture.second.observe(packet, judgement, capture.referee.book)
+        if judgement is None or self._is_before_protection(judgement) or self._is_blurred(judgement):
+            return
+        if self._set_aside and self._is_of_earlier_run(judgement):
+            return
+        capture.judged.append(judgement)
+        capture.sightings.observe(judgement, lambda: payload_of(packet))
+        proof = capture.handovers.observe(judgement)
+        if judgement.sender == name:
+            self._note_side(judgement, name)
+        else:
+            self._note_genuine(judgement, packet, name)
+        if proof is not None and proof.sender == name:
+            self._note_proof(proof)
+
+    def genuine(self, router: RouterName, session: SessionName) -> GenuineFrames:
+        """Return the signed frames that `router` received for a session from its peer."""
+        return self._genuine.get((router, session), GenuineFrames())
+
+    def close(self) -> None:
+        """Close the captures."""
+        for capture in self._captures.values():
+            capture.follow.close()
+
+    def side(self, router: RouterName, session: SessionName) -> Side | None:
+        """Return what `router` sent last for a session: signed rightly by its own chain."""
+        return self._sides.get((router, session))
+
+    def handed_over(self, router: RouterName, session: SessionName, key: object, *, since: int) -> bool:
+        """Say whether `router` has sent data with that key since an instant, and the peer has acknowledged it.
+
+        Looked at is the connection on which it sent data last. A key that was acknowledged there before needs no
+        second proof, but data since then; and no other key may have signed data after it.
+        """
+        uses = [use for use in self._uses(router, session) if use.last_data_time_ns is not None]
+        if not uses:
+            return False
+        last = max(uses, key=lambda use: use.last_data_time_ns or 0)
+        return last.key == key and last.acknowledged is not None and (last.last_data_time_ns or 0) >= since
+
+    def rolled(self, router: RouterName, session: SessionName, keys: Iterable[int], *, since: int) -> bool:
+        """Say whether data with one of these keys was sent since an instant and acknowledged, on any connection."""
+        wanted = set(keys)
+        return any(
+            use.key in wanted and use.acknowledged is not None and (use.last_data_time_ns or 0) >= since
+            for use in self._uses(router, session)
+        )
+
+    def sent_by(self, router: RouterName, *, since: int = 0, until: int | None = None) -> list[Judgement]:
+        """Return the judged segments from `router`, as both captures hold them, between two instants (ns)."""
+        return [
+            judgement
+            for capture in self._captures.values()
+            for judgement in capture.judged
+            if judgement.sender == router
+            and since <= (judgement.time_ns or 0)
+            and (until is None or (judgement.time_ns or 0) <= until)
+        ]
+
+    def signed_in_order(self, router: RouterName) -> list[Judgement]:
+        """Return the verified segments that `router` sent, by its own capture, in the order of sending; no RST.
+
+        A RST may belong to a connection that is long over, and to the key of then.
+        """
+        return [
+            judgement
+            for judgement in self._captures[router].judged
+            if judgement.sender == router and judgement.verified and not judgement.flags & _RST
+        ]
+
+    def opened_or_reset(self, router: RouterName, since: int, until: int) -> list[Judgement]:
+        """Return the SYNs and RSTs that `router` sent after `since` and until `until` (ns)."""
+        return [
+            judgement
+            for judgement in self._captures[router].judged
+            if judgement.sender == router
+            and judgement.flags & (_SYN | _RST)
+            and since < (judgement.time_ns or 0) <= until
+        ]
+
+    def seen(self, sight: Sight, router: RouterName, *, since: int) -> tuple[bool, str]:
+        """Say whether `router`'s capture shows that since an instant (ns), and what it shows, in words."""
+        return self._captures[router].sightings.seen(sight, router, since=since)
+
+    def capture_of(self, judgement: Judgement) -> str:
+        """Return the file name of the capture that a judgement is about."""
+        for name, capture in self._captures.items():
+            if any(one is judgement for one in capture.judged):
+                return self._parties[name].capture.name
+        return "?"
+
+    def counts(self) -> dict[str, object]:
+        """Return, by router, how many segments it sent by its own capture, and with which verdict and key."""
+        counts: dict[str, object] = {}
+        for name, capture in self._captures.items():
+            verdicts: dict[str, int] = {}
+            keys: dict[str, int] = {}
+            for one in capture.judged:
+                if one.sender == name:
+                    verdicts[one.verdict.value] = verdicts.get(one.verdict.value, 0) + 1
+                    keys[one.key_name or "none"] = keys.get(one.key_name or "none", 0) + 1
+            counts[name] = {"verdicts": verdicts, "keys": keys}
+        return counts
+
+    def second_opinions(self) -> dict[RouterName, Opinion]:
+        """Have a sample of each capture judged again by scapy."""
+        return {name: capture.second.finish() for name, capture in self._captures.items()}
+
+    def _uses(self, router: RouterName, session: SessionName) -> list[KeyUse]:
+        port = PORTS[session]
+        return [
+            use
+            for use in self._captures[router].handovers.uses
+            if use.sender == router and port in (use.sport, use.dport)
+        ]
+
+    def _is_before_protection(self, judgement: Judgement) -> bool:
+        start = self.protected_from.get(judgement.sender)
+        return start is None or (judgement.time_ns or 0) < start
+
+    def _is_of_earlier_run(self, judgement: Judgement) -> bool:
+        if judgement.sport is None or judgement.dport is None:
+            return False
+        ends = frozenset({(judgement.src, judgement.sport), (judgement.dst, judgement.dport)})
+        if judgement.flags & _SYN:
+            self._set_aside.discard(ends)
+        return ends in self._set_aside
+
+    def _is_blurred(self, judgement: Judgement) -> bool:
+        """Say whether a segment that is not good was captured while a commit changed a chain."""
+        at = judgement.time_ns or 0
+        return judgement.standing is not Standing.GOOD and any(
+            change.begun <= at <= change.done + _SETTLES for change in self._changes
+        )
+
+    def _note_side(self, judgement: Judgement, router: RouterName) -> None:
+        session = self._session_of(judgement.sport, judgement.dport)
+        if judgement.key is None or judgement.key_id is None or session is None or judgement.flags & _RST:
+            return
+        side = Side(router, judgement.key, judgement.key_id, judgement.rnext_key_id or 0, judgement.time_ns or 0)
+        before = self._sides.get((router, session))
+        self._sides[router, session] = side
+        if before is None or (before.key, before.rnext_key_id) != (side.key, side.rnext_key_id):
+            self._changed(KeyChange(side, session, judgement.number))
+
+    def _note_genuine(self, judgement: Judgement, packet: Packet, router: RouterName) -> None:
+        session = self._session_of(judgement.sport, judgement.dport)
+        if session is None or not judgement.verified or judgement.key_id is None or judgement.flags & _RST:
+            return
+        if judgement.connection is None:
+            return
+        frame = Genuine(packet.data, judgement.key_id, judgement.rnext_key_id or 0, judgement.key)
+        kept = self._genuine.setdefault((router, session), GenuineFrames())
+        kept.add(judgement.connection, frame, data=bool(judgement.payload_length))
+
+    def _note_proof(self, proof: Acknowledged) -> None:
+        session = self._session_of(proof.sport, proof.dport)
+        side = self._sides.get((proof.sender, session)) if session else None
+        if session is not None and side is not None:
+            self._changed(KeyChange(side, session, proof.ack_packet, proof))
+
+    def _session_of(self, sport: int | None, dport: int | None) -> SessionName | None:
+        return self._ports.get(sport or 0) or self._ports.get(dport or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """From `done` on (ns) the book holds; from `begun` on it may."""
+
+    begun: int
+    done: int
+    book: SpeakerBook
+
+
+class _Capture:
+    """One capture, its referee, and all that was judged."""
+
+    def __init__(self, party: Party, referee: Referee, seed: int) -> None:
+        self.follow = Follow(party.capture)
+        self._skip = party.skip
+        self.referee = referee
+        self.second = SecondOpinion(seed=seed)
+        self.handovers = Handovers()
+        self.sightings = Sightings()
+        self.judged: list[Judgement] = []
+        self.met: Counter[tuple[str, str]] = Counter()
+        """Forged frames met so far, by router and SHA-256."""
+        self._turned = 0
+
+    def read_new(self) -> list[Packet]:
+        """Return the run's packets that are new; numbered from 1 behind those that are skipped."""
+        packets = self.follow.read_new()
+        if not self._skip:
+            return packets
+        return [packet._replace(number=packet.number - self._skip) for packet in packets if packet.number > self._skip]
+
+    def is_forged(self, name: str, packet: Packet, forged: Counter[tuple[str, str]]) -> bool:
+        """Say whether a packet is one of the forged frames towards this router; each of them is met once."""
+        mark = (name, hashlib.sha256(packet.data).hexdigest())
+        if self.met[mark] >= forged[mark]:
+            return False
+        self.met[mark] += 1
+        return True
+
+    def turn_to(self, time_ns: int, changes: Sequence[_Change]) -> None:
+        """Take the newest book that holds at a packet's time."""
+        while self._turned < len(changes) and changes[self._turned].done < time_ns:
+            self.referee.book = changes[self._turned].book
+            self._turned += 1
+
+
+def _book(parties: Iterable[Party], ports: frozenset[int]) -> SpeakerBook:
+    return SpeakerBook(
+        (
+            Speaker(party.name, party.addresses, party.chain, party.receiving, _sure_reading(party.clock))
+            for party in parties
+        ),
+        ports,
+    )
+
+
+def _sure_reading(clock: RouterClock) -> Clock:
+    """Return the clock as the referee takes it: while it is being set, nothing is known of it."""
+
+    def reading(time_ns: int) -> datetime | None:
+        readings = clock.readings(time_ns)
+        return readings[0] if len(readings) == 1 else None
+
+    return reading

@@ -1,0 +1,46 @@
+"""Reads the values of options that both faces (command line, pytest) take as text."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from datetime import UTC, datetime
+
+from keyroll.errors import InputError
+
+_SEED = re.compile(r"[A-Za-z0-9_.-]{1,40}")
+
+
+def new_seed() -> int:
+    """Draw a seed."""
+    return secrets.randbelow(10**9)
+
+
+def read_seed(text: str | None) -> int | str | None:
+    """Read a seed as the command line gives it: a number, or a word.
+
+    Raises:
+        InputError: it is neither.
+    """
+    if text is None:
+        return None
+    if not _SEED.fullmatch(text):
+        raise InputError(f"'{text}' is no seed: a number, or a word of 1 to 40 letters, digits, dots, hyphens")
+    return int(text) if text.isdecimal() else text
+
+
+def read_instant(text: str | None) -> datetime | None:
+    """Read an instant in ISO form; without a zone it is UTC.
+
+    Raises:
+        InputError: it is none, or has fractions of a second.
+    """
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise InputError(f"'{text}' is no instant such as 2030-01-01T00:00:00Z") from None
+    if moment.microsecond:
+        raise InputError("routers' clocks are set to whole seconds: t0 has no fractions")
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,1 @@
+"""What is to happen, before a router is asked: chains, keyring, deadlines, real time. Pure."""

@@ -1,0 +1,60 @@
+"""Every wait of the engine has its name and its length here. All are counted from the event that started them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from keyroll.scenario.file.durations import format_duration
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """Deadlines of a run. `scale` stretches what a slow machine stretches; a protocol's own timers stay as they are."""
+
+    hold_time: timedelta
+    scale: float = 1.0
+
+    @property
+    def session_up(self) -> timedelta:
+        """A session comes up: connect retry (1 s in FRR as configured), OPEN, first routes."""
+        return timedelta(seconds=15) * self.scale
+
+    @property
+    def session_down(self) -> timedelta:
+        """A session that gets no good segment goes down: hold time, and the close (measured: 7 to 10 s for 9)."""
+        return self.hold_time + self.slack
+
+    @property
+    def shown(self) -> timedelta:
+        """A show command tells what has happened."""
+        return timedelta(seconds=3) * self.scale
+
+    @property
+    def wire(self) -> timedelta:
+        """A segment with data goes out and is acknowledged: a keepalive comes within a third of the hold time."""
+        return self.hold_time + self.slack
+
+    @property
+    def slack(self) -> timedelta:
+        """What is added to a hold time before an absence is believed (DESIGN.md: two seconds)."""
+        return timedelta(seconds=2) * self.scale
+
+    @property
+    def capture_settles(self) -> timedelta:
+        """The capture has written what was on the wire when the run ended."""
+        return timedelta(seconds=1) * self.scale
+
+    @property
+    def poll(self) -> timedelta:
+        """Between two looks at a state that is awaited."""
+        return timedelta(milliseconds=100)
+
+    @property
+    def watch(self) -> timedelta:
+        """Between two looks at a state that is to stay as it is."""
+        return timedelta(milliseconds=200)
+
+    def words(self, name: str) -> str:
+        """Return the wait's length in words, for a message: `session_up (15s)`."""
+        return f"{name.replace('_', ' ')} ({format_duration(getattr(self, name))})"

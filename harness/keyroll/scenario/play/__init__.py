@@ -1,0 +1,1 @@
+"""Steps played: one module for each family of steps."""

@@ -1,0 +1,1 @@
+"""What a run leaves: result, timeline, run folder, text report."""

@@ -1,0 +1,154 @@
+"""The run folder: everything that a reader needs to believe a verdict or to doubt it, and no secret.
+
+scenario.yaml   the file as it was run          timeline.jsonl    commands, clocks, key changes, checks, in order
+run.json        seed, t0, mutation, versions    exchanges.jsonl   every command to a router, raw and parsed
+R1.conf, R2.conf  what was committed            result.json       the verdict (versioned)
+lab/            captures and daemon logs
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import threading
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from keyroll.errors import RunError
+from keyroll.junos.exchange import Exchange
+from keyroll.junos.redact import Redactor
+from keyroll.keychain.secret import SHOWN, Secret
+from keyroll.scenario.record.timeline import blackened, plain, stamp
+
+RUNS = Path("runs")
+_SHORTEST = 8
+"""Secrets of fewer characters are not searched for by their hex and base64: too many innocent texts hold those."""
+
+
+def make_run_folder(root: Path | None, *, name: str, seed: int | str, now: datetime, runs: Path = RUNS) -> Path:
+    """Make the folder of a run: `root` itself when given (new, or empty), else `<runs>/<time>-<id>-<seed>`.
+
+    Raises:
+        RunError: it cannot be made, or holds something already.
+    """
+    try:
+        if root is not None:
+            root.mkdir(parents=True, exist_ok=True)
+            if any(root.iterdir()):
+                raise RunError(f"the run folder {root} is not empty", remedy="name another one with --run-dir")
+            return root.resolve()
+        slug = re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-")
+        base = f"{stamp(now.astimezone(UTC))}-{slug}-{seed}"
+        for attempt in range(1, 1000):
+            folder = runs / (base if attempt == 1 else f"{base}.{attempt}")
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                continue
+            return folder.resolve()
+    except OSError as error:
+        raise RunError(f"cannot make the run folder: {error}", remedy="name another one with --run-dir") from error
+    raise RunError(f"a thousand run folders are named {base}")
+
+
+class Blackener:
+    """Takes the run's secrets out of every text before it is written: by structure, and by each known spelling."""
+
+    def __init__(self, secrets: Iterable[Secret]) -> None:
+        known = tuple(dict.fromkeys(secrets))
+        self._redact = Redactor(known)
+        words = {word for secret in known for word in _spellings(secret)}
+        self._words = (
+            re.compile("|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))) if words else None
+        )
+
+    def __call__(self, text: str) -> str:
+        """Return `text` without secrets."""
+        text = self._redact(text)
+        return self._words.sub(SHOWN, text) if self._words else text
+
+
+def _spellings(secret: Secret) -> Iterable[str]:
+    octets = secret.reveal()  # to find them in what is written, and take them out
+    if len(octets) >= _SHORTEST:
+        yield octets.hex()
+        yield octets.hex().upper()
+        yield b64encode(octets).decode("ascii").rstrip("=")
+
+
+class RunFolder:
+    """Writes into a run folder; every text passes the blackener. Thread-safe."""
+
+    def __init__(self, path: Path, blacken: Callable[[str], str]) -> None:
+        self.path = path
+        self.lab = path / "lab"
+        self.blacken = blacken
+        self._lock = threading.Lock()
+        self._exchanges = (path / "exchanges.jsonl").open("w", encoding="utf-8")
+
+    @property
+    def timeline(self) -> Path:
+        """Where the timeline is written."""
+        return self.path / "timeline.jsonl"
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a text file."""
+        path = self.path / name
+        path.write_text(self.blacken(text), encoding="utf-8")
+        return path
+
+    def write_json(self, name: str, data: Mapping[str, object]) -> Path:
+        """Write a JSON file."""
+        return self.write_plainly(name, json.dumps(blackened(data, self.blacken), indent=2, ensure_ascii=False) + "\n")
+
+    def write_plainly(self, name: str, text: str) -> Path:
+        """Write a text that has been blackened already."""
+        path = self.path / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def write_configuration(self, router: str, lines: Sequence[str]) -> Path:
+        """Append what was committed on a router, as set lines."""
+        with self._lock:
+            path = self.path / f"{router}.conf"
+            with path.open("a", encoding="utf-8") as stream:
+                stream.write(self.blacken("\n".join(lines)) + "\n")
+        return path
+
+    def record(self, exchange: Exchange) -> None:
+        """Keep an exchange with a router."""
+        data = {
+            "host": exchange.host,
+            "command": exchange.command,
+            "start": exchange.start,
+            "end": exchange.end,
+            "raw": exchange.raw,
+            "parsed": parsed_data(exchange.parsed),
+            "error": exchange.error,
+        }
+        line = json.dumps(blackened(data, self.blacken), ensure_ascii=False)
+        with self._lock:
+            if not self._exchanges.closed:
+                self._exchanges.write(line + "\n")
+
+    def close(self) -> None:
+        """Close what is open."""
+        with self._lock:
+            self._exchanges.close()
+
+
+def parsed_data(record: object) -> object:
+    """Return a typed record as plain data."""
+    if record is None or isinstance(record, str | int | float | bool):
+        return record
+    if dataclasses.is_dataclass(record) and not isinstance(record, type):
+        return {field.name: parsed_data(getattr(record, field.name)) for field in dataclasses.fields(record)}
+    if isinstance(record, Mapping):
+        return {str(key): parsed_data(value) for key, value in record.items()}
+    if isinstance(record, list | tuple | set | frozenset):
+        return [parsed_data(item) for item in record]
+    return plain(record)

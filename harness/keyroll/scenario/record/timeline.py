@@ -1,0 +1,145 @@
+"""One timeline a run: commands, clocks, key changes on the wire, checks, in order, as JSON lines and to observers."""
+
+from __future__ import annotations
+
+import enum
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TextIO
+
+from keyroll.scenario.observe.router_clock import RouterClock, moment_of
+
+Redactor = Callable[[str], str]
+Observer = Callable[["Event"], None]
+
+
+class Kind(enum.Enum):
+    """What an event of the timeline is."""
+
+    RUN = "run"
+    LAB = "lab"
+    STEP = "step"
+    COMMAND = "command"
+    COMMIT = "commit"
+    CLOCK = "clock"
+    SESSION = "session"
+    WIRE = "wire"
+    CHECK = "check"
+    VERDICT = "verdict"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened at a host instant (ns since 1970). `clocks` are the routers' own readings then."""
+
+    at: int
+    kind: Kind
+    text: str
+    router: str | None = None
+    clocks: Mapping[str, datetime] = field(default_factory=dict)
+    data: Mapping[str, object] = field(default_factory=dict)
+
+    def line(self, started: int, redact: Redactor) -> str:
+        """Return the event as one line of JSON without secrets; `after` is in seconds since the run started."""
+        data = {"data": blackened(self.data, redact)} if self.data else {}
+        return json.dumps(
+            {
+                "at": moment_of(self.at).isoformat(),
+                "after": round((self.at - started) / 1e9, 6),
+                "kind": self.kind.value,
+                "router": self.router,
+                "text": redact(self.text),
+                "clocks": {name: moment.isoformat() for name, moment in self.clocks.items()},
+                **data,
+            },
+            ensure_ascii=False,
+        )
+
+
+def blackened(data: object, redact: Redactor) -> object:
+    """Return plain data for JSON, every text in it redacted (within JSON, a redactor by structure would misread)."""
+    if isinstance(data, str):
+        return redact(data)
+    if data is None or isinstance(data, bool | int | float):
+        return data
+    if isinstance(data, Mapping):
+        return {redact(str(name)): blackened(value, redact) for name, value in data.items()}
+    if isinstance(data, list | tuple | set | frozenset):
+        return [blackened(value, redact) for value in data]
+    return blackened(plain(data), redact)
+
+
+def plain(value: object) -> str | int | float | bool:
+    """Turn a value that JSON has no form for into text or a number."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, enum.Enum):
+        return value.value if isinstance(value.value, str | int | float | bool) else value.name
+    return str(value)
+
+
+class Timeline:
+    """Collects events, writes each at once, and tells observers. Thread-safe."""
+
+    def __init__(self, path: Path, *, clocks: Mapping[str, RouterClock], redact: Redactor) -> None:
+        self._path = path
+        self._stream: TextIO = path.open("w", encoding="utf-8")
+        self._clocks = clocks
+        self._redact = redact
+        self._lock = threading.RLock()
+        self._observers: list[Observer] = []
+        self.started = time.time_ns()
+        self.events: list[Event] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Write the file once more, in order: what a capture shows is noticed later than it happened."""
+        self._stream.close()
+        lines = [event.line(self.started, self._redact) for event in sorted(self.events, key=lambda event: event.at)]
+        self._path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+    def observe(self, observer: Observer) -> None:
+        """Call `observer` with every event from now on."""
+        self._observers.append(observer)
+
+    def add(
+        self,
+        kind: Kind,
+        text: str,
+        *,
+        router: str | None = None,
+        at: int | None = None,
+        data: Mapping[str, object] | None = None,
+    ) -> Event:
+        """Add an event that happened at `at` (ns since 1970; now by default). Its text is redacted first."""
+        at = time.time_ns() if at is None else at
+        readings = {name: moment for name, clock in self._clocks.items() if (moment := clock.reading(at)) is not None}
+        event = Event(at, kind, self._redact(text), router, readings, data or {})
+        with self._lock:
+            self.events.append(event)
+            self._stream.write(event.line(self.started, self._redact) + "\n")
+            self._stream.flush()
+            for observer in self._observers:
+                observer(event)
+        return event
+
+    def since_start(self, at: int) -> timedelta:
+        """Return how long after the start of the run an instant was."""
+        return timedelta(microseconds=(at - self.started) // 1000)
+
+
+def stamp(moment: datetime) -> str:
+    """Return an instant as file names have it: `20300101T000000Z`."""
+    return moment.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")

@@ -1,0 +1,142 @@
+"""Traffic keys: the key derivation functions of RFC 5926, and the MACs that the derived keys make.
+
+    key = traffic_key(Algorithm.HMAC_SHA_1_96, master_key, kdf_context(src, dst, sport, dport, sisn, disn))
+    key.mac(message)  # 12 octets
+
+A `TrafficKey` is made once per connection, direction and MKT and used for every segment: it keeps the MAC's state
+after the key was absorbed (HMAC's inner and outer pad, CMAC's subkeys) and copies it, which is what makes a MAC over
+a full-size segment cost little more than its hash.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import struct
+from typing import NoReturn
+
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.cmac import CMAC
+
+MAC_LENGTH = 12
+"""Octets of MAC on the wire: both algorithms are truncated to 96 bits (RFC 5926 section 3.2)."""
+
+_LABEL = b"TCP-AO"
+_SHA1_BLOCK = 64
+_AES_KEY = 16
+_IPAD = bytes(octet ^ 0x36 for octet in range(256))
+_OPAD = bytes(octet ^ 0x5C for octet in range(256))
+_PORTS_AND_ISNS = struct.Struct("!HHII")
+
+
+class Algorithm(enum.Enum):
+    """KDF and MAC, always used as a pair (RFC 5926 section 3.1), under Junos' names."""
+
+    HMAC_SHA_1_96 = "hmac-sha-1-96"
+    AES_128_CMAC_96 = "aes-128-cmac-96"
+
+
+class TrafficKey:
+    """A derived key, ready to make MACs. Shows nothing of itself; `mac(message: bytes) -> bytes` gives 12 octets."""
+
+    __slots__ = ()
+
+    def mac(self, message: bytes) -> bytes:
+        """Return the 96-bit MAC of `message` (what `keyroll.tcpao.message.mac_input` assembles)."""
+        raise NotImplementedError
+
+    def reveal(self) -> bytes:
+        """Return the key's octets (20 with SHA-1, 16 with CMAC): for tests against published vectors."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a traffic key is not serialised")
+
+
+class HmacSha1Key(TrafficKey):
+    """HMAC-SHA-1-96 (RFC 5926 section 3.2.1), from copied pad states."""
+
+    __slots__ = ("_inner", "_key", "_outer")
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self._inner, self._outer = _hmac_pads(key)
+
+    def mac(self, message: bytes) -> bytes:
+        """Return the first 96 bits of HMAC-SHA1."""
+        inner = self._inner.copy()
+        inner.update(message)
+        outer = self._outer.copy()
+        outer.update(inner.digest())
+        return outer.digest()[:12]
+
+    def reveal(self) -> bytes:
+        """Return the 20 octets."""
+        return self._key
+
+
+class AesCmacKey(TrafficKey):
+    """AES-128-CMAC-96 (RFC 5926 section 3.2.2), from a copied context."""
+
+    __slots__ = ("_context", "_key")
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self._context = CMAC(AES(key))
+
+    def mac(self, message: bytes) -> bytes:
+        """Return the first 96 bits of AES-CMAC."""
+        context = self._context.copy()
+        context.update(message)
+        return context.finalize()[:12]
+
+    def reveal(self) -> bytes:
+        """Return the 16 octets."""
+        return self._key
+
+
+def kdf_context(src: bytes, dst: bytes, sport: int, dport: int, sisn: int, disn: int) -> bytes:
+    """Return the KDF's context (RFC 5925 section 5.2), in the direction of the segment.
+
+    `src` and `dst` are packed addresses (4 or 16 octets). `sisn` is the ISN of the segment's sender, `disn` that of
+    its receiver: 0 for a SYN without ACK, whose sender does not know it yet. A SYN-ACK already has both.
+    """
+    return src + dst + _PORTS_AND_ISNS.pack(sport, dport, sisn, disn)
+
+
+def traffic_key(algorithm: Algorithm, master_key: bytes, context: bytes) -> TrafficKey:
+    """Derive a traffic key (RFC 5926 sections 3.1.1.1 and 3.1.1.2) from a master key of any length."""
+    if algorithm is Algorithm.HMAC_SHA_1_96:
+        inner, outer = _hmac_pads(master_key)
+        inner.update(_kdf_input(context, 160))
+        outer.update(inner.digest())
+        return HmacSha1Key(outer.digest())
+    derivation = CMAC(AES(_cmac_master(master_key)))
+    derivation.update(_kdf_input(context, 128))
+    return AesCmacKey(derivation.finalize())
+
+
+def _kdf_input(context: bytes, bits: int) -> bytes:
+    return b"\x01" + _LABEL + context + bits.to_bytes(2, "big")
+
+
+def _cmac_master(master_key: bytes) -> bytes:
+    """Turn a master key that is not 128 bits long into one that is (RFC 5926 section 3.1.1.2, after RFC 4615)."""
+    if len(master_key) == _AES_KEY:
+        return master_key
+    extraction = CMAC(AES(bytes(_AES_KEY)))
+    extraction.update(master_key)
+    return extraction.finalize()
+
+
+def _hmac_pads(key: bytes) -> tuple[hashlib._Hash, hashlib._Hash]:
+    if len(key) > _SHA1_BLOCK:
+        key = hashlib.sha1(key, usedforsecurity=False).digest()
+    block = key.ljust(_SHA1_BLOCK, b"\0")
+    return (
+        hashlib.sha1(block.translate(_IPAD), usedforsecurity=False),
+        hashlib.sha1(block.translate(_OPAD), usedforsecurity=False),
+    )

@@ -1,0 +1,166 @@
+import os
+import sys
+
+import pytest
+
+# What a run imports at need is imported here: pytester forgets every module that came in while it ran.
+import keyroll.lab.topology
+import keyroll.scenario.labs.pool  # noqa: F401
+import pytest_keyroll.items
+import pytest_keyroll.settings
+
+pytest_plugins = ["pytester"]
+
+FAKE_ENGINE = """\
+import pytest_keyroll.items
+from keyroll.scenario.record import result as r
+from datetime import timedelta, datetime, UTC
+
+def run(case, options):
+    red = r.Check("wire", passed=False, expected="key 1", observed="key 0", step=4, router="R2", keys={"R1": "key 1"})
+    broken = "broken" in case.name
+    named = case.scenario.mutations[options.mutate].turns_red if options.mutate else ()
+    checks = (red,) if broken or options.mutate else ()
+    verdict = r.Verdict.FAILED if checks else r.Verdict.PASSED
+    receipt = r.receipt_of(options.mutate, named, checks, verdict) if options.mutate else None
+    t0, folder = datetime(2030, 1, 1, tzinfo=UTC), options.runs / "somewhere"
+    return r.Result(case.name, case.scenario.title, None, case.path, options.seed, t0, verdict, checks, None, folder,
+                    "keyroll run again", (), timedelta(), {}, receipt)
+
+pytest_keyroll.items.run = run
+"""
+OTHER = "name: lab\nkeyroll: 1\n"
+
+
+class Suite:
+    """A folder of scenario files, and pytest on it: within this process, or as a command of its own."""
+
+    def __init__(self, pytester):
+        self.folder, self._pytester = pytester.path, pytester
+
+    def __call__(self, *words):
+        return self._pytester.runpytest_inprocess(*self._arguments(words))
+
+    def as_command(self, *words):
+        return self._pytester.run(sys.executable, "-m", "pytest", *self._arguments(words), timeout=300)
+
+    def _arguments(self, words):
+        return ("-p", "no:cacheprovider", "-c", "/dev/null", "--rootdir", self.folder, self.folder, *words)
+
+
+@pytest.fixture
+def suite(pytester, monkeypatch, two_keys):
+    monkeypatch.setattr(
+        pytest_keyroll.items, "run", pytest_keyroll.items.run
+    )  # what a conftest.py below changes is put back
+    monkeypatch.setenv(
+        pytest_keyroll.settings._SEED_VARIABLE, os.environ.get(pytest_keyroll.settings._SEED_VARIABLE, "1")
+    )
+    (pytester.path / "conftest.py").write_text(FAKE_ENGINE)
+    (pytester.path / "good.yaml").write_text(two_keys)
+    (pytester.path / "other.yaml").write_text(OTHER)
+    (pytester.path / "notes.yml").write_text("- a\n")
+    return Suite(pytester)
+
+
+@pytest.fixture
+def two_keys():
+    return (
+        "keyroll: 1\nid: two-keys\ntitle: Two keys\nkeychain:\n  keys:\n"
+        "    - {id: 0, start: 0m}\n    - {id: 1, start: 30m}\n"
+        "steps:\n  - apply:\n  - expect: {bgp: Established}\n  - advance: {to: 30m}\n  - expect: {wire: {R2: 1}}\n"
+        "mutations:\n"
+        "  dies: {kind: key-missing, key: 1, turns-red: wire@4}\n"
+        "  lives: {kind: key-missing, key: 1, turns-red: bgp@2}\n"
+    )
+
+
+def test_files_that_begin_with_keyroll_are_collected_and_no_others(suite):
+    """As a command: the plugin is found by its entry point."""
+    done = suite.as_command("--collect-only", "-q")
+    assert [line for line in done.outlines if "::" in line] == ["good.yaml::two-keys"]
+    assert done.ret == 0
+
+
+def test_parameters_give_items_that_k_finds(suite, two_keys):
+    text = two_keys.replace("start: 30m}", "start: 30m, algorithm: '${a}'}")
+    (suite.folder / "many.yaml").write_text(text + "parametrize:\n  a: {sha1: hmac-sha-1-96, cmac: aes-128-cmac-96}\n")
+    done = suite("--collect-only", "-q", "-k", "cmac")
+    assert "many.yaml::two-keys[cmac]" in done.stdout.str()
+    assert "sha1" not in done.stdout.str()
+
+
+def test_a_red_run_fails_with_its_evidence_and_no_traceback(suite, two_keys):
+    (suite.folder / "bad.yaml").write_text(two_keys.replace("id: two-keys", "id: broken"))
+    done = suite("--run-dir", "put-here")
+    assert done.ret == 1
+    for words in ("RED wire@4 R2", "expected: key 1", "observed: key 0", "put-here/somewhere", "again: keyroll run"):
+        assert words in done.stdout.str()
+    assert "Traceback" not in done.stdout.str()
+    assert "1 failed, 1 passed" in done.stdout.str()
+
+
+def test_a_file_with_a_mistake_is_a_collection_error_that_names_the_line(suite, two_keys):
+    (suite.folder / "wrong.yaml").write_text(two_keys.replace("wire: {R2: 1}", "wire: {R3: 1}"))
+    done = suite()
+    assert "wrong.yaml:12:" in done.stdout.str()
+    assert "mapping by router" in done.stdout.str()
+    assert done.ret == 2
+
+
+def test_receipts_pass_when_the_named_check_is_red_and_fail_when_another_is(suite):
+    done = suite("--receipts")
+    assert "1 failed, 2 passed" in done.stdout.str()
+    assert "mutation lives: SURVIVED" in done.stdout.str()
+
+
+def test_the_seed_is_in_the_header_and_a_wrong_one_is_a_usage_error(suite):
+    assert "keyroll: seed 42" in suite("--seed", "42").stdout.str()
+    done = suite("--seed", "a b")
+    assert done.ret == 4
+    assert "is no seed" in done.stderr.str()
+
+
+def test_junit_carries_the_paths_of_the_evidence(suite):
+    suite("--junitxml", "out.xml", "--run-dir", "put-here")
+    text = (suite.folder / "out.xml").read_text()
+    assert 'name="evidence" value="put-here/somewhere"' in text
+    assert 'name="again" value="keyroll run again"' in text
+
+
+@pytest.mark.parametrize("workers", [(), ("-p", "xdist", "-n", "2")])
+def test_labs_that_were_not_used_again_are_told_of_wherever_they_ran(suite, workers):
+    with (suite.folder / "conftest.py").open("a") as stream:
+        stream.write(
+            "from pytest_keyroll.settings import pool_of\n"
+            "def losing(case, options):\n"
+            "    options.labs.retired.append('R1: a connection outlived the reset')\n"
+            "    return run(case, options)\n"
+            "pytest_keyroll.items.run = losing\n"
+        )
+    done = suite(*workers)
+    assert done.ret == 0, done.stdout.str() + done.stderr.str()
+    told = [line for line in done.outlines if "outlived" in line]
+    assert told == ["keyroll: a lab was not used again: R1: a connection outlived the reset"]
+
+
+BUSY = """
+import dataclasses
+tries = []
+def busy(case, options):
+    tries.append(case)
+    done = run(case, options)
+    if len(tries) > BUSY_FOR or done.verdict is r.Verdict.FAILED:
+        return done
+    return dataclasses.replace(done, verdict=r.Verdict.UNFIT, reason="R1 gave no sample for 2s", busy=True)
+pytest_keyroll.items.run = busy
+"""
+
+
+@pytest.mark.parametrize(("tries", "code"), [(1, 0), (2, 1)])
+def test_a_run_that_a_busy_machine_could_not_see_is_played_once_more_and_told_of(suite, tries, code):
+    with (suite.folder / "conftest.py").open("a") as stream:
+        stream.write(BUSY.replace("BUSY_FOR", str(tries)))
+    done = suite()
+    assert done.ret == code, done.stdout.str() + done.stderr.str()
+    assert "keyroll: two-keys was played again: R1 gave no sample for 2s" in done.stdout.str()
