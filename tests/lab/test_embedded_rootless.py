@@ -62,7 +62,7 @@ def environment(home: Path) -> dict[str, str]:
         "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
         "HOME": str(home),
         "XDG_RUNTIME_DIR": str(home),
-        "PYTHONPATH": os.pathsep.join([str(REPOSITORY), *packages]),
+        "PYTHONPATH": os.pathsep.join([str(REPOSITORY / "harness"), *packages]),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
 
