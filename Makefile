@@ -38,16 +38,16 @@ $(REWRITTEN): pyproject.toml $(shell find tests -name '*.py') | setup
 	@touch $@
 
 test: $(REWRITTEN)  ## play all tests and scenarios but the slow ones (N=6 workers, LAB=embedded, ARGS=tests)
-	@$(ROOT) $(PY) -m pytest -n $(N) --dist worksteal -m "not slow" --lab $(LAB) $(ARGS)
+	@$(ROOT) $(PY) -m pytest -n $(N) --dist worksteal -m "not slow" --keyroll-lab $(LAB) $(ARGS)
 
 receipts: $(REWRITTEN) mutants  ## break every scenario on purpose, and the emulated router too: the named check must turn red
-	@$(ROOT) $(PY) -m pytest -n $(N) --dist worksteal -m "not slow" --receipts tests/scenarios
+	@$(ROOT) $(PY) -m pytest -n $(N) --dist worksteal -m "not slow" --keyroll-receipts tests/scenarios
 
 mutants: $(REWRITTEN)  ## the second half of receipts: routers that lie
 	@$(ROOT) $(PY) -m pytest -n $(N) --dist worksteal tests/lab/receipts
 
 soak: $(REWRITTEN)  ## play everything: the slow too, every mutation, a hundred kills, a thousand examples of each property, then REPEATS=200 runs again at twice the cores
-	@$(ROOT) $(PY) -m pytest -n $(N) --dist worksteal --receipts --hypothesis-profile soak $(if $(SEED),--hypothesis-seed $(SEED)) --lab $(LAB) $(ARGS)
+	@$(ROOT) $(PY) -m pytest -n $(N) --dist worksteal --keyroll-receipts --hypothesis-profile soak $(if $(SEED),--hypothesis-seed $(SEED)) --keyroll-lab $(LAB) $(ARGS)
 	@$(if $(filter embedded,$(LAB)),$(ROOT) .ci/repeat $(REPEATS),:)
 
 docs: setup  ## write docs/scenarios.md anew from the scenario files

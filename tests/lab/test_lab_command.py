@@ -68,7 +68,7 @@ def test_a_lab_outlives_the_command_that_made_it_and_goes_whole(name):
     listed = {one["name"]: one for one in json.loads(keyroll("list", "--json"))["labs"]}
     assert listed[name]["alive"]
     assert listed[name]["kept"]
-    status = json.loads(keyroll("status", "--lab", name, "--json"))
+    status = json.loads(keyroll("status", "--name", name, "--json"))
     assert sorted(status["routers"]) == ["R1", "R2"]
     assert tagged(name)
     keyroll("down", "--name", name)
@@ -77,13 +77,13 @@ def test_a_lab_outlives_the_command_that_made_it_and_goes_whole(name):
 
 
 def test_exec_runs_in_the_routers_own_namespace(shared):
-    shown = json.loads(keyroll("exec", "--lab", shared, "R1", "--", "ip", "-j", "link"))
+    shown = json.loads(keyroll("exec", "--name", shared, "R1", "--", "ip", "-j", "link"))
     assert sorted(link["ifname"] for link in shown) == ["ge-0-0-0", "lo"]
 
 
 def test_a_cut_link_has_no_carrier_until_it_is_restored(shared):
     def up() -> bool:
-        (port,) = json.loads(keyroll("exec", "--lab", shared, "R1", "--", "ip", "-j", "link", "show", "ge-0-0-0"))
+        (port,) = json.loads(keyroll("exec", "--name", shared, "R1", "--", "ip", "-j", "link", "show", "ge-0-0-0"))
         return "LOWER_UP" in port["flags"]
 
     def comes(*, state: bool) -> None:  # the kernel tells the router of its carrier a moment later
@@ -91,34 +91,36 @@ def test_a_cut_link_has_no_carrier_until_it_is_restored(shared):
         while up() is not state:
             assert time.monotonic() < deadline
 
-    keyroll("link", "cut", "--lab", shared)
+    keyroll("link", "cut", "--name", shared)
     comes(state=False)
-    keyroll("link", "restore", "--lab", shared)
+    keyroll("link", "restore", "--name", shared)
     comes(state=True)
 
 
 def test_a_capture_of_a_port_is_whole_after_ctrl_c(shared, tmp_path):
     out = tmp_path / "port.pcap"
-    command = [*KEYROLL, "lab", "capture", "--lab", shared, "R1:eth1", "-w", str(out)]
+    command = [*KEYROLL, "lab", "capture", "--name", shared, "R1:eth1", "-w", str(out)]
     capture = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert capture.stderr is not None
     assert "capturing" in capture.stderr.readline()
-    keyroll("link", "cut", "--lab", shared)
+    keyroll("link", "cut", "--name", shared)
     capture.send_signal(signal.SIGINT)
     assert capture.wait(10) == 0
     assert "0 lost" in capture.stderr.read()
     capture.stderr.close()
-    keyroll("link", "restore", "--lab", shared)
+    keyroll("link", "restore", "--name", shared)
     assert out.read_bytes()[:4] == b"\x4d\x3c\xb2\xa1"
 
 
 def test_status_names_a_daemon_that_died_with_its_last_log_lines(name, tmp_path):
-    status = json.loads(keyroll("status", "--lab", name, "--json"))["routers"]["R2"]
+    status = json.loads(keyroll("status", "--name", name, "--json"))["routers"]["R2"]
     assert status["deaths"] == []
     os.kill(pid_of(name, status["processes"]["bgpd"]), signal.SIGKILL)
     deadline = time.monotonic() + 5
     while True:
-        result = subprocess.run([*KEYROLL, "lab", "status", "--lab", name], capture_output=True, text=True, check=False)
+        result = subprocess.run(
+            [*KEYROLL, "lab", "status", "--name", name], capture_output=True, text=True, check=False
+        )
         if result.returncode:
             break
         assert time.monotonic() < deadline, result.stdout
@@ -128,7 +130,7 @@ def test_status_names_a_daemon_that_died_with_its_last_log_lines(name, tmp_path)
     shown = result.stdout.splitlines()
     at = shown.index("  DEAD: bgpd was killed by SIGKILL; the end of R2-bgpd.log:")
     assert shown[at + 1].strip() == f"| {log[-12:][0]}".strip()
-    told = subprocess.run([*KEYROLL, "lab", "status", "--lab", name, "--json"], capture_output=True, check=False)
+    told = subprocess.run([*KEYROLL, "lab", "status", "--name", name, "--json"], capture_output=True, check=False)
     assert told.returncode == 2
     (death,) = json.loads(told.stdout)["routers"]["R2"]["deaths"]
     assert death["last_lines"] == log[-12:]
@@ -149,17 +151,18 @@ def pid_of(name: str, inside: int) -> int:
 
 
 def test_mistakes_are_sentences(shared):
-    assert "has no router 'R9'" in keyroll("exec", "--lab", shared, "R9", "--", "true", code=2)
-    assert "no link 'x'" in keyroll("link", "cut", "--lab", shared, "--link", "x", code=2)
-    assert "share between 0 and 1" in keyroll("link", "impair", "--lab", shared, "--loss", "7", code=2)
+    assert "has no router 'R9'" in keyroll("exec", "--name", shared, "R9", "--", "true", code=2)
+    assert "no link 'x'" in keyroll("link", "cut", "--name", shared, "--link", "x", code=2)
+    assert "share between 0 and 1" in keyroll("link", "impair", "--name", shared, "--loss", "7", code=2)
     assert "is there already" in keyroll("up", "--name", shared, code=2)
     assert "no lab 'nobody'" in keyroll("down", "nobody", code=2)
-    assert "two labs are named" in keyroll("down", shared, "--lab", "nobody", code=2)
+    assert "two labs are named" in keyroll("down", shared, "--name", "nobody", code=2)
+    assert f"use --name {shared}" in keyroll("exec", "--lab", shared, "R1", "--", "true", code=2)
     assert "is not ROUTER:SENDING:RECEIVING" in keyroll("up", "--policy", "R1:x", code=2)
 
 
-def test_a_labs_name_may_stand_alone_or_behind_either_option(shared):
-    asked = [("status", shared), ("status", "--lab", shared), ("status", "--name", shared)]
+def test_a_labs_name_is_an_argument_or_follows_name(shared):
+    asked = [("status", shared), ("status", "--name", shared)]
     assert {keyroll(*words).splitlines()[0] for words in asked} == {f"lab {shared}"}
 
 

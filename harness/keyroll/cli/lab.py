@@ -8,10 +8,10 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -22,9 +22,22 @@ from keyroll.lab.local import recorder as capturing
 from keyroll.lab.protocol import Impairment, LabError, Phase
 from keyroll.scenario.labs.make import EMBEDDED, LABS, default_topology, new_lab
 
-WHICH = click.option(
-    "--lab", "--name", "lab_name", metavar="NAME", help="Which lab; not needed while only one is kept."
-)
+_NAMED = click.option("--name", "lab_name", metavar="NAME", help="Which lab; not needed while only one is kept.")
+_Command = TypeVar("_Command", bound=Callable[..., object])
+
+
+def _refuse_lab(_context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        raise click.UsageError(f"--lab names a kind of lab; to name this lab use --name {value}")
+
+
+# Until 0.1 `--lab` named the lab here; the sentence that names the new option stays for one release (docs/upgrade.md).
+_WAS_NAMED = click.option("--lab", hidden=True, expose_value=False, callback=_refuse_lab)
+
+
+def which(command: _Command) -> _Command:
+    """Give a command the option `--name`, which it takes as `lab_name`."""
+    return _NAMED(_WAS_NAMED(command))
 
 
 @click.group(name="lab")
@@ -35,7 +48,7 @@ def lab() -> None:
 @lab.command()
 @click.argument("topology", required=False, type=click.Path(path_type=Path))
 @click.option("--kind", type=click.Choice(LABS), default=EMBEDDED, show_default=True, help="Where the routers run.")
-@click.option("--name", help="The lab's name; by chance when not given.")
+@click.option("--name", help="Lab name (random if omitted).")
 @click.option(
     "--evidence",
     type=click.Path(path_type=Path),
@@ -126,7 +139,7 @@ def list_labs(*, as_json: bool) -> None:
 
 @lab.command()
 @click.argument("name", required=False)
-@WHICH
+@which
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def status(name: str | None, lab_name: str | None, *, as_json: bool) -> None:
     """Show routers, sessions, keys on the wire, and what was dropped."""
@@ -150,7 +163,7 @@ def status(name: str | None, lab_name: str | None, *, as_json: bool) -> None:
 
 
 def _one_name(name: str | None, lab_name: str | None) -> str | None:
-    """Return the lab's name, which may stand alone or behind --lab. Raises InputError when the two differ."""
+    """Return the lab's name, which may be an argument or follow --name. Raises InputError when the two differ."""
     if name is not None and lab_name is not None and name != lab_name:
         raise InputError(f"two labs are named, '{name}' and '{lab_name}'", remedy="name one")
     return name or lab_name
@@ -196,7 +209,7 @@ def _wire_lines(wire: dict[str, Any]) -> Iterator[str]:
 
 @lab.command()
 @click.argument("name", required=False)
-@WHICH
+@which
 def down(name: str | None, lab_name: str | None) -> None:
     """Take a lab down and leave nothing behind."""
     found = find.find(_one_name(name, lab_name))
@@ -225,7 +238,7 @@ def _reaped_containers() -> list[str]:
 
 
 @lab.command(name="exec", context_settings={"ignore_unknown_options": True})
-@WHICH
+@which
 @click.argument("router")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def exec_command(lab_name: str | None, router: str, command: tuple[str, ...]) -> None:
@@ -234,7 +247,7 @@ def exec_command(lab_name: str | None, router: str, command: tuple[str, ...]) ->
 
 
 @lab.command()
-@WHICH
+@which
 @click.argument("router")
 def shell(lab_name: str | None, router: str) -> None:
     """Open a shell in ROUTER's own network namespace (its command line is reached by SSH)."""
@@ -253,7 +266,7 @@ def _become(found: find.KeptLab, router: str, command: tuple[str, ...]) -> None:
 
 
 @lab.command(name="capture")
-@WHICH
+@which
 @click.argument("port", metavar="LINK")
 @click.option("-w", "--write", "out", required=True, type=click.Path(path_type=Path), help="The pcap file to write.")
 def capture_command(lab_name: str | None, port: str, out: Path) -> None:
@@ -304,7 +317,7 @@ LINK = click.option("--link", "link_name", metavar="LINK", help="Which link, suc
 
 
 @link.command()
-@WHICH
+@which
 @LINK
 def cut(lab_name: str | None, link_name: str | None) -> None:
     """Cut a link: frames are lost, and both ports lose their carrier."""
@@ -312,7 +325,7 @@ def cut(lab_name: str | None, link_name: str | None) -> None:
 
 
 @link.command()
-@WHICH
+@which
 @LINK
 def restore(lab_name: str | None, link_name: str | None) -> None:
     """Undo `cut`."""
@@ -320,7 +333,7 @@ def restore(lab_name: str | None, link_name: str | None) -> None:
 
 
 @link.command()
-@WHICH
+@which
 @LINK
 @click.option("--towards", metavar="ROUTER", help="Only frames to this router; both directions by default.")
 @click.option("--loss", default=0.0, help="Share of frames lost, 0 to 1.")

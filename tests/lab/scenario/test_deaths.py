@@ -66,7 +66,7 @@ def kill(folder: Path, router: str, part: str) -> None:
     (state,) = [path for path in Path("/run/keyroll").glob("*/state.json") if evidence in path.read_text()]
     name = state.parent.name
     shown = subprocess.run(
-        [sys.executable, "-c", "from keyroll.cli.main import main; main()", "lab", "status", "--lab", name, "--json"],
+        [sys.executable, "-c", "from keyroll.cli.main import main; main()", "lab", "status", "--name", name, "--json"],
         capture_output=True,
         text=True,
         check=True,

@@ -8,6 +8,7 @@ import keyroll.lab.topology
 import keyroll.scenario.labs.pool  # noqa: F401
 import pytest_keyroll.items
 import pytest_keyroll.settings
+from pytest_keyroll.plugin import RENAMED
 
 pytest_plugins = ["pytester"]
 
@@ -92,7 +93,7 @@ def test_parameters_give_items_that_k_finds(suite, two_keys):
 
 def test_a_red_run_fails_with_its_evidence_and_no_traceback(suite, two_keys):
     (suite.folder / "bad.yaml").write_text(two_keys.replace("id: two-keys", "id: broken"))
-    done = suite("--run-dir", "put-here")
+    done = suite("--keyroll-run-dir", "put-here")
     assert done.ret == 1
     for words in ("RED wire@4 R2", "expected: key 1", "observed: key 0", "put-here/somewhere", "again: keyroll run"):
         assert words in done.stdout.str()
@@ -109,20 +110,42 @@ def test_a_file_with_a_mistake_is_a_collection_error_that_names_the_line(suite, 
 
 
 def test_receipts_pass_when_the_named_check_is_red_and_fail_when_another_is(suite):
-    done = suite("--receipts")
+    done = suite("--keyroll-receipts")
     assert "1 failed, 2 passed" in done.stdout.str()
     assert "mutation lives: SURVIVED" in done.stdout.str()
 
 
 def test_the_seed_is_in_the_header_and_a_wrong_one_is_a_usage_error(suite):
-    assert "keyroll: seed 42" in suite("--seed", "42").stdout.str()
-    done = suite("--seed", "a b")
+    assert "keyroll: seed 42" in suite("--keyroll-seed", "42").stdout.str()
+    done = suite("--keyroll-seed", "a b")
     assert done.ret == 4
     assert "is no seed" in done.stderr.str()
 
 
+def test_options_all_begin_with_keyroll(suite):
+    """As a command: options are those that the entry point adds."""
+    group = suite.as_command("--help").stdout.str().partition("scenarios and labs (keyroll):")[2].partition("\n\n")[0]
+    found = [line.split()[0].partition("=")[0] for line in group.splitlines() if line.strip().startswith("-")]
+    assert found == [f"--keyroll-{name}" for name in RENAMED]
+
+
+@pytest.mark.parametrize("words", [("--receipts",), ("--seed", "7"), ("--lab=crpd",), ("--wait-scale=2", "--t0", "x")])
+def test_an_option_of_before_ends_with_the_name_of_the_new_one(suite, words):
+    done = suite.as_command(*words)
+    assert done.ret == 4
+    name = words[0].partition("=")[0].removeprefix("--")
+    assert f"invalid option --{name}: use --keyroll-{name}" in done.stderr.str()
+
+
+def test_an_option_of_that_name_that_a_project_has_itself_is_not_ours_to_refuse(suite):
+    with (suite.folder / "conftest.py").open("a") as stream:
+        stream.write("def pytest_addoption(parser):\n    parser.addoption('--seed')\n")
+    done = suite.as_command("--seed", "7", "--collect-only", "-q")
+    assert done.ret == 0, done.stdout.str() + done.stderr.str()
+
+
 def test_junit_carries_the_paths_of_the_evidence(suite):
-    suite("--junitxml", "out.xml", "--run-dir", "put-here")
+    suite("--junitxml", "out.xml", "--keyroll-run-dir", "put-here")
     text = (suite.folder / "out.xml").read_text()
     assert 'name="evidence" value="put-here/somewhere"' in text
     assert 'name="again" value="keyroll run again"' in text

@@ -148,5 +148,5 @@ def find(name: str | None) -> KeptLab:
         raise LabError("there is no lab", remedy="`keyroll lab up` makes one")
     names = ", ".join(lab.name for lab in labs)
     raise LabError(
-        f"no lab '{name}'; there is {names}" if name else f"which lab? There is {names}", remedy="--lab NAME"
+        f"no lab '{name}'; there is {names}" if name else f"which lab? There is {names}", remedy="--name NAME"
     )
