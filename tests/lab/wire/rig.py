@@ -22,7 +22,7 @@ from tests.lab.wire.links import Link, Recording
 from tests.lab.wire.namespaces import Namespace
 from tests.lab.wire.processes import Bump, Loop, Nursery
 
-from keyroll.emulator.wire.run.offload import disable_offloads
+from keyroll.emulator.contract.offload import disable_offloads
 from keyroll.lab.local.recorder import open_socket
 from keyroll.tcpao import Segment, parse_segment
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from keyroll import linux
 from keyroll.emulator.contract.errors import ProcessError
-from keyroll.emulator.wire.run.offload import disable_offloads
+from keyroll.emulator.contract.offload import disable_offloads
 
 _SYSCTL = Path("/proc/sys/net")
 _INNER_SYSCTLS = {

@@ -27,7 +27,7 @@ from keyroll.emulator.contract.model import (
     TcpConnection,
 )
 from keyroll.emulator.junos.login.router import JunosRouter
-from keyroll.emulator.junos.shell.cli import Cli
+from keyroll.emulator.junos.shell.cli import command_line
 from keyroll.keychain.secret import Secret
 
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
@@ -147,7 +147,7 @@ class Console:
         self.hidden: list[bool] = []
         self.block = ""
         self.router = self.runner.run(self._make(backend, options))
-        self.cli = Cli(self.router._chassis, user, self)
+        self.cli = command_line(self.router._chassis, user, self)
 
     async def _make(self, backend: MemoryBackend, options: dict[str, Any]) -> JunosRouter:
         router = JunosRouter(backend, host_name="R1", log=self.log.append, **options)

@@ -88,7 +88,7 @@ def _banner(console: Console) -> list[str]:
 @pytest.mark.parametrize("mode", ["exclusive", "private"])
 def test_configure_exclusive_and_private_are_refused_plainly(console: Console, mode: str) -> None:
     assert console.type(f"configure {mode}").startswith(f"error: configure {mode} is not supported")
-    assert not console.cli.configuring
+    assert not console.cli.session.configuring
 
 
 @pytest.mark.parametrize(

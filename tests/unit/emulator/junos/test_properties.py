@@ -44,7 +44,7 @@ from keyroll.emulator.junos.configuration.values import (
 from keyroll.emulator.junos.login.line_editor import LineEditor
 from keyroll.emulator.junos.login.router import JunosRouter
 from keyroll.emulator.junos.login.terminal import Terminal
-from keyroll.emulator.junos.shell.cli import Cli
+from keyroll.emulator.junos.shell.cli import command_line
 from keyroll.emulator.junos.shell.commands import CONFIGURATION, OPERATIONAL
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -269,7 +269,7 @@ def test_any_lines_are_answered(lines: list[str], mode: str) -> None:
         router = JunosRouter(Machine(), host_name="R1")
         terminal = Terminal(lambda _octets: None, pty=False)
         terminal.end()
-        cli = Cli(router._chassis, "admin", terminal)
+        cli = command_line(router._chassis, "admin", terminal)
         if mode == "configuration":
             await cli.execute("configure")
         for line in lines:
@@ -303,7 +303,7 @@ def test_a_line_that_was_cut_off_is_refused_and_never_run() -> None:
 
     async def play() -> list[str]:
         terminal = Terminal(lambda _octets: None, pty=False)
-        cli = Cli(JunosRouter(Machine(), host_name="R1")._chassis, "admin", terminal)
+        cli = command_line(JunosRouter(Machine(), host_name="R1")._chassis, "admin", terminal)
         return list((await cli.execute(event.line)).lines)
 
     assert run(play()) == ["error: line of more than 65536 characters"]

@@ -12,14 +12,11 @@ Five kinds cover the part of Junos that is modelled:
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import Protocol, Self
 
 from keyroll.emulator.junos.configuration.values import ValueType
-
-if TYPE_CHECKING:
-    from keyroll.emulator.junos.configuration.tree import Node
 
 
 class Kind(enum.Enum):
@@ -40,7 +37,32 @@ class Effect(enum.Enum):
     """Kept and shown, without effect; `keyroll doctor` lists these."""
 
 
-Rule = Callable[["Node", "Node", "Node"], bool]
+class Configured(Protocol):
+    """A statement as it stands in a configuration, as far as constraints look at it (`tree.Node`)."""
+
+    @property
+    def key(self) -> str | None:
+        """Its key or value, in stored form."""
+        ...
+
+    def child(self, name: str, key: str | None = None) -> Self | None:
+        """Return the child of that name (and key)."""
+        ...
+
+    def entries(self, name: str) -> Sequence[Self]:
+        """Return the entries (or values) of that name, in order."""
+        ...
+
+    def value_of(self, name: str) -> str | None:
+        """Return the value of the leaf of that name."""
+        ...
+
+    def find(self, *names: str) -> Self | None:
+        """Return what stands down these names, none of which has a key."""
+        ...
+
+
+Rule = Callable[[Configured, Configured, Configured], bool]
 """(the configuration's root, the parent, the node itself) -> whether the rule holds."""
 
 

@@ -7,7 +7,7 @@ import contextlib
 
 from keyroll.emulator.junos.login.terminal import HangUp, Terminal
 from keyroll.emulator.junos.shell.chassis import Chassis
-from keyroll.emulator.junos.shell.cli import Cli
+from keyroll.emulator.junos.shell.cli import command_line
 
 _CHUNK = 65536
 
@@ -25,7 +25,7 @@ async def converse(
     """Serve one conversation: a command line until it is left, or one command and its answer."""
     terminal = Terminal(writer.write, pty=pty, height=height)
     listening = asyncio.create_task(_listen(reader, terminal), name="console")
-    cli = Cli(chassis, user, terminal)
+    cli = command_line(chassis, user, terminal)
     try:
         if command is None:
             await terminal.serve(cli)

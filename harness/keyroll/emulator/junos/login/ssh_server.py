@@ -13,7 +13,7 @@ from keyroll.emulator.junos.effect import accounts as logins
 from keyroll.emulator.junos.login.root_shell import Shell
 from keyroll.emulator.junos.login.terminal import HangUp, Terminal
 from keyroll.emulator.junos.shell.chassis import Chassis
-from keyroll.emulator.junos.shell.cli import Cli
+from keyroll.emulator.junos.shell.cli import command_line
 from keyroll.keychain.secret import Secret
 
 LOGIN_SECONDS = 60
@@ -200,7 +200,7 @@ class _Channel(asyncssh.SSHServerSession[bytes]):
             self._channel.exit(0)
 
     async def _run_cli(self, terminal: Terminal, user: str) -> None:
-        cli = Cli(self._chassis, user, terminal)
+        cli = command_line(self._chassis, user, terminal)
         try:
             await terminal.serve(cli)
         finally:
@@ -213,7 +213,7 @@ class _Channel(asyncssh.SSHServerSession[bytes]):
         return Shell(lambda: self._chassis.store.host_name, start_cli)
 
     async def _run_command(self, terminal: Terminal, user: str, command: str) -> None:
-        cli = Cli(self._chassis, user, terminal)
+        cli = command_line(self._chassis, user, terminal)
         words = command.strip()
         if words.startswith("cli "):
             words = words.removeprefix("cli ").removeprefix("-c ").strip("\"' ")

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from itertools import count
-from typing import TYPE_CHECKING
 
 from asyncssh import SSHServerConnection
 
@@ -18,8 +17,12 @@ from keyroll.emulator.junos.configuration.values import EntryContext
 from keyroll.emulator.junos.effect.syslog import Syslog
 from keyroll.keychain.type9 import SALTS
 
-if TYPE_CHECKING:
-    from keyroll.emulator.junos.shell.cli import Cli
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Editor:
+    """One command line in configuration mode; two of one user are two."""
+
+    user: str
 
 
 @dataclass(eq=False, slots=True)
@@ -31,8 +34,8 @@ class Chassis:
     syslog: Syslog
     receiving: ReceivePolicy = ReceivePolicy.TOLERANCE
     started: float = field(default_factory=time.monotonic)
-    editors: dict[Cli, str] = field(default_factory=dict)
-    """Command lines in configuration mode, and their users."""
+    editors: set[Editor] = field(default_factory=set)
+    """The command lines in configuration mode."""
     logins: set[SSHServerConnection] = field(default_factory=set)
     _salts: Iterator[int] = field(default_factory=lambda: count(1))
 

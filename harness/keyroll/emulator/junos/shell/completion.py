@@ -1,54 +1,53 @@
-"""Completion of the word being typed, from the same help that `?` shows."""
+"""Completion of the word being typed, and the help that `?` shows, from the same list of possible words. Pure."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
-from keyroll.emulator.junos.configuration.faults import JunosFault
 from keyroll.emulator.junos.configuration.paths import Completion, help_lines
 from keyroll.emulator.junos.configuration.tokens import quote
 
-if TYPE_CHECKING:
-    from keyroll.emulator.junos.shell.cli import Cli
 
+def by_space(partial: str, found: Sequence[Completion]) -> str:
+    """Return what Space adds to the begun word `partial`: the rest of the only keyword that it begins, or "".
 
-def complete(cli: Cli, line: str, *, tab: bool) -> str | None:
-    """Return what completes the last word of `line`: "" for nothing, None (by Tab only) when help should be shown.
-
-    What takes some letters as an abbreviation takes as many to be completed: nobody leaves by `q`, a space and Enter.
-    Space completes keywords alone, and only words that are begun; Tab completes names that people chose too.
+    Names that people chose are left alone, as in Junos. Nothing is completed where a space follows nothing.
     """
-    if not tab and (not cli.complete_on_space or line.endswith(" ") or not line):
-        return ""
-    try:
-        partial, found = cli.help(line)
-    except JunosFault:
-        return None if tab else ""
-    names = [
-        entry.name
-        for entry in found
-        if entry.literal and entry.name.startswith(partial) and (tab or not entry.variable) and entry.name != "|"
-        if len(partial) >= entry.shortest or not partial
-    ]
-    if not tab:
-        return names[0][len(partial) :] if len(names) == 1 and partial else ""
+    names = [entry.name for entry in _meant(partial, found) if not entry.variable]
+    return names[0][len(partial) :] if len(names) == 1 and partial else ""
+
+
+def by_tab(partial: str, found: Sequence[Completion]) -> str | None:
+    """Return what Tab adds to `partial`: the only word with a blank, or what all begin with; None to show help."""
+    names = [entry.name for entry in _meant(partial, found)]
     if len(names) == 1:
         return quote(names[0])[len(partial) :] + " "
     shared = _shared_beginning(names)
     return shared[len(partial) :] if len(shared) > len(partial) else None
 
 
-def help_text(cli: Cli, line: str) -> list[str]:
-    """Return what `?` shows behind `line`."""
-    try:
-        partial, found = cli.help(line)
-    except JunosFault as fault:
-        return fault.lines(len(cli.prompt))
+def _meant(partial: str, found: Sequence[Completion]) -> list[Completion]:
+    """Return the words that `partial` may become.
+
+    A word whose abbreviation needs several letters takes as many to be completed: otherwise `q`, Space and Enter would
+    leave the router.
+    """
+    return [
+        entry
+        for entry in found
+        if entry.literal and entry.name.startswith(partial) and entry.name != "|"
+        if len(partial) >= entry.shortest or not partial
+    ]
+
+
+def help_text(partial: str, found: Sequence[Completion]) -> list[str]:
+    """Return what `?` shows behind the begun word `partial`."""
     shown = [entry for entry in found if not partial or entry.name.startswith(partial) or not entry.literal]
     return ["Possible completions:", *help_lines(_sorted(shown))] if shown else ["No valid completions"]
 
 
 def _sorted(found: list[Completion]) -> list[Completion]:
+    """Return the words with Enter first and the pipe last, as Junos lists them."""
     enter = [entry for entry in found if entry.name == "<[Enter]>"]
     pipe = [entry for entry in found if entry.name == "|"]
     return [*enter, *(entry for entry in found if entry not in enter and entry not in pipe), *pipe]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from keyroll.emulator.junos.configuration.faults import SyntaxFault, ValueFault
 from keyroll.emulator.junos.configuration.paths import ENTER, Completion, Purpose, Walk, choose
@@ -16,12 +15,11 @@ from keyroll.emulator.junos.configuration.schema import Statement
 from keyroll.emulator.junos.configuration.tokens import Token
 from keyroll.emulator.junos.configuration.tree import Node, Path
 from keyroll.emulator.junos.configuration.values import Choice, EntryContext, ValueType
+from keyroll.emulator.junos.shell.output import Output
+from keyroll.emulator.junos.shell.session import Session
 
-if TYPE_CHECKING:
-    from keyroll.emulator.junos.shell.cli import Cli
-    from keyroll.emulator.junos.shell.output import Output
-
-    Action = Callable[[Cli, "Match"], Awaitable[Output]]
+Action = Callable[[Session, "Match"], Awaitable[Output]]
+"""What a command does with the session that typed it; returns what to print."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from keyroll.emulator.junos.configuration.compare import differences
 from keyroll.emulator.junos.configuration.faults import JunosFault
@@ -14,9 +13,7 @@ from keyroll.emulator.junos.configuration.tree import narrowed
 from keyroll.emulator.junos.configuration.values import Integer, Text
 from keyroll.emulator.junos.shell.grammar import Match, Term
 from keyroll.emulator.junos.shell.output import Output
-
-if TYPE_CHECKING:
-    from keyroll.emulator.junos.shell.cli import Cli
+from keyroll.emulator.junos.shell.session import Session
 
 PATTERN_LIMIT = 256
 
@@ -29,50 +26,50 @@ def _pattern(match: Match) -> re.Pattern[str]:
         raise JunosFault(f"invalid regular expression: {text}") from None
 
 
-async def _match(cli: Cli, match: Match) -> Output:
+async def _match(session: Session, match: Match) -> Output:
     wanted = _pattern(match)
-    return _filtered(cli, [line for line in cli.piped.lines if wanted.search(line)])
+    return _filtered(session, [line for line in session.piped.lines if wanted.search(line)])
 
 
-async def _except(cli: Cli, match: Match) -> Output:
+async def _except(session: Session, match: Match) -> Output:
     refused = _pattern(match)
-    return _filtered(cli, [line for line in cli.piped.lines if not refused.search(line)])
+    return _filtered(session, [line for line in session.piped.lines if not refused.search(line)])
 
 
-async def _find(cli: Cli, match: Match) -> Output:
+async def _find(session: Session, match: Match) -> Output:
     wanted = _pattern(match)
-    lines = list(cli.piped.lines)
+    lines = list(session.piped.lines)
     start = next((number for number, line in enumerate(lines) if wanted.search(line)), None)
     if start is None:
-        return _filtered(cli, ["", "Pattern not found"])
-    return _filtered(cli, lines[start:])
+        return _filtered(session, ["", "Pattern not found"])
+    return _filtered(session, lines[start:])
 
 
-async def _count(cli: Cli, match: Match) -> Output:
+async def _count(session: Session, match: Match) -> Output:
     del match
-    return _filtered(cli, [f"Count: {len(cli.piped.lines)} lines"])
+    return _filtered(session, [f"Count: {len(session.piped.lines)} lines"])
 
 
-async def _last(cli: Cli, match: Match) -> Output:
-    count = int(match.args.get("lines", cli.screen_length or LAST_DEFAULT))
-    return _filtered(cli, list(cli.piped.lines)[-count:])
+async def _last(session: Session, match: Match) -> Output:
+    count = int(match.args.get("lines", session.screen_length or LAST_DEFAULT))
+    return _filtered(session, list(session.piped.lines)[-count:])
 
 
 LAST_DEFAULT = 10
 
 
-async def _no_more(cli: Cli, match: Match) -> Output:
+async def _no_more(session: Session, match: Match) -> Output:
     del match
-    return replace(cli.piped, paged=False)
+    return replace(session.piped, paged=False)
 
 
-async def _trim(cli: Cli, match: Match) -> Output:
+async def _trim(session: Session, match: Match) -> Output:
     columns = int(match.args["columns"])
-    return _filtered(cli, [line[columns:] for line in cli.piped.lines])
+    return _filtered(session, [line[columns:] for line in session.piped.lines])
 
 
-async def _display_set(cli: Cli, match: Match) -> Output:
-    view = cli.piped.config
+async def _display_set(session: Session, match: Match) -> Output:
+    view = session.piped.config
     if view is None:
         raise JunosFault("'display set' is for configurations")
     base = () if match.words[-1] == "set" else view.base
@@ -80,7 +77,7 @@ async def _display_set(cli: Cli, match: Match) -> Output:
     if base:
         skipped = sum(len(step.words) for step in base)
         lines = [_relative(line, skipped) for line in lines]
-    return Output(lines, paged=cli.piped.paged)
+    return Output(lines, paged=session.piped.paged)
 
 
 def _relative(line: str, skipped: int) -> str:
@@ -88,11 +85,11 @@ def _relative(line: str, skipped: int) -> str:
     return " ".join([verb, *words[skipped:]])
 
 
-async def _compare(cli: Cli, match: Match) -> Output:
-    view = cli.piped.config
+async def _compare(session: Session, match: Match) -> Output:
+    view = session.piped.config
     if view is None:
         raise JunosFault("'compare' is for configurations")
-    store = cli.chassis.store
+    store = session.chassis.store
     number = int(match.args.get("number", 0))
     if number >= len(store.commits):
         raise JunosFault(f"rollback configuration {number} not available")
@@ -100,12 +97,12 @@ async def _compare(cli: Cli, match: Match) -> Output:
     root, base = narrowed(view.root, view.base)
     old, new = other.at(base), root.at(base)
     if old is None or new is None:
-        return Output(differences(other, root), paged=cli.piped.paged)
-    return Output(differences(old, new, base), paged=cli.piped.paged)
+        return Output(differences(other, root), paged=session.piped.paged)
+    return Output(differences(old, new, base), paged=session.piped.paged)
 
 
-def _filtered(cli: Cli, lines: Sequence[str]) -> Output:
-    return Output(lines, paged=cli.piped.paged)
+def _filtered(session: Session, lines: Sequence[str]) -> Output:
+    return Output(lines, paged=session.piped.paged)
 
 
 _PATTERN = Text(1, PATTERN_LIMIT)

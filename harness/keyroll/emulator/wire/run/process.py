@@ -13,12 +13,12 @@ import socket
 import time
 from collections.abc import Sequence
 
+from keyroll.emulator.contract.offload import disable_offloads
 from keyroll.emulator.wire import protocol, statusjson
 from keyroll.emulator.wire.bump.guard import Guard
 from keyroll.emulator.wire.bump.headers import ETHERTYPE_IPV4, ETHERTYPE_IPV6, network_offset
 from keyroll.emulator.wire.jsonfields import Json
 from keyroll.emulator.wire.model import Direction, DropReason, WireError, WireEvent
-from keyroll.emulator.wire.run.offload import disable_offloads
 from keyroll.emulator.wire.run.sockets import FRAME_MAX, PLAIN, VNET, PacketSocket, whole
 
 BATCH = 64

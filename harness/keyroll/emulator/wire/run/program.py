@@ -8,8 +8,8 @@ import socket
 import sys
 from collections.abc import Sequence
 
-from keyroll.emulator.wire.model import WireError
 from keyroll.emulator.wire.run.process import WireProcess
+from keyroll.errors import RunError
 
 UNFIT = 2
 
@@ -25,7 +25,7 @@ def carry(control: int, pairs: Sequence[tuple[str, str]]) -> int:
     try:
         with socket.socket(fileno=control) as sock:
             WireProcess(sock, pairs).run()
-    except WireError as error:
+    except RunError as error:
         logging.getLogger(__name__).error("%s", error)  # noqa: TRY400 - the sentence is what helps, not the traceback
         return UNFIT
     except OSError as error:

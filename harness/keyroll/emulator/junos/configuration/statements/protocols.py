@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from keyroll.emulator.junos.configuration.schema import (
+    Configured,
     Constraint,
     Statement,
     container,
@@ -12,7 +13,6 @@ from keyroll.emulator.junos.configuration.schema import (
     leaf,
     values,
 )
-from keyroll.emulator.junos.configuration.tree import Node
 from keyroll.emulator.junos.configuration.values import (
     Address,
     AsNumber,
@@ -27,15 +27,15 @@ from keyroll.emulator.junos.configuration.values import (
 )
 
 
-def _has_chain(_root: Node, parent: Node, _node: Node) -> bool:
+def _has_chain(_root: Configured, parent: Configured, _node: Configured) -> bool:
     return parent.child("authentication-key-chain") is not None
 
 
-def _no_md5_key(_root: Node, parent: Node, _node: Node) -> bool:
+def _no_md5_key(_root: Configured, parent: Configured, _node: Configured) -> bool:
     return parent.child("authentication-key") is None
 
 
-def _chain_is_defined(root: Node, _parent: Node, node: Node) -> bool:
+def _chain_is_defined(root: Configured, _parent: Configured, node: Configured) -> bool:
     chains = root.find("security", "authentication-key-chains")
     return chains is not None and chains.child("key-chain", node.key) is not None
 
@@ -43,7 +43,7 @@ def _chain_is_defined(root: Node, _parent: Node, node: Node) -> bool:
 def _group_lacks(name: str) -> Constraint:
     """Refuse a statement of a dynamic neighbour (docs/junos.md 2.1) whose group has a statement of that name."""
 
-    def holds(root: Node, parent: Node, _node: Node) -> bool:
+    def holds(root: Configured, parent: Configured, _node: Configured) -> bool:
         bgp = root.find("protocols", "bgp")
         groups = bgp.entries("group") if bgp is not None else []
         return not any(parent in group.entries("dynamic-neighbor") and group.child(name) for group in groups)
@@ -57,7 +57,7 @@ _EVERYBODY = frozenset({"all", "0.0.0.0/0", "::/0"})
 def _not_everybody(name: str) -> Constraint:
     """Refuse a group that lets everybody in where a statement of that name is in force (docs/junos.md 2.1)."""
 
-    def holds(root: Node, parent: Node, node: Node) -> bool:
+    def holds(root: Configured, parent: Configured, node: Configured) -> bool:
         levels = (parent, root.find("protocols", "bgp"))
         return node.key not in _EVERYBODY or not any(level and level.child(name) for level in levels)
 

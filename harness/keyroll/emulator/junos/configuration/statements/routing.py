@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from ipaddress import ip_network
 
-from keyroll.emulator.junos.configuration.schema import Constraint, Statement, container, entry, flag, kept, leaf
-from keyroll.emulator.junos.configuration.tree import Node
+from keyroll.emulator.junos.configuration.schema import (
+    Configured,
+    Constraint,
+    Statement,
+    container,
+    entry,
+    flag,
+    kept,
+    leaf,
+)
 from keyroll.emulator.junos.configuration.values import Address, AsNumber, Prefix, one_of
 
 TABLES = {"inet.0": 4, "inet6.0": 6}
 """Routing tables, and the version of IP whose routes they hold."""
 
 
-def _is_ipv4(_root: Node, _parent: Node, node: Node) -> bool:
+def _is_ipv4(_root: Configured, _parent: Configured, node: Configured) -> bool:
     return ip_network(node.key or "").version == 4  # noqa: PLR2004 - IP's own number
 
 
-def _is_of_its_table(root: Node, _parent: Node, node: Node) -> bool:
+def _is_of_its_table(root: Configured, _parent: Configured, node: Configured) -> bool:
     options = root.find("routing-options")
     for rib in options.entries("rib") if options is not None else ():
         static = rib.child("static")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from keyroll.emulator.junos.configuration.schema import Constraint, Rule, container, entry, leaf
-from keyroll.emulator.junos.configuration.tree import Node
+from keyroll.emulator.junos.configuration.schema import Configured, Constraint, Rule, container, entry, leaf
 from keyroll.emulator.junos.configuration.values import Integer, SecretText, StartTime, Text, one_of
 from keyroll.keychain.model import NAME_MESSAGE
 
 
-def _algorithm_is_ao(_root: Node, parent: Node, _node: Node) -> bool:
+def _algorithm_is_ao(_root: Configured, parent: Configured, _node: Configured) -> bool:
     return parent.value_of("algorithm") == "ao"
 
 

@@ -1,8 +1,10 @@
-"""The commands, as data: `OPERATIONAL` (`>`) and `CONFIGURATION` (`#`). What they do stands beside them."""
+"""The commands of both modes, as data: `operational` (`>`) and `configuration` (`#`); what they do stands beside."""
 
 from __future__ import annotations
 
 from keyroll.emulator.junos.shell.commands.configuration import CONFIGURATION
 from keyroll.emulator.junos.shell.commands.operational import OPERATIONAL
+from keyroll.emulator.junos.shell.session import Mode
 
-__all__ = ["CONFIGURATION", "OPERATIONAL"]
+MODES = {Mode.OPERATIONAL: OPERATIONAL, Mode.CONFIGURATION: CONFIGURATION}
+"""The commands of each mode."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from keyroll.emulator.junos.commit.load import load_curly, load_set
 from keyroll.emulator.junos.configuration import passwords
 from keyroll.emulator.junos.configuration.faults import JunosFault, PlainFault, SyntaxFault
@@ -13,42 +11,40 @@ from keyroll.emulator.junos.configuration.tree import Path, Step
 from keyroll.emulator.junos.shell.commands.showing import config_output
 from keyroll.emulator.junos.shell.grammar import Match
 from keyroll.emulator.junos.shell.output import NOTHING, Output
-
-if TYPE_CHECKING:
-    from keyroll.emulator.junos.shell.cli import Cli
+from keyroll.emulator.junos.shell.session import Session
 
 EXIT_QUESTION = "Exit with uncommitted changes? [yes,no] (yes) "
 
 
-async def set_(cli: Cli, match: Match) -> Output:
+async def set_(session: Session, match: Match) -> Output:
     """`set path value …`: what is typed once stands once; a secret typed again keeps its stored text."""
-    cli.chassis.store.apply_set([await _without_prompts(cli, path) for path in match.paths])
+    session.chassis.store.apply_set([await _without_prompts(session, path) for path in match.paths])
     return NOTHING
 
 
-async def _without_prompts(cli: Cli, path: Path) -> Path:
+async def _without_prompts(session: Session, path: Path) -> Path:
     """Return the path as it is; for `plain-text-password` ask for one, and return that of what it is encrypted to."""
     if not path or path[-1].statement.name != PLAIN_TEXT:
         return path
-    typed = await cli.screen.ask("New password:", hidden=True)
+    typed = await session.screen.ask("New password:", hidden=True)
     problem = passwords.weakness(typed or "")
     if problem is not None:
         raise JunosFault(problem)
-    if typed != await cli.screen.ask("Retype new password:", hidden=True):
+    if typed != await session.screen.ask("Retype new password:", hidden=True):
         raise JunosFault("Passwords are not equal; aborting")
     encrypted = path[-2].statement.child(ENCRYPTED)
     assert encrypted is not None  # noqa: S101 - the two stand side by side in the schema
     return (*path[:-1], Step(encrypted, passwords.encrypted(typed or "")))
 
 
-async def delete(cli: Cli, match: Match) -> Output:
+async def delete(session: Session, match: Match) -> Output:
     """`delete [path]`; without a path everything below here, after a question."""
-    store = cli.chassis.store
+    store = session.chassis.store
     if not match.tokens:
-        answer = await cli.screen.ask("Delete everything under this level? [yes,no] (no) ")
+        answer = await session.screen.ask("Delete everything under this level? [yes,no] (no) ")
         if answer is None or answer.strip() not in ("yes", "y"):
             return NOTHING
-        node = store.candidate.at(cli.base)
+        node = store.candidate.at(session.base)
         if node is not None:
             node.children.clear()
         return NOTHING
@@ -58,34 +54,34 @@ async def delete(cli: Cli, match: Match) -> Output:
     return NOTHING
 
 
-async def activate(cli: Cli, match: Match) -> Output:
+async def activate(session: Session, match: Match) -> Output:
     """`activate path`."""
-    return _mark(cli, match, inactive=False)
+    return _mark(session, match, inactive=False)
 
 
-async def deactivate(cli: Cli, match: Match) -> Output:
+async def deactivate(session: Session, match: Match) -> Output:
     """`deactivate path`: it stays, is shown as inactive, and has no effect."""
-    return _mark(cli, match, inactive=True)
+    return _mark(session, match, inactive=True)
 
 
-def _mark(cli: Cli, match: Match, *, inactive: bool) -> Output:
+def _mark(session: Session, match: Match, *, inactive: bool) -> Output:
     if not match.tokens:
         raise PlainFault("error: a statement must follow")
-    found = [cli.chassis.store.mark(path, inactive=inactive) for path in match.paths]
+    found = [session.chassis.store.mark(path, inactive=inactive) for path in match.paths]
     if not all(found):
         raise PlainFault("warning: statement not found")
     return NOTHING
 
 
-async def insert(cli: Cli, match: Match) -> Output:
+async def insert(session: Session, match: Match) -> Output:
     """`insert ENTRY before|after ENTRY`: change the order in which entries stand, and are asked."""
     words = list(match.tokens)
     places = [number for number, word in enumerate(words) if word.text in ("before", "after") and not word.quoted]
     if not places or not 0 < places[-1] < len(words) - 1:
         raise SyntaxFault("missing argument.", match.end)
     place = places[-1]
-    store, context = cli.chassis.store, cli.chassis.context
-    (path,) = parse(store.root, cli.base, words[:place], Purpose.NAME, context, end=words[place].column)
+    store, context = session.chassis.store, session.chassis.context
+    (path,) = parse(store.root, session.base, words[:place], Purpose.NAME, context, end=words[place].column)
     (other,) = parse(store.root, path[:-1], words[place + 1 :], Purpose.NAME, context, end=match.end)
     parent = store.candidate.at(path[:-1])
     if path[-1].statement is not other[-1].statement or path[-1].id[1] is None or path == other:
@@ -96,68 +92,68 @@ async def insert(cli: Cli, match: Match) -> Output:
     return NOTHING
 
 
-async def show(cli: Cli, match: Match) -> Output:
+async def show(session: Session, match: Match) -> Output:
     """`show [path]`: the candidate."""
-    return config_output(cli.chassis.store.candidate, cli.base, match.paths)
+    return config_output(session.chassis.store.candidate, session.base, match.paths)
 
 
-async def edit(cli: Cli, match: Match) -> Output:
+async def edit(session: Session, match: Match) -> Output:
     """`edit path`: go there. What is not there yet is made when something is set in it."""
-    cli.earlier_bases.append(cli.base)
-    cli.base = match.paths[0]
+    session.earlier_bases.append(session.base)
+    session.base = match.paths[0]
     return NOTHING
 
 
-async def up(cli: Cli, match: Match) -> Output:
+async def up(session: Session, match: Match) -> Output:
     """`up [N]`; a word that only stands before others (`family`) is no level."""
     for _ in range(int(match.args.get("levels", 1))):
-        cli.base = cli.base[:-1]
-        while cli.base and cli.base[-1].statement.joined:
-            cli.base = cli.base[:-1]
+        session.base = session.base[:-1]
+        while session.base and session.base[-1].statement.joined:
+            session.base = session.base[:-1]
     return NOTHING
 
 
-async def top(cli: Cli, match: Match) -> Output:
+async def top(session: Session, match: Match) -> Output:
     """`top`."""
     del match
-    cli.base, cli.earlier_bases = (), []
+    session.base, session.earlier_bases = (), []
     return NOTHING
 
 
-async def exit_level(cli: Cli, match: Match) -> Output:
+async def exit_level(session: Session, match: Match) -> Output:
     """`exit`, `quit`: back to where one came from, from the top out of configuration mode."""
-    if cli.base:
-        cli.base = cli.earlier_bases.pop() if cli.earlier_bases else ()
+    if session.base:
+        session.base = session.earlier_bases.pop() if session.earlier_bases else ()
         return NOTHING
-    return await exit_configuration(cli, match)
+    return await exit_configuration(session, match)
 
 
-async def exit_configuration(cli: Cli, match: Match) -> Output:
+async def exit_configuration(session: Session, match: Match) -> Output:
     """`exit configuration-mode`; asks when changes would stay uncommitted (they do stay, in the shared candidate)."""
     del match
-    if cli.chassis.store.dirty:
-        await cli.screen.write_now(["The configuration has been changed but not committed"])
-        answer = await cli.screen.ask(EXIT_QUESTION)
+    if session.chassis.store.dirty:
+        await session.screen.write_now(["The configuration has been changed but not committed"])
+        answer = await session.screen.ask(EXIT_QUESTION)
         if answer is not None and answer.strip() not in ("", "yes", "y"):
             return NOTHING
-    cli.leave_configuration()
+    session.leave_configuration()
     return Output(["Exiting configuration mode"], paged=False)
 
 
-async def rollback(cli: Cli, match: Match) -> Output:
+async def rollback(session: Session, match: Match) -> Output:
     """`rollback [N]`: the candidate becomes the configuration of N commits ago."""
-    cli.chassis.store.rollback(int(match.args.get("number", 0)))
+    session.chassis.store.rollback(int(match.args.get("number", 0)))
     return Output(["load complete"])
 
 
-async def load(cli: Cli, match: Match) -> Output:
+async def load(session: Session, match: Match) -> Output:
     """`load (merge | override | set) terminal [relative]`."""
     if "relative" in match.words and "override" in match.words:
         raise JunosFault("load override is never relative")
-    await cli.screen.write_now(["[Type ^D at a new line to end input]"])
-    text = await cli.screen.read_block()
-    base = cli.base if "relative" in match.words or "set" in match.words else ()
-    store, context = cli.chassis.store, cli.chassis.context
+    await session.screen.write_now(["[Type ^D at a new line to end input]"])
+    text = await session.screen.read_block()
+    base = session.base if "relative" in match.words or "set" in match.words else ()
+    store, context = session.chassis.store, session.chassis.context
     if "set" in match.words:
         return Output(load_set(store, text, base, context))
     return Output(load_curly(store, text, base, context, override="override" in match.words))

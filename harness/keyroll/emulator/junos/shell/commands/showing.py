@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from ipaddress import IPv4Address, ip_address
-from typing import TYPE_CHECKING
 
 from keyroll import __version__
 from keyroll.emulator.contract.model import Address, BgpState, Intent
@@ -13,13 +12,11 @@ from keyroll.emulator.junos.configuration.render import curly, statement_lines
 from keyroll.emulator.junos.configuration.tree import Node, Path, narrowed
 from keyroll.emulator.junos.shell.grammar import Match
 from keyroll.emulator.junos.shell.output import ConfigView, Output
+from keyroll.emulator.junos.shell.session import Session
 from keyroll.emulator.junos.shell.show import bgp as bgp_text
 from keyroll.emulator.junos.shell.show import bgp_neighbor as neighbor_text
 from keyroll.emulator.junos.shell.show import keychain as keychain_text
 from keyroll.emulator.junos.shell.show.durations import age, stamp, w_line
-
-if TYPE_CHECKING:
-    from keyroll.emulator.junos.shell.cli import Cli
 
 BGP_NOT_RUNNING = "BGP is not running"
 
@@ -35,56 +32,58 @@ def config_output(root: Node, base: Path, paths: tuple[Path, ...]) -> Output:
     return Output(curly(node) if node.statement.has_body or not place else statement_lines(node), view)
 
 
-async def configuration(cli: Cli, match: Match) -> Output:
+async def configuration(session: Session, match: Match) -> Output:
     """`show configuration [path]`: the running configuration."""
-    commit = cli.chassis.store.commits[0]
+    commit = session.chassis.store.commits[0]
     answer = config_output(commit.tree, (), match.paths)
     if match.paths and match.paths[0]:
         return answer
-    head = f"## Last commit: {stamp(commit.when, cli.chassis.zone)} by {commit.user}"
+    head = f"## Last commit: {stamp(commit.when, session.chassis.zone)} by {commit.user}"
     return Output([head, *answer.lines], answer.config)
 
 
-async def keychain_brief(cli: Cli, match: Match) -> Output:
+async def keychain_brief(session: Session, match: Match) -> Output:
     """`show security keychain [brief]`."""
     del match
-    return Output(keychain_text.brief(cli.chassis.store.in_force.chains, cli.chassis.now(), cli.chassis.receiving))
+    return Output(
+        keychain_text.brief(session.chassis.store.in_force.chains, session.chassis.now(), session.chassis.receiving)
+    )
 
 
-async def keychain_detail(cli: Cli, match: Match) -> Output:
+async def keychain_detail(session: Session, match: Match) -> Output:
     """`show security keychain detail`."""
     del match
-    chassis = cli.chassis
+    chassis = session.chassis
     return Output(keychain_text.detail(chassis.store.in_force.chains, chassis.now(), chassis.zone, chassis.receiving))
 
 
-async def bgp_summary(cli: Cli, match: Match) -> Output:
+async def bgp_summary(session: Session, match: Match) -> Output:
     """`show bgp summary`."""
     del match
-    neighbors = cli.chassis.store.in_force.neighbors
+    neighbors = session.chassis.store.in_force.neighbors
     if not neighbors:
         return Output([BGP_NOT_RUNNING])
-    states = await _bgp_states(cli)
+    states = await _bgp_states(session)
     return Output(bgp_text.summary(list(states.values()), len({neighbor.group for neighbor in neighbors})))
 
 
-async def _bgp_states(cli: Cli) -> dict[Address, BgpState]:
+async def _bgp_states(session: Session) -> dict[Address, BgpState]:
     """Return the state of every configured neighbour. Raises JunosFault when one is missing."""
-    found = {state.address: state for state in await cli.chassis.backend.bgp()}
-    wanted = [neighbor.address for neighbor in cli.chassis.store.in_force.neighbors]
+    found = {state.address: state for state in await session.chassis.backend.bgp()}
+    wanted = [neighbor.address for neighbor in session.chassis.store.in_force.neighbors]
     missing = [address for address in wanted if address not in found]
     if missing:
         raise JunosFault(f"the state of neighbor {missing[0]} cannot be read")
     return {address: found[address] for address in wanted}
 
 
-async def bgp_neighbor(cli: Cli, match: Match) -> Output:
+async def bgp_neighbor(session: Session, match: Match) -> Output:
     """`show bgp neighbor [A]`."""
-    intent = cli.chassis.store.in_force
+    intent = session.chassis.store.in_force
     if not intent.neighbors:
         return Output([BGP_NOT_RUNNING])
     text = match.args.get("address")
-    states = await _bgp_states(cli)
+    states = await _bgp_states(session)
     groups = list(dict.fromkeys(neighbor.group for neighbor in intent.neighbors))
     found = [
         neighbor_text.Neighbor(neighbor, states[neighbor.address], groups.index(neighbor.group), number)
@@ -105,10 +104,10 @@ def router_id(intent: Intent) -> IPv4Address | None:
     return next((address for address in addresses if isinstance(address, IPv4Address)), None)
 
 
-async def uptime(cli: Cli, match: Match) -> Output:
+async def uptime(session: Session, match: Match) -> Output:
     """`show system uptime`: the router's clock, and how long ago things happened by it (docs/junos.md 3.5)."""
     del match
-    chassis = cli.chassis
+    chassis = session.chassis
     now, zone = chassis.now().replace(microsecond=0), chassis.zone
     booted = now - chassis.up_for
     commit = chassis.store.commits[0]
@@ -126,12 +125,12 @@ async def uptime(cli: Cli, match: Match) -> Output:
     )
 
 
-async def version(cli: Cli, match: Match) -> Output:
+async def version(session: Session, match: Match) -> Output:
     """`show version`: says that no Juniper software runs here, in lines that parsers of the real output take."""
     del match
     return Output(
         [
-            f"Hostname: {cli.chassis.store.host_name}",
+            f"Hostname: {session.chassis.store.host_name}",
             "Model: keyroll-emulated",
             "Family: junos",
             "Junos: 24.4-emulated",

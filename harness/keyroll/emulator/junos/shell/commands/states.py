@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address, ip_address, ip_network
-from typing import TYPE_CHECKING
 
 from keyroll.emulator.contract.ldp_labels import LabelBackend
 from keyroll.emulator.contract.model import HostBackend, InterfaceState, Ldp, LdpBackend, LdpSession, RouteState
@@ -11,97 +10,95 @@ from keyroll.emulator.junos.configuration.faults import JunosFault
 from keyroll.emulator.junos.shell.commands.showing import router_id
 from keyroll.emulator.junos.shell.grammar import Match
 from keyroll.emulator.junos.shell.output import Output
+from keyroll.emulator.junos.shell.session import Session
 from keyroll.emulator.junos.shell.show import host as host_text
 from keyroll.emulator.junos.shell.show import ldp as ldp_text
 from keyroll.emulator.junos.shell.show import routes as route_text
-
-if TYPE_CHECKING:
-    from keyroll.emulator.junos.shell.cli import Cli
 
 LOOPBACK = "lo0"
 LDP_NOT_RUNNING = "LDP instance is not running"
 
 
-def ldp_of(cli: Cli) -> LdpBackend:
+def ldp_of(session: Session) -> LdpBackend:
     """Return the machine half as one that runs LDP. Raises JunosFault."""
-    backend = cli.chassis.backend
+    backend = session.chassis.backend
     if not isinstance(backend, LdpBackend):
         raise JunosFault("this router's machine half does not run LDP")
     return backend
 
 
-def host_of(cli: Cli) -> HostBackend:
+def host_of(session: Session) -> HostBackend:
     """Return the machine half as one that tells of its kernel. Raises JunosFault."""
-    backend = cli.chassis.backend
+    backend = session.chassis.backend
     if not isinstance(backend, HostBackend):
         raise JunosFault("this router's machine half does not tell that")
     return backend
 
 
-def _configured(cli: Cli) -> Ldp | None:
-    return cli.chassis.store.in_force.ldp
+def _configured(session: Session) -> Ldp | None:
+    return session.chassis.store.in_force.ldp
 
 
-async def _sessions(cli: Cli, match: Match) -> list[LdpSession]:
+async def _sessions(session: Session, match: Match) -> list[LdpSession]:
     text = match.args.get("address")
-    found = await ldp_of(cli).ldp_sessions()
+    found = await ldp_of(session).ldp_sessions()
     return [session for session in found if text is None or session.peer == IPv4Address(text)]
 
 
-async def ldp_session(cli: Cli, match: Match) -> Output:
+async def ldp_session(session: Session, match: Match) -> Output:
     """`show ldp session [A]`."""
-    if _configured(cli) is None:
+    if _configured(session) is None:
         return Output([LDP_NOT_RUNNING])
-    return Output(ldp_text.sessions(await _sessions(cli, match)))
+    return Output(ldp_text.sessions(await _sessions(session, match)))
 
 
-async def ldp_session_detail(cli: Cli, match: Match) -> Output:
+async def ldp_session_detail(session: Session, match: Match) -> Output:
     """`show ldp session [A] detail`."""
-    ldp = _configured(cli)
+    ldp = _configured(session)
     if ldp is None:
         return Output([LDP_NOT_RUNNING])
-    adjacencies = await ldp_of(cli).ldp_adjacencies()
-    return Output(ldp_text.session_detail(await _sessions(cli, match), adjacencies, ldp))
+    adjacencies = await ldp_of(session).ldp_adjacencies()
+    return Output(ldp_text.session_detail(await _sessions(session, match), adjacencies, ldp))
 
 
-async def ldp_database(cli: Cli, match: Match) -> Output:
+async def ldp_database(session: Session, match: Match) -> Output:
     """`show ldp database [session A]`."""
-    if _configured(cli) is None:
+    if _configured(session) is None:
         return Output([LDP_NOT_RUNNING])
-    backend = cli.chassis.backend
+    backend = session.chassis.backend
     if not isinstance(backend, LabelBackend):
         raise JunosFault("this router's machine half does not tell LDP's labels")
-    operational = [one for one in await _sessions(cli, match) if one.state == ldp_text.OPERATIONAL]
+    operational = [one for one in await _sessions(session, match) if one.state == ldp_text.OPERATIONAL]
     return Output(ldp_text.database(await backend.ldp_bindings(), operational))
 
 
-async def ldp_neighbor(cli: Cli, match: Match) -> Output:
+async def ldp_neighbor(session: Session, match: Match) -> Output:
     """`show ldp neighbor`."""
     del match
-    if _configured(cli) is None:
+    if _configured(session) is None:
         return Output([LDP_NOT_RUNNING])
-    return Output(ldp_text.neighbors(await ldp_of(cli).ldp_adjacencies()))
+    return Output(ldp_text.neighbors(await ldp_of(session).ldp_adjacencies()))
 
 
-async def ldp_interface(cli: Cli, match: Match) -> Output:
+async def ldp_interface(session: Session, match: Match) -> Output:
     """`show ldp interface`."""
     del match
-    ldp = _configured(cli)
+    ldp = _configured(session)
     if ldp is None:
         return Output([LDP_NOT_RUNNING])
-    intent = cli.chassis.store.in_force
+    intent = session.chassis.store.in_force
     own = [
         (unit.name, str(address.ip))
         for unit in intent.units
         for address in unit.addresses
         if address.version == 4  # noqa: PLR2004 - IP's own number
     ]
-    return Output(ldp_text.interfaces(await ldp_of(cli).ldp_adjacencies(), ldp, own, str(router_id(intent))))
+    return Output(ldp_text.interfaces(await ldp_of(session).ldp_adjacencies(), ldp, own, str(router_id(intent))))
 
 
-async def route(cli: Cli, match: Match) -> Output:
+async def route(session: Session, match: Match) -> Output:
     """`show route [PREFIX] [exact] [protocol P] [table T] [terse]`."""
-    everything = await cli.chassis.backend.routes()
+    everything = await session.chassis.backend.routes()
     chosen = [entry for entry in everything if _wanted(entry, match)]
     wanted_table, prefix = match.args.get("table-name"), match.args.get("destination")
     named = [one for one in everything if wanted_table in (None, route_text.table_of(one))]
@@ -127,22 +124,22 @@ def _wanted(entry: RouteState, match: Match) -> bool:
     return entry.prefix.network_address in wanted and entry.prefix.prefixlen >= wanted.prefixlen
 
 
-async def route_summary(cli: Cli, match: Match) -> Output:
+async def route_summary(session: Session, match: Match) -> Output:
     """`show route summary`."""
     del match
-    intent = cli.chassis.store.in_force
+    intent = session.chassis.store.in_force
     return Output(
         route_text.summary(
-            await cli.chassis.backend.routes(), own_as=intent.autonomous_system, router_id=router_id(intent)
+            await session.chassis.backend.routes(), own_as=intent.autonomous_system, router_id=router_id(intent)
         )
     )
 
 
-async def interfaces_terse(cli: Cli, match: Match) -> Output:
+async def interfaces_terse(session: Session, match: Match) -> Output:
     """`show interfaces [NAME] terse`."""
     name = match.args.get("interface-name")
-    states = [*await host_of(cli).interfaces()]
-    units = cli.chassis.store.in_force.units
+    states = [*await host_of(session).interfaces()]
+    units = session.chassis.store.in_force.units
     if not any(state.name == LOOPBACK for state in states):
         # Machine halves count it among no ports; every kernel has it, and it is up.
         states.append(InterfaceState(LOOPBACK, admin_up=True, link_up=True))
@@ -154,31 +151,31 @@ async def interfaces_terse(cli: Cli, match: Match) -> Output:
     return Output(host_text.interfaces_terse(states, units))
 
 
-async def connections(cli: Cli, match: Match) -> Output:
+async def connections(session: Session, match: Match) -> Output:
     """`show system connections`."""
     del match
-    return Output(host_text.connections(await host_of(cli).connections()))
+    return Output(host_text.connections(await host_of(session).connections()))
 
 
-async def tcp_statistics(cli: Cli, match: Match) -> Output:
+async def tcp_statistics(session: Session, match: Match) -> Output:
     """`show system statistics tcp`: the counters about authentication."""
     del match
-    return Output(host_text.tcp_statistics(await host_of(cli).auth_drops()))
+    return Output(host_text.tcp_statistics(await host_of(session).auth_drops()))
 
 
-async def commits(cli: Cli, match: Match) -> Output:
+async def commits(session: Session, match: Match) -> Output:
     """`show system commit`."""
     del match
-    return Output(host_text.commits(cli.chassis.store.commits, cli.chassis.zone))
+    return Output(host_text.commits(session.chassis.store.commits, session.chassis.zone))
 
 
-async def log_messages(cli: Cli, match: Match) -> Output:
+async def log_messages(session: Session, match: Match) -> Output:
     """`show log messages`."""
     del match
-    return Output(list(cli.chassis.syslog.lines))
+    return Output(list(session.chassis.syslog.lines))
 
 
-async def log_commands(cli: Cli, match: Match) -> Output:
+async def log_commands(session: Session, match: Match) -> Output:
     """`show log interactive-commands`: the lines that people typed, without secrets."""
     del match
-    return Output(list(cli.chassis.syslog.commands))
+    return Output(list(session.chassis.syslog.commands))

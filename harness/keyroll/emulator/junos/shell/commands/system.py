@@ -6,31 +6,28 @@ import asyncio
 import re
 from datetime import datetime, tzinfo
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
 
 from keyroll.emulator.contract.model import Echo
 from keyroll.emulator.junos.configuration.faults import JunosFault
 from keyroll.emulator.junos.shell.commands.states import host_of
 from keyroll.emulator.junos.shell.grammar import Match
 from keyroll.emulator.junos.shell.output import NOTHING, Output
+from keyroll.emulator.junos.shell.session import Session
 from keyroll.emulator.junos.shell.show import ping as ping_text
 from keyroll.emulator.junos.shell.show.durations import date_line, stamp
-
-if TYPE_CHECKING:
-    from keyroll.emulator.junos.shell.cli import Cli
 
 _DATE = re.compile(r"(\d{4})(\d{2})(\d{2})(\d{2})(\d{2})(?:\.(\d{2}))?", re.ASCII)
 
 
-async def set_date(cli: Cli, match: Match) -> Output:
+async def set_date(session: Session, match: Match) -> Output:
     """`set date YYYYMMDDhhmm.ss`: move this router's clock, at once, in its own time zone."""
-    zone = cli.chassis.zone
+    zone = session.chassis.zone
     wanted = _moment(match.args["time"], zone)
-    before = cli.chassis.now()
-    await cli.chassis.backend.set_clock(wanted)
+    before = session.chassis.now()
+    await session.chassis.backend.set_clock(wanted)
     moved = f"from {stamp(before, zone)} to {stamp(wanted, zone)}"
-    cli.chassis.syslog.write("mgd", f"UI_DATE: User '{cli.user}' set the clock {moved}")
-    return Output([date_line(cli.chassis.now(), zone)])
+    session.chassis.syslog.write("mgd", f"UI_DATE: User '{session.user}' set the clock {moved}")
+    return Output([date_line(session.chassis.now(), zone)])
 
 
 def _moment(text: str, zone: tzinfo) -> datetime:
@@ -49,13 +46,13 @@ _SECOND = 1.0
 _RAPIDLY = 0.01
 
 
-async def ping(cli: Cli, match: Match) -> Output:
+async def ping(session: Session, match: Match) -> Output:
     """`ping A [count N] [rapid] [source A]`: prints as answers come (behind a pipe at the end), ends by Ctrl-C."""
     address, rapid = ip_address(match.args["host"]), "rapid" in match.words
-    endless = cli.screen.interactive and not rapid
+    endless = session.screen.interactive and not rapid
     count = int(match.args.get("requests", ENDLESS if endless else PING_COUNT))
     source = match.args.get("source-address")
-    echoes = host_of(cli).ping(
+    echoes = host_of(session).ping(
         address,
         count=count,
         source=ip_address(source) if source else None,
@@ -64,10 +61,10 @@ async def ping(cli: Cli, match: Match) -> Output:
     printed: list[str] = []
 
     async def say(line: str) -> None:
-        if cli.piping:
+        if session.piping:
             printed.append(line)
         else:
-            await cli.screen.write_now([line])
+            await session.screen.write_now([line])
 
     await say(ping_text.heading(address))
     found: list[Echo] = []
@@ -84,24 +81,24 @@ async def ping(cli: Cli, match: Match) -> Output:
     return Output([*printed, *ping_text.statistics(address, found)], paged=False)
 
 
-async def restart_routing(cli: Cli, match: Match) -> Output:
+async def restart_routing(session: Session, match: Match) -> Output:
     """`restart routing`: sessions drop, and come back from the configuration in force."""
     del match
-    cli.chassis.syslog.write(
-        "mgd", f"UI_RESTART_EVENT: User '{cli.user}' restarting daemon 'Routing protocols process'"
+    session.chassis.syslog.write(
+        "mgd", f"UI_RESTART_EVENT: User '{session.user}' restarting daemon 'Routing protocols process'"
     )
-    await host_of(cli).restart_routing()
+    await host_of(session).restart_routing()
     return Output(["Routing protocols process started"])
 
 
-async def reboot(cli: Cli, match: Match) -> Output:
+async def reboot(session: Session, match: Match) -> Output:
     """`request system reboot`: after a question the whole router starts anew."""
     del match
-    host = host_of(cli)
-    answer = await cli.screen.ask("Reboot the system ? [yes,no] (no) ")
+    host = host_of(session)
+    answer = await session.screen.ask("Reboot the system ? [yes,no] (no) ")
     if answer is None or answer.strip() not in ("yes", "y"):
         return NOTHING
-    cli.chassis.syslog.write("mgd", f"UI_REBOOT_EVENT: User '{cli.user}' requested a reboot")
-    await cli.screen.write_now(["Shutdown NOW!"])  # first: the connection ends with the router
+    session.chassis.syslog.write("mgd", f"UI_REBOOT_EVENT: User '{session.user}' requested a reboot")
+    await session.screen.write_now(["Shutdown NOW!"])  # first: the connection ends with the router
     await host.reboot()
     return NOTHING

@@ -1,4 +1,4 @@
-"""Switching off an interface's offloads, so that what leaves it is whole: `python -m … .offload ge-0-0-0`.
+"""Switching off an interface's offloads, so that what leaves it is whole.
 
 With transmit checksum, TSO, GSO or scatter-gather on, a veth hands over segments of up to 64 KiB with partial
 checksums, which no MAC can be made over. The old SIOCETHTOOL ioctls need no ethtool program, and work in a user
@@ -10,12 +10,10 @@ from __future__ import annotations
 import array
 import errno
 import fcntl
-import logging
 import socket
 import struct
-import sys
 
-from keyroll.emulator.wire.model import WireError
+from keyroll.emulator.contract.errors import ProcessError
 
 SIOCETHTOOL = 0x8946
 # ETHTOOL_STXCSUM, ETHTOOL_STSO, ETHTOOL_SGSO, ETHTOOL_SSG of <linux/ethtool.h>: TSO and GSO hang on the first.
@@ -27,7 +25,7 @@ def disable_offloads(ifname: str) -> None:
     """Switch off transmit checksum, TSO, GSO and scatter-gather of an interface in this network namespace.
 
     Raises:
-        WireError: there is no such interface, or it refuses.
+        ProcessError: there is no such interface, or it refuses.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         for name, command in SWITCHES.items():
@@ -39,23 +37,7 @@ def disable_offloads(ifname: str) -> None:
             except OSError as error:
                 if error.errno == errno.EOPNOTSUPP and name != "tx checksum":
                     continue  # devices without that feature have nothing to switch off
-                raise WireError(
+                raise ProcessError(
                     f"{name} of {ifname} cannot be switched off: {error.strerror}",
                     remedy="it has to be a veth in the network namespace that this runs in",
                 ) from error
-
-
-def main(arguments: list[str]) -> int:
-    """Switch off the offloads of the interfaces named on the command line; 0, or 2 when one cannot be."""
-    logging.basicConfig(stream=sys.stderr, format="%(message)s")
-    try:
-        for ifname in arguments:
-            disable_offloads(ifname)
-    except WireError as error:
-        logging.getLogger(__name__).error("%s", error)  # noqa: TRY400 - the sentence is what helps, not the traceback
-        return 2
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
