@@ -25,10 +25,10 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from keyroll.emulator.contract.key_clock import to_ns
+from keyroll.emulator.contract.offload import disable_offloads
 from keyroll.emulator.wire.bump.guard import Guard
 from keyroll.emulator.wire.client import WireClient
 from keyroll.emulator.wire.model import ProtectedSession
-from keyroll.emulator.contract.offload import disable_offloads
 from keyroll.keychain.model import Algorithm, Key, Keychain
 from keyroll.keychain.secret import Secret
 from keyroll.tcpao import ACK, SYN, internet_checksum, with_checksum
