@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from keyroll.errors import ExitCode, InputError, Where
+from keyroll.instants import SYSTEM
 from keyroll.keychain.generate import KEYS_MAX, SECRET_LENGTH_DEFAULT, Ids, generate
 from keyroll.keychain.junostext import Configuration, Encoding, TooManyKeysError, read, set_lines
 from keyroll.keychain.lint import Finding, Subject, lint, too_many_keys
@@ -141,7 +142,7 @@ def lint_command(
     input. Exit code 0: no errors (there may be warnings and advice). 1: errors. 2: a file cannot be read.
     """
     where = read_zone(zone)
-    instant = None if at is None else _instant("--at", at, where, now=datetime.now(UTC))
+    instant = None if at is None else _instant("--at", at, where, now=SYSTEM.wall().moment)
     paths = [one] if other is None else [one, other]
     if len(names) > len(paths):
         raise InputError(f"--chain is given {len(names)} times for {len(paths)} file(s)")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 
 from keyroll.errors import KeyrollError
+from keyroll.instants import SYSTEM, Clock
 from keyroll.junos.errors import CommandError, OutputError, RouterRefusedError, SessionError
 from keyroll.junos.exchange import Deadlines, Exchange, T, Target
 from keyroll.junos.output import parse
@@ -33,6 +33,7 @@ class Conversation:
         recorder: called with every exchange, in the thread that made it, before the call that made it returns.
         deadlines: how long each kind of answer may take.
         secrets: secrets known beforehand; those in configuration lines are learnt as they are sent.
+        clock: tells when an exchange began and ended.
     """
 
     def __init__(
@@ -42,10 +43,12 @@ class Conversation:
         recorder: Recorder | None = None,
         deadlines: Deadlines | None = None,
         secrets: Iterable[Secret] = (),
+        clock: Clock = SYSTEM,
     ) -> None:
         self.target = target
         self.deadlines = deadlines or Deadlines()
         self._recorder = recorder
+        self._clock = clock
         self._secrets = {target.password, *secrets}
         self._redact = Redactor(self._secrets)
         self._terminal: Terminal | None = None
@@ -115,7 +118,7 @@ class Conversation:
 
     def _exchange(self, command: str, ask: Callable[[str], str]) -> Exchange:
         shown = self._hide(command)
-        start = datetime.now(UTC)
+        start = self._clock.now().moment
         raw, record, problem = "", None, None
         try:
             answer = ask(command)
@@ -125,9 +128,8 @@ class Conversation:
             problem = error
             if isinstance(error, RouterRefusedError):
                 raw = error.words
-        exchange = Exchange(
-            self.target.name, shown, raw, start, datetime.now(UTC), record, str(problem) if problem else None
-        )
+        end = self._clock.now().moment
+        exchange = Exchange(self.target.name, shown, raw, start, end, record, str(problem) if problem else None)
         if self._recorder is not None:
             self._recorder(exchange)
         if problem is None:

@@ -7,11 +7,13 @@ left in the shell. What the preparation does is netmiko's: from a shell into the
 from __future__ import annotations
 
 import re
-import time
+from datetime import timedelta
 
 import paramiko
 from netmiko.exceptions import ReadException, ReadTimeout
 from netmiko.juniper import JuniperSSH
+
+from keyroll.instants import SYSTEM, Instant
 
 WIDTH = 511
 """Columns of the terminal; a longer line would be scrolled by Junos' line editor and its echo lost."""
@@ -38,7 +40,7 @@ class JunosConnection(JuniperSSH):
 
     def session_preparation(self) -> None:
         """Get to the CLI and set the terminal. Raises ReadTimeout, ReadException, and what a lost session raises."""
-        deadline = time.monotonic() + (self.read_timeout_override or 20.0)
+        deadline = SYSTEM.now() + timedelta(seconds=self.read_timeout_override or 20.0)
         user = re.escape(self.username)
         cli = rf"(?:^|\n)(?P<cli>{user}@[\w.-]+)> ?\Z"
         shell = rf"(?:^|\n)(?:\[?{user}@[\w.-]+[^\n>]*[#%$]|[%$#]) ?\Z"
@@ -51,13 +53,13 @@ class JunosConnection(JuniperSSH):
             found = self._until(rf"(?s:{re.escape(command)}\n.*{answer}.*?){cli}", deadline)
         self.base_prompt = found["cli"]
 
-    def _until(self, pattern: str, deadline: float) -> re.Match[str]:
+    def _until(self, pattern: str, deadline: Instant) -> re.Match[str]:
         """Read until all that came since the last call matches `pattern`, which goes to the end of it."""
         channel = self.remote_conn
         if not isinstance(channel, paramiko.Channel):
             raise ReadException("there is no SSH channel")
         text = ""
-        while (remaining := deadline - time.monotonic()) > 0:
+        while (remaining := (deadline - SYSTEM.now()).total_seconds()) > 0:
             channel.settimeout(remaining)
             try:
                 octets = channel.recv(_CHUNK)

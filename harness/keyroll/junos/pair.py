@@ -6,7 +6,6 @@ they had committed it already.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 from keyroll.errors import KeyrollError
+from keyroll.instants import SYSTEM, Clock
 from keyroll.junos.exchange import Exchange
 from keyroll.junos.session import RouterSession
 
@@ -54,8 +54,9 @@ class Pair(Generic[Name]):
     it as notes.
     """
 
-    def __init__(self, sessions: Mapping[Name, RouterSession]) -> None:
+    def __init__(self, sessions: Mapping[Name, RouterSession], *, clock: Clock = SYSTEM) -> None:
         self.sessions = dict(sessions)
+        self._clock = clock
         self._pool = ThreadPoolExecutor(max_workers=max(1, len(self.sessions)), thread_name_prefix="router")
 
     def __enter__(self) -> Self:
@@ -117,11 +118,11 @@ class Pair(Generic[Name]):
 
         def commit(name: Name) -> Exchange:
             draft = drafts[name]
-            begun = time.time_ns()
+            begun = self._clock.now().ns
             done = self.sessions[name].commit(draft.comment, confirmed_minutes=draft.confirmed_minutes)
             there.append(name)
             if committed is not None:
-                committed(name, begun, time.time_ns())
+                committed(name, begun, self._clock.now().ns)
             return done
 
         try:
@@ -154,10 +155,10 @@ class Pair(Generic[Name]):
                     session.discard()
                     return
                 session.rollback(1)
-                begun = time.time_ns()
+                begun = self._clock.now().ns
                 session.commit("taken back: the change failed on another router")
                 if taken_back is not None:
-                    taken_back(name, begun, time.time_ns())
+                    taken_back(name, begun, self._clock.now().ns)
             except KeyrollError as problem:
                 error.add_note(f"{name} could not be put back: {problem}")
 

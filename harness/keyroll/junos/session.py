@@ -7,14 +7,13 @@ holds the router's own words and the line that caused them.
 from __future__ import annotations
 
 import re
-import threading
-import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from ipaddress import IPv4Address, IPv6Address
 from types import TracebackType
 from typing import Self
 
+from keyroll.instants import SYSTEM, Clock, until
 from keyroll.junos.conversation import REFUSED, Conversation, Recorder
 from keyroll.junos.errors import (
     ClockError,
@@ -42,10 +41,10 @@ _REBOOT = (r"\[yes,no\] \(no\) ?\Z", "yes")
 """`Reboot the system ? [yes,no] (no)`."""
 _CLOCK_SLACK = timedelta(seconds=2)
 """`set date` and `show system uptime` count whole seconds; one each way may be lost."""
-_SHORTEST_TRY = 0.5
-"""Seconds that a log-in is given even when its deadline is nearer."""
-_RETRY = 0.2
-"""Seconds between two attempts to log in while a router is coming up."""
+_SHORTEST_TRY = timedelta(seconds=0.5)
+"""A log-in is given so long even when its deadline is nearer: one that cannot succeed would tell no reason."""
+_RETRY = timedelta(seconds=0.2)
+"""Between two attempts to log in while a router is coming up: a refused connection costs next to nothing."""
 
 
 class RouterSession(Conversation):
@@ -58,8 +57,9 @@ class RouterSession(Conversation):
         recorder: Recorder | None = None,
         deadlines: Deadlines | None = None,
         secrets: Iterable[Secret] = (),
+        clock: Clock = SYSTEM,
     ) -> None:
-        super().__init__(target, recorder=recorder, deadlines=deadlines, secrets=secrets)
+        super().__init__(target, recorder=recorder, deadlines=deadlines, secrets=secrets, clock=clock)
         self._touched = False
         """Whether the shared candidate holds changes of this session."""
         self._left_touched = False
@@ -98,22 +98,24 @@ class RouterSession(Conversation):
             SessionDeadlineError: no login within `within` seconds (deadlines.reconnect); names the last reason.
         """
         limit = self.deadlines.reconnect if within is None else within
-        deadline = time.monotonic() + limit
+        deadline = self._clock.now() + timedelta(seconds=limit)
+        last = ""
+
+        def logged_in() -> bool:
+            nonlocal last
+            left = max(_SHORTEST_TRY, deadline - self._clock.now())
+            try:
+                self.connect(within=min(self.deadlines.connect, left.total_seconds()))
+            except SessionError as error:
+                last = error.message
+                return False
+            return True
+
         with self._lock:
             self._left_touched |= self._touched
             self._drop()
-            pause = threading.Event()
-            while True:
-                try:
-                    self.connect(within=max(_SHORTEST_TRY, min(self.deadlines.connect, deadline - time.monotonic())))
-                    break
-                except SessionError as error:
-                    last = error.message
-                if time.monotonic() >= deadline:
-                    raise SessionDeadlineError(
-                        f"{self.target}: no session within {limit:g} s; the last attempt: {last}"
-                    )
-                pause.wait(min(_RETRY, max(0.0, deadline - time.monotonic())))
+            if not until(self._clock, logged_in, deadline=deadline, poll=_RETRY):
+                raise SessionDeadlineError(f"{self.target}: no session within {limit:g} s; the last attempt: {last}")
             if self._left_touched:
                 self._enter_configuration(dirty_is_ours=True)
                 self._touched = True
@@ -147,10 +149,10 @@ class RouterSession(Conversation):
         if moment.tzinfo is None:
             raise ClockError(f"{self.target.name}: a clock is set to an instant with a time zone")
         asked = moment.astimezone(UTC).replace(microsecond=0)
-        began = time.monotonic()
+        began = self._clock.now()
         self.show(f"set date {asked.astimezone(self.zone()):%Y%m%d%H%M.%S}")
         found = self.clock()
-        passed = timedelta(seconds=time.monotonic() - began)
+        passed = self._clock.now() - began
         if not asked - _CLOCK_SLACK <= found <= asked + passed + _CLOCK_SLACK:
             raise ClockError(
                 f"{self.target.name}: set to {asked:%Y-%m-%d %H:%M:%S} UTC, but shows {found:%Y-%m-%d %H:%M:%S} UTC",
@@ -179,7 +181,7 @@ class RouterSession(Conversation):
             SessionDeadlineError: the session did not end, or no login within `within` seconds (deadlines.reconnect).
         """
         limit = self.deadlines.reconnect if within is None else within
-        began = time.monotonic()
+        began = self._clock.now()
         with self._lock:
             self.discard()
             if self._terminal is None:
@@ -189,7 +191,7 @@ class RouterSession(Conversation):
                 self._terminal.wait_closed(within=limit)
             except SessionError:
                 pass  # the router went down before it had said all: that is what was asked for
-            self.reconnect(within=limit - (time.monotonic() - began))
+            self.reconnect(within=limit - (self._clock.now() - began).total_seconds())
 
     # ------------------------------------------------------------------ configuration
 

@@ -10,15 +10,16 @@ from __future__ import annotations
 import codecs
 import logging
 import re
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 import paramiko
 from netmiko import BaseConnection
 from netmiko.exceptions import NetmikoAuthenticationException, NetmikoTimeoutException, ReadException, ReadTimeout
 
 from keyroll.errors import RunError
+from keyroll.instants import SYSTEM, Instant
 from keyroll.junos.errors import ConfigurationError, SessionDeadlineError, SessionError
 from keyroll.junos.exchange import Target
 from keyroll.junos.login import WIDTH, JunosConnection, plain
@@ -131,7 +132,7 @@ class Terminal:
             raise SessionError(f"{self._target}: the session cannot be used any more: {self._broken}")
         try:
             self._connection.write_channel(line + "\n")
-            return self._read(line, time.monotonic() + within, reply)
+            return self._read(line, SYSTEM.now() + timedelta(seconds=within), reply)
         except _LOST as error:
             problem: RunError = self._lost(line, str(error) or type(error).__name__)
         except _SilenceError as silence:
@@ -150,10 +151,10 @@ class Terminal:
             remedy="look at the router's log, or give it more time",
         )
 
-    def _read(self, line: str, deadline: float, reply: tuple[str, str] | None) -> Answer:
+    def _read(self, line: str, deadline: Instant, reply: tuple[str, str] | None) -> Answer:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         buffer = ""
-        while (remaining := deadline - time.monotonic()) > 0:
+        while (remaining := (deadline - SYSTEM.now()).total_seconds()) > 0:
             self._channel.settimeout(remaining)
             try:
                 octets = self._channel.recv(_CHUNK)
@@ -172,9 +173,9 @@ class Terminal:
 
     def wait_closed(self, *, within: float) -> None:
         """Wait until the router ends the session (it is going down). Raises SessionDeadlineError."""
-        deadline = time.monotonic() + within
+        deadline = SYSTEM.now() + timedelta(seconds=within)
         try:
-            while (remaining := deadline - time.monotonic()) > 0:
+            while (remaining := (deadline - SYSTEM.now()).total_seconds()) > 0:
                 self._channel.settimeout(remaining)
                 if not self._channel.recv(_CHUNK):
                     return

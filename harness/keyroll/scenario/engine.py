@@ -9,15 +9,15 @@ from __future__ import annotations
 import contextlib
 import importlib
 import threading
-import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from keyroll import __version__
 from keyroll.errors import KeyrollError, UnfitError
+from keyroll.instants import Clock, SystemClock
 from keyroll.junos.pair import Pair
 from keyroll.junos.records import Version
 from keyroll.junos.session import RouterSession
@@ -71,6 +71,8 @@ class Options:
     arguments: tuple[str, ...] = ()
     """Further arguments of the command that runs it again: `--topology FILE`."""
     observers: tuple[Observer, ...] = field(default=())
+    new_clock: Callable[[], Clock] = SystemClock
+    """Makes the clock of a run, when it begins."""
 
 
 def run(case: Case, options: Options) -> Result:
@@ -87,15 +89,18 @@ class _Run:
 
     def __init__(self, case: Case, options: Options) -> None:
         self.options = options
+        self.clock = options.new_clock()
         self.real_time: Compressed | None = None
         """What is played where clocks cannot be set."""
         self._take(case, options.t0 or T0)
         name = f"{case.name}-{options.mutate}" if options.mutate else case.name
-        path = make_run_folder(options.run_dir, name=name, seed=options.seed, now=datetime.now(UTC), runs=options.runs)
+        path = make_run_folder(
+            options.run_dir, name=name, seed=options.seed, now=self.clock.wall().moment, runs=options.runs
+        )
         self.secrets = self.keyring.secrets()
         self.folder = RunFolder(path, Blackener(self.secrets))
-        self.clocks: dict[str, RouterClock] = {router: RouterClock() for router in ROUTERS}
-        self.stopwatch = Stopwatch()
+        self.clocks: dict[str, RouterClock] = {router: RouterClock(clock=self.clock) for router in ROUTERS}
+        self.stopwatch = Stopwatch(self.clock)
         self.waits = Waits(_longest_hold(case), options.wait_scale)
         self.facts: dict[str, object] = {}
         self.checks: tuple[Check, ...] = ()
@@ -114,10 +119,12 @@ class _Run:
         self.keyring = Keyring(case.scenario, seed=self.options.seed, t0=t0, mutation=mutation)
 
     def play(self) -> Result:
-        begun = time.monotonic()
+        begun = self.clock.now()
         self._preload = _preload_second_judge()
         self._write_inputs()
-        with Timeline(self.folder.timeline, clocks=self.clocks, redact=self.folder.blacken) as self.timeline:
+        with Timeline(
+            self.folder.timeline, clocks=self.clocks, redact=self.folder.blacken, clock=self.clock
+        ) as self.timeline:
             for observer in self.options.observers:
                 self.timeline.observe(observer)
             self._note_t0()
@@ -137,7 +144,7 @@ class _Run:
             folder=self.folder.path,
             again=self._again(),
             spent=self.stopwatch.spent(),
-            took=timedelta(seconds=time.monotonic() - begun),
+            took=self.clock.now() - begun,
             facts=self.facts,
             receipt=receipt,
             busy=self.busy and verdict is Verdict.UNFIT,
@@ -222,7 +229,7 @@ class _Run:
     def _go_in_real_time(self) -> None:
         """Make the scenario one whose time can pass by itself, from the next whole minute on."""
         self.real_time = compress(self.given.scenario, self.waits)
-        t0 = self.options.t0 or next_minute(datetime.now(UTC), lead=LEAD * self.options.wait_scale)
+        t0 = self.options.t0 or next_minute(self.clock.now().moment, lead=LEAD * self.options.wait_scale)
         self._take(replace(self.given, scenario=self.real_time.scenario), t0)
         self.facts["real time"] = {"factor": round(self.real_time.factor, 4), "t0": t0.isoformat()}
         self._write_inputs()
@@ -241,9 +248,12 @@ class _Run:
         record = recorder_of(self.timeline, self.folder.record, self.clocks)
         bearings = Bearings.of(routers, self.case.scenario.family)
         sampler = Sampler(
-            lambda router: RouterSession(target_of(routers[router]), recorder=self.folder.record, secrets=known),
+            lambda router: RouterSession(
+                target_of(routers[router]), recorder=self.folder.record, secrets=known, clock=self.clock
+            ),
             bearings.session_peers(self.case.scenario.sessions),
             changed=self._note_sample,
+            clock=self.clock,
         )
         wire = Wire(
             [
@@ -263,7 +273,7 @@ class _Run:
             sample_seed=zlib.crc32(str(self.options.seed).encode()),
             set_aside=lease.closing,
         )
-        pair = pair_of(routers, recorder=record, secrets=known, wait_scale=self.options.wait_scale)
+        pair = pair_of(routers, recorder=record, secrets=known, wait_scale=self.options.wait_scale, clock=self.clock)
         watch = LabWatch(lab, self.timeline)
         with contextlib.closing(wire), _stopping(sampler), contextlib.ExitStack() as stack:
             stack.callback(lambda: self.facts.update(incidents=list(watch.incidents)) if watch.incidents else None)

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, tzinfo
 
+from keyroll.instants import SYSTEM, Clock
 from keyroll.junos.conversation import Recorder
 from keyroll.junos.exchange import Deadlines, Exchange, Target
 from keyroll.junos.pair import Pair
@@ -26,15 +27,23 @@ def target_of(router: Router) -> Target:
 
 
 def pair_of(
-    routers: Mapping[str, Router], *, recorder: Recorder, secrets: Iterable[Secret] = (), wait_scale: float = 1.0
+    routers: Mapping[str, Router],
+    *,
+    recorder: Recorder,
+    secrets: Iterable[Secret] = (),
+    wait_scale: float = 1.0,
+    clock: Clock = SYSTEM,
 ) -> Pair[RouterName]:
     """Return a session to each router, not yet logged in."""
     known, deadlines = tuple(secrets), Deadlines().scaled(wait_scale)
     return Pair(
         {
-            name: RouterSession(target_of(routers[name]), recorder=recorder, deadlines=deadlines, secrets=known)
+            name: RouterSession(
+                target_of(routers[name]), recorder=recorder, deadlines=deadlines, secrets=known, clock=clock
+            )
             for name in ROUTERS
-        }
+        },
+        clock=clock,
     )
 
 

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-import threading
-import time
 import uuid
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import timedelta
 
+from keyroll.instants import SYSTEM, until
 from keyroll.junos.session import RouterSession
 from keyroll.lab.protocol import Impairment, Lab, LinkLab, Router
 from keyroll.scenario.errors import RunBrokenError
@@ -28,8 +27,10 @@ _LIVE = re.compile(r"^tcp\S*\s+\d+\s+\d+\s+(?P<local>\S+\.\d+)\s+(?P<remote>\S+\
 _OVER = frozenset({"TIME_WAIT", "CLOSED"})
 _OPEN = frozenset({"ESTABLISHED", "SYN_SENT"})
 """States from which a connection can carry on by itself. One in SYN_RCVD has a peer that is not there any more."""
-_CLOSING_SECONDS = 2.0
+_CLOSING = timedelta(seconds=2)
 """From the reset's commit until the run's connections are at least closing."""
+_POLL = timedelta(seconds=0.02)
+"""A connection closes within milliseconds of the commit that takes its session away."""
 _SHOW_ALL = "show configuration | display set"
 Ends = frozenset[tuple[str, int]]
 """The two ends of a connection: address and port each."""
@@ -75,7 +76,7 @@ def _reset(router: Router, before: Before, clocks: bool) -> Before:  # noqa: FBT
             session.commit(f"keyroll reset {uuid.uuid4().hex[:12]}")
         closing = _await_closing(session)
         if clocks:
-            session.set_clock(datetime.now(UTC).replace(microsecond=0))
+            session.set_clock(SYSTEM.wall().moment.replace(microsecond=0))
         after = replace(_look_at(session), closing=closing)
     if after.digest != before.digest:
         raise RunBrokenError(f"{router.name}: the configuration after the reset is not the one before the run")
@@ -91,17 +92,19 @@ def _await_closing(session: RouterSession) -> frozenset[Ends]:
     Raises:
         RunBrokenError: one is open when the deadline passes, counted from the reset's commit.
     """
-    deadline = time.monotonic() + _CLOSING_SECONDS
-    pause = threading.Event()
-    while True:
+    still = ""
+
+    def closing() -> frozenset[Ends] | None:
+        nonlocal still
         found = [match for line in session.ask_secret(_CONNECTIONS).splitlines() if (match := _LIVE.match(line))]
         left = [match for match in found if match["state"] not in _OVER]
-        still = next((match for match in left if match["state"] in _OPEN), None)
-        if still is None:
-            return frozenset(_ends(match["local"], match["remote"]) for match in left)
-        if time.monotonic() >= deadline:
-            raise RunBrokenError(f"{session.target.name}: a connection outlived the reset: {still[0].strip()}")
-        pause.wait(0.02)
+        still = next((match[0].strip() for match in left if match["state"] in _OPEN), "")
+        return None if still else frozenset(_ends(match["local"], match["remote"]) for match in left)
+
+    ends = until(SYSTEM, closing, deadline=SYSTEM.now() + _CLOSING, poll=_POLL)
+    if ends is None:
+        raise RunBrokenError(f"{session.target.name}: a connection outlived the reset: {still}")
+    return ends
 
 
 def _ends(local: str, remote: str) -> Ends:

@@ -7,22 +7,22 @@ trip, so for those milliseconds both readings are possible; both are given.
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from keyroll.instants import SYSTEM, Clock, Instant
+
 NS = 1_000_000_000
 
 
 def moment_of(ns: int) -> datetime:
     """Return the aware datetime (microseconds) of nanoseconds since 1970."""
-    return _EPOCH + timedelta(microseconds=ns // 1000)
+    return Instant(ns).moment
 
 
 def ns_of(moment: datetime) -> int:
     """Return nanoseconds since 1970 of an aware datetime."""
-    return (moment - _EPOCH) // timedelta(microseconds=1) * 1000
+    return Instant.of(moment).ns
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,10 @@ class _Setting:
 
 
 class RouterClock:
-    """One router's clock. Thread-safe. `offset` None means that nothing is known of it yet."""
+    """One router's clock, from the host's. Thread-safe. `offset` None means that nothing is known of it yet."""
 
-    def __init__(self, offset: timedelta | None = timedelta()) -> None:
+    def __init__(self, offset: timedelta | None = timedelta(), *, clock: Clock = SYSTEM) -> None:
+        self._clock = clock
         self._lock = threading.Lock()
         self._first = None if offset is None else offset // timedelta(microseconds=1) * 1000
         self._settings: list[_Setting] = []
@@ -72,4 +73,4 @@ class RouterClock:
 
     def now(self) -> datetime | None:
         """Return what the clock says now."""
-        return self.reading(time.time_ns())
+        return self.reading(self._clock.now().ns)

@@ -8,7 +8,6 @@ A state that cannot be read breaks the run; it never counts as "down" or "ok".
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,6 +15,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Protocol
 
 from keyroll.errors import KeyrollError, RunError
+from keyroll.instants import SYSTEM, Clock
 from keyroll.junos.exchange import Exchange
 from keyroll.junos.records import BgpState, BgpSummary, LdpDatabase, LdpSessions, LdpState
 from keyroll.scenario.errors import RunBrokenError
@@ -135,10 +135,12 @@ class Sampler:
         peers: Mapping[str, Mapping[SessionName, Address]],
         *,
         changed: Callable[[Sample], None] | None = None,
+        clock: Clock = SYSTEM,
     ) -> None:
         self._connect = connect
         self._peers = peers
         self._changed = changed
+        self._clock = clock
         self._stops: dict[str, threading.Event] = {}
         self._lock = threading.Lock()
         self._threads: dict[str, threading.Thread] = {}
@@ -215,10 +217,10 @@ class Sampler:
         try:
             session.connect()
             while not stop.is_set():
-                begun = time.monotonic()
+                begun = self._clock.now()
                 for name, peer in self._peers[router].items():
                     self._take(_READERS[name]([session.show(command) for command in COMMANDS[name]], peer))
-                stop.wait(max(0.0, PERIOD.total_seconds() - (time.monotonic() - begun)))
+                stop.wait(max(0.0, (begun + PERIOD - self._clock.now()).total_seconds()))
         except KeyrollError as error:
             with self._arrived:
                 self._broken = self._broken or error

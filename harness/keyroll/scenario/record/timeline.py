@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 import json
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
+from keyroll.instants import SYSTEM, Clock
 from keyroll.scenario.observe.router_clock import RouterClock, moment_of
 
 Redactor = Callable[[str], str]
@@ -89,14 +89,17 @@ def plain(value: object) -> str | int | float | bool:
 class Timeline:
     """Collects events, writes each at once, and tells observers. Thread-safe."""
 
-    def __init__(self, path: Path, *, clocks: Mapping[str, RouterClock], redact: Redactor) -> None:
+    def __init__(
+        self, path: Path, *, clocks: Mapping[str, RouterClock], redact: Redactor, clock: Clock = SYSTEM
+    ) -> None:
         self._path = path
         self._stream: TextIO = path.open("w", encoding="utf-8")
         self._clocks = clocks
+        self._clock = clock
         self._redact = redact
         self._lock = threading.RLock()
         self._observers: list[Observer] = []
-        self.started = time.time_ns()
+        self.started = clock.now().ns
         self.events: list[Event] = []
 
     def __enter__(self) -> Self:
@@ -124,7 +127,7 @@ class Timeline:
         data: Mapping[str, object] | None = None,
     ) -> Event:
         """Add an event that happened at `at` (ns since 1970; now by default). Its text is redacted first."""
-        at = time.time_ns() if at is None else at
+        at = self._clock.now().ns if at is None else at
         readings = {name: moment for name, clock in self._clocks.items() if (moment := clock.reading(at)) is not None}
         event = Event(at, kind, self._redact(text), router, readings, data or {})
         with self._lock:
