@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from keyroll.keychain import rules
 from keyroll.keychain.lint import Finding, Subject, ids_of, span_of, start_of
 from keyroll.keychain.model import Key, Keychain
-from keyroll.keychain.prediction import HOLD_DEFAULT, Gap, Side, predict_all
+from keyroll.keychain.prediction import HOLD_DEFAULT, Gap, Prediction, Side, predict_all
 from keyroll.keychain.schedule import in_order
 from keyroll.keychain.starttime import format_start_stored
 
@@ -31,7 +31,7 @@ def lint_pair(one: Subject, other: Subject) -> list[Finding]:
 
 
 def lint_course(one: Subject, other: Subject) -> list[Finding]:
-    """Return a finding when the predicted rollover drops segments, with equal clocks, under some mix of key policies.
+    """Return a finding when the rollover is not hitless, with equal clocks, under some mix of key policies.
 
     Meant for two chains that break no rule that is an error: of others it says no more than those do.
     """
@@ -39,16 +39,20 @@ def lint_course(one: Subject, other: Subject) -> list[Finding]:
     if stretch is None:
         return []
     left, right = Side("1", one.chain), Side("2", other.chain)
-    courses = predict_all(left, right, *stretch)
-    failing = [(mine, theirs, course.gaps[0]) for mine, theirs, course in courses if not course.hitless]
+    predictions = predict_all(left, right, *stretch)
+    names = {left.name: one.name, right.name: other.name}
+    failing = [
+        (mine, theirs, _fault(prediction, names))
+        for mine, theirs, prediction in predictions
+        if not prediction.hitless
+    ]  # fmt: skip
     if not failing:
         return []
-    gap, _ = Counter(gap for _, _, gap in failing).most_common(1)[0]
-    mine, theirs = next((mine, theirs) for mine, theirs, found in failing if found == gap)
-    names = {left.name: one.name, right.name: other.name}
+    fault, _ = Counter(fault for _, _, fault in failing).most_common(1)[0]
+    mine, theirs = next((mine, theirs) for mine, theirs, found in failing if found == fault)
     message = (
-        f"{len(failing)} of {len(courses)} mixes of key policies drop segments, such as {_policy(mine)} on {one.name} "
-        f"with {_policy(theirs)} on {other.name}: {_sentence(gap, names)}"
+        f"{len(failing)} of {len(predictions)} mixes of key policies are not hitless, such as {_policy(mine)} on "
+        f"{one.name} with {_policy(theirs)} on {other.name}: {fault}"
     )
     return [other.found(rules.NOT_ROBUST, message)]
 
@@ -68,6 +72,14 @@ def _stretch(one: Keychain, other: Keychain) -> tuple[datetime, datetime] | None
 
 def _policy(side: Side) -> str:
     return f"{side.sending.value} and {side.receiving.value}"
+
+
+def _fault(prediction: Prediction, names: dict[str, str]) -> str:
+    """Return the first thing that goes wrong: a segment that is dropped, else a key that never takes over."""
+    if prediction.gaps:
+        return _sentence(prediction.gaps[0], names)
+    change = next(change for change in prediction.changes if change.done is None)
+    return f"{names[change.router]} never sends with key {change.key}, due at {format_start_stored(change.due)}"
 
 
 def _sentence(gap: Gap, names: dict[str, str]) -> str:

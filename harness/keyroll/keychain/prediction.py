@@ -1,23 +1,36 @@
-"""The course of a rollover between two routers, predicted: who sends what when, what is dropped, any gap.
+"""A rollover between two routers, predicted: who sends what when, what is dropped, which key never takes over.
 
 Two chains, two clocks, any mix of policies (schedule.py) and one TCP connection with steady traffic both ways. The
 prediction is exact under these conditions: a segment takes no time, there is always a next one, and the receiver finds
-a segment's key by KeyID. Times are true ones; each router reads its own clock.
+a segment's key by KeyID. Times are true ones; each router reads its own clock. The rules are in simulation.py.
 
-RFC 5925 section 7.3 has the rules of KeyID and RNextKeyID; DESIGN ("A key policy") those of the two policies.
+RFC 5925 section 7.3 has the rules of KeyID and RNextKeyID; docs/assumptions/keychain.md has those of the two policies.
 """
 
 from __future__ import annotations
 
-import enum
 import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
-from keyroll.keychain.model import Key, Keychain
-from keyroll.keychain.schedule import Receiving, Sending, accepts, in_order, receive_key, send_key, window
+from keyroll.keychain.model import Keychain
+from keyroll.keychain.schedule import Receiving, Sending
+from keyroll.keychain.simulation import (
+    EVER,
+    ClockParts,
+    Direction,
+    Drop,
+    Party,
+    Simulation,
+    State,
+    Timetable,
+    changes_of,
+    from_us,
+    to_us,
+)
 
+_MICROSECOND = timedelta(microseconds=1)
 HOLD_DEFAULT = timedelta(seconds=90)
 """Junos' default BGP hold time: so long a gap ends the session (docs/junos.md 3.3)."""
 
@@ -29,23 +42,12 @@ class Clock:
     offset: timedelta = timedelta()
     steps: tuple[tuple[datetime, timedelta], ...] = ()
 
-    def read(self, instant: datetime) -> datetime:
-        """Return what the clock shows at a true instant."""
-        return instant + next((offset for begin, offset in reversed(self._parts()) if begin <= instant), self.offset)
-
-    def moments(self, reading: datetime) -> Iterator[datetime]:
-        """Yield the true instants at which the clock comes to a reading by running (also: none, or several)."""
-        parts = self._parts()
-        for index, (begin, offset) in enumerate(parts):
-            try:
-                instant = reading - offset
-            except OverflowError:  # a window's edge that no calendar reaches by this clock
-                continue
-            if begin <= instant and (index + 1 == len(parts) or instant < parts[index + 1][0]):
-                yield instant
-
-    def _parts(self) -> list[tuple[datetime, timedelta]]:
-        return [(datetime.min.replace(tzinfo=UTC), self.offset), *sorted(self.steps)]
+    def parts(self) -> ClockParts:
+        """Return the clock as the simulation reads it."""
+        steps = sorted((to_us(instant), offset // _MICROSECOND) for instant, offset in self.steps)
+        return ClockParts(
+            (-EVER, *(begin for begin, _ in steps)), (self.offset // _MICROSECOND, *(offset for _, offset in steps))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +59,6 @@ class Side:
     clock: Clock = Clock()
     sending: Sending = Sending.CLOCK
     receiving: Receiving = Receiving.TOLERANCE
-
-
-class Drop(enum.Enum):
-    """Why nothing gets through in one direction."""
-
-    NOTHING_SENT = "the sender has no usable key whose start-time has passed"
-    UNKNOWN_KEYID = "the receiver has no usable key with that recv-id"
-    TOO_EARLY = "the receiver does not accept that key yet"
-    TOO_LATE = "the receiver does not accept that key any more"
-    OTHER_SECRET = "the receiver's key of that id has another secret"  # noqa: S105 - a sentence about secrets, not one
-    OTHER_ALGORITHM = "the receiver's key of that id has another algorithm"
-    OTHER_OPTIONS = "the receiver's key of that id covers the TCP options otherwise"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,35 +102,52 @@ class Gap:
 
     @property
     def duration(self) -> timedelta:
-        """How long it lasts (within the course)."""
+        """How long it lasts (within what is predicted)."""
         return self.end - self.begin
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
-    """What happens from `begin` to `end`: spans without holes between them, and when the session goes down."""
+class Change:
+    """A key that became due at a router, by its own clock, after the prediction's begin."""
+
+    router: str
+    key: int
+    """The key's number in that router's chain."""
+    due: datetime
+    """The true instant at which the router's clock came to the start-time."""
+    done: datetime | None
+    """From when on it, or a later key, signed segments that the peer verified; None: never."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What happens from `begin` to `end`: spans without holes between them, changes, and when the session goes down."""
 
     spans: tuple[Span, ...]
-    downs: tuple[datetime, ...] = field(default=())
+    changes: tuple[Change, ...] = ()
+    downs: tuple[datetime, ...] = ()
+    """Where a session keeps failing while nothing else changes: the first two times."""
 
     @property
     def hitless(self) -> bool:
-        """Whether every segment gets through, both ways, from the first instant on."""
-        return all(span.through for span in self.spans)
+        """Whether every segment gets through, both ways, from the first instant on, and every key that is due moves."""
+        return all(span.through for span in self.spans) and all(change.done is not None for change in self.changes)
 
     @property
     def gaps(self) -> tuple[Gap, ...]:
         """Everything that is dropped, by begin; equal neighbours are one gap."""
         found: list[Gap] = []
+        latest: dict[str, int] = {}
         for span in self.spans:
             for flow in span.flows:
                 if flow.drop is None:
                     continue
-                last = next((i for i, gap in enumerate(found) if (gap.end, gap.flow) == (span.begin, flow)), None)
-                if last is None:
-                    found.append(Gap(span.begin, span.end, flow))
-                else:
+                last = latest.get(flow.sender)
+                if last is not None and (found[last].end, found[last].flow) == (span.begin, flow):
                     found[last] = replace(found[last], end=span.end)
+                else:
+                    latest[flow.sender] = len(found)
+                    found.append(Gap(span.begin, span.end, flow))
         return tuple(sorted(found, key=lambda gap: gap.begin))
 
     def sent(self, name: str) -> tuple[tuple[datetime, int | None], ...]:
@@ -156,19 +163,22 @@ class Course:
         """Return the span that holds a true instant.
 
         Raises:
-            ValueError: the instant lies outside the course.
+            ValueError: the instant lies outside of what is predicted.
         """
         for span in self.spans:
             if span.begin <= instant < span.end:
                 return span
-        raise ValueError(f"{instant.isoformat()} lies outside the course")
+        raise ValueError(f"{instant.isoformat()} lies outside the prediction")
 
 
-def predict(one: Side, other: Side, begin: datetime, end: datetime, *, hold: timedelta | None = HOLD_DEFAULT) -> Course:
+def predict(
+    one: Side, other: Side, begin: datetime, end: datetime, *, hold: timedelta | None = HOLD_DEFAULT
+) -> Prediction:
     """Return what happens between two routers from `begin` until `end` (true times, aware, begin < end).
 
     The connection opens as soon as segments get through both ways; until then each attempt starts with the latest key
-    whose start has passed, as it does again after the session went down.
+    whose start has passed, as it does again after the session went down. A key that becomes due so late that its change
+    would end after `end` counts as one that never moved: leave room for the later router's clock.
 
     Args:
         one: one router; its direction comes first in every span.
@@ -181,149 +191,81 @@ def predict(one: Side, other: Side, begin: datetime, end: datetime, *, hold: tim
         ValueError: begin is not before end, hold is not more than zero, or both routers have the same name.
     """
     if begin >= end:
-        raise ValueError("a course begins before it ends")
+        raise ValueError("a prediction begins before it ends")
     if hold is not None and hold <= timedelta():
         raise ValueError("a hold time is more than zero")
     if one.name == other.name:
         raise ValueError(f"both routers are named {one.name}")
-    return _Connection(one, other, hold).run(begin.astimezone(UTC), end.astimezone(UTC))
+    sides = (one, other)
+    parties = _party(one), _party(other)
+    simulation = Simulation(*parties, None if hold is None else hold // _MICROSECOND)
+    steps = [to_us(instant) for side in sides for instant, _ in side.clock.steps]
+    until = to_us(end)
+    states = list(simulation.run(to_us(begin), until, steps))
+    tables = parties[0].table, parties[1].table
+    changes = (
+        Change(side.name, tables[index].keys[due.place].id, from_us(due.due), _moment(due.done))
+        for index, side in enumerate(sides)
+        for due in changes_of(states, index)
+    )
+    return Prediction(
+        tuple(_spans(states, until, sides, tables)),
+        tuple(sorted(changes, key=lambda change: change.due)),
+        tuple(from_us(down) for down in simulation.downs),
+    )
 
 
 def predict_all(
     one: Side, other: Side, begin: datetime, end: datetime, *, hold: timedelta | None = HOLD_DEFAULT
-) -> tuple[tuple[Side, Side, Course], ...]:
-    """Return the course under every mix of policies. A plan is robust when all of them are hitless."""
+) -> tuple[tuple[Side, Side, Prediction], ...]:
+    """Return the prediction under every mix of policies. A plan is robust when all of them are hitless."""
+    return tuple((left, right, predict(left, right, begin, end, hold=hold)) for left, right in mixes(one, other))
+
+
+def mixes(one: Side, other: Side) -> Iterator[tuple[Side, Side]]:
+    """Yield both sides under each of the sixteen mixes of policies."""
     policies = list(itertools.product(Sending, Receiving))
-    sides = [
-        (replace(one, sending=mine[0], receiving=mine[1]), replace(other, sending=theirs[0], receiving=theirs[1]))
-        for mine, theirs in itertools.product(policies, policies)
-    ]
-    return tuple((left, right, predict(left, right, begin, end, hold=hold)) for left, right in sides)
-
-
-class _Connection:
-    """The state of one connection while true time passes from event to event."""
-
-    def __init__(self, one: Side, other: Side, hold: timedelta | None) -> None:
-        self._sides = (one, other)
-        self._hold = hold
-        self._current: dict[str, Key | None] = {one.name: None, other.name: None}
-        self._up = False
-        # Since when each router has heard nothing: each runs its own hold timer.
-        self._silent_since: dict[str, datetime] = {}
-        self._downs: list[datetime] = []
-
-    def run(self, begin: datetime, end: datetime) -> Course:
-        events = sorted({begin, *(instant for instant in self._events() if begin < instant < end)})
-        spans: list[Span] = []
-        instant: datetime | None = begin
-        while instant is not None:
-            flows = self._settle(instant)
-            following = self._following(instant, events, end)
-            until = following or end
-            if spans and spans[-1].flows == flows:
-                spans[-1] = replace(spans[-1], end=until)
-            else:
-                spans.append(Span(instant, until, flows))
-            instant = following
-        return Course(tuple(spans), tuple(self._downs))
-
-    def _events(self) -> Iterator[datetime]:
-        """Yield every true instant at which a start-time, an edge of a window or a step of a clock comes."""
-        for side in self._sides:
-            yield from (instant for instant, _ in side.clock.steps)
-            for key in in_order(side.chain):
-                for reading in (key.start, *window(side.chain, key, side.receiving)):
-                    if reading is not None:
-                        yield from side.clock.moments(reading.astimezone(UTC))
-
-    def _following(self, instant: datetime, events: list[datetime], end: datetime) -> datetime | None:
-        upcoming = [event for event in events if event > instant]
-        upcoming += self._expiries()
-        earliest = min(upcoming, default=None)
-        return earliest if earliest is not None and earliest < end else None
-
-    def _expiries(self) -> list[datetime]:
-        """Return when hold timers run out if nothing changes."""
-        return [] if self._hold is None else [since + self._hold for since in self._silent_since.values()]
-
-    def _settle(self, instant: datetime) -> tuple[Flow, Flow]:
-        """Bring both routers to where steady traffic takes them at once, and return what then flows."""
-        if any(expiry <= instant for expiry in self._expiries()):
-            self._up = False
-            self._downs.append(instant)
-        for side in self._sides:
-            if side.sending is Sending.CLOCK or not self._up or self._current[side.name] is None:
-                self._current[side.name] = send_key(side.chain, side.clock.read(instant))
-        flows = self._flows(instant)
-        self._up = self._up or all(flow.drop is None for flow in flows)
-        while self._up and self._follow(flows, instant):
-            flows = self._flows(instant)
-        self._silent_since = {
-            flow.receiver: self._silent_since.get(flow.receiver, instant)
-            for flow in flows
-            if self._up and flow.drop is not None
-        }
-        return flows
-
-    def _follow(self, flows: tuple[Flow, Flow], instant: datetime) -> bool:
-        """Let each router under RNEXT follow what its peer's verified segments ask for; say whether one moved."""
-        moved = False
-        for side, flow in zip(self._sides, reversed(flows), strict=True):
-            if side.sending is not Sending.RNEXT or flow.drop is not None or flow.rnext_key_id is None:
-                continue
-            wanted = next((key for key in in_order(side.chain) if key.send_id == flow.rnext_key_id), None)
-            if (
-                wanted is not None
-                and wanted != self._current[side.name]
-                and accepts(side.chain, wanted, side.clock.read(instant), side.receiving)
-            ):
-                self._current[side.name] = wanted
-                moved = True
-        return moved
-
-    def _flows(self, instant: datetime) -> tuple[Flow, Flow]:
-        one, other = self._sides
-        return self._flow(one, other, instant), self._flow(other, one, instant)
-
-    def _flow(self, sender: Side, receiver: Side, instant: datetime) -> Flow:
-        asked = receive_key(sender.chain, sender.clock.read(instant))
-        # Before the first start-time nothing is sent, also where a clock was stepped back to there.
-        key = None if asked is None else self._current[sender.name]
-        reading = receiver.clock.read(instant)
-        match = None if key is None else _match(receiver, key, reading)
-        return Flow(
-            sender=sender.name,
-            receiver=receiver.name,
-            key=None if key is None else key.id,
-            key_id=None if key is None else key.send_id,
-            rnext_key=None if asked is None else asked.id,
-            rnext_key_id=None if asked is None else asked.recv_id,
-            received_as=None if match is None else match.id,
-            drop=_drop(key, match, receiver, reading),
+    for mine, theirs in itertools.product(policies, policies):
+        yield (
+            replace(one, sending=mine[0], receiving=mine[1]),
+            replace(other, sending=theirs[0], receiving=theirs[1]),
         )
 
 
-def _match(receiver: Side, key: Key, reading: datetime) -> Key | None:
-    """Return the receiver's key with that KeyID; of several (RFC 5925 forbids it) the latest that it accepts.
-
-    That the latest is taken is assumed (docs/assumptions/wire.md W15); the wire path does so.
-    """
-    found = [candidate for candidate in reversed(in_order(receiver.chain)) if candidate.recv_id == key.send_id]
-    accepted = (match for match in found if accepts(receiver.chain, match, reading, receiver.receiving))
-    return next(accepted, found[0] if found else None)
+def _party(side: Side) -> Party:
+    return Party(Timetable.of(side.chain, side.receiving), side.clock.parts(), side.sending)
 
 
-def _drop(key: Key | None, match: Key | None, receiver: Side, reading: datetime) -> Drop | None:
-    if key is None:
-        return Drop.NOTHING_SENT
-    if match is None:
-        return Drop.UNKNOWN_KEYID
-    if not accepts(receiver.chain, match, reading, receiver.receiving):
-        begin, _ = window(receiver.chain, match, receiver.receiving)
-        return Drop.TOO_EARLY if begin is not None and reading < begin else Drop.TOO_LATE
-    if match.effective_algorithm is not key.effective_algorithm:
-        return Drop.OTHER_ALGORITHM
-    if match.include_options is not key.include_options:
-        return Drop.OTHER_OPTIONS
-    return None if match.secret == key.secret else Drop.OTHER_SECRET
+def _moment(instant: int | None) -> datetime | None:
+    return None if instant is None else from_us(instant)
+
+
+def _spans(
+    states: Sequence[tuple[int, State]], end: int, sides: tuple[Side, Side], tables: tuple[Timetable, Timetable]
+) -> Iterator[Span]:
+    """Yield the spans of equal states."""
+    begin, held = states[0]
+    for instant, state in (*states[1:], (end, None)):
+        if state != held:
+            one, other = held
+            flows = (_flow(one, sides, tables), _flow(other, sides[::-1], tables[::-1]))
+            yield Span(from_us(begin), from_us(instant), flows)
+            if state is not None:
+                begin, held = instant, state
+
+
+def _flow(direction: Direction, sides: tuple[Side, Side], tables: tuple[Timetable, Timetable]) -> Flow:
+    """Return a direction with keys by their numbers; the sender comes first in `sides` and `tables`."""
+    keys, peers = tables[0].keys, tables[1].keys
+    key = keys[direction.key] if direction.key >= 0 else None
+    asked = keys[direction.asked] if direction.asked >= 0 else None
+    return Flow(
+        sender=sides[0].name,
+        receiver=sides[1].name,
+        key=None if key is None else key.id,
+        key_id=None if key is None else key.send_id,
+        rnext_key=None if asked is None else asked.id,
+        rnext_key_id=None if asked is None else asked.recv_id,
+        received_as=peers[direction.received_as].id if direction.received_as >= 0 else None,
+        drop=direction.drop,
+    )

@@ -33,16 +33,6 @@ class StartTimeError(KeychainError):
     """A start-time is not one: wrong form, a month 25, a zone that no place has, an hour that clocks skipped."""
 
 
-def format_start_input(moment: datetime, zone: tzinfo | None = None) -> str:
-    """Return `moment` as a person types it, without a zone: `2030-01-01.00:00`, seconds where there are any.
-
-    A router reads that in its own zone, so `zone` is the router's (None: the zone that `moment` carries).
-    """
-    local = _aware(moment).astimezone(zone) if zone else _aware(moment)
-    text = f"{local.year:04d}-{local.month:02d}-{local.day:02d}.{local.hour:02d}:{local.minute:02d}"
-    return f"{text}:{local.second:02d}" if local.second else text
-
-
 def format_start_stored(moment: datetime, zone: tzinfo = UTC) -> str:
     """Return `moment` as a router in `zone` stores and shows it: `2021-6-29.00:00:00 +0000` (without quotes)."""
     local = _aware(moment).astimezone(zone)

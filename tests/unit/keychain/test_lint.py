@@ -135,7 +135,7 @@ def test_a_plan_that_only_some_policies_carry_through_is_not_robust():
     strict = replace(CHAIN, tolerance=0)
     (finding,) = lint_course(subject(strict), subject(strict.mirrored(), "R2"))
     assert finding.rule.id == "not-robust"
-    assert "of 16 mixes of key policies drop segments" in finding.message
+    assert "of 16 mixes of key policies are not hitless" in finding.message
     assert "2030-1-1.00:30:00 +0000" in finding.message
 
 
