@@ -25,7 +25,7 @@ from ipaddress import IPv4Interface
 from pathlib import Path
 
 from keyroll import linux
-from keyroll.junos.base_configuration import Plan, SessionKind, base_configuration
+from keyroll.junos.base_configuration import Plan, base_configuration
 from keyroll.junos.exchange import Target
 from keyroll.junos.records import BgpSummary
 from keyroll.junos.session import RouterSession
@@ -37,6 +37,7 @@ from keyroll.lab.embedded.lab import EmbeddedLab
 from keyroll.lab.local import find
 from keyroll.lab.protocol import Router
 from keyroll.lab.topology import read_topology
+from keyroll.names import SessionKind
 
 TOPOLOGY = Path(__file__).parent.parent / "topologies" / "two-router.clab.yml"
 CHAIN = generate("bench", name="bench", count=1, first=datetime(2020, 1, 1, tzinfo=UTC), interval=timedelta(days=1))

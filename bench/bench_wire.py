@@ -29,8 +29,9 @@ from keyroll.emulator.contract.offload import disable_offloads
 from keyroll.emulator.wire.bump.guard import Guard
 from keyroll.emulator.wire.client import WireClient
 from keyroll.emulator.wire.model import ProtectedSession
-from keyroll.keychain.model import Algorithm, Key, Keychain
+from keyroll.keychain.model import Key, Keychain
 from keyroll.keychain.secret import Secret
+from keyroll.names import Algorithm
 from keyroll.tcpao import ACK, SYN, internet_checksum, with_checksum
 
 START = datetime(2020, 1, 1, tzinfo=UTC)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from keyroll.junos.base_configuration import Family, Plan, SessionKind, base_configuration
+from keyroll.junos.base_configuration import Family, Plan, base_configuration
 from keyroll.junos.exchange import Target
 from keyroll.junos.session import RouterSession
 from keyroll.keychain.generate import generate
@@ -23,6 +23,7 @@ from keyroll.keychain.secret import Secret
 from keyroll.lab.embedded.lab import EmbeddedLab
 from keyroll.lab.protocol import Router
 from keyroll.lab.topology import read_topology
+from keyroll.names import SessionKind
 from pytest_keyroll.settings import pool_of
 
 TOPOLOGY = Path(__file__).parents[2] / "topologies" / "two-router.clab.yml"

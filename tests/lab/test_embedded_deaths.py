@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from keyroll.junos.base_configuration import SessionKind
 from keyroll.lab.protocol import LabError
+from keyroll.names import SessionKind
 from keyroll.tcpao.option import scan_options
 
 pytestmark = pytest.mark.lab

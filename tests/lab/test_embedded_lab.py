@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from keyroll.junos.base_configuration import Family, SessionKind
+from keyroll.junos.base_configuration import Family
 from keyroll.lab.protocol import Impairment, LabError
+from keyroll.names import SessionKind
 from keyroll.tcpao.option import scan_options
 
 pytestmark = pytest.mark.lab

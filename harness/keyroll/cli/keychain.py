@@ -20,9 +20,10 @@ from keyroll.keychain.generate import KEYS_MAX, SECRET_LENGTH_DEFAULT, Ids, gene
 from keyroll.keychain.junostext import Configuration, Encoding, TooManyKeysError, read, set_lines
 from keyroll.keychain.lint import Finding, Subject, lint, too_many_keys
 from keyroll.keychain.lint_pair import lint_course, lint_pair
-from keyroll.keychain.model import AO_ID_MAX, SECRET_MAX, TOLERANCE_DEFAULT, TOLERANCE_MAX, Algorithm, Keychain
+from keyroll.keychain.model import AO_ID_MAX, SECRET_MAX, TOLERANCE_DEFAULT, TOLERANCE_MAX, Keychain
 from keyroll.keychain.rules import Severity
 from keyroll.keychain.starttime import StartTimeError, format_start_stored, parse_start
+from keyroll.names import Algorithm
 from keyroll.scenario.file.durations import parse_duration
 
 ROUTERS = ("R1", "R2")

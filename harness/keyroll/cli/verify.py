@@ -113,7 +113,7 @@ def _config_book(configs: tuple[str, ...], offset: float, receiving: str, *, no_
     from keyroll.capture.keys.book import unknown_clock  # noqa: PLC0415 -- only with --config
     from keyroll.capture.keys.junos_config import ConfigSource, config_book  # noqa: PLC0415 -- only with --config
     from keyroll.capture.referee.fast_path import CaptureClock  # noqa: PLC0415 -- only with --config
-    from keyroll.keychain.schedule import Receiving  # noqa: PLC0415 -- only with --config
+    from keyroll.names import Receiving  # noqa: PLC0415 -- only with --config
 
     if len(configs) < 2:  # noqa: PLR2004 -- a session has two ends
         raise click.UsageError("--config is needed once for each of the two routers")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv6Interface
 
 from keyroll.errors import InputError
+from keyroll.names import SessionKind
 
 GROUP = "keyroll"
 POLICY = "announce-loopback"
@@ -26,13 +27,6 @@ _INTERFACE = re.compile(r"[a-z]{2,}-?\d+(?:/\d+){0,2}")
 
 class PlanError(InputError):
     """The plan of a router lacks what the sessions need; names the router and what is missing."""
-
-
-class SessionKind(enum.Enum):
-    """The sessions that a keychain can protect here."""
-
-    BGP = "bgp"
-    LDP = "ldp"
 
 
 class Family(enum.Enum):

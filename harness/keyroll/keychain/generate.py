@@ -13,16 +13,9 @@ import string
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
-from keyroll.keychain.model import (
-    KEY_ID_MAX,
-    SECRET_MAX,
-    TOLERANCE_DEFAULT,
-    Algorithm,
-    Key,
-    Keychain,
-    KeychainError,
-)
+from keyroll.keychain.model import KEY_ID_MAX, SECRET_MAX, TOLERANCE_DEFAULT, Key, Keychain, KeychainError
 from keyroll.keychain.secret import Secret
+from keyroll.names import Algorithm
 
 KEYS_MAX = KEY_ID_MAX + 1
 INTERVAL_DEFAULT = timedelta(minutes=30)

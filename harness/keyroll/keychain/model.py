@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import enum
 import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from keyroll.errors import InputError
 from keyroll.keychain.secret import Secret
+from keyroll.names import Algorithm
 
 KEY_ID_MAX = 63
 AO_ID_MAX = 255
@@ -22,13 +22,6 @@ _NAME_REFUSED = re.compile(r"(__.*__)|(.*[ ].*)|(.{33,})", re.DOTALL)
 
 class KeychainError(InputError):
     """A key or keychain holds a value that Junos does not take."""
-
-
-class Algorithm(enum.Enum):
-    """TCP-AO's MAC and KDF pair (RFC 5926), named as Junos' `cryptographic-algorithm` has it."""
-
-    HMAC_SHA_1_96 = "hmac-sha-1-96"
-    AES_128_CMAC_96 = "aes-128-cmac-96"
 
 
 @dataclass(frozen=True, slots=True)

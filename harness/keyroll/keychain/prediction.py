@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from keyroll.keychain.model import Keychain
-from keyroll.keychain.schedule import Receiving, Sending
 from keyroll.keychain.simulation import (
     EVER,
     ClockParts,
@@ -29,6 +28,7 @@ from keyroll.keychain.simulation import (
     from_us,
     to_us,
 )
+from keyroll.names import Receiving, Sending
 
 _MICROSECOND = timedelta(microseconds=1)
 HOLD_DEFAULT = timedelta(seconds=90)

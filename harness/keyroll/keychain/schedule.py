@@ -8,29 +8,10 @@ its end. `now` is always the router's own clock, aware.
 
 from __future__ import annotations
 
-import enum
 from datetime import UTC, datetime, timedelta
 
 from keyroll.keychain.model import Key, Keychain
-
-
-class Sending(enum.Enum):
-    """What moves the sending key."""
-
-    CLOCK = "clock"
-    """At its start-time a key becomes the one that is sent and asked for; a received RNextKeyID moves nothing."""
-    RNEXT = "rnext"
-    """RFC 5925: a start-time moves only what is asked for (RNextKeyID); the sending key moves when a verified segment's
-    RNextKeyID names a usable key that receiving would accept now."""
-
-
-class Receiving(enum.Enum):
-    """Which keys a received segment may be signed with."""
-
-    TOLERANCE = "tolerance"
-    """From a key's start less the chain's tolerance until its successor's start plus the tolerance."""
-    ANY = "any"
-    """Every usable key of the chain, by KeyID."""
+from keyroll.names import Receiving
 
 
 def in_order(chain: Keychain) -> tuple[Key, ...]:

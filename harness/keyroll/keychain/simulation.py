@@ -20,7 +20,8 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from keyroll.keychain.model import Key, Keychain
-from keyroll.keychain.schedule import Receiving, Sending, in_order
+from keyroll.keychain.schedule import in_order
+from keyroll.names import Receiving, Sending
 
 SECOND = 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from keyroll.lab.protocol import Capability
+from keyroll.names import Capability
 
 _OUTSIDE = frozenset({Capability.CAPTURE, Capability.CUT_LINK, Capability.INJECT, Capability.REBOOT})
 """What a lab does from outside a router, in the namespace of its container."""

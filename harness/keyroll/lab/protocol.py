@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from keyroll.errors import RunError, UnfitError
+from keyroll.names import Capability
 
 
 class LabError(RunError):
@@ -19,19 +19,6 @@ class LabError(RunError):
 
 class LabUnfitError(UnfitError):
     """This machine cannot carry the lab; the remedy says what would help."""
-
-
-class Capability(enum.Enum):
-    """What a lab can do beyond giving routers; a scenario may require any of them."""
-
-    CAPTURE = "capture"
-    SET_CLOCK = "set-clock"
-    CUT_LINK = "cut-link"
-    IMPAIR = "impair"
-    INJECT = "inject"
-    REBOOT = "reboot"
-    STEER_TCP = "steer-tcp"
-    """How connections come about: the routers' initial sequence numbers, their source port, SYNs that cross."""
 
 
 @dataclass(frozen=True, slots=True)

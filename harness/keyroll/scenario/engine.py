@@ -21,9 +21,9 @@ from keyroll.instants import Clock, SystemClock
 from keyroll.junos.pair import Pair
 from keyroll.junos.records import Version
 from keyroll.junos.session import RouterSession
-from keyroll.keychain.schedule import Receiving
 from keyroll.keychain.secret import Secret
 from keyroll.lab.protocol import DropBook, Lab, LinkLab
+from keyroll.names import Receiving
 from keyroll.scenario.errors import MachineBusyError, MissingCapabilityError
 from keyroll.scenario.file.fields import ROUTERS, RouterName
 from keyroll.scenario.file.read import Case

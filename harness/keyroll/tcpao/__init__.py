@@ -19,7 +19,8 @@ Verifying one:
     verify_segment(segment, ao, key=key, sne=sne.sne_for(segment.seq)) and sne.commit(segment.seq)
 """
 
-from keyroll.tcpao.kdf import MAC_LENGTH, Algorithm, TrafficKey, kdf_context, traffic_key
+from keyroll.names import Algorithm
+from keyroll.tcpao.kdf import MAC_LENGTH, TrafficKey, kdf_context, traffic_key
 from keyroll.tcpao.message import (
     internet_checksum,
     mac_input,

@@ -10,13 +10,14 @@ a full-size segment cost little more than its hash.
 
 from __future__ import annotations
 
-import enum
 import hashlib
 import struct
 from typing import NoReturn
 
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.cmac import CMAC
+
+from keyroll.names import Algorithm
 
 MAC_LENGTH = 12
 """Octets of MAC on the wire: both algorithms are truncated to 96 bits (RFC 5926 section 3.2)."""
@@ -27,13 +28,6 @@ _AES_KEY = 16
 _IPAD = bytes(octet ^ 0x36 for octet in range(256))
 _OPAD = bytes(octet ^ 0x5C for octet in range(256))
 _PORTS_AND_ISNS = struct.Struct("!HHII")
-
-
-class Algorithm(enum.Enum):
-    """KDF and MAC, always used as a pair (RFC 5926 section 3.1), under Junos' names."""
-
-    HMAC_SHA_1_96 = "hmac-sha-1-96"
-    AES_128_CMAC_96 = "aes-128-cmac-96"
 
 
 class TrafficKey:

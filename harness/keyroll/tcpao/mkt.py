@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from keyroll.errors import InputError
-from keyroll.tcpao.kdf import Algorithm, TrafficKey, kdf_context, traffic_key
+from keyroll.names import Algorithm
+from keyroll.tcpao.kdf import TrafficKey, kdf_context, traffic_key
 from keyroll.tcpao.segment import Segment
 
 

@@ -18,8 +18,9 @@ from keyroll.lab.containerlab import command as program
 from keyroll.lab.containerlab import readiness, teardown
 from keyroll.lab.containerlab.lab import ContainerLab
 from keyroll.lab.local import find, folders
-from keyroll.lab.protocol import Capability, Impairment, LabError, LabUnfitError
+from keyroll.lab.protocol import Impairment, LabError, LabUnfitError
 from keyroll.lab.topology import read_topology
+from keyroll.names import Capability
 
 pytestmark = pytest.mark.lab
 TOPOLOGY = Path(__file__).parents[3] / "topologies" / "emulated.clab.yml"

@@ -9,8 +9,9 @@ from tests.lab.wire.rig import ADDRESSES, PORT, Sent
 
 from keyroll.emulator.contract.key_clock import ReceivePolicy, SendPolicy
 from keyroll.emulator.wire.model import ProtectedSession
-from keyroll.keychain.model import Algorithm, Key, Keychain
+from keyroll.keychain.model import Key, Keychain
 from keyroll.keychain.secret import Secret
+from keyroll.names import Algorithm
 from keyroll.tcpao import ACK, RST, SYN, Mkt, SneTracker, verify_segment
 from keyroll.tcpao import Algorithm as MacAlgorithm
 

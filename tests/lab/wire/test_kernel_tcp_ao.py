@@ -17,7 +17,7 @@ from tests.lab.wire.judging import T0, Judge
 from tests.lab.wire.rig import ADDRESSES
 
 from keyroll.emulator.contract.key_clock import ReceivePolicy, SendPolicy
-from keyroll.keychain.model import Algorithm
+from keyroll.names import Algorithm
 
 pytestmark = pytest.mark.lab
 

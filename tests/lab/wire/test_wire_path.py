@@ -14,8 +14,8 @@ from tests.lab.wire.rig import ADDRESSES, until
 from tests.lab.wire.traffic import echo, ip_packet, protect, read, transfer
 
 from keyroll.emulator.contract.key_clock import ReceivePolicy, SendPolicy
-from keyroll.keychain.model import Algorithm
 from keyroll.keychain.secret import Secret
+from keyroll.names import Algorithm
 from keyroll.tcpao import ACK, RST, SYN, with_checksum
 
 pytestmark = pytest.mark.lab

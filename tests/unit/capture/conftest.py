@@ -8,8 +8,9 @@ from ipaddress import ip_address
 import pytest
 
 from keyroll.capture import Packet, Speaker, SpeakerBook
-from keyroll.keychain.model import Algorithm, Key, Keychain
+from keyroll.keychain.model import Key, Keychain
 from keyroll.keychain.secret import Secret
+from keyroll.names import Algorithm
 from keyroll.tcpao import Algorithm as AoAlgorithm
 from keyroll.tcpao import Mkt, parse_segment, sign_segment
 

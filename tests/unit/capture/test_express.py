@@ -11,7 +11,7 @@ from keyroll.capture import Packet, Referee, Verdict, read_packets
 from keyroll.capture.keys.keys_file import read_keys
 from keyroll.capture.referee.counts import Tally
 from keyroll.capture.referee.fast_path import Express
-from keyroll.keychain.model import Algorithm
+from keyroll.names import Algorithm
 from keyroll.tcpao import Algorithm as MacAlgorithm
 from keyroll.tcpao import Mkt, mac_input, with_checksum
 

@@ -8,8 +8,9 @@ import pytest
 import yaml
 
 from keyroll.capture import Handovers, Referee, SecondOpinion, Speaker, SpeakerBook, Verdict, read_packets
-from keyroll.keychain.model import Algorithm, Key, Keychain
+from keyroll.keychain.model import Key, Keychain
 from keyroll.keychain.secret import Secret
+from keyroll.names import Algorithm
 
 DATA = Path(__file__).parents[2] / "data" / "kernel-captures"
 NAMES = ["v4-sha1", "v4-sha1-to-cmac", "v6-cmac", "sock-v4-sha1-noopts"]

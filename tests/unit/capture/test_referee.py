@@ -7,8 +7,7 @@ import pytest
 from keyroll.capture import Referee, Refusal, Standing, Verdict
 from keyroll.capture.referee.counts import Tally
 from keyroll.capture.referee.fast_path import CaptureClock, Express
-from keyroll.keychain.model import Algorithm
-from keyroll.keychain.schedule import Receiving
+from keyroll.names import Algorithm, Receiving
 
 
 def judge(talk, book=None):

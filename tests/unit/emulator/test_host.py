@@ -6,7 +6,8 @@ import pytest
 
 from keyroll.emulator.contract.errors import FrrError
 from keyroll.emulator.machine import kernel
-from keyroll.emulator.wire.model import Direction, DropReason, WireStatus
+from keyroll.emulator.wire.model import Direction, WireStatus
+from keyroll.names import DropReason
 
 TAIL = "00:00000000 00000000     0        0 1680 1 0000000000000000 100 0 0 10 0"
 

@@ -21,8 +21,9 @@ from keyroll.emulator.machine.machine import Machine
 from keyroll.emulator.machine.protection import stranded
 from keyroll.emulator.machine.wire_process import Replacement, WirePath
 from keyroll.emulator.wire import protocol, statusjson
-from keyroll.emulator.wire.model import ConnectionRecord, Direction, DropReason, ProtectedSession, WireStatus
+from keyroll.emulator.wire.model import ConnectionRecord, Direction, ProtectedSession, WireStatus
 from keyroll.keychain.model import Keychain
+from keyroll.names import DropReason
 
 HERE, PEER, OTHER = (ip_address(text) for text in ("10.0.12.1", "10.0.12.2", "10.0.12.6"))
 SESSION = ProtectedSession(PEER, 179, Keychain("chain"))

@@ -7,7 +7,8 @@ from ipaddress import IPv4Interface, IPv6Interface
 
 import pytest
 
-from keyroll.junos.base_configuration import Family, Plan, PlanError, SessionKind, base_configuration
+from keyroll.junos.base_configuration import Family, Plan, PlanError, base_configuration
+from keyroll.names import SessionKind
 
 R1 = Plan(
     "R1", 65001, IPv4Interface("192.0.2.1/32"), "ge-0/0/0", IPv4Interface("10.0.0.1/30"),

@@ -20,7 +20,7 @@ from keyroll.emulator.contract.model import (
     RouteState,
 )
 from keyroll.emulator.junos.login.router import JunosRouter
-from keyroll.junos.base_configuration import Plan, SessionKind, base_configuration
+from keyroll.junos.base_configuration import Plan, base_configuration
 from keyroll.junos.errors import CommandError, CommitError, ConfigurationError
 from keyroll.junos.exchange import Exchange, Target
 from keyroll.junos.readback import check_keychains
@@ -42,6 +42,7 @@ from keyroll.junos.session import RouterSession
 from keyroll.keychain.generate import generate
 from keyroll.keychain.junostext import set_lines
 from keyroll.keychain.secret import Secret
+from keyroll.names import SessionKind
 
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
 PASSWORD = Secret("made-up-for-tests")

@@ -12,8 +12,8 @@ from keyroll.junos.readback import COMMAND, check_keychains, differences, read_k
 from keyroll.junos.session import RouterSession
 from keyroll.keychain.generate import generate
 from keyroll.keychain.junostext.writer import curly
-from keyroll.keychain.model import Algorithm
 from keyroll.keychain.secret import Secret
+from keyroll.names import Algorithm
 
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
 CHAIN = generate(7, name="new_auth_key", first=T0, interval=timedelta(minutes=30))

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyroll.keychain.generate import Ids, draw_secret, generate
-from keyroll.keychain.model import Algorithm, KeychainError
+from keyroll.keychain.model import KeychainError
+from keyroll.names import Algorithm
 
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
 

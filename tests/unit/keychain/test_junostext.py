@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from keyroll.keychain.generate import Ids, generate
 from keyroll.keychain.junostext import Encoding, KeychainTextError, TooManyKeysError, curly, parse, read, set_lines
-from keyroll.keychain.model import NAME_MESSAGE, Algorithm, Key, Keychain
+from keyroll.keychain.model import NAME_MESSAGE, Key, Keychain
 from keyroll.keychain.secret import Secret
+from keyroll.names import Algorithm
 
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
 CHAIN = Keychain(

@@ -10,9 +10,10 @@ from keyroll.keychain.generate import Ids, generate
 from keyroll.keychain.junostext import curly, read
 from keyroll.keychain.lint import Subject, lint
 from keyroll.keychain.lint_pair import lint_course, lint_pair
-from keyroll.keychain.model import Algorithm, Key, Keychain
+from keyroll.keychain.model import Key, Keychain
 from keyroll.keychain.rules import RULES, Severity
 from keyroll.keychain.secret import Secret
+from keyroll.names import Algorithm
 
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
 CHAIN = generate(1, name="c", count=3, first=T0)

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyroll.keychain.model import NAME_MESSAGE, Algorithm, Key, Keychain, KeychainError
+from keyroll.keychain.model import NAME_MESSAGE, Key, Keychain, KeychainError
 from keyroll.keychain.secret import Secret
+from keyroll.names import Algorithm
 
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
 WHOLE = {

@@ -12,11 +12,11 @@ from keyroll.emulator.wire.bump.connection import Session
 from keyroll.emulator.wire.bump.receiving import acceptable
 from keyroll.emulator.wire.model import ProtectedSession
 from keyroll.keychain.generate import generate
-from keyroll.keychain.model import Algorithm
 from keyroll.keychain.prediction import Change, Clock, Side, predict, predict_all
-from keyroll.keychain.schedule import Receiving, Sending, accepts, in_order, send_key
+from keyroll.keychain.schedule import accepts, in_order, send_key
 from keyroll.keychain.secret import Secret
 from keyroll.keychain.simulation import Drop, Simulation, Timetable, from_us, to_us
+from keyroll.names import Algorithm, Receiving, Sending
 
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
 CHAIN = generate(1, name="c", count=2, first=T0, tolerance=60)

@@ -8,17 +8,8 @@ from hypothesis import strategies as st
 from keyroll.emulator.contract.key_clock import KeyClock, ReceivePolicy, to_ns
 from keyroll.keychain.generate import generate
 from keyroll.keychain.model import Key, Keychain
-from keyroll.keychain.schedule import (
-    Receiving,
-    acceptable,
-    accepts,
-    in_order,
-    next_key,
-    receive_key,
-    send_key,
-    transition,
-    window,
-)
+from keyroll.keychain.schedule import acceptable, accepts, in_order, next_key, receive_key, send_key, transition, window
+from keyroll.names import Receiving
 
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
 CHAIN = generate(1, name="c", count=3, first=T0, tolerance=600)

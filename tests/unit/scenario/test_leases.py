@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyroll.errors import RunError
-from keyroll.lab.protocol import Capability
+from keyroll.names import Capability
 from keyroll.scenario.errors import MissingCapabilityError
 from keyroll.scenario.labs import pool as leases
 from keyroll.scenario.labs import reset

@@ -14,8 +14,9 @@ from typing import Protocol
 
 from keyroll.capture.formats.packet import CaptureError
 from keyroll.keychain.model import Key, Keychain
-from keyroll.keychain.schedule import Receiving, window
+from keyroll.keychain.schedule import window
 from keyroll.keychain.secret import Secret
+from keyroll.names import Receiving
 from keyroll.tcpao import Algorithm
 
 Address = IPv4Address | IPv6Address

@@ -35,7 +35,7 @@ from keyroll.capture.keys.junos_statements import statements
 from keyroll.errors import InputError, Where
 from keyroll.keychain.junostext import parse
 from keyroll.keychain.model import Keychain
-from keyroll.keychain.schedule import Receiving
+from keyroll.names import Receiving
 
 _INSTANCES = frozenset({"routing-instances", "logical-systems"})
 _AO = "ao"

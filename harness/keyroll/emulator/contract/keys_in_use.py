@@ -6,16 +6,10 @@ otherwise (docs/junos.md 2.3). So each rule has a switch, and both ways can be p
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
-
-class When(enum.Enum):
-    """When a change takes hold of a session that is up."""
-
-    AT_ONCE = "at-once"
-    NEXT_CONNECTION = "next-connection"
+from keyroll.names import InUse
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +20,15 @@ class InUseRules:
     a key in use are changed. `deletion`: the active key is deleted.
     """
 
-    repoint: When = When.NEXT_CONNECTION
-    alteration: When = When.NEXT_CONNECTION
-    deletion: When = When.AT_ONCE
+    repoint: InUse = InUse.NEXT_CONNECTION
+    alteration: InUse = InUse.NEXT_CONNECTION
+    deletion: InUse = InUse.AT_ONCE
 
     @classmethod
     def of(cls, settings: Mapping[str, str]) -> InUseRules:
         """Read them from a router's settings; what is not there has its default. Raises ValueError."""
-        return cls(**{name: When(settings[name]) for name in IN_USE_SETTINGS if name in settings})
+        return cls(**{name: InUse(settings[name]) for name in IN_USE_SETTINGS if name in settings})
 
 
 IN_USE_SETTINGS = tuple(field.name for field in fields(InUseRules))
-IN_USE_VALUES = tuple(when.value for when in When)
+IN_USE_VALUES = tuple(when.value for when in InUse)

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from keyroll.emulator.contract.model import LDP_PORT, EventKind, RouterEvent, RouterNote
 from keyroll.emulator.frr.journal import Happening
-from keyroll.emulator.wire.model import Direction, DropReason, WireEvent
+from keyroll.emulator.wire.model import Direction, WireEvent
 from keyroll.emulator.wire.model import EventKind as WireEventKind
+from keyroll.names import DropReason
 
 _NOT_AUTHENTICATION = frozenset({DropReason.CONGESTION, DropReason.MALFORMED, DropReason.FRAGMENT})
 

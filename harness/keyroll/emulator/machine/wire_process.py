@@ -28,7 +28,6 @@ from keyroll.emulator.wire.client import WireClient
 from keyroll.emulator.wire.model import (
     ConnectionRecord,
     Direction,
-    DropReason,
     ProtectedSession,
     WireError,
     WireEvent,
@@ -37,6 +36,7 @@ from keyroll.emulator.wire.model import (
 )
 from keyroll.emulator.wire.run.program import carry
 from keyroll.forking import alone
+from keyroll.names import DropReason
 
 log = logging.getLogger(__name__)
 NAME = "wire"

@@ -15,7 +15,6 @@ from keyroll.emulator.wire.jsonfields import Json
 from keyroll.emulator.wire.model import (
     ConnectionRecord,
     Direction,
-    DropReason,
     EventKind,
     ProtectedSession,
     WireError,
@@ -23,6 +22,7 @@ from keyroll.emulator.wire.model import (
     WireGoneError,
     WireStatus,
 )
+from keyroll.names import DropReason
 
 ANSWER_DEADLINE = 10.0
 """Seconds from an order to its answer: the process answers between two frames, so this only ends when it is stuck."""

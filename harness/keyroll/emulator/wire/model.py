@@ -10,6 +10,7 @@ from keyroll.emulator.contract.key_clock import ReceivePolicy, SendPolicy
 from keyroll.emulator.contract.model import Address, Network
 from keyroll.errors import RunError
 from keyroll.keychain.model import Keychain
+from keyroll.names import DropReason
 from keyroll.tcpao import Mkt
 
 
@@ -26,36 +27,6 @@ class Direction(enum.Enum):
 
     OUT = "out"
     IN = "in"
-
-
-class DropReason(enum.Enum):
-    """Why a frame was kept from passing. One reason a frame, the first that applies."""
-
-    NO_OPTION = "no-option"
-    """Received without TCP-AO on a protected session."""
-    UNKNOWN_KEY_ID = "unknown-keyid"
-    """Received with a KeyID that is no usable key's recv-id."""
-    NOT_ACCEPTABLE = "not-acceptable-now"
-    """Received with a known KeyID outside its key's window."""
-    BAD_MAC = "bad-mac"
-    BAD_CHECKSUM = "bad-checksum"
-    """A TCP checksum that is wrong on a segment whose MAC does not cover its options: they may be damaged."""
-    MD5_PRESENT = "md5-present"
-    """Received with the TCP MD5 option (RFC 2385), alone or beside TCP-AO (RFC 5925, 2.2)."""
-    NO_USABLE_KEY = "no-usable-key"
-    """The session's chain has no key that may be used now."""
-    NO_CONNECTION = "no-connection-state"
-    """The connection's pair of initial sequence numbers is not known, so no traffic key exists."""
-    NO_ROOM = "no-room"
-    """The option does not fit into the TCP header, or the signed segment not into a frame."""
-    FRAGMENT = "fragment"
-    """An IP fragment of TCP from or to a protected peer: it cannot be judged by itself."""
-    MALFORMED = "malformed"
-    """A TCP segment from or to a protected peer that cannot be parsed."""
-    ICMP_ERROR = "icmp-error"
-    """An ICMP error about a protected connection (RFC 5925, 7.8)."""
-    CONGESTION = "congestion"
-    """The link did not take the frame: its queue is full or it is down."""
 
 
 @dataclass(frozen=True, slots=True)

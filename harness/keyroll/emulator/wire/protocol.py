@@ -25,18 +25,11 @@ from keyroll.emulator.wire.jsonfields import (
     text_of,
     what_of,
 )
-from keyroll.emulator.wire.model import (
-    ConnectionRecord,
-    Direction,
-    DropReason,
-    EventKind,
-    ProtectedSession,
-    WireError,
-    WireEvent,
-)
+from keyroll.emulator.wire.model import ConnectionRecord, Direction, EventKind, ProtectedSession, WireError, WireEvent
 from keyroll.errors import InputError
-from keyroll.keychain.model import Algorithm, Key, Keychain
+from keyroll.keychain.model import Key, Keychain
 from keyroll.keychain.secret import Secret
+from keyroll.names import Algorithm, DropReason
 from keyroll.tcpao import Algorithm as MacAlgorithm
 from keyroll.tcpao import Mkt
 
@@ -175,7 +168,7 @@ def decode_event(fields: Mapping[str, object]) -> WireEvent:
             local=as_endpoint(fields["local"]) if "local" in fields else None,
             remote=as_endpoint(fields["remote"]) if "remote" in fields else None,
             direction=Direction(fields["direction"]) if "direction" in fields else None,
-            reason=DropReason(fields["reason"]) if "reason" in fields else None,
+            reason=DropReason(str(fields["reason"])) if "reason" in fields else None,
             count=as_int(fields.get("count", 0)),
             key=as_optional_int(fields.get("key")),
             old_key=as_optional_int(fields.get("old_key")),
@@ -211,7 +204,7 @@ def _decode_key(message: object) -> Key:
         send_id=as_int(fields["send_id"]),
         recv_id=as_int(fields["recv_id"]),
         tcp_ao_option=True,
-        algorithm=Algorithm(fields["algorithm"]),
+        algorithm=Algorithm(str(fields["algorithm"])),
         include_options=as_bool(fields["include_options"]),
     )
 
@@ -232,7 +225,7 @@ def _decode_mkt(message: object) -> tuple[int, Mkt]:
     number = as_int(fields["number"])
     return number, Mkt(
         name=f"key {number}",
-        algorithm=MacAlgorithm(fields["algorithm"]),
+        algorithm=MacAlgorithm(str(fields["algorithm"])),
         master_key=_octets(fields["secret"]),
         send_id=as_int(fields["send_id"]),
         recv_id=as_int(fields["recv_id"]),

@@ -21,11 +21,11 @@ from keyroll.emulator.wire.model import (
     ConnectionStatus,
     Direction,
     DirectionStatus,
-    DropReason,
     SessionStatus,
     WireError,
     WireStatus,
 )
+from keyroll.names import DropReason
 
 
 def encode_status(status: WireStatus) -> Json:
@@ -74,7 +74,9 @@ def _encode_drops(drops: Mapping[tuple[Direction, DropReason], int]) -> list[Jso
 
 def _decode_drops(message: object) -> dict[tuple[Direction, DropReason], int]:
     entries = [as_object(entry, "drop counter") for entry in as_list(message)]
-    return {(Direction(entry["direction"]), DropReason(entry["reason"])): as_int(entry["count"]) for entry in entries}
+    return {
+        (Direction(entry["direction"]), DropReason(str(entry["reason"]))): as_int(entry["count"]) for entry in entries
+    }
 
 
 def _decode_session_status(message: object) -> SessionStatus:

@@ -22,7 +22,6 @@ from keyroll.keychain.model import (
     SECRET_MAX,
     TOLERANCE_DEFAULT,
     TOLERANCE_MAX,
-    Algorithm,
     Key,
     Keychain,
     KeychainError,
@@ -30,6 +29,7 @@ from keyroll.keychain.model import (
 from keyroll.keychain.secret import Secret
 from keyroll.keychain.starttime import parse_start
 from keyroll.keychain.type9 import decode_type9, is_type9
+from keyroll.names import Algorithm
 
 V = TypeVar("V")
 Path = tuple[str, ...]

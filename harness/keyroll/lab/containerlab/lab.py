@@ -19,8 +19,9 @@ from keyroll.lab.local import channel, folders, recorder
 from keyroll.lab.local.lab import HostedLab
 from keyroll.lab.local.machine_probe import kernel_has_tcp_ao
 from keyroll.lab.platforms import PLATFORMS, Platform, platform_of
-from keyroll.lab.protocol import Capability, LabError, LabUnfitError, Phase, Port, Router
+from keyroll.lab.protocol import LabError, LabUnfitError, Phase, Port, Router
 from keyroll.lab.topology import Node, Topology
+from keyroll.names import Capability
 
 SSH_PORT = 22
 _WAIT_SCALE = "KEYROLL_WAIT_SCALE"

@@ -20,8 +20,9 @@ from keyroll.lab.local import channel, folders, recorder
 from keyroll.lab.local.find import KeptLab
 from keyroll.lab.local.lab import HostedLab
 from keyroll.lab.local.machine_probe import require_fit
-from keyroll.lab.protocol import Capability, LabError, Phase, Router
+from keyroll.lab.protocol import LabError, Phase, Router
 from keyroll.lab.topology import Node, Topology
+from keyroll.names import Capability
 
 USER = "admin"
 ROOT = "root"

@@ -8,7 +8,8 @@ from keyroll.junos.errors import ClockError, CommandError
 from keyroll.junos.exchange import Deadlines
 from keyroll.junos.session import RouterSession
 from keyroll.lab.platforms import PLATFORMS
-from keyroll.lab.protocol import Capability, LabError, LabUnfitError, Router
+from keyroll.lab.protocol import LabError, LabUnfitError, Router
+from keyroll.names import Capability
 from keyroll.scenario.labs.connect import target_of
 
 

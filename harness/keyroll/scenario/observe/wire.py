@@ -24,8 +24,8 @@ from keyroll.capture.referee.key_changes import Acknowledged, Handovers, KeyUse
 from keyroll.capture.referee.referee import Referee
 from keyroll.capture.referee.scapy_check import Opinion, SecondOpinion
 from keyroll.keychain.model import Keychain
-from keyroll.keychain.schedule import Receiving
 from keyroll.lab.protocol import SpecialFrame
+from keyroll.names import Receiving
 from keyroll.scenario.file.fields import RouterName, SessionName
 from keyroll.scenario.observe.router_clock import RouterClock
 from keyroll.scenario.observe.tcp_events import Sight, Sightings

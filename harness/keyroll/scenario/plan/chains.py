@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 
 from keyroll.keychain.generate import draw_secret
 from keyroll.keychain.junostext import set_lines
-from keyroll.keychain.model import Algorithm, Key, Keychain
+from keyroll.keychain.model import Key, Keychain
+from keyroll.names import Algorithm
 from keyroll.scenario.file.commit_steps import ChangeKey
 from keyroll.scenario.file.fields import ROUTERS, RouterName
 from keyroll.scenario.file.keys import SECRET_LENGTH, ChainPlan, KeyOverride, KeyPlan

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from ipaddress import IPv4Address, IPv6Address
 
-from keyroll.junos.base_configuration import GROUP, Family, SessionKind, base_configuration
+from keyroll.junos.base_configuration import GROUP, Family, base_configuration
 from keyroll.junos.errors import CommandError, CommitError, ConfigurationError, RouterRefusedError
 from keyroll.junos.pair import Draft
 from keyroll.junos.session import RouterSession
 from keyroll.keychain.junostext import set_lines
+from keyroll.names import SessionKind
 from keyroll.scenario.file.commit_steps import (
     Apply,
     AwaitRollback,

@@ -31,8 +31,9 @@ from keyroll.emulator.junos.commit.load import load_set
 from keyroll.emulator.junos.configuration.statements import ROOT
 from keyroll.emulator.junos.shell.show import bgp, host, keychain, ldp, routes
 from keyroll.emulator.junos.shell.show.durations import age, stamp, w_line
-from keyroll.keychain.model import Algorithm, Key, Keychain
+from keyroll.keychain.model import Key, Keychain
 from keyroll.keychain.secret import Secret
+from keyroll.names import Algorithm
 
 if TYPE_CHECKING:
     from conftest import Console, FullBackend

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyroll.emulator.contract.keys_in_use import InUseRules, When
+from keyroll.emulator.contract.keys_in_use import InUseRules
 from keyroll.emulator.contract.model import (
     AuthScheme,
     BackendError,
@@ -20,6 +20,7 @@ from keyroll.emulator.contract.model import (
     RouterEvent,
 )
 from keyroll.emulator.junos.commit.load import load_set
+from keyroll.names import InUse
 
 if TYPE_CHECKING:
     from conftest import Console, FullBackend, MemoryBackend
@@ -102,7 +103,7 @@ def test_the_chain_that_is_kept_may_be_deleted_meanwhile(console: Console, full:
 
 
 def test_a_switch_makes_the_new_chain_hold_at_once(open_console: Callable[..., Console], full: FullBackend) -> None:
-    console = open_console(full, rules=InUseRules(repoint=When.AT_ONCE))
+    console = open_console(full, rules=InUseRules(repoint=InUse.AT_ONCE))
     in_use(console, full)
     commit(console, REPOINT)
     assert chain_in_use(full) == "b"
@@ -115,7 +116,7 @@ def test_a_switch_makes_the_new_chain_hold_at_once(open_console: Callable[..., C
 def test_a_switch_has_connections_take_a_changed_key_at_once(
     open_console: Callable[..., Console], full: FullBackend
 ) -> None:
-    console = open_console(full, rules=InUseRules(alteration=When.AT_ONCE))
+    console = open_console(full, rules=InUseRules(alteration=InUse.AT_ONCE))
     in_use(console, full)
     commit(console, chain("a", 5))
     full.intents.clear()
@@ -132,7 +133,7 @@ def test_a_switch_has_connections_take_a_changed_key_at_once(
 def test_a_change_at_once_that_cannot_be_applied_leaves_what_was(
     open_console: Callable[..., Console], full: FullBackend
 ) -> None:
-    console = open_console(full, rules=InUseRules(alteration=When.AT_ONCE))
+    console = open_console(full, rules=InUseRules(alteration=InUse.AT_ONCE))
     in_use(console, full)
     before = full.intents[-1]
     applied = full.apply
@@ -197,7 +198,7 @@ def test_a_key_that_is_not_active_changes_and_comes_without_a_word(console: Cons
 def test_the_active_key_deleted_is_gone_at_once_or_stays_as_the_switch_says(
     open_console: Callable[..., Console], full: FullBackend
 ) -> None:
-    for rules, left in ((InUseRules(), []), (InUseRules(deletion=When.NEXT_CONNECTION), [0])):
+    for rules, left in ((InUseRules(), []), (InUseRules(deletion=InUse.NEXT_CONNECTION), [0])):
         full.states = []
         console = open_console(full, rules=rules)
         in_use(console, full)
@@ -210,7 +211,7 @@ def test_the_active_key_deleted_is_gone_at_once_or_stays_as_the_switch_says(
 def test_a_deleted_key_that_stays_stands_before_the_keys_behind_it(
     open_console: Callable[..., Console], full: FullBackend
 ) -> None:
-    console = open_console(full, rules=InUseRules(deletion=When.NEXT_CONNECTION))
+    console = open_console(full, rules=InUseRules(deletion=InUse.NEXT_CONNECTION))
     in_use(console, full)
     commit(console, chain("a", 5))
     commit(console, f"delete {KEY}")

@@ -13,8 +13,9 @@ from keyroll.emulator.contract.key_clock import NS, ReceivePolicy, SendPolicy, t
 from keyroll.emulator.wire.bump.guard import Guard
 from keyroll.emulator.wire.bump.live_connection import PASS
 from keyroll.emulator.wire.model import ProtectedSession, WireEvent
-from keyroll.keychain.model import Algorithm, Key, Keychain
+from keyroll.keychain.model import Key, Keychain
 from keyroll.keychain.secret import Secret
+from keyroll.names import Algorithm
 from keyroll.tcpao import ACK, RST, SYN, internet_checksum, parse_segment, with_checksum
 
 START = datetime(2030, 1, 1, tzinfo=UTC)

@@ -9,8 +9,9 @@ import pytest
 
 from keyroll.emulator.contract.key_clock import ReceivePolicy, SendPolicy
 from keyroll.emulator.wire.model import EventKind
-from keyroll.keychain.model import Algorithm, Keychain
+from keyroll.keychain.model import Keychain
 from keyroll.keychain.secret import Secret
+from keyroll.names import Algorithm
 from keyroll.tcpao import ACK, FIN, RST, SYN, parse_segment
 
 DATA = ACK | 0x08

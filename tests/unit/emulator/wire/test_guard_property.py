@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from keyroll.emulator.contract.key_clock import ReceivePolicy, SendPolicy
-from keyroll.keychain.model import Algorithm, Keychain
+from keyroll.keychain.model import Keychain
+from keyroll.names import Algorithm
 from keyroll.tcpao import ACK, FIN, RST, SYN, parse_segment
 
 sides = st.sampled_from([0, 1])

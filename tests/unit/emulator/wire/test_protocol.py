@@ -17,15 +17,14 @@ from keyroll.emulator.wire.model import (
     ConnectionStatus,
     Direction,
     DirectionStatus,
-    DropReason,
     EventKind,
     SessionStatus,
     WireError,
     WireEvent,
     WireStatus,
 )
-from keyroll.keychain.model import Algorithm
 from keyroll.keychain.secret import Secret
+from keyroll.names import Algorithm, DropReason
 from keyroll.tcpao import Algorithm as MacAlgorithm
 from keyroll.tcpao import Mkt
 

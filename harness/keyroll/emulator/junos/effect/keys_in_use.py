@@ -21,7 +21,7 @@ from datetime import datetime
 from ipaddress import ip_network
 
 from keyroll.emulator.contract.key_clock import KeyClock, to_ns
-from keyroll.emulator.contract.keys_in_use import InUseRules, When
+from keyroll.emulator.contract.keys_in_use import InUseRules
 from keyroll.emulator.contract.model import (
     Address,
     AuthScheme,
@@ -35,6 +35,7 @@ from keyroll.emulator.contract.model import (
     Protection,
 )
 from keyroll.keychain.model import Key, Keychain
+from keyroll.names import InUse
 
 Session = tuple[str, Address]
 """`bgp` or `ldp`, and the peer."""
@@ -96,7 +97,7 @@ def effective(wanted: Intent, before: Intent, living: Iterable[Session], now: da
         kept, asked = old[session].chain, new[session].chain
         if kept is None or kept == asked or kept not in old_chains:
             continue
-        if rules.repoint is When.AT_ONCE:
+        if rules.repoint is InUse.AT_ONCE:
             notes.append(f"{_name(session)}: key-chain {asked} in place of {kept} at once, on the connection in use")
             let_go[session] = NO_CHAIN
             continue
@@ -108,7 +109,7 @@ def effective(wanted: Intent, before: Intent, living: Iterable[Session], now: da
     without = {}
     for name in sorted(in_use & chains.keys() & old_chains.keys()):
         chains[name] = _keys_in_use(old_chains[name], chains[name], now, rules, notes)
-        if rules.alteration is When.AT_ONCE:
+        if rules.alteration is InUse.AT_ONCE:
             without[name] = _without_altered(old_chains[name], chains[name])
     kept_key = {session for session in up if _keeps_deleted(session, new, chains, wanted)}
     intent = _redirected(replace(wanted, chains=tuple(chains.values())), held)
@@ -141,7 +142,7 @@ def _keys_in_use(old: Keychain, new: Keychain, now: datetime, rules: InUseRules,
     if before is None:
         return new
     if after is None:
-        if rules.deletion is When.AT_ONCE:
+        if rules.deletion is InUse.AT_ONCE:
             notes.append(f"key-chain {new.name}: the active key {number} was deleted: connections lose it at once")
             return new
         notes.append(f"key-chain {new.name}: the deletion of key {number} is ignored while connections use it")
@@ -149,7 +150,7 @@ def _keys_in_use(old: Keychain, new: Keychain, now: datetime, rules: InUseRules,
     changed = _changed(before, after)
     if changed:
         what = f"key-chain {new.name}: {', '.join(changed)} of the active key {number}"
-        if rules.alteration is When.AT_ONCE:
+        if rules.alteration is InUse.AT_ONCE:
             notes.append(f"{what}: taken by connections in use at once")
         else:
             notes.append(f"{what}: ignored by connections in use, new connections take the change")

@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 from keyroll.emulator.contract.key_clock import KeyClock
 from keyroll.emulator.contract.model import Address
-from keyroll.emulator.wire.model import ConnectionRecord, Direction, DropReason, ProtectedSession
+from keyroll.emulator.wire.model import ConnectionRecord, Direction, ProtectedSession
 from keyroll.keychain.model import Key
+from keyroll.names import DropReason
 from keyroll.tcpao import Algorithm, Mkt, SneTracker, TrafficKey
 
 SECOND = 1_000_000_000

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from ipaddress import ip_address
 
 from keyroll.emulator.wire.bump.connection import SECOND, Connection, Session
-from keyroll.emulator.wire.model import Direction, DropReason, EventKind, WireEvent
+from keyroll.emulator.wire.model import Direction, EventKind, WireEvent
+from keyroll.names import DropReason
 
 Emit = Callable[[WireEvent], None]
 _Quiet = tuple[Session | None, Direction, DropReason]

@@ -18,14 +18,9 @@ from keyroll.emulator.wire.bump.live_connection import PASS, Lives
 from keyroll.emulator.wire.bump.receiving import Receiver
 from keyroll.emulator.wire.bump.sending import Sender
 from keyroll.emulator.wire.bump.status import connection_status, session_status
-from keyroll.emulator.wire.model import (
-    ConnectionRecord,
-    Direction,
-    DropReason,
-    ProtectedSession,
-    WireStatus,
-)
+from keyroll.emulator.wire.model import ConnectionRecord, Direction, ProtectedSession, WireStatus
 from keyroll.keychain.model import Keychain
+from keyroll.names import DropReason
 from keyroll.tcpao import (
     ACK,
     SYN,

@@ -6,7 +6,8 @@ from typing import Final
 
 from keyroll.emulator.wire.bump.connection import Connection, DirectionState, Entry, Table
 from keyroll.emulator.wire.bump.drops import Reporter
-from keyroll.emulator.wire.model import Direction, DropReason
+from keyroll.emulator.wire.model import Direction
+from keyroll.names import DropReason
 from keyroll.tcpao import ACK, FIN, RST, Segment
 
 PASS: Final = b""

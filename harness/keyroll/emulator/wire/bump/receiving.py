@@ -7,7 +7,8 @@ from keyroll.emulator.wire.bump import headers
 from keyroll.emulator.wire.bump.connection import Connection, Entry, Session, Tuple4
 from keyroll.emulator.wire.bump.headers import USUAL_START
 from keyroll.emulator.wire.bump.live_connection import ISN_MASK, PASS, Judged, Lives, count, refuses
-from keyroll.emulator.wire.model import Direction, DropReason
+from keyroll.emulator.wire.model import Direction
+from keyroll.names import DropReason
 from keyroll.tcpao import ACK, RST, SYN, AoOption, Mkt, Segment, strip_ao, tcp_checksum, verify_segment, with_options
 
 _HALF = 1 << 31

@@ -18,8 +18,9 @@ from keyroll.emulator.wire import protocol, statusjson
 from keyroll.emulator.wire.bump.guard import Guard
 from keyroll.emulator.wire.bump.headers import ETHERTYPE_IPV4, ETHERTYPE_IPV6, network_offset
 from keyroll.emulator.wire.jsonfields import Json
-from keyroll.emulator.wire.model import Direction, DropReason, WireError, WireEvent
+from keyroll.emulator.wire.model import Direction, WireError, WireEvent
 from keyroll.emulator.wire.run.sockets import FRAME_MAX, PLAIN, VNET, PacketSocket, whole
+from keyroll.names import DropReason
 
 BATCH = 64
 """Frames carried from one socket before the others have their turn."""
