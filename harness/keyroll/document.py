@@ -2,10 +2,14 @@
 
 PyYAML gives the positions, pydantic the checking; this module joins the two. It knows no format of its own: rooms
 bring their pydantic models.
+
+A few hundred characters of YAML can stand for gigabytes (aliases of aliases), and its parser needs a second for a few
+hundred kilobytes. So there are limits, far above what people write; they are checked before anything is built.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +24,16 @@ if TYPE_CHECKING:
 
 Model = TypeVar("Model", bound="BaseModel")
 Loc = tuple[str | int, ...]
+
+OCTETS_MAX = 256 * 1024
+"""The longest file. The longest scenario of ours has 7 KiB; PyYAML reads some 250 KiB a second."""
+VALUES_MAX = 20_000
+"""So many keys and values, those that aliases stand for counted each time. Our longest scenario has 1,000."""
+DEPTH_MAX = 100
+"""How deep values may lie in each other. Scenarios need eight; Python's own limit lets PyYAML go to about 150."""
+_TOO_DEEP = f"it is nested too deeply: at most {DEPTH_MAX} levels"
+LENGTH_MAX = 10_000
+"""Characters of one value: a number in base 60 (`1:59:59`) of 100,000 digits would take PyYAML minutes."""
 
 
 class DocumentError(InputError):
@@ -36,6 +50,8 @@ class Document:
 
     path: Path
     data: Any
+    text: str = field(default="", repr=False)
+    """The whole file as it was read; it is read once, since it may be a pipe, or change meanwhile."""
     places: dict[Loc, tuple[int, int]] = field(default_factory=dict)
     key_places: dict[Loc, tuple[int, int]] = field(default_factory=dict)
 
@@ -57,6 +73,28 @@ class _PositionLoader(yaml.SafeLoader):
     """The safe loader, refusing keys that stand twice (YAML forbids them; PyYAML lets the last one win)."""
 
     quotes_names = True
+    _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Compose a value, not too deep in others: libyaml gives up on some nesting before `_Limits` sees it."""
+        self._depth += 1
+        if self._depth > DEPTH_MAX + 1:
+            raise yaml.composer.ComposerError(None, None, _TOO_DEEP, parent.start_mark if parent else None)
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: ANN401, FBT001, FBT002 - PyYAML's
+        """Construct a value; what PyYAML cannot construct is an error with its place.
+
+        PyYAML ends with any of these where a value is not what it looks like, or what its tag says. Its words are not
+        shown: they may quote the value, which may be a secret.
+        """
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, TypeError, LookupError, AttributeError):
+            problem = "this value looks like a number or a date but is not a valid one; put it in quotes"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from None
 
 
 _QUOTING = {
@@ -108,10 +146,104 @@ def _problem(error: yaml.MarkedYAMLError) -> str:
     return problem
 
 
-def _odd_character(error: yaml.reader.ReaderError) -> str:
-    return (
-        f"character {error.position + 1} of the file is U+{ord(str(error.character)[:1] or chr(0)):04X}, a special one"
+def _not_text(octets: bytes, error: UnicodeDecodeError, path: Path) -> DocumentError:
+    before = octets[: error.start]
+    line, column = before.count(b"\n") + 1, len(before.rpartition(b"\n")[2].decode("utf-8", "replace")) + 1
+    return DocumentError(
+        f"not a text file in UTF-8: the octet 0x{octets[error.start]:02X} is not valid here; save it as UTF-8",
+        where=Where.of(path, line, column),
     )
+
+
+def _not_allowed(text: str, error: yaml.reader.ReaderError, path: Path) -> DocumentError:
+    before = text[: error.position]
+    where = Where.of(path, before.count("\n") + 1, len(before.rpartition("\n")[2]) + 1)
+    return DocumentError(f"not YAML: the character U+{ord(text[error.position]):04X} is not allowed here", where=where)
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file (or pipe), read once.
+
+    Raises:
+        DocumentError: it cannot be read, is not UTF-8 or too long, or its path is not UTF-8.
+    """
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError:
+        raise DocumentError("the file's path is not UTF-8; rename it", where=Where.of(path)) from None
+    try:
+        with path.open("rb") as stream:
+            octets = stream.read(OCTETS_MAX + 1)
+    except OSError as error:
+        raise DocumentError(f"cannot be read: {error.strerror}", where=Where.of(path)) from error
+    if len(octets) > OCTETS_MAX:
+        raise _too_long(path)
+    try:
+        return octets.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as error:
+        raise _not_text(octets, error, path) from None
+
+
+def _too_long(path: Path) -> DocumentError:
+    return DocumentError(f"the file is too long: at most {OCTETS_MAX // 1024} KiB", where=Where.of(path, 1))
+
+
+class _Limits:
+    """Counts what a file's values come to, aliases followed, from the parser's events alone: nothing is built."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._count = 0
+        self._open: list[tuple[str | None, int]] = []
+        """The collections that are not ended yet: their anchors, and the count before them."""
+        self._sizes: dict[str, int] = {}
+        """By anchor, how many values it stands for."""
+
+    def take(self, event: yaml.Event) -> None:
+        """Count one event. Raises DocumentError beyond a limit."""
+        if isinstance(event, yaml.AliasEvent):
+            if any(anchor == event.anchor for anchor, _ in self._open):
+                raise self._refused(event, f"'*{event.anchor}' stands for a value that holds it: it would never end")
+            self._add(event, self._sizes.get(event.anchor or "", 1))
+        elif isinstance(event, yaml.ScalarEvent):
+            if len(event.value) > LENGTH_MAX:
+                raise self._refused(event, f"a value of {len(event.value)} characters; at most {LENGTH_MAX}")
+            self._add(event, 1)
+            if event.anchor is not None:
+                self._sizes[event.anchor] = 1
+        elif isinstance(event, yaml.CollectionStartEvent):
+            self._open.append((event.anchor, self._count))
+            if len(self._open) > DEPTH_MAX:
+                raise self._refused(event, _TOO_DEEP)
+            self._add(event, 1)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = self._open.pop()
+            if anchor is not None:
+                self._sizes[anchor] = self._count - before
+
+    def _add(self, event: yaml.Event, size: int) -> None:
+        self._count += size
+        if self._count > VALUES_MAX:
+            raise self._refused(event, f"too many keys and values (aliases counted each time): at most {VALUES_MAX}")
+
+    def _refused(self, event: yaml.Event, problem: str) -> DocumentError:
+        mark = event.start_mark
+        where = Where.of(self._path, mark.line + 1, mark.column + 1) if mark else Where.of(self._path)
+        return DocumentError(problem, where=where)
+
+
+_EVENTS = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""libyaml's parser, ten times as fast, where PyYAML was built with it. Its messages are not shown."""
+
+
+def _check_limits(path: Path, text: str) -> None:
+    """Raise DocumentError when a file is beyond the limits. What is not YAML is left to the parser's own messages."""
+    if len(text) > OCTETS_MAX:
+        raise _too_long(path)
+    limits = _Limits(path)
+    with contextlib.suppress(yaml.YAMLError, RecursionError):
+        for event in yaml.parse(text, Loader=_EVENTS):
+            limits.take(event)
 
 
 def load(path: Path, text: str | None = None, *, quotes_names: bool = True) -> Document:
@@ -120,15 +252,12 @@ def load(path: Path, text: str | None = None, *, quotes_names: bool = True) -> D
     `quotes_names`: whether an error may quote a field's name; not where a secret may have been typed in its place.
 
     Raises:
-        DocumentError: the file cannot be read, is not UTF-8, is not YAML, is empty, or repeats a key.
+        DocumentError: the file cannot be read, is not UTF-8, is not YAML, is empty, repeats a key, or is beyond a limit
+            (OCTETS_MAX, VALUES_MAX, DEPTH_MAX, LENGTH_MAX).
     """
     if text is None:
-        try:
-            text = path.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise DocumentError("this is not a text file in UTF-8", where=Where.of(path)) from error
-        except OSError as error:
-            raise DocumentError(f"cannot be read: {error.strerror}", where=Where.of(path)) from error
+        text = read_text(path)
+    _check_limits(path, text)
     try:
         loader = _PositionLoader(text)
         loader.quotes_names = quotes_names
@@ -142,18 +271,17 @@ def load(path: Path, text: str | None = None, *, quotes_names: bool = True) -> D
         where = Where.of(path, mark.line + 1, mark.column + 1) if mark else Where.of(path)
         raise DocumentError(f"not YAML: {_problem(error)}", where=where) from None
     except yaml.reader.ReaderError as error:
-        raise DocumentError(f"not YAML: {_odd_character(error)}", where=Where.of(path)) from None
+        raise _not_allowed(text, error, path) from None
     except RecursionError:
-        raise DocumentError("not YAML: it is nested too deeply", where=Where.of(path)) from None
+        raise DocumentError("not YAML: it is nested too deeply", where=Where.of(path, 1)) from None
     except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError):
-        # What PyYAML's constructors end with where a value is not what it looks like, or what its tag says. Its words
-        # are not shown: they may quote the value, which may be a secret.
+        # As in `construct_object`, for what PyYAML meets outside of it; it gives no place.
         raise DocumentError(
-            "not YAML: a value looks like a number or a date and is none; put it in quotes", where=Where.of(path)
+            "not YAML: a value or its tag is not valid; put it in quotes", where=Where.of(path, 1)
         ) from None
     if node is None:
-        raise DocumentError("the file is empty", where=Where.of(path))
-    document = Document(path, data)
+        raise DocumentError("the file is empty", where=Where.of(path, 1))
+    document = Document(path, data, text)
     for is_key, loc, place in _places(node):
         (document.key_places if is_key else document.places)[loc] = place
     return document

@@ -17,8 +17,15 @@ turned into "down" or "ok".
 from __future__ import annotations
 
 import enum
+import re
 from dataclasses import dataclass
 from pathlib import Path
+
+_STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters, what turns the direction of writing, and half characters (which no terminal can be sent)."""
+_OCTETS = range(0xDC80, 0xDD00)
+"""How Python carries an octet of a path that is not UTF-8 (PEP 383)."""
+_TWO_DIGITS = 0xFF
 
 
 class ExitCode(enum.IntEnum):
@@ -55,8 +62,24 @@ class Where:
         return ":".join(parts)
 
 
+def printable(text: str) -> str:
+    r"""Return `text` as a terminal can be given it: what would steer it is written as `\x1b`.
+
+    Escape codes of a file, of a router's answer or of a log could otherwise change what stands on the screen. Line ends
+    and tabs stay.
+    """
+    return _STEERING.sub(lambda found: _escaped(found[0]), text)
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    if code in _OCTETS:
+        code -= 0xDC00
+    return f"\\x{code:02x}" if code <= _TWO_DIGITS else f"\\u{code:04x}"
+
+
 class KeyrollError(Exception):
-    """Base of all errors that a person can meet; `str()` of it is the whole sentence to show."""
+    """Base of all errors that a person can meet; `str()` of it is the whole sentence to show, safe for a terminal."""
 
     exit_code: ExitCode = ExitCode.UNFIT
 
@@ -68,7 +91,7 @@ class KeyrollError(Exception):
 
     def __str__(self) -> str:
         text = f"{self.where}: {self.message}" if self.where else self.message
-        return f"{text} ({self.remedy})" if self.remedy else text
+        return printable(f"{text} ({self.remedy})" if self.remedy else text)
 
 
 class InputError(KeyrollError):

@@ -1,6 +1,8 @@
 import contextlib
+import os
 import re
 from datetime import timedelta
+from threading import Thread
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -110,6 +112,28 @@ def test_a_placeholder_that_stands_for_nothing_is_named(write, two_keys):
 )
 def test_a_scenario_file_begins_with_keyroll(write, text, is_one):
     assert is_scenario(write(text)) is is_one
+
+
+def test_a_pipe_is_no_file_to_look_for_scenarios_in(tmp_path):
+    os.mkfifo(tmp_path / "pipe.yaml")
+    assert not is_scenario(tmp_path / "pipe.yaml")
+
+
+def test_a_scenario_from_a_pipe_is_read_once(tmp_path, two_keys):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    writer = Thread(target=path.write_text, args=(two_keys,))
+    writer.start()
+    (case,) = read_cases(path)
+    writer.join()
+    assert case.text == two_keys
+
+
+def test_what_its_parameters_make_of_a_file_has_a_limit(write, two_keys):
+    values = ", ".join(str(n) for n in range(200))
+    text = f"{two_keys}requires: [{', '.join(['capture'] * 2000)}]\nparametrize:\n  n: [{values}]\n"
+    with pytest.raises(InputError, match=r"200 combinations of a file of \d+ values; at most 200000 values in all"):
+        read_cases(write(text))
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -22,6 +22,8 @@ _HEAD = re.compile(rb"(?:\xef\xbb\xbf)?(?:[ \t]*(?:#[^\n]*)?\r?\n|---[ \t]*\r?\n
 _HEAD_LENGTH = 16384
 _PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
 _VARIANTS_MAX = 256
+_VALUES_MAX = 200_000
+"""Of all combinations together: to fill in and check so many values takes about a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class Case:
     scenario: Scenario
     path: Path
     text: str
-    """The whole file as it stood when it was read."""
+    """The whole file as it was read, once."""
     variant: str | None = None
     """The chosen parameters' labels, joined with `-`: `cmac-ipv6`. None where the file has no parameters."""
 
@@ -62,6 +64,8 @@ class Case:
 def is_scenario(path: Path) -> bool:
     """Say whether a file begins with `keyroll:` (comments and blank lines may stand before it)."""
     try:
+        if not path.is_file():  # to open a pipe would wait for who writes into it
+            return False
         with path.open("rb") as stream:
             return _HEAD.match(stream.read(_HEAD_LENGTH)) is not None
     except OSError:
@@ -77,8 +81,7 @@ def read_cases(path: Path) -> tuple[Case, ...]:
     document = load(path)
     if not isinstance(document.data, Mapping) or "keyroll" not in document.data:
         raise ScenarioError("not a scenario file: it does not begin with `keyroll:`", where=document.where())
-    text = path.read_text(encoding="utf-8")
-    cases = tuple(Case(_read_one(variant), path, text, label) for label, variant in _variants(document))
+    cases = tuple(Case(_read_one(variant), path, document.text, label) for label, variant in _variants(document))
     _check_slow_cases(cases, document)
     return cases
 
@@ -115,6 +118,11 @@ def _variants(document: Document) -> Iterator[tuple[str | None, Document]]:
         count *= len(some)
     if count > _VARIANTS_MAX:
         raise ScenarioError(f"{count} combinations; at most {_VARIANTS_MAX}", where=document.where(("parametrize",)))
+    if count * len(document.places) > _VALUES_MAX:
+        raise ScenarioError(
+            f"{count} combinations of a file of {len(document.places)} values; at most {_VALUES_MAX} values in all",
+            where=document.where(("parametrize",)),
+        )
     for combination in itertools.product(*choices):
         chosen = {name: value for name, _, value in combination}
         label = "-".join(label for _, label, _ in combination)
