@@ -19,6 +19,7 @@ from keyroll import linux
 from keyroll.errors import InputError
 from keyroll.lab.local import find, folders
 from keyroll.lab.local import recorder as capturing
+from keyroll.lab.local.find import how_it_ended
 from keyroll.lab.protocol import Impairment, LabError, Phase
 from keyroll.scenario.labs.make import EMBEDDED, LABS, default_topology, new_lab
 
@@ -145,21 +146,37 @@ def status(name: str | None, lab_name: str | None, *, as_json: bool) -> None:
     """Show routers, sessions, keys on the wire, and what was dropped."""
     found = find.find(_one_name(name, lab_name))
     routers = found.state.routers if found.state else ()
-    answers = {entry.name: found.ask_router(entry.name, "status")[0] for entry in routers}
+    keeper = found.ask_keeper("ping")[0]
+    answers = dict(_asked(found, [entry.name for entry in routers], dead=bool(keeper.get("deaths"))))
     if as_json:
-        click.echo(json.dumps({"v": 1, "lab": found.name, "routers": answers}, indent=1))
+        parts = {"deaths": keeper.get("deaths", []), "silent": keeper.get("silent", [])}
+        click.echo(json.dumps({"v": 1, "lab": found.name, **parts, "routers": answers}, indent=1))
     else:
         click.echo(f"lab {found.name}")
         for entry in routers:
+            if entry.name not in answers:
+                continue  # its death is told below
             click.echo(f"\n{entry.name}  ssh -p {entry.port} {entry.user}@{entry.host}")
             for line in _status_lines(answers[entry.name]):
                 click.echo("  " + line)
-    dead = [f"{name}'s {death['sentence']}" for name, answer in answers.items() for death in answer["deaths"]]
+    dead = [f"{death['what']} {how_it_ended(death['code'])}" for death in keeper.get("deaths", [])]
+    dead += [f"{part} does not answer" for part in keeper.get("silent", [])]
+    dead += [f"{name}'s {death['sentence']}" for name, answer in answers.items() for death in answer["deaths"]]
     if dead:
         raise LabError(
             f"lab {found.name} is broken: {'; '.join(dead)}",
             remedy=f"its logs are in {found.state.evidence if found.state else ''}; `keyroll lab down {found.name}`",
         )
+
+
+def _asked(found: find.KeptLab, routers: list[str], *, dead: bool) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the routers' answers; one that does not answer is left out where the keeper knows of a death."""
+    for router in routers:
+        try:
+            yield router, found.ask_router(router, "status")[0]
+        except LabError:
+            if not dead:
+                raise
 
 
 def _one_name(name: str | None, lab_name: str | None) -> str | None:

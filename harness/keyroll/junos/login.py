@@ -22,6 +22,8 @@ _PREPARATION = (
     ("set cli complete-on-space off", "Disabling complete-on-space"),
     ("set cli screen-length 0", "Screen length set to"),
 )
+GOODBYE_SECONDS = 1.0
+"""For the last line to a router: a router that works reads at once, and to one that is stuck it does not matter."""
 _CHUNK = 65536
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -52,6 +54,18 @@ class JunosConnection(JuniperSSH):
             self.write_channel(command + "\n")
             found = self._until(rf"(?s:{re.escape(command)}\n.*{answer}.*?){cli}", deadline)
         self.base_prompt = found["cli"]
+
+    def cleanup(self, command: str = "exit") -> None:
+        """Say goodbye to a router that still listens, without waiting for its answer; the channel is closed next.
+
+        netmiko asks for the mode first and reads until its time-out (15 s here), also from a channel that the router's
+        death has closed. Junos ends a CLI whose channel closes in any mode, and a shared candidate stays as it is.
+        """
+        channel = self.remote_conn
+        if not isinstance(channel, paramiko.Channel) or channel.closed or channel.eof_received:
+            return
+        channel.settimeout(GOODBYE_SECONDS)  # the only wait is for room in the channel's window
+        channel.sendall(f"{command}\n".encode())
 
     def _until(self, pattern: str, deadline: Instant) -> re.Match[str]:
         """Read until all that came since the last call matches `pattern`, which goes to the end of it."""

@@ -12,6 +12,10 @@ from typing import Protocol, runtime_checkable
 from keyroll.errors import RunError, UnfitError
 from keyroll.names import Capability
 
+PING_SECONDS = 2.0
+"""From a `ping` to its answer. Every part answers between two batches of frames, so in milliseconds. On a loaded
+machine a part that can run gets a processor well within this time; only one that is stopped or stuck does not."""
+
 
 class LabError(RunError):
     """A lab broke: a daemon died, a wait ended at its deadline, a container vanished. Names it, with its last words."""
@@ -161,6 +165,22 @@ class Mending(Protocol):
     @property
     def incidents(self) -> tuple[str, ...]:
         """What went wrong and was mended since `deploy`, as `check` was told of it: one sentence each."""
+        ...
+
+
+@runtime_checkable
+class Pingable(Protocol):
+    """A lab whose parts can be asked whether they still work."""
+
+    def silent_parts(self, seconds: float = PING_SECONDS) -> tuple[str, ...]:
+        """Ask every part of the lab to answer; return those that did not within `seconds`, by their names.
+
+        Parts are: what carries the lab (keeper or guard), links, captures, and in each emulated router its supervisor,
+        its wire path and its daemons. A part that is stopped (SIGSTOP), or hangs, is silent and not dead.
+
+        Raises:
+            LabError: a part has died; it is named.
+        """
         ...
 
 

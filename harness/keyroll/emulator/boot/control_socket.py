@@ -22,10 +22,12 @@ from keyroll.errors import KeyrollError
 VERSION = 1
 Found = TypeVar("Found")
 _LINE_MAX = 65536
+_PING_SECONDS = 2.0
+"""From a ping to the answers of the router's parts, where the request says nothing: each answers in milliseconds."""
 
 
 class ControlServer:
-    """Answers `status`, `drops`, `clock`, `namespace` and `stop`."""
+    """Answers `status`, `drops`, `ping`, `clock`, `namespace` and `stop`."""
 
     def __init__(self, machine: Machine, logs: Logs, *, stop: Callable[[], None]) -> None:
         self._machine = machine
@@ -35,6 +37,7 @@ class ControlServer:
         self._path = Path()
         self._accepting: asyncio.Task[None] | None = None
         self._talks: set[asyncio.Task[None]] = set()
+        self._pings: set[asyncio.Task[None]] = set()
 
     async def listen(self, path: Path) -> None:
         """Make the socket (0600: who can reach it commands the router) and answer on it."""
@@ -55,7 +58,7 @@ class ControlServer:
 
     async def close(self) -> None:
         """Stop answering."""
-        tasks = [*self._talks, *filter(None, [self._accepting])]
+        tasks = [*self._talks, *self._pings, *filter(None, [self._accepting])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -101,6 +104,8 @@ class ControlServer:
                 return await self._status()
             case "drops":
                 return {"ok": True, **_drops(await self._machine.wire_status())}
+            case "ping":
+                return {"ok": True, "silent": await self._silent(float(request.get("seconds", _PING_SECONDS)))}
             case "clock":
                 if "set" in request:
                     await self._machine.set_clock(_moment(request["set"]))
@@ -112,7 +117,28 @@ class ControlServer:
                 self._stop()
                 return {"ok": True}
             case other:
-                raise BackendError(f"unknown request '{other}'; known: clock, drops, namespace, status, stop")
+                raise BackendError(f"unknown request '{other}'; known: clock, drops, namespace, ping, status, stop")
+
+    async def _silent(self, seconds: float) -> list[str]:
+        """Return which of the wire path and the daemons have not answered after `seconds`.
+
+        One that answers with an error has answered; one that has died is told as a death.
+        """
+        machine = self._machine
+        asked = {
+            asyncio.create_task(_answered(part)): name
+            for name, part in (
+                ("wire path", machine.wire_status()),
+                ("bgpd", machine.bgp()),
+                ("ldpd", machine.ldp_sessions()),
+            )
+        }
+        # Those that are late are left to their own deadlines: to break one off would leave its answer to the next.
+        self._pings |= set(asked)
+        for task in asked:
+            task.add_done_callback(self._pings.discard)
+        _, late = await asyncio.wait(asked, timeout=seconds)
+        return [name for task, name in asked.items() if task in late]
 
     async def _status(self) -> dict[str, Any]:
         machine = self._machine
@@ -160,6 +186,11 @@ class ControlServer:
             "connections": restart.connections,
             "reset": [[port, str(peer)] for port, peer in restart.reset],
         }
+
+
+async def _answered(part: Awaitable[object]) -> None:
+    with contextlib.suppress(KeyrollError):
+        await part
 
 
 def _request(line: bytes) -> dict[str, Any]:

@@ -10,6 +10,7 @@ Orders of the owner come over the channel, each answered but for `call`:
     {"op": "capture", "router", "interface"} + namespace, file, counters
     {"op": "links", "links": [{"name", "a", "b"}]} + namespaces and books
     {"op": "link", "link", "order"}
+    {"op": "ping", "seconds"}                        which captures do not answer, and which have died
     {"op": "keep"}                                   the lab outlives its owner
     {"op": "finish"}                                 captures are completed; the owner destroys the lab
     {"op": "done"}                                   it is destroyed: the guard ends; without this word it destroys
@@ -35,7 +36,8 @@ from keyroll.errors import KeyrollError
 from keyroll.lab.containerlab import teardown
 from keyroll.lab.containerlab.command import Program, end_by_pidfd, has_ended
 from keyroll.lab.containerlab.link_ends import End, EndsOfLink, start_capture
-from keyroll.lab.local import channel, folders
+from keyroll.lab.local import channel, folders, recorder
+from keyroll.lab.protocol import PING_SECONDS
 
 _FINISH_SECONDS = 3.0
 """How long captures may take to write what is left."""
@@ -52,7 +54,8 @@ class Guard:
         self._evidence = evidence
         self._program = Program()
         self._calls: list[int] = []
-        self._captures: list[int] = []
+        self._captures: dict[str, recorder.Recorder] = {}
+        self._deaths: list[channel.Message] = []
         self._stop_captures, self._captures_stop = os.pipe2(os.O_CLOEXEC)
         self._ends: dict[tuple[str, str], End] = {}
         self._links: dict[str, EndsOfLink] = {}
@@ -93,7 +96,7 @@ class Guard:
         except OSError as error:
             answer = {"ok": False, "error": f"{message.get('op')}: {error.strerror}"}
         with contextlib.suppress(OSError):  # the owner may be gone; the channel's end says so by itself
-            channel.send(self._owner, answer)
+            channel.send(self._owner, channel.answered(message, answer))
 
     def _obey(self, message: channel.Message, descriptors: list[int]) -> channel.Message:
         match message.get("op"):
@@ -102,7 +105,8 @@ class Guard:
                 end = End(message["router"], message["container"], namespace, message["interface"])
                 self._nodes[message["router"]] = message["container"]
                 self._ends[message["router"], message["interface"]] = end
-                self._captures.append(start_capture(end, out, stats, self._stop_captures))
+                name = f"{end.router}'s capture at {end.interface}"
+                self._captures[name] = start_capture(end, out, stats, self._stop_captures)
                 os.close(out)
             case "links":
                 for link, book in zip(message["links"], descriptors, strict=True):
@@ -111,6 +115,8 @@ class Guard:
                     self._links[link["name"]] = EndsOfLink((a, b), topology, book, self._program)
             case "link":
                 return {"ok": True, "answer": self._order(message)}
+            case "ping":
+                return {"ok": True, **self._ping(message)}
             case "keep":
                 self._kept = True
             case "finish":
@@ -121,6 +127,15 @@ class Guard:
             case other:
                 return {"ok": False, "error": f"the guard does not know '{other}'"}
         return {"ok": True}
+
+    def _ping(self, message: channel.Message) -> channel.Message:
+        """Return which captures do not answer in time, and which have died since the lab came up."""
+        seconds = float(message.get("seconds", PING_SECONDS))
+        found = channel.ping({name: one.requests for name, one in self._captures.items()}, seconds)
+        for name in found.ended:
+            _, status = os.waitpid(self._captures.pop(name).pid, 0)
+            self._deaths.append({"what": name, "code": os.waitstatus_to_exitcode(status)})
+        return {"silent": list(found.silent), "deaths": self._deaths}
 
     def _order(self, message: channel.Message) -> channel.Message:
         link = self._links.get(str(message.get("link")))
@@ -140,7 +155,8 @@ class Guard:
     def _answer(self, connection: socket.socket, message: channel.Message) -> None:
         match message.get("op"):
             case "ping":
-                channel.send(connection, {"ok": True, "routers": sorted(self._nodes), "links": list(self._links)})
+                answer = {"ok": True, "routers": sorted(self._nodes), "links": list(self._links)}
+                channel.send(connection, {**answer, **self._ping(message)})
             case "namespace" if found := [
                 end for (name, _), end in self._ends.items() if name == message.get("router")
             ]:
@@ -159,7 +175,7 @@ class Guard:
             os.close(self._captures_stop)
             self._captures_stop = -1
         deadline = time.monotonic() + _FINISH_SECONDS
-        for pid in self._captures:
+        for pid in (capture.pid for capture in self._captures.values()):
             pidfd = os.pidfd_open(pid)
             if not has_ended(pidfd, max(0.0, deadline - time.monotonic())):
                 os.kill(pid, signal.SIGKILL)

@@ -6,6 +6,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from keyroll.lab.local import channel, folders
@@ -13,6 +14,8 @@ from keyroll.lab.protocol import LabError
 
 GUARD_SECONDS = 15.0
 """From an order to the guard to its answer."""
+_PING_EXTRA_SECONDS = 1.0
+"""What the guard has on top of its parts' time to answer a ping."""
 DOWN_SECONDS = 10.0
 """From the end of its channel to the guard's own end."""
 
@@ -24,8 +27,8 @@ class GuardLink:
         self._lab = run.id
         self._log = evidence / "lab.log"
         self._scale = wait_scale
-        self._channel, theirs = channel.pair()
-        self._channel.settimeout(GUARD_SECONDS * wait_scale)
+        ours, theirs = channel.pair()
+        self._channel = channel.RequestChannel(ours)
         command = [
             *(sys.executable, "-P", "-m", "keyroll.lab.containerlab.guard"),
             *("--channel", str(theirs.fileno()), "--lock", str(run.lock_fd)),
@@ -51,7 +54,7 @@ class GuardLink:
         """Have the guard end a `containerlab` call that outlives this process. Raises LabError."""
         pidfd = os.pidfd_open(pid)
         try:
-            channel.send(self._channel, {"op": "call"}, (pidfd,))
+            self._channel.begin({"op": "call"}, (pidfd,))  # the one order that is not answered
         except OSError:
             raise self._died() from None
         finally:
@@ -59,18 +62,26 @@ class GuardLink:
 
     def ask(self, message: channel.Message, descriptors: tuple[int, ...] = ()) -> channel.Message:
         """Give an order and return its answer. Raises LabError: refused, or the guard is gone."""
+        answer = self._answer(message, descriptors, GUARD_SECONDS * self._scale)
+        if answer is None:
+            raise LabError(f"lab {self._lab}: the guard did not answer '{message['op']}' in time")
+        if not answer.get("ok"):
+            raise LabError(f"lab {self._lab}: {answer.get('error')}")
+        return answer
+
+    def ping(self, seconds: float) -> channel.Message | None:
+        """Return what the guard's parts answer to a ping within `seconds`; None when it does not answer itself."""
+        # It waits for its parts itself: it has to answer a little later than they do.
+        return self._answer({"op": "ping", "seconds": seconds}, (), seconds + _PING_EXTRA_SECONDS)
+
+    def _answer(self, message: channel.Message, descriptors: tuple[int, ...], seconds: float) -> channel.Message | None:
         try:
-            channel.send(self._channel, message, descriptors)
-            received = channel.receive(self._channel)
-        except TimeoutError:
-            raise LabError(f"lab {self._lab}: the guard did not answer '{message['op']}' in time") from None
-        except OSError:
-            received = None
-        if received is None:
-            raise self._died()
-        if not received[0].get("ok"):
-            raise LabError(f"lab {self._lab}: {received[0].get('error')}")
-        return received[0]
+            number = self._channel.begin(message, descriptors)
+            return self._channel.finish(number, time.monotonic() + seconds)
+        except (TimeoutError, BlockingIOError):
+            return None
+        except (OSError, LabError):
+            raise self._died() from None
 
     def tell(self, op: str) -> None:
         """Give an order of the lab's end; a guard that has died carries out nothing, and the rest goes all the same."""

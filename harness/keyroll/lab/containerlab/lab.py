@@ -16,10 +16,11 @@ from keyroll.lab.containerlab.guard_client import GuardLink
 from keyroll.lab.containerlab.link_ends import impairs_here
 from keyroll.lab.containerlab.readiness import Container, Probe, Waiting, ssh_answers
 from keyroll.lab.local import channel, folders, recorder
+from keyroll.lab.local.find import KeptLab, how_it_ended, silent_in_router
 from keyroll.lab.local.lab import HostedLab
 from keyroll.lab.local.machine_probe import kernel_has_tcp_ao
 from keyroll.lab.platforms import PLATFORMS, Platform, platform_of
-from keyroll.lab.protocol import LabError, LabUnfitError, Phase, Port, Router
+from keyroll.lab.protocol import PING_SECONDS, LabError, LabUnfitError, Phase, Port, Router
 from keyroll.lab.topology import Node, Topology
 from keyroll.names import Capability
 
@@ -248,6 +249,21 @@ class ContainerLab(HostedLab):
                     f"lab {self.name}: {name}'s container has ended; its last words:\n"
                     f"{docker.last_words(container.name)}"
                 )
+
+    def silent_parts(self, seconds: float = PING_SECONDS) -> tuple[str, ...]:
+        """Ask every part to answer within `seconds`; return those that do not. See `keyroll.lab.protocol.Pingable`."""
+        self.check()
+        assert self._guard is not None  # noqa: S101 - checked
+        assert self._run is not None  # noqa: S101 - checked
+        asked = KeptLab(self._run.path, folders.read_state(self._run.path))
+        in_routers = [part for name in self._routers for part in silent_in_router(asked, name, seconds)]
+        found = self._guard.ping(seconds)
+        if found is None:
+            return ("the guard", *in_routers)
+        for death in found["deaths"]:
+            raise LabError(f"lab {self.name}: {death['what']} {how_it_ended(death['code'])}")
+        self.check()
+        return (*found["silent"], *in_routers)
 
     def capture_losses(self) -> Mapping[str, int]:
         """Return for each router how many frames its captures have lost."""

@@ -45,31 +45,14 @@ def impairs_here() -> bool:
         return False
 
 
-def start_capture(end: End, out: int, stats: int, stop: int) -> int:
-    """Capture at an end from now on, in a process of its own; return its id. It ends when `stop` closes.
+def start_capture(end: End, out: int, stats: int, stop: int) -> recorder.Recorder:
+    """Capture at an end from now on, in a process of its own, which ends when `stop` closes.
 
     Raises OSError when there is no such interface.
     """
     with linux.inside(end.namespace):
-        packet = recorder.open_socket(end.interface)
-    os.write(out, recorder.file_header())
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            _keep_only({0, 1, 2, packet.fileno(), out, stats, stop})
-            recorder.Capture(packet, out, stats).run(stop)
-            code = 0
-        finally:
-            os._exit(code)
-    packet.close()
-    return pid
-
-
-def _keep_only(wanted: set[int]) -> None:
-    for entry in list(Path("/proc/self/fd").iterdir()):
-        if int(entry.name) not in wanted:
-            recorder.close_quietly(int(entry.name))
+        title = f"keyroll.lab.local.recorder {end.router}:{end.interface}"
+        return recorder.start(end.interface, out, stats, stop, title=title)
 
 
 class EndsOfLink:

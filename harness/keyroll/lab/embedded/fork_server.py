@@ -3,8 +3,9 @@
 One for each process that makes labs, started with its first lab. It loads the routers' program once, and forks a
 monitor for each lab that is ordered over its channel:
 
-    {"op": "carry", "lab": ID, "run": FOLDER}    with four descriptors: the lab's channel, its lock, where the monitor
-                                                 writes, and the environment (JSON) that the lab's programs get
+    {"op": "carry", "lab": ID, "run": FOLDER}    with five descriptors: the lab's channel, its lock, where the monitor
+                                                 writes, the environment (JSON) that the lab's programs get, and a pipe
+                                                 on which the monitor reports how the keeper ended
     → {"ok": true}                               with the monitor's pidfd
 
 It holds nothing of a lab: labs neither notice its end nor wait for it. It ends with its owner.
@@ -85,7 +86,7 @@ class Nursery:
             channel.send(self._orders, {"ok": True}, (pidfd,))
         return True
 
-    def _carry(self, lab: str, run: Path, lab_channel: int, lock: int, log: int, environment: int) -> int:
+    def _carry(self, lab: str, run: Path, lab_channel: int, lock: int, log: int, environment: int, report: int) -> int:
         variables = json.loads(Path(f"/proc/self/fd/{environment}").read_bytes())
 
         def be_monitor() -> None:
@@ -93,12 +94,12 @@ class Nursery:
             os.environ.clear()
             os.environ.update(variables)
             linux.retag(LAB_TAG, lab)
-            monitor.carry(socket.socket(fileno=lab_channel), run, self._owner)
+            monitor.carry(socket.socket(fileno=lab_channel), run, self._owner, report)
 
         return fork(
             be_monitor,
             title=f"keyroll.lab.embedded.monitor {lab}",
-            keep=(lab_channel, lock, self._owner),
+            keep=(lab_channel, lock, self._owner, report),
             output=log,
         )
 

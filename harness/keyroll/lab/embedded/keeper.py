@@ -4,7 +4,8 @@ It takes orders from the owner over the channel:
 
     {"op": "deploy", "evidence": FD, "routers": [...], "links": [...], ...}   with descriptors; once
     {"op": "keep"}                                                            the lab outlives the owner
-    {"op": "link", "link": NAME, "order": {…}}                                an order to a link (see `link`)
+    {"op": "link", "link": NAME, "order": {…}, "id": N}                       an order to a link (see `link`)
+    {"op": "ping", "seconds": S, "id": N}                                     which parts do not answer
     {"op": "stop"}                                                            captures are completed, then all ends
 
 and tells it `phase`, `ready`, `died`, `failed` (see `keyroll.lab.embedded.keeper_plan`). Once the lab is kept,
@@ -24,6 +25,7 @@ import subprocess
 import sys
 import time
 import traceback
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn, Protocol
 
@@ -33,6 +35,7 @@ from keyroll.lab.embedded import link
 from keyroll.lab.embedded.keeper_plan import LinkPlan, Plan, RouterPlan
 from keyroll.lab.local import channel, recorder
 from keyroll.lab.local.folders import KEEPER_SOCKET
+from keyroll.lab.protocol import PING_SECONDS, LabError
 
 _STOP_SECONDS = 2.0
 """How long captures may take to write what is left."""
@@ -75,6 +78,17 @@ def run(owner: socket.socket, monitor: socket.socket, run_directory: Path, *, ro
         os._exit(code)
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A child of the keeper that is a part of the lab: its name in messages, and how it is asked or looked into."""
+
+    name: str
+    log: str | None = None
+    """The file in the evidence folder that may tell why it ended."""
+    requests: channel.RequestChannel | None = None
+    capture: bool = False
+
+
 class Keeper:
     """See the module."""
 
@@ -85,10 +99,9 @@ class Keeper:
         self._rootless = rootless
         self._kept = False
         self._stop_captures, self._captures_stop = os.pipe2(os.O_CLOEXEC)
-        self._captures: dict[int, str] = {}
-        self._routers: dict[int, str] = {}
-        self._links: dict[int, str] = {}
-        self._link_orders: dict[str, socket.socket] = {}
+        self._parts: dict[int, _Part] = {}
+        self._deaths: list[channel.Message] = []
+        self._link_orders: dict[str, channel.RequestChannel] = {}
         self._link_ends: dict[str, tuple[str, str]] = {}
         self._namespaces: dict[str, int] = {}
         self._control: socket.socket | None = None
@@ -128,7 +141,10 @@ class Keeper:
                 self._monitor.send(_KEPT)
                 self._tell({"event": "kept"})
             case "link":
-                self._tell({"event": "link", "answer": self._order_link(message)})
+                self._tell(channel.answered(message, {"event": "link", "answer": self._order_link(message)}))
+            case "ping":
+                silent = self._silent(message)
+                self._tell(channel.answered(message, {"event": "pong", "silent": silent}))
             case "stop":
                 self._ending = True
             case other:
@@ -140,6 +156,10 @@ class Keeper:
     def _on_child(self, wake: int) -> None:
         with contextlib.suppress(BlockingIOError):
             os.read(wake, 4096)
+        self._reap()
+
+    def _reap(self) -> None:
+        """Take leave of every child that has ended, and tell of those that are parts of the lab."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -147,14 +167,29 @@ class Keeper:
                 return
             if pid == 0:
                 return
-            code = os.waitstatus_to_exitcode(status)
-            if pid in self._captures:
-                self._tell({"event": "died", "what": f"{self._captures.pop(pid)}'s capture", "code": code})
-            elif pid in self._links:
-                self._tell({"event": "died", "what": f"link {self._links.pop(pid)}", "code": code})
-            elif pid in self._routers:
-                name = self._routers.pop(pid)
-                self._tell({"event": "died", "what": f"router {name}", "code": code, "log": f"{name}-router.log"})
+            self._take_leave(pid, status)
+
+    def _take_leave(self, pid: int, status: int) -> None:
+        """Tell the owner of a part's death, and keep it: of a lab that is kept, whoever asks later is told."""
+        part = self._parts.pop(pid, None)
+        if part is None:
+            return  # a process that one of the lab's left to process 1
+        death: channel.Message = {"what": part.name, "code": os.waitstatus_to_exitcode(status)}
+        if part.log is not None:
+            death["log"] = part.log
+        self._deaths.append(death)
+        self._tell({"event": "died", **death})
+
+    def _silent(self, request: channel.Message) -> list[str]:
+        """Return the links and captures that do not answer in time. Deaths are told before that."""
+        self._reap()
+        asked = {part.name: (pid, part.requests) for pid, part in self._parts.items() if part.requests is not None}
+        channels = {name: requests for name, (_, requests) in asked.items()}
+        found = channel.ping(channels, float(request.get("seconds", PING_SECONDS)))
+        for name in found.ended:  # a process closes its channel a moment before it can be reaped
+            with contextlib.suppress(ChildProcessError):
+                self._take_leave(*os.waitpid(asked[name][0], 0))
+        return list(found.silent)
 
     def _deploy(self, plan: Plan) -> None:
         started = time.monotonic()
@@ -238,18 +273,12 @@ class Keeper:
         )
 
     def _start_capture(self, router: RouterPlan, interface: str) -> None:
-        """Bind the capture's socket here, so that it hears everything from now on; fork the process that drains it."""
-        with linux.inside(self._namespaces[router.name]):
-            packet = recorder.open_socket(interface)
         out, stats = router.captures[interface]
-        os.write(out, recorder.file_header())
-        pid = fork(
-            lambda: recorder.Capture(packet, out, stats).run(self._stop_captures),
-            title=f"keyroll.lab.local.recorder {router.name}:{interface}",
-            keep=(packet.fileno(), out, stats, self._stop_captures),
-        )
-        packet.close()
-        self._captures[pid] = router.name
+        with linux.inside(self._namespaces[router.name]):
+            title = f"keyroll.lab.local.recorder {router.name}:{interface}"
+            started = recorder.start(interface, out, stats, self._stop_captures, title=title)
+        name = f"{router.name}'s capture at {interface}"
+        self._parts[started.pid] = _Part(name, requests=started.requests, capture=True)
 
     def _start_link(self, plan: LinkPlan) -> None:
         """Open both ends here, so that no frame is missed; fork the process that carries frames between them."""
@@ -264,9 +293,8 @@ class Keeper:
         for end in ends:
             end.close()
         theirs.close()
-        ours.settimeout(_ORDER_SECONDS)
-        self._links[pid] = plan.name
-        self._link_orders[plan.name] = ours
+        self._link_orders[plan.name] = channel.RequestChannel(ours)
+        self._parts[pid] = _Part(f"link {plan.name}", requests=self._link_orders[plan.name])
 
     def _order_link(self, message: channel.Message) -> channel.Message:
         """Hand an order to a link and return its answer; `cut` and `restore` also take the carrier, or give it."""
@@ -275,14 +303,15 @@ class Keeper:
         if orders is None:
             return {"ok": False, "error": f"there is no link '{name}'; there are {', '.join(self._link_orders)}"}
         try:
-            channel.send(orders, order)
-            received = channel.receive(orders)
+            answer = orders.finish(orders.begin(order), time.monotonic() + _ORDER_SECONDS)
             if order.get("op") in {"cut", "restore"}:
                 state = "down" if order["op"] == "cut" else "up"
                 self._ip("".join(f"link set {end} {state}\n" for end in self._link_ends[str(name)]), ())
-        except OSError as error:
+        except TimeoutError:
+            return {"ok": False, "error": f"link {name} does not answer within {_ORDER_SECONDS:g} s"}
+        except (OSError, LabError) as error:
             return {"ok": False, "error": f"link {name} does not answer: {error}"}
-        return received[0] if received is not None else {"ok": False, "error": f"link {name} has ended"}
+        return answer
 
     def _start_router(self, router: RouterPlan, plan: Plan) -> None:
         """Fork the router, in its outer namespace, from the program that is loaded here already."""
@@ -294,7 +323,7 @@ class Keeper:
                 keep=(router.boot, router.listen, plan.evidence),
                 output=router.log,
             )
-        self._routers[pid] = router.name
+        self._parts[pid] = _Part(f"router {router.name}", log=f"{router.name}-router.log")
 
     def _open_control(self) -> None:
         control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -319,9 +348,9 @@ class Keeper:
     def _answer(self, connection: socket.socket, message: channel.Message) -> None:
         match message.get("op"):
             case "ping":
-                channel.send(
-                    connection, {"ok": True, "routers": sorted(self._routers.values()), "links": list(self._link_ends)}
-                )
+                routers, links = sorted(self._namespaces), list(self._link_ends)
+                answer = {"ok": True, "routers": routers, "links": links, "silent": self._silent(message)}
+                channel.send(connection, {**answer, "deaths": self._deaths})
             case "namespace" if message.get("router") in self._namespaces:
                 channel.send(connection, {"ok": True}, (self._namespaces[message["router"]],))
             case "link":
@@ -336,7 +365,7 @@ class Keeper:
         """Let the captures write what is left; then process 1 ends, and with it everything."""
         os.close(self._captures_stop)
         deadline = time.monotonic() + _STOP_SECONDS
-        waiting = [os.pidfd_open(pid) for pid in self._captures]
+        waiting = [os.pidfd_open(pid) for pid, part in self._parts.items() if part.capture]
         with selectors.DefaultSelector() as ends:
             for fd in waiting:
                 ends.register(fd, selectors.EVENT_READ)

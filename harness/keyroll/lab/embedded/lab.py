@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import signal
 import socket
 import time
 from collections.abc import Callable, Mapping
@@ -17,10 +16,10 @@ from keyroll.lab.embedded.keeper_plan import LinkPlan, Plan, RouterPlan
 from keyroll.lab.embedded.owner import Monitor, await_end, begin_loading, create_in, readable, start_monitor
 from keyroll.lab.embedded.router_boot import RouterLink
 from keyroll.lab.local import channel, folders, recorder
-from keyroll.lab.local.find import KeptLab
+from keyroll.lab.local.find import KeptLab, how_it_ended, silent_in_router
 from keyroll.lab.local.lab import HostedLab
 from keyroll.lab.local.machine_probe import require_fit
-from keyroll.lab.protocol import LabError, Phase, Router
+from keyroll.lab.protocol import PING_SECONDS, LabError, Phase, Router
 from keyroll.lab.topology import Node, Topology
 from keyroll.names import Capability
 
@@ -34,8 +33,16 @@ ROUTERS_SECONDS = 30.0
 """From the routers' start to the last one's `ready`."""
 STOP_SECONDS = 10.0
 """From the order to stop to the end of the last process."""
+_REPORT_SECONDS = 2.0
+"""From the end of the keeper's channel to the monitor's report: it waits for nothing but the keeper's end."""
+_KEEPER_EXTRA_SECONDS = 1.0
+"""What the keeper has on top of its parts' time to answer a ping."""
 _LOG_TAIL_LINES = 12
 _LOG_TAIL_OCTETS = 8192
+
+
+class _KeeperSilentError(LabError):
+    """The keeper did not say what it was asked for in time."""
 
 
 @dataclass(slots=True)
@@ -77,6 +84,7 @@ class EmbeddedLab(HostedLab):
         self._final_losses: dict[str, int] = {}
         self._broken: LabError | None = None
         self._incidents: list[str] = []
+        self._orders = 0
 
     @property
     def capabilities(self) -> frozenset[Capability]:
@@ -120,7 +128,7 @@ class EmbeddedLab(HostedLab):
             raise self._died() from None
         finally:
             plan.close()
-        self._await_keeper("deployed", KEEPER_SECONDS)
+        self._await_keeper("deployed", KEEPER_SECONDS * self._scale)
         self._took("keeper, namespaces, captures", begun)
         self._await_routers()
         self._took("routers answer", begun)
@@ -186,19 +194,19 @@ class EmbeddedLab(HostedLab):
             "settings": {**node.settings, **self._settings.get(node.name, {})},
         }
 
-    def _await_keeper(self, event: str, seconds: float) -> channel.Message:
-        """Take the keeper's messages until `event`, and return it; a death or failure among them is raised."""
-        deadline = time.monotonic() + seconds * self._scale
+    def _await_keeper(self, event: str, seconds: float, *, order: int | None = None) -> channel.Message:
+        """Take the keeper's messages until `event` (that answers `order`), and return it; a death is raised."""
+        deadline = time.monotonic() + seconds
         assert self._channel is not None  # noqa: S101 - made by the caller
         while True:
             left = deadline - time.monotonic()
             if not readable([self._channel], left):
-                raise LabError(
-                    f"lab {self.name}: the keeper did not say '{event}' within {seconds * self._scale:.0f} s",
+                raise _KeeperSilentError(
+                    f"lab {self.name}: the keeper did not say '{event}' within {seconds:.0f} s",
                     remedy="on a slow machine, give a greater --wait-scale",
                 )
             message = self._take_keeper_message()
-            if message.get("event") == event:
+            if message.get("event") == event and message.get("id") == order:
                 return message
 
     def _await_routers(self) -> None:
@@ -254,7 +262,7 @@ class EmbeddedLab(HostedLab):
     def _take_restart(self, name: str, message: channel.Message) -> None:
         """Take note of a wire path that was replaced; where sessions were lost with it the lab is not what it was."""
         what = f"{name}'s {message['what']} path"
-        incident = f"{what} {_how(message['code'])} and was replaced after {message['seconds']:.3f} s"
+        incident = f"{what} {how_it_ended(message['code'])} and was replaced after {message['seconds']:.3f} s"
         incident += f", {message['connections']} of its connections going on"
         for port, peer in message["reset"]:
             incident += f"; the session with {peer} (port {port}) was reset"
@@ -264,7 +272,7 @@ class EmbeddedLab(HostedLab):
 
     def _death(self, what: str, code: int, log: str | None) -> LabError:
         words = self._last_words(log) if log else ""
-        return LabError(f"lab {self.name}: {what} {_how(code)}{words}")
+        return LabError(f"lab {self.name}: {what} {how_it_ended(code)}{words}")
 
     def _last_words(self, log: str) -> str:
         path = self._evidence / log
@@ -278,7 +286,30 @@ class EmbeddedLab(HostedLab):
         return f"; the end of {path}:\n" + "\n".join(lines) if lines else f"; {path} is empty"
 
     def _died(self) -> LabError:
-        return self._break(LabError(f"lab {self.name}: the keeper has died, and with it the lab"))
+        """Say who died when the keeper's channel ended: the keeper, or the monitor, whose death kills the keeper."""
+        code = None if self._monitor is None else self._monitor.keepers_end(_REPORT_SECONDS)
+        what = "the monitor has died, and with it the keeper" if code is None else f"the keeper {how_it_ended(code)}"
+        return self._break(LabError(f"lab {self.name}: {what} and the whole lab"))
+
+    def silent_parts(self, seconds: float = PING_SECONDS) -> tuple[str, ...]:
+        """Ask every part to answer within `seconds`; return those that do not. See `keyroll.lab.protocol.Pingable`."""
+        self.check()
+        assert self._channel is not None  # noqa: S101 - checked
+        asked = self._found()
+        in_routers = [part for name in self._links for part in silent_in_router(asked, name, seconds)]
+        try:
+            # After the routers, so that it has reaped one that died. It waits for its parts itself, hence the extra.
+            order = {"op": "ping", "seconds": seconds}
+            silent = self._ask_keeper(order, "pong", seconds + _KEEPER_EXTRA_SECONDS)["silent"]
+        except _KeeperSilentError:
+            return ("the keeper", *in_routers)
+        self.check()  # of a daemon's death the routers tell themselves
+        return (*silent, *in_routers)
+
+    def _found(self) -> KeptLab:
+        """Return this lab as other processes find it."""
+        assert self._run is not None  # noqa: S101 - checked by the caller
+        return KeptLab(self._run.path, folders.read_state(self._run.path))
 
     def _break(self, error: LabError) -> LabError:
         self._broken = self._broken or error
@@ -312,24 +343,30 @@ class EmbeddedLab(HostedLab):
     def received_drops(self, router: str) -> Mapping[str, int]:
         """Return how many frames a router has dropped on receipt, by reason, as its wire path counts them."""
         self.check()
-        assert self._run is not None  # noqa: S101 - checked
-        asked = KeptLab(self._run.path, folders.read_state(self._run.path))
-        drops: Mapping[str, int] = asked.ask_router(router, "drops")[0]["in"]
+        drops: Mapping[str, int] = self._found().ask_router(router, "drops")[0]["in"]
         return drops
 
     def _order_link(self, name: str, order: channel.Message) -> channel.Message:
         self.check()
         assert self._channel is not None  # noqa: S101 - checked
-        channel.send(self._channel, {"op": "link", "link": name, "order": order})
-        answer: channel.Message = self._await_keeper("link", KEEPER_SECONDS)["answer"]
+        order = {"op": "link", "link": name, "order": order}
+        answer: channel.Message = self._ask_keeper(order, "link", KEEPER_SECONDS * self._scale)["answer"]
         return answer
+
+    def _ask_keeper(self, order: channel.Message, event: str, seconds: float) -> channel.Message:
+        """Send an order, and return the event that answers it: known by its number, as an answer may come too late."""
+        assert self._channel is not None  # noqa: S101 - checked by the caller
+        self._orders += 1
+        with contextlib.suppress(OSError):  # a keeper that is gone is found by what comes next
+            channel.send(self._channel, {**order, "id": self._orders})
+        return self._await_keeper(event, seconds, order=self._orders)
 
     def keep(self) -> None:
         """Let the lab outlive this process; `keyroll lab down` ends it."""
         self.check()
         assert self._channel is not None  # noqa: S101 - checked
         channel.send(self._channel, {"op": "keep"})
-        self._await_keeper("kept", KEEPER_SECONDS)
+        self._await_keeper("kept", KEEPER_SECONDS * self._scale)
         self._kept = True
         self._write_state()
 
@@ -356,7 +393,3 @@ class EmbeddedLab(HostedLab):
         self._close_folder()
         if down:
             self._took("destroy", begun)
-
-
-def _how(code: int) -> str:
-    return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"

@@ -6,11 +6,13 @@ are captured before it, received ones after it. Whatever is not plainly carried 
 the frame, so that a judge knows injected, damaged and lost frames from the routers' own.
 
 Orders come as messages of `channel`: {"op": "impair", "towards": 0|1, …}, {"op": "inject", "towards": …, "frame":
-hex}, {"op": "cut"}, {"op": "restore"}, {"op": "cross-syns", "port": …}; each is answered.
+hex}, {"op": "cut"}, {"op": "restore"}, {"op": "cross-syns", "port": …}, {"op": "ping"}; each is answered, with the
+order's `id`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import heapq
 import itertools
@@ -201,7 +203,8 @@ class Link:
             answer = self._carry_out(received[0])
         except LabError as error:
             answer = {"ok": False, "error": str(error)}
-        channel.send(self._orders, answer)
+        with contextlib.suppress(OSError):  # who asked may be gone; the channel's end says so by itself
+            channel.send(self._orders, channel.answered(received[0], answer))
         return True
 
     def _carry_out(self, order: channel.Message) -> channel.Message:
@@ -220,6 +223,8 @@ class Link:
                 self._crossing = None
             case "cross-syns":
                 self._crossing = SynCrossing(order["port"])
+            case "ping":
+                pass
             case other:
                 raise LabError(f"a link does not know '{other}'")
         return {"ok": True}

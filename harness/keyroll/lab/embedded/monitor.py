@@ -13,6 +13,7 @@ as process 1 of it, and watches from outside:
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -26,13 +27,15 @@ from keyroll.lab.local import folders
 _KEPT = b"k"
 
 
-def carry(lab: socket.socket, run: Path, owner: int) -> None:
+def carry(lab: socket.socket, run: Path, owner: int, report: int) -> None:
     """Fork the keeper, watch, clean up; returns when nothing of the lab is left.
 
     Args:
         lab: the keeper's end of the channel to the owner.
         run: the lab's folder; its lock is held by a descriptor that nobody here uses.
         owner: a pidfd of the process whose lab it is.
+        report: a pipe to the owner, for the code that the keeper ended with; the monitor alone has it, so that its
+            end without a word says that the monitor died first.
     """
     rootless = os.geteuid() != 0
     # The keeper holds one end as long as it lives, the monitor the other: each sees the other go.
@@ -47,15 +50,18 @@ def carry(lab: socket.socket, run: Path, owner: int) -> None:
         linux.rename(f"keyroll.lab.embedded.keeper {run.name}")
         ours.close()
         os.close(owner)
+        os.close(report)
         keeper.run(lab, theirs, run, rootless=rootless)
     lab.close()
     theirs.close()
-    _watch(pid, owner, ours)
+    code = _watch(pid, owner, ours)
+    with contextlib.suppress(OSError):  # the owner may be gone
+        os.write(report, str(code).encode())
     folders.remove(run)
 
 
-def _watch(pid: int, owner: int, keeper_end: socket.socket) -> None:
-    """Return when the keeper has ended and been reaped; end it when an owner that did not keep the lab goes."""
+def _watch(pid: int, owner: int, keeper_end: socket.socket) -> int:
+    """Return the keeper's exit code once it is reaped; end it when an owner that did not keep the lab goes."""
     poll = select.poll()
     poll.register(keeper_end, select.POLLIN)
     poll.register(owner, select.POLLIN)
@@ -69,4 +75,4 @@ def _watch(pid: int, owner: int, keeper_end: socket.socket) -> None:
         if owner in ready:
             os.kill(pid, signal.SIGKILL)
             break
-    os.waitpid(pid, 0)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

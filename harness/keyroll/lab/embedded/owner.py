@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
 import select
@@ -22,19 +23,35 @@ _TAG_ROOM = 64
 _END_SECONDS = 5.0
 """From the end of the channel to the end of that program."""
 _WORDS = 2000
+_REPORT_MAX = 16
+"""Octets; a report is the exit code of a process, in decimal."""
 
 
 class Monitor:
     """The process that carries a lab, seen from its owner by a pidfd."""
 
-    def __init__(self, pidfd: int) -> None:
+    def __init__(self, pidfd: int, report: int) -> None:
         self._pidfd = pidfd
+        self._report = report
 
     def wait(self, seconds: float | None) -> bool:
         """Wait for its end, at most so long; say whether it has ended."""
         poll = select.poll()
         poll.register(self._pidfd, select.POLLIN)
         return bool(poll.poll(None if seconds is None else max(0.0, seconds) * 1000))
+
+    def keepers_end(self, seconds: float) -> int | None:
+        """Return the code that the keeper ended with (negative: by a signal), as the monitor reports it.
+
+        None when the monitor ended without a report, or did not report within `seconds`: then it is the monitor that
+        died (or hangs).
+        """
+        poll = select.poll()
+        poll.register(self._report, select.POLLIN)
+        if not poll.poll(seconds * 1000):
+            return None
+        text = os.read(self._report, _REPORT_MAX)
+        return int(text) if text else None
 
     def kill(self) -> None:
         """Kill it; that takes the keeper along, and with it everything else."""
@@ -43,6 +60,7 @@ class Monitor:
     def close(self) -> None:
         """Forget it."""
         os.close(self._pidfd)
+        os.close(self._report)
 
 
 class _Nursery:
@@ -73,18 +91,24 @@ class _Nursery:
         """
         self._channel.settimeout(seconds)
         variables = os.memfd_create("keyroll-environment", os.MFD_CLOEXEC)
+        report, theirs_report = os.pipe2(os.O_CLOEXEC)
         try:
             os.write(variables, json.dumps(folders.environment(run.id)).encode())
             order = {"op": "carry", "lab": run.id, "run": str(run.path)}
-            channel.send(self._channel, order, (theirs.fileno(), run.lock_fd, log, variables))
+            channel.send(self._channel, order, (theirs.fileno(), run.lock_fd, log, variables, theirs_report))
         except (BrokenPipeError, ConnectionResetError):
+            os.close(report)
             return None
         finally:
             os.close(variables)
-        received = channel.receive(self._channel)
-        if received is None:
-            raise self.ended(run.id)
-        return Monitor(received[1][0])
+            os.close(theirs_report)
+        with contextlib.ExitStack() as undo:
+            undo.callback(os.close, report)
+            received = channel.receive(self._channel)
+            if received is None:
+                raise self.ended(run.id)
+            undo.pop_all()
+        return Monitor(received[1][0], report)
 
     def ended(self, lab: str) -> LabError:
         """Return an error that tells of its end, with the last of what it has written."""

@@ -13,6 +13,10 @@ import select
 import socket
 import struct
 from contextlib import suppress
+from dataclasses import dataclass
+
+from keyroll.forking import fork
+from keyroll.lab.local import channel
 
 PCAP_MAGIC_NS = 0xA1B23C4D
 LINKTYPE_ETHERNET = 1
@@ -130,22 +134,66 @@ class Capture:
         self._lost += dropped
         os.pwrite(self._stats, STATS.pack(self._written, self._lost), 0)
 
-    def run(self, stop_fd: int) -> None:
-        """Drain until `stop_fd` becomes readable or its other end closes; then take what is left, and return."""
+    def run(self, stop_fd: int, requests: socket.socket | None = None) -> None:
+        """Drain until `stop_fd` becomes readable or its other end closes; then take what is left, and return.
+
+        A `ping` that comes over `requests` is answered.
+        """
         poll = select.poll()
         poll.register(self._packet, select.POLLIN)
         poll.register(stop_fd, select.POLLIN)
+        if requests is not None:
+            poll.register(requests, select.POLLIN)
         while True:
             ready = {fd for fd, _ in poll.poll()}
             self.drain()
+            if requests is not None and requests.fileno() in ready and not _pinged(requests):
+                poll.unregister(requests)
             if stop_fd in ready:
                 while self.drain():
                     pass
                 return
 
 
+@dataclass(frozen=True, slots=True)
+class Recorder:
+    """A process that drains a capture's socket, seen from its parent."""
+
+    pid: int
+    requests: channel.RequestChannel
+
+
+def start(interface: str, out: int, stats: int, stop: int, *, title: str) -> Recorder:
+    """Capture at `interface` of the present network namespace from now on, in a process of its own.
+
+    The socket is bound here, so that the capture hears everything after this call. The process ends when `stop` closes.
+    Raises OSError when there is no such interface.
+    """
+    packet = open_socket(interface)
+    os.write(out, file_header())
+    ours, theirs = channel.pair()
+    pid = fork(
+        lambda: Capture(packet, out, stats).run(stop, theirs),
+        title=title,
+        keep=(packet.fileno(), out, stats, stop, theirs.fileno()),
+    )
+    packet.close()
+    theirs.close()
+    return Recorder(pid, channel.RequestChannel(ours))
+
+
 _LINK_DOWN = frozenset({100, 19})
 """ENETDOWN and ENODEV."""
+
+
+def _pinged(requests: socket.socket) -> bool:
+    """Answer one request; False when there will be no more."""
+    received = channel.receive(requests)
+    if received is None:
+        return False
+    with suppress(OSError):  # who asked may be gone
+        channel.send(requests, channel.answered(received[0], {"ok": True}))
+    return True
 
 
 def _write_all(fd: int, data: bytes) -> None:

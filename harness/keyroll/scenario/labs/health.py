@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 from keyroll.errors import KeyrollError
-from keyroll.lab.protocol import Lab, Mending
+from keyroll.lab.protocol import Lab, Mending, Pingable
 from keyroll.scenario.record.timeline import Kind, Timeline
 
 
@@ -30,6 +30,12 @@ class LabWatch:
                     self._timeline.add(Kind.LAB, text)
                 self.incidents = found
 
+    def _ask_all(self) -> None:
+        """Check, with every part asked: a death that is a moment old is told before the answers are."""
+        self.check()
+        if isinstance(self._lab, Pingable):
+            self._lab.silent_parts()
+
     @contextlib.contextmanager
     def blamed(self) -> Iterator[None]:
         """Have an error that a part which died has caused come out as that part's death; and look again at the end.
@@ -41,7 +47,7 @@ class LabWatch:
             yield
         except KeyrollError as error:
             try:
-                self.check()
+                self._ask_all()
             except KeyrollError as death:
                 if death is not error:
                     raise death from error

@@ -1,0 +1,106 @@
+"""Parts of a lab that hang or die are named, each as what it is."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from keyroll.junos.errors import SessionError
+from keyroll.lab.protocol import LabError
+
+pytestmark = pytest.mark.lab
+PARTS = {
+    "keyroll.lab.embedded.keeper": "the keeper",
+    "keyroll.lab.embedded.link": "link R1:eth1-R2:eth1",
+    "keyroll.lab.local.recorder R2:eth1": "R2's capture at eth1",
+    "keyroll.emulator R1": "router R1",
+}
+
+
+def process(lab: str, title: str) -> int:
+    """Return the id of the lab's process whose command line begins with `title`."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                words = (entry / "cmdline").read_bytes().decode(errors="replace")
+                tagged = f"KEYROLL_LAB={lab}".encode() in (entry / "environ").read_bytes().split(b"\0")
+            except OSError:
+                continue  # it ended meanwhile
+            if tagged and words.startswith(title):
+                return int(entry.name)
+    raise AssertionError(f"lab {lab} has no {title}")
+
+
+@contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_a_part_that_is_stopped_is_silent_and_answers_again_when_it_goes_on(own_pair):
+    lab = own_pair.lab
+    for title, name in PARTS.items():
+        with stopped(process(lab.name, title)):
+            assert lab.silent_parts(seconds=0.2) == (name,)
+            lab.check()
+        # Answers to requests that nobody waits for any more must not be taken for those to the next ones.
+        assert lab.silent_parts() == ()
+    assert lab.links.inject(bytes(60), towards="R1")
+
+
+def test_a_stopped_link_that_was_given_an_order_does_not_mix_up_its_answers(own_pair):
+    lab = own_pair.lab
+    with stopped(process(lab.name, "keyroll.lab.embedded.link")), pytest.raises(LabError, match="does not answer"):
+        lab.links.cross_syns(179)
+    assert len(lab.links.inject(bytes(60), towards="R1")) == 64
+
+
+@pytest.mark.parametrize(
+    ("title", "said"),
+    [
+        ("keyroll.lab.embedded.monitor", "the monitor has died, and with it the keeper and the whole lab"),
+        ("keyroll.lab.embedded.keeper", "the keeper was killed by SIGKILL and the whole lab"),
+        ("keyroll.lab.embedded.link", "link R1:eth1-R2:eth1 was killed by SIGKILL"),
+        ("keyroll.lab.local.recorder R1:eth1", "R1's capture at eth1 was killed by SIGKILL"),
+        ("keyroll.emulator R2", "router R2 was killed by SIGKILL"),
+    ],
+)
+def test_a_part_that_is_killed_is_named(own_pair, title, said):
+    os.kill(process(own_pair.lab.name, title), signal.SIGKILL)
+    with pytest.raises(LabError) as error:
+        own_pair.until("the death", lambda: False)
+    assert said in str(error.value)
+
+
+def test_a_routers_death_is_named_by_whoever_asks_because_its_session_was_lost(own_pair):
+    os.kill(process(own_pair.lab.name, "keyroll.emulator R1"), signal.SIGKILL)
+    with pytest.raises(SessionError):
+        own_pair.sessions["R1"].show("show version")
+    with pytest.raises(LabError, match="router R1 was killed by SIGKILL"):
+        own_pair.lab.silent_parts()
+
+
+@pytest.mark.parametrize(
+    ("title", "said"), [(title, name) for title, name in PARTS.items() if "link" in title or "recorder" in title]
+)
+def test_the_status_of_a_kept_lab_names_what_died(own_pair, title, said):
+    lab = own_pair.lab
+    lab.keep()
+    os.kill(process(lab.name, title), signal.SIGKILL)
+    command = [sys.executable, "-c", "from keyroll.cli.main import main; main()", "lab", "status", lab.name, "--json"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert f"{said} was killed by SIGKILL" in result.stderr
+    assert [death["what"] for death in json.loads(result.stdout)["deaths"]] == [said]
+    lab.destroy()
