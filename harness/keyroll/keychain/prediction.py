@@ -25,6 +25,7 @@ from keyroll.keychain.simulation import (
     State,
     Timetable,
     changes_of,
+    events_of,
     from_us,
     to_us,
 )
@@ -201,7 +202,7 @@ def predict(
     simulation = Simulation(*parties, None if hold is None else hold // _MICROSECOND)
     steps = [to_us(instant) for side in sides for instant, _ in side.clock.steps]
     until = to_us(end)
-    states = list(simulation.run(to_us(begin), until, steps))
+    states = list(simulation.run(events_of(parties, to_us(begin), until, steps)))
     tables = parties[0].table, parties[1].table
     changes = (
         Change(side.name, tables[index].keys[due.place].id, from_us(due.due), _moment(due.done))

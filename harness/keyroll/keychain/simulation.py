@@ -142,6 +142,8 @@ class Direction(NamedTuple):
 
 State = tuple[Direction, Direction]
 """What both routers send: the first one's direction, then the second one's."""
+Differ = dict[tuple[int, int, int], Drop | None]
+"""Why a segment of router 0 or 1, signed with its key of that place, does not verify with the peer's key of that one."""
 
 
 class Simulation:
@@ -152,33 +154,27 @@ class Simulation:
     passed, as it does again after the session went down.
     """
 
-    def __init__(self, one: Party, other: Party, hold: int | None) -> None:
-        """Take both routers, and for how long each may hear nothing (microseconds; None: for ever)."""
+    def __init__(self, one: Party, other: Party, hold: int | None, differ: Differ | None = None) -> None:
+        """Take both routers, and for how long each may hear nothing (microseconds; None: for ever).
+
+        `differ` can be shared between simulations of the same two chains, so that secrets are compared once.
+        """
         self._parties = (one, other)
         self._hold = hold
         self._current = [-1, -1]
         self._up = False
         # Since when each router has heard nothing: each runs its own hold timer.
         self._silent: list[int | None] = [None, None]
-        self._values: dict[tuple[int, int, int], Drop | None] = {}
+        self._differ: Differ = {} if differ is None else differ
         self.downs: list[int] = []
         """When the session went down. Where it keeps failing while nothing else changes: the first two times."""
 
-    def run(self, begin: int, end: int, steps: Iterable[int] = ()) -> Iterator[tuple[int, State]]:
-        """Yield each instant from `begin` (before `end`) at which something may change, and the state from then on.
+    def run(self, events: Sequence[int]) -> Iterator[tuple[int, State]]:
+        """Yield each instant, but for the last, at which something may change, and the state from then on.
 
         Args:
-            begin: the first instant, true time.
-            end: where to stop (exclusive).
-            steps: true instants at which a clock is set.
+            events: true instants, ascending: where to begin, what `events_of` finds, where to stop (exclusive).
         """
-        moments = (
-            moment
-            for party in self._parties
-            for reading in party.table.readings()
-            for moment in party.clock.moments(reading)
-        )
-        events = [begin, *sorted({moment for moment in (*moments, *steps) if begin < moment < end}), end]
         for instant, following in itertools.pairwise(events):
             yield instant, self._settle(instant)
             yield from self._expire(following)
@@ -259,14 +255,25 @@ class Simulation:
         if match < 0:
             early = reading < table.opens[named[0]]
             return Direction(place, asked, named[0], Drop.TOO_EARLY if early else Drop.TOO_LATE)
-        return Direction(place, asked, match, self._values_differ(sender, place, match))
+        return Direction(place, asked, match, self.values_differ(sender, place, match))
 
-    def _values_differ(self, sender: int, place: int, match: int) -> Drop | None:
+    def values_differ(self, sender: int, place: int, match: int) -> Drop | None:
         which = (sender, place, match)
-        if which not in self._values:
+        if which not in self._differ:
             mine, theirs = self._parties[sender].table.keys[place], self._parties[1 - sender].table.keys[match]
-            self._values[which] = values_differ(mine, theirs)
-        return self._values[which]
+            self._differ[which] = values_differ(mine, theirs)
+        return self._differ[which]
+
+
+def events_of(parties: Iterable[Party], begin: int, end: int, steps: Iterable[int] = ()) -> list[int]:
+    """Return `begin`, every true instant before `end` at which something changes for a router, and `end`.
+
+    `steps` are true instants at which a clock is set.
+    """
+    moments = (
+        moment for party in parties for reading in party.table.readings() for moment in party.clock.moments(reading)
+    )  # fmt: skip
+    return [begin, *sorted({moment for moment in (*moments, *steps) if begin < moment < end}), end]
 
 
 def values_differ(mine: Key, theirs: Key) -> Drop | None:

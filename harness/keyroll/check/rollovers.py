@@ -1,0 +1,79 @@
+"""Which keys of two chains take over together: the rollovers that are to come, in order of time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from keyroll.keychain.model import Key, Keychain
+from keyroll.keychain.schedule import in_order
+
+
+@dataclass(frozen=True, slots=True)
+class Takeover:
+    """One router's part in a rollover: the key that takes over, and the one that was sent before it.
+
+    `place` and `before_place` are places in the order of start-times (`schedule.in_order`); between the two stand only
+    keys of the same start-time, which are never sent.
+    """
+
+    key: Key
+    place: int
+    before: Key
+    before_place: int
+    start: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Rollover:
+    """Keys that take over together. Where a router has no counterpart of the other's key, its part is None."""
+
+    parts: tuple[Takeover | None, Takeover | None]
+
+    @property
+    def starts(self) -> tuple[datetime, ...]:
+        """The start-times of both parts, as their chains have them."""
+        return tuple(part.start for part in self.parts if part is not None)
+
+    @property
+    def first(self) -> datetime:
+        """When the first of the two keys starts."""
+        return min(self.starts)
+
+    @property
+    def last(self) -> datetime:
+        """When the later of the two keys starts."""
+        return max(self.starts)
+
+
+def rollovers(one: Keychain, other: Keychain) -> tuple[Rollover, ...]:
+    """Return the rollovers of two chains that protect one session, by the first start-time.
+
+    Keys belong together when their ids are each other's reverse; of several, those whose start-times are nearest. The
+    first key of a chain takes over from nothing and has no rollover.
+    """
+    peers: dict[tuple[int | None, int | None], list[Takeover]] = {}
+    for part in takeovers(other):
+        peers.setdefault((part.key.recv_id, part.key.send_id), []).append(part)
+    found: list[Rollover] = []
+    for part in takeovers(one):
+        candidates = peers.get((part.key.send_id, part.key.recv_id), [])
+        apart = [abs(peer.start - part.start) for peer in candidates]
+        nearest = candidates.pop(apart.index(min(apart))) if apart else None
+        found.append(Rollover((part, nearest)))
+    found += [Rollover((None, part)) for left in peers.values() for part in left]
+    return tuple(sorted(found, key=lambda rollover: (rollover.first, rollover.last)))
+
+
+def takeovers(chain: Keychain) -> Iterator[Takeover]:
+    """Yield each key that takes over from another; of several with one start-time only the last in order is sent."""
+    keys = in_order(chain)
+    before: tuple[Key, int] | None = None
+    for place, key in enumerate(keys):
+        following = keys[place + 1] if place + 1 < len(keys) else None
+        if key.start is None or (following is not None and following.start == key.start):
+            continue
+        if before is not None:
+            yield Takeover(key, place, *before, key.start)
+        before = key, place
