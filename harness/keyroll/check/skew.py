@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 
 from keyroll.check.rollovers import Rollover, Takeover
 from keyroll.keychain.model import Keychain
-from keyroll.keychain.schedule import Receiving, Sending
 from keyroll.keychain.simulation import (
     EVER,
     SECOND,
@@ -27,6 +26,7 @@ from keyroll.keychain.simulation import (
     Timetable,
     changes_of,
 )
+from keyroll.names import Receiving, Sending
 
 Policy = tuple[Sending, Receiving]
 Mix = tuple[Policy, Policy]

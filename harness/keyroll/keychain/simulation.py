@@ -143,7 +143,7 @@ class Direction(NamedTuple):
 State = tuple[Direction, Direction]
 """What both routers send: the first one's direction, then the second one's."""
 Differ = dict[tuple[int, int, int], Drop | None]
-"""Why a segment of router 0 or 1, signed with its key of that place, does not verify with the peer's key of that one."""
+"""Why a segment of router 0 or 1, signed with its key of one place, does not verify with the peer's of another."""
 
 
 class Simulation:
@@ -258,6 +258,10 @@ class Simulation:
         return Direction(place, asked, match, self.values_differ(sender, place, match))
 
     def values_differ(self, sender: int, place: int, match: int) -> Drop | None:
+        """Return why a segment that router `sender` signs with a key does not verify with a key of the peer's.
+
+        Each pair is compared once.
+        """
         which = (sender, place, match)
         if which not in self._differ:
             mine, theirs = self._parties[sender].table.keys[place], self._parties[1 - sender].table.keys[match]

@@ -9,8 +9,8 @@ from keyroll.check.rollovers import rollovers
 from keyroll.check.skew import ALL, MIXES, Interval, SkewBounds, covers, intersection, intervals_of
 from keyroll.keychain.generate import generate
 from keyroll.keychain.prediction import Clock, Side, predict
-from keyroll.keychain.schedule import Receiving, Sending
 from keyroll.keychain.simulation import SECOND
+from keyroll.names import Receiving, Sending
 
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
 
