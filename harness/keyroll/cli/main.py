@@ -36,6 +36,7 @@ COMMANDS: Mapping[str, Entry] = {
         "keyroll.cli.run:list_command",
         "List scenarios: id, title, source, marks, requirements, mutations (PATH: files or folders; tests/scenarios).",
     ),
+    "report": Entry("keyroll.cli.report:report_command", "Make one HTML page of a run folder."),
     "run": Entry("keyroll.cli.run:run_command", "Play scenario files and say whether what they expect holds."),
     "schema": Entry("keyroll.cli.run:schema_command", "Print the JSON schema of scenario files, for editors."),
     "verify": Entry("keyroll.cli.verify:verify", "Judge every TCP segment of CAPTURE..."),

@@ -1,0 +1,10 @@
+"""One page of a run: HTML that needs nothing but itself, and Markdown for tickets.
+
+run.py        load_run(folder) -> RunRecord: what a run folder holds, as values
+timeline.py   timeline(record) -> Timeline: lanes with bars and marks, on the host's seconds
+page.py       run_page(record) -> str: the HTML
+markdown.py   run_markdown(record) -> str
+text.py       text that comes from outside, made safe to show
+
+Same folder, same bytes: nothing here reads a clock.
+"""

@@ -1,0 +1,302 @@
+"""What a run folder holds, as values. A folder whose run was killed has no result, and the record says so."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from keyroll.errors import InputError, Where
+
+KILLED = "killed"
+"""The verdict of a run that ended without writing one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A line of the timeline. `after` is in host seconds since the run began, `clocks` the routers' own readings."""
+
+    after: float
+    kind: str
+    router: str | None
+    text: str
+    clocks: Mapping[str, datetime]
+    data: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRecord:
+    """A judged check, as result.json has it."""
+
+    name: str
+    router: str | None
+    passed: bool
+    expected: str
+    observed: str
+    event: str | None
+    after: float
+    keys: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A command that a router was asked, and its answer."""
+
+    after: float
+    router: str
+    command: str
+    raw: str
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedKey:
+    """A key as a router's chain has it; `start` is an instant."""
+
+    chain: str
+    number: int
+    start: datetime
+    send: int | None
+    recv: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Seconds:
+    """Segments that one router sent on one session within one second, by key. `after` is that second."""
+
+    after: int
+    sender: str
+    session: str
+    key: str
+    segments: int
+    bad: int
+    syn_rst: int
+    injected: int
+    dropped: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A run folder, read."""
+
+    folder: str
+    """The folder's own name: a page may travel, a path of this machine need not."""
+    scenario: str
+    title: str
+    source: str | None
+    seed: str
+    t0: str
+    verdict: str
+    reason: str | None
+    headline: str
+    mutation: Mapping[str, object] | None
+    checks: tuple[CheckRecord, ...]
+    facts: Mapping[str, object]
+    seconds: Mapping[str, object]
+    again: str
+    version: str
+    events: tuple[Event, ...]
+    samples: Mapping[str, tuple[float, ...]]
+    """By router the instants (seconds since the start) at which its sessions were sampled."""
+    outputs: tuple[Output, ...]
+    configurations: Mapping[str, str]
+    planned: Mapping[str, tuple[PlannedKey, ...]]
+    wire: tuple[Seconds, ...]
+
+    @property
+    def red(self) -> tuple[CheckRecord, ...]:
+        """The checks that do not hold."""
+        return tuple(check for check in self.checks if not check.passed)
+
+
+def load_run(folder: Path) -> RunRecord:
+    """Read a run folder.
+
+    Raises:
+        InputError: it is not one (no run.json), or a file in it is damaged.
+    """
+    if not (folder / "run.json").is_file():
+        raise InputError(f"{folder} is not a run folder: it has no run.json", remedy="name a folder below runs/")
+    run = _json(folder / "run.json")
+    result = _json(folder / "result.json") if (folder / "result.json").is_file() else {}
+    events = tuple(_events(folder / "timeline.jsonl"))
+    outputs = tuple(_outputs(folder / "exchanges.jsonl", _started(folder / "timeline.jsonl")))
+    checks = tuple(_check(item) for item in _list(result.get("checks")))
+    verdict = str(result.get("verdict", KILLED))
+    reason = result.get("reason")
+    scenario = str(result.get("scenario") or run.get("scenario", ""))
+    return RunRecord(
+        folder=folder.resolve().name,
+        scenario=scenario,
+        title=str(result.get("title", "")),
+        source=_text(result.get("source")),
+        seed=str(run.get("seed", "")),
+        t0=str(result.get("t0") or run.get("t0", "")),
+        verdict=verdict,
+        reason=_text(reason),
+        headline=_headline(scenario, verdict, checks, result),
+        mutation=_mapping(result.get("mutation")),
+        checks=checks,
+        facts=_mapping(result.get("facts")) or {},
+        seconds=_mapping(result.get("seconds")) or {},
+        again=str(result.get("again") or run.get("again", "")),
+        version=str(run.get("keyroll", "")),
+        events=events,
+        samples=_samples(outputs),
+        outputs=outputs,
+        configurations={path.stem: path.read_text("utf-8", "replace") for path in sorted(folder.glob("*.conf"))},
+        planned=_planned(folder / "chains.json"),
+        wire=tuple(_wire(folder / "wire.json")),
+    )
+
+
+def _headline(scenario: str, verdict: str, checks: tuple[CheckRecord, ...], result: Mapping[str, object]) -> str:
+    """Return the verdict in a sentence, the terminal's own where the run wrote one."""
+    if verdict == KILLED:
+        return f"KILLED  {scenario}: the run ended without a verdict"
+    told = result.get("headline")
+    if isinstance(told, str):
+        return told
+    total = (_mapping(result.get("seconds")) or {}).get("total", 0)
+    good = sum(check.passed for check in checks)
+    return f"{verdict.upper()}  {scenario}: {good} of {len(checks)} checks hold, {_number(total):.1f} s"
+
+
+def _json(path: Path) -> Mapping[str, object]:
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        raise InputError(f"damaged or unreadable: {error}", where=Where.of(path)) from error
+    if not isinstance(found, dict):
+        raise InputError("not a JSON object", where=Where.of(path))
+    return found
+
+
+def _lines(path: Path) -> Iterator[Mapping[str, object]]:
+    """Yield the objects of a JSON-lines file. The last line may be cut: whoever wrote it may have been killed."""
+    if not path.is_file():
+        return
+    with path.open(encoding="utf-8", errors="replace") as stream:
+        for number, line in enumerate(stream, start=1):
+            try:
+                found = json.loads(line)
+            except ValueError as error:
+                if not line.endswith("\n"):
+                    return
+                raise InputError(f"damaged: {error}", where=Where.of(path, number)) from error
+            if isinstance(found, dict):
+                yield found
+
+
+def _events(path: Path) -> Iterator[Event]:
+    for line in _lines(path):
+        yield Event(
+            _number(line.get("after")),
+            str(line.get("kind", "")),
+            _text(line.get("router")),
+            str(line.get("text", "")),
+            {
+                str(name): datetime.fromisoformat(str(moment))
+                for name, moment in (_mapping(line.get("clocks")) or {}).items()
+            },
+            _mapping(line.get("data")) or {},
+        )
+
+
+def _started(path: Path) -> datetime | None:
+    """Return the host's instant from which the timeline counts."""
+    for line in _lines(path):
+        return datetime.fromisoformat(str(line.get("at"))) - timedelta(seconds=_number(line.get("after")))
+    return None
+
+
+def _outputs(path: Path, started: datetime | None) -> Iterator[Output]:
+    for line in _lines(path):
+        start = datetime.fromisoformat(str(line.get("start")))
+        yield Output(
+            (start - (started or start)).total_seconds(),
+            str(line.get("host", "")),
+            str(line.get("command", "")),
+            str(line.get("raw") or ""),
+            _text(line.get("error")),
+        )
+
+
+_SAMPLED = "show bgp summary", "show ldp session"
+"""What the sampler asks each time; either marks an instant at which the sessions were looked at."""
+
+
+def _samples(outputs: tuple[Output, ...]) -> Mapping[str, tuple[float, ...]]:
+    found: dict[str, list[float]] = {}
+    for output in outputs:
+        if output.command.startswith(_SAMPLED):
+            found.setdefault(output.router, []).append(output.after)
+    return {router: tuple(moments) for router, moments in sorted(found.items())}
+
+
+def _check(item: Mapping[str, object]) -> CheckRecord:
+    return CheckRecord(
+        str(item.get("name", "")),
+        _text(item.get("router")),
+        item.get("passed") is True,
+        str(item.get("expected", "")),
+        str(item.get("observed", "")),
+        _text(item.get("event")),
+        _number(item.get("after")),
+        {name: str(words) for name, words in (_mapping(item.get("keys")) or {}).items()},
+    )
+
+
+def _planned(path: Path) -> Mapping[str, tuple[PlannedKey, ...]]:
+    if not path.is_file():
+        return {}
+    found: dict[str, tuple[PlannedKey, ...]] = {}
+    for router, chains in (_mapping(_json(path).get("routers")) or {}).items():
+        keys = [
+            PlannedKey(
+                str(chain.get("name", "")),
+                int(_number(key.get("id"))),
+                datetime.fromisoformat(str(key.get("start"))),
+                _whole(key.get("send")),
+                _whole(key.get("recv")),
+            )
+            for chain in _list(chains)
+            for key in _list(chain.get("keys"))
+        ]
+        found[router] = tuple(keys)
+    return found
+
+
+def _wire(path: Path) -> Iterator[Seconds]:
+    if not path.is_file():
+        return
+    for item in _list(_json(path).get("seconds")):
+        yield Seconds(
+            int(_number(item.get("second"))),
+            str(item.get("sender", "")),
+            str(item.get("session", "")),
+            str(item.get("key", "")),
+            *(int(_number(item.get(name))) for name in ("segments", "bad", "syn-rst", "injected", "dropped")),
+        )
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) else None
+
+
+def _mapping(value: object) -> Mapping[str, object] | None:
+    return value if isinstance(value, dict) else None
+
+
+def _list(value: object) -> list[Mapping[str, object]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

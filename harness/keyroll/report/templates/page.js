@@ -1,0 +1,31 @@
+"use strict";
+for (const controls of document.querySelectorAll(".controls")) {
+  const chart = controls.nextElementSibling;
+  const rows = chart.querySelector(".rows");
+  let zoom = 1;
+  controls.hidden = false;
+  controls.addEventListener("click", (event) => {
+    const factor = event.target.dataset.zoom;
+    if (factor === undefined) return;
+    const middle = (chart.scrollLeft + chart.clientWidth / 2) / rows.clientWidth;
+    zoom = factor === "0" ? 1 : Math.min(64, Math.max(1, zoom * Number(factor)));
+    rows.style.width = `${100 * zoom}%`;
+    chart.scrollLeft = middle * rows.clientWidth - chart.clientWidth / 2;
+  });
+  controls.addEventListener("change", (event) => {
+    const kind = event.target.dataset.kind;
+    for (const row of rows.querySelectorAll(`[data-kind="${kind}"]`)) row.hidden = !event.target.checked;
+  });
+}
+const openTarget = () => {
+  const target = document.querySelector(location.hash || "none");
+  if (!target) return;
+  for (const part of target.querySelectorAll("details")) part.open = true;
+  for (let part = target.closest("details"); part; part = part.parentElement.closest("details")) part.open = true;
+  target.focus();
+};
+addEventListener("hashchange", openTarget);
+document.addEventListener("click", (event) => {
+  if (event.target.closest('a[href^="#"]')) setTimeout(openTarget);
+});
+openTarget();

@@ -1,0 +1,109 @@
+"""The page in a real browser: it opens offline, is quiet, can be used by keyboard, and its marks lead to evidence."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt-get install chromium")]
+playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install playwright")
+axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed")
+
+from keyroll.report.page import run_page  # noqa: E402 - only where it can be looked at
+from keyroll.report.run import load_run  # noqa: E402 - as above
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[object]:
+    with playwright.sync_playwright() as started:
+        chromium = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def red_page(folder, tmp_path) -> Path:
+    folder.usual()
+    folder.check(2.5, "bgp@1", "R2", passed=True)
+    folder.check(4.6, "no-flap", "R1", passed=False, observed="bgp: Idle 9 s after the sessions were up")
+    folder.outputs([folder.answer(4, "R1", "show bgp summary", "10.0.12.2 65002 Idle")])
+    path = tmp_path / "report.html"
+    path.write_text(run_page(load_run(folder.write("failed"))), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def opened(browser, red_page):
+    """Open the page; whatever it says on the console, or asks of the network, fails the test."""
+    contexts = []
+
+    def open_page(**how):
+        context = browser.new_context(offline=True, **how)
+        contexts.append(context)
+        page = context.new_page()
+        said: list[str] = []
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda request: said.append(request.url) if request.url != red_page.as_uri() else None)
+        page.goto(red_page.as_uri())
+        page.said = said
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_opens_quietly_and_axe_finds_nothing_serious(opened, width, scheme):
+    page = opened(viewport={"width": width, "height": 800}, color_scheme=scheme, bypass_csp=True)
+    found = axe.Axe().run(page).response["violations"]
+    assert [item["id"] for item in found if item["impact"] in ("serious", "critical")] == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page itself never scrolls sideways"
+    assert page.said == []
+
+
+def test_a_click_on_a_red_mark_shows_its_evidence(opened):
+    page = opened(viewport={"width": 1280, "height": 800})
+    assert not page.get_by_text("10.0.12.2 65002 Idle").is_visible()
+    page.locator('svg a[href="#check-2"]').click()
+    page.get_by_text("10.0.12.2 65002 Idle").wait_for(state="visible")
+    assert page.said == []
+
+
+def test_a_red_mark_is_reached_and_followed_by_keyboard(opened):
+    page = opened(viewport={"width": 1280, "height": 800})
+    page.locator('svg a[href="#check-2"]').focus()
+    page.keyboard.press("Enter")
+    page.get_by_text("10.0.12.2 65002 Idle").wait_for(state="visible")
+
+
+def test_without_scripts_it_shows_the_whole_and_no_dead_buttons(opened):
+    page = opened(viewport={"width": 1280, "height": 800}, java_script_enabled=False)
+    assert not page.get_by_text("Zoom in").is_visible()
+    assert page.locator(".row").first.is_visible()
+    assert page.locator("svg rect").count() > 0
+
+
+def test_zoom_widens_the_picture_and_a_filter_hides_its_lanes(opened):
+    page = opened(viewport={"width": 1280, "height": 800})
+    before = page.locator(".rows").evaluate("element => element.clientWidth")
+    page.get_by_role("button", name="Zoom in").click()
+    assert page.locator(".rows").evaluate("element => element.clientWidth") == pytest.approx(2 * before, abs=4)
+    page.get_by_role("checkbox", name="sessions").uncheck()
+    assert not page.locator('.row[data-kind="sessions"]').first.is_visible()
+    assert page.said == []
+
+
+def test_it_prints_an_ordinary_rollover_on_two_pages(opened):
+    page = opened()
+    data = page.pdf(prefer_css_page_size=True)
+    assert 1 <= len(re.findall(rb"/Type\s*/Page\b(?!s)", data)) <= 2
