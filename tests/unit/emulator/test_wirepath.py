@@ -20,8 +20,8 @@ from keyroll.emulator.machine import kernel, machine, wire_process
 from keyroll.emulator.machine.machine import Machine
 from keyroll.emulator.machine.protection import stranded
 from keyroll.emulator.machine.wire_process import Replacement, WirePath
-from keyroll.emulator.wire import protocol, statusjson
-from keyroll.emulator.wire.model import ConnectionRecord, Direction, ProtectedSession, WireStatus
+from keyroll.emulator.wire import protocol
+from keyroll.emulator.wire.model import ConnectionRecord, Direction, DropReason, ProtectedSession, WireStatus
 from keyroll.keychain.model import Keychain
 from keyroll.names import DropReason
 
@@ -106,7 +106,7 @@ class Rig:
 
 
 def protocol_status() -> dict:
-    return statusjson.encode_status(
+    return protocol.encode_status(
         WireStatus((), (), {(Direction.IN, DropReason.BAD_MAC): 4}, {Direction.IN: 0, Direction.OUT: 0}, 0)
     )
 

@@ -16,12 +16,13 @@ from keyroll import linux
 from keyroll.emulator.contract.errors import FrrError
 from keyroll.emulator.contract.model import Address, AuthDrops, BackendError, Echo, InterfaceState, TcpConnection
 from keyroll.emulator.frr.state import junos_name
-from keyroll.emulator.wire.model import Direction, WireStatus
-from keyroll.names import DropReason
+from keyroll.emulator.wire.model import Direction, DropReason, WireStatus
+from keyroll.tcpao import internet_checksum
 
 PING_SECONDS = 1.0
 """From an echo request to giving up on its reply."""
 PING_OCTETS = 56
+"""Payload of a request: what Junos sends by default, so that replies have its 64 octets. Even, as the checksum needs."""
 _STATES = {
     1: "ESTABLISHED",
     2: "SYN_SENT",
@@ -170,7 +171,7 @@ async def _echo(raw: socket.socket, address: Address, identifier: int, sequence:
     number = sequence & _WORD
     payload = struct.pack("!d", time.monotonic()).ljust(PING_OCTETS, b"\0")
     head = struct.pack("!BBHHH", request, 0, 0, identifier, number)
-    head = struct.pack("!BBHHH", request, 0, _checksum(head + payload), identifier, number)
+    head = struct.pack("!BBHHH", request, 0, internet_checksum(head + payload), identifier, number)
     loop = asyncio.get_running_loop()
     begun = time.monotonic()
     try:
@@ -188,11 +189,3 @@ async def _echo(raw: socket.socket, address: Address, identifier: int, sequence:
         return Echo(sequence)
     except OSError as error:
         return Echo(sequence, problem=f"sendto: {error.strerror}")
-
-
-def _checksum(data: bytes) -> int:
-    """Return the Internet checksum (RFC 1071). The kernel fills in ICMPv6's own."""
-    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    while total > _WORD:
-        total = (total & _WORD) + (total >> 16)
-    return ~total & _WORD

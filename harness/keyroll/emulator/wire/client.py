@@ -10,8 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import TypeVar
 
-from keyroll.emulator.wire import protocol, statusjson
-from keyroll.emulator.wire.jsonfields import Json
+from keyroll.emulator.wire import protocol
 from keyroll.emulator.wire.model import (
     ConnectionRecord,
     Direction,
@@ -53,7 +52,7 @@ class WireClient:
         self._wait_scale = wait_scale
         self._writer: asyncio.StreamWriter | None = None
         self._reading: asyncio.Task[None] | None = None
-        self._waiting: dict[int, asyncio.Future[Json]] = {}
+        self._waiting: dict[int, asyncio.Future[protocol.Json]] = {}
         self._ready: asyncio.Future[None] | None = None
         self._last_id = 0
         self._records: dict[object, ConnectionRecord] = {}
@@ -115,7 +114,7 @@ class WireClient:
     async def status(self) -> WireStatus:
         """Return the state of sessions, connections and counters."""
         answer = await self._order("status")
-        return statusjson.decode_status(answer.get("status"))
+        return protocol.decode_status(answer.get("status"))
 
     async def fetch_records(self) -> tuple[ConnectionRecord, ...]:
         """Return the connections with their current anchors, as of now."""
@@ -150,7 +149,7 @@ class WireClient:
             raise WireGoneError(f"the wire path has ended: {self._ended}", remedy="its log says why")
         self._last_id += 1
         number = self._last_id  # another order may be given before this one is answered
-        answer: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[protocol.Json] = asyncio.get_running_loop().create_future()
         self._waiting[number] = answer
         try:
             self._writer.write(protocol.to_line({"op": op, "id": number, **fields}))
@@ -175,7 +174,7 @@ class WireClient:
         except (WireError, OSError, ValueError) as error:
             self._end(str(error))
 
-    def _take(self, message: Json) -> None:
+    def _take(self, message: protocol.Json) -> None:
         if "event" not in message:
             asked = message.get("id")
             answer = self._waiting.get(asked) if isinstance(asked, int) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import traceback
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
 
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyroll.emulator.contract.key_clock import ReceivePolicy, SendPolicy
-from keyroll.emulator.wire import protocol, statusjson
+from keyroll.emulator.wire import protocol
 from keyroll.emulator.wire.model import (
     ConnectionRecord,
     ConnectionStatus,
@@ -123,7 +124,7 @@ def test_events_come_back(event) -> None:
 
 @given(statuses)
 def test_statuses_come_back(status) -> None:
-    assert statusjson.decode_status(through_json(statusjson.encode_status(status))) == status
+    assert protocol.decode_status(through_json(protocol.encode_status(status))) == status
 
 
 @given(
@@ -183,6 +184,91 @@ def test_a_wrong_field_of_a_session_is_refused_without_a_secret_in_the_sentence(
         protocol.decode_session(message)
     assert secret not in str(refused.value)
     assert "s3cr3t" not in str(refused.value)
+
+
+MARKER = "s3cr3t-in-the-wrong-place"
+
+
+def examples(bench):
+    """Return a decoder with a message that it takes, for each kind of message."""
+    key = bench.key(0)
+    mkt = Mkt("key 0", next(iter(MacAlgorithm)), b"s3cr3t", 1, 2, True)  # noqa: FBT003 - a positional dataclass
+    end = (ip_address("192.0.2.1"), 179)
+    record = ConnectionRecord(end, end, 179, 1, 2, 3, 4, 0, False, False, ((0, mkt),))  # noqa: FBT003
+    way = DirectionStatus(1, 2, 0, 1, 2, True)  # noqa: FBT003
+    drops = {(Direction.IN, DropReason.BAD_MAC): 1}
+    session = SessionStatus(end[0], 179, end[0], 0, 1, (0, 1), drops)
+    connection = ConnectionStatus(end, end, 179, "open", 0, 0, 1.5, way, way)
+    status = WireStatus((session,), (connection,), drops, {Direction.IN: 3}, 0)
+    event = WireEvent(EventKind.DROP, 5, end[0], 179, end, end, Direction.IN, DropReason.BAD_MAC, 1, 0, 1, 2, 3, record)
+    group = replace(
+        bench.session(0, bench.chain(key), local=end[0]),
+        isn=7,
+        prefix=ip_network("10.0.12.0/24"),
+        excepted=(ip_network("10.0.12.8/32"),),
+    )
+    return [
+        (protocol.decode_session, protocol.encode_session(group)),
+        (protocol.decode_record, protocol.encode_record(record)),
+        (protocol.decode_event, protocol.encode_event(event)),
+        (protocol.decode_status, protocol.encode_status(status)),
+    ]
+
+
+def places(value, path=()):
+    """Return the path of every value in a message, of the message itself too."""
+    found = [path]
+    entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, below in entries:
+        found += places(below, (*path, name))
+    return found
+
+
+def replaced(message, path, value):
+    if not path:
+        return value
+    copy = json.loads(json.dumps(message))
+    place = copy
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = value
+    return copy
+
+
+def spoken(error) -> str:
+    """Return all that a log might show of an error: with what it was raised from, notes and arguments included."""
+    return (
+        "".join(traceback.format_exception(error, chain=True)) + repr(error) + repr(error.args) + repr(error.__cause__)
+    )
+
+
+@pytest.mark.parametrize("kind", range(4), ids=["session", "record", "event", "status"])
+def test_no_error_shows_a_secret_whatever_field_it_stands_in(bench, kind) -> None:
+    decode, good = examples(bench)[kind]
+    good = json.loads(json.dumps(good))
+    decode(good)
+    refusals = []
+    for path in places(good):
+        for wrong in (MARKER, [MARKER], {MARKER: MARKER}, {"secret": MARKER}, {path[-1] if path else "": [MARKER]}):
+            try:
+                decode(replaced(good, path, wrong))
+            except WireError as error:
+                refusals.append((path, error))
+    assert [path for path, error in refusals if MARKER in spoken(error)] == []
+    assert [path for path, error in refusals if error.__context__ is not None and not error.__suppress_context__] == []
+    assert len(refusals) > len(places(good))
+
+
+@pytest.mark.parametrize("line", [b'{"v": 1, "secret": "%s', b'{"v": "%s"}', b'["%s"]', b'{"v":1}%s', b"\xff%s"])
+def test_no_error_shows_a_secret_of_a_line_that_is_not_a_message(line) -> None:
+    with pytest.raises(WireError) as refused:
+        protocol.from_line(line.replace(b"%s", MARKER.encode()))
+    assert MARKER not in spoken(refused.value)
+
+
+def test_a_line_nested_too_deeply_is_refused() -> None:
+    with pytest.raises(WireError, match="not JSON"):
+        protocol.from_line(b'{"v":1,"id":' + b"[" * 100_000)
 
 
 @pytest.mark.parametrize("field", ["peer", "port", "chain", "tolerance", "keys", "sending", "receiving"])

@@ -14,16 +14,17 @@ import time
 from collections.abc import Sequence
 
 from keyroll.emulator.contract.offload import disable_offloads
-from keyroll.emulator.wire import protocol, statusjson
+from keyroll.emulator.wire import protocol
 from keyroll.emulator.wire.bump.guard import Guard
 from keyroll.emulator.wire.bump.headers import ETHERTYPE_IPV4, ETHERTYPE_IPV6, network_offset
-from keyroll.emulator.wire.jsonfields import Json
-from keyroll.emulator.wire.model import Direction, WireError, WireEvent
+from keyroll.emulator.wire.model import Direction, DropReason, WireError, WireEvent
 from keyroll.emulator.wire.run.sockets import FRAME_MAX, PLAIN, VNET, PacketSocket, whole
 from keyroll.names import DropReason
 
 BATCH = 64
 """Frames carried from one socket before the others have their turn."""
+ORDERS = ("sessions", "clock", "status", "records", "stop")
+"""What the supervisor may order; errors list these, for an unknown order may be a misplaced secret."""
 TICK = 1.0
 """Seconds between two looks at what expired and what is still to be told."""
 UNREAD_MAX = 4 * 1024 * 1024
@@ -152,7 +153,7 @@ class WireProcess:
             answer = {"id": asked, "ok": False, "error": str(error)}
         self._write(protocol.to_line(answer))
 
-    def _execute(self, order: Json) -> Json:
+    def _execute(self, order: protocol.Json) -> protocol.Json:
         now, mono = self._now(), time.monotonic_ns()
         match order.get("op"):
             case "sessions":
@@ -163,16 +164,16 @@ class WireProcess:
                     raise WireError("'clock' needs offset_ns, in whole nanoseconds")
                 self._offset = offset
             case "status":
-                return {"status": statusjson.encode_status(self._guard.status(now, mono, self._offset))}
+                return {"status": protocol.encode_status(self._guard.status(now, mono, self._offset))}
             case "records":
                 return {"records": [protocol.encode_record(record) for record in self._guard.records()]}
             case "stop":
                 self._over = True
-            case other:
-                raise WireError(f"there is no order '{other}'")
+            case _:
+                raise WireError(f"unknown order: use one of {', '.join(ORDERS)}")
         return {}
 
-    def _set_sessions(self, order: Json, now: int, mono: int) -> int:
+    def _set_sessions(self, order: protocol.Json, now: int, mono: int) -> int:
         """Take the table, and a former process' connections with it: no frame comes between the two."""
         sessions = [protocol.decode_session(session) for session in _listed(order, "sessions")]
         records = [protocol.decode_record(record) for record in _listed(order, "records")] if "records" in order else []
@@ -200,8 +201,8 @@ class WireProcess:
             self._poll.modify(self._control, wanted, None)
 
 
-def _listed(order: Json, field: str) -> list[object]:
+def _listed(order: protocol.Json, field: str) -> list[object]:
     value = order.get(field)
     if not isinstance(value, list):
-        raise WireError(f"'{order.get('op')}' needs a list of {field}")
+        raise WireError(f"'sessions' needs a list of {field}")
     return value
