@@ -26,7 +26,7 @@ from pathlib import Path
 
 from keyroll.emulator.contract.key_clock import to_ns
 from keyroll.emulator.contract.offload import disable_offloads
-from keyroll.emulator.wire.bump.guard import Guard
+from keyroll.emulator.wire.bump.packet_judge import PacketJudge
 from keyroll.emulator.wire.client import WireClient
 from keyroll.emulator.wire.model import ProtectedSession
 from keyroll.keychain.model import Key, Keychain
@@ -86,7 +86,7 @@ def packet(sender: int, seq: int, ack: int, flags: int, options: bytes = b"", pa
 
 def costs(algorithm: Algorithm, size: int) -> tuple[float, float, float]:
     """Microseconds a segment: its bare MAC with a cached traffic key, signing it, verifying and stripping it."""
-    guards = [Guard(lambda _event: None) for _ in range(2)]
+    guards = [PacketJudge(lambda _event: None) for _ in range(2)]
     for place, guard in enumerate(guards):
         guard.set_sessions([ProtectedSession(ip_address(ADDRESSES[1 - place]), BGP, chain(algorithm))], NOW)
     for sender, seq, ack, flags in ((0, 1, 0, SYN), (1, 9, 2, SYN | ACK), (0, 2, 10, ACK)):

@@ -13,7 +13,7 @@ from tests.lab.wire.judging import T0
 from tests.lab.wire.rig import until
 from tests.lab.wire.traffic import echo, protect, read
 
-from keyroll.emulator.wire.model import EventKind
+from keyroll.emulator.wire.model import WireEventKind
 
 pytestmark = pytest.mark.lab
 HALF_HOUR = timedelta(minutes=30)
@@ -96,5 +96,5 @@ class TestTheProcess:
             rig.bumps[0].set(judging.session(0, judging.chain(judging.key(0), judging.key(1, timedelta(minutes=30)))))
             echo(near, far)
         kinds = [event.kind for event in rig.bumps[0].events]
-        assert EventKind.CONNECTION in kinds
-        assert EventKind.KEY_CHANGE in kinds
+        assert WireEventKind.CONNECTION in kinds
+        assert WireEventKind.KEY_CHANGE in kinds

@@ -40,7 +40,7 @@ from keyroll import linux
 from keyroll.emulator.boot.container_console import Console, Greeting
 from keyroll.emulator.boot.supervisor import JunosHalf, Supervisor
 from keyroll.emulator.contract.errors import ProcessError
-from keyroll.emulator.contract.keys_in_use import IN_USE_SETTINGS, IN_USE_VALUES
+from keyroll.emulator.contract.in_use_rules import IN_USE_SETTINGS, IN_USE_VALUES
 from keyroll.emulator.contract.model import Backend
 from keyroll.emulator.machine.protection import KeyPolicy
 from keyroll.errors import KeyrollError

@@ -46,11 +46,6 @@ def to_ns(moment: datetime) -> int:
     return ((moment - _EPOCH) // _MICROSECOND) * 1000
 
 
-def from_ns(instant: int) -> datetime:
-    """Return the moment in UTC of nanoseconds since 1970-01-01 (rounded down to the microsecond)."""
-    return _EPOCH + timedelta(microseconds=instant // 1000)
-
-
 @dataclass(frozen=True, slots=True)
 class ClockKey:
     """What the key clock knows of a key. `start` is in nanoseconds since 1970-01-01 UTC."""
@@ -161,14 +156,6 @@ class KeyClock:
     def acceptable_keys(self, now: int) -> tuple[int, ...]:
         """Return the numbers of all keys that may be received now, in the order of their start-times."""
         return tuple(key.number for key in self.keys if self.acceptable(key.number, now))
-
-    def transitions(self) -> tuple[int, ...]:
-        """Return every instant at which an answer of this clock changes, ascending and without repetition."""
-        instants = set(self._starts)
-        if self.receiving is ReceivePolicy.TOLERANCE:
-            instants |= {start - self._tolerance for start in self._starts}
-            instants |= {start + self._tolerance for start in self._starts[1:]}
-        return tuple(sorted(instants))
 
 
 def clock_key(key: Key) -> ClockKey | None:

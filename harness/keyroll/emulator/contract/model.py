@@ -61,7 +61,7 @@ class Unit:
     disabled: bool = False
     """`disable` on its physical interface: administratively down."""
     mpls: bool = False
-    """`family mpls`: shown; who carries labelled packets is said by `Intent.mpls_interfaces`."""
+    """`family mpls`: shown, without effect; ldpd exchanges labels on LDP's interfaces alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +146,6 @@ class Intent:
     """Export or import policy name to what it does with routes that BGP brought; what no term decides is accepted."""
     chains: tuple[Keychain, ...] = ()
     ldp: Ldp | None = None
-    mpls_interfaces: tuple[str, ...] = ()
-    """Logical interfaces that carry labelled packets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +251,18 @@ class LdpAdjacency:
 
 
 @dataclass(frozen=True, slots=True)
+class LdpBinding:
+    """One label that a neighbour has given for a prefix (`received`), or that it was given."""
+
+    peer_id: IPv4Address
+    """The neighbour's LSR id."""
+    prefix: IPv4Network
+    label: int
+    """As the wire has it: 3 is implicit null."""
+    received: bool
+
+
+@dataclass(frozen=True, slots=True)
 class InterfaceState:
     """One physical interface by Junos' name (`ge-0/0/0`), as the kernel says it."""
 
@@ -347,6 +357,15 @@ class LdpBackend(Protocol):
 
     async def clear_ldp(self, peer: IPv4Address | None) -> None:
         """Reset the sessions (all when `peer` is None)."""
+        ...
+
+
+@runtime_checkable
+class LabelBackend(Protocol):
+    """A machine half that tells which labels LDP has exchanged. Raises `BackendError` when it cannot be read."""
+
+    async def ldp_bindings(self) -> Sequence[LdpBinding]:
+        """Return the labels of all neighbours, both ways."""
         ...
 
 

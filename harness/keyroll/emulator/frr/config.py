@@ -45,7 +45,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class VtyCommand:
     """One thing to tell a daemon. `text` may hold a secret; `shown` never does."""
 
     daemon: Daemon
@@ -55,7 +55,7 @@ class Step:
     together: str = ""
 
 
-def steps(old: Sequence[Line], new: Sequence[Line]) -> list[Step]:
+def steps(old: Sequence[Line], new: Sequence[Line]) -> list[VtyCommand]:
     """Return what to tell FRR to come from `old` to `new`: what goes first, in reverse order; then what comes."""
     former = {line.key: line for line in old}
     wanted = {line.key: line for line in new}
@@ -67,18 +67,18 @@ def steps(old: Sequence[Line], new: Sequence[Line]) -> list[Step]:
             continue  # goes with its parent
         replacement = wanted.get(line.key)
         if replacement is None or line.key in renewed or (_differs(line, replacement) and not replacement.replace):
-            result.append(Step(line.daemon, line.node, line.undo, line.undo))
+            result.append(VtyCommand(line.daemon, line.node, line.undo, line.undo))
     for line in new:
         before = former.get(line.key)
         if before is None or _differs(line, before) or line.key in renewed or _hangs_on(line, wanted, renewed):
             shown = f"{line.key} <secret>" if line.secret else line.text
-            result.append(Step(line.daemon, line.node, line.text, shown, line.together))
+            result.append(VtyCommand(line.daemon, line.node, line.text, shown, line.together))
     return result
 
 
-def batches(told: Sequence[Step]) -> list[tuple[Step, ...]]:
+def batches(told: Sequence[VtyCommand]) -> list[tuple[VtyCommand, ...]]:
     """Return the steps, those that belong together in one tuple."""
-    found: list[tuple[Step, ...]] = []
+    found: list[tuple[VtyCommand, ...]] = []
     for step in told:
         last = found[-1][-1] if found else None
         if last is not None and step.together and (step.together, step.daemon) == (last.together, last.daemon):

@@ -62,7 +62,7 @@ def _is_there(unit: str, ports: Sequence[str]) -> bool:
 def render(intent: Intent, ports: Sequence[str], yielding: Collection[Address] = ()) -> tuple[Line, ...]:
     """Return FRR's lines for `intent`; `ports` are the kernel's names of the router's ports.
 
-    Neighbours in `yielding` are passive, whatever the intent says (see `opening`).
+    Neighbours in `yielding` are passive, whatever the intent says (see `machine.bgp_opener`).
 
     Raises:
         BackendError: the intent asks for something that this router does not have or do.

@@ -12,7 +12,7 @@ from keyroll.emulator.contract.errors import FrrBusyError, ProcessError
 from keyroll.emulator.contract.namespace import flap
 from keyroll.emulator.contract.processes import Child, Death, Logs, start
 from keyroll.emulator.frr import daemons
-from keyroll.emulator.frr.config import Daemon, Step, batches
+from keyroll.emulator.frr.config import Daemon, VtyCommand, batches
 from keyroll.emulator.frr.vty import Vty
 
 START_SECONDS = 10.0
@@ -103,7 +103,7 @@ class FrrSuite:
     def _stale(self, daemon: Daemon) -> tuple[Path, ...]:
         return (daemons.zserv_socket(self._folder),) if daemon is Daemon.ZEBRA else ()
 
-    async def tell(self, told: Sequence[Step]) -> None:
+    async def tell(self, told: Sequence[VtyCommand]) -> None:
         """Carry out steps of configuration in order; a daemon is started when it is not running yet.
 
         Raises:

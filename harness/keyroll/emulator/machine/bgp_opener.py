@@ -3,7 +3,7 @@
 When both open at the same instant, RFC 4271's collision rule (6.8) takes one connection away; a side that has already
 reached Established on it counts a flap. Two routers that are configured together meet this often, and two whose
 session was reset always do. So the side with the lower address lets the other open: it is passive until the peer has
-had its chance, and opens itself when the peer knocked before it was known here, or does not come. After each reset of
+had its chance, and opens itself when the peer sent its SYN before it was configured here, or sends none. After each reset of
 a session it lets the other open again.
 
 bgpd's start timers run in whole seconds at both ends, so that after a reset they fire together; and a passive bgpd
@@ -20,11 +20,11 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 
 from keyroll.emulator.contract.model import Address, BackendError, BgpNeighbor, Intent, Unit
-from keyroll.emulator.frr.readings import BgpReader
-from keyroll.emulator.machine.syn_listener import Knocks
+from keyroll.emulator.frr.queries import BgpReader
+from keyroll.emulator.machine.syn_listener import SynListener
 
 log = logging.getLogger(__name__)
-KNOCK_SECONDS = 1.5
+SYN_RETRY_SECONDS = 1.5
 """So long after a SYN its sender is waiting to send the next one: Linux' first retransmission comes after a second."""
 YIELD_SECONDS = 1.5
 """From a neighbour's activation to opening from this side as well."""
@@ -66,7 +66,7 @@ Restart = Callable[[Address], Awaitable[None]]
 """Has bgpd's start timer for an idle neighbour begin anew."""
 
 
-class Opener:
+class BgpOpener:
     """Keeps account of the neighbours that are left to open, and ends that when the peer does not."""
 
     def __init__(self, bgp: BgpReader, insist: Insist, give_way: Yield, start_anew: Restart) -> None:
@@ -74,7 +74,7 @@ class Opener:
         self._insist = insist
         self._give_way = give_way
         self._start_anew = start_anew
-        self._knocks: Knocks | None = None
+        self._syns: SynListener | None = None
         self._yielding: set[Address] = set()
         self._lower: set[Address] = set()
         """The neighbours that this side may leave to open."""
@@ -83,9 +83,9 @@ class Opener:
         self._tasks: dict[Address, asyncio.Task[None]] = {}
 
     def listen(self, namespace: int) -> None:
-        """Hear who knocks in the router's network namespace."""
-        self._knocks = Knocks(namespace)
-        self._knocks.start()
+        """Listen for SYNs to BGP's port in the router's network namespace."""
+        self._syns = SynListener(namespace)
+        self._syns.start()
 
     def choose(self, former: Intent, wanted: Intent) -> frozenset[Address]:
         """Return the neighbours of `wanted` that are to be passive for now."""
@@ -95,7 +95,7 @@ class Opener:
             if address in known:
                 if address in self._yielding:
                     chosen.add(address)
-            elif not self._knocked(address, before=time.monotonic()):
+            elif not self._sent_syn(address, before=time.monotonic()):
                 chosen.add(address)
         return frozenset(chosen)
 
@@ -136,8 +136,8 @@ class Opener:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if self._knocks is not None:
-            self._knocks.close()
+        if self._syns is not None:
+            self._syns.close()
 
     def _took(self, intent: Intent) -> None:
         self._lower = _lower(intent)
@@ -149,13 +149,13 @@ class Opener:
             before.cancel()
         self._tasks[address] = asyncio.create_task(self._wait(address, time.monotonic(), seconds, again=again))
 
-    def _knocked(self, address: Address, *, before: float) -> bool:
+    def _sent_syn(self, address: Address, *, before: float) -> bool:
         """Whether the peer's last SYN came shortly before a moment: one that came later is being served."""
-        last = self._last_knock(address)
-        return last is not None and before - KNOCK_SECONDS <= last <= before
+        last = self._last_syn(address)
+        return last is not None and before - SYN_RETRY_SECONDS <= last <= before
 
-    def _last_knock(self, address: Address) -> float | None:
-        return self._knocks.last(address) if self._knocks is not None else None
+    def _last_syn(self, address: Address) -> float | None:
+        return self._syns.last(address) if self._syns is not None else None
 
     async def _wait(self, address: Address, begun: float, seconds: float, *, again: bool) -> None:
         """Poll until the session is up; open from this side when the peer was turned away, or when its time is over.
@@ -177,9 +177,9 @@ class Opener:
                         await asyncio.sleep(_HANDSHAKE_POLL_SECONDS)
                         continue
                     if again:
-                        came = max(came, self._last_knock(address) or came)
+                        came = max(came, self._last_syn(address) or came)
                     passed = time.monotonic() - came
-                    turned_away = not again and passed > SETTLE_SECONDS and self._knocked(address, before=begun)
+                    turned_away = not again and passed > SETTLE_SECONDS and self._sent_syn(address, before=begun)
                     if turned_away or passed > seconds:
                         await asyncio.shield(self._insist(address))
                         return
@@ -190,12 +190,12 @@ class Opener:
     async def _step_aside(self, address: Address, begun: float) -> bool:
         """Leave the opening to a neighbour whose session went down at `begun`; return whether it is waited for."""
         leaving = address in self._yielding
-        if not leaving and address not in self._passive and self._last_knock(address) is None:
+        if not leaving and address not in self._passive and self._last_syn(address) is None:
             return False
         await asyncio.sleep(ASIDE_SECONDS)
         if not leaving and address not in self._passive:
             await asyncio.shield(self._give_way(address))
-        elif (self._last_knock(address) or begun) <= begun:  # a peer that has come by now is not to be turned away
+        elif (self._last_syn(address) or begun) <= begun:  # a peer that has come by now is not to be turned away
             await asyncio.shield(self._start_anew(address))
         return True
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from keyroll.emulator.contract.model import LDP_PORT, EventKind, RouterEvent, RouterNote
-from keyroll.emulator.frr.journal import Happening
-from keyroll.emulator.wire.model import Direction, WireEvent
-from keyroll.emulator.wire.model import EventKind as WireEventKind
-from keyroll.names import DropReason
+from keyroll.emulator.frr.session_log import SessionChange
+from keyroll.emulator.wire.model import Direction, DropReason, WireEvent, WireEventKind
 
 _NOT_AUTHENTICATION = frozenset({DropReason.CONGESTION, DropReason.MALFORMED, DropReason.FRAGMENT})
 
 
-class EventBoard:
+class EventPublisher:
     """Turns what the daemons' logs and the wire path tell into `RouterEvent`s."""
 
     def __init__(self) -> None:
@@ -23,10 +21,10 @@ class EventBoard:
         """Tell `on_event` from now on."""
         self._subscribers.append(on_event)
 
-    def session(self, happening: Happening) -> None:
+    def session(self, change: SessionChange) -> None:
         """A session came up or went down."""
-        kind = EventKind.SESSION_UP if happening.up else EventKind.SESSION_DOWN
-        self._tell(RouterEvent(kind, happening.protocol, happening.peer, reason=happening.reason))
+        kind = EventKind.SESSION_UP if change.up else EventKind.SESSION_DOWN
+        self._tell(RouterEvent(kind, change.protocol, change.peer, reason=change.reason))
 
     def note(self, text: str) -> None:
         """Something happened to the router itself."""

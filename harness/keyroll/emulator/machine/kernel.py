@@ -22,7 +22,7 @@ from keyroll.tcpao import internet_checksum
 PING_SECONDS = 1.0
 """From an echo request to giving up on its reply."""
 PING_OCTETS = 56
-"""Payload of a request: what Junos sends by default, so that replies have its 64 octets. Even, as the checksum needs."""
+"""Payload of a request: Junos' default, so that replies have 64 octets. Even, as the checksum needs."""
 _STATES = {
     1: "ESTABLISHED",
     2: "SYN_SENT",

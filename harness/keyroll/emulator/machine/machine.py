@@ -13,7 +13,6 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
-from keyroll.emulator.contract.ldp_labels import LdpBinding
 from keyroll.emulator.contract.model import (
     BGP_PORT,
     Address,
@@ -24,6 +23,7 @@ from keyroll.emulator.contract.model import (
     Intent,
     InterfaceState,
     LdpAdjacency,
+    LdpBinding,
     LdpSession,
     RouterEvent,
     RouterNote,
@@ -32,16 +32,16 @@ from keyroll.emulator.contract.model import (
 )
 from keyroll.emulator.contract.namespace import PortPair, make_inner, remove_ports
 from keyroll.emulator.contract.processes import Death, Logs
-from keyroll.emulator.frr import journal, ldpstate, render_policy
+from keyroll.emulator.frr import ldp_state, render_policy, session_log
 from keyroll.emulator.frr.config import Daemon, Line, steps
-from keyroll.emulator.frr.readings import BgpReader, read_routes
+from keyroll.emulator.frr.queries import BgpReader, read_routes
 from keyroll.emulator.frr.render import render
 from keyroll.emulator.frr.render_ldp import hold_time, local_id
 from keyroll.emulator.frr.suite import FrrSuite
 from keyroll.emulator.machine import kernel
-from keyroll.emulator.machine.bgp_opener import Opener
-from keyroll.emulator.machine.carrier import CarrierWatch
-from keyroll.emulator.machine.events import EventBoard
+from keyroll.emulator.machine.bgp_opener import BgpOpener
+from keyroll.emulator.machine.events import EventPublisher
+from keyroll.emulator.machine.link_carrier import CarrierWatch
 from keyroll.emulator.machine.protection import (
     KeyPolicy,
     changed_kind,
@@ -93,11 +93,11 @@ class Machine:
         self._on_reboot = on_reboot
         self._policy = policy or KeyPolicy()
         self._inner = -1
-        self._events = EventBoard()
-        self._ldp_counts = journal.LdpCounts()
+        self._events = EventPublisher()
+        self._ldp_counts = session_log.LdpCounts()
         self._frr = FrrSuite(folder, logs, on_death=self._died, on_line=self._daemon_said, wait_scale=wait_scale)
         self._bgp = BgpReader(self._frr)
-        self._opener = Opener(self._bgp, self._insist, self._give_way, self._start_anew)
+        self._opener = BgpOpener(self._bgp, self._insist, self._give_way, self._start_anew)
         self._wire = WirePath(
             ports,
             logs,
@@ -177,12 +177,12 @@ class Machine:
         self._on_restart(restart)
 
     def _daemon_said(self, daemon: Daemon, line: str) -> None:
-        happening = journal.read(daemon, line)
-        if happening is not None:
-            self._ldp_counts.take(happening, time.monotonic())
-            self._events.session(happening)
-            if happening.protocol == "bgp" and not happening.up:
-                self._opener.went_down(happening.peer)
+        change = session_log.read(daemon, line)
+        if change is not None:
+            self._ldp_counts.take(change, time.monotonic())
+            self._events.session(change)
+            if change.protocol == "bgp" and not change.up:
+                self._opener.went_down(change.peer)
 
     async def stop(self) -> None:
         """End the daemons and the wire path."""
@@ -328,21 +328,21 @@ class Machine:
         for _ in range(_LDP_READINGS):
             summary = await self._frr.json(Daemon.LDPD, "show mpls ldp neighbor json")
             detail = await self._frr.json(Daemon.LDPD, "show mpls ldp neighbor detail json")
-            if ldpstate.agree(summary, detail):
+            if ldp_state.agree(summary, detail):
                 break
-        return ldpstate.sessions(summary, detail, local_id(intent), hold_time(intent.ldp), self._ldp_counts)
+        return ldp_state.sessions(summary, detail, local_id(intent), hold_time(intent.ldp), self._ldp_counts)
 
     async def ldp_adjacencies(self) -> list[LdpAdjacency]:
         """Return the neighbours heard by hellos."""
         if self._applied.intent.ldp is None or not self._frr.running(Daemon.LDPD):
             return []
-        return ldpstate.adjacencies(await self._frr.json(Daemon.LDPD, "show mpls ldp discovery detail json"))
+        return ldp_state.adjacencies(await self._frr.json(Daemon.LDPD, "show mpls ldp discovery detail json"))
 
     async def ldp_bindings(self) -> list[LdpBinding]:
         """Return the labels that were exchanged with every neighbour."""
         if self._applied.intent.ldp is None or not self._frr.running(Daemon.LDPD):
             return []
-        return ldpstate.bindings(await self._frr.json(Daemon.LDPD, "show mpls ldp binding detail json"))
+        return ldp_state.bindings(await self._frr.json(Daemon.LDPD, "show mpls ldp binding detail json"))
 
     async def clear_ldp(self, peer: IPv4Address | None) -> None:
         """Reset the LDP sessions (all when `peer`, a transport address, is None)."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from keyroll.emulator.contract.in_use_rules import InUseRules
 from keyroll.emulator.contract.key_clock import ReceivePolicy, SendPolicy
-from keyroll.emulator.contract.keys_in_use import InUseRules
 from keyroll.emulator.contract.model import (
     BGP_PORT,
     LDP_PORT,

@@ -1,7 +1,7 @@
 """Who has lately asked to open a BGP connection: SYNs to port 179 that reach the router's kernel.
 
-A peer that was configured first knocks before this router knows it, is turned away, and comes back only a second
-later. Whoever has heard it can open from this side at once. Raw sockets get a copy of every segment; a filter in the
+A peer that was configured first sends a SYN before this router knows it, is answered with a RST, and tries again only
+a second later. A router that has heard the SYN can open from its side at once. Raw sockets get a copy of every segment; a filter in the
 kernel (classic BPF) lets only the SYNs through.
 """
 
@@ -44,7 +44,7 @@ def _program(*, header: bool) -> bytes:
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in instructions)
 
 
-class Knocks:
+class SynListener:
     """Listens in the network namespace `namespace`, in the running event loop, from `start` on."""
 
     def __init__(self, namespace: int) -> None:

@@ -14,10 +14,11 @@ from keyroll.emulator.wire import protocol
 from keyroll.emulator.wire.model import (
     ConnectionRecord,
     Direction,
-    EventKind,
+    DropReason,
     ProtectedSession,
     WireError,
     WireEvent,
+    WireEventKind,
     WireGoneError,
     WireStatus,
 )
@@ -188,9 +189,9 @@ class WireClient:
         event = protocol.decode_event(message)
         if event.record is not None:
             self._records[event.local, event.remote] = event.record
-        elif event.kind is EventKind.FORGOTTEN:
+        elif event.kind is WireEventKind.FORGOTTEN:
             self._records.pop((event.local, event.remote), None)
-        if event.kind is EventKind.DROP and event.direction is not None and event.reason is not None:
+        if event.kind is WireEventKind.DROP and event.direction is not None and event.reason is not None:
             self._drops[event.direction, event.reason] += event.count
         if self._on_event is not None:
             self._on_event(event)

@@ -146,7 +146,7 @@ class ConnectionRecord:
     shift: int = 0
 
 
-class EventKind(enum.Enum):
+class WireEventKind(enum.Enum):
     """What the wire path tells without being asked."""
 
     DROP = "drop"
@@ -165,7 +165,7 @@ class EventKind(enum.Enum):
 class WireEvent:
     """One event. `at_ns` is on the router's own clock. Fields that do not apply are None."""
 
-    kind: EventKind
+    kind: WireEventKind
     at_ns: int
     peer: Address | None = None
     port: int | None = None

@@ -24,11 +24,11 @@ from keyroll.emulator.wire.model import (
     Direction,
     DirectionStatus,
     DropReason,
-    EventKind,
     ProtectedSession,
     SessionStatus,
     WireError,
     WireEvent,
+    WireEventKind,
     WireStatus,
 )
 from keyroll.errors import InputError
@@ -358,7 +358,7 @@ def decode_event(message: object) -> WireEvent:
     fields = _Fields.of(message, "wire event")
     fields = _Fields(fields.what, {**dict.fromkeys(_EVENT_FIELDS), **fields.values})  # what does not apply is left out
     return WireEvent(
-        kind=fields.word("event", EventKind),
+        kind=fields.word("event", WireEventKind),
         at_ns=fields.number("at_ns"),
         peer=fields.maybe_address("peer"),
         port=fields.maybe_number("port"),

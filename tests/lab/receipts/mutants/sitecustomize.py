@@ -27,7 +27,7 @@ def signs_with_the_old_key():
 
 def receives(reasons):
     """Segments that would be dropped for these reasons get in."""
-    from keyroll.emulator.wire.bump.live_connection import PASS
+    from keyroll.emulator.wire.bump.live_connections import PASS
     from keyroll.emulator.wire.bump.receiving import Receiver, stripped
     from keyroll.emulator.wire.model import DropReason
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyroll.emulator.frr.config import Daemon, Line, Step, batches, steps
+from keyroll.emulator.frr.config import Daemon, Line, VtyCommand, batches, steps
 
 
 def line(key: str, text: str | None = None, **more: object) -> Line:
@@ -11,7 +11,7 @@ def line(key: str, text: str | None = None, **more: object) -> Line:
     return Line(Daemon.BGPD, key, text, f"no {text}", **more)  # type: ignore[arg-type]
 
 
-def texts(found: list[Step]) -> list[str]:
+def texts(found: list[VtyCommand]) -> list[str]:
     return [step.text for step in found]
 
 

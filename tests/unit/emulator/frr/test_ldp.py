@@ -10,7 +10,7 @@ import pytest
 
 from keyroll.emulator.contract.errors import FrrError
 from keyroll.emulator.contract.model import BackendError, Intent, Ldp, LdpInterface, LdpPeer, Unit
-from keyroll.emulator.frr import journal, ldpstate
+from keyroll.emulator.frr import ldp_state, session_log
 from keyroll.emulator.frr.config import Daemon
 from keyroll.emulator.frr.render import render
 from keyroll.emulator.frr.render_ldp import hold_time, local_id, transport_address
@@ -78,8 +78,8 @@ SUMMARY: dict[str, Any] = {
 DETAIL = {"10.255.0.2": {"tcpLocalAddress": "10.0.12.1", "sessionHoldtime": 15, "keepAliveInterval": 5}}
 
 
-def sessions(summary: dict[str, Any], counts: journal.LdpCounts | None = None) -> Any:
-    return ldpstate.sessions(summary, DETAIL, ip_address("10.255.0.1"), 30, counts or journal.LdpCounts())  # type: ignore[arg-type]
+def sessions(summary: dict[str, Any], counts: session_log.LdpCounts | None = None) -> Any:
+    return ldp_state.sessions(summary, DETAIL, ip_address("10.255.0.1"), 30, counts or session_log.LdpCounts())  # type: ignore[arg-type]
 
 
 def test_an_operational_session():
@@ -89,11 +89,11 @@ def test_an_operational_session():
 
 
 def test_answers_agree_unless_a_session_went_down_between_them():
-    assert ldpstate.agree(SUMMARY, DETAIL)
-    assert not ldpstate.agree(SUMMARY, {})
-    assert not ldpstate.agree(SUMMARY, {"10.255.0.2": {"tcpLocalAddress": "10.0.12.1"}})
-    assert ldpstate.agree({"neighbors": [{**SUMMARY["neighbors"][0], "state": "PRESENT"}]}, {})
-    assert ldpstate.agree({}, {})
+    assert ldp_state.agree(SUMMARY, DETAIL)
+    assert not ldp_state.agree(SUMMARY, {})
+    assert not ldp_state.agree(SUMMARY, {"10.255.0.2": {"tcpLocalAddress": "10.0.12.1"}})
+    assert ldp_state.agree({"neighbors": [{**SUMMARY["neighbors"][0], "state": "PRESENT"}]}, {})
+    assert ldp_state.agree({}, {})
 
 
 def test_a_session_without_connection_is_nonexistent_and_has_no_uptime():
@@ -118,11 +118,11 @@ def test_adjacencies_are_read():
             }
         },
     }
-    (found,) = ldpstate.adjacencies(shown)
+    (found,) = ldp_state.adjacencies(shown)
     assert (found.interface, found.hold_left) == ("ge-0/0/0.0", 14)
-    assert ldpstate.adjacencies({"lsrId": "10.255.0.1"}) == []
+    assert ldp_state.adjacencies({"lsrId": "10.255.0.1"}) == []
     with pytest.raises(FrrError):
-        ldpstate.adjacencies({})
+        ldp_state.adjacencies({})
 
 
 def test_labels_are_told_both_ways_as_the_wire_has_them():
@@ -135,14 +135,14 @@ def test_labels_are_told_both_ways_as_the_wire_has_them():
         },
         "2001:db8:12::/64": {"localLabel": "imp-null", "advertisedTo": [], "remoteLabels": []},
     }
-    told = [(str(one.peer_id), str(one.prefix), one.label, one.received) for one in ldpstate.bindings(shown)]
+    told = [(str(one.peer_id), str(one.prefix), one.label, one.received) for one in ldp_state.bindings(shown)]
     assert told == [("10.255.0.2", "10.255.0.1/32", 3, False), ("10.255.0.2", "10.255.0.2/32", 17, True)]
     with pytest.raises(FrrError, match="labels"):
-        ldpstate.bindings({"10.255.0.1/32": {"localLabel": "imp-null"}})
+        ldp_state.bindings({"10.255.0.1/32": {"localLabel": "imp-null"}})
 
 
 def test_a_session_that_leaves_operational_is_a_flap_however_soon_it_is_back():
-    counts = journal.LdpCounts()
+    counts = session_log.LdpCounts()
     steps = [
         ("KEEPALIVE RECEIVED", "OPENREC", "OPERATIONAL"),
         ("SESSION CLOSE", "OPERATIONAL", "PRESENT"),
@@ -150,9 +150,9 @@ def test_a_session_that_leaves_operational_is_a_flap_however_soon_it_is_back():
         ("KEEPALIVE RECEIVED", "OPENREC", "OPERATIONAL"),
     ]
     for event, old, new in steps:
-        happening = journal.read(Daemon.LDPD, LOG.format(event, "10.255.0.2", old, new))
-        if happening is not None:
-            counts.take(happening, 5.0)
+        change = session_log.read(Daemon.LDPD, LOG.format(event, "10.255.0.2", old, new))
+        if change is not None:
+            counts.take(change, 5.0)
     assert counts.of(ip_address("10.255.0.2")) == (1, 5.0, "session close")  # type: ignore[arg-type]
     (found,) = sessions(SUMMARY, counts)
     assert (found.flaps, found.last_down_reason) == (1, "session close")
@@ -166,10 +166,10 @@ def test_a_session_that_leaves_operational_is_a_flap_however_soon_it_is_back():
     ],
 )
 def test_bgps_ups_and_downs_are_read_from_its_log(line, up, reason):
-    found = journal.read(Daemon.BGPD, "2026/11/24 06:47:00 BGP: [N9HHH-F8H1M] " + line)
-    assert found == journal.Happening("bgp", ip_address("10.0.12.2"), up, reason)
+    found = session_log.read(Daemon.BGPD, "2026/11/24 06:47:00 BGP: [N9HHH-F8H1M] " + line)
+    assert found == session_log.SessionChange("bgp", ip_address("10.0.12.2"), up, reason)
 
 
 def test_other_lines_tell_nothing():
-    assert journal.read(Daemon.BGPD, "bgpd 8.4.4 starting") is None
-    assert journal.read(Daemon.ZEBRA, LOG.format("X", "1.1.1.1", "OPENREC", "OPERATIONAL")) is None
+    assert session_log.read(Daemon.BGPD, "bgpd 8.4.4 starting") is None
+    assert session_log.read(Daemon.ZEBRA, LOG.format("X", "1.1.1.1", "OPENREC", "OPERATIONAL")) is None

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from keyroll.emulator.contract.ldp_labels import LdpBinding
 from keyroll.emulator.contract.model import (
     AuthDrops,
     BackendError,
@@ -21,6 +20,7 @@ from keyroll.emulator.contract.model import (
     Intent,
     InterfaceState,
     LdpAdjacency,
+    LdpBinding,
     LdpSession,
     RouterEvent,
     RouteState,

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyroll.emulator.contract.key_clock import ReceivePolicy
-from keyroll.emulator.contract.ldp_labels import LdpBinding
 from keyroll.emulator.contract.model import (
     AuthDrops,
     BgpState,
     InterfaceState,
     LdpAdjacency,
+    LdpBinding,
     LdpSession,
     RouteState,
     TcpConnection,

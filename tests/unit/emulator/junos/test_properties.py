@@ -25,7 +25,6 @@ from keyroll.emulator.junos.configuration.statements import ROOT
 from keyroll.emulator.junos.configuration.tokens import quote, split
 from keyroll.emulator.junos.configuration.tree import Node, Path, Step
 from keyroll.emulator.junos.configuration.values import (
-    Address,
     AsNumber,
     AsNumbers,
     EntryContext,

@@ -10,8 +10,8 @@ from ipaddress import ip_address
 import pytest
 
 from keyroll.emulator.contract.key_clock import NS, ReceivePolicy, SendPolicy, to_ns
-from keyroll.emulator.wire.bump.guard import Guard
-from keyroll.emulator.wire.bump.live_connection import PASS
+from keyroll.emulator.wire.bump.live_connections import PASS
+from keyroll.emulator.wire.bump.packet_judge import PacketJudge
 from keyroll.emulator.wire.model import ProtectedSession, WireEvent
 from keyroll.keychain.model import Key, Keychain
 from keyroll.keychain.secret import Secret
@@ -54,7 +54,7 @@ class Router:
     mono: int = 1_000 * NS
 
     def __post_init__(self) -> None:
-        self.guard = Guard(self.events.append)
+        self.guard = PacketJudge(self.events.append)
 
     def out(self, packet: bytes) -> bytes | None:
         verdict = self.guard.outbound(packet, 0, len(packet), self.now, self.mono)

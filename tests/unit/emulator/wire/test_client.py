@@ -10,7 +10,7 @@ import pytest
 
 from keyroll.emulator.wire import protocol
 from keyroll.emulator.wire.client import WireClient
-from keyroll.emulator.wire.model import EventKind, WireError
+from keyroll.emulator.wire.model import WireError, WireEventKind
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -165,7 +165,7 @@ def test_events_are_told_and_records_kept_for_a_successor(bench) -> None:
         for event in flow.near.events:
             played.say(protocol.encode_event(event))
         await client.set_clock(timedelta(0))
-        assert [event.kind for event in events] == [EventKind.CONNECTION]
+        assert [event.kind for event in events] == [WireEventKind.CONNECTION]
         assert client.records == tuple(event.record for event in events)
         flow.near.guard.report.forgotten(next(flow.near.guard.table.connections()), 0)
         played.say(protocol.encode_event(flow.near.events[-1]))

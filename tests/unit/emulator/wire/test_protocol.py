@@ -18,10 +18,11 @@ from keyroll.emulator.wire.model import (
     ConnectionStatus,
     Direction,
     DirectionStatus,
-    EventKind,
+    DropReason,
     SessionStatus,
     WireError,
     WireEvent,
+    WireEventKind,
     WireStatus,
 )
 from keyroll.keychain.secret import Secret
@@ -91,7 +92,7 @@ statuses = st.builds(
 )
 events = st.builds(
     WireEvent,
-    st.sampled_from(EventKind),
+    st.sampled_from(WireEventKind),
     anchors,
     st.none() | addresses,
     st.none() | ports,
@@ -200,7 +201,9 @@ def examples(bench):
     session = SessionStatus(end[0], 179, end[0], 0, 1, (0, 1), drops)
     connection = ConnectionStatus(end, end, 179, "open", 0, 0, 1.5, way, way)
     status = WireStatus((session,), (connection,), drops, {Direction.IN: 3}, 0)
-    event = WireEvent(EventKind.DROP, 5, end[0], 179, end, end, Direction.IN, DropReason.BAD_MAC, 1, 0, 1, 2, 3, record)
+    event = WireEvent(
+        WireEventKind.DROP, 5, end[0], 179, end, end, Direction.IN, DropReason.BAD_MAC, 1, 0, 1, 2, 3, record
+    )
     group = replace(
         bench.session(0, bench.chain(key), local=end[0]),
         isn=7,

@@ -16,7 +16,7 @@ from keyroll.emulator.junos.configuration.schema import Kind, Statement
 from keyroll.emulator.junos.configuration.tree import Node, Path
 from keyroll.emulator.junos.configuration.values import SecretText, reveal, zone_named
 from keyroll.emulator.junos.effect import accounts, intent
-from keyroll.emulator.junos.effect.keys_in_use import Runtime, Session
+from keyroll.emulator.junos.effect.keys_in_use import Runtime, SessionId
 
 NOT_APPLIED = "configuration could not be applied"
 ROLLBACKS = 50
@@ -188,7 +188,7 @@ class Datastore:
             await self._apply(wanted)
             self.in_force = wanted
 
-    async def session_ended(self, session: Session) -> None:
+    async def session_ended(self, session: SessionId) -> None:
         """A session in use ended: what it held back takes hold now.
 
         LDP's events name a peer by its LSR id, which need not be the session's address: there all are looked at.

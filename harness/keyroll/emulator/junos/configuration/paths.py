@@ -97,11 +97,6 @@ class Walk:
         return self.body[-1].statement if self.body else self._root
 
     @property
-    def in_brackets(self) -> bool:
-        """Whether values are being listed in brackets."""
-        return self._in_brackets
-
-    @property
     def complete(self) -> bool:
         """Whether the words so far are a whole path."""
         if self._in_brackets:

@@ -155,7 +155,7 @@ def one_of(**keywords: str) -> OneOf:
 
 
 @dataclass(frozen=True, slots=True)
-class Address(_Free):
+class IpAddress(_Free):
     """An IP address; `version` 4 or 6 narrows it."""
 
     version: int | None = None
@@ -292,7 +292,7 @@ class NextHopValue(_Free):
 
     def store(self, text: str, context: EntryContext) -> str:
         """Return the address in its canonical form, or `self`."""
-        return text if text == "self" else Address().store(text, context)
+        return text if text == "self" else IpAddress().store(text, context)
 
 
 @dataclass(frozen=True, slots=True)

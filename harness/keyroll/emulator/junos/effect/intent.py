@@ -28,8 +28,8 @@ from keyroll.emulator.contract.routing_policy import NextHop, OwnRoute, PolicyTe
 from keyroll.emulator.junos.configuration.faults import CommitFault, block
 from keyroll.emulator.junos.configuration.tree import Node
 from keyroll.emulator.junos.configuration.values import is_management, reveal
-from keyroll.emulator.junos.effect.routing_policy import PolicyFault, Route, bgp_terms, judged
-from keyroll.keychain.model import TOLERANCE_DEFAULT, Key, Keychain
+from keyroll.emulator.junos.effect.policy_terms import PolicyFault, Route, bgp_terms, judged
+from keyroll.keychain.model import TOLERANCE_DEFAULT, Algorithm, Key, Keychain
 from keyroll.keychain.starttime import parse_start
 from keyroll.names import Algorithm
 
@@ -67,7 +67,6 @@ def build(root: Node, *, host_name: str) -> Intent:
         policies=terms,
         chains=tuple(keychains(root)),
         ldp=_ldp(root),
-        mpls_interfaces=_mpls(root),
     )
 
 
@@ -94,14 +93,6 @@ def _ldp(root: Node) -> Ldp | None:
         keepalive_timeout=_number(ldp.value_of("keepalive-timeout")),
         transport_interface=ldp.value_of("transport-address") == "interface",
     )
-
-
-def _mpls(root: Node) -> tuple[str, ...]:
-    mpls = root.find("protocols", "mpls")
-    if mpls is None:
-        return ()
-    named = (node.key or "" for node in mpls.entries("interface") if not node.child("disable"))
-    return tuple(name for key in named for name in _expanded(root, mpls, key))
 
 
 def _expanded(root: Node, protocol: Node, name: str) -> list[str]:

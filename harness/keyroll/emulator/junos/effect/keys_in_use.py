@@ -10,7 +10,7 @@ is known. So a commit goes through, and:
   connections take the change; or every connection takes it at once;
 - `deletion`: the active key, deleted, is gone at once, or stays until the connections that use it end.
 
-Each is a switch of the router (`keyroll.emulator.contract.keys_in_use`), and an entry in docs/assumptions/junos.md.
+Each is a switch of the router (`keyroll.emulator.contract.in_use_rules`), and an entry in docs/assumptions/junos.md.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from ipaddress import ip_network
 
+from keyroll.emulator.contract.in_use_rules import InUseRules, When
 from keyroll.emulator.contract.key_clock import KeyClock, to_ns
-from keyroll.emulator.contract.keys_in_use import InUseRules
 from keyroll.emulator.contract.model import (
     Address,
     AuthScheme,
@@ -37,7 +37,7 @@ from keyroll.emulator.contract.model import (
 from keyroll.keychain.model import Key, Keychain
 from keyroll.names import InUse
 
-Session = tuple[str, Address]
+SessionId = tuple[str, Address]
 """`bgp` or `ldp`, and the peer."""
 _UP = ("Established", "Operational")
 
@@ -52,16 +52,16 @@ class Effective:
 
     intent: Intent
     notes: tuple[str, ...] = ()
-    held: frozenset[Session] = frozenset()
+    held: frozenset[SessionId] = frozenset()
     before: Intent | None = None
 
 
-def protections(intent: Intent, living: Iterable[Session]) -> dict[Session, Protection]:
+def protections(intent: Intent, living: Iterable[SessionId]) -> dict[SessionId, Protection]:
     """Return the sessions that a TCP-AO chain protects: BGP's by configuration, LDP's of those that are `living`.
 
     LDP finds its peers by itself: which of `session` and `session-group` protects one is known when it is there.
     """
-    found: dict[Session, Protection] = {}
+    found: dict[SessionId, Protection] = {}
     for neighbor in intent.neighbors:
         if neighbor.protection is not None and neighbor.protection.scheme is AuthScheme.AO:
             found["bgp", neighbor.address] = neighbor.protection
@@ -84,15 +84,17 @@ def _said(intent: Intent) -> object:
     return bgp, intent.ldp.peers if intent.ldp is not None else ()
 
 
-def effective(wanted: Intent, before: Intent, living: Iterable[Session], now: datetime, rules: InUseRules) -> Effective:
+def effective(
+    wanted: Intent, before: Intent, living: Iterable[SessionId], now: datetime, rules: InUseRules
+) -> Effective:
     """Return what to ask for, coming from `before` (itself an effective intent), with `living` sessions up. Pure."""
     up = set(living)
     old, new = protections(before, up), protections(wanted, up)
     old_chains = {chain.name: chain for chain in before.chains}
     chains = {chain.name: chain for chain in wanted.chains}
     notes: list[str] = []
-    held: dict[Session, str] = {}
-    let_go: dict[Session, str] = {}
+    held: dict[SessionId, str] = {}
+    let_go: dict[SessionId, str] = {}
     for session in sorted(up & old.keys() & new.keys(), key=str):
         kept, asked = old[session].chain, new[session].chain
         if kept is None or kept == asked or kept not in old_chains:
@@ -119,13 +121,15 @@ def effective(wanted: Intent, before: Intent, living: Iterable[Session], now: da
     return Effective(intent, tuple(notes), frozenset(held) | frozenset(kept_key), first if lets_go else None)
 
 
-def _chain_of(new: Mapping[Session, Protection], old: Mapping[Session, Protection], session: Session) -> str | None:
+def _chain_of(
+    new: Mapping[SessionId, Protection], old: Mapping[SessionId, Protection], session: SessionId
+) -> str | None:
     protection = new.get(session)
     return protection.chain if protection is not None and session in old else None
 
 
 def _keeps_deleted(
-    session: Session, new: Mapping[Session, Protection], chains: Mapping[str, Keychain], wanted: Intent
+    session: SessionId, new: Mapping[SessionId, Protection], chains: Mapping[str, Keychain], wanted: Intent
 ) -> bool:
     protection = new.get(session)
     configured = {chain.name: chain for chain in wanted.chains}
@@ -174,7 +178,7 @@ def _changed(before: Key, after: Key) -> list[str]:
     return [name for name, (old, new) in pairs.items() if old != new]
 
 
-def _redirected(intent: Intent, held: Mapping[Session, str]) -> Intent:
+def _redirected(intent: Intent, held: Mapping[SessionId, str]) -> Intent:
     """Return the intent with the held sessions at the chains that they keep."""
     neighbors = tuple(
         replace(neighbor, protection=replace(neighbor.protection, chain=held["bgp", neighbor.address]))
@@ -186,7 +190,7 @@ def _redirected(intent: Intent, held: Mapping[Session, str]) -> Intent:
     return replace(intent, neighbors=neighbors, ldp=_ldp_redirected(ldp, held) if ldp is not None else None)
 
 
-def _ldp_redirected(ldp: Ldp, held: Mapping[Session, str]) -> Ldp:
+def _ldp_redirected(ldp: Ldp, held: Mapping[SessionId, str]) -> Ldp:
     """Return LDP's part with each held session under an entry of its own, which wins over that of its group."""
     peers = {peer.peers: peer for peer in ldp.peers}
     for (protocol, address), chain in held.items():
@@ -225,7 +229,7 @@ NO_CHAIN = ""
 """The name of no chain: a session that names it is protected with nothing, so nothing passes."""
 
 
-def _name(session: Session) -> str:
+def _name(session: SessionId) -> str:
     protocol, peer = session
     return f"BGP peer {peer}" if protocol == "bgp" else f"LDP session {peer}"
 
@@ -238,7 +242,7 @@ class Runtime:
     rules: InUseRules = field(default_factory=InUseRules)
     note: Callable[[str], None] = lambda _text: None
     in_force: Intent = field(default_factory=lambda: Intent(""))
-    held: frozenset[Session] = frozenset()
+    held: frozenset[SessionId] = frozenset()
 
     def closed(self, wanted: Intent) -> Intent:
         """Return what would be asked of the machine half if no session were in use."""
@@ -260,14 +264,14 @@ class Runtime:
         for text in found.notes:
             self.note(text)
 
-    async def _living(self, wanted: Intent) -> list[Session]:
+    async def _living(self, wanted: Intent) -> list[SessionId]:
         """Return the sessions that are up; only asked when chains changed, and when their end will be told."""
         if not isinstance(self.backend, EventBackend):
             return []  # nobody would say when what was held back may take hold
         same_chains = self.in_force.chains == wanted.chains
         if not self.held and same_chains and _said(self.in_force) == _said(wanted):
             return []
-        living: list[Session] = []
+        living: list[SessionId] = []
         if any(neighbor.protection is not None for neighbor in self.in_force.neighbors):
             living += [("bgp", state.address) for state in await self.backend.bgp() if state.state in _UP]
         peers = self.in_force.ldp.peers if self.in_force.ldp is not None else ()

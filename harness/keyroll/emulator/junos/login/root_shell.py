@@ -16,7 +16,6 @@ class Shell:
         self._host_name = host_name
         self._start_cli = start_cli
         self.ended = False
-        self.wants_cli = False
 
     @property
     def prompt(self) -> str:

@@ -7,15 +7,15 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from keyroll.emulator.contract.in_use_rules import InUseRules
 from keyroll.emulator.contract.key_clock import ReceivePolicy
-from keyroll.emulator.contract.keys_in_use import InUseRules
 from keyroll.emulator.contract.model import Backend, BackendError, EventBackend, EventKind, RouterEvent, RouterNote
 from keyroll.emulator.junos.commit import save
 from keyroll.emulator.junos.commit.datastore import Commit, Datastore
 from keyroll.emulator.junos.configuration.faults import JunosFault
 from keyroll.emulator.junos.configuration.statements import ROOT
 from keyroll.emulator.junos.effect.accounts import ROOT as ROOT_USER
-from keyroll.emulator.junos.effect.keys_in_use import Runtime, Session
+from keyroll.emulator.junos.effect.keys_in_use import Runtime, SessionId
 from keyroll.emulator.junos.effect.syslog import Syslog
 from keyroll.emulator.junos.login import console
 from keyroll.emulator.junos.login.ssh_server import SshServer
@@ -140,7 +140,7 @@ class JunosRouter:
             self._ending.add(task)
             task.add_done_callback(self._ending.discard)
 
-    async def _session_ended(self, session: Session) -> None:
+    async def _session_ended(self, session: SessionId) -> None:
         try:
             await self._chassis.store.session_ended(session)
         except BackendError as error:

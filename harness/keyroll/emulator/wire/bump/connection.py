@@ -38,7 +38,7 @@ class Tuple4(NamedTuple):
     rport: int
 
 
-class Session:
+class SessionState:
     """A protected session at work: its key clock, its MKTs by key number, its drop counters."""
 
     __slots__ = ("_received_as", "clock", "drops", "mkts", "spec")
@@ -105,7 +105,7 @@ class Connection:
         "shift",
     )
 
-    def __init__(self, at: Tuple4, session: Session, local_isn: int, remote_isn: int, now: int) -> None:
+    def __init__(self, at: Tuple4, session: SessionState, local_isn: int, remote_isn: int, now: int) -> None:
         self.at = at
         self.session = session
         self.local_isn = local_isn
@@ -126,7 +126,7 @@ class Connection:
         self._keys_out: dict[int, tuple[Mkt, TrafficKey]] = {}
         self._keys_in: dict[int, tuple[Mkt, TrafficKey]] = {}
 
-    def join(self, session: Session) -> None:
+    def join(self, session: SessionState) -> None:
         """Go on under a session of a new table; `differs` says whether a key in use is not the configured one.
 
         A key that was deleted is forgotten: if its number comes back, it comes back as another key.
@@ -218,12 +218,12 @@ class Entry:
 
     `our_syn` and `peer_syn` are ISNs; `peer_plain` says that the peer's SYN came without TCP-AO and was admitted.
     `retired` says that the session has left the table while its connection was alive. `shift` is how far our sequence
-    numbers on the wire are ahead of the kernel's (see `numbers`).
+    numbers on the wire are ahead of the kernel's (see `sequence_shift`).
     """
 
     __slots__ = ("last", "live", "our_key", "our_syn", "peer_plain", "peer_syn", "retired", "session", "shift")
 
-    def __init__(self, session: Session, now: int) -> None:
+    def __init__(self, session: SessionState, now: int) -> None:
         self.session = session
         self.last = now
         self.live: Connection | None = None
@@ -241,7 +241,7 @@ class Table:
     def __init__(self) -> None:
         self.entries: dict[Tuple4, Entry] = {}
 
-    def entry(self, at: Tuple4, session: Session, now: int) -> Entry:
+    def entry(self, at: Tuple4, session: SessionState, now: int) -> Entry:
         """Return the entry of these addresses and ports, a new one where there is none. `now` is monotonic."""
         entry = self.entries.get(at)
         if entry is None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from ipaddress import ip_address
 
-from keyroll.emulator.wire.bump.connection import SECOND, Connection, Session
-from keyroll.emulator.wire.model import Direction, EventKind, WireEvent
-from keyroll.names import DropReason
+from keyroll.emulator.wire.bump.connection import SECOND, Connection, SessionState
+from keyroll.emulator.wire.model import Direction, DropReason, WireEvent, WireEventKind
 
 Emit = Callable[[WireEvent], None]
-_Quiet = tuple[Session | None, Direction, DropReason]
+_Quiet = tuple[SessionState | None, Direction, DropReason]
 
 
 class Reporter:
@@ -23,7 +22,7 @@ class Reporter:
         self._quiet_until: dict[_Quiet, int] = {}
         self._untold: dict[_Quiet, int] = {}
 
-    def drop(self, session: Session | None, direction: Direction, reason: DropReason, now: int, mono: int) -> None:
+    def drop(self, session: SessionState | None, direction: Direction, reason: DropReason, now: int, mono: int) -> None:
         """Count a dropped frame, and tell it unless the same was told within the last second."""
         place = (direction, reason)
         self.drops[place] = self.drops.get(place, 0) + 1
@@ -49,7 +48,7 @@ class Reporter:
         state = connection.out if direction is Direction.OUT else connection.in_
         self._about(
             connection,
-            EventKind.KEY_CHANGE,
+            WireEventKind.KEY_CHANGE,
             now,
             direction=direction,
             key=state.key,
@@ -61,20 +60,20 @@ class Reporter:
     def connection(self, connection: Connection, now: int) -> None:
         """Tell a connection's record: it is new, or what a successor of this process needs has changed."""
         connection.reported_anchor = connection.out_sne.anchor + connection.in_sne.anchor
-        self._about(connection, EventKind.CONNECTION, now)
+        self._about(connection, WireEventKind.CONNECTION, now)
 
     def admitted(self, connection: Connection, now: int) -> None:
         """Tell that a peer without TCP-AO was let in."""
-        self._about(connection, EventKind.ADMITTED, now)
+        self._about(connection, WireEventKind.ADMITTED, now)
 
     def forgotten(self, connection: Connection, now: int) -> None:
         """Tell that a connection left the table."""
-        self._about(connection, EventKind.FORGOTTEN, now)
+        self._about(connection, WireEventKind.FORGOTTEN, now)
 
     def _about(
         self,
         connection: Connection,
-        kind: EventKind,
+        kind: WireEventKind,
         now: int,
         *,
         direction: Direction | None = None,
@@ -97,7 +96,7 @@ class Reporter:
                 old_key=old_key,
                 key_id=key_id,
                 rnext_key_id=rnext_key_id,
-                record=record if kind in {EventKind.CONNECTION, EventKind.KEY_CHANGE} else None,
+                record=record if kind in {WireEventKind.CONNECTION, WireEventKind.KEY_CHANGE} else None,
             )
         )
 
@@ -107,7 +106,7 @@ class Reporter:
         self._quiet_until[quiet] = mono + SECOND
         self._emit(
             WireEvent(
-                EventKind.DROP,
+                WireEventKind.DROP,
                 now,
                 peer=None if session is None else session.spec.peer,
                 port=None if session is None else session.spec.port,

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from keyroll.emulator.contract.key_clock import SendPolicy
 from keyroll.emulator.wire.bump import headers
-from keyroll.emulator.wire.bump.connection import Connection, Entry, Session, Tuple4
+from keyroll.emulator.wire.bump.connection import Connection, Entry, SessionState, Tuple4
 from keyroll.emulator.wire.bump.headers import USUAL_START
-from keyroll.emulator.wire.bump.live_connection import ISN_MASK, PASS, Judged, Lives, count, refuses
-from keyroll.emulator.wire.model import Direction
-from keyroll.names import DropReason
+from keyroll.emulator.wire.bump.live_connections import ISN_MASK, PASS, Judged, LiveConnections, count, refuses
+from keyroll.emulator.wire.model import Direction, DropReason
 from keyroll.tcpao import ACK, RST, SYN, AoOption, Mkt, Segment, strip_ao, tcp_checksum, verify_segment, with_options
 
 _HALF = 1 << 31
@@ -18,10 +17,10 @@ _WHOLE_ROWS = frozenset({12, 24})
 class Receiver:
     """Verifies what the link brings. Instants are `now`, the router's clock, and `mono`, a monotonic one, in ns."""
 
-    def __init__(self, lives: Lives) -> None:
-        self._lives = lives
+    def __init__(self, live: LiveConnections) -> None:
+        self._live = live
 
-    def judge(self, session: Session, at: Tuple4, segment: Segment, now: int, mono: int) -> Judged:
+    def judge(self, session: SessionState, at: Tuple4, segment: Segment, now: int, mono: int) -> Judged:
         """Return the stripped packet, PASS for a peer admitted without TCP-AO, or why it is dropped.
 
         Raises:
@@ -34,7 +33,7 @@ class Receiver:
             return self._receive_plain(session, at, segment, now, mono)
         if segment.flags & (SYN | ACK) == SYN:
             return self._receive_syn(session, at, segment, scan.ao, now, mono)
-        entry = self._lives.table.entries.get(at)
+        entry = self._live.table.entries.get(at)
         live = None if entry is None else entry.live
         if entry is not None and refuses(segment, entry.our_syn, live, live.local_isn if live else None):
             return self._receive_refusal(session, entry, segment, scan.ao, now)
@@ -44,7 +43,7 @@ class Receiver:
 
     def _receive_on(
         self,
-        session: Session,
+        session: SessionState,
         entry: Entry | None,
         live: Connection | None,
         segment: Segment,
@@ -67,10 +66,10 @@ class Receiver:
         if not mkt.include_options and not _whole(segment):
             return DropReason.BAD_CHECKSUM
         if live is not entry.live:
-            self._lives.commit(entry, live, now, mono)
+            self._live.commit(entry, live, now, mono)
         self._verified(live, segment, ao, number, mkt, now)
         entry.last = mono
-        self._lives.seen(live, segment, now, mono)
+        self._live.seen(live, segment, now, mono)
         return stripped(segment, ao)
 
     def _verified(self, live: Connection, segment: Segment, ao: AoOption, number: int, mkt: Mkt, now: int) -> None:
@@ -86,9 +85,11 @@ class Receiver:
             live.highest_ack = segment.ack
             if live.session.clock.sending is SendPolicy.RNEXT:
                 live.current = live.session.clock.follow(now, current, live.number_sent_as(ao.rnext_key_id))
-        self._lives.tell_changes(live, Direction.IN, before, number, now, moved=live.current != current)
+        self._live.tell_changes(live, Direction.IN, before, number, now, moved=live.current != current)
 
-    def _receive_syn(self, session: Session, at: Tuple4, segment: Segment, ao: AoOption, now: int, mono: int) -> Judged:
+    def _receive_syn(
+        self, session: SessionState, at: Tuple4, segment: Segment, ao: AoOption, now: int, mono: int
+    ) -> Judged:
         number = acceptable(session, session.numbers_received_as(ao.key_id), now)
         if isinstance(number, DropReason):
             return number
@@ -96,12 +97,12 @@ class Receiver:
         key = mkt.traffic_key(at.remote, at.local, at.rport, at.lport, segment.seq, 0)
         if not verify_segment(segment, ao, key=key, sne=0, include_options=mkt.include_options):
             return DropReason.BAD_MAC
-        entry = self._lives.table.entry(at, session, mono)
+        entry = self._live.table.entry(at, session, mono)
         entry.peer_syn = segment.seq
         entry.peer_plain = False
         return stripped(segment, ao)
 
-    def _receive_refusal(self, session: Session, entry: Entry, segment: Segment, ao: AoOption, now: int) -> Judged:
+    def _receive_refusal(self, session: SessionState, entry: Entry, segment: Segment, ao: AoOption, now: int) -> Judged:
         number = acceptable(session, session.numbers_received_as(ao.key_id), now)
         if isinstance(number, DropReason):
             return number
@@ -112,15 +113,15 @@ class Receiver:
         entry.our_syn = None
         return stripped(segment, ao)
 
-    def _receive_plain(self, session: Session, at: Tuple4, segment: Segment, now: int, mono: int) -> Judged:
+    def _receive_plain(self, session: SessionState, at: Tuple4, segment: Segment, now: int, mono: int) -> Judged:
         """Judge a segment without TCP-AO: only `allow-without-tcpao` admits it, where it has none at all."""
-        entry = self._lives.table.entries.get(at)
+        entry = self._live.table.entries.get(at)
         live = None if entry is None else entry.live
         if not session.spec.allow_without_ao or (live is not None and not live.plain and not live.closing):
             return DropReason.NO_OPTION
         flags = segment.flags
         if flags & SYN and not flags & ACK:
-            entry = self._lives.table.entry(at, session, mono)
+            entry = self._live.table.entry(at, session, mono)
             entry.peer_syn = segment.seq
             entry.peer_plain = True
             return PASS
@@ -129,7 +130,7 @@ class Receiver:
                 connection = Connection(at, session, entry.our_syn, segment.seq, mono)
                 connection.plain = True
                 count(connection.in_, segment, None)
-                self._lives.commit(entry, connection, now, mono)
+                self._live.commit(entry, connection, now, mono)
                 return PASS
             if flags & RST:
                 entry.our_syn = None
@@ -138,12 +139,12 @@ class Receiver:
             return DropReason.NO_OPTION
         entry.last = mono
         count(live.in_, segment, None)
-        self._lives.seen(live, segment, now, mono)
+        self._live.seen(live, segment, now, mono)
         return PASS
 
 
 def _connection_of_syn_ack(
-    session: Session, entry: Entry, at: Tuple4, segment: Segment, mono: int
+    session: SessionState, entry: Entry, at: Tuple4, segment: Segment, mono: int
 ) -> Connection | None:
     """Return the living connection that a received SYN-ACK repeats, or the one that it would make of our SYN."""
     local_isn, live = (segment.ack - 1) & ISN_MASK, entry.live
@@ -175,7 +176,7 @@ def stripped(segment: Segment, ao: AoOption) -> Judged:
     return headers.rebuilt(segment, headers.finished(segment, header)) or DropReason.MALFORMED
 
 
-def acceptable(session: Session, numbers: list[int], now: int) -> int | DropReason:
+def acceptable(session: SessionState, numbers: list[int], now: int) -> int | DropReason:
     """Pick the key that a received KeyID names: the latest started one that may be received now."""
     if not numbers:
         return DropReason.UNKNOWN_KEY_ID if session.mkts else DropReason.NO_USABLE_KEY

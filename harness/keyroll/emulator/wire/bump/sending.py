@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from keyroll.emulator.wire.bump import headers
-from keyroll.emulator.wire.bump.connection import Connection, Entry, Session, Tuple4
-from keyroll.emulator.wire.bump.live_connection import ISN_MASK, PASS, Judged, Lives, count, refuses
-from keyroll.emulator.wire.model import Direction
-from keyroll.names import DropReason
+from keyroll.emulator.wire.bump.connection import Connection, Entry, SessionState, Tuple4
+from keyroll.emulator.wire.bump.live_connections import ISN_MASK, PASS, Judged, LiveConnections, count, refuses
+from keyroll.emulator.wire.model import Direction, DropReason
 from keyroll.tcpao import ACK, RST, SYN, Mkt, Segment, TrafficKey, sign_segment
 
 
 class Sender:
     """Signs what the router sends. Instants are `now`, the router's clock, and `mono`, a monotonic one, in ns."""
 
-    def __init__(self, lives: Lives) -> None:
-        self._lives = lives
+    def __init__(self, live: LiveConnections) -> None:
+        self._live = live
 
-    def judge(self, session: Session, at: Tuple4, segment: Segment, now: int, mono: int) -> Judged:
+    def judge(self, session: SessionState, at: Tuple4, segment: Segment, now: int, mono: int) -> Judged:
         """Return the signed packet, PASS for a peer admitted without TCP-AO, or why it may not leave.
 
         Raises:
@@ -25,7 +24,7 @@ class Sender:
         """
         if segment.scan().md5:
             return DropReason.MD5_PRESENT
-        entry = self._lives.table.entries.get(at)
+        entry = self._live.table.entries.get(at)
         flags = segment.flags
         if flags & SYN and not flags & ACK:
             return self._send_syn(session, at, segment, now, mono)
@@ -41,7 +40,7 @@ class Sender:
         entry.last = mono
         return self._send_on(live, segment, now, mono)
 
-    def _send_syn(self, session: Session, at: Tuple4, segment: Segment, now: int, mono: int) -> Judged:
+    def _send_syn(self, session: SessionState, at: Tuple4, segment: Segment, now: int, mono: int) -> Judged:
         number = session.clock.opening(now)
         mkt = None if number is None else session.mkts.get(number)
         if number is None or mkt is None:
@@ -49,13 +48,13 @@ class Sender:
         key = mkt.traffic_key(at.local, at.remote, at.lport, at.rport, segment.seq, 0)
         signed = sign(segment, key, 0, mkt, mkt.recv_id)
         if isinstance(signed, bytes):
-            entry = self._lives.table.entry(at, session, mono)
+            entry = self._live.table.entry(at, session, mono)
             entry.our_syn = segment.seq
             entry.our_key = number
         return signed
 
     def _send_syn_ack(
-        self, session: Session, entry: Entry, at: Tuple4, segment: Segment, now: int, mono: int
+        self, session: SessionState, entry: Entry, at: Tuple4, segment: Segment, now: int, mono: int
     ) -> Judged:
         remote_isn = (segment.ack - 1) & ISN_MASK
         live = entry.live
@@ -67,10 +66,10 @@ class Sender:
             live.current = session.clock.opening(now)
         result = self._send_on(live, segment, now, mono)
         if isinstance(result, bytes) and live is not entry.live:
-            self._lives.commit(entry, live, now, mono)
+            self._live.commit(entry, live, now, mono)
         return result
 
-    def _send_refusal(self, session: Session, entry: Entry, at: Tuple4, segment: Segment, now: int) -> Judged:
+    def _send_refusal(self, session: SessionState, entry: Entry, at: Tuple4, segment: Segment, now: int) -> Judged:
         """Sign the RST that answers a SYN, whose sender never chose an ISN: its own is taken as 0 (an assumption)."""
         if entry.peer_plain:
             return PASS
@@ -84,7 +83,7 @@ class Sender:
     def _send_on(self, live: Connection, segment: Segment, now: int, mono: int) -> Judged:
         if live.plain:
             count(live.out, segment, None)
-            self._lives.seen(live, segment, now, mono)
+            self._live.seen(live, segment, now, mono)
             return PASS
         clock = live.session.clock
         number = live.sending_number(now)
@@ -103,8 +102,8 @@ class Sender:
             live.out_sne.commit(segment.seq)
         before = live.out.key
         count(live.out, segment, (number, mkt.send_id, wanted.recv_id))
-        self._lives.seen(live, segment, now, mono)
-        self._lives.tell_changes(live, Direction.OUT, before, number, now)
+        self._live.seen(live, segment, now, mono)
+        self._live.tell_changes(live, Direction.OUT, before, number, now)
         return signed
 
 

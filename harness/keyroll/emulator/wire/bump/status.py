@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
-from keyroll.emulator.wire.bump.connection import DirectionState, Entry, Session, Tuple4
+from keyroll.emulator.wire.bump.connection import DirectionState, Entry, SessionState, Tuple4
 from keyroll.emulator.wire.model import ConnectionStatus, DirectionStatus, SessionStatus
 
 
-def session_status(session: Session, now: int) -> SessionStatus:
+def session_status(session: SessionState, now: int) -> SessionStatus:
     """Return a session's state at the router's instant `now` (ns)."""
     clock = session.clock
     upcoming = clock.upcoming(now)

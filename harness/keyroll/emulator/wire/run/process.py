@@ -15,8 +15,8 @@ from collections.abc import Sequence
 
 from keyroll.emulator.contract.offload import disable_offloads
 from keyroll.emulator.wire import protocol
-from keyroll.emulator.wire.bump.guard import Guard
 from keyroll.emulator.wire.bump.headers import ETHERTYPE_IPV4, ETHERTYPE_IPV6, network_offset
+from keyroll.emulator.wire.bump.packet_judge import PacketJudge
 from keyroll.emulator.wire.model import Direction, DropReason, WireError, WireEvent
 from keyroll.emulator.wire.run.sockets import FRAME_MAX, PLAIN, VNET, PacketSocket, whole
 from keyroll.names import DropReason
@@ -56,7 +56,7 @@ class WireProcess:
         self._offset = 0
         self._over = False
         self._carrying = False
-        self._guard = Guard(self._tell)
+        self._judge = PacketJudge(self._tell)
         self._pairs = [Pair(host, wire) for host, wire in pairs]
         self._poll = selectors.DefaultSelector()
         self._poll.register(control, selectors.EVENT_READ, None)
@@ -76,7 +76,7 @@ class WireProcess:
                 else:
                     self._obey()
             if time.monotonic() >= tick_at:
-                self._guard.tick(self._now(), time.monotonic_ns())
+                self._judge.tick(self._now(), time.monotonic_ns())
                 tick_at = time.monotonic() + TICK
         self._write(b"")
         for pair in self._pairs:
@@ -91,8 +91,8 @@ class WireProcess:
 
     def _carry(self, source: PacketSocket, target: PacketSocket, direction: Direction) -> None:
         buffer, view = self._buffer, self._view
-        judge = self._guard.outbound if direction is Direction.OUT else self._guard.inbound
-        passed = self._guard.report.passed
+        judge = self._judge.outbound if direction is Direction.OUT else self._judge.inbound
+        passed = self._judge.report.passed
         for _ in range(BATCH):
             end = source.receive(buffer)
             if not end:
@@ -116,7 +116,7 @@ class WireProcess:
         if error is None:
             return
         reason = DropReason.NO_ROOM if error.errno == errno.EMSGSIZE else DropReason.CONGESTION
-        self._guard.report.drop(None, direction, reason, self._now(), time.monotonic_ns())
+        self._judge.report.drop(None, direction, reason, self._now(), time.monotonic_ns())
         if error.errno not in (errno.EMSGSIZE, errno.EAGAIN, errno.ENOBUFS, errno.ENETDOWN, errno.EIO):
             raise WireError(f"the interface {target.ifname} does not take frames: {error.strerror}") from error
 
@@ -164,9 +164,9 @@ class WireProcess:
                     raise WireError("'clock' needs offset_ns, in whole nanoseconds")
                 self._offset = offset
             case "status":
-                return {"status": protocol.encode_status(self._guard.status(now, mono, self._offset))}
+                return {"status": protocol.encode_status(self._judge.status(now, mono, self._offset))}
             case "records":
-                return {"records": [protocol.encode_record(record) for record in self._guard.records()]}
+                return {"records": [protocol.encode_record(record) for record in self._judge.records()]}
             case "stop":
                 self._over = True
             case _:
@@ -177,8 +177,8 @@ class WireProcess:
         """Take the table, and a former process' connections with it: no frame comes between the two."""
         sessions = [protocol.decode_session(session) for session in _listed(order, "sessions")]
         records = [protocol.decode_record(record) for record in _listed(order, "records")] if "records" in order else []
-        self._guard.set_sessions(sessions, now)
-        restored = self._guard.restore(records, now, mono)
+        self._judge.set_sessions(sessions, now)
+        restored = self._judge.restore(records, now, mono)
         if not self._carrying:
             self._carrying = True
             for pair in self._pairs:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from keyroll.emulator.junos.configuration.schema import container, entry, flag, kept, leaf
-from keyroll.emulator.junos.configuration.values import Address, Integer, Prefix, Text, Word, one_of
+from keyroll.emulator.junos.configuration.values import Integer, IpAddress, Prefix, Text, Word, one_of
 
 VERSION = kept(leaf("version", "Software version information", Text(1, 64)))
 
@@ -89,9 +89,9 @@ SNMP = kept(
                     for name in ("authentication", "chassis", "configuration", "link", "routing", "services", "startup")
                 ),
             ),
-            container("targets", "Targets for trap messages", entry("", "IP address", Address())),
+            container("targets", "Targets for trap messages", entry("", "IP address", IpAddress())),
         ),
-        container("trap-options", "SNMP trap options", leaf("source-address", "IPv4 source address", Address())),
+        container("trap-options", "SNMP trap options", leaf("source-address", "IPv4 source address", IpAddress())),
         flag("interface-index-persistence", "Keep interface indexes"),
     )
 )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from keyroll.emulator.junos.configuration.schema import Statement, container, entry, flag, leaf, values
 from keyroll.emulator.junos.configuration.values import (
-    Address,
     AsNumbers,
     Integer,
     InterfaceName,
+    IpAddress,
     NextHopValue,
     OneOf,
     Prefix,
@@ -34,7 +34,7 @@ _FROM = container(
     "Conditions to match the source of a route",
     values("protocol", "Protocol from which route was learned", _PROTOCOLS),
     values("interface", "Interface name or address", InterfaceName(logical=True)),
-    values("neighbor", "Neighboring router", Address()),
+    values("neighbor", "Neighboring router", IpAddress()),
     leaf("family", "Family of the route", one_of(inet="IPv4 family", inet6="IPv6 family")),
     values("community", "BGP community", Word()),
     values("as-path", "Name of AS path regular expression (BGP only)", Word()),

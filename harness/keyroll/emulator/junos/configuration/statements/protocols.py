@@ -14,11 +14,11 @@ from keyroll.emulator.junos.configuration.schema import (
     values,
 )
 from keyroll.emulator.junos.configuration.values import (
-    Address,
     AsNumber,
     IdleTimeout,
     Integer,
     InterfaceName,
+    IpAddress,
     Prefix,
     SecretText,
     Text,
@@ -129,7 +129,7 @@ _SESSION: tuple[Statement, ...] = (
         leaf("ttl", "TTL value for the session", Integer(1, 255)),
         presence=True,
     ),
-    leaf("local-address", "Address of local end of BGP session", Address()),
+    leaf("local-address", "Address of local end of BGP session", IpAddress()),
     leaf("hold-time", "Hold time used when negotiating with a peer", Integer(3, 65535, also=(0,))),
     flag("passive", "Do not send open messages to a peer"),
     values("import", "Import policy", Word()),
@@ -173,7 +173,7 @@ _BGP = container(
         Text(1, 255),
         leaf("type", "Type of peer group", one_of(external="External group", internal="Internal group")),
         *_SESSION,
-        entry("neighbor", "Configure a neighbor", Address(), *_SESSION),
+        entry("neighbor", "Configure a neighbor", IpAddress(), *_SESSION),
         _ALLOW,
         _DYNAMIC,
     ),
@@ -200,7 +200,7 @@ _LDP = container(
         leaf("hello-interval", "Hello interval", Integer(1, 65535)),
         leaf("hold-time", "Hello hold time", Integer(1, 65535)),
     ),
-    entry("session", "Configure session parameters", Address(4), *AUTHENTICATION),
+    entry("session", "Configure session parameters", IpAddress(4), *AUTHENTICATION),
     entry("session-group", "Configure session group parameters", Prefix(4), *AUTHENTICATION),
 )
 _MPLS = container(

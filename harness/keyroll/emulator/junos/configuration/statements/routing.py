@@ -14,7 +14,7 @@ from keyroll.emulator.junos.configuration.schema import (
     kept,
     leaf,
 )
-from keyroll.emulator.junos.configuration.values import Address, AsNumber, Prefix, one_of
+from keyroll.emulator.junos.configuration.values import AsNumber, IpAddress, Prefix, one_of
 
 TABLES = {"inet.0": 4, "inet6.0": 6}
 """Routing tables, and the version of IP whose routes they hold."""
@@ -41,7 +41,7 @@ def _static(constraint: Constraint) -> Statement:
             "route",
             "Static route",
             Prefix(),
-            leaf("next-hop", "Next hop to destination", Address(), exclusive="target"),
+            leaf("next-hop", "Next hop to destination", IpAddress(), exclusive="target"),
             flag("discard", "Drop packets to destination; send no ICMP unreachables", exclusive="target"),
             flag("reject", "Drop packets to destination; send ICMP unreachables", exclusive="target"),
             flag("no-readvertise", "Don't mark route as eligible to be readvertised", exclusive="readvertise"),
@@ -64,6 +64,6 @@ ROUTING_OPTIONS = container(
         _static(Constraint("Route is not of this table's family", _is_of_its_table)),
     ),
     _static(Constraint("Route of IPv6: configure it under 'rib inet6.0'", _is_ipv4)),
-    leaf("router-id", "Router identifier", Address(4)),
+    leaf("router-id", "Router identifier", IpAddress(4)),
     leaf("autonomous-system", "Autonomous system number", AsNumber()),
 )

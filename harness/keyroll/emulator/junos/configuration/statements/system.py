@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from keyroll.emulator.junos.configuration.login_values import ENCRYPTED, PLAIN_TEXT, EncryptedPassword, PublicKey
 from keyroll.emulator.junos.configuration.schema import container, entry, flag, kept, leaf, values
-from keyroll.emulator.junos.configuration.values import Address, Choice, Integer, OneOf, Text, TimeZone, Word, one_of
+from keyroll.emulator.junos.configuration.values import Choice, Integer, IpAddress, OneOf, Text, TimeZone, Word, one_of
 
 _FACILITIES = one_of(
     any="All facilities",
@@ -63,7 +63,7 @@ _ARCHIVE = container(
 )
 _MATCH = leaf("match", "Regular expression for lines to be logged", Text(1, 1024))
 _STRUCTURED = container("structured-data", "Log system message in structured format", presence=True)
-_SOURCE = leaf("source-address", "Use specified address as source address", Address())
+_SOURCE = leaf("source-address", "Use specified address as source address", IpAddress())
 _LIMIT = leaf("connection-limit", "Limit number of simultaneous connections", Integer(1, 250))
 
 SYSTEM = container(
@@ -134,7 +134,7 @@ SYSTEM = container(
     kept(leaf("domain-name", "Domain name for this router", Word())),
     kept(values("domain-search", "List of domain names to search", Word())),
     kept(values("authentication-order", "Order in which authentication methods are invoked", _METHODS)),
-    kept(container("name-server", "DNS name servers", entry("", "DNS server address", Address()))),
+    kept(container("name-server", "DNS name servers", entry("", "DNS server address", IpAddress()))),
     kept(
         container(
             "syslog",
@@ -168,17 +168,17 @@ SYSTEM = container(
         container(
             "ntp",
             "Network Time Protocol services",
-            leaf("boot-server", "Server to query during boot sequence", Address()),
+            leaf("boot-server", "Server to query during boot sequence", IpAddress()),
             entry(
                 "server",
                 "Server parameters",
-                Address(),
+                IpAddress(),
                 leaf("key", "Authentication key", Integer(1, 65534)),
                 leaf("version", "NTP version to use", Integer(1, 4)),
                 flag("prefer", "Prefer this peer"),
                 one_line=True,
             ),
-            leaf("source-address", "Source-Address parameters", Address()),
+            leaf("source-address", "Source-Address parameters", IpAddress()),
         )
     ),
 )

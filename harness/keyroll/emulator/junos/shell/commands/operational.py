@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from keyroll.emulator.junos.configuration.paths import Purpose
-from keyroll.emulator.junos.configuration.values import Address, Choice, Integer, OneOf, Prefix, Text, Word, one_of
+from keyroll.emulator.junos.configuration.values import Choice, Integer, IpAddress, OneOf, Prefix, Text, Word, one_of
 from keyroll.emulator.junos.shell.commands import clearing, mode, showing, states, system
 from keyroll.emulator.junos.shell.grammar import Term
 
@@ -14,7 +14,7 @@ _SHOW_BGP = Term(
         Term(
             "neighbor",
             "Show BGP neighbor database",
-            (Term("address", "IP address of neighbor", (), showing.bgp_neighbor, Address()),),
+            (Term("address", "IP address of neighbor", (), showing.bgp_neighbor, IpAddress()),),
             showing.bgp_neighbor,
         ),
         Term("summary", "Show overview of Border Gateway Protocol information", run=showing.bgp_summary),
@@ -32,7 +32,7 @@ _SHOW_LDP = Term(
                 Term(
                     "session",
                     "Show database for one session",
-                    (Term("address", "Session destination address", run=states.ldp_database, value=Address(4)),),
+                    (Term("address", "Session destination address", run=states.ldp_database, value=IpAddress(4)),),
                 ),
             ),
             states.ldp_database,
@@ -51,7 +51,7 @@ _SHOW_LDP = Term(
                         Term("detail", "Display detailed output", run=states.ldp_session_detail),
                     ),
                     states.ldp_session,
-                    Address(4),
+                    IpAddress(4),
                 ),
                 Term("brief", "Display brief output (default)", run=states.ldp_session),
                 Term("detail", "Display detailed output", run=states.ldp_session_detail),
@@ -168,7 +168,7 @@ CLEAR = Term(
                             "IP address of neighbor",
                             (Term("soft", "Soft reset", run=clearing.bgp),),
                             clearing.bgp,
-                            Address(),
+                            IpAddress(),
                         ),
                         Term("all", "Clear all BGP neighbors", run=clearing.bgp),
                         Term("soft", "Soft reset", run=clearing.bgp),
@@ -185,7 +185,7 @@ CLEAR = Term(
                     "session",
                     "Clear LDP sessions",
                     (
-                        Term("address", "Session destination address", (), clearing.ldp, Address(4)),
+                        Term("address", "Session destination address", (), clearing.ldp, IpAddress(4)),
                         Term("all", "Clear all LDP sessions", run=clearing.ldp),
                     ),
                     clearing.ldp,
@@ -218,12 +218,12 @@ PING = Term(
                 Term(
                     "source",
                     "Source address of echo request",
-                    (Term("source-address", "Source address", (), system.ping, Address()),),
+                    (Term("source-address", "Source address", (), system.ping, IpAddress()),),
                     again=True,
                 ),
             ),
             system.ping,
-            Address(),
+            IpAddress(),
         ),
     ),
 )

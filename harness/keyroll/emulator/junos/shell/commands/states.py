@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, ip_address, ip_network
 
-from keyroll.emulator.contract.ldp_labels import LabelBackend
-from keyroll.emulator.contract.model import HostBackend, InterfaceState, Ldp, LdpBackend, LdpSession, RouteState
+from keyroll.emulator.contract.model import (
+    HostBackend,
+    InterfaceState,
+    LabelBackend,
+    Ldp,
+    LdpBackend,
+    LdpSession,
+    RouteState,
+)
 from keyroll.emulator.junos.configuration.faults import JunosFault
 from keyroll.emulator.junos.shell.commands.showing import router_id
 from keyroll.emulator.junos.shell.grammar import Match

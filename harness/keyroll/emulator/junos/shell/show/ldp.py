@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from keyroll.emulator.contract.ldp_labels import LdpBinding
-from keyroll.emulator.contract.model import Ldp, LdpAdjacency, LdpPeer, LdpSession
+from keyroll.emulator.contract.model import Ldp, LdpAdjacency, LdpBinding, LdpPeer, LdpSession
 from keyroll.emulator.junos.shell.show.durations import age
 
 OPERATIONAL = "Operational"

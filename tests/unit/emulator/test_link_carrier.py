@@ -5,7 +5,7 @@ import struct
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyroll.emulator.machine.carrier import carriers
+from keyroll.emulator.machine.link_carrier import carriers
 
 
 def attribute(kind: int, value: bytes) -> bytes:

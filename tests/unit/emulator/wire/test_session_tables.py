@@ -7,7 +7,7 @@ from ipaddress import ip_address, ip_network
 
 from keyroll.emulator.contract.key_clock import SendPolicy
 from keyroll.emulator.wire.bump.connection import CLOSED_LIFETIME
-from keyroll.emulator.wire.model import EventKind
+from keyroll.emulator.wire.model import WireEventKind
 from keyroll.keychain.secret import Secret
 from keyroll.tcpao import ACK, FIN, RST, SYN
 
@@ -211,7 +211,7 @@ class TestRestart:
         for _ in range(5):
             flow.next[0] = (flow.next[0] + (1 << 29)) & 0xFFFFFFFF
             flow.send(0, b"x")
-        again = [event.record for event in flow.near.events[told:] if event.kind is EventKind.CONNECTION]
+        again = [event.record for event in flow.near.events[told:] if event.kind is WireEventKind.CONNECTION]
         assert [record.out_anchor >> 29 for record in again] == [2, 4]
 
     def test_what_closes_a_connection_whose_session_is_gone_is_not_let_through_unsigned(self, bench) -> None:
@@ -267,7 +267,7 @@ class TestAllowWithoutTcpao:
         flow.open()
         assert flow.send(1) is not None
         assert all(bench.ao(packet) is None for packet in flow.wire)
-        assert [event.kind for event in near.events].count(EventKind.ADMITTED) == 1
+        assert [event.kind for event in near.events].count(WireEventKind.ADMITTED) == 1
         assert [one.phase for one in near.status().connections] == ["plain"]
 
     def test_our_own_syn_is_signed_and_a_plain_answer_admitted(self, bench) -> None:

@@ -12,9 +12,9 @@ from ipaddress import ip_address
 
 from keyroll.emulator.contract.model import Address
 from keyroll.emulator.wire.bump import headers, sequence_shift
-from keyroll.emulator.wire.bump.connection import Connection, Entry, Session, Table, Tuple4
+from keyroll.emulator.wire.bump.connection import Connection, Entry, SessionState, Table, Tuple4
 from keyroll.emulator.wire.bump.drops import Emit, Reporter
-from keyroll.emulator.wire.bump.live_connection import PASS, Lives
+from keyroll.emulator.wire.bump.live_connections import PASS, LiveConnections
 from keyroll.emulator.wire.bump.receiving import Receiver
 from keyroll.emulator.wire.bump.sending import Sender
 from keyroll.emulator.wire.bump.status import connection_status, session_status
@@ -38,20 +38,20 @@ Verdict = bytes | None
 _NO_CHAIN = Keychain("none")
 
 
-class Guard:
+class PacketJudge:
     """Sessions, connections and the verdicts. `now` is the router's clock and `mono` a monotonic one, in ns."""
 
     def __init__(self, emit: Emit) -> None:
         self.report = Reporter(emit)
         self.table = Table()
-        lives = Lives(self.table, self.report)
-        self._sender = Sender(lives)
-        self._receiver = Receiver(lives)
-        self._sessions: list[Session] = []
-        self._by_peer: dict[tuple[bytes, int], list[Session]] = {}
+        live = LiveConnections(self.table, self.report)
+        self._sender = Sender(live)
+        self._receiver = Receiver(live)
+        self._sessions: list[SessionState] = []
+        self._by_peer: dict[tuple[bytes, int], list[SessionState]] = {}
         self._peers: set[bytes] = set()
         self._groups: list[ProtectedSession] = []
-        self._former: dict[tuple[Address, int, Address | None], Session] = {}
+        self._former: dict[tuple[Address, int, Address | None], SessionState] = {}
 
     def set_sessions(self, specs: Sequence[ProtectedSession], now: int) -> None:
         """Replace the table of sessions. Connections of sessions that stay go on; those of others end as they began.
@@ -86,7 +86,7 @@ class Guard:
             if record.plain and (session is None or not session.spec.allow_without_ao):
                 continue
             retired = session is None
-            home = session or Session(ProtectedSession(record.remote[0], record.port, _NO_CHAIN))
+            home = session or SessionState(ProtectedSession(record.remote[0], record.port, _NO_CHAIN))
             connection = Connection(at, home, record.local_isn, record.remote_isn, mono)
             connection.adopt(record)
             entry = self.table.entry(at, home, mono)
@@ -183,7 +183,7 @@ class Guard:
 
     # -- finding the session ------------------------------------------------------------------------------------------
 
-    def _session(self, at: Tuple4) -> Session | None:
+    def _session(self, at: Tuple4) -> SessionState | None:
         """Return the session that protects these addresses and ports.
 
         Where a peer is protected at one of our addresses, its segments to another are not let through unprotected:
@@ -197,7 +197,7 @@ class Guard:
                 return session
         return next((session for session in found if session.spec.local is None), found[0])
 
-    def _of_group(self, at: Tuple4) -> Session | None:
+    def _of_group(self, at: Tuple4) -> SessionState | None:
         """Return a session with a peer that only a prefix names, which is met for the first time."""
         peer = ip_address(at.remote)
         for group in self._groups:
@@ -205,9 +205,9 @@ class Guard:
                 return self._add(group.with_peer(peer))
         return None
 
-    def _add(self, spec: ProtectedSession) -> Session:
+    def _add(self, spec: ProtectedSession) -> SessionState:
         """Put a session into the table, with the counters that it had in the former one."""
-        session = Session(spec)
+        session = SessionState(spec)
         old = self._former.get(session.identity)
         if old is not None:
             session.drops = old.drops

@@ -21,7 +21,7 @@ _OPERATIONAL = "OPERATIONAL"
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
+class SessionChange:
     """A session came up or went down. `peer` is BGP's neighbour address, or LDP's LSR id."""
 
     protocol: str
@@ -30,17 +30,17 @@ class Happening:
     reason: str | None = None
 
 
-def read(daemon: Daemon, line: str) -> Happening | None:
+def read(daemon: Daemon, line: str) -> SessionChange | None:
     """Return what a log line tells, or None."""
     if daemon is Daemon.BGPD:
         match = _BGP.search(line)
         if match:
-            return Happening("bgp", ip_address(match["peer"]), match["way"] == "Up", match["why"] or None)
+            return SessionChange("bgp", ip_address(match["peer"]), match["way"] == "Up", match["why"] or None)
     elif daemon is Daemon.LDPD:
         match = _LDP.search(line)
         if match and _OPERATIONAL in (match["old"], match["new"]) and match["old"] != match["new"]:
             up = match["new"] == _OPERATIONAL
-            return Happening("ldp", ip_address(match["peer"]), up, None if up else match["event"].lower())
+            return SessionChange("ldp", ip_address(match["peer"]), up, None if up else match["event"].lower())
     return None
 
 
@@ -57,14 +57,14 @@ class LdpCounts:
 
     _by_peer: dict[IPv4Address, _Count] = field(default_factory=dict)
 
-    def take(self, happening: Happening, moment: float) -> None:
-        """Count one happening."""
-        if happening.protocol != "ldp" or happening.up or not isinstance(happening.peer, IPv4Address):
+    def take(self, change: SessionChange, moment: float) -> None:
+        """Count one change."""
+        if change.protocol != "ldp" or change.up or not isinstance(change.peer, IPv4Address):
             return
-        count = self._by_peer.setdefault(happening.peer, _Count())
+        count = self._by_peer.setdefault(change.peer, _Count())
         count.downs += 1
         count.last_down = moment
-        count.reason = happening.reason
+        count.reason = change.reason
 
     def of(self, peer: IPv4Address) -> tuple[int, float | None, str | None]:
         """Return (how often, when last, why) of the session with that LSR id."""

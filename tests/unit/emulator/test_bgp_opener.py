@@ -9,7 +9,7 @@ import pytest
 
 from keyroll.emulator.contract.model import BgpNeighbor, Intent, Unit
 from keyroll.emulator.machine import bgp_opener
-from keyroll.emulator.machine.bgp_opener import Opener, has_lower_address, local_address
+from keyroll.emulator.machine.bgp_opener import BgpOpener, has_lower_address, local_address
 
 PEER = ip_address("10.0.12.2")
 NEIGHBOR = BgpNeighbor(PEER, 65002, "g", external=True)
@@ -25,7 +25,7 @@ class FakeBgp:
         return self.states.pop(0) if len(self.states) > 1 else self.states[0]
 
 
-class FakeKnocks:
+class FakeSynListener:
     def __init__(self, at: float | None) -> None:
         self.at = at
 
@@ -36,7 +36,7 @@ class FakeKnocks:
         return
 
 
-def opener(bgp: FakeBgp, knock: float | None = None) -> tuple[Opener, list[object]]:
+def opener(bgp: FakeBgp, knock: float | None = None) -> tuple[BgpOpener, list[object]]:
     insisted: list[object] = []
 
     async def insist(address: object) -> None:
@@ -52,8 +52,8 @@ def opener(bgp: FakeBgp, knock: float | None = None) -> tuple[Opener, list[objec
         assert address == PEER
         insisted.append("started anew")
 
-    made = Opener(bgp, insist, give_way, start_anew)  # type: ignore[arg-type]
-    made._knocks = FakeKnocks(knock)  # type: ignore[assignment]
+    made = BgpOpener(bgp, insist, give_way, start_anew)  # type: ignore[arg-type]
+    made._syns = FakeSynListener(knock)  # type: ignore[assignment]
     return made, insisted
 
 
@@ -81,7 +81,7 @@ def test_who_is_told_to_be_passive_or_has_no_known_address_does_not_choose():
     )
 
 
-def test_a_peer_that_has_just_knocked_is_not_waited_for():
+def test_a_peer_that_has_just_sent_syn_is_not_waited_for():
     made, _ = opener(FakeBgp("Active"), knock=time.monotonic())
     assert made.choose(Intent(""), INTENT) == frozenset()
     made, _ = opener(FakeBgp("Active"), knock=time.monotonic() - 60)

@@ -8,8 +8,8 @@ from ipaddress import ip_address
 import pytest
 
 from keyroll.emulator.contract.key_clock import ReceivePolicy, SendPolicy
-from keyroll.emulator.wire.model import EventKind
-from keyroll.keychain.model import Keychain
+from keyroll.emulator.wire.model import WireEventKind
+from keyroll.keychain.model import Algorithm, Keychain
 from keyroll.keychain.secret import Secret
 from keyroll.names import Algorithm
 from keyroll.tcpao import ACK, FIN, RST, SYN, parse_segment
@@ -299,7 +299,7 @@ class TestConnections:
         flow.near.mono += 121 * bench.NS
         flow.near.guard.tick(flow.near.now, flow.near.mono)
         assert flow.near.status().connections == ()
-        assert flow.near.events[-1].kind is EventKind.FORGOTTEN
+        assert flow.near.events[-1].kind is WireEventKind.FORGOTTEN
 
     def test_an_unanswered_syn_is_forgotten_and_a_living_connection_is_not(self, bench) -> None:
         flow = bench.flow().open()
@@ -373,7 +373,7 @@ class TestRollover:
             router.now = bench.T0 + bench.HALF_HOUR
         for sender in (0, 1, 0, 1):
             flow.send(sender)
-        changes = [event for event in flow.near.events if event.kind is EventKind.KEY_CHANGE]
+        changes = [event for event in flow.near.events if event.kind is WireEventKind.KEY_CHANGE]
         assert [(one.direction.value, one.old_key, one.key, one.key_id) for one in changes] == [
             ("out", 0, 1, 3),
             ("in", 0, 1, 4),
@@ -402,7 +402,7 @@ def test_drops_are_told_at_once_and_then_once_a_second_with_their_count(bench) -
         flow.far.into(flow.syn())
     flow.far.mono += bench.NS
     flow.far.guard.tick(flow.far.now, flow.far.mono)
-    told = [event for event in flow.far.events if event.kind is EventKind.DROP]
+    told = [event for event in flow.far.events if event.kind is WireEventKind.DROP]
     assert [(event.reason.value, event.count) for event in told] == [("no-option", 1), ("no-option", 9)]
     assert told[0].peer == ip_address("10.0.12.1")
 

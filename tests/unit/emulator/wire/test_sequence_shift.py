@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from keyroll.emulator.wire.bump.guard import Guard
+from keyroll.emulator.wire.bump.packet_judge import PacketJudge
 from keyroll.tcpao import ACK, FIN, RST, SYN, parse_segment, tcp_checksum
 
 DATA = ACK | 0x08
@@ -119,7 +119,7 @@ def test_a_successor_of_the_wire_process_goes_on_with_the_same_numbers(bench):
     for place, router in enumerate(both.routers):
         records = router.guard.records()
         assert [record.shift for record in records] == [isns[place] - KERNEL_ISNS[place]]
-        router.guard = Guard(router.events.append)
+        router.guard = PacketJudge(router.events.append)
         router.protect(replace(bench.session(place), isn=isns[place]))
         assert router.guard.restore(records, router.now, router.mono) == 1
     for sender in (0, 1, 0, 1):

@@ -18,7 +18,7 @@ ANCHOR_STEP = 1 << 30
 """How far sequence numbers run before a record is told again: a successor must find the SNE by the nearest value."""
 
 
-class Lives:
+class LiveConnections:
     """The table of connections with the reports on it."""
 
     def __init__(self, table: Table, report: Reporter) -> None:

@@ -8,9 +8,8 @@ from ipaddress import IPv4Address, IPv4Network, ip_network
 from typing import Any
 
 from keyroll.emulator.contract.errors import FrrError
-from keyroll.emulator.contract.ldp_labels import LdpBinding
-from keyroll.emulator.contract.model import LdpAdjacency, LdpSession
-from keyroll.emulator.frr.journal import LdpCounts
+from keyroll.emulator.contract.model import LdpAdjacency, LdpBinding, LdpSession
+from keyroll.emulator.frr.session_log import LdpCounts
 from keyroll.emulator.frr.state import junos_name, uptime_seconds
 
 _WORDS = {
