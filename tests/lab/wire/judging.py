@@ -7,11 +7,10 @@ from ipaddress import ip_address
 
 from tests.lab.wire.rig import ADDRESSES, PORT, Sent
 
-from keyroll.emulator.contract.key_clock import ReceivePolicy, SendPolicy
 from keyroll.emulator.wire.model import ProtectedSession
 from keyroll.keychain.model import Key, Keychain
 from keyroll.keychain.secret import Secret
-from keyroll.names import Algorithm
+from keyroll.names import Algorithm, Receiving, Sending
 from keyroll.tcpao import ACK, RST, SYN, Mkt, SneTracker, verify_segment
 from keyroll.tcpao import Algorithm as MacAlgorithm
 
@@ -51,8 +50,8 @@ def session(
     *,
     family: int = 4,
     port: int = PORT,
-    sending: SendPolicy = SendPolicy.CLOCK,
-    receiving: ReceivePolicy = ReceivePolicy.TOLERANCE,
+    sending: Sending = Sending.CLOCK,
+    receiving: Receiving = Receiving.TOLERANCE,
     allow: bool = False,
 ) -> ProtectedSession:
     """The session of `router` with the other; the chain is R1's, R2 gets its mirror."""

@@ -16,8 +16,7 @@ from tests.lab.wire import judging
 from tests.lab.wire.judging import T0, Judge
 from tests.lab.wire.rig import ADDRESSES
 
-from keyroll.emulator.contract.key_clock import ReceivePolicy, SendPolicy
-from keyroll.names import Algorithm
+from keyroll.names import Algorithm, Receiving, Sending
 
 pytestmark = pytest.mark.lab
 
@@ -75,12 +74,12 @@ def echo(near, far) -> None:
 @pytest.mark.parametrize("family", [4, 6])
 @pytest.mark.parametrize("algorithm", list(Algorithm))
 @pytest.mark.parametrize("opener", ["wire path", "kernel"])
-@pytest.mark.parametrize("sending", list(SendPolicy))
+@pytest.mark.parametrize("sending", list(Sending))
 def test_a_rollover_with_the_kernels_tcp_ao(rig, family, algorithm, opener, sending) -> None:
     chain = judging.chain(judging.key(0, algorithm=algorithm), judging.key(1, HALF_HOUR, algorithm=algorithm))
     ours, kernels = rig.bumps
     ours.clock(T0 + timedelta(minutes=1))
-    ours.set(judging.session(0, chain, family=family, sending=sending, receiving=ReceivePolicy.ANY))
+    ours.set(judging.session(0, chain, family=family, sending=sending, receiving=Receiving.ANY))
     rig.capture()
 
     def give_keys(sock) -> None:

@@ -13,9 +13,8 @@ from tests.lab.wire.judging import T0, Judge
 from tests.lab.wire.rig import ADDRESSES, until
 from tests.lab.wire.traffic import echo, ip_packet, protect, read, transfer
 
-from keyroll.emulator.contract.key_clock import ReceivePolicy, SendPolicy
 from keyroll.keychain.secret import Secret
-from keyroll.names import Algorithm
+from keyroll.names import Algorithm, Receiving, Sending
 from keyroll.tcpao import ACK, RST, SYN, with_checksum
 
 pytestmark = pytest.mark.lab
@@ -76,7 +75,7 @@ def test_twelve_rollovers_in_a_row_under_load(rig) -> None:
     chain = judging.chain(
         *(judging.key(n, timedelta(hours=n), algorithm=algorithms[n % 2]) for n in range(13)), tolerance=60
     )
-    protect(rig, chain, sending=SendPolicy.RNEXT, receiving=ReceivePolicy.ANY)
+    protect(rig, chain, sending=Sending.RNEXT, receiving=Receiving.ANY)
     rig.capture()
     near, far = rig.joined()
     with near, far:

@@ -8,23 +8,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyroll.emulator.contract.key_clock import NS, ClockKey, KeyClock, ReceivePolicy, SendPolicy, to_ns
+from keyroll.emulator.contract.key_clock import NS, ClockKey, KeyClock, to_ns
 from keyroll.keychain.model import Key, Keychain
 from keyroll.keychain.secret import Secret
+from keyroll.names import Receiving, Sending
 
 T0 = to_ns(datetime(2030, 1, 1, tzinfo=UTC))
 HALF_HOUR = 1800 * NS
 TOLERANCE = 300
 
 
-def two_keys(sending=SendPolicy.CLOCK, receiving=ReceivePolicy.TOLERANCE) -> KeyClock:
+def two_keys(sending=Sending.CLOCK, receiving=Receiving.TOLERANCE) -> KeyClock:
     keys = [ClockKey(0, T0, 1, 2), ClockKey(1, T0 + HALF_HOUR, 3, 4)]
     return KeyClock(keys, tolerance=TOLERANCE, sending=sending, receiving=receiving)
 
 
 starts = st.integers(min_value=T0, max_value=T0 + 100 * HALF_HOUR)
 instants = st.integers(min_value=T0 - 3 * HALF_HOUR, max_value=T0 + 103 * HALF_HOUR)
-policies = {"sending": st.sampled_from(SendPolicy), "receiving": st.sampled_from(ReceivePolicy)}
+policies = {"sending": st.sampled_from(Sending), "receiving": st.sampled_from(Receiving)}
 clocks = st.builds(
     lambda begins, tolerance, sending, receiving: KeyClock(
         [ClockKey(number, start, 2 * number + 1, 2 * number + 2) for number, start in enumerate(begins)],
@@ -39,7 +40,7 @@ clocks = st.builds(
 
 
 def test_before_the_first_start_nothing_is_sent() -> None:
-    for sending in SendPolicy:
+    for sending in Sending:
         clock = two_keys(sending)
         assert clock.sent(T0 - 1, None) is clock.sent(T0 - 1, 0) is None
         assert clock.opening(T0 - 1) is clock.asked(T0 - 1) is None
@@ -52,14 +53,14 @@ def test_a_key_becomes_active_at_its_start_to_the_nanosecond() -> None:
 
 
 def test_clock_moves_the_sending_key_at_the_start_and_back_when_the_clock_is_stepped_back() -> None:
-    clock = two_keys(SendPolicy.CLOCK)
+    clock = two_keys(Sending.CLOCK)
     assert clock.sent(T0 + HALF_HOUR, 0) == 1
     assert clock.sent(T0 + HALF_HOUR - 1, 1) == 0
     assert clock.follow(T0 + HALF_HOUR, 1, 0) == 1, "an RNextKeyID moves nothing"
 
 
 def test_rnext_moves_the_sending_key_only_when_the_peer_asks() -> None:
-    clock = two_keys(SendPolicy.RNEXT)
+    clock = two_keys(Sending.RNEXT)
     assert clock.sent(T0 + HALF_HOUR, 0) == 0
     assert clock.follow(T0 + HALF_HOUR, 0, 1) == 1
     assert clock.follow(T0 + HALF_HOUR, 0, None) == 0, "an unknown RNextKeyID changes nothing"
@@ -69,12 +70,12 @@ def test_rnext_moves_the_sending_key_only_when_the_peer_asks() -> None:
 
 def test_rnext_follows_only_into_the_named_keys_window_where_receiving_has_one() -> None:
     early = T0 + HALF_HOUR - (TOLERANCE + 1) * NS
-    assert two_keys(SendPolicy.RNEXT, ReceivePolicy.TOLERANCE).follow(early, 0, 1) == 0
-    assert two_keys(SendPolicy.RNEXT, ReceivePolicy.ANY).follow(early, 0, 1) == 1
+    assert two_keys(Sending.RNEXT, Receiving.TOLERANCE).follow(early, 0, 1) == 0
+    assert two_keys(Sending.RNEXT, Receiving.ANY).follow(early, 0, 1) == 1
 
 
 def test_a_sending_key_that_was_removed_is_not_replaced_by_another() -> None:
-    assert two_keys(SendPolicy.RNEXT).sent(T0, 7) is None
+    assert two_keys(Sending.RNEXT).sent(T0, 7) is None
 
 
 def test_tolerance_opens_before_the_start_and_closes_after_the_successors() -> None:
@@ -87,7 +88,7 @@ def test_tolerance_opens_before_the_start_and_closes_after_the_successors() -> N
 
 
 def test_any_accepts_every_configured_key_at_any_time_and_no_other() -> None:
-    clock = two_keys(receiving=ReceivePolicy.ANY)
+    clock = two_keys(receiving=Receiving.ANY)
     assert clock.acceptable_keys(0) == (0, 1)
     assert not clock.acceptable(2, T0)
 
@@ -142,14 +143,14 @@ def test_a_router_accepts_what_it_asks_for_and_what_a_peer_with_the_same_clock_s
 @given(clocks, instants, st.integers(-2000, 2000))
 def test_what_a_peer_within_the_tolerance_sends_by_its_clock_is_accepted(clock, now, skew) -> None:
     sent = clock.active(now + skew * NS)
-    if sent is not None and (abs(skew) * NS < clock._tolerance or clock.receiving is ReceivePolicy.ANY):
+    if sent is not None and (abs(skew) * NS < clock._tolerance or clock.receiving is Receiving.ANY):
         assert clock.acceptable(sent, now)
 
 
 @given(clocks, instants, instants, st.integers(0, 9))
 def test_under_rnext_time_alone_never_moves_a_sending_key(clock, then, now, current) -> None:
     first, second = clock.sent(then, current), clock.sent(now, current)
-    if clock.sending is SendPolicy.RNEXT and first is not None and second is not None:
+    if clock.sending is Sending.RNEXT and first is not None and second is not None:
         assert first == second == current
 
 

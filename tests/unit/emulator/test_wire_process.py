@@ -21,7 +21,7 @@ from keyroll.emulator.machine.machine import Machine
 from keyroll.emulator.machine.protection import stranded
 from keyroll.emulator.machine.wire_process import Replacement, WirePath
 from keyroll.emulator.wire import protocol
-from keyroll.emulator.wire.model import ConnectionRecord, Direction, DropReason, ProtectedSession, WireStatus
+from keyroll.emulator.wire.model import ConnectionRecord, Direction, ProtectedSession, WireStatus
 from keyroll.keychain.model import Keychain
 from keyroll.names import DropReason
 

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyroll.emulator.contract.key_clock import KeyClock, ReceivePolicy, to_ns
+from keyroll.emulator.contract.key_clock import KeyClock, to_ns
 from keyroll.keychain.generate import generate
 from keyroll.keychain.model import Key, Keychain
 from keyroll.keychain.schedule import acceptable, accepts, in_order, next_key, receive_key, send_key, transition, window
@@ -168,7 +168,7 @@ def test_windows_and_acceptable_agree(chain, now):
 
 @given(CHAINS, NOWS, st.sampled_from(Receiving))
 def test_the_emulated_router_which_has_its_own_key_clock_comes_to_the_same(chain, now, receiving):
-    clock, instant = KeyClock.of(chain, receiving=ReceivePolicy(receiving.value)), to_ns(now)
+    clock, instant = KeyClock.of(chain, receiving=Receiving(receiving.value)), to_ns(now)
     assert number(send_key(chain, now)) == clock.active(instant)
     assert number(receive_key(chain, now)) == clock.asked(instant)
     assert numbers(acceptable(chain, now, receiving)) == list(clock.acceptable_keys(instant))

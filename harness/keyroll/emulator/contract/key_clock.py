@@ -10,35 +10,17 @@ spoken of by its key number. Only usable keys (see `keyroll.keychain.model.Key.u
 
 from __future__ import annotations
 
-import enum
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from keyroll.keychain.model import Key, Keychain
+from keyroll.names import Receiving, Sending
 
 NS = 1_000_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-
-
-class SendPolicy(enum.Enum):
-    """What moves the sending key of a connection."""
-
-    CLOCK = "clock"
-    """A key's start-time makes it the one sent and the one asked for; a received RNextKeyID moves nothing."""
-    RNEXT = "rnext"
-    """A start-time moves only what is asked for; the sending key follows a verified RNextKeyID (RFC 5925, 7.5)."""
-
-
-class ReceivePolicy(enum.Enum):
-    """Which keys may verify a received segment."""
-
-    TOLERANCE = "tolerance"
-    """A key is accepted from its start - tolerance until its successor's start + tolerance."""
-    ANY = "any"
-    """Every configured key is accepted, by KeyID (RFC 5925 as Linux has it)."""
 
 
 def to_ns(moment: datetime) -> int:
@@ -70,8 +52,8 @@ class KeyClock:
         keys: Iterable[ClockKey],
         *,
         tolerance: int,
-        sending: SendPolicy = SendPolicy.CLOCK,
-        receiving: ReceivePolicy = ReceivePolicy.TOLERANCE,
+        sending: Sending = Sending.CLOCK,
+        receiving: Receiving = Receiving.TOLERANCE,
     ) -> None:
         """Take the usable keys and the chain's `tolerance` in seconds."""
         self.keys = tuple(sorted(keys, key=lambda key: (key.start, key.number)))
@@ -86,8 +68,8 @@ class KeyClock:
         cls,
         chain: Keychain,
         *,
-        sending: SendPolicy = SendPolicy.CLOCK,
-        receiving: ReceivePolicy = ReceivePolicy.TOLERANCE,
+        sending: Sending = Sending.CLOCK,
+        receiving: Receiving = Receiving.TOLERANCE,
     ) -> KeyClock:
         """Build the clock of a chain from its usable keys."""
         found = (clock_key(key) for key in chain.keys)
@@ -127,7 +109,7 @@ class KeyClock:
         before the first start nothing is sent.
         """
         active = self.active(now)
-        if active is None or self.sending is SendPolicy.CLOCK or current is None:
+        if active is None or self.sending is Sending.CLOCK or current is None:
             return active
         return current if current in self._by_number else None
 
@@ -137,7 +119,7 @@ class KeyClock:
         Under `clock` nothing moves. Under `rnext` the named key becomes the sending one, if it is configured and,
         where receiving has windows, inside its window; an unknown RNextKeyID changes nothing.
         """
-        if self.sending is SendPolicy.CLOCK or named is None or not self.acceptable(named, now):
+        if self.sending is Sending.CLOCK or named is None or not self.acceptable(named, now):
             return current
         return named
 
@@ -146,7 +128,7 @@ class KeyClock:
         place = self._by_number.get(number)
         if place is None:
             return False
-        if self.receiving is ReceivePolicy.ANY:
+        if self.receiving is Receiving.ANY:
             return True
         opens = self._starts[place] - self._tolerance
         if now < opens:

@@ -3,8 +3,8 @@
 When both open at the same instant, RFC 4271's collision rule (6.8) takes one connection away; a side that has already
 reached Established on it counts a flap. Two routers that are configured together meet this often, and two whose
 session was reset always do. So the side with the lower address lets the other open: it is passive until the peer has
-had its chance, and opens itself when the peer sent its SYN before it was configured here, or sends none. After each reset of
-a session it lets the other open again.
+had its chance, and opens itself when the peer sent its SYN before it was configured here, or sends none. After each
+reset of a session it lets the other open again.
 
 bgpd's start timers run in whole seconds at both ends, so that after a reset they fire together; and a passive bgpd
 whose timer fires while the peer's connection is coming up closes that as soon as it is Established. So a side that is

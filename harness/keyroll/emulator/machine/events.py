@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from keyroll.emulator.contract.model import LDP_PORT, EventKind, RouterEvent, RouterNote
 from keyroll.emulator.frr.session_log import SessionChange
-from keyroll.emulator.wire.model import Direction, DropReason, WireEvent, WireEventKind
+from keyroll.emulator.wire.model import Direction, WireEvent, WireEventKind
+from keyroll.names import DropReason
 
 _NOT_AUTHENTICATION = frozenset({DropReason.CONGESTION, DropReason.MALFORMED, DropReason.FRAGMENT})
 

@@ -16,7 +16,8 @@ from keyroll import linux
 from keyroll.emulator.contract.errors import FrrError
 from keyroll.emulator.contract.model import Address, AuthDrops, BackendError, Echo, InterfaceState, TcpConnection
 from keyroll.emulator.frr.state import junos_name
-from keyroll.emulator.wire.model import Direction, DropReason, WireStatus
+from keyroll.emulator.wire.model import Direction, WireStatus
+from keyroll.names import DropReason
 from keyroll.tcpao import internet_checksum
 
 PING_SECONDS = 1.0

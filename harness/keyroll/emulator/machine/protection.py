@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from keyroll.emulator.contract.in_use_rules import InUseRules
-from keyroll.emulator.contract.key_clock import ReceivePolicy, SendPolicy
 from keyroll.emulator.contract.model import (
     BGP_PORT,
     LDP_PORT,
@@ -21,6 +20,7 @@ from keyroll.emulator.contract.model import (
 )
 from keyroll.emulator.wire.model import ConnectionRecord, ProtectedSession
 from keyroll.keychain.model import Keychain
+from keyroll.names import Receiving, Sending
 
 _ISN_MAX = 0xFFFFFFFF
 _PORT_MAX = 0xFFFF
@@ -30,8 +30,8 @@ _PORT_MAX = 0xFFFF
 class KeyPolicy:
     """Which rules this router follows (DESIGN.md, "A key policy"); a setting of the router, not of a commit."""
 
-    sending: SendPolicy = SendPolicy.CLOCK
-    receiving: ReceivePolicy = ReceivePolicy.TOLERANCE
+    sending: Sending = Sending.CLOCK
+    receiving: Receiving = Receiving.TOLERANCE
     in_use: InUseRules = field(default_factory=InUseRules)
     isn: int | None = None
     """The initial sequence number that protected connections show on the wire; None: the kernel's own."""
@@ -42,8 +42,8 @@ class KeyPolicy:
     def of(cls, settings: Mapping[str, str]) -> KeyPolicy:
         """Read it from a router's settings; what is not there has its default. Raises ValueError."""
         return cls(
-            SendPolicy(settings.get("sending", SendPolicy.CLOCK.value)),
-            ReceivePolicy(settings.get("receiving", ReceivePolicy.TOLERANCE.value)),
+            Sending(settings.get("sending", Sending.CLOCK.value)),
+            Receiving(settings.get("receiving", Receiving.TOLERANCE.value)),
             InUseRules.of(settings),
             isn=_number(settings, "isn", _ISN_MAX),
             port=_number(settings, "port", _PORT_MAX),

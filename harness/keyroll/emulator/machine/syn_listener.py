@@ -1,8 +1,8 @@
 """Who has lately asked to open a BGP connection: SYNs to port 179 that reach the router's kernel.
 
 A peer that was configured first sends a SYN before this router knows it, is answered with a RST, and tries again only
-a second later. A router that has heard the SYN can open from its side at once. Raw sockets get a copy of every segment; a filter in the
-kernel (classic BPF) lets only the SYNs through.
+a second later. A router that has heard the SYN can open from its side at once. Raw sockets get a copy of every
+segment; a filter in the kernel (classic BPF) lets only the SYNs through.
 """
 
 from __future__ import annotations

@@ -14,7 +14,6 @@ from keyroll.emulator.wire import protocol
 from keyroll.emulator.wire.model import (
     ConnectionRecord,
     Direction,
-    DropReason,
     ProtectedSession,
     WireError,
     WireEvent,

@@ -6,11 +6,10 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from keyroll.emulator.contract.key_clock import ReceivePolicy, SendPolicy
 from keyroll.emulator.contract.model import Address, Network
 from keyroll.errors import RunError
 from keyroll.keychain.model import Keychain
-from keyroll.names import DropReason
+from keyroll.names import DropReason, Receiving, Sending
 from keyroll.tcpao import Mkt
 
 
@@ -45,8 +44,8 @@ class ProtectedSession:
     port: int
     chain: Keychain
     local: Address | None = None
-    sending: SendPolicy = SendPolicy.CLOCK
-    receiving: ReceivePolicy = ReceivePolicy.TOLERANCE
+    sending: Sending = Sending.CLOCK
+    receiving: Receiving = Receiving.TOLERANCE
     allow_without_ao: bool = False
     isn: int | None = None
     prefix: Network | None = None

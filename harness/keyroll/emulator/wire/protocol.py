@@ -16,14 +16,12 @@ from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
 from typing import TypeVar, cast
 
-from keyroll.emulator.contract.key_clock import ReceivePolicy, SendPolicy
 from keyroll.emulator.contract.model import Address, Network
 from keyroll.emulator.wire.model import (
     ConnectionRecord,
     ConnectionStatus,
     Direction,
     DirectionStatus,
-    DropReason,
     ProtectedSession,
     SessionStatus,
     WireError,
@@ -34,7 +32,7 @@ from keyroll.emulator.wire.model import (
 from keyroll.errors import InputError
 from keyroll.keychain.model import Key, Keychain
 from keyroll.keychain.secret import Secret
-from keyroll.names import Algorithm, DropReason
+from keyroll.names import Algorithm, DropReason, Receiving, Sending
 from keyroll.tcpao import Algorithm as MacAlgorithm
 from keyroll.tcpao import Mkt
 
@@ -224,8 +222,8 @@ def decode_session(message: object) -> ProtectedSession:
         port=fields.number("port"),
         local=fields.maybe_address("local"),
         chain=chain,
-        sending=fields.word("sending", SendPolicy),
-        receiving=fields.word("receiving", ReceivePolicy),
+        sending=fields.word("sending", Sending),
+        receiving=fields.word("receiving", Receiving),
         allow_without_ao=fields.boolean("allow_without_ao"),
         isn=fields.maybe_number("isn"),
         prefix=fields.maybe("prefix", "a prefix or null", _as_network),

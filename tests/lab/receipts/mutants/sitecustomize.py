@@ -12,6 +12,8 @@ import time
 from dataclasses import replace
 from datetime import timedelta
 
+from keyroll.names import DropReason
+
 MUTANT = os.environ.get("KEYROLL_TEST_MUTANT", "")
 
 
@@ -29,7 +31,6 @@ def receives(reasons):
     """Segments that would be dropped for these reasons get in."""
     from keyroll.emulator.wire.bump.live_connections import PASS
     from keyroll.emulator.wire.bump.receiving import Receiver, stripped
-    from keyroll.emulator.wire.model import DropReason
 
     judge = Receiver.judge
     named = {DropReason[reason] for reason in reasons}

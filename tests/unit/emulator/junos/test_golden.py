@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyroll.emulator.contract.key_clock import ReceivePolicy
 from keyroll.emulator.contract.model import (
     AuthDrops,
     BgpState,
@@ -33,7 +32,7 @@ from keyroll.emulator.junos.shell.show import bgp, host, keychain, ldp, routes
 from keyroll.emulator.junos.shell.show.durations import age, stamp, w_line
 from keyroll.keychain.model import Key, Keychain
 from keyroll.keychain.secret import Secret
-from keyroll.names import Algorithm
+from keyroll.names import Algorithm, Receiving
 
 if TYPE_CHECKING:
     from conftest import Console, FullBackend
@@ -55,7 +54,7 @@ def chain(name: str, number: int, send: int) -> Keychain:
 def test_keychain_detail_is_the_real_routers() -> None:
     chains = [chain("AES", 10, 10), chain("SHA", 55, 0)]
     now = datetime(2023, 6, 1, tzinfo=UTC)
-    assert keychain.detail(chains, now, UTC, ReceivePolicy.TOLERANCE) == real("keychain_detail_vmx_21.2")
+    assert keychain.detail(chains, now, UTC, Receiving.TOLERANCE) == real("keychain_detail_vmx_21.2")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyroll.emulator.contract.in_use_rules import InUseRules, When
+from keyroll.emulator.contract.in_use_rules import InUseRules
 from keyroll.emulator.contract.model import (
     AuthScheme,
     BackendError,

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyroll.emulator.contract.key_clock import ReceivePolicy
 from keyroll.emulator.contract.model import EventKind, InterfaceState, LdpSession, RouterEvent, RouteState
 from keyroll.emulator.junos.commit.load import load_set
+from keyroll.names import Receiving
 
 if TYPE_CHECKING:
     from conftest import Console, FullBackend, MemoryBackend
@@ -66,7 +66,7 @@ def test_the_key_clock_is_the_routers_own(console: Console) -> None:
 def test_a_policy_without_windows_keeps_the_old_key_receiving(
     open_console: Callable[..., Console], full: FullBackend
 ) -> None:
-    console = open_console(full, receiving=ReceivePolicy.ANY)
+    console = open_console(full, receiving=Receiving.ANY)
     commit(console, two_keys("2030-01-01.00:00", "2030-01-01.00:30"))
     console.type("set date 203101010000")
     assert "State receive" in console.type('show security keychain detail | match "Id 0"')

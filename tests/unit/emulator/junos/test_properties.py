@@ -31,6 +31,7 @@ from keyroll.emulator.junos.configuration.values import (
     IdleTimeout,
     Integer,
     InterfaceName,
+    IpAddress,
     NextHopValue,
     Prefix,
     SecretText,
@@ -103,7 +104,7 @@ def typed(value: ValueType) -> st.SearchStrategy[str]:
         return st.sampled_from([choice.name for choice in value.choices])
     if isinstance(value, Integer):
         return st.integers(value.low, min(value.high, value.low + 5)).map(str)
-    if isinstance(value, Address | Prefix):
+    if isinstance(value, IpAddress | Prefix):
         words = {4: ["10.0.0.1", "10.0.0.2"], 6: ["2001:db8::1"], None: ["10.0.0.1", "2001:db8::1"]}[value.version]
         return st.sampled_from(words)
     if isinstance(value, SecretText):

@@ -9,13 +9,13 @@ from ipaddress import ip_address
 
 import pytest
 
-from keyroll.emulator.contract.key_clock import NS, ReceivePolicy, SendPolicy, to_ns
+from keyroll.emulator.contract.key_clock import NS, to_ns
 from keyroll.emulator.wire.bump.live_connections import PASS
 from keyroll.emulator.wire.bump.packet_judge import PacketJudge
 from keyroll.emulator.wire.model import ProtectedSession, WireEvent
 from keyroll.keychain.model import Key, Keychain
 from keyroll.keychain.secret import Secret
-from keyroll.names import Algorithm
+from keyroll.names import Algorithm, Receiving, Sending
 from keyroll.tcpao import ACK, RST, SYN, internet_checksum, parse_segment, with_checksum
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
@@ -164,8 +164,8 @@ class Bench:
         *,
         family=4,
         port=179,
-        sending=SendPolicy.CLOCK,
-        receiving=ReceivePolicy.TOLERANCE,
+        sending=Sending.CLOCK,
+        receiving=Receiving.TOLERANCE,
         allow=False,
         local=None,
     ) -> ProtectedSession:

@@ -7,11 +7,10 @@ from ipaddress import ip_address
 
 import pytest
 
-from keyroll.emulator.contract.key_clock import ReceivePolicy, SendPolicy
 from keyroll.emulator.wire.model import WireEventKind
-from keyroll.keychain.model import Algorithm, Keychain
+from keyroll.keychain.model import Keychain
 from keyroll.keychain.secret import Secret
-from keyroll.names import Algorithm
+from keyroll.names import Algorithm, Receiving, Sending
 from keyroll.tcpao import ACK, FIN, RST, SYN, parse_segment
 
 DATA = ACK | 0x08
@@ -86,7 +85,7 @@ class TestDrops:
         assert flow.far.dropped() == {("in", "not-acceptable-now"): 1}
 
     def test_any_knows_no_windows(self, bench) -> None:
-        flow = bench.flow(receiving=ReceivePolicy.ANY).open()
+        flow = bench.flow(receiving=Receiving.ANY).open()
         flow.far.now = bench.T0 + 100 * bench.HALF_HOUR
         assert flow.send(0) is not None
 
@@ -242,7 +241,7 @@ class TestConnections:
         assert flow.far.dropped().get(("in", "bad-mac"), 0) > 0
 
     def test_a_replayed_segment_does_not_move_the_sending_key_back(self, bench) -> None:
-        flow = bench.flow(sending=SendPolicy.RNEXT, receiving=ReceivePolicy.ANY).open()
+        flow = bench.flow(sending=Sending.RNEXT, receiving=Receiving.ANY).open()
         flow.send(1)
         flow.send(0)
         asks_for_key_0 = flow.wire[-1]
@@ -345,7 +344,7 @@ class TestRollover:
         assert bench.ao(flow.wire[-1])[2:4] == (1, 2), "a clock stepped back re-activates the older key"
 
     def test_rnext_asks_first_and_switches_when_asked(self, bench) -> None:
-        flow = bench.flow(sending=SendPolicy.RNEXT).open()
+        flow = bench.flow(sending=Sending.RNEXT).open()
         for router in (flow.near, flow.far):
             router.now = bench.T0 + bench.HALF_HOUR
         seen = []
@@ -356,7 +355,7 @@ class TestRollover:
 
     def test_rnext_beside_clock_is_hitless(self, bench) -> None:
         flow = bench.flow()
-        flow.near.protect(bench.session(0, sending=SendPolicy.RNEXT))
+        flow.near.protect(bench.session(0, sending=Sending.RNEXT))
         flow.open()
         for second in range(0, 3600, 60):
             for router in (flow.near, flow.far):
@@ -389,7 +388,7 @@ class TestRollover:
         assert (moved.out.key, moved.out.rolled, moved.in_.rolled) == (1, True, False)
 
     def test_a_new_connection_after_the_rollover_starts_with_the_new_key(self, bench) -> None:
-        flow = bench.flow(sending=SendPolicy.RNEXT)
+        flow = bench.flow(sending=Sending.RNEXT)
         for router in (flow.near, flow.far):
             router.now = bench.T0 + bench.HALF_HOUR
         flow.open()

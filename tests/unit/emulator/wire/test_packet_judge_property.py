@@ -13,9 +13,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from keyroll.emulator.contract.key_clock import ReceivePolicy, SendPolicy
 from keyroll.keychain.model import Keychain
-from keyroll.names import Algorithm
+from keyroll.names import Algorithm, Receiving, Sending
 from keyroll.tcpao import ACK, FIN, RST, SYN, parse_segment
 
 sides = st.sampled_from([0, 1])
@@ -47,7 +46,7 @@ class Both(RuleBasedStateMachine):
         self.wire: list[tuple[int, bytes]] = []
         self.sent: set[tuple] = set()
 
-    @initialize(sending=st.sampled_from(SendPolicy), receiving=st.sampled_from(ReceivePolicy))
+    @initialize(sending=st.sampled_from(Sending), receiving=st.sampled_from(Receiving))
     def choose(self, sending, receiving) -> None:
         for place in range(2):
             self.specs[place] = replace(self.specs[place], sending=sending, receiving=receiving)

@@ -11,14 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyroll.emulator.contract.key_clock import ReceivePolicy, SendPolicy
 from keyroll.emulator.wire import protocol
 from keyroll.emulator.wire.model import (
     ConnectionRecord,
     ConnectionStatus,
     Direction,
     DirectionStatus,
-    DropReason,
     SessionStatus,
     WireError,
     WireEvent,
@@ -26,7 +24,7 @@ from keyroll.emulator.wire.model import (
     WireStatus,
 )
 from keyroll.keychain.secret import Secret
-from keyroll.names import Algorithm, DropReason
+from keyroll.names import Algorithm, DropReason, Receiving, Sending
 from keyroll.tcpao import Algorithm as MacAlgorithm
 from keyroll.tcpao import Mkt
 
@@ -132,8 +130,8 @@ def test_statuses_come_back(status) -> None:
     st.binary(min_size=1, max_size=126),
     st.sampled_from(Algorithm),
     st.booleans(),
-    st.sampled_from(SendPolicy),
-    st.sampled_from(ReceivePolicy),
+    st.sampled_from(Sending),
+    st.sampled_from(Receiving),
     st.integers(0, 2**32 - 1),
 )
 def test_sessions_come_back(bench, secret, algorithm, include_options, sending, receiving, tolerance) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
 
-from keyroll.emulator.contract.key_clock import SendPolicy
 from keyroll.emulator.wire.bump.connection import CLOSED_LIFETIME
 from keyroll.emulator.wire.model import WireEventKind
 from keyroll.keychain.secret import Secret
+from keyroll.names import Sending
 from keyroll.tcpao import ACK, FIN, RST, SYN
 
 DATA = ACK | 0x08
@@ -181,7 +181,7 @@ class TestGroups:
 
 class TestRestart:
     def test_records_carry_a_connection_over_to_a_new_process(self, bench) -> None:
-        flow = bench.flow(sending=SendPolicy.RNEXT)
+        flow = bench.flow(sending=Sending.RNEXT)
         flow.isns = (0xFFFFFFF0, 0xFFFFFF00)
         flow.next = [0xFFFFFFF1, 0xFFFFFF01]
         flow.open()
@@ -189,7 +189,7 @@ class TestRestart:
             flow.send(sender, bytes(500))
         records = flow.near.guard.records()
         flow.near = bench.Router(flow.near.address, flow.near.peer)
-        flow.near.protect(bench.session(0, sending=SendPolicy.RNEXT))
+        flow.near.protect(bench.session(0, sending=Sending.RNEXT))
         assert flow.near.guard.restore(records, flow.near.now, flow.near.mono) == 1
         for sender in (1, 0, 1, 0):
             assert flow.send(sender, bytes(500)) is not None

@@ -29,7 +29,7 @@ from keyroll.emulator.junos.configuration.faults import CommitFault, block
 from keyroll.emulator.junos.configuration.tree import Node
 from keyroll.emulator.junos.configuration.values import is_management, reveal
 from keyroll.emulator.junos.effect.policy_terms import PolicyFault, Route, bgp_terms, judged
-from keyroll.keychain.model import TOLERANCE_DEFAULT, Algorithm, Key, Keychain
+from keyroll.keychain.model import TOLERANCE_DEFAULT, Key, Keychain
 from keyroll.keychain.starttime import parse_start
 from keyroll.names import Algorithm
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from ipaddress import ip_network
 
-from keyroll.emulator.contract.in_use_rules import InUseRules, When
+from keyroll.emulator.contract.in_use_rules import InUseRules
 from keyroll.emulator.contract.key_clock import KeyClock, to_ns
 from keyroll.emulator.contract.model import (
     Address,

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from keyroll.emulator.contract.in_use_rules import InUseRules
-from keyroll.emulator.contract.key_clock import ReceivePolicy
 from keyroll.emulator.contract.model import Backend, BackendError, EventBackend, EventKind, RouterEvent, RouterNote
 from keyroll.emulator.junos.commit import save
 from keyroll.emulator.junos.commit.datastore import Commit, Datastore
@@ -22,6 +21,7 @@ from keyroll.emulator.junos.login.ssh_server import SshServer
 from keyroll.emulator.junos.shell import startup
 from keyroll.emulator.junos.shell.chassis import Chassis
 from keyroll.keychain.secret import Secret
+from keyroll.names import Receiving
 
 
 def _no_log(_line: str) -> None:
@@ -44,7 +44,7 @@ class JunosRouter:
         *,
         host_name: str,
         log: Callable[[str], None] | None = None,
-        receiving: ReceivePolicy = ReceivePolicy.TOLERANCE,
+        receiving: Receiving = Receiving.TOLERANCE,
         rules: InUseRules | None = None,
         saved: Path | None = None,
         startup_file: Path | None = None,

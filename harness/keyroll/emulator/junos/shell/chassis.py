@@ -10,12 +10,12 @@ from itertools import count
 
 from asyncssh import SSHServerConnection
 
-from keyroll.emulator.contract.key_clock import ReceivePolicy
 from keyroll.emulator.contract.model import Backend
 from keyroll.emulator.junos.commit.datastore import Datastore
 from keyroll.emulator.junos.configuration.values import EntryContext
 from keyroll.emulator.junos.effect.syslog import Syslog
 from keyroll.keychain.type9 import SALTS
+from keyroll.names import Receiving
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,7 +32,7 @@ class Chassis:
     store: Datastore
     backend: Backend
     syslog: Syslog
-    receiving: ReceivePolicy = ReceivePolicy.TOLERANCE
+    receiving: Receiving = Receiving.TOLERANCE
     started: float = field(default_factory=time.monotonic)
     editors: set[Editor] = field(default_factory=set)
     """The command lines in configuration mode."""

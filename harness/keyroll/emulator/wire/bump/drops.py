@@ -6,7 +6,8 @@ from collections.abc import Callable
 from ipaddress import ip_address
 
 from keyroll.emulator.wire.bump.connection import SECOND, Connection, SessionState
-from keyroll.emulator.wire.model import Direction, DropReason, WireEvent, WireEventKind
+from keyroll.emulator.wire.model import Direction, WireEvent, WireEventKind
+from keyroll.names import DropReason
 
 Emit = Callable[[WireEvent], None]
 _Quiet = tuple[SessionState | None, Direction, DropReason]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from keyroll.emulator.contract.key_clock import SendPolicy
 from keyroll.emulator.wire.bump import headers
 from keyroll.emulator.wire.bump.connection import Connection, Entry, SessionState, Tuple4
 from keyroll.emulator.wire.bump.headers import USUAL_START
 from keyroll.emulator.wire.bump.live_connections import ISN_MASK, PASS, Judged, LiveConnections, count, refuses
-from keyroll.emulator.wire.model import Direction, DropReason
+from keyroll.emulator.wire.model import Direction
+from keyroll.names import DropReason, Sending
 from keyroll.tcpao import ACK, RST, SYN, AoOption, Mkt, Segment, strip_ao, tcp_checksum, verify_segment, with_options
 
 _HALF = 1 << 31
@@ -83,7 +83,7 @@ class Receiver:
         # about what the peer wants now.
         if segment.flags & ACK and (segment.ack - live.highest_ack) & ISN_MASK < _HALF:
             live.highest_ack = segment.ack
-            if live.session.clock.sending is SendPolicy.RNEXT:
+            if live.session.clock.sending is Sending.RNEXT:
                 live.current = live.session.clock.follow(now, current, live.number_sent_as(ao.rnext_key_id))
         self._live.tell_changes(live, Direction.IN, before, number, now, moved=live.current != current)
 

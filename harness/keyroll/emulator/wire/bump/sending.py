@@ -5,7 +5,8 @@ from __future__ import annotations
 from keyroll.emulator.wire.bump import headers
 from keyroll.emulator.wire.bump.connection import Connection, Entry, SessionState, Tuple4
 from keyroll.emulator.wire.bump.live_connections import ISN_MASK, PASS, Judged, LiveConnections, count, refuses
-from keyroll.emulator.wire.model import Direction, DropReason
+from keyroll.emulator.wire.model import Direction
+from keyroll.names import DropReason
 from keyroll.tcpao import ACK, RST, SYN, Mkt, Segment, TrafficKey, sign_segment
 
 

@@ -17,7 +17,7 @@ from keyroll.emulator.contract.offload import disable_offloads
 from keyroll.emulator.wire import protocol
 from keyroll.emulator.wire.bump.headers import ETHERTYPE_IPV4, ETHERTYPE_IPV6, network_offset
 from keyroll.emulator.wire.bump.packet_judge import PacketJudge
-from keyroll.emulator.wire.model import Direction, DropReason, WireError, WireEvent
+from keyroll.emulator.wire.model import Direction, WireError, WireEvent
 from keyroll.emulator.wire.run.sockets import FRAME_MAX, PLAIN, VNET, PacketSocket, whole
 from keyroll.names import DropReason
 

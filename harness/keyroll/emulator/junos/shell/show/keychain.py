@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
-from keyroll.emulator.contract.key_clock import NS, ClockKey, KeyClock, ReceivePolicy, clock_key, to_ns
+from keyroll.emulator.contract.key_clock import NS, ClockKey, KeyClock, clock_key, to_ns
 from keyroll.emulator.junos.shell.show.durations import age, ctime
 from keyroll.keychain.model import Key, Keychain
+from keyroll.names import Receiving
 
 HEADER = (
     "Keychain                 Active-ID        Next-ID       Transition  Tolerance",
@@ -32,7 +33,7 @@ class _Reading:
     accepted: frozenset[int]
 
 
-def _clock(chain: Keychain, receiving: ReceivePolicy) -> KeyClock:
+def _clock(chain: Keychain, receiving: Receiving) -> KeyClock:
     found = (clock_key(key) or _other_scheme(key) for key in chain.keys)
     return KeyClock((key for key in found if key), tolerance=chain.tolerance, receiving=receiving)
 
@@ -44,7 +45,7 @@ def _other_scheme(key: Key) -> ClockKey | None:
     return ClockKey(key.id, to_ns(key.start), 0, 0)
 
 
-def _read(chain: Keychain, now: datetime, receiving: ReceivePolicy) -> _Reading:
+def _read(chain: Keychain, now: datetime, receiving: Receiving) -> _Reading:
     clock, instant = _clock(chain, receiving), to_ns(now)
     upcoming = clock.upcoming(instant)
     return _Reading(
@@ -65,14 +66,14 @@ def _row(chain: Keychain, reading: _Reading) -> str:
     return "".join(f"{text:<{max(width, len(text) + 1)}}" for text, width in cells) + f"{chain.tolerance} (secs)"
 
 
-def brief(chains: Sequence[Keychain], now: datetime, receiving: ReceivePolicy) -> list[str]:
+def brief(chains: Sequence[Keychain], now: datetime, receiving: Receiving) -> list[str]:
     """Return the table: one row a chain."""
     if not chains:
         return []
     return [*HEADER, *(_row(chain, _read(chain, now, receiving)) for chain in chains)]
 
 
-def detail(chains: Sequence[Keychain], now: datetime, zone: tzinfo, receiving: ReceivePolicy) -> list[str]:
+def detail(chains: Sequence[Keychain], now: datetime, zone: tzinfo, receiving: Receiving) -> list[str]:
     """Return header and row for each chain, followed by two lines for each key."""
     lines: list[str] = []
     for chain in chains:
