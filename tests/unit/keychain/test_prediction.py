@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyroll.emulator.contract.key_clock import to_ns
-from keyroll.emulator.wire.bump.connection import Session
+from keyroll.emulator.wire.bump.connection import SessionState
 from keyroll.emulator.wire.bump.receiving import acceptable
 from keyroll.emulator.wire.model import ProtectedSession
 from keyroll.keychain.generate import generate
@@ -274,7 +274,7 @@ def test_of_two_keys_with_one_key_id_the_wire_takes_the_one_that_is_predicted(re
     found = predict(*sides(same, peer, policy=(Sending.CLOCK, receiving)), BEGIN, END)
     flow = found.at(at(minute)).flows[0]
     spec = ProtectedSession(ip_address("10.0.12.1"), 179, peer, receiving=Receiving(receiving.value))
-    session = Session(spec)
+    session = SessionState(spec)
     assert flow.received_as == acceptable(session, session.numbers_received_as(flow.key_id), to_ns(at(minute)))
 
 
