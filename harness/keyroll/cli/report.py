@@ -10,30 +10,76 @@ from keyroll.errors import InputError, RunError
 
 
 @click.command("report")
-@click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=click.Path(path_type=Path))
+@click.argument("runs", nargs=-1, metavar="RUN...", type=click.Path(path_type=Path))
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Write here (default: report.html in the folder)."
+    "-o", "--output", type=click.Path(path_type=Path), help="Write here (default: report.html in the run's folder)."
 )
 @click.option("--markdown", is_flag=True, help="Print Markdown for a ticket instead.")
-def report_command(runs: tuple[Path, ...], output: Path | None, *, markdown: bool) -> None:
+@click.option("--index", type=click.Path(path_type=Path), help="Make one page of all runs below this folder.")
+@click.option("--against", type=click.Path(path_type=Path), help="With --index: an earlier night to compare with.")
+def report_command(
+    runs: tuple[Path, ...], output: Path | None, index: Path | None, against: Path | None, *, markdown: bool
+) -> None:
     """Make one HTML page of a run folder: verdict, timeline, checks with their evidence.
 
-    The page needs nothing but itself and asks for nothing from the network.
+    The page needs nothing but itself and asks for nothing from the network. With --index DIR -o NIGHT the folder
+    NIGHT gets index.html, a page for each run, and night.json, which a later night is compared with.
     """
+    if index is not None:
+        if runs:
+            raise InputError("--index takes no RUN", remedy="name the runs, or the folder that holds them")
+        _night(index, output, against, markdown=markdown)
+        return
+    if against is not None:
+        raise InputError("--against compares nights", remedy="add --index DIR")
+    if not runs:
+        raise InputError("no run is named", remedy="name run folders, or --index DIR for all below a folder")
+    if output is not None and len(runs) > 1:
+        raise InputError("--output takes the page of one run", remedy="name one run, or leave --output out")
+    _runs(runs, output, markdown=markdown)
+
+
+def _runs(runs: tuple[Path, ...], output: Path | None, *, markdown: bool) -> None:
     from keyroll.report.markdown import run_markdown  # noqa: PLC0415 - keeps the start of other commands light
     from keyroll.report.page import run_page  # noqa: PLC0415 - as above
     from keyroll.report.run import load_run  # noqa: PLC0415 - as above
 
-    if output is not None and len(runs) > 1:
-        raise InputError("--output takes the page of one run", remedy="name one run, or leave --output out")
     for folder in runs:
         record = load_run(folder)
         if markdown:
             click.echo(run_markdown(record), nl=False)
             continue
         path = output or folder / "report.html"
-        try:
-            path.write_text(run_page(record), encoding="utf-8")
-        except OSError as error:
-            raise RunError(f"cannot write {path}: {error.strerror}", remedy="name another file with -o") from error
+        _write(path, run_page(record))
         click.echo(f"{record.headline}\nreport: {path}")
+
+
+def _night(index: Path, output: Path | None, against: Path | None, *, markdown: bool) -> None:
+    from keyroll.report.night import headline, night_markdown, night_page, read_night, stored  # noqa: PLC0415 - as above
+    from keyroll.report.page import run_page  # noqa: PLC0415 - as above
+    from keyroll.report.run import load_run  # noqa: PLC0415 - as above
+
+    night = read_night(index)
+    before = read_night(against) if against is not None else None
+    if markdown:
+        click.echo(night_markdown(night, before), nl=False)
+        return
+    if output is None:
+        raise InputError("--index needs a folder to write into", remedy="add -o NIGHT")
+    links = {}
+    for cell in night.cells.values():
+        if Path(cell.folder).is_dir():
+            name = f"{Path(cell.folder).name}.html"
+            _write(output / name, run_page(load_run(Path(cell.folder))))
+            links[cell.folder] = name
+    _write(output / "index.html", night_page(night, links, before))
+    _write(output / "night.json", stored(night))
+    click.echo(f"{headline(night)}\nreport: {output / 'index.html'}")
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise RunError(f"cannot write {path}: {error.strerror}", remedy="name another place with -o") from error

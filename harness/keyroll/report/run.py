@@ -119,8 +119,8 @@ def load_run(folder: Path) -> RunRecord:
     """
     if not (folder / "run.json").is_file():
         raise InputError(f"{folder} is not a run folder: it has no run.json", remedy="name a folder below runs/")
-    run = _json(folder / "run.json")
-    result = _json(folder / "result.json") if (folder / "result.json").is_file() else {}
+    run = read_json(folder / "run.json")
+    result = read_json(folder / "result.json") if (folder / "result.json").is_file() else {}
     events = tuple(_events(folder / "timeline.jsonl"))
     outputs = tuple(_outputs(folder / "exchanges.jsonl", _started(folder / "timeline.jsonl")))
     checks = tuple(_check(item) for item in _list(result.get("checks")))
@@ -164,7 +164,8 @@ def _headline(scenario: str, verdict: str, checks: tuple[CheckRecord, ...], resu
     return f"{verdict.upper()}  {scenario}: {good} of {len(checks)} checks hold, {_number(total):.1f} s"
 
 
-def _json(path: Path) -> Mapping[str, object]:
+def read_json(path: Path) -> Mapping[str, object]:
+    """Read a JSON object. Raises InputError, with the file, where it is damaged."""
     try:
         found = json.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, ValueError) as error:
@@ -253,7 +254,7 @@ def _planned(path: Path) -> Mapping[str, tuple[PlannedKey, ...]]:
     if not path.is_file():
         return {}
     found: dict[str, tuple[PlannedKey, ...]] = {}
-    for router, chains in (_mapping(_json(path).get("routers")) or {}).items():
+    for router, chains in (_mapping(read_json(path).get("routers")) or {}).items():
         keys = [
             PlannedKey(
                 str(chain.get("name", "")),
@@ -272,7 +273,7 @@ def _planned(path: Path) -> Mapping[str, tuple[PlannedKey, ...]]:
 def _wire(path: Path) -> Iterator[Seconds]:
     if not path.is_file():
         return
-    for item in _list(_json(path).get("seconds")):
+    for item in _list(read_json(path).get("seconds")):
         yield Seconds(
             int(_number(item.get("second"))),
             str(item.get("sender", "")),

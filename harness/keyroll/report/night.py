@@ -1,0 +1,218 @@
+"""Many runs on one page: a matrix of scenarios by lab, red first, held against an earlier night.
+
+A night is read from its run folders, or from the `night.json` that an earlier index left. It counts each scenario's
+variant (or mutation) on each lab once: where one was played again, the last run counts and the page says how often.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from keyroll.errors import InputError, Where
+from keyroll.report.page import render
+from keyroll.report.run import KILLED, read_json
+from keyroll.report.text import escaped
+
+NIGHT = "night.json"
+_FORMAT = 1
+_RANK = ("failed", "broken", KILLED, "unfit", "interrupted", "known-bug", "skipped", "passed")
+"""Which verdict a reader must see first."""
+_GOOD = frozenset({"passed", "skipped", "known-bug"})
+_SLOWER = 1.5
+"""A run that took this many times as long as in the earlier night is named: less is a matter of the machine."""
+_SLOWER_SECONDS = 5.0
+"""… and at least this much longer: short runs double by chance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One scenario on one lab."""
+
+    scenario: str
+    lab: str
+    verdict: str
+    reason: str
+    seconds: float
+    folder: str
+    again: str
+    played: int = 1
+
+    @property
+    def rank(self) -> int:
+        """Where it stands: the lower, the sooner it must be seen."""
+        return _RANK.index(self.verdict) if self.verdict in _RANK else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """All cells, by scenario and lab."""
+
+    cells: Mapping[tuple[str, str], Cell]
+
+    @property
+    def labs(self) -> list[str]:
+        """The columns."""
+        return sorted({lab for _, lab in self.cells})
+
+    @property
+    def scenarios(self) -> list[str]:
+        """The rows, those with the worst verdict first."""
+        worst: dict[str, int] = {}
+        for cell in self.cells.values():
+            worst[cell.scenario] = min(worst.get(cell.scenario, len(_RANK)), cell.rank)
+        return sorted(worst, key=lambda name: (worst[name], name))
+
+    def counts(self) -> dict[str, int]:
+        """Return how many cells have each verdict, the worst first."""
+        found = dict.fromkeys(_RANK, 0)
+        for cell in self.cells.values():
+            found[cell.verdict] = found.get(cell.verdict, 0) + 1
+        return {verdict: number for verdict, number in found.items() if number}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What became of a cell since the earlier night."""
+
+    cell: Cell
+    words: str
+
+
+def read_night(place: Path) -> Night:
+    """Read a night: a folder of run folders (at any depth), or an index that was made of one.
+
+    Raises:
+        InputError: there is no run in it, or a file is damaged.
+    """
+    if (place / NIGHT).is_file():
+        return _stored(place / NIGHT)
+    runs = sorted(path.parent for path in place.rglob("run.json"))
+    if not runs:
+        raise InputError(f"no run folder in {place}", remedy="name a folder that holds runs, such as runs/")
+    return _gathered(_cell(run) for run in runs)
+
+
+def _gathered(cells: Iterable[Cell]) -> Night:
+    found: dict[tuple[str, str], Cell] = {}
+    for cell in cells:
+        before = found.get((cell.scenario, cell.lab))
+        found[cell.scenario, cell.lab] = replace(cell, played=before.played + 1) if before else cell
+    return Night(found)
+
+
+def _cell(folder: Path) -> Cell:
+    run = read_json(folder / "run.json")
+    result = read_json(folder / "result.json") if (folder / "result.json").is_file() else {}
+    mutation = run.get("mutation")
+    receipt = result.get("mutation")
+    verdict = str(result.get("verdict", KILLED))
+    if isinstance(receipt, dict):
+        # A mutation is right when it is killed: then its run is red, as it must be.
+        verdict = (
+            "passed" if receipt.get("killed") is True else "failed" if verdict in ("passed", "failed") else verdict
+        )
+    seconds = result.get("seconds")
+    variant = run.get("variant")
+    name = (
+        str(run.get("scenario", folder.name))
+        + (f"[{variant}]" if variant else "")
+        + (f"~{mutation}" if mutation else "")
+    )
+    return Cell(
+        name,
+        str(run.get("lab") or "embedded"),
+        verdict,
+        str(result.get("reason") or ""),
+        float(seconds.get("total", 0.0)) if isinstance(seconds, dict) else 0.0,
+        str(folder),
+        str(result.get("again") or run.get("again", "")),
+    )
+
+
+def _stored(path: Path) -> Night:
+    data = read_json(path)
+    if data.get("format") != _FORMAT:
+        raise InputError(f"its format is not {_FORMAT}", where=Where.of(path))
+    cells = data.get("cells")
+    try:
+        return _gathered(Cell(**cell) for cell in cells) if isinstance(cells, list) else Night({})
+    except TypeError as error:
+        raise InputError(f"damaged: {error}", where=Where.of(path)) from error
+
+
+def stored(night: Night) -> str:
+    """Return a night as `night.json` holds it: what a later night is held against."""
+    cells = [
+        {name: getattr(cell, name) for name in ("scenario", "lab", "verdict", "reason", "seconds", "folder", "again")}
+        for cell in night.cells.values()
+    ]
+    return json.dumps({"format": _FORMAT, "cells": cells}, indent=1, ensure_ascii=False) + "\n"
+
+
+def changes(night: Night, before: Night) -> Iterator[Change]:
+    """Yield what is newly red, newly green, slower, new or gone, in this order."""
+    both = [(cell, before.cells[key]) for key, cell in night.cells.items() if key in before.cells]
+    for cell, old in both:
+        if cell.verdict not in _GOOD and old.verdict in _GOOD:
+            yield Change(cell, f"newly {cell.verdict} (was {old.verdict})")
+    for cell, old in both:
+        if cell.verdict in _GOOD and old.verdict not in _GOOD:
+            yield Change(cell, f"newly {cell.verdict} (was {old.verdict})")
+    for cell, old in both:
+        if cell.seconds > _SLOWER * old.seconds and cell.seconds - old.seconds > _SLOWER_SECONDS:
+            yield Change(cell, f"slower: {cell.seconds:.0f} s (was {old.seconds:.0f} s)")
+    yield from (
+        Change(cell, "not in the earlier night") for key, cell in night.cells.items() if key not in before.cells
+    )
+    yield from (Change(cell, "not played this time") for key, cell in before.cells.items() if key not in night.cells)
+
+
+def headline(night: Night) -> str:
+    """Return the night in a sentence."""
+    told = ", ".join(f"{number} {verdict}" for verdict, number in night.counts().items())
+    word = "GREEN" if all(cell.verdict in _GOOD for cell in night.cells.values()) else "RED"
+    return f"{word}  {len(night.cells)} runs: {told}"
+
+
+def night_page(night: Night, links: Mapping[str, str], before: Night | None = None) -> str:
+    """Return the page. `links` leads from a run's folder to its report, relative to the page."""
+    found = list(changes(night, before)) if before is not None else None
+    bad = [cell for cell in _by_rank(night) if cell.verdict not in _GOOD]
+    skipped = [cell for cell in _by_rank(night) if cell.verdict == "skipped"]
+    total = sum(cell.seconds for cell in night.cells.values())
+    slowest = sorted(night.cells.values(), key=lambda cell: -cell.seconds)[:20]
+    return render(
+        "night.html.j2",
+        headline=headline(night),
+        verdict="passed" if not bad else "failed",
+        night=night,
+        links=links,
+        changes=found,
+        bad=bad,
+        skipped=skipped,
+        total=total,
+        slowest=slowest,
+    )
+
+
+def _by_rank(night: Night) -> Sequence[Cell]:
+    return sorted(night.cells.values(), key=lambda cell: (cell.rank, cell.scenario, cell.lab))
+
+
+def night_markdown(night: Night, before: Night | None = None) -> str:
+    """Return the night for a run's summary page: the sentence, what is not green, what changed."""
+    lines = [f"## {escaped(headline(night))}", ""]
+    bad = [cell for cell in _by_rank(night) if cell.verdict not in _GOOD]
+    if bad:
+        lines += ["| scenario | lab | verdict | why | again |", "|---|---|---|---|---|"]
+        for cell in bad:
+            cells = (cell.scenario, cell.lab, cell.verdict, cell.reason, cell.again)
+            lines.append("| " + " | ".join(escaped(text) for text in cells) + " |")
+        lines.append("")
+    if before is not None:
+        found = list(changes(night, before))
+        lines += [f"- {escaped(f'{change.cell.scenario} on {change.cell.lab}: {change.words}')}" for change in found]
+    return "\n".join(lines) + "\n"

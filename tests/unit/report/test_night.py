@@ -1,0 +1,106 @@
+"""Many runs on one page."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from keyroll.cli.main import keyroll
+from keyroll.errors import InputError
+from keyroll.report.night import changes, headline, night_markdown, read_night
+
+
+def run(
+    root: Path,
+    name: str,
+    verdict: str | None,
+    *,
+    lab: str | None = None,
+    seconds: float = 3.0,
+    mutation=None,
+    killed=None,
+):
+    folder = root / f"2026-{name}-{lab or 'embedded'}-{len(list(root.glob('*'))) if root.is_dir() else 0}"
+    folder.mkdir(parents=True)
+    data = {"scenario": name, "variant": None, "mutation": mutation, "seed": 1, "again": f"keyroll run {name}"}
+    (folder / "run.json").write_text(json.dumps(data | ({"lab": lab} if lab else {})))
+    if verdict is not None:
+        receipt = {"name": mutation, "killed": killed} if mutation else None
+        result = {"verdict": verdict, "reason": None, "mutation": receipt, "seconds": {"total": seconds}, "checks": []}
+        (folder / "result.json").write_text(json.dumps(result))
+    return folder
+
+
+def test_red_comes_first_and_the_sentence_counts_all(tmp_path):
+    run(tmp_path, "a", "passed")
+    run(tmp_path, "b", "failed")
+    run(tmp_path, "c", "skipped", lab="crpd 24.2R1.14")
+    run(tmp_path, "d", None)
+    night = read_night(tmp_path)
+    assert night.scenarios == ["b", "d", "c", "a"]
+    assert night.labs == ["crpd 24.2R1.14", "embedded"]
+    assert headline(night) == "RED  4 runs: 1 failed, 1 killed, 1 skipped, 1 passed"
+
+
+def test_a_mutation_that_was_killed_is_green_and_one_that_survived_is_red(tmp_path):
+    run(tmp_path, "a", "failed", mutation="other-secret", killed=True)
+    run(tmp_path, "b", "passed", mutation="other-secret", killed=False)
+    night = read_night(tmp_path)
+    assert {cell.scenario: cell.verdict for cell in night.cells.values()} == {
+        "a~other-secret": "passed",
+        "b~other-secret": "failed",
+    }
+
+
+def test_a_run_that_was_played_again_counts_once_by_its_last(tmp_path):
+    run(tmp_path, "a", "unfit")
+    run(tmp_path, "a", "passed")
+    (cell,) = read_night(tmp_path).cells.values()
+    assert (cell.verdict, cell.played) == ("passed", 2)
+
+
+def test_what_changed_since_an_earlier_night_is_told(tmp_path):
+    before, now = tmp_path / "before", tmp_path / "now"
+    for name, old, new, seconds in (
+        ("red", "passed", "failed", 3.0),
+        ("green", "failed", "passed", 3.0),
+        ("slow", "passed", "passed", 30.0),
+        ("same", "passed", "passed", 3.5),
+    ):
+        run(before, name, old)
+        run(now, name, new, seconds=seconds)
+    run(before, "gone", "passed")
+    told = {change.cell.scenario: change.words for change in changes(read_night(now), read_night(before))}
+    assert told == {
+        "red": "newly failed (was passed)",
+        "green": "newly passed (was failed)",
+        "slow": "slower: 30 s (was 3 s)",
+        "gone": "not played this time",
+    }
+
+
+def test_an_index_stands_for_its_night_when_the_runs_are_gone(tmp_path):
+    folder = run(tmp_path / "runs", "a", "failed")
+    made = CliRunner().invoke(keyroll, ["report", "--index", str(tmp_path / "runs"), "-o", str(tmp_path / "night")])
+    assert made.exit_code == 0, made.output
+    page = (tmp_path / "night" / "index.html").read_text()
+    assert f'<a href="{folder.name}.html">failed</a>' in page
+    assert (tmp_path / "night" / f"{folder.name}.html").is_file()
+    stored = read_night(tmp_path / "night")
+    assert list(stored.cells.values()) == list(read_night(tmp_path / "runs").cells.values())
+
+
+def test_a_folder_without_runs_is_refused(tmp_path):
+    with pytest.raises(InputError, match="no run folder in"):
+        read_night(tmp_path)
+
+
+def test_the_summary_for_a_pull_request_names_what_is_not_green(tmp_path):
+    run(tmp_path, "a", "failed")
+    run(tmp_path, "b", "passed")
+    text = night_markdown(read_night(tmp_path))
+    assert "| a | embedded | failed |" in text
+    assert "| b |" not in text
