@@ -19,7 +19,7 @@ REWRITTEN := .venv/.keyroll-rewritten
 SCENARIO ?= tests/scenarios/rollover/bgp-and-ldp.yaml --variant both
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test receipts mutants soak docs image check bench format clean
+.PHONY: help setup demo test receipts mutants soak docs image dist check bench format clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,13 @@ format: setup  ## format the code, and mend what the linter can mend
 
 image: setup  ## build the emulated router's container image (IMAGE=keyroll-router:latest, BASE=rootfs without a registry)
 	@$(ROOT) PYTHON=$(PY) image/build $(IMAGE) $(BASE)
+
+dist: setup  ## build the wheel and the source distribution into dist/, and check what an index would show of them
+	@$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[release]'
+	@rm -rf dist
+	@$(PY) -m build --outdir dist . >build.log 2>&1 || { tail -n 30 build.log; exit 1; }
+	@rm -f build.log
+	@$(PY) -m twine check --strict dist/*
 
 bench: setup  ## measure, as ratios within one run
 	@for bench in bench/bench_*.py; do echo "== $$bench"; $(ROOT) $(PY) $$bench || exit 1; done

@@ -33,12 +33,12 @@ COMMANDS: Mapping[str, Entry] = {
     ),
     "lab": Entry("keyroll.cli.lab:lab", "Keep labs up, look into them, take them down."),
     "list": Entry(
-        "keyroll.cli.run:list_command",
-        "List scenarios: id, title, source, marks, requirements, mutations (PATH: files or folders; tests/scenarios).",
+        "keyroll.cli.scenarios:list_command",
+        "List scenarios: id, title, source, marks, requirements, mutations (PATH: files or folders; the library).",
     ),
     "report": Entry("keyroll.cli.report:report_command", "Make one HTML page of a run folder."),
     "run": Entry("keyroll.cli.run:run_command", "Play scenario files and say whether what they expect holds."),
-    "schema": Entry("keyroll.cli.run:schema_command", "Print the JSON schema of scenario files, for editors."),
+    "schema": Entry("keyroll.cli.scenarios:schema_command", "Print the JSON schema of scenario files, for editors."),
     "verify": Entry("keyroll.cli.verify:verify", "Judge every TCP segment of CAPTURE..."),
 }
 """The sub-commands; imported only when they are used, so that `keyroll --help` is instant."""

@@ -1,8 +1,7 @@
-"""`keyroll run`, `keyroll list`, `keyroll schema`: scenario files from the command line."""
+"""`keyroll run`: scenario files played from the command line."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,11 +11,10 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from keyroll.cli.catalogue import markdown, read_entries
 from keyroll.errors import ExitCode, InputError
 from keyroll.scenario.engine import Options, run
-from keyroll.scenario.file.read import Case, is_scenario, read_cases
-from keyroll.scenario.file.scenario import Scenario
+from keyroll.scenario.file.library import find_scenario
+from keyroll.scenario.file.read import Case, read_cases
 from keyroll.scenario.labs.make import LABS, lab_maker
 from keyroll.scenario.labs.pool import SET_CLOCK, FreshLabs
 from keyroll.scenario.options import new_seed, read_instant, read_seed
@@ -57,6 +55,8 @@ def run_command(
     verbose: bool,
 ) -> ExitCode:
     """Play scenario files and say whether what they expect holds.
+
+    FILE is a path, or a name of the library such as rollover/two-keys (`keyroll list` shows it).
 
     Exit code 0: every check holds. 1: a check is red. 2: nothing can be said (bad input, unfit machine, broken run).
     With --mutate the run is meant to be red; with --mutate all the exit code is 0 when every mutation was killed.
@@ -130,7 +130,7 @@ class _Printer:
 
 
 def _chosen(files: Sequence[Path], variant: str | None) -> Iterator[Case]:
-    for path in files:
+    for path in map(find_scenario, files):
         cases = read_cases(path)
         chosen = [case for case in cases if variant is None or case.variant == variant]
         if not chosen:
@@ -165,54 +165,3 @@ def _arguments(lab: str, topology: Path | None, wait_scale: float) -> tuple[str,
     if wait_scale != 1.0:
         words += ["--wait-scale", f"{wait_scale:g}"]
     return tuple(words)
-
-
-@click.command(name="list")
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH…]")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
-@click.option("--markdown", "as_markdown", is_flag=True, help="As a catalogue, with links as from docs/.")
-def list_command(paths: tuple[Path, ...], *, as_json: bool, as_markdown: bool) -> None:
-    """List scenarios: id, title, source, marks, requirements, mutations (PATH: files or folders; tests/scenarios)."""
-    if as_markdown:
-        files = _scenario_files(paths or (Path("tests/scenarios"),))
-        click.echo(markdown(read_entries(files), beside=Path("docs")), nl=False)
-        return
-    rows = [
-        {
-            "id": case.name,
-            "title": case.scenario.title,
-            "source": case.scenario.source,
-            "marks": list(case.marks),
-            "requires": list(case.scenario.requires),
-            "mutations": list(case.scenario.mutations),
-            "file": str(case.path),
-        }
-        for path in _scenario_files(paths or (Path("tests/scenarios"),))
-        for case in read_cases(path)
-    ]
-    if as_json:
-        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
-        return
-    for row in rows:
-        click.echo(f"{row['id']}\n    {row['title']}")
-        for name in ("source", "marks", "requires", "mutations", "file"):
-            value = row[name]
-            if value:
-                click.echo(f"    {name}: {', '.join(value) if isinstance(value, list) else value}")
-
-
-def _scenario_files(paths: Sequence[Path]) -> Iterator[Path]:
-    for path in paths:
-        if path.is_dir():
-            yield from sorted(file for file in path.rglob("*.y*ml") if is_scenario(file))
-        elif path.is_file():
-            yield path
-        else:
-            raise InputError(f"{path}: there is no such file or folder")
-
-
-@click.command(name="schema")
-def schema_command() -> None:
-    """Print the JSON schema of scenario files, for editors."""
-    schema = Scenario.model_json_schema(by_alias=True)
-    click.echo(json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, indent=2))

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import keyroll
 from keyroll.errors import InputError
+from keyroll.shipped import shipped
 
 if TYPE_CHECKING:  # commands that only name the kinds of labs load none of this
     from keyroll.lab.containerlab.lab import ContainerLab
@@ -35,15 +35,10 @@ def default_topology(lab: str = EMBEDDED) -> Path:
         InputError: it is not beside this installation.
     """
     name = TOPOLOGIES[lab]
-    package = Path(keyroll.__file__).resolve().parent
-    # In the tree they stand at its top; an installed package carries them inside.
-    path = next(
-        (path for path in (package.parents[1] / "topologies" / name, package / "topologies" / name) if path.is_file()),
-        package / name,
-    )
-    if not path.is_file():
+    folder = shipped(in_package="topologies", in_tree="topologies")
+    if folder is None or not (folder / name).is_file():
         raise InputError(f"{name} is not beside this installation", remedy="name one with --topology FILE")
-    return path
+    return folder / name
 
 
 def lab_maker(lab: str = EMBEDDED, *, topology: Path | None = None, wait_scale: float = 1.0) -> LabMaker:

@@ -1,0 +1,61 @@
+"""`keyroll list` and `keyroll schema`: what scenarios there are, and what a file of them may hold."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import click
+
+from keyroll.cli.catalogue import markdown, read_entries
+from keyroll.scenario.file.library import find_scenarios
+from keyroll.scenario.file.read import read_cases
+from keyroll.scenario.file.scenario import Scenario
+
+
+@click.command(name="list")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH…]")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="As a catalogue, with links as from docs/.")
+def list_command(paths: tuple[Path, ...], *, as_json: bool, as_markdown: bool) -> None:
+    """List scenarios: id, title, source, marks, requirements, mutations (PATH: files or folders; the library)."""
+    files = list(find_scenarios(paths))
+    if as_markdown:
+        click.echo(markdown(read_entries(files), beside=Path("docs")), nl=False)
+        return
+    rows = [
+        {
+            "id": case.name,
+            "title": case.scenario.title,
+            "source": case.scenario.source,
+            "marks": list(case.marks),
+            "requires": list(case.scenario.requires),
+            "mutations": list(case.scenario.mutations),
+            "file": shown_path(case.path),
+        }
+        for path in files
+        for case in read_cases(path)
+    ]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    for row in rows:
+        click.echo(f"{row['id']}\n    {row['title']}")
+        for name in ("source", "marks", "requires", "mutations", "file"):
+            value = row[name]
+            if value:
+                click.echo(f"    {name}: {', '.join(value) if isinstance(value, list) else value}")
+
+
+def shown_path(path: Path) -> str:
+    """Return a path as a person would type it here: relative where it lies below this folder."""
+    here = Path.cwd()
+    return os.path.relpath(path) if path.is_absolute() and path.is_relative_to(here) else str(path)
+
+
+@click.command(name="schema")
+def schema_command() -> None:
+    """Print the JSON schema of scenario files, for editors."""
+    schema = Scenario.model_json_schema(by_alias=True)
+    click.echo(json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, indent=2))
