@@ -1,0 +1,108 @@
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from keyroll.check.outlook import DEFAULT_MIXES, Fall, Hold, look_ahead
+from keyroll.keychain.generate import generate
+from keyroll.keychain.secret import Secret
+from keyroll.keychain.simulation import Drop
+
+T0 = datetime(2030, 1, 1, tzinfo=UTC)
+CHAIN = generate(1, name="c", count=2, first=T0, tolerance=600)
+PEER = CHAIN.mirrored()
+SECOND = timedelta(seconds=1)
+
+
+def at(minutes, seconds=0):
+    return T0 + timedelta(minutes=minutes, seconds=seconds)
+
+
+def changed(chain, number, **values):
+    return replace(chain, keys=tuple(replace(key, **values) if key.id == number else key for key in chain.keys))
+
+
+def test_a_rollover_that_holds_under_every_mix_hangs_on_no_assumption():
+    found = look_ahead(CHAIN, PEER, at=at(5))
+    (forecast,) = found.forecasts
+    assert found.faults == {}
+    assert (forecast.failing, forecast.deciding) == ((), ())
+    assert forecast.hitless(600 * SECOND)
+    assert not forecast.hitless(601 * SECOND)
+
+
+def test_what_limits_the_skew_is_named():
+    (forecast,) = look_ahead(CHAIN, changed(PEER, 1, start=at(45)), at=at(5)).forecasts
+    assert len(forecast.limiting(low=True)) == len(forecast.limiting(low=False)) == 7
+    (forecast,) = look_ahead(CHAIN, PEER, at=at(5), mixes=DEFAULT_MIXES).forecasts
+    assert forecast.limiting(low=True) == DEFAULT_MIXES
+
+
+def test_a_key_that_the_peer_lacks_downs_the_session_or_never_moves():
+    (forecast,) = look_ahead(CHAIN, replace(PEER, keys=PEER.keys[:1]), at=at(5)).forecasts
+    assert len(forecast.failing) == 16
+    fallen = [outcome for outcome in forecast.outcomes.values() if outcome.fall]
+    # From the last keepalive that may have come before the gap until the last message right before it.
+    assert fallen[0].fall == Fall(at(31), at(31, 30), certain=True)
+    still = [outcome for outcome in forecast.outcomes.values() if not outcome.gaps]
+    assert len(still) == 4
+    assert all([change.key for change in outcome.unmoved] == [1] for outcome in still)
+
+
+def test_the_hold_time_decides_when_the_session_falls():
+    peer = changed(PEER, 1, secret=Secret("mistyped"))
+    hold = Hold(timedelta(seconds=9), timedelta(seconds=3))
+    (forecast,) = look_ahead(CHAIN, peer, at=at(5), hold=hold).forecasts
+    outcome = forecast.outcomes[forecast.failing[0]]
+    assert outcome.fall == Fall(at(30, 6), at(30, 9), certain=True)
+    assert outcome.gaps[0].flow.drop is Drop.OTHER_SECRET
+
+
+def test_a_gap_shorter_than_the_hold_time_may_down_a_session_that_was_quiet_before():
+    late = changed(replace(PEER, tolerance=0), 1, start=at(31, 20))
+    chain = replace(CHAIN, tolerance=3600)
+    (forecast,) = look_ahead(chain, late, at=at(5), mixes=DEFAULT_MIXES).forecasts
+    (outcome,) = forecast.outcomes.values()
+    assert [(gap.begin, gap.end, gap.flow.drop) for gap in outcome.gaps] == [(at(30), at(31, 20), Drop.TOO_EARLY)]
+    assert outcome.fall == Fall(at(31), at(31, 30), certain=False)
+
+
+def test_where_only_waiting_for_requests_fails_both_sides_policies_decide():
+    strict = replace(CHAIN, tolerance=0)
+    (forecast,) = look_ahead(strict, strict.mirrored(), at=at(5)).forecasts
+    assert len(forecast.failing) == 1
+    assert forecast.deciding == ((0, "sending"), (0, "receiving"), (1, "sending"), (1, "receiving"))
+
+
+def test_a_session_that_is_down_already_is_a_fault_of_now_and_no_rollovers():
+    found = look_ahead(CHAIN, CHAIN, at=at(5))
+    assert len(found.faults) == 16
+    assert all(gap.flow.drop is Drop.UNKNOWN_KEYID for gaps in found.faults.values() for gap in gaps)
+    assert all(outcome.down_before for forecast in found.forecasts for outcome in forecast.outcomes.values())
+
+
+def test_each_rollover_pays_for_its_own_faults_only():
+    chain = generate(1, name="c", count=5, first=T0, tolerance=600)
+    peer = changed(chain.mirrored(), 2, secret=Secret("mistyped"))
+    found = look_ahead(chain, peer, at=at(5))
+    assert [len(forecast.failing) for forecast in found.forecasts] == [0, 16, 16, 0]
+    third = found.forecasts[2].outcomes.values()
+    assert all(outcome.down_before and not outcome.gaps for outcome in third)
+
+
+def test_only_rollovers_between_the_two_instants_are_told():
+    chain = generate(1, name="c", count=6, first=T0, tolerance=600)
+    found = look_ahead(chain, chain.mirrored(), at=at(60), until=at(120))
+    assert [forecast.rollover.first for forecast in found.forecasts] == [at(90), at(120)]
+    late = changed(chain.mirrored(), 2, start=at(65))
+    # One router has changed at the instant, the other has not: it is under way.
+    assert look_ahead(chain, late, at=at(61)).forecasts[0].rollover.last == at(65)
+
+
+def test_without_a_coming_rollover_there_is_only_now():
+    found = look_ahead(CHAIN, PEER, at=at(100))
+    assert (found.forecasts, found.faults) == ((), {})
+
+
+def test_before_both_routers_have_a_key_nothing_is_sent():
+    found = look_ahead(CHAIN, PEER, at=at(-5))
+    assert {gap.flow.drop for gaps in found.faults.values() for gap in gaps} == {Drop.NOTHING_SENT}
+    assert all(forecast.failing == () for forecast in found.forecasts)
