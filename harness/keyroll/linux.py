@@ -26,6 +26,17 @@ MS_BIND = 0x1000
 MS_REC = 0x4000
 MS_PRIVATE = 0x40000
 
+SOL_PACKET = 263
+PACKET_STATISTICS = 6
+PACKET_AUXDATA = 8
+PACKET_QDISC_BYPASS = 20
+PACKET_IGNORE_OUTGOING = 23
+SO_SNDBUFFORCE = 32
+SO_RCVBUFFORCE = 33
+SO_TIMESTAMPNS = 35
+ETH_P_ALL = 0x0003
+"""Of packet sockets and their like (linux/if_packet.h, asm-generic/socket.h); `socket` does not name them."""
+
 _PR_SET_PDEATHSIG = 1
 _PR_SET_SECCOMP = 22
 _PR_SET_NO_NEW_PRIVS = 38

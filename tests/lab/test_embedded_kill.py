@@ -13,7 +13,7 @@ import pytest
 HERE = Path(__file__).parent
 TOPOLOGY = HERE.parent.parent / "topologies" / "two-router.clab.yml"
 SCENARIO = HERE.parent / "scenarios" / "rollover" / "two-keys.yaml"
-NURSERY = "keyroll.lab.embedded.fork_server"
+FORK_SERVER = "keyroll.lab.embedded.fork_server"
 """What labs were forked from: of no concern to a lab that is there."""
 PARTS = ["owner", "interrupt", "monitor", "keyroll.emulator ", "keyroll.emulator.wire", "zebra", "bgpd", "any"]
 
@@ -45,7 +45,7 @@ def judge(outcomes: list[dict[str, object]]) -> None:
         assert outcome["left"] == {}, outcome
         assert outcome["changed"] == {}, outcome
         victim = str(outcome["victim"])
-        if outcome["unnoticed"] and NURSERY not in victim:
+        if outcome["unnoticed"] and FORK_SERVER not in victim:
             # Helpers such as `ip` work for some milliseconds: killed in their last one they have done their work.
             assert not any(part in victim for part in ("keyroll.", "/frr/")), outcome
         elif not outcome["unnoticed"] and not outcome["owner"]:

@@ -8,7 +8,7 @@ import click
 
 from keyroll.emulator.junos.configuration.statements import without_effect
 from keyroll.errors import ExitCode
-from keyroll.lab.local.doctor import Finding, State, examine
+from keyroll.lab.doctor import Finding, State, examine
 
 _MARKS = {State.GOOD: "ok", State.MISSING: "no", State.OPTIONAL: "-"}
 

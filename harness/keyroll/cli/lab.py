@@ -169,7 +169,7 @@ def status(name: str | None, lab_name: str | None, *, as_json: bool) -> None:
         )
 
 
-def _asked(found: find.KeptLab, routers: list[str], *, dead: bool) -> Iterator[tuple[str, dict[str, Any]]]:
+def _asked(found: find.FoundLab, routers: list[str], *, dead: bool) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the routers' answers; one that does not answer is left out where the keeper knows of a death."""
     for router in routers:
         try:
@@ -271,7 +271,7 @@ def shell(lab_name: str | None, router: str) -> None:
     _become(find.find(lab_name), router, (os.environ.get("SHELL", "/bin/sh"),))
 
 
-def _become(found: find.KeptLab, router: str, command: tuple[str, ...]) -> None:
+def _become(found: find.FoundLab, router: str, command: tuple[str, ...]) -> None:
     _, descriptors = found.ask_router(router, "namespace")
     if os.geteuid() != 0:
         linux.enter_owner(descriptors[0])
@@ -379,7 +379,7 @@ def _order(lab_name: str | None, link_name: str | None, order: dict[str, object]
     found.ask_keeper("link", link=_link_name(found, link_name), order=order)
 
 
-def _link_name(found: find.KeptLab, name: str | None) -> str:
+def _link_name(found: find.FoundLab, name: str | None) -> str:
     names = found.ask_keeper("ping")[0]["links"]
     if name is None and len(names) == 1:
         return str(names[0])

@@ -18,7 +18,7 @@ machine a part that can run gets a processor well within this time; only one tha
 
 
 class LabError(RunError):
-    """A lab broke: a daemon died, a wait ended at its deadline, a container vanished. Names it, with its last words."""
+    """A lab broke: a daemon died, a deadline passed, a container vanished. Names it, with the end of its log."""
 
 
 class LabUnfitError(UnfitError):
@@ -149,7 +149,7 @@ class LinkLab(Protocol):
 
 
 @runtime_checkable
-class Gapped(Protocol):
+class ExplainsGaps(Protocol):
     """A lab that knows why it lacks a capability."""
 
     @property
@@ -159,7 +159,7 @@ class Gapped(Protocol):
 
 
 @runtime_checkable
-class Mending(Protocol):
+class RecordsIncidents(Protocol):
     """A lab that mends some of what goes wrong in it by itself."""
 
     @property
@@ -185,7 +185,7 @@ class Pingable(Protocol):
 
 
 @runtime_checkable
-class DropBook(Protocol):
+class CountsDrops(Protocol):
     """A lab that knows why its routers dropped what they received, where their show output has but a total."""
 
     def received_drops(self, router: str) -> Mapping[str, int]:

@@ -22,7 +22,7 @@ from keyroll.junos.pair import Pair
 from keyroll.junos.records import Version
 from keyroll.junos.session import RouterSession
 from keyroll.keychain.secret import Secret
-from keyroll.lab.protocol import DropBook, Lab, LinkLab
+from keyroll.lab.protocol import CountsDrops, Lab, LinkLab
 from keyroll.names import Receiving
 from keyroll.scenario.errors import MachineBusyError, MissingCapabilityError
 from keyroll.scenario.file.fields import ROUTERS, RouterName
@@ -295,7 +295,7 @@ class _Run:
                 stopwatch=self.stopwatch,
                 check_lab=watch.check,
                 links=lab.links if isinstance(lab, LinkLab) else None,
-                drops=DropCounters(pair, lab if isinstance(lab, DropBook) else None),
+                drops=DropCounters(pair, lab if isinstance(lab, CountsDrops) else None),
                 seed=self.options.seed,
                 committed=self.folder.write_configuration,
             )

@@ -17,7 +17,7 @@ from keyroll.lab.containerlab import command, link_ends, readiness, teardown
 from keyroll.lab.containerlab import lab as driver
 from keyroll.lab.containerlab.command import Program
 from keyroll.lab.containerlab.lab import ContainerLab
-from keyroll.lab.containerlab.link_ends import End, EndsOfLink
+from keyroll.lab.containerlab.link_ends import ContainerLink, LinkEnd
 from keyroll.lab.local import folders
 from keyroll.lab.protocol import LabError, LabUnfitError
 from keyroll.lab.topology import read_topology
@@ -201,13 +201,13 @@ def test_crpd_on_a_kernel_without_tcp_ao_is_warned_of(standin, tmp_path, monkeyp
 
 
 @pytest.fixture
-def link(standin, tmp_path, monkeypatch) -> Iterator[EndsOfLink]:
-    monkeypatch.setattr(link_ends, "impairs_here", lambda: True)
-    book = os.open(tmp_path / "book", os.O_WRONLY | os.O_CREAT)
-    pair = (End("R1", "clab-x-R1", -1, "eth1"), End("R2", "clab-x-R2", -1, "eth2"))
+def link(standin, tmp_path, monkeypatch) -> Iterator[ContainerLink]:
+    monkeypatch.setattr(link_ends, "kernel_has_netem", lambda: True)
+    frame_log = os.open(tmp_path / "frame_log", os.O_WRONLY | os.O_CREAT)
+    pair = (LinkEnd("R1", "clab-x-R1", -1, "eth1"), LinkEnd("R2", "clab-x-R2", -1, "eth2"))
     command = Program(environment={**os.environ, "STANDIN": str(standin.home)})
-    yield EndsOfLink(pair, Path("/run/x/x.clab.yml"), book, command)
-    os.close(book)
+    yield ContainerLink(pair, Path("/run/x/x.clab.yml"), frame_log, command)
+    os.close(frame_log)
 
 
 @pytest.mark.parametrize(

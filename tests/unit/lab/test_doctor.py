@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from keyroll.lab.local import doctor
-from keyroll.lab.local.doctor import State
+from keyroll.lab import doctor
+from keyroll.lab.doctor import State
 
 
 def test_every_finding_that_is_not_good_has_a_remedy():

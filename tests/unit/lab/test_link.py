@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyroll.lab.embedded.link import Direction
-from keyroll.lab.local.link_client import LinkDesk
+from keyroll.lab.local.link_controller import LinkController
 from keyroll.lab.protocol import Impairment, LabError
 from keyroll.lab.topology import Link
 
@@ -19,7 +19,7 @@ SHARES = st.floats(0, 1)
 def test_the_same_seed_gives_the_same_fates(frames, seed, loss, reorder, damage):
     impairment = Impairment(loss=loss, reorder=reorder, damage=damage, delay=0.1, jitter=0.1, seed=seed)
     one, other = Direction(impairment), Direction(impairment)
-    assert [one.fate(frame) for frame in frames] == [other.fate(frame) for frame in frames]
+    assert [one.decide(frame) for frame in frames] == [other.decide(frame) for frame in frames]
 
 
 @given(frames=FRAMES)
@@ -27,19 +27,19 @@ def test_without_impairment_every_frame_goes_out_at_once_as_it_is(frames):
     direction = Direction(Impairment(seed=5))
     assert direction.plain
     for frame in frames:
-        fate = direction.fate(frame)
+        fate = direction.decide(frame)
         assert (fate.after, fate.frame, fate.what) == (0.0, frame, None)
 
 
 @given(frames=FRAMES)
 def test_a_loss_of_one_loses_all(frames):
     direction = Direction(Impairment(loss=1))
-    assert all(direction.fate(frame).after is None for frame in frames)
+    assert all(direction.decide(frame).after is None for frame in frames)
 
 
 @given(frame=st.binary(min_size=15, max_size=200), seed=st.integers(0, 1000))
 def test_damage_turns_one_bit_behind_the_ethernet_header(frame, seed):
-    fate = Direction(Impairment(damage=1, seed=seed)).fate(frame)
+    fate = Direction(Impairment(damage=1, seed=seed)).decide(frame)
     assert fate.what == "damaged"
     assert fate.frame[:14] == frame[:14]
     assert sum((a ^ b).bit_count() for a, b in zip(fate.frame, frame, strict=True)) == 1
@@ -62,7 +62,7 @@ def test_a_link_is_named_when_there_are_two():
         told.append((name, message["op"], message.get("towards")))
         return {"ok": True}
 
-    desk = LinkDesk("lab", LINKS, {}, order)
+    desk = LinkController("lab", LINKS, {}, order)
     with pytest.raises(LabError, match=r"which link\? There is R1:eth1-R2:eth1, R1:eth2-R2:eth2"):
         desk.cut()
     desk.cut("R1:eth2-R2:eth2")
@@ -73,6 +73,6 @@ def test_a_link_is_named_when_there_are_two():
 
 
 def test_a_refusal_of_the_link_is_an_error():
-    desk = LinkDesk("lab", LINKS[:1], {}, lambda _name, _order: {"ok": False, "error": "it has ended"})
+    desk = LinkController("lab", LINKS[:1], {}, lambda _name, _order: {"ok": False, "error": "it has ended"})
     with pytest.raises(LabError, match="it has ended"):
         desk.cut()

@@ -28,7 +28,7 @@ def test_a_plan_and_its_descriptors_cross_the_channel():
     assert content(arrived.evidence) == "0"
     assert [content(fd) for fd in (arrived.routers[1].boot, *arrived.routers[1].captures["eth1"])] == ["6", "9", "10"]
     (link,) = arrived.links
-    assert (link.name, link.a, link.b, content(link.book)) == ("l", ("R1", "eth1"), ("R2", "eth1"), "11")
+    assert (link.name, link.a, link.b, content(link.frame_log)) == ("l", ("R1", "eth1"), ("R2", "eth1"), "11")
     arrived.close()
     plan.close()
 

@@ -2,8 +2,10 @@
 
 lab        the lab: deploy, readiness, captures, destroy          (implements keyroll.lab.protocol.Lab)
 guard      a process beside it that outlives its owner and cleans up after it
-program    the `containerlab` command: its version, its environment, its time-outs, its errors with our remedies
-engine     what containers, networks and namespaces there are (Docker)
-render     the topology file that a lab is deployed from
-ends       the ends of links in the containers' namespaces: captures, cuts, impairments, injected frames
+command    the `containerlab` command: its version, its environment, its time-outs, its errors with our remedies
+docker     what containers, networks and namespaces there are (Docker)
+readiness  waiting for routers that come up
+teardown   how a lab is destroyed, by whomever
+topology_file  the file that a lab is deployed from
+link_ends  the ends of links in the containers' namespaces: captures, cuts, impairments, injected frames
 """

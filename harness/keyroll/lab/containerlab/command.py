@@ -26,14 +26,17 @@ OLDEST = (0, 78)
 NODES_SINCE = (0, 80)
 """Since then `tools netem` takes a node by its name in a topology file; before, by its container's name alone."""
 DEPLOY_SECONDS = 300.0
+"""Containers are made in 2 s; vJunos' image starts its machine after that. The rest is for images on slow disks."""
 DESTROY_SECONDS = 120.0
+"""Docker gives each container 10 s to stop, and there may be some."""
 ASK_SECONDS = 60.0
-"""For `inspect`, `version` and `tools`."""
+"""For `inspect`, `version` and `tools`: a second, and what a Docker that starts containers makes of it."""
 GRACE_SECONDS = 25.0
 """From SIGTERM to SIGKILL: a fresh deploy destroys what it made when it is told to end, and takes up to 20 s."""
 KILL_SECONDS = 5.0
-"""From SIGKILL to the end."""
+"""From SIGKILL to the end: the kernel's work alone."""
 _LINES = 6
+"""Lines of its complaint that are shown: what it says first follows from what it says last."""
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _TIME = re.compile(r"^\d\d:\d\d:\d\d ")
 _REMEDIES: tuple[tuple[str, str], ...] = (
@@ -220,7 +223,7 @@ class Program:
                 end(process)
                 raise LabError(
                     f"containerlab did not {what} within {seconds * self._scale:.0f} s, and was ended;"
-                    f" its last words: {_answer(process.returncode, out, err).words}",
+                    f" it said last: {_answer(process.returncode, out, err).words}",
                     remedy="on a slow machine, give a greater --wait-scale",
                 ) from None
             except BaseException:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import select
 import subprocess
@@ -22,9 +21,12 @@ LAB_LABEL = "containerlab"
 FOLDER_LABEL = "keyroll.folder"
 """Our label of a container: the lab's folder."""
 ASK_SECONDS = 60.0
+"""Docker answers in milliseconds; while it starts or removes containers, in seconds."""
 LOCK_SECONDS = 900.0
-"""From asking for the lock to having it: other labs deploy and are destroyed one after the other."""
+"""From asking for the lock to having it: other labs deploy and are destroyed one after the other,
+some ten of them in that time on a slow machine."""
 _POLL_SECONDS = 0.05
+"""Between two tries for the lock: short against a deploy (1.5 s), long against a try (microseconds)."""
 
 
 def _docker(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
@@ -118,7 +120,7 @@ def pid_of(container: str) -> int:
     """Return the process id of a container's process 1 as this machine counts. Raises LabError when it does not run."""
     text = _asked(["inspect", "--format", "{{.State.Pid}}", container], f"inspect {container}").strip()
     if not text.isdecimal() or int(text) == 0:
-        raise LabError(f"container {container} does not run; its last words: {last_words(container)}")
+        raise LabError(f"container {container} does not run; the end of its log: {log_tail(container)}")
     return int(text)
 
 
@@ -129,7 +131,7 @@ def states_of(containers: Sequence[str]) -> dict[str, str]:
     return {name.removeprefix("/"): state for name, _, state in (line.partition(" ") for line in lines)}
 
 
-def last_words(container: str) -> str:
+def log_tail(container: str) -> str:
     """Return the end of a container's log, in one line a line of it."""
     result = _docker(["logs", "--tail", "12", container])
     return (result.stdout + result.stderr).strip() or "none"
@@ -139,12 +141,6 @@ def log_of(container: str) -> str:
     """Return a container's whole log."""
     result = _docker(["logs", container])
     return result.stdout + result.stderr
-
-
-def image_is_there(image: str) -> bool:
-    """Whether an image is on this machine."""
-    result = _docker(["image", "inspect", image])
-    return result.returncode == 0 and bool(json.loads(result.stdout or "[]"))
 
 
 @contextmanager

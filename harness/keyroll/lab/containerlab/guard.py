@@ -8,7 +8,7 @@ Orders of the owner come over the channel, each answered but for `call`:
 
     {"op": "call"}     + pidfd                      a call that must not outlive the owner
     {"op": "capture", "router", "interface"} + namespace, file, counters
-    {"op": "links", "links": [{"name", "a", "b"}]} + namespaces and books
+    {"op": "links", "links": [{"name", "a", "b"}]} + namespaces and frame_logs
     {"op": "link", "link", "order"}
     {"op": "ping", "seconds"}                        which captures do not answer, and which have died
     {"op": "keep"}                                   the lab outlives its owner
@@ -35,13 +35,14 @@ from pathlib import Path
 from keyroll.errors import KeyrollError
 from keyroll.lab.containerlab import teardown
 from keyroll.lab.containerlab.command import Program, end_by_pidfd, has_ended
-from keyroll.lab.containerlab.link_ends import End, EndsOfLink, start_capture
+from keyroll.lab.containerlab.link_ends import ContainerLink, LinkEnd, start_capture
 from keyroll.lab.local import channel, folders, recorder
 from keyroll.lab.protocol import PING_SECONDS
 
 _FINISH_SECONDS = 3.0
-"""How long captures may take to write what is left."""
+"""How long captures may take to write what is left: 64 MB at most, on a slow disk."""
 _ANSWER_SECONDS = 2.0
+"""For the request of whoever has connected to the control socket: it is sent at once, or never."""
 log = logging.getLogger("guard")
 
 
@@ -57,15 +58,15 @@ class Guard:
         self._captures: dict[str, recorder.Recorder] = {}
         self._deaths: list[channel.Message] = []
         self._stop_captures, self._captures_stop = os.pipe2(os.O_CLOEXEC)
-        self._ends: dict[tuple[str, str], End] = {}
-        self._links: dict[str, EndsOfLink] = {}
+        self._ends: dict[tuple[str, str], LinkEnd] = {}
+        self._links: dict[str, ContainerLink] = {}
         self._nodes: dict[str, str] = {}
         self._kept = False
         self._destroys = False
         self._ending = False
         self._selector = selectors.DefaultSelector()
 
-    def live(self) -> None:
+    def serve(self) -> None:
         """Serve until the lab's end."""
         control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         control.bind(str(self._folder / folders.KEEPER_SOCKET))
@@ -102,17 +103,17 @@ class Guard:
         match message.get("op"):
             case "capture":
                 namespace, out, stats = descriptors
-                end = End(message["router"], message["container"], namespace, message["interface"])
+                end = LinkEnd(message["router"], message["container"], namespace, message["interface"])
                 self._nodes[message["router"]] = message["container"]
                 self._ends[message["router"], message["interface"]] = end
                 name = f"{end.router}'s capture at {end.interface}"
                 self._captures[name] = start_capture(end, out, stats, self._stop_captures)
                 os.close(out)
             case "links":
-                for link, book in zip(message["links"], descriptors, strict=True):
+                for link, frame_log in zip(message["links"], descriptors, strict=True):
                     a, b = (self._ends[side[0], side[1]] for side in (link["a"], link["b"]))
                     topology = teardown.topology_of(self._folder)
-                    self._links[link["name"]] = EndsOfLink((a, b), topology, book, self._program)
+                    self._links[link["name"]] = ContainerLink((a, b), topology, frame_log, self._program)
             case "link":
                 return {"ok": True, "answer": self._order(message)}
             case "ping":
@@ -217,7 +218,7 @@ def main() -> int:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # who ends a lab asks for it
-    Guard(socket.socket(fileno=arguments.channel), arguments.folder, arguments.evidence).live()
+    Guard(socket.socket(fileno=arguments.channel), arguments.folder, arguments.evidence).serve()
     return 0
 
 

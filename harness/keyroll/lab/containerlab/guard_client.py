@@ -13,11 +13,12 @@ from keyroll.lab.local import channel, folders
 from keyroll.lab.protocol import LabError
 
 GUARD_SECONDS = 15.0
-"""From an order to the guard to its answer."""
+"""From an order to the guard to its answer: the first waits for Python to start, others for `ip` and
+`containerlab tools`."""
 _PING_EXTRA_SECONDS = 1.0
 """What the guard has on top of its parts' time to answer a ping."""
 DOWN_SECONDS = 10.0
-"""From the end of its channel to the guard's own end."""
+"""From the end of its channel to the guard's own end: it has completed its captures by then."""
 
 
 class GuardLink:

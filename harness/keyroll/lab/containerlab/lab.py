@@ -13,12 +13,11 @@ from pathlib import Path
 from keyroll.lab.containerlab import docker, teardown, topology_file
 from keyroll.lab.containerlab.command import Program
 from keyroll.lab.containerlab.guard_client import GuardLink
-from keyroll.lab.containerlab.link_ends import impairs_here
 from keyroll.lab.containerlab.readiness import Container, Probe, Waiting, ssh_answers
 from keyroll.lab.local import channel, folders, recorder
-from keyroll.lab.local.find import KeptLab, how_it_ended, silent_in_router
+from keyroll.lab.local.find import FoundLab, how_it_ended, silent_in_router
 from keyroll.lab.local.lab import HostedLab
-from keyroll.lab.local.machine_probe import kernel_has_tcp_ao
+from keyroll.lab.local.machine_probe import kernel_has_netem, kernel_has_tcp_ao
 from keyroll.lab.platforms import PLATFORMS, Platform, platform_of
 from keyroll.lab.protocol import PING_SECONDS, LabError, LabUnfitError, Phase, Port, Router
 from keyroll.lab.topology import Node, Topology
@@ -63,7 +62,7 @@ class ContainerLab(HostedLab):
     def capabilities(self) -> frozenset[Capability]:
         """What this lab can do: what all its platforms can, and this machine's kernel."""
         common = frozenset(Capability).intersection(*(one.capabilities for one in self._platforms.values()))
-        return common | {Capability.IMPAIR} if impairs_here() else common
+        return common | {Capability.IMPAIR} if kernel_has_netem() else common
 
     @property
     def gaps(self) -> Mapping[str, str]:
@@ -225,16 +224,18 @@ class ContainerLab(HostedLab):
                 finally:
                     os.close(out)
                     os.close(namespace)
-        books = []
+        frame_logs = []
         for number, link in enumerate(self._topology.links):
-            self._books[link.name] = self._evidence / f"link-{number}.jsonl"
-            books.append(os.open(self._books[link.name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600))
+            self._frame_logs[link.name] = self._evidence / f"link-{number}.jsonl"
+            frame_logs.append(
+                os.open(self._frame_logs[link.name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            )
         links = [{"name": link.name, "a": link.a, "b": link.b} for link in self._topology.links]
         try:
-            self._order({"op": "links", "links": links}, tuple(books))
+            self._order({"op": "links", "links": links}, tuple(frame_logs))
         finally:
-            for book in books:
-                os.close(book)
+            for frame_log in frame_logs:
+                os.close(frame_log)
 
     # -- while it is up ---------------------------------------------------------------------------------------------
 
@@ -246,8 +247,8 @@ class ContainerLab(HostedLab):
         for name, container in self._containers.items():
             if container.ended:
                 raise LabError(
-                    f"lab {self.name}: {name}'s container has ended; its last words:\n"
-                    f"{docker.last_words(container.name)}"
+                    f"lab {self.name}: {name}'s container has ended; the end of its log:\n"
+                    f"{docker.log_tail(container.name)}"
                 )
 
     def silent_parts(self, seconds: float = PING_SECONDS) -> tuple[str, ...]:
@@ -255,7 +256,7 @@ class ContainerLab(HostedLab):
         self.check()
         assert self._guard is not None  # noqa: S101 - checked
         assert self._run is not None  # noqa: S101 - checked
-        asked = KeptLab(self._run.path, folders.read_state(self._run.path))
+        asked = FoundLab(self._run.path, folders.read_state(self._run.path))
         in_routers = [part for name in self._routers for part in silent_in_router(asked, name, seconds)]
         found = self._guard.ping(seconds)
         if found is None:

@@ -7,27 +7,23 @@ A capture therefore sees sent frames after impairment (docs/assumptions/containe
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 import socket
 import subprocess
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from keyroll import linux
 from keyroll.lab.containerlab.command import Program
-from keyroll.lab.local import channel, recorder
+from keyroll.lab.local import channel, frame_log, recorder
+from keyroll.lab.local.machine_probe import kernel_has_netem
 from keyroll.lab.protocol import Impairment, LabError, LabUnfitError
 
 _TRY_SECONDS = 10.0
-_SOL_PACKET = 263
-_PACKET_QDISC_BYPASS = 20
+"""For `ip link set`, which takes milliseconds; more means that the machine hangs."""
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class LinkEnd:
     """One end of a link: a router, its container, its network namespace (a descriptor), and the interface in it."""
 
     router: str
@@ -36,16 +32,7 @@ class End:
     interface: str
 
 
-def impairs_here() -> bool:
-    """Whether this machine's kernel has netem: tried in a namespace that is gone afterwards."""
-    command = ["unshare", "--net", "tc", "qdisc", "add", "dev", "lo", "root", "netem", "delay", "1ms"]
-    try:
-        return subprocess.run(command, capture_output=True, check=False, timeout=_TRY_SECONDS).returncode == 0
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-
-
-def start_capture(end: End, out: int, stats: int, stop: int) -> recorder.Recorder:
+def start_capture(end: LinkEnd, out: int, stats: int, stop: int) -> recorder.Recorder:
     """Capture at an end from now on, in a process of its own, which ends when `stop` closes.
 
     Raises OSError when there is no such interface.
@@ -55,16 +42,16 @@ def start_capture(end: End, out: int, stats: int, stop: int) -> recorder.Recorde
         return recorder.start(end.interface, out, stats, stop, title=title)
 
 
-class EndsOfLink:
-    """A link by its two ends. Obeys the orders of `keyroll.lab.embedded.link`.
+class ContainerLink:
+    """A link by its two ends. Obeys the orders of `keyroll.lab.local.link_controller`.
 
-    `topology` is the file that the lab was deployed from; `book` takes special frames.
+    `topology` is the file that the lab was deployed from; `frame_log` takes special frames.
     """
 
-    def __init__(self, ends: tuple[End, End], topology: Path, book: int, program: Program) -> None:
+    def __init__(self, ends: tuple[LinkEnd, LinkEnd], topology: Path, frame_log: int, program: Program) -> None:
         self._ends = ends
         self._topology = topology
-        self._book = book
+        self._frame_log = frame_log
         self._program = program
 
     def obey(self, order: channel.Message) -> channel.Message:
@@ -86,7 +73,7 @@ class EndsOfLink:
             return {"ok": False, "error": f"the link's end cannot be reached: {error.strerror}"}
         return {"ok": True}
 
-    def _impair(self, end: End, wanted: Impairment) -> None:
+    def _impair(self, end: LinkEnd, wanted: Impairment) -> None:
         if wanted.reorder or wanted.damage:
             raise LabError(
                 "containerlab's impairments know neither reorder nor damage", remedy="play it in the embedded lab"
@@ -98,33 +85,25 @@ class EndsOfLink:
             options += ["--jitter", f"{wanted.jitter * 1000:g}ms"]
         if wanted.loss:
             options += ["--loss", f"{wanted.loss * 100:g}"]
-        if options and not impairs_here():
+        if options and not kernel_has_netem():
             raise LabError("this kernel has no netem (sch_netem)", remedy="play it in the embedded lab")
-        if options or impairs_here():
+        if options or kernel_has_netem():
             self._program.netem(self._topology, end.router, end.container, end.interface, options)
 
     def _inject(self, towards: int, frame: bytes) -> str:
         end = self._ends[1 - towards]
-        digest = hashlib.sha256(frame).hexdigest()
-        entry = {
-            "ns": time.time_ns(),
-            "what": "injected",
-            "towards": towards,
-            "sha256": digest,
-            "length": len(frame),
-        }
-        os.write(self._book, json.dumps(entry).encode() + b"\n")
+        digest = frame_log.append(self._frame_log, "injected", towards, frame)
         with linux.inside(end.namespace):
             sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
         with sender:
             # Past the queue, and so past everybody who captures here: to this end's router the frame never was.
-            sender.setsockopt(_SOL_PACKET, _PACKET_QDISC_BYPASS, 1)
+            sender.setsockopt(linux.SOL_PACKET, linux.PACKET_QDISC_BYPASS, 1)
             sender.bind((end.interface, 0))
             sender.send(frame)
         return digest
 
 
-def _set_link(end: End, state: str) -> None:
+def _set_link(end: LinkEnd, state: str) -> None:
     with linux.inside(end.namespace):
         result = subprocess.run(
             ["ip", "link", "set", end.interface, state],

@@ -20,6 +20,7 @@ from keyroll.lab.protocol import LabError, LabUnfitError, Router
 Probe = Callable[[Router], None]
 """Raises a KeyrollError while a router is not ready; its text is shown when the deadline ends."""
 BANNER_SECONDS = 5.0
+"""For an SSH server to say its version, which it does before anything else."""
 _PAUSE_SECONDS = 0.2
 """Between two looks at a router that is coming up."""
 _EVERY_SECONDS = 30.0
@@ -41,7 +42,7 @@ class Container:
         try:
             return cls(name, os.pidfd_open(docker.pid_of(name)))
         except ProcessLookupError:
-            raise LabError(f"container {name} has ended; its last words: {docker.last_words(name)}") from None
+            raise LabError(f"container {name} has ended; the end of its log: {docker.log_tail(name)}") from None
 
     @property
     def ended(self) -> bool:
@@ -129,8 +130,8 @@ class Waiting:
         seconds = platform.ready_seconds * self.wait_scale
         if container.ended:
             raise LabError(
-                f"lab {self.lab}: {router.name}'s container ended while it came up; its last words:\n"
-                f"{docker.last_words(container.name)}"
+                f"lab {self.lab}: {router.name}'s container ended while it came up; the end of its log:\n"
+                f"{docker.log_tail(container.name)}"
             ) from error
         if now > self.begun + seconds:
             raise LabError(

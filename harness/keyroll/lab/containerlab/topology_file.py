@@ -84,21 +84,6 @@ def own_network(text: str) -> bool:
     return isinstance(mgmt, dict) and mgmt.get("network") == NETWORK
 
 
-def images(text: str) -> dict[str, str]:
-    """Return by node the image that a rendered topology names; nodes whose kind has a default are left out."""
-    topology = yaml.safe_load(text)["topology"]
-    defaults = topology.get("defaults") or {}
-    found = {}
-    for name, node in topology["nodes"].items():
-        entry = node or {}
-        kind = entry.get("kind") or defaults.get("kind") or ""
-        by_kind = (topology.get("kinds") or {}).get(kind) or {}
-        image = entry.get("image") or by_kind.get("image") or defaults.get("image")
-        if image:
-            found[name] = str(image)
-    return found
-
-
 def _anchor(entry: dict[str, Any], folder: Path) -> None:
     """Make the paths of files absolute: the rendered file lies elsewhere."""
     base = folder.resolve()

@@ -40,11 +40,11 @@ def main() -> None:
     program: RouterProgram = importlib.import_module(PROGRAM)
     program.load()
     settle()
-    Nursery(socket.socket(fileno=arguments.channel), owner).live()
+    ForkServer(socket.socket(fileno=arguments.channel), owner).serve()
     os._exit(0)  # the owner may wait, and there is nothing to put away
 
 
-class Nursery:
+class ForkServer:
     """See the module. `owner` is a pidfd of the process whose labs these are."""
 
     def __init__(self, orders: socket.socket, owner: int) -> None:
@@ -52,7 +52,7 @@ class Nursery:
         self._owner = owner
         self._monitors: dict[int, int] = {}
 
-    def live(self) -> None:
+    def serve(self) -> None:
         """Take orders, and take leave of monitors that end, until the owner is gone."""
         while True:
             poll = select.poll()

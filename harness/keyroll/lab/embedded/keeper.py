@@ -38,7 +38,7 @@ from keyroll.lab.local.folders import KEEPER_SOCKET
 from keyroll.lab.protocol import PING_SECONDS, LabError
 
 _STOP_SECONDS = 2.0
-"""How long captures may take to write what is left."""
+"""How long captures may take to write what is left: 64 MB at most; and a client of the control socket to ask."""
 _ORDER_SECONDS = 5.0
 """From an order to a link to its answer; it answers between two batches of frames."""
 _ACCOUNTS = {
@@ -48,7 +48,8 @@ _ACCOUNTS = {
 """Without root a lab has one user, and FRR's have to be it: these cover /etc/passwd and /etc/group in its mounts."""
 _MASKS = {"/run": "0755", "/var/tmp": "1777"}  # noqa: S108 - see the next line
 """Covered, in the lab's mounts, by a tmpfs of its own: FRR makes /run/frr and /var/tmp/frr whatever it is told."""
-_KEPT = b"k"
+KEPT = b"k"
+"""To the monitor: the lab outlives its owner."""
 PROGRAM = "keyroll.emulator.boot.program"
 """The module that is a router's program (see `RouterProgram`)."""
 
@@ -69,7 +70,7 @@ def run(owner: socket.socket, monitor: socket.socket, run_directory: Path, *, ro
     """Be the keeper until the lab's end. Called in the forked child; never returns."""
     code = 1
     try:
-        Keeper(owner, monitor, run_directory, rootless=rootless).live()
+        Keeper(owner, monitor, run_directory, rootless=rootless).serve()
         code = 0
     except Exception:  # noqa: BLE001 - the last frame of process 1: say what happened, then everything ends
         with contextlib.suppress(OSError):
@@ -109,7 +110,7 @@ class Keeper:
         self._ending = False
         self._program: RouterProgram = importlib.import_module(PROGRAM)
 
-    def live(self) -> None:
+    def serve(self) -> None:
         """Serve until told to stop or until the owner of a lab that is not kept is gone."""
         wake_read, wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
@@ -138,7 +139,7 @@ class Keeper:
                 self._deploy(Plan.from_message(message, descriptors))
             case "keep":
                 self._kept = True
-                self._monitor.send(_KEPT)
+                self._monitor.send(KEPT)
                 self._tell({"event": "kept"})
             case "link":
                 self._tell(channel.answered(message, {"event": "link", "answer": self._order_link(message)}))
@@ -286,9 +287,9 @@ class Keeper:
         ends = (link.open_end(a), link.open_end(b))
         ours, theirs = channel.pair()
         pid = fork(
-            lambda: link.Link(ends, theirs, plan.book).run(),
+            lambda: link.LinkProcess(ends, theirs, plan.frame_log).run(),
             title=f"keyroll.lab.embedded.link {plan.name}",
-            keep=(theirs.fileno(), plan.book, *(end.fileno() for end in ends)),
+            keep=(theirs.fileno(), plan.frame_log, *(end.fileno() for end in ends)),
         )
         for end in ends:
             end.close()

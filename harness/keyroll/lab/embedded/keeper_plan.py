@@ -30,12 +30,12 @@ class RouterPlan:
 
 @dataclass(frozen=True, slots=True)
 class LinkPlan:
-    """One link. `book` is the descriptor of the file where frames that were not plainly carried are written down."""
+    """One link. `frame_log` is a descriptor of the file of `keyroll.lab.local.frame_log`."""
 
     name: str
     a: End
     b: End
-    book: int
+    frame_log: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Plan:
                 for router in self.routers
             ],
             "links": [
-                {"name": link.name, "a": list(link.a), "b": list(link.b), "book": place(link.book)}
+                {"name": link.name, "a": list(link.a), "b": list(link.b), "frame_log": place(link.frame_log)}
                 for link in self.links
             ],
         }
@@ -95,14 +95,14 @@ class Plan:
                 for router in message["routers"]
             ),
             links=tuple(
-                LinkPlan(link["name"], tuple(link["a"]), tuple(link["b"]), descriptors[link["book"]])
+                LinkPlan(link["name"], tuple(link["a"]), tuple(link["b"]), descriptors[link["frame_log"]])
                 for link in message["links"]
             ),
         )
 
     def close(self) -> None:
         """Close every descriptor of it in this process."""
-        for fd in (self.evidence, *(link.book for link in self.links)):
+        for fd in (self.evidence, *(link.frame_log for link in self.links)):
             os.close(fd)
         for router in self.routers:
             for fd in (

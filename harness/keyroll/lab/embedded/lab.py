@@ -16,7 +16,7 @@ from keyroll.lab.embedded.keeper_plan import LinkPlan, Plan, RouterPlan
 from keyroll.lab.embedded.owner import Monitor, await_end, begin_loading, create_in, readable, start_monitor
 from keyroll.lab.embedded.router_boot import RouterLink
 from keyroll.lab.local import channel, folders, recorder
-from keyroll.lab.local.find import KeptLab, how_it_ended, silent_in_router
+from keyroll.lab.local.find import FoundLab, how_it_ended, silent_in_router
 from keyroll.lab.local.lab import HostedLab
 from keyroll.lab.local.machine_probe import require_fit
 from keyroll.lab.protocol import PING_SECONDS, LabError, Phase, Router
@@ -28,17 +28,20 @@ ROOT = "root"
 """Meets a shell that knows `cli`, as on cRPD."""
 PLATFORM = "emulated"
 KEEPER_SECONDS = 20.0
-"""From the order for a monitor to its being there, the loading of the routers' program included; from other orders."""
+"""From the order for a monitor to its being there, the loading of the routers' program included
+(1 to 2 s); and from other orders, of which the slowest runs `ip` (20 ms). Ten times that on a machine under load."""
 ROUTERS_SECONDS = 30.0
-"""From the routers' start to the last one's `ready`."""
+"""From the routers' start to the last one's `ready`: 0.7 s on an idle machine; a crowd of sixteen labs takes ten."""
 STOP_SECONDS = 10.0
-"""From the order to stop to the end of the last process."""
+"""From the order to stop to the end of the last process: the captures have 2 s, the kernel ends the rest."""
 _REPORT_SECONDS = 2.0
 """From the end of the keeper's channel to the monitor's report: it waits for nothing but the keeper's end."""
 _KEEPER_EXTRA_SECONDS = 1.0
 """What the keeper has on top of its parts' time to answer a ping."""
 _LOG_TAIL_LINES = 12
+"""What fits on a screen beside the rest of a message."""
 _LOG_TAIL_OCTETS = 8192
+"""Read from the end of a log: more than those lines take."""
 
 
 class _KeeperSilentError(LabError):
@@ -46,7 +49,7 @@ class _KeeperSilentError(LabError):
 
 
 @dataclass(slots=True)
-class _Files:
+class _CaptureFiles:
     """The capture files of one router, by interface, and their counters."""
 
     paths: dict[str, Path]
@@ -80,7 +83,7 @@ class EmbeddedLab(HostedLab):
         self._channel: socket.socket | None = None
         self._monitor: Monitor | None = None
         self._links: dict[str, RouterLink] = {}
-        self._files: dict[str, _Files] = {}
+        self._files: dict[str, _CaptureFiles] = {}
         self._final_losses: dict[str, int] = {}
         self._broken: LabError | None = None
         self._incidents: list[str] = []
@@ -154,7 +157,7 @@ class EmbeddedLab(HostedLab):
                 loopback6=node.loopback6,
                 ports=node.ports,
             )
-            files = _Files({}, {})
+            files = _CaptureFiles({}, {})
             captures = {}
             for index, interface in enumerate(node.interfaces):
                 name = f"{node.name}.pcap" if index == 0 else f"{node.name}-{interface}.pcap"
@@ -175,7 +178,7 @@ class EmbeddedLab(HostedLab):
         links = []
         for number, plan in enumerate(self._topology.links):
             name = f"link-{number}.jsonl"
-            self._books[plan.name] = self._evidence / name
+            self._frame_logs[plan.name] = self._evidence / name
             links.append(LinkPlan(plan.name, plan.a, plan.b, create_in(evidence, name)))
         return Plan(evidence, tuple(routers), tuple(links))
 
@@ -268,13 +271,13 @@ class EmbeddedLab(HostedLab):
             incident += f"; the session with {peer} (port {port}) was reset"
         self._incidents.append(incident)
         if message["reset"]:
-            raise self._break(LabError(f"lab {self.name}: {incident}{self._last_words(message['log'])}"))
+            raise self._break(LabError(f"lab {self.name}: {incident}{self._log_tail(message['log'])}"))
 
     def _death(self, what: str, code: int, log: str | None) -> LabError:
-        words = self._last_words(log) if log else ""
+        words = self._log_tail(log) if log else ""
         return LabError(f"lab {self.name}: {what} {how_it_ended(code)}{words}")
 
-    def _last_words(self, log: str) -> str:
+    def _log_tail(self, log: str) -> str:
         path = self._evidence / log
         try:
             with path.open("rb") as file:
@@ -306,10 +309,10 @@ class EmbeddedLab(HostedLab):
         self.check()  # of a daemon's death the routers tell themselves
         return (*silent, *in_routers)
 
-    def _found(self) -> KeptLab:
+    def _found(self) -> FoundLab:
         """Return this lab as other processes find it."""
         assert self._run is not None  # noqa: S101 - checked by the caller
-        return KeptLab(self._run.path, folders.read_state(self._run.path))
+        return FoundLab(self._run.path, folders.read_state(self._run.path))
 
     def _break(self, error: LabError) -> LabError:
         self._broken = self._broken or error

@@ -5,19 +5,16 @@ process carries frames between them. So impairment lies outside the captures at 
 are captured before it, received ones after it. Whatever is not plainly carried is written down with the SHA-256 of
 the frame, so that a judge knows injected, damaged and lost frames from the routers' own.
 
-Orders come as messages of `channel`: {"op": "impair", "towards": 0|1, …}, {"op": "inject", "towards": …, "frame":
-hex}, {"op": "cut"}, {"op": "restore"}, {"op": "cross-syns", "port": …}, {"op": "ping"}; each is answered, with the
+Orders come as messages of `channel` (`keyroll.lab.local.link_controller` lists them); each is answered, with the
 order's `id`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
+import errno
 import heapq
 import itertools
-import json
-import os
 import random
 import select
 import socket
@@ -25,25 +22,30 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from keyroll import linux
 from keyroll.lab.embedded.syn_crossing import SynCrossing
-from keyroll.lab.local import channel
+from keyroll.lab.local import channel, frame_log
 from keyroll.lab.protocol import Impairment, LabError
 
-_SOL_PACKET = 263
-_PACKET_IGNORE_OUTGOING = 23
-_SO_RCVBUFFORCE = 33
-_SO_SNDBUFFORCE = 32
 _BUFFER = 16 << 20
-_ETH_P_ALL = 0x0003
+"""Octets that each end's socket holds: ten thousand full frames, some tenths of a second of a busy link, so that
+nothing is lost while this process waits for a processor."""
 _FRAME_MAX = 65536
+"""A veth hands over frames up to this size where segmentation is left to the receiver (TSO)."""
 _BATCH = 64
-
-
+"""Frames taken from one end before the other end and the orders get their turn."""
+_SEND_SECONDS = 1.0
+"""For room in a full queue; then it is tried again, so the figure only says how often."""
+_ETHERNET = 14
+"""Octets of the Ethernet header: damage lies beyond it, or the frame would reach nobody."""
+_LINK_DOWN = frozenset({errno.ENETDOWN, errno.ENODEV})
+_NO_ROOM = frozenset({errno.ENOBUFS, errno.EMSGSIZE})
+"""The queue is full, as on any link; or the frame is longer than the link's MTU. Both lose the frame."""
 NOTHING = Impairment()
 
 
 @dataclass(frozen=True, slots=True)
-class Fate:
+class Outcome:
     """What becomes of one frame: when it goes out (seconds from now; None: never), as which octets, and why."""
 
     after: float | None
@@ -52,18 +54,18 @@ class Fate:
 
 
 class Direction:
-    """The frames in one direction, under an impairment. Pure but for the order of calls: same seed, same fates."""
+    """The frames in one direction, under an impairment. Pure but for the order of calls: same seed, same outcomes."""
 
     def __init__(self, impairment: Impairment = NOTHING) -> None:
         self._impairment = impairment
         self._chance = random.Random(impairment.seed)  # noqa: S311 - repeatable on purpose
         self.plain = impairment == Impairment(seed=impairment.seed, hold=impairment.hold)
 
-    def fate(self, frame: bytes) -> Fate:
+    def decide(self, frame: bytes) -> Outcome:
         """Decide about the next frame."""
         rules = self._impairment
         if rules.loss and self._chance.random() < rules.loss:
-            return Fate(None, frame, "lost")
+            return Outcome(None, frame, "lost")
         what = None
         if rules.damage and self._chance.random() < rules.damage and len(frame) > _ETHERNET:
             place = self._chance.randrange(_ETHERNET * 8, len(frame) * 8)
@@ -75,37 +77,34 @@ class Direction:
             after += self._chance.uniform(0, rules.jitter)
         if rules.reorder and self._chance.random() < rules.reorder:
             after += rules.hold
-        return Fate(after, frame, what)
-
-
-_ETHERNET = 14
+        return Outcome(after, frame, what)
 
 
 def open_end(interface: str) -> socket.socket:
     """Return a packet socket that carries frames over `interface` of the present namespace. Raises OSError."""
     end = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
     try:
-        end.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)
-        for forced, plain in ((_SO_RCVBUFFORCE, socket.SO_RCVBUF), (_SO_SNDBUFFORCE, socket.SO_SNDBUF)):
+        end.setsockopt(linux.SOL_PACKET, linux.PACKET_IGNORE_OUTGOING, 1)
+        for forced, plain in ((linux.SO_RCVBUFFORCE, socket.SO_RCVBUF), (linux.SO_SNDBUFFORCE, socket.SO_SNDBUF)):
             try:
                 end.setsockopt(socket.SOL_SOCKET, forced, _BUFFER)
             except PermissionError:  # in a user namespace the host's limits hold
                 end.setsockopt(socket.SOL_SOCKET, plain, _BUFFER)
         end.settimeout(0)
-        end.bind((interface, _ETH_P_ALL))
+        end.bind((interface, linux.ETH_P_ALL))
     except OSError:
         end.close()
         raise
     return end
 
 
-class Link:
-    """Carries frames between `ends`, and obeys orders. `book` is the descriptor of the file of special frames."""
+class LinkProcess:
+    """Carries frames between `ends`, and obeys orders. `frame_log` is the descriptor of the file of special frames."""
 
-    def __init__(self, ends: tuple[socket.socket, socket.socket], orders: socket.socket, book: int) -> None:
+    def __init__(self, ends: tuple[socket.socket, socket.socket], orders: socket.socket, frame_log: int) -> None:
         self._ends = ends
         self._orders = orders
-        self._book = book
+        self._frame_log = frame_log
         self._directions = [Direction(), Direction()]
         self._cut = False
         self._crossing: SynCrossing | None = None
@@ -149,13 +148,13 @@ class Link:
         direction = self._directions[towards]
         for frame in self._frames(self._ends[source]):
             if self._cut:
-                self._write("cut", towards, bytes(frame))
+                frame_log.append(self._frame_log, "cut", towards, bytes(frame))
             elif self._crossing is not None and self._cross(self._crossing, towards, bytes(frame)):
                 continue
             elif direction.plain:
                 self._send(towards, frame)
             else:
-                self._dispose(towards, direction.fate(bytes(frame)))
+                self._dispose(towards, direction.decide(bytes(frame)))
 
     def _cross(self, crossing: SynCrossing, towards: int, frame: bytes) -> bool:
         """Say whether a frame is held, or was let go together with the one that it waited for."""
@@ -166,15 +165,17 @@ class Link:
             self._crossing = None
         return freed is not None
 
-    def _dispose(self, towards: int, fate: Fate) -> None:
-        if fate.what is not None:
-            self._write(fate.what, towards, fate.frame)
-        if fate.after is None:
+    def _dispose(self, towards: int, outcome: Outcome) -> None:
+        frame = outcome.frame
+        if outcome.what is not None:
+            frame_log.append(self._frame_log, outcome.what, towards, frame)
+        if outcome.after is None:
             return
-        if fate.after <= 0 and not self._held:
-            self._send(towards, fate.frame)
+        if outcome.after <= 0 and not self._held:
+            self._send(towards, frame)
         else:
-            heapq.heappush(self._held, (time.monotonic() + fate.after, next(self._number), towards, fate.frame))
+            # The number keeps frames of one instant in their order, and the heap from comparing frames.
+            heapq.heappush(self._held, (time.monotonic() + outcome.after, next(self._number), towards, frame))
 
     def _release(self) -> None:
         now = time.monotonic()
@@ -213,9 +214,9 @@ class Link:
                 self._directions[order["towards"]] = Direction(Impairment(**order["impairment"]))
             case "inject":
                 frame = bytes.fromhex(order["frame"])
-                self._write("injected", order["towards"], frame)
+                digest = frame_log.append(self._frame_log, "injected", order["towards"], frame)
                 self._send(order["towards"], frame)
-                return {"ok": True, "sha256": hashlib.sha256(frame).hexdigest()}
+                return {"ok": True, "sha256": digest}
             case "cut":
                 self._cut = True
             case "restore":
@@ -228,20 +229,3 @@ class Link:
             case other:
                 raise LabError(f"a link does not know '{other}'")
         return {"ok": True}
-
-    def _write(self, what: str, towards: int, frame: bytes) -> None:
-        entry = {
-            "ns": time.time_ns(),
-            "what": what,
-            "towards": towards,
-            "sha256": hashlib.sha256(frame).hexdigest(),
-            "length": len(frame),
-        }
-        os.write(self._book, json.dumps(entry).encode() + b"\n")
-
-
-_LINK_DOWN = frozenset({100, 19})
-"""ENETDOWN and ENODEV."""
-_NO_ROOM = frozenset({105, 90})
-"""ENOBUFS: the queue is full, as on any link; EMSGSIZE: longer than the link's MTU."""
-_SEND_SECONDS = 1.0

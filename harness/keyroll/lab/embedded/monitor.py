@@ -1,4 +1,4 @@
-"""The process that carries a lab, forked from the owner's nursery (`keyroll.lab.embedded.fork_server`).
+"""The process that carries a lab, forked from the owner's fork server (`keyroll.lab.embedded.fork_server`).
 
 It is in a session of its own, so that no terminal signal reaches it. It makes the lab's pid namespace, forks the keeper
 as process 1 of it, and watches from outside:
@@ -23,8 +23,6 @@ from pathlib import Path
 from keyroll import linux
 from keyroll.lab.embedded import keeper
 from keyroll.lab.local import folders
-
-_KEPT = b"k"
 
 
 def carry(lab: socket.socket, run: Path, owner: int, report: int) -> None:
@@ -68,7 +66,7 @@ def _watch(pid: int, owner: int, keeper_end: socket.socket) -> int:
     while True:
         ready = {fd for fd, _ in poll.poll()}
         if keeper_end.fileno() in ready:
-            if keeper_end.recv(1) == _KEPT:
+            if keeper_end.recv(1) == keeper.KEPT:
                 poll.unregister(owner)
                 continue
             break

@@ -19,10 +19,11 @@ from keyroll.lab.local import channel, folders
 from keyroll.lab.protocol import LabError
 
 _TAG_ROOM = 64
-"""Octets that the environment of the program that labs are forked from has for a lab's id."""
+"""Octets that the environment of the fork server has for a lab's id: as long as the longest (see `folders`)."""
 _END_SECONDS = 5.0
-"""From the end of the channel to the end of that program."""
+"""From the end of the channel to the end of the fork server: it has nothing to put away."""
 _WORDS = 2000
+"""Characters of its output that an error quotes: the end of a traceback."""
 _REPORT_MAX = 16
 """Octets; a report is the exit code of a process, in decimal."""
 
@@ -63,13 +64,13 @@ class Monitor:
         os.close(self._report)
 
 
-class _Nursery:
+class _ForkServer:
     """The program that this process's labs are forked from, away from this terminal's signals."""
 
     def __init__(self) -> None:
         self.owner = os.getpid()
         self._channel, theirs = channel.pair()
-        self._output = os.memfd_create("keyroll-nursery", os.MFD_CLOEXEC)
+        self._output = os.memfd_create("keyroll-fork-server", os.MFD_CLOEXEC)
         environment = folders.environment("-" * _TAG_ROOM)
         with theirs:
             self._process = subprocess.Popen(
@@ -113,7 +114,7 @@ class _Nursery:
     def ended(self, lab: str) -> LabError:
         """Return an error that tells of its end, with the last of what it has written."""
         words = os.pread(self._output, 1 << 20, 0).decode(errors="replace").strip()[-_WORDS:]
-        return LabError(f"lab {lab}: the program that labs are forked from has ended: {words or 'no words'}")
+        return LabError(f"lab {lab}: the fork server has ended: {words or 'no words'}")
 
     def close(self) -> None:
         """End it, unless it is that of the process which this one was forked from."""
@@ -127,22 +128,22 @@ class _Nursery:
                 self._process.wait()
 
 
-class _Nurseries:
-    """This process's nursery, once there is one."""
+class _ForkServers:
+    """This process's fork server, once there is one."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._present: _Nursery | None = None
+        self._present: _ForkServer | None = None
 
     def begin(self) -> None:
-        """Start a nursery where this process has none."""
+        """Start a fork server where this process has none."""
         with self._lock:
             if self._present is None or self._present.owner != os.getpid():
                 self._end()
-                self._present = _Nursery()
+                self._present = _ForkServer()
 
     def carry(self, theirs: socket.socket, run: folders.RunDirectory, log: int, seconds: float) -> Monitor:
-        """Have a lab's monitor forked by the nursery: the present one, or where that is gone, a new one."""
+        """Have a lab's monitor forked by the fork server: the present one, or where that is gone, a new one."""
         monitor = None
         with self._lock:
             try:
@@ -150,13 +151,13 @@ class _Nurseries:
                     monitor = self._present.carry(theirs, run, log, seconds)
                 if monitor is None:
                     self._end()
-                    self._present = new = _Nursery()
+                    self._present = new = _ForkServer()
                     monitor = new.carry(theirs, run, log, seconds)
                     if monitor is None:
                         raise new.ended(run.id)
             except TimeoutError:
                 raise LabError(
-                    f"lab {run.id}: the program that labs are forked from did not answer within {seconds:.0f} s",
+                    f"lab {run.id}: the fork server did not answer within {seconds:.0f} s",
                     remedy="on a slow machine, give a greater --wait-scale",
                 ) from None
             finally:
@@ -165,7 +166,7 @@ class _Nurseries:
         return monitor
 
     def close(self) -> None:
-        """End the nursery, if there is one."""
+        """End the fork server, if there is one."""
         with self._lock:
             self._end()
 
@@ -175,17 +176,17 @@ class _Nurseries:
             self._present = None
 
 
-_NURSERIES = _Nurseries()
-atexit.register(_NURSERIES.close)
+_FORK_SERVERS = _ForkServers()
+atexit.register(_FORK_SERVERS.close)
 
 
 def begin_loading() -> None:
     """Have the routers' program loaded for the lab that comes next; `start_monitor` waits for it.
 
-    To be called before the lab's folder is there: from then on nothing but the order to the nursery may be missing,
+    To be called before the lab's folder is there: from then on nothing but the order to the fork server may be missing,
     which removes the folder of an owner that was killed meanwhile.
     """
-    _NURSERIES.begin()
+    _FORK_SERVERS.begin()
 
 
 def start_monitor(theirs: socket.socket, run: folders.RunDirectory, log: Path, *, seconds: float) -> Monitor:
@@ -194,12 +195,12 @@ def start_monitor(theirs: socket.socket, run: folders.RunDirectory, log: Path, *
     The first lab of a process takes longer: the routers' program is loaded for it, and for all that follow.
 
     Raises:
-        LabError: the program that labs are forked from cannot be started, or has died.
+        LabError: the fork server cannot be started, or has died.
         OSError: `log` cannot be written.
     """
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
-        return _NURSERIES.carry(theirs, run, output, seconds)
+        return _FORK_SERVERS.carry(theirs, run, output, seconds)
     finally:
         os.close(output)
 

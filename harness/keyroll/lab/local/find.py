@@ -15,14 +15,15 @@ from keyroll.lab.local import channel, folders
 from keyroll.lab.protocol import LabError
 
 ANSWER_SECONDS = 15.0
-"""From a request to a lab's process to its answer."""
+"""From a request to a lab's process to its answer: a router that asks a stuck daemon waits 10 s for it."""
 DOWN_SECONDS = 15.0
-"""From the order to stop to the lab's last sign of life."""
+"""From the order to stop to the end of the lab's last process: a lab of containers is destroyed meanwhile."""
 _ANSWER_MAX = 1 << 20
+"""Octets read at once; the answer ends with its line."""
 
 
 @dataclass(frozen=True, slots=True)
-class KeptLab:
+class FoundLab:
     """A lab by its folder. `state` is None while it is coming up (or when it came to nothing)."""
 
     path: Path
@@ -126,9 +127,10 @@ class KeptLab:
 
 
 _POLL_SECONDS = 0.01
+"""Between two looks at a lock that tells nobody when it is free; a lab ends in some 50 ms."""
 
 
-def silent_in_router(lab: KeptLab, router: str, seconds: float) -> tuple[str, ...]:
+def silent_in_router(lab: FoundLab, router: str, seconds: float) -> tuple[str, ...]:
     """Return the parts of an emulated router that do not answer a `ping` within `seconds`.
 
     A router without a control socket (Juniper's images) has no parts that can be asked.
@@ -160,12 +162,12 @@ def _granted(answer: object, what: str) -> dict[str, Any]:
     return answer
 
 
-def all_labs(base: Path | None = None) -> list[KeptLab]:
+def all_labs(base: Path | None = None) -> list[FoundLab]:
     """Return this user's labs, dead ones too. A state file that cannot be read is an error when it is looked at."""
-    return [KeptLab(path, folders.read_state(path)) for path in folders.labs(base)]
+    return [FoundLab(path, folders.read_state(path)) for path in folders.labs(base)]
 
 
-def find(name: str | None) -> KeptLab:
+def find(name: str | None) -> FoundLab:
     """Return the lab of that name, or the only one there is: of the kept ones, else of those of running commands.
 
     Raises:

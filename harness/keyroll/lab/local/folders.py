@@ -34,6 +34,7 @@ STATE = "state.json"
 KEEPER_SOCKET = "keeper.ctl"
 STATE_VERSION = 1
 _SOCKET_PATH_MAX = 107
+"""Octets of a Unix socket's path (sun_path, and a zero octet)."""
 _NAME_ROOM = 40
 """Octets for the longest socket name: a slash, a router's name of 32, `.ctl`."""
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from keyroll.lab.local import folders
-from keyroll.lab.local.link_client import LinkDesk
+from keyroll.lab.local.link_controller import LinkController
 from keyroll.lab.protocol import LabError, Phase, Router
 from keyroll.lab.topology import Topology
 
@@ -47,7 +47,7 @@ class HostedLab(ABC):
         self._id = name or ""
         self._run: folders.RunDirectory | None = None
         self._routers: dict[str, Router] = {}
-        self._books: dict[str, Path] = {}
+        self._frame_logs: dict[str, Path] = {}
         self._phases: list[Phase] = []
         self._kept = False
 
@@ -72,16 +72,16 @@ class HostedLab(ABC):
         return self._evidence
 
     @property
-    def links(self) -> LinkDesk:
+    def links(self) -> LinkController:
         """The links, to cut, impair, and inject frames into."""
-        return LinkDesk(self.name, self._topology.links, self._books, self._order_link)
+        return LinkController(self.name, self._topology.links, self._frame_logs, self._order_link)
 
     def deploy(self) -> None:
         """Bring the lab up: after it the routers take a configuration over SSH.
 
         Raises:
             LabUnfitError: this machine cannot carry it; the remedy is in the message.
-            LabError: a part did not come up; it is named, with its last words. Nothing is left behind.
+            LabError: a part did not come up; it is named, with the end of its log. Nothing is left behind.
         """
         if self._run is not None:
             raise LabError(f"lab {self.name} is deployed already")

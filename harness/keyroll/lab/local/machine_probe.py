@@ -14,7 +14,7 @@ from keyroll.lab.protocol import LabUnfitError
 FRR_DIRECTORIES = (Path("/usr/lib/frr"), Path("/usr/libexec/frr"))
 """Where distributions put FRR's daemons."""
 TRY_SECONDS = 10.0
-"""For one probe in a child process."""
+"""For one probe in a child process, which takes milliseconds; more means that the machine hangs."""
 USER_NAMESPACES = (
     "run with sudo, or allow user namespaces: sysctl kernel.unprivileged_userns_clone=1"
     " (Ubuntu 24.04: kernel.apparmor_restrict_unprivileged_userns=0)"
@@ -59,6 +59,15 @@ def require_fit() -> None:
         raise LabUnfitError(f"FRR is missing ({', '.join(missing)})", remedy="apt-get install frr")
     if shutil.which("ip") is None:
         raise LabUnfitError("the command `ip` is missing", remedy="apt-get install iproute2")
+
+
+def kernel_has_netem() -> bool:
+    """Whether this machine's kernel has netem: tried in a namespace that is gone afterwards."""
+    command = ["unshare", "--net", "tc", "qdisc", "add", "dev", "lo", "root", "netem", "delay", "1ms"]
+    try:
+        return subprocess.run(command, capture_output=True, check=False, timeout=TRY_SECONDS).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
 
 
 def kernel_has_tcp_ao() -> bool:

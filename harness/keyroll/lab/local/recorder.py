@@ -8,6 +8,7 @@ octets: two unsigned 64-bit counters in native order, written and lost.
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import socket
@@ -15,24 +16,24 @@ import struct
 from contextlib import suppress
 from dataclasses import dataclass
 
+from keyroll import linux
 from keyroll.forking import fork
 from keyroll.lab.local import channel
 
 PCAP_MAGIC_NS = 0xA1B23C4D
 LINKTYPE_ETHERNET = 1
 SNAPLEN = 262144
-ETH_P_ALL = 0x0003
+"""As tcpdump: longer than any frame."""
 STATS = struct.Struct("=QQ")
 """Frames written, frames lost."""
 
-_SOL_PACKET = 263
-_PACKET_STATISTICS = 6
-_PACKET_AUXDATA = 8
-_SO_TIMESTAMPNS = 35
-_SO_RCVBUFFORCE = 33
 _RECEIVE_BUFFER = 64 << 20
+"""Octets that the kernel holds for us: half a second of a gigabit, so that nothing is lost while we wait for a
+processor."""
 _ANCILLARY = 256
+"""Octets for the time stamp and the auxiliary data that come with each frame: 84, and room."""
 _BATCH_OCTETS = 1 << 20
+"""Written at once at most, so that the counters are published and the stop is seen in between."""
 _TP_STATUS_VLAN_VALID = 0x10
 _TP_STATUS_VLAN_TPID_VALID = 0x40
 _ETHERTYPE_VLAN = 0x8100
@@ -41,6 +42,7 @@ _AUXDATA = struct.Struct("=IIIHHHH")
 _TIMESPEC = struct.Struct("=qq")
 _RECORD = struct.Struct("=IIII")
 _STATISTICS = struct.Struct("=II")
+_LINK_DOWN = frozenset({errno.ENETDOWN, errno.ENODEV})
 
 
 def open_socket(interface: str) -> socket.socket:
@@ -51,14 +53,14 @@ def open_socket(interface: str) -> socket.socket:
     # Protocol 0 keeps the socket deaf until it is bound: no frame of another interface ever gets in.
     packet = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
     try:
-        packet.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
-        packet.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
+        packet.setsockopt(socket.SOL_SOCKET, linux.SO_TIMESTAMPNS, 1)
+        packet.setsockopt(linux.SOL_PACKET, linux.PACKET_AUXDATA, 1)
         try:
-            packet.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER)
+            packet.setsockopt(socket.SOL_SOCKET, linux.SO_RCVBUFFORCE, _RECEIVE_BUFFER)
         except PermissionError:  # in a user namespace the host's limit (net.core.rmem_max) holds
             packet.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
         packet.settimeout(0)
-        packet.bind((interface, ETH_P_ALL))
+        packet.bind((interface, linux.ETH_P_ALL))
     except OSError:
         packet.close()
         raise
@@ -123,14 +125,16 @@ class Capture:
     def _record(self, frame: bytes, ancillary: list[tuple[int, int, bytes]]) -> bytes:
         seconds = nanoseconds = 0
         for level, kind, data in ancillary:
-            if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS:
+            if level == socket.SOL_SOCKET and kind == linux.SO_TIMESTAMPNS:
                 seconds, nanoseconds = _TIMESPEC.unpack(data[: _TIMESPEC.size])
-            elif level == _SOL_PACKET and kind == _PACKET_AUXDATA:
+            elif level == linux.SOL_PACKET and kind == linux.PACKET_AUXDATA:
                 frame = with_vlan_tag(frame, data)
         return record(frame, seconds, nanoseconds)
 
     def _publish(self) -> None:
-        _, dropped = _STATISTICS.unpack(self._packet.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, _STATISTICS.size))
+        _, dropped = _STATISTICS.unpack(
+            self._packet.getsockopt(linux.SOL_PACKET, linux.PACKET_STATISTICS, _STATISTICS.size)
+        )
         self._lost += dropped
         os.pwrite(self._stats, STATS.pack(self._written, self._lost), 0)
 
@@ -180,10 +184,6 @@ def start(interface: str, out: int, stats: int, stop: int, *, title: str) -> Rec
     packet.close()
     theirs.close()
     return Recorder(pid, channel.RequestChannel(ours))
-
-
-_LINK_DOWN = frozenset({100, 19})
-"""ENETDOWN and ENODEV."""
 
 
 def _pinged(requests: socket.socket) -> bool:

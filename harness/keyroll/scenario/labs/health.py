@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 from keyroll.errors import KeyrollError
-from keyroll.lab.protocol import Lab, Mending, Pingable
+from keyroll.lab.protocol import Lab, Pingable, RecordsIncidents
 from keyroll.scenario.record.timeline import Kind, Timeline
 
 
@@ -16,7 +16,7 @@ class LabWatch:
     def __init__(self, lab: Lab, timeline: Timeline) -> None:
         self._lab = lab
         self._timeline = timeline
-        self._before = len(lab.incidents) if isinstance(lab, Mending) else 0
+        self._before = len(lab.incidents) if isinstance(lab, RecordsIncidents) else 0
         self.incidents: tuple[str, ...] = ()
 
     def check(self) -> None:
@@ -24,7 +24,7 @@ class LabWatch:
         try:
             self._lab.check()
         finally:
-            if isinstance(self._lab, Mending):
+            if isinstance(self._lab, RecordsIncidents):
                 found = self._lab.incidents[self._before :]
                 for text in found[len(self.incidents) :]:
                     self._timeline.add(Kind.LAB, text)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from keyroll.errors import KeyrollError
-from keyroll.lab.protocol import Gapped, Lab
+from keyroll.lab.protocol import ExplainsGaps, Lab
 from keyroll.scenario.errors import MissingCapabilityError
 from keyroll.scenario.labs.reset import Before, Ends, look, reset
 
@@ -228,7 +228,10 @@ class LabPool:
 def _require(lease: Lease, needs: frozenset[str]) -> None:
     missing = sorted(needs - lease.capabilities)
     if missing:
-        gaps = {**(lease.lab.gaps if isinstance(lease.lab, Gapped) else {}), **dict.fromkeys(lease.without, "withheld")}
+        gaps = {
+            **(lease.lab.gaps if isinstance(lease.lab, ExplainsGaps) else {}),
+            **dict.fromkeys(lease.without, "withheld"),
+        }
         reasons = [f"{name} ({gaps[name]})" if name in gaps else name for name in missing]
         raise MissingCapabilityError(f"this lab cannot do what the scenario requires: {', '.join(reasons)}")
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from keyroll.junos.pair import Pair
 from keyroll.junos.records import TcpStatistics
-from keyroll.lab.protocol import DropBook
+from keyroll.lab.protocol import CountsDrops
 from keyroll.scenario.errors import RunBrokenError
 from keyroll.scenario.file.fields import ANY, ICMP_ERROR, ROUTERS, DropReason, RouterName
 
@@ -53,7 +53,7 @@ class Drops:
 class DropCounters:
     """Reads the counters of a lab's routers."""
 
-    def __init__(self, pair: Pair[RouterName], book: DropBook | None) -> None:
+    def __init__(self, pair: Pair[RouterName], book: CountsDrops | None) -> None:
         self._pair = pair
         self._book = book
 

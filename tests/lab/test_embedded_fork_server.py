@@ -79,9 +79,9 @@ def test_one_that_cannot_be_started_says_why(monkeypatch, deploy, tmp_path):
     broken = tmp_path / "python"
     broken.write_text("#!/bin/sh\necho 'no such module' >&2; exit 1\n")
     broken.chmod(0o755)
-    monkeypatch.setattr(owner, "_NURSERIES", owner._Nurseries())
+    monkeypatch.setattr(owner, "_FORK_SERVERS", owner._ForkServers())
     monkeypatch.setattr(sys, "executable", str(broken))
-    with pytest.raises(LabError, match="the program that labs are forked from has ended: no such module"):  # noqa: SIM117
+    with pytest.raises(LabError, match="the fork server has ended: no such module"):  # noqa: SIM117
         with deploy(tmp_path / "none"):
             pytest.fail("there is a lab")
 
@@ -90,7 +90,7 @@ def test_one_that_says_nothing_is_not_waited_for_for_ever(monkeypatch, deploy, t
     mute = tmp_path / "python"
     mute.write_text(f"#!/bin/sh\nexec {sys.executable} -c 'import signal; signal.pause()'\n")
     mute.chmod(0o755)
-    monkeypatch.setattr(owner, "_NURSERIES", owner._Nurseries())
+    monkeypatch.setattr(owner, "_FORK_SERVERS", owner._ForkServers())
     monkeypatch.setattr(owner, "_END_SECONDS", 0.1)
     monkeypatch.setattr(sys, "executable", str(mute))
     with pytest.raises(LabError, match="did not answer within 1 s"):  # noqa: SIM117
@@ -107,10 +107,10 @@ from keyroll.lab.topology import read_topology
 
 
 def die(_channel):
-    (nursery,) = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    (fork_server,) = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
     watching = "anon_inode:[pidfd]"  # this process: from then on it loads
     while True:
-        for descriptor in Path(f"/proc/{nursery}/fd").iterdir():
+        for descriptor in Path(f"/proc/{fork_server}/fd").iterdir():
             with contextlib.suppress(FileNotFoundError):
                 if os.readlink(descriptor) == watching:
                     os.kill(os.getpid(), signal.SIGKILL)

@@ -14,13 +14,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from keyroll.lab.containerlab.command import OLDEST
 from keyroll.lab.local.folders import base_directory
-from keyroll.lab.local.machine_probe import TRY_SECONDS, USER_NAMESPACES, frr_directory, kernel_has_tcp_ao
+from keyroll.lab.local.machine_probe import (
+    TRY_SECONDS,
+    USER_NAMESPACES,
+    frr_directory,
+    kernel_has_netem,
+    kernel_has_tcp_ao,
+)
 from keyroll.lab.protocol import LabUnfitError
 
 _UNSHARE = {"user": "--user", "net": "--net", "mnt": "--mount", "pid": "--pid"}
 _FRR_OLDEST = (8, 4)
-_CONTAINERLAB_OLDEST = (0, 78)
+"""The oldest that the emulated router was tried with (Debian 12)."""
 _IMAGES = re.compile(r"crpd|vjunos", re.IGNORECASE)
 _KVM = Path("/dev/kvm")
 _PROCESSORS = Path("/proc/cpuinfo")
@@ -160,7 +167,7 @@ def _containerlab() -> Finding:
         parts = tuple(int(part) for part in version.split(".")[:2])
     except (ValueError, KeyError, TypeError):
         return Finding("containerlab", State.OPTIONAL, "does not say its version", "containerlab labs", remedy)
-    return _either("containerlab", parts >= _CONTAINERLAB_OLDEST, version, "containerlab labs", remedy)
+    return _either("containerlab", parts >= OLDEST, version, "containerlab labs", remedy)
 
 
 def _modules() -> Finding:
@@ -170,9 +177,7 @@ def _modules() -> Finding:
 
 
 def _netem() -> Finding:
-    """Try it on the loopback interface of a namespace that is gone afterwards."""
-    result = _run(["unshare", "--net", "tc", "qdisc", "add", "dev", "lo", "root", "netem", "delay", "1ms"])
-    there = result is not None and result.returncode == 0
+    there = kernel_has_netem()
     remedy = "modprobe sch_netem, where the kernel has it"
     return _either("netem", there, "usable" if there else "not usable", "impairments in containerlab labs", remedy)
 

@@ -1,12 +1,21 @@
-"""The links of an embedded lab, as its owner orders them about. Implements `keyroll.lab.protocol.SteeringLinks`."""
+"""A lab's links, as its owner orders them about. Implements `keyroll.lab.protocol.SteeringLinks`.
+
+Orders, each answered with `ok` true, or false and `error`; `towards` is the link's end, 0 or 1:
+
+    {"op": "cut"}, {"op": "restore"}
+    {"op": "impair", "towards": 0, "impairment": {…}}    the fields of `keyroll.lab.protocol.Impairment`
+    {"op": "inject", "towards": 0, "frame": HEX}         answered with the frame's `sha256`
+    {"op": "cross-syns", "port": 179}                    embedded labs alone
+    {"op": "ping"}                                       links that are processes of their own
+"""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from keyroll.lab.local import frame_log
 from keyroll.lab.local.channel import Message
 from keyroll.lab.protocol import Impairment, LabError, SpecialFrame
 from keyroll.lab.topology import Link
@@ -15,13 +24,13 @@ Order = Callable[[str, Message], Message]
 """Takes a link's name and an order, returns the link's answer."""
 
 
-class LinkDesk:
-    """See the module. `books` are the files that the links write special frames down in."""
+class LinkController:
+    """See the module. `frame_logs` are the files of `keyroll.lab.local.frame_log`, by link."""
 
-    def __init__(self, lab: str, links: Sequence[Link], books: Mapping[str, Path], order: Order) -> None:
+    def __init__(self, lab: str, links: Sequence[Link], frame_logs: Mapping[str, Path], order: Order) -> None:
         self._lab = lab
         self._links = tuple(links)
-        self._books = books
+        self._frame_logs = frame_logs
         self._order = order
 
     @property
@@ -55,20 +64,9 @@ class LinkDesk:
         """Return the frames that a link did not plainly carry, in their order."""
         plan = self._find(link)
         try:
-            lines = self._books[plan.name].read_text(encoding="utf-8").splitlines()
-            entries = [json.loads(line) for line in lines]
-            return tuple(
-                SpecialFrame(
-                    ns=entry["ns"],
-                    what=entry["what"],
-                    towards=(plan.a, plan.b)[entry["towards"]][0],
-                    sha256=entry["sha256"],
-                    length=entry["length"],
-                )
-                for entry in entries
-            )
+            return frame_log.read(self._frame_logs[plan.name], plan)
         except (OSError, ValueError, KeyError) as error:
-            raise LabError(f"lab {self._lab}: the book of link {plan.name} cannot be read: {error}") from error
+            raise LabError(f"lab {self._lab}: the frame log of link {plan.name} cannot be read: {error}") from error
 
     def _find(self, name: str | None) -> Link:
         found = [link for link in self._links if name in (None, link.name)]
