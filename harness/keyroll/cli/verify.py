@@ -76,7 +76,7 @@ def verify(
     judged, or there was none. 0: every protected segment is right.
     """
     # What this command needs is imported when it runs: `--help` stays instant, and so does a small capture.
-    from keyroll.capture.verify.files import runs_of  # noqa: PLC0415
+    from keyroll.capture.verify.files import files_in_order  # noqa: PLC0415
     from keyroll.capture.verify.report import JsonReport, TextReport  # noqa: PLC0415
 
     if (keys is None) == (not configs):
@@ -87,19 +87,19 @@ def verify(
     report = JsonReport(click.echo) if as_json else TextReport(click.echo, show=show)
     read = [*captures, *([keys] if keys else []), *(Path(text.rpartition("=")[2]) for text in configs)]
     with _annotator(annotate, read) as output:
-        for run in runs_of(captures, book):
-            report.begin(run)
+        for file in files_in_order(captures, book):
+            report.begin(file)
             if output is None:
-                for judged in run.offending():
+                for judged in file.offending():
                     report.offender(judged)
             else:
                 from keyroll.capture.verify.annotate import Annotator  # noqa: PLC0415 -- as above
 
                 annotator = Annotator(output)
-                for judged in run.judged():
+                for judged in file.judged():
                     annotator.write(judged.packet, judged.judgement)
                     report.offender(judged)
-            report.end(run)
+            report.end(file)
     return int(report.finish())
 
 

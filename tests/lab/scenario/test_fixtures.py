@@ -4,10 +4,10 @@ import time
 
 import pytest
 
+from keyroll.capture import count_packets
 from keyroll.junos.base_configuration import Plan, base_configuration
 from keyroll.keychain.junostext import set_lines
 from keyroll.names import SessionKind
-from keyroll.scenario.labs.pool import count_packets
 from keyroll.scenario.record.result import Verdict
 
 pytestmark = pytest.mark.lab

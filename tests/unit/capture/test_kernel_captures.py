@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from keyroll.capture import Handovers, Referee, SecondOpinion, Speaker, SpeakerBook, Verdict, read_packets
+from keyroll.capture import Account, KeyChanges, Referee, ScapyCheck, Speaker, SpeakerBook, Verdict, read_packets
 from keyroll.keychain.model import Key, Keychain
 from keyroll.keychain.secret import Secret
 from keyroll.names import Algorithm
 
 DATA = Path(__file__).parents[2] / "data" / "kernel-captures"
+PORTS = {179: "bgp", 1791: "sockets"}
 NAMES = ["v4-sha1", "v4-sha1-to-cmac", "v6-cmac", "sock-v4-sha1-noopts"]
 
 
@@ -45,7 +46,7 @@ def speakers(name, *, wrong=None, wrong_there=None):
 
 
 def judged(name, **changes):
-    referee = Referee(SpeakerBook(speakers(name, **changes), ports=frozenset({179, 1791})))
+    referee = Referee(SpeakerBook(speakers(name, **changes), ports=PORTS))
     return [(packet, referee.judge(packet)) for packet in read_packets(DATA / f"{name}.pcap")]
 
 
@@ -78,19 +79,26 @@ def test_a_wrong_secret_at_the_receiver_is_two_verdicts(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_second_key_is_acknowledged_in_both_directions_that_send_data(name):
-    handovers = Handovers()
-    proofs = [proof for _, judgement in judged(name) if (proof := handovers.observe(judgement))]
-    senders = {use.sender for use in handovers.uses if use.key == 2 and use.data_segments}
+    account, key_changes = Account(), KeyChanges()
+    proofs = [
+        proof for _, judgement in judged(name) if (proof := key_changes.observe(judgement, account.observe(judgement)))
+    ]
+    senders = {
+        direction.flow.sender
+        for direction in account.directions
+        for use in direction.uses.values()
+        if use.key == 2 and use.data_segments
+    }
     assert senders
-    assert {proof.sender for proof in proofs if proof.key == 2} == senders
+    assert {proof.flow.sender for proof in proofs if proof.key == 2} == senders
     assert all(proof.data_packet < proof.ack_packet for proof in proofs)
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("wrong", [None, 2])
 def test_scapy_agrees(name, wrong):
-    second = SecondOpinion(seed=1, sample=30)
-    book = SpeakerBook(speakers(name, wrong=wrong), ports=frozenset({179, 1791}))
+    second = ScapyCheck(seed=1, sample=30)
+    book = SpeakerBook(speakers(name, wrong=wrong), ports=PORTS)
     for packet, judgement in judged(name, wrong=wrong):
         second.observe(packet, judgement, book)
     opinion = second.finish()
@@ -99,8 +107,8 @@ def test_scapy_agrees(name, wrong):
 
 
 def test_scapy_disagrees_with_a_referee_that_is_wrong():
-    second = SecondOpinion(seed=1, sample=30)
-    book = SpeakerBook(speakers("v4-sha1", wrong=2), ports=frozenset({179}))
+    second = ScapyCheck(seed=1, sample=30)
+    book = SpeakerBook(speakers("v4-sha1", wrong=2), ports=PORTS)
     for packet, judgement in judged("v4-sha1"):
         second.observe(packet, judgement, book)
     assert second.finish().disagreements
@@ -109,8 +117,8 @@ def test_scapy_disagrees_with_a_referee_that_is_wrong():
 @pytest.mark.parametrize("name", NAMES)
 def test_scapy_knows_a_handshake_whose_answer_was_judged_by_the_keys_before(name):
     """A commit that ends while a connection opens: the referee still has the old keys for its SYN-ACK."""
-    second = SecondOpinion(seed=1, sample=30)
-    book = SpeakerBook(speakers(name), ports=frozenset({179, 1791}))
+    second = ScapyCheck(seed=1, sample=30)
+    book = SpeakerBook(speakers(name), ports=PORTS)
     for packet, judgement in judged(name):
         if judgement.flags & 0x12 == 0x12:
             judgement = judgement._replace(verdict=Verdict.UNKNOWN_KEYID)  # noqa: PLW2901 - the same, judged earlier

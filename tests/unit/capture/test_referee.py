@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from keyroll.capture import Referee, Refusal, Standing, Verdict
-from keyroll.capture.referee.counts import Tally
-from keyroll.capture.referee.fast_path import CaptureClock, Express
+from keyroll.capture.referee.account import Account
+from keyroll.capture.referee.fast_path import CaptureClock, FastPath
 from keyroll.names import Algorithm, Receiving
 
 
@@ -103,8 +103,8 @@ def test_windows_are_judged_on_the_receivers_clock(make, quick):
     early = clock_at(second - timedelta(seconds=60, milliseconds=3))
     book = talk.book(clock=early, receiving=Receiving.TOLERANCE)
     if quick:
-        express = Express(Referee(book), Tally())
-        found = [(judgement.verdict if (judgement := express.take(p)) else Verdict.VERIFIED) for p in talk.packets]
+        fast = FastPath(Referee(book), Account())
+        found = [(judgement.verdict if (judgement := fast.take(p)) else Verdict.VERIFIED) for p in talk.packets]
     else:
         found = verdicts(talk, book)
     assert found[3:] == [Verdict.REFUSED] * 2 + [Verdict.VERIFIED] * 3
@@ -245,8 +245,8 @@ def test_replayed_segments_of_an_old_connection_are_refused_and_change_nothing(m
         talk.put(octets)
     talk.exchange()
     if quick:
-        express = Express(Referee(talk.book()), Tally())
-        found = [judgement for packet in talk.packets if (judgement := express.take(packet))]
+        fast = FastPath(Referee(talk.book()), Account())
+        found = [judgement for packet in talk.packets if (judgement := fast.take(packet))]
         found = [judgement for judgement in found if judgement.standing is not Standing.GOOD]
     else:
         found = judge(talk)
@@ -281,10 +281,10 @@ def test_sequence_numbers_wrap_in_both_directions(make, v6, quick):
         talk.far.seq += step
     assert talk.near.seq >> 32 >= 5
     if quick:
-        tally = Tally()
-        express = Express(Referee(talk.book()), tally)
-        assert {judgement.verdict for p in talk.packets if (judgement := express.take(p))} == {Verdict.VERIFIED}
-        assert tally.standings()[Standing.GOOD] == len(talk.packets)
+        account = Account()
+        fast = FastPath(Referee(talk.book()), account)
+        assert {judgement.verdict for p in talk.packets if (judgement := fast.take(p))} == {Verdict.VERIFIED}
+        assert account.standings()[Standing.GOOD] == len(talk.packets)
     else:
         assert set(verdicts(talk)) == {Verdict.VERIFIED}
 

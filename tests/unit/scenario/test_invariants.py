@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from keyroll.capture.referee.judgement import Judgement, Refusal, Verdict
+from keyroll.capture import Flow, Judgement, Refusal, Verdict
 from keyroll.scenario.judge.invariants import (
     Rollover,
     Watched,
@@ -44,9 +44,6 @@ class FakeWire:
     def side(self, router, *_):
         return self.sides.get(router)
 
-    def capture_of(self, _):
-        return "R1.pcap"
-
 
 def sample(router, second, *, state="Established", flaps=0, since=None, routes=1, session="bgp"):
     at = UP + int(second * NS)
@@ -58,18 +55,14 @@ def steady(router, **changes):
     return [sample(router, second, **changes.get(f"at{second}", {})) for second in range(11)]
 
 
-def segment(verdict=Verdict.VERIFIED, **fields):
+def segment(verdict=Verdict.VERIFIED, sender="R1", **fields):
     values = {
         "number": 7,
         "time_ns": UP + NS,
-        "src": "a",
-        "sport": 179,
-        "dst": "b",
-        "dport": 40000,
-        "sender": "R1",
-        "receiver": "R2",
+        "flow": Flow("a", 179, "b", 40000, sender, "R2", "bgp"),
         "verdict": verdict,
         "reason": "Because.",
+        "capture": "R1.pcap",
         **fields,
     }
     return Judgement(**values)

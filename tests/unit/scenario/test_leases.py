@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keyroll.capture import copy_packets, count_packets
 from keyroll.errors import RunError
 from keyroll.names import Capability
 from keyroll.scenario.errors import MissingCapabilityError
 from keyroll.scenario.labs import pool as leases
 from keyroll.scenario.labs import reset
-from keyroll.scenario.labs.pool import FreshLabs, LabPool, copy_capture, count_packets
+from keyroll.scenario.labs.pool import FreshLabs, LabPool
 from keyroll.scenario.labs.reset import Before
 
 
@@ -24,7 +25,7 @@ def pcap(packets, order="<"):
 def test_a_copied_capture_holds_the_packets_behind_those_that_are_skipped(tmp_path_factory, packets, skip, order):
     folder = tmp_path_factory.mktemp("pcap")
     (folder / "all.pcap").write_bytes(pcap(packets, order))
-    copy_capture(folder / "all.pcap", folder / "rest.pcap", skip=skip)
+    copy_packets(folder / "all.pcap", folder / "rest.pcap", skip=skip)
     assert (folder / "rest.pcap").read_bytes() == pcap(packets[skip:], order)
     assert count_packets(folder / "all.pcap") == len(packets)
 

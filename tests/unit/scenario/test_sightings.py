@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from keyroll.capture.referee.judgement import Judgement, Verdict
+from keyroll.capture import Flow, Judgement, Verdict
 from keyroll.scenario.observe.tcp_events import Sightings
 
 ADDRESSES = {"R1": "10.0.12.1", "R2": "10.0.12.2"}
@@ -32,12 +32,14 @@ class Capture:
         judgement = Judgement(
             number=self.now,
             time_ns=self.now,
-            src=ADDRESSES[sender],
-            sport=self.ports[number] if opens else 179,
-            dst=ADDRESSES[receiver],
-            dport=179 if opens else self.ports[number],
-            sender=sender,
-            receiver=receiver,
+            flow=Flow(
+                ADDRESSES[sender],
+                self.ports[number] if opens else 179,
+                ADDRESSES[receiver],
+                179 if opens else self.ports[number],
+                sender,
+                receiver,
+            ),
             verdict=verdict,
             reason="",
             flags=flags,

@@ -6,12 +6,13 @@ from collections import deque
 from dataclasses import dataclass
 
 _FRAMES = 64
-"""Kept of a connection, the last ones."""
+"""Kept of each connection, the last ones: enough to replay a few seconds of a session."""
 _CONNECTIONS = 4
+"""Connections kept: the present one, and earlier ones to replay from."""
 
 
 @dataclass(frozen=True, slots=True)
-class Genuine:
+class SignedFrame:
     """A frame that the peer really sent (from the Ethernet header on), the KeyIDs that it carried, and its key."""
 
     frame: bytes
@@ -21,15 +22,15 @@ class Genuine:
     """The number of the key that it verified with."""
 
 
-class GenuineFrames:
+class RecentFrames:
     """See the module. The present connection is the one on which data came last."""
 
     def __init__(self) -> None:
         self._present: int | None = None
-        self._frames: dict[int, deque[Genuine]] = {}
+        self._frames: dict[int, deque[SignedFrame]] = {}
 
-    def add(self, connection: int, frame: Genuine, *, data: bool) -> None:
-        """Keep a frame of a connection (a number of one's own); `data` says whether it carries any."""
+    def add(self, connection: int, frame: SignedFrame, *, data: bool) -> None:
+        """Keep a frame of a connection (by its number); `data` says whether it carries any."""
         self._frames.setdefault(connection, deque(maxlen=_FRAMES)).append(frame)
         if data or self._present is None:
             self._present = connection
@@ -37,12 +38,12 @@ class GenuineFrames:
             del self._frames[next(one for one in self._frames if one != self._present)]
 
     @property
-    def present(self) -> tuple[Genuine, ...]:
+    def present(self) -> tuple[SignedFrame, ...]:
         """The frames of the present connection, oldest first."""
         return () if self._present is None else tuple(self._frames[self._present])
 
     @property
-    def before(self) -> tuple[Genuine, ...]:
-        """The frames of connections that were begun before the present one, oldest connection first."""
+    def before(self) -> tuple[SignedFrame, ...]:
+        """The frames of connections that began before the present one, oldest connection first."""
         earlier = [one for one in self._frames if self._present is not None and one < self._present]
         return tuple(frame for one in sorted(earlier) for frame in self._frames[one])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
+from pathlib import Path
 
 from keyroll.capture.formats.packet import Packet
 
@@ -84,3 +86,29 @@ class PcapDecoder:
             place = end
         self.number = number
         return packets, place
+
+
+def count_packets(path: Path) -> int:
+    """Return how many whole packets a pcap file holds; 0 where it is not there."""
+    return sum(1 for _ in _record_ends(path.read_bytes())) if path.exists() else 0
+
+
+def copy_packets(source: Path, target: Path, *, skip: int) -> None:
+    """Copy a pcap file without its first `skip` packets; what is cut at its end stays as it is."""
+    octets = source.read_bytes()
+    begin = _FILE_HEADER
+    for number, end in enumerate(_record_ends(octets), 1):
+        if number > skip:
+            break
+        begin = end
+    target.write_bytes(octets[:_FILE_HEADER] + octets[begin:])
+
+
+def _record_ends(octets: bytes) -> Iterator[int]:
+    """Yield where each whole record of a pcap file ends."""
+    if octets[:4] not in MAGICS:
+        return
+    end = _FILE_HEADER
+    for packet in PcapDecoder().feed(octets):
+        end += _RECORD_HEADER + len(packet.data)
+        yield end

@@ -1,18 +1,19 @@
-"""Whose keys count for a segment: the sender's chain, the receiver's chain, and the receiver's clock.
+"""Which keys count for a segment: the sender's chain, the receiver's chain, and the receiver's clock.
 
 A `Speaker` is one router: its addresses, its chain, how it receives, and its clock. A `Book` answers, for a segment's
-addresses and ports, with the `Lane` from its sender to its receiver, or None where the segment need not be protected.
+addresses and ports, with the `DirectionKeys` of its session and direction, or None where the segment need not be
+protected.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Protocol
 
-from keyroll.capture.formats.packet import CaptureError
+from keyroll.errors import InputError
 from keyroll.keychain.model import Key, Keychain
 from keyroll.keychain.schedule import window
 from keyroll.keychain.secret import Secret
@@ -21,11 +22,19 @@ from keyroll.tcpao import Algorithm
 
 Address = IPv4Address | IPv6Address
 Clock = Callable[[int], datetime | None]
-"""From a capture time stamp (nanoseconds since 1970) to the reading of a router's clock (aware), or None if unknown."""
+"""From a capture's time stamp (nanoseconds since 1970) to a router's clock reading (aware), or None if unknown."""
 
 BGP_PORT = 179
 LDP_PORT = 646
-PORTS = frozenset({BGP_PORT, LDP_PORT})
+SESSION_PORTS: Mapping[int, str] = {BGP_PORT: "bgp", LDP_PORT: "ldp"}
+"""Well-known port to the name of the session that uses it."""
+
+_NAMES_MAX = 10_000
+"""Addresses whose text is remembered: a session has two, and a scan of forged addresses must not fill the memory."""
+
+
+class BookError(InputError):
+    """Two speakers claim the same address: whose keys count could not be told."""
 
 
 def unknown_clock(_time_ns: int) -> None:
@@ -37,7 +46,7 @@ class Speaker:
     """One router, as the referee knows it.
 
     `receiving` and `clock` decide whether a key is inside its window when this router receives; with `unknown_clock`
-    only KeyID, secret and algorithm count. `ports` are those whose connections must be protected.
+    only KeyID, secret and algorithm count.
     """
 
     name: str
@@ -48,8 +57,8 @@ class Speaker:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LaneKey:
-    """One key as one end of a lane holds it. `key_id` is what the segment carries. Compared by identity."""
+class HeldKey:
+    """One key as one end of a session holds it. `key_id` is what the segment carries. Compared by identity."""
 
     number: int | None
     name: str
@@ -62,7 +71,7 @@ class LaneKey:
     end: datetime | None = None
     """Until when (exclusive); None is for ever."""
 
-    def same_mac(self, other: LaneKey) -> bool:
+    def same_mac(self, other: HeldKey) -> bool:
         """Whether both ends' keys give the same MACs."""
         return (
             self.algorithm is other.algorithm
@@ -72,82 +81,101 @@ class LaneKey:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Lane:
-    """One direction between two speakers: the sender's keys by KeyID, the receiver's keys by KeyID, its clock."""
+class DirectionKeys:
+    """The keys of one direction of a session. Compared by identity.
+
+    `sent` are the sender's keys by send-id, `received` the receiver's keys by recv-id: both are what a segment of
+    this direction carries as its KeyID. `clock` is the receiver's. `session` names the session; None where a packet
+    does not show its ports, or the session has no name.
+    """
 
     sender: str
     receiver: str
-    sent: Mapping[int, tuple[LaneKey, ...]]
-    received: Mapping[int, tuple[LaneKey, ...]]
+    sent: Mapping[int, tuple[HeldKey, ...]]
+    received: Mapping[int, tuple[HeldKey, ...]]
     clock: Clock = unknown_clock
+    session: str | None = None
 
 
 class Book(Protocol):
-    """Finds the lane of a segment."""
+    """Finds the keys of a segment."""
 
-    def lane(self, src: bytes, dst: bytes, sport: int | None, dport: int | None) -> Lane | None:
-        """Return the lane from `src` to `dst` (packed addresses), or None where nothing must be protected.
+    def keys_for(self, src: bytes, dst: bytes, sport: int | None, dport: int | None) -> DirectionKeys | None:
+        """Return the keys from `src` to `dst` (packed addresses), or None where nothing must be protected.
 
-        Ports are None where a packet does not show them (a later fragment): then any protected port counts.
+        The answer for the same arguments is the same object as long as the book stays the same. Ports are None where
+        a packet does not show them (a later fragment): then any protected port counts.
         """
         ...
 
 
 class SpeakerBook:
-    """The book of two or more speakers: each pair of them has a lane each way, on the protected ports."""
+    """The book of two or more speakers: each pair of them has one direction each way on every protected port.
 
-    def __init__(self, speakers: Iterable[Speaker], ports: frozenset[int] = PORTS) -> None:
+    `ports` gives the protected ports and the names of their sessions.
+
+    Raises:
+        BookError: two speakers have an address in common.
+    """
+
+    def __init__(self, speakers: Iterable[Speaker], ports: Mapping[int, str] = SESSION_PORTS) -> None:
         self._ports = ports
-        self._lanes: dict[tuple[bytes, bytes], Lane] = {}
+        self._directions: dict[tuple[bytes, bytes], dict[int | None, DirectionKeys]] = {}
         known = tuple(speakers)
-        owners: dict[Address, str] = {}
-        for speaker in known:
-            for address in speaker.addresses:
-                if owners.setdefault(address, speaker.name) != speaker.name:
-                    raise CaptureError(
-                        f"both {owners[address]} and {speaker.name} have the address {address}", path="speakers"
-                    )
+        _check_addresses(known)
         for sender in known:
             for receiver in known:
                 if sender is not receiver:
-                    lane = Lane(
-                        sender.name, receiver.name, sent_keys(sender), received_keys(receiver), clock=receiver.clock
-                    )
+                    directions = self._make(sender, receiver)
                     for src in sender.addresses:
-                        self._lanes.update({(src.packed, dst.packed): lane for dst in receiver.addresses})
+                        self._directions.update({(src.packed, dst.packed): directions for dst in receiver.addresses})
 
-    def lane(self, src: bytes, dst: bytes, sport: int | None, dport: int | None) -> Lane | None:
-        """Return the lane from `src` to `dst` where either port is protected."""
-        if sport is None or sport in self._ports or dport in self._ports:
-            return self._lanes.get((src, dst))
-        return None
+    def _make(self, sender: Speaker, receiver: Speaker) -> dict[int | None, DirectionKeys]:
+        bare = DirectionKeys(sender.name, receiver.name, sent_keys(sender), received_keys(receiver), receiver.clock)
+        return {None: bare, **{port: replace(bare, session=name) for port, name in self._ports.items()}}
+
+    def keys_for(self, src: bytes, dst: bytes, sport: int | None, dport: int | None) -> DirectionKeys | None:
+        """Return the keys from `src` to `dst` where either port is protected."""
+        directions = self._directions.get((src, dst))
+        if directions is None:
+            return None
+        # `sport` is None in a later fragment, which then finds the direction without a session.
+        return directions.get(sport) or directions.get(dport)
 
 
-def sent_keys(speaker: Speaker) -> dict[int, tuple[LaneKey, ...]]:
+def _check_addresses(speakers: Iterable[Speaker]) -> None:
+    owners: dict[Address, str] = {}
+    for speaker in speakers:
+        for address in speaker.addresses:
+            if owners.setdefault(address, speaker.name) != speaker.name:
+                raise BookError(f"both {owners[address]} and {speaker.name} have the address {address}")
+
+
+def sent_keys(speaker: Speaker) -> dict[int, tuple[HeldKey, ...]]:
     """Return the keys that this speaker may sign with, by send-id."""
-    return _by_id(_lane_key(key, key.send_id) for key in speaker.chain.keys if key.usable)
+    return _by_id(_held_key(key, key.send_id) for key in speaker.chain.keys if key.usable)
 
 
-def received_keys(speaker: Speaker) -> dict[int, tuple[LaneKey, ...]]:
+def received_keys(speaker: Speaker) -> dict[int, tuple[HeldKey, ...]]:
     """Return the keys that this speaker may accept, by recv-id, each with its window."""
     return _by_id(
-        _lane_key(key, key.recv_id, *window(speaker.chain, key, speaker.receiving))
+        _held_key(key, key.recv_id, *window(speaker.chain, key, speaker.receiving))
         for key in speaker.chain.keys
         if key.usable
     )
 
 
-def _lane_key(
+def _held_key(
     key: Key, key_id: int | None, begin: datetime | None = None, end: datetime | None = None
-) -> LaneKey | None:
+) -> HeldKey | None:
     if key.secret is None or key_id is None:
         return None
     algorithm = Algorithm(key.effective_algorithm.value)
-    return LaneKey(key.id, f"key {key.id}", algorithm, key.secret, key_id, key.include_options, begin, end)
+    return HeldKey(key.id, f"key {key.id}", algorithm, key.secret, key_id, key.include_options, begin, end)
 
 
-def _by_id(keys: Iterable[LaneKey | None]) -> dict[int, tuple[LaneKey, ...]]:
-    found: dict[int, tuple[LaneKey, ...]] = {}
+def _by_id(keys: Iterable[HeldKey | None]) -> dict[int, tuple[HeldKey, ...]]:
+    found: dict[int, tuple[HeldKey, ...]] = {}
     for key in keys:
         if key is not None:
             found[key.key_id] = (*found.get(key.key_id, ()), key)
@@ -163,7 +191,7 @@ class AddressNames:
     def __getitem__(self, packed: bytes) -> str:
         name = self._names.get(packed)
         if name is None:
-            if len(self._names) > 10_000:  # noqa: PLR2004 -- a scan of forged addresses must not fill the memory
+            if len(self._names) > _NAMES_MAX:
                 self._names.clear()
             name = self._names[packed] = str(ip_address(packed))
         return name

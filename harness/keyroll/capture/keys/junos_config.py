@@ -23,9 +23,10 @@ from pathlib import Path
 from keyroll.capture.keys.book import (
     BGP_PORT,
     LDP_PORT,
+    SESSION_PORTS,
     Address,
     Clock,
-    Lane,
+    DirectionKeys,
     Speaker,
     received_keys,
     sent_keys,
@@ -97,16 +98,16 @@ class RouterConfig:
 class ConfigBook:
     """The book of two or more configurations; see `keyroll.capture.keys.book.Book`."""
 
-    def __init__(self, lanes: dict[tuple[bytes, bytes, int], Lane]) -> None:
-        self._lanes = lanes
+    def __init__(self, directions: dict[tuple[bytes, bytes, int], DirectionKeys]) -> None:
+        self._directions = directions
 
-    def lane(self, src: bytes, dst: bytes, sport: int | None, dport: int | None) -> Lane | None:
-        """Return the lane of a BGP or LDP session between two routers' addresses that either of them protects."""
+    def keys_for(self, src: bytes, dst: bytes, sport: int | None, dport: int | None) -> DirectionKeys | None:
+        """Return the keys of a BGP or LDP session between two routers' addresses that either of them protects."""
         ports: Iterable[int | None] = (dport, sport) if sport is not None else (BGP_PORT, LDP_PORT)
         for port in ports:
-            lane = self._lanes.get((src, dst, port)) if port is not None else None
-            if lane is not None:
-                return lane
+            keys = self._directions.get((src, dst, port)) if port is not None else None
+            if keys is not None:
+                return keys
         return None
 
 
@@ -125,10 +126,10 @@ def config_book(
         InputError: a text cannot be read; names line and column.
     """
     routers = [read_config(source) for source in sources]
-    lanes: dict[tuple[bytes, bytes, int], Lane] = {}
+    directions: dict[tuple[bytes, bytes, int], DirectionKeys] = {}
     for near, far in itertools.permutations(routers, 2):
-        made: dict[tuple[str | None, str | None], Lane] = {}
         for port in (BGP_PORT, LDP_PORT):
+            made: dict[tuple[str | None, str | None], DirectionKeys] = {}
             sending = {dst: near.chain_for(dst, port) for dst in far.addresses}
             accepting = {src: far.chain_for(src, port) for src in near.addresses}
             for (src, theirs), (dst, ours) in itertools.product(accepting.items(), sending.items()):
@@ -136,29 +137,30 @@ def config_book(
                     continue
                 name = (ours.name if ours else None, theirs.name if theirs else None)
                 if name not in made:
-                    made[name] = _lane(near, far, ours, theirs, receiving, clock)
-                lanes[src.packed, dst.packed, port] = made[name]
-    if not lanes:
+                    made[name] = _direction_keys(near, far, ours, theirs, receiving, clock, SESSION_PORTS[port])
+                directions[src.packed, dst.packed, port] = made[name]
+    if not directions:
         raise ConfigError(
             "no session of one configuration, protected with TCP-AO, is with an address of another",
             where=Where.of(sources[0].path),
             remedy="give both routers' configurations, or ADDRESS=FILE where a file holds a bare chain",
         )
-    return ConfigBook(lanes)
+    return ConfigBook(directions)
 
 
-def _lane(
+def _direction_keys(
     near: RouterConfig,
     far: RouterConfig,
     sending: Keychain | None,
     accepting: Keychain | None,
     receiving: Receiving,
     clock: Clock,
-) -> Lane:
+    session: str,
+) -> DirectionKeys:
     empty = Keychain("none")
     sender = Speaker(near.name, frozenset(near.addresses), sending or empty, receiving, clock)
     receiver = Speaker(far.name, frozenset(far.addresses), accepting or empty, receiving, clock)
-    return Lane(near.name, far.name, sent_keys(sender), received_keys(receiver), clock)
+    return DirectionKeys(near.name, far.name, sent_keys(sender), received_keys(receiver), clock, session)
 
 
 def read_config(source: ConfigSource) -> RouterConfig:

@@ -20,7 +20,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import TypeVar
 
-from keyroll.capture.keys.book import Address, Lane, LaneKey
+from keyroll.capture.keys.book import Address, DirectionKeys, HeldKey
 from keyroll.document import Document, DocumentError, load
 from keyroll.keychain.secret import Secret
 from keyroll.tcpao import Algorithm
@@ -175,7 +175,7 @@ class _Shared:
     """A key between two ends, for one direction."""
 
     port: int | None
-    key: LaneKey
+    key: HeldKey
 
 
 class KeysBook:
@@ -183,31 +183,31 @@ class KeysBook:
 
     def __init__(self, shared: dict[tuple[bytes, bytes], list[_Shared]]) -> None:
         self._shared = shared
-        self._lanes: dict[tuple[bytes, bytes, int | None, int | None], Lane | None] = {}
+        self._directions: dict[tuple[bytes, bytes, int | None, int | None], DirectionKeys | None] = {}
         self._ports = {entry.port for entries in shared.values() for entry in entries}
 
-    def lane(self, src: bytes, dst: bytes, sport: int | None, dport: int | None) -> Lane | None:
-        """Return the lane from `src` to `dst`, or None where they share no key on these ports."""
-        # Ports that no key names are all alike, so that few lanes are ever made.
+    def keys_for(self, src: bytes, dst: bytes, sport: int | None, dport: int | None) -> DirectionKeys | None:
+        """Return the keys from `src` to `dst`, or None where they share no key on these ports."""
+        # Ports that no key names are all alike, so that few directions are ever made.
         near = sport if sport in self._ports else None
         far = dport if dport in self._ports else None
         name = (src, dst, near, far)
         if sport is None:
             return self._make(src, dst, None)
-        if name not in self._lanes:
-            if len(self._lanes) > 10_000:  # noqa: PLR2004 -- a scan of forged addresses must not fill the memory
-                self._lanes.clear()
-            self._lanes[name] = self._make(src, dst, {near, far, None})
-        return self._lanes[name]
+        if name not in self._directions:
+            if len(self._directions) > 10_000:  # noqa: PLR2004 -- a scan of forged addresses must not fill the memory
+                self._directions.clear()
+            self._directions[name] = self._make(src, dst, {near, far, None})
+        return self._directions[name]
 
-    def _make(self, src: bytes, dst: bytes, ports: set[int | None] | None) -> Lane | None:
-        keys: dict[int, tuple[LaneKey, ...]] = {}
+    def _make(self, src: bytes, dst: bytes, ports: set[int | None] | None) -> DirectionKeys | None:
+        keys: dict[int, tuple[HeldKey, ...]] = {}
         for entry in self._shared.get((src, dst), ()):
             if ports is None or entry.port in ports:
                 keys[entry.key.key_id] = (*keys.get(entry.key.key_id, ()), entry.key)
         if not keys:
             return None
-        return Lane(str(ip_address(src)), str(ip_address(dst)), keys, keys)
+        return DirectionKeys(str(ip_address(src)), str(ip_address(dst)), keys, keys)
 
 
 def read_keys(path: Path, text: str | None = None) -> KeysBook:
@@ -225,7 +225,7 @@ def read_keys(path: Path, text: str | None = None) -> KeysBook:
             earlier = taken.setdefault((src.packed, dst.packed, key_id), [])
             _check_unique(document, entry, number, earlier, f"KeyID {key_id} on what {src} sends to {dst}")
             earlier.append((number, entry.port))
-            key = LaneKey(number, entry.name, entry.algorithm, entry.secret, key_id, entry.include_options)
+            key = HeldKey(number, entry.name, entry.algorithm, entry.secret, key_id, entry.include_options)
             shared.setdefault((src.packed, dst.packed), []).append(_Shared(entry.port, key))
     return KeysBook(shared)
 

@@ -1,10 +1,9 @@
-"""The express way: a referee and a tally together, quick where a capture is at its most usual.
+"""The fast path: verifies consecutive segments of a known connection without full parsing.
 
-Nearly all segments of a capture are alike: same connection, same key as the one before, no SYN, no RST, one TCP-AO
-option, no wrap. For these the way to "verified" is one loop over the frames' octets: where a frame's headers, but for
-what changes from segment to segment, are those of one that the referee has verified, only its MAC is left to compute.
-The express way only ever says "verified", and only of what the referee itself would: what is not as usual, or does not
-verify, goes to the referee.
+Nearly all segments of a capture are alike: same connection and key as the one before, no SYN, no RST, one TCP-AO
+option, no wrap. Where a frame's headers, but for what changes from segment to segment, are those of one that the
+referee has verified, only its MAC is left to compute. The fast path only ever says "verified", and only of what the
+referee itself would: whatever differs, or does not verify, goes to the referee.
 """
 
 from __future__ import annotations
@@ -16,18 +15,18 @@ from typing import NamedTuple
 
 from keyroll.capture.formats.link_types import ETHERNET, IPV4, IPV6, LINUX_SLL, LINUX_SLL2, RAW, RAW_BSD, ip_offset
 from keyroll.capture.formats.packet import Packet
-from keyroll.capture.keys.book import Clock, LaneKey, unknown_clock
-from keyroll.capture.referee.counts import Tally, Use
+from keyroll.capture.keys.book import Clock, HeldKey, unknown_clock
+from keyroll.capture.referee.account import Account, KeyUse
 from keyroll.capture.referee.judgement import Judgement
 from keyroll.capture.referee.referee import Matched, Referee
 from keyroll.tcpao import ACK, FIN, RST, SYN, sne_and_pseudo_header
 from keyroll.tcpao.option import KIND_AO, KIND_END, KIND_NOP, USUAL
 from keyroll.tcpao.segment import PROTOCOL_TCP
 
-HOT_MAX = 10_000
-"""Connection directions that are remembered as usual."""
+TEMPLATES_MAX = 10_000
+"""Directions whose template is kept."""
 _LENGTHS_MAX = 32
-"""Segment lengths for which a direction keeps its pseudo header."""
+"""Segment lengths for which a template keeps the pseudo header: most connections have two or three."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LINKS: dict[int, tuple[int, int]] = {
@@ -39,9 +38,9 @@ _LINKS: dict[int, tuple[int, int]] = {
     IPV4: (0, 0),
     IPV6: (0, 0),
 }
-"""Link type to where a model frame begins (at the protocol, else at the IP header), and where its IP header begins."""
+"""Link type to where a template begins (at the protocol, else at the IP header), and where the IP header begins."""
 _UNKNOWN = (0, 1 << 30)
-"""For any other link type: no frame is so long, so that nothing in it is taken for usual."""
+"""For any other link type: no frame is so long, so that no template fits."""
 _V4_HEADER = 20
 _V6_HEADER = 40
 _V4_FIXED = b"\xff" + bytes(5) + b"\x3f\xff" + b"\0\xff" + bytes(2) + b"\xff" * 8
@@ -74,7 +73,7 @@ class CaptureClock:
         except OverflowError:
             return None
 
-    def span_ns(self, key: LaneKey) -> tuple[int, int]:
+    def span_ns(self, key: HeldKey) -> tuple[int, int]:
         """Return the time stamps from which and until which the receiver accepts `key`."""
         return (
             -_ALWAYS if key.begin is None else self._stamp(key.begin),
@@ -85,8 +84,8 @@ class CaptureClock:
         return (moment - _EPOCH) // timedelta(microseconds=1) * 1000 - self.offset_ns
 
 
-class _Model(NamedTuple):
-    """Where the parts of a frame of the usual kind begin."""
+class _Layout(NamedTuple):
+    """Where the parts of a frame begin."""
 
     begin: int
     base: int
@@ -94,12 +93,11 @@ class _Model(NamedTuple):
     mac_at: int
 
 
-class _Hot:
-    """What is usual for one direction of one connection, as its last segment that the referee verified shows it.
+class _Template:
+    """What the segments of one direction of one connection have in common, by the last one that the referee verified.
 
-    The segment's frame stands model: `mask` has ones where a frame of its kind has the same bits, which are `fixed`.
-    Both are integers over the octets from `begin` to the payload; the first of these octets is never 0, so that a
-    frame that is too short cannot fit.
+    `mask` has ones where the frames have the same bits, which are `fixed`. Both are integers over the octets from
+    `begin` to the payload; the first of these octets is never 0, so that a frame that is too short cannot fit.
     """
 
     __slots__ = (
@@ -117,16 +115,16 @@ class _Hot:
         "payload",
         "pseudo",
         "since",
+        "socket_pair",
         "tcp",
         "tracker",
-        "tuple4",
         "unpack",
         "until",
         "use",
     )
 
-    def __init__(self, packet: Packet, matched: Matched, use: Use, span: tuple[int, int], model: _Model) -> None:
-        data, base, begin = packet.data, model.base, model.begin
+    def __init__(self, packet: Packet, matched: Matched, use: KeyUse, span: tuple[int, int], layout: _Layout) -> None:
+        data, base, begin = packet.data, layout.base, layout.begin
         self.link = packet.link
         v4 = len(matched.src) == 4  # noqa: PLR2004 -- octets of an IPv4 address
         header, fixed, values = (_V4_HEADER, _V4_FIXED, _V4_VALUES) if v4 else (_V6_HEADER, _V6_FIXED, _V6_VALUES)
@@ -138,7 +136,7 @@ class _Hot:
         mask = link + fixed + _TCP_FIXED + _fixed_options(data[self.tcp + 20 : self.payload])
         self.mask = int.from_bytes(mask, "big")
         self.fixed = int.from_bytes(data[begin : self.payload], "big") & self.mask
-        self.mac_at = model.mac_at
+        self.mac_at = layout.mac_at
         self.unpack = struct.Struct(f"{values}{self.mac_at - self.tcp - 8}x12s").unpack_from
         # IPv4 says how long the packet is, IPv6 how long the segment.
         self.length_from = base if v4 else self.tcp
@@ -147,8 +145,8 @@ class _Hot:
         self.tracker = matched.tracker
         self.high = self.tracker.anchor >> 32 << 32
         self.use = use
-        self.tuple4 = matched.tuple4
-        self.changes = self.tuple4.changes
+        self.socket_pair = matched.socket_pair
+        self.changes = self.socket_pair.changes
         self.since, self.until = span
         self.pseudo = (self.high >> 32, matched.src, matched.dst)
         self.lengths: dict[int, bytes] = {}
@@ -180,47 +178,50 @@ def _fixed_options(options: bytes) -> bytes:
     return bytes(mask)
 
 
-class Express:
-    """Judges and counts the packets of one capture, in their order. The referee's book must stay the same."""
+class FastPath:
+    """Judges and counts the packets of one capture, in their order. The referee's book must stay the same.
 
-    def __init__(self, referee: Referee, tally: Tally) -> None:
+    Proofs of key changes are not looked for: `KeyChanges` needs every judgement.
+    """
+
+    def __init__(self, referee: Referee, account: Account) -> None:
         self.referee = referee
-        self.tally = tally
-        self._hot: dict[bytes, _Hot] = {}
+        self.account = account
+        self._templates: dict[bytes, _Template] = {}
 
     def take(self, packet: Packet) -> Judgement | None:
-        """Judge and count one packet. None: nothing to protect, or verified and counted in the usual way."""
+        """Judge and count one packet. None: nothing to protect, or verified here and counted."""
         return next((judgement for _, judgement in self.sweep((packet,))), None)
 
     def sweep(self, packets: Iterable[Packet]) -> Iterator[tuple[Packet, Judgement]]:
-        """Judge and count packets; yield those that were not verified and counted in the usual way."""
-        # One loop on purpose: it runs for every packet, and each call inside would cost as much as a tenth of it.
-        known, links = self._hot, _LINKS
+        """Judge and count packets; yield those that the referee had to judge."""
+        # One loop on purpose: it runs for every packet, and each function call inside would make it a tenth slower.
+        known, links = self._templates, _LINKS
         for packet in packets:
             number, time_ns, link, data, _ = packet
             _, base = links.get(link, _UNKNOWN)
             # Addresses and ports of IPv4, else of IPv6.
-            hot = known.get(data[base + 12 : base + 24]) or known.get(data[base + 8 : base + 44])
+            template = known.get(data[base + 12 : base + 24]) or known.get(data[base + 8 : base + 44])
             if (
-                hot is not None
-                and int.from_bytes(data[hot.begin : hot.payload]) & hot.mask == hot.fixed
-                and hot.link == link
+                template is not None
+                and int.from_bytes(data[template.begin : template.payload]) & template.mask == template.fixed
+                and template.link == link
             ):
-                total, seq, mac = hot.unpack(data, base)
-                end = hot.length_from + total
-                ahead = seq + hot.high - hot.tracker.anchor
+                total, seq, mac = template.unpack(data, base)
+                end = template.length_from + total
+                ahead = seq + template.high - template.tracker.anchor
                 if (
-                    hot.payload <= end <= len(data)
-                    and -_HALF <= ahead < _HALF  # else a wrap: the referee finds the SNE
+                    template.payload <= end <= len(data)
+                    and -_HALF <= ahead < _HALF  # beyond is a wrap: the referee finds the SNE
                     and time_ns is not None
-                    and hot.since <= time_ns < hot.until
-                    and hot.changes == hot.tuple4.changes
+                    and template.since <= time_ns < template.until
+                    and template.changes == template.socket_pair.changes
                 ):
-                    tcp = hot.tcp
+                    tcp = template.tcp
                     length = end - tcp
-                    pseudo = hot.lengths.get(length) or hot.pseudo_header(length)
-                    mac_at = hot.mac_at
-                    if hot.covered:
+                    pseudo = template.lengths.get(length) or template.pseudo_header(length)
+                    mac_at = template.mac_at
+                    if template.covered:
                         message = b"".join(
                             (
                                 pseudo,
@@ -240,18 +241,19 @@ class Express:
                                 data[tcp + 18 : tcp + 20],
                                 data[mac_at - 4 : mac_at],
                                 _ZEROS,
-                                data[hot.payload : end],
+                                data[template.payload : end],
                             )
                         )
-                    if hot.mac(message) == mac:
+                    if template.mac(message) == mac:
                         if ahead > 0:
-                            hot.tracker.anchor += ahead
-                        use = hot.use
+                            template.tracker.anchor += ahead
+                        use = template.use
                         use.segments += 1
-                        use.last_packet = hot.tuple4.last_packet = number
+                        use.last_packet = template.socket_pair.last_packet = number
                         use.last_time_ns = time_ns
-                        if end > hot.payload:
+                        if end > template.payload:
                             use.data_segments += 1
+                            use.last_data_time_ns = time_ns
                         continue
             judgement = self._slow(packet)
             if judgement is not None:
@@ -262,23 +264,23 @@ class Express:
         judgement = referee.judge(packet)
         if judgement is None:
             return None
-        use = self.tally.observe(judgement)
+        use = self.account.observe(judgement)
         matched = referee.matched
-        # Not behind a SYN or RST: the tally must see the first segment that shows a connection alive.
+        # Not behind a SYN or RST: the account must see the first segment that shows a connection alive.
         if use is not None and matched is not None and judgement.flags & (SYN | RST | FIN | ACK) == ACK:
             span = _span(matched.clock, matched.receiver_key)
-            model = _model(packet)
-            if span is not None and model is not None:
-                if len(self._hot) >= HOT_MAX:
-                    self._hot.clear()
+            layout = _layout(packet)
+            if span is not None and layout is not None:
+                if len(self._templates) >= TEMPLATES_MAX:
+                    self._templates.clear()
                 ends = slice(12, 24) if len(matched.src) == 4 else slice(8, 44)  # noqa: PLR2004 -- as above
-                name = packet.data[model.base :][ends]
-                self._hot[name] = _Hot(packet, matched, use, span, model)
+                name = packet.data[layout.base :][ends]
+                self._templates[name] = _Template(packet, matched, use, span, layout)
         return judgement
 
 
-def _model(packet: Packet) -> _Model | None:
-    """Take the frame of a verified segment for a model; None where it is of no usual kind."""
+def _layout(packet: Packet) -> _Layout | None:
+    """Return where a verified segment's parts stand in its frame; None where its headers are not the plain ones."""
     data = packet.data
     begin, base = _LINKS.get(packet.link, _UNKNOWN)
     if ip_offset(packet.link, data) != base:
@@ -290,10 +292,10 @@ def _model(packet: Packet) -> _Model | None:
     else:
         return None
     usual = USUAL.match(data, tcp + 20, tcp + (data[tcp + 12] >> 4 << 2))
-    return None if usual is None else _Model(begin, base, usual.start(3))
+    return None if usual is None else _Layout(begin, base, usual.start(3))
 
 
-def _span(clock: Clock, key: LaneKey) -> tuple[int, int] | None:
+def _span(clock: Clock, key: HeldKey) -> tuple[int, int] | None:
     """Return the time stamps between which the receiver accepts `key`; None where each must be asked for."""
     if clock is unknown_clock or (key.begin is None and key.end is None):
         return -_ALWAYS, _ALWAYS

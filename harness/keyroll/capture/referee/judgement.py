@@ -73,13 +73,9 @@ class Refusal(enum.Enum):
     """
 
 
-class Judgement(NamedTuple):
-    """The verdict on one segment, and everything that it was reached by. Never holds a secret, key or MAC."""
+class Flow(NamedTuple):
+    """Who speaks to whom: one direction between two addresses and ports. Ports are None where no packet shows them."""
 
-    number: int
-    """The packet's number in its capture, from 1."""
-    time_ns: int | None
-    """The capture's time stamp: nanoseconds since 1970 in UTC."""
     src: str
     sport: int | None
     dst: str
@@ -87,6 +83,18 @@ class Judgement(NamedTuple):
     sender: str
     """The sending speaker's name: a router's, or its address where a keys file gave the keys."""
     receiver: str
+    session: str | None = None
+    """The session's name, as the book of keys has it; None where it has none or the ports are not known."""
+
+
+class Judgement(NamedTuple):
+    """The verdict on one segment, and everything that it was reached by. Never holds a secret, key or MAC."""
+
+    number: int
+    """The packet's number in its capture, from 1."""
+    time_ns: int | None
+    """The capture's time stamp: nanoseconds since 1970 in UTC."""
+    flow: Flow
     verdict: Verdict
     reason: str
     """One sentence for a person."""
@@ -104,8 +112,46 @@ class Judgement(NamedTuple):
     seq: int = 0
     ack: int = 0
     payload_length: int = 0
+    """Octets of TCP payload."""
     connection: int | None = None
     """The connection's number, from 1: one for each pair of ISNs, so that reused ports count anew."""
+    capture: str = ""
+    """The name of the capture that holds the packet, as its reader was told."""
+
+    @property
+    def src(self) -> str:
+        """The sender's address."""
+        return self.flow.src
+
+    @property
+    def sport(self) -> int | None:
+        """The sender's port."""
+        return self.flow.sport
+
+    @property
+    def dst(self) -> str:
+        """The receiver's address."""
+        return self.flow.dst
+
+    @property
+    def dport(self) -> int | None:
+        """The receiver's port."""
+        return self.flow.dport
+
+    @property
+    def sender(self) -> str:
+        """The sending speaker's name."""
+        return self.flow.sender
+
+    @property
+    def receiver(self) -> str:
+        """The receiving speaker's name."""
+        return self.flow.receiver
+
+    @property
+    def session(self) -> str | None:
+        """The session's name."""
+        return self.flow.session
 
     @property
     def standing(self) -> Standing:

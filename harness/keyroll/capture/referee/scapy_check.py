@@ -1,14 +1,14 @@
-"""A second opinion: a seeded sample of a capture's segments, judged again by code that is not ours.
+"""A seeded sample of a capture's segments, judged again by code that is not ours.
 
 Scapy dissects the packets, derives the traffic keys and computes the MACs (`scapy.contrib.tcpao`: `calc_*` alone, its
 `sign_tcpao` is wrong); ISNs are taken from the SYNs and SYN-ACKs that scapy dissected. One disagreement means that the
 referee, or scapy, is wrong: no verdict on the routers can stand on that.
 
-    second = SecondOpinion(seed=7)
+    check = ScapyCheck(seed=7)
     for packet in packets:
         judgement = referee.judge(packet)
-        second.observe(packet, judgement, referee.book)
-    opinion = second.finish()                   # opinion.judged, opinion.disagreements
+        check.observe(packet, judgement, referee.book)
+    findings = check.finish()                   # findings.judged, findings.disagreements
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from typing import Any, NamedTuple
 
 from keyroll.capture.formats.link_types import ip_offset
 from keyroll.capture.formats.packet import Packet
-from keyroll.capture.keys.book import Book, LaneKey
+from keyroll.capture.keys.book import Book, HeldKey
 from keyroll.capture.referee.judgement import Judgement, Verdict
 from keyroll.tcpao import ACK, SYN
 
 SAMPLE = 20
-"""Of each capture; a library of two hundred runs has thousands of segments judged."""
+"""Segments of each capture: a MAC takes scapy some 75 us, and a library of two hundred runs has thousands judged."""
 _SNES = range(4)
-"""SNEs tried for a segment: scapy tracks none; a connection of more than 16 GiB is not sampled rightly."""
+"""SNEs tried for a segment: scapy tracks none. A segment behind 16 GiB of its connection is reported as disagreeing."""
 
 _JUDGED = frozenset({Verdict.VERIFIED, Verdict.REFUSED, Verdict.BAD_MAC})
 _MASK = 0xFFFFFFFF
@@ -43,8 +43,8 @@ class Disagreement(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Opinion:
-    """What the second judge says of the sample."""
+class ScapyFindings:
+    """What scapy says of the sample."""
 
     seed: int
     judged: int
@@ -54,10 +54,10 @@ class Opinion:
 class _Sampled(NamedTuple):
     packet: Packet
     judgement: Judgement
-    keys: tuple[LaneKey, ...]
+    keys: tuple[HeldKey, ...]
 
 
-class SecondOpinion:
+class ScapyCheck:
     """Draws the sample while a capture is judged (memory does not grow with it), and judges it at the end."""
 
     def __init__(self, *, seed: int, sample: int = SAMPLE) -> None:
@@ -83,16 +83,16 @@ class SecondOpinion:
         if place < self._size:
             self._sample[place : place + 1] = [_Sampled(packet, judgement, _keys(judgement, book))]
 
-    def finish(self) -> Opinion:
+    def finish(self) -> ScapyFindings:
         """Judge the sample with scapy."""
         disagreements = []
         for packet, judgement, keys in self._sample:
             verifies = self._verifies(packet, judgement, keys)
             if verifies is (judgement.verdict is Verdict.BAD_MAC):
                 disagreements.append(Disagreement(judgement.number, judgement.verdict, verifies))
-        return Opinion(self._seed, len(self._sample), tuple(disagreements))
+        return ScapyFindings(self._seed, len(self._sample), tuple(disagreements))
 
-    def _verifies(self, packet: Packet, judgement: Judgement, keys: tuple[LaneKey, ...]) -> bool:
+    def _verifies(self, packet: Packet, judgement: Judgement, keys: tuple[HeldKey, ...]) -> bool:
         # Half a second to import, so only where a second opinion is asked for.
         from scapy.contrib.tcpao import calc_tcpao_mac, calc_tcpao_traffic_key, get_alg  # noqa: PLC0415
         from scapy.layers.inet import TCP  # noqa: PLC0415
@@ -119,10 +119,10 @@ class SecondOpinion:
         yield (tcp.seq - 1) & _MASK, (tcp.ack - 1) & _MASK
 
 
-def _keys(judgement: Judgement, book: Book) -> tuple[LaneKey, ...]:
+def _keys(judgement: Judgement, book: Book) -> tuple[HeldKey, ...]:
     ends = ip_address(judgement.src).packed, ip_address(judgement.dst).packed
-    lane = book.lane(*ends, judgement.sport, judgement.dport)
-    return lane.sent.get(judgement.key_id, ()) if lane and judgement.key_id is not None else ()
+    keys = book.keys_for(*ends, judgement.sport, judgement.dport)
+    return keys.sent.get(judgement.key_id, ()) if keys and judgement.key_id is not None else ()
 
 
 def _dissect(packet: Packet) -> Any:  # noqa: ANN401 -- scapy has no types

@@ -14,7 +14,9 @@ _COMMENT = 1
 _APPLICATION = 4
 _NANOSECONDS = 9
 _SNAP = 1 << 18
+"""The snapshot length that tcpdump uses."""
 _COMMENT_MAX = 1000
+"""Octets: a reason is one sentence, and Wireshark shows a comment in one line."""
 
 
 class Annotator:

@@ -1,8 +1,8 @@
 """Verifying whole captures: files that follow one another in time share a referee, each other one has its own.
 
-for run in runs_of(paths, book):                 # one Run for each file
-    for packet, judgement in run.judged(): ...   # or run.offending(), which is quicker
-    run.tally, run.error
+for file in files_in_order(paths, book):          # one JudgedFile for each path
+    for packet, judgement in file.judged(): ...   # or file.offending(), which is quicker
+    file.account, file.error
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from keyroll.capture.formats import link_types
 from keyroll.capture.formats.packet import CaptureError, Packet
 from keyroll.capture.formats.reader import read_batches
 from keyroll.capture.keys.book import Book
-from keyroll.capture.referee.counts import Tally
-from keyroll.capture.referee.fast_path import Express
+from keyroll.capture.referee.account import Account
+from keyroll.capture.referee.fast_path import FastPath
 from keyroll.capture.referee.judgement import Judgement, Standing
 from keyroll.capture.referee.referee import Referee
 
@@ -33,23 +33,23 @@ class Judged(NamedTuple):
 
 
 @dataclass(slots=True)
-class Run:
-    """One file of a capture, who judges it, and what was found in it. Judge it once, in the order of `runs_of`."""
+class JudgedFile:
+    """One capture file, its referee, and what was found. Judge it once, in the order of `files_in_order`."""
 
     path: Path
     referee: Referee
     continues: Path | None = None
     """The file that this one continues."""
-    tally: Tally = field(default_factory=Tally)
+    account: Account = field(default_factory=Account)
     error: CaptureError | None = None
     """What was wrong with the file, once it was judged; what is whole before that place was judged all the same."""
     packets: int = 0
 
     def offending(self) -> Iterator[Judged]:
         """Judge all packets, quickly; yield those that are bad or could not be judged, and count the rest."""
-        express, good = Express(self.referee, self.tally), Standing.GOOD
+        fast, good = FastPath(self.referee, self.account), Standing.GOOD
         for batch in self._batches():
-            for packet, judgement in express.sweep(batch):
+            for packet, judgement in fast.sweep(batch):
                 if judgement.standing is not good:
                     yield Judged(packet, judgement)
 
@@ -59,15 +59,16 @@ class Run:
             for packet in batch:
                 judgement = self.referee.judge(packet)
                 if judgement is not None:
-                    self.tally.observe(judgement)
+                    self.account.observe(judgement)
                 yield Judged(packet, judgement)
 
     @property
     def standings(self) -> dict[Standing, int]:
         """How many segments were good, bad, and could not be judged."""
-        return self.tally.standings()
+        return self.account.standings()
 
     def _batches(self) -> Iterator[list[Packet]]:
+        self.referee.capture = str(self.path)
         try:
             for batch in read_batches(self.path):
                 self.packets += len(batch)
@@ -98,17 +99,17 @@ class _Span(NamedTuple):
     last: int | None
 
 
-def runs_of(paths: Sequence[Path], book: Book) -> list[Run]:
-    """Return a run for each file, in the order of time.
+def files_in_order(paths: Sequence[Path], book: Book) -> list[JudgedFile]:
+    """Return one for each path, in the order of time.
 
     A file that begins where another ended continues it (tcpdump -C, -G, -W; their names need not sort). Files that
     overlap (two ends of a link) have nothing to do with each other, nor do pipes, which can be read but once.
     """
     if len(paths) == 1:
-        return [Run(paths[0], Referee(book))]
+        return [JudgedFile(paths[0], Referee(book))]
     spans = sorted((_span(path) for path in paths), key=lambda span: -1 if span.first is None else span.first)
-    runs: list[Run] = []
-    open_ends: list[tuple[_Span, Run]] = []
+    files: list[JudgedFile] = []
+    open_ends: list[tuple[_Span, JudgedFile]] = []
     for span in spans:
         before = next(
             (
@@ -119,13 +120,13 @@ def runs_of(paths: Sequence[Path], book: Book) -> list[Run]:
             None,
         )
         if before is None:
-            run = Run(span.path, Referee(book))
+            file = JudgedFile(span.path, Referee(book))
         else:
             open_ends.remove(before)
-            run = Run(span.path, before[1].referee, continues=before[0].path)
-        runs.append(run)
-        open_ends.append((span, run))
-    return runs
+            file = JudgedFile(span.path, before[1].referee, continues=before[0].path)
+        files.append(file)
+        open_ends.append((span, file))
+    return files
 
 
 def _span(path: Path) -> _Span:
@@ -137,6 +138,6 @@ def _span(path: Path) -> _Span:
             first = batch[0].time_ns if first is None else first
             last = batch[-1].time_ns
     except CaptureError:
-        # Its own run will say it; what comes behind it does not continue it.
+        # Judging it reports the error; nothing continues such a file.
         return _Span(path, first, None)
     return _Span(path, first, last)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from keyroll.capture.referee.counts import Flow
+from keyroll.capture.referee.account import DirectionAccount
 from keyroll.capture.referee.judgement import Judgement, Refusal, Standing, Verdict
-from keyroll.capture.verify.files import Judged, Run
+from keyroll.capture.verify.files import Judged, JudgedFile
 from keyroll.errors import ExitCode
 from keyroll.tcpao import flag_letters
 
@@ -37,11 +37,11 @@ class _Outcome:
         self._unfit = False
         self._judged = 0
 
-    def add(self, run: Run) -> None:
+    def add(self, file: JudgedFile) -> None:
         """Take in one capture's result."""
-        standings = run.standings
+        standings = file.standings
         self._bad |= standings[Standing.BAD] > 0
-        self._unfit |= run.error is not None or standings[Standing.UNJUDGED] > 0 or not sum(standings.values())
+        self._unfit |= file.error is not None or standings[Standing.UNJUDGED] > 0 or not sum(standings.values())
 
     def code(self) -> ExitCode:
         """Return 1 when anything is bad; else 2 when anything is unfit, unjudged or missing; else 0."""
@@ -61,10 +61,10 @@ class TextReport:
         self._more = 0
         self._windows = 0
 
-    def begin(self, run: Run) -> None:
+    def begin(self, file: JudgedFile) -> None:
         """Begin one capture."""
         self._offenders, self._more, self._windows = [], 0, 0
-        self._echo(f"{run.path} (continues {run.continues})" if run.continues else str(run.path))
+        self._echo(f"{file.path} (continues {file.continues})" if file.continues else str(file.path))
 
     def offender(self, judged: Judged) -> None:
         """Take one judged packet; good ones are passed over."""
@@ -77,10 +77,10 @@ class TextReport:
         else:
             self._offenders.append(_offender_line(judgement))
 
-    def end(self, run: Run) -> None:
+    def end(self, file: JudgedFile) -> None:
         """Print what was found in one capture."""
-        self._outcome.add(run)
-        for line in _table(run.tally.flows):
+        self._outcome.add(file)
+        for line in _table(file.account.directions):
             self._echo(line)
         if self._offenders:
             self._echo("  packets that are bad or could not be judged:")
@@ -88,28 +88,28 @@ class TextReport:
                 self._echo(line)
         if self._more:
             self._echo(f"    and {self._more} more (--show 0 shows all)")
-        for line in self._endings(run):
+        for line in self._endings(file):
             self._echo(line)
 
     def finish(self) -> ExitCode:
         """Return the exit code."""
         return self._outcome.code()
 
-    def _endings(self, run: Run) -> Iterator[str]:
-        if run.error:
-            yield f"  unfit: {run.error}"
+    def _endings(self, file: JudgedFile) -> Iterator[str]:
+        if file.error:
+            yield f"  unfit: {file.error}"
         if self._windows:
             yield (
                 "  Windows were judged by the capture's time stamps as the routers' clocks: "
                 "--clock-offset moves them, --no-times leaves windows out."
             )
-        standings = run.standings
+        standings = file.standings
         total = sum(standings.values())
         if not total:
-            yield f"  No segment of {run.packets} packets must be protected, as these keys have it."
+            yield f"  No segment of {file.packets} packets must be protected, as these keys have it."
         else:
             counts = ", ".join(f"{number} {standing.value}" for standing, number in standings.items())
-            yield f"  {total} segments of {run.packets} packets: {counts}."
+            yield f"  {total} segments of {file.packets} packets: {counts}."
 
 
 class JsonReport:
@@ -121,12 +121,12 @@ class JsonReport:
         self._captures = 0
         self._offenders = 0
 
-    def begin(self, run: Run) -> None:
+    def begin(self, file: JudgedFile) -> None:
         """Begin one capture."""
         opening = f'{{"version": {VERSION}, "captures": [' if not self._captures else ","
         self._captures += 1
         self._offenders = 0
-        self._echo(f'{opening}\n{{"file": {json.dumps(str(run.path))},\n"offending": [')
+        self._echo(f'{opening}\n{{"file": {json.dumps(str(file.path))},\n"offending": [')
 
     def offender(self, judged: Judged) -> None:
         """Write one judged packet that is not good."""
@@ -137,18 +137,18 @@ class JsonReport:
         self._offenders += 1
         self._echo(comma + json.dumps(judgement_data(judgement)))
 
-    def end(self, run: Run) -> None:
+    def end(self, file: JudgedFile) -> None:
         """Write what was found in one capture."""
-        self._outcome.add(run)
+        self._outcome.add(file)
         rest = {
-            "connections": [flow_data(flow) for flow in run.tally.flows],
+            "connections": [direction_data(direction) for direction in file.account.directions],
             "totals": {
-                "packets": run.packets,
-                "segments": sum(run.standings.values()),
-                **{standing.name.lower(): number for standing, number in run.standings.items()},
+                "packets": file.packets,
+                "segments": sum(file.standings.values()),
+                **{standing.name.lower(): number for standing, number in file.standings.items()},
             },
-            "continues": str(run.continues) if run.continues else None,
-            "error": {"message": str(run.error), "packet": run.error.packet} if run.error else None,
+            "continues": str(file.continues) if file.continues else None,
+            "error": {"message": str(file.error), "packet": file.error.packet} if file.error else None,
         }
         self._echo("],\n" + json.dumps(rest)[1:])
 
@@ -161,29 +161,48 @@ class JsonReport:
 
 def judgement_data(judgement: Judgement) -> dict[str, Any]:
     """Return a judgement as JSON has it: enums as their words, flags as tcpdump's letters, `standing` beside."""
+    flow = judgement.flow
     return {
-        **judgement._asdict(),
-        "verdict": judgement.verdict.value,
-        "refusal": judgement.refusal.value if judgement.refusal else None,
-        "flags": flag_letters(judgement.flags) if judgement.sport is not None else None,
-        "standing": judgement.standing.name.lower(),
-    }
-
-
-def flow_data(flow: Flow) -> dict[str, Any]:
-    """Return one direction of one connection as JSON has it."""
-    return {
-        "connection": flow.connection,
-        "sender": flow.sender,
-        "receiver": flow.receiver,
+        "number": judgement.number,
+        "time_ns": judgement.time_ns,
         "src": flow.src,
         "sport": flow.sport,
         "dst": flow.dst,
         "dport": flow.dport,
-        "segments": flow.segments,
-        "verdicts": {verdict.value: number for verdict, number in flow.verdicts().items()},
-        "syn": flow.syns,
-        "rst": flow.rsts,
+        "sender": flow.sender,
+        "receiver": flow.receiver,
+        "verdict": judgement.verdict.value,
+        "reason": judgement.reason,
+        "refusal": judgement.refusal.value if judgement.refusal else None,
+        "key": judgement.key,
+        "key_name": judgement.key_name,
+        "receiver_key": judgement.receiver_key,
+        "receiver_key_name": judgement.receiver_key_name,
+        "key_id": judgement.key_id,
+        "rnext_key_id": judgement.rnext_key_id,
+        "flags": flag_letters(judgement.flags) if flow.sport is not None else None,
+        "seq": judgement.seq,
+        "ack": judgement.ack,
+        "payload_length": judgement.payload_length,
+        "connection": judgement.connection,
+        "standing": judgement.standing.name.lower(),
+    }
+
+
+def direction_data(direction: DirectionAccount) -> dict[str, Any]:
+    """Return one direction of one connection as JSON has it."""
+    return {
+        "connection": direction.connection,
+        "sender": direction.flow.sender,
+        "receiver": direction.flow.receiver,
+        "src": direction.flow.src,
+        "sport": direction.flow.sport,
+        "dst": direction.flow.dst,
+        "dport": direction.flow.dport,
+        "segments": direction.segments,
+        "verdicts": {verdict.value: number for verdict, number in direction.verdicts().items()},
+        "syn": direction.syns,
+        "rst": direction.rsts,
         "keys": [
             {
                 "key": use.key,
@@ -196,7 +215,7 @@ def flow_data(flow: Flow) -> dict[str, Any]:
                 "last_packet": use.last_packet,
                 "last_time_ns": use.last_time_ns,
             }
-            for use in flow.uses.values()
+            for use in direction.uses.values()
         ],
     }
 
@@ -219,28 +238,30 @@ def endpoint(address: str, port: int | None) -> str:
     return host if port is None else f"{host}:{port}"
 
 
-def _table(flows: tuple[Flow, ...]) -> Iterator[str]:
-    handshaken = {flow.connection for flow in flows if flow.handshaken}
+def _table(directions: Sequence[DirectionAccount]) -> Iterator[str]:
+    handshaken = {one.connection for one in directions if one.handshaken}
     silent: Counter[tuple[str, str, int | None]] = Counter()
     hidden = 0
-    for flow in flows:
-        if flow.connection not in handshaken and set(flow.verdicts()) <= _SILENT:
+    for direction in directions:
+        flow = direction.flow
+        if direction.connection not in handshaken and set(direction.verdicts()) <= _SILENT:
             silent[flow.src, flow.dst, flow.dport] += 1
             if silent[flow.src, flow.dst, flow.dport] > _SILENT_SHOWN:
                 hidden += 1
                 continue
-        yield from _flow_lines(flow)
+        yield from _direction_lines(direction)
     if hidden:
         yield f"  and {hidden} more directions of connections that were refused or never answered"
 
 
-def _flow_lines(flow: Flow) -> Iterator[str]:
-    number = "-" if flow.connection is None else str(flow.connection)
+def _direction_lines(direction: DirectionAccount) -> Iterator[str]:
+    flow = direction.flow
+    number = "-" if direction.connection is None else str(direction.connection)
     names = f" ({flow.sender} to {flow.receiver})" if flow.sender != flow.src else ""
     ends = f"{endpoint(flow.src, flow.sport)} > {endpoint(flow.dst, flow.dport)}{names}"
-    counts = ", ".join(f"{total} {verdict.value}" for verdict, total in flow.verdicts().items())
-    yield f"  connection {number}: {ends}: {counts}; {flow.syns} SYN, {flow.rsts} RST"
-    for use in flow.uses.values():
+    counts = ", ".join(f"{total} {verdict.value}" for verdict, total in direction.verdicts().items())
+    yield f"  connection {number}: {ends}: {counts}; {direction.syns} SYN, {direction.rsts} RST"
+    for use in direction.uses.values():
         begin, end = clock_text(use.first_time_ns), clock_text(use.last_time_ns)
         yield (
             f"      KeyID {use.key_id:>3} ({use.key_name}) from {begin} to {end}, packets {use.first_packet} to "

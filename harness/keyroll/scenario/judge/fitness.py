@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from keyroll.capture.referee.scapy_check import Opinion
+from keyroll.capture import ScapyFindings
 from keyroll.scenario.errors import MachineBusyError, RunUnfitError
 from keyroll.scenario.file.durations import format_duration
 from keyroll.scenario.file.fields import ROUTERS, RouterName, SessionName
@@ -49,7 +49,7 @@ def weigh(
         losses: by router, frames that its capture lost during the run.
         wait_scale: stretches the longest gap that is allowed.
     """
-    opinions = wire.second_opinions()
+    opinions = wire.scapy_findings()
     gaps = _gaps(sampler, scenario.sessions, *watched) if watched is not None else {}
     facts = {
         "wire": wire.counts(),
@@ -74,7 +74,7 @@ def _gaps(sampler: Sampler, sessions: tuple[SessionName, ...], since: int, until
     }
 
 
-def _disagreement(opinions: Mapping[RouterName, Opinion]) -> RunUnfitError | None:
+def _disagreement(opinions: Mapping[RouterName, ScapyFindings]) -> RunUnfitError | None:
     for name, opinion in opinions.items():
         if opinion.disagreements:
             return RunUnfitError(

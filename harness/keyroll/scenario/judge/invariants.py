@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from keyroll.capture.referee.judgement import Standing
+from keyroll.capture import Standing
 from keyroll.scenario.file.durations import format_duration
 from keyroll.scenario.file.fields import ROUTERS, RouterName, SessionName
 from keyroll.scenario.observe.sampler import Sample
@@ -199,7 +199,7 @@ def every_segment_verified(watched: Watched) -> list[Check]:
             first = bad[0]
             observed = (
                 f"{len(bad)} of {len(judged)} segments not; first: packet {first.number} of "
-                f"{watched.wire.capture_of(first)}, {first.sender} to {first.receiver}, KeyID {first.key_id}, "
+                f"{first.capture}, {first.sender} to {first.receiver}, KeyID {first.key_id}, "
                 f"{first.verdict.value}{f' ({first.refusal.value})' if first.refusal else ''}: {first.reason}"
             )
         checks.append(

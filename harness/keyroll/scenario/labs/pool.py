@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import shutil
-import struct
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from keyroll.capture import copy_packets, count_packets
 from keyroll.errors import KeyrollError
 from keyroll.lab.protocol import ExplainsGaps, Lab
 from keyroll.scenario.errors import MissingCapabilityError
@@ -25,8 +25,6 @@ Settings = Mapping[str, Mapping[str, str]]
 """By router: `sending` and `receiving`, the emulated router's key policies. Empty: the lab's own defaults."""
 LabMaker = Callable[[Path, Settings], Lab]
 """Makes a lab (not yet deployed) that puts captures and logs into a folder."""
-_PCAP_HEADER, _RECORD_HEADER = 24, 16
-
 
 SET_CLOCK = "set-clock"
 
@@ -236,34 +234,6 @@ def _require(lease: Lease, needs: frozenset[str]) -> None:
         raise MissingCapabilityError(f"this lab cannot do what the scenario requires: {', '.join(reasons)}")
 
 
-def count_packets(path: Path) -> int:
-    """Return how many whole packets a classic pcap file holds."""
-    return sum(1 for _ in _records(path.read_bytes())) if path.exists() else 0
-
-
-def copy_capture(source: Path, target: Path, *, skip: int) -> None:
-    """Copy a classic pcap file without its first `skip` packets."""
-    octets = source.read_bytes()
-    begin = _PCAP_HEADER
-    for index, end in enumerate(_records(octets), start=1):
-        if index > skip:
-            break
-        begin = end
-    target.write_bytes(octets[:_PCAP_HEADER] + octets[begin:])
-
-
-def _records(octets: bytes) -> Iterator[int]:
-    """Yield where each whole record of a pcap file ends."""
-    order = "<" if octets[:1] in (b"\x4d", b"\xd4") else ">"
-    place = _PCAP_HEADER
-    while place + _RECORD_HEADER <= len(octets):
-        (length,) = struct.unpack_from(f"{order}I", octets, place + 8)
-        place += _RECORD_HEADER + length
-        if place > len(octets):
-            return
-        yield place
-
-
 def _keep_evidence(lab: Lab, folder: Path, skip: Mapping[str, int]) -> None:
     """Copy a warm lab's logs and the run's part of its captures into the run's folder."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -271,6 +241,6 @@ def _keep_evidence(lab: Lab, folder: Path, skip: Mapping[str, int]) -> None:
     for path in sorted(lab.evidence.iterdir()):
         router = captures.get(path.resolve())
         if router is not None:
-            copy_capture(path, folder / path.name, skip=skip.get(router, 0))
+            copy_packets(path, folder / path.name, skip=skip.get(router, 0))
         elif path.is_file() and path.suffix != ".pcap":
             shutil.copyfile(path, folder / path.name)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from keyroll.capture.referee.judgement import Judgement
+from keyroll.capture import Judgement
 
 Sight = Literal["collision", "sequence-wrap", "wrap-resent", "port-reuse"]
 """`collision`: two connections of a session, one from each router, both came to be, and BGP closed one for that.

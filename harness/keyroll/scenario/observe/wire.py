@@ -14,15 +14,26 @@ from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
-from keyroll.capture.attack.recent_frames import Genuine, GenuineFrames
-from keyroll.capture.formats.packet import Packet
-from keyroll.capture.formats.payload import payload_of
-from keyroll.capture.formats.reader import Follow
-from keyroll.capture.keys.book import BGP_PORT, LDP_PORT, Clock, Speaker, SpeakerBook
-from keyroll.capture.referee.judgement import Judgement, Standing
-from keyroll.capture.referee.key_changes import Acknowledged, Handovers, KeyUse
-from keyroll.capture.referee.referee import Referee
-from keyroll.capture.referee.scapy_check import Opinion, SecondOpinion
+from keyroll.capture import (
+    BGP_PORT,
+    LDP_PORT,
+    Account,
+    Acknowledged,
+    Clock,
+    Follow,
+    Judgement,
+    KeyChanges,
+    KeyUse,
+    Packet,
+    RecentFrames,
+    Referee,
+    ScapyCheck,
+    ScapyFindings,
+    SignedFrame,
+    Speaker,
+    SpeakerBook,
+    Standing,
+)
 from keyroll.keychain.model import Keychain
 from keyroll.lab.protocol import SpecialFrame
 from keyroll.names import Receiving
@@ -91,16 +102,19 @@ class Wire:
         set_aside: frozenset[frozenset[tuple[str, int]]] = frozenset(),
     ) -> None:
         known = tuple(parties)
-        self._ports = {PORTS[session]: session for session in sessions}
+        named = tuple(sessions)
+        self._ports: Mapping[int, SessionName] = {PORTS[session]: session for session in named}
+        self._sessions: Mapping[str | None, SessionName] = {session: session for session in named}
         self._parties = {party.name: party for party in known}
         self._captures = {
-            party.name: _Capture(party, Referee(_book(known, frozenset(self._ports))), sample_seed) for party in known
+            party.name: _Capture(party, Referee(_book(known, self._ports), capture=party.capture.name), sample_seed)
+            for party in known
         }
         self._changed = changed
         self._set_aside = set(set_aside)
-        """Connections of earlier runs (their ends' addresses and ports), until a SYN opens such a one anew."""
+        """ConnectionTable of earlier runs (their ends' addresses and ports), until a SYN opens such a one anew."""
         self._changes: list[_Change] = []
-        self._genuine: dict[tuple[RouterName, SessionName], GenuineFrames] = {}
+        self._received: dict[tuple[RouterName, SessionName], RecentFrames] = {}
         self._sides: dict[tuple[str, SessionName], Side] = {}
         self.protected_from: dict[str, int] = {}
         self.special: Callable[[], Sequence[SpecialFrame]] = tuple
@@ -113,7 +127,7 @@ class Wire:
         old one says nothing.
         """
         self._parties[router] = replace(self._parties[router], chain=chain)
-        self._changes.append(_Change(begun, done, _book(self._parties.values(), frozenset(self._ports))))
+        self._changes.append(_Change(begun, done, _book(self._parties.values(), self._ports)))
 
     def pump(self) -> None:
         """Read and judge what both captures have got since the last time. Raises CaptureError."""
@@ -131,24 +145,24 @@ class Wire:
         capture = self._captures[name]
         capture.turn_to(packet.time_ns or 0, self._changes)
         judgement = capture.referee.judge(packet)
-        capture.second.observe(packet, judgement, capture.referee.book)
+        capture.scapy.observe(packet, judgement, capture.referee.book)
         if judgement is None or self._is_before_protection(judgement) or self._is_blurred(judgement):
             return
         if self._set_aside and self._is_of_earlier_run(judgement):
             return
         capture.judged.append(judgement)
-        capture.sightings.observe(judgement, lambda: payload_of(packet))
-        proof = capture.handovers.observe(judgement)
+        capture.sightings.observe(judgement, capture.referee.payload)
+        proof = capture.key_changes.observe(judgement, capture.account.observe(judgement))
         if judgement.sender == name:
             self._note_side(judgement, name)
         else:
-            self._note_genuine(judgement, packet, name)
-        if proof is not None and proof.sender == name:
+            self._note_received(judgement, packet, name)
+        if proof is not None and proof.flow.sender == name:
             self._note_proof(proof)
 
-    def genuine(self, router: RouterName, session: SessionName) -> GenuineFrames:
+    def received(self, router: RouterName, session: SessionName) -> RecentFrames:
         """Return the signed frames that `router` received for a session from its peer."""
-        return self._genuine.get((router, session), GenuineFrames())
+        return self._received.get((router, session), RecentFrames())
 
     def close(self) -> None:
         """Close the captures."""
@@ -215,13 +229,6 @@ class Wire:
         """Say whether `router`'s capture shows that since an instant (ns), and what it shows, in words."""
         return self._captures[router].sightings.seen(sight, router, since=since)
 
-    def capture_of(self, judgement: Judgement) -> str:
-        """Return the file name of the capture that a judgement is about."""
-        for name, capture in self._captures.items():
-            if any(one is judgement for one in capture.judged):
-                return self._parties[name].capture.name
-        return "?"
-
     def counts(self) -> dict[str, object]:
         """Return, by router, how many segments it sent by its own capture, and with which verdict and key."""
         counts: dict[str, object] = {}
@@ -235,17 +242,12 @@ class Wire:
             counts[name] = {"verdicts": verdicts, "keys": keys}
         return counts
 
-    def second_opinions(self) -> dict[RouterName, Opinion]:
+    def scapy_findings(self) -> dict[RouterName, ScapyFindings]:
         """Have a sample of each capture judged again by scapy."""
-        return {name: capture.second.finish() for name, capture in self._captures.items()}
+        return {name: capture.scapy.finish() for name, capture in self._captures.items()}
 
     def _uses(self, router: RouterName, session: SessionName) -> list[KeyUse]:
-        port = PORTS[session]
-        return [
-            use
-            for use in self._captures[router].handovers.uses
-            if use.sender == router and port in (use.sport, use.dport)
-        ]
+        return self._captures[router].account.uses(sender=router, session=session)
 
     def _is_before_protection(self, judgement: Judgement) -> bool:
         start = self.protected_from.get(judgement.sender)
@@ -267,7 +269,7 @@ class Wire:
         )
 
     def _note_side(self, judgement: Judgement, router: RouterName) -> None:
-        session = self._session_of(judgement.sport, judgement.dport)
+        session = self._sessions.get(judgement.session)
         if judgement.key is None or judgement.key_id is None or session is None or judgement.flags & _RST:
             return
         side = Side(router, judgement.key, judgement.key_id, judgement.rnext_key_id or 0, judgement.time_ns or 0)
@@ -276,24 +278,21 @@ class Wire:
         if before is None or (before.key, before.rnext_key_id) != (side.key, side.rnext_key_id):
             self._changed(KeyChange(side, session, judgement.number))
 
-    def _note_genuine(self, judgement: Judgement, packet: Packet, router: RouterName) -> None:
-        session = self._session_of(judgement.sport, judgement.dport)
+    def _note_received(self, judgement: Judgement, packet: Packet, router: RouterName) -> None:
+        session = self._sessions.get(judgement.session)
         if session is None or not judgement.verified or judgement.key_id is None or judgement.flags & _RST:
             return
         if judgement.connection is None:
             return
-        frame = Genuine(packet.data, judgement.key_id, judgement.rnext_key_id or 0, judgement.key)
-        kept = self._genuine.setdefault((router, session), GenuineFrames())
+        frame = SignedFrame(packet.data, judgement.key_id, judgement.rnext_key_id or 0, judgement.key)
+        kept = self._received.setdefault((router, session), RecentFrames())
         kept.add(judgement.connection, frame, data=bool(judgement.payload_length))
 
     def _note_proof(self, proof: Acknowledged) -> None:
-        session = self._session_of(proof.sport, proof.dport)
-        side = self._sides.get((proof.sender, session)) if session else None
+        session = self._sessions.get(proof.flow.session)
+        side = self._sides.get((proof.flow.sender, session)) if session else None
         if session is not None and side is not None:
             self._changed(KeyChange(side, session, proof.ack_packet, proof))
-
-    def _session_of(self, sport: int | None, dport: int | None) -> SessionName | None:
-        return self._ports.get(sport or 0) or self._ports.get(dport or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,8 +311,9 @@ class _Capture:
         self.follow = Follow(party.capture)
         self._skip = party.skip
         self.referee = referee
-        self.second = SecondOpinion(seed=seed)
-        self.handovers = Handovers()
+        self.scapy = ScapyCheck(seed=seed)
+        self.account = Account()
+        self.key_changes = KeyChanges()
         self.sightings = Sightings()
         self.judged: list[Judgement] = []
         self.met: Counter[tuple[str, str]] = Counter()
@@ -342,7 +342,7 @@ class _Capture:
             self._turned += 1
 
 
-def _book(parties: Iterable[Party], ports: frozenset[int]) -> SpeakerBook:
+def _book(parties: Iterable[Party], ports: Mapping[int, SessionName]) -> SpeakerBook:
     return SpeakerBook(
         (
             Speaker(party.name, party.addresses, party.chain, party.receiving, _sure_reading(party.clock))

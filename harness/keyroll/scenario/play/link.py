@@ -7,8 +7,7 @@ import time
 from collections.abc import Mapping
 from datetime import timedelta
 
-from keyroll.capture.attack.forge import forge_icmp, forge_rst, forge_syn, unknown_key_id
-from keyroll.capture.attack.recent_frames import Genuine
+from keyroll.capture import SignedFrame, forge_icmp, forge_rst, forge_syn, unknown_key_id
 from keyroll.lab.protocol import Impairment, Links, SteeringLinks
 from keyroll.scenario.errors import RunBrokenError
 from keyroll.scenario.file.fields import ANY, ICMP_ERROR, DropReason, RouterName
@@ -104,7 +103,7 @@ class Linker:
 
     def _frames(self, step: Inject) -> list[bytes]:
         peer = other(step.towards)
-        frames = self._stage.wire.genuine(step.towards, step.session)
+        frames = self._stage.wire.received(step.towards, step.session)
         earlier = step.kind == "replay-earlier"
         seen = frames.before if earlier else frames.present
         if step.key is not None:
@@ -119,12 +118,12 @@ class Linker:
             return [genuine.frame for genuine in seen[-step.count :]]
         return [self._forge(step, seen[-1], peer) for _ in range(step.count)]
 
-    def _forge(self, step: Inject, genuine: Genuine, peer: RouterName) -> bytes:
+    def _forge(self, step: Inject, genuine: SignedFrame, peer: RouterName) -> bytes:
         if step.kind in ("syn", "syn-bad-mac"):
             key_id = genuine.key_id if step.kind == "syn-bad-mac" else None
             return forge_syn(genuine, key_id=key_id, chance=self._chance)
         if step.kind in _ICMP:
-            sent = self._stage.wire.genuine(peer, step.session).present
+            sent = self._stage.wire.received(peer, step.session).present
             if not sent:
                 raise RunBrokenError(f"{step.towards} has sent {peer} nothing signed that an ICMP error could quote")
             return forge_icmp(genuine, sent[-1], too_big=step.kind == "icmp-too-big")

@@ -36,17 +36,17 @@ def read(text):
 
 def test_keys_are_found_by_addresses_and_ports():
     book = read(GOOD)
-    lane = book.lane(packed("10.0.0.2"), packed("10.0.0.1"), 179, 40000)
-    assert {key_id: keys[0].name for key_id, keys in lane.sent.items()} == {84: "key 0", 85: "key 2"}
-    assert (lane.sender, lane.receiver) == ("10.0.0.2", "10.0.0.1")
-    assert lane.sent[84][0].include_options is False
-    assert lane.sent[84][0].secret == lane.sent[85][0].secret
-    other = book.lane(packed("10.0.0.1"), packed("10.0.0.2"), 40000, 22)
+    between = book.keys_for(packed("10.0.0.2"), packed("10.0.0.1"), 179, 40000)
+    assert {key_id: keys[0].name for key_id, keys in between.sent.items()} == {84: "key 0", 85: "key 2"}
+    assert (between.sender, between.receiver) == ("10.0.0.2", "10.0.0.1")
+    assert between.sent[84][0].include_options is False
+    assert between.sent[84][0].secret == between.sent[85][0].secret
+    other = book.keys_for(packed("10.0.0.1"), packed("10.0.0.2"), 40000, 22)
     assert list(other.sent) == [62]
-    assert book.lane(packed("fd00::1"), packed("fd00::2"), 179, 40000) is None
-    assert list(book.lane(packed("fd00::1"), packed("fd00::2"), 40000, 646).sent) == [255]
-    assert list(book.lane(packed("fd00::1"), packed("fd00::2"), None, None).sent) == [255]
-    assert book.lane(packed("10.0.0.1"), packed("10.0.0.3"), 179, 1) is None
+    assert book.keys_for(packed("fd00::1"), packed("fd00::2"), 179, 40000) is None
+    assert list(book.keys_for(packed("fd00::1"), packed("fd00::2"), 40000, 646).sent) == [255]
+    assert list(book.keys_for(packed("fd00::1"), packed("fd00::2"), None, None).sent) == [255]
+    assert book.keys_for(packed("10.0.0.1"), packed("10.0.0.3"), 179, 1) is None
 
 
 @pytest.mark.parametrize(
@@ -124,11 +124,11 @@ def test_what_is_no_keys_file_is_said(text):
 def test_the_same_keyid_on_different_ports_is_two_keys():
     text = GOOD.replace('"10.0.0.1": 62, "10.0.0.2": 85}', '"10.0.0.1": 61, "10.0.0.2": 84}\n    port: 646')
     book = read(text)
-    assert book.lane(packed("10.0.0.1"), packed("10.0.0.2"), 1, 646).sent[61][0].name == "key 2"
-    assert book.lane(packed("10.0.0.1"), packed("10.0.0.2"), 1, 179).sent[61][0].name == "key 0"
+    assert book.keys_for(packed("10.0.0.1"), packed("10.0.0.2"), 1, 646).sent[61][0].name == "key 2"
+    assert book.keys_for(packed("10.0.0.1"), packed("10.0.0.2"), 1, 179).sent[61][0].name == "key 0"
 
 
 def test_secrets_do_not_show_in_what_was_read():
     book = read(GOOD)
-    lane = book.lane(packed("10.0.0.2"), packed("10.0.0.1"), 179, 40000)
-    assert "quite" not in repr(lane)
+    between = book.keys_for(packed("10.0.0.2"), packed("10.0.0.1"), 179, 40000)
+    assert "quite" not in repr(between)

@@ -7,14 +7,14 @@ from scapy.layers.inet import ICMP, IP, TCP, TCPerror
 from scapy.layers.inet6 import ICMPv6DestUnreach, ICMPv6PacketTooBig, IPv6
 from scapy.layers.l2 import Ether
 
-from keyroll.capture.attack.forge import ForgeError, forge_icmp, forge_rst, forge_syn, unknown_key_id
-from keyroll.capture.attack.recent_frames import Genuine
+from keyroll.capture import ForgeError, SignedFrame, forge_icmp, forge_rst, forge_syn, unknown_key_id
 
 
 def genuine(network=None, *, seq=1000, payload=b"x" * 19, flags="PA"):
     network = network or IP(src="10.0.12.1", dst="10.0.12.2", ttl=1)
     segment = TCP(sport=40000, dport=179, seq=seq, ack=77, flags=flags)
-    return Genuine(bytes(Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02") / network / segment / payload), 3, 4)
+    frame = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02") / network / segment / payload
+    return SignedFrame(bytes(frame), 3, 4)
 
 
 def dissected(frame):
@@ -72,7 +72,7 @@ def test_an_unknown_key_id_is_none_of_the_known(known):
 
 def test_what_is_no_tcp_cannot_be_forged_from():
     with pytest.raises(ForgeError):
-        forge_rst(Genuine(bytes(60), 1, 2), key_id=None, chance=random.Random(1))
+        forge_rst(SignedFrame(bytes(60), 1, 2), key_id=None, chance=random.Random(1))
 
 
 class TestIcmpErrors:

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from keyroll.capture import Packet, Referee, Verdict, read_packets
 from keyroll.capture.keys.keys_file import read_keys
-from keyroll.capture.referee.counts import Tally
-from keyroll.capture.referee.fast_path import Express
+from keyroll.capture.referee.account import Account
+from keyroll.capture.referee.fast_path import FastPath
+from keyroll.capture.verify.report import direction_data
 from keyroll.names import Algorithm
 from keyroll.tcpao import Algorithm as MacAlgorithm
 from keyroll.tcpao import Mkt, mac_input, with_checksum
@@ -19,16 +20,20 @@ DATA = Path(__file__).parents[2] / "data" / "kernel-captures"
 
 
 def both(packets, book):
-    """Judge by both ways; returns the whole way's judgements, the quick way's, and its tally."""
+    """Judge by both ways; returns the whole way's judgements, the quick way's, and its account."""
     whole = Referee(book)
-    tally = Tally()
-    express = Express(Referee(book), tally)
-    return [whole.judge(packet) for packet in packets], [express.take(packet) for packet in packets], tally
+    account = Account()
+    fast = FastPath(Referee(book), account)
+    return [whole.judge(packet) for packet in packets], [fast.take(packet) for packet in packets], account
+
+
+def rows(account):
+    return [direction_data(direction) for direction in account.directions]
 
 
 def check(packets, book):
     """Assert that both ways agree; returns how many segments took the quick way."""
-    slow, quick, tally = both(packets, book)
+    slow, quick, account = both(packets, book)
     taken = 0
     for one, other in zip(slow, quick, strict=True):
         if other is None and one is not None:
@@ -36,14 +41,14 @@ def check(packets, book):
             taken += 1
         else:
             assert other == one
-    counted = Tally()
+    counted = Account()
     for judgement in slow:
         if judgement is not None:
             counted.observe(judgement)
-    assert tally.flows == counted.flows
-    assert tally.standings() == counted.standings()
+    assert rows(account) == rows(counted)
+    assert account.standings() == counted.standings()
     verdicts = Counter(judgement.verdict for judgement in slow if judgement)
-    assert sum((Counter(flow.verdicts()) for flow in tally.flows), Counter()) == verdicts
+    assert sum((Counter(flow.verdicts()) for flow in account.directions), Counter()) == verdicts
     return taken
 
 

@@ -91,15 +91,15 @@ def pair(chains, tmp_path):
 
 def test_sessions_are_paired_by_address(pair):
     book = config_book(pair)
-    bgp = book.lane(packed("10.0.0.1"), packed("10.0.0.2"), 40000, 179)
+    bgp = book.keys_for(packed("10.0.0.1"), packed("10.0.0.2"), 40000, 179)
     assert (bgp.sender, bgp.receiver, sorted(bgp.sent), sorted(bgp.received)) == ("R1", "R2", [1, 3], [1, 3])
-    ldp = book.lane(packed("192.0.2.2"), packed("192.0.2.1"), 646, 50000)
+    ldp = book.keys_for(packed("192.0.2.2"), packed("192.0.2.1"), 646, 50000)
     assert (ldp.sender, sorted(ldp.sent)) == ("R2", [2, 4])
-    assert book.lane(packed("10.0.0.1"), packed("10.0.0.2"), 40000, 646) is None
-    assert book.lane(packed("192.0.2.1"), packed("192.0.2.2"), 40000, 179) is None
-    assert book.lane(packed("fd00::1"), packed("fd00::2"), 40000, 179) is None
-    assert book.lane(packed("10.0.0.1"), packed("10.0.0.99"), 40000, 179) is None
-    assert book.lane(packed("10.0.0.1"), packed("10.0.0.2"), None, None) is not None
+    assert book.keys_for(packed("10.0.0.1"), packed("10.0.0.2"), 40000, 646) is None
+    assert book.keys_for(packed("192.0.2.1"), packed("192.0.2.2"), 40000, 179) is None
+    assert book.keys_for(packed("fd00::1"), packed("fd00::2"), 40000, 179) is None
+    assert book.keys_for(packed("10.0.0.1"), packed("10.0.0.99"), 40000, 179) is None
+    assert book.keys_for(packed("10.0.0.1"), packed("10.0.0.2"), None, None) is not None
 
 
 def test_the_capture_is_judged_with_them(pair, make):
@@ -134,8 +134,8 @@ def test_the_curly_form_with_inheritance_quotes_comments_and_inactive_parts(chai
         path.write_text(config(f"R{index}", index, 3 - index, chain, form="curly"))
         sources.append(ConfigSource(path))
     assert read_config(sources[0]).addresses == {ip_address("10.0.0.1")}
-    lane = config_book(sources).lane(packed("10.0.0.1"), packed("10.0.0.2"), 40000, 179)
-    assert (lane.sender, sorted(lane.sent), sorted(lane.received)) == ("R1", [1, 3], [1, 3])
+    between = config_book(sources).keys_for(packed("10.0.0.1"), packed("10.0.0.2"), 40000, 179)
+    assert (between.sender, sorted(between.sent), sorted(between.received)) == ("R1", [1, 3], [1, 3])
 
 
 def test_a_bare_chain_needs_its_address(chains, tmp_path):
@@ -144,8 +144,8 @@ def test_a_bare_chain_needs_its_address(chains, tmp_path):
         path = tmp_path / f"chain{index}"
         path.write_text("\n".join(set_lines(chain)))
         sources.append(ConfigSource(path, ip_address(f"10.0.0.{index}")))
-    lane = config_book(sources).lane(packed("10.0.0.1"), packed("10.0.0.2"), 40000, 179)
-    assert (lane.sender, sorted(lane.sent)) == ("10.0.0.1", [1, 3])
+    between = config_book(sources).keys_for(packed("10.0.0.1"), packed("10.0.0.2"), 40000, 179)
+    assert (between.sender, sorted(between.sent)) == ("10.0.0.1", [1, 3])
     with pytest.raises(ConfigError, match=r"no interface address.*ADDRESS=FILE"):
         read_config(ConfigSource(sources[0].path))
 
@@ -273,7 +273,7 @@ def test_large_configurations_are_paired_quickly(chains, tmp_path):
         sources.append(ConfigSource(path))
     begin = time.process_time()
     book = config_book(sources)
-    assert book.lane(packed("10.1.0.7"), packed("10.2.0.9"), 40000, 179) is not None
+    assert book.keys_for(packed("10.1.0.7"), packed("10.2.0.9"), 40000, 179) is not None
     assert time.process_time() - begin < 10  # seconds; address by address and session by session it took minutes
 
 

@@ -1,20 +1,20 @@
 from __future__ import annotations
 
-from keyroll.capture.attack.recent_frames import Genuine, GenuineFrames
+from keyroll.capture import RecentFrames, SignedFrame
 
 
-def frame(name: str) -> Genuine:
-    return Genuine(name.encode(), 1, 2)
+def frame(name: str) -> SignedFrame:
+    return SignedFrame(name.encode(), 1, 2)
 
 
-def kept(*entries: tuple[int, str, bool]) -> GenuineFrames:
-    frames = GenuineFrames()
+def kept(*entries: tuple[int, str, bool]) -> RecentFrames:
+    frames = RecentFrames()
     for connection, name, data in entries:
         frames.add(connection, frame(name), data=data)
     return frames
 
 
-def names(frames: tuple[Genuine, ...]) -> list[str]:
+def names(frames: tuple[SignedFrame, ...]) -> list[str]:
     return [one.frame.decode() for one in frames]
 
 

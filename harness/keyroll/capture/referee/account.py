@@ -1,0 +1,195 @@
+"""The account of one capture: per connection and direction, what was judged how, and which key signed what and when.
+
+    account = Account()
+    use = account.observe(judgement)      # the KeyUse that a verified segment counts for, else None
+    account.directions                    # one DirectionAccount for each direction of each connection
+
+Everything that is said about keys on the wire is a view of it: the table and the JSON of `keyroll verify`, and the
+proof that a key change was taken (`keyroll.capture.referee.key_changes`). Memory grows with the number of connections,
+not with that of packets.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from keyroll.capture.referee.judgement import Flow, Judgement, Standing, Verdict
+from keyroll.tcpao import ACK, RST, SYN
+
+DIRECTIONS_MAX = 20_000
+"""Directions counted one by one, some 10 MB; in a capture of more (a scan of ports), the rest is counted in one."""
+USES_MAX = 256
+"""Keys told apart in one direction: a KeyID has 256 values, so that only keys with equal KeyIDs can reach this."""
+
+_OTHERS = Flow("others", None, "others", None, "-", "-")
+"""Stands for the directions beyond `DIRECTIONS_MAX`."""
+
+
+class Acknowledged(NamedTuple):
+    """The proof that a receiver took data signed with a key: a verified segment acknowledged it."""
+
+    use: KeyUse
+    """The key, and the direction of a connection in which it signed the data."""
+    data_packet: int
+    data_time_ns: int | None
+    ack_packet: int
+    ack_time_ns: int | None
+
+    @property
+    def key(self) -> int | None:
+        """The sender's key number."""
+        return self.use.key
+
+    @property
+    def flow(self) -> Flow:
+        """Who sent the data, and to whom."""
+        return self.use.flow
+
+    @property
+    def connection(self) -> int | None:
+        """The connection's number."""
+        return self.use.connection
+
+
+@dataclass(slots=True, eq=False)
+class KeyUse:
+    """A key that signed verified segments in one direction of one connection. Times are ns since 1970, as captured."""
+
+    flow: Flow
+    connection: int | None
+    key_id: int | None
+    key: int | None
+    """The sender's key number."""
+    key_name: str | None
+    first_packet: int
+    first_time_ns: int | None
+    last_packet: int
+    last_time_ns: int | None
+    segments: int = 0
+    data_segments: int = 0
+    last_data_time_ns: int | None = None
+    """Of the last segment with data; None before the first one."""
+    acknowledged: Acknowledged | None = None
+    """Set by `KeyChanges`, where one follows the account."""
+
+
+@dataclass(slots=True, eq=False)
+class DirectionAccount:
+    """What was counted for one direction of one connection."""
+
+    connection: int | None
+    flow: Flow
+    first_packet: int
+    uses: dict[tuple[int | None, str | None], KeyUse] = field(default_factory=dict)
+    """By KeyID and the key's name."""
+    other: Counter[Verdict] = field(default_factory=Counter)
+    """Segments by verdict, but for verified ones: those are counted with their key's use."""
+    syns: int = 0
+    rsts: int = 0
+    handshaken: bool = False
+    """Whether anything but SYNs and RSTs was sent."""
+
+    def verdicts(self) -> dict[Verdict, int]:
+        """Return the number of segments by verdict, in the order of `Verdict`."""
+        verified = sum(use.segments for use in self.uses.values())
+        return {
+            verdict: number
+            for verdict in Verdict
+            if (number := verified if verdict is Verdict.VERIFIED else self.other[verdict])
+        }
+
+    @property
+    def segments(self) -> int:
+        """All judged segments of this direction."""
+        return sum(self.verdicts().values())
+
+
+class Account:
+    """Counts the judgements of one capture, in their order."""
+
+    def __init__(self) -> None:
+        self._directions: dict[tuple[int | None, str, int | None], DirectionAccount] = {}
+        self._standings: Counter[Standing] = Counter()
+        """By standing, all but the verified ones."""
+
+    @property
+    def directions(self) -> Sequence[DirectionAccount]:
+        """All directions, by connection, the one that was seen first in front."""
+        return sorted(self._directions.values(), key=lambda one: (one.connection or 0, one.first_packet))
+
+    def uses(self, *, sender: str, session: str) -> list[KeyUse]:
+        """Return the keys that a speaker signed with for a session, on any connection, in the order of first use."""
+        return [
+            use
+            for one in self._directions.values()
+            if one.flow.sender == sender and one.flow.session == session
+            for use in one.uses.values()
+        ]
+
+    def standings(self) -> dict[Standing, int]:
+        """Return how many segments were good, bad, and could not be judged."""
+        verified = sum(use.segments for one in self._directions.values() for use in one.uses.values())
+        return {
+            standing: self._standings[standing] + (verified if standing is Standing.GOOD else 0)
+            for standing in Standing
+        }
+
+    def observe(self, judgement: Judgement) -> KeyUse | None:
+        """Count one judgement; returns the use that it was counted with, when it is verified."""
+        direction = self._direction(judgement)
+        flags = judgement.flags
+        if flags & SYN:
+            direction.syns += 1
+        elif flags & RST:
+            direction.rsts += 1
+        elif flags & ACK:
+            direction.handshaken = True
+        if judgement.verdict is not Verdict.VERIFIED:
+            direction.other[judgement.verdict] += 1
+            self._standings[judgement.standing] += 1
+            return None
+        use = _use(direction, judgement)
+        use.segments += 1
+        use.last_packet, use.last_time_ns = judgement.number, judgement.time_ns
+        if judgement.payload_length:
+            use.data_segments += 1
+            use.last_data_time_ns = judgement.time_ns
+        return use
+
+    def _direction(self, judgement: Judgement) -> DirectionAccount:
+        flow = judgement.flow
+        name = (judgement.connection, flow.src, flow.sport)
+        direction = self._directions.get(name)
+        if direction is not None:
+            return direction
+        connection = judgement.connection
+        if len(self._directions) >= DIRECTIONS_MAX:
+            connection, flow = None, _OTHERS
+            name = (None, flow.src, None)
+        direction = self._directions.get(name)
+        if direction is None:
+            direction = self._directions[name] = DirectionAccount(connection, flow, judgement.number)
+        return direction
+
+
+def _use(direction: DirectionAccount, judgement: Judgement) -> KeyUse:
+    name = (judgement.key_id, judgement.key_name)
+    use = direction.uses.get(name)
+    if use is None:
+        if len(direction.uses) >= USES_MAX:
+            return next(reversed(direction.uses.values()))
+        use = direction.uses[name] = KeyUse(
+            direction.flow,
+            direction.connection,
+            judgement.key_id,
+            judgement.key,
+            judgement.key_name,
+            judgement.number,
+            judgement.time_ns,
+            judgement.number,
+            judgement.time_ns,
+        )
+    return use
