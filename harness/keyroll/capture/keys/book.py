@@ -17,8 +17,7 @@ from keyroll.errors import InputError
 from keyroll.keychain.model import Key, Keychain
 from keyroll.keychain.schedule import window
 from keyroll.keychain.secret import Secret
-from keyroll.names import Receiving
-from keyroll.tcpao import Algorithm
+from keyroll.names import Algorithm, Receiving
 
 Address = IPv4Address | IPv6Address
 Clock = Callable[[int], datetime | None]
@@ -170,8 +169,9 @@ def _held_key(
 ) -> HeldKey | None:
     if key.secret is None or key_id is None:
         return None
-    algorithm = Algorithm(key.effective_algorithm.value)
-    return HeldKey(key.id, f"key {key.id}", algorithm, key.secret, key_id, key.include_options, begin, end)
+    return HeldKey(
+        key.id, f"key {key.id}", key.effective_algorithm, key.secret, key_id, key.include_options, begin, end
+    )
 
 
 def _by_id(keys: Iterable[HeldKey | None]) -> dict[int, tuple[HeldKey, ...]]:

@@ -23,7 +23,7 @@ from typing import TypeVar
 from keyroll.capture.keys.book import Address, DirectionKeys, HeldKey
 from keyroll.document import Document, DocumentError, load
 from keyroll.keychain.secret import Secret
-from keyroll.tcpao import Algorithm
+from keyroll.names import Algorithm
 
 _FIELDS = ("name", "algorithm", "secret", "secret_hex", "send_id", "include_options", "port")
 _NEEDED = ("algorithm", "send_id")
