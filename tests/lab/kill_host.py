@@ -50,6 +50,8 @@ main()
 LATEST = {"lab": 0.8, "run": 4.0}
 """Seconds from the start to the last moment of a kill: beyond a lab's bring-up, and a run's end."""
 PLACES = ("/run", "/tmp", "/var/tmp")  # noqa: S108 - tmpfs of this test's own
+NEEDED = {Path(__file__).resolve().parents[2], Path(sys.prefix).resolve(), Path(sys.base_prefix).resolve()}
+"""This tree and its Python: where they lie in one of the places, they stay visible there, and are not compared."""
 HOST = """
 link set lo up
 link add name host0 type veth peer name host1
@@ -106,8 +108,8 @@ def changes(before: dict[str, object], after: dict[str, object]) -> dict[str, li
 
 
 def prepare() -> None:
-    for path in PLACES:
-        subprocess.run(["mount", "-t", "tmpfs", "keyroll-test", path], check=True)
+    for place in PLACES:
+        cover(place, [path for path in NEEDED if path.is_relative_to(place)])
     # A copy of /etc, so that whoever installs a package meanwhile does not count.
     subprocess.run(["cp", "-a", "/etc", "/tmp/etc"], check=True)  # noqa: S108 - the tmpfs just mounted
     subprocess.run(["mount", "--bind", "/tmp/etc", "/etc"], check=True)  # noqa: S108 - the same
@@ -122,6 +124,19 @@ def prepare() -> None:
         if time.monotonic() > deadline:
             raise TimeoutError("host0 has no link-local address, or it stayed tentative")
         select.select([], [], [], PAUSE_SECONDS)
+
+
+def cover(place: str, needed: list[Path]) -> None:
+    """Mount an empty tmpfs over a folder, and what is needed of the covered one at its own path in it."""
+    # By descriptor: once the tmpfs is there, no path leads to what it covers.
+    held = {path: os.open(path, os.O_PATH | os.O_DIRECTORY) for path in needed}
+    subprocess.run(["mount", "-t", "tmpfs", "keyroll-test", place], check=True)
+    for path, descriptor in held.items():
+        path.mkdir(parents=True, exist_ok=True)
+        # mount(8) would resolve the descriptor to its path, which leads to the tmpfs by now.
+        command = ["mount", "--no-canonicalize", "--bind", f"/proc/self/fd/{descriptor}", str(path)]
+        subprocess.run(command, check=True, pass_fds=[descriptor])
+        os.close(descriptor)
 
 
 def settled(addresses: bytes) -> bool:
@@ -271,7 +286,12 @@ def host_state() -> dict[str, object]:
         return found
 
     def files(*folders: str) -> list[str]:
-        return sorted(str(path) for folder in folders for path in Path(folder).rglob("*"))
+        found = []
+        for folder in folders:
+            for place, inner, names in os.walk(folder):
+                inner[:] = [name for name in inner if Path(place, name) not in NEEDED]
+                found += [str(Path(place, name)) for name in (*inner, *names)]
+        return sorted(found)
 
     return {
         "link": ip("-d", "link"),
