@@ -2,7 +2,7 @@
 
 Decoding is strict: a field that is missing, or is not of its type, is a `WireError` that names the field and what it
 should be. No error repeats a value, and none is chained to one that does: any field of a malformed message may hold a
-secret. docs/decisions/0014 says why these decoders are our own.
+secret. docs/decisions/0017 says why these decoders are our own.
 """
 
 from __future__ import annotations
