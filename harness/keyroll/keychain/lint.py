@@ -169,7 +169,7 @@ def _statements(subject: Subject) -> Iterator[Finding]:
 
 def _secrets(subject: Subject) -> Iterator[Finding]:
     for key in subject.chain.keys:
-        if key.secret is None:
+        if key.secret is None or not key.secret.known:
             continue
         if len(key.secret) > rules.LINUX_SECRET_MAX:
             yield subject.found(

@@ -11,6 +11,7 @@ from keyroll.keychain.lint import Finding, Subject, ids_of, span_of, start_of
 from keyroll.keychain.model import Key, Keychain
 from keyroll.keychain.prediction import HOLD_DEFAULT, Gap, Prediction, Side, predict_all
 from keyroll.keychain.schedule import in_order
+from keyroll.keychain.secret import Likeness
 from keyroll.keychain.starttime import format_start_stored
 
 
@@ -117,7 +118,7 @@ def _compare(one: Subject, other: Subject, mine: Key, theirs: Key) -> Iterator[F
             theirs,
             statement="send-id",
         )
-    if mine.secret is not None and theirs.secret is not None and mine.secret != theirs.secret:
+    if _secrets_differ(mine, theirs):
         yield other.found(rules.SECRETS_DIFFER, f"{pair} have different secrets", theirs, statement="secret")
     if mine.effective_algorithm is not theirs.effective_algorithm:
         yield other.found(
@@ -158,3 +159,10 @@ def _compare_starts(one: Subject, other: Subject, mine: Key, theirs: Key) -> Ite
 
 def _switch(key: Key) -> str:
     return "enabled" if key.tcp_ao_option else "disabled"
+
+
+def _secrets_differ(mine: Key, theirs: Key) -> bool:
+    """Say whether both secrets are known and are not one."""
+    if mine.secret is None or theirs.secret is None:
+        return False
+    return mine.secret.compare(theirs.secret) is Likeness.DIFFERENT

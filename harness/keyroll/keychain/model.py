@@ -32,7 +32,8 @@ class Key:
     with what is there. `start` is an aware datetime. `scheme` is the statement `algorithm` ("ao"); None is Junos'
     default (md5). `algorithm` None is Junos' default, HMAC-SHA-1-96. `tcp_ao_option` None is Junos' default, disabled.
     `include_options` says whether the MAC covers the other TCP options (RFC 5925 section 3.1; Junos has no statement
-    for it, and interoperates with options covered).
+    for it, and interoperates with options covered). A secret that is there but unknown counts as there: the
+    key takes its part in the schedule, and nothing can be signed with it.
     """
 
     id: int
@@ -47,7 +48,7 @@ class Key:
 
     def __post_init__(self) -> None:
         _check_range("key", self.id, KEY_ID_MAX)
-        if self.secret is not None and not 1 <= len(self.secret) <= SECRET_MAX:
+        if self.secret is not None and self.secret.known and not 1 <= len(self.secret) <= SECRET_MAX:
             raise KeychainError(f"key {self.id}: a secret has 1 to {SECRET_MAX} characters, not {len(self.secret)}")
         if self.start is not None and self.start.tzinfo is None:
             raise KeychainError(f"key {self.id}: start-time needs a time zone")

@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 from keyroll.keychain.model import Key, Keychain
 from keyroll.keychain.schedule import in_order
+from keyroll.keychain.secret import Likeness
 from keyroll.names import Receiving, Sending
 
 SECOND = 1_000_000
@@ -286,7 +287,10 @@ def values_differ(mine: Key, theirs: Key) -> Drop | None:
         return Drop.OTHER_ALGORITHM
     if mine.include_options is not theirs.include_options:
         return Drop.OTHER_OPTIONS
-    return None if mine.secret == theirs.secret else Drop.OTHER_SECRET
+    if mine.secret is None or theirs.secret is None:
+        return None if mine.secret is theirs.secret else Drop.OTHER_SECRET
+    # An unknown secret is assumed right: who asks for a prediction says so beside it.
+    return Drop.OTHER_SECRET if mine.secret.compare(theirs.secret) is Likeness.DIFFERENT else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,76 @@
+"""What a terminal adds to a configuration: prompts, echoes, `[edit]` banners, pager lines, time stamps."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_EDIT = r"\[edit(?P<level>[^\]]*)\]"
+_ROLE = r"\{(?:master|backup|line|primary|secondary|linecard)[^}]*\}"
+BANNER = re.compile(rf"(?:{_ROLE}\s*)?{_EDIT}\s*")
+ROLE = re.compile(rf"{_ROLE}\s*")
+PROMPT = re.compile(
+    rf"(?:{_ROLE}\s*)?(?:\[edit(?P<level>[^\]]*)\]\s*)?(?P<host>[\w.-]+)@(?P<name>[\w.:-]+)(?P<mark>[>#%])(?:\s+(?P<command>.*))?"
+)
+BARE_PROMPT = re.compile(
+    r"(?P<name>[A-Za-z][\w.:-]*)(?P<mark>[>#])\s*(?P<command>(?:show|set|delete|edit|top|up|exit|commit|run|deactivate|activate)\b.*)"
+)
+PAGER = re.compile(r"-{2,3} ?\(?more(?: \d+%)?\)? ?-{2,3}[\s\x08]*", re.IGNORECASE)
+"""`---(more)---` and what the terminal writes over it: the text of the next line may follow on the same line."""
+SHOW = re.compile(r"(?:run\s+)?show\s+conf[a-z]*(?P<rest>\s[^;{]*)?")
+"""The command as the first line of a saved log."""
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]")
+_OVERWRITE = re.compile(r"[^\x08]?\x08")
+_NOISE = re.compile(
+    r"(?:[A-Z][a-z]{2} +\d{1,2} \d{2}:\d{2}:\d{2}(?: \d{4})?"
+    r"|Entering configuration mode|Exiting configuration mode|The configuration has been changed but not committed"
+    r"|Users currently editing the configuration:|Last login: .*|--- JUNOS .*|commit complete"
+    r"|configuration check succeeds"
+    r"|(?:warning|Warning): License.*|Loading .* please wait.*|Connection to .* closed\.?|logout|load complete"
+    r"|cli terminal |Screen (?:length|width) set to \d+|Disabling complete-on-space|\[ok\].*)"
+)
+"""Lines of a session that say nothing about the configuration. A list, so that any other line is noticed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a `show` command asked for: the level that its output stands in, and whether `set` lines are relative."""
+
+    level: tuple[str, ...]
+    set_form: bool
+    relative: bool
+
+
+def cleaned(line: str) -> str:
+    """Return a line without escape sequences, what was overwritten, and pager marks."""
+    if "\x1b" in line:
+        line = _ANSI.sub("", line)
+    if "ore" in line or "ORE" in line:
+        line = PAGER.sub("", line)
+    while "\x08" in line:
+        shorter = _OVERWRITE.sub("", line)
+        if shorter == line:
+            break
+        line = shorter
+    # After a carriage return a terminal writes over the line; blanks over a pager mark are what is common.
+    return line.replace("\r", " ").strip()
+
+
+def is_noise(line: str) -> bool:
+    """Say whether a line belongs to the session and not to the configuration."""
+    return ROLE.fullmatch(line) is not None or _NOISE.fullmatch(line) is not None
+
+
+def shown(command: str) -> Shown | None:
+    """Return what a command shows of the configuration, or None where it shows something else.
+
+    `command` is what follows the prompt of operational mode, or `show …` of configuration mode after `configuration`
+    was put in.
+    """
+    found = SHOW.fullmatch(command.strip())
+    if found is None:
+        return None
+    path, *pipes = (found["rest"] or "").split("|")
+    said = " ".join(pipes)
+    set_form = re.search(r"display\s+set", said) is not None
+    return Shown(tuple(path.split()), set_form, set_form and "relative" in said)

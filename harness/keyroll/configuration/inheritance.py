@@ -1,0 +1,307 @@
+"""What is in force: the configuration with its groups, looked up level by level, nothing copied.
+
+A `View` is one level of the configuration as Junos sees it: the statements that stand there, and behind them those
+that groups bring, in the order of precedence (Juniper, "Use Configuration Groups"):
+
+- what stands in the configuration itself wins over what a group brings;
+- an inner `apply-groups` wins over an outer one, and in one statement the first group wins;
+- `apply-groups-except` takes a group away for its level and all below;
+- `<…>` in a group stands for the names that match it, and brings none of its own.
+
+What Junos' pages leave open is not decided here: where the answers differ, the value is uncertain and says why
+(docs/assumptions/configuration.md).
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from fnmatch import translate
+
+from keyroll.configuration.findings import Path
+from keyroll.configuration.tree import INACTIVE, Node
+from keyroll.configuration.words import META
+
+APPLY, EXCEPT = "apply-groups", "apply-groups-except"
+CONDITIONAL = re.compile(r"re[0-9]+|node[0-9]+|member[0-9]+|\$\{node\}|fpc[0-9]+|backup-router", re.IGNORECASE)
+"""Groups that hold on the routing engine, node or member of their name alone."""
+BUILT_IN = re.compile(r"junos-.*")
+"""Groups that Junos brings itself; no text shows them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One source of a level: a node and the group that it comes from (None: the configuration itself).
+
+    `doubt` says why it may not count; None is that it surely does.
+    """
+
+    node: Node
+    group: str | None = None
+    applied: int = 0
+    """The line of the `apply-groups` that brought it."""
+    doubt: str | None = None
+    pattern: bool = False
+    """Whether a wildcard led here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A statement's value in force, the line where it stands, the group that brings it."""
+
+    text: str
+    line: int
+    group: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """The answer to "which value does this statement have": a value or none, and what makes that uncertain."""
+
+    value: Value | None
+    doubts: tuple[str, ...] = ()
+    doubt_line: int = 0
+
+
+NOTHING = Lookup(None)
+
+
+class Groups:
+    """The configuration's groups, and the wildcards in them."""
+
+    def __init__(self, root: Node, *, expanded: bool = False) -> None:
+        groups = root.get("groups")
+        self._groups: Mapping[str, Node] = (
+            {}
+            if groups is None or groups.inactive
+            else {name: node for name, node in groups.items() if not node.inactive}
+        )
+        self.expanded = expanded
+        """Whether the text shows groups expanded already."""
+        self.missing: dict[str, tuple[int, Path]] = {}
+        """Groups that are applied and not there: line and path of the first `apply-groups`."""
+
+    def applied(self, node: Node, path: Path, seen: frozenset[str] = frozenset()) -> Iterator[Layer]:
+        """Yield the layers at `path` that the `apply-groups` of `node` brings, in order."""
+        if self.expanded:
+            return
+        statement = node.get(APPLY)
+        if statement is None or statement.inactive:
+            return
+        for name, value in statement.items():
+            if not value.inactive and name not in seen:
+                yield from self._sources(name, value.line or statement.line, path, seen | {name})
+
+    def _sources(self, name: str, line: int, path: Path, seen: frozenset[str]) -> Iterator[Layer]:
+        group = self._groups.get(name)
+        if group is None:
+            if not CONDITIONAL.fullmatch(name) and not BUILT_IN.fullmatch(name):
+                self.missing.setdefault(name, (line, path))
+            return
+        doubt = _condition(name, group)
+        layers = [Layer(group, name, line, doubt)]
+        nested = [self._nested(layers, path, seen)]
+        for word in path:
+            layers = [one for layer in layers for one in children(layer, word)]
+            nested.append(self._nested(layers, path, seen))
+        yield from layers
+        # The innermost first, as for groups that the configuration itself applies.
+        for found in reversed(nested):
+            yield from found
+
+    def _nested(self, layers: list[Layer], path: Path, seen: frozenset[str]) -> list[Layer]:
+        """Return what groups bring that are applied inside a group; what makes that group uncertain holds for them."""
+        return [
+            one if layer.doubt is None else replace(one, doubt=layer.doubt)
+            for layer in layers
+            for one in self.applied(layer.node, path, seen)
+        ]
+
+    def declared(self) -> frozenset[str]:
+        """Return the names of the groups that are there."""
+        return frozenset(self._groups)
+
+
+def _condition(name: str, group: Node) -> str | None:
+    if CONDITIONAL.fullmatch(name):
+        return f"group {name} holds on the routing engine of that name alone"
+    when = group.get("when")
+    return None if when is None or when.inactive else f"group {name} holds under a condition (when)"
+
+
+def children(layer: Layer, word: str) -> Iterator[Layer]:
+    """Yield the layers one word further: the word itself, then wildcards that stand for it."""
+    node = layer.node
+    exact = node.get(word)
+    if exact is not None and not exact.flags & INACTIVE:
+        yield Layer(exact, layer.group, layer.applied, layer.doubt, layer.pattern)
+    if layer.group is None or word in META:
+        return
+    for pattern, child in node.items():
+        if pattern[:1] == "<" and not child.flags & INACTIVE and matches(pattern, word):
+            yield Layer(child, layer.group, layer.applied, layer.doubt, pattern=True)
+
+
+@functools.lru_cache(maxsize=4096)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(translate(pattern[1:-1] if pattern.endswith(">") else pattern[1:]))
+
+
+def matches(pattern: str, word: str) -> bool:
+    """Say whether a group's `<pattern>` stands for `word`."""
+    return _compiled(pattern).match(word) is not None
+
+
+class View:
+    """One level in force. Looking up what is not there gives an empty view."""
+
+    __slots__ = ("_groups", "layers", "path")
+
+    def __init__(self, layers: tuple[Layer, ...], path: Path, groups: Groups) -> None:
+        self.layers = layers
+        self.path = path
+        self._groups = groups
+
+    @classmethod
+    def top(cls, root: Node, groups: Groups) -> View:
+        """Return the view of the whole configuration."""
+        own = Layer(root)
+        return cls((own, *_without(groups.applied(root, ()), root)), (), groups)
+
+    def __bool__(self) -> bool:
+        return bool(self.layers)
+
+    @property
+    def line(self) -> int:
+        """Where the level begins: in the configuration itself where it stands there, else in its first group."""
+        return self.layers[0].node.line if self.layers else 0
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The groups that bring something here."""
+        return tuple(dict.fromkeys(layer.group for layer in self.layers if layer.group is not None))
+
+    def below(self, *words: str) -> View:
+        """Return the view that the words lead to."""
+        view = self
+        for word in words:
+            view = view._child(word)
+        return view
+
+    def _child(self, word: str) -> View:
+        path = (*self.path, word)
+        own: Layer | None = None
+        exact: list[Layer] = []
+        brought: list[Layer] = []
+        for layer in self.layers:
+            for child in children(layer, word):
+                if child.group is None:
+                    own = child
+                    continue
+                if child.node is layer.node.get(word):
+                    exact.append(child)
+                brought.append(child)
+                if APPLY in child.node:
+                    brought += self._groups.applied(child.node, path, frozenset((child.group,)))
+        if own is not None:
+            inner = self._groups.applied(own.node, path) if APPLY in own.node else ()
+            return View((own, *_without((*inner, *brought), own.node)), path, self._groups)
+        if not exact:
+            # A wildcard alone brings no name: there is nothing here.
+            return View((), path, self._groups)
+        # By identity: what is exact is sure, what a wildcard adds to a name of a group is not documented.
+        sure = {id(layer.node) for layer in exact}
+        return View(
+            tuple(layer if id(layer.node) in sure else _uncertain(layer) for layer in brought), path, self._groups
+        )
+
+    def names(self) -> list[str]:
+        """Return the words that may follow: the configuration's own first, no wildcards, no `apply-groups`."""
+        found: dict[str, None] = {}
+        for layer in self.layers:
+            for word, node in layer.node.items():
+                if word in META or node.flags & INACTIVE or (layer.group is not None and word[:1] == "<"):
+                    continue
+                found.setdefault(word)
+        return list(found)
+
+    def has(self, word: str) -> bool:
+        """Say whether `word` follows here, surely or not."""
+        return bool(self._child(word).layers)
+
+    def surely_here(self) -> bool:
+        """Say whether the level stands here whatever routing engine, hour or reading of the rules."""
+        return any(layer.doubt is None for layer in self.layers)
+
+    def leaf(self, word: str) -> Lookup:
+        """Return the value of a statement that has one."""
+        inactive = self._inactive_own(word)
+        found = [
+            (layer, *_value_of(layer.node))
+            for layer in self._child(word).layers
+            if any(not node.flags & INACTIVE for node in layer.node.values())
+        ]
+        if not found:
+            return NOTHING
+        sure = next(((layer, text, line) for layer, text, line in found if layer.doubt is None), None)
+        doubts = dict.fromkeys(self._doubts(found, sure, word))
+        if inactive and found[0][0].group is not None:
+            doubts[f"'{word}' is deactivated here, and group {found[0][0].group} brings it"] = None
+        line = found[0][0].applied or found[0][2]
+        if sure is None:
+            return Lookup(None, tuple(doubts), line)
+        layer, text, at = sure
+        return Lookup(Value(text, at, layer.group), tuple(doubts), line if doubts else 0)
+
+    def _inactive_own(self, word: str) -> bool:
+        own = next((layer.node.get(word) for layer in self.layers if layer.group is None), None)
+        return own is not None and (own.inactive or any(node.inactive for node in own.values()))
+
+    @staticmethod
+    def _doubts(found: list[tuple[Layer, str, int]], sure: tuple[Layer, str, int] | None, word: str) -> Iterator[str]:
+        for layer, text, _ in found:
+            if sure is not None and layer is sure[0]:
+                break
+            if layer.doubt is not None and (sure is None or text != sure[1]):
+                yield f"'{word}' may be another one: {layer.doubt}"
+        if sure is None or sure[0].group is None:
+            return
+        for layer, text, _ in found:
+            rival = layer is not sure[0] and layer.group == sure[0].group and layer.applied == sure[0].applied
+            if rival and text != sure[1]:
+                yield f"'{word}' stands twice in group {layer.group} for this place, with and without a wildcard"
+
+    def values(self, word: str) -> list[Value]:
+        """Return the values of a statement that has a list, the configuration's own first."""
+        found: dict[str, Value] = {}
+        for layer in self._child(word).layers:
+            for text, node in layer.node.items():
+                if text not in META and not node.flags & INACTIVE:
+                    found.setdefault(text, Value(text, node.line, layer.group))
+        return list(found.values())
+
+
+def _uncertain(layer: Layer) -> Layer:
+    """Return a wildcard's layer on a name that only groups bring: whether it counts is not documented."""
+    if layer.doubt is not None or not layer.pattern:
+        return layer
+    return replace(layer, doubt=f"a wildcard of group {layer.group} stands for a name that a group brings")
+
+
+def _without(layers: Iterable[Layer], own: Node) -> list[Layer]:
+    """Return the layers less those of groups that `apply-groups-except` names here."""
+    statement = own.get(EXCEPT)
+    if statement is None or statement.inactive:
+        return list(layers)
+    gone = {name for name, node in statement.items() if not node.inactive}
+    return [layer for layer in layers if layer.group not in gone]
+
+
+def _value_of(node: Node) -> tuple[str, int]:
+    """Return the value that counts: the last that was set."""
+    text, child = max(
+        ((text, child) for text, child in node.items() if not child.flags & INACTIVE), key=lambda item: item[1].line
+    )
+    return text, child.line

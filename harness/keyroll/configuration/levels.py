@@ -1,0 +1,148 @@
+"""The tree, level by level against the words that Junos has.
+
+Abbreviations are written out, several statements on one line taken apart, and what is no statement is found.
+
+Only levels that decide sessions and chains are known (`words`); below the others nothing changes. Groups are read as
+what they will be merged into, wildcards standing for names.
+"""
+
+from __future__ import annotations
+
+from keyroll.configuration.findings import Kind, Note, Path
+from keyroll.configuration.tree import OMITTED, TYPED, Node
+from keyroll.configuration.words import META, ROOT, Level, Shape, Statement
+
+_PASTED: dict[str, Path] = {
+    "authentication-key-chains": ("security",),
+    "key-chain": ("security", "authentication-key-chains"),
+    "bgp": ("protocols",),
+    "ldp": ("protocols",),
+}
+"""Where a level belongs that stands at the top because somebody copied it without what is around it."""
+_HOMELESS = frozenset(("key", "group", "neighbor", "session", "session-group", "ao-attribute", "unit", "family"))
+"""Levels that do not say where they belong."""
+
+
+def settle(root: Node, report: Note) -> None:
+    """Write out, take apart and check all levels of `root` that are known, in place."""
+    _place_pasted(root)
+    _Settler(report).level(root, ROOT, ())
+
+
+def _place_pasted(root: Node) -> None:
+    for word, above in _PASTED.items():
+        node = root.pop(word, None)
+        if node is not None:
+            parent = root.make(above, node.line, node.flags & TYPED)
+            holder = Node(node.line)
+            holder[word] = node
+            parent.absorb(holder)
+
+
+class _Settler:
+    def __init__(self, report: Note) -> None:
+        self._report = report
+
+    def level(self, node: Node, level: Level, path: Path) -> None:
+        if node.flags & OMITTED:
+            self._report(
+                Kind.OMITTED, f"what stands in '{path[-1] if path else 'the text'}' was left out", node.line, path
+            )
+        waiting = list(node)
+        while waiting:
+            word = waiting.pop(0)
+            child = node.get(word)
+            if child is None:
+                continue
+            statement = level.find(word)
+            if statement is None or (statement is level.names and word in META):
+                if word in META:
+                    continue
+                statement, word = self._unknown(node, level, path, word, child)
+                if statement is None:
+                    continue
+                child = node[word]
+            waiting += self._statement(node, child, word, statement, path)
+
+    def _unknown(self, node: Node, level: Level, path: Path, word: str, child: Node) -> tuple[Statement | None, str]:
+        """Return what an unknown word abbreviates, with the tree corrected; where nothing, report it."""
+        full = level.abbreviated(word) if child.flags & TYPED else None
+        if full is None:
+            where = "at the top of the text" if level is ROOT else f"of {level.name}"
+            if level is ROOT and word in _HOMELESS:
+                message = f"'{word}' stands here without the levels around it, so its place is not known"
+            else:
+                # The word itself is not quoted: it may be the second half of a secret.
+                message = f"this is no statement {where}"
+            self._report(Kind.NOT_UNDERSTOOD, message, child.line or _first_line(child), path)
+            return None, word
+        del node[word]
+        holder = Node(child.line)
+        holder[full] = child
+        node.absorb(holder)
+        return level.statements[full], full
+
+    def _statement(self, node: Node, child: Node, word: str, statement: Statement, path: Path) -> list[str]:
+        """Settle what stands below one statement; return the words that go back to the level itself."""
+        shape = statement.shape
+        if shape is Shape.OPAQUE:
+            return []
+        if shape is Shape.FLAG:
+            return _hoist(child, node)
+        if shape is Shape.KEYED and statement.below is not None:
+            if not child and not child.flags & OMITTED:
+                self._report(Kind.NOT_UNDERSTOOD, f"'{word}' needs a name", child.line, path)
+            for name, entry in list(child.items()):
+                if name not in META:
+                    self.level(entry, statement.below, (*path, word, name))
+            return []
+        if shape is Shape.LEVEL and statement.below is not None:
+            self.level(child, statement.below, (*path, word))
+            return []
+        return self._values(node, child, word, statement, path)
+
+    def _values(self, node: Node, child: Node, word: str, statement: Statement, path: Path) -> list[str]:
+        if not child:
+            self._report(Kind.NOT_UNDERSTOOD, f"'{word}' needs a value", child.line, path)
+            return []
+        if word == "secret":
+            _join_placeholder(child)
+        back: list[str] = []
+        for value in child.values():
+            back += _hoist(value, node, keep=statement.options)
+        active = {name: value for name, value in child.items() if not value.inactive}
+        twice = statement.shape is Shape.LEAF and len(active) > 1
+        if twice and not any(value.flags & TYPED for value in active.values()):
+            line = max(value.line for value in active.values())
+            self._report(Kind.CONFLICT, f"'{word}' stands here with more than one value", line, path)
+        return back
+
+
+def _hoist(value: Node, level: Node, *, keep: frozenset[str] = frozenset()) -> list[str]:
+    """Move what follows a value on its line to the level that the statement stands in; return the words moved."""
+    moved = [word for word in value if word not in keep]
+    for word in moved:
+        holder = Node(value.line)
+        holder[word] = value.pop(word)
+        level.absorb(holder)
+    return moved
+
+
+def _join_placeholder(secret: Node) -> None:
+    """Make one value of a placeholder of several words that nobody quoted: `<secret hidden>`."""
+    for word in [word for word in secret if word.startswith("<") and not word.endswith(">")]:
+        node, words = secret[word], [word]
+        line = node.line
+        while not words[-1].endswith(">") and len(node) == 1:
+            ((last, node),) = node.items()
+            words.append(last)
+        if words[-1].endswith(">"):
+            del secret[word]
+            node.line = line
+            secret[" ".join(words)] = node
+
+
+def _first_line(node: Node) -> int:
+    while not node.line and node:
+        node = next(iter(node.values()))
+    return node.line

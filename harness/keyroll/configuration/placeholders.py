@@ -1,0 +1,70 @@
+"""What stands where a secret was: the forms that people and tools leave behind, as data.
+
+A form that is missing here is taken for a secret, and two of them for equal secrets; add it to the list.
+"""
+
+from __future__ import annotations
+
+import re
+
+from keyroll.keychain.model import SECRET_MAX, KeychainError
+from keyroll.keychain.secret import Secret
+from keyroll.keychain.type9 import decode_type9, is_type9
+
+TAKEN_OUT = "it was taken out of the text"
+DENIED = "the login that saved the text may not see it"
+MASTER_PASSWORD = "it is encrypted with the router's master password"  # noqa: S105 - a sentence, no secret
+HASHED = "it is a hash"
+EMPTY = "it is empty"
+
+_WORD = (
+    r"(?:re-?moved|re-?dacted|hidden|masked|scrubbed|sanitized|sanitised|omitted|withheld|censored|filtered|stripped)"
+)
+FORMS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern, re.IGNORECASE), why)
+    for pattern, why in (
+        # Junos itself, for a login without the permission `secret`, and with `| display omit`.
+        (r"/\*.*\*/|SECRET-DATA|ACCESS-DENIED", DENIED),
+        (r"\$8\$.*", MASTER_PASSWORD),
+        (r"\$(?:1|2[abxy]?|5|6|sha1)\$.*", HASHED),
+        # RANCID, Oxidized (`<secret hidden>`, `<removed>`, `<secret removed>`), Juniper's published designs
+        # (`<REMOVED>`), keyroll's own reports, and whatever else stands in angle, round, square or curly brackets.
+        (r"<.*>|\[.*\]|\(.*\)|\{\{.*\}\}|\{.*\}|%.*%", TAKEN_OUT),
+        # One character again and again: xxxxx, ***, ....., ------.
+        (r"(.)\1{2,}", TAKEN_OUT),
+        (r"\*+.*\*+|\*\*+|_+[a-z]*_+", TAKEN_OUT),
+        # netconan numbers what it took out anew in each run: two such words are not two equal secrets.
+        (r"netconanRemoved\d*", TAKEN_OUT),
+        (rf"(?:secret|password|key|psk)?[-_ ]?{_WORD}(?:[-_ ]?(?:secret|password|key))?\d*", TAKEN_OUT),
+        (r"(?:your|the|my|some|insert|enter)[-_ ](?:\w+[-_ ])?(?:secret|password|key)(?:[-_ ]here)?", TAKEN_OUT),
+        (r"\$9\$(?:x{3,}|\.{2,}|\*+|<.*>|" + _WORD + r"|abc123)?", TAKEN_OUT),
+    )
+)
+"""Patterns for the whole text, whatever its case, and why the secret is unknown."""
+
+
+def placeholder(text: str) -> str | None:
+    """Return why `text` is no secret but stands where one was, or None."""
+    if not text.strip():
+        return EMPTY
+    return next((why for pattern, why in FORMS if pattern.fullmatch(text)), None)
+
+
+def secret_of(text: str) -> Secret:
+    """Return the secret that a configuration's text means: in clear, decoded from `$9$`, or unknown.
+
+    What is not a whole `$9$` text, or longer than a secret may be, is unknown too: what was meant is not there.
+    """
+    why = placeholder(text)
+    if why is not None:
+        return Secret.unknown(why)
+    if not is_type9(text):
+        # Half a surrogate pair, which no file in UTF-8 can hold, becomes "?".
+        octets = text.encode("utf-8", "replace")
+        return Secret(octets) if len(octets) <= SECRET_MAX else Secret.unknown(f"it is longer than {SECRET_MAX} octets")
+    try:
+        decoded = decode_type9(text)
+    except KeychainError:
+        return Secret.unknown("its $9$ text is cut short or damaged")
+    inner = placeholder(decoded.reveal().decode("utf-8", "replace"))
+    return decoded if inner is None else Secret.unknown(inner)

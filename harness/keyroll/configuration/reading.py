@@ -1,0 +1,168 @@
+"""`read`: a text in whatever form, to a `Configuration`."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, tzinfo
+
+from keyroll.configuration.findings import ConfigurationError, Finding, Kind, Path
+from keyroll.configuration.inheritance import APPLY, Groups, View, matches
+from keyroll.configuration.levels import settle
+from keyroll.configuration.routers import Router, routers_of
+from keyroll.configuration.text import TextReader
+from keyroll.configuration.tree import Node, Sources
+from keyroll.configuration.words import level_of
+from keyroll.errors import Where
+
+
+@dataclass(frozen=True, eq=False)
+class Configuration:
+    """One router's configuration, as far as its text tells it.
+
+    `findings` is everything that is not known; `routers` are the main router and its logical systems, whose sessions
+    and chains carry the findings that bear on them.
+    """
+
+    name: str
+    tree: Node = field(repr=False)
+    """The words as they stand, groups not expanded."""
+    sources: Sources = field(repr=False)
+    statements: int
+    """How many statements were read."""
+    inherited: bool
+    """Whether the text has its groups expanded (`display inheritance`)."""
+    zone: tzinfo
+    reading: tuple[Finding, ...] = field(repr=False)
+    """What was found while the text was read."""
+
+    @functools.cached_property
+    def _judged(self) -> tuple[tuple[Router, ...], tuple[Finding, ...]]:
+        found: dict[Finding, None] = dict.fromkeys(self.reading)
+
+        def note(kind: Kind, message: str, line: int | Where, path: Path) -> None:
+            where = line if isinstance(line, Where) else self.sources.where(line)
+            found.setdefault(Finding(kind, message, where, level_of(path)))
+
+        groups = Groups(self.tree, expanded=self.inherited)
+        view = View.top(self.tree, groups)
+        routers = routers_of(view, source=self.name, note=note, where=self.sources.where, zone=self.zone)
+        for group, (line, path) in groups.missing.items():
+            note(Kind.MAYBE, f"group {group} is applied here and is not in the text", line, path)
+        findings = tuple(found)
+        return tuple(self._with_doubts(router, findings) for router in routers), findings
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Everything that is not known, in the order in which it was found."""
+        return self._judged[1]
+
+    @property
+    def routers(self) -> tuple[Router, ...]:
+        """The main router first, then the logical systems."""
+        return self._judged[0]
+
+    @property
+    def main(self) -> Router:
+        """The main router."""
+        return self.routers[0]
+
+    def view(self, *words: str) -> View:
+        """Return the level that the words lead to, groups expanded."""
+        return View.top(self.tree, Groups(self.tree, expanded=self.inherited)).below(*words)
+
+    def bearing_on(self, path: Path) -> tuple[Finding, ...]:
+        """Return the findings that could change the meaning of what stands at `path`, also those inside groups."""
+        return tuple(finding for finding in self.findings if self._bears(finding, path))
+
+    def _with_doubts(self, router: Router, findings: tuple[Finding, ...]) -> Router:
+        if not findings:
+            return router
+        sessions = tuple(
+            replace(session, doubts=tuple(one for one in findings if self._bears(one, session.path)))
+            for session in router.sessions
+        )
+        chains = tuple(
+            replace(chain, doubts=tuple(one for one in findings if self._bears(one, chain.path)))
+            for chain in router.chains
+        )
+        return replace(router, sessions=sessions, chains=chains)
+
+    def _bears(self, finding: Finding, path: Path) -> bool:
+        if finding.path[:1] == ("groups",) and len(finding.path) > 1:
+            inside = finding.path[2:]
+            return finding.path[1] in self._applied(path) and all(
+                mine == theirs or (theirs[:1] == "<" and matches(theirs, mine))
+                for mine, theirs in zip(path, inside, strict=False)
+            )
+        return finding.bears_on(path)
+
+    def _applied(self, path: Path) -> frozenset[str]:
+        """Return the groups that may bring something to `path`: applied on the way to it, or inside such a group."""
+        names: set[str] = set()
+        node: Node | None = self.tree
+        for word in (*path, None):
+            if node is None:
+                break
+            names.update(node.get(APPLY) or ())
+            node = node.get(word) if word is not None else None
+        waiting = list(names)
+        while waiting:
+            nested = self._nested.get(waiting.pop(), frozenset()) - names
+            names |= nested
+            waiting += nested
+        return frozenset(names)
+
+    @functools.cached_property
+    def _nested(self) -> Mapping[str, frozenset[str]]:
+        """The groups that are applied anywhere inside each group."""
+        return {name: frozenset(_applied_inside(node)) for name, node in (self.tree.get("groups") or {}).items()}
+
+
+def _applied_inside(node: Node) -> set[str]:
+    found = set(node.get(APPLY) or ())
+    for word, child in node.items():
+        if word != APPLY and child:
+            found |= _applied_inside(child)
+    return found
+
+
+def read(text: str, name: str, *, zone: tzinfo = UTC, base: Configuration | None = None) -> Configuration:
+    """Read a configuration in any form.
+
+    Args:
+        text: the text; line ends of any kind.
+        name: what to call it in findings, such as the file's path.
+        zone: the router's zone, meant by start-times that name none.
+        base: what is there already: `text` (set and delete lines, or levels to merge) goes upon it. It stays as it is.
+
+    Raises:
+        ConfigurationError: the text is no Junos configuration; it says what it is where that is known.
+    """
+    text = text.removeprefix("\ufeff")
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise ConfigurationError("this is no text: it holds a NUL character", where=Where(name, line))
+    found: list[Finding] = []
+    before = base.sources if base is not None else Sources((), ())
+    first = before.ends[-1] + 1 if before.ends else 1
+    sources = Sources((*before.names, name), (*before.ends, first + text.count("\n")))
+
+    def note(kind: Kind, message: str, line: int | Where, path: Path) -> None:
+        where = line if isinstance(line, Where) else sources.where(line)
+        found.append(Finding(kind, message, where, level_of(path)))
+
+    root = Node() if base is None else base.tree.copy()
+    reader = TextReader(root, note, name, first)
+    reader.read(text)
+    settle(root, note)
+    return Configuration(
+        name,
+        root,
+        sources,
+        reader.statements + (base.statements if base is not None else 0),
+        reader.inherited or (base is not None and base.inherited),
+        zone,
+        (*(base.reading if base is not None else ()), *found),
+    )

@@ -1,0 +1,126 @@
+"""The routers that one text configures: the main one, and each logical system, which is a router of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import tzinfo
+from ipaddress import IPv4Interface, IPv6Interface, ip_interface
+
+from keyroll.configuration.chains import Chain, chains_of
+from keyroll.configuration.findings import Note
+from keyroll.configuration.inheritance import View
+from keyroll.configuration.sessions import Address, Session, sessions_of
+from keyroll.errors import Where
+
+Interface = IPv4Interface | IPv6Interface
+Instance = str | None
+"""A routing instance's name; None is the main one."""
+SYSTEMS = ("logical-systems", "tenants")
+
+
+@dataclass(frozen=True, slots=True)
+class Router:
+    """One router: its name, its sessions and chains in force, and the addresses that it has, by routing instance."""
+
+    name: str
+    system: str | None
+    """The logical system; None is the main router."""
+    chains: tuple[Chain, ...]
+    """A logical system uses the main router's, beside its own."""
+    sessions: tuple[Session, ...]
+    addresses: Mapping[Instance, frozenset[Address]]
+    networks: Mapping[Instance, tuple[Interface, ...]] = field(repr=False)
+    """The same with their prefix lengths."""
+    runs_ldp: frozenset[Instance] = frozenset()
+    """The instances in which LDP runs at all: it has sessions with whom it discovers, without a `session` statement."""
+
+    def chain(self, name: str) -> Chain | None:
+        """Return the chain of that name that the router's sessions would use, or None."""
+        return next((chain for chain in self.chains if chain.name == name), None)
+
+    def all_addresses(self) -> frozenset[Address]:
+        """Return the addresses of all instances."""
+        return frozenset(address for found in self.addresses.values() for address in found)
+
+
+def routers_of(
+    view: View, *, source: str, note: Note, where: Callable[[int], Where], zone: tzinfo
+) -> tuple[Router, ...]:
+    """Return the main router, if anything is configured for it, and the logical systems.
+
+    `source` is the name of the main router where the text does not say its `host-name`.
+    """
+    host = view.below("system").leaf("host-name").value
+    name = source if host is None else host.text
+    main = _router(view, name, None, (), note, where, zone)
+    found = [main]
+    for word in SYSTEMS:
+        systems = view.below(word)
+        found += [
+            _router(systems.below(system), f"{name}:{system}", system, main.chains, note, where, zone)
+            for system in systems.names()
+        ]
+    return tuple(found)
+
+
+def _router(
+    view: View,
+    name: str,
+    system: str | None,
+    inherited: tuple[Chain, ...],
+    note: Note,
+    where: Callable[[int], Where],
+    zone: tzinfo,
+) -> Router:
+    own = chains_of(view, note=note, place=where, zone=zone)
+    networks = _networks(view)
+    sessions = tuple(sessions_of(view, router=name, note=note, where=where))
+    for session in sessions:
+        if session.local is not None:
+            networks.setdefault(session.instance, {})[ip_interface(session.local)] = None
+    return Router(
+        name,
+        system,
+        (*own, *(chain for chain in inherited if chain.name not in {one.name for one in own})),
+        sessions,
+        {instance: frozenset(one.ip for one in found) for instance, found in networks.items()},
+        {instance: tuple(found) for instance, found in networks.items()},
+        frozenset(instance for instance, inside in _instances(view) if inside.below("protocols").has("ldp")),
+    )
+
+
+def _instances(view: View) -> Iterator[tuple[Instance, View]]:
+    yield None, view
+    instances = view.below("routing-instances")
+    for name in instances.names():
+        yield name, instances.below(name)
+
+
+def _networks(view: View) -> dict[Instance, dict[Interface, None]]:
+    """Return each instance's addresses: an interface belongs to the instance that names it, or to the main one."""
+    member = {
+        unit: name
+        for name, inside in _instances(view)
+        if name is not None
+        for unit in inside.below("interface").names()
+    }
+    found: dict[Instance, dict[Interface, None]] = {}
+    interfaces = view.below("interfaces")
+    for name in interfaces.names():
+        units = interfaces.below(name, "unit")
+        for unit in units.names():
+            instance = member.get(f"{name}.{unit}", member.get(name) if unit == "0" else None)
+            for address in _unit_addresses(units.below(unit, "family")):
+                found.setdefault(instance, {})[address] = None
+    return found
+
+
+def _unit_addresses(family: View) -> Iterator[Interface]:
+    for kind in ("inet", "inet6"):
+        addresses = family.below(kind, "address")
+        for text in addresses.names():
+            try:
+                yield ip_interface(text)
+            except ValueError:
+                continue

@@ -1,0 +1,348 @@
+"""The BGP and LDP sessions that a router is configured for, each with its authentication in force and its place."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Generic, TypeVar
+
+from keyroll.configuration.findings import Finding, Kind, Note, Path
+from keyroll.configuration.inheritance import View
+from keyroll.configuration.placeholders import secret_of
+from keyroll.errors import Where
+from keyroll.keychain.secret import Secret
+from keyroll.names import SessionKind
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+T = TypeVar("T")
+
+ALGORITHMS = frozenset(("md5", "hmac-sha-1-96", "aes-128-cmac-96", "ao"))
+AO = "ao"
+_EVERYONE = ("0.0.0.0/0", "::/0")
+"""What `allow all` means."""
+_HOLD_TIME_MAX = 65535
+_AS_MAX = 4294967295
+
+
+class PeerKind(enum.Enum):
+    """How a configuration names the other end."""
+
+    ADDRESS = "address"
+    """`neighbor A` or LDP's `session A`."""
+    PREFIX = "prefix"
+    """`allow P` or LDP's `session-group P`: any peer of that prefix."""
+    DISCOVERED = "discovered"
+    """`dynamic-neighbor … peer-auto-discovery`: the text does not name the peer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed(Generic[T]):
+    """A value in force, where it stands, and the configuration group that brings it (None: the text itself)."""
+
+    value: T
+    where: Where
+    group: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Authentication:
+    """What protects a session: each statement is the neighbor's own, its group's, or the protocol's."""
+
+    algorithm: Placed[str] | None = None
+    """`authentication-algorithm`. None is Junos' default, hmac-sha-1-96, which is not TCP-AO."""
+    chain: Placed[str] | None = None
+    """`authentication-key-chain`: the chain's name."""
+    md5: Placed[Secret] | None = None
+    """`authentication-key`: TCP-MD5."""
+    without_ao: Placed[str] | None = None
+    """`tcpao-auth-mismatch allow-without-tcpao`: a peer without TCP-AO is let in."""
+
+    @property
+    def ao(self) -> bool:
+        """Whether the session is protected with TCP-AO."""
+        return self.chain is not None and self.algorithm is not None and self.algorithm.value == AO
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One session, or for a prefix or a discovered peer, one statement that stands for any number of them.
+
+    Its identity is `router`, `instance`, and the addresses. Ends of one session are found by `ends.match`.
+    """
+
+    kind: SessionKind
+    router: str
+    """The router's name; `host:system` for a logical system."""
+    instance: str | None
+    """The routing instance; None is the main one."""
+    group: str | None
+    """BGP's group, or the name of the prefix or of `dynamic-neighbor` where there is one."""
+    peer_kind: PeerKind
+    peer: Address | Network | None
+    """The other end's address, or the prefix; None for a discovered peer."""
+    local: Address | None
+    """`local-address`, or LDP's `transport-address`, where it is configured."""
+    authentication: Authentication
+    where: Where
+    path: Path = field(repr=False)
+    """The words that lead to it in the text."""
+    type: str | None = None
+    """`internal` or `external`, as configured."""
+    local_as: int | None = None
+    peer_as: int | None = None
+    hold_time: Placed[int] | None = None
+    """Seconds; LDP's `keepalive-timeout`. None is Junos' default (BGP 90, LDP 30)."""
+    families: tuple[str, ...] = ()
+    """Such as `inet unicast`; empty is Junos' default."""
+    multihop: bool = False
+    passive: bool = False
+    disabled: bool = False
+    doubts: tuple[Finding, ...] = field(default=(), repr=False)
+    """Findings that bear on it: while there is one, nothing about the session is sure."""
+
+    @property
+    def name(self) -> str:
+        """The session in a few words, for a person."""
+        inside = f" in {self.instance}" if self.instance else ""
+        peer = self.peer if self.peer is not None else f"discovered peers of {self.group}"
+        return f"{self.kind.value.upper()} {self.router}{inside} to {peer}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where sessions are read: what does not change from one to the next."""
+
+    router: str
+    instance: str | None
+    local_as: int | None
+    note: Note
+    where: Callable[[int], Where]
+
+
+def sessions_of(view: View, *, router: str, note: Note, where: Callable[[int], Where]) -> Iterator[Session]:
+    """Yield the sessions of a router's view (the main configuration's, or a logical system's), instance by instance."""
+    main_as = _autonomous_system(view)
+    yield from _instance_sessions(view, _Place(router, None, main_as, note, where))
+    instances = view.below("routing-instances")
+    for name in instances.names():
+        inside = instances.below(name)
+        # Junos takes the main instance's AS where the instance has none of its own.
+        number = _autonomous_system(inside)
+        yield from _instance_sessions(inside, _Place(router, name, main_as if number is None else number, note, where))
+
+
+def _instance_sessions(view: View, place: _Place) -> Iterator[Session]:
+    protocols = view.below("protocols")
+    bgp, ldp = protocols.below("bgp"), protocols.below("ldp")
+    if bgp:
+        yield from _bgp(bgp, place)
+    if ldp:
+        yield from _ldp(ldp, place)
+
+
+def _bgp(bgp: View, place: _Place) -> Iterator[Session]:
+    groups = bgp.below("group")
+    for name in groups.names():
+        group = groups.below(name)
+        reader = _Reader(place, (group, bgp))
+        neighbors = group.below("neighbor")
+        for peer in neighbors.names():
+            address = _address(peer)
+            level = neighbors.below(peer)
+            if address is None:
+                place.note(Kind.INVALID_VALUE, "a neighbor is named by its address", level.line, group.path)
+                continue
+            yield _Reader(place, (level, group, bgp)).bgp(name, PeerKind.ADDRESS, address)
+        yield from _prefixes(reader, name, group)
+        dynamic = group.below("dynamic-neighbor")
+        for label in dynamic.names():
+            level = dynamic.below(label)
+            inner = _Reader(place, (level, group, bgp))
+            yield from _prefixes(inner, name, level)
+            if not level.has("allow"):
+                yield inner.bgp(name, PeerKind.DISCOVERED, None)
+
+
+def _prefixes(reader: _Reader, name: str, level: View) -> Iterator[Session]:
+    for allowed in level.values("allow"):
+        for text in _EVERYONE if allowed.text == "all" else (allowed.text,):
+            network = _network(text)
+            if network is None:
+                reader.place.note(Kind.INVALID_VALUE, "'allow' takes a prefix or all", allowed.line, level.path)
+                continue
+            yield reader.bgp(name, PeerKind.PREFIX, network)
+
+
+def _ldp(ldp: View, place: _Place) -> Iterator[Session]:
+    for word, kind in (("session", PeerKind.ADDRESS), ("session-group", PeerKind.PREFIX)):
+        entries = ldp.below(word)
+        for name in entries.names():
+            level = entries.below(name)
+            peer: Address | Network | None = _address(name) if kind is PeerKind.ADDRESS else _network(name)
+            if peer is None:
+                place.note(Kind.INVALID_VALUE, f"a {word} is named by its address", level.line, ldp.path)
+                continue
+            yield _Reader(place, (level, ldp)).ldp(kind, peer)
+
+
+class _Reader:
+    """Reads one session from its levels, the innermost first."""
+
+    def __init__(self, place: _Place, levels: tuple[View, ...]) -> None:
+        self.place = place
+        self._levels = levels
+
+    def bgp(self, group: str, kind: PeerKind, peer: Address | Network | None) -> Session:
+        local_as = self._number("local-as")
+        return Session(
+            SessionKind.BGP,
+            self.place.router,
+            self.place.instance,
+            group,
+            kind,
+            peer,
+            self._local("local-address"),
+            self._authentication(self._levels),
+            self._where(),
+            self._levels[0].path,
+            type=self._text("type", frozenset(("internal", "external"))),
+            local_as=self.place.local_as if local_as is None else local_as,
+            peer_as=self._number("peer-as"),
+            hold_time=self._hold_time("hold-time"),
+            families=self._families(),
+            multihop=self._has("multihop"),
+            passive=self._has("passive"),
+            disabled=self._has("disable") or self._has("shutdown"),
+        )
+
+    def ldp(self, kind: PeerKind, peer: Address | Network) -> Session:
+        return Session(
+            SessionKind.LDP,
+            self.place.router,
+            self.place.instance,
+            None,
+            kind,
+            peer,
+            self._local("transport-address"),
+            # Authentication of LDP stands at the session alone.
+            self._authentication(self._levels[:1]),
+            self._where(),
+            self._levels[0].path,
+            hold_time=self._hold_time("keepalive-timeout"),
+        )
+
+    def _where(self) -> Where:
+        if not self._levels[0].surely_here():
+            self._maybe(self._levels[0])
+        return self.place.where(self._levels[0].line)
+
+    def _maybe(self, level: View) -> None:
+        doubt = next((layer.doubt for layer in level.layers if layer.doubt is not None), "")
+        self.place.note(Kind.MAYBE, f"this session is there or not: {doubt}", level.line, level.path)
+
+    def _leaf(self, word: str, levels: tuple[View, ...] | None = None) -> Placed[str] | None:
+        for level in self._levels if levels is None else levels:
+            found = level.leaf(word)
+            for doubt in found.doubts:
+                self.place.note(Kind.MAYBE, doubt, found.doubt_line, level.path)
+            if found.value is not None:
+                return Placed(found.value.text, self.place.where(found.value.line), found.value.group)
+        return None
+
+    def _authentication(self, levels: tuple[View, ...]) -> Authentication:
+        key = self._leaf("authentication-key", levels)
+        algorithm = self._leaf("authentication-algorithm", levels)
+        if algorithm is not None and algorithm.value not in ALGORITHMS:
+            self._invalid("authentication-algorithm", algorithm, f"allowed: {', '.join(sorted(ALGORITHMS))}")
+        mismatch = self._leaf("tcpao-auth-mismatch", levels)
+        if mismatch is not None and mismatch.value != "allow-without-tcpao":
+            self._invalid("tcpao-auth-mismatch", mismatch, "allowed: allow-without-tcpao")
+        return Authentication(
+            algorithm,
+            self._leaf("authentication-key-chain", levels),
+            None if key is None else Placed(secret_of(key.value), key.where, key.group),
+            mismatch,
+        )
+
+    def _invalid(self, word: str, value: Placed[str], allowed: str) -> None:
+        self.place.note(Kind.INVALID_VALUE, f"{word}: not a value of it; {allowed}", value.where, self._levels[0].path)
+
+    def _text(self, word: str, allowed: frozenset[str]) -> str | None:
+        value = self._leaf(word)
+        if value is not None and value.value not in allowed:
+            self._invalid(word, value, f"allowed: {', '.join(sorted(allowed))}")
+        return None if value is None else value.value
+
+    def _number(self, word: str) -> int | None:
+        value = self._leaf(word)
+        if value is None:
+            return None
+        number = as_number(value.value)
+        if number is None:
+            self._invalid(word, value, "an AS is a number, or two with a dot")
+        return number
+
+    def _hold_time(self, word: str) -> Placed[int] | None:
+        value = self._leaf(word)
+        if value is None:
+            return None
+        text = value.value
+        if not (text.isascii() and text.isdecimal()) or len(text) > 5 or int(text) > _HOLD_TIME_MAX:  # noqa: PLR2004 - digits
+            self._invalid(word, value, f"seconds, 0 to {_HOLD_TIME_MAX}")
+            return None
+        return Placed(int(text), value.where, value.group)
+
+    def _local(self, word: str) -> Address | None:
+        value = self._leaf(word)
+        if value is None:
+            return None
+        address = _address(value.value)
+        # LDP's transport-address may also be `router-id` or `interface`, which name no address.
+        if address is None and word == "local-address":
+            self._invalid(word, value, "an address")
+        return address
+
+    def _has(self, word: str) -> bool:
+        return any(level.has(word) for level in self._levels)
+
+    def _families(self) -> tuple[str, ...]:
+        for level in self._levels:
+            family = level.below("family")
+            names = family.names()
+            if names:
+                return tuple(
+                    f"{name} {kind}".strip() for name in names for kind in (family.below(name).names() or ("",))
+                )
+        return ()
+
+
+def as_number(text: str) -> int | None:
+    """Return an AS number, plain or with a dot (RFC 5396), or None."""
+    high, dot, low = text.partition(".")
+    parts = (high, low) if dot else ("0", high)
+    if not all(part.isascii() and part.isdecimal() and len(part) <= 10 for part in parts):  # noqa: PLR2004 - digits
+        return None
+    number = (int(parts[0]) << 16) + int(parts[1])
+    return number if number <= _AS_MAX else None
+
+
+def _autonomous_system(view: View) -> int | None:
+    value = view.below("routing-options").leaf("autonomous-system").value
+    return None if value is None else as_number(value.text)
+
+
+def _address(text: str) -> Address | None:
+    try:
+        return ip_address(text)
+    except ValueError:
+        return None
+
+
+def _network(text: str) -> Network | None:
+    try:
+        return ip_network(text, strict=False)
+    except ValueError:
+        return None

@@ -1,0 +1,568 @@
+"""Curly text, `set` lines and what a terminal adds, read line by line into one tree.
+
+A text may change its form from line to line, as a console log does. Nearly all lines of a real configuration are one
+statement each and take the short way (`_PLAIN`); the others are cut into words one by one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from keyroll.configuration import console
+from keyroll.configuration.findings import ConfigurationError, Kind, Note, Path
+from keyroll.configuration.tree import INACTIVE, OMITTED, TYPED, Node
+from keyroll.configuration.words import ROOT, steps
+from keyroll.errors import Where
+
+DEPTH_MAX = 100
+"""Levels; Junos' own hierarchy has some twenty. Keeps a hostile text from taking time in the square of its length."""
+_PLAIN = re.compile(r"(?:[^{};\"#\[\]/\x1b\x08(]|/(?!\*))+[;{]")
+"""One statement or the head of one level, alone on its line, without quotes, comments, lists."""
+_TOKEN = re.compile(
+    r"""\s*(?:
+        (?P<note>\#.*)
+      | /\*(?P<comment>.*?)\*/
+      | (?P<opened>/\*.*)
+      | "(?P<string>(?:[^"\\]|\\.)*)"(?=[\s;{}\]]|$)
+      | (?P<stray>".*)
+      | (?P<mark>[{};\[\]])
+      | (?P<word><[^\s;{}]*|[^\s{};\[\]"]+)
+    )""",
+    re.VERBOSE,
+)
+_ESCAPED = re.compile(r'\\(["\\])')
+_TAGS = frozenset(("inactive:", "protect:", "replace:", "delete:", "active:", "merge:"))
+_EDITS = frozenset(("set", "delete", "deactivate", "activate"))
+_MOVES = frozenset(("edit", "top", "up", "exit", "quit"))
+_IDLE = frozenset(
+    ("show", "run", "commit", "configure", "annotate", "protect", "unprotect", "status", "help", "save", "insert")
+)
+"""They change nothing, or nothing that is judged."""
+_MOVING = frozenset(("rename", "copy"))
+_UNKNOWN = frozenset(("load", "rollback", "replace", "wildcard"))
+COMMANDS = _EDITS | _MOVES | _IDLE | _MOVING | _UNKNOWN
+_LEFT_OUT = frozenset(("SECRET-DATA", "ACCESS-DENIED", "OMITTED"))
+"""Comments that stand where a value was."""
+_INHERITED = re.compile(r"'.*' was (?:inherited|expanded) from group|inherited from group '")
+_WARNING = re.compile(r"#+\s*Warning:\s*(.*)", re.IGNORECASE)
+
+
+@dataclass(slots=True)
+class _Open:
+    """One open brace: its node, how many words of the path were there before it, its line."""
+
+    node: Node
+    length: int
+    line: int
+
+
+@dataclass(slots=True)
+class TextReader:
+    """Reads one text into `root`. `first` is the line number, counted through, of its first line."""
+
+    root: Node
+    report: Note
+    source: str
+    first: int = 1
+    inherited: bool = False
+    """Whether the text says that groups were expanded already (`display inheritance`)."""
+    lines: int = 0
+    statements: int = 0
+    path: list[str] = field(default_factory=list)
+    _node: Node = field(init=False)
+    _stack: list[_Open] = field(default_factory=list)
+    _words: list[str] = field(default_factory=list)
+    _list: list[str] | None = None
+    _base: tuple[str, ...] = ()
+    _edits: list[tuple[str, ...]] = field(default_factory=list)
+    _absolute: bool = False
+    _skipping: bool = False
+    _in_comment: bool = False
+    _line: int = 0
+    _started: int = 0
+    _warnings: list[tuple[int, str]] = field(default_factory=list)
+    _host: str | None = None
+
+    def __post_init__(self) -> None:
+        self._node = self.root
+
+    def read(self, text: str) -> None:
+        """Read all lines; raises ConfigurationError where braces nest deeper than any configuration."""
+        plain = _PLAIN.fullmatch
+        number = self.first - 1
+        for line in text.split("\n"):
+            number += 1
+            stripped = line.strip()
+            if not stripped:
+                continue
+            if not self._words and not self._skipping and not self._in_comment:
+                if stripped == "}":
+                    self._line = number
+                    self._close()
+                    continue
+                if plain(stripped) and stripped.split(None, 1)[0] not in COMMANDS:
+                    self._line = self._started = number
+                    self._words = stripped[:-1].split()
+                    if stripped[-1] == ";":
+                        self._end()
+                    else:
+                        self._open()
+                    continue
+            self._line = number
+            self._any(stripped)
+        self.lines = number - self.first + 1
+        self._finish()
+
+    # The long way: anything a line may be.
+
+    def _any(self, line: str) -> None:
+        if "\x1b" in line or "\x08" in line or "\r" in line or "---" in line or "--M" in line:
+            line = console.cleaned(line)
+            if not line:
+                return
+        if self._in_comment:
+            self._comment_goes_on(line)
+            return
+        if self._session_line(line) or self._skipping:
+            return
+        if not self._stack and not self._words and self._list is None:
+            word = line.split(None, 1)[0]
+            if word in COMMANDS and line[-1] not in "{;":
+                self._command(line)
+                return
+            if console.is_noise(line):
+                return
+        self._cut(line)
+
+    def _session_line(self, line: str) -> bool:
+        """Take a prompt, a banner or an echoed command; say whether it was one."""
+        first = line[0]
+        if first in "[{":
+            found = console.BANNER.fullmatch(line)
+            if found is not None:
+                self._section(tuple((found["level"] or "").split()))
+                self._edits = []
+                return True
+        prompt = console.PROMPT.fullmatch(line) if "@" in line else None
+        if prompt is not None:
+            self._prompt(prompt["mark"], prompt["command"] or "", prompt["name"], prompt["level"])
+            return True
+        if not self._stack and not self._words:
+            bare = console.BARE_PROMPT.fullmatch(line)
+            if bare is not None:
+                self._prompt(bare["mark"], bare["command"], bare["name"], None)
+                return True
+            shown = console.shown(line)
+            if shown is not None:
+                self._section(shown.level)
+                self._absolute = shown.set_form and not shown.relative
+                return True
+        return False
+
+    def _prompt(self, mark: str, command: str, name: str, level: str | None) -> None:
+        host = name.split(":", maxsplit=1)[0]
+        if self._host is not None and host != self._host:
+            self.report(
+                Kind.UNKNOWN_EFFECT, "another router's prompt stands here: one text is one router", self._line, ()
+            )
+        self._host = host
+        base = tuple(level.split()) if level is not None else self._base
+        if mark == "#":
+            self._section(base)
+            if command.startswith("show"):
+                command = re.sub(r"show(?: configuration)?", "show configuration", command, count=1)
+                shown = console.shown(command)
+                if shown is not None:
+                    self._section((*base, *shown.level))
+                    self._base_after_show(base)
+                    self._absolute = shown.set_form and not shown.relative
+            elif command:
+                self._command(command)
+            return
+        shown = console.shown(command)
+        self._section(shown.level if shown is not None else ())
+        self._absolute = shown is not None and shown.set_form and not shown.relative
+        self._skipping = shown is None and bool(command) and not _prints_configuration(command)
+
+    def _base_after_show(self, base: tuple[str, ...]) -> None:
+        """Remember the level that commands count from; the output of `show` stood below it."""
+        self._edits = [base]
+
+    def _section(self, level: tuple[str, ...]) -> None:
+        """Begin at `level`: what stood open before was cut."""
+        self._cut_off()
+        self._base = level
+        self._absolute = False
+        self._skipping = False
+        self._to_base()
+
+    def _to_base(self) -> None:
+        self.path = list(self._base)
+        self._node = self.root.make(self._base, self._line) if self._base else self.root
+
+    def _cut_off(self) -> None:
+        if self._words or self._list is not None:
+            self._lost("this statement does not end: a ';' is missing", self._started)
+            self._words, self._list = [], None
+        if self._stack:
+            opened = self._stack[0]
+            self.report(Kind.NOT_UNDERSTOOD, "this brace is never closed", opened.line, self._outer_path())
+            self._stack.clear()
+        self._warn(tuple(self.path))
+
+    def _outer_path(self) -> Path:
+        return tuple(self.path[: self._stack[0].length])
+
+    def _finish(self) -> None:
+        if self._in_comment:
+            self.report(
+                Kind.NOT_UNDERSTOOD, "a comment opens here and is never closed", self._started, tuple(self.path)
+            )
+        self._cut_off()
+
+    # Curly text.
+
+    def _cut(self, line: str) -> None:
+        """Cut a line into words and marks."""
+        position = 0
+        while found := _TOKEN.match(line, position):
+            position = found.end()
+            kind = found.lastgroup
+            text = found[kind] if kind else ""
+            if kind == "word":
+                self._word(text)
+            elif kind == "mark":
+                self._mark(text)
+            elif kind == "string":
+                self._word(_ESCAPED.sub(r"\1", text) if "\\" in text else text)
+            elif kind == "note":
+                self._note(text)
+                return
+            elif kind == "comment":
+                self._comment(text)
+            elif kind == "opened":
+                self._in_comment, self._started = True, self._line
+                return
+            else:
+                self._stray(text)
+                return
+
+    def _word(self, word: str) -> None:
+        if self._list is not None:
+            self._list.append(word)
+            return
+        if not self._words:
+            self._started = self._line
+        self._words.append(word)
+
+    def _stray(self, text: str) -> None:
+        """Take a quote without its end: it damages its own line alone."""
+        self._lost("a quote opens here and is not closed on its line", self._line)
+        body, mark = text.rstrip(), ""
+        if body[-1:] in ";{":
+            body, mark = body[:-1], body[-1]
+        self._word(body)
+        if mark:
+            self._mark(mark)
+
+    def _lost(self, message: str, line: int) -> None:
+        self.report(Kind.NOT_UNDERSTOOD, message, line, (*self.path, *self._words[:1]))
+
+    def _mark(self, mark: str) -> None:
+        if mark == "[":
+            if self._list is not None:
+                self._lost("a '[' stands inside a list", self._line)
+            self._list = []
+        elif mark == "]":
+            if self._list is None:
+                self._lost("this ']' closes nothing", self._line)
+        elif mark == ";":
+            self._end()
+        elif mark == "{":
+            self._open()
+        else:
+            self._close()
+
+    def _take(self) -> tuple[Node, int, tuple[str, ...]]:
+        """Walk the words since the last mark; return their node, flags, and the words without tags."""
+        words = self._words
+        flags = 0
+        while words and words[0] in _TAGS:
+            tag = words.pop(0)
+            flags |= INACTIVE if tag == "inactive:" else 0
+            if tag == "delete:":
+                flags |= _DELETE
+        node, line = self._node, self._line
+        for word in words:
+            child = node.get(word)
+            if child is None:
+                child = node[word] = Node(line)
+            node = child
+        node.line = line
+        if flags & INACTIVE:
+            node.flags |= INACTIVE
+        if self._warnings:
+            self._warn((*self.path, *words))
+        return node, flags, tuple(words)
+
+    def _end(self) -> None:
+        self.statements += 1
+        if self._list is not None:
+            self._end_list()
+            return
+        if not self._words:
+            if self._node.flags & OMITTED or self._line:
+                pass  # `{ /* OMITTED */ };` ends twice; a ';' alone says nothing
+            return
+        _, flags, words = self._take()
+        self._words = []
+        if flags & _DELETE:
+            _delete(self._node, words)
+
+    def _end_list(self) -> None:
+        values, self._list = self._list or [], None
+        node, flags, words = self._take()
+        self._words = []
+        for value in values:
+            child = node.get(value)
+            if child is None:
+                child = node[value] = Node(self._line)
+            child.line = self._line
+            if flags & INACTIVE:
+                child.flags |= INACTIVE
+        if flags & INACTIVE:
+            node.flags &= ~INACTIVE
+        if flags & _DELETE:
+            _delete(self._node, words)
+
+    def _open(self) -> None:
+        if self._list is not None:
+            self._lost("a ']' is missing before this brace", self._line)
+            self._list = None
+        if not self._words:
+            self._lost("a brace opens here without a statement before it", self._line)
+        if len(self._stack) >= DEPTH_MAX:
+            raise ConfigurationError(
+                f"more than {DEPTH_MAX} braces are open here", where=Where(self.source, self._line - self.first + 1)
+            )
+        node, _, words = self._take()
+        self._words = []
+        self._stack.append(_Open(self._node, len(self.path), self._line))
+        self.path.extend(words)
+        self._node = node
+
+    def _close(self) -> None:
+        if self._words or self._list is not None:
+            self._lost("a ';' is missing before this brace", self._started)
+            self._words, self._list = [], None
+        if not self._stack:
+            self.report(Kind.NOT_UNDERSTOOD, "this brace closes nothing", self._line, tuple(self.path))
+            return
+        if self._warnings:
+            self._warn(tuple(self.path))
+        opened = self._stack.pop()
+        del self.path[opened.length :]
+        self._node = opened.node
+
+    # Comments.
+
+    def _note(self, text: str) -> None:
+        if _INHERITED.search(text):
+            self.inherited = True
+            return
+        found = _WARNING.match(text)
+        if found is not None:
+            self._warnings.append((self._line, found[1].strip()))
+
+    def _warn(self, path: Path) -> None:
+        for line, text in self._warnings:
+            self.report(Kind.ROUTER_WARNING, f"the router warns here: {_harmless(text)}", line, path)
+        self._warnings = []
+
+    def _comment(self, text: str) -> None:
+        said = text.strip()
+        if said not in _LEFT_OUT:
+            if _INHERITED.search(text):
+                self.inherited = True
+            return
+        if self._words:
+            self._words.append(f"/* {said} */")
+        elif said == "OMITTED":
+            self._node.flags |= OMITTED
+            self._node.line = self._node.line or self._line
+
+    def _comment_goes_on(self, line: str) -> None:
+        end = line.find("*/")
+        if end >= 0:
+            self._in_comment = False
+            if line[end + 2 :].strip():
+                self._any(line[end + 2 :].strip())
+
+    # Set lines.
+
+    def _command(self, line: str) -> None:
+        verb, *words = self._line_words(line)
+        self.statements += 1
+        if verb in _EDITS:
+            self._edit(verb, words)
+        elif verb in _MOVES:
+            self._move(verb, words)
+        elif verb in _MOVING:
+            self._rename(verb, words)
+        elif verb in _UNKNOWN:
+            self.report(
+                Kind.UNKNOWN_EFFECT, f"what '{verb}' does here cannot be known from the text", self._line, self._base
+            )
+        elif verb not in _IDLE:
+            self._lost("this line does not begin with a configuration command", self._line)
+
+    def _line_words(self, line: str) -> list[str]:
+        if '"' not in line and "#" not in line and "[" not in line and "/*" not in line:
+            return line.split()
+        words: list[str] = []
+        position = 0
+        while found := _TOKEN.match(line, position):
+            position = found.end()
+            kind = found.lastgroup
+            text = found[kind] if kind else ""
+            if kind == "note":
+                break
+            if kind == "comment":
+                if text.strip() in _LEFT_OUT:
+                    words.append(f"/* {text.strip()} */")
+            elif kind == "string":
+                words.append(_ESCAPED.sub(r"\1", text))
+            elif kind in {"stray", "opened"}:
+                self.report(
+                    Kind.NOT_UNDERSTOOD,
+                    "a quote or comment opens here and is not closed on its line",
+                    self._line,
+                    (*self._base, *words[1:]),
+                )
+                words.append(text)
+                break
+            else:
+                words.append(text)
+        return words
+
+    def _full(self, words: Sequence[str]) -> tuple[str, ...]:
+        """Return a line's path from the top: lines are relative to the level, unless they say that they are not."""
+        base = self._base
+        if not base or self._absolute:
+            return tuple(words)
+        if words and words[0] in ROOT.statements and not _is_word_of(base, words[0]):
+            return tuple(words)
+        return (*base, *words)
+
+    def _edit(self, verb: str, words: list[str]) -> None:
+        path = self._full(words)
+        if verb == "set":
+            self._set(path)
+        elif verb == "delete":
+            _delete(self.root, path)
+        else:
+            node = self.root.at(path)
+            if node is None:
+                # Written in another way than it was set (abbreviated): what it means is not known here.
+                self.report(Kind.NOT_UNDERSTOOD, f"'{verb}' names what was not set before", self._line, path[:1])
+            elif verb == "deactivate":
+                node.flags |= INACTIVE
+            else:
+                node.flags &= ~INACTIVE
+
+    def _set(self, path: tuple[str, ...]) -> None:
+        line = self._line
+        if "[" in path:
+            for one in _spread(path):
+                self.root.make(one, line, TYPED)
+            return
+        node = self.root
+        for word in path:
+            child = node.get(word)
+            if child is None:
+                child = node[word] = Node(line, TYPED)
+            node = child
+        node.line = line
+
+    def _rename(self, verb: str, words: list[str]) -> None:
+        if "to" not in words:
+            self._lost(f"'{verb}' needs 'to'", self._line)
+            return
+        at = words.index("to")
+        path = self._full(words[:at])
+        target = (*path[: len(path) - len(words[at + 1 :])], *words[at + 1 :])
+        node = self.root.at(path)
+        if node is None:
+            self.report(Kind.NOT_UNDERSTOOD, f"'{verb}' names what was not set before", self._line, path[:1])
+            return
+        self.root.make(target, self._line, TYPED).absorb(node.copy())
+        if verb == "rename":
+            _delete(self.root, path)
+
+    def _move(self, verb: str, words: list[str]) -> None:
+        if verb == "edit":
+            if len(self._edits) < DEPTH_MAX:
+                self._edits.append(self._base)
+            self._base = (*self._base, *words)
+        elif verb == "top":
+            self._edits.append(self._base)
+            self._base = ()
+            if words:
+                base = self._edits.pop()
+                self._command(" ".join(words))
+                if words[0] != "edit":
+                    self._base = base
+        elif verb == "up":
+            count = int(words[0]) if words and words[0].isdecimal() and len(words[0]) < 3 else 1  # noqa: PLR2004 - two digits
+            levels = list(steps(self._base))
+            self._base = tuple(word for step in levels[: max(len(levels) - count, 0)] for word in step)
+        else:
+            self._base = self._edits.pop() if self._edits else ()
+        self._to_base()
+
+
+_DELETE = 1 << 10
+"""Beside the flags of nodes: the statement's tag `delete:`."""
+
+
+def _spread(path: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """Return the paths that a line with one list `[ a b ]` stands for."""
+    start = path.index("[")
+    end = path.index("]") if "]" in path else len(path)
+    return [(*path[:start], value, *path[end + 1 :]) for value in path[start + 1 : end]]
+
+
+def _delete(root: Node, path: Sequence[str]) -> None:
+    if not path:
+        root.clear()
+        return
+    parent = root.at(path[:-1])
+    if parent is not None:
+        parent.pop(path[-1], None)
+
+
+def _is_word_of(base: tuple[str, ...], word: str) -> bool:
+    level = ROOT
+    rest = list(base)
+    while rest:
+        statement = level.find(rest.pop(0))
+        if statement is None or statement.below is None:
+            return False
+        if statement.shape.value == "keyed" and rest:
+            rest.pop(0)
+        level = statement.below
+    return word in level.statements or level.names is not None
+
+
+def _prints_configuration(command: str) -> bool:
+    return (
+        command.startswith(("file show", "cat ", "more ", "configure", "edit", "cli"))
+        or "show configuration" in command
+    )
+
+
+def _harmless(text: str) -> str:
+    """Return a warning's text without what stands in quotes, which may be a value."""
+    return re.sub(r"'[^']*'", "'…'", text)[:120]

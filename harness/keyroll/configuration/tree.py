@@ -1,0 +1,120 @@
+"""The statements of a configuration as a tree of words, whatever form the text has.
+
+`set protocols bgp group A type internal` and `protocols { bgp { group A { type internal; } } }` make the same tree: a
+node for each word, below the node of the word before it; `[ a b ]` makes two nodes. A node is the dictionary of the
+words that follow it, because a configuration of 100,000 lines has 200,000 nodes and must be read in about a second.
+"""
+
+from __future__ import annotations
+
+import enum
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from keyroll.configuration.findings import Path
+from keyroll.errors import Where
+
+
+class Flag(enum.IntFlag):
+    """What is known of a node beside its words."""
+
+    NONE = 0
+    INACTIVE = 1
+    TYPED = 2
+    """Made by a `set` line: of two values the later replaces the earlier. In other forms each value stands once."""
+    OMITTED = 4
+    """The text says that what stands below it was left out."""
+
+
+INACTIVE, TYPED, OMITTED = int(Flag.INACTIVE), int(Flag.TYPED), int(Flag.OMITTED)
+"""Plain integers: an operation on an enum costs ten times that of an integer, and there is one for each node."""
+
+
+class Node(dict[str, "Node"]):
+    """A word's node: the words that may follow it, the line where it stands (the last that sets it), its flags."""
+
+    __slots__ = ("flags", "line")
+
+    line: int
+    flags: int
+
+    def __init__(self, line: int = 0, flags: int = 0) -> None:
+        self.line = line
+        self.flags = flags
+
+    def __repr__(self) -> str:
+        # Words may be secrets.
+        return f"<{len(self)} words below line {self.line}>"
+
+    @property
+    def inactive(self) -> bool:
+        """Whether it, and so all below it, is deactivated."""
+        return bool(self.flags & INACTIVE)
+
+    def at(self, path: Iterable[str]) -> Node | None:
+        """Return the node that `path` leads to, or None."""
+        node: Node | None = self
+        for word in path:
+            if node is None:
+                return None
+            node = node.get(word)
+        return node
+
+    def make(self, path: Iterable[str], line: int, flags: int = 0) -> Node:
+        """Return the node that `path` leads to, made where it is not there; its line becomes `line`."""
+        node = self
+        for word in path:
+            child = node.get(word)
+            if child is None:
+                child = node[word] = Node(line, flags)
+            node = child
+        node.line = line
+        return node
+
+    def absorb(self, other: Node) -> None:
+        """Take over what stands below `other`; of what both have, the later line counts."""
+        for word, child in other.items():
+            mine = self.get(word)
+            if mine is None:
+                self[word] = child
+            else:
+                if child.line > mine.line:
+                    mine.line = child.line
+                    mine.flags = child.flags
+                mine.absorb(child)
+
+    def copy(self) -> Node:
+        """Return a copy of all below."""
+        made = Node(self.line, self.flags)
+        for word, child in self.items():
+            made[word] = child.copy()
+        return made
+
+    def paths(self, *, active: bool = True) -> Iterator[Path]:
+        """Yield the words of every statement, in the text's order; with `active`, without what is deactivated."""
+        stack: list[tuple[Path, Node]] = [((), self)]
+        while stack:
+            path, node = stack.pop()
+            if active and node.flags & INACTIVE:
+                continue
+            if not node and path:
+                yield path
+            stack.extend(((*path, word), node[word]) for word in reversed(node))
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The texts that a tree was made of: lines of the second count on from the end of the first."""
+
+    names: tuple[str, ...]
+    ends: tuple[int, ...]
+    """The last line of each text, counted through."""
+
+    def where(self, line: int) -> Where:
+        """Return file and line of a line counted through; 0 is the text as a whole."""
+        if not line:
+            return Where(self.names[-1])
+        index = min(bisect_right(self.ends, line - 1), len(self.names) - 1)
+        before = self.ends[index - 1] if index else 0
+        return Where(self.names[index], line - before)
