@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from keyroll.errors import printable
 from keyroll.scenario.file.read import Case, read_cases
 from keyroll.scenario.file.scenario import Mutation
 
@@ -52,7 +53,7 @@ def markdown(entries: Sequence[Entry], *, beside: Path) -> str:
             parts.append((folder / _README).read_text(encoding="utf-8").strip())
         rows = [_row(entry, beside) for entry in sorted(some, key=lambda one: one.path.name)]
         parts.append("\n".join(["| scenario | cases | source | broken by |", "|---|---|---|---|", *rows]))
-    return "\n\n".join(parts) + "\n"
+    return printable("\n\n".join(parts)) + "\n"
 
 
 def _row(entry: Entry, beside: Path) -> str:

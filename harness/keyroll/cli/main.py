@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 import click
 
 from keyroll import __version__
+from keyroll.cli.output import drop_what_is_left, open_standard_streams, say
 from keyroll.errors import ExitCode, KeyrollError
 
 
@@ -85,13 +87,15 @@ def keyroll() -> None:
 
 
 def heed_signals() -> None:
-    """Have SIGINT and SIGTERM end what the main thread does with KeyboardInterrupt, whatever that is at the moment.
+    """Have SIGINT, SIGTERM and SIGHUP end what the main thread does with KeyboardInterrupt, whatever that is.
 
-    A shell starts background jobs of scripts with SIGINT ignored, and a CI runner cancels with SIGTERM: both are to end
-    a run as Ctrl-C does, with the lab taken down and the result written.
+    A shell starts background jobs of scripts with SIGINT ignored, a CI runner cancels with SIGTERM, and a terminal that
+    is closed sends SIGHUP: all are to end a run as Ctrl-C does, with the lab taken down and the result written. A
+    SIGHUP that is ignored stays so: that is how `nohup` has a command go on.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
     sys.unraisablehook = _send_again
 
 
@@ -111,35 +115,40 @@ def main() -> None:
 
     Whatever else goes wrong ends with 2: the interpreter's own 1 would say that what was judged is bad.
     """
+    open_standard_streams()
     heed_signals()
+    code = _run()
+    drop_what_is_left()
+    sys.exit(code)
+
+
+def _run() -> int:
     try:
         code = keyroll.main(standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except KeyrollError as error:
-        click.echo(f"keyroll: {error}", err=True)
-        sys.exit(error.exit_code)
+        say(f"keyroll: {error}")
+        code = error.exit_code
     except click.exceptions.Abort:
-        click.echo("keyroll: interrupted", err=True)
-        sys.exit(ExitCode.INTERRUPTED)
+        say("keyroll: interrupted")
+        code = ExitCode.INTERRUPTED
     except click.ClickException as error:
-        error.show()
-        sys.exit(ExitCode.UNFIT)
+        with contextlib.suppress(OSError, ValueError):
+            error.show()
+        code = ExitCode.UNFIT
     except click.exceptions.Exit as error:
-        sys.exit(error.exit_code)
+        code = error.exit_code
     except SystemExit:  # click's own way out when the reader of a pipe has gone
-        sys.exit(ExitCode.UNFIT)
+        code = ExitCode.UNFIT
     except OSError as error:
+        if isinstance(error.__context__, KeyboardInterrupt):  # click, about to end the line that a ^C stands on
+            return ExitCode.INTERRUPTED
         # Files that people name have their own errors; what is left is output that cannot be written.
-        click.echo(f"keyroll: {error.filename or 'the output'}: {error.strerror or error}", err=True)
-        _drop_output()
-        sys.exit(ExitCode.UNFIT)
+        say(f"keyroll: {error.filename or 'the output'}: {error.strerror or error}")
+        code = ExitCode.UNFIT
     except Exception:  # noqa: BLE001 -- the outermost place: a defect of keyroll's own must not end as "bad"
-        traceback.print_exc()
-        click.echo("keyroll: this is a defect of keyroll itself; please report it with the lines above", err=True)
-        sys.exit(ExitCode.UNFIT)
-    sys.exit(code if isinstance(code, int) else ExitCode.OK)
-
-
-def _drop_output() -> None:
-    """Let what could not be written go, or the interpreter would try again, fail, and change the exit code."""
-    with open(os.devnull, "w") as nowhere:  # noqa: PTH123 -- os.devnull is no path to compose
-        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        say(traceback.format_exc().rstrip())
+        say("keyroll: this is a defect of keyroll itself; please report it with the lines above")
+        code = ExitCode.UNFIT
+    return code if isinstance(code, int) else ExitCode.OK

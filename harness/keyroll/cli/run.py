@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.text import Text
 
+from keyroll.cli.output import Printer
 from keyroll.errors import ExitCode, InputError
 from keyroll.scenario.engine import Options, run
 from keyroll.scenario.file.library import find_scenario
@@ -61,7 +60,7 @@ def run_command(
     Exit code 0: every check holds. 1: a check is red. 2: nothing can be said (bad input, unfit machine, broken run).
     With --mutate the run is meant to be red; with --mutate all the exit code is 0 when every mutation was killed.
     """
-    console = Console(highlight=False, soft_wrap=True)
+    printer = Printer()
     cases = list(_chosen(files, variant))
     jobs = [(case, name) for case in cases for name in _mutations(case, mutate)]
     if run_dir is not None and len(jobs) > 1:
@@ -80,37 +79,36 @@ def run_command(
     )
     results: list[Result] = []
     for case, name in jobs:
-        result = _play(console, case, replace(options, mutate=name), verbose=verbose)
+        result = _play(printer, case, replace(options, mutate=name), verbose=verbose)
         results.append(result)
         if result.verdict is Verdict.INTERRUPTED:
             break
     return _exit_code(results, receipts=mutate == _ALL)
 
 
-def _play(console: Console, case: Case, options: Options, *, verbose: bool) -> Result:
-    printer = _Printer(console, verbose=verbose)
+def _play(printer: Printer, case: Case, options: Options, *, verbose: bool) -> Result:
     scenario = case.scenario
-    console.print(Text(f"{case.name}: {scenario.title}", style="bold"))
+    printer.line(f"{case.name}: {scenario.title}", style="bold")
     if scenario.source:
-        console.print(Text(f"source: {scenario.source}"))
+        printer.line(f"source: {scenario.source}")
     if options.mutate:
-        console.print(Text(f"mutation: {options.mutate}", style="yellow"))
-    result = run(case, replace(options, observers=(printer,)))
+        printer.line(f"mutation: {options.mutate}", style="yellow")
+    result = run(case, replace(options, observers=(_TimelinePrinter(printer, verbose=verbose),)))
     green = result.verdict is Verdict.PASSED
-    console.print(Text(verdict_line(result), style="bold green" if green else "bold red"))
+    printer.line(verdict_line(result), style="bold green" if green else "bold red")
     for line in spent_lines(result):
-        console.print(Text(line, style="dim"))
+        printer.line(line, style="dim")
     for line in failure_lines(result):
-        console.print(Text(line))
-    console.print()
+        printer.line(line)
+    printer.line()
     return result
 
 
-class _Printer:
+class _TimelinePrinter:
     """Prints the timeline while it happens."""
 
-    def __init__(self, console: Console, *, verbose: bool) -> None:
-        self._console = console
+    def __init__(self, printer: Printer, *, verbose: bool) -> None:
+        self._printer = printer
         self._hidden = frozenset() if verbose else QUIET
         self._started: int | None = None
         self._t0 = datetime(1970, 1, 1, tzinfo=UTC)
@@ -126,7 +124,7 @@ class _Printer:
         style = _STYLES.get(event.kind, "")
         if event.kind is Kind.CHECK:
             style = "green" if event.data.get("passed") else "bold red"
-        self._console.print(Text(event_line(event, started=self._started, t0=self._t0), style=style))
+        self._printer.line(event_line(event, started=self._started, t0=self._t0), style=style)
 
 
 def _chosen(files: Sequence[Path], variant: str | None) -> Iterator[Case]:
@@ -152,8 +150,16 @@ def _exit_code(results: Sequence[Result], *, receipts: bool) -> ExitCode:
     if ExitCode.INTERRUPTED in codes:
         return ExitCode.INTERRUPTED
     if receipts:
-        return ExitCode.OK if all(result.receipt and result.receipt.killed for result in results) else ExitCode.BAD
-    return max(codes, default=ExitCode.OK)
+        codes = [_receipt_code(result) for result in results]
+    # What is bad is bad whatever else could not be judged; what could not be judged is not good.
+    return next((code for code in (ExitCode.BAD, ExitCode.UNFIT) if code in codes), ExitCode.OK)
+
+
+def _receipt_code(result: Result) -> ExitCode:
+    """Return 0 for a mutation that was killed, 1 for one that was played and survived, 2 where nothing can be said."""
+    if result.receipt is not None and result.receipt.killed:
+        return ExitCode.OK
+    return ExitCode.BAD if result.verdict in (Verdict.PASSED, Verdict.FAILED) else ExitCode.UNFIT
 
 
 def _arguments(lab: str, topology: Path | None, wait_scale: float) -> tuple[str, ...]:

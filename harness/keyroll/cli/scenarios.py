@@ -9,9 +9,13 @@ from pathlib import Path
 import click
 
 from keyroll.cli.catalogue import markdown, read_entries
+from keyroll.errors import printable
 from keyroll.scenario.file.library import find_scenarios
 from keyroll.scenario.file.read import read_cases
 from keyroll.scenario.file.scenario import Scenario
+
+_CONTROLS = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
+"""Control characters that JSON does not escape by itself, and terminals act upon."""
 
 
 @click.command(name="list")
@@ -38,14 +42,14 @@ def list_command(paths: tuple[Path, ...], *, as_json: bool, as_markdown: bool) -
         for case in read_cases(path)
     ]
     if as_json:
-        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(rows, indent=2, ensure_ascii=False).translate(_CONTROLS))
         return
     for row in rows:
-        click.echo(f"{row['id']}\n    {row['title']}")
+        click.echo(printable(f"{row['id']}\n    {row['title']}"))
         for name in ("source", "marks", "requires", "mutations", "file"):
             value = row[name]
             if value:
-                click.echo(f"    {name}: {', '.join(value) if isinstance(value, list) else value}")
+                click.echo(printable(f"    {name}: {', '.join(value) if isinstance(value, list) else value}"))
 
 
 def shown_path(path: Path) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import shlex
 import threading
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -108,6 +109,8 @@ class _Run:
         self.stage: Stage | None = None
         self.bug_applies = False
         self.busy = False
+        self.defect: Exception | None = None
+        """What no run should end with; its traceback is for the report."""
 
     def _take(self, case: Case, t0: datetime) -> None:
         """Play this case, from this instant on."""
@@ -121,16 +124,7 @@ class _Run:
     def play(self) -> Result:
         begun = self.clock.now()
         self._preload = _preload_second_judge()
-        self._write_inputs()
-        with Timeline(
-            self.folder.timeline, clocks=self.clocks, redact=self.folder.blacken, clock=self.clock
-        ) as self.timeline:
-            for observer in self.options.observers:
-                self.timeline.observe(observer)
-            self._note_t0()
-            verdict, reason = self._judged()
-            receipt = self._receipt(verdict)
-            self.timeline.add(Kind.VERDICT, verdict.value + (f": {reason}" if reason else ""))
+        verdict, reason = self._played()
         result = Result(
             scenario=self.case.name,
             title=self.case.scenario.title,
@@ -146,12 +140,38 @@ class _Run:
             spent=self.stopwatch.spent(),
             took=self.clock.now() - begun,
             facts=self.facts,
-            receipt=receipt,
+            receipt=self._receipt(verdict),
             busy=self.busy and verdict is Verdict.UNFIT,
         )
         self.folder.write_json("result.json", result.as_data())
-        self.folder.close()
+        self.folder.seal()
+        if self.defect is not None:
+            raise self.defect
         return result
+
+    def _played(self) -> tuple[Verdict, str | None]:
+        """Play and keep the evidence; a run whose evidence cannot be written is broken, whatever it found."""
+        try:
+            self._write_inputs()
+            with (
+                contextlib.closing(self.folder),
+                Timeline(
+                    self.folder.timeline, clocks=self.clocks, redact=self.folder.blacken, clock=self.clock
+                ) as self.timeline,
+            ):
+                for observer in self.options.observers:
+                    self.timeline.observe(observer)
+                self._note_t0()
+                verdict, reason = self._judged()
+                self.timeline.add(Kind.VERDICT, verdict.value + (f": {reason}" if reason else ""))
+        except KeyboardInterrupt:
+            return Verdict.INTERRUPTED, None
+        except KeyrollError as error:
+            return Verdict.BROKEN, self.folder.blacken(str(error))
+        except Exception as defect:  # noqa: BLE001 - raised again when the result has been written
+            self.defect = defect
+            return Verdict.BROKEN, f"a defect of keyroll ended the run: {type(defect).__name__}"
+        return verdict, reason
 
     def _judged(self) -> tuple[Verdict, str | None]:
         """Play, and turn every way in which that can end into a verdict and its reason."""
@@ -367,7 +387,11 @@ class _Run:
         self.timeline.add(Kind.WIRE, text, router=side.router, at=at, data={"packet": change.packet, "key": side.key})
 
     def _again(self) -> str:
-        words = ["keyroll", "run", str(self.case.path)]
+        # What came through a pipe is there no more; the run folder holds it as it was played.
+        path = self.case.path
+        if not path.is_file() or path.absolute().is_relative_to("/dev"):
+            path = self.folder.path / "scenario.yaml"
+        words = ["keyroll", "run", f"./{path}" if str(path).startswith("-") else str(path)]
         if self.case.variant:
             words += ["--variant", self.case.variant]
         words += ["--seed", str(self.options.seed)]
@@ -375,7 +399,7 @@ class _Run:
             words += ["--t0", f"{self.t0:%Y-%m-%dT%H:%M:%SZ}"]
         if self.options.mutate:
             words += ["--mutate", self.options.mutate]
-        return " ".join((*words, *self.options.arguments))
+        return shlex.join((*words, *self.options.arguments))
 
 
 @contextlib.contextmanager

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 
 from keyroll.errors import InputError
 
+_YEARS = range(1990, 2900)
+"""A duration in a scenario is ten years at most, either way; `set date` takes four digits, and clocks begin in 1970."""
 _SEED = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 
 
@@ -33,7 +35,7 @@ def read_instant(text: str | None) -> datetime | None:
     """Read an instant in ISO form; without a zone it is UTC.
 
     Raises:
-        InputError: it is none, or has fractions of a second.
+        InputError: it is none, has fractions of a second, or lies where routers' clocks do not go.
     """
     if text is None:
         return None
@@ -43,4 +45,8 @@ def read_instant(text: str | None) -> datetime | None:
         raise InputError(f"'{text}' is no instant such as 2030-01-01T00:00:00Z") from None
     if moment.microsecond:
         raise InputError("routers' clocks are set to whole seconds: t0 has no fractions")
+    if moment.year not in _YEARS:
+        raise InputError(
+            f"invalid instant '{text}': routers' clocks take the years {_YEARS.start} to {_YEARS.stop - 1}"
+        )
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

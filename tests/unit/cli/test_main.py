@@ -1,5 +1,7 @@
 """The command line: one sentence on stderr and an exit code, never a traceback."""
 
+import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -8,13 +10,14 @@ import click
 import pytest
 
 from keyroll.cli import main as cli
+from keyroll.cli.output import Printer
 from keyroll.errors import ExpectationError, InputError, Where
 
 
 @pytest.fixture(autouse=True)
 def _handlers():
     """`main` takes signals over; give them back to pytest."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.getsignal(number) for number in numbers}
     hook = sys.unraisablehook
     yield
@@ -96,6 +99,88 @@ def test_a_signal_interrupts_also_where_a_script_had_it_ignored(number: int) -> 
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stderr.strip()) == (130, "keyroll: interrupted")
+
+
+def test_a_terminal_that_is_closed_interrupts_unless_nohup_has_it_ignored() -> None:
+    program = (
+        "import click, os, signal, sys\n"
+        "if sys.argv[1:]: signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+        "from keyroll.cli import main as cli\n"
+        "cli.keyroll.add_command(click.command('act')(lambda: os.kill(os.getpid(), signal.SIGHUP)))\n"
+        "sys.argv = ['keyroll', 'act']\n"
+        "cli.main()\n"
+    )
+    for words, code in (((), 130), (("nohup",), 0)):
+        done = subprocess.run([sys.executable, "-c", program, *words], check=False, timeout=60, capture_output=True)
+        assert done.returncode == code
+
+
+ENDS = {
+    "good": ("pass", 0),
+    "bad": ("raise ExpectationError('not hitless')", 1),
+    "unfit": ("raise InputError('wrong')", 2),
+    "usage": ("raise click.UsageError('wrong')", 2),
+    "defect": ("raise ZeroDivisionError", 2),
+    "interrupted": ("raise KeyboardInterrupt", 130),
+}
+
+
+@pytest.mark.parametrize(
+    ("end", "redirection"), [*((end, "2>/dev/full") for end in ENDS), ("bad", "2>&-"), ("bad", "<&- >&- 2>&-")]
+)
+def test_where_nothing_can_be_said_the_exit_code_says_it(end: str, redirection: str) -> None:
+    line, code = ENDS[end]
+    assert ended(f"def act():\n    {line}\n", redirection) == code
+
+
+@pytest.mark.parametrize("redirection", [">/dev/full", ">/dev/full 2>/dev/full"])
+def test_output_that_cannot_be_written_is_not_good_and_not_bad(redirection: str) -> None:
+    assert ended("def act():\n    click.echo('all that was asked for')\n", redirection) == 2
+    assert ended("def act():\n    sys.stdout.write('x' * 100_000)\n", redirection) == 2
+
+
+def test_no_file_gets_the_number_of_a_closed_stream() -> None:
+    act = "def act():\n    assert open('/dev/null').fileno() > 2\n    os.write(1, b'into nothing')\n"
+    assert ended(act, "<&- >&- 2>&-") == 0
+
+
+def ended(act: str, redirection: str) -> int:
+    program = (
+        "import click, os, sys\n"
+        "from keyroll.cli import main as cli\n"
+        "from keyroll.errors import *\n"
+        f"{act}"
+        "cli.keyroll.add_command(click.command('act')(act))\n"
+        "sys.argv = ['keyroll', 'act']\n"
+        "cli.main()\n"
+    )
+    shell = ["sh", "-c", f'"$1" -c "$2" {redirection}', "sh", sys.executable, program]
+    return subprocess.run(shell, check=False, timeout=60).returncode
+
+
+def test_printing_ends_when_nobody_reads_any_more_and_nothing_else_does(monkeypatch, capsys) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with contextlib.suppress(BrokenPipeError), os.fdopen(writing, "w", buffering=1) as pipe:
+        monkeypatch.setattr("sys.stdout", pipe)
+        printer = Printer()
+        for _ in range(3):
+            printer.line("a line")
+    assert capsys.readouterr().err == ""
+
+
+def test_a_full_disk_ends_the_printing_and_is_said_once(monkeypatch, capsys) -> None:
+    with contextlib.suppress(OSError), open("/dev/full", "w", buffering=1) as full:  # noqa: PTH123
+        monkeypatch.setattr("sys.stdout", full)
+        printer = Printer()
+        for _ in range(3):
+            printer.line("a line")
+    assert capsys.readouterr().err == "keyroll: the output cannot be written: No space left on device\n"
+
+
+def test_what_is_printed_does_not_steer_the_terminal(capsys) -> None:
+    Printer().line("\x1b]0;title\x07\x9b31mred\rover\ttab\u202e", style="bold")
+    assert capsys.readouterr().out == "\\x1b]0;title\\x07\\x9b31mred\\x0dover      tab\\u202e\n"
 
 
 def test_an_interrupt_in_a_place_whose_exceptions_python_ignores_is_not_lost() -> None:

@@ -1,10 +1,15 @@
 import json
+import os
+import shutil
+import subprocess
+import sys
 from base64 import b64encode
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
-from keyroll.errors import RunError
+from keyroll.errors import InputError, RunError
 from keyroll.junos.exchange import Exchange
 from keyroll.junos.records import BgpState
 from keyroll.keychain.secret import Secret
@@ -70,3 +75,113 @@ def test_a_run_folder_that_holds_something_is_not_written_over(tmp_path):
     (tmp_path / "kept").write_text("x")
     with pytest.raises(RunError, match="not empty"):
         make_run_folder(tmp_path, name="a", seed=7, now=NOW)
+
+
+@pytest.fixture
+def lax_umask():
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+def modes(folder):
+    return {
+        path.relative_to(folder).as_posix(): path.stat().st_mode & 0o777
+        for path in (folder, *folder.rglob("*"))
+        if not path.is_symlink()
+    }
+
+
+@pytest.mark.usefixtures("lax_umask")
+def test_only_its_owner_can_read_a_run_folder(tmp_path):
+    for path in (make_run_folder(None, name="a", seed=7, now=NOW, runs=tmp_path), tmp_path / "given"):
+        folder = RunFolder(make_run_folder(path, name="a", seed=7, now=NOW), Blackener([]))
+        with Timeline(folder.timeline, clocks={}, redact=str) as timeline:
+            timeline.add(Kind.RUN, "x")
+        folder.write("scenario.yaml", "x")
+        folder.write_json("run.json", {"seed": 7})
+        folder.write_configuration("R1", ["set x"])
+        folder.close()
+        assert set(modes(folder.path).values()) == {0o700, 0o600}
+
+
+@pytest.mark.usefixtures("lax_umask")
+def test_what_a_lab_wrote_into_a_run_folder_becomes_its_owners(tmp_path):
+    folder = RunFolder(make_run_folder(tmp_path / "run", name="a", seed=7, now=NOW), Blackener([]))
+    folder.lab.mkdir()
+    (folder.lab / "R1.pcap").write_bytes(b"x")
+    (folder.lab / "elsewhere").symlink_to(tmp_path / "gone")
+    folder.close()
+    folder.seal()
+    assert modes(folder.path) == {
+        ".": 0o700,
+        "lab": 0o700,
+        "lab/R1.pcap": 0o600,
+        "exchanges.jsonl": 0o600,
+    }
+
+
+def test_an_id_longer_than_a_file_name_makes_a_folder_all_the_same(tmp_path):
+    path = make_run_folder(None, name="a" * 4000, seed="s" * 40, now=NOW, runs=tmp_path)
+    assert path.is_dir()
+
+
+def test_a_run_folder_whose_path_is_not_utf_8_is_refused_in_a_sentence():
+    with pytest.raises(InputError) as caught:
+        make_run_folder(Path(os.fsdecode(b"/tmp/\xff")), name="a", seed=7, now=NOW)
+    assert str(caught.value) == "the path of the run folder /tmp/\\xff is not UTF-8 (name another one with --run-dir)"
+
+
+FULL = """
+import sys
+from pathlib import Path
+from keyroll.errors import RunError
+from keyroll.scenario.record.run_folder import RunFolder
+folder = RunFolder(Path(sys.argv[1]), str)
+folder.write_json("result.json", {"verdict": "passed"})
+try:
+    folder.write_json("result.json", {"verdict": "x" * 1_000_000})
+except RunError as error:
+    print(error)
+"""
+
+
+def test_without_room_a_file_stays_as_it_was_and_the_message_names_it(tmp_path):
+    """Played on a file system of 64 KiB, in a mount namespace of its own."""
+    if shutil.which("unshare") is None:
+        pytest.skip("no unshare")
+    command = ["unshare", "--map-root-user", "--mount"] if os.geteuid() else ["unshare", "--mount"]
+    script = 'mount -t tmpfs -o size=64k none "$1" || exit 77; "$2" -c "$3" "$1"; cat "$1/result.json"; ls -A "$1"'
+    done = subprocess.run(
+        [*command, "sh", "-c", script, "sh", str(tmp_path), sys.executable, FULL],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    if done.returncode == 77 or "unshare failed" in done.stderr:
+        pytest.skip("this machine lets nobody mount")
+    message, *rest = done.stdout.splitlines()
+    assert message.startswith(f"cannot write {tmp_path}/result.json: No space left on device (make room"), done.stderr
+    assert json.loads("".join(rest[:3])) == {"verdict": "passed"}
+    assert rest[3:] == ["exchanges.jsonl", "result.json"]
+
+
+def test_a_timeline_that_cannot_be_written_says_so_once_and_goes_on(tmp_path):
+    told = []
+    with Timeline(tmp_path / "timeline.jsonl", clocks={}, redact=str) as timeline:
+        timeline.observe(told.append)
+        timeline._stream.close()
+        timeline._stream = open("/dev/full", "w")  # noqa: PTH123, SIM115 - a disk without room
+        with pytest.raises(RunError, match=r"timeline\.jsonl: No space left on device"):
+            timeline.add(Kind.RUN, "a")
+        timeline.add(Kind.RUN, "b")
+    assert [event.text for event in told] == ["a", "b"]
+
+
+def test_a_timeline_whose_folder_is_gone_says_so_at_its_end(tmp_path):
+    with (
+        pytest.raises(RunError, match=r"cannot write .*timeline\.jsonl: No such file"),
+        Timeline(tmp_path / "timeline.jsonl", clocks={}, redact=str),
+    ):
+        shutil.rmtree(tmp_path)

@@ -143,3 +143,32 @@ def test_a_sample_of_ldp_holds_the_labels_that_came_and_spans_both_questions():
     assert sample.labels == {("10.255.0.2/32", 3)}
     assert sample.carries
     assert sample.at - sample.asked == 30_000_000
+
+
+@pytest.mark.parametrize("ending", [ZeroDivisionError("oops"), OSError(28, "No space left on device"), MemoryError()])
+def test_however_a_samplers_thread_ends_that_is_known(sampling, ending):
+    sampler, _ = sampling(ending)
+    with pytest.raises(RunBrokenError, match=f"R1: {type(ending).__name__}"):
+        sampler.await_fresh("R1", 0, within=timedelta(seconds=20))
+    with pytest.raises(RunBrokenError, match="the sampling of the sessions broke"):
+        sampler.samples("R1", "bgp")
+
+
+def test_a_session_that_cannot_be_made_is_known():
+    def connect(router):
+        raise KeyError(router)
+
+    sampler = Sampler(connect, {"R1": {"bgp": PEER}})
+    sampler.watch("R1")
+    with pytest.raises(RunBrokenError, match="R1: KeyError"):
+        sampler.await_fresh("R1", 0, within=timedelta(seconds=20))
+    sampler.stop()
+
+
+def test_a_sample_that_nobody_can_be_told_of_ends_the_sampling(sampling):
+    def full(_sample):
+        raise RunError("cannot write timeline.jsonl")
+
+    sampler, _ = sampling(summary(), changed=full)
+    with pytest.raises(RunBrokenError, match=r"cannot write timeline\.jsonl"):
+        sampler.await_fresh("R1", 2**62, within=timedelta(seconds=20))

@@ -7,6 +7,7 @@ A state that cannot be read breaks the run; it never counts as "down" or "ok".
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -213,20 +214,25 @@ class Sampler:
             raise RunBrokenError(f"the sampling of the sessions broke: {self._broken}") from self._broken
 
     def _run(self, router: str) -> None:
-        session, stop = self._connect(router), self._stops[router]
+        """Sample until told to stop. However it ends, that is known: nobody waits for samples that will not come."""
+        stop = self._stops[router]
         try:
-            session.connect()
-            while not stop.is_set():
-                begun = self._clock.now()
-                for name, peer in self._peers[router].items():
-                    self._take(_READERS[name]([session.show(command) for command in COMMANDS[name]], peer))
-                stop.wait(max(0.0, (begun + PERIOD - self._clock.now()).total_seconds()))
+            with contextlib.closing(self._connect(router)) as session:
+                session.connect()
+                while not stop.is_set():
+                    begun = self._clock.now()
+                    for name, peer in self._peers[router].items():
+                        self._take(_READERS[name]([session.show(command) for command in COMMANDS[name]], peer))
+                    stop.wait(max(0.0, (begun + PERIOD - self._clock.now()).total_seconds()))
         except KeyrollError as error:
-            with self._arrived:
-                self._broken = self._broken or error
-                self._arrived.notify_all()
-        finally:
-            session.close()
+            self._break(error)
+        except Exception as error:  # noqa: BLE001 - this thread's last frame
+            self._break(RunBrokenError(f"{router}: {type(error).__name__}: {error}"))
+
+    def _break(self, error: KeyrollError) -> None:
+        with self._arrived:
+            self._broken = self._broken or error
+            self._arrived.notify_all()
 
     def _take(self, sample: Sample) -> None:
         with self._arrived:

@@ -17,42 +17,68 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from keyroll.errors import RunError
+from keyroll.errors import InputError, RunError
 from keyroll.junos.exchange import Exchange
 from keyroll.junos.redact import Redactor
 from keyroll.keychain.secret import SHOWN, Secret
+from keyroll.scenario.record.files import (
+    FOLDER_MODE,
+    make_private,
+    open_private,
+    replace_whole,
+    write_private,
+    writing,
+)
 from keyroll.scenario.record.timeline import blackened, plain, stamp
 
 RUNS = Path("runs")
 _SHORTEST = 8
 """Secrets of fewer characters are not searched for by their hex and base64: too many innocent texts hold those."""
+_NAME_MAX = 150
+"""Of the folder's name the scenario's part: file systems allow 255 octets, and time, seed and number need the rest."""
 
 
 def make_run_folder(root: Path | None, *, name: str, seed: int | str, now: datetime, runs: Path = RUNS) -> Path:
     """Make the folder of a run: `root` itself when given (new, or empty), else `<runs>/<time>-<id>-<seed>`.
 
+    Only its owner can look into it.
+
     Raises:
+        InputError: its path is not UTF-8.
         RunError: it cannot be made, or holds something already.
     """
+    _require_utf8((root or runs).absolute())
     try:
         if root is not None:
-            root.mkdir(parents=True, exist_ok=True)
+            root.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
             if any(root.iterdir()):
                 raise RunError(f"the run folder {root} is not empty", remedy="name another one with --run-dir")
+            root.chmod(FOLDER_MODE)
             return root.resolve()
-        slug = re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-")
+        slug = re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-")[:_NAME_MAX]
         base = f"{stamp(now.astimezone(UTC))}-{slug}-{seed}"
         for attempt in range(1, 1000):
             folder = runs / (base if attempt == 1 else f"{base}.{attempt}")
             folder.parent.mkdir(parents=True, exist_ok=True)
             try:
-                folder.mkdir()
+                folder.mkdir(FOLDER_MODE)
             except FileExistsError:
                 continue
             return folder.resolve()
     except OSError as error:
-        raise RunError(f"cannot make the run folder: {error}", remedy="name another one with --run-dir") from error
+        raise RunError(
+            f"cannot make the run folder {root or runs}: {error.strerror}", remedy="name another one with --run-dir"
+        ) from error
     raise RunError(f"a thousand run folders are named {base}")
+
+
+def _require_utf8(path: Path) -> None:
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError:
+        raise InputError(
+            f"the path of the run folder {path} is not UTF-8", remedy="name another one with --run-dir"
+        ) from None
 
 
 class Blackener:
@@ -81,14 +107,19 @@ def _spellings(secret: Secret) -> Iterable[str]:
 
 
 class RunFolder:
-    """Writes into a run folder; every text passes the blackener. Thread-safe."""
+    """Writes into a run folder; every text passes the blackener. Thread-safe.
+
+    All that writes raises RunError, which names the file.
+    """
 
     def __init__(self, path: Path, blacken: Callable[[str], str]) -> None:
         self.path = path
         self.lab = path / "lab"
         self.blacken = blacken
         self._lock = threading.Lock()
-        self._exchanges = (path / "exchanges.jsonl").open("w", encoding="utf-8")
+        self._exchanges_path = path / "exchanges.jsonl"
+        with writing(self._exchanges_path):
+            self._exchanges = open_private(self._exchanges_path)
 
     @property
     def timeline(self) -> Path:
@@ -98,24 +129,20 @@ class RunFolder:
     def write(self, name: str, text: str) -> Path:
         """Write a text file."""
         path = self.path / name
-        path.write_text(self.blacken(text), encoding="utf-8")
+        write_private(path, self.blacken(text))
         return path
 
     def write_json(self, name: str, data: Mapping[str, object]) -> Path:
-        """Write a JSON file."""
-        return self.write_plainly(name, json.dumps(blackened(data, self.blacken), indent=2, ensure_ascii=False) + "\n")
-
-    def write_plainly(self, name: str, text: str) -> Path:
-        """Write a text that has been blackened already."""
+        """Write a JSON file, whole or not at all."""
         path = self.path / name
-        path.write_text(text, encoding="utf-8")
+        replace_whole(path, json.dumps(blackened(data, self.blacken), indent=2, ensure_ascii=False) + "\n")
         return path
 
     def write_configuration(self, router: str, lines: Sequence[str]) -> Path:
         """Append what was committed on a router, as set lines."""
         with self._lock:
             path = self.path / f"{router}.conf"
-            with path.open("a", encoding="utf-8") as stream:
+            with writing(path), open_private(path, "a") as stream:
                 stream.write(self.blacken("\n".join(lines)) + "\n")
         return path
 
@@ -131,14 +158,18 @@ class RunFolder:
             "error": exchange.error,
         }
         line = json.dumps(blackened(data, self.blacken), ensure_ascii=False)
-        with self._lock:
+        with self._lock, writing(self._exchanges_path):
             if not self._exchanges.closed:
                 self._exchanges.write(line + "\n")
 
     def close(self) -> None:
-        """Close what is open."""
-        with self._lock:
+        """Write what is not written yet."""
+        with self._lock, writing(self._exchanges_path):
             self._exchanges.close()
+
+    def seal(self) -> None:
+        """Let only the owner read what is there: call it when all has been written."""
+        make_private(self.path)
 
 
 def parsed_data(record: object) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import json
 import threading
@@ -10,10 +11,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TextIO
+from typing import Self
 
+from keyroll.errors import RunError
 from keyroll.instants import SYSTEM, Clock
 from keyroll.scenario.observe.router_clock import RouterClock, moment_of
+from keyroll.scenario.record.files import open_private, replace_whole, writing
 
 Redactor = Callable[[str], str]
 Observer = Callable[["Event"], None]
@@ -93,7 +96,10 @@ class Timeline:
         self, path: Path, *, clocks: Mapping[str, RouterClock], redact: Redactor, clock: Clock = SYSTEM
     ) -> None:
         self._path = path
-        self._stream: TextIO = path.open("w", encoding="utf-8")
+        with writing(path):
+            self._stream = open_private(path)
+        self._full = False
+        """Whether a line could not be written: that has been said once, and the run ends by it."""
         self._clocks = clocks
         self._clock = clock
         self._redact = redact
@@ -108,10 +114,19 @@ class Timeline:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Write the file once more, in order: what a capture shows is noticed later than it happened."""
-        self._stream.close()
+        """Write the file once more, in order: what a capture shows is noticed later than it happened.
+
+        Raises:
+            RunError: it cannot be written; the lines that were written stand as they came.
+        """
+        with contextlib.suppress(OSError):  # a line that could not be written is tried again here
+            self._stream.close()
         lines = [event.line(self.started, self._redact) for event in sorted(self.events, key=lambda event: event.at)]
-        self._path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        try:
+            replace_whole(self._path, "".join(f"{line}\n" for line in lines))
+        except RunError:
+            if error is None:
+                raise
 
     def observe(self, observer: Observer) -> None:
         """Call `observer` with every event from now on."""
@@ -126,16 +141,24 @@ class Timeline:
         at: int | None = None,
         data: Mapping[str, object] | None = None,
     ) -> Event:
-        """Add an event that happened at `at` (ns since 1970; now by default). Its text is redacted first."""
+        """Add an event that happened at `at` (ns since 1970; now by default). Its text is redacted first.
+
+        Raises:
+            RunError: it cannot be written. That is raised once; later events are kept, and told, but not written.
+        """
         at = self._clock.now().ns if at is None else at
         readings = {name: moment for name, clock in self._clocks.items() if (moment := clock.reading(at)) is not None}
         event = Event(at, kind, self._redact(text), router, readings, data or {})
         with self._lock:
             self.events.append(event)
-            self._stream.write(event.line(self.started, self._redact) + "\n")
-            self._stream.flush()
             for observer in self._observers:
                 observer(event)
+            if not self._full:
+                self._full = True
+                with writing(self._path):
+                    self._stream.write(event.line(self.started, self._redact) + "\n")
+                    self._stream.flush()
+                self._full = False
         return event
 
     def since_start(self, at: int) -> timedelta:

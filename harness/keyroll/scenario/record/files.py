@@ -1,0 +1,69 @@
+"""Files of a run: readable by their owner alone, an error that names the file, and whole or not there at all.
+
+`run.json` holds the seed that the lab's keys are drawn from, so a run's folder and files are the owner's (0700, 0600)
+whatever the caller's umask is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from keyroll.errors import RunError
+
+FOLDER_MODE, FILE_MODE = 0o700, 0o600
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Have what cannot be written come out as a RunError that names the file."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(
+            f"cannot write {path}: {error.strerror or error}", remedy="make room there, or name another --run-dir"
+        ) from error
+
+
+def open_private(path: Path, mode: str = "w") -> IO[str]:
+    """Open a text file for writing ("w") or appending ("a") that only its owner can read. Raises OSError."""
+    # What UTF-8 has no form for (half a character of a path) is written as an escape: evidence is never lost by it.
+    return open(path, mode, encoding="utf-8", errors="backslashreplace", opener=_private)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, FILE_MODE)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file. Raises RunError."""
+    with writing(path), open_private(path) as stream:
+        stream.write(text)
+
+
+def replace_whole(path: Path, text: str) -> None:
+    """Write a file beside `path` and rename it: whatever happens, `path` is whole, old or new. Raises RunError."""
+    beside = path.with_name(f".{path.name}.new")
+    try:
+        with writing(path):
+            with open_private(beside) as stream:
+                stream.write(text)
+            beside.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise
+
+
+def make_private(folder: Path) -> None:
+    """Take group's and others' rights from a folder and all that is in it, as far as this is the owner's to do.
+
+    Captures and logs are written by processes of the lab, with modes of their own.
+    """
+    for path in (folder, *folder.rglob("*")):
+        if not path.is_symlink():
+            with contextlib.suppress(OSError):
+                path.chmod(FOLDER_MODE if path.is_dir() else FILE_MODE)
