@@ -52,6 +52,8 @@ class Capability(StrEnum):
     REBOOT = "reboot"
     STEER_TCP = "steer-tcp"
     """How connections come about: the routers' initial sequence numbers, their source port, SYNs that cross."""
+    KEY_POLICY = "key-policy"
+    """Which rules move a router's keys (a scenario's `policy:`): emulated routers alone can be told."""
 
 
 class DropReason(StrEnum):

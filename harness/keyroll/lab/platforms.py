@@ -61,7 +61,7 @@ EMULATED = Platform(
     image_variable="KEYROLL_IMAGE",
     ready_seconds=60,
     health=False,
-    capabilities=_OUTSIDE | {Capability.SET_CLOCK},
+    capabilities=_OUTSIDE | {Capability.SET_CLOCK, Capability.KEY_POLICY},
     settings={
         name: f"KEYROLL_{name.upper()}" for name in ("sending", "receiving", "repoint", "alteration", "deletion")
     },

@@ -24,7 +24,7 @@ from keyroll.junos.records import Version
 from keyroll.junos.session import RouterSession
 from keyroll.keychain.secret import Secret
 from keyroll.lab.protocol import CountsDrops, Lab, LinkLab
-from keyroll.names import Receiving
+from keyroll.names import Capability, Receiving
 from keyroll.scenario.errors import MachineBusyError, MissingCapabilityError
 from keyroll.scenario.file.fields import ROUTERS, RouterName
 from keyroll.scenario.file.read import Case
@@ -244,7 +244,9 @@ class _Run:
         scenario = self.case.scenario
         implied = {step.capability for step in scenario.steps if step.capability is not None}
         steered = {"steer-tcp"} if steers(scenario) else set()
-        return frozenset({"capture", *scenario.requires, *implied, *steered, *({SET_CLOCK} if against else ())})
+        ruled = {Capability.KEY_POLICY.value} if scenario.policy else set()
+        clocks = {SET_CLOCK} if against else set()
+        return frozenset({"capture", *scenario.requires, *implied, *steered, *ruled, *clocks})
 
     def _go_in_real_time(self) -> None:
         """Make the scenario one whose time can pass by itself, from the next whole minute on."""

@@ -1,6 +1,7 @@
 import contextlib
 import struct
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from keyroll.capture import copy_packets, count_packets
 from keyroll.errors import RunError
+from keyroll.lab.platforms import PLATFORMS
 from keyroll.names import Capability
 from keyroll.scenario.errors import MissingCapabilityError
 from keyroll.scenario.labs import pool as leases
@@ -82,6 +84,7 @@ def make(labs):
 @pytest.fixture
 def pool(make, tmp_path, monkeypatch):
     monkeypatch.setattr(leases, "reset", lambda *_, **__: {"R1": Before("x", 1)})
+    monkeypatch.setattr(leases, "look", lambda _router: Before("x", 1))
     return LabPool(make, tmp_path / "labs")
 
 
@@ -154,6 +157,44 @@ def test_a_lab_whose_routers_open_from_one_port_serves_one_run(pool, labs, tmp_p
             assert not lease.warm
     assert [lab.destroyed for lab in labs] == [1, 1]
     assert pool.retired == []
+
+
+@pytest.mark.parametrize(
+    ("platform", "kept"), [("emulated", leases.IDLE_MOST), ("vjunos-router", 1), ("cjunos-evolved", 1)]
+)
+def test_idle_labs_are_bounded_and_the_least_recently_used_goes(pool, labs, tmp_path, monkeypatch, platform, kept):
+    if platform not in PLATFORMS:
+        pytest.skip("no such platform yet")
+    monkeypatch.setattr(FakeLab, "__init__", with_platform(platform))
+    wanted = [{"R1": {"isn": str(number)}} for number in range(leases.IDLE_MOST + 1)]
+    for settings in wanted[:-1]:
+        play(pool, tmp_path / "run", settings)
+    assert sum(1 for lab in labs if not lab.destroyed) == kept
+    lease = play(pool, tmp_path / "run", wanted[0])
+    assert lease.warm is (kept > 1)
+    play(pool, tmp_path / "run", wanted[-1])
+    assert sum(1 for lab in labs if not lab.destroyed) == kept
+    assert play(pool, tmp_path / "run", wanted[-1]).warm
+    # Used again a moment ago: another has gone for the newest.
+    assert play(pool, tmp_path / "run", wanted[0]).warm is (kept > 1)
+
+
+def with_platform(platform):
+    plain = FakeLab.__init__
+
+    def init(self, evidence, settings):
+        plain(self, evidence, settings)
+        self.routers = {"R1": SimpleNamespace(platform=platform)}
+
+    return init
+
+
+def test_a_capability_that_is_missing_costs_no_idle_lab(pool, labs, tmp_path):
+    for number in range(leases.IDLE_MOST):
+        play(pool, tmp_path / "run", {"R1": {"isn": str(number)}})
+    with pytest.raises(MissingCapabilityError):
+        play(pool, tmp_path / "run", {"R1": {"isn": "other"}}, needs=frozenset({"key-policy"}))
+    assert not any(lab.destroyed for lab in labs)
 
 
 def test_closing_the_pool_takes_every_lab_down(pool, labs, tmp_path):

@@ -73,6 +73,7 @@ class ContainerLab(HostedLab):
         outside = {
             Capability.IMPAIR.value: "this kernel has no netem (sch_netem)",
             Capability.STEER_TCP.value: "how connections come about is steered in the embedded lab alone",
+            Capability.KEY_POLICY.value: "`policy:` is the emulated router's; Juniper's images follow their own rules",
         }
         return {**outside, **known}
 

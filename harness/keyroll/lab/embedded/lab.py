@@ -101,6 +101,7 @@ class EmbeddedLab(HostedLab):
                 Capability.INJECT,
                 Capability.REBOOT,
                 Capability.STEER_TCP,
+                Capability.KEY_POLICY,
             }
         )
 

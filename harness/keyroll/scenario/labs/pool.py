@@ -17,6 +17,7 @@ from typing import Protocol, runtime_checkable
 
 from keyroll.capture import copy_packets, count_packets
 from keyroll.errors import KeyrollError
+from keyroll.lab.platforms import PLATFORMS
 from keyroll.lab.protocol import ExplainsGaps, Lab
 from keyroll.scenario.errors import MissingCapabilityError
 from keyroll.scenario.labs.reset import Before, Ends, look, reset
@@ -27,6 +28,11 @@ LabMaker = Callable[[Path, Settings], Lab]
 """Makes a lab (not yet deployed) that puts captures and logs into a folder."""
 
 SET_CLOCK = "set-clock"
+IDLE_MOST = 4
+"""Idle labs of one pool: as many as there are pairs of sending and receiving policies, so that scenarios which differ
+in them alone find theirs. A lab takes 140 MB, and each pytest worker has a pool."""
+IDLE_MOST_MACHINES = 1
+"""The same where routers are virtual machines: two take 10 to 16 GB, so none is booted beside an idle pair."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +128,8 @@ class _Warm:
 class LabPool:
     """Keeps labs between runs. For one thread; `close` takes all labs down.
 
+    Of labs that nobody uses it keeps `IDLE_MOST`, those that were used last; of virtual machines one.
+
     `root` is the folder under which the pool's labs keep their evidence until it is copied to the runs; `without` as
     for `FreshLabs`.
     """
@@ -146,11 +154,12 @@ class LabPool:
             self._count += 1
             lab = self._make(self._root / f"lab-{self._count}", settings)
             _require(Lease(lab, without=self._without), needs)
+            self._make_room(1)
             warm = self._deploy(lab, settings)
         try:
             _require(Lease(warm.lab, without=self._without), needs)
         except MissingCapabilityError:
-            self._idle.append(warm)  # nobody has touched it
+            self._idle.append(warm)  # nobody has touched it: the capability is missing from all of them
             raise
         skip = {router: count_packets(path) for router, path in warm.lab.captures.items()}
         lost = dict(warm.lab.capture_losses())
@@ -162,6 +171,14 @@ class LabPool:
             raise
         _keep_evidence(warm.lab, evidence, skip)
         self._give_back(warm, lost)
+
+    def _make_room(self, more: int) -> None:
+        """Take the labs down that were used least recently, until there is room for `more`."""
+        platforms = {router.platform for one in self._idle for router in one.lab.routers.values()}
+        machines = any(name in PLATFORMS and PLATFORMS[name].needs_kvm for name in platforms)
+        most = IDLE_MOST_MACHINES if machines else IDLE_MOST
+        while self._idle and len(self._idle) + more > most:
+            self._idle.pop(0).lab.destroy()
 
     def close(self) -> None:
         """Take all labs down."""
@@ -217,6 +234,7 @@ class LabPool:
             warm.lab.destroy()
             raise
         if reason is None:
+            self._make_room(1)
             self._idle.append(warm)
         else:
             self.retired.append(reason)

@@ -1,13 +1,12 @@
 """A lab between two runs: put back to what it was, and that checked.
 
-What cannot be put back is told: connections of the former run that are closing, whose last words the routers' kernels
-repeat for a while.
+What cannot be put back is told: connections of the former run that are closing, whose last segments the routers'
+kernels repeat for a while.
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
 import uuid
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,9 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from keyroll.instants import SYSTEM, until
+from keyroll.junos.connections import COMMAND as SHOW_CONNECTIONS
+from keyroll.junos.connections import Address, connections
+from keyroll.junos.errors import CommandError
 from keyroll.junos.session import RouterSession
 from keyroll.lab.protocol import Impairment, Lab, LinkLab, Router
 from keyroll.scenario.errors import RunBrokenError
@@ -22,11 +24,6 @@ from keyroll.scenario.labs.connect import target_of
 
 _COMMITS_KEPT = 50
 """Junos remembers the running configuration and 49 before it."""
-_CONNECTIONS = "show system connections"
-_LIVE = re.compile(r"^tcp\S*\s+\d+\s+\d+\s+(?P<local>\S+\.\d+)\s+(?P<remote>\S+\.\d+)\s+(?P<state>\S+)\s*$")
-_OVER = frozenset({"TIME_WAIT", "CLOSED"})
-_OPEN = frozenset({"ESTABLISHED", "SYN_SENT"})
-"""States from which a connection can carry on by itself. One in SYN_RCVD has a peer that is not there any more."""
 _CLOSING = timedelta(seconds=2)
 """From the reset's commit until the run's connections are at least closing."""
 _POLL = timedelta(seconds=0.02)
@@ -47,7 +44,7 @@ class Before:
     commits: int
     mark: str = ""
     closing: frozenset[Ends] = frozenset()
-    """Connections of earlier runs whose last words may still be repeated."""
+    """Connections of earlier runs whose last segments may still be repeated."""
 
 
 def reset(lab: Lab, before: Mapping[str, Before], *, clocks: bool = True) -> dict[str, Before]:
@@ -64,17 +61,36 @@ def reset(lab: Lab, before: Mapping[str, Before], *, clocks: bool = True) -> dic
         for name in lab.routers:
             lab.links.impair(Impairment(), towards=name)
     with ThreadPoolExecutor(max_workers=len(before)) as pool:
-        tasks = {name: pool.submit(_reset, lab.routers[name], before[name], clocks) for name in before}
+        own = _addresses(lab)
+        tasks = {name: pool.submit(_reset, lab.routers[name], before[name], own, clocks) for name in before}
         return {name: task.result() for name, task in tasks.items()}
 
 
-def _reset(router: Router, before: Before, clocks: bool) -> Before:  # noqa: FBT001 - passed on by a pool
+def _addresses(lab: Lab) -> frozenset[Address]:
+    """Return the addresses that the lab's own sessions run between, as the topology plans them."""
+    planned = [
+        interface
+        for router in lab.routers.values()
+        for interface in (
+            *(router.loopback, router.loopback6),
+            *(address for port in router.ports for address in (port.ipv4, port.ipv6)),
+        )
+    ]
+    return frozenset(interface.ip for interface in planned if interface is not None)
+
+
+def _reset(
+    router: Router,
+    before: Before,
+    own: frozenset[Address],
+    clocks: bool,  # noqa: FBT001 - passed on by a pool
+) -> Before:
     with RouterSession(target_of(router)) as session:
         back = _way_back(_commits(session), before, router.name)
         if back:
             session.rollback(back)
             session.commit(f"keyroll reset {uuid.uuid4().hex[:12]}")
-        closing = _await_closing(session)
+        closing = _await_closing(session, own)
         if clocks:
             session.set_clock(SYSTEM.wall().moment.replace(microsecond=0))
         after = replace(_look_at(session), closing=closing)
@@ -83,23 +99,26 @@ def _reset(router: Router, before: Before, clocks: bool) -> Before:  # noqa: FBT
     return after
 
 
-def _await_closing(session: RouterSession) -> frozenset[Ends]:
-    """Wait until no connection of a session of the run is open; return those that are still closing.
+def _await_closing(session: RouterSession, own: frozenset[Address]) -> frozenset[Ends]:
+    """Wait until no session of the run has an open connection; return the connections that are still closing.
 
-    The kernel repeats the last words of a closed connection for a while. They are known by their addresses and ports,
-    so that the next run sets them aside.
+    The kernel repeats the last segments of a closed connection for a while. They are known by their addresses and
+    ports, so that the next run sets them aside. Only routing sessions between the lab's `own` addresses count: Junos
+    lists the management's connections too, the one that asks among them.
 
     Raises:
-        RunBrokenError: one is open when the deadline passes, counted from the reset's commit.
+        RunBrokenError: one is open when the deadline passes, counted from the reset's commit; or the router does not
+            know the command, so that nothing can be said.
+        OutputError: the router's table is in no known form.
     """
     still = ""
 
     def closing() -> frozenset[Ends] | None:
         nonlocal still
-        found = [match for line in session.ask_secret(_CONNECTIONS).splitlines() if (match := _LIVE.match(line))]
-        left = [match for match in found if match["state"] not in _OVER]
-        still = next((match[0].strip() for match in left if match["state"] in _OPEN), "")
-        return None if still else frozenset(_ends(match["local"], match["remote"]) for match in left)
+        found = connections(_shown_connections(session), router=session.target.name)
+        left = [one for one in found if one.is_session(own)]
+        still = next((str(one) for one in left if one.open), "")
+        return None if still else frozenset(one.ends for one in left)
 
     ends = until(SYSTEM, closing, deadline=SYSTEM.now() + _CLOSING, poll=_POLL)
     if ends is None:
@@ -107,10 +126,14 @@ def _await_closing(session: RouterSession) -> frozenset[Ends]:
     return ends
 
 
-def _ends(local: str, remote: str) -> Ends:
-    """Return both ends of `10.0.12.1.39541` and `10.0.12.2.179`, as netstat writes them."""
-    pairs = (text.rpartition(".") for text in (local, remote))
-    return frozenset((address, int(port)) for address, _, port in pairs)
+def _shown_connections(session: RouterSession) -> str:
+    try:
+        return session.ask_secret(SHOW_CONNECTIONS)
+    except CommandError as error:
+        raise RunBrokenError(
+            f"{session.target.name} has no `{SHOW_CONNECTIONS}`: whether the last run's connections are gone cannot be"
+            " told, so this lab serves one run"
+        ) from error
 
 
 def look(router: Router) -> Before:
