@@ -1,1 +1,1 @@
-"""A router that speaks Junos where there is no image: FRR beneath, TCP-AO in the wire path. Runs as a program."""
+"""An emulated router: Junos' command line on top, FRR beneath, TCP-AO in the wire path. Runs as a program."""

@@ -38,7 +38,7 @@ def test_the_surroundings_are_read() -> None:
     ],
 )
 def test_a_wrong_value_is_named(name, value) -> None:
-    with pytest.raises(ProcessError, match=f"{name} is '{value}'"):
+    with pytest.raises(ProcessError, match=f"invalid {name} '{value}'"):
         Orders.read({name: value}, "R1")
 
 
@@ -52,7 +52,7 @@ def test_interfaces_become_ports_in_the_order_of_their_numbers() -> None:
 
 
 def test_links_that_do_not_come_are_said() -> None:
-    with pytest.raises(ProcessError, match=r"99 links were promised, and after 0\.1 s there is"):
+    with pytest.raises(ProcessError, match=r"expected 99 links within 0\.1 s, found"):
         await_links(99, 0.1)
 
 

@@ -2,9 +2,9 @@
 
 The container's own network namespace is the router's outer one, where containerlab puts `eth1`, `eth2`, …; FRR and
 `ge-0/0/0` live in an inner namespace. Process 1 only starts the router, hands signals on and reaps; the router itself
-has mounts of its own, with a /proc in which sysctls can be set (Docker mounts /proc/sys read-only).
+has its own mounts, with a /proc in which sysctls can be set (Docker mounts /proc/sys read-only).
 
-What the container is told, all of it optional:
+What the container's environment and files may set:
 
     host name                 the router's name
     CLAB_INTFS                how many `eth<n>` containerlab will bring; the router waits for them
@@ -60,6 +60,7 @@ STOP_SECONDS = 8.0
 log = logging.getLogger("container")
 _ETH = re.compile(r"eth([1-9][0-9]{0,2})")
 _RTMGRP_LINK = 1
+"""<linux/rtnetlink.h>: the multicast group for links."""
 _SETTINGS = {
     "sending": ("clock", "rnext"),
     "receiving": ("tolerance", "any"),
@@ -82,26 +83,26 @@ class Orders:
         """Read them.
 
         Raises:
-            ProcessError: a value is none; names the variable and what is allowed.
+            ProcessError: a value is invalid; names the variable and what is allowed.
         """
         links: int | None = None
         count = environment.get("CLAB_INTFS")
         if count is not None:
             if not count.isdecimal():
-                raise ProcessError(f"CLAB_INTFS is '{count}', not a number of interfaces")
+                raise ProcessError(f"invalid CLAB_INTFS '{count}': use a number of interfaces")
             links = int(count)
         settings = {}
         for key, allowed in _SETTINGS.items():
             value = environment.get(f"KEYROLL_{key.upper()}", "")
             if value and value not in allowed:
-                raise ProcessError(f"KEYROLL_{key.upper()} is '{value}'; allowed: {', '.join(allowed)}")
+                raise ProcessError(f"invalid KEYROLL_{key.upper()} '{value}': use {' or '.join(allowed)}")
             if value:
                 settings[key] = value
         scale = environment.get("KEYROLL_WAIT_SCALE", "") or "1"
         try:
             wait_scale = float(scale)
         except ValueError:
-            raise ProcessError(f"KEYROLL_WAIT_SCALE is '{scale}', not a number") from None
+            raise ProcessError(f"invalid KEYROLL_WAIT_SCALE '{scale}': use a number") from None
         return cls(name.partition(".")[0], links, settings, wait_scale)
 
 
@@ -127,12 +128,12 @@ def await_links(count: int | None, seconds: float) -> list[dict[str, str]]:
             left = deadline - time.monotonic()
             if left <= 0 or not select.select([news], [], [], left)[0]:
                 names = ", ".join(port["wire"] for port in found) or "none"
-                raise ProcessError(f"{count} links were promised, and after {seconds:g} s there is {names}")
+                raise ProcessError(f"expected {count} links within {seconds:g} s, found {names}")
             news.recv(65536)
 
 
 def own_proc() -> None:
-    """Give this process mounts of its own and, where sysctls cannot be set, a /proc where they can.
+    """Give this process its own mounts and, where sysctls are read-only, a /proc where they can be set.
 
     Raises:
         ProcessError: the container may not; the remedy names what it needs.
@@ -150,9 +151,7 @@ def own_proc() -> None:
         if not _writable():
             raise ProcessError("sysctls cannot be set in this container", remedy=remedy)
     except OSError as error:
-        raise ProcessError(
-            f"the container may not mount a /proc of its own: {error.strerror}", remedy=remedy
-        ) from error
+        raise ProcessError(f"the container may not mount its own /proc: {error.strerror}", remedy=remedy) from error
 
 
 def _writable() -> bool:
@@ -167,7 +166,7 @@ def _writable() -> bool:
 
 
 def quiet_wire(wires: list[str]) -> None:
-    """Keep the outer kernel from speaking IPv6 for itself on the wire; the router's own kernel does that inside."""
+    """Switch off IPv6 of the outer kernel on the wire; only the router's own kernel, inside, uses it there."""
     for wire in wires:
         with contextlib.suppress(FileNotFoundError):  # a kernel without IPv6 has nothing to keep quiet
             Path(f"/proc/sys/net/ipv6/conf/{wire}/disable_ipv6").write_text("1", encoding="ascii")
@@ -180,7 +179,7 @@ def _listener() -> socket.socket:
             return socket.create_server(("::", 22), family=socket.AF_INET6, dualstack_ipv6=True, backlog=64)
         return socket.create_server(("0.0.0.0", 22), backlog=64)  # noqa: S104 - in the container's own namespace
     except OSError as error:
-        raise ProcessError(f"port 22 cannot be had: {error.strerror}") from error
+        raise ProcessError(f"cannot listen on port 22: {error.strerror}") from error
 
 
 def _folder(path: Path) -> None:

@@ -19,7 +19,7 @@ from typing import TypeAlias
 from keyroll.emulator.contract.errors import ProcessError
 
 HEAD_LIMIT = 65536
-"""Octets of the first line."""
+"""Octets of the first line: as long as a command line may be (`junos.shell.cli.LINE_LIMIT`)."""
 VERSION = 1
 log = logging.getLogger(__name__)
 
@@ -87,11 +87,11 @@ class Greeting:
 
     @classmethod
     def parse(cls, line: bytes) -> Greeting:
-        """Read it. Raises ValueError when it is none."""
+        """Read it. Raises ValueError when it is invalid."""
         data = json.loads(line)
         if not isinstance(data, dict) or data.get("v") != VERSION:
-            raise ValueError(f"the first line is no greeting of version {VERSION}")
+            raise ValueError(f"the first line is not a greeting of version {VERSION}")
         command, height = data.get("command"), data.get("height", 24)
         if not (command is None or isinstance(command, str)) or not isinstance(height, int):
-            raise ValueError("the greeting's command or height is none")
+            raise ValueError("greeting: `command` must be text or null, `height` an integer")
         return cls(command, pty=data.get("pty") is True, height=height)

@@ -22,6 +22,7 @@ from keyroll.errors import KeyrollError
 VERSION = 1
 Found = TypeVar("Found")
 _LINE_MAX = 65536
+"""Octets of a request: each has some dozen; a longer line is not one, and the connection is closed."""
 _PING_SECONDS = 2.0
 """From a ping to the answers of the router's parts, where the request says nothing: each answers in milliseconds."""
 
@@ -122,7 +123,7 @@ class ControlServer:
     async def _silent(self, seconds: float) -> list[str]:
         """Return which of the wire path and the daemons have not answered after `seconds`.
 
-        One that answers with an error has answered; one that has died is told as a death.
+        A daemon that answers with an error has answered; one that has died is reported as a death.
         """
         machine = self._machine
         asked = {
@@ -150,7 +151,7 @@ class ControlServer:
             except BackendError as error:
                 if not machine.deaths:
                     raise
-                unreadable[what] = str(error)  # the rest can still be told, and what died foremost
+                unreadable[what] = str(error)  # the rest can still be reported, and above all what died
                 return None
 
         bgp = await read("bgp", machine.bgp())
@@ -207,9 +208,9 @@ def _moment(text: object) -> datetime:
     try:
         moment = datetime.fromisoformat(str(text))
     except ValueError:
-        raise BackendError(f"'{text}' is no ISO 8601 time") from None
+        raise BackendError(f"invalid time '{text}': use ISO 8601 with a time zone") from None
     if moment.tzinfo is None:
-        raise BackendError(f"'{text}' has no time zone")
+        raise BackendError(f"invalid time '{text}': add a time zone")
     return moment
 
 

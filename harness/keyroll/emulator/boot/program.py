@@ -43,7 +43,7 @@ def run(boot: int, listener: int, logs: int) -> int:
     for fd in (boot, listener, logs):
         os.set_inheritable(fd, False)  # noqa: FBT003 - the standard library's signature
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    # A fork has it loaded already, and stays a process of one thread, which can fork its wire path in turn.
+    # A fork has it loaded already. It stays single-threaded, so that it can fork its wire path in turn.
     missing = None if _JUNOS in sys.modules else load
     supervisor = Supervisor(socket.socket(fileno=boot), socket.socket(fileno=listener), logs, _make_junos, missing)
     return asyncio.run(supervisor.run())

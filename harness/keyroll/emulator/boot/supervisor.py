@@ -4,9 +4,9 @@ The boot message (one line of JSON on the boot socket) says who the router is; e
 
     {"event": "phase", "name": …, "seconds": …}     where the time went
     {"event": "ready"}                               SSH answers
-    {"event": "died", "what": …, "code": …, "log": …}  a daemon or the wire path ended by itself, for good
+    {"event": "died", "what": …, "code": …, "log": …}  a daemon or the wire path ended and is not replaced
     {"event": "restarted", "what": "wire", "code": …, "log": …, "seconds": …, "connections": …, "reset": [[port, peer]]}
-                                                     a wire path that ended by itself was replaced
+                                                     a wire path that ended was replaced
     {"event": "failed", "message": …}                the router cannot come up
 
 See docs/control.md.
@@ -39,7 +39,8 @@ from keyroll.keychain.secret import Secret
 
 log = logging.getLogger(__name__)
 BOOT_VERSION = 1
-_HOME = Path("/var/tmp")  # noqa: S108 - in the embedded lab a tmpfs of the lab's own; in a container the container's
+"""Of the boot message (docs/control.md): another one is refused."""
+_HOME = Path("/var/tmp")  # noqa: S108 - in the embedded lab a tmpfs of that lab; in a container the container's
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Boot:
         """Read the boot message.
 
         Raises:
-            BackendError: it is none.
+            BackendError: it is invalid.
         """
         try:
             data: dict[str, Any] = json.loads(line)

@@ -94,7 +94,7 @@ class Nowhere(enum.Enum):
 
     DISCARD = "discard"
     REJECT = "reject"
-    """And the sender is told by ICMP."""
+    """And the sender gets an ICMP unreachable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,7 +305,7 @@ class Echo:
 
 
 class EventKind(enum.Enum):
-    """What a machine half tells without being asked."""
+    """Kinds of events that a machine half reports."""
 
     SESSION_UP = "session-up"
     SESSION_DOWN = "session-down"
@@ -362,7 +362,7 @@ class LdpBackend(Protocol):
 
 @runtime_checkable
 class LabelBackend(Protocol):
-    """A machine half that tells which labels LDP has exchanged. Raises `BackendError` when it cannot be read."""
+    """A machine half that knows which labels LDP has exchanged. Raises `BackendError` when it cannot be read."""
 
     async def ldp_bindings(self) -> Sequence[LdpBinding]:
         """Return the labels of all neighbours, both ways."""
@@ -371,7 +371,7 @@ class LabelBackend(Protocol):
 
 @runtime_checkable
 class HostBackend(Protocol):
-    """A machine half that tells of its kernel, and can restart. All methods raise `BackendError`."""
+    """A machine half that reads its kernel's state, and can restart. All methods raise `BackendError`."""
 
     async def interfaces(self) -> Sequence[InterfaceState]:
         """Return the physical interfaces."""
@@ -397,16 +397,16 @@ class HostBackend(Protocol):
         ...
 
     async def reboot(self) -> None:
-        """Start the whole router anew; returns before it goes down."""
+        """Restart the whole router; returns before it goes down."""
         ...
 
 
 @runtime_checkable
 class EventBackend(Protocol):
-    """A machine half that tells what happens."""
+    """A machine half that reports events."""
 
     def subscribe(self, on_event: Callable[[RouterEvent | RouterNote], None]) -> None:
-        """Have every event told to `on_event`, from the router's own event loop."""
+        """Pass every event to `on_event`, from the router's own event loop."""
         ...
 
 

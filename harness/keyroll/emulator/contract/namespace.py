@@ -90,7 +90,7 @@ def make_inner(ports: Sequence[PortPair], *, source_port: int | None = None) -> 
 
 
 def flap(interfaces: Sequence[str], inner: int) -> None:
-    """Set the router's own interfaces down and up: zebra hears of each anew, with its addresses.
+    """Set the router's own interfaces down and up: zebra learns each again, with its addresses.
 
     zebra of FRR 10 often makes no connected routes of the IPv6 addresses that were there before it (seen with 10.3), so
     that bgpd finds no way to its neighbours and their next hops; it makes them when the interface comes up.

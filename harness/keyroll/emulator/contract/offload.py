@@ -19,6 +19,7 @@ SIOCETHTOOL = 0x8946
 # ETHTOOL_STXCSUM, ETHTOOL_STSO, ETHTOOL_SGSO, ETHTOOL_SSG of <linux/ethtool.h>: TSO and GSO hang on the first.
 SWITCHES = {"tx checksum": 0x17, "TSO": 0x1F, "GSO": 0x24, "scatter-gather": 0x19}
 _IFNAMSIZ = 16
+"""Octets of an interface's name in ioctls (<linux/if.h>)."""
 
 
 def disable_offloads(ifname: str) -> None:

@@ -1,4 +1,4 @@
-"""The child processes of a router: started in a namespace, with a log of their own, their deaths noticed at once."""
+"""The child processes of a router: started in a namespace, each with its own log, their deaths noticed at once."""
 
 from __future__ import annotations
 
@@ -17,11 +17,17 @@ from keyroll.emulator.contract.errors import ProcessError
 from keyroll.forking import fork
 
 END_SECONDS = 2.0
-"""From asking a process to end to killing it."""
+"""From asking a process to end to killing it: FRR's daemons close their sessions in some 100 ms."""
 TAIL_LINES = 12
-"""Lines of a log that are told with a death."""
+"""Lines of a log that are reported with a death: enough for a traceback's end or a daemon's last complaint."""
 _TEE_OCTETS = 65536
+"""Octets read at once: what a pipe holds."""
 _TAIL_OCTETS = 8192
+"""Octets of a log that are searched for its last lines: more than TAIL_LINES of FRR's longest."""
+
+
+_SOCKET_POLL_SECONDS = 0.005
+"""Between two looks for a daemon's socket: a fraction of the time that a daemon takes to start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +129,8 @@ class Child:
             if left <= 0:
                 raise ProcessError(f"{self.name} did not {what} within {seconds:g} s; see {self.log}")
             try:
-                # The file system tells nobody of a new socket: look again soon, and at once if the process ends.
-                await asyncio.wait_for(self._ended.wait(), min(left, 0.005))
+                # The file system does not report a new socket: look again soon, and at once if the process ends.
+                await asyncio.wait_for(self._ended.wait(), min(left, _SOCKET_POLL_SECONDS))
             except TimeoutError:
                 continue
             raise ProcessError(f"{self.name} ended before it could {what}; see {self.log}")
@@ -157,7 +163,7 @@ class Logs:
         return f"{self._prefix}-{what}.log"
 
     def open(self, what: str) -> int:
-        """Open the log of `what`, anew for the first time, then to append to it; the caller closes the descriptor."""
+        """Open the log of `what`, truncated the first time, then appending; the caller closes the descriptor."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         if what not in self._begun:
             flags |= os.O_TRUNC  # of a former lab that had the same folder
@@ -199,7 +205,7 @@ def start(
 ) -> Child:
     """Start a child process; in the network namespace `namespace` when given. From the main thread only.
 
-    With `on_line`, what it writes passes through here on its way to the log, and each whole line is told at once.
+    With `on_line`, what the child writes passes through here on its way to the log, and `on_line` gets each whole line.
 
     Raises:
         ProcessError: it cannot be started.
@@ -240,7 +246,7 @@ def _spawn(command: Sequence[str], log: int, pass_fds: Sequence[int]) -> subproc
 
 
 class _Tee:
-    """Reads a child's output from a pipe, writes it to its log, and tells each line. Ends with the child's output."""
+    """Reads a child's output from a pipe, logs it, and passes on each line. Ends with the child's output."""
 
     def __init__(self, log: int, on_line: Callable[[str], None]) -> None:
         self._log = log

@@ -1,4 +1,4 @@
-"""Routing policies as the machine half is told them: terms for routes of BGP, and what becomes of own routes."""
+"""Routing policies as the machine half gets them: terms for routes of BGP, decisions on the router's own routes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class CommunityWay(enum.Enum):
 
 
 class NextHop(enum.Enum):
-    """A next hop that is no address."""
+    """A next hop that is a keyword, not an address."""
 
     SELF = "self"
 

@@ -27,7 +27,7 @@ class Line:
     """One configuration line.
 
     `node` are the lines that lead to where it stands; `undo` takes it back there. With `replace` false a changed text
-    needs the undo first. `anew` says that everything hanging on it has to be set again after a change.
+    needs the undo first. `anew` says that all lines that depend on it have to be set again after a change.
     """
 
     daemon: Daemon
@@ -41,7 +41,7 @@ class Line:
     secret: bool = False
     """Whether `text` holds a secret: then it is never shown."""
     together: str = ""
-    """Lines that follow each other with the same word here are told in one go: nothing happens between them."""
+    """Consecutive lines with the same word here are sent in one go: nothing happens between them."""
 
 
 @dataclass(frozen=True, slots=True)

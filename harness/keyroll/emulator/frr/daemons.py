@@ -58,7 +58,7 @@ PLACES = {"/etc/frr": "0755", "/run/frr": "0775", "/var/lib/frr": "0775"}
 
 
 def isolate() -> None:
-    """Give this process and its children their own, empty ones of FRR's fixed folders, in mounts of their own.
+    """Give this process and its children empty folders in place of FRR's fixed ones, in their own mounts.
 
     Routers on one machine would meet in them (mgmtd's sockets), and a configuration of the host's own would get in.
 
@@ -95,7 +95,7 @@ def command(daemon: Daemon, folder: Path) -> list[str]:
 
     `--vty_socket` and ldpd's `--ctl_socket` are folders, `-z` is a file (measured with FRR 8.4).
     """
-    # mgmtd, and what is configured through it alone, knows no configuration file of its own.
+    # mgmtd, and what is configured through it alone, takes no configuration file.
     file = [] if has_mgmtd() and daemon in {Daemon.MGMTD, Daemon.STATICD} else ["-f", "/dev/null"]
     argv = [
         str(find() / daemon.value),

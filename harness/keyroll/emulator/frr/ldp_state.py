@@ -22,6 +22,7 @@ _WORDS = {
 }
 """ldpd's words to RFC 5036's; PRESENT is ldpd's own: heard by hello, no connection yet."""
 KEEPALIVES_IN_HOLD_TIME = 3
+"""As ldpd sends them, so that what is shown of a session that is not up is what it will negotiate."""
 _NULL_LABELS = {"exp-null": 0, "imp-null": 3}
 """RFC 3032, section 2.1; ldpd's words for them."""
 

@@ -26,7 +26,7 @@ class BgpReader:
         self._since = {neighbor.address: self._since.get(neighbor.address, moment) for neighbor in neighbors}
 
     def restarted(self) -> None:
-        """Take note that bgpd began anew: every neighbour waits from now on."""
+        """Take note that bgpd restarted: every neighbour waits from now on."""
         moment = time.monotonic()
         self._since = dict.fromkeys(self._since, moment)
 

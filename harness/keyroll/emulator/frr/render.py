@@ -35,13 +35,14 @@ HOLD_TIME_DEFAULT = 90
 _FAMILIES = {"inet-unicast": "ipv4 unicast", "inet6-unicast": "ipv6 unicast"}
 _NOWHERE = {Nowhere.DISCARD: "blackhole", Nowhere.REJECT: "reject"}
 _KEEPALIVES_IN_HOLD_TIME = 3
+"""RFC 4271, 10, and Junos: keepalives come at a third of the hold time."""
 
 
 def kernel_name(unit: str) -> str:
     """Return the kernel's name of a logical interface: `ge-0/0/0.0` is `ge-0-0-0`, `lo0.0` is `lo`.
 
     Raises:
-        BackendError: a unit other than 0, or an interface that is no `ge-0/0/n` and not `lo0`.
+        BackendError: a unit other than 0, or an interface that is neither `ge-0/0/n` nor `lo0`.
     """
     physical, _, number = unit.partition(".")
     if number not in {"", "0"}:
@@ -240,7 +241,7 @@ def _start(neighbor: BgpNeighbor, key: str, root: str) -> Iterator[Line]:
 
 
 def _limit(limit: PrefixLimit) -> str:
-    """Return what follows `maximum-prefix`. FRR keeps a session down unless it is told when to start it anew."""
+    """Return what follows `maximum-prefix`. FRR keeps a session down unless it is configured when to restart it."""
     percent = f" {limit.percent}" if limit.percent is not None else ""
     if not limit.teardown:
         return f"{limit.maximum}{percent} warning-only"

@@ -18,10 +18,13 @@ KEEPALIVE_TIMEOUT_DEFAULT = 30
 HOLD_TIME_MIN = 15
 """Seconds; what FRR's `session holdtime` takes at least (FRR 8.4)."""
 HELLO_INTERVAL_DEFAULT = 1
+"""Seconds; Junos' default is 5, with which a session would wait as long for its second hello (assumption M4)."""
 HELLO_HOLD_TIME_DEFAULT = 15
+"""Seconds; Junos' default, and RFC 5036's."""
 _ROOT = "mpls ldp"
 _FAMILY = "address-family ipv4"
 _KEEPALIVES_IN_HOLD_TIME = 3
+"""As ldpd sends them, whatever is configured (assumption M6)."""
 
 
 def local_id(intent: Intent) -> IPv4Address:

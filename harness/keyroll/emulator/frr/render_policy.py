@@ -23,6 +23,7 @@ from keyroll.emulator.contract.routing_policy import (
 from keyroll.emulator.frr.config import Daemon, Line
 
 _STEP = 10
+"""Between two entries of a route map; the entries for own routes and preferences stand below the first."""
 _FAMILIES = {4: "ip", 6: "ipv6"}
 _OWN_V4, _OWN_V6 = 7, 8
 

@@ -1,6 +1,6 @@
-"""What the daemons' logs tell of sessions that come and go. Pure: lines and moments in, happenings and counts out.
+"""Sessions that come and go, read from the daemons' logs. Pure: lines and moments in, changes and counts out.
 
-LDP has no flap counter in FRR, and a lost session is back within 10 ms: only ldpd's log tells of every one.
+LDP has no flap counter in FRR, and a lost session is back within 10 ms: only ldpd's log has every one.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class SessionChange:
 
 
 def read(daemon: Daemon, line: str) -> SessionChange | None:
-    """Return what a log line tells, or None."""
+    """Return the change that a log line reports, or None."""
     if daemon is Daemon.BGPD:
         match = _BGP.search(line)
         if match:
@@ -72,5 +72,5 @@ class LdpCounts:
         return count.downs, count.last_down, count.reason
 
     def clear(self) -> None:
-        """Begin anew: LDP was taken out of the configuration."""
+        """Start counting again: LDP was deleted from the configuration."""
         self._by_peer.clear()

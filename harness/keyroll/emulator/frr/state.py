@@ -196,7 +196,7 @@ def uptime_seconds(text: str) -> int:
     """Read FRR's uptime (`00:00:12`, `1d02h03m`, `2w3d04h`, `1y02w3d`) in seconds. Raises ValueError."""
     match = _UPTIME.fullmatch(text)
     if match is None:
-        raise ValueError(f"'{text}' is no uptime")
+        raise ValueError(f"invalid uptime '{text}'")
     value = {name: int(found) for name, found in match.groupdict().items() if found is not None}
     days = value.get("d", 0) + value.get("wd", 0) + value.get("yd", 0)
     days += 7 * (value.get("w", 0) + value.get("yw", 0)) + 364 * value.get("y", 0)

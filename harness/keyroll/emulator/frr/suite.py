@@ -1,4 +1,4 @@
-"""FRR's daemons of one router, running: started when first needed, told lines, asked for states."""
+"""FRR's daemons of one router, running: started when first needed, configured by lines, asked for states."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ from keyroll.emulator.frr.config import Daemon, VtyCommand, batches
 from keyroll.emulator.frr.vty import Vty
 
 START_SECONDS = 10.0
-"""From a daemon's start to its socket."""
+"""From a daemon's start to its socket: it takes some 100 ms, several seconds on a machine with all cores busy."""
 BUSY_SECONDS = 5.0
-"""From a question that a daemon could not answer to giving up asking again."""
+"""From a question that a daemon could not answer to giving up: its socket is free again within milliseconds."""
 _BUSY_PAUSE = 0.01
+"""Seconds between two such questions."""
 _THROUGH_MGMTD = frozenset({Daemon.ZEBRA, Daemon.STATICD})
 _FIRST_LINES = {
-    # ldpd tells of a session that comes and goes only so; it has no counter.
+    # ldpd logs sessions that come and go only with this; it has no counter.
     Daemon.LDPD: ("debug mpls ldp event",),
 }
 
 
 class FrrSuite:
-    """The daemons. `on_line` gets (daemon, log line) as they write it; `on_death` is told when one ends by itself."""
+    """The daemons. `on_line` gets (daemon, log line) as they write it; `on_death` a daemon that ended unasked."""
 
     def __init__(
         self,
@@ -128,8 +129,8 @@ class FrrSuite:
     async def json(self, daemon: Daemon, command: str) -> dict[str, Any]:
         """Ask a daemon for a state.
 
-        ldpd passes every question on to a process of its own over a socket that takes few connections, and has only a
-        bare warning to say when it gets none: asking again is all that helps.
+        ldpd passes every question on to one of its own processes over a socket that takes few connections, and answers
+        with a bare warning when it gets none: only asking again helps.
 
         Raises:
             BackendError: it does not answer.

@@ -1,4 +1,4 @@
-"""A conversation with one FRR daemon over its vty socket, as vtysh has it.
+"""A conversation with one FRR daemon over its vty socket, as vtysh holds it.
 
 The protocol (lib/vty.c, `vtysh_read` and `vtysh_return`): a command goes out as text ending in one zero octet; the
 answer is text followed by three zero octets and one octet of return code (lib/command.h).
@@ -19,7 +19,9 @@ CMD_WARNING = 1
 ANSWER_SECONDS = 10.0
 """From a command to its answer; FRR answers in about a millisecond, tables of a million routes in seconds."""
 ANSWER_OCTETS = 1 << 28
+"""Octets of one answer: a table of a million routes as JSON has about half as many."""
 _TRAILER = 4
+"""Octets that end an answer: three zeros and the result code (FRR, vtysh.c)."""
 _CODES = {
     1: "warning",
     2: "no such command",
@@ -97,15 +99,15 @@ class Vty:
         """Send a `show … json` command and return the object it answers.
 
         Raises:
-            FrrError: as `command`, or the answer is no JSON object.
+            FrrError: as `command`, or the answer is not a JSON object.
         """
         text = await self.command(line)
         try:
             found = json.loads(text)
         except ValueError as error:
-            raise FrrError(f"{self._daemon} answered '{line}' with something that is no JSON") from error
+            raise FrrError(f"{self._daemon} answered '{line}' with something that is not JSON") from error
         if not isinstance(found, dict):
-            raise FrrError(f"{self._daemon} answered '{line}' with no JSON object")
+            raise FrrError(f"{self._daemon} answered '{line}' with JSON that is not an object")
         return found
 
     async def configure_together(self, lines: Sequence[tuple[Sequence[str], str]]) -> None:

@@ -8,7 +8,7 @@ reset of a session it lets the other open again.
 
 bgpd's start timers run in whole seconds at both ends, so that after a reset they fire together; and a passive bgpd
 whose timer fires while the peer's connection is coming up closes that as soon as it is Established. So a side that is
-passive, by itself or because it is told to be, has its timer start anew a while after the reset.
+passive, by its own choice or by configuration, has its timer restarted a while after the reset.
 """
 
 from __future__ import annotations
@@ -31,18 +31,20 @@ YIELD_SECONDS = 1.5
 YIELD_AGAIN_SECONDS = 3.0
 """From a session's end, or the peer's last SYN after it, to opening from this side: bgpd starts a second after it."""
 ASIDE_SECONDS = 0.4
-"""From a session's end to having bgpd's start timer begin anew on a side that is passive from now on, or was already:
+"""From a session's end to restarting bgpd's start timer on a side that is passive from now on, or was already:
 it fires between the whole seconds (one or two) after which the peer's does."""
 SETTLE_SECONDS = 0.25
-"""From the activation to trusting that a peer which knocked while it was going on was turned away."""
+"""After the activation: a peer whose SYN came during it has by then been answered with a RST."""
 _POLL_SECONDS = 0.02
+"""Between two looks at a session that is awaited: each asks bgpd, which answers in a millisecond."""
 _HANDSHAKE_POLL_SECONDS = 0.2
+"""Between two looks while the OPEN messages are exchanged: nothing is to be done in that time."""
 _HANDSHAKE = frozenset({"OpenSent", "OpenConfirm"})
 _UP = "Established"
 
 
 def local_address(neighbor: BgpNeighbor, units: Iterable[Unit]) -> Address | None:
-    """Return the address that the session runs from; None when it cannot be told."""
+    """Return the address that the session runs from; None when it is unknown."""
     if neighbor.local_address is not None:
         return neighbor.local_address
     for unit in units:
@@ -63,7 +65,7 @@ Insist = Callable[[Address], Awaitable[None]]
 Yield = Callable[[Address], Awaitable[None]]
 """Leaves the opening to the neighbour from now on."""
 Restart = Callable[[Address], Awaitable[None]]
-"""Has bgpd's start timer for an idle neighbour begin anew."""
+"""Restarts bgpd's start timer for an idle neighbour."""
 
 
 class BgpOpener:
@@ -79,7 +81,7 @@ class BgpOpener:
         self._lower: set[Address] = set()
         """The neighbours that this side may leave to open."""
         self._passive: set[Address] = set()
-        """The neighbours that this side is told to leave to open."""
+        """The neighbours that the configuration leaves to open (`passive`)."""
         self._tasks: dict[Address, asyncio.Task[None]] = {}
 
     def listen(self, namespace: int) -> None:
@@ -107,7 +109,7 @@ class BgpOpener:
         self._yielding = set(yielding)
 
     def restarted(self, intent: Intent) -> frozenset[Address]:
-        """Every session begins anew: return the neighbours that are to be passive, and wait for them."""
+        """Every session restarts: return the neighbours that are to be passive, and wait for them."""
         self._took(intent)
         self._yielding = set(self._lower)
         for address in self._yielding:

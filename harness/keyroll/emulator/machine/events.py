@@ -1,4 +1,4 @@
-"""What happens in the machine half, told to whoever subscribed: sessions, keys on the wire, drops."""
+"""Events of the machine half for its subscribers: sessions, keys on the wire, drops."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class EventPublisher:
         self._tell(RouterNote(text))
 
     def wire(self, event: WireEvent) -> None:
-        """The wire path told something."""
+        """The wire path reported an event."""
         if event.peer is None or event.port is None:
             return
         protocol = "ldp" if event.port == LDP_PORT else "bgp"

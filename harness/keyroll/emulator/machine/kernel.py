@@ -21,7 +21,7 @@ from keyroll.names import DropReason
 from keyroll.tcpao import internet_checksum
 
 PING_SECONDS = 1.0
-"""From an echo request to giving up on its reply."""
+"""From an echo request to giving up on its reply: a lab's link takes milliseconds, impaired ones below a second."""
 PING_OCTETS = 56
 """Payload of a request: Junos' default, so that replies have 64 octets. Even, as the checksum needs."""
 _STATES = {
@@ -51,7 +51,7 @@ _WORD = 0xFFFF
 
 
 def interfaces(shown: Mapping[str, Any]) -> list[InterfaceState]:
-    """Read zebra's `show interface json`; the loopback and what is no port are left out.
+    """Read zebra's `show interface json`; the loopback and whatever is not a port are left out.
 
     Raises:
         FrrError: it cannot be read.
@@ -134,10 +134,10 @@ def auth_drops(status: WireStatus) -> AuthDrops:
 async def ping(
     namespace: int, address: Address, *, count: int, source: Address | None, interval: float
 ) -> AsyncIterator[Echo]:
-    """Send echo requests from a namespace, `interval` seconds apart; yield what came of each.
+    """Send echo requests from a namespace, `interval` seconds apart; yield the outcome of each.
 
     Raises:
-        BackendError: no socket for it can be had.
+        BackendError: no raw socket may be opened.
     """
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6  # noqa: PLR2004 - IP version 4
     protocol = socket.IPPROTO_ICMP if family is socket.AF_INET else socket.IPPROTO_ICMPV6
@@ -145,7 +145,7 @@ async def ping(
         with linux.inside(namespace):
             raw = socket.socket(family, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
     except OSError as error:
-        raise BackendError(f"no socket for ping: {error.strerror}") from error
+        raise BackendError(f"ping: cannot open a raw socket: {error.strerror}") from error
     with raw:
         raw.settimeout(0)
         try:

@@ -1,6 +1,6 @@
 """The carrier of the wire's ports, handed on to the router: a cut link takes the router's own port down as well.
 
-The kernel tells of every change over rtnetlink (rtnetlink(7), RTMGRP_LINK). The wire path carries frames whatever the
+The kernel reports every change over rtnetlink (rtnetlink(7), RTMGRP_LINK). The wire path carries frames whatever the
 carrier says; without this, `ge-0/0/0` would stay up over a cut link, which no router's port does.
 """
 
@@ -14,6 +14,7 @@ from collections.abc import Mapping
 
 from keyroll.emulator.contract.errors import ProcessError
 
+# <linux/netlink.h>, <linux/rtnetlink.h>, <linux/if_link.h>, <linux/sockios.h>, <linux/if.h>.
 _NETLINK_ROUTE = 0
 _RTMGRP_LINK = 1
 _RTM_NEWLINK = 16
@@ -28,10 +29,11 @@ _HEADER = struct.Struct("=IHHII")
 _INFO = struct.Struct("=BxHiII")
 _ATTRIBUTE = struct.Struct("=HH")
 _RECEIVE_OCTETS = 65536
+"""Octets of one netlink datagram: the kernel sends at most 32 KiB."""
 
 
 def carriers(data: bytes) -> list[tuple[str, bool]]:
-    """Read rtnetlink messages: (interface, whether it has its carrier) of each that tells of a link."""
+    """Read rtnetlink messages; return (interface, whether it has its carrier) for each that reports a link."""
     found = []
     at = 0
     while at + _HEADER.size <= len(data):
@@ -79,7 +81,7 @@ class CarrierWatch:
             )
             self._netlink.bind((0, _RTMGRP_LINK))
         except OSError as error:
-            raise ProcessError(f"the kernel's news of links cannot be had: {error.strerror}") from error
+            raise ProcessError(f"cannot subscribe to link changes: {error.strerror}") from error
 
     def start(self) -> None:
         """Watch from now on, in the running event loop."""

@@ -56,7 +56,7 @@ from keyroll.emulator.wire.model import ProtectedSession, WireStatus
 log = logging.getLogger(__name__)
 
 _LDP_READINGS = 5
-"""How often ldpd is asked anew while a session goes down between its two answers."""
+"""How often ldpd is asked again when a session goes down between its two answers: more in a row was never seen."""
 
 
 @dataclass(slots=True)
@@ -71,7 +71,7 @@ class _Applied:
 class Machine:
     """See the module. Made and used in one event loop, on the main thread; `start` first, `stop` last.
 
-    `on_death` is told of a daemon (or a wire path, for good) that ended by itself; `on_restart` of a wire path that
+    `on_death` gets a daemon (or a wire path that is not replaced) that ended; `on_restart` a wire path that
     was replaced.
     """
 
@@ -255,7 +255,7 @@ class Machine:
             lines = self._render(intent, self._opener.choose(intent, intent))
             between = lines
             if not await self._bgp.was_up(address):
-                # Made anew it opens at once; otherwise only a second later. Once it was up its counters are worth more.
+                # A neighbour that is made again opens at once, else a second later; once it was up its counters stay.
                 without = replace(intent, neighbors=tuple(one for one in intent.neighbors if one.address != address))
                 between = self._render(without, self._opener.choose(intent, without))
             await self._frr.tell([*steps(self._applied.lines, between), *steps(between, lines)])
@@ -304,7 +304,7 @@ class Machine:
 
     async def bgp(self) -> list[BgpState]:
         """Return the state of every configured neighbour, from bgpd."""
-        async with self._turn:  # a neighbour that is being made anew is not there for a moment
+        async with self._turn:  # a neighbour that is being made again is missing for a moment
             return await self._bgp.states()
 
     async def routes(self) -> list[RouteState]:
@@ -384,11 +384,11 @@ class Machine:
             self._bgp.restarted()
 
     async def reboot(self) -> None:
-        """Start the whole router anew: every daemon, the wire path and its connections, the inner namespace."""
+        """Restart the whole router: every daemon, the wire path and its connections, the inner namespace."""
         self._on_reboot()
 
     def subscribe(self, on_event: Callable[[RouterEvent | RouterNote], None]) -> None:
-        """Have sessions' ups and downs, key changes on the wire, drops, deaths and restarts told to `on_event`."""
+        """Report sessions that come and go, key changes on the wire, drops, deaths and restarts to `on_event`."""
         self._events.subscribe(on_event)
 
     # -- for status and diagnosis -----------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from keyroll.emulator.wire.model import ConnectionRecord, ProtectedSession
 from keyroll.keychain.model import Keychain
 from keyroll.names import Receiving, Sending
 
+# 32 bits of sequence number, 16 of port.
 _ISN_MAX = 0xFFFFFFFF
 _PORT_MAX = 0xFFFF
 
@@ -105,7 +106,7 @@ def _excepted(intent: Intent, prefix: Network) -> tuple[Network, ...]:
 
 
 def cut_off(old: Sequence[ProtectedSession], new: Sequence[ProtectedSession]) -> tuple[ProtectedSession, ...]:
-    """Return the old sessions that the new table lacks: they stay protected until FRR has let go of them."""
+    """Return the old sessions that the new table lacks: they stay protected until FRR has closed them."""
     wanted = {(session.peer, session.port, session.prefix) for session in new}
     return tuple(session for session in old if (session.peer, session.port, session.prefix) not in wanted)
 

@@ -18,6 +18,7 @@ from keyroll import linux
 from keyroll.emulator.contract.errors import ProcessError
 from keyroll.emulator.contract.model import BGP_PORT, Address
 
+# <asm-generic/socket.h>, and instructions of classic BPF (<linux/bpf_common.h>, <linux/filter.h>).
 _SO_ATTACH_FILTER = 26
 _LOAD_HALF_INDEXED, _LOAD_BYTE_INDEXED = 0x48, 0x50
 _INDEX_HEADER_LENGTH = 0xB1
@@ -26,6 +27,7 @@ _JUMP_EQUAL, _AND, _RETURN = 0x15, 0x54, 0x06
 _TCP_DESTINATION, _TCP_FLAGS = 2, 13
 _SYN, _SYN_ACK = 0x02, 0x12
 _OCTETS = 128
+"""Octets of a segment that the kernel copies: none is read, but the filter needs the headers (at most 60 + 60)."""
 
 
 def _program(*, header: bool) -> bytes:

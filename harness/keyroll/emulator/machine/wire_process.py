@@ -1,10 +1,10 @@
-"""The wire path of a router as its supervisor has it: one process, and another in its place when it dies.
+"""The supervisor's side of the wire path: one process, replaced by another when it dies.
 
 What a wire process knows that nobody else does are the initial sequence numbers and sequence number extensions of the
-connections. It tells them over its control socket before the first segment that needs them leaves, so they outlive it:
+connections. It reports them over its control socket before the first segment that needs them leaves: they outlive it,
 a successor gets the clock, the table and those connections before it carries a frame, and connections go on. Until
-then no frame passes, both ways: the kernel never bridges the two sides. Whose state was not told is for the caller to
-reset (`kept` says which connections go on). A process that dies soon after its predecessor did is not replaced: what
+then no frame passes, both ways: the kernel never bridges the two sides. Connections that were not reported are for the
+caller to reset (`records` says which go on). A process that dies soon after its predecessor did is not replaced: what
 kills it is still there.
 """
 
@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 NAME = "wire"
 _PROGRAM = "keyroll.emulator.wire"
 AGAIN_SECONDS = 10.0
-"""A process that dies so soon after it replaced another one is not replaced."""
+"""A process that dies so soon after it replaced another one is not replaced: what killed the first kills it too."""
 REPLACED_SECONDS = 15.0
 """From an order to a process that is gone to its successor's having taken over (see `client` for its parts)."""
 Found = TypeVar("Found")
@@ -80,8 +80,8 @@ class WireRestart:
 class WirePath:
     """See the module. Made and used in one event loop; `start` first, `stop` last.
 
-    `on_death` is told of a death that ends the wire path for good, `on_replaced` of one that did not. All orders
-    raise BackendError where the wire path is gone for good, refuses, or does not answer in time; one that a process
+    `on_death` gets a death that ends the wire path, `on_replaced` one after which it was replaced. All orders
+    raise BackendError where the wire path has ended, refuses, or does not answer in time; an order that a process
     died over is given to its successor.
     """
 
@@ -213,7 +213,7 @@ class WirePath:
         try:
             taken = await client.connect(self._sessions, records, clock=self._clock)
         except (WireError, asyncio.CancelledError) as error:
-            # One that ends by itself is named by its death, which is about to be noticed; any other is ended here.
+            # A process that ended is reported by its death, which is about to be noticed; any other is ended here.
             if not (isinstance(error, WireGoneError) and await child.ends(END_SECONDS)):
                 await child.stop()
             await client.close()
@@ -222,7 +222,7 @@ class WirePath:
         return taken
 
     def _process(self, control: int) -> Child:
-        """Start a process: a fork of this one where nobody else runs in it, otherwise a program started anew."""
+        """Start a process: a fork of this one if it has a single thread, else a new program."""
         pairs = [(port.host, port.wire) for port in self._ports]
         words = [f"{host}:{wire}" for host, wire in pairs]
         if alone():

@@ -28,6 +28,7 @@ ANSWER_DEADLINE = 10.0
 READY_DEADLINE = 10.0
 """Seconds from `connect` to the process having its sockets open."""
 LINE_LIMIT = 16 * 1024 * 1024
+"""Octets of one line: a status of the 4096 connections that the table holds has about 3 MB."""
 _MICROSECOND = timedelta(microseconds=1)
 _log = logging.getLogger(__name__)
 Found = TypeVar("Found")
@@ -61,12 +62,12 @@ class WireClient:
 
     @property
     def records(self) -> tuple[ConnectionRecord, ...]:
-        """The connections as last told by events: what a process that replaces a dead one is to `connect` with."""
+        """The connections as last reported by events: what a process that replaces a dead one is to `connect` with."""
         return tuple(self._records.values())
 
     @property
     def drops(self) -> Mapping[tuple[Direction, DropReason], int]:
-        """What events told of dropped frames, summed up: all of them but the last second's."""
+        """Dropped frames as events reported them, summed up: all of them but the last second's."""
         return dict(self._drops)
 
     async def connect(
@@ -130,7 +131,7 @@ class WireClient:
         await self.close()
 
     async def drained(self) -> None:
-        """Wait until all that a process told before its end has been read; `records` and `drops` are whole then."""
+        """Wait until all that a process reported before its end has been read; `records` and `drops` are whole then."""
         if self._reading is not None:
             await self._within(self._reading, ANSWER_DEADLINE, "to its socket's end")
 

@@ -146,7 +146,7 @@ class ConnectionRecord:
 
 
 class WireEventKind(enum.Enum):
-    """What the wire path tells without being asked."""
+    """Kinds of events that the wire path reports."""
 
     DROP = "drop"
     """`count` frames dropped for `reason` since the last such event (at most one a second for each reason)."""

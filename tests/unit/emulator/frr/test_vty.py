@@ -68,9 +68,9 @@ def test_a_refused_secret_is_shown_neither_from_the_line_nor_from_the_answer(tmp
 def test_json_is_read_and_anything_else_is_an_error(tmp_path):
     async def talk(vty: Vty) -> None:
         assert await vty.json("show good json") == {"a": 1}
-        with pytest.raises(FrrError, match="no JSON"):
+        with pytest.raises(FrrError, match="not JSON"):
             await vty.json("show bad json")
-        with pytest.raises(FrrError, match="no JSON object"):
+        with pytest.raises(FrrError, match="JSON that is not an object"):
             await vty.json("show list json")
 
     answers = {"show good json": ('{"a": 1}', 0), "show bad json": ("oops", 0), "show list json": ("[]", 0)}

@@ -19,6 +19,7 @@ from keyroll.emulator.junos.configuration.tree import Node
 from keyroll.emulator.junos.configuration.values import EntryContext
 
 VERSION = 1
+"""Of the file's format: another one is refused."""
 
 
 def save(path: Path, commits: Sequence[Commit]) -> None:

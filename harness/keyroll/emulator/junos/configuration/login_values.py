@@ -19,7 +19,9 @@ _KEY_TYPES = {
     "ssh-rsa": ("ssh-rsa",),
 }
 _LENGTH_OCTETS = 4
+"""Of the length before each string of a public key (RFC 4251, 5)."""
 _KEY_LIMIT = 8192
+"""Characters of a public key: an RSA key of 16384 bits has about 2800."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,15 @@ from collections.abc import Callable, Sequence
 SCHEMES = ("$1$", "$5$", "$6$")
 _ALPHABET = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _ROUNDS, _ROUNDS_LOW, _ROUNDS_HIGH = 5000, 1000, 999_999_999
+"""The default and the limits of `rounds=` in SHA-crypt's specification."""
 SHORTEST = 6
+"""Characters of a password, at least: Junos' default (`minimum-length`)."""
 ROUNDS_LIMIT = 500_000
 """Rounds that this router computes at most: more would stop it for seconds at every log-in."""
 _SHA_SALT, _MD5_SALT = 16, 8
+"""Characters of a salt that count, in either specification."""
 _MD5_ROUNDS = 1000
+"""Fixed in md5crypt."""
 _Hash = Callable[[bytes], bytes]
 
 

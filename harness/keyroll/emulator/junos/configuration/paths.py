@@ -64,6 +64,7 @@ def choose(word: Token, names: Iterable[Choice]) -> Choice | None:
 
 
 NAME_COLUMNS = 20
+"""Columns for the names in `?` help, as Junos lays them out."""
 
 
 def help_lines(completions: Iterable[Completion]) -> list[str]:

@@ -7,6 +7,7 @@ import re
 SHOWN = "/* SECRET-DATA */"
 _NAMES = ("secret", "authentication-key", "encrypted-password", "plain-text-password-value", "community")
 _SHORTEST = 3
+"""Letters from which a word is taken for the beginning of such a name: fewer begin too many others."""
 _WORD = re.compile(r'"(?:\\.|[^"\\])*"?|\S+')
 _TYPE = re.compile(r"\$[0-9]\$\S*")
 

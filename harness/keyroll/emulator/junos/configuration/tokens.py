@@ -84,7 +84,7 @@ def segments(line: str) -> list[tuple[str, int]]:
 
 
 TAGS = ("inactive:", "active:", "replace:", "protect:")
-"""What stands before a statement in the curly form and is no part of it, unless in quotes."""
+"""What stands before a statement in the curly form and is not part of it, unless in quotes."""
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:*@+,%=~^<>")
 
 

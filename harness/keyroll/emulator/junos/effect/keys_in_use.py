@@ -46,7 +46,7 @@ _UP = ("Established", "Operational")
 class Effective:
     """What is really asked of the machine half: the intent with what is held back, which sessions hold back what.
 
-    `before` comes first where connections are to let go of keys that they use: the wire path forgets a key in use
+    `before` comes first where connections are to give up keys that they use: the wire path forgets a key in use
     when its chain lacks it for a moment.
     """
 
@@ -191,7 +191,7 @@ def _redirected(intent: Intent, held: Mapping[SessionId, str]) -> Intent:
 
 
 def _ldp_redirected(ldp: Ldp, held: Mapping[SessionId, str]) -> Ldp:
-    """Return LDP's part with each held session under an entry of its own, which wins over that of its group."""
+    """Return LDP's part with each held session under its own entry, which wins over that of its group."""
     peers = {peer.peers: peer for peer in ldp.peers}
     for (protocol, address), chain in held.items():
         said = _ldp_peer(ldp, address) if protocol == "ldp" else None
@@ -265,9 +265,9 @@ class Runtime:
             self.note(text)
 
     async def _living(self, wanted: Intent) -> list[SessionId]:
-        """Return the sessions that are up; only asked when chains changed, and when their end will be told."""
+        """Return the sessions that are up; asked only when chains changed, and when their end will be reported."""
         if not isinstance(self.backend, EventBackend):
-            return []  # nobody would say when what was held back may take hold
+            return []  # nothing would report when what was held back may take effect
         same_chains = self.in_force.chains == wanted.chains
         if not self.held and same_chains and _said(self.in_force) == _said(wanted):
             return []

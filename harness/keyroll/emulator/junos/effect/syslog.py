@@ -13,6 +13,7 @@ from datetime import datetime, tzinfo
 from keyroll.emulator.contract.model import EventKind, RouterEvent
 
 KEPT = 20000
+"""Lines that are kept: a night of rollovers, some 2 MB of memory."""
 
 
 class Syslog:

@@ -10,6 +10,7 @@ from keyroll.emulator.junos.shell.chassis import Chassis
 from keyroll.emulator.junos.shell.cli import command_line
 
 _CHUNK = 65536
+"""Octets read at once: what a Unix socket's buffer holds."""
 
 
 async def converse(

@@ -16,9 +16,13 @@ BELL = b"\a"
 _RETURN, _NEWLINE, _ESCAPE, _SPACE, _TILDE, _DELETE = 0x0D, 0x0A, 0x1B, 0x20, 0x7E, 0x7F
 _CTRL_C, _CTRL_D, _TAB = 0x03, 0x04, 0x09
 _ESCAPE_LIMIT = 16
+"""Octets of an escape sequence: a longer one is not a key's."""
 _FINAL = 0x40
+"""The first octet that can end a control sequence (ECMA-48, 5.4)."""
 LINE_LIMIT = 65536
+"""Characters of a line that are kept; one that is longer is refused whole (`junos.shell.cli.LINE_LIMIT`)."""
 HISTORY_LIMIT = 200
+"""Lines that the history keeps."""
 
 
 class Happened(enum.Enum):
@@ -222,7 +226,7 @@ class LineEditor:
         self.insert(self._draft if to == len(self.history) else self.history[to])
 
     def repaint(self) -> None:
-        """Print prompt and line anew (after help, after a message)."""
+        """Print prompt and line again (after help, after a message)."""
         self.out += self.prompt.encode()
         self._print(self.line)
         self._back(len(self._chars) - self._cursor)

@@ -17,6 +17,7 @@ from keyroll.emulator.junos.shell.cli import command_line
 from keyroll.keychain.secret import Secret
 
 LOGIN_SECONDS = 60
+"""From a connection to its log-in: a person who types a password needs some; OpenSSH gives 120."""
 HANG_UP_SECONDS = 1.0
 """How long a router that ends waits for its people's clients to take what was said last."""
 _PACKET = 16384
@@ -53,7 +54,7 @@ class _Account(asyncssh.SSHServer):
     def begin_auth(self, username: str) -> bool:
         self._login = self._chassis.store.logins.get(username)
         if self._connection is not None:
-            # Said anew for each name: a client may go on to another one on the same connection.
+            # Set again for each name: a client may try another one on the same connection.
             self._connection.set_authorized_keys(self._authorized(username))
         return True
 
@@ -262,7 +263,7 @@ class SshServer:
         if self._acceptor is None:
             return
         self._acceptor.close()
-        # Channels first: a client that is told to disconnect drops what it has not printed yet.
+        # Channels first: a client that is asked to disconnect drops what it has not printed yet.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(HANG_UP_SECONDS):
                 await asyncio.gather(*(channel.hang_up() for channel in list(self._channels)))

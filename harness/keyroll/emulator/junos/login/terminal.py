@@ -14,7 +14,9 @@ MORE = b"---(more)---"
 INPUT_LIMIT = 1 << 22
 """Octets of input that may wait: a paste beyond that is cut off, so that nobody fills the router's memory."""
 BLOCK_LIMIT = 1 << 22
+"""Octets of one paste: the largest public configuration that we know has about as many."""
 _INTERRUPT = 0x03
+"""Ctrl-C."""
 
 
 class Interpreter(Protocol):

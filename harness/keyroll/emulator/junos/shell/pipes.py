@@ -16,6 +16,7 @@ from keyroll.emulator.junos.shell.output import Output
 from keyroll.emulator.junos.shell.session import Session
 
 PATTERN_LIMIT = 256
+"""Characters of a regular expression: enough for any filter, too few for one that takes minutes to compile."""
 
 
 def _pattern(match: Match) -> re.Pattern[str]:
@@ -56,6 +57,7 @@ async def _last(session: Session, match: Match) -> Output:
 
 
 LAST_DEFAULT = 10
+"""Lines of `| last` without a number (assumption J50)."""
 
 
 async def _no_more(session: Session, match: Match) -> Output:

@@ -35,7 +35,7 @@ async def start_with(path: Path, chassis: Chassis) -> None:
     mistakes = report[:-1]
     if mistakes:
         store.rollback(0)
-        # A message of the loader may repeat a word of the file, and that word may be a secret: only the place is told.
+        # A message of the loader may repeat a word of the file, which may be a secret: only the place is reported.
         places = ", ".join(mistake.removeprefix("terminal:").partition(" ")[0] for mistake in mistakes[:10])
         chassis.syslog.write(
             "mgd", f"UI_BOOT_FAILED: {path} is not loaded; {len(mistakes)} mistakes, at line:(column) {places}"

@@ -24,7 +24,7 @@ class Reporter:
         self._untold: dict[_Quiet, int] = {}
 
     def drop(self, session: SessionState | None, direction: Direction, reason: DropReason, now: int, mono: int) -> None:
-        """Count a dropped frame, and tell it unless the same was told within the last second."""
+        """Count a dropped frame, and report it unless the same was reported within the last second."""
         place = (direction, reason)
         self.drops[place] = self.drops.get(place, 0) + 1
         if session is not None:

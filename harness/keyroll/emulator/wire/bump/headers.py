@@ -18,6 +18,7 @@ from keyroll.tcpao import (
     with_options,
 )
 
+# Octets, and numbers of IEEE 802.3, 802.1Q and IANA.
 ETHERNET = 14
 ETHERTYPE_IPV4 = 0x0800
 ETHERTYPE_IPV6 = 0x86DD

@@ -1,4 +1,4 @@
-"""What sending and receiving share: which connection is the living one, what was seen on it, what is told of it."""
+"""What sending and receiving share: which connection is the living one, what was seen on it, what is reported of it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ PASS: Final = b""
 Judged = bytes | DropReason
 ISN_MASK = 0xFFFFFFFF
 ANCHOR_STEP = 1 << 30
-"""How far sequence numbers run before a record is told again: a successor must find the SNE by the nearest value."""
+"""How far sequence numbers run before a record is reported again: less than half their space, so that a successor finds
+the SNE by the nearest value."""
 
 
 class LiveConnections:

@@ -247,7 +247,7 @@ class PacketJudge:
             self.report.forgotten(entry.live, now)
         del self.table.entries[at]
 
-    # -- what is no whole TCP segment ----------------------------------------------------------------------------------
+    # -- packets that are not a whole TCP segment ----------------------------------------------------------------------
 
     def _unreadable(
         self, buffer: bytes, start: int, end: int, error: SegmentError, direction: Direction, now: int, mono: int

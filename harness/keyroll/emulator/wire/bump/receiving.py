@@ -11,7 +11,9 @@ from keyroll.names import DropReason, Sending
 from keyroll.tcpao import ACK, RST, SYN, AoOption, Mkt, Segment, strip_ao, tcp_checksum, verify_segment, with_options
 
 _HALF = 1 << 31
+"""Half the sequence space: a number less than that ahead of another is the later one (RFC 9293, 3.4)."""
 _WHOLE_ROWS = frozenset({12, 24})
+"""Octets of options that end on a 4-octet boundary: timestamps alone, and with one SACK block."""
 
 
 class Receiver:
@@ -158,7 +160,7 @@ def _connection_of_syn_ack(
 
 
 def _whole(segment: Segment) -> bool:
-    """Say whether the TCP checksum is right; it will be computed anew, which must not hide damage to options."""
+    """Say whether the TCP checksum is right; it will be computed again, which must not hide damage to options."""
     tcp = segment.octets
     return tcp_checksum(tcp, segment.src, segment.dst) == int.from_bytes(tcp[16:18], "big")
 

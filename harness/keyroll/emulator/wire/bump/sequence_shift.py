@@ -33,7 +33,7 @@ def on_the_wire(segment: Segment, shift: int) -> Segment:
 
 
 def whole_packet(segment: Segment) -> bytes:
-    """Return the IP packet of `on_the_wire` as it may leave by itself: its checksum computed anew."""
+    """Return the IP packet of `on_the_wire` as it may leave unsigned: its checksum computed again."""
     return segment.ip_header + with_checksum(segment.octets, segment.src, segment.dst)
 
 

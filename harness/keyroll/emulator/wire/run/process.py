@@ -22,14 +22,15 @@ from keyroll.emulator.wire.run.sockets import FRAME_MAX, PLAIN, VNET, PacketSock
 from keyroll.names import DropReason
 
 BATCH = 64
-"""Frames carried from one socket before the others have their turn."""
+"""Frames carried from one socket before the others have their turn: about a millisecond's work."""
 ORDERS = ("sessions", "clock", "status", "records", "stop")
 """What the supervisor may order; errors list these, for an unknown order may be a misplaced secret."""
 TICK = 1.0
-"""Seconds between two looks at what expired and what is still to be told."""
+"""Seconds between two checks of what has expired and what is still to be reported: drops are reported once a second."""
 UNREAD_MAX = 4 * 1024 * 1024
 """Octets that wait for a supervisor that does not read; beyond it events are left out, answers never."""
 _READ = 1 << 16
+"""Octets of orders read at once."""
 _log = logging.getLogger(__name__)
 
 

@@ -12,6 +12,7 @@ from keyroll.emulator.wire.run.process import WireProcess
 from keyroll.errors import RunError
 
 UNFIT = 2
+"""The exit code of every program here whose surroundings are unfit."""
 
 
 def carry(control: int, pairs: Sequence[tuple[str, str]]) -> int:
@@ -29,6 +30,6 @@ def carry(control: int, pairs: Sequence[tuple[str, str]]) -> int:
         logging.getLogger(__name__).error("%s", error)  # noqa: TRY400 - the sentence is what helps, not the traceback
         return UNFIT
     except OSError as error:
-        logging.getLogger(__name__).error("file descriptor %d is no socket: %s", control, error.strerror)  # noqa: TRY400
+        logging.getLogger(__name__).error("file descriptor %d is not a socket: %s", control, error.strerror)  # noqa: TRY400
         return UNFIT
     return 0

@@ -1,8 +1,8 @@
 """Packet sockets: whole Ethernet frames in and out of one interface, with what the kernel keeps beside them.
 
-Three things stand beside a frame and not in it. A VLAN tag is taken out by the kernel and told in ancillary data: it
+Three things stand beside a frame and not in it. A VLAN tag is taken out by the kernel and given in ancillary data: it
 is put back here, so that a tagged frame leaves tagged. A partial checksum and a segmentation order (from a neighbour
-on a veth whose offloads are on) are told in a virtio header: it goes along with a frame that passes untouched, and
+on a veth whose offloads are on) are given in a virtio header: it goes along with a frame that passes untouched, and
 the kernel does the rest. Frames that this machine sends out of the interface are not received.
 """
 
@@ -23,6 +23,8 @@ VNET = 10
 PLAIN: Final = bytes(VNET)
 """The virtio header of a frame that is whole: no partial checksum, no segmentation."""
 FRAME_MAX = VNET + 14 + 8 + 65536
+"""Octets of a frame with its virtio header: Ethernet, two VLAN tags, and the largest IP packet."""
+# <linux/if_ether.h>, <linux/if_packet.h>, <asm-generic/socket.h>, <linux/virtio_net.h>.
 _ETH_P_ALL = 0x0003
 _SOL_PACKET = 263
 _PACKET_AUXDATA = 8
@@ -33,6 +35,7 @@ _PACKET_MR_PROMISC = 1
 _SO_RCVBUFFORCE = 33
 _SO_SNDBUFFORCE = 32
 _BUFFER = 32 * 1024 * 1024
+"""Octets that wait in a socket: a full window of a hundred connections while the process is not scheduled."""
 _AUXDATA = struct.Struct("=IIIHHHH")
 _VLAN_VALID = 0x10
 _VLAN_TPID_VALID = 0x40
@@ -82,7 +85,7 @@ class PacketSocket:
     def receive(self, buffer: bytearray) -> int:
         """Receive one frame into `buffer` (FRAME_MAX octets), behind its virtio header; return where it ends.
 
-        0 when none is waiting, or when the interface just went down (which the kernel tells once, as an error).
+        0 when none is waiting, or when the interface just went down (which the kernel reports once, as an error).
 
         Raises:
             WireError: the interface is gone.
@@ -94,7 +97,7 @@ class PacketSocket:
                 return 0
             except OSError as error:
                 if error.errno == errno.ENETDOWN and self._exists():
-                    continue  # it is down; told once for each time, and what is queued can still be read
+                    continue  # it is down; reported once each time, and what is queued can still be read
                 raise WireError(f"the interface {self.ifname} is gone: {error.strerror}") from error
             if ancillary and ancillary[0][2][0] & _VLAN_VALID:
                 end = _put_tag_back(buffer, end, ancillary[0][2])

@@ -105,7 +105,7 @@ async def edit(session: Session, match: Match) -> Output:
 
 
 async def up(session: Session, match: Match) -> Output:
-    """`up [N]`; a word that only stands before others (`family`) is no level."""
+    """`up [N]`; a word that only stands before others (`family`) is not a level."""
     for _ in range(int(match.args.get("levels", 1))):
         session.base = session.base[:-1]
         while session.base and session.base[-1].statement.joined:

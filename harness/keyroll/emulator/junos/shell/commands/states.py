@@ -35,10 +35,10 @@ def ldp_of(session: Session) -> LdpBackend:
 
 
 def host_of(session: Session) -> HostBackend:
-    """Return the machine half as one that tells of its kernel. Raises JunosFault."""
+    """Return the machine half as one that reads its kernel's state. Raises JunosFault."""
     backend = session.chassis.backend
     if not isinstance(backend, HostBackend):
-        raise JunosFault("this router's machine half does not tell that")
+        raise JunosFault("this router's machine half cannot read its kernel's state")
     return backend
 
 
@@ -74,7 +74,7 @@ async def ldp_database(session: Session, match: Match) -> Output:
         return Output([LDP_NOT_RUNNING])
     backend = session.chassis.backend
     if not isinstance(backend, LabelBackend):
-        raise JunosFault("this router's machine half does not tell LDP's labels")
+        raise JunosFault("this router's machine half cannot read LDP's labels")
     operational = [one for one in await _sessions(session, match) if one.state == ldp_text.OPERATIONAL]
     return Output(ldp_text.database(await backend.ldp_bindings(), operational))
 
@@ -148,7 +148,7 @@ async def interfaces_terse(session: Session, match: Match) -> Output:
     states = [*await host_of(session).interfaces()]
     units = session.chassis.store.in_force.units
     if not any(state.name == LOOPBACK for state in states):
-        # Machine halves count it among no ports; every kernel has it, and it is up.
+        # Machine halves list ports alone; every kernel has the loopback, and it is up.
         states.append(InterfaceState(LOOPBACK, admin_up=True, link_up=True))
     if name is not None:
         units = tuple(unit for unit in units if name in (unit.name, unit.name.rpartition(".")[0]))

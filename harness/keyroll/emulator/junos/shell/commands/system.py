@@ -42,8 +42,11 @@ def _moment(text: str, zone: tzinfo) -> datetime:
 PING_COUNT = 5
 """Requests of `rapid`. Otherwise Junos pings until Ctrl-C; without a terminal there is none, and these are enough."""
 ENDLESS = 1_000_000
+"""Requests until Ctrl-C: at one a second, eleven days."""
 _SECOND = 1.0
+"""Seconds between two requests, as Junos sends them."""
 _RAPIDLY = 0.01
+"""Seconds between two requests of `rapid`, at least: ping(8) of FreeBSD floods at a hundred a second."""
 
 
 async def ping(session: Session, match: Match) -> Output:
@@ -75,7 +78,7 @@ async def ping(session: Session, match: Match) -> Output:
             if line is not None:
                 await say(line)
     except asyncio.CancelledError:
-        # Ctrl-C is how a ping ends: what came of it is told. Whoever hung up is found gone by the next writing.
+        # Ctrl-C is how a ping ends: print its statistics. A client that hung up is noticed at the next write.
         printed.append("^C")
     await say("".join(ping_text.mark(echo) for echo in found) if rapid else "")
     return Output([*printed, *ping_text.statistics(address, found)], paged=False)
@@ -92,7 +95,7 @@ async def restart_routing(session: Session, match: Match) -> Output:
 
 
 async def reboot(session: Session, match: Match) -> Output:
-    """`request system reboot`: after a question the whole router starts anew."""
+    """`request system reboot`: after a question the whole router restarts."""
     del match
     host = host_of(session)
     answer = await session.screen.ask("Reboot the system ? [yes,no] (no) ")

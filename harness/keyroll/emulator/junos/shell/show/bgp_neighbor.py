@@ -13,7 +13,9 @@ from keyroll.emulator.contract.model import BgpNeighbor, BgpState
 from keyroll.emulator.junos.shell.show.bgp import ESTABLISHED
 
 PREFERENCE = 170
+"""Junos' default for BGP."""
 HOLD_TIME = 90
+"""Seconds; Junos' default."""
 _LAST = {"Established": ("OpenConfirm", "RecvKeepAlive"), "OpenConfirm": ("OpenSent", "RecvOpen")}
 """The state and the event that alone lead to a state (RFC 4271, 8.2.2)."""
 _STARTED = ("Idle", "Start")
@@ -26,7 +28,7 @@ _ERRORS = {
     "neighbor events error": "Finite State Machine Error",
     "cease": "Cease",
 }
-"""How bgpd's names of errors begin, and Junos' names of them; what else ends a session is no error in Junos' sense."""
+"""How bgpd's names of errors begin, and Junos' names of them; other ends of a session are not errors to Junos."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from keyroll.emulator.junos.shell.show.durations import age
 
 OPERATIONAL = "Operational"
 RETRY_SECONDS = 1
+"""Connect retry interval as Junos prints it."""
 _FIXED = (
     "  Capabilities advertised: none",
     "  Capabilities received: none",

@@ -8,6 +8,7 @@ from math import sqrt
 from keyroll.emulator.contract.model import Address, Echo
 
 OCTETS = 56
+"""Payload of a request, as the heading says it: Junos' default."""
 """Octets of data in an echo request."""
 
 
