@@ -1,5 +1,14 @@
 """Will it be hitless? Findings and predicted rollovers of sessions between any number of configurations. Pure.
 
+report = judge([read(text, name), …], Question(at=…))       # of keyroll.configuration
+report.sessions       # each with verdict, findings and its pair of chains
+report.pairs          # two chains each: outlook.forecasts, a coming rollover each
+
 rollovers   which keys of two chains take over together, and when
 skew        how far the two clocks may be apart
+outlook     each coming rollover under each mix of policies: what is dropped, when the session falls
+rules       the rules, as data
+findings    what is wrong with an end, with two ends, with a chain
+judge       from configurations to a report
+document    a report as plain data, for JSON
 """

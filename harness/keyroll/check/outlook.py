@@ -135,6 +135,8 @@ class Outlook:
 
     at: datetime
     until: datetime
+    end: datetime
+    """Where the prediction ends; what is dropped until then may go on."""
     faults: Mapping[Mix, tuple[Gap, ...]]
     """What is dropped at `at` already, or later for a reason that no coming rollover has, by mix."""
     forecasts: tuple[Forecast, ...]
@@ -146,7 +148,7 @@ def look_ahead(
     *,
     at: datetime,
     until: datetime | None = None,
-    hold: Hold = BGP_HOLD,
+    hold: Hold | None = BGP_HOLD,
     mixes: Sequence[Mix] = MIXES,
 ) -> Outlook:
     """Return what two chains that protect one session bring.
@@ -156,7 +158,7 @@ def look_ahead(
         other: the second router's.
         at: the instant to look from (aware).
         until: rollovers that begin later are left out; None: the last start-time.
-        hold: the session's hold time, the lower one of both ends.
+        hold: the session's hold time, the lower one of both ends; None: it has none.
         mixes: the policies to predict with.
     """
     every = rollovers(one, other)
@@ -170,17 +172,17 @@ def look_ahead(
         (sends, receives), (sends_too, receives_too) = mix
         mine = Side(ROUTERS[0], one, sending=sends, receiving=receives)
         theirs = Side(ROUTERS[1], other, sending=sends_too, receiving=receives_too)
-        found = predict(mine, theirs, begin, end, hold=hold.time)
+        found = predict(mine, theirs, begin, end, hold=hold.time if hold else None)
         laid = laying.lay(found)
         faults[mix] = tuple(gap for gap in laid.get(None, ()) if gap.end > at and gap.begin <= latest)
         for n in coming:
             outcomes[n][mix] = _outcome(found, laid.get(n, ()), every[n].first, laying.unmoved(found, n), hold)
     forecasts = (Forecast(every[n], outcomes[n], bounds.of(every[n], mixes)) for n in coming)
-    return Outlook(at, latest, {mix: gaps for mix, gaps in faults.items() if gaps}, tuple(forecasts))
+    return Outlook(at, latest, end, {mix: gaps for mix, gaps in faults.items() if gaps}, tuple(forecasts))
 
 
 def _span(
-    every: Sequence[Rollover], coming: Sequence[int], chains: tuple[Keychain, Keychain], at: datetime, hold: Hold
+    every: Sequence[Rollover], coming: Sequence[int], chains: tuple[Keychain, Keychain], at: datetime, hold: Hold | None
 ) -> tuple[datetime, datetime]:
     """Return from when until when to predict: the rollover before `at` is part of it, as is the end of the last one."""
     before = [n for n, rollover in enumerate(every) if rollover.last <= at]
@@ -190,7 +192,7 @@ def _span(
     begin = max([begin, *(first for first in firsts if first <= at)])
     last = max([at, *(every[n].last for n in coming)])
     tolerance = timedelta(seconds=min(max(chain.tolerance for chain in chains), _TOLERANCE_MAX))
-    return begin, last + tolerance + 2 * hold.time + _MOMENT
+    return begin, last + tolerance + (2 * hold.time if hold else timedelta()) + _MOMENT
 
 
 class _Laying:
@@ -228,11 +230,12 @@ class _Laying:
 
 
 def _outcome(
-    prediction: Prediction, gaps: tuple[Gap, ...], first: datetime, unmoved: tuple[Change, ...], hold: Hold
+    prediction: Prediction, gaps: tuple[Gap, ...], first: datetime, unmoved: tuple[Change, ...], hold: Hold | None
 ) -> Outcome:
     others = (gap for gap in prediction.gaps if gap not in gaps)
     down_before = any(gap.begin < first <= gap.end for gap in others)
-    return Outcome(gaps, unmoved, None if down_before else _fall(gaps, prediction.downs, hold), down_before)
+    fall = None if down_before or hold is None else _fall(gaps, prediction.downs, hold)
+    return Outcome(gaps, unmoved, fall, down_before)
 
 
 def _fall(gaps: Sequence[Gap], downs: Sequence[datetime], hold: Hold) -> Fall | None:

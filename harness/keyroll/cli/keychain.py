@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime, tzinfo
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import click
 
-from keyroll.errors import ExitCode, InputError, Where
+from keyroll.cli.arguments import STDIN, instant_of, read_text, read_zone, shown
+from keyroll.errors import ExitCode, InputError
 from keyroll.instants import SYSTEM
 from keyroll.keychain.generate import KEYS_MAX, SECRET_LENGTH_DEFAULT, Ids, generate
 from keyroll.keychain.junostext import Configuration, Encoding, TooManyKeysError, read, set_lines
@@ -22,12 +21,11 @@ from keyroll.keychain.lint import Finding, Subject, lint, too_many_keys
 from keyroll.keychain.lint_pair import lint_course, lint_pair
 from keyroll.keychain.model import AO_ID_MAX, SECRET_MAX, TOLERANCE_DEFAULT, TOLERANCE_MAX, Keychain
 from keyroll.keychain.rules import Severity
-from keyroll.keychain.starttime import StartTimeError, format_start_stored, parse_start
+from keyroll.keychain.starttime import format_start_stored
 from keyroll.names import Algorithm
 from keyroll.scenario.file.durations import parse_duration
 
 ROUTERS = ("R1", "R2")
-_STDIN = Path("-")
 _JSON_VERSION = 1
 
 
@@ -94,7 +92,7 @@ def generate_command(
 ) -> ExitCode:
     """Write R1's and R2's keychains as set commands, for `load set` on each router (files of mode 0600)."""
     where = read_zone(zone)
-    first = _instant("--start", start, where)
+    first = instant_of("--start", start, where)
     try:
         step = parse_duration(interval)
     except ValueError as error:
@@ -143,17 +141,17 @@ def lint_command(
     input. Exit code 0: no errors (there may be warnings and advice). 1: errors. 2: a file cannot be read.
     """
     where = read_zone(zone)
-    instant = None if at is None else _instant("--at", at, where, now=SYSTEM.wall().moment)
+    instant = None if at is None else instant_of("--at", at, where, now=SYSTEM.wall().moment)
     paths = [one] if other is None else [one, other]
     if len(names) > len(paths):
         raise InputError(f"--chain is given {len(names)} times for {len(paths)} file(s)")
-    if paths.count(_STDIN) > 1:
+    if paths.count(STDIN) > 1:
         raise InputError("only one of R1 and R2 can be standard input")
     configurations: list[Configuration] = []
     findings: list[Finding] = []
     for path in paths:
         try:
-            configurations.append(read(_text(path), source=_shown(path), default_zone=where))
+            configurations.append(read(read_text(path), source=shown(path), default_zone=where))
         except TooManyKeysError as error:
             findings.append(too_many_keys(error))
     judged: list[tuple[Subject, ...]] = []
@@ -168,36 +166,6 @@ def lint_command(
     else:
         _print_findings(judged, findings, counts)
     return ExitCode.BAD if counts[Severity.ERROR] else ExitCode.OK
-
-
-def read_zone(name: str) -> tzinfo:
-    """Return the zone of that IANA name.
-
-    Raises:
-        InputError: there is none.
-    """
-    try:
-        return UTC if name == "UTC" else ZoneInfo(name)
-    except (ValueError, OSError, LookupError):
-        raise InputError(f"'{name}' is no time zone such as UTC or Europe/Berlin") from None
-
-
-def _instant(option: str, text: str, zone: tzinfo, *, now: datetime | None = None) -> datetime:
-    """Read an instant in ISO form or in Junos' form; without a zone it is in `zone`."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    try:
-        if moment is None:
-            return parse_start(text, zone, now=now)
-        if moment.microsecond:
-            raise InputError(f"{option}: routers keep whole seconds, '{text}' has fractions")
-        if moment.tzinfo is not None:
-            return moment
-        return parse_start(moment.strftime("%Y-%m-%d.%H:%M:%S"), zone)
-    except StartTimeError as error:
-        raise InputError(f"{option}: {error.message}", remedy="such as 2026-11-24T10:00Z or 2026-11-24.10:00") from None
 
 
 def _write_all(texts: Mapping[Path, str], *, force: bool) -> None:
@@ -215,25 +183,6 @@ def _write_all(texts: Mapping[Path, str], *, force: bool) -> None:
                 file.write(text)
         except OSError as error:
             raise InputError(f"{path} cannot be written: {error.strerror}") from None
-
-
-def _text(path: Path) -> str:
-    try:
-        octets = sys.stdin.buffer.read() if path == _STDIN else path.read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", where=Where.of(path)) from None
-    except ValueError as error:  # a NUL in the name
-        raise InputError(f"cannot be read: {error}") from None
-    try:
-        return octets.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = octets.count(b"\n", 0, error.start) + 1
-        place = Where.of(_shown(path), line)
-    raise InputError("this is not a text file in UTF-8", where=place)
-
-
-def _shown(path: Path) -> str:
-    return "standard input" if path == _STDIN else str(path)
 
 
 def _subjects(configuration: Configuration, name: str | None) -> list[Subject]:

@@ -27,6 +27,7 @@ class Entry:
 
 
 COMMANDS: Mapping[str, Entry] = {
+    "check": Entry("keyroll.cli.check:check", "Say from configurations whether coming rollovers are hitless."),
     "doctor": Entry("keyroll.cli.doctor:doctor", "Say what this machine can do, with the remedy where it cannot."),
     "keychain": Entry("keyroll.cli.keychain:keychain", "Plan the keychains of a rollover, and judge planned ones."),
     "keys": Entry(

@@ -1,0 +1,252 @@
+"""What is wrong with sessions, before any prediction: findings of single ends, of two ends together, and of chains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from keyroll.check import rules
+from keyroll.check.rules import Rule, Severity
+from keyroll.configuration import Alone, Chain, Configuration, Kind, Link, Router, Session, Single, View
+from keyroll.errors import Where
+from keyroll.keychain.lint import Finding as ChainFinding
+from keyroll.keychain.lint import Subject, lint, span_of
+from keyroll.keychain.lint_pair import lint_pair
+from keyroll.keychain.schedule import in_order, next_key, send_key
+from keyroll.names import SessionKind
+
+PORTS = {SessionKind.BGP: frozenset(("179", "bgp")), SessionKind.LDP: frozenset(("646", "ldp"))}
+"""What a filter calls the sessions' ports (IANA)."""
+_PORT_WORDS = frozenset(("port", "source-port", "destination-port"))
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A broken rule: what was found, and where. Never holds a secret."""
+
+    rule: Rule
+    message: str
+    where: Where
+    severity: Severity
+
+    @classmethod
+    def of(cls, rule: Rule, message: str, where: Where) -> Finding:
+        """Return a finding of the rule's own severity."""
+        return cls(rule, message, where, rule.severity)
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.severity.value}: {self.message} [{self.rule.id}]"
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """One end of a session: the session, its router, and the configuration that both stand in."""
+
+    session: Session
+    router: Router
+    configuration: Configuration
+
+    @property
+    def chain(self) -> Chain | None:
+        """The key-chain that the session names, where it is defined."""
+        named = self.session.authentication.chain
+        return None if named is None else self.router.chain(named.value)
+
+    @property
+    def meant(self) -> bool:
+        """Whether the session is protected with TCP-AO, or has a chain for it."""
+        chain = self.chain
+        return self.session.authentication.ao or (chain is not None and chain.means_ao)
+
+
+def of_end(end: End) -> Iterator[Finding]:
+    """Yield what is wrong with one end by itself."""
+    session, authentication = end.session, end.session.authentication
+    named = authentication.chain
+    if named is not None and end.chain is None:
+        yield Finding.of(
+            rules.CHAIN_NOT_DEFINED, f"{session.name}: key-chain {named.value} is not defined", named.where
+        )
+    if named is not None and not authentication.ao:
+        algorithm = authentication.algorithm
+        state = "is not set, and hmac-sha-1-96 is the default" if algorithm is None else f"is {algorithm.value}"
+        yield Finding.of(
+            rules.ALGORITHM_AO_MISSING, f"{session.name}: authentication-algorithm {state}", (algorithm or named).where
+        )
+    if named is not None and authentication.md5 is not None:
+        yield Finding.of(
+            rules.MD5_BESIDE, f"{session.name}: authentication-key stands beside the chain", authentication.md5.where
+        )
+    if authentication.without_ao is not None:
+        yield Finding.of(
+            rules.WITHOUT_AO_ALLOWED,
+            f"{session.name}: a peer without TCP-AO is let in",
+            authentication.without_ao.where,
+        )
+    for doubt in session.doubts:
+        if doubt.kind is not Kind.SECRET_UNKNOWN:
+            yield Finding.of(rules.IN_DOUBT, f"{session.name}: {doubt.message} [{doubt.kind.value}]", doubt.where)
+    yield from _not_judged(end)
+
+
+def of_link(link: Link, one: End, other: End) -> Iterator[Finding]:
+    """Yield what is wrong with two ends of one session together."""
+    bare, held = (one, other) if not one.meant else (other, one)
+    if not bare.meant:
+        yield Finding.of(
+            rules.CHAIN_ON_ONE_END,
+            f"{held.session.name} is protected with TCP-AO, and the other end, {bare.session.name}, is not",
+            bare.session.where,
+        )
+    if link.one.passive and link.other.passive:
+        yield Finding.of(rules.BOTH_PASSIVE, f"{link.one.name}: both ends are passive", link.one.where)
+    if link.one.kind is SessionKind.BGP:
+        yield from _bgp_ends(link.one, link.other)
+        yield from _bgp_ends(link.other, link.one)
+
+
+def _bgp_ends(session: Session, peer: Session) -> Iterator[Finding]:
+    expected = session.local_as if session.type == "internal" else session.peer_as
+    if expected is not None and peer.local_as is not None and expected != peer.local_as:
+        yield Finding.of(
+            rules.AS_MISMATCH,
+            f"{session.name} expects AS {expected}, and {peer.router} is AS {peer.local_as} there",
+            session.where,
+        )
+    if session.type == "internal" and peer.type == "external":
+        yield Finding.of(rules.TYPE_MISMATCH, f"{session.name} is internal, and {peer.name} is external", session.where)
+
+
+def of_single(single: Single) -> Finding:
+    """Return what it means that a protected session has no other end."""
+    session = single.session
+    if single.reason in (Alone.NO_SESSION, Alone.OTHER_LOCAL) and single.router is not None:
+        reason = (
+            f"has a session with another address of {session.router}"
+            if single.reason is Alone.OTHER_LOCAL
+            else f"has no {session.kind.value.upper()} session with an address of {session.router}"
+        )
+        return Finding.of(
+            rules.ENDS_DO_NOT_MATCH,
+            f"{session.name}: {single.router.name} has that address and {reason}",
+            session.where,
+        )
+    return Finding.of(rules.PEER_NOT_GIVEN, f"{session.name}: {single.reason.value}", session.where)
+
+
+def of_chain(chain: Chain, source: str, at: datetime) -> list[Finding]:
+    """Return every broken rule of one chain, with what is not known of it."""
+    found = [_of_lint(finding, chain, at) for finding in lint(_subject(chain, source), at=at)]
+    for doubt in chain.doubts:
+        if doubt.kind is not Kind.SECRET_UNKNOWN:
+            message = f"key-chain {chain.name}: {doubt.message} [{doubt.kind.value}]"
+            found.append(Finding.of(rules.IN_DOUBT, message, doubt.where))
+    return found
+
+
+def of_chains(one: Chain, other: Chain, names: tuple[str, str], at: datetime) -> list[Finding]:
+    """Return every broken rule of two chains together; `names` are the routers'."""
+    findings = lint_pair(_subject(one, names[0]), _subject(other, names[1]))
+    # A finding stands in the second chain, or in the first where a key of it has no counterpart.
+    return [_of_lint(finding, one if finding.where.file == one.where.file else other, at) for finding in findings]
+
+
+def of_age(chain: Chain, *, at: datetime, max_age: timedelta | None, within: timedelta | None) -> Iterator[Finding]:
+    """Yield keys that are in use for too long, and that no key takes over soon enough."""
+    keys = in_order(chain.keychain)
+    for key, successor in zip(keys, (*keys[1:], None), strict=True):
+        if max_age is None or key.start is None or (successor is not None and successor.start is None):
+            continue
+        end = at if successor is None or successor.start is None else successor.start
+        if end > at - max_age and end - key.start > max_age and end >= at:
+            yield Finding.of(
+                rules.KEY_TOO_OLD,
+                f"key-chain {chain.name}: key {key.id} is in use for {span_of(end - key.start)}"
+                + (" so far, and no key follows" if successor is None else f" until key {successor.id} takes over"),
+                chain.place(key.id, "start-time"),
+            )
+    upcoming = next_key(chain.keychain, at)
+    late = upcoming is None or upcoming.start is None or upcoming.start - at > (within or timedelta())
+    if within is not None and keys and late:
+        active = send_key(chain.keychain, at)
+        what = f"key {active.id} is active and " if active is not None else ""
+        when = "no key follows" if upcoming is None else f"key {upcoming.id} takes over later"
+        yield Finding.of(
+            rules.NO_NEXT_KEY,
+            f"key-chain {chain.name}: {what}{when} (looked for within {span_of(within)})",
+            chain.place(None if active is None else active.id),
+        )
+
+
+def retired(chain: Chain, number: int, at: datetime) -> bool:
+    """Say whether another key has followed for longer than the tolerance: this one is neither sent nor accepted."""
+    keys = in_order(chain.keychain)
+    place = next((place for place, key in enumerate(keys) if key.id == number), None)
+    if place is None or place + 1 == len(keys):
+        return False
+    start = keys[place + 1].start
+    return start is not None and (at - start.astimezone(UTC)).total_seconds() > chain.keychain.tolerance
+
+
+def _of_lint(finding: ChainFinding, chain: Chain, at: datetime) -> Finding:
+    rule = rules.of_chain(finding.rule)
+    if rule.severity is Severity.ERROR and finding.keys and all(retired(chain, key, at) for key in finding.keys):
+        # What is wrong with a retired key costs nothing any more.
+        return Finding(rule, f"{finding.message} (retired)", finding.where, Severity.ADVICE)
+    return Finding.of(rule, finding.message, finding.where)
+
+
+def _subject(chain: Chain, name: str) -> Subject:
+    return Subject(name, chain.keychain, chain.place)
+
+
+def _not_judged(end: End) -> Iterator[Finding]:
+    """Yield the statements that could decide the matter and are not judged."""
+    session = end.session
+    if session.kind is SessionKind.BGP:
+        # The neighbor's level, its group's, and BGP's.
+        levels = [end.configuration.view(*session.path[: len(session.path) - cut]) for cut in (0, 2, 4)]
+        words = {
+            "ttl": rules.TTL_SECURITY,
+            "bfd-liveness-detection": rules.BFD,
+            "tcp-mss": rules.TCP_MSS,
+            "graceful-restart": rules.GRACEFUL_RESTART,
+        }
+        for word, rule in words.items():
+            level = next((level for level in levels if level.has(word)), None)
+            if level is not None:
+                yield _note(end, rule, level.below(word), f"{session.name}: {word} is configured")
+    restart = end.configuration.view("routing-options", "graceful-restart")
+    if restart:
+        yield _note(end, rules.GRACEFUL_RESTART, restart, f"{session.router}: graceful-restart is configured")
+    yield from _loopback_filters(end)
+
+
+def _loopback_filters(end: End) -> Iterator[Finding]:
+    units = end.configuration.view("interfaces", "lo0", "unit")
+    for unit in units.names():
+        for family in ("inet", "inet6"):
+            filters = units.below(unit, "family", family, "filter")
+            for name in (value.text for word in ("input", "input-list") for value in filters.values(word)):
+                inside = end.configuration.view("firewall", "family", family, "filter", name)
+                if family == "inet" and not inside:
+                    inside = end.configuration.view("firewall", "filter", name)
+                if _names_port(inside, PORTS[end.session.kind]):
+                    yield _note(
+                        end,
+                        rules.LOOPBACK_FILTER,
+                        inside,
+                        f"{end.session.router}: filter {name} of lo0.{unit} names "
+                        f"{end.session.kind.value.upper()}'s port",
+                    )
+
+
+def _names_port(view: View, ports: frozenset[str]) -> bool:
+    return any(
+        path[-1] in ports and not _PORT_WORDS.isdisjoint(path) for layer in view.layers for path in layer.node.paths()
+    )
+
+
+def _note(end: End, rule: Rule, view: View, message: str) -> Finding:
+    return Finding.of(rule, message, end.configuration.sources.where(view.line))

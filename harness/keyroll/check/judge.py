@@ -1,0 +1,356 @@
+"""From configurations to verdicts: every protected session, its findings, and what its two chains bring."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo
+
+from keyroll.check import rules
+from keyroll.check.findings import End, Finding, of_age, of_chain, of_chains, of_end, of_link, of_single, retired
+from keyroll.check.outlook import BGP_HOLD, LDP_HOLD, Forecast, Hold, Outlook, look_ahead
+from keyroll.check.rules import Severity
+from keyroll.check.skew import MIXES, Mix
+from keyroll.configuration import Alone, Chain, Configuration, Ends, Link, Session, Single, match
+from keyroll.keychain.model import Keychain
+from keyroll.keychain.secret import Likeness, Secret
+from keyroll.keychain.starttime import format_start_stored
+from keyroll.names import SessionKind
+
+SKEW_DEFAULT = timedelta(seconds=1)
+"""What NTP keeps two routers within, with room to spare."""
+
+
+class Verdict(enum.Enum):
+    """What is said of a session."""
+
+    OK = "ok"
+    """It is up at the given instant, and every coming rollover is hitless."""
+    BAD = "bad"
+    """An error, or a rollover that is not hitless under a mix that was asked for."""
+    UNKNOWN = "unknown"
+    """Nothing bad was found, and something that bears on it is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of the configurations."""
+
+    at: datetime
+    """The instant to look from (aware)."""
+    until: datetime | None = None
+    """Rollovers that begin later are left out; None: the last start-time of each pair of chains."""
+    mixes: tuple[Mix, ...] = MIXES
+    skew: timedelta = SKEW_DEFAULT
+    """How far the clocks may be apart, either way."""
+    max_age: timedelta | None = None
+    within: timedelta | None = None
+    without_secrets: bool = False
+    """Whether unknown secrets leave a verdict as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChainPair:
+    """Two chains that protect sessions together, and what they bring. The first of equal pairs stands for all."""
+
+    chains: tuple[Chain, Chain]
+    routers: tuple[str, str]
+    hold: Hold | None
+    outlook: Outlook
+    zones: tuple[tzinfo | None, tzinfo | None] = (None, None)
+    """Each router's `time-zone`; None where it is not configured: then start-times keep the zone they are stored in."""
+    unknown_secrets: tuple[tuple[int, int], ...] = ()
+    """Keys (of the first chain, of the second) whose secrets cannot be compared, retired ones left out."""
+
+    def assumed(self, forecast: Forecast) -> tuple[tuple[int, int], ...]:
+        """Return those of `unknown_secrets` that a rollover is about."""
+        one, other = forecast.rollover.parts
+        mine = set() if one is None else {one.key.id, one.before.id}
+        theirs = set() if other is None else {other.key.id, other.before.id}
+        return tuple(pair for pair in self.unknown_secrets if pair[0] in mine or pair[1] in theirs)
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedSession:
+    """A session that TCP-AO protects, at one end at least, and what is said of it."""
+
+    one: Session
+    other: Session | None
+    findings: tuple[Finding, ...]
+    pair: int | None = None
+    """Which of the report's pairs of chains protects it; None where a prediction makes no sense."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst that was found: an error outweighs what is unknown."""
+        found = {finding.severity for finding in self.findings}
+        if Severity.ERROR in found:
+            return Verdict.BAD
+        return Verdict.UNKNOWN if Severity.UNKNOWN in found else Verdict.OK
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything that is said of a set of configurations."""
+
+    question: Question
+    sessions: tuple[JudgedSession, ...]
+    pairs: tuple[ChainPair, ...]
+    chains: tuple[Finding, ...] = ()
+    """Findings of chains that protect no session."""
+    unprotected: int = 0
+    """Sessions without TCP-AO at either end."""
+    disabled: int = 0
+    """Protected sessions that are disabled at an end."""
+    routers: tuple[str, ...] = field(default=())
+
+    def count(self, verdict: Verdict) -> int:
+        """Return how many sessions have a verdict."""
+        return sum(session.verdict is verdict for session in self.sessions)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Every finding once, the worst first, then by place."""
+        unique = dict.fromkeys((*(one for session in self.sessions for one in session.findings), *self.chains))
+        order = list(Severity)
+        return tuple(sorted(unique, key=lambda one: (order.index(one.severity), one.where.file, one.where.line or 0)))
+
+
+def zone_of(configuration: Configuration) -> tzinfo | None:
+    """Return the zone that a router is configured for (`system time-zone`), or None."""
+    named = configuration.view("system").leaf("time-zone").value
+    if named is None:
+        return None
+    try:
+        return ZoneInfo(named.text)
+    except (ValueError, OSError, LookupError):  # GMT+2 and the like, which no time zone database has
+        return None
+
+
+def judge(configurations: Sequence[Configuration], question: Question) -> Report:
+    """Return what is said of the sessions between the routers of any number of configurations."""
+    return _Judge(configurations, question).report()
+
+
+class _Judge:
+    """The work of one judgement; what several sessions share is judged once."""
+
+    def __init__(self, configurations: Sequence[Configuration], question: Question) -> None:
+        self._question = question
+        self._ends = {
+            id(session): End(session, router, configuration)
+            for configuration in configurations
+            for router in configuration.routers
+            for session in router.sessions
+        }
+        self._routers = [router for configuration in configurations for router in configuration.routers]
+        self._chain_findings: dict[int, list[Finding]] = {}
+        self._pair_findings: dict[tuple[int, int, Hold | None], list[Finding]] = {}
+        self._pairs: list[ChainPair] = []
+        self._known: dict[object, int] = {}
+        self._secrets: dict[Secret, int] = {}
+        self._used: set[int] = set()
+
+    def report(self) -> Report:
+        ends = match(self._routers)
+        protected = [link for link in ends.links if self._end(link.one).meant or self._end(link.other).meant]
+        alone = [single for single in ends.singles if self._end(single.session).meant]
+        sessions = [self._link(link) for link in protected if not _disabled(link.one, link.other)]
+        sessions += [self._single(single) for single in alone if not _disabled(single.session)]
+        return Report(
+            self._question,
+            tuple(sessions),
+            tuple(self._pairs),
+            tuple(self._unused()),
+            unprotected=_all(ends) - len(protected) - len(alone),
+            disabled=len(protected) + len(alone) - len(sessions),
+            routers=tuple(router.name for router in self._routers if router.sessions),
+        )
+
+    def _end(self, session: Session) -> End:
+        return self._ends[id(session)]
+
+    def _link(self, link: Link) -> JudgedSession:
+        one, other = self._end(link.one), self._end(link.other)
+        found = [*of_end(one), *of_end(other), *of_link(link, one, other), *self._of_chains(one, other)]
+        mine, theirs = one.chain, other.chain
+        pair = None
+        if (
+            mine is not None
+            and theirs is not None
+            and one.session.authentication.ao
+            and other.session.authentication.ao
+        ):
+            pair = self._pair(one, other, mine, theirs)
+            found += self._pair_findings[id(mine), id(theirs), _hold(link.one, link.other)]
+        return JudgedSession(link.one, link.other, tuple(dict.fromkeys(found)), pair)
+
+    def _single(self, single: Single) -> JudgedSession:
+        end = self._end(single.session)
+        found = [*of_end(end), *self._of_chains(end), of_single(single)]
+        router = single.router
+        if single.reason is Alone.NO_SESSION and single.session.kind is SessionKind.LDP and router is not None:
+            discovers = any(
+                address == single.session.peer
+                for instance in router.runs_ldp
+                for address in router.addresses.get(instance, ())
+            )
+            if discovers:
+                found[-1] = Finding.of(
+                    rules.CHAIN_ON_ONE_END,
+                    f"{single.session.name} is protected with TCP-AO; {router.name} runs LDP without such a session",
+                    single.session.where,
+                )
+        return JudgedSession(single.session, None, tuple(found))
+
+    def _of_chains(self, *ends: End) -> Iterator[Finding]:
+        for end in ends:
+            chain = end.chain
+            if chain is None:
+                continue
+            self._used.add(id(chain))
+            if id(chain) not in self._chain_findings:
+                question = self._question
+                self._chain_findings[id(chain)] = [
+                    *of_chain(chain, end.router.name, question.at),
+                    *of_age(chain, at=question.at, max_age=question.max_age, within=question.within),
+                ]
+            yield from self._chain_findings[id(chain)]
+
+    def _unused(self) -> Iterator[Finding]:
+        for router in self._routers:
+            for chain in router.chains:
+                if chain.means_ao and id(chain) not in self._used and not router.system:
+                    message = f"{router.name}: key-chain {chain.name} protects no BGP or LDP session"
+                    yield Finding.of(rules.CHAIN_UNUSED, message, chain.where)
+
+    # ------------------------------------------------------------------ pairs of chains
+
+    def _pair(self, one: End, other: End, mine: Chain, theirs: Chain) -> int:
+        hold = _hold(one.session, other.session)
+        content = (self._content(mine.keychain), self._content(theirs.keychain), hold)
+        if content not in self._known:
+            question = self._question
+            self._known[content] = len(self._pairs)
+            outlook = look_ahead(
+                mine.keychain,
+                theirs.keychain,
+                at=question.at,
+                until=question.until,
+                hold=hold,
+                mixes=question.mixes,
+            )
+            unknown = tuple(_unknown_secrets(mine, theirs, question.at))
+            zones = zone_of(one.configuration), zone_of(other.configuration)
+            self._pairs.append(
+                ChainPair((mine, theirs), (one.router.name, other.router.name), hold, outlook, zones, unknown)
+            )
+        number = self._known[content]
+        objects = (id(mine), id(theirs), hold)
+        if objects not in self._pair_findings:
+            names = one.router.name, other.router.name
+            self._pair_findings[objects] = [
+                *of_chains(mine, theirs, names, self._question.at),
+                *self._predicted(self._pairs[number], mine, theirs, names),
+            ]
+        return number
+
+    def _content(self, chain: Keychain) -> object:
+        """Return what two chains have alike when they are predicted alike: all but their names and descriptions."""
+        return chain.tolerance, tuple(
+            (
+                key.id,
+                key.start,
+                key.scheme,
+                key.send_id,
+                key.recv_id,
+                key.tcp_ao_option,
+                key.effective_algorithm,
+                key.include_options,
+                self._token(key.secret),
+            )
+            for key in chain.keys
+        )
+
+    def _token(self, secret: Secret | None) -> int | None:
+        """Return a number for each different secret; all unknown ones are -1: each is assumed to be right."""
+        if secret is None:
+            return None
+        return self._secrets.setdefault(secret, len(self._secrets)) if secret.known else -1
+
+    def _predicted(self, pair: ChainPair, mine: Chain, theirs: Chain, names: tuple[str, str]) -> Iterator[Finding]:
+        """Yield what the prediction says, at the places of these two chains."""
+        outlook, question = pair.outlook, self._question
+        both = f"{names[0]} with {names[1]}"
+        if outlook.faults:
+            gap = next(iter(outlook.faults.values()))[0]
+            sender = names[int(gap.flow.sender) - 1]
+            yield Finding.of(
+                rules.SESSION_DOWN,
+                f"{both}: at {format_start_stored(max(gap.begin, question.at))} nothing gets through from {sender}, "
+                f"because {gap.flow.drop.value if gap.flow.drop else ''}{_under(len(outlook.faults), question.mixes)}",
+                theirs.where,
+            )
+        for forecast in outlook.forecasts:
+            yield from self._of_forecast(forecast, mine, theirs, both)
+        for chain, router in ((mine, names[0]), (theirs, names[1])):
+            unknown = [key for key in chain.secrets_unknown if not retired(chain, key, question.at)]
+            if unknown:
+                keys = ", ".join(map(str, unknown))
+                message = f"{router}: key-chain {chain.name}: secrets of keys {keys} are not known, and assumed right"
+                severity = Severity.NOTE if question.without_secrets else Severity.UNKNOWN
+                yield Finding(rules.SECRET_UNKNOWN, message, chain.place(unknown[0], "secret"), severity)
+
+    def _of_forecast(self, forecast: Forecast, mine: Chain, theirs: Chain, both: str) -> Iterator[Finding]:
+        one, other = forecast.rollover.parts
+        where = (
+            theirs.place(other.key.id, "start-time")
+            if other
+            else mine.place(one.key.id, "start-time")
+            if one
+            else mine.where
+        )
+        when = format_start_stored(forecast.rollover.first)
+        if forecast.failing:
+            under = _under(len(forecast.failing), self._question.mixes)
+            yield Finding.of(rules.NOT_HITLESS, f"{both}: the rollover of {when} is not hitless{under}", where)
+        elif not forecast.hitless(self._question.skew):
+            seconds = self._question.skew.total_seconds()
+            yield Finding.of(
+                rules.SKEW_NOT_BORNE,
+                f"{both}: the rollover of {when} is not hitless with clocks {seconds:g} s apart",
+                where,
+            )
+
+
+def _under(count: int, mixes: Sequence[Mix]) -> str:
+    return "" if count == len(mixes) == 1 else f" ({count} of {len(mixes)} mixes of policies)"
+
+
+def _unknown_secrets(one: Chain, other: Chain, at: datetime) -> Iterator[tuple[int, int]]:
+    """Yield the keys of two chains with reversed ids whose secrets cannot be compared."""
+    for mine in one.keychain.keys:
+        for theirs in other.keychain.keys:
+            if (mine.send_id, mine.recv_id) != (theirs.recv_id, theirs.send_id) or mine.secret is None:
+                continue
+            unknown = theirs.secret is not None and mine.secret.compare(theirs.secret) is Likeness.UNKNOWN
+            if unknown and not (retired(one, mine.id, at) and retired(other, theirs.id, at)):
+                yield mine.id, theirs.id
+
+
+def _hold(one: Session, other: Session) -> Hold | None:
+    """Return the lower hold time of both ends; None where one says 0, which is no hold time at all."""
+    usual = BGP_HOLD if one.kind is SessionKind.BGP else LDP_HOLD
+    times = [usual.time if end.hold_time is None else timedelta(seconds=end.hold_time.value) for end in (one, other)]
+    time = min(times)
+    return Hold(time, time / 3) if time else None
+
+
+def _disabled(*sessions: Session) -> bool:
+    return any(session.disabled for session in sessions)
+
+
+def _all(ends: Ends) -> int:
+    return len(ends.links) + len(ends.singles)

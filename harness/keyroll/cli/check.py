@@ -1,0 +1,190 @@
+"""`keyroll check`: will the coming rollovers be hitless, judged from the routers' configurations alone."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, tzinfo
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from keyroll.cli.arguments import instant_of, length_of, read_text, read_zone, shown
+from keyroll.errors import ExitCode, InputError
+
+if TYPE_CHECKING:
+    from keyroll.check.judge import Question, Report
+    from keyroll.configuration import Configuration
+
+_SKEW_MAX = 366 * 86400
+"""Seconds. Two clocks that far apart have no time in common."""
+
+
+@click.command("check")
+@click.argument("files", nargs=-1, metavar="CONFIG...", type=click.Path(path_type=Path))
+@click.option("--at", help="The instant to look from: 2026-11-24T10:00Z or 2026-11-24.10:00.  [default: now]")
+@click.option("--until", help="Leave out rollovers that begin later.  [default: the last start-time]")
+@click.option(
+    "--policies",
+    type=click.Choice(["all", "default"]),
+    default="all",
+    show_default=True,
+    help="All sixteen mixes of key policies, or what Juniper's text reads as (clock, tolerance).",
+)
+@click.option("--skew", default="1s", show_default=True, help="How far the clocks may be apart, either way.")
+@click.option("--max-age", help="Warn of keys that are in use for longer, such as 180d.")
+@click.option("--within", help="Warn of chains in which no key takes over within so long, such as 30d.")
+@click.option("--without-secrets", is_flag=True, help="Secrets that are not in the text leave the verdict as it is.")
+@click.option(
+    "--planned",
+    multiple=True,
+    metavar="ROUTER=FILE",
+    help="What ROUTER will have after a change: a whole configuration, or set and delete lines.",
+)
+@click.option("--zone", default="UTC", show_default=True, help="For --at and --until, and routers without a time-zone.")
+@click.option("--rules", "list_rules", is_flag=True, help="List the rules, and end.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+@click.option("--markdown", is_flag=True, help="Print Markdown, for a ticket.")
+def check(
+    files: tuple[Path, ...],
+    *,
+    at: str | None,
+    until: str | None,
+    policies: str,
+    skew: str,
+    max_age: str | None,
+    within: str | None,
+    without_secrets: bool,
+    planned: tuple[str, ...],
+    zone: str,
+    list_rules: bool,
+    as_json: bool,
+    markdown: bool,
+) -> ExitCode:
+    """Say of two or more routers' configurations whether their coming TCP-AO rollovers are hitless.
+
+    CONFIG are configurations in any form that Junos shows them. Nothing is sent anywhere, and no router is reached.
+
+    Exit code 1: an error, or a rollover that is not hitless under a mix asked for. 2: it cannot be said of a session.
+    0: every protected session is up, and every coming rollover is hitless.
+    """
+    # What this command needs is imported when it runs: `--help` stays instant.
+    from keyroll.check.judge import Question  # noqa: PLC0415
+    from keyroll.check.outlook import DEFAULT_MIXES  # noqa: PLC0415
+    from keyroll.check.skew import MIXES  # noqa: PLC0415
+    from keyroll.cli.check_text import rules_text  # noqa: PLC0415
+
+    if list_rules:
+        for line in rules_text():
+            click.echo(line)
+        return ExitCode.OK
+    if not files:
+        raise InputError("no configuration is given", remedy="keyroll check R1.conf R2.conf")
+    where = read_zone(zone)
+    question = Question(
+        at=datetime.now(UTC).replace(microsecond=0) if at is None else instant_of("--at", at, where),
+        until=None if until is None else instant_of("--until", until, where),
+        mixes=MIXES if policies == "all" else DEFAULT_MIXES,
+        skew=length_of("--skew", skew),
+        max_age=None if max_age is None else length_of("--max-age", max_age),
+        within=None if within is None else length_of("--within", within),
+        without_secrets=without_secrets,
+    )
+    if question.skew > timedelta(seconds=_SKEW_MAX):
+        raise InputError("--skew: should be at most a year")
+    configurations = [_read(path, where) for path in files]
+    reports = list(_judged(configurations, _planned(configurations, planned, where), question))
+    _print(reports, as_json=as_json, markdown=markdown)
+    return _exit_code(report for _, report in reports)
+
+
+def _read(path: Path, zone: tzinfo, *, base: Configuration | None = None) -> Configuration:
+    """Return what a file configures; start-times without a zone are in the router's `time-zone`, else in `zone`."""
+    from keyroll.check.judge import zone_of  # noqa: PLC0415 - see `check`
+    from keyroll.configuration import read  # noqa: PLC0415 - see `check`
+
+    found = read(read_text(path), shown(path), zone=zone, base=base)
+    own = zone_of(found)
+    return found if own is None else replace(found, zone=own)
+
+
+def _planned(configurations: Sequence[Configuration], planned: Sequence[str], zone: tzinfo) -> dict[int, Configuration]:
+    """Return what routers will have after a change, by the number of their configuration."""
+    found: dict[int, Configuration] = {}
+    for text in planned:
+        name, equals, file = text.partition("=")
+        if not equals or not file:
+            raise InputError(f"--planned: invalid '{text}'", remedy="use ROUTER=FILE, such as R1=change.set")
+        numbers = [
+            number
+            for number, one in enumerate(configurations)
+            if name in (one.name, Path(one.name).stem, *(router.name for router in one.routers))
+        ]
+        if len(numbers) != 1:
+            known = ", ".join(one.routers[0].name for one in configurations)
+            raise InputError(f"--planned: {name} is {'no' if not numbers else 'more than one'} router: {known}")
+        if numbers[0] in found:
+            raise InputError(f"--planned: {name} is given twice")
+        path = Path(file)
+        lines = read_text(path)
+        base = None if is_whole(lines) else configurations[numbers[0]]
+        found[numbers[0]] = _read(path, zone, base=base)
+    return found
+
+
+def is_whole(text: str) -> bool:
+    """Say whether a text is a whole configuration: Junos begins one with its release, in set lines and else.
+
+    Else it is a change upon what is there.
+    """
+    return re.search(r"^\s*(?:set\s+)?version\s", text, re.MULTILINE) is not None
+
+
+def _judged(
+    configurations: Sequence[Configuration], planned: dict[int, Configuration], question: Question
+) -> Iterator[tuple[str | None, Report]]:
+    """Yield each state and its report: now, with one router changed, and after the change."""
+    from keyroll.check.judge import judge  # noqa: PLC0415 - see `check`
+
+    if not planned:
+        yield None, judge(configurations, question)
+        return
+    yield "before", judge(configurations, question)
+    if len(planned) > 1:
+        for number, changed in planned.items():
+            between = [changed if index == number else one for index, one in enumerate(configurations)]
+            yield f"between: {changed.routers[0].name} changed", judge(between, question)
+    after = [planned.get(index, one) for index, one in enumerate(configurations)]
+    yield "after", judge(after, question)
+
+
+def _print(reports: Sequence[tuple[str | None, Report]], *, as_json: bool, markdown: bool) -> None:
+    from keyroll.check.document import as_data  # noqa: PLC0415 - see `check`
+    from keyroll.cli.check_text import markdown_of, text_of  # noqa: PLC0415 - see `check`
+
+    if as_json:
+        found = [as_data(report, state) for state, report in reports]
+        click.echo(json.dumps(found[0] if reports[0][0] is None else {"version": found[0]["version"], "states": found},
+                              indent=2, ensure_ascii=False))  # fmt: skip
+        return
+    for number, (state, report) in enumerate(reports):
+        if number:
+            click.echo()
+        if state is not None:
+            click.echo(f"# State {state}\n" if markdown else click.style(f"== {state}\n", bold=True))
+        for line in markdown_of(report) if markdown else text_of(report):
+            click.echo(click.unstyle(line) if markdown else line)
+
+
+def _exit_code(reports: Iterable[Report]) -> ExitCode:
+    """Return the code of the worst: 1 outweighs 2, 2 outweighs 0; where nothing is protected, nothing can be said."""
+    from keyroll.check.judge import Verdict  # noqa: PLC0415 - see `check`
+
+    found = list(reports)
+    if any(report.count(Verdict.BAD) for report in found):
+        return ExitCode.BAD
+    unknown = any(report.count(Verdict.UNKNOWN) or not report.sessions for report in found)
+    return ExitCode.UNFIT if unknown else ExitCode.OK

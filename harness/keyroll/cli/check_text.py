@@ -1,0 +1,323 @@
+"""What `keyroll check` prints for people: a line a session, the rollovers of each pair of chains, the findings."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+
+import click
+
+from keyroll.check.document import mix_name
+from keyroll.check.findings import Finding
+from keyroll.check.judge import ChainPair, JudgedSession, Report, Verdict
+from keyroll.check.outlook import Forecast, Outcome
+from keyroll.check.rollovers import Takeover
+from keyroll.check.rules import RULES
+from keyroll.check.skew import Mix, Skews
+from keyroll.configuration import Session
+from keyroll.keychain.model import Keychain
+from keyroll.keychain.prediction import Gap
+from keyroll.keychain.schedule import window
+from keyroll.names import Receiving
+
+WIDTH = 100
+_AXIS = 56
+"""Columns of the time axis: what the names of two routers and keys leave of `WIDTH`."""
+_GROUPS_SHOWN = 3
+"""Different outcomes that are told of one rollover; --json has all."""
+_COLOURS = {"ok": "green", "bad": "red", "unknown": "yellow", "error": "red", "warning": "yellow"}
+_ASSUMPTIONS = {"sending": "K1", "receiving": "K2"}
+"""Ids of docs/assumptions/keychain.md."""
+
+
+def text_of(report: Report) -> Iterator[str]:
+    """Yield the lines of a report, at most `WIDTH` columns each but for the places of findings."""
+    yield _head(report)
+    yield ""
+    yield from _sessions(report)
+    for number, pair in enumerate(report.pairs):
+        yield ""
+        yield from _pair(pair, sum(session.pair == number for session in report.sessions), report)
+    findings = report.findings
+    if findings:
+        yield ""
+        for finding in findings:
+            yield from _finding(finding)
+    yield ""
+    yield _summary(report)
+
+
+def markdown_of(report: Report) -> Iterator[str]:
+    """Yield the lines of a report as Markdown, for a change ticket."""
+    yield f"# keyroll check: {', '.join(report.routers)}"
+    yield ""
+    yield _head(report)
+    yield ""
+    yield "| session | key-chains | verdict |"
+    yield "|---|---|---|"
+    for session in report.sessions:
+        yield f"| {_cell(_name(session))} | {_cell(_chains(session))} | {session.verdict.value} |"
+    for number, pair in enumerate(report.pairs):
+        yield ""
+        lines = list(_pair(pair, sum(session.pair == number for session in report.sessions), report))
+        yield f"## {lines[0]}"
+        yield ""
+        yield from ("```", *lines[1:], "```")
+    if report.findings:
+        yield ""
+        yield "| severity | finding | place | rule |"
+        yield "|---|---|---|---|"
+        for finding in report.findings:
+            place = f"{finding.where}".replace("|", "\\|")
+            yield f"| {finding.severity.value} | {_cell(finding.message)} | {place} | `{finding.rule.id}` |"
+    yield ""
+    yield _summary(report)
+
+
+def rules_text() -> Iterator[str]:
+    """Yield the rules: id and severity, the sentence, the source."""
+    for rule in RULES:
+        yield f"{rule.id} ({rule.severity.value})"
+        yield from _wrapped(f"{rule.sentence} ({rule.source})", indent=4)
+
+
+def _head(report: Report) -> str:
+    question = report.question
+    mixes = f"{len(question.mixes)} mixes of policies" if len(question.mixes) > 1 else mix_name(question.mixes[0])
+    return f"At {question.at:%Y-%m-%d %H:%M:%S %Z}, clocks up to {question.skew.total_seconds():g} s apart, {mixes}"
+
+
+def _sessions(report: Report) -> Iterator[str]:
+    rows = [(_name(session), _chains(session), session.verdict.value) for session in report.sessions]
+    if not rows:
+        yield "No session is protected with TCP-AO."
+        return
+    widths = [max(len(row[column]) for row in rows) for column in range(2)]
+    # The verdict takes ten columns; what is left goes to the session first.
+    widths[1] = min(widths[1], 30)
+    widths[0] = min(widths[0], WIDTH - 12 - widths[1])
+    for name, chains, verdict in rows:
+        yield f"{_fit(name, widths[0])}  {_fit(chains, widths[1])}  {_coloured(verdict)}"
+
+
+def _name(session: JudgedSession) -> str:
+    one, other = session.one, session.other
+    kind = one.kind.value.upper()
+    if other is None:
+        return f"{kind} {_at(one)} - {one.peer if one.peer is not None else 'discovered peers'}"
+    return f"{kind} {_at(one)} {other.peer} - {_at(other)} {one.peer}"
+
+
+def _at(session: Session) -> str:
+    return session.router if session.instance is None else f"{session.router}/{session.instance}"
+
+
+def _chains(session: JudgedSession) -> str:
+    names = [
+        "none" if end.authentication.chain is None else end.authentication.chain.value
+        for end in (session.one, session.other)
+        if end is not None
+    ]
+    return names[0] if len(set(names)) == 1 else " - ".join(names)
+
+
+# ---------------------------------------------------------------------- rollovers
+
+
+def _pair(pair: ChainPair, sessions: int, report: Report) -> Iterator[str]:
+    one, other = pair.chains
+    hold = "no hold time" if pair.hold is None else f"hold time {pair.hold.time.total_seconds():g} s"
+    count = f"{sessions} session{'' if sessions == 1 else 's'}"
+    yield _fit(f"Rollovers of {one.name} ({pair.routers[0]}) and {other.name} ({pair.routers[1]}): {count}, {hold}",
+               WIDTH).rstrip()  # fmt: skip
+    if not pair.outlook.forecasts:
+        yield "  none to come"
+    else:
+        yield "  [ the next key is accepted from, | it takes over, ) the former is accepted until (by tolerance)"
+    for forecast in pair.outlook.forecasts:
+        yield from _forecast(forecast, pair, report)
+
+
+def _forecast(forecast: Forecast, pair: ChainPair, report: Report) -> Iterator[str]:
+    parts = list(zip(pair.routers, forecast.rollover.parts, pair.zones, strict=True))
+    for router, part, zone in parts:
+        if part is None:
+            yield from _wrapped(f"{router}: no key takes over", indent=2)
+        else:
+            start = part.start if zone is None else part.start.astimezone(zone)
+            change = f"key {part.before.id} to key {part.key.id}"
+            yield from _wrapped(f"{start:%Y-%m-%d %H:%M:%S %z} {router}: {change}", indent=2)
+    yield from _axes(pair, forecast)
+    count, mixes = len(forecast.failing), report.question.mixes
+    assumed = pair.assumed(forecast)
+    condition = f" if the secrets of keys {_keys(assumed)} match" if assumed else ""
+    under = f" under all {len(mixes)} mixes" if len(mixes) > 1 else ""
+    if not count:
+        yield from _wrapped(f"{_coloured('hitless', 'ok')}{condition}{under}", indent=4)
+    else:
+        under = f" under {count} of {len(mixes)} mixes" if count < len(mixes) else under
+        yield from _wrapped(f"{_coloured('not hitless', 'bad')}{under}{_deciding(forecast, pair)}", indent=4)
+        yield from _failures(forecast, pair)
+    yield from _wrapped(_skew(forecast, pair, report.question.skew), indent=4)
+
+
+def _keys(pairs: Iterable[tuple[int, int]]) -> str:
+    return ", ".join(str(one) if one == other else f"{one}/{other}" for one, other in pairs)
+
+
+def _deciding(forecast: Forecast, pair: ChainPair) -> str:
+    deciding = [f"{pair.routers[router]}'s {policy} ({_ASSUMPTIONS[policy]})" for router, policy in forecast.deciding]
+    return f"; what decides is open in Juniper's pages: {', '.join(deciding)}" if deciding else ""
+
+
+def _failures(forecast: Forecast, pair: ChainPair) -> Iterator[str]:
+    groups: list[tuple[Outcome, list[Mix]]] = []
+    for mix in forecast.failing:
+        outcome = forecast.outcomes[mix]
+        known = next((mixes for other, mixes in groups if other == outcome), None)
+        if known is None:
+            groups.append((outcome, [mix]))
+        else:
+            known.append(mix)
+    for outcome, mixes in groups[:_GROUPS_SHOWN]:
+        others = f" and {len(mixes) - 1} more" if len(mixes) > 1 else ""
+        yield from _wrapped(f"{mix_name(mixes[0])}{others}:", indent=6)
+        yield from _outcome(outcome, pair)
+    if len(groups) > _GROUPS_SHOWN:
+        yield from _wrapped(
+            f"and other ways under {sum(len(mixes) for _, mixes in groups[_GROUPS_SHOWN:])} mixes (--json has all)",
+            indent=6,
+        )
+
+
+def _outcome(outcome: Outcome, pair: ChainPair) -> Iterator[str]:
+    if outcome.down_before:
+        yield from _wrapped("the session is down when it begins", indent=8)
+    for gap in outcome.gaps:
+        yield from _wrapped(_gap(gap, pair), indent=8)
+    for change in outcome.unmoved:
+        router = pair.routers[int(change.router) - 1]
+        yield from _wrapped(f"{router} never sends with key {change.key}, due at {_clock(change.due)}", indent=8)
+    fall = outcome.fall
+    if fall is not None:
+        verb = "falls" if fall.certain else "may fall"
+        yield from _wrapped(f"the session {verb} between {_clock(fall.earliest)} and {_clock(fall.latest)}", indent=8)
+
+
+def _gap(gap: Gap, pair: ChainPair) -> str:
+    flow = gap.flow
+    sender, receiver = (pair.routers[int(name) - 1] for name in (flow.sender, flow.receiver))
+    key = "nothing" if flow.key is None else f"key {flow.key} (KeyID {flow.key_id})"
+    reason = "" if flow.drop is None else f": {flow.drop.value}"
+    end = "on" if gap.end >= pair.outlook.end else f"to {_clock(gap.end)}"
+    return f"{sender} to {receiver}: {key} is dropped from {_clock(gap.begin)} {end}{reason}"
+
+
+def _clock(instant: datetime) -> str:
+    return f"{instant:%Y-%m-%d %H:%M:%S}Z"
+
+
+def _skew(forecast: Forecast, pair: ChainPair, asked: timedelta) -> str:
+    bounds = forecast.bounds
+    one, other = pair.routers
+    if not bounds:
+        limiting = forecast.limiting(low=True)
+        by = f": {mix_name(limiting[0])} bears none" if limiting else ""
+        return f"no skew of the clocks is hitless{by}"
+    if bounds[0].low is None and bounds[-1].high is None and len(bounds) == 1:
+        return "skew of the clocks: no bound"
+    mixes = dict.fromkeys((*forecast.limiting(low=True), *forecast.limiting(low=False)))
+    by = f" (set by {mix_name(next(iter(mixes)))}{f' and {len(mixes) - 1} more' if len(mixes) > 1 else ''})"
+    said = (
+        "" if forecast.hitless(asked) or forecast.failing else f"; {asked.total_seconds():g} s either way is not in it"
+    )
+    return f"skew, {other}'s clock less {one}'s: {_intervals(bounds)}{by if len(forecast.skews) > 1 else ''}{said}"
+
+
+def _intervals(skews: Skews) -> str:
+    found = []
+    for interval in skews:
+        low = "no bound" if interval.low is None else f"{interval.low / 1e6:+g} s"
+        high = "no bound" if interval.high is None else f"{interval.high / 1e6:+g} s"
+        ends = [
+            f"from {low}" + ("" if interval.low is None or interval.low_closed else " (itself not)"),
+            f"to {high}" + ("" if interval.high is None or interval.high_closed else " (itself not)"),
+        ]
+        found.append(" ".join(ends))
+    return ", or ".join(found)
+
+
+def _axes(pair: ChainPair, forecast: Forecast) -> Iterator[str]:
+    """Yield a time axis for each router: where the next key is accepted, takes over, the former one ends."""
+    marks = [
+        [] if part is None else _marks(chain.keychain, part)
+        for chain, part in zip(pair.chains, forecast.rollover.parts, strict=True)
+    ]
+    instants = [instant for row in marks for instant, _ in row]
+    first, last = min(instants), max(instants)
+    length = (last - first) or timedelta(seconds=1)
+    name = min(max(map(len, pair.routers)), 20)
+    margin = 2
+    room = _AXIS - 1 - 2 * margin
+    for router, part, row in zip(pair.routers, forecast.rollover.parts, marks, strict=True):
+        if part is None:
+            continue
+        axis = ["."] * _AXIS
+        for instant, mark in sorted(row, key=lambda item: item[1] == "|"):  # the takeover hides what it meets
+            axis[margin + round((instant - first) / length * room)] = mark
+        yield f"    {_fit(router, name)} {part.before.id:>2} {''.join(axis)} {part.key.id}"
+
+
+def _marks(chain: Keychain, part: Takeover) -> list[tuple[datetime, str]]:
+    opens, _ = window(chain, part.key, Receiving.TOLERANCE)
+    _, closes = window(chain, part.before, Receiving.TOLERANCE)
+    edges = ((opens, "["), (closes, ")"), (part.start, "|"))
+    return [(instant, mark) for instant, mark in edges if instant is not None]
+
+
+# ---------------------------------------------------------------------- findings and words
+
+
+def _finding(finding: Finding) -> Iterator[str]:
+    severity = finding.severity.value
+    yield from _wrapped(f"{_coloured(severity)}: {finding.message} [{finding.rule.id}]", hang=4)
+    yield f"    {finding.where}"
+
+
+def _summary(report: Report) -> str:
+    counts = [f"{report.count(verdict)} {verdict.value}" for verdict in Verdict if report.count(verdict)]
+    words = f"{len(report.sessions)} protected session{'' if len(report.sessions) == 1 else 's'}"
+    found = f"{words}: {', '.join(counts)}" if counts else words
+    rest = [
+        f"{count} {what}"
+        for count, what in ((report.unprotected, "without TCP-AO"), (report.disabled, "disabled"))
+        if count
+    ]
+    return f"{found}; {', '.join(rest)} not judged" if rest else found
+
+
+def _coloured(word: str, as_if: str | None = None) -> str:
+    colour = _COLOURS.get(as_if or word)
+    return click.style(word, fg=colour) if colour else word
+
+
+def _wrapped(text: str, *, indent: int = 0, hang: int = 2) -> Iterator[str]:
+    # Colours take no columns: they are laid on after the lines are broken.
+    plain = click.unstyle(text)
+    lines = textwrap.wrap(
+        plain, WIDTH, initial_indent=" " * indent, subsequent_indent=" " * (indent + hang), break_on_hyphens=False
+    )
+    if plain != text:
+        end = text.index("\x1b[0m") + len("\x1b[0m")
+        styled = text[:end]
+        lines[0] = lines[0].replace(click.unstyle(styled), styled, 1)
+    yield from lines
+
+
+def _fit(text: str, width: int) -> str:
+    return text.ljust(width) if len(text) <= width else f"{text[: width - 3]}..."
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")

@@ -1,0 +1,235 @@
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from keyroll.check import judge as judging
+from keyroll.check.document import as_data
+from keyroll.check.judge import Question, Verdict, judge, zone_of
+from keyroll.check.outlook import DEFAULT_MIXES
+from keyroll.check.rules import RULES, SESSION_RULES
+from keyroll.keychain.generate import generate
+from keyroll.keychain.rules import RULES as CHAIN_RULES
+
+T0 = datetime(2030, 1, 1, tzinfo=UTC)
+AT = T0 + timedelta(minutes=5)
+NEIGHBOR = "set protocols bgp group g neighbor 10.0.0.1"
+
+
+def judged(*routers, **values):
+    return judge([router.read() for router in routers], Question(AT, **values))
+
+
+def rules_of(report):
+    return {finding.rule.id for finding in report.findings}
+
+
+def test_two_matching_configurations_are_ok_and_nothing_is_found(pair):
+    report = judged(*pair())
+    assert [session.verdict for session in report.sessions] == [Verdict.OK]
+    assert report.findings == ()
+    assert report.routers == ("R1", "R2")
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        (lambda r2: r2.without("authentication-"), "chain-on-one-end"),
+        (lambda r2: r2.without("authentication-algorithm"), "authentication-algorithm-not-ao"),
+        (lambda r2: r2.swap("authentication-algorithm ao", "authentication-algorithm aes-128-cmac-96"),
+         "authentication-algorithm-not-ao"),
+        (lambda r2: r2.swap("authentication-key-chain KC", "authentication-key-chain OTHER"), "chain-not-defined"),
+        (lambda r2: r2.add(f"{NEIGHBOR} authentication-key secret"), "md5-beside-chain"),
+        (lambda r2: r2.swap("peer-as 65001", "peer-as 65009"), "as-numbers-differ"),
+        (lambda r2: r2.swap("type external", "type internal"), "group-types-differ"),
+        (lambda r2: r2.swap("neighbor 10.0.0.1", "neighbor 10.0.0.9"), "ends-do-not-match"),
+        (lambda r2: r2.swap("send-id 4", "send-id 40"), "ids-not-reversed"),
+        (lambda r2: r2.without("key 1 "), "key-missing"),
+        (lambda r2: r2.swap("2030-1-1.00:30", "2030-1-1.00:45"), "start-times-apart"),
+        (lambda r2: r2.swap("key 0 ao-attribute tcp-ao-option enabled", "key 0 ao-attribute tcp-ao-option disabled"),
+         "session-down"),
+    ],
+)  # fmt: skip
+def test_a_mistake_at_one_end_is_an_error_of_its_rule_with_its_line(pair, change, rule):
+    one, other = pair()
+    report = judged(one, change(other))
+    assert report.count(Verdict.BAD) >= 1
+    (finding,) = [finding for finding in report.findings if finding.rule.id == rule][:1]
+    assert finding.severity.value == "error"
+    assert finding.where.file in {"R1.conf", "R2.conf"}
+    assert finding.where.line is not None
+
+
+def test_a_rollover_that_is_not_hitless_is_an_error_and_so_is_a_skew_that_it_does_not_bear(pair, late):
+    assert "rollover-not-hitless" in rules_of(judged(*pair(peer=late)))
+    routers = pair()
+    assert judged(*routers, skew=timedelta(seconds=600)).findings == ()
+    report = judged(*routers, skew=timedelta(seconds=601))
+    assert rules_of(report) == {"skew-not-borne"}
+    assert report.count(Verdict.BAD) == 1
+
+
+def test_only_the_mixes_that_are_asked_for_decide(pair):
+    strict = generate(1, name="KC", count=2, first=T0, tolerance=0)
+    nothing = timedelta()
+    assert "rollover-not-hitless" in rules_of(judged(*pair(strict), skew=nothing))
+    assert "rollover-not-hitless" not in rules_of(judged(*pair(strict), skew=nothing, mixes=DEFAULT_MIXES))
+
+
+def test_unknown_secrets_are_assumed_right_and_said(pair):
+    one, other = pair()
+    other.lines = [
+        f"{line.partition(' secret ')[0]} secret <REMOVED>" if " secret " in line else line for line in other.lines
+    ]
+    report = judged(one, other)
+    assert rules_of(report) == {"secret-unknown"}
+    assert [session.verdict for session in report.sessions] == [Verdict.UNKNOWN]
+    (chains,) = report.pairs
+    assert chains.assumed(chains.outlook.forecasts[0]) == ((0, 0), (1, 1))
+    assert judged(one, other, without_secrets=True).count(Verdict.OK) == 1
+
+
+def test_secrets_that_are_known_and_differ_are_an_error_that_outweighs_what_is_unknown(pair):
+    one, other = pair()
+    other.lines = [
+        line if " secret " not in line else f"{line.partition(' secret ')[0]} secret {secret}"
+        for line, secret in zip(other.lines, ["x"] * 8 + ["<REMOVED>"] * 20, strict=False)
+    ]
+    other.swap("key 0 secret <REMOVED>", "key 0 secret mistyped")
+    report = judged(one, other)
+    assert {"secrets-differ", "secret-unknown"} <= rules_of(report)
+    assert report.count(Verdict.BAD) == 1
+    # Both are told of the session, so that the one does not hide the other.
+    severities = {finding.severity.value for finding in report.sessions[0].findings}
+    assert {"error", "unknown"} <= severities
+
+
+def test_a_session_whose_other_end_is_not_given_is_unknown(pair):
+    one, _ = pair()
+    report = judged(one)
+    assert rules_of(report) == {"other-end-not-given"}
+    assert report.count(Verdict.UNKNOWN) == 1
+
+
+def test_a_line_that_is_not_understood_leaves_the_session_unknown(pair):
+    one, other = pair()
+    report = judged(one, other.add(f"{NEIGHBOR} authenticaton-algorithm ao"))
+    assert "not-understood" in rules_of(report)
+    assert report.count(Verdict.UNKNOWN) == 1
+
+
+def test_what_is_wrong_with_a_retired_key_is_advice(pair):
+    chain = generate(1, name="KC", count=3, first=T0 - timedelta(days=1), tolerance=600)
+    one, other = pair(chain)
+    report = judged(one, other.without("key 0 "))
+    assert report.count(Verdict.OK) == 1
+    (finding,) = [finding for finding in report.findings if finding.rule.id == "key-missing"]
+    assert finding.severity.value == "advice"
+    assert finding.message.endswith("(retired)")
+
+
+@pytest.mark.parametrize(
+    ("line", "rule"),
+    [
+        ("set protocols bgp group g ttl 255", "ttl-not-judged"),
+        ("set protocols bgp group g bfd-liveness-detection minimum-interval 300", "bfd-not-judged"),
+        ("set protocols bgp tcp-mss 1400", "tcp-mss-not-judged"),
+        ("set routing-options graceful-restart", "graceful-restart-not-judged"),
+    ],
+)
+def test_statements_that_could_decide_are_noted_and_leave_the_verdict(pair, line, rule):
+    one, other = pair()
+    report = judged(one, other.add(line))
+    assert rules_of(report) == {rule}
+    assert report.count(Verdict.OK) == 1
+
+
+def test_a_filter_of_the_loopback_that_names_the_port_is_noted(pair):
+    one, other = pair()
+    applied = "set interfaces lo0 unit 0 family inet filter input PROTECT"
+    other.add(applied, "set firewall family inet filter PROTECT term bgp from port bgp")
+    assert rules_of(judged(one, other)) == {"loopback-filter-not-judged"}
+    other.swap("port bgp", "port ssh")
+    assert rules_of(judged(one, other)) == set()
+
+
+def test_policies_of_the_house_warn(pair):
+    one, other = pair()
+    day = timedelta(days=1)
+    assert "no-next-key" not in rules_of(judged(one, other, within=day))
+    assert "no-next-key" in rules_of(judged(one, other, within=timedelta(minutes=10)))
+    assert "key-too-old" in rules_of(judged(one, other, max_age=timedelta(minutes=20)))
+    report = judged(one.add("set protocols bgp group g tcpao-auth-mismatch allow-without-tcpao"), other, max_age=day)
+    assert rules_of(report) == {"allow-without-tcpao"}
+    assert report.count(Verdict.OK) == 1
+
+
+def test_a_chain_that_protects_nothing_is_told(pair):
+    one, other = pair()
+    extra = [line.replace("key-chain KC", "key-chain OLD") for line in one.lines if "key-chains" in line]
+    assert rules_of(judged(one.add(*extra), other)) == {"chain-not-used"}
+
+
+def test_sessions_without_tcp_ao_are_counted_and_not_judged(pair):
+    one, other = pair()
+    report = judged(one.without("authentication-"), other.without("authentication-"))
+    assert (report.sessions, report.unprotected) == ((), 1)
+
+
+def test_equal_pairs_of_chains_are_judged_once(pair, monkeypatch):
+    asked = []
+    look = judging.look_ahead
+    monkeypatch.setattr(judging, "look_ahead", lambda *args, **values: asked.append(args) or look(*args, **values))
+    routers = []
+    for number in range(4):
+        one, other = pair()
+        for router in (one, other):
+            router.swap("10.0.0.", f"10.0.{number}.").swap("host-name R", f"host-name N{number}R")
+        routers += [one, other]
+    report = judged(*routers)
+    assert report.count(Verdict.OK) == 4
+    assert len(asked) == len(report.pairs) == 1
+    assert {session.pair for session in report.sessions} == {0}
+
+
+def test_the_document_has_a_version_and_a_verdict_for_each_session(pair, late):
+    data = json.loads(json.dumps(as_data(judged(*pair(peer=late)))))
+    assert data["version"] == 1
+    assert [session["verdict"] for session in data["sessions"]] == ["bad"]
+    (rollover,) = data["pairs"][0]["rollovers"]
+    assert rollover["skew"]["bounds"] == [{"low": 300.0, "low_closed": True, "high": 1500.0, "high_closed": True}]
+    assert sum(not mix["hitless"] for mix in rollover["mixes"].values()) == 7
+    first = rollover["mixes"]["clock+tolerance/clock+tolerance"]
+    assert first["dropped"][0] == {
+        "from": "R1", "to": "R2", "key": 1, "keyid": 3, "reason": "too-early",
+        "begin": "2030-01-01T00:30:00+00:00", "end": "2030-01-01T00:35:00+00:00",
+    }  # fmt: skip
+    assert first["falls"]["earliest"] == "2030-01-01T00:31:00+00:00"
+
+
+def test_no_secret_is_in_what_is_said(pair):
+    one, other = pair()
+    secrets = [key.secret.reveal_text() for chain in one.read().main.chains for key in chain.keychain.keys]
+    said = json.dumps(as_data(judged(one, other.swap("secret ", "secret x"))))
+    assert not any(secret in said for secret in secrets)
+
+
+def test_each_routers_zone_is_the_one_that_it_is_configured_for(pair):
+    one, _ = pair()
+    assert zone_of(one.read()) is None
+    assert zone_of(one.add("set system time-zone Europe/Berlin").read()).key == "Europe/Berlin"
+    assert zone_of(one.swap("Europe/Berlin", "GMT+2").read()) is None
+
+
+def test_a_hold_time_of_zero_never_ends_a_session(pair):
+    one, other = pair()
+    report = judged(one.add("set protocols bgp hold-time 0"), other.without("key 1 "))
+    (chains,) = report.pairs
+    assert chains.hold is None
+    assert all(outcome.fall is None for outcome in chains.outlook.forecasts[0].outcomes.values())
+
+
+def test_every_rule_has_an_id_of_its_own():
+    ids = [rule.id for rule in RULES]
+    assert len(set(ids)) == len(ids)
+    assert len(ids) == len(SESSION_RULES) + len(CHAIN_RULES) - 1
