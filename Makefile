@@ -75,7 +75,7 @@ dist: setup  ## build the wheel and the source distribution into dist/, and chec
 	@$(PY) -m twine check --strict dist/*
 
 bench: setup  ## measure, as ratios within one run
-	@for bench in bench/bench_*.py; do echo "== $$bench"; $(ROOT) $(PY) $$bench || exit 1; done
+	@code=0; for bench in bench/bench_*.py; do echo "== $$bench"; $(ROOT) $(PY) $$bench || code=1; done; exit $$code
 
 clean:  ## remove the virtual environment and caches (run folders stay)
 	@$(ROOT) rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist # labs ran as root

@@ -17,9 +17,9 @@ turned into "down" or "ok".
 from __future__ import annotations
 
 import enum
+import os
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 _STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters, what turns the direction of writing, and half characters (which no terminal can be sent)."""
@@ -49,7 +49,7 @@ class Where:
     column: int | None = None
 
     @classmethod
-    def of(cls, path: Path | str, line: int | None = None, column: int | None = None) -> Where:
+    def of(cls, path: os.PathLike[str] | str, line: int | None = None, column: int | None = None) -> Where:
         """Build a place from a path and, where known, a line and a column."""
         return cls(str(path), line, column)
 

@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 import threading
-import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -39,7 +38,10 @@ COMMANDS: Mapping[str, Entry] = {
         "keyroll.cli.scenarios:list_command",
         "List scenarios: id, title, source, marks, requirements, mutations (PATH: files or folders; the library).",
     ),
-    "report": Entry("keyroll.cli.report:report_command", "Make one HTML page of a run folder."),
+    "report": Entry(
+        "keyroll.cli.report:report_command",
+        "Make one HTML page of a run folder: verdict, timeline, checks with their evidence.",
+    ),
     "run": Entry("keyroll.cli.run:run_command", "Play scenario files and say whether what they expect holds."),
     "schema": Entry("keyroll.cli.scenarios:schema_command", "Print the JSON schema of scenario files, for editors."),
     "verify": Entry("keyroll.cli.verify:verify", "Judge every TCP segment of CAPTURE..."),
@@ -149,6 +151,8 @@ def _run() -> int:
         say(f"keyroll: {error.filename or 'the output'}: {error.strerror or error}")
         code = ExitCode.UNFIT
     except Exception:  # noqa: BLE001 -- the outermost place: a defect of keyroll's own must not end as "bad"
+        import traceback  # noqa: PLC0415 - only a defect needs it, and `keyroll --help` is to be instant
+
         say(traceback.format_exc().rstrip())
         say("keyroll: this is a defect of keyroll itself; please report it with the lines above")
         code = ExitCode.UNFIT

@@ -1,4 +1,7 @@
-"""What commands print. Output that cannot be written ends the printing, never a run, and never changes its verdict."""
+"""The standard streams of a command. Output that cannot be written never changes a verdict.
+
+Loaded by every command, `keyroll --help` among them: what prints in colours is in `printer`.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,6 @@ import os
 import sys
 
 import click
-from rich.console import Console
-from rich.text import Text
 
 from keyroll.errors import printable
 
@@ -19,34 +20,6 @@ def say(text: str) -> None:
     """Print a line on stderr, if that can be written."""
     with contextlib.suppress(OSError, ValueError):  # ValueError: it is closed
         click.echo(printable(text), err=True)
-
-
-class _Console(Console):
-    """A console that leaves it to its user what happens when nobody reads any more; rich's own exits with 1."""
-
-    def on_broken_pipe(self) -> None:
-        """Say so."""
-        raise BrokenPipeError
-
-
-class Printer:
-    """Prints on stdout until that cannot be written any more (`| head -1`, a full disk): from then on nothing."""
-
-    def __init__(self) -> None:
-        self._console = _Console(highlight=False, soft_wrap=True)
-        self._problem: str | None = None
-
-    def line(self, text: str = "", *, style: str = "") -> None:
-        """Print a line; what would steer the terminal is shown as an escape."""
-        if self._problem is not None:
-            return
-        try:
-            self._console.print(Text(printable(text), style=style))
-        except BrokenPipeError:
-            self._problem = ""  # who reads has seen enough
-        except (OSError, ValueError) as error:
-            self._problem = f"the output cannot be written: {getattr(error, 'strerror', None) or error}"
-            say(f"keyroll: {self._problem}")
 
 
 def open_standard_streams() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from keyroll.cli.output import Printer
+from keyroll.cli.printer import Printer
 from keyroll.errors import ExitCode, InputError
 from keyroll.scenario.engine import Options, run
 from keyroll.scenario.file.library import find_scenario

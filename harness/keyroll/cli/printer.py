@@ -1,0 +1,37 @@
+"""What commands print while they work. Output that cannot be written ends the printing, never a run."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.text import Text
+
+from keyroll.cli.output import say
+from keyroll.errors import printable
+
+
+class _Console(Console):
+    """A console that leaves it to its user what happens when nobody reads any more; rich's own exits with 1."""
+
+    def on_broken_pipe(self) -> None:
+        """Say so."""
+        raise BrokenPipeError
+
+
+class Printer:
+    """Prints on stdout until that cannot be written any more (`| head -1`, a full disk): from then on nothing."""
+
+    def __init__(self) -> None:
+        self._console = _Console(highlight=False, soft_wrap=True)
+        self._problem: str | None = None
+
+    def line(self, text: str = "", *, style: str = "") -> None:
+        """Print a line; what would steer the terminal is shown as an escape."""
+        if self._problem is not None:
+            return
+        try:
+            self._console.print(Text(printable(text), style=style))
+        except BrokenPipeError:
+            self._problem = ""  # who reads has seen enough
+        except (OSError, ValueError) as error:
+            self._problem = f"the output cannot be written: {getattr(error, 'strerror', None) or error}"
+            say(f"keyroll: {self._problem}")
