@@ -64,9 +64,9 @@ def check(
     as_json: bool,
     markdown: bool,
 ) -> ExitCode:
-    """Say of two or more routers' configurations whether their coming TCP-AO rollovers are hitless.
+    """Say from configurations whether coming rollovers are hitless.
 
-    CONFIG are configurations in any form that Junos shows them. Nothing is sent anywhere, and no router is reached.
+    CONFIG are the configurations of two or more routers, in any form that Junos shows them. No router is reached.
 
     Exit code 1: an error, or a rollover that is not hitless under a mix asked for. 2: it cannot be said of a session.
     0: every protected session is up, and every coming rollover is hitless.
