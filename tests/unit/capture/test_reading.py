@@ -268,6 +268,34 @@ def test_verdicts_do_not_depend_on_the_link(talk, link, tags):
     assert set(found) == {Verdict.VERIFIED}
 
 
+def junos_frame(ethernet, *, received, layer2, extensions):
+    """A frame as `monitor traffic interface … write-file` puts it into link type 178."""
+    flags = (0x01 if received else 0) | (0 if layer2 else 0x02) | (0x80 if extensions else 0)
+    head = b"MGC" + bytes((flags,))
+    if extensions:
+        head += len(extensions).to_bytes(2, "big") + extensions
+    return head + (ethernet if layer2 else b"\x02\0\0\0" + ethernet[14:])
+
+
+@pytest.mark.parametrize("received", [True, False])
+@pytest.mark.parametrize("layer2", [True, False])
+@pytest.mark.parametrize("extensions", [b"", b"\x03\x01\x04\x02\x01\x0e"])
+def test_a_routers_own_capture_is_read(talk, received, layer2, extensions):
+    referee = Referee(talk.book())
+    shape = {"received": received, "layer2": layer2, "extensions": extensions}
+    for packet in talk.packets:
+        frame = junos_frame(packet.data, **shape)
+        assert referee.judge(packet._replace(link=178, data=frame, length=len(frame))).verdict is Verdict.VERIFIED
+    for length in range(len(frame)):
+        cut = Packet(99, 0, 178, frame[:length], len(frame))
+        assert referee.judge(cut).verdict is Verdict.INCOMPLETE, length
+
+
+@pytest.mark.parametrize("head", [b"MGC\x02\x07\0\0\0", b"XYZ\0", b"MGC\x82\xff\xff"])
+def test_what_a_router_captured_besides_ip_is_passed_over(head):
+    assert ip_offset(178, head + bytes(60)) is None
+
+
 def test_memory_is_bound_to_the_piece_not_to_the_file(talk, make, tmp_path):
     path = tmp_path / "long"
     path.write_bytes(make.pcap(talk.packets * 2000))

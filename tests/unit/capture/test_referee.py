@@ -361,3 +361,115 @@ def test_a_snapshot_that_shows_something_else_than_tcp_is_passed_over(make):
     assert Referee(book).judge(whole._replace(data=bytes(udp))) is None
     assert Referee(book).judge(whole._replace(data=bytes(udp[:23]))) is not None
     assert Referee(book).judge(whole._replace(data=b"", length=0)) is None
+
+
+FORGED = {"isns": (7, 7)}
+"""Signed with ISNs that are not its own: a MAC that cannot be right."""
+
+
+def forged_syn_ack(make, talk, **more):
+    talk.put(talk.octets(talk.far, make.SYN | make.ACK, **{"seq": 31_337, "ack": talk.near.isn + 1, **more}, **FORGED))
+
+
+def handshake_with(make, hostile, *, answered=False):
+    """A handshake in which `hostile` puts forged segments behind the SYN; the right SYN-ACK is not captured."""
+    talk = make.talk()
+    talk.near.seq, talk.far.seq = talk.near.isn, talk.far.isn
+    talk.send(talk.near, make.SYN)
+    hostile(talk)
+    talk.send(talk.far, make.SYN | make.ACK)
+    if not answered:
+        talk.packets.pop()
+    forged = len(talk.packets)
+    talk.send(talk.near, make.ACK)
+    for _ in range(15):
+        talk.exchange()
+    return talk, forged
+
+
+def forged_syn_acks(make, talk):
+    for number in range(30):
+        forged_syn_ack(make, talk, seq=number * 7919)
+
+
+def forged_crossing_syn(make, talk):
+    talk.put(talk.octets(talk.far, make.SYN, seq=31_337, **FORGED))
+
+
+def forged_syn(make, talk):
+    talk.put(talk.octets(talk.near, make.SYN, seq=31_337, **FORGED))
+
+
+def forged_syn_ack_between_two_syns(make, talk):
+    forged_syn_ack(make, talk)
+    talk.send(talk.near, make.SYN, seq=talk.near.isn)
+
+
+HOSTILE = [forged_syn_ack, forged_syn_acks, forged_crossing_syn, forged_syn, forged_syn_ack_between_two_syns]
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+@pytest.mark.parametrize("answered", [False, True])
+def test_an_opening_segment_that_does_not_verify_hides_nothing(make, hostile, answered):
+    talk, opening = handshake_with(make, lambda talk: hostile(make, talk), answered=answered)
+    found = verdicts(talk)
+    assert found[0] is Verdict.VERIFIED
+    assert Verdict.BAD_MAC in found[1:opening]
+    assert set(found[opening:]) == {Verdict.VERIFIED}
+
+
+def test_a_forged_syn_ack_is_no_part_of_the_connection(make):
+    talk, _ = handshake_with(make, lambda talk: forged_syn_ack(make, talk))
+    judgements = judge(talk)
+    assert judgements[1].connection not in {judgement.connection for judgement in judgements[2:]}
+    assert {judgement.connection for judgement in judgements[2:]} == {judgements[0].connection}
+
+
+def test_without_the_syn_nothing_behind_a_forged_syn_ack_is_bad(make):
+    talk, opening = handshake_with(make, lambda talk: forged_syn_ack(make, talk, ack=4711))
+    del talk.packets[0]
+    assert verdicts(talk) == [Verdict.BAD_MAC] + [Verdict.ISN_UNSEEN] * (len(talk.packets) - opening + 1)
+
+
+def test_a_forged_syn_ack_may_give_away_the_isn_that_is_missing(make):
+    talk, _ = handshake_with(make, lambda talk: forged_syn_ack(make, talk))
+    del talk.packets[0]
+    assert verdicts(talk) == [Verdict.BAD_MAC] + [Verdict.VERIFIED] * (len(talk.packets) - 1)
+
+
+def test_data_is_judged_where_syn_ack_and_third_segment_are_missing(make):
+    """The far end has sent nothing yet: what it acknowledges begins at its ISN."""
+    talk, opening = handshake_with(make, lambda talk: forged_syn_ack(make, talk))
+    del talk.packets[opening]
+    talk.packets.insert(opening, talk.packets.pop(opening))
+    assert set(verdicts(talk)[opening:]) == {Verdict.VERIFIED}
+
+
+def test_a_handshake_signed_with_another_secret_stays_bad(make):
+    talk = make.talk().open().exchange()
+    book = talk.book(
+        near=make.chain(make.key(0, secret="other")), far=make.chain(make.key(0, secret="other")).mirrored()
+    )
+    assert set(verdicts(talk, book)) == {Verdict.BAD_MAC}
+
+
+def test_the_last_isn_before_the_wrap_can_be_guessed(make):
+    talk = make.talk(isns=(0xFFFFFFFF, 0xFFFFFFFF)).open().exchange()
+    del talk.packets[1]
+    assert set(verdicts(talk)) == {Verdict.VERIFIED}
+
+
+@pytest.mark.parametrize("covered", [True, False])
+@pytest.mark.parametrize("v6", [True, False])
+def test_a_mac_over_the_wrong_options_says_so(make, covered, v6):
+    talk = make.talk(chain=make.chain(make.key(0, include_options=covered)), v6=v6)
+    for end, flags in ((talk.near, make.SYN), (talk.far, make.SYN | make.ACK), (talk.near, make.ACK)):
+        talk.send(end, flags, options=make.TIMESTAMPS)
+    talk.send(talk.far, make.ACK, b"data", options=make.TIMESTAMPS)
+    talk.send(talk.near, make.ACK)
+    chain = make.chain(make.key(0, include_options=not covered))
+    *found, last = judge(talk, talk.book(near=chain, far=chain.mirrored()))
+    how = "with" if covered else "without"
+    assert {judgement.verdict for judgement in found} == {Verdict.BAD_MAC}
+    assert all(f"the MAC is right {how} the other TCP options" in judgement.reason for judgement in found)
+    assert last.verdict is Verdict.VERIFIED  # it carries no other options

@@ -334,3 +334,13 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
         assert done.returncode == 0, done.stderr
         peaks.append(int(done.stderr.split()[-1]))
     assert peaks[1] < peaks[0] + 3000  # KiB
+
+
+def test_a_capture_that_a_router_wrote_itself(keyroll, tmp_path):
+    path = tmp_path / "router.pcap"
+    frames = [b"MGC\x83\x00\x00\x02\0\0\0" + packet.data[14:] for packet in read_packets(capture("v4-sha1"))]
+    records = (struct.pack("<IIII", number, 0, len(frame), len(frame)) + frame for number, frame in enumerate(frames))
+    path.write_bytes(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, 178) + b"".join(records))
+    code, out, _ = keyroll(path, "--keys", keys("v4-sha1"))
+    assert code == 0
+    assert "49 good, 0 bad, 0 could not be judged." in out

@@ -9,12 +9,14 @@ RAW_OPENBSD = 14
 RAW = 101
 LOOP = 108
 LINUX_SLL = 113
+JUNIPER_ETHER = 178
+"""What a Junos router writes itself (`monitor traffic interface … write-file`); see `_juniper_header`."""
 IPV4 = 228
 IPV6 = 229
 LINUX_SLL2 = 276
 
-KNOWN = frozenset({NULL, ETHERNET, RAW_BSD, RAW_OPENBSD, RAW, LOOP, LINUX_SLL, IPV4, IPV6, LINUX_SLL2})
-NAMES = "Ethernet, Linux cooked v1 and v2, raw IP, BSD loopback"
+KNOWN = frozenset({NULL, ETHERNET, RAW_BSD, RAW_OPENBSD, RAW, LOOP, LINUX_SLL, JUNIPER_ETHER, IPV4, IPV6, LINUX_SLL2})
+NAMES = "Ethernet, Linux cooked v1 and v2, raw IP, BSD loopback, Juniper Ethernet"
 
 _RAWS = frozenset({RAW, RAW_BSD, RAW_OPENBSD, IPV4, IPV6})
 _PROTOCOL_AT = {ETHERNET: 12, LINUX_SLL: 14, LINUX_SLL2: 0}
@@ -24,15 +26,27 @@ _VLAN = frozenset({0x8100, 0x88A8, 0x9100, 0x9200})
 _MPLS = frozenset({0x8847, 0x8848})
 _LOOP_HEADER = 4
 
+_JUNIPER_MAGIC = b"MGC"
+_JUNIPER_NO_L2 = 0x02
+_JUNIPER_EXTENSIONS = 0x80
+_JUNIPER_FAMILY = 4
+"""Octets of the address family that stands in front of the IP packet where there is no layer-2 header."""
+
 
 def ip_offset(link: int, frame: bytes) -> int | None:
     """Return where the IP header begins (after VLAN tags and MPLS labels), or None when the frame carries no IP."""
     if link in _RAWS:
         return 0
-    place = _HEADER.get(link)
-    if place is None:
+    start = 0
+    if link == JUNIPER_ETHER:
+        start, has_l2 = _juniper_header(frame)
+        if not has_l2:
+            return start if frame[start : start + 1] and frame[start] >> 4 in {4, 6} else None
+        link = ETHERNET
+    header = _HEADER.get(link)
+    if header is None:
         return _LOOP_HEADER if link in {NULL, LOOP} and len(frame) > _LOOP_HEADER else None
-    at = _PROTOCOL_AT[link]
+    place, at = start + header, start + _PROTOCOL_AT[link]
     protocol = int.from_bytes(frame[at : at + 2], "big")
     while protocol in _VLAN:
         protocol = int.from_bytes(frame[place + 2 : place + 4], "big")
@@ -48,9 +62,16 @@ def cut_before_ip(link: int, frame: bytes) -> bool:
         return not frame
     if link in {NULL, LOOP}:
         return len(frame) <= _LOOP_HEADER
-    place, at = _HEADER.get(link), _PROTOCOL_AT.get(link, 0)
-    if place is None:
+    start = 0
+    if link == JUNIPER_ETHER:
+        start, has_l2 = _juniper_header(frame)
+        if not has_l2 or start >= len(frame):
+            return start >= len(frame)
+        link = ETHERNET
+    header = _HEADER.get(link)
+    if header is None:
         return False
+    place, at = start + header, start + _PROTOCOL_AT[link]
     protocol = int.from_bytes(frame[at : at + 2], "big")
     while protocol in _VLAN and place + 4 <= len(frame):
         protocol = int.from_bytes(frame[place + 2 : place + 4], "big")
@@ -59,6 +80,25 @@ def cut_before_ip(link: int, frame: bytes) -> bool:
         labels = range(place, len(frame) - 4, 4)
         return not any(frame[label + 2] & 1 for label in labels)
     return len(frame) < at + 2 or protocol in _VLAN or (protocol in _IP and len(frame) <= place)
+
+
+def _juniper_header(frame: bytes) -> tuple[int, bool]:
+    """Return where what the router captured begins behind its own header, and whether that has a layer-2 header.
+
+    The header: `MGC`; flags (0x01: received, 0x02: no layer-2 header follows, 0x80: extensions); with 0x80 a block of
+    extensions behind its length of two octets; without layer-2 header, four octets of address family. Tcpdump's
+    print-juniper.c reads the same. A frame that ends before, or has no such header, begins behind its end.
+    """
+    if len(frame) <= len(_JUNIPER_MAGIC) or frame[:3] != _JUNIPER_MAGIC:
+        return len(frame), True
+    flags, start = frame[3], 4
+    if flags & _JUNIPER_EXTENSIONS:
+        if len(frame) < start + 2:
+            return len(frame), True
+        start += 2 + int.from_bytes(frame[start : start + 2], "big")
+    if flags & _JUNIPER_NO_L2:
+        return start + _JUNIPER_FAMILY, False
+    return start, True
 
 
 def _behind_labels(frame: bytes, place: int) -> int | None:

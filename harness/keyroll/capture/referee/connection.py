@@ -2,8 +2,9 @@
 
 One socket pair (two addresses and ports) sees many connections over time, and forged SYNs in between, so that a
 `SocketPair` holds several `Connection`s, each with its own pair of ISNs. A SYN gives one ISN, a SYN-ACK both, two
-crossing SYNs (simultaneous open) give both as well. A connection is proven by the first segment whose MAC is right
-under its ISNs; what is only claimed never hides what is proven.
+crossing SYNs (simultaneous open) give both as well. An ISN counts as proven when a segment verified under it. A SYN or
+SYN-ACK whose MAC is wrong is a mere claim, and is kept apart from what is proven: it hides nothing and completes
+nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Iterator
 
 from keyroll.capture.keys.book import DirectionKeys, HeldKey
 from keyroll.capture.referee.judgement import Flow
-from keyroll.tcpao import Segment, SneTracker, TrafficKey, kdf_context, traffic_key
+from keyroll.tcpao import ACK, SYN, Segment, SneTracker, TrafficKey, kdf_context, traffic_key
 
 CONNECTIONS_MAX = 8
 """Connections remembered of one socket pair: each one costs a MAC for every segment that none of them verifies. Beyond
@@ -31,13 +32,16 @@ class Connection:
     Index 0 is the end with the lower address and port, and the direction from it.
     """
 
-    __slots__ = ("_keys", "established", "isns", "number", "proven", "sne")
+    __slots__ = ("_keys", "continued", "established", "isn_proven", "isns", "number", "sne")
 
     def __init__(self, number: int) -> None:
         self.number = number
         self.isns: list[int | None] = [None, None]
+        self.isn_proven = [False, False]
+        """For each end, whether a segment verified under its ISN."""
         self.sne: list[SneTracker | None] = [None, None]
-        self.proven = False
+        self.continued = False
+        """Whether a segment that did not verify follows the ISNs exactly: the handshake is real, its keys are not."""
         self.established = [False, False]
         """For each end, whether a segment of its own verified that shows that it takes part: any without SYN.
 
@@ -50,11 +54,21 @@ class Connection:
         """Whether both ISNs are known (or claimed)."""
         return None not in self.isns
 
+    @property
+    def proven(self) -> bool:
+        """Whether both ISNs are proven."""
+        return all(self.isn_proven)
+
     def set_isn(self, end: int, isn: int) -> None:
         """Note the ISN of an end."""
         self.isns[end] = isn
         self.sne[end] = SneTracker(isn)
         self._keys.clear()
+
+    def is_continued_by(self, segment: Segment, direction: int) -> bool:
+        """Whether a segment is the first one behind the handshake, by its numbers."""
+        own, peer = self.isns[direction], self.isns[1 - direction]
+        return own == (segment.seq - 1) & _MASK and peer == (segment.ack - 1) & _MASK
 
     def traffic_key(self, direction: int, key: HeldKey, segment: Segment) -> TrafficKey:
         """Return the traffic key of `segment`, which goes in this direction, under `key`.
@@ -76,12 +90,14 @@ class Connection:
         tracker = self.sne[direction]
         return tracker.sne_for(seq) if tracker else 0
 
-    def commit(self, direction: int, seq: int) -> None:
-        """Note that a segment in this direction verified: the connection is proven, and the SNE may move."""
-        self.proven = True
+    def commit(self, direction: int, segment: Segment) -> None:
+        """Note that a segment in this direction verified: its ISNs are proven, and the SNE may move."""
+        self.isn_proven[direction] = True
+        if segment.flags & (SYN | ACK) != SYN:
+            self.isn_proven[1 - direction] = True
         tracker = self.sne[direction]
         if tracker:
-            tracker.commit(seq)
+            tracker.commit(segment.seq)
 
 
 def derive(key: HeldKey, segment: Segment, sisn: int, disn: int) -> TrafficKey:
@@ -108,17 +124,17 @@ class SocketPair:
         self.flows: list[tuple[DirectionKeys, Flow] | None] = [None, None]
         """By direction, its flow as the keys last found for it name it: text is made once, not for every segment."""
 
-    def commit(self, connection: Connection, direction: int, seq: int, *, opens: bool) -> None:
-        """Note that a segment verified on this connection; `opens`: a SYN or SYN-ACK."""
-        connection.commit(direction, seq)
-        if not opens and not connection.established[direction]:
+    def commit(self, connection: Connection, direction: int, segment: Segment) -> None:
+        """Note that a segment verified on this connection."""
+        connection.commit(direction, segment)
+        if not segment.flags & SYN and not connection.established[direction]:
             connection.established[direction] = True
             self.changes += 1
 
     def candidates(self) -> Iterator[Connection]:
         """Yield the connections with both ISNs: proven ones first, each newest first."""
-        yield from (one for one in self.connections if one.proven and one.whole)
-        yield from (one for one in self.connections if not one.proven and one.whole)
+        yield from (one for one in self.connections if one.proven)
+        yield from (one for one in self.connections if one.whole and not one.proven)
 
     def superseded(self, connection: Connection, direction: int) -> bool:
         """Whether who receives in this direction has left this connection for a newer one, as its segments prove."""
@@ -126,8 +142,9 @@ class SocketPair:
         return any(other.established[1 - direction] for other in newer)
 
     def half_open(self, end: int, isn: int) -> Connection | None:
-        """Return the connection where only this end's ISN is known and is this one, or None."""
-        return next((one for one in self.connections if one.isns[end] == isn and one.isns[1 - end] is None), None)
+        """Return a connection where only this end's ISN is known and is this one (proven before claimed), or None."""
+        half = [one for one in self.connections if one.isns[end] == isn and one.isns[1 - end] is None]
+        return max(half, key=lambda one: one.isn_proven[end], default=None)
 
 
 class ConnectionTable:
@@ -151,25 +168,41 @@ class ConnectionTable:
         found.last_packet = packet
         return found, direction
 
-    def syn(self, socket_pair: SocketPair, direction: int, isn: int) -> Connection:
-        """Return the connection of this SYN: one with this ISN, or a half-open one that it crosses, or a new one."""
+    def syn(self, socket_pair: SocketPair, direction: int, isn: int, *, verified: bool) -> Connection:
+        """Return the connection of this SYN: one with this ISN, or a half-open one that it crosses, or a new one.
+
+        A verified SYN joins nothing that only a claim completes, and crosses only a verified one, as a claim only
+        crosses a claim.
+        """
         for one in socket_pair.connections:
-            if one.isns[direction] == isn:
+            if one.isns[direction] == isn and (
+                not verified or one.isn_proven[direction] or one.isns[1 - direction] is None
+            ):
                 return one
-        crossed = next((one for one in socket_pair.connections[:1] if one.isns[direction] is None), None)
-        connection = crossed or self._add(socket_pair)
+        alike = (one for one in socket_pair.connections if one.isn_proven[1 - direction] == verified)
+        newest = next(alike, None)
+        connection = newest if newest and newest.isns[direction] is None else self._add(socket_pair)
         connection.set_isn(direction, isn)
         return connection
 
-    def syn_ack(self, socket_pair: SocketPair, direction: int, isn: int, peer_isn: int) -> Connection:
-        """Return the connection that this SYN-ACK names: known, or half-open and now whole, or new."""
+    def syn_ack(
+        self, socket_pair: SocketPair, direction: int, isn: int, peer_isn: int, *, verified: bool
+    ) -> Connection:
+        """Return the connection that this SYN-ACK names: known, or half-open and now whole, or new.
+
+        One that did not verify completes no connection whose SYN did.
+        """
         for one in socket_pair.connections:
             if one.isns[direction] == isn and one.isns[1 - direction] == peer_isn:
                 return one
         half = socket_pair.half_open(1 - direction, peer_isn)
-        if half is not None:
+        if half is not None and (verified or not half.isn_proven[1 - direction]):
             half.set_isn(direction, isn)
             return half
+        return self.add(socket_pair, direction, isn, peer_isn)
+
+    def add(self, socket_pair: SocketPair, direction: int, isn: int, peer_isn: int) -> Connection:
+        """Add a connection with both ISNs."""
         connection = self._add(socket_pair)
         connection.set_isn(direction, isn)
         connection.set_isn(1 - direction, peer_isn)
@@ -188,7 +221,7 @@ class ConnectionTable:
         known = socket_pair.connections
         known.insert(0, connection)
         if len(known) > CONNECTIONS_MAX:
-            claims = [old for old in known[1:] if not old.proven]
+            claims = [old for old in known[1:] if not any(old.isn_proven)]
             known.remove(claims[-1] if claims else known[-1])
         return connection
 
@@ -200,12 +233,24 @@ class ConnectionTable:
 
 
 def guessed_isns(segment: Segment, socket_pair: SocketPair, direction: int) -> Iterator[tuple[Connection, int, int]]:
-    """Yield (half-open connection, sender's ISN, receiver's ISN) that a handshake's third segment suggests.
+    """Yield (connection, sender's ISN, receiver's ISN) that a segment suggests where the SYN-ACK is missing.
 
-    Where the SYN-ACK is missing in the capture, the segment that follows it begins one behind its sender's ISN and
-    acknowledges one behind the other's. A guess counts only when the MAC is right under it.
+    As long as its sender has sent no data before, a segment begins one behind the sender's ISN; as long as its
+    receiver has sent none, it acknowledges one behind the receiver's. The other ISN is known from a SYN. A guess counts
+    only when the MAC is right under it.
     """
     sisn, disn = (segment.seq - 1) & _MASK, (segment.ack - 1) & _MASK
-    for one in socket_pair.connections:
-        if not one.whole and (one.isns[direction] == sisn or one.isns[1 - direction] == disn):
-            yield one, sisn, disn
+    # Connections whose SYN verified before mere claims, which may have copied its ISN.
+    for one in sorted(socket_pair.connections, key=lambda one: not any(one.isn_proven)):
+        if one.proven:
+            continue
+        own, peer = one.isns[direction], one.isns[1 - direction]
+        # Mere claims are many in a flood of forged SYNs: for those the known number must fit as well.
+        if own is not None and own != sisn and not one.isn_proven[direction]:
+            own = None
+        if peer is not None and peer != disn and not one.isn_proven[1 - direction]:
+            peer = None
+        if own is not None and (own, disn) != (one.isns[direction], one.isns[1 - direction]):
+            yield one, own, disn
+        elif peer is not None and (sisn, peer) != (one.isns[direction], one.isns[1 - direction]):
+            yield one, sisn, peer

@@ -121,96 +121,73 @@ class Referee:
         socket_pair: SocketPair,
         direction: int,
     ) -> Finding:
-        claimed = self._handshake(segment, socket_pair, direction)
         sent = keys.sent.get(ao.key_id, ())
+        usable = sent if ao.length == AO_LENGTH else ()
+        if segment.flags & SYN:
+            match, connection = self._opening(segment, ao, usable, socket_pair, direction)
+        else:
+            match = self._match(segment, ao, usable, socket_pair, direction)
+            connection = match.connection if match else self._connections.unknown(socket_pair)
         if not sent:
-            connection = claimed or self._connections.unknown(socket_pair)
             return Finding(Verdict.UNKNOWN_KEYID, f"{keys.sender} has no key with KeyID {ao.key_id}.", connection)
-        if ao.length != AO_LENGTH:
-            connection = claimed or self._connections.unknown(socket_pair)
+        if not usable:
             reason = f"Its MAC has {ao.length - 4} octets, {sent[0].name} makes 12."
             return Finding(Verdict.BAD_MAC, reason, connection, sent[0])
-        match = self._match(segment, ao, sent, socket_pair, direction, claimed)
         if match is None:
-            return self._unmatched(segment, ao, sent, socket_pair, direction, claimed)
-        socket_pair.commit(match.connection, direction, segment.seq, opens=bool(segment.flags & SYN))
-        if segment.flags & (SYN | ACK) != SYN and socket_pair.superseded(match.connection, direction):
+            return _unmatched(segment, ao, sent, socket_pair, direction, connection)
+        socket_pair.commit(connection, direction, segment)
+        if segment.flags & (SYN | ACK) != SYN and socket_pair.superseded(connection, direction):
             reason = (
-                f"{keys.sender}'s {match.key.name} signed it on connection {match.connection.number}; {keys.receiver} "
+                f"{keys.sender}'s {match.key.name} signed it on connection {connection.number}; {keys.receiver} "
                 "has left it for a newer one on these ports: late, or replayed."
             )
-            return Finding(Verdict.REFUSED, reason, match.connection, match.key, None, Refusal.OLD_CONNECTION)
+            return Finding(Verdict.REFUSED, reason, connection, match.key, None, Refusal.OLD_CONNECTION)
         finding = received(match, segment, ao, keys, packet.time_ns)
-        tracker = match.connection.sne[direction]
+        tracker = connection.sne[direction]
         if finding.verdict is Verdict.VERIFIED and finding.receiver_key and tracker and not segment.flags & SYN:
-            traffic_key = match.connection.traffic_key(direction, match.key, segment)
+            traffic_key = connection.traffic_key(direction, match.key, segment)
             self.matched = Matched(
                 socket_pair, tracker, traffic_key, match.key, finding.receiver_key, keys.clock, segment.src, segment.dst
             )
         return finding
 
-    def _handshake(self, segment: Segment, socket_pair: SocketPair, direction: int) -> Connection | None:
-        """Take the ISNs that a SYN or SYN-ACK claims; None for any other segment."""
-        if not segment.flags & SYN:
-            return None
+    def _opening(
+        self, segment: Segment, ao: AoOption, sent: tuple[HeldKey, ...], socket_pair: SocketPair, direction: int
+    ) -> tuple[Match | None, Connection]:
+        """Judge the MAC of a SYN or SYN-ACK by the ISNs that it carries, and find the connection that it opens."""
         if segment.flags & ACK:
-            return self._connections.syn_ack(socket_pair, direction, segment.seq, (segment.ack - 1) & _MASK)
-        return self._connections.syn(socket_pair, direction, segment.seq)
+            disn = (segment.ack - 1) & _MASK
+            right = _right_key(segment, ao, sent, segment.seq, disn)
+            verified = right is not None
+            connection = self._connections.syn_ack(socket_pair, direction, segment.seq, disn, verified=verified)
+        else:
+            disn = 0
+            right = _right_key(segment, ao, sent, segment.seq, disn)
+            connection = self._connections.syn(socket_pair, direction, segment.seq, verified=right is not None)
+        return (Match(right[0], connection, segment.seq, disn, right[1]) if right else None), connection
 
     def _match(
-        self,
-        segment: Segment,
-        ao: AoOption,
-        sent: tuple[HeldKey, ...],
-        socket_pair: SocketPair,
-        direction: int,
-        claimed: Connection | None,
+        self, segment: Segment, ao: AoOption, sent: tuple[HeldKey, ...], socket_pair: SocketPair, direction: int
     ) -> Match | None:
         """Find the key, and the connection, under which the MAC is right."""
-        if claimed is not None:
-            disn = (segment.ack - 1) & _MASK if segment.flags & ACK else 0
-            return _try_isns(segment, ao, sent, claimed, segment.seq, disn)
         for connection in socket_pair.candidates():
             sne = connection.sne_for(direction, segment.seq)
             for key in sent:
-                message = _message(segment, ao, key, sne=sne)
+                message = _message(segment, ao, sne=sne, include_options=key.include_options)
                 if hmac.compare_digest(connection.traffic_key(direction, key, segment).mac(message), ao.mac):
                     sisn, disn = connection.isns[direction] or 0, connection.isns[1 - direction] or 0
                     return Match(key, connection, sisn, disn, message)
         for connection, sisn, disn in guessed_isns(segment, socket_pair, direction):
-            match = _try_isns(segment, ao, sent, connection, sisn, disn)
-            if match is not None:
+            right = _right_key(segment, ao, sent, sisn, disn)
+            if right is None:
+                continue
+            if connection.whole:  # a claim with another ISN: it stays what it is
+                connection = self._connections.add(socket_pair, direction, sisn, disn)  # noqa: PLW2901 -- see above
+            else:
                 connection.set_isn(direction, sisn)
                 connection.set_isn(1 - direction, disn)
-                return match
+            return Match(right[0], connection, sisn, disn, right[1])
         return None
-
-    def _unmatched(
-        self,
-        segment: Segment,
-        ao: AoOption,
-        sent: tuple[HeldKey, ...],
-        socket_pair: SocketPair,
-        direction: int,
-        claimed: Connection | None,
-    ) -> Finding:
-        """Say why no key and no connection fits: a bad MAC, or nothing to judge it by."""
-        connection = claimed or self._connections.unknown(socket_pair)
-        bad = Finding(
-            Verdict.BAD_MAC, f"Its KeyID is {sent[0].name}'s, its MAC is not what that key gives.", connection, sent[0]
-        )
-        if claimed is not None:
-            return bad
-        refused = _refused_syn(segment, ao, sent, socket_pair, direction)
-        if refused is not None:
-            return refused
-        whole = list(socket_pair.candidates())
-        if any(known.proven for known in whole) or (whole and not socket_pair.unseen_alive):
-            return bad
-        socket_pair.unseen_alive = True
-        missing = "SYN-ACK is" if socket_pair.connections else "SYN and SYN-ACK are"
-        reason = f"The connection's {missing} not in the capture: without ISNs there is no traffic key."
-        return Finding(Verdict.ISN_UNSEEN, reason, connection)
 
     def _unreadable(self, packet: Packet, place: int, error: SegmentError) -> Judgement | None:
         """Judge a packet that cannot be taken apart, as far as its addresses and ports can be told."""
@@ -295,6 +272,68 @@ class Referee:
         )
 
 
+def _unmatched(
+    segment: Segment,
+    ao: AoOption,
+    sent: tuple[HeldKey, ...],
+    socket_pair: SocketPair,
+    direction: int,
+    connection: Connection,
+) -> Finding:
+    """Say why no key and no connection fits: a bad MAC, or nothing to judge it by."""
+    reason = f"Its KeyID is {sent[0].name}'s, its MAC is not what that key gives"
+    other = _other_coverage(segment, ao, sent, socket_pair, direction)
+    if other is not None:
+        how = "without" if other.include_options else "with"
+        reason = f"{reason}: the MAC is right {how} the other TCP options in it, so that the two ends cover different"
+        return Finding(Verdict.BAD_MAC, f"{reason} ones.", connection, other)
+    bad = Finding(Verdict.BAD_MAC, f"{reason}.", connection, sent[0])
+    if segment.flags & SYN:
+        return bad
+    refused = _refused_syn(segment, ao, sent, socket_pair, direction)
+    if refused is not None:
+        return refused
+    if any(one.proven for one in socket_pair.connections):
+        return bad
+    # A handshake whose MACs are all wrong is a real one under other keys when the next segment follows it exactly. One
+    # that nothing follows may be forged, around a connection that began before the capture.
+    claims = [one for one in socket_pair.connections if one.whole]
+    for one in claims:
+        one.continued |= one.is_continued_by(segment, direction)
+    if any(one.continued for one in claims) and not socket_pair.unseen_alive:
+        return bad
+    socket_pair.unseen_alive = True
+    return Finding(Verdict.ISN_UNSEEN, _unseen_reason(socket_pair), connection)
+
+
+def _unseen_reason(socket_pair: SocketPair) -> str:
+    if any(any(one.isn_proven) for one in socket_pair.connections):
+        missing = "SYN-ACK is"
+    elif socket_pair.connections:
+        return "No SYN of its connection with a right MAC is in the capture: without ISNs there is no traffic key."
+    else:
+        missing = "SYN and SYN-ACK are"
+    return f"The connection's {missing} not in the capture: without ISNs there is no traffic key."
+
+
+def _other_coverage(
+    segment: Segment, ao: AoOption, sent: tuple[HeldKey, ...], socket_pair: SocketPair, direction: int
+) -> HeldKey | None:
+    """Return the key under which the MAC is right when the other TCP options count as they should not, or None."""
+    if len(segment.options) == ao.length:
+        return None  # there are no others
+    if segment.flags & SYN:
+        isns = [(segment.seq, (segment.ack - 1) & _MASK if segment.flags & ACK else 0)]
+    else:
+        whole = socket_pair.candidates()
+        isns = [(one.isns[direction] or 0, one.isns[1 - direction] or 0) for one in whole]
+    for sisn, disn in isns:
+        right = _right_key(segment, ao, sent, sisn, disn, swap_options=True)
+        if right is not None:
+            return right[0]
+    return None
+
+
 def _refused_syn(
     segment: Segment, ao: AoOption, sent: tuple[HeldKey, ...], socket_pair: SocketPair, direction: int
 ) -> Finding | None:
@@ -304,15 +343,15 @@ def _refused_syn(
     disn = (segment.ack - 1) & _MASK
     half = socket_pair.half_open(1 - direction, disn) if segment.flags & ACK else None
     if half is None:
-        if any(one.proven and one.whole for one in socket_pair.connections):
+        if any(one.proven for one in socket_pair.connections):
             return None
         half = next((one for one in socket_pair.connections if not one.whole), None)
         if half is None:
             return None
-    match = _try_isns(segment, ao, sent, half, 0, disn)
-    if match is not None:
-        reason = f"It refuses a SYN, so that no pair of ISNs exists; its MAC is {match.key.name}'s with source ISN 0."
-        return Finding(Verdict.RST_NO_ISN, reason, half, match.key)
+    right = _right_key(segment, ao, sent, 0, disn, sne=0)
+    if right is not None:
+        reason = f"It refuses a SYN, so that no pair of ISNs exists; its MAC is {right[0].name}'s with source ISN 0."
+        return Finding(Verdict.RST_NO_ISN, reason, half, right[0])
     reason = "No pair of ISNs exists for this connection, so that RFC 5925 has no traffic key for this RST."
     return Finding(Verdict.RST_NO_ISN, reason, half)
 
@@ -321,7 +360,7 @@ def _cut_reason(packet: Packet) -> str:
     return f"Only {len(packet.data)} of {packet.length} octets were captured (tcpdump -s 0 takes whole frames)."
 
 
-def _message(segment: Segment, ao: AoOption, key: HeldKey, *, sne: int) -> bytes:
+def _message(segment: Segment, ao: AoOption, *, sne: int, include_options: bool) -> bytes:
     return mac_input(
         sne=sne,
         src=segment.src,
@@ -329,16 +368,29 @@ def _message(segment: Segment, ao: AoOption, key: HeldKey, *, sne: int) -> bytes
         header=segment.header,
         payload=segment.payload,
         ao_offset=ao.offset,
-        include_options=key.include_options,
+        include_options=include_options,
     )
 
 
-def _try_isns(
-    segment: Segment, ao: AoOption, sent: tuple[HeldKey, ...], connection: Connection, sisn: int, disn: int
-) -> Match | None:
-    """Try the keys with these ISNs; the SNE is 0, as it is at the start of every connection."""
+def _right_key(
+    segment: Segment,
+    ao: AoOption,
+    sent: tuple[HeldKey, ...],
+    sisn: int,
+    disn: int,
+    *,
+    sne: int | None = None,
+    swap_options: bool = False,
+) -> tuple[HeldKey, bytes] | None:
+    """Return the key under which the MAC is right with these ISNs, and the MAC's input; None when none is.
+
+    Without `sne`, the segment is taken for one of its connection's first 2 GiB: the SNE follows from the sender's ISN.
+    `swap_options`: cover the other TCP options where the key says that they are not covered, and the other way round.
+    """
+    if sne is None:
+        sne = SneTracker(sisn).sne_for(segment.seq)
     for key in sent:
-        message = _message(segment, ao, key, sne=0)
+        message = _message(segment, ao, sne=sne, include_options=key.include_options is not swap_options)
         if hmac.compare_digest(derive(key, segment, sisn, disn).mac(message), ao.mac):
-            return Match(key, connection, sisn, disn, message)
+            return key, message
     return None
