@@ -339,6 +339,10 @@ def _allowed(model: type[BaseModel], loc: Loc) -> list[str]:
 def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
     from pydantic import BaseModel  # noqa: PLC0415 -- see `read`
 
+    for mark in getattr(annotation, "__metadata__", ()):
+        if (form := getattr(mark, "written_form", None)) is not None:
+            yield form()  # written in another form than the class that it becomes
+            return
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for inner in getattr(annotation, "__args__", ()):

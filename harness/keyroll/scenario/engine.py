@@ -38,12 +38,14 @@ from keyroll.scenario.observe.router_clock import RouterClock
 from keyroll.scenario.observe.sampler import Sample, Sampler
 from keyroll.scenario.observe.wire import KeyChange, Party, Wire
 from keyroll.scenario.plan.deadlines import Waits
-from keyroll.scenario.plan.keyring import Keyring
+from keyroll.scenario.plan.keyring import Keyring, Span
 from keyroll.scenario.plan.real_time import Compressed, compress, why_not
 from keyroll.scenario.plan.unsteered import as_mutated, steers
-from keyroll.scenario.play.context import Stage
-from keyroll.scenario.play.runner import Runner
-from keyroll.scenario.play.time import next_minute
+from keyroll.scenario.play.context import Moment, Routers, Run
+from keyroll.scenario.play.player import Player
+from keyroll.scenario.play.time import RealTime, SettingClocks, next_minute
+from keyroll.scenario.play.watch import Watch
+from keyroll.scenario.record.record import Record
 from keyroll.scenario.record.result import Check, Receipt, Result, Verdict, receipt_of
 from keyroll.scenario.record.run_folder import RUNS, Blackener, RunFolder, make_run_folder
 from keyroll.scenario.record.stopwatch import Stopwatch
@@ -82,11 +84,11 @@ def run(case: Case, options: Options) -> Result:
     Raises:
         InputError, RunError: the mutation is not declared, the chains cannot be, the run folder cannot be made.
     """
-    return _Run(case, options).play()
+    return _Engine(case, options).play()
 
 
-class _Run:
-    """The state of one run."""
+class _Engine:
+    """Brings up what one run needs, plays it, and takes it down."""
 
     def __init__(self, case: Case, options: Options) -> None:
         self.options = options
@@ -105,8 +107,7 @@ class _Run:
         self.waits = Waits(_longest_hold(case), options.wait_scale)
         self.facts: dict[str, object] = {}
         self.checks: tuple[Check, ...] = ()
-        self.runner: Runner | None = None
-        self.stage: Stage | None = None
+        self.record: Record | None = None
         self.bug_applies = False
         self.busy = False
         self.defect: Exception | None = None
@@ -188,8 +189,8 @@ class _Run:
         except KeyrollError as error:
             return Verdict.BROKEN, self.folder.blacken(str(error))
         finally:
-            if self.stage is not None:
-                self.checks = tuple(self.stage.checks)
+            if self.record is not None:
+                self.checks = tuple(self.record.checks)
         return self._weighed_against_known_bug()
 
     def _weighed_against_known_bug(self) -> tuple[Verdict, str | None]:
@@ -202,7 +203,7 @@ class _Run:
         return Verdict.FAILED, f"{bug.id} is known of this platform and release, and did not show: is it mended?"
 
     def _is_red(self) -> bool:
-        return self.stage is not None and self.stage.red
+        return self.record is not None and self.record.red
 
     def _receipt(self, verdict: Verdict) -> Receipt | None:
         if self.options.mutate is None:
@@ -213,7 +214,7 @@ class _Run:
 
     def _on_a_lab(self) -> None:
         against = why_not(self.given.scenario, self.waits)
-        counted = any("drops" in step.checks_named for step in self.case.scenario.steps)
+        counted = any("drops" in step.checks() for step in self.case.scenario.steps)
         needs = self._needs(against)
         source = self.options.labs.lease(self.folder.lab, self._settings(), needs=needs, quiet=counted)
         with contextlib.ExitStack() as stack:
@@ -242,11 +243,11 @@ class _Run:
     def _needs(self, against: str | None) -> frozenset[str]:
         """Return the capabilities that the scenario needs, said or unsaid; `against` playing it in real time."""
         scenario = self.case.scenario
-        implied = {step.capability for step in scenario.steps if step.capability is not None}
-        steered = {"steer-tcp"} if steers(scenario) else set()
-        ruled = {Capability.KEY_POLICY.value} if scenario.policy else set()
+        implied = {step.needs for step in scenario.steps if step.needs is not None}
+        steered = {Capability.STEER_TCP} if steers(scenario) else set()
+        ruled = {Capability.KEY_POLICY} if scenario.policy else set()
         clocks = {SET_CLOCK} if against else set()
-        return frozenset({"capture", *scenario.requires, *implied, *steered, *ruled, *clocks})
+        return frozenset({Capability.CAPTURE, *scenario.requires, *implied, *steered, *ruled, *clocks})
 
     def _go_in_real_time(self) -> None:
         """Make the scenario one whose time can pass by itself, from the next whole minute on."""
@@ -301,31 +302,36 @@ class _Run:
             stack.callback(lambda: self.facts.update(incidents=list(watch.incidents)) if watch.incidents else None)
             with self.stopwatch.part("ssh log-in"):
                 stack.enter_context(pair)
-            self.stage = Stage(
+            self.record = Record(self.timeline, self.stopwatch, self.folder.write_configuration)
+            now = self.clock.now().ns
+            run = Run(
                 scenario=self.case.scenario,
-                pair=pair,
-                sampler=sampler,
-                wire=wire,
-                timeline=self.timeline,
-                clocks=self.clocks,
-                plans=bearings.plans,
-                peers=bearings.peers,
-                keyring=self.keyring,
-                t0=self.t0,
-                real_time=self.real_time is not None,
-                waits=self.waits,
-                stopwatch=self.stopwatch,
-                check_lab=watch.check,
-                links=lab.links if isinstance(lab, LinkLab) else None,
-                drops=DropCounters(pair, lab if isinstance(lab, CountsDrops) else None),
                 seed=self.options.seed,
-                committed=self.folder.write_configuration,
+                t0=self.t0,
+                waits=self.waits,
+                clock=self.clock,
+                time=SettingClocks() if self.real_time is None else RealTime(),
+                routers=Routers(
+                    pair,
+                    self.clocks,
+                    bearings.plans,
+                    bearings.peers,
+                    DropCounters(pair, lab if isinstance(lab, CountsDrops) else None),
+                    lab.links if isinstance(lab, LinkLab) else None,
+                    watch.check,
+                ),
+                wire=wire,
+                samples=sampler,
+                keyring=self.keyring,
+                record=self.record,
+                moment=Moment("the start", Span(now, now)),
             )
+            self.keyring.subscribe(wire.follow)
             stack.enter_context(watch.blamed())
             self._look_for_known_bug(lab, pair)
-            self.runner = Runner(self.stage, until=self.named)
-            self.runner.play()
-            self._weigh(lab, self.runner, wire, sampler, lost)
+            player = Player(run, until=self.named)
+            player.play()
+            self._weigh(lab, player.watch, wire, sampler, lost)
 
     def _look_for_known_bug(self, lab: Lab, pair: Pair[RouterName]) -> None:
         """Find out whether the scenario's known bug is known of what runs here."""
@@ -340,11 +346,11 @@ class _Run:
 
     def _receiving(self, router: RouterName) -> Receiving:
         policy = self.case.scenario.policy.get(router)
-        return Receiving(policy.receiving) if policy is not None else Receiving.TOLERANCE
+        return policy.receiving if policy is not None else Receiving.TOLERANCE
 
-    def _weigh(self, lab: Lab, runner: Runner, wire: Wire, sampler: Sampler, before: Mapping[str, int]) -> None:
+    def _weigh(self, lab: Lab, seen: Watch, wire: Wire, sampler: Sampler, before: Mapping[str, int]) -> None:
         """Note what was measured. Raises RunUnfitError when nothing can be said of the routers."""
-        watched = None if runner.up is None else (runner.up, runner.ended or runner.up)
+        watched = None if seen.up is None else (seen.up, seen.ended or seen.up)
         with self.stopwatch.part("second judge"):
             fitness = weigh(
                 self.case.scenario,

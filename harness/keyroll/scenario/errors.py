@@ -13,6 +13,10 @@ class NoSuchMutationError(InputError):
     """`--mutate` names a mutation that the file does not declare."""
 
 
+class ExtensionError(InputError):
+    """A package that adds steps or checks cannot be loaded."""
+
+
 class RunUnfitError(UnfitError):
     """The run can say nothing about the routers: packets were lost, samples had gaps, the judges disagree."""
 

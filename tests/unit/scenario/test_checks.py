@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from keyroll.scenario.judge.conditions import Condition, View, judge
+from keyroll.scenario.judge.conditions import Flaps, View
 from keyroll.scenario.observe.sampler import Sample
 from keyroll.scenario.observe.wire import Wire
 
@@ -20,10 +20,9 @@ def _view(flaps: int | None, before: int) -> View:
 class TestFlaps:
     @pytest.mark.parametrize(("shown", "before", "holds"), [(0, 0, True), (2, 2, True), (1, 0, False), (3, 2, False)])
     def test_are_counted_from_when_the_session_was_first_up(self, shown, before, holds):
-        found, words = judge(Condition("flaps", "R1", 0), _view(shown, before))
-        assert found is holds
-        assert words == f"{shown - before} flaps since the session was up"
+        finding = Flaps("R1", 0).judge(_view(shown, before))
+        assert finding.holds is holds
+        assert finding.observed == f"{shown - before} flaps since the session was up"
 
     def test_a_counter_that_is_not_shown_is_never_nought(self):
-        found, _ = judge(Condition("flaps", "R1", 0), _view(None, 0))
-        assert not found
+        assert not Flaps("R1", 0).judge(_view(None, 0)).holds

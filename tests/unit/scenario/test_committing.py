@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from keyroll.scenario.play.commits import placed
+from keyroll.scenario.play.cli import placed
 
 
 @pytest.mark.parametrize(

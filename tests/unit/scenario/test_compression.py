@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyroll.scenario.file.scenario import Scenario
+from keyroll.scenario.file.time_steps import Advance
 from keyroll.scenario.plan.deadlines import Waits
 from keyroll.scenario.plan.real_time import compress, why_not
 
@@ -42,7 +43,7 @@ def starts(played):
 def test_half_an_hour_is_as_long_as_the_steps_before_it_can_take():
     played = compress(scenario(0, 30, steps=[to(30), {"expect": {"active": 1}}]), WAITS)
     assert starts(played.scenario) == [0, 23]  # a session may take 15 s to come up; commits and looks have 8
-    assert played.scenario.steps[2].advance.to == timedelta(seconds=23)
+    assert played.scenario.steps[2].to == timedelta(seconds=23)
     assert played.words() == "played in real time, 78.26 times faster: 30m of the file are 23s"
 
 
@@ -69,9 +70,9 @@ def test_tolerances_and_delays_shrink_alike_and_never_to_nothing():
     played = compress(given_, WAITS)
     assert played.factor == pytest.approx(30 * 60 / 23)
     assert played.scenario.keychain.tolerance == {"R1": 46, "R2": 1}
-    added = played.scenario.steps[2].add_key
+    added = played.scenario.steps[2]
     assert (added.start, added.r2.start) == (timedelta(seconds=46), timedelta(seconds=61))
-    assert played.scenario.steps[4].advance.by == timedelta(seconds=23)
+    assert played.scenario.steps[4].by == timedelta(seconds=23)
     assert played.scenario.mutations["late"].by == timedelta(seconds=12)
 
 
@@ -108,7 +109,7 @@ def test_before_stays_before_and_each_start_leaves_its_time(gaps, data):
         return
     played = compress(given_, WAITS).scenario
     assert all(sooner < later for sooner, later in pairwise(starts(played)))
-    advances = [step.advance.to / timedelta(seconds=1) for step in played.steps if step.advance]
+    advances = [step.to / timedelta(seconds=1) for step in played.steps if isinstance(step, Advance)]
     for stop, minute in zip(advances, stops, strict=True):
         assert stop == starts(played)[1 + minutes.index(minute)], "an advance to a start is to that start"
     reached = [0, *advances]

@@ -10,8 +10,8 @@ import pytest
 from keyroll.junos.exchange import Exchange
 from keyroll.junos.records import TcpStatistics
 from keyroll.scenario.errors import RunBrokenError
-from keyroll.scenario.file.steps import Expect
-from keyroll.scenario.judge.conditions import Condition, View, conditions_of, judge
+from keyroll.scenario.file.steps import read_step
+from keyroll.scenario.judge.conditions import Dropped, View, conditions_of
 from keyroll.scenario.observe.drops import STATISTICS, DropCounters, Drops
 
 ICMP = "ICMP packets ignored by TCP"
@@ -72,17 +72,17 @@ def view(**counts):
      (0, {}, True), (0, {"bad_mac": 1}, False), (0, {"no_option": 1}, True)],
 )  # fmt: skip
 def test_a_number_is_at_least_so_many_for_that_reason_and_0_is_none(wanted, counts, holds):
-    held, seen = judge(Condition("drops", "R2", wanted, "bad-mac"), view(**counts))
-    assert held is holds
-    assert seen.startswith("dropped since, by reason: ")
+    finding = Dropped("R2", wanted, "bad-mac").judge(view(**counts))
+    assert finding.holds is holds
+    assert finding.observed.startswith("dropped since, by reason: ")
 
 
 def test_reasons_are_conditions_of_their_own_for_both_routers_or_one():
-    both = conditions_of(Expect.model_validate({"drops": {"bad-mac": 1, "no-option": 0}}))
+    both = conditions_of(read_step({"expect": {"drops": {"bad-mac": 1, "no-option": 0}}}))
     assert [(one.router, one.reason, one.value) for one in both] == [
         ("R1", "bad-mac", 1), ("R1", "no-option", 0), ("R2", "bad-mac", 1), ("R2", "no-option", 0)
     ]  # fmt: skip
-    (one,) = conditions_of(Expect.model_validate({"drops": {"R2": {"md5-present": 1}}}))
+    (one,) = conditions_of(read_step({"expect": {"drops": {"R2": {"md5-present": 1}}}}))
     assert (one.router, one.expected()) == ("R2", "at least 1 received segments dropped (md5-present)")
 
 
@@ -91,4 +91,4 @@ def test_reasons_are_conditions_of_their_own_for_both_routers_or_one():
 )
 def test_anything_else_is_a_mistake_in_the_file(drops):
     with pytest.raises(ValueError, match="drops"):
-        Expect.model_validate({"drops": drops})
+        read_step({"expect": {"drops": drops}})

@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 import pytest
 
 from keyroll.scenario.errors import ScenarioError
+from keyroll.scenario.file.commit_steps import AddKey
 from keyroll.scenario.file.read import read_cases
-from keyroll.scenario.plan.keyring import Keyring
+from keyroll.scenario.plan.keyring import Keyring, Span
 
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
+SPAN = Span(1, 2)
 FILE = """\
 keyroll: 1
 id: there-and-back
@@ -41,9 +43,9 @@ def test_every_secret_is_known_beforehand_also_of_keys_that_come_again(scenario)
     known = set(ring.secrets())
     used = {key.secret for key in ring.meant("R2").chain.keys}
     for step in scenario.steps:
-        if step.add_key is None:
+        if not isinstance(step, AddKey):
             continue
-        held = ring.after("R2", step.add_key)
+        held = ring.after("R2", step)
         used |= {key.secret for key in held.chain.keys}
     assert len(used) == 4
     assert used <= known
@@ -53,7 +55,7 @@ def test_a_commit_taken_back_leaves_what_was_before_it(scenario):
     ring = Keyring(scenario, seed=7, t0=T0)
     before = ring.meant("R2")
     ring.commit("R2", before)
-    ring.commit("R2", ring.after("R2", scenario.steps[1].add_key))
+    ring.commit("R2", ring.after("R2", scenario.steps[1]))
     assert ring.meant("R2").chain.key(1) is not None
     assert ring.before("R2", 1) == before
     with pytest.raises(ScenarioError, match="only 2 times"):
@@ -64,7 +66,7 @@ def test_what_another_router_refused_is_taken_back_by_one_more_commit(scenario):
     ring = Keyring(scenario, seed=7, t0=T0)
     before = ring.meant("R2")
     ring.commit("R2", before)
-    ring.commit("R2", ring.after("R2", scenario.steps[1].add_key))
+    ring.commit("R2", ring.after("R2", scenario.steps[1]))
     ring.take_back("R2")
     assert ring.meant("R2") == before
     assert ring.before("R2", 1).chain.key(1) is not None, "one commit ago it had the key for a moment"
@@ -73,10 +75,27 @@ def test_what_another_router_refused_is_taken_back_by_one_more_commit(scenario):
 
 def test_a_first_commit_taken_back_leaves_nothing_and_the_same_keys_to_come(scenario):
     ring = Keyring(scenario, seed=7, t0=T0)
-    coming = ring.meant("R1")
-    assert not ring.has_committed("R1")
-    ring.commit("R1", coming)
-    assert ring.has_committed("R1")
-    ring.take_back("R1")
-    assert not ring.has_committed("R1")
+    coming, told = ring.meant("R1"), []
+    ring.subscribe(told.append)
+    ring.commit("R1", coming, SPAN)
+    ring.take_back("R1", SPAN)
+    assert [changed.held for changed in told] == [coming, None]
     assert ring.meant("R1") == coming
+    with pytest.raises(ScenarioError, match="only 0 times"):
+        ring.before("R1", 1)
+
+
+def test_who_subscribes_is_told_what_a_router_was_given_mutation_included(tmp_path):
+    path = tmp_path / "there-and-back.yaml"
+    path.write_text(FILE + "mutations:\n  gone: {kind: key-missing, key: 1, turns-red: bgp@7}\n", encoding="utf-8")
+    (case,) = read_cases(path)
+    ring = Keyring(case.scenario, seed=7, t0=T0, mutation=case.mutation("gone"))
+    told = []
+    ring.subscribe(told.append)
+    held = ring.after("R2", case.scenario.steps[1])
+    ring.commit("R2", held, SPAN)
+    ring.commit("R2", held)
+    (changed,) = told
+    assert (changed.router, changed.span) == ("R2", SPAN)
+    assert held.chain.key(1) is not None
+    assert changed.held.chain.key(1) is None

@@ -47,12 +47,12 @@ class TestEveryFile:
     def test_names_assumptions_that_are_there(self, path):
         for page, entry in ASSUMPTION.findall(path.read_text(encoding="utf-8")):
             text = (ROOT / "docs" / "assumptions" / f"{page}.md").read_text(encoding="utf-8")
-            assert not entry or f"## {entry}." in text
+            assert not entry or f"## {entry} " in text
 
     def test_waits_for_what_it_does(self, path):
         """An action that nothing is expected after, of a run or throughout it, would prove nothing."""
         for case in cases_of(path):
-            expecting = [step.checks_named or step.conditions for step in case.scenario.steps]
+            expecting = [step.checks() for step in case.scenario.steps]
             assert case.scenario.throughout or expecting[-1]
 
 

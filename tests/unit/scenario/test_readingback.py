@@ -11,7 +11,9 @@ import pytest
 from keyroll.keychain.generate import generate
 from keyroll.keychain.junostext import curly
 from keyroll.keychain.secret import Secret
-from keyroll.scenario.play.read_back import ReadingBack
+from keyroll.scenario.plan.changes import Held
+from keyroll.scenario.plan.keyring import Changed, Span
+from keyroll.scenario.play.read_back import ReadBack
 
 CHAIN = generate(4711, name="chain", first=datetime(2030, 1, 1, tzinfo=UTC))
 FIRST, SECOND = CHAIN.keys
@@ -28,29 +30,39 @@ class Session:
         return self.text
 
 
-class Stage:
-    """What is sent, and the checks that come of it."""
+class Run:
+    """What is sent, and what was found."""
 
     def __init__(self, session):
-        self.checks = []
-        self.committed = True
-        self.pair = SimpleNamespace(at_once=lambda work, names: {name: work(session) for name in names})
-        self.keyring = SimpleNamespace(
-            given=lambda _: SimpleNamespace(chains={"chain": CHAIN}), has_committed=lambda _: self.committed
+        self.found_of = []
+        self.routers = SimpleNamespace(
+            pair=SimpleNamespace(at_once=lambda work, names: {name: work(session) for name in names})
         )
+        self.keyring = SimpleNamespace(subscribe=self.subscribed)
 
-    def add(self, check):
-        self.checks.append(check)
+    def subscribed(self, told):
+        self.commits = lambda held: told(Changed("R1", held, Span(1, 2)))
+
+    def found(self, assertion, finding):
+        self.found_of.append((assertion.name, assertion.router, finding))
+
+
+def reading(session, *, committed=True):
+    run = Run(session)
+    back = ReadBack(run)
+    if committed:
+        run.commits(Held({"chain": CHAIN}, "chain"))
+    return run, back
 
 
 def judged(text, *, committed=True):
     session = Session()
     session.text = text
-    stage = Stage(session)
-    stage.committed = committed
-    ReadingBack(stage).check(3, ["R1"])
-    (check,) = stage.checks
-    return check
+    run, back = reading(session, committed=committed)
+    back.check(["R1"])
+    ((name, router, finding),) = run.found_of
+    assert (name, router) == ("read-back", "R1")
+    return finding
 
 
 def holding(**changes):
@@ -58,9 +70,9 @@ def holding(**changes):
 
 
 def test_what_was_sent_and_is_held_is_green_though_the_secrets_are_encoded_anew():
-    check = judged(curly([CHAIN], root=False))
-    assert (check.label, check.router, check.passed) == ("read-back@3", "R1", True)
-    assert check.observed == "2 keys as they were sent"
+    finding = judged(curly([CHAIN], root=False))
+    assert finding.holds
+    assert finding.observed == "2 keys as they were sent"
 
 
 @pytest.mark.parametrize(
@@ -75,25 +87,33 @@ def test_what_was_sent_and_is_held_is_green_though_the_secrets_are_encoded_anew(
     ],
 )
 def test_what_is_held_otherwise_is_red_and_named_without_the_secret(text, words):
-    check = judged(text)
-    assert not check.passed
-    assert words in check.observed
-    assert "another" not in check.observed.replace("the secret is another one", "")
+    finding = judged(text)
+    assert not finding.holds
+    assert words in finding.observed
+    assert "another" not in finding.observed.replace("the secret is another one", "")
 
 
 def test_a_router_that_has_committed_no_keys_must_hold_none():
-    assert judged("", committed=False).passed
+    assert judged("", committed=False).holds
     assert "was not sent" in judged(curly([CHAIN], root=False), committed=False).observed
 
 
 def test_what_a_step_typed_is_taken_as_meant_and_nothing_else():
     session = Session()
-    stage = Stage(session)
-    back = ReadingBack(stage)
+    run, back = reading(session)
     session.text = holding(send_id=9)
     back.allow_typed(session)
-    back.check(4, ["R1"])
+    back.check(["R1"])
     session.text = holding(send_id=9, recv_id=8)
-    back.check_one(5, session)
-    assert [check.passed for check in stage.checks] == [True, False]
-    assert "send-id" not in stage.checks[1].observed
+    back.check_one(session)
+    assert [finding.holds for _, _, finding in run.found_of] == [True, False]
+    assert "send-id" not in run.found_of[1][2].observed
+
+
+def test_what_was_taken_back_for_good_must_be_held_no_more():
+    session = Session()
+    run, back = reading(session)
+    run.commits(None)
+    session.text = ""
+    back.check(["R1"])
+    assert run.found_of[0][2].holds

@@ -1,4 +1,4 @@
-"""The steps of a scenario file that change a configuration or a clock, as a person writes them."""
+"""The steps of a scenario file that change a router's configuration, as a person writes them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from keyroll.scenario.file.durations import Duration
+from keyroll.scenario.file.durations import Duration, shortened
 from keyroll.scenario.file.fields import (
     ROUTERS,
     AlgorithmName,
@@ -15,15 +15,17 @@ from keyroll.scenario.file.fields import (
     KeyNumber,
     OneOrMany,
     RouterName,
-    SessionName,
     Slug,
-    StrictModel,
 )
 from keyroll.scenario.file.keys import KeyPlan
+from keyroll.scenario.file.registry import step
+from keyroll.scenario.file.step import Step
+
+_SETS_CLOCK = "set date"
 
 
-class Committed(StrictModel):
-    """What every step that commits takes: on which routers, in which order, and whether they are to refuse it.
+class Commit(Step):
+    """What every step that commits a change of keys takes: routers, their order, and whether they must refuse it.
 
     Without `pause` the routers commit at once; with it (0s too) one after the other, in the order that is written.
     """
@@ -40,12 +42,24 @@ class Committed(StrictModel):
             raise ValueError("`routers` names each router once")
         return self
 
+    def checks(self) -> frozenset[str]:
+        """Return the checks of every commit: that it was taken (or refused as expected), and what is held then."""
+        return frozenset({"commit", "read-back"})
 
-class Apply(Committed):
+    def takes(self, expected: timedelta) -> timedelta:
+        """Return the pause between two commits, and how long an unconfirmed one may stay."""
+        return (self.pause or timedelta()) + timedelta(minutes=self.confirmed or 0)
+
+
+@step
+class Apply(Commit):
     """Commit the base configuration, the sessions and the keychain.
 
     A router that the first `apply` leaves out runs its sessions without authentication until it is applied.
     """
+
+    kind = "apply"
+    bare = True
 
     @model_validator(mode="after")
     def _for_good(self) -> Self:
@@ -54,18 +68,42 @@ class Apply(Committed):
         return self
 
 
-class AddKey(Committed, KeyPlan):
+@step
+class AddKey(Commit, KeyPlan):
     """Add a key to the chain: R1's numbers, mirrored on R2. Its start is relative to t0, as all starts are."""
 
+    kind = "add-key"
 
-class DeleteKey(Committed):
+    def adds(self) -> frozenset[int]:
+        """Return the key's number."""
+        return frozenset({self.id})
+
+    def starts(self) -> tuple[timedelta, ...]:
+        """Return the key's start at either router."""
+        return KeyPlan.starts(self)
+
+    def faster(self, factor: float) -> Self:
+        """Return the same with the key's starts divided."""
+        return KeyPlan.faster(self, factor)
+
+
+@step
+class DeleteKey(Commit):
     """Delete a key from the chain."""
 
+    kind = "delete-key"
     key: KeyNumber
 
+    def keys(self) -> frozenset[int]:
+        """Return the key that is deleted."""
+        return frozenset({self.key})
 
-class ChangeKey(Committed):
+
+@step
+class ChangeKey(Commit):
     """Change what is named of a key: R1's numbers, mirrored on R2. `secret` is another label to draw by."""
+
+    kind = "change-key"
 
     key: KeyNumber
     start: Duration | None = None
@@ -81,36 +119,72 @@ class ChangeKey(Committed):
             raise ValueError("names nothing to change: start, send, recv, algorithm, secret, option")
         return self
 
+    def keys(self) -> frozenset[int]:
+        """Return the key that is changed."""
+        return frozenset({self.key})
 
-class DeleteChain(Committed):
+    def starts(self) -> tuple[timedelta, ...]:
+        """Return the key's new start."""
+        return () if self.start is None else (self.start,)
+
+    def faster(self, factor: float) -> Self:
+        """Return the same with the new start divided."""
+        return self if self.start is None else self.model_copy(update={"start": shortened(self.start, factor)})
+
+
+@step
+class DeleteChain(Commit):
     """Delete the whole keychain, leaving the sessions' reference to it (which Junos refuses)."""
 
+    kind = "delete-chain"
+    bare = True
 
-class RePoint(Committed):
+
+@step
+class RePoint(Commit):
     """Let the sessions use another keychain of the file (`other-chains`); both chains stay configured."""
+
+    kind = "re-point"
 
     chain: str
 
+    def chains(self) -> frozenset[str]:
+        """Return the chain that is pointed to."""
+        return frozenset({self.chain})
 
-class Rollback(Committed):
+
+@step
+class Rollback(Commit):
     """Commit an earlier configuration: `number` commits ago."""
+
+    kind = "rollback"
+    bare = True
 
     number: Annotated[int, Field(ge=1, le=49)] = 1
 
 
-class AwaitRollback(StrictModel):
+@step
+class AwaitRollback(Step):
     """Wait until routers have taken an unconfirmed commit (`confirmed`) back by themselves."""
 
+    kind = "await-rollback"
+    bare = True
     routers: OneOrMany[RouterName] = ROUTERS
 
+    def checks(self) -> frozenset[str]:
+        """Return the checks of the router's own commit."""
+        return frozenset({"commit", "read-back"})
 
-class Cli(StrictModel):
+
+@step
+class Cli(Step):
     """Type lines of Junos: operational commands, or configuration statements that are committed.
 
     `<peer>`, `<own>` and `<peer-as>` in a line stand for the addresses of the router's BGP session and the peer's AS.
     `shows` is a regular expression that the answer to the last operational command must have in it.
     """
 
+    kind = "cli"
     routers: OneOrMany[RouterName] = ROUTERS
     commands: OneOrMany[str] = ()
     configure: OneOrMany[str] = ()
@@ -123,31 +197,12 @@ class Cli(StrictModel):
             raise ValueError("needs `commands` or `configure`")
         return self
 
+    def checks(self) -> frozenset[str]:
+        """Return the check of what is committed, or of what is shown."""
+        if self.configure:
+            return frozenset({"commit"})
+        return frozenset({"shows"}) if self.shows is not None else frozenset()
 
-class Skew(StrictModel):
-    """Set routers' clocks ahead of (or behind) the scenario's time: `{R2: 61m}`. Time may go back by it."""
-
-    r1: Duration | None = Field(default=None, alias="R1")
-    r2: Duration | None = Field(default=None, alias="R2")
-
-    @model_validator(mode="after")
-    def _at_least_one(self) -> Self:
-        if self.r1 is None and self.r2 is None:
-            raise ValueError("names a router and how far its clock is ahead: {R2: 61m}")
-        return self
-
-    def by_router(self) -> dict[RouterName, timedelta]:
-        """Return what is named, by router."""
-        named: tuple[tuple[RouterName, timedelta | None], ...] = (("R1", self.r1), ("R2", self.r2))
-        return {router: length for router, length in named if length is not None}
-
-
-class Clear(StrictModel):
-    """Reset sessions on routers (`soft`: only send and ask for routes again)."""
-
-    session: SessionName = "bgp"
-    routers: OneOrMany[RouterName] = ROUTERS
-    soft: bool = False
-
-
-CommitStep = Apply | AddKey | DeleteKey | ChangeKey | DeleteChain | RePoint | Rollback
+    def needs_set_clock(self) -> str | None:
+        """A date may be typed."""
+        return "it types `set date`" if any(_SETS_CLOCK in line for line in self.commands) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import timedelta
 from typing import Annotated
@@ -56,6 +57,11 @@ def format_duration(length: timedelta) -> str:
     if total or not parts:
         parts.append(f"{total / 1000:.3f}".rstrip("0").rstrip(".") + "s")
     return "".join(parts)
+
+
+def shortened(length: timedelta, factor: float) -> timedelta:
+    """Return a length divided by a factor, in whole seconds: the start-times of Junos have no fractions."""
+    return timedelta(seconds=math.floor(length / factor / timedelta(seconds=1) + 0.5))
 
 
 def _positive(length: timedelta) -> timedelta:

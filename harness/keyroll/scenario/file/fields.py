@@ -3,32 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, Strict
+from pydantic_core import CoreSchema, core_schema
+
+from keyroll.names import Algorithm, DropReason
 
 ROUTERS: tuple[Literal["R1"], Literal["R2"]] = ("R1", "R2")
 RouterName = Literal["R1", "R2"]
 SessionName = Literal["bgp", "ldp"]
-DropReason = Literal[
-    "any",
-    "no-option",
-    "unknown-keyid",
-    "not-acceptable-now",
-    "bad-mac",
-    "bad-checksum",
-    "md5-present",
-    "no-usable-key",
-    "no-connection-state",
-    "malformed",
-    "fragment",
-    "icmp-error",
-]
-"""Why a router dropped a segment that it received (docs/control.md); `any` is any but an ICMP error."""
-ANY: DropReason = "any"
-ICMP_ERROR: DropReason = "icmp-error"
-AlgorithmName = Literal["hmac-sha-1-96", "aes-128-cmac-96"]
+ANY: Literal["any"] = "any"
+"""Every reason for a drop but an ICMP error, which is no failure of authentication."""
+SENDING_ONLY = frozenset({DropReason.NO_ROOM, DropReason.CONGESTION})
+"""Reasons for which a router drops what it was to send; a scenario counts what it received."""
 Value = TypeVar("Value")
+
+
+class OneOf:
+    """Reads a member of a string enumeration by its word: `Annotated[Algorithm, OneOf()]`.
+
+    `of` names the enumeration where the annotation does not; `also` are further words, read as plain text; members in
+    `but` are refused. In strict mode pydantic itself takes no
+    word for an enumeration, and its JSON schema would be a reference where editors are best served with the list.
+    """
+
+    def __init__(
+        self,
+        of: type[StrEnum] | None = None,
+        *,
+        also: tuple[str, ...] = (),
+        but: frozenset[StrEnum] = frozenset(),
+    ) -> None:
+        self._of = of
+        self._also = also
+        self._but = but
+
+    def __get_pydantic_core_schema__(self, source: type[StrEnum], handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Return the schema of one of the words, for pydantic."""
+        members = {member.value: member for member in (self._of or source) if member not in self._but}
+        words = [*self._also, *members]
+        return core_schema.no_info_after_validator_function(
+            lambda word: members.get(word, word),
+            core_schema.literal_schema(words),
+            serialization=core_schema.to_string_ser_schema(),
+        )
+
 
 Many = Annotated[tuple[Value, ...], Strict(strict=False)]
 """A YAML list."""
@@ -82,3 +103,6 @@ KeyId = Annotated[int, Field(ge=0, le=255)]
 """A number as the TCP-AO option carries it (KeyID, RNextKeyID)."""
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(?:-[a-z0-9]+)*$")]
 """An id that is readable on a command line: small letters, digits, hyphens."""
+AlgorithmName = Annotated[Algorithm, OneOf()]
+DroppedFor = Annotated[DropReason | Literal["any"], OneOf(DropReason, also=(ANY,), but=SENDING_ONLY)]
+"""Why a router dropped a segment that it received (docs/control.md), or `any`."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import math
+from datetime import timedelta
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator
 
 from keyroll.keychain.model import SECRET_MAX, TOLERANCE_DEFAULT, TOLERANCE_MAX, Keychain, KeychainError
-from keyroll.scenario.file.durations import Duration
+from keyroll.scenario.file.durations import Duration, shortened
 from keyroll.scenario.file.fields import (
     AlgorithmName,
     ByRouter,
@@ -33,6 +35,10 @@ class KeyOverride(StrictModel):
     secret: Slug | None = None
     option: Literal["enabled", "disabled"] | None = None
     absent: bool = False
+
+    def faster(self, factor: float) -> Self:
+        """Return the same with its start divided by a factor."""
+        return self if self.start is None else self.model_copy(update={"start": shortened(self.start, factor)})
 
 
 class KeyPlan(StrictModel):
@@ -63,6 +69,16 @@ class KeyPlan(StrictModel):
         """Return what `router` holds otherwise, or None."""
         return self.r1 if router == "R1" else self.r2
 
+    def starts(self) -> tuple[timedelta, ...]:
+        """Return the start-times of the key at either router, after t0."""
+        own = (one.start for one in (self.r1, self.r2) if one is not None and one.start is not None)
+        return (self.start, *own)
+
+    def faster(self, factor: float) -> Self:
+        """Return the same key with its starts divided by a factor."""
+        own = {name: one.faster(factor) for name, one in (("r1", self.r1), ("r2", self.r2)) if one is not None}
+        return self.model_copy(update={"start": shortened(self.start, factor), **own})
+
 
 def _usual_tolerance() -> dict[RouterName, int]:
     return {"R1": TOLERANCE_DEFAULT, "R2": TOLERANCE_DEFAULT}
@@ -92,3 +108,8 @@ class ChainPlan(StrictModel):
         if twice:
             raise ValueError(f"key {twice[0]} stands twice")
         return keys
+
+    def faster(self, factor: float) -> Self:
+        """Return the same chain with starts and tolerances divided by a factor; no tolerance becomes 0 by it."""
+        tolerance = {router: math.ceil(seconds / factor) for router, seconds in self.tolerance.items()}
+        return self.model_copy(update={"keys": tuple(key.faster(factor) for key in self.keys), "tolerance": tolerance})

@@ -4,26 +4,43 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
+from keyroll.names import Capability
 from keyroll.scenario.file.durations import Duration
-from keyroll.scenario.file.fields import ROUTERS, KeyNumber, OneOrMany, RouterName, SessionName, StrictModel
+from keyroll.scenario.file.fields import ROUTERS, KeyNumber, OneOrMany, RouterName, SessionName
+from keyroll.scenario.file.registry import step
+from keyroll.scenario.file.step import Step
 
 Share = Annotated[float, Field(ge=0, le=1, strict=False)]
 """A share of 1: 0.05 is one frame in twenty."""
 
 
-class Cut(StrictModel):
+@step
+class Cut(Step):
     """Cut the link: no frame passes until `restore`."""
 
+    kind = "cut"
+    needs = Capability.CUT_LINK
+    bare = True
 
-class Restore(StrictModel):
+
+@step
+class Restore(Step):
     """Undo `cut`."""
 
+    kind = "restore"
+    needs = Capability.CUT_LINK
+    bare = True
 
-class Impair(StrictModel):
+
+@step
+class Impair(Step):
     """Impair the link towards routers, from the seed; without any value, take every impairment away."""
 
+    kind = "impair"
+    needs = Capability.IMPAIR
+    bare = True
     towards: OneOrMany[RouterName] = ROUTERS
     loss: Share = 0.0
     damage: Share = 0.0
@@ -32,16 +49,21 @@ class Impair(StrictModel):
     jitter: Duration | None = None
 
 
-class CrossSyns(StrictModel):
+@step
+class CrossSyns(Step):
     """Hold the SYNs that open a session's connections until each router has sent one, then let both go; once.
 
     Two routers that both open then have two connections, and BGP's collision rule takes one away.
     """
 
+    kind = "cross-syns"
+    needs = Capability.STEER_TCP
+    bare = True
     session: SessionName = "bgp"
 
 
-class Inject(StrictModel):
+@step
+class Inject(Step):
     """Send forged frames to a router, as from its peer on the live connection of a session.
 
     `rst`: a RST with the exact sequence number and no TCP-AO. `rst-bad-mac`: the same with TCP-AO, the peer's KeyID and
@@ -52,7 +74,13 @@ class Inject(StrictModel):
     about a segment of the connection (RFC 5925, section 7.8, has them ignored).
     """
 
-    kind: Literal[
+    kind = "inject"
+    needs = Capability.INJECT
+
+    # `kind` is the step's own word; without the alias alone, a file could write `forged:` as well.
+    model_config = ConfigDict(populate_by_name=False)
+
+    forged: Literal[
         "rst",
         "rst-bad-mac",
         "rst-unknown-keyid",
@@ -62,7 +90,7 @@ class Inject(StrictModel):
         "replay-earlier",
         "icmp-unreachable",
         "icmp-too-big",
-    ]
+    ] = Field(alias="kind", title="Kind")
     towards: RouterName
     session: SessionName = "bgp"
     count: Annotated[int, Field(ge=1, le=1000)] = 1
@@ -78,4 +106,12 @@ class Inject(StrictModel):
     @property
     def replays(self) -> bool:
         """Whether frames are sent that verify: that they are old is TCP's to notice, and no drop of TCP-AO."""
-        return self.kind in ("replay", "replay-earlier")
+        return self.forged in ("replay", "replay-earlier")
+
+    def checks(self) -> frozenset[str]:
+        """Return the check that what is forged is dropped; replayed frames may be taken for duplicates by TCP."""
+        return frozenset() if self.replays else frozenset({"drops"})
+
+    def keys(self) -> frozenset[int]:
+        """Return the key whose frames are replayed."""
+        return frozenset() if self.key is None else frozenset({self.key})

@@ -15,8 +15,10 @@ from pathlib import Path
 from keyroll.document import Document, load, read
 from keyroll.errors import Where
 from keyroll.scenario.errors import NoSuchMutationError, ScenarioError
+from keyroll.scenario.file.commit_steps import Apply
 from keyroll.scenario.file.durations import format_duration
 from keyroll.scenario.file.scenario import Mutation, Scenario
+from keyroll.scenario.file.time_steps import Advance
 
 _HEAD = re.compile(rb"(?:\xef\xbb\xbf)?(?:[ \t]*(?:#[^\n]*)?\r?\n|---[ \t]*\r?\n)*keyroll[ \t]*:")
 _HEAD_LENGTH = 16384
@@ -186,36 +188,34 @@ def _lookup(reference: str, chosen: Mapping[str, object], document: Document, lo
 def _all_keys(scenario: Scenario) -> set[int]:
     """Return every key number that a chain of the file, or a later step, can have."""
     planned = {key.id for chain in (scenario.keychain, *scenario.other_chains) for key in chain.keys}
-    return planned | {step.add_key.id for step in scenario.steps if step.add_key is not None}
+    return planned.union(*(step.adds() for step in scenario.steps))
 
 
 def _check_steps(scenario: Scenario, document: Document) -> None:
     keys = _all_keys(scenario)
-    applied: set[str] = set()
+    chains = [chain.name for chain in (scenario.keychain, *scenario.other_chains)]
+    applied = False
     reached = None
     for index, step in enumerate(scenario.steps):
         where = document.where(("steps", index))
-        if step.apply is not None:
-            applied.update(step.apply.routers)
+        applied = applied or isinstance(step, Apply)
         if not applied:
             raise ScenarioError(f"the first step is `apply`, not `{step.kind}`: nothing is configured yet", where=where)
-        if step.advance is not None and step.advance.to is not None:
-            if reached is not None and step.advance.to < reached:
+        if isinstance(step, Advance) and step.to is not None:
+            if reached is not None and step.to < reached:
                 raise ScenarioError(
-                    f"advance to {format_duration(step.advance.to)} goes back: time has reached "
+                    f"advance to {format_duration(step.to)} goes back: time has reached "
                     f"{format_duration(reached)} (`advance` only goes forward)",
                     where=where,
                 )
-            reached = step.advance.to
-        strangers = sorted(step.keys_named - keys)
+            reached = step.to
+        strangers = sorted(step.keys() - keys)
         if strangers:
             raise ScenarioError(f"key {strangers[0]} is in no keychain here, which have {sorted(keys)}", where=where)
-        chains = [chain.name for chain in (scenario.keychain, *scenario.other_chains)]
-        if step.re_point is not None and step.re_point.chain not in chains:
-            raise ScenarioError(
-                f"no keychain is named '{step.re_point.chain}'; there are {', '.join(chains)}", where=where
-            )
-        missing = sorted(step.sessions_named - set(scenario.sessions))
+        unknown = sorted(step.chains() - set(chains))
+        if unknown:
+            raise ScenarioError(f"no keychain is named '{unknown[0]}'; there are {', '.join(chains)}", where=where)
+        missing = sorted(step.sessions() - set(scenario.sessions))
         if missing:
             raise ScenarioError(
                 f"{missing[0]} is expected, but `sessions` is [{', '.join(scenario.sessions)}]", where=where
@@ -240,8 +240,8 @@ def _check_exists(check: str, scenario: Scenario) -> bool:
 
 
 def _step_checks(scenario: Scenario) -> Sequence[str]:
-    return [f"{name}@{at}" for at, step in enumerate(scenario.steps, start=1) for name in sorted(step.checks_named)]
+    return [f"{name}@{at}" for at, step in enumerate(scenario.steps, start=1) for name in sorted(step.checks())]
 
 
 def _kinds(scenario: Scenario) -> Sequence[str]:
-    return [name for step in scenario.steps for name in step.checks_named]
+    return [name for step in scenario.steps for name in step.checks()]

@@ -10,11 +10,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from keyroll.names import Capability, InUse, Invariant, Receiving, Sending
 from keyroll.scenario.file.durations import Duration, PositiveDuration
 from keyroll.scenario.file.fields import (
     ByRouter,
     KeyNumber,
     Many,
+    OneOf,
     OneOrMany,
     RouterName,
     SessionName,
@@ -22,17 +24,20 @@ from keyroll.scenario.file.fields import (
     StrictModel,
 )
 from keyroll.scenario.file.keys import ChainPlan
-from keyroll.scenario.file.steps import Step
+from keyroll.scenario.file.steps import AnyStep
 
 FORMAT = 1
-Invariant = Literal["no-flap", "no-route-loss", "every-segment-verified", "rollover-completes", "no-key-taken-back"]
-INVARIANTS: tuple[Invariant, ...] = ("no-flap", "no-route-loss", "every-segment-verified", "rollover-completes")
+InvariantName = Annotated[Invariant, OneOf()]
+INVARIANTS = (
+    Invariant.NO_FLAP,
+    Invariant.NO_ROUTE_LOSS,
+    Invariant.EVERY_SEGMENT_VERIFIED,
+    Invariant.ROLLOVER_COMPLETES,
+)
 """What holds throughout where a file does not say. A key that is taken back may be meant (a clock that is set back)."""
-
-Capability = Literal["capture", "set-clock", "cut-link", "impair", "inject", "reboot", "steer-tcp"]
-"""What a lab can do beyond giving routers (`keyroll.lab.protocol.Capability`)."""
-InUse = Literal["next-connection", "at-once"]
-"""When a commit's change takes hold of a session that is up."""
+_InUse = Annotated[InUse, OneOf()]
+_Required = Annotated[Capability, OneOf(but=frozenset({Capability.KEY_POLICY}))]
+"""What a file may require by name; a key policy is required by `policy`."""
 
 
 class Policy(StrictModel):
@@ -41,11 +46,11 @@ class Policy(StrictModel):
     `repoint`, `alteration` and `deletion` left out mean what the topology file says, else the router's own default.
     """
 
-    sending: Literal["clock", "rnext"] = "clock"
-    receiving: Literal["tolerance", "any"] = "tolerance"
-    repoint: InUse | None = None
-    alteration: InUse | None = None
-    deletion: InUse | None = None
+    sending: Annotated[Sending, OneOf()] = Sending.CLOCK
+    receiving: Annotated[Receiving, OneOf()] = Receiving.TOLERANCE
+    repoint: _InUse | None = None
+    alteration: _InUse | None = None
+    deletion: _InUse | None = None
     isn: Annotated[int, Field(ge=0, le=0xFFFFFFFF)] | None = None
     """The initial sequence number that this router's protected connections show on the wire (`steer-tcp`)."""
     port: Annotated[int, Field(ge=1024, le=65535)] | None = None
@@ -119,12 +124,12 @@ class Scenario(StrictModel):
     skew: ByRouter[Duration] = Field(default_factory=dict)
     """How far a router's clock is ahead of the scenario's time, by router."""
     policy: ByRouter[Policy] = Field(default_factory=dict)
-    steps: Many[Step] = Field(min_length=1)
-    throughout: Many[Invariant] = INVARIANTS
+    steps: Many[AnyStep] = Field(min_length=1)
+    throughout: Many[InvariantName] = INVARIANTS
     parametrize: dict[str, object] = Field(default_factory=dict)
     marks: Many[str] = ()
     slow_cases: Many[str] = Field(default=(), alias="slow-cases")
     """The cases of `parametrize` that carry the mark `slow` beside these, by name (`cmac-ipv6`)."""
-    requires: Many[Capability] = ()
+    requires: Many[_Required] = ()
     known_bug: KnownBug | None = Field(default=None, alias="known-bug")
     mutations: dict[Slug, Mutation] = Field(default_factory=dict)

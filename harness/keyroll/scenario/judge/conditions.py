@@ -1,63 +1,52 @@
-"""Conditions of a step, and how they are judged: from samples, show records and the wire, each to its own deadline."""
+"""The checks that a file can name in `expect`, `expect-within` and `stays`: one class each, with all that it is.
+
+A class says what is written (`written`), where the answer comes from (`source`), how long it may take to come true
+(`deadline`), what is expected in words (`expected`), and whether it holds in what was seen (`judge`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import enum
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, cast
+from typing import Annotated, Any, ClassVar, Literal, Self, cast
+
+from pydantic import BeforeValidator, Field
 
 from keyroll.junos.records import ChainStatus
-from keyroll.scenario.file.fields import ROUTERS, DropReason, RouterName, SessionName
-from keyroll.scenario.file.steps import CHECK_NAMES, Conditions
+from keyroll.scenario.file.expectations import Expectation
+from keyroll.scenario.file.fields import (
+    ROUTERS,
+    ByRouter,
+    DroppedFor,
+    KeyId,
+    KeyNumber,
+    RouterName,
+    SessionName,
+    spread_by_reason,
+)
+from keyroll.scenario.file.registry import CHECKS, WrittenCheck, check
+from keyroll.scenario.judge.findings import Finding
 from keyroll.scenario.observe.drops import Drops
 from keyroll.scenario.observe.sampler import Sample
 from keyroll.scenario.observe.tcp_events import Sight
-from keyroll.scenario.observe.wire import Wire
+from keyroll.scenario.observe.wire import Side, Wire
 from keyroll.scenario.plan.deadlines import Waits
 
-SHOWN = frozenset({"active", "next"})
-"""Conditions that `show security keychain` answers."""
-SAMPLED = frozenset({"bgp", "ldp", "flaps"})
-"""Conditions that the samples of the sessions answer."""
-ON_WIRE = frozenset({"wire", "keyid", "rnextkeyid", "seen"})
-_UP = {"bgp": "Established", "ldp": "Operational"}
 
+class Source(enum.Enum):
+    """Where the answer to a condition comes from: what has to be read before it can be judged."""
 
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """One expectation of one router: a field of a step, and its value there."""
-
-    name: str
-    router: RouterName
-    value: str | int | None
-    reason: DropReason | None = None
-    """Of `drops`: what for."""
-
-    def deadline(self, waits: Waits) -> timedelta:
-        """Return how long after the step's event the condition may take to come true."""
-        if self.name in _UP:
-            return waits.session_up if self.value == _UP[self.name] else waits.session_down
-        return waits.wire if self.name in ON_WIRE or self.name == "drops" else waits.shown
-
-    def expected(self) -> str:
-        """Return what is expected, in words."""
-        match self.name:
-            case "active" | "next":
-                return f"{self.name} key {_number(self.value)} in show security keychain"
-            case "wire" if self.value is None:
-                return "no segment of a protected session sent"
-            case "wire":
-                return f"data signed with key {self.value} and acknowledged by a verified segment"
-            case "seen":
-                return f"{self.value} in {self.router}'s capture"
-            case "keyid" | "rnextkeyid":
-                return f"{'KeyID' if self.name == 'keyid' else 'RNextKeyID'} {self.value} in the last segment sent"
-            case "drops":
-                number = f"at least {self.value}" if self.value else "no"
-                return f"{number} received segments dropped ({self.reason})"
-            case _:
-                return f"{self.name} {self.value}"
+    SAMPLES = "samples"
+    """The samples of the sessions, which are taken all the time."""
+    SHOWN = "shown"
+    """`show security keychain`, asked at each look."""
+    WIRE = "wire"
+    """The captures, followed while they grow."""
+    DROPS = "drops"
+    """The counters of drops, read at each look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,83 +64,337 @@ class View:
     """What routers have dropped since the event, where it was asked for."""
 
 
-def conditions_of(step: Conditions) -> tuple[Condition, ...]:
-    """Return a step's expectations one by one, in the order of the file format."""
+@dataclass(frozen=True)
+class Condition(WrittenCheck, ABC):
+    """One expectation of one router: a field of a step, and its value there."""
+
+    source: ClassVar[Source]
+
+    router: RouterName
+    value: Any
+
+    @classmethod
+    def of(cls, router: RouterName, value: Any) -> Iterable[Self]:  # noqa: ANN401 - the type is `written`
+        """Return the conditions that a field makes of one router: one, as a rule."""
+        return (cls(router, value),)
+
+    @abstractmethod
+    def deadline(self, waits: Waits) -> timedelta:
+        """Return how long after the step's event the condition may take to come true."""
+
+    @abstractmethod
+    def expected(self) -> str:
+        """Return what is expected, in words."""
+
+    @abstractmethod
+    def judge(self, view: View) -> Finding:
+        """Say whether it holds in what was seen, and what was seen."""
+
+
+def conditions_of(step: Expectation) -> tuple[Condition, ...]:
+    """Return a step's expectations one by one, in the order of the checks, R1's before R2's."""
+    written = step.conditions()
     return tuple(
         condition
-        for name in CHECK_NAMES
+        for name, values in written.items()
         for router in ROUTERS
-        if router in getattr(step, name)
-        for condition in _conditions(name, router, getattr(step, name)[router])
+        if router in values
+        for condition in cast("type[Condition]", CHECKS[name]).of(router, values[router])
     )
 
 
-def _conditions(name: str, router: RouterName, value: Any) -> Iterator[Condition]:  # noqa: ANN401 - a field's own type
-    if name == "drops":
-        yield from (Condition(name, router, count, reason) for reason, count in value.items())
-    else:
-        yield Condition(name, router, value)
+@dataclass(frozen=True)
+class SessionState(Condition):
+    """The state of a session, as the router shows it; `down` is any state but the one in which the session works."""
 
+    source = Source.SAMPLES
+    works: ClassVar[str]
+    """The state in which the session works."""
+    kind: ClassVar[SessionName]
 
-def judge(condition: Condition, view: View) -> tuple[bool, str]:
-    """Say whether a condition holds in what was seen, and what was seen, in words."""
-    router = condition.router
-    if condition.name in SAMPLED:
-        sample = view.samples.get((router, "ldp" if condition.name == "ldp" else "bgp"))
+    @property
+    def expects_up(self) -> bool:
+        """Whether the session is to work."""
+        return bool(self.value == self.works)
+
+    def deadline(self, waits: Waits) -> timedelta:
+        """A session takes as long to come up, or as long to go down, as its protocol needs."""
+        return waits.session_up if self.expects_up else waits.session_down
+
+    def expected(self) -> str:
+        """Return the state."""
+        return f"{self.name} {self.value}"
+
+    def judge(self, view: View) -> Finding:
+        """Look at the last sample."""
+        sample = view.samples.get((self.router, self.kind))
         if sample is None:
-            return False, "no sample since then"
-        if condition.name == "flaps":
-            flaps = None if sample.flaps is None else sample.flaps - view.flaps_before.get(router, 0)
-            return flaps == condition.value, f"{flaps} flaps since the session was up"
-        return (not sample.up if condition.value == "down" else sample.state == condition.value), sample.words()
-    if condition.name in SHOWN:
-        return _shown(condition, view.chains.get(router))
-    if condition.name in ON_WIRE:
-        return _on_wire(condition, view)
-    if condition.name == "drops":
-        return _dropped(condition, view.drops.get(router))
-    return False, f"{condition.name} cannot be observed here"
+            return _NO_SAMPLE
+        holds = not sample.up if self.value == "down" else sample.state == self.value
+        return Finding(holds, sample.words())
 
 
-def _shown(condition: Condition, chain: ChainStatus | None) -> tuple[bool, str]:
-    if chain is None:
-        return False, "the chain was not shown"
-    if condition.name == "active":
-        pair = (chain.active_send, chain.active_receive)
-        words = f"active send {_number(pair[0])}, receive {_number(pair[1])}"
-    else:
-        pair = (chain.next_send, chain.next_receive)
-        words = f"next send {_number(pair[0])}, receive {_number(pair[1])}"
-    return pair == (condition.value, condition.value), words
+_NO_SAMPLE = Finding(holds=False, observed="no sample since then")
 
 
-def _dropped(condition: Condition, drops: Drops | None) -> tuple[bool, str]:
-    if drops is None or condition.reason is None:
-        return False, "the counters were not read"
-    wanted, found = int(condition.value or 0), drops.of(condition.reason)
-    return (found >= wanted if wanted else found == 0), f"dropped since, {drops.words()}"
+@check
+@dataclass(frozen=True)
+class Bgp(SessionState):
+    """The state of the BGP session in `show bgp summary`."""
+
+    name = "bgp"
+    written = ByRouter[Literal["Established", "Idle", "Connect", "Active", "OpenSent", "OpenConfirm", "down"]]
+    session = "bgp"
+    works = "Established"
+    kind = "bgp"
 
 
-def _on_wire(condition: Condition, view: View) -> tuple[bool, str]:
-    if condition.name == "seen":
-        return view.wire.seen(cast("Sight", condition.value), condition.router, since=view.since)
-    if condition.name == "wire" and condition.value is None:
-        sent = view.wire.sent_by(condition.router, since=view.since)
-        return not sent, f"{len(sent)} segments sent"
-    held, seen = True, []
-    for session in view.sessions:
-        side = view.wire.side(condition.router, session)
-        if condition.name == "wire":
-            held = held and view.wire.handed_over(condition.router, session, condition.value, since=view.since)
-        elif side is None or side.at < view.since:
-            held = False
-        else:
-            found = side.key_id if condition.name == "keyid" else side.rnext_key_id
-            held = held and found == condition.value
-        seen.append(f"{session}: {side.words() if side else 'no signed segment'}")
-    pending = "" if held or condition.name != "wire" else " (pending: not acknowledged since)"
-    return held, "; ".join(seen) + pending
+@check
+@dataclass(frozen=True)
+class Ldp(SessionState):
+    """The state of the LDP session in `show ldp session detail`."""
+
+    name = "ldp"
+    written = ByRouter[Literal["Operational", "Nonexistent", "Initialized", "OpenRec", "OpenSent", "down"]]
+    session = "ldp"
+    works = "Operational"
+    kind = "ldp"
 
 
-def _number(value: str | int | None) -> str:
+@check
+@dataclass(frozen=True)
+class Flaps(Condition):
+    """Flaps of the BGP session since it was first up on both routers, as `show bgp summary` counts them.
+
+    What a connection that lost collision resolution (RFC 4271, 6.8) cost on the way up is left out.
+    """
+
+    name = "flaps"
+    written = ByRouter[Annotated[int, Field(ge=0)]]
+    source = Source.SAMPLES
+    session = "bgp"
+
+    def deadline(self, waits: Waits) -> timedelta:
+        """A counter is there with the next sample."""
+        return waits.shown
+
+    def expected(self) -> str:
+        """Return the number."""
+        return f"flaps {self.value}"
+
+    def judge(self, view: View) -> Finding:
+        """Compare the counter with what it said when the sessions were first up; one that is not shown is not 0."""
+        sample = view.samples.get((self.router, "bgp"))
+        if sample is None:
+            return _NO_SAMPLE
+        flaps = None if sample.flaps is None else sample.flaps - view.flaps_before.get(self.router, 0)
+        return Finding(flaps == self.value, f"{flaps} flaps since the session was up")
+
+
+@dataclass(frozen=True)
+class ShownKey(Condition):
+    """A key number in `show security keychain`, the same for send and receive; null means None."""
+
+    written = ByRouter[KeyNumber | None]
+    source = Source.SHOWN
+    names_keys = True
+
+    def deadline(self, waits: Waits) -> timedelta:
+        """The show command answers at once."""
+        return waits.shown
+
+    def expected(self) -> str:
+        """Return the key number as Junos prints it."""
+        return f"{self.name} key {_number(self.value)} in show security keychain"
+
+    def judge(self, view: View) -> Finding:
+        """Compare both directions."""
+        chain = view.chains.get(self.router)
+        if chain is None:
+            return Finding(holds=False, observed="the chain was not shown")
+        send, receive = self.shown(chain)
+        words = f"{self.name} send {_number(send)}, receive {_number(receive)}"
+        return Finding((send, receive) == (self.value, self.value), words)
+
+    @abstractmethod
+    def shown(self, chain: ChainStatus) -> tuple[int | None, int | None]:
+        """Return the numbers that are shown for send and receive."""
+
+
+@check
+@dataclass(frozen=True)
+class Active(ShownKey):
+    """Key number under Active-ID."""
+
+    name = "active"
+
+    def shown(self, chain: ChainStatus) -> tuple[int | None, int | None]:
+        """Return the active keys."""
+        return chain.active_send, chain.active_receive
+
+
+@check
+@dataclass(frozen=True)
+class Next(ShownKey):
+    """Key number under Next-ID."""
+
+    name = "next"
+
+    def shown(self, chain: ChainStatus) -> tuple[int | None, int | None]:
+        """Return the next keys."""
+        return chain.next_send, chain.next_receive
+
+
+@dataclass(frozen=True)
+class OnWire(Condition):
+    """What the captures show of a router."""
+
+    source = Source.WIRE
+
+    def deadline(self, waits: Waits) -> timedelta:
+        """A segment comes within the hold time."""
+        return waits.wire
+
+
+@check
+@dataclass(frozen=True)
+class KeyOnWire(OnWire):
+    """Key number that a router signs its data with: sent since the last step before, and acknowledged by the peer.
+
+    null: it has sent nothing for its sessions, signed or not.
+    """
+
+    name = "wire"
+    written = ByRouter[KeyNumber | None]
+    names_keys = True
+
+    def expected(self) -> str:
+        """Return what the capture must show."""
+        if self.value is None:
+            return "no segment of a protected session sent"
+        return f"data signed with key {self.value} and acknowledged by a verified segment"
+
+    def judge(self, view: View) -> Finding:
+        """Look at every session of the file."""
+        if self.value is None:
+            sent = view.wire.sent_by(self.router, since=view.since)
+            return Finding(not sent, f"{len(sent)} segments sent")
+        holds = all(
+            view.wire.handed_over(self.router, session, self.value, since=view.since) for session in view.sessions
+        )
+        pending = "" if holds else " (pending: not acknowledged since)"
+        return Finding(holds, _last_sent(self.router, view) + pending)
+
+
+@dataclass(frozen=True)
+class NumberOnWire(OnWire):
+    """A number of the TCP-AO option in the last segment that a router sent, for every session of the file."""
+
+    written = ByRouter[KeyId]
+    option_field: ClassVar[str]
+    """The name that RFC 5925 has for it."""
+
+    def expected(self) -> str:
+        """Return the number."""
+        return f"{self.option_field} {self.value} in the last segment sent"
+
+    def judge(self, view: View) -> Finding:
+        """Look at every session of the file; what was sent before the event does not count."""
+        sides = [view.wire.side(self.router, session) for session in view.sessions]
+        holds = all(side is not None and side.at >= view.since and self.found(side) == self.value for side in sides)
+        return Finding(holds, _last_sent(self.router, view))
+
+    @abstractmethod
+    def found(self, side: Side) -> int:
+        """Return the number of a segment."""
+
+
+@check
+@dataclass(frozen=True)
+class KeyIdOnWire(NumberOnWire):
+    """KeyID in the last segment that a router sent."""
+
+    name = "keyid"
+    option_field = "KeyID"
+
+    def found(self, side: Side) -> int:
+        """Return the KeyID."""
+        return side.key_id
+
+
+@check
+@dataclass(frozen=True)
+class RNextKeyIdOnWire(NumberOnWire):
+    """RNextKeyID in the last segment that a router sent."""
+
+    name = "rnextkeyid"
+    option_field = "RNextKeyID"
+
+    def found(self, side: Side) -> int:
+        """Return the RNextKeyID."""
+        return side.rnext_key_id
+
+
+@check
+@dataclass(frozen=True)
+class Seen(OnWire):
+    """What a router's capture must show since the last step before: that a thing that the file forces did happen."""
+
+    name = "seen"
+    written = ByRouter[Sight]
+
+    def expected(self) -> str:
+        """Return the event."""
+        return f"{self.value} in {self.router}'s capture"
+
+    def judge(self, view: View) -> Finding:
+        """Ask the capture."""
+        return Finding(*view.wire.seen(self.value, self.router, since=view.since))
+
+
+@check
+@dataclass(frozen=True)
+class Dropped(Condition):
+    """How many segments a router dropped, by reason, since the last step that did something: at least so many; 0: none.
+
+    Where a platform prints one total alone, it is held against that.
+    """
+
+    name = "drops"
+    written = Annotated[
+        dict[RouterName, dict[DroppedFor, Annotated[int, Field(ge=0)]]], BeforeValidator(spread_by_reason)
+    ]
+    source = Source.DROPS
+    reason: DroppedFor
+
+    @classmethod
+    def of(cls, router: RouterName, value: Any) -> Iterator[Self]:  # noqa: ANN401 - the type is `written`
+        """Return one condition for each reason."""
+        for reason, number in value.items():
+            yield cls(router, number, reason)
+
+    def deadline(self, waits: Waits) -> timedelta:
+        """What is to be dropped is retransmitted within the hold time."""
+        return waits.wire
+
+    def expected(self) -> str:
+        """Return the number and the reason."""
+        number = f"at least {self.value}" if self.value else "no"
+        return f"{number} received segments dropped ({self.reason})"
+
+    def judge(self, view: View) -> Finding:
+        """Look at the counters."""
+        drops = view.drops.get(self.router)
+        if drops is None:
+            return Finding(holds=False, observed="the counters were not read")
+        found = drops.of(self.reason)
+        return Finding(found >= self.value if self.value else found == 0, f"dropped since, {drops.words()}")
+
+
+def _last_sent(router: RouterName, view: View) -> str:
+    sides = ((session, view.wire.side(router, session)) for session in view.sessions)
+    return "; ".join(f"{session}: {side.words() if side else 'no signed segment'}" for session, side in sides)
+
+
+def _number(value: int | None) -> str:
     return "None" if value is None else str(value)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from keyroll.capture import Standing
+from keyroll.names import Invariant
 from keyroll.scenario.file.durations import format_duration
 from keyroll.scenario.file.fields import ROUTERS, RouterName, SessionName
 from keyroll.scenario.observe.sampler import Sample
@@ -268,12 +269,12 @@ def _no_key_taken_back(watched: Watched, router: RouterName) -> Check:
     )
 
 
-INVARIANTS = {
-    "no-flap": no_flap,
-    "no-route-loss": no_route_loss,
-    "every-segment-verified": every_segment_verified,
-    "rollover-completes": rollover_completes,
-    "no-key-taken-back": no_key_taken_back,
+INVARIANTS: Mapping[Invariant, Callable[[Watched], list[Check]]] = {
+    Invariant.NO_FLAP: no_flap,
+    Invariant.NO_ROUTE_LOSS: no_route_loss,
+    Invariant.EVERY_SEGMENT_VERIFIED: every_segment_verified,
+    Invariant.ROLLOVER_COMPLETES: rollover_completes,
+    Invariant.NO_KEY_TAKEN_BACK: no_key_taken_back,
 }
 
 

@@ -8,16 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from keyroll.junos.pair import Pair
+from keyroll.junos.exchange import Exchange
 from keyroll.junos.records import TcpStatistics
 from keyroll.lab.protocol import CountsDrops
+from keyroll.names import DropReason
 from keyroll.scenario.errors import RunBrokenError
-from keyroll.scenario.file.fields import ANY, ICMP_ERROR, ROUTERS, DropReason, RouterName
+from keyroll.scenario.file.fields import ANY, ROUTERS, DroppedFor, RouterName
 
 STATISTICS = "show system statistics tcp"
 _ICMP_IGNORED = "ICMP packets ignored by TCP"
-_NOT_AUTHENTICATION = frozenset({ICMP_ERROR, "congestion"})
+_NOT_AUTHENTICATION = frozenset({DropReason.ICMP_ERROR, DropReason.CONGESTION})
+
+
+class Shows(Protocol):
+    """What is needed of the routers' sessions: `keyroll.junos.pair.Pair` is one."""
+
+    def show(self, command: str, names: Sequence[RouterName] | None = None) -> Mapping[RouterName, Exchange]:
+        """Send an operational command to the named routers at the same time."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +42,15 @@ class Drops:
         names = {*self.counts, *before.counts}
         return Drops({name: self.counts.get(name, 0) - before.counts.get(name, 0) for name in names}, self.by_reason)
 
-    def of(self, reason: DropReason) -> int:
+    def of(self, reason: DroppedFor) -> int:
         """Return how many were dropped for a reason; where that is not known, how many for any reason.
 
         Raises:
             RunBrokenError: the router does not count ICMP errors that it ignores.
         """
-        if reason == ICMP_ERROR and not self.by_reason and ICMP_ERROR not in self.counts:
+        if reason == DropReason.ICMP_ERROR and not self.by_reason and DropReason.ICMP_ERROR not in self.counts:
             raise RunBrokenError(f"a router does not say how many ICMP errors it ignored ('{_ICMP_IGNORED}')")
-        if reason == ICMP_ERROR or (self.by_reason and reason != ANY):
+        if reason == DropReason.ICMP_ERROR or (self.by_reason and reason != ANY):
             return self.counts.get(reason, 0)
         return sum(count for name, count in self.counts.items() if name not in _NOT_AUTHENTICATION)
 
@@ -53,7 +63,7 @@ class Drops:
 class DropCounters:
     """Reads the counters of a lab's routers."""
 
-    def __init__(self, pair: Pair[RouterName], book: CountsDrops | None) -> None:
+    def __init__(self, pair: Shows, book: CountsDrops | None) -> None:
         self._pair = pair
         self._book = book
 
@@ -69,5 +79,5 @@ class DropCounters:
 
 def _totals(statistics: TcpStatistics) -> Drops:
     ignored = dict(statistics.counters).get(_ICMP_IGNORED)
-    icmp: dict[str, int] = {} if ignored is None else {ICMP_ERROR: ignored}
+    icmp: dict[str, int] = {} if ignored is None else {DropReason.ICMP_ERROR: ignored}
     return Drops({ANY: statistics.receive_dropped, **icmp}, by_reason=False)

@@ -40,6 +40,7 @@ from keyroll.names import Receiving
 from keyroll.scenario.file.fields import RouterName, SessionName
 from keyroll.scenario.observe.router_clock import RouterClock
 from keyroll.scenario.observe.tcp_events import Sight, Sightings
+from keyroll.scenario.plan.keyring import Changed
 
 PORTS: Mapping[SessionName, int] = {"bgp": BGP_PORT, "ldp": LDP_PORT}
 _SYN, _RST = 0x02, 0x04
@@ -87,10 +88,7 @@ class Party:
 
 
 class Wire:
-    """Follows the captures of both routers. `pump` reads and judges what is new; everything else only looks.
-
-    Segments before `protected_from[router]` (ns) are from a time when that router ran its sessions without a chain.
-    """
+    """Follows the captures of both routers. `pump` reads and judges what is new; everything else only looks."""
 
     def __init__(
         self,
@@ -116,16 +114,27 @@ class Wire:
         self._changes: list[_Change] = []
         self._received: dict[tuple[RouterName, SessionName], RecentFrames] = {}
         self._sides: dict[tuple[str, SessionName], Side] = {}
-        self.protected_from: dict[str, int] = {}
+        self._protected_from: dict[str, int] = {}
+        """By router, since when (ns) its sessions have a chain; segments from before are not judged."""
         self.special: Callable[[], Sequence[SpecialFrame]] = tuple
         """Tells which frames the link did not plainly carry: those that were injected or damaged are judged apart."""
 
-    def set_chain(self, router: RouterName, chain: Keychain, *, begun: int, done: int) -> None:
-        """Judge by another chain of this router: what was captured after `done` (ns), the end of its commit.
+    def follow(self, changed: Changed) -> None:
+        """Judge by the chain that a router holds now: what was captured after its commit.
 
-        Between `begun` and `done` either chain may have been in force; a segment from then that is not good by the
-        old one says nothing.
+        During the commit either chain may have been in force; a segment from then that is not good by the old one says
+        nothing.
         """
+        router, span = changed.router, changed.span
+        if changed.held is None:
+            self._protected_from.pop(router, None)
+            return
+        # Segments of a router that ran without a chain may go out until the commit is over.
+        self._protected_from.setdefault(router, span.done if changed.unprotected_before else span.begun)
+        if changed.held.chain != self._parties[router].chain:
+            self._set_chain(router, changed.held.chain, begun=span.begun, done=span.done)
+
+    def _set_chain(self, router: RouterName, chain: Keychain, *, begun: int, done: int) -> None:
         self._parties[router] = replace(self._parties[router], chain=chain)
         self._changes.append(_Change(begun, done, _book(self._parties.values(), self._ports)))
 
@@ -250,7 +259,7 @@ class Wire:
         return self._captures[router].account.uses(sender=router, session=session)
 
     def _is_before_protection(self, judgement: Judgement) -> bool:
-        start = self.protected_from.get(judgement.sender)
+        start = self._protected_from.get(judgement.sender)
         return start is None or (judgement.time_ns or 0) < start
 
     def _is_of_earlier_run(self, judgement: Judgement) -> bool:

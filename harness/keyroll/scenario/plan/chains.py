@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from keyroll.keychain.generate import draw_secret
 from keyroll.keychain.junostext import set_lines
 from keyroll.keychain.model import Key, Keychain
-from keyroll.names import Algorithm
 from keyroll.scenario.file.commit_steps import ChangeKey
 from keyroll.scenario.file.fields import ROUTERS, RouterName
 from keyroll.scenario.file.keys import SECRET_LENGTH, ChainPlan, KeyOverride, KeyPlan
@@ -73,7 +72,6 @@ def plan_key(chain: str, plan: KeyPlan, router: RouterName, *, seed: Seed, t0: d
     if router not in plan.held_by or own.absent:
         return None
     send, recv = (plan.send_id, plan.recv_id) if router == "R1" else (plan.recv_id, plan.send_id)
-    algorithm = own.algorithm or plan.algorithm
     return Key(
         id=plan.id,
         secret=draw_secret(seed, f"{chain}/{own.secret or plan.secret or f'key/{plan.id}'}", plan.secret_length),
@@ -82,7 +80,7 @@ def plan_key(chain: str, plan: KeyPlan, router: RouterName, *, seed: Seed, t0: d
         send_id=own.send if own.send is not None else send,
         recv_id=own.recv if own.recv is not None else recv,
         tcp_ao_option=own.option != "disabled",
-        algorithm=Algorithm(algorithm) if algorithm else None,
+        algorithm=own.algorithm or plan.algorithm,
     )
 
 
@@ -97,7 +95,7 @@ def changed_key(chain: str, key: Key, change: ChangeKey, router: RouterName, *, 
         send_id=send if send is not None else key.send_id,
         recv_id=recv if recv is not None else key.recv_id,
         tcp_ao_option=change.option == "enabled" if change.option else key.tcp_ao_option,
-        algorithm=Algorithm(change.algorithm) if change.algorithm else key.algorithm,
+        algorithm=change.algorithm or key.algorithm,
     )
 
 

@@ -1,44 +1,45 @@
-"""Who has which keys now: each router's chains as the file means them, as they are given, and as they once were.
+"""Each router's keychains through a scenario: as the file means them, as they are given, and as they once were.
 
-A mutation is applied to whatever the file means at each time, so that it also breaks keys that a later step adds.
+A mutation is applied to whatever the file means at each time, so that it also breaks keys that a later step adds. What
+a router holds changes here and nowhere else; who needs to know subscribes (`subscribe`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from keyroll.keychain.model import Keychain
 from keyroll.keychain.secret import Secret
 from keyroll.scenario.errors import ScenarioError
-from keyroll.scenario.file.commit_steps import (
-    AddKey,
-    AwaitRollback,
-    ChangeKey,
-    CommitStep,
-    Committed,
-    DeleteChain,
-    DeleteKey,
-    RePoint,
-    Rollback,
-)
+from keyroll.scenario.file.commit_steps import AwaitRollback, Commit, Rollback
 from keyroll.scenario.file.fields import ROUTERS, RouterName
 from keyroll.scenario.file.scenario import Mutation, Scenario
-from keyroll.scenario.plan.chains import Seed, change_lines, changed_key, mutated, plan_chain, plan_key
+from keyroll.scenario.plan.chains import Seed, change_lines, mutated, plan_chain
+from keyroll.scenario.plan.changes import Change, Held, after
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """What one router holds: its chains by name (a deleted one is missing), and which one protects the sessions."""
+class Span:
+    """Something happened between two instants of the host (ns since 1970)."""
 
-    chains: Mapping[str, Keychain]
-    used: str
+    begun: int
+    done: int
 
-    @property
-    def chain(self) -> Keychain:
-        """The chain that protects the sessions; an empty one of that name where it was deleted."""
-        return self.chains.get(self.used) or Keychain(self.used)
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A commit has changed what a router holds."""
+
+    router: RouterName
+    held: Held | None
+    """As it was given, mutation included; None: it runs its sessions without authentication from now on."""
+    span: Span
+    """The commit: before `begun` nothing of it was in force, after `done` all of it."""
+    unprotected_before: bool = False
+    """Whether the router ran its sessions without authentication until then."""
 
 
 class Keyring:
@@ -55,6 +56,8 @@ class Keyring:
         }
         self._past: dict[RouterName, list[Held]] = {router: [] for router in ROUTERS}
         """What was committed before, oldest first."""
+        self._told: list[Callable[[Changed], None]] = []
+        self._telling = threading.Lock()
 
     def meant(self, router: RouterName) -> Held:
         """Return what the file means a router to hold now."""
@@ -64,36 +67,19 @@ class Keyring:
         """Return what the router is really given: what is meant, broken by the mutation that is played."""
         return self._broken(self._meant, router)
 
-    def after(self, router: RouterName, step: CommitStep) -> Held:
+    def subscribe(self, told: Callable[[Changed], None]) -> None:
+        """Call `told` with every change from now on, one at a time."""
+        self._told.append(told)
+
+    def after(self, router: RouterName, step: Commit) -> Held:
         """Return what the file means a router to hold after a step that changes keys.
 
         Raises:
             ScenarioError: the router has no such key, chain or earlier configuration.
         """
-        now = self._meant[router]
-        chain = now.chain
-        if isinstance(step, AddKey):
-            key = plan_key(chain.name, step, router, seed=self._seed, t0=self._t0)
-            if key is not None and chain.key(key.id) is not None:
-                raise ScenarioError(f"add-key: {router} has a key {key.id} already; change-key changes it")
-            return _with(now, replace(chain, keys=(*chain.keys, key) if key is not None else chain.keys))
-        if isinstance(step, DeleteKey):
-            self._need(chain, step.key, router)
-            return _with(now, replace(chain, keys=tuple(key for key in chain.keys if key.id != step.key)))
-        if isinstance(step, ChangeKey):
-            self._need(chain, step.key, router)
-            keys = (
-                changed_key(chain.name, key, step, router, seed=self._seed, t0=self._t0) if key.id == step.key else key
-                for key in chain.keys
-            )
-            return _with(now, replace(chain, keys=tuple(keys)))
-        if isinstance(step, DeleteChain):
-            return replace(now, chains={name: one for name, one in now.chains.items() if name != now.used})
-        if isinstance(step, RePoint):
-            if step.chain not in now.chains:
-                raise ScenarioError(f"re-point: {router} has no chain '{step.chain}'; it has {', '.join(now.chains)}")
-            return replace(now, used=step.chain)
-        return now
+        if isinstance(step, Rollback):
+            return self.before(router, step.number)
+        return after(step, Change(router, self._meant[router], self._seed, self._t0))
 
     def before(self, router: RouterName, number: int) -> Held:
         """Return what a router held `number` commits ago. Raises ScenarioError when there were not so many."""
@@ -108,21 +94,35 @@ class Keyring:
         names = dict.fromkeys((*now.chains, *then.chains))
         return [line for name in names for line in change_lines(now.chains.get(name), then.chains.get(name))]
 
-    def commit(self, router: RouterName, held: Held) -> None:
-        """Note that a router has committed `held`."""
+    def commit(
+        self, router: RouterName, held: Held, span: Span | None = None, *, unprotected_before: bool = False
+    ) -> None:
+        """Note that a router has committed `held`.
+
+        Without a span nothing was committed: what the router is given is the same, a mutation made it so.
+        """
         self._meant[router] = held
         self._past[router].append(held)
+        if span is not None:
+            self._publish(Changed(router, self.given(router), span, unprotected_before))
 
-    def take_back(self, router: RouterName) -> None:
+    def take_back(self, router: RouterName, span: Span | None = None) -> None:
         """Note that a router's last commit was taken back by another one: it holds what it held before.
 
         A first commit that was taken back leaves it with nothing, and with the same keys to come.
         """
         past = self._past[router]
         if len(past) > 1:
-            self.commit(router, past[-2])
-        else:
-            past.clear()
+            self.commit(router, past[-2], span)
+            return
+        past.clear()
+        if span is not None:
+            self._publish(Changed(router, None, span))
+
+    def _publish(self, changed: Changed) -> None:
+        with self._telling:  # both routers commit at the same time, each in a thread
+            for told in self._told:
+                told(changed)
 
     def has_committed(self, router: RouterName) -> bool:
         """Say whether a router holds any keys yet."""
@@ -142,14 +142,10 @@ class Keyring:
         """Play the changes of all steps on a ring of their own, to learn their secrets beforehand."""
         ring = Keyring(self._scenario, seed=self._seed, t0=self._t0, mutation=self._mutation)
         for step in self._scenario.steps:
-            change = step.await_rollback or step.commits
-            if change is None or (isinstance(change, Committed) and change.refused):
+            if not isinstance(step, Commit | AwaitRollback) or (isinstance(step, Commit) and step.refused):
                 continue
-            for router in change.routers:
-                if isinstance(change, AwaitRollback | Rollback):
-                    held = ring.before(router, change.number if isinstance(change, Rollback) else 1)
-                else:
-                    held = ring.after(router, change)
+            for router in step.routers:
+                held = ring.before(router, 1) if isinstance(step, AwaitRollback) else ring.after(router, step)
                 ring.commit(router, held)
                 yield from _secrets((*held.chains.values(), *ring.given(router).chains.values()))
 
@@ -162,16 +158,6 @@ class Keyring:
         if name not in held.chains:
             return held
         return replace(held, chains={**held.chains, name: mutated(chains, router, self._mutation, seed=self._seed)})
-
-    def _need(self, chain: Keychain, number: int, router: RouterName) -> None:
-        if chain.key(number) is None:
-            raise ScenarioError(
-                f"{router} has no key {number} in {chain.name}; it has {[key.id for key in chain.keys]}"
-            )
-
-
-def _with(held: Held, chain: Keychain) -> Held:
-    return replace(held, chains={**held.chains, chain.name: chain})
 
 
 def _secrets(chains: Iterable[Keychain]) -> Iterable[Secret]:

@@ -5,10 +5,12 @@ Played as a mutation (`left-to-chance`), it shows that the check which proves th
 
 from __future__ import annotations
 
+from keyroll.names import Capability
 from keyroll.scenario.file.scenario import Mutation, Scenario
-from keyroll.scenario.file.steps import Step
+from keyroll.scenario.file.step import Step
+from keyroll.scenario.file.time_steps import Wait
 
-_NOTHING = Step.model_validate({"wait": {"for": "1ms"}})
+_NOTHING: Step = Wait.model_validate({"for": "1ms"})
 """Stands in the place of a step, so that the others keep their numbers."""
 
 
@@ -23,5 +25,5 @@ def as_mutated(scenario: Scenario, mutation: Mutation | None) -> Scenario:
     if mutation is None or mutation.kind != "left-to-chance":
         return scenario
     policy = {name: one.model_copy(update={"isn": None, "port": None}) for name, one in scenario.policy.items()}
-    steps = tuple(step if step.cross_syns is None else _NOTHING for step in scenario.steps)
+    steps = tuple(_NOTHING if step.needs is Capability.STEER_TCP else step for step in scenario.steps)
     return scenario.model_copy(update={"policy": policy, "steps": steps})

@@ -1,88 +1,148 @@
-"""What the steps of a run are played on, and the moment from which waits are counted."""
+"""What the steps of a run are played on, and `play`, which does what a step says."""
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import singledispatch
 from ipaddress import IPv4Address, IPv6Address
+from typing import Any, Protocol, TypeVar, cast
 
+from keyroll.instants import Clock, Instant
 from keyroll.junos.base_configuration import Plan
 from keyroll.junos.pair import Pair
 from keyroll.junos.session import RouterSession
 from keyroll.lab.protocol import Links
+from keyroll.scenario.errors import RunBrokenError
 from keyroll.scenario.file.fields import RouterName
 from keyroll.scenario.file.scenario import Scenario
+from keyroll.scenario.file.step import Step
+from keyroll.scenario.file.time_steps import Advance, Skew
+from keyroll.scenario.judge.findings import Assertion, Finding, checked
 from keyroll.scenario.observe.drops import DropCounters
 from keyroll.scenario.observe.router_clock import RouterClock
 from keyroll.scenario.observe.sampler import Sampler
 from keyroll.scenario.observe.wire import Wire
 from keyroll.scenario.plan.deadlines import Waits
-from keyroll.scenario.plan.keyring import Keyring
-from keyroll.scenario.record.result import Check
-from keyroll.scenario.record.stopwatch import Stopwatch
-from keyroll.scenario.record.timeline import Kind, Timeline
+from keyroll.scenario.plan.keyring import Keyring, Span
+from keyroll.scenario.record.record import Record
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """The last thing that was done: what counts is what was seen after `begun`; waits are counted from `done` (ns)."""
+    """The last thing that was done: what was seen after it began counts, and waits are counted from its end."""
 
     text: str
-    begun: int
-    done: int
-
-    def since_done(self) -> timedelta:
-        """Return how long ago it was done."""
-        return timedelta(microseconds=(time.time_ns() - self.done) // 1000)
+    span: Span
 
 
-@dataclass(slots=True)
-class Stage:
-    """Everything that a scenario is played on, and what has been found so far."""
+@dataclass(frozen=True, slots=True)
+class Routers:
+    """Both routers, as a run reaches them."""
 
-    scenario: Scenario
     pair: Pair[RouterName]
-    sampler: Sampler
-    wire: Wire
-    timeline: Timeline
     clocks: Mapping[str, RouterClock]
     plans: Mapping[RouterName, Plan]
     peers: Mapping[RouterName, IPv4Address | IPv6Address]
-    keyring: Keyring
-    t0: datetime
-    real_time: bool
-    """Whether clocks cannot be set, so that time has to pass."""
-    waits: Waits
-    stopwatch: Stopwatch
-    check_lab: Callable[[], None]
-    """Raises when a part of the lab has died."""
+    """By router, the address of its BGP peer."""
+    drops: DropCounters
     links: Links | None
     """The lab's links, where it can cut, impair or inject."""
-    drops: DropCounters
+    check: Callable[[], None]
+    """Raises when a part of the lab has died."""
+
+
+class Timekeeper(Protocol):
+    """Moves the scenario's time. Instants returned are the host's (ns since 1970): what counts came after them."""
+
+    waits: bool
+    """Whether time passes by waiting."""
+
+    def begin(self, run: Run) -> None:
+        """Bring the routers to t0."""
+        ...
+
+    def advance(self, run: Run, step: Advance) -> int:
+        """Move time forward as a step says."""
+        ...
+
+    def set_skew(self, run: Run, step: Skew) -> None:
+        """Set clocks ahead of, or behind, the scenario's time."""
+        ...
+
+    def check(self, run: Run) -> None:
+        """Raise RunUnfitError when time has passed what a step was to be done before."""
+        ...
+
+
+@dataclass(slots=True)
+class Run:
+    """One run of one scenario: what it plays, what it plays on, what it has seen and written down."""
+
+    scenario: Scenario
     seed: int | str
-    committed: Callable[[str, Sequence[str]], object]
-    """Keeps what was committed on a router."""
-    checks: list[Check] = field(default_factory=list)
-    pause: threading.Event = field(default_factory=threading.Event)
-    """Never set: its `wait` is how a poll pauses."""
+    t0: datetime
+    waits: Waits
+    clock: Clock
+    """The host's."""
+    time: Timekeeper
+    """The scenario's."""
+    routers: Routers
+    wire: Wire
+    samples: Sampler
+    keyring: Keyring
+    record: Record
+    moment: Moment
+    """What waits are counted from."""
+    number: int = 0
+    """The step that is played, from 1."""
+    _kept: dict[Callable[[Run], Any], Any] = field(default_factory=dict)
 
-    @property
-    def red(self) -> bool:
-        """Whether a check has failed so far."""
-        return any(not check.passed for check in self.checks)
+    def kept(self, make: Callable[[Run], T]) -> T:
+        """Return what a family of steps keeps through a run; `make` makes it when it is first asked for."""
+        if make not in self._kept:
+            self._kept[make] = make(self)
+        return cast("T", self._kept[make])
 
-    def add(self, check: Check) -> None:
-        """Note a judged check."""
-        self.checks.append(check)
-        self.timeline.add(
-            Kind.CHECK,
-            f"{'ok' if check.passed else 'RED'}: {check.sentence()}",
-            router=check.router,
-            data=check.as_data(),
-        )
+    def now(self) -> int:
+        """Return the host's instant (ns since 1970)."""
+        return self.clock.now().ns
+
+    def since(self, instant: int) -> timedelta:
+        """Return how long ago an instant (ns) was."""
+        return self.clock.now() - Instant(instant)
+
+    def since_done(self) -> timedelta:
+        """Return how long ago the last thing was done."""
+        return self.since(self.moment.span.done)
+
+    def found(
+        self,
+        assertion: Assertion,
+        finding: Finding,
+        *,
+        event: str = "",
+        after: timedelta = timedelta(),
+        keys: Mapping[str, str] | None = None,
+    ) -> None:
+        """Note what was found of an assertion that the present step makes."""
+        self.record.add(checked(assertion, finding, step=self.number, event=event, after=after, keys=keys))
+
+
+@singledispatch
+def play(step: Step, run: Run) -> Span | None:
+    """Do what a step says. Each kind of step has a function of its own, registered with `@play.register`.
+
+    Returns:
+        When it was done; None of a step that only looks: what counts stays what counted before it.
+
+    Raises:
+        RunError: a part of the run broke, or the routers cannot do it.
+    """
+    raise RunBrokenError(f"step {run.number}: no function plays `{step.kind}` (docs/extend.md says how one is added)")
 
 
 def router_of(session: RouterSession) -> RouterName:

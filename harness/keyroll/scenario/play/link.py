@@ -3,135 +3,151 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 
 from keyroll.capture import SignedFrame, forge_icmp, forge_rst, forge_syn, unknown_key_id
 from keyroll.lab.protocol import Impairment, Links, SteeringLinks
+from keyroll.names import DropReason
 from keyroll.scenario.errors import RunBrokenError
-from keyroll.scenario.file.fields import ANY, ICMP_ERROR, DropReason, RouterName
-from keyroll.scenario.file.link_steps import CrossSyns, Impair, Inject
-from keyroll.scenario.file.steps import Step
+from keyroll.scenario.file.fields import RouterName
+from keyroll.scenario.file.link_steps import CrossSyns, Cut, Impair, Inject, Restore
+from keyroll.scenario.judge.actions import ForgedDropped
 from keyroll.scenario.observe.wire import PORTS
-from keyroll.scenario.play.context import Stage, other
-from keyroll.scenario.record.result import Check
+from keyroll.scenario.plan.keyring import Span
+from keyroll.scenario.play.context import Run, other, play
+from keyroll.scenario.play.watch import act
 
+_PART = "link"
 _ICMP = ("icmp-unreachable", "icmp-too-big")
 _REASONS: Mapping[str, DropReason] = {
-    "rst": "no-option",
-    "rst-bad-mac": "bad-mac",
-    "rst-unknown-keyid": "unknown-keyid",
-    "syn": "no-option",
-    "syn-bad-mac": "bad-mac",
-    "icmp-unreachable": ICMP_ERROR,
-    "icmp-too-big": ICMP_ERROR,
+    "rst": DropReason.NO_OPTION,
+    "rst-bad-mac": DropReason.BAD_MAC,
+    "rst-unknown-keyid": DropReason.UNKNOWN_KEY_ID,
+    "syn": DropReason.NO_OPTION,
+    "syn-bad-mac": DropReason.BAD_MAC,
+    "icmp-unreachable": DropReason.ICMP_ERROR,
+    "icmp-too-big": DropReason.ICMP_ERROR,
 }
 """What each kind of forged frame must be dropped for."""
 
 
-class Linker:
-    """Plays steps on the (only) link of a lab."""
+class Chance:
+    """The seeded choices of a run's steps on the link: repeatable with the run's seed."""
 
-    def __init__(self, stage: Stage, links: Links, *, seed: int | str) -> None:
-        self._stage = stage
-        self._links = links
-        self._seed = seed
-        self._chance = random.Random(f"{seed}/forgery")  # noqa: S311 - a seeded forgery is meant to be repeatable
+    def __init__(self, run: Run) -> None:
+        self._seed = run.seed
+        self.forgery = random.Random(f"{run.seed}/forgery")  # noqa: S311 - a seeded forgery is meant to be repeatable
         self._impairments = 0
 
-    def play(self, number: int, step: Step) -> None:
-        """Play a step on the link."""
-        if step.cut is not None:
-            self._links.cut()
-        elif step.restore is not None:
-            self._links.restore()
-        elif step.impair is not None:
-            self._impair(step.impair)
-        elif step.inject is not None:
-            self._inject(number, step.inject)
-        elif step.cross_syns is not None:
-            self._cross_syns(step.cross_syns)
+    def next_impairment(self) -> int:
+        """Return the seed of the next impairment."""
+        self._impairments += 1
+        return random.Random(f"{self._seed}/impair/{self._impairments}").randrange(1 << 31)  # noqa: S311 - as above
 
-    def _cross_syns(self, step: CrossSyns) -> None:
-        if not isinstance(self._links, SteeringLinks):
-            raise RunBrokenError("this lab's links cannot make SYNs cross (`requires: [steer-tcp]` skips such labs)")
-        self._links.cross_syns(PORTS[step.session])
 
-    def _impair(self, step: Impair) -> None:
-        self._stage.wire.special = self._links.special_frames
-        for router in step.towards:
-            self._impairments += 1
-            impairment = Impairment(
-                loss=step.loss,
-                delay=(step.delay or timedelta()).total_seconds(),
-                jitter=(step.jitter or timedelta()).total_seconds(),
-                reorder=step.reorder,
-                damage=step.damage,
-                seed=random.Random(f"{self._seed}/impair/{self._impairments}").randrange(1 << 31),  # noqa: S311 - as above
-            )
-            self._links.impair(impairment, towards=router)
+@play.register
+def _(step: Cut, run: Run) -> Span:
+    return act(run, _PART, _links(step, run).cut)
 
-    def _inject(self, number: int, step: Inject) -> None:
-        stage = self._stage
-        stage.wire.special = self._links.special_frames
-        stage.wire.pump()
-        frames = self._frames(step)
-        router, reason = step.towards, _REASONS.get(step.kind, ANY)
-        before = stage.drops.read([router])[router]
-        for frame in frames:
-            self._links.inject(frame, towards=step.towards)
-        if step.replays:
-            return
-        done = time.time_ns()
-        since = stage.drops.read([router])[router].since(before)
-        while (waited := _since(done)) < stage.waits.shown and since.of(reason) < len(frames):
-            stage.pause.wait(stage.waits.poll.total_seconds())
-            since = stage.drops.read([router])[router].since(before)
-        stage.add(
-            Check(
-                "drops",
-                passed=since.of(reason) >= len(frames),
-                expected=f"{len(frames)} forged segments ({step.kind}) dropped by {router}: {reason}",
-                observed=f"dropped since, {since.words()}",
-                step=number,
-                router=router,
-                event=f"step {number} (inject)",
-                after=waited,
-            )
+
+@play.register
+def _(step: Restore, run: Run) -> Span:
+    return act(run, _PART, _links(step, run).restore)
+
+
+@play.register
+def _(step: Impair, run: Run) -> Span:
+    return act(run, _PART, partial(_impair, step, run))
+
+
+@play.register
+def _(step: Inject, run: Run) -> Span:
+    return act(run, _PART, partial(_inject, step, run))
+
+
+@play.register
+def _(step: CrossSyns, run: Run) -> Span:
+    return act(run, _PART, partial(_cross_syns, step, run))
+
+
+def _links(step: Cut | Restore | Impair | Inject | CrossSyns, run: Run) -> Links:
+    if run.routers.links is None:
+        raise RunBrokenError(f"`{step.kind}`: this lab has no link that can be acted on")
+    return run.routers.links
+
+
+def _cross_syns(step: CrossSyns, run: Run) -> None:
+    links = _links(step, run)
+    if not isinstance(links, SteeringLinks):
+        raise RunBrokenError("this lab's links cannot make SYNs cross (`requires: [steer-tcp]` skips such labs)")
+    links.cross_syns(PORTS[step.session])
+
+
+def _impair(step: Impair, run: Run) -> None:
+    links = _links(step, run)
+    run.wire.special = links.special_frames
+    for router in step.towards:
+        impairment = Impairment(
+            loss=step.loss,
+            delay=(step.delay or timedelta()).total_seconds(),
+            jitter=(step.jitter or timedelta()).total_seconds(),
+            reorder=step.reorder,
+            damage=step.damage,
+            seed=run.kept(Chance).next_impairment(),
         )
+        links.impair(impairment, towards=router)
 
-    def _frames(self, step: Inject) -> list[bytes]:
-        peer = other(step.towards)
-        frames = self._stage.wire.received(step.towards, step.session)
-        earlier = step.kind == "replay-earlier"
-        seen = frames.before if earlier else frames.present
-        if step.key is not None:
-            seen = tuple(genuine for genuine in seen if genuine.key == step.key)
-            if not seen:
-                raise RunBrokenError(f"{peer} has sent nothing for {step.session} with key {step.key} to replay")
+
+def _inject(step: Inject, run: Run) -> None:
+    links = _links(step, run)
+    run.wire.special = links.special_frames
+    run.wire.pump()
+    frames = _frames(step, run)
+    router, drops = step.towards, run.routers.drops
+    before = drops.read([router])[router]
+    for frame in frames:
+        links.inject(frame, towards=router)
+    if step.replays:
+        return
+    done = run.now()
+    assertion = ForgedDropped(router, step.forged, len(frames), _REASONS[step.forged])
+    finding = assertion.judge(drops.read([router])[router].since(before))
+    while (waited := run.since(done)) < run.waits.shown and not finding.holds:
+        run.clock.pause(run.waits.poll)
+        finding = assertion.judge(drops.read([router])[router].since(before))
+    run.found(assertion, finding, event=f"step {run.number} (inject)", after=waited)
+
+
+def _frames(step: Inject, run: Run) -> list[bytes]:
+    peer = other(step.towards)
+    frames = run.wire.received(step.towards, step.session)
+    earlier = step.forged == "replay-earlier"
+    seen = frames.before if earlier else frames.present
+    if step.key is not None:
+        seen = tuple(one for one in seen if one.key == step.key)
         if not seen:
-            if earlier:
-                raise RunBrokenError(f"{step.session} had no signed connection from {peer} before the present one")
-            raise RunBrokenError(f"{peer} has sent {step.towards} nothing signed for {step.session} to forge from")
-        if step.replays:
-            return [genuine.frame for genuine in seen[-step.count :]]
-        return [self._forge(step, seen[-1], peer) for _ in range(step.count)]
-
-    def _forge(self, step: Inject, genuine: SignedFrame, peer: RouterName) -> bytes:
-        if step.kind in ("syn", "syn-bad-mac"):
-            key_id = genuine.key_id if step.kind == "syn-bad-mac" else None
-            return forge_syn(genuine, key_id=key_id, chance=self._chance)
-        if step.kind in _ICMP:
-            sent = self._stage.wire.received(peer, step.session).present
-            if not sent:
-                raise RunBrokenError(f"{step.towards} has sent {peer} nothing signed that an ICMP error could quote")
-            return forge_icmp(genuine, sent[-1], too_big=step.kind == "icmp-too-big")
-        keys = [key for router in (peer, step.towards) for key in self._stage.keyring.given(router).chain.keys]
-        numbers = {number for key in keys for number in (key.send_id, key.recv_id) if number is not None}
-        key_id = {"rst": None, "rst-bad-mac": genuine.key_id, "rst-unknown-keyid": unknown_key_id(numbers)}[step.kind]
-        return forge_rst(genuine, key_id=key_id, chance=self._chance)
+            raise RunBrokenError(f"{peer} has sent nothing for {step.session} with key {step.key} to replay")
+    if not seen:
+        if earlier:
+            raise RunBrokenError(f"{step.session} had no signed connection from {peer} before the present one")
+        raise RunBrokenError(f"{peer} has sent {step.towards} nothing signed for {step.session} to forge from")
+    if step.replays:
+        return [one.frame for one in seen[-step.count :]]
+    return [_forge(step, run, seen[-1], peer) for _ in range(step.count)]
 
 
-def _since(instant: int) -> timedelta:
-    return timedelta(microseconds=(time.time_ns() - instant) // 1000)
+def _forge(step: Inject, run: Run, frame: SignedFrame, peer: RouterName) -> bytes:
+    chance = run.kept(Chance).forgery
+    if step.forged in ("syn", "syn-bad-mac"):
+        return forge_syn(frame, key_id=frame.key_id if step.forged == "syn-bad-mac" else None, chance=chance)
+    if step.forged in _ICMP:
+        sent = run.wire.received(peer, step.session).present
+        if not sent:
+            raise RunBrokenError(f"{step.towards} has sent {peer} nothing signed that an ICMP error could quote")
+        return forge_icmp(frame, sent[-1], too_big=step.forged == "icmp-too-big")
+    keys = [key for router in (peer, step.towards) for key in run.keyring.given(router).chain.keys]
+    numbers = {number for key in keys for number in (key.send_id, key.recv_id) if number is not None}
+    key_id = {"rst": None, "rst-bad-mac": frame.key_id, "rst-unknown-keyid": unknown_key_id(numbers)}[step.forged]
+    return forge_rst(frame, key_id=key_id, chance=chance)

@@ -2,60 +2,56 @@
 
 from __future__ import annotations
 
-from keyroll.junos.readback import differences, read_keychains
+from collections.abc import Sequence
+
+from keyroll.junos.readback import read_keychains
 from keyroll.junos.session import RouterSession
 from keyroll.keychain.junostext import KeychainTextError
 from keyroll.keychain.model import Keychain
 from keyroll.scenario.file.fields import RouterName
-from keyroll.scenario.play.context import Stage, router_of
-from keyroll.scenario.record.result import Check
+from keyroll.scenario.judge.actions import ChainsHeld
+from keyroll.scenario.plan.keyring import Changed
+from keyroll.scenario.play.context import Run, router_of
 
 
-class ReadingBack:
-    """Reads key-chains back from routers, on a stage."""
+class ReadBack:
+    """Knows what each router was sent, and reads back what it holds."""
 
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._sent: dict[RouterName, tuple[Keychain, ...]] = {}
         self._typed: dict[RouterName, frozenset[str]] = {}
         """By router, what a `cli` step has made otherwise than the file's keychains have it."""
+        run.keyring.subscribe(self._note)
 
-    def check(self, number: int, routers: list[RouterName]) -> None:
+    def check(self, routers: Sequence[RouterName]) -> None:
         """Note for each router whether it holds the chains that it was sent."""
-        for router, found in self._stage.pair.at_once(self._found, routers).items():
-            self._judge(number, router, found)
+        for router, found in self._run.routers.pair.at_once(_found, routers).items():
+            self._judge(router, found)
 
-    def check_one(self, number: int, session: RouterSession) -> None:
+    def check_one(self, session: RouterSession) -> None:
         """Note for one router whether it holds the chains that it was sent."""
-        self._judge(number, router_of(session), self._found(session))
+        self._judge(router_of(session), _found(session))
 
     def allow_typed(self, session: RouterSession) -> None:
         """Take what the router holds now as meant: somebody typed it."""
-        found = self._found(session)
         router = router_of(session)
-        self._typed[router] = frozenset([found] if isinstance(found, str) else differences(self._sent(router), found))
+        self._typed[router] = frozenset(self._assertion(router).differences(_found(session)))
 
-    def _judge(self, number: int, router: RouterName, found: list[Keychain] | str) -> None:
-        said = [found] if isinstance(found, str) else differences(self._sent(router), found)
-        said = [words for words in said if words not in self._typed.get(router, frozenset())]
-        keys = 0 if isinstance(found, str) else sum(len(chain.keys) for chain in found)
-        self._stage.add(
-            Check(
-                "read-back",
-                passed=not said,
-                expected="the key-chains that were sent, secrets compared decoded",
-                observed="; ".join(said) if said else f"{keys} keys as they were sent",
-                step=number,
-                router=router,
-            )
-        )
+    def _note(self, changed: Changed) -> None:
+        self._sent[changed.router] = tuple(changed.held.chains.values()) if changed.held is not None else ()
 
-    def _found(self, session: RouterSession) -> list[Keychain] | str:
-        """Return the chains, or why what the router shows is no text that holds some."""
-        try:
-            return read_keychains(session)
-        except KeychainTextError as error:
-            return str(error)
+    def _assertion(self, router: RouterName) -> ChainsHeld:
+        return ChainsHeld(router, self._sent.get(router, ()), self._typed.get(router, frozenset()))
 
-    def _sent(self, router: RouterName) -> list[Keychain]:
-        keyring = self._stage.keyring
-        return list(keyring.given(router).chains.values()) if keyring.has_committed(router) else []
+    def _judge(self, router: RouterName, found: list[Keychain] | str) -> None:
+        assertion = self._assertion(router)
+        self._run.found(assertion, assertion.judge(found))
+
+
+def _found(session: RouterSession) -> list[Keychain] | str:
+    """Return the chains, or why what the router shows is no text that holds some."""
+    try:
+        return read_keychains(session)
+    except KeychainTextError as error:
+        return str(error)

@@ -1,0 +1,78 @@
+"""The steps that expect something. Their conditions are the checks that are registered: one field for each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from pydantic import Field
+
+from keyroll.scenario.file.durations import PositiveDuration
+from keyroll.scenario.file.fields import RouterName
+from keyroll.scenario.file.registry import CHECKS, step
+from keyroll.scenario.file.step import Step
+
+
+class Expectation(Step):
+    """What must hold. Each condition holds for both routers, or is keyed by router; one left out is not looked at."""
+
+    def conditions(self) -> dict[str, Mapping[RouterName, Any]]:
+        """Return what is expected: by check, then by router, as the file has it."""
+        values = {name: getattr(self, name, None) for name in CHECKS.names()}
+        return {name: value for name, value in values.items() if value}
+
+    def checks(self) -> frozenset[str]:
+        """Return the names of the checks that these conditions make."""
+        return frozenset(self.conditions())
+
+    def keys(self) -> frozenset[int]:
+        """Return the key numbers that are expected anywhere."""
+        values = [value for name, value in self.conditions().items() if CHECKS[name].names_keys]
+        return frozenset(number for value in values for number in value.values() if number is not None)
+
+    def sessions(self) -> frozenset[str]:
+        """Return the sessions whose state is expected."""
+        named = (CHECKS[name].session for name in self.conditions())
+        return frozenset(session for session in named if session is not None)
+
+    def problem(self) -> str | None:
+        """Refuse an expectation of nothing."""
+        if self.conditions():
+            return None
+        return f"`{self.kind}` expects nothing; name at least one of: {', '.join(CHECKS.names())}"
+
+
+@step
+class Expect(Expectation):
+    """Wait until all of it holds, each condition no longer than its own named deadline after the last step before."""
+
+    kind = "expect"
+
+    def takes(self, expected: timedelta) -> timedelta:
+        """Return the longest of the named deadlines."""
+        return expected
+
+
+@step
+class ExpectWithin(Expectation):
+    """Like `expect`, with the deadline that the file names."""
+
+    kind = "expect-within"
+    within: PositiveDuration
+
+    def takes(self, expected: timedelta) -> timedelta:
+        """Return the file's own deadline."""
+        return self.within
+
+
+@step
+class Stays(Expectation):
+    """What must hold in every sample for a while."""
+
+    kind = "stays"
+    duration: PositiveDuration = Field(alias="for")
+
+    def takes(self, expected: timedelta) -> timedelta:
+        """Return how long it must hold."""
+        return self.duration

@@ -1,0 +1,91 @@
+"""What every step of a scenario file is: a frozen model of what a person writes, and what is asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import ClassVar, Self
+
+from keyroll.names import Capability
+from keyroll.scenario.file.fields import ROUTERS, StrictModel
+
+
+class Step(StrictModel):
+    """One step. Its fields are those of the mapping below its kind: `- add-key: {id: 2, start: 1h}`.
+
+    A kind of step is one subclass with `kind`, registered with `@step` (`keyroll.scenario.file.registry`), and one
+    function in `keyroll.scenario.play` that says what it does. What a subclass does not override holds for a step that
+    names nothing and makes no check.
+    """
+
+    kind: ClassVar[str]
+    """The word that the file has for it: `add-key`."""
+    needs: ClassVar[Capability | None] = None
+    """What a lab must be able to do for it, beyond answering on SSH."""
+    bare: ClassVar[bool] = False
+    """Whether the kind alone is enough: `- apply:`."""
+
+    def checks(self) -> frozenset[str]:
+        """Return the names of the checks that the step makes."""
+        return frozenset()
+
+    def keys(self) -> frozenset[int]:
+        """Return the key numbers that the step names, which a chain of the file must have."""
+        return frozenset()
+
+    def adds(self) -> frozenset[int]:
+        """Return the key numbers that the step brings into a chain."""
+        return frozenset()
+
+    def chains(self) -> frozenset[str]:
+        """Return the names of the keychains that the step names, which the file must have."""
+        return frozenset()
+
+    def sessions(self) -> frozenset[str]:
+        """Return the sessions that the step names, which the file must have."""
+        return frozenset()
+
+    def problem(self) -> str | None:
+        """Return what is wrong with the step as a whole, or None."""
+        return None
+
+    # How long a step takes where clocks cannot be set and time has to pass (`keyroll.scenario.plan.real_time`).
+
+    def starts(self) -> tuple[timedelta, ...]:
+        """Return the start-times, after t0, that the step gives keys."""
+        return ()
+
+    def reached(self, before: timedelta) -> timedelta:
+        """Return how long after t0 the scenario's time is after the step, `before` being where it was."""
+        return before
+
+    def takes(self, expected: timedelta) -> timedelta:
+        """Return how much real time the file lets the step take.
+
+        `expected` is how long an expectation without a deadline of its own may take.
+        """
+        return timedelta()
+
+    def faster(self, factor: float) -> Self:
+        """Return the step with the lengths of the scenario's time divided by a factor; real time stays."""
+        return self
+
+    def needs_set_clock(self) -> str | None:
+        """Return why the step cannot be played where clocks cannot be set, or None where it can."""
+        return None
+
+    def words(self) -> str:
+        """Return the step in a line, as the file would write it."""
+        fields = self.model_dump(by_alias=True, exclude_unset=True, mode="json")
+        return f"{self.kind} {', '.join(f'{name}: {_value(value)}' for name, value in fields.items())}".strip()
+
+
+def _value(value: object) -> str:
+    if isinstance(value, Mapping):
+        values = {str(item) for item in value.values()}
+        if len(value) == len(ROUTERS) and len(values) == 1:
+            return _value(next(iter(value.values())))
+        return "{" + ", ".join(f"{name}: {_value(item)}" for name, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_value(item) for item in value) + "]"
+    return "null" if value is None else str(value)

@@ -1,0 +1,72 @@
+"""Plays `cli`: free lines of Junos, typed in the order in which the file has them."""
+
+from __future__ import annotations
+
+from functools import partial
+from ipaddress import IPv4Address, IPv6Address
+
+from keyroll.junos.errors import CommandError
+from keyroll.junos.pair import Draft
+from keyroll.scenario.file.commit_steps import Cli
+from keyroll.scenario.file.fields import RouterName
+from keyroll.scenario.judge.actions import LineShows
+from keyroll.scenario.plan.keyring import Span
+from keyroll.scenario.play.committing import Proposal, Typed, comment, commit
+from keyroll.scenario.play.context import Run, other, play
+from keyroll.scenario.play.read_back import ReadBack
+from keyroll.scenario.play.watch import act
+
+_CHAINS = "authentication-key-chains"
+
+
+@play.register
+def _(step: Cli, run: Run) -> Span:
+    return act(run, "commits", partial(_type, step, run))
+
+
+def _type(step: Cli, run: Run) -> None:
+    for router in step.routers:
+        if step.configure:
+            _configure(step, run, router)
+        if step.commands:
+            _ask(step, run, router)
+
+
+def _configure(step: Cli, run: Run, router: RouterName) -> None:
+    lines = [_placed(run, router, line) for line in step.configure]
+    proposal = Proposal(Draft.of(lines, comment=comment(run)), lines, Typed())
+    commit(run, {router: proposal}, refused=step.refused)
+    if any(_CHAINS in line for line in lines):
+        run.kept(ReadBack).allow_typed(run.routers.pair.sessions[router])
+
+
+def _ask(step: Cli, run: Run, router: RouterName) -> None:
+    session = run.routers.pair.sessions[router]
+    answer, refused = "", False
+    for command in (_placed(run, router, line) for line in step.commands):
+        try:
+            answer = session.show(command).raw
+        except CommandError as error:
+            answer, refused = error.words, True
+            if step.refused is None and step.shows is None:
+                raise
+    wanted = step.shows if step.shows is not None else step.refused
+    if wanted is not None:
+        assertion = LineShows(router, step.commands[-1], wanted, must_be_refused=step.refused is not None)
+        run.found(assertion, assertion.judge(answer, refused=refused))
+
+
+def _placed(run: Run, router: RouterName, line: str) -> str:
+    peer = other(router)
+    peers, plans = run.routers.peers, run.routers.plans
+    return placed(line, own=peers[peer], peer=peers[router], peer_as=plans[peer].asn)
+
+
+def placed(line: str, *, own: IPv4Address | IPv6Address, peer: IPv4Address | IPv6Address, peer_as: int) -> str:
+    """Return a line of a `cli` step as a router is sent it: `<own>`, `<peer>` and `<peer-as>` are those of its session.
+
+    So a file needs no addresses, and a line is written once for both routers.
+    """
+    for word, value in (("<own>", own), ("<peer>", peer), ("<peer-as>", peer_as)):
+        line = line.replace(word, str(value))
+    return line

@@ -1,0 +1,144 @@
+"""Steps and checks that another package adds: read, explained, in the schema, and played."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
+
+from keyroll.document import DocumentError
+from keyroll.instants import FakeClock
+from keyroll.scenario.errors import ExtensionError, RunBrokenError
+from keyroll.scenario.file import registry
+from keyroll.scenario.file.fields import ByRouter
+from keyroll.scenario.file.read import read_cases
+from keyroll.scenario.file.registry import CHECKS, STEPS
+from keyroll.scenario.file.scenario import Scenario
+from keyroll.scenario.file.step import Step
+from keyroll.scenario.judge.conditions import Condition, Source, conditions_of
+from keyroll.scenario.judge.findings import Finding
+from keyroll.scenario.plan.keyring import Span
+from keyroll.scenario.play.context import play
+
+
+class Nothing(Step):
+    """Do nothing, so many times."""
+
+    kind = "nothing"
+    bare = True
+    times: int = 1
+
+
+@dataclass(frozen=True)
+class Lucky(Condition):
+    """A number that holds when it is 7."""
+
+    name = "lucky"
+    written = ByRouter[int]
+    source = Source.SAMPLES
+
+    def deadline(self, waits):
+        return waits.shown
+
+    def expected(self):
+        return f"lucky {self.value}"
+
+    def judge(self, view):  # noqa: ARG002 - what is seen does not matter
+        return Finding(self.value == 7, "7")
+
+
+@pytest.fixture(autouse=True)
+def added():
+    registry.step(Nothing)
+    registry.check(Lucky)
+    yield
+    STEPS.remove("nothing")
+    CHECKS.remove("lucky")
+
+
+STEPS_OF_OTHERS = "  - advance: {to: 30m}\n  - nothing: {times: 3}\n  - nothing:\n  - expect: {lucky: {R2: 8}}\n"
+
+
+def read(write, two_keys, steps=STEPS_OF_OTHERS):
+    text = two_keys[: two_keys.index("mutations:")].replace("  - advance: {to: 30m}\n", steps)
+    return read_cases(write(text))[0].scenario
+
+
+def test_they_are_read_like_those_of_keyroll(write, two_keys):
+    _, _, _, nothing, bare, expect, _ = read(write, two_keys).steps
+    assert (nothing.words(), nothing.times, bare.words()) == ("nothing times: 3", 3, "nothing")
+    (condition,) = conditions_of(expect)
+    assert (condition.router, condition.expected(), condition.judge(None).holds) == ("R2", "lucky 8", False)
+    assert expect.checks() == {"lucky"}
+
+
+@pytest.mark.parametrize(
+    ("step", "words"),
+    [
+        ("nothing: {time: 3}", "unknown field 'time'; allowed here: times"),
+        ("nothing: {times: x}", "'steps.3.nothing.times': input should be a valid integer"),
+        ("nothin:", "unknown field 'nothin'; allowed here: .*inject, nothing, re-point"),
+        ("expect: {lucky: x}", r"'steps.3.expect.lucky.R1': input should be a valid integer"),
+        ("expect: {luck: 7}", "unknown field 'luck'; allowed here: .*ldp, lucky, next"),
+        ("expect: {}", "expects nothing; name at least one of: bgp, .*, drops, lucky"),
+    ],
+)
+def test_mistakes_in_them_are_named_with_their_place(write, two_keys, step, words):
+    with pytest.raises(DocumentError, match=words) as caught:
+        read(write, two_keys, f"  - advance: {{to: 30m}}\n  - {step}\n")
+    assert caught.value.where.line == 14
+
+
+def test_they_are_in_the_schema_for_editors_as_long_as_they_are_there():
+    steps = Scenario.model_json_schema(by_alias=True)["$defs"]
+    assert "nothing" in steps["Step"]["properties"]
+    assert "lucky" in steps["Expect"]["properties"]
+    STEPS.remove("nothing")
+    assert "nothing" not in Scenario.model_json_schema(by_alias=True)["$defs"]["Step"]["properties"]
+    registry.step(Nothing)
+
+
+def test_a_step_is_played_by_the_function_that_was_registered_for_it():
+    run = SimpleNamespace(clock=FakeClock(), number=3, played=[])
+    with pytest.raises(RunBrokenError, match="no function plays `nothing`"):
+        play(Nothing(), run)
+
+    @play.register
+    def _(step: Nothing, run) -> Span:
+        begun = run.clock.now().ns
+        run.clock.pause(step.times * timedelta(seconds=1))
+        run.played.append(step)
+        return Span(begun, run.clock.now().ns)
+
+    span = play(Nothing(times=2), run)
+    assert (run.played, span.done - span.begun) == ([Nothing(times=2)], 2_000_000_000)
+
+
+def test_a_name_that_is_taken_is_refused():
+    with pytest.raises(ExtensionError, match="two steps are named 'nothing'"):
+        registry.step(Nothing)
+
+
+def entry(name, load):
+    return SimpleNamespace(name=name, value=f"{name}.steps", load=load)
+
+
+def test_other_packages_name_their_modules_as_entry_points(monkeypatch):
+    loaded = []
+    monkeypatch.setattr(registry, "_loaded", set())
+    monkeypatch.setattr(registry, "entry_points", lambda group: [entry(group, lambda: loaded.append(group))])
+    registry.load()
+    registry.load()
+    assert loaded == ["keyroll.scenario"]
+
+
+def test_a_package_that_cannot_be_imported_is_named(monkeypatch):
+    def broken():
+        raise ModuleNotFoundError("No module named 'scapy'")
+
+    monkeypatch.setattr(registry, "_loaded", set())
+    monkeypatch.setattr(registry, "entry_points", lambda **_: [entry("frames", broken)])
+    with pytest.raises(ExtensionError, match=r"extension 'frames' \(frames.steps\) cannot be imported: No module"):
+        registry.load()
