@@ -5,22 +5,22 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 from pathlib import Path
 
 import click
 
-from keyroll.cli.arguments import STDIN, instant_of, read_text, read_zone, shown
+from keyroll.cli.arguments import STDIN, instant_of, length_of, read_text, read_zone, shown
+from keyroll.cli.keychain_lint import Question, finding_as_json, judge
+from keyroll.configuration import read
 from keyroll.errors import ExitCode, InputError
 from keyroll.instants import SYSTEM
 from keyroll.keychain.generate import KEYS_MAX, SECRET_LENGTH_DEFAULT, Ids, generate
-from keyroll.keychain.junostext import Configuration, Encoding, TooManyKeysError, read, set_lines
-from keyroll.keychain.lint import Finding, Subject, lint, too_many_keys
+from keyroll.keychain.junostext import Encoding, set_lines
+from keyroll.keychain.lint import Finding, Subject, lint
 from keyroll.keychain.lint_pair import lint_course, lint_pair
 from keyroll.keychain.model import AO_ID_MAX, SECRET_MAX, TOLERANCE_DEFAULT, TOLERANCE_MAX, Keychain
-from keyroll.keychain.rules import Severity
 from keyroll.keychain.starttime import format_start_stored
 from keyroll.names import Algorithm
 from keyroll.scenario.file.durations import parse_duration
@@ -119,7 +119,7 @@ def generate_command(
     findings = [*lint(one), *lint_pair(one, other), *lint_course(one, other)]
     if as_json:
         click.echo(_json({**_plan(chain, where), "files": dict(zip(ROUTERS, map(str, texts), strict=True)),
-                          "findings": [_finding(finding) for finding in findings]}))  # fmt: skip
+                          "findings": [finding_as_json(finding) for finding in findings]}))  # fmt: skip
     else:
         _print_plan(chain, where, list(texts), findings)
     return ExitCode.OK
@@ -130,42 +130,49 @@ def generate_command(
 @click.argument("other", type=click.Path(path_type=Path), metavar="[R2]", required=False)
 @click.option("--at", help="The instant of the change: the first start-time must have passed (also: now).")
 @click.option("--chain", "names", multiple=True, help="Judge the key-chain of this name (twice: R1's, then R2's).")
+@click.option("--max-age", help="How long a key may be in use, such as 180d (STIG JUNI-RT-000050).  [default: any]")
+@click.option("--without-secrets", is_flag=True, help="Secrets that the files do not tell do not matter: exit 0.")
 @click.option("--zone", default="UTC", show_default=True, help="The routers' zone, for start-times that name none.")
 @click.option("--json", "as_json", is_flag=True, help="Findings as JSON.")
 def lint_command(
-    one: Path, other: Path | None, *, at: str | None, names: tuple[str, ...], zone: str, as_json: bool
+    one: Path,
+    other: Path | None,
+    *,
+    at: str | None,
+    names: tuple[str, ...],
+    max_age: str | None,
+    without_secrets: bool,
+    zone: str,
+    as_json: bool,
 ) -> ExitCode:
-    """Judge a router's key chains, or those of two routers together.
+    """Judge a router's key chains and how its sessions use them, or those of two routers together.
 
-    R1 and R2 are configurations, whole or in part: set commands, `display set`, or the curly form; - is standard
-    input. Exit code 0: no errors (there may be warnings and advice). 1: errors. 2: a file cannot be read.
+    R1 and R2 are configurations, whole or in part, in any form that Junos shows: curly, set commands, XML, JSON, a log
+    of a terminal; - is standard input. Exit code 0: no errors (there may be warnings and advice). 1: errors. 2: a file
+    cannot be read, or something that bears on the chains is not known: secrets that were taken out, lines that are not
+    understood.
     """
     where = read_zone(zone)
-    instant = None if at is None else instant_of("--at", at, where, now=SYSTEM.wall().moment)
+    now = SYSTEM.wall().moment
+    instant = None if at is None else instant_of("--at", at, where, now=now)
+    question = Question(
+        now if instant is None else instant,
+        at=instant,
+        max_age=None if max_age is None else length_of("--max-age", max_age),
+        names=names,
+        without_secrets=without_secrets,
+    )
     paths = [one] if other is None else [one, other]
     if len(names) > len(paths):
         raise InputError(f"--chain is given {len(names)} times for {len(paths)} file(s)")
     if paths.count(STDIN) > 1:
         raise InputError("only one of R1 and R2 can be standard input")
-    configurations: list[Configuration] = []
-    findings: list[Finding] = []
-    for path in paths:
-        try:
-            configurations.append(read(read_text(path), source=shown(path), default_zone=where))
-        except TooManyKeysError as error:
-            findings.append(too_many_keys(error))
-    judged: list[tuple[Subject, ...]] = []
-    if not findings:
-        wanted: Sequence[str | None] = [*names, *[names[-1] if names else None] * (len(paths) - len(names))]
-        judged = _pairs([_subjects(*item) for item in zip(configurations, wanted, strict=True)], named=bool(names))
-        for subjects in judged:
-            findings += _judge(subjects, instant)
-    counts = Counter(finding.severity for finding in findings)
+    verdict = judge([read(read_text(path), shown(path), zone=where) for path in paths], question)
     if as_json:
-        click.echo(_json(_verdict(judged, findings, counts)))
+        click.echo(_json(verdict.as_json()))
     else:
-        _print_findings(judged, findings, counts)
-    return ExitCode.BAD if counts[Severity.ERROR] else ExitCode.OK
+        verdict.print()
+    return verdict.exit_code
 
 
 def _write_all(texts: Mapping[Path, str], *, force: bool) -> None:
@@ -183,55 +190,6 @@ def _write_all(texts: Mapping[Path, str], *, force: bool) -> None:
                 file.write(text)
         except OSError as error:
             raise InputError(f"{path} cannot be written: {error.strerror}") from None
-
-
-def _subjects(configuration: Configuration, name: str | None) -> list[Subject]:
-    """Return the chains to judge: the one of that name, or all that have to do with TCP-AO, or all."""
-    source = configuration.source
-    chains = configuration.chains
-    if not chains:
-        raise InputError(f"{source} holds no key-chain", remedy="it reads security authentication-key-chains")
-    if name is not None:
-        chosen = [chain for chain in chains if chain.name == name]
-        if not chosen:
-            raise InputError(f"{source} has no key-chain '{name}'; it has: {', '.join(c.name for c in chains)}")
-    else:
-        chosen = [chain for chain in chains if _is_ao(chain)] or list(chains)
-    return [Subject.of(configuration, chain) for chain in chosen]
-
-
-def _is_ao(chain: Keychain) -> bool:
-    """Say whether a chain means TCP-AO at all: a whole router may have others, for OSPF or IS-IS."""
-    return any(
-        key.scheme == "ao" or any(value is not None for value in (key.send_id, key.recv_id, key.tcp_ao_option))
-        for key in chain.keys
-    )
-
-
-def _pairs(sides: Sequence[Sequence[Subject]], *, named: bool) -> list[tuple[Subject, ...]]:
-    """Return which chains are judged together: single ones of one file, pairs of two."""
-    if len(sides) == 1:
-        return [(subject,) for subject in sides[0]]
-    left, right = sides
-    if len(left) == len(right) == 1 or named:
-        return [(left[0], right[0])]
-    peers = {subject.chain.name: subject for subject in right}
-    if {subject.chain.name for subject in left} == set(peers):
-        return [(subject, peers[subject.chain.name]) for subject in left]
-    held = "; ".join(f"{side[0].name} has {', '.join(item.chain.name for item in side)}" for side in sides)
-    raise InputError(
-        f"which chains belong together is not clear: {held}", remedy="name them: --chain R1'S --chain R2'S"
-    )
-
-
-def _judge(subjects: tuple[Subject, ...], instant: datetime | None) -> list[Finding]:
-    findings = [finding for subject in subjects for finding in lint(subject, at=instant)]
-    if len(subjects) == len(ROUTERS):
-        one, other = subjects
-        findings += lint_pair(one, other)
-        if not any(finding.severity is Severity.ERROR for finding in findings):
-            findings += lint_course(one, other)
-    return findings
 
 
 def _plan(chain: Keychain, zone: tzinfo) -> dict[str, object]:
@@ -264,48 +222,6 @@ def _print_plan(chain: Keychain, zone: tzinfo, paths: Sequence[Path], findings: 
     click.echo("They hold secrets (mode 0600). On each router, in configuration mode: load set FILE, commit")
     for router, path in zip(ROUTERS, paths, strict=True):
         click.echo(f"  {router}: {path}")
-
-
-def _finding(finding: Finding) -> dict[str, object]:
-    return {
-        "rule": finding.rule.id,
-        "severity": finding.severity.value,
-        "message": finding.message,
-        "sentence": finding.rule.sentence,
-        "source": finding.rule.source,
-        "file": finding.where.file,
-        "line": finding.where.line,
-        "column": finding.where.column,
-        "chain": finding.chain,
-        "keys": list(finding.keys),
-    }
-
-
-def _verdict(
-    judged: Sequence[tuple[Subject, ...]], findings: Sequence[Finding], counts: Counter[Severity]
-) -> dict[str, object]:
-    return {
-        "version": _JSON_VERSION,
-        "judged": [[{"file": subject.name, "chain": subject.chain.name} for subject in pair] for pair in judged],
-        "findings": [_finding(finding) for finding in findings],
-        "counts": {severity.value: counts[severity] for severity in Severity},
-        "ok": not counts[Severity.ERROR],
-    }
-
-
-def _print_findings(
-    judged: Sequence[tuple[Subject, ...]], findings: Sequence[Finding], counts: Counter[Severity]
-) -> None:
-    for finding in findings:
-        click.echo(f"{finding}\n    {finding.rule.sentence} ({finding.rule.source})")
-    for pair in judged:
-        click.echo("judged: " + " with ".join(f"key-chain {item.chain.name} of {item.name}" for item in pair))
-    said = [f"{counts[severity]} {_plural(severity, counts[severity])}" for severity in Severity if counts[severity]]
-    click.echo(", ".join(said) or "nothing found")
-
-
-def _plural(severity: Severity, count: int) -> str:
-    return severity.value if count == 1 or severity is Severity.ADVICE else f"{severity.value}s"
 
 
 def _json(value: object) -> str:

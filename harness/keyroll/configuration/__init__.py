@@ -3,6 +3,7 @@
     configuration = read(text, "R1.conf")
 
     configuration.findings            # what is not known: Finding(kind, message, where, path)
+    configuration.doubts              # of these, what stands where sessions and chains do: one may be hidden there
     for router in configuration.routers:              # the main router, then its logical systems
         for chain in router.chains:                   # keychain (keyroll.keychain), place(), doubts, secrets_unknown
             ...

@@ -50,6 +50,8 @@ class Chain:
     where: Where
     places: Mapping[Slot, Where] = field(repr=False)
     lost: Mapping[int, frozenset[str]] = field(repr=False, default_factory=dict)
+    numbers: int = 0
+    """How many keys the text has; Junos takes 64, and those beyond 0 to 63 are not in `keychain`."""
     doubts: tuple[Finding, ...] = field(default=(), repr=False)
     """Findings that bear on it, unknown secrets among them."""
 
@@ -112,7 +114,8 @@ class _ChainReader:
             return None
         tolerance = self._read(view, None, "tolerance", _number(TOLERANCE_MAX))
         description = self._read(view, None, "description", _description)
-        keys = [key for number in view.below("key").names() if (key := self._key(number)) is not None]
+        numbers = view.below("key").names()
+        keys = [key for number in numbers if (key := self._key(number)) is not None]
         try:
             held = Keychain(
                 name,
@@ -124,7 +127,7 @@ class _ChainReader:
             self._note(Kind.INVALID_VALUE, error.message, view.line, self._path)
             return None
         lost = {number: frozenset(names) for number, names in self._lost.items()}
-        return Chain(held, self._path, self._place(view.line), self._places, lost)
+        return Chain(held, self._path, self._place(view.line), self._places, lost, len(numbers))
 
     def _key(self, number: str) -> Key | None:
         view = self._view.below("key", number)

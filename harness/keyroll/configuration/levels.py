@@ -23,10 +23,15 @@ _HOMELESS = frozenset(("key", "group", "neighbor", "session", "session-group", "
 """Levels that do not say where they belong."""
 
 
-def settle(root: Node, report: Note) -> None:
-    """Write out, take apart and check all levels of `root` that are known, in place."""
+def settle(root: Node, report: Note) -> int:
+    """Write out, take apart and check all levels of `root` that are known, in place.
+
+    Return how many words were not understood at levels that decide nothing.
+    """
     _place_pasted(root)
-    _Settler(report).level(root, ROOT, ())
+    settler = _Settler(report)
+    settler.level(root, ROOT, ())
+    return settler.counted
 
 
 def _place_pasted(root: Node) -> None:
@@ -42,6 +47,7 @@ def _place_pasted(root: Node) -> None:
 class _Settler:
     def __init__(self, report: Note) -> None:
         self._report = report
+        self.counted = 0
 
     def level(self, node: Node, level: Level, path: Path) -> None:
         if node.flags & OMITTED:
@@ -67,6 +73,9 @@ class _Settler:
     def _unknown(self, node: Node, level: Level, path: Path, word: str, child: Node) -> tuple[Statement | None, str]:
         """Return what an unknown word abbreviates, with the tree corrected; where nothing, report it."""
         full = level.abbreviated(word) if child.flags & TYPED else None
+        if full is None and not level.judged:
+            self.counted += 1
+            return None, word
         if full is None:
             where = "at the top of the text" if level is ROOT else f"of {level.name}"
             if level is ROOT and word in _HOMELESS:
@@ -92,6 +101,8 @@ class _Settler:
         if shape is Shape.KEYED and statement.below is not None:
             if not child and not child.flags & OMITTED:
                 self._report(Kind.NOT_UNDERSTOOD, f"'{word}' needs a name", child.line, path)
+            if word == "key":
+                _plain_numbers(child)
             for name, entry in list(child.items()):
                 if name not in META:
                     self.level(entry, statement.below, (*path, word, name))
@@ -108,8 +119,10 @@ class _Settler:
         if word == "secret":
             _join_placeholder(child)
         back: list[str] = []
-        for value in child.values():
-            back += _hoist(value, node, keep=statement.options)
+        for text, value in child.items():
+            # A policy expression, `( A && B )`, is one value of many words.
+            if value and text[:1] not in {"(", "!"}:
+                back += _hoist(value, node, keep=statement.options)
         active = {name: value for name, value in child.items() if not value.inactive}
         twice = statement.shape is Shape.LEAF and len(active) > 1
         if twice and not any(value.flags & TYPED for value in active.values()):
@@ -140,6 +153,14 @@ def _join_placeholder(secret: Node) -> None:
             del secret[word]
             node.line = line
             secret[" ".join(words)] = node
+
+
+def _plain_numbers(keys: Node) -> None:
+    """Make one entry of `key 1` and `key 01`, which are one key."""
+    for name in [name for name in keys if name[:1] == "0" and name.isascii() and name.isdecimal() and len(name) > 1]:
+        holder = Node()
+        holder[name.lstrip("0") or "0"] = keys.pop(name)
+        keys.absorb(holder)
 
 
 def _first_line(node: Node) -> int:

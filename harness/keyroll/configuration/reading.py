@@ -36,6 +36,8 @@ class Configuration:
     zone: tzinfo
     reading: tuple[Finding, ...] = field(repr=False)
     """What was found while the text was read."""
+    counted: int = 0
+    """How many words were not understood at levels that decide no session and no chain."""
 
     @functools.cached_property
     def _judged(self) -> tuple[tuple[Router, ...], tuple[Finding, ...]]:
@@ -75,6 +77,30 @@ class Configuration:
     def bearing_on(self, path: Path) -> tuple[Finding, ...]:
         """Return the findings that could change the meaning of what stands at `path`, also those inside groups."""
         return tuple(finding for finding in self.findings if self._bears(finding, path))
+
+    @functools.cached_property
+    def doubts(self) -> tuple[Finding, ...]:
+        """The findings at levels that hold sessions or key chains, or above them.
+
+        A damaged line there may be a session, of which nothing else is left: while there is one, it is not sure that
+        all sessions are known.
+        """
+        return tuple(finding for finding in self.findings if self._decides(finding.path))
+
+    def _decides(self, path: Path) -> bool:
+        if path[:1] == ("groups",) and len(path) > 1:
+            if path[1] not in self._applied_anywhere:
+                return False
+            path = path[2:]
+        for word in ("logical-systems", "tenants", "routing-instances"):
+            if path[:1] == (word,):
+                path = path[2:]
+        deciding = (("protocols", "bgp"), ("protocols", "ldp"), ("security", "authentication-key-chains"))
+        return any(path[:2] == level[: len(path)] for level in deciding)
+
+    @functools.cached_property
+    def _applied_anywhere(self) -> frozenset[str]:
+        return frozenset(_applied_inside(self.tree))
 
     def _with_doubts(self, router: Router, findings: tuple[Finding, ...]) -> Router:
         if not findings:
@@ -156,7 +182,7 @@ def read(text: str, name: str, *, zone: tzinfo = UTC, base: Configuration | None
     root = Node() if base is None else base.tree.copy()
     reader = TextReader(root, note, name, first)
     reader.read(text)
-    settle(root, note)
+    counted = settle(root, note)
     return Configuration(
         name,
         root,
@@ -165,4 +191,5 @@ def read(text: str, name: str, *, zone: tzinfo = UTC, base: Configuration | None
         reader.inherited or (base is not None and base.inherited),
         zone,
         (*(base.reading if base is not None else ()), *found),
+        counted,
     )

@@ -45,11 +45,16 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """All statements of one level. `anything` says that words beside them are names (as below `interfaces`)."""
+    """All statements of one level.
+
+    `names` is what words beside them are, where they are names (as below `interfaces`). Where a level is not `judged`,
+    a word that is unknown there decides nothing about a session or a chain, and is only counted.
+    """
 
     name: str
     statements: Mapping[str, Statement] = field(repr=False)
     names: Statement | None = None
+    judged: bool = True
 
     def find(self, word: str) -> Statement | None:
         """Return the statement of that word, written out."""
@@ -492,13 +497,13 @@ ROUTING_OPTIONS = Level(
             Shape.LEAF, options=frozenset(("loops", "asdot-notation", "independent-domain"))
         ),
     },
+    judged=False,
 )
-ADDRESS = Level("address", {})
-FAMILY_INET = Level("inet", {**_INET, "address": Statement(Shape.OPAQUE)})
-FAMILY_INET6 = Level("inet6", {**_INET6, "address": Statement(Shape.OPAQUE)})
-FAMILY = Level("family", {**_FAMILIES, "inet": _below(FAMILY_INET), "inet6": _below(FAMILY_INET6)})
-UNIT = Level("unit", {**_UNIT, "family": _below(FAMILY)})
-INTERFACE = Level("interface", {**_INTERFACE, "unit": _keyed(UNIT)})
+FAMILY_INET = Level("inet", {**_INET, "address": Statement(Shape.OPAQUE)}, judged=False)
+FAMILY_INET6 = Level("inet6", {**_INET6, "address": Statement(Shape.OPAQUE)}, judged=False)
+FAMILY = Level("family", {**_FAMILIES, "inet": _below(FAMILY_INET), "inet6": _below(FAMILY_INET6)}, judged=False)
+UNIT = Level("unit", {**_UNIT, "family": _below(FAMILY)}, judged=False)
+INTERFACE = Level("interface", {**_INTERFACE, "unit": _keyed(UNIT)}, judged=False)
 INTERFACES = Level("interfaces", _INTERFACES, names=_below(INTERFACE))
 INSTANCE = Level(
     "routing-instance",
@@ -534,6 +539,11 @@ def steps(words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
         keyed = statement is not None and statement.shape is Shape.KEYED and rest
         yield (word, rest.pop(0)) if keyed else (word,)
         level = statement.below if statement is not None else None
+
+
+def container_of(path: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the level that `show configuration PATH` prints the inside of: a leaf is printed with its own word."""
+    return path[:-1] if path and path[-1] in META else level_of(path)
 
 
 def level_of(path: tuple[str, ...]) -> tuple[str, ...]:

@@ -7,15 +7,13 @@ part of a finding.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from keyroll.errors import Where
 from keyroll.keychain import rules
 from keyroll.keychain.generate import KEYS_MAX
-from keyroll.keychain.junostext.reader import Configuration
-from keyroll.keychain.junostext.text import TooManyKeysError
 from keyroll.keychain.model import Key, Keychain
 from keyroll.keychain.rules import Rule, Severity
 from keyroll.keychain.starttime import format_start_stored
@@ -50,20 +48,19 @@ class Subject:
     name: str
     chain: Keychain
     place: Place = field(repr=False)
-
-    @classmethod
-    def of(cls, configuration: Configuration, chain: Keychain, name: str | None = None) -> Subject:
-        """Take a chain out of a configuration text, whose name it bears unless another is given."""
-        return cls(
-            name or configuration.source,
-            chain,
-            lambda key, statement: configuration.where(chain.name, key, statement),
-        )
+    lost: Mapping[int, frozenset[str]] = field(repr=False, default_factory=dict)
+    """By key number, statements that stand in the text and whose value is not known: they are not missing."""
+    partial: bool = False
+    """Whether parts of the chain may be missing from the text alone: what is not there is then no fault."""
 
     @classmethod
     def bare(cls, chain: Keychain, name: str) -> Subject:
         """Take a chain that stands in no text."""
         return cls(name, chain, lambda _key, _statement: Where(name))
+
+    def absent(self, key: Key, statement: str) -> bool:
+        """Say whether a statement that the key lacks is missing in what is known of it alone."""
+        return self.partial or statement in self.lost.get(key.id, frozenset())
 
     def found(self, rule: Rule, message: str, *keys: Key, statement: str | None = None) -> Finding:
         """Return the finding that `rule` is broken at the last of the keys (or at the chain)."""
@@ -71,22 +68,23 @@ class Subject:
         return Finding(rule, message, where, self.chain.name, tuple(key.id for key in keys))
 
 
-def lint(subject: Subject, *, at: datetime | None = None) -> list[Finding]:
+def lint(
+    subject: Subject, *, at: datetime | None = None, max_age: timedelta | None = None, now: datetime | None = None
+) -> list[Finding]:
     """Return every broken rule of one chain, in the order of the rules.
 
     Args:
         subject: the chain.
         at: the instant (aware) by which the first start-time must have passed; None: not asked.
+        max_age: for how long a key may be in use, from its start-time to its successor's; None: not asked.
+        now: the instant (aware) until which the last key has been in use.
     """
     findings = [finding for check in _CHECKS for finding in check(subject)]
     if at is not None:
         findings += _first_start(subject, at)
+    if max_age is not None:
+        findings += _ages(subject, max_age, now)
     return sorted(findings, key=lambda finding: rules.RULES.index(finding.rule))
-
-
-def too_many_keys(error: TooManyKeysError, chain: str = "") -> Finding:
-    """Return the finding for a chain whose keys are too many to be read at all."""
-    return Finding(rules.TOO_MANY_KEYS, error.message, error.where or Where(chain), chain)
 
 
 def _duplicate_ids(subject: Subject) -> Iterator[Finding]:
@@ -151,18 +149,36 @@ def _first_start(subject: Subject, at: datetime) -> Iterator[Finding]:
         )
 
 
+def _ages(subject: Subject, max_age: timedelta, now: datetime | None) -> Iterator[Finding]:
+    dated = sorted(
+        ((key.start.astimezone(UTC), key) for key in subject.chain.keys if key.start is not None),
+        key=lambda item: (item[0], item[1].id),
+    )
+    ends: list[datetime | None] = [*(start for start, _ in dated[1:]), None]
+    for (start, key), end in zip(dated, ends, strict=bool(dated)):
+        until = end if end is not None else now
+        if until is not None and until - start > max_age:
+            how = "until its successor starts" if end is not None else "and no other has started"
+            yield subject.found(
+                rules.KEY_TOO_OLD,
+                f"key {key.id} is in use for {span_of(until - start)} {how}; {span_of(max_age)} are allowed",
+                key,
+                statement="start-time",
+            )
+
+
 def _statements(subject: Subject) -> Iterator[Finding]:
     for key in subject.chain.keys:
-        if key.tcp_ao_option is not True:
+        if key.tcp_ao_option is False or (key.tcp_ao_option is None and not subject.absent(key, "tcp-ao-option")):
             state = "is not set, and disabled is the default" if key.tcp_ao_option is None else "is disabled"
             yield subject.found(
                 rules.OPTION_NOT_ENABLED, f"key {key.id}: tcp-ao-option {state}", key, statement="tcp-ao-option"
             )
-        if key.scheme != "ao":
+        if key.scheme not in {None, "ao"} or (key.scheme is None and not subject.absent(key, "algorithm")):
             state = "is not set, and md5 is the default" if key.scheme is None else f"is {key.scheme}, not ao"
             yield subject.found(rules.NOT_AO, f"key {key.id}: algorithm {state}", key, statement="algorithm")
         values = {"secret": key.secret, "start-time": key.start, "send-id": key.send_id, "recv-id": key.recv_id}
-        missing = [name for name, value in values.items() if value is None]
+        missing = [name for name, value in values.items() if value is None and not subject.absent(key, name)]
         if missing:
             yield subject.found(rules.INCOMPLETE, f"key {key.id} has no {' and no '.join(missing)}", key)
 
@@ -189,7 +205,7 @@ def _secrets(subject: Subject) -> Iterator[Finding]:
 
 def _whole(subject: Subject) -> Iterator[Finding]:
     chain = subject.chain
-    if not chain.keys:
+    if not chain.keys and not subject.partial:
         yield subject.found(rules.NO_KEYS, f"key-chain {chain.name} has no keys")
     if len(chain.keys) > KEYS_MAX:
         yield subject.found(rules.TOO_MANY_KEYS, f"key-chain {chain.name} has {len(chain.keys)} keys")

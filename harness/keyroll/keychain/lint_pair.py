@@ -24,6 +24,8 @@ def lint_pair(one: Subject, other: Subject) -> list[Finding]:
     pairs, alone = _counterparts(one.chain, other.chain)
     findings = [finding for mine, theirs in pairs for finding in _compare(one, other, mine, theirs)]
     for subject, peer, keys in ((one, other, alone[0]), (other, one, alone[1])):
+        if peer.partial:
+            continue
         findings += [
             subject.found(rules.KEY_MISSING, f"key {key.id} ({ids_of(key)}) has no counterpart on {peer.name}", key)
             for key in keys

@@ -148,6 +148,55 @@ NOT_ROBUST = Rule(
     "RFC 5925, section 7.3; keyroll, docs/assumptions/keychain.md",
 )
 
+_MODEL = "Juniper, published YANG model of Junos 24.4 (constraints of protocols bgp)"
+ALGORITHM_AO_MISSING = Rule(
+    "authentication-algorithm-not-ao",
+    Severity.ERROR,
+    "Beside a key-chain for TCP-AO stands authentication-algorithm ao; without it the chain means an older scheme.",
+    "Juniper, published YANG model of Junos 24.4 (authentication-algorithm, default hmac-sha-1-96)",
+)
+CHAIN_MISSING = Rule(
+    "chain-missing", Severity.ERROR, "Beside authentication-algorithm stands authentication-key-chain.", _MODEL
+)  # fmt: skip
+CHAIN_NOT_DEFINED = Rule(
+    "chain-not-defined", Severity.ERROR, "The key-chain that a session names is defined; Junos refuses it else.", _MODEL
+)  # fmt: skip
+CHAIN_UNUSED = Rule(
+    "chain-not-used", Severity.ADVICE, "A key-chain for TCP-AO protects a session.", "keyroll, docs/configuration.md"
+)  # fmt: skip
+MD5_BESIDE = Rule(
+    "md5-beside-chain", Severity.ERROR, "A session has a key-chain or an authentication-key, not both.", _MODEL
+)  # fmt: skip
+WITHOUT_AO_ALLOWED = Rule(
+    "allow-without-tcpao",
+    Severity.WARNING,
+    "A protected session takes no peer without TCP-AO (tcpao-auth-mismatch allow-without-tcpao).",
+    "Juniper, tcpao-auth-mismatch; RFC 5925, section 7.3",
+)
+CHAIN_ON_ONE_END = Rule(
+    "chain-on-one-end",
+    Severity.ERROR,
+    "Both ends of a session are protected with TCP-AO, or neither.",
+    "RFC 5925, section 7.5",
+)
+KEY_TOO_OLD = Rule(
+    "key-too-old",
+    Severity.WARNING,
+    "No key is in use for longer than --max-age.",
+    "STIG JUNI-RT-000050 (a key's lifetime is 180 days at most)",
+)
+
+USAGE: tuple[Rule, ...] = (
+    CHAIN_NOT_DEFINED,
+    CHAIN_MISSING,
+    ALGORITHM_AO_MISSING,
+    MD5_BESIDE,
+    WITHOUT_AO_ALLOWED,
+    CHAIN_ON_ONE_END,
+    CHAIN_UNUSED,
+)
+"""What is wrong with how sessions use chains; only a whole configuration tells."""
+
 RULES: tuple[Rule, ...] = (
     DUPLICATE_SEND_ID,
     DUPLICATE_RECV_ID,
@@ -171,4 +220,6 @@ RULES: tuple[Rule, ...] = (
     STARTS_DIFFER,
     STARTS_UNEQUAL,
     NOT_ROBUST,
+    KEY_TOO_OLD,
+    *USAGE,
 )

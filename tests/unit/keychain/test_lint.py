@@ -5,9 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keyroll.configuration import read
+from keyroll.configuration.usage import subject_of
 from keyroll.keychain import rules
 from keyroll.keychain.generate import Ids, generate
-from keyroll.keychain.junostext import curly, read
+from keyroll.keychain.junostext import curly
 from keyroll.keychain.lint import Subject, lint
 from keyroll.keychain.lint_pair import lint_course, lint_pair
 from keyroll.keychain.model import Key, Keychain
@@ -76,10 +78,9 @@ def test_the_first_start_must_have_passed_at_the_given_instant():
 
 def test_a_finding_says_what_and_where_and_which_keys():
     text = curly([changed(CHAIN, 1, send_id=1)])
-    configuration = read(text, source="R1.conf")
-    first, second = lint(Subject.of(configuration, configuration.chains[0]))
+    first, second = lint(subject_of(read(text, "R1.conf").main.chains[0], "R1.conf"))
     line = next(n for n, row in enumerate(text.splitlines(), 1) if "send-id 1;" in row and n > 12)
-    assert str(first) == f"R1.conf:{line}:21: error: keys 0 and 1 both have send-id 1 [duplicate-send-id]"
+    assert str(first) == f"R1.conf:{line}: error: keys 0 and 1 both have send-id 1 [duplicate-send-id]"
     assert first.keys == (0, 1)
     assert second.message.endswith("key 0 has send-id 1 and recv-id 2, key 1 has send-id 1 and recv-id 4")
 

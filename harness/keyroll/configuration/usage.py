@@ -1,0 +1,135 @@
+"""How a configuration's sessions use its key chains: what is wrong there by the rules of `keychain/rules.py`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from keyroll.configuration.chains import Chain
+from keyroll.configuration.ends import Link
+from keyroll.configuration.findings import Kind
+from keyroll.configuration.reading import Configuration
+from keyroll.configuration.routers import Router
+from keyroll.configuration.sessions import AO, Session
+from keyroll.configuration.tree import Node
+from keyroll.keychain import rules
+from keyroll.keychain.lint import Finding, Subject
+
+_USES = re.compile(r".*key-?chain")
+"""Words that name a chain: `authentication-key-chain`, IS-IS's `hello-authentication-key-chain`, BFD's `key-chain`."""
+
+
+def subject_of(chain: Chain, name: str) -> Subject:
+    """Return a configuration's chain as `lint` takes it; `name` is what the router is called."""
+    # An unknown secret is there; anything else that is not known may hide a statement or a key.
+    partial = any(doubt.kind not in {Kind.SECRET_UNKNOWN, Kind.INVALID_VALUE} for doubt in chain.doubts)
+    return Subject(name, chain.keychain, chain.place, chain.lost, partial)
+
+
+def lint_usage(configuration: Configuration, *, only: frozenset[str] | None = None) -> list[Finding]:
+    """Return what is wrong with how the text's sessions use chains, in the order of the rules.
+
+    Args:
+        configuration: a text; where it has no sessions at all, nothing is said: it is a part of a configuration.
+        only: the chains to judge by name; None is all.
+    """
+    found = [
+        finding
+        for router in configuration.routers
+        for session in router.sessions
+        for finding in _session(router, session)
+        if only is None or finding.chain in only
+    ]
+    if any(router.sessions for router in configuration.routers):
+        found += _unused(configuration, only)
+    # One statement of a group is one finding, whatever number of its neighbors it bears on.
+    return sorted(dict.fromkeys(found), key=lambda finding: rules.RULES.index(finding.rule))
+
+
+def lint_ends(links: Iterable[Link]) -> list[Finding]:
+    """Return what is wrong between two ends that were matched: TCP-AO at one of them alone."""
+    return [
+        Finding(
+            rules.CHAIN_ON_ONE_END,
+            f"{ours.name} is protected with TCP-AO, and its other end ({theirs.where}) is not",
+            ours.where,
+            ours.authentication.chain.value if ours.authentication.chain is not None else "",
+        )
+        for link in links
+        for ours, theirs in ((link.one, link.other), (link.other, link.one))
+        if ours.authentication.ao and not theirs.authentication.ao
+    ]
+
+
+def _session(router: Router, session: Session) -> Iterator[Finding]:
+    authentication = session.authentication
+    algorithm, named = authentication.algorithm, authentication.chain
+    if named is None:
+        if algorithm is not None:
+            yield Finding(
+                rules.CHAIN_MISSING,
+                f"authentication-algorithm {_shown(algorithm.value)} stands here without authentication-key-chain",
+                algorithm.where,
+                "",
+            )
+        return
+    chain = router.chain(named.value)
+    if chain is None:
+        yield Finding(
+            rules.CHAIN_NOT_DEFINED, f"key-chain {named.value} is not defined", named.where, named.value
+        )  # fmt: skip
+    elif chain.means_ao and (algorithm is None or algorithm.value != AO):
+        state = "is not set, and hmac-sha-1-96 is the default" if algorithm is None else f"is {_shown(algorithm.value)}"
+        yield Finding(
+            rules.ALGORITHM_AO_MISSING,
+            f"key-chain {named.value} is for TCP-AO, and authentication-algorithm {state}",
+            named.where if algorithm is None else algorithm.where,
+            named.value,
+        )
+    if authentication.md5 is not None:
+        yield Finding(
+            rules.MD5_BESIDE,
+            f"authentication-key (MD5) stands beside key-chain {named.value}",
+            authentication.md5.where,
+            named.value,
+        )
+    if authentication.without_ao is not None:
+        yield Finding(
+            rules.WITHOUT_AO_ALLOWED,
+            f"tcpao-auth-mismatch lets a peer in without TCP-AO, although key-chain {named.value} is here",
+            authentication.without_ao.where,
+            named.value,
+        )
+
+
+def _shown(word: str) -> str:
+    """Return a value if it is one of Junos' words: anything else may be a secret that slipped here."""
+    return word if word in {"md5", "hmac-sha-1-96", "aes-128-cmac-96", AO} else "another word"
+
+
+def _unused(configuration: Configuration, only: frozenset[str] | None) -> Iterator[Finding]:
+    used = _named(configuration.tree) | {
+        session.authentication.chain.value
+        for router in configuration.routers
+        for session in router.sessions
+        if session.authentication.chain is not None
+    }
+    for chain in configuration.main.chains:
+        if chain.means_ao and chain.name not in used and (only is None or chain.name in only):
+            yield Finding(
+                rules.CHAIN_UNUSED, f"nothing here uses key-chain {chain.name}", chain.where, chain.name
+            )  # fmt: skip
+
+
+def _named(node: Node) -> set[str]:
+    """Return the names of all chains that anything refers to, of whatever protocol, in force or not."""
+    found: set[str] = set()
+    waiting = [node]
+    while waiting:
+        for word, child in waiting.pop().items():
+            if word == "authentication-key-chains":
+                continue
+            if child and _USES.fullmatch(word):
+                found.update(child)
+            waiting.append(child)
+    return found
