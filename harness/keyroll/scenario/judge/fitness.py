@@ -13,11 +13,10 @@ from keyroll.scenario.file.fields import ROUTERS, RouterName, SessionName
 from keyroll.scenario.file.scenario import Scenario
 from keyroll.scenario.observe.sampler import Sampler, longest_gap
 from keyroll.scenario.observe.wire import Wire
+from keyroll.scenario.record.result import GAPS
 
 GAP_MAX = timedelta(seconds=1)
 """Longer without a sample, and a flap could have hidden: the run is unfit."""
-GAPS = "longest gap between samples"
-"""The fact's name in a result."""
 _ON_SAMPLES = frozenset({"no-flap", "no-route-loss"})
 """Invariants that rest on samples without gaps."""
 

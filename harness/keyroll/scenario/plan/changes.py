@@ -32,7 +32,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class Situation:
     """The router that changes, what it holds before, and what its secrets and start-times are made from."""
 
     router: RouterName
@@ -50,53 +50,53 @@ class Change:
 
 
 @singledispatch
-def after(step: Commit, change: Change) -> Held:
+def after(step: Commit, now: Situation) -> Held:
     """Return what the file means a router to hold after a step; the same for one that changes no keys.
 
     Raises:
         ScenarioError: the router has no such key or chain, or has it already.
     """
-    return change.before
+    return now.before
 
 
 @after.register
-def _(step: AddKey, change: Change) -> Held:
-    chain = change.before.chain
-    key = plan_key(chain.name, step, change.router, seed=change.seed, t0=change.t0)
+def _(step: AddKey, now: Situation) -> Held:
+    chain = now.before.chain
+    key = plan_key(chain.name, step, now.router, seed=now.seed, t0=now.t0)
     if key is None:
-        return change.before
+        return now.before
     if chain.key(key.id) is not None:
-        raise ScenarioError(f"add-key: {change.router} has a key {key.id} already; change-key changes it")
-    return change.before.with_chain(replace(chain, keys=(*chain.keys, key)))
+        raise ScenarioError(f"add-key: {now.router} has a key {key.id} already; change-key changes it")
+    return now.before.with_chain(replace(chain, keys=(*chain.keys, key)))
 
 
 @after.register
-def _(step: DeleteKey, change: Change) -> Held:
-    change.require(step.key)
-    chain = change.before.chain
-    return change.before.with_chain(replace(chain, keys=tuple(key for key in chain.keys if key.id != step.key)))
+def _(step: DeleteKey, now: Situation) -> Held:
+    now.require(step.key)
+    chain = now.before.chain
+    return now.before.with_chain(replace(chain, keys=tuple(key for key in chain.keys if key.id != step.key)))
 
 
 @after.register
-def _(step: ChangeKey, change: Change) -> Held:
-    change.require(step.key)
-    chain = change.before.chain
+def _(step: ChangeKey, now: Situation) -> Held:
+    now.require(step.key)
+    chain = now.before.chain
     keys = (
-        changed_key(chain.name, key, step, change.router, seed=change.seed, t0=change.t0) if key.id == step.key else key
+        changed_key(chain.name, key, step, now.router, seed=now.seed, t0=now.t0) if key.id == step.key else key
         for key in chain.keys
     )
-    return change.before.with_chain(replace(chain, keys=tuple(keys)))
+    return now.before.with_chain(replace(chain, keys=tuple(keys)))
 
 
 @after.register
-def _(step: DeleteChain, change: Change) -> Held:
-    before = change.before
+def _(step: DeleteChain, now: Situation) -> Held:
+    before = now.before
     return replace(before, chains={name: one for name, one in before.chains.items() if name != before.used})
 
 
 @after.register
-def _(step: RePoint, change: Change) -> Held:
-    before = change.before
+def _(step: RePoint, now: Situation) -> Held:
+    before = now.before
     if step.chain not in before.chains:
-        raise ScenarioError(f"re-point: {change.router} has no chain '{step.chain}'; it has {', '.join(before.chains)}")
+        raise ScenarioError(f"re-point: {now.router} has no chain '{step.chain}'; it has {', '.join(before.chains)}")
     return replace(before, used=step.chain)

@@ -18,7 +18,7 @@ from keyroll.scenario.file.commit_steps import AwaitRollback, Commit, Rollback
 from keyroll.scenario.file.fields import ROUTERS, RouterName
 from keyroll.scenario.file.scenario import Mutation, Scenario
 from keyroll.scenario.plan.chains import Seed, change_lines, mutated, plan_chain
-from keyroll.scenario.plan.changes import Change, Held, after
+from keyroll.scenario.plan.changes import Held, Situation, after
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Keyring:
         """
         if isinstance(step, Rollback):
             return self.before(router, step.number)
-        return after(step, Change(router, self._meant[router], self._seed, self._t0))
+        return after(step, Situation(router, self._meant[router], self._seed, self._t0))
 
     def before(self, router: RouterName, number: int) -> Held:
         """Return what a router held `number` commits ago. Raises ScenarioError when there were not so many."""

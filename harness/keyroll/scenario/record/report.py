@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 from keyroll.scenario.file.durations import format_duration
-from keyroll.scenario.judge.fitness import GAPS
-from keyroll.scenario.record.result import Check, Result, Verdict
+from keyroll.scenario.record.result import GAPS, Check, Result, Verdict
 from keyroll.scenario.record.timeline import Event, Kind
 
 QUIET = frozenset({Kind.COMMAND})

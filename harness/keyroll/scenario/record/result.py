@@ -11,6 +11,8 @@ from pathlib import Path
 from keyroll.errors import ExitCode
 
 RESULT_FORMAT = 1
+GAPS = "longest gap between samples"
+"""The name of that fact in a result."""
 
 
 class Verdict(enum.Enum):
