@@ -24,7 +24,7 @@ from keyroll.junos.records import Version
 from keyroll.junos.session import RouterSession
 from keyroll.keychain.secret import Secret
 from keyroll.lab.protocol import CountsDrops, Lab, LinkLab
-from keyroll.names import Capability, Receiving
+from keyroll.names import Capability, Receiving, SessionKind
 from keyroll.scenario.errors import MachineBusyError, MissingCapabilityError
 from keyroll.scenario.file.fields import ROUTERS, RouterName
 from keyroll.scenario.file.read import Case
@@ -420,7 +420,7 @@ def _stopping(sampler: Sampler) -> Iterator[None]:
 
 def _longest_hold(case: Case) -> timedelta:
     """Return the longest time that a session of the scenario can live without a good segment."""
-    holds = {"bgp": timedelta(seconds=case.scenario.hold_time), "ldp": LDP_HOLD_TIME}
+    holds = {SessionKind.BGP: timedelta(seconds=case.scenario.hold_time), SessionKind.LDP: LDP_HOLD_TIME}
     return max(holds[session] for session in case.scenario.sessions)
 
 

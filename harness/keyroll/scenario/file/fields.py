@@ -9,11 +9,10 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, Strict
 from pydantic_core import CoreSchema, core_schema
 
-from keyroll.names import Algorithm, DropReason
+from keyroll.names import Algorithm, DropReason, SessionKind
 
 ROUTERS: tuple[Literal["R1"], Literal["R2"]] = ("R1", "R2")
 RouterName = Literal["R1", "R2"]
-SessionName = Literal["bgp", "ldp"]
 ANY: Literal["any"] = "any"
 """Every reason for a drop but an ICMP error, which is no failure of authentication."""
 SENDING_ONLY = frozenset({DropReason.NO_ROOM, DropReason.CONGESTION})
@@ -104,5 +103,6 @@ KeyId = Annotated[int, Field(ge=0, le=255)]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(?:-[a-z0-9]+)*$")]
 """An id that is readable on a command line: small letters, digits, hyphens."""
 AlgorithmName = Annotated[Algorithm, OneOf()]
+SessionName = Annotated[SessionKind, OneOf()]
 DroppedFor = Annotated[DropReason | Literal["any"], OneOf(DropReason, also=(ANY,), but=SENDING_ONLY)]
 """Why a router dropped a segment that it received (docs/control.md), or `any`."""

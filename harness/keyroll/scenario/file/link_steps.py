@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from keyroll.names import Capability
+from keyroll.names import Capability, SessionKind
 from keyroll.scenario.file.durations import Duration
 from keyroll.scenario.file.fields import ROUTERS, KeyNumber, OneOrMany, RouterName, SessionName
 from keyroll.scenario.file.registry import step
@@ -59,7 +59,7 @@ class CrossSyns(Step):
     kind = "cross-syns"
     needs = Capability.STEER_TCP
     bare = True
-    session: SessionName = "bgp"
+    session: SessionName = SessionKind.BGP
 
 
 @step
@@ -92,7 +92,7 @@ class Inject(Step):
         "icmp-too-big",
     ] = Field(alias="kind", title="Kind")
     towards: RouterName
-    session: SessionName = "bgp"
+    session: SessionName = SessionKind.BGP
     count: Annotated[int, Field(ge=1, le=1000)] = 1
     key: KeyNumber | None = None
     """For replays: take the frames that were signed with this key, and no others."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keyroll.names import Capability
+from keyroll.names import Capability, SessionKind
 from keyroll.scenario.file.fields import ROUTERS, OneOrMany, RouterName, SessionName
 from keyroll.scenario.file.registry import step
 from keyroll.scenario.file.step import Step
@@ -14,7 +14,7 @@ class Clear(Step):
 
     kind = "clear"
     bare = True
-    session: SessionName = "bgp"
+    session: SessionName = SessionKind.BGP
     routers: OneOrMany[RouterName] = ROUTERS
     soft: bool = False
 

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from keyroll.names import Capability, InUse, Invariant, Receiving, Sending
+from keyroll.names import Capability, InUse, Invariant, Receiving, Sending, SessionKind
 from keyroll.scenario.file.durations import Duration, PositiveDuration
 from keyroll.scenario.file.fields import (
     ByRouter,
@@ -114,7 +114,7 @@ class Scenario(StrictModel):
     title: str
     source: str | None = None
     """Where it comes from: a document, a bug's number."""
-    sessions: Many[SessionName] = Field(default=("bgp",), min_length=1)
+    sessions: Many[SessionName] = Field(default=(SessionKind.BGP,), min_length=1)
     keychain: ChainPlan
     other_chains: Many[ChainPlan] = Field(default=(), alias="other-chains")
     """Further chains on both routers, for `re-point`."""

@@ -16,6 +16,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, cast
 from pydantic import BeforeValidator, Field
 
 from keyroll.junos.records import ChainStatus
+from keyroll.names import SessionKind
 from keyroll.scenario.file.expectations import Expectation
 from keyroll.scenario.file.fields import (
     ROUTERS,
@@ -144,9 +145,9 @@ class Bgp(SessionState):
 
     name = "bgp"
     written = ByRouter[Literal["Established", "Idle", "Connect", "Active", "OpenSent", "OpenConfirm", "down"]]
-    session = "bgp"
+    session = SessionKind.BGP
     works = "Established"
-    kind = "bgp"
+    kind = SessionKind.BGP
 
 
 @check
@@ -156,9 +157,9 @@ class Ldp(SessionState):
 
     name = "ldp"
     written = ByRouter[Literal["Operational", "Nonexistent", "Initialized", "OpenRec", "OpenSent", "down"]]
-    session = "ldp"
+    session = SessionKind.LDP
     works = "Operational"
-    kind = "ldp"
+    kind = SessionKind.LDP
 
 
 @check
@@ -172,7 +173,7 @@ class Flaps(Condition):
     name = "flaps"
     written = ByRouter[Annotated[int, Field(ge=0)]]
     source = Source.SAMPLES
-    session = "bgp"
+    session = SessionKind.BGP
 
     def deadline(self, waits: Waits) -> timedelta:
         """A counter is there with the next sample."""
@@ -184,7 +185,7 @@ class Flaps(Condition):
 
     def judge(self, view: View) -> Finding:
         """Compare the counter with what it said when the sessions were first up; one that is not shown is not 0."""
-        sample = view.samples.get((self.router, "bgp"))
+        sample = view.samples.get((self.router, SessionKind.BGP))
         if sample is None:
             return _NO_SAMPLE
         flaps = None if sample.flaps is None else sample.flaps - view.flaps_before.get(self.router, 0)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from keyroll.capture import Standing
-from keyroll.names import Invariant
+from keyroll.names import Invariant, SessionKind
 from keyroll.scenario.file.durations import format_duration
 from keyroll.scenario.file.fields import ROUTERS, RouterName, SessionName
 from keyroll.scenario.observe.sampler import Sample
@@ -132,13 +132,13 @@ def no_route_loss(watched: Watched) -> list[Check]:
 
     Of BGP's routes none fewer than then; of LDP's labels each that has been there since.
     """
-    judges = {"bgp": _no_route_loss, "ldp": _no_label_loss}
+    judges = {SessionKind.BGP: _no_route_loss, SessionKind.LDP: _no_label_loss}
     return [judges[session](watched, router) for session in watched.sessions for router in ROUTERS]
 
 
 def _no_route_loss(watched: Watched, router: RouterName) -> Check:
     up = watched.up
-    samples = [sample for sample in watched.samples[router, "bgp"] if up is not None and sample.asked >= up]
+    samples = [sample for sample in watched.samples[router, SessionKind.BGP] if up is not None and sample.asked >= up]
     had = samples[0].routes or 0 if samples else 0
     lost = next((sample for sample in samples if (sample.routes or 0) < max(had, 1)), None)
     if up is None:
@@ -159,7 +159,7 @@ def _no_route_loss(watched: Watched, router: RouterName) -> Check:
 
 def _no_label_loss(watched: Watched, router: RouterName) -> Check:
     up = watched.up
-    samples = [sample for sample in watched.samples[router, "ldp"] if up is not None and sample.asked >= up]
+    samples = [sample for sample in watched.samples[router, SessionKind.LDP] if up is not None and sample.asked >= up]
     observed = _NEVER_UP if up is None else "no sample after the session came up"
     known: set[tuple[str, int]] = set()
     lost = False

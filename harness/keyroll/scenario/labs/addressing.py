@@ -8,6 +8,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 from keyroll.junos.base_configuration import Family, Plan, PlanError
 from keyroll.lab.protocol import Router
+from keyroll.names import SessionKind
 from keyroll.scenario.file.fields import ROUTERS, RouterName, SessionName
 
 Address = IPv4Address | IPv6Address
@@ -42,7 +43,7 @@ class Bearings:
         bgp = self.peers
         ldp = {"R1": self._address("R2", Family.INET), "R2": self._address("R1", Family.INET)}
         return {
-            router: {session: bgp[router] if session == "bgp" else ldp[router] for session in sessions}
+            router: {session: bgp[router] if session == SessionKind.BGP else ldp[router] for session in sessions}
             for router in ROUTERS
         }
 

@@ -19,6 +19,7 @@ from keyroll.errors import KeyrollError, RunError
 from keyroll.instants import SYSTEM, Clock
 from keyroll.junos.exchange import Exchange
 from keyroll.junos.records import BgpState, BgpSummary, LdpDatabase, LdpSessions, LdpState
+from keyroll.names import SessionKind
 from keyroll.scenario.errors import RunBrokenError
 from keyroll.scenario.file.fields import SessionName
 from keyroll.scenario.observe.router_clock import ns_of
@@ -26,8 +27,8 @@ from keyroll.scenario.observe.router_clock import ns_of
 Address = IPv4Address | IPv6Address
 
 COMMANDS: Mapping[SessionName, tuple[str, ...]] = {
-    "bgp": ("show bgp summary",),
-    "ldp": ("show ldp session detail", "show ldp database"),
+    SessionKind.BGP: ("show bgp summary",),
+    SessionKind.LDP: ("show ldp session detail", "show ldp database"),
 }
 """What is asked for a sample of a session."""
 PERIOD = timedelta(milliseconds=250)
@@ -87,7 +88,7 @@ def bgp_sample(exchanges: Sequence[Exchange], peer: Address) -> Sample:
     row = exchange.parsed_as(BgpSummary).peer(peer)
     return Sample(
         exchange.host,
-        "bgp",
+        SessionKind.BGP,
         ns_of(exchange.start),
         ns_of(exchange.end),
         row.state is BgpState.ESTABLISHED,
@@ -112,7 +113,7 @@ def ldp_sample(exchanges: Sequence[Exchange], peer: Address) -> Sample:
     state = row.state if row is not None else LdpState.NONEXISTENT
     return Sample(
         detail.host,
-        "ldp",
+        SessionKind.LDP,
         ns_of(detail.start),
         ns_of(database.end),
         state is LdpState.OPERATIONAL,
@@ -124,7 +125,10 @@ def ldp_sample(exchanges: Sequence[Exchange], peer: Address) -> Sample:
     )
 
 
-_READERS: Mapping[SessionName, Callable[[Sequence[Exchange], Address], Sample]] = {"bgp": bgp_sample, "ldp": ldp_sample}
+_READERS: Mapping[SessionName, Callable[[Sequence[Exchange], Address], Sample]] = {
+    SessionKind.BGP: bgp_sample,
+    SessionKind.LDP: ldp_sample,
+}
 
 
 class Sampler:

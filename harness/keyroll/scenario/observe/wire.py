@@ -36,13 +36,13 @@ from keyroll.capture import (
 )
 from keyroll.keychain.model import Keychain
 from keyroll.lab.protocol import SpecialFrame
-from keyroll.names import Receiving
+from keyroll.names import Receiving, SessionKind
 from keyroll.scenario.file.fields import RouterName, SessionName
 from keyroll.scenario.observe.router_clock import RouterClock
 from keyroll.scenario.observe.tcp_events import Sight, Sightings
 from keyroll.scenario.plan.keyring import Changed
 
-PORTS: Mapping[SessionName, int] = {"bgp": BGP_PORT, "ldp": LDP_PORT}
+PORTS: Mapping[SessionName, int] = {SessionKind.BGP: BGP_PORT, SessionKind.LDP: LDP_PORT}
 _SYN, _RST = 0x02, 0x04
 _SETTLES = 20_000_000
 """Nanoseconds that a segment may be under way between its sender and a capture."""

@@ -46,7 +46,7 @@ def _base(run: Run, router: RouterName, *, applied: bool) -> Proposal:
     lines = base_configuration(
         plans[router],
         plans[other(router)],
-        sessions=[SessionKind(name) for name in scenario.sessions],
+        sessions=scenario.sessions,
         chain=held.used if held is not None else None,
         hold_time=scenario.hold_time,
         family=Family(scenario.family),
@@ -87,8 +87,8 @@ def _changed(step: Commit, run: Run, router: RouterName) -> Proposal | None:
 def _pointing(run: Run, router: RouterName, chain: str) -> Sequence[str]:
     peer = run.routers.peers[router]
     lines = []
-    if "bgp" in run.scenario.sessions:
+    if SessionKind.BGP in run.scenario.sessions:
         lines.append(f"set protocols bgp group {GROUP} neighbor {peer} authentication-key-chain {chain}")
-    if "ldp" in run.scenario.sessions:
+    if SessionKind.LDP in run.scenario.sessions:
         lines.append(f"set protocols ldp session {peer} authentication-key-chain {chain}")
     return lines

@@ -9,6 +9,7 @@ from functools import partial
 
 from keyroll.instants import until
 from keyroll.junos.errors import CommandError
+from keyroll.names import SessionKind
 from keyroll.scenario.file.fields import RouterName
 from keyroll.scenario.file.router_steps import Clear, Reboot, Restart
 from keyroll.scenario.observe.sampler import COMMANDS
@@ -34,7 +35,7 @@ def _(step: Restart, run: Run) -> Span:
 
 def _clear(step: Clear, run: Run) -> None:
     pair, peers = run.routers.pair, run.routers.peers
-    if step.session == "bgp":
+    if step.session == SessionKind.BGP:
         pair.at_once(lambda session: session.clear_bgp(peers[router_of(session)], soft=step.soft), step.routers)
     else:
         pair.at_once(lambda session: session.show("clear ldp session"), step.routers)

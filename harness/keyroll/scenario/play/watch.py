@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from keyroll.junos.records import ChainStatus, SecurityKeychain
 from keyroll.keychain.schedule import send_key
+from keyroll.names import SessionKind
 from keyroll.scenario.file.fields import ROUTERS, RouterName, SessionName
 from keyroll.scenario.judge.conditions import Condition, Source, View
 from keyroll.scenario.judge.invariants import Rollover, Watched, first_up
@@ -86,9 +87,9 @@ class Watch:
     def provoke(self, pending: Iterable[Condition]) -> None:
         """Have routes sent again where the wire is awaited and the session is up: it makes data at once, harmlessly."""
         run = self._run
-        if "bgp" not in run.scenario.sessions or run.since(self._provoked) < _PROVOKE_EVERY:
+        if SessionKind.BGP not in run.scenario.sessions or run.since(self._provoked) < _PROVOKE_EVERY:
             return
-        latest = [run.samples.latest(router, "bgp") for router in ROUTERS]
+        latest = [run.samples.latest(router, SessionKind.BGP) for router in ROUTERS]
         if any(one.source is Source.WIRE for one in pending) and all(
             found is not None and found.up for found in latest
         ):
@@ -159,8 +160,8 @@ class Watch:
     def _flaps_at(self, instant: int) -> dict[RouterName, int]:
         """Return what each router's BGP flap counter said in its last sample until an instant (ns)."""
         found: dict[RouterName, int] = {}
-        for router in ROUTERS if "bgp" in self._run.scenario.sessions else ():
-            samples = self._run.samples.samples(router, "bgp")
+        for router in ROUTERS if SessionKind.BGP in self._run.scenario.sessions else ():
+            samples = self._run.samples.samples(router, SessionKind.BGP)
             last = next((one for one in reversed(samples) if one.at <= instant), None)
             if last is not None and last.flaps is not None:
                 found[router] = last.flaps
