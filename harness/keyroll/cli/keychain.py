@@ -114,7 +114,7 @@ def generate_command(
         out / f"{router}.set": "".join(f"{line}\n" for line in set_lines(held, encoding, zone=where))
         for router, held in chains.items()
     }
-    _write_all(texts, force=force)
+    write_secret_files(texts, force=force)
     one, other = (Subject.bare(held, router) for router, held in chains.items())
     findings = [*lint(one), *lint_pair(one, other), *lint_course(one, other)]
     if as_json:
@@ -175,7 +175,7 @@ def lint_command(
     return verdict.exit_code
 
 
-def _write_all(texts: Mapping[Path, str], *, force: bool) -> None:
+def write_secret_files(texts: Mapping[Path, str], *, force: bool) -> None:
     """Write files that hold secrets: mode 0600 from the first instant, none overwritten unless `force`."""
     if not force:
         for path in texts:

@@ -38,6 +38,7 @@ COMMANDS: Mapping[str, Entry] = {
         "keyroll.cli.scenarios:list_command",
         "List scenarios: id, title, source, marks, requirements, mutations (PATH: files or folders; the library).",
     ),
+    "plan": Entry("keyroll.cli.plan:plan_command", "Plan the life of a keychain: set files for each change date."),
     "report": Entry(
         "keyroll.cli.report:report_command",
         "Make one HTML page of a run folder: verdict, timeline, checks with their evidence.",

@@ -1,0 +1,340 @@
+"""`keyroll plan`: the life of a keychain, as set files for each change date."""
+
+from __future__ import annotations
+
+import secrets
+import shlex
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta, tzinfo
+from pathlib import Path
+
+import click
+
+from keyroll.cli.arguments import instant_of, read_zone
+from keyroll.cli.keychain import write_secret_files
+from keyroll.configuration import Chain, Configuration, Kind, read
+from keyroll.errors import ExitCode, InputError, Where
+from keyroll.instants import SYSTEM
+from keyroll.keychain.generate import SECRET_LENGTH_DEFAULT, Ids, draw_secret
+from keyroll.keychain.junostext import Encoding
+from keyroll.keychain.model import SECRET_MAX, Keychain
+from keyroll.keychain.secret import Secret
+from keyroll.names import Algorithm
+from keyroll.plan.build import plan
+from keyroll.plan.emergency import emergency as plan_emergency
+from keyroll.plan.model import (
+    COMMIT_DEFAULT,
+    LEAD_DEFAULT,
+    PAUSE_DEFAULT,
+    SKEW_DEFAULT,
+    SPACING_DEFAULT,
+    Request,
+    Retired,
+    Router,
+)
+from keyroll.plan.texts import files, markdown, read_history
+from keyroll.scenario.file.durations import format_duration, parse_duration
+
+_COMMAND_SECONDS = 60
+"""A vault's client answers within seconds; a person must not wait for one that hangs."""
+_COMMAND_OCTETS = 1 << 20
+"""Far more than a secret a line needs, and little enough to hold."""
+
+
+class _Length(click.ParamType[timedelta]):
+    """A duration such as 90d, 12h, 30m."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        try:
+            length = parse_duration(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if length < timedelta():
+            self.fail("should not be negative", param, ctx)
+        return length
+
+
+def _shown(length: timedelta) -> str:
+    return f"  [default: {format_duration(length)}]"
+
+
+@click.command("plan")
+@click.argument("configs", nargs=-1, metavar="CONFIG...", type=click.Path(path_type=Path))
+@click.option("--new", "names", help="Plan a new chain for these routers instead: R1,R2.")
+@click.option("--chain", "chain_name", help="The key-chain to plan (needed where a configuration has several).")
+@click.option("--until", help="Plan until this day: 2028-12-31.")
+@click.option("--every", type=_Length(), help="From one key to the next: 90d.")
+@click.option("--at", help="Plan from this instant on.  [default: now]")
+@click.option("--max-age", type=_Length(), help="No key may be active for longer (a STIG asks for 180d).")
+@click.option("--ahead", type=click.IntRange(1, 60), default=1, show_default=True, help="Keys ahead of the active one.")
+@click.option(
+    "--spacing",
+    type=_Length(),
+    default=SPACING_DEFAULT,
+    help=f"Keys closer than this are refused.{_shown(SPACING_DEFAULT)}",
+)
+@click.option(
+    "--quarantine",
+    type=_Length(),
+    default=timedelta(),
+    help="No id or key number comes back sooner after its deletion.",
+)
+@click.option(
+    "--history", type=click.Path(path_type=Path), help="plan.json of the last plan: makes the quarantine exact."
+)
+@click.option(
+    "--ids",
+    type=click.Choice([Ids.REVERSED.value, Ids.EQUAL.value]),
+    help="send-id and recv-id.  [default: as they are]",
+)
+@click.option("--algorithm", "algorithms", multiple=True, metavar="[DATE=]NAME", help="Of new keys, from a date on.")
+@click.option(
+    "--zone", "zones", multiple=True, metavar="[ROUTER=]ZONE", help="Zone of a router's start-times.  [default: UTC]"
+)
+@click.option("--skew", type=_Length(), default=SKEW_DEFAULT, help=f"Clocks are this close.{_shown(SKEW_DEFAULT)}")
+@click.option(
+    "--lead",
+    type=_Length(),
+    default=LEAD_DEFAULT,
+    help=f"Change this long before a key takes over.{_shown(LEAD_DEFAULT)}",
+)
+@click.option(
+    "--pause", type=_Length(), default=PAUSE_DEFAULT, help=f"Between two routers' commits.{_shown(PAUSE_DEFAULT)}"
+)
+@click.option(
+    "--commit-time", type=_Length(), default=COMMIT_DEFAULT, help=f"What a commit may take.{_shown(COMMIT_DEFAULT)}"
+)
+@click.option("--seed", help="Draw secrets from this; it is as secret as they are.  [default: drawn, not shown]")
+@click.option(
+    "--secret-length",
+    type=click.IntRange(1, SECRET_MAX),
+    default=SECRET_LENGTH_DEFAULT,
+    show_default=True,
+    help="Letters and digits in a secret.",
+)
+@click.option(
+    "--secret-command", help="A program that prints one secret a line, run without a shell: 'vault-client get keys'."
+)
+@click.option("--encoded", is_flag=True, help="Write secrets as $9$ instead of in clear.")
+@click.option(
+    "--emergency", type=int, metavar="KEY", help="The secret of this key (its number on the first router) has leaked."
+)
+@click.option(
+    "--unreachable", "away", multiple=True, metavar="ROUTER", help="With --emergency: a router that cannot be changed."
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("plan"),
+    show_default=True,
+    help="Folder for the files.",
+)
+@click.option("--force", is_flag=True, help="Overwrite files that are there.")
+def plan_command(
+    *,
+    configs: tuple[Path, ...],
+    names: str | None,
+    chain_name: str | None,
+    until: str | None,
+    every: timedelta | None,
+    at: str | None,
+    max_age: timedelta | None,
+    ahead: int,
+    spacing: timedelta,
+    quarantine: timedelta,
+    history: Path | None,
+    ids: str | None,
+    algorithms: tuple[str, ...],
+    zones: tuple[str, ...],
+    skew: timedelta,
+    lead: timedelta,
+    pause: timedelta,
+    commit_time: timedelta,
+    seed: str | None,
+    secret_length: int,
+    secret_command: str | None,
+    encoded: bool,
+    emergency: int | None,
+    away: tuple[str, ...],
+    output: Path,
+    force: bool,
+) -> ExitCode:
+    """Plan what to add to a keychain and what to delete, for each change date and router.
+
+    CONFIG... are the configurations of the routers that share the chain, in any form. The folder gets, for each change
+    date, ROUTER.set and ROUTER.rollback.set (mode 0600: they hold secrets), and plan.md and plan.json without secrets.
+    Each state in between is judged under every mix of key policies; what is not hitless is refused, with what would do.
+    """
+    now = SYSTEM.wall().moment if at is None else instant_of("--at", at, UTC)
+    routers = _routers(
+        configs, names, chain_name or "new_auth_key" if names else chain_name, _zones(zones), frozenset(away)
+    )
+    if emergency is None and (until is None or every is None):
+        raise InputError("a plan needs --until and --every", remedy="such as --until 2028-12-31 --every 90d")
+    request = Request(
+        routers=routers,
+        at=now,
+        until=now if until is None else instant_of("--until", until, UTC),
+        every=every or timedelta(days=1),
+        draw=_draw(seed, secret_length, secret_command),
+        max_age=max_age,
+        ahead=ahead,
+        spacing=spacing,
+        quarantine=quarantine,
+        ids=None if ids is None else Ids(ids),
+        algorithms=tuple(sorted((_algorithm(text) for text in algorithms), key=lambda item: item[0])),
+        skew=skew,
+        lead=lead,
+        pause=pause,
+        commit=commit_time,
+        history=() if history is None else _history(history),
+    )
+    found = plan_emergency(request, emergency) if emergency is not None else plan(request)
+    encoding = Encoding.TYPE9 if encoded else Encoding.CLEAR
+    write_secret_files({output / file.path: file.text for file in files(found, request, encoding)}, force=force)
+    click.echo(markdown(found, request), nl=False)
+    click.echo(f"\nfiles: {output} (the .set files hold secrets)")
+    return ExitCode.OK
+
+
+def _routers(
+    configs: Sequence[Path], names: str | None, chain_name: str | None, zones: dict[str, tzinfo], away: frozenset[str]
+) -> tuple[Router, ...]:
+    if names is not None:
+        if configs:
+            raise InputError("--new takes no CONFIG", remedy="leave the configurations out, or --new")
+        listed = [name.strip() for name in names.split(",") if name.strip()]
+        chain = Keychain(chain_name or "new_auth_key")
+        return tuple(_router(name, chain, zones, away) for name in listed)
+    if not configs:
+        raise InputError("no configuration is named", remedy="name the routers' configurations, or --new R1,R2")
+    found = [_read(path) for path in configs]
+    routers = tuple(_router(_name(one), _chain(one, chain_name).keychain, zones, away) for one in found)
+    listed = [router.name for router in routers]
+    if len(set(listed)) < len(listed):
+        raise InputError(f"two configurations are of a router named {max(listed, key=listed.count)}")
+    strange = (set(zones) | away) - {*listed, ""}
+    if strange:
+        raise InputError(f"no router is named {min(strange)}", remedy=f"routers are: {', '.join(listed)}")
+    return routers
+
+
+def _router(name: str, chain: Keychain, zones: dict[str, tzinfo], away: frozenset[str]) -> Router:
+    return Router(name, chain, zones.get(name, zones.get("", UTC)), name not in away)
+
+
+def _read(path: Path) -> Configuration:
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", where=Where.of(path)) from None
+    except UnicodeDecodeError:
+        raise InputError("this is not a text file in UTF-8", where=Where.of(path)) from None
+    return read(text, path.name)
+
+
+def _name(configuration: Configuration) -> str:
+    return (
+        Path(configuration.main.name).stem if configuration.main.name == configuration.name else configuration.main.name
+    )
+
+
+def _chain(configuration: Configuration, name: str | None) -> Chain:
+    """Return the chain that is planned; nothing may be unsure of it but its secrets."""
+    chains = [chain for chain in configuration.main.chains if (chain.name == name if name else chain.means_ao)]
+    if len(chains) != 1:
+        listed = ", ".join(chain.name for chain in configuration.main.chains) or "none"
+        raise InputError(
+            f"{configuration.name}: which key-chain is to be planned? It has: {listed}", remedy="name it with --chain"
+        )
+    (chain,) = chains
+    unknown = [finding for finding in chain.doubts if finding.kind is not Kind.SECRET_UNKNOWN]
+    if unknown:
+        raise InputError(f"key-chain {chain.name} is not sure: {unknown[0].message}", where=unknown[0].where)
+    return chain
+
+
+def _zones(texts: Sequence[str]) -> dict[str, tzinfo]:
+    """Read `ROUTER=ZONE`; a ZONE alone is for all others."""
+    found: dict[str, tzinfo] = {}
+    for text in texts:
+        router, equals, zone = text.rpartition("=")
+        found[router if equals else ""] = read_zone(zone)
+    return found
+
+
+def _algorithm(text: str) -> tuple[datetime, Algorithm]:
+    since, _, name = text.rpartition("=")
+    try:
+        algorithm = Algorithm(name)
+    except ValueError:
+        known = ", ".join(one.value for one in Algorithm)
+        raise InputError(f"--algorithm: no algorithm '{name}'", remedy=f"algorithms are: {known}") from None
+    return (instant_of("--algorithm", since, UTC) if since else datetime.min.replace(tzinfo=UTC)), algorithm
+
+
+def _history(path: Path) -> tuple[Retired, ...]:
+    try:
+        return read_history(path.read_text("utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", where=Where.of(path)) from None
+    except ValueError as error:
+        raise InputError(str(error), where=Where.of(path)) from None
+
+
+def _draw(seed: str | None, length: int, command: str | None) -> Callable[[str], Secret]:
+    if command is None:
+        drawn = secrets.token_hex(32) if seed is None else seed
+        return lambda label: draw_secret(drawn, label, length)
+    if seed is not None:
+        raise InputError("--seed and --secret-command exclude each other", remedy="leave one of them out")
+    lines: list[Iterator[str]] = []
+
+    def next_line(label: str) -> Secret:
+        del label
+        if not lines:  # asked only when a secret is needed: an empty plan needs none
+            lines.append(iter(_secret_lines(command)))
+        line = next(lines[0], None)
+        if line is None:
+            raise InputError("--secret-command printed fewer secrets than the plan needs", remedy="one a line")
+        return Secret(line)
+
+    return next_line
+
+
+def _secret_lines(command: str) -> list[str]:
+    """Run the command without a shell. Nothing of its output reaches a message."""
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise InputError(f"--secret-command: {error}") from None
+    if not words:
+        raise InputError("--secret-command is empty")
+    try:
+        done = subprocess.run(
+            words, capture_output=True, check=False, timeout=_COMMAND_SECONDS, stdin=subprocess.DEVNULL
+        )
+    except OSError as error:
+        raise InputError(f"--secret-command: {words[0]} cannot be run: {error.strerror}") from None
+    except subprocess.TimeoutExpired:
+        raise InputError(f"--secret-command did not end within {_COMMAND_SECONDS} s") from None
+    if done.returncode:
+        raise InputError(f"--secret-command ended with exit code {done.returncode}", remedy=f"run {words[0]} by hand")
+    try:
+        text = done.stdout[:_COMMAND_OCTETS].decode("utf-8")
+    except UnicodeDecodeError:
+        raise InputError("--secret-command printed what is not UTF-8", remedy="one secret a line, as text") from None
+    found = text.splitlines()
+    wrong = next(
+        (n for n, line in enumerate(found, 1) if not 1 <= len(line.encode()) <= SECRET_MAX or not line.isprintable()),
+        None,
+    )
+    if wrong is not None:
+        raise InputError(
+            f"--secret-command: line {wrong} is not a secret", remedy=f"1 to {SECRET_MAX} printable characters"
+        )
+    return found

@@ -1,0 +1,9 @@
+"""The life of a keychain: what to add and delete, when, on which router first, each state checked. Pure.
+
+model.py      Request, Router, Plan, Change, RouterChange, PlanRefusedError
+agree.py      do the routers' chains hold the same keys, and which key is whose counterpart
+ids.py        which ids and key numbers a new key gets: they go round from the newest key's
+build.py      plan(request) -> Plan: one change for each key that has to be added
+emergency.py  emergency(request, number) -> Plan: a secret has leaked
+verify.py     every state that the plan passes through, under every mix of policies
+"""

@@ -1,0 +1,329 @@
+"""The plan itself: when keys take over, in which change each is added, what goes at the same time.
+
+Start-times are counted in UTC from the newest key's, `every` apart. A key is added in a change of its own, after the
+takeover that leaves too few keys ahead, and before its own start-time less the assumed skew: on a router that lacks it
+by then, the other's first segment with it would be dropped. A retired key goes with the next change: it is older than
+the active key, whose takeover is complete on both routers once each was seen to send it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from keyroll.keychain.generate import KEYS_MAX, Ids
+from keyroll.keychain.model import Key, Keychain
+from keyroll.keychain.schedule import in_order
+from keyroll.names import Algorithm
+from keyroll.plan.agree import Agreed, agreed
+from keyroll.plan.ids import mode_of, next_ids, next_number
+from keyroll.plan.model import Change, Plan, PlanRefusedError, Request, Retired, Router, RouterChange
+from keyroll.plan.verify import verify
+
+_MINUTE = timedelta(minutes=1)
+
+
+def plan(request: Request) -> Plan:
+    """Return the changes until `request.until`, each state of them judged.
+
+    Raises:
+        PlanRefusedError: it cannot be done, and why; the remedy names what would do.
+    """
+    check_request(request)
+    state = State.of(request)
+    starts = list(_starts(request, state))
+    changes: list[Change] = []
+    while starts:
+        earliest = state.takeover_before(starts[0])
+        missing = request.ahead - state.ahead(earliest) + (state.newest is None)
+        count = 1 if changes else max(1, missing)
+        added, starts = starts[:count], starts[count:]
+        changes.append(_change(request, state, added, earliest))
+    verify(changes, request, dict(zip((router.name for router in request.routers), state.agreed.mirrored, strict=True)))
+    return Plan(
+        tuple(changes),
+        {router.name: state.chains[router.name] for router in request.routers},
+        tuple(state.retired),
+        tuple(_notes(request, state)),
+        None if request.history or not request.quarantine else request.at + request.quarantine,
+    )
+
+
+def check_request(request: Request) -> None:
+    """Refuse what no plan can hold to.
+
+    Raises:
+        PlanRefusedError: what is asked for contradicts itself.
+    """
+    check_limits(request)
+    if request.every < request.spacing:
+        raise PlanRefusedError(
+            f"keys every {request.every} are closer than the minimum spacing of {request.spacing}",
+            remedy="a longer --every, or a smaller --spacing (Juniper advises 30 minutes)",
+        )
+    if request.max_age is not None and request.every > request.max_age:
+        raise PlanRefusedError(
+            f"keys every {request.every} grow older than {request.max_age}",
+            remedy=f"--every {request.max_age.days}d or less",
+        )
+    if request.ahead < 1:
+        raise PlanRefusedError("at least one key must be ahead", remedy="--ahead 1 or more")
+
+
+def check_limits(request: Request) -> None:
+    """Refuse routers and clocks with which no change at all is hitless.
+
+    Raises:
+        PlanRefusedError: one router only, or a tolerance that the assumed skew exceeds.
+    """
+    if len(request.routers) < 2:  # noqa: PLR2004 - a session has two ends
+        raise PlanRefusedError("a plan needs two routers on one chain", remedy="name both routers' configurations")
+    tolerance = min(router.chain.tolerance for router in request.routers)
+    if timedelta(seconds=tolerance) <= request.skew:
+        needed = int(request.skew.total_seconds()) + 1
+        raise PlanRefusedError(
+            f"a tolerance of {tolerance} s does not bear clocks that are {request.skew.total_seconds():g} s apart",
+            remedy=f"set the chain's tolerance to {needed} or more on both routers; Junos' default is 3600",
+        )
+
+
+@dataclass(slots=True)
+class State:
+    """The chains as the plan has changed them so far."""
+
+    request: Request
+    agreed: Agreed
+    chains: dict[str, Keychain]
+    mode: Ids
+    newest: Key | None
+    numbers: dict[str, int | None]
+    retired: list[Retired] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, request: Request) -> State:
+        """Begin with what the routers hold. Raises PlanRefusedError where their chains differ."""
+        found = agreed(request.routers)
+        newest = found.keys[-1] if found.keys else None
+        return cls(
+            request,
+            found,
+            {router.name: router.chain for router in request.routers},
+            request.ids or mode_of(found.keys),
+            newest,
+            {router.name: _newest_number(router.chain) for router in request.routers},
+            list(request.history),
+        )
+
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """The keys of the first router, in order of start-time."""
+        return in_order(self.chains[self.request.routers[0].name])
+
+    def ahead(self, moment: datetime) -> int:
+        """Return how many keys have not started yet."""
+        return sum(start_of(key) > moment for key in self.keys)
+
+    def retired_at(self, moment: datetime) -> set[datetime]:
+        """Return the start-times of the keys that a change at this moment may delete: older than the active one.
+
+        The active key is the newest whose takeover is surely complete: start, tolerance and skew have passed.
+        """
+        margin = self.margin
+        done = [start_of(key) for key in self.keys if start_of(key) + margin <= moment]
+        return set(done[:-1])
+
+    @property
+    def margin(self) -> timedelta:
+        """How long after a start-time the key before it may still be on the wire of some router."""
+        tolerance = max(chain.tolerance for chain in self.chains.values())
+        return timedelta(seconds=tolerance) + self.request.skew
+
+    def takeover_before(self, start: datetime) -> datetime:
+        """Return when the change for a key that starts then may begin: `ahead` takeovers before it, completed."""
+        at, ahead = self.request.at, self.request.ahead
+        before = [start_of(key) for key in self.keys if start_of(key) < start]
+        if len(before) < ahead or before[-ahead] <= at - self.margin:
+            return ceil_minute(at)
+        return ceil_minute(before[-ahead] + self.margin)
+
+    def add(self, start: datetime, moment: datetime, retiring: set[datetime]) -> Key:
+        """Add a key to every chain, and take the retired ones out of them. Return it as the first router has it."""
+        taken = {router.name: self._numbers_taken(router, moment) for router in self.request.routers}
+        ids = next_ids(self.newest, self._ids_taken(moment), self.mode)
+        label = f"{start.astimezone(UTC).isoformat()}"
+        name = self.request.routers[0].chain.name
+        made = Key(
+            0,
+            secret=self.request.draw(f"{name} {label}"),
+            start=start,
+            scheme="ao",
+            send_id=ids[0],
+            recv_id=ids[1],
+            tcp_ao_option=True,
+            algorithm=self._algorithm(start),
+        )
+        self.remove(retiring)
+        for router, mirrored in zip(self.request.routers, self.agreed.mirrored, strict=True):
+            chain = self.chains[router.name]
+            number = next_number(self.numbers[router.name], taken[router.name], router.name)
+            own = replace(made.mirrored() if mirrored else made, id=number)
+            self.chains[router.name] = replace(chain, keys=(*chain.keys, own))
+            self.numbers[router.name] = number
+        self.newest = made
+        return made
+
+    def remove(self, starts: set[datetime]) -> None:
+        """Take the keys of these start-times out of every chain."""
+        for name, chain in self.chains.items():
+            kept = tuple(key for key in chain.keys if start_of(key) not in starts)
+            self.chains[name] = replace(chain, keys=kept)
+
+    def retire(self, router: Router, key: Key, moment: datetime) -> None:
+        """Remember that a key was deleted."""
+        self.retired.append(Retired(router.name, key.id, key.send_id, key.recv_id, moment))
+
+    def _ids_taken(self, moment: datetime) -> set[int]:
+        held = {value for chain in self.chains.values() for key in chain.keys for value in (key.send_id, key.recv_id)}
+        quiet = {value for gone in self._quarantined(moment) for value in (gone.send_id, gone.recv_id)}
+        return {value for value in held | quiet if value is not None}
+
+    def _numbers_taken(self, router: Router, moment: datetime) -> set[int]:
+        """Return the numbers that a new key must not have.
+
+        What this very change deletes counts, so that a commit does not delete and add one key; but where all 64 are
+        taken, a retired key's place is refilled in that commit, as people do who run rings of keys (junos.md 9.16).
+        """
+        held = {key.id for key in self.chains[router.name].keys}
+        taken = held | {gone.number for gone in self._quarantined(moment) if gone.router == router.name}
+        if len(taken) == KEYS_MAX and not self.request.quarantine:
+            return held - {gone.number for gone in self.retired if gone.deleted == moment}
+        return taken
+
+    def _quarantined(self, moment: datetime) -> Iterable[Retired]:
+        return (
+            gone for gone in self.retired if moment - gone.deleted < self.request.quarantine or gone.deleted == moment
+        )
+
+    def _algorithm(self, start: datetime) -> Algorithm:
+        """Return what a key that starts then signs with: as asked for, else as the newest key does."""
+        asked = [algorithm for since, algorithm in self.request.algorithms if since <= start]
+        if asked:
+            return asked[-1]
+        return self.newest.effective_algorithm if self.newest is not None else Algorithm.AES_128_CMAC_96
+
+
+def start_of(key: Key) -> datetime:
+    """Return a usable key's start-time in UTC."""
+    assert key.start is not None  # noqa: S101 - a usable key has one
+    return key.start.astimezone(UTC)
+
+
+def _starts(request: Request, state: State) -> Iterable[datetime]:
+    """Yield the start-times that are missing until the end."""
+    first = request.at + duration_of(request) + request.skew
+    last = start_of(state.newest) if state.newest is not None else None
+    if last is None:
+        # A new chain sends nothing before its first start-time, so that one has passed when it is committed.
+        moment = _floor(request.at)
+        yield moment
+        last = moment
+    moment = last + request.every
+    if moment < first:
+        # The chain has run out, or is about to: the next key comes as soon as it may.
+        moment = ceil_minute(max(first, last + request.spacing))
+    while moment <= request.until:
+        yield moment
+        moment += request.every
+
+
+def _change(request: Request, state: State, starts: Sequence[datetime], earliest: datetime) -> Change:
+    before = dict(state.chains)
+    own = (
+        starts if any(chain.keys for chain in before.values()) else starts[1:]
+    )  # a new chain's first key has started already
+    latest = min(own) - request.skew if own else None
+    needed = duration_of(request)
+    if latest is not None and latest < earliest + needed:
+        raise PlanRefusedError(
+            f"the key of {min(own).isoformat()} has no window: its change may begin at {earliest.isoformat()} and must "
+            f"be complete on all routers before {latest.isoformat()}, which takes {needed}",
+            remedy="a longer --every, a smaller tolerance, or more keys ahead (--ahead)",
+        )
+    planned = earliest if latest is None else max(earliest, min(latest - needed, min(own) - request.lead))
+    if request.ahead > 1:
+        planned = earliest  # the keys ahead are what a late change leans on
+    retiring = state.retired_at(planned)
+    for router in request.routers:
+        for key in before[router.name].keys:
+            if start_of(key) in retiring:
+                state.retire(router, key, planned)
+    if len(state.keys) - len(retiring) + len(starts) > KEYS_MAX:
+        raise PlanRefusedError(
+            f"the chain would hold more than {KEYS_MAX} keys on {planned.date().isoformat()}",
+            remedy="fewer keys ahead, or begin when retired keys can be deleted",
+        )
+    for start in starts:
+        state.add(start, planned, retiring)
+    active = max((start_of(key) for key in state.keys if start_of(key) <= planned), default=None)
+    parts = router_changes(request, before, state)
+    return Change(earliest, planned, latest, tuple(starts), parts, tuple(_looks(retiring, active)))
+
+
+def router_changes(request: Request, before: Mapping[str, Keychain], state: State) -> tuple[RouterChange, ...]:
+    """Return what each router's chain has lost and gained since `before`."""
+    found = []
+    for router in request.routers:
+        old, new = before[router.name], state.chains[router.name]
+        # By number and start-time: a secret may be unknown, and unknown secrets are not compared.
+        kept = {(key.id, key.start) for key in old.keys} & {(key.id, key.start) for key in new.keys}
+        deleted = tuple(key for key in old.keys if (key.id, key.start) not in kept)
+        added = tuple(key for key in new.keys if (key.id, key.start) not in kept)
+        found.append(RouterChange(router, old, new, deleted, added))
+    return tuple(found)
+
+
+def _looks(retiring: set[datetime], active: datetime | None) -> Iterable[str]:
+    if active is not None:
+        yield f"`show security keychain` on each router shows the key of {active.isoformat()} as active"
+    if retiring:
+        yield (
+            "each router was seen to send that key or a later one (a capture judged by `keyroll verify`): where the "
+            "peer's request moves the sending key, its start-time alone does not"
+        )
+    yield "`show bgp summary` and `show ldp session`: the sessions are up and have not flapped"
+
+
+def _notes(request: Request, state: State) -> Iterable[str]:
+    if request.max_age is not None and request.routers[0].chain.keys:
+        keys = in_order(request.routers[0].chain)
+        started = [start_of(key) for key in keys if start_of(key) <= request.at]
+        if started and request.at - started[-1] > request.max_age:
+            yield f"the active key is older than {request.max_age.days} days already"
+    if state.mode is Ids.EQUAL:
+        yield "ids: send-id and recv-id equal, one id a key: 256 keys pass before one comes back"
+    else:
+        yield "ids: send-id and recv-id reversed on the peer, two ids a key: 128 keys pass before one comes back"
+    if not request.routers[0].chain.keys:
+        yield "the chain is new: adding authentication to a session that has none ends it once"
+
+
+def duration_of(request: Request) -> timedelta:
+    """Return how long a change takes: a commit on each router, a pause between two."""
+    count = len(request.routers)
+    return count * request.commit + (count - 1) * request.pause
+
+
+def _newest_number(chain: Keychain) -> int | None:
+    keys = in_order(chain)
+    return keys[-1].id if keys else None
+
+
+def ceil_minute(moment: datetime) -> datetime:
+    """Return the next whole minute: people type minutes."""
+    floor = _floor(moment)
+    return floor if floor == moment.astimezone(UTC) else floor + _MINUTE
+
+
+def _floor(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(second=0, microsecond=0)

@@ -1,0 +1,131 @@
+"""A secret has leaked: the quickest way out that is still hitless, and until when the key can be used.
+
+Under `tolerance` a router accepts the leaked key until its successor's start-time plus tolerance; under `any` until its
+deletion is committed, and on an open connection perhaps until that ends (assumption K15).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from keyroll.keychain.model import Key
+from keyroll.plan.build import State, ceil_minute, check_limits, duration_of, router_changes, start_of
+from keyroll.plan.model import Change, Plan, PlanRefusedError, Request
+from keyroll.plan.verify import verify
+
+_MOMENT = timedelta(seconds=1)
+"""After the start-time on the later clock, before which no router can be seen to send the new key."""
+
+
+def emergency(request: Request, number: int) -> Plan:
+    """Return the quickest hitless plan after the secret of a key (its number on the first router) has leaked.
+
+    Raises:
+        PlanRefusedError: no such key, or no plan is hitless: a router cannot be reached and has no later key.
+    """
+    check_limits(request)
+    state = State.of(request)
+    leaked = request.routers[0].chain.key(number)
+    if leaked is None:
+        raise PlanRefusedError(
+            f"{request.routers[0].name} has no key {number}",
+            remedy=f"it has: {', '.join(str(key.id) for key in request.routers[0].chain.keys)}",
+        )
+    started = [key for key in state.keys if start_of(key) <= request.at]
+    if not started:
+        raise PlanRefusedError(
+            "no key has started yet, so none is active", remedy="replace the chain before it is used"
+        )
+    if start_of(leaked) > request.at:
+        changes = _replaced(request, state, leaked)
+    elif leaked is started[-1]:
+        changes = _active(request, state, leaked)
+    else:
+        changes = [_deleted(request, state, leaked, ceil_minute(request.at))]
+    verify(changes, request, dict(zip((router.name for router in request.routers), state.agreed.mirrored, strict=True)))
+    notes = tuple(_acceptance(request, leaked, changes))
+    return Plan(tuple(changes), dict(state.chains), tuple(state.retired), notes)
+
+
+def _active(request: Request, state: State, leaked: Key) -> list[Change]:
+    """Let a new key take over as soon as it may, or the next one that is there already; then delete the leaked one."""
+    waiting = [start_of(key) for key in state.keys if start_of(key) > request.at]
+    soonest = ceil_minute(request.at + duration_of(request) + request.skew)
+    away = [router.name for router in request.routers if not router.reachable]
+    if away and not waiting:
+        raise PlanRefusedError(
+            f"no plan is hitless: {away[0]} cannot be reached, and has no later key that could take over",
+            remedy=f"reach {away[0]}, or accept that the session ends",
+        )
+    changes = []
+    if away or (waiting and waiting[0] <= soonest):
+        takeover = waiting[0]
+    else:
+        takeover = soonest
+        before = dict(state.chains)
+        now = ceil_minute(request.at)
+        state.add(takeover, now, set())
+        parts = router_changes(request, before, state)
+        changes.append(Change(now, now, takeover - request.skew, (takeover,), parts))
+    moved = ceil_minute(takeover + 2 * request.skew + _MOMENT)
+    changes.append(_deleted(request, state, leaked, moved))
+    return changes
+
+
+def _replaced(request: Request, state: State, leaked: Key) -> list[Change]:
+    """Put a new key in the place of one that has not started."""
+    _reach_all(request)
+    start = max(start_of(leaked), ceil_minute(request.at + duration_of(request) + request.skew))
+    before = dict(state.chains)
+    now = ceil_minute(request.at)
+    for router in request.routers:
+        for key in router.chain.keys:
+            if start_of(key) == start_of(leaked):
+                state.retire(router, key, now)
+    state.add(start, now, {start_of(leaked)})
+    # On the router that still has it, the leaked key would take over at its own start-time.
+    latest = start_of(leaked) - request.skew
+    if latest <= now:
+        raise PlanRefusedError(
+            f"the leaked key takes over at {start_of(leaked).isoformat()}, before all routers can be changed",
+            remedy="let it take over, then call for the plan again: it is the active key then",
+        )
+    return [Change(now, now, latest, (start,), router_changes(request, before, state))]
+
+
+def _deleted(request: Request, state: State, leaked: Key, moment: datetime) -> Change:
+    _reach_all(request)
+    before = dict(state.chains)
+    for router in request.routers:
+        for key in before[router.name].keys:
+            if start_of(key) == start_of(leaked):
+                state.retire(router, key, moment)
+    state.remove({start_of(leaked)})
+    parts = router_changes(request, before, state)
+    look = "each router was seen to send a later key: deleting the one in use would drop segments"
+    return Change(moment, moment, None, (), parts, (look,))
+
+
+def _reach_all(request: Request) -> None:
+    away = [router.name for router in request.routers if not router.reachable]
+    if away:
+        raise PlanRefusedError(
+            f"no plan is hitless: {away[0]} cannot be reached, and its key cannot be changed",
+            remedy=f"reach {away[0]} first",
+        )
+
+
+def _acceptance(request: Request, leaked: Key, changes: list[Change]) -> Iterator[str]:
+    """Yield until when each router takes a segment signed with the leaked key, under each policy."""
+    deleted = changes[-1].planned
+    for router in request.routers:
+        starts = sorted(start_of(key) for change in changes for part in change.routers for key in part.after.keys)
+        later = next((start for start in starts if start > start_of(leaked)), None)
+        gated = None if later is None else later + timedelta(seconds=router.chain.tolerance)
+        until = deleted if gated is None else min(deleted, gated)
+        yield f"{router.name}, tolerance: the leaked key is accepted until {until.isoformat()} (plus its commit)"
+        yield (
+            f"{router.name}, any: the leaked key is accepted until its deletion is committed, planned for "
+            f"{deleted.isoformat()}; on an open connection perhaps until that ends (assumption K15)"
+        )

@@ -1,0 +1,147 @@
+"""`keyroll plan` as a person uses it."""
+
+from __future__ import annotations
+
+import json
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from keyroll.cli.main import keyroll
+from keyroll.configuration import read
+from keyroll.errors import InputError
+
+CHAIN = """\
+set system host-name {name}
+set security authentication-key-chains key-chain kc key 0 secret "{secret}"
+set security authentication-key-chains key-chain kc key 0 start-time "2026-11-1.00:00:00 +0000"
+set security authentication-key-chains key-chain kc key 0 algorithm ao
+set security authentication-key-chains key-chain kc key 0 ao-attribute send-id {send}
+set security authentication-key-chains key-chain kc key 0 ao-attribute recv-id {recv}
+set security authentication-key-chains key-chain kc key 0 ao-attribute tcp-ao-option enabled
+"""
+USUAL = ("--at", "2026-12-01T00:00Z", "--until", "2027-06-30", "--every", "90d")
+
+
+@pytest.fixture
+def configs(tmp_path: Path) -> list[str]:
+    paths = []
+    for name, ids in (("lion", (1, 2)), ("tiger", (2, 1))):
+        path = tmp_path / f"{name}.conf"
+        path.write_text(CHAIN.format(name=name, secret="sesame-sesame", send=ids[0], recv=ids[1]))
+        paths.append(str(path))
+    return paths
+
+
+def plan(*words: str, ok: bool = True):
+    result = CliRunner().invoke(keyroll, ["plan", *words], standalone_mode=False)
+    if ok:
+        assert result.exception is None, result.exception
+    return result
+
+
+def test_each_change_date_has_a_folder_with_a_file_and_a_way_back_for_each_router(configs, tmp_path):
+    plan(*configs, *USUAL, "-o", str(tmp_path / "out"))
+    names = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*") if path.is_file())
+    routers = ["lion.rollback.set", "lion.set", "tiger.rollback.set", "tiger.set"]
+    assert names == [f"{day}/{name}" for day in ("2027-01-23", "2027-04-23") for name in routers] + [
+        "plan.json",
+        "plan.md",
+    ]
+
+
+def test_secrets_are_in_the_set_files_alone_and_those_are_0600(configs, tmp_path):
+    result = plan(*configs, *USUAL, "--seed", "7", "-o", str(tmp_path / "out"))
+    (drawn,) = {
+        line.split()[-1]
+        for line in (tmp_path / "out" / "2027-01-23" / "lion.set").read_text().splitlines()
+        if " secret " in line
+    }
+    for path in (tmp_path / "out").rglob("*"):
+        if path.suffix == ".set":
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        elif path.is_file():
+            assert drawn not in path.read_text()
+            assert "sesame" not in path.read_text()
+    assert drawn not in result.output
+
+
+def test_set_files_and_their_way_back_lead_where_the_plan_says(configs, tmp_path):
+    plan(*configs, *USUAL, "-o", str(tmp_path / "out"))
+    held = read(Path(configs[0]).read_text(), "lion.conf")
+    first = (tmp_path / "out" / "2027-01-23" / "lion.set").read_text()
+    changed = read(first, "lion.set", base=held)
+    assert [key.id for key in changed.main.chains[0].keychain.keys] == [0, 1]
+    back = read((tmp_path / "out" / "2027-01-23" / "lion.rollback.set").read_text(), "back", base=changed)
+    assert back.main.chains[0].keychain == held.main.chains[0].keychain
+
+
+def test_redacted_configurations_are_planned_as_well(configs, tmp_path):
+    for path in configs:
+        Path(path).write_text(Path(path).read_text().replace("sesame-sesame", "<REMOVED>"))
+    result = plan(*configs, *USUAL, "-o", str(tmp_path / "out"))
+    assert "2027-01-23" in result.output
+
+
+def test_secrets_come_from_a_command_that_is_run_without_a_shell(configs, tmp_path):
+    program = tmp_path / "vault.py"
+    program.write_text("import sys; print('first-of-the-vault;$HOME'); print('second-of-the-vault')")
+    plan(*configs, *USUAL, "-o", str(tmp_path / "out"), "--secret-command", f"{sys.executable} {program}")
+    assert '"first-of-the-vault;$HOME"' in (tmp_path / "out" / "2027-01-23" / "lion.set").read_text()
+
+
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        ("raise SystemExit(3)", "ended with exit code 3"),
+        ("print('one')", "fewer secrets than the plan needs"),
+        ("print('one'); print()", "line 2 is not a secret"),
+    ],
+)
+def test_a_command_that_gives_no_secrets_is_named_without_what_it_printed(configs, tmp_path, program, words):
+    (tmp_path / "vault.py").write_text(program)
+    command = f"{sys.executable} {tmp_path / 'vault.py'}"
+    result = plan(*configs, *USUAL, "-o", str(tmp_path / "out"), "--secret-command", command, ok=False)
+    assert isinstance(result.exception, InputError)
+    assert words in str(result.exception)
+    assert "one" not in str(result.exception).replace("--secret-command", "").replace("one a line", "")
+
+
+def test_history_makes_the_quarantine_exact(configs, tmp_path):
+    plan(*configs, *USUAL, "-o", str(tmp_path / "out"))
+    data = json.loads((tmp_path / "out" / "plan.json").read_text())
+    assert [(gone["router"], gone["key"]) for gone in data["retired"]] == [("lion", 0), ("tiger", 0)]
+    again = plan(
+        *configs,
+        *USUAL,
+        "-o",
+        str(tmp_path / "two"),
+        "--history",
+        str(tmp_path / "out" / "plan.json"),
+        "--quarantine",
+        "1d",
+    )
+    assert "is not known before" not in again.output
+
+
+def test_a_new_chain_needs_no_configuration(tmp_path):
+    result = plan("--new", "R1,R2", *USUAL, "-o", str(tmp_path / "out"))
+    assert "the chain is new" in result.output
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--until", "2027-06-30"), "needs --until and --every"),
+        ((*USUAL, "--chain", "other"), "which key-chain is to be planned"),
+        ((*USUAL, "--zone", "nobody=UTC"), "no router is named nobody"),
+        ((*USUAL, "--algorithm", "rot13"), "no algorithm 'rot13'"),
+    ],
+)
+def test_wrong_input_is_named(configs, words, message):
+    result = plan(*configs, *words, ok=False)
+    assert isinstance(result.exception, InputError)
+    assert message in str(result.exception)

@@ -1,0 +1,62 @@
+"""A secret has leaked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from keyroll.plan.emergency import emergency
+from keyroll.plan.model import PlanRefusedError
+
+from .chains import AT, DAY, chain, key, pair, request_of
+
+ACTIVE = key(0, AT - DAY, 1, 2)
+LATER = key(1, AT + DAY, 3, 4)
+
+
+def test_a_new_key_takes_over_as_soon_as_two_commits_allow_and_the_leaked_one_goes():
+    first, second = emergency(request_of(pair(chain(ACTIVE))), 0).changes
+    assert first.takeovers == (AT + timedelta(minutes=16),), "two commits of five minutes, a pause, the skew"
+    assert [key.id for key in second.routers[0].deleted] == [0]
+    assert second.planned == AT + timedelta(minutes=17), "once each router may be seen to send the new key"
+
+
+def test_a_key_that_takes_over_sooner_anyway_is_waited_for():
+    soon = key(1, AT + timedelta(minutes=5), 3, 4)
+    (only,) = emergency(request_of(pair(chain(ACTIVE, soon))), 0).changes
+    assert only.planned > AT + timedelta(minutes=5)
+    assert [key.id for key in only.routers[1].deleted] == [0]
+
+
+def test_a_leaked_key_that_has_not_started_is_replaced_at_its_own_start_time():
+    (only,) = emergency(request_of(pair(chain(ACTIVE, LATER))), 1).changes
+    assert only.takeovers == (AT + DAY,)
+    assert [key.id for key in only.routers[0].deleted] == [1]
+    assert only.routers[0].added[0].send_id == 5, "with ids of its own"
+
+
+def test_a_retired_key_is_deleted_at_once():
+    retired = key(0, AT - 3 * DAY, 1, 2)
+    (only,) = emergency(request_of(pair(chain(retired, key(1, AT - DAY, 3, 4)))), 0).changes
+    assert (only.planned, only.takeovers) == (AT, ())
+
+
+def test_with_a_router_out_of_reach_and_no_later_key_no_plan_is_hitless():
+    one, other = pair(chain(ACTIVE))
+    with pytest.raises(PlanRefusedError, match="no plan is hitless: R2 cannot be reached, and has no later key"):
+        emergency(request_of([one, replace(other, reachable=False)]), 0)
+
+
+def test_until_when_the_leaked_key_is_accepted_is_said_for_each_router_and_policy():
+    notes = emergency(request_of(pair(chain(ACTIVE))), 0).notes
+    assert len(notes) == 4
+    assert "R1, tolerance: the leaked key is accepted until 2027-03-01T09:47:00+00:00" in notes[0]
+    assert "any" in notes[1]
+    assert "assumption K15" in notes[1]
+
+
+def test_a_key_that_is_not_there_is_refused_with_those_that_are():
+    with pytest.raises(PlanRefusedError, match=r"R1 has no key 7 \(it has: 0\)"):
+        emergency(request_of(pair(chain(ACTIVE))), 7)

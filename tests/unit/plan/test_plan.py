@@ -1,0 +1,147 @@
+"""The life of a chain: when keys are added and deleted, and what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from keyroll.keychain.generate import Ids
+from keyroll.keychain.model import Keychain
+from keyroll.names import Algorithm
+from keyroll.plan.build import plan
+from keyroll.plan.model import PlanRefusedError, Router
+
+from .chains import AT, DAY, chain, draw, key, pair, request_of
+
+
+@pytest.fixture
+def one_key() -> Keychain:
+    """One key that has been active for a month."""
+    return chain(key(0, AT - 30 * DAY, 1, 2))
+
+
+def test_a_key_takes_over_every_quarter_and_its_change_is_a_week_before(one_key):
+    found = plan(request_of(pair(one_key)))
+    assert [change.takeovers for change in found.changes] == [((AT + (60 + 90 * n) * DAY),) for n in range(4)]
+    assert [change.planned for change in found.changes] == [AT + (53 + 90 * n) * DAY for n in range(4)]
+
+
+def test_the_second_change_deletes_the_key_that_the_first_one_retired(one_key):
+    found = plan(request_of(pair(one_key)))
+    assert [part.deleted for part in found.changes[0].routers] == [(), ()]
+    (mine, theirs) = found.changes[1].routers
+    assert (mine.deleted, theirs.deleted) == (one_key.keys, one_key.mirrored().keys)
+
+
+def test_ids_are_reversed_on_the_peer_and_secrets_are_the_same(one_key):
+    (mine, theirs) = plan(request_of(pair(one_key))).changes[0].routers
+    assert [(key.id, key.send_id, key.recv_id) for key in (*mine.added, *theirs.added)] == [(1, 3, 4), (1, 4, 3)]
+    assert mine.added[0].secret == theirs.added[0].secret
+
+
+def test_planning_again_after_all_is_applied_gives_nothing_to_do(one_key):
+    found = plan(request_of(pair(one_key)))
+    held = [Router(name, chain) for name, chain in found.chains.items()]
+    assert plan(request_of(held)).changes == ()
+
+
+def test_a_chain_that_ran_out_years_ago_goes_on_as_soon_as_it_may():
+    found = plan(request_of(pair(chain(key(0, AT - 2000 * DAY, 1, 1)))))
+    first = found.changes[0]
+    assert first.planned == AT
+    assert first.takeovers[0] == AT + timedelta(minutes=16), "two commits and a pause, the skew, a whole minute"
+    assert [key.send_id for key in first.routers[0].added] == [2], "equal ids stay equal"
+
+
+def test_a_new_chain_begins_with_a_key_that_has_started():
+    found = plan(request_of(pair(chain())))
+    assert found.changes[0].takeovers[0] <= AT < found.changes[0].takeovers[1]
+    assert "the chain is new" in found.notes[-1]
+
+
+def test_more_keys_ahead_make_up_for_a_late_change(one_key):
+    found = plan(request_of(pair(one_key), ahead=3))
+    assert len(found.changes[0].takeovers) == 3
+    late = found.changes[1].late
+    assert late is not None
+    assert late > 200 * DAY
+
+
+def test_an_algorithm_changes_in_the_middle_of_a_chain(one_key):
+    since = AT + 200 * DAY
+    found = plan(request_of(pair(one_key), algorithms=((since, Algorithm.AES_128_CMAC_96),)))
+    algorithms = [change.routers[0].added[0].algorithm for change in found.changes]
+    assert algorithms == [Algorithm.HMAC_SHA_1_96] * 2 + [Algorithm.AES_128_CMAC_96] * 2
+
+
+def test_three_routers_with_equal_ids_hold_one_chain():
+    held = chain(key(7, AT - DAY, 1, 1))
+    found = plan(request_of([Router(name, held) for name in ("RR", "PE1", "PE2")]))
+    assert len({part.added for part in found.changes[0].routers}) == 1
+
+
+def test_key_numbers_are_local():
+    mine = chain(key(7, AT - DAY, 1, 2))
+    theirs = chain(key(63, AT - DAY, 2, 1))
+    (one, other) = plan(request_of([Router("R1", mine), Router("R2", theirs)])).changes[0].routers
+    assert (one.added[0].id, other.added[0].id) == (8, 0)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "words"),
+    [
+        (chain(), "R2 lacks key 0 of R1"),
+        (chain(key(0, AT - 31 * DAY, 2, 1)), "starts at another instant"),
+        (chain(key(0, AT - 30 * DAY, 2, 1, "other")), "another secret"),
+        (chain(key(0, AT - 30 * DAY, 2, 1), key(1, AT + DAY, 4, 3)), "R1 lacks key 1 of R2"),
+        (chain(key(0, AT - 30 * DAY, 2, 1), tolerance=600), "tolerance 3600 and 600"),
+    ],
+)
+def test_routers_whose_chains_differ_are_to_be_mended_first(one_key, theirs, words):
+    with pytest.raises(PlanRefusedError, match=words):
+        plan(request_of([Router("R1", one_key), Router("R2", theirs)]))
+
+
+def test_a_tolerance_that_does_not_bear_the_skew_is_refused_with_the_one_that_does():
+    with pytest.raises(PlanRefusedError, match="set the chain's tolerance to 2 or more"):
+        plan(request_of(pair(chain(key(0, AT - DAY, 1, 2), tolerance=0))))
+
+
+def test_keys_that_would_grow_too_old_are_refused(one_key):
+    with pytest.raises(PlanRefusedError, match="--every 180d or less"):
+        plan(request_of(pair(one_key), every=200 * DAY, max_age=180 * DAY))
+
+
+def test_a_window_that_closes_before_it_opens_is_refused(one_key):
+    with pytest.raises(PlanRefusedError, match="has no window"):
+        plan(request_of(pair(one_key), every=timedelta(minutes=50)))
+
+
+def test_quarantine_that_leaves_no_id_is_refused(one_key):
+    with pytest.raises(PlanRefusedError, match=r"no id is free|key numbers are in use or in quarantine"):
+        plan(request_of(pair(one_key), every=DAY, quarantine=400 * DAY))
+
+
+def test_a_full_chain_loses_retired_keys_in_the_commit_that_adds_one():
+    held = chain(*(key(n, AT - (64 - n) * DAY, 2 * n, 2 * n + 1) for n in range(64)))
+    first = plan(request_of(pair(held), every=30 * DAY, until=AT + 90 * DAY, quarantine=timedelta())).changes[0]
+    assert len(first.routers[0].deleted) == 63
+    assert len(first.routers[0].after.keys) == 2
+
+
+def test_secrets_are_drawn_once_a_key(one_key):
+    labels = []
+
+    def counting(label):
+        labels.append(label)
+        return draw(label)
+
+    found = plan(replace(request_of(pair(one_key)), draw=counting))
+    assert len(labels) == len(found.changes)
+
+
+def test_ids_asked_for_otherwise_are_given(one_key):
+    added = plan(request_of(pair(one_key), ids=Ids.EQUAL)).changes[0].routers[0].added[0]
+    assert added.send_id == added.recv_id == 3
