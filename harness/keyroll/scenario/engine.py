@@ -25,10 +25,10 @@ from keyroll.junos.session import RouterSession
 from keyroll.keychain.secret import Secret
 from keyroll.lab.protocol import CountsDrops, Lab, LinkLab
 from keyroll.names import Capability, Receiving, SessionKind
-from keyroll.scenario.errors import MachineBusyError, MissingCapabilityError
+from keyroll.scenario.errors import BlindError, MachineBusyError, MissingCapabilityError
 from keyroll.scenario.file.fields import ROUTERS, RouterName
 from keyroll.scenario.file.read import Case
-from keyroll.scenario.judge.fitness import weigh
+from keyroll.scenario.judge.fitness import GAP_MAX, disturbed, is_proven, weigh
 from keyroll.scenario.labs.addressing import Bearings
 from keyroll.scenario.labs.connect import pair_of, recorder_of, target_of
 from keyroll.scenario.labs.health import LabWatch
@@ -36,6 +36,7 @@ from keyroll.scenario.labs.pool import SET_CLOCK, LabSource, Lease
 from keyroll.scenario.observe.drops import DropCounters
 from keyroll.scenario.observe.router_clock import RouterClock
 from keyroll.scenario.observe.sampler import Sample, Sampler
+from keyroll.scenario.observe.stalls import StallWatch
 from keyroll.scenario.observe.wire import KeyChange, Party, Wire
 from keyroll.scenario.plan.deadlines import Waits
 from keyroll.scenario.plan.keyring import Keyring, Span
@@ -49,7 +50,7 @@ from keyroll.scenario.record.record import Record
 from keyroll.scenario.record.result import Check, Receipt, Result, Verdict, receipt_of
 from keyroll.scenario.record.run_folder import RUNS, Blackener, RunFolder, make_run_folder
 from keyroll.scenario.record.stopwatch import Stopwatch
-from keyroll.scenario.record.timeline import Kind, Observer, Timeline
+from keyroll.scenario.record.timeline import Event, Kind, Observer, Timeline
 
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
 """Where clocks can be set, a scenario begins at this instant of the routers' clocks."""
@@ -110,6 +111,9 @@ class _Engine:
         self.record: Record | None = None
         self.bug_applies = False
         self.busy = False
+        self.stalls = StallWatch(self.clock, limit=GAP_MAX * options.wait_scale)
+        self.reds: list[int] = []
+        """When (ns) the red checks of steps were judged."""
         self.defect: Exception | None = None
         """What no run should end with; its traceback is for the report."""
 
@@ -162,8 +166,10 @@ class _Engine:
             ):
                 for observer in self.options.observers:
                     self.timeline.observe(observer)
+                self.timeline.observe(self._note_red)
                 self._note_t0()
-                verdict, reason = self._judged()
+                with self.stalls:
+                    verdict, reason = self._judged()
                 self.timeline.add(Kind.VERDICT, verdict.value + (f": {reason}" if reason else ""))
         except KeyboardInterrupt:
             return Verdict.INTERRUPTED, None
@@ -183,15 +189,38 @@ class _Engine:
         except MissingCapabilityError as error:
             return Verdict.SKIPPED, str(error)
         except UnfitError as error:
-            unfit = self.folder.blacken(str(error))
-            self.busy = isinstance(error, MachineBusyError)
-            return (Verdict.FAILED, None) if self._is_red() else (Verdict.UNFIT, unfit)
+            return self._unfit(error)
         except KeyrollError as error:
-            return Verdict.BROKEN, self.folder.blacken(str(error))
+            return self._broken(error)
         finally:
             if self.record is not None:
                 self.checks = tuple(self.record.checks)
         return self._weighed_against_known_bug()
+
+    def _unfit(self, error: UnfitError) -> tuple[Verdict, str | None]:
+        """Nothing can be said, but for a red check that what made the run unfit cannot explain."""
+        stood_still = disturbed(self.stalls.look(), red=True)
+        if stood_still is not None and isinstance(error, BlindError):
+            error = stood_still  # what did not answer then was not to blame
+        captured = [
+            check.captured for check in self._checks_so_far() if not check.passed and check.captured is not None
+        ]
+        if self._is_red() and is_proven([*self.reds, *captured], error):
+            return Verdict.FAILED, None
+        self.busy = isinstance(error, MachineBusyError)
+        return Verdict.UNFIT, self.folder.blacken(str(error))
+
+    def _broken(self, error: KeyrollError) -> tuple[Verdict, str | None]:
+        """Tell what the run broke by; where the machine stood still, that is why, and another try may do better."""
+        reason = self.folder.blacken(str(error))
+        blind = disturbed(self.stalls.look(), red=True)
+        if blind is None:
+            return Verdict.BROKEN, reason
+        self.busy = True
+        return Verdict.UNFIT, f"{self.folder.blacken(str(blind))}; it ended with: {reason}"
+
+    def _checks_so_far(self) -> tuple[Check, ...]:
+        return () if self.record is None else tuple(self.record.checks)
 
     def _weighed_against_known_bug(self) -> tuple[Verdict, str | None]:
         """A known bug must show, strictly, on the platforms and releases that it is known of, and nowhere else."""
@@ -297,7 +326,7 @@ class _Engine:
             set_aside=lease.closing,
         )
         pair = pair_of(routers, recorder=record, secrets=known, wait_scale=self.options.wait_scale, clock=self.clock)
-        watch = LabWatch(lab, self.timeline)
+        watch = LabWatch(lab, self.timeline, clock=self.clock, wait_scale=self.options.wait_scale)
         with contextlib.closing(wire), _stopping(sampler), contextlib.ExitStack() as stack:
             stack.callback(lambda: self.facts.update(incidents=list(watch.incidents)) if watch.incidents else None)
             with self.stopwatch.part("ssh log-in"):
@@ -331,6 +360,8 @@ class _Engine:
             self._look_for_known_bug(lab, pair)
             player = Player(run, until=self.named)
             player.play()
+            if self._is_red():
+                watch.ask_all()  # a capture or a link that hangs looks like routers that do nothing
             self._weigh(lab, player.watch, wire, sampler, lost)
 
     def _look_for_known_bug(self, lab: Lab, pair: Pair[RouterName]) -> None:
@@ -359,6 +390,8 @@ class _Engine:
                 watched=watched,
                 losses={name: count - before.get(name, 0) for name, count in lab.capture_losses().items()},
                 wait_scale=self.options.wait_scale,
+                disturbances=self.stalls.look(),
+                red=self._is_red(),
             )
         self.facts.update(fitness.facts)
         if fitness.problem is not None:
@@ -381,6 +414,11 @@ class _Engine:
                 "again": self._again(),
             },
         )
+
+    def _note_red(self, event: Event) -> None:
+        """Keep when a red check of a step was judged; those of the whole run are judged at its end."""
+        if event.kind is Kind.CHECK and not event.data["passed"] and "@" in str(event.data["name"]):
+            self.reds.append(event.at)
 
     def _note_sample(self, sample: Sample) -> None:
         self.timeline.add(Kind.SESSION, sample.words(), router=sample.router, at=sample.at)

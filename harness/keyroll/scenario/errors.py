@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from keyroll.errors import InputError, RunError, UnfitError
+from keyroll.instants import Instant
 
 
 class ScenarioError(InputError):
@@ -23,6 +24,21 @@ class RunUnfitError(UnfitError):
 
 class MachineBusyError(RunUnfitError):
     """The machine was too busy to see what it had to see, or to do a step in time: another try may see it."""
+
+
+class RefereesDisagreeError(RunUnfitError):
+    """The referee and scapy judge a segment differently: neither a green check nor a red one is believed."""
+
+
+class BlindError(MachineBusyError):
+    """The machine stood still, its clock was set, or a part of the harness hung or lost something.
+
+    Nothing that was seen after `since` speaks of the routers, not even a red check. None: nothing in the whole run.
+    """
+
+    def __init__(self, message: str, *, since: Instant | None, remedy: str | None = None) -> None:
+        super().__init__(message, remedy=remedy)
+        self.since = since
 
 
 class MissingCapabilityError(UnfitError):

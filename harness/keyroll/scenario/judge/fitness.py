@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from keyroll.capture import ScapyFindings
-from keyroll.scenario.errors import MachineBusyError, RunUnfitError
+from keyroll.errors import UnfitError
+from keyroll.scenario.errors import BlindError, MachineBusyError, RefereesDisagreeError, RunUnfitError
 from keyroll.scenario.file.durations import format_duration
 from keyroll.scenario.file.fields import ROUTERS, RouterName, SessionName
 from keyroll.scenario.file.scenario import Scenario
 from keyroll.scenario.observe.sampler import Sampler, longest_gap
+from keyroll.scenario.observe.stalls import ClockStep, Disturbance
 from keyroll.scenario.observe.wire import Wire
 from keyroll.scenario.record.result import GAPS
 
@@ -37,6 +39,8 @@ def weigh(
     watched: tuple[int, int] | None,
     losses: Mapping[str, int],
     wait_scale: float,
+    disturbances: Sequence[Disturbance] = (),
+    red: bool = False,
 ) -> Fitness:
     """Ask whether the run could see what it judged.
 
@@ -47,6 +51,8 @@ def weigh(
         watched: from when to when (ns since 1970) they had to be there; None when the sessions were never up.
         losses: by router, frames that its capture lost during the run.
         wait_scale: stretches the longest gap that is allowed.
+        disturbances: when the machine stood still, or its clock was set.
+        red: whether a check is red.
     """
     opinions = wire.scapy_findings()
     gaps = _gaps(sampler, scenario.sessions, *watched) if watched is not None else {}
@@ -60,10 +66,43 @@ def weigh(
         },
     }
     rests_on_samples = bool(_ON_SAMPLES & set(scenario.throughout))
-    problem = _disagreement(opinions) or _lost(losses)
+    blind = (*disturbances, *sampler.blind(limit=GAP_MAX * wait_scale))
+    if blind:
+        facts["disturbances"] = [one.words() for one in blind]
+    problem = _disagreement(opinions) or _lost(losses) or disturbed(blind, red=red)
     if problem is None and rests_on_samples:
-        problem = _gap(gaps, GAP_MAX * wait_scale)
+        gap = _gap(gaps, GAP_MAX * wait_scale)
+        problem = gap and (disturbed(blind, red=True) or gap)
     return Fitness(facts, problem)
+
+
+def disturbed(disturbances: Sequence[Disturbance], *, red: bool) -> BlindError | None:
+    """Return what makes a run unfit of what happened to the machine.
+
+    A clock that was set always does: captures and everything else are not on one clock any more. That it stood still
+    does where a check is red; where none is, the gap between the samples says whether something could have hidden.
+    """
+    found = [one for one in disturbances if red or isinstance(one, ClockStep)]
+    if not found:
+        return None
+    first = min(found, key=lambda one: one.begun)
+    return BlindError(
+        f"{first.words()}: what happened since is not the routers' doing",
+        since=first.begun,
+        remedy="play it again, on a machine that is not stopped and whose clock is not set meanwhile",
+    )
+
+
+def is_proven(instants: Iterable[int], error: UnfitError) -> bool:
+    """Say whether a red check stands although the run is unfit.
+
+    `instants` (ns) are when red checks were judged, or, of those that are judged at the end, when the captures saw the
+    fault. One that is older than what made the run blind cannot come from it.
+    """
+    known = list(instants)
+    if isinstance(error, BlindError):
+        return error.since is not None and any(at < error.since.ns for at in known)
+    return bool(known) and not isinstance(error, RefereesDisagreeError)
 
 
 def _gaps(sampler: Sampler, sessions: tuple[SessionName, ...], since: int, until: int) -> dict[RouterName, timedelta]:
@@ -76,7 +115,7 @@ def _gaps(sampler: Sampler, sessions: tuple[SessionName, ...], since: int, until
 def _disagreement(opinions: Mapping[RouterName, ScapyFindings]) -> RunUnfitError | None:
     for name, opinion in opinions.items():
         if opinion.disagreements:
-            return RunUnfitError(
+            return RefereesDisagreeError(
                 f"scapy disagrees with the referee on {len(opinion.disagreements)} of {opinion.judged} segments of "
                 f"{name}.pcap, first packet {opinion.disagreements[0].number}",
                 remedy="one of the two judges is wrong: keep this run folder and report it",
@@ -88,7 +127,7 @@ def _lost(losses: Mapping[str, int]) -> RunUnfitError | None:
     lost = {name: count for name, count in losses.items() if count}
     if not lost:
         return None
-    return MachineBusyError(f"the capture lost frames: {lost}", remedy="run fewer labs at once on this machine")
+    return BlindError(f"the capture lost frames: {lost}", since=None, remedy="run fewer labs at once on this machine")
 
 
 def _gap(gaps: Mapping[RouterName, timedelta], limit: timedelta) -> RunUnfitError | None:

@@ -77,6 +77,7 @@ def _no_flap(watched: Watched, router: RouterName) -> Check:
         return Check("no-flap", passed=False, expected=expected, observed=_NEVER_UP, router=router, keys=watched.keys)
     faults: list[str] = []
     seen: list[str] = []
+    captured: list[int] = []
     for session in watched.sessions:
         samples = [sample for sample in watched.samples[router, session] if sample.asked >= watched.up]
         faults += [f"{session}: {fault}" for fault in _sample_faults(samples, watched.up)]
@@ -85,6 +86,7 @@ def _no_flap(watched: Watched, router: RouterName) -> Check:
             seen.append(f"{samples[-1].words()} as before{uptime} ({len(samples)} samples)")
     for judgement in watched.wire.opened_or_reset(router, watched.up, watched.end):
         what = "SYN" if judgement.flags & 0x02 else "RST"
+        captured += [judgement.time_ns] if judgement.time_ns is not None else []
         faults.append(
             f"{what} sent {_after(judgement.time_ns, watched.up)} (packet {judgement.number} of {router}.pcap)"
         )
@@ -95,6 +97,7 @@ def _no_flap(watched: Watched, router: RouterName) -> Check:
         observed=_several(faults) if faults else "; ".join(seen),
         router=router,
         keys=watched.keys,
+        captured=min(captured, default=None),
     )
 
 
@@ -211,6 +214,7 @@ def every_segment_verified(watched: Watched) -> list[Check]:
                 observed=observed,
                 router=router,
                 keys=watched.keys,
+                captured=min((one.time_ns for one in bad if one.time_ns is not None), default=None),
             )
         )
     return checks
@@ -247,7 +251,7 @@ def no_key_taken_back(watched: Watched) -> list[Check]:
 
 def _no_key_taken_back(watched: Watched, router: RouterName) -> Check:
     used: dict[int, list[object]] = {}
-    fault = ""
+    fault, captured = "", None
     segments = watched.wire.signed_in_order(router)
     for one in segments:
         if one.connection is None or one.key is None:
@@ -255,6 +259,7 @@ def _no_key_taken_back(watched: Watched, router: RouterName) -> Check:
         keys = used.setdefault(one.connection, [])
         if one.key in keys[:-1]:
             fault = f"key {one.key} again after key {keys[-1]}: packet {one.number} of {router}.pcap"
+            captured = one.time_ns
             break
         if keys[-1:] != [one.key]:
             keys.append(one.key)
@@ -266,6 +271,7 @@ def _no_key_taken_back(watched: Watched, router: RouterName) -> Check:
         observed=fault or courses or "no segment was sent",
         router=router,
         keys=watched.keys,
+        captured=captured,
     )
 
 

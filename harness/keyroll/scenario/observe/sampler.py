@@ -16,13 +16,14 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Protocol
 
 from keyroll.errors import KeyrollError, RunError
-from keyroll.instants import SYSTEM, Clock
+from keyroll.instants import SYSTEM, Clock, Instant
 from keyroll.junos.exchange import Exchange
 from keyroll.junos.records import BgpState, BgpSummary, LdpDatabase, LdpSessions, LdpState
 from keyroll.names import SessionKind
 from keyroll.scenario.errors import RunBrokenError
 from keyroll.scenario.file.fields import SessionName
 from keyroll.scenario.observe.router_clock import ns_of
+from keyroll.scenario.observe.stalls import Stall, blind_together
 
 Address = IPv4Address | IPv6Address
 
@@ -154,6 +155,9 @@ class Sampler:
         }
         self._arrived = threading.Condition(self._lock)
         self._broken: KeyrollError | None = None
+        self._rounds: dict[str, Instant] = {}
+        """By router that is sampled: when its last round of samples was complete."""
+        self._late: dict[str, list[Stall]] = {router: [] for router in peers}
 
     def watch(self, router: str) -> None:
         """Start to sample a router whose session is configured; asking again changes nothing."""
@@ -167,6 +171,8 @@ class Sampler:
         if router in self._threads:
             self._stops[router].set()
             self._threads.pop(router).join()
+            with self._lock:
+                self._rounds.pop(router, None)
 
     def stop(self) -> None:
         """End all sampling and log out."""
@@ -213,6 +219,23 @@ class Sampler:
             if not came:
                 raise RunBrokenError(f"{router}: no sample of its sessions within {within.total_seconds():g} s")
 
+    def blind(self, *, limit: timedelta) -> tuple[Stall, ...]:
+        """Return when no router that is sampled gave a complete round of samples for longer than `limit`."""
+        now = self._clock.now()
+        with self._lock:
+            late = {router: list(stalls) for router, stalls in self._late.items() if stalls or router in self._rounds}
+            for router, last in self._rounds.items():
+                late[router].append(Stall(last, now))
+        return blind_together(list(late.values()), limit=limit)
+
+    def _note_round(self, router: str) -> None:
+        now = self._clock.now()
+        with self._lock:
+            last = self._rounds.get(router, now)
+            if now - last > 2 * PERIOD:
+                self._late[router].append(Stall(last, now))
+            self._rounds[router] = now
+
     def _raise_if_broken(self) -> None:
         if self._broken is not None:
             raise RunBrokenError(f"the sampling of the sessions broke: {self._broken}") from self._broken
@@ -223,10 +246,12 @@ class Sampler:
         try:
             with contextlib.closing(self._connect(router)) as session:
                 session.connect()
+                self._note_round(router)
                 while not stop.is_set():
                     begun = self._clock.now()
                     for name, peer in self._peers[router].items():
                         self._take(_READERS[name]([session.show(command) for command in COMMANDS[name]], peer))
+                    self._note_round(router)
                     stop.wait(max(0.0, (begun + PERIOD - self._clock.now()).total_seconds()))
         except KeyrollError as error:
             self._break(error)

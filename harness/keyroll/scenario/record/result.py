@@ -58,6 +58,8 @@ class Check:
     """How long after that event it was judged."""
     keys: Mapping[str, str] = field(default_factory=dict)
     """Which key each side used: by the show output and by the wire."""
+    captured: int | None = None
+    """Of a red check: when (ns since 1970) a capture saw the first frame that proves the fault; None: none does."""
 
     @property
     def label(self) -> str:

@@ -1,0 +1,148 @@
+"""A machine that stands still, or a part of the harness that hangs, is never the routers' fault."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.lab
+SCENARIO = """\
+keyroll: 1
+id: a-while
+title: Two sessions for a while, and a rollover
+sessions: [bgp, ldp]
+keychain: {name: chain, keys: [{id: 0, start: 0m}, {id: 1, start: 30m}]}
+steps:
+  - apply: {routers: [R1, R2]}
+  - expect: {bgp: Established, ldp: Operational}
+  - STEP
+  - advance: {to: 30m}
+  - expect: {active: 1, wire: {R1: 1, R2: 1}}
+"""
+WAIT = "wait: {for: 20s}"
+STAYS = "stays: {for: 20s, bgp: Established}"
+pause = threading.Event().wait
+
+
+class Playing:
+    """A run under way, and its processes: its own and those of its lab."""
+
+    def __init__(self, run: subprocess.Popen[str], folder: Path) -> None:
+        self.run, self.folder = run, folder
+
+    def timeline(self) -> list[dict]:
+        path = self.folder / "timeline.jsonl"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [json.loads(line) for line in lines if line.endswith("}")]
+
+    def await_event(self, words: str) -> None:
+        deadline = time.monotonic() + 60
+        while not any(words in event["text"] for event in self.timeline()):
+            assert self.run.poll() is None, self.run.communicate()[0]
+            assert time.monotonic() < deadline, self.timeline()
+            pause(0.02)
+
+    def lab(self) -> str:
+        evidence = str(self.folder / "lab")
+        (state,) = [path for path in Path("/run/keyroll").glob("*/state.json") if evidence in path.read_text()]
+        return state.parent.name
+
+    def processes(self) -> dict[int, str]:
+        """The lab's processes by their command lines; None of the harness's own."""
+        tag = f"KEYROLL_LAB={self.lab()}".encode()
+        found = {}
+        for entry in Path("/proc").iterdir():
+            with contextlib.suppress(OSError):
+                if entry.name.isdecimal() and tag in (entry / "environ").read_bytes().split(b"\0"):
+                    found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        return found
+
+    def freeze(self, pids: list[int], seconds: float) -> None:
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        pause(seconds)
+        for pid in reversed(pids):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+    def end(self) -> tuple[int, dict]:
+        said = self.run.communicate(timeout=120)[0]
+        assert "Traceback" not in said
+        return self.run.returncode, json.loads((self.folder / "result.json").read_text())
+
+
+@pytest.fixture
+def begin(tmp_path: Path) -> Iterator[Callable[[str, str], Playing]]:
+    """Start a run with a third step; return it once a text stands in its timeline."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(step: str, event: str) -> Playing:
+        path, folder = tmp_path / "scenario.yaml", tmp_path / "run"
+        path.write_text(SCENARIO.replace("STEP", step))
+        words = ("run", path, "--run-dir", folder, "--seed", "7")
+        command = [sys.executable, "-c", "from keyroll.cli.main import main; main()", *map(str, words)]
+        run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        started.append(run)
+        playing = Playing(run, folder)
+        playing.await_event(event)
+        return playing
+
+    yield start
+    for run in started:
+        if run.poll() is None:
+            run.send_signal(signal.SIGINT)
+        run.communicate(timeout=60)
+
+
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    ("step", "event", "seconds"),
+    [
+        pytest.param(WAIT, "step 3", 2, marks=SLOW),
+        pytest.param(WAIT, "step 2", 10, marks=SLOW),
+        (STAYS, "step 3", 12),
+        pytest.param("wait: {for: 1s}", "step 5", 10, marks=SLOW),
+        pytest.param(STAYS, "step 3", 20, marks=SLOW),
+        pytest.param(WAIT, "step 1", 5, marks=SLOW),
+    ],
+)
+def test_a_machine_that_stands_still_makes_the_run_unfit(begin, step, event, seconds):
+    playing = begin(step, event)
+    playing.freeze([playing.run.pid, *playing.processes()], seconds)
+    code, result = playing.end()
+    if result["verdict"] == "passed":
+        assert event in ("step 1", "step 2"), "before the sessions are up, nothing can hide"
+        return
+    assert (code, result["verdict"]) == (2, "unfit"), result
+    assert "this machine stood still for" in result["reason"], result
+
+
+@pytest.mark.parametrize(
+    ("part", "seconds"),
+    [
+        ("link", 12),
+        pytest.param("recorder R1", 12, marks=SLOW),
+        pytest.param("wire", 12, marks=SLOW),
+        pytest.param("keeper", 12, marks=SLOW),
+    ],
+)
+def test_a_part_of_the_lab_that_hangs_is_named_and_no_check_is_red(begin, part, seconds):
+    playing = begin(STAYS, "step 3")
+    pids = [pid for pid, command in playing.processes().items() if part in command]
+    assert pids, playing.processes()
+    playing.freeze(pids[:1], seconds)
+    code, result = playing.end()
+    assert (code, result["verdict"]) == (2, "unfit"), result
+    assert "did not answer within" in result["reason"], result
