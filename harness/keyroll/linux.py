@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import os
+import resource
 import signal
 import struct
 from collections.abc import Iterator
@@ -133,6 +134,14 @@ def pretend_setgroups() -> None:
         _libc.prctl(ctypes.c_int(_PR_SET_SECCOMP), ctypes.c_ulong(_SECCOMP_MODE_FILTER), handle, 0, 0),
         "prctl(PR_SET_SECCOMP)",
     )
+
+
+def no_core_dumps() -> None:
+    """Have no core file written of this process and all that it starts: keys and passwords are in their memory.
+
+    The handlers that a kernel may pipe a core to (systemd-coredump, apport) heed the limit as well.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def die_with_parent() -> None:

@@ -104,3 +104,19 @@ def test_the_status_of_a_kept_lab_names_what_died(own_pair, title, said):
     assert f"{said} was killed by SIGKILL" in result.stderr
     assert [death["what"] for death in json.loads(result.stdout)["deaths"]] == [said]
     lab.destroy()
+
+
+def test_no_process_of_a_lab_writes_core_files_or_knows_the_callers_secrets(own_pair):
+    found = 0
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                environment = (entry / "environ").read_bytes().split(b"\0")
+                limits = (entry / "limits").read_text()
+            except OSError:
+                continue
+            if f"KEYROLL_LAB={own_pair.lab.name}".encode() in environment:
+                found += 1
+                assert "Max core file size        0                    0" in limits
+                assert not [one for one in environment if one.startswith(b"PYTEST_")]
+    assert found >= 10

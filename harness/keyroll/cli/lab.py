@@ -229,15 +229,31 @@ def _wire_lines(wire: dict[str, Any]) -> Iterator[str]:
 @which
 def down(name: str | None, lab_name: str | None) -> None:
     """Take a lab down and leave nothing behind."""
-    found = find.find(_one_name(name, lab_name))
-    found.stop()
+    wanted = _one_name(name, lab_name)
+    found = next((one for one in find.all_labs() if one.name == wanted and not one.alive), None)
+    if found is not None:
+        _take_down_dead(found)
+    else:
+        found = find.find(wanted)
+        found.stop()
     click.echo(f"lab {found.name} is down")
+
+
+def _take_down_dead(found: find.FoundLab) -> None:
+    """Remove what is left of a lab whose processes were all killed, its containers too."""
+    if folders.topology_of(found.path).exists() and _containerlab_is_here():
+        from keyroll.lab.containerlab.command import Program  # noqa: PLC0415 - as in `up`
+        from keyroll.lab.containerlab.teardown import tear_down  # noqa: PLC0415 - as in `up`
+
+        tear_down(Program(), found.path, found.name)
+    folders.remove(found.path)
 
 
 @lab.command()
 def clean() -> None:
     """Remove what labs left behind that were killed; those that live are not touched."""
-    reaped = [*_reaped_containers(), *folders.reap()]
+    by_containerlab = _containerlab_is_here()
+    reaped = [*(_reaped_containers() if by_containerlab else []), *folders.reap(containers_too=not by_containerlab)]
     click.echo("\n".join(f"removed {name}" for name in reaped) or "nothing to remove")
     staying = [one.name for one in find.all_labs() if one.alive and one.kept]
     if staying:
@@ -245,13 +261,18 @@ def clean() -> None:
 
 
 def _reaped_containers() -> list[str]:
-    """Remove the containers that killed labs left behind, where there is a containerlab that can have made any."""
-    from keyroll.lab.containerlab.command import NAME, Program  # noqa: PLC0415 - as in `up`
+    """Remove the containers that killed labs left behind."""
+    from keyroll.lab.containerlab.command import Program  # noqa: PLC0415 - as in `up`
     from keyroll.lab.containerlab.teardown import reap  # noqa: PLC0415 - as in `up`
 
-    if shutil.which(NAME) is None or shutil.which("docker") is None:
-        return []
     return reap(Program())
+
+
+def _containerlab_is_here() -> bool:
+    """Whether this machine can have made labs of containers."""
+    from keyroll.lab.containerlab.command import NAME  # noqa: PLC0415 - as in `up`
+
+    return shutil.which(NAME) is not None and shutil.which("docker") is not None
 
 
 @lab.command(name="exec", context_settings={"ignore_unknown_options": True})

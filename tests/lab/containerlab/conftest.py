@@ -57,7 +57,7 @@ def standin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn
         pytest.skip("labs of containers need root")
     home = tmp_path / "standin"
     (home / "containers").mkdir(parents=True)
-    monkeypatch.setenv("STANDIN", str(home))
+    monkeypatch.setenv("KEYROLL_STANDIN", str(home))
     here = str(Path(__file__).parent / "standin")
     # The stand-ins need this Python's PyYAML.
     monkeypatch.setenv("PATH", os.pathsep.join([here, str(Path(sys.executable).parent), os.environ["PATH"]]))

@@ -205,7 +205,7 @@ def link(standin, tmp_path, monkeypatch) -> Iterator[ContainerLink]:
     monkeypatch.setattr(link_ends, "kernel_has_netem", lambda: True)
     frame_log = os.open(tmp_path / "frame_log", os.O_WRONLY | os.O_CREAT)
     pair = (LinkEnd("R1", "clab-x-R1", -1, "eth1"), LinkEnd("R2", "clab-x-R2", -1, "eth2"))
-    command = Program(environment={**os.environ, "STANDIN": str(standin.home)})
+    command = Program(environment={**os.environ, "KEYROLL_STANDIN": str(standin.home)})
     yield ContainerLink(pair, Path("/run/x/x.clab.yml"), frame_log, command)
     os.close(frame_log)
 
@@ -263,6 +263,6 @@ def test_what_a_lab_left_that_was_killed_before_it_had_containers_goes_with_the_
     for entry in (standin.home / "containers").iterdir():
         entry.unlink()
     standin.behave()
-    assert teardown.reap(Program(environment={**os.environ, "STANDIN": str(standin.home)})) == [name]
+    assert teardown.reap(Program(environment={**os.environ, "KEYROLL_STANDIN": str(standin.home)})) == [name]
     assert not standin.network
     assert not (folders.base_directory() / name).exists()

@@ -104,10 +104,13 @@ def test_without_a_folder_for_run_time_files_the_remedy_is_said(monkeypatch):
 
 @pytest.mark.parametrize("goes", [True, False])
 @pytest.mark.parametrize("how", ["removed", "reaped"])
-def test_evidence_of_the_labs_own_goes_with_it_however_it_goes_and_other_evidence_stays(base, tmp_path, goes, how):
+def test_evidence_of_the_labs_own_goes_with_it_however_it_goes_and_other_evidence_stays(
+    base, tmp_path, goes, how, monkeypatch
+):
     run = folders.RunDirectory.create("one", base)
-    evidence = tmp_path / "evidence"
-    evidence.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    evidence = folders.new_evidence()
+    evidence.mkdir(mode=0o700)
     (evidence / "R1.pcap").touch()
     run.write_state(
         folders.LabState(
@@ -128,3 +131,84 @@ def test_a_state_file_that_nobody_understands_removes_nothing_but_the_labs_folde
     run.remove()
     assert tmp_path.exists()
     assert not base.exists()
+
+
+@pytest.mark.parametrize("name", ["evidence", "keyroll-lab-", "keyroll-lab-0123456789zz", "keyroll-lab-0123456789ab"])
+def test_evidence_is_removed_only_where_it_is_a_folder_that_keyroll_makes(base, tmp_path, name):
+    target = tmp_path / "home"
+    target.mkdir()
+    (target / "letters").touch()
+    evidence = tmp_path / name
+    evidence.symlink_to(target)  # a folder of another shape, or a link in the place of one
+    run = folders.RunDirectory.create("one", base)
+    state = {"kept": False, "owner": 1, "topology": "t", "created": "", "evidence_goes": True}
+    run.write_state(folders.LabState("one", evidence=str(evidence), **state))
+    os.close(run.lock_fd)
+    assert folders.reap(base) == ["one"]
+    assert (target / "letters").exists()
+
+
+def test_what_is_no_lab_is_neither_listed_nor_reaped(base):
+    base.mkdir(mode=0o700)
+    (base / "letters").mkdir()
+    (base / "letters" / "dear").touch()
+    (base / "packages").mkdir()
+    (base / "packages" / "lock").write_text("12345")
+    (base / "linked").symlink_to(base / "packages")
+    (base / "shared").mkdir()
+    (base / "shared").chmod(0o777)
+    run = folders.RunDirectory.create("one", base)
+    os.close(run.lock_fd)
+    before = sorted(path.name for path in base.iterdir())
+    assert folders.labs(base) == [run.path]
+    assert folders.reap(base) == ["one"]
+    assert sorted(path.name for path in base.iterdir()) == [name for name in before if name != "one"]
+
+
+@pytest.mark.parametrize("made", ["folder", "lock"])
+def test_whoever_was_killed_while_making_a_lab_left_something_that_is_reaped(base, made):
+    (base / "half").mkdir(parents=True, mode=0o700)
+    if made == "lock":
+        (base / "half" / folders.LOCK).touch()
+    assert folders.reap(base) == ["half"]
+    assert not base.exists()
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("labs", "not an absolute path"),
+        ("/nowhere/labs", "there is no folder /nowhere"),
+        ("/etc/passwd", "is not a folder"),
+    ],
+)
+def test_a_named_folder_that_cannot_be_used_is_refused_in_one_sentence(monkeypatch, value, said):
+    monkeypatch.setenv("KEYROLL_RUNTIME_DIR", value)
+    with pytest.raises(LabUnfitError, match=said):
+        folders.base_directory()
+
+
+def test_a_folder_that_others_own_or_may_write_to_is_refused(monkeypatch, base):
+    base.mkdir(mode=0o700)
+    monkeypatch.setenv("KEYROLL_RUNTIME_DIR", str(base))
+    assert folders.base_directory() == base
+    for mode in (0o770, 0o702):
+        base.chmod(mode)
+        with pytest.raises(LabUnfitError, match="others may write"):
+            folders.base_directory()
+        with pytest.raises(LabUnfitError, match="others may write"):  # made by somebody after it was looked at
+            folders.RunDirectory.create("one", base)
+    base.chmod(0o700)
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    with pytest.raises(LabUnfitError, match="belongs to user"):
+        folders.base_directory()
+
+
+def test_a_labs_programs_get_nothing_of_the_callers_secrets(monkeypatch):
+    for name in ("CI_JOB_TOKEN", "GITHUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "DOCKER_AUTH_CONFIG", "TWINE_PASSWORD"):
+        monkeypatch.setenv(name, "hush-hush")
+    monkeypatch.setenv("DOCKER_HOST", "tcp://docker:2375")
+    found = folders.environment("lab-1")
+    assert "hush-hush" not in found.values()
+    assert found["DOCKER_HOST"] == "tcp://docker:2375"
+    assert (found["PATH"], found[folders.LAB_TAG]) == (os.environ["PATH"], "lab-1")

@@ -15,6 +15,7 @@ import socket
 import sys
 from pathlib import Path
 
+from keyroll import linux
 from keyroll.emulator.boot.supervisor import JunosHalf, Supervisor
 from keyroll.emulator.contract.model import Backend
 from keyroll.emulator.machine.protection import KeyPolicy
@@ -40,6 +41,7 @@ def run(boot: int, listener: int, logs: int) -> int:
 
     The descriptors: `boot` is the boot socket, `listener` the listening socket for SSH, `logs` the folder for logs.
     """
+    linux.no_core_dumps()
     for fd in (boot, listener, logs):
         os.set_inheritable(fd, False)  # noqa: FBT003 - the standard library's signature
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")

@@ -39,10 +39,11 @@ _LINES = 6
 """Lines of its complaint that are shown: what it says first follows from what it says last."""
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _TIME = re.compile(r"^\d\d:\d\d:\d\d ")
+_START_DOCKER = "start Docker: systemctl start docker"
 _REMEDIES: tuple[tuple[str, str], ...] = (
     (
         r"Cannot connect to the Docker daemon|failed to init the container runtime",
-        "start Docker: systemctl start docker",
+        _START_DOCKER,
     ),
     (r"requires root privileges|permission denied while trying to connect", "run with sudo"),
     (r"not part of containerlab admin group", "run with sudo, or join the group clab_admins"),
@@ -58,6 +59,10 @@ _REMEDIES: tuple[tuple[str, str], ...] = (
     (
         r"subnet \S+ already in use|[Pp]ool overlaps|non-overlapping IPv4 address pool",
         "remove unused Docker networks (`docker network prune`), or set KEYROLL_MGMT_SUBNET to a free subnet",
+    ),
+    (
+        r"no available IPv[46] addresses",
+        "take labs down, or remove the network (`docker network rm keyroll-mgmt`) and set KEYROLL_MGMT_SUBNET wider",
     ),
     (r"license", "cRPD's and vJunos' licence is named by `license:` in the topology file; see docs/containerlab.md"),
     (r"setting rlimit|operation not permitted", "this host lacks a capability: see `privileged: false` in topologies/"),
@@ -80,6 +85,12 @@ class Answer:
         lines = [line for line in lines if line and line != "ERROR"]
         grave = [line for line in lines if not line.startswith(("INFO", "WARN", "DEBU"))]
         return " ".join((grave or lines)[-_LINES:]) or f"it ended with {self.code} and said nothing"
+
+    @property
+    def complaint(self) -> str:
+        """How it ended, where a signal ended it, and its last lines."""
+        how = f"it was killed by {signal.Signals(-self.code).name}; it said last: " if self.code < 0 else ""
+        return how + self.words
 
 
 def remedy_for(words: str) -> str | None:
@@ -141,8 +152,10 @@ class Program:
         )
         if answer.code:
             remedy = remedy_for(answer.err)
-            kind = LabError if remedy is None else LabUnfitError
-            raise kind(f"containerlab cannot deploy the lab: {answer.words}", remedy=remedy)
+            # Docker answered a moment ago: that it has died is no property of this machine.
+            broke = remedy in (None, _START_DOCKER) or answer.code < 0
+            kind = LabError if broke else LabUnfitError
+            raise kind(f"containerlab cannot deploy the lab: {answer.complaint}", remedy=remedy)
 
     def destroy(self, topology: Path, *, held: int, keep_network: bool) -> Answer:
         """Destroy what was deployed from a topology file. What is left has to be looked for: the exit code may lie."""
@@ -168,7 +181,7 @@ class Program:
                 for node in nodes
             }
         except (ValueError, KeyError, TypeError, AttributeError):
-            raise LabError(f"containerlab cannot say what runs: {answer.words}") from None
+            raise LabError(f"containerlab cannot say what runs: {answer.complaint}") from None
 
     def netem(self, topology: Path, node: str, container: str, interface: str, options: Sequence[str]) -> None:
         """Impair what leaves an interface of a node's container; without options nothing any more.
@@ -192,7 +205,7 @@ class Program:
             what=f"{verb} an impairment",
         )
         if answer.code:
-            raise LabError(f"containerlab cannot impair {container}:{interface}: {answer.words}")
+            raise LabError(f"containerlab cannot impair {container}:{interface}: {answer.complaint}")
 
     def call(self, arguments: Sequence[str], *, seconds: float, what: str, held: int | None = None) -> Answer:
         """Run it to its end, or end it: SIGTERM, a grace in which it may clean up, SIGKILL.

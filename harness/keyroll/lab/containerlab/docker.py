@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from keyroll.lab.protocol import LabError, LabUnfitError
@@ -20,6 +21,12 @@ LAB_LABEL = "containerlab"
 """Containerlab's own label of a container: the lab's name."""
 FOLDER_LABEL = "keyroll.folder"
 """Our label of a container: the lab's folder."""
+HOST_LABEL = "keyroll.host"
+"""Our label of a container: the machine and its boot, see `host`. Docker may be shared with other machines' labs (a
+daemon that is reached over the network), and with labs whose folders cannot be seen from here (containers of a CI
+system that share its socket)."""
+_MACHINE = Path("/etc/machine-id")
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
 ASK_SECONDS = 60.0
 """Docker answers in milliseconds; while it starts or removes containers, in seconds."""
 LOCK_SECONDS = 900.0
@@ -47,19 +54,28 @@ def _docker(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
 
 
 def _asked(arguments: Sequence[str], what: str) -> str:
+    """Return what Docker answers. Raises LabError: it refuses, or does not answer (any more)."""
     result = _docker(arguments)
     if result.returncode:
         words = result.stderr.strip()
-        unfit = "Cannot connect" in words or "permission denied" in words
-        if unfit:
-            raise LabUnfitError(f"Docker does not answer: {words}", remedy="start Docker, and run with sudo")
+        if _is_silent(words):
+            raise LabError(f"Docker does not answer any more: {words}", remedy=_START)
         raise LabError(f"Docker cannot {what}: {words}")
     return result.stdout
 
 
+def _is_silent(words: str) -> bool:
+    return "Cannot connect" in words or "permission denied" in words
+
+
+_START = "start Docker, and run with sudo"
+
+
 def require() -> None:
     """Ask whether Docker answers. Raises LabUnfitError with the remedy."""
-    _asked(["version", "--format", "{{.Server.Version}}"], "say its version")
+    result = _docker(["version", "--format", "{{.Server.Version}}"])
+    if result.returncode:
+        raise LabUnfitError(f"Docker does not answer: {result.stderr.strip()}", remedy=_START)
 
 
 def ensure_network(environment: dict[str, str] | None = None) -> None:
@@ -97,17 +113,60 @@ def containers_of(label: str, value: str) -> list[str]:
     return _asked(["ps", "-a", "-q", "--no-trunc", "--filter", f"label={label}={value}"], "list containers").split()
 
 
-def folders() -> dict[str, list[str]]:
-    """Return by lab folder the ids of all containers that keyroll had made. Raises LabError, LabUnfitError."""
-    form = '{{.ID}} {{.Label "' + FOLDER_LABEL + '"}}'
-    found: dict[str, list[str]] = {}
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A machine and one of its boots. An id that is not known is empty."""
+
+    machine: str
+    boot: str
+
+    def is_over(self, present: Host) -> bool:
+        """Whether this is an earlier boot of the same machine: nothing of it lives. Unknown ids say nothing."""
+        same = bool(self.machine) and self.machine == present.machine
+        return same and bool(self.boot) and bool(present.boot) and self.boot != present.boot
+
+    def __str__(self) -> str:
+        return f"{self.machine}/{self.boot}"
+
+    @classmethod
+    def parse(cls, text: str) -> Host:
+        """Read the label's text."""
+        machine, _, boot = text.partition("/")
+        return cls(machine, boot)
+
+    @classmethod
+    def present(cls) -> Host:
+        """Return this machine and its present boot."""
+        return cls(*(_text_of(path) for path in (_MACHINE, _BOOT)))
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Containers that keyroll had made for one lab: their ids, where the lab was made, and the lab's folder there."""
+
+    folder: Path
+    host: Host
+    containers: tuple[str, ...]
+
+
+def all_made() -> list[Made]:
+    """Return the containers of all labs that Docker knows, by lab. Raises LabError, LabUnfitError."""
+    form = "\t".join(("{{.ID}}", *('{{.Label "' + label + '"}}' for label in (HOST_LABEL, FOLDER_LABEL))))
+    found: dict[tuple[str, str], list[str]] = {}
     listed = _asked(
         ["ps", "-a", "--no-trunc", "--filter", f"label={FOLDER_LABEL}", "--format", form], "list containers"
     )
     for line in listed.splitlines():
-        identity, _, folder = line.partition(" ")
-        found.setdefault(folder, []).append(identity)
-    return found
+        identity, host, folder = line.split("\t", 2)
+        found.setdefault((folder, host), []).append(identity)
+    return [Made(Path(folder), Host.parse(host), tuple(ids)) for (folder, host), ids in found.items()]
 
 
 def remove(containers: Sequence[str]) -> None:

@@ -112,7 +112,7 @@ class Guard:
             case "links":
                 for link, frame_log in zip(message["links"], descriptors, strict=True):
                     a, b = (self._ends[side[0], side[1]] for side in (link["a"], link["b"]))
-                    topology = teardown.topology_of(self._folder)
+                    topology = folders.topology_of(self._folder)
                     self._links[link["name"]] = ContainerLink((a, b), topology, frame_log, self._program)
             case "link":
                 return {"ok": True, "answer": self._order(message)}
@@ -194,10 +194,11 @@ class Guard:
             teardown.keep_logs(self._folder, name, self._nodes, self._evidence)
             teardown.tear_down(self._program, self._folder, name)
         except KeyrollError as error:
+            # The folder stays with its topology file, which `keyroll lab clean` and the next lab destroy the rest by.
             log.error("%s", error)  # noqa: TRY400 - the sentence is what helps
         else:
             log.info("lab %s is gone", name)
-        folders.remove(self._folder)
+            folders.remove(self._folder)
 
 
 def _runs(pidfd: int) -> bool:

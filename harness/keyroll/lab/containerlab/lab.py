@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 from pathlib import Path
 
+from keyroll.errors import InputError, KeyrollError
 from keyroll.lab.containerlab import docker, teardown, topology_file
 from keyroll.lab.containerlab.command import Program
 from keyroll.lab.containerlab.guard_client import GuardLink
@@ -152,8 +153,9 @@ class ContainerLab(HostedLab):
         text = topology_file.render(
             self._topology.path, name=self._id, folder=self._run.path, environment=os.environ, variables=variables
         )
-        path = teardown.topology_of(self._run.path)
-        path.write_text(text, encoding="utf-8")
+        path = folders.topology_of(self._run.path)
+        with folders.naming(path):
+            path.write_text(text, encoding="utf-8")
         return path
 
     def _call_started(self, pid: int) -> None:
@@ -294,19 +296,30 @@ class ContainerLab(HostedLab):
         begun = time.monotonic()
         if self._guard is not None:
             self._guard.tell("finish")
+        gone = False
         try:
             nodes = {node.name: f"clab-{self._id}-{node.name}" for node in self._topology.nodes}
-            if teardown.topology_of(self._run.path).exists():
+            if folders.topology_of(self._run.path).exists():
                 teardown.keep_logs(self._run.path, self._id, nodes, self._evidence)
             teardown.tear_down(self._program, self._run.path, self._id)
+            gone = True
             if self._guard is not None:
                 self._guard.tell("done")
+        except KeyrollError as error:
+            raise LabError(
+                f"lab {self.name} is not destroyed, containers of it and the network {docker.NETWORK} may be left:"
+                f" {error.message}",
+                remedy="once Docker answers, `keyroll lab clean` removes what is left",
+            ) from error
         finally:
-            self._let_go()
+            self._let_go(gone=gone)
         self._took("destroy", begun)
 
-    def _let_go(self) -> None:
-        """Give back what this process holds of the lab; its captures and their losses stay known."""
+    def _let_go(self, *, gone: bool) -> None:
+        """Give back what this process holds of the lab; its captures and their losses stay known.
+
+        The folder of a lab that is not `gone` stays: what is left is destroyed by the topology file in it.
+        """
         self.capture_losses()
         if self._guard is not None:
             self._guard.close()
@@ -314,14 +327,18 @@ class ContainerLab(HostedLab):
         for container in self._containers.values():
             container.close()
         self._containers.clear()
-        self._close_folder()
+        if gone:
+            self._close_folder()
+        elif self._run is not None:
+            self._run.leave()
+            self._run = None
 
 
 def _platform(topology: Topology, node: Node) -> Platform:
     platform = platform_of(node.kind, node.platform)
     if platform is None:
         kinds = ", ".join(f"{one.name} ({one.kind})" for one in PLATFORMS.values())
-        raise LabError(
+        raise InputError(
             f"{topology.path}: node {node.name} is of no platform that keyroll knows"
             f" (kind '{node.kind}', label keyroll.platform '{node.platform}')",
             remedy=f"platforms are: {kinds}",

@@ -31,11 +31,6 @@ def folder_of_locks() -> Path:
     return folders.base_directory().parent
 
 
-def topology_of(folder: Path) -> Path:
-    """Return the lab's rendered topology file: called like the lab, so that containerlab's copies of it can be told."""
-    return folder / f"{folder.name}.clab.yml"
-
-
 def keep_logs(folder: Path, name: str, nodes: Mapping[str, str], evidence: Path) -> None:
     """Copy what the containers said and what they logged into `evidence`; `nodes` is router to container."""
     for router, container in nodes.items():
@@ -52,7 +47,7 @@ def tear_down(program: Program, folder: Path, name: str) -> None:
     Raises:
         LabError: something of it cannot be removed; names what.
     """
-    topology = topology_of(folder)
+    topology = folders.topology_of(folder)
     with docker.lock(folder_of_locks()) as held:
         if topology.exists():
             ours = topology_file.own_network(topology.read_text(encoding="utf-8"))
@@ -119,17 +114,25 @@ def reap(program: Program) -> list[str]:
         LabError, LabUnfitError: Docker does not answer.
     """
     reaped = []
-    dead: dict[str, list[str]] = {str(path): [] for path in folders.labs() if topology_of(path).exists()}
-    for folder, containers in {**dead, **docker.folders()}.items():
-        path = Path(folder)
-        if folders.is_alive(path):
-            continue
-        name = path.name
-        if topology_of(path).exists():
-            tear_down(program, path, name)
-        else:
-            docker.remove(containers)
-            forget(name)
-        shutil.rmtree(path, ignore_errors=True)
-        reaped.append(name)
+    for path in folders.labs():
+        if folders.topology_of(path).exists() and not folders.is_alive(path):
+            tear_down(program, path, path.name)
+            folders.remove(path)
+            reaped.append(path.name)
+    for made in docker.all_made():
+        if _is_over(made):
+            docker.remove(made.containers)
+            forget(made.folder.name)
+            reaped.append(made.folder.name)
     return reaped
+
+
+def _is_over(made: docker.Made) -> bool:
+    """Whether nothing else of a lab lives, of which there are containers and, as far as can be seen, no folder.
+
+    Labs of another folder for run-time files (KEYROLL_RUNTIME_DIR) are none of ours. A folder that is not there may be
+    out of sight, as that of another CI job is which shares Docker's socket: then the lab counts as alive, unless its
+    machine is this one and has booted since.
+    """
+    ours = made.folder.parent == folders.base_directory()
+    return ours and not made.folder.exists() and made.host.is_over(docker.Host.present())

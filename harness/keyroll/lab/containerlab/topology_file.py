@@ -15,7 +15,7 @@ import yaml
 
 from keyroll.document import DocumentError, load
 from keyroll.errors import Where
-from keyroll.lab.containerlab.docker import FOLDER_LABEL, NETWORK
+from keyroll.lab.containerlab.docker import FOLDER_LABEL, HOST_LABEL, NETWORK, Host
 
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?:(?P<how>:=|:-|=|-)(?P<default>[^}]*))?\}")
 _FILES = ("startup-config", "license")
@@ -69,7 +69,7 @@ def render(
     defaults = topology.setdefault("defaults", {})
     _anchor(defaults, path.parent)
     defaults.setdefault("image-pull-policy", "never")
-    defaults.setdefault("labels", {})[FOLDER_LABEL] = str(folder)
+    defaults.setdefault("labels", {}).update({FOLDER_LABEL: str(folder), HOST_LABEL: str(Host.present())})
     for node, values in variables.items():
         if values:
             entry = topology["nodes"].get(node) or {}

@@ -35,6 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="keyroll-labs", description="Starts the embedded labs of one process.")
     parser.add_argument("--channel", type=int, required=True, help="descriptor: the channel to the owner")
     arguments = parser.parse_args()
+    linux.no_core_dumps()
     owner = os.pidfd_open(os.getppid())
     os.set_inheritable(arguments.channel, False)  # noqa: FBT003 - the standard library's signature
     program: RouterProgram = importlib.import_module(PROGRAM)

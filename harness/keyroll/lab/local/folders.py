@@ -2,22 +2,28 @@
 
 A lab's folder is `<base>/<id>/` (0700) and holds
 
-    lock          held (flock) by the lab's owner, its monitor and its keeper for as long as any of them lives
+    lock          held (flock) by the lab's owner, its monitor and its keeper for as long as any of them lives; one line
+                  of text in it marks the folder as a lab's
     state.json    what the lab is and how its routers are reached (0600: it holds the lab's own SSH password)
     keeper.ctl    the keeper's control socket; <router>.ctl: the routers' (docs/control.md)
 
 A lock that is free means that nothing of that lab lives any more: the kernel lets go of it with the last holder, and
 the keeper's death ends every process of the lab. So reaping needs no process ids: it removes folders whose lock it
-can take. `base` itself goes with the last lab.
+can take, and touches only what is provably keyroll's and this user's: `base` may be a folder that a person named
+(KEYROLL_RUNTIME_DIR), with much else in it. `base` itself goes with the last lab.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
 import secrets
 import shutil
+import stat
+import string
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -33,17 +39,41 @@ LOCK = "lock"
 STATE = "state.json"
 KEEPER_SOCKET = "keeper.ctl"
 STATE_VERSION = 1
+RUNTIME_VARIABLE = "KEYROLL_RUNTIME_DIR"
+_MARK = b"a lab of keyroll; held while it lives\n"
+_EVIDENCE = "keyroll-lab-"
+_EVIDENCE_RANDOM = 6
+"""Octets drawn for the name of a folder, so that nobody can be there before us in a folder that all may write to."""
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _SOCKET_PATH_MAX = 107
 """Octets of a Unix socket's path (sun_path, and a zero octet)."""
 _NAME_ROOM = 40
 """Octets for the longest socket name: a slash, a router's name of 32, `.ctl`."""
 
 
+_ENVIRONMENT = frozenset(
+    {
+        *("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "XDG_RUNTIME_DIR", "LD_LIBRARY_PATH"),
+        *("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY"),
+        "DOCKER_API_VERSION",
+    }
+)
+_ENVIRONMENT_PREFIXES = ("KEYROLL_", "LC_", "PYTHON", "COVERAGE_")
+"""What a lab's programs get of the caller's environment: how programs, Python and Docker are found and set up. What
+else is there (tokens of a CI job, say) is none of their business, and would be in every `environ` of the lab."""
+
+
 def environment(lab: str) -> dict[str, str]:
-    """Return the environment of a lab's programs: this process's, the lab's tag, and where they find this package."""
+    """Return the environment of a lab's programs: a part of this process's, the lab's tag, and this package's place."""
     home = str(Path(keyroll.__file__).resolve().parent.parent)
     path = os.pathsep.join([home, *filter(None, [os.environ.get("PYTHONPATH")])])
-    return {**os.environ, "PYTHONPATH": path, LAB_TAG: lab}
+    known = {
+        name: value
+        for name, value in os.environ.items()
+        if name in _ENVIRONMENT or name.startswith(_ENVIRONMENT_PREFIXES)
+    }
+    return {**known, "PYTHONPATH": path, LAB_TAG: lab}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +110,17 @@ def base_directory() -> Path:
     `$KEYROLL_RUNTIME_DIR` names another folder: labs there know nothing of the others, nor are they reaped with them.
 
     Raises:
-        LabUnfitError: neither is there to be written to.
+        LabUnfitError: none is there to be used; somebody else could change what lies there.
     """
-    apart = os.environ.get("KEYROLL_RUNTIME_DIR")
+    base = _chosen_base()
+    _require_own(base)
+    return base
+
+
+def _chosen_base() -> Path:
+    apart = os.environ.get(RUNTIME_VARIABLE)
     if apart:
-        return Path(apart)
+        return _named_base(Path(apart))
     if os.geteuid() == 0:
         return Path("/run/keyroll")
     runtime = os.environ.get("XDG_RUNTIME_DIR")
@@ -94,6 +130,44 @@ def base_directory() -> Path:
         "there is no folder for run-time files",
         remedy="set XDG_RUNTIME_DIR to a folder of your own on a tmpfs, as a login session does",
     )
+
+
+def _named_base(base: Path) -> Path:
+    """Check the folder that a person named, which is made with the first lab. Raises LabUnfitError."""
+    if not base.is_absolute():
+        raise LabUnfitError(
+            f"{RUNTIME_VARIABLE} is '{base}', which is not an absolute path",
+            remedy=f"{RUNTIME_VARIABLE}={base.absolute()}",
+        )
+    if not base.parent.is_dir():
+        raise LabUnfitError(
+            f"{RUNTIME_VARIABLE} is '{base}', and there is no folder {base.parent}", remedy=f"mkdir -p {base.parent}"
+        )
+    return base
+
+
+def _require_own(base: Path) -> None:
+    """Refuse a folder in which somebody else could put something that this user's next command would remove.
+
+    Raises:
+        LabUnfitError: it belongs to somebody else, others may write there, or it is no folder.
+    """
+    try:
+        _judge_base(base, base.stat())
+    except FileNotFoundError:
+        return  # it is made with the first lab, by this user; looked at again then
+    except OSError as error:
+        raise LabUnfitError(f"the run-time folder {base} cannot be used: {error.strerror}") from error
+
+
+def _judge_base(base: Path, found: os.stat_result) -> None:
+    other = f"set {RUNTIME_VARIABLE} to a folder of your own (`mkdir -m 700`)"
+    if not stat.S_ISDIR(found.st_mode):
+        raise LabUnfitError(f"the run-time folder {base} is not a folder", remedy=other)
+    if found.st_uid != os.geteuid():
+        raise LabUnfitError(f"the run-time folder {base} belongs to user {found.st_uid}, not to you", remedy=other)
+    if found.st_mode & _OTHERS_WRITE:
+        raise LabUnfitError(f"others may write to the run-time folder {base}", remedy=f"chmod go-w {base}; or {other}")
 
 
 class RunDirectory:
@@ -125,6 +199,7 @@ class RunDirectory:
                 path.mkdir(mode=0o700)
                 lock_fd = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
                 fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.write(lock_fd, _MARK)
         except FileExistsError:
             raise LabError(
                 f"a lab '{path.name}' is there already", remedy=f"take another name, or `keyroll lab down {path.name}`"
@@ -139,22 +214,42 @@ class RunDirectory:
         """Write the state file whole (0600), replacing the former one."""
         write_state(self.path, state)
 
+    def leave(self) -> None:
+        """Let go of the lock and leave the folder to whoever finds the lock free. Can be called twice."""
+        if self.lock_fd >= 0:
+            os.close(self.lock_fd)
+            self.lock_fd = -1
+
     def remove(self) -> None:
         """Remove the folder and let go of the lock. Can be called twice."""
         if self.lock_fd >= 0:
             remove(self.path)
-            os.close(self.lock_fd)
-            self.lock_fd = -1
+            self.leave()
 
 
 def write_state(path: Path, state: LabState) -> None:
     """Write the state file of the lab's folder `path` whole (0600), replacing the former one."""
     text = json.dumps({"v": STATE_VERSION, **asdict(state)}, indent=1)
     new = path / f".{STATE}.{os.getpid()}"
-    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(fd, "w", encoding="utf-8") as file:
-        file.write(text)
-    new.replace(path / STATE)
+    with naming(path / STATE):
+        fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(fd, "w", encoding="utf-8") as file:
+            file.write(text)
+        new.replace(path / STATE)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Have an error of writing name the file: write(2) does not, and a full disk is found there.
+
+    Raises:
+        LabUnfitError: `path` cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        remedy = f"make room on the file system of {path.parent}" if error.errno in _NO_ROOM else None
+        raise LabUnfitError(f"{path} cannot be written: {error.strerror}", remedy=remedy) from error
 
 
 def read_state(path: Path) -> LabState | None:
@@ -196,9 +291,59 @@ def _remove_one(path: Path) -> None:
         state = read_state(path)
     except LabError:
         state = None  # a file that nobody understands says nothing of what to remove
-    if state is not None and state.evidence_goes:
+    if state is not None and state.evidence_goes and _is_own_evidence(Path(state.evidence)):
         shutil.rmtree(state.evidence, ignore_errors=True)
     shutil.rmtree(path, ignore_errors=True)
+
+
+def new_evidence() -> Path:
+    """Return where evidence goes that goes with its lab: a folder that is not there yet."""
+    return Path(tempfile.gettempdir()) / f"{_EVIDENCE}{secrets.token_hex(_EVIDENCE_RANDOM)}"
+
+
+def _is_own_evidence(path: Path) -> bool:
+    """Whether a folder is one that `new_evidence` named: a state file alone is not believed about what to remove."""
+    name = path.name.removeprefix(_EVIDENCE)
+    shape = path.is_absolute() and len(name) == 2 * _EVIDENCE_RANDOM and not set(name) - set(string.hexdigits)
+    return shape and path.name.startswith(_EVIDENCE) and _is_own_folder(path)
+
+
+def _is_own_folder(path: Path) -> bool:
+    """Whether it is a folder (no link to one) of this user's, which nobody else may write to."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & _OTHERS_WRITE
+
+
+def _is_lab(path: Path) -> bool:
+    """Whether a folder is a lab's: its lock says so.
+
+    Whoever makes one may be killed before it has written the mark, or made the lock: nothing else is there then.
+    """
+    if not _is_own_folder(path):
+        return False
+    try:
+        names = {entry.name for entry in path.iterdir()}
+        # Not through a link, and not waiting for the writer of a pipe: it may be anything.
+        fd = os.open(path / LOCK, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK) if LOCK in names else -1
+    except OSError:
+        return False
+    if fd < 0:
+        return not names
+    try:
+        text = os.read(fd, len(_MARK) + 1)
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    return text == _MARK or (not text and names == {LOCK})
+
+
+def topology_of(path: Path) -> Path:
+    """Return the topology file of a lab of containers, called like the lab: its copies can be told by that."""
+    return path / f"{path.name}.clab.yml"
 
 
 def is_alive(path: Path) -> bool:
@@ -217,16 +362,20 @@ def is_alive(path: Path) -> bool:
 
 
 def labs(base: Path | None = None) -> list[Path]:
-    """Return the folders of all labs of this user, dead ones too."""
+    """Return the folders of all labs of this user, dead ones too; what else lies there is passed over."""
     base = base or base_directory()
     try:
-        return sorted(path for path in base.iterdir() if path.is_dir())
+        return sorted(path for path in base.iterdir() if _is_lab(path))
     except FileNotFoundError:
         return []
 
 
-def reap(base: Path | None = None) -> list[str]:
-    """Remove the folders of labs of which nothing lives; return their ids."""
+def reap(base: Path | None = None, *, containers_too: bool = False) -> list[str]:
+    """Remove the folders of labs of which nothing lives; return their ids.
+
+    Labs of containers leave a topology file, which their containers are removed by: such a folder stays for those who
+    can do that (`keyroll.lab.containerlab.teardown.reap`), unless `containers_too`: there can be none on this machine.
+    """
     base = base or base_directory()
     if not base.exists():
         return []
@@ -234,13 +383,12 @@ def reap(base: Path | None = None) -> list[str]:
     try:
         with _locked_base(base, create=False):
             for path in labs(base):
-                if not is_alive(path):
+                if not is_alive(path) and (containers_too or not topology_of(path).exists()):
                     _remove_one(path)
                     reaped.append(path.name)
-            if not labs(base):
-                base.rmdir()
-    except FileNotFoundError:
-        return reaped  # the last lab took the folder with it
+            base.rmdir()
+    except OSError:
+        return reaped  # other labs are there, or the last one took the folder with it
     return reaped
 
 
@@ -257,6 +405,7 @@ def _locked_base(base: Path, *, create: bool) -> Iterator[None]:
                 continue  # the last lab's end took it away between the two calls
             raise
         try:
+            _judge_base(base, os.fstat(fd))
             fcntl.flock(fd, fcntl.LOCK_EX)
             if os.fstat(fd).st_nlink > 0:
                 yield

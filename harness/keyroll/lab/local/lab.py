@@ -7,10 +7,8 @@ into a folder of the lab's own, which the state file names before it is made: it
 
 from __future__ import annotations
 
-import contextlib
+import logging
 import os
-import secrets
-import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -18,10 +16,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
+from keyroll.errors import KeyrollError
 from keyroll.lab.local import folders
 from keyroll.lab.local.link_controller import LinkController
 from keyroll.lab.protocol import LabError, Phase, Router
 from keyroll.lab.topology import Topology
+
+log = logging.getLogger(__name__)
 
 
 class HostedLab(ABC):
@@ -39,7 +40,7 @@ class HostedLab(ABC):
     ) -> None:
         self._topology = topology
         self._own_evidence = evidence is None
-        self._evidence = evidence or Path(tempfile.gettempdir()) / f"keyroll-lab-{secrets.token_hex(6)}"
+        self._evidence = evidence or folders.new_evidence()
         self._wanted_name = name
         self._scale = wait_scale
         self._settings = {router: dict(values) for router, values in (settings or {}).items()}
@@ -87,13 +88,23 @@ class HostedLab(ABC):
             raise LabError(f"lab {self.name} is deployed already")
         begun = time.monotonic()
         self._prepare()
-        with contextlib.ExitStack() as undo:
-            undo.callback(self.destroy)  # whatever ends this, Ctrl-C too, nothing stays
+        try:
             self._open_folder()
             self._bring_up()
             self._write_state()
-            undo.pop_all()
+        except BaseException as error:  # whatever ends this, Ctrl-C too, nothing stays
+            self._undo(error)
+            raise
         self._took("deploy", begun)
+
+    def _undo(self, cause: BaseException) -> None:
+        """Take down what there is after a failed `deploy`; where that fails as well, tell both."""
+        try:
+            self.destroy()
+        except KeyrollError as left:
+            if isinstance(cause, KeyrollError):
+                raise LabError(f"{cause.message}; and then {left.message}", remedy=left.remedy) from cause
+            log.error("%s", left)  # noqa: TRY400 - the sentence is what helps; the interrupt goes on
 
     @abstractmethod
     def _prepare(self) -> None:
@@ -115,10 +126,11 @@ class HostedLab(ABC):
         self._run = folders.RunDirectory.create(self._wanted_name)
         self._id = self._run.id
         self._write_state()  # names the folder for evidence before it is there
-        if self._own_evidence:
-            self._evidence.mkdir(mode=0o700)
-        else:
-            self._evidence.mkdir(parents=True, exist_ok=True)
+        with folders.naming(self._evidence):
+            if self._own_evidence:
+                self._evidence.mkdir(mode=0o700)
+            else:
+                self._evidence.mkdir(parents=True, exist_ok=True)
 
     def _write_state(self) -> None:
         assert self._run is not None  # noqa: S101 - made by the caller

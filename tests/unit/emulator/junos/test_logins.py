@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 
 from keyroll.emulator.junos.configuration import passwords
 from keyroll.emulator.junos.configuration.render import set_lines
+from keyroll.emulator.junos.login import ssh_server
 from keyroll.emulator.junos.login.ssh_server import _Account
 
 if TYPE_CHECKING:
@@ -99,7 +102,7 @@ def test_a_client_that_goes_on_to_another_name_does_not_keep_the_first_ones_keys
 ) -> None:
     _, public = new_key(tmp_path, "ssh-ed25519")
     console.type("configure", f'set system login user joe authentication ssh-ed25519 "{public}"', "commit")
-    account = _Account(console.router._chassis, {}, {}, set(), lambda _task: None)
+    account = _Account(console.router._chassis, {}, {}, set(), set(), lambda _task: None)
     recorder = _Recorder()
     account.connection_made(recorder)  # type: ignore[arg-type] # only what is asked of it
     account.begin_auth("joe")
@@ -219,3 +222,58 @@ def test_a_reboot_keeps_users(full: FullBackend, open_console: object, tmp_path:
     first.type("configure", f'set system login user joe authentication ssh-ed25519 "{public}"', "commit")
     again = open_console(full, saved=saved)  # type: ignore[operator]
     assert again.router._chassis.store.logins["joe"].keys == (public,)
+
+
+class Guesser(asyncssh.SSHClient):
+    """Tries one password after the other on one connection, as long as it is let."""
+
+    def __init__(self) -> None:
+        self.tried = 0
+
+    def password_auth_requested(self) -> str:
+        self.tried += 1
+        return "a guess"
+
+
+def test_a_connection_that_guesses_passwords_is_closed(live: LiveRouter) -> None:
+    guesser = Guesser()
+
+    async def guess() -> None:
+        options = {"username": "admin", "known_hosts": None, "client_keys": None, "config": None}
+        await asyncssh.connect(
+            "127.0.0.1", live.port, client_factory=lambda: guesser, preferred_auth="password", **options
+        )
+
+    with pytest.raises(asyncssh.DisconnectError, match="Too many authentication failures"):
+        asyncio.run(guess())
+    assert guesser.tried == ssh_server.TRIES
+    assert asyncio.run(log_in(live, "admin", PASSWORD)) == "Hostname: R1\n"
+
+
+def test_connections_that_never_log_in_are_bounded_and_make_room_when_they_go(live: LiveRouter) -> None:
+    with contextlib.ExitStack() as stack:
+        waiting = [stack.enter_context(greeted(live)) for _ in range(ssh_server.WITHOUT_LOGIN)]
+        with socket.create_connection(("127.0.0.1", live.port), timeout=10) as refused:
+            assert drained(refused)
+        waiting[0].close()
+        deadline = time.monotonic() + 10
+        while True:  # the router hears of the end a moment later
+            with contextlib.suppress(asyncssh.Error, OSError):
+                assert asyncio.run(log_in(live, "admin", PASSWORD)) == "Hostname: R1\n"
+                return
+            assert time.monotonic() < deadline
+
+
+def greeted(live: LiveRouter) -> socket.socket:
+    """Return a connection that has the server's version and says nothing."""
+    connection = socket.create_connection(("127.0.0.1", live.port), timeout=10)
+    assert connection.recv(4) == b"SSH-"
+    return connection
+
+
+def drained(connection: socket.socket) -> bool:
+    """Read to the end of what is sent; say whether the other side closed."""
+    with contextlib.suppress(ConnectionResetError):
+        while connection.recv(65536):
+            pass
+    return True

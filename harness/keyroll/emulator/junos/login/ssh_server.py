@@ -18,6 +18,10 @@ from keyroll.keychain.secret import Secret
 
 LOGIN_SECONDS = 60
 """From a connection to its log-in: a person who types a password needs some; OpenSSH gives 120."""
+TRIES = 6
+"""Wrong passwords on one connection until it is closed, as OpenSSH has it (MaxAuthTries)."""
+WITHOUT_LOGIN = 10
+"""Connections at a time that have not logged in; further ones are closed at once, as by OpenSSH (MaxStartups)."""
 HANG_UP_SECONDS = 1.0
 """How long a router that ends waits for its people's clients to take what was said last."""
 _PACKET = 16384
@@ -33,6 +37,7 @@ class _Account(asyncssh.SSHServer):
         accounts: Mapping[str, Secret],
         keys: Mapping[str, Sequence[str]],
         channels: set[_Channel],
+        waiting: set[_Account],
         report: Callable[[asyncio.Task[None]], None],
     ) -> None:
         self._chassis = chassis
@@ -42,14 +47,25 @@ class _Account(asyncssh.SSHServer):
         self._keys = keys
         self._connection: asyncssh.SSHServerConnection | None = None
         self._login: logins.Login | None = None
+        self._waiting = waiting
+        self._failures = 0
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._connection = conn
+        if len(self._waiting) >= WITHOUT_LOGIN:
+            self._chassis.syslog.write("sshd", f"a connection was refused: {WITHOUT_LOGIN} others have not logged in")
+            conn.abort()
+            return
+        self._waiting.add(self)
         self._chassis.logins.add(conn)
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
+        self._waiting.discard(self)
         self._chassis.logins.discard(self._connection)
+
+    def auth_completed(self) -> None:
+        self._waiting.discard(self)
 
     def begin_auth(self, username: str) -> bool:
         self._login = self._chassis.store.logins.get(username)
@@ -75,7 +91,13 @@ class _Account(asyncssh.SSHServer):
         return True
 
     def validate_password(self, username: str, password: str) -> bool:
-        return logins.admits(password, self._accounts.get(username), self._login)
+        admitted = logins.admits(password, self._accounts.get(username), self._login)
+        self._failures += not admitted
+        if self._failures >= TRIES:
+            raise asyncssh.DisconnectError(
+                asyncssh.DISC_NO_MORE_AUTH_METHODS_AVAILABLE, "Too many authentication failures"
+            )
+        return admitted
 
     def session_requested(self) -> _Channel:
         return _Channel(self._chassis, self._channels, self._report)
@@ -232,6 +254,8 @@ class SshServer:
         self._chassis = chassis
         self._acceptor: asyncssh.SSHAcceptor | None = None
         self._channels: set[_Channel] = set()
+        self._waiting: set[_Account] = set()
+        """Those that have not logged in yet."""
 
     async def listen(
         self, sock: socket.socket, accounts: Mapping[str, Secret], authorized_keys: Mapping[str, Sequence[str]]
@@ -240,7 +264,7 @@ class SshServer:
         self._acceptor = await asyncssh.listen(
             sock=sock,
             server_factory=lambda: _Account(
-                self._chassis, accounts, authorized_keys, self._channels, self._channel_ended
+                self._chassis, accounts, authorized_keys, self._channels, self._waiting, self._channel_ended
             ),
             server_host_keys=[asyncssh.generate_private_key("ssh-ed25519")],
             encoding=None,

@@ -1,0 +1,159 @@
+"""What Docker and others do to a lab of containers: it is said what may be left, and later it is removed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from keyroll.errors import InputError
+from keyroll.lab.containerlab import docker, teardown
+from keyroll.lab.containerlab.command import Program
+from keyroll.lab.containerlab.docker import FOLDER_LABEL, HOST_LABEL, Host
+from keyroll.lab.containerlab.lab import ContainerLab
+from keyroll.lab.local import folders
+from keyroll.lab.protocol import LabError, LabUnfitError
+from keyroll.lab.topology import read_topology
+
+from .test_driver import make as make_lab
+from .test_driver import nothing_left
+
+pytestmark = pytest.mark.lab
+
+
+@pytest.fixture(autouse=True)
+def ready_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("keyroll.lab.containerlab.readiness.ssh_answers", lambda _router: None)
+
+
+def make(folder: Path) -> ContainerLab:
+    return make_lab(folder, probe=lambda _router: None)
+
+
+def keyroll(*words: str) -> str:
+    command = [sys.executable, "-c", "from keyroll.cli.main import main; main()", "lab", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("moment", ["dockerd dies first", "dockerd dies"])
+def test_a_dockerd_that_dies_in_deploy_is_a_broken_lab_and_what_is_left_goes_later(standin, tmp_path, moment):
+    standin.behave(deploy=moment)
+    lab = make(tmp_path)
+    said = r"containerlab cannot deploy the lab: .* may be left: Docker does not answer any more.*`keyroll lab clean`"
+    with pytest.raises(LabError, match=said):
+        lab.deploy()
+    folder = folders.base_directory() / lab.name
+    assert folders.topology_of(folder).exists()
+    assert not folders.is_alive(folder)
+    standin.behave()
+    assert f"removed {lab.name}" in keyroll("clean")
+    assert nothing_left(standin, lab)
+
+
+def test_a_dockerd_that_dies_in_a_run_leaves_a_lab_that_can_be_taken_down_by_its_name(standin, tmp_path):
+    lab = make(tmp_path)
+    lab.deploy()
+    standin.behave(docker="down")
+    with pytest.raises(LabError, match="may be left"):
+        lab.destroy()
+    assert len(standin.containers) == 2
+    standin.behave()
+    assert keyroll("down", lab.name) == f"lab {lab.name} is down\n"
+    assert nothing_left(standin, lab)
+
+
+def test_a_lab_of_its_own_evidence_keeps_it_until_the_containers_are_gone(standin):
+    lab = ContainerLab(
+        read_topology(Path(__file__).parents[3] / "topologies" / "emulated.clab.yml"),
+        evidence=None,
+        probe=lambda _router: None,
+    )
+    lab.deploy()
+    standin.behave(docker="down")
+    with pytest.raises(LabError):
+        lab.destroy()
+    assert lab.evidence.exists()
+    standin.behave()
+    keyroll("clean")
+    assert not lab.evidence.exists()
+    assert nothing_left(standin, lab)
+
+
+def test_a_containerlab_that_a_signal_ended_is_said_with_what_it_said_last(standin, tmp_path):
+    standin.behave(deploy="killed")
+    lab = make(tmp_path)
+    with pytest.raises(LabError, match=r"it was killed by SIGKILL; it said last: INFO Creating container name=R1"):
+        lab.deploy()
+    assert nothing_left(standin, lab)
+
+
+def test_a_full_management_network_is_said_with_what_helps(standin, tmp_path):
+    standin.behave(
+        deploy="fail", words="Error response from daemon: no available IPv4 addresses on this network's pools"
+    )
+    with pytest.raises(LabUnfitError, match="set KEYROLL_MGMT_SUBNET wider"):
+        make(tmp_path).deploy()
+
+
+def test_an_unsupported_kind_is_an_error_of_the_file_before_anything_is_made(tmp_path):
+    path = tmp_path / "other.clab.yml"
+    path.write_text("name: x\ntopology: {nodes: {R1: {kind: nokia_srlinux, labels: {keyroll.asn: 1}}}}\n")
+    with pytest.raises(InputError, match="node R1 is of no platform that keyroll knows"):
+        ContainerLab(read_topology(path), evidence=tmp_path)
+
+
+def test_a_full_disk_names_the_file(standin, tmp_path, monkeypatch):
+    monkeypatch.setattr(Path, "write_text", no_room)
+    lab = make(tmp_path)
+    with pytest.raises(LabUnfitError, match=r"\.clab\.yml cannot be written: No space left on device .make room"):
+        lab.deploy()
+    assert not standin.containers
+
+
+def no_room(*_: object, **__: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+PRESENT = Host("this-machine", "this-boot")
+
+
+@pytest.mark.parametrize(
+    ("place", "host", "goes"),
+    [
+        ("", Host("this-machine", "former-boot"), True),
+        ("", PRESENT, False),  # its folder is somewhere that cannot be seen from here
+        ("", Host("another-machine", "another-boot"), False),
+        ("", Host("", "former-boot"), False),
+        ("", Host("", ""), False),
+        ("elsewhere", Host("this-machine", "former-boot"), False),  # another KEYROLL_RUNTIME_DIR
+    ],
+)
+def test_containers_whose_folder_is_not_there_are_removed_only_when_their_machine_has_booted_since(
+    standin, monkeypatch, place, host, goes
+):
+    monkeypatch.setattr(Host, "present", classmethod(lambda _cls: PRESENT))
+    folder = folders.base_directory().parent / place / "labs" / "lab-1"
+    labels = {"containerlab": "lab-1", FOLDER_LABEL: str(folder), HOST_LABEL: str(host)}
+    process = subprocess.Popen(["sleep", "60"])
+    entry = {"name": "clab-lab-1-R1", "pid": process.pid, "labels": labels}
+    (standin.home / "containers" / "clab-lab-1-R1.json").write_text(json.dumps(entry))
+    environment = {**os.environ, "KEYROLL_STANDIN": str(standin.home)}
+    assert teardown.reap(Program(environment=environment)) == (["lab-1"] if goes else [])
+    assert standin.containers == ([] if goes else ["clab-lab-1-R1"])
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.usefixtures("standin")
+def test_the_containers_of_a_lab_say_on_which_machine_and_boot_it_was_made(tmp_path):
+    with make(tmp_path) as lab:
+        (made,) = docker.all_made()
+        assert (made.folder, made.host) == (folders.base_directory() / lab.name, Host.present())
+        assert made.host.boot
+        assert len(made.containers) == 2
