@@ -117,7 +117,7 @@ class Change:
     due: datetime
     """The true instant at which the router's clock came to the start-time."""
     done: datetime | None
-    """From when on it, or a later key, signed segments that the peer verified; None: never."""
+    """From when on it signed segments that the peer verified (or a later key did, while none was due); None: never."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -295,9 +295,10 @@ def values_differ(mine: Key, theirs: Key) -> Drop | None:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A key that a router's clock made due: its place, when that was, and when it (or a later one) was first sent.
+    """A key that a router's clock made due: its place, when that was, and when it was first sent and verified.
 
-    `done` is None where no segment signed with it was ever verified.
+    A later key counts as well until a later one becomes due: from then on the key itself must be sent, or it was
+    skipped. `done` is None where no segment that counts was ever verified.
     """
 
     place: int
@@ -319,7 +320,13 @@ def changes_of(states: Sequence[tuple[int, State]], index: int) -> list[Due]:
             waiting.append((direction.asked, instant))
         previous = direction.asked
         if waiting and direction.drop is None:
-            found += [Due(place, due, instant) for place, due in waiting if place <= direction.key]
-            waiting = [(place, due) for place, due in waiting if place > direction.key]
+            latest = waiting[-1][0]
+            done = {
+                (place, due)
+                for place, due in waiting
+                if place == direction.key or (place == latest and place < direction.key)
+            }
+            found += [Due(place, due, instant) for place, due in done]
+            waiting = [entry for entry in waiting if entry not in done]
     found += [Due(place, due, None) for place, due in waiting]
     return sorted(found, key=lambda change: (change.due, change.place))

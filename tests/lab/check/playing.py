@@ -1,0 +1,162 @@
+"""Plays a drawn pair of chains on the embedded lab: from edge to edge, with data both ways all the time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from tests.lab.check.pairs import BEGIN, Drawn
+from tests.lab.check.traffic import Traffic, ask
+
+from keyroll.junos.base_configuration import base_configuration
+from keyroll.keychain.junostext import set_lines
+from keyroll.keychain.simulation import Drop
+
+ROUTERS = ("R1", "R2")
+BEFORE = timedelta(seconds=0.6)
+"""From where the clocks are set to the edge: some fifteen segments each way."""
+_LOOK_SECONDS = 0.05
+_DEADLINE_SECONDS = 15.0
+"""For data to be seen on both sides of an edge; a busy machine takes some of it."""
+SEEN_LEAST = 4
+"""Segments each way before an edge, and after it."""
+REASONS = {
+    Drop.UNKNOWN_KEYID: "unknown-keyid",
+    Drop.TOO_EARLY: "not-acceptable-now",
+    Drop.TOO_LATE: "not-acceptable-now",
+    Drop.OTHER_SECRET: "bad-mac",
+    Drop.OTHER_ALGORITHM: "bad-mac",
+    Drop.OTHER_OPTIONS: "bad-mac",
+}
+"""What the wire path calls them (docs/control.md)."""
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """The first segments that did not get through: at which edge, who should have taken them, why, the sender's key."""
+
+    edge: datetime
+    receiver: str
+    reason: str
+    key: int
+
+
+@dataclass
+class Seen:
+    """What a play showed."""
+
+    keys: dict[str, list[int]] = field(default_factory=lambda: {router: [] for router in ROUTERS})
+    """The keys that each router sent with, in order, seen after each edge."""
+    dropped: list[Dropped] = field(default_factory=list)
+    unfit: str = ""
+    """Why nothing can be said: the machine was too busy to send around an edge."""
+
+
+def lines_of(pair: Drawn, router: str, plans: Sequence[object]) -> list[str]:
+    """Return a router's set lines: the base configuration, and an LDP session whose TCP connection the test makes."""
+    me, peer = plans if router == "R1" else tuple(reversed(plans))
+    chain = pair.chains[ROUTERS.index(router)]
+    session = f"set protocols ldp session {peer.ipv4.ip}"  # type: ignore[attr-defined]
+    return [
+        *base_configuration(me, peer, sessions=(), chain=None),  # type: ignore[arg-type]
+        f"{session} authentication-algorithm ao",
+        f"{session} authentication-key-chain {chain.name}",
+        *set_lines(chain),
+    ]
+
+
+def play(lab: str, pair: Drawn, addresses: dict[str, str], *, skew: timedelta = timedelta()) -> Seen:
+    """Return what happens around every edge, until the first segment is dropped."""
+    seen = Seen()
+    _set_clocks(lab, BEGIN, skew)
+    before = {router: _drops(lab, router) for router in ROUTERS}
+    traffic = Traffic(lab, addresses)
+    try:
+        _wait_for(traffic, SEEN_LEAST)
+        _note_keys(lab, seen, traffic)
+        for edge in pair.edges(skew):
+            _around(lab, edge, skew, traffic, before, seen)
+            if seen.dropped or seen.unfit:
+                break
+            _note_keys(lab, seen, traffic)
+    finally:
+        traffic.close()
+    return seen
+
+
+def _around(
+    lab: str, edge: datetime, skew: timedelta, traffic: Traffic, before: dict[str, dict[str, int]], seen: Seen
+) -> None:
+    """Let an edge pass with data before and after it."""
+    begun = _set_clocks(lab, edge - BEFORE, skew)
+    if not _wait_for(traffic, SEEN_LEAST, until=begun + BEFORE.total_seconds() - 0.1):
+        seen.unfit = f"not enough data before {edge.isoformat()}"
+        return
+    _until(begun + BEFORE.total_seconds() + 0.05)
+    since, deadline = dict(traffic.received), time.monotonic() + _DEADLINE_SECONDS
+    while any(traffic.received[router] - since[router] < SEEN_LEAST for router in ROUTERS):
+        seen.dropped = [found for router in ROUTERS for found in _new_drops(lab, router, edge, before[router])]
+        if seen.dropped:
+            return
+        if time.monotonic() > deadline:
+            seen.unfit = f"not enough data after {edge.isoformat()}"
+            return
+        _pause(_LOOK_SECONDS)
+    seen.dropped = [found for router in ROUTERS for found in _new_drops(lab, router, edge, before[router])]
+
+
+def _new_drops(lab: str, router: str, edge: datetime, before: dict[str, int]) -> list[Dropped]:
+    now = _drops(lab, router)
+    reasons = [reason for reason, count in now.items() if count > before.get(reason, 0)]
+    sender = next(other for other in ROUTERS if other != router)
+    return [Dropped(edge, router, reason, _connection(lab, sender)["sending_key"]) for reason in reasons]
+
+
+def _drops(lab: str, router: str) -> dict[str, int]:
+    return dict(ask(lab, router, op="drops")["in"])
+
+
+def _connection(lab: str, router: str, local_port: int | None = None) -> dict:
+    found = [one for one in ask(lab, router, op="status")["wire"]["connections"] if one["phase"] == "open"]
+    (one,) = [one for one in found if one["port"] == 646 and local_port in (None, int(one["local"].rpartition(":")[2]))]
+    return one
+
+
+def _note_keys(lab: str, seen: Seen, traffic: Traffic) -> None:
+    del traffic
+    for router in ROUTERS:
+        key = _connection(lab, router)["out"]["key"]
+        if seen.keys[router][-1:] != [key]:
+            seen.keys[router].append(key)
+
+
+def _set_clocks(lab: str, moment: datetime, skew: timedelta) -> float:
+    """Set R1's clock to a moment and R2's to the same plus the skew; return the monotonic time that it was."""
+    begun = time.monotonic()
+    for router, ahead in zip(ROUTERS, (timedelta(), skew), strict=True):
+        late = timedelta(seconds=time.monotonic() - begun)
+        ask(lab, router, op="clock", set=(moment + ahead + late).astimezone(UTC).isoformat())
+    return begun
+
+
+def _wait_for(traffic: Traffic, count: int, *, until: float | None = None) -> bool:
+    since = dict(traffic.received)
+    deadline = time.monotonic() + _DEADLINE_SECONDS if until is None else until
+    while any(traffic.received[router] - since[router] < count for router in ROUTERS):
+        if time.monotonic() > deadline:
+            return False
+        _pause(_LOOK_SECONDS / 5)
+    return True
+
+
+def _until(moment: float) -> None:
+    while (left := moment - time.monotonic()) > 0:
+        _pause(left)
+
+
+def _pause(seconds: float) -> None:
+    # Time itself is what is waited for here: the routers' clocks run with the machine's.
+    threading.Event().wait(seconds)

@@ -1,0 +1,159 @@
+"""What `keyroll check` says of two configurations is what the lab shows: hitless, no change of key, or dropped."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from tests.lab.check.pairs import BEGIN, Drawn, drawn, drawn_for_skew
+from tests.lab.check.playing import REASONS, ROUTERS, Seen, lines_of, play
+from tests.lab.conftest import NEEDS, _pair, plan
+
+from keyroll.check.judge import Question, judge
+from keyroll.check.outlook import Forecast
+from keyroll.configuration import read
+from keyroll.keychain.junostext import set_lines
+from pytest_keyroll.settings import pool_of
+
+pytestmark = pytest.mark.lab
+FIXED = (0, 1, 17, 20, 31, 34, 6, 11, 16, 23, 38, 40)
+SEEDS = 300
+
+
+def settings(pair: Drawn) -> dict[str, dict[str, str]]:
+    return {
+        router: {"sending": sending.value, "receiving": receiving.value}
+        for router, (sending, receiving) in zip(ROUTERS, pair.mix, strict=True)
+    }
+
+
+def forecasts(pair: Drawn, texts: dict[str, str]) -> list[Forecast]:
+    """Return what `check` says of two texts under the mix that is played."""
+    report = judge([read(text, f"{router}.conf") for router, text in texts.items()], Question(BEGIN, mixes=(pair.mix,)))
+    assert [session.other is not None for session in report.sessions] == [True]
+    (chains,) = report.pairs
+    assert not chains.outlook.faults
+    return list(chains.outlook.forecasts)
+
+
+def drops(found: list[Forecast], pair: Drawn) -> set[tuple[str, str, int | None]]:
+    """Return the first drops that are predicted: (receiver, reason, the sender's key)."""
+    gaps = [gap for forecast in found for gap in forecast.outcomes[pair.mix].gaps]
+    first = min((gap.begin for gap in gaps), default=None)
+    return {
+        (ROUTERS[int(gap.flow.receiver) - 1], REASONS[gap.flow.drop], gap.flow.key)
+        for gap in gaps
+        if gap.begin == first and gap.flow.drop is not None
+    }
+
+
+def agree(pair: Drawn, found: list[Forecast], seen: Seen) -> None:
+    """Assert that prediction and play tell the same of a pair: which is wrong is for a person to find."""
+    told = f"seed {pair.seed}, {pair.kind}, {pair.mix}: seen {seen}"
+    expected = drops(found, pair)
+    observed = {(one.receiver, one.reason, one.key) for one in seen.dropped}
+    assert bool(observed) == bool(expected), f"{told}, predicted {expected}"
+    assert observed <= expected, f"{told}, predicted {expected}"
+    predicted = pair.predicted()
+    if expected:
+        assert {one.edge for one in seen.dropped} == {predicted.gaps[0].begin}, told
+        return
+    assert seen.keys == {router: [key for _, key in predicted.sent(router)] for router in ROUTERS}, told
+    unmoved = {
+        (ROUTERS[int(change.router) - 1], change.key)
+        for forecast in found
+        for change in forecast.outcomes[pair.mix].unmoved
+    }
+    assert all(key not in seen.keys[router] for router, key in unmoved), told
+    assert all(forecast.outcomes[pair.mix].hitless for forecast in found) == (not unmoved), told
+
+
+@pytest.fixture
+def played(tmp_path: Path, request: pytest.FixtureRequest):
+    """Return a function that plays a pair on a lab with its policies, and gives the texts that were committed."""
+
+    def run(pair: Drawn, *, skew: timedelta = timedelta()) -> tuple[dict[str, str], Seen]:
+        pool = pool_of(request.config)
+        with pool.lease(tmp_path / "evidence", settings(pair), needs=NEEDS, quiet=True) as lease, ExitStack() as stack:
+            lab = _pair(lease.lab, stack)  # type: ignore[arg-type]
+            plans = [plan(lease.lab.routers[router]) for router in ROUTERS]
+            lines = {router: lines_of(pair, router, plans) for router in ROUTERS}
+            for router in ROUTERS:
+                lab.commit(router, lines[router])
+            addresses = {one.name: str(one.ipv4.ip) for one in plans if one.ipv4 is not None}
+            seen = play(lease.lab.name, pair, addresses, skew=skew)
+        if seen.unfit:
+            pytest.skip(f"the machine was too busy: {seen.unfit}")
+        return {router: "".join(f"{line}\n" for line in lines[router]) for router in ROUTERS}, seen
+
+    return run
+
+
+@pytest.mark.parametrize("seed", FIXED)
+def test_a_pair_of_configurations_does_what_check_says(played, seed) -> None:
+    pair = drawn(seed)
+    texts, seen = played(pair)
+    agree(pair, forecasts(pair, texts), seen)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", sorted(set(range(SEEDS)) - set(FIXED), key=lambda seed: (seed % 16, seed)))
+def test_three_hundred_pairs_do_what_check_says(played, seed) -> None:
+    pair = drawn(seed)
+    texts, seen = played(pair)
+    agree(pair, forecasts(pair, texts), seen)
+
+
+def bounds(pair: Drawn) -> tuple[timedelta, timedelta]:
+    """Return the least and the greatest skew that `check` says are hitless."""
+    texts = {}
+    for router, chain, own, peer in zip(ROUTERS, pair.chains, ("10.0.12.1", "10.0.12.2"), ("10.0.12.2", "10.0.12.1"),
+                                        strict=True):  # fmt: skip
+        session = f"set protocols ldp session {peer} authentication-"
+        texts[router] = "\n".join(
+            (
+                f"set interfaces ge-0/0/0 unit 0 family inet address {own}/30",
+                f"{session}algorithm ao",
+                f"{session}key-chain {chain.name}",
+                *set_lines(chain),
+            )
+        )
+    (forecast,) = forecasts(pair, texts)
+    (interval,) = forecast.skews[pair.mix]
+    assert interval.low is not None
+    assert interval.high is not None
+    return timedelta(microseconds=interval.low), timedelta(microseconds=interval.high)
+
+
+INSIDE = [("low", 2), ("middle", 0), ("high", -2)]
+OUTSIDE = [("low", -2), ("high", 2), ("high", 12)]
+
+
+def skewed(pair: Drawn, end: str, by: int) -> timedelta:
+    low, high = bounds(pair)
+    middle = timedelta(seconds=(low + high) // timedelta(seconds=2))
+    return {"low": low, "middle": middle, "high": high}[end] + timedelta(seconds=by)
+
+
+def test_a_skew_two_seconds_beyond_the_bound_drops_what_one_two_seconds_inside_does_not(played) -> None:
+    pair = drawn_for_skew(4)
+    for end, by, hitless in (("high", -2, True), ("high", 2, False)):
+        _, seen = played(pair, skew=skewed(pair, end, by))
+        assert (not seen.dropped) == hitless, (pair.mix, end, by, seen)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize(
+    ("end", "by", "hitless"), [*((*one, True) for one in INSIDE), *((*one, False) for one in OUTSIDE)]
+)  # fmt: skip
+def test_a_rollover_is_hitless_inside_of_the_skews_that_check_says_and_not_outside(
+    played, seed, end, by, hitless
+) -> None:
+    pair = drawn_for_skew(seed)
+    _, seen = played(pair, skew=skewed(pair, end, by))
+    assert (not seen.dropped) == hitless, (pair.mix, seen)
+    if hitless:
+        assert seen.keys == {"R1": [0, 1], "R2": [0, 1]}

@@ -1,0 +1,112 @@
+"""A TCP connection of the test's own between two emulated routers, protected as LDP's: it carries data all the time.
+
+BGP and LDP say something every few seconds; a prediction tells what happens at the very edge of a window. So this sends
+from both sides every 40 ms, over port 646 between the routers' inner namespaces, where no ldpd listens: the tests'
+configuration has an LDP session with its key-chain and no interface that runs LDP.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import socket
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+PORT = 646
+EVERY_SECONDS = 0.04
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def ask(lab: str, router: str, **request: object) -> dict:
+    """Ask a router's control socket."""
+    with socket.socket(socket.AF_UNIX) as control:
+        control.connect(f"/run/keyroll/{lab}/{router}.ctl")
+        control.sendall(json.dumps({"v": 1, **request}).encode() + b"\n")
+        answer = json.loads(control.makefile().readline())
+    assert answer["ok"], answer
+    return answer
+
+
+def namespace(lab: str, router: str) -> int:
+    """Return a descriptor of a router's inner network namespace."""
+    with socket.socket(socket.AF_UNIX) as control:
+        control.connect(f"/run/keyroll/{lab}/{router}.ctl")
+        control.sendall(b'{"v": 1, "op": "namespace"}\n')
+        _, descriptors, _, _ = socket.recv_fds(control, 4096, 1)
+    return descriptors[0]
+
+
+def within(net: int, make: Callable[[], T]) -> T:
+    """Call `make` in a network namespace: what sockets it makes stay there."""
+    made: list[T] = []
+    failed: list[BaseException] = []
+
+    def call() -> None:
+        if _libc.setns(net, 0):
+            failed.append(OSError(ctypes.get_errno(), "setns"))
+            return
+        try:
+            made.append(make())
+        except OSError as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    thread.join()
+    if failed:
+        raise failed[0]
+    return made[0]
+
+
+class Traffic:
+    """The connection: R2 listens, R1 opens it, both send. Data that arrived is counted by router."""
+
+    def __init__(self, lab: str, addresses: dict[str, str]) -> None:
+        self.received = {"R1": 0, "R2": 0}
+        self._over = threading.Event()
+        self._descriptors = [namespace(lab, router) for router in ("R1", "R2")]
+        near, far = self._descriptors
+        listener = within(far, lambda: socket.create_server((addresses["R2"], PORT)))
+        listener.settimeout(20)
+        with listener:
+            one = within(near, lambda: socket.create_connection((addresses["R2"], PORT), 20, (addresses["R1"], 0)))
+            other, _ = listener.accept()
+        self._sockets = {"R1": one, "R2": other}
+        self._threads = [
+            threading.Thread(target=work, args=(router,))
+            for router in self._sockets
+            for work in (self._send, self._read)
+        ]
+        for sock in self._sockets.values():
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.settimeout(None)
+        for thread in self._threads:
+            thread.start()
+
+    def _send(self, router: str) -> None:
+        with contextlib.suppress(OSError):
+            while not self._over.wait(EVERY_SECONDS):
+                self._sockets[router].send(b"x")
+
+    def _read(self, router: str) -> None:
+        with contextlib.suppress(OSError):
+            while data := self._sockets[router].recv(4096):
+                self.received[router] += len(data)
+
+    def close(self) -> None:
+        """End it with a reset: what was dropped is not sent again after the test."""
+        self._over.set()
+        for sock in self._sockets.values():
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RD)
+            sock.close()
+        for thread in self._threads:
+            thread.join()
+        for descriptor in self._descriptors:
+            os.close(descriptor)
