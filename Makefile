@@ -19,7 +19,7 @@ REWRITTEN := .venv/.keyroll-rewritten
 SCENARIO ?= tests/scenarios/rollover/bgp-and-ldp.yaml --variant both
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test receipts mutants soak docs image dist check bench format clean
+.PHONY: help setup demo test receipts mutants soak docs image dist check coverage bench format clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,7 +38,7 @@ $(REWRITTEN): pyproject.toml $(shell find tests -name '*.py') | setup
 	@touch $@
 
 test: $(REWRITTEN)  ## play all tests and scenarios but the slow ones (N=6 workers, LAB=embedded, ARGS=tests)
-	@$(ROOT) $(PY) -m pytest -n $(N) --dist worksteal -m "not slow" --keyroll-lab $(LAB) $(ARGS)
+	@$(ROOT) $(PY) -m pytest -n $(N) --dist worksteal -m "not slow" --keyroll-figures 20 --keyroll-lab $(LAB) $(ARGS)
 
 receipts: $(REWRITTEN) mutants  ## break every scenario on purpose, and the emulated router too: the named check must turn red
 	@$(ROOT) $(PY) -m pytest -n $(N) --dist worksteal -m "not slow" --keyroll-receipts tests/scenarios
@@ -59,6 +59,11 @@ check: setup  ## format, lint, strict types, import rules
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-logo
 	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+
+# What labs play is not measured: their processes are forked, and a verdict that only a lab exercises has no unit test.
+coverage: $(REWRITTEN)  ## measure what the unit tests cover, against a floor for each room that judges
+	@$(PY) -m pytest -q -n $(N) -m "not slow" --cov --cov-report= tests/unit
+	@.ci/coverage
 
 format: setup  ## format the code, and mend what the linter can mend
 	@.venv/bin/ruff format --quiet .
