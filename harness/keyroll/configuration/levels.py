@@ -12,14 +12,14 @@ from keyroll.configuration.findings import Kind, Note, Path
 from keyroll.configuration.tree import OMITTED, TYPED, Node
 from keyroll.configuration.words import META, ROOT, Level, Shape, Statement
 
-_PASTED: dict[str, Path] = {
+PASTED: dict[str, Path] = {
     "authentication-key-chains": ("security",),
     "key-chain": ("security", "authentication-key-chains"),
     "bgp": ("protocols",),
     "ldp": ("protocols",),
 }
 """Where a level belongs that stands at the top because somebody copied it without what is around it."""
-_HOMELESS = frozenset(("key", "group", "neighbor", "session", "session-group", "ao-attribute", "unit", "family"))
+HOMELESS = frozenset(("key", "group", "neighbor", "session", "session-group", "ao-attribute", "unit", "family"))
 """Levels that do not say where they belong."""
 
 
@@ -35,7 +35,7 @@ def settle(root: Node, report: Note) -> int:
 
 
 def _place_pasted(root: Node) -> None:
-    for word, above in _PASTED.items():
+    for word, above in PASTED.items():
         node = root.pop(word, None)
         if node is not None:
             parent = root.make(above, node.line, node.flags & TYPED)
@@ -78,7 +78,7 @@ class _Settler:
             return None, word
         if full is None:
             where = "at the top of the text" if level is ROOT else f"of {level.name}"
-            if level is ROOT and word in _HOMELESS:
+            if level is ROOT and word in HOMELESS:
                 message = f"'{word}' stands here without the levels around it, so its place is not known"
             else:
                 # The word itself is not quoted: it may be the second half of a secret.

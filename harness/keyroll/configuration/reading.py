@@ -7,13 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
 
-from keyroll.configuration.findings import ConfigurationError, Finding, Kind, Path
+from keyroll.configuration.documents import Documents, Element, is_json, is_xml, json_element, xml_elements
+from keyroll.configuration.findings import ConfigurationError, Finding, Kind, Note, Path
+from keyroll.configuration.foreign import make_of
 from keyroll.configuration.inheritance import APPLY, Groups, View, matches
-from keyroll.configuration.levels import settle
+from keyroll.configuration.levels import HOMELESS, PASTED, settle
 from keyroll.configuration.routers import Router, routers_of
 from keyroll.configuration.text import TextReader
 from keyroll.configuration.tree import Node, Sources
-from keyroll.configuration.words import level_of
+from keyroll.configuration.words import META, ROOT, level_of
 from keyroll.errors import Where
 
 
@@ -154,6 +156,9 @@ def _applied_inside(node: Node) -> set[str]:
     return found
 
 
+_REMEDY = "use `show configuration`, plain or with `| display set`, `| display xml` or `| display json`"
+
+
 def read(text: str, name: str, *, zone: tzinfo = UTC, base: Configuration | None = None) -> Configuration:
     """Read a configuration in any form.
 
@@ -180,16 +185,60 @@ def read(text: str, name: str, *, zone: tzinfo = UTC, base: Configuration | None
         found.append(Finding(kind, message, where, level_of(path)))
 
     root = Node() if base is None else base.tree.copy()
-    reader = TextReader(root, note, name, first)
-    reader.read(text)
+    statements, inherited = _fill(root, text, name, first, note)
     counted = settle(root, note)
+    if root and not any(word in ROOT.statements or word in META or word in HOMELESS for word in root):
+        raise ConfigurationError(
+            "this holds no statement of a Junos configuration", where=Where(name, 1), remedy=_REMEDY
+        )  # fmt: skip
     return Configuration(
         name,
         root,
         sources,
-        reader.statements + (base.statements if base is not None else 0),
-        reader.inherited or (base is not None and base.inherited),
+        statements + (base.statements if base is not None else 0),
+        inherited or (base is not None and base.inherited),
         zone,
         (*(base.reading if base is not None else ()), *found),
         counted,
     )
+
+
+def _fill(root: Node, text: str, name: str, first: int, note: Note) -> tuple[int, bool]:
+    """Read a text of any form into `root`; return how many statements it has, and whether groups are expanded."""
+    if is_json(text):
+        documents = Documents(root, note)
+        documents.add(json_element(text, name, first))
+        return documents.statements, documents.inherited
+    if is_xml(text):
+        return _fill_xml(root, text, name, first, note)
+    make = make_of(text)
+    if make is not None:
+        raise ConfigurationError(f"this is {make}", where=Where(name, 1), remedy=_REMEDY)
+    reader = TextReader(root, note, name, first)
+    reader.read(text)
+    return reader.statements, reader.inherited
+
+
+def _fill_xml(root: Node, text: str, name: str, first: int, note: Note) -> tuple[int, bool]:
+    documents = Documents(root, note)
+    loose: list[Element] = []
+    found = False
+    for element in xml_elements(text, name, first):
+        if documents.add(element):
+            found = True
+        else:
+            loose.append(element)
+    levels = [element for element in loose if element.tag in ROOT.statements or element.tag in PASTED]
+    for level in levels:
+        documents.add_level(level)
+    if not found and not levels:
+        tags = ", ".join(element.tag for element in loose[:3])
+        raise ConfigurationError(
+            f"this is XML, and no Junos configuration: it holds {tags}", where=Where(name, 1), remedy=_REMEDY
+        )
+    for inner, line in documents.texts:
+        reader = TextReader(root, note, name, line)
+        reader.read(inner)
+        documents.statements += reader.statements
+        documents.inherited |= reader.inherited
+    return documents.statements, documents.inherited

@@ -1,0 +1,388 @@
+"""Configurations as XML and as JSON, to the same tree of words.
+
+Both are trees of elements whose names are the CLI's words: a list's entry has its key in `name`, a leaf its value as
+text. `interfaces interface` and `routing-instances instance` are words that the CLI does not show.
+
+XML is read with expat, JSON with the standard library; of both the places are kept. A document type or an entity in XML
+is refused: no router writes them, and they are how a text reads other files or fills the memory.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from xml.parsers import expat
+
+from keyroll.configuration.findings import ConfigurationError, Kind, Note, Path
+from keyroll.configuration.tree import INACTIVE, OMITTED, Node
+from keyroll.errors import Where
+
+_HIDDEN = frozenset(
+    (("interfaces", "interface"), ("routing-instances", "instance"), ("interface-range", "member-name"))
+)
+"""(parent, element) whose name the CLI leaves out."""
+_BARE = frozenset(("as-number",))
+"""Leaves whose value stands right after the word above them: `autonomous-system 64500`."""
+_WRAPPERS = frozenset(
+    (
+        *("rpc-reply", "data", "config", "config-text", "configuration-information", "rollback-information"),
+        *("rpc", "edit-config", "load-configuration"),
+    )
+)
+"""Elements that a configuration comes in. `get-configuration` is none: what is in it is a filter."""
+_TEXTS = frozenset(("configuration-text", "configuration-set", "configuration-output"))
+"""Elements of a reply that hold a configuration in another form."""
+_PLACEHOLDER = re.compile(
+    r"<(/?)((?:secret |password )?(?:removed|redacted|hidden|scrubbed|masked|sanitized))>", re.IGNORECASE
+)
+_OWN_FORM = re.compile(r"(?<=>)<secret>(?=\s*</)")
+_TRACE = re.compile(r"^.{0,40}\[NETCONF\] - \[\d+\] (?:Outgoing|Incoming): ?", re.MULTILINE)
+"""What a router's trace file of NETCONF puts before each line."""
+_CARRIERS = _WRAPPERS | _TEXTS | {"configuration", "security", "protocols", "interfaces", "routing-instances"}
+_SEEN = 100_000
+"""Characters in which a document must begin: what a text is stands at its beginning."""
+_START = re.compile(r"^[ \t]*(?:<\?xml|<!DOCTYPE|<(?:\w+:)?(?P<tag>[A-Za-z][\w.-]*)(?=[\s/>]))", re.MULTILINE)
+DEPTH_MAX = 100
+"""Levels; Junos' own hierarchy has some twenty."""
+
+
+@dataclass(slots=True)
+class Element:
+    """One element: its name without a namespace, its line, what it holds."""
+
+    tag: str
+    line: int
+    text: str = ""
+    children: list[Element] = field(default_factory=list)
+    inactive: bool = False
+    inherited: bool = False
+    deleted: bool = False
+    """An `operation="delete"` of a change request."""
+    valued: bool = False
+    """A leaf, even where its value is empty."""
+
+
+@dataclass(slots=True)
+class Documents:
+    """Puts elements into a tree. `texts` are configurations in another form that a reply holds: (text, first line)."""
+
+    root: Node
+    note: Note
+    inherited: bool = False
+    statements: int = 0
+    texts: list[tuple[str, int]] = field(default_factory=list)
+
+    def add(self, element: Element) -> bool:
+        """Take in a document; say whether there was a configuration in it."""
+        if element.tag == "configuration":
+            for child in element.children:
+                self._fill(self.root, child, "", ())
+            return True
+        if element.tag in _TEXTS:
+            self.texts.append((element.text, element.line))
+            return True
+        return element.tag in _WRAPPERS and self._add_all(element.children)
+
+    def _add_all(self, elements: list[Element]) -> bool:
+        found = False
+        for element in elements:
+            found |= self.add(element)
+        return found
+
+    def add_level(self, element: Element) -> None:
+        """Take in a level that stands without a configuration around it."""
+        self._fill(self.root, element, "", ())
+
+    def _fill(self, node: Node, element: Element, parent: str, path: Path) -> None:
+        if element.tag in {"comment", "undocumented"}:
+            self._comment(element, path)
+            return
+        if element.deleted:
+            return
+        self.inherited |= element.inherited
+        words, rest = _words(element, parent)
+        made = node.make(words, element.line)
+        self.statements += 1
+        if element.inactive:
+            made.flags |= INACTIVE
+        for child in rest:
+            self._fill(made, child, element.tag, (*path, *words))
+
+    def _comment(self, element: Element, path: Path) -> None:
+        text = element.text
+        if "OMITTED" in text:
+            target = self.root.at(path)
+            if target is not None:
+                target.flags |= OMITTED
+        if re.search(r"warning:", text, re.IGNORECASE):
+            self.note(Kind.ROUTER_WARNING, "the router warns here (in a comment)", element.line, path)
+
+
+def _words(element: Element, parent: str) -> tuple[tuple[str, ...], list[Element]]:
+    """Return the CLI's words of an element, and the elements that stand below them."""
+    name = next((child for child in element.children if child.tag == "name"), None)
+    if name is not None:
+        rest = [child for child in element.children if child is not name]
+        hidden = (parent, element.tag) in _HIDDEN
+        return ((name.text,) if hidden else (element.tag, name.text)), rest
+    if element.valued and not element.children:
+        return ((element.text,) if element.tag in _BARE else (element.tag, element.text)), []
+    return (element.tag,), element.children
+
+
+# XML
+
+
+def is_xml(text: str) -> bool:
+    """Say whether a text, after prompts and echoes, is XML.
+
+    A line of curly text may begin with a wildcard, `<ge-*> {`: inside a text only elements that hold a configuration
+    count.
+    """
+    text = text[:_SEEN]
+    found = _START.search(_TRACE.sub("", text) if "[NETCONF]" in text else text)
+    if found is None:
+        return False
+    return text.lstrip()[:1] == "<" or found["tag"] is None or found["tag"] in _CARRIERS
+
+
+def xml_elements(text: str, source: str, first: int) -> Iterator[Element]:
+    """Yield the documents of a text: there may be several, and lines of a terminal between them.
+
+    Raises:
+        ConfigurationError: it is not well formed, nests too deep, or holds a document type or an entity.
+    """
+    text = _TRACE.sub("", text) if "[NETCONF]" in text else text
+    text = _OWN_FORM.sub("&lt;secret&gt;", _PLACEHOLDER.sub(r"&lt;\1\2&gt;", text))
+    position = _first(text, "<")
+    while position is not None:
+        line = text.count("\n", 0, position) + 1
+        parser = _Xml(source, line, first)
+        element, used = parser.read(text[position:])
+        yield element
+        after = _first(text[position + used :], "<")
+        position = None if after is None else position + used + after
+
+
+def _first(text: str, mark: str) -> int | None:
+    """Return where the first line begins with `mark`, after blanks."""
+    found = re.search(rf"^[ \t]*(?={re.escape(mark)})", text, re.MULTILINE)
+    return None if found is None else found.end()
+
+
+class _Done(Exception):  # noqa: N818 - no error: the document has ended, and text follows that is none
+    pass
+
+
+class _Xml:
+    def __init__(self, source: str, line: int, first: int) -> None:
+        self._source = source
+        self._line = line
+        self._first = first
+        self._stack: list[Element] = []
+        self._parts: list[list[str]] = []
+        self._whole: Element | None = None
+        self._end = 0
+        # Without namespaces: files cut out of a reply use the prefix `junos:` and do not declare it.
+        self._parser = expat.ParserCreate()
+        self._parser.buffer_text = True
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._close
+        self._parser.CharacterDataHandler = self._characters
+        self._parser.StartDoctypeDeclHandler = self._refuse
+        self._parser.EntityDeclHandler = self._refuse
+
+    def read(self, text: str) -> tuple[Element, int]:
+        """Return the first document, and how many characters it takes."""
+        octets = text.encode("utf-8", "replace")
+        try:
+            self._parser.Parse(octets, True)  # noqa: FBT003 - expat's own signature
+        except _Done:
+            pass
+        except expat.ExpatError as error:
+            raise self._error(f"this is not well-formed XML: {expat.ErrorString(error.code)}", error.lineno) from None
+        if self._whole is None:
+            raise self._error("this XML ends before its first element does", 1)
+        return self._whole, len(octets[: self._end].decode("utf-8", "replace"))
+
+    def _error(self, message: str, line: int) -> ConfigurationError:
+        return ConfigurationError(message, where=Where(self._source, self._line + line - 1))
+
+    def _refuse(self, *_: object) -> None:
+        raise self._error("a document type or entity is refused: no router writes one", self._parser.CurrentLineNumber)
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        if len(self._stack) >= DEPTH_MAX:
+            raise self._error(f"more than {DEPTH_MAX} elements are open here", self._parser.CurrentLineNumber)
+        line = self._first + self._line + self._parser.CurrentLineNumber - 2
+        plain = {key.rpartition(":")[2]: value for key, value in attributes.items()}
+        element = Element(
+            name.rpartition(":")[2],
+            line,
+            inactive=plain.get("inactive") == "inactive",
+            inherited="group" in plain,
+            deleted=plain.get("operation") in {"delete", "remove"} or plain.get("delete") == "delete",
+        )
+        if self._stack:
+            self._stack[-1].children.append(element)
+        self._stack.append(element)
+        self._parts.append([])
+
+    def _close(self, _: str) -> None:
+        element = self._stack.pop()
+        text = "".join(self._parts.pop())
+        # Text between elements is layout; an empty secret is a secret that was taken out.
+        element.text = text if element.tag in _TEXTS else text.strip()
+        element.valued = bool(element.text) or element.tag in {"secret", "authentication-key"}
+        if not self._stack:
+            self._whole = element
+            self._end = self._after_tag()
+            raise _Done
+
+    def _after_tag(self) -> int:
+        """Return the offset behind the end tag that is being read."""
+        context = self._parser.GetInputContext() or b""
+        index = self._parser.CurrentByteIndex
+        return index + max(context.find(b">"), 0) + 1
+
+    def _characters(self, text: str) -> None:
+        if self._parts:
+            self._parts[-1].append(text)
+
+
+# JSON
+
+
+class _Pairs(list[tuple[str, object]]):
+    """An object with every pair in its order, also where a name stands twice."""
+
+
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"(\s*:)?')
+
+
+def is_json(text: str) -> bool:
+    """Say whether a text, after prompts and echoes, is JSON."""
+    start = _first(text[:_SEEN], "{")
+    return start is not None and re.match(r'\{\s*(?:"|\})', text[start : start + 200]) is not None
+
+
+def json_element(text: str, source: str, first: int) -> Element:
+    """Return the configuration of a JSON text.
+
+    Raises:
+        ConfigurationError: it is not well formed, nests too deep, or holds something else than a configuration.
+    """
+    start = _first(text, "{") or 0
+    before = text.count("\n", 0, start)
+    try:
+        whole, end = json.JSONDecoder(object_pairs_hook=_Pairs).raw_decode(text, start)
+    except ValueError as error:
+        line = getattr(error, "lineno", 1)
+        raise ConfigurationError("this is not well-formed JSON", where=Where(source, line)) from None
+    except RecursionError:
+        raise ConfigurationError("this JSON nests too deep for a configuration", where=Where(source, 1)) from None
+    reader = _Json(text[start:end], first + before)
+    elements = reader.children(whole if isinstance(whole, _Pairs) else _Pairs(), 0)
+    found = next((element for element in elements if element.tag in {"configuration", "data"}), None)
+    if found is not None and found.tag == "data":
+        found = next((child for child in found.children if child.tag == "configuration"), None)
+    if found is None:
+        tags = [name for name, _ in whole] if isinstance(whole, _Pairs) else []
+        names = ", ".join([tag for tag in tags if re.fullmatch(r"[\w:.-]{1,40}", tag)][:3])
+        raise ConfigurationError(
+            f"this is JSON, and no Junos configuration: it holds {names or 'nothing'}",
+            where=Where(source, before + 1),
+            remedy="use `show configuration | display json`",
+        )
+    return found
+
+
+class _Json:
+    def __init__(self, text: str, first: int) -> None:
+        self._lines = _key_lines(text, first)
+
+    def children(self, pairs: _Pairs, depth: int) -> list[Element]:
+        """Return the elements of an object, in its order; every name takes its line as it comes."""
+        if depth > DEPTH_MAX:
+            raise ConfigurationError("this JSON nests too deep for a configuration")
+        found: list[Element] = []
+        marks: list[tuple[str, object]] = []
+        for name, value in pairs:
+            line = next(self._lines, 0)
+            if name[:1] == "@" or name == "attributes":
+                self._skip(value)
+                marks.append((name[1:] if name[:1] == "@" else "", value))
+            else:
+                found += self._elements(name.rpartition(":")[2], value, line, depth)
+        for name, value in marks:
+            _mark(found, name, value)
+        return found
+
+    def _skip(self, value: object) -> None:
+        """Take the lines of the names inside a value that makes no elements."""
+        if isinstance(value, _Pairs):
+            for _, inner in value:
+                next(self._lines, 0)
+                self._skip(inner)
+        elif isinstance(value, list):
+            for inner in value:
+                self._skip(inner)
+
+    def _elements(self, tag: str, value: object, line: int, depth: int) -> list[Element]:
+        if isinstance(value, _Pairs):
+            return [self._object(tag, value, line, depth)]
+        if isinstance(value, list):
+            return [one for item in value for one in self._elements(tag, item, line, depth + 1)]
+        if value is None:
+            return [Element(tag, line)]
+        text = {True: "true", False: "false"}.get(value, str(value)) if isinstance(value, bool) else str(value)
+        return [Element(tag, line, text, valued=True)]
+
+    def _object(self, tag: str, value: _Pairs, line: int, depth: int) -> Element:
+        names = [name for name, _ in value]
+        own = next((inner for name, inner in value if name in {"@", "attributes"}), None)
+        element = Element(tag, line)
+        _put_marks(element, own)
+        if "data" in names and set(names) <= {"data", "attributes", "@"}:
+            # The verbose form: a leaf is an object whose `data` is its value.
+            for name, inner in value:
+                next(self._lines, 0)
+                self._skip(inner)
+                if name == "data" and inner is not None and inner != [None]:
+                    element.text, element.valued = str(inner), True
+            return element
+        element.children = self.children(value, depth + 1)
+        # The entries of a list stand below one name; where each begins, its own `name` tells.
+        element.line = next((child.line for child in element.children if child.tag == "name"), line)
+        return element
+
+
+def _key_lines(text: str, first: int) -> Iterator[int]:
+    """Yield the line of every name, in order: the decoder keeps no places."""
+    line, before = first, 0
+    for found in _STRING.finditer(text):
+        if found[1]:
+            line += text.count("\n", before, found.start())
+            before = found.start()
+            yield line
+
+
+def _mark(elements: list[Element], name: str, value: object) -> None:
+    """Put the attributes of `@name` on the elements of that name; a list's on one after the other."""
+    named = [element for element in elements if element.tag == name]
+    values = value if isinstance(value, list) and not isinstance(value, _Pairs) else [value] * len(named)
+    for element, one in zip(named, values, strict=False):
+        _put_marks(element, one)
+
+
+def _put_marks(element: Element, value: object) -> None:
+    for name, inner in value if isinstance(value, _Pairs) else ():
+        plain = name.rpartition(":")[2]
+        if plain == "inactive":
+            element.inactive = inner in {True, "true", "inactive"} if isinstance(inner, (bool, str)) else True
+        elif plain == "group":
+            element.inherited = True
+        elif plain == "operation":
+            element.deleted = inner in {"delete", "remove"} if isinstance(inner, str) else False
