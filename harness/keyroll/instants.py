@@ -123,7 +123,7 @@ def until(
     Args:
         clock: the clock of `deadline`.
         holds: asked at once and after every pause; None and False mean "not yet".
-        deadline: asked for the last time then (at once, when it has passed).
+        deadline: the last question begins then or later, however long an answer takes (at once, when it has passed).
         poll: from one answer to the next question.
         check: called before every question; raises when waiting has become pointless.
 
@@ -132,13 +132,14 @@ def until(
     """
     while True:
         check()
+        last = clock.now() >= deadline
         found = holds()
         if found is not None and found is not False:
             return found
-        left = deadline - clock.now()
-        if left <= timedelta():
+        if last:
             return None
-        clock.pause(min(poll, left))
+        # A length is in whole microseconds: without one at least, less than that to the deadline would be a busy loop.
+        clock.pause(min(poll, max(deadline - clock.now(), _MICROSECOND)))
 
 
 class FakeClock:

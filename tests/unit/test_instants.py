@@ -99,7 +99,8 @@ def test_waiting_ends_when_it_has_become_pointless() -> None:
 
 # ---------------------------------------------------------------- who reads a clock
 
-_ROOMS = ("junos", "capture", "scenario", "cli", "keychain", "configuration", "document.py")
+_BELOW = {"lab", "emulator", "forking.py", "linux.py", "instants.py", "_version.py"}
+"""What stands below the clock, or is it."""
 _READERS = {
     "time": {"time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "sleep"}
     | {"clock_gettime", "clock_gettime_ns", "localtime", "gmtime", "thread_time", "process_time"},
@@ -109,9 +110,9 @@ _READERS = {
 
 
 def _sources() -> Iterator[Path]:
-    for room in _ROOMS:
-        path = Path(keyroll.__file__).parent / room
-        yield from path.rglob("*.py") if path.is_dir() else [path]
+    for path in Path(keyroll.__file__).parent.iterdir():
+        if path.name not in _BELOW:
+            yield from path.rglob("*.py") if path.is_dir() else path.parent.glob(path.name)
     yield from Path(pytest_keyroll.__file__).parent.rglob("*.py")
 
 
@@ -161,5 +162,19 @@ def test_only_one_module_reads_a_clock() -> None:
     sources = list(_sources())
     assert len(sources) > 80
     reads = {str(path): found for path in sources if (found := _clock_reads(path.read_text(encoding="utf-8")))}
-    # The player still reads clocks itself.
-    assert {path: found for path, found in reads.items() if "/scenario/play/" not in path} == {}
+    assert reads == {}
+
+
+def _loops_that_pause(source: str) -> list[int]:
+    """Return the lines of `while` loops that pause on the way: polls that are written by hand."""
+    loops = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.While)]
+    return [
+        loop.lineno
+        for loop in loops
+        if any(isinstance(node, ast.Attribute) and node.attr in ("pause", "sleep") for node in ast.walk(loop))
+    ]
+
+
+def test_nobody_waits_but_by_until() -> None:
+    assert _loops_that_pause("while not ready():\n    clock.pause(poll)\n") == [1]
+    assert {str(path): found for path in _sources() if (found := _loops_that_pause(path.read_text("utf-8")))} == {}

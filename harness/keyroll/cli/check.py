@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import timedelta, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ import click
 
 from keyroll.cli.arguments import instant_of, length_of, read_text, read_zone, shown
 from keyroll.errors import ExitCode, InputError
+from keyroll.instants import SYSTEM
 
 if TYPE_CHECKING:
     from keyroll.check.judge import Question, Report
@@ -85,7 +86,7 @@ def check(
         raise InputError("no configuration is given", remedy="keyroll check R1.conf R2.conf")
     where = read_zone(zone)
     question = Question(
-        at=datetime.now(UTC).replace(microsecond=0) if at is None else instant_of("--at", at, where),
+        at=SYSTEM.wall().moment.replace(microsecond=0) if at is None else instant_of("--at", at, where),
         until=None if until is None else instant_of("--until", until, where),
         mixes=MIXES if policies == "all" else DEFAULT_MIXES,
         skew=length_of("--skew", skew),

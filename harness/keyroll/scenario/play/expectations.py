@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
+from keyroll.instants import Instant, until
 from keyroll.scenario.file.durations import format_duration
 from keyroll.scenario.file.expectations import Expect, Expectation, ExpectWithin, Stays
 from keyroll.scenario.judge.conditions import Condition, SessionState, Source, conditions_of
@@ -31,16 +32,15 @@ def _(step: Stays, run: Run) -> None:
     asked = run.now()
     for router in {condition.router for condition in conditions if condition.source is Source.SAMPLES}:
         run.samples.await_fresh(router, asked, within=run.waits.shown)
-    broken: dict[int, Finding] = {}
+
+    def breaks() -> dict[int, Finding] | None:
+        view = watch.look(conditions)
+        findings = ((index, condition.judge(view)) for index, condition in enumerate(conditions))
+        return {index: finding for index, finding in findings if not finding.holds} or None
+
     with run.record.part(_PART, waiting=True):
         end = run.clock.now() + step.duration
-        while True:
-            view = watch.look(conditions)
-            findings = ((index, condition.judge(view)) for index, condition in enumerate(conditions))
-            broken = {index: finding for index, finding in findings if not finding.holds}
-            if broken or run.clock.now() >= end:
-                break
-            run.clock.pause(run.waits.watch)
+        broken = until(run.clock, breaks, deadline=end, poll=run.waits.watch) or {}
     held = Finding(holds=True, observed=f"held for {format_duration(step.duration)}")
     for index, condition in enumerate(conditions):
         _judged(run, condition, broken.get(index, held))
@@ -48,15 +48,19 @@ def _(step: Stays, run: Run) -> None:
 
 def await_wire(run: Run, conditions: list[Condition], done: Callable[[], bool]) -> None:
     """Have data sent on the wire until `done`, or until the conditions' deadline has passed."""
-    watch = run.kept(Watch)
+    if not conditions:
+        return
+
+    def sent() -> bool:
+        run.wire.pump()
+        if done():
+            return True
+        run.kept(Watch).provoke(conditions)
+        return False
+
+    deadline = Instant(run.moment.span.done) + run.waits.wire
     with run.record.part(_PART, waiting=True):
-        while conditions and run.since_done() < run.waits.wire:
-            run.routers.check()
-            run.wire.pump()
-            if done():
-                return
-            watch.provoke(conditions)
-            run.clock.pause(run.waits.poll)
+        until(run.clock, sent, deadline=deadline, poll=run.waits.poll, check=run.routers.check)
 
 
 def _deadline(condition: Condition, run: Run) -> timedelta:
@@ -69,20 +73,21 @@ def _deadline(condition: Condition, run: Run) -> timedelta:
 def _await(step: Expectation, run: Run, deadline: Callable[[Condition], timedelta]) -> None:
     watch, conditions = run.kept(Watch), conditions_of(step)
     pending = list(conditions)
+
+    def all_judged() -> bool:
+        waited, view = run.since_done(), watch.look(pending)  # in this order: the last look begins after the deadline
+        for condition in list(pending):
+            finding = condition.judge(view)
+            if finding.holds or waited >= deadline(condition):
+                _judged(run, condition, finding)
+                pending.remove(condition)
+        if pending:
+            watch.provoke(pending)
+        return not pending
+
+    last = Instant(run.moment.span.done) + max(map(deadline, conditions), default=timedelta())
     with run.record.part(_PART, waiting=True):
-        while pending:
-            view = watch.look(pending)
-            still: list[Condition] = []
-            for condition in pending:
-                finding = condition.judge(view)
-                if finding.holds or run.since_done() >= deadline(condition):
-                    _judged(run, condition, finding)
-                else:
-                    still.append(condition)
-            pending = still
-            if pending:
-                watch.provoke(pending)
-                run.clock.pause(run.waits.poll)
+        until(run.clock, all_judged, deadline=last, poll=run.waits.poll)
         if any(isinstance(one, SessionState) and one.expects_up for one in conditions):
             # Where a check is red already, nothing more is waited for; but what is up is not called down.
             watch.await_up(timedelta() if run.record.red else run.waits.session_up)

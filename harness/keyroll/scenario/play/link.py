@@ -8,12 +8,14 @@ from datetime import timedelta
 from functools import partial
 
 from keyroll.capture import SignedFrame, forge_icmp, forge_rst, forge_syn, unknown_key_id
+from keyroll.instants import until
 from keyroll.lab.protocol import Impairment, Links, SteeringLinks
 from keyroll.names import DropReason
 from keyroll.scenario.errors import RunBrokenError
 from keyroll.scenario.file.fields import RouterName
 from keyroll.scenario.file.link_steps import CrossSyns, Cut, Impair, Inject, Restore
 from keyroll.scenario.judge.actions import ForgedDropped
+from keyroll.scenario.judge.findings import Finding
 from keyroll.scenario.observe.wire import PORTS
 from keyroll.scenario.plan.keyring import Span
 from keyroll.scenario.play.context import Run, other, play
@@ -111,13 +113,16 @@ def _inject(step: Inject, run: Run) -> None:
         links.inject(frame, towards=router)
     if step.replays:
         return
-    done = run.now()
+    done = run.clock.now()
     assertion = ForgedDropped(router, step.forged, len(frames), _REASONS[step.forged])
-    finding = assertion.judge(drops.read([router])[router].since(before))
-    while (waited := run.since(done)) < run.waits.shown and not finding.holds:
-        run.clock.pause(run.waits.poll)
-        finding = assertion.judge(drops.read([router])[router].since(before))
-    run.found(assertion, finding, event=f"step {run.number} (inject)", after=waited)
+    findings: list[Finding] = []
+
+    def dropped() -> bool:
+        findings.append(assertion.judge(drops.read([router])[router].since(before)))
+        return findings[-1].holds
+
+    until(run.clock, dropped, deadline=done + run.waits.shown, poll=run.waits.poll, check=run.routers.check)
+    run.found(assertion, findings[-1], event=f"step {run.number} (inject)", after=run.clock.now() - done)
 
 
 def _frames(step: Inject, run: Run) -> list[bytes]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
-from keyroll.instants import Instant
+from keyroll.instants import Instant, until
 from keyroll.junos.session import RouterSession
 from keyroll.scenario.errors import MachineBusyError, RunUnfitError
 from keyroll.scenario.file.durations import format_duration
@@ -42,9 +42,7 @@ def _(step: Wait, run: Run) -> Span:
 
 
 def _let_pass(run: Run, end: Instant) -> None:
-    while (left := end - run.clock.now()) > timedelta():
-        run.routers.check()
-        run.clock.pause(min(left, _LOOK))
+    until(run.clock, lambda: None, deadline=end, poll=_LOOK, check=run.routers.check)
 
 
 class SettingClocks:

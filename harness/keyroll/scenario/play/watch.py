@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 
+from keyroll.instants import Instant, until
 from keyroll.junos.records import ChainStatus, SecurityKeychain
 from keyroll.keychain.schedule import send_key
 from keyroll.names import SessionKind
@@ -100,10 +101,9 @@ class Watch:
     def await_up(self, within: timedelta) -> None:
         """Wait until both ends have seen the sessions up; from then on they are watched."""
         run = self._run
-        self.up = self.up or first_up(self.samples())
-        while self.up is None and run.since_done() < within:
-            run.clock.pause(run.waits.poll)
-            self.up = first_up(self.samples())
+        if self.up is None:
+            deadline = Instant(run.moment.span.done) + within
+            self.up = until(run.clock, lambda: first_up(self.samples()), deadline=deadline, poll=run.waits.poll)
         if self.up is not None and not self._sending:
             run.record.timeline.add(Kind.SESSION, "the sessions are up on both routers, with routes", at=self.up)
             self._sending = {router: self._should_send(router) for router in ROUTERS}
