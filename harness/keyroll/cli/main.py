@@ -38,6 +38,8 @@ COMMANDS: Mapping[str, Entry] = {
         "keyroll.cli.scenarios:list_command",
         "List scenarios: id, title, source, marks, requirements, mutations (PATH: files or folders; the library).",
     ),
+    "import": Entry("keyroll.cli.rehearse:import_command", "Write a scenario file from two saved configurations."),
+    "rehearse": Entry("keyroll.cli.rehearse:rehearse_command", "Play the rollovers of two saved configurations."),
     "plan": Entry("keyroll.cli.plan:plan_command", "Plan the life of a keychain: set files for each change date."),
     "report": Entry(
         "keyroll.cli.report:report_command",

@@ -96,7 +96,7 @@ class _Engine:
         self.clock = options.new_clock()
         self.real_time: Compressed | None = None
         """What is played where clocks cannot be set."""
-        self._take(case, options.t0 or T0)
+        self._take(case, options.t0 or case.scenario.t0 or T0)
         name = f"{case.name}-{options.mutate}" if options.mutate else case.name
         path = make_run_folder(
             options.run_dir, name=name, seed=options.seed, now=self.clock.wall().moment, runs=options.runs

@@ -7,9 +7,8 @@ import secrets
 from datetime import UTC, datetime
 
 from keyroll.errors import InputError
+from keyroll.scenario.file.scenario import CLOCK_YEARS
 
-_YEARS = range(1990, 2900)
-"""A duration in a scenario is ten years at most, either way; `set date` takes four digits, and clocks begin in 1970."""
 _SEED = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 
 
@@ -45,8 +44,8 @@ def read_instant(text: str | None) -> datetime | None:
         raise InputError(f"'{text}' is no instant such as 2030-01-01T00:00:00Z") from None
     if moment.microsecond:
         raise InputError("routers' clocks are set to whole seconds: t0 has no fractions")
-    if moment.year not in _YEARS:
+    if moment.year not in CLOCK_YEARS:
         raise InputError(
-            f"invalid instant '{text}': routers' clocks take the years {_YEARS.start} to {_YEARS.stop - 1}"
+            f"invalid instant '{text}': routers' clocks take the years {CLOCK_YEARS.start} to {CLOCK_YEARS.stop - 1}"
         )
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

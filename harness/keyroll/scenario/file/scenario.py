@@ -6,9 +6,10 @@ Every time in a file is relative to t0, but for those that say otherwise.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from keyroll.names import Capability, InUse, Invariant, Receiving, Sending, SessionKind
 from keyroll.scenario.file.durations import Duration, PositiveDuration
@@ -27,6 +28,8 @@ from keyroll.scenario.file.keys import ChainPlan
 from keyroll.scenario.file.steps import AnyStep
 
 FORMAT = 1
+CLOCK_YEARS = range(1990, 2900)
+"""A duration in a scenario is ten years at most, either way; `set date` takes four digits, and clocks begin in 1970."""
 InvariantName = Annotated[Invariant, OneOf()]
 INVARIANTS = (
     Invariant.NO_FLAP,
@@ -38,6 +41,30 @@ INVARIANTS = (
 _InUse = Annotated[InUse, OneOf()]
 _Required = Annotated[Capability, OneOf(but=frozenset({Capability.KEY_POLICY}))]
 """What a file may require by name; a key policy is required by `policy`."""
+
+
+def _instant(value: object) -> datetime:
+    if isinstance(value, datetime):
+        moment = value
+    else:
+        try:
+            moment = datetime.fromisoformat(str(value))
+        except ValueError:
+            raise ValueError("should be an instant such as 2027-03-28T00:00:00Z") from None
+    if moment.tzinfo is None or moment.microsecond:
+        raise ValueError("should be an instant of whole seconds with its zone, such as 2027-03-28T00:00:00Z")
+    if moment.year not in CLOCK_YEARS:
+        raise ValueError(
+            f"should be in the years {CLOCK_YEARS.start} to {CLOCK_YEARS.stop - 1}, as routers' clocks are"
+        )
+    return moment
+
+
+StartOfClocks = Annotated[
+    datetime,
+    BeforeValidator(_instant),
+    WithJsonSchema({"type": "string", "format": "date-time", "description": "an instant with its zone"}),
+]
 
 
 class Policy(StrictModel):
@@ -118,6 +145,8 @@ class Scenario(StrictModel):
     keychain: ChainPlan
     other_chains: Many[ChainPlan] = Field(default=(), alias="other-chains")
     """Further chains on both routers, for `re-point`."""
+    t0: StartOfClocks | None = None
+    """The instant at which the routers' clocks begin, with its zone; left out, 2030-01-01 00:00:00 UTC."""
     family: Literal["inet", "inet6"] = "inet"
     """What BGP runs over."""
     hold_time: int = Field(default=9, ge=3, le=600, alias="hold-time", description="BGP hold time in seconds")

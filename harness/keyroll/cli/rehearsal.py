@@ -1,0 +1,112 @@
+"""An imported scenario played, and the verdict of one screen."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from keyroll.cli.printer import Printer
+from keyroll.errors import ExitCode
+from keyroll.scenario.engine import Options, run
+from keyroll.scenario.file.read import read_cases
+from keyroll.scenario.labs.make import lab_maker
+from keyroll.scenario.labs.pool import FreshLabs
+from keyroll.scenario.options import new_seed, read_seed
+from keyroll.scenario.record.report import failure_lines
+from keyroll.scenario.record.result import Result, Verdict
+
+if TYPE_CHECKING:
+    from keyroll.cli.rehearse import Made
+
+
+def play(
+    made: Made, *, lab: str, topology: Path | None, seed: str | None, run_dir: Path | None, accept_left_out: bool
+) -> ExitCode:
+    """Play it and print what was taken, what was left out, each rollover, and where the evidence is."""
+    known = read_seed(seed)
+    printer = Printer()
+    printer.line(f"{made.names[0]} (R1) and {made.names[1]} (R2): {made.summary}", style="bold")
+    for note in made.notes:
+        printer.line(note)
+    with tempfile.TemporaryDirectory(prefix="keyroll-") as folder:
+        path = Path(folder) / "rehearsal.yaml"
+        path.write_text(made.text, encoding="utf-8")
+        (case,) = read_cases(path)
+        result = run(
+            case,
+            Options(
+                labs=FreshLabs(lab_maker(lab, topology=topology)),
+                seed=new_seed() if known is None else known,
+                run_dir=run_dir,
+            ),
+        )
+    verdict = judged(made, result, accept_left_out=accept_left_out)
+    style = {ExitCode.OK: "bold green", ExitCode.BAD: "bold red"}.get(verdict.code, "bold yellow")
+    printer.line(verdict.sentence, style=style)
+    for line in _lines(made, result):
+        printer.line(line)
+    return verdict.code
+
+
+class Judged:
+    """The verdict of a rehearsal: its exit code and its first line."""
+
+    __slots__ = ("code", "sentence")
+
+    def __init__(self, code: ExitCode, sentence: str) -> None:
+        self.code = code
+        self.sentence = sentence
+
+
+def judged(made: Made, result: Result, *, accept_left_out: bool) -> Judged:
+    """Hold play against prediction. Red outweighs what is not covered, which outweighs green."""
+    predicted = all(hitless for _, hitless, _, _ in made.predicted)
+    if result.verdict is Verdict.INTERRUPTED:
+        return Judged(ExitCode.INTERRUPTED, "INTERRUPTED")
+    if result.verdict not in (Verdict.PASSED, Verdict.FAILED):
+        return Judged(ExitCode.UNFIT, f"NOT JUDGED: {result.reason or result.verdict.value}")
+    if result.verdict is Verdict.FAILED:
+        agree = "as predicted" if not predicted else "though check predicts that it is: please report this"
+        return Judged(ExitCode.BAD, f"NOT HITLESS, {agree}")
+    if not predicted:
+        return Judged(
+            ExitCode.UNFIT, "NOT JUDGED: played hitless, though check predicts that it is not: please report this"
+        )
+    if not all(robust for _, _, robust, _ in made.predicted):
+        return Judged(
+            ExitCode.BAD, "NOT HITLESS under all policies, by prediction; played hitless under the default ones"
+        )
+    if made.left_out and not accept_left_out:
+        return Judged(
+            ExitCode.UNFIT, "HITLESS as far as it was played, NOT COVERED: what may change the verdict was left out"
+        )
+    if not made.predicted:
+        return Judged(ExitCode.UNFIT, "NOT JUDGED: no rollover is coming in these configurations")
+    return Judged(ExitCode.OK, "HITLESS")
+
+
+def _lines(made: Made, result: Result) -> Iterator[str]:
+    for moment, _, _, words in made.predicted:
+        yield f"  rollover {moment}: predicted {words}"
+    if made.left_out:
+        yield "left out, and may change the verdict (--accept-left-out):"
+    yield from (f"  - {text}" for text in made.left_out[:12])
+    if len(made.left_out) > 12:  # noqa: PLR2004 - a screen
+        yield f"  and {len(made.left_out) - 12} more, in the scenario of the run folder"
+    told = list(failure_lines(result))[:-1] if result.verdict is not Verdict.PASSED else [f"evidence: {result.folder}"]
+    for line in told:
+        yield _named(line, made.names)
+    # The scenario that was played lies in the run folder; the file that it was played from is gone.
+    file = shlex.quote(str(result.folder / "scenario.yaml"))
+    yield f"again: keyroll run {file} --seed {result.seed}"
+
+
+def _named(line: str, names: tuple[str, str]) -> str:
+    """Return a line with the routers' own names; files in the run folder keep theirs."""
+    for number, name in enumerate(names, 1):
+        line = re.sub(rf"\bR{number}\b(?!\.(?:pcap|conf))", name, line)
+    return line

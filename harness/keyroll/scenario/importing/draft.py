@@ -1,0 +1,298 @@
+"""The scenario of two configurations: keys relative to t0, the coming rollovers, and what `check` predicts of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from keyroll.check.judge import Report
+from keyroll.check.outlook import Forecast, Outcome
+from keyroll.configuration import Chain
+from keyroll.errors import InputError
+from keyroll.keychain.model import Key
+from keyroll.keychain.secret import Likeness, Secret
+from keyroll.keychain.simulation import Drop
+from keyroll.names import DropReason, Receiving, Sending
+from keyroll.scenario.importing.pairs import Meant
+
+DEFAULT_POLICY = Sending.CLOCK, Receiving.TOLERANCE
+"""What an emulated router does unless told otherwise, and what Juniper's text reads as."""
+_REASONS = {
+    Drop.UNKNOWN_KEYID: DropReason.UNKNOWN_KEY_ID,
+    Drop.TOO_EARLY: DropReason.NOT_ACCEPTABLE,
+    Drop.TOO_LATE: DropReason.NOT_ACCEPTABLE,
+    Drop.OTHER_SECRET: DropReason.BAD_MAC,
+    Drop.OTHER_ALGORITHM: DropReason.BAD_MAC,
+    Drop.OTHER_OPTIONS: DropReason.BAD_MAC,
+}
+"""How the receiver counts what is predicted; what is never sent is counted by nobody there."""
+_LONGEST_AGO = timedelta(days=3650)
+"""A duration of the file is ten years at most; a key that has been active for longer is as good as that old."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What R2 holds otherwise than R1's key, mirrored; None: the same. `absent` says that it lacks the key."""
+
+    start: timedelta | None = None
+    send: int | None = None
+    recv: int | None = None
+    algorithm: str | None = None
+    secret: str | None = None
+    option: str | None = None
+
+    @property
+    def differs(self) -> bool:
+        """Whether anything is otherwise."""
+        return self != Held()
+
+
+@dataclass(frozen=True, slots=True)
+class DraftKey:
+    """A key of the file: R1's numbers, or the mirrored ones of a key that R2 alone has."""
+
+    number: int
+    start: timedelta
+    send: int
+    recv: int
+    algorithm: str | None
+    option: str | None
+    label: str
+    held_by: tuple[str, ...]
+    other: Held
+    places: tuple[str, ...]
+    """Where it stands: `R1.conf:12`."""
+    unknown: bool
+    """Whether a secret of it is not known, so that it is drawn and assumed to match."""
+
+
+@dataclass(frozen=True, slots=True)
+class DraftRollover:
+    """A coming rollover: when, which key each router then sends, and what is predicted under the default policies."""
+
+    first: timedelta
+    """When the first router's key starts, after t0."""
+    last: timedelta
+    """When both have started."""
+    active: tuple[int | None, int | None]
+    hitless: bool
+    hitless_in_all: bool
+    words: str
+    drops: tuple[tuple[str, str], ...] = ()
+    """(receiving router, reason) of what is dropped, under the default policies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A scenario, before it is text."""
+
+    t0: datetime
+    meant: Meant
+    keys: tuple[DraftKey, ...]
+    tolerances: tuple[int, int]
+    hold_time: int | None
+    rollovers: tuple[DraftRollover, ...]
+    active: tuple[int | None, int | None]
+    """The key that each router sends at t0."""
+    down: bool
+    """Whether `check` says that the session is down at t0."""
+    skew: timedelta = timedelta()
+    more: int = 0
+    """Coming rollovers that are not played."""
+    notes: tuple[str, ...] = field(default=())
+
+
+def draft(meant: Meant, report: Report, *, at: datetime, rollovers: int, skew: timedelta) -> Draft:
+    """Draft the scenario.
+
+    Args:
+        meant: the sessions and their chains.
+        report: what `check` says of them.
+        at: the instant to begin at; t0 is its minute.
+        rollovers: how many coming rollovers are played.
+        skew: R2's clock minus R1's.
+
+    Raises:
+        InputError: no key of a chain can be used.
+    """
+    t0 = at.astimezone(UTC).replace(second=0, microsecond=0)
+    one, other = meant.chains
+    usable = [tuple(key for key in chain.keychain.keys if key.usable) for chain in (one, other)]
+    for chain, keys in zip((one, other), usable, strict=True):
+        if not keys:
+            raise InputError(f"key-chain {chain.name} holds no key that TCP-AO can use", where=chain.where)
+    labels = _Labels()
+    pairs = list(_paired(*usable))
+    numbers: set[int] = {key.id for key in usable[0]}
+    drafted = []
+    for mine, theirs in pairs:
+        drafted.append(_key(mine, theirs, (one, other), t0, labels, numbers))
+    forecasts = _forecasts(report, meant)
+    coming = [forecast for forecast in forecasts if _instant(forecast) > t0]
+    of = {id(key): drawn.number for pair, drawn in zip(pairs, drafted, strict=True) for key in pair if key is not None}
+    played = [_rollover(forecast, t0, usable, of) for forecast in coming[:rollovers]]
+    bgp = meant.bgp
+    holds = [session.hold_time.value for session in bgp or () if session.hold_time is not None]
+    return Draft(
+        t0,
+        meant,
+        tuple(drafted),
+        (one.keychain.tolerance, other.keychain.tolerance),
+        min([90, *holds]) if bgp is not None else None,
+        tuple(played),
+        (_active(usable[0], t0, of), _active(usable[1], t0, of)),
+        _is_down(report, meant),
+        skew,
+        max(0, len(coming) - rollovers),
+        tuple(labels.notes),
+    )
+
+
+class _Labels:
+    """Secrets become labels: equal ones stay equal, different ones different, unknown ones are drawn."""
+
+    def __init__(self) -> None:
+        self._known: list[tuple[Secret, str]] = []
+        self._count = 0
+        self.notes: list[str] = []
+
+    def of(self, secret: Secret) -> str:
+        """Return the label of a secret; an unknown one gets a label of its own."""
+        if secret.known:
+            for other, label in self._known:
+                if secret.compare(other) is Likeness.EQUAL:
+                    return label
+        self._count += 1
+        label = f"secret-{self._count}"
+        if secret.known:
+            self._known.append((secret, label))
+        return label
+
+
+def _paired(mine: Sequence[Key], theirs: Sequence[Key]) -> Iterator[tuple[Key | None, Key | None]]:
+    """Pair the keys of two chains: those whose ids are each other's reverse; else those of one start-time."""
+    left = list(theirs)
+    alone: list[Key] = []
+    for key in mine:
+        same = [peer for peer in left if (peer.recv_id, peer.send_id) == (key.send_id, key.recv_id)]
+        if not same:
+            alone.append(key)
+            continue
+        nearest = min(same, key=lambda peer: abs(_start(peer) - _start(key)))
+        left.remove(nearest)
+        yield key, nearest
+    for key in alone:
+        twin = next((peer for peer in left if _start(peer) == _start(key)), None)
+        if twin is not None:
+            left.remove(twin)
+        yield key, twin
+    for peer in left:
+        yield None, peer
+
+
+def _key(
+    mine: Key | None, theirs: Key | None, chains: tuple[Chain, Chain], t0: datetime, labels: _Labels, taken: set[int]
+) -> DraftKey:
+    base = mine if mine is not None else theirs.mirrored() if theirs is not None else None
+    assert base is not None  # noqa: S101 - one of them is there
+    assert base.secret is not None  # noqa: S101 - usable
+    number = base.id
+    if mine is None and number in taken:
+        number = next(free for free in range(64) if free not in taken)
+    taken.add(number)
+    label = labels.of(base.secret)
+    held = Held() if mine is None or theirs is None else _held(mine, theirs, t0, labels)
+    places = tuple(
+        f"R{index}:{chain.place(key.id).line}"
+        for index, (key, chain) in enumerate(zip((mine, theirs), chains, strict=True), 1)
+        if key is not None
+    )
+    unknown = any(key is not None and key.secret is not None and not key.secret.known for key in (mine, theirs))
+    return DraftKey(
+        number,
+        _offset(_start(base), t0),
+        base.send_id or 0,
+        base.recv_id or 0,
+        None if base.algorithm is None else base.algorithm.value,
+        None if base.tcp_ao_option else "disabled",
+        label,
+        tuple(name for name, key in (("R1", mine), ("R2", theirs)) if key is not None),
+        held,
+        places,
+        unknown,
+    )
+
+
+def _held(mine: Key, theirs: Key, t0: datetime, labels: _Labels) -> Held:
+    assert mine.secret is not None  # noqa: S101 - usable
+    assert theirs.secret is not None  # noqa: S101 - usable
+    same = mine.secret.compare(theirs.secret) is not Likeness.DIFFERENT
+    return Held(
+        start=None if _start(mine) == _start(theirs) else _offset(_start(theirs), t0),
+        send=None if theirs.send_id == mine.recv_id else theirs.send_id,
+        recv=None if theirs.recv_id == mine.send_id else theirs.recv_id,
+        algorithm=None if mine.effective_algorithm is theirs.effective_algorithm else theirs.effective_algorithm.value,
+        secret=None if same else labels.of(theirs.secret),
+    )
+
+
+def _offset(start: datetime, t0: datetime) -> timedelta:
+    return max(start - t0, -_LONGEST_AGO)
+
+
+def _start(key: Key) -> datetime:
+    assert key.start is not None  # noqa: S101 - usable
+    return key.start.astimezone(UTC)
+
+
+def _active(keys: Sequence[Key], moment: datetime, numbers: dict[int, int]) -> int | None:
+    started = [key for key in keys if _start(key) <= moment]
+    return numbers[id(max(started, key=lambda key: (_start(key), key.id)))] if started else None
+
+
+def _forecasts(report: Report, meant: Meant) -> tuple[Forecast, ...]:
+    pair = next((judged.pair for judged in meant.judged if judged.pair is not None), None)
+    return () if pair is None else report.pairs[pair].outlook.forecasts
+
+
+def _is_down(report: Report, meant: Meant) -> bool:
+    pair = next((judged.pair for judged in meant.judged if judged.pair is not None), None)
+    if pair is None:
+        return False
+    faults = report.pairs[pair].outlook.faults
+    return bool(faults.get((DEFAULT_POLICY, DEFAULT_POLICY)))
+
+
+def _instant(forecast: Forecast) -> datetime:
+    return forecast.rollover.last.astimezone(UTC)
+
+
+def _rollover(
+    forecast: Forecast, t0: datetime, usable: Sequence[Sequence[Key]], numbers: dict[int, int]
+) -> DraftRollover:
+    moment = _instant(forecast)
+    outcome = forecast.outcomes.get((DEFAULT_POLICY, DEFAULT_POLICY))
+    failing = forecast.failing
+    count = len(forecast.outcomes)
+    words = (
+        "hitless under all policies"
+        if not failing
+        else f"not hitless under {len(failing)} of {count} mixes of policies"
+    )
+    drops = tuple(_drops(outcome)) if outcome is not None else ()
+    active = _active(usable[0], moment, numbers), _active(usable[1], moment, numbers)
+    first = max(forecast.rollover.first.astimezone(UTC) - t0, timedelta())
+    return DraftRollover(first, moment - t0, active, outcome is None or outcome.hitless, not failing, words, drops)
+
+
+def _drops(outcome: Outcome) -> Iterator[tuple[str, str]]:
+    """Yield who drops for which reason; in a forecast the routers are named "1" and "2"."""
+    seen = set()
+    for gap in outcome.gaps:
+        reason = None if gap.flow.drop is None else _REASONS.get(gap.flow.drop)
+        if reason is not None:
+            found = f"R{gap.flow.receiver}", reason.value
+            if found not in seen:
+                seen.add(found)
+                yield found

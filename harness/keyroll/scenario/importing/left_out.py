@@ -1,0 +1,102 @@
+"""What of the configurations a scenario does not play: by weight, where it may change the verdict; else as counts."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from keyroll.check import rules
+from keyroll.check.rules import Severity
+from keyroll.configuration import Configuration, PeerKind, Session
+from keyroll.errors import Where
+from keyroll.names import SessionKind
+from keyroll.scenario.importing.pairs import Meant
+
+_ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}(?:/\d+)?|(?:[0-9a-fA-F]{0,4}:){2,}[0-9a-fA-F:.]*(?:/\d+)?")
+_TAKEN = frozenset({"security", "version", "groups", "apply-groups"})
+"""Hierarchies whose statements are looked at one by one, or that only hand on others."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A statement that the scenario does not play, and what may come of it."""
+
+    message: str
+    where: Where | None
+
+    def without_names(self, names: Sequence[str], files: Sequence[str]) -> LeftOut:
+        """Return the same with routers as R1 and R2, files as well, and no address."""
+        message = self.message
+        for number, name in enumerate(names, 1):
+            message = re.sub(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", f"R{number}", message)
+        message = _ADDRESS.sub("<address>", message)
+        where = self.where
+        if where is not None:
+            file = f"R{files.index(where.file) + 1}" if where.file in files else "configuration"
+            where = replace(where, file=file)
+        return LeftOut(message, where)
+
+
+def by_weight(meant: Meant, configurations: Sequence[Configuration]) -> Iterator[LeftOut]:
+    """Yield what may change the verdict."""
+    for judged in meant.judged:
+        for finding in judged.findings:
+            if finding.severity is Severity.NOTE:
+                yield LeftOut(finding.message, finding.where)
+            if finding.rule is rules.IN_DOUBT:
+                yield LeftOut(f"not understood: {finding.message}", finding.where)
+    for ends in meant.sessions:
+        for session in ends:
+            yield from _of_session(session)
+    for judged in meant.others:
+        yield LeftOut(f"another protected session is not played: {judged.one.name}", judged.one.where)
+    for configuration in configurations:
+        yield from _of_router(configuration)
+    yield from _of_chains(meant)
+
+
+def _of_session(session: Session) -> Iterator[LeftOut]:
+    if session.instance is not None:
+        yield LeftOut(
+            f"{session.router}: the session is in routing instance {session.instance}, and is played in the main one",
+            session.where,
+        )
+    if session.peer_kind is not PeerKind.ADDRESS:
+        yield LeftOut(f"{session.router}: the peer is taken by prefix, and is played with an address", session.where)
+    if session.authentication.without_ao is not None:
+        yield LeftOut(f"{session.router}: allow-without-tcpao lets a peer without TCP-AO in", session.where)
+    if session.kind is SessionKind.BGP and session.multihop:
+        yield LeftOut(f"{session.router}: the session is multihop, and is played on the link", session.where)
+    if session.kind is SessionKind.BGP and session.type == "internal":
+        yield LeftOut(f"{session.router}: the session is internal, and is played as external", session.where)
+    if session.passive:
+        yield LeftOut(f"{session.router}: the session is passive, and is played as either side opens", session.where)
+
+
+def _of_router(configuration: Configuration) -> Iterator[LeftOut]:
+    options = configuration.view("routing-options")
+    if options.has("nonstop-routing"):
+        view = options.below("nonstop-routing")
+        yield LeftOut("nonstop-routing is configured: it hides flaps", configuration.sources.where(view.line))
+
+
+def _of_chains(meant: Meant) -> Iterator[LeftOut]:
+    for chain in meant.chains:
+        for number in chain.lost:
+            yield LeftOut(f"key {number} of {chain.name} has a statement whose value is not known", chain.place(number))
+        unusable = [key.id for key in chain.keychain.keys if not key.usable and key.id not in chain.lost]
+        for number in unusable:
+            yield LeftOut(
+                f"key {number} of {chain.name} cannot be used by TCP-AO and is not played", chain.place(number)
+            )
+
+
+def counts(configuration: Configuration) -> dict[str, int]:
+    """Return how many statements of each hierarchy do not concern the sessions."""
+    found: Counter[str] = Counter()
+    for path in configuration.tree.paths():
+        if path and path[0] not in _TAKEN:
+            found[path[0]] += 1
+    return dict(found.most_common())

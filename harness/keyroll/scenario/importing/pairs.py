@@ -1,0 +1,107 @@
+"""Which sessions between two routers are meant, and which chains protect them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from keyroll.check.judge import JudgedSession, Report
+from keyroll.configuration import Chain, Configuration, Session
+from keyroll.errors import InputError
+from keyroll.names import SessionKind
+
+
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """The sessions that the scenario plays, R1's end first, all on one pair of chains."""
+
+    sessions: tuple[tuple[Session, Session], ...]
+    chains: tuple[Chain, Chain]
+    judged: tuple[JudgedSession, ...]
+    others: tuple[JudgedSession, ...]
+    """Protected sessions between the two that are not played."""
+
+    @property
+    def kinds(self) -> tuple[SessionKind, ...]:
+        """BGP, LDP or both, in this order."""
+        found = {one.kind for one, _ in self.sessions}
+        return tuple(kind for kind in SessionKind if kind in found)
+
+    @property
+    def bgp(self) -> tuple[Session, Session] | None:
+        """The BGP session, or None."""
+        return next((pair for pair in self.sessions if pair[0].kind is SessionKind.BGP), None)
+
+
+def meant(configurations: Sequence[Configuration], report: Report, wanted: str | None) -> Meant:
+    """Choose the sessions: those of one pair of chains, at most one of BGP and one of LDP.
+
+    Args:
+        configurations: R1's and R2's.
+        report: what `keyroll check` says of them.
+        wanted: the peer's address as R1 has it, where one session is meant.
+
+    Raises:
+        InputError: no session between the two is protected at both ends, or more than one could be meant.
+    """
+    names = [router.name for router in configurations[0].routers]
+    both = [
+        session for session in report.sessions if session.other is not None and _chains(configurations, session, names)
+    ]
+    if not both:
+        raise InputError(
+            "no session between the two routers is protected with TCP-AO at both ends",
+            remedy="`keyroll check` says what each end lacks",
+        )
+    chosen = [session for session in both if wanted is None or _is(session, names, wanted)]
+    if not chosen:
+        raise InputError(f"no protected session with {wanted}", remedy=f"sessions are: {_listed(both, names)}")
+    first = _chains(configurations, chosen[0], names)
+    assert first is not None  # noqa: S101 - filtered above
+    same = [session for session in chosen if _same(_chains(configurations, session, names), first)]
+    if len(same) < len(chosen) or len(same) > len({session.one.kind for session in same}):
+        raise InputError(
+            f"the two routers have {len(chosen)} protected sessions, and a scenario plays one of a kind on one chain",
+            remedy=f"name one with --session: {_listed(chosen, names)}",
+        )
+    pairs = tuple(_ends(session, names) for session in same)
+    others = tuple(session for session in both if session not in same)
+    return Meant(pairs, first, tuple(same), others)
+
+
+def _ends(session: JudgedSession, names: Sequence[str]) -> tuple[Session, Session]:
+    assert session.other is not None  # noqa: S101 - filtered by the caller
+    return (session.one, session.other) if session.one.router in names else (session.other, session.one)
+
+
+def _chains(
+    configurations: Sequence[Configuration], session: JudgedSession, names: Sequence[str]
+) -> tuple[Chain, Chain] | None:
+    one, other = _ends(session, names)
+    mine, theirs = _chain(configurations[0], one), _chain(configurations[1], other)
+    return None if mine is None or theirs is None else (mine, theirs)
+
+
+def _chain(configuration: Configuration, session: Session) -> Chain | None:
+    router = next((router for router in configuration.routers if router.name == session.router), None)
+    named = session.authentication.chain
+    return router.chain(named.value) if router is not None and named is not None and session.authentication.ao else None
+
+
+def _same(one: tuple[Chain, Chain] | None, other: tuple[Chain, Chain]) -> bool:
+    return one is not None and one[0] is other[0] and one[1] is other[1]
+
+
+def _is(session: JudgedSession, names: Sequence[str], wanted: str) -> bool:
+    try:
+        address: IPv4Address | IPv6Address = ip_address(wanted)
+    except ValueError:
+        raise InputError(
+            f"--session: invalid address '{wanted}'", remedy="use the peer's address, such as 10.0.0.2"
+        ) from None
+    return _ends(session, names)[0].peer == address
+
+
+def _listed(sessions: Sequence[JudgedSession], names: Sequence[str]) -> str:
+    return ", ".join(f"{_ends(session, names)[0].peer} ({session.one.kind.value})" for session in sessions)

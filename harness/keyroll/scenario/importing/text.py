@@ -1,0 +1,136 @@
+"""A drafted scenario as the text of a file. Every text that stands in it is quoted as JSON, which YAML reads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+
+from keyroll.names import SessionKind
+from keyroll.scenario.file.durations import format_duration
+from keyroll.scenario.importing.draft import Draft, DraftKey, DraftRollover, Held
+from keyroll.scenario.importing.left_out import LeftOut
+
+_SETTLE = "3s"
+"""Time for data to flow between two start-times that lie apart: a router exchanges its routes again within it."""
+_LINE = 118
+
+
+def scenario_text(
+    draft: Draft,
+    left_out: Sequence[LeftOut],
+    counted: Sequence[Mapping[str, int]],
+    *,
+    name: str = "imported",
+    title: str = "The rollovers that two saved configurations will make",
+) -> str:
+    """Return the scenario file. It holds no secret and no name or address of the routers."""
+    return "\n".join(_lines(draft, left_out, counted, name, title)) + "\n"
+
+
+def _lines(
+    draft: Draft, left_out: Sequence[LeftOut], counted: Sequence[Mapping[str, int]], name: str, title: str
+) -> Iterator[str]:
+    yield "# Written by keyroll import. R1:12 is line 12 of R1's configuration. Equal secrets have equal labels."
+    yield from _left_out(left_out, counted)
+    yield "keyroll: 1"
+    yield f"id: {name}"
+    yield f"title: {json.dumps(title)}"
+    yield f"t0: {json.dumps(draft.t0.isoformat())}"
+    yield f"sessions: [{', '.join(kind.value for kind in draft.meant.kinds)}]"
+    bgp = draft.meant.bgp
+    if bgp is not None:
+        places = " and ".join(f"R{n}:{session.where.line}" for n, session in enumerate(bgp, 1))
+        peer = bgp[0].peer
+        yield f"family: {'inet6' if getattr(peer, 'version', 4) == 6 else 'inet'}  # {places}"  # noqa: PLR2004 - IPv6
+    if draft.hold_time is not None:
+        yield f"hold-time: {min(600, max(3, draft.hold_time))}  # the lower one of both ends"
+    if draft.skew:
+        yield f"skew: {{R2: {format_duration(draft.skew)}}}"
+    yield "keychain:"
+    yield "  name: imported"
+    one, other = draft.tolerances
+    yield f"  tolerance: {one if one == other else f'{{R1: {one}, R2: {other}}}'}"
+    yield "  keys:"
+    for key in draft.keys:
+        yield from _key(key)
+    yield "steps:"
+    yield "  - apply: {routers: [R1, R2]}"
+    if not draft.down:
+        yield f"  - expect: {{{_states(draft)}{_active(draft.active, wire=True)}}}"
+    for rollover in draft.rollovers:
+        yield from _rollover(draft, rollover)
+    if draft.more:
+        yield f"# {draft.more} later rollovers are not played (--rollovers)"
+
+
+def _left_out(left_out: Sequence[LeftOut], counted: Sequence[Mapping[str, int]]) -> Iterator[str]:
+    if left_out:
+        yield "# Not played, and may change the verdict:"
+    for item in left_out:
+        place = f" ({item.where})" if item.where is not None else ""
+        yield f"#   - {_one_line(item.message)}{place}"
+    for number, found in enumerate(counted, 1):
+        if found:
+            told = ", ".join(f"{word} {count}" for word, count in found.items())
+            yield f"# Not played of R{number}, by statements: {_one_line(told)}"[: _LINE * 4]
+
+
+def _one_line(text: str) -> str:
+    """Return a text as a comment bears it: configurations may hold anything."""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
+def _key(key: DraftKey) -> Iterator[str]:
+    parts = [f"id: {key.number}", f"start: {format_duration(key.start)}", f"send: {key.send}", f"recv: {key.recv}"]
+    if key.algorithm is not None:
+        parts.append(f"algorithm: {key.algorithm}")
+    parts.append(f"secret: {key.label}")
+    if len(key.held_by) == 1:
+        parts.append(f"held-by: {key.held_by[0]}")
+    if key.other.differs or key.option:
+        parts.append(f"R2: {{{', '.join(_held(key.other))}}}")
+    note = ", secret not known: drawn, and taken to match" if key.unknown else ""
+    yield f"    - {{{', '.join(parts)}}}  # {', '.join(key.places)}{note}"
+
+
+def _held(held: Held) -> Iterator[str]:
+    if held.start is not None:
+        yield f"start: {format_duration(held.start)}"
+    for name, value in (
+        ("send", held.send),
+        ("recv", held.recv),
+        ("algorithm", held.algorithm),
+        ("secret", held.secret),
+    ):
+        if value is not None:
+            yield f"{name}: {value}"
+
+
+def _rollover(draft: Draft, rollover: DraftRollover) -> Iterator[str]:
+    instant = (draft.t0 + rollover.last).isoformat()
+    yield f"  # {instant}: keyroll check predicts: {rollover.words}"
+    if rollover.first < rollover.last:
+        yield f"  - advance: {{to: {format_duration(rollover.first)}}}"
+        if SessionKind.BGP in draft.meant.kinds:
+            yield "  - clear: {session: bgp, soft: true}"
+        yield f"  - wait: {{for: {_SETTLE}}}"
+    yield f"  - advance: {{to: {format_duration(rollover.last)}}}"
+    if rollover.hitless:
+        yield f"  - expect: {{{_states(draft)}{_active(rollover.active, wire=True)}}}"
+        return
+    yield f"  - expect: {{{_active(rollover.active, wire=False)}}}"
+    for router, reason in rollover.drops[:1]:
+        limit = format_duration(timedelta(seconds=(draft.hold_time or 30) + 2))
+        yield f"  - expect-within: {{within: {limit}, drops: {{{router}: {{{reason}: 1}}}}}}"
+
+
+def _states(draft: Draft) -> str:
+    states = {SessionKind.BGP: "bgp: Established, ", SessionKind.LDP: "ldp: Operational, "}
+    return "".join(states[kind] for kind in draft.meant.kinds)
+
+
+def _active(active: tuple[int | None, int | None], *, wire: bool) -> str:
+    words = ["null" if number is None else str(number) for number in active]
+    both = words[0] if words[0] == words[1] else f"{{R1: {words[0]}, R2: {words[1]}}}"
+    return f"active: {both}" + (f", wire: {both}" if wire and None not in active else "")

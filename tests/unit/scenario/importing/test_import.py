@@ -1,0 +1,173 @@
+"""Two saved configurations become a scenario file: which keys, which steps, and what the file does not tell."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from keyroll.cli.main import keyroll
+from keyroll.errors import InputError
+from keyroll.scenario.file.read import read_cases
+from keyroll.scenario.file.scenario import Scenario
+
+AT = "2026-12-01T00:00Z"
+
+
+def configuration(name: str, own: str, peer: str, *, keys: str, more: str = "") -> str:
+    return f"""\
+set system host-name {name}
+set interfaces ge-0/0/0 unit 0 family inet address {own}/30
+set protocols bgp group peers neighbor {peer} peer-as 64501
+set protocols bgp group peers neighbor {peer} hold-time 30
+set protocols bgp group peers neighbor {peer} authentication-algorithm ao
+set protocols bgp group peers neighbor {peer} authentication-key-chain SECRETNAME
+{more}{keys}"""
+
+
+def key(number: int, start: str, send: int, recv: int, secret: str = "sesame-street") -> str:
+    head = f"set security authentication-key-chains key-chain SECRETNAME key {number}"
+    return f"""\
+{head} secret "{secret}"
+{head} start-time "{start}"
+{head} algorithm ao
+{head} ao-attribute send-id {send}
+{head} ao-attribute recv-id {recv}
+{head} ao-attribute tcp-ao-option enabled
+"""
+
+
+FIRST = ("2026-11-1.00:00:00 +0000", 1, 2)
+SECOND = ("2027-1-15.02:00:00 +0100", 3, 4)
+
+
+@pytest.fixture
+def imported(tmp_path: Path):
+    """Import two configurations; the scenario that comes of them, and its text."""
+
+    def run(one: str, other: str, *words: str) -> tuple[Scenario, str]:
+        (tmp_path / "one.conf").write_text(one)
+        (tmp_path / "other.conf").write_text(other)
+        output = tmp_path / "change.yaml"
+        names = [str(tmp_path / "one.conf"), str(tmp_path / "other.conf")]
+        result = CliRunner().invoke(
+            keyroll, ["import", *names, "--at", AT, "-o", str(output), "--force", *words], standalone_mode=False
+        )
+        if result.exception:
+            raise result.exception
+        (case,) = read_cases(output)
+        return case.scenario, output.read_text()
+
+    return run
+
+
+def lion(keys: str | None = None, more: str = "") -> str:
+    own = keys if keys is not None else key(0, *FIRST) + key(1, *SECOND)
+    return configuration("lion", "10.9.0.1", "10.9.0.2", keys=own, more=more)
+
+
+def tiger(keys: str | None = None, more: str = "") -> str:
+    own = keys if keys is not None else key(0, FIRST[0], 2, 1) + key(1, SECOND[0], 4, 3)
+    return configuration("tiger", "10.9.0.2", "10.9.0.1", keys=own, more=more)
+
+
+def test_keys_keep_their_instants_and_the_coming_one_is_a_step(imported):
+    scenario, _ = imported(lion(), tiger())
+    assert scenario.t0 == datetime(2026, 12, 1, tzinfo=UTC)
+    assert [key.start for key in scenario.keychain.keys] == [timedelta(days=-30), timedelta(days=45, hours=1)]
+    assert [type(step).kind for step in scenario.steps] == ["apply", "expect", "advance", "expect"]
+    assert scenario.hold_time == 30
+
+
+def test_no_secret_name_or_address_is_in_the_file(imported):
+    _, text = imported(
+        lion(more="set protocols bgp group peers bfd-liveness-detection minimum-interval 300\n"), tiger()
+    )
+    assert not re.search(r"sesame|SECRETNAME|lion|tiger|10\.9\.", text)
+    assert "R1:" in text
+    assert "bfd-liveness-detection" in text
+
+
+def test_names_are_kept_where_that_is_asked_for(imported):
+    _, text = imported(
+        lion(more="set protocols bgp group peers bfd-liveness-detection minimum-interval 300\n"),
+        tiger(),
+        "--keep-names",
+    )
+    assert "lion" in text
+
+
+def test_equal_secrets_have_equal_labels_and_different_ones_different(imported):
+    keys = key(0, *FIRST) + key(1, *SECOND, secret="sesame-street")
+    theirs = key(0, FIRST[0], 2, 1) + key(1, SECOND[0], 4, 3, secret="other-street")
+    scenario, text = imported(lion(keys), tiger(theirs))
+    first, second = scenario.keychain.keys
+    assert first.secret == second.secret
+    assert second.r2 is not None
+    assert second.r2.secret not in (None, first.secret)
+    assert "not hitless under 16 of 16" in text
+
+
+def test_a_secret_that_is_not_known_is_drawn_and_said(imported):
+    keys = key(0, *FIRST, secret="<REMOVED>")
+    scenario, text = imported(lion(keys), tiger(key(0, FIRST[0], 2, 1, secret="<REMOVED>")))
+    assert scenario.keychain.keys[0].r2 is None
+    assert "secret not known: drawn, and taken to match" in text
+
+
+def test_what_one_router_has_otherwise_stands_under_it(imported):
+    theirs = key(0, FIRST[0], 2, 1) + key(1, "2027-1-15.03:00:00 +0100", 4, 3)
+    scenario, _ = imported(lion(), tiger(theirs))
+    late = scenario.keychain.keys[1].r2
+    assert late is not None
+    assert late.start == timedelta(days=45, hours=2)
+    kinds = [type(step).kind for step in scenario.steps]
+    assert kinds == ["apply", "expect", "advance", "clear", "wait", "advance", "expect"], "both start-times are played"
+
+
+def test_a_key_that_only_one_router_holds_is_held_by_it(imported):
+    scenario, _ = imported(lion(), tiger(key(0, FIRST[0], 2, 1)))
+    assert scenario.keychain.keys[1].held_by == ("R1",)
+
+
+def test_a_key_of_r2_alone_gets_a_number_that_is_free(imported):
+    theirs = key(0, FIRST[0], 2, 1) + key(1, SECOND[0], 14, 13)
+    scenario, _ = imported(lion(key(0, *FIRST) + key(1, "2027-1-14.02:00:00 +0100", 3, 4)), tiger(theirs))
+    numbers = [(key.id, key.held_by) for key in scenario.keychain.keys]
+    assert numbers == [(0, ("R1", "R2")), (1, ("R1",)), (2, ("R2",))]
+
+
+def test_skew_is_r2s_clock(imported):
+    scenario, _ = imported(lion(), tiger(), "--skew", "-90s")
+    assert scenario.skew == {"R2": timedelta(seconds=-90)}
+
+
+def test_only_so_many_rollovers_are_played_as_asked_for(imported):
+    keys = "".join(key(n, f"2027-{n}-1.00:00:00 +0000", 2 * n, 2 * n + 1) for n in range(1, 7))
+    theirs = "".join(key(n, f"2027-{n}-1.00:00:00 +0000", 2 * n + 1, 2 * n) for n in range(1, 7))
+    first = key(0, FIRST[0], 0, 100), key(0, FIRST[0], 100, 0)
+    scenario, text = imported(lion(first[0] + keys), tiger(first[1] + theirs), "--rollovers", "2")
+    assert sum(type(step).kind == "advance" for step in scenario.steps) == 2
+    assert "4 later rollovers are not played" in text
+
+
+def test_configurations_without_a_protected_session_are_refused(imported):
+    bare = "set system host-name lion\nset protocols bgp group peers neighbor 10.9.0.2 peer-as 64501\n"
+    with pytest.raises(InputError, match="no session between the two routers is protected"):
+        imported(bare, tiger())
+
+
+def test_a_router_is_not_its_own_peer(imported):
+    with pytest.raises(InputError, match="both configurations are of a router named lion"):
+        imported(lion(), lion())
+
+
+def test_hostile_descriptions_cannot_leave_their_comment(imported):
+    more = "set protocols bgp group peers bfd-liveness-detection minimum-interval 300\n"
+    more += 'set system location "x\\nkeyroll: 2"\n'
+    _, text = imported(lion(more=more), tiger())
+    assert yaml.safe_load(text)["keyroll"] == 1
