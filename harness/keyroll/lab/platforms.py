@@ -8,24 +8,63 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from keyroll.names import Capability
 
 _OUTSIDE = frozenset({Capability.CAPTURE, Capability.CUT_LINK, Capability.INJECT, Capability.REBOOT})
 """What a lab does from outside a router, in the namespace of its container."""
 _ETH = re.compile(r"eth([1-9][0-9]{0,2})")
+_ALIAS = r"(?:et|xe|ge)-0/0/(\d{1,3})"
+"""The vendor's names that containerlab takes in the place of `eth<n>` for its virtual-machine kinds (since 0.56)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PortMap:
+    """How containerlab's interfaces of a container (`eth<n>`) and the router's own names of them belong together."""
+
+    name: str
+    """The router's own name, with `{}` for its number."""
+    base: int = 0
+    """The router's number of its first port."""
+    first: int = 1
+    """The `eth<n>` of its first port; those before it are reserved."""
+    alias: str | None = None
+    """Pattern of the names that may stand in a topology file instead of `eth<n>`; its group is the router's number."""
+
+    def interface(self, wire: str) -> str:
+        """Return the router's own name of `eth<n>`. Raises ValueError: it is not such a name, or it is reserved."""
+        return self.name.format(self._number(wire) - self.first + self.base)
+
+    def wire(self, text: str) -> str:
+        """Return the `eth<n>` that `eth<n>` itself or an alias names. Raises ValueError: it names none."""
+        match = re.fullmatch(self.alias, text, re.ASCII) if self.alias is not None else None
+        if match is not None:
+            return f"eth{int(match[1]) - self.base + self.first}"
+        return f"eth{self._number(text)}"
+
+    def _number(self, wire: str) -> int:
+        match = _ETH.fullmatch(wire)
+        if match is None:
+            ours = self.name.format(self.base) if self.alias is not None else ""
+            raise ValueError(
+                f"'{wire}' is not eth{self.first}, eth{self.first + 1}, …" + (f" or {ours}, …" if ours else "")
+            )
+        number = int(match[1])
+        if number < self.first:
+            raise ValueError(f"'{wire}' is reserved: the first port is eth{self.first} ({self.name.format(self.base)})")
+        return number
 
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """One platform. `port` is the router's own name of containerlab's `eth<n>`, with `{n}` or `{m}` (n - 1) in it."""
+    """One platform."""
 
     name: str
     kind: str
     user: str
     password: str = field(repr=False)
-    port: str
+    ports: PortMap
     image_variable: str
     """Names the image in `topologies/`: `LAB=crpd CRPD_IMAGE=crpd:24.4R1.9`."""
     ready_seconds: float
@@ -34,6 +73,9 @@ class Platform:
     """The command that names its interfaces, each as a word of its own."""
     health: bool = False
     """Whether its image says by a health check that it has booted; until then asking it is pointless."""
+    poll_seconds: float = 0.2
+    """Between two looks at one that comes up: short where that takes seconds, long where each look costs a virtual
+    machine that boots for minutes a login."""
     needs_kvm: bool = False
     kernels_tcp_ao: bool = False
     """Whether its TCP-AO may be its host's kernel's, so that without it no session with keys comes up."""
@@ -43,21 +85,15 @@ class Platform:
     settings: Mapping[str, str] = field(default_factory=dict)
     """Environment variables of the container that carry the emulated router's own settings."""
 
-    def interface(self, wire: str) -> str:
-        """Return the router's own name of the container's interface `wire` (`eth1`). Raises ValueError."""
-        match = _ETH.fullmatch(wire)
-        if match is None:
-            raise ValueError(f"'{wire}' is not eth1, eth2, …")
-        number = int(match[1])
-        return self.port.format(n=number, m=number - 1)
 
-
+_VM_POLL_SECONDS = 5.0
+"""A virtual machine boots for 5 to 30 minutes, and each login costs it some tenths of a second."""
 EMULATED = Platform(
     name="emulated",
     kind="juniper_crpd",
     user="root",
     password="clab123",  # noqa: S106 - containerlab's own default for the kind, public in its documents
-    port="ge-0/0/{m}",
+    ports=PortMap("ge-0/0/{}"),
     image_variable="KEYROLL_IMAGE",
     ready_seconds=60,
     health=False,
@@ -71,7 +107,7 @@ CRPD = Platform(
     kind="juniper_crpd",
     user="root",
     password="clab123",  # noqa: S106 - as above
-    port="eth{n}",
+    ports=PortMap("eth{}", base=1),
     image_variable="CRPD_IMAGE",
     ready_seconds=180,
     # `terse` is a syntax error on some cRPDs; containerlab's page of the kind shows this one.
@@ -89,10 +125,12 @@ VJUNOS_ROUTER = Platform(
     kind="juniper_vjunosrouter",
     user="admin",
     password="admin@123",  # noqa: S106 - as above
-    port="ge-0/0/{m}",
+    ports=PortMap("ge-0/0/{}", alias=_ALIAS),
     image_variable="VJUNOS_IMAGE",
+    # "5 to 10 minutes" (containerlab), 15 reported; the port appears only when the virtual FPC is online.
     ready_seconds=1500,
     health=True,
+    poll_seconds=_VM_POLL_SECONDS,
     needs_kvm=True,
     capabilities=_OUTSIDE | {Capability.SET_CLOCK},
 )
@@ -101,15 +139,35 @@ VJUNOS_EVOLVED = Platform(
     kind="juniper_vjunosevolved",
     user="admin",
     password="admin@123",  # noqa: S106 - as above
-    port="et-0/0/{m}",
+    ports=PortMap("et-0/0/{}", alias=_ALIAS),
     image_variable="VJUNOS_EVOLVED_IMAGE",
+    # A report has 26 minutes on a slow machine.
     ready_seconds=1800,
     health=True,
+    poll_seconds=_VM_POLL_SECONDS,
     needs_kvm=True,
     capabilities=_OUTSIDE | {Capability.SET_CLOCK},
 )
-PLATFORMS: Mapping[str, Platform] = {one.name: one for one in (EMULATED, CRPD, VJUNOS_ROUTER, VJUNOS_EVOLVED)}
-_BY_KIND = {"crpd": CRPD, **{one.kind: one for one in (CRPD, VJUNOS_ROUTER, VJUNOS_EVOLVED)}}
+CJUNOS_EVOLVED = Platform(
+    name="cjunos-evolved",
+    kind="juniper_cjunosevolved",
+    user="admin",
+    password="admin@123",  # noqa: S106 - as above
+    # containerlab's page of the kind: eth1 to eth3 belong to the image itself.
+    ports=PortMap("et-0/0/{}", first=4, alias=_ALIAS),
+    image_variable="CJUNOS_EVOLVED_IMAGE",
+    ready_seconds=900,
+    poll_seconds=_VM_POLL_SECONDS,
+    needs_kvm=True,
+    capabilities=_OUTSIDE | {Capability.SET_CLOCK},
+)
+VJUNOS_SWITCH = replace(
+    VJUNOS_ROUTER, name="vjunos-switch", kind="juniper_vjunosswitch", image_variable="VJUNOS_SWITCH_IMAGE"
+)
+VMX = replace(VJUNOS_ROUTER, name="vmx", kind="juniper_vmx", image_variable="VMX_IMAGE")
+_ALL = (EMULATED, CRPD, VJUNOS_ROUTER, VJUNOS_EVOLVED, CJUNOS_EVOLVED, VJUNOS_SWITCH, VMX)
+PLATFORMS: Mapping[str, Platform] = {one.name: one for one in _ALL}
+_BY_KIND = {"crpd": CRPD, **{one.kind: one for one in _ALL if one is not EMULATED}}
 
 
 def platform_of(kind: str, label: str | None) -> Platform | None:

@@ -1,9 +1,11 @@
 """containerlab's topology file, read strictly as far as keyroll uses it.
 
-Format: https://containerlab.dev/manual/topo-def-file/. What containerlab does not know stands in node labels:
-`keyroll.asn`, `keyroll.loopback`, `keyroll.loopback6`, `keyroll.<interface>.ipv4`, `keyroll.<interface>.ipv6`,
-`keyroll.platform` where the kind alone does not say what a router is (`keyroll.lab.platforms`), and an emulated
-router's `keyroll.repoint`, `keyroll.alteration`, `keyroll.deletion` (docs/assumptions/junos.md).
+Format: https://containerlab.dev/manual/topo-def-file/. Interfaces of links may have their vendor's names where
+containerlab takes them (`R1:ge-0/0/0`), and links the extended form (`type: veth`). What containerlab does not know
+stands in node labels: `keyroll.asn`, `keyroll.loopback`, `keyroll.loopback6`, `keyroll.<interface>.ipv4`,
+`keyroll.<interface>.ipv6`, `keyroll.platform` where the kind alone does not say what a router is
+(`keyroll.lab.platforms`), and an emulated router's `keyroll.repoint`, `keyroll.alteration`, `keyroll.deletion`
+(docs/assumptions/junos.md).
 """
 
 from __future__ import annotations
@@ -13,11 +15,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Interface, IPv6Interface
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from keyroll.document import Document, DocumentError, load, read
+from keyroll.document import Document, DocumentError, Loc, load, read
+from keyroll.lab.platforms import PortMap, platform_of
 from keyroll.lab.protocol import Port
 
 LABEL_PREFIX = "keyroll."
@@ -70,6 +73,9 @@ class Topology:
     links: tuple[Link, ...]
 
 
+_UNKNOWN = PortMap("ge-0/0/{}")
+
+
 def junos_name(interface: str) -> str:
     """Return the router's own name of containerlab's `eth<n>`: `ge-0/0/<n-1>`.
 
@@ -81,11 +87,14 @@ def junos_name(interface: str) -> str:
     return f"ge-0/0/{int(match[1]) - 1}"
 
 
-def _endpoint(text: str) -> str:
-    node, colon, interface = text.partition(":")
-    if not colon or not node or not _INTERFACE.fullmatch(interface):
-        raise ValueError(f"'{text}' is not NODE:eth<n>, such as R1:eth1")
-    return text
+def _endpoint(value: Any) -> Any:  # noqa: ANN401 - YAML gives anything
+    """Return `NODE:INTERFACE` of both forms: that text, or a mapping with `node` and `interface`."""
+    if isinstance(value, dict):
+        value = f"{value.get('node', '')}:{value.get('interface', '')}"
+    node, colon, interface = str(value).partition(":")
+    if not colon or not node or not interface:
+        raise ValueError(f"'{value}' is not NODE:INTERFACE, such as R1:eth1")
+    return value
 
 
 def _text(value: Any) -> Any:  # noqa: ANN401 - YAML gives anything; numbers are taken as containerlab takes them
@@ -104,7 +113,10 @@ class _NodeModel(_Loose):
 
 
 class _LinkModel(_Loose):
-    endpoints: Annotated[list[Annotated[str, AfterValidator(_endpoint)]], Field(min_length=2, max_length=2)]
+    """A link in containerlab's short form, or in the extended one (`type: veth`)."""
+
+    type: Literal["veth"] = "veth"
+    endpoints: Annotated[list[Annotated[str, BeforeValidator(_endpoint)]], Field(min_length=2, max_length=2)]
 
 
 class _TopologyModel(_Loose):
@@ -128,7 +140,7 @@ def read_topology(path: Path, text: str | None = None) -> Topology:
     model = read(document, _FileModel)
     links = _links(document, model.topology)
     nodes = tuple(
-        _node(document, name, node or _NodeModel(), model.topology.defaults, links)
+        _node(document, name, node or _NodeModel(), model.topology.defaults, links, _ports_of(model.topology, name))
         for name, node in model.topology.nodes.items()
     )
     return Topology(path, model.name, nodes, links)
@@ -136,23 +148,44 @@ def read_topology(path: Path, text: str | None = None) -> Topology:
 
 def _links(document: Document, model: _TopologyModel) -> tuple[Link, ...]:
     links: list[Link] = []
-    seen: dict[str, int] = {}
+    seen: dict[tuple[str, str], int] = {}
     for index, item in enumerate(model.links):
+        ends: list[tuple[str, str]] = []
         for side, endpoint in enumerate(item.endpoints):
             loc = ("topology", "links", index, "endpoints", side)
             node = endpoint.partition(":")[0]
             if node not in model.nodes:
                 names = ", ".join(model.nodes)
                 raise DocumentError(f"'{node}' is not a node; nodes are: {names}", where=document.where(loc))
-            if endpoint in seen:
-                raise DocumentError(f"'{endpoint}' is already on link {seen[endpoint] + 1}", where=document.where(loc))
-            seen[endpoint] = index
-        ends = [tuple(endpoint.split(":", 1)) for endpoint in item.endpoints]
-        links.append(Link((ends[0][0], ends[0][1]), (ends[1][0], ends[1][1])))
+            end = (node, _wire(document, loc, endpoint, model))
+            if end in seen:
+                raise DocumentError(f"'{endpoint}' is already on link {seen[end] + 1}", where=document.where(loc))
+            seen[end] = index
+            ends.append(end)
+        links.append(Link(*ends))
     return tuple(links)
 
 
-def _node(document: Document, name: str, model: _NodeModel, defaults: _NodeModel, links: tuple[Link, ...]) -> Node:
+def _wire(document: Document, loc: Loc, endpoint: str, model: _TopologyModel) -> str:
+    """Return the `eth<n>` of an endpoint, which may name the interface as its vendor does (`R1:ge-0/0/0`)."""
+    node, _, interface = endpoint.partition(":")
+    try:
+        return _ports_of(model, node).wire(interface)
+    except ValueError as error:
+        raise DocumentError(f"'{endpoint}' is not NODE:eth<n>: {error}", where=document.where(loc)) from None
+
+
+def _ports_of(model: _TopologyModel, node: str) -> PortMap:
+    """Return what is known of a node's ports; a kind that keyroll does not know has `eth1` and so on."""
+    found = model.nodes[node] or _NodeModel()
+    label = {**model.defaults.labels, **found.labels}.get(LABEL_PREFIX + "platform")
+    platform = platform_of(found.kind or model.defaults.kind, label)
+    return platform.ports if platform is not None else _UNKNOWN
+
+
+def _node(
+    document: Document, name: str, model: _NodeModel, defaults: _NodeModel, links: tuple[Link, ...], map_of: PortMap
+) -> Node:
     base = ("topology", "nodes", name)
     if not _NAME.fullmatch(name):
         raise DocumentError(
@@ -162,7 +195,7 @@ def _node(document: Document, name: str, model: _NodeModel, defaults: _NodeModel
     interfaces = sorted(
         {end[1] for link in links for end in (link.a, link.b) if end[0] == name}, key=lambda text: int(text[3:])
     )
-    labels = _Labels(document, (*base, "labels"), {**defaults.labels, **model.labels})
+    labels = _Labels(document, (*base, "labels"), {**defaults.labels, **model.labels}, map_of)
     ports = tuple(
         Port(
             interface=junos_name(interface),
@@ -179,13 +212,25 @@ def _node(document: Document, name: str, model: _NodeModel, defaults: _NodeModel
     return Node(name, kind, asn, loopback, loopback6, ports, tuple(interfaces), labels.platform, labels.settings())
 
 
+def _plain_label(label: str, ports: PortMap) -> str:
+    """Return a label with its interface's vendor's name, if it has one, replaced by `eth<n>`."""
+    interface, dot, family = label.removeprefix(LABEL_PREFIX).rpartition(".")
+    if not dot or family not in {"ipv4", "ipv6"}:
+        return label
+    try:
+        return f"{LABEL_PREFIX}{ports.wire(interface)}.{family}"
+    except ValueError:
+        return label
+
+
 class _Labels:
     """The `keyroll.*` labels of one node, with their places."""
 
-    def __init__(self, document: Document, loc: tuple[str, ...], values: dict[str, str]) -> None:
+    def __init__(self, document: Document, loc: tuple[str, ...], values: dict[str, str], ports: PortMap) -> None:
         self._document = document
         self._loc = loc
         self._values = values
+        self._spelled = {_plain_label(label, ports): label for label in values if label.startswith(LABEL_PREFIX)}
 
     @property
     def platform(self) -> str | None:
@@ -219,7 +264,7 @@ class _Labels:
         try:
             return IPv4Interface(text)
         except ValueError:
-            raise self._wrong(LABEL_PREFIX + name, f"'{text}' is not an IPv4 address with a prefix length") from None
+            raise self._wrong(self._label(name), f"'{text}' is not an IPv4 address with a prefix length") from None
 
     def ipv6(self, name: str) -> IPv6Interface | None:
         text = self._prefixed(name)
@@ -228,20 +273,24 @@ class _Labels:
         try:
             return IPv6Interface(text)
         except ValueError:
-            raise self._wrong(LABEL_PREFIX + name, f"'{text}' is not an IPv6 address with a prefix length") from None
+            raise self._wrong(self._label(name), f"'{text}' is not an IPv6 address with a prefix length") from None
+
+    def _label(self, name: str) -> str:
+        """Return the label as the file spells it, which may have an interface's vendor's name."""
+        return self._spelled.get(LABEL_PREFIX + name, LABEL_PREFIX + name)
 
     def _prefixed(self, name: str) -> str | None:
-        text = self._values.get(LABEL_PREFIX + name)
+        text = self._values.get(self._label(name))
         if text is not None and "/" not in text:
-            raise self._wrong(LABEL_PREFIX + name, f"'{text}' has no prefix length")
+            raise self._wrong(self._label(name), f"'{text}' has no prefix length")
         return text
 
     def refuse_unknown(self, interfaces: list[str]) -> None:
         known = {"asn", "loopback", "loopback6", "platform", *_SETTINGS} | {
             f"{i}.{family}" for i in interfaces for family in ("ipv4", "ipv6")
         }
-        for label in self._values:
-            if label.startswith(LABEL_PREFIX) and label.removeprefix(LABEL_PREFIX) not in known:
+        for plain, label in self._spelled.items():
+            if plain.removeprefix(LABEL_PREFIX) not in known:
                 allowed = ", ".join(sorted(LABEL_PREFIX + name for name in known))
                 raise DocumentError(
                     f"unknown label '{label}'; allowed here: {allowed}",

@@ -36,7 +36,7 @@ UPTIME = "Current time: {:%Y-%m-%d %H:%M:%S} UTC\n"
 
 
 def router(device, platform: Platform) -> Router:
-    port = Port(platform.interface("eth1"), IPv4Interface("10.0.12.1/30"), None)
+    port = Port(platform.ports.interface("eth1"), IPv4Interface("10.0.12.1/30"), None)
     return Router("R1", "127.0.0.1", device.port, device.user, PASSWORD, platform.name, 65001, None, None, (port,))
 
 

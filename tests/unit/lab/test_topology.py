@@ -96,3 +96,63 @@ def test_the_router_counts_ports_from_zero():
     assert junos_name("eth12") == "ge-0/0/11"
     with pytest.raises(ValueError, match="eth0"):
         junos_name("eth0")
+
+
+VENDOR = GOOD.replace("juniper_crpd", "juniper_vjunosrouter")
+
+
+@pytest.mark.parametrize("name", ["ge-0/0/0", "et-0/0/0", "xe-0/0/0"])
+@pytest.mark.parametrize("label", ["eth1", "ge-0/0/0"])
+def test_interfaces_may_have_the_vendors_names_as_containerlab_takes_them(name, label):
+    text = (
+        VENDOR.replace("R1:eth1", f"R1:{name}")
+        .replace("R2:eth1", f"R2:{name}")
+        .replace("keyroll.eth1", f"keyroll.{label}")
+    )
+    topology = read_topology(Path("lab.clab.yml"), text)
+    assert topology.links[0].name == "R1:eth1-R2:eth1"
+    assert topology.nodes[0].interfaces == ("eth1",)
+    assert topology.nodes[0].ports[0].ipv4 == ip_interface("10.0.12.1/30")
+
+
+def test_one_interface_by_two_names_is_on_two_links():
+    text = VENDOR + '    - endpoints: ["R1:ge-0/0/0", "R2:eth2"]\n'
+    assert "'R1:ge-0/0/0' is already on link 1" in refused(text)
+
+
+def test_a_wrong_label_is_named_as_the_file_spells_it():
+    text = refused(
+        VENDOR.replace("R1:eth1", "R1:ge-0/0/0").replace(
+            "keyroll.eth1.ipv4: 10.0.12.1/30", "keyroll.ge-0/0/0.ipv4: 10.0.12.1"
+        )
+    )
+    assert "label 'keyroll.ge-0/0/0.ipv4': '10.0.12.1' has no prefix length" in text
+
+
+@pytest.mark.parametrize(
+    ("kind", "end", "said"),
+    [
+        ("juniper_crpd", "R1:ge-0/0/0", "'ge-0/0/0' is not eth1, eth2, …"),
+        ("juniper_vjunosrouter", "R1:ge-1/0/0", "'ge-1/0/0' is not eth1, eth2, … or ge-0/0/0, …"),
+        ("juniper_cjunosevolved", "R1:eth1", "'eth1' is reserved: the first port is eth4 (et-0/0/0)"),
+        ("juniper_vmx", "R1:eth0", "'eth0' is not eth1"),
+    ],
+)
+def test_an_interface_that_a_kind_has_not_is_named(kind, end, said):
+    text = GOOD.replace("kind: juniper_crpd\n      labels:\n", f"kind: {kind}\n      labels:\n").replace("R1:eth1", end)
+    assert said in refused(text)
+
+
+def test_the_free_container_of_evolved_begins_with_its_fourth_interface():
+    r1 = read_topology(SHIPPED / "cjunos-evolved.clab.yml").nodes[0]
+    assert r1.interfaces == ("eth4",)
+    assert r1.ports[0].ipv4 == ip_interface("10.0.12.1/30")
+
+
+def test_links_may_have_the_extended_form():
+    short = 'endpoints: ["R1:eth1", "R2:eth1"]'
+    ends = "[{node: R1, interface: eth1}, {node: R2, interface: eth1, mac: '02:00:00:00:00:01'}]"
+    long = f"type: veth\n      endpoints: {ends}"
+    assert read_topology(Path("t"), GOOD.replace(short, long)).links == read_topology(Path("t"), GOOD).links
+    assert "'veth'" in refused(GOOD.replace(short, long.replace("veth", "vxlan")))
+    assert "is not NODE:INTERFACE" in refused(GOOD.replace(short, long.replace("node: R1, ", "")))

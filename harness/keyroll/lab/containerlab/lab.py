@@ -197,7 +197,7 @@ class ContainerLab(HostedLab):
             loopback=node.loopback,
             loopback6=node.loopback6,
             ports=tuple(
-                Port(platform.interface(wire), port.ipv4, port.ipv6)
+                Port(platform.ports.interface(wire), port.ipv4, port.ipv6)
                 for wire, port in zip(node.interfaces, node.ports, strict=True)
             ),
         )

@@ -21,8 +21,7 @@ Probe = Callable[[Router], None]
 """Raises a KeyrollError while a router is not ready; its text is shown when the deadline ends."""
 BANNER_SECONDS = 5.0
 """For an SSH server to say its version, which it does before anything else."""
-_PAUSE_SECONDS = 0.2
-"""Between two looks at a router that is coming up."""
+_HEALTHY, _UNHEALTHY = "running healthy", "running unhealthy"
 _EVERY_SECONDS = 30.0
 """How often a long wait says that it goes on."""
 log = logging.getLogger(__name__)
@@ -68,6 +67,11 @@ def ssh_answers(router: Router) -> None:
         raise LabError("what answers is no SSH server")
 
 
+def pause_of(platform: Platform) -> float:
+    """Return the seconds between two looks at a router that is coming up."""
+    return platform.poll_seconds
+
+
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """Waits for the routers of the lab called `lab`; `begun` is when its deploy ended (monotonic)."""
@@ -111,18 +115,25 @@ class Waiting:
                     said = now
                     # A warning, as it is to be seen by whoever waits a quarter of an hour for vJunos.
                     log.warning("%s: not ready after %.0f s: %s", router.name, now - self.begun, error.message)
-                stop.wait(_PAUSE_SECONDS)
+                stop.wait(pause_of(platform))
             else:
                 self.ready(router.name)
                 return
 
     def _look(self, platform: Platform, router: Router, container: Container) -> None:
-        if platform.health:
-            state = docker.states_of([container.name])[container.name]
-            if state != "running healthy":
-                raise LabError(f"its container is {state}")
-        ssh_answers(router)
-        self.probe(router)
+        state = docker.states_of([container.name])[container.name] if platform.health else ""
+        # An image may stay unhealthy for ever although its router works (vrnetlab issue 385): a login outweighs that.
+        if platform.health and state not in {_HEALTHY, _UNHEALTHY}:
+            raise LabError(f"its container is {state}")
+        try:
+            ssh_answers(router)
+            self.probe(router)
+        except LabUnfitError:
+            raise
+        except KeyrollError as error:
+            if state == _UNHEALTHY:
+                raise LabError(f"its container is {state}, and {error.message}") from error
+            raise
 
     def _give_up(
         self, platform: Platform, router: Router, container: Container, error: KeyrollError, now: float

@@ -23,6 +23,7 @@ TOPOLOGIES = {
     "crpd": "crpd.clab.yml",
     "vjunos": "vjunos.clab.yml",
     "vjunos-evolved": "vjunos-evolved.clab.yml",
+    "cjunos-evolved": "cjunos-evolved.clab.yml",
 }
 """By lab the topology that it has by default. All but `embedded` are made by containerlab."""
 LABS = tuple(TOPOLOGIES)

@@ -61,11 +61,16 @@ def test_every_topology_of_ours_names_platforms_and_images_and_renders(path) -> 
 
 @pytest.mark.parametrize("platform", PLATFORMS.values(), ids=lambda platform: platform.name)
 def test_a_platform_names_its_ports_and_keeps_its_password_to_itself(platform) -> None:
-    expected = {"emulated": "ge-0/0/0", "crpd": "eth1", "vjunos-router": "ge-0/0/0", "vjunos-evolved": "et-0/0/0"}
-    assert platform.interface("eth1") == expected[platform.name]
+    expected = {
+        "crpd": ("eth1", "eth1"),
+        "vjunos-evolved": ("eth1", "et-0/0/0"),
+        "cjunos-evolved": ("eth4", "et-0/0/0"),
+    }
+    wire, own = expected.get(platform.name, ("eth1", "ge-0/0/0"))
+    assert platform.ports.interface(wire) == own
     assert platform.password not in repr(platform)
-    with pytest.raises(ValueError, match="is not eth1"):
-        platform.interface("eth0")
+    with pytest.raises(ValueError, match="is not eth"):
+        platform.ports.interface("eth0")
 
 
 def test_the_lab_has_its_own_name_label_and_network() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from keyroll.lab.containerlab import readiness
 from keyroll.lab.containerlab.readiness import Container, Waiting
-from keyroll.lab.platforms import CRPD, EMULATED, VJUNOS_EVOLVED, VJUNOS_ROUTER, Platform
+from keyroll.lab.platforms import CRPD, EMULATED, PLATFORMS, VJUNOS_EVOLVED, VJUNOS_ROUTER, Platform
 from keyroll.lab.protocol import LabError, LabUnfitError, Router
 
 
@@ -35,16 +35,38 @@ def wait(platform: Platform, container: Container, probe, *, wait_scale: float =
 
 
 @pytest.mark.parametrize("platform", [VJUNOS_ROUTER, VJUNOS_EVOLVED], ids=lambda platform: platform.name)
-def test_an_image_that_is_unhealthy_is_not_taken_for_healthy(container, monkeypatch, platform) -> None:
-    """`unhealthy` ends with `healthy`; and a virtual machine that still boots is not asked over SSH."""
-    states = iter(["running starting", "running unhealthy", "running", "running healthy"])
+def test_a_virtual_machine_that_still_boots_is_not_asked_over_ssh(container, monkeypatch, platform) -> None:
+    states = iter(["running starting", "running", "running healthy"])
     asked: list[str] = []
     monkeypatch.setattr(readiness.docker, "states_of", lambda names: dict.fromkeys(names, next(states)))
     monkeypatch.setattr(readiness, "ssh_answers", lambda router: asked.append(router.name))
-    monkeypatch.setattr(readiness, "_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(readiness, "pause_of", lambda _platform: 0.001)
     assert wait(platform, container, lambda _router: None) == ["R1"]
     assert asked == ["R1"], "asked once, when the image said that it has booted"
     assert next(states, None) is None, "each of the states was looked at"
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_a_login_that_works_outweighs_an_image_that_says_it_is_unhealthy(container, monkeypatch, works) -> None:
+    monkeypatch.setattr(readiness.docker, "states_of", lambda names: dict.fromkeys(names, "running unhealthy"))
+    monkeypatch.setattr(readiness, "ssh_answers", lambda _router: None)
+
+    def probe(_router: Router) -> None:
+        if not works:
+            raise LabError("no prompt")
+
+    if works:
+        assert wait(VJUNOS_ROUTER, container, probe) == ["R1"]
+    else:
+        with pytest.raises(LabError, match="its container is running unhealthy, and no prompt"):
+            wait(VJUNOS_ROUTER, container, probe, wait_scale=0.0001)
+
+
+def test_virtual_machines_are_asked_every_few_seconds() -> None:
+    pauses = {platform.name: readiness.pause_of(platform) for platform in PLATFORMS.values()}
+    assert {name for name, pause in pauses.items() if pause >= 2} == {
+        name for name, platform in PLATFORMS.items() if platform.needs_kvm
+    }
 
 
 @pytest.mark.parametrize("platform", [EMULATED, CRPD], ids=lambda platform: platform.name)
@@ -64,7 +86,7 @@ def test_a_long_wait_says_that_it_goes_on_and_why_to_who_has_asked_for_no_log(co
     states = iter(["running starting", "running starting", "running healthy"])
     monkeypatch.setattr(readiness.docker, "states_of", lambda names: dict.fromkeys(names, next(states)))
     monkeypatch.setattr(readiness, "ssh_answers", lambda _router: None)
-    monkeypatch.setattr(readiness, "_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(readiness, "pause_of", lambda _platform: 0.001)
     monkeypatch.setattr(readiness, "_EVERY_SECONDS", 0.0)
     assert wait(VJUNOS_ROUTER, container, lambda _router: None) == ["R1"]
     said = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
