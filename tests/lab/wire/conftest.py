@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.lab.wire.processes import Nursery
+from tests.lab.wire.processes import ForkServer
 from tests.lab.wire.rig import Rig
 
 
 @pytest.fixture(scope="session")
-def nursery() -> Iterator[Nursery]:
-    made = Nursery()
+def fork_server() -> Iterator[ForkServer]:
+    made = ForkServer()
     yield made
     made.end()
 
@@ -22,7 +22,7 @@ def nursery() -> Iterator[Nursery]:
 def rig(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Rig]:
     if os.geteuid() != 0:
         pytest.skip("network namespaces need root here")
-    made = Rig(tmp_path, request.getfixturevalue("nursery"))
+    made = Rig(tmp_path, request.getfixturevalue("fork_server"))
     try:
         yield made
     finally:

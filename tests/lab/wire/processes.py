@@ -38,13 +38,13 @@ class Loop:
         self._loop.close()
 
 
-class Nursery:
-    """Where wire processes come from (see `nursery.py`)."""
+class ForkServer:
+    """Where wire processes come from (see `wire_fork_server.py`)."""
 
     def __init__(self) -> None:
         self._orders, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            command = [sys.executable, str(Path(__file__).with_name("nursery.py")), str(theirs.fileno())]
+            command = [sys.executable, str(Path(__file__).with_name("wire_fork_server.py")), str(theirs.fileno())]
             self._program = subprocess.Popen(command, pass_fds=[theirs.fileno()])
 
     def start(self, pairs: list[list[str]], control: socket.socket, log: int, namespace: Namespace) -> WireProcess:
@@ -64,10 +64,10 @@ class Nursery:
 
 
 class WireProcess:
-    """A process of the nursery, with what a `subprocess.Popen` has of it."""
+    """A process of the fork server, with what a `subprocess.Popen` has of it."""
 
-    def __init__(self, nursery: Nursery, pid: int) -> None:
-        self._nursery, self._pid = nursery, pid
+    def __init__(self, fork_server: ForkServer, pid: int) -> None:
+        self._fork_server, self._pid = fork_server, pid
         self._pidfd = os.pidfd_open(pid)
         self._code: int | None = None
 
@@ -79,7 +79,7 @@ class WireProcess:
     def wait(self, seconds: float | None = None) -> int:
         if self._code is None:
             assert select.select([self._pidfd], [], [], seconds)[0], f"it runs after {seconds} s"
-            self._code = self._nursery.code_of(self._pid)
+            self._code = self._fork_server.code_of(self._pid)
             os.close(self._pidfd)
         return self._code
 
@@ -95,7 +95,7 @@ class Bump:
     inner: Namespace
     outer: Namespace
     loop: Loop
-    nursery: Nursery
+    fork_server: ForkServer
     process: WireProcess = field(init=False)
     client: WireClient = field(init=False)
     events: list[WireEvent] = field(default_factory=list)
@@ -104,7 +104,7 @@ class Bump:
     def start(self, sessions=(), records=()) -> None:
         ours, theirs = socket.socketpair()
         with theirs, self.log.open("ab") as log:
-            self.process = self.nursery.start([["h0", "eth1"]], theirs, log.fileno(), self.outer)
+            self.process = self.fork_server.start([["h0", "eth1"]], theirs, log.fileno(), self.outer)
         self.client = WireClient(ours, on_event=self.events.append)
         self.loop.run(self.client.connect(sessions, records))
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from tests.lab.wire.links import Link, Recording
 from tests.lab.wire.namespaces import Namespace
-from tests.lab.wire.processes import Bump, Loop, Nursery
+from tests.lab.wire.processes import Bump, ForkServer, Loop
 
 from keyroll.emulator.contract.offload import disable_offloads
 from keyroll.lab.local.recorder import open_socket
@@ -42,9 +42,9 @@ class Sent:
 class Rig:
     """Both routers, the link and its capture."""
 
-    def __init__(self, folder: Path, nursery: Nursery) -> None:
+    def __init__(self, folder: Path, fork_server: ForkServer) -> None:
         self.loop = Loop()
-        self.bumps = [Bump(Namespace(), Namespace(), self.loop, nursery) for _ in range(2)]
+        self.bumps = [Bump(Namespace(), Namespace(), self.loop, fork_server) for _ in range(2)]
         self._capture: Recording | None = None
         self.pcap = folder / "eth1.pcap"
         self._between = Namespace()
