@@ -26,7 +26,7 @@ def read_seed(text: str | None) -> int | str | None:
     if text is None:
         return None
     if not _SEED.fullmatch(text):
-        raise InputError(f"'{text}' is no seed: a number, or a word of 1 to 40 letters, digits, dots, hyphens")
+        raise InputError(f"invalid seed '{text}': use a number or 1-40 letters, digits, dots or hyphens")
     return int(text) if text.isdecimal() else text
 
 
@@ -41,7 +41,7 @@ def read_instant(text: str | None) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise InputError(f"'{text}' is no instant such as 2030-01-01T00:00:00Z") from None
+        raise InputError(f"invalid instant '{text}': use ISO form, such as 2030-01-01T00:00:00Z") from None
     if moment.microsecond:
         raise InputError("routers' clocks are set to whole seconds: t0 has no fractions")
     if moment.year not in CLOCK_YEARS:

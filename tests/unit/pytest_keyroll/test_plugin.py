@@ -119,7 +119,7 @@ def test_the_seed_is_in_the_header_and_a_wrong_one_is_a_usage_error(suite):
     assert "keyroll: seed 42" in suite("--keyroll-seed", "42").stdout.str()
     done = suite("--keyroll-seed", "a b")
     assert done.ret == 4
-    assert "is no seed" in done.stderr.str()
+    assert "invalid seed" in done.stderr.str()
 
 
 def test_options_all_begin_with_keyroll(suite):

@@ -13,6 +13,7 @@ PATTERN = r"^[+-]?(?=\d)(?:\d+d)?(?:\d+h)?(?:\d+m(?!s))?(?:\d+(?:\.\d+)?s)?(?:\d
 FORM = "a duration such as 90s, 30m, 1h30m, 20ms or -5m"
 _PARTS = re.compile(r"([+-])?(?=\d)(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?")
 _LONGEST = timedelta(days=3650)
+"""Longer than any chain is planned for; what is longer is a mistyped unit."""
 
 
 def parse_duration(value: object) -> timedelta:

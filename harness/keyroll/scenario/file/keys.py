@@ -23,6 +23,7 @@ from keyroll.scenario.file.fields import (
 )
 
 SECRET_LENGTH = 20
+"""Characters of a drawn secret: as long as HMAC-SHA-1's output; `secret-length` asks for others."""
 
 
 class KeyOverride(StrictModel):

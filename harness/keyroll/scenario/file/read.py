@@ -22,8 +22,10 @@ from keyroll.scenario.file.time_steps import Advance
 
 _HEAD = re.compile(rb"(?:\xef\xbb\xbf)?(?:[ \t]*(?:#[^\n]*)?\r?\n|---[ \t]*\r?\n)*keyroll[ \t]*:")
 _HEAD_LENGTH = 16384
+"""Octets that are looked at for `keyroll:`: enough for a long comment before it, whatever the file's size."""
 _PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
 _VARIANTS_MAX = 256
+"""Combinations of a file's parameters: more is a mistake, or a file for each part of them."""
 _VALUES_MAX = 200_000
 """Of all combinations together: to fill in and check so many values takes about a second."""
 

@@ -16,6 +16,8 @@ class Finding:
 
     holds: bool
     observed: str
+    captured: int | None = None
+    """Of what does not hold: when (ns since 1970) a capture saw the first frame that proves it; None: none does."""
 
 
 class Assertion(Protocol):
@@ -56,4 +58,5 @@ def checked(
         event=event,
         after=after,
         keys=keys or {},
+        captured=finding.captured,
     )

@@ -10,6 +10,7 @@ from keyroll.capture import Standing
 from keyroll.names import Invariant, SessionKind
 from keyroll.scenario.file.durations import format_duration
 from keyroll.scenario.file.fields import ROUTERS, RouterName, SessionName
+from keyroll.scenario.judge.findings import Finding, checked
 from keyroll.scenario.observe.sampler import Sample
 from keyroll.scenario.observe.wire import Wire
 from keyroll.scenario.record.result import Check
@@ -74,7 +75,7 @@ def no_flap(watched: Watched) -> list[Check]:
 def _no_flap(watched: Watched, router: RouterName) -> Check:
     expected = "up, flap counter unchanged, uptime growing, no SYN and no RST sent"
     if watched.up is None:
-        return Check("no-flap", passed=False, expected=expected, observed=_NEVER_UP, router=router, keys=watched.keys)
+        return _check(watched, Invariant.NO_FLAP, router, holds=False, expected=expected, observed=_NEVER_UP)
     faults: list[str] = []
     seen: list[str] = []
     captured: list[int] = []
@@ -90,13 +91,13 @@ def _no_flap(watched: Watched, router: RouterName) -> Check:
         faults.append(
             f"{what} sent {_after(judgement.time_ns, watched.up)} (packet {judgement.number} of {router}.pcap)"
         )
-    return Check(
-        "no-flap",
-        passed=not faults,
+    return _check(
+        watched,
+        Invariant.NO_FLAP,
+        router,
+        holds=not faults,
         expected=expected,
         observed=_several(faults) if faults else "; ".join(seen),
-        router=router,
-        keys=watched.keys,
         captured=min(captured, default=None),
     )
 
@@ -150,13 +151,13 @@ def _no_route_loss(watched: Watched, router: RouterName) -> Check:
         observed = f"{lost.routes} instead of {had} {_after(lost.at, up)}"
     else:
         observed = f"{had} in {len(samples)} samples"
-    return Check(
-        "no-route-loss",
-        passed=lost is None and bool(samples),
+    return _check(
+        watched,
+        Invariant.NO_ROUTE_LOSS,
+        router,
+        holds=lost is None and bool(samples),
         expected="the peer's routes present in every sample",
         observed=observed,
-        router=router,
-        keys=watched.keys,
     )
 
 
@@ -176,13 +177,13 @@ def _no_label_loss(watched: Watched, router: RouterName) -> Check:
             observed = f"{len(missing)} of {len(known)} labels missing{first}, {_after(sample.at, up or 0)}"
             lost = True
             break
-    return Check(
-        "no-route-loss",
-        passed=bool(samples) and not lost,
+    return _check(
+        watched,
+        Invariant.NO_ROUTE_LOSS,
+        router,
+        holds=bool(samples) and not lost,
         expected="the labels that the peer has given present in every sample",
         observed=observed,
-        router=router,
-        keys=watched.keys,
     )
 
 
@@ -207,13 +208,13 @@ def every_segment_verified(watched: Watched) -> list[Check]:
                 f"{first.verdict.value}{f' ({first.refusal.value})' if first.refusal else ''}: {first.reason}"
             )
         checks.append(
-            Check(
-                "every-segment-verified",
-                passed=bool(judged) and not bad,
+            _check(
+                watched,
+                Invariant.EVERY_SEGMENT_VERIFIED,
+                router,
+                holds=bool(judged) and not bad,
                 expected=f"every segment from {router} verifies under its own chain and is accepted by the peer's",
                 observed=observed,
-                router=router,
-                keys=watched.keys,
                 captured=min((one.time_ns for one in bad if one.time_ns is not None), default=None),
             )
         )
@@ -230,15 +231,15 @@ def rollover_completes(watched: Watched) -> list[Check]:
             side = watched.wire.side(rollover.router, session)
             pending = f"{side.words()}; not acknowledged since" if side else "no signed segment"
             checks.append(
-                Check(
-                    "rollover-completes",
-                    passed=done,
+                _check(
+                    watched,
+                    Invariant.ROLLOVER_COMPLETES,
+                    rollover.router,
+                    holds=done,
                     expected=f"{session}: data signed with key {rollover.key}, acknowledged by a verified segment",
                     observed="acknowledged" if done else pending,
-                    router=rollover.router,
                     event=rollover.event,
                     after=timedelta(microseconds=(watched.end - rollover.at) // 1000),
-                    keys=watched.keys,
                 )
             )
     return checks
@@ -264,15 +265,44 @@ def _no_key_taken_back(watched: Watched, router: RouterName) -> Check:
         if keys[-1:] != [one.key]:
             keys.append(one.key)
     courses = "; ".join(" then ".join(f"key {key}" for key in keys) for keys in used.values())
-    return Check(
-        "no-key-taken-back",
-        passed=bool(segments) and not fault,
+    return _check(
+        watched,
+        Invariant.NO_KEY_TAKEN_BACK,
+        router,
+        holds=bool(segments) and not fault,
         expected=f"no connection on which {router} signs with a key again that another has followed",
         observed=fault or courses or "no segment was sent",
-        router=router,
-        keys=watched.keys,
         captured=captured,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Throughout:
+    """The assertion of an invariant, of one router."""
+
+    name: str
+    router: RouterName
+    words: str
+
+    def expected(self) -> str:
+        """Return what is expected."""
+        return self.words
+
+
+def _check(
+    watched: Watched,
+    name: Invariant,
+    router: RouterName,
+    *,
+    holds: bool,
+    expected: str,
+    observed: str,
+    event: str = "",
+    after: timedelta = timedelta(),
+    captured: int | None = None,
+) -> Check:
+    assertion = Throughout(name.value, router, expected)
+    return checked(assertion, Finding(holds, observed, captured), event=event, after=after, keys=watched.keys)
 
 
 INVARIANTS: Mapping[Invariant, Callable[[Watched], list[Check]]] = {

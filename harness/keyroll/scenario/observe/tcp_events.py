@@ -20,7 +20,10 @@ Sight = Literal["collision", "sequence-wrap", "wrap-resent", "port-reuse"]
 `port-reuse`: data of the router's verified on a connection with the addresses and ports of an earlier one."""
 _WRAP_WORDS = {
     "sequence-wrap": ("no wrap", "data beyond 2^32"),
-    "wrap-resent": ("nothing of before the wrap after it", "data of before 2^32 sent again after a segment beyond it"),
+    "wrap-resent": (
+        "no retransmission from before the wrap",
+        "data from before 2^32 retransmitted after a segment beyond it",
+    ),
 }
 _FIN, _SYN, _RST, _ACK = 0x01, 0x02, 0x04, 0x10
 _MARKER = b"\xff" * 16

@@ -21,7 +21,7 @@ Seed = int | str
 NEVER = timedelta(days=60)
 """How much later a key starts that no scenario reaches (its transition still fits the column of the show output)."""
 GAP = timedelta(hours=1)
-"""What `gap` starts a key late by, beyond both routers' tolerances."""
+"""What `gap` starts a key late by, beyond both routers' tolerances: far more than the skews that files have."""
 
 
 def build_chains(

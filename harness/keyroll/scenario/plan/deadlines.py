@@ -17,7 +17,10 @@ class Waits:
 
     @property
     def session_up(self) -> timedelta:
-        """A session comes up: connect retry (1 s in FRR as configured), OPEN, first routes."""
+        """A session comes up: connect retry (1 s in FRR as configured), OPEN, first routes.
+
+        BGP's collision resolution can cost a second round, and LDP waits for hellos before it connects.
+        """
         return timedelta(seconds=15) * self.scale
 
     @property
@@ -27,7 +30,7 @@ class Waits:
 
     @property
     def shown(self) -> timedelta:
-        """A show command tells what has happened."""
+        """A show command tells what has happened: a few exchanges over SSH, on a busy machine."""
         return timedelta(seconds=3) * self.scale
 
     @property
@@ -47,12 +50,12 @@ class Waits:
 
     @property
     def poll(self) -> timedelta:
-        """Between two looks at a state that is awaited."""
+        """Between two looks at a state that is awaited: short beside a second, so that no check is late by much."""
         return timedelta(milliseconds=100)
 
     @property
     def watch(self) -> timedelta:
-        """Between two looks at a state that is to stay as it is."""
+        """Between two looks at a state that is to stay as it is: samples come four times a second."""
         return timedelta(milliseconds=200)
 
     def words(self, name: str) -> str:

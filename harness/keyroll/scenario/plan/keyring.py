@@ -56,8 +56,8 @@ class Keyring:
         }
         self._past: dict[RouterName, list[Held]] = {router: [] for router in ROUTERS}
         """What was committed before, oldest first."""
-        self._told: list[Callable[[Changed], None]] = []
-        self._telling = threading.Lock()
+        self._subscribers: list[Callable[[Changed], None]] = []
+        self._publishing = threading.Lock()
 
     def meant(self, router: RouterName) -> Held:
         """Return what the file means a router to hold now."""
@@ -67,9 +67,9 @@ class Keyring:
         """Return what the router is really given: what is meant, broken by the mutation that is played."""
         return self._broken(self._meant, router)
 
-    def subscribe(self, told: Callable[[Changed], None]) -> None:
-        """Call `told` with every change from now on, one at a time."""
-        self._told.append(told)
+    def subscribe(self, subscriber: Callable[[Changed], None]) -> None:
+        """Call `subscriber` with every change from now on, one at a time."""
+        self._subscribers.append(subscriber)
 
     def after(self, router: RouterName, step: Commit) -> Held:
         """Return what the file means a router to hold after a step that changes keys.
@@ -120,9 +120,9 @@ class Keyring:
             self._publish(Changed(router, None, span))
 
     def _publish(self, changed: Changed) -> None:
-        with self._telling:  # both routers commit at the same time, each in a thread
-            for told in self._told:
-                told(changed)
+        with self._publishing:  # both routers commit at the same time, each in a thread
+            for subscriber in self._subscribers:
+                subscriber(changed)
 
     def has_committed(self, router: RouterName) -> bool:
         """Say whether a router holds any keys yet."""

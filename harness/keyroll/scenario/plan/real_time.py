@@ -17,9 +17,12 @@ from keyroll.scenario.plan.deadlines import Waits
 
 SECOND = timedelta(seconds=1)
 AROUND = timedelta(seconds=8)
-"""What commits, show commands and looks may take between one stop of a scenario and the next key's start."""
+"""What commits, show commands and looks may take between one stop of a scenario and the next key's start.
+
+An emulated router takes about a second to commit and be read back; this leaves real ones several times as long.
+"""
 LONGEST = timedelta(minutes=10)
-"""Real time that the starts of a scenario may take at most."""
+"""Real time that the starts of a scenario may take at most: what a person waits for, and a job in CI."""
 
 
 @dataclass(frozen=True, slots=True)

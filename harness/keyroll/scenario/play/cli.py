@@ -17,6 +17,7 @@ from keyroll.scenario.play.read_back import ReadBack
 from keyroll.scenario.play.watch import act
 
 _CHAINS = "authentication-key-chains"
+"""A typed line with this changes keychains, which are then held otherwise than the file has them."""
 
 
 @play.register

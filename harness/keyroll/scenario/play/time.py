@@ -18,6 +18,7 @@ from keyroll.scenario.play.watch import act
 from keyroll.scenario.record.timeline import Kind
 
 _SECOND = timedelta(seconds=1)
+"""`set date` takes whole seconds."""
 _LOOK = timedelta(seconds=0.25)
 """While time passes, the lab is looked at so often: a dead part ends the run soon."""
 OFF_MAX = timedelta(seconds=2)
