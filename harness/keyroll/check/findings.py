@@ -68,6 +68,9 @@ def of_end(end: End) -> Iterator[Finding]:
         yield Finding.of(
             rules.CHAIN_NOT_DEFINED, f"{session.name}: key-chain {named.value} is not defined", named.where
         )
+    if named is None and authentication.algorithm is not None:
+        where = authentication.algorithm.where
+        yield Finding.of(rules.CHAIN_MISSING, f"{session.name}: authentication-algorithm stands without a chain", where)
     if named is not None and not authentication.ao:
         algorithm = authentication.algorithm
         state = "is not set, and hmac-sha-1-96 is the default" if algorithm is None else f"is {algorithm.value}"
@@ -155,7 +158,7 @@ def of_chains(one: Chain, other: Chain, names: tuple[str, str], at: datetime) ->
 def of_age(chain: Chain, *, at: datetime, max_age: timedelta | None, within: timedelta | None) -> Iterator[Finding]:
     """Yield keys that are in use for too long, and that no key takes over soon enough."""
     keys = in_order(chain.keychain)
-    for key, successor in zip(keys, (*keys[1:], None), strict=True):
+    for key, successor in zip(keys, (*keys, None)[1:], strict=True):
         if max_age is None or key.start is None or (successor is not None and successor.start is None):
             continue
         end = at if successor is None or successor.start is None else successor.start

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
@@ -13,7 +13,7 @@ from keyroll.check.findings import End, Finding, of_age, of_chain, of_chains, of
 from keyroll.check.outlook import BGP_HOLD, LDP_HOLD, Forecast, Hold, Outlook, look_ahead
 from keyroll.check.rules import Severity
 from keyroll.check.skew import MIXES, Mix
-from keyroll.configuration import Alone, Chain, Configuration, Ends, Link, Session, Single, match
+from keyroll.configuration import Alone, Chain, Configuration, Ends, Kind, Link, Session, Single, match
 from keyroll.keychain.model import Keychain
 from keyroll.keychain.secret import Likeness, Secret
 from keyroll.keychain.starttime import format_start_stored
@@ -99,7 +99,7 @@ class Report:
     sessions: tuple[JudgedSession, ...]
     pairs: tuple[ChainPair, ...]
     chains: tuple[Finding, ...] = ()
-    """Findings of chains that protect no session."""
+    """Findings that no session has: chains that protect none, and what was not understood elsewhere."""
     unprotected: int = 0
     """Sessions without TCP-AO at either end."""
     disabled: int = 0
@@ -130,14 +130,23 @@ def zone_of(configuration: Configuration) -> tzinfo | None:
 
 
 def judge(configurations: Sequence[Configuration], question: Question) -> Report:
-    """Return what is said of the sessions between the routers of any number of configurations."""
-    return _Judge(configurations, question).report()
+    """Return what is said of the sessions between the routers of any number of configurations.
+
+    Start-times that name no zone are in the router's `time-zone`, else in the zone that the configuration was read in.
+    """
+    return _Judge([_in_own_zone(configuration) for configuration in configurations], question).report()
+
+
+def _in_own_zone(configuration: Configuration) -> Configuration:
+    zone = zone_of(configuration)
+    return configuration if zone is None or zone == configuration.zone else replace(configuration, zone=zone)
 
 
 class _Judge:
     """The work of one judgement; what several sessions share is judged once."""
 
     def __init__(self, configurations: Sequence[Configuration], question: Question) -> None:
+        self._configurations = configurations
         self._question = question
         self._ends = {
             id(session): End(session, router, configuration)
@@ -163,7 +172,7 @@ class _Judge:
             self._question,
             tuple(sessions),
             tuple(self._pairs),
-            tuple(self._unused()),
+            (*self._unused(), *self._elsewhere(sessions)),
             unprotected=_all(ends) - len(protected) - len(alone),
             disabled=len(protected) + len(alone) - len(sessions),
             routers=tuple(router.name for router in self._routers if router.sessions),
@@ -225,6 +234,15 @@ class _Judge:
                 if chain.means_ao and id(chain) not in self._used and not router.system:
                     message = f"{router.name}: key-chain {chain.name} protects no BGP or LDP session"
                     yield Finding.of(rules.CHAIN_UNUSED, message, chain.where)
+
+    def _elsewhere(self, sessions: Sequence[JudgedSession]) -> Iterator[Finding]:
+        """Yield what is not known and bears on no protected session: noted, so that nothing is passed over."""
+        told = {finding.where for session in sessions for finding in session.findings}
+        for configuration in self._configurations:
+            for doubt in configuration.findings:
+                if doubt.kind is not Kind.SECRET_UNKNOWN and doubt.where not in told:
+                    message = f"bears on no protected session: {doubt.message} [{doubt.kind.value}]"
+                    yield Finding(rules.IN_DOUBT, message, doubt.where, Severity.NOTE)
 
     # ------------------------------------------------------------------ pairs of chains
 

@@ -33,34 +33,21 @@ class Rule:
     source: str
 
 
-_MODEL = "Juniper, published YANG model of Junos 24.4 (constraints of protocols bgp)"
-_RFC_DROP = "RFC 5925, section 7.5"
-_STIG = "STIG JUNI-RT-000050 (a key's lifetime is 180 days at most)"
+def of_chain(rule: chain_rules.Rule) -> Rule:
+    """Return a rule of key chains as one of `check`."""
+    return Rule(rule.id, Severity(rule.severity.value), rule.sentence, rule.source)
 
-CHAIN_ON_ONE_END = Rule(
-    "chain-on-one-end", Severity.ERROR, "Both ends of a session are protected with TCP-AO, or neither.", _RFC_DROP
-)  # fmt: skip
-ALGORITHM_AO_MISSING = Rule(
-    "authentication-algorithm-not-ao",
-    Severity.ERROR,
-    "Beside a key-chain for TCP-AO stands authentication-algorithm ao; without it the chain means an older scheme.",
-    "Juniper, published YANG model of Junos 24.4 (authentication-algorithm, default hmac-sha-1-96)",
-)
-CHAIN_NOT_DEFINED = Rule(
-    "chain-not-defined", Severity.ERROR, "The key-chain that a session names is defined; Junos refuses it else.", _MODEL
-)  # fmt: skip
-CHAIN_UNUSED = Rule(
-    "chain-not-used", Severity.ADVICE, "A key-chain for TCP-AO protects a session.", "keyroll, docs/check.md"
-)  # fmt: skip
-MD5_BESIDE = Rule(
-    "md5-beside-chain", Severity.ERROR, "A session has a key-chain or an authentication-key, not both.", _MODEL
-)  # fmt: skip
-WITHOUT_AO_ALLOWED = Rule(
-    "allow-without-tcpao",
-    Severity.WARNING,
-    "A protected session takes no peer without TCP-AO (tcpao-auth-mismatch allow-without-tcpao).",
-    "Juniper, tcpao-auth-mismatch; RFC 5925, section 7.3",
-)
+
+_RFC_DROP = "RFC 5925, section 7.5"
+
+CHAIN_ON_ONE_END = of_chain(chain_rules.CHAIN_ON_ONE_END)
+CHAIN_MISSING = of_chain(chain_rules.CHAIN_MISSING)
+ALGORITHM_AO_MISSING = of_chain(chain_rules.ALGORITHM_AO_MISSING)
+CHAIN_NOT_DEFINED = of_chain(chain_rules.CHAIN_NOT_DEFINED)
+CHAIN_UNUSED = of_chain(chain_rules.CHAIN_UNUSED)
+MD5_BESIDE = of_chain(chain_rules.MD5_BESIDE)
+WITHOUT_AO_ALLOWED = of_chain(chain_rules.WITHOUT_AO_ALLOWED)
+KEY_TOO_OLD = of_chain(chain_rules.KEY_TOO_OLD)
 AS_MISMATCH = Rule(
     "as-numbers-differ",
     Severity.ERROR,
@@ -97,7 +84,6 @@ SKEW_NOT_BORNE = Rule(
     "A coming rollover is hitless with clocks that far apart, either way, under every mix of policies asked for.",
     "Juniper, tolerance (Authentication Key Chain)",
 )
-KEY_TOO_OLD = Rule("key-too-old", Severity.WARNING, "No key is in use for longer than --max-age.", _STIG)
 NO_NEXT_KEY = Rule(
     "no-next-key", Severity.WARNING, "A key takes over within --within of the given instant.", "keyroll, docs/check.md"
 )  # fmt: skip
@@ -149,6 +135,7 @@ LOOPBACK_FILTER = Rule(
 
 SESSION_RULES: tuple[Rule, ...] = (
     CHAIN_ON_ONE_END,
+    CHAIN_MISSING,
     ALGORITHM_AO_MISSING,
     CHAIN_NOT_DEFINED,
     CHAIN_UNUSED,
@@ -174,13 +161,9 @@ SESSION_RULES: tuple[Rule, ...] = (
 )
 
 
-def of_chain(rule: chain_rules.Rule) -> Rule:
-    """Return a rule of key chains as one of `check`."""
-    return Rule(rule.id, Severity(rule.severity.value), rule.sentence, rule.source)
-
-
+_TOLD = frozenset(rule.id for rule in SESSION_RULES)
 RULES: tuple[Rule, ...] = (
     *SESSION_RULES,
     # Whether a rollover is robust is told for each, by NOT_HITLESS.
-    *(of_chain(rule) for rule in chain_rules.RULES if rule is not chain_rules.NOT_ROBUST),
+    *(of_chain(rule) for rule in chain_rules.RULES if rule is not chain_rules.NOT_ROBUST and rule.id not in _TOLD),
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from datetime import timedelta, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -103,13 +102,9 @@ def check(
 
 
 def _read(path: Path, zone: tzinfo, *, base: Configuration | None = None) -> Configuration:
-    """Return what a file configures; start-times without a zone are in the router's `time-zone`, else in `zone`."""
-    from keyroll.check.judge import zone_of  # noqa: PLC0415 - see `check`
     from keyroll.configuration import read  # noqa: PLC0415 - see `check`
 
-    found = read(read_text(path), shown(path), zone=zone, base=base)
-    own = zone_of(found)
-    return found if own is None else replace(found, zone=own)
+    return read(read_text(path), shown(path), zone=zone, base=base)
 
 
 def _planned(configurations: Sequence[Configuration], planned: Sequence[str], zone: tzinfo) -> dict[int, Configuration]:

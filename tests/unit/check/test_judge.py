@@ -7,7 +7,7 @@ from keyroll.check import judge as judging
 from keyroll.check.document import as_data
 from keyroll.check.judge import Question, Verdict, judge, zone_of
 from keyroll.check.outlook import DEFAULT_MIXES
-from keyroll.check.rules import RULES, SESSION_RULES
+from keyroll.check.rules import RULES
 from keyroll.keychain.generate import generate
 from keyroll.keychain.rules import RULES as CHAIN_RULES
 
@@ -36,6 +36,7 @@ def test_two_matching_configurations_are_ok_and_nothing_is_found(pair):
     [
         (lambda r2: r2.without("authentication-"), "chain-on-one-end"),
         (lambda r2: r2.without("authentication-algorithm"), "authentication-algorithm-not-ao"),
+        (lambda r2: r2.without("authentication-key-chain"), "chain-missing"),
         (lambda r2: r2.swap("authentication-algorithm ao", "authentication-algorithm aes-128-cmac-96"),
          "authentication-algorithm-not-ao"),
         (lambda r2: r2.swap("authentication-key-chain KC", "authentication-key-chain OTHER"), "chain-not-defined"),
@@ -232,4 +233,5 @@ def test_a_hold_time_of_zero_never_ends_a_session(pair):
 def test_every_rule_has_an_id_of_its_own():
     ids = [rule.id for rule in RULES]
     assert len(set(ids)) == len(ids)
-    assert len(ids) == len(SESSION_RULES) + len(CHAIN_RULES) - 1
+    # Whether chains are robust is told for each rollover.
+    assert {rule.id for rule in CHAIN_RULES} - set(ids) == {"not-robust"}
