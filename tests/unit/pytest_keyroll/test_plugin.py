@@ -123,15 +123,14 @@ def test_the_seed_is_in_the_header_and_a_wrong_one_is_a_usage_error(suite):
 
 
 def test_options_all_begin_with_keyroll(suite):
-    """As a command: options are those that the entry point adds."""
-    group = suite.as_command("--help").stdout.str().partition("scenarios and labs (keyroll):")[2].partition("\n\n")[0]
+    group = suite("--help").stdout.str().partition("scenarios and labs (keyroll):")[2].partition("\n\n")[0]
     found = [line.split()[0].partition("=")[0] for line in group.splitlines() if line.strip().startswith("-")]
     assert found == [f"--keyroll-{name}" for name in RENAMED]
 
 
 @pytest.mark.parametrize("words", [("--receipts",), ("--seed", "7"), ("--lab=crpd",), ("--wait-scale=2", "--t0", "x")])
 def test_an_option_of_before_ends_with_the_name_of_the_new_one(suite, words):
-    done = suite.as_command(*words)
+    done = suite(*words)
     assert done.ret == 4
     name = words[0].partition("=")[0].removeprefix("--")
     assert f"invalid option --{name}: use --keyroll-{name}" in done.stderr.str()
@@ -140,7 +139,7 @@ def test_an_option_of_before_ends_with_the_name_of_the_new_one(suite, words):
 def test_an_option_of_that_name_that_a_project_has_itself_is_not_ours_to_refuse(suite):
     with (suite.folder / "conftest.py").open("a") as stream:
         stream.write("def pytest_addoption(parser):\n    parser.addoption('--seed')\n")
-    done = suite.as_command("--seed", "7", "--collect-only", "-q")
+    done = suite("--seed", "7", "--collect-only", "-q")
     assert done.ret == 0, done.stdout.str() + done.stderr.str()
 
 
