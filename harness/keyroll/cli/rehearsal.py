@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keyroll.cli.printer import Printer
-from keyroll.errors import ExitCode
+from keyroll.errors import ExitCode, KeyrollError
+from keyroll.report.page import write_run_page
 from keyroll.scenario.engine import Options, run
 from keyroll.scenario.file.read import read_cases
 from keyroll.scenario.labs.make import lab_maker
@@ -103,6 +104,10 @@ def _lines(made: Made, result: Result) -> Iterator[str]:
     # The scenario that was played lies in the run folder; the file that it was played from is gone.
     file = shlex.quote(str(result.folder / "scenario.yaml"))
     yield f"again: keyroll run {file} --seed {result.seed}"
+    try:
+        yield f"report: {write_run_page(result.folder)}"
+    except (KeyrollError, OSError) as error:
+        yield f"no report: {error}"
 
 
 def _named(line: str, names: tuple[str, str]) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from keyroll.cli.printer import Printer
-from keyroll.errors import ExitCode, InputError
+from keyroll.errors import ExitCode, InputError, KeyrollError
 from keyroll.scenario.engine import Options, run
 from keyroll.scenario.file.library import find_scenario
 from keyroll.scenario.file.read import Case, read_cases
@@ -37,6 +37,7 @@ _STYLES = {Kind.WIRE: "cyan", Kind.CLOCK: "magenta", Kind.STEP: "bold", Kind.SES
 @click.option("--wait-scale", type=click.FloatRange(0.1, 100), default=1.0, help="Stretch deadlines on a slow machine.")
 @click.option("--keep-lab", is_flag=True, help="Leave the lab up after the run (`keyroll lab` finds it).")
 @click.option("--no-set-clock", is_flag=True, help="Play in real time, as where routers' clocks cannot be set.")
+@click.option("--no-report", is_flag=True, help="Write no report.html into the run folder.")
 @click.option("--verbose", "-v", is_flag=True, help="Show every command in the timeline.")
 def run_command(
     files: tuple[Path, ...],
@@ -51,6 +52,7 @@ def run_command(
     wait_scale: float,
     keep_lab: bool,
     no_set_clock: bool,
+    no_report: bool,
     verbose: bool,
 ) -> ExitCode:
     """Play scenario files and say whether what they expect holds.
@@ -81,6 +83,8 @@ def run_command(
     for case, name in jobs:
         result = _play(printer, case, replace(options, mutate=name), verbose=verbose)
         results.append(result)
+        if not no_report:
+            _report(printer, result)
         if result.verdict is Verdict.INTERRUPTED:
             break
     return _exit_code(results, receipts=mutate == _ALL)
@@ -100,8 +104,18 @@ def _play(printer: Printer, case: Case, options: Options, *, verbose: bool) -> R
         printer.line(line, style="dim")
     for line in failure_lines(result):
         printer.line(line)
-    printer.line()
     return result
+
+
+def _report(printer: Printer, result: Result) -> None:
+    """Write the page of a run. What it cannot be written for is said; the verdict stands."""
+    from keyroll.report.page import write_run_page  # noqa: PLC0415 - only when a run has ended
+
+    try:
+        printer.line(f"report: {write_run_page(result.folder)}")
+    except (KeyrollError, OSError) as error:
+        printer.line(f"no report: {error}")
+    printer.line()
 
 
 class _TimelinePrinter:

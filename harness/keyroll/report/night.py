@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from keyroll.errors import InputError, Where
-from keyroll.report.page import render
-from keyroll.report.run import KILLED, read_json
+from keyroll.report.page import render, run_page
+from keyroll.report.run import KILLED, load_run, read_json
 from keyroll.report.text import escaped
 
 NIGHT = "night.json"
+_CELLS = "cells"
 _FORMAT = 1
 _RANK = ("failed", "broken", KILLED, "unfit", "interrupted", "known-bug", "skipped", "passed")
 """Which verdict a reader must see first."""
@@ -92,7 +93,7 @@ def read_night(place: Path) -> Night:
     runs = sorted(path.parent for path in place.rglob("run.json"))
     if not runs:
         raise InputError(f"no run folder in {place}", remedy="name a folder that holds runs, such as runs/")
-    return _gathered(_cell(run) for run in runs)
+    return _gathered(cell_of(run) for run in runs)
 
 
 def _gathered(cells: Iterable[Cell]) -> Night:
@@ -103,7 +104,8 @@ def _gathered(cells: Iterable[Cell]) -> Night:
     return Night(found)
 
 
-def _cell(folder: Path) -> Cell:
+def cell_of(folder: Path) -> Cell:
+    """Read one run's cell from its folder. Raises InputError where a file is damaged."""
     run = read_json(folder / "run.json")
     result = read_json(folder / "result.json") if (folder / "result.json").is_file() else {}
     mutation = run.get("mutation")
@@ -141,6 +143,32 @@ def _stored(path: Path) -> Night:
         return _gathered(Cell(**cell) for cell in cells) if isinstance(cells, list) else Night({})
     except TypeError as error:
         raise InputError(f"damaged: {error}", where=Where.of(path)) from error
+
+
+def add_to_night(night: Path, folder: Path) -> None:
+    """Put a run into a night that is being gathered, by any number of processes: its page, and its cell.
+
+    Raises:
+        InputError: the run folder is damaged.
+        OSError: there is no room.
+    """
+    cell = cell_of(folder)
+    (night / _CELLS).mkdir(parents=True, exist_ok=True)
+    (night / f"{folder.name}.html").write_text(run_page(load_run(folder)), encoding="utf-8")
+    (night / _CELLS / f"{folder.name}.json").write_text(stored(Night({("", ""): cell})), encoding="utf-8")
+
+
+def finish_night(night: Path, before: Night | None = None) -> Night:
+    """Make index.html and night.json of what was gathered. Raises InputError or OSError."""
+    parts = sorted((night / _CELLS).glob("*.json"))
+    found = _gathered(cell for part in parts for cell in _stored(part).cells.values())
+    links = {cell.folder: f"{Path(cell.folder).name}.html" for cell in found.cells.values()}
+    (night / "index.html").write_text(night_page(found, links, before), encoding="utf-8")
+    (night / NIGHT).write_text(stored(found), encoding="utf-8")
+    for part in parts:
+        part.unlink()
+    (night / _CELLS).rmdir()
+    return found
 
 
 def stored(night: Night) -> str:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from math import ceil
+from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from keyroll.report.run import CheckRecord, Event, Output, RunRecord
+from keyroll.report.run import CheckRecord, Event, Output, RunRecord, load_run
 from keyroll.report.text import clipped, visible
 from keyroll.report.timeline import Timeline, timeline
 
+REPORT = "report.html"
 _OUTPUT_CHARACTERS = 6_000
 """Of each output that is evidence: a screen or two; the file that holds all of it is named."""
 _CONFIGURATION_CHARACTERS = 60_000
@@ -131,3 +134,12 @@ def _measured(facts: Mapping[str, object], prefix: str = "") -> Iterator[tuple[s
             yield from _measured(value, f"{prefix}{name}: ")
         else:
             yield f"{prefix}{name}", str(value)
+
+
+def write_run_page(folder: Path) -> Path:
+    """Write report.html into a run folder. Raises InputError or OSError."""
+    path = folder / REPORT
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)  # as all files of a run are
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        stream.write(run_page(load_run(folder)))
+    return path

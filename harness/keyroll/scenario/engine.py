@@ -39,13 +39,15 @@ from keyroll.scenario.observe.sampler import Sample, Sampler
 from keyroll.scenario.observe.stalls import StallWatch
 from keyroll.scenario.observe.wire import KeyChange, Party, Wire
 from keyroll.scenario.plan.deadlines import Waits
-from keyroll.scenario.plan.keyring import Keyring, Span
+from keyroll.scenario.plan.keyring import Changed, Keyring, Span
 from keyroll.scenario.plan.real_time import Compressed, compress, why_not
 from keyroll.scenario.plan.unsteered import as_mutated, steers
 from keyroll.scenario.play.context import Moment, Routers, Run
 from keyroll.scenario.play.player import Player
 from keyroll.scenario.play.time import RealTime, SettingClocks, next_minute
 from keyroll.scenario.play.watch import Watch
+from keyroll.scenario.record.pictures import CHAINS, WIRE, HeldKeys
+from keyroll.scenario.record.pictures import FORMAT as PICTURE_FORMAT
 from keyroll.scenario.record.record import Record
 from keyroll.scenario.record.result import Check, Receipt, Result, Verdict, receipt_of
 from keyroll.scenario.record.run_folder import RUNS, Blackener, RunFolder, make_run_folder
@@ -112,6 +114,7 @@ class _Engine:
         self.bug_applies = False
         self.busy = False
         self.stalls = StallWatch(self.clock, limit=GAP_MAX * options.wait_scale)
+        self.held = HeldKeys()
         self.reds: list[int] = []
         """When (ns) the red checks of steps were judged."""
         self.defect: Exception | None = None
@@ -328,6 +331,7 @@ class _Engine:
         pair = pair_of(routers, recorder=record, secrets=known, wait_scale=self.options.wait_scale, clock=self.clock)
         watch = LabWatch(lab, self.timeline, clock=self.clock, wait_scale=self.options.wait_scale)
         with contextlib.closing(wire), _stopping(sampler), contextlib.ExitStack() as stack:
+            stack.callback(self._write_pictures, wire)
             stack.callback(lambda: self.facts.update(incidents=list(watch.incidents)) if watch.incidents else None)
             with self.stopwatch.part("ssh log-in"):
                 stack.enter_context(pair)
@@ -356,6 +360,7 @@ class _Engine:
                 moment=Moment("the start", Span(now, now)),
             )
             self.keyring.subscribe(wire.follow)
+            self.keyring.subscribe(self._note_held)
             stack.enter_context(watch.blamed())
             self._look_for_known_bug(lab, pair)
             player = Player(run, until=self.named)
@@ -414,6 +419,16 @@ class _Engine:
                 "again": self._again(),
             },
         )
+
+    def _note_held(self, changed: Changed) -> None:
+        if changed.held is not None:
+            self.held.note(changed.router, changed.held.chain)
+
+    def _write_pictures(self, wire: Wire) -> None:
+        """Write what the report draws. It is no evidence: where there is no room for it, the verdict stands."""
+        with contextlib.suppress(KeyrollError):
+            self.folder.write_json(CHAINS, self.held.as_data())
+            self.folder.write_json(WIRE, {"format": PICTURE_FORMAT, "seconds": wire.by_second(self.timeline.started)})
 
     def _note_red(self, event: Event) -> None:
         """Keep when a red check of a step was judged; those of the whole run are judged at its end."""

@@ -125,7 +125,8 @@ def test_the_seed_is_in_the_header_and_a_wrong_one_is_a_usage_error(suite):
 def test_options_all_begin_with_keyroll(suite):
     group = suite("--help").stdout.str().partition("scenarios and labs (keyroll):")[2].partition("\n\n")[0]
     found = [line.split()[0].partition("=")[0] for line in group.splitlines() if line.strip().startswith("-")]
-    assert found == [f"--keyroll-{name}" for name in RENAMED]
+    assert all(name.startswith("--keyroll-") for name in found)
+    assert {f"--keyroll-{name}" for name in RENAMED} < set(found)
 
 
 @pytest.mark.parametrize("words", [("--receipts",), ("--seed", "7"), ("--lab=crpd",), ("--wait-scale=2", "--t0", "x")])

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from keyroll.cli.main import keyroll
 from keyroll.errors import InputError
-from keyroll.report.night import changes, headline, night_markdown, read_night
+from keyroll.report.night import add_to_night, changes, finish_night, headline, night_markdown, read_night
 
 
 def run(
@@ -104,3 +104,12 @@ def test_the_summary_for_a_pull_request_names_what_is_not_green(tmp_path):
     text = night_markdown(read_night(tmp_path))
     assert "| a | embedded | failed |" in text
     assert "| b |" not in text
+
+
+def test_a_night_is_gathered_by_several_processes_and_finished_once(tmp_path):
+    for name in ("a", "b"):
+        add_to_night(tmp_path / "night", run(tmp_path / "runs", name, "passed"))
+    night = finish_night(tmp_path / "night")
+    assert night.counts() == {"passed": 2}
+    assert sorted(path.suffix for path in (tmp_path / "night").iterdir()) == [".html", ".html", ".html", ".json"]
+    assert read_night(tmp_path / "night").cells == night.cells

@@ -251,6 +251,27 @@ class Wire:
             counts[name] = {"verdicts": verdicts, "keys": keys}
         return counts
 
+    def by_second(self, started: int) -> list[dict[str, object]]:
+        """Return what each router sent, by its own capture, counted by second since `started` (ns), session and key.
+
+        Segments that the peer would not take count as bad, and frames that the link injected towards a router at their
+        arrival: it is what a picture of the run draws, in a size that does not grow with the segments.
+        """
+        found: dict[tuple[int, str, str, str], Counter[str]] = {}
+        for name, capture in self._captures.items():
+            for one in capture.judged:
+                if one.sender == name:
+                    place = _second(one.time_ns or 0, started), name, one.session or "", _key_text(one)
+                    counts = found.setdefault(place, Counter())
+                    counts["segments"] += 1
+                    counts["bad"] += one.standing is Standing.BAD
+                    counts["syn-rst"] += bool(one.flags & (_SYN | _RST))
+            for time_ns in capture.forged_at:
+                place = _second(time_ns, started), name, "", ""
+                found.setdefault(place, Counter())["injected"] += 1
+        names = ("second", "sender", "session", "key")
+        return [dict(zip(names, place, strict=True)) | dict(counts) for place, counts in sorted(found.items())]
+
     def scapy_findings(self) -> dict[RouterName, ScapyFindings]:
         """Have a sample of each capture judged again by scapy."""
         return {name: capture.scapy.finish() for name, capture in self._captures.items()}
@@ -327,6 +348,8 @@ class _Capture:
         self.judged: list[Judgement] = []
         self.met: Counter[tuple[str, str]] = Counter()
         """Forged frames met so far, by router and SHA-256."""
+        self.forged_at: list[int] = []
+        """When (ns) each of them arrived."""
         self._turned = 0
 
     def read_new(self) -> list[Packet]:
@@ -342,6 +365,7 @@ class _Capture:
         if self.met[mark] >= forged[mark]:
             return False
         self.met[mark] += 1
+        self.forged_at.append(packet.time_ns or 0)
         return True
 
     def turn_to(self, time_ns: int, changes: Sequence[_Change]) -> None:
@@ -349,6 +373,14 @@ class _Capture:
         while self._turned < len(changes) and changes[self._turned].done < time_ns:
             self.referee.book = changes[self._turned].book
             self._turned += 1
+
+
+def _second(time_ns: int, started: int) -> int:
+    return (time_ns - started) // 1_000_000_000
+
+
+def _key_text(judgement: Judgement) -> str:
+    return "none" if judgement.key is None else str(judgement.key)
 
 
 def _book(parties: Iterable[Party], ports: Mapping[int, SessionName]) -> SpeakerBook:
