@@ -6,6 +6,7 @@ left in the shell. What the preparation does is netmiko's: from a shell into the
 
 from __future__ import annotations
 
+import contextlib
 import re
 from datetime import timedelta
 
@@ -22,8 +23,8 @@ _PREPARATION = (
     ("set cli complete-on-space off", "Disabling complete-on-space"),
     ("set cli screen-length 0", "Screen length set to"),
 )
-GOODBYE_SECONDS = 1.0
-"""For the last line to a router: a router that works reads at once, and to one that is stuck it does not matter."""
+GOODBYE = timedelta(seconds=1)
+"""For logging out: a router that works does it in milliseconds, and with one that is stuck it does not matter."""
 _CHUNK = 65536
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -56,16 +57,28 @@ class JunosConnection(JuniperSSH):
         self.base_prompt = found["cli"]
 
     def cleanup(self, command: str = "exit") -> None:
-        """Say goodbye to a router that still listens, without waiting for its answer; the channel is closed next.
+        """Leave configuration mode and log out, all within one second; a session that is lost is left as it is.
 
-        netmiko asks for the mode first and reads until its time-out (15 s here), also from a channel that the router's
-        death has closed. Junos ends a CLI whose channel closes in any mode, and a shared candidate stays as it is.
+        netmiko reads until its time-out (15 s here) for each line, also from a channel that the router's death has
+        closed.
         """
+        deadline = SYSTEM.now() + GOODBYE
+        with contextlib.suppress(ReadException, ReadTimeout, paramiko.SSHException, OSError, EOFError):
+            self._say("", deadline)
+            if self._until(r"[>#] ?\Z", deadline)[0].startswith("#"):
+                self._say("exit configuration-mode", deadline)
+                if "?" in self._until(r"(?:> ?|\?[^\n>#]*)\Z", deadline)[0]:  # uncommitted changes: they stay
+                    self._say("yes", deadline)
+                    self._until(r"> ?\Z", deadline)
+            self._say(command, deadline)
+            self._until(r"(?!)", deadline)  # to the end of what comes: the router closes the session
+
+    def _say(self, line: str, deadline: Instant) -> None:
         channel = self.remote_conn
         if not isinstance(channel, paramiko.Channel) or channel.closed or channel.eof_received:
-            return
-        channel.settimeout(GOODBYE_SECONDS)  # the only wait is for room in the channel's window
-        channel.sendall(f"{command}\n".encode())
+            raise ReadException("the router closed it")
+        channel.settimeout(max(0.0, (deadline - SYSTEM.now()).total_seconds()))
+        channel.sendall(f"{line}\n".encode())
 
     def _until(self, pattern: str, deadline: Instant) -> re.Match[str]:
         """Read until all that came since the last call matches `pattern`, which goes to the end of it."""

@@ -212,13 +212,22 @@ class SystemUptime:
         """Return the clock as an instant, in the router's known zone; its abbreviation tells a repeated hour apart.
 
         Raises:
-            ClockError: the zone has no such local time, or another abbreviation then.
+            ClockError: the zone has no such local time, or another abbreviation then; or the local time is that of
+                two instants, and the abbreviation does not say which.
         """
+        instants: dict[datetime, str] = {}
         for fold in (0, 1):
             moment = self.local.replace(tzinfo=zone, fold=fold)
-            exists = moment.astimezone(UTC).astimezone(zone).replace(tzinfo=None, fold=0) == self.local
-            if exists and moment.tzname() == self.zone:
-                return moment.astimezone(UTC)
+            instant = moment.astimezone(UTC)
+            if instant.astimezone(zone).replace(tzinfo=None, fold=0) == self.local:
+                instants[instant] = moment.tzname() or ""
+        for instant, name in instants.items():
+            if self.zone in (name, f"{instant.astimezone(zone):%z}", f"{instant.astimezone(zone):%z}"[:3]):
+                return instant
+        # Many zones have a number in the place of an abbreviation, of which this machine's data and Junos' are two
+        # editions: -03 and BRT. Where the local time is that of one instant alone, the name has nothing to tell apart.
+        if len(instants) == 1 and self.zone.isalpha() and not any(name.isalpha() for name in instants.values()):
+            return next(iter(instants))
         raise ClockError(f"the clock shows {self.local} {self.zone}, which zone {zone} does not have")
 
 

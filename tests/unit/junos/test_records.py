@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -60,3 +61,35 @@ def test_a_clock_in_an_abbreviated_zone_is_no_instant():
     uptime = SystemUptime(datetime(2030, 1, 1), "MSK", None, None, None, None, None)  # noqa: DTZ001 - what a router shows
     with pytest.raises(ClockError, match="zone MSK"):
         _ = uptime.current
+
+
+def uptime(local: datetime, zone: str) -> SystemUptime:
+    return SystemUptime(local, zone, None, None, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("zone", "shown", "local", "hour"),
+    [
+        ("America/Sao_Paulo", "BRT", datetime.fromisoformat("2030-06-01T12:00"), 15),  # this machine's data: -03
+        ("Asia/Dubai", "GST", datetime.fromisoformat("2030-06-01T12:00"), 8),
+        ("Asia/Tokyo", "+09", datetime.fromisoformat("2030-06-01T12:00"), 3),  # and the other way round: JST
+        ("Europe/Berlin", "CEST", datetime.fromisoformat("2030-06-01T12:00"), 10),
+        ("Europe/Berlin", "+01", datetime.fromisoformat("2030-10-27T02:30"), 1),  # twice that night: the second time
+    ],
+)
+def test_a_clock_in_a_zone_whose_abbreviation_this_machine_does_not_have_is_read(zone, shown, local, hour):
+    assert uptime(local, shown).in_zone(ZoneInfo(zone)) == local.replace(hour=hour, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("zone", "shown", "local"),
+    [
+        ("Europe/Berlin", "EST", datetime.fromisoformat("2030-06-01T12:00")),  # another zone's name
+        ("Europe/Berlin", "MEZ", datetime.fromisoformat("2030-10-27T02:30")),  # twice that night
+        ("Asia/Tokyo", "+05", datetime.fromisoformat("2030-06-01T12:00")),
+        ("Europe/Berlin", "CET", datetime.fromisoformat("2030-03-31T02:30")),  # never that night
+    ],
+)
+def test_a_clock_that_may_be_another_instant_is_not_read(zone, shown, local):
+    with pytest.raises(ClockError):
+        uptime(local, shown).in_zone(ZoneInfo(zone))
