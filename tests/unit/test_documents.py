@@ -22,7 +22,10 @@ ASSUMPTIONS = sorted((ROOT / "docs/assumptions").glob("*.md"))
 FOLDERS = ("harness", "fixtures", "tests", "docs", "topologies", "image", "bench", ".ci", ".github")
 LIBRARY = ROOT / "tests/scenarios"
 # Labels of a topology's nodes, not modules.
-LABELS = {"keyroll.sending", "keyroll.receiving", "keyroll.repoint", "keyroll.alteration", "keyroll.deletion"}
+LABELS = {
+    f"keyroll.{name}"
+    for name in ("sending", "receiving", "repoint", "alteration", "deletion", "folder", "host", "lab", "owner", "run")
+}
 ENTRY = re.compile(r"^### ([A-Z])(\d+) (.+)$", re.MULTILINE)
 FIELDS = ("Assumed", "Code", "Scenario")
 

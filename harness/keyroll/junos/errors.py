@@ -20,6 +20,8 @@ from __future__ import annotations
 
 from keyroll.errors import DeadlineError, RunError
 
+NOT_EMULATED = "not emulated: "
+
 
 class SessionError(RunError):
     """There is no SSH session to the router, or there is none any more."""
@@ -37,6 +39,14 @@ class RouterRefusedError(RunError):
         self.router = router
         self.line = line
         self.words = words
+
+    @property
+    def not_emulated(self) -> bool:
+        """Whether an emulated router refused what a real one takes: a limit of the lab, not a fault of the change.
+
+        Emulated routers begin every such message so, and real ones none (docs/emulated.md).
+        """
+        return NOT_EMULATED in self.words
 
 
 class CommandError(RouterRefusedError):

@@ -4,6 +4,19 @@ from __future__ import annotations
 
 from keyroll.emulator.contract.model import BackendError
 
+NOT_EMULATED = "not emulated: "
+"""How every message begins that refuses what a real router takes: a limit of this emulator, not a mistake.
+
+The client side recognises it: a scenario that meets a limit ends as unfit, never red.
+"""
+
+
+class NotEmulatedError(BackendError):
+    """The intent asks for something that a real router does and this one does not."""
+
+    def __init__(self, message: str, *, remedy: str | None = None) -> None:
+        super().__init__(f"{NOT_EMULATED}{message}", remedy=remedy)
+
 
 class FrrError(BackendError):
     """FRR refused a line, answered what cannot be read, or does not answer."""

@@ -87,6 +87,20 @@ class BgpNeighbor:
     """Of what an external peer sends."""
     limits: Mapping[str, PrefixLimit] = field(default_factory=dict)
     """By family."""
+    ttl: int | None = None
+    """1 or 255: what segments leave with; None: 1 to an external peer that is no hop away, else 64 or 255."""
+    tcp_mss: int | None = None
+    """The largest segment, in octets of payload."""
+    preference: int | None = None
+    """Of the routes that it sends; None: 170."""
+    multipath: bool = False
+    multiple_as: bool = False
+    """Multipath over different neighbouring autonomous systems."""
+    remove_private: str | None = None
+    """What is done with private AS numbers: empty, `all`, `all replace`; None: nothing."""
+    as_override: bool = False
+    cluster: IPv4Address | None = None
+    """The router reflects this neighbour's routes, under this cluster id."""
 
 
 class Nowhere(enum.Enum):

@@ -17,6 +17,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Interface, IPv4Network
 
+from keyroll.emulator.contract.errors import NotEmulatedError
 from keyroll.emulator.contract.model import Address, BackendError, BgpNeighbor, Intent, Network, Nowhere, Unit
 from keyroll.emulator.contract.routing_policy import NO_CHANGES, OwnRoute, PolicyAction, PrefixLimit, merged
 from keyroll.emulator.frr.config import Daemon, Line
@@ -46,18 +47,18 @@ def kernel_name(unit: str) -> str:
     """
     physical, _, number = unit.partition(".")
     if number not in {"", "0"}:
-        raise BackendError(f"{unit}: this router has only unit 0")
+        raise NotEmulatedError(f"unit {number} of {physical}: this router's ports have unit 0 alone")
     if physical == "lo0":
         return "lo"
     if not physical.startswith("ge-0/0/"):
-        raise BackendError(f"{unit}: this router has only ge-0/0/* and lo0")
+        raise NotEmulatedError(f"{unit}: this router has only ge-0/0/* and lo0")
     return physical.replace("/", "-")
 
 
 def _is_there(unit: str, ports: Sequence[str]) -> bool:
     """Say whether the router has the port of a logical interface, or it is the loopback's."""
-    physical = unit.partition(".")[0]
-    return physical == "lo0" or physical.replace("/", "-") in ports or not physical.startswith("ge-0/0/")
+    physical, _, number = unit.partition(".")
+    return (physical == "lo0" and number in {"", "0"}) or physical.replace("/", "-") in ports
 
 
 def render(intent: Intent, ports: Sequence[str], yielding: Collection[Address] = ()) -> tuple[Line, ...]:
@@ -74,7 +75,8 @@ def render(intent: Intent, ports: Sequence[str], yielding: Collection[Address] =
         lines += _bgp(intent, yielding)
     if intent.ldp is not None:
         # What Junos takes beside the router's ports changes nothing: lo0, where nobody answers, and ports not there.
-        there = [one for one in intent.ldp.interfaces if one.name != "lo0.0" and _is_there(one.name, ports)]
+        named = [one for one in intent.ldp.interfaces if not one.name.startswith("lo0.")]
+        there = [one for one in named if _is_there(one.name, ports)]
         ldp = replace(intent, ldp=replace(intent.ldp, interfaces=tuple(there)))
         lines += render_ldp(ldp, ports, [kernel_name(one.name) for one in there])
     return tuple(lines)
@@ -119,6 +121,7 @@ def _bgp(intent: Intent, yielding: Collection[Address]) -> Iterator[Line]:
         yield Line(
             Daemon.BGPD, "bgp router-id", f"bgp router-id {intent.router_id}", "no bgp router-id", (root,), parent="bgp"
         )
+    yield from _router_wide(intent, root)
     announced = _announced(intent)
     for prefix in announced:
         node = (root, f"address-family {_family_of(prefix)}")
@@ -129,6 +132,37 @@ def _bgp(intent: Intent, yielding: Collection[Address]) -> Iterator[Line]:
         yield from _export_filter(intent, neighbor, announced)
         passive = neighbor.passive or neighbor.address in yielding
         yield from _neighbor(replace(neighbor, passive=passive), intent, root, local_as)
+
+
+MAXIMUM_PATHS = 16
+"""Paths that `multipath` uses: Junos' default (`maximum-ecmp`)."""
+
+
+def _router_wide(intent: Intent, root: str) -> Iterator[Line]:
+    """Yield the lines of what Junos has for each group, and bgpd only for the whole router."""
+    clusters = dict.fromkeys(one.cluster for one in intent.neighbors if one.cluster is not None)
+    if len(clusters) > 1:
+        raise NotEmulatedError(f"several cluster ids ({', '.join(map(str, clusters))}): this router has one")
+    for cluster in clusters:
+        text = f"bgp cluster-id {cluster}"
+        yield Line(Daemon.BGPD, "bgp cluster-id", text, "no bgp cluster-id", (root,), parent="bgp")
+    if any(one.multiple_as for one in intent.neighbors):
+        text = "bgp bestpath as-path multipath-relax"
+        yield Line(Daemon.BGPD, "bgp multipath-relax", text, f"no {text}", (root,), parent="bgp")
+    families = {_frr_family(one, family) for one in intent.neighbors if one.multipath for family in one.families}
+    for family in sorted(families):
+        node = (root, f"address-family {family}")
+        for text in (f"maximum-paths {MAXIMUM_PATHS}", f"maximum-paths ibgp {MAXIMUM_PATHS}"):
+            undo = f"no {text.rpartition(' ')[0]}"
+            yield Line(Daemon.BGPD, f"bgp {family} {text}", text, undo, node, parent="bgp")
+    for one in intent.neighbors:
+        if one.preference is not None:
+            family = "ipv4 unicast" if one.address.version == 4 else "ipv6 unicast"  # noqa: PLR2004 - IP's own number
+            text = f"distance {one.preference} {one.address}/{one.address.max_prefixlen}"
+            node = (root, f"address-family {family}")
+            yield Line(
+                Daemon.BGPD, f"bgp distance {one.address}", text, f"no {text}", node, parent="bgp", replace=False
+            )
 
 
 def _announced(intent: Intent) -> tuple[Network, ...]:
@@ -212,6 +246,8 @@ def _neighbor(neighbor: BgpNeighbor, intent: Intent, root: str, local_as: int) -
         node = (root, f"address-family {_frr_family(neighbor, family)}")
         keep = "soft-reconfiguration inbound"
         yield Line(Daemon.BGPD, f"{key} {family} keep", f"{key} {keep}", f"no {key} {keep}", node, parent=key)
+        for name, text in _family_lines(neighbor):
+            yield Line(Daemon.BGPD, f"{key} {family} {name}", f"{key} {text}", f"no {key} {text}", node, parent=key)
         if _filters_in(neighbor):
             text = f"route-map {import_map(neighbor.address)} in"
             yield Line(Daemon.BGPD, f"{key} {family} in", f"{key} {text}", f"no {key} {text}", node, parent=key)
@@ -225,6 +261,17 @@ def _neighbor(neighbor: BgpNeighbor, intent: Intent, root: str, local_as: int) -
             text = f"route-map {_filter_name(neighbor)} out"
             yield Line(Daemon.BGPD, f"{key} {family} out", f"{key} {text}", f"no {key} {text}", node, parent=key)
     yield from _start(neighbor, key, root)
+
+
+def _family_lines(neighbor: BgpNeighbor) -> Iterator[tuple[str, str]]:
+    """Yield (name, line without `neighbor ADDRESS`) of what holds for each family of a neighbour."""
+    if neighbor.remove_private is not None and neighbor.external:
+        words = neighbor.remove_private.replace("replace", "replace-AS")
+        yield "private", f"remove-private-AS {words}".rstrip()
+    if neighbor.as_override and neighbor.external:
+        yield "override", "as-override"
+    if neighbor.cluster is not None:
+        yield "reflect", "route-reflector-client"
 
 
 def _start(neighbor: BgpNeighbor, key: str, root: str) -> Iterator[Line]:
@@ -252,7 +299,7 @@ def _limit(limit: PrefixLimit) -> str:
 def _frr_family(neighbor: BgpNeighbor, family: str) -> str:
     found = _FAMILIES.get(family)
     if found is None:
-        raise BackendError(f"neighbor {neighbor.address}: this router does not speak family {family}")
+        raise NotEmulatedError(f"family {family} of neighbor {neighbor.address}")
     return found
 
 
@@ -265,8 +312,11 @@ def _neighbor_lines(neighbor: BgpNeighbor, local_as: int) -> Iterator[tuple[str,
         yield "local-as", f"local-as {neighbor.local_as} no-prepend replace-as", "local-as", False
     if neighbor.local_address is not None:
         yield "source", f"update-source {neighbor.local_address}", "update-source", False
-    if neighbor.multihop_ttl is not None and neighbor.external:
-        yield "multihop", f"ebgp-multihop {neighbor.multihop_ttl}", "ebgp-multihop", False
+    ttl = neighbor.multihop_ttl if neighbor.ttl in (None, 1) else neighbor.ttl
+    if ttl is not None and neighbor.external:
+        yield "multihop", f"ebgp-multihop {ttl}", "ebgp-multihop", False
+    if neighbor.tcp_mss is not None:
+        yield "tcp-mss", f"tcp-mss {neighbor.tcp_mss}", "tcp-mss", False
     if neighbor.passive:
         yield "passive", "passive", "passive", False
     if neighbor.description:

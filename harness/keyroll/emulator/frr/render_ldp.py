@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Interface
 
+from keyroll.emulator.contract.errors import NotEmulatedError
 from keyroll.emulator.contract.model import BackendError, Intent, Ldp
 from keyroll.emulator.frr.config import Daemon, Line
 from keyroll.emulator.frr.state import junos_name
@@ -79,7 +80,7 @@ def render_ldp(intent: Intent, ports: Sequence[str], kernel_names: Sequence[str]
     if ldp is None or not ldp.interfaces:
         return
     if any(peer.md5 is not None for peer in ldp.peers):
-        raise BackendError("LDP: this router protects LDP sessions with TCP-AO only, not with MD5")
+        raise NotEmulatedError("MD5 of LDP sessions: ldpd has passwords by LSR id alone")
     yield Line(Daemon.LDPD, "ldp", _ROOT, f"no {_ROOT}", anew=True)
     router_id = f"router-id {local_id(intent)}"
     yield Line(Daemon.LDPD, "ldp router-id", router_id, f"no {router_id}", (_ROOT,), parent="ldp")
@@ -98,7 +99,7 @@ def render_ldp(intent: Intent, ports: Sequence[str], kernel_names: Sequence[str]
     for interface, name in zip(ldp.interfaces, kernel_names, strict=True):
         if name not in ports:
             there = ", ".join(junos_name(port) for port in ports)
-            raise BackendError(f"LDP: {interface.name}: this router has no such interface; it has {there}")
+            raise NotEmulatedError(f"LDP on {interface.name}: this router has {there}")
         key = f"ldp {name}"
         yield Line(Daemon.LDPD, key, f"interface {name}", f"no interface {name}", inside, parent="ldp af")
         node = (*inside, f"interface {name}")

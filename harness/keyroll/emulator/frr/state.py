@@ -168,11 +168,20 @@ def _route(entry: dict[str, Any]) -> RouteState | None:
             protocol=protocol,
             next_hop=ip_address(address) if address else None,
             interface=junos_name(name) if name else None,
-            preference=PREFERENCES[protocol],
+            preference=_preference(protocol, entry.get("distance")),
             age_seconds=uptime_seconds(entry["uptime"]),
         )
     except (KeyError, ValueError, TypeError) as error:
         raise FrrError(f"zebra's route {entry.get('prefix')} cannot be read: {type(error).__name__} {error}") from error
+
+
+_BGP_DISTANCES = (20, 200)
+"""bgpd's distances of external and internal routes where none is configured; Junos has 170 for both."""
+
+
+def _preference(protocol: str, distance: object) -> int:
+    configured = protocol == "BGP" and isinstance(distance, int) and distance not in _BGP_DISTANCES
+    return int(str(distance)) if configured else PREFERENCES[protocol]
 
 
 def _own(

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from keyroll.emulator.contract.errors import NotEmulatedError
 from keyroll.emulator.contract.in_use_rules import InUseRules
 from keyroll.emulator.contract.model import (
     BGP_PORT,
     LDP_PORT,
     Address,
     AuthScheme,
-    BackendError,
     Intent,
     Ldp,
     Network,
@@ -63,8 +63,8 @@ def protected_sessions(intent: Intent, policy: KeyPolicy) -> tuple[ProtectedSess
     sessions = []
     for peer, local, port, protection, prefix in _protected(intent):
         if protection.scheme is not AuthScheme.AO:
-            raise BackendError(
-                f"{peer}: this router protects sessions with TCP-AO only, not with {protection.scheme.value}",
+            raise NotEmulatedError(
+                f"{protection.scheme.value} of the session with {peer}: this router protects sessions with TCP-AO",
                 remedy="set authentication-algorithm ao",
             )
         name = protection.chain or ""

@@ -11,6 +11,7 @@ from typing import Protocol
 from keyroll.junos.errors import CommitError, ConfigurationError, RouterRefusedError
 from keyroll.junos.pair import Draft
 from keyroll.junos.session import RouterSession
+from keyroll.scenario.errors import RunUnfitError
 from keyroll.scenario.file.fields import RouterName
 from keyroll.scenario.judge.actions import CommitRefused, CommitTaken
 from keyroll.scenario.plan.changes import Held
@@ -192,6 +193,8 @@ def _refused(run: Run, error: RouterRefusedError, words: str | None, begun: int)
     router: RouterName = "R1" if error.router == "R1" else "R2"
     answer = "; ".join((str(error), *getattr(error, "__notes__", ())))
     event, after = f"the commit of step {run.number}", run.since(begun)
+    if error.not_emulated and (words is None or words not in error.words):
+        raise RunUnfitError(answer, remedy="docs/emulated.md lists what emulated routers do")
     if words is None:
         taken = CommitTaken(router)
         run.found(taken, taken.judge(answer), event=event, after=after)

@@ -5,6 +5,7 @@ from ipaddress import ip_address, ip_interface, ip_network
 
 import pytest
 
+from keyroll.emulator.contract.errors import NotEmulatedError
 from keyroll.emulator.contract.model import BackendError, BgpNeighbor, Intent, Ldp, LdpInterface, Nowhere, Unit
 from keyroll.emulator.contract.routing_policy import OwnRoute
 from keyroll.emulator.frr.config import Daemon, steps
@@ -79,8 +80,7 @@ def test_a_password_is_never_shown():
 @pytest.mark.parametrize(
     ("intent", "sentence"),
     [
-        (replace(INTENT, units=(Unit("ge-0/0/0.5"),)), "only unit 0"),
-        (replace(INTENT, units=(Unit("xe-0/0/0.0"),)), "only ge-0/0/"),
+        (replace(INTENT, units=(Unit("ge-0/0/0.5"),)), "unit 5 of ge-0/0/0"),
         (replace(INTENT, autonomous_system=None), "autonomous-system"),
         (replace(INTENT, neighbors=(replace(PEER, families=("evpn",)),)), "family evpn"),
     ],
@@ -106,3 +106,43 @@ def test_static_routes_may_lead_nowhere():
     routes = ((ip_network("192.0.2.0/24"), Nowhere.DISCARD), (ip_network("2001:db8::/32"), Nowhere.REJECT))
     found = [line.text for line in render(Intent("R1", static_routes=routes), PORTS)]
     assert found == ["ip route 192.0.2.0/24 blackhole", "ipv6 route 2001:db8::/32 reject"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "lines"),
+    [
+        ({"ttl": 255}, ["neighbor 10.0.12.2 ebgp-multihop 255"]),
+        ({"ttl": 1}, []),
+        ({"tcp_mss": 1400}, ["neighbor 10.0.12.2 tcp-mss 1400"]),
+        ({"remove_private": "all replace"}, ["neighbor 10.0.12.2 remove-private-AS all replace-AS"]),
+        ({"remove_private": ""}, ["neighbor 10.0.12.2 remove-private-AS"]),
+        ({"as_override": True}, ["neighbor 10.0.12.2 as-override"]),
+        ({"preference": 150}, ["distance 150 10.0.12.2/32"]),
+        ({"multipath": True}, ["maximum-paths 16", "maximum-paths ibgp 16"]),
+        ({"multipath": True, "multiple_as": True}, ["bgp bestpath as-path multipath-relax"]),
+        (
+            {"external": False, "peer_as": 65001, "cluster": ip_address("192.0.2.1")},
+            ["bgp cluster-id 192.0.2.1", "neighbor 10.0.12.2 route-reflector-client"],
+        ),
+    ],
+)
+def test_knobs_of_bgpd_are_lines_of_their_own(changes, lines):
+    plain, found = texts(INTENT), texts(replace(INTENT, neighbors=(replace(PEER, **changes),)))
+    assert [line for line in lines if line not in found] == []
+    if set(changes) <= {"ttl", "tcp_mss", "remove_private", "as_override", "preference"}:
+        assert [line for line in found if line not in plain] == lines
+
+
+def test_two_cluster_ids_are_more_than_bgpd_has():
+    peers = [
+        replace(PEER, external=False, peer_as=65001, address=ip_address(f"10.0.12.{last}"), cluster=ip_address(cluster))
+        for last, cluster in ((2, "192.0.2.1"), (3, "192.0.2.2"))
+    ]
+    with pytest.raises(NotEmulatedError, match=r"not emulated: several cluster ids"):
+        render(replace(INTENT, neighbors=tuple(peers)), PORTS)
+
+
+@pytest.mark.parametrize("name", ["et-0/0/6.0", "ae1.7", "lo0.5", "ge-0/0/9.0"])
+def test_interfaces_that_the_router_does_not_have_change_nothing(name):
+    unit = Unit(name, (ip_interface("192.0.2.1/24"),))
+    assert texts(replace(INTENT, units=(*INTENT.units, unit))) == texts(INTENT)

@@ -13,7 +13,7 @@ from keyroll.emulator.junos.configuration.faults import CommitFault, JunosFault,
 from keyroll.emulator.junos.configuration.inherit import expand
 from keyroll.emulator.junos.configuration.login_values import PLAIN_TEXT
 from keyroll.emulator.junos.configuration.schema import Kind, Statement
-from keyroll.emulator.junos.configuration.tree import Node, Path
+from keyroll.emulator.junos.configuration.tree import Node, Path, text_of
 from keyroll.emulator.junos.configuration.values import SecretText, reveal, zone_named
 from keyroll.emulator.junos.effect import accounts, intent
 from keyroll.emulator.junos.effect.keys_in_use import Runtime, SessionId
@@ -219,7 +219,7 @@ class Datastore:
             if path and path[-1].statement.name == PLAIN_TEXT:
                 raise SyntaxFault(f"{PLAIN_TEXT} asks for the password: type it by itself", 0)
             if not (path and self._is_known_secret(path)):
-                self.candidate.ensure(path)
+                self.candidate.put(path)
 
     def _is_known_secret(self, path: Path) -> bool:
         last = path[-1]
@@ -253,6 +253,10 @@ class Datastore:
     def _named(self, path: Path) -> list[Path]:
         """Return the paths that are there of what is named: itself, or all values of a statement without a value."""
         last = path[-1] if path else None
+        before, text = text_of(path)
+        if text:
+            holder = self.candidate.at(before)
+            return [(*before, *found) for found in holder.texts(text)] if holder else []
         if last is not None and last.statement.kind is Kind.VALUES and last.key is None:
             parent = self.candidate.at(path[:-1])
             return [(*path[:-1], node.step) for node in parent.entries(last.statement.name)] if parent else []

@@ -6,16 +6,18 @@ Every mistake is named by line and column, and what stands beside it is loaded a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
 
+from keyroll.emulator.contract.errors import NOT_EMULATED
 from keyroll.emulator.junos.commit.datastore import Datastore, empty
 from keyroll.emulator.junos.configuration.faults import SyntaxFault
-from keyroll.emulator.junos.configuration.paths import Purpose, Walk, parse
+from keyroll.emulator.junos.configuration.paths import GROUPS, Purpose, Walk, parse
 from keyroll.emulator.junos.configuration.redact import names_a_secret
-from keyroll.emulator.junos.configuration.schema import Statement
+from keyroll.emulator.junos.configuration.schema import Effect, Statement
 from keyroll.emulator.junos.configuration.tokens import TAGS, Token, split
-from keyroll.emulator.junos.configuration.tree import Path
+from keyroll.emulator.junos.configuration.tree import Node, Path
 from keyroll.emulator.junos.configuration.values import EntryContext
 
 SYNTAX_ERROR = "syntax error."
@@ -33,25 +35,75 @@ class Mistake:
         return f"terminal:{self.line}:({self.column}) {self.message.rstrip('.')}"
 
 
-def _report(mistakes: list[Mistake]) -> list[str]:
-    last = f"load complete ({len(mistakes)} errors)" if mistakes else "load complete"
-    return [*(str(mistake) for mistake in mistakes), last]
+NAMES_SHOWN = 12
+"""Names that a warning lists at most: a line of a terminal or two."""
 
 
-def load_set(store: Datastore, text: str, base: Path, context: EntryContext) -> list[str]:
-    """Run `set`, `delete`, `activate` and `deactivate` lines, and return what to print."""
+@dataclass(slots=True)
+class Unemulated:
+    """Which statements of a load this router does not act on: how many, under which names."""
+
+    count: int = 0
+    names: dict[Effect, dict[str, None]] = field(default_factory=dict)
+
+    def note(self, path: Path) -> None:
+        """Take note of what was loaded."""
+        place = next((at for at, step in enumerate(path) if step.statement.effect is not Effect.LIVE), None)
+        if place is None:
+            return
+        self.count += path[place].statement.effect is Effect.KEPT
+        words = [step.statement.name for step in path[: place + 1] if step.statement.name]
+        if words[:1] == [GROUPS]:
+            del words[0]
+        self.names.setdefault(path[place].statement.effect, {})[" ".join(words)] = None
+
+    def lines(self) -> list[str]:
+        """Return the warnings: one of what is kept without effect, one of what a commit will refuse."""
+        kept, refused = (list(self.names.get(effect, ())) for effect in (Effect.KEPT, Effect.REFUSED))
+        found = []
+        if kept:
+            found.append(f"warning: kept without effect on this emulated router ({self.count}): {_listed(kept)}")
+        if refused:
+            found.append(f"warning: a commit will be refused, {NOT_EMULATED}{_listed(refused)}")
+        return found
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - NAMES_SHOWN
+    return ", ".join(names[:NAMES_SHOWN]) + (f", and {more} more" if more > 0 else "")
+
+
+@dataclass(frozen=True, slots=True)
+class LoadReport:
+    """What came of a load: what could not be loaded, and what this router does not act on."""
+
+    mistakes: tuple[Mistake, ...]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def lines(self) -> list[str]:
+        """What is printed: every mistake, the warnings, and how many mistakes there were."""
+        last = f"load complete ({len(self.mistakes)} errors)" if self.mistakes else "load complete"
+        return [*(str(mistake) for mistake in self.mistakes), *self.warnings, last]
+
+
+def load_set(store: Datastore, text: str, base: Path, context: EntryContext) -> LoadReport:
+    """Run `set`, `delete`, `activate` and `deactivate` lines; say what could not be run."""
     mistakes: list[Mistake] = []
+    unemulated = Unemulated()
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         try:
-            _one_set_line(store, line, base, context)
+            for path in _one_set_line(store, line, base, context):
+                unemulated.note(path)
         except SyntaxFault as fault:
             mistakes.append(Mistake(number, fault.column, fault.message))
-    return _report(mistakes)
+    return LoadReport(tuple(mistakes), tuple(unemulated.lines()))
 
 
-def _one_set_line(store: Datastore, line: str, base: Path, context: EntryContext) -> None:
+def _one_set_line(store: Datastore, line: str, base: Path, context: EntryContext) -> list[Path]:
+    """Run a line; return the paths that it set."""
     verb, *words = split(line)
     if verb.text not in ("set", "delete", "activate", "deactivate") or not words:
         raise SyntaxFault("unknown command.", verb.column)
@@ -59,11 +111,12 @@ def _one_set_line(store: Datastore, line: str, base: Path, context: EntryContext
     paths = parse(store.root, base, words, purpose, context, end=len(line.rstrip()))
     if purpose is Purpose.SET:
         store.apply_set(paths)
-        return
+        return paths
     for path in paths:
         found = store.delete(path) if verb.text == "delete" else store.mark(path, inactive=verb.text == "deactivate")
         if not found:
             raise SyntaxFault("statement not found.", words[0].column)
+    return []
 
 
 _LEXEME = re.compile(
@@ -111,14 +164,30 @@ class _Body:
     """How many there were before it."""
 
 
+class Editable(Protocol):
+    """What a text is loaded into."""
+
+    candidate: Node
+
+    @property
+    def root(self) -> Statement:
+        """The statements that may stand in it."""
+        ...
+
+    def apply_set(self, paths: Iterable[Path]) -> None:
+        """Make statements stand in it. Raises SyntaxFault."""
+        ...
+
+
 class _CurlyLoader:
     """Loads one text in curly form."""
 
-    def __init__(self, store: Datastore, context: EntryContext) -> None:
+    def __init__(self, store: Editable, context: EntryContext) -> None:
         self._store = store
         self._root: Statement = store.root
         self._context = context
         self.mistakes: list[Mistake] = []
+        self.unemulated = Unemulated()
 
     def load(self, text: str, base: Path) -> None:
         """Load `text` below `base`."""
@@ -193,7 +262,7 @@ class _CurlyLoader:
             self._mistake(words[-1], "syntax error")
             return _Body(None)
         alone = walk.complete
-        return _Body(tuple(walk.body), alone or inactive, inactive if alone or inactive else None, len(self.mistakes))
+        return _Body(walk.place, alone or inactive, inactive if alone or inactive else None, len(self.mistakes))
 
     def _statement(self, base: Path | None, words: list[_Lexeme], end: _Lexeme) -> None:
         if base is None:
@@ -207,6 +276,8 @@ class _CurlyLoader:
         except SyntaxFault as fault:
             self._refused(words, fault)
             return
+        for path in paths:
+            self.unemulated.note(path)
         for path in paths if inactive else ():
             node = self._store.candidate.at(_marked(path, len(base)))
             if node is not None:
@@ -219,8 +290,11 @@ def _marked(path: Path, base: int) -> Path:
     return path if whole is None else path[: whole + 1]
 
 
-def load_curly(store: Datastore, text: str, base: Path, context: EntryContext, *, override: bool) -> list[str]:
-    """Merge (or with `override` put in place of everything) a configuration in curly form; return what to print."""
+def load_curly(store: Editable, text: str, base: Path, context: EntryContext, *, override: bool) -> LoadReport:
+    """Merge (or with `override` put in place of everything) a configuration in curly form.
+
+    An override with mistakes changes nothing.
+    """
     before = store.candidate
     if override:
         store.candidate = empty(store.root)
@@ -228,4 +302,5 @@ def load_curly(store: Datastore, text: str, base: Path, context: EntryContext, *
     loader.load(text, base)
     if override and loader.mistakes:
         store.candidate = before
-    return _report(loader.mistakes)
+        return LoadReport(tuple(loader.mistakes))
+    return LoadReport(tuple(loader.mistakes), tuple(loader.unemulated.lines()))

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from keyroll.emulator.junos.commit.datastore import Commit
+from keyroll.emulator.junos.commit.load import load_curly
 from keyroll.emulator.junos.configuration.faults import JunosFault, SyntaxFault
-from keyroll.emulator.junos.configuration.paths import Purpose, parse
-from keyroll.emulator.junos.configuration.render import set_lines
+from keyroll.emulator.junos.configuration.render import curly
 from keyroll.emulator.junos.configuration.schema import Statement
-from keyroll.emulator.junos.configuration.tokens import split
 from keyroll.emulator.junos.configuration.tree import Node
+from keyroll.emulator.junos.configuration.tree import Path as TreePath
 from keyroll.emulator.junos.configuration.values import EntryContext
 
-VERSION = 1
+VERSION = 2
 """Of the file's format: another one is refused."""
 
 
@@ -32,7 +32,7 @@ def save(path: Path, commits: Sequence[Commit]) -> None:
                 "user": commit.user,
                 "via": commit.via,
                 "comment": commit.comment,
-                "set": set_lines(commit.tree),
+                "text": "\n".join(curly(commit.tree)),
             }
             for commit in commits
         ],
@@ -55,16 +55,23 @@ def load(path: Path, root: Statement) -> list[Commit]:
         raise JunosFault(f"saved configuration cannot be read: {type(error).__name__}") from error
 
 
+class _Empty:
+    """A configuration that is being read back."""
+
+    def __init__(self, root: Statement) -> None:
+        self.root = root
+        self.candidate = Node(root)
+
+    def apply_set(self, paths: Iterable[TreePath]) -> None:
+        for path in paths:
+            self.candidate.put(path)
+
+
 def _commit(entry: dict[str, Any], root: Statement) -> Commit:
-    tree = Node(root)
     when = datetime.fromisoformat(entry["when"])
-    context = EntryContext(lambda: when)
-    for line in entry["set"]:
-        verb, *words = split(line)
-        purpose = Purpose.SET if verb.text == "set" else Purpose.NAME
-        for found in parse(root, (), words, purpose, context, end=len(line)):
-            if purpose is Purpose.SET:
-                tree.ensure(found)
-            elif (node := tree.at(found)) is not None:
-                node.inactive = True
-    return Commit(tree, when, entry["user"], entry["via"], entry["comment"])
+    read = _Empty(root)
+    report = load_curly(read, entry["text"], (), EntryContext(lambda: when), override=False)
+    if report.mistakes:
+        # The place alone: what stands there may be a secret.
+        raise JunosFault(f"saved configuration cannot be read: line {report.mistakes[0].line}")
+    return Commit(read.candidate, when, entry["user"], entry["via"], entry["comment"])

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 
-from keyroll.emulator.junos.configuration.render import statement_lines
+from keyroll.emulator.junos.configuration.render import header, statement_lines
 from keyroll.emulator.junos.configuration.schema import Kind
 from keyroll.emulator.junos.configuration.tokens import quote
 from keyroll.emulator.junos.configuration.tree import Id, Node, Path
@@ -42,7 +42,9 @@ def _blanks(path: Path, node: Node) -> str:
 
 def edit_line(path: Path) -> str:
     """Return `[edit protocols bgp]` for a path; `[edit]` for the top."""
-    words = [quote(word) for step in path for word in step.words]
+    words = [
+        word if step.statement.kind is Kind.OPAQUE else quote(word) for step in path for word in step.words
+    ]  # kept text has its quotes already
     return f"[{' '.join(['edit', *words])}]"
 
 
@@ -132,7 +134,7 @@ def _merged_ids(old: Node, new: Node) -> list[Id]:
             ids.insert(ids.index(before) + 1 if before in ids else 0, name)
         else:
             ids.append(name)
-    return sorted(ids, key=lambda name: order[name[0]])
+    return sorted(ids, key=lambda name: order.get(name[0], 0))
 
 
 def _signed(sign: str, node: Node | None, path: Path, prefix: str) -> list[str]:
@@ -142,6 +144,5 @@ def _signed(sign: str, node: Node | None, path: Path, prefix: str) -> list[str]:
 
 
 def _brief(node: Node) -> str:
-    words = [quote(word) for word in node.step.words]
-    body = node.statement.kind in (Kind.CONTAINER, Kind.ENTRY) and node.children
-    return " ".join(words) + (" { ... }" if body else ";")
+    body = node.statement.has_body and node.children
+    return header(node) + (" { ... }" if body else ";")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from keyroll.emulator.contract.errors import NOT_EMULATED
 from keyroll.emulator.junos.configuration.compare import edit_line
 from keyroll.emulator.junos.configuration.faults import block
 from keyroll.emulator.junos.configuration.inherit import APPLY, undefined_groups
 from keyroll.emulator.junos.configuration.render import header
+from keyroll.emulator.junos.configuration.schema import Effect
 from keyroll.emulator.junos.configuration.tree import Node, Path
 
 FAILED = "statements constraint check failed"
@@ -25,6 +27,8 @@ def violations(candidate: Node, expanded: Node) -> list[str]:
 
 def _broken(root: Node, node: Node, path: Path) -> Iterator[tuple[Path, Node, str]]:
     for child in node.shown():
+        if child.statement.effect is Effect.REFUSED:
+            yield path, child, f"{NOT_EMULATED}{child.statement.note}"
         for constraint in child.statement.constraints:
             if not constraint.holds(root, node, child):
                 yield path, child, constraint.message

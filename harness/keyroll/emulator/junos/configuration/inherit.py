@@ -6,6 +6,7 @@ ones; of several groups in one statement the first wins (Junos CLI user guide, c
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
 from keyroll.emulator.junos.configuration.paths import GROUPS
@@ -13,6 +14,8 @@ from keyroll.emulator.junos.configuration.schema import Kind
 from keyroll.emulator.junos.configuration.tree import Node, Path
 
 APPLY = "apply-groups"
+EXCEPT = "apply-groups-except"
+"""Groups of outer `apply-groups` that are not inherited here, nor below."""
 
 
 def _is_pattern(key: str | None) -> bool:
@@ -43,21 +46,34 @@ def undefined_groups(root: Node) -> list[tuple[Path, str]]:
     return found
 
 
+def inherited_from(root: Node) -> tuple[Node, dict[int, str]]:
+    """Return a copy of `root` with all groups inherited, and for each node that a group brought (by `id`) its group.
+
+    What is inactive stays, as `| display inheritance` shows it; groups of which it has a part give nothing to it.
+    """
+    whole = root.copy()
+    groups = {group.key: group for group in _groups(whole.active())}
+    whole.children.pop((GROUPS, None), None)
+    origin: dict[int, str] = {}
+    _inherit(whole, (), groups, origin)
+    return whole, origin
+
+
 def expand(root: Node) -> Node:
     """Return a copy of `root` without what is inactive, with all groups inherited and none left in it."""
     whole = root.active()
     groups = {group.key: group for group in _groups(whole)}
     whole.children.pop((GROUPS, None), None)
-    _inherit(whole, (), groups)
+    _inherit(whole, (), groups, {})
     return whole
 
 
-def _inherit(node: Node, path: Path, groups: dict[str | None, Node]) -> None:
+def _inherit(node: Node, path: Path, groups: dict[str | None, Node], origin: dict[int, str]) -> None:
     for child in list(node.children.values()):
-        _inherit(child, (*path, child.step), groups)
+        _inherit(child, (*path, child.step), groups, origin)
     for name in node.values_of(APPLY):
         for source in _sources(groups.get(name), path):
-            _merge(node, source)
+            _merge(node, source, name, origin)
         del node.children[(APPLY, name)]
 
 
@@ -75,20 +91,29 @@ def _sources(group: Node | None, path: Path) -> list[Node]:
     return found
 
 
-def _merge(node: Node, source: Node) -> None:
+def _merge(node: Node, source: Node, group: str, origin: dict[int, str]) -> None:
+    if group in node.values_of(EXCEPT):
+        return
     for name, child in source.children.items():
         if child.statement.kind is Kind.ENTRY and _is_pattern(child.key):
             for own in node.entries(child.statement.name):
                 if _matches(child.key, own.key):
-                    _merge(own, child)
+                    _merge(own, child, group, origin)
             continue
         if name[0] == APPLY or _rival(node, child):
             continue
         own_child = node.children.get(name)
         if own_child is None:
-            node.children[name] = _without_wildcards(child)
+            made = node.children[name] = _without_wildcards(child)
+            origin.update(dict.fromkeys(_ids(made), group))
         else:
-            _merge(own_child, child)
+            _merge(own_child, child, group, origin)
+
+
+def _ids(node: Node) -> Iterator[int]:
+    yield id(node)
+    for child in node.children.values():
+        yield from _ids(child)
 
 
 def _rival(node: Node, child: Node) -> bool:

@@ -11,8 +11,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from keyroll.emulator.junos.configuration.faults import SyntaxFault, ValueFault
-from keyroll.emulator.junos.configuration.schema import Kind, Statement
-from keyroll.emulator.junos.configuration.tokens import Token
+from keyroll.emulator.junos.configuration.redact import names_a_secret
+from keyroll.emulator.junos.configuration.schema import LINE, Kind, Statement
+from keyroll.emulator.junos.configuration.tokens import Token, quote
 from keyroll.emulator.junos.configuration.tree import Node, Path, Step
 from keyroll.emulator.junos.configuration.values import Choice, EntryContext, InterfaceName
 
@@ -87,6 +88,9 @@ class Walk:
         self.pending: Statement | None = None
         self.secrets: list[Token] = []
         """The words that were taken, or refused, as secrets."""
+        self._text: Statement | None = None
+        """The opaque statement whose words follow."""
+        self._text_words: list[Token] = []
         self._in_brackets = False
         self._found: list[Path] = []
         self._fresh = True
@@ -95,11 +99,15 @@ class Walk:
     @property
     def statement(self) -> Statement:
         """The statement whose children may come next."""
+        if self._text is not None:
+            return self._text
         return self.body[-1].statement if self.body else self._root
 
     @property
     def complete(self) -> bool:
         """Whether the words so far are a whole path."""
+        if self._text is not None:
+            return True
         if self._in_brackets:
             return False
         if self.pending is not None:
@@ -110,6 +118,9 @@ class Walk:
 
     def feed(self, word: Token) -> None:
         """Take the next word. Raises SyntaxFault, its column that of the word."""
+        if self._text is not None or (self.pending is None and self.statement.kind is Kind.OPAQUE):
+            self._take_text(word)
+            return
         if self.pending is not None:
             self._take_value(self.pending, word)
             return
@@ -121,13 +132,44 @@ class Walk:
         elif child.kind is Kind.CONTAINER:
             self.body.append(Step(child))
             self._fresh = True
+        elif child.kind is Kind.OPAQUE:
+            self._text = child
         else:
             self.pending = child
             if not child.name:
                 self._take_value(child, word)
 
+    def _take_text(self, word: Token) -> None:
+        """Take a word of kept text as it stands. Raises SyntaxFault for what could not be read back."""
+        if self._text is None:
+            self._text = LINE
+        if not word.quoted and any(mark in word.text for mark in "{};"):
+            raise SyntaxFault("syntax error.", word.column)
+        if self._text_words and names_a_secret(self._text_words[-1].text):
+            self.secrets.append(word)
+        self._text_words.append(word)
+
+    @property
+    def place(self) -> Path:
+        """The path of the body that the words so far lead into."""
+        return (*self.body, *self._text_steps())
+
+    def _text_steps(self) -> list[Step]:
+        if self._text is None:
+            return []
+        shown = (
+            word.text if word.text in ("[", "]") and not word.quoted else quote(word.text, always=word.quoted)
+            for word in self._text_words
+        )
+        words = " ".join(shown) or None
+        if self._text.hierarchy:
+            return [Step(self._text), *([Step(LINE, words)] if words else [])]
+        return [Step(self._text, words)]
+
     def finish(self, end: int) -> list[Path]:
         """Return the paths. Raises SyntaxFault at column `end` when something is missing."""
+        if self._text is not None:
+            return [*self._found, self.place]
         if self.pending is not None and self.complete:
             self._emit(Step(self.pending))
         elif not self.complete:
@@ -209,6 +251,8 @@ class Walk:
 
     def completions(self, tree: Node | None) -> list[Completion]:
         """Return what may come next; `tree` is the candidate, whose existing keys are offered too."""
+        if self._text is not None or (self.pending is None and self.statement.kind is Kind.OPAQUE):
+            return [ENTER]
         if self.pending is not None:
             return [*([ENTER] if self.complete else []), *self._value_completions(self.pending, tree)]
         found = [ENTER] if self.complete else []

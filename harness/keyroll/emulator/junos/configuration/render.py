@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
-from keyroll.emulator.junos.configuration.schema import Kind
+from keyroll.emulator.junos.configuration.schema import Kind, Statement
 from keyroll.emulator.junos.configuration.tokens import quote
 from keyroll.emulator.junos.configuration.tree import Node, Path
 
@@ -13,26 +13,32 @@ SECRET_MARK = " ## SECRET-DATA"  # noqa: S105 - the mark behind a secret, not on
 INACTIVE = "inactive: "
 
 
-def curly(node: Node, depth: int = 0) -> list[str]:
+Comments = Callable[[Node], Sequence[str]]
+"""Gives the comments that stand before a statement (`##` and a text each)."""
+
+
+def curly(node: Node, depth: int = 0, comments: Comments | None = None) -> list[str]:
     """Return the lines of everything below `node`."""
-    return list(_body(node, INDENT * depth, ""))
+    return list(_body(node, INDENT * depth, "", comments))
 
 
 def statement_lines(node: Node, depth: int = 0, prefix: str = "") -> list[str]:
     """Return the lines of `node` itself with everything below it; `prefix` is the word of a joined parent."""
-    return list(_lines(node, INDENT * depth, prefix))
+    return list(_lines(node, INDENT * depth, prefix, None))
 
 
-def _body(node: Node, indent: str, prefix: str) -> Iterator[str]:
+def _body(node: Node, indent: str, prefix: str, comments: Comments | None) -> Iterator[str]:
     run: list[Node] = []
     for child in node.shown():
         if run and not _together(run[0], child):
             yield _values_line(run, indent, prefix)
             run = []
+        if comments is not None and not run:
+            yield from (f"{indent}## {text}".rstrip() for text in comments(child))
         if child.statement.kind is Kind.VALUES:
             run.append(child)
         else:
-            yield from _lines(child, indent, prefix)
+            yield from _lines(child, indent, prefix, comments)
     if run:
         yield _values_line(run, indent, prefix)
 
@@ -48,19 +54,19 @@ def _values_line(run: list[Node], indent: str, prefix: str) -> str:
     return f"{indent}{INACTIVE if run[0].inactive else ''}{prefix}{run[0].statement.name} {text};"
 
 
-def _lines(node: Node, indent: str, prefix: str) -> Iterator[str]:
+def _lines(node: Node, indent: str, prefix: str, comments: Comments | None) -> Iterator[str]:
     statement = node.statement
     mark = INACTIVE if node.inactive else ""
     head = prefix + header(node)
     if statement.kind in (Kind.LEAF, Kind.FLAG) or not node.children:
         yield f"{indent}{mark}{head};{SECRET_MARK if statement.secret else ''}"
     elif statement.joined and not node.inactive:
-        yield from _body(node, indent, head + " ")
+        yield from _body(node, indent, head + " ", comments)
     elif statement.one_line and _fits_one_line(node):
-        yield from (f"{indent}{mark}{line}" for line in _body(node, "", head + " "))
+        yield from (f"{indent}{mark}{line}" for line in _body(node, "", head + " ", None))
     else:
         yield f"{indent}{mark}{head} {{"
-        yield from _body(node, indent + INDENT, "")
+        yield from _body(node, indent + INDENT, "", comments)
         yield f"{indent}}}"
 
 
@@ -76,11 +82,7 @@ def _fits_one_line(node: Node) -> bool:
 
 def header(node: Node) -> str:
     """Return the words of the statement itself: name and key or value."""
-    name, key = node.statement.name, node.key
-    if key is None:
-        return name
-    text = quote(key, always=node.statement.quoted)
-    return f"{name} {text}" if name else text
+    return " ".join(_words(node.statement, node.key))
 
 
 def set_lines(root: Node, base: Path = ()) -> list[str]:
@@ -88,13 +90,17 @@ def set_lines(root: Node, base: Path = ()) -> list[str]:
     node = root.at(base)
     if node is None:
         return []
-    words = [word for step in base for word in _words(step.statement.name, step.key)]
+    words = [word for step in base for word in _words(step.statement, step.key)]
     lines = list(_sets(node, words))
     return [*lines, *_deactivations(node, words)]
 
 
-def _words(name: str, key: str | None, *, quoted: bool = False) -> list[str]:
-    return [*([name] if name else []), *([quote(key, always=quoted)] if key is not None else [])]
+def _words(statement: Statement, key: str | None) -> list[str]:
+    """Return the words of a statement as they are shown: its name, its key or value in quotes where it needs them."""
+    name = [statement.name] if statement.name else []
+    if key is None:
+        return name
+    return [*name, key if statement.kind is Kind.OPAQUE else quote(key, always=statement.quoted)]
 
 
 def _sets(node: Node, words: list[str]) -> Iterator[str]:
@@ -103,8 +109,7 @@ def _sets(node: Node, words: list[str]) -> Iterator[str]:
             yield " ".join(["set", *words])
         return
     for child in node.shown():
-        below = [*words, *_words(child.statement.name, child.key, quoted=child.statement.quoted)]
-        yield from _sets(child, below)
+        yield from _sets(child, [*words, *_words(child.statement, child.key)])
 
 
 def _deactivations(node: Node, words: list[str]) -> Iterator[str]:
@@ -112,4 +117,4 @@ def _deactivations(node: Node, words: list[str]) -> Iterator[str]:
         yield " ".join(["deactivate", *words])
     for child in node.shown():
         named = child.key if child.statement.kind is not Kind.LEAF else None
-        yield from _deactivations(child, [*words, *_words(child.statement.name, named)])
+        yield from _deactivations(child, [*words, *_words(child.statement, named)])

@@ -1,12 +1,13 @@
 """What a statement is. The statements themselves are data, in `statements/`.
 
-Five kinds cover the part of Junos that is modelled:
+Six kinds cover the part of Junos that this router takes:
 
     container   `system { … }`
     entry       one of many, each with a key: `group G { … }`; with an empty name the key stands alone: `ge-0/0/0 { … }`
     leaf        a name and a value: `peer-as 65001;`; with an empty name the value stands alone: `any notice;`
     values      a name and any number of values: `export [ a b ];`
     flag        a name alone: `passive;`
+    opaque      a name and any words, with a body of any statements or none, kept as text: `class-of-service { … }`
 """
 
 from __future__ import annotations
@@ -27,14 +28,18 @@ class Kind(enum.Enum):
     LEAF = enum.auto()
     VALUES = enum.auto()
     FLAG = enum.auto()
+    OPAQUE = enum.auto()
 
 
 class Effect(enum.Enum):
-    """Whether the router acts on a statement."""
+    """What the router does with a statement (docs/emulated.md lists them)."""
 
     LIVE = enum.auto()
+    """It acts on it."""
     KEPT = enum.auto()
-    """Kept and shown, without effect; `keyroll doctor` lists these."""
+    """It keeps and shows it, without effect."""
+    REFUSED = enum.auto()
+    """It keeps and shows it, and refuses a commit in which it is active: it would change what sessions do."""
 
 
 class Configured(Protocol):
@@ -95,6 +100,10 @@ class Statement:
     """A container that is shown as a word before each of its children: `family inet { … }`."""
     quoted: bool = False
     """The value is always shown in quotes (start-times, `$9$`)."""
+    note: str = ""
+    """Of what is kept: what is lost by it. Of what is refused: why it matters."""
+    hierarchy: bool = False
+    """Of opaque statements: whether it is always a body, so that words behind its name belong to a line in it."""
     ordered: bool = False
     """Entries whose order means something: a comparison shows beside which ones a change is (`term`)."""
     constraints: tuple[Constraint, ...] = ()
@@ -111,6 +120,8 @@ class Statement:
 
     def child(self, name: str) -> Statement | None:
         """Return the child of exactly that name."""
+        if self.kind is Kind.OPAQUE:
+            return LINE if not name else None
         return self._by_name.get(name)
 
     @property
@@ -120,8 +131,12 @@ class Statement:
 
     @property
     def has_body(self) -> bool:
-        """Whether it can be edited into: a container or an entry with children."""
-        return self.kind is Kind.CONTAINER or (self.kind is Kind.ENTRY and bool(self.children))
+        """Whether it can be edited into: a container, an entry with children, kept text."""
+        return self.kind in (Kind.CONTAINER, Kind.OPAQUE) or (self.kind is Kind.ENTRY and bool(self.children))
+
+
+LINE = Statement("", Kind.OPAQUE, "Statement that is kept as text", effect=Effect.KEPT)
+"""Any statement in the body of an opaque one: its words are its key, in the form in which they are shown."""
 
 
 def container(
@@ -202,6 +217,21 @@ def values(name: str, text: str, value: ValueType, *, constraints: tuple[Constra
 def flag(name: str, text: str, *, exclusive: str | None = None) -> Statement:
     """Build a statement that stands or does not."""
     return Statement(name, Kind.FLAG, text, exclusive=exclusive)
+
+
+def opaque(name: str, text: str, lost: str) -> Statement:
+    """Build a statement that is kept as text, whatever follows it. `lost` says what this router does not do of it."""
+    return Statement(name, Kind.OPAQUE, text, effect=Effect.KEPT, note=lost)
+
+
+def hierarchy(name: str, text: str, lost: str) -> Statement:
+    """Build a whole hierarchy that is kept as text. `lost` says what this router does not do of it."""
+    return Statement(name, Kind.OPAQUE, text, effect=Effect.KEPT, note=lost, hierarchy=True)
+
+
+def refused(name: str, text: str, why: str) -> Statement:
+    """Build a statement that is taken and shown, and whose commit is refused. `why` says what it would change."""
+    return Statement(name, Kind.OPAQUE, text, effect=Effect.REFUSED, note=why)
 
 
 def kept(statement: Statement) -> Statement:

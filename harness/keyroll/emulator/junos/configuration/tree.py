@@ -5,10 +5,11 @@ A tree knows nothing of text. Values in it are in stored form (`values` made the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from keyroll.emulator.junos.configuration.schema import Kind, Statement
+from keyroll.emulator.junos.configuration.schema import LINE, Kind, Statement
 
 Id = tuple[str, str | None]
 """A child's name under its parent: the statement's name and, for an entry or one of many values, its key or value."""
@@ -24,16 +25,25 @@ class Step:
     @property
     def id(self) -> Id:
         """The child's id under its parent."""
-        own = self.statement.kind in (Kind.ENTRY, Kind.VALUES)
+        own = self.statement.kind in (Kind.ENTRY, Kind.VALUES, Kind.OPAQUE)
         return (self.statement.name, self.key if own else None)
 
     @property
     def words(self) -> list[str]:
-        """The words of it as in `[edit …]`."""
+        """The words of it as in `[edit …]`, without quotes where they are not part of kept text."""
+        if self.statement.kind is Kind.OPAQUE:
+            return [*([self.statement.name] if self.statement.name else []), *_TEXT_WORD.findall(self.key or "")]
         return [word for word in (self.statement.name, self.key) if word]
 
 
 Path = tuple[Step, ...]
+_TEXT_WORD = re.compile(r'"(?:\\.|[^"\\])*"|\S+')
+
+
+def text_of(path: Path) -> tuple[Path, list[str]]:
+    """Return a path up to where kept text begins, and the words of that text; none where there is no text in it."""
+    start = next((place for place, step in enumerate(path) if step.statement.kind is Kind.OPAQUE), len(path))
+    return path[:start], [word for step in path[start:] for word in step.words]
 
 
 @dataclass(eq=False, slots=True)
@@ -105,11 +115,55 @@ class Node:
     def shown_ids(self) -> list[Id]:
         """Return the children's ids in the order in which they are shown: the schema's, then the order of entry."""
         order = {child.name: number for number, child in enumerate(self.statement.children)}
-        return sorted(self.children, key=lambda name: order[name[0]])
+        return sorted(self.children, key=lambda name: order.get(name[0], 0))  # statements in kept text have no order
 
     def shown(self) -> Iterator[Node]:
         """Walk over the children in the order in which they are shown."""
         return (self.children[name] for name in self.shown_ids())
+
+    def texts(self, words: Sequence[str]) -> list[Path]:
+        """Return the paths below here of all kept text that begins with these words, whatever lines it stands on."""
+        found: list[Path] = []
+        for child in self.children.values():
+            if child.statement.kind is not Kind.OPAQUE:
+                continue
+            own = child.step.words
+            if own[: len(words)] == list(words):
+                found.append((child.step,))
+            elif list(words[: len(own)]) == own:
+                found += [(child.step, *below) for below in child.texts(words[len(own) :])]
+        return found
+
+    def put(self, path: Path) -> None:
+        """Make a statement stand here, kept text on the lines on which its first words stand already."""
+        before, text = text_of(path)
+        holder = self.ensure(before)
+        if text:
+            holder.ensure_text(path[len(before) :])
+
+    def ensure_text(self, path: Path) -> None:
+        """Make kept text stand here; a line whose first words stand already as bodies goes into these."""
+        holder = self.ensure(path[:-1])
+        node, rest = holder.deepest_text(path[-1].words)
+        if node is holder:
+            node.ensure(path[-1:])
+        elif rest:
+            node.ensure([Step(LINE, " ".join(rest))])
+
+    def deepest_text(self, words: list[str]) -> tuple[Node, list[str]]:
+        """Return the node of kept text that most of the words lead to, and the words that are left."""
+        node = self
+        while words:
+            inside = node.statement.kind is Kind.OPAQUE
+            for length in range(len(words), 0, -1):
+                name, key = ("", words[:length]) if inside else (words[0], words[1:length])
+                child = node.children.get((name, " ".join(key) or None))
+                if child is not None and child.statement.kind is Kind.OPAQUE:
+                    node, words = child, words[length:]
+                    break
+            else:
+                break
+        return node, words
 
     def ensure(self, path: Sequence[Step]) -> Node:
         """Make everything on `path` and return the last node; a leaf takes the path's value."""
@@ -161,7 +215,7 @@ class Node:
 
 
 def _falls_with_its_last_child(statement: Statement) -> bool:
-    return statement.kind is Kind.CONTAINER and not statement.presence
+    return statement.kind is Kind.OPAQUE or (statement.kind is Kind.CONTAINER and not statement.presence)
 
 
 def narrowed(root: Node, path: Path) -> tuple[Node, Path]:

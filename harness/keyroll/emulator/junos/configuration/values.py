@@ -211,13 +211,17 @@ def _padded(octets: str, length: str) -> str:
 
 _MANAGEMENT = re.compile(r"fxp0|em0|me0|re0:mgmt-0")
 """Management interfaces of real routers: kept when such a configuration is loaded; this router is reached otherwise."""
-_ETHERNET = re.compile(r"ge-0/0/(?:0|[1-9]\d?)")
-_LOGICAL = re.compile(r"(?:ge-0/0/(?:0|[1-9]\d?)|lo0)(?:\.(?:0|[1-9]\d{0,4}))?")
+_PORT = r"[a-z]{2,3}-\d{1,3}/\d{1,3}/\d{1,3}(?::\d{1,3})?"
+"""A port by its place: `ge-0/0/0`, `et-0/0/6`, `xe-0/1/2:3`."""
+_VIRTUAL = r"[a-z][a-z0-9_]{1,15}?\d{0,4}"
+"""An interface by its name: `lo0`, `ae12`, `irb`, `st0`, `fxp0`, `vtep`."""
+_PHYSICAL = re.compile(rf"(?:{_PORT}|{_VIRTUAL}|re0:mgmt-0)")
+_LOGICAL = re.compile(rf"(?:{_PORT}|{_VIRTUAL}|re0:mgmt-0)(?:\.(?:0|[1-9]\d{{0,4}}))?")
 
 
 @dataclass(frozen=True, slots=True)
 class InterfaceName(_Free):
-    """A physical interface that this router has: `ge-0/0/N` or `lo0`; with `logical` a unit may follow."""
+    """A physical interface of any kind, whether or not this router has it; with `logical` a unit may follow."""
 
     logical: bool = False
     also_all: bool = False
@@ -228,7 +232,7 @@ class InterfaceName(_Free):
         if self.also_all and text == "all":
             return text
         if not self.logical:
-            if text == "lo0" or _ETHERNET.fullmatch(text) or _MANAGEMENT.fullmatch(text):
+            if _PHYSICAL.fullmatch(text):
                 return text
             raise ValueFault(f"invalid interface type in '{text}'")
         if not _LOGICAL.fullmatch(text):

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, ip_address, ip_interface, ip_network
 
+from keyroll.emulator.contract.errors import NOT_EMULATED
 from keyroll.emulator.contract.model import (
     Address,
     AuthScheme,
@@ -26,6 +27,7 @@ from keyroll.emulator.contract.model import (
 )
 from keyroll.emulator.contract.routing_policy import NextHop, OwnRoute, PolicyTerm, PrefixLimit
 from keyroll.emulator.junos.configuration.faults import CommitFault, block
+from keyroll.emulator.junos.configuration.statements.routing import TABLES
 from keyroll.emulator.junos.configuration.tree import Node
 from keyroll.emulator.junos.configuration.values import is_management, reveal
 from keyroll.emulator.junos.effect.policy_terms import PolicyFault, Route, bgp_terms, judged
@@ -147,7 +149,7 @@ def _units(root: Node) -> Iterator[Unit]:
             for name in ("inet", "inet6"):
                 addresses = family.child(name) if family else None
                 found += [ip_interface(entry.key or "") for entry in addresses.entries("address")] if addresses else []
-            disabled = interface.child("disable") is not None
+            disabled = any(node.child("disable") is not None for node in (interface, unit))
             mpls = family is not None and family.child("mpls") is not None
             yield Unit(f"{interface.key}.{unit.key}", tuple(found), disabled=disabled, mpls=mpls)
 
@@ -161,7 +163,8 @@ def _direct(units: tuple[Unit, ...]) -> Iterator[Route]:
 def _statics(root: Node) -> Iterator[Node]:
     """Yield the static routes of every table that lead somewhere, be it nowhere (`discard`)."""
     options = root.find("routing-options")
-    tables = [options, *options.entries("rib")] if options is not None else []
+    ribs = options.entries("rib") if options is not None else []
+    tables = [options, *(rib for rib in ribs if rib.key in TABLES)] if options is not None else []
     for table in tables:
         static = table.child("static")
         for route in static.entries("route") if static is not None else ():
@@ -202,7 +205,7 @@ class _Levels:
         return next((found for node in self.nodes if (found := node.child(name)) is not None), None)
 
 
-DYNAMIC_REFUSED = "dynamic neighbors are not supported by this emulated router: name each neighbor"
+DYNAMIC_REFUSED = f"{NOT_EMULATED}dynamic neighbors: name each neighbor"
 
 
 def _neighbors(root: Node, own_as: int | None, reasons: list[str]) -> Iterator[BgpNeighbor]:
@@ -219,8 +222,7 @@ def _neighbors(root: Node, own_as: int | None, reasons: list[str]) -> Iterator[B
             if not external:
                 peer_as = peer_as or own_as
             problem = _as_problem(own_as, peer_as, local_as=levels.value("local-as"), external=external)
-            if not problem and not external and levels.value("local-preference") is not None:
-                problem = "local-preference of an internal group is not carried out: set it by an export policy"
+            problem = problem or _unemulated(levels, peer_as, own_as, external=external)
             if problem or peer_as is None:
                 where = f"[edit protocols bgp group {group.key}]"
                 message = f"Error in neighbor {node.key} of group {group.key}:\n{problem}"
@@ -237,6 +239,26 @@ def _as_problem(own_as: int | None, peer_as: int | None, *, local_as: str | None
     if external and peer_as == own_as and local_as is None:
         return "external peer has the local AS number; its group must be of type internal"
     return None
+
+
+_DISTANCE_MAX = 254
+"""bgpd's greatest distance of a usable route; 255 means unusable."""
+
+
+def _unemulated(levels: _Levels, peer_as: int | None, own_as: int | None, *, external: bool) -> str | None:
+    """Return what FRR does not do of what a neighbour asks for; it would refuse the line, or take it for another."""
+    preference = _number(levels.value("preference"))
+    local_as = _number(levels.value("local-as"))
+    found = None
+    if not external and levels.value("local-preference") is not None:
+        found = "local-preference of an internal group: set it by an export policy"
+    elif local_as is not None and own_as not in (None, local_as) and (not external or peer_as == own_as):
+        found = "local-as of an internal peer"
+    elif not external and levels.value("ttl") == "1":
+        found = "ttl 1 of an internal peer"
+    elif preference is not None and not 1 <= preference <= _DISTANCE_MAX:
+        found = f"preference {preference}: from 1 to {_DISTANCE_MAX}"
+    return None if found is None else f"{NOT_EMULATED}{found}"
 
 
 def _neighbor(address: str, group: str, levels: _Levels, peer_as: int, *, external: bool) -> BgpNeighbor:
@@ -262,7 +284,21 @@ def _neighbor(address: str, group: str, levels: _Levels, peer_as: int, *, extern
         description=levels.value("description"),
         local_preference=_number(levels.value("local-preference")),
         limits=dict(_limits(levels.node("family"))),
+        ttl=_number(levels.value("ttl")),
+        tcp_mss=_number(levels.value("tcp-mss")),
+        preference=_number(levels.value("preference")),
+        multipath=levels.has("multipath"),
+        multiple_as=(multipath := levels.node("multipath")) is not None and multipath.child("multiple-as") is not None,
+        remove_private=_remove_private(levels.node("remove-private")),
+        as_override=levels.has("as-override"),
+        cluster=IPv4Address(cluster) if (cluster := levels.value("cluster")) and not external else None,
     )
+
+
+def _remove_private(node: Node | None) -> str | None:
+    if node is None:
+        return None
+    return " ".join(name for name in ("all", "replace") if node.child(name) is not None)
 
 
 def _limits(family: Node | None) -> Iterator[tuple[str, PrefixLimit]]:
@@ -294,9 +330,12 @@ MULTIHOP_TTL = 64
 
 
 def _families(family: Node | None, address: str) -> tuple[str, ...]:
-    if family is None or not family.children:
+    named = tuple(
+        f"{name}-unicast" for name in ("inet", "inet6") if family is not None and family.find(name, "unicast")
+    )
+    if not named:  # only families without effect: a session with its address' own one exchanges none of their routes
         return ("inet6-unicast",) if ip_address(address).version == 6 else ("inet-unicast",)  # noqa: PLR2004 - IP's own number
-    return tuple(f"{child.statement.name}-unicast" for child in family.shown())
+    return named
 
 
 def _protection(levels: _Levels) -> Protection | None:
@@ -333,7 +372,7 @@ def _next_hops_of_imports(
 ) -> Iterator[str]:
     for name in dict.fromkeys(name for neighbor in neighbors for name in neighbor.import_):
         if any(term.changes.next_hop is NextHop.SELF for term in terms.get(name, ())):
-            yield f"error: policy {name}: 'next-hop self' is not carried out in an import policy"
+            yield f"error: {NOT_EMULATED}policy {name}: 'next-hop self' in an import policy"
 
 
 def _missing_policies(root: Node, names: dict[str, None]) -> list[str]:

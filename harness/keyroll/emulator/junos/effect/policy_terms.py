@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from ipaddress import ip_address, ip_network
 
+from keyroll.emulator.contract.errors import NOT_EMULATED
 from keyroll.emulator.contract.model import Network
 from keyroll.emulator.contract.routing_policy import (
     NO_CHANGES,
@@ -24,6 +25,7 @@ from keyroll.emulator.contract.routing_policy import (
     RouteChanges,
     merged,
 )
+from keyroll.emulator.junos.configuration.schema import Kind
 from keyroll.emulator.junos.configuration.tree import Node
 
 
@@ -65,6 +67,7 @@ def _policy(root: Node, name: str) -> tuple[Node | None, Node | None]:
 def _judge(options: Node, policy: Node, route: Route) -> OwnRoute:
     changes = NO_CHANGES
     for term in (*policy.entries("term"), policy):
+        _asked_whole(policy, term)
         if not _matches(options, term.child("from"), route):
             continue
         changes = merged(changes, _changes(options, policy, term))
@@ -72,6 +75,13 @@ def _judge(options: Node, policy: Node, route: Route) -> OwnRoute:
         if decision is not None:
             return OwnRoute(route.prefix, decision, changes)
     return OwnRoute(route.prefix, PolicyAction.NEXT_POLICY, changes)
+
+
+def _asked_whole(policy: Node, term: Node) -> None:
+    where = _where(policy, term)
+    _asked(term.child("from"), where)
+    if any(child.statement.name == "to" for child in term.shown()):
+        raise PolicyFault(f"{NOT_EMULATED}{where}: 'to'")
 
 
 def _action(then: Node | None) -> PolicyAction | None:
@@ -117,14 +127,15 @@ def community(options: Node, name: str, where: str) -> tuple[str, ...]:
     found = options.child("community", name)
     if found is None:
         raise PolicyFault(f"{where}: community {name} is not defined")
+    if found.entries("invert-match"):
+        raise PolicyFault(f"{NOT_EMULATED}{where}: 'invert-match' of community {name}")
     members = found.values_of("members")
     if not members:
         raise PolicyFault(f"{where}: community {name} has no members")
     for member in members:
         if member not in _WELL_KNOWN and not _PLAIN.fullmatch(member):
             raise PolicyFault(
-                f"{where}: member {member} of community {name} is not carried out: only AS:NUMBER and"
-                f" {', '.join(_WELL_KNOWN)} are"
+                f"{NOT_EMULATED}{where}: member {member} of community {name}: use AS:NUMBER or {', '.join(_WELL_KNOWN)}"
             )
     return tuple(_WELL_KNOWN.get(member, member) for member in members)
 
@@ -148,11 +159,23 @@ def as_path(options: Node, name: str, where: str) -> str:
     for word in text.split():
         match = _TOKEN.fullmatch(word)
         if match is None:
-            raise PolicyFault(f"{where}: '{word}' in as-path {name} is not carried out")
+            raise PolicyFault(f"{NOT_EMULATED}{where}: '{word}' in as-path {name}")
         what = match["number"] or (f"({match['choice']})" if match["choice"] else "[0-9]+")
         many = match["many"] or match["again"] or ""
         parts.append(f"({what}{_HOP}){many}" if many else f"{what}{_HOP}")
     return f"^{''.join(parts)}$"
+
+
+def _asked(conditions: Node | None, where: str) -> None:
+    """Raise PolicyFault for a condition that is kept without effect: what it matches cannot be told."""
+    for child in conditions.shown() if conditions is not None else ():
+        kept = (
+            child
+            if child.statement.kind is Kind.OPAQUE
+            else next((one for one in child.shown() if one.statement.kind is Kind.OPAQUE), None)
+        )
+        if kept is not None:
+            raise PolicyFault(f"{NOT_EMULATED}{where}: 'from {kept.statement.name}'")
 
 
 def _matches(options: Node, conditions: Node | None, route: Route) -> bool:
@@ -229,6 +252,7 @@ def bgp_terms(root: Node, name: str) -> tuple[PolicyTerm, ...]:
 
 
 def _bgp_term(options: Node, policy: Node, term: Node) -> PolicyTerm | None:
+    _asked_whole(policy, term)
     action, conditions = _action(term.child("then")), term.child("from")
     changes, where = _changes(options, policy, term), _where(policy, term)
     if (action is None and changes == NO_CHANGES) or not _meets_bgp(conditions):
@@ -240,7 +264,7 @@ def _bgp_term(options: Node, policy: Node, term: Node) -> PolicyTerm | None:
     if interfaces and all(interface.startswith("lo0.") for interface in interfaces):
         return None  # nothing that BGP brought leaves by the loopback
     if interfaces:
-        raise PolicyFault(f"{where}: 'from interface' is not carried out for routes of BGP")
+        raise PolicyFault(f"{NOT_EMULATED}{where}: 'from interface' for routes of BGP")
     prefixes = _ranges(options, conditions)
     if prefixes == ():
         return None

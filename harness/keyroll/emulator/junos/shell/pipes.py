@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from keyroll.emulator.junos.configuration.compare import differences
 from keyroll.emulator.junos.configuration.faults import JunosFault
-from keyroll.emulator.junos.configuration.render import set_lines
-from keyroll.emulator.junos.configuration.tree import narrowed
+from keyroll.emulator.junos.configuration.inherit import inherited_from
+from keyroll.emulator.junos.configuration.render import curly, set_lines
+from keyroll.emulator.junos.configuration.tree import Node, narrowed
 from keyroll.emulator.junos.configuration.values import Integer, Text
 from keyroll.emulator.junos.shell.grammar import Match, Term
 from keyroll.emulator.junos.shell.output import Output
@@ -82,6 +83,26 @@ async def _display_set(session: Session, match: Match) -> Output:
     return Output(lines, paged=session.piped.paged)
 
 
+async def _display_inheritance(session: Session, match: Match) -> Output:
+    """`| display inheritance`: groups are inherited, and above each inherited statement stands its group."""
+    view = session.piped.config
+    if view is None:
+        raise JunosFault("'display inheritance' is for configurations")
+    whole, origin = inherited_from(view.root)
+    tree, place = narrowed(whole, view.base)
+    node = tree.at(place)
+    if node is None:
+        return Output(paged=session.piped.paged)
+
+    def comments(child: Node) -> list[str]:
+        group = origin.get(id(child))
+        if group is None or "no-comments" in match.words:
+            return []
+        return ["", f"'{child.key or child.statement.name}' was inherited from group '{group}'", ""]
+
+    return Output(curly(node, comments=comments), paged=session.piped.paged)
+
+
 def _relative(line: str, skipped: int) -> str:
     verb, *words = line.split(" ")
     return " ".join([verb, *words[skipped:]])
@@ -125,6 +146,12 @@ PIPES: tuple[Term, ...] = (
         "display",
         "Show additional kinds of information",
         (
+            Term(
+                "inheritance",
+                "Show inherited configuration data and source group",
+                (Term("no-comments", "Display inherited configuration without comments", run=_display_inheritance),),
+                _display_inheritance,
+            ),
             Term(
                 "set",
                 "Show 'set' commands that create configuration",

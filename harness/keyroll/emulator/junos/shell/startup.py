@@ -32,7 +32,7 @@ async def start_with(path: Path, chassis: Chassis) -> None:
         report = load_set(store, text, (), chassis.context)
     else:
         report = load_curly(store, text, (), chassis.context, override=True)
-    mistakes = report[:-1]
+    mistakes = [str(mistake) for mistake in report.mistakes]
     if mistakes:
         store.rollback(0)
         # A message of the loader may repeat a word of the file, which may be a secret: only the place is reported.
@@ -41,6 +41,8 @@ async def start_with(path: Path, chassis: Chassis) -> None:
             "mgd", f"UI_BOOT_FAILED: {path} is not loaded; {len(mistakes)} mistakes, at line:(column) {places}"
         )
         return
+    for warning in report.warnings:
+        chassis.syslog.write("mgd", f"UI_BOOT_WARNING: {path}: {warning.removeprefix('warning: ')}")
     try:
         await store.commit(USER, via="other", comment=f"start-up configuration {path}")
     except JunosFault as fault:

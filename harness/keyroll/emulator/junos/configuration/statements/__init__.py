@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from keyroll.emulator.junos.configuration.schema import Effect, Statement, container, entry, values
+from keyroll.emulator.junos.configuration.schema import Effect, Kind, Statement, container, entry, values
+from keyroll.emulator.junos.configuration.statements import kept
 from keyroll.emulator.junos.configuration.statements.interfaces import INTERFACES
-from keyroll.emulator.junos.configuration.statements.kept import CHASSIS, SNMP, VERSION
 from keyroll.emulator.junos.configuration.statements.policy import POLICY_OPTIONS
 from keyroll.emulator.junos.configuration.statements.protocols import PROTOCOLS
 from keyroll.emulator.junos.configuration.statements.routing import ROUTING_OPTIONS
@@ -18,18 +18,31 @@ from keyroll.emulator.junos.configuration.statements.security import SECURITY
 from keyroll.emulator.junos.configuration.statements.system import SYSTEM
 from keyroll.emulator.junos.configuration.values import Word
 
-_PARTS = (SYSTEM, CHASSIS, SECURITY, INTERFACES, SNMP, POLICY_OPTIONS, ROUTING_OPTIONS, PROTOCOLS)
+_PARTS = (
+    SYSTEM,
+    *kept.BEFORE_SECURITY,
+    SECURITY,
+    INTERFACES,
+    *kept.AFTER_INTERFACES,
+    POLICY_OPTIONS,
+    *kept.AFTER_POLICY,
+    ROUTING_OPTIONS,
+    PROTOCOLS,
+    *kept.AFTER_PROTOCOLS,
+)
+"""The hierarchies, in the order in which Junos shows them."""
 _APPLY = values("apply-groups", "Groups from which to inherit configuration data", Word())
+_EXCEPT = values("apply-groups-except", "Don't inherit configuration data from these groups", Word())
 
 
 def _with_apply(statement: Statement) -> Statement:
     """Return the statement with `apply-groups` wherever Junos takes it: in every container and entry with a body."""
-    if not statement.has_body:
+    if not statement.has_body or statement.kind is Kind.OPAQUE:
         return statement
     children = tuple(_with_apply(child) for child in statement.children)
     if not _may_inherit(statement):
         return replace(statement, children=children, _by_name={})
-    return replace(statement, children=(_APPLY, *children), _by_name={})
+    return replace(statement, children=(_APPLY, _EXCEPT, *kept.EVERYWHERE, *children), _by_name={})
 
 
 def _may_inherit(statement: Statement) -> bool:
@@ -42,7 +55,7 @@ _INHERITING = tuple(_with_apply(part) for part in _PARTS)
 ROOT = container(
     "",
     "",
-    VERSION,
+    kept.VERSION,
     container("groups", "Configuration groups", entry("", "Group name", Word(), *_INHERITING)),
     _APPLY,
     *_INHERITING,

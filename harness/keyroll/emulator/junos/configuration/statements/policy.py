@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from keyroll.emulator.junos.configuration.schema import Statement, container, entry, flag, leaf, values
+from keyroll.emulator.junos.configuration.schema import Statement, container, entry, flag, leaf, opaque, values
+from keyroll.emulator.junos.configuration.statements import kept
 from keyroll.emulator.junos.configuration.values import (
     AsNumbers,
     Integer,
@@ -22,6 +23,26 @@ _PROTOCOLS = one_of(
     ldp="LDP",
     local="Local system addresses",
     static="Statically defined addresses",
+    # Protocols that this router does not speak: it has no routes of theirs, and a term that names them meets none.
+    access="Access server routes",
+    access_internal="Access server internal routes",
+    aggregate="Locally generated aggregate",
+    esis="End-to-intermediate system routing protocol",
+    evpn="EVPN",
+    isis="Intermediate-to-intermediate system routing protocol",
+    l2vpn="Layer 2 VPN",
+    mpls="Multiprotocol Label Switching",
+    msdp="Multicast Source Discovery Protocol",
+    ospf="Open Shortest Path First",
+    ospf2="Open Shortest Path First Version 2",
+    ospf3="Open Shortest Path First Version 3",
+    pim="Protocol Independent Multicast",
+    rip="Routing Information Protocol",
+    ripng="Routing Information Protocol next-generation",
+    rsvp="Resource Reservation Protocol",
+    spring_te="Segment routing traffic engineering",
+    vpls="Virtual private LAN service",
+    vrrp="Virtual Router Redundancy Protocol",
 )
 _MATCHES: OneOf = one_of(
     exact="Exactly match the prefix length",
@@ -52,8 +73,10 @@ _FROM = container(
         Prefix(),
         *_MATCH_FLAGS,
         leaf("upto", "Mask falls between two values", Word(4, r"/\d{1,3}"), exclusive="match"),
+        *kept.ROUTE_FILTER,
         one_line=True,
     ),
+    *kept.FROM,
     one_line=True,
 )
 _THEN = container(
@@ -79,6 +102,7 @@ _THEN = container(
         one_of(policy="Next policy", term="Next term"),
         exclusive="flow",
     ),
+    *kept.THEN,
     one_line=True,
 )
 
@@ -90,19 +114,27 @@ def _term(*statements: Statement) -> Statement:
 POLICY_OPTIONS = container(
     "policy-options",
     "Policy option configuration",
-    entry("prefix-list", "Define a named set of address prefixes", Word(), entry("", "Prefix", Prefix())),
+    entry(
+        "prefix-list",
+        "Define a named set of address prefixes",
+        Word(),
+        opaque("apply-path", "Apply IP prefixes from a configuration statement", "the prefixes of this path"),
+        entry("", "Prefix", Prefix()),
+    ),
     entry(
         "policy-statement",
         "Routing policy",
         Text(1, 255, r".*\s.*", "Must be a string of 255 characters or less with no spaces"),
-        _term(_FROM, _THEN),
+        _term(_FROM, *kept.TERM, _THEN),
         _FROM,
+        *kept.TERM,
         _THEN,
     ),
     entry(
         "community",
         "BGP community information",
         Word(),
+        opaque("invert-match", "Invert the result of the community expression matching", "the inversion"),
         values("members", "Community members", Word()),
         one_line=True,
     ),
@@ -113,4 +145,5 @@ POLICY_OPTIONS = container(
         leaf("", "Path", Text(1, 255)),
         one_line=True,
     ),
+    *kept.POLICY_OPTIONS,
 )

@@ -13,6 +13,7 @@ from keyroll.emulator.junos.configuration.schema import (
     leaf,
     values,
 )
+from keyroll.emulator.junos.configuration.statements import kept as kept_tables
 from keyroll.emulator.junos.configuration.values import (
     AsNumber,
     IdleTimeout,
@@ -111,13 +112,15 @@ _UNICAST = container(
             presence=True,
         ),
     ),
+    *kept_tables.BGP_UNICAST,
     presence=True,
 )
 _FAMILY = container(
     "family",
     "Protocol family for NLRIs in updates",
-    container("inet", "IPv4 NLRI parameters", _UNICAST),
-    container("inet6", "IPv6 NLRI parameters", _UNICAST),
+    container("inet", "IPv4 NLRI parameters", _UNICAST, *kept_tables.BGP_SUBFAMILY),
+    container("inet6", "IPv6 NLRI parameters", _UNICAST, *kept_tables.BGP_SUBFAMILY),
+    *kept_tables.BGP_FAMILY,
     joined=True,
 )
 
@@ -127,8 +130,12 @@ _SESSION: tuple[Statement, ...] = (
         "multihop",
         "Configure an EBGP multihop session",
         leaf("ttl", "TTL value for the session", Integer(1, 255)),
+        *kept_tables.MULTIHOP,
         presence=True,
     ),
+    leaf("preference", "Preference value", Integer(0, 4294967295)),
+    leaf("ttl", "TTL value for the session", one_of(_1="TTL of 1", _255="TTL of 255")),
+    leaf("tcp-mss", "Maximum TCP segment size", Integer(1, 4096)),
     leaf("local-address", "Address of local end of BGP session", IpAddress()),
     leaf("hold-time", "Hold time used when negotiating with a peer", Integer(3, 65535, also=(0,))),
     flag("passive", "Do not send open messages to a peer"),
@@ -139,7 +146,24 @@ _SESSION: tuple[Statement, ...] = (
     leaf("peer-as", "Autonomous system number", AsNumber()),
     leaf("local-as", "Local autonomous system number", AsNumber()),
     leaf("local-preference", "Value of LOCAL_PREF path attribute", Integer(0, 4294967295)),
+    container(
+        "multipath",
+        "Allow load sharing among multiple BGP paths",
+        flag("multiple-as", "Use paths received from different ASs"),
+        presence=True,
+    ),
+    container(
+        "remove-private",
+        "Remove well-known private AS numbers",
+        flag("all", "Remove all private AS numbers and do not stop at the first public AS number"),
+        flag("replace", "Replace private AS numbers with the local AS number"),
+        presence=True,
+    ),
+    flag("as-override", "Replace neighbor AS number with our AS number"),
+    leaf("cluster", "Cluster identifier", IpAddress(4)),
     kept(flag("log-updown", "Log a message for peer state transitions")),
+    *kept_tables.BGP,
+    *kept_tables.BGP_REFUSED,
 )
 
 _ALLOW = values(
@@ -199,9 +223,12 @@ _LDP = container(
         flag("disable", "Disable LDP on this interface"),
         leaf("hello-interval", "Hello interval", Integer(1, 65535)),
         leaf("hold-time", "Hello hold time", Integer(1, 65535)),
+        *kept_tables.LDP_INTERFACE,
     ),
-    entry("session", "Configure session parameters", IpAddress(4), *AUTHENTICATION),
-    entry("session-group", "Configure session group parameters", Prefix(4), *AUTHENTICATION),
+    entry("session", "Configure session parameters", IpAddress(4), *AUTHENTICATION, *kept_tables.LDP_SESSION),
+    entry("session-group", "Configure session group parameters", Prefix(4), *AUTHENTICATION, *kept_tables.LDP_SESSION),
+    *kept_tables.LDP,
+    *kept_tables.LDP_REFUSED,
 )
 _MPLS = container(
     "mpls",
@@ -211,7 +238,9 @@ _MPLS = container(
         "MPLS interface options",
         InterfaceName(logical=True, also_all=True),
         flag("disable", "Disable MPLS on this interface"),
+        *kept_tables.MPLS,
     ),
+    *kept_tables.MPLS,
 )
 
-PROTOCOLS = container("protocols", "Routing protocol configuration", _BGP, _LDP, _MPLS)
+PROTOCOLS = container("protocols", "Routing protocol configuration", _BGP, _LDP, _MPLS, *kept_tables.PROTOCOLS)

@@ -14,7 +14,8 @@ from keyroll.emulator.junos.configuration.schema import (
     kept,
     leaf,
 )
-from keyroll.emulator.junos.configuration.values import AsNumber, IpAddress, Prefix, one_of
+from keyroll.emulator.junos.configuration.statements import kept as kept_tables
+from keyroll.emulator.junos.configuration.values import AsNumber, IpAddress, Prefix, Word
 
 TABLES = {"inet.0": 4, "inet6.0": 6}
 """Routing tables, and the version of IP whose routes they hold."""
@@ -29,7 +30,7 @@ def _is_of_its_table(root: Configured, _parent: Configured, node: Configured) ->
     for rib in options.entries("rib") if options is not None else ():
         static = rib.child("static")
         if static is not None and node in static.entries("route"):
-            return ip_network(node.key or "").version == TABLES[rib.key or ""]
+            return TABLES.get(rib.key or "") in (None, ip_network(node.key or "").version)
     return True
 
 
@@ -48,9 +49,11 @@ def _static(constraint: Constraint) -> Statement:
             flag("readvertise", "Mark route as eligible to be readvertised", exclusive="readvertise"),
             kept(flag("retain", "Always keep route in forwarding table", exclusive="retain")),
             kept(flag("no-retain", "Don't always keep route in forwarding table", exclusive="retain")),
+            *kept_tables.STATIC_ROUTE,
             one_line=True,
             constraints=(constraint,),
         ),
+        *kept_tables.STATIC,
     )
 
 
@@ -60,10 +63,13 @@ ROUTING_OPTIONS = container(
     entry(
         "rib",
         "Routing table options",
-        one_of(**{"inet.0": "IPv4 unicast", "inet6.0": "IPv6 unicast"}),
+        Word(128),
         _static(Constraint("Route is not of this table's family", _is_of_its_table)),
+        *kept_tables.RIB,
     ),
     _static(Constraint("Route of IPv6: configure it under 'rib inet6.0'", _is_ipv4)),
     leaf("router-id", "Router identifier", IpAddress(4)),
     leaf("autonomous-system", "Autonomous system number", AsNumber()),
+    *kept_tables.ROUTING_OPTIONS,
+    *kept_tables.ROUTING_REFUSED,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from keyroll.emulator.junos.configuration.login_values import ENCRYPTED, PLAIN_TEXT, EncryptedPassword, PublicKey
 from keyroll.emulator.junos.configuration.schema import container, entry, flag, kept, leaf, values
+from keyroll.emulator.junos.configuration.statements import kept as kept_tables
 from keyroll.emulator.junos.configuration.values import Choice, Integer, IpAddress, OneOf, Text, TimeZone, Word, one_of
 
 _FACILITIES = one_of(
@@ -14,7 +15,12 @@ _FACILITIES = one_of(
     daemon="Various system processes",
     firewall="Firewall filtering system",
     interactive_commands="Commands executed by the UI",
+    ftp="FTP process",
     kernel="Kernel",
+    ntp="NTP process",
+    pfe="Packet Forwarding Engine",
+    dfc="Dynamic flow capture",
+    external="Local external applications",
     security="Security related",
     user="User processes",
 )
@@ -76,6 +82,7 @@ SYSTEM = container(
         "Names, login classes, and passwords for users",
         kept(leaf("message", "System login message", Text(1, 2048))),
         kept(leaf("announcement", "System announcement message (displayed after login)", Text(1, 2048))),
+        *kept_tables.LOGIN,
         kept(
             entry(
                 "class",
@@ -87,6 +94,7 @@ SYSTEM = container(
                 leaf("deny-commands", "Regular expression for commands to deny explicitly", Text(1, 8192)),
                 leaf("allow-configuration", "Regular expression for configure to allow explicitly", Text(1, 8192)),
                 leaf("deny-configuration", "Regular expression for configure to deny explicitly", Text(1, 8192)),
+                *kept_tables.LOGIN_CLASS,
             )
         ),
         entry(
@@ -119,13 +127,10 @@ SYSTEM = container(
                 values(
                     "protocol-version", "Specify ssh protocol versions supported", one_of(v2="Secure shell version 2")
                 ),
+                *kept_tables.SSH_OPTIONS,
                 presence=True,
             ),
-            container(
-                "netconf",
-                "Allow NETCONF connections",
-                container("ssh", "Allow NETCONF over SSH", _LIMIT, presence=True),
-            ),
+            *kept_tables.SYSTEM_SERVICES,
             container("ftp", "Allow FTP file transfers", _LIMIT, presence=True),
             container("telnet", "Allow telnet login", _LIMIT, presence=True),
         )
@@ -154,13 +159,7 @@ SYSTEM = container(
                 _STRUCTURED,
             ),
             entry("file", "File in which to log data", Word(), _SELECTOR, _MATCH, _ARCHIVE, _STRUCTURED),
-            container(
-                "time-format",
-                "Additional information to include in system log timestamp",
-                flag("millisecond", "Include milliseconds in system log timestamp"),
-                flag("year", "Include year in system log timestamp"),
-                presence=True,
-            ),
+            *kept_tables.SYSLOG_OPTIONS,
             _SOURCE,
         )
     ),
@@ -179,6 +178,8 @@ SYSTEM = container(
                 one_line=True,
             ),
             leaf("source-address", "Source-Address parameters", IpAddress()),
+            *kept_tables.NTP,
         )
     ),
+    *kept_tables.SYSTEM,
 )

@@ -155,5 +155,5 @@ async def load(session: Session, match: Match) -> Output:
     base = session.base if "relative" in match.words or "set" in match.words else ()
     store, context = session.chassis.store, session.chassis.context
     if "set" in match.words:
-        return Output(load_set(store, text, base, context))
-    return Output(load_curly(store, text, base, context, override="override" in match.words))
+        return Output(load_set(store, text, base, context).lines)
+    return Output(load_curly(store, text, base, context, override="override" in match.words).lines)
