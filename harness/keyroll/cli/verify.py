@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import click
+from click.core import ParameterSource
 
+from keyroll.cli.arguments import STDIN, read_text, shown
 from keyroll.errors import InputError, Where
+from keyroll.names import Receiving
 
 if TYPE_CHECKING:
     from keyroll.capture.keys.book import Book
+    from keyroll.capture.keys.config_book import ConfigBook, ConfigSource
 
 OFFENDERS_SHOWN = 50
 _CENTURY = 100 * 366 * 86400
@@ -79,12 +83,17 @@ def verify(
     from keyroll.capture.verify.files import files_in_order  # noqa: PLC0415
     from keyroll.capture.verify.report import JsonReport, TextReport  # noqa: PLC0415
 
-    if (keys is None) == (not configs):
-        raise click.UsageError("give the keys: either --keys KEYS.yaml, or --config R1.conf --config R2.conf")
-    book = _keys_book(keys) if keys else _config_book(configs, clock_offset, receiving, no_times=no_times)
-    if annotate is not None and len(captures) > 1:
-        raise click.UsageError("--annotate takes one capture at a time")
-    report = JsonReport(click.echo) if as_json else TextReport(click.echo, show=show)
+    _check_usage(captures, keys, configs, annotate)
+    captures = tuple(_source(path) for path in captures)
+    notes: Sequence[str] = ()
+    book: Book
+    if keys is not None:
+        keys = _source(keys)
+        book = _keys_book(keys)
+    else:
+        book = _config_book(configs, clock_offset, receiving, no_times=no_times)
+        notes = book.notes
+    report = JsonReport(click.echo, notes=notes) if as_json else TextReport(click.echo, show=show, notes=notes)
     read = [*captures, *([keys] if keys else []), *(Path(text.rpartition("=")[2]) for text in configs)]
     with _annotator(annotate, read) as output:
         for file in files_in_order(captures, book):
@@ -103,34 +112,69 @@ def verify(
     return int(report.finish())
 
 
+def _check_usage(
+    captures: tuple[Path, ...], keys: Path | None, configs: tuple[str, ...], annotate: Path | None
+) -> None:
+    """Refuse what contradicts itself before anything is read.
+
+    Raises:
+        UsageError: it does.
+    """
+    if (keys is None) == (not configs):
+        raise click.UsageError("give the keys: either --keys KEYS.yaml, or --config R1.conf --config R2.conf")
+    if configs and len(configs) < 2:  # noqa: PLR2004 -- a session has two ends
+        raise click.UsageError("--config is needed once for each of the two routers")
+    context = click.get_current_context()
+    for option in ("clock_offset", "no_times", "receiving"):
+        if keys is not None and context.get_parameter_source(option) is ParameterSource.COMMANDLINE:
+            name = f"--{option.replace('_', '-')}"
+            raise click.UsageError(f"{name} goes with --config: a keys file says nothing about times")
+    if annotate is not None and len(captures) > 1:
+        raise click.UsageError("--annotate takes one capture at a time")
+    named = [*captures, *([keys] if keys else []), *(Path(text.rpartition("=")[2]) for text in configs)]
+    if named.count(STDIN) > 1:
+        raise click.UsageError("'-' is standard input, which can be read once")
+    addresses = [text.partition("=")[0] for text in configs if "=" in text and not Path(text).exists()]
+    twice = next((address for address in addresses if addresses.count(address) > 1), None)
+    if twice is not None:
+        raise click.UsageError(f"--config: both ends are given the address {twice}")
+
+
+def _source(path: Path) -> Path:
+    """Return the path to read for an argument: `-` is standard input."""
+    return Path("/dev/stdin") if path == STDIN else path
+
+
 def _keys_book(path: Path) -> Book:
     from keyroll.capture.keys.keys_file import read_keys  # noqa: PLC0415 -- pydantic and YAML take their time
 
     return read_keys(path)
 
 
-def _config_book(configs: tuple[str, ...], offset: float, receiving: str, *, no_times: bool) -> Book:
+def _config_book(configs: tuple[str, ...], offset: float, receiving: str, *, no_times: bool) -> ConfigBook:
     from keyroll.capture.keys.book import unknown_clock  # noqa: PLC0415 -- only with --config
-    from keyroll.capture.keys.junos_config import ConfigSource, config_book  # noqa: PLC0415 -- only with --config
+    from keyroll.capture.keys.config_book import config_book  # noqa: PLC0415 -- only with --config
     from keyroll.capture.referee.fast_path import CaptureClock  # noqa: PLC0415 -- only with --config
-    from keyroll.names import Receiving  # noqa: PLC0415 -- only with --config
 
-    if len(configs) < 2:  # noqa: PLR2004 -- a session has two ends
-        raise click.UsageError("--config is needed once for each of the two routers")
-    sources = []
-    for text in configs:
-        address, equals, file = text.partition("=")
-        if not equals or Path(text).exists():
-            sources.append(ConfigSource(Path(text)))
-            continue
-        try:
-            sources.append(ConfigSource(Path(file), ip_address(address)))
-        except ValueError:
-            raise click.UsageError(f"--config {text}: what stands before '=' is no IP address") from None
     if math.isnan(offset):
         raise click.UsageError("--clock-offset: must be a number of seconds")
+    # The same file twice is one text: its logical systems are both routers.
+    sources = [_config_source(text) for text in dict.fromkeys(configs)]
     clock = unknown_clock if no_times else CaptureClock(round(offset * 1_000_000_000))
     return config_book(sources, receiving=Receiving(receiving), clock=clock)
+
+
+def _config_source(text: str) -> ConfigSource:
+    from keyroll.capture.keys.config_book import ConfigSource  # noqa: PLC0415 -- only with --config
+
+    address, equals, file = text.partition("=")
+    if not equals or Path(text).exists():
+        return ConfigSource(shown(Path(text)), read_text(Path(text)))
+    try:
+        owner = ip_address(address)
+    except ValueError:
+        raise click.UsageError(f"--config {text}: '{address}' is not an IP address") from None
+    return ConfigSource(shown(Path(file)), read_text(Path(file)), owner)
 
 
 @contextlib.contextmanager

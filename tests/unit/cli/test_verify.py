@@ -164,12 +164,17 @@ def test_an_unknown_link_type_is_named(keyroll, tmp_path):
         (("x.pcap",), "give the keys"),
         (("x.pcap", "--keys", "none.yaml"), "none.yaml: cannot be read"),
         (("x.pcap", "--config", "R1.conf"), "once for each"),
-        (("x.pcap", "--config", "nonsense=R1.conf", "--config", "R2.conf"), "no IP address"),
+        (("x.pcap", "--config", "nonsense=R1.conf", "--config", "10.0.0.2=R2.conf"), "not an IP address"),
         (("x.pcap", "--config", "R1.conf", "--config", "R2.conf"), "cannot be read"),
         (("x.pcap", "--keys", "k", "--config", "R1.conf"), "either"),
         (("x.pcap", "--config", "R1.conf", "--config", "R2.conf", "--clock-offset", "inf"), "range"),
         (("x.pcap", "--config", "R1.conf", "--config", "R2.conf", "--clock-offset", "nan"), "number"),
         (("x.pcap", "--keys", "k", "--show", "-1"), "--show"),
+        (("x.pcap", "--keys", "k", "--clock-offset", "0"), "--clock-offset goes with --config"),
+        (("x.pcap", "--keys", "k", "--no-times"), "--no-times goes with --config"),
+        (("x.pcap", "--keys", "k", "--receiving", "tolerance"), "--receiving goes with --config"),
+        (("-", "--keys", "-"), "'-' is standard input, which can be read once"),
+        (("x.pcap", "--config", "10.0.0.1=a", "--config", "10.0.0.1=b"), "both ends are given the address 10.0.0.1"),
     ],
 )
 def test_wrong_use_ends_with_2_and_says_what_to_do(keyroll, tmp_path, monkeypatch, arguments, word):
@@ -344,3 +349,40 @@ def test_a_capture_that_a_router_wrote_itself(keyroll, tmp_path):
     code, out, _ = keyroll(path, "--keys", keys("v4-sha1"))
     assert code == 0
     assert "49 good, 0 bad, 0 could not be judged." in out
+
+
+@pytest.mark.parametrize("piped", ["capture", "keys"])
+def test_a_dash_is_standard_input(piped):
+    arguments = [capture("v4-sha1"), "--keys", "-"] if piped == "keys" else ["-", "--keys", keys("v4-sha1")]
+    octets = keys("v4-sha1").read_bytes() if piped == "keys" else capture("v4-sha1").read_bytes()
+    command = [Path(sys.executable).with_name("keyroll"), "verify", *arguments]
+    done = subprocess.run(command, input=octets, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"49 good, 0 bad" in done.stdout
+
+
+def test_what_no_capture_can_show_is_said_and_not_green(keyroll, configs):
+    arguments = configs()
+    with arguments[1].open("a") as file:
+        file.write("protocols { bgp { group g { dynamic-neighbor d { peer-auto-discovery { interface ge-0/0/1.0; } }\n")
+        file.write("authentication-algorithm ao; authentication-key-chain c; } } }\n")
+    code, out, _ = keyroll(capture("v4-sha1"), *arguments)
+    assert code == 2
+    assert "49 good, 0 bad, 0 could not be judged" in out
+    assert "discovered peers of g, protected with TCP-AO: the peer is discovered" in out
+    code, out, _ = keyroll(capture("v4-sha1"), *arguments, "--json")
+    assert (code, json.loads(out)["exit_code"]) == (2, 2)
+    assert "discovered peers of g" in json.loads(out)["notes"][0]
+
+
+def test_nothing_heavy_is_imported():
+    program = (
+        "import sys; from keyroll.cli.main import main\n"
+        "try: main()\n"
+        "except SystemExit as end: code = end.code\n"
+        "heavy = {'netmiko', 'paramiko', 'asyncssh', 'scapy', 'textfsm', 'pytest', 'pydantic'}\n"
+        "print(sorted(heavy.intersection(sys.modules)), code, file=sys.stderr)\n"
+    )
+    command = [sys.executable, "-c", program, "verify", capture("v4-sha1"), "--keys", keys("v4-sha1")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stderr == "[] 0\n"

@@ -16,7 +16,7 @@ from typing import Protocol
 from keyroll.errors import InputError
 from keyroll.keychain.model import Key, Keychain
 from keyroll.keychain.schedule import window
-from keyroll.keychain.secret import Secret
+from keyroll.keychain.secret import Likeness, Secret
 from keyroll.names import Algorithm, Receiving
 
 Address = IPv4Address | IPv6Address
@@ -75,7 +75,7 @@ class HeldKey:
         return (
             self.algorithm is other.algorithm
             and self.include_options == other.include_options
-            and self.secret == other.secret
+            and self.secret.compare(other.secret) is Likeness.EQUAL
         )
 
 
@@ -94,6 +94,8 @@ class DirectionKeys:
     received: Mapping[int, tuple[HeldKey, ...]]
     clock: Clock = unknown_clock
     session: str | None = None
+    doubt: str | None = None
+    """Why the keys are not sure, in one sentence: what is not good then counts as not judged instead of bad."""
 
 
 class Book(Protocol):

@@ -42,9 +42,11 @@ class Verdict(enum.Enum):
     """The connection's SYNs are not in the capture: no traffic key can be derived. That is not bad."""
     INCOMPLETE = "incomplete"
     """The frame was cut by the capture's snapshot length, or is an IP fragment: the MAC cannot be computed."""
+    KEYS_UNKNOWN = "keys-unknown"
+    """The keys are not known: a secret is not given, or the configurations do not tell the session's other end."""
 
 
-_BAD = frozenset(
+BAD = frozenset(
     {
         Verdict.REFUSED,
         Verdict.BAD_MAC,
@@ -158,7 +160,7 @@ class Judgement(NamedTuple):
         """What this verdict means for the whole."""
         if self.verdict is Verdict.VERIFIED or (self.verdict is Verdict.RST_NO_ISN and self.key is not None):
             return Standing.GOOD
-        return Standing.BAD if self.verdict in _BAD else Standing.UNJUDGED
+        return Standing.BAD if self.verdict in BAD else Standing.UNJUDGED
 
     @property
     def verified(self) -> bool:

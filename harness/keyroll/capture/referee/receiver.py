@@ -44,6 +44,13 @@ def received(match: Match, segment: Segment, ao: AoOption, keys: DirectionKeys, 
     for other in theirs:
         if key.same_mac(other) or _mac_is_right(match, other, segment, ao):
             return _inside_window(match, other, keys, time_ns)
+    hidden = next((other for other in theirs if not other.secret.known), None)
+    if hidden is not None:
+        reason = (
+            f"{keys.sender}'s {key.name} signed it; the secret of {keys.receiver}'s {hidden.name} is not known: "
+            f"{hidden.secret.why_unknown}."
+        )
+        return Finding(Verdict.KEYS_UNKNOWN, reason, match.connection, key, hidden)
     reason = (
         f"{keys.sender}'s {key.name} signed it; under {keys.receiver}'s {theirs[0].name} the MAC is another: "
         f"{_difference(key, theirs[0])}."
@@ -53,7 +60,7 @@ def received(match: Match, segment: Segment, ao: AoOption, keys: DirectionKeys, 
 
 def _mac_is_right(match: Match, other: HeldKey, segment: Segment, ao: AoOption) -> bool:
     # Secrets that differ can make the same key (HMAC pads with zeros); what counts is the MAC.
-    if match.key.include_options != other.include_options:
+    if not other.secret.known or match.key.include_options != other.include_options:
         return False
     return hmac.compare_digest(derive(other, segment, match.sisn, match.disn).mac(match.message), ao.mac)
 

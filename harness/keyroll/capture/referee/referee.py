@@ -16,7 +16,7 @@ from keyroll.capture.formats.link_types import cut_before_ip, ip_offset
 from keyroll.capture.formats.packet import Packet
 from keyroll.capture.keys.book import AddressNames, Book, Clock, DirectionKeys, HeldKey
 from keyroll.capture.referee.connection import Connection, ConnectionTable, SocketPair, derive, guessed_isns
-from keyroll.capture.referee.judgement import Flow, Judgement, Refusal, Verdict
+from keyroll.capture.referee.judgement import BAD, Flow, Judgement, Refusal, Verdict
 from keyroll.capture.referee.receiver import Finding, Match, received
 from keyroll.tcpao import (
     ACK,
@@ -92,6 +92,9 @@ class Referee:
         self._segment = segment
         socket_pair, direction = self._connections.find(segment, packet.number)
         finding, ao = self._find(packet, segment, keys, socket_pair, direction)
+        if keys.doubt is not None and finding.verdict in BAD:
+            reason = f"{finding.reason} {keys.doubt}"
+            finding = finding._replace(verdict=Verdict.KEYS_UNKNOWN, reason=reason, refusal=None)
         return self._judgement(packet, segment, self._flow(segment, keys, socket_pair, direction), finding, ao)
 
     def _find(
@@ -122,7 +125,7 @@ class Referee:
         direction: int,
     ) -> Finding:
         sent = keys.sent.get(ao.key_id, ())
-        usable = sent if ao.length == AO_LENGTH else ()
+        usable = tuple(key for key in sent if key.secret.known) if ao.length == AO_LENGTH else ()
         if segment.flags & SYN:
             match, connection = self._opening(segment, ao, usable, socket_pair, direction)
         else:
@@ -130,10 +133,14 @@ class Referee:
             connection = match.connection if match else self._connections.unknown(socket_pair)
         if not sent:
             return Finding(Verdict.UNKNOWN_KEYID, f"{keys.sender} has no key with KeyID {ao.key_id}.", connection)
-        if not usable:
+        if ao.length != AO_LENGTH:
             reason = f"Its MAC has {ao.length - 4} octets, {sent[0].name} makes 12."
             return Finding(Verdict.BAD_MAC, reason, connection, sent[0])
         if match is None:
+            hidden = next((key for key in sent if not key.secret.known), None)
+            if hidden is not None:
+                reason = f"The secret of {keys.sender}'s {hidden.name} is not known: {hidden.secret.why_unknown}."
+                return Finding(Verdict.KEYS_UNKNOWN, reason, connection, hidden)
             return _unmatched(segment, ao, sent, socket_pair, direction, connection)
         socket_pair.commit(connection, direction, segment)
         if segment.flags & (SYN | ACK) != SYN and socket_pair.superseded(connection, direction):

@@ -32,9 +32,9 @@ Echo = Callable[[str], None]
 class _Outcome:
     """The exit code, as it builds up over all captures."""
 
-    def __init__(self) -> None:
+    def __init__(self, notes: Sequence[str]) -> None:
         self._bad = False
-        self._unfit = False
+        self._unfit = bool(notes)
         self._judged = 0
 
     def add(self, file: JudgedFile) -> None:
@@ -53,10 +53,11 @@ class _Outcome:
 class TextReport:
     """The table for a person; offending packets below it, by number, with the reason."""
 
-    def __init__(self, echo: Echo, *, show: int) -> None:
+    def __init__(self, echo: Echo, *, show: int, notes: Sequence[str] = ()) -> None:
         self._echo = echo
         self._show = show
-        self._outcome = _Outcome()
+        self._notes = notes
+        self._outcome = _Outcome(notes)
         self._offenders: list[str] = []
         self._more = 0
         self._windows = 0
@@ -92,7 +93,11 @@ class TextReport:
             self._echo(line)
 
     def finish(self) -> ExitCode:
-        """Return the exit code."""
+        """Print what could not be judged at all, and return the exit code."""
+        if self._notes:
+            self._echo("Not judged, whatever the captures hold:")
+        for note in self._notes:
+            self._echo(f"  {note}")
         return self._outcome.code()
 
     def _endings(self, file: JudgedFile) -> Iterator[str]:
@@ -115,9 +120,10 @@ class TextReport:
 class JsonReport:
     """One JSON object, written piece by piece: `captures`, each with `offending`, `connections`, `totals`, `error`."""
 
-    def __init__(self, echo: Echo) -> None:
+    def __init__(self, echo: Echo, *, notes: Sequence[str] = ()) -> None:
         self._echo = echo
-        self._outcome = _Outcome()
+        self._notes = notes
+        self._outcome = _Outcome(notes)
         self._captures = 0
         self._offenders = 0
 
@@ -155,7 +161,8 @@ class JsonReport:
     def finish(self) -> ExitCode:
         """Close the object and return the exit code."""
         code = self._outcome.code()
-        self._echo(f'],\n"exit_code": {int(code)}}}')
+        notes = f'"notes": {json.dumps(list(self._notes))},\n' if self._notes else ""
+        self._echo(f'],\n{notes}"exit_code": {int(code)}}}')
         return code
 
 

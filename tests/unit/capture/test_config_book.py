@@ -1,0 +1,280 @@
+"""Junos configurations as keys: which sessions are protected, by whose chain, and what cannot be judged."""
+
+import time
+from ipaddress import ip_address
+
+import pytest
+
+from keyroll.capture import Referee, Standing, Verdict
+from keyroll.capture.keys.config_book import ConfigError, ConfigSource, config_book
+from keyroll.keychain.junostext import curly, set_lines
+
+BASE = """\
+set system host-name {name}
+set interfaces ge-0/0/0 unit 0 family inet address 10.0.0.{near}/30
+set interfaces lo0 unit 0 family inet address 192.0.2.{near}/32
+set protocols bgp group peers type external
+set protocols bgp group peers neighbor 10.0.0.{far} authentication-algorithm ao
+set protocols bgp group peers neighbor 10.0.0.{far} authentication-key-chain chain
+set protocols bgp group plain neighbor 10.0.0.99 peer-as 65009
+set protocols ldp session 192.0.2.{far} authentication-algorithm ao
+set protocols ldp session 192.0.2.{far} authentication-key-chain chain
+"""
+PROTECT = ("authentication-algorithm ao", "authentication-key-chain chain")
+
+
+def packed(text):
+    return ip_address(text).packed
+
+
+@pytest.fixture
+def chains(make):
+    chain = make.chain()
+    return chain, chain.mirrored()
+
+
+@pytest.fixture
+def texts(chains):
+    """Two routers' configurations, as set lines."""
+    return [
+        BASE.format(name=f"R{near}", near=near, far=3 - near) + "\n".join(set_lines(chain)) + "\n"
+        for near, chain in enumerate(chains, 1)
+    ]
+
+
+def book_of(*texts, **more):
+    return config_book([ConfigSource(f"r{number}.conf", text) for number, text in enumerate(texts, 1)], **more)
+
+
+def bgp_of(book, src="10.0.0.1", dst="10.0.0.2"):
+    return book.keys_for(packed(src), packed(dst), 40000, 179)
+
+
+def judge(talk, book):
+    referee = Referee(book)
+    return [referee.judge(packet) for packet in talk.packets]
+
+
+def verdicts(talk, book):
+    return [judgement.verdict if judgement else None for judgement in judge(talk, book)]
+
+
+def test_sessions_are_paired_by_address(texts):
+    book = book_of(*texts)
+    bgp = bgp_of(book)
+    assert (bgp.sender, bgp.receiver, sorted(bgp.sent), sorted(bgp.received)) == ("R1", "R2", [1, 3], [1, 3])
+    assert (bgp.session, bgp.doubt) == ("bgp", None)
+    ldp = book.keys_for(packed("192.0.2.2"), packed("192.0.2.1"), 646, 50000)
+    assert (ldp.sender, ldp.session, sorted(ldp.sent)) == ("R2", "ldp", [2, 4])
+    assert book.keys_for(packed("10.0.0.1"), packed("10.0.0.2"), 40000, 646) is None
+    assert bgp_of(book, "192.0.2.1", "192.0.2.2") is None
+    assert bgp_of(book, "10.0.0.1", "10.0.0.99") is None
+    assert book.keys_for(packed("10.0.0.1"), packed("10.0.0.2"), None, None) is not None
+    assert book.notes == ()
+
+
+def test_a_router_without_a_name_is_called_after_its_file(texts):
+    book = book_of(*(text.replace("set system host-name", "set system location building") for text in texts))
+    assert (bgp_of(book).sender, bgp_of(book).receiver) == ("r1", "r2")
+
+
+def test_the_capture_is_judged_with_them(texts, make):
+    judgements = judge(make.talk().open().exchange(), book_of(*texts))
+    assert {judgement.verdict for judgement in judgements} == {Verdict.VERIFIED}
+    assert {judgement.sender for judgement in judgements} == {"R1", "R2"}
+
+
+def test_one_end_without_a_chain_shows_as_refused(texts, make):
+    texts[1] = "\n".join(line for line in texts[1].splitlines() if "neighbor 10.0.0.1 auth" not in line)
+    found = verdicts(make.talk().open(), book_of(*texts))
+    assert found == [Verdict.REFUSED, Verdict.UNKNOWN_KEYID, Verdict.REFUSED]
+
+
+@pytest.mark.parametrize("gone", ["neighbor 10.0.0.1", "protocols bgp"])
+def test_one_end_without_the_session_shows_as_refused(texts, make, gone):
+    texts[1] = "\n".join(line for line in texts[1].splitlines() if gone not in line)
+    found = verdicts(make.talk().open(), book_of(*texts))
+    assert found == [Verdict.REFUSED, Verdict.UNKNOWN_KEYID, Verdict.REFUSED]
+
+
+def test_bare_chains_need_their_addresses(chains, texts, make):
+    bare = [
+        ConfigSource(f"chain{number}", "\n".join(set_lines(chain)), ip_address(f"10.0.0.{number}"))
+        for number, chain in enumerate(chains, 1)
+    ]
+    whole = [ConfigSource(f"r{number}", text) for number, text in enumerate(texts, 1)]
+    for sources in (bare, [bare[0], whole[1]], [whole[0], bare[1]]):
+        assert set(verdicts(make.talk().open().exchange(), config_book(sources))) == {Verdict.VERIFIED}
+    with pytest.raises(ConfigError, match=r"no interface address.*ADDRESS=FILE"):
+        book_of(*("\n".join(set_lines(chain)) for chain in chains))
+    two = ConfigSource("two", texts[0] + texts[0].replace("key-chain chain", "key-chain other"), ip_address("10.0.0.1"))
+    with pytest.raises(ConfigError, match="takes one key-chain, this file has chain, other"):
+        config_book([two, bare[1]])
+
+
+def test_no_protected_session_is_said_with_the_address_that_both_have(texts):
+    plain = [text.replace("authentication-algorithm ao", "authentication-algorithm md5") for text in texts]
+    with pytest.raises(ConfigError, match="no session of these configurations is protected"):
+        book_of(*plain)
+    with pytest.raises(ConfigError, match=r"R1 and R1 both have the address 10\.0\.0\.1"):
+        book_of(plain[0], plain[0])
+
+
+def test_authentication_comes_from_applied_groups(texts, make):
+    bgp = "set protocols bgp group peers neighbor 10.0.0.2 authentication"
+    inherited = texts[0].replace(bgp, "set groups AUTH protocols bgp group <*> authentication")
+    inherited += "set protocols bgp group peers neighbor 10.0.0.2\n"
+    for level in ("", "protocols bgp ", "protocols bgp group peers "):
+        book = book_of(inherited + f"set {level}apply-groups [ OTHER AUTH ]\nset groups OTHER system\n", texts[1])
+        assert set(verdicts(make.talk().open(), book)) == {Verdict.VERIFIED}
+    assert Verdict.VERIFIED not in verdicts(make.talk().open(), book_of(inherited, texts[1]))
+
+
+def test_an_instance_inherits_nothing_from_the_main_instance(texts, make):
+    """And groups of one name in two instances are two groups."""
+    moved = []
+    for text in texts:
+        far = "10.0.0.2" if "host-name R1" in text else "10.0.0.1"
+        kept = "\n".join(line for line in text.splitlines() if "protocols bgp" not in line)
+        above = "".join(f"set protocols bgp {word}\nset protocols bgp group peers {word}\n" for word in PROTECT)
+        inside = "set routing-instances VRF interface ge-0/0/0.0\nset routing-instances VRF protocols bgp group peers"
+        moved.append(f"{kept}\n{above}{inside} neighbor {far}\n")
+    assert set(verdicts(make.talk().open(), book_of(*moved))) == {None}
+    for word in PROTECT:
+        moved = [f"{text}set routing-instances VRF protocols bgp group peers {word}\n" for text in moved]
+    assert set(verdicts(make.talk().open(), book_of(*moved))) == {Verdict.VERIFIED}
+
+
+def test_logical_systems_of_one_text_are_routers_of_their_own(chains, make):
+    text = ""
+    for near, chain in enumerate(chains, 1):
+        system = f"set logical-systems LS{near} "
+        text += f"{system}interfaces lt-0/0/0 unit {near} family inet address 10.0.0.{near}/30\n"
+        text += f"{system}protocols bgp group g neighbor 10.0.0.{3 - near}\n"
+        text += f"{system}protocols bgp group g authentication-algorithm ao\n"
+        text += f"{system}protocols bgp group g authentication-key-chain C{near}\n"
+        text += "\n".join(set_lines(chain)).replace("key-chain chain", f"key-chain C{near}") + "\n"
+    for book in (book_of(text), book_of(text, text)):
+        assert set(verdicts(make.talk().open().exchange(), book)) == {Verdict.VERIFIED}
+        assert bgp_of(book).sender == "r1:LS1"
+
+
+def test_a_pager_line_swallows_no_session(texts, make):
+    first, rest = texts[1].split("set protocols bgp", 1)
+    paged = f"{first}---(more)---\r                                        \rset protocols bgp{rest}"
+    assert set(verdicts(make.talk().open(), book_of(texts[0], paged))) == {Verdict.VERIFIED}
+
+
+@pytest.mark.parametrize(("allow", "found"), [("10.0.0.0/24", True), ("all", True), ("10.7.0.0/16", False)])
+def test_allow_stands_for_neighbours_that_are_not_configured(texts, make, allow, found):
+    for number, text in enumerate(texts):
+        assert f"neighbor 10.0.0.{2 - number}" in text
+    any_peer = texts[0].replace("group peers neighbor 10.0.0.2", "group peers")
+    any_peer += f"set protocols bgp group peers allow {allow}\n"
+    assert (set(verdicts(make.talk().open(), book_of(any_peer, texts[1]))) == {Verdict.VERIFIED}) is found
+
+
+def test_segments_of_a_peer_that_is_not_given_are_not_judged_and_not_bad(texts, make):
+    other = texts[1].replace("10.0.0.2", "10.0.0.6").replace("10.0.0.1", "10.0.0.5")
+    judgements = judge(make.talk().open().exchange(), book_of(texts[0], other))
+    assert {judgement.verdict for judgement in judgements} == {Verdict.KEYS_UNKNOWN}
+    assert {judgement.standing for judgement in judgements} == {Standing.UNJUDGED}
+    assert "no router that is given has the peer's address" in judgements[0].reason
+
+
+def test_segments_of_any_peer_of_a_prefix_are_not_judged_and_not_bad(texts, make):
+    any_peer = texts[0].replace("group peers neighbor 10.0.0.2", "group peers")
+    any_peer += "set protocols bgp group peers allow 10.0.0.0/24\n"
+    other = texts[1].replace("10.0.0.2", "10.0.0.6").replace("10.0.0.1", "10.0.0.5")
+    assert set(verdicts(make.talk().open(), book_of(any_peer, other))) == {Verdict.KEYS_UNKNOWN}
+
+
+def test_discovered_peers_of_a_protected_group_are_named_and_the_rest_is_judged(texts, make):
+    for word in (*PROTECT, "dynamic-neighbor DN peer-auto-discovery interface ge-0/0/1.0"):
+        texts[0] += f"set protocols bgp group found {word}\n"
+    book = book_of(*texts)
+    assert len(book.notes) == 1
+    assert "discovered peers of found, protected with TCP-AO: the peer is discovered" in book.notes[0]
+    assert set(verdicts(make.talk().open(), book)) == {Verdict.VERIFIED}
+
+
+@pytest.mark.parametrize("placeholder", ["/* SECRET-DATA */", "<REMOVED>", "$8$aes256-gcm$abc", "xxxxxx"])
+@pytest.mark.parametrize("router", [0, 1])
+def test_an_unknown_secret_makes_its_own_keys_segments_unjudged_alone(make, texts, placeholder, router):
+    assert '"secret of key 0"' in texts[router]
+    texts[router] = texts[router].replace('"secret of key 0"', f'"{placeholder}"')
+    talk = make.talk().open().exchange(key=1)
+    judgements = judge(talk, book_of(*texts))
+    assert [judgement.verdict for judgement in judgements[:3]] == [Verdict.KEYS_UNKNOWN] * 3
+    assert "is not known" in judgements[0].reason
+    if router:
+        # R2's SYN-ACK proves nothing, and so its ISN is not sure; the third segment, signed by R1, proves both.
+        assert {judgement.verdict for judgement in judgements[3:]} == {Verdict.VERIFIED}
+
+
+def test_a_chain_that_is_not_defined_makes_its_segments_unjudged(texts, make):
+    texts[1] = texts[1].replace("authentication-key-chain chain", "authentication-key-chain ring")
+    judgements = judge(make.talk().open(), book_of(*texts))
+    assert {judgement.verdict for judgement in judgements} == {Verdict.KEYS_UNKNOWN}
+    assert "key-chain ring is not defined in this text" in judgements[0].reason
+
+
+def test_a_damaged_line_where_sessions_stand_is_a_note(texts, make):
+    texts[1] += "set protocols bgp group pee\x07rs nei hbor\n"
+    book = book_of(*texts)
+    assert any("r2.conf" in note for note in book.notes)
+    assert Verdict.VERIFIED in verdicts(make.talk().open(), book)
+
+
+def test_what_is_not_known_of_another_chain_does_not_matter(texts):
+    texts[0] += 'set security authentication-key-chains key-chain ISIS key 1 secret "$8$x"\n'
+    texts[0] += "set security authentication-key-chains key-chain ISIS key 99 secret other\n"
+    assert book_of(*texts).notes == ()
+
+
+def test_two_sessions_with_the_same_addresses_and_other_keys_are_not_told_apart(texts, make):
+    """Customers' addresses overlap: the capture does not say of which instance a segment is."""
+    doubled = []
+    for text in texts:
+        far = "10.0.0.2" if "host-name R1" in text else "10.0.0.1"
+        near = "10.0.0.1" if far == "10.0.0.2" else "10.0.0.2"
+        inside = "set routing-instances VRF protocols bgp group peers"
+        doubled.append(
+            f"{text}set interfaces ge-0/0/9 unit 0 family inet address {near}/30\n"
+            f"set routing-instances VRF interface ge-0/0/9.0\n{inside} neighbor {far}\n"
+        )
+    judgements = judge(make.talk().open(), book_of(*doubled))
+    assert {judgement.verdict for judgement in judgements} == {Verdict.VERIFIED}
+    plain = make.talk()
+    plain.send(plain.near, make.SYN, key=None)
+    (judgement,) = judge(plain, book_of(*doubled))
+    assert judgement.verdict is Verdict.KEYS_UNKNOWN
+    assert "Two sessions are between 10.0.0.1 and 10.0.0.2" in judgement.reason
+
+
+def test_the_curly_form_is_read_as_well(chains, make):
+    texts = []
+    for near, chain in enumerate(chains, 1):
+        session = f"authentication-algorithm ao; neighbor 10.0.0.{3 - near}; inactive: neighbor 10.0.0.77;"
+        texts.append(
+            f"interfaces {{ ge-0/0/0 {{ unit 0 {{ family inet {{ address 10.0.0.{near}/30; }} }} }} }}\n"
+            f"protocols {{ bgp {{ group g {{ authentication-key-chain chain; /* a {{ */ {session} }} }} }}\n"
+            f"{curly([chain])}"
+        )
+    assert set(verdicts(make.talk().open(), book_of(*texts))) == {Verdict.VERIFIED}
+
+
+def test_large_configurations_are_paired_quickly(chains):
+    texts = []
+    for index, chain in enumerate(chains, 1):
+        interfaces = "".join(
+            f"set interfaces ge-0/0/0 unit {unit} family inet address 10.{index}.{unit // 200}.{unit % 200}/31\n"
+            for unit in range(400)
+        )
+        sessions = "".join(f"set protocols bgp group p neighbor 10.{3 - index}.0.{unit}\n" for unit in range(100))
+        protect = "".join(f"set protocols bgp group p {word}\n" for word in PROTECT)
+        texts.append(interfaces + sessions + protect + "\n".join(set_lines(chain)) + "\n")
+    begin = time.process_time()
+    book = book_of(*texts)
+    assert bgp_of(book, "10.1.0.7", "10.2.0.9") is not None
+    assert time.process_time() - begin < 10  # seconds; address by address and session by session it took minutes
