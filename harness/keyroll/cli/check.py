@@ -96,7 +96,7 @@ def check(
     if question.skew > timedelta(seconds=_SKEW_MAX):
         raise InputError("--skew: should be at most a year")
     configurations = [_read(path, where) for path in files]
-    reports = list(_judged(configurations, _planned(configurations, planned, where), question))
+    reports = list(_judged(configurations, planned_of(configurations, planned, where), question))
     _print(reports, as_json=as_json, markdown=markdown)
     return _exit_code(report for _, report in reports)
 
@@ -107,7 +107,9 @@ def _read(path: Path, zone: tzinfo, *, base: Configuration | None = None) -> Con
     return read(read_text(path), shown(path), zone=zone, base=base)
 
 
-def _planned(configurations: Sequence[Configuration], planned: Sequence[str], zone: tzinfo) -> dict[int, Configuration]:
+def planned_of(
+    configurations: Sequence[Configuration], planned: Sequence[str], zone: tzinfo
+) -> dict[int, Configuration]:
     """Return what routers will have after a change, by the number of their configuration."""
     found: dict[int, Configuration] = {}
     for text in planned:

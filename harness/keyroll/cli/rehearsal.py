@@ -36,21 +36,30 @@ def play(
     with tempfile.TemporaryDirectory(prefix="keyroll-") as folder:
         path = Path(folder) / "rehearsal.yaml"
         path.write_text(made.text, encoding="utf-8")
-        (case,) = read_cases(path)
-        result = run(
-            case,
-            Options(
+        results = []
+        for case in read_cases(path):  # a planned change: with either router first
+            if case.variant:
+                printer.line(f"playing with {case.variant}")
+            options = Options(
                 labs=FreshLabs(lab_maker(lab, topology=topology)),
                 seed=new_seed() if known is None else known,
-                run_dir=run_dir,
-            ),
-        )
-    verdict = judged(made, result, accept_left_out=accept_left_out)
+                run_dir=run_dir if run_dir is None or not case.variant else run_dir / case.variant,
+            )
+            results.append(run(case, options))
+            if results[-1].verdict is Verdict.INTERRUPTED:
+                break
+    verdicts = [judged(made, result, accept_left_out=accept_left_out) for result in results]
+    worst = min(range(len(results)), key=lambda number: _ORDER.index(verdicts[number].code))
+    verdict, result = verdicts[worst], results[worst]
     style = {ExitCode.OK: "bold green", ExitCode.BAD: "bold red"}.get(verdict.code, "bold yellow")
     printer.line(verdict.sentence, style=style)
     for line in _lines(made, result):
         printer.line(line)
     return verdict.code
+
+
+_ORDER = (ExitCode.INTERRUPTED, ExitCode.BAD, ExitCode.UNFIT, ExitCode.OK)
+"""Which of two orders of commits decides: 1 outweighs 2, 2 outweighs 0."""
 
 
 class Judged:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,10 @@ from keyroll.errors import ExitCode, InputError, RunError
 from keyroll.instants import SYSTEM
 
 if TYPE_CHECKING:
+    from keyroll.check.judge import Report
     from keyroll.configuration import Configuration
+    from keyroll.scenario.importing.draft import Planned
+    from keyroll.scenario.importing.pairs import Meant
 
 LABS = ("embedded", "containerlab", "crpd", "vjunos", "vjunos-evolved")
 
@@ -30,6 +33,8 @@ class _Asked:
     rollovers: int
     skew: str
     zone: str
+    changes: tuple[str, ...] = ()
+    pause: str = "5s"
     keep_names: bool = False
 
 
@@ -47,6 +52,14 @@ def _options(function: click.decorators.FC) -> click.decorators.FC:
                 help="How many coming rollovers are played.",
             ),
             click.option("--skew", default="0s", show_default=True, help="R2's clock minus R1's."),
+            click.option(
+                "--change",
+                "changes",
+                multiple=True,
+                metavar="R1=FILE",
+                help="A planned commit (a configuration, or set and delete lines), played with either router first.",
+            ),
+            click.option("--pause", default="5s", show_default=True, help="Between the commits of a planned change."),
             click.option("--zone", default="UTC", show_default=True, help="For --at, and routers without a time-zone."),
         )
     ):
@@ -68,6 +81,8 @@ def import_command(
     session: str | None,
     rollovers: int,
     skew: str,
+    changes: tuple[str, ...],
+    pause: str,
     zone: str,
     output: Path | None,
     force: bool,
@@ -77,7 +92,7 @@ def import_command(
 
     No secret is in the file: equal secrets become equal labels. What it does not play stands at its top.
     """
-    made = _made(_Asked(files, at, session, rollovers, skew, zone, keep_names))
+    made = _made(_Asked(files, at, session, rollovers, skew, zone, changes, pause, keep_names))
     if output is None:
         click.echo(made.text, nl=False)
         return ExitCode.OK
@@ -106,6 +121,8 @@ def rehearse_command(
     session: str | None,
     rollovers: int,
     skew: str,
+    changes: tuple[str, ...],
+    pause: str,
     zone: str,
     lab: str,
     topology: Path | None,
@@ -120,7 +137,7 @@ def rehearse_command(
     """
     from keyroll.cli.rehearsal import play  # noqa: PLC0415 - `--help` stays instant
 
-    made = _made(_Asked(files, at, session, rollovers, skew, zone))
+    made = _made(_Asked(files, at, session, rollovers, skew, zone, changes, pause))
     return play(made, lab=lab, topology=topology, seed=seed, run_dir=run_dir, accept_left_out=accept_left_out)
 
 
@@ -150,7 +167,8 @@ def _made(asked: _Asked) -> Made:
     configurations = _configurations(asked.files, where)
     report = judge(configurations, Question(at=moment, without_secrets=True))
     chosen = meant(configurations, report, asked.session)
-    drafted = draft(chosen, report, at=moment, rollovers=asked.rollovers, skew=skew)
+    planned = _changed(asked, configurations, chosen, moment, where)
+    drafted = draft(chosen, report, at=moment, rollovers=asked.rollovers, skew=skew, planned=planned)
     heavy = tuple(by_weight(chosen, configurations))
     names = (configurations[0].main.name, configurations[1].main.name)
     files = [one.name for one in configurations]
@@ -170,6 +188,42 @@ def _made(asked: _Asked) -> Made:
         names,
         tuple(notes),
     )
+
+
+def _changed(
+    asked: _Asked, configurations: Sequence[Configuration], chosen: Meant, moment: datetime, zone: tzinfo
+) -> Planned | None:
+    """Return what the routers will have after the planned commit, and what is predicted of each state on the way."""
+    from keyroll.check.judge import Question, judge  # noqa: PLC0415 - as above
+    from keyroll.cli.check import planned_of  # noqa: PLC0415 - as above
+    from keyroll.scenario.importing.draft import Planned  # noqa: PLC0415 - as above
+    from keyroll.scenario.importing.pairs import chains_of  # noqa: PLC0415 - as above
+
+    if not asked.changes:
+        return None
+    names = {f"R{number}": one.main.name for number, one in enumerate(configurations, 1)}
+    texts = [
+        f"{names.get(name, name)}{equals}{file}"
+        for name, equals, file in (text.partition("=") for text in asked.changes)
+    ]
+    changed = planned_of(configurations, texts, zone)
+    after = [changed.get(number, one) for number, one in enumerate(configurations)]
+    question = Question(at=moment, without_secrets=True)
+    report = judge(after, question)
+    words = []
+    for number in sorted(changed) if len(changed) > 1 else ():
+        between = judge(
+            [after[index] if index == number else one for index, one in enumerate(configurations)], question
+        )
+        words.append(f"if only R{number + 1} were changed: {_verdicts(between)}")
+    words.append(f"after the change: {_verdicts(report)}")
+    chains = chains_of(after, chosen)
+    routers = tuple(f"R{number + 1}" for number in sorted(changed))
+    return Planned(chains, report, routers, length_of("--pause", asked.pause), tuple(words))
+
+
+def _verdicts(report: Report) -> str:
+    return ", ".join(f"{session.one.kind.value} {session.verdict.value}" for session in report.sessions) or "no session"
 
 
 def _skew(text: str) -> timedelta:

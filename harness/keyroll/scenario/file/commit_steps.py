@@ -13,6 +13,7 @@ from keyroll.scenario.file.fields import (
     AlgorithmName,
     KeyId,
     KeyNumber,
+    Many,
     OneOrMany,
     RouterName,
     Slug,
@@ -130,6 +131,44 @@ class ChangeKey(Commit):
     def faster(self, factor: float) -> Self:
         """Return the same with the new start divided."""
         return self if self.start is None else self.model_copy(update={"start": shortened(self.start, factor)})
+
+
+@step
+class ChangeChain(Commit):
+    """Change several keys in one commit, as a planned change does: delete, then add. Numbers may come back.
+
+    A key is added with R1's numbers, mirrored on R2, as a key of the chain; its start is relative to t0.
+    """
+
+    kind = "change-chain"
+
+    delete: OneOrMany[KeyNumber] = ()
+    add: Many[KeyPlan] = ()
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        numbers = [key.id for key in self.add]
+        if not self.delete and not self.add:
+            raise ValueError("names nothing to change: delete, add")
+        if len(set(numbers)) < len(numbers) or len(set(self.delete)) < len(self.delete):
+            raise ValueError("names each key once")
+        return self
+
+    def keys(self) -> frozenset[int]:
+        """Return the keys that are deleted."""
+        return frozenset(self.delete)
+
+    def adds(self) -> frozenset[int]:
+        """Return the numbers of the keys that are added."""
+        return frozenset(key.id for key in self.add)
+
+    def starts(self) -> tuple[timedelta, ...]:
+        """Return the starts of the keys that are added, at either router."""
+        return tuple(start for key in self.add for start in key.starts())
+
+    def faster(self, factor: float) -> Self:
+        """Return the same with the keys' starts divided."""
+        return self.model_copy(update={"add": tuple(key.faster(factor) for key in self.add)})
 
 
 @step

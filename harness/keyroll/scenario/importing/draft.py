@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from keyroll.check.judge import Report
@@ -84,6 +84,18 @@ class DraftRollover:
 
 
 @dataclass(frozen=True, slots=True)
+class DraftChange:
+    """A planned commit: keys that go and keys that come. `words` is what is predicted of each state, by its name."""
+
+    delete: tuple[int, ...]
+    add: tuple[DraftKey, ...]
+    routers: tuple[str, ...]
+    """The routers that are changed."""
+    pause: timedelta
+    words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """A scenario, before it is text."""
 
@@ -98,17 +110,33 @@ class Draft:
     down: bool
     """Whether `check` says that the session is down at t0."""
     skew: timedelta = timedelta()
+    change: DraftChange | None = None
+    """The planned commit, played once the sessions are up."""
     more: int = 0
     """Coming rollovers that are not played."""
     notes: tuple[str, ...] = field(default=())
 
 
-def draft(meant: Meant, report: Report, *, at: datetime, rollovers: int, skew: timedelta) -> Draft:
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What the routers will have after a planned commit."""
+
+    chains: tuple[Chain, Chain]
+    report: Report
+    routers: tuple[str, ...]
+    pause: timedelta
+    words: tuple[str, ...]
+
+
+def draft(
+    meant: Meant, report: Report, *, at: datetime, rollovers: int, skew: timedelta, planned: Planned | None = None
+) -> Draft:
     """Draft the scenario.
 
     Args:
         meant: the sessions and their chains.
         report: what `check` says of them.
+        planned: what is committed once the sessions are up; the rollovers are then those of its chains.
         at: the instant to begin at; t0 is its minute.
         rollovers: how many coming rollovers are played.
         skew: R2's clock minus R1's.
@@ -118,55 +146,99 @@ def draft(meant: Meant, report: Report, *, at: datetime, rollovers: int, skew: t
     """
     t0 = at.astimezone(UTC).replace(second=0, microsecond=0)
     one, other = meant.chains
-    usable = [tuple(key for key in chain.keychain.keys if key.usable) for chain in (one, other)]
-    for chain, keys in zip((one, other), usable, strict=True):
-        if not keys:
-            raise InputError(f"key-chain {chain.name} holds no key that TCP-AO can use", where=chain.where)
     labels = _Labels()
-    pairs = list(_paired(*usable))
-    numbers: set[int] = {key.id for key in usable[0]}
-    drafted = []
-    for mine, theirs in pairs:
-        drafted.append(_key(mine, theirs, (one, other), t0, labels, numbers))
-    forecasts = _forecasts(report, meant)
-    coming = [forecast for forecast in forecasts if _instant(forecast) > t0]
-    of = {id(key): drawn.number for pair, drawn in zip(pairs, drafted, strict=True) for key in pair if key is not None}
-    played = [_rollover(forecast, t0, usable, of) for forecast in coming[:rollovers]]
+    numbers: dict[int, int] = {}
+    usable = _usable(meant.chains)
+    drafted = _drafted(usable, meant.chains, t0, labels, numbers)
+    active = _active(usable[0], t0, numbers), _active(usable[1], t0, numbers)
+    change, last, source = None, usable, report
+    if planned is not None:
+        last, source = _usable(planned.chains), planned.report
+        change = _change(drafted, _drafted(last, planned.chains, t0, labels, numbers), planned)
+    coming = [forecast for forecast in _forecasts(source, meant) if _instant(forecast) > t0]
+    played = [_rollover(forecast, t0, last, numbers) for forecast in coming[:rollovers]]
     bgp = meant.bgp
     holds = [session.hold_time.value for session in bgp or () if session.hold_time is not None]
     return Draft(
         t0,
         meant,
-        tuple(drafted),
+        drafted,
         (one.keychain.tolerance, other.keychain.tolerance),
         min([90, *holds]) if bgp is not None else None,
         tuple(played),
-        (_active(usable[0], t0, of), _active(usable[1], t0, of)),
+        active,
         _is_down(report, meant),
         skew,
+        change,
         max(0, len(coming) - rollovers),
         tuple(labels.notes),
     )
 
 
+def _usable(chains: tuple[Chain, Chain]) -> tuple[tuple[Key, ...], tuple[Key, ...]]:
+    mine, theirs = (tuple(key for key in chain.keychain.keys if key.usable) for chain in chains)
+    for chain, keys in zip(chains, (mine, theirs), strict=True):
+        if not keys:
+            raise InputError(f"key-chain {chain.name} holds no key that TCP-AO can use", where=chain.where)
+    return mine, theirs
+
+
+def _drafted(
+    usable: tuple[Sequence[Key], Sequence[Key]],
+    chains: tuple[Chain, Chain],
+    t0: datetime,
+    labels: _Labels,
+    numbers: dict[int, int],
+) -> tuple[DraftKey, ...]:
+    """Draft the keys of two chains. `numbers` gets the file's number of each key, by the key's identity."""
+    taken = {key.id for key in usable[0]}
+    found = []
+    for mine, theirs in _paired(*usable):
+        drawn = _key(mine, theirs, chains, t0, labels, taken)
+        numbers.update({id(key): drawn.number for key in (mine, theirs) if key is not None})
+        found.append(drawn)
+    return tuple(found)
+
+
+def _change(before: Sequence[DraftKey], after: Sequence[DraftKey], planned: Planned) -> DraftChange:
+    """Return what goes and what comes; where it stands in the text does not make a key another."""
+    held = {replace(key, places=()): key for key in before}
+    kept = {replace(key, places=()) for key in after}
+    return DraftChange(
+        tuple(key.number for bare, key in held.items() if bare not in kept),
+        tuple(key for key in after if replace(key, places=()) not in held),
+        planned.routers,
+        planned.pause,
+        planned.words,
+    )
+
+
 class _Labels:
-    """Secrets become labels: equal ones stay equal, different ones different, unknown ones are drawn."""
+    """Secrets become labels: equal ones stay equal, different ones different, unknown ones are drawn.
+
+    An unknown secret is the same one where its router, chain and place say so: it has the label of its place.
+    """
 
     def __init__(self) -> None:
         self._known: list[tuple[Secret, str]] = []
+        self._places: dict[object, str] = {}
         self._count = 0
         self.notes: list[str] = []
 
-    def of(self, secret: Secret) -> str:
-        """Return the label of a secret; an unknown one gets a label of its own."""
+    def of(self, secret: Secret, place: object) -> str:
+        """Return the label of a secret; an unknown one gets that of its place."""
         if secret.known:
             for other, label in self._known:
                 if secret.compare(other) is Likeness.EQUAL:
                     return label
+        elif place in self._places:
+            return self._places[place]
         self._count += 1
         label = f"secret-{self._count}"
         if secret.known:
             self._known.append((secret, label))
+        else:
+            self._places[place] = label
         return label
 
 
@@ -201,7 +273,8 @@ def _key(
     if mine is None and number in taken:
         number = next(free for free in range(64) if free not in taken)
     taken.add(number)
-    label = labels.of(base.secret)
+    place = base.id, base.send_id, base.recv_id, _start(base)
+    label = labels.of(base.secret, place)
     held = Held() if mine is None or theirs is None else _held(mine, theirs, t0, labels)
     places = tuple(
         f"R{index}:{chain.place(key.id).line}"
@@ -233,7 +306,7 @@ def _held(mine: Key, theirs: Key, t0: datetime, labels: _Labels) -> Held:
         send=None if theirs.send_id == mine.recv_id else theirs.send_id,
         recv=None if theirs.recv_id == mine.send_id else theirs.recv_id,
         algorithm=None if mine.effective_algorithm is theirs.effective_algorithm else theirs.effective_algorithm.value,
-        secret=None if same else labels.of(theirs.secret),
+        secret=None if same else labels.of(theirs.secret, (theirs.id, "R2", _start(theirs))),
     )
 
 

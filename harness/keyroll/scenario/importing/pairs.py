@@ -105,3 +105,29 @@ def _is(session: JudgedSession, names: Sequence[str], wanted: str) -> bool:
 
 def _listed(sessions: Sequence[JudgedSession], names: Sequence[str]) -> str:
     return ", ".join(f"{_ends(session, names)[0].peer} ({session.one.kind.value})" for session in sessions)
+
+
+def chains_of(configurations: Sequence[Configuration], meant: Meant) -> tuple[Chain, Chain]:
+    """Return the chains of the same session in other configurations of both routers, as after a change.
+
+    Raises:
+        InputError: a router has the session no more, or no chain for it: that is no rollover.
+    """
+    found = []
+    for configuration, end in zip(configurations, meant.sessions[0], strict=True):
+        session = next(
+            (one for router in configuration.routers for one in router.sessions if _identity(one) == _identity(end)),
+            None,
+        )
+        chain = None if session is None else _chain(configuration, session)
+        if chain is None:
+            raise InputError(
+                f"after the change {end.router} has no TCP-AO on the session with {end.peer}",
+                remedy="a change of keys keeps the session and its authentication",
+            )
+        found.append(chain)
+    return found[0], found[1]
+
+
+def _identity(session: Session) -> tuple[object, ...]:
+    return session.kind, session.router, session.instance, session.peer

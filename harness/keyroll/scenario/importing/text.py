@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from keyroll.names import SessionKind
 from keyroll.scenario.file.durations import format_duration
-from keyroll.scenario.importing.draft import Draft, DraftKey, DraftRollover, Held
+from keyroll.scenario.importing.draft import Draft, DraftChange, DraftKey, DraftRollover, Held
 from keyroll.scenario.importing.left_out import LeftOut
 
 _SETTLE = "3s"
@@ -54,10 +54,16 @@ def _lines(
     yield "  keys:"
     for key in draft.keys:
         yield from _key(key)
+    change = draft.change
+    if change is not None and len(change.routers) > 1:
+        yield "parametrize:"
+        yield "  order: {r1-first: [R1, R2], r2-first: [R2, R1]}"
     yield "steps:"
     yield "  - apply: {routers: [R1, R2]}"
     if not draft.down:
         yield f"  - expect: {{{_states(draft)}{_active(draft.active, wire=True)}}}"
+    if change is not None:
+        yield from _change(draft, change)
     for rollover in draft.rollovers:
         yield from _rollover(draft, rollover)
     if draft.more:
@@ -79,6 +85,28 @@ def _left_out(left_out: Sequence[LeftOut], counted: Sequence[Mapping[str, int]])
 def _one_line(text: str) -> str:
     """Return a text as a comment bears it: configurations may hold anything."""
     return "".join(character if character.isprintable() else " " for character in text)
+
+
+def _change(draft: Draft, change: DraftChange) -> Iterator[str]:
+    for words in change.words:
+        yield f"  # keyroll check, {_one_line(words)}"
+    if not change.delete and not change.add:
+        yield "  # The planned change leaves the keys as they are."
+        return
+    yield "  - change-chain:"
+    if len(change.routers) > 1:
+        yield "      routers: ${order}"
+        yield f"      pause: {format_duration(change.pause)}"
+    else:
+        yield f"      routers: {change.routers[0]}"
+    if change.delete:
+        yield f"      delete: [{', '.join(map(str, change.delete))}]"
+    if change.add:
+        yield "      add:"
+        for key in change.add:
+            yield from (f"    {line}" for line in _key(key))
+    if not draft.down:
+        yield f"  - expect: {{{_states(draft)}{_active(draft.active, wire=True)}}}"
 
 
 def _key(key: DraftKey) -> Iterator[str]:

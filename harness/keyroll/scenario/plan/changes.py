@@ -9,7 +9,7 @@ from functools import singledispatch
 
 from keyroll.keychain.model import Keychain
 from keyroll.scenario.errors import ScenarioError
-from keyroll.scenario.file.commit_steps import AddKey, ChangeKey, Commit, DeleteChain, DeleteKey, RePoint
+from keyroll.scenario.file.commit_steps import AddKey, ChangeChain, ChangeKey, Commit, DeleteChain, DeleteKey, RePoint
 from keyroll.scenario.file.fields import RouterName
 from keyroll.scenario.plan.chains import Seed, changed_key, plan_key
 
@@ -86,6 +86,21 @@ def _(step: ChangeKey, now: Situation) -> Held:
         for key in chain.keys
     )
     return now.before.with_chain(replace(chain, keys=tuple(keys)))
+
+
+@after.register
+def _(step: ChangeChain, now: Situation) -> Held:
+    chain = now.before.chain
+    gone = {number for number in step.delete if chain.key(number) is not None}
+    if step.delete and not gone and not step.add:
+        now.require(step.delete[0])
+    kept = tuple(key for key in chain.keys if key.id not in gone)
+    added = [plan_key(chain.name, plan, now.router, seed=now.seed, t0=now.t0) for plan in step.add]
+    new = tuple(key for key in added if key is not None)
+    twice = {key.id for key in kept} & {key.id for key in new}
+    if twice:
+        raise ScenarioError(f"change-chain: {now.router} has a key {min(twice)} already; delete it in the same step")
+    return now.before.with_chain(replace(chain, keys=(*kept, *new)))
 
 
 @after.register

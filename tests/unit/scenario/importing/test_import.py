@@ -171,3 +171,56 @@ def test_hostile_descriptions_cannot_leave_their_comment(imported):
     more += 'set system location "x\\nkeyroll: 2"\n'
     _, text = imported(lion(more=more), tiger())
     assert yaml.safe_load(text)["keyroll"] == 1
+
+
+THIRD = ("2027-4-15.02:00:00 +0200", 5, 6)
+
+
+def change(tmp_path: Path, *, delete: bool = False) -> list[str]:
+    """Write the planned commit of both routers; return the options that name it."""
+    gone = "delete security authentication-key-chains key-chain SECRETNAME key 0\n" if delete else ""
+    (tmp_path / "c1.set").write_text(gone + key(2, *THIRD, secret="third-secret"))
+    (tmp_path / "c2.set").write_text(gone + key(2, THIRD[0], 6, 5, secret="third-secret"))
+    return ["--change", f"R1={tmp_path / 'c1.set'}", "--change", f"tiger={tmp_path / 'c2.set'}"]
+
+
+def cases(tmp_path: Path, one: str, other: str, *words: str):
+    for name, text in (("one.conf", one), ("other.conf", other)):
+        (tmp_path / name).write_text(text)
+    output = tmp_path / "change.yaml"
+    files = [str(tmp_path / "one.conf"), str(tmp_path / "other.conf")]
+    arguments = ["import", *files, "--at", AT, "-o", str(output), *words]
+    result = CliRunner().invoke(keyroll, arguments, standalone_mode=False)
+    if result.exception:
+        raise result.exception
+    assert "third-secret" not in output.read_text()
+    return read_cases(output)
+
+
+def test_a_planned_commit_is_one_step_with_either_router_first(tmp_path):
+    found = cases(tmp_path, lion(), tiger(), *change(tmp_path, delete=True))
+    assert [case.variant for case in found] == ["r1-first", "r2-first"]
+    for case, order in zip(found, (("R1", "R2"), ("R2", "R1")), strict=True):
+        (step,) = [step for step in case.scenario.steps if type(step).kind == "change-chain"]
+        assert (tuple(step.routers), tuple(step.delete), [one.id for one in step.add]) == (order, (0,), [2])
+    assert sum(type(step).kind == "advance" for step in found[0].scenario.steps) == 2, "the new key's start too"
+
+
+def test_a_change_of_one_router_is_made_on_it_alone(tmp_path):
+    (case,) = cases(tmp_path, lion(), tiger(), *change(tmp_path)[:2])
+    (step,) = [step for step in case.scenario.steps if type(step).kind == "change-chain"]
+    assert tuple(step.routers) == ("R1",)
+    assert step.add[0].held_by == ("R1",)
+
+
+def test_unknown_secrets_that_stay_are_no_change(tmp_path):
+    hidden = lion(key(0, *FIRST, secret="<REMOVED>")), tiger(key(0, FIRST[0], 2, 1, secret="<REMOVED>"))
+    (case, _) = cases(tmp_path, *hidden, *change(tmp_path))
+    (step,) = [step for step in case.scenario.steps if type(step).kind == "change-chain"]
+    assert (tuple(step.delete), [one.id for one in step.add]) == ((), [2])
+
+
+def test_a_change_that_takes_the_session_away_is_refused(tmp_path):
+    (tmp_path / "c1.set").write_text("delete protocols bgp group peers\n")
+    with pytest.raises(InputError, match="after the change lion has no TCP-AO on the session"):
+        cases(tmp_path, lion(), tiger(), "--change", f"R1={tmp_path / 'c1.set'}")
