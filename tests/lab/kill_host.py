@@ -47,7 +47,12 @@ from keyroll.cli.main import main
 sys.argv[0:1] = ["keyroll", "run"]
 main()
 """
-LATEST = {"lab": 0.8, "run": 4.0}
+PYTEST = """
+import sys
+import pytest
+sys.exit(pytest.main(["-q", "-n", "1", "-p", "no:cacheprovider", *sys.argv[1:]]))
+"""
+LATEST = {"lab": 0.8, "run": 4.0, "pytest": 8.0}
 """Seconds from the start to the last moment of a kill: beyond a lab's bring-up, and a run's end."""
 PLACES = ("/run", "/tmp", "/var/tmp")  # noqa: S108 - tmpfs of this test's own
 NEEDED = {Path(__file__).resolve().parents[2], Path(sys.prefix).resolve(), Path(sys.base_prefix).resolve()}
@@ -80,7 +85,7 @@ def main() -> None:
     before = host_state()
     kills = number = 0
     while kills < order["rounds"]:
-        outcome = one_round(order, f"kill-{os.getpid()}-{number}", chance)
+        outcome = one_round(order, number, chance)
         number += 1
         kills += not outcome["early"]
         after = host_state()
@@ -143,19 +148,24 @@ def settled(addresses: bytes) -> bool:
     return b"inet6 fe80:" in addresses and b"tentative" not in addresses
 
 
-def one_round(order: dict[str, object], name: str, chance: random.Random) -> dict[str, object]:
-    """Start a lab, or play a run, that `order` names; kill a part of it at some moment, and see what is left."""
+def one_round(order: dict[str, object], number: int, chance: random.Random) -> dict[str, object]:
+    """Start a lab, or play a run, that `order` names; kill a part of it at some moment, and see what is left.
+
+    The classes of victims take turns, so that each has its share. `a+b` are two that are killed at once.
+    """
+    name = f"kill-{os.getpid()}-{number}"
     moment = chance.uniform(0.0, LATEST[order["plays"]])
-    wanted = chance.choice(order["victims"])
+    wanted = order["victims"][number % len(order["victims"])]
     folder = f"/dev/shm/keyroll-{name}"  # noqa: S108 - outside the places compared
     command = {
         "lab": [OWNER, order["topology"], name],
         "run": [RUN, order["scenario"], "--run-dir", folder],
+        "pytest": [PYTEST, order["scenario"], f"--basetemp={folder}"],
     }[order["plays"]]
     owner = subprocess.Popen(
         [sys.executable, "-c", *command],
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL if order["plays"] == "run" else None,
+        stderr=None if order["plays"] == "lab" else subprocess.DEVNULL,
         env={**os.environ, "KEYROLL_LAB_TEST": name},
     )
     assert owner.stdout is not None
@@ -164,7 +174,8 @@ def one_round(order: dict[str, object], name: str, chance: random.Random) -> dic
         select.select([], [], [], left)
     early = owner.poll() is not None
     # Who has ended by itself is no longer there to be killed, nor is anything of what it had.
-    victim, command = (0, "") if early else kill_one(name, owner.pid, wanted, chance)
+    killed_ones = [] if early else [kill_one(name, owner.pid, one, chance) for one in wanted.split("+")]
+    victims, command = {pid for pid, _ in killed_ones}, " + ".join(words for _, words in killed_ones)
     killed = time.monotonic()
     said = ""
     unnoticed = False
@@ -183,7 +194,8 @@ def one_round(order: dict[str, object], name: str, chance: random.Random) -> dic
     return {
         "moment": round(moment, 3),
         "victim": command,
-        "owner": victim == owner.pid,
+        "owner": owner.pid in victims,
+        "wanted": wanted,
         "early": early,
         "unnoticed": unnoticed,
         "code": owner.returncode,
