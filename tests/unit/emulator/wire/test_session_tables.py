@@ -46,6 +46,36 @@ class TestChangedTables:
             router.protect(bench.session(place, changed))
         assert flow.send(1) is not None
 
+    def test_a_key_that_another_has_followed_can_be_written_anew_in_place(self, bench) -> None:
+        flow = bench.flow().open()
+        assert flow.send(1) is not None
+        for router in (flow.near, flow.far):
+            router.now = bench.T0 + bench.HALF_HOUR
+        assert flow.send(0) is not None
+        assert flow.send(1) is not None
+        refilled = bench.chain(bench.key(0, 3600, secret=Secret("second life")), bench.key(1, 1800))
+        for place, router in enumerate((flow.near, flow.far)):
+            router.protect(bench.session(place, refilled))
+        assert flow.send(0) is not None
+        for router in (flow.near, flow.far):
+            router.now = bench.T0 + 2 * bench.HALF_HOUR
+        assert flow.send(0) is not None
+        assert flow.send(1) is not None
+        assert bench.ao(flow.wire[-1]).key_id == 2
+        fresh = bench.Flow(flow.near, flow.far, sport=41000).open()
+        assert fresh.send(1) is not None, "a new connection has the same secret as the one that goes on"
+
+    def test_a_key_that_only_the_peer_still_sends_with_is_in_use(self, bench) -> None:
+        flow = bench.flow().open()
+        flow.near.now = bench.T0 + bench.HALF_HOUR + bench.NS
+        flow.far.now = bench.T0 + bench.HALF_HOUR - bench.NS
+        assert flow.send(0) is not None
+        assert flow.send(1) is not None
+        assert [bench.ao(packet).key_id for packet in flow.wire[-2:]] == [3, 2]
+        changed = bench.chain(bench.key(0, secret=Secret("another")), bench.key(1, 1800))
+        flow.near.protect(bench.session(0, changed))
+        assert flow.send(1) is not None
+
     def test_a_removed_key_is_gone_at_once(self, bench) -> None:
         flow = bench.flow().open()
         flow.far.protect(bench.session(1, bench.chain(bench.key(1, 1800))))

@@ -78,9 +78,10 @@ class DirectionState:
 class Connection:
     """One connection whose ISN pair is known.
 
-    `pinned` are the keys in use: a key that signed or verified a segment keeps its secret, ids and algorithm for the
-    connection's life, whatever a later commit says (docs/junos.md 2.3: "other parameters can change, and only new
-    connections pick them up"); a key that was removed from the chain is gone at once.
+    `pinned` are the keys in use: the one that last signed and the one that last verified a segment keep their secret,
+    ids and algorithm while they are in use, whatever a commit says (docs/junos.md 2.3: only the active key is frozen).
+    A key that another has followed takes a commit's change at once, so that a ring of keys can be refilled in place;
+    a key that was removed from the chain is gone at once.
     """
 
     __slots__ = (
@@ -129,11 +130,19 @@ class Connection:
     def join(self, session: SessionState) -> None:
         """Go on under a session of a new table; `differs` says whether a key in use is not the configured one.
 
-        A key that was deleted is forgotten: if its number comes back, it comes back as another key.
+        A key that was deleted is forgotten: if its number comes back, it comes back as another key. So is one that is
+        in use no more.
         """
         self.session = session
-        self.pinned = {number: mkt for number, mkt in self.pinned.items() if number in session.mkts}
+        in_use = self._in_use() & session.mkts.keys()
+        self.pinned = {number: mkt for number, mkt in self.pinned.items() if number in in_use}
         self.differs = any(session.mkts.get(number) != mkt for number, mkt in self.pinned.items())
+
+    def _in_use(self) -> set[int]:
+        """Return the numbers of the keys in use, in either direction."""
+        if self.in_.key is None:  # taken over from a former process, which told what was in use, or just opened
+            return set(self.pinned)
+        return {number for number in (self.current, self.out.key, self.in_.key) if number is not None}
 
     def adopt(self, record: ConnectionRecord) -> None:
         """Go on where a former process ended. The key last sent with is in use, whatever the record leaves out."""
