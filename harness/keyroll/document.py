@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -114,10 +115,19 @@ def _construct_mapping(loader: _PositionLoader, node: yaml.MappingNode) -> dict[
         if not isinstance(key, Hashable):
             raise yaml.constructor.ConstructorError(None, None, "a key must be a plain word", key_node.start_mark)
         if key in mapping:
-            name = f"'{key}'" if loader.quotes_names else "this name"
+            name = f"'{key}'" if loader.quotes_names or _is_address(key) else "this name"
             raise yaml.constructor.ConstructorError(None, None, f"{name} stands twice", key_node.start_mark)
         mapping[key] = loader.construct_object(value_node, deep=True)
     return mapping
+
+
+def _is_address(key: Hashable) -> bool:
+    """Whether a key is an IP address, which may be quoted everywhere: it is not a secret."""
+    try:
+        ip_address(key if isinstance(key, str) else "")
+    except ValueError:
+        return False
+    return True
 
 
 _PositionLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _construct_mapping)
@@ -258,6 +268,7 @@ def load(path: Path, text: str | None = None, *, quotes_names: bool = True) -> D
     if text is None:
         text = read_text(path)
     _check_limits(path, text)
+    loader = None
     try:
         loader = _PositionLoader(text)
         loader.quotes_names = quotes_names
@@ -275,10 +286,9 @@ def load(path: Path, text: str | None = None, *, quotes_names: bool = True) -> D
     except RecursionError:
         raise DocumentError("not YAML: it is nested too deeply", where=Where.of(path, 1)) from None
     except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError):
-        # As in `construct_object`, for what PyYAML meets outside of it; it gives no place.
-        raise DocumentError(
-            "not YAML: a value or its tag is not valid; put it in quotes", where=Where.of(path, 1)
-        ) from None
+        # As in `construct_object`, for what PyYAML meets outside of it, such as an escape beyond the last character.
+        where = Where.of(path, loader.line + 1, loader.column + 1) if loader else Where.of(path, 1)
+        raise DocumentError("not YAML: a value, its tag or an escape in it is not valid", where=where) from None
     if node is None:
         raise DocumentError("the file is empty", where=Where.of(path, 1))
     document = Document(path, data, text)

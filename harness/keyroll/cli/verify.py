@@ -95,7 +95,7 @@ def verify(
         notes = book.notes
     report = JsonReport(click.echo, notes=notes) if as_json else TextReport(click.echo, show=show, notes=notes)
     read = [*captures, *([keys] if keys else []), *(Path(text.rpartition("=")[2]) for text in configs)]
-    with _annotator(annotate, read) as output:
+    with contextlib.closing(report), _annotator(annotate, read) as output:
         for file in files_in_order(captures, book):
             report.begin(file)
             if output is None:

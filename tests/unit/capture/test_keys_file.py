@@ -61,6 +61,19 @@ def test_keys_are_found_by_addresses_and_ports():
         ("secret: quite-secret", 'secret: ""', 4, "at least one"),
         ("secret: quite-secret", "secret: [quite-secret]", 4, "secret"),
         ("secret: quite-secret", "secret: 123456", 4, "string"),
+        (
+            "secret: quite-secret",
+            r'secret: "a\ud83d"',
+            4,
+            "U+D83D is half of a surrogate pair; write octets",
+        ),
+        ("secret: quite-secret", r'secret: "\ude00\ud83d"', 4, "U+DE00 is half of a surrogate pair"),
+        ("secret: quite-secret", r'secret: "a\0b"', 4, "U+0000 is not a printable character"),
+        ("secret: quite-secret", "secret: a\ufeffb", 4, "U+FEFF is not a printable character"),
+        ("secret: quite-secret", "secret: a\U0001f600\x07", 4, "the character U+0007 is not allowed here"),
+        ("secret: quite-secret", r'secret: "a\U00110000"', 4, "escape in it is not valid"),
+        ('"10.0.0.1": 61, "10.0.0.2"', '"10.0.0.2": 61, "10.0.0.2"', 5, "'10.0.0.2' stands twice"),
+        ('"10.0.0.1": 61, "10.0.0.2"', '"fd00::2": 61, "fd00:0::2"', 5, "both ends have the address fd00::2"),
         ('"71756974652d736563726574"', '"7175697"', 9, "hexadecimal"),
         ('"71756974652d736563726574"', '"quite-secret"', 9, "hexadecimal"),
         ('"71756974652d736563726574"', '""', 9, "hexadecimal"),
@@ -71,7 +84,7 @@ def test_keys_are_found_by_addresses_and_ports():
         ('"10.0.0.1": 61', '"10.0.0.1": true', 5, "integer"),
         ('"10.0.0.1": 61, ', "", 5, "two addresses"),
         ('"10.0.0.1": 61', '"fd00::1": 61', 5, "both IPv6"),
-        ('"10.0.0.1": 61', '"10.0.0.300": 61', 5, "no IP address"),
+        ('"10.0.0.1": 61', '"10.0.0.300": 61', 5, "not an IP address"),
         ('{"10.0.0.1": 61, "10.0.0.2": 84}', "61", 5, "send_id"),
         ("include_options: false", "include_options: maybe", 6, "include_options"),
         ("port: 179", "port: 0", 7, "port"),
@@ -132,3 +145,11 @@ def test_secrets_do_not_show_in_what_was_read():
     book = read(GOOD)
     between = book.keys_for(packed("10.0.0.2"), packed("10.0.0.1"), 179, 40000)
     assert "quite" not in repr(between)
+
+
+def test_two_escapes_of_a_surrogate_pair_are_one_character():
+    """As JSON writes it, which is YAML too."""
+    keys = read(GOOD.replace("secret: quite-secret", r'secret: "\ud83d\ude00"')).keys_for(
+        packed("10.0.0.1"), packed("10.0.0.2"), 1, 179
+    )
+    assert keys.sent[61][0].secret.reveal_text() == "\U0001f600"

@@ -386,3 +386,13 @@ def test_nothing_heavy_is_imported():
     command = [sys.executable, "-c", program, "verify", capture("v4-sha1"), "--keys", keys("v4-sha1")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stderr == "[] 0\n"
+
+
+def test_all_offending_packets_are_shown_from_disk(keyroll, wrong_keys, monkeypatch):
+    """What is shown of many packets does not fill the memory: more than a little of it goes to a file."""
+    arguments = (capture("v4-sha1"), "--keys", wrong_keys)
+    monkeypatch.setattr("keyroll.capture.verify.report._SPOOLED_MAX", 100)
+    few = keyroll(*arguments, "--show", 0)
+    assert few[1].count("    packet ") == 24
+    monkeypatch.setattr("keyroll.capture.verify.report._SPOOLED_MAX", 1 << 20)
+    assert few == keyroll(*arguments, "--show", 0)

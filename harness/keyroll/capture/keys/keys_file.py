@@ -28,8 +28,11 @@ from keyroll.names import Algorithm
 _FIELDS = ("name", "algorithm", "secret", "secret_hex", "send_id", "include_options", "port")
 _NEEDED = ("algorithm", "send_id")
 _NAME_MAX = 80
+"""Characters of a name: it is printed in every line about the key."""
 _KEY_ID_MAX = 255
 _PORT_MAX = 65535
+_REMEMBERED_MAX = 10_000
+"""Answers remembered by addresses and ports: a scan of forged addresses must not fill the memory."""
 _HEX = frozenset("0123456789abcdefABCDEF")
 
 V = TypeVar("V")
@@ -101,12 +104,24 @@ class _Reader:
         if not isinstance(value, str):
             raise self._error((field,), "must be a string: put it in quotes")
         if field == "secret":
-            if not value:
-                raise self._error((field,), "must have at least one character")
-            return Secret(value)
+            return Secret(self._secret_text(value))
         if not value or len(value) % 2 or not _HEX.issuperset(value):
             raise self._error((field,), "must be two hexadecimal digits for each octet, and at least one octet")
         return Secret(bytes.fromhex(value))
+
+    def _secret_text(self, value: str) -> str:
+        """Return the text of a secret, where it is one that a person can mean.
+
+        Two escapes of a surrogate pair, as JSON writes a character beyond U+FFFF, are that character.
+        """
+        if not value:
+            raise self._error(("secret",), "must have at least one character")
+        text = value.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+        odd = next((character for character in text if not character.isprintable()), None)
+        if odd is None:
+            return text
+        what = "half of a surrogate pair" if "\ud800" <= odd <= "\udfff" else "not a printable character"
+        raise self._error(("secret",), f"U+{ord(odd):04X} is {what}; write octets that are not text as secret_hex")
 
     def _send_id(self, value: object) -> tuple[tuple[Address, int], tuple[Address, int]]:
         if not isinstance(value, dict) or len(value) != 2:  # noqa: PLR2004 -- a connection has two ends
@@ -115,7 +130,7 @@ class _Reader:
         if near[0].version != far[0].version:
             raise self._error(("send_id",), "both addresses must be IPv4, or both IPv6")
         if near[0] == far[0]:
-            raise self._error(("send_id",), "needs two addresses that differ")
+            raise self._error(("send_id",), f"both ends have the address {near[0]}; it needs two that differ")
         return near, far
 
     def _address(self, text: object) -> Address:
@@ -125,7 +140,7 @@ class _Reader:
         except ValueError:
             where = self._document.where_key((*self._loc, "send_id", str(text)))
             raise DocumentError(
-                f"'keys.{self._number}.send_id': what stands here is no IP address", where=where
+                f"'keys.{self._number}.send_id': what stands here is not an IP address", where=where
             ) from None
 
     def _key_id(self, text: object, value: object) -> int:
@@ -195,7 +210,7 @@ class KeysBook:
         if sport is None:
             return self._make(src, dst, None)
         if name not in self._directions:
-            if len(self._directions) > 10_000:  # noqa: PLR2004 -- a scan of forged addresses must not fill the memory
+            if len(self._directions) > _REMEMBERED_MAX:
                 self._directions.clear()
             self._directions[name] = self._make(src, dst, {near, far, None})
         return self._directions[name]

@@ -7,10 +7,11 @@ here holds a secret: judgements carry key names and numbers alone.
 from __future__ import annotations
 
 import json
+import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import IO, Any, Protocol
 
 from keyroll.capture.referee.account import DirectionAccount
 from keyroll.capture.referee.judgement import Judgement, Refusal, Standing, Verdict
@@ -26,7 +27,22 @@ _SILENT_SHOWN = 3
 """Connection attempts without an answer that are shown one by one."""
 _SILENT = frozenset({Verdict.VERIFIED, Verdict.RST_NO_ISN})
 
-Echo = Callable[[str], None]
+_SPOOLED_MAX = 1 << 20
+"""Characters of offending packets kept in memory, and copied from disk at a time."""
+_LINES_MAX = 500
+"""Lines of JSON written at once: each write costs as much as making a line."""
+
+
+_TEXTS_MAX = 1000
+"""Texts remembered as JSON; a reason may hold a number, so that there can be as many as packets."""
+
+
+class Echo(Protocol):
+    """Writes text for a person or a program, `click.echo` as a rule."""
+
+    def __call__(self, message: str, *, nl: bool = True) -> None:
+        """Write the text, with a line end behind it unless `nl` is false."""
+        ...
 
 
 class _Outcome:
@@ -58,13 +74,16 @@ class TextReport:
         self._show = show
         self._notes = notes
         self._outcome = _Outcome(notes)
-        self._offenders: list[str] = []
+        self._offenders: IO[str] | None = None
+        self._shown = 0
         self._more = 0
         self._windows = 0
 
     def begin(self, file: JudgedFile) -> None:
         """Begin one capture."""
-        self._offenders, self._more, self._windows = [], 0, 0
+        self._shown = self._more = self._windows = 0
+        # They stand below the table, which is known at the end: what does not fit into a little memory goes to disk.
+        self._offenders = tempfile.SpooledTemporaryFile(_SPOOLED_MAX, "w+", encoding="utf-8")  # noqa: SIM115 -- see `end`
         self._echo(f"{file.path} (continues {file.continues})" if file.continues else str(file.path))
 
     def offender(self, judged: Judged) -> None:
@@ -73,24 +92,33 @@ class TextReport:
         if judgement is None or judgement.standing is Standing.GOOD:
             return
         self._windows += judgement.refusal is Refusal.WINDOW
-        if self._show and len(self._offenders) >= self._show:
+        if self._offenders is None or (self._show and self._shown >= self._show):
             self._more += 1
         else:
-            self._offenders.append(_offender_line(judgement))
+            self._shown += 1
+            self._offenders.write(f"{_offender_line(judgement)}\n")
 
     def end(self, file: JudgedFile) -> None:
         """Print what was found in one capture."""
         self._outcome.add(file)
         for line in _table(file.account.directions):
             self._echo(line)
-        if self._offenders:
+        if self._shown and self._offenders is not None:
             self._echo("  packets that are bad or could not be judged:")
-            for line in self._offenders:
-                self._echo(line)
+            self._offenders.seek(0)
+            while lines := self._offenders.read(_SPOOLED_MAX):
+                self._echo(lines, nl=False)
+        self.close()
         if self._more:
             self._echo(f"    and {self._more} more (--show 0 shows all)")
         for line in self._endings(file):
             self._echo(line)
+
+    def close(self) -> None:
+        """Let go of what was kept of a capture."""
+        if self._offenders is not None:
+            self._offenders.close()
+            self._offenders = None
 
     def finish(self) -> ExitCode:
         """Print what could not be judged at all, and return the exit code."""
@@ -126,6 +154,9 @@ class JsonReport:
         self._outcome = _Outcome(notes)
         self._captures = 0
         self._offenders = 0
+        self._lines: list[str] = []
+        self._texts: dict[str, str] = {}
+        """Texts as JSON: most judgements share theirs with others."""
 
     def begin(self, file: JudgedFile) -> None:
         """Begin one capture."""
@@ -141,11 +172,14 @@ class JsonReport:
             return
         comma = "," if self._offenders else ""
         self._offenders += 1
-        self._echo(comma + json.dumps(judgement_data(judgement)))
+        self._lines.append(comma + self._line(judgement))
+        if len(self._lines) >= _LINES_MAX:
+            self._flush()
 
     def end(self, file: JudgedFile) -> None:
         """Write what was found in one capture."""
         self._outcome.add(file)
+        self._flush()
         rest = {
             "connections": [direction_data(direction) for direction in file.account.directions],
             "totals": {
@@ -158,6 +192,46 @@ class JsonReport:
         }
         self._echo("],\n" + json.dumps(rest)[1:])
 
+    def close(self) -> None:
+        """Let go of what was not written."""
+        self._lines = []
+
+    def _flush(self) -> None:
+        if self._lines:
+            self._echo("\n".join(self._lines))
+            self._lines = []
+
+    def _line(self, judgement: Judgement) -> str:
+        """Return a judgement as JSON has it: enums as their words, flags as tcpdump's letters, `standing` behind.
+
+        Written out, because `json.dumps` of a dictionary takes three times as long, and a scan has many of these.
+        """
+        flow, text, number = judgement.flow, self._text, _number
+        letters = None if flow.sport is None else flag_letters(judgement.flags)
+        refusal = judgement.refusal.value if judgement.refusal else None
+        return (
+            f'{{"number": {judgement.number}, "time_ns": {number(judgement.time_ns)}, "src": {text(flow.src)}, '
+            f'"sport": {number(flow.sport)}, "dst": {text(flow.dst)}, "dport": {number(flow.dport)}, '
+            f'"sender": {text(flow.sender)}, "receiver": {text(flow.receiver)}, '
+            f'"verdict": "{judgement.verdict.value}", "reason": {text(judgement.reason)}, "refusal": {text(refusal)}, '
+            f'"key": {number(judgement.key)}, "key_name": {text(judgement.key_name)}, '
+            f'"receiver_key": {number(judgement.receiver_key)}, '
+            f'"receiver_key_name": {text(judgement.receiver_key_name)}, "key_id": {number(judgement.key_id)}, '
+            f'"rnext_key_id": {number(judgement.rnext_key_id)}, "flags": {text(letters)}, "seq": {judgement.seq}, '
+            f'"ack": {judgement.ack}, "payload_length": {judgement.payload_length}, '
+            f'"connection": {number(judgement.connection)}, "standing": "{judgement.standing.name.lower()}"}}'
+        )
+
+    def _text(self, text: str | None) -> str:
+        if text is None:
+            return "null"
+        known = self._texts.get(text)
+        if known is None:
+            if len(self._texts) >= _TEXTS_MAX:
+                self._texts.clear()
+            known = self._texts[text] = json.dumps(text)
+        return known
+
     def finish(self) -> ExitCode:
         """Close the object and return the exit code."""
         code = self._outcome.code()
@@ -166,34 +240,8 @@ class JsonReport:
         return code
 
 
-def judgement_data(judgement: Judgement) -> dict[str, Any]:
-    """Return a judgement as JSON has it: enums as their words, flags as tcpdump's letters, `standing` beside."""
-    flow = judgement.flow
-    return {
-        "number": judgement.number,
-        "time_ns": judgement.time_ns,
-        "src": flow.src,
-        "sport": flow.sport,
-        "dst": flow.dst,
-        "dport": flow.dport,
-        "sender": flow.sender,
-        "receiver": flow.receiver,
-        "verdict": judgement.verdict.value,
-        "reason": judgement.reason,
-        "refusal": judgement.refusal.value if judgement.refusal else None,
-        "key": judgement.key,
-        "key_name": judgement.key_name,
-        "receiver_key": judgement.receiver_key,
-        "receiver_key_name": judgement.receiver_key_name,
-        "key_id": judgement.key_id,
-        "rnext_key_id": judgement.rnext_key_id,
-        "flags": flag_letters(judgement.flags) if flow.sport is not None else None,
-        "seq": judgement.seq,
-        "ack": judgement.ack,
-        "payload_length": judgement.payload_length,
-        "connection": judgement.connection,
-        "standing": judgement.standing.name.lower(),
-    }
+def _number(number: int | None) -> int | str:
+    return "null" if number is None else number
 
 
 def direction_data(direction: DirectionAccount) -> dict[str, Any]:
