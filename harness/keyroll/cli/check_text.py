@@ -210,6 +210,8 @@ def _gap(gap: Gap, pair: ChainPair) -> str:
     sender, receiver = (pair.routers[int(name) - 1] for name in (flow.sender, flow.receiver))
     key = "nothing" if flow.key is None else f"key {flow.key} (KeyID {flow.key_id})"
     reason = "" if flow.drop is None else f": {flow.drop.value}"
+    if gap.begin == gap.end:
+        return f"{sender} to {receiver}: {key} is dropped at {_clock(gap.begin)} until a request is heard{reason}"
     end = "on" if gap.end >= pair.outlook.end else f"to {_clock(gap.end)}"
     return f"{sender} to {receiver}: {key} is dropped from {_clock(gap.begin)} {end}{reason}"
 

@@ -126,13 +126,16 @@ class Prediction:
 
     spans: tuple[Span, ...]
     changes: tuple[Change, ...] = ()
+    momentary: tuple[Gap, ...] = ()
+    """What is dropped for no longer than a router takes to hear a request for another key; begin and end are one."""
     downs: tuple[datetime, ...] = ()
     """Where a session keeps failing while nothing else changes: the first two times."""
 
     @property
     def hitless(self) -> bool:
         """Whether every segment gets through, both ways, from the first instant on, and every key that is due moves."""
-        return all(span.through for span in self.spans) and all(change.done is not None for change in self.changes)
+        through = not self.momentary and all(span.through for span in self.spans)
+        return through and all(change.done is not None for change in self.changes)
 
     @property
     def gaps(self) -> tuple[Gap, ...]:
@@ -149,7 +152,7 @@ class Prediction:
                 else:
                     latest[flow.sender] = len(found)
                     found.append(Gap(span.begin, span.end, flow))
-        return tuple(sorted(found, key=lambda gap: gap.begin))
+        return tuple(sorted((*self.momentary, *found), key=lambda gap: gap.begin))
 
     def sent(self, name: str) -> tuple[tuple[datetime, int | None], ...]:
         """Return which key of its chain router `name` signs with, from when on."""
@@ -212,6 +215,7 @@ def predict(
     return Prediction(
         tuple(_spans(states, until, sides, tables)),
         tuple(sorted(changes, key=lambda change: change.due)),
+        tuple(_momentary(states, sides, tables)),
         tuple(from_us(down) for down in simulation.downs),
     )
 
@@ -245,14 +249,29 @@ def _spans(
     states: Sequence[tuple[int, State]], end: int, sides: tuple[Side, Side], tables: tuple[Timetable, Timetable]
 ) -> Iterator[Span]:
     """Yield the spans of equal states."""
-    begin, held = states[0]
-    for instant, state in (*states[1:], (end, None)):
+    # Of one instant the last state counts: one that lasts for no time is no span.
+    lasting = list(dict(states).items())
+    begin, held = lasting[0]
+    for instant, state in (*lasting[1:], (end, None)):
         if state != held:
             one, other = held
             flows = (_flow(one, sides, tables), _flow(other, sides[::-1], tables[::-1]))
             yield Span(from_us(begin), from_us(instant), flows)
             if state is not None:
                 begin, held = instant, state
+
+
+def _momentary(
+    states: Sequence[tuple[int, State]], sides: tuple[Side, Side], tables: tuple[Timetable, Timetable]
+) -> Iterator[Gap]:
+    """Yield what is dropped in a state that lasts for no time, and not in the one that follows it."""
+    for (instant, state), (following, after) in itertools.pairwise(states):
+        if instant != following:
+            continue
+        flows = (_flow(state[0], sides, tables), _flow(state[1], sides[::-1], tables[::-1]))
+        for old, new, flow in zip(state, after, flows, strict=True):
+            if old.drop is not None and new.drop is None:
+                yield Gap(from_us(instant), from_us(instant), flow)
 
 
 def _flow(direction: Direction, sides: tuple[Side, Side], tables: tuple[Timetable, Timetable]) -> Flow:

@@ -173,11 +173,14 @@ class Simulation:
     def run(self, events: Sequence[int]) -> Iterator[tuple[int, State]]:
         """Yield each instant, but for the last, at which something may change, and the state from then on.
 
+        One instant may come twice: first with what is dropped until a request has been heard.
+
         Args:
             events: true instants, ascending: where to begin, what `events_of` finds, where to stop (exclusive).
         """
         for instant, following in itertools.pairwise(events):
-            yield instant, self._settle(instant)
+            for state in self._settle(instant):
+                yield instant, state
             yield from self._expire(following)
 
     def _expire(self, following: int) -> Iterator[tuple[int, State]]:
@@ -192,7 +195,8 @@ class Simulation:
             self._silent = [None, None]
             if failures <= 2:  # noqa: PLR2004 - see `downs`
                 self.downs.append(expiry)
-            yield expiry, self._settle(expiry)
+            for state in self._settle(expiry):
+                yield expiry, state
 
     def _expiry(self) -> int | None:
         """Return when the first hold timer runs out if nothing changes."""
@@ -200,8 +204,12 @@ class Simulation:
             return None
         return min((since + self._hold for since in self._silent if since is not None), default=None)
 
-    def _settle(self, instant: int) -> State:
-        """Bring both routers to where steady traffic takes them at once, and return what then flows."""
+    def _settle(self, instant: int) -> Iterator[State]:
+        """Bring both routers to where steady traffic takes them at once, and yield what then flows.
+
+        A router that follows a request has to hear it first. Where the key that it sends with until then is accepted no
+        more, what is under way is dropped: that state comes first, for no time.
+        """
         expiry = self._expiry()
         if expiry is not None and expiry <= instant:
             self._up = False
@@ -213,17 +221,20 @@ class Simulation:
         for index, party in enumerate(self._parties):
             if party.sending is Sending.CLOCK or not self._up or self._current[index] < 0:
                 self._current[index] = asked[index]
-        state = self._state(asked, readings)
+        state, was_up = self._state(asked, readings), self._up
         self._up = self._up or (state[0].drop is None and state[1].drop is None)
+        waiting = state
         # A request names the same key for as long as this instant lasts, so each router moves once at most.
         while self._up and self._follow(state, readings):
             state = self._state(asked, readings)
+        if was_up and any(old.drop is not None and new.drop is None for old, new in zip(waiting, state, strict=True)):
+            yield waiting
         for receiver, direction in ((1, state[0]), (0, state[1])):
             if not self._up or direction.drop is None:
                 self._silent[receiver] = None
             elif self._silent[receiver] is None:
                 self._silent[receiver] = instant
-        return state
+        yield state
 
     def _follow(self, state: State, readings: tuple[int, int]) -> bool:
         """Let each router under RNEXT follow what its peer's verified segments ask for; say whether one moved."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from tests.lab.check.pairs import BEGIN, Drawn
-from tests.lab.check.traffic import Traffic, ask
+from tests.lab.check.traffic import PORT, Traffic, ask
 
 from keyroll.junos.base_configuration import base_configuration
 from keyroll.keychain.junostext import set_lines
@@ -36,12 +36,15 @@ REASONS = {
 
 @dataclass(frozen=True)
 class Dropped:
-    """The first segments that did not get through: at which edge, who should have taken them, why, the sender's key."""
+    """The first segments that did not get through: at which edge, who should have taken them, why.
+
+    `keys` are what the sender signed with before the edge and when the drop was seen: mostly one and the same.
+    """
 
     edge: datetime
     receiver: str
     reason: str
-    key: int
+    keys: frozenset[int]
 
 
 @dataclass
@@ -76,12 +79,12 @@ def play(lab: str, pair: Drawn, addresses: dict[str, str], *, skew: timedelta = 
     traffic = Traffic(lab, addresses)
     try:
         _wait_for(traffic, SEEN_LEAST)
-        _note_keys(lab, seen, traffic)
+        _note_keys(lab, seen)
         for edge in pair.edges(skew):
             _around(lab, edge, skew, traffic, before, seen)
             if seen.dropped or seen.unfit:
                 break
-            _note_keys(lab, seen, traffic)
+            _note_keys(lab, seen)
     finally:
         traffic.close()
     return seen
@@ -98,35 +101,37 @@ def _around(
     _until(begun + BEFORE.total_seconds() + 0.05)
     since, deadline = dict(traffic.received), time.monotonic() + _DEADLINE_SECONDS
     while any(traffic.received[router] - since[router] < SEEN_LEAST for router in ROUTERS):
-        seen.dropped = [found for router in ROUTERS for found in _new_drops(lab, router, edge, before[router])]
+        seen.dropped = [found for router in ROUTERS for found in _new_drops(lab, router, edge, before[router], seen)]
         if seen.dropped:
             return
         if time.monotonic() > deadline:
             seen.unfit = f"not enough data after {edge.isoformat()}"
             return
         _pause(_LOOK_SECONDS)
-    seen.dropped = [found for router in ROUTERS for found in _new_drops(lab, router, edge, before[router])]
+    seen.dropped = [found for router in ROUTERS for found in _new_drops(lab, router, edge, before[router], seen)]
 
 
-def _new_drops(lab: str, router: str, edge: datetime, before: dict[str, int]) -> list[Dropped]:
+def _new_drops(lab: str, router: str, edge: datetime, before: dict[str, int], seen: Seen) -> list[Dropped]:
     now = _drops(lab, router)
     reasons = [reason for reason, count in now.items() if count > before.get(reason, 0)]
     sender = next(other for other in ROUTERS if other != router)
-    return [Dropped(edge, router, reason, _connection(lab, sender)["sending_key"]) for reason in reasons]
+    if not reasons:
+        return []
+    keys = frozenset((seen.keys[sender][-1], _connection(lab, sender)["sending_key"]))
+    return [Dropped(edge, router, reason, keys) for reason in reasons]
 
 
 def _drops(lab: str, router: str) -> dict[str, int]:
     return dict(ask(lab, router, op="drops")["in"])
 
 
-def _connection(lab: str, router: str, local_port: int | None = None) -> dict:
-    found = [one for one in ask(lab, router, op="status")["wire"]["connections"] if one["phase"] == "open"]
-    (one,) = [one for one in found if one["port"] == 646 and local_port in (None, int(one["local"].rpartition(":")[2]))]
+def _connection(lab: str, router: str) -> dict:
+    found = ask(lab, router, op="status")["wire"]["connections"]
+    (one,) = [one for one in found if one["phase"] == "open" and one["port"] == PORT]
     return one
 
 
-def _note_keys(lab: str, seen: Seen, traffic: Traffic) -> None:
-    del traffic
+def _note_keys(lab: str, seen: Seen) -> None:
     for router in ROUTERS:
         key = _connection(lab, router)["out"]["key"]
         if seen.keys[router][-1:] != [key]:

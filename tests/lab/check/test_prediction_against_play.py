@@ -20,6 +20,8 @@ from pytest_keyroll.settings import pool_of
 pytestmark = pytest.mark.lab
 FIXED = (0, 1, 17, 20, 31, 34, 6, 11, 16, 23, 38, 40)
 SEEDS = 300
+PLAYS_MOST = 3
+"""A play that could not send enough data around an edge tells nothing, and is played again; a disagreement never is."""
 
 
 def settings(pair: Drawn) -> dict[str, dict[str, str]]:
@@ -53,9 +55,9 @@ def agree(pair: Drawn, found: list[Forecast], seen: Seen) -> None:
     """Assert that prediction and play tell the same of a pair: which is wrong is for a person to find."""
     told = f"seed {pair.seed}, {pair.kind}, {pair.mix}: seen {seen}"
     expected = drops(found, pair)
-    observed = {(one.receiver, one.reason, one.key) for one in seen.dropped}
-    assert bool(observed) == bool(expected), f"{told}, predicted {expected}"
-    assert observed <= expected, f"{told}, predicted {expected}"
+    assert bool(seen.dropped) == bool(expected), f"{told}, predicted {expected}"
+    for one in seen.dropped:
+        assert any((one.receiver, one.reason, key) in expected for key in one.keys), f"{told}, predicted {expected}"
     predicted = pair.predicted()
     if expected:
         assert {one.edge for one in seen.dropped} == {predicted.gaps[0].begin}, told
@@ -75,6 +77,13 @@ def played(tmp_path: Path, request: pytest.FixtureRequest):
     """Return a function that plays a pair on a lab with its policies, and gives the texts that were committed."""
 
     def run(pair: Drawn, *, skew: timedelta = timedelta()) -> tuple[dict[str, str], Seen]:
+        for _ in range(PLAYS_MOST):
+            texts, seen = once(pair, skew)
+            if not seen.unfit:
+                return texts, seen
+        pytest.skip(f"the machine was too busy: {seen.unfit}")
+
+    def once(pair: Drawn, skew: timedelta) -> tuple[dict[str, str], Seen]:
         pool = pool_of(request.config)
         with pool.lease(tmp_path / "evidence", settings(pair), needs=NEEDS, quiet=True) as lease, ExitStack() as stack:
             lab = _pair(lease.lab, stack)  # type: ignore[arg-type]
@@ -84,8 +93,6 @@ def played(tmp_path: Path, request: pytest.FixtureRequest):
                 lab.commit(router, lines[router])
             addresses = {one.name: str(one.ipv4.ip) for one in plans if one.ipv4 is not None}
             seen = play(lease.lab.name, pair, addresses, skew=skew)
-        if seen.unfit:
-            pytest.skip(f"the machine was too busy: {seen.unfit}")
         return {router: "".join(f"{line}\n" for line in lines[router]) for router in ROUTERS}, seen
 
     return run

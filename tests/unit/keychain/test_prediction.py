@@ -180,6 +180,16 @@ def test_under_rnext_without_tolerance_the_old_key_ends_before_anyone_can_ask_fo
     assert found.sent("R1") == ((T0, 0), (at(30, 90), 1))
 
 
+def test_what_is_under_way_until_a_request_is_heard_is_dropped_where_the_old_key_ends_that_instant():
+    strict = replace(CHAIN, tolerance=0)
+    one, other = sides(strict, strict.mirrored(), policy=(Sending.RNEXT, Receiving.ANY))
+    found = predict(one, replace(other, receiving=Receiving.TOLERANCE), BEGIN, END)
+    # R2 asks for key 1 in the very instant in which it stops to accept key 0, and R1 has to hear that first.
+    assert gaps(found) == [("R1", at(30), 0, Drop.TOO_LATE)]
+    assert found.sent("R1") == ((T0, 0), (at(30), 1))
+    assert not found.hitless
+
+
 def test_under_rnext_a_session_that_went_down_comes_back_with_the_latest_key():
     policy = (Sending.RNEXT, Receiving.ANY)
     peer = changed(PEER, 1, secret=Secret("other"))

@@ -1,0 +1,161 @@
+"""`keyroll check` against what it stands on: the bare command, reading the same texts, one rollover.
+
+    python bench/bench_check.py [--times N]
+
+- a small pair of configurations, as a process from its start to its exit, against `keyroll --help`;
+- a pair of 117,000 lines each way of looking at it: reading, and reading with judging, in one process;
+- twenty routers against two, by the line;
+- forty coming rollovers of one pair of chains against one, as processes.
+
+Each is played several times, in turn, and its best time counts, in seconds of processor time: what else runs on the
+machine should not count. Ends with exit code 1 where a promise does not hold.
+"""
+
+# ruff: noqa: INP001 -- a script, not a package
+from __future__ import annotations
+
+import argparse
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from keyroll.check.judge import Question, judge
+from keyroll.configuration import read
+from keyroll.keychain.generate import Ids, generate
+from keyroll.keychain.junostext import set_lines
+from keyroll.keychain.model import Keychain
+
+MOST_HELP = 3.0
+"""A small pair may take so many times `keyroll --help`."""
+MOST_READING = 1.3
+"""Reading and judging may take so many times reading alone."""
+MOST_LINEAR = 1.3
+"""Twenty routers may take so many times what two take, by the line."""
+MOST_ROLLOVERS = 10.0
+"""Forty rollovers may take so many times one."""
+LINES = 117_000
+"""Of both texts together, as Juniper's largest published design of this kind has them in one."""
+T0 = datetime(2030, 1, 1, tzinfo=UTC)
+AT = T0 + timedelta(minutes=5)
+KEYROLL = str(Path(sys.executable).with_name("keyroll"))
+
+
+def router(number: int, others: Sequence[int], chain: Keychain, *, filler: int = 0) -> str:
+    """Return a router's set lines: a loopback, an internal session to each other router, and `filler` lines."""
+    lines = [
+        "set version 24.4R1.9",
+        f"set system host-name N{number}",
+        f"set interfaces lo0 unit 0 family inet address 10.0.0.{number}/32",
+        "set routing-options autonomous-system 65000",
+        "set protocols bgp group core type internal",
+        f"set protocols bgp group core local-address 10.0.0.{number}",
+        "set protocols bgp group core authentication-algorithm ao",
+        f"set protocols bgp group core authentication-key-chain {chain.name}",
+        *(f"set protocols bgp group core neighbor 10.0.0.{other}" for other in others),
+        *set_lines(chain),
+    ]
+    for unit in range(filler // 3):
+        port = f"set interfaces et-0/0/{unit % 48} unit {unit} family inet"
+        lines += [
+            f"set interfaces et-0/0/{unit % 48} unit {unit} vlan-id {unit % 4000 + 1}",
+            f"{port} address 172.{16 + unit // 65536}.{unit // 256 % 256}.{unit % 256}/31",
+            f"set policy-options prefix-list customers 172.{16 + unit // 65536}.{unit // 256 % 256}.{unit % 256}/32",
+        ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def chain_of(count: int) -> Keychain:
+    """Return a chain that both ends can hold as it is: send-id and recv-id are equal."""
+    return generate(1, name="KC", count=count, first=T0, interval=timedelta(days=30), ids=Ids.EQUAL)
+
+
+def process_seconds(*argv: str) -> float:
+    """Return the processor time of a command, from its start to its exit."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([KEYROLL, *argv], check=True, stdout=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Return the processor time of a call."""
+    begun = time.process_time()
+    work()
+    return time.process_time() - begun
+
+
+def best(times: int, *works: Callable[[], float]) -> list[float]:
+    """Return the best time of each, played in turn."""
+    found = [[work() for work in works] for _ in range(times)]
+    return [min(column) for column in zip(*found, strict=True)]
+
+
+def say(what: str, ratio: float, most: float) -> bool:
+    """Print a ratio beside its promise, and say whether it holds."""
+    sys.stdout.write(f"{what:<58} {ratio:6.2f}  (at most {most:g})\n")
+    return ratio <= most
+
+
+def main() -> None:
+    """Measure, print, and end with 1 where a promise does not hold."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--times", type=int, default=7)
+    times = options.parse_args().times
+    holds = []
+    at = ("--at", AT.isoformat())
+    with tempfile.TemporaryDirectory() as folder:
+
+        def files(name: str, count: int) -> list[str]:
+            paths = [Path(folder) / f"{name}{number}.conf" for number in (1, 2)]
+            for number, path in enumerate(paths, 1):
+                path.write_text(router(number, [3 - number], chain_of(count)), encoding="utf-8")
+            return [str(path) for path in paths]
+
+        small, many = files("small", 2), files("many", 41)
+        bare, one, forty = best(
+            times,
+            lambda: process_seconds("--help"),
+            lambda: process_seconds("check", *small, *at),
+            lambda: process_seconds("check", *many, *at),
+        )
+    sys.stdout.write(f"keyroll --help {bare:.3f} s, a small pair {one:.3f} s, forty rollovers {forty:.3f} s\n")
+    holds.append(say("a small pair against keyroll --help", one / bare, MOST_HELP))
+    holds.append(say("forty rollovers against one", forty / one, MOST_ROLLOVERS))
+
+    long = [router(number, [3 - number], chain_of(2), filler=LINES // 2) for number in (1, 2)]
+    reading, judging = best(times, lambda: seconds(lambda: read_all(long)), lambda: seconds(lambda: judge_all(long)))
+    sys.stdout.write(
+        f"{sum(text.count(chr(10)) for text in long)} lines: read in {reading:.3f} s, judged too in {judging:.3f} s\n"
+    )
+    holds.append(say("reading and judging a long pair against reading it", judging / reading, MOST_READING))
+
+    two = [router(number, [3 - number], chain_of(3), filler=3000) for number in (1, 2)]
+    everybody = range(1, 21)
+    twenty = [router(n, [m for m in everybody if m != n], chain_of(3), filler=3000) for n in everybody]
+    few, more = best(times, lambda: seconds(lambda: judge_all(two)), lambda: seconds(lambda: judge_all(twenty)))
+    lines = sum(text.count("\n") for text in twenty) / sum(text.count("\n") for text in two)
+    sys.stdout.write(f"two routers {few:.3f} s, twenty with {lines:.1f} times the lines {more:.3f} s\n")
+    holds.append(say("twenty routers against two, by the line", more / few / lines, MOST_LINEAR))
+    sys.exit(0 if all(holds) else 1)
+
+
+def read_all(texts: Sequence[str]) -> None:
+    """Read texts as `check` does before it judges."""
+    for number, text in enumerate(texts):
+        read(text, f"{number}.conf")
+
+
+def judge_all(texts: Sequence[str]) -> None:
+    """Read texts and judge them."""
+    report = judge([read(text, f"{number}.conf") for number, text in enumerate(texts)], Question(AT))
+    assert len(report.pairs) == 1, report.pairs  # noqa: S101 - a bench of something else would be no bench
+    assert not report.findings, report.findings[:3]  # noqa: S101 - the same
+
+
+if __name__ == "__main__":
+    main()
