@@ -194,7 +194,7 @@ def test_assumptions_are_numbered_and_say_what_they_have_to(path) -> None:
 
 @pytest.mark.parametrize("path", ASSUMPTIONS, ids=name_of)
 def test_the_code_of_an_assumption_is_where_it_says(path) -> None:
-    wrong = []
+    wrong: list[tuple[object, ...]] = []
     for key, (_, body) in entries(path).items():
         named = re.findall(r"`([^`]+)`(?:\s\(((?:`[^`]+`(?:, | and )?)+)\))?", field(body, "Code") or "")
         files = [file for file, _ in named]
@@ -210,7 +210,7 @@ def test_the_code_of_an_assumption_is_where_it_says(path) -> None:
 
 @pytest.mark.parametrize("path", ASSUMPTIONS, ids=name_of)
 def test_what_depends_on_an_assumption_can_be_found(path) -> None:
-    wrong = []
+    wrong: list[tuple[object, ...]] = []
     for key, (_, body) in entries(path).items():
         text = field(body, "Scenario") or ""
         named = re.findall(r"`([^`]+)`", text)

@@ -333,7 +333,7 @@ class _Engine:
         with contextlib.closing(wire), _stopping(sampler), contextlib.ExitStack() as stack:
             stack.callback(self._write_pictures, wire)
             stack.callback(lambda: self.facts.update(incidents=list(watch.incidents)) if watch.incidents else None)
-            with self.stopwatch.part("ssh log-in"):
+            with self.stopwatch.part("ssh log-in"), watch.blamed():  # a router may die while it is logged in to
                 stack.enter_context(pair)
             self.record = Record(self.timeline, self.stopwatch, self.folder.write_configuration)
             now = self.clock.now().ns

@@ -14,11 +14,11 @@ from datetime import UTC, datetime, timedelta
 
 from keyroll.check.skew import MIXES, Mix
 from keyroll.keychain.generate import Ids, generate
-from keyroll.keychain.model import Algorithm, Key, Keychain
+from keyroll.keychain.model import Key, Keychain
 from keyroll.keychain.prediction import Clock, Prediction, Side, predict
 from keyroll.keychain.schedule import in_order, window
 from keyroll.keychain.secret import Secret
-from keyroll.names import Receiving, Sending
+from keyroll.names import Algorithm, Receiving, Sending
 
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
 BEGIN = T0 + timedelta(seconds=90)
@@ -66,6 +66,7 @@ def drawn(seed: int) -> Drawn:
     """Return the pair of a seed. The mix goes round with the seed, the mistake is drawn."""
     dice = random.Random(f"keyroll pairs {seed}")
     mix = MIXES[seed % len(MIXES)]
+    kind = ""
     for draw in itertools.count():
         if draw % _DRAWS == 0:
             kind = dice.choice(sorted(_KINDS))

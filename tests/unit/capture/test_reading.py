@@ -286,6 +286,7 @@ def test_a_routers_own_capture_is_read(talk, received, layer2, extensions):
     for packet in talk.packets:
         frame = junos_frame(packet.data, **shape)
         assert referee.judge(packet._replace(link=178, data=frame, length=len(frame))).verdict is Verdict.VERIFIED
+    frame = junos_frame(talk.packets[-1].data, **shape)
     for length in range(len(frame)):
         cut = Packet(99, 0, 178, frame[:length], len(frame))
         assert referee.judge(cut).verdict is Verdict.INCOMPLETE, length

@@ -6,7 +6,7 @@ import pytest
 from keyroll.check import judge as judging
 from keyroll.check.document import as_data
 from keyroll.check.judge import Question, Verdict, judge, zone_of
-from keyroll.check.outlook import DEFAULT_MIXES
+from keyroll.check.outlook import DEFAULT_MIXES, look_ahead
 from keyroll.check.rules import RULES
 from keyroll.keychain.generate import generate
 from keyroll.keychain.rules import RULES as CHAIN_RULES
@@ -179,8 +179,9 @@ def test_sessions_without_tcp_ao_are_counted_and_not_judged(pair):
 
 def test_equal_pairs_of_chains_are_judged_once(pair, monkeypatch):
     asked = []
-    look = judging.look_ahead
-    monkeypatch.setattr(judging, "look_ahead", lambda *args, **values: asked.append(args) or look(*args, **values))
+    monkeypatch.setattr(
+        judging, "look_ahead", lambda *args, **values: asked.append(args) or look_ahead(*args, **values)
+    )
     routers = []
     for number in range(4):
         one, other = pair()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_interface
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from keyroll.configuration import Configuration, read
 from keyroll.junos.base_configuration import Family, Plan, base_configuration
 from keyroll.keychain.junostext import set_lines
 from keyroll.names import Receiving, Sending, SessionKind
-from keyroll.scenario.file.commit_steps import AddKey, Apply, ChangeKey, Commit, DeleteKey
+from keyroll.scenario.file.commit_steps import AddKey, Apply, ChangeKey, Cli, Commit, DeleteKey
 from keyroll.scenario.file.fields import ROUTERS
 from keyroll.scenario.file.read import Case, read_cases
 from keyroll.scenario.file.scenario import INVARIANTS
@@ -77,7 +78,7 @@ def cases(folder: str) -> tuple[Case, ...]:
     return tuple(case for path in sorted((LIBRARY / folder).glob("*.yaml")) for case in read_cases(path))
 
 
-def named(folder: str) -> list[object]:
+def named(folder: str) -> list[Any]:
     return [pytest.param(case, id=case.name) for case in cases(folder)]
 
 
@@ -126,7 +127,7 @@ class State:
                 root = f"security authentication-key-chains key-chain {held.used}"
                 lines = set_lines(held.chain) if held.chain.keys else [f"set {root}"]
                 self.type(router, [f"delete {root}", *lines])
-        elif getattr(step, "kind", "") == "cli" and step.configure:
+        elif isinstance(step, Cli) and step.configure:
             for router in step.routers:
                 self.type(router, list(step.configure))
 

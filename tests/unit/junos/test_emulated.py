@@ -57,7 +57,8 @@ class MemoryMachine:
     """Says that every configured neighbour is up; its clock stands where it was set."""
 
     def __init__(self) -> None:
-        self.clock, self.intent, self.cleared, self.refuse = T0, None, [], None
+        self.clock, self.cleared, self.refuse = T0, [], None
+        self.intent: Intent | None = None
         self.reboots = 0
 
     def now(self) -> datetime:
@@ -159,6 +160,7 @@ def test_the_whole_configuration_is_taken_and_read_back(session, machine):
     assert machine.intent is None
     session.commit("first")
     assert check_keychains(session, [CHAIN]) == [CHAIN]
+    assert machine.intent is not None
     assert machine.intent.chains == (CHAIN,)
     assert session.compare() == ""
 

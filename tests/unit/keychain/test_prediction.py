@@ -32,7 +32,9 @@ def seconds(number):
     return timedelta(seconds=number)
 
 
-def sides(chain=CHAIN, peer=PEER, *, ahead=0, policy=(Sending.CLOCK, Receiving.TOLERANCE), other=None):
+def sides(
+    chain=CHAIN, peer=PEER, *, ahead=0, policy=(Sending.CLOCK, Receiving.TOLERANCE), other=None
+) -> tuple[Side, Side]:
     one = Side("R1", chain, Clock(seconds(ahead)), *policy)
     return one, Side("R2", peer, Clock(), *(other or policy))
 

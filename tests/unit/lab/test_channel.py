@@ -19,7 +19,9 @@ def test_an_answer_that_comes_too_late_is_not_taken_for_that_to_the_next_request
             requests.finish(first, time.monotonic())
         second = requests.begin({"op": "second"})
         for _ in range(2):
-            request, _ = channel.receive(theirs)
+            received = channel.receive(theirs)
+            assert received is not None
+            request = received[0]
             channel.send(theirs, channel.answered(request, {"to": request["op"]}))
         assert requests.finish(second, time.monotonic() + 1)["to"] == "second"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from keyroll.keychain.generate import draw_secret
 from keyroll.keychain.model import Key, Keychain
@@ -31,6 +32,6 @@ def pair(held: Keychain) -> tuple[Router, Router]:
     return Router("R1", held), Router("R2", held.mirrored())
 
 
-def request_of(routers: Sequence[Router], **changes: object) -> Request:
-    values: dict[str, object] = {"until": AT + 365 * DAY, "every": 90 * DAY, "at": AT, "draw": draw} | changes
-    return Request(routers=tuple(routers), **values)  # type: ignore[arg-type] - a test's short form
+def request_of(routers: Sequence[Router], **changes: Any) -> Request:
+    values: dict[str, Any] = {"until": AT + 365 * DAY, "every": 90 * DAY, "at": AT, "draw": draw} | changes
+    return Request(routers=tuple(routers), **values)

@@ -8,6 +8,7 @@ import keyroll.lab.topology
 import keyroll.scenario.labs.pool  # noqa: F401
 import pytest_keyroll.items
 import pytest_keyroll.settings
+from keyroll.scenario import engine
 from pytest_keyroll.plugin import RENAMED
 
 pytest_plugins = ["pytester"]
@@ -51,9 +52,7 @@ class Suite:
 
 @pytest.fixture
 def suite(pytester, monkeypatch, two_keys):
-    monkeypatch.setattr(
-        pytest_keyroll.items, "run", pytest_keyroll.items.run
-    )  # what a conftest.py below changes is put back
+    monkeypatch.setattr(pytest_keyroll.items, "run", engine.run)  # what a conftest.py below changes is put back
     monkeypatch.setenv(
         pytest_keyroll.settings._SEED_VARIABLE, os.environ.get(pytest_keyroll.settings._SEED_VARIABLE, "1")
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -43,7 +44,8 @@ def starts(played):
 def test_half_an_hour_is_as_long_as_the_steps_before_it_can_take():
     played = compress(scenario(0, 30, steps=[to(30), {"expect": {"active": 1}}]), WAITS)
     assert starts(played.scenario) == [0, 23]  # a session may take 15 s to come up; commits and looks have 8
-    assert played.scenario.steps[2].to == timedelta(seconds=23)
+    advance: Any = played.scenario.steps[2]
+    assert advance.to == timedelta(seconds=23)
     assert played.words() == "played in real time, 78.26 times faster: 30m of the file are 23s"
 
 
@@ -70,9 +72,10 @@ def test_tolerances_and_delays_shrink_alike_and_never_to_nothing():
     played = compress(given_, WAITS)
     assert played.factor == pytest.approx(30 * 60 / 23)
     assert played.scenario.keychain.tolerance == {"R1": 46, "R2": 1}
-    added = played.scenario.steps[2]
+    added: Any = played.scenario.steps[2]
+    advance: Any = played.scenario.steps[4]
     assert (added.start, added.r2.start) == (timedelta(seconds=46), timedelta(seconds=61))
-    assert played.scenario.steps[4].by == timedelta(seconds=23)
+    assert advance.by == timedelta(seconds=23)
     assert played.scenario.mutations["late"].by == timedelta(seconds=12)
 
 

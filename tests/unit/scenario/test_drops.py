@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -78,7 +79,7 @@ def test_a_number_is_at_least_so_many_for_that_reason_and_0_is_none(wanted, coun
 
 
 def test_reasons_are_conditions_of_their_own_for_both_routers_or_one():
-    both = conditions_of(read_step({"expect": {"drops": {"bad-mac": 1, "no-option": 0}}}))
+    both: Any = conditions_of(read_step({"expect": {"drops": {"bad-mac": 1, "no-option": 0}}}))
     assert [(one.router, one.reason, one.value) for one in both] == [
         ("R1", "bad-mac", 1), ("R1", "no-option", 0), ("R2", "bad-mac", 1), ("R2", "no-option", 0)
     ]  # fmt: skip

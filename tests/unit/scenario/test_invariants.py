@@ -121,7 +121,7 @@ def labelled(*labels):
         replace(sample("R1", second, state="Operational", session="ldp", routes=None), labels=frozenset(some))
         for second, some in enumerate(labels)
     ]
-    return Watched(UP, END, {(router, "ldp"): samples for router in ("R1", "R2")}, FakeWire(), ["ldp"])
+    return Watched(UP, END, {("R1", "ldp"): samples, ("R2", "ldp"): samples}, FakeWire(), ["ldp"])
 
 
 def test_labels_that_stay_are_no_loss_and_more_of_them_neither():

@@ -103,6 +103,26 @@ def test_a_warm_lab_is_used_again_and_each_run_gets_its_own_part_of_the_capture(
     assert (tmp_path / "two" / "R1-bgpd.log").read_text() == "said"
 
 
+def test_a_router_that_dies_before_it_is_looked_at_is_named(pool, labs, tmp_path, monkeypatch):
+    def look(_router):
+        labs[0].dead = True
+        raise RunError("TCP connection to device failed")
+
+    monkeypatch.setattr(leases, "look", look)
+    monkeypatch.setattr(FakeLab, "__init__", with_router(FakeLab.__init__))
+    with pytest.raises(RunError, match=r"^died$"):
+        play(pool, tmp_path / "one")
+    assert labs[0].destroyed == 1
+
+
+def with_router(init):
+    def made(self, *words):
+        init(self, *words)
+        self.routers = {"R1": None}
+
+    return made
+
+
 def test_other_settings_need_another_lab(pool, labs, tmp_path):
     play(pool, tmp_path / "one")
     play(pool, tmp_path / "two", {"R1": {"sending": "rnext"}})

@@ -3,6 +3,7 @@ import os
 import re
 from datetime import timedelta
 from threading import Thread
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -24,15 +25,16 @@ def test_all_invariants_hold_when_throughout_is_left_out(write, two_keys):
 
 def test_a_value_for_both_routers_and_a_value_for_each(write, two_keys):
     (case,) = read_cases(write(two_keys.replace("next: 1}", "next: {R2: 1}}")))
-    expect = case.scenario.steps[1]
+    expect: Any = case.scenario.steps[1]
     assert expect.active == {"R1": 0, "R2": 0}
     assert expect.next == {"R2": 1}
 
 
 def test_null_expects_none_and_a_field_left_out_expects_nothing(write, two_keys):
     (case,) = read_cases(write(two_keys))
-    assert case.scenario.steps[3].next == {"R1": None, "R2": None}
-    assert case.scenario.steps[3].bgp == {}
+    expect: Any = case.scenario.steps[3]
+    assert expect.next == {"R1": None, "R2": None}
+    assert expect.bgp == {}
 
 
 @pytest.mark.parametrize(
@@ -83,7 +85,8 @@ def test_parameters_span_the_scenario_with_readable_names(write, two_keys):
         "two-keys[cmac-90s]",
     ]
     assert [case.scenario.keychain.keys[1].algorithm for case in cases[1:3]] == ["hmac-sha-1-96", "aes-128-cmac-96"]
-    assert cases[3].scenario.steps[2].by == timedelta(seconds=90)
+    advance: Any = cases[3].scenario.steps[2]
+    assert advance.by == timedelta(seconds=90)
 
 
 def test_a_placeholder_keeps_the_type_of_its_value_and_can_name_a_part(write, two_keys):

@@ -140,7 +140,7 @@ def test_a_sample_of_ldp_holds_the_labels_that_came_and_spans_both_questions():
         ],
         PEER,
     )
-    assert sample.labels == {("10.255.0.2/32", 3)}
+    assert sample.labels == frozenset({("10.255.0.2/32", 3)})
     assert sample.carries
     assert sample.at - sample.asked == 30_000_000
 

@@ -125,6 +125,15 @@ class _Warm:
         return frozenset(ends for before in self.before.values() for ends in before.closing)
 
 
+def _look_at_all(lab: Lab) -> dict[str, Before]:
+    """Return what a lab's routers are now. Raises LabError where one has died, RunError where one does not say."""
+    try:
+        return {name: look(router) for name, router in lab.routers.items()}
+    except KeyrollError:
+        lab.check()  # a router that has died is named, and not the connection that was lost by it
+        raise
+
+
 class LabPool:
     """Keeps labs between runs. For one thread; `close` takes all labs down.
 
@@ -203,7 +212,7 @@ class LabPool:
         try:
             with self._turn():
                 lab.deploy()
-            return _Warm(lab, settings, {name: look(router) for name, router in lab.routers.items()})
+            return _Warm(lab, settings, _look_at_all(lab))
         except BaseException:
             lab.destroy()
             raise

@@ -21,7 +21,7 @@ import pytest
 from keyroll.emulator.junos.login.router import JunosRouter
 
 if TYPE_CHECKING:
-    from conftest import LiveRouter
+    from tests.unit.emulator.junos.conftest import LiveRouter
 
 PASSWORD = "made-up-for-tests"
 PATIENCE = 10.0

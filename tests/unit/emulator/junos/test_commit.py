@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import Console, FullBackend
+    from tests.unit.emulator.junos.conftest import Console, FullBackend
 
 CHAIN = "set security authentication-key-chains key-chain c key 0"
 
@@ -59,7 +59,7 @@ def test_an_unconfirmed_commit_is_taken_back(console: Console, full: FullBackend
     ]
     assert "# commit confirmed will be rolled back in 5 minutes" in _banner(console)
     store = console.router._chassis.store
-    deadline = store._deadline
+    deadline: Any = store._deadline
     assert deadline is not None
     assert deadline.when() - loop.time() == pytest.approx(300, abs=5)
     full.clock += timedelta(days=1)  # the router's clock does not matter

@@ -10,7 +10,7 @@ import pytest
 from keyroll.keychain.type9 import decode_type9
 
 if TYPE_CHECKING:
-    from conftest import Console, FullBackend
+    from tests.unit.emulator.junos.conftest import Console, FullBackend
 
 CHAIN = "set security authentication-key-chains key-chain c key 0"
 

@@ -15,7 +15,7 @@ from keyroll.emulator.junos.login.terminal import Terminal
 from keyroll.emulator.junos.shell.output import Output
 
 if TYPE_CHECKING:
-    from conftest import LiveRouter
+    from tests.unit.emulator.junos.conftest import LiveRouter
 
 PASSWORD = "made-up-for-tests"
 PATIENCE = 30.0

@@ -29,14 +29,14 @@ from keyroll.emulator.contract.model import (
 from keyroll.emulator.junos.commit.datastore import Commit, empty
 from keyroll.emulator.junos.commit.load import load_set
 from keyroll.emulator.junos.configuration.statements import ROOT
-from keyroll.emulator.junos.shell.show import bgp, host, keychain, ldp, routes
+from keyroll.emulator.junos.shell.show import bgp, durations, host, keychain, ldp, routes
 from keyroll.emulator.junos.shell.show.durations import age, stamp, w_line
 from keyroll.keychain.model import Key, Keychain
 from keyroll.keychain.secret import Secret
 from keyroll.names import Algorithm, Receiving
 
 if TYPE_CHECKING:
-    from conftest import Console, FullBackend
+    from tests.unit.emulator.junos.conftest import Console, FullBackend
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -190,7 +190,7 @@ def test_peer_rows_are_the_real_routers() -> None:
     ],
 )
 def test_uptimes_are_written_as_real_routers_write_them(seconds: int, shown: str) -> None:
-    assert bgp.up_down(seconds) == shown
+    assert durations.up_down(seconds) == shown
 
 
 SESSION = LdpSession(

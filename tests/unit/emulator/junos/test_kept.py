@@ -15,7 +15,7 @@ from keyroll.emulator.junos.configuration.statements import ROOT
 from keyroll.junos.errors import CommitError
 
 if TYPE_CHECKING:
-    from conftest import Console, FullBackend
+    from tests.unit.emulator.junos.conftest import Console, FullBackend
 
 ROUTER = [
     "set routing-options autonomous-system 65001",

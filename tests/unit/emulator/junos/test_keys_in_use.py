@@ -23,7 +23,7 @@ from keyroll.emulator.junos.commit.load import load_set
 from keyroll.names import InUse
 
 if TYPE_CHECKING:
-    from conftest import Console, FullBackend, MemoryBackend
+    from tests.unit.emulator.junos.conftest import Console, FullBackend, MemoryBackend
 
 PEER = ip_address("10.0.0.2")
 UP = BgpState(PEER, 65002, "Established", 5, 0, 1, 1, 0, {})
@@ -56,7 +56,7 @@ KEY = "security authentication-key-chains key-chain a key 0"
 
 def commit(console: Console, text: str) -> None:
     store = console.router._chassis.store
-    assert load_set(store, text, (), console.router._chassis.context) == ["load complete"]
+    assert load_set(store, text, (), console.router._chassis.context).lines == ["load complete"]
     assert console.type("configure", "commit").splitlines()[-1] == "commit complete"
     console.type("exit")
 

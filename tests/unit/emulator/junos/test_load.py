@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from keyroll.emulator.junos.configuration.statements import without_effect
 
 if TYPE_CHECKING:
-    from conftest import Console, FullBackend
+    from tests.unit.emulator.junos.conftest import Console, FullBackend
 
 
 def test_groups_are_shown_loaded_and_deleted_in_junos_own_form(console: Console) -> None:

@@ -19,7 +19,7 @@ from keyroll.emulator.junos.login import ssh_server
 from keyroll.emulator.junos.login.ssh_server import _Account
 
 if TYPE_CHECKING:
-    from conftest import Console, FullBackend, LiveRouter
+    from tests.unit.emulator.junos.conftest import Console, FullBackend, LiveRouter
 
 PASSWORD = "made-up-for-tests"
 KINDS = {"ssh-ed25519": "ssh-ed25519", "ssh-ecdsa": "ecdsa-sha2-nistp256", "ssh-rsa": "ssh-rsa"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from netmiko import ConnectHandler
@@ -15,7 +15,7 @@ from keyroll.emulator.contract.model import AuthScheme, BgpState
 from keyroll.emulator.contract.routing_policy import PolicyAction
 
 if TYPE_CHECKING:
-    from conftest import LiveRouter
+    from tests.unit.emulator.junos.conftest import LiveRouter
 
 PASSWORD = "made-up-for-tests"
 
@@ -48,7 +48,7 @@ ERRORS = r"(syntax error|unknown command|missing argument|invalid value|is not w
 
 @pytest.fixture(params=["admin", "root"])
 def session(request: pytest.FixtureRequest, live: LiveRouter) -> Iterator[JuniperSSH]:
-    connection = ConnectHandler(
+    connection: Any = ConnectHandler(
         device_type="juniper_junos", host="127.0.0.1", port=live.port, username=request.param, password=PASSWORD
     )
     try:

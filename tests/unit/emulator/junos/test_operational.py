@@ -14,7 +14,7 @@ from keyroll.emulator.junos.commit.load import load_set
 from keyroll.names import Receiving
 
 if TYPE_CHECKING:
-    from conftest import Console, FullBackend, MemoryBackend
+    from tests.unit.emulator.junos.conftest import Console, FullBackend, MemoryBackend
 
 CHAIN = "set security authentication-key-chains key-chain c"
 BGP = """\

@@ -20,7 +20,7 @@ from keyroll.emulator.contract.routing_policy import (
 )
 
 if TYPE_CHECKING:
-    from conftest import Console, FullBackend
+    from tests.unit.emulator.junos.conftest import Console, FullBackend
 
 P = "set policy-options policy-statement p"
 BASE = [

@@ -45,7 +45,8 @@ from keyroll.emulator.junos.login.line_editor import LineEditor
 from keyroll.emulator.junos.login.router import JunosRouter
 from keyroll.emulator.junos.login.terminal import Terminal
 from keyroll.emulator.junos.shell.cli import command_line
-from keyroll.emulator.junos.shell.commands import CONFIGURATION, OPERATIONAL
+from keyroll.emulator.junos.shell.commands.configuration import CONFIGURATION
+from keyroll.emulator.junos.shell.commands.operational import OPERATIONAL
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 CONTEXT = EntryContext(lambda: NOW)

@@ -6,6 +6,7 @@ import struct
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
+from typing import Any
 
 import pytest
 
@@ -181,7 +182,7 @@ class Bench:
             allow_without_ao=allow,
         )
 
-    def routers(self, *, family=4, **options) -> tuple[Router, Router]:
+    def routers(self, *, family=4, **options) -> tuple[Any, Any]:
         """Both routers, protected; `options` are those of `session`."""
         first, second = (ip_address(text).packed for text in ADDRESSES[family])
         both = Router(first, second), Router(second, first)
@@ -189,7 +190,7 @@ class Bench:
             router.protect(self.session(place, family=family, **options))
         return both
 
-    def flow(self, **options) -> Flow:
+    def flow(self, **options) -> Any:
         return Flow(*self.routers(**options))
 
     def ao(self, packet):

@@ -7,6 +7,7 @@ and forges; tables, clocks and processes change under way.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -37,7 +38,7 @@ def essence(segment) -> tuple:
 
 
 class Both(RuleBasedStateMachine):
-    bench = None  # given by the fixture: conftest modules are not imported
+    bench: Any = None  # given by the fixture: conftest modules are not imported
 
     def __init__(self) -> None:
         super().__init__()

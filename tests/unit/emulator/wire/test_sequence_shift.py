@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ KERNEL_ISNS = (1000, 5_000_000)
 class Ends:
     """Two kernels, each with its own numbers and with the peer's as they arrive; index 0 opens."""
 
-    bench: object
+    bench: Any
     routers: tuple
     own: list[int] = field(default_factory=lambda: list(KERNEL_ISNS))
     heard: list[int] = field(default_factory=lambda: [0, 0])

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from keyroll.lab.containerlab import readiness
+from keyroll.lab.containerlab import docker, readiness
 from keyroll.lab.containerlab.readiness import Container, Waiting
 from keyroll.lab.platforms import CRPD, EMULATED, PLATFORMS, VJUNOS_EVOLVED, VJUNOS_ROUTER, Platform
 from keyroll.lab.protocol import LabError, LabUnfitError, Router
@@ -38,7 +38,7 @@ def wait(platform: Platform, container: Container, probe, *, wait_scale: float =
 def test_a_virtual_machine_that_still_boots_is_not_asked_over_ssh(container, monkeypatch, platform) -> None:
     states = iter(["running starting", "running", "running healthy"])
     asked: list[str] = []
-    monkeypatch.setattr(readiness.docker, "states_of", lambda names: dict.fromkeys(names, next(states)))
+    monkeypatch.setattr(docker, "states_of", lambda names: dict.fromkeys(names, next(states)))
     monkeypatch.setattr(readiness, "ssh_answers", lambda router: asked.append(router.name))
     monkeypatch.setattr(readiness, "pause_of", lambda _platform: 0.001)
     assert wait(platform, container, lambda _router: None) == ["R1"]
@@ -48,7 +48,7 @@ def test_a_virtual_machine_that_still_boots_is_not_asked_over_ssh(container, mon
 
 @pytest.mark.parametrize("works", [True, False])
 def test_a_login_that_works_outweighs_an_image_that_says_it_is_unhealthy(container, monkeypatch, works) -> None:
-    monkeypatch.setattr(readiness.docker, "states_of", lambda names: dict.fromkeys(names, "running unhealthy"))
+    monkeypatch.setattr(docker, "states_of", lambda names: dict.fromkeys(names, "running unhealthy"))
     monkeypatch.setattr(readiness, "ssh_answers", lambda _router: None)
 
     def probe(_router: Router) -> None:
@@ -72,19 +72,19 @@ def test_virtual_machines_are_asked_every_few_seconds() -> None:
 @pytest.mark.parametrize("platform", [EMULATED, CRPD], ids=lambda platform: platform.name)
 def test_images_without_a_health_check_are_asked_themselves(container, monkeypatch, platform) -> None:
     monkeypatch.setattr(readiness, "ssh_answers", lambda _router: None)
-    monkeypatch.setattr(readiness.docker, "states_of", lambda _names: pytest.fail("nobody asks Docker"))
+    monkeypatch.setattr(docker, "states_of", lambda _names: pytest.fail("nobody asks Docker"))
     assert wait(platform, container, lambda _router: None) == ["R1"]
 
 
 def test_a_virtual_machine_that_stays_unhealthy_ends_at_the_deadline_with_its_state(container, monkeypatch) -> None:
-    monkeypatch.setattr(readiness.docker, "states_of", lambda names: dict.fromkeys(names, "running unhealthy"))
+    monkeypatch.setattr(docker, "states_of", lambda names: dict.fromkeys(names, "running unhealthy"))
     with pytest.raises(LabError, match=r"R1 \(vjunos-router\) was not ready .* its container is running unhealthy"):
         wait(VJUNOS_ROUTER, container, lambda _router: None, wait_scale=0.0001)
 
 
 def test_a_long_wait_says_that_it_goes_on_and_why_to_who_has_asked_for_no_log(container, monkeypatch, caplog) -> None:
     states = iter(["running starting", "running starting", "running healthy"])
-    monkeypatch.setattr(readiness.docker, "states_of", lambda names: dict.fromkeys(names, next(states)))
+    monkeypatch.setattr(docker, "states_of", lambda names: dict.fromkeys(names, next(states)))
     monkeypatch.setattr(readiness, "ssh_answers", lambda _router: None)
     monkeypatch.setattr(readiness, "pause_of", lambda _platform: 0.001)
     monkeypatch.setattr(readiness, "_EVERY_SECONDS", 0.0)

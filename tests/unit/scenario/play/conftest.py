@@ -308,7 +308,7 @@ class World:
         self.scenario = case.scenario
         self.sessions = [SessionKind(name) for name in case.scenario.sessions]
         self.clock = FakeClock(T0)
-        self.clocks = {router: RouterClock(clock=self.clock) for router in ROUTERS}
+        self.clocks: dict[str, RouterClock] = {router: RouterClock(clock=self.clock) for router in ROUTERS}
         self.up: Instant | None = None
         self.flaps, self.routes = 0, 1
         self.comes_up_after = SECOND
@@ -321,7 +321,7 @@ class World:
         self.cleared: list[tuple[Instant, str, bool]] = []
         self.dropped: dict[str, int] = dict.fromkeys(ROUTERS, 0)
         self.dead: Exception | None = None
-        self.routers = {router: FakeRouter(self, router) for router in ROUTERS}
+        self.routers: dict[str, FakeRouter] = {router: FakeRouter(self, router) for router in ROUTERS}
         self.samples, self.wire, self.links = FakeSamples(self), FakeWire(self), FakeLinks(self)
         self.pair = Pair(cast("Any", self.routers), clock=self.clock)
         keyring = Keyring(self.scenario, seed=7, t0=t0)
