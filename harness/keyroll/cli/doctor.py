@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import tarfile
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
 
 import click
 
+from keyroll import __version__
 from keyroll.emulator.junos.configuration.statements import without_effect
 from keyroll.errors import ExitCode
 from keyroll.lab.doctor import Finding, State, examine
@@ -15,9 +21,21 @@ _MARKS = {State.GOOD: "ok", State.MISSING: "no", State.OPTIONAL: "-"}
 
 @click.command(name="doctor")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
-def doctor(*, as_json: bool) -> int:
+@click.option("--image", metavar="NAME", help="Try a router image: bring a pair up, ask it everything, write a bundle.")
+@click.option("--lab", "kind", metavar="KIND", help="With --image: the kind of lab, where the name does not tell.")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("keyroll-image.tar.gz"),
+    show_default=True,
+    help="With --image: the bundle.",
+)
+def doctor(*, as_json: bool, image: str | None, kind: str | None, out: Path) -> int:
     """Say what this machine can do, with the remedy where it cannot. Ends with 2 when an embedded lab cannot run."""
     findings = examine()
+    if image is not None:
+        return _try_image(image, kind, out, findings)
     fit = all(finding.state is not State.MISSING for finding in findings)
     if as_json:
         report = {
@@ -36,6 +54,36 @@ def doctor(*, as_json: bool) -> int:
         click.echo(f"\nemulated routers keep and show {kept} statements without effect: docs/emulated.md lists them")
         click.echo("\nan embedded lab can run here" if fit else "\nan embedded lab cannot run here: see `no` above")
     return ExitCode.OK if fit else ExitCode.UNFIT
+
+
+def _try_image(image: str, kind: str | None, out: Path, findings: list[Finding]) -> int:
+    """Play the first steps of docs/containerlab.md, "The first night on a real image"."""
+    from keyroll.scenario.labs import image_check  # noqa: PLC0415 - plain doctor needs no SSH client
+    from keyroll.scenario.labs.make import lab_maker  # noqa: PLC0415 - as above
+
+    lab, platform = image_check.kind_of(image) if kind is None else (kind, image_check.platform_of_lab(kind))
+    os.environ[platform.image_variable] = image  # the topology file names the image by it
+    with tempfile.TemporaryDirectory(prefix="keyroll-image-") as place:
+        folder = Path(place) / "keyroll-image"
+        evidence = folder / "lab"
+        evidence.mkdir(parents=True)
+        steps = []
+        for step in image_check.check(lab_maker(lab)(evidence, {}), folder):
+            steps.append(step)
+            click.echo(f"{'ok' if step.good else 'no':<3} {step.name}: {step.said}")
+        report = {
+            "v": 1,
+            "image": image,
+            "lab": lab,
+            "keyroll": __version__,
+            "steps": [asdict(step) for step in steps],
+            "findings": [_entry(finding) for finding in findings],
+        }
+        (folder / "report.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
+        with tarfile.open(out, "w:gz") as bundle:
+            bundle.add(folder, arcname=folder.name)
+    click.echo(f"\n{out} holds all of it; docs/containerlab.md says what comes next, and what to send back")
+    return ExitCode.OK if all(step.good for step in steps) else ExitCode.UNFIT
 
 
 def _entry(finding: Finding) -> dict[str, str | None]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from keyroll.scenario.importing.draft import Planned
     from keyroll.scenario.importing.pairs import Meant
 
-LABS = ("embedded", "containerlab", "crpd", "vjunos", "vjunos-evolved")
+LABS = ("embedded", "containerlab", "crpd", "vjunos", "vjunos-evolved", "cjunos-evolved")
 
 
 @dataclass(frozen=True, slots=True)

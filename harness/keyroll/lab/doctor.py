@@ -29,6 +29,11 @@ _UNSHARE = {"user": "--user", "net": "--net", "mnt": "--mount", "pid": "--pid"}
 _FRR_OLDEST = (8, 4)
 """The oldest that the emulated router was tried with (Debian 12)."""
 _IMAGES = re.compile(r"crpd|vjunos", re.IGNORECASE)
+_MPLS = {
+    "mpls_router": Path("/proc/sys/net/mpls/platform_labels"),
+    "mpls_iptunnel": Path("/sys/module/mpls_iptunnel"),
+}
+"""Kernel modules, and a place that shows one that is built in."""
 _KVM = Path("/dev/kvm")
 _PROCESSORS = Path("/proc/cpuinfo")
 
@@ -81,6 +86,7 @@ def _findings() -> Iterator[Finding]:
     yield _containerlab()
     yield _modules()
     yield _netem()
+    yield _mpls()
     yield _images()
     yield _kvm()
 
@@ -180,6 +186,18 @@ def _netem() -> Finding:
     there = kernel_has_netem()
     remedy = "modprobe sch_netem, where the kernel has it"
     return _either("netem", there, "usable" if there else "not usable", "impairments in containerlab labs", remedy)
+
+
+def _mpls() -> Finding:
+    """Look for what cRPD's LDP needs: it forwards by its host's kernel."""
+    lacking = [name for name, place in _MPLS.items() if not place.exists() and not _module(name)]
+    remedy = f"modprobe {' '.join(lacking)}, where the kernel has them"
+    found = f"{', '.join(lacking)} not loaded" if lacking else "loaded"
+    return _either("MPLS in the kernel", not lacking, found, "LDP between cRPDs", remedy)
+
+
+def _module(name: str) -> bool:
+    return Path("/sys/module", name).exists()
 
 
 def _kvm() -> Finding:

@@ -103,3 +103,22 @@ def test_a_router_with_ports_a_configuration_and_a_clock_is_ready(make_device) -
     readiness()(router(device, VJUNOS_ROUTER))
     assert "set date 203001010000.00" in device.heard
     assert not device.dirty
+
+
+def test_a_release_without_tcp_ao_is_told_once_and_is_no_waiting_matter(make_device) -> None:
+    device = make_device()
+    vjunos(device)
+    device.replies["show version"] = "Hostname: R1\nModel: vmx\nJunos: 19.4R1.10\n"
+    line = "set protocols bgp group keyroll-probe authentication-algorithm ao"
+    device.refusals[line] = f"{' ' * 60}^\nsyntax error."
+    with pytest.raises(LabUnfitError, match=r"R1 \(vjunos-router\) does not take TCP-AO: .*19\.4R1\.10"):
+        readiness()(router(device, VJUNOS_ROUTER))
+    assert not device.dirty
+
+
+def test_a_router_is_asked_for_tcp_ao_and_left_as_it_was(make_device) -> None:
+    device = make_device(user="root", start_in_shell=True)
+    device.replies["show interfaces routing"] = CRPD_ROUTING.format(eth1="eth1")
+    readiness()(router(device, CRPD))
+    assert "set protocols bgp group keyroll-probe authentication-algorithm ao" in device.heard
+    assert not device.dirty

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
-from keyroll.junos.errors import ClockError, CommandError
+from keyroll.junos.errors import ClockError, CommandError, CommitError, ConfigurationError
 from keyroll.junos.exchange import Deadlines
 from keyroll.junos.session import RouterSession
+from keyroll.keychain.generate import generate
+from keyroll.keychain.junostext import set_lines
 from keyroll.lab.platforms import PLATFORMS
 from keyroll.lab.protocol import LabError, LabUnfitError, Router
 from keyroll.names import Capability
 from keyroll.scenario.labs.connect import target_of
 
+_PROBE = "keyroll-probe"
+_PROBE_AS = 64511
+"""The last AS number for documents (RFC 5398)."""
+_PROBE_PEER = "192.0.2.1"
+_RELEASE_MAX = 200
+"""Characters of `show version` in an error: host, model and release stand at its beginning."""
+_LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+
 
 def readiness(wait_scale: float = 1.0) -> Callable[[Router], None]:
     """Return the probe that a lab asks again and again while a router comes up.
 
-    It raises LabUnfitError when the router's clock cannot be set, and another KeyrollError while it is not ready.
+    It raises LabUnfitError when the router takes no TCP-AO or its clock cannot be set, and another KeyrollError while
+    the router is not ready.
     Nothing is left changed on the router but its clock, which is set to what it says.
     """
     deadlines = Deadlines().scaled(wait_scale)
@@ -32,11 +45,40 @@ def readiness(wait_scale: float = 1.0) -> Callable[[Router], None]:
                 raise LabError(f"{router.name} does not show {', '.join(missing)} yet")
             session.configure([f"set system host-name {router.name}"])
             session.commit_check()
+            _require_tcp_ao(router, session)
             session.discard()
             if Capability.SET_CLOCK in platform.capabilities:
                 _set_clock(router, session)
 
     return probe
+
+
+def _require_tcp_ao(router: Router, session: RouterSession) -> None:
+    """Ask whether a keychain and `authentication-algorithm ao` pass the commit check, which a plain line has passed.
+
+    Raises:
+        LabUnfitError: they do not, and waiting will not mend that: one sentence, not a red scenario each.
+    """
+    chain = generate(secrets.token_hex(8), name=_PROBE, count=1, first=_LONG_AGO, interval=timedelta(days=1))
+    group = f"set protocols bgp group {_PROBE}"
+    lines = [
+        *set_lines(chain),
+        f"set routing-options autonomous-system {router.asn}",
+        f"{group} type external",
+        f"{group} peer-as {_PROBE_AS}",
+        f"{group} neighbor {_PROBE_PEER}",
+        f"{group} authentication-algorithm ao",
+        f"{group} authentication-key-chain {_PROBE}",
+    ]
+    try:
+        session.configure(lines)
+        session.commit_check()
+    except (ConfigurationError, CommitError) as error:
+        release = " ".join(session.show("show version").raw.split())[:_RELEASE_MAX]
+        raise LabUnfitError(
+            f"{router.name} ({router.platform}) does not take TCP-AO: {error}",
+            remedy=f"use a release that has it (Junos 20.3R1 or newer); this one says: {release}",
+        ) from error
 
 
 def _set_clock(router: Router, session: RouterSession) -> None:

@@ -1,0 +1,60 @@
+"""The first night on an image, as far as it can be played without one."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from keyroll.lab.embedded.lab import EmbeddedLab
+from keyroll.lab.topology import read_topology
+from keyroll.scenario.labs.image_check import COMMANDS, check
+from keyroll.scenario.labs.readiness import readiness
+
+pytestmark = pytest.mark.lab
+TOPOLOGY = Path(__file__).parents[2] / "topologies" / "two-router.clab.yml"
+
+
+class Asked(EmbeddedLab):
+    """Asks its routers what a lab of containers does before it calls them ready."""
+
+    def deploy(self) -> None:
+        super().deploy()
+        for router in self.routers.values():
+            readiness()(router)
+
+
+def test_a_pair_that_works_takes_every_step_and_what_it_prints_is_kept(tmp_path):
+    lab = Asked(read_topology(TOPOLOGY), evidence=tmp_path / "lab")
+    password = ""
+    steps = []
+    for step in check(lab, tmp_path):
+        steps.append(step)
+        password = password or next(iter(lab.routers.values())).password
+    assert [step for step in steps if not step.good] == []
+    assert len(steps) == 1 + 2 * (len(COMMANDS) + 1)
+    assert "Hostname" in (tmp_path / "R1" / "show_version.txt").read_text()
+    assert password not in "".join(path.read_text() for path in (tmp_path / "R1").iterdir())
+    with pytest.raises(Exception, match="not deployed"):
+        lab.check()
+
+
+@pytest.mark.skipif(shutil.which("containerlab") is not None, reason="this machine may have such a lab")
+def test_where_no_pair_comes_up_the_bundle_says_why(tmp_path):
+    out = tmp_path / "bundle.tar.gz"
+    command = [sys.executable, "-c", "from keyroll.cli.main import main; main()", "doctor"]
+    done = subprocess.run(
+        [*command, "--image", "crpd:24.4R1.9", "-o", out], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2, done.stderr
+    assert "no  a pair comes up and takes TCP-AO: the command `containerlab` is not on this machine" in done.stdout
+    with tarfile.open(out) as bundle:
+        report = json.load(bundle.extractfile("keyroll-image/report.json"))
+    assert (report["image"], report["lab"]) == ("crpd:24.4R1.9", "crpd")
+    assert report["steps"][0]["good"] is False
+    assert "Python" in [finding["name"] for finding in report["findings"]]

@@ -1,0 +1,38 @@
+"""What kind of lab an image is tried in."""
+
+from __future__ import annotations
+
+import pytest
+
+from keyroll.errors import InputError
+from keyroll.lab.platforms import PLATFORMS
+from keyroll.scenario.labs.image_check import kind_of, platform_of_lab
+from keyroll.scenario.labs.make import EMBEDDED, LABS
+
+
+@pytest.mark.parametrize(
+    ("image", "kind", "platform"),
+    [
+        ("crpd:24.4R1.9", "crpd", "crpd"),
+        ("vrnetlab/juniper_vjunos-router:25.4R1.12", "vjunos", "vjunos-router"),
+        ("registry.example:5000/vrnetlab/juniper_vjunosevolved:24.4R1.8", "vjunos-evolved", "vjunos-evolved"),
+        ("cjunosevolved:25.2R1.8-EVO", "cjunos-evolved", "cjunos-evolved"),
+        ("keyroll-router:latest", "containerlab", "emulated"),
+    ],
+)
+def test_an_images_name_tells_its_kind(image, kind, platform):
+    assert kind_of(image) == (kind, PLATFORMS[platform])
+
+
+def test_a_name_that_tells_nothing_is_asked_about():
+    with pytest.raises(InputError, match=r"does not tell what it is .*--lab, one of"):
+        kind_of("mine:1")
+
+
+def test_every_kind_of_lab_but_the_embedded_one_is_made_of_images():
+    for kind in LABS:
+        if kind == EMBEDDED:
+            with pytest.raises(InputError, match="made of no image"):
+                platform_of_lab(kind)
+        else:
+            assert platform_of_lab(kind).image_variable
