@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import yaml
 
 from keyroll.errors import InputError, Where
+from keyroll.suggest import did_you_mean, nearest
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+    from pydantic_core import ErrorDetails
 
 Model = TypeVar("Model", bound="BaseModel")
 Loc = tuple[str | int, ...]
@@ -313,11 +315,24 @@ def read(document: Document, model: type[Model], *, root: Loc = ()) -> Model:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
+        first = _told(error.errors(include_url=False, include_input=False))
         loc = (*root, *(part for part in first["loc"]))
         raise DocumentError(
-            _sentence(first["type"], first["msg"], loc, model), where=_where(document, loc, first["type"])
+            _sentence(first["type"], first["msg"], loc, model),
+            where=_where(document, loc, first["type"]),
+            remedy=did_you_mean(str(loc[-1]), _allowed(model, loc)) if first["type"] == "extra_forbidden" else None,
         ) from None
+
+
+def _told(errors: Sequence[ErrorDetails]) -> ErrorDetails:
+    """Return the error to tell: the first one; where a field is missing and another is its name mistyped, that one."""
+    first = errors[0]
+    if first["type"] == "missing":
+        for other in errors:
+            beside = other["type"] == "extra_forbidden" and other["loc"][:-1] == first["loc"][:-1]
+            if beside and nearest(str(other["loc"][-1]), [str(first["loc"][-1])]):
+                return other
+    return first
 
 
 def _where(document: Document, loc: Loc, kind: str) -> Where:

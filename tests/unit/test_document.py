@@ -40,7 +40,7 @@ def test_a_good_file_becomes_its_model() -> None:
 
 def test_an_unknown_field_is_shown_at_its_name_with_what_is_allowed() -> None:
     assert refused("name: a\nparts:\n  - size: 3\n    color: blue\n") == (
-        "x.yaml:4:5: unknown field 'color'; allowed here: colour, size"
+        "x.yaml:4:5: unknown field 'color'; allowed here: colour, size (did you mean 'colour'?)"
     )
 
 

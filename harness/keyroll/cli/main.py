@@ -15,6 +15,7 @@ import click
 from keyroll import __version__
 from keyroll.cli.output import drop_what_is_left, open_standard_streams, say
 from keyroll.errors import ExitCode, KeyrollError
+from keyroll.suggest import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +39,17 @@ COMMANDS: Mapping[str, Entry] = {
         "keyroll.cli.scenarios:list_command",
         "List scenarios: id, title, source, marks, requirements, mutations (PATH: files or folders; the library).",
     ),
-    "import": Entry("keyroll.cli.rehearse:import_command", "Write a scenario file from two saved configurations."),
-    "rehearse": Entry("keyroll.cli.rehearse:rehearse_command", "Play the rollovers of two saved configurations."),
-    "plan": Entry("keyroll.cli.plan:plan_command", "Plan the life of a keychain: set files for each change date."),
+    "import": Entry(
+        "keyroll.cli.rehearse:import_command",
+        "Write a scenario file of the rollovers that two saved configurations will make.",
+    ),
+    "rehearse": Entry(
+        "keyroll.cli.rehearse:rehearse_command", "Play the rollovers that two saved configurations will make, on a lab."
+    ),
+    "plan": Entry(
+        "keyroll.cli.plan:plan_command",
+        "Plan what to add to a keychain and what to delete, for each change date and router.",
+    ),
     "report": Entry(
         "keyroll.cli.report:report_command",
         "Make one HTML page of a run folder: verdict, timeline, checks with their evidence.",
@@ -73,6 +82,18 @@ class _LazyGroup(click.Group):
         if not isinstance(command, click.Command):
             raise TypeError(f"{entry.target} is not a click command")
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the sub-command as click does; of a mistyped one say what may be meant, as click does of options."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            remedy = did_you_mean(args[0], self.list_commands(ctx)) if args else None
+            if remedy is None:
+                raise
+            raise click.UsageError(f"{error.message} {remedy[0].upper()}{remedy[1:]}", ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of sub-commands as click does, but import none of them for it."""

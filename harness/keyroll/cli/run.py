@@ -20,6 +20,7 @@ from keyroll.scenario.options import new_seed, read_instant, read_seed
 from keyroll.scenario.record.report import QUIET, event_line, failure_lines, spent_lines, verdict_line
 from keyroll.scenario.record.result import Result, Verdict
 from keyroll.scenario.record.timeline import Event, Kind
+from keyroll.suggest import did_you_mean
 
 _ALL = "all"
 _STYLES = {Kind.WIRE: "cyan", Kind.CLOCK: "magenta", Kind.STEP: "bold", Kind.SESSION: "green", Kind.RUN: "bold"}
@@ -147,7 +148,10 @@ def _chosen(files: Sequence[Path], variant: str | None) -> Iterator[Case]:
         chosen = [case for case in cases if variant is None or case.variant == variant]
         if not chosen:
             known = ", ".join(case.variant or "none" for case in cases)
-            raise InputError(f"{path} has no variant '{variant}'; it has: {known}")
+            raise InputError(
+                f"{path} has no variant '{variant}'; it has: {known}",
+                remedy=did_you_mean(variant or "", [case.variant or "" for case in cases]),
+            )
         yield from chosen
 
 

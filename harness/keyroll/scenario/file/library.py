@@ -6,17 +6,15 @@ that exists by that path comes first.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from keyroll.errors import InputError
 from keyroll.scenario.file.read import is_scenario
 from keyroll.shipped import shipped
+from keyroll.suggest import nearest
 
 _SUFFIX = ".yaml"
-_CLOSE = 0.6
-"""How alike a name must be to be suggested, 0 to 1; difflib's own default."""
 
 
 def library() -> Path:
@@ -81,7 +79,5 @@ def _alike(path: Path) -> str:
     known = names()
     asked = str(path).removesuffix(_SUFFIX)
     last = {name.rpartition("/")[2]: name for name in known}
-    close = difflib.get_close_matches(asked, known, n=1, cutoff=_CLOSE) or [
-        last[name] for name in difflib.get_close_matches(path.stem, last, n=1, cutoff=_CLOSE)
-    ]
-    return f"did you mean {close[0]}?" if close else "`keyroll list` shows the library"
+    close = nearest(asked, known) or last.get(nearest(path.stem, last) or "")
+    return f"did you mean {close}?" if close else "`keyroll list` shows the library"

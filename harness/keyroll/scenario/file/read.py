@@ -19,6 +19,7 @@ from keyroll.scenario.file.commit_steps import Apply
 from keyroll.scenario.file.durations import format_duration
 from keyroll.scenario.file.scenario import Mutation, Scenario
 from keyroll.scenario.file.time_steps import Advance
+from keyroll.suggest import did_you_mean
 
 _HEAD = re.compile(rb"(?:\xef\xbb\xbf)?(?:[ \t]*(?:#[^\n]*)?\r?\n|---[ \t]*\r?\n)*keyroll[ \t]*:")
 _HEAD_LENGTH = 16384
@@ -61,7 +62,11 @@ class Case:
         found = self.scenario.mutations.get(name)
         if found is None:
             known = ", ".join(self.scenario.mutations) or "none"
-            raise NoSuchMutationError(f"no mutation '{name}'; declared here: {known}", where=Where.of(self.path))
+            raise NoSuchMutationError(
+                f"no mutation '{name}'; declared here: {known}",
+                where=Where.of(self.path),
+                remedy=did_you_mean(name, self.scenario.mutations),
+            )
         return found
 
 

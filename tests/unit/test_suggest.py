@@ -1,0 +1,51 @@
+from pathlib import Path
+
+import click
+import pytest
+
+from keyroll.cli.main import keyroll
+from keyroll.cli.run import run_command
+from keyroll.document import DocumentError
+from keyroll.errors import InputError
+from keyroll.scenario.file.library import library
+from keyroll.scenario.file.read import read_cases
+from keyroll.suggest import did_you_mean
+
+TWO_KEYS = library() / "rollover" / "two-keys.yaml"
+
+
+def test_a_word_that_is_like_a_known_one_suggests_it():
+    assert did_you_mean("advnce", ["apply", "advance"]) == "did you mean 'advance'?"
+
+
+def test_a_word_that_is_like_none_suggests_nothing():
+    assert did_you_mean("xyzzy", ["apply", "advance"]) is None
+    assert did_you_mean("advance", []) is None
+
+
+@pytest.mark.parametrize(
+    ("right", "mistyped"), [("advance:", "advnce:"), ("active:", "actve:"), ("keychain:", "keychian:")]
+)
+def test_a_mistyped_field_of_a_file_is_named_with_what_may_be_meant(tmp_path: Path, right: str, mistyped: str):
+    file = tmp_path / "mistyped.yaml"
+    file.write_text(TWO_KEYS.read_text().replace(right, mistyped))
+    with pytest.raises(DocumentError, match=rf"unknown field '{mistyped[:-1]}'.*did you mean '{right[:-1]}'\?"):
+        read_cases(file)
+
+
+def test_a_mistyped_mutation_is_named_with_what_may_be_meant():
+    with pytest.raises(InputError, match="did you mean 'other-secret'"):
+        read_cases(TWO_KEYS)[0].mutation("other-secrt")
+
+
+def test_a_mistyped_variant_is_named_with_what_may_be_meant():
+    words = [str(TWO_KEYS.with_name("two-keys-variants.yaml")), "--variant", "sha1-revrsed-ipv4"]
+    with pytest.raises(InputError, match="did you mean 'sha1-reversed-ipv4'"):
+        run_command.main(words, standalone_mode=False)
+
+
+@pytest.mark.parametrize(("words", "meant"), [(["verfy"], "'verify'"), (["run", "--sed", "7", "x"], "'--seed'")])
+def test_a_mistyped_command_or_option_is_named_with_what_may_be_meant(words: list[str], meant: str):
+    with pytest.raises(click.UsageError) as caught:
+        keyroll.main(words, standalone_mode=False)
+    assert f"Did you mean {meant}?" in caught.value.format_message()
