@@ -155,6 +155,7 @@ class _Judge:
             for session in router.sessions
         }
         self._routers = [router for configuration in configurations for router in configuration.routers]
+        self._texts = {id(router): one for one in configurations for router in one.routers}
         self._chain_findings: dict[int, list[Finding]] = {}
         self._pair_findings: dict[tuple[int, int, Hold | None], list[Finding]] = {}
         self._pairs: list[ChainPair] = []
@@ -212,7 +213,22 @@ class _Judge:
                     f"{single.session.name} is protected with TCP-AO; {router.name} runs LDP without such a session",
                     single.session.where,
                 )
+        doubt = self._doubt(single)
+        if doubt is not None and found[-1].severity is Severity.ERROR:
+            found[-1] = doubt
         return JudgedSession(single.session, None, tuple(found))
+
+    def _doubt(self, single: Single) -> Finding | None:
+        """Return why nothing can be said of the other end: its text is damaged where the session would stand."""
+        text = self._texts.get(id(single.router))
+        if text is None or single.router is None:
+            return None
+        bearing = text.bearing_on(("protocols", single.session.kind.value))
+        first = next((one for one in bearing if one.kind is not Kind.SECRET_UNKNOWN), None)
+        if first is None:
+            return None
+        message = f"{single.session.name}: whether {single.router.name} has the other end is not known ({first})"
+        return Finding.of(rules.IN_DOUBT, message, single.session.where)
 
     def _of_chains(self, *ends: End) -> Iterator[Finding]:
         for end in ends:

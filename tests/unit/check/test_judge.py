@@ -236,3 +236,11 @@ def test_every_rule_has_an_id_of_its_own():
     assert len(set(ids)) == len(ids)
     # Whether chains are robust is told for each rollover.
     assert {rule.id for rule in CHAIN_RULES} - set(ids) == {"not-robust"}
+
+
+def test_a_missing_other_end_is_no_error_where_the_other_text_is_damaged(pair):
+    one, other = pair()
+    other.without("neighbor 10.0.0.1").add("set protocols bgp grup g neighbor 10.0.0.1 peer-as 65001")
+    (session,) = judged(one, other).sessions
+    assert session.verdict is Verdict.UNKNOWN
+    assert {finding.rule.id for finding in session.findings} == {"not-understood"}

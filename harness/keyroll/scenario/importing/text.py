@@ -13,6 +13,10 @@ from keyroll.scenario.importing.left_out import LeftOut
 
 _SETTLE = "3s"
 """Time for data to flow between two start-times that lie apart: a router exchanges its routes again within it."""
+_LAST_HOP = timedelta(minutes=30)
+"""Half of Junos' default tolerance."""
+_BY_ITSELF = timedelta(seconds=3)
+"""Two clocks are set within less, and a person waits that long."""
 _LINE = 118
 
 
@@ -64,8 +68,10 @@ def _lines(
         yield f"  - expect: {{{_states(draft)}{_active(draft.active, wire=True)}}}"
     if change is not None:
         yield from _change(draft, change)
+    before = timedelta()
     for rollover in draft.rollovers:
-        yield from _rollover(draft, rollover)
+        yield from _rollover(draft, rollover, before)
+        before = rollover.last
     if draft.more:
         yield f"# {draft.more} later rollovers are not played (--rollovers)"
 
@@ -135,15 +141,17 @@ def _held(held: Held) -> Iterator[str]:
             yield f"{name}: {value}"
 
 
-def _rollover(draft: Draft, rollover: DraftRollover) -> Iterator[str]:
+def _rollover(draft: Draft, rollover: DraftRollover, before: timedelta) -> Iterator[str]:
+    """Yield the steps of a rollover; `before` is where the clocks stand, after t0."""
     instant = (draft.t0 + rollover.last).isoformat()
     yield f"  # {instant}: keyroll check predicts: {rollover.words}"
     if rollover.first < rollover.last:
-        yield f"  - advance: {{to: {format_duration(rollover.first)}}}"
+        yield from _advance(draft, before, rollover.first)
         if SessionKind.BGP in draft.meant.kinds:
             yield "  - clear: {session: bgp, soft: true}"
         yield f"  - wait: {{for: {_SETTLE}}}"
-    yield f"  - advance: {{to: {format_duration(rollover.last)}}}"
+        before = rollover.first
+    yield from _advance(draft, before, rollover.last)
     if rollover.hitless:
         yield f"  - expect: {{{_states(draft)}{_active(rollover.active, wire=True)}}}"
         return
@@ -151,6 +159,23 @@ def _rollover(draft: Draft, rollover: DraftRollover) -> Iterator[str]:
     for router, reason in rollover.drops[:1]:
         limit = format_duration(timedelta(seconds=(draft.hold_time or 30) + 2))
         yield f"  - expect-within: {{within: {limit}, drops: {{{router}: {{{reason}: 1}}}}}}"
+
+
+def _advance(draft: Draft, before: timedelta, start: timedelta) -> Iterator[str]:
+    """Yield the way to a start-time.
+
+    The two clocks are set one after the other, so that for a moment they are as far apart as the hop is long: the last
+    hop is shorter than what the chains bear, and where they bear next to nothing, time passes by itself.
+    """
+    tolerance = timedelta(seconds=min(draft.tolerances))
+    hop = min(_LAST_HOP, max(tolerance / 2, _BY_ITSELF))
+    near = timedelta(seconds=(start - hop) // timedelta(seconds=1))
+    if near > before:
+        yield f"  - advance: {{to: {format_duration(near)}}}"
+    if tolerance >= 2 * _BY_ITSELF:
+        yield f"  - advance: {{to: {format_duration(start)}}}"
+    else:
+        yield f"  - wait: {{for: {format_duration(hop + timedelta(seconds=1))}}}"
 
 
 def _states(draft: Draft) -> str:

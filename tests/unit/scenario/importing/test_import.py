@@ -79,7 +79,7 @@ def test_keys_keep_their_instants_and_the_coming_one_is_a_step(imported):
     scenario, _ = imported(lion(), tiger())
     assert scenario.t0 == datetime(2026, 12, 1, tzinfo=UTC)
     assert [key.start for key in scenario.keychain.keys] == [timedelta(days=-30), timedelta(days=45, hours=1)]
-    assert [type(step).kind for step in scenario.steps] == ["apply", "expect", "advance", "expect"]
+    assert [type(step).kind for step in scenario.steps] == ["apply", "expect", "advance", "advance", "expect"]
     assert scenario.hold_time == 30
 
 
@@ -126,7 +126,8 @@ def test_what_one_router_has_otherwise_stands_under_it(imported):
     assert late is not None
     assert late.start == timedelta(days=45, hours=2)
     kinds = [type(step).kind for step in scenario.steps]
-    assert kinds == ["apply", "expect", "advance", "clear", "wait", "advance", "expect"], "both start-times are played"
+    hop = ["advance", "advance"]
+    assert kinds == ["apply", "expect", *hop, "clear", "wait", *hop, "expect"], "both start-times are played"
 
 
 def test_a_key_that_only_one_router_holds_is_held_by_it(imported):
@@ -151,7 +152,7 @@ def test_only_so_many_rollovers_are_played_as_asked_for(imported):
     theirs = "".join(key(n, f"2027-{n}-1.00:00:00 +0000", 2 * n + 1, 2 * n) for n in range(1, 7))
     first = key(0, FIRST[0], 0, 100), key(0, FIRST[0], 100, 0)
     scenario, text = imported(lion(first[0] + keys), tiger(first[1] + theirs), "--rollovers", "2")
-    assert sum(type(step).kind == "advance" for step in scenario.steps) == 2
+    assert sum(type(step).kind == "advance" for step in scenario.steps) == 4
     assert "4 later rollovers are not played" in text
 
 
@@ -203,7 +204,7 @@ def test_a_planned_commit_is_one_step_with_either_router_first(tmp_path):
     for case, order in zip(found, (("R1", "R2"), ("R2", "R1")), strict=True):
         (step,) = [step for step in case.scenario.steps if type(step).kind == "change-chain"]
         assert (tuple(step.routers), tuple(step.delete), [one.id for one in step.add]) == (order, (0,), [2])
-    assert sum(type(step).kind == "advance" for step in found[0].scenario.steps) == 2, "the new key's start too"
+    assert sum(type(step).kind == "advance" for step in found[0].scenario.steps) == 2, "the new key takes over"
 
 
 def test_a_change_of_one_router_is_made_on_it_alone(tmp_path):
@@ -224,3 +225,18 @@ def test_a_change_that_takes_the_session_away_is_refused(tmp_path):
     (tmp_path / "c1.set").write_text("delete protocols bgp group peers\n")
     with pytest.raises(InputError, match="after the change lion has no TCP-AO on the session"):
         cases(tmp_path, lion(), tiger(), "--change", f"R1={tmp_path / 'c1.set'}")
+
+
+@pytest.mark.parametrize(("tolerance", "last"), [(3600, "30m"), (600, "5m"), (4, None)])
+def test_the_last_hop_of_the_clocks_is_shorter_than_what_the_chains_bear(imported, tolerance, last):
+    """The clocks are set one after the other: for a moment they are as far apart as the hop is long."""
+    line = f"set security authentication-key-chains key-chain SECRETNAME tolerance {tolerance}\n"
+    scenario, text = imported(lion(more=line), tiger(more=line))
+    steps = [step for step in scenario.steps if type(step).kind in ("advance", "wait")]
+    start = timedelta(days=45, hours=1)
+    if last is None:
+        assert [type(step).kind for step in steps] == ["advance", "wait"]
+        assert "wait: {for: 4s}" in text
+    else:
+        hop = {"30m": timedelta(minutes=30), "5m": timedelta(minutes=5)}[last]
+        assert [step.to for step in steps] == [start - hop, start]
