@@ -327,6 +327,7 @@ class _Engine:
             changed=self._note_key,
             sample_seed=zlib.crc32(str(self.options.seed).encode()),
             set_aside=lease.closing,
+            ends=bearings.session_ends(self.case.scenario.sessions),
         )
         pair = pair_of(routers, recorder=record, secrets=known, wait_scale=self.options.wait_scale, clock=self.clock)
         watch = LabWatch(lab, self.timeline, clock=self.clock, wait_scale=self.options.wait_scale)

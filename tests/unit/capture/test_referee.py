@@ -1,10 +1,11 @@
 """The referee's verdicts, one situation at a time."""
 
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 
 import pytest
 
-from keyroll.capture import Referee, Refusal, Standing, Verdict
+from keyroll.capture import Referee, Refusal, Speaker, SpeakerBook, Standing, Verdict
 from keyroll.capture.referee.account import Account
 from keyroll.capture.referee.fast_path import CaptureClock, FastPath
 from keyroll.names import Algorithm, Receiving
@@ -473,3 +474,18 @@ def test_a_mac_over_the_wrong_options_says_so(make, covered, v6):
     assert {judgement.verdict for judgement in found} == {Verdict.BAD_MAC}
     assert all(f"the MAC is right {how} the other TCP options" in judgement.reason for judgement in found)
     assert last.verdict is Verdict.VERIFIED  # it carries no other options
+
+
+def test_a_session_is_its_two_addresses_and_its_port(make):
+    first, second = (ip_address(f"10.0.0.{n}") for n in (1, 2))
+    far = ip_address("2001:db8::2"), ip_address("2001:db8::1")
+    chain = make.talk().near.chain
+    speakers = [Speaker("R1", frozenset({first, far[1]}), chain), Speaker("R2", frozenset({second, far[0]}), chain)]
+    book = SpeakerBook(speakers, {179: "bgp", 646: "ldp"}, {(frozenset({first, second}), 179): "core"})
+
+    def named(src, dst, *ports):
+        return book.keys_for(src.packed, dst.packed, *ports).session
+
+    assert (named(first, second, 40000, 179), named(second, first, 179, 40000)) == ("core", "core")
+    assert named(far[1], far[0], 40000, 179) is None, "protected, and another session"
+    assert named(far[1], far[0], 40000, 646) == "ldp", "a port without a pair names its session"

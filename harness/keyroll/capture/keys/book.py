@@ -113,27 +113,42 @@ class Book(Protocol):
 class SpeakerBook:
     """The book of two or more speakers: each pair of them has one direction each way on every protected port.
 
-    `ports` gives the protected ports and the names of their sessions.
+    `ports` gives the protected ports and the names of their sessions. `pairs` names sessions by what they really are,
+    their two addresses and port: on a port that stands in it, a session between other addresses has no name.
 
     Raises:
         BookError: two speakers have an address in common.
     """
 
-    def __init__(self, speakers: Iterable[Speaker], ports: Mapping[int, str] = SESSION_PORTS) -> None:
+    def __init__(
+        self,
+        speakers: Iterable[Speaker],
+        ports: Mapping[int, str] = SESSION_PORTS,
+        pairs: Mapping[tuple[frozenset[Address], int], str] | None = None,
+    ) -> None:
         self._ports = ports
+        self._pairs = pairs or {}
+        self._by_pair = {port for _, port in self._pairs}
         self._directions: dict[tuple[bytes, bytes], dict[int | None, DirectionKeys]] = {}
         known = tuple(speakers)
         _check_addresses(known)
         for sender in known:
             for receiver in known:
                 if sender is not receiver:
-                    directions = self._make(sender, receiver)
-                    for src in sender.addresses:
-                        self._directions.update({(src.packed, dst.packed): directions for dst in receiver.addresses})
+                    self._add(sender, receiver)
 
-    def _make(self, sender: Speaker, receiver: Speaker) -> dict[int | None, DirectionKeys]:
+    def _add(self, sender: Speaker, receiver: Speaker) -> None:
         bare = DirectionKeys(sender.name, receiver.name, sent_keys(sender), received_keys(receiver), receiver.clock)
-        return {None: bare, **{port: replace(bare, session=name) for port, name in self._ports.items()}}
+        made: dict[tuple[tuple[int, str | None], ...], dict[int | None, DirectionKeys]] = {}
+        for src in sender.addresses:
+            for dst in receiver.addresses:
+                names = tuple((port, self._name(frozenset({src, dst}), port)) for port in self._ports)
+                if names not in made:
+                    made[names] = {None: bare, **{port: replace(bare, session=name) for port, name in names}}
+                self._directions[src.packed, dst.packed] = made[names]
+
+    def _name(self, ends: frozenset[Address], port: int) -> str | None:
+        return self._pairs.get((ends, port)) if port in self._by_pair else self._ports[port]
 
     def keys_for(self, src: bytes, dst: bytes, sport: int | None, dport: int | None) -> DirectionKeys | None:
         """Return the keys from `src` to `dst` where either port is protected."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
+from keyroll.capture import BGP_PORT
 from keyroll.junos.base_configuration import Family, Plan, PlanError
 from keyroll.lab.protocol import Router
 from keyroll.names import SessionKind
@@ -46,6 +47,15 @@ class Bearings:
             router: {session: bgp[router] if session == SessionKind.BGP else ldp[router] for session in sessions}
             for router in ROUTERS
         }
+
+    def session_ends(self, sessions: Sequence[SessionName]) -> dict[tuple[frozenset[Address], int], SessionName]:
+        """Return BGP sessions by what they are on the wire: both addresses, and the port that one end has.
+
+        LDP's are known by their port alone: the transport addresses are the routers' own choice.
+        """
+        if SessionKind.BGP not in sessions:
+            return {}
+        return {(frozenset(self.peers.values()), BGP_PORT): SessionKind.BGP}
 
     def _address(self, router: RouterName, family: Family) -> Address:
         return self.plans[router].address(family).ip

@@ -98,14 +98,17 @@ class Wire:
         changed: Callable[[KeyChange], None],
         sample_seed: int = 0,
         set_aside: frozenset[frozenset[tuple[str, int]]] = frozenset(),
+        ends: Mapping[tuple[frozenset[IPv4Address | IPv6Address], int], SessionName] | None = None,
     ) -> None:
+        """`ends` names sessions by their addresses and port; without it a session is known by its port alone."""
         known = tuple(parties)
         named = tuple(sessions)
         self._ports: Mapping[int, SessionName] = {PORTS[session]: session for session in named}
         self._sessions: Mapping[str | None, SessionName] = {session: session for session in named}
+        self._ends = ends
         self._parties = {party.name: party for party in known}
         self._captures = {
-            party.name: _Capture(party, Referee(_book(known, self._ports), capture=party.capture.name), sample_seed)
+            party.name: _Capture(party, Referee(self._book(known), capture=party.capture.name), sample_seed)
             for party in known
         }
         self._changed = changed
@@ -136,7 +139,14 @@ class Wire:
 
     def _set_chain(self, router: RouterName, chain: Keychain, *, begun: int, done: int) -> None:
         self._parties[router] = replace(self._parties[router], chain=chain)
-        self._changes.append(_Change(begun, done, _book(self._parties.values(), self._ports)))
+        self._changes.append(_Change(begun, done, self._book(self._parties.values())))
+
+    def _book(self, parties: Iterable[Party]) -> SpeakerBook:
+        speakers = (
+            Speaker(party.name, party.addresses, party.chain, party.receiving, _sure_reading(party.clock))
+            for party in parties
+        )
+        return SpeakerBook(speakers, self._ports, self._ends)
 
     def pump(self) -> None:
         """Read and judge what both captures have got since the last time. Raises CaptureError."""
@@ -160,7 +170,8 @@ class Wire:
         if self._set_aside and self._is_of_earlier_run(judgement):
             return
         capture.judged.append(judgement)
-        capture.sightings.observe(judgement, capture.referee.payload)
+        if judgement.session is not None:
+            capture.sightings.observe(judgement, capture.referee.payload)
         proof = capture.key_changes.observe(judgement, capture.account.observe(judgement))
         if judgement.sender == name:
             self._note_side(judgement, name)
@@ -225,11 +236,15 @@ class Wire:
         ]
 
     def opened_or_reset(self, router: RouterName, since: int, until: int) -> list[Judgement]:
-        """Return the SYNs and RSTs that `router` sent after `since` and until `until` (ns)."""
+        """Return the SYNs and RSTs of its sessions that `router` sent after `since` and until `until` (ns).
+
+        Those of another session between the same routers, such as one that a step has typed, are not among them.
+        """
         return [
             judgement
             for judgement in self._captures[router].judged
             if judgement.sender == router
+            and judgement.session is not None
             and judgement.flags & (_SYN | _RST)
             and since < (judgement.time_ns or 0) <= until
         ]
@@ -381,16 +396,6 @@ def _second(time_ns: int, started: int) -> int:
 
 def _key_text(judgement: Judgement) -> str:
     return "none" if judgement.key is None else str(judgement.key)
-
-
-def _book(parties: Iterable[Party], ports: Mapping[int, SessionName]) -> SpeakerBook:
-    return SpeakerBook(
-        (
-            Speaker(party.name, party.addresses, party.chain, party.receiving, _sure_reading(party.clock))
-            for party in parties
-        ),
-        ports,
-    )
 
 
 def _sure_reading(clock: RouterClock) -> Clock:
