@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
+from keyroll.configuration import ConfigurationError, read
 from keyroll.junos.errors import ReadBackError
-from keyroll.keychain.junostext.reader import parse
 from keyroll.keychain.model import Key, Keychain
+from keyroll.keychain.secret import Likeness
 
 COMMAND = "show configuration security authentication-key-chains"
 
@@ -32,9 +33,16 @@ def read_keychains(session: SecretReader) -> list[Keychain]:
     """Return the key-chains of the running configuration, in the router's order; none is an empty list.
 
     Raises:
-        KeychainTextError: what the router shows is no configuration text that can be read.
+        ReadBackError: something of what the router shows is not understood, or a secret is not shown.
     """
-    return parse(session.ask_secret(COMMAND), source=f"{session.name}: {COMMAND}")
+    source = f"{session.name}: {COMMAND}"
+    try:
+        configuration = read(session.ask_secret(COMMAND), source)
+    except ConfigurationError as error:
+        raise ReadBackError(str(error)) from None
+    if configuration.findings:
+        raise ReadBackError(str(configuration.findings[0]))
+    return [chain.keychain for chain in configuration.main.chains]
 
 
 def differences(sent: Iterable[Keychain], found: Iterable[Keychain]) -> list[str]:
@@ -78,7 +86,7 @@ def _chain_differences(sent: Keychain, found: Keychain) -> Iterator[str]:
 
 
 def _key_differences(where: str, sent: Key, found: Key) -> Iterator[str]:
-    if sent.secret != found.secret:
+    if not _same_secret(sent, found):
         yield f"{where}: the secret is another one"
     for attribute, name in (
         ("start", "start-time"),
@@ -95,3 +103,9 @@ def _key_differences(where: str, sent: Key, found: Key) -> Iterator[str]:
 
 def _shown(value: object) -> str:
     return "not set" if value is None else str(getattr(value, "value", value))
+
+
+def _same_secret(sent: Key, found: Key) -> bool:
+    if sent.secret is None or found.secret is None:
+        return sent.secret is found.secret
+    return sent.secret.compare(found.secret) is Likeness.EQUAL

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from keyroll.junos.errors import ReadBackError
 from keyroll.junos.readback import read_keychains
 from keyroll.junos.session import RouterSession
-from keyroll.keychain.junostext import KeychainTextError
 from keyroll.keychain.model import Keychain
 from keyroll.scenario.file.fields import RouterName
 from keyroll.scenario.judge.actions import ChainsHeld
@@ -53,5 +53,5 @@ def _found(session: RouterSession) -> list[Keychain] | str:
     """Return the chains, or why what the router shows is no text that holds some."""
     try:
         return read_keychains(session)
-    except KeychainTextError as error:
+    except ReadBackError as error:
         return str(error)
