@@ -124,7 +124,9 @@ class _ChainReader:
                 description=description,
             )
         except KeychainError as error:  # the name, or two spellings of one number: `key 1` and `key 01`
-            self._note(Kind.INVALID_VALUE, error.message, view.line, self._path)
+            # Without the name: of a damaged line it may be anything.
+            said = error.message.rpartition(": ")[2] if "Must be" in error.message else "a key number stands twice"
+            self._note(Kind.INVALID_VALUE, f"invalid key-chain: {said}", view.line, self._path)
             return None
         lost = {number: frozenset(names) for number, names in self._lost.items()}
         return Chain(held, self._path, self._place(view.line), self._places, lost, len(numbers))

@@ -61,6 +61,14 @@ def is_noise(line: str) -> bool:
     return ROLE.fullmatch(line) is not None or _NOISE.fullmatch(line) is not None
 
 
+def belongs_to_session(line: str) -> bool:
+    """Say whether a line around a document is a terminal's or NETCONF's: a prompt, a command, a banner, an end mark."""
+    line = cleaned(line)
+    if not line or line in {"]]>]]>", "##"} or is_noise(line):
+        return True
+    return any(pattern.fullmatch(line) for pattern in (BANNER, PROMPT, BARE_PROMPT, SHOW))
+
+
 def shown(command: str) -> Shown | None:
     """Return what a command shows of the configuration, or None where it shows something else.
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
+from keyroll.configuration import console
 from keyroll.configuration.findings import ConfigurationError, Kind, Note, Path
 from keyroll.configuration.tree import INACTIVE, OMITTED, Node
 from keyroll.errors import Where
@@ -135,6 +136,14 @@ def _words(element: Element, parent: str) -> tuple[tuple[str, ...], list[Element
 # XML
 
 
+def _around(text: str, line: int, note: Note) -> None:
+    """Note what stands around a document and is neither a configuration nor a terminal's."""
+    for number, one in enumerate(text.split("\n"), line):
+        if not console.belongs_to_session(one):
+            note(Kind.NOT_UNDERSTOOD, "this line stands outside the document", number, ())
+            return
+
+
 def is_xml(text: str) -> bool:
     """Say whether a text, after prompts and echoes, is XML.
 
@@ -148,7 +157,7 @@ def is_xml(text: str) -> bool:
     return text.lstrip()[:1] == "<" or found["tag"] is None or found["tag"] in _CARRIERS
 
 
-def xml_elements(text: str, source: str, first: int) -> Iterator[Element]:
+def xml_elements(text: str, source: str, first: int, note: Note) -> Iterator[Element]:
     """Yield the documents of a text: there may be several, and lines of a terminal between them.
 
     Raises:
@@ -156,14 +165,17 @@ def xml_elements(text: str, source: str, first: int) -> Iterator[Element]:
     """
     text = _TRACE.sub("", text) if "[NETCONF]" in text else text
     text = _OWN_FORM.sub("&lt;secret&gt;", _PLACEHOLDER.sub(r"&lt;\1\2&gt;", text))
-    position = _first(text, "<")
+    end, position = 0, _first(text, "<")
     while position is not None:
         line = text.count("\n", 0, position) + 1
+        _around(text[end:position], first + text.count("\n", 0, end), note)
         parser = _Xml(source, line, first)
         element, used = parser.read(text[position:])
         yield element
-        after = _first(text[position + used :], "<")
-        position = None if after is None else position + used + after
+        end = position + used
+        after = _first(text[end:], "<")
+        position = None if after is None else end + after
+    _around(text[end:], first + text.count("\n", 0, end), note)
 
 
 def _first(text: str, mark: str) -> int | None:
@@ -268,7 +280,7 @@ def is_json(text: str) -> bool:
     return start is not None and re.match(r'\{\s*(?:"|\})', text[start : start + 200]) is not None
 
 
-def json_element(text: str, source: str, first: int) -> Element:
+def json_element(text: str, source: str, first: int, note: Note) -> Element:
     """Return the configuration of a JSON text.
 
     Raises:
@@ -283,6 +295,8 @@ def json_element(text: str, source: str, first: int) -> Element:
         raise ConfigurationError("this is not well-formed JSON", where=Where(source, line)) from None
     except RecursionError:
         raise ConfigurationError("this JSON nests too deep for a configuration", where=Where(source, 1)) from None
+    _around(text[:start], first, note)
+    _around(text[end:], first + text.count("\n", 0, end), note)
     reader = _Json(text[start:end], first + before)
     elements = reader.children(whole if isinstance(whole, _Pairs) else _Pairs(), 0)
     found = next((element for element in elements if element.tag in {"configuration", "data"}), None)

@@ -80,6 +80,7 @@ class Groups:
         )
         self.expanded = expanded
         """Whether the text shows groups expanded already."""
+        self._mentioned: dict[str, bool] = {}
         self.missing: dict[str, tuple[int, Path]] = {}
         """Groups that are applied and not there: line and path of the first `apply-groups`."""
 
@@ -119,9 +120,15 @@ class Groups:
             for one in self.applied(layer.node, path, seen)
         ]
 
-    def declared(self) -> frozenset[str]:
-        """Return the names of the groups that are there."""
-        return frozenset(self._groups)
+    def mention(self, word: str) -> bool:
+        """Say whether a word stands anywhere in the groups."""
+        if word not in self._mentioned:
+            self._mentioned[word] = any(_mentions(group, word) for group in self._groups.values())
+        return self._mentioned[word]
+
+
+def _mentions(node: Node, word: str) -> bool:
+    return word in node or any(_mentions(child, word) for child in node.values())
 
 
 def _condition(name: str, group: Node) -> str | None:
@@ -191,7 +198,18 @@ class View:
         return view
 
     def _child(self, word: str) -> View:
+        """Return the view one word further."""
         path = (*self.path, word)
+        if len(self.layers) == 1 and self.layers[0].group is None:
+            # Most levels have no group at all.
+            node = self.layers[0].node.get(word)
+            if node is None or node.flags & INACTIVE:
+                return View((), path, self._groups)
+            if APPLY not in node:
+                return View((Layer(node),), path, self._groups)
+        return self._inherited_child(word, path)
+
+    def _inherited_child(self, word: str, path: Path) -> View:
         own: Layer | None = None
         exact: list[Layer] = []
         brought: list[Layer] = []
@@ -227,9 +245,17 @@ class View:
                 found.setdefault(word)
         return list(found)
 
+    def own(self) -> Node | None:
+        """Return the level as the configuration itself has it, or None."""
+        return next((layer.node for layer in self.layers if layer.group is None), None)
+
+    def brought(self, word: str) -> bool:
+        """Say whether any group may bring a statement of that word: nowhere in one does it stand, else."""
+        return self._groups.mention(word)
+
     def has(self, word: str) -> bool:
         """Say whether `word` follows here, surely or not."""
-        return bool(self._child(word).layers)
+        return any(word in layer.node for layer in self.layers) and bool(self._child(word).layers)
 
     def surely_here(self) -> bool:
         """Say whether the level stands here whatever routing engine, hour or reading of the rules."""
@@ -237,6 +263,9 @@ class View:
 
     def leaf(self, word: str) -> Lookup:
         """Return the value of a statement that has one."""
+        # Wildcards stand for names, never for a statement's word.
+        if not any(word in layer.node for layer in self.layers):
+            return NOTHING
         inactive = self._inactive_own(word)
         found = [
             (layer, *_value_of(layer.node))

@@ -20,7 +20,7 @@ PASTED: dict[str, Path] = {
 }
 """Where a level belongs that stands at the top because somebody copied it without what is around it."""
 HOMELESS = frozenset(("key", "group", "neighbor", "session", "session-group", "ao-attribute", "unit", "family"))
-"""Levels that do not say where they belong."""
+"""Levels that do not say where they belong. Standing alone they are never short for another word."""
 
 
 def settle(root: Node, report: Note) -> int:
@@ -72,13 +72,15 @@ class _Settler:
 
     def _unknown(self, node: Node, level: Level, path: Path, word: str, child: Node) -> tuple[Statement | None, str]:
         """Return what an unknown word abbreviates, with the tree corrected; where nothing, report it."""
-        full = level.abbreviated(word) if child.flags & TYPED else None
+        # `neighbor` below `protocols` is a cut line rather than short for neighbor-discovery.
+        lone = word in HOMELESS
+        full = level.abbreviated(word) if child.flags & TYPED and not lone else None
         if full is None and not level.judged:
             self.counted += 1
             return None, word
         if full is None:
             where = "at the top of the text" if level is ROOT else f"of {level.name}"
-            if level is ROOT and word in HOMELESS:
+            if lone:
                 message = f"'{word}' stands here without the levels around it, so its place is not known"
             else:
                 # The word itself is not quoted: it may be the second half of a secret.

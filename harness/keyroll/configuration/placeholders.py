@@ -17,6 +17,8 @@ MASTER_PASSWORD = "it is encrypted with the router's master password"  # noqa: S
 HASHED = "it is a hash"
 EMPTY = "it is empty"
 
+UNCLOSED = '"'
+"""What a reader puts in place of a string that is not closed on its line."""
 _WORD = (
     r"(?:re-?moved|re-?dacted|hidden|masked|scrubbed|sanitized|sanitised|omitted|withheld|censored|filtered|stripped)"
 )
@@ -27,6 +29,7 @@ FORMS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"/\*.*\*/|SECRET-DATA|ACCESS-DENIED", DENIED),
         (r"\$8\$.*", MASTER_PASSWORD),
         (r"\$(?:1|2[abxy]?|5|6|sha1)\$.*", HASHED),
+        (UNCLOSED, "its quote is not closed"),
         # RANCID, Oxidized (`<secret hidden>`, `<removed>`, `<secret removed>`), Juniper's published designs
         # (`<REMOVED>`), keyroll's own reports, and whatever else stands in angle, round, square or curly brackets.
         (r"<.*>|\[.*\]|\(.*\)|\{\{.*\}\}|\{.*\}|%.*%", TAKEN_OUT),

@@ -207,7 +207,7 @@ def _fill(root: Node, text: str, name: str, first: int, note: Note) -> tuple[int
     """Read a text of any form into `root`; return how many statements it has, and whether groups are expanded."""
     if is_json(text):
         documents = Documents(root, note)
-        documents.add(json_element(text, name, first))
+        documents.add(json_element(text, name, first, note))
         return documents.statements, documents.inherited
     if is_xml(text):
         return _fill_xml(root, text, name, first, note)
@@ -223,7 +223,7 @@ def _fill_xml(root: Node, text: str, name: str, first: int, note: Note) -> tuple
     documents = Documents(root, note)
     loose: list[Element] = []
     found = False
-    for element in xml_elements(text, name, first):
+    for element in xml_elements(text, name, first, note):
         if documents.add(element):
             found = True
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from ipaddress import IPv4Interface, IPv6Interface, ip_interface
@@ -11,11 +11,14 @@ from keyroll.configuration.chains import Chain, chains_of
 from keyroll.configuration.findings import Note
 from keyroll.configuration.inheritance import View
 from keyroll.configuration.sessions import Address, Session, sessions_of
+from keyroll.configuration.tree import Node
+from keyroll.configuration.words import META
 from keyroll.errors import Where
 
 Interface = IPv4Interface | IPv6Interface
 Instance = str | None
 """A routing instance's name; None is the main one."""
+_FAMILIES = ("inet", "inet6")
 SYSTEMS = ("logical-systems", "tenants")
 
 
@@ -74,8 +77,9 @@ def _router(
     zone: tzinfo,
 ) -> Router:
     own = chains_of(view, note=note, place=where, zone=zone)
-    networks = _networks(view)
-    sessions = tuple(sessions_of(view, router=name, note=note, where=where))
+    instances = list(_instances(view))
+    networks = _networks(view, instances)
+    sessions = tuple(sessions_of(instances, router=name, note=note, where=where))
     for session in sessions:
         if session.local is not None:
             networks.setdefault(session.instance, {})[ip_interface(session.local)] = None
@@ -86,7 +90,7 @@ def _router(
         sessions,
         {instance: frozenset(one.ip for one in found) for instance, found in networks.items()},
         {instance: tuple(found) for instance, found in networks.items()},
-        frozenset(instance for instance, inside in _instances(view) if inside.below("protocols").has("ldp")),
+        frozenset(instance for instance, inside in instances if inside.below("protocols").has("ldp")),
     )
 
 
@@ -97,30 +101,49 @@ def _instances(view: View) -> Iterator[tuple[Instance, View]]:
         yield name, instances.below(name)
 
 
-def _networks(view: View) -> dict[Instance, dict[Interface, None]]:
+def _networks(view: View, instances: Sequence[tuple[Instance, View]]) -> dict[Instance, dict[Interface, None]]:
     """Return each instance's addresses: an interface belongs to the instance that names it, or to the main one."""
-    member = {
-        unit: name
-        for name, inside in _instances(view)
-        if name is not None
-        for unit in inside.below("interface").names()
-    }
-    found: dict[Instance, dict[Interface, None]] = {}
+    member = {unit: name for name, inside in instances[1:] for unit in inside.below("interface").names()}
     interfaces = view.below("interfaces")
-    for name in interfaces.names():
-        units = interfaces.below(name, "unit")
-        for unit in units.names():
+    bare = interfaces.own() if not interfaces.brought("address") else None
+    found: dict[Instance, dict[Interface, None]] = {}
+    for name, unit, text in _inherited_addresses(interfaces) if bare is None else _own_addresses(bare):
+        address = _interface(text)
+        if address is not None:
             instance = member.get(f"{name}.{unit}", member.get(name) if unit == "0" else None)
-            for address in _unit_addresses(units.below(unit, "family")):
-                found.setdefault(instance, {})[address] = None
+            found.setdefault(instance, {})[address] = None
     return found
 
 
-def _unit_addresses(family: View) -> Iterator[Interface]:
-    for kind in ("inet", "inet6"):
-        addresses = family.below(kind, "address")
-        for text in addresses.names():
-            try:
-                yield ip_interface(text)
-            except ValueError:
-                continue
+def _inherited_addresses(interfaces: View) -> Iterator[tuple[str, str, str]]:
+    """Yield (interface, unit, address), those that groups bring too."""
+    for name in interfaces.names():
+        units = interfaces.below(name, "unit")
+        for unit in units.names():
+            family = units.below(unit, "family")
+            for kind in _FAMILIES:
+                yield from ((name, unit, text) for text in family.below(kind, "address").names())
+
+
+def _own_addresses(interfaces: Node) -> Iterator[tuple[str, str, str]]:
+    """Yield the same of interfaces to which no group brings an address: thousands, so without a view for each level."""
+    for name, interface in _active(interfaces):
+        for unit, inside in _active(interface.get("unit")):
+            for kind, family in _active(None if inside.inactive else inside.get("family")):
+                if kind in _FAMILIES:
+                    yield from ((name, unit, text) for text, _ in _active(family.get("address")))
+
+
+def _active(node: Node | None) -> Iterator[tuple[str, Node]]:
+    if node is not None and not node.inactive:
+        for word, child in node.items():
+            if not child.inactive and word not in META:
+                yield word, child
+
+
+def _interface(text: str) -> Interface | None:
+    try:
+        # By its class: to try IPv4 first costs an exception for each IPv6 address.
+        return IPv6Interface(text) if ":" in text else IPv4Interface(text)
+    except ValueError:
+        return None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import Generic, TypeVar
 
 from keyroll.configuration.findings import Finding, Kind, Note, Path
@@ -122,15 +122,14 @@ class _Place:
     where: Callable[[int], Where]
 
 
-def sessions_of(view: View, *, router: str, note: Note, where: Callable[[int], Where]) -> Iterator[Session]:
-    """Yield the sessions of a router's view (the main configuration's, or a logical system's), instance by instance."""
-    main_as = _autonomous_system(view)
-    yield from _instance_sessions(view, _Place(router, None, main_as, note, where))
-    instances = view.below("routing-instances")
-    for name in instances.names():
-        inside = instances.below(name)
+def sessions_of(
+    instances: Sequence[tuple[str | None, View]], *, router: str, note: Note, where: Callable[[int], Where]
+) -> Iterator[Session]:
+    """Yield the sessions of a router, instance by instance; the first is the main one (None)."""
+    main_as = _autonomous_system(instances[0][1])
+    for name, inside in instances:
+        number = main_as if name is None else _autonomous_system(inside)
         # Junos takes the main instance's AS where the instance has none of its own.
-        number = _autonomous_system(inside)
         yield from _instance_sessions(inside, _Place(router, name, main_as if number is None else number, note, where))
 
 
@@ -336,7 +335,8 @@ def _autonomous_system(view: View) -> int | None:
 
 def _address(text: str) -> Address | None:
     try:
-        return ip_address(text)
+        # By its class: to try IPv4 first costs an exception for each IPv6 address.
+        return IPv6Address(text) if ":" in text else IPv4Address(text)
     except ValueError:
         return None
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from keyroll.configuration import console
 from keyroll.configuration.findings import ConfigurationError, Kind, Note, Path
+from keyroll.configuration.placeholders import UNCLOSED
 from keyroll.configuration.tree import INACTIVE, OMITTED, TYPED, Node
 from keyroll.configuration.words import ROOT, container_of, steps
 from keyroll.errors import Where
@@ -20,9 +21,10 @@ DEPTH_MAX = 100
 """Levels; Junos' own hierarchy has some twenty. Keeps a hostile text from taking time in the square of its length."""
 _ODD = "\x1c-\x1f\x85\xa0\u1680\u2000-\u200b\u2028\u2029\u202f\u205f\u3000"
 """Blanks that no router takes for one; a web page or a word processor puts them in. They stay part of a word."""
-_PLAIN = re.compile(rf"(?:[^{{}};\"#\[\]/\x1b\x08({_ODD}]|/(?!\*))+[;{{]")
-"""One statement or the head of one level, alone on its line, without quotes, comments, lists."""
-_PLAIN_SET = re.compile(rf"(?:[^{{}};\"#\[\]/\x1b\x08({_ODD}]|/(?!\*))+")
+_WORDS = rf"[^{{}};\"#\[\]\x1b\x08({_ODD}]+"
+_PLAIN = re.compile(rf"{_WORDS}(?:\"(?P<string>[^\"\\{_ODD}]*)\")?[;{{]")
+"""One statement or the head of one level, alone on its line: no comment, no list, at most one string, at its end."""
+_PLAIN_SET = re.compile(rf"{_WORDS}(?:\"(?P<string>[^\"\\{_ODD}]*)\")?")
 """The same of a line in set form."""
 _TOKEN = re.compile(
     r"""[ \t\f\v\r]*(?:
@@ -79,6 +81,7 @@ class TextReader:
     _stack: list[_Open] = field(default_factory=list)
     _words: list[str] = field(default_factory=list)
     _list: list[str] | None = None
+    _closed: bool = True
     _base: tuple[str, ...] = ()
     _edits: list[tuple[str, ...]] = field(default_factory=list)
     _absolute: bool = False
@@ -110,20 +113,27 @@ class TextReader:
                     self._close()
                     continue
                 if stripped[:4] == "set ":
-                    if not self._stack and (not self._base or self._absolute) and plain_set(stripped):
+                    found = plain_set(stripped)
+                    whole = not self._stack and (not self._base or self._absolute)
+                    if found is not None and whole and "/*" not in stripped:
                         # Most lines of a text in set form, so without a call for each.
                         self.statements += 1
                         node = root
-                        for word in stripped.split()[1:]:
+                        for word in _split(stripped, found):
                             child = node.get(word)
                             if child is None:
                                 child = node[word] = Node(number, TYPED)
                             node = child
                         node.line = number
                         continue
-                elif last in ";{" and plain(stripped) and stripped.split(None, 1)[0] not in COMMANDS:
+                elif (
+                    last in ";{"
+                    and (found := plain(stripped)) is not None
+                    and "/*" not in stripped
+                    and stripped.split(None, 1)[0] not in COMMANDS
+                ):
                     self._line = self._started = number
-                    self._words = stripped[:-1].split()
+                    self._words = _split(stripped, found)
                     if last == ";":
                         self._end()
                     else:
@@ -279,11 +289,10 @@ class TextReader:
     def _stray(self, text: str) -> None:
         """Take a quote without its end: it damages its own line alone."""
         self._lost("a quote opens here and is not closed on its line", self._line)
-        body, mark = text.rstrip(), ""
-        if body[-1:] in ";{":
-            body, mark = body[:-1], body[-1]
-        self._word(body)
-        if mark:
+        # Not kept as a word: words become names, and this may hold anything, a secret too.
+        self._word(UNCLOSED)
+        mark = text.rstrip()[-1:]
+        if mark in {";", "{"}:
             self._mark(mark)
 
     def _lost(self, message: str, line: int) -> None:
@@ -293,10 +302,11 @@ class TextReader:
         if mark == "[":
             if self._list is not None:
                 self._lost("a '[' stands inside a list", self._line)
-            self._list = []
+            self._list, self._closed = [], False
         elif mark == "]":
             if self._list is None:
                 self._lost("this ']' closes nothing", self._line)
+            self._closed = True
         elif mark == ";":
             self._end()
         elif mark == "{":
@@ -342,6 +352,11 @@ class TextReader:
 
     def _end_list(self) -> None:
         values, self._list = self._list or [], None
+        if not self._closed:
+            # Its words are not kept: any word of the line may have got into the list.
+            self._lost("a ']' is missing before this", self._line)
+            self._words = []
+            return
         node, flags, words = self._take()
         self._words = []
         for value in values:
@@ -438,14 +453,15 @@ class TextReader:
             self._lost("this line does not begin with a configuration command", self._line)
 
     def _line_words(self, line: str) -> list[str]:
-        if _PLAIN_SET.fullmatch(line):
+        found = _PLAIN_SET.fullmatch(line)
+        if found is not None and found["string"] is None and "/*" not in line:
             return line.split()
         words: list[str] = []
         position = 0
-        while found := _TOKEN.match(line, position):
-            position = found.end()
-            kind = found.lastgroup
-            text = found[kind] if kind else ""
+        while token := _TOKEN.match(line, position):
+            position = token.end()
+            kind = token.lastgroup
+            text = token[kind] if kind else ""
             if kind == "note":
                 break
             if kind == "comment":
@@ -460,7 +476,7 @@ class TextReader:
                     self._line,
                     (*self._base, *words[1:]),
                 )
-                words.append(text)
+                words.append(UNCLOSED)
                 break
             else:
                 words.append(text)
@@ -493,6 +509,10 @@ class TextReader:
 
     def _set(self, path: tuple[str, ...]) -> None:
         line = self._line
+        if "[" in path and "]" not in path:
+            # Any word of the line may have got into the list, a secret too: they are not kept as names.
+            path = path[: path.index("[")]
+            self.report(Kind.NOT_UNDERSTOOD, "a ']' is missing on this line", line, path)
         if "[" in path:
             for one in _spread(path):
                 self.root.make(one, line, TYPED)
@@ -542,6 +562,15 @@ class TextReader:
         self._to_base()
 
 
+def _split(line: str, found: re.Match[str]) -> list[str]:
+    """Return the words of a plain line; of a set line, without `set`."""
+    string = found["string"]
+    start = 4 if line[:4] == "set " else 0
+    if string is None:
+        return line[start:].rstrip(";{").split()
+    return [*line[start : found.start("string") - 1].split(), string]
+
+
 _DELETE = 1 << 10
 """Beside the flags of nodes: the statement's tag `delete:`."""
 
@@ -549,7 +578,7 @@ _DELETE = 1 << 10
 def _spread(path: tuple[str, ...]) -> list[tuple[str, ...]]:
     """Return the paths that a line with one list `[ a b ]` stands for."""
     start = path.index("[")
-    end = path.index("]") if "]" in path else len(path)
+    end = path.index("]")
     return [(*path[:start], value, *path[end + 1 :]) for value in path[start + 1 : end]]
 
 

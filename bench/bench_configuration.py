@@ -1,0 +1,265 @@
+"""Reading configurations against one regular expression that splits the same text and nests it by braces.
+
+    python bench/bench_configuration.py [--lines N] [--times N]
+
+The text is made here, in the shape of a large provider edge: groups with wildcards, thousands of interfaces, routing
+instances and policies, with the words of our own; in curly and in set form, at N lines and at half of them. Measured
+are `read` and `read` with sessions and chains, in seconds of processor time, the best of several, and the most memory
+that reading takes beside the text. Ends with exit code 1 where a promise does not hold.
+"""
+
+# ruff: noqa: INP001, T201 -- a script, not a package
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+
+from keyroll.configuration import read
+
+MOST = 4.0
+"""Reading may take at most so many times the regular expression, in either form."""
+MOST_MEMORY = 15.0
+"""Octets of memory for one of text, at most."""
+MOST_GROWTH = 1.35
+"""Twice the lines may take at most so many times twice the time: linear, but for the noise of a busy machine."""
+MARK = re.compile(r'"(?:[^"\\]|\\.)*"|/\*.*?\*/|#[^\n]*|[{};\[\]]|[^\s{};\[\]"]+', re.DOTALL)
+
+HEAD = """\
+version 24.4R2.21;
+groups {
+    CORE-BGP {
+        protocols {
+            bgp {
+                group <IBGP-*> {
+                    type internal;
+                    authentication-algorithm ao;
+                    authentication-key-chain KC;
+                }
+            }
+        }
+    }
+    PHYSICAL {
+        interfaces {
+            <*> {
+                hold-time up 2000 down 0;
+                unit <*> {
+                    family inet {
+                        mtu 9000;
+                    }
+                }
+            }
+        }
+    }
+}
+system {
+    host-name edge;
+}
+security {
+    authentication-key-chains {
+        key-chain KC {
+            key 1 {
+                secret "$9$.PT3REyv87CtMX-waJz36"; ## SECRET-DATA
+                start-time "2025-1-1.00:00:00 +0000";
+                algorithm ao;
+                ao-attribute {
+                    send-id 1;
+                    recv-id 1;
+                    tcp-ao-option enabled;
+                }
+            }
+        }
+    }
+}
+"""
+
+
+def interface(number: int) -> str:
+    """Return one interface: 12 lines."""
+    return f"""\
+    et-0/{number // 4096}/{number % 4096} {{
+        apply-groups PHYSICAL;
+        description "customer {number}, building {number % 97}";
+        unit 0 {{
+            family inet {{
+                address 10.{number // 65536}.{number // 256 % 256}.{number % 256}/31;
+            }}
+            family inet6 {{
+                address 2001:db8:{number:x}::1/64;
+            }}
+        }}
+    }}
+"""
+
+
+def instance(number: int) -> str:
+    """Return one routing instance: 17 lines."""
+    return f"""\
+    CUSTOMER-{number} {{
+        instance-type vrf;
+        interface et-0/{number // 4096}/{number % 4096}.0;
+        route-distinguisher 192.0.2.1:{number % 65000};
+        vrf-target target:64500:{number};
+        protocols {{
+            bgp {{
+                group CE {{
+                    type external;
+                    peer-as {64512 + number % 1000};
+                    neighbor 10.{number // 65536}.{number // 256 % 256}.{number % 256} {{
+                        description "customer {number}";
+                    }}
+                }}
+            }}
+        }}
+    }}
+"""
+
+
+def policy(number: int) -> str:
+    """Return one policy: 10 lines."""
+    return f"""\
+    policy-statement IMPORT-{number} {{
+        term accept {{
+            from {{
+                community [ CUSTOMER-{number} CUSTOMER-ALL ];
+                protocol bgp;
+            }}
+            then {{
+                local-preference {100 + number % 100};
+                accept;
+            }}
+        }}
+    }}
+"""
+
+
+def curly(lines: int) -> str:
+    """Return a configuration of about so many lines."""
+    count = lines // (12 + 17 + 12)
+    neighbors = "".join(f"            neighbor 192.0.{2 + n // 250}.{n % 250 + 1};\n" for n in range(200))
+    return "".join(
+        [
+            HEAD,
+            "interfaces {\n",
+            *map(interface, range(count)),
+            "}\nrouting-instances {\n",
+            *map(instance, range(count)),
+            "}\npolicy-options {\n",
+            *map(policy, range(count)),
+            "}\nprotocols {\n    bgp {\n        apply-groups CORE-BGP;\n        group IBGP-CORE {\n",
+            neighbors,
+            "        }\n    }\n}\n",
+        ]
+    )
+
+
+def set_form(text: str) -> str:
+    """Return the same configuration as set lines."""
+    return "".join(f"set {line}\n" for line in _paths(text))
+
+
+def _paths(text: str) -> Iterator[str]:
+    path: list[str] = []
+    words: list[str] = []
+    values: list[str] | None = None
+    for mark in MARK.findall(text):
+        if mark == "{":
+            path.append(" ".join(words))
+        elif mark == "}":
+            path.pop()
+        elif mark == "[":
+            values = []
+            continue
+        elif mark == "]":
+            continue
+        elif mark == ";":
+            yield from (" ".join([*path, *words, value]).strip() for value in values or [""])
+            values = None
+        elif mark[0] == "#":
+            continue
+        else:
+            (words if values is None else values).append(mark)
+            continue
+        words = []
+
+
+def bare(text: str) -> list[object]:
+    """Split a text and nest it by its braces: what no reader can do without."""
+    root: list[object] = []
+    stack: list[list[object]] = [root]
+    words: list[object] = []
+    for mark in MARK.findall(text):
+        if mark == "{":
+            inner: list[object] = []
+            stack[-1].append((words, inner))
+            stack.append(inner)
+            words = []
+        elif mark == "}":
+            stack.pop()
+        elif mark == ";":
+            stack[-1].append(words)
+            words = []
+        else:
+            words.append(mark)
+    return root
+
+
+def parsed(text: str) -> object:
+    """Read a text."""
+    return read(text, "bench")
+
+
+def viewed(text: str) -> object:
+    """Read a text, and its sessions and chains."""
+    return read(text, "bench").routers
+
+
+def best(times: int, work: Callable[[str], object], text: str) -> float:
+    """Return the least processor time that `work` takes for a text."""
+    found = []
+    for _ in range(times):
+        begin = time.process_time()
+        work(text)
+        found.append(time.process_time() - begin)
+    return min(found)
+
+
+def memory(text: str) -> float:
+    """Return the most memory that reading takes, in octets for one of text."""
+    tracemalloc.start()
+    try:
+        viewed(text)
+        return tracemalloc.get_traced_memory()[1] / len(text)
+    finally:
+        tracemalloc.stop()
+
+
+def main() -> int:
+    """Measure, print, and say by the exit code whether the promises hold."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--lines", type=int, default=117_000)
+    parser.add_argument("--times", type=int, default=3)
+    options = parser.parse_args()
+    failed = False
+    for form, make in (("curly", curly), ("set", lambda lines: set_form(curly(lines)))):
+        whole, half = make(options.lines), make(options.lines // 2)
+        base = best(options.times, bare, whole)
+        reading = best(options.times, parsed, whole)
+        views = best(options.times, viewed, whole)
+        smaller = best(options.times, parsed, half)
+        taken, growth = memory(whole), reading / smaller / 2
+        print(
+            f"{form:5} {whole.count(chr(10)):7} lines: expression {base:.2f} s, read {reading:.2f} s "
+            f"({reading / base:.1f}x), with sessions {views:.2f} s ({views / base:.1f}x), "
+            f"memory {taken:.1f}x, growth {growth:.2f}"
+        )
+        failed |= reading / base > MOST or taken > MOST_MEMORY or growth > MOST_GROWTH
+    print(f"allowed: read {MOST:.0f}x, memory {MOST_MEMORY:.0f}x, growth {MOST_GROWTH}")
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
