@@ -1,12 +1,14 @@
 # keyroll: every target does its own set-up and says what it does. `make help` lists them.
 
 PY := .venv/bin/python
-KEPT := CI,SEED,PYTEST_ADDOPTS,KEYROLL_IMAGE,CRPD_IMAGE,VJUNOS_IMAGE,VJUNOS_EVOLVED_IMAGE,KEYROLL_MGMT_SUBNET
+KEPT := CI,SEED,PYTEST_ADDOPTS,KEYROLL_IMAGE,CRPD_IMAGE,VJUNOS_IMAGE,VJUNOS_EVOLVED_IMAGE,CJUNOS_EVOLVED_IMAGE
+KEPT := $(KEPT),KEYROLL_MGMT_SUBNET,KEYROLL_RUNTIME_DIR,DOCKER_HOST,TMPDIR
 # Labs need root (or a host that grants user namespaces): as an ordinary user they go through sudo.
 ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo --preserve-env=$(KEPT) PYTHONDONTWRITEBYTECODE=1)
 # Lab tests wait more than they compute, so more workers than cores pay off.
 N ?= 6
-# Where routers run: embedded, or through containerlab: containerlab (the emulated image), crpd, vjunos, vjunos-evolved.
+# Where routers run: embedded, or through containerlab: containerlab (the emulated image), crpd, vjunos,
+# vjunos-evolved, cjunos-evolved.
 LAB ?= embedded
 ARGS ?= $(if $(filter embedded,$(LAB)),tests,tests/scenarios tests/lab/containerlab)
 # What the emulated router's image is built on; `rootfs` makes a base with debootstrap where none can be pulled.

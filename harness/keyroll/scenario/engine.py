@@ -16,14 +16,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from keyroll import __version__
+from keyroll import __version__, linux
 from keyroll.errors import KeyrollError, UnfitError
 from keyroll.instants import Clock, SystemClock
 from keyroll.junos.pair import Pair
 from keyroll.junos.records import Version
 from keyroll.junos.session import RouterSession
 from keyroll.keychain.secret import Secret
-from keyroll.lab.protocol import CountsDrops, Lab, LinkLab
+from keyroll.lab.protocol import CountsDrops, Lab, LabUnfitError, LinkLab
 from keyroll.names import Capability, Receiving, SessionKind
 from keyroll.scenario.errors import BlindError, MachineBusyError, MissingCapabilityError
 from keyroll.scenario.file.fields import ROUTERS, RouterName
@@ -113,6 +113,7 @@ class _Engine:
         self.record: Record | None = None
         self.bug_applies = False
         self.busy = False
+        self.labless = False
         self.stalls = StallWatch(self.clock, limit=GAP_MAX * options.wait_scale)
         self.held = HeldKeys()
         self.reds: list[int] = []
@@ -130,6 +131,7 @@ class _Engine:
         self.keyring = Keyring(case.scenario, seed=self.options.seed, t0=t0, mutation=mutation)
 
     def play(self) -> Result:
+        linux.no_core_dumps()  # the keys of both routers are in this process's memory from here on
         begun = self.clock.now()
         self._preload = _preload_second_judge()
         verdict, reason = self._played()
@@ -150,6 +152,7 @@ class _Engine:
             facts=self.facts,
             receipt=self._receipt(verdict),
             busy=self.busy and verdict is Verdict.UNFIT,
+            labless=self.labless and verdict is Verdict.UNFIT,
         )
         self.folder.write_json("result.json", result.as_data())
         self.folder.seal()
@@ -257,6 +260,9 @@ class _Engine:
                     if against is None or SET_CLOCK not in error.message:
                         raise
                     raise MissingCapabilityError(f"{error}; it cannot be played in real time: {against}") from None
+                except LabUnfitError:
+                    self.labless = True
+                    raise
             if lease.warm:
                 self.timeline.add(Kind.LAB, f"lab {lease.lab.name} is warm")
             else:

@@ -157,3 +157,30 @@ def test_the_containers_of_a_lab_say_on_which_machine_and_boot_it_was_made(tmp_p
         assert (made.folder, made.host) == (folders.base_directory() / lab.name, Host.present())
         assert made.host.boot
         assert len(made.containers) == 2
+
+
+def test_podman_in_the_place_of_docker_is_refused_by_its_name(standin, tmp_path):
+    standin.behave(server="5.4.2 Podman Engine Conmon OCI Runtime (crun)")
+    with pytest.raises(LabUnfitError, match="what answers as Docker is Podman"):
+        make(tmp_path).deploy()
+
+
+def test_a_lab_that_no_scenario_can_get_ends_pytest_at_once_with_the_reason(standin):
+    standin.behave(docker="down")
+    library = Path(__file__).parents[2] / "scenarios" / "rollover"
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-n",
+        "1",
+        "--keyroll-lab",
+        "containerlab",
+    ]
+    done = subprocess.run([*command, library], capture_output=True, text=True, check=False)
+    assert done.returncode not in (0, 5)
+    assert "no scenario can be played here: Docker does not answer" in done.stdout
+    assert done.stdout.count("UNFIT") <= 3, "one run told all there is to tell"

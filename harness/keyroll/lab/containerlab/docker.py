@@ -73,9 +73,14 @@ _START = "start Docker, and run with sudo"
 
 def require() -> None:
     """Ask whether Docker answers. Raises LabUnfitError with the remedy."""
-    result = _docker(["version", "--format", "{{.Server.Version}}"])
+    # Podman answers on a socket like Docker's too; its containers' namespaces and networks are others.
+    result = _docker(["version", "--format", "{{.Server.Version}} {{range .Server.Components}}{{.Name}} {{end}}"])
     if result.returncode:
         raise LabUnfitError(f"Docker does not answer: {result.stderr.strip()}", remedy=_START)
+    if "podman" in result.stdout.lower():
+        raise LabUnfitError(
+            "what answers as Docker is Podman", remedy="use Docker: unset DOCKER_HOST, or point it there"
+        )
 
 
 def ensure_network(environment: dict[str, str] | None = None) -> None:

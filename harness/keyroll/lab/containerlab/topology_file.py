@@ -59,6 +59,7 @@ def render(
         raise DocumentError("Go templates in a topology file are not rendered by keyroll", where=Where.of(path))
     load(path, text)  # its mistakes with their places
     data: dict[str, Any] = yaml.safe_load(filled(text, environment))
+    _refuse_other_runtimes(data, path)
     data["name"] = name
     # Rules of the host's firewall that let others in would outlive the network: we reach routers without any.
     data.setdefault("mgmt", {"network": NETWORK, "external-access": False})
@@ -75,6 +76,20 @@ def render(
             entry = topology["nodes"].get(node) or {}
             topology["nodes"][node] = entry | {"env": {**(entry.get("env") or {}), **values}}
     return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+
+
+def _refuse_other_runtimes(data: dict[str, Any], path: Path) -> None:
+    """Refuse a `runtime:` other than Docker: containers and namespaces are looked for there. Raises DocumentError."""
+    topology = data["topology"]
+    tables = [topology.get(table) or {} for table in ("kinds", "groups", "nodes")]
+    entries = [topology.get("defaults") or {}, *(entry or {} for table in tables for entry in table.values())]
+    for runtime in filter(None, (entry.get("runtime") for entry in entries)):
+        if runtime != "docker":
+            raise DocumentError(
+                f"runtime '{runtime}' is not supported: keyroll looks for containers in Docker alone",
+                where=Where.of(path),
+                remedy="leave `runtime:` out",
+            )
 
 
 def own_network(text: str) -> bool:

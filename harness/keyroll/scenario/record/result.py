@@ -145,6 +145,8 @@ class Result:
     receipt: Receipt | None = None
     busy: bool = False
     """Whether it is unfit because the machine was too busy: played again, it may be fit."""
+    labless: bool = False
+    """Whether this machine cannot carry the lab, so that no other scenario gets one either."""
 
     @property
     def red(self) -> tuple[Check, ...]:

@@ -135,3 +135,15 @@ def test_a_template_is_refused_and_named(tmp_path) -> None:
     path.write_text("name: {{ .name }}\n")
     with pytest.raises(DocumentError, match=r"mine\.clab\.yml.*Go templates"):
         render(path, name="lab-1", folder=tmp_path, environment={}, variables={})
+
+
+@pytest.mark.parametrize("place", ["defaults", "kinds", "nodes"])
+def test_another_runtime_than_docker_is_refused_by_its_name(tmp_path, place) -> None:
+    text = EMULATED.read_text(encoding="utf-8")
+    data = yaml.safe_load(text)
+    entry = data["topology"][place] if place == "defaults" else next(iter(data["topology"][place].values()))
+    entry["runtime"] = "c9s"
+    path = tmp_path / "x.clab.yml"
+    path.write_text(yaml.safe_dump(data))
+    with pytest.raises(DocumentError, match="runtime 'c9s' is not supported"):
+        render(path, name="lab-1", folder=Path("/x"), environment={}, variables={})
