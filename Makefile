@@ -39,8 +39,8 @@ $(REWRITTEN): pyproject.toml $(shell find tests -name '*.py') | setup
 	@PYTHONDONTWRITEBYTECODE= PYTEST_ADDOPTS= $(PY) -m pytest -q -p no:cacheprovider --collect-only tests/unit tests/lab >/dev/null 2>&1 || true
 	@touch $@
 
-test: $(REWRITTEN)  ## play all tests and scenarios but the slow ones (N=6 workers, LAB=embedded, ARGS=tests)
-	@$(ROOT) $(PY) -m pytest -n $(N) --dist worksteal -m "not slow" --keyroll-figures 20 --keyroll-lab $(LAB) $(ARGS)
+test: $(REWRITTEN)  ## play all tests and scenarios but the slow ones (N=6 workers, LAB=embedded, ARGS=tests, SHARD=3/8)
+	@$(ROOT) $(PY) -m pytest -n $(N) --dist worksteal -m "not slow" --keyroll-figures 20 $(if $(SHARD),--keyroll-shard $(SHARD)) --keyroll-lab $(LAB) $(ARGS)
 
 receipts: $(REWRITTEN) mutants  ## break every scenario on purpose, and the emulated router too: the named check must turn red
 	@$(ROOT) $(PY) -m pytest -n $(N) --dist worksteal -m "not slow" --keyroll-receipts tests/scenarios
