@@ -93,6 +93,15 @@ def of_end(end: End) -> Iterator[Finding]:
     yield from _not_judged(end)
 
 
+def of_router(end: End) -> Iterator[Finding]:
+    """Yield the statements of an end's router that could decide about any session of the kind, and are not judged."""
+    restart = end.configuration.view("routing-options", "graceful-restart")
+    if restart:
+        message = f"{end.session.router}: graceful-restart is configured"
+        yield _note(end, rules.GRACEFUL_RESTART, restart, message)
+    yield from _loopback_filters(end)
+
+
 def of_link(link: Link, one: End, other: End) -> Iterator[Finding]:
     """Yield what is wrong with two ends of one session together."""
     bare, held = (one, other) if not one.meant else (other, one)
@@ -220,10 +229,6 @@ def _not_judged(end: End) -> Iterator[Finding]:
             level = next((level for level in levels if level.has(word)), None)
             if level is not None:
                 yield _note(end, rule, level.below(word), f"{session.name}: {word} is configured")
-    restart = end.configuration.view("routing-options", "graceful-restart")
-    if restart:
-        yield _note(end, rules.GRACEFUL_RESTART, restart, f"{session.router}: graceful-restart is configured")
-    yield from _loopback_filters(end)
 
 
 def _loopback_filters(end: End) -> Iterator[Finding]:

@@ -9,7 +9,18 @@ from datetime import datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 from keyroll.check import rules
-from keyroll.check.findings import End, Finding, of_age, of_chain, of_chains, of_end, of_link, of_single, retired
+from keyroll.check.findings import (
+    End,
+    Finding,
+    of_age,
+    of_chain,
+    of_chains,
+    of_end,
+    of_link,
+    of_router,
+    of_single,
+    retired,
+)
 from keyroll.check.outlook import BGP_HOLD, LDP_HOLD, Forecast, Hold, Outlook, look_ahead
 from keyroll.check.rules import Severity
 from keyroll.check.skew import MIXES, Mix
@@ -156,6 +167,7 @@ class _Judge:
         }
         self._routers = [router for configuration in configurations for router in configuration.routers]
         self._texts = {id(router): one for one in configurations for router in one.routers}
+        self._router_findings: dict[tuple[int, SessionKind], list[Finding]] = {}
         self._chain_findings: dict[int, list[Finding]] = {}
         self._pair_findings: dict[tuple[int, int, Hold | None], list[Finding]] = {}
         self._pairs: list[ChainPair] = []
@@ -184,7 +196,7 @@ class _Judge:
 
     def _link(self, link: Link) -> JudgedSession:
         one, other = self._end(link.one), self._end(link.other)
-        found = [*of_end(one), *of_end(other), *of_link(link, one, other), *self._of_chains(one, other)]
+        found = [*self._of_ends(one, other), *of_link(link, one, other), *self._of_chains(one, other)]
         mine, theirs = one.chain, other.chain
         pair = None
         if (
@@ -199,7 +211,7 @@ class _Judge:
 
     def _single(self, single: Single) -> JudgedSession:
         end = self._end(single.session)
-        found = [*of_end(end), *self._of_chains(end), of_single(single)]
+        found = [*self._of_ends(end), *self._of_chains(end), of_single(single)]
         router = single.router
         if single.reason is Alone.NO_SESSION and single.session.kind is SessionKind.LDP and router is not None:
             discovers = any(
@@ -229,6 +241,14 @@ class _Judge:
             return None
         message = f"{single.session.name}: whether {single.router.name} has the other end is not known ({first})"
         return Finding.of(rules.IN_DOUBT, message, single.session.where)
+
+    def _of_ends(self, *ends: End) -> Iterator[Finding]:
+        for end in ends:
+            yield from of_end(end)
+            router = id(end.configuration), end.session.kind
+            if router not in self._router_findings:
+                self._router_findings[router] = list(of_router(end))
+            yield from self._router_findings[router]
 
     def _of_chains(self, *ends: End) -> Iterator[Finding]:
         for end in ends:

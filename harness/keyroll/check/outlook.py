@@ -7,6 +7,7 @@ rollover pays for another.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -73,7 +74,7 @@ class Outcome:
         return not (self.gaps or self.unmoved or self.down_before)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Forecast:
     """One coming rollover: what it is under each mix, and which skews of clocks are hitless under each."""
 
@@ -81,7 +82,7 @@ class Forecast:
     outcomes: Mapping[Mix, Outcome]
     skews: Mapping[Mix, Skews]
 
-    @property
+    @functools.cached_property
     def bounds(self) -> Skews:
         """The skews that are hitless under every mix asked for."""
         return intersection(self.skews.values())

@@ -7,24 +7,27 @@ The same secret has many encodings (65 salts and fillers), so encodings are neve
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import importlib
 import warnings
+from types import ModuleType
 
 from keyroll.keychain.model import SECRET_MAX, KeychainError
 from keyroll.keychain.secret import Secret
 
-with warnings.catch_warnings():
-    # netutils imports the standard library's `crypt` where there still is one; nothing here uses it.
-    warnings.filterwarnings("ignore", "'crypt' is deprecated", DeprecationWarning)
-    from netutils.password import (
-        JUNIPER_CHARACTER_KEYS,
-        JUNIPER_KEYS_STRING,
-        decrypt_juniper_type9,
-        encrypt_juniper_type9,
-    )
-
 PREFIX = "$9$"
-SALTS = len(JUNIPER_KEYS_STRING)
+SALTS = 65
+"""How many characters occur in such texts; each can be the salt."""
+
+
+@functools.cache
+def _library() -> ModuleType:
+    """Import netutils when the first `$9$` text comes: it takes as long as the rest of a small command."""
+    with warnings.catch_warnings():
+        # It imports the standard library's `crypt` where there still is one; nothing here uses it.
+        warnings.filterwarnings("ignore", "'crypt' is deprecated", DeprecationWarning)
+        return importlib.import_module("netutils.password")
 
 
 class Type9Error(KeychainError):
@@ -49,7 +52,7 @@ def encode_type9(secret: Secret, salt: int = 0) -> str:
     if not 0 <= salt < SALTS:
         raise Type9Error(f"a $9$ salt is 0 to {SALTS - 1}, not {salt}")
     # netutils takes 0 for "choose at random"; counted from the end, every salt is a number that it takes as given.
-    text = str(encrypt_juniper_type9(secret.reveal().decode("latin-1"), salt - SALTS))
+    text = str(_library().encrypt_juniper_type9(secret.reveal().decode("latin-1"), salt - SALTS))
     head, body = _split(text)
     return head[: len(PREFIX) + 1] + _filler(secret, salt, len(head) - len(PREFIX) - 1) + body
 
@@ -68,7 +71,8 @@ def decode_type9(text: str) -> Secret:
         raise Type9Error("an encoded secret begins with $9$")
     if len(text) == len(PREFIX):
         raise Type9Error("nothing follows $9$", remedy="copy the encoded secret whole")
-    if any(char not in JUNIPER_KEYS_STRING for char in text[len(PREFIX) :]):
+    known = str(_library().JUNIPER_KEYS_STRING)
+    if any(char not in known for char in text[len(PREFIX) :]):
         raise Type9Error("a character of this $9$ text does not occur in such texts", remedy="copy it whole")
     body = _split(text)[1]
     if not body:
@@ -76,7 +80,7 @@ def decode_type9(text: str) -> Secret:
     octets = _decoded(text)
     if octets is None:
         raise Type9Error("this $9$ text was damaged", remedy="copy the encoded secret whole")
-    again = str(encrypt_juniper_type9(octets.decode("latin-1"), JUNIPER_KEYS_STRING.index(text[len(PREFIX)]) - SALTS))
+    again = str(_library().encrypt_juniper_type9(octets.decode("latin-1"), known.index(text[len(PREFIX)]) - SALTS))
     if _split(again)[1] != body:
         raise Type9Error("this $9$ text is cut short or damaged", remedy="copy the encoded secret whole")
     if len(octets) > SECRET_MAX:
@@ -90,7 +94,7 @@ def _decoded(text: str) -> bytes | None:
     No exception leaves here: those of `str.encode` carry what was decoded.
     """
     try:
-        return str(decrypt_juniper_type9(text)).encode("latin-1")
+        return str(_library().decrypt_juniper_type9(text)).encode("latin-1")
     except (ValueError, IndexError):
         return None
 
@@ -98,11 +102,12 @@ def _decoded(text: str) -> bytes | None:
 def _split(text: str) -> tuple[str, str]:
     """Cut a `$9$` text into its head (prefix, salt, fillers) and its body."""
     salt = text[len(PREFIX)]
-    end = len(PREFIX) + 1 + JUNIPER_CHARACTER_KEYS[salt]
+    end = len(PREFIX) + 1 + int(_library().JUNIPER_CHARACTER_KEYS[salt])
     return text[:end], text[end:]
 
 
 def _filler(secret: Secret, salt: int, count: int) -> str:
     """Return filler characters that depend on nothing but the arguments: they carry no meaning, only variety."""
     digest = hashlib.sha256(b"keyroll $9$ filler" + bytes([salt]) + secret.reveal()).digest()
-    return "".join(JUNIPER_KEYS_STRING[octet % SALTS] for octet in digest[:count])
+    known = str(_library().JUNIPER_KEYS_STRING)
+    return "".join(known[octet % SALTS] for octet in digest[:count])
