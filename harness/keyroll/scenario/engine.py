@@ -29,9 +29,9 @@ from keyroll.scenario.errors import BlindError, MachineBusyError, MissingCapabil
 from keyroll.scenario.file.fields import ROUTERS, RouterName
 from keyroll.scenario.file.read import Case
 from keyroll.scenario.judge.fitness import GAP_MAX, disturbed, is_proven, weigh
-from keyroll.scenario.labs.addressing import Bearings
+from keyroll.scenario.labs.addressing import Addressing
 from keyroll.scenario.labs.connect import pair_of, recorder_of, target_of
-from keyroll.scenario.labs.health import LabWatch
+from keyroll.scenario.labs.health import LabHealth
 from keyroll.scenario.labs.pool import SET_CLOCK, LabSource, Lease
 from keyroll.scenario.observe.drops import DropCounters
 from keyroll.scenario.observe.router_clock import RouterClock
@@ -50,7 +50,7 @@ from keyroll.scenario.record.pictures import CHAINS, WIRE, HeldKeys
 from keyroll.scenario.record.pictures import FORMAT as PICTURE_FORMAT
 from keyroll.scenario.record.record import Record
 from keyroll.scenario.record.result import Check, Receipt, Result, Verdict, receipt_of
-from keyroll.scenario.record.run_folder import RUNS, Blackener, RunFolder, make_run_folder
+from keyroll.scenario.record.run_folder import RUNS, FolderRedactor, RunFolder, make_run_folder
 from keyroll.scenario.record.stopwatch import Stopwatch
 from keyroll.scenario.record.timeline import Event, Kind, Observer, Timeline
 
@@ -104,7 +104,7 @@ class _Engine:
             options.run_dir, name=name, seed=options.seed, now=self.clock.wall().moment, runs=options.runs
         )
         self.secrets = self.keyring.secrets()
-        self.folder = RunFolder(path, Blackener(self.secrets))
+        self.folder = RunFolder(path, FolderRedactor(self.secrets))
         self.clocks: dict[str, RouterClock] = {router: RouterClock(clock=self.clock) for router in ROUTERS}
         self.stopwatch = Stopwatch(self.clock)
         self.waits = Waits(_longest_hold(case), options.wait_scale)
@@ -167,7 +167,7 @@ class _Engine:
             with (
                 contextlib.closing(self.folder),
                 Timeline(
-                    self.folder.timeline, clocks=self.clocks, redact=self.folder.blacken, clock=self.clock
+                    self.folder.timeline, clocks=self.clocks, redact=self.folder.redact, clock=self.clock
                 ) as self.timeline,
             ):
                 for observer in self.options.observers:
@@ -180,7 +180,7 @@ class _Engine:
         except KeyboardInterrupt:
             return Verdict.INTERRUPTED, None
         except KeyrollError as error:
-            return Verdict.BROKEN, self.folder.blacken(str(error))
+            return Verdict.BROKEN, self.folder.redact(str(error))
         except Exception as defect:  # noqa: BLE001 - raised again when the result has been written
             self.defect = defect
             return Verdict.BROKEN, f"a defect of keyroll ended the run: {type(defect).__name__}"
@@ -214,16 +214,16 @@ class _Engine:
         if self._is_red() and is_proven([*self.reds, *captured], error):
             return Verdict.FAILED, None
         self.busy = isinstance(error, MachineBusyError)
-        return Verdict.UNFIT, self.folder.blacken(str(error))
+        return Verdict.UNFIT, self.folder.redact(str(error))
 
     def _broken(self, error: KeyrollError) -> tuple[Verdict, str | None]:
         """Tell what the run broke by; where the machine stood still, that is why, and another try may do better."""
-        reason = self.folder.blacken(str(error))
+        reason = self.folder.redact(str(error))
         blind = disturbed(self.stalls.look(), red=True)
         if blind is None:
             return Verdict.BROKEN, reason
         self.busy = True
-        return Verdict.UNFIT, f"{self.folder.blacken(str(blind))}; it ended with: {reason}"
+        return Verdict.UNFIT, f"{self.folder.redact(str(blind))}; it ended with: {reason}"
 
     def _checks_so_far(self) -> tuple[Check, ...]:
         return () if self.record is None else tuple(self.record.checks)
@@ -305,14 +305,14 @@ class _Engine:
         lab = lease.lab
         routers, lost = lab.routers, dict(lab.capture_losses())
         known = (*self.secrets, *(Secret(router.password) for router in routers.values()))
-        self.folder.blacken = Blackener(known)
+        self.folder.redact = FolderRedactor(known)
         record = recorder_of(self.timeline, self.folder.record, self.clocks)
-        bearings = Bearings.of(routers, self.case.scenario.family)
+        addressing = Addressing.of(routers, self.case.scenario.family)
         sampler = Sampler(
             lambda router: RouterSession(
                 target_of(routers[router]), recorder=self.folder.record, secrets=known, clock=self.clock
             ),
-            bearings.session_peers(self.case.scenario.sessions),
+            addressing.session_peers(self.case.scenario.sessions),
             changed=self._note_sample,
             clock=self.clock,
         )
@@ -320,7 +320,7 @@ class _Engine:
             [
                 Party(
                     router,
-                    bearings.addresses(router),
+                    addressing.addresses(router),
                     self.keyring.given(router).chain,
                     self.clocks[router],
                     lab.captures[router],
@@ -333,10 +333,10 @@ class _Engine:
             changed=self._note_key,
             sample_seed=zlib.crc32(str(self.options.seed).encode()),
             set_aside=lease.closing,
-            ends=bearings.session_ends(self.case.scenario.sessions),
+            ends=addressing.session_ends(self.case.scenario.sessions),
         )
         pair = pair_of(routers, recorder=record, secrets=known, wait_scale=self.options.wait_scale, clock=self.clock)
-        watch = LabWatch(lab, self.timeline, clock=self.clock, wait_scale=self.options.wait_scale)
+        watch = LabHealth(lab, self.timeline, clock=self.clock, wait_scale=self.options.wait_scale)
         with contextlib.closing(wire), _stopping(sampler), contextlib.ExitStack() as stack:
             stack.callback(self._write_pictures, wire)
             stack.callback(lambda: self.facts.update(incidents=list(watch.incidents)) if watch.incidents else None)
@@ -354,8 +354,8 @@ class _Engine:
                 routers=Routers(
                     pair,
                     self.clocks,
-                    bearings.plans,
-                    bearings.peers,
+                    addressing.plans,
+                    addressing.peers,
                     DropCounters(pair, lab if isinstance(lab, CountsDrops) else None),
                     lab.links if isinstance(lab, LinkLab) else None,
                     watch.check,

@@ -15,7 +15,7 @@ from keyroll.junos.records import BgpState
 from keyroll.keychain.secret import Secret
 from keyroll.keychain.type9 import encode_type9
 from keyroll.scenario.observe.router_clock import RouterClock
-from keyroll.scenario.record.run_folder import Blackener, RunFolder, make_run_folder
+from keyroll.scenario.record.run_folder import FolderRedactor, RunFolder, make_run_folder
 from keyroll.scenario.record.timeline import Kind, Timeline
 
 SECRET = Secret("Correct0Horse1Battery")
@@ -28,20 +28,20 @@ def spellings():
 
 
 @pytest.mark.parametrize("spelling", spellings())
-def test_no_spelling_of_a_secret_passes_the_blackener(spelling):
-    blacken = Blackener([SECRET])
+def test_no_spelling_of_a_secret_passes_the_redactor(spelling):
+    redact = FolderRedactor([SECRET])
     for text in (f"key 0 secret {spelling};", f'{{"raw": "{spelling}"}}', spelling, f"x{spelling}x"):
-        assert spelling not in blacken(text)
+        assert spelling not in redact(text)
 
 
 def test_nothing_that_is_written_into_a_run_folder_holds_a_secret(tmp_path):
-    folder = RunFolder(tmp_path, Blackener([SECRET]))
+    folder = RunFolder(tmp_path, FolderRedactor([SECRET]))
     text = " ".join(spellings())
     folder.write("scenario.yaml", text)
     folder.write_json("result.json", {"reason": text})
     folder.write_configuration("R1", [f"set x secret {text}"])
     folder.record(Exchange("R1", "show x", text, NOW, NOW, BgpState.IDLE, text))
-    with Timeline(folder.timeline, clocks={"R1": RouterClock()}, redact=folder.blacken) as timeline:
+    with Timeline(folder.timeline, clocks={"R1": RouterClock()}, redact=folder.redact) as timeline:
         event = timeline.add(Kind.CHECK, text, data={"observed": text})
     folder.close()
     written = "".join(path.read_text() for path in tmp_path.iterdir()) + event.text
@@ -50,13 +50,13 @@ def test_nothing_that_is_written_into_a_run_folder_holds_a_secret(tmp_path):
 
 
 def test_a_short_secret_is_taken_out_where_its_structure_shows_it():
-    assert "ab1" not in Blackener([Secret("ab1")])("set … key 0 secret ab1")
+    assert "ab1" not in FolderRedactor([Secret("ab1")])("set … key 0 secret ab1")
 
 
 def test_every_line_of_the_timeline_and_of_the_exchanges_is_json(tmp_path):
-    folder = RunFolder(tmp_path, Blackener([]))
+    folder = RunFolder(tmp_path, FolderRedactor([]))
     folder.record(Exchange("R1", "show x", "a\nb", NOW, NOW, {"state": BgpState.IDLE, "when": NOW}))
-    with Timeline(folder.timeline, clocks={}, redact=folder.blacken) as timeline:
+    with Timeline(folder.timeline, clocks={}, redact=folder.redact) as timeline:
         timeline.add(Kind.STEP, "step 1: apply", data={"when": NOW, "kinds": frozenset({Kind.RUN})})
     folder.close()
     (exchange,) = [json.loads(line) for line in (tmp_path / "exchanges.jsonl").read_text().splitlines()]
@@ -95,7 +95,7 @@ def modes(folder):
 @pytest.mark.usefixtures("lax_umask")
 def test_only_its_owner_can_read_a_run_folder(tmp_path):
     for path in (make_run_folder(None, name="a", seed=7, now=NOW, runs=tmp_path), tmp_path / "given"):
-        folder = RunFolder(make_run_folder(path, name="a", seed=7, now=NOW), Blackener([]))
+        folder = RunFolder(make_run_folder(path, name="a", seed=7, now=NOW), FolderRedactor([]))
         with Timeline(folder.timeline, clocks={}, redact=str) as timeline:
             timeline.add(Kind.RUN, "x")
         folder.write("scenario.yaml", "x")
@@ -107,7 +107,7 @@ def test_only_its_owner_can_read_a_run_folder(tmp_path):
 
 @pytest.mark.usefixtures("lax_umask")
 def test_what_a_lab_wrote_into_a_run_folder_becomes_its_owners(tmp_path):
-    folder = RunFolder(make_run_folder(tmp_path / "run", name="a", seed=7, now=NOW), Blackener([]))
+    folder = RunFolder(make_run_folder(tmp_path / "run", name="a", seed=7, now=NOW), FolderRedactor([]))
     folder.lab.mkdir()
     (folder.lab / "R1.pcap").write_bytes(b"x")
     (folder.lab / "elsewhere").symlink_to(tmp_path / "gone")

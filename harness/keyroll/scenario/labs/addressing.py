@@ -16,7 +16,7 @@ Address = IPv4Address | IPv6Address
 
 
 @dataclass(frozen=True, slots=True)
-class Bearings:
+class Addressing:
     """The two routers of a run, by name."""
 
     plans: Mapping[RouterName, Plan]
@@ -24,7 +24,7 @@ class Bearings:
     """What BGP runs over."""
 
     @classmethod
-    def of(cls, routers: Mapping[str, Router], family: str) -> Bearings:
+    def of(cls, routers: Mapping[str, Router], family: str) -> Addressing:
         """Take them from a deployed lab. Raises PlanError when the topology gives a router no loopback or port."""
         return cls({name: _plan(routers[name]) for name in ROUTERS}, Family(family))
 

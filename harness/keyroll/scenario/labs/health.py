@@ -18,7 +18,7 @@ _ASK_EVERY = timedelta(seconds=1)
 end a session is noticed, also when it goes on before the session's end is judged."""
 
 
-class LabWatch:
+class LabHealth:
     """Asks a lab. What went wrong in it and mended itself goes into the timeline, and is `incidents` of the run.
 
     `wait_scale` stretches how long parts may take to answer.

@@ -29,7 +29,7 @@ from keyroll.scenario.record.files import (
     write_private,
     writing,
 )
-from keyroll.scenario.record.timeline import blackened, plain, stamp
+from keyroll.scenario.record.timeline import plain, redacted, stamp
 
 RUNS = Path("runs")
 _SHORTEST = 8
@@ -81,7 +81,7 @@ def _require_utf8(path: Path) -> None:
         ) from None
 
 
-class Blackener:
+class FolderRedactor:
     """Takes the run's secrets out of every text before it is written: by structure, and by each known spelling."""
 
     def __init__(self, secrets: Iterable[Secret]) -> None:
@@ -107,15 +107,15 @@ def _spellings(secret: Secret) -> Iterable[str]:
 
 
 class RunFolder:
-    """Writes into a run folder; every text passes the blackener. Thread-safe.
+    """Writes into a run folder; every text passes the redactor. Thread-safe.
 
     All that writes raises RunError, which names the file.
     """
 
-    def __init__(self, path: Path, blacken: Callable[[str], str]) -> None:
+    def __init__(self, path: Path, redact: Callable[[str], str]) -> None:
         self.path = path
         self.lab = path / "lab"
-        self.blacken = blacken
+        self.redact = redact
         self._lock = threading.Lock()
         self._exchanges_path = path / "exchanges.jsonl"
         with writing(self._exchanges_path):
@@ -129,13 +129,13 @@ class RunFolder:
     def write(self, name: str, text: str) -> Path:
         """Write a text file."""
         path = self.path / name
-        write_private(path, self.blacken(text))
+        write_private(path, self.redact(text))
         return path
 
     def write_json(self, name: str, data: Mapping[str, object]) -> Path:
         """Write a JSON file, whole or not at all."""
         path = self.path / name
-        replace_whole(path, json.dumps(blackened(data, self.blacken), indent=2, ensure_ascii=False) + "\n")
+        replace_whole(path, json.dumps(redacted(data, self.redact), indent=2, ensure_ascii=False) + "\n")
         return path
 
     def write_configuration(self, router: str, lines: Sequence[str]) -> Path:
@@ -143,7 +143,7 @@ class RunFolder:
         with self._lock:
             path = self.path / f"{router}.conf"
             with writing(path), open_private(path, "a") as stream:
-                stream.write(self.blacken("\n".join(lines)) + "\n")
+                stream.write(self.redact("\n".join(lines)) + "\n")
         return path
 
     def record(self, exchange: Exchange) -> None:
@@ -157,7 +157,7 @@ class RunFolder:
             "parsed": parsed_data(exchange.parsed),
             "error": exchange.error,
         }
-        line = json.dumps(blackened(data, self.blacken), ensure_ascii=False)
+        line = json.dumps(redacted(data, self.redact), ensure_ascii=False)
         with self._lock, writing(self._exchanges_path):
             if not self._exchanges.closed:
                 self._exchanges.write(line + "\n")

@@ -18,7 +18,7 @@ from keyroll.instants import SYSTEM, Clock
 from keyroll.scenario.observe.router_clock import RouterClock, moment_of
 from keyroll.scenario.record.files import open_private, replace_whole, writing
 
-Redactor = Callable[[str], str]
+Redact = Callable[[str], str]
 Observer = Callable[["Event"], None]
 
 
@@ -48,9 +48,9 @@ class Event:
     clocks: Mapping[str, datetime] = field(default_factory=dict)
     data: Mapping[str, object] = field(default_factory=dict)
 
-    def line(self, started: int, redact: Redactor) -> str:
+    def line(self, started: int, redact: Redact) -> str:
         """Return the event as one line of JSON without secrets; `after` is in seconds since the run started."""
-        data = {"data": blackened(self.data, redact)} if self.data else {}
+        data = {"data": redacted(self.data, redact)} if self.data else {}
         return json.dumps(
             {
                 "at": moment_of(self.at).isoformat(),
@@ -65,17 +65,17 @@ class Event:
         )
 
 
-def blackened(data: object, redact: Redactor) -> object:
+def redacted(data: object, redact: Redact) -> object:
     """Return plain data for JSON, every text in it redacted (within JSON, a redactor by structure would misread)."""
     if isinstance(data, str):
         return redact(data)
     if data is None or isinstance(data, bool | int | float):
         return data
     if isinstance(data, Mapping):
-        return {redact(str(name)): blackened(value, redact) for name, value in data.items()}
+        return {redact(str(name)): redacted(value, redact) for name, value in data.items()}
     if isinstance(data, list | tuple | set | frozenset):
-        return [blackened(value, redact) for value in data]
-    return blackened(plain(data), redact)
+        return [redacted(value, redact) for value in data]
+    return redacted(plain(data), redact)
 
 
 def plain(value: object) -> str | int | float | bool:
@@ -92,9 +92,7 @@ def plain(value: object) -> str | int | float | bool:
 class Timeline:
     """Collects events, writes each at once, and tells observers. Thread-safe."""
 
-    def __init__(
-        self, path: Path, *, clocks: Mapping[str, RouterClock], redact: Redactor, clock: Clock = SYSTEM
-    ) -> None:
+    def __init__(self, path: Path, *, clocks: Mapping[str, RouterClock], redact: Redact, clock: Clock = SYSTEM) -> None:
         self._path = path
         with writing(path):
             self._stream = open_private(path)
