@@ -20,7 +20,7 @@ Verifying one:
 """
 
 from keyroll.names import Algorithm
-from keyroll.tcpao.kdf import MAC_LENGTH, TrafficKey, kdf_context, traffic_key
+from keyroll.tcpao.kdf import MAC_LENGTH, MasterKey, TrafficKey, kdf_context, traffic_key
 from keyroll.tcpao.message import (
     internet_checksum,
     mac_input,
@@ -76,6 +76,7 @@ __all__ = [
     "Algorithm",
     "AoOption",
     "Endpoints",
+    "MasterKey",
     "Mkt",
     "MktError",
     "MktTable",

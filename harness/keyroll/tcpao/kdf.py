@@ -101,16 +101,39 @@ def kdf_context(src: bytes, dst: bytes, sport: int, dport: int, sisn: int, disn:
     return src + dst + _PORTS_AND_ISNS.pack(sport, dport, sisn, disn)
 
 
+class MasterKey:
+    """A master key, ready to derive traffic keys: what depends on it alone is computed once. Never shows itself."""
+
+    __slots__ = ("_derivation", "_pads")
+
+    def __init__(self, algorithm: Algorithm, octets: bytes) -> None:
+        hmac = algorithm is Algorithm.HMAC_SHA_1_96
+        self._pads = _hmac_pads(octets) if hmac else None
+        self._derivation = None if hmac else CMAC(AES(_cmac_master(octets)))
+
+    def traffic_key(self, context: bytes) -> TrafficKey:
+        """Derive a traffic key (RFC 5926 sections 3.1.1.1 and 3.1.1.2); `context` is what `kdf_context` gives."""
+        if self._pads is not None:
+            inner, outer = self._pads[0].copy(), self._pads[1].copy()
+            inner.update(_kdf_input(context, 160))
+            outer.update(inner.digest())
+            return HmacSha1Key(outer.digest())
+        if self._derivation is None:
+            raise TypeError("a master key belongs to one of two algorithms")
+        derivation = self._derivation.copy()
+        derivation.update(_kdf_input(context, 128))
+        return AesCmacKey(derivation.finalize())
+
+    def __repr__(self) -> str:
+        return "<MasterKey>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a master key is not serialised")
+
+
 def traffic_key(algorithm: Algorithm, master_key: bytes, context: bytes) -> TrafficKey:
     """Derive a traffic key (RFC 5926 sections 3.1.1.1 and 3.1.1.2) from a master key of any length."""
-    if algorithm is Algorithm.HMAC_SHA_1_96:
-        inner, outer = _hmac_pads(master_key)
-        inner.update(_kdf_input(context, 160))
-        outer.update(inner.digest())
-        return HmacSha1Key(outer.digest())
-    derivation = CMAC(AES(_cmac_master(master_key)))
-    derivation.update(_kdf_input(context, 128))
-    return AesCmacKey(derivation.finalize())
+    return MasterKey(algorithm, master_key).traffic_key(context)
 
 
 def _kdf_input(context: bytes, bits: int) -> bytes:

@@ -18,6 +18,7 @@ from keyroll.keychain.model import Key, Keychain
 from keyroll.keychain.schedule import window
 from keyroll.keychain.secret import Likeness, Secret
 from keyroll.names import Algorithm, Receiving
+from keyroll.tcpao import MasterKey
 
 Address = IPv4Address | IPv6Address
 Clock = Callable[[int], datetime | None]
@@ -69,6 +70,12 @@ class HeldKey:
     """From when the receiver accepts it, by its own clock; None is always."""
     end: datetime | None = None
     """Until when (exclusive); None is for ever."""
+    master: MasterKey | None = field(init=False, repr=False)
+    """Derives this key's traffic keys; None where the secret is not known."""
+
+    def __post_init__(self) -> None:
+        known = self.secret.known
+        object.__setattr__(self, "master", MasterKey(self.algorithm, self.secret.reveal()) if known else None)
 
     def same_mac(self, other: HeldKey) -> bool:
         """Whether both ends' keys give the same MACs."""

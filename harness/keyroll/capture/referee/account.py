@@ -94,12 +94,12 @@ class DirectionAccount:
 
     def verdicts(self) -> dict[Verdict, int]:
         """Return the number of segments by verdict, in the order of `Verdict`."""
-        verified = sum(use.segments for use in self.uses.values())
-        return {
-            verdict: number
-            for verdict in Verdict
-            if (number := verified if verdict is Verdict.VERIFIED else self.other[verdict])
-        }
+        counts = dict(self.other)
+        if self.uses:
+            counts[Verdict.VERIFIED] = sum(use.segments for use in self.uses.values())
+        if len(counts) < 2:  # noqa: PLR2004 -- nothing to put in order: so it is in nearly all directions of a scan
+            return counts
+        return {verdict: counts[verdict] for verdict in Verdict if verdict in counts}
 
     @property
     def segments(self) -> int:

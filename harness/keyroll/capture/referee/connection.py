@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 from keyroll.capture.keys.book import DirectionKeys, HeldKey
 from keyroll.capture.referee.judgement import Flow
-from keyroll.tcpao import ACK, SYN, Segment, SneTracker, TrafficKey, kdf_context, traffic_key
+from keyroll.tcpao import ACK, SYN, Segment, SneTracker, TrafficKey, kdf_context
 
 CONNECTIONS_MAX = 8
 """Connections remembered of one socket pair: each one costs a MAC for every segment that none of them verifies. Beyond
@@ -103,7 +103,9 @@ class Connection:
 def derive(key: HeldKey, segment: Segment, sisn: int, disn: int) -> TrafficKey:
     """Derive the traffic key of a segment from its sender's and its receiver's ISN."""
     context = kdf_context(segment.src, segment.dst, segment.sport, segment.dport, sisn, disn)
-    return traffic_key(key.algorithm, key.secret.reveal(), context)
+    if key.master is None:
+        raise ValueError("an unknown secret derives no traffic keys")
+    return key.master.traffic_key(context)
 
 
 class SocketPair:
@@ -174,6 +176,10 @@ class ConnectionTable:
         A verified SYN joins nothing that only a claim completes, and crosses only a verified one, as a claim only
         crosses a claim.
         """
+        if not socket_pair.connections:
+            connection = self._add(socket_pair)
+            connection.set_isn(direction, isn)
+            return connection
         for one in socket_pair.connections:
             if one.isns[direction] == isn and (
                 not verified or one.isn_proven[direction] or one.isns[1 - direction] is None

@@ -8,8 +8,9 @@ referee itself would: whatever differs, or does not verify, goes to the referee.
 
 from __future__ import annotations
 
+import functools
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -17,14 +18,16 @@ from keyroll.capture.formats.link_types import ETHERNET, IPV4, IPV6, LINUX_SLL, 
 from keyroll.capture.formats.packet import Packet
 from keyroll.capture.keys.book import Clock, HeldKey, unknown_clock
 from keyroll.capture.referee.account import Account, KeyUse
+from keyroll.capture.referee.connection import SOCKET_PAIRS_MAX
 from keyroll.capture.referee.judgement import Judgement
 from keyroll.capture.referee.referee import Matched, Referee
 from keyroll.tcpao import ACK, FIN, RST, SYN, sne_and_pseudo_header
 from keyroll.tcpao.option import KIND_AO, KIND_END, KIND_NOP, USUAL
 from keyroll.tcpao.segment import PROTOCOL_TCP
 
-TEMPLATES_MAX = 10_000
-"""Directions whose template is kept."""
+TEMPLATES_MAX = 2 * SOCKET_PAIRS_MAX
+"""Directions whose template is kept, some 1.5 kB each: both of every socket pair that the referee remembers. With
+fewer, connections whose segments alternate would displace each other's."""
 _LENGTHS_MAX = 32
 """Segment lengths for which a template keeps the pseudo header: most connections have two or three."""
 
@@ -137,7 +140,7 @@ class _Template:
         self.mask = int.from_bytes(mask, "big")
         self.fixed = int.from_bytes(data[begin : self.payload], "big") & self.mask
         self.mac_at = layout.mac_at
-        self.unpack = struct.Struct(f"{values}{self.mac_at - self.tcp - 8}x12s").unpack_from
+        self.unpack = _unpacker(values, self.mac_at - self.tcp - 8)
         # IPv4 says how long the packet is, IPv6 how long the segment.
         self.length_from = base if v4 else self.tcp
         self.mac = matched.traffic_key.mac
@@ -157,6 +160,12 @@ class _Template:
             self.lengths.clear()
         made = self.lengths[length] = sne_and_pseudo_header(*self.pseudo, length)
         return made
+
+
+@functools.lru_cache(maxsize=64)  # of 2 IP versions and at most 25 places of the MAC
+def _unpacker(values: str, gap: int) -> Callable[[bytes, int], tuple[int, int, bytes]]:
+    """Return what unpacks the length, the sequence number and, `gap` octets behind it, the MAC."""
+    return struct.Struct(f"{values}{gap}x12s").unpack_from
 
 
 def _fixed_options(options: bytes) -> bytes:

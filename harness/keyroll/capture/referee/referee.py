@@ -41,6 +41,9 @@ UNKNOWN_END = "?"
 
 _UNKNOWN_FLOW = Flow(UNKNOWN_END, None, UNKNOWN_END, None, UNKNOWN_END, UNKNOWN_END)
 _MASK = 0xFFFFFFFF
+_COVERAGE_MISSES_MAX = 1000
+"""Wrong MACs in a row after which the other coverage of TCP options is no longer tried: it would double the cost of a
+scan, and two makes that differ in it show it in their first segment."""
 
 
 class Matched(NamedTuple):
@@ -69,6 +72,8 @@ class Referee:
         self._segment: Segment | None = None
         self._connections = ConnectionTable()
         self._names = AddressNames()
+        self._coverage_misses = 0
+        """Wrong MACs in a row that the other coverage of the TCP options did not explain."""
 
     def payload(self) -> bytes:
         """Return the TCP payload of the packet that was judged last; empty where it carries no readable TCP."""
@@ -141,7 +146,7 @@ class Referee:
             if hidden is not None:
                 reason = f"The secret of {keys.sender}'s {hidden.name} is not known: {hidden.secret.why_unknown}."
                 return Finding(Verdict.KEYS_UNKNOWN, reason, connection, hidden)
-            return _unmatched(segment, ao, sent, socket_pair, direction, connection)
+            return self._unmatched(segment, ao, sent, socket_pair, direction, connection)
         socket_pair.commit(connection, direction, segment)
         if segment.flags & (SYN | ACK) != SYN and socket_pair.superseded(connection, direction):
             reason = (
@@ -195,6 +200,45 @@ class Referee:
                 connection.set_isn(1 - direction, disn)
             return Match(right[0], connection, sisn, disn, right[1])
         return None
+
+    def _unmatched(
+        self,
+        segment: Segment,
+        ao: AoOption,
+        sent: tuple[HeldKey, ...],
+        socket_pair: SocketPair,
+        direction: int,
+        connection: Connection,
+    ) -> Finding:
+        """Say why no key and no connection fits: a bad MAC, or nothing to judge it by."""
+        reason = f"Its KeyID is {sent[0].name}'s, its MAC is not what that key gives"
+        other = None
+        if self._coverage_misses < _COVERAGE_MISSES_MAX:
+            other = _other_coverage(segment, ao, sent, socket_pair, direction)
+            self._coverage_misses = 0 if other is not None else self._coverage_misses + 1
+        if other is not None:
+            how = "without" if other.include_options else "with"
+            reason = (
+                f"{reason}: the MAC is right {how} the other TCP options in it, so that the two ends cover different"
+            )
+            return Finding(Verdict.BAD_MAC, f"{reason} ones.", connection, other)
+        bad = Finding(Verdict.BAD_MAC, f"{reason}.", connection, sent[0])
+        if segment.flags & SYN:
+            return bad
+        refused = _refused_syn(segment, ao, sent, socket_pair, direction)
+        if refused is not None:
+            return refused
+        if any(one.proven for one in socket_pair.connections):
+            return bad
+        # A handshake whose MACs are all wrong is a real one under other keys when the next segment follows it exactly.
+        # One that nothing follows may be forged, around a connection that began before the capture.
+        claims = [one for one in socket_pair.connections if one.whole]
+        for one in claims:
+            one.continued |= one.is_continued_by(segment, direction)
+        if any(one.continued for one in claims) and not socket_pair.unseen_alive:
+            return bad
+        socket_pair.unseen_alive = True
+        return Finding(Verdict.ISN_UNSEEN, _unseen_reason(socket_pair), connection)
 
     def _unreadable(self, packet: Packet, place: int, error: SegmentError) -> Judgement | None:
         """Judge a packet that cannot be taken apart, as far as its addresses and ports can be told."""
@@ -277,40 +321,6 @@ class Referee:
             finding.connection.number,
             self.capture,
         )
-
-
-def _unmatched(
-    segment: Segment,
-    ao: AoOption,
-    sent: tuple[HeldKey, ...],
-    socket_pair: SocketPair,
-    direction: int,
-    connection: Connection,
-) -> Finding:
-    """Say why no key and no connection fits: a bad MAC, or nothing to judge it by."""
-    reason = f"Its KeyID is {sent[0].name}'s, its MAC is not what that key gives"
-    other = _other_coverage(segment, ao, sent, socket_pair, direction)
-    if other is not None:
-        how = "without" if other.include_options else "with"
-        reason = f"{reason}: the MAC is right {how} the other TCP options in it, so that the two ends cover different"
-        return Finding(Verdict.BAD_MAC, f"{reason} ones.", connection, other)
-    bad = Finding(Verdict.BAD_MAC, f"{reason}.", connection, sent[0])
-    if segment.flags & SYN:
-        return bad
-    refused = _refused_syn(segment, ao, sent, socket_pair, direction)
-    if refused is not None:
-        return refused
-    if any(one.proven for one in socket_pair.connections):
-        return bad
-    # A handshake whose MACs are all wrong is a real one under other keys when the next segment follows it exactly. One
-    # that nothing follows may be forged, around a connection that began before the capture.
-    claims = [one for one in socket_pair.connections if one.whole]
-    for one in claims:
-        one.continued |= one.is_continued_by(segment, direction)
-    if any(one.continued for one in claims) and not socket_pair.unseen_alive:
-        return bad
-    socket_pair.unseen_alive = True
-    return Finding(Verdict.ISN_UNSEEN, _unseen_reason(socket_pair), connection)
 
 
 def _unseen_reason(socket_pair: SocketPair) -> str:
