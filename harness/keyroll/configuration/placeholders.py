@@ -70,4 +70,5 @@ def secret_of(text: str) -> Secret:
     except KeychainError:
         return Secret.unknown("its $9$ text is cut short or damaged")
     inner = placeholder(decoded.reveal().decode("utf-8", "replace"))
-    return decoded if inner is None else Secret.unknown(inner)
+    # A secret that somebody redacted before it was encoded; `$1$` or `$8$` inside are a secret that looks so.
+    return Secret.unknown(inner) if inner in {TAKEN_OUT, DENIED} else decoded

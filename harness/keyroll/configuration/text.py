@@ -556,6 +556,7 @@ class TextReader:
         elif verb == "up":
             count = int(words[0]) if words and words[0].isdecimal() and len(words[0]) < 3 else 1  # noqa: PLR2004 - two digits
             levels = list(steps(self._base))
+            self._edits.append(self._base)
             self._base = tuple(word for step in levels[: max(len(levels) - count, 0)] for word in step)
         else:
             self._base = self._edits.pop() if self._edits else ()

@@ -8,7 +8,7 @@ Nothing here does I/O or reads a clock: time and randomness are arguments.
     simulation           one connection from event to event, on integers: the engine of predictions
     prediction           two chains, two clocks, any mix of policies: who sends what, what is dropped
     starttime, type9     Junos' start-times and $9$ texts, free of the rest
-    junostext            set lines and the curly form, written and read, with places
+    junostext            set lines and the curly form, written; keyroll.configuration reads them
     rules, lint,         what is wrong with a chain, or with two that should work together
     lint_pair
 """

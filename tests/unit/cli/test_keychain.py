@@ -5,8 +5,14 @@ import sys
 import pytest
 
 from keyroll.cli import main as cli
+from keyroll.configuration import read
 from keyroll.keychain.generate import draw_secret
-from keyroll.keychain.junostext import curly, parse
+from keyroll.keychain.junostext import curly
+
+
+def parse(text):
+    return [chain.keychain for chain in read(text, "x").main.chains]
+
 
 GENERATE = ("generate", "--start", "2030-01-01T00:00Z")
 
@@ -33,7 +39,7 @@ def test_generate_writes_two_mirrored_set_files_that_only_their_owner_reads(keyr
     for router in ("R1", "R2"):
         path = tmp_path / "plan" / f"{router}.set"
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
-        chains += parse(path.read_text(), source=str(path))
+        chains += parse(path.read_text())
         assert str(path.relative_to(tmp_path)) in out
     assert chains[0].mirrored() == chains[1]
     assert len(chains[0].keys) == 3
@@ -82,7 +88,7 @@ def test_generate_says_what_it_made_as_json_without_secrets(keyroll, tmp_path):
     assert made["keys"][1]["start"] == "2030-01-01T01:20:00+01:00"
     assert {finding["rule"] for finding in made["findings"]} == {"close-start-times"}
     assert '"2030-1-1.01:20:00 +0100"' in (tmp_path / "R1.set").read_text()
-    secrets = [key.secret.reveal_text() for key in parse((tmp_path / "R1.set").read_text(), source="x")[0].keys]
+    secrets = [key.secret.reveal_text() for key in parse((tmp_path / "R1.set").read_text())[0].keys]
     assert not any(secret in out for secret in secrets)
 
 
@@ -90,7 +96,7 @@ def test_secrets_can_be_written_encoded(keyroll, tmp_path):
     assert keyroll(*GENERATE, "--seed", "7", "--encoded")[0] == 0
     text = (tmp_path / "R1.set").read_text()
     assert draw_secret("7", "new_auth_key key 0").reveal_text() not in text
-    assert parse(text, source="x")[0].keys[0].secret == draw_secret("7", "new_auth_key key 0")
+    assert parse(text)[0].keys[0].secret == draw_secret("7", "new_auth_key key 0")
 
 
 @pytest.mark.parametrize(
@@ -180,7 +186,7 @@ def test_findings_as_json(keyroll, plan):
 
 
 def test_the_curly_form_and_standard_input_are_read(keyroll, plan, monkeypatch, tmp_path):
-    chain = parse((plan / "R2.set").read_text(), source="x")
+    chain = parse((plan / "R2.set").read_text())
     (tmp_path / "stdin").write_text(curly(chain))
     with (tmp_path / "stdin").open() as stream:
         monkeypatch.setattr(sys, "stdin", stream)

@@ -11,7 +11,7 @@ from keyroll.junos.errors import ReadBackError
 from keyroll.junos.readback import COMMAND, check_keychains, differences, read_keychains
 from keyroll.junos.session import RouterSession
 from keyroll.keychain.generate import generate
-from keyroll.keychain.junostext.writer import curly
+from keyroll.keychain.junostext import curly
 from keyroll.keychain.secret import Secret
 from keyroll.names import Algorithm
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyroll.junos.redact import redact, secrets_in
-from keyroll.keychain.junostext.writer import Encoding, curly, set_lines
+from keyroll.keychain.junostext import Encoding, curly, set_lines
 from keyroll.keychain.model import Key, Keychain
 from keyroll.keychain.secret import SHOWN, Secret
 

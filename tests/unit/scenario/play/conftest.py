@@ -14,13 +14,13 @@ from typing import Any, cast
 import pytest
 
 from keyroll.capture import RecentFrames, Standing
+from keyroll.configuration import read
 from keyroll.instants import FakeClock, Instant
 from keyroll.junos.base_configuration import Plan
 from keyroll.junos.errors import CommandError, CommitError
 from keyroll.junos.exchange import Exchange
 from keyroll.junos.pair import Pair
 from keyroll.junos.records import ChainStatus, SecurityKeychain
-from keyroll.keychain.junostext.reader import parse
 from keyroll.keychain.model import Key, Keychain
 from keyroll.keychain.schedule import next_key, send_key
 from keyroll.lab.protocol import Impairment
@@ -174,7 +174,8 @@ class FakeRouter:
 
 @lru_cache
 def _parsed(lines: Sequence[str]) -> Sequence[Keychain]:
-    return tuple(parse("".join(f"{line}\n" for line in lines), source="a router"))
+    found = read("".join(f"{line}\n" for line in lines), "a router").main.chains
+    return tuple(chain.keychain for chain in found)
 
 
 @dataclass

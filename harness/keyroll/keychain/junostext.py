@@ -1,21 +1,31 @@
-"""Key chains to configuration text: set lines and the curly form, in the order that Junos shows them."""
+"""Key chains to configuration text: set lines and the curly form, in the order that Junos shows them.
+
+`keyroll.configuration` reads them.
+"""
 
 from __future__ import annotations
 
 import enum
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from datetime import tzinfo
 
-from keyroll.keychain.junostext.text import KeychainTextError, quote, quoted
+from keyroll.errors import InputError
 from keyroll.keychain.model import TOLERANCE_DEFAULT, Key, Keychain
 from keyroll.keychain.secret import Secret
 from keyroll.keychain.starttime import format_start_stored
 from keyroll.keychain.type9 import SALTS, encode_type9
 
+_PLAIN = re.compile(r"[A-Za-z0-9_./:@+-]+", re.ASCII)
+_NEEDS_ESCAPE = re.compile(r'(["\\])')
 ROOT = "security authentication-key-chains"
 _INDENT = "    "
 _MARK = " ## SECRET-DATA"
+
+
+class KeychainTextError(InputError):
+    """A chain cannot be written as configuration text. Never quotes what may be a secret."""
 
 
 class Encoding(enum.Enum):
@@ -129,6 +139,16 @@ def _secret(chain: Keychain, key: Key, secret: Secret, encoding: Encoding) -> st
     # The salt differs from key to key and is the same from run to run.
     label = f"{chain.name} {key.id} ".encode() + secret.reveal()
     return quoted(encode_type9(secret, hashlib.sha256(label).digest()[0] % SALTS))
+
+
+def quote(text: str) -> str:
+    """Return `text` as one word of configuration text, in quotes where Junos needs them."""
+    return text if _PLAIN.fullmatch(text) else quoted(text)
+
+
+def quoted(text: str) -> str:
+    """Return `text` in quotes; a quote or backslash in it is escaped."""
+    return '"' + _NEEDS_ESCAPE.sub(r"\\\1", text) + '"'
 
 
 def _text(what: str, text: str) -> str:
