@@ -1,0 +1,164 @@
+"""`keyroll check` as a person uses it: exit codes, the table, JSON, Markdown, planned changes, the rules."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from keyroll.check.rules import RULES
+from keyroll.cli import main as cli
+
+DOCS = Path(__file__).parents[3] / "docs"
+AT = ("--at", "2030-01-01T00:05Z")
+CHAIN = "set security authentication-key-chains key-chain KC"
+
+
+def router(name, own, peer, *, start="2030-1-1.00:30:00 +0000", secret="quarterly"):
+    send, recv = (1, 2) if name == "R1" else (2, 1)
+    neighbor = f"set protocols bgp group g neighbor {peer} authentication-"
+    lines = [
+        "set version 24.4R1.9",
+        f"set system host-name {name}",
+        f"set interfaces ge-0/0/0 unit 0 family inet address {own}/30",
+        f"{neighbor}algorithm ao",
+        f"{neighbor}key-chain KC",
+        f"{CHAIN} tolerance 600",
+    ]
+    for key, begin in ((0, "2029-1-1.00:00:00 +0000"), (1, start)):
+        lines += [
+            f"{CHAIN} key {key} secret {secret}",
+            f'{CHAIN} key {key} start-time "{begin}"',
+            f"{CHAIN} key {key} algorithm ao",
+            f"{CHAIN} key {key} ao-attribute send-id {send + 2 * key}",
+            f"{CHAIN} key {key} ao-attribute recv-id {recv + 2 * key}",
+            f"{CHAIN} key {key} ao-attribute tcp-ao-option enabled",
+        ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+@pytest.fixture
+def files(tmp_path):
+    def write(**r2):
+        paths = (tmp_path / "R1.conf", tmp_path / "R2.conf")
+        paths[0].write_text(router("R1", "10.0.0.1", "10.0.0.2"))
+        paths[1].write_text(router("R2", "10.0.0.2", "10.0.0.1", **r2))
+        return paths
+
+    return write
+
+
+@pytest.fixture
+def keyroll(monkeypatch, capsys):
+    """Run `keyroll check …`; gives exit code, stdout, stderr."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["keyroll", "check", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        captured = capsys.readouterr()
+        return int(caught.value.code or 0), captured.out, captured.err
+
+    return run
+
+
+def test_two_configurations_that_match_are_hitless_and_end_with_zero(keyroll, files):
+    code, out, _ = keyroll(*files(), *AT)
+    assert code == 0
+    assert "hitless under all 16 mixes" in out
+    assert "skew, R2's clock less R1's: from -600 s to +600 s" in out
+    assert "1 protected session: 1 ok" in out
+
+
+def test_what_is_printed_fits_100_columns_and_has_no_colours_in_a_pipe(keyroll, files):
+    _, out, _ = keyroll(*files(start="2030-1-1.00:45:00 +0000"), *AT)
+    lines = [line for line in out.splitlines() if not re.match(r" {4}\S*\.conf:\d+$", line)]
+    assert max(map(len, lines)) <= 100
+    assert "\x1b" not in out
+
+
+def test_a_rollover_that_is_not_hitless_ends_with_one(keyroll, files):
+    code, out, _ = keyroll(*files(start="2030-1-1.00:45:00 +0000"), *AT)
+    assert code == 1
+    assert "not hitless under 7 of 16 mixes" in out
+    assert "from +300 s to +1500 s" in out
+
+
+def test_secrets_that_were_taken_out_end_with_two_unless_a_person_says_so(keyroll, files):
+    paths = files(secret="<REMOVED>")
+    code, out, _ = keyroll(*paths, *AT)
+    assert code == 2
+    assert "hitless if the secrets of keys 0, 1 match under all 16 mixes" in out
+    assert keyroll(*paths, *AT, "--without-secrets")[0] == 0
+
+
+def test_where_nothing_is_protected_nothing_can_be_said(keyroll, tmp_path):
+    path = tmp_path / "R1.conf"
+    path.write_text("set system host-name R1\n")
+    code, out, _ = keyroll(path)
+    assert code == 2
+    assert "No session is protected with TCP-AO." in out
+
+
+def test_json_has_the_verdict_of_each_session(keyroll, files):
+    code, out, _ = keyroll(*files(), *AT, "--json", "--policies", "default")
+    data = json.loads(out)
+    assert code == 0
+    assert [session["verdict"] for session in data["sessions"]] == ["ok"]
+    assert data["mixes"] == ["clock+tolerance/clock+tolerance"]
+
+
+def test_markdown_is_a_table_without_colours(keyroll, files):
+    _, out, _ = keyroll(*files(), *AT, "--markdown")
+    assert "| BGP R1 10.0.0.1 - R2 10.0.0.2 | KC | ok |" in out
+    assert "\x1b" not in out
+
+
+def test_a_planned_change_is_judged_before_between_and_after(keyroll, files, tmp_path):
+    paths, change = files(), tmp_path / "change.set"
+    change.write_text(f"delete {CHAIN.removeprefix('set ')} key 1\n")
+    code, out, _ = keyroll(*paths, *AT, "--planned", f"R1={change}", "--planned", f"R2={change}", "--json")
+    states = json.loads(out)["states"]
+    assert [state["state"] for state in states] == [
+        "before", "between: R1 changed", "between: R2 changed", "after",
+    ]  # fmt: skip
+    assert [state["verdicts"]["bad"] for state in states] == [0, 1, 1, 0]
+    assert code == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ((), "no configuration is given"),
+        (("--skew", "soon"), "invalid length 'soon'"),
+        (("--planned", "R9=x"), "R9 is no router"),
+        (("--planned", "R1"), "use ROUTER=FILE"),
+    ],
+)
+def test_wrong_arguments_end_with_two_and_a_remedy(keyroll, files, arguments, says):
+    code, _, err = keyroll(*(files() if arguments else ()), *arguments)
+    assert code == 2
+    assert says in err
+
+
+def test_every_rule_is_listed_and_documented_with_an_example(keyroll):
+    _, out, _ = keyroll("--rules")
+    page = (DOCS / "check.md").read_text(encoding="utf-8")
+    for rule in RULES:
+        assert f"{rule.id} ({rule.severity.value})" in out
+        row = next(line for line in page.splitlines() if line.startswith(f"| `{rule.id}` |"))
+        _, _, severity, sentence, example, _ = row.split("|")
+        assert (severity.strip(), sentence.strip()) == (rule.severity.value, rule.sentence)
+        assert len(example.strip()) > 5
+
+
+def test_check_loads_no_client_and_no_lab():
+    look = (
+        "import sys, keyroll.cli.check, keyroll.check.judge, keyroll.check.document, keyroll.cli.check_text;"
+        "print([name for name in ('netmiko', 'paramiko', 'asyncssh', 'scapy', 'textfsm', 'pytest', 'pydantic')"
+        " if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
