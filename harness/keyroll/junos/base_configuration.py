@@ -48,11 +48,13 @@ class Plan:
     ipv4: IPv4Interface | None = None
     ipv6: IPv6Interface | None = None
     loopback6: IPv6Interface | None = None
+    in_protocols: str | None = None
+    """How LDP and MPLS name the port, where it is not by its logical interface `ge-0/0/0.0` (cRPD)."""
 
     @property
-    def unit(self) -> str:
-        """The logical interface: `ge-0/0/0.0`."""
-        return f"{self.interface}.0"
+    def protocol_interface(self) -> str:
+        """The interface as `protocols ldp` and `protocols mpls` name it."""
+        return self.in_protocols or f"{self.interface}.0"
 
     def address(self, family: Family) -> IPv4Interface | IPv6Interface:
         """Return the port's address of a family. Raises PlanError when the plan has none."""
@@ -147,11 +149,11 @@ def _bgp(me: Plan, peer: Plan, chain: str | None, hold_time: int, family: Family
 def _ldp(me: Plan, peer: Plan, chain: str | None) -> list[str]:
     # Transport over the link's own addresses: LDP must not depend on BGP's routes to the loopbacks.
     lines = [
-        f"set protocols mpls interface {me.unit}",
+        f"set protocols mpls interface {me.protocol_interface}",
         "set protocols ldp transport-address interface",
         f"set protocols ldp keepalive-interval {LDP_KEEPALIVE}",
         f"set protocols ldp keepalive-timeout {LDP_KEEPALIVE * 3}",
-        f"set protocols ldp interface {me.unit}",
+        f"set protocols ldp interface {me.protocol_interface}",
     ]
     if chain is not None:
         session = f"set protocols ldp session {peer.address(Family.INET).ip}"

@@ -69,6 +69,8 @@ class Platform:
     """Names the image in `topologies/`: `LAB=crpd CRPD_IMAGE=crpd:24.4R1.9`."""
     ready_seconds: float
     """From the end of `containerlab deploy` to a router that takes a configuration."""
+    in_protocols: str = "{}.0"
+    """How `protocols ldp` and `protocols mpls` name a port, with `{}` for it: by its logical interface in Junos."""
     shows_ports: str = "show interfaces terse"
     """The command that names its interfaces, each as a word of its own."""
     health: bool = False
@@ -108,6 +110,8 @@ CRPD = Platform(
     user="root",
     password="clab123",  # noqa: S106 - as above
     ports=PortMap("eth{}", base=1),
+    # netlab's configuration of cRPD (24.4R1.9) names LDP's and MPLS' interface without a unit, and so does rpd itself.
+    in_protocols="{}",
     image_variable="CRPD_IMAGE",
     ready_seconds=180,
     # `terse` is a syntax error on some cRPDs; containerlab's page of the kind shows this one.

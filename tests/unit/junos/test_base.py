@@ -89,3 +89,14 @@ def test_nothing_that_hides_flaps():
 def test_a_plan_that_does_not_fit_is_named(me, peer, family, problem):
     with pytest.raises(PlanError, match=problem):
         base_configuration(me, peer, sessions={BGP}, chain="c", family=family)
+
+
+@pytest.mark.parametrize(("in_protocols", "named"), [(None, "eth1.0"), ("eth1", "eth1")])
+def test_ldp_and_mpls_name_the_port_as_the_platform_has_it(in_protocols, named):
+    me = replace(R1, interface="eth1", in_protocols=in_protocols)
+    lines = base_configuration(me, R2, sessions={LDP}, chain=None)
+    assert [line for line in lines if line.startswith(("set protocols mpls", "set protocols ldp interface"))] == [
+        f"set protocols mpls interface {named}",
+        f"set protocols ldp interface {named}",
+    ]
+    assert "set interfaces eth1 unit 0 family mpls" in lines

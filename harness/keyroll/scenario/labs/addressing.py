@@ -8,6 +8,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 from keyroll.capture import BGP_PORT
 from keyroll.junos.base_configuration import Family, Plan, PlanError
+from keyroll.lab.platforms import PLATFORMS
 from keyroll.lab.protocol import Router
 from keyroll.names import SessionKind
 from keyroll.scenario.file.fields import ROUTERS, RouterName, SessionName
@@ -66,5 +67,12 @@ def _plan(router: Router) -> Plan:
         raise PlanError(f"router {router.name}: the topology gives it no loopback, or no port")
     port = router.ports[0]
     return Plan(
-        router.name, router.asn, router.loopback, port.interface, port.ipv4, port.ipv6, loopback6=router.loopback6
+        router.name,
+        router.asn,
+        router.loopback,
+        port.interface,
+        port.ipv4,
+        port.ipv6,
+        loopback6=router.loopback6,
+        in_protocols=PLATFORMS[router.platform].in_protocols.format(port.interface),
     )
