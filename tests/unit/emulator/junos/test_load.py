@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keyroll.emulator.junos.configuration.statements import without_effect
+from keyroll.emulator.junos.shell.cli import command_line
 
 if TYPE_CHECKING:
     from tests.unit.emulator.junos.conftest import Console, FullBackend
@@ -265,3 +267,56 @@ def test_a_configuration_like_a_real_labs_is_taken_but_for_what_is_named(console
     assert neighbor.protection is not None
     assert neighbor.protection.chain == "isp-chain"
     assert neighbor.limits["inet-unicast"].maximum == 1000
+
+
+def test_set_lines_stand_where_edit_top_up_and_exit_lead(console: Console) -> None:
+    console.block = """
+# a comment
+edit protocols bgp group g
+set type internal
+edit neighbor 10.0.0.2
+set passive
+exit
+set neighbor 10.0.0.3
+up
+set group h neighbor 10.0.0.4
+top
+set system host-name R9
+edit interfaces ge-0/0/0 unit 0 family inet
+set address 10.0.0.1/30
+up 2
+set disable
+"""
+    assert console.type("configure", "load set terminal").splitlines()[-1] == "load complete"
+    assert console.type("show | display set").splitlines() == [
+        "set system host-name R9",
+        "set interfaces ge-0/0/0 disable",
+        "set interfaces ge-0/0/0 unit 0 family inet address 10.0.0.1/30",
+        "set protocols bgp group g type internal",
+        "set protocols bgp group g neighbor 10.0.0.2 passive",
+        "set protocols bgp group g neighbor 10.0.0.3",
+        "set protocols bgp group h neighbor 10.0.0.4",
+    ]
+
+
+def test_others_wait_with_their_edits_until_a_text_is_loaded_whole(console: Console) -> None:
+    lines = [f"set policy-options prefix-list p 10.0.{one}.{two}/32" for one in range(20) for two in range(100)]
+    other = command_line(console.router._chassis, "second", console)
+    turns: list[int] = []
+
+    async def play() -> None:
+        console.block = "\n".join(lines)
+        await console.cli.execute("configure")
+        await other.execute("configure")
+        loading = asyncio.ensure_future(console.cli.execute("load set terminal"))
+        while not loading.done():
+            await asyncio.sleep(0)
+            turns.append(len(turns))
+            if len(turns) == 2:
+                answer = await other.execute("show policy-options | count")
+                assert answer.lines == [f"Count: {len(lines) + 2} lines"]
+        assert list((await loading).lines) == ["load complete"]
+
+    console.written = []
+    console.runner.run(play())
+    assert len(turns) >= 2

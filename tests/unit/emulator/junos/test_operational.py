@@ -285,3 +285,10 @@ def test_ldp_session_is_shown_by_its_address(console: Console, full: FullBackend
     assert len(console.type("show ldp session 10.255.0.2").splitlines()) == 2
     assert len(console.type("show ldp session 10.255.0.3").splitlines()) == 1
     assert "Hold time: 30" in console.type("show ldp session 10.255.0.2 detail")
+
+
+def test_what_ansible_sends_first_is_answered(console: Console) -> None:
+    assert console.type("set cli timestamp disable") == "CLI timestamp disabled"
+    assert console.type("set cli screen-length 0") == "Screen length set to 0"
+    assert console.type("set cli screen-width 1024") == "Screen width set to 1024"
+    assert console.type("set cli idle-timeout 0") == "Idle timeout disabled"

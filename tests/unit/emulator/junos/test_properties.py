@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -41,6 +42,7 @@ from keyroll.emulator.junos.configuration.values import (
     ValueType,
     Word,
 )
+from keyroll.emulator.junos.login import terminal as terminal_module
 from keyroll.emulator.junos.login.line_editor import LineEditor
 from keyroll.emulator.junos.login.router import JunosRouter
 from keyroll.emulator.junos.login.terminal import Terminal
@@ -349,3 +351,22 @@ def test_redaction_leaves_no_secret(name: str, secret: str) -> None:
 
 
 __all__ = ["Node"]
+
+
+def test_a_paste_beyond_the_limit_is_refused_aloud_and_loads_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    limit = 10_000
+    monkeypatch.setattr(terminal_module, "BLOCK_LIMIT", limit)
+    monkeypatch.setattr(terminal_module, "INPUT_LIMIT", limit)
+
+    async def play() -> list[str]:
+        terminal = Terminal(lambda _octets: None, pty=False)
+        router = JunosRouter(Machine(), host_name="R1")
+        cli = command_line(router._chassis, "admin", terminal)
+        await cli.execute("configure")
+        line = b"set system host-name R2\n"
+        terminal.data(line * (limit // len(line) + 1) + b"\x04")
+        answer = await cli.execute("load set terminal")
+        assert not router._chassis.store.dirty
+        return list(answer.lines)
+
+    assert run(play()) == [f"error: more than {limit} characters were pasted: nothing is loaded; load it in parts"]

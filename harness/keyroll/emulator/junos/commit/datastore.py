@@ -48,6 +48,8 @@ class Datastore:
         self._backend = backend
         self._default_host_name = host_name
         self._lock = asyncio.Lock()
+        self.editing = asyncio.Lock()
+        """Held while a text is being loaded: others wait with their edits, and do not commit half of it."""
         self.candidate = empty(root)
         self.commits: list[Commit] = [Commit(empty(root), backend.now(), "root", "other")]
         self.in_force: Intent = intent.build(empty(root), host_name=host_name)

@@ -6,7 +6,7 @@ Every mistake is named by line and column, and what stands beside it is loaded a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -17,10 +17,12 @@ from keyroll.emulator.junos.configuration.paths import GROUPS, Purpose, Walk, pa
 from keyroll.emulator.junos.configuration.redact import names_a_secret
 from keyroll.emulator.junos.configuration.schema import Effect, Statement
 from keyroll.emulator.junos.configuration.tokens import TAGS, Token, split
-from keyroll.emulator.junos.configuration.tree import Node, Path
+from keyroll.emulator.junos.configuration.tree import Node, Path, above
 from keyroll.emulator.junos.configuration.values import EntryContext
 
 SYNTAX_ERROR = "syntax error."
+PIECE = 500
+"""Lines, or words and marks, that are loaded before others have their turn: some ten milliseconds' work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,18 +90,66 @@ class LoadReport:
 
 
 def load_set(store: Datastore, text: str, base: Path, context: EntryContext) -> LoadReport:
-    """Run `set`, `delete`, `activate` and `deactivate` lines; say what could not be run."""
+    """Run `set` lines and those that may stand beside them; say what could not be run."""
+    return _finished(loading_set(store, text, base, context))
+
+
+def _finished(loading: Generator[None, None, LoadReport]) -> LoadReport:
+    while True:
+        try:
+            next(loading)
+        except StopIteration as end:
+            report: LoadReport = end.value
+            return report
+
+
+def loading_set(store: Datastore, text: str, base: Path, context: EntryContext) -> Generator[None, None, LoadReport]:
+    """Do what `load_set` does, a piece at each step, so that the router can answer others in between."""
     mistakes: list[Mistake] = []
     unemulated = Unemulated()
+    place = _Place(base)
     for number, line in enumerate(text.splitlines(), 1):
+        if number % PIECE == 0:
+            yield
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         try:
-            for path in _one_set_line(store, line, base, context):
+            if place.moved(store.root, line, context):
+                continue
+            for path in _one_set_line(store, line, place.path, context):
                 unemulated.note(path)
         except SyntaxFault as fault:
             mistakes.append(Mistake(number, fault.column, fault.message))
     return LoadReport(tuple(mistakes), tuple(unemulated.lines()))
+
+
+class _Place:
+    """Where the lines of a text stand: `edit`, `up`, `top` and `exit` move it, as in configuration mode."""
+
+    def __init__(self, base: Path) -> None:
+        self.path = base
+        self._earlier: list[Path] = []
+
+    def moved(self, root: Statement, line: str, context: EntryContext) -> bool:
+        """Take a line that moves the place; say whether it is one. Raises SyntaxFault."""
+        verb, *words = split(line)
+        if verb.text == "edit" and words:
+            (found,) = parse(root, self.path, words, Purpose.EDIT, context, end=len(line.rstrip()))
+            self._earlier.append(self.path)
+            self.path = found
+        elif verb.text == "top" and not words:
+            self.path, self._earlier = (), []
+        elif verb.text == "up" and len(words) < 2:  # noqa: PLR2004 - `up`, and `up 3`
+            levels = words[0].text if words else "1"
+            if not levels.isdecimal():
+                raise SyntaxFault(SYNTAX_ERROR, words[0].column)
+            for _ in range(int(levels)):
+                self.path = above(self.path)
+        elif verb.text in ("exit", "quit") and not words:
+            self.path = self._earlier.pop() if self._earlier else ()
+        else:
+            return False
+        return True
 
 
 def _one_set_line(store: Datastore, line: str, base: Path, context: EntryContext) -> list[Path]:
@@ -189,12 +239,14 @@ class _CurlyLoader:
         self.mistakes: list[Mistake] = []
         self.unemulated = Unemulated()
 
-    def load(self, text: str, base: Path) -> None:
-        """Load `text` below `base`."""
+    def load(self, text: str, base: Path) -> Iterator[None]:
+        """Load `text` below `base`, a piece at each step."""
         levels = [_Body(base)]
         words: list[_Lexeme] = []
         last = _Lexeme(Token("", 0), 1, mark=True)
-        for last in _lexemes(text):
+        for number, last in enumerate(_lexemes(text)):
+            if number % PIECE == 0:
+                yield
             if not last.mark:
                 words.append(last)
             elif last.token.text == "{":
@@ -295,11 +347,18 @@ def load_curly(store: Editable, text: str, base: Path, context: EntryContext, *,
 
     An override with mistakes changes nothing.
     """
+    return _finished(loading_curly(store, text, base, context, override=override))
+
+
+def loading_curly(
+    store: Editable, text: str, base: Path, context: EntryContext, *, override: bool
+) -> Generator[None, None, LoadReport]:
+    """Do what `load_curly` does, a piece at each step, so that the router can answer others in between."""
     before = store.candidate
     if override:
         store.candidate = empty(store.root)
     loader = _CurlyLoader(store, context)
-    loader.load(text, base)
+    yield from loader.load(text, base)
     if override and loader.mistakes:
         store.candidate = before
         return LoadReport(tuple(loader.mistakes))

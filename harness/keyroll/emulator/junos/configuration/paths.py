@@ -188,6 +188,9 @@ class Walk:
 
     def _resolve(self, word: Token) -> Statement:
         statement = self.statement
+        exact = statement.child(word.text) if word.text else None
+        if exact is not None:
+            return exact
         named = [Choice(child.name, child.help) for child in statement.children if child.name]
         keyless = statement.keyless
         if keyless is not None and not any(choice.name == word.text for choice in named):

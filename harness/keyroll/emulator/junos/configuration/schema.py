@@ -108,9 +108,12 @@ class Statement:
     """Entries whose order means something: a comparison shows beside which ones a change is (`term`)."""
     constraints: tuple[Constraint, ...] = ()
     _by_name: dict[str, Statement] = field(default_factory=dict, compare=False, repr=False)
+    order: dict[str, int] = field(default_factory=dict, compare=False, repr=False)
+    """The place of each child's name in the order in which Junos shows them."""
 
     def __post_init__(self) -> None:
         self._by_name.update({child.name: child for child in self.children})
+        self.order.update({child.name: number for number, child in enumerate(self.children)})
 
     def __hash__(self) -> int:
         return id(self)
@@ -237,4 +240,4 @@ def refused(name: str, text: str, why: str) -> Statement:
 def kept(statement: Statement) -> Statement:
     """Return `statement` with everything below it marked as without effect."""
     children = tuple(kept(child) for child in statement.children)
-    return replace(statement, effect=Effect.KEPT, children=children, _by_name={})
+    return replace(statement, effect=Effect.KEPT, children=children, _by_name={}, order={})

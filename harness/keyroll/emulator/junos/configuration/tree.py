@@ -40,6 +40,14 @@ Path = tuple[Step, ...]
 _TEXT_WORD = re.compile(r'"(?:\\.|[^"\\])*"|\S+')
 
 
+def above(path: Path) -> Path:
+    """Return the place one level up; a word that only stands before others (`family`) is not a level."""
+    path = path[:-1]
+    while path and path[-1].statement.joined:
+        path = path[:-1]
+    return path
+
+
 def text_of(path: Path) -> tuple[Path, list[str]]:
     """Return a path up to where kept text begins, and the words of that text; none where there is no text in it."""
     start = next((place for place, step in enumerate(path) if step.statement.kind is Kind.OPAQUE), len(path))
@@ -114,7 +122,9 @@ class Node:
 
     def shown_ids(self) -> list[Id]:
         """Return the children's ids in the order in which they are shown: the schema's, then the order of entry."""
-        order = {child.name: number for number, child in enumerate(self.statement.children)}
+        if len(self.children) < 2:  # noqa: PLR2004 - nothing to sort
+            return list(self.children)
+        order = self.statement.order
         return sorted(self.children, key=lambda name: order.get(name[0], 0))  # statements in kept text have no order
 
     def shown(self) -> Iterator[Node]:

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
+from keyroll.emulator.junos.configuration.faults import JunosFault
 from keyroll.emulator.junos.login.line_editor import Event, Happened, LineEditor
 from keyroll.emulator.junos.shell.output import Output
 
@@ -15,6 +16,8 @@ INPUT_LIMIT = 1 << 22
 """Octets of input that may wait: a paste beyond that is cut off, so that nobody fills the router's memory."""
 BLOCK_LIMIT = 1 << 22
 """Octets of one paste: the largest public configuration that we know has about as many."""
+LINES_AT_ONCE = 100
+"""Lines of a paste that are read before others have their turn: some ten milliseconds' work."""
 _INTERRUPT = 0x03
 """Ctrl-C."""
 
@@ -78,6 +81,8 @@ class Terminal:
         self._ended = False
         self._running: asyncio.Task[Output] | None = None
         self._asking = False
+        self._lost = False
+        """Whether input was cut off since a pasted text was last taken."""
         self._block = LineEditor()
         self._block.helpful = False
         self._block.echo = pty
@@ -93,7 +98,12 @@ class Terminal:
             octets = octets[octets.rindex(_INTERRUPT) + 1 :]
             self._input.clear()
             self._running.cancel()
-        self._input.extend(octets[: INPUT_LIMIT - len(self._input)])
+        room = INPUT_LIMIT - len(self._input)
+        if len(octets) > room:
+            self._lost = True
+            # The Ctrl-D that ends a paste counts on an empty line alone.
+            octets = octets[:room] + (b"\n\x04" if octets.endswith(b"\x04") else b"")
+        self._input.extend(octets)
         self._arrived.set()
 
     def end(self) -> None:
@@ -246,18 +256,28 @@ class Terminal:
         """Return the lines that are typed until Ctrl-D (or the end of input); Ctrl-C drops them all."""
         self._asking = True
         found: list[str] = []
-        size = 0
+        size = lines = 0
         try:
             while True:
                 event = await self._event(self._block)
                 if event.what is Happened.END_OF_INPUT:
-                    return "\n".join(found)
+                    return self._whole(found, size)
                 if event.what is Happened.INTERRUPT:
                     return ""
                 size += len(event.line) + 1
                 if size <= BLOCK_LIMIT:
                     found.append(event.line)
+                lines += 1
+                if lines % LINES_AT_ONCE == 0:
+                    await asyncio.sleep(0)  # what was pasted has all arrived: the router answers others in between
         except HangUp:
-            return "\n".join(found)
+            return self._whole(found, size)
         finally:
             self._asking = False
+
+    def _whole(self, lines: list[str], size: int) -> str:
+        """Return a pasted text. Raises JunosFault when not all of it was kept."""
+        if size > BLOCK_LIMIT or self._lost:
+            self._lost = False
+            raise JunosFault(f"more than {BLOCK_LIMIT} characters were pasted: nothing is loaded; load it in parts")
+        return "\n".join(lines)

@@ -109,6 +109,9 @@ class Cli:
 
     async def _do(self, command: Match, pipes: list[Match]) -> Output:
         self.session.piping = bool(pipes)
+        if self.session.configuring and command.words[0] != "load":
+            async with self.session.chassis.store.editing:
+                pass  # a text that is being loaded is loaded whole first
         answer = await command.action(self.session, command)
         for stage in pipes:
             self.session.piped = answer

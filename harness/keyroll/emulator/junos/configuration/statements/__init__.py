@@ -41,8 +41,8 @@ def _with_apply(statement: Statement) -> Statement:
         return statement
     children = tuple(_with_apply(child) for child in statement.children)
     if not _may_inherit(statement):
-        return replace(statement, children=children, _by_name={})
-    return replace(statement, children=(_APPLY, _EXCEPT, *kept.EVERYWHERE, *children), _by_name={})
+        return replace(statement, children=children, _by_name={}, order={})
+    return replace(statement, children=(_APPLY, _EXCEPT, *kept.EVERYWHERE, *children), _by_name={}, order={})
 
 
 def _may_inherit(statement: Statement) -> bool:

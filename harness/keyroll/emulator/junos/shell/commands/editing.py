@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from keyroll.emulator.junos.commit.load import load_curly, load_set
+import asyncio
+from collections.abc import Generator
+
+from keyroll.emulator.junos.commit.load import LoadReport, loading_curly, loading_set
 from keyroll.emulator.junos.configuration import passwords
 from keyroll.emulator.junos.configuration.faults import JunosFault, PlainFault, SyntaxFault
 from keyroll.emulator.junos.configuration.login_values import ENCRYPTED, PLAIN_TEXT
 from keyroll.emulator.junos.configuration.paths import Purpose, parse
-from keyroll.emulator.junos.configuration.tree import Path, Step
+from keyroll.emulator.junos.configuration.tree import Path, Step, above
 from keyroll.emulator.junos.shell.commands.showing import config_output
 from keyroll.emulator.junos.shell.grammar import Match
 from keyroll.emulator.junos.shell.output import NOTHING, Output
@@ -107,9 +110,7 @@ async def edit(session: Session, match: Match) -> Output:
 async def up(session: Session, match: Match) -> Output:
     """`up [N]`; a word that only stands before others (`family`) is not a level."""
     for _ in range(int(match.args.get("levels", 1))):
-        session.base = session.base[:-1]
-        while session.base and session.base[-1].statement.joined:
-            session.base = session.base[:-1]
+        session.base = above(session.base)
     return NOTHING
 
 
@@ -155,5 +156,19 @@ async def load(session: Session, match: Match) -> Output:
     base = session.base if "relative" in match.words or "set" in match.words else ()
     store, context = session.chassis.store, session.chassis.context
     if "set" in match.words:
-        return Output(load_set(store, text, base, context).lines)
-    return Output(load_curly(store, text, base, context, override="override" in match.words).lines)
+        loading = loading_set(store, text, base, context)
+    else:
+        loading = loading_curly(store, text, base, context, override="override" in match.words)
+    async with store.editing:
+        return Output((await _in_pieces(loading)).lines)
+
+
+async def _in_pieces(loading: Generator[None, None, LoadReport]) -> LoadReport:
+    """Load a text, letting the router answer others in between."""
+    while True:
+        try:
+            next(loading)
+        except StopIteration as end:
+            report: LoadReport = end.value
+            return report
+        await asyncio.sleep(0)

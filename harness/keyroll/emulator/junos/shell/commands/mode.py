@@ -64,6 +64,19 @@ async def screen_width(session: Session, match: Match) -> Output:
     return Output([f"Screen width set to {session.screen_width}"])
 
 
+async def idle_timeout(session: Session, match: Match) -> Output:
+    """`set cli idle-timeout N`: sessions never end by themselves here."""
+    del session
+    minutes = int(match.args["timeout"])
+    return Output([f"Idle timeout set to {minutes} minutes" if minutes else "Idle timeout disabled"])
+
+
+async def no_timestamp(session: Session, match: Match) -> Output:
+    """`set cli timestamp disable`: no output has one (Ansible sends it first)."""
+    del session, match
+    return Output(["CLI timestamp disabled"])
+
+
 async def status(session: Session, match: Match) -> Output:
     """`status`: who is in configuration mode."""
     del match

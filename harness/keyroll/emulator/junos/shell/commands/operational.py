@@ -268,6 +268,11 @@ SET = Term(
                     ),
                 ),
                 Term(
+                    "idle-timeout",
+                    "Set maximum idle time before login session ends",
+                    (Term("timeout", "Maximum idle time (minutes)", (), mode.idle_timeout, Integer(0, 100000)),),
+                ),
+                Term(
                     "screen-length",
                     "Set number of lines on screen",
                     (Term("length", "Number of lines of text", (), mode.screen_length, Integer(0, 10000)),),
@@ -276,6 +281,11 @@ SET = Term(
                     "screen-width",
                     "Set number of characters on a line",
                     (Term("width", "Number of characters on a line", (), mode.screen_width, Integer(0, 1024)),),
+                ),
+                Term(
+                    "timestamp",
+                    "Timestamp CLI output",
+                    (Term("disable", "Disable timestamp", run=mode.no_timestamp),),
                 ),
             ),
         ),
