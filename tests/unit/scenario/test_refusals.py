@@ -1,7 +1,8 @@
 """What a scenario file may say, and how it is told of what it may not: kept word for word, with the JSON schema.
 
 `refusals.json` holds edits of one file, each with the error that it must give (null: none), `schema.json` what
-`keyroll schema` printed. They change when the format does, and only then.
+`keyroll schema` printed. They change when the format or a message is meant to change, and
+only then.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ def error_of(path):
     try:
         read_cases(path)
     except InputError as error:
-        return str(error).replace(str(path), path.name)
+        return f"{error.where}: {error.message}".replace(str(path), path.name)  # a remedy may be added
     return None
 
 
