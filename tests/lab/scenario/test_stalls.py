@@ -150,24 +150,28 @@ def test_a_part_of_the_lab_that_hangs_is_named_and_no_check_is_red(begin, part, 
 
 STEPPED = """\
 import sys, threading, time
+from pathlib import Path
 real, ahead = time.time_ns, [0]
 time.time_ns = lambda: real() + ahead[0]
-after, by = float(sys.argv.pop(1)), int(sys.argv.pop(1))
-step = threading.Timer(after, lambda: ahead.__setitem__(0, by * 10**9))
-step.daemon = True
-step.start()
+timeline, by = Path(sys.argv.pop(1)), int(sys.argv.pop(1))
+def step():
+    while not (timeline.exists() and "step 3" in timeline.read_text()):
+        time.sleep(0.1)
+    ahead[0] = by * 10**9
+threading.Thread(target=step, daemon=True).start()
 from keyroll.cli.main import main
 main()
 """
-"""`keyroll`, on a machine whose wall clock is set by so many seconds, so many seconds after the start."""
+"""`keyroll`, on a machine whose wall clock is set by so many seconds when step 3 begins."""
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("by", "words"), [(20, "set forward by"), (-20, "set back by")])
 def test_a_clock_that_is_set_makes_the_run_unfit(tmp_path, by, words):
     path, folder = tmp_path / "scenario.yaml", tmp_path / "run"
-    path.write_text(SCENARIO.replace("STEP", "wait: {for: 8s}"))
-    command = [sys.executable, "-c", STEPPED, "6", str(by), "run", str(path), "--run-dir", str(folder), "--seed", "7"]
+    path.write_text(SCENARIO.replace("STEP", "wait: {for: 3s}"))
+    shim = [sys.executable, "-c", STEPPED, str(folder / "timeline.jsonl"), str(by)]
+    command = [*shim, "run", str(path), "--run-dir", str(folder), "--seed", "7"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     result = json.loads((folder / "result.json").read_text())
     assert (done.returncode, result["verdict"]) == (2, "unfit"), done.stdout
