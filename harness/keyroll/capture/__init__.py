@@ -1,9 +1,9 @@
-"""The referee: reads captures, tracks connections by itself, and says of each segment whether it was right.
+"""The referee: reads captures, tracks TCP connections, and judges the TCP-AO option of each segment.
 
 formats/    capture files and the frames in them
 keys/       which keys a capture is judged by
 referee/    the verdict on each segment, the account of keys, the proof of key changes, the check by scapy
-verify/     what `keyroll verify` prints: imported on its own, nothing here needs it
+verify/     what `keyroll verify` prints; no other part imports it
 attack/     frames to forge and to replay
 
     follow, referee = Follow(path), Referee(SpeakerBook([r1, r2]), capture=path.name)

@@ -36,7 +36,7 @@ _GC_THRESHOLD = 100_000
     "configs",
     multiple=True,
     metavar="[ADDR=]FILE",
-    help="A router's Junos configuration; once for each router. ADDR= where the file is a bare chain.",
+    help="A router's Junos configuration; once for each router. ADDR= if the file holds a key-chain alone.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @click.option(

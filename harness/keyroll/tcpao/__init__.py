@@ -1,4 +1,4 @@
-"""TCP-AO as RFC 5925 and 5926 have it: key derivation, MAC, option codec, segments, SNE, MKT matching. Pure.
+"""TCP-AO of RFC 5925 and RFC 5926: key derivation, MAC, option codec, segments, SNE, MKT matching. Pure.
 
     segment.py   parse_segment(buffer, start, end) -> Segment | None; SegmentError
     option.py    scan_options(options) -> OptionScan(ao, md5); insert_ao, strip_ao; OptionError, OptionRoomError

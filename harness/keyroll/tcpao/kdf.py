@@ -3,9 +3,9 @@
     key = traffic_key(Algorithm.HMAC_SHA_1_96, master_key, kdf_context(src, dst, sport, dport, sisn, disn))
     key.mac(message)  # 12 octets
 
-A `TrafficKey` is made once per connection, direction and MKT and used for every segment: it keeps the MAC's state
-after the key was absorbed (HMAC's inner and outer pad, CMAC's subkeys) and copies it, which is what makes a MAC over
-a full-size segment cost little more than its hash.
+Make one `TrafficKey` for each connection, direction and MKT, and use it for every segment. It keeps the MAC state
+after the key has been processed (HMAC inner and outer pad, CMAC subkeys) and copies that state for each MAC. A MAC of
+a full-size segment then costs little more than its hash.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _PORTS_AND_ISNS = struct.Struct("!HHII")
 
 
 class TrafficKey:
-    """A derived key, ready to make MACs. Shows nothing of itself; `mac(message: bytes) -> bytes` gives 12 octets."""
+    """A derived traffic key. Its repr hides the key; `mac(message: bytes) -> bytes` gives 12 octets."""
 
     __slots__ = ()
 
@@ -102,7 +102,7 @@ def kdf_context(src: bytes, dst: bytes, sport: int, dport: int, sisn: int, disn:
 
 
 class MasterKey:
-    """A master key, ready to derive traffic keys: what depends on it alone is computed once. Never shows itself."""
+    """A master key, prepared to derive traffic keys: caches what depends on the key alone. Its repr hides it."""
 
     __slots__ = ("_derivation", "_pads")
 
@@ -141,7 +141,7 @@ def _kdf_input(context: bytes, bits: int) -> bytes:
 
 
 def _cmac_master(master_key: bytes) -> bytes:
-    """Turn a master key that is not 128 bits long into one that is (RFC 5926 section 3.1.1.2, after RFC 4615)."""
+    """Convert a master key of another length to 128 bits (RFC 5926 section 3.1.1.2, after RFC 4615)."""
     if len(master_key) == _AES_KEY:
         return master_key
     extraction = CMAC(AES(bytes(_AES_KEY)))

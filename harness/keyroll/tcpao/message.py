@@ -36,8 +36,8 @@ def mac_input(
     """Assemble the MAC's input (RFC 5925 section 5.1).
 
     `header` is the TCP header with all options, as on the wire; `ao_offset` is where TCP-AO begins within its
-    options; its MAC is taken as zero whatever stands there, and so is the checksum. The data offset stays as sent.
-    Without `include_options`, TCP-AO is the only option that remains.
+    options. MAC and checksum count as zero, whatever the segment holds there. The data offset stays as sent.
+    Without `include_options`, TCP-AO is the only option that counts.
     """
     ao = FIXED_HEADER + ao_offset
     before, after = (header[FIXED_HEADER:ao], header[ao + AO_LENGTH :]) if include_options else (b"", b"")
@@ -72,7 +72,7 @@ def segment_mac(segment: Segment, ao: AoOption, *, key: TrafficKey, sne: int, in
 
 
 def verify_segment(segment: Segment, ao: AoOption, *, key: TrafficKey, sne: int, include_options: bool = True) -> bool:
-    """Say whether the segment's MAC is the one that this traffic key and SNE give."""
+    """Return whether the segment's MAC is right for this traffic key and SNE."""
     return ao.length == AO_LENGTH and hmac.compare_digest(
         segment_mac(segment, ao, key=key, sne=sne, include_options=include_options), ao.mac
     )
@@ -89,7 +89,7 @@ def sign_segment(
     rnext_key_id: int,
     include_options: bool = True,
 ) -> bytes:
-    """Return the TCP segment with TCP-AO in it: KeyID, RNextKeyID, MAC, data offset and checksum are right.
+    """Return the TCP segment with a TCP-AO option, and with MAC, data offset and checksum set for it.
 
     Raises:
         OptionError: the segment's options are malformed, or it carries TCP-AO already.
@@ -114,7 +114,7 @@ def sign_segment(
 
 
 def with_checksum(tcp: bytes, src: bytes, dst: bytes) -> bytes:
-    """Return the TCP segment with its checksum computed anew."""
+    """Return the TCP segment with a newly computed checksum."""
     return b"".join((tcp[:_CHECKSUM], tcp_checksum(tcp, src, dst).to_bytes(2, "big"), tcp[_CHECKSUM + 2 :]))
 
 
@@ -128,7 +128,7 @@ def tcp_checksum(tcp: bytes, src: bytes, dst: bytes) -> int:
 def internet_checksum(octets: bytes) -> int:
     """Return the Internet checksum (RFC 1071) of an even number of octets.
 
-    One's complement addition of 16-bit words is arithmetic modulo 65535, which Python's long integers do at once.
+    One's complement addition of 16-bit words is arithmetic modulo 65535: one operation on a long Python integer.
     """
     total = int.from_bytes(octets, "big")
     return 0xFFFF ^ (total % 0xFFFF or (0xFFFF if total else 0))

@@ -1,4 +1,4 @@
-"""Master key tuples (RFC 5925 section 3.1) and how a segment finds its own.
+"""Master key tuples (RFC 5925 section 3.1), and which of them a segment uses.
 
 An `Mkt` is seen from one end: `send_id` is the KeyID on what this end sends, `recv_id` the KeyID on what it receives.
 """
@@ -20,7 +20,7 @@ class MktError(InputError):
 
 @dataclass(frozen=True, slots=True)
 class Mkt:
-    """One master key tuple; the connection identifier is the caller's. The master key never shows in its repr."""
+    """One master key tuple. The caller keeps the connection identifier. The repr hides the master key."""
 
     name: str
     algorithm: Algorithm
@@ -32,7 +32,7 @@ class Mkt:
     def __post_init__(self) -> None:
         for label, value in (("SendID", self.send_id), ("RecvID", self.recv_id)):
             if not 0 <= value <= 255:  # noqa: PLR2004 -- one octet on the wire
-                raise MktError(f"{self.name}: {label} {value} is not within 0..255")
+                raise MktError(f"{self.name}: invalid {label} {value}: use 0 to 255")
 
     def traffic_key(self, src: bytes, dst: bytes, sport: int, dport: int, sisn: int, disn: int) -> TrafficKey:
         """Derive the traffic key of a direction: see `kdf_context`."""

@@ -68,9 +68,9 @@ class OptionScan(NamedTuple):
 
 _NOTHING = OptionScan(None, md5=False)
 
-# The same walk as `_walk`, done by the regular expression engine: options other than AO and MD5, one AO of 16 octets,
-# options other than AO and MD5, then the end. It only ever says yes to what `_walk` would accept; everything else
-# (no AO, MD5, malformed) falls through to `_walk`. The lengths are ordered by how often they occur.
+# A fast form of `_walk`: options other than AO and MD5, one AO of 16 octets, options other than AO and MD5, the end.
+# It matches only what `_walk` accepts. Everything else (no AO, MD5, malformed) goes to `_walk`. The most frequent
+# lengths stand first, because the regular expression engine tries them in this order.
 _OTHER = (
     rb"(?:\x01|[^\x00\x01\x13\x1d](?:\x0a.{8}|\x04..|\x02|\x03.|"
     + b"|".join(
@@ -168,9 +168,9 @@ def join_options(options: list[bytes]) -> bytes:
 
 
 def insert_ao(header: bytes, key_id: int, rnext_key_id: int) -> bytes:
-    """Return the TCP header with a TCP-AO option, MAC zero, behind its other options; the data offset is raised.
+    """Append a TCP-AO option with a zero MAC to the TCP header's options, and raise the data offset to match.
 
-    The other options stay as they are where there is room; else their padding is dropped.
+    The other options stay unchanged if there is room; otherwise their padding is removed.
 
     Raises:
         OptionError: the header's options are malformed or hold TCP-AO already.
@@ -180,7 +180,7 @@ def insert_ao(header: bytes, key_id: int, rnext_key_id: int) -> bytes:
     if scan_options(options).ao is not None:
         raise OptionError(OptionDefect.AO_TWICE)
     ao = bytes((KIND_AO, AO_LENGTH, key_id, rnext_key_id)) + bytes(MAC_LENGTH)
-    # An end-of-options octet would hide what is put behind it, so that such a list is repacked as well.
+    # Receivers ignore what follows an end-of-options octet, so such a list is repacked too.
     if len(options) + AO_LENGTH <= OPTIONS_MAX and len(options) % 4 == 0 and not _has_end(options):
         row = options + ao
     else:

@@ -1,10 +1,10 @@
-"""Segments: an IP packet that carries TCP, taken apart without copying more than the options.
+"""Parse an IP packet that carries TCP; only the options are copied.
 
     segment = parse_segment(packet)               # bytes or memoryview that begins with the IP header
     segment = parse_segment(frame, 14, len(frame))
 
-Returns None where the packet carries something else than TCP; raises `SegmentError`, with a `defect`, where it carries
-TCP (or says so) and cannot be read. Lengths come from the IP header, never from the frame: Ethernet pads short frames.
+Returns None for packets of other protocols. Raises `SegmentError`, with a `defect`, when the IP header says TCP but the
+packet cannot be parsed. Lengths come from the IP header, not from the frame, because Ethernet pads short frames.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _PORTS = struct.Struct("!HH")
 
 
 class SegmentDefect(enum.Enum):
-    """Why a packet cannot be taken apart as one TCP segment."""
+    """Why a packet cannot be parsed as one TCP segment."""
 
     NOT_IP = "the packet is neither IPv4 nor IPv6"
     IP_HEADER = "the IP header's lengths contradict each other"
@@ -55,7 +55,7 @@ class SegmentDefect(enum.Enum):
 
 
 class SegmentError(InputError):
-    """A packet that says it carries TCP cannot be read; `defect` says why."""
+    """The IP header says TCP, but the packet cannot be parsed; `defect` says why."""
 
     def __init__(self, defect: SegmentDefect) -> None:
         super().__init__(defect.value)
@@ -164,7 +164,7 @@ def flag_letters(flags: int) -> str:
 
 
 class Endpoints(NamedTuple):
-    """Where a packet comes from and goes to; ports are None where it does not show them."""
+    """Source and destination of a packet; ports are None if the packet does not hold them."""
 
     src: bytes
     dst: bytes
@@ -173,7 +173,7 @@ class Endpoints(NamedTuple):
 
 
 def peek_endpoints(buffer: bytes, start: int = 0) -> Endpoints | None:
-    """Read addresses and ports of a TCP packet that `parse_segment` refused; None where even that cannot be told."""
+    """Read addresses and ports of a TCP packet that `parse_segment` refused; None if it does not hold the addresses."""
     head = bytes(buffer[start : start + _IPV6_FIXED])
     version = head[0] >> 4 if head else 0
     if version == _V4 and len(head) >= _IPV4_FIXED:
@@ -201,7 +201,7 @@ def peek_endpoints(buffer: bytes, start: int = 0) -> Endpoints | None:
 
 
 def may_carry_tcp(buffer: bytes, start: int = 0) -> bool:
-    """Say whether the IP packet at `start`, cut within its header, may be one of TCP, as far as it goes."""
+    """Return whether the IP packet at `start`, truncated within its header, may carry TCP."""
     head = bytes(buffer[start : start + _IPV6_FIXED])
     version = head[0] >> 4 if head else _V4
     if version == _V4:
@@ -212,10 +212,10 @@ def may_carry_tcp(buffer: bytes, start: int = 0) -> bool:
 
 
 def parse_segment(buffer: bytes, start: int = 0, end: int | None = None) -> Segment | None:
-    """Take apart the IP packet at `buffer[start:end]`; None when it carries something else than TCP.
+    """Parse the IP packet at `buffer[start:end]`; None for other protocols than TCP.
 
-    IPv4 with options, IPv6 with extension headers. A fragment is an error even when it is the first one: its segment
-    is not all there.
+    Reads IPv4 with options and IPv6 with extension headers. Every fragment is an error, the first one too: it holds
+    only a part of its segment.
 
     Raises:
         SegmentError: it cannot be read; `defect` says why.
@@ -238,7 +238,7 @@ def _parse_v4(buffer: bytes, start: int, limit: int) -> Segment | None:
     if protocol != PROTOCOL_TCP:
         return None
     header = (first & 0x0F) << 2
-    # Large sends captured before segmentation may carry a total length of 0: the frame's length is all there is.
+    # With segmentation offload a captured packet may have a total length of 0: use the frame's length instead.
     total = total or limit - start
     if header < _IPV4_FIXED or total < header:
         raise SegmentError(SegmentDefect.IP_HEADER)
@@ -268,8 +268,8 @@ def _parse_v6(buffer: bytes, start: int, limit: int) -> Segment | None:
         elif following == _IPV6_AUTH:
             place += (buffer[place + 1] + 2) << 2
         else:
-            # The final destination of a routing header with segments left is not the header's destination address;
-            # such packets are not protected sessions of neighbours, and the address of the pseudo header is wrong.
+            # With segments left in a routing header, the final destination (which the pseudo header needs) is not the
+            # header's destination address. Sessions between neighbours do not use such packets.
             place += (buffer[place + 1] + 1) << 3
         following = following_next
     return _segment(buffer, start, place, end, limit, src, dst)

@@ -1,7 +1,7 @@
 """Sequence number extension: which wrap of the 32-bit sequence a segment belongs to (RFC 9187).
 
-RFC 5925's own sample code is wrong near the wrap; RFC 9187 corrects it. Here the question is answered by serial
-number arithmetic: the 64-bit value nearest to the highest verified one.
+The sample code in RFC 5925 is wrong near the wrap; RFC 9187 corrects it. This module uses serial number arithmetic:
+it takes the 64-bit value nearest to the highest verified one.
 """
 
 from __future__ import annotations
@@ -29,6 +29,6 @@ class SneTracker:
         return (self.extended(seq) >> 32) & _MASK
 
     def commit(self, seq: int) -> None:
-        """Note that a segment with this sequence number verified. Nothing else may move the SNE."""
+        """Record that a segment with this sequence number verified. Only verified segments may move the SNE."""
         extended = self.extended(seq)
         self.anchor = max(self.anchor, extended)

@@ -52,7 +52,7 @@ def test_keys_are_found_by_addresses_and_ports():
 @pytest.mark.parametrize(
     ("old", "new", "line", "word"),
     [
-        ("keys:\n", "kees:\n", 1, "an unknown field stands here; allowed here: keys"),
+        ("keys:\n", "kees:\n", 1, "unknown field; allowed here: keys"),
         ("    name: key 0", "    name: 7", 2, "name"),
         ("name: key 0", 'name: ""', 2, "name"),
         ("hmac-sha-1-96", "hmac-sha-256", 3, "aes-128-cmac-96"),
@@ -90,7 +90,7 @@ def test_keys_are_found_by_addresses_and_ports():
         ("port: 179", "port: 0", 7, "port"),
         ("port: 179", "port: 65536", 7, "65535"),
         ("port: 179", "port: bgp", 7, "port"),
-        ("port: 179", "prot: 179", 7, "an unknown field stands here; allowed here: algorithm, include_options"),
+        ("port: 179", "prot: 179", 7, "unknown field; allowed here: algorithm, include_options"),
         ('"10.0.0.1": 62', '"10.0.0.1": 61', 10, "already has KeyID 61"),
         ("keys:\n", "keys: []\nothers:\n", 1, "keys|others"),
         ("keys:\n", "keys:\nkeys:\n", 2, "keys"),

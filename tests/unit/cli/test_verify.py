@@ -137,7 +137,7 @@ def test_what_is_no_capture_ends_with_2_and_a_sentence(keyroll, tmp_path, octets
     path.write_bytes(octets)
     code, out, err = keyroll(path, "--keys", keys("v4-sha1"))
     assert code == 2
-    assert "this is no capture" in out
+    assert "not a capture" in out
     assert "Traceback" not in out + err
 
 

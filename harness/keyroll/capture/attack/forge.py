@@ -1,4 +1,4 @@
-"""Forged frames, made from a signed one: what an attacker on the link can send without a key. Pure.
+"""Make forged frames from a signed one: what an attacker on the link can send without a key. Pure.
 
 RFC 9293 section 3.1 (TCP header, checksum), RFC 5925 section 2.2 (the TCP-AO option); RFC 792, RFC 1191 section 4 and
 RFC 4443 section 3 (ICMP errors).
@@ -32,11 +32,11 @@ _ICMP, _ICMP6 = 1, 58
 _UNREACHABLE = {4: (3, 2), 6: (1, 4)}
 """Type and code of "protocol unreachable" (IPv4), "port unreachable" (IPv6): hard errors (RFC 1122, 4.2.3.9)."""
 _TOO_BIG = {4: (3, 4, 552), 6: (2, 0, 1280)}
-"""Type, code and MTU of "fragmentation needed" and "packet too big"; the MTUs are the least that hosts act on."""
+"""Type, code and MTU of "fragmentation needed" and "packet too big"; the MTUs are the smallest that hosts accept."""
 _QUOTED = 48
-"""Octets of the segment that an ICMP error quotes, from the IP header on: the TCP header's first eight at least."""
+"""Octets of the original packet that an ICMP error quotes, from the IP header on: at least 8 of the TCP header."""
 _TCP_QUOTED = 8
-"""Octets of the TCP header that an ICMP error quotes at least (RFC 792): ports and sequence number."""
+"""The least that an ICMP error quotes of the TCP header, in octets (RFC 792): ports and sequence number."""
 _MSS = b"\x02\x04\x05\xb4"
 """A SYN's usual option: MSS 1460."""
 _WINDOW = 65535
@@ -47,7 +47,7 @@ _MASK = 0xFFFFFFFF
 
 
 class ForgeError(RunError):
-    """The frame cannot be forged from."""
+    """A frame is not a usable template for a forged one."""
 
 
 def forge_rst(signed: SignedFrame, *, key_id: int | None, chance: random.Random) -> bytes:
@@ -77,10 +77,10 @@ def forge_syn(signed: SignedFrame, *, key_id: int | None = None, chance: random.
 
 
 def forge_icmp(signed: SignedFrame, sent: SignedFrame, *, too_big: bool) -> bytes:
-    """Return an ICMP error from the peer about a segment that the router really sent.
+    """Return an ICMP error from the peer that quotes a genuine segment of the router.
 
     Args:
-        signed: a frame that the router received from the peer: the way to it.
+        signed: a frame that the router received from the peer; gives the Ethernet header.
         sent: a frame that the router sent, which the error quotes.
         too_big: "fragmentation needed" (IPv6: "packet too big") with a small MTU, instead of "unreachable".
 
@@ -131,7 +131,7 @@ def _frame(segment: Segment, ports: tuple[int, int], seq: int, ack: int, flags: 
 
 
 def _ip(header: bytearray, version: int, payload: int) -> bytes:
-    """Return an IP header with the length of what follows it, and with its checksum (IPv4) right."""
+    """Return an IP header with the length of its payload and, for IPv4, its checksum."""
     if version == _V4:
         header[2:4] = (len(header) + payload).to_bytes(2, "big")
         header[10:12] = b"\0\0"

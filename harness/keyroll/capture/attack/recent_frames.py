@@ -1,4 +1,4 @@
-"""The signed frames that a router received for a session, kept by connection: to forge from, and to replay. Pure."""
+"""Keep the signed frames that a router received, by connection: templates for forged frames, and for replay. Pure."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections import deque
 from dataclasses import dataclass
 
 _FRAMES = 64
-"""Kept of each connection, the last ones: enough to replay a few seconds of a session."""
+"""Frames kept for each connection, the newest ones: enough to replay a few seconds of a session."""
 _CONNECTIONS = 4
-"""Connections kept: the present one, and earlier ones to replay from."""
+"""Connections kept: the current one, and some earlier ones to replay from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class SignedFrame:
 
 
 class RecentFrames:
-    """See the module. The present connection is the one on which data came last."""
+    """See the module. The current connection is the one with the newest data."""
 
     def __init__(self) -> None:
         self._present: int | None = None
@@ -39,11 +39,11 @@ class RecentFrames:
 
     @property
     def present(self) -> tuple[SignedFrame, ...]:
-        """The frames of the present connection, oldest first."""
+        """The frames of the current connection, oldest first."""
         return () if self._present is None else tuple(self._frames[self._present])
 
     @property
     def before(self) -> tuple[SignedFrame, ...]:
-        """The frames of connections that began before the present one, oldest connection first."""
+        """The frames of connections that began before the current one, oldest connection first."""
         earlier = [one for one in self._frames if self._present is not None and one < self._present]
         return tuple(frame for one in sorted(earlier) for frame in self._frames[one])

@@ -10,7 +10,7 @@ RAW = 101
 LOOP = 108
 LINUX_SLL = 113
 JUNIPER_ETHER = 178
-"""What a Junos router writes itself (`monitor traffic interface … write-file`); see `_juniper_header`."""
+"""Captures that a Junos router writes (`monitor traffic interface … write-file`); see `_juniper_header`."""
 IPV4 = 228
 IPV6 = 229
 LINUX_SLL2 = 276
@@ -57,7 +57,7 @@ def ip_offset(link: int, frame: bytes) -> int | None:
 
 
 def cut_before_ip(link: int, frame: bytes) -> bool:
-    """Say whether a frame in which `ip_offset` finds no IP ends too soon to show that it carries none."""
+    """For a frame without an `ip_offset`: return whether it is too short to show that it carries no IP."""
     if link in _RAWS:
         return not frame
     if link in {NULL, LOOP}:
@@ -83,11 +83,11 @@ def cut_before_ip(link: int, frame: bytes) -> bool:
 
 
 def _juniper_header(frame: bytes) -> tuple[int, bool]:
-    """Return where what the router captured begins behind its own header, and whether that has a layer-2 header.
+    """Return the offset of the packet behind Junos' capture header, and whether a layer-2 header comes first.
 
     The header: `MGC`; flags (0x01: received, 0x02: no layer-2 header follows, 0x80: extensions); with 0x80 a block of
-    extensions behind its length of two octets; without layer-2 header, four octets of address family. Tcpdump's
-    print-juniper.c reads the same. A frame that ends before, or has no such header, begins behind its end.
+    extensions after its two-octet length; without layer-2 header, four octets of address family. tcpdump's
+    print-juniper.c reads the same. For a truncated or different header the offset is beyond the frame's end.
     """
     if len(frame) <= len(_JUNIPER_MAGIC) or frame[:3] != _JUNIPER_MAGIC:
         return len(frame), True

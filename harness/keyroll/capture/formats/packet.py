@@ -1,4 +1,4 @@
-"""A captured packet, and the errors that reading captures ends with."""
+"""A captured packet, and the error that a reader raises."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from keyroll.errors import InputError, Where
 
 
 class CaptureError(InputError):
-    """A capture file cannot be read, or breaks off; packets before that place were already handed out."""
+    """A capture file cannot be read, or ends early; the reader has returned the packets before that place."""
 
     def __init__(self, message: str, *, path: Path | str, packet: int | None = None, remedy: str | None = None) -> None:
         super().__init__(message, where=Where.of(path), remedy=remedy)
         self.packet = packet
-        """The number of the packet at which reading ended; None where the file is unfit from its first octets."""
+        """The number of the packet at which reading ended; None if the file is not a capture at all."""
 
 
 class Packet(NamedTuple):

@@ -1,4 +1,4 @@
-"""The classic pcap format, decoded piece by piece: microseconds and nanoseconds, both byte orders."""
+"""Incremental decoder of the classic pcap format: microseconds and nanoseconds, both byte orders."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ MAGICS: dict[bytes, tuple[str, int]] = {
     b"\x4d\x3c\xb2\xa1": ("<", 1),
     b"\xa1\xb2\x3c\x4d": (">", 1),
 }
-"""First octets to byte order and nanoseconds per fraction."""
+"""Magic number to byte order, and nanoseconds in one unit of the time stamp's fraction."""
 
 RECORD_MAX = 1 << 24
-"""No record is longer than this (16 MiB, far above any snapshot length): what says so is not a record."""
+"""Longest record accepted (16 MiB, far above any snapshot length): a greater length means a damaged file."""
 
 _FILE_HEADER = 24
 _RECORD_HEADER = 16
@@ -28,8 +28,8 @@ _SECOND = 1_000_000_000
 class PcapDecoder:
     """Decodes a pcap file that arrives in pieces of any size.
 
-    `feed` returns the packets that are whole so far. `pending` is the number of octets of a record that is not whole
-    yet; `broken` says what is wrong once nothing more can be read (then `number` packets were read before it).
+    `feed` returns the packets that are complete. `pending` is the number of octets of an incomplete record. `broken`
+    says why nothing more can be read; `number` packets were read before that.
     """
 
     def __init__(self) -> None:
@@ -42,11 +42,11 @@ class PcapDecoder:
 
     @property
     def pending(self) -> int:
-        """Octets that belong to a record that is not whole yet; before the file header is whole, all of them."""
+        """Octets of an incomplete record; while the file header is incomplete, all octets."""
         return len(self._rest) if self._record else max(1, len(self._rest))
 
     def feed(self, piece: bytes) -> list[Packet]:
-        """Decode what `piece` makes whole."""
+        """Decode the packets that `piece` completes."""
         if self.broken:
             return []
         buffer = self._rest + piece if self._rest else piece
@@ -81,7 +81,7 @@ class PcapDecoder:
                 break
             number += 1
             time_ns = seconds * _SECOND + fraction * fraction_ns
-            # What Packet(...) does, without the detour: this line runs for every packet.
+            # Same as Packet(...), but faster: this line runs for every packet.
             add(new(Packet, (number, time_ns, link, buffer[begin:end], length)))
             place = end
         self.number = number
@@ -89,12 +89,12 @@ class PcapDecoder:
 
 
 def count_packets(path: Path) -> int:
-    """Return how many whole packets a pcap file holds; 0 where it is not there."""
+    """Return how many complete packets a pcap file holds; 0 if the file does not exist."""
     return sum(1 for _ in _record_ends(path.read_bytes())) if path.exists() else 0
 
 
 def copy_packets(source: Path, target: Path, *, skip: int) -> None:
-    """Copy a pcap file without its first `skip` packets; what is cut at its end stays as it is."""
+    """Copy a pcap file without its first `skip` packets; an incomplete record at its end is copied unchanged."""
     octets = source.read_bytes()
     begin = _FILE_HEADER
     for number, end in enumerate(_record_ends(octets), 1):
@@ -105,7 +105,7 @@ def copy_packets(source: Path, target: Path, *, skip: int) -> None:
 
 
 def _record_ends(octets: bytes) -> Iterator[int]:
-    """Yield where each whole record of a pcap file ends."""
+    """Yield the end offset of each complete record of a pcap file."""
     if octets[:4] not in MAGICS:
         return
     end = _FILE_HEADER

@@ -1,4 +1,4 @@
-"""The pcapng format, decoded piece by piece (draft-ietf-opsawg-pcapng).
+"""Incremental decoder of the pcapng format (draft-ietf-opsawg-pcapng).
 
 Read: section headers of both byte orders, interface descriptions (link type, resolution and offset of time stamps),
 enhanced, simple and obsolete packet blocks. All other blocks are passed over.
@@ -46,11 +46,11 @@ class _Interface:
 
 
 class _BlockError(Exception):
-    """A block cannot be what it says it is."""
+    """A block contradicts its own header."""
 
 
 class PcapngDecoder:
-    """Decodes a pcapng file that arrives in pieces of any size; the same face as `PcapDecoder`."""
+    """Decodes a pcapng file that arrives in pieces of any size; same interface as `PcapDecoder`."""
 
     def __init__(self) -> None:
         self.number = 0
@@ -66,11 +66,11 @@ class PcapngDecoder:
 
     @property
     def pending(self) -> int:
-        """Octets that belong to a block that is not whole yet; before the first section header, at least 1."""
+        """Octets of an incomplete block; at least 1 before the first section header."""
         return len(self._rest) if self._order else max(1, len(self._rest))
 
     def feed(self, piece: bytes) -> list[Packet]:
-        """Decode what `piece` makes whole."""
+        """Decode the packets that `piece` completes."""
         packets: list[Packet] = []
         buffer = self._rest + piece if self._rest else piece
         place = 0
@@ -92,7 +92,7 @@ class PcapngDecoder:
         return packets
 
     def _total(self, buffer: bytes, place: int) -> int:
-        """Return the length that the block at `place` gives itself."""
+        """Return the length in the header of the block at `place`."""
         if buffer[place : place + 4] == MAGIC:
             self._section(buffer[place + 8 : place + 12])
         total: int = struct.unpack_from(f"{self._order}I", buffer, place + 4)[0]
@@ -101,7 +101,7 @@ class PcapngDecoder:
         return total
 
     def _block(self, block: bytes) -> Packet | None:
-        """Read one whole block; None when it is not a packet."""
+        """Read one complete block; None when it is not a packet."""
         (kind,) = struct.unpack_from(f"{self._order}I", block)
         (total,) = struct.unpack_from(f"{self._order}I", block, len(block) - 4)
         if total != len(block):

@@ -1,7 +1,7 @@
-"""Captures as streams of packets: a whole file (plain or gzip'd), or one that is still being written.
+"""Captures as streams of packets: a complete file (plain or gzip'd), or one that is still being written.
 
-for packet in read_packets(path): ...        # CaptureError after the last whole packet when the file breaks off
-follow = Follow(path); follow.read_new()     # what was written since; a record cut at the end is not yet there
+for packet in read_packets(path): ...        # CaptureError after the last complete packet if the file ends early
+follow = Follow(path); follow.read_new()     # packets written since; an incomplete record waits for the next call
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from keyroll.capture.formats.pcapng import MAGIC as PCAPNG_MAGIC
 from keyroll.capture.formats.pcapng import PcapngDecoder
 
 PIECE = 1 << 16
-"""Octets read at a time: memory stays at a few of these, whatever the file's size; they fit a processor's cache, and
-their packets are too few for the garbage collector to be called on them."""
+"""Octets read at a time. Memory use stays at a few of these, whatever the file's size. They fit a processor's cache,
+and hold too few packets to trigger the garbage collector."""
 
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
 class Decoder(Protocol):
-    """What the decoders of both formats give."""
+    """The interface of both decoders."""
 
     number: int
     broken: str | None
 
     @property
     def pending(self) -> int:
-        """Octets of a record that is not whole yet."""
+        """Octets of an incomplete record."""
         ...
 
     def feed(self, piece: bytes) -> list[Packet]:
-        """Return the packets that this piece makes whole."""
+        """Return the packets that this piece completes."""
         ...
 
 
@@ -45,14 +45,14 @@ def decoder_for(magic: bytes, path: Path | str) -> Decoder:
     """Choose the decoder by the file's first four octets.
 
     Raises:
-        CaptureError: it is neither pcap nor pcapng.
+        CaptureError: the file is neither pcap nor pcapng.
     """
     if magic in MAGICS:
         return PcapDecoder()
     if magic == PCAPNG_MAGIC:
         return PcapngDecoder()
     raise CaptureError(
-        "this is no capture: it begins neither as pcap nor as pcapng",
+        "not a capture: the file starts neither as pcap nor as pcapng",
         path=path,
         remedy="write one with tcpdump -w or dumpcap; gzip'd ones are read too",
     )
@@ -62,7 +62,7 @@ def read_packets(path: Path, *, piece: int = PIECE) -> Iterator[Packet]:
     """Read a capture from its beginning to its end.
 
     Raises:
-        CaptureError: it cannot be read; or, after every whole packet was handed out, where it breaks off.
+        CaptureError: the file cannot be read; or it ends early, raised after every complete packet was returned.
     """
     for packets in read_batches(path, piece=piece):
         yield from packets
@@ -78,8 +78,8 @@ def read_batches(path: Path, *, piece: int = PIECE) -> Iterator[list[Packet]]:
 
 
 def _pieces(file: BufferedReader, path: Path, size: int) -> Iterator[bytes | CaptureError]:
-    """Yield the file's octets; when a gzip'd one breaks, the error comes as the last item, behind what was whole."""
-    # Looked at without moving, so that a pipe will do as well.
+    """Yield the file's octets; if a gzip'd file is damaged, the last item is the error, after what could be read."""
+    # Peek instead of seek, so that pipes work too.
     if file.peek(2)[:2] != _GZIP_MAGIC:
         while piece := file.read(size):
             yield piece
@@ -124,7 +124,7 @@ def _batches(pieces: Iterator[bytes | CaptureError], path: Path) -> Iterator[lis
 def _check_end(decoder: Decoder | None, head: bytes, path: Path) -> None:
     if decoder is None:
         what = f"has only {len(head)} octets" if head else "is empty"
-        raise CaptureError(f"this is no capture: the file {what}", path=path)
+        raise CaptureError(f"not a capture: the file {what}", path=path)
     if decoder.broken:
         raise CaptureError(f"the capture is damaged: {decoder.broken}", path=path, packet=decoder.number + 1)
     if decoder.pending:
@@ -153,14 +153,14 @@ class Follow:
 
     @property
     def pending(self) -> bool:
-        """Whether octets of a record that is not whole are waiting."""
+        """Whether the file ends, for now, with an incomplete record."""
         return bool(self._head) if self._decoder is None else bool(self._decoder.pending)
 
     def read_new(self) -> list[Packet]:
-        """Return the packets that became whole since the last call.
+        """Return the packets that were completed since the last call.
 
         Raises:
-            CaptureError: the file cannot be read, is no capture, or is damaged.
+            CaptureError: the file cannot be read, is not a capture, or is damaged.
         """
         try:
             if self._file is None:
@@ -181,7 +181,7 @@ class Follow:
         self.close()
 
     def close(self) -> None:
-        """Close the file; harmless when it was never opened."""
+        """Close the file; does nothing if it was never opened."""
         if self._file is not None:
             self._file.close()
             self._file = None

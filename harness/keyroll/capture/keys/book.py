@@ -30,15 +30,15 @@ SESSION_PORTS: Mapping[int, str] = {BGP_PORT: "bgp", LDP_PORT: "ldp"}
 """Well-known port to the name of the session that uses it."""
 
 _NAMES_MAX = 10_000
-"""Addresses whose text is remembered: a session has two, and a scan of forged addresses must not fill the memory."""
+"""Addresses whose text is cached: a session has two; the limit bounds memory in a scan of forged addresses."""
 
 
 class BookError(InputError):
-    """Two speakers claim the same address: whose keys count could not be told."""
+    """Two speakers have the same address, so it is not clear whose keys apply."""
 
 
 def unknown_clock(_time_ns: int) -> None:
-    """Stand for a clock of which nothing is known: windows are not judged."""
+    """The clock of a router whose clock is unknown: windows are not judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +67,9 @@ class HeldKey:
     key_id: int
     include_options: bool = True
     begin: datetime | None = None
-    """From when the receiver accepts it, by its own clock; None is always."""
+    """Start of acceptance, by the receiver's clock; None: no lower limit."""
     end: datetime | None = None
-    """Until when (exclusive); None is for ever."""
+    """End of acceptance (exclusive); None: no upper limit."""
     master: MasterKey | None = field(init=False, repr=False)
     """Derives this key's traffic keys; None where the secret is not known."""
 
@@ -102,7 +102,7 @@ class DirectionKeys:
     clock: Clock = unknown_clock
     session: str | None = None
     doubt: str | None = None
-    """Why the keys are not sure, in one sentence: what is not good then counts as not judged instead of bad."""
+    """Why the keys are uncertain, in one sentence. A segment that does not verify is then not judged, not bad."""
 
 
 class Book(Protocol):
@@ -120,8 +120,8 @@ class Book(Protocol):
 class SpeakerBook:
     """The book of two or more speakers: each pair of them has one direction each way on every protected port.
 
-    `ports` gives the protected ports and the names of their sessions. `pairs` names sessions by what they really are,
-    their two addresses and port: on a port that stands in it, a session between other addresses has no name.
+    `ports` gives the protected ports and the names of their sessions. `pairs` names sessions by their two addresses and
+    port: on a port listed there, a session between other addresses has no name.
 
     Raises:
         BookError: two speakers have an address in common.
@@ -208,7 +208,7 @@ def _by_id(keys: Iterable[HeldKey | None]) -> dict[int, tuple[HeldKey, ...]]:
 
 @dataclass(slots=True)
 class AddressNames:
-    """Packed addresses to text, remembered: a capture has few of them and many packets."""
+    """Packed address to text, cached: a capture has few addresses and many packets."""
 
     _names: dict[bytes, str] = field(default_factory=dict)
 

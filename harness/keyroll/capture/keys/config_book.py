@@ -1,14 +1,14 @@
 """Routers' Junos configurations as the source of keys: their sessions, two ends each, and their chains. Pure.
 
     book = config_book([ConfigSource("R1.conf", text), ConfigSource("R2.conf", other_text)])
-    book.notes                        # what cannot be judged whatever a capture holds
+    book.notes                        # what cannot be judged with any capture
 
-Texts are read by `keyroll.configuration`: groups, routing instances, logical systems, redacted secrets and damaged
-lines are its matter. A session is protected where either end has `authentication-algorithm ao` and a key-chain. Where
-a source holds a bare chain, `address` says whose it is.
+`keyroll.configuration` reads the texts: it handles groups, routing instances, logical systems, redacted secrets and
+damaged lines. A session is protected if either end has `authentication-algorithm ao` and a key-chain. If a source holds
+a key-chain alone, `address` gives its router.
 
-**Unknown is not a value.** A segment between addresses of a protected session whose other end is not given, whose chain
-is not defined, or about which the text leaves a doubt is never called bad: the direction's `doubt` says why.
+**Unknown is not a value.** If the other end of a protected session is missing, its chain is not defined, or the text is
+ambiguous, its segments are never called bad: the direction's `doubt` says why.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _PORT_OF = {name: port for port, name in SESSION_PORTS.items()}
 _NETWORKS = (IPv4Network, IPv6Network)
 _CHAINS = ("security", "authentication-key-chains", "key-chain")
 _REMEMBERED_MAX = 10_000
-"""Pairs of addresses remembered as inside or outside of prefixes: a scan of forged ones must not fill the memory."""
+"""Address pairs for which the prefix match is cached; the limit bounds memory in a scan of forged addresses."""
 _NO_CHAIN = Keychain("none")
 
 _Place = tuple[bytes, bytes, int]
@@ -53,7 +53,7 @@ class ConfigError(InputError):
 
 @dataclass(frozen=True, slots=True)
 class ConfigSource:
-    """One router's text: a whole configuration, or a bare chain with the router's address."""
+    """One router's text: a whole configuration, or a key-chain alone with the router's address."""
 
     name: str
     """The file's name, for messages."""
@@ -63,7 +63,7 @@ class ConfigSource:
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """One end of a session: its router's name, its chain (empty where it has none), and why that is not sure."""
+    """One end of a session: its router's name, its chain (empty if it has none), and why that is uncertain."""
 
     name: str
     chain: Keychain
@@ -73,7 +73,7 @@ class _End:
 
 @dataclass(frozen=True, slots=True)
 class _Prefix:
-    """A session with any peer of a prefix, of which no end is given."""
+    """A session with any peer in a prefix; the peer's configuration is not given."""
 
     network: IPv4Network | IPv6Network
     local: frozenset[Address]
@@ -92,7 +92,7 @@ class ConfigBook:
         self._prefixes = tuple(prefixes)
         self._inside: dict[_Place, DirectionKeys | None] = {}
         self.notes = tuple(notes)
-        """What cannot be judged, one sentence each. While there is one, nothing as a whole is good."""
+        """What cannot be judged, one sentence each. With any entry, the result as a whole is not good."""
 
     def keys_for(self, src: bytes, dst: bytes, sport: int | None, dport: int | None) -> DirectionKeys | None:
         """Return the keys of a BGP or LDP session between two routers' addresses that either of them protects."""
@@ -188,14 +188,14 @@ class _Maker:
             self.notes += [end.doubt for end in (near, far) if end.doubt is not None]
 
     def add_bare(self, one: _End, other: _End, address: Address, peer: Address) -> None:
-        """Add both sessions that two addresses may have, where nothing better is known of them."""
+        """Add both sessions (BGP and LDP) that two addresses may have, unless they are known already."""
         if address.version == peer.version and address != peer:
             for port, session in SESSION_PORTS.items():
                 if (address.packed, peer.packed, port) not in self._ends:
                     self.add(one, other, address, peer, session)
 
     def add_single(self, single: Single, router: Router, bare: dict[Address, _End]) -> None:
-        """Add a session of which no other end is configured."""
+        """Add a session whose other end is not configured."""
         session = single.session
         end = _session_end(session, router)
         if not end.protected:
@@ -237,7 +237,7 @@ def _named(router: Router, configuration: Configuration) -> Router:
 
 
 def _session_end(session: Session, router: Router) -> _End:
-    """Return one end, with the first thing that is not sure of it."""
+    """Return one end, with the first reason why it is uncertain."""
     authentication = session.authentication
     doubts = _without_secrets(session.doubts)
     if not authentication.ao or authentication.chain is None:
@@ -267,7 +267,7 @@ def _bare_end(source: ConfigSource) -> _End:
 
 
 def _without_secrets(doubts: Iterable[Finding]) -> list[Finding]:
-    # A secret that is not known makes its own key's segments unjudged, and no others.
+    # An unknown secret leaves only the segments of its own key unjudged.
     return [doubt for doubt in doubts if doubt.kind is not Kind.SECRET_UNKNOWN]
 
 
@@ -276,7 +276,7 @@ def _first(doubts: Sequence[Finding]) -> str | None:
 
 
 def _configuration_notes(configuration: Configuration, chains: set[str]) -> Iterator[str]:
-    """Yield what may hide a session, or bears on a chain in use: while it is there, not all sessions are known."""
+    """Yield findings that may hide a session or change a chain in use: with them, not all sessions are known."""
     for doubt in _without_secrets(configuration.doubts):
         other = _chain_of(doubt)
         if other is None or other in chains:
@@ -304,12 +304,12 @@ def _locals(session: Session, router: Router) -> frozenset[Address]:
 
 def _no_session(sources: Sequence[ConfigSource], routers: Sequence[Router]) -> ConfigError:
     message = "no session of these configurations is protected with TCP-AO"
-    remedy = "give both routers' configurations, or ADDRESS=FILE where a file holds a bare chain"
+    remedy = "give both routers' configurations, or ADDRESS=FILE for a file that holds a key-chain alone"
     if not any(router.all_addresses() for router in routers) and routers:
         return ConfigError(
             "holds no interface address",
             where=Where(sources[0].name),
-            remedy="where the file is a bare chain, say whose it is: ADDRESS=FILE",
+            remedy="if the file holds a key-chain alone, name its router: ADDRESS=FILE",
         )
     for one, other in itertools.combinations(routers, 2):
         shared = sorted(one.all_addresses() & other.all_addresses(), key=str)

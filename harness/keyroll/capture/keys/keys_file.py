@@ -8,8 +8,8 @@
         include_options: true             # default
         port: 179                         # optional: only connections with this port
 
-Both ends hold the same keys and times are unknown, so that a segment's receiver takes it when the KeyID and MAC are
-right. Every connection between two addresses that share a key (on its port, where one is given) must be protected.
+Both ends hold the same keys, and the file has no times: a receiver accepts a segment when the KeyID and MAC are right.
+Every connection between two addresses that share a key (on its port, if one is given) must be protected.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _NAME_MAX = 80
 _KEY_ID_MAX = 255
 _PORT_MAX = 65535
 _REMEMBERED_MAX = 10_000
-"""Answers remembered by addresses and ports: a scan of forged addresses must not fill the memory."""
+"""Answers cached by addresses and ports; the limit bounds memory in a scan of forged addresses."""
 _HEX = frozenset("0123456789abcdefABCDEF")
 
 V = TypeVar("V")
@@ -110,9 +110,9 @@ class _Reader:
         return Secret(bytes.fromhex(value))
 
     def _secret_text(self, value: str) -> str:
-        """Return the text of a secret, where it is one that a person can mean.
+        """Return the text of a secret; it must consist of printable characters.
 
-        Two escapes of a surrogate pair, as JSON writes a character beyond U+FFFF, are that character.
+        A surrogate pair in two escapes, as JSON writes a character beyond U+FFFF, becomes that character.
         """
         if not value:
             raise self._error(("secret",), "must have at least one character")
@@ -135,13 +135,11 @@ class _Reader:
 
     def _address(self, text: object) -> Address:
         try:
-            # Not a number: ip_address would take one for the address that it encodes.
+            # Refuse numbers: ip_address would read 16909060 as 1.2.3.4.
             return ip_address(text if isinstance(text, str) else "")
         except ValueError:
             where = self._document.where_key((*self._loc, "send_id", str(text)))
-            raise DocumentError(
-                f"'keys.{self._number}.send_id': what stands here is not an IP address", where=where
-            ) from None
+            raise DocumentError(f"'keys.{self._number}.send_id': this is not an IP address", where=where) from None
 
     def _key_id(self, text: object, value: object) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _KEY_ID_MAX:
@@ -165,16 +163,14 @@ class _Reader:
 
 
 def _unknown_field(document: Document, loc: tuple[str | int, ...], allowed: tuple[str, ...]) -> DocumentError:
-    # Its name is not quoted: somebody may have put a secret in its place.
-    return DocumentError(
-        f"an unknown field stands here; allowed here: {', '.join(sorted(allowed))}", where=document.where_key(loc)
-    )
+    # Do not quote its name: it may be a misplaced secret.
+    return DocumentError(f"unknown field; allowed here: {', '.join(sorted(allowed))}", where=document.where_key(loc))
 
 
 def _entries(document: Document) -> list[_Entry]:
     data = document.data
     if not isinstance(data, dict):
-        raise DocumentError("a keys file is a mapping with the field 'keys'", where=document.where())
+        raise DocumentError("a keys file must be a mapping with the field 'keys'", where=document.where())
     for field in data:
         if field != "keys":
             raise _unknown_field(document, (field,), ("keys",))
@@ -203,7 +199,7 @@ class KeysBook:
 
     def keys_for(self, src: bytes, dst: bytes, sport: int | None, dport: int | None) -> DirectionKeys | None:
         """Return the keys from `src` to `dst`, or None where they share no key on these ports."""
-        # Ports that no key names are all alike, so that few directions are ever made.
+        # All ports that no key names share one direction, which keeps the number of directions small.
         near = sport if sport in self._ports else None
         far = dport if dport in self._ports else None
         name = (src, dst, near, far)
@@ -229,7 +225,7 @@ def read_keys(path: Path, text: str | None = None) -> KeysBook:
     """Read a keys file.
 
     Raises:
-        DocumentError: it cannot be read or says something wrong; names line, column and field, and quotes no secret.
+        DocumentError: the file cannot be read or is invalid; names line, column and field, and quotes no secret.
     """
     document = load(path, text, quotes_names=False)
     shared: dict[tuple[bytes, bytes], list[_Shared]] = {}

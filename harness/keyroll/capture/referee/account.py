@@ -1,12 +1,12 @@
-"""The account of one capture: per connection and direction, what was judged how, and which key signed what and when.
+"""Counts of one capture: for each connection and direction the verdicts, and which key signed which packets and when.
 
     account = Account()
     use = account.observe(judgement)      # the KeyUse that a verified segment counts for, else None
     account.directions                    # one DirectionAccount for each direction of each connection
 
-Everything that is said about keys on the wire is a view of it: the table and the JSON of `keyroll verify`, and the
-proof that a key change was taken (`keyroll.capture.referee.key_changes`). Memory grows with the number of connections,
-not with that of packets.
+All output about keys on the wire comes from it: the table and the JSON of `keyroll verify`, and the proof that a
+receiver accepted a key change (`keyroll.capture.referee.key_changes`). Memory grows with the number of connections, not
+with the number of packets.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from keyroll.capture.referee.judgement import Flow, Judgement, Standing, Verdict
 from keyroll.tcpao import ACK, RST, SYN
 
 DIRECTIONS_MAX = 20_000
-"""Directions counted one by one, some 10 MB; in a capture of more (a scan of ports), the rest is counted in one."""
+"""Directions counted separately, some 10 MB; in a capture with more (a port scan), the rest share one entry."""
 USES_MAX = 256
-"""Keys told apart in one direction: a KeyID has 256 values, so that only keys with equal KeyIDs can reach this."""
+"""Keys counted separately in one direction: a KeyID has 256 values, so only keys with equal KeyIDs can exceed this."""
 
 _OTHERS = Flow("others", None, "others", None, "-", "-")
 """Stands for the directions beyond `DIRECTIONS_MAX`."""
 
 
 class Acknowledged(NamedTuple):
-    """The proof that a receiver took data signed with a key: a verified segment acknowledged it."""
+    """The proof that a receiver accepted data signed with a key: a verified segment acknowledged it."""
 
     use: KeyUse
     """The key, and the direction of a connection in which it signed the data."""
@@ -71,14 +71,14 @@ class KeyUse:
     segments: int = 0
     data_segments: int = 0
     last_data_time_ns: int | None = None
-    """Of the last segment with data; None before the first one."""
+    """Time of the last segment with data; None before the first one."""
     acknowledged: Acknowledged | None = None
-    """Set by `KeyChanges`, where one follows the account."""
+    """Set by `KeyChanges`, if one is used with the account."""
 
 
 @dataclass(slots=True, eq=False)
 class DirectionAccount:
-    """What was counted for one direction of one connection."""
+    """The counts of one direction of one connection."""
 
     connection: int | None
     flow: Flow
@@ -86,7 +86,7 @@ class DirectionAccount:
     uses: dict[tuple[int | None, str | None], KeyUse] = field(default_factory=dict)
     """By KeyID and the key's name."""
     other: Counter[Verdict] = field(default_factory=Counter)
-    """Segments by verdict, but for verified ones: those are counted with their key's use."""
+    """Segments by verdict, except verified ones, which are counted with their key."""
     syns: int = 0
     rsts: int = 0
     handshaken: bool = False
@@ -117,7 +117,7 @@ class Account:
 
     @property
     def directions(self) -> Sequence[DirectionAccount]:
-        """All directions, by connection, the one that was seen first in front."""
+        """All directions, by connection, in the order of first appearance."""
         return sorted(self._directions.values(), key=lambda one: (one.connection or 0, one.first_packet))
 
     def uses(self, *, sender: str, session: str) -> list[KeyUse]:

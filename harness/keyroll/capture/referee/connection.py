@@ -1,10 +1,9 @@
-"""Connection state as the referee derives it from the capture alone: ISNs, SNEs, traffic keys.
+"""Connection state that the referee derives from the capture alone: ISNs, SNEs, traffic keys.
 
-One socket pair (two addresses and ports) sees many connections over time, and forged SYNs in between, so that a
-`SocketPair` holds several `Connection`s, each with its own pair of ISNs. A SYN gives one ISN, a SYN-ACK both, two
-crossing SYNs (simultaneous open) give both as well. An ISN counts as proven when a segment verified under it. A SYN or
-SYN-ACK whose MAC is wrong is a mere claim, and is kept apart from what is proven: it hides nothing and completes
-nothing.
+One socket pair (two addresses and ports) has many connections over time, and forged SYNs between them. So a
+`SocketPair` holds several `Connection`s, each with its own pair of ISNs. A SYN gives one ISN; a SYN-ACK, or two
+crossing SYNs (simultaneous open), give both. An ISN is proven when a segment verifies under it. A SYN or SYN-ACK with
+a wrong MAC is only a claim. Claims are kept separate: they neither replace nor complete a proven connection.
 """
 
 from __future__ import annotations
@@ -17,11 +16,11 @@ from keyroll.capture.referee.judgement import Flow
 from keyroll.tcpao import ACK, SYN, Segment, SneTracker, TrafficKey, kdf_context
 
 CONNECTIONS_MAX = 8
-"""Connections remembered of one socket pair: each one costs a MAC for every segment that none of them verifies. Beyond
-that the oldest claim goes, then the oldest proven one."""
+"""Connections kept for one socket pair: each costs one MAC computation for every segment that no connection verifies.
+Above the limit the oldest claim is dropped, then the oldest proven connection."""
 
 SOCKET_PAIRS_MAX = 50_000
-"""Socket pairs remembered, some 40 MB; beyond that those go that were longest silent."""
+"""Socket pairs kept, some 40 MB; above the limit those without segments for the longest time are dropped."""
 
 _MASK = 0xFFFFFFFF
 
@@ -41,11 +40,11 @@ class Connection:
         """For each end, whether a segment verified under its ISN."""
         self.sne: list[SneTracker | None] = [None, None]
         self.continued = False
-        """Whether a segment that did not verify follows the ISNs exactly: the handshake is real, its keys are not."""
+        """Whether a segment that did not verify follows the ISNs exactly: the handshake is real, under unknown keys."""
         self.established = [False, False]
-        """For each end, whether a segment of its own verified that shows that it takes part: any without SYN.
+        """For each end, whether a segment without SYN that it sent has verified: this proves that the end takes part.
 
-        A SYN-ACK shows less: whoever replays an old SYN gets one.
+        A SYN-ACK does not prove it: a replayed old SYN gets one too.
         """
         self._keys: dict[tuple[int, HeldKey], TrafficKey] = {}
 
@@ -60,13 +59,13 @@ class Connection:
         return all(self.isn_proven)
 
     def set_isn(self, end: int, isn: int) -> None:
-        """Note the ISN of an end."""
+        """Record the ISN of an end."""
         self.isns[end] = isn
         self.sne[end] = SneTracker(isn)
         self._keys.clear()
 
     def is_continued_by(self, segment: Segment, direction: int) -> bool:
-        """Whether a segment is the first one behind the handshake, by its numbers."""
+        """Whether the sequence numbers make a segment the first one after the handshake."""
         own, peer = self.isns[direction], self.isns[1 - direction]
         return own == (segment.seq - 1) & _MASK and peer == (segment.ack - 1) & _MASK
 
@@ -91,7 +90,7 @@ class Connection:
         return tracker.sne_for(seq) if tracker else 0
 
     def commit(self, direction: int, segment: Segment) -> None:
-        """Note that a segment in this direction verified: its ISNs are proven, and the SNE may move."""
+        """Record that a segment in this direction verified: its ISNs are proven, and the SNE may move."""
         self.isn_proven[direction] = True
         if segment.flags & (SYN | ACK) != SYN:
             self.isn_proven[1 - direction] = True
@@ -109,7 +108,7 @@ def derive(key: HeldKey, segment: Segment, sisn: int, disn: int) -> TrafficKey:
 
 
 class SocketPair:
-    """All that is known of one pair of addresses and ports."""
+    """State of one pair of addresses and ports."""
 
     __slots__ = ("changes", "connections", "flows", "last_packet", "unknown", "unseen_alive")
 
@@ -117,17 +116,17 @@ class SocketPair:
         self.connections: list[Connection] = []
         """Newest first."""
         self.unknown: Connection | None = None
-        """Stands for segments of which no connection is known, so that they are counted somewhere."""
+        """Placeholder that counts the segments of unknown connections."""
         self.unseen_alive = False
-        """Whether a connection was seen alive whose SYNs are not in the capture."""
+        """Whether a connection is active whose SYNs are not in the capture."""
         self.last_packet = 0
         self.changes = 0
-        """Grows whenever an end proves to have moved to another connection: what was concluded before may not hold."""
+        """Grows when an end turns out to use another connection: conclusions from before may no longer hold."""
         self.flows: list[tuple[DirectionKeys, Flow] | None] = [None, None]
-        """By direction, its flow as the keys last found for it name it: text is made once, not for every segment."""
+        """By direction, its flow with the names from the last keys found; cached, to build the text only once."""
 
     def commit(self, connection: Connection, direction: int, segment: Segment) -> None:
-        """Note that a segment verified on this connection."""
+        """Record that a segment verified on this connection."""
         connection.commit(direction, segment)
         if not segment.flags & SYN and not connection.established[direction]:
             connection.established[direction] = True
@@ -139,12 +138,12 @@ class SocketPair:
         yield from (one for one in self.connections if one.whole and not one.proven)
 
     def superseded(self, connection: Connection, direction: int) -> bool:
-        """Whether who receives in this direction has left this connection for a newer one, as its segments prove."""
+        """Whether the receiver in this direction uses a newer connection, as its verified segments prove."""
         newer = itertools.takewhile(lambda other: other is not connection, self.connections)
         return any(other.established[1 - direction] for other in newer)
 
     def half_open(self, end: int, isn: int) -> Connection | None:
-        """Return a connection where only this end's ISN is known and is this one (proven before claimed), or None."""
+        """Return a connection that knows only this ISN of this end (proven ones first), or None."""
         half = [one for one in self.connections if one.isns[end] == isn and one.isns[1 - end] is None]
         return max(half, key=lambda one: one.isn_proven[end], default=None)
 
@@ -173,8 +172,8 @@ class ConnectionTable:
     def syn(self, socket_pair: SocketPair, direction: int, isn: int, *, verified: bool) -> Connection:
         """Return the connection of this SYN: one with this ISN, or a half-open one that it crosses, or a new one.
 
-        A verified SYN joins nothing that only a claim completes, and crosses only a verified one, as a claim only
-        crosses a claim.
+        Claims and proven SYNs stay separate: a verified SYN does not join a connection that a claim completed, and
+        crosses only a verified SYN; a claim crosses only a claim.
         """
         if not socket_pair.connections:
             connection = self._add(socket_pair)
@@ -194,9 +193,9 @@ class ConnectionTable:
     def syn_ack(
         self, socket_pair: SocketPair, direction: int, isn: int, peer_isn: int, *, verified: bool
     ) -> Connection:
-        """Return the connection that this SYN-ACK names: known, or half-open and now whole, or new.
+        """Return the connection of this SYN-ACK: a known one, a half-open one that it completes, or a new one.
 
-        One that did not verify completes no connection whose SYN did.
+        A SYN-ACK that did not verify does not complete a connection whose SYN verified.
         """
         for one in socket_pair.connections:
             if one.isns[direction] == isn and one.isns[1 - direction] == peer_isn:
@@ -215,7 +214,7 @@ class ConnectionTable:
         return connection
 
     def unknown(self, socket_pair: SocketPair) -> Connection:
-        """Return the newest connection, or the one that stands for "no connection known"."""
+        """Return the newest connection, or the placeholder if none is known."""
         if socket_pair.connections:
             return next(socket_pair.candidates(), socket_pair.connections[0])
         if socket_pair.unknown is None:
@@ -233,25 +232,25 @@ class ConnectionTable:
 
     def _forget(self) -> None:
         silent = sorted(self._socket_pairs, key=lambda name: self._socket_pairs[name].last_packet)
-        # A quarter at once: sorting them all for one new socket pair would make a scan of ports quadratic.
+        # Drop a quarter at once: one sort for each new socket pair would make a port scan quadratic.
         for name in silent[: SOCKET_PAIRS_MAX // 4]:
             del self._socket_pairs[name]
 
 
 def guessed_isns(segment: Segment, socket_pair: SocketPair, direction: int) -> Iterator[tuple[Connection, int, int]]:
-    """Yield (connection, sender's ISN, receiver's ISN) that a segment suggests where the SYN-ACK is missing.
+    """Yield guesses (connection, sender's ISN, receiver's ISN) from a segment, for a capture without the SYN-ACK.
 
-    As long as its sender has sent no data before, a segment begins one behind the sender's ISN; as long as its
-    receiver has sent none, it acknowledges one behind the receiver's. The other ISN is known from a SYN. A guess counts
-    only when the MAC is right under it.
+    Until its sender has sent data, a segment's sequence number is the sender's ISN + 1. Until its receiver has sent
+    data, its acknowledgement is the receiver's ISN + 1. The other ISN comes from a SYN. A guess counts only if the MAC
+    is right with it.
     """
     sisn, disn = (segment.seq - 1) & _MASK, (segment.ack - 1) & _MASK
-    # Connections whose SYN verified before mere claims, which may have copied its ISN.
+    # Verified SYNs first: a claim may have copied the ISN of one.
     for one in sorted(socket_pair.connections, key=lambda one: not any(one.isn_proven)):
         if one.proven:
             continue
         own, peer = one.isns[direction], one.isns[1 - direction]
-        # Mere claims are many in a flood of forged SYNs: for those the known number must fit as well.
+        # A flood of forged SYNs makes many claims. To limit the guesses, the known number must fit too.
         if own is not None and own != sisn and not one.isn_proven[direction]:
             own = None
         if peer is not None and peer != disn and not one.isn_proven[1 - direction]:

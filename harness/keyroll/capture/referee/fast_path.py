@@ -1,9 +1,9 @@
 """The fast path: verifies consecutive segments of a known connection without full parsing.
 
 Nearly all segments of a capture are alike: same connection and key as the one before, no SYN, no RST, one TCP-AO
-option, no wrap. Where a frame's headers, but for what changes from segment to segment, are those of one that the
-referee has verified, only its MAC is left to compute. The fast path only ever says "verified", and only of what the
-referee itself would: whatever differs, or does not verify, goes to the referee.
+option, no wrap. If a frame's constant header fields equal those of a segment that the referee has verified, only the
+MAC is left to compute. The fast path gives only the verdict "verified", and only where the referee would. Everything
+else goes to the referee.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from keyroll.tcpao.option import KIND_AO, KIND_END, KIND_NOP, USUAL
 from keyroll.tcpao.segment import PROTOCOL_TCP
 
 TEMPLATES_MAX = 2 * SOCKET_PAIRS_MAX
-"""Directions whose template is kept, some 1.5 kB each: both of every socket pair that the referee remembers. With
-fewer, connections whose segments alternate would displace each other's."""
+"""Templates kept, one a direction, some 1.5 kB each: enough for all socket pairs that the referee keeps. With fewer,
+connections whose segments alternate would evict each other's templates."""
 _LENGTHS_MAX = 32
 """Segment lengths for which a template keeps the pseudo header: most connections have two or three."""
 
@@ -43,7 +43,7 @@ _LINKS: dict[int, tuple[int, int]] = {
 }
 """Link type to where a template begins (at the protocol, else at the IP header), and where the IP header begins."""
 _UNKNOWN = (0, 1 << 30)
-"""For any other link type: no frame is so long, so that no template fits."""
+"""For any other link type: longer than any frame, so no template matches."""
 _V4_HEADER = 20
 _V6_HEADER = 40
 _V4_FIXED = b"\xff" + bytes(5) + b"\x3f\xff" + b"\0\xff" + bytes(2) + b"\xff" * 8
@@ -70,7 +70,7 @@ class CaptureClock:
         self.offset_ns = offset_ns
 
     def __call__(self, time_ns: int) -> datetime | None:
-        """Return the clock's reading at this time stamp; None for one that no calendar reaches."""
+        """Return the clock's reading at this time stamp; None if `datetime` cannot hold it."""
         try:
             return _EPOCH + timedelta(microseconds=(time_ns + self.offset_ns) // 1000)
         except OverflowError:
@@ -88,7 +88,7 @@ class CaptureClock:
 
 
 class _Layout(NamedTuple):
-    """Where the parts of a frame begin."""
+    """Offsets of the parts of a frame."""
 
     begin: int
     base: int
@@ -97,10 +97,10 @@ class _Layout(NamedTuple):
 
 
 class _Template:
-    """What the segments of one direction of one connection have in common, by the last one that the referee verified.
+    """The header bits that all segments of one direction of one connection share, from the last verified segment.
 
-    `mask` has ones where the frames have the same bits, which are `fixed`. Both are integers over the octets from
-    `begin` to the payload; the first of these octets is never 0, so that a frame that is too short cannot fit.
+    `mask` has ones at the shared bits, `fixed` holds their values. Both are integers over the octets from `begin` to
+    the payload. The first of these octets is never 0, so a frame that is too short does not match.
     """
 
     __slots__ = (
@@ -134,14 +134,14 @@ class _Template:
         self.tcp = base + header
         self.payload = self.tcp + (data[self.tcp + 12] >> 4 << 2)
         self.begin = begin
-        # Only the protocol and the IP header count: what lies between them (in Linux cooked v2) is the frame's own.
+        # Compare only the protocol and the IP header: the octets between them (Linux cooked v2) differ by frame.
         link = (b"\xff\xff" + bytes(base))[: base - begin]
         mask = link + fixed + _TCP_FIXED + _fixed_options(data[self.tcp + 20 : self.payload])
         self.mask = int.from_bytes(mask, "big")
         self.fixed = int.from_bytes(data[begin : self.payload], "big") & self.mask
         self.mac_at = layout.mac_at
         self.unpack = _unpacker(values, self.mac_at - self.tcp - 8)
-        # IPv4 says how long the packet is, IPv6 how long the segment.
+        # The length field counts the whole packet in IPv4, and what follows the header in IPv6.
         self.length_from = base if v4 else self.tcp
         self.mac = matched.traffic_key.mac
         self.covered = matched.key.include_options
@@ -188,9 +188,9 @@ def _fixed_options(options: bytes) -> bytes:
 
 
 class FastPath:
-    """Judges and counts the packets of one capture, in their order. The referee's book must stay the same.
+    """Judges and counts the packets of one capture, in order. The referee's book must not change meanwhile.
 
-    Proofs of key changes are not looked for: `KeyChanges` needs every judgement.
+    Does not find proofs of key changes: `KeyChanges` needs every judgement.
     """
 
     def __init__(self, referee: Referee, account: Account) -> None:
@@ -204,7 +204,7 @@ class FastPath:
 
     def sweep(self, packets: Iterable[Packet]) -> Iterator[tuple[Packet, Judgement]]:
         """Judge and count packets; yield those that the referee had to judge."""
-        # One loop on purpose: it runs for every packet, and each function call inside would make it a tenth slower.
+        # One long loop on purpose: it runs for every packet, and each function call in it costs a tenth of its speed.
         known, links = self._templates, _LINKS
         for packet in packets:
             number, time_ns, link, data, _ = packet
@@ -275,7 +275,7 @@ class FastPath:
             return None
         use = self.account.observe(judgement)
         matched = referee.matched
-        # Not behind a SYN or RST: the account must see the first segment that shows a connection alive.
+        # No template from a SYN or RST: the account must see the first segment of an active connection.
         if use is not None and matched is not None and judgement.flags & (SYN | RST | FIN | ACK) == ACK:
             span = _span(matched.clock, matched.receiver_key)
             layout = _layout(packet)
@@ -289,7 +289,7 @@ class FastPath:
 
 
 def _layout(packet: Packet) -> _Layout | None:
-    """Return where a verified segment's parts stand in its frame; None where its headers are not the plain ones."""
+    """Return the offsets of a verified segment's parts in its frame; None if its headers are not the usual ones."""
     data = packet.data
     begin, base = _LINKS.get(packet.link, _UNKNOWN)
     if ip_offset(packet.link, data) != base:
@@ -305,7 +305,7 @@ def _layout(packet: Packet) -> _Layout | None:
 
 
 def _span(clock: Clock, key: HeldKey) -> tuple[int, int] | None:
-    """Return the time stamps between which the receiver accepts `key`; None where each must be asked for."""
+    """Return the time stamps between which the receiver accepts `key`; None if each time stamp needs its own check."""
     if clock is unknown_clock or (key.begin is None and key.end is None):
         return -_ALWAYS, _ALWAYS
     return clock.span_ns(key) if isinstance(clock, CaptureClock) else None

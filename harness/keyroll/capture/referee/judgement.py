@@ -9,12 +9,12 @@ from typing import NamedTuple
 class _Word(enum.Enum):
     """An enumeration that is counted and looked up for every segment."""
 
-    # Members are single objects: hashing their address takes a tenth of what Enum's own hash of the name does.
+    # Each member is a single object: hashing its address takes a tenth of the time of Enum's hash of the name.
     __hash__ = object.__hash__
 
 
 class Standing(_Word):
-    """What a verdict means for the whole."""
+    """What a verdict means for the overall result."""
 
     GOOD = "good"
     BAD = "bad"
@@ -72,18 +72,18 @@ class Refusal(enum.Enum):
     UNKNOWN = "unknown"
     """The receiver's chain has no usable key whose recv-id is this KeyID."""
     MISMATCH = "mismatch"
-    """It has one, but its secret, algorithm or handling of options gives another MAC."""
+    """It has one, but with another secret, algorithm or coverage of options, so its MAC differs."""
     WINDOW = "window"
     """It has the same one, but does not accept it at that time of the receiver's clock."""
     OLD_CONNECTION = "old-connection"
-    """It is of a connection whose ports a newer one has taken over: with the newer ISNs the receiver finds another MAC.
+    """A newer connection uses the same ports: with its ISNs the receiver computes another MAC.
 
-    So it is with a segment that somebody recorded and replays, or that was very late.
+    This happens to a replayed segment, or to one that arrives very late.
     """
 
 
 class Flow(NamedTuple):
-    """Who speaks to whom: one direction between two addresses and ports. Ports are None where no packet shows them."""
+    """One direction between two addresses and ports. Ports are None if no packet shows them."""
 
     src: str
     sport: int | None
@@ -97,7 +97,7 @@ class Flow(NamedTuple):
 
 
 class Judgement(NamedTuple):
-    """The verdict on one segment, and everything that it was reached by. Never holds a secret, key or MAC."""
+    """The verdict on one segment, and the facts behind it. Never holds a secret, key or MAC."""
 
     number: int
     """The packet's number in its capture, from 1."""
@@ -123,9 +123,9 @@ class Judgement(NamedTuple):
     payload_length: int = 0
     """Octets of TCP payload."""
     connection: int | None = None
-    """The connection's number, from 1: one for each pair of ISNs, so that reused ports count anew."""
+    """The connection's number, from 1: each pair of ISNs has its own, so reused ports give a new number."""
     capture: str = ""
-    """The name of the capture that holds the packet, as its reader was told."""
+    """The name of the capture that holds the packet."""
 
     @property
     def src(self) -> str:
@@ -164,7 +164,7 @@ class Judgement(NamedTuple):
 
     @property
     def standing(self) -> Standing:
-        """What this verdict means for the whole."""
+        """What this verdict means for the overall result."""
         if self.verdict is Verdict.VERIFIED or (self.verdict is Verdict.RST_NO_ISN and self.key is not None):
             return Standing.GOOD
         return Standing.BAD if self.verdict in BAD else Standing.UNJUDGED

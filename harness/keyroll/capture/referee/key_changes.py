@@ -4,8 +4,8 @@
     for judgement in judgements:
         proof = key_changes.observe(judgement, account.observe(judgement))
 
-A proof is given when a use of a key is acknowledged for the first time, and stays with the use. Only new octets count:
-data that had been sent before under another key could have been accepted then.
+A key has its proof when data signed with it is acknowledged for the first time. Only new octets count: the receiver may
+have accepted retransmitted data earlier, under another key.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from keyroll.tcpao import ACK, RST, SYN
 
 _MASK = 0xFFFFFFFF
 _HALF = 0x80000000
-"""Half of the sequence space: what is less than this ahead is later (RFC 9293 section 3.4)."""
+"""Half of the sequence space: a number less than this ahead is later (RFC 9293 section 3.4)."""
 
 _DirectionName = tuple[int, str, int | None]
 """A connection's number, the sender's address and port."""
 
 
 class _Pending(NamedTuple):
-    """Data that waits for its acknowledgement; `end` is the sequence number behind it."""
+    """Data not yet acknowledged; `end` is the sequence number after its last octet."""
 
     use: KeyUse
     end: int
@@ -33,7 +33,7 @@ class _Pending(NamedTuple):
 
 
 class _Sent:
-    """How far the data of one direction has reached, and what of it waits for an acknowledgement."""
+    """The highest sequence number of one direction, and its unacknowledged data."""
 
     __slots__ = ("end", "pending")
 

@@ -1,4 +1,4 @@
-"""The receiver's side of a verdict: would it take a segment that is right under its sender's chain?"""
+"""The receiver's side of a verdict: does it accept a segment that is right under its sender's chain?"""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Match(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """A verdict in the making."""
+    """An intermediate verdict."""
 
     verdict: Verdict
     reason: str
@@ -59,7 +59,7 @@ def received(match: Match, segment: Segment, ao: AoOption, keys: DirectionKeys, 
 
 
 def _mac_is_right(match: Match, other: HeldKey, segment: Segment, ao: AoOption) -> bool:
-    # Secrets that differ can make the same key (HMAC pads with zeros); what counts is the MAC.
+    # Compare MACs, not secrets: different secrets can give the same key (HMAC pads with zeros).
     if not other.secret.known or match.key.include_options != other.include_options:
         return False
     return hmac.compare_digest(derive(other, segment, match.sisn, match.disn).mac(match.message), ao.mac)

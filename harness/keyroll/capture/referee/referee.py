@@ -1,10 +1,10 @@
-"""The referee: says of each captured segment whether its sender signed it rightly and its receiver would take it.
+"""The referee: judges for each captured segment whether its MAC is right and whether its receiver accepts it.
 
     referee = Referee(SpeakerBook([r1, r2]))
     judgement = referee.judge(packet)      # None for whatever need not be protected
 
-It shares the codec, the key derivation and the MAC with the wire path that it judges (proven on RFC 9235's vectors and
-the Linux kernel's packets), and nothing else: ISNs, SNEs and keys are its own findings from the capture.
+It shares only the codec, the key derivation and the MAC with the wire path that it judges (tests prove these on the
+vectors of RFC 9235 and on packets of the Linux kernel). It finds ISNs, SNEs and keys from the capture itself.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ from keyroll.tcpao import (
 )
 
 UNKNOWN_END = "?"
-"""Addresses and names in the judgement of a packet that was cut before them."""
+"""Stands for addresses and names in the judgement of a packet that was truncated before them."""
 
 _UNKNOWN_FLOW = Flow(UNKNOWN_END, None, UNKNOWN_END, None, UNKNOWN_END, UNKNOWN_END)
 _MASK = 0xFFFFFFFF
 _COVERAGE_MISSES_MAX = 1000
-"""Wrong MACs in a row after which the other coverage of TCP options is no longer tried: it would double the cost of a
-scan, and two makes that differ in it show it in their first segment."""
+"""After this many wrong MACs in a row, stop trying the other coverage of TCP options. Trying it doubles the cost of a
+port scan, and two routers that differ in coverage show it in their first segment."""
 
 
 class Matched(NamedTuple):
-    """What a verified segment (no SYN) was judged by: the fast path verifies the next ones of its kind with it."""
+    """The state that verified a segment (not a SYN); the fast path uses it for the following segments."""
 
     socket_pair: SocketPair
     tracker: SneTracker
@@ -60,13 +60,13 @@ class Matched(NamedTuple):
 
 
 class Referee:
-    """Judges the packets of one capture (or of files that follow one another), in their order."""
+    """Judges the packets of one capture (or of consecutive files), in order."""
 
     def __init__(self, book: Book, *, capture: str = "") -> None:
         self.book = book
-        """May be replaced between two packets, when a speaker's chain has changed; connection state stays."""
+        """Replace it between two packets when a speaker's chain changes; connection state stays."""
         self.capture = capture
-        """The name of the capture that packets come from now; every judgement carries it."""
+        """The name of the current capture; every judgement carries it."""
         self.matched: Matched | None = None
         """Set by `judge` when the last packet was verified and is not a SYN; else None."""
         self._segment: Segment | None = None
@@ -193,7 +193,7 @@ class Referee:
             right = _right_key(segment, ao, sent, sisn, disn)
             if right is None:
                 continue
-            if connection.whole:  # a claim with another ISN: it stays what it is
+            if connection.whole:  # a claim with another ISN: leave it unchanged
                 connection = self._connections.add(socket_pair, direction, sisn, disn)  # noqa: PLW2901 -- see above
             else:
                 connection.set_isn(direction, sisn)
@@ -210,7 +210,7 @@ class Referee:
         direction: int,
         connection: Connection,
     ) -> Finding:
-        """Say why no key and no connection fits: a bad MAC, or nothing to judge it by."""
+        """Return the reason why no key and no connection fits: a bad MAC, or no data to judge it."""
         reason = f"Its KeyID is {sent[0].name}'s, its MAC is not what that key gives"
         other = None
         if self._coverage_misses < _COVERAGE_MISSES_MAX:
@@ -230,8 +230,8 @@ class Referee:
             return refused
         if any(one.proven for one in socket_pair.connections):
             return bad
-        # A handshake whose MACs are all wrong is a real one under other keys when the next segment follows it exactly.
-        # One that nothing follows may be forged, around a connection that began before the capture.
+        # A handshake with only wrong MACs is real, under other keys, if the next segment follows it exactly. Without
+        # such a segment it may be forged, beside a connection that began before the capture.
         claims = [one for one in socket_pair.connections if one.whole]
         for one in claims:
             one.continued |= one.is_continued_by(segment, direction)
@@ -241,7 +241,7 @@ class Referee:
         return Finding(Verdict.ISN_UNSEEN, _unseen_reason(socket_pair), connection)
 
     def _unreadable(self, packet: Packet, place: int, error: SegmentError) -> Judgement | None:
-        """Judge a packet that cannot be taken apart, as far as its addresses and ports can be told."""
+        """Judge a packet that cannot be parsed, by the addresses and ports that it still shows."""
         ends = peek_endpoints(packet.data, place)
         if ends is None:
             cut = error.defect is SegmentDefect.CUT and may_carry_tcp(packet.data, place)
@@ -269,7 +269,7 @@ class Referee:
         return Judgement(packet.number, packet.time_ns, flow, verdict, reason, capture=self.capture)
 
     def _cut_before_ports(self, packet: Packet) -> Judgement | None:
-        """Judge a packet cut within its IP header or before: whose it is cannot be told, so that it may be any."""
+        """Judge a packet truncated within or before its IP header: without addresses it may belong to any session."""
         if packet.length <= len(packet.data):
             return None
         return Judgement(
@@ -336,7 +336,7 @@ def _unseen_reason(socket_pair: SocketPair) -> str:
 def _other_coverage(
     segment: Segment, ao: AoOption, sent: tuple[HeldKey, ...], socket_pair: SocketPair, direction: int
 ) -> HeldKey | None:
-    """Return the key under which the MAC is right when the other TCP options count as they should not, or None."""
+    """Return the key with which the MAC is right under the opposite coverage of TCP options, or None."""
     if len(segment.options) == ao.length:
         return None  # there are no others
     if segment.flags & SYN:
@@ -354,7 +354,7 @@ def _other_coverage(
 def _refused_syn(
     segment: Segment, ao: AoOption, sent: tuple[HeldKey, ...], socket_pair: SocketPair, direction: int
 ) -> Finding | None:
-    """Judge a RST where its sender never had an ISN: the answer to a SYN that nobody listened for."""
+    """Judge a RST whose sender has no ISN: the answer to a SYN to a closed port."""
     if not segment.flags & RST:
         return None
     disn = (segment.ack - 1) & _MASK
@@ -401,8 +401,8 @@ def _right_key(
 ) -> tuple[HeldKey, bytes] | None:
     """Return the key under which the MAC is right with these ISNs, and the MAC's input; None when none is.
 
-    Without `sne`, the segment is taken for one of its connection's first 2 GiB: the SNE follows from the sender's ISN.
-    `swap_options`: cover the other TCP options where the key says that they are not covered, and the other way round.
+    Without `sne`, the segment counts as one of its connection's first 2 GiB: the SNE follows from the sender's ISN.
+    `swap_options`: use the opposite of the key's coverage of the other TCP options.
     """
     if sne is None:
         sne = SneTracker(sisn).sne_for(segment.seq)

@@ -1,8 +1,8 @@
-"""A seeded sample of a capture's segments, judged again by code that is not ours.
+"""Judge a seeded sample of a capture's segments a second time, with independent code (scapy).
 
 Scapy dissects the packets, derives the traffic keys and computes the MACs (`scapy.contrib.tcpao`: `calc_*` alone, its
-`sign_tcpao` is wrong); ISNs are taken from the SYNs and SYN-ACKs that scapy dissected. One disagreement means that the
-referee, or scapy, is wrong: no verdict on the routers can stand on that.
+`sign_tcpao` is wrong). ISNs come from the SYNs and SYN-ACKs that scapy dissected. One disagreement means that the
+referee or scapy is wrong: the run then gives no verdict on the routers.
 
     check = ScapyCheck(seed=7)
     for packet in packets:
@@ -26,16 +26,17 @@ from keyroll.capture.referee.judgement import Judgement, Verdict
 from keyroll.tcpao import ACK, SYN
 
 SAMPLE = 20
-"""Segments of each capture: a MAC takes scapy some 75 us, and a library of two hundred runs has thousands judged."""
+"""Segments sampled from each capture: scapy needs some 75 us for a MAC, and two hundred runs judge thousands."""
 _SNES = range(4)
-"""SNEs tried for a segment: scapy tracks none. A segment behind 16 GiB of its connection is reported as disagreeing."""
+"""SNEs tried for a segment, because scapy does not track the SNE. Four cover a connection's first 16 GiB; a later
+segment is reported as a disagreement."""
 
 _JUDGED = frozenset({Verdict.VERIFIED, Verdict.REFUSED, Verdict.BAD_MAC})
 _MASK = 0xFFFFFFFF
 
 
 class Disagreement(NamedTuple):
-    """A segment that scapy judges otherwise than the referee did."""
+    """A segment on which scapy and the referee disagree."""
 
     number: int
     referee: Verdict
@@ -44,7 +45,7 @@ class Disagreement(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ScapyFindings:
-    """What scapy says of the sample."""
+    """The result of the check."""
 
     seed: int
     judged: int
@@ -58,7 +59,7 @@ class _Sampled(NamedTuple):
 
 
 class ScapyCheck:
-    """Draws the sample while a capture is judged (memory does not grow with it), and judges it at the end."""
+    """Draws the sample while the referee judges (constant memory), and checks it at the end."""
 
     def __init__(self, *, seed: int, sample: int = SAMPLE) -> None:
         self._seed = seed
@@ -73,7 +74,7 @@ class ScapyCheck:
         if judgement is None:
             return
         if judgement.flags & SYN and judgement.flags & ACK:
-            # Whatever the verdict on it: one that came while a commit changed the keys is judged by the keys before.
+            # Whatever its verdict: during a commit the referee may have used the keys from before it.
             ends = (judgement.src, judgement.sport, judgement.dst, judgement.dport)
             self._handshakes.setdefault(ends, set()).add((judgement.seq, (judgement.ack - 1) & _MASK))
         if judgement.key_id is None or judgement.verdict not in _JUDGED:
@@ -93,7 +94,7 @@ class ScapyCheck:
         return ScapyFindings(self._seed, len(self._sample), tuple(disagreements))
 
     def _verifies(self, packet: Packet, judgement: Judgement, keys: tuple[HeldKey, ...]) -> bool:
-        # Half a second to import, so only where a second opinion is asked for.
+        # Imported here because the import takes half a second, and only this check needs it.
         from scapy.contrib.tcpao import calc_tcpao_mac, calc_tcpao_traffic_key, get_alg  # noqa: PLC0415
         from scapy.layers.inet import TCP  # noqa: PLC0415
 
@@ -115,7 +116,7 @@ class ScapyCheck:
         ends = (judgement.src, judgement.sport, judgement.dst, judgement.dport)
         yield from self._handshakes.get(ends, ())
         yield from ((theirs, ours) for ours, theirs in self._handshakes.get((*ends[2:], *ends[:2]), ()))
-        # The third segment of a handshake, where its SYN-ACK is not in the capture.
+        # The third segment of a handshake gives the ISNs if the SYN-ACK is not in the capture.
         yield (tcp.seq - 1) & _MASK, (tcp.ack - 1) & _MASK
 
 

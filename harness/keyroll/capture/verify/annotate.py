@@ -1,4 +1,4 @@
-"""Writing a capture again as pcapng, each judged packet with its verdict as a comment, which Wireshark shows."""
+"""Write a capture as pcapng with the verdict on each judged packet as its comment, which Wireshark shows."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _COMMENT = 1
 _APPLICATION = 4
 _NANOSECONDS = 9
 _SNAP = 1 << 18
-"""The snapshot length that tcpdump uses."""
+"""The snapshot length in the file's header: tcpdump's default."""
 _COMMENT_MAX = 1000
-"""Octets: a reason is one sentence, and Wireshark shows a comment in one line."""
+"""Octets of a comment: a reason is one sentence, and Wireshark shows a comment in one line."""
 
 
 class Annotator:
@@ -52,7 +52,7 @@ class Annotator:
 
 
 def comment(judgement: Judgement) -> str:
-    """Return the verdict as one line: the verdict's word, KeyID and RNextKeyID where there are any, the reason."""
+    """Return the verdict as one line: the verdict, KeyID and RNextKeyID if present, the reason."""
     ids = ""
     if judgement.key_id is not None:
         ids = f" (KeyID {judgement.key_id}, RNextKeyID {judgement.rnext_key_id})"

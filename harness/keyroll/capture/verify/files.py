@@ -1,4 +1,4 @@
-"""Verifying whole captures: files that follow one another in time share a referee, each other one has its own.
+"""Verify complete captures: consecutive files share a referee, every other file has its own.
 
 for file in files_in_order(paths, book):          # one JudgedFile for each path
     for packet, judgement in file.judged(): ...   # or file.offending(), which is quicker
@@ -42,11 +42,11 @@ class JudgedFile:
     """The file that this one continues."""
     account: Account = field(default_factory=Account)
     error: CaptureError | None = None
-    """What was wrong with the file, once it was judged; what is whole before that place was judged all the same."""
+    """What is wrong with the file (set after judging); the complete packets before that place are judged."""
     packets: int = 0
 
     def offending(self) -> Iterator[Judged]:
-        """Judge all packets, quickly; yield those that are bad or could not be judged, and count the rest."""
+        """Judge all packets on the fast path; yield those that are bad or could not be judged, and count the rest."""
         fast, good = FastPath(self.referee, self.account), Standing.GOOD
         for batch in self._batches():
             for packet, judgement in fast.sweep(batch):
@@ -78,13 +78,13 @@ class JudgedFile:
             self.error = error
 
     def _check_links(self, batch: Sequence[Packet]) -> None:
-        """Note the first packet of a link type that is not read: what it carries is not judged."""
+        """Record the first packet of an unsupported link type: its content is not judged."""
         if self.error is not None or link_types.KNOWN.issuperset(map(_link_of, batch)):
             return
         unknown = next((packet for packet in batch if packet.link not in link_types.KNOWN), None)
         if unknown is not None:
             self.error = CaptureError(
-                f"packet {unknown.number} has link type {unknown.link}, which is not read here",
+                f"packet {unknown.number} has link type {unknown.link}, which keyroll does not read",
                 path=self.path,
                 packet=unknown.number,
                 remedy=f"capture on an interface with {link_types.NAMES}",
@@ -92,7 +92,7 @@ class JudgedFile:
 
 
 class _Span(NamedTuple):
-    """The time stamps of a file's first and last packet; None where it cannot be told."""
+    """The time stamps of a file's first and last packet; None if unknown."""
 
     path: Path
     first: int | None
@@ -102,8 +102,8 @@ class _Span(NamedTuple):
 def files_in_order(paths: Sequence[Path], book: Book) -> list[JudgedFile]:
     """Return one for each path, in the order of time.
 
-    A file that begins where another ended continues it (tcpdump -C, -G, -W; their names need not sort). Files that
-    overlap (two ends of a link) have nothing to do with each other, nor do pipes, which can be read but once.
+    A file that begins where another ended continues it (tcpdump -C, -G, -W), whatever their names. Files that overlap
+    in time (two ends of a link) are independent. So are pipes, because they can be read only once.
     """
     if len(paths) == 1:
         return [JudgedFile(paths[0], Referee(book))]
@@ -138,6 +138,6 @@ def _span(path: Path) -> _Span:
             first = batch[0].time_ns if first is None else first
             last = batch[-1].time_ns
     except CaptureError:
-        # Judging it reports the error; nothing continues such a file.
+        # `judged` reports the error later; no file continues an unreadable one.
         return _Span(path, first, None)
     return _Span(path, first, last)

@@ -1,7 +1,7 @@
-"""What `keyroll verify` says: a table and the offending packets for a person, or everything as JSON.
+"""The output of `keyroll verify`: a table and the offending packets for a person, or everything as JSON.
 
-Both are written while the capture is read, so that memory does not grow with the number of offending packets. Nothing
-here holds a secret: judgements carry key names and numbers alone.
+Both are written while the capture is read, so memory does not grow with the number of offending packets. Judgements
+hold key names and numbers only, never a secret.
 """
 
 from __future__ import annotations
@@ -20,33 +20,33 @@ from keyroll.errors import ExitCode
 from keyroll.tcpao import flag_letters
 
 VERSION = 1
-"""Of the JSON; raised when a field changes its meaning or goes."""
+"""Version of the JSON; raised when a field changes its meaning or is removed."""
 
 _NANOSECONDS = 1_000_000_000
 _SILENT_SHOWN = 3
-"""Connection attempts without an answer that are shown one by one."""
+"""Unanswered connection attempts shown one by one: enough to recognise a port scan; the rest is only counted."""
 _SILENT = frozenset({Verdict.VERIFIED, Verdict.RST_NO_ISN})
 
 _SPOOLED_MAX = 1 << 20
-"""Characters of offending packets kept in memory, and copied from disk at a time."""
+"""Characters of offending packets kept in memory before they go to disk, and read back at once."""
 _LINES_MAX = 500
-"""Lines of JSON written at once: each write costs as much as making a line."""
+"""Lines of JSON written at once: a write costs as much time as formatting a line."""
 
 
 _TEXTS_MAX = 1000
-"""Texts remembered as JSON; a reason may hold a number, so that there can be as many as packets."""
+"""Texts cached as JSON. A reason may hold a number, so without a limit there could be one for each packet."""
 
 
 class Echo(Protocol):
-    """Writes text for a person or a program, `click.echo` as a rule."""
+    """Writes output text, usually `click.echo`."""
 
     def __call__(self, message: str, *, nl: bool = True) -> None:
-        """Write the text, with a line end behind it unless `nl` is false."""
+        """Write the text, followed by a line end unless `nl` is false."""
         ...
 
 
 class _Outcome:
-    """The exit code, as it builds up over all captures."""
+    """Collects the exit code over all captures."""
 
     def __init__(self, notes: Sequence[str]) -> None:
         self._bad = False
@@ -54,7 +54,7 @@ class _Outcome:
         self._judged = 0
 
     def add(self, file: JudgedFile) -> None:
-        """Take in one capture's result."""
+        """Add one capture's result."""
         standings = file.standings
         self._bad |= standings[Standing.BAD] > 0
         self._unfit |= file.error is not None or standings[Standing.UNJUDGED] > 0 or not sum(standings.values())
@@ -82,12 +82,12 @@ class TextReport:
     def begin(self, file: JudgedFile) -> None:
         """Begin one capture."""
         self._shown = self._more = self._windows = 0
-        # They stand below the table, which is known at the end: what does not fit into a little memory goes to disk.
+        # They are printed below the table, which is known at the end. Until then they wait in memory, then on disk.
         self._offenders = tempfile.SpooledTemporaryFile(_SPOOLED_MAX, "w+", encoding="utf-8")  # noqa: SIM115 -- see `end`
         self._echo(f"{file.path} (continues {file.continues})" if file.continues else str(file.path))
 
     def offender(self, judged: Judged) -> None:
-        """Take one judged packet; good ones are passed over."""
+        """Record one judged packet; good ones are ignored."""
         judgement = judged.judgement
         if judgement is None or judgement.standing is Standing.GOOD:
             return
@@ -115,7 +115,7 @@ class TextReport:
             self._echo(line)
 
     def close(self) -> None:
-        """Let go of what was kept of a capture."""
+        """Discard what is kept of a capture."""
         if self._offenders is not None:
             self._offenders.close()
             self._offenders = None
@@ -123,7 +123,7 @@ class TextReport:
     def finish(self) -> ExitCode:
         """Print what could not be judged at all, and return the exit code."""
         if self._notes:
-            self._echo("Not judged, whatever the captures hold:")
+            self._echo("Not judged, with any capture:")
         for note in self._notes:
             self._echo(f"  {note}")
         return self._outcome.code()
@@ -156,7 +156,7 @@ class JsonReport:
         self._offenders = 0
         self._lines: list[str] = []
         self._texts: dict[str, str] = {}
-        """Texts as JSON: most judgements share theirs with others."""
+        """Texts as JSON, cached: most judgements share their texts."""
 
     def begin(self, file: JudgedFile) -> None:
         """Begin one capture."""
@@ -193,7 +193,7 @@ class JsonReport:
         self._echo("],\n" + json.dumps(rest)[1:])
 
     def close(self) -> None:
-        """Let go of what was not written."""
+        """Discard what is not written yet."""
         self._lines = []
 
     def _flush(self) -> None:
@@ -202,9 +202,9 @@ class JsonReport:
             self._lines = []
 
     def _line(self, judgement: Judgement) -> str:
-        """Return a judgement as JSON has it: enums as their words, flags as tcpdump's letters, `standing` behind.
+        """Return a judgement as JSON: enums as their values, flags as tcpdump's letters, `standing` last.
 
-        Written out, because `json.dumps` of a dictionary takes three times as long, and a scan has many of these.
+        Formatted by hand, because `json.dumps` of a dictionary takes three times as long, and a port scan has many.
         """
         flow, text, number = judgement.flow, self._text, _number
         letters = None if flow.sport is None else flag_letters(judgement.flags)
@@ -245,7 +245,7 @@ def _number(number: int | None) -> int | str:
 
 
 def direction_data(direction: DirectionAccount) -> dict[str, Any]:
-    """Return one direction of one connection as JSON has it."""
+    """Return one direction of one connection as JSON."""
     return {
         "connection": direction.connection,
         "sender": direction.flow.sender,
