@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
 from keyroll.check import rules
@@ -24,7 +24,7 @@ from keyroll.check.findings import (
 from keyroll.check.outlook import BGP_HOLD, LDP_HOLD, Forecast, Hold, Outlook, look_ahead
 from keyroll.check.rules import Severity
 from keyroll.check.skew import MIXES, Mix
-from keyroll.configuration import Alone, Chain, Configuration, Ends, Kind, Link, Session, Single, match
+from keyroll.configuration import Alone, Chain, Configuration, Ends, Kind, Link, Session, Single, Value, match
 from keyroll.keychain.model import Keychain
 from keyroll.keychain.secret import Likeness, Secret
 from keyroll.keychain.starttime import format_start_stored
@@ -32,6 +32,8 @@ from keyroll.names import SessionKind
 
 SKEW_DEFAULT = timedelta(seconds=1)
 """What NTP keeps two routers within, with room to spare."""
+_ELSEWHERE = timezone(timedelta(hours=23, minutes=59))
+"""No router's zone: no start-time reads the same in it."""
 
 
 class Verdict(enum.Enum):
@@ -131,7 +133,7 @@ class Report:
 
 def zone_of(configuration: Configuration) -> tzinfo | None:
     """Return the zone that a router is configured for (`system time-zone`), or None."""
-    named = configuration.view("system").leaf("time-zone").value
+    named = _zone_named(configuration)
     if named is None:
         return None
     try:
@@ -140,15 +142,30 @@ def zone_of(configuration: Configuration) -> tzinfo | None:
         return None
 
 
+def _zone_named(configuration: Configuration) -> Value | None:
+    return configuration.view("system").leaf("time-zone").value
+
+
+def names_no_known_zone(configuration: Configuration, chain: Chain) -> bool:
+    """Say whether start-times of a chain are in the router's `time-zone`, and that is one which is not known here."""
+    if _zone_named(configuration) is None or zone_of(configuration) is not None:
+        return False
+    # A start-time that names no zone is the one that moves when the same text is read in another zone.
+    moved = replace(configuration, zone=_ELSEWHERE)
+    other = next(one for router in moved.routers for one in router.chains if one.path == chain.path)
+    return any(key.start != there.start for key, there in zip(chain.keychain.keys, other.keychain.keys, strict=True))
+
+
 def judge(configurations: Sequence[Configuration], question: Question) -> Report:
     """Return what is said of the sessions between the routers of any number of configurations.
 
     Start-times that name no zone are in the router's `time-zone`, else in the zone that the configuration was read in.
     """
-    return _Judge([_in_own_zone(configuration) for configuration in configurations], question).report()
+    return _Judge([in_own_zone(configuration) for configuration in configurations], question).report()
 
 
-def _in_own_zone(configuration: Configuration) -> Configuration:
+def in_own_zone(configuration: Configuration) -> Configuration:
+    """Return the configuration with start-times that name no zone in its own `time-zone`, where that is known."""
     zone = zone_of(configuration)
     return configuration if zone is None or zone == configuration.zone else replace(configuration, zone=zone)
 
@@ -261,6 +278,7 @@ class _Judge:
                 self._chain_findings[id(chain)] = [
                     *of_chain(chain, end.router.name, question.at),
                     *of_age(chain, at=question.at, max_age=question.max_age, within=question.within),
+                    *_of_zone(end.configuration, chain),
                 ]
             yield from self._chain_findings[id(chain)]
 
@@ -377,6 +395,17 @@ class _Judge:
                 f"{both}: the rollover of {when} is not hitless with clocks {seconds:g} s apart",
                 where,
             )
+
+
+def _of_zone(configuration: Configuration, chain: Chain) -> Iterator[Finding]:
+    named = _zone_named(configuration)
+    if named is not None and names_no_known_zone(configuration, chain):
+        message = (
+            f"key-chain {chain.name}: start-times name no zone, and the router's time-zone {named.text} is not known "
+            "here; they are read as "
+            f"{configuration.zone}"
+        )
+        yield Finding.of(rules.IN_DOUBT, message, configuration.sources.where(named.line))
 
 
 def _under(count: int, mixes: Sequence[Mix]) -> str:

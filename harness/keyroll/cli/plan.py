@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import shlex
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
 import click
 
+from keyroll.check.judge import in_own_zone, names_no_known_zone
 from keyroll.cli.arguments import instant_of, read_zone
 from keyroll.cli.keychain import write_secret_files
-from keyroll.configuration import Chain, Configuration, Kind, read
-from keyroll.errors import ExitCode, InputError, Where
+from keyroll.configuration import Chain, Configuration, Kind, Node, read
+from keyroll.errors import ExitCode, InputError, Where, printable
 from keyroll.instants import SYSTEM
 from keyroll.keychain.generate import SECRET_LENGTH_DEFAULT, Ids, draw_secret
 from keyroll.keychain.junostext import Encoding
@@ -40,6 +43,10 @@ _COMMAND_SECONDS = 60
 """A vault's client answers within seconds; a person must not wait for one that hangs."""
 _COMMAND_OCTETS = 1 << 20
 """Far more than a secret a line needs, and little enough to hold."""
+
+
+_FILE_NAME = re.compile(r"\w[\w.-]*")
+"""What a router's name must be: files are named after it, and it may come from somebody else's configuration."""
 
 
 class _Length(click.ParamType[timedelta]):
@@ -192,6 +199,7 @@ def plan_command(
         pause=pause,
         commit=commit_time,
         history=() if history is None else _history(history),
+        notes=tuple(_unknown_secrets(routers)),
     )
     found = plan_emergency(request, emergency) if emergency is not None else plan(request)
     encoding = Encoding.TYPE9 if encoded else Encoding.CLEAR
@@ -212,8 +220,12 @@ def _routers(
         return tuple(_router(name, chain, zones, away) for name in listed)
     if not configs:
         raise InputError("no configuration is named", remedy="name the routers' configurations, or --new R1,R2")
-    found = [_read(path) for path in configs]
-    routers = tuple(_router(_name(one), _chain(one, chain_name).keychain, zones, away) for one in found)
+    found = [in_own_zone(_read(path, zones)) for path in configs]
+    chains = [_chain(one, chain_name) for one in found]
+    routers = tuple(
+        replace(_router(_name(one), chain.keychain, zones, away), deactivated=_deactivated(one, chain))
+        for one, chain in zip(found, chains, strict=True)
+    )
     listed = [router.name for router in routers]
     if len(set(listed)) < len(listed):
         raise InputError(f"two configurations are of a router named {max(listed, key=listed.count)}")
@@ -223,18 +235,46 @@ def _routers(
     return routers
 
 
+def _unknown_secrets(routers: Sequence[Router]) -> Iterator[str]:
+    for router in routers:
+        unknown = [str(key.id) for key in router.chain.keys if key.secret is not None and not key.secret.known]
+        if unknown:
+            yield (
+                f"{router.name}: the secrets of keys {', '.join(unknown)} are not known: they are taken to match, and "
+                f"{router.name}.rollback.set cannot bring these keys back"
+            )
+
+
 def _router(name: str, chain: Keychain, zones: dict[str, tzinfo], away: frozenset[str]) -> Router:
+    if _FILE_NAME.fullmatch(name) is None:
+        raise InputError(
+            f"router {printable(name)!r} cannot name a file", remedy="a name has letters, digits, '.', '-' and '_'"
+        )
     return Router(name, chain, zones.get(name, zones.get("", UTC)), name not in away)
 
 
-def _read(path: Path) -> Configuration:
+def _read(path: Path, zones: dict[str, tzinfo]) -> Configuration:
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", where=Where.of(path)) from None
     except UnicodeDecodeError:
         raise InputError("this is not a text file in UTF-8", where=Where.of(path)) from None
-    return read(text, path.name)
+    configuration = read(text, path.name)
+    return replace(configuration, zone=zones.get(_name(configuration), zones.get("", UTC)))
+
+
+def _deactivated(configuration: Configuration, chain: Chain) -> frozenset[int]:
+    """Return the numbers of the deactivated keys that stand in a chain."""
+    keys = _statement(configuration, (*chain.path, "key"))
+    return frozenset(int(number) for number, key in keys.items() if key.inactive and number.isdecimal())
+
+
+def _statement(configuration: Configuration, path: Sequence[str]) -> Node:
+    node = configuration.tree
+    for word in path:
+        node = node.get(word, Node())
+    return node
 
 
 def _name(configuration: Configuration) -> str:
@@ -255,6 +295,20 @@ def _chain(configuration: Configuration, name: str | None) -> Chain:
     unknown = [finding for finding in chain.doubts if finding.kind is not Kind.SECRET_UNKNOWN]
     if unknown:
         raise InputError(f"key-chain {chain.name} is not sure: {unknown[0].message}", where=unknown[0].where)
+    if names_no_known_zone(configuration, chain):
+        raise InputError(
+            f"{configuration.name}: start-times of key-chain {chain.name} name no zone, and the router's time-zone is "
+            "not known here",
+            remedy="write the zone into the start-times, as Junos shows them",
+        )
+    own = _statement(configuration, (*chain.path, "key"))
+    foreign = next((key.id for key in chain.keychain.keys if str(key.id) not in own), None)
+    if foreign is not None:
+        raise InputError(
+            f"{configuration.name}: key {foreign} of key-chain {chain.name} comes from a group, where a set file "
+            "cannot delete it",
+            remedy="move the chain out of the group first",
+        )
     return chain
 
 

@@ -194,7 +194,7 @@ class State:
         What this very change deletes counts, so that a commit does not delete and add one key; but where all 64 are
         taken, a retired key's place is refilled in that commit, as people do who run rings of keys (junos.md 9.16).
         """
-        held = {key.id for key in self.chains[router.name].keys}
+        held = {key.id for key in self.chains[router.name].keys} | router.deactivated
         taken = held | {gone.number for gone in self._quarantined(moment) if gone.router == router.name}
         if len(taken) == KEYS_MAX and not self.request.quarantine:
             return held - {gone.number for gone in self.retired if gone.deleted == moment}
@@ -295,6 +295,7 @@ def _looks(retiring: set[datetime], active: datetime | None) -> Iterable[str]:
 
 
 def _notes(request: Request, state: State) -> Iterable[str]:
+    yield from request.notes
     if request.max_age is not None and request.routers[0].chain.keys:
         keys = in_order(request.routers[0].chain)
         started = [start_of(key) for key in keys if start_of(key) <= request.at]

@@ -44,7 +44,7 @@ def emergency(request: Request, number: int) -> Plan:
     else:
         changes = [_deleted(request, state, leaked, ceil_minute(request.at))]
     verify(changes, request, dict(zip((router.name for router in request.routers), state.agreed.mirrored, strict=True)))
-    notes = tuple(_acceptance(request, leaked, changes))
+    notes = (*request.notes, *_acceptance(request, leaked, changes))
     return Plan(tuple(changes), dict(state.chains), tuple(state.retired), notes)
 
 

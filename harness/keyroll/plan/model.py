@@ -36,6 +36,8 @@ class Router:
     chain: Keychain
     zone: tzinfo = UTC
     reachable: bool = True
+    deactivated: frozenset[int] = frozenset()
+    """Numbers of deactivated keys: statements that are set there stay deactivated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ class Request:
     pause: timedelta = PAUSE_DEFAULT
     commit: timedelta = COMMIT_DEFAULT
     history: tuple[Retired, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What a reader of the plan must know of the configurations."""
     tolerance: int = TOLERANCE_DEFAULT
 
 

@@ -223,6 +223,17 @@ def test_each_routers_zone_is_the_one_that_it_is_configured_for(pair):
     assert zone_of(one.swap("Europe/Berlin", "GMT+2").read()) is None
 
 
+def test_start_times_in_a_zone_that_is_not_known_leave_their_sessions_unknown(pair):
+    one, other = pair()
+    other.add("set system time-zone Mars/Olympus")
+    assert judged(one, other).sessions[0].verdict is Verdict.OK  # each start-time names its own zone
+    report = judged(one, other.swap(' +0000"', '"'))
+    assert report.sessions[0].verdict is Verdict.UNKNOWN
+    (finding,) = report.sessions[0].findings
+    assert "time-zone Mars/Olympus is not known" in finding.message
+    assert finding.where.line == len(other.lines)
+
+
 def test_a_hold_time_of_zero_never_ends_a_session(pair):
     one, other = pair()
     report = judged(one.add("set protocols bgp hold-time 0"), other.without("key 1 "))

@@ -145,3 +145,54 @@ def test_wrong_input_is_named(configs, words, message):
     result = plan(*configs, *words, ok=False)
     assert isinstance(result.exception, InputError)
     assert message in str(result.exception)
+
+
+def test_a_router_whose_name_leads_out_of_the_folder_is_refused(configs, tmp_path):
+    path = Path(configs[0])
+    path.write_text(path.read_text().replace("host-name lion", "host-name ../../lion"))
+    result = plan(*configs, *USUAL, "-o", str(tmp_path / "a" / "out"), ok=False)
+    assert isinstance(result.exception, InputError)
+    assert "cannot name a file" in str(result.exception)
+    result = plan("--new", "../lion,tiger", *USUAL, "-o", str(tmp_path / "a" / "out"), ok=False)
+    assert isinstance(result.exception, InputError)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["lion.conf", "tiger.conf"]
+
+
+def test_the_number_of_a_deactivated_key_is_not_used_for_a_new_one(configs, tmp_path):
+    path = Path(configs[0])
+    key = "security authentication-key-chains key-chain kc key 1"
+    path.write_text(path.read_text() + f"set {key} algorithm ao\ndeactivate {key}\n")
+    plan(*configs, *USUAL, "-o", str(tmp_path / "out"))
+    before = read(path.read_text(), "lion.conf")
+    after = read((tmp_path / "out" / "2027-01-23" / "lion.set").read_text(), "lion.set", base=before)
+    assert [key.id for key in after.main.chains[0].keychain.keys] == [0, 2]
+
+
+def test_a_key_that_a_group_brings_is_refused_because_no_set_file_can_delete_it(configs, tmp_path):
+    path = Path(configs[0])
+    path.write_text(path.read_text().replace("set security", "set groups KEYS security") + "set apply-groups KEYS\n")
+    result = plan(*configs, *USUAL, "-o", str(tmp_path / "out"), ok=False)
+    assert isinstance(result.exception, InputError)
+    assert "key 0 of key-chain kc comes from a group" in str(result.exception)
+
+
+def test_start_times_without_a_zone_are_in_the_routers_own_zone(configs, tmp_path):
+    path = Path(configs[0])
+    local = path.read_text().replace('"2026-11-1.00:00:00 +0000"', '"2026-11-1.01:00:00"')
+    path.write_text(local + "set system time-zone Europe/Berlin\n")
+    plan(*configs, *USUAL, "-o", str(tmp_path / "out"))
+    path.write_text(local)
+    result = plan(*configs, *USUAL, "-o", str(tmp_path / "other"), ok=False)
+    assert "starts at another instant" in str(result.exception)
+    path.write_text(local + "set system time-zone Mars/Olympus\n")
+    result = plan(*configs, *USUAL, "-o", str(tmp_path / "other"), ok=False)
+    assert "time-zone is not known" in str(result.exception)
+
+
+def test_secrets_that_are_not_known_stand_in_the_plan(configs, tmp_path):
+    path = Path(configs[0])
+    path.write_text(path.read_text().replace("sesame-sesame", "<REMOVED>"))
+    result = plan(*configs, *USUAL, "-o", str(tmp_path / "out"))
+    said = "lion: the secrets of keys 0 are not known"
+    assert said in result.output
+    assert said in (tmp_path / "out" / "plan.md").read_text()
