@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import signal
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -249,6 +250,15 @@ def test_a_containerlab_that_says_nothing_is_an_answer_and_no_end_of_the_guard(s
     assert "does not say its version" in answer["error"]
 
 
+@pytest.fixture
+def own_base(monkeypatch) -> Iterator[None]:
+    """A folder of labs for this test alone: the start of another test's lab would remove what this one left."""
+    with tempfile.TemporaryDirectory(prefix="kr") as folder:  # pytest's own is longer than a socket's path may be
+        monkeypatch.setenv("KEYROLL_RUNTIME_DIR", folder)
+        yield
+
+
+@pytest.mark.usefixtures("own_base")
 def test_what_a_lab_left_that_was_killed_before_it_had_containers_goes_with_the_next_start(standin, tmp_path) -> None:
     name = f"early-{os.getpid()}"
     standin.behave(deploy="hang")
