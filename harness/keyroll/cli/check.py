@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from keyroll.cli.arguments import instant_of, length_of, read_text, read_zone, shown
+from keyroll.cli.output import read_or_not
 from keyroll.errors import ExitCode, InputError
 from keyroll.instants import SYSTEM
 
@@ -93,11 +94,17 @@ def check(
         within=None if within is None else length_of("--within", within),
         without_secrets=without_secrets,
     )
+    if question.until is not None and question.until <= question.at:
+        raise InputError("--until is not after --at, so no rollover is judged", remedy="give a later --until")
     if question.skew > timedelta(seconds=_SKEW_MAX):
         raise InputError("--skew: should be at most a year")
     configurations = [_read(path, where) for path in files]
-    reports = list(_judged(configurations, planned_of(configurations, planned, where), question))
-    _print(reports, as_json=as_json, markdown=markdown)
+    try:
+        reports = list(_judged(configurations, planned_of(configurations, planned, where), question))
+    except OverflowError:  # datetime ends with the year 9999
+        raise InputError("--at or a start-time lies too near the year 9999, where instants end") from None
+    with read_or_not():
+        _print(reports, as_json=as_json, markdown=markdown)
     return _exit_code(report for _, report in reports)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections.abc import Iterator
 
 import click
 
@@ -20,6 +21,16 @@ def say(text: str) -> None:
     """Print a line on stderr, if that can be written."""
     with contextlib.suppress(OSError, ValueError):  # ValueError: it is closed
         click.echo(printable(text), err=True)
+
+
+@contextlib.contextmanager
+def read_or_not() -> Iterator[None]:
+    """Print what stands within until nobody reads any more (`| head -1`); the command goes on to its own exit code."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        drop_what_is_left()
 
 
 def open_standard_streams() -> None:

@@ -16,6 +16,7 @@ import click
 from keyroll.check.judge import in_own_zone, names_no_known_zone
 from keyroll.cli.arguments import instant_of, read_zone
 from keyroll.cli.keychain import write_secret_files
+from keyroll.cli.output import read_or_not
 from keyroll.configuration import Chain, Configuration, Kind, Node, read
 from keyroll.errors import ExitCode, InputError, Where, printable
 from keyroll.instants import SYSTEM
@@ -182,6 +183,10 @@ def plan_command(
     )
     if emergency is None and (until is None or every is None):
         raise InputError("a plan needs --until and --every", remedy="such as --until 2028-12-31 --every 90d")
+    if away and emergency is None:
+        raise InputError(
+            "--unreachable is for --emergency", remedy="leave it out: the plan says how late one router may be"
+        )
     request = Request(
         routers=routers,
         at=now,
@@ -201,11 +206,15 @@ def plan_command(
         history=() if history is None else _history(history),
         notes=tuple(_unknown_secrets(routers)),
     )
-    found = plan_emergency(request, emergency) if emergency is not None else plan(request)
+    try:
+        found = plan_emergency(request, emergency) if emergency is not None else plan(request)
+    except OverflowError:  # datetime ends with the year 9999
+        raise InputError("the plan runs beyond the year 9999", remedy="an earlier --at or --until") from None
     encoding = Encoding.TYPE9 if encoded else Encoding.CLEAR
     write_secret_files({output / file.path: file.text for file in files(found, request, encoding)}, force=force)
-    click.echo(markdown(found, request), nl=False)
-    click.echo(f"\nfiles: {output} (the .set files hold secrets)")
+    with read_or_not():
+        click.echo(markdown(found, request), nl=False)
+        click.echo(f"\nfiles: {output} (the .set files hold secrets)")
     return ExitCode.OK
 
 
@@ -217,6 +226,7 @@ def _routers(
             raise InputError("--new takes no CONFIG", remedy="leave the configurations out, or --new")
         listed = [name.strip() for name in names.split(",") if name.strip()]
         chain = Keychain(chain_name or "new_auth_key")
+        _refuse_strange(listed, zones, away)
         return tuple(_router(name, chain, zones, away) for name in listed)
     if not configs:
         raise InputError("no configuration is named", remedy="name the routers' configurations, or --new R1,R2")
@@ -226,13 +236,17 @@ def _routers(
         replace(_router(_name(one), chain.keychain, zones, away), deactivated=_deactivated(one, chain))
         for one, chain in zip(found, chains, strict=True)
     )
-    listed = [router.name for router in routers]
-    if len(set(listed)) < len(listed):
-        raise InputError(f"two configurations are of a router named {max(listed, key=listed.count)}")
-    strange = (set(zones) | away) - {*listed, ""}
-    if strange:
-        raise InputError(f"no router is named {min(strange)}", remedy=f"routers are: {', '.join(listed)}")
+    _refuse_strange([router.name for router in routers], zones, away)
     return routers
+
+
+def _refuse_strange(names: Sequence[str], zones: dict[str, tzinfo], away: frozenset[str]) -> None:
+    """Refuse a name that two routers have, and one in an option that no router has."""
+    if len(set(names)) < len(names):
+        raise InputError(f"two routers are named {max(names, key=names.count)}", remedy="give each a name of its own")
+    strange = (set(zones) | away) - {*names, ""}
+    if strange:
+        raise InputError(f"no router is named {min(strange)}", remedy=f"routers are: {', '.join(names)}")
 
 
 def _unknown_secrets(routers: Sequence[Router]) -> Iterator[str]:

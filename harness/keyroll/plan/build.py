@@ -57,6 +57,10 @@ def check_request(request: Request) -> None:
         PlanRefusedError: what is asked for contradicts itself.
     """
     check_limits(request)
+    if request.until <= request.at:
+        raise PlanRefusedError(
+            f"the plan would end on {request.until.date().isoformat()}, before it begins", remedy="a later --until"
+        )
     if request.every < request.spacing:
         raise PlanRefusedError(
             f"keys every {request.every} are closer than the minimum spacing of {request.spacing}",

@@ -103,22 +103,25 @@ def read_history(text: str) -> tuple[Retired, ...]:
     Raises:
         ValueError: it is not one, or damaged.
     """
-    data = json.loads(text)
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):  # nested too deeply
+        data = None
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise ValueError(f"not a plan.json of format {FORMAT}")
     try:
-        return tuple(
-            Retired(
-                str(item["router"]),
-                int(item["key"]),
-                item["send-id"],
-                item["recv-id"],
-                datetime.fromisoformat(item["deleted"]),
-            )
-            for item in data["retired"]
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"damaged: {error!r}") from error
+        return tuple(_retired(item) for item in data["retired"])
+    except (KeyError, TypeError, ValueError):
+        raise ValueError("damaged: each entry of `retired` has router, key, send-id, recv-id and deleted") from None
+
+
+def _retired(item: dict[str, object]) -> Retired:
+    numbers = [item[name] for name in ("key", "send-id", "recv-id")]
+    deleted = datetime.fromisoformat(str(item["deleted"]))
+    if not all(isinstance(number, int) for number in numbers) or deleted.tzinfo is None:
+        raise ValueError
+    key, send_id, recv_id = (int(str(number)) for number in numbers)
+    return Retired(str(item["router"]), key, send_id, recv_id, deleted)
 
 
 def _change_data(folder: str, change: Change) -> dict[str, object]:

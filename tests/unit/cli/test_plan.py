@@ -196,3 +196,49 @@ def test_secrets_that_are_not_known_stand_in_the_plan(configs, tmp_path):
     said = "lion: the secrets of keys 0 are not known"
     assert said in result.output
     assert said in (tmp_path / "out" / "plan.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--new", "a,a", *USUAL), "two routers are named a"),
+        (("--new", "a,b", *USUAL, "--zone", "c=Europe/Berlin"), "no router is named c"),
+        (("--new", "a,b", *USUAL, "--unreachable", "b"), "--unreachable is for --emergency"),
+        (("--new", "a,b", *USUAL[:2], "--until", "2020-01-01", "--every", "90d"), "before it begins"),
+        (("--new", "a,b", *USUAL[:2], "--until", "9999-12-31", "--every", "3650d"), "beyond the year 9999"),
+    ],
+)
+def test_what_makes_no_plan_is_refused_by_name(words, said, tmp_path):
+    result = plan(*words, "-o", str(tmp_path / "out"), ok=False)
+    assert isinstance(result.exception, InputError)
+    assert said in str(result.exception)
+    assert not (tmp_path / "out").exists()
+
+
+RETIRED = """\
+{"format": 1, "retired": [
+  {"router": "a", "key": 1, "send-id": 5, "recv-id": 6, "deleted": "2026-11-30T00:00Z"}]}
+"""
+
+
+def test_a_history_without_a_fault_is_taken(configs, tmp_path):
+    path = tmp_path / "plan.json"
+    path.write_text(RETIRED)
+    plan(*configs, *USUAL, "--history", str(path), "-o", str(tmp_path / "out"))
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        "set system host-name lion",
+        "[" * 100_000,
+        '{"format": 1, "retired": [1]}',
+        RETIRED.replace('"send-id": 5', '"send-id": "5"'),
+        RETIRED.replace("00Z", "00"),
+    ],
+)
+def test_a_history_that_is_none_is_refused(history, configs, tmp_path):
+    path = tmp_path / "plan.json"
+    path.write_text(history)
+    result = plan(*configs, *USUAL, "--history", str(path), "-o", str(tmp_path / "out"), ok=False)
+    assert isinstance(result.exception, InputError)
