@@ -124,6 +124,11 @@ class Report:
         return sum(session.verdict is verdict for session in self.sessions)
 
     @property
+    def complete(self) -> bool:
+        """Whether all protected sessions are surely known: no damaged line may be one."""
+        return not any(finding.severity is Severity.UNKNOWN for finding in self.chains)
+
+    @property
     def findings(self) -> tuple[Finding, ...]:
         """Every finding once, the worst first, then by place."""
         unique = dict.fromkeys((*(one for session in self.sessions for one in session.findings), *self.chains))
@@ -290,11 +295,20 @@ class _Judge:
                     yield Finding.of(rules.CHAIN_UNUSED, message, chain.where)
 
     def _elsewhere(self, sessions: Sequence[JudgedSession]) -> Iterator[Finding]:
-        """Yield what is not known and bears on no protected session: noted, so that nothing is passed over."""
+        """Yield what is not known and bears on no protected session: noted, so that nothing is passed over.
+
+        Where sessions stand, it may be a protected one of which nothing else is left.
+        """
         told = {finding.where for session in sessions for finding in session.findings}
         for configuration in self._configurations:
+            hiding = {doubt for doubt in configuration.doubts if "authentication-key-chains" not in doubt.path}
             for doubt in configuration.findings:
-                if doubt.kind is not Kind.SECRET_UNKNOWN and doubt.where not in told:
+                if doubt.kind is Kind.SECRET_UNKNOWN or doubt.where in told:
+                    continue
+                if doubt in hiding:
+                    message = f"may hide a protected session: {doubt.message} [{doubt.kind.value}]"
+                    yield Finding.of(rules.IN_DOUBT, message, doubt.where)
+                else:
                     message = f"bears on no protected session: {doubt.message} [{doubt.kind.value}]"
                     yield Finding(rules.IN_DOUBT, message, doubt.where, Severity.NOTE)
 

@@ -191,5 +191,5 @@ def _exit_code(reports: Iterable[Report]) -> ExitCode:
     found = list(reports)
     if any(report.count(Verdict.BAD) for report in found):
         return ExitCode.BAD
-    unknown = any(report.count(Verdict.UNKNOWN) or not report.sessions for report in found)
+    unknown = any(report.count(Verdict.UNKNOWN) or not report.sessions or not report.complete for report in found)
     return ExitCode.UNFIT if unknown else ExitCode.OK

@@ -162,3 +162,43 @@ def test_check_loads_no_client_and_no_lab():
     )
     done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_line_that_may_be_a_protected_session_is_never_green(keyroll, files):
+    paths = files()
+    with paths[0].open("a") as file:
+        file.write("set protocols bgp group other neighbro 10.0.0.6 authentication-key-chain KC\n")
+    code, out, _ = keyroll(*paths, *AT)
+    assert code == 2
+    assert "unknown: may hide a protected session" in out
+    assert "1 protected session: 1 ok" in out
+
+
+def test_a_damaged_line_of_another_chain_leaves_the_verdict_as_it_is(keyroll, files):
+    paths = files()
+    with paths[0].open("a") as file:
+        file.write("set security authentication-key-chains key-chain ISIS key 1 frobnicate\n")
+    code, out, _ = keyroll(*paths, *AT)
+    assert code == 0
+    assert "note: bears on no protected session" in out
+
+
+@pytest.mark.parametrize("words", [("--until", "2029-12-31T00:00Z"), ("--until", "2030-01-01T00:05Z")])
+def test_a_stretch_that_holds_no_instant_is_refused(keyroll, files, words):
+    code, _, err = keyroll(*files(), *AT, *words)
+    assert code == 2
+    assert "--until is not after --at" in err
+
+
+def test_instants_at_the_end_of_all_years_are_refused(keyroll, files):
+    code, _, err = keyroll(*files(), "--at", "9999-12-31T23:59Z")
+    assert code == 2
+    assert "too near the year 9999" in err
+
+
+def test_the_exit_code_is_the_verdict_also_when_nobody_reads(files):
+    command = "import sys; from keyroll.cli.main import main; sys.argv[0] = 'keyroll'; main()"
+    paths = files(start="2030-1-1.05:00:00 +0000")
+    process = subprocess.Popen([sys.executable, "-c", command, "check", *map(str, paths), *AT], stdout=subprocess.PIPE)
+    process.stdout.close()
+    assert process.wait(timeout=60) == 1
