@@ -115,14 +115,14 @@ def _read(path: Path, zone: tzinfo, *, base: Configuration | None = None) -> Con
 
 
 def planned_of(
-    configurations: Sequence[Configuration], planned: Sequence[str], zone: tzinfo
+    configurations: Sequence[Configuration], planned: Sequence[str], zone: tzinfo, *, option: str = "--planned"
 ) -> dict[int, Configuration]:
     """Return what routers will have after a change, by the number of their configuration."""
     found: dict[int, Configuration] = {}
     for text in planned:
         name, equals, file = text.partition("=")
         if not equals or not file:
-            raise InputError(f"--planned: invalid '{text}'", remedy="use ROUTER=FILE, such as R1=change.set")
+            raise InputError(f"{option}: invalid '{text}'", remedy="use ROUTER=FILE, such as R1=change.set")
         numbers = [
             number
             for number, one in enumerate(configurations)
@@ -130,9 +130,9 @@ def planned_of(
         ]
         if len(numbers) != 1:
             known = ", ".join(one.routers[0].name for one in configurations)
-            raise InputError(f"--planned: {name} is {'no' if not numbers else 'more than one'} router: {known}")
+            raise InputError(f"{option}: {name} is {'no' if not numbers else 'more than one'} router: {known}")
         if numbers[0] in found:
-            raise InputError(f"--planned: {name} is given twice")
+            raise InputError(f"{option}: {name} is given twice")
         path = Path(file)
         lines = read_text(path)
         base = None if is_whole(lines) else configurations[numbers[0]]

@@ -169,7 +169,7 @@ def _made(asked: _Asked) -> Made:
     chosen = meant(configurations, report, asked.session)
     planned = _changed(asked, configurations, chosen, moment, where)
     drafted = draft(chosen, report, at=moment, rollovers=asked.rollovers, skew=skew, planned=planned)
-    heavy = tuple(by_weight(chosen, configurations))
+    heavy = tuple(by_weight(chosen, configurations, report))
     names = (configurations[0].main.name, configurations[1].main.name)
     files = [one.name for one in configurations]
     told = heavy if asked.keep_names else tuple(item.without_names(names, files) for item in heavy)
@@ -206,7 +206,7 @@ def _changed(
         f"{names.get(name, name)}{equals}{file}"
         for name, equals, file in (text.partition("=") for text in asked.changes)
     ]
-    changed = planned_of(configurations, texts, zone)
+    changed = planned_of(configurations, texts, zone, option="--change")
     after = [changed.get(number, one) for number, one in enumerate(configurations)]
     question = Question(at=moment, without_secrets=True)
     report = judge(after, question)

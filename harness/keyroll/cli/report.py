@@ -66,15 +66,21 @@ def _night(index: Path, output: Path | None, against: Path | None, *, markdown: 
         return
     if output is None:
         raise InputError("--index needs a folder to write into", remedy="add -o NIGHT")
-    links = {}
+    links: dict[str, str] = {}
     for cell in night.cells.values():
         if Path(cell.folder).is_dir():
-            name = f"{Path(cell.folder).name}.html"
+            name = _page_name(Path(cell.folder).name, {"index.html", *links.values()})
             _write(output / name, run_page(load_run(Path(cell.folder))))
             links[cell.folder] = name
     _write(output / "index.html", night_page(night, links, before))
     _write(output / "night.json", stored(night))
     click.echo(f"{headline(night)}\nreport: {output / 'index.html'}")
+
+
+def _page_name(run: str, taken: set[str]) -> str:
+    """Return a file name for a run's page; runs of two folders may have one name."""
+    names = (f"{run}.html", *(f"{run}-{number}.html" for number in range(2, len(taken) + 3)))
+    return next(name for name in names if name not in taken)
 
 
 def _write(path: Path, text: str) -> None:

@@ -93,6 +93,18 @@ def test_an_index_stands_for_its_night_when_the_runs_are_gone(tmp_path):
     assert list(stored.cells.values()) == list(read_night(tmp_path / "runs").cells.values())
 
 
+def test_runs_of_one_name_in_two_folders_have_a_page_each(tmp_path):
+    for name in ("a", "b"):
+        folder = run(tmp_path / "runs" / name, name, "passed")
+        folder.rename(folder.with_name("index"))
+    made = CliRunner().invoke(keyroll, ["report", "--index", str(tmp_path / "runs"), "-o", str(tmp_path / "night")])
+    assert made.exit_code == 0, made.output
+    names = sorted(path.name for path in (tmp_path / "night").glob("*.html"))
+    assert names == ["index-2.html", "index-3.html", "index.html"]
+    page = (tmp_path / "night" / "index.html").read_text()
+    assert all(f'<a href="index-{number}.html">passed</a>' in page for number in (2, 3))
+
+
 def test_a_folder_without_runs_is_refused(tmp_path):
     with pytest.raises(InputError, match="no run folder in"):
         read_night(tmp_path)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from keyroll.check import rules
+from keyroll.check.judge import Report
 from keyroll.check.rules import Severity
 from keyroll.configuration import Configuration, PeerKind, Session
 from keyroll.errors import Where
@@ -39,14 +40,13 @@ class LeftOut:
         return LeftOut(message, where)
 
 
-def by_weight(meant: Meant, configurations: Sequence[Configuration]) -> Iterator[LeftOut]:
+_NOT_PLAYED = frozenset({rules.MD5_BESIDE, rules.AS_MISMATCH, rules.TYPE_MISMATCH, rules.BOTH_PASSIVE})
+"""Errors of sessions that no scenario plays: it makes sessions of its own, with the keys alone as they are."""
+
+
+def by_weight(meant: Meant, configurations: Sequence[Configuration], report: Report) -> Iterator[LeftOut]:
     """Yield what may change the verdict."""
-    for judged in meant.judged:
-        for finding in judged.findings:
-            if finding.severity is Severity.NOTE:
-                yield LeftOut(finding.message, finding.where)
-            if finding.rule is rules.IN_DOUBT:
-                yield LeftOut(f"not understood: {finding.message}", finding.where)
+    yield from _of_check(meant, report)
     for ends in meant.sessions:
         for session in ends:
             yield from _of_session(session)
@@ -55,6 +55,20 @@ def by_weight(meant: Meant, configurations: Sequence[Configuration]) -> Iterator
     for configuration in configurations:
         yield from _of_router(configuration)
     yield from _of_chains(meant)
+
+
+def _of_check(meant: Meant, report: Report) -> Iterator[LeftOut]:
+    """Yield what `keyroll check` finds and no lab plays."""
+    for finding in report.chains:
+        if finding.severity is Severity.UNKNOWN:
+            yield LeftOut(finding.message, finding.where)
+    for finding in (finding for judged in meant.judged for finding in judged.findings):
+        if finding.severity is Severity.NOTE:
+            yield LeftOut(finding.message, finding.where)
+        if finding.rule in _NOT_PLAYED:
+            yield LeftOut(f"not played, and an error by itself: {finding.message}", finding.where)
+        if finding.rule is rules.IN_DOUBT:
+            yield LeftOut(f"not understood: {finding.message}", finding.where)
 
 
 def _of_session(session: Session) -> Iterator[LeftOut]:

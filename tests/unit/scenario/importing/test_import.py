@@ -240,3 +240,30 @@ def test_the_last_hop_of_the_clocks_is_shorter_than_what_the_chains_bear(importe
     else:
         hop = {"30m": timedelta(minutes=30), "5m": timedelta(minutes=5)}[last]
         assert [step.to for step in steps] == [start - hop, start]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("set protocols bgp group peers neighbor 10.0.0.1 authentication-key md5-secret", "authentication-key stands"),
+        ("set routing-options autonomous-system 64999", "expects AS 64501"),
+        ("set protocols bgp group more neighbro 10.0.0.9", "may hide a protected session"),
+    ],
+)
+def test_what_keyroll_check_calls_wrong_and_no_lab_plays_is_left_out_by_weight(imported, line, said):
+    keys = [key(0, *FIRST) + key(1, *SECOND), key(0, FIRST[0], 2, 1) + key(1, SECOND[0], 4, 3)]
+    one = configuration("lion", "10.0.0.1", "10.0.0.2", keys=keys[0])
+    clean = configuration("tiger", "10.0.0.2", "10.0.0.1", keys=keys[1])
+    assert "Not played, and may change" not in imported(one, clean)[1]
+    text = imported(one, f"{clean}{line}\n")[1]
+    assert "Not played, and may change the verdict" in text
+    assert said in text
+    assert "md5-secret" not in text
+
+
+def test_a_planned_change_that_cannot_be_read_is_named_by_its_own_option(tmp_path):
+    (tmp_path / "one.conf").write_text(configuration("lion", "10.0.0.1", "10.0.0.2", keys=key(0, *FIRST)))
+    (tmp_path / "other.conf").write_text(configuration("tiger", "10.0.0.2", "10.0.0.1", keys=key(0, FIRST[0], 2, 1)))
+    words = ["import", str(tmp_path / "one.conf"), str(tmp_path / "other.conf"), "--at", AT, "--change", "R3=x"]
+    result = CliRunner().invoke(keyroll, words, standalone_mode=False)
+    assert str(result.exception).startswith("--change: R3 is no router")
