@@ -19,8 +19,27 @@ MUTANTS = Path(__file__).parent / "mutants"
 TWO_KEYS, FORGED = "rollover/two-keys.yaml", "rollover/forged-during.yaml"
 
 
+TRIES = 3
+"""A run that a busy machine could not see says nothing of the router, and is played again; a red or green one never."""
+
+
 def play(folder, scenario, variant, mutant):
-    words = ["run", str(SCENARIOS / scenario), "--run-dir", str(folder), *(["--variant", variant] if variant else [])]
+    for number in range(1, TRIES + 1):
+        result = played(folder / str(number), scenario, variant, mutant)
+        if result["verdict"] != "unfit" or "machine" not in result["reason"]:
+            break
+    return result
+
+
+def played(folder, scenario, variant, mutant):
+    words = [
+        "run",
+        str(SCENARIOS / scenario),
+        "--no-report",
+        "--run-dir",
+        str(folder),
+        *(["--variant", variant] if variant else []),
+    ]
     command = [sys.executable, "-c", "from keyroll.cli.main import main; main()", *words]
     path = os.pathsep.join(filter(None, [str(MUTANTS), os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, "PYTHONPATH": path, "KEYROLL_TEST_MUTANT": mutant}

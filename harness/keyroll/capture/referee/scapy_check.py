@@ -14,7 +14,7 @@ referee or scapy is wrong: the run then gives no verdict on the routers.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, NamedTuple
@@ -28,11 +28,12 @@ from keyroll.tcpao import ACK, SYN
 SAMPLE = 20
 """Segments sampled from each capture: scapy needs some 75 us for a MAC, and two hundred runs judge thousands."""
 _SNES = range(4)
-"""SNEs tried for a segment, because scapy does not track the SNE. Four cover a connection's first 16 GiB; a later
-segment is reported as a disagreement."""
+"""SNEs tried where a connection's begin is not in the capture. Four cover its first 16 GiB."""
 
 _JUDGED = frozenset({Verdict.VERIFIED, Verdict.REFUSED, Verdict.BAD_MAC})
 _MASK = 0xFFFFFFFF
+_HALF = 1 << 31
+"""Half of the sequence space: of two segments that lie further apart, the later one has wrapped."""
 
 
 class Disagreement(NamedTuple):
@@ -56,6 +57,10 @@ class _Sampled(NamedTuple):
     packet: Packet
     judgement: Judgement
     keys: tuple[HeldKey, ...]
+    snes: Sequence[int]
+
+
+_Ends = tuple[str, int | None, str, int | None]
 
 
 class ScapyCheck:
@@ -67,7 +72,9 @@ class ScapyCheck:
         self._random = random.Random(seed)  # noqa: S311 -- a sample that can be drawn again, not cryptography
         self._seen = 0
         self._sample: list[_Sampled] = []
-        self._handshakes: dict[tuple[str, int | None, str, int | None], set[tuple[int, int]]] = {}
+        self._handshakes: dict[_Ends, set[tuple[int, int]]] = {}
+        self._positions: dict[_Ends, int] = {}
+        """By direction the highest octet that verified, counted from sequence number 0 of the connection's begin."""
 
     def observe(self, packet: Packet, judgement: Judgement | None, book: Book) -> None:
         """Take the next packet of the capture with the referee's judgement on it."""
@@ -77,23 +84,45 @@ class ScapyCheck:
             # Whatever its verdict: during a commit the referee may have used the keys from before it.
             ends = (judgement.src, judgement.sport, judgement.dst, judgement.dport)
             self._handshakes.setdefault(ends, set()).add((judgement.seq, (judgement.ack - 1) & _MASK))
+        snes = self._follow(judgement)
         if judgement.key_id is None or judgement.verdict not in _JUDGED:
             return
         self._seen += 1
         place = self._seen - 1 if self._seen <= self._size else self._random.randrange(self._seen)
         if place < self._size:
-            self._sample[place : place + 1] = [_Sampled(packet, judgement, _keys(judgement, book))]
+            self._sample[place : place + 1] = [_Sampled(packet, judgement, _keys(judgement, book), snes)]
+
+    def _follow(self, judgement: Judgement) -> Sequence[int]:
+        """Return the SNEs that a segment may have: the one that puts it nearest to what its sender sent before.
+
+        It counts wraps by itself (RFC 5925, section 6.2): a router that signs with another SNE is at fault, and scapy,
+        which would find that SNE by trying, must not excuse it. Only what verified moves the position.
+        """
+        ends = (judgement.src, judgement.sport, judgement.dst, judgement.dport)
+        right = judgement.verdict in (Verdict.VERIFIED, Verdict.REFUSED)  # by its sender's own chain
+        if judgement.flags & SYN:
+            self._positions.pop(ends, None)  # of an earlier connection with these ports
+            if right:
+                self._positions[ends] = judgement.seq
+            return (0,)
+        last = self._positions.get(ends)
+        if last is None:
+            return _SNES
+        sne = max(0, (last - judgement.seq + _HALF) >> 32)
+        if right:
+            self._positions[ends] = max(last, (sne << 32) + judgement.seq)
+        return (sne,)
 
     def finish(self) -> ScapyFindings:
         """Judge the sample with scapy."""
         disagreements = []
-        for packet, judgement, keys in self._sample:
-            verifies = self._verifies(packet, judgement, keys)
+        for packet, judgement, keys, snes in self._sample:
+            verifies = self._verifies(packet, judgement, keys, snes)
             if verifies is (judgement.verdict is Verdict.BAD_MAC):
                 disagreements.append(Disagreement(judgement.number, judgement.verdict, verifies))
         return ScapyFindings(self._seed, len(self._sample), tuple(disagreements))
 
-    def _verifies(self, packet: Packet, judgement: Judgement, keys: tuple[HeldKey, ...]) -> bool:
+    def _verifies(self, packet: Packet, judgement: Judgement, keys: tuple[HeldKey, ...], snes: Sequence[int]) -> bool:
         # Imported here because the import takes half a second, and only this check needs it.
         from scapy.contrib.tcpao import calc_tcpao_mac, calc_tcpao_traffic_key, get_alg  # noqa: PLC0415
         from scapy.layers.inet import TCP  # noqa: PLC0415
@@ -104,7 +133,7 @@ class ScapyCheck:
             algorithm = get_alg(key.algorithm.value)
             for sisn, disn in self._isns(ip[TCP], judgement):
                 traffic_key = calc_tcpao_traffic_key(ip, algorithm, key.secret.reveal(), sisn, disn)
-                for sne in _SNES:
+                for sne in snes:
                     if calc_tcpao_mac(ip, algorithm, traffic_key, key.include_options, sne) == bytes(option.mac):
                         return True
         return False

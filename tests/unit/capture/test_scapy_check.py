@@ -1,0 +1,50 @@
+"""The second judge agrees with the referee on honest connections, and excuses no router that counts wraps wrongly."""
+
+from __future__ import annotations
+
+from keyroll.capture import Referee, ScapyCheck, Verdict
+
+ALL = 1000
+"""A sample that holds every segment of these conversations."""
+
+
+def checked(talk):
+    referee, check = Referee(talk.book()), ScapyCheck(seed=1, sample=ALL)
+    judged = []
+    for packet in talk.packets:
+        judgement = referee.judge(packet)
+        judged.append(judgement.verdict)
+        check.observe(packet, judgement, referee.book)
+    return judged, check.finish()
+
+
+def test_it_agrees_on_a_connection_whose_sequence_numbers_wrap(make):
+    talk = make.talk(isns=(0xFFFFFFF0, 0xFFFFFFFF)).open()
+    for _ in range(10):
+        before = talk.near.seq
+        talk.exchange()
+        talk.send(talk.near, seq=before, data=b"x" * 60)  # a retransmission, at times from before the wrap
+        talk.near.seq += 1 << 30
+        talk.far.seq += 1 << 30
+    judged, findings = checked(talk)
+    assert set(judged) == {Verdict.VERIFIED}
+    assert (findings.judged, findings.disagreements) == (len(talk.packets), ())
+
+
+def test_a_router_that_signs_with_the_sne_of_before_the_wrap_is_at_fault_for_both_judges(make):
+    talk = make.talk(isns=(0xFFFFFFF0, 5)).open()
+    talk.near.seq += 60
+    for _ in range(3):
+        talk.send(talk.near, make.ACK, b"x" * 60, seq=talk.near.seq & 0xFFFFFFFF)
+    judged, findings = checked(talk)
+    assert judged[3:] == [Verdict.BAD_MAC] * 3
+    assert findings.disagreements == ()
+
+
+def test_ports_that_are_used_again_begin_anew(make):
+    talk = make.talk(isns=(0xFFFFFFF0, 5)).open().exchange()
+    talk.near.isn, talk.far.isn = 1000, 2000
+    talk.open().exchange()
+    judged, findings = checked(talk)
+    assert set(judged) == {Verdict.VERIFIED}
+    assert findings.disagreements == ()
