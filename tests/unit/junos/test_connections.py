@@ -113,7 +113,7 @@ def test_a_lab_is_used_again_while_management_connections_are_open(device):
     [
         (
             HEADER + SESSIONS.replace("10.0.12.2.40123", "10.0.12.1.40123"),
-            "a connection outlived the reset: 10.0.12.1 port 179",
+            "a connection is still open after the reset: 10.0.12.1 port 179",
         ),
         (f"{' ' * 20}^\nsyntax error, expecting <command>.", "R1 has no `show system connections`"),
     ],

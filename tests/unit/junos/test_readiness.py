@@ -111,7 +111,7 @@ def test_a_release_without_tcp_ao_is_told_once_and_is_no_waiting_matter(make_dev
     device.replies["show version"] = "Hostname: R1\nModel: vmx\nJunos: 19.4R1.10\n"
     line = "set protocols bgp group keyroll-probe authentication-algorithm ao"
     device.refusals[line] = f"{' ' * 60}^\nsyntax error."
-    with pytest.raises(LabUnfitError, match=r"R1 \(vjunos-router\) does not take TCP-AO: .*19\.4R1\.10"):
+    with pytest.raises(LabUnfitError, match=r"R1 \(vjunos-router\) does not support TCP-AO: .*19\.4R1\.10"):
         readiness()(router(device, VJUNOS_ROUTER))
     assert not device.dirty
 

@@ -156,14 +156,14 @@ def test_labs_that_were_not_used_again_are_told_of_wherever_they_ran(suite, work
         stream.write(
             "from pytest_keyroll.settings import pool_of\n"
             "def losing(case, options):\n"
-            "    options.labs.retired.append('R1: a connection outlived the reset')\n"
+            "    options.labs.retired.append('R1: a connection is still open after the reset')\n"
             "    return run(case, options)\n"
             "pytest_keyroll.items.run = losing\n"
         )
     done = suite(*workers)
     assert done.ret == 0, done.stdout.str() + done.stderr.str()
     told = [line for line in done.outlines if "outlived" in line]
-    assert told == ["keyroll: a lab was not used again: R1: a connection outlived the reset"]
+    assert told == ["keyroll: a lab was not used again: R1: a connection is still open after the reset"]
 
 
 BUSY = """

@@ -25,7 +25,7 @@ def test_an_images_name_tells_its_kind(image, kind, platform):
 
 
 def test_a_name_that_tells_nothing_is_asked_about():
-    with pytest.raises(InputError, match=r"does not tell what it is .*--lab, one of"):
+    with pytest.raises(InputError, match=r"cannot tell the kind of lab .*--lab, one of"):
         kind_of("mine:1")
 
 

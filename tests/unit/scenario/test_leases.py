@@ -276,5 +276,5 @@ def test_the_way_back_leads_to_the_commit_before_the_run(comments, mark, remembe
 
 
 def test_a_way_back_that_was_forgotten_is_an_error():
-    with pytest.raises(RunError, match="R1: its memory of commits is full"):
+    with pytest.raises(RunError, match="R1: cannot roll back"):
         reset._way_back([""] * 50, Before("digest", 3, "keyroll reset a1"), "R1")

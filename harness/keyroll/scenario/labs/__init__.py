@@ -1,1 +1,1 @@
-"""The lab of a run: made, taken from the pool, reset, addressed, watched."""
+"""The lab of a run: how it is made, pooled, reset, addressed and monitored."""

@@ -1,4 +1,4 @@
-"""What a lab's routers are to each other: their plans, and the addresses that captures and show output know them by."""
+"""The two routers of a lab as peers: their plans, and their addresses in captures and in show output."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ class Addressing:
 
     @classmethod
     def of(cls, routers: Mapping[str, Router], family: str) -> Addressing:
-        """Take them from a deployed lab. Raises PlanError when the topology gives a router no loopback or port."""
+        """Read them from a deployed lab. Raises PlanError when a router has no loopback or port in the topology."""
         return cls({name: _plan(routers[name]) for name in ROUTERS}, Family(family))
 
     @property
     def peers(self) -> dict[RouterName, Address]:
-        """By router, the address of its BGP peer. Raises PlanError when the topology plans none of the family."""
+        """By router, the address of its BGP peer. Raises PlanError when the topology has no address of the family."""
         return {"R1": self._address("R2", self.family), "R2": self._address("R1", self.family)}
 
     def addresses(self, router: RouterName) -> frozenset[Address]:
-        """Return every address that a router's segments may come from."""
+        """Return every address that a router may use as source of its segments."""
         plan = self.plans[router]
         known = (plan.ipv4, plan.ipv6, plan.loopback, plan.loopback6)
         return frozenset(interface.ip for interface in known if interface is not None)
 
     def session_peers(self, sessions: Sequence[SessionName]) -> dict[str, dict[SessionName, Address]]:
-        """Return by router and session the address that show output knows the peer by: LDP runs over IPv4 alone."""
+        """Return by router and session the peer's address in show output: LDP runs over IPv4 only."""
         bgp = self.peers
         ldp = {"R1": self._address("R2", Family.INET), "R2": self._address("R1", Family.INET)}
         return {
@@ -50,9 +50,9 @@ class Addressing:
         }
 
     def session_ends(self, sessions: Sequence[SessionName]) -> dict[tuple[frozenset[Address], int], SessionName]:
-        """Return BGP sessions by what they are on the wire: both addresses, and the port that one end has.
+        """Return the BGP sessions by both addresses and the well-known port.
 
-        LDP's are known by their port alone: the transport addresses are the routers' own choice.
+        LDP sessions are identified by their port alone, because the routers choose the transport addresses.
         """
         if SessionKind.BGP not in sessions:
             return {}
@@ -64,7 +64,7 @@ class Addressing:
 
 def _plan(router: Router) -> Plan:
     if router.loopback is None or not router.ports:
-        raise PlanError(f"router {router.name}: the topology gives it no loopback, or no port")
+        raise PlanError(f"router {router.name}: no loopback, or no port, in the topology")
     port = router.ports[0]
     return Plan(
         router.name,

@@ -1,4 +1,4 @@
-"""The lab's routers, one SSH session each (`keyroll.junos.pair` drives them); everything said is recorded."""
+"""One SSH session to each router of the lab (`keyroll.junos.pair` uses them); every exchange is recorded."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def pair_of(
 
 
 def recorder_of(timeline: Timeline, keep: Callable[[Exchange], None], clocks: Mapping[str, RouterClock]) -> Recorder:
-    """Return the recorder that keeps an exchange, puts it on the timeline, and notes when a clock was set."""
+    """Return the recorder that stores an exchange, adds it to the timeline, and records when a clock was set."""
     zones: dict[str, tzinfo] = {}
 
     def record(exchange: Exchange) -> None:

@@ -1,4 +1,4 @@
-"""Whether the lab is whole while a run is under way: a part that died is what the run broke by."""
+"""Check during a run that every part of the lab still works: a dead part breaks the run."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from keyroll.scenario.errors import BlindError
 from keyroll.scenario.record.timeline import Kind, Timeline
 
 _ASK_EVERY = timedelta(seconds=1)
-"""From one ping of all parts to the next. A hold time is three seconds at least: a part that hangs for long enough to
-end a session is noticed, also when it goes on before the session's end is judged."""
+"""Interval between two pings of all parts. A hold time is at least three seconds, so a part that hangs long enough to
+end a session is detected, even if it resumes before the session's end is judged."""
 
 
 class LabHealth:
-    """Asks a lab. What went wrong in it and mended itself goes into the timeline, and is `incidents` of the run.
+    """Checks a lab. Faults that the lab repaired itself go to the timeline, and to `incidents` of the run.
 
-    `wait_scale` stretches how long parts may take to answer.
+    `wait_scale` multiplies the time that parts may take to answer.
     """
 
     def __init__(self, lab: Lab, timeline: Timeline, *, clock: Clock = SYSTEM, wait_scale: float = 1.0) -> None:
@@ -42,7 +42,7 @@ class LabHealth:
             BlindError: a part does not answer.
         """
         self._check()
-        # Only the run's own thread gives the lab orders: answers go to who waits for them.
+        # Only the run's own thread sends orders to the lab, so that each answer reaches the caller that waits for it.
         if threading.current_thread() is self._thread and self._clock.now() - self._asked >= _ASK_EVERY:
             self.ask_all()
 
@@ -57,7 +57,7 @@ class LabHealth:
                 self.incidents = found
 
     def ask_all(self) -> None:
-        """Check, with every part asked: a death that is a moment old is told before the answers are.
+        """Check, and ping every part: the lab reports a recent death before it answers the ping.
 
         Raises:
             LabError, BlindError: as `check`.
@@ -78,7 +78,7 @@ class LabHealth:
 
     @contextlib.contextmanager
     def blamed(self) -> Iterator[None]:
-        """Have an error that a part which died has caused come out as that part's death; and look again at the end.
+        """Re-raise errors caused by a dead part as that part's death; check once more on exit.
 
         Raises:
             LabError: a part has died.

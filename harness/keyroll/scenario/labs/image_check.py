@@ -1,7 +1,7 @@
-"""A first look at a router image: does a pair of it come up, take TCP-AO, and print what keyroll can read.
+"""First test of a router image: does a pair of routers come up, accept TCP-AO, and print output that keyroll can parse?
 
-The first steps of docs/containerlab.md, "The first night on a real image". What is found is written into a folder that
-can be sent on: it holds no secret, as what routers print is redacted before it is written.
+Does the first steps of docs/containerlab.md, "The first night on a real image". The findings go to a folder that can be
+shared: all router output in it is redacted.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ _KINDS = (
     (r"crpd", "crpd", CRPD),
     (r"keyroll-router", "containerlab", EMULATED),
 )
-"""What an image's name has in it, the kind of lab, and its platform; the first that fits."""
+"""A part of the image's name, the kind of lab, and its platform; the first match is used."""
 COMMANDS = (
     *("show version", "show system uptime", "show system connections", "show system commit"),
     *("show bgp summary", "show bgp neighbor", "show ldp session", "show ldp neighbor", "show security keychain"),
     *("show route summary", "show system statistics tcp"),
 )
-"""What runs ask a router; their forms differ between releases."""
+"""The commands that runs use; their output differs between releases."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing that was tried: its name, whether it went well, and what is to be said of it."""
+    """One test: its name, whether it passed, and a remark."""
 
     name: str
     good: bool
@@ -45,29 +45,29 @@ class Step:
 
 
 def kind_of(image: str) -> tuple[str, Platform]:
-    """Return the kind of lab, and the platform, that an image's name tells.
+    """Return the kind of lab and the platform for an image's name.
 
     Raises:
-        InputError: it tells none.
+        InputError: the name matches none.
     """
     name = image.rpartition("/")[2].lower()
     for pattern, kind, platform in _KINDS:
         if re.search(pattern, name):
             return kind, platform
     names = ", ".join(kind for _, kind, _ in _KINDS)
-    raise InputError(f"the name of image '{image}' does not tell what it is", remedy=f"--lab, one of {names}")
+    raise InputError(f"cannot tell the kind of lab from the image name '{image}'", remedy=f"--lab, one of {names}")
 
 
 def platform_of_lab(kind: str) -> Platform:
-    """Return the platform of a kind of lab. Raises InputError: it has no images."""
+    """Return the platform of a kind of lab. Raises InputError for a kind without images."""
     for _, name, platform in _KINDS:
         if name == kind:
             return platform
-    raise InputError(f"a lab of kind '{kind}' is made of no image")
+    raise InputError(f"a lab of kind '{kind}' uses no image")
 
 
 def check(lab: Lab, folder: Path) -> Iterator[Step]:
-    """Deploy a lab, ask its routers, destroy it; what they print goes into `folder`."""
+    """Deploy a lab, run the commands on its routers, destroy it; their output goes into `folder`."""
     try:
         lab.deploy()
     except KeyrollError as error:

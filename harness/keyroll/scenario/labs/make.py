@@ -1,4 +1,4 @@
-"""Which lab a run gets: chosen by a word, made from a topology file."""
+"""Make the lab of a run: by its kind, from a topology file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from keyroll.errors import InputError
 from keyroll.shipped import shipped
 
-if TYPE_CHECKING:  # commands that only name the kinds of labs load none of this
+if TYPE_CHECKING:  # imported late: commands that only list the kinds of labs must start fast
     from keyroll.lab.containerlab.lab import ContainerLab
     from keyroll.lab.embedded.lab import EmbeddedLab
     from keyroll.lab.protocol import Lab, Phase
@@ -25,25 +25,25 @@ TOPOLOGIES = {
     "vjunos-evolved": "vjunos-evolved.clab.yml",
     "cjunos-evolved": "cjunos-evolved.clab.yml",
 }
-"""By lab the topology that it has by default. All but `embedded` are made by containerlab."""
+"""Kind of lab to its default topology. All but `embedded` use containerlab."""
 LABS = tuple(TOPOLOGIES)
 
 
 def default_topology(lab: str = EMBEDDED) -> Path:
-    """Return the topology file that comes with keyroll for a kind of lab.
+    """Return the topology file that ships with keyroll for a kind of lab.
 
     Raises:
-        InputError: it is not beside this installation.
+        InputError: this installation does not have the file.
     """
     name = TOPOLOGIES[lab]
     folder = shipped(in_package="topologies", in_tree="topologies")
     if folder is None or not (folder / name).is_file():
-        raise InputError(f"{name} is not beside this installation", remedy="name one with --topology FILE")
+        raise InputError(f"{name} is missing from this installation", remedy="name one with --topology FILE")
     return folder / name
 
 
 def lab_maker(lab: str = EMBEDDED, *, topology: Path | None = None, wait_scale: float = 1.0) -> LabMaker:
-    """Return what makes labs of that kind.
+    """Return the factory for labs of that kind.
 
     Raises:
         InputError: the kind is unknown, or the topology file is wrong.
@@ -70,7 +70,7 @@ def new_lab(
     settings: Settings | None = None,
     on_phase: Callable[[Phase], None] | None = None,
 ) -> EmbeddedLab | ContainerLab:
-    """Return a lab of a kind, not yet deployed; arguments as those of `EmbeddedLab`."""
+    """Return a lab of a kind, not yet deployed; the arguments are those of `EmbeddedLab`."""
     if lab == EMBEDDED:
         from keyroll.lab.embedded.lab import EmbeddedLab  # noqa: PLC0415 - see TYPE_CHECKING
 

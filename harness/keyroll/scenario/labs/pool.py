@@ -1,7 +1,7 @@
-"""Where a run's lab comes from: a fresh one for each run, or a pool of warm ones that are reset in between.
+"""Provide labs for runs: a new one for each run, or one from a pool, which is reset between runs.
 
-A lease is a deployed lab for one run. Its evidence (captures from the lease's beginning, daemon logs) is in the run's
-folder when the lease has ended. A lab of the pool is given out again only when its reset has been checked.
+A lease is a deployed lab for one run. When it ends, its evidence (captures since its start, daemon logs) is in the
+run's folder. The pool reuses a lab only after it has checked the reset.
 """
 
 from __future__ import annotations
@@ -23,33 +23,33 @@ from keyroll.scenario.errors import MissingCapabilityError
 from keyroll.scenario.labs.reset import Before, Ends, look, reset
 
 Settings = Mapping[str, Mapping[str, str]]
-"""By router: `sending` and `receiving`, the emulated router's key policies. Empty: the lab's own defaults."""
+"""By router: `sending` and `receiving`, the emulated router's key policies. Empty: the lab's defaults."""
 LabMaker = Callable[[Path, Settings], Lab]
-"""Makes a lab (not yet deployed) that puts captures and logs into a folder."""
+"""Makes a lab (not yet deployed) that writes captures and logs into a folder."""
 
 SET_CLOCK = "set-clock"
 IDLE_MOST = 4
-"""Idle labs of one pool: as many as there are pairs of sending and receiving policies, so that scenarios which differ
-in them alone find theirs. A lab takes 140 MB, and each pytest worker has a pool."""
+"""Most idle labs in one pool: one for each pair of sending and receiving policies, so that scenarios that differ only
+in these reuse labs. Not more, because a lab takes 140 MB and each pytest worker has a pool."""
 IDLE_MOST_MACHINES = 1
-"""The same where routers are virtual machines: two take 10 to 16 GB, so none is booted beside an idle pair."""
+"""The same for virtual machines: a pair takes 10 to 16 GB, so there is never a second pair beside an idle one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A deployed lab for one run. `skip` says by router how many packets its capture held before."""
+    """A deployed lab for one run. `skip` gives by router the number of packets in its capture from earlier runs."""
 
     lab: Lab
     warm: bool = False
     skip: Mapping[str, int] = field(default_factory=dict)
     closing: frozenset[Ends] = frozenset()
-    """Connections of earlier runs that are closing: their segments are none of this run's."""
+    """Connections of earlier runs that are still closing: this run ignores their segments."""
     without: frozenset[str] = frozenset()
-    """Capabilities that the lab has and that are not to be used."""
+    """Capabilities of the lab that the run must not use."""
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """What the run may ask of the lab."""
+        """The capabilities that the run may use."""
         return frozenset(capability.value for capability in self.lab.capabilities) - self.without
 
 
@@ -59,20 +59,20 @@ class LabSource(Protocol):
     def lease(
         self, evidence: Path, settings: Settings, *, needs: frozenset[str], quiet: bool = False
     ) -> AbstractContextManager[Lease]:
-        """Lease a lab whose evidence goes into `evidence`; leaving the context gives it back.
+        """Lease a lab whose evidence goes into `evidence`; leaving the context returns it.
 
-        `quiet`: a lab in which no connection of an earlier run is closing: its last words would be counted as drops.
+        `quiet`: a lab without closing connections of an earlier run, whose last segments would count as drops.
 
         Raises:
-            MissingCapabilityError: no lab of this kind can do what `needs` names.
-            LabError, LabUnfitError: it cannot be brought up.
+            MissingCapabilityError: labs of this kind lack a capability in `needs`.
+            LabError, LabUnfitError: the lab cannot be deployed.
         """
         ...
 
 
 @runtime_checkable
 class Keepable(Protocol):
-    """A lab that can outlive its owner."""
+    """A lab that can stay up after its owner's process ends."""
 
     def keep(self) -> None:
         """Let the lab stay up when this process ends."""
@@ -80,9 +80,9 @@ class Keepable(Protocol):
 
 
 class FreshLabs:
-    """Every run gets a lab of its own, which is taken down after it (or kept up, with `keep`).
+    """Deploys a new lab for each run and destroys it afterwards (or leaves it up, with `keep`).
 
-    `without` are capabilities that runs are not to use, as if the lab had none.
+    `without`: capabilities that runs must not use, as if the lab did not have them.
     """
 
     def __init__(self, make: LabMaker, *, keep: bool = False, without: frozenset[str] = frozenset()) -> None:
@@ -94,7 +94,7 @@ class FreshLabs:
     def lease(
         self, evidence: Path, settings: Settings, *, needs: frozenset[str], quiet: bool = False
     ) -> Iterator[Lease]:
-        """Deploy a lab, and destroy it in the end whatever happens. A new lab is always `quiet`."""
+        """Deploy a lab, and always destroy it in the end. A new lab is always `quiet`."""
         del quiet
         lab = self._make(evidence, settings)
         lease = Lease(lab, without=self._without)
@@ -113,7 +113,7 @@ class FreshLabs:
 
 @dataclass(slots=True)
 class _Warm:
-    """A lab of the pool, and what its routers were before anybody touched them (or when they were last reset)."""
+    """A lab of the pool, and the state of its routers after the deploy or the last reset."""
 
     lab: Lab
     settings: Settings
@@ -121,26 +121,25 @@ class _Warm:
 
     @property
     def closing(self) -> frozenset[Ends]:
-        """Connections of the last run that were closing when the lab was reset."""
+        """Connections of the last run that were still closing when the lab was reset."""
         return frozenset(ends for before in self.before.values() for ends in before.closing)
 
 
 def _look_at_all(lab: Lab) -> dict[str, Before]:
-    """Return what a lab's routers are now. Raises LabError where one has died, RunError where one does not say."""
+    """Return the state of a lab's routers. Raises LabError if a router has died, RunError if one does not answer."""
     try:
         return {name: look(router) for name, router in lab.routers.items()}
     except KeyrollError:
-        lab.check()  # a router that has died is named, and not the connection that was lost by it
+        lab.check()  # name the router that died, rather than the connection lost because of it
         raise
 
 
 class LabPool:
-    """Keeps labs between runs. For one thread; `close` takes all labs down.
+    """Keeps labs between runs. Not thread-safe; `close` destroys all labs.
 
-    Of labs that nobody uses it keeps `IDLE_MOST`, those that were used last; of virtual machines one.
+    It keeps the `IDLE_MOST` idle labs that were used last, or one if the routers are virtual machines.
 
-    `root` is the folder under which the pool's labs keep their evidence until it is copied to the runs; `without` as
-    for `FreshLabs`.
+    `root` is the folder for the labs' evidence until it is copied to the runs; `without` is as for `FreshLabs`.
     """
 
     def __init__(self, make: LabMaker, root: Path, *, without: frozenset[str] = frozenset()) -> None:
@@ -150,13 +149,13 @@ class LabPool:
         self._idle: list[_Warm] = []
         self._count = 0
         self.retired: list[str] = []
-        """Why labs were taken down instead of being used again."""
+        """Why labs were destroyed instead of reused."""
 
     @contextlib.contextmanager
     def lease(
         self, evidence: Path, settings: Settings, *, needs: frozenset[str], quiet: bool = False
     ) -> Iterator[Lease]:
-        """Give out a warm lab with these settings, or deploy one; reset it in the end, or destroy what cannot be."""
+        """Lease an idle lab with these settings, or deploy one; at the end reset it, or destroy it if that fails."""
         warm = self._take(settings, quiet=quiet)
         fresh = warm is None
         if warm is None:
@@ -168,7 +167,7 @@ class LabPool:
         try:
             _require(Lease(warm.lab, without=self._without), needs)
         except MissingCapabilityError:
-            self._idle.append(warm)  # nobody has touched it: the capability is missing from all of them
+            self._idle.append(warm)  # the lab is unused and stays: all labs of this kind lack the capability
             raise
         skip = {router: count_packets(path) for router, path in warm.lab.captures.items()}
         lost = dict(warm.lab.capture_losses())
@@ -182,7 +181,7 @@ class LabPool:
         self._give_back(warm, lost)
 
     def _make_room(self, more: int) -> None:
-        """Take the labs down that were used least recently, until there is room for `more`."""
+        """Destroy the least recently used labs until there is room for `more`."""
         platforms = {router.platform for one in self._idle for router in one.lab.routers.values()}
         machines = any(name in PLATFORMS and PLATFORMS[name].needs_kvm for name in platforms)
         most = IDLE_MOST_MACHINES if machines else IDLE_MOST
@@ -190,7 +189,7 @@ class LabPool:
             self._idle.pop(0).lab.destroy()
 
     def close(self) -> None:
-        """Take all labs down."""
+        """Destroy all labs."""
         while self._idle:
             self._idle.pop().lab.destroy()
 
@@ -203,7 +202,7 @@ class LabPool:
             try:
                 warm.lab.check()
             except KeyrollError:
-                warm.lab.destroy()  # it has died while nobody used it
+                warm.lab.destroy()  # it died while idle
                 continue
             return warm
         return None
@@ -219,16 +218,16 @@ class LabPool:
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:
-        """Deploy one lab at a time, whatever the number of workers: many at once starve the runs that are under way."""
+        """Deploy one lab at a time across all pytest workers: several at once take the processor from active runs."""
         self._root.parent.mkdir(parents=True, exist_ok=True)
         with (self._root.parent / ".deploying").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # ends with the file, or with this process
+            fcntl.flock(lock, fcntl.LOCK_EX)  # the lock ends when the file is closed or the process ends
             yield
 
     def _give_back(self, warm: _Warm, lost: Mapping[str, int]) -> None:
-        """Reset a lab and keep it; one that cannot be reset, or has lost frames, is taken down.
+        """Reset a lab and keep it; destroy it if the reset fails or a capture lost frames.
 
-        So is one whose routers open from one port: what closes there still would be in the way of the next run.
+        Also destroy a lab whose routers open from a fixed port: a connection still closing there blocks the next run.
         """
         if any("port" in settings for settings in warm.settings.values()):
             warm.lab.destroy()
@@ -262,7 +261,7 @@ def _require(lease: Lease, needs: frozenset[str]) -> None:
 
 
 def _keep_evidence(lab: Lab, folder: Path, skip: Mapping[str, int]) -> None:
-    """Copy a warm lab's logs and the run's part of its captures into the run's folder."""
+    """Copy a lab's logs and the run's part of its captures into the run's folder."""
     folder.mkdir(parents=True, exist_ok=True)
     captures = {path.resolve(): router for router, path in lab.captures.items()}
     for path in sorted(lab.evidence.iterdir()):

@@ -1,4 +1,4 @@
-"""When a router that is coming up is ready: it shows its interfaces, takes a configuration, its clock can be set."""
+"""When a booting router is ready: it shows its interfaces, accepts a configuration, and its clock can be set."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from keyroll.scenario.labs.connect import target_of
 
 _PROBE = "keyroll-probe"
 _PROBE_AS = 64511
-"""The last AS number for documents (RFC 5398)."""
+"""The last AS number reserved for documentation (RFC 5398), so it cannot be a real peer's."""
 _PROBE_PEER = "192.0.2.1"
 _RELEASE_MAX = 200
 """Characters of `show version` in an error: host, model and release stand at its beginning."""
@@ -26,18 +26,17 @@ _LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 def readiness(wait_scale: float = 1.0) -> Callable[[Router], None]:
-    """Return the probe that a lab asks again and again while a router comes up.
+    """Return the probe that a lab calls repeatedly while a router boots.
 
-    It raises LabUnfitError when the router takes no TCP-AO or its clock cannot be set, and another KeyrollError while
-    the router is not ready.
-    Nothing is left changed on the router but its clock, which is set to what it says.
+    It raises LabUnfitError if the router does not support TCP-AO or its clock cannot be set, and another KeyrollError
+    while the router is not ready. It leaves the configuration unchanged, and sets the clock to its own reading.
     """
     deadlines = Deadlines().scaled(wait_scale)
 
     def probe(router: Router) -> None:
         platform = PLATFORMS[router.platform]
         with RouterSession(target_of(router), deadlines=deadlines) as session:
-            # Linux names the end of a veth pair with its peer: eth1@if12.
+            # Linux shows one end of a veth pair with its peer: eth1@if12.
             words = session.show(platform.shows_ports).raw.split()
             shown = {word.partition("@")[0] for word in words}
             missing = [port.interface for port in router.ports if port.interface not in shown]
@@ -54,10 +53,10 @@ def readiness(wait_scale: float = 1.0) -> Callable[[Router], None]:
 
 
 def _require_tcp_ao(router: Router, session: RouterSession) -> None:
-    """Ask whether a keychain and `authentication-algorithm ao` pass the commit check, which a plain line has passed.
+    """Test whether a keychain and `authentication-algorithm ao` pass a commit check, after a plain line has passed.
 
     Raises:
-        LabUnfitError: they do not, and waiting will not mend that: one sentence, not a red scenario each.
+        LabUnfitError: they do not pass, and waiting does not help. The lab is unfit, instead of every scenario red.
     """
     chain = generate(secrets.token_hex(8), name=_PROBE, count=1, first=_LONG_AGO, interval=timedelta(days=1))
     group = f"set protocols bgp group {_PROBE}"
@@ -76,18 +75,18 @@ def _require_tcp_ao(router: Router, session: RouterSession) -> None:
     except (ConfigurationError, CommitError) as error:
         release = " ".join(session.show("show version").raw.split())[:_RELEASE_MAX]
         raise LabUnfitError(
-            f"{router.name} ({router.platform}) does not take TCP-AO: {error}",
+            f"{router.name} ({router.platform}) does not support TCP-AO: {error}",
             remedy=f"use a release that has it (Junos 20.3R1 or newer); this one says: {release}",
         ) from error
 
 
 def _set_clock(router: Router, session: RouterSession) -> None:
-    """Set the clock to what it says. Raises LabUnfitError: it cannot be set, and waiting will not mend that."""
+    """Set the clock to its own reading. Raises LabUnfitError if it cannot be set, because waiting does not help."""
     try:
         session.set_clock(session.clock())
     except ClockError as error:
         raise LabUnfitError(f"{router.name}'s clock cannot be set: {error}") from error
     except CommandError as error:
         if not error.line.startswith("set date"):
-            raise  # it does not even show its clock yet
+            raise  # not ready: it does not show its clock yet
         raise LabUnfitError(f"{router.name}'s clock cannot be set: {error}") from error

@@ -1,7 +1,7 @@
-"""A lab between two runs: put back to what it was, and that checked.
+"""Reset a lab between two runs, and check the reset.
 
-What cannot be put back is told: connections of the former run that are closing, whose last segments the routers'
-kernels repeat for a while.
+One thing cannot be reset: closing connections of the former run, whose last segments the routers' kernels retransmit
+for a while. The reset returns these.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from keyroll.scenario.labs.connect import target_of
 _COMMITS_KEPT = 50
 """Junos remembers the running configuration and 49 before it."""
 _CLOSING = timedelta(seconds=2)
-"""From the reset's commit until the run's connections are at least closing."""
+"""Longest time from the reset's commit until all connections of the run are closing."""
 _POLL = timedelta(seconds=0.02)
-"""A connection closes within milliseconds of the commit that takes its session away."""
+"""Interval between two checks: a connection closes within milliseconds of the commit that deletes its session."""
 _SHOW_ALL = "show configuration | display set"
 Ends = frozenset[tuple[str, int]]
 """The two ends of a connection: address and port each."""
@@ -35,26 +35,26 @@ Ends = frozenset[tuple[str, int]]
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """A router before a run: a digest of its configuration, how many commits it remembers, and the latest's comment.
+    """A router before a run: a digest of its configuration, the number of its stored commits, and the latest comment.
 
-    A comment that no other commit has is a mark which is found again when the memory of commits is full.
+    A unique comment identifies that commit even when the list of stored commits is full.
     """
 
     digest: str
     commits: int
     mark: str = ""
     closing: frozenset[Ends] = frozenset()
-    """Connections of earlier runs whose last segments may still be repeated."""
+    """Connections of earlier runs whose last segments may still be retransmitted."""
 
 
 def reset(lab: Lab, before: Mapping[str, Before], *, clocks: bool = True) -> dict[str, Before]:
-    """Put a lab back to what it was: links whole, configurations as before the run, clocks the host's; and check it.
+    """Reset a lab and check it: restore links, roll configurations back to before the run, set clocks to the host's.
 
-    `clocks` says whether they can be set; where they cannot, nobody has moved them.
+    `clocks` says whether the clocks can be set; if not, the run cannot have changed them.
 
     Raises:
-        RunBrokenError: a router's configuration is not what it was, or it remembers no way back.
-        RunError: a router does not do it.
+        RunBrokenError: a router's configuration differs from before the run, or the commit to return to is gone.
+        RunError: a router refuses a command.
     """
     if isinstance(lab, LinkLab):
         lab.links.restore()
@@ -67,7 +67,7 @@ def reset(lab: Lab, before: Mapping[str, Before], *, clocks: bool = True) -> dic
 
 
 def _addresses(lab: Lab) -> frozenset[Address]:
-    """Return the addresses that the lab's own sessions run between, as the topology plans them."""
+    """Return the addresses of the lab's own sessions, from the topology."""
     planned = [
         interface
         for router in lab.routers.values()
@@ -102,14 +102,14 @@ def _reset(
 def _await_closing(session: RouterSession, own: frozenset[Address]) -> frozenset[Ends]:
     """Wait until no session of the run has an open connection; return the connections that are still closing.
 
-    The kernel repeats the last segments of a closed connection for a while. They are known by their addresses and
-    ports, so that the next run sets them aside. Only routing sessions between the lab's `own` addresses count: Junos
-    lists the management's connections too, the one that asks among them.
+    The kernel retransmits the last segments of a closed connection for a while. The next run ignores them by their
+    addresses and ports. Only routing sessions between the lab's `own` addresses count: Junos also lists management
+    connections, such as the one that runs this command.
 
     Raises:
-        RunBrokenError: one is open when the deadline passes, counted from the reset's commit; or the router does not
-            know the command, so that nothing can be said.
-        OutputError: the router's table is in no known form.
+        RunBrokenError: a connection is open at the deadline, counted from the reset's commit; or the router does not
+            know the command, so the connections are unknown.
+        OutputError: the router's table has an unknown format.
     """
     still = ""
 
@@ -122,7 +122,7 @@ def _await_closing(session: RouterSession, own: frozenset[Address]) -> frozenset
 
     ends = until(SYSTEM, closing, deadline=SYSTEM.now() + _CLOSING, poll=_POLL)
     if ends is None:
-        raise RunBrokenError(f"{session.target.name}: a connection outlived the reset: {still}")
+        raise RunBrokenError(f"{session.target.name}: a connection is still open after the reset: {still}")
     return ends
 
 
@@ -131,13 +131,13 @@ def _shown_connections(session: RouterSession) -> str:
         return session.ask_secret(SHOW_CONNECTIONS)
     except CommandError as error:
         raise RunBrokenError(
-            f"{session.target.name} has no `{SHOW_CONNECTIONS}`: whether the last run's connections are gone cannot be"
-            " told, so this lab serves one run"
+            f"{session.target.name} has no `{SHOW_CONNECTIONS}`, so it is unknown whether connections of the last"
+            " run are still open; this lab is not reused"
         ) from error
 
 
 def look(router: Router) -> Before:
-    """Return what a router is now. Raises RunError when it does not say."""
+    """Return the state of a router. Raises RunError if it does not answer."""
     with RouterSession(target_of(router)) as session:
         return _look_at(session)
 
@@ -150,22 +150,22 @@ def _look_at(session: RouterSession) -> Before:
 def _way_back(commits: Sequence[str], before: Before, router: str) -> int:
     """Return the number of the commit, counted from the latest, that made the configuration before the run.
 
-    `commits` are the comments of those that the router remembers, the latest first.
+    `commits` are the comments of the stored commits, the latest first.
 
     Raises:
-        RunBrokenError: the router has forgotten it.
+        RunBrokenError: the router no longer stores that commit.
     """
     if before.mark and commits.count(before.mark) == 1:
         return commits.index(before.mark)
     if len(commits) >= _COMMITS_KEPT:
-        raise RunBrokenError(f"{router}: its memory of commits is full, the way back is lost")
+        raise RunBrokenError(f"{router}: cannot roll back: the commit from before the run is no longer stored")
     return len(commits) - before.commits
 
 
 def _commits(session: RouterSession) -> list[str]:
-    """Return the comments (or "") of the commits that the router remembers, the latest first.
+    """Return the comments (or "") of the router's stored commits, the latest first.
 
-    Junos numbers them from 0, with comments on lines of their own.
+    Junos numbers them from 0, and prints comments on separate lines.
     """
     comments: list[str] = []
     for line in session.ask_secret("show system commit").splitlines():
@@ -177,6 +177,6 @@ def _commits(session: RouterSession) -> list[str]:
 
 
 def _digest_of(session: RouterSession) -> str:
-    """Return a digest of the whole configuration; the text itself holds secrets and is dropped."""
+    """Return a digest of the whole configuration; the text itself holds secrets and is discarded."""
     lines = [line.strip() for line in session.ask_secret(_SHOW_ALL).splitlines()]
     return hashlib.sha256("\n".join(sorted(line for line in lines if line.startswith("set "))).encode()).hexdigest()

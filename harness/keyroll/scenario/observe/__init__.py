@@ -1,1 +1,1 @@
-"""What is seen of the routers: clocks, samples, the wire, TCP events, drops."""
+"""Observation of the routers: clocks, samples, the wire, TCP events, drops."""

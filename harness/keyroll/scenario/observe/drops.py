@@ -1,7 +1,7 @@
-"""What routers have dropped because of authentication: by reason where the lab knows it, else by Junos' own total.
+"""Segments that routers dropped because of authentication: by reason if the lab knows it, else Junos' total.
 
-Junos prints one total of segments that did not verify, and one of ICMP errors ignored (`show system statistics tcp`);
-an emulated router's lab knows the reasons as well.
+Junos prints one total of segments that did not verify, and one of ignored ICMP errors (`show system statistics tcp`).
+The lab of an emulated router also knows the reasons.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _NOT_AUTHENTICATION = frozenset({DropReason.ICMP_ERROR, DropReason.CONGESTION})
 
 
 class Shows(Protocol):
-    """What is needed of the routers' sessions: `keyroll.junos.pair.Pair` is one."""
+    """The interface to the routers' sessions; `keyroll.junos.pair.Pair` implements it."""
 
     def show(self, command: str, names: Sequence[RouterName] | None = None) -> Mapping[RouterName, Exchange]:
         """Send an operational command to the named routers at the same time."""
@@ -32,18 +32,18 @@ class Shows(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Drops:
-    """A router's drops since it started, or since an earlier look. `by_reason` False: only totals are known."""
+    """A router's drops since it started, or since an earlier reading. `by_reason` False: only totals are known."""
 
     counts: Mapping[str, int]
     by_reason: bool
 
     def since(self, before: Drops) -> Drops:
-        """Return what has come since an earlier look."""
+        """Return the drops since an earlier reading."""
         names = {*self.counts, *before.counts}
         return Drops({name: self.counts.get(name, 0) - before.counts.get(name, 0) for name in names}, self.by_reason)
 
     def of(self, reason: DroppedFor) -> int:
-        """Return how many were dropped for a reason; where that is not known, how many for any reason.
+        """Return how many were dropped for a reason; if reasons are unknown, how many for any reason.
 
         Raises:
             RunBrokenError: the router does not count ICMP errors that it ignores.
@@ -55,7 +55,7 @@ class Drops:
         return sum(count for name, count in self.counts.items() if name not in _NOT_AUTHENTICATION)
 
     def words(self) -> str:
-        """Return them in words, with how they are known: `by reason: bad-mac 3`."""
+        """Return them as text, with the kind of count: `by reason: bad-mac 3`."""
         told = ", ".join(f"{name} {count}" for name, count in sorted(self.counts.items()) if count) or "none"
         return f"by {'reason' if self.by_reason else 'total (the router prints no reasons)'}: {told}"
 

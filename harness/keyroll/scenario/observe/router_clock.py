@@ -1,7 +1,7 @@
-"""What each router's clock said at an instant of the host, as far as it is known.
+"""The reading of each router's clock at an instant of the host's clock, if known.
 
-A router's clock is the host's plus an offset that changes when its clock is set. Setting it takes a command's round
-trip, so for those milliseconds both readings are possible; both are given.
+A router's clock is the host's plus an offset, which changes when the clock is set. Setting it takes a command's round
+trip. During those milliseconds two readings are possible, and the functions here return both.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def ns_of(moment: datetime) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Setting:
-    """The clock was set somewhere between two host instants (ns); afterwards it is the host's plus `offset_ns`."""
+    """The clock was set between two host instants (ns); afterwards it is the host's plus `offset_ns`."""
 
     begun: int
     done: int
@@ -35,7 +35,7 @@ class _Setting:
 
 
 class RouterClock:
-    """One router's clock, from the host's. Thread-safe. `offset` None means that nothing is known of it yet."""
+    """One router's clock, from the host's. Thread-safe. `offset` None means that the offset is still unknown."""
 
     def __init__(self, offset: timedelta | None = timedelta(), *, clock: Clock = SYSTEM) -> None:
         self._clock = clock
@@ -44,16 +44,16 @@ class RouterClock:
         self._settings: list[_Setting] = []
 
     def was_set(self, moment: datetime, *, begun: int, done: int) -> None:
-        """Note that the clock was set to `moment`, between the host instants `begun` and `done` (ns since 1970).
+        """Record that the clock was set to `moment`, between the host instants `begun` and `done` (ns since 1970).
 
-        The router starts counting from `moment` when it carries the command out; the middle of the round trip stands
-        for that, and is off by half of the round trip at most.
+        The router counts from `moment` when it executes the command. The middle of the round trip approximates that
+        instant, with an error of at most half the round trip.
         """
         with self._lock:
             self._settings.append(_Setting(begun, done, ns_of(moment) - (begun + done) // 2))
 
     def readings(self, host_ns: int) -> tuple[datetime, ...]:
-        """Return what the clock can have said then: one instant; two while it was being set; none when unknown."""
+        """Return the possible readings of the clock at that time: one; two while it was being set; none if unknown."""
         with self._lock:
             settings = tuple(self._settings)
         offset = self._first
@@ -67,10 +67,10 @@ class RouterClock:
         return () if offset is None else (moment_of(host_ns + offset),)
 
     def reading(self, host_ns: int) -> datetime | None:
-        """Return what the clock said then; while it was being set, what it was set to; None when unknown."""
+        """Return the clock's reading at that time; while it was being set, the new value; None if unknown."""
         readings = self.readings(host_ns)
         return readings[-1] if readings else None
 
     def now(self) -> datetime | None:
-        """Return what the clock says now."""
+        """Return the clock's reading now."""
         return self.reading(self._clock.now().ns)

@@ -1,8 +1,8 @@
-"""Samples of the sessions, taken throughout a run on SSH sessions of their own, at most four a second.
+"""Sample the state of the sessions throughout a run, over separate SSH sessions, at most four times a second.
 
-A flap between two of them is not missed: the routers count flaps, and say since when a session is up.
+A flap between two samples is not missed: the routers count flaps, and print since when a session is up.
 
-A state that cannot be read breaks the run; it never counts as "down" or "ok".
+If a state cannot be read, the run is broken; an unread state never counts as "down" or "ok".
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ COMMANDS: Mapping[SessionName, tuple[str, ...]] = {
     SessionKind.BGP: ("show bgp summary",),
     SessionKind.LDP: ("show ldp session detail", "show ldp database"),
 }
-"""What is asked for a sample of a session."""
+"""The commands for a sample of a session."""
 PERIOD = timedelta(milliseconds=250)
-"""From sample to sample; each costs both ends an exchange over SSH, which is most of what a run costs a processor."""
+"""Interval between samples. Each sample costs both ends an SSH exchange, most of the processor time of a run."""
 
 
 class Session(Protocol):
-    """What a sampler needs of a router session."""
+    """The interface to a router session that a sampler needs."""
 
     def connect(self) -> None:
         """Log in."""
@@ -54,7 +54,7 @@ class Session(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One session of a router at an instant: the state was true somewhere between `asked` and `at` (ns since 1970)."""
+    """The state of one session of a router at some instant between `asked` and `at` (ns since 1970)."""
 
     router: str
     session: SessionName
@@ -63,28 +63,28 @@ class Sample:
     up: bool
     """Whether the session works."""
     state: str
-    """The router's word for it: Established, Operational, …"""
+    """The state as the router prints it: Established, Operational, …"""
     flaps: int | None
-    """The router's own counter; None where it prints none (LDP's, before the first flap)."""
+    """The router's flap counter; None if it prints none (LDP, before the first flap)."""
     since: timedelta | None
-    """Since when it is up (or down); None where the router does not say."""
+    """Since when it is up (or down); None if the router does not print it."""
     routes: int | None
     """BGP: active routes from the peer, all tables."""
     labels: frozenset[tuple[str, int]] | None = None
-    """LDP: the prefixes that the peer has given labels for, each with its label."""
+    """LDP: the prefixes for which the peer advertises labels, each with its label."""
 
     @property
     def carries(self) -> bool:
-        """Whether the session works and has brought something: routes, or labels."""
+        """Whether the session is up and the peer has advertised routes or labels."""
         return self.up and self.routes != 0 and (self.labels is None or bool(self.labels))
 
     def words(self) -> str:
-        """Return the state in words: `bgp Established, 0 flaps`."""
+        """Return the state as text: `bgp Established, 0 flaps`."""
         return f"{self.session} {self.state}" + (f", {self.flaps} flaps" if self.flaps is not None else "")
 
 
 def bgp_sample(exchanges: Sequence[Exchange], peer: Address) -> Sample:
-    """Make a sample of an answer to `show bgp summary`. Raises RunError when the peer is not shown."""
+    """Make a sample from the output of `show bgp summary`. Raises RunError when the peer is not in it."""
     (exchange,) = exchanges
     row = exchange.parsed_as(BgpSummary).peer(peer)
     return Sample(
@@ -101,10 +101,10 @@ def bgp_sample(exchanges: Sequence[Exchange], peer: Address) -> Sample:
 
 
 def ldp_sample(exchanges: Sequence[Exchange], peer: Address) -> Sample:
-    """Make a sample of answers to `show ldp session detail` and, after it, `show ldp database`.
+    """Make a sample from the output of `show ldp session detail`, followed by `show ldp database`.
 
-    A session that is not shown does not exist yet (or any more): Junos lists none without a hello adjacency. That LDP
-    does not run at all is another matter. Raises RunError for it.
+    A session that is not in the output does not exist: Junos lists a session only with a hello adjacency. Raises
+    RunError when LDP does not run at all.
     """
     detail, database = exchanges
     shown, known = detail.parsed_as(LdpSessions), database.parsed_as(LdpDatabase)
@@ -133,7 +133,7 @@ _READERS: Mapping[SessionName, Callable[[Sequence[Exchange], Address], Sample]] 
 
 
 class Sampler:
-    """Samples routers in the background, each in a thread of its own, from `watch` until `stop`."""
+    """Samples routers in the background, one thread for each router, from `watch` until `stop`."""
 
     def __init__(
         self,
@@ -156,18 +156,18 @@ class Sampler:
         self._arrived = threading.Condition(self._lock)
         self._broken: KeyrollError | None = None
         self._rounds: dict[str, Instant] = {}
-        """By router that is sampled: when its last round of samples was complete."""
+        """By sampled router: when its last round of samples was complete."""
         self._late: dict[str, list[Stall]] = {router: [] for router in peers}
 
     def watch(self, router: str) -> None:
-        """Start to sample a router whose session is configured; asking again changes nothing."""
+        """Start to sample a router whose session is configured. A second call changes nothing."""
         if router not in self._threads:
             self._stops[router] = threading.Event()
             self._threads[router] = threading.Thread(target=self._run, args=(router,), name=f"samples-{router}")
             self._threads[router].start()
 
     def unwatch(self, router: str) -> None:
-        """End the sampling of a router and log out there; `watch` takes it up again."""
+        """Stop sampling a router and log out; `watch` starts it again."""
         if router in self._threads:
             self._stops[router].set()
             self._threads.pop(router).join()
@@ -175,7 +175,7 @@ class Sampler:
                 self._rounds.pop(router, None)
 
     def stop(self) -> None:
-        """End all sampling and log out."""
+        """Stop all sampling and log out."""
         for stop in self._stops.values():
             stop.set()
         for router in list(self._threads):
@@ -199,10 +199,10 @@ class Sampler:
             return samples[-1] if samples else None
 
     def await_fresh(self, router: str, asked_after: int, *, within: timedelta) -> None:
-        """Wait until every session of a router has a sample that was asked for after an instant (ns since 1970).
+        """Wait until every session of a router has a sample that was requested after an instant (ns since 1970).
 
         Raises:
-            RunBrokenError: sampling has broken, or has given none within `within` from now.
+            RunBrokenError: sampling is broken, or there is no such sample after `within`.
         """
         with self._arrived:
             came = self._arrived.wait_for(
@@ -220,7 +220,7 @@ class Sampler:
                 raise RunBrokenError(f"{router}: no sample of its sessions within {within.total_seconds():g} s")
 
     def blind(self, *, limit: timedelta) -> tuple[Stall, ...]:
-        """Return when no router that is sampled gave a complete round of samples for longer than `limit`."""
+        """Return the gaps, longer than `limit`, in which no sampled router gave a complete round of samples."""
         now = self._clock.now()
         with self._lock:
             late = {router: list(stalls) for router, stalls in self._late.items() if stalls or router in self._rounds}
@@ -238,10 +238,10 @@ class Sampler:
 
     def _raise_if_broken(self) -> None:
         if self._broken is not None:
-            raise RunBrokenError(f"the sampling of the sessions broke: {self._broken}") from self._broken
+            raise RunBrokenError(f"cannot sample the sessions: {self._broken}") from self._broken
 
     def _run(self, router: str) -> None:
-        """Sample until told to stop. However it ends, that is known: nobody waits for samples that will not come."""
+        """Sample until `stop`. An error of any kind is recorded, so that no caller waits for samples for ever."""
         stop = self._stops[router]
         try:
             with contextlib.closing(self._connect(router)) as session:

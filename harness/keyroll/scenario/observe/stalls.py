@@ -1,7 +1,7 @@
-"""Whether the machine went on while a run was under way: stretches in which it stood still, and steps of its clock.
+"""Detect stalls of this machine during a run, and steps of its clock.
 
-A process that is stopped, a virtual machine that is paused, or a processor that others take for seconds, cannot be told
-from routers that do nothing, unless somebody looks at the clock all the time. That is done here.
+A stopped process, a paused virtual machine, or a processor that other programs use for seconds looks the same as
+routers that do nothing. To tell them apart, a thread reads the clock all the time.
 """
 
 from __future__ import annotations
@@ -17,23 +17,24 @@ from keyroll.instants import Clock, Instant, stepped
 from keyroll.scenario.file.durations import format_duration
 
 _PERIOD = timedelta(milliseconds=100)
-"""Between two looks at the clock: a stall's beginning is known so exactly."""
+"""Interval between two readings of the clock; the start of a stall is known with this precision."""
 STEP_MAX = timedelta(milliseconds=250)
-"""A greater difference of wall and monotonic clock is a step. ntpd slews what is below 128 ms, and sets the rest."""
+"""A greater change between wall and monotonic clock is a step: ntpd slews offsets below 128 ms, and steps the rest."""
 _READINGS = 3
-"""A thread that loses the processor between reading both clocks sees a step that was none; not three times in turn."""
+"""Readings that must confirm a step. A thread that loses the processor between reading the two clocks sees a false
+step once; three times in a row is improbable."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stall:
-    """A stretch of time in which nothing could be seen."""
+    """A period in which nothing could be observed."""
 
     begun: Instant
     ended: Instant
 
     @property
     def length(self) -> timedelta:
-        """How long it was."""
+        """Its length."""
         return self.ended - self.begun
 
     def words(self) -> str:
@@ -58,11 +59,11 @@ Disturbance = Stall | ClockStep
 
 
 class StallWatch:
-    """Looks at the clock all the time, in a thread of its own, while the context is open.
+    """Reads the clock all the time, in its own thread, while the context is open.
 
     Args:
-        clock: the clock that is looked at.
-        limit: a longer time between two looks is a stall.
+        clock: the clock to read.
+        limit: a longer time between two readings is a stall.
     """
 
     def __init__(self, clock: Clock, *, limit: timedelta) -> None:
@@ -87,7 +88,7 @@ class StallWatch:
         self._thread.join()
 
     def look(self) -> tuple[Disturbance, ...]:
-        """Look at the clock now; return all that has been noticed so far, in order."""
+        """Read the clock now; return everything detected so far, in order."""
         with self._lock:
             now = self._clock.now()
             if now - self._last > self._limit:
@@ -106,9 +107,9 @@ class StallWatch:
 
 
 def blind_together(blind: Sequence[Iterable[Stall]], *, limit: timedelta) -> tuple[Stall, ...]:
-    """Return the stretches, longer than `limit`, in which all observers were blind at the same time.
+    """Return the periods, longer than `limit`, in which all observers were blind at the same time.
 
-    `blind` holds for each observer the stretches in which it saw nothing, in order.
+    `blind` holds for each observer the periods in which it saw nothing, in order.
     """
     if not blind:
         return ()

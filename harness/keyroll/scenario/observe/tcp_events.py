@@ -1,6 +1,6 @@
-"""What one capture shows of how connections came about: collisions, sequence numbers that wrap, ports used again. Pure.
+"""TCP events in one capture: connection collisions, sequence numbers that wrap, reused ports. Pure.
 
-A scenario that forces such a thing proves by it that the thing happened. RFC 4271 sections 4.5 and 6.8 (collision;
+A scenario that forces such an event uses this to prove that it happened. RFC 4271 sections 4.5 and 6.8 (collision;
 NOTIFICATION "Cease", with RFC 4486's subcode 7), RFC 9293 section 3.4 (sequence numbers are modulo 2^32).
 """
 
@@ -14,10 +14,10 @@ from typing import Literal
 from keyroll.capture import Judgement
 
 Sight = Literal["collision", "sequence-wrap", "wrap-resent", "port-reuse"]
-"""`collision`: two connections of a session, one from each router, both came to be, and BGP closed one for that.
-`sequence-wrap`: data of the router's verified whose sequence numbers lie beyond 2^32, counted from its ISN.
-`wrap-resent`: data of the router's verified that lie before the wrap, sent after a segment of its that lies beyond it.
-`port-reuse`: data of the router's verified on a connection with the addresses and ports of an earlier one."""
+"""`collision`: two connections of a session, one from each router, were both up, and BGP closed one for this reason.
+`sequence-wrap`: verified data from the router has sequence numbers beyond 2^32.
+`wrap-resent`: verified data from the router from before the 2^32 wrap, retransmitted after a segment beyond it.
+`port-reuse`: verified data from the router on a connection with the addresses and ports of an earlier one."""
 _WRAP_WORDS = {
     "sequence-wrap": ("no wrap", "data beyond 2^32"),
     "wrap-resent": (
@@ -35,7 +35,7 @@ End = tuple[str, int]
 
 @dataclass(slots=True)
 class _Life:
-    """A connection as far as it was seen. Instants are ns since 1970; routers are named."""
+    """The observed state of a connection. Instants are ns since 1970; routers are given by name."""
 
     number: int
     ends: frozenset[End]
@@ -46,16 +46,16 @@ class _Life:
     over: int | None = None
     collided: bool = False
     data: dict[str, int] = field(default_factory=dict)
-    """When a router's data last verified, by router."""
+    """By router, when data from it last verified."""
     wrapped: dict[str, int] = field(default_factory=dict)
-    """The same, of data beyond the wrap."""
+    """The same for data beyond the wrap."""
     resent: dict[str, int] = field(default_factory=dict)
-    """The same, of data before the wrap that came after a segment beyond it."""
+    """The same for data from before the wrap, sent after a segment beyond it."""
     beyond: set[str] = field(default_factory=set)
-    """The routers that sent anything beyond the wrap, if only an acknowledgement."""
+    """The routers that sent any segment beyond the wrap, acknowledgements included."""
 
     def note(self, sender: str, seq: int, at: int, *, data: bool) -> None:
-        """Take a verified segment of a router's that is no SYN and no RST."""
+        """Record a verified segment from a router, other than SYN and RST."""
         isn = self.isns.get(sender)
         if isn is not None and seq < isn:
             self.beyond.add(sender)
@@ -69,13 +69,13 @@ class _Life:
 
 
 class Sightings:
-    """See the module. Segments that were forged or damaged are not shown to it."""
+    """See the module. The caller leaves out forged and damaged segments."""
 
     def __init__(self) -> None:
         self._lives: dict[int, _Life] = {}
 
     def observe(self, judgement: Judgement, payload: Callable[[], bytes]) -> None:
-        """Take the next judged segment; `payload` gives its TCP payload, and is asked only where that matters."""
+        """Record the next judged segment; `payload` returns its TCP payload, and is called only if needed."""
         if judgement.connection is None or judgement.sport is None or judgement.dport is None or not judgement.verified:
             return
         at, sender = judgement.time_ns or 0, judgement.sender
@@ -97,7 +97,7 @@ class Sightings:
             life.over = life.over or at
 
     def seen(self, sight: Sight, router: str, *, since: int) -> tuple[bool, str]:
-        """Say whether it was seen since an instant (ns), and what was seen, in words."""
+        """Return whether the event happened since an instant (ns), and a text that describes what was seen."""
         lives = [life for life in self._lives.values() if life.begun >= since or life.data.get(router, -1) >= since]
         match sight:
             case "collision":
@@ -138,7 +138,7 @@ def _isn(life: _Life, router: str) -> str:
 
 
 def _says_collision(payload: bytes) -> bool:
-    """Say whether a segment's BGP messages hold the NOTIFICATION of a collision; one begins where the segment does."""
+    """Return whether a segment, which must start with a BGP message, holds the NOTIFICATION for a collision."""
     place = 0
     while len(payload) - place >= _HEAD.size - 2:
         marker, length, kind = struct.unpack_from("!16sHB", payload, place)

@@ -1,7 +1,7 @@
-"""The wire as a run sees it: both captures followed while they grow, each segment judged, each key change noticed.
+"""Follow both captures of a run while they grow, judge each segment, and record each key change.
 
-What a router sent is taken from the capture at its own port (before impairment), what it received from that same
-capture (after impairment). Every segment of both captures is judged under both chains.
+The capture at a router's own port shows both what it sent (before impairment) and what it received (after impairment).
+Every segment of both captures is judged under both chains.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ from keyroll.scenario.plan.keyring import Changed
 PORTS: Mapping[SessionName, int] = {SessionKind.BGP: BGP_PORT, SessionKind.LDP: LDP_PORT}
 _SYN, _RST = 0x02, 0x04
 _SETTLES = 20_000_000
-"""Nanoseconds that a segment may be under way between its sender and a capture."""
+"""Longest time, in nanoseconds, from a segment's sender to a capture: microseconds on a veth, more on a loaded machine."""
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """What one router sent last for one session. `at` is in ns since 1970."""
+    """The last signed segment from one router for one session. `at` is in ns since 1970."""
 
     router: str
     key: int | None
@@ -59,13 +59,13 @@ class Side:
     at: int
 
     def words(self) -> str:
-        """Return it in words: `key 1 (KeyID 3, RNextKeyID 4)`."""
+        """Return it as text: `key 1 (KeyID 3, RNextKeyID 4)`."""
         return f"key {self.key} (KeyID {self.key_id}, RNextKeyID {self.rnext_key_id})"
 
 
 @dataclass(frozen=True, slots=True)
 class KeyChange:
-    """A router began to send with another key (or to ask for another one), or a change was acknowledged."""
+    """A router changed the KeyID or RNextKeyID that it sends, or the peer acknowledged a change."""
 
     side: Side
     session: SessionName
@@ -75,7 +75,7 @@ class KeyChange:
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """One router as the wire needs it: its addresses, its chain, how it receives, its clock, its capture."""
+    """One router: its addresses, its chain, its receiving policy, its clock, its capture."""
 
     name: RouterName
     addresses: frozenset[IPv4Address | IPv6Address]
@@ -83,12 +83,12 @@ class Party:
     clock: RouterClock
     capture: Path
     skip: int = 0
-    """Packets at the capture's beginning that are of earlier runs; numbers count from behind them."""
+    """Packets of earlier runs at the start of the capture; packet numbers start after them."""
     receiving: Receiving = Receiving.TOLERANCE
 
 
 class Wire:
-    """Follows the captures of both routers. `pump` reads and judges what is new; everything else only looks."""
+    """Follows the captures of both routers. `pump` reads and judges new packets; all other methods only query."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class Wire:
         set_aside: frozenset[frozenset[tuple[str, int]]] = frozenset(),
         ends: Mapping[tuple[frozenset[IPv4Address | IPv6Address], int], SessionName] | None = None,
     ) -> None:
-        """`ends` names sessions by their addresses and port; without it a session is known by its port alone."""
+        """`ends` names sessions by their addresses and port; without it the port alone identifies a session."""
         known = tuple(parties)
         named = tuple(sessions)
         self._ports: Mapping[int, SessionName] = {PORTS[session]: session for session in named}
@@ -113,19 +113,19 @@ class Wire:
         }
         self._changed = changed
         self._set_aside = set(set_aside)
-        """ConnectionTable of earlier runs (their ends' addresses and ports), until a SYN opens such a one anew."""
+        """Connections of earlier runs (addresses and ports of both ends), until a new SYN reuses them."""
         self._changes: list[_Change] = []
         self._received: dict[tuple[RouterName, SessionName], RecentFrames] = {}
         self._sides: dict[tuple[str, SessionName], Side] = {}
         self._protected_from: dict[str, int] = {}
         """By router, since when (ns) its sessions have a chain; segments from before are not judged."""
         self.special: Callable[[], Sequence[SpecialFrame]] = tuple
-        """Tells which frames the link did not plainly carry: those that were injected or damaged are judged apart."""
+        """Returns the frames that the link injected, damaged or lost; injected and damaged ones are judged apart."""
 
     def follow(self, changed: Changed) -> None:
-        """Judge by the chain that a router holds now: what was captured after its commit.
+        """Judge segments from after a router's commit by its new chain.
 
-        During the commit either chain may have been in force; a segment from then that is not good by the old one says
+        During the commit either chain may be active, so a segment from then that fails under the old chain proves
         nothing.
         """
         router, span = changed.router, changed.span
@@ -149,7 +149,7 @@ class Wire:
         return SpeakerBook(speakers, self._ports, self._ends)
 
     def pump(self) -> None:
-        """Read and judge what both captures have got since the last time. Raises CaptureError."""
+        """Read and judge the new packets of both captures. Raises CaptureError."""
         arrived = {name: capture.read_new() for name, capture in self._captures.items()}
         forged = Counter(
             (frame.towards, frame.sha256) for frame in self.special() if frame.what in ("injected", "damaged")
@@ -190,14 +190,14 @@ class Wire:
             capture.follow.close()
 
     def side(self, router: RouterName, session: SessionName) -> Side | None:
-        """Return what `router` sent last for a session: signed rightly by its own chain."""
+        """Return the last segment from `router` for a session that verified under its own chain."""
         return self._sides.get((router, session))
 
     def handed_over(self, router: RouterName, session: SessionName, key: object, *, since: int) -> bool:
-        """Say whether `router` has sent data with that key since an instant, and the peer has acknowledged it.
+        """Return whether `router` has sent data with that key since an instant, and the peer has acknowledged it.
 
-        Looked at is the connection on which it sent data last. A key that was acknowledged there before needs no
-        second proof, but data since then; and no other key may have signed data after it.
+        Only the connection with the newest data counts. A key acknowledged there earlier needs new data since the
+        instant, but no second acknowledgement. No other key may have signed data after it.
         """
         uses = [use for use in self._uses(router, session) if use.last_data_time_ns is not None]
         if not uses:
@@ -206,7 +206,7 @@ class Wire:
         return last.key == key and last.acknowledged is not None and (last.last_data_time_ns or 0) >= since
 
     def rolled(self, router: RouterName, session: SessionName, keys: Iterable[int], *, since: int) -> bool:
-        """Say whether data with one of these keys was sent since an instant and acknowledged, on any connection."""
+        """Return whether data with one of these keys was sent since an instant and acknowledged, on any connection."""
         wanted = set(keys)
         return any(
             use.key in wanted and use.acknowledged is not None and (use.last_data_time_ns or 0) >= since
@@ -214,7 +214,7 @@ class Wire:
         )
 
     def sent_by(self, router: RouterName, *, since: int = 0, until: int | None = None) -> list[Judgement]:
-        """Return the judged segments from `router`, as both captures hold them, between two instants (ns)."""
+        """Return the judged segments from `router` in both captures between two instants (ns)."""
         return [
             judgement
             for capture in self._captures.values()
@@ -225,9 +225,9 @@ class Wire:
         ]
 
     def signed_in_order(self, router: RouterName) -> list[Judgement]:
-        """Return the verified segments that `router` sent, by its own capture, in the order of sending; no RST.
+        """Return the verified segments, without RSTs, in the capture of `router`, in the order of sending.
 
-        A RST may belong to a connection that is long over, and to the key of then.
+        A RST may belong to a connection that ended long ago, and be signed with the key of that time.
         """
         return [
             judgement
@@ -238,7 +238,7 @@ class Wire:
     def opened_or_reset(self, router: RouterName, since: int, until: int) -> list[Judgement]:
         """Return the SYNs and RSTs of its sessions that `router` sent after `since` and until `until` (ns).
 
-        Those of another session between the same routers, such as one that a step has typed, are not among them.
+        Other sessions between the same routers, such as one that a step opened from the CLI, are left out.
         """
         return [
             judgement
@@ -250,11 +250,11 @@ class Wire:
         ]
 
     def seen(self, sight: Sight, router: RouterName, *, since: int) -> tuple[bool, str]:
-        """Say whether `router`'s capture shows that since an instant (ns), and what it shows, in words."""
+        """Return whether `router`'s capture shows that event since an instant (ns), and a text of what it shows."""
         return self._captures[router].sightings.seen(sight, router, since=since)
 
     def counts(self) -> dict[str, object]:
-        """Return, by router, how many segments it sent by its own capture, and with which verdict and key."""
+        """Return, by router, the number of segments that it sent (by its own capture) for each verdict and key."""
         counts: dict[str, object] = {}
         for name, capture in self._captures.items():
             verdicts: dict[str, int] = {}
@@ -269,8 +269,8 @@ class Wire:
     def by_second(self, started: int) -> list[dict[str, object]]:
         """Return what each router sent, by its own capture, counted by second since `started` (ns), session and key.
 
-        Segments that the peer would not take count as bad, and frames that the link injected towards a router at their
-        arrival: it is what a picture of the run draws, in a size that does not grow with the segments.
+        Segments that the peer would drop count as bad. Frames that the link injected towards a router count at their
+        arrival. The report draws its chart from these counts, whose size does not grow with the number of segments.
         """
         found: dict[tuple[int, str, str, str], Counter[str]] = {}
         for name, capture in self._captures.items():
@@ -288,7 +288,7 @@ class Wire:
         return [dict(zip(names, place, strict=True)) | dict(counts) for place, counts in sorted(found.items())]
 
     def scapy_findings(self) -> dict[RouterName, ScapyFindings]:
-        """Have a sample of each capture judged again by scapy."""
+        """Judge a sample of each capture again, with scapy."""
         return {name: capture.scapy.finish() for name, capture in self._captures.items()}
 
     def _uses(self, router: RouterName, session: SessionName) -> list[KeyUse]:
@@ -307,7 +307,7 @@ class Wire:
         return ends in self._set_aside
 
     def _is_blurred(self, judgement: Judgement) -> bool:
-        """Say whether a segment that is not good was captured while a commit changed a chain."""
+        """Return whether a segment that is not good was captured while a commit changed a chain."""
         at = judgement.time_ns or 0
         return judgement.standing is not Standing.GOOD and any(
             change.begun <= at <= change.done + _SETTLES for change in self._changes
@@ -342,7 +342,7 @@ class Wire:
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """From `done` on (ns) the book holds; from `begun` on it may."""
+    """The book is active from `done` (ns) at the latest, and from `begun` at the earliest."""
 
     begun: int
     done: int
@@ -350,7 +350,7 @@ class _Change:
 
 
 class _Capture:
-    """One capture, its referee, and all that was judged."""
+    """One capture, its referee, and all its judgements."""
 
     def __init__(self, party: Party, referee: Referee, seed: int) -> None:
         self.follow = Follow(party.capture)
@@ -362,20 +362,20 @@ class _Capture:
         self.sightings = Sightings()
         self.judged: list[Judgement] = []
         self.met: Counter[tuple[str, str]] = Counter()
-        """Forged frames met so far, by router and SHA-256."""
+        """Forged frames found so far, by router and SHA-256."""
         self.forged_at: list[int] = []
-        """When (ns) each of them arrived."""
+        """Arrival time of each of them (ns)."""
         self._turned = 0
 
     def read_new(self) -> list[Packet]:
-        """Return the run's packets that are new; numbered from 1 behind those that are skipped."""
+        """Return the new packets of this run, numbered from 1 after the skipped ones."""
         packets = self.follow.read_new()
         if not self._skip:
             return packets
         return [packet._replace(number=packet.number - self._skip) for packet in packets if packet.number > self._skip]
 
     def is_forged(self, name: str, packet: Packet, forged: Counter[tuple[str, str]]) -> bool:
-        """Say whether a packet is one of the forged frames towards this router; each of them is met once."""
+        """Return whether a packet is one of the forged frames towards this router; each of them is found once."""
         mark = (name, hashlib.sha256(packet.data).hexdigest())
         if self.met[mark] >= forged[mark]:
             return False
@@ -384,7 +384,7 @@ class _Capture:
         return True
 
     def turn_to(self, time_ns: int, changes: Sequence[_Change]) -> None:
-        """Take the newest book that holds at a packet's time."""
+        """Use the newest book that is active at a packet's time."""
         while self._turned < len(changes) and changes[self._turned].done < time_ns:
             self.referee.book = changes[self._turned].book
             self._turned += 1
@@ -399,7 +399,7 @@ def _key_text(judgement: Judgement) -> str:
 
 
 def _sure_reading(clock: RouterClock) -> Clock:
-    """Return the clock as the referee takes it: while it is being set, nothing is known of it."""
+    """Return the clock for the referee: unknown while it is being set."""
 
     def reading(time_ns: int) -> datetime | None:
         readings = clock.readings(time_ns)
