@@ -1,4 +1,4 @@
-"""The client side: what any Junos router is told and asked, over SSH alone.
+"""The client side: configure and query any Junos router, over SSH only.
 
-Nothing here knows whether cRPD, vJunos or the emulated router answers, nor which lab it stands in.
+This code does not depend on the platform (cRPD, vJunos, emulated router) or on the kind of lab.
 """

@@ -19,9 +19,9 @@ from keyroll.names import SessionKind
 GROUP = "keyroll"
 POLICY = "announce-loopback"
 HOLD_TIME = 9
-"""Seconds; short, so that a session that lost its keys is seen to die soon (Junos' default is 90)."""
+"""Seconds; short, so that a session without valid keys goes down quickly (Junos' default is 90)."""
 LDP_KEEPALIVE = 3
-"""Seconds; Junos holds an LDP session for three times as long by default (30 for 10)."""
+"""Seconds; the LDP session times out after three times this value, as in Junos' default (30 for 10)."""
 _INTERFACE = re.compile(r"[a-z]{2,}-?\d+(?:/\d+){0,2}")
 
 
@@ -38,18 +38,18 @@ class Family(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a topology plans for one router: its name and AS, its loopback, its port towards the other."""
+    """The plan of one router in a topology: its name and AS, its loopback, its port towards the other router."""
 
     name: str
     asn: int
     loopback: IPv4Interface
     interface: str
-    """Physical, in the router's own words: `ge-0/0/0`. Unit 0 is used."""
+    """Physical interface, by its name on the router: `ge-0/0/0`. Unit 0 is used."""
     ipv4: IPv4Interface | None = None
     ipv6: IPv6Interface | None = None
     loopback6: IPv6Interface | None = None
     in_protocols: str | None = None
-    """How LDP and MPLS name the port, where it is not by its logical interface `ge-0/0/0.0` (cRPD)."""
+    """The port's name in LDP and MPLS, if it is not the logical interface `ge-0/0/0.0` (cRPD)."""
 
     @property
     def protocol_interface(self) -> str:
@@ -99,7 +99,9 @@ def base_configuration(
 def _check(me: Plan, peer: Plan, family: Family) -> None:
     for plan in (me, peer):
         if not _INTERFACE.fullmatch(plan.interface):
-            raise PlanError(f"router {plan.name}: '{plan.interface}' is no physical interface like ge-0/0/0")
+            raise PlanError(
+                f"router {plan.name}: invalid interface '{plan.interface}': use a physical interface such as ge-0/0/0"
+            )
     mine, theirs = me.address(family), peer.address(family)
     if mine.network != theirs.network or mine.ip == theirs.ip:
         raise PlanError(f"routers {me.name} and {peer.name}: {mine} and {theirs} are not two ends of one link")
@@ -140,14 +142,14 @@ def _bgp(me: Plan, peer: Plan, chain: str | None, hold_time: int, family: Family
     lines.append(f"{neighbor} local-address {me.address(family).ip}")
     lines.append(f"{neighbor} peer-as {peer.asn}")
     if chain is not None:
-        # Both at one level: Junos' constraint between them looks no further (docs/junos.md 2.1).
+        # Both at the same level, because Junos checks their dependency only within one level (docs/junos.md 2.1).
         lines.append(f"{neighbor} authentication-algorithm ao")
         lines.append(f"{neighbor} authentication-key-chain {chain}")
     return lines
 
 
 def _ldp(me: Plan, peer: Plan, chain: str | None) -> list[str]:
-    # Transport over the link's own addresses: LDP must not depend on BGP's routes to the loopbacks.
+    # Transport over the link's addresses, so that LDP does not depend on BGP routes to the loopbacks.
     lines = [
         f"set protocols mpls interface {me.protocol_interface}",
         "set protocols ldp transport-address interface",

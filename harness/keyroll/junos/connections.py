@@ -1,8 +1,8 @@
-"""`show system connections`: the TCP connections of a router, read from each form of it that is known.
+"""Parse `show system connections`, the TCP connections of a router, in each known format.
 
-Junos on FreeBSD and the emulated router write a port behind a dot (`10.0.12.1.179`), as netstat does there. Junos
-Evolved and cRPD run on Linux, whose netstat writes it behind a colon (`10.0.12.1:179`) and may add the program. A table
-in no known form is an error: a connection that cannot be read must not count as none.
+Junos on FreeBSD and the emulated router put a dot before the port (`10.0.12.1.179`), as netstat does there. Junos
+Evolved and cRPD run on Linux, whose netstat uses a colon (`10.0.12.1:179`) and may add the program. A table in an
+unknown format is an error, because an unread connection must not count as closed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from keyroll.junos.errors import OutputError
 
 COMMAND = "show system connections"
 SESSION_PORTS = frozenset({179, 646})
-"""BGP (RFC 4271) and LDP (RFC 5036): all sessions that a keychain protects here."""
+"""BGP (RFC 4271) and LDP (RFC 5036): the sessions that keychains protect."""
 Address = IPv4Address | IPv6Address
 End = tuple[Address, int]
 
@@ -30,14 +30,14 @@ _OPEN = frozenset({"ESTABLISHED", "SYN_SENT"})
 _CLOSING = frozenset(
     {
         *("FIN_WAIT_1", "FIN_WAIT_2", "CLOSE_WAIT", "LAST_ACK", "CLOSING", "SYN_RCVD"),
-        *("FIN_WAIT1", "FIN_WAIT2", "SYN_RECV"),  # as Linux' netstat abbreviates them
+        *("FIN_WAIT1", "FIN_WAIT2", "SYN_RECV"),  # abbreviations of Linux' netstat
     }
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """One connection that is neither listening nor over: both ends, and its state as it is shown."""
+    """One connection, neither listening nor closed: both ends, and its state as shown."""
 
     local: End
     remote: End
@@ -45,7 +45,7 @@ class Connection:
 
     @property
     def open(self) -> bool:
-        """Whether it can carry on by itself. One in SYN_RCVD has a peer that is not there any more."""
+        """Whether the connection is open. One in SYN_RCVD does not count: after a reset its peer no longer exists."""
         return self.state in _OPEN
 
     @property
@@ -54,7 +54,7 @@ class Connection:
         return frozenset((str(address), port) for address, port in (self.local, self.remote))
 
     def is_session(self, addresses: Collection[Address]) -> bool:
-        """Whether it is a routing session between two of these addresses, and so none of the management's."""
+        """Whether it is a routing session between two of these addresses, not a management connection."""
         ports = {self.local[1], self.remote[1]}
         return self.local[0] in addresses and self.remote[0] in addresses and not ports.isdisjoint(SESSION_PORTS)
 
@@ -66,10 +66,10 @@ def connections(text: str, *, router: str) -> tuple[Connection, ...]:
     """Return the connections in a table.
 
     Raises:
-        OutputError: there is no such table, or a row of it is in no known form.
+        OutputError: the table is missing, or a row has an unknown format.
     """
     if not _HEADER.search(text):
-        raise OutputError(f"{router}: no table of connections", router=router, command=COMMAND, raw=text)
+        raise OutputError(f"{router}: the answer has no table of connections", router=router, command=COMMAND, raw=text)
     return tuple(_rows(text, router))
 
 
@@ -90,12 +90,12 @@ def _rows(text: str, router: str) -> Iterator[Connection]:
 
 
 def _end(text: str) -> End | None:
-    """Return the end that is written as `10.0.12.1.179`, `10.0.12.1:179` or `2001:db8::1.179`; None for others."""
+    """Parse an end such as `10.0.12.1.179`, `10.0.12.1:179` or `2001:db8::1.179`; None for other formats."""
     match = re.fullmatch(r"(?P<address>.+)[.:](?P<port>\d{1,5})", text, re.ASCII)
     if match is None:
         return None
     try:
-        # A zone (`fe80::1%ge-0/0/0.0`) says nothing that the address does not, on a router with one link.
+        # The zone (`fe80::1%ge-0/0/0.0`) is redundant on a router with one link.
         return ip_address(match["address"].strip("[]").partition("%")[0]), int(match["port"])
     except ValueError:
         return None
@@ -103,5 +103,5 @@ def _end(text: str) -> End | None:
 
 def _unreadable(line: str, text: str, router: str) -> OutputError:
     return OutputError(
-        f"{router}: a connection in no known form: {line.strip()}", router=router, command=COMMAND, raw=text
+        f"{router}: unknown format of a connection: {line.strip()}", router=router, command=COMMAND, raw=text
     )

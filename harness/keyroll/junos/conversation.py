@@ -1,4 +1,4 @@
-"""One terminal and what is said over it: every exchange timed, redacted, recorded, and parsed where it can be."""
+"""Exchanges over one terminal: each is timed, redacted, recorded, and parsed if there is a template."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ REFUSED = re.compile(
     r"|is ambiguous\.?$|^Value \S+ is not within range|^\s*\^\s*$",
     re.MULTILINE | re.IGNORECASE,
 )
-"""How Junos says no at a prompt (docs/junos.md 3.6); a caret line stands under the place of a syntax error."""
+"""Junos' refusals at a prompt (docs/junos.md 3.6); a line with a caret marks the place of a syntax error."""
 
 
 class Conversation:
-    """Operational commands over one terminal. One per thread: a second thread waits its turn, line by line.
+    """Operational commands over one terminal. Use one per thread: two threads on one terminal take turns, line by line.
 
     Args:
-        target: whom to talk to.
-        recorder: called with every exchange, in the thread that made it, before the call that made it returns.
+        target: the router.
+        recorder: called with every exchange, in the thread of the call, before the call returns.
         deadlines: how long each kind of answer may take.
-        secrets: secrets known beforehand; those in configuration lines are learnt as they are sent.
-        clock: tells when an exchange began and ended.
+        secrets: secrets to redact; those in configuration lines are added when they are sent.
+        clock: gives the start and end of an exchange.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Conversation:
         return self.target.name
 
     def connect(self, *, within: float | None = None) -> None:
-        """Log in, within deadlines.connect unless told; a standing session is kept. Raises SessionError."""
+        """Log in, by default within deadlines.connect; an open session is kept. Raises SessionError."""
         with self._lock:
             if self._terminal is None:
                 limit = self.deadlines.connect if within is None else within
@@ -74,7 +74,7 @@ class Conversation:
 
         Raises:
             CommandError: the router refused it.
-            OutputError: it answered something that cannot be read; `raw` is kept in the error and in the record.
+            OutputError: the answer cannot be parsed; the error and the record keep `raw`.
             SessionError, SessionDeadlineError: no answer.
         """
         with self._lock:
@@ -100,18 +100,18 @@ class Conversation:
             return kept[0]
 
     def _operational(self, line: str) -> str:
-        # In configuration mode an operational command is run from there: the candidate must not be touched by a look.
+        # In configuration mode use `run`, so that a show command leaves the candidate unchanged.
         words = self._ask(f"run {line}" if self._configuring else line, within=self.deadlines.answer).text
         if REFUSED.search(words):
             raise self._refusal(CommandError, line, words)
         return words
 
     def _after_refusal(self, problem: RouterRefusedError) -> None:
-        """Do what a refusal asks for, before it is raised; `problem` may be given a remedy."""
+        """Clean up after a refusal, before it is raised; may add a remedy to `problem`."""
 
     def _ask(self, line: str, *, within: float, reply: tuple[str, str] | None = None) -> Answer:
         if self._terminal is None:
-            raise SessionError(f"{self.target}: there is no session", remedy="connect() first")
+            raise SessionError(f"{self.target}: no SSH session: call connect() first", remedy="connect() first")
         answer = self._terminal.ask(line, within=within, reply=reply)
         self._configuring, self._level = answer.configuring, answer.level
         return answer
@@ -139,9 +139,9 @@ class Conversation:
         raise problem
 
     def _parsed(self, command: str, answer: str, raw: str) -> object | None:
-        """Return the record of an answer, read as it came: a secret of one digit stands in many an innocent column.
+        """Parse an answer as received: redacting a secret of one digit first would damage other columns.
 
-        An answer that cannot be read is quoted in its error, so it is read once more without secrets.
+        If that fails, parse it again with the secrets redacted, because the error quotes the text.
         """
         try:
             return parse(command, answer, router=self.target.name)
@@ -177,6 +177,6 @@ class Conversation:
 
 
 def _sentence(words: str) -> str:
-    """Return the router's words on one line: its lines without carets, each kept as it is."""
+    """Return the router's message on one line: its lines without carets, otherwise unchanged."""
     lines = [line.strip() for line in words.split("\n")]
     return " / ".join(line for line in lines if line and line != "^") or "(no words)"

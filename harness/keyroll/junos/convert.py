@@ -1,7 +1,7 @@
-"""How a template's rows become typed records.
+"""Convert a template's rows to typed records.
 
-A conversion raises ValueError or KeyError for what it cannot understand; `keyroll.junos.output` turns that into an
-OutputError with the raw text.
+A conversion raises ValueError or KeyError for invalid rows; `keyroll.junos.output` turns these into an OutputError
+with the raw text.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ Row = dict[str, str | list[str]]
 
 
 def duration(text: str) -> timedelta:
-    """Read Junos' times since and until: `23`, `7:50` (m:s), `4:19:15`, `3w2d 4:19:15`, `1d 23:58` (h:m).
+    """Parse Junos' durations: `23`, `7:50` (m:s), `4:19:15`, `3w2d 4:19:15`, `1d 23:58` (h:m).
 
-    Two numbers mean minutes and seconds; after days they mean hours and minutes (that is assumed, docs/junos.md 3.1).
+    Two numbers are minutes and seconds; after days they are hours and minutes (assumed, docs/junos.md 3.1).
     """
     match = re.fullmatch(r"(?=\d)(?:(\d+)w)?(?:(\d+)d)?(?:(?:^|(?<=[wd]) )(\d+(?::\d+){0,2}))?", text)
     if not match:
-        raise ValueError(f"'{text}' is not a duration")
+        raise ValueError(f"invalid duration '{text}'")
     weeks, days, clock = match.groups()
     total = timedelta(weeks=int(weeks or 0), days=int(days or 0))
     parts = [int(part) for part in clock.split(":")] if clock else []
@@ -111,7 +111,7 @@ def bgp_summary(rows: list[Row]) -> BgpSummary:
                 raise ValueError("a table's counts stand before the first peer")
             peers[-1][1].append(_rib(row, _text(row, "TABLE")))
         else:
-            # The old form of one line a peer is only printed for a session that is up, of the only table there is.
+            # Junos prints the old form, one line for each peer, only for sessions that are up and have one table.
             peers.append((row, [] if row["STATE"] else [_rib(row, "inet.0")]))
     head: Row = rows[0] if rows else {"PEERS": "0", "DOWN_PEERS": "0"}
     return BgpSummary(
@@ -311,13 +311,13 @@ def ldp_database(rows: list[Row]) -> LdpDatabase:
 
 
 def tcp_statistics(rows: list[Row]) -> TcpStatistics:
-    """One row per counter; the two that TCP-AO's drops are counted in must be there, once each."""
+    """One row per counter; the two counters of TCP-AO drops must be present exactly once."""
     counters = tuple((_text(row, "NAME"), _number(row, "COUNT")) for row in rows)
 
     def one(name: str) -> int:
         found = [count for each, count in counters if each == name]
         if len(found) != 1:
-            raise ValueError(f"the counter '{name}' stands {len(found)} times")
+            raise ValueError(f"the counter '{name}' is there {len(found)} times instead of once")
         return found[0]
 
     return TcpStatistics(

@@ -1,19 +1,19 @@
-"""What can go wrong between us and a router.
+"""Errors of the exchange with a router.
 
     KeyrollError
      └── RunError
           ├── SessionError            no SSH session: refused, wrong password, lost in the middle
-          ├── RouterRefusedError      the router answered, and its answer was no; carries the router's own words
+          ├── RouterRefusedError      the router refused; carries its message
           │    ├── CommandError       an operational command
-          │    ├── ConfigurationError a line of configuration; the candidate has been put back
-          │    └── CommitError        a commit or commit check; the candidate has been put back
-          ├── OutputError             an answer that cannot be read; carries the (redacted) raw text
-          ├── ClockError              the router's clock cannot be read, or is not where it was set
+          │    ├── ConfigurationError a line of configuration; the candidate is restored
+          │    └── CommitError        a commit or commit check; the candidate is restored
+          ├── OutputError             an answer that cannot be parsed; carries the (redacted) raw text
+          ├── ClockError              the router's clock cannot be read, or differs from the time that was set
           ├── ReadBackError           the keychains read back are not those that were sent
           └── DeadlineError
                └── SessionDeadlineError    no answer in time; says to which command, and what was seen last
 
-All texts are redacted before they get here: no message or attribute of these classes holds a secret.
+The caller redacts all texts first: no message or attribute of these classes holds a secret.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NOT_EMULATED = "not emulated: "
 
 
 class SessionError(RunError):
-    """There is no SSH session to the router, or there is none any more."""
+    """There is no SSH session to the router, or it was lost."""
 
 
 class SessionDeadlineError(DeadlineError):
@@ -32,7 +32,7 @@ class SessionDeadlineError(DeadlineError):
 
 
 class RouterRefusedError(RunError):
-    """The router said no. `line` is what was sent, `words` the router's whole answer; both redacted."""
+    """The router refused. `line` is what was sent, `words` the router's whole answer; both redacted."""
 
     def __init__(self, message: str, *, router: str, line: str, words: str, remedy: str | None = None) -> None:
         super().__init__(message, remedy=remedy)
@@ -42,9 +42,9 @@ class RouterRefusedError(RunError):
 
     @property
     def not_emulated(self) -> bool:
-        """Whether an emulated router refused what a real one takes: a limit of the lab, not a fault of the change.
+        """Whether an emulated router refused what a real one accepts: a limit of the lab, not a fault of the change.
 
-        Emulated routers begin every such message so, and real ones none (docs/emulated.md).
+        Only emulated routers begin a message with this prefix (docs/emulated.md).
         """
         return NOT_EMULATED in self.words
 
@@ -54,17 +54,17 @@ class CommandError(RouterRefusedError):
 
 
 class ConfigurationError(RouterRefusedError):
-    """A line of configuration was refused; the candidate is back at what it was before."""
+    """A line of configuration was refused; the candidate is restored."""
 
 
 class CommitError(RouterRefusedError):
-    """A commit (or commit check) was refused; the candidate is back at the running configuration."""
+    """A commit (or commit check) was refused; the candidate equals the running configuration again."""
 
 
 class OutputError(RunError):
-    """An answer that no template (or record) can read: never taken as "down", never as "ok".
+    """An answer that no template (or record) can parse; it never counts as "down" or "ok".
 
-    `raw` is the whole answer, redacted, so that a template can be made of it.
+    `raw` is the whole answer, redacted: the input for a new template.
     """
 
     def __init__(self, message: str, *, router: str, command: str, raw: str, remedy: str | None = None) -> None:
@@ -75,8 +75,8 @@ class OutputError(RunError):
 
 
 class ClockError(RunError):
-    """The router's clock cannot be read, or did not arrive where it was set."""
+    """The router's clock cannot be read, or differs from the time that was set."""
 
 
 class ReadBackError(RunError):
-    """What the router holds is not what was sent. Names chain, key and attribute, never a secret."""
+    """The router's keychains differ from those that were sent. Names chain, key and attribute, never a secret."""

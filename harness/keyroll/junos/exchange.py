@@ -1,4 +1,4 @@
-"""The values that a session speaks about: whom it talks to, how long it waits, and what was said."""
+"""Values of a session: the target, the deadlines, and the recorded exchanges."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """How a router is reached: by SSH, and by nothing else. `platform` is for reports, never for decisions."""
+    """How a router is reached, only by SSH. `platform` is for reports, never for decisions."""
 
     name: str
     host: str
@@ -29,16 +29,16 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """Every wait of a session by its name, in seconds, each counted from the event that started it."""
+    """The deadlines of a session, in seconds, each counted from the event that starts the wait."""
 
     connect: float = 15.0
-    """From the first SYN to a prompt that takes commands."""
+    """From the first SYN to a prompt that accepts commands."""
     answer: float = 20.0
     """From a command's last character to the prompt after its answer."""
     commit: float = 120.0
     """From `commit` to the prompt after it."""
     reconnect: float = 300.0
-    """From a lost session (a reboot) to a prompt that takes commands."""
+    """From a lost session (a reboot) to a prompt that accepts commands."""
 
     def scaled(self, factor: float) -> Deadlines:
         """Return the same deadlines for a machine that is `factor` times slower."""
@@ -52,11 +52,11 @@ class Deadlines:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One command and its answer, fit to be written: `command`, `raw` and `error` are redacted by structure.
+    """One command and its answer, safe to write to files: `command`, `raw` and `error` are redacted by structure.
 
-    `start` and `end` are this machine's clock in UTC. `parsed` is a typed record (`keyroll.junos.records`) where a
-    template is known for the command and the answer could be read, else None. `error` is the sentence of the error
-    that the exchange ended with, else None.
+    `start` and `end` are this machine's clock in UTC. `parsed` is a typed record (`keyroll.junos.records`) if the
+    command has a template and the answer could be parsed, else None. `error` is the message of the error that ended
+    the exchange, else None.
     """
 
     host: str
@@ -76,10 +76,12 @@ class Exchange:
         """Return `parsed`, which must be of this kind.
 
         Raises:
-            RunError: the command has no template, or another record came out: the caller asked the wrong command.
+            RunError: the command has no template, or gives another kind of record: the caller used the wrong command.
         """
         if not isinstance(self.parsed, kind):
-            raise RunError(f"{self.host}: '{self.command}' gives no {kind.__name__} but {type(self.parsed).__name__}")
+            raise RunError(
+                f"{self.host}: '{self.command}' gives {type(self.parsed).__name__} instead of {kind.__name__}"
+            )
         return self.parsed
 
     def with_parsed(self, parsed: object | None) -> Exchange:

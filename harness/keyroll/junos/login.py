@@ -1,7 +1,8 @@
-"""netmiko's session for Junos, with a preparation that waits for prompts at the end of what came, and pauses nowhere.
+"""netmiko's session for Junos, with its own session preparation, which waits for prompts and uses no fixed delays.
 
-netmiko takes the first `#`, `>`, `%` or `$` for a prompt; a banner has plenty of them, and a root login may then be
-left in the shell. What the preparation does is netmiko's: from a shell into the CLI, then width, completion, paging.
+netmiko takes the first `#`, `>`, `%` or `$` for a prompt. A banner may hold these characters, and a root login may then
+stay in the shell. This preparation accepts a prompt only at the end of the output. Its steps are netmiko's: from a
+shell into the CLI, then width, completion, paging.
 """
 
 from __future__ import annotations
@@ -17,20 +18,20 @@ from netmiko.juniper import JuniperSSH
 from keyroll.instants import SYSTEM, Instant
 
 WIDTH = 511
-"""Columns of the terminal; a longer line would be scrolled by Junos' line editor and its echo lost."""
+"""Columns of the terminal, more than any line sent: Junos' line editor scrolls longer lines, which hides their echo."""
 _PREPARATION = (
     (f"set cli screen-width {WIDTH}", "Screen width set to"),
     ("set cli complete-on-space off", "Disabling complete-on-space"),
     ("set cli screen-length 0", "Screen length set to"),
 )
 GOODBYE = timedelta(seconds=1)
-"""For logging out: a router that works does it in milliseconds, and with one that is stuck it does not matter."""
+"""Seconds to log out: a working router needs milliseconds, and waiting for a stuck one gains nothing."""
 _CHUNK = 65536
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 def plain(text: str) -> str:
-    """Return terminal text without what only a terminal needs: escape sequences, carriage returns, bells."""
+    """Remove terminal control characters from a text: escape sequences, carriage returns, bells."""
     return _ANSI.sub("", text).replace("\r", "").replace("\a", "")
 
 
@@ -38,11 +39,11 @@ class JunosConnection(JuniperSSH):
     """As `JuniperSSH`; `read_timeout_override` bounds the whole preparation."""
 
     def _try_session_preparation(self, force_data: bool = True) -> None:  # noqa: FBT001, FBT002 - netmiko's signature
-        del force_data  # a Junos prompt comes unasked
+        del force_data  # no need to send Enter: Junos prints a prompt after the login
         super()._try_session_preparation(force_data=False)
 
     def session_preparation(self) -> None:
-        """Get to the CLI and set the terminal. Raises ReadTimeout, ReadException, and what a lost session raises."""
+        """Enter the CLI and set up the terminal. Raises ReadTimeout, ReadException, and errors of a lost session."""
         deadline = SYSTEM.now() + timedelta(seconds=self.read_timeout_override or 20.0)
         user = re.escape(self.username)
         cli = rf"(?:^|\n)(?P<cli>{user}@[\w.-]+)> ?\Z"
@@ -57,10 +58,9 @@ class JunosConnection(JuniperSSH):
         self.base_prompt = found["cli"]
 
     def cleanup(self, command: str = "exit") -> None:
-        """Leave configuration mode and log out, all within one second; a session that is lost is left as it is.
+        """Leave configuration mode and log out, within one second; ignore a lost session.
 
-        netmiko reads until its time-out (15 s here) for each line, also from a channel that the router's death has
-        closed.
+        netmiko would wait for its time-out (15 s here) on each line, even on a channel that a dead router has closed.
         """
         deadline = SYSTEM.now() + GOODBYE
         with contextlib.suppress(ReadException, ReadTimeout, paramiko.SSHException, OSError, EOFError):
@@ -71,7 +71,7 @@ class JunosConnection(JuniperSSH):
                     self._say("yes", deadline)
                     self._until(r"> ?\Z", deadline)
             self._say(command, deadline)
-            self._until(r"(?!)", deadline)  # to the end of what comes: the router closes the session
+            self._until(r"(?!)", deadline)  # read to the end: the router closes the session
 
     def _say(self, line: str, deadline: Instant) -> None:
         channel = self.remote_conn
@@ -81,7 +81,7 @@ class JunosConnection(JuniperSSH):
         channel.sendall(f"{line}\n".encode())
 
     def _until(self, pattern: str, deadline: Instant) -> re.Match[str]:
-        """Read until all that came since the last call matches `pattern`, which goes to the end of it."""
+        """Read until the output since the last call matches `pattern`, which is anchored at its end."""
         channel = self.remote_conn
         if not isinstance(channel, paramiko.Channel):
             raise ReadException("there is no SSH channel")

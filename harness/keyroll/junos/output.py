@@ -1,8 +1,8 @@
-"""From raw show output to typed records: which template reads which command, and what happens when none can.
+"""Parse raw show output into typed records, with one template for each command.
 
-Templates lie in `templates/` in ntc-templates' layout (`index`, `juniper_junos_show_….textfsm`); every state of ours
-ends in `^. -> Error`, so an unknown line is an error and never a missing peer. Where ntc-templates' own read what we
-need (docs/junos.md 6.2: `show system uptime`, `show route summary`), they are used as they are.
+`templates/` has the layout of ntc-templates (`index`, `juniper_junos_show_….textfsm`). Every state in our templates
+ends in `^. -> Error`, so an unknown line is an error, not a missing peer. For `show system uptime` and
+`show route summary` the templates of ntc-templates are sufficient (docs/junos.md 6.2) and used unchanged.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _OPTIONAL = re.compile(r"\[\[(.+?)\]\]")
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A template's file, the package that holds it, and whether some of its forms are only recalled (`assumed`)."""
+    """A template's file, its package, and whether some of its formats are assumed, not documented (`assumed`)."""
 
     file: str
     package: str
@@ -41,7 +41,7 @@ class Template:
 
 @functools.cache
 def templates() -> tuple[Template, ...]:
-    """Return every known template, in the order of the index (the first whose command matches is taken)."""
+    """Return every template in the order of the index (the first match is used)."""
     text = resources.files("keyroll.junos").joinpath("templates", "index").read_text("utf-8")
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
     rows = csv.DictReader(io.StringIO("\n".join(lines)), skipinitialspace=True)
@@ -54,7 +54,7 @@ def templates() -> tuple[Template, ...]:
 
 
 def template_for(command: str) -> Template | None:
-    """Return the template that reads this command's output, or None; pipes and `| no-more` make it unreadable."""
+    """Return the template for this command's output, or None. Commands with a pipe have no template."""
     words = " ".join(command.split()).removesuffix(" | no-more")
     return next((template for template in templates() if template.command.fullmatch(words)), None)
 
@@ -63,7 +63,7 @@ def rows(template: Template, raw: str, *, router: str, command: str) -> list[Row
     """Run a template over `raw` (redacted text without echo and prompt).
 
     Raises:
-        OutputError: a line that the template does not know; the error names the line and carries `raw`.
+        OutputError: the template does not know a line; the error names the line and carries `raw`.
     """
     machine = _machine(template)
     machine.Reset()
@@ -73,11 +73,11 @@ def rows(template: Template, raw: str, *, router: str, command: str) -> list[Row
         found = re.search(r"Input Line: (.*)\.?$", str(error), re.DOTALL)
         line = found[1].rstrip(".\n") if found else str(error)
         raise OutputError(
-            f"{router}: the answer to '{command}' has a line that {template.file} does not know: '{line.strip()}'",
+            f"{router}: the answer to '{command}' has an unknown line for {template.file}: '{line.strip()}'",
             router=router,
             command=command,
             raw=raw,
-            remedy="the raw text is in the run folder: it is what a new template line is made of",
+            remedy="add this line to the template; the raw text is in the run folder",
         ) from None
 
 
@@ -85,7 +85,7 @@ def parse(command: str, raw: str, *, router: str) -> object | None:
     """Return the typed record of a command's output, or None when there is no template for the command.
 
     Raises:
-        OutputError: the output cannot be read. It is never taken as "down", and never as empty.
+        OutputError: the output cannot be parsed. It never counts as "down" or as empty.
     """
     template = template_for(command)
     if template is None:
@@ -96,7 +96,7 @@ def parse(command: str, raw: str, *, router: str) -> object | None:
         return make(table)
     except (ValueError, KeyError) as error:
         raise OutputError(
-            f"{router}: the answer to '{command}' cannot be understood: {error}",
+            f"{router}: the answer to '{command}' cannot be parsed: {error}",
             router=router,
             command=command,
             raw=raw,
@@ -114,7 +114,7 @@ def _command(text: str) -> re.Pattern[str]:
 
 
 class _Machines(threading.local):
-    """The templates that a thread has read; a machine holds the state of the text it is parsing."""
+    """Loaded templates, one set for each thread, because a TextFSM object holds the state of the parse."""
 
     def __init__(self) -> None:
         self.read: dict[Template, textfsm.TextFSM] = {}
@@ -124,7 +124,7 @@ _MACHINES = _Machines()
 
 
 def _machine(template: Template) -> textfsm.TextFSM:
-    """Return the template, read once in each thread: reading it takes longer than parsing most answers with it."""
+    """Return the template, loaded once in each thread: loading takes longer than parsing most answers."""
     machine = _MACHINES.read.get(template)
     if machine is None:
         machine = _MACHINES.read[template] = textfsm.TextFSM(io.StringIO(_source(template)))

@@ -1,7 +1,7 @@
-"""Several routers driven together: at once where order does not matter, in the stated order where it does.
+"""Operate several routers together: in parallel, or one after the other if an order is given.
 
-A change of configuration is made on all of them or on none: what one refuses is taken back from the others, also where
-they had committed it already.
+A change of configuration is made on all of them or on none: if one refuses, the others are rolled back, even after a
+commit.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from keyroll.junos.session import RouterSession
 T = TypeVar("T")
 Name = TypeVar("Name", bound=str)
 Noted = Callable[[Name, int, int], None]
-"""Told of a commit as soon as it is there: router, and between which instants (ns since 1970) it was made."""
+"""Called after each commit with the router and the instants (ns since 1970) between which it took place."""
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What is to become of one router's configuration: how its candidate is made, and how that is committed."""
+    """A planned change of one router's configuration: how to build its candidate, and how to commit it."""
 
     load: Callable[[RouterSession], object]
     comment: str | None = None
-    """Kept with the commit on the router."""
+    """Commit comment, stored on the router."""
     confirmed_minutes: int | None = None
-    """The router takes the commit back by itself after so many minutes unless another one follows."""
+    """`commit confirmed`: the router rolls back after so many minutes unless another commit follows."""
 
     @classmethod
     def of(cls, lines: Sequence[str], *, comment: str | None = None, confirmed_minutes: int | None = None) -> Self:
-        """Return a draft whose candidate is made of set (and other) lines."""
+        """Return a draft that builds its candidate from set (and other) lines."""
         return cls(lambda session: session.configure(lines), comment, confirmed_minutes)
 
 
@@ -48,10 +48,10 @@ class Change:
 
 
 class Pair(Generic[Name]):
-    """Sessions by router name (two, as a rule). A context manager: logs in to all at once, and logs out.
+    """Sessions by router name (usually two). A context manager: logs in to all in parallel, and logs out.
 
-    When several routers fail at once, the first one's error (in the mapping's order) is raised; the others are added to
-    it as notes.
+    If several routers fail together, the error of the first one (in the mapping's order) is raised; the other errors
+    are its notes.
     """
 
     def __init__(self, sessions: Mapping[Name, RouterSession], *, clock: Clock = SYSTEM) -> None:
@@ -73,17 +73,17 @@ class Pair(Generic[Name]):
         self.close()
 
     def close(self) -> None:
-        """Log out everywhere, taking back what was not committed."""
+        """Discard uncommitted changes and log out on all routers."""
         for session in self.sessions.values():
             session.close()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def at_once(self, work: Callable[[RouterSession], T], names: Sequence[Name] | None = None) -> dict[Name, T]:
-        """Do `work` with every named router (all without `names`) at the same time; returns when all have ended."""
+        """Run `work` for every named router (all without `names`) in parallel; returns when all have ended."""
         return self._at_once(lambda name: work(self.sessions[name]), self._names(names))
 
     def in_order(self, work: Callable[[RouterSession], T], names: Sequence[Name]) -> dict[Name, T]:
-        """Do `work` with the named routers, one after the other; the first error ends it."""
+        """Run `work` for the named routers, one after the other; the first error ends it."""
         return {name: work(self.sessions[name]) for name in self._names(names)}
 
     def show(self, command: str, names: Sequence[Name] | None = None) -> dict[Name, Exchange]:
@@ -99,19 +99,19 @@ class Pair(Generic[Name]):
         committed: Noted[Name] | None = None,
         taken_back: Noted[Name] | None = None,
     ) -> dict[Name, Change]:
-        """Make candidates, have them checked and commit them, on all named routers or on none.
+        """Build candidates, check and commit them, on all named routers or on none.
 
         Args:
-            drafts: by router name; routers not named are left alone.
-            order: commit in this order, one after the other; at once without it. Candidates are always made at once.
-            between: called between one router's commit and the next one's, where there is an order.
-            committed: told of each commit (in the thread that made it, when there is no order).
-            taken_back: told, in the same way, when a commit had to be taken back.
+            drafts: by router name; other routers stay unchanged.
+            order: commit in this order, one after the other; without it in parallel. Candidates are built in parallel.
+            between: called between two commits, if there is an order.
+            committed: called after each commit (in the thread that made it, if there is no order).
+            taken_back: called, in the same way, after a commit was rolled back.
 
         Raises:
-            ConfigurationError, CommitError, SessionError, SessionDeadlineError: the first router's that could not do
-                its part. Candidates have been put back; what other routers had committed has been rolled back, or the
-                error's notes say where it could not be.
+            ConfigurationError, CommitError, SessionError, SessionDeadlineError: the error of the first router that
+                failed. Candidates are restored and commits of other routers are rolled back; the error's notes name
+                routers on which that failed.
         """
         names = self._names(order if order is not None else list(drafts))
         there: list[Name] = []
@@ -128,7 +128,7 @@ class Pair(Generic[Name]):
         try:
             self._at_once(lambda name: drafts[name].load(self.sessions[name]), names)
             diffs = self.at_once(lambda session: session.compare(), names)
-            if len(names) > 1:  # alone, a refused commit leaves nothing to take back
+            if len(names) > 1:  # a single router: after a refused commit there is nothing to roll back
                 self.at_once(lambda session: session.commit_check(), names)
             done = self._at_once(commit, names) if order is None else _in_turn(commit, names, between)
         except KeyrollError as error:
@@ -141,7 +141,7 @@ class Pair(Generic[Name]):
         errors = [error for future in futures.values() if (error := future.exception()) is not None]
         if errors:
             for other in errors[1:]:
-                errors[0].add_note(f"and at the same time: {other}")
+                errors[0].add_note(f"another router failed too: {other}")
             raise errors[0]
         return {name: future.result() for name, future in futures.items()}
 
@@ -160,7 +160,7 @@ class Pair(Generic[Name]):
                 if taken_back is not None:
                     taken_back(name, begun, self._clock.now().ns)
             except KeyrollError as problem:
-                error.add_note(f"{name} could not be put back: {problem}")
+                error.add_note(f"{name} could not be rolled back: {problem}")
 
         self._at_once(undo, names)
 

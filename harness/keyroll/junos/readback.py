@@ -1,6 +1,7 @@
-"""Keychains read back from a router and compared with what was sent, secrets compared decoded.
+"""Read keychains back from a router and compare them with those that were sent.
 
-A router stores a secret as `$9$` text with a salt of its own, so encoded texts are never compared (docs/junos.md 1.4).
+A router stores a secret as `$9$` text with a random salt, so secrets are decoded before the comparison (docs/junos.md
+1.4).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ COMMAND = "show configuration security authentication-key-chains"
 
 
 class SecretReader(Protocol):
-    """What can answer a command with text that is not redacted: a `RouterSession`."""
+    """A session that returns unredacted output: a `RouterSession`."""
 
     @property
     def name(self) -> str:
@@ -30,10 +31,10 @@ class SecretReader(Protocol):
 
 
 def read_keychains(session: SecretReader) -> list[Keychain]:
-    """Return the key-chains of the running configuration, in the router's order; none is an empty list.
+    """Return the key-chains of the running configuration, in the router's order; empty if there are none.
 
     Raises:
-        ReadBackError: something of what the router shows is not understood, or a secret is not shown.
+        ReadBackError: a statement in the output is unknown, or a secret is hidden.
     """
     source = f"{session.name}: {COMMAND}"
     try:
@@ -46,9 +47,9 @@ def read_keychains(session: SecretReader) -> list[Keychain]:
 
 
 def differences(sent: Iterable[Keychain], found: Iterable[Keychain]) -> list[str]:
-    """Return what is not as it was sent, a sentence each: chain, key, attribute, never a secret.
+    """Return the differences, one sentence each: chain, key, attribute, never a secret.
 
-    `include_options` is left out: no router has a statement for it.
+    `include_options` is not compared: no router has a statement for it.
     """
     here, there = {chain.name: chain for chain in sent}, {chain.name: chain for chain in found}
     said = [f"key-chain {name} is missing" for name in here if name not in there]
@@ -62,12 +63,12 @@ def check_keychains(session: SecretReader, sent: Iterable[Keychain]) -> list[Key
     """Read the chains back and return them.
 
     Raises:
-        ReadBackError: they are not those that were sent; names every difference.
+        ReadBackError: they differ from those that were sent; names every difference.
     """
     found = read_keychains(session)
     said = differences(sent, found)
     if said:
-        raise ReadBackError(f"{session.name} holds other keychains than were sent: {'; '.join(said)}")
+        raise ReadBackError(f"{session.name} : the keychains differ from those that were sent: {'; '.join(said)}")
     return found
 
 
@@ -87,7 +88,7 @@ def _chain_differences(sent: Keychain, found: Keychain) -> Iterator[str]:
 
 def _key_differences(where: str, sent: Key, found: Key) -> Iterator[str]:
     if not _same_secret(sent, found):
-        yield f"{where}: the secret is another one"
+        yield f"{where}: the secret differs"
     for attribute, name in (
         ("start", "start-time"),
         ("scheme", "algorithm"),

@@ -1,4 +1,4 @@
-"""Typed records of show output: values, and lookups that never take "not shown" for "down"."""
+"""Typed records of show output. A lookup of something that is not shown is an error, not "down"."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Address = IPv4Address | IPv6Address
 
 
 def _nothing(what: str, *, running: bool) -> str:
-    return what if running else f"{what}, since the protocol is not running"
+    return what if running else f"{what}, because the protocol is not running"
 
 
 class KeyState(enum.Enum):
-    """What a key is used for now (`State`) or was made for (`Mode`), in `show security keychain detail`."""
+    """The current use (`State`) or configured use (`Mode`) of a key in `show security keychain detail`."""
 
     SEND_RECEIVE = "send-receive"
     SEND = "send"
@@ -27,7 +27,7 @@ class KeyState(enum.Enum):
 
 
 class BgpState(enum.Enum):
-    """RFC 4271's states, with Junos' spelling in `show bgp summary` as the second."""
+    """RFC 4271's states; the second spelling is that of `show bgp summary` in Junos."""
 
     IDLE = "Idle"
     CONNECT = "Connect"
@@ -46,8 +46,8 @@ class BgpState(enum.Enum):
 class KeyStatus:
     """One key in `show security keychain detail`. `id` is the key number, never send-id or recv-id.
 
-    `start` is the router's local time without a zone, as it is shown. `algorithm` is what Junos prints, which for
-    TCP-AO keys is `hmac-md5` on every release seen (docs/junos.md 3.1): nothing can be concluded from it.
+    `start` is the router's local time without a zone, as shown. `algorithm` is Junos' output, which is `hmac-md5` for
+    TCP-AO keys on every release seen (docs/junos.md 3.1), so it says nothing about the real algorithm.
     """
 
     id: int
@@ -107,7 +107,7 @@ class BgpPeer:
 
     address: Address
     interface: str | None
-    """The link-local peer's interface, where the address carries one."""
+    """The interface of a link-local peer, if the address names it."""
     asn: int
     in_packets: int
     out_packets: int
@@ -127,7 +127,7 @@ class BgpSummary:
     down_count: int
     peers: tuple[BgpPeer, ...]
     running: bool = True
-    """False where the router says that the protocol is not running."""
+    """False if the router prints that the protocol is not running."""
 
     def peer(self, address: Address) -> BgpPeer:
         """Return the peer's row. Raises RunError when it is not shown, which is not the same as down."""
@@ -140,7 +140,7 @@ class BgpSummary:
 
 @dataclass(frozen=True, slots=True)
 class BgpNeighbor:
-    """One peer of `show bgp neighbor`, as far as sessions and their authentication go. Times in seconds."""
+    """One peer of `show bgp neighbor`: the fields about the session and its authentication. Times in seconds."""
 
     address: Address
     port: int | None
@@ -183,7 +183,7 @@ class Version:
 
 
 UTC_NAMES = frozenset({"UTC", "GMT"})
-"""Abbreviations that say an instant by themselves."""
+"""Zone abbreviations with a unique offset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,17 +203,17 @@ class SystemUptime:
         """The clock as an instant, in UTC. Raises ClockError for a zone that is only an abbreviation."""
         if self.zone not in UTC_NAMES:
             raise ClockError(
-                f"the clock is shown in zone {self.zone}, an abbreviation that does not say an instant",
+                f"the clock is shown in zone {self.zone}, an ambiguous abbreviation",
                 remedy="set system time-zone UTC",
             )
         return self.local.replace(tzinfo=UTC)
 
     def in_zone(self, zone: tzinfo) -> datetime:
-        """Return the clock as an instant, in the router's known zone; its abbreviation tells a repeated hour apart.
+        """Return the clock as an instant in the router's zone; the abbreviation resolves a repeated hour.
 
         Raises:
-            ClockError: the zone has no such local time, or another abbreviation then; or the local time is that of
-                two instants, and the abbreviation does not say which.
+            ClockError: the zone has no such local time, or has another abbreviation at that time; or the local time is
+                ambiguous and the abbreviation does not resolve it.
         """
         instants: dict[datetime, str] = {}
         for fold in (0, 1):
@@ -224,8 +224,8 @@ class SystemUptime:
         for instant, name in instants.items():
             if self.zone in (name, f"{instant.astimezone(zone):%z}", f"{instant.astimezone(zone):%z}"[:3]):
                 return instant
-        # Many zones have a number in the place of an abbreviation, of which this machine's data and Junos' are two
-        # editions: -03 and BRT. Where the local time is that of one instant alone, the name has nothing to tell apart.
+        # For many zones the time zone data of this machine and of Junos differ: -03 and BRT. So the abbreviation is
+        # compared only if the local time is ambiguous.
         if len(instants) == 1 and self.zone.isalpha() and not any(name.isalpha() for name in instants.values()):
             return next(iter(instants))
         raise ClockError(f"the clock shows {self.local} {self.zone}, which zone {zone} does not have")
@@ -233,7 +233,7 @@ class SystemUptime:
 
 @dataclass(frozen=True, slots=True)
 class ProtocolRoutes:
-    """Routes that one protocol has in one table."""
+    """Number of routes of one protocol in one table."""
 
     table: str
     protocol: str
@@ -250,7 +250,7 @@ class RouteSummary:
     counts: tuple[ProtocolRoutes, ...]
 
     def active(self, table: str, protocol: str) -> int:
-        """Return the number of active routes; 0 where the table has no line for the protocol."""
+        """Return the number of active routes; 0 if the table has no line for the protocol."""
         return sum(row.active for row in self.counts if (row.table, row.protocol) == (table, protocol))
 
 
@@ -267,7 +267,7 @@ class LdpState(enum.Enum):
 
 
 class LdpConnection(enum.Enum):
-    """States of the TCP connection beneath."""
+    """States of the underlying TCP connection."""
 
     CLOSED = "Closed"
     OPENING = "Opening"
@@ -276,9 +276,9 @@ class LdpConnection(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class LdpSession:
-    """One session of `show ldp session`, plain or detail (where what stands below `mode` is filled in).
+    """One session of `show ldp session`, plain or detail (only detail fills the fields below `mode`).
 
-    Times in seconds. `hold_time` counts down; `max_hold_time` is what it is set to.
+    Times in seconds. `hold_time` counts down; `max_hold_time` is its initial value.
     """
 
     address: Address
@@ -298,7 +298,7 @@ class LdpSession:
     last_down: timedelta | None = None
     reason: str | None = None
     flaps: int | None = None
-    """Junos prints it only for sessions that have flapped, as far as has been seen."""
+    """As far as we have seen, Junos prints it only for sessions that have flapped."""
     authentication: str | None = None
 
 
@@ -339,13 +339,13 @@ class LdpNeighbors:
 
 @dataclass(frozen=True, slots=True)
 class LdpLabel:
-    """One label of `show ldp database`: given by the peer for a prefix (`received`), or given to it."""
+    """One label of `show ldp database`: advertised by the peer for a prefix (`received`), or to the peer."""
 
     local_space: str
     """This router's label space: `10.255.0.1:0`."""
     peer_space: str
     prefix: str
-    """An IP prefix, or a layer-2 circuit in Junos' words."""
+    """An IP prefix, or a layer-2 circuit as Junos prints it."""
     label: int
     received: bool
 
@@ -359,13 +359,13 @@ class LdpDatabase:
     """False where the router says that the protocol is not running."""
 
     def received(self) -> frozenset[tuple[str, int]]:
-        """Return the prefixes for which peers have given a label, each with its label."""
+        """Return the prefixes for which peers advertise a label, each with its label."""
         return frozenset((one.prefix, one.label) for one in self.labels if one.received)
 
 
 @dataclass(frozen=True, slots=True)
 class TcpStatistics:
-    """`show system statistics tcp`: the whole router's counters since boot, in order; a name may stand twice."""
+    """`show system statistics tcp`: the router's counters since boot, in order; a name may occur twice."""
 
     counters: tuple[tuple[str, int], ...]
     send_dropped: int

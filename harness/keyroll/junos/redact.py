@@ -1,8 +1,8 @@
-"""Redaction by structure: secrets are taken out of Junos text before it is written, logged or raised.
+"""Redact secrets in Junos text before it is written, logged or raised.
 
-A secret is found by where it stands (the value after `secret`, `authentication-key` and their like, the value on a
-line that Junos itself marks `## SECRET-DATA`) and by its form (`$9$…` and the crypt forms). Secrets that are known
-are taken out wherever they stand, also where a router quotes them in an error.
+A secret is found by its position (the value after `secret`, `authentication-key` and similar keywords, or on a line
+that Junos marks `## SECRET-DATA`) and by its format (`$9$…` and the crypt formats). Known secrets are replaced
+everywhere, for example where a router quotes them in an error.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ _KEYWORDS = (
     "privacy-password",
 )
 _HINT = re.compile("secret|SECRET-DATA|auth|password|ascii-text|hexadecimal")
-"""A text without any of these has nothing for the patterns by keyword and by mark: most texts, and those are slow."""
+"""Quick test before the slow patterns: most texts hold none of these, and then the patterns cannot match."""
 _BY_KEYWORD = re.compile(rf"(?P<before>(?<![\w-])(?:{'|'.join(_KEYWORDS)})[ \t]+)(?P<value>{_VALUE})", re.MULTILINE)
 _BY_MARK = re.compile(rf"(?P<before>[ \t])(?P<value>{_VALUE})(?P<after>;[ \t]*## SECRET-DATA)", re.MULTILINE)
 _BY_FORM = re.compile(r"\$[0-9A-Za-z]{1,8}\$[^\s\"';]*")
 _SHORT = 4
-"""Known secrets shorter than this are only replaced where they stand as a word of their own."""
+"""Shorter known secrets are replaced only as separate words: within words they would match by accident."""
 
 
 class Redactor:
-    """Takes secrets out of texts: by structure, and those that are known wherever they stand.
+    """Redacts texts: secrets found by structure, and known secrets everywhere.
 
     Args:
         secrets: known secrets, replaced literally (and as Junos escapes them).
@@ -73,7 +73,7 @@ def _pattern(word: str) -> str:
 
 
 def secrets_in(text: str) -> list[Secret]:
-    """Return the secrets that stand in `text` by its structure, in the order of their places; `$9$` texts decoded."""
+    """Return the secrets that `text` holds by its structure, in order of position; `$9$` texts are decoded."""
     found = (match["value"] for pattern in (_BY_KEYWORD, _BY_MARK) for match in pattern.finditer(text))
     return [secret for value in dict.fromkeys(found) if (secret := _secret(_unquoted(value))) is not None]
 
@@ -84,12 +84,12 @@ def _secret(value: str) -> Secret | None:
     try:
         return decode_type9(value) if is_type9(value) else Secret(value)
     except Type9Error:
-        return None  # no secret can be had from it, and its form alone takes it out of every text
+        return None  # it cannot be decoded to a secret, and its format alone gets it redacted
 
 
 def _spellings(secrets: Iterable[Secret]) -> Iterator[str]:
     for secret in secrets:
-        octets = secret.reveal()  # the one place where known secrets are needed in clear: to find and remove them
+        octets = secret.reveal()  # the only place that needs known secrets in clear text: to find and replace them
         plain = octets.decode("utf-8", "replace")
         if plain and plain != SHOWN:
             yield plain

@@ -1,7 +1,7 @@
-"""One SSH session to one router: show, configure, commit or step back, clock.
+"""One SSH session to one router: show, configure, commit or roll back, clock.
 
-Every exchange is recorded, redacted, whether it succeeds or not. What a router refuses becomes a named error that
-holds the router's own words and the line that caused them.
+Every exchange is recorded and redacted, whether it succeeds or not. A refusal becomes a named error with the router's
+message and the line that caused it.
 """
 
 from __future__ import annotations
@@ -31,24 +31,24 @@ from keyroll.junos.zone import SHOW_ZONE, zone_of
 from keyroll.keychain.secret import Secret
 
 _SILENT = re.compile(r"^\s*(?:set|delete|activate|deactivate|insert|rename|copy|annotate|protect|unprotect)\b")
-"""Statements that answer nothing when they are taken: any other answer but a warning is a refusal."""
+"""Statements without output when they succeed: any output but a warning is a refusal."""
 _HARMLESS = re.compile(r"^\s*(?:warning: .*|\[edit[^\]]*\])?$")
 _NO_CHANGE = "The configuration has been changed but not committed"
 _LEAVE_DIRTY = (r"\[yes,no\] \(yes\) ?\Z", "yes")
-"""`Exit with uncommitted changes?`: the candidate is shared, and stays as it is."""
+"""`Exit with uncommitted changes?`: answer yes; the candidate is shared and stays unchanged."""
 _NOTHING_TO_CLEAR = re.compile(r"\bnot running$|\bnot found$", re.MULTILINE)
 _REBOOT = (r"\[yes,no\] \(no\) ?\Z", "yes")
 """`Reboot the system ? [yes,no] (no)`."""
 _CLOCK_SLACK = timedelta(seconds=2)
-"""`set date` and `show system uptime` count whole seconds; one each way may be lost."""
+"""`set date` and `show system uptime` use whole seconds; each may be off by up to one."""
 _SHORTEST_TRY = timedelta(seconds=0.5)
-"""A log-in is given so long even when its deadline is nearer: one that cannot succeed would tell no reason."""
+"""Shortest time for a login attempt, even near the deadline: a shorter one fails without a useful reason."""
 _RETRY = timedelta(seconds=0.2)
-"""Between two attempts to log in while a router is coming up: a refused connection costs next to nothing."""
+"""Interval between login attempts while a router boots; short, because a refused connection costs very little."""
 
 
 class RouterSession(Conversation):
-    """A context manager: logs in, and on leaving takes back what was not committed. Arguments as `Conversation`."""
+    """A context manager: logs in, and discards uncommitted changes on exit. Arguments as `Conversation`."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class RouterSession(Conversation):
     # ------------------------------------------------------------------ the session itself
 
     def close(self) -> None:
-        """Leave configuration mode (dropping what is not committed) and log out. Never raises for a lost session."""
+        """Leave configuration mode (discarding uncommitted changes) and log out. Does not raise for a lost session."""
         with self._lock:
             if self._terminal is None:
                 return
@@ -90,9 +90,9 @@ class RouterSession(Conversation):
             self._drop()
 
     def reconnect(self, *, within: float | None = None) -> None:
-        """Drop this session and log in again, as often as it takes (the router may be booting).
+        """Close this session and log in again, with retries (the router may be booting).
 
-        Changes that this session left in the shared candidate when it was lost are taken back.
+        Discards changes that the lost session left in the shared candidate.
 
         Raises:
             SessionDeadlineError: no login within `within` seconds (deadlines.reconnect); names the last reason.
@@ -129,7 +129,7 @@ class RouterSession(Conversation):
         return shown.current if shown.zone in UTC_NAMES else shown.in_zone(self.zone())
 
     def zone(self) -> tzinfo:
-        """Return the router's time zone by its configuration; UTC where none is configured.
+        """Return the router's time zone from its configuration; UTC if none is configured.
 
         Raises:
             ClockError: this machine does not know a zone of that name.
@@ -141,13 +141,13 @@ class RouterSession(Conversation):
     def set_clock(self, moment: datetime) -> datetime:
         """Set the router's wall clock (`set date YYYYMMDDhhmm.ss`, whole seconds) and read it back.
 
-        Returns what was read back, in UTC. Junos takes the time in the router's own zone: that is asked for first.
+        Returns the time read back, in UTC. Junos expects the time in the router's zone, which is read first.
 
         Raises:
-            ClockError: the clock is not where it was set, or the router's zone is unknown here.
+            ClockError: the clock differs from the time that was set, or this machine does not know the router's zone.
         """
         if moment.tzinfo is None:
-            raise ClockError(f"{self.target.name}: a clock is set to an instant with a time zone")
+            raise ClockError(f"{self.target.name}: the new time for the clock needs a time zone")
         asked = moment.astimezone(UTC).replace(microsecond=0)
         began = self._clock.now()
         self.show(f"set date {asked.astimezone(self.zone()):%Y%m%d%H%M.%S}")
@@ -161,7 +161,7 @@ class RouterSession(Conversation):
         return found
 
     def clear_bgp(self, address: IPv4Address | IPv6Address | None = None, *, soft: bool = False) -> Exchange:
-        """Reset a BGP session (all without `address`), or with `soft` only have routes sent and asked for again.
+        """Reset a BGP session (all without `address`); with `soft` only send and request the routes again.
 
         Raises:
             CommandError: refused, there is no such neighbour, or BGP is not running.
@@ -185,23 +185,23 @@ class RouterSession(Conversation):
         with self._lock:
             self.discard()
             if self._terminal is None:
-                raise SessionError(f"{self.target}: there is no session", remedy="connect() first")
+                raise SessionError(f"{self.target}: no SSH session: call connect() first", remedy="connect() first")
             try:
                 self._exchange("request system reboot", self._reboot)
                 self._terminal.wait_closed(within=limit)
             except SessionError:
-                pass  # the router went down before it had said all: that is what was asked for
+                pass  # the router went down before it answered, as requested
             self.reconnect(within=limit - (self._clock.now() - began).total_seconds())
 
     # ------------------------------------------------------------------ configuration
 
     def configure(self, lines: Sequence[str]) -> Exchange:
-        """Put lines into the candidate, in order; configuration mode stays open for `compare` and `commit`.
+        """Load lines into the candidate, in order; configuration mode stays open for `compare` and `commit`.
 
-        Returns one exchange for all lines: `command` is the (redacted) lines, `raw` what the router said to them.
+        Returns one exchange for all lines: `command` is the (redacted) lines, `raw` the router's output.
 
         Raises:
-            ConfigurationError: a line was refused. The candidate is back at what was running, and the mode is left.
+            ConfigurationError: a line was refused. The candidate is rolled back, and configuration mode left.
         """
         with self._lock:
             self._learn(secret for line in lines for secret in secrets_in(line))
@@ -210,7 +210,7 @@ class RouterSession(Conversation):
             return self._exchange("\n".join(lines), lambda _: self._lines(lines))
 
     def compare(self) -> str:
-        """Return the candidate's difference to what is running (`show | compare`), redacted; empty if none."""
+        """Return the difference of candidate and running configuration (`show | compare`), redacted; empty if none."""
         with self._lock:
             stays = self._configuring
             self._enter_configuration(dirty_is_ours=True)
@@ -220,18 +220,18 @@ class RouterSession(Conversation):
             return diff
 
     def commit_check(self) -> Exchange:
-        """Have the candidate checked (`commit check`). Raises CommitError, with the candidate put back."""
+        """Check the candidate (`commit check`). If refused, rolls the candidate back and raises CommitError."""
         return self._commit("commit check", "configuration check succeeds")
 
     def commit(self, comment: str | None = None, *, confirmed_minutes: int | None = None) -> Exchange:
         """Commit the candidate and leave configuration mode.
 
         Args:
-            comment: kept with the commit on the router; no double quotes.
-            confirmed_minutes: roll back by itself after so many minutes unless `commit` is called again.
+            comment: stored with the commit on the router; no double quotes.
+            confirmed_minutes: the router rolls back after so many minutes unless `commit` is called again.
 
         Raises:
-            CommitError: refused. The candidate is back at what was running, and the mode is left.
+            CommitError: refused. The candidate is rolled back, and configuration mode left.
         """
         command = "commit"
         if confirmed_minutes is not None:
@@ -257,7 +257,7 @@ class RouterSession(Conversation):
             return self._exchange(f"rollback {number}", self._in_configuration)
 
     def discard(self) -> None:
-        """Take this session's changes back out of the candidate and leave configuration mode."""
+        """Discard this session's changes in the candidate and leave configuration mode."""
         with self._lock:
             if not self._configuring:
                 return
@@ -321,7 +321,7 @@ class RouterSession(Conversation):
             if not answer.configuring:
                 raise self._refusal(CommandError, line, answer.text)
             if _NO_CHANGE in answer.text and not dirty_is_ours:
-                # Not ours: committing it would answer for changes nobody stated; discarding it would lose them.
+                # Changes by someone else: do not commit them unseen, and do not discard them.
                 self._leave_configuration()
                 raise self._refusal(
                     ConfigurationError, line, answer.text, remedy="commit or roll back what is in its candidate"
@@ -343,11 +343,11 @@ class RouterSession(Conversation):
         self._exchange("exit configuration-mode", leave)
 
     def _after_refusal(self, problem: RouterRefusedError) -> None:
-        """Step back to what was running; where that fails as well, the refusal stays the error and tells of it."""
+        """Roll the candidate back; if that fails too, keep the refusal as the error and add this to it."""
         if not isinstance(problem, ConfigurationError | CommitError):
             return
         try:
             self.discard()
         except (SessionError, SessionDeadlineError, RouterRefusedError) as error:
             self._left_touched = self._touched
-            problem.remedy = f"and its candidate could not be put back: {error.message}; reconnect() does it"
+            problem.remedy = f"and its candidate could not be rolled back: {error.message}; reconnect() does it"

@@ -1,8 +1,8 @@
-"""The terminal of a Junos router: netmiko logs in and prepares it, then lines go in and whole answers come out.
+"""The terminal of a Junos router: netmiko logs in and prepares it; this module sends lines and reads whole answers.
 
-netmiko's `juniper_junos` (4.8 or newer) makes the session. The answers are read here instead of by its `send_command`,
-for three reasons: it polls where a channel can wait for the event, it looks for a prompt that a commit may rename, and
-its errors quote the command, which may hold a secret.
+netmiko's `juniper_junos` (4.8 or newer) makes the session. Its `send_command` is not used, for three reasons: it polls
+instead of waiting for the channel, it expects a fixed prompt that a commit may rename, and its errors quote the
+command, which may hold a secret.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _LOST = (paramiko.SSHException, OSError, EOFError, ReadException)
 
 
 class _NoChannelText(logging.Filter):
-    """Keeps what goes over the channel (and so secrets) out of every log: netmiko writes it all at DEBUG."""
+    """Keeps the channel's text, which holds secrets, out of every log: netmiko logs all of it at DEBUG."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return record.levelno >= logging.INFO
@@ -42,7 +42,7 @@ logging.getLogger("netmiko").addFilter(_NoChannelText())
 
 
 class _SilenceError(Exception):
-    """No prompt before the deadline; `seen` is what came instead."""
+    """No prompt before the deadline; `seen` is the output up to then."""
 
     def __init__(self, seen: str) -> None:
         super().__init__()
@@ -51,17 +51,17 @@ class _SilenceError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What stood between a command's echo and the next prompt, unredacted: not for writing."""
+    """The output between a command's echo and the next prompt. Unredacted: do not write it."""
 
     text: str
     configuring: bool
-    """Whether the prompt after it is configuration mode's."""
+    """Whether the prompt after it is that of configuration mode."""
     level: str = ""
-    """Where configuration mode stands: `protocols bgp` under `[edit protocols bgp]`, empty at the top."""
+    """The edit level of configuration mode: `protocols bgp` under `[edit protocols bgp]`, empty at the top."""
 
 
 class Terminal:
-    """One open terminal. Not for two threads at once."""
+    """One open terminal. Not thread-safe."""
 
     def __init__(self, target: Target, connection: BaseConnection, hide: Callable[[str], str]) -> None:
         if not isinstance(connection.remote_conn, paramiko.Channel):
@@ -92,7 +92,7 @@ class Terminal:
                 host=target.host,
                 port=target.port,
                 username=target.user,
-                password=target.password.reveal_text(),  # leaves for the SSH login alone
+                password=target.password.reveal_text(),  # the rest of the time is for the SSH login
                 use_keys=False,
                 allow_agent=False,
                 ssh_strict=False,
@@ -112,20 +112,20 @@ class Terminal:
             problem = f"no Junos prompt within {within:g} s after the login"
         except _LOST as error:
             problem = f"the session was lost while logging in: {error}"
-        except ValueError as error:  # netmiko's way to say that the prompt is not one of Junos
-            problem = f"what answers is not a Junos CLI: {str(error).splitlines()[0]}"
+        except ValueError as error:  # netmiko raises this if the prompt is not one of Junos
+            problem = f"the CLI is not that of Junos: {str(error).splitlines()[0]}"
         raise SessionError(f"{target}: {redact(problem, [target.password])}")
 
     def ask(self, line: str, *, within: float, reply: tuple[str, str] | None = None) -> Answer:
         """Send one line and return what came between its echo and the next prompt.
 
-        `reply` is a question that may come before the prompt (a pattern for the end of what came) and its answer.
+        `reply` is a pattern for a question that may come before the prompt (matched at the end) and its answer.
 
         Raises:
             ConfigurationError: the line cannot be typed (control characters, too long for the terminal).
             SessionError: the session was lost.
-            SessionDeadlineError: no prompt after `within` seconds. The terminal cannot be used after it: what answers a
-                later line could not be told from what answers this one.
+            SessionDeadlineError: no prompt after `within` seconds. The terminal is unusable afterwards, because a late
+                answer could be taken for that to the next line.
         """
         self._check(line)
         if self._broken:
@@ -137,7 +137,7 @@ class Terminal:
             problem: RunError = self._lost(line, str(error) or type(error).__name__)
         except _SilenceError as silence:
             problem = self._silent(line, silence.seen, within)
-        raise problem  # out here, so that it carries no context: that holds what was typed
+        raise problem  # raised outside of `except`: the original error's text may hold the line, and a secret in it
 
     def _lost(self, line: str, reason: str) -> SessionError:
         self._broken = self._hide(reason)
@@ -186,15 +186,15 @@ class Terminal:
         raise SessionDeadlineError(f"{self._target}: the session did not end within {within:g} s")
 
     def close(self) -> None:
-        """Close the session; an already lost one is closed as well."""
+        """Close the session, also a lost one."""
         self._connection.disconnect()
 
     def _check(self, line: str) -> None:
         problem = None
         if _NOT_TYPED.search(line):
-            problem = "a line holds a control character, which a terminal would act upon"
+            problem = "a line holds a control character, which the terminal would execute"
         elif not line.isascii():
-            problem = "a line holds characters beyond ASCII, which Junos' line editor does not echo as they are"
+            problem = "a line holds characters beyond ASCII, which Junos' line editor does not echo unchanged"
         elif not line.strip():
             problem = "an empty line cannot be sent"
         elif len(line) > WIDTH - len(self._connection.base_prompt) - 3:
@@ -210,7 +210,7 @@ class Terminal:
             return None
         text = plain(buffer)
         echo = text.find(line + "\n")
-        if echo < 0:  # a prompt that was still on its way when the line was sent
+        if echo < 0:  # a prompt that arrived late, after the line was sent
             return None
         prompt = self._prompt.search(text, echo + len(line))
         if prompt is None:

@@ -1,4 +1,4 @@
-"""The time zone that a router keeps its clock in: what it shows and takes (`set date`) is local time there."""
+"""The router's time zone: Junos shows the clock, and expects it in `set date`, as local time in this zone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ZONE = re.compile(r"^\s*time-zone (?P<name>[^\s;]+);", re.MULTILINE)
 
 
 def zone_of(shown: str) -> tzinfo:
-    """Return the zone in an answer to `show configuration system time-zone`: `time-zone Europe/Berlin;`, or nothing.
+    """Parse the output of `show configuration system time-zone`: `time-zone Europe/Berlin;`, or nothing for UTC.
 
     Raises:
         ClockError: this machine does not know a zone of that name.

@@ -82,7 +82,7 @@ def test_nothing_that_hides_flaps():
         (R1, replace(R2, ipv6=None), Family.INET6, "R2: the plan gives ge-0/0/0 no inet6 address"),
         (R1, replace(R2, ipv4=IPv4Interface("10.0.1.2/30")), Family.INET, "not two ends of one link"),
         (R1, replace(R2, ipv4=R1.ipv4), Family.INET, "not two ends of one link"),
-        (replace(R1, interface="ge-0/0/0.0"), R2, Family.INET, "no physical interface"),
+        (replace(R1, interface="ge-0/0/0.0"), R2, Family.INET, "use a physical interface"),
         (replace(R1, loopback6=None), R2, Family.INET6, "no inet6 loopback"),
     ],
 )

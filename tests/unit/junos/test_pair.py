@@ -125,7 +125,7 @@ def test_one_router_that_is_not_there_leaves_no_session_to_the_other(devices, qu
             pass
     finally:
         devices[1].listen_again()
-    with pytest.raises(SessionError, match="no session"):
+    with pytest.raises(SessionError, match="no SSH session"):
         pair.sessions["R1"].show("show version")
 
 

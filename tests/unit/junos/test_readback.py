@@ -50,7 +50,7 @@ def test_the_record_of_reading_back_holds_no_encoded_secret(device):
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        (replace(KEY, secret=Secret("another")), "key 1: the secret is another one"),
+        (replace(KEY, secret=Secret("another")), "key 1: the secret differs"),
         (
             replace(KEY, start=T0),
             "key 1: start-time was sent as 2030-01-01 00:30:00+00:00, is 2030-01-01 00:00:00+00:00",

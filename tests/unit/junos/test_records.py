@@ -30,7 +30,7 @@ def test_times_as_junos_writes_them(text, seconds):
 
 @pytest.mark.parametrize("text", ["", " ", "never", "1:2:3:4", "3w2d4:19", "-1", "5m", "1d 2d"])
 def test_what_is_no_time(text):
-    with pytest.raises(ValueError, match="not a duration"):
+    with pytest.raises(ValueError, match="invalid duration"):
         duration(text)
 
 

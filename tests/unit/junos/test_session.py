@@ -127,7 +127,7 @@ def test_unreadable_output_is_an_error_that_keeps_the_raw_text_and_is_recorded(d
     assert caught.value.raw == "Gruppen: 2"
     assert "'Gruppen: 2'" in str(caught.value)
     assert (records[-1].raw, records[-1].parsed) == ("Gruppen: 2", None)
-    assert "does not know" in records[-1].error
+    assert "unknown line" in records[-1].error
 
 
 def test_lines_are_configured_compared_and_committed(device):

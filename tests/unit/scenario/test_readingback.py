@@ -78,7 +78,7 @@ def test_what_was_sent_and_is_held_is_green_though_the_secrets_are_encoded_anew(
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (holding(secret=Secret(b"another")), "key 1: the secret is another one"),
+        (holding(secret=Secret(b"another")), "key 1: the secret differs"),
         (holding(send_id=9), "key 1: send-id was sent as 3, is 9"),
         (curly([replace(CHAIN, keys=(FIRST,))], root=False), "key 1 is missing"),
         (curly([replace(CHAIN, tolerance=60)], root=False), "tolerance was sent as 3600, is 60"),
@@ -90,7 +90,7 @@ def test_what_is_held_otherwise_is_red_and_named_without_the_secret(text, words)
     finding = judged(text)
     assert not finding.holds
     assert words in finding.observed
-    assert "another" not in finding.observed.replace("the secret is another one", "")
+    assert "another" not in finding.observed
 
 
 def test_a_router_that_has_committed_no_keys_must_hold_none():

@@ -45,7 +45,7 @@ from keyroll.scenario.plan.keyring import Changed
 PORTS: Mapping[SessionName, int] = {SessionKind.BGP: BGP_PORT, SessionKind.LDP: LDP_PORT}
 _SYN, _RST = 0x02, 0x04
 _SETTLES = 20_000_000
-"""Longest time, in nanoseconds, from a segment's sender to a capture: microseconds on a veth, more on a loaded machine."""
+"""Longest time (ns) from a segment's sender to a capture: microseconds on a veth, more on a loaded machine."""
 
 
 @dataclass(frozen=True, slots=True)
