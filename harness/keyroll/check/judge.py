@@ -25,6 +25,7 @@ from keyroll.check.outlook import BGP_HOLD, LDP_HOLD, Forecast, Hold, Outlook, l
 from keyroll.check.rules import Severity
 from keyroll.check.skew import MIXES, Mix
 from keyroll.configuration import Alone, Chain, Configuration, Ends, Kind, Link, Session, Single, Value, match
+from keyroll.configuration import Finding as Doubt
 from keyroll.keychain.model import Keychain
 from keyroll.keychain.secret import Likeness, Secret
 from keyroll.keychain.starttime import format_start_stored
@@ -159,6 +160,18 @@ def names_no_known_zone(configuration: Configuration, chain: Chain) -> bool:
     moved = replace(configuration, zone=_ELSEWHERE)
     other = next(one for router in moved.routers for one in router.chains if one.path == chain.path)
     return any(key.start != there.start for key, there in zip(chain.keychain.keys, other.keychain.keys, strict=True))
+
+
+def doubt_of_zone(configuration: Configuration, chain: Chain) -> Doubt | None:
+    """Return what is not known of a chain's start-times for want of a zone."""
+    named = _zone_named(configuration)
+    if named is None or not names_no_known_zone(configuration, chain):
+        return None
+    message = (
+        f"key-chain {chain.name}: start-times name no zone, and the router's time-zone {named.text} is not known here; "
+        f"they are read as {configuration.zone}"
+    )
+    return Doubt(Kind.INVALID_VALUE, message, configuration.sources.where(named.line), ("system", "time-zone"))
 
 
 def judge(configurations: Sequence[Configuration], question: Question) -> Report:
@@ -412,14 +425,9 @@ class _Judge:
 
 
 def _of_zone(configuration: Configuration, chain: Chain) -> Iterator[Finding]:
-    named = _zone_named(configuration)
-    if named is not None and names_no_known_zone(configuration, chain):
-        message = (
-            f"key-chain {chain.name}: start-times name no zone, and the router's time-zone {named.text} is not known "
-            "here; they are read as "
-            f"{configuration.zone}"
-        )
-        yield Finding.of(rules.IN_DOUBT, message, configuration.sources.where(named.line))
+    doubt = doubt_of_zone(configuration, chain)
+    if doubt is not None:
+        yield Finding.of(rules.IN_DOUBT, doubt.message, doubt.where)
 
 
 def _under(count: int, mixes: Sequence[Mix]) -> str:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 import click
 
+from keyroll.check.judge import doubt_of_zone, in_own_zone
 from keyroll.configuration import Chain, Configuration, Link, match
 from keyroll.configuration import Finding as Doubt
 from keyroll.configuration import Kind as DoubtKind
@@ -117,6 +118,7 @@ def judge(configurations: Sequence[Configuration], question: Question) -> Verdic
     Raises:
         InputError: a text has no key-chain, or none of the name asked for, or it is not clear which belong together.
     """
+    configurations = [in_own_zone(one) for one in configurations]
     wanted: list[str | None] = [*question.names]
     wanted += [wanted[-1] if wanted else None] * (len(configurations) - len(wanted))
     asked = list(zip(configurations, wanted, strict=True))
@@ -130,13 +132,13 @@ def judge(configurations: Sequence[Configuration], question: Question) -> Verdic
     chains = {held.chain.name for side in sides for held in side}
     findings += [one for one in lint_ends(links) if not question.names or one.chain in chains]
     doubts = dict.fromkeys(doubt for side, item in zip(sides, asked, strict=True) for doubt in _doubts(side, *item))
-    known = sum(len(one.findings) for one in configurations)
+    elsewhere = sum(finding not in doubts for one in configurations for finding in one.findings)
     return Verdict(
         tuple(tuple(held.subject for held in group) for group in judged),
         tuple(held.subject for held in alone),
         tuple(dict.fromkeys(findings)),
         tuple(doubts),
-        known - len(doubts) + sum(one.counted for one in configurations),
+        elsewhere + sum(one.counted for one in configurations),
         question.without_secrets,
     )
 
@@ -230,6 +232,9 @@ def _doubts(side: Sequence[_Held], configuration: Configuration, name: str | Non
     """Yield what is not known and bears on the chains, or on a session: it may use one of them."""
     for held in side:
         yield from held.chain.doubts
+        zone = doubt_of_zone(configuration, held.chain)
+        if zone is not None:
+            yield zone
     if name is None:
         # The damaged line may be a session that uses one of the chains.
         yield from (doubt for doubt in configuration.doubts if "authentication-key-chains" not in doubt.path)

@@ -86,10 +86,11 @@ def _replaced(request: Request, state: State, leaked: Key) -> list[Change]:
     state.add(start, now, {start_of(leaked)})
     # On the router that still has it, the leaked key would take over at its own start-time.
     latest = start_of(leaked) - request.skew
-    if latest <= now:
+    if latest < now + duration_of(request):
         raise PlanRefusedError(
             f"the leaked key takes over at {start_of(leaked).isoformat()}, before all routers can be changed",
-            remedy="let it take over, then call for the plan again: it is the active key then",
+            remedy="let it take over, then call for the plan again: it is the active key then; or a shorter --pause "
+            "and --commit-time",
         )
     return [Change(now, now, latest, (start,), router_changes(request, before, state))]
 

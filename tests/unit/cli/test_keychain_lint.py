@@ -221,3 +221,15 @@ def test_what_is_not_known_stands_in_the_json(lint):
     assert (code, said["ok"]) == (2, False)
     assert said["unknown"][0]["kind"] == "secret-unknown"
     assert (said["unknown"][0]["file"], said["unknown"][0]["line"]) == ("r1.conf", 1)
+
+
+def test_start_times_that_name_no_zone_are_in_the_routers_own(lint):
+    local = SOUND.replace(' +0100"', '"') + SESSION
+    berlin, utc = "set system time-zone Europe/Berlin\n", "set system time-zone UTC\n"
+    peer = SOUND.replace("2025-2-1.03:00:00 +0100", "2025-2-1.02:00:00 +0000") + PEER
+    assert lint(local + berlin, peer)[0] == 0
+    assert "1 h apart" in lint(local + utc, peer)[1]
+    code, out = lint(local + "set system time-zone Mars/Olympus\n", peer)[:2]
+    assert code == 2
+    assert "time-zone Mars/Olympus is not known here" in out
+    assert "bears on none" not in out

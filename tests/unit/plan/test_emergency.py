@@ -37,6 +37,17 @@ def test_a_leaked_key_that_has_not_started_is_replaced_at_its_own_start_time():
     assert only.routers[0].added[0].send_id == 5, "with ids of its own"
 
 
+@pytest.mark.parametrize(("minutes", "fits"), [(16, True), (15, False), (1, False)])
+def test_a_leaked_key_that_takes_over_before_all_routers_can_be_changed_is_not_replaced(minutes, fits):
+    soon = key(1, AT + timedelta(minutes=minutes), 3, 4)  # two commits and a pause take fifteen, the skew is a second
+    request = request_of(pair(chain(ACTIVE, soon)))
+    if fits:
+        assert len(emergency(request, 1).changes) == 1
+        return
+    with pytest.raises(PlanRefusedError, match="before all routers can be changed"):
+        emergency(request, 1)
+
+
 def test_a_retired_key_is_deleted_at_once():
     retired = key(0, AT - 3 * DAY, 1, 2)
     (only,) = emergency(request_of(pair(chain(retired, key(1, AT - DAY, 3, 4)))), 0).changes
