@@ -283,7 +283,9 @@ def _marks(chain: Keychain, part: Takeover) -> list[tuple[datetime, str]]:
 
 def _finding(finding: Finding) -> Iterator[str]:
     severity = finding.severity.value
-    yield from _wrapped(f"{_coloured(severity)}: {finding.message} [{finding.rule.id}]", hang=4)
+    # A doubt's message ends with its kind, and one kind is named as the rule.
+    message = finding.message.removesuffix(f" [{finding.rule.id}]")
+    yield from _wrapped(f"{_coloured(severity)}: {message} [{finding.rule.id}]", hang=4)
     yield f"    {finding.where}"
 
 

@@ -171,6 +171,7 @@ def test_a_line_that_may_be_a_protected_session_is_never_green(keyroll, files):
     code, out, _ = keyroll(*paths, *AT)
     assert code == 2
     assert "unknown: may hide a protected session" in out
+    assert out.count("[not-understood]") == 1
     assert "1 protected session: 1 ok" in out
 
 
