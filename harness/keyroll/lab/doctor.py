@@ -1,4 +1,4 @@
-"""What this machine can do, found out by trying (in a child process) or by looking. Nothing is changed."""
+"""Check what this machine supports, by tests in a child process or by reading its state. Changes nothing."""
 
 from __future__ import annotations
 
@@ -27,30 +27,30 @@ from keyroll.lab.protocol import LabUnfitError
 
 _UNSHARE = {"user": "--user", "net": "--net", "mnt": "--mount", "pid": "--pid"}
 _FRR_OLDEST = (8, 4)
-"""The oldest that the emulated router was tried with (Debian 12)."""
+"""The oldest FRR release that the emulated router was tested with (Debian 12)."""
 _IMAGES = re.compile(r"crpd|vjunos", re.IGNORECASE)
 _MPLS = {
     "mpls_router": Path("/proc/sys/net/mpls/platform_labels"),
     "mpls_iptunnel": Path("/sys/module/mpls_iptunnel"),
 }
-"""Kernel modules, and a place that shows one that is built in."""
+"""Kernel modules, each with a path that exists if the module is built in."""
 _KVM = Path("/dev/kvm")
 _PROCESSORS = Path("/proc/cpuinfo")
 
 
 class State(enum.Enum):
-    """How a finding bears on embedded labs."""
+    """What a finding means for embedded labs."""
 
     GOOD = "good"
     MISSING = "missing"
-    """Without it no embedded lab runs."""
+    """Embedded labs need it."""
     OPTIONAL = "absent"
-    """Something else needs it."""
+    """Only other features need it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked at: what was found, what it is needed for, and what would help."""
+    """One check: what was found, what needs it, and the remedy."""
 
     name: str
     state: State
@@ -60,7 +60,7 @@ class Finding:
 
 
 def examine() -> list[Finding]:
-    """Look at everything; in the order in which a person would mend it."""
+    """Run all checks, in the order in which a person would fix them."""
     return list(_findings())
 
 
@@ -100,7 +100,7 @@ def _either(name: str, good: bool, found: str, needed_for: str, remedy: str) -> 
 
 
 def _try(*spaces: str) -> str | None:
-    """Try to make namespaces in a child process; return None when it can, else why not."""
+    """Try to create namespaces in a child process; return None on success, else the reason."""
     result = _run(["unshare", *(_UNSHARE[space] for space in spaces), "true"])
     if result is None:
         return "`unshare` (util-linux) cannot be run"
@@ -126,7 +126,7 @@ def _frr() -> Finding:
     result = _run([str(folder / "zebra"), "--version"])
     match = re.search(r"version (\d+)\.(\d+)(\S*)", result.stdout) if result is not None else None
     if match is None:
-        return Finding("FRR", State.MISSING, "zebra does not say its version", "embedded labs", remedy)
+        return Finding("FRR", State.MISSING, "zebra does not print its version", "embedded labs", remedy)
     new_enough = (int(match[1]), int(match[2])) >= _FRR_OLDEST
     return _verdict("FRR", new_enough, f"{match[1]}.{match[2]}{match[3]} in {folder}", "embedded labs", remedy)
 
@@ -172,26 +172,26 @@ def _containerlab() -> Finding:
         version = str(json.loads(result.stdout)["version"])
         parts = tuple(int(part) for part in version.split(".")[:2])
     except (ValueError, KeyError, TypeError):
-        return Finding("containerlab", State.OPTIONAL, "does not say its version", "containerlab labs", remedy)
+        return Finding("containerlab", State.OPTIONAL, "does not print its version", "containerlab labs", remedy)
     return _either("containerlab", parts >= OLDEST, version, "containerlab labs", remedy)
 
 
 def _modules() -> Finding:
     there = Path("/proc/modules").exists()
-    remedy = "a kernel that knows modules: containerlab insists on that file (docs/containerlab.md)"
+    remedy = "a kernel with module support: containerlab requires that file (docs/containerlab.md)"
     return _either("/proc/modules", there, "there" if there else "not there", "containerlab labs", remedy)
 
 
 def _netem() -> Finding:
     there = kernel_has_netem()
-    remedy = "modprobe sch_netem, where the kernel has it"
+    remedy = "modprobe sch_netem, if the kernel has it"
     return _either("netem", there, "usable" if there else "not usable", "impairments in containerlab labs", remedy)
 
 
 def _mpls() -> Finding:
-    """Look for what cRPD's LDP needs: it forwards by its host's kernel."""
+    """Check what cRPD's LDP needs: it forwards with the host's kernel."""
     lacking = [name for name, place in _MPLS.items() if not place.exists() and not _module(name)]
-    remedy = f"modprobe {' '.join(lacking)}, where the kernel has them"
+    remedy = f"modprobe {' '.join(lacking)}, if the kernel has them"
     found = f"{', '.join(lacking)} not loaded" if lacking else "loaded"
     return _either("MPLS in the kernel", not lacking, found, "LDP between cRPDs", remedy)
 
@@ -201,13 +201,13 @@ def _module(name: str) -> bool:
 
 
 def _kvm() -> Finding:
-    """Look for what containerlab looks for, too: it refuses vJunos where no processor says `vmx` or `svm`."""
+    """Check the same as containerlab, which refuses vJunos if no processor has the flag `vmx` or `svm`."""
     needed_for = "vJunos-router and vJunosEvolved"
     remedy = "a machine (or nested virtualisation) with KVM, and the right to use /dev/kvm"
     if not _KVM.exists():
         return Finding("KVM", State.OPTIONAL, f"no {_KVM}", needed_for, remedy)
     if not os.access(_KVM, os.R_OK | os.W_OK):
-        return Finding("KVM", State.OPTIONAL, f"{_KVM} may not be used", needed_for, remedy)
+        return Finding("KVM", State.OPTIONAL, f"no permission to use {_KVM}", needed_for, remedy)
     flags = set(_PROCESSORS.read_text(encoding="ascii", errors="replace").split())
     there = not flags.isdisjoint({"vmx", "svm"})
     return _either("KVM", there, "usable" if there else f"neither vmx nor svm in {_PROCESSORS}", needed_for, remedy)

@@ -1,7 +1,7 @@
-"""What each kind of router is: how containerlab names it, how it is reached, what it can do and what it cannot.
+"""Properties of each router platform: its kind in containerlab, how it is reached, its capabilities and limits.
 
-A platform is data. Sources: containerlab's documents of its kinds (`juniper_crpd`, `juniper_vjunosrouter`,
-`juniper_vjunosevolved`), vrnetlab's of its images; what is not known is in docs/assumptions/containerlab.md.
+A platform is data. Sources: containerlab's pages of its kinds (`juniper_crpd`, `juniper_vjunosrouter`,
+`juniper_vjunosevolved`), and vrnetlab's of its images. Assumptions are in docs/assumptions/containerlab.md.
 """
 
 from __future__ import annotations
@@ -13,31 +13,31 @@ from dataclasses import dataclass, field, replace
 from keyroll.names import Capability
 
 _OUTSIDE = frozenset({Capability.CAPTURE, Capability.CUT_LINK, Capability.INJECT, Capability.REBOOT})
-"""What a lab does from outside a router, in the namespace of its container."""
+"""Capabilities that the lab provides from outside the router, in its container's namespace."""
 _ETH = re.compile(r"eth([1-9][0-9]{0,2})")
 _ALIAS = r"(?:et|xe|ge)-0/0/(\d{1,3})"
-"""The vendor's names that containerlab takes in the place of `eth<n>` for its virtual-machine kinds (since 0.56)."""
+"""The vendor's interface names that containerlab accepts instead of `eth<n>` for virtual machines (since 0.56)."""
 
 
 @dataclass(frozen=True, slots=True)
 class PortMap:
-    """How containerlab's interfaces of a container (`eth<n>`) and the router's own names of them belong together."""
+    """Mapping between containerlab's interface names (`eth<n>`) and the router's own names."""
 
     name: str
     """The router's own name, with `{}` for its number."""
     base: int = 0
     """The router's number of its first port."""
     first: int = 1
-    """The `eth<n>` of its first port; those before it are reserved."""
+    """The `eth<n>` of its first port; lower numbers are reserved."""
     alias: str | None = None
     """Pattern of the names that may stand in a topology file instead of `eth<n>`; its group is the router's number."""
 
     def interface(self, wire: str) -> str:
-        """Return the router's own name of `eth<n>`. Raises ValueError: it is not such a name, or it is reserved."""
+        """Return the router's own name of `eth<n>`. Raises ValueError if the name is invalid or reserved."""
         return self.name.format(self._number(wire) - self.first + self.base)
 
     def wire(self, text: str) -> str:
-        """Return the `eth<n>` that `eth<n>` itself or an alias names. Raises ValueError: it names none."""
+        """Return the `eth<n>` for `eth<n>` itself or an alias. Raises ValueError if the name is invalid."""
         match = re.fullmatch(self.alias, text, re.ASCII) if self.alias is not None else None
         if match is not None:
             return f"eth{int(match[1]) - self.base + self.first}"
@@ -68,24 +68,24 @@ class Platform:
     image_variable: str
     """Names the image in `topologies/`: `LAB=crpd CRPD_IMAGE=crpd:24.4R1.9`."""
     ready_seconds: float
-    """From the end of `containerlab deploy` to a router that takes a configuration."""
+    """From the end of `containerlab deploy` to a router that accepts a configuration."""
     in_protocols: str = "{}.0"
-    """How `protocols ldp` and `protocols mpls` name a port, with `{}` for it: by its logical interface in Junos."""
+    """A port's name in `protocols ldp` and `protocols mpls`, with `{}` for the port; in Junos its logical interface."""
     shows_ports: str = "show interfaces terse"
-    """The command that names its interfaces, each as a word of its own."""
+    """The command that lists its interfaces, each as a separate word."""
     health: bool = False
-    """Whether its image says by a health check that it has booted; until then asking it is pointless."""
+    """Whether its image has a health check that reports the end of the boot; until then logins are pointless."""
     poll_seconds: float = 0.2
-    """Between two looks at one that comes up: short where that takes seconds, long where each look costs a virtual
-    machine that boots for minutes a login."""
+    """Interval between readiness checks: short for routers that boot in seconds, long for virtual machines, which boot
+    for minutes and need processor time for each login."""
     needs_kvm: bool = False
     kernels_tcp_ao: bool = False
-    """Whether its TCP-AO may be its host's kernel's, so that without it no session with keys comes up."""
+    """Whether it may use TCP-AO of the host's kernel; without that, no session with keys comes up."""
     capabilities: frozenset[Capability] = _OUTSIDE
     gaps: Mapping[Capability, str] = field(default_factory=dict)
-    """Why it has not the other capabilities."""
+    """Why it lacks the other capabilities."""
     settings: Mapping[str, str] = field(default_factory=dict)
-    """Environment variables of the container that carry the emulated router's own settings."""
+    """Environment variables of the container with the emulated router's settings."""
 
 
 _VM_POLL_SECONDS = 5.0
@@ -110,17 +110,17 @@ CRPD = Platform(
     user="root",
     password="clab123",  # noqa: S106 - as above
     ports=PortMap("eth{}", base=1),
-    # netlab's configuration of cRPD (24.4R1.9) names LDP's and MPLS' interface without a unit, and so does rpd itself.
+    # netlab's configuration of cRPD (24.4R1.9) and rpd itself name the interfaces of LDP and MPLS without a unit.
     in_protocols="{}",
     image_variable="CRPD_IMAGE",
     ready_seconds=180,
     # `terse` is a syntax error on some cRPDs; containerlab's page of the kind shows this one.
     shows_ports="show interfaces routing",
-    # Its TCP connections are the host kernel's. Nobody has said yet whether its TCP-AO is, too.
+    # The host's kernel handles its TCP connections. It is not documented whether this includes TCP-AO.
     kernels_tcp_ao=True,
     capabilities=_OUTSIDE - {Capability.REBOOT},
     gaps={
-        Capability.SET_CLOCK: "cRPD has its host's clock, which no test may move",
+        Capability.SET_CLOCK: "cRPD uses its host's clock, which a test must not change",
         Capability.REBOOT: "a cRPD container that restarts loses the links that containerlab made",
     },
 )
@@ -145,7 +145,7 @@ VJUNOS_EVOLVED = Platform(
     password="admin@123",  # noqa: S106 - as above
     ports=PortMap("et-0/0/{}", alias=_ALIAS),
     image_variable="VJUNOS_EVOLVED_IMAGE",
-    # A report has 26 minutes on a slow machine.
+    # One user reports 26 minutes on a slow machine.
     ready_seconds=1800,
     health=True,
     poll_seconds=_VM_POLL_SECONDS,
@@ -175,5 +175,5 @@ _BY_KIND = {"crpd": CRPD, **{one.kind: one for one in _ALL if one is not EMULATE
 
 
 def platform_of(kind: str, label: str | None) -> Platform | None:
-    """Return the platform of a node: by its label `keyroll.platform` where it has one, else by its kind."""
+    """Return the platform of a node: by its label `keyroll.platform` if it has one, else by its kind."""
     return PLATFORMS.get(label) if label is not None else _BY_KIND.get(kind)

@@ -1,4 +1,4 @@
-"""What every lab gives: routers that answer on SSH, links, and declared capabilities."""
+"""Interfaces of all labs: routers that are reached by SSH, links, and declared capabilities."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from keyroll.errors import RunError, UnfitError
 from keyroll.names import Capability
 
 PING_SECONDS = 2.0
-"""From a `ping` to its answer. Every part answers between two batches of frames, so in milliseconds. On a loaded
-machine a part that can run gets a processor well within this time; only one that is stopped or stuck does not."""
+"""Longest time from a `ping` to its answer. A part answers between two batches of frames, within milliseconds. Even on
+a loaded machine only a part that is stopped or stuck exceeds this time."""
 
 
 class LabError(RunError):
-    """A lab broke: a daemon died, a deadline passed, a container vanished. Names it, with the end of its log."""
+    """A lab failed: a daemon died, a deadline passed, a container disappeared. Names it, with the end of its log."""
 
 
 class LabUnfitError(UnfitError):
-    """This machine cannot carry the lab; the remedy says what would help."""
+    """This machine cannot run the lab; the remedy says what helps."""
 
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """A router's port on a link, as the topology file plans it."""
+    """A router's port on a link, from the topology file."""
 
     interface: str
-    """The router's own name of it: `ge-0/0/0`."""
+    """Its name on the router: `ge-0/0/0`."""
     ipv4: IPv4Interface | None = None
     ipv6: IPv6Interface | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Router:
-    """How a router is reached (by SSH, and by nothing else) and what the topology plans for it."""
+    """How a router is reached (only by SSH), and its data from the topology."""
 
     name: str
     host: str
@@ -54,7 +54,7 @@ class Router:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """One part of bringing a lab up (or down), and how long it took."""
+    """One phase of deploying (or destroying) a lab, and its duration."""
 
     name: str
     took: timedelta
@@ -62,10 +62,10 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Impairment:
-    """What happens to frames in one direction. Shares are of 1; times in seconds; all drawn from `seed`.
+    """Impairment of frames in one direction. Shares are from 0 to 1; times in seconds; randomness comes from `seed`.
 
-    `reorder` is the share of frames that are held back by `hold` so that later ones overtake them; `damage` is the
-    share in which one bit, drawn from the frame's payload beyond the Ethernet header, is turned.
+    `reorder` is the share of frames that are delayed by `hold`, so that later frames overtake them. `damage` is the
+    share of frames in which one random bit after the Ethernet header is flipped.
     """
 
     loss: float = 0.0
@@ -79,15 +79,15 @@ class Impairment:
     def __post_init__(self) -> None:
         for name in ("loss", "reorder", "damage"):
             if not 0 <= getattr(self, name) <= 1:
-                raise LabError(f"impair: {name} is a share between 0 and 1, not {getattr(self, name)}")
+                raise LabError(f"impair: invalid {name} {getattr(self, name)}: use a share from 0 to 1")
         for name in ("delay", "jitter", "hold"):
             if getattr(self, name) < 0:
-                raise LabError(f"impair: {name} is a time in seconds, not {getattr(self, name)}")
+                raise LabError(f"impair: invalid {name} {getattr(self, name)}: use a time in seconds")
 
 
 @dataclass(frozen=True, slots=True)
 class SpecialFrame:
-    """A frame that a link did not plainly carry. `ns` is the host's clock; `towards` the router it went to."""
+    """A frame that a link injected, damaged or dropped. `ns` is the host's clock; `towards` the destination router."""
 
     ns: int
     what: str
@@ -98,9 +98,9 @@ class SpecialFrame:
 
 
 class Links(Protocol):
-    """The links of a lab that can cut them, impair them, or inject frames. `link` None is the only link.
+    """The links of a lab that can cut or impair them, or inject frames. `link` None means the only link.
 
-    All raise LabError when there is no such link or router, or the lab has broken.
+    All methods raise LabError for an unknown link or router, and if the lab has failed.
     """
 
     @property
@@ -109,15 +109,15 @@ class Links(Protocol):
         ...
 
     def cut(self, link: str | None = None) -> None:
-        """Cut the link: frames are lost, and the ports at both ends lose their carrier."""
+        """Cut the link: frames are lost, and the ports at both ends lose carrier."""
         ...
 
     def restore(self, link: str | None = None) -> None:
-        """Undo `cut` (and whatever else holds frames: `SteeringLinks`)."""
+        """Undo `cut` (and `SteeringLinks.cross_syns`, which holds frames)."""
         ...
 
     def impair(self, impairment: Impairment, *, towards: str, link: str | None = None) -> None:
-        """Impair the direction towards a router; `Impairment()` takes every impairment away."""
+        """Impair the direction towards a router; `Impairment()` removes every impairment."""
         ...
 
     def inject(self, frame: bytes, *, towards: str, link: str | None = None) -> str:
@@ -125,7 +125,7 @@ class Links(Protocol):
         ...
 
     def special_frames(self, link: str | None = None) -> tuple[SpecialFrame, ...]:
-        """Return the frames that the link did not plainly carry, in their order."""
+        """Return the frames that the link injected, damaged or dropped, in order."""
         ...
 
 
@@ -134,7 +134,7 @@ class SteeringLinks(Links, Protocol):
     """Links that can also make two routers' SYNs cross (a part of the capability STEER_TCP)."""
 
     def cross_syns(self, port: int, link: str | None = None) -> None:
-        """Hold SYNs to a TCP port until there is one in each direction, then let both go; once."""
+        """Hold SYNs to a TCP port until there is one in each direction, then send both; works once."""
         ...
 
 
@@ -150,33 +150,33 @@ class LinkLab(Protocol):
 
 @runtime_checkable
 class ExplainsGaps(Protocol):
-    """A lab that knows why it lacks a capability."""
+    """A lab that can say why it lacks a capability."""
 
     @property
     def gaps(self) -> Mapping[str, str]:
-        """The reasons, by capability; also of capabilities that it has, should they go."""
+        """The reasons, by capability; also for capabilities that it has, in case a run disables them."""
         ...
 
 
 @runtime_checkable
 class RecordsIncidents(Protocol):
-    """A lab that mends some of what goes wrong in it by itself."""
+    """A lab that repairs some faults by itself."""
 
     @property
     def incidents(self) -> tuple[str, ...]:
-        """What went wrong and was mended since `deploy`, as `check` was told of it: one sentence each."""
+        """The repaired faults since `deploy`, as seen by `check`: one sentence each."""
         ...
 
 
 @runtime_checkable
 class Pingable(Protocol):
-    """A lab whose parts can be asked whether they still work."""
+    """A lab that can ping its parts."""
 
     def silent_parts(self, seconds: float = PING_SECONDS) -> tuple[str, ...]:
-        """Ask every part of the lab to answer; return those that did not within `seconds`, by their names.
+        """Ping every part of the lab; return the names of those that did not answer within `seconds`.
 
-        Parts are: what carries the lab (keeper or guard), links, captures, and in each emulated router its supervisor,
-        its wire path and its daemons. A part that is stopped (SIGSTOP), or hangs, is silent and not dead.
+        Parts are: keeper or guard, links, captures, and in each emulated router its supervisor, its wire path and its
+        daemons. A part that is stopped (SIGSTOP) or hangs does not answer; it does not count as dead.
 
         Raises:
             LabError: a part has died; it is named.
@@ -186,13 +186,13 @@ class Pingable(Protocol):
 
 @runtime_checkable
 class CountsDrops(Protocol):
-    """A lab that knows why its routers dropped what they received, where their show output has but a total."""
+    """A lab that knows the reasons for which its routers dropped segments; their show output has only a total."""
 
     def received_drops(self, router: str) -> Mapping[str, int]:
         """Return how many frames a router has dropped on receipt since it started, by reason (docs/control.md).
 
         Raises:
-            LabError: it does not say.
+            LabError: the router does not answer.
         """
         ...
 
@@ -219,13 +219,13 @@ class Lab(Protocol):
     def captures(self) -> Mapping[str, Path]:
         """For each router the capture file of its wire port (nanosecond pcap, Ethernet, growing while the lab is up).
 
-        It holds sent frames before impairment and received frames after it, from before the first daemon started.
+        It holds sent frames before impairment and received frames after it, and starts before the first daemon.
         """
         ...
 
     @property
     def phases(self) -> tuple[Phase, ...]:
-        """Where the time of `deploy` (and `destroy`) went, in order."""
+        """The phases of `deploy` (and `destroy`) with their durations, in order."""
         ...
 
     @property
@@ -234,17 +234,17 @@ class Lab(Protocol):
         ...
 
     def deploy(self) -> None:
-        """Bring the lab up: after it the routers answer on SSH. Raises LabError, LabUnfitError."""
+        """Deploy the lab; afterwards the routers answer on SSH. Raises LabError, LabUnfitError."""
         ...
 
     def check(self) -> None:
-        """Raise LabError if a part of the lab has died since `deploy`; names it, with its last log lines."""
+        """Raise LabError if a part of the lab has died since `deploy`; the error has its name and last log lines."""
         ...
 
     def capture_losses(self) -> Mapping[str, int]:
-        """Return for each router how many frames the capture has lost (0 where it is complete)."""
+        """Return for each router how many frames the capture has lost (0: complete)."""
         ...
 
     def destroy(self) -> None:
-        """Take the lab down and leave nothing behind. Can be called twice, and after a failed `deploy`."""
+        """Destroy the lab and leave nothing behind. Can be called twice, and after a failed `deploy`."""
         ...

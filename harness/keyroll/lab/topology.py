@@ -1,11 +1,10 @@
-"""containerlab's topology file, read strictly as far as keyroll uses it.
+"""Read containerlab's topology file; strict in the fields that keyroll uses.
 
-Format: https://containerlab.dev/manual/topo-def-file/. Interfaces of links may have their vendor's names where
-containerlab takes them (`R1:ge-0/0/0`), and links the extended form (`type: veth`). What containerlab does not know
-stands in node labels: `keyroll.asn`, `keyroll.loopback`, `keyroll.loopback6`, `keyroll.<interface>.ipv4`,
-`keyroll.<interface>.ipv6`, `keyroll.platform` where the kind alone does not say what a router is
-(`keyroll.lab.platforms`), and an emulated router's `keyroll.repoint`, `keyroll.alteration`, `keyroll.deletion`
-(docs/assumptions/junos.md).
+Format: https://containerlab.dev/manual/topo-def-file/. Interfaces of links may have vendor names if containerlab
+accepts them (`R1:ge-0/0/0`), and links may have the extended form (`type: veth`). Node labels hold what containerlab
+has no field for: `keyroll.asn`, `keyroll.loopback`, `keyroll.loopback6`, `keyroll.<interface>.ipv4`,
+`keyroll.<interface>.ipv6`, `keyroll.platform` if the kind alone does not tell the platform (`keyroll.lab.platforms`),
+and an emulated router's `keyroll.repoint`, `keyroll.alteration`, `keyroll.deletion` (docs/assumptions/junos.md).
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,30}[A-Za-z0-9])?")
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One router as the file plans it. `ports` are in the order of their interface numbers."""
+    """One router of the file. `ports` are in the order of their interface numbers."""
 
     name: str
     kind: str
@@ -46,8 +45,8 @@ class Node:
     platform: str | None = None
     """The label `keyroll.platform`."""
     settings: Mapping[str, str] = field(default_factory=dict)
-    """The labels `keyroll.repoint`, `keyroll.alteration`, `keyroll.deletion`: what an emulated router lets a commit
-    change of keychains in use, `next-connection` or `at-once`."""
+    """The labels `keyroll.repoint`, `keyroll.alteration`, `keyroll.deletion`: when an emulated router applies a
+    commit's changes of keychains in use, `next-connection` or `at-once`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """A topology file: its name, routers and links. `path` is where it was read."""
+    """A topology file: its name, routers and links, and its path."""
 
     path: Path
     name: str
@@ -102,7 +101,7 @@ def _text(value: Any) -> Any:  # noqa: ANN401 - YAML gives anything; numbers are
 
 
 class _Loose(BaseModel):
-    """containerlab has many fields that are none of our business: they are allowed and ignored."""
+    """Base for mappings with further containerlab fields, which keyroll allows and ignores."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -167,7 +166,7 @@ def _links(document: Document, model: _TopologyModel) -> tuple[Link, ...]:
 
 
 def _wire(document: Document, loc: Loc, endpoint: str, model: _TopologyModel) -> str:
-    """Return the `eth<n>` of an endpoint, which may name the interface as its vendor does (`R1:ge-0/0/0`)."""
+    """Return the `eth<n>` of an endpoint, which may use the vendor's interface name (`R1:ge-0/0/0`)."""
     node, _, interface = endpoint.partition(":")
     try:
         return _ports_of(model, node).wire(interface)
@@ -176,7 +175,7 @@ def _wire(document: Document, loc: Loc, endpoint: str, model: _TopologyModel) ->
 
 
 def _ports_of(model: _TopologyModel, node: str) -> PortMap:
-    """Return what is known of a node's ports; a kind that keyroll does not know has `eth1` and so on."""
+    """Return the port naming of a node; an unknown kind has `eth1` and so on."""
     found = model.nodes[node] or _NodeModel()
     label = {**model.defaults.labels, **found.labels}.get(LABEL_PREFIX + "platform")
     platform = platform_of(found.kind or model.defaults.kind, label)
@@ -189,7 +188,7 @@ def _node(
     base = ("topology", "nodes", name)
     if not _NAME.fullmatch(name):
         raise DocumentError(
-            f"'{name}' is not a router name: letters, digits and inner hyphens, at most 32",
+            f"invalid router name '{name}': use at most 32 letters, digits and inner hyphens",
             where=document.where_key(base),
         )
     interfaces = sorted(
@@ -213,7 +212,7 @@ def _node(
 
 
 def _plain_label(label: str, ports: PortMap) -> str:
-    """Return a label with its interface's vendor's name, if it has one, replaced by `eth<n>`."""
+    """Return a label with a vendor's interface name replaced by `eth<n>`."""
     interface, dot, family = label.removeprefix(LABEL_PREFIX).rpartition(".")
     if not dot or family not in {"ipv4", "ipv6"}:
         return label
@@ -254,7 +253,7 @@ class _Labels:
                 f"label '{label}' is missing: the router's AS number", where=self._document.where(self._loc)
             )
         if not text.isdecimal() or not 1 <= int(text) <= ASN_MAX:
-            raise self._wrong(label, f"'{text}' is not an AS number (1..{ASN_MAX})")
+            raise self._wrong(label, f"invalid AS number '{text}': use 1 to {ASN_MAX}")
         return int(text)
 
     def ipv4(self, name: str) -> IPv4Interface | None:
@@ -276,7 +275,7 @@ class _Labels:
             raise self._wrong(self._label(name), f"'{text}' is not an IPv6 address with a prefix length") from None
 
     def _label(self, name: str) -> str:
-        """Return the label as the file spells it, which may have an interface's vendor's name."""
+        """Return the label as spelled in the file, perhaps with a vendor's interface name."""
         return self._spelled.get(LABEL_PREFIX + name, LABEL_PREFIX + name)
 
     def _prefixed(self, name: str) -> str | None:

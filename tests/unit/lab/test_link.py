@@ -46,7 +46,7 @@ def test_damage_turns_one_bit_behind_the_ethernet_header(frame, seed):
 
 
 def test_a_share_beyond_one_and_a_negative_time_are_refused():
-    with pytest.raises(LabError, match="share between 0 and 1"):
+    with pytest.raises(LabError, match="share from 0 to 1"):
         Impairment(loss=1.5)
     with pytest.raises(LabError, match="time in seconds"):
         Impairment(delay=-1)

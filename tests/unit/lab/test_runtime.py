@@ -29,7 +29,7 @@ def test_a_lab_has_a_locked_folder_of_its_own_that_only_its_user_can_enter(base)
 
 def test_two_labs_cannot_have_one_name(base):
     run = folders.RunDirectory.create("one", base)
-    with pytest.raises(LabError, match="'one' is there already"):
+    with pytest.raises(LabError, match="'one' exists already"):
         folders.RunDirectory.create("one", base)
     run.remove()
 

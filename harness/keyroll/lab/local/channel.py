@@ -1,4 +1,4 @@
-"""Messages between the parts of a lab: JSON over a sequenced-packet Unix socket, with descriptors beside it."""
+"""Messages between the parts of a lab: JSON and file descriptors over a sequenced-packet Unix socket."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from keyroll.lab.protocol import LabError
 
 Message = dict[str, Any]
 _OCTETS_MAX = 65536
-"""Of one message; a lab of 16 routers takes 4 kB, an injected frame in hex twice its length."""
+"""Longest message, in octets; a lab of 16 routers needs 4 kB, an injected frame in hex twice its length."""
 _DESCRIPTORS_MAX = 64
-"""Of one message; the kernel takes 253 (SCM_MAX_FD), a lab of two routers needs 14."""
+"""Most descriptors in one message: the kernel's limit is 253 (SCM_MAX_FD), a lab of two routers needs 14."""
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
@@ -25,7 +25,7 @@ def pair() -> tuple[socket.socket, socket.socket]:
 
 
 def send(channel: socket.socket, message: Message, descriptors: tuple[int, ...] = ()) -> None:
-    """Send one message. Raises OSError when the other end is gone."""
+    """Send one message. Raises OSError when the other end is closed."""
     data = json.dumps(message).encode()
     if len(data) > _OCTETS_MAX:
         raise LabError(f"a message of {len(data)} octets is longer than {_OCTETS_MAX}")
@@ -33,10 +33,10 @@ def send(channel: socket.socket, message: Message, descriptors: tuple[int, ...] 
 
 
 def receive(channel: socket.socket) -> tuple[Message, list[int]] | None:
-    """Receive one message and the descriptors that came with it; None when the other end is gone.
+    """Receive one message and its descriptors; None when the other end is closed.
 
     Raises:
-        LabError: what came is not a message.
+        LabError: the message is malformed.
         BlockingIOError: the channel is non-blocking and nothing is there.
     """
     try:
@@ -55,10 +55,9 @@ def receive(channel: socket.socket) -> tuple[Message, list[int]] | None:
 
 
 class RequestChannel:
-    """Requests to one part of a lab, each of which is answered with the request's number (`id`).
+    """Requests to one part of a lab; each answer carries the request's number (`id`).
 
-    A part that was too slow may answer a request that nobody waits for any more. The number tells such an answer from
-    that to a later request, so it is dropped.
+    A slow part may answer after the caller has given up. The number identifies such a late answer, which is dropped.
     """
 
     def __init__(self, end: socket.socket) -> None:
@@ -66,9 +65,9 @@ class RequestChannel:
         self._numbers = itertools.count(1)
 
     def begin(self, request: Message, descriptors: tuple[int, ...] = ()) -> int:
-        """Send a request, with descriptors beside it, and return its number. Raises OSError when the part is gone."""
+        """Send a request with its descriptors, and return its number. Raises OSError when the part has ended."""
         number = next(self._numbers)
-        # A part that reads nothing must not hold up whoever asks: its queue is full after some hundred requests.
+        # Do not block if a part reads nothing: its queue is full after some hundred requests.
         self._end.settimeout(0)
         send(self._end, {**request, "id": number}, descriptors)
         return number
@@ -77,8 +76,8 @@ class RequestChannel:
         """Return the answer to a request; `deadline` is a monotonic time.
 
         Raises:
-            TimeoutError: there was none until then.
-            LabError: the part is gone, or its answer is malformed.
+            TimeoutError: no answer before the deadline.
+            LabError: the part has ended, or its answer is malformed.
         """
         while True:
             self._end.settimeout(max(0.0, deadline - time.monotonic()))
@@ -98,7 +97,7 @@ class RequestChannel:
 
 @dataclass(frozen=True, slots=True)
 class Pinged:
-    """The names of parts that did not answer a `ping` in time, and of those that have ended."""
+    """The names of the parts that did not answer a `ping` in time, and of those that have ended."""
 
     silent: tuple[str, ...]
     ended: tuple[str, ...]
@@ -111,7 +110,7 @@ def ping(parts: Mapping[str, RequestChannel], seconds: float) -> Pinged:
     for name, part in parts.items():
         try:
             numbers[name] = part.begin({"op": "ping"})
-        except BlockingIOError:  # it has not read its former requests
+        except BlockingIOError:  # its queue is full: it has not read the earlier requests
             numbers[name] = None
         except OSError:
             continue
@@ -130,5 +129,5 @@ def ping(parts: Mapping[str, RequestChannel], seconds: float) -> Pinged:
 
 
 def answered(request: Message, answer: Message) -> Message:
-    """Return an answer with its request's number, where the request has one."""
+    """Return an answer with its request's number, if the request has one."""
     return {**answer, "id": request["id"]} if "id" in request else answer

@@ -1,4 +1,4 @@
-"""Labs that other processes made: found by their folders, spoken to over their control sockets."""
+"""Find labs of other processes by their folders, and send requests to their control sockets."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from keyroll.lab.local import channel, folders
 from keyroll.lab.protocol import LabError
 
 ANSWER_SECONDS = 15.0
-"""From a request to a lab's process to its answer: a router that asks a stuck daemon waits 10 s for it."""
+"""Seconds for a lab's process to answer a request: a router waits 10 s for a stuck daemon before it answers."""
 DOWN_SECONDS = 15.0
-"""From the order to stop to the end of the lab's last process: a lab of containers is destroyed meanwhile."""
+"""Seconds from the order to stop to the end of the lab's last process: destroying containers takes longest."""
 _ANSWER_MAX = 1 << 20
-"""Octets read at once; the answer ends with its line."""
+"""Octets read at once; an answer is one line, of a few kilobytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class FoundLab:
-    """A lab by its folder. `state` is None while it is coming up (or when it came to nothing)."""
+    """A lab by its folder. `state` is None while it is being deployed (or if the deploy failed)."""
 
     path: Path
     state: folders.LabState | None
@@ -36,16 +36,16 @@ class FoundLab:
 
     @property
     def alive(self) -> bool:
-        """Whether anything of it lives."""
+        """Whether any process of it is running."""
         return folders.is_alive(self.path)
 
     @property
     def kept(self) -> bool:
-        """Whether it is meant to outlive the command that made it."""
+        """Whether it stays up after the command that deployed it."""
         return self.state is not None and self.state.kept
 
     def router(self, name: str) -> folders.RouterEntry:
-        """Return the entry of a router. Raises LabError when there is none of that name."""
+        """Return the entry of a router. Raises LabError for an unknown name."""
         routers = self.state.routers if self.state is not None else ()
         for entry in routers:
             if entry.name == name:
@@ -61,7 +61,7 @@ class FoundLab:
         `within` is how many seconds the answer may take.
 
         Raises:
-            LabError: it does not answer, or refuses.
+            LabError: the router does not answer, or refuses.
         """
         self.router(router)
         what = f"router {router} of lab {self.name}"
@@ -88,7 +88,7 @@ class FoundLab:
         except OSError as error:
             raise LabError(f"{what} does not answer: {error}", remedy=f"`keyroll lab down {self.name}`") from error
         except ValueError as error:
-            raise LabError(f"{what} answered something that is no JSON") from error
+            raise LabError(f"malformed answer from {what}: not JSON") from error
         return _granted(answer, what), descriptors
 
     def ask_keeper(self, op: str, **fields: object) -> tuple[dict[str, Any], list[int]]:
@@ -103,21 +103,21 @@ class FoundLab:
         except OSError as error:
             raise LabError(f"{what} does not answer: {error}", remedy="`keyroll lab clean`") from error
         if received is None:
-            raise LabError(f"{what} went without an answer")
+            raise LabError(f"{what} closed the connection without an answer")
         return _granted(received[0], what), received[1]
 
     def stop(self) -> None:
-        """End the lab and wait until nothing of it lives.
+        """Stop the lab and wait until all its processes have ended.
 
         Raises:
-            LabError: it does not end.
+            LabError: they do not end in time.
         """
         refused: LabError | None = None
         if self.alive:
             try:
                 self.ask_keeper("stop")
             except LabError as error:
-                refused = error  # of no concern where somebody else is taking the lab down just now
+                refused = error  # ignore it: another command may be destroying the lab at this moment
             deadline = time.monotonic() + DOWN_SECONDS
             while self.alive:
                 if time.monotonic() > deadline:
@@ -127,17 +127,17 @@ class FoundLab:
 
 
 _POLL_SECONDS = 0.01
-"""Between two looks at a lock that tells nobody when it is free; a lab ends in some 50 ms."""
+"""Interval between tries for a lock, which gives no event when it becomes free; a lab ends in some 50 ms."""
 
 
 def silent_in_router(lab: FoundLab, router: str, seconds: float) -> tuple[str, ...]:
     """Return the parts of an emulated router that do not answer a `ping` within `seconds`.
 
-    A router without a control socket (Juniper's images) has no parts that can be asked.
+    A router without a control socket (Juniper's images) has no parts to ping.
     """
     if not (lab.path / f"{router}.ctl").exists():
         return ()
-    # The router waits for its parts itself: it has to answer a little later than they do.
+    # The router itself waits up to `seconds` for its parts, so its answer may come a little later.
     try:
         answer, _ = lab.ask_router(router, "ping", within=seconds + _ROUTER_EXTRA_SECONDS, seconds=seconds)
     except LabError:
@@ -146,32 +146,32 @@ def silent_in_router(lab: FoundLab, router: str, seconds: float) -> tuple[str, .
 
 
 _ROUTER_EXTRA_SECONDS = 1.0
-"""What a router has on top of its parts' time: it answers at once when the last of them has answered or is late."""
+"""Seconds added to the parts' time for the router's own answer, which follows at once after the last part."""
 
 
 def how_it_ended(code: int) -> str:
-    """Say how a process ended, by its exit code (negative: by that signal)."""
+    """Return a text on how a process ended, from its exit code (negative: a signal)."""
     return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
 
 
 def _granted(answer: object, what: str) -> dict[str, Any]:
     if not isinstance(answer, dict):
-        raise LabError(f"{what} answered something that is no object")
+        raise LabError(f"malformed answer from {what}: not a JSON object")
     if answer.get("ok") is not True:
         raise LabError(f"{what}: {answer.get('error')}")
     return answer
 
 
 def all_labs(base: Path | None = None) -> list[FoundLab]:
-    """Return this user's labs, dead ones too. A state file that cannot be read is an error when it is looked at."""
+    """Return this user's labs, dead ones too. An unreadable state file raises an error only on access."""
     return [FoundLab(path, folders.read_state(path)) for path in folders.labs(base)]
 
 
 def find(name: str | None) -> FoundLab:
-    """Return the lab of that name, or the only one there is: of the kept ones, else of those of running commands.
+    """Return the lab of that name. Without a name: the only kept lab, else the only lab of a running command.
 
     Raises:
-        LabError: there is none, or `name` is needed to tell them apart.
+        LabError: there is none, or several, so `name` is needed.
     """
     labs = [lab for lab in all_labs() if lab.alive]
     if name is None:

@@ -1,16 +1,16 @@
-"""The folder of each lab under `/run/keyroll`: its lock, its state file, and how orphans are reaped.
+"""The folder of each lab under `/run/keyroll`: its lock, its state file, and the removal of dead labs.
 
 A lab's folder is `<base>/<id>/` (0700) and holds
 
-    lock          held (flock) by the lab's owner, its monitor and its keeper for as long as any of them lives; one line
-                  of text in it marks the folder as a lab's
+    lock          held (flock) by the lab's owner, its monitor and its keeper as long as any of them runs; one line of
+                  text in it marks the folder as a lab's
     state.json    what the lab is and how its routers are reached (0600: it holds the lab's own SSH password)
     keeper.ctl    the keeper's control socket; <router>.ctl: the routers' (docs/control.md)
 
-A lock that is free means that nothing of that lab lives any more: the kernel lets go of it with the last holder, and
-the keeper's death ends every process of the lab. So reaping needs no process ids: it removes folders whose lock it
-can take, and touches only what is provably keyroll's and this user's: `base` may be a folder that a person named
-(KEYROLL_RUNTIME_DIR), with much else in it. `base` itself goes with the last lab.
+A free lock means that no process of that lab is running: the kernel releases it with the last holder, and the keeper's
+death ends every process of the lab. So the removal of dead labs needs no process ids: it removes folders whose lock it
+can take. It touches only folders that are provably keyroll's and this user's, because `base` may be a folder that a
+person chose (KEYROLL_RUNTIME_DIR), with other files in it. `base` itself is removed with the last lab.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ import keyroll
 from keyroll.lab.protocol import LabError, LabUnfitError
 
 LAB_TAG = "KEYROLL_LAB"
-"""The variable that every process of a lab has in its environment: the lab's id."""
+"""Environment variable with the lab's id, set in every process of a lab."""
 LOCK = "lock"
 STATE = "state.json"
 KEEPER_SOCKET = "keeper.ctl"
@@ -43,7 +43,7 @@ RUNTIME_VARIABLE = "KEYROLL_RUNTIME_DIR"
 _MARK = b"a lab of keyroll; held while it lives\n"
 _EVIDENCE = "keyroll-lab-"
 _EVIDENCE_RANDOM = 6
-"""Octets drawn for the name of a folder, so that nobody can be there before us in a folder that all may write to."""
+"""Random octets in a folder's name, so that nobody can guess it and create it first where all users may write."""
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _SOCKET_PATH_MAX = 107
@@ -60,12 +60,12 @@ _ENVIRONMENT = frozenset(
     }
 )
 _ENVIRONMENT_PREFIXES = ("KEYROLL_", "LC_", "PYTHON", "COVERAGE_")
-"""What a lab's programs get of the caller's environment: how programs, Python and Docker are found and set up. What
-else is there (tokens of a CI job, say) is none of their business, and would be in every `environ` of the lab."""
+"""Variables passed on to a lab's programs: those that locate and configure programs, Python and Docker. All others
+(such as tokens of a CI job) are left out, because they would be readable in every `environ` of the lab."""
 
 
 def environment(lab: str) -> dict[str, str]:
-    """Return the environment of a lab's programs: a part of this process's, the lab's tag, and this package's place."""
+    """Return the environment of a lab's programs: a part of this process's, the lab's id, and this package's path."""
     home = str(Path(keyroll.__file__).resolve().parent.parent)
     path = os.pathsep.join([home, *filter(None, [os.environ.get("PYTHONPATH")])])
     known = {
@@ -89,28 +89,28 @@ class RouterEntry:
 
 @dataclass(frozen=True, slots=True)
 class LabState:
-    """A lab's state file. `kept` says that the lab is meant to outlive the command that made it."""
+    """A lab's state file. `kept`: the lab stays up after the command that deployed it."""
 
     id: str
     kept: bool
     owner: int
-    """The owner's process id when the lab was made; for people only, nothing is decided by it."""
+    """The owner's process id when the lab was made; only for display, no decision depends on it."""
     topology: str
     evidence: str
     created: str
     """When it was made: UTC, ISO 8601."""
     routers: tuple[RouterEntry, ...] = ()
     evidence_goes: bool = False
-    """Whether the folder for evidence is the lab's own, and is removed with it."""
+    """Whether the evidence folder is temporary and is removed with the lab."""
 
 
 def base_directory() -> Path:
-    """Return where the labs' folders lie: `/run/keyroll` for root, else `$XDG_RUNTIME_DIR/keyroll`.
+    """Return the folder of the labs' folders: `/run/keyroll` for root, else `$XDG_RUNTIME_DIR/keyroll`.
 
-    `$KEYROLL_RUNTIME_DIR` names another folder: labs there know nothing of the others, nor are they reaped with them.
+    `$KEYROLL_RUNTIME_DIR` names another folder; labs there are separate from all others.
 
     Raises:
-        LabUnfitError: none is there to be used; somebody else could change what lies there.
+        LabUnfitError: there is no usable folder, or another user could change its content.
     """
     base = _chosen_base()
     _require_own(base)
@@ -128,12 +128,12 @@ def _chosen_base() -> Path:
         return Path(runtime) / "keyroll"
     raise LabUnfitError(
         "there is no folder for run-time files",
-        remedy="set XDG_RUNTIME_DIR to a folder of your own on a tmpfs, as a login session does",
+        remedy="set XDG_RUNTIME_DIR to a folder that you own, on a tmpfs, as a login session does",
     )
 
 
 def _named_base(base: Path) -> Path:
-    """Check the folder that a person named, which is made with the first lab. Raises LabUnfitError."""
+    """Check the folder that a person chose; the first lab creates it. Raises LabUnfitError."""
     if not base.is_absolute():
         raise LabUnfitError(
             f"{RUNTIME_VARIABLE} is '{base}', which is not an absolute path",
@@ -147,21 +147,21 @@ def _named_base(base: Path) -> Path:
 
 
 def _require_own(base: Path) -> None:
-    """Refuse a folder in which somebody else could put something that this user's next command would remove.
+    """Refuse a folder to which another user could write, because keyroll removes folders there.
 
     Raises:
-        LabUnfitError: it belongs to somebody else, others may write there, or it is no folder.
+        LabUnfitError: it belongs to another user, others may write to it, or it is not a folder.
     """
     try:
         _judge_base(base, base.stat())
     except FileNotFoundError:
-        return  # it is made with the first lab, by this user; looked at again then
+        return  # this user's first lab creates it, and checks it again
     except OSError as error:
         raise LabUnfitError(f"the run-time folder {base} cannot be used: {error.strerror}") from error
 
 
 def _judge_base(base: Path, found: os.stat_result) -> None:
-    other = f"set {RUNTIME_VARIABLE} to a folder of your own (`mkdir -m 700`)"
+    other = f"set {RUNTIME_VARIABLE} to a folder that you own (`mkdir -m 700`)"
     if not stat.S_ISDIR(found.st_mode):
         raise LabUnfitError(f"the run-time folder {base} is not a folder", remedy=other)
     if found.st_uid != os.geteuid():
@@ -184,16 +184,18 @@ class RunDirectory:
 
     @classmethod
     def create(cls, name: str | None = None, base: Path | None = None) -> RunDirectory:
-        """Make and lock a new folder, called `name` or by chance.
+        """Create and lock a new folder, called `name` or a random name.
 
         Raises:
-            LabError: a lab of that name is there already, or the folder cannot be made.
-            LabUnfitError: there is nowhere to make it.
+            LabError: a lab of that name exists, or the folder cannot be created.
+            LabUnfitError: there is no usable place for it.
         """
         base = base or base_directory()
         path = base / (name or f"lab-{secrets.token_hex(4)}")
         if len(os.fsencode(path)) + _NAME_ROOM > _SOCKET_PATH_MAX:
-            raise LabUnfitError(f"{path} is too long a name for the sockets in it", remedy="choose a shorter one")
+            raise LabUnfitError(
+                f"invalid lab name: {path} is too long for the sockets in it", remedy="choose a shorter one"
+            )
         try:
             with _locked_base(base, create=True):
                 path.mkdir(mode=0o700)
@@ -202,7 +204,7 @@ class RunDirectory:
                 os.write(lock_fd, _MARK)
         except FileExistsError:
             raise LabError(
-                f"a lab '{path.name}' is there already", remedy=f"take another name, or `keyroll lab down {path.name}`"
+                f"a lab '{path.name}' exists already", remedy=f"take another name, or `keyroll lab down {path.name}`"
             ) from None
         except OSError as error:
             raise LabUnfitError(
@@ -211,24 +213,24 @@ class RunDirectory:
         return cls(path, lock_fd)
 
     def write_state(self, state: LabState) -> None:
-        """Write the state file whole (0600), replacing the former one."""
+        """Replace the state file atomically (0600)."""
         write_state(self.path, state)
 
     def leave(self) -> None:
-        """Let go of the lock and leave the folder to whoever finds the lock free. Can be called twice."""
+        """Release the lock and leave the folder to the next command that finds the lock free. Can be called twice."""
         if self.lock_fd >= 0:
             os.close(self.lock_fd)
             self.lock_fd = -1
 
     def remove(self) -> None:
-        """Remove the folder and let go of the lock. Can be called twice."""
+        """Remove the folder and release the lock. Can be called twice."""
         if self.lock_fd >= 0:
             remove(self.path)
             self.leave()
 
 
 def write_state(path: Path, state: LabState) -> None:
-    """Write the state file of the lab's folder `path` whole (0600), replacing the former one."""
+    """Replace the state file in the lab's folder `path` atomically (0600)."""
     text = json.dumps({"v": STATE_VERSION, **asdict(state)}, indent=1)
     new = path / f".{STATE}.{os.getpid()}"
     with naming(path / STATE):
@@ -240,7 +242,7 @@ def write_state(path: Path, state: LabState) -> None:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Have an error of writing name the file: write(2) does not, and a full disk is found there.
+    """Add the file's name to an error of write(2), for example on a full disk.
 
     Raises:
         LabUnfitError: `path` cannot be written.
@@ -253,10 +255,10 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def read_state(path: Path) -> LabState | None:
-    """Read a lab's state file; None when it has none (it is still coming up, or came to nothing).
+    """Read a lab's state file; None if there is none (the lab is being deployed, or the deploy failed).
 
     Raises:
-        LabError: the file is there and cannot be understood.
+        LabError: the file exists but is invalid.
     """
     try:
         data: dict[str, Any] = json.loads((path / STATE).read_text(encoding="utf-8"))
@@ -282,34 +284,34 @@ def remove(path: Path) -> None:
         with _locked_base(path.parent, create=False):
             path.parent.rmdir()
     except OSError:
-        return  # other labs are still there, or it went already
+        return  # it holds other labs, or is removed already
 
 
 def _remove_one(path: Path) -> None:
-    """Remove a lab's folder, and before it, as it alone knows of that, the evidence that goes with the lab."""
+    """Remove a lab's temporary evidence, then its folder: in this order, because the folder names the evidence."""
     try:
         state = read_state(path)
     except LabError:
-        state = None  # a file that nobody understands says nothing of what to remove
+        state = None  # an invalid state file does not tell what else to remove
     if state is not None and state.evidence_goes and _is_own_evidence(Path(state.evidence)):
         shutil.rmtree(state.evidence, ignore_errors=True)
     shutil.rmtree(path, ignore_errors=True)
 
 
 def new_evidence() -> Path:
-    """Return where evidence goes that goes with its lab: a folder that is not there yet."""
+    """Return the path of a new temporary evidence folder, not yet created."""
     return Path(tempfile.gettempdir()) / f"{_EVIDENCE}{secrets.token_hex(_EVIDENCE_RANDOM)}"
 
 
 def _is_own_evidence(path: Path) -> bool:
-    """Whether a folder is one that `new_evidence` named: a state file alone is not believed about what to remove."""
+    """Whether `new_evidence` named this folder: keyroll does not remove a folder only because a state file names it."""
     name = path.name.removeprefix(_EVIDENCE)
     shape = path.is_absolute() and len(name) == 2 * _EVIDENCE_RANDOM and not set(name) - set(string.hexdigits)
     return shape and path.name.startswith(_EVIDENCE) and _is_own_folder(path)
 
 
 def _is_own_folder(path: Path) -> bool:
-    """Whether it is a folder (no link to one) of this user's, which nobody else may write to."""
+    """Whether it is a folder (not a link) that this user owns and nobody else may write to."""
     try:
         found = path.lstat()
     except OSError:
@@ -318,15 +320,15 @@ def _is_own_folder(path: Path) -> bool:
 
 
 def _is_lab(path: Path) -> bool:
-    """Whether a folder is a lab's: its lock says so.
+    """Whether a folder belongs to a lab, by the mark in its lock.
 
-    Whoever makes one may be killed before it has written the mark, or made the lock: nothing else is there then.
+    A command may be killed before it has created the lock or written the mark; then the folder holds nothing else.
     """
     if not _is_own_folder(path):
         return False
     try:
         names = {entry.name for entry in path.iterdir()}
-        # Not through a link, and not waiting for the writer of a pipe: it may be anything.
+        # The file may be anything: do not follow a link, and do not block on a pipe.
         fd = os.open(path / LOCK, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK) if LOCK in names else -1
     except OSError:
         return False
@@ -342,12 +344,12 @@ def _is_lab(path: Path) -> bool:
 
 
 def topology_of(path: Path) -> Path:
-    """Return the topology file of a lab of containers, called like the lab: its copies can be told by that."""
+    """Return the path of a container lab's topology file; it has the lab's name, which also identifies its copies."""
     return path / f"{path.name}.clab.yml"
 
 
 def is_alive(path: Path) -> bool:
-    """Whether anything of the lab in this folder lives: whether its lock is held."""
+    """Whether a process of the lab in this folder is running: whether its lock is held."""
     try:
         fd = os.open(path / LOCK, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -362,7 +364,7 @@ def is_alive(path: Path) -> bool:
 
 
 def labs(base: Path | None = None) -> list[Path]:
-    """Return the folders of all labs of this user, dead ones too; what else lies there is passed over."""
+    """Return the folders of all labs of this user, dead ones too; other files there are ignored."""
     base = base or base_directory()
     try:
         return sorted(path for path in base.iterdir() if _is_lab(path))
@@ -371,10 +373,10 @@ def labs(base: Path | None = None) -> list[Path]:
 
 
 def reap(base: Path | None = None, *, containers_too: bool = False) -> list[str]:
-    """Remove the folders of labs of which nothing lives; return their ids.
+    """Remove the folders of dead labs; return their ids.
 
-    Labs of containers leave a topology file, which their containers are removed by: such a folder stays for those who
-    can do that (`keyroll.lab.containerlab.teardown.reap`), unless `containers_too`: there can be none on this machine.
+    The folder of a container lab holds the topology file that is needed to remove its containers. It stays for
+    `keyroll.lab.containerlab.teardown.reap`, unless `containers_too` (this machine has no containers).
     """
     base = base or base_directory()
     if not base.exists():
@@ -388,13 +390,13 @@ def reap(base: Path | None = None, *, containers_too: bool = False) -> list[str]
                     reaped.append(path.name)
             base.rmdir()
     except OSError:
-        return reaped  # other labs are there, or the last one took the folder with it
+        return reaped  # it holds other labs, or the last lab removed it
     return reaped
 
 
 @contextmanager
 def _locked_base(base: Path, *, create: bool) -> Iterator[None]:
-    """Hold the lock of the folder of all labs, so that none is reaped between its mkdir and its flock."""
+    """Hold the lock of the base folder, so that no lab's folder is removed between its mkdir and its flock."""
     while True:
         if create:
             base.mkdir(mode=0o700, exist_ok=True)
@@ -402,7 +404,7 @@ def _locked_base(base: Path, *, create: bool) -> Iterator[None]:
             fd = os.open(base, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except FileNotFoundError:
             if create:
-                continue  # the last lab's end took it away between the two calls
+                continue  # the last lab removed it between the two calls
             raise
         try:
             _judge_base(base, os.fstat(fd))

@@ -1,6 +1,6 @@
-"""The file in which a link writes down frames that it did not plainly carry, one JSON object a line.
+"""The log of frames that a link injected, damaged or dropped, one JSON object a line.
 
-Written by the process that carries a link or sends frames into it, read by the lab's owner while the link works on.
+The link's process writes it; the lab's owner reads it while the link is in use.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from keyroll.lab.topology import Link
 
 
 def append(file: int, what: str, towards: int, frame: bytes) -> str:
-    """Write down one frame, `towards` the link's end 0 or 1; return the frame's SHA-256."""
+    """Log one frame, `towards` the link's end 0 or 1; return the frame's SHA-256."""
     digest = hashlib.sha256(frame).hexdigest()
     entry = {"ns": time.time_ns(), "what": what, "towards": towards, "sha256": digest, "length": len(frame)}
-    # One write, so that a reader never meets half a line: the file is opened for appending.
+    # One write to a file opened for appending, so that a reader never sees half a line.
     os.write(file, json.dumps(entry).encode() + b"\n")
     return digest
 

@@ -1,8 +1,8 @@
-"""What labs on this machine share, whatever their routers run in: a folder with a lock and a state file, and evidence.
+"""Common base of the labs on this machine: a folder with a lock and a state file, and the evidence.
 
-The folder is what is left of a lab whose processes were all killed, and whoever finds its lock free removes it
-(`keyroll.lab.local.folders`). Evidence goes where the caller says and stays. Where the caller says nothing it goes
-into a folder of the lab's own, which the state file names before it is made: it goes when the lab goes, however.
+If all processes of a lab are killed, its folder stays; the next command that finds its lock free removes it
+(`keyroll.lab.local.folders`). Evidence stays in the folder that the caller chose. Without a choice, evidence goes to a
+temporary folder. The state file names that folder before it is created, so that it is always removed with the lab.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class HostedLab(ABC):
 
     @property
     def phases(self) -> tuple[Phase, ...]:
-        """Where the time went, in order. Parts that ran side by side in the routers are named `R1: …`."""
+        """The phases with their durations, in order. Phases that ran in parallel in the routers are named `R1: …`."""
         return tuple(self._phases)
 
     @property
@@ -78,11 +78,11 @@ class HostedLab(ABC):
         return LinkController(self.name, self._topology.links, self._frame_logs, self._order_link)
 
     def deploy(self) -> None:
-        """Bring the lab up: after it the routers take a configuration over SSH.
+        """Deploy the lab; afterwards the routers accept a configuration over SSH.
 
         Raises:
-            LabUnfitError: this machine cannot carry it; the remedy is in the message.
-            LabError: a part did not come up; it is named, with the end of its log. Nothing is left behind.
+            LabUnfitError: this machine cannot run it; the message has the remedy.
+            LabError: a part did not start; the error names it, with the end of its log. Nothing is left behind.
         """
         if self._run is not None:
             raise LabError(f"lab {self.name} is deployed already")
@@ -92,13 +92,13 @@ class HostedLab(ABC):
             self._open_folder()
             self._bring_up()
             self._write_state()
-        except BaseException as error:  # whatever ends this, Ctrl-C too, nothing stays
+        except BaseException as error:  # after any error, Ctrl-C too, leave nothing behind
             self._undo(error)
             raise
         self._took("deploy", begun)
 
     def _undo(self, cause: BaseException) -> None:
-        """Take down what there is after a failed `deploy`; where that fails as well, tell both."""
+        """Destroy what a failed `deploy` left; if that fails too, report both errors."""
         try:
             self.destroy()
         except KeyrollError as left:
@@ -108,24 +108,24 @@ class HostedLab(ABC):
 
     @abstractmethod
     def _prepare(self) -> None:
-        """Ask whether this machine is fit, and remove what killed labs left behind. Raises LabUnfitError."""
+        """Check that this machine is fit, and remove the remains of killed labs. Raises LabUnfitError."""
 
     @abstractmethod
     def _bring_up(self) -> None:
-        """Start everything; the lab's folder is there."""
+        """Start everything; the lab's folder exists."""
 
     @abstractmethod
     def _order_link(self, name: str, order: dict[str, Any]) -> dict[str, Any]:
-        """Hand an order to a link and return its answer."""
+        """Send an order to a link and return its answer."""
 
     @abstractmethod
     def destroy(self) -> None:
-        """Take the lab down and leave nothing behind. Can be called twice, and after a failed `deploy`."""
+        """Destroy the lab and leave nothing behind. Can be called twice, and after a failed `deploy`."""
 
     def _open_folder(self) -> None:
         self._run = folders.RunDirectory.create(self._wanted_name)
         self._id = self._run.id
-        self._write_state()  # names the folder for evidence before it is there
+        self._write_state()  # names the evidence folder before it exists
         with folders.naming(self._evidence):
             if self._own_evidence:
                 self._evidence.mkdir(mode=0o700)
@@ -151,13 +151,13 @@ class HostedLab(ABC):
         )
 
     def _close_folder(self) -> None:
-        """Remove the lab's folder, with the evidence that goes with it."""
+        """Remove the lab's folder and temporary evidence."""
         if self._run is not None:
             self._run.remove()
             self._run = None
 
     def _took(self, name: str, begun: float) -> None:
-        """Note a part that began at a monotonic moment and ended now."""
+        """Record a phase that began at a monotonic time and ended now."""
         self._phase(name, time.monotonic() - begun)
 
     def _phase(self, name: str, seconds: float) -> None:

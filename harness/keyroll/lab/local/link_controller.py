@@ -1,12 +1,12 @@
-"""A lab's links, as its owner orders them about. Implements `keyroll.lab.protocol.SteeringLinks`.
+"""The owner's control of a lab's links. Implements `keyroll.lab.protocol.SteeringLinks`.
 
 Orders, each answered with `ok` true, or false and `error`; `towards` is the link's end, 0 or 1:
 
     {"op": "cut"}, {"op": "restore"}
     {"op": "impair", "towards": 0, "impairment": {…}}    the fields of `keyroll.lab.protocol.Impairment`
     {"op": "inject", "towards": 0, "frame": HEX}         answered with the frame's `sha256`
-    {"op": "cross-syns", "port": 179}                    embedded labs alone
-    {"op": "ping"}                                       links that are processes of their own
+    {"op": "cross-syns", "port": 179}                    embedded labs only
+    {"op": "ping"}                                       links that are separate processes
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ class LinkController:
         return tuple(link.name for link in self._links)
 
     def cut(self, link: str | None = None) -> None:
-        """Cut a link: frames are lost, and both ports lose their carrier."""
+        """Cut a link: frames are lost, and both ports lose carrier."""
         self._tell(link, {"op": "cut"})
 
     def restore(self, link: str | None = None) -> None:
-        """Undo `cut`, and `cross_syns` that waits."""
+        """Undo `cut`, and a waiting `cross_syns`."""
         self._tell(link, {"op": "restore"})
 
     def impair(self, impairment: Impairment, *, towards: str, link: str | None = None) -> None:
-        """Impair a link in the direction towards a router; `Impairment()` takes every impairment away."""
+        """Impair a link in the direction towards a router; `Impairment()` removes every impairment."""
         side = self._side(towards, link)
         self._tell(link, {"op": "impair", "towards": side, "impairment": asdict(impairment)})
 
@@ -57,11 +57,11 @@ class LinkController:
         return str(self._tell(link, {"op": "inject", "towards": side, "frame": frame.hex()})["sha256"])
 
     def cross_syns(self, port: int, link: str | None = None) -> None:
-        """Hold SYNs to a TCP port until there is one in each direction, then let both go; once."""
+        """Hold SYNs to a TCP port until there is one in each direction, then send both; works once."""
         self._tell(link, {"op": "cross-syns", "port": port})
 
     def special_frames(self, link: str | None = None) -> tuple[SpecialFrame, ...]:
-        """Return the frames that a link did not plainly carry, in their order."""
+        """Return the frames that a link injected, damaged or dropped, in order."""
         plan = self._find(link)
         try:
             return frame_log.read(self._frame_logs[plan.name], plan)

@@ -1,4 +1,4 @@
-"""What this machine needs to have for an embedded lab, and what to do where it has not."""
+"""Check the requirements of an embedded lab on this machine, with a remedy for each missing one."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pathlib import Path
 from keyroll.lab.protocol import LabUnfitError
 
 FRR_DIRECTORIES = (Path("/usr/lib/frr"), Path("/usr/libexec/frr"))
-"""Where distributions put FRR's daemons."""
+"""Folders of FRR's daemons in the common distributions."""
 TRY_SECONDS = 10.0
-"""For one probe in a child process, which takes milliseconds; more means that the machine hangs."""
+"""Seconds for one probe in a child process, which takes milliseconds; more means that the machine hangs."""
 USER_NAMESPACES = (
     "run with sudo, or allow user namespaces: sysctl kernel.unprivileged_userns_clone=1"
     " (Ubuntu 24.04: kernel.apparmor_restrict_unprivileged_userns=0)"
@@ -30,10 +30,10 @@ def frr_directory() -> Path | None:
 
 
 def require_user_namespaces() -> None:
-    """Try, in a child process, whether this user may make the namespaces that a lab without root needs.
+    """Test in a child process whether this user may create the namespaces that a lab without root needs.
 
     Raises:
-        LabUnfitError: the host does not allow it; one sentence with the remedy.
+        LabUnfitError: the host does not allow it.
     """
     command = ["unshare", "--user", "--map-root-user", "--net", "--mount", "--pid", "--fork", "true"]
     try:
@@ -42,14 +42,14 @@ def require_user_namespaces() -> None:
         raise LabUnfitError(f"`unshare` cannot be tried: {error}", remedy="run with sudo") from error
     if result.returncode:
         words = (result.stderr.strip().splitlines() or ["refused"])[0]
-        raise LabUnfitError(f"this host lets only root make namespaces ({words})", remedy=USER_NAMESPACES)
+        raise LabUnfitError(f"only root may create namespaces on this host ({words})", remedy=USER_NAMESPACES)
 
 
 def require_fit() -> None:
-    """Look quickly for what every embedded lab needs.
+    """Check quickly the requirements of every embedded lab.
 
     Raises:
-        LabUnfitError: for the first thing missing, with the remedy.
+        LabUnfitError: for the first missing one, with the remedy.
     """
     if os.geteuid() != 0:
         require_user_namespaces()
@@ -62,7 +62,7 @@ def require_fit() -> None:
 
 
 def kernel_has_netem() -> bool:
-    """Whether this machine's kernel has netem: tried in a namespace that is gone afterwards."""
+    """Whether this machine's kernel has netem, by a test in a temporary namespace."""
     command = ["unshare", "--net", "tc", "qdisc", "add", "dev", "lo", "root", "netem", "delay", "1ms"]
     try:
         return subprocess.run(command, capture_output=True, check=False, timeout=TRY_SECONDS).returncode == 0
@@ -71,7 +71,7 @@ def kernel_has_netem() -> bool:
 
 
 def kernel_has_tcp_ao() -> bool:
-    """Ask for TCP_AO_ADD_KEY with too short a value: a kernel that has it finds fault, others do not know it."""
+    """Set TCP_AO_ADD_KEY with a value that is too short: kernels with TCP-AO refuse the value, others the option."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         try:
             probe.setsockopt(socket.IPPROTO_TCP, _TCP_AO_ADD_KEY, bytes(4))

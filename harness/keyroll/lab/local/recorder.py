@@ -1,9 +1,9 @@
 """The capture at a router's wire port: AF_PACKET, both directions, a nanosecond pcap that grows.
 
-The socket is bound before any daemon starts; `run` is the whole life of the process that drains it. Every batch is
-written with one write(2), so that a reader sees whole records but for the last. Frames that the kernel had to drop
-for lack of room are counted (PACKET_STATISTICS) and published with the number written in a small shared file, 16
-octets: two unsigned 64-bit counters in native order, written and lost.
+The socket is bound before any daemon starts; `run` is the main function of the process that reads it. Every batch is
+one write(2), so that a reader sees only complete records except the last one. A small shared file publishes two
+unsigned 64-bit counters in native order: frames written, and frames that the kernel dropped for lack of buffer space
+(PACKET_STATISTICS).
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from keyroll.lab.local import channel
 PCAP_MAGIC_NS = 0xA1B23C4D
 LINKTYPE_ETHERNET = 1
 SNAPLEN = 262144
-"""As tcpdump: longer than any frame."""
+"""Snapshot length, as in tcpdump: longer than any frame."""
 STATS = struct.Struct("=QQ")
 """Frames written, frames lost."""
 
 _RECEIVE_BUFFER = 64 << 20
-"""Octets that the kernel holds for us: half a second of a gigabit, so that nothing is lost while we wait for a
-processor."""
+"""Socket buffer in octets: half a second at a gigabit per second, so that nothing is lost while this process waits for
+a processor."""
 _ANCILLARY = 256
-"""Octets for the time stamp and the auxiliary data that come with each frame: 84, and room."""
+"""Octets for the time stamp and the auxiliary data of each frame: 84, with a margin."""
 _BATCH_OCTETS = 1 << 20
-"""Written at once at most, so that the counters are published and the stop is seen in between."""
+"""Most frames in one write, so that counters are published and the order to stop is seen in between."""
 _TP_STATUS_VLAN_VALID = 0x10
 _TP_STATUS_VLAN_TPID_VALID = 0x40
 _ETHERTYPE_VLAN = 0x8100
@@ -50,14 +50,14 @@ def open_socket(interface: str) -> socket.socket:
 
     Call it inside the interface's network namespace. Raises OSError.
     """
-    # Protocol 0 keeps the socket deaf until it is bound: no frame of another interface ever gets in.
+    # With protocol 0 the socket receives nothing until it is bound, so no frame of another interface gets in.
     packet = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
     try:
         packet.setsockopt(socket.SOL_SOCKET, linux.SO_TIMESTAMPNS, 1)
         packet.setsockopt(linux.SOL_PACKET, linux.PACKET_AUXDATA, 1)
         try:
             packet.setsockopt(socket.SOL_SOCKET, linux.SO_RCVBUFFORCE, _RECEIVE_BUFFER)
-        except PermissionError:  # in a user namespace the host's limit (net.core.rmem_max) holds
+        except PermissionError:  # in a user namespace the host's limit (net.core.rmem_max) applies
             packet.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
         packet.settimeout(0)
         packet.bind((interface, linux.ETH_P_ALL))
@@ -68,7 +68,7 @@ def open_socket(interface: str) -> socket.socket:
 
 
 def file_header() -> bytes:
-    """Return the head of a nanosecond pcap of Ethernet frames, in native byte order."""
+    """Return the file header of a nanosecond pcap of Ethernet frames, in native byte order."""
     return struct.pack("=IHHiIII", PCAP_MAGIC_NS, 2, 4, 0, 0, SNAPLEN, LINKTYPE_ETHERNET)
 
 
@@ -78,7 +78,7 @@ def record(frame: bytes, seconds: int, nanoseconds: int) -> bytes:
 
 
 def with_vlan_tag(frame: bytes, auxdata: bytes) -> bytes:
-    """Put back the VLAN tag that the kernel took out of the frame and reports beside it (struct tpacket_auxdata)."""
+    """Insert the VLAN tag that the kernel removed from the frame and reports in struct tpacket_auxdata."""
     status, _, _, _, _, tci, tpid = _AUXDATA.unpack(auxdata[: _AUXDATA.size])
     if not status & _TP_STATUS_VLAN_VALID:
         return frame
@@ -87,7 +87,7 @@ def with_vlan_tag(frame: bytes, auxdata: bytes) -> bytes:
 
 
 class Capture:
-    """Drains one packet socket into one file."""
+    """Writes the frames of one packet socket to one file."""
 
     def __init__(self, packet: socket.socket, out_fd: int, stats_fd: int) -> None:
         self._packet = packet
@@ -97,7 +97,7 @@ class Capture:
         self._lost = 0
 
     def drain(self) -> bool:
-        """Write what is there now, up to a batch; return whether there may be more."""
+        """Write the waiting frames, up to one batch; return whether there may be more."""
         batch: list[bytes] = []
         octets = 0
         more = True
@@ -112,7 +112,7 @@ class Capture:
             except OSError as error:
                 if error.errno not in _LINK_DOWN:
                     raise
-                continue  # said once when the link goes down; frames come again when it is up
+                continue  # reported once when the link goes down; frames continue when it is up again
             entry = self._record(frame, ancillary)
             batch.append(entry)
             octets += len(entry)
@@ -139,9 +139,9 @@ class Capture:
         os.pwrite(self._stats, STATS.pack(self._written, self._lost), 0)
 
     def run(self, stop_fd: int, requests: socket.socket | None = None) -> None:
-        """Drain until `stop_fd` becomes readable or its other end closes; then take what is left, and return.
+        """Write frames until `stop_fd` becomes readable or its other end closes; then write the rest, and return.
 
-        A `ping` that comes over `requests` is answered.
+        Answers a `ping` on `requests`.
         """
         poll = select.poll()
         poll.register(self._packet, select.POLLIN)
@@ -161,17 +161,17 @@ class Capture:
 
 @dataclass(frozen=True, slots=True)
 class Recorder:
-    """A process that drains a capture's socket, seen from its parent."""
+    """The parent's view of a capture process."""
 
     pid: int
     requests: channel.RequestChannel
 
 
 def start(interface: str, out: int, stats: int, stop: int, *, title: str) -> Recorder:
-    """Capture at `interface` of the present network namespace from now on, in a process of its own.
+    """Start a process that captures at `interface` of the current network namespace.
 
-    The socket is bound here, so that the capture hears everything after this call. The process ends when `stop` closes.
-    Raises OSError when there is no such interface.
+    The socket is bound before the call returns, so the capture has every later frame. The process ends when `stop`
+    closes. Raises OSError for an unknown interface.
     """
     packet = open_socket(interface)
     os.write(out, file_header())
@@ -187,11 +187,11 @@ def start(interface: str, out: int, stats: int, stop: int, *, title: str) -> Rec
 
 
 def _pinged(requests: socket.socket) -> bool:
-    """Answer one request; False when there will be no more."""
+    """Answer one request; False when the other end is closed."""
     received = channel.receive(requests)
     if received is None:
         return False
-    with suppress(OSError):  # who asked may be gone
+    with suppress(OSError):  # the requester may have ended
         channel.send(requests, channel.answered(received[0], {"ok": True}))
     return True
 
@@ -203,7 +203,7 @@ def _write_all(fd: int, data: bytes) -> None:
 
 
 def read_stats(fd: int) -> tuple[int, int]:
-    """Return (frames written, frames lost) as the capture last published them."""
+    """Return the last published counters (frames written, frames lost) of the capture."""
     data = os.pread(fd, STATS.size, 0)
     if len(data) < STATS.size:
         return 0, 0
@@ -212,6 +212,6 @@ def read_stats(fd: int) -> tuple[int, int]:
 
 
 def close_quietly(fd: int) -> None:
-    """Close a descriptor that may be closed already."""
+    """Close a descriptor, ignoring one that is closed already."""
     with suppress(OSError):
         os.close(fd)
