@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import click
@@ -16,6 +17,7 @@ from keyroll.check.rollovers import Takeover
 from keyroll.check.rules import RULES
 from keyroll.check.skew import Mix, Skews
 from keyroll.configuration import Session
+from keyroll.errors import printable
 from keyroll.keychain.model import Keychain
 from keyroll.keychain.prediction import Gap
 from keyroll.keychain.schedule import window
@@ -50,7 +52,7 @@ def text_of(report: Report) -> Iterator[str]:
 
 def markdown_of(report: Report) -> Iterator[str]:
     """Yield the lines of a report as Markdown, for a change ticket."""
-    yield f"# keyroll check: {', '.join(report.routers)}"
+    yield f"# keyroll check: {_cell(', '.join(report.routers))}"
     yield ""
     yield _head(report)
     yield ""
@@ -61,7 +63,7 @@ def markdown_of(report: Report) -> Iterator[str]:
     for number, pair in enumerate(report.pairs):
         yield ""
         lines = list(_pair(pair, sum(session.pair == number for session in report.sessions), report))
-        yield f"## {lines[0]}"
+        yield f"## {_cell(lines[0])}"
         yield ""
         yield from ("```", *lines[1:], "```")
     if report.findings:
@@ -126,6 +128,8 @@ def _chains(session: JudgedSession) -> str:
 
 
 def _pair(pair: ChainPair, sessions: int, report: Report) -> Iterator[str]:
+    # Names are somebody else's text: what would steer a terminal is escaped.
+    pair = replace(pair, routers=(printable(pair.routers[0]), printable(pair.routers[1])))
     one, other = pair.chains
     hold = "no hold time" if pair.hold is None else f"hold time {pair.hold.time.total_seconds():g} s"
     count = f"{sessions} session{'' if sessions == 1 else 's'}"
@@ -284,9 +288,9 @@ def _marks(chain: Keychain, part: Takeover) -> list[tuple[datetime, str]]:
 def _finding(finding: Finding) -> Iterator[str]:
     severity = finding.severity.value
     # A doubt's message ends with its kind, and one kind is named as the rule.
-    message = finding.message.removesuffix(f" [{finding.rule.id}]")
+    message = printable(finding.message).removesuffix(f" [{finding.rule.id}]")
     yield from _wrapped(f"{_coloured(severity)}: {message} [{finding.rule.id}]", hang=4)
-    yield f"    {finding.where}"
+    yield f"    {printable(str(finding.where))}"
 
 
 def _summary(report: Report) -> str:
@@ -320,8 +324,10 @@ def _wrapped(text: str, *, indent: int = 0, hang: int = 2) -> Iterator[str]:
 
 
 def _fit(text: str, width: int) -> str:
+    text = printable(text)
     return text.ljust(width) if len(text) <= width else f"{text[: width - 3]}..."
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
+    # A ticket renders HTML within Markdown.
+    return printable(text).replace("<", "&lt;").replace("|", "\\|")

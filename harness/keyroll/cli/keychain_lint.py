@@ -14,7 +14,7 @@ from keyroll.configuration import Chain, Configuration, Link, match
 from keyroll.configuration import Finding as Doubt
 from keyroll.configuration import Kind as DoubtKind
 from keyroll.configuration.usage import lint_ends, lint_usage, subject_of
-from keyroll.errors import ExitCode, InputError
+from keyroll.errors import ExitCode, InputError, printable
 from keyroll.keychain import rules
 from keyroll.keychain.generate import KEYS_MAX
 from keyroll.keychain.lint import Finding, Subject, lint
@@ -91,15 +91,17 @@ class Verdict:
     def print(self) -> None:
         """Print the verdict for a person."""
         for finding in self.findings:
-            click.echo(f"{finding}\n    {finding.rule.sentence} ({finding.rule.source})")
+            click.echo(printable(f"{finding}\n    {finding.rule.sentence} ({finding.rule.source})"))
         for doubt in self.doubts:
-            click.echo(f"{doubt.where}: unknown: {doubt.message} [{doubt.kind.value}]")
+            click.echo(printable(f"{doubt.where}: unknown: {doubt.message} [{doubt.kind.value}]"))
         for pair in self.judged:
             said = " with ".join(f"key-chain {item.chain.name} of {item.name}" for item in pair)
             secrets = any(key.secret is not None and not key.secret.known for item in pair for key in item.chain.keys)
-            click.echo(f"judged: {said}" + ("; secrets not known, not compared" if secrets else ""))
+            click.echo(printable(f"judged: {said}") + ("; secrets not known, not compared" if secrets else ""))
         for item in self.alone:
-            click.echo(f"alone: key-chain {item.chain.name} of {item.name} has no counterpart in the other file")
+            click.echo(
+                printable(f"alone: key-chain {item.chain.name} of {item.name} has no counterpart in the other file")
+            )
         if self.elsewhere:
             click.echo(f"{self.elsewhere} more that is not known bears on none of these chains")
         click.echo(", ".join(self._summary()) or "nothing found")

@@ -4,12 +4,16 @@ import json
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from keyroll.check.judge import Question, judge
 from keyroll.check.rules import RULES
 from keyroll.cli import main as cli
+from keyroll.cli.check_text import markdown_of, text_of
+from keyroll.configuration import read
 
 DOCS = Path(__file__).parents[3] / "docs"
 AT = ("--at", "2030-01-01T00:05Z")
@@ -203,3 +207,17 @@ def test_the_exit_code_is_the_verdict_also_when_nobody_reads(files):
     process = subprocess.Popen([sys.executable, "-c", command, "check", *map(str, paths), *AT], stdout=subprocess.PIPE)
     process.stdout.close()
     assert process.wait(timeout=60) == 1
+
+
+def test_a_hostile_name_steers_no_terminal_and_no_ticket(files):
+
+    hostile = "R2\x1b[2J<b>"
+    one, other = (path.read_text() for path in files(start="2030-1-1.05:00:00 +0000"))
+    other = other.replace("host-name R2", f'host-name "{hostile}"')
+    report = judge([read(one, "R1"), read(other, "R2")], Question(at=datetime(2030, 1, 1, tzinfo=UTC)))
+    assert hostile in report.routers
+    text = "".join(text_of(report))
+    assert "\x1b[2J" not in text
+    assert "R2\\x1b[2J<b>" in text
+    ticket = "".join(line for line in markdown_of(report) if line.startswith(("#", "|")))
+    assert "<b>" not in ticket
