@@ -41,7 +41,7 @@ def make(folder: Path) -> ContainerLab:
 def test_a_deploy_that_made_one_router_of_two_and_says_0_is_not_believed(standin, tmp_path) -> None:
     standin.behave(deploy="half")
     lab = make(tmp_path)
-    with pytest.raises(LabError, match=r"ended well and made no container clab-\S+-R2"):
+    with pytest.raises(LabError, match=r"reported success but made no container clab-\S+-R2"):
         lab.deploy()
     assert nothing_left(standin, lab)
 
@@ -63,7 +63,7 @@ def test_a_router_without_an_ipv4_address_is_reached_by_ipv6(standin, tmp_path) 
 def test_a_router_without_an_address_is_an_error(standin, tmp_path, addresses) -> None:
     standin.behave(addresses=addresses)
     lab = make(tmp_path)
-    with pytest.raises(LabError, match=r"containerlab knows no address of clab-\S+-R1"):
+    with pytest.raises(LabError, match=r"containerlab reports no address of clab-\S+-R1"):
         lab.deploy()
     assert nothing_left(standin, lab)
 

@@ -151,7 +151,7 @@ def test_a_container_that_ends_while_it_comes_up_is_told_with_its_last_words(
     monkeypatch.setattr(readiness, "ssh_answers", lambda _router: None)
     lab = make(tmp_path, probe=probe)
     with pytest.raises(
-        LabError, match=rf"{router}'s container ended while it came up; the end of its log:\nthe container's last words"
+        LabError, match=rf"{router}'s container ended while it booted; the end of its log:\nthe container's last words"
     ):
         lab.deploy()
     assert nothing_left(standin, lab)

@@ -45,7 +45,7 @@ def keyroll(*words: str) -> str:
 def test_a_dockerd_that_dies_in_deploy_is_a_broken_lab_and_what_is_left_goes_later(standin, tmp_path, moment):
     standin.behave(deploy=moment)
     lab = make(tmp_path)
-    said = r"containerlab cannot deploy the lab: .* may be left: Docker does not answer any more.*`keyroll lab clean`"
+    said = r"containerlab cannot deploy the lab: .* may be left: Docker no longer answers.*`keyroll lab clean`"
     with pytest.raises(LabError, match=said):
         lab.deploy()
     folder = folders.base_directory() / lab.name
@@ -88,7 +88,7 @@ def test_a_lab_of_its_own_evidence_keeps_it_until_the_containers_are_gone(standi
 def test_a_containerlab_that_a_signal_ended_is_said_with_what_it_said_last(standin, tmp_path):
     standin.behave(deploy="killed")
     lab = make(tmp_path)
-    with pytest.raises(LabError, match=r"it was killed by SIGKILL; it said last: INFO Creating container name=R1"):
+    with pytest.raises(LabError, match=r"it was killed by SIGKILL; its last output: INFO Creating container name=R1"):
         lab.deploy()
     assert nothing_left(standin, lab)
 
@@ -104,7 +104,7 @@ def test_a_full_management_network_is_said_with_what_helps(standin, tmp_path):
 def test_an_unsupported_kind_is_an_error_of_the_file_before_anything_is_made(tmp_path):
     path = tmp_path / "other.clab.yml"
     path.write_text("name: x\ntopology: {nodes: {R1: {kind: nokia_srlinux, labels: {keyroll.asn: 1}}}}\n")
-    with pytest.raises(InputError, match="node R1 is of no platform that keyroll knows"):
+    with pytest.raises(InputError, match="node R1 has an unknown platform"):
         ContainerLab(read_topology(path), evidence=tmp_path)
 
 
@@ -161,7 +161,7 @@ def test_the_containers_of_a_lab_say_on_which_machine_and_boot_it_was_made(tmp_p
 
 def test_podman_in_the_place_of_docker_is_refused_by_its_name(standin, tmp_path):
     standin.behave(server="5.4.2 Podman Engine Conmon OCI Runtime (crun)")
-    with pytest.raises(LabUnfitError, match="what answers as Docker is Podman"):
+    with pytest.raises(LabUnfitError, match="the Docker socket belongs to Podman"):
         make(tmp_path).deploy()
 
 

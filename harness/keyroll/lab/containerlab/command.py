@@ -1,7 +1,7 @@
-"""The `containerlab` command as a subprocess: one call at a time, bounded in time, its errors with our remedies.
+"""The `containerlab` command as a subprocess: one call at a time, with a time-out, and remedies for its errors.
 
-Its exit code is 0 or 1 and sometimes lies; logs are on stderr, data on stdout (docs/containerlab.md). What a call
-achieved is therefore always looked at afterwards.
+Its exit code is 0 or 1 and sometimes wrong; logs are on stderr, data on stdout (docs/containerlab.md). So the caller
+always checks the result of a call.
 """
 
 from __future__ import annotations
@@ -22,21 +22,22 @@ from keyroll.lab.protocol import LabError, LabUnfitError
 
 NAME = "containerlab"
 OLDEST = (0, 78)
-"""`deploy` reconciles, `inspect` has one JSON shape, `privileged` and `cap-add` are known since then."""
+"""Oldest supported version: since then `deploy` reconciles, `inspect` has a single JSON shape, and `privileged` and
+`cap-add` are known."""
 NODES_SINCE = (0, 80)
-"""Since then `tools netem` takes a node by its name in a topology file; before, by its container's name alone."""
+"""Since this version `tools netem` accepts a node's name from a topology file; before, only its container's name."""
 DEPLOY_SECONDS = 300.0
-"""Containers are made in 2 s; vJunos' image starts its machine after that. The rest is for images on slow disks."""
+"""Seconds for `deploy`: containers take 2 s (vJunos boots its machine afterwards); the rest is for slow disks."""
 DESTROY_SECONDS = 120.0
-"""Docker gives each container 10 s to stop, and there may be some."""
+"""Seconds for `destroy`: Docker gives each container 10 s to stop, and a lab has several."""
 ASK_SECONDS = 60.0
-"""For `inspect`, `version` and `tools`: a second, and what a Docker that starts containers makes of it."""
+"""Seconds for `inspect`, `version` and `tools`: usually one, more while Docker starts containers."""
 GRACE_SECONDS = 25.0
-"""From SIGTERM to SIGKILL: a fresh deploy destroys what it made when it is told to end, and takes up to 20 s."""
+"""Seconds from SIGTERM to SIGKILL: a deploy that is ended first destroys its containers, which takes up to 20 s."""
 KILL_SECONDS = 5.0
-"""From SIGKILL to the end: the kernel's work alone."""
+"""Seconds from SIGKILL to the end, which only the kernel has to carry out."""
 _LINES = 6
-"""Lines of its complaint that are shown: what it says first follows from what it says last."""
+"""Last lines of its error output that are shown: the cause comes last."""
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _TIME = re.compile(r"^\d\d:\d\d:\d\d ")
 _START_DOCKER = "start Docker: systemctl start docker"
@@ -53,7 +54,7 @@ _REMEDIES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"/proc/modules",
-        "this kernel knows no modules, and containerlab insists on /proc/modules: docs/containerlab.md says what helps",
+        "this kernel has no module support, and containerlab requires /proc/modules: see docs/containerlab.md",
     ),
     (r"vmx|svm|[Vv]irtuali[sz]ation", "vJunos needs a processor with VT-x or AMD-V, and nested virtualisation in a VM"),
     (
@@ -66,13 +67,16 @@ _REMEDIES: tuple[tuple[str, str], ...] = (
     ),
     (r"license", "cRPD's and vJunos' licence is named by `license:` in the topology file; see docs/containerlab.md"),
     (r"setting rlimit|operation not permitted", "this host lacks a capability: see `privileged: false` in topologies/"),
-    (r"Error response from daemon: .*[Cc]onflict", "containers of that name are there: `keyroll lab clean`"),
+    (
+        r"Error response from daemon: .*[Cc]onflict",
+        "containers of that name exist already: `keyroll lab clean` removes them",
+    ),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a call printed, and how it ended (negative: by a signal)."""
+    """The output of a call, and its exit code (negative: a signal)."""
 
     code: int
     out: str
@@ -80,26 +84,26 @@ class Answer:
 
     @property
     def words(self) -> str:
-        """The last lines of its complaint, without colours and times; warnings and news only if there is no error."""
+        """The last lines of its error output, without colours and times; other log lines only if there is no error."""
         lines = [_TIME.sub("", _ANSI.sub("", line)).strip() for line in self.err.splitlines()]
         lines = [line for line in lines if line and line != "ERROR"]
         grave = [line for line in lines if not line.startswith(("INFO", "WARN", "DEBU"))]
-        return " ".join((grave or lines)[-_LINES:]) or f"it ended with {self.code} and said nothing"
+        return " ".join((grave or lines)[-_LINES:]) or f"it ended with exit code {self.code} and without output"
 
     @property
     def complaint(self) -> str:
-        """How it ended, where a signal ended it, and its last lines."""
-        how = f"it was killed by {signal.Signals(-self.code).name}; it said last: " if self.code < 0 else ""
+        """Its last lines, after the signal if a signal ended it."""
+        how = f"it was killed by {signal.Signals(-self.code).name}; its last output: " if self.code < 0 else ""
         return how + self.words
 
 
 def remedy_for(words: str) -> str | None:
-    """Return what helps against an error of containerlab's, as far as we know."""
+    """Return the remedy for an error of containerlab, if known."""
     return next((remedy for pattern, remedy in _REMEDIES if re.search(pattern, words, re.IGNORECASE)), None)
 
 
 class Program:
-    """See the module. `started` is told the process id of each call that must not outlive us (deploy, destroy)."""
+    """See the module. `started` gets the pid of each call that must not outlive this process (deploy, destroy)."""
 
     def __init__(
         self,
@@ -117,7 +121,7 @@ class Program:
         """Return its version.
 
         Raises:
-            LabUnfitError: it is not there, older than 0.78, or does not say.
+            LabUnfitError: the command is missing, older than 0.78, or does not print its version.
         """
         install = "install containerlab 0.78 or newer: https://containerlab.dev/install/"
         if shutil.which(NAME, path=self._environment.get("PATH")) is None:
@@ -130,7 +134,8 @@ class Program:
             raise LabUnfitError("containerlab does not say its version", remedy=install) from None
         if not any(parts):
             raise LabUnfitError(
-                f"containerlab says it is {version}: built without a version, its age unknown", remedy=install
+                f"containerlab reports version {version}: built without a version, so its age is unknown",
+                remedy=install,
             )
         if parts < OLDEST:
             raise LabUnfitError(f"containerlab {version} is older than 0.78", remedy=install)
@@ -138,11 +143,11 @@ class Program:
         return version
 
     def deploy(self, topology: Path, *, held: int) -> None:
-        """Deploy a topology file. `held` is the descriptor of the lock that the call keeps held while it lives.
+        """Deploy a topology file. `held` is the descriptor of a lock, which the call inherits and holds to its end.
 
         Raises:
-            LabUnfitError: it failed, and we know what the machine lacks.
-            LabError: it failed.
+            LabUnfitError: it failed, and the machine lacks something that keyroll knows.
+            LabError: it failed for another reason.
         """
         answer = self.call(
             ["deploy", "-t", str(topology), "-f", "json"],
@@ -152,13 +157,13 @@ class Program:
         )
         if answer.code:
             remedy = remedy_for(answer.err)
-            # Docker answered a moment ago: that it has died is no property of this machine.
+            # Docker answered a moment ago, so it died meanwhile: an error of the lab, not an unfit machine.
             broke = remedy in (None, _START_DOCKER) or answer.code < 0
             kind = LabError if broke else LabUnfitError
             raise kind(f"containerlab cannot deploy the lab: {answer.complaint}", remedy=remedy)
 
     def destroy(self, topology: Path, *, held: int, keep_network: bool) -> Answer:
-        """Destroy what was deployed from a topology file. What is left has to be looked for: the exit code may lie."""
+        """Destroy the lab of a topology file. The caller checks what is left, because the exit code may be wrong."""
         return self.call(
             ["destroy", "-t", str(topology), "--cleanup", *(["--keep-mgmt-net"] if keep_network else [])],
             seconds=DESTROY_SECONDS,
@@ -167,10 +172,10 @@ class Program:
         )
 
     def inspect(self, topology: Path) -> dict[str, dict[str, str]]:
-        """Return by container name what containerlab says of each: state, status, addresses.
+        """Return by container name what containerlab reports: state, status, addresses.
 
         Raises:
-            LabError: it says nothing that can be read.
+            LabError: its output cannot be parsed.
         """
         answer = self.call(["inspect", "-t", str(topology), "-f", "json"], seconds=ASK_SECONDS, what="inspect the lab")
         try:
@@ -181,14 +186,14 @@ class Program:
                 for node in nodes
             }
         except (ValueError, KeyError, TypeError, AttributeError):
-            raise LabError(f"containerlab cannot say what runs: {answer.complaint}") from None
+            raise LabError(f"containerlab cannot inspect the lab: {answer.complaint}") from None
 
     def netem(self, topology: Path, node: str, container: str, interface: str, options: Sequence[str]) -> None:
-        """Impair what leaves an interface of a node's container; without options nothing any more.
+        """Impair the frames sent on an interface of a node's container; without options remove the impairment.
 
         Raises:
-            LabUnfitError: containerlab does not say its version.
-            LabError: it cannot.
+            LabUnfitError: containerlab does not print its version.
+            LabError: the call failed.
         """
         if self._version is None:
             self.require()
@@ -208,13 +213,13 @@ class Program:
             raise LabError(f"containerlab cannot impair {container}:{interface}: {answer.complaint}")
 
     def call(self, arguments: Sequence[str], *, seconds: float, what: str, held: int | None = None) -> Answer:
-        """Run it to its end, or end it: SIGTERM, a grace in which it may clean up, SIGKILL.
+        """Run it to its end; after the time-out send SIGTERM, give it time to clean up, then SIGKILL.
 
         Raises:
-            LabUnfitError: it cannot be started.
+            LabUnfitError: the command cannot be started.
             LabError: it did not end in time.
         """
-        # Files, not pipes: something it started may hold them open longer than it lives.
+        # Files, not pipes: a process that it started may keep a pipe open after its end.
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             try:
                 process = subprocess.Popen(
@@ -224,7 +229,7 @@ class Program:
                     stderr=err,
                     env=self._environment,
                     pass_fds=() if held is None else (held,),
-                    start_new_session=True,  # Ctrl-C is ours to hand on
+                    start_new_session=True,  # keep Ctrl-C away from it; this process ends it
                 )
             except OSError as error:
                 raise LabUnfitError(f"containerlab cannot be started: {error.strerror}") from error
@@ -236,7 +241,7 @@ class Program:
                 end(process)
                 raise LabError(
                     f"containerlab did not {what} within {seconds * self._scale:.0f} s, and was ended;"
-                    f" it said last: {_answer(process.returncode, out, err).words}",
+                    f" its last output: {_answer(process.returncode, out, err).words}",
                     remedy="on a slow machine, give a greater --wait-scale",
                 ) from None
             except BaseException:
@@ -246,7 +251,7 @@ class Program:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """End a call: it may clean up after SIGTERM, and is killed after its grace."""
+    """End a call: SIGTERM, time to clean up, SIGKILL."""
     process.terminate()
     try:
         process.wait(GRACE_SECONDS)
@@ -256,7 +261,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 
 def end_by_pidfd(pidfd: int) -> None:
-    """As `end`, for a process that is not our child."""
+    """As `end`, for a process that is not a child of this one."""
     for number, seconds in ((signal.SIGTERM, GRACE_SECONDS), (signal.SIGKILL, KILL_SECONDS)):
         try:
             signal.pidfd_send_signal(pidfd, number)
@@ -272,7 +277,7 @@ def has_ended(pidfd: int, seconds: float) -> bool:
 
 
 def scrubbed(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment that gives containerlab no orders behind our back: each of its flags has a variable."""
+    """Return the environment without containerlab's variables: each of its flags has one, which would change calls."""
     kept = {name: value for name, value in environment.items() if not name.startswith("CLAB_")}
     return kept | {"CLAB_VERSION_CHECK": "disable"}
 

@@ -1,4 +1,4 @@
-"""What containers and networks there are, asked of Docker by its command; nothing above this module names Docker."""
+"""Query and change containers and networks with the `docker` command; other modules do not call Docker directly."""
 
 from __future__ import annotations
 
@@ -15,25 +15,24 @@ from pathlib import Path
 from keyroll.lab.protocol import LabError, LabUnfitError
 
 NETWORK = "keyroll-mgmt"
-"""The management network of all labs: made under the lock, unlabelled, so that containerlab never removes it."""
+"""The management network of all labs. Created under the lock, without labels, so that containerlab never removes it."""
 SUBNET_VARIABLE = "KEYROLL_MGMT_SUBNET"
 LAB_LABEL = "containerlab"
-"""Containerlab's own label of a container: the lab's name."""
+"""Containerlab's label of a container: the lab's name."""
 FOLDER_LABEL = "keyroll.folder"
-"""Our label of a container: the lab's folder."""
+"""keyroll's label of a container: the lab's folder."""
 HOST_LABEL = "keyroll.host"
-"""Our label of a container: the machine and its boot, see `host`. Docker may be shared with other machines' labs (a
-daemon that is reached over the network), and with labs whose folders cannot be seen from here (containers of a CI
-system that share its socket)."""
+"""keyroll's label of a container: machine and boot, see `host`. Docker may be shared with labs of other machines (a
+daemon on the network), and with labs whose folders are not visible here (CI containers that share its socket)."""
 _MACHINE = Path("/etc/machine-id")
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 ASK_SECONDS = 60.0
-"""Docker answers in milliseconds; while it starts or removes containers, in seconds."""
+"""Seconds for an answer: Docker needs milliseconds, or seconds while it starts or removes containers."""
 LOCK_SECONDS = 900.0
-"""From asking for the lock to having it: other labs deploy and are destroyed one after the other,
-some ten of them in that time on a slow machine."""
+"""Seconds to wait for the lock: labs are deployed and destroyed one after the other, some ten in that time on a slow
+machine."""
 _POLL_SECONDS = 0.05
-"""Between two tries for the lock: short against a deploy (1.5 s), long against a try (microseconds)."""
+"""Interval between tries for the lock: short beside a deploy (1.5 s), long beside a try (microseconds)."""
 
 
 def _docker(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
@@ -42,7 +41,7 @@ def _docker(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
             ["docker", *arguments],
             capture_output=True,
             encoding="utf-8",
-            errors="replace",  # what a virtual machine writes to its console need not be text
+            errors="replace",  # the console output of a virtual machine may not be valid text
             check=False,
             timeout=ASK_SECONDS,
             stdin=subprocess.DEVNULL,
@@ -54,12 +53,12 @@ def _docker(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
 
 
 def _asked(arguments: Sequence[str], what: str) -> str:
-    """Return what Docker answers. Raises LabError: it refuses, or does not answer (any more)."""
+    """Return Docker's output. Raises LabError if it refuses, or no longer answers."""
     result = _docker(arguments)
     if result.returncode:
         words = result.stderr.strip()
         if _is_silent(words):
-            raise LabError(f"Docker does not answer any more: {words}", remedy=_START)
+            raise LabError(f"Docker no longer answers: {words}", remedy=_START)
         raise LabError(f"Docker cannot {what}: {words}")
     return result.stdout
 
@@ -72,23 +71,23 @@ _START = "start Docker, and run with sudo"
 
 
 def require() -> None:
-    """Ask whether Docker answers. Raises LabUnfitError with the remedy."""
-    # Podman answers on a socket like Docker's too; its containers' namespaces and networks are others.
+    """Check that Docker answers. Raises LabUnfitError with the remedy."""
+    # Podman has a compatible socket, but different namespaces and networks.
     result = _docker(["version", "--format", "{{.Server.Version}} {{range .Server.Components}}{{.Name}} {{end}}"])
     if result.returncode:
         raise LabUnfitError(f"Docker does not answer: {result.stderr.strip()}", remedy=_START)
     if "podman" in result.stdout.lower():
         raise LabUnfitError(
-            "what answers as Docker is Podman", remedy="use Docker: unset DOCKER_HOST, or point it there"
+            "the Docker socket belongs to Podman", remedy="use Docker: unset DOCKER_HOST, or point it there"
         )
 
 
 def ensure_network(environment: dict[str, str] | None = None) -> None:
-    """Make the management network where it is not there; call it with the lock held.
+    """Create the management network if it does not exist; call it with the lock held.
 
     Raises:
-        LabUnfitError: no subnet is free (the remedy names the variable that chooses one), or there are several of that
-            name: Docker before 23 lets that happen to whoever races for a network without a lock.
+        LabUnfitError: no subnet is free (the remedy names the variable that sets one), or several networks have that
+            name: before version 23, Docker can create duplicates in a race.
     """
     shown = _docker(["network", "inspect", NETWORK])
     if shown.returncode == 0:
@@ -110,7 +109,7 @@ def ensure_network(environment: dict[str, str] | None = None) -> None:
 
 def drop_network() -> None:
     """Remove the management network if no lab uses it any more; call it with the lock held."""
-    _docker(["network", "rm", NETWORK])  # refused while a container is on it, and then it has to stay
+    _docker(["network", "rm", NETWORK])  # Docker refuses while a container uses it; then it has to stay
 
 
 def containers_of(label: str, value: str) -> list[str]:
@@ -120,13 +119,13 @@ def containers_of(label: str, value: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """A machine and one of its boots. An id that is not known is empty."""
+    """A machine and one of its boots. An unknown id is empty."""
 
     machine: str
     boot: str
 
     def is_over(self, present: Host) -> bool:
-        """Whether this is an earlier boot of the same machine: nothing of it lives. Unknown ids say nothing."""
+        """Whether this is an earlier boot of the same machine, so its processes have ended. False for unknown ids."""
         same = bool(self.machine) and self.machine == present.machine
         return same and bool(self.boot) and bool(present.boot) and self.boot != present.boot
 
@@ -135,13 +134,13 @@ class Host:
 
     @classmethod
     def parse(cls, text: str) -> Host:
-        """Read the label's text."""
+        """Parse the label's text."""
         machine, _, boot = text.partition("/")
         return cls(machine, boot)
 
     @classmethod
     def present(cls) -> Host:
-        """Return this machine and its present boot."""
+        """Return this machine and its current boot."""
         return cls(*(_text_of(path) for path in (_MACHINE, _BOOT)))
 
 
@@ -154,7 +153,7 @@ def _text_of(path: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """Containers that keyroll had made for one lab: their ids, where the lab was made, and the lab's folder there."""
+    """The containers of one lab: their ids, the machine of the lab, and the lab's folder there."""
 
     folder: Path
     host: Host
@@ -181,7 +180,7 @@ def remove(containers: Sequence[str]) -> None:
 
 
 def pid_of(container: str) -> int:
-    """Return the process id of a container's process 1 as this machine counts. Raises LabError when it does not run."""
+    """Return the host's process id of a container's process 1. Raises LabError if it is not running."""
     text = _asked(["inspect", "--format", "{{.State.Pid}}", container], f"inspect {container}").strip()
     if not text.isdecimal() or int(text) == 0:
         raise LabError(f"container {container} does not run; the end of its log: {log_tail(container)}")
@@ -189,14 +188,14 @@ def pid_of(container: str) -> int:
 
 
 def states_of(containers: Sequence[str]) -> dict[str, str]:
-    """Return by container name its state, such as `running` or `running unhealthy`. Raises LabError."""
+    """Return the states by container name, such as `running` or `running unhealthy`. Raises LabError."""
     form = "{{.Name}} {{.State.Status}}{{if .State.Health}} {{.State.Health.Status}}{{end}}"
     lines = _asked(["inspect", "--format", form, *containers], "inspect the lab's containers").splitlines()
     return {name.removeprefix("/"): state for name, _, state in (line.partition(" ") for line in lines)}
 
 
 def log_tail(container: str) -> str:
-    """Return the end of a container's log, in one line a line of it."""
+    """Return the last lines of a container's log."""
     result = _docker(["logs", "--tail", "12", container])
     return (result.stdout + result.stderr).strip() or "none"
 
@@ -209,10 +208,10 @@ def log_of(container: str) -> str:
 
 @contextmanager
 def lock(folder: Path, *, seconds: float = LOCK_SECONDS) -> Iterator[int]:
-    """Hold the lock under which labs are deployed and destroyed one after the other; gives its descriptor.
+    """Hold the lock that serialises deploying and destroying labs; yields its descriptor.
 
     Raises:
-        LabError: others held it too long.
+        LabError: other processes held it too long.
     """
     path = folder / "keyroll-containerlab.lock"
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -228,7 +227,7 @@ def lock(folder: Path, *, seconds: float = LOCK_SECONDS) -> Iterator[int]:
                         f"another lab has been deploying (or going down) for {seconds:.0f} s",
                         remedy=f"see who holds it: `fuser {path}`",
                     ) from None
-                select.select([], [], [], _POLL_SECONDS)  # a lock tells nobody when it is free
+                select.select([], [], [], _POLL_SECONDS)  # poll: a lock gives no event when it becomes free
         yield fd
     finally:
         os.close(fd)

@@ -1,19 +1,19 @@
-"""The guard of a lab of containers (`python -m keyroll.lab.containerlab.guard`): it outlives the lab's owner.
+"""The guard of a lab of containers (`python -m keyroll.lab.containerlab.guard`): it stays after the lab's owner ends.
 
-Containers do not die with the process that had them made. So the guard watches the owner: when it is gone, however,
-and has not kept the lab, the guard ends the `containerlab` call that may still run, and destroys the lab. It also
-carries the captures and obeys orders to links, so that a kept lab has both.
+Containers do not end with the process that made them. So the guard watches the owner: if the owner ends for any reason
+without keeping the lab, the guard ends a running `containerlab` call and destroys the lab. It also runs the captures
+and executes orders to links, also for a kept lab.
 
-Orders of the owner come over the channel, each answered but for `call`:
+The owner's orders come over the channel; the guard answers all except `call`:
 
-    {"op": "call"}     + pidfd                      a call that must not outlive the owner
+    {"op": "call"}     + pidfd                      a call that must end with the owner
     {"op": "capture", "router", "interface"} + namespace, file, counters
     {"op": "links", "links": [{"name", "a", "b"}]} + namespaces and frame_logs
     {"op": "link", "link", "order"}
-    {"op": "ping", "seconds"}                        which captures do not answer, and which have died
-    {"op": "keep"}                                   the lab outlives its owner
+    {"op": "ping", "seconds"}                        returns captures that do not answer or have died
+    {"op": "keep"}                                   the lab stays up after its owner
     {"op": "finish"}                                 captures are completed; the owner destroys the lab
-    {"op": "done"}                                   it is destroyed: the guard ends; without this word it destroys
+    {"op": "done"}                                   it is destroyed: the guard ends; otherwise it destroys the lab
 
 Once the lab is kept, `ping`, `namespace`, `link` and `stop` also come over the control socket in the lab's folder
 (docs/control.md); `stop` destroys the lab.
@@ -40,9 +40,9 @@ from keyroll.lab.local import channel, folders, recorder
 from keyroll.lab.protocol import PING_SECONDS
 
 _FINISH_SECONDS = 3.0
-"""How long captures may take to write what is left: 64 MB at most, on a slow disk."""
+"""Seconds for captures to write the rest of their buffers: at most 64 MB, on a slow disk."""
 _ANSWER_SECONDS = 2.0
-"""For the request of whoever has connected to the control socket: it is sent at once, or never."""
+"""Seconds for a control client to send its request: a client sends it at once, or never."""
 log = logging.getLogger("guard")
 
 
@@ -96,7 +96,7 @@ class Guard:
             answer = self._obey(message, descriptors)
         except OSError as error:
             answer = {"ok": False, "error": f"{message.get('op')}: {error.strerror}"}
-        with contextlib.suppress(OSError):  # the owner may be gone; the channel's end says so by itself
+        with contextlib.suppress(OSError):  # the owner may have ended; the main loop sees the end of the channel
             channel.send(self._owner, channel.answered(message, answer))
 
     def _obey(self, message: channel.Message, descriptors: list[int]) -> channel.Message:
@@ -171,7 +171,7 @@ class Guard:
                 channel.send(connection, {"ok": False, "error": f"unknown request '{other}'"})
 
     def _finish_captures(self) -> None:
-        """Let the captures write what is left, and wait for them."""
+        """Wait until the captures have written the rest."""
         if self._captures_stop >= 0:
             os.close(self._captures_stop)
             self._captures_stop = -1
@@ -194,7 +194,7 @@ class Guard:
             teardown.keep_logs(self._folder, name, self._nodes, self._evidence)
             teardown.tear_down(self._program, self._folder, name)
         except KeyrollError as error:
-            # The folder stays with its topology file, which `keyroll lab clean` and the next lab destroy the rest by.
+            # Keep the folder: `keyroll lab clean` and the next lab need its topology file to destroy the rest.
             log.error("%s", error)  # noqa: TRY400 - the sentence is what helps
         else:
             log.info("lab %s is gone", name)
@@ -218,7 +218,7 @@ def main() -> int:
     os.set_inheritable(arguments.lock, False)  # noqa: FBT003 - as above
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # who ends a lab asks for it
+        signal.signal(number, signal.SIG_IGN)  # the command that ends a lab asks for it
     Guard(socket.socket(fileno=arguments.channel), arguments.folder, arguments.evidence).serve()
     return 0
 

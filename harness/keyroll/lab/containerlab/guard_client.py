@@ -1,4 +1,4 @@
-"""The owner's end of a lab's guard: starts it, gives it orders, lets go of it."""
+"""The owner's side of a lab's guard: starts it, sends it orders, ends it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from keyroll.lab.local import channel, folders
 from keyroll.lab.protocol import LabError
 
 GUARD_SECONDS = 15.0
-"""From an order to the guard to its answer: the first waits for Python to start, others for `ip` and
+"""Seconds for the guard to answer an order: the first order waits for Python to start, others for `ip` and
 `containerlab tools`."""
 _PING_EXTRA_SECONDS = 1.0
-"""What the guard has on top of its parts' time to answer a ping."""
+"""Seconds added to the parts' time for the guard's own answer to a ping."""
 DOWN_SECONDS = 10.0
-"""From the end of its channel to the guard's own end: it has completed its captures by then."""
+"""Seconds from the end of its channel to the guard's end; its captures are complete by then."""
 
 
 class GuardLink:
@@ -52,17 +52,17 @@ class GuardLink:
             raise self._died()
 
     def call_started(self, pid: int) -> None:
-        """Have the guard end a `containerlab` call that outlives this process. Raises LabError."""
+        """Tell the guard to end a `containerlab` call if this process ends first. Raises LabError."""
         pidfd = os.pidfd_open(pid)
         try:
-            self._channel.begin({"op": "call"}, (pidfd,))  # the one order that is not answered
+            self._channel.begin({"op": "call"}, (pidfd,))  # the only order without an answer
         except OSError:
             raise self._died() from None
         finally:
             os.close(pidfd)
 
     def ask(self, message: channel.Message, descriptors: tuple[int, ...] = ()) -> channel.Message:
-        """Give an order and return its answer. Raises LabError: refused, or the guard is gone."""
+        """Send an order and return its answer. Raises LabError if it is refused or the guard has ended."""
         answer = self._answer(message, descriptors, GUARD_SECONDS * self._scale)
         if answer is None:
             raise LabError(f"lab {self._lab}: the guard did not answer '{message['op']}' in time")
@@ -71,8 +71,8 @@ class GuardLink:
         return answer
 
     def ping(self, seconds: float) -> channel.Message | None:
-        """Return what the guard's parts answer to a ping within `seconds`; None when it does not answer itself."""
-        # It waits for its parts itself: it has to answer a little later than they do.
+        """Ping the guard's parts and return the result after `seconds`; None if the guard itself does not answer."""
+        # The guard waits up to `seconds` for its parts, so its answer may come a little later.
         return self._answer({"op": "ping", "seconds": seconds}, (), seconds + _PING_EXTRA_SECONDS)
 
     def _answer(self, message: channel.Message, descriptors: tuple[int, ...], seconds: float) -> channel.Message | None:
@@ -85,12 +85,12 @@ class GuardLink:
             raise self._died() from None
 
     def tell(self, op: str) -> None:
-        """Give an order of the lab's end; a guard that has died carries out nothing, and the rest goes all the same."""
+        """Send an order at the lab's end; ignore a dead guard, so that the lab is destroyed anyway."""
         with contextlib.suppress(LabError):
             self.ask({"op": op})
 
     def close(self) -> None:
-        """Let go of the guard, and wait for its end."""
+        """Close the guard's channel, and wait for its end."""
         self._channel.close()
         try:
             self._process.wait(DOWN_SECONDS * self._scale)

@@ -26,15 +26,15 @@ from keyroll.names import Capability
 
 SSH_PORT = 22
 _WAIT_SCALE = "KEYROLL_WAIT_SCALE"
-"""Stretches the deadlines of an emulated router in its container."""
+"""Environment variable that multiplies the deadlines of an emulated router in its container."""
 log = logging.getLogger(__name__)
 
 
 class ContainerLab(HostedLab):
     """A lab of containers; implements `keyroll.lab.protocol.Lab`.
 
-    `evidence` is the folder for captures and logs. `settings` are emulated routers' key policies. `probe` says whether
-    a router is ready. `on_phase` is told each part of coming up and going down as it ends.
+    `evidence` is the folder for captures and logs. `settings` are emulated routers' key policies. `probe` checks that
+    a router is ready. `on_phase` is called at the end of each phase of deploying and destroying.
     """
 
     def __init__(
@@ -61,19 +61,19 @@ class ContainerLab(HostedLab):
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        """What this lab can do: what all its platforms can, and this machine's kernel."""
+        """The capabilities that all its platforms and this machine's kernel have."""
         common = frozenset(Capability).intersection(*(one.capabilities for one in self._platforms.values()))
         return common | {Capability.IMPAIR} if kernel_has_netem() else common
 
     @property
     def gaps(self) -> Mapping[str, str]:
-        """Why it cannot do the rest, by capability."""
+        """Why it lacks the other capabilities, by capability."""
         known = {
             capability.value: reason for one in self._platforms.values() for capability, reason in one.gaps.items()
         }
         outside = {
             Capability.IMPAIR.value: "this kernel has no netem (sch_netem)",
-            Capability.STEER_TCP.value: "how connections come about is steered in the embedded lab alone",
+            Capability.STEER_TCP.value: "only the embedded lab can steer how connections open",
             Capability.KEY_POLICY.value: "`policy:` is the emulated router's; Juniper's images follow their own rules",
         }
         return {**outside, **known}
@@ -98,7 +98,7 @@ class ContainerLab(HostedLab):
         kvm = [name for name, one in self._platforms.items() if one.needs_kvm]
         if kvm and not os.access("/dev/kvm", os.R_OK | os.W_OK):
             raise LabUnfitError(
-                f"{', '.join(kvm)}: vJunos runs in a virtual machine, and there is no /dev/kvm to be used",
+                f"{', '.join(kvm)}: vJunos runs in a virtual machine, and /dev/kvm is missing or not accessible",
                 remedy="a machine (or nested virtualisation) with KVM, and the right to use /dev/kvm",
             )
         doubtful = [name for name, one in self._platforms.items() if one.kernels_tcp_ao]
@@ -146,7 +146,7 @@ class ContainerLab(HostedLab):
             }
             for name, platform in self._platforms.items()
         }
-        if self._scale != 1:  # the router in the container has deadlines of its own
+        if self._scale != 1:  # the router in the container has its own deadlines
             for name, platform in self._platforms.items():
                 if platform.settings:
                     variables[name][_WAIT_SCALE] = f"{self._scale:g}"
@@ -167,13 +167,13 @@ class ContainerLab(HostedLab):
         return self._guard.ask(message, descriptors)
 
     def _find_routers(self, topology: Path) -> None:
-        """Take the routers' addresses from `inspect`: `deploy` may say 0 and have made nothing."""
+        """Read the routers' addresses from `inspect`, because `deploy` may exit with 0 and create nothing."""
         found = self._program.inspect(topology)
         for node in self._topology.nodes:
             container = f"clab-{self._id}-{node.name}"
             entry = found.get(container)
             if entry is None:
-                raise LabError(f"lab {self.name}: containerlab ended well and made no container {container}")
+                raise LabError(f"lab {self.name}: containerlab reported success but made no container {container}")
             self._containers[node.name] = Container.find(container)
             self._routers[node.name] = self._router(node, entry)
 
@@ -185,7 +185,7 @@ class ContainerLab(HostedLab):
                 host = str(ip_address(text))
                 break
         else:
-            raise LabError(f"lab {self.name}: containerlab knows no address of {entry.get('name')}")
+            raise LabError(f"lab {self.name}: containerlab reports no address of {entry.get('name')}")
         return Router(
             name=node.name,
             host=host,
@@ -207,7 +207,7 @@ class ContainerLab(HostedLab):
         for node in self._topology.nodes:
             made = self._containers[node.name]
             pid = docker.pid_of(made.name)
-            # The router's own control socket, where it has one, is reached through its container's root.
+            # The router's control socket, if it has one, is reached through its container's root.
             (self._run.path / f"{node.name}.ctl").symlink_to(f"/proc/{pid}/root/run/keyroll/control.sock")
             for index, interface in enumerate(node.interfaces):
                 file = f"{node.name}.pcap" if index == 0 else f"{node.name}-{interface}.pcap"
@@ -255,7 +255,7 @@ class ContainerLab(HostedLab):
                 )
 
     def silent_parts(self, seconds: float = PING_SECONDS) -> tuple[str, ...]:
-        """Ask every part to answer within `seconds`; return those that do not. See `keyroll.lab.protocol.Pingable`."""
+        """Ping every part; return those without an answer in `seconds`. See `keyroll.lab.protocol.Pingable`."""
         self.check()
         assert self._guard is not None  # noqa: S101 - checked
         assert self._run is not None  # noqa: S101 - checked
@@ -281,7 +281,7 @@ class ContainerLab(HostedLab):
         return answer
 
     def keep(self) -> None:
-        """Let the lab outlive this process; `keyroll lab down` ends it."""
+        """Keep the lab up after this process ends; `keyroll lab down` destroys it."""
         self.check()
         self._order({"op": "keep"})
         self._kept = True
@@ -290,7 +290,7 @@ class ContainerLab(HostedLab):
     # -- down -------------------------------------------------------------------------------------------------------
 
     def destroy(self) -> None:
-        """Take the lab down and leave nothing behind. Can be called twice, and after a failed `deploy`."""
+        """Destroy the lab and leave nothing behind. Can be called twice, and after a failed `deploy`."""
         if self._run is None:
             return
         begun = time.monotonic()
@@ -307,7 +307,7 @@ class ContainerLab(HostedLab):
                 self._guard.tell("done")
         except KeyrollError as error:
             raise LabError(
-                f"lab {self.name} is not destroyed, containers of it and the network {docker.NETWORK} may be left:"
+                f"lab {self.name} is not destroyed; its containers and the network {docker.NETWORK} may be left:"
                 f" {error.message}",
                 remedy="once Docker answers, `keyroll lab clean` removes what is left",
             ) from error
@@ -316,9 +316,9 @@ class ContainerLab(HostedLab):
         self._took("destroy", begun)
 
     def _let_go(self, *, gone: bool) -> None:
-        """Give back what this process holds of the lab; its captures and their losses stay known.
+        """Close what this process holds of the lab; the paths and losses of its captures stay available.
 
-        The folder of a lab that is not `gone` stays: what is left is destroyed by the topology file in it.
+        The folder of a lab that is not `gone` stays, because its topology file is needed to destroy the rest.
         """
         self.capture_losses()
         if self._guard is not None:
@@ -339,7 +339,7 @@ def _platform(topology: Topology, node: Node) -> Platform:
     if platform is None:
         kinds = ", ".join(f"{one.name} ({one.kind})" for one in PLATFORMS.values())
         raise InputError(
-            f"{topology.path}: node {node.name} is of no platform that keyroll knows"
+            f"{topology.path}: node {node.name} has an unknown platform"
             f" (kind '{node.kind}', label keyroll.platform '{node.platform}')",
             remedy=f"platforms are: {kinds}",
         )

@@ -1,7 +1,7 @@
 """The ends of links, in the namespaces of the containers: captures there, cuts, impairments, injected frames.
 
-There is nothing between two containers but a veth pair, so everything happens at its ends: a cut takes both ends down,
-an impairment towards a router is on what leaves the other end (netem), an injected frame is sent out of the other end.
+Two containers are connected by a veth pair alone, so everything happens at its ends: a cut takes both ends down, an
+impairment towards a router is netem on the other end, and an injected frame is sent from the other end.
 A capture therefore sees sent frames after impairment (docs/assumptions/containerlab.md).
 """
 
@@ -19,7 +19,7 @@ from keyroll.lab.local.machine_probe import kernel_has_netem
 from keyroll.lab.protocol import Impairment, LabError, LabUnfitError
 
 _TRY_SECONDS = 10.0
-"""For `ip link set`, which takes milliseconds; more means that the machine hangs."""
+"""Seconds for `ip link set`, which takes milliseconds; more means that the machine hangs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,9 @@ class LinkEnd:
 
 
 def start_capture(end: LinkEnd, out: int, stats: int, stop: int) -> recorder.Recorder:
-    """Capture at an end from now on, in a process of its own, which ends when `stop` closes.
+    """Start a process that captures at an end until `stop` closes.
 
-    Raises OSError when there is no such interface.
+    Raises OSError for an unknown interface.
     """
     with linux.inside(end.namespace):
         title = f"keyroll.lab.local.recorder {end.router}:{end.interface}"
@@ -43,7 +43,7 @@ def start_capture(end: LinkEnd, out: int, stats: int, stop: int) -> recorder.Rec
 
 
 class ContainerLink:
-    """A link by its two ends. Obeys the orders of `keyroll.lab.local.link_controller`.
+    """A link by its two ends. Executes the orders of `keyroll.lab.local.link_controller`.
 
     `topology` is the file that the lab was deployed from; `frame_log` takes special frames.
     """
@@ -55,7 +55,7 @@ class ContainerLink:
         self._program = program
 
     def obey(self, order: channel.Message) -> channel.Message:
-        """Carry out one order and return the answer."""
+        """Execute one order and return the answer."""
         try:
             match order.get("op"):
                 case "cut" | "restore":
@@ -76,7 +76,7 @@ class ContainerLink:
     def _impair(self, end: LinkEnd, wanted: Impairment) -> None:
         if wanted.reorder or wanted.damage:
             raise LabError(
-                "containerlab's impairments know neither reorder nor damage", remedy="play it in the embedded lab"
+                "containerlab's impairments support neither reorder nor damage", remedy="play it in the embedded lab"
             )
         options = []
         if wanted.delay:
@@ -96,7 +96,7 @@ class ContainerLink:
         with linux.inside(end.namespace):
             sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
         with sender:
-            # Past the queue, and so past everybody who captures here: to this end's router the frame never was.
+            # Bypass the queue and so every capture at this end, because this end's router did not send the frame.
             sender.setsockopt(linux.SOL_PACKET, linux.PACKET_QDISC_BYPASS, 1)
             sender.bind((end.interface, 0))
             sender.send(frame)

@@ -1,4 +1,4 @@
-"""The containers of a lab while they come up and afterwards: waiting until their routers are ready, noticing an end."""
+"""Wait until the routers in a lab's containers are ready, and detect containers that end."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from keyroll.lab.platforms import PLATFORMS, Platform
 from keyroll.lab.protocol import LabError, LabUnfitError, Router
 
 Probe = Callable[[Router], None]
-"""Raises a KeyrollError while a router is not ready; its text is shown when the deadline ends."""
+"""Raises a KeyrollError while a router is not ready; its text is shown if the deadline passes."""
 BANNER_SECONDS = 5.0
-"""For an SSH server to say its version, which it does before anything else."""
+"""Seconds for an SSH server to send its version, which is the first thing that it sends."""
 _HEALTHY, _UNHEALTHY = "running healthy", "running unhealthy"
 _EVERY_SECONDS = 30.0
-"""How often a long wait says that it goes on."""
+"""Interval of progress messages during a long wait."""
 log = logging.getLogger(__name__)
 
 
@@ -37,7 +37,7 @@ class Container:
 
     @classmethod
     def find(cls, name: str) -> Container:
-        """Return the container of that name. Raises LabError when it does not run."""
+        """Return the container of that name. Raises LabError if it is not running."""
         try:
             return cls(name, os.pidfd_open(docker.pid_of(name)))
         except ProcessLookupError:
@@ -45,7 +45,7 @@ class Container:
 
     @property
     def ended(self) -> bool:
-        """Whether it runs no more."""
+        """Whether it has ended."""
         return bool(select.select([self.pidfd], [], [], 0)[0])
 
     def close(self) -> None:
@@ -56,7 +56,7 @@ class Container:
 
 
 def ssh_answers(router: Router) -> None:
-    """The least that readiness is: an SSH server that says its version. Raises LabError."""
+    """Minimal readiness check: an SSH server sends its version. Raises LabError."""
     try:
         with socket.create_connection((router.host, router.port), timeout=BANNER_SECONDS) as connection:
             connection.settimeout(BANNER_SECONDS)
@@ -64,11 +64,11 @@ def ssh_answers(router: Router) -> None:
     except OSError as error:
         raise LabError(f"SSH does not answer: {error}") from error
     if not banner.startswith(b"SSH-"):
-        raise LabError("what answers is no SSH server")
+        raise LabError("the server on the SSH port is not an SSH server")
 
 
 def pause_of(platform: Platform) -> float:
-    """Return the seconds between two looks at a router that is coming up."""
+    """Return the seconds between two checks of a router that boots."""
     return platform.poll_seconds
 
 
@@ -81,13 +81,13 @@ class Waiting:
     begun: float
     wait_scale: float
     ready: Callable[[str], None]
-    """Is told each router that has become ready."""
+    """Called with each router that has become ready."""
 
     def await_all(self, routers: Mapping[str, Router], containers: Mapping[str, Container]) -> None:
-        """Wait for all at once; the first failure ends the waiting.
+        """Wait for all in parallel; the first failure ends the wait.
 
         Raises:
-            LabUnfitError: a router cannot do what its platform promises.
+            LabUnfitError: a router lacks a capability of its platform.
             LabError: a container ended, or a router was not ready at its platform's deadline.
         """
         stop = threading.Event()
@@ -107,13 +107,13 @@ class Waiting:
             try:
                 self._look(platform, router, container)
             except LabUnfitError:
-                raise  # what no waiting mends
+                raise  # waiting does not help
             except KeyrollError as error:
                 now = time.monotonic()
                 self._give_up(platform, router, container, error, now)
                 if now > said + _EVERY_SECONDS:
                     said = now
-                    # A warning, as it is to be seen by whoever waits a quarter of an hour for vJunos.
+                    # A warning, so that a person sees it who waits a quarter of an hour for vJunos.
                     log.warning("%s: not ready after %.0f s: %s", router.name, now - self.begun, error.message)
                 stop.wait(pause_of(platform))
             else:
@@ -122,7 +122,7 @@ class Waiting:
 
     def _look(self, platform: Platform, router: Router, container: Container) -> None:
         state = docker.states_of([container.name])[container.name] if platform.health else ""
-        # An image may stay unhealthy for ever although its router works (vrnetlab issue 385): a login outweighs that.
+        # An image may stay unhealthy although its router works (vrnetlab issue 385), so a successful login counts.
         if platform.health and state not in {_HEALTHY, _UNHEALTHY}:
             raise LabError(f"its container is {state}")
         try:
@@ -141,7 +141,7 @@ class Waiting:
         seconds = platform.ready_seconds * self.wait_scale
         if container.ended:
             raise LabError(
-                f"lab {self.lab}: {router.name}'s container ended while it came up; the end of its log:\n"
+                f"lab {self.lab}: {router.name}'s container ended while it booted; the end of its log:\n"
                 f"{docker.log_tail(container.name)}"
             ) from error
         if now > self.begun + seconds:

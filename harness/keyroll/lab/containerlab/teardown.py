@@ -1,6 +1,6 @@
-"""How a lab of containers ends: its logs are kept, nothing of it is left. Used by its owner, its guard, and the reaper.
+"""Destroy a lab of containers and keep its logs. Used by its owner, its guard, and the cleanup of dead labs.
 
-containerlab's `destroy` is not believed: what is left is looked for by label and removed (docs/containerlab.md).
+containerlab's `destroy` is not reliable, so leftover containers are found by label and removed (docs/containerlab.md).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from keyroll.lab.protocol import LabError
 _SSH = Path("/etc/ssh/ssh_config.d")
 _NAMESPACES = Path("/run/netns")
 _BACKUPS = Path(tempfile.gettempdir()) / ".clab" / "bak"
-"""Where containerlab keeps a copy of each topology file that it deployed, for ever."""
+"""Folder in which containerlab keeps a copy of each deployed topology file, and never removes it."""
 _HOSTS = Path("/etc/hosts")
 _HOSTS_LOCK = Path("/run/lock/clab-hosts.lock")
 
@@ -32,9 +32,9 @@ def folder_of_locks() -> Path:
 
 
 def keep_logs(folder: Path, name: str, nodes: Mapping[str, str], evidence: Path) -> None:
-    """Copy what the containers said and what they logged into `evidence`; `nodes` is router to container."""
+    """Copy the containers' output and log files into `evidence`; `nodes` maps router to container."""
     for router, container in nodes.items():
-        with contextlib.suppress(LabError, OSError):  # evidence of a lab that broke: what there is
+        with contextlib.suppress(LabError, OSError):  # the lab may have failed: keep what exists
             (evidence / f"{router}-router.log").write_text(docker.log_of(container), encoding="utf-8")
             for path in sorted((folder / f"clab-{name}" / router / "log").rglob("*.log")):
                 name_of_its_own = path.name if path.name.startswith(f"{router}-") else f"{router}-{path.name}"
@@ -42,10 +42,10 @@ def keep_logs(folder: Path, name: str, nodes: Mapping[str, str], evidence: Path)
 
 
 def tear_down(program: Program, folder: Path, name: str) -> None:
-    """Destroy a lab, and look whether it is gone; call it any number of times.
+    """Destroy a lab, and check that it is gone; can be called repeatedly.
 
     Raises:
-        LabError: something of it cannot be removed; names what.
+        LabError: a part cannot be removed; names it.
     """
     topology = folders.topology_of(folder)
     with docker.lock(folder_of_locks()) as held:
@@ -66,13 +66,13 @@ def tear_down(program: Program, folder: Path, name: str) -> None:
 
 
 def forget(name: str) -> None:
-    """Remove what containerlab wrote about a lab outside its folder, where a killed call has left it."""
+    """Remove files of a killed containerlab call outside the lab's folder."""
     with contextlib.suppress(OSError):
         (_SSH / f"clab-{name}.conf").unlink(missing_ok=True)
         for copy in _BACKUPS.glob(f"*_{glob.escape(name)}.clab.yml"):
             copy.unlink(missing_ok=True)
         for link in _NAMESPACES.glob(f"clab-{glob.escape(name)}-*"):
-            if not link.exists():  # its container is gone; the others are of labs whose names begin like this one's
+            if not link.exists():  # skip others: they belong to labs whose names begin with this one's
                 link.unlink(missing_ok=True)
     begin, end = f"###### CLAB-{name}-START ######", f"###### CLAB-{name}-END ######"
     with contextlib.suppress(OSError):
@@ -106,9 +106,9 @@ def _is_entry(line: str) -> bool:
 
 
 def reap(program: Program) -> list[str]:
-    """Remove the containers of labs of which nothing else lives, and what else is left of them; return their names.
+    """Remove the containers and other remains of labs whose processes have all ended; return the labs' names.
 
-    Some were killed before they had containers: their folders have a topology file all the same.
+    Also removes labs that were killed before they had containers: their folders hold a topology file too.
 
     Raises:
         LabError, LabUnfitError: Docker does not answer.
@@ -128,11 +128,11 @@ def reap(program: Program) -> list[str]:
 
 
 def _is_over(made: docker.Made) -> bool:
-    """Whether nothing else of a lab lives, of which there are containers and, as far as can be seen, no folder.
+    """Whether a lab with containers, but without a visible folder, is dead.
 
-    Labs of another folder for run-time files (KEYROLL_RUNTIME_DIR) are none of ours. A folder that is not there may be
-    out of sight, as that of another CI job is which shares Docker's socket: then the lab counts as alive, unless its
-    machine is this one and has booted since.
+    Labs of another runtime folder (KEYROLL_RUNTIME_DIR) are left alone. A missing folder may only be invisible here, as
+    that of another CI job that shares Docker's socket. So the lab counts as alive, unless it belongs to an earlier boot
+    of this machine.
     """
     ours = made.folder.parent == folders.base_directory()
     return ours and not made.folder.exists() and made.host.is_over(docker.Host.present())

@@ -1,7 +1,7 @@
-"""The topology file that one lab is deployed from: the user's, with a name of its own, and nothing left to vary.
+"""Render the topology file of one lab: the user's file with the lab's name and all variables filled in.
 
-containerlab fills in variables from the environment each time it reads the file; what `deploy` saw, `inspect` and
-`destroy` must see too. So they are filled in here, once: `${NAME}`, `${NAME:=default}`, `${NAME:-default}`.
+containerlab fills in variables from the environment each time it reads the file, but `deploy`, `inspect` and `destroy`
+must see the same values. So they are filled in here, once: `${NAME}`, `${NAME:=default}`, `${NAME:-default}`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _FILES = ("startup-config", "license")
 
 
 def filled(text: str, environment: Mapping[str, str]) -> str:
-    """Return `text` with its variables filled in; one that is not set and has no default is left as it is."""
+    """Return `text` with its variables filled in; an unset variable without default stays unchanged."""
 
     def value(match: re.Match[str]) -> str:
         found = environment.get(match["name"])
@@ -56,12 +56,12 @@ def render(
     """
     text = path.read_text(encoding="utf-8")
     if "{{" in text:
-        raise DocumentError("Go templates in a topology file are not rendered by keyroll", where=Where.of(path))
-    load(path, text)  # its mistakes with their places
+        raise DocumentError("keyroll does not render Go templates in a topology file", where=Where.of(path))
+    load(path, text)  # reports mistakes with their places in the file
     data: dict[str, Any] = yaml.safe_load(filled(text, environment))
     _refuse_other_runtimes(data, path)
     data["name"] = name
-    # Rules of the host's firewall that let others in would outlive the network: we reach routers without any.
+    # No firewall rules for external access: they would stay after the network is removed, and keyroll needs none.
     data.setdefault("mgmt", {"network": NETWORK, "external-access": False})
     topology = data["topology"]
     for table in ("kinds", "groups", "nodes"):
@@ -79,28 +79,28 @@ def render(
 
 
 def _refuse_other_runtimes(data: dict[str, Any], path: Path) -> None:
-    """Refuse a `runtime:` other than Docker: containers and namespaces are looked for there. Raises DocumentError."""
+    """Refuse a `runtime:` other than Docker, because keyroll uses Docker's containers. Raises DocumentError."""
     topology = data["topology"]
     tables = [topology.get(table) or {} for table in ("kinds", "groups", "nodes")]
     entries = [topology.get("defaults") or {}, *(entry or {} for table in tables for entry in table.values())]
     for runtime in filter(None, (entry.get("runtime") for entry in entries)):
         if runtime != "docker":
             raise DocumentError(
-                f"runtime '{runtime}' is not supported: keyroll looks for containers in Docker alone",
+                f"runtime '{runtime}' is not supported: keyroll works with Docker only",
                 where=Where.of(path),
                 remedy="leave `runtime:` out",
             )
 
 
 def own_network(text: str) -> bool:
-    """Whether a rendered topology uses the network that keyroll makes (the user named no other)."""
+    """Whether a rendered topology uses keyroll's network (the user named no other)."""
     mgmt = yaml.safe_load(text)["mgmt"]
-    # A list: several networks of the user's own, which containerlab knows since 0.80.
+    # A list: several networks of the user, supported since containerlab 0.80.
     return isinstance(mgmt, dict) and mgmt.get("network") == NETWORK
 
 
 def _anchor(entry: dict[str, Any], folder: Path) -> None:
-    """Make the paths of files absolute: the rendered file lies elsewhere."""
+    """Make file paths absolute, because the rendered file is in another folder."""
     base = folder.resolve()
     for field in _FILES:
         if isinstance(entry.get(field), str) and "\n" not in entry[field] and "://" not in entry[field]:

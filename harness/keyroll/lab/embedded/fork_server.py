@@ -1,14 +1,14 @@
 """The program that labs are forked from: `python -m keyroll.lab.embedded.fork_server`.
 
-One for each process that makes labs, started with its first lab. It loads the routers' program once, and forks a
-monitor for each lab that is ordered over its channel:
+Each process that makes labs starts one with its first lab. It loads the routers' program once, and forks a monitor for
+each lab that is ordered over its channel:
 
     {"op": "carry", "lab": ID, "run": FOLDER}    with five descriptors: the lab's channel, its lock, where the monitor
                                                  writes, the environment (JSON) that the lab's programs get, and a pipe
                                                  on which the monitor reports how the keeper ended
     → {"ok": true}                               with the monitor's pidfd
 
-It holds nothing of a lab: labs neither notice its end nor wait for it. It ends with its owner.
+It holds no state of a lab, so its end does not affect running labs. It ends with its owner.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from keyroll.lab.local.folders import LAB_TAG
 
 
 def main() -> None:
-    """Read the descriptor's number from the command line, load, and fork until the owner is gone."""
+    """Read the descriptor's number from the command line, load the program, and fork until the owner ends."""
     parser = argparse.ArgumentParser(prog="keyroll-labs", description="Starts the embedded labs of one process.")
     parser.add_argument("--channel", type=int, required=True, help="descriptor: the channel to the owner")
     arguments = parser.parse_args()
@@ -42,7 +42,7 @@ def main() -> None:
     program.load()
     settle()
     ForkServer(socket.socket(fileno=arguments.channel), owner).serve()
-    os._exit(0)  # the owner may wait, and there is nothing to put away
+    os._exit(0)  # exit at once: the owner may wait, and there is nothing to clean up
 
 
 class ForkServer:
@@ -54,7 +54,7 @@ class ForkServer:
         self._monitors: dict[int, int] = {}
 
     def serve(self) -> None:
-        """Take orders, and take leave of monitors that end, until the owner is gone."""
+        """Execute orders, and reap monitors that end, until the owner ends."""
         while True:
             poll = select.poll()
             for descriptor in (self._orders.fileno(), self._owner, *self._monitors):
@@ -63,7 +63,7 @@ class ForkServer:
             for pidfd in ready & self._monitors.keys():
                 os.waitpid(self._monitors.pop(pidfd), 0)
                 os.close(pidfd)
-            # First the order that may still be there: who made a lab's folder and died has nobody else to remove it.
+            # Execute a waiting order first: after the owner's death only the monitor removes the lab's folder.
             if self._orders.fileno() in ready:
                 if not self._take():
                     return
@@ -71,7 +71,7 @@ class ForkServer:
                 return
 
     def _take(self) -> bool:
-        """Carry out an order; False when there will be no more."""
+        """Execute one order; False when the channel is closed."""
         received = channel.receive(self._orders)
         if received is None:
             return False
@@ -81,9 +81,9 @@ class ForkServer:
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
-        pidfd = os.pidfd_open(pid)  # nobody but this process reaps it, so it is still there
+        pidfd = os.pidfd_open(pid)  # the pid is valid: only this process reaps it
         self._monitors[pidfd] = pid
-        with contextlib.suppress(OSError):  # the owner may be gone; the monitor sees it by itself
+        with contextlib.suppress(OSError):  # the owner may have ended; the monitor notices that itself
             channel.send(self._orders, {"ok": True}, (pidfd,))
         return True
 

@@ -8,9 +8,9 @@ It takes orders from the owner over the channel:
     {"op": "ping", "seconds": S, "id": N}                                     which parts do not answer
     {"op": "stop"}                                                            captures are completed, then all ends
 
-and tells it `phase`, `ready`, `died`, `failed` (see `keyroll.lab.embedded.keeper_plan`). Once the lab is kept,
-`stop` also comes over the control socket in the lab's folder (docs/control.md). Whatever goes wrong here ends the lab:
-process 1 has no other way to fail.
+and sends it `phase`, `ready`, `died`, `failed` (see `keyroll.lab.embedded.keeper_plan`). Once the lab is kept, `stop`
+also comes over the control socket in the lab's folder (docs/control.md). Any error in this process ends the lab,
+because the kernel kills the namespace with its process 1.
 """
 
 from __future__ import annotations
@@ -38,36 +38,37 @@ from keyroll.lab.local.folders import KEEPER_SOCKET
 from keyroll.lab.protocol import PING_SECONDS, LabError
 
 _STOP_SECONDS = 2.0
-"""How long captures may take to write what is left: 64 MB at most; and a client of the control socket to ask."""
+"""Seconds for captures to write the rest of their buffers, at most 64 MB; also for a control client's request."""
 _ORDER_SECONDS = 5.0
-"""From an order to a link to its answer; it answers between two batches of frames."""
+"""Seconds for a link to answer an order; it answers between two batches of frames, so within milliseconds."""
 _ACCOUNTS = {
     "passwd": "root:x:0:0:root:/:/bin/sh\nfrr:x:0:0:frr:/:/bin/sh\n",
     "group": "root:x:0:\nfrr:x:0:\nfrrvty:x:0:root,frr\n",
 }
-"""Without root a lab has one user, and FRR's have to be it: these cover /etc/passwd and /etc/group in its mounts."""
+"""Without root a lab has one user, which must also be FRR's: these files replace /etc/passwd and /etc/group in its
+mounts."""
 _MASKS = {"/run": "0755", "/var/tmp": "1777"}  # noqa: S108 - see the next line
-"""Covered, in the lab's mounts, by a tmpfs of its own: FRR makes /run/frr and /var/tmp/frr whatever it is told."""
+"""Replaced by a tmpfs in the lab's mounts, because FRR always creates /run/frr and /var/tmp/frr."""
 KEPT = b"k"
-"""To the monitor: the lab outlives its owner."""
+"""Message to the monitor: the lab stays up after its owner ends."""
 PROGRAM = "keyroll.emulator.boot.program"
 """The module that is a router's program (see `RouterProgram`)."""
 
 
 class RouterProgram(Protocol):
-    """The program of a router, as the keeper needs it: a module with these two functions."""
+    """The interface of a router's program: a module with these two functions."""
 
     def load(self) -> None:
-        """Import what the program needs; done once, so that each router is a fork of it."""
+        """Import the program's modules; called once, before the routers are forked."""
         ...
 
     def run(self, boot: int, listener: int, logs: int) -> int:
-        """Be a router, with the descriptors of docs/control.md, and return the exit code."""
+        """Run a router, with the descriptors of docs/control.md, and return the exit code."""
         ...
 
 
 def run(owner: socket.socket, monitor: socket.socket, run_directory: Path, *, rootless: bool) -> NoReturn:
-    """Be the keeper until the lab's end. Called in the forked child; never returns."""
+    """Run the keeper until the lab's end. Called in the forked child; never returns."""
     code = 1
     try:
         Keeper(owner, monitor, run_directory, rootless=rootless).serve()
@@ -81,11 +82,11 @@ def run(owner: socket.socket, monitor: socket.socket, run_directory: Path, *, ro
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A child of the keeper that is a part of the lab: its name in messages, and how it is asked or looked into."""
+    """A child process that is a part of the lab: its name in messages, its channel for pings, and its log."""
 
     name: str
     log: str | None = None
-    """The file in the evidence folder that may tell why it ended."""
+    """The file in the evidence folder that may hold the reason for its end."""
     requests: channel.RequestChannel | None = None
     capture: bool = False
 
@@ -111,7 +112,7 @@ class Keeper:
         self._program: RouterProgram = importlib.import_module(PROGRAM)
 
     def serve(self) -> None:
-        """Serve until told to stop or until the owner of a lab that is not kept is gone."""
+        """Serve until the order to stop, or until the owner of a lab that is not kept ends."""
         wake_read, wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
         signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
@@ -124,7 +125,7 @@ class Keeper:
         self._finish_captures()
 
     def _tell(self, message: channel.Message, descriptors: tuple[int, ...] = ()) -> None:
-        with contextlib.suppress(OSError):  # the owner may be gone; its channel's end says so by itself
+        with contextlib.suppress(OSError):  # the owner may have ended; the main loop sees the end of its channel
             channel.send(self._owner, message, descriptors)
 
     def _on_owner(self) -> None:
@@ -152,7 +153,7 @@ class Keeper:
                 self._tell({"event": "failed", "message": f"the keeper does not know '{other}'"})
 
     def _on_monitor(self) -> None:
-        self._ending = True  # nothing is ever sent here: the monitor is gone
+        self._ending = True  # the monitor never sends anything here: its end has closed the pipe
 
     def _on_child(self, wake: int) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -160,7 +161,7 @@ class Keeper:
         self._reap()
 
     def _reap(self) -> None:
-        """Take leave of every child that has ended, and tell of those that are parts of the lab."""
+        """Reap every child that has ended, and report those that are parts of the lab."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -171,10 +172,10 @@ class Keeper:
             self._take_leave(pid, status)
 
     def _take_leave(self, pid: int, status: int) -> None:
-        """Tell the owner of a part's death, and keep it: of a lab that is kept, whoever asks later is told."""
+        """Report a part's death to the owner, and store it: clients of a kept lab may ask later."""
         part = self._parts.pop(pid, None)
         if part is None:
-            return  # a process that one of the lab's left to process 1
+            return  # an orphan that process 1 inherited from one of the lab's processes
         death: channel.Message = {"what": part.name, "code": os.waitstatus_to_exitcode(status)}
         if part.log is not None:
             death["log"] = part.log
@@ -182,12 +183,12 @@ class Keeper:
         self._tell({"event": "died", **death})
 
     def _silent(self, request: channel.Message) -> list[str]:
-        """Return the links and captures that do not answer in time. Deaths are told before that."""
+        """Return the links and captures that do not answer in time. Reports deaths first."""
         self._reap()
         asked = {part.name: (pid, part.requests) for pid, part in self._parts.items() if part.requests is not None}
         channels = {name: requests for name, (_, requests) in asked.items()}
         found = channel.ping(channels, float(request.get("seconds", PING_SECONDS)))
-        for name in found.ended:  # a process closes its channel a moment before it can be reaped
+        for name in found.ended:  # the kernel closes a dying process's channel shortly before the process can be reaped
             with contextlib.suppress(ChildProcessError):
                 self._take_leave(*os.waitpid(asked[name][0], 0))
         return list(found.silent)
@@ -221,7 +222,7 @@ class Keeper:
             plan.close()
 
     def _isolate(self) -> None:
-        """Give the lab its own mounts and its own (empty) network namespace; the host sees nothing of either."""
+        """Enter a new mount namespace and a new (empty) network namespace; the host sees neither."""
         linux.unshare(linux.CLONE_NEWNS | linux.CLONE_NEWNET)
         linux.mount("none", "/", None, linux.MS_REC | linux.MS_PRIVATE)
         kept = {path: os.open(path, os.O_PATH | os.O_CLOEXEC) for path in self._needed() if path.exists()}
@@ -239,7 +240,7 @@ class Keeper:
         os.chdir("/var/tmp")  # noqa: S108 - the lab's own by now: core files, if any, go with the lab
 
     def _needed(self) -> list[Path]:
-        """Return the folders beneath the masks that the lab's processes need: its own, and where Python lives."""
+        """Return the folders below the replaced ones that the lab's processes need: the lab's own, and Python's."""
         home = Path(linux.__file__).resolve().parent.parent
         wanted = [self._run, home, Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parent]
         beneath = {path for path in wanted if any(path.is_relative_to(mask) for mask in _MASKS)}
@@ -249,7 +250,7 @@ class Keeper:
         """Make the veth pairs: one end in a router's outer namespace, the other in the lab's own."""
         for name in self._namespaces:
             with linux.inside(self._namespaces[name]):
-                # The outer namespace carries frames; its own IPv6 must not speak on the link.
+                # The outer namespace only forwards frames; its own IPv6 stack must not send on the link.
                 for scope in ("all", "default"):
                     Path(f"/proc/sys/net/ipv6/conf/{scope}/disable_ipv6").write_text("1", encoding="ascii")
         for scope in ("all", "default"):
@@ -282,7 +283,7 @@ class Keeper:
         self._parts[started.pid] = _Part(name, requests=started.requests, capture=True)
 
     def _start_link(self, plan: LinkPlan) -> None:
-        """Open both ends here, so that no frame is missed; fork the process that carries frames between them."""
+        """Open both ends here, so that no frame is missed; fork the process that forwards frames between them."""
         a, b = self._link_ends[plan.name]
         ends = (link.open_end(a), link.open_end(b))
         ours, theirs = channel.pair()
@@ -298,7 +299,7 @@ class Keeper:
         self._parts[pid] = _Part(f"link {plan.name}", requests=self._link_orders[plan.name])
 
     def _order_link(self, message: channel.Message) -> channel.Message:
-        """Hand an order to a link and return its answer; `cut` and `restore` also take the carrier, or give it."""
+        """Send an order to a link and return its answer; `cut` and `restore` also set the ports' carrier."""
         name, order = message.get("link"), message.get("order", {})
         orders = self._link_orders.get(str(name))
         if orders is None:
@@ -315,7 +316,7 @@ class Keeper:
         return answer
 
     def _start_router(self, router: RouterPlan, plan: Plan) -> None:
-        """Fork the router, in its outer namespace, from the program that is loaded here already."""
+        """Fork the router, in its outer namespace; its program is loaded already."""
         program = self._program
         with linux.inside(self._namespaces[router.name]):
             pid = fork(
@@ -363,7 +364,7 @@ class Keeper:
                 channel.send(connection, {"ok": False, "error": f"unknown request '{other}'"})
 
     def _finish_captures(self) -> None:
-        """Let the captures write what is left; then process 1 ends, and with it everything."""
+        """Wait until the captures have written the rest; then process 1 ends, and with it all processes of the lab."""
         os.close(self._captures_stop)
         deadline = time.monotonic() + _STOP_SECONDS
         waiting = [os.pidfd_open(pid) for pid, part in self._parts.items() if part.capture]

@@ -1,4 +1,4 @@
-"""What the owner asks the keeper to make, and how it travels: one message, with the descriptors beside it."""
+"""The owner's plan of a lab for the keeper, encoded as one message with file descriptors."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from dataclasses import dataclass
 from keyroll.lab.local.channel import Message
 
 End = tuple[str, str]
-"""A router's name and containerlab's name of its interface: ("R1", "eth1")."""
+"""A router's name and its interface in containerlab's naming: ("R1", "eth1")."""
 
 
 @dataclass(frozen=True, slots=True)
 class RouterPlan:
-    """One router. All numbers are descriptors: of this process, on each side of the channel."""
+    """One router. All numbers are descriptors, valid in the process on this side of the channel."""
 
     name: str
     interfaces: tuple[str, ...]
     boot: int
-    """Socket over which the router gets its boot message and tells its events (docs/control.md)."""
+    """Socket on which the router receives its boot message and sends its events (docs/control.md)."""
     listen: int
     """The listening socket on which the router answers SSH."""
     log: int
-    """Where the router's own output goes."""
+    """File for the router's stdout and stderr."""
     captures: Mapping[str, tuple[int, int]]
     """For each interface: the capture file, and the file of its counters."""
 
@@ -40,7 +40,7 @@ class LinkPlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One lab. `evidence` is the descriptor of the folder where the daemons' logs go."""
+    """One lab. `evidence` is the descriptor of the folder for the daemons' logs."""
 
     evidence: int
     routers: tuple[RouterPlan, ...]
@@ -77,7 +77,7 @@ class Plan:
 
     @classmethod
     def from_message(cls, message: Message, descriptors: list[int]) -> Plan:
-        """Build the plan on the other side, from the descriptors as they arrived there."""
+        """Rebuild the plan on the other side, with the received descriptors."""
         return cls(
             evidence=descriptors[message["evidence"]],
             routers=tuple(

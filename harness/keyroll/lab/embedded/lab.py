@@ -25,27 +25,27 @@ from keyroll.names import Capability
 
 USER = "admin"
 ROOT = "root"
-"""Meets a shell that knows `cli`, as on cRPD."""
+"""Login user; it starts in a shell with the command `cli`, as on cRPD."""
 PLATFORM = "emulated"
 KEEPER_SECONDS = 20.0
-"""From the order for a monitor to its being there, the loading of the routers' program included
-(1 to 2 s); and from other orders, of which the slowest runs `ip` (20 ms). Ten times that on a machine under load."""
+"""Seconds to start a monitor, including loading the routers' program (1 to 2 s), and for other orders, of which the
+slowest runs `ip` (20 ms). Ten times the usual time, for a machine under load."""
 ROUTERS_SECONDS = 30.0
-"""From the routers' start to the last one's `ready`: 0.7 s on an idle machine; a crowd of sixteen labs takes ten."""
+"""Seconds from the routers' start to the last `ready`: 0.7 s on an idle machine, ten with sixteen labs at once."""
 STOP_SECONDS = 10.0
-"""From the order to stop to the end of the last process: the captures have 2 s, the kernel ends the rest."""
+"""Seconds from the order to stop to the end of the last process: captures have 2 s, then the kernel kills the rest."""
 _REPORT_SECONDS = 2.0
-"""From the end of the keeper's channel to the monitor's report: it waits for nothing but the keeper's end."""
+"""Seconds from the end of the keeper's channel to the monitor's report, which waits only for the keeper's end."""
 _KEEPER_EXTRA_SECONDS = 1.0
-"""What the keeper has on top of its parts' time to answer a ping."""
+"""Seconds added to the parts' time for the keeper's own answer to a ping."""
 _LOG_TAIL_LINES = 12
-"""What fits on a screen beside the rest of a message."""
+"""Log lines quoted in an error: they fit on a screen with the rest of the message."""
 _LOG_TAIL_OCTETS = 8192
-"""Read from the end of a log: more than those lines take."""
+"""Octets read from the end of a log: more than those lines need."""
 
 
 class _KeeperSilentError(LabError):
-    """The keeper did not say what it was asked for in time."""
+    """The keeper did not answer an order in time."""
 
 
 @dataclass(slots=True)
@@ -59,12 +59,12 @@ class _CaptureFiles:
 class EmbeddedLab(HostedLab):
     """A lab of emulated routers; implements `keyroll.lab.protocol.Lab`.
 
-    `evidence` is the folder for captures (`R1.pcap`) and logs (`R1-bgpd.log`); it is made if it is not there. None: a
-    temporary one, which goes with the lab.
-    `wait_scale` stretches every deadline. `settings` are the emulated routers' own, by router's name: `sending`
-    (`clock` or `rnext`) and `receiving` (`tolerance` or `any`), the key policies of DESIGN.md, and what a commit may
-    change of keychains in use (`repoint`, `alteration`, `deletion`); the topology's labels say what these leave open.
-    `on_phase` is told each part of coming up and going down as it ends.
+    `evidence` is the folder for captures (`R1.pcap`) and logs (`R1-bgpd.log`), created if missing. None: a temporary
+    folder, removed with the lab.
+    `wait_scale` multiplies every deadline. `settings` are settings of the emulated routers, by router's name: the key
+    policies `sending` (`clock` or `rnext`) and `receiving` (`tolerance` or `any`), and when a commit's changes of
+    keychains in use apply (`repoint`, `alteration`, `deletion`). The topology's labels give the rest.
+    `on_phase` is called at the end of each phase of deploying and destroying.
     """
 
     def __init__(
@@ -199,7 +199,7 @@ class EmbeddedLab(HostedLab):
         }
 
     def _await_keeper(self, event: str, seconds: float, *, order: int | None = None) -> channel.Message:
-        """Take the keeper's messages until `event` (that answers `order`), and return it; a death is raised."""
+        """Read the keeper's messages until `event` (that answers `order`), and return it; raises when a part dies."""
         deadline = time.monotonic() + seconds
         assert self._channel is not None  # noqa: S101 - made by the caller
         while True:
@@ -226,7 +226,7 @@ class EmbeddedLab(HostedLab):
                     f" logs are in {self._evidence}",
                     remedy="on a slow machine, give a greater --wait-scale",
                 )
-            # Routers first: what one says of itself tells more than the keeper's word that it has ended.
+            # Routers first: a router's own message tells more than the keeper's report of its end.
             for name, link in list(waiting.items()):
                 if link.fileno() in ready:
                     self._take_router_messages(name, link)
@@ -264,7 +264,7 @@ class EmbeddedLab(HostedLab):
                     self._take_restart(name, message)
 
     def _take_restart(self, name: str, message: channel.Message) -> None:
-        """Take note of a wire path that was replaced; where sessions were lost with it the lab is not what it was."""
+        """Record that a wire path was replaced; if sessions were lost with it, raise an error."""
         what = f"{name}'s {message['what']} path"
         incident = f"{what} {how_it_ended(message['code'])} and was replaced after {message['seconds']:.3f} s"
         incident += f", {message['connections']} of its connections going on"
@@ -290,28 +290,28 @@ class EmbeddedLab(HostedLab):
         return f"; the end of {path}:\n" + "\n".join(lines) if lines else f"; {path} is empty"
 
     def _died(self) -> LabError:
-        """Say who died when the keeper's channel ended: the keeper, or the monitor, whose death kills the keeper."""
+        """Return an error that names the dead process: the keeper, or the monitor, whose death kills the keeper."""
         code = None if self._monitor is None else self._monitor.keepers_end(_REPORT_SECONDS)
         what = "the monitor has died, and with it the keeper" if code is None else f"the keeper {how_it_ended(code)}"
         return self._break(LabError(f"lab {self.name}: {what} and the whole lab"))
 
     def silent_parts(self, seconds: float = PING_SECONDS) -> tuple[str, ...]:
-        """Ask every part to answer within `seconds`; return those that do not. See `keyroll.lab.protocol.Pingable`."""
+        """Ping every part; return those without an answer in `seconds`. See `keyroll.lab.protocol.Pingable`."""
         self.check()
         assert self._channel is not None  # noqa: S101 - checked
         asked = self._found()
         in_routers = [part for name in self._links for part in silent_in_router(asked, name, seconds)]
         try:
-            # After the routers, so that it has reaped one that died. It waits for its parts itself, hence the extra.
+            # After the routers, so that it has reaped a dead one. It waits for its parts itself, hence the extra time.
             order = {"op": "ping", "seconds": seconds}
             silent = self._ask_keeper(order, "pong", seconds + _KEEPER_EXTRA_SECONDS)["silent"]
         except _KeeperSilentError:
             return ("the keeper", *in_routers)
-        self.check()  # of a daemon's death the routers tell themselves
+        self.check()  # the routers report a daemon's death themselves
         return (*silent, *in_routers)
 
     def _found(self) -> FoundLab:
-        """Return this lab as other processes find it."""
+        """Return this lab in the form in which other processes find it."""
         assert self._run is not None  # noqa: S101 - checked by the caller
         return FoundLab(self._run.path, folders.read_state(self._run.path))
 
@@ -320,12 +320,12 @@ class EmbeddedLab(HostedLab):
         return error
 
     def check(self) -> None:
-        """Raise LabError if a part has died since `deploy`. Cheap: looks at what was already told."""
+        """Raise LabError if a part has died since `deploy`. Cheap: reads only messages that have arrived."""
         if self._broken is not None:
             raise self._broken
         if self._channel is None:
             raise LabError("the lab is not deployed")
-        # Routers first: one that dies says less than the part of it that died before and took it along.
+        # Routers first: a router reports the part whose death ended it, which tells more than the router's own end.
         for name, link in self._links.items():
             while not link.closed and readable([link], 0):
                 self._take_router_messages(name, link)
@@ -334,7 +334,7 @@ class EmbeddedLab(HostedLab):
 
     @property
     def incidents(self) -> tuple[str, ...]:
-        """What went wrong in the lab and mended itself, as `check` was told of it: one sentence each."""
+        """Faults that the lab repaired itself, as seen by `check`: one sentence each."""
         return tuple(self._incidents)
 
     def capture_losses(self) -> Mapping[str, int]:
@@ -358,15 +358,15 @@ class EmbeddedLab(HostedLab):
         return answer
 
     def _ask_keeper(self, order: channel.Message, event: str, seconds: float) -> channel.Message:
-        """Send an order, and return the event that answers it: known by its number, as an answer may come too late."""
+        """Send an order and return its answer, matched by number, because late answers may come."""
         assert self._channel is not None  # noqa: S101 - checked by the caller
         self._orders += 1
-        with contextlib.suppress(OSError):  # a keeper that is gone is found by what comes next
+        with contextlib.suppress(OSError):  # the next read finds out that the keeper has ended
             channel.send(self._channel, {**order, "id": self._orders})
         return self._await_keeper(event, seconds, order=self._orders)
 
     def keep(self) -> None:
-        """Let the lab outlive this process; `keyroll lab down` ends it."""
+        """Keep the lab up after this process ends; `keyroll lab down` destroys it."""
         self.check()
         assert self._channel is not None  # noqa: S101 - checked
         channel.send(self._channel, {"op": "keep"})
@@ -375,11 +375,11 @@ class EmbeddedLab(HostedLab):
         self._write_state()
 
     def destroy(self) -> None:
-        """Take the lab down and leave nothing behind. Can be called twice, and after a failed `deploy`."""
+        """Destroy the lab and leave nothing behind. Can be called twice, and after a failed `deploy`."""
         begun = time.monotonic()
         down = self._monitor is not None
         if self._channel is not None:
-            with contextlib.suppress(OSError):  # the keeper may be gone already
+            with contextlib.suppress(OSError):  # the keeper may have ended already
                 channel.send(self._channel, {"op": "stop"})
         if self._monitor is not None:
             await_end(self._monitor, STOP_SECONDS * self._scale)

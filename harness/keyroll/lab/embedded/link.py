@@ -1,12 +1,11 @@
-"""A link between two routers: carries frames between its two ends, and can cut, lose, delay, reorder, damage, inject.
+"""A link between two routers: forwards frames between its two ends, and can cut, lose, delay, reorder, damage, inject.
 
-Each router's `eth1` is one end of a veth; the other ends (one a side) lie in the lab's own namespace, and this
-process carries frames between them. So impairment lies outside the captures at the routers' wire ports: sent frames
-are captured before it, received ones after it. Whatever is not plainly carried is written down with the SHA-256 of
-the frame, so that a judge knows injected, damaged and lost frames from the routers' own.
+Each router's `eth1` is one end of a veth pair; the other ends are in the lab's own namespace, and this process forwards
+frames between them. So the captures at the routers' wire ports see sent frames before impairment, and received frames
+after it. The SHA-256 of each injected, damaged or dropped frame is logged, so that the referee can tell these frames
+from the routers' own.
 
-Orders come as messages of `channel` (`keyroll.lab.local.link_controller` lists them); each is answered, with the
-order's `id`.
+Orders are messages of `channel` (`keyroll.lab.local.link_controller` lists them); each answer has the order's `id`.
 """
 
 from __future__ import annotations
@@ -28,16 +27,16 @@ from keyroll.lab.local import channel, frame_log
 from keyroll.lab.protocol import Impairment, LabError
 
 _BUFFER = 16 << 20
-"""Octets that each end's socket holds: ten thousand full frames, some tenths of a second of a busy link, so that
+"""Socket buffer of each end, in octets: ten thousand full frames, some tenths of a second of a busy link, so that
 nothing is lost while this process waits for a processor."""
 _FRAME_MAX = 65536
-"""A veth hands over frames up to this size where segmentation is left to the receiver (TSO)."""
+"""Longest frame, in octets: with segmentation offload (TSO) a veth delivers frames up to this size."""
 _BATCH = 64
-"""Frames taken from one end before the other end and the orders get their turn."""
+"""Frames read from one end before the other end and the orders are served, so that neither waits long."""
 _SEND_SECONDS = 1.0
-"""For room in a full queue; then it is tried again, so the figure only says how often."""
+"""Seconds to wait for room in a full queue before the next try; affects only the number of tries."""
 _ETHERNET = 14
-"""Octets of the Ethernet header: damage lies beyond it, or the frame would reach nobody."""
+"""Octets of the Ethernet header, which damage leaves intact, so that the frame still reaches the router."""
 _LINK_DOWN = frozenset({errno.ENETDOWN, errno.ENODEV})
 _NO_ROOM = frozenset({errno.ENOBUFS, errno.EMSGSIZE})
 """The queue is full, as on any link; or the frame is longer than the link's MTU. Both lose the frame."""
@@ -46,7 +45,7 @@ NOTHING = Impairment()
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What becomes of one frame: when it goes out (seconds from now; None: never), as which octets, and why."""
+    """The fate of one frame: when it is sent (seconds from now; None: never), its octets, and the reason."""
 
     after: float | None
     frame: bytes
@@ -54,7 +53,7 @@ class Outcome:
 
 
 class Direction:
-    """The frames in one direction, under an impairment. Pure but for the order of calls: same seed, same outcomes."""
+    """Applies an impairment to the frames of one direction. Deterministic: same seed and frames, same outcomes."""
 
     def __init__(self, impairment: Impairment = NOTHING) -> None:
         self._impairment = impairment
@@ -81,14 +80,14 @@ class Direction:
 
 
 def open_end(interface: str) -> socket.socket:
-    """Return a packet socket that carries frames over `interface` of the present namespace. Raises OSError."""
+    """Return a packet socket for the frames of `interface` in the current namespace. Raises OSError."""
     end = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
     try:
         end.setsockopt(linux.SOL_PACKET, linux.PACKET_IGNORE_OUTGOING, 1)
         for forced, plain in ((linux.SO_RCVBUFFORCE, socket.SO_RCVBUF), (linux.SO_SNDBUFFORCE, socket.SO_SNDBUF)):
             try:
                 end.setsockopt(socket.SOL_SOCKET, forced, _BUFFER)
-            except PermissionError:  # in a user namespace the host's limits hold
+            except PermissionError:  # in a user namespace the host's limits apply
                 end.setsockopt(socket.SOL_SOCKET, plain, _BUFFER)
         end.settimeout(0)
         end.bind((interface, linux.ETH_P_ALL))
@@ -99,7 +98,7 @@ def open_end(interface: str) -> socket.socket:
 
 
 class LinkProcess:
-    """Carries frames between `ends`, and obeys orders. `frame_log` is the descriptor of the file of special frames."""
+    """Forwards frames between `ends`, and executes orders. `frame_log` is the descriptor of the frame log."""
 
     def __init__(self, ends: tuple[socket.socket, socket.socket], orders: socket.socket, frame_log: int) -> None:
         self._ends = ends
@@ -113,7 +112,7 @@ class LinkProcess:
         self._buffer = bytearray(_FRAME_MAX)
 
     def run(self) -> None:
-        """Carry frames until the orders' channel ends."""
+        """Forward frames until the channel of orders is closed."""
         poll = select.poll()
         for source in (*self._ends, self._orders):
             poll.register(source, select.POLLIN)
@@ -143,7 +142,7 @@ class LinkProcess:
             yield view[:length]
 
     def _carry(self, source: int) -> None:
-        """Carry what came in at one end. Direction `n` leads towards end `n`."""
+        """Forward the waiting frames of one end. Direction `n` leads towards end `n`."""
         towards = 1 - source
         direction = self._directions[towards]
         for frame in self._frames(self._ends[source]):
@@ -157,7 +156,7 @@ class LinkProcess:
                 self._dispose(towards, direction.decide(bytes(frame)))
 
     def _cross(self, crossing: SynCrossing, towards: int, frame: bytes) -> bool:
-        """Say whether a frame is held, or was let go together with the one that it waited for."""
+        """Return whether a frame is held for now, or was sent together with the SYN that it waited for."""
         freed = crossing.take(towards, frame, time.monotonic())
         for direction, held in freed or ():
             self._send(direction, held)
@@ -174,7 +173,7 @@ class LinkProcess:
         if outcome.after <= 0 and not self._held:
             self._send(towards, frame)
         else:
-            # The number keeps frames of one instant in their order, and the heap from comparing frames.
+            # The number keeps the order of frames with equal times, and avoids that the heap compares frames.
             heapq.heappush(self._held, (time.monotonic() + outcome.after, next(self._number), towards, frame))
 
     def _release(self) -> None:
@@ -204,7 +203,7 @@ class LinkProcess:
             answer = self._carry_out(received[0])
         except LabError as error:
             answer = {"ok": False, "error": str(error)}
-        with contextlib.suppress(OSError):  # who asked may be gone; the channel's end says so by itself
+        with contextlib.suppress(OSError):  # the requester may have ended; the main loop sees the end of the channel
             channel.send(self._orders, channel.answered(received[0], answer))
         return True
 

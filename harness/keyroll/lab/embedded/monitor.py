@@ -1,14 +1,14 @@
-"""The process that carries a lab, forked from the owner's fork server (`keyroll.lab.embedded.fork_server`).
+"""The outermost process of a lab, forked from the owner's fork server (`keyroll.lab.embedded.fork_server`).
 
-It is in a session of its own, so that no terminal signal reaches it. It makes the lab's pid namespace, forks the keeper
-as process 1 of it, and watches from outside:
+It runs in a separate session, so that no terminal signal reaches it. It creates the lab's pid namespace, forks the
+keeper as process 1 in it, and watches from outside:
 
     owner ──► monitor ──► keeper (pid 1) ──► captures, routers, daemons …
 
-- the owner ends, however: the keeper sees its channel close and the monitor sees the owner's pidfd; unless the lab is
-  kept, everything ends;
-- the keeper ends, however: the kernel kills every process of its namespace, and the monitor removes the lab's folder;
-- the monitor ends, however: the kernel kills the keeper (parent-death signal), and the owner removes the folder.
+- if the owner ends for any reason, the keeper sees its channel close, and the monitor sees it on the owner's pidfd;
+  unless the lab is kept, all its processes end;
+- if the keeper ends, the kernel kills every process of its namespace, and the monitor removes the lab's folder;
+- if the monitor ends, the kernel kills the keeper (parent-death signal), and the owner removes the folder.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from keyroll.lab.local import folders
 
 
 def carry(lab: socket.socket, run: Path, owner: int, report: int) -> None:
-    """Fork the keeper, watch, clean up; returns when nothing of the lab is left.
+    """Fork the keeper, watch, clean up; returns when all processes and files of the lab are gone.
 
     Args:
         lab: the keeper's end of the channel to the owner.
-        run: the lab's folder; its lock is held by a descriptor that nobody here uses.
-        owner: a pidfd of the process whose lab it is.
-        report: a pipe to the owner, for the code that the keeper ended with; the monitor alone has it, so that its
-            end without a word says that the monitor died first.
+        run: the lab's folder; an inherited, otherwise unused descriptor holds its lock.
+        owner: a pidfd of the lab's owner.
+        report: a pipe to the owner for the keeper's exit code. Only the monitor holds it, so if it closes without a
+            report, the monitor died first.
     """
     rootless = os.geteuid() != 0
-    # The keeper holds one end as long as it lives, the monitor the other: each sees the other go.
+    # Keeper and monitor each hold one end, so each sees when the other one ends.
     ours, theirs = socket.socketpair()
     if rootless:
         linux.new_user_namespace()
@@ -53,13 +53,13 @@ def carry(lab: socket.socket, run: Path, owner: int, report: int) -> None:
     lab.close()
     theirs.close()
     code = _watch(pid, owner, ours)
-    with contextlib.suppress(OSError):  # the owner may be gone
+    with contextlib.suppress(OSError):  # the owner may have ended
         os.write(report, str(code).encode())
     folders.remove(run)
 
 
 def _watch(pid: int, owner: int, keeper_end: socket.socket) -> int:
-    """Return the keeper's exit code once it is reaped; end it when an owner that did not keep the lab goes."""
+    """Wait for the keeper and return its exit code; kill it if the owner of a lab that is not kept ends."""
     poll = select.poll()
     poll.register(keeper_end, select.POLLIN)
     poll.register(owner, select.POLLIN)

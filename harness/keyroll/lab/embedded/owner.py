@@ -1,4 +1,4 @@
-"""What the owner of a lab does with processes and descriptors: has a monitor started, waits, makes files."""
+"""The owner's handling of processes and descriptors: start a monitor, wait for it, create files."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ from keyroll.lab.local import channel, folders
 from keyroll.lab.protocol import LabError
 
 _TAG_ROOM = 64
-"""Octets that the environment of the fork server has for a lab's id: as long as the longest (see `folders`)."""
+"""Octets reserved for a lab's id in the fork server's environment: the longest id (see `folders`)."""
 _END_SECONDS = 5.0
-"""From the end of the channel to the end of the fork server: it has nothing to put away."""
+"""Seconds from the end of the channel to the end of the fork server, which has nothing to clean up."""
 _WORDS = 2000
-"""Characters of its output that an error quotes: the end of a traceback."""
+"""Characters of its output in an error: enough for the end of a traceback."""
 _REPORT_MAX = 16
-"""Octets; a report is the exit code of a process, in decimal."""
+"""Most octets of a report, which is an exit code in decimal."""
 
 
 class Monitor:
-    """The process that carries a lab, seen from its owner by a pidfd."""
+    """The owner's view of a lab's monitor, by pidfd."""
 
     def __init__(self, pidfd: int, report: int) -> None:
         self._pidfd = pidfd
         self._report = report
 
     def wait(self, seconds: float | None) -> bool:
-        """Wait for its end, at most so long; say whether it has ended."""
+        """Wait for its end, at most `seconds`; return whether it has ended."""
         poll = select.poll()
         poll.register(self._pidfd, select.POLLIN)
         return bool(poll.poll(None if seconds is None else max(0.0, seconds) * 1000))
 
     def keepers_end(self, seconds: float) -> int | None:
-        """Return the code that the keeper ended with (negative: by a signal), as the monitor reports it.
+        """Return the keeper's exit code (negative: a signal), as the monitor reports it.
 
-        None when the monitor ended without a report, or did not report within `seconds`: then it is the monitor that
-        died (or hangs).
+        None if the monitor ended without a report, or did not report within `seconds`: then the monitor has died (or
+        hangs).
         """
         poll = select.poll()
         poll.register(self._report, select.POLLIN)
@@ -55,7 +55,7 @@ class Monitor:
         return int(text) if text else None
 
     def kill(self) -> None:
-        """Kill it; that takes the keeper along, and with it everything else."""
+        """Kill it; the kernel then kills the keeper, and with it all processes of the lab."""
         signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
 
     def close(self) -> None:
@@ -65,7 +65,7 @@ class Monitor:
 
 
 class _ForkServer:
-    """The program that this process's labs are forked from, away from this terminal's signals."""
+    """This process's fork server, in a separate session, so that terminal signals do not reach it."""
 
     def __init__(self) -> None:
         self.owner = os.getpid()
@@ -84,10 +84,10 @@ class _ForkServer:
             )
 
     def carry(self, theirs: socket.socket, run: folders.RunDirectory, log: int, seconds: float) -> Monitor | None:
-        """Have a lab's monitor forked; None when the program was gone before it could take the order.
+        """Fork a lab's monitor; None if the fork server ended before it received the order.
 
         Raises:
-            LabError: it has ended, and may have forked the monitor before: another must not be given the same order.
+            LabError: the fork server has ended, perhaps after forking the monitor, so the order must not be repeated.
             TimeoutError: no answer within `seconds`.
         """
         self._channel.settimeout(seconds)
@@ -112,12 +112,12 @@ class _ForkServer:
         return Monitor(received[1][0], report)
 
     def ended(self, lab: str) -> LabError:
-        """Return an error that tells of its end, with the last of what it has written."""
+        """Return an error about its end, with the end of its output."""
         words = os.pread(self._output, 1 << 20, 0).decode(errors="replace").strip()[-_WORDS:]
-        return LabError(f"lab {lab}: the fork server has ended: {words or 'no words'}")
+        return LabError(f"lab {lab}: the fork server has ended: {words or 'no output'}")
 
     def close(self) -> None:
-        """End it, unless it is that of the process which this one was forked from."""
+        """End it, unless it belongs to the process from which this one was forked."""
         self._channel.close()
         os.close(self._output)
         if self.owner == os.getpid():
@@ -129,21 +129,21 @@ class _ForkServer:
 
 
 class _ForkServers:
-    """This process's fork server, once there is one."""
+    """This process's fork server, if started."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._present: _ForkServer | None = None
 
     def begin(self) -> None:
-        """Start a fork server where this process has none."""
+        """Start a fork server if this process has none."""
         with self._lock:
             if self._present is None or self._present.owner != os.getpid():
                 self._end()
                 self._present = _ForkServer()
 
     def carry(self, theirs: socket.socket, run: folders.RunDirectory, log: int, seconds: float) -> Monitor:
-        """Have a lab's monitor forked by the fork server: the present one, or where that is gone, a new one."""
+        """Fork a lab's monitor from the fork server; start a new one if it has ended."""
         monitor = None
         with self._lock:
             try:
@@ -161,7 +161,7 @@ class _ForkServers:
                     remedy="on a slow machine, give a greater --wait-scale",
                 ) from None
             finally:
-                if monitor is None:  # also when interrupted: an answer that is still to come would be taken for another
+                if monitor is None:  # also after an interrupt: a late answer would be taken for that to the next order
                     self._end()
         return monitor
 
@@ -181,18 +181,18 @@ atexit.register(_FORK_SERVERS.close)
 
 
 def begin_loading() -> None:
-    """Have the routers' program loaded for the lab that comes next; `start_monitor` waits for it.
+    """Start loading the routers' program for the next lab; `start_monitor` waits for it.
 
-    To be called before the lab's folder is there: from then on nothing but the order to the fork server may be missing,
-    which removes the folder of an owner that was killed meanwhile.
+    Call it before the lab's folder is created: afterwards only the order to the fork server may be missing, because
+    that order also removes the folder if the owner is killed.
     """
     _FORK_SERVERS.begin()
 
 
 def start_monitor(theirs: socket.socket, run: folders.RunDirectory, log: Path, *, seconds: float) -> Monitor:
-    """Start the process that carries the lab, within `seconds`; what it writes goes to the end of `log`.
+    """Start a lab's monitor within `seconds`; its output is appended to `log`.
 
-    The first lab of a process takes longer: the routers' program is loaded for it, and for all that follow.
+    The first lab of a process takes longer, because it loads the routers' program for all labs.
 
     Raises:
         LabError: the fork server cannot be started, or has died.
@@ -206,7 +206,7 @@ def start_monitor(theirs: socket.socket, run: folders.RunDirectory, log: Path, *
 
 
 class HasDescriptor(Protocol):
-    """Anything that poll(2) can wait for."""
+    """An object that poll(2) can wait for."""
 
     def fileno(self) -> int:
         """Return the descriptor."""
@@ -214,7 +214,7 @@ class HasDescriptor(Protocol):
 
 
 def readable(sources: list[HasDescriptor], seconds: float) -> set[int]:
-    """Wait until one of the sources can be read, or the time is over; return the descriptors that can be."""
+    """Wait until a source is readable, or the time is over; return the readable descriptors."""
     poll = select.poll()
     for source in sources:
         poll.register(source.fileno(), select.POLLIN)
@@ -222,13 +222,13 @@ def readable(sources: list[HasDescriptor], seconds: float) -> set[int]:
 
 
 def await_end(monitor: Monitor, seconds: float) -> None:
-    """Wait for the monitor's end; kill it when it does not come."""
+    """Wait for the monitor's end; kill it if it does not end in time."""
     if not monitor.wait(seconds):
-        monitor.kill()  # takes the keeper along, and that everything else
+        monitor.kill()  # this also kills the keeper, and with it all processes of the lab
         monitor.wait(None)
     monitor.close()
 
 
 def create_in(folder: int, name: str) -> int:
-    """Create a file in the evidence folder, by descriptor: the lab's own mounts may hide the path."""
+    """Create a file in the evidence folder by descriptor, because the lab's mounts may hide the path."""
     return os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600, dir_fd=folder)

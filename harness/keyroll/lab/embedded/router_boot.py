@@ -1,4 +1,4 @@
-"""The owner's end of a router's boot socket: one boot message goes in, events come out, newline JSON."""
+"""The owner's end of a router's boot socket: sends one boot message, reads events, in newline JSON."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from keyroll.lab.protocol import LabError
 
 
 class RouterLink:
-    """One router's boot socket. `ready` and `closed` follow what it told."""
+    """One router's boot socket. The router's events set `ready` and `closed`."""
 
     def __init__(self, name: str, end: socket.socket) -> None:
         self._name = name
@@ -31,11 +31,11 @@ class RouterLink:
         return self._end.fileno()
 
     def boot(self, message: dict[str, Any]) -> None:
-        """Leave the boot message for the router to read."""
+        """Send the boot message; the router reads it when it starts."""
         self._end.sendall(json.dumps(message).encode() + b"\n")
 
     def receive(self) -> list[dict[str, Any]]:
-        """Return the events that are there. An end of the stream is no event: the keeper tells of deaths."""
+        """Return the waiting events. The end of the stream is not an event: the keeper reports deaths."""
         try:
             data = self._end.recv(65536)
         except BlockingIOError:
@@ -51,7 +51,7 @@ class RouterLink:
             try:
                 event = json.loads(line)
             except ValueError as error:
-                raise LabError(f"router {self._name} told something that is no event") from error
+                raise LabError(f"malformed event from router {self._name}") from error
             if event.get("event") == "ready":
                 self.ready = True
             events.append(event)

@@ -1,14 +1,14 @@
-"""Two routers' SYNs made to cross: each is held until the other's is there as well. Pure: frames and instants in.
+"""Make the SYNs of two routers cross: hold each until the other one has arrived. Pure: frames and instants in.
 
-BGP's collision of connections (RFC 4271, section 6.8) needs both routers to open before either has the other's SYN,
-which by itself is a matter of milliseconds. A SYN that was held too long is given up: its sender has turned to a new
-one by then, and repeats it.
+For a BGP connection collision (RFC 4271, section 6.8) each router must send its SYN before it receives the other's, a
+window of milliseconds. A SYN held too long is dropped: by then its sender uses a new connection, and sends a new SYN.
 """
 
 from __future__ import annotations
 
 FRESH_SECONDS = 0.5
-"""A router's BGP opens anew after 0.75 to 1 s: of two that do, one's SYN follows the other's within half of that."""
+"""How long a SYN is held. BGP retries after 0.75 to 1 s; with two routers retrying, the SYNs are at most half of that
+apart."""
 _SYN, _SYN_ACK = 0x02, 0x12
 _ETHERNET, _TCP = 14, 6
 _IPV4, _IPV6 = b"\x08\x00", b"\x86\xdd"
@@ -23,9 +23,9 @@ class SynCrossing:
         self.done = False
 
     def take(self, towards: int, frame: bytes, now: float) -> list[tuple[int, bytes]] | None:
-        """Return what is to be sent because of a frame, as (direction, frame); None when it is none of ours.
+        """Return the frames to send now, as (direction, frame); None if the frame is not a SYN to the port.
 
-        The same SYN once more counts as a new one. After both were let go, nothing is held any more.
+        A retransmitted SYN counts as a new one. After both SYNs are sent, no further frame is held.
         """
         if self.done or not opens(frame, self._port):
             return None
@@ -38,7 +38,7 @@ class SynCrossing:
 
 
 def opens(frame: bytes, port: int) -> bool:
-    """Say whether an Ethernet frame carries a SYN without ACK to a TCP port."""
+    """Return whether an Ethernet frame carries a SYN without ACK to a TCP port."""
     kind = frame[12:_ETHERNET]
     if kind == _IPV4 and len(frame) > _ETHERNET + 9 and frame[_ETHERNET + 9] == _TCP:
         tcp = _ETHERNET + (frame[_ETHERNET] & 0x0F) * 4

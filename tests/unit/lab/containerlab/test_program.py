@@ -36,7 +36,7 @@ def test_the_words_of_an_error_are_without_colours_times_and_news() -> None:
 
 def test_without_an_error_the_news_are_better_than_nothing() -> None:
     assert Answer(1, "", "07:38:04 INFO Parsing file\n").words == "INFO Parsing file"
-    assert Answer(1, "", "").words == "it ended with 1 and said nothing"
+    assert Answer(1, "", "").words == "it ended with exit code 1 and without output"
 
 
 def test_containerlab_gets_no_orders_from_the_environment() -> None:
