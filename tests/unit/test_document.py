@@ -1,6 +1,7 @@
 """Files that people write: every mistake is named by file, line, column and field."""
 
 import os
+import sys
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
@@ -127,12 +128,16 @@ HOSTILE = {
 }
 
 
+_AT_ONCE = 10.0 if sys.gettrace() is not None else 1.0
+"""Seconds; measuring coverage makes Python several times slower. What it replaces took 22 s and 3 GB."""
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_what_would_fill_the_memory_is_refused_at_once_by_a_stated_limit(name: str) -> None:
     text, message = HOSTILE[name]
     begun = process_time()
     assert message in refused(text)
-    assert process_time() - begun < 1
+    assert process_time() - begun < _AT_ONCE
 
 
 def test_a_long_file_is_not_read_to_its_end(tmp_path: Path) -> None:
