@@ -6,7 +6,6 @@ import enum
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone, tzinfo
-from zoneinfo import ZoneInfo
 
 from keyroll.check import rules
 from keyroll.check.findings import (
@@ -24,7 +23,20 @@ from keyroll.check.findings import (
 from keyroll.check.outlook import BGP_HOLD, LDP_HOLD, Forecast, Hold, Outlook, look_ahead
 from keyroll.check.rules import Severity
 from keyroll.check.skew import MIXES, Mix
-from keyroll.configuration import Alone, Chain, Configuration, Ends, Kind, Link, Session, Single, Value, match
+from keyroll.configuration import (
+    Alone,
+    Chain,
+    Configuration,
+    Ends,
+    Kind,
+    Link,
+    Session,
+    Single,
+    in_own_zone,
+    match,
+    zone_named,
+    zone_of,
+)
 from keyroll.configuration import Finding as Doubt
 from keyroll.keychain.model import Keychain
 from keyroll.keychain.secret import Likeness, Secret
@@ -137,24 +149,9 @@ class Report:
         return tuple(sorted(unique, key=lambda one: (order.index(one.severity), one.where.file, one.where.line or 0)))
 
 
-def zone_of(configuration: Configuration) -> tzinfo | None:
-    """Return the zone that a router is configured for (`system time-zone`), or None."""
-    named = _zone_named(configuration)
-    if named is None:
-        return None
-    try:
-        return ZoneInfo(named.text)
-    except (ValueError, OSError, LookupError):  # GMT+2 and the like, which no time zone database has
-        return None
-
-
-def _zone_named(configuration: Configuration) -> Value | None:
-    return configuration.view("system").leaf("time-zone").value
-
-
 def names_no_known_zone(configuration: Configuration, chain: Chain) -> bool:
     """Say whether start-times of a chain are in the router's `time-zone`, and that is one which is not known here."""
-    if _zone_named(configuration) is None or zone_of(configuration) is not None:
+    if zone_named(configuration) is None or zone_of(configuration) is not None:
         return False
     # A start-time that names no zone is the one that moves when the same text is read in another zone.
     moved = replace(configuration, zone=_ELSEWHERE)
@@ -164,7 +161,7 @@ def names_no_known_zone(configuration: Configuration, chain: Chain) -> bool:
 
 def doubt_of_zone(configuration: Configuration, chain: Chain) -> Doubt | None:
     """Return what is not known of a chain's start-times for want of a zone."""
-    named = _zone_named(configuration)
+    named = zone_named(configuration)
     if named is None or not names_no_known_zone(configuration, chain):
         return None
     message = (
@@ -180,12 +177,6 @@ def judge(configurations: Sequence[Configuration], question: Question) -> Report
     Start-times that name no zone are in the router's `time-zone`, else in the zone that the configuration was read in.
     """
     return _Judge([in_own_zone(configuration) for configuration in configurations], question).report()
-
-
-def in_own_zone(configuration: Configuration) -> Configuration:
-    """Return the configuration with start-times that name no zone in its own `time-zone`, where that is known."""
-    zone = zone_of(configuration)
-    return configuration if zone is None or zone == configuration.zone else replace(configuration, zone=zone)
 
 
 class _Judge:

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 
 import click
 
-from keyroll.check.judge import doubt_of_zone, in_own_zone
-from keyroll.configuration import Chain, Configuration, Link, match
+from keyroll.check.judge import doubt_of_zone
+from keyroll.configuration import Chain, Configuration, Link, in_own_zone, match
 from keyroll.configuration import Finding as Doubt
 from keyroll.configuration import Kind as DoubtKind
 from keyroll.configuration.usage import lint_ends, lint_usage, subject_of

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import click
 
-from keyroll.check.judge import in_own_zone, names_no_known_zone
+from keyroll.check.judge import names_no_known_zone
 from keyroll.cli.arguments import instant_of, read_zone
 from keyroll.cli.keychain import write_secret_files
 from keyroll.cli.output import read_or_not
-from keyroll.configuration import Chain, Configuration, Kind, Node, read
+from keyroll.configuration import Chain, Configuration, Kind, Node, in_own_zone, read
 from keyroll.errors import ExitCode, InputError, Where, printable
 from keyroll.instants import SYSTEM
 from keyroll.keychain.generate import SECRET_LENGTH_DEFAULT, Ids, draw_secret

@@ -232,8 +232,7 @@ def _skew(text: str) -> timedelta:
 
 
 def _configurations(files: Sequence[Path], zone: tzinfo) -> list[Configuration]:
-    from keyroll.check.judge import zone_of  # noqa: PLC0415 - as above
-    from keyroll.configuration import read  # noqa: PLC0415 - as above
+    from keyroll.configuration import read, zone_of  # noqa: PLC0415 - as above
 
     found = []
     for path in files:

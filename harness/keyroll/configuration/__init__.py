@@ -32,6 +32,7 @@ Where a statement stands twice, or groups bring it, the value in force is Junos'
     inheritance              groups, looked up
     placeholders             what stands where a secret was
     chains, sessions         the two views
+    zones                    a router's own time-zone, for start-times that name none
     routers, ends, reading   logical systems and addresses; which sessions belong together; `read`
 """
 
@@ -44,6 +45,7 @@ from keyroll.configuration.reading import Configuration, read
 from keyroll.configuration.routers import Router
 from keyroll.configuration.sessions import Authentication, PeerKind, Placed, Session
 from keyroll.configuration.tree import Node
+from keyroll.configuration.zones import in_own_zone, zone_named, zone_of
 
 __all__ = [
     "Alone",
@@ -65,7 +67,10 @@ __all__ = [
     "Single",
     "Value",
     "View",
+    "in_own_zone",
     "match",
     "read",
     "secret_of",
+    "zone_named",
+    "zone_of",
 ]

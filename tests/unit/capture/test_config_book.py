@@ -1,5 +1,6 @@
 """Junos configurations as keys: which sessions are protected, by whose chain, and what cannot be judged."""
 
+from datetime import UTC, datetime
 from ipaddress import ip_address
 
 import pytest
@@ -276,3 +277,21 @@ def test_many_sessions_without_a_local_address_are_all_paired(chains):
     book = book_of(*texts)
     assert bgp_of(book, "10.1.0.7", "10.2.0.9") is not None
     assert bgp_of(book, "10.1.0.7", "10.2.0.29") is None, "no session names that address"
+
+
+def test_start_times_without_a_zone_are_in_the_routers_own():
+    """The router's `time-zone` decides, as it does for `keyroll check`: eight hours more are another window."""
+    head = "set security authentication-key-chains key-chain chain key 0"
+    words = ("secret x-secret", "start-time 2030-1-1.00:00:00", "algorithm ao", "ao-attribute tcp-ao-option enabled")
+    key = "".join(f"{head} {word}\n" for word in (*words, "ao-attribute send-id 1", "ao-attribute recv-id 1"))
+    protect = "".join(f"set protocols bgp group p {word}\n" for word in PROTECT)
+    texts = [
+        f"set system host-name {name}\nset system time-zone America/Los_Angeles\n"
+        f"set interfaces ge-0/0/0 unit 0 family inet address {own}/30\n"
+        f"set protocols bgp group p neighbor {peer}\n{protect}{key}"
+        for name, own, peer in (("R1", "10.0.0.1", "10.0.0.2"), ("R2", "10.0.0.2", "10.0.0.1"))
+    ]
+    keys = bgp_of(book_of(*texts))
+    assert keys is not None
+    begins = {held.begin for ids in keys.received.values() for held in ids if held.begin is not None}
+    assert begins == {datetime(2030, 1, 1, 7, tzinfo=UTC)}, "eight hours after midnight in UTC, less the tolerance"

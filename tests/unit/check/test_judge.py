@@ -5,9 +5,10 @@ import pytest
 
 from keyroll.check import judge as judging
 from keyroll.check.document import as_data
-from keyroll.check.judge import Question, Verdict, judge, zone_of
+from keyroll.check.judge import Question, Verdict, judge
 from keyroll.check.outlook import DEFAULT_MIXES, look_ahead
 from keyroll.check.rules import RULES
+from keyroll.configuration import zone_of
 from keyroll.keychain.generate import generate
 from keyroll.keychain.rules import RULES as CHAIN_RULES
 

@@ -29,7 +29,18 @@ from keyroll.capture.keys.book import (
     sent_keys,
     unknown_clock,
 )
-from keyroll.configuration import Alone, Chain, Configuration, Finding, Kind, PeerKind, Router, Session, Single
+from keyroll.configuration import (
+    Alone,
+    Chain,
+    Configuration,
+    Finding,
+    Kind,
+    PeerKind,
+    Router,
+    Session,
+    Single,
+    in_own_zone,
+)
 from keyroll.configuration import match as match_ends
 from keyroll.configuration import read as read_configuration
 from keyroll.errors import InputError, Where
@@ -137,7 +148,7 @@ def config_book(
         ConfigError: no session that is protected with TCP-AO is there.
         ConfigurationError: a text is not a Junos configuration; names file and line.
     """
-    whole = [read_configuration(source.text, source.name) for source in sources if source.address is None]
+    whole = [in_own_zone(read_configuration(source.text, source.name)) for source in sources if source.address is None]
     maker = _Maker(receiving, clock)
     bare = [(source.address, _bare_end(source)) for source in sources if source.address is not None]
     routers = [_named(router, configuration) for configuration in whole for router in configuration.routers]
@@ -253,7 +264,7 @@ def _session_end(session: Session, router: Router) -> _End:
 
 def _bare_end(source: ConfigSource) -> _End:
     chains: list[Chain] = [
-        chain for router in read_configuration(source.text, source.name).routers for chain in router.chains
+        chain for router in in_own_zone(read_configuration(source.text, source.name)).routers for chain in router.chains
     ]
     if len(chains) != 1:
         held = ", ".join(chain.name for chain in chains) or "none"

@@ -1,0 +1,32 @@
+"""The zone that a router's clock shows: start-times that name no zone are in it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import tzinfo
+from zoneinfo import ZoneInfo
+
+from keyroll.configuration.inheritance import Value
+from keyroll.configuration.reading import Configuration
+
+
+def zone_named(configuration: Configuration) -> Value | None:
+    """Return the router's `system time-zone` as it is configured, or None."""
+    return configuration.view("system").leaf("time-zone").value
+
+
+def zone_of(configuration: Configuration) -> tzinfo | None:
+    """Return the zone that a router is configured for (`system time-zone`), or None."""
+    named = zone_named(configuration)
+    if named is None:
+        return None
+    try:
+        return ZoneInfo(named.text)
+    except (ValueError, OSError, LookupError):  # GMT+2 and the like, which no time zone database has
+        return None
+
+
+def in_own_zone(configuration: Configuration) -> Configuration:
+    """Return the configuration with start-times that name no zone in its own `time-zone`, where that is known."""
+    zone = zone_of(configuration)
+    return configuration if zone is None or zone == configuration.zone else replace(configuration, zone=zone)
