@@ -77,7 +77,7 @@ def keyroll(python: str, home: Path, *words: str) -> subprocess.CompletedProcess
         check=False,
         timeout=120,
     )
-    if "only root make namespaces" in result.stderr:
+    if "only root may create namespaces" in result.stderr:
         pytest.skip(result.stderr.strip())
     return result
 
@@ -116,6 +116,6 @@ def test_a_host_that_forbids_it_says_so_in_one_sentence(python, home):
     if "Permission denied" in result.stderr:
         pytest.skip("the limit cannot be set here")
     assert result.returncode == 2
-    assert "only root make namespaces" in result.stderr
+    assert "only root may create namespaces" in result.stderr
     assert "sysctl" in result.stderr
     assert "Traceback" not in result.stderr

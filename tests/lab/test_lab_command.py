@@ -153,7 +153,7 @@ def pid_of(name: str, inside: int) -> int:
 def test_mistakes_are_sentences(shared):
     assert "has no router 'R9'" in keyroll("exec", "--name", shared, "R9", "--", "true", code=2)
     assert "no link 'x'" in keyroll("link", "cut", "--name", shared, "--link", "x", code=2)
-    assert "share between 0 and 1" in keyroll("link", "impair", "--name", shared, "--loss", "7", code=2)
+    assert "use a share from 0 to 1" in keyroll("link", "impair", "--name", shared, "--loss", "7", code=2)
     assert "exists already" in keyroll("up", "--name", shared, code=2)
     assert "no lab 'nobody'" in keyroll("down", "nobody", code=2)
     assert "two labs are named" in keyroll("down", shared, "--name", "nobody", code=2)

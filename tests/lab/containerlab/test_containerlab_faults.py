@@ -160,7 +160,7 @@ def test_vjunos_without_kvm_is_refused_before_anything_is_made(tmp_path, monkeyp
     real = os.access
     monkeypatch.setattr(os, "access", lambda path, mode: path != "/dev/kvm" and real(path, mode))
     lab = ContainerLab(read_topology(TOPOLOGY.with_name(file)), evidence=tmp_path / "evidence")
-    with pytest.raises(LabUnfitError, match=r"there is no /dev/kvm.*nested virtualisation"):
+    with pytest.raises(LabUnfitError, match=r"/dev/kvm is missing or not accessible.*nested virtualisation"):
         lab.deploy()
     assert lab.name == ""
 

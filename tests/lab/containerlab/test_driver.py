@@ -311,7 +311,7 @@ def test_what_is_missing_is_said_with_what_helps(standin, tmp_path, monkeypatch)
     with pytest.raises(LabUnfitError, match=r"0\.77\.0 is older than 0\.78.*install"):
         make(tmp_path).deploy()
     standin.behave(version='{"version": "0.0.0"}')
-    with pytest.raises(LabUnfitError, match=r"it is 0\.0\.0: built without a version"):
+    with pytest.raises(LabUnfitError, match=r"reports version 0\.0\.0: built without a version"):
         make(tmp_path).deploy()
     standin.behave(version="what?")
     with pytest.raises(LabUnfitError, match="does not say its version"):

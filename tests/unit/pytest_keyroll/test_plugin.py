@@ -162,7 +162,7 @@ def test_labs_that_were_not_used_again_are_told_of_wherever_they_ran(suite, work
         )
     done = suite(*workers)
     assert done.ret == 0, done.stdout.str() + done.stderr.str()
-    told = [line for line in done.outlines if "outlived" in line]
+    told = [line for line in done.outlines if "not used again" in line]
     assert told == ["keyroll: a lab was not used again: R1: a connection is still open after the reset"]
 
 

@@ -32,7 +32,7 @@ def test_a_name_that_tells_nothing_is_asked_about():
 def test_every_kind_of_lab_but_the_embedded_one_is_made_of_images():
     for kind in LABS:
         if kind == EMBEDDED:
-            with pytest.raises(InputError, match="made of no image"):
+            with pytest.raises(InputError, match="uses no image"):
                 platform_of_lab(kind)
         else:
             assert platform_of_lab(kind).image_variable
