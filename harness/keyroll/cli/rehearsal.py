@@ -6,6 +6,7 @@ import re
 import shlex
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,14 +26,21 @@ if TYPE_CHECKING:
 
 
 def play(
-    made: Made, *, lab: str, topology: Path | None, seed: str | None, run_dir: Path | None, accept_left_out: bool
+    made: Made,
+    *,
+    lab: str,
+    topology: Path | None,
+    seed: str | None,
+    run_dir: Path | None,
+    accept_left_out: bool,
+    without_secrets: bool,
 ) -> ExitCode:
     """Play it and print what was taken, what was left out, each rollover, and where the evidence is."""
     known = read_seed(seed)
     printer = Printer()
     printer.line(f"{made.names[0]} (R1) and {made.names[1]} (R2): {made.summary}", style="bold")
     for note in made.notes:
-        printer.line(note)
+        printer.line(f"taken for granted: {note}")
     with tempfile.TemporaryDirectory(prefix="keyroll-") as folder:
         path = Path(folder) / "rehearsal.yaml"
         path.write_text(made.text, encoding="utf-8")
@@ -48,7 +56,9 @@ def play(
             results.append(run(case, options))
             if results[-1].verdict is Verdict.INTERRUPTED:
                 break
-    verdicts = [judged(made, result, accept_left_out=accept_left_out) for result in results]
+    verdicts = [
+        judged(made, result, accept_left_out=accept_left_out, without_secrets=without_secrets) for result in results
+    ]
     worst = min(range(len(results)), key=lambda number: _ORDER.index(verdicts[number].code))
     verdict, result = verdicts[worst], results[worst]
     style = {ExitCode.OK: "bold green", ExitCode.BAD: "bold red"}.get(verdict.code, "bold yellow")
@@ -62,17 +72,15 @@ _ORDER = (ExitCode.INTERRUPTED, ExitCode.BAD, ExitCode.UNFIT, ExitCode.OK)
 """Which of two orders of commits decides: 1 outweighs 2, 2 outweighs 0."""
 
 
+@dataclass(frozen=True, slots=True)
 class Judged:
     """The verdict of a rehearsal: its exit code and its first line."""
 
-    __slots__ = ("code", "sentence")
-
-    def __init__(self, code: ExitCode, sentence: str) -> None:
-        self.code = code
-        self.sentence = sentence
+    code: ExitCode
+    sentence: str
 
 
-def judged(made: Made, result: Result, *, accept_left_out: bool) -> Judged:
+def judged(made: Made, result: Result, *, accept_left_out: bool, without_secrets: bool) -> Judged:
     """Hold play against prediction. Red outweighs what is not covered, which outweighs green."""
     predicted = all(hitless for _, hitless, _, _ in made.predicted)
     if result.verdict is Verdict.INTERRUPTED:
@@ -90,13 +98,19 @@ def judged(made: Made, result: Result, *, accept_left_out: bool) -> Judged:
         return Judged(
             ExitCode.BAD, "NOT HITLESS under all policies, by prediction; played hitless under the default ones"
         )
+    unsaid = _not_known(made, accept_left_out=accept_left_out, without_secrets=without_secrets)
+    return Judged(ExitCode.OK, "HITLESS") if unsaid is None else Judged(ExitCode.UNFIT, unsaid)
+
+
+def _not_known(made: Made, *, accept_left_out: bool, without_secrets: bool) -> str | None:
+    """Return why a run that passed, as predicted, is not green; None where all is known and covered."""
     if made.left_out and not accept_left_out:
-        return Judged(
-            ExitCode.UNFIT, "HITLESS as far as it was played, NOT COVERED: what may change the verdict was left out"
-        )
+        return "HITLESS as far as it was played, NOT COVERED: what may change the verdict was left out"
     if not made.predicted:
-        return Judged(ExitCode.UNFIT, "NOT JUDGED: no rollover is coming in these configurations")
-    return Judged(ExitCode.OK, "HITLESS")
+        return "NOT JUDGED: no rollover is coming in these configurations"
+    if made.notes and not without_secrets:
+        return f"HITLESS if {made.notes[0]} (--without-secrets)"
+    return None
 
 
 def _lines(made: Made, result: Result) -> Iterator[str]:

@@ -114,6 +114,7 @@ def import_command(
 @click.option("--seed", help="Draw everything random from this (printed).")
 @click.option("--run-dir", type=click.Path(path_type=Path), help="Put the run folder here (runs/<time>-<id>-<seed>).")
 @click.option("--accept-left-out", is_flag=True, help="A verdict may rest on what was left out by weight.")
+@click.option("--without-secrets", is_flag=True, help="Secrets that are not in the text leave the verdict as it is.")
 def rehearse_command(
     files: tuple[Path, ...],
     *,
@@ -129,6 +130,7 @@ def rehearse_command(
     seed: str | None,
     run_dir: Path | None,
     accept_left_out: bool,
+    without_secrets: bool,
 ) -> ExitCode:
     """Play the rollovers that two saved configurations will make, on a lab.
 
@@ -138,7 +140,15 @@ def rehearse_command(
     from keyroll.cli.rehearsal import play  # noqa: PLC0415 - `--help` stays instant
 
     made = _made(_Asked(files, at, session, rollovers, skew, zone, changes, pause))
-    return play(made, lab=lab, topology=topology, seed=seed, run_dir=run_dir, accept_left_out=accept_left_out)
+    return play(
+        made,
+        lab=lab,
+        topology=topology,
+        seed=seed,
+        run_dir=run_dir,
+        accept_left_out=accept_left_out,
+        without_secrets=without_secrets,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +184,10 @@ def _made(asked: _Asked) -> Made:
     files = [one.name for one in configurations]
     told = heavy if asked.keep_names else tuple(item.without_names(names, files) for item in heavy)
     text = scenario_text(drafted, told, [counts(one) for one in configurations])
-    unknown = sum(key.unknown for key in drafted.keys)
-    notes = [f"secrets of {unknown} keys are not known, and taken to match"] if unknown else []
+    unknown = len(
+        {key.number for key in (*drafted.keys, *(drafted.change.add if drafted.change else ())) if key.unknown}
+    )
+    notes = [f"the secrets of {unknown} keys match, which are not known"] if unknown else []
     return Made(
         text,
         f"{' and '.join(kind.value.upper() for kind in chosen.kinds)}, {len(drafted.keys)} keys, "

@@ -156,7 +156,7 @@ def draft(
         last, source = _usable(planned.chains), planned.report
         change = _change(drafted, _drafted(last, planned.chains, t0, labels, numbers), planned)
     coming = [forecast for forecast in _forecasts(source, meant) if _instant(forecast) > t0]
-    played = [_rollover(forecast, t0, last, numbers) for forecast in coming[:rollovers]]
+    played = [_rollover(forecast, t0, last, numbers, skew) for forecast in coming[:rollovers]]
     bgp = meant.bgp
     holds = [session.hold_time.value for session in bgp or () if session.hold_time is not None]
     return Draft(
@@ -342,11 +342,15 @@ def _instant(forecast: Forecast) -> datetime:
 
 
 def _rollover(
-    forecast: Forecast, t0: datetime, usable: Sequence[Sequence[Key]], numbers: dict[int, int]
+    forecast: Forecast, t0: datetime, usable: Sequence[Sequence[Key]], numbers: dict[int, int], skew: timedelta
 ) -> DraftRollover:
     moment = _instant(forecast)
     outcome = forecast.outcomes.get((DEFAULT_POLICY, DEFAULT_POLICY))
-    failing = forecast.failing
+    # Predicted with the clocks that are played: a skew may undo what equal clocks bear, and the other way round.
+    offset = skew // timedelta(microseconds=1)
+    failing = [mix for mix, skews in forecast.skews.items() if not any(part.holds(offset) for part in skews)]
+    if not skew:
+        failing = list(forecast.failing)
     count = len(forecast.outcomes)
     words = (
         "hitless under all policies"
@@ -356,7 +360,8 @@ def _rollover(
     drops = tuple(_drops(outcome)) if outcome is not None else ()
     active = _active(usable[0], moment, numbers), _active(usable[1], moment, numbers)
     first = max(forecast.rollover.first.astimezone(UTC) - t0, timedelta())
-    return DraftRollover(first, moment - t0, active, outcome is None or outcome.hitless, not failing, words, drops)
+    hitless = (DEFAULT_POLICY, DEFAULT_POLICY) not in failing
+    return DraftRollover(first, moment - t0, active, hitless, not failing, words, drops)
 
 
 def _drops(outcome: Outcome) -> Iterator[tuple[str, str]]:
