@@ -38,9 +38,11 @@ LEAST_SCAPY = 15.0
 
 MOST_JSON = 2.0
 """`--json` may take at most so many times the text."""
-GOAL_MANY, GOAL_SCAN = 4.0, 3.0
-"""What a segment of many connections, and a forged SYN, should cost at most, in segments of one connection. Printed
-beside what was measured; neither is reached yet, so that they end nothing."""
+MOST_MANY = 4.0
+"""A segment of many connections may cost at most so many of one connection."""
+GOAL_SCAN = 3.0
+"""What a forged SYN should cost at most, in segments of one connection. Printed beside what was measured; it is not
+reached yet (a MAC with a traffic key of its own takes nearly as long), so that it ends nothing."""
 CONNECTIONS, ROUNDS = 20_000, 10
 """Interleaved connections, and the segments of each."""
 FORGED = 700_000
@@ -285,11 +287,11 @@ def ratios(folder: Path, times: int) -> bool:
     fake = (text - start) / forged
     sys.stdout.write(
         f"a segment of {CONNECTIONS} interleaved connections: {mixed / honest:.1f} x one of a single connection "
-        f"(goal: {GOAL_MANY:.0f})\n"
+        f"(promised: at most {MOST_MANY:.0f})\n"
         f"a forged SYN: {fake / honest:.1f} x an honest segment (goal: {GOAL_SCAN:.0f})\n"
         f"--json: {as_json / text:.2f} x the text (promised: at most {MOST_JSON:.0f})\n"
     )
-    return as_json / text <= MOST_JSON
+    return as_json / text <= MOST_JSON and mixed / honest <= MOST_MANY
 
 
 def main() -> int:

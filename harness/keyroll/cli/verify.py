@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 OFFENDERS_SHOWN = 50
 _CENTURY = 100 * 366 * 86400
 """Seconds: the furthest that a clock offset may reach, so that it stays a date."""
-_GC_THRESHOLD = 100_000
+_GC_THRESHOLD = 1_000_000
 """New objects after which the garbage collector runs; Python's own is 700."""
 
 
@@ -158,7 +158,7 @@ def _keys_book(path: Path) -> Book:
 def _config_book(configs: tuple[str, ...], offset: float, receiving: str, *, no_times: bool) -> ConfigBook:
     from keyroll.capture.keys.book import unknown_clock  # noqa: PLC0415 -- only with --config
     from keyroll.capture.keys.config_book import config_book  # noqa: PLC0415 -- only with --config
-    from keyroll.capture.referee.fast_path import CaptureClock  # noqa: PLC0415 -- only with --config
+    from keyroll.capture.referee.opening_path import CaptureClock  # noqa: PLC0415 -- only with --config
 
     if math.isnan(offset):
         raise click.UsageError("--clock-offset: must be a number of seconds")

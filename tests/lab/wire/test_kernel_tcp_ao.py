@@ -14,7 +14,7 @@ from datetime import timedelta
 import pytest
 from tests.lab.wire import judging
 from tests.lab.wire.judging import T0, Judge
-from tests.lab.wire.two_routers import ADDRESSES
+from tests.lab.wire.rig import ADDRESSES
 
 from keyroll.names import Algorithm, Receiving, Sending
 

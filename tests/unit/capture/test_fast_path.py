@@ -20,11 +20,21 @@ DATA = Path(__file__).parents[2] / "data" / "kernel-captures"
 
 
 def both(packets, book):
-    """Judge by both ways; returns the whole way's judgements, the quick way's, and its account."""
+    """Judge by both ways; returns the whole way's judgements, the quick way's, its account, what templates took."""
     whole = Referee(book)
     account = Account()
     fast = FastPath(Referee(book), account)
-    return [whole.judge(packet) for packet in packets], [fast.take(packet) for packet in packets], account
+    by_template = 0
+    opening = fast._opening.take
+
+    def take(packet):
+        nonlocal by_template
+        by_template -= 1
+        return opening(packet)
+
+    fast._opening.take = take  # type: ignore[method-assign] # counts what no template takes
+    quick = [fast.take(packet) for packet in packets]
+    return [whole.judge(packet) for packet in packets], quick, account, by_template + len(packets)
 
 
 def rows(account):
@@ -32,13 +42,11 @@ def rows(account):
 
 
 def check(packets, book):
-    """Assert that both ways agree; returns how many segments took the quick way."""
-    slow, quick, account = both(packets, book)
-    taken = 0
+    """Assert that both ways agree; returns how many segments were verified by a template."""
+    slow, quick, account, taken = both(packets, book)
     for one, other in zip(slow, quick, strict=True):
         if other is None and one is not None:
             assert one.verdict is Verdict.VERIFIED
-            taken += 1
         else:
             assert other == one
     counted = Account()
@@ -188,3 +196,56 @@ def test_options_that_come_and_go(make, options):
         talk.send(talk.near, make.ACK, b"data", options=options)
         talk.send(talk.near, make.ACK | make.PSH, options=options)
     check(talk.packets, talk.book())
+
+
+def forged_syn(make, talk, *, port, isn, key=0, options=b""):
+    near = talk.near
+    own, near.port = near.port, port
+    octets = talk.octets(near, make.SYN, seq=isn, isns=(isn ^ 1, 0), key=key, options=options)
+    near.port = own
+    return talk.put(octets)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_on_a_scan_of_forged_syns_with_connections_among_them(make, data):
+    talk = make.talk(v6=data.draw(st.booleans()))
+    for step in data.draw(st.lists(st.sampled_from("ffffffrotxsk"), min_size=5, max_size=60)):
+        talk.near.port = data.draw(st.sampled_from([40000, 40001, 40002]))
+        isn = data.draw(st.integers(0, 2)) * 1000
+        if step == "f":
+            forged_syn(make, talk, port=talk.near.port, isn=isn)
+        elif step == "k":
+            forged_syn(make, talk, port=talk.near.port, isn=isn, key=1)
+        elif step == "r":
+            talk.put(talk.octets(talk.far, make.SYN, seq=isn, isns=(7, 0)))
+        elif step == "o":
+            talk.near.isn, talk.far.isn = isn + 1, isn + 2
+            talk.open().exchange()
+        elif step == "s":
+            talk.near.isn = talk.near.seq = isn
+            talk.send(talk.near, make.SYN)
+        elif step == "t":
+            talk.send(talk.far, make.RST | make.ACK)
+        else:
+            talk.send(talk.near, data=b"x", isns=(isn, isn))
+    check(talk.packets, talk.book())
+
+
+def test_a_long_scan_makes_no_socket_pairs_and_hides_no_connection(make, monkeypatch):
+    monkeypatch.setattr("keyroll.capture.referee.connection.SOCKET_PAIRS_MAX", 100)
+    talk = make.talk()
+    for number in range(1500):
+        forged_syn(make, talk, port=2000 + number % 300, isn=number, options=make.TIMESTAMPS)
+    forged_syn(make, talk, port=40000, isn=5)
+    talk.open().exchange()
+    _, quick, account, _ = both(talk.packets, talk.book())
+    assert {judgement.verdict for judgement in quick[:1501]} == {Verdict.BAD_MAC}
+    found = {judgement.verdict if judgement else Verdict.VERIFIED for judgement in quick[1501:]}
+    assert found == {Verdict.VERIFIED}, "the connection on the port of a forged SYN is verified"
+    fast = FastPath(Referee(talk.book()), account)
+    fast.referee._coverage_misses = 1000
+    for packet in talk.packets[:1500]:
+        fast.take(packet)
+    assert not fast.referee.connections._socket_pairs
+    assert len(fast.referee.connections._claims) <= 100

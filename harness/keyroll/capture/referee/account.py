@@ -26,6 +26,7 @@ USES_MAX = 256
 
 _OTHERS = Flow("others", None, "others", None, "-", "-")
 """Stands for the directions beyond `DIRECTIONS_MAX`."""
+_OTHERS_NAME = (None, _OTHERS.src, None)
 
 
 class Acknowledged(NamedTuple):
@@ -85,7 +86,7 @@ class DirectionAccount:
     first_packet: int
     uses: dict[tuple[int | None, str | None], KeyUse] = field(default_factory=dict)
     """By KeyID and the key's name."""
-    other: Counter[Verdict] = field(default_factory=Counter)
+    other: dict[Verdict, int] = field(default_factory=dict)
     """Segments by verdict, except verified ones, which are counted with their key."""
     syns: int = 0
     rsts: int = 0
@@ -139,57 +140,66 @@ class Account:
 
     def observe(self, judgement: Judgement) -> KeyUse | None:
         """Count one judgement; returns the use that it was counted with, when it is verified."""
-        direction = self._direction(judgement)
-        flags = judgement.flags
+        verdict = judgement.verdict
+        direction = self.direction(judgement.connection, judgement.flow, judgement.number, judgement.flags)
+        if verdict is not Verdict.VERIFIED:
+            direction.other[verdict] = direction.other.get(verdict, 0) + 1
+            self._standings[judgement.standing] += 1
+            return None
+        return self.verified(
+            direction,
+            (judgement.key_id, judgement.key, judgement.key_name),
+            judgement.number,
+            judgement.time_ns,
+            data=judgement.payload_length > 0,
+        )
+
+    def verified(
+        self,
+        direction: DirectionAccount,
+        key: tuple[int | None, int | None, str | None],
+        number: int,
+        time_ns: int | None,
+        *,
+        data: bool,
+    ) -> KeyUse:
+        """Count a verified segment that `direction` has counted; `key` is its KeyID, and the key's number and name."""
+        use = _use(direction, key, number, time_ns)
+        use.segments += 1
+        use.last_packet, use.last_time_ns = number, time_ns
+        if data:
+            use.data_segments += 1
+            use.last_data_time_ns = time_ns
+        return use
+
+    def direction(self, connection: int | None, flow: Flow, number: int, flags: int) -> DirectionAccount:
+        """Count the flags of one segment, and return what it counts for."""
+        name = (connection, flow.src, flow.sport)
+        direction = self._directions.get(name)
+        if direction is None:
+            if len(self._directions) >= DIRECTIONS_MAX:
+                connection, flow, name = None, _OTHERS, _OTHERS_NAME
+                direction = self._directions.get(name)
+            if direction is None:
+                direction = self._directions[name] = DirectionAccount(connection, flow, number)
         if flags & SYN:
             direction.syns += 1
         elif flags & RST:
             direction.rsts += 1
         elif flags & ACK:
             direction.handshaken = True
-        if judgement.verdict is not Verdict.VERIFIED:
-            direction.other[judgement.verdict] += 1
-            self._standings[judgement.standing] += 1
-            return None
-        use = _use(direction, judgement)
-        use.segments += 1
-        use.last_packet, use.last_time_ns = judgement.number, judgement.time_ns
-        if judgement.payload_length:
-            use.data_segments += 1
-            use.last_data_time_ns = judgement.time_ns
-        return use
-
-    def _direction(self, judgement: Judgement) -> DirectionAccount:
-        flow = judgement.flow
-        name = (judgement.connection, flow.src, flow.sport)
-        direction = self._directions.get(name)
-        if direction is not None:
-            return direction
-        connection = judgement.connection
-        if len(self._directions) >= DIRECTIONS_MAX:
-            connection, flow = None, _OTHERS
-            name = (None, flow.src, None)
-        direction = self._directions.get(name)
-        if direction is None:
-            direction = self._directions[name] = DirectionAccount(connection, flow, judgement.number)
         return direction
 
 
-def _use(direction: DirectionAccount, judgement: Judgement) -> KeyUse:
-    name = (judgement.key_id, judgement.key_name)
-    use = direction.uses.get(name)
+def _use(
+    direction: DirectionAccount, key: tuple[int | None, int | None, str | None], number: int, time_ns: int | None
+) -> KeyUse:
+    key_id, key_number, key_name = key
+    use = direction.uses.get((key_id, key_name))
     if use is None:
         if len(direction.uses) >= USES_MAX:
             return next(reversed(direction.uses.values()))
-        use = direction.uses[name] = KeyUse(
-            direction.flow,
-            direction.connection,
-            judgement.key_id,
-            judgement.key,
-            judgement.key_name,
-            judgement.number,
-            judgement.time_ns,
-            judgement.number,
-            judgement.time_ns,
+        use = direction.uses[key_id, key_name] = KeyUse(
+            direction.flow, direction.connection, key_id, key_number, key_name, number, time_ns, number, time_ns
         )
     return use

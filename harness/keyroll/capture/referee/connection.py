@@ -89,14 +89,29 @@ class Connection:
         tracker = self.sne[direction]
         return tracker.sne_for(seq) if tracker else 0
 
-    def commit(self, direction: int, segment: Segment) -> None:
+    def kept(self, direction: int, key: HeldKey) -> TrafficKey | None:
+        """Return the traffic key of this direction and `key`, if it is derived already."""
+        return self._keys.get((direction, key))
+
+    def keep(self, direction: int, key: HeldKey, traffic_key: TrafficKey) -> None:
+        """Keep a traffic key that was derived from both ISNs."""
+        self._keys[direction, key] = traffic_key
+
+    def commit(self, direction: int, flags: int, seq: int) -> None:
         """Record that a segment in this direction verified: its ISNs are proven, and the SNE may move."""
         self.isn_proven[direction] = True
-        if segment.flags & (SYN | ACK) != SYN:
+        if flags & (SYN | ACK) != SYN:
             self.isn_proven[1 - direction] = True
         tracker = self.sne[direction]
         if tracker:
-            tracker.commit(segment.seq)
+            tracker.commit(seq)
+
+
+def mac_once(key: HeldKey, segment: Segment, sisn: int, disn: int, message: bytes) -> bytes:
+    """Return the MAC of `message` under a segment's traffic key, for a key that no other segment needs."""
+    if key.master is None:
+        raise ValueError("an unknown secret derives no traffic keys")
+    return key.master.mac(kdf_context(segment.src, segment.dst, segment.sport, segment.dport, sisn, disn), message)
 
 
 def derive(key: HeldKey, segment: Segment, sisn: int, disn: int) -> TrafficKey:
@@ -125,12 +140,13 @@ class SocketPair:
         self.flows: list[tuple[DirectionKeys, Flow] | None] = [None, None]
         """By direction, its flow with the names from the last keys found; cached, to build the text only once."""
 
-    def commit(self, connection: Connection, direction: int, segment: Segment) -> None:
+    def commit(self, connection: Connection, direction: int, flags: int, seq: int) -> None:
         """Record that a segment verified on this connection."""
-        connection.commit(direction, segment)
-        if not segment.flags & SYN and not connection.established[direction]:
+        connection.commit(direction, flags, seq)
+        if not flags & SYN and not connection.established[direction]:
             connection.established[direction] = True
-            self.changes += 1
+            # It supersedes older connections alone; most socket pairs have none.
+            self.changes += connection is not self.connections[-1]
 
     def candidates(self) -> Iterator[Connection]:
         """Yield the connections with both ISNs: proven ones first, each newest first."""
@@ -148,26 +164,88 @@ class SocketPair:
         return max(half, key=lambda one: one.isn_proven[end], default=None)
 
 
+class Claims:
+    """All that is kept of a socket pair on which nothing but unverified SYNs of one direction was seen.
+
+    A scan of forged SYNs has tens of thousands of such socket pairs. `ConnectionTable.find` makes a `SocketPair` of it
+    as soon as anything else is seen.
+    """
+
+    __slots__ = ("direction", "flow", "isns", "last_packet")
+
+    def __init__(self, direction: int) -> None:
+        self.direction = direction
+        self.isns: dict[int, int] = {}
+        """Claimed ISN to the number of its connection, oldest first."""
+        self.last_packet = 0
+        self.flow: tuple[DirectionKeys, Flow] | None = None
+        """Cached as in `SocketPair.flows`."""
+
+    def socket_pair(self) -> SocketPair:
+        """Return the socket pair that the same SYNs would have made."""
+        made = SocketPair()
+        for isn, number in self.isns.items():
+            connection = Connection(number)
+            connection.set_isn(self.direction, isn)
+            made.connections.insert(0, connection)
+        made.last_packet = self.last_packet
+        made.flows[self.direction] = self.flow
+        return made
+
+
 class ConnectionTable:
     """Finds and keeps the socket pairs of a capture, and numbers connections from 1."""
 
     def __init__(self) -> None:
         self._socket_pairs: dict[bytes, SocketPair] = {}
+        self._claims: dict[bytes, Claims] = {}
+        """Socket pairs with claims alone, that with the oldest last packet first."""
         self._numbers = itertools.count(1)
 
-    def find(self, segment: Segment, packet: int) -> tuple[SocketPair, int]:
-        """Return the socket pair of this segment and its direction (0 from the lower end, 1 from the higher)."""
-        near = segment.src + segment.sport.to_bytes(2, "big")
-        far = segment.dst + segment.dport.to_bytes(2, "big")
-        direction = 0 if near <= far else 1
-        name = far + near if direction else near + far
+    def get(self, name: bytes) -> SocketPair | None:
+        """Return the socket pair of this name; None if nothing, or nothing but claims, is known of it."""
+        return self._socket_pairs.get(name)
+
+    def has_claims(self, name: bytes) -> bool:
+        """Whether nothing but claims is known of the socket pair of this name."""
+        return name in self._claims
+
+    def claims(self, name: bytes, direction: int, packet: int) -> Claims | None:
+        """Return the claims that an unverified SYN joins; None if more than such SYNs was seen of its socket pair."""
+        found = self._claims.pop(name, None)
+        if found is None:
+            if name in self._socket_pairs:
+                return None
+            if len(self._claims) >= SOCKET_PAIRS_MAX:
+                for oldest in list(itertools.islice(self._claims, SOCKET_PAIRS_MAX // 4)):
+                    del self._claims[oldest]
+            found = Claims(direction)
+        elif found.direction != direction:
+            self._claims[name] = found
+            return None
+        self._claims[name] = found
+        found.last_packet = packet
+        return found
+
+    def claim(self, claims: Claims, isn: int) -> int:
+        """Return the number of the connection that an unverified SYN with TCP-AO claims; `syn` would give the same."""
+        number = claims.isns.get(isn)
+        if number is None:
+            number = claims.isns[isn] = next(self._numbers)
+            if len(claims.isns) > CONNECTIONS_MAX:
+                del claims.isns[next(iter(claims.isns))]
+        return number
+
+    def find(self, name: bytes, packet: int) -> SocketPair:
+        """Return the socket pair of this name; `packet` is the number of the packet that asks."""
         found = self._socket_pairs.get(name)
         if found is None:
             if len(self._socket_pairs) >= SOCKET_PAIRS_MAX:
                 self._forget()
-            found = self._socket_pairs[name] = SocketPair()
+            claims = self._claims.pop(name, None)
+            found = self._socket_pairs[name] = SocketPair() if claims is None else claims.socket_pair()
         found.last_packet = packet
-        return found, direction
+        return found
 
     def syn(self, socket_pair: SocketPair, direction: int, isn: int, *, verified: bool) -> Connection:
         """Return the connection of this SYN: one with this ISN, or a half-open one that it crosses, or a new one.
@@ -235,6 +313,13 @@ class ConnectionTable:
         # Drop a quarter at once: one sort for each new socket pair would make a port scan quadratic.
         for name in silent[: SOCKET_PAIRS_MAX // 4]:
             del self._socket_pairs[name]
+
+
+def socket_pair_name(segment: Segment) -> tuple[bytes, int]:
+    """Return the name of a segment's socket pair, and its direction: 0 from the lower end, 1 from the higher."""
+    near = segment.src + segment.sport.to_bytes(2, "big")
+    far = segment.dst + segment.dport.to_bytes(2, "big")
+    return (near + far, 0) if near <= far else (far + near, 1)
 
 
 def guessed_isns(segment: Segment, socket_pair: SocketPair, direction: int) -> Iterator[tuple[Connection, int, int]]:

@@ -11,19 +11,17 @@ from __future__ import annotations
 import functools
 import struct
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from keyroll.capture.formats.link_types import ETHERNET, IPV4, IPV6, LINUX_SLL, LINUX_SLL2, RAW, RAW_BSD, ip_offset
 from keyroll.capture.formats.packet import Packet
-from keyroll.capture.keys.book import Clock, HeldKey, unknown_clock
 from keyroll.capture.referee.account import Account, KeyUse
 from keyroll.capture.referee.connection import SOCKET_PAIRS_MAX
 from keyroll.capture.referee.judgement import Judgement
+from keyroll.capture.referee.opening_path import Followed, OpeningPath, span_of
+from keyroll.capture.referee.plain_frame import LINKS, UNKNOWN, V4_HEADER, Plain, read
 from keyroll.capture.referee.referee import Matched, Referee
 from keyroll.tcpao import ACK, FIN, RST, SYN, sne_and_pseudo_header
-from keyroll.tcpao.option import KIND_AO, KIND_END, KIND_NOP, USUAL
-from keyroll.tcpao.segment import PROTOCOL_TCP
+from keyroll.tcpao.option import FIXED_HEADER, KIND_AO, KIND_END, KIND_NOP
 
 TEMPLATES_MAX = 2 * SOCKET_PAIRS_MAX
 """Templates kept, one a direction, some 1.5 kB each: enough for all socket pairs that the referee keeps. With fewer,
@@ -31,21 +29,6 @@ connections whose segments alternate would evict each other's templates."""
 _LENGTHS_MAX = 32
 """Segment lengths for which a template keeps the pseudo header: most connections have two or three."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LINKS: dict[int, tuple[int, int]] = {
-    ETHERNET: (12, 14),
-    LINUX_SLL: (14, 16),
-    LINUX_SLL2: (0, 20),
-    RAW: (0, 0),
-    RAW_BSD: (0, 0),
-    IPV4: (0, 0),
-    IPV6: (0, 0),
-}
-"""Link type to where a template begins (at the protocol, else at the IP header), and where the IP header begins."""
-_UNKNOWN = (0, 1 << 30)
-"""For any other link type: longer than any frame, so no template matches."""
-_V4_HEADER = 20
-_V6_HEADER = 40
 _V4_FIXED = b"\xff" + bytes(5) + b"\x3f\xff" + b"\0\xff" + bytes(2) + b"\xff" * 8
 """What stays the same in an IPv4 header: version and length, no fragment, protocol, addresses."""
 _V6_FIXED = b"\xf0" + bytes(5) + b"\xff\0" + b"\xff" * 32
@@ -58,42 +41,33 @@ _V6_VALUES = "!4xH38xI"
 """From the IPv6 header on: payload length, sequence number."""
 _HALF = 1 << 31
 _ZEROS = bytes(12)
-_ALWAYS = 1 << 80
 
 
-class CaptureClock:
-    """A router's clock that differs from the capture's time stamps by a fixed offset, in nanoseconds."""
+class _Shape(NamedTuple):
+    """What templates of frames with the same headers and the same kinds of options have in common."""
 
-    __slots__ = ("offset_ns",)
+    mask: int
+    kinds: int
+    """Ones at the kinds and lengths of the TCP options."""
+    options: int
+    """Their values."""
+    unpack: Callable[[bytes, int], tuple[int, int, bytes]]
 
-    def __init__(self, offset_ns: int = 0) -> None:
-        self.offset_ns = offset_ns
-
-    def __call__(self, time_ns: int) -> datetime | None:
-        """Return the clock's reading at this time stamp; None if `datetime` cannot hold it."""
-        try:
-            return _EPOCH + timedelta(microseconds=(time_ns + self.offset_ns) // 1000)
-        except OverflowError:
-            return None
-
-    def span_ns(self, key: HeldKey) -> tuple[int, int]:
-        """Return the time stamps from which and until which the receiver accepts `key`."""
-        return (
-            -_ALWAYS if key.begin is None else self._stamp(key.begin),
-            _ALWAYS if key.end is None else self._stamp(key.end),
-        )
-
-    def _stamp(self, moment: datetime) -> int:
-        return (moment - _EPOCH) // timedelta(microseconds=1) * 1000 - self.offset_ns
-
-
-class _Layout(NamedTuple):
-    """Offsets of the parts of a frame."""
-
-    begin: int
-    base: int
-    """The IP header."""
-    mac_at: int
+    @classmethod
+    def of(cls, data: bytes, plain: Plain) -> _Shape:
+        """Return the shape of a frame."""
+        v4 = plain.tcp == plain.base + V4_HEADER
+        fixed, values = (_V4_FIXED, _V4_VALUES) if v4 else (_V6_FIXED, _V6_VALUES)
+        # Compare only the protocol and the IP header: the octets between them (Linux cooked v2) differ by frame.
+        link = (b"\xff\xff" + bytes(plain.base))[: plain.base - plain.begin]
+        begin = plain.tcp + FIXED_HEADER
+        octets = data[begin : plain.payload]
+        options = _fixed_options(octets)
+        ids = plain.mac_at - begin - 2
+        kinds = int.from_bytes(options[:ids] + b"\0\0" + options[ids + 2 :], "big")
+        mask = int.from_bytes(link + fixed + _TCP_FIXED + options, "big")
+        value = int.from_bytes(octets, "big") & kinds
+        return cls(mask, kinds, value, _unpacker(values, plain.mac_at - plain.tcp - 8))
 
 
 class _Template:
@@ -126,23 +100,16 @@ class _Template:
         "use",
     )
 
-    def __init__(self, packet: Packet, matched: Matched, use: KeyUse, span: tuple[int, int], layout: _Layout) -> None:
-        data, base, begin = packet.data, layout.base, layout.begin
+    def __init__(
+        self, packet: Packet, plain: Plain, shape: _Shape, matched: Matched, use: KeyUse, span: tuple[int, int]
+    ) -> None:
         self.link = packet.link
-        v4 = len(matched.src) == 4  # noqa: PLR2004 -- octets of an IPv4 address
-        header, fixed, values = (_V4_HEADER, _V4_FIXED, _V4_VALUES) if v4 else (_V6_HEADER, _V6_FIXED, _V6_VALUES)
-        self.tcp = base + header
-        self.payload = self.tcp + (data[self.tcp + 12] >> 4 << 2)
-        self.begin = begin
-        # Compare only the protocol and the IP header: the octets between them (Linux cooked v2) differ by frame.
-        link = (b"\xff\xff" + bytes(base))[: base - begin]
-        mask = link + fixed + _TCP_FIXED + _fixed_options(data[self.tcp + 20 : self.payload])
-        self.mask = int.from_bytes(mask, "big")
-        self.fixed = int.from_bytes(data[begin : self.payload], "big") & self.mask
-        self.mac_at = layout.mac_at
-        self.unpack = _unpacker(values, self.mac_at - self.tcp - 8)
+        self.begin, self.tcp, self.payload, self.mac_at = plain.begin, plain.tcp, plain.payload, plain.mac_at
+        self.mask = shape.mask
+        self.fixed = int.from_bytes(packet.data[self.begin : self.payload], "big") & self.mask
+        self.unpack = shape.unpack
         # The length field counts the whole packet in IPv4, and what follows the header in IPv6.
-        self.length_from = base if v4 else self.tcp
+        self.length_from = plain.base if plain.tcp == plain.base + V4_HEADER else plain.tcp
         self.mac = matched.traffic_key.mac
         self.covered = matched.key.include_options
         self.tracker = matched.tracker
@@ -196,7 +163,10 @@ class FastPath:
     def __init__(self, referee: Referee, account: Account) -> None:
         self.referee = referee
         self.account = account
+        self._opening = OpeningPath(referee, account)
         self._templates: dict[bytes, _Template] = {}
+        self._shapes: dict[tuple[int, int, int, int], _Shape] = {}
+        """The last shape by link type, and places of TCP header, MAC and data."""
 
     def take(self, packet: Packet) -> Judgement | None:
         """Judge and count one packet. None: nothing to protect, or verified here and counted."""
@@ -205,10 +175,10 @@ class FastPath:
     def sweep(self, packets: Iterable[Packet]) -> Iterator[tuple[Packet, Judgement]]:
         """Judge and count packets; yield those that the referee had to judge."""
         # One long loop on purpose: it runs for every packet, and each function call in it costs a tenth of its speed.
-        known, links = self._templates, _LINKS
+        known, links = self._templates, LINKS
         for packet in packets:
             number, time_ns, link, data, _ = packet
-            _, base = links.get(link, _UNKNOWN)
+            _, base = links.get(link, UNKNOWN)
             # Addresses and ports of IPv4, else of IPv6.
             template = known.get(data[base + 12 : base + 24]) or known.get(data[base + 8 : base + 44])
             if (
@@ -269,6 +239,13 @@ class FastPath:
                 yield packet, judgement
 
     def _slow(self, packet: Packet) -> Judgement | None:
+        taken = self._opening.take(packet)
+        if taken is not False:
+            if isinstance(taken, Judgement):
+                return taken
+            if isinstance(taken, Followed):
+                self._templates_add(packet, taken)
+            return None
         referee = self.referee
         judgement = referee.judge(packet)
         if judgement is None:
@@ -277,35 +254,22 @@ class FastPath:
         matched = referee.matched
         # No template from a SYN or RST: the account must see the first segment of an active connection.
         if use is not None and matched is not None and judgement.flags & (SYN | RST | FIN | ACK) == ACK:
-            span = _span(matched.clock, matched.receiver_key)
-            layout = _layout(packet)
-            if span is not None and layout is not None:
-                if len(self._templates) >= TEMPLATES_MAX:
-                    self._templates.clear()
-                ends = slice(12, 24) if len(matched.src) == 4 else slice(8, 44)  # noqa: PLR2004 -- as above
-                name = packet.data[layout.base :][ends]
-                self._templates[name] = _Template(packet, matched, use, span, layout)
+            span = span_of(matched.clock, matched.receiver_key)
+            plain = read(packet)
+            if span is not None and plain is not None:
+                self._templates_add(packet, Followed(plain, matched, use, span))
         return judgement
 
-
-def _layout(packet: Packet) -> _Layout | None:
-    """Return the offsets of a verified segment's parts in its frame; None if its headers are not the usual ones."""
-    data = packet.data
-    begin, base = _LINKS.get(packet.link, _UNKNOWN)
-    if ip_offset(packet.link, data) != base:
-        return None
-    if data[base] == 0x45:  # noqa: PLR2004 -- IPv4 without options
-        tcp = base + _V4_HEADER
-    elif data[base] >> 4 == 6 and data[base + 6] == PROTOCOL_TCP:  # noqa: PLR2004 -- IPv6 without extension headers
-        tcp = base + _V6_HEADER
-    else:
-        return None
-    usual = USUAL.match(data, tcp + 20, tcp + (data[tcp + 12] >> 4 << 2))
-    return None if usual is None else _Layout(begin, base, usual.start(3))
-
-
-def _span(clock: Clock, key: HeldKey) -> tuple[int, int] | None:
-    """Return the time stamps between which the receiver accepts `key`; None if each time stamp needs its own check."""
-    if clock is unknown_clock or (key.begin is None and key.end is None):
-        return -_ALWAYS, _ALWAYS
-    return clock.span_ns(key) if isinstance(clock, CaptureClock) else None
+    def _templates_add(self, packet: Packet, followed: Followed) -> None:
+        """Make the template for the segments that follow one."""
+        plain, data = followed.plain, packet.data
+        place = (packet.link, plain.tcp, plain.mac_at, plain.payload)
+        shape = self._shapes.get(place)
+        options = int.from_bytes(data[plain.tcp + FIXED_HEADER : plain.payload], "big")
+        # One shape for each place of the MAC is enough: hosts use the same options all the time.
+        if shape is None or options & shape.kinds != shape.options:
+            shape = self._shapes[place] = _Shape.of(data, plain)
+        if len(self._templates) >= TEMPLATES_MAX:
+            self._templates.clear()
+        ends = data[plain.base + 12 : plain.base + 24] if len(plain.src) == 4 else data[plain.base + 8 : plain.tcp + 4]  # noqa: PLR2004 -- octets of an IPv4 address
+        self._templates[ends] = _Template(packet, plain, shape, followed.matched, followed.use, followed.span)

@@ -66,6 +66,12 @@ BAD = frozenset(
 )
 
 
+_STANDINGS = {
+    verdict: Standing.BAD if verdict in BAD else Standing.GOOD if verdict is Verdict.VERIFIED else Standing.UNJUDGED
+    for verdict in Verdict
+}
+
+
 class Refusal(enum.Enum):
     """Why the receiver would drop a segment that is right under its sender's chain."""
 
@@ -165,9 +171,10 @@ class Judgement(NamedTuple):
     @property
     def standing(self) -> Standing:
         """What this verdict means for the overall result."""
-        if self.verdict is Verdict.VERIFIED or (self.verdict is Verdict.RST_NO_ISN and self.key is not None):
+        verdict = self.verdict
+        if verdict is Verdict.RST_NO_ISN and self.key is not None:
             return Standing.GOOD
-        return Standing.BAD if self.verdict in BAD else Standing.UNJUDGED
+        return _STANDINGS[verdict]
 
     @property
     def verified(self) -> bool:

@@ -15,7 +15,14 @@ from typing import NamedTuple
 from keyroll.capture.formats.link_types import cut_before_ip, ip_offset
 from keyroll.capture.formats.packet import Packet
 from keyroll.capture.keys.book import AddressNames, Book, Clock, DirectionKeys, HeldKey
-from keyroll.capture.referee.connection import Connection, ConnectionTable, SocketPair, derive, guessed_isns
+from keyroll.capture.referee.connection import (
+    Connection,
+    ConnectionTable,
+    SocketPair,
+    guessed_isns,
+    mac_once,
+    socket_pair_name,
+)
 from keyroll.capture.referee.judgement import BAD, Flow, Judgement, Refusal, Verdict
 from keyroll.capture.referee.receiver import Finding, Match, received
 from keyroll.tcpao import (
@@ -70,10 +77,16 @@ class Referee:
         self.matched: Matched | None = None
         """Set by `judge` when the last packet was verified and is not a SYN; else None."""
         self._segment: Segment | None = None
-        self._connections = ConnectionTable()
+        self.connections = ConnectionTable()
+        """Shared with the fast path of what opens connections."""
         self._names = AddressNames()
         self._coverage_misses = 0
         """Wrong MACs in a row that the other coverage of the TCP options did not explain."""
+
+    @property
+    def tries_other_coverage(self) -> bool:
+        """Whether a wrong MAC is still tried with the other coverage of the TCP options."""
+        return self._coverage_misses < _COVERAGE_MISSES_MAX
 
     def payload(self) -> bytes:
         """Return the TCP payload of the packet that was judged last; empty where it carries no readable TCP."""
@@ -95,7 +108,8 @@ class Referee:
         if keys is None:
             return None
         self._segment = segment
-        socket_pair, direction = self._connections.find(segment, packet.number)
+        name, direction = socket_pair_name(segment)
+        socket_pair = self.connections.find(name, packet.number)
         finding, ao = self._find(packet, segment, keys, socket_pair, direction)
         if keys.doubt is not None and finding.verdict in BAD:
             reason = f"{finding.reason} {keys.doubt}"
@@ -108,16 +122,16 @@ class Referee:
         try:
             scan = segment.scan()
         except OptionError as error:
-            return Finding(Verdict.MALFORMED, f"{error.message}.", self._connections.unknown(socket_pair)), None
+            return Finding(Verdict.MALFORMED, f"{error.message}.", self.connections.unknown(socket_pair)), None
         ao = scan.ao
         if ao is None:
             verdict = Verdict.MD5 if scan.md5 else Verdict.UNSIGNED
             what = "TCP MD5 instead of TCP-AO" if scan.md5 else "no TCP-AO"
             reason = f"It carries {what}, and this connection must be protected."
-            return Finding(verdict, reason, self._connections.unknown(socket_pair)), None
+            return Finding(verdict, reason, self.connections.unknown(socket_pair)), None
         if scan.md5:
             reason = "It carries both TCP MD5 and TCP-AO; receivers discard such segments (RFC 5925 section 2.2)."
-            return Finding(Verdict.MD5_AND_AO, reason, self._connections.unknown(socket_pair)), ao
+            return Finding(Verdict.MD5_AND_AO, reason, self.connections.unknown(socket_pair)), ao
         return self._signed(packet, segment, ao, keys, socket_pair, direction), ao
 
     def _signed(
@@ -135,9 +149,9 @@ class Referee:
             match, connection = self._opening(segment, ao, usable, socket_pair, direction)
         else:
             match = self._match(segment, ao, usable, socket_pair, direction)
-            connection = match.connection if match else self._connections.unknown(socket_pair)
+            connection = match.connection if match else self.connections.unknown(socket_pair)
         if not sent:
-            return Finding(Verdict.UNKNOWN_KEYID, f"{keys.sender} has no key with KeyID {ao.key_id}.", connection)
+            return Finding(Verdict.UNKNOWN_KEYID, unknown_key_id(keys, ao.key_id), connection)
         if ao.length != AO_LENGTH:
             reason = f"Its MAC has {ao.length - 4} octets, {sent[0].name} makes 12."
             return Finding(Verdict.BAD_MAC, reason, connection, sent[0])
@@ -147,7 +161,7 @@ class Referee:
                 reason = f"The secret of {keys.sender}'s {hidden.name} is not known: {hidden.secret.why_unknown}."
                 return Finding(Verdict.KEYS_UNKNOWN, reason, connection, hidden)
             return self._unmatched(segment, ao, sent, socket_pair, direction, connection)
-        socket_pair.commit(connection, direction, segment)
+        socket_pair.commit(connection, direction, segment.flags, segment.seq)
         if segment.flags & (SYN | ACK) != SYN and socket_pair.superseded(connection, direction):
             reason = (
                 f"{keys.sender}'s {match.key.name} signed it on connection {connection.number}; {keys.receiver} "
@@ -171,11 +185,11 @@ class Referee:
             disn = (segment.ack - 1) & _MASK
             right = _right_key(segment, ao, sent, segment.seq, disn)
             verified = right is not None
-            connection = self._connections.syn_ack(socket_pair, direction, segment.seq, disn, verified=verified)
+            connection = self.connections.syn_ack(socket_pair, direction, segment.seq, disn, verified=verified)
         else:
             disn = 0
             right = _right_key(segment, ao, sent, segment.seq, disn)
-            connection = self._connections.syn(socket_pair, direction, segment.seq, verified=right is not None)
+            connection = self.connections.syn(socket_pair, direction, segment.seq, verified=right is not None)
         return (Match(right[0], connection, segment.seq, disn, right[1]) if right else None), connection
 
     def _match(
@@ -194,7 +208,7 @@ class Referee:
             if right is None:
                 continue
             if connection.whole:  # a claim with another ISN: leave it unchanged
-                connection = self._connections.add(socket_pair, direction, sisn, disn)  # noqa: PLW2901 -- see above
+                connection = self.connections.add(socket_pair, direction, sisn, disn)  # noqa: PLW2901 -- see above
             else:
                 connection.set_isn(direction, sisn)
                 connection.set_isn(1 - direction, disn)
@@ -211,9 +225,9 @@ class Referee:
         connection: Connection,
     ) -> Finding:
         """Return the reason why no key and no connection fits: a bad MAC, or no data to judge it."""
-        reason = f"Its KeyID is {sent[0].name}'s, its MAC is not what that key gives"
+        reason = wrong_mac(sent[0])
         other = None
-        if self._coverage_misses < _COVERAGE_MISSES_MAX:
+        if self.tries_other_coverage:
             other = _other_coverage(segment, ao, sent, socket_pair, direction)
             self._coverage_misses = 0 if other is not None else self._coverage_misses + 1
         if other is not None:
@@ -257,15 +271,7 @@ class Referee:
             verdict, reason = Verdict.INCOMPLETE, "It is an IP fragment: its segment is not all in one packet."
         else:
             verdict, reason = Verdict.MALFORMED, f"{error.message[:1].upper()}{error.message[1:]}."
-        flow = Flow(
-            self._names[ends.src],
-            ends.sport,
-            self._names[ends.dst],
-            ends.dport,
-            keys.sender,
-            keys.receiver,
-            keys.session,
-        )
+        flow = self.new_flow(ends.src, ends.sport, ends.dst, ends.dport, keys)
         return Judgement(packet.number, packet.time_ns, flow, verdict, reason, capture=self.capture)
 
     def _cut_before_ports(self, packet: Packet) -> Judgement | None:
@@ -285,17 +291,13 @@ class Referee:
         known = socket_pair.flows[direction]
         if known is not None and known[0] is keys:
             return known[1]
-        flow = Flow(
-            self._names[segment.src],
-            segment.sport,
-            self._names[segment.dst],
-            segment.dport,
-            keys.sender,
-            keys.receiver,
-            keys.session,
-        )
+        flow = self.new_flow(segment.src, segment.sport, segment.dst, segment.dport, keys)
         socket_pair.flows[direction] = keys, flow
         return flow
+
+    def new_flow(self, src: bytes, sport: int | None, dst: bytes, dport: int | None, keys: DirectionKeys) -> Flow:
+        """Return the flow between two packed addresses and ports, with the names of `keys`."""
+        return Flow(self._names[src], sport, self._names[dst], dport, keys.sender, keys.receiver, keys.session)
 
     def _judgement(
         self, packet: Packet, segment: Segment, flow: Flow, finding: Finding, ao: AoOption | None
@@ -321,6 +323,16 @@ class Referee:
             finding.connection.number,
             self.capture,
         )
+
+
+def wrong_mac(key: HeldKey) -> str:
+    """Return the beginning of the reason of a wrong MAC."""
+    return f"Its KeyID is {key.name}'s, its MAC is not what that key gives"
+
+
+def unknown_key_id(keys: DirectionKeys, key_id: int) -> str:
+    """Return the reason of a KeyID that the sender does not have."""
+    return f"{keys.sender} has no key with KeyID {key_id}."
 
 
 def _unseen_reason(socket_pair: SocketPair) -> str:
@@ -408,6 +420,6 @@ def _right_key(
         sne = SneTracker(sisn).sne_for(segment.seq)
     for key in sent:
         message = _message(segment, ao, sne=sne, include_options=key.include_options is not swap_options)
-        if hmac.compare_digest(derive(key, segment, sisn, disn).mac(message), ao.mac):
+        if hmac.compare_digest(mac_once(key, segment, sisn, disn, message), ao.mac):
             return key, message
     return None
