@@ -52,6 +52,13 @@ class Redactor:
         if _HINT.search(text):
             text = _BY_KEYWORD.sub(lambda match: match["before"] + SHOWN, text)
             text = _BY_MARK.sub(lambda match: match["before"] + SHOWN + match["after"], text)
+        return self.in_prose(text)
+
+    def in_prose(self, text: str) -> str:
+        """Return a person's own sentence without known secrets and without encrypted ones.
+
+        There the word after `secret` is the sentence's next word, and no secret.
+        """
         if "$" in text:
             text = _BY_FORM.sub(SHOWN, text)
         return self._known.sub(SHOWN, text) if self._known is not None else text

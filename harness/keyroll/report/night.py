@@ -110,7 +110,7 @@ def cell_of(folder: Path) -> Cell:
     result = read_json(folder / "result.json") if (folder / "result.json").is_file() else {}
     mutation = run.get("mutation")
     receipt = result.get("mutation")
-    verdict = str(result.get("verdict", KILLED))
+    verdict = KILLED if result.get("ended") is False else str(result.get("verdict", KILLED))
     if isinstance(receipt, dict):
         # A mutation is right when it is killed: then its run is red, as it must be.
         verdict = (

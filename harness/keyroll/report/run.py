@@ -124,7 +124,7 @@ def load_run(folder: Path) -> RunRecord:
     events = tuple(_events(folder / "timeline.jsonl"))
     outputs = tuple(_outputs(folder / "exchanges.jsonl", _started(folder / "timeline.jsonl")))
     checks = tuple(_check(item) for item in _list(result.get("checks")))
-    verdict = str(result.get("verdict", KILLED))
+    verdict = KILLED if result.get("ended") is False else str(result.get("verdict", KILLED))
     reason = result.get("reason")
     scenario = str(result.get("scenario") or run.get("scenario", ""))
     return RunRecord(

@@ -11,13 +11,13 @@ import importlib
 import shlex
 import threading
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from keyroll import __version__, linux
-from keyroll.errors import KeyrollError, UnfitError
+from keyroll.errors import KeyrollError, RunError, UnfitError
 from keyroll.instants import Clock, SystemClock
 from keyroll.junos.pair import Pair
 from keyroll.junos.records import Version
@@ -90,6 +90,9 @@ def run(case: Case, options: Options) -> Result:
     return _Engine(case, options).play()
 
 
+_UNFINISHED = "the run has not ended: keyroll was killed, or is still at it"
+
+
 class _Engine:
     """Brings up what one run needs, plays it, and takes it down."""
 
@@ -104,7 +107,7 @@ class _Engine:
             options.run_dir, name=name, seed=options.seed, now=self.clock.wall().moment, runs=options.runs
         )
         self.secrets = self.keyring.secrets()
-        self.folder = RunFolder(path, FolderRedactor(self.secrets))
+        self.folder = RunFolder(path, self._redactor(self.secrets))
         self.clocks: dict[str, RouterClock] = {router: RouterClock(clock=self.clock) for router in ROUTERS}
         self.stopwatch = Stopwatch(self.clock)
         self.waits = Waits(_longest_hold(case), options.wait_scale)
@@ -130,12 +133,29 @@ class _Engine:
         self.named = mutation.turns_red if mutation else ()
         self.keyring = Keyring(case.scenario, seed=self.options.seed, t0=t0, mutation=mutation)
 
+    def _redactor(self, secrets: Iterable[Secret]) -> FolderRedactor:
+        scenario = self.given.scenario
+        return FolderRedactor(secrets, played=self.given.text, sentences=(scenario.title, scenario.source))
+
     def play(self) -> Result:
         linux.no_core_dumps()  # the keys of both routers are in this process's memory from here on
         begun = self.clock.now()
         self._preload = _preload_second_judge()
+        with contextlib.suppress(RunError):  # where nothing can be written, the end says so
+            # Whoever is killed can write nothing any more.
+            unfinished = self._result(Verdict.BROKEN, _UNFINISHED, took=timedelta()).as_data()
+            self.folder.write_json("result.json", {**unfinished, "ended": False})
         verdict, reason = self._played()
-        result = Result(
+        result = self._result(verdict, reason, took=self.clock.now() - begun)
+        self.folder.write_json("result.json", result.as_data())
+        self.folder.seal()
+        if self.defect is not None:
+            raise self.defect
+        return result
+
+    def _result(self, verdict: Verdict, reason: str | None, *, took: timedelta) -> Result:
+        """Return what is known of the run by now."""
+        return Result(
             scenario=self.case.name,
             title=self.case.scenario.title,
             source=self.case.scenario.source,
@@ -148,17 +168,12 @@ class _Engine:
             folder=self.folder.path,
             again=self._again(),
             spent=self.stopwatch.spent(),
-            took=self.clock.now() - begun,
+            took=took,
             facts=self.facts,
             receipt=self._receipt(verdict),
             busy=self.busy and verdict is Verdict.UNFIT,
             labless=self.labless and verdict is Verdict.UNFIT,
         )
-        self.folder.write_json("result.json", result.as_data())
-        self.folder.seal()
-        if self.defect is not None:
-            raise self.defect
-        return result
 
     def _played(self) -> tuple[Verdict, str | None]:
         """Play and keep the evidence; a run whose evidence cannot be written is broken, whatever it found."""
@@ -305,7 +320,7 @@ class _Engine:
         lab = lease.lab
         routers, lost = lab.routers, dict(lab.capture_losses())
         known = (*self.secrets, *(Secret(router.password) for router in routers.values()))
-        self.folder.redact = FolderRedactor(known)
+        self.folder.redact = self._redactor(known)
         record = recorder_of(self.timeline, self.folder.record, self.clocks)
         addressing = Addressing.of(routers, self.case.scenario.family)
         sampler = Sampler(

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from keyroll.report.run import load_run
+
 pytestmark = pytest.mark.lab
 SCENARIO = """\
 keyroll: 1
@@ -116,3 +118,13 @@ def test_a_wire_path_that_dies_is_replaced_and_the_run_says_so(begun):
     assert going_on is not None, incident
     assert int(going_on[1]) >= 2, "the sessions' two, and one that is closing where both sides connected at once"
     assert incident in [event["text"] for event in timeline(folder) if event["kind"] == "lab"]
+
+
+def test_a_run_whose_owner_is_killed_leaves_a_result_that_says_so(begun):
+    run, folder = begun(60)
+    run.kill()
+    run.communicate(timeout=30)
+    result = json.loads((folder / "result.json").read_text())
+    assert (result["verdict"], result["ended"]) == ("broken", False)
+    assert result["reason"] == "the run has not ended: keyroll was killed, or is still at it"
+    assert load_run(folder).verdict == "killed"

@@ -185,3 +185,21 @@ def test_a_timeline_whose_folder_is_gone_says_so_at_its_end(tmp_path):
         Timeline(tmp_path / "timeline.jsonl", clocks={}, redact=str),
     ):
         shutil.rmtree(tmp_path)
+
+
+def test_the_file_that_is_played_keeps_its_sentences_and_loses_what_it_types() -> None:
+    text = (
+        "title: The next key's secret is changed\n"
+        "steps:\n"
+        "  # the secret of R2 differs from S3CRET-word\n"
+        "  - cli: {routers: R1, configure: set protocols bgp group g authentication-key second}\n"
+    )
+    redact = FolderRedactor([Secret("S3CRET-word")], played=text, sentences=["The next key's secret is changed"])
+    assert redact(text) == (
+        "title: The next key's secret is changed\n"
+        "steps:\n"
+        "  # the secret of R2 differs from <secret>\n"
+        "  - cli: {routers: R1, configure: set protocols bgp group g authentication-key <secret>}\n"
+    )
+    assert redact("The next key's secret is changed") == "The next key's secret is changed"
+    assert redact("set authentication-key second") == "set authentication-key <secret>"

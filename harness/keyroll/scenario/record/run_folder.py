@@ -81,11 +81,21 @@ def _require_utf8(path: Path) -> None:
         ) from None
 
 
-class FolderRedactor:
-    """Takes the run's secrets out of every text before it is written: by structure, and by each known spelling."""
+_PROSE = ("#", "title:", "source:")
+"""How the lines of a scenario file begin that a person wrote for people."""
 
-    def __init__(self, secrets: Iterable[Secret]) -> None:
+
+class FolderRedactor:
+    """Takes the run's secrets out of every text before it is written: by structure, and by each known spelling.
+
+    The file that is played, its title and its source are a person's own: in their sentences only known secrets are
+    replaced, so that the evidence holds what was played. A secret that the file types into a router is taken out.
+    """
+
+    def __init__(self, secrets: Iterable[Secret], *, played: str = "", sentences: Iterable[str | None] = ()) -> None:
         known = tuple(dict.fromkeys(secrets))
+        self._played = played
+        self._sentences = frozenset(sentences)
         self._redact = Redactor(known)
         words = {word for secret in known for word in _spellings(secret)}
         self._words = (
@@ -94,7 +104,18 @@ class FolderRedactor:
 
     def __call__(self, text: str) -> str:
         """Return `text` without secrets."""
-        text = self._redact(text)
+        if text and text == self._played:
+            return "".join(self._line(line) for line in text.splitlines(keepends=True))
+        return self._spelt(self._redact.in_prose(text) if text in self._sentences else self._redact(text))
+
+    def _line(self, line: str) -> str:
+        if line.lstrip().startswith(_PROSE):
+            return self._spelt(self._redact.in_prose(line))
+        # What closes a mapping in braces is the file's, not the secret's: without it the file could not be read.
+        body = line.rstrip("]} \n")
+        return self._spelt(self._redact(body)) + line[len(body) :]
+
+    def _spelt(self, text: str) -> str:
         return self._words.sub(SHOWN, text) if self._words else text
 
 
