@@ -7,7 +7,7 @@ statement each and take the short way (`_PLAIN`); the others are cut into words 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from keyroll.configuration import console
@@ -38,6 +38,10 @@ _TOKEN = re.compile(
     )""",
     re.VERBOSE,
 )
+_MARKS = (*"{};#[](\x1b\x08\x1c\x1d\x1e\x1f", "/*")
+"""What makes a line of ASCII text other than plain words and a string, beside the quote."""
+_PIECE = 8_000
+"""Characters, some hundred lines: small enough that a list in one line costs only its neighbours the closer look."""
 _ESCAPED = re.compile(r'\\(["\\])')
 _TAGS = frozenset(("inactive:", "protect:", "replace:", "delete:", "active:", "merge:"))
 _EDITS = frozenset(("set", "delete", "deactivate", "activate"))
@@ -91,56 +95,74 @@ class TextReader:
     _started: int = 0
     _warnings: list[tuple[int, str]] = field(default_factory=list)
     _host: str | None = None
+    _shared: dict[str, str] = field(default_factory=dict)
+    """Each word once: a text of 100,000 lines has 500,000 words and some 50,000 different ones."""
 
     def __post_init__(self) -> None:
         self._node = self.root
 
     # One loop without a call for each line: most lines of 100,000 end here.
-    def read(self, text: str) -> None:  # noqa: C901 - see above
+    def read(self, text: str) -> None:  # noqa: C901, PLR0912 - see above
         """Read all lines; raises ConfigurationError where braces nest deeper than any configuration."""
-        plain, plain_set = _PLAIN.fullmatch, _PLAIN_SET.fullmatch
-        root = self.root
-        number = self.first - 1
-        for line in text.split("\n"):
-            number += 1
-            stripped = line.strip()
-            if not stripped:
-                continue
-            if not self._words and not self._skipping and not self._in_comment:
-                last = stripped[-1]
-                if stripped == "}":
-                    self._line = number
-                    self._close()
+        plain, plain_set, share = _PLAIN.fullmatch, _PLAIN_SET.fullmatch, self._shared.setdefault
+        root, number = self.root, self.first - 1
+        idle, whole = True, not self._base
+        for piece, simple in _pieces(text):
+            for line in piece.split("\n"):
+                number += 1
+                stripped = line.strip()
+                if not stripped:
                     continue
-                if stripped[:4] == "set ":
-                    found = plain_set(stripped)
-                    whole = not self._stack and (not self._base or self._absolute)
-                    if found is not None and whole and "/*" not in stripped:
-                        # Most lines of a text in set form, so without a call for each.
-                        self.statements += 1
-                        node = root
-                        for word in _split(stripped, found):
-                            child = node.get(word)
-                            if child is None:
-                                child = node[word] = Node(number, TYPED)
-                            node = child
-                        node.line = number
+                if idle:
+                    if stripped[:4] == "set ":
+                        if whole:
+                            words = None
+                            if simple and '"' not in stripped:
+                                words = stripped[4:].split()
+                            elif (found := plain_set(stripped)) is not None and "/*" not in stripped:
+                                words = _split(stripped, found)
+                            if words is not None:
+                                # Most lines of a text in set form, so without a call for each.
+                                self.statements += 1
+                                node = root
+                                for word in words:
+                                    child = node.get(word)
+                                    if child is None:
+                                        child = node[share(word, word)] = Node(number, TYPED)
+                                    node = child
+                                node.line = number
+                                continue
+                    elif stripped == "}":
+                        self._line = number
+                        self._close()
+                        whole = not self._stack and (not self._base or self._absolute)
                         continue
-                elif (
-                    last in ";{"
-                    and (found := plain(stripped)) is not None
-                    and "/*" not in stripped
-                    and stripped.split(None, 1)[0] not in COMMANDS
-                ):
-                    self._line = self._started = number
-                    self._words = _split(stripped, found)
-                    if last == ";":
-                        self._end()
-                    else:
-                        self._open()
-                    continue
-            self._line = number
-            self._any(stripped)
+                    elif stripped[-1] in ";{" and (found := plain(stripped)) is not None and "/*" not in stripped:
+                        words = _split(stripped, found)
+                        if words and words[0] not in COMMANDS:
+                            self._line = self._started = number
+                            if stripped[-1] == "{":
+                                self._words = words
+                                self._open()
+                                whole = False
+                            elif words[0] in _TAGS or self._warnings or self._list is not None:
+                                self._words = words
+                                self._end()
+                            else:
+                                # The statement of one line: most lines of curly text.
+                                self.statements += 1
+                                node = self._node
+                                for word in words:
+                                    child = node.get(word)
+                                    if child is None:
+                                        child = node[share(word, word)] = Node(number)
+                                    node = child
+                                node.line = number
+                            continue
+                self._line = number
+                self._any(stripped)
+                idle = not (self._words or self._skipping or self._in_comment)
+                whole = not self._stack and (not self._base or self._absolute)
         self.lines = number - self.first + 1
         self._finish()
 
@@ -561,6 +583,21 @@ class TextReader:
         else:
             self._base = self._edits.pop() if self._edits else ()
         self._to_base()
+
+
+def _pieces(text: str) -> Iterator[tuple[str, bool]]:
+    """Yield the text in pieces that end where a line ends, and whether a piece has none of the marks but quotes.
+
+    Such a piece needs no look at each line's marks. In pieces, because the list of all lines of a text takes three
+    times its memory.
+    """
+    begin = 0
+    while begin <= len(text):
+        end = text.find("\n", begin + _PIECE)
+        end = len(text) if end < 0 else end
+        piece = text[begin:end]
+        yield piece, piece.isascii() and not any(mark in piece for mark in _MARKS)
+        begin = end + 1
 
 
 def _split(line: str, found: re.Match[str]) -> list[str]:
