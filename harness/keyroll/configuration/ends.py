@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import enum
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 
+from keyroll.configuration.addresses import Address
 from keyroll.configuration.routers import Instance, Router
-from keyroll.configuration.sessions import Address, PeerKind, Session
+from keyroll.configuration.sessions import Network, PeerKind, Session
+from keyroll.names import SessionKind
 
 
 class Alone(enum.Enum):
@@ -53,6 +55,17 @@ class Ends:
 class _End:
     router: Router
     session: Session
+    number: int
+    """Its place among all sessions, in the order of the routers."""
+
+
+@dataclass(slots=True)
+class _Held:
+    """The sessions of one kind in one routing instance of a router."""
+
+    exact: dict[Address, list[_End]] = field(default_factory=dict)
+    """By the peer's address."""
+    prefixes: list[tuple[_End, Network]] = field(default_factory=list)
 
 
 def match(routers: Sequence[Router]) -> Ends:
@@ -62,90 +75,97 @@ def match(routers: Sequence[Router]) -> Ends:
     instance (or one that the other's prefix holds), and neither has a `local-address` that is not the address which
     the other names. An address that several routers have may match several times; each match is a link.
     """
-    index = _index(routers)
-    ends = [_End(router, session) for router in routers for session in router.sessions]
-    by_owner: dict[tuple[int, Instance], list[_End]] = {}
-    for end in ends:
-        by_owner.setdefault((id(end.router), end.session.instance), []).append(end)
-    position = {id(end.session): number for number, end in enumerate(ends)}
+    matcher = _Matcher(routers)
     links: dict[tuple[int, int], Link] = {}
-    for end in ends:
-        if not isinstance(end.session.peer, (IPv4Network, IPv6Network)) and end.session.peer is not None:
-            for link in _links(end, end.session.peer, index, by_owner):
-                pair = sorted((position[id(link.one)], position[id(link.other)]))
-                links.setdefault((pair[0], pair[1]), link if pair[0] == position[id(link.one)] else _turned(link))
+    for end in matcher.ends:
+        for other, address, peer in matcher.others(end):
+            if end.number < other.number:
+                links.setdefault((end.number, other.number), Link(end.session, other.session, address, peer))
+            else:
+                links.setdefault((other.number, end.number), Link(other.session, end.session, peer, address))
     matched = set(itertools.chain.from_iterable(links))
-    singles = [_single(end, index, by_owner) for number, end in enumerate(ends) if number not in matched]
+    singles = [matcher.single(end) for end in matcher.ends if end.number not in matched]
     return Ends(tuple(links[pair] for pair in sorted(links)), tuple(singles))
 
 
-def _turned(link: Link) -> Link:
-    return Link(link.other, link.one, link.other_address, link.one_address)
+class _Matcher:
+    """Looks for other ends by address: with thousands of sessions, not each against each."""
 
+    def __init__(self, routers: Sequence[Router]) -> None:
+        sessions = [(router, session) for router in routers for session in router.sessions]
+        self.ends = [_End(router, session, number) for number, (router, session) in enumerate(sessions)]
+        self._owners: dict[Address, list[tuple[Router, Instance]]] = {}
+        for router in routers:
+            for instance, addresses in router.addresses.items():
+                for address in addresses:
+                    self._owners.setdefault(address, []).append((router, instance))
+        self._held: dict[tuple[int, Instance, SessionKind], _Held] = {}
+        for end in self.ends:
+            self._hold(end)
+        self._locals: dict[tuple[int, Instance, Address | None, Address], frozenset[Address]] = {}
+        self._inside: dict[tuple[frozenset[Address], Network], list[Address]] = {}
 
-_Index = dict[Address, list[tuple[Router, Instance]]]
-_Owners = dict[tuple[int, Instance], list[_End]]
+    def _hold(self, end: _End) -> None:
+        session = end.session
+        held = self._held.setdefault((id(end.router), session.instance, session.kind), _Held())
+        if isinstance(session.peer, (IPv4Network, IPv6Network)):
+            held.prefixes.append((end, session.peer))
+        elif session.peer is not None:
+            held.exact.setdefault(session.peer, []).append(end)
 
-
-def _index(routers: Iterable[Router]) -> _Index:
-    index: _Index = {}
-    for router in routers:
-        for instance, addresses in router.addresses.items():
-            for address in addresses:
-                index.setdefault(address, []).append((router, instance))
-    return index
-
-
-def _links(end: _End, peer: Address, index: _Index, owners: _Owners) -> Iterator[Link]:
-    mine = _locals(end, peer)
-    for router, instance in index.get(peer, ()):
-        for other in owners.get((id(router), instance), ()):
-            if other.session is end.session or other.session.kind is not end.session.kind:
+    def others(self, end: _End) -> Iterator[tuple[_End, Address, Address]]:
+        """Yield the other ends of a session that names an address: (end, address here, address there)."""
+        peer = end.session.peer
+        if peer is None or isinstance(peer, (IPv4Network, IPv6Network)):
+            return
+        mine = self._locals_of(end, peer)
+        for router, instance in self._owners.get(peer, ()):
+            held = self._held.get((id(router), instance, end.session.kind))
+            if held is None:
                 continue
-            address = _my_address(mine, other, peer)
-            if address is not None:
-                yield Link(end.session, other.session, address, peer)
+            for address in _shared(mine, held.exact):
+                for other in held.exact[address]:
+                    if other is not end and peer in self._locals_of(other, address):
+                        yield other, address, peer
+            for other, prefix in held.prefixes:
+                inside = self._within(mine, prefix)
+                address_here = next((one for one in inside if peer in self._locals_of(other, one)), None)
+                if address_here is not None:
+                    yield other, address_here, peer
+
+    def _locals_of(self, end: _End, peer: Address) -> frozenset[Address]:
+        key = (id(end.router), end.session.instance, end.session.local, peer)
+        found = self._locals.get(key)
+        if found is None:
+            found = self._locals[key] = end.router.locals_towards(end.session, peer)
+        return found
+
+    def _within(self, mine: frozenset[Address], prefix: Network) -> list[Address]:
+        found = self._inside.get((mine, prefix))
+        if found is None:
+            held = (one for one in mine if one.version == prefix.version and one in prefix)
+            found = self._inside[mine, prefix] = sorted(held, key=int)
+        return found
+
+    def single(self, end: _End) -> Single:
+        """Return a session that has no other end, with the reason."""
+        session = end.session
+        if session.peer_kind is PeerKind.DISCOVERED:
+            return Single(session, Alone.DISCOVERED)
+        if isinstance(session.peer, (IPv4Network, IPv6Network)) or session.peer is None:
+            return Single(session, Alone.PREFIX)
+        found = [owner for owner in self._owners.get(session.peer, ()) if owner[0] is not end.router]
+        if not found:
+            return Single(session, Alone.NO_ROUTER)
+        router, instance = found[0]
+        mine = end.router.addresses.get(session.instance, frozenset())
+        held = self._held.get((id(router), instance, session.kind))
+        near = held is not None and next(_shared(mine, held.exact), None) is not None
+        return Single(session, Alone.OTHER_LOCAL if near else Alone.NO_SESSION, router)
 
 
-def _locals(end: _End, peer: Address) -> frozenset[Address]:
-    """Return the addresses that an end may have in a session with `peer`.
-
-    Its `local-address`; else, where the peer is on a network of its own, the address there, which a router sends from;
-    else any of the routing instance.
-    """
-    if end.session.local is not None:
-        return frozenset((end.session.local,))
-    networks = end.router.networks.get(end.session.instance, ())
-    near = frozenset(one.ip for one in networks if one.version == peer.version and peer in one.network)
-    return near or end.router.addresses.get(end.session.instance, frozenset())
-
-
-def _my_address(mine: frozenset[Address], other: _End, peer: Address) -> Address | None:
-    """Return the one of my addresses that `other` is with, or None where the two are not ends of one session."""
-    wanted = other.session.peer
-    if wanted is None:
-        return None
-    if isinstance(wanted, (IPv4Network, IPv6Network)):
-        held = sorted((one for one in mine if one.version == wanted.version and one in wanted), key=int)
-    else:
-        held = [wanted] if wanted in mine else []
-    return next((one for one in held if peer in _locals(other, one)), None)
-
-
-def _single(end: _End, index: _Index, owners: _Owners) -> Single:
-    session = end.session
-    if session.peer_kind is PeerKind.DISCOVERED:
-        return Single(session, Alone.DISCOVERED)
-    if isinstance(session.peer, (IPv4Network, IPv6Network)) or session.peer is None:
-        return Single(session, Alone.PREFIX)
-    found = [(router, instance) for router, instance in index.get(session.peer, ()) if router is not end.router]
-    if not found:
-        return Single(session, Alone.NO_ROUTER)
-    router, instance = found[0]
-    mine = end.router.addresses.get(session.instance, frozenset())
-    near = any(
-        other.session.kind is session.kind and other.session.peer in mine
-        for other in owners.get((id(router), instance), ())
-        if not isinstance(other.session.peer, (IPv4Network, IPv6Network))
-    )
-    return Single(session, Alone.OTHER_LOCAL if near else Alone.NO_SESSION, router)
+def _shared(mine: frozenset[Address], held: Mapping[Address, object]) -> Iterator[Address]:
+    """Yield the addresses that both have, by looking up those of the shorter side."""
+    if len(mine) <= len(held):
+        return (address for address in mine if address in held)
+    return (address for address in held if address in mine)

@@ -17,8 +17,8 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from fnmatch import translate
+from typing import NamedTuple
 
 from keyroll.configuration.findings import Path
 from keyroll.configuration.tree import INACTIVE, Node
@@ -31,8 +31,7 @@ BUILT_IN = re.compile(r"junos-.*")
 """Groups that Junos brings itself; no text shows them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(NamedTuple):
     """One source of a level: a node and the group that it comes from (None: the configuration itself).
 
     `doubt` says why it may not count; None is that it surely does.
@@ -47,8 +46,7 @@ class Layer:
     """Whether a wildcard led here."""
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(NamedTuple):
     """A statement's value in force, the line where it stands, the group that brings it."""
 
     text: str
@@ -56,8 +54,7 @@ class Value:
     group: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Lookup:
+class Lookup(NamedTuple):
     """The answer to "which value does this statement have": a value or none, and what makes that uncertain."""
 
     value: Value | None
@@ -115,7 +112,7 @@ class Groups:
     def _nested(self, layers: list[Layer], path: Path, seen: frozenset[str]) -> list[Layer]:
         """Return what groups bring that are applied inside a group; what makes that group uncertain holds for them."""
         return [
-            one if layer.doubt is None else replace(one, doubt=layer.doubt)
+            one if layer.doubt is None else one._replace(doubt=layer.doubt)
             for layer in layers
             for one in self.applied(layer.node, path, seen)
         ]
@@ -193,6 +190,18 @@ class View:
     def below(self, *words: str) -> View:
         """Return the view that the words lead to."""
         view = self
+        if len(self.layers) == 1 and self.layers[0].group is None:
+            # Most levels have no group at all: one step for all words.
+            node = self.layers[0].node
+            for word in words:
+                child = node.get(word)
+                if child is None or child.flags & INACTIVE:
+                    return View((), (*self.path, *words), self._groups)
+                if APPLY in child:
+                    break
+                node = child
+            else:
+                return View((Layer(node),), (*self.path, *words), self._groups)
         for word in words:
             view = view._child(word)
         return view
@@ -200,16 +209,6 @@ class View:
     def _child(self, word: str) -> View:
         """Return the view one word further."""
         path = (*self.path, word)
-        if len(self.layers) == 1 and self.layers[0].group is None:
-            # Most levels have no group at all.
-            node = self.layers[0].node.get(word)
-            if node is None or node.flags & INACTIVE:
-                return View((), path, self._groups)
-            if APPLY not in node:
-                return View((Layer(node),), path, self._groups)
-        return self._inherited_child(word, path)
-
-    def _inherited_child(self, word: str, path: Path) -> View:
         own: Layer | None = None
         exact: list[Layer] = []
         brought: list[Layer] = []
@@ -245,6 +244,13 @@ class View:
                 found.setdefault(word)
         return list(found)
 
+    def those_of(self, words: frozenset[str]) -> list[str]:
+        """Return which of the words follow here, in any layer, in force or not."""
+        if len(self.layers) == 1:
+            node = self.layers[0].node
+            return [word for word in node if word in words]
+        return [word for word in words if any(word in layer.node for layer in self.layers)]
+
     def own(self) -> Node | None:
         """Return the level as the configuration itself has it, or None."""
         return next((layer.node for layer in self.layers if layer.group is None), None)
@@ -266,6 +272,12 @@ class View:
         # Wildcards stand for names, never for a statement's word.
         if not any(word in layer.node for layer in self.layers):
             return NOTHING
+        if len(self.layers) == 1 and self.layers[0].group is None:
+            # Most statements: one value, and no group here.
+            node = self.layers[0].node[word]
+            if len(node) == 1 and not node.flags & INACTIVE and APPLY not in node:
+                ((text, child),) = node.items()
+                return NOTHING if child.flags & INACTIVE else Lookup(Value(text, child.line))
         inactive = self._inactive_own(word)
         found = [
             (layer, *_value_of(layer.node))
@@ -316,7 +328,7 @@ def _uncertain(layer: Layer) -> Layer:
     """Return a wildcard's layer on a name that only groups bring: whether it counts is not documented."""
     if layer.doubt is not None or not layer.pattern:
         return layer
-    return replace(layer, doubt=f"a wildcard of group {layer.group} stands for a name that a group brings")
+    return layer._replace(doubt=f"a wildcard of group {layer.group} stands for a name that a group brings")
 
 
 def _without(layers: Iterable[Layer], own: Node) -> list[Layer]:

@@ -21,6 +21,8 @@ PASTED: dict[str, Path] = {
 """Where a level belongs that stands at the top because somebody copied it without what is around it."""
 HOMELESS = frozenset(("key", "group", "neighbor", "session", "session-group", "ao-attribute", "unit", "family"))
 """Levels that do not say where they belong. Standing alone they are never short for another word."""
+OPAQUE, FLAG, KEYED, LEVEL, LEAF = Shape.OPAQUE, Shape.FLAG, Shape.KEYED, Shape.LEVEL, Shape.LEAF
+"""By themselves: to look a member up in its class costs as much as the rest of a test, and there are 300,000."""
 
 
 def settle(root: Node, report: Note) -> int:
@@ -54,21 +56,36 @@ class _Settler:
             self._report(
                 Kind.OMITTED, f"what stands in '{path[-1] if path else 'the text'}' was left out", node.line, path
             )
-        waiting = list(node)
-        while waiting:
-            word = waiting.pop(0)
-            child = node.get(word)
-            if child is None:
+        statements = level.statements
+        waiting: list[str] = []
+        for word, child in tuple(node.items()):
+            statement = statements.get(word)
+            # What most statements are, without a call for each.
+            if statement is None:
+                waiting.append(word)
+                continue
+            shape = statement.shape
+            if shape is OPAQUE or (shape is FLAG and not child):
+                continue
+            if shape is LEAF and len(child) == 1 and word != "secret":
+                (value,) = child.values()
+                if not value:
+                    continue
+            waiting.append(word)
+        for word in waiting:
+            child_now = node.get(word)
+            if child_now is None:
                 continue
             statement = level.find(word)
             if statement is None or (statement is level.names and word in META):
                 if word in META:
                     continue
-                statement, word = self._unknown(node, level, path, word, child)
+                statement, word = self._unknown(node, level, path, word, child_now)
                 if statement is None:
                     continue
-                child = node[word]
-            waiting += self._statement(node, child, word, statement, path)
+                child_now = node[word]
+            # Words that stood behind a value on its line come back to the level.
+            waiting += self._statement(node, child_now, word, statement, path)
 
     def _unknown(self, node: Node, level: Level, path: Path, word: str, child: Node) -> tuple[Statement | None, str]:
         """Return what an unknown word abbreviates, with the tree corrected; where nothing, report it."""
@@ -96,11 +113,11 @@ class _Settler:
     def _statement(self, node: Node, child: Node, word: str, statement: Statement, path: Path) -> list[str]:
         """Settle what stands below one statement; return the words that go back to the level itself."""
         shape = statement.shape
-        if shape is Shape.OPAQUE:
+        if shape is OPAQUE:
             return []
-        if shape is Shape.FLAG:
+        if shape is FLAG:
             return _hoist(child, node)
-        if shape is Shape.KEYED and statement.below is not None:
+        if shape is KEYED and statement.below is not None:
             if not child and not child.flags & OMITTED:
                 self._report(Kind.NOT_UNDERSTOOD, f"'{word}' needs a name", child.line, path)
             if word == "key":
@@ -109,7 +126,7 @@ class _Settler:
                 if name not in META:
                     self.level(entry, statement.below, (*path, word, name))
             return []
-        if shape is Shape.LEVEL and statement.below is not None:
+        if shape is LEVEL and statement.below is not None:
             self.level(child, statement.below, (*path, word))
             return []
         return self._values(node, child, word, statement, path)
@@ -126,7 +143,7 @@ class _Settler:
             if value and text[:1] not in {"(", "!"}:
                 back += _hoist(value, node, keep=statement.options)
         active = {name: value for name, value in child.items() if not value.inactive}
-        twice = statement.shape is Shape.LEAF and len(active) > 1
+        twice = statement.shape is LEAF and len(active) > 1
         if twice and not any(value.flags & TYPED for value in active.values()):
             line = max(value.line for value in active.values())
             self._report(Kind.CONFLICT, f"'{word}' stands here with more than one value", line, path)

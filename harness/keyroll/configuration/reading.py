@@ -14,7 +14,7 @@ from keyroll.configuration.inheritance import APPLY, Groups, View, matches
 from keyroll.configuration.levels import HOMELESS, PASTED, settle
 from keyroll.configuration.routers import Router, routers_of
 from keyroll.configuration.text import TextReader
-from keyroll.configuration.tree import Node, Sources
+from keyroll.configuration.tree import Node, Sources, growing
 from keyroll.configuration.words import META, ROOT, level_of
 from keyroll.errors import Where
 
@@ -51,7 +51,8 @@ class Configuration:
 
         groups = Groups(self.tree, expanded=self.inherited)
         view = View.top(self.tree, groups)
-        routers = routers_of(view, source=self.name, note=note, where=self.sources.where, zone=self.zone)
+        with growing():
+            routers = routers_of(view, source=self.name, note=note, where=self.sources.where, zone=self.zone)
         for group, (line, path) in groups.missing.items():
             note(Kind.MAYBE, f"group {group} is applied here and is not in the text", line, path)
         findings = tuple(found)
@@ -185,8 +186,9 @@ def read(text: str, name: str, *, zone: tzinfo = UTC, base: Configuration | None
         found.append(Finding(kind, message, where, level_of(path)))
 
     root = Node() if base is None else base.tree.copy()
-    statements, inherited = _fill(root, text, name, first, note)
-    counted = settle(root, note)
+    with growing():
+        statements, inherited = _fill(root, text, name, first, note)
+        counted = settle(root, note)
     if root and not any(word in ROOT.statements or word in META or word in HOMELESS for word in root):
         raise ConfigurationError(
             "this holds no statement of a Junos configuration", where=Where(name, 1), remedy=_REMEDY

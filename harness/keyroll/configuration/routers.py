@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
-from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 
+from keyroll.configuration.addresses import Address, Interface, Networks, interface_of
 from keyroll.configuration.chains import Chain, chains_of
 from keyroll.configuration.findings import Note
 from keyroll.configuration.inheritance import View
-from keyroll.configuration.sessions import Address, Session, sessions_of
+from keyroll.configuration.sessions import Session, sessions_of
 from keyroll.configuration.tree import Node
 from keyroll.configuration.words import META
 from keyroll.errors import Where
 
-Interface = IPv4Interface | IPv6Interface
 Instance = str | None
 """A routing instance's name; None is the main one."""
 _FAMILIES = ("inet", "inet6")
@@ -33,14 +32,26 @@ class Router:
     """A logical system uses the main router's, beside its own."""
     sessions: tuple[Session, ...]
     addresses: Mapping[Instance, frozenset[Address]]
-    networks: Mapping[Instance, tuple[Interface, ...]] = field(repr=False)
-    """The same with their prefix lengths."""
+    networks: Mapping[Instance, Networks] = field(repr=False)
+    """The networks that these are on."""
     runs_ldp: frozenset[Instance] = frozenset()
     """The instances in which LDP runs at all: it has sessions with whom it discovers, without a `session` statement."""
 
     def chain(self, name: str) -> Chain | None:
         """Return the chain of that name that the router's sessions would use, or None."""
         return next((chain for chain in self.chains if chain.name == name), None)
+
+    def locals_towards(self, session: Session, peer: Address) -> frozenset[Address]:
+        """Return the addresses that the router may have in a session with `peer`.
+
+        Its `local-address`; else, where the peer is on a network of the router, the addresses there, which it sends
+        from; else any of the routing instance.
+        """
+        if session.local is not None:
+            return frozenset((session.local,))
+        networks = self.networks.get(session.instance)
+        near = networks.near(peer) if networks is not None else frozenset()
+        return near or self.addresses.get(session.instance, frozenset())
 
     def all_addresses(self) -> frozenset[Address]:
         """Return the addresses of all instances."""
@@ -82,14 +93,14 @@ def _router(
     sessions = tuple(sessions_of(instances, router=name, note=note, where=where))
     for session in sessions:
         if session.local is not None:
-            networks.setdefault(session.instance, {})[ip_interface(session.local)] = None
+            networks.setdefault(session.instance, {})[Interface(session.local, session.local.max_prefixlen)] = None
     return Router(
         name,
         system,
         (*own, *(chain for chain in inherited if chain.name not in {one.name for one in own})),
         sessions,
         {instance: frozenset(one.ip for one in found) for instance, found in networks.items()},
-        {instance: tuple(found) for instance, found in networks.items()},
+        {instance: Networks(found) for instance, found in networks.items()},
         frozenset(instance for instance, inside in instances if inside.below("protocols").has("ldp")),
     )
 
@@ -108,7 +119,7 @@ def _networks(view: View, instances: Sequence[tuple[Instance, View]]) -> dict[In
     bare = interfaces.own() if not interfaces.brought("address") else None
     found: dict[Instance, dict[Interface, None]] = {}
     for name, unit, text in _inherited_addresses(interfaces) if bare is None else _own_addresses(bare):
-        address = _interface(text)
+        address = interface_of(text)
         if address is not None:
             instance = member.get(f"{name}.{unit}", member.get(name) if unit == "0" else None)
             found.setdefault(instance, {})[address] = None
@@ -139,11 +150,3 @@ def _active(node: Node | None) -> Iterator[tuple[str, Node]]:
         for word, child in node.items():
             if not child.inactive and word not in META:
                 yield word, child
-
-
-def _interface(text: str) -> Interface | None:
-    try:
-        # By its class: to try IPv4 first costs an exception for each IPv6 address.
-        return IPv6Interface(text) if ":" in text else IPv4Interface(text)
-    except ValueError:
-        return None

@@ -5,17 +5,17 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Generic, TypeVar
 
+from keyroll.configuration.addresses import Address, address_of
 from keyroll.configuration.findings import Finding, Kind, Note, Path
-from keyroll.configuration.inheritance import View
+from keyroll.configuration.inheritance import NOTHING, Lookup, View
 from keyroll.configuration.placeholders import secret_of
 from keyroll.errors import Where
 from keyroll.keychain.secret import Secret
 from keyroll.names import SessionKind
 
-Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 T = TypeVar("T")
 
@@ -23,6 +23,16 @@ ALGORITHMS = frozenset(("md5", "hmac-sha-1-96", "aes-128-cmac-96", "ao"))
 AO = "ao"
 _EVERYONE = ("0.0.0.0/0", "::/0")
 """What `allow all` means."""
+_VALUES = frozenset(
+    (
+        *("authentication-algorithm", "authentication-key", "authentication-key-chain", "tcpao-auth-mismatch"),
+        *("type", "local-as", "peer-as", "hold-time", "keepalive-timeout", "local-address", "transport-address"),
+    )
+)
+_MARKS = frozenset(("multihop", "passive", "disable", "shutdown"))
+"""Statements whose being there is what they say."""
+_READ = _VALUES | _MARKS | {"family"}
+"""Everything that is read of a level."""
 _HOLD_TIME_MAX = 65535
 _AS_MAX = 4294967295
 
@@ -143,26 +153,27 @@ def _instance_sessions(view: View, place: _Place) -> Iterator[Session]:
 
 
 def _bgp(bgp: View, place: _Place) -> Iterator[Session]:
+    outer = _Level(bgp)
     groups = bgp.below("group")
     for name in groups.names():
         group = groups.below(name)
-        reader = _Reader(place, (group, bgp))
+        inner = _Level(group, outer)
         neighbors = group.below("neighbor")
         for peer in neighbors.names():
-            address = _address(peer)
+            address = address_of(peer)
             level = neighbors.below(peer)
             if address is None:
                 place.note(Kind.INVALID_VALUE, "a neighbor is named by its address", level.line, group.path)
                 continue
-            yield _Reader(place, (level, group, bgp)).bgp(name, PeerKind.ADDRESS, address)
-        yield from _prefixes(reader, name, group)
+            yield _Reader(place, (_Level(level, inner), inner, outer)).bgp(name, PeerKind.ADDRESS, address)
+        yield from _prefixes(_Reader(place, (inner, outer)), name, group)
         dynamic = group.below("dynamic-neighbor")
         for label in dynamic.names():
             level = dynamic.below(label)
-            inner = _Reader(place, (level, group, bgp))
-            yield from _prefixes(inner, name, level)
+            reader = _Reader(place, (_Level(level, inner), inner, outer))
+            yield from _prefixes(reader, name, level)
             if not level.has("allow"):
-                yield inner.bgp(name, PeerKind.DISCOVERED, None)
+                yield reader.bgp(name, PeerKind.DISCOVERED, None)
 
 
 def _prefixes(reader: _Reader, name: str, level: View) -> Iterator[Session]:
@@ -176,21 +187,45 @@ def _prefixes(reader: _Reader, name: str, level: View) -> Iterator[Session]:
 
 
 def _ldp(ldp: View, place: _Place) -> Iterator[Session]:
+    outer = _Level(ldp)
     for word, kind in (("session", PeerKind.ADDRESS), ("session-group", PeerKind.PREFIX)):
         entries = ldp.below(word)
         for name in entries.names():
             level = entries.below(name)
-            peer: Address | Network | None = _address(name) if kind is PeerKind.ADDRESS else _network(name)
+            peer: Address | Network | None = address_of(name) if kind is PeerKind.ADDRESS else _network(name)
             if peer is None:
                 place.note(Kind.INVALID_VALUE, f"a {word} is named by its address", level.line, ldp.path)
                 continue
-            yield _Reader(place, (level, ldp)).ldp(kind, peer)
+            yield _Reader(place, (_Level(level, outer), outer)).ldp(kind, peer)
+
+
+class _Level:
+    """What one level says of the sessions at it and below: read once, and for thousands of neighbors."""
+
+    __slots__ = ("families", "found", "marks", "said", "view")
+
+    def __init__(self, view: View, outer: _Level | None = None) -> None:
+        self.view = view
+        here = view.those_of(_READ)
+        self.found: dict[str, Lookup] = {word: view.leaf(word) for word in here if word in _VALUES}
+        self.marks = [word for word in here if word in _MARKS and view.has(word)]
+        self.families = _families(view) if "family" in here else ()
+        further = outer.said if outer is not None else frozenset()
+        self.said: frozenset[str] = further.union(here) if here else further
+        """The words that stand at this level or further out."""
+
+
+def _families(view: View) -> tuple[str, ...]:
+    family = view.below("family")
+    return tuple(f"{name} {kind}".strip() for name in family.names() for kind in (family.below(name).names() or ("",)))
 
 
 class _Reader:
     """Reads one session from its levels, the innermost first."""
 
-    def __init__(self, place: _Place, levels: tuple[View, ...]) -> None:
+    __slots__ = ("_levels", "place")
+
+    def __init__(self, place: _Place, levels: tuple[_Level, ...]) -> None:
         self.place = place
         self._levels = levels
 
@@ -206,7 +241,7 @@ class _Reader:
             self._local("local-address"),
             self._authentication(self._levels),
             self._where(),
-            self._levels[0].path,
+            self._levels[0].view.path,
             type=self._text("type", frozenset(("internal", "external"))),
             local_as=self.place.local_as if local_as is None else local_as,
             peer_as=self._number("peer-as"),
@@ -229,29 +264,29 @@ class _Reader:
             # Authentication of LDP stands at the session alone.
             self._authentication(self._levels[:1]),
             self._where(),
-            self._levels[0].path,
+            self._levels[0].view.path,
             hold_time=self._hold_time("keepalive-timeout"),
         )
 
     def _where(self) -> Where:
-        if not self._levels[0].surely_here():
-            self._maybe(self._levels[0])
-        return self.place.where(self._levels[0].line)
+        level = self._levels[0].view
+        if not level.surely_here():
+            doubt = next((layer.doubt for layer in level.layers if layer.doubt is not None), "")
+            self.place.note(Kind.MAYBE, f"this session is there or not: {doubt}", level.line, level.path)
+        return self.place.where(level.line)
 
-    def _maybe(self, level: View) -> None:
-        doubt = next((layer.doubt for layer in level.layers if layer.doubt is not None), "")
-        self.place.note(Kind.MAYBE, f"this session is there or not: {doubt}", level.line, level.path)
-
-    def _leaf(self, word: str, levels: tuple[View, ...] | None = None) -> Placed[str] | None:
+    def _leaf(self, word: str, levels: tuple[_Level, ...] | None = None) -> Placed[str] | None:
+        if word not in self._levels[0].said:
+            return None
         for level in self._levels if levels is None else levels:
-            found = level.leaf(word)
+            found = level.found.get(word, NOTHING)
             for doubt in found.doubts:
-                self.place.note(Kind.MAYBE, doubt, found.doubt_line, level.path)
+                self.place.note(Kind.MAYBE, doubt, found.doubt_line, level.view.path)
             if found.value is not None:
                 return Placed(found.value.text, self.place.where(found.value.line), found.value.group)
         return None
 
-    def _authentication(self, levels: tuple[View, ...]) -> Authentication:
+    def _authentication(self, levels: tuple[_Level, ...]) -> Authentication:
         key = self._leaf("authentication-key", levels)
         algorithm = self._leaf("authentication-algorithm", levels)
         if algorithm is not None and algorithm.value not in ALGORITHMS:
@@ -267,7 +302,9 @@ class _Reader:
         )
 
     def _invalid(self, word: str, value: Placed[str], allowed: str) -> None:
-        self.place.note(Kind.INVALID_VALUE, f"{word}: not a value of it; {allowed}", value.where, self._levels[0].path)
+        self.place.note(
+            Kind.INVALID_VALUE, f"{word}: not a value of it; {allowed}", value.where, self._levels[0].view.path
+        )
 
     def _text(self, word: str, allowed: frozenset[str]) -> str | None:
         value = self._leaf(word)
@@ -298,24 +335,19 @@ class _Reader:
         value = self._leaf(word)
         if value is None:
             return None
-        address = _address(value.value)
+        address = address_of(value.value)
         # LDP's transport-address may also be `router-id` or `interface`, which name no address.
         if address is None and word == "local-address":
             self._invalid(word, value, "an address")
         return address
 
     def _has(self, word: str) -> bool:
-        return any(level.has(word) for level in self._levels)
+        return word in self._levels[0].said and any(word in level.marks for level in self._levels)
 
     def _families(self) -> tuple[str, ...]:
-        for level in self._levels:
-            family = level.below("family")
-            names = family.names()
-            if names:
-                return tuple(
-                    f"{name} {kind}".strip() for name in names for kind in (family.below(name).names() or ("",))
-                )
-        return ()
+        if "family" not in self._levels[0].said:
+            return ()
+        return next((level.families for level in self._levels if level.families), ())
 
 
 def as_number(text: str) -> int | None:
@@ -331,14 +363,6 @@ def as_number(text: str) -> int | None:
 def _autonomous_system(view: View) -> int | None:
     value = view.below("routing-options").leaf("autonomous-system").value
     return None if value is None else as_number(value.text)
-
-
-def _address(text: str) -> Address | None:
-    try:
-        # By its class: to try IPv4 first costs an exception for each IPv6 address.
-        return IPv6Address(text) if ":" in text else IPv4Address(text)
-    except ValueError:
-        return None
 
 
 def _network(text: str) -> Network | None:

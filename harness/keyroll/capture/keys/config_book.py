@@ -308,9 +308,8 @@ def _locals(session: Session, router: Router) -> frozenset[Address]:
     held = router.addresses.get(session.instance, frozenset())
     if peer is None or session.peer_kind is PeerKind.PREFIX or isinstance(peer, _NETWORKS):
         return frozenset(address for address in held if peer is None or address.version == peer.version)
-    networks = router.networks.get(session.instance, ())
-    near = frozenset(one.ip for one in networks if one.version == peer.version and peer in one.network)
-    return near or frozenset(address for address in held if address.version == peer.version)
+    towards = router.locals_towards(session, peer)
+    return frozenset(address for address in towards if address.version == peer.version)
 
 
 def _no_session(sources: Sequence[ConfigSource], routers: Sequence[Router]) -> ConfigError:
