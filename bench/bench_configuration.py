@@ -3,9 +3,10 @@
     python bench/bench_configuration.py [--lines N] [--times N]
 
 The text is made here, in the shape of a large provider edge: groups with wildcards, thousands of interfaces, routing
-instances and policies, with the words of our own; in curly and in set form, at N lines and at half of them. Measured
-are `read` and `read` with sessions and chains, in seconds of processor time, the best of several, and the most memory
-that reading takes beside the text. Ends with exit code 1 where a promise does not hold.
+instances and policies, with the words of our own; in curly and in set form, at N lines of either and at half of them.
+Measured are `read` and `read` with sessions and chains, in seconds of processor time, and the most memory that reading
+takes beside the text. Rounds alternate between the expression and the reader, and the median of their ratios counts:
+on a busy machine both are slow together. Ends with exit code 1 where a promise does not hold.
 """
 
 # ruff: noqa: INP001, T201 -- a script, not a package
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import statistics
 import sys
 import time
 import tracemalloc
@@ -21,7 +23,7 @@ from collections.abc import Callable, Iterator
 from keyroll.configuration import read
 
 MOST = 4.0
-"""Reading may take at most so many times the regular expression, in either form."""
+"""Reading, sessions and chains included, may take at most so many times the expression on the same text."""
 MOST_MEMORY = 15.0
 """Octets of memory for one of text, at most."""
 MOST_GROWTH = 1.35
@@ -161,6 +163,12 @@ def set_form(text: str) -> str:
     return "".join(f"set {line}\n" for line in _paths(text))
 
 
+def set_text(lines: int) -> str:
+    """Return a configuration of about so many set lines."""
+    # 41 lines of curly text make 16 statements here.
+    return set_form(curly(lines * 41 // 16))
+
+
 def _paths(text: str) -> Iterator[str]:
     path: list[str] = []
     words: list[str] = []
@@ -217,14 +225,11 @@ def viewed(text: str) -> object:
     return read(text, "bench").routers
 
 
-def best(times: int, work: Callable[[str], object], text: str) -> float:
-    """Return the least processor time that `work` takes for a text."""
-    found = []
-    for _ in range(times):
-        begin = time.process_time()
-        work(text)
-        found.append(time.process_time() - begin)
-    return min(found)
+def seconds(work: Callable[[str], object], text: str) -> float:
+    """Return the processor time that `work` takes for a text."""
+    begin = time.process_time()
+    work(text)
+    return time.process_time() - begin
 
 
 def memory(text: str) -> float:
@@ -241,23 +246,26 @@ def main() -> int:
     """Measure, print, and say by the exit code whether the promises hold."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--lines", type=int, default=117_000)
-    parser.add_argument("--times", type=int, default=3)
+    parser.add_argument("--times", type=int, default=5)
     options = parser.parse_args()
     failed = False
-    for form, make in (("curly", curly), ("set", lambda lines: set_form(curly(lines)))):
+    for form, make in (("curly", curly), ("set", set_text)):
         whole, half = make(options.lines), make(options.lines // 2)
-        base = best(options.times, bare, whole)
-        reading = best(options.times, parsed, whole)
-        views = best(options.times, viewed, whole)
-        smaller = best(options.times, parsed, half)
-        taken, growth = memory(whole), reading / smaller / 2
+        rounds = [
+            (seconds(bare, whole), seconds(parsed, whole), seconds(viewed, whole), seconds(viewed, half))
+            for _ in range(options.times)
+        ]
+        base, reading, views = (min(round_[at] for round_ in rounds) for at in range(3))
+        ratio, read_ratio = (statistics.median(round_[at] / round_[0] for round_ in rounds) for at in (2, 1))
+        growth = statistics.median(round_[2] / round_[3] / 2 for round_ in rounds)
+        taken = memory(whole)
         print(
             f"{form:5} {whole.count(chr(10)):7} lines: expression {base:.2f} s, read {reading:.2f} s "
-            f"({reading / base:.1f}x), with sessions {views:.2f} s ({views / base:.1f}x), "
+            f"({read_ratio:.1f}x), with sessions {views:.2f} s ({ratio:.1f}x), "
             f"memory {taken:.1f}x, growth {growth:.2f}"
         )
-        failed |= reading / base > MOST or taken > MOST_MEMORY or growth > MOST_GROWTH
-    print(f"allowed: read {MOST:.0f}x, memory {MOST_MEMORY:.0f}x, growth {MOST_GROWTH}")
+        failed |= ratio > MOST or taken > MOST_MEMORY or growth > MOST_GROWTH
+    print(f"allowed: with sessions {MOST:.0f}x, memory {MOST_MEMORY:.0f}x, growth {MOST_GROWTH}")
     return int(failed)
 
 

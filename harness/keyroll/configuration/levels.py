@@ -56,36 +56,25 @@ class _Settler:
             self._report(
                 Kind.OMITTED, f"what stands in '{path[-1] if path else 'the text'}' was left out", node.line, path
             )
-        statements = level.statements
-        waiting: list[str] = []
-        for word, child in tuple(node.items()):
-            statement = statements.get(word)
-            # What most statements are, without a call for each.
-            if statement is None:
-                waiting.append(word)
-                continue
-            shape = statement.shape
-            if shape is OPAQUE or (shape is FLAG and not child):
-                continue
-            if shape is LEAF and len(child) == 1 and word != "secret":
-                (value,) = child.values()
-                if not value:
-                    continue
-            waiting.append(word)
+        waiting = _waiting(node, level)
         for word in waiting:
-            child_now = node.get(word)
-            if child_now is None:
+            child = node.get(word)
+            if child is None:
                 continue
-            statement = level.find(word)
+            statement, full = level.find(word), word
             if statement is None or (statement is level.names and word in META):
                 if word in META:
+                    self._meta(child, word, path)
                     continue
-                statement, word = self._unknown(node, level, path, word, child_now)
+                statement, full = self._unknown(node, level, path, word, child)
                 if statement is None:
                     continue
-                child_now = node[word]
             # Words that stood behind a value on its line come back to the level.
-            waiting += self._statement(node, child_now, word, statement, path)
+            waiting += self._statement(node, node[full], full, statement, path)
+
+    def _meta(self, child: Node, word: str, path: Path) -> None:
+        if not child and word != "apply-macro":
+            self._report(Kind.NOT_UNDERSTOOD, f"'{word}' needs a value", child.line, path)
 
     def _unknown(self, node: Node, level: Level, path: Path, word: str, child: Node) -> tuple[Statement | None, str]:
         """Return what an unknown word abbreviates, with the tree corrected; where nothing, report it."""
@@ -148,6 +137,24 @@ class _Settler:
             line = max(value.line for value in active.values())
             self._report(Kind.CONFLICT, f"'{word}' stands here with more than one value", line, path)
         return back
+
+
+def _waiting(node: Node, level: Level) -> list[str]:
+    """Return the words of a level that need a closer look than most: a value alone, or a level that is not judged."""
+    statements = level.statements
+    waiting: list[str] = []
+    for word, child in node.items():
+        statement = statements.get(word)
+        if statement is not None:
+            shape = statement.shape
+            if shape is OPAQUE or (shape is FLAG and not child):
+                continue
+            if shape is LEAF and len(child) == 1 and word != "secret":
+                (value,) = child.values()
+                if not value:
+                    continue
+        waiting.append(word)
+    return waiting
 
 
 def _hoist(value: Node, level: Node, *, keep: frozenset[str] = frozenset()) -> list[str]:

@@ -11,7 +11,7 @@ from keyroll.configuration.chains import Chain, chains_of
 from keyroll.configuration.findings import Note
 from keyroll.configuration.inheritance import View
 from keyroll.configuration.sessions import Session, sessions_of
-from keyroll.configuration.tree import Node
+from keyroll.configuration.tree import INACTIVE, Node
 from keyroll.configuration.words import META
 from keyroll.errors import Where
 
@@ -138,15 +138,25 @@ def _inherited_addresses(interfaces: View) -> Iterator[tuple[str, str, str]]:
 
 def _own_addresses(interfaces: Node) -> Iterator[tuple[str, str, str]]:
     """Yield the same of interfaces to which no group brings an address: thousands, so without a view for each level."""
-    for name, interface in _active(interfaces):
-        for unit, inside in _active(interface.get("unit")):
-            for kind, family in _active(None if inside.inactive else inside.get("family")):
-                if kind in _FAMILIES:
-                    yield from ((name, unit, text) for text, _ in _active(family.get("address")))
+    for name, interface in interfaces.items():
+        for unit, inside in _live(interface, "unit").items():
+            families = _live(inside, "family") if not interface.flags & INACTIVE else _NONE
+            for kind in _FAMILIES:
+                for text, address in _live(families, kind, "address").items():
+                    if not address.flags & INACTIVE and text not in META:
+                        yield name, unit, text
 
 
-def _active(node: Node | None) -> Iterator[tuple[str, Node]]:
-    if node is not None and not node.inactive:
-        for word, child in node.items():
-            if not child.inactive and word not in META:
-                yield word, child
+_NONE = Node()
+
+
+def _live(node: Node, *words: str) -> Node:
+    """Return what stands below, or an empty node where that or something on the way is not there or deactivated."""
+    if node.flags & INACTIVE:
+        return _NONE
+    for word in words:
+        child = node.get(word)
+        if child is None or child.flags & INACTIVE:
+            return _NONE
+        node = child
+    return node

@@ -102,7 +102,7 @@ class TextReader:
         self._node = self.root
 
     # One loop without a call for each line: most lines of 100,000 end here.
-    def read(self, text: str) -> None:  # noqa: C901, PLR0912 - see above
+    def read(self, text: str) -> None:  # noqa: C901, PLR0912, PLR0915 - see above
         """Read all lines; raises ConfigurationError where braces nest deeper than any configuration."""
         plain, plain_set, share = _PLAIN.fullmatch, _PLAIN_SET.fullmatch, self._shared.setdefault
         root, number = self.root, self.first - 1
