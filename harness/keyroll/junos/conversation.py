@@ -69,6 +69,17 @@ class Conversation:
                 self._terminal = Terminal.open(self.target, within=limit, hide=self._hide)
                 self._configuring = False
 
+    def close(self) -> None:
+        """End the session. Does not raise for a lost one."""
+        with self._lock:
+            self._drop()
+
+    def abort(self) -> None:
+        """End the session from another thread, whatever it waits for: who waits gets a SessionError."""
+        terminal = self._terminal
+        if terminal is not None:
+            terminal.close()
+
     def show(self, command: str) -> Exchange:
         """Send an operational command and return the exchange, parsed where a template is known.
 

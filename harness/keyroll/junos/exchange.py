@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from keyroll.errors import RunError
+from keyroll.junos.access import Access
 from keyroll.keychain.secret import Secret
 
 T = TypeVar("T")
@@ -22,6 +23,8 @@ class Target:
     user: str
     password: Secret
     platform: str = "junos"
+    access: Access | None = None
+    """How to log in to a router that is not a lab's; None: by the password, whatever the host's key."""
 
     def __str__(self) -> str:
         return f"{self.name} ({self.user}@{self.host}:{self.port})"

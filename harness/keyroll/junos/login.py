@@ -10,12 +10,14 @@ from __future__ import annotations
 import contextlib
 import re
 from datetime import timedelta
+from typing import Any
 
 import paramiko
 from netmiko.exceptions import ReadException, ReadTimeout
 from netmiko.juniper import JuniperSSH
 
 from keyroll.instants import SYSTEM, Instant
+from keyroll.junos.access import Access, Proxy, client, parameters
 
 WIDTH = 511
 """Columns of the terminal, more than any line sent: Junos' line editor scrolls longer lines, which hides their echo."""
@@ -36,7 +38,36 @@ def plain(text: str) -> str:
 
 
 class JunosConnection(JuniperSSH):
-    """As `JuniperSSH`; `read_timeout_override` bounds the whole preparation."""
+    """As `JuniperSSH`; `read_timeout_override` bounds the whole preparation. `access`: None is the way of a lab."""
+
+    def __init__(self, *, access: Access | None = None, **settings: Any) -> None:  # noqa: ANN401 - netmiko's own
+        self._access = access
+        self._proxy: Proxy | None = None
+        super().__init__(**settings)
+
+    def _build_ssh_client(self) -> paramiko.SSHClient:
+        return super()._build_ssh_client() if self._access is None else client(self._access)
+
+    def _connect_params_dict(self) -> dict[str, Any]:
+        given: dict[str, Any] = super()._connect_params_dict()
+        if self._access is None:
+            return given
+        given = parameters(self._access, given)
+        if self._access.proxy:
+            self._proxy = Proxy(self._access.proxy)
+            given["sock"] = self._proxy.socket
+        return given
+
+    def paramiko_cleanup(self) -> None:
+        """Close the connection, and what carries it."""
+        super().paramiko_cleanup()
+        if self._proxy is not None:
+            self._proxy.close()
+
+    def _type(self, line: str) -> None:
+        if self._access is not None:
+            self._access.before_line()
+        self.write_channel(line + "\n")
 
     def _try_session_preparation(self, force_data: bool = True) -> None:  # noqa: FBT001, FBT002 - netmiko's signature
         del force_data  # no need to send Enter: Junos prints a prompt after the login
@@ -50,10 +81,10 @@ class JunosConnection(JuniperSSH):
         shell = rf"(?:^|\n)(?:\[?{user}@[\w.-]+[^\n>]*[#%$]|[%$#]) ?\Z"
         found = self._until(rf"{cli}|{shell}", deadline)
         if found["cli"] is None:
-            self.write_channel("cli\n")
+            self._type("cli")
             found = self._until(cli, deadline)
         for command, answer in _PREPARATION:
-            self.write_channel(command + "\n")
+            self._type(command)
             found = self._until(rf"(?s:{re.escape(command)}\n.*{answer}.*?){cli}", deadline)
         self.base_prompt = found["cli"]
 
@@ -61,7 +92,10 @@ class JunosConnection(JuniperSSH):
         """Leave configuration mode and log out, within one second; ignore a lost session.
 
         netmiko would wait for its time-out (15 s here) on each line, even on a channel that a dead router has closed.
+        A router that is not a lab's is typed nothing more: its session ends with the connection.
         """
+        if self._access is not None:
+            return
         deadline = SYSTEM.now() + GOODBYE
         with contextlib.suppress(ReadException, ReadTimeout, paramiko.SSHException, OSError, EOFError):
             self._say("", deadline)

@@ -20,6 +20,7 @@ from netmiko.exceptions import NetmikoAuthenticationException, NetmikoTimeoutExc
 
 from keyroll.errors import RunError
 from keyroll.instants import SYSTEM, Instant
+from keyroll.junos.access import HostKeyError, fingerprint
 from keyroll.junos.errors import ConfigurationError, SessionDeadlineError, SessionError
 from keyroll.junos.exchange import Target
 from keyroll.junos.login import WIDTH, JunosConnection, plain
@@ -27,8 +28,18 @@ from keyroll.junos.redact import redact
 
 _CHUNK = 65536
 _TAIL = 512
+_ANSWER_MAX = 32 * 1024 * 1024
+"""Characters of one answer. The largest configurations have some ten million; a router that never ends would fill the
+memory before the deadline."""
 _NOT_TYPED = re.compile(r"[\x00-\x1f\x7f]")
 _LOST = (paramiko.SSHException, OSError, EOFError, ReadException)
+
+
+def _changed(target: Target, error: paramiko.BadHostKeyException) -> HostKeyError:
+    return HostKeyError(
+        f"{target}: the host key is not the one that is known: {error.key.get_name()} {fingerprint(error.key)}",
+        remedy="find out why it has changed; then remove the old one with ssh-keygen -R",
+    )
 
 
 class _NoChannelText(logging.Filter):
@@ -82,8 +93,8 @@ class Terminal:
         """Log in and prepare the terminal. `hide` redacts whatever an error quotes.
 
         Raises:
-            SessionError: refused, wrong password, no Junos prompt. Host keys are not checked: lab routers make
-                new ones at every start.
+            SessionError: refused, wrong password, no Junos prompt. Host keys are checked where the target has an
+                `access`: lab routers make new ones at every start.
         """
         problem: str
         try:
@@ -102,11 +113,14 @@ class Terminal:
                 banner_timeout=within,
                 read_timeout_override=within,
                 keepalive=15,
+                access=target.access,
             )
             return cls(target, connection, hide)
         except NetmikoAuthenticationException:
             problem = "the router refused user or password"
         except NetmikoTimeoutException as error:
+            if isinstance(error.__context__, paramiko.BadHostKeyException):
+                raise _changed(target, error.__context__) from None
             problem = str(error).strip().splitlines()[0] if str(error).strip() else "no SSH connection in time"
         except ReadTimeout:
             problem = f"no Junos prompt within {within:g} s after the login"
@@ -163,6 +177,8 @@ class Terminal:
             if not octets:
                 raise EOFError("the router closed it")
             buffer += decoder.decode(octets)
+            if len(buffer) > _ANSWER_MAX:
+                raise EOFError(f"the answer is longer than {_ANSWER_MAX >> 20} MiB")
             answer = self._complete(buffer, line)
             if answer is not None:
                 return answer

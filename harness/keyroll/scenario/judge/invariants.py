@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 from keyroll.capture import Standing
 from keyroll.names import Invariant, SessionKind
@@ -81,7 +82,7 @@ def _no_flap(watched: Watched, router: RouterName) -> Check:
     captured: list[int] = []
     for session in watched.sessions:
         samples = [sample for sample in watched.samples[router, session] if sample.asked >= watched.up]
-        faults += [f"{session}: {fault}" for fault in _sample_faults(samples, watched.up)]
+        faults += [f"{session}: {fault}" for fault in sample_faults(samples, partial(_after, up=watched.up))]
         if samples:
             uptime = f", up {format_duration(samples[-1].since)}" if samples[-1].since is not None else ""
             seen.append(f"{samples[-1].words()} as before{uptime} ({len(samples)} samples)")
@@ -102,13 +103,17 @@ def _no_flap(watched: Watched, router: RouterName) -> Check:
     )
 
 
-def _sample_faults(samples: Sequence[Sample], up: int) -> Iterable[str]:
+def sample_faults(samples: Sequence[Sample], when_of: Callable[[int], str]) -> Iterable[str]:
+    """Yield what is wrong with a session's samples: it is down, has flapped, or has come up again in between.
+
+    `when_of` says of an instant (ns since 1970) when that was, in words.
+    """
     if not samples:
         yield "no sample after the session came up"
         return
     first = before = samples[0]
     for sample in samples:
-        when = _after(sample.at, up)
+        when = when_of(sample.at)
         if not sample.up:
             yield f"{sample.state} {when}"
             return
@@ -281,7 +286,7 @@ class Throughout:
     """The assertion of an invariant, of one router."""
 
     name: str
-    router: RouterName
+    router: str
     words: str
 
     def expected(self) -> str:

@@ -1,0 +1,117 @@
+"""`keyroll watch`: a rollover on routers that exist, observed read-only while it happens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+
+from keyroll.cli.arguments import instant_of, length_of
+from keyroll.cli.printer import Printer
+from keyroll.errors import ExitCode, InputError
+from keyroll.instants import SYSTEM
+from keyroll.scenario.record.report import QUIET
+from keyroll.scenario.record.result import Verdict
+from keyroll.scenario.record.timeline import Event, Kind
+from keyroll.watch.engine import EVERY, Options, Outcome, watch
+from keyroll.watch.inventory import read_inventory
+from keyroll.watch.login import targets
+
+_STYLES = {Kind.CLOCK: "magenta", Kind.STEP: "cyan", Kind.SESSION: "green", Kind.RUN: "bold"}
+
+
+@click.command(name="watch")
+@click.argument("inventory", type=click.Path(path_type=Path), metavar="ROUTERS.yml")
+@click.option("--every", default="5s", show_default=True, help="From one look to the next.")
+@click.option("--until", help="End by then: a length (2h), or an instant (2026-11-24T10:00Z).")
+@click.option("--run-dir", type=click.Path(path_type=Path), help="Put the run folder here (runs/<time>-watch-…).")
+@click.option("--accept-new-host-keys", is_flag=True, help="Add host keys that are not known yet to the known hosts.")
+def watch_command(
+    inventory: Path, *, every: str, until: str | None, run_dir: Path | None, accept_new_host_keys: bool
+) -> ExitCode:
+    """Watch the next key rollover between two routers, and say whether it was hitless.
+
+    Nothing is changed on a router: docs/watch.md says what it is sent.
+
+    Exit code 0: the rollover was seen, and it was hitless. 1: it was not. 2: nothing can be said (no rollover seen, SSH
+    lost, chains not visible, wrong input). 130: Ctrl-C; the verdict is that so far.
+    """
+    printer = Printer()
+    period = length_of("--every", every)
+    if period < timedelta(seconds=1):
+        raise InputError("--every: routers are asked at most once a second", remedy="use 1s or more")
+    read = read_inventory(inventory)
+    options = Options(
+        read,
+        inventory,
+        targets(read, accept_new=accept_new_host_keys),
+        every=period,
+        until=_until(until),
+        run_dir=run_dir,
+        observers=(_Lines(printer),),
+        arguments=_arguments(every, until, period),
+    )
+    outcome = watch(options)
+    for line, style in verdict_lines(outcome):
+        printer.line(line, style=style)
+    return outcome.result.verdict.exit_code
+
+
+def _until(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    now = SYSTEM.wall().moment
+    moment = now + length_of("--until", text) if text[-1:].isalpha() and "T" not in text else None
+    moment = moment or instant_of("--until", text, UTC)
+    if moment <= now:
+        raise InputError("--until has passed already", remedy="give a later instant, or a length such as 2h")
+    return moment
+
+
+def _arguments(every: str, until: str | None, period: timedelta) -> Sequence[str]:
+    return [*(["--every", every] if period != EVERY else []), *(["--until", until] if until else [])]
+
+
+def verdict_lines(outcome: Outcome) -> list[tuple[str, str]]:
+    """Return the verdict with its evidence: lines, each with its style."""
+    result = outcome.result
+    green = result.verdict is Verdict.PASSED
+    lines = [(outcome.headline, "bold green" if green else "bold red")]
+    for check in result.red:
+        lines.append((f"  {check.router} {check.name}: expected {check.expected}", ""))
+        lines.append((f"    observed {check.observed}", ""))
+        if check.event:
+            lines.append((f"    {check.after.total_seconds():.1f} s after {check.event}", ""))
+    if result.red and result.reason:
+        lines.append((f"  {result.reason}", ""))
+    lines += [(f"  not judged: {words}", "dim") for words in outcome.state.not_judged]
+    lines.append((f"evidence: {result.folder}", ""))
+    return lines
+
+
+class _Lines:
+    """Prints the timeline line by line, where there is no terminal to draw on."""
+
+    def __init__(self, printer: Printer) -> None:
+        self._printer = printer
+        self._started: int | None = None
+
+    def __call__(self, event: Event) -> None:
+        self._started = event.at if self._started is None else self._started
+        if event.kind in QUIET or event.kind is Kind.VERDICT:
+            return
+        style = _STYLES.get(event.kind, "")
+        if event.kind is Kind.CHECK:
+            if event.data.get("passed"):
+                self._printer.line(
+                    self._line(event, f"ok  {event.data['name']}: {event.data['observed']}"), style="green"
+                )
+            return
+        self._printer.line(self._line(event, event.text), style=style)
+
+    def _line(self, event: Event, text: str) -> str:
+        clock = event.clocks.get(event.router or "")
+        shown = f"{clock:%H:%M:%S}" if clock is not None else ""
+        return f"{(event.at - (self._started or 0)) / 1e9:8.1f}s  {shown:<8}  {event.router or '':<6} {text}"

@@ -1,0 +1,123 @@
+"""How an SSH login is made where routers are not a lab's: keys, an agent, strict host keys, a jump host."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import shlex
+import socket
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import paramiko
+
+from keyroll.junos.errors import SessionError
+from keyroll.keychain.secret import Secret
+
+_GOODBYE_SECONDS = 2.0
+"""For a jump host's command to end once its connection is closed: it has nothing left to do."""
+
+
+def _at_once() -> None:
+    """Let the next line be typed at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """A login to a router that somebody else keeps.
+
+    A login without it is that of a lab: by password, with host keys unchecked.
+    """
+
+    password: Secret | None = None
+    key_files: tuple[Path, ...] = ()
+    agent: bool = False
+    known_hosts: tuple[Path, ...] = ()
+    """Files of host keys in OpenSSH's form; those that are not there are passed over."""
+    new_hosts: Path | None = None
+    """Where the key of a host that is not known is added; None: such a host is refused."""
+    proxy: tuple[str, ...] = ()
+    """A command whose standard streams are the connection (`ProxyCommand`), as words; empty: connect directly."""
+    before_line: Callable[[], None] = field(default=_at_once, repr=False, compare=False)
+    """Called before each line that the login types; returns when it may be typed."""
+
+
+class HostKeyError(SessionError):
+    """The host's key is not known, or is not the one that is known."""
+
+
+class Proxy:
+    """A command that carries the connection: its standard input and output are one end of a socket.
+
+    paramiko's own `ProxyCommand` reads pipes, and spins without end when the command has ended.
+    """
+
+    def __init__(self, words: tuple[str, ...]) -> None:
+        mine, theirs = socket.socketpair()
+        with theirs:
+            try:
+                self._process = subprocess.Popen(
+                    words, stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=subprocess.DEVNULL
+                )
+            except OSError as error:
+                mine.close()
+                raise SessionError(f"the jump host's command '{shlex.join(words)}' cannot be run: {error}") from None
+        self.socket = mine
+
+    def close(self) -> None:
+        """End the command."""
+        self.socket.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_GOODBYE_SECONDS)
+            return
+        self._process.kill()
+        self._process.wait()
+
+
+def parameters(access: Access, given: Mapping[str, object]) -> dict[str, object]:
+    """Return paramiko's arguments of a connection, from those that netmiko would give."""
+    return {
+        **given,
+        "password": None if access.password is None else access.password.reveal_text(),  # for the login
+        "look_for_keys": False,  # only what the inventory or SSH's own configuration names
+        "allow_agent": access.agent,
+        "key_filename": [str(path) for path in access.key_files] or None,
+    }
+
+
+def client(access: Access) -> paramiko.SSHClient:
+    """Return a client that knows the hosts of `known_hosts`, and refuses others, or adds them to `new_hosts`."""
+    made = paramiko.SSHClient()
+    for path in access.known_hosts:
+        if path.is_file():
+            made.load_system_host_keys(str(path))
+    made.set_missing_host_key_policy(_Refuse() if access.new_hosts is None else _Add(access.new_hosts))
+    return made
+
+
+def fingerprint(key: paramiko.PKey) -> str:
+    """Return a key's fingerprint as OpenSSH prints it."""
+    return "SHA256:" + base64.b64encode(hashlib.sha256(key.asbytes()).digest()).decode().rstrip("=")
+
+
+class _Refuse(paramiko.MissingHostKeyPolicy):
+    def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
+        del client
+        raise HostKeyError(
+            f"the host key of {hostname} is not known: {key.get_name()} {fingerprint(key)}",
+            remedy="compare it with the router's, then use --accept-new-host-keys once",
+        )
+
+
+class _Add(paramiko.MissingHostKeyPolicy):
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
+        client.get_host_keys().add(hostname, key.get_name(), key)
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self._path.open("a", encoding="utf-8") as stream:
+            stream.write(f"{hostname} {key.get_name()} {key.get_base64()}\n")

@@ -1,0 +1,14 @@
+"""A rollover on routers that exist, observed read-only.
+
+inventory   the file that names the routers, and how each is logged in to
+login       secrets and SSH's configuration: from an inventory to targets
+commands    everything that a router is ever sent
+pace        how fast
+router      one router: the commands, at their pace, and nothing else
+reading     the first look: configurations, sessions, what `check` predicts
+sampling    one look: clock, chains, sessions, routes and labels, drops
+verdict     what was seen, judged
+engine      a watch from beginning to end
+document    a watch as data
+redacted    what of a configuration is written
+"""

@@ -1,0 +1,74 @@
+"""Everything that a watched router is ever sent: whole commands, with addresses as their only parameters.
+
+A command is never built from text. Its shape is one of these, and its address is a value that was parsed, so that no
+answer of a router and no field of the inventory can add a word, a pipe or a line. A prefix is no permission:
+`show … | save FILE` writes on the router.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+
+from keyroll.errors import InputError
+
+LOGIN = (
+    "set cli screen-width 511",
+    "set cli complete-on-space off",
+    "set cli screen-length 0",
+)
+"""What the login types first, for its own terminal (keyroll.junos.login); and `cli`, where it begins in a shell."""
+_ADDRESS = re.compile(r"[0-9a-f.:]{2,45}")
+
+
+class Shape(enum.Enum):
+    """The commands. None has output that grows with the routing table, none needs `configure`, none writes."""
+
+    CONFIGURATION = "show configuration | no-more"
+    CLOCK = "show system uptime"
+    KEYCHAIN = "show security keychain detail"
+    BGP = "show bgp summary"
+    LDP = "show ldp session detail"
+    LABELS = "show ldp database session {address}"
+    """Grows with the labels of one session: one for each prefix of the interior gateway protocol that has one."""
+    DROPS = "show system statistics tcp"
+    VERSION = "show version"
+    NEIGHBOR = "show bgp neighbor {address}"
+    LOG = "show log messages | no-more"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command, whole."""
+
+    shape: Shape
+    address: IPv4Address | IPv6Address | None = None
+
+    @property
+    def text(self) -> str:
+        """The line to send.
+
+        Raises:
+            InputError: the address is missing, not wanted, or has a zone (`fe80::1%ge-0/0/0`).
+        """
+        wanted = "{address}" in self.shape.value
+        text = "" if self.address is None else str(self.address)
+        parsed = isinstance(self.address, IPv4Address | IPv6Address)
+        if wanted is not parsed or (wanted and not _ADDRESS.fullmatch(text)):
+            raise InputError(f"'{self.shape.value}' is not sent with the address {text or 'left out'}")
+        return self.shape.value.format(address=text)
+
+
+def is_allowed(line: str) -> bool:
+    """Say whether a line is one of those that may be sent: the tests' recording server holds every line against it."""
+    if line in LOGIN or line == "cli":
+        return True
+    for shape in Shape:
+        before, placed, after = shape.value.partition("{address}")
+        if not placed and line == before:
+            return True
+        if placed and line.startswith(before) and line.endswith(after):
+            return _ADDRESS.fullmatch(line[len(before) : len(line) - len(after)]) is not None
+    return False

@@ -1,0 +1,54 @@
+"""How fast a router is asked: at most one line a second, and never more than it can easily answer."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+
+from keyroll.instants import Clock, Instant
+
+BETWEEN = timedelta(seconds=1)
+"""From one line to the next: a router on which an engineer types is asked no faster."""
+REST = 2
+"""The next line comes no sooner than twice the time that the last answer took: at most half of the time is ours."""
+REST_MAX = timedelta(seconds=60)
+"""A router that needs longer than half a minute for an answer is not left alone for longer: the rollover goes on."""
+
+
+class Stopped(Exception):  # noqa: N818 - no error: somebody wants to end
+    """The watch is to end; nothing more is sent."""
+
+
+class Pace:
+    """When the next line may be sent. For one router, used by one thread at a time."""
+
+    def __init__(self, clock: Clock, stop: threading.Event) -> None:
+        self._clock = clock
+        self._stop = stop
+        self._sent: Instant | None = None
+        self._next: Instant | None = None
+
+    def before_line(self) -> None:
+        """Return when the next line may be sent, and count it as sent.
+
+        Raises:
+            Stopped: the watch is to end.
+        """
+        self._wait()
+        self._sent = self._clock.now()
+        self._next = self._sent + BETWEEN
+
+    def answered(self) -> None:
+        """Note that the answer to the last line is complete: a slow one makes the next line come later."""
+        if self._sent is not None:
+            took = self._clock.now() - self._sent
+            self._next = self._sent + max(BETWEEN, min(REST * took, took + REST_MAX))
+
+    def _wait(self) -> None:
+        while self._next is not None and (left := self._next - self._clock.now()) > timedelta():
+            if self._stop.is_set():
+                raise Stopped
+            # In pieces, so that a watch that is to end does not wait for a slow router's rest.
+            self._clock.pause(min(left, BETWEEN))
+        if self._stop.is_set():
+            raise Stopped
