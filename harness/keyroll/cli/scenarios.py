@@ -59,7 +59,10 @@ def shown_path(path: Path) -> str:
 
 
 @click.command(name="schema")
-def schema_command() -> None:
+@click.option("--inventory", is_flag=True, help="Of the inventories of `keyroll watch` instead.")
+def schema_command(*, inventory: bool) -> None:
     """Print the JSON schema of scenario files, for editors."""
-    schema = Scenario.model_json_schema(by_alias=True)
+    from keyroll.watch.inventory import schema as inventory_schema  # noqa: PLC0415 - only for who asks
+
+    schema = inventory_schema() if inventory else Scenario.model_json_schema(by_alias=True)
     click.echo(json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, indent=2))

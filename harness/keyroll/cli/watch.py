@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
+import shlex
+import sys
+import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
 
 from keyroll.cli.arguments import instant_of, length_of
+from keyroll.cli.output import read_or_not
 from keyroll.cli.printer import Printer
-from keyroll.errors import ExitCode, InputError
+from keyroll.cli.watch_view import View
+from keyroll.errors import ExitCode, InputError, Where
 from keyroll.instants import SYSTEM
 from keyroll.scenario.record.report import QUIET
 from keyroll.scenario.record.result import Verdict
 from keyroll.scenario.record.timeline import Event, Kind
-from keyroll.watch.engine import EVERY, Options, Outcome, watch
+from keyroll.watch.engine import Outcome, watch
 from keyroll.watch.inventory import read_inventory
 from keyroll.watch.login import targets
+from keyroll.watch.markdown import markdown_of
+from keyroll.watch.metrics import text_of
+from keyroll.watch.state import EVERY, Options
+from keyroll.watch.wire import Source
 
+_READABLE = 0o644
+"""The collector runs as a user of its own; the metrics hold no secret."""
 _STYLES = {Kind.CLOCK: "magenta", Kind.STEP: "cyan", Kind.SESSION: "green", Kind.RUN: "bold"}
 
 
@@ -27,9 +40,32 @@ _STYLES = {Kind.CLOCK: "magenta", Kind.STEP: "cyan", Kind.SESSION: "green", Kind
 @click.option("--every", default="5s", show_default=True, help="From one look to the next.")
 @click.option("--until", help="End by then: a length (2h), or an instant (2026-11-24T10:00Z).")
 @click.option("--run-dir", type=click.Path(path_type=Path), help="Put the run folder here (runs/<time>-watch-…).")
+@click.option(
+    "--capture",
+    metavar="FILE|-",
+    help="Judge the wire too: a capture that is read at the end (also the router's own), or pcap on standard input.",
+)
+@click.option("--capture-command", metavar="COMMAND", help="The same from a command that writes pcap to its output.")
+@click.option("--once", is_flag=True, help="Take one look, judge what is there, and end.")
+@click.option(
+    "--textfile",
+    type=click.Path(path_type=Path),
+    help="With --once: write metrics for node_exporter's textfile collector; no run folder unless --run-dir is given.",
+)
+@click.option("--markdown", is_flag=True, help="Print the verdict as Markdown, for a ticket.")
 @click.option("--accept-new-host-keys", is_flag=True, help="Add host keys that are not known yet to the known hosts.")
 def watch_command(
-    inventory: Path, *, every: str, until: str | None, run_dir: Path | None, accept_new_host_keys: bool
+    inventory: Path,
+    *,
+    every: str,
+    until: str | None,
+    run_dir: Path | None,
+    capture: str | None,
+    capture_command: str | None,
+    once: bool,
+    textfile: Path | None,
+    markdown: bool,
+    accept_new_host_keys: bool,
 ) -> ExitCode:
     """Watch the next key rollover between two routers, and say whether it was hitless.
 
@@ -38,11 +74,17 @@ def watch_command(
     Exit code 0: the rollover was seen, and it was hitless. 1: it was not. 2: nothing can be said (no rollover seen, SSH
     lost, chains not visible, wrong input). 130: Ctrl-C; the verdict is that so far.
     """
+    if textfile is not None and not once:
+        raise InputError("--textfile goes with --once", remedy="keyroll watch --once --textfile FILE routers.yml")
+    if once and until is not None:
+        raise InputError("--once looks once, and --until goes on", remedy="give one of them")
     printer = Printer()
     period = length_of("--every", every)
     if period < timedelta(seconds=1):
         raise InputError("--every: routers are asked at most once a second", remedy="use 1s or more")
     read = read_inventory(inventory)
+    view = View() if sys.stdout is not None and sys.stdout.isatty() and not markdown and textfile is None else None
+    lines = () if markdown or textfile is not None else (_Lines(printer),)
     options = Options(
         read,
         inventory,
@@ -50,13 +92,54 @@ def watch_command(
         every=period,
         until=_until(until),
         run_dir=run_dir,
-        observers=(_Lines(printer),),
+        observers=lines if view is None else (view,),
+        on_begin=None if view is None else view.begin,
+        capture=_capture(capture, capture_command),
+        once=once,
         arguments=_arguments(every, until, period),
     )
-    outcome = watch(options)
-    for line, style in verdict_lines(outcome):
+    with contextlib.ExitStack() as stack:
+        if textfile is not None and run_dir is None:
+            # Every minute from a timer: nobody would clear away a run folder a minute.
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="keyroll-watch-"))
+            options = replace(options, run_dir=Path(folder))
+        with view or contextlib.nullcontext():
+            outcome = watch(options)
+        if textfile is not None:
+            _write_metrics(textfile, outcome)
+    if markdown:
+        with read_or_not():
+            for line in markdown_of(outcome.result, outcome.state, outcome.headline):
+                click.echo(line)
+        return outcome.result.verdict.exit_code
+    for line, style in verdict_lines(outcome, kept=textfile is None or run_dir is not None):
         printer.line(line, style=style)
     return outcome.result.verdict.exit_code
+
+
+def _capture(file: str | None, command: str | None) -> Source | None:
+    if file is not None and command is not None:
+        raise InputError("--capture and --capture-command are both given", remedy="give one of them")
+    if command is not None:
+        try:
+            words = tuple(shlex.split(command))
+        except ValueError as error:
+            raise InputError(f"--capture-command: {error}") from None
+        if not words:
+            raise InputError("--capture-command is empty", remedy="tcpdump -i eth0 -w - 'tcp port 179'")
+        return Source(command=words)
+    return None if file is None else Source(file)
+
+
+def _write_metrics(path: Path, outcome: Outcome) -> None:
+    """Write the metrics whole or not at all: the collector may read at any moment."""
+    beside = path.with_name(f".{path.name}.new")
+    try:
+        beside.write_text(text_of(outcome.state, SYSTEM.wall().moment), "utf-8")
+        beside.chmod(_READABLE)
+        beside.replace(path)
+    except OSError as error:
+        raise InputError(f"cannot be written: {error.strerror}", where=Where.of(path)) from None
 
 
 def _until(text: str | None) -> datetime | None:
@@ -74,7 +157,7 @@ def _arguments(every: str, until: str | None, period: timedelta) -> Sequence[str
     return [*(["--every", every] if period != EVERY else []), *(["--until", until] if until else [])]
 
 
-def verdict_lines(outcome: Outcome) -> list[tuple[str, str]]:
+def verdict_lines(outcome: Outcome, *, kept: bool = True) -> list[tuple[str, str]]:
     """Return the verdict with its evidence: lines, each with its style."""
     result = outcome.result
     green = result.verdict is Verdict.PASSED
@@ -87,7 +170,8 @@ def verdict_lines(outcome: Outcome) -> list[tuple[str, str]]:
     if result.red and result.reason:
         lines.append((f"  {result.reason}", ""))
     lines += [(f"  not judged: {words}", "dim") for words in outcome.state.not_judged]
-    lines.append((f"evidence: {result.folder}", ""))
+    if kept:
+        lines.append((f"evidence: {result.folder}", ""))
     return lines
 
 

@@ -8,6 +8,10 @@ router      one router: the commands, at their pace, and nothing else
 reading     the first look: configurations, sessions, what `check` predicts
 sampling    one look: clock, chains, sessions, routes and labels, drops
 verdict     what was seen, judged
+state       what a watch is asked, and all that is known of it so far
+now         one look, judged
+metrics     one look, for Prometheus
+markdown    a watch, for a ticket
 engine      a watch from beginning to end
 document    a watch as data
 redacted    what of a configuration is written

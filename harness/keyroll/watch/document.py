@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from keyroll.instants import Instant
 from keyroll.scenario.record.result import Result, Verdict
 from keyroll.watch.reading import Awaited
 from keyroll.watch.sampling import Look
-
-if TYPE_CHECKING:
-    from keyroll.watch.engine import State
+from keyroll.watch.state import State
 
 FORMAT = 1
 WORDS = {
@@ -24,8 +20,12 @@ WORDS = {
 def headline_of(result: Result, state: State) -> str:
     """Return the verdict in a sentence: which side, what, when."""
     word = WORDS.get(result.verdict, result.verdict.value.upper())
+    if state.options.once and result.verdict in (Verdict.PASSED, Verdict.FAILED):
+        word = "OK" if result.verdict is Verdict.PASSED else "BAD"
     both = " and ".join(state.options.inventory.routers)
     awaited = state.awaited
+    if result.verdict is Verdict.PASSED and state.options.once:
+        return f"{word}  {both}: sessions up, both sides alike; {_coming(awaited)}"
     if result.verdict is Verdict.PASSED and awaited is not None:
         keys = ", ".join(f"key {turn.key} after key {turn.before} on {turn.router}" for turn in awaited.turns)
         looks = sum(map(len, state.seen.looks.values())) if state.seen is not None else 0
@@ -35,6 +35,12 @@ def headline_of(result: Result, state: State) -> str:
         more = f" (and {len(red) - 1} more)" if len(red) > 1 else ""
         return f"{word}  {both}: {red[0].router}: {red[0].name}: {red[0].observed}{more}"
     return f"{word}  {both}: {result.reason or 'nothing wrong was seen so far'}"
+
+
+def _coming(awaited: Awaited | None) -> str:
+    if awaited is None:
+        return "no key is to take over"
+    return f"the next rollover, at {awaited.first:%Y-%m-%d %H:%M:%S} UTC, is predicted hitless"
 
 
 def as_data(state: State) -> dict[str, object]:

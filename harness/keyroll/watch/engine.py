@@ -5,16 +5,14 @@ from __future__ import annotations
 import contextlib
 import shlex
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from pathlib import Path
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeVar
 
 from keyroll import __version__
 from keyroll.errors import KeyrollError, UnfitError
-from keyroll.instants import Clock, SystemClock
 from keyroll.junos.exchange import Exchange, Target
 from keyroll.keychain.secret import Secret
 from keyroll.scenario.file.durations import format_duration
@@ -23,19 +21,19 @@ from keyroll.scenario.record.record import Record
 from keyroll.scenario.record.result import Check, Result, Verdict
 from keyroll.scenario.record.run_folder import FolderRedactor, RunFolder, make_run_folder
 from keyroll.scenario.record.stopwatch import Stopwatch
-from keyroll.scenario.record.timeline import Kind, Observer, Timeline
+from keyroll.scenario.record.timeline import Kind, Timeline
 from keyroll.watch.document import as_data, headline_of
-from keyroll.watch.inventory import Inventory
+from keyroll.watch.now import checks_of_now
 from keyroll.watch.pace import Stopped
 from keyroll.watch.reading import Awaited, Situation, configuration_of, situation_of
 from keyroll.watch.redacted import chains_as_data, lines_of
 from keyroll.watch.router import Router
-from keyroll.watch.sampling import ClockReading, Look, Skew, look, read_clock
+from keyroll.watch.sampling import ClockReading, Look, look, read_clock
+from keyroll.watch.state import Options, State
 from keyroll.watch.verdict import Seen, checks_of, completion_of
+from keyroll.watch.wire import Capturing, Wire, judge_wire
 
 T = TypeVar("T")
-EVERY = timedelta(seconds=5)
-"""From the beginning of a look to the next: about as long as the commands of one take at one a second."""
 GAP_LOOKS = 3
 GAP_MIN = timedelta(seconds=30)
 """Longer without a look at a router (three looks, and never less than the shortest usual hold time), and routes could
@@ -43,49 +41,8 @@ have gone and come back unseen: the watch is unfit. A flap could not: counters a
 CLOCK_STEP = timedelta(seconds=2)
 """A clock that differs by more than the seconds of two readings was set in between."""
 _NTP = "NTP"
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What to watch, and how."""
-
-    inventory: Inventory
-    file: Path
-    targets: Sequence[Target]
-    every: timedelta = EVERY
-    until: datetime | None = None
-    """When to end, by this machine's clock; None: when the rollover has completed or failed."""
-    run_dir: Path | None = None
-    observers: Sequence[Observer] = ()
-    on_look: Callable[[State], object] | None = None
-    """Called after every look at both routers, such as by a live view."""
-    clock: Clock = field(default_factory=SystemClock)
-    arguments: Sequence[str] = ()
-    """The command line's other words, to run it again."""
-
-
-@dataclass(slots=True)
-class State:
-    """All that is known of a watch: what the live view shows and what the JSON holds."""
-
-    options: Options
-    situation: Situation | None = None
-    seen: Seen | None = None
-    clocks: dict[str, ClockReading] = field(default_factory=dict)
-    verdict: Verdict | None = None
-    reason: str | None = None
-    not_judged: tuple[str, ...] = ()
-
-    @property
-    def awaited(self) -> Awaited | None:
-        """The rollover to come."""
-        return None if self.seen is None else self.seen.awaited
-
-    @property
-    def skew(self) -> Skew | None:
-        """How far the second router's clock is ahead of the first's."""
-        readings = [self.clocks[name] for name in self.options.inventory.routers if name in self.clocks]
-        return Skew.of(*readings) if len(readings) == 2 else None  # noqa: PLR2004 - a pair
+CAPTURE = "wire.pcap"
+"""Where a command's or standard input's capture is kept in the run folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +91,8 @@ class _Run:
         self.timeline = timeline
         self.clocks = clocks
         self.state = State(options)
+        if options.on_begin is not None:
+            options.on_begin(self.state)
         self.stop = threading.Event()
         self.stopwatch = Stopwatch(options.clock)
         self.record = Record(timeline, self.stopwatch, lambda *_: None)
@@ -142,6 +101,8 @@ class _Run:
             for target in options.targets
         ]
         self.began = options.clock.now()
+        self.texts: dict[str, str] = {}
+        self.capturing: Capturing | None = None
 
     def whole(self) -> Outcome:
         """Watch, judge, write."""
@@ -149,6 +110,8 @@ class _Run:
         with ThreadPoolExecutor(len(self.routers), thread_name_prefix="router") as pool:
             self.pool = pool
             try:
+                if self.options.capture is not None:
+                    self.capturing = Capturing(self.options.capture, self.folder.path / CAPTURE)
                 self._watch()
             except KeyboardInterrupt:
                 self.state.verdict, self.state.reason = Verdict.INTERRUPTED, "interrupted: the verdict is that so far"
@@ -158,6 +121,8 @@ class _Run:
                 self.stop.set()
                 for router in self.routers:
                     router.abort()
+                if self.capturing is not None:
+                    self.capturing.stop()
         for router in self.routers:
             router.close()
         return self._judged()
@@ -172,6 +137,9 @@ class _Run:
             situation = self._read()
         seen = self.state.seen = Seen(situation.sessions, self._awaited(situation))
         self._tell_prediction(situation)
+        if self.options.once:
+            self._look(situation, seen)
+            return
         if seen.awaited is None and self.options.until is None:
             raise UnfitError(
                 "no key is to take over in the chains of the watched sessions",
@@ -183,7 +151,8 @@ class _Run:
     def _read(self) -> Situation:
         texts = self._both(lambda router: router.configuration())
         configurations = {name: configuration_of(name, text) for name, text in texts.items()}
-        texts.clear()  # they hold secrets, and nothing needs them any more
+        if self.options.capture is not None:
+            self.texts = texts  # the judge of the wire reads them again; they stay in memory
         for name, configuration in configurations.items():
             self.folder.write(f"{name}.conf", "\n".join(lines_of(configuration)) + "\n")
         found = situation_of(
@@ -299,9 +268,7 @@ class _Run:
             words = "hitless" if hitless else "not hitless" if not mixes else f"not hitless under {mixes} of 16 mixes"
             secrets = ", if the secrets match" if pair.unknown_secrets else ""
             when = f"{forecast.rollover.first:%Y-%m-%d %H:%M:%S} UTC"
-            self.timeline.add(
-                Kind.RUN, f"{' with '.join(pair.routers)}: rollover at {when}; check predicts: {words}{secrets}"
-            )
+            self.timeline.add(Kind.RUN, f"check predicts {words}{secrets}: {' with '.join(pair.routers)}, at {when}")
 
     def _write_inputs(self) -> None:
         self.folder.write_json(
@@ -327,7 +294,13 @@ class _Run:
         checks = self._checks()
         for check in checks:
             self.record.add(check)
-        state.not_judged = self._not_judged()
+        wire = self._wire()
+        for check in wire.checks:
+            self.record.add(check)
+        checks += wire.checks
+        state.not_judged = (*wire.not_judged, *self._not_judged())
+        if wire.missing is not None and state.verdict is None:
+            state.verdict, state.reason = Verdict.UNFIT, f"the wire cannot be judged: {wire.missing}"
         if any(not check.passed for check in checks) and state.verdict is not Verdict.INTERRUPTED:
             state.verdict = Verdict.FAILED
         if state.verdict is None:
@@ -357,17 +330,35 @@ class _Run:
         seen = self.state.seen
         if seen is None or not seen.looks:
             return []
+        if self.options.once:
+            return checks_of_now(self.state)
         checks = checks_of(seen)
         if seen.completed or seen.overdue():
             checks += completion_of(seen)
         return checks
 
+    def _wire(self) -> Wire:
+        """Judge the capture, if there is one. What it lacks makes the watch unfit: it was to be judged."""
+        situation, seen = self.state.situation, self.state.seen
+        if self.capturing is None or situation is None or seen is None or not seen.looks:
+            return Wire((), (), None)
+        try:
+            return judge_wire(self.capturing.path, self.texts, situation, seen)
+        except KeyrollError as error:
+            return Wire((), (), str(error))
+
     def _of_what_was_seen(self) -> tuple[Verdict, str | None]:
         seen, situation = self.state.seen, self.state.situation
+        if self.options.once and situation is not None and seen is not None:
+            return self._by_ntp(situation, seen) or (Verdict.PASSED, None)
         if seen is None or situation is None or not seen.completed:
             until = self.options.until
             ended = f" until {until:%Y-%m-%d %H:%M:%S} UTC" if until is not None else ""
             return Verdict.UNFIT, f"no rollover was seen to complete{ended}: nothing can be said of it"
+        return self._by_ntp(situation, seen) or (Verdict.PASSED, None)
+
+    def _by_ntp(self, situation: Situation, seen: Seen) -> tuple[Verdict, str] | None:
+        """Return the verdict where a clock is not set by what should set it."""
         for router in situation.routers:
             bad = [one for one in seen.looks[router] if situation.uses_ntp(router) and not _by_ntp(one.clock)]
             if bad:
@@ -375,10 +366,12 @@ class _Run:
                     f"{router}: NTP is configured and does not set the clock ({_source(bad[0].clock)}): it may step at "
                     "any time"
                 )
-        return Verdict.PASSED, None
+        return None
 
     def _not_judged(self) -> tuple[str, ...]:
-        found = ["the wire: there is no capture, so which key signed each segment is what the routers say"]
+        found = []
+        if self.capturing is None and not self.options.once:
+            found.append("the wire: there is no capture, so which key signed each segment is what the routers say")
         situation = self.state.situation
         if situation is not None and situation.secrets_unknown:
             found.append("whether the secrets match, beforehand: the logins may not see them")

@@ -1,0 +1,129 @@
+"""The live view of `keyroll watch`: two routers, keys with a countdown, sessions, skew, and what happened last."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from keyroll.errors import printable
+from keyroll.instants import SYSTEM
+from keyroll.scenario.file.durations import format_duration
+from keyroll.scenario.record.report import QUIET
+from keyroll.scenario.record.timeline import Event, Kind
+from keyroll.watch.reading import Turn
+from keyroll.watch.state import State
+
+LINES = 8
+"""Of what happened last: with the two routers above it fits on a terminal of 24 lines."""
+_SECOND = timedelta(seconds=1)
+
+
+class View:
+    """Draws the state of a watch once a second, from whatever is known by then. A context manager and an observer."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(highlight=False)
+        self._last: deque[str] = deque(maxlen=LINES)
+        self._state: State | None = None
+        self._started: int | None = None
+        self._lock = threading.Lock()
+        # Once a second: the countdown changes no faster.
+        self._live = Live(get_renderable=self.drawn, console=self._console, refresh_per_second=1, transient=True)
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def begin(self, state: State) -> None:
+        """Draw this state from now on."""
+        self._state = state
+
+    def __call__(self, event: Event) -> None:
+        """Note what happened."""
+        if event.kind in QUIET or event.kind in (Kind.VERDICT, Kind.CHECK):
+            return
+        with self._lock:
+            self._started = event.at if self._started is None else self._started
+            after = (event.at - self._started) / 1e9
+            self._last.append(f"{after:7.1f}s  {event.router or '':<8} {printable(event.text)}")
+
+    def drawn(self) -> RenderableType:
+        """Return what to draw now."""
+        state = self._state
+        with self._lock:
+            last = list(self._last)
+        if state is None or state.situation is None or state.seen is None:
+            return Group(Text("reading the routers …", style="dim"), *_lines(last))
+        return Group(_head(state), _routers(state), *_lines(last))
+
+
+def _lines(last: list[str]) -> Iterator[Text]:
+    for line in last:
+        yield Text(line, style="dim", no_wrap=True, overflow="ellipsis")
+
+
+def _head(state: State) -> Text:
+    awaited = state.awaited
+    if awaited is None:
+        words = "no key is to take over"
+    elif state.seen is not None and state.seen.all_over() is not None:
+        words = "both keys are active; waiting for a message in each session"
+    else:
+        left = min((_left(state, turn) for turn in awaited.turns if turn.router in state.clocks), default=None)
+        words = f"next key at {awaited.first:%Y-%m-%d %H:%M:%S} UTC"
+        if left is not None:
+            words += f", in {format_duration(left)}" if left > timedelta() else ", now"
+    skew = f"   skew {state.skew}" if state.skew is not None else ""
+    return Text(f"{words}{skew}", style="bold", no_wrap=True, overflow="ellipsis")
+
+
+def _left(state: State, turn: Turn) -> timedelta:
+    """Return how long it is until a key's start-time on its router's clock, in whole seconds."""
+    now = state.clocks[turn.router].at(SYSTEM.now())
+    return timedelta(seconds=-(-(turn.start - now) // _SECOND))
+
+
+def _routers(state: State) -> Table:
+    table = Table(box=None, padding=(0, 1), expand=True, show_header=True, header_style="bold")
+    for title in ("router", "clock (UTC)", "keys", "sessions", "dropped", "looks"):
+        table.add_column(title, overflow="fold")
+    for name in state.options.inventory.routers:
+        looks = state.seen.looks.get(name, []) if state.seen is not None else []
+        reading = state.clocks.get(name)
+        clock = f"{reading.at(SYSTEM.now()):%H:%M:%S}" if reading is not None else "?"
+        if not looks:
+            table.add_row(name, clock, "?", "?", "?", "0")
+            continue
+        keys = [f"{_number(one.active_send)} → {_number(one.next_send)}" for _, one in sorted(looks[-1].chains.items())]
+        sessions = [
+            Text(
+                f"{session} {sample.state}" + (f", {sample.flaps} flaps" if sample.flaps else ""),
+                style="green" if sample.up else "bold red",
+            )
+            for session, sample in looks[-1].samples.items()
+        ]
+        dropped = sum(looks[-1].dropped) - sum(looks[0].dropped)
+        table.add_row(
+            Text(printable(name)),
+            clock,
+            Text("\n".join(keys)),
+            Text("\n").join(sessions),
+            Text(str(dropped), style="bold red" if dropped else ""),
+            str(len(looks)),
+        )
+    return table
+
+
+def _number(number: int | None) -> str:
+    return "none" if number is None else str(number)

@@ -1,0 +1,210 @@
+"""What a capture adds to the verdict: each segment judged where it can be, and KeyIDs and their order where not.
+
+A session that was up before the capture began has its initial sequence numbers elsewhere, and a login may not see the
+secrets: then no MAC can be computed. The KeyIDs stand in the clear all the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from keyroll.capture import BGP_PORT, LDP_PORT, Judgement, Standing
+from keyroll.capture.keys.config_book import ConfigSource, config_book
+from keyroll.capture.verify.files import files_in_order
+from keyroll.errors import InputError, Where
+from keyroll.names import Invariant, SessionKind
+from keyroll.scenario.judge.findings import Finding, checked
+from keyroll.scenario.judge.invariants import Throughout
+from keyroll.scenario.record.result import Check
+from keyroll.watch.reading import Situation, Watched
+from keyroll.watch.verdict import Seen, keys_in_use
+
+PORTS = {SessionKind.BGP: BGP_PORT, SessionKind.LDP: LDP_PORT}
+STDIN = "-"
+_CHUNK = 1 << 16
+_GOODBYE_SECONDS = 5.0
+"""For a capturing command to write what it holds, once it is told to end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the capture comes from: a file that is read afterwards, standard input, or a command that writes pcap."""
+
+    file: str | None = None
+    command: tuple[str, ...] = ()
+
+
+class Capturing:
+    """Takes what a command (or standard input) writes into a file of the run folder, until `stop`."""
+
+    def __init__(self, source: Source, into: Path) -> None:
+        self.path = Path(source.file) if source.file not in (None, STDIN) else into
+        self._process: subprocess.Popen[bytes] | None = None
+        self._thread: threading.Thread | None = None
+        if source.command:
+            try:
+                self._process = subprocess.Popen(source.command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+            except OSError as error:
+                raise InputError(f"--capture-command: {source.command[0]}: {error.strerror}") from None
+            assert self._process.stdout is not None  # noqa: S101 - it was asked for
+            self._begin(self._process.stdout, into)
+        elif source.file == STDIN:
+            self._begin(sys.stdin.buffer, into)
+
+    def _begin(self, stream: IO[bytes], into: Path) -> None:
+        # A daemon: standard input that nobody closes would keep the process from ending.
+        self._thread = threading.Thread(target=_copy, args=(stream, into), name="capture", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Have the command end, and what it wrote complete."""
+        if self._process is not None:
+            self._process.terminate()
+            try:
+                self._process.wait(_GOODBYE_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        if self._thread is not None:
+            self._thread.join(_GOODBYE_SECONDS if self._process is not None else 0.0)
+        if self._process is not None and self._process.stdout is not None:
+            self._process.stdout.close()
+
+
+def _copy(stream: IO[bytes], into: Path) -> None:
+    with contextlib.suppress(OSError, ValueError), open(into, "wb", opener=_private, buffering=0) as file:
+        while octets := os.read(stream.fileno(), _CHUNK):
+            file.write(octets)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+@dataclass(slots=True)
+class _Direction:
+    """What one router sent in one session."""
+
+    key_ids: list[int] = field(default_factory=list)
+    """In order, each time that another one came."""
+    segments: int = 0
+    bad: list[Judgement] = field(default_factory=list)
+    unjudged: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """What the capture says: checks, and what of it could not be judged, in words."""
+
+    checks: tuple[Check, ...]
+    not_judged: tuple[str, ...]
+    missing: str | None
+    """What the capture lacks, so that nothing can be said of the wire; None: nothing."""
+
+
+def judge_wire(path: Path, texts: Mapping[str, str], situation: Situation, seen: Seen) -> Wire:
+    """Judge a capture against both configurations.
+
+    Raises:
+        InputError: it cannot be read, or is no capture.
+    """
+    if not path.is_file() or not path.stat().st_size:
+        return Wire((), (), f"the capture {path.name} is empty")
+    book = config_book([ConfigSource(router, text) for router, text in texts.items()])
+    found = {(router, one.name): _Direction() for one in situation.sessions for router in one.peers}
+    (file,) = files_in_order([path], book)
+    for judged in file.judged():
+        one = judged.judgement
+        # What came before the watch, as in a file that goes on for days, is not what was watched.
+        if one is not None and one.time_ns is not None and seen.began.ns <= one.time_ns <= seen.ended.ns:
+            _add(found, situation.sessions, one)
+    if file.error is not None and not file.packets:
+        raise InputError(f"no capture: {file.error.message}", where=Where.of(path))
+    silent = [f"{session} from {router}" for (router, session), one in found.items() if not one.segments]
+    if silent:
+        return Wire((), (), f"in the time of the watch the capture shows no segment of {', '.join(silent)}")
+    checks = [*_verified(found, situation, seen), *_rolled(found, situation, seen)]
+    return Wire(tuple(checks), tuple(_unjudged(found)), None)
+
+
+def _add(found: Mapping[tuple[str, str], _Direction], sessions: Sequence[Watched], one: Judgement) -> None:
+    for session in sessions:
+        for router, peer in session.peers.items():
+            own = next(address for name, address in session.peers.items() if name != router)
+            if (one.src, one.dst) == (str(own), str(peer)) and PORTS[session.kind] in (one.sport, one.dport):
+                direction = found[router, session.name]
+                direction.segments += 1
+                if one.standing is Standing.BAD:
+                    direction.bad.append(one)
+                elif one.standing is Standing.UNJUDGED:
+                    direction.unjudged[one.verdict.value] += 1
+                if one.key_id is not None and direction.key_ids[-1:] != [one.key_id]:
+                    direction.key_ids.append(one.key_id)
+
+
+def _verified(found: Mapping[tuple[str, str], _Direction], situation: Situation, seen: Seen) -> Iterator[Check]:
+    for router in situation.routers:
+        mine = [one for (name, _), one in found.items() if name == router]
+        bad = [segment for one in mine for segment in one.bad]
+        count = sum(one.segments for one in mine)
+        judged = count - sum(one.unjudged.total() for one in mine)
+        observed = f"{judged} of {count} segments verified, none bad"
+        if bad:
+            first = bad[0]
+            observed = (
+                f"{len(bad)} of {count} segments bad; first: packet {first.number}, KeyID {first.key_id}, "
+                f"{first.verdict.value}: {first.reason}"
+            )
+        expected = f"no segment from {router} that is unsigned, or bad under the chains"
+        yield _check(seen, Invariant.EVERY_SEGMENT_VERIFIED.value, router, expected, observed, holds=not bad)
+
+
+def _rolled(found: Mapping[tuple[str, str], _Direction], situation: Situation, seen: Seen) -> Iterator[Check]:
+    for session in situation.sessions:
+        for router, chain in session.chains.items():
+            key_ids = found[router, session.name].key_ids
+            course = " then ".join(f"KeyID {one}" for one in key_ids) or "no KeyID"
+            back = len(set(key_ids)) < len(key_ids)
+            expected = f"{session.name}: no KeyID that {router} sends again after another"
+            yield _check(seen, Invariant.NO_KEY_TAKEN_BACK.value, router, expected, course, holds=not back)
+            wanted = _new_key_id(situation, seen, router, chain)
+            if wanted is not None and seen.completed:
+                expected = f"{session.name}: {router} sends with KeyID {wanted} in the end"
+                holds = key_ids[-1:] == [wanted]
+                yield _check(seen, Invariant.ROLLOVER_COMPLETES.value, router, expected, course, holds=holds)
+
+
+def _new_key_id(situation: Situation, seen: Seen, router: str, chain: str) -> int | None:
+    turns = seen.awaited.turns if seen.awaited is not None else ()
+    key = next((turn.key for turn in turns if (turn.router, turn.chain) == (router, chain)), None)
+    for one in situation.configurations[router].routers:
+        found = one.chain(chain)
+        if found is not None:
+            return next((each.send_id for each in found.keychain.keys if each.id == key), None)
+    return None
+
+
+def _unjudged(found: Mapping[tuple[str, str], _Direction]) -> Iterator[str]:
+    counts: Counter[str] = Counter()
+    for one in found.values():
+        counts.update(one.unjudged)
+    words = {
+        "isn-unseen": "their connection was up before the capture began",
+        "keys-unknown": "the logins may not see the secrets",
+        "incomplete": "the capture has cut them",
+    }
+    for verdict, count in sorted(counts.items()):
+        yield f"the MACs of {count} segments on the wire ({words.get(verdict, verdict)}); their KeyIDs were"
+
+
+def _check(seen: Seen, name: str, router: str, expected: str, observed: str, *, holds: bool) -> Check:
+    return checked(Throughout(name, router, expected), Finding(holds, f"{observed} (wire)"), keys=keys_in_use(seen))
