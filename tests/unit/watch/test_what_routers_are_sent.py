@@ -1,0 +1,174 @@
+"""A recording SSH server: whatever routers answer, they are sent commands of the list, one a second, in one login."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from tests.unit.watch.recording import BEGIN, NAMES, PASSWORD, SECRET, USER, Recording, drawn, plain
+
+from keyroll.instants import FakeClock, Instant
+from keyroll.junos.access import Access
+from keyroll.junos.exchange import Deadlines, Target
+from keyroll.keychain.secret import Secret
+from keyroll.scenario.record.result import Verdict
+from keyroll.watch.commands import LOGIN, is_allowed
+from keyroll.watch.engine import watch
+from keyroll.watch.inventory import Inventory
+from keyroll.watch.pace import Pace
+from keyroll.watch.state import Options
+
+SAMPLE, ALL = 8, 1_000
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture(scope="module")
+def server():
+    with Recording() as made:
+        yield made
+
+
+@pytest.fixture
+def paces(monkeypatch):
+    """When each line was let through, by the clock: the server may see it after the clock has moved on."""
+    found: list[list[Instant]] = []
+
+    class Noting(Pace):
+        def __init__(self, clock, stop):
+            super().__init__(clock, stop)
+            self.instants: list[Instant] = []
+            found.append(self.instants)
+
+        def before_line(self):
+            super().before_line()
+            self.instants.append(self._sent)
+
+    monkeypatch.setattr("keyroll.watch.router.Pace", Noting)
+    return found
+
+
+@pytest.fixture
+def play(server, paces, tmp_path):
+    def played(seed=None, change=None, number=0, **more):
+        clock = FakeClock(BEGIN)
+        routers = plain(clock) if seed is None else drawn(seed, clock)
+        if change is not None:
+            change(routers)
+        server.routers = routers
+        known = tmp_path / "known_hosts"
+        access = Access(Secret(PASSWORD), known_hosts=(known,), new_hosts=known)
+        targets = [
+            Target(name, "127.0.0.1", server.ports[name], USER, Secret(PASSWORD), access=access) for name in NAMES
+        ]
+        entries = {name: {"host": "127.0.0.1", "user": USER} for name in NAMES}
+        inventory = Inventory.model_validate({"inventory": 1, "routers": entries})
+        folder = tmp_path / f"run-{number}-{seed}"
+        paces.clear()
+        outcome = watch(Options(inventory, Path("routers.yml"), targets, run_dir=folder, clock=clock, **more))
+        check_what_was_sent(routers, paces)
+        return outcome, paces
+
+    return played
+
+
+def check_what_was_sent(routers, paces):
+    for router, instants in zip(routers.values(), paces, strict=True):
+        assert all(is_allowed(line) for line in router.sent), router.sent
+        assert router.logins <= 1
+        assert tuple(router.sent[: len(LOGIN)]) == LOGIN[: len(router.sent)]
+        # A line that was let through may not have arrived when the session ended.
+        assert len(router.sent) <= len(instants) <= len(router.sent) + 1
+        assert all(after - before >= SECOND for before, after in itertools.pairwise(instants)), instants
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Answers of hostile routers have no end: nobody waits a minute for each."""
+    monkeypatch.setattr("keyroll.watch.router.DEADLINES", Deadlines(connect=5.0, answer=1.0))
+
+
+def holds_no_secret(folder: Path) -> bool:
+    return not any(
+        secret.encode() in path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+        for secret in (SECRET, PASSWORD)
+    )
+
+
+def test_a_good_pair_is_hitless_and_a_week_of_waiting_takes_no_time(play):
+    def far(routers):
+        for router in routers.values():
+            router.start = BEGIN + timedelta(hours=2)
+
+    outcome, _ = play(change=far, every=timedelta(minutes=5))
+    assert outcome.result.verdict is Verdict.PASSED, outcome.headline
+    assert holds_no_secret(outcome.result.folder)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("count", [SAMPLE, pytest.param(ALL, marks=pytest.mark.slow)])
+def test_nothing_else_is_ever_sent(play, count):
+    verdicts = set()
+    for seed in range(count):
+        outcome, _ = play(seed, until=BEGIN + timedelta(minutes=10), number=count)
+        assert holds_no_secret(outcome.result.folder)
+        if outcome.result.verdict is Verdict.PASSED:
+            assert outcome.state.seen.completed
+        verdicts.add(outcome.result.verdict)
+    assert len(verdicts) > 1
+
+
+def test_a_slow_router_is_left_alone_for_as_long_as_it_took(play):
+    def slow(routers):
+        routers["R2"].slow = timedelta(seconds=5)
+
+    _, paces = play(change=slow, until=BEGIN + timedelta(minutes=3))
+    instants = paces[1][len(LOGIN) :]
+    assert all(after - before >= timedelta(seconds=10) for before, after in itertools.pairwise(instants))
+
+
+def test_chains_that_may_not_be_seen_are_no_missing_chains(play):
+    def hidden(routers):
+        routers["R1"].visible = False
+
+    outcome, _ = play(change=hidden)
+    assert outcome.result.verdict is Verdict.UNFIT
+    assert "R1: chains not visible" in outcome.result.reason
+
+
+def test_secrets_that_may_not_be_seen_leave_a_verdict_that_names_it(play):
+    def without(routers):
+        for router in routers.values():
+            router.secret = "/* SECRET-DATA */"
+
+    outcome, _ = play(change=without)
+    assert outcome.result.verdict is Verdict.PASSED, outcome.headline
+    assert any("whether the secrets match" in words for words in outcome.state.not_judged)
+
+
+HOSTILE = {
+    "4 MB": lambda _, answer: answer + "\n" + "x" * 80 + ("\n" + "x" * 80) * 50_000,
+    "escape codes": lambda _, answer: "\x1b]2;owned\x07\x1b[2J\x1b[1;1H" + answer,
+    "prompts": lambda _, answer: f"{answer}\n{USER}@R2> \n{USER}@R2# configure\n{USER}@R2> ",
+    "questions": lambda _, answer: answer + "\nDestroy everything ? [yes,no] (no) ",
+    "a prompt first": lambda _, answer: f"{USER}@R2> {answer}",
+    "nothing": lambda _, __: "",
+    "nul": lambda _, answer: "\x00" + answer,
+}
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_hostile_router_gets_nothing_else_and_no_green(play, kind):
+    def hostile(routers):
+        routers["R2"].garble = HOSTILE[kind]
+
+    outcome, _ = play(change=hostile, until=BEGIN + timedelta(minutes=5))
+    assert outcome.result.verdict is not Verdict.FAILED, outcome.headline
+    assert "\x1b" not in outcome.headline
+    assert "\x1b" not in (outcome.result.folder / "exchanges.jsonl").read_text()
+    if kind != "escape codes":
+        assert outcome.result.verdict is Verdict.UNFIT, outcome.headline
