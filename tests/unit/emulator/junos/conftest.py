@@ -154,6 +154,13 @@ class Console:
         await router._boot()
         return router
 
+    def another(self, user: str) -> Console:
+        """Return one more command line of the same router."""
+        made: Console = object.__new__(Console)
+        made.__dict__ = {**self.__dict__, "answers": [], "hidden": [], "block": "", "written": []}
+        made.cli = command_line(self.router._chassis, user, made)
+        return made
+
     interactive = True
 
     async def ask(self, question: str, *, hidden: bool = False) -> str | None:
@@ -165,6 +172,9 @@ class Console:
         return self.block
 
     async def write_now(self, lines: Sequence[str]) -> None:
+        self.written += lines
+
+    def interrupt_with(self, lines: Sequence[str]) -> None:
         self.written += lines
 
     def type(self, *lines: str) -> str:

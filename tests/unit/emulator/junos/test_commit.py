@@ -85,10 +85,103 @@ def _banner(console: Console) -> list[str]:
     return console.runner.run(read())
 
 
-@pytest.mark.parametrize("mode", ["exclusive", "private"])
-def test_configure_exclusive_and_private_are_refused_plainly(console: Console, mode: str) -> None:
-    assert console.type(f"configure {mode}").startswith(f"error: configure {mode} is not supported")
-    assert not console.cli.session.configuring
+def test_a_lock_keeps_others_from_changing_anything(console: Console) -> None:
+    other = console.another("eve")
+    assert console.type("configure exclusive").splitlines() == [
+        "warning: uncommitted changes will be discarded on exit",
+        "Entering configuration mode",
+    ]
+    console.type("set system host-name R2")
+    assert "  admin\n      exclusive [edit]" in other.type("configure")
+    locked = "error: configuration database locked by:\n  admin\n      exclusive [edit]"
+    for line in ("set system host-name R3", "delete system", "rollback", "commit", "load set terminal"):
+        assert other.type(line) == locked
+    assert "host-name R2" in other.type("show")
+    other.answers = ["yes"]
+    assert other.type("exit", "configure exclusive") == locked
+    console.answers = ["yes"]
+    assert console.type("exit").splitlines() == [
+        "The configuration has been changed but not committed",
+        "Discard uncommitted changes? [yes,no] (yes) ",
+        "Exiting configuration mode",
+    ]
+    assert other.type("configure", "show") == ""
+
+
+def test_a_lock_ends_with_its_session_and_needs_an_unchanged_candidate(console: Console) -> None:
+    other = console.another("eve")
+    console.type("configure exclusive", "set system host-name R2")
+    console.cli.close()
+    assert other.type("configure", "show") == ""
+    other.type("set system host-name R3")
+    assert console.another("eva").type("configure exclusive") == "error: configuration database modified"
+    private = console.another("eva").type("configure private")
+    assert private.startswith("error: shared configuration database modified\n\nPlease temporarily use")
+
+
+def test_private_candidates_are_merged_at_commit(console: Console, full: FullBackend) -> None:
+    console.type("configure", "set system host-name R2", "set protocols ldp interface lo0", "commit", "exit")
+    other = console.another("eve")
+    console.type("configure private", "set system host-name R3", "delete protocols")
+    other.type("configure private", "set routing-options router-id 10.0.0.9")
+    assert "private edits in use" in console.another("eva").type("configure")
+    assert "R3" not in other.type("show")
+    assert other.type("commit") == "commit complete"
+    assert console.type("show | compare | match router-id") == "-      router-id 10.0.0.9;"
+    assert console.type("commit and-quit").splitlines() == ["commit complete", "Exiting configuration mode"]
+    assert full.intents[-1].host_name == "R3"
+    assert str(full.intents[-1].router_id) == "10.0.0.9"
+    assert full.intents[-1].ldp is None
+    assert "router-id 10.0.0.9" in other.type("show")
+    other.type("exit")
+    assert console.type("configure", "show | compare") == "", "the shared candidate has them, too"
+
+
+def test_what_was_changed_on_both_sides_is_not_merged(console: Console, full: FullBackend) -> None:
+    other = console.another("eve")
+    console.type("configure private", "set system host-name R3", "set system time-zone Europe/Berlin")
+    other.type("configure private", "set system host-name R4", "commit and-quit")
+    refused = console.type("commit").splitlines()
+    assert refused[:2] == ["[edit system]", "  'host-name'"]
+    assert refused[-1].startswith("error: commit failed: (private edits conflict")
+    assert full.intents[-1].host_name == "R4"
+    console.type("delete system host-name")
+    console.type("rollback 0", "set system time-zone Europe/Berlin")
+    assert console.type("commit") == "commit complete"
+    assert full.intents[-1].host_name == "R4"
+    console.answers = ["yes"]
+    assert "Discard" in console.type("set system host-name R5", "exit")
+    assert "R5" not in console.type("show configuration")
+
+
+def test_one_routing_engine_is_synchronized_with_itself(console: Console, full: FullBackend) -> None:
+    assert console.type("configure", "set system host-name R2", "commit synchronize") == "commit complete"
+    console.type("set system host-name R3")
+    assert "commit complete" in console.type("commit synchronize comment both and-quit")
+    assert full.intents[-1].host_name == "R3"
+
+
+def test_an_automatic_rollback_is_told_to_everybody(console: Console) -> None:
+    other = console.another("eve")
+    console.type("configure", "set system host-name R2", "commit confirmed 1")
+    console.written, other.written = [], []
+    store = console.router._chassis.store
+    before = store.commits[1].tree
+
+    async def expire() -> None:
+        store._confirmed()
+        store._not_confirmed(before, "admin")
+
+    console.runner.run(expire())
+    console.settle()
+    for screen in (console, other):
+        assert screen.written[:2] == ["", "Broadcast Message from root@R1"]
+        assert screen.written[2:] == [
+            "        (no tty) at 0:00 UTC...",
+            "",
+            "Commit was not confirmed; automatic rollback complete.",
+            "",
+        ]
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def test_secrets_are_stored_as_type_9_and_typed_again_change_nothing(console: Co
     assert console.type("show | compare") == ""
     console.type(f"{CHAIN} secret other")
     assert "-                secret" not in console.type("show | compare")
-    assert "-    secret" in console.type("show | compare")
+    assert "-     secret" in console.type("show | compare")
     assert "geheim" not in "\n".join(console.log)
     console.type(f'{CHAIN} secret "$9$kP5FCA0O1hqm6ApBSy"', "show | compare")
     assert '"$9$kP5FCA0O1hqm6ApBSy"' not in "\n".join(console.log)
@@ -284,6 +284,31 @@ def test_insert_changes_the_order_of_terms(console: Console) -> None:
     assert console.type("insert term z before term a") == "warning: statement not found"
     for wrong in ("insert term a", "insert term a before", "insert term a before from", "insert term a before term a"):
         assert "^" in console.type(wrong)
+
+
+def test_entries_are_renamed_and_copied(console: Console) -> None:
+    policy = "policy-options policy-statement p term"
+    console.type("configure", *(f"set {policy} {name} then accept" for name in "abc"))
+    console.type(f"rename {policy} b to term x", f"copy {policy} a to term z")
+    shown = console.type("show policy-options policy-statement p | display set").splitlines()
+    assert [line.split()[5] for line in shown] == ["a", "x", "c", "z"]
+    console.type("set interfaces ge-0/0/0 unit 0 family inet address 10.0.0.1/24")
+    assert console.type("rename interfaces ge-0/0/0 to ge-0/0/1") == ""
+    assert "set interfaces ge-0/0/1 unit 0 family inet address 10.0.0.1/24" in console.type("show | display set")
+    console.type("edit interfaces", "copy ge-0/0/1 to ge-0/0/2", "top rename interfaces ge-0/0/1 to ge-0/0/3")
+    assert [line.split()[0] for line in console.type("show").splitlines() if line.startswith("ge")] == [
+        "ge-0/0/3",
+        "ge-0/0/2",
+    ]
+    assert console.type("rename ge-0/0/9 to ge-0/0/8") == "warning: statement not found"
+    assert console.type("rename ge-0/0/3 to ge-0/0/2").startswith("error: 'ge-0/0/2' already exists")
+    for wrong in ("rename ge-0/0/3", "rename ge-0/0/3 to", "copy ge-0/0/3 to ge-0/0/3", "copy ge-0/0/3 to x y"):
+        assert "^" in console.type(wrong)
+
+
+def test_a_comment_line_does_nothing(console: Console) -> None:
+    assert console.type("# show version") == ""
+    assert console.type("configure", "  # set system host-name R2", "show") == ""
 
 
 def test_delete_of_everything_is_asked_for(console: Console) -> None:

@@ -26,7 +26,8 @@ from keyroll.emulator.contract.model import (
     RouteState,
     TcpConnection,
 )
-from keyroll.emulator.junos.commit.datastore import Commit, empty
+from keyroll.emulator.junos.commit.candidate import empty
+from keyroll.emulator.junos.commit.datastore import Commit
 from keyroll.emulator.junos.commit.load import load_set
 from keyroll.emulator.junos.configuration.statements import ROOT
 from keyroll.emulator.junos.shell.show import bgp, durations, host, keychain, ldp, routes

@@ -185,10 +185,14 @@ interfaces {
 """
     answer = console.type("load merge terminal").splitlines()
     assert answer[1:] == [
-        "terminal:8:(4) syntax error: nonsense",
+        "terminal:8:(12) syntax error: nonsense",
+        "  [edit system]",
+        "    'nonsense'",
+        "      syntax error",
+        "terminal:8:(29) error recovery ignores input until this point: }",
         "terminal:14:(12) Value 100 is not within range (256..16000) at '100'",
         "warning: kept without effect on this emulated router (4): version, system services, system domain-name",
-        "load complete (2 errors)",
+        "load complete (3 errors)",
     ]
     shown = console.type("show")
     for part in ("host-name R2;", "inactive: domain-name example.net;", "address 10.0.12.1/30;", "netconf {", "fxp0 {"):
@@ -198,8 +202,8 @@ interfaces {
     assert console.type("show | display set") == "set system host-name R3"
     console.block = "set system host-name R4\nset routing-options router-id 10.0.0.1\nset foo\ndelete routing-options"
     assert console.type("load set terminal").splitlines()[1:] == [
-        "terminal:3:(4) syntax error",
-        "load complete (1 errors)",
+        "terminal:3:(4) syntax error: foo",
+        "load complete",
     ]
     assert console.type("show | display set") == "set system host-name R4"
 
@@ -260,7 +264,11 @@ def test_a_pasted_mistake_never_names_what_may_be_a_part_of_a_secret(console: Co
 def test_a_configuration_like_a_real_labs_is_taken_but_for_what_is_named(console: Console, full: FullBackend) -> None:
     console.block = (Path(__file__).parent / "pasted" / "isp_lab.conf").read_text()
     answer = console.type("configure", "load override terminal").splitlines()
-    assert answer[1:] == ["terminal:172:(49) syntax error: reject", "load complete (1 errors)"]
+    assert answer[1:3] == [
+        "terminal:172:(55) syntax error: reject",
+        "  [edit policy-options policy-statement import-bgp term bogons from]",
+    ]
+    assert answer[-1] == "load complete (1 errors)"
     console.type("load merge terminal")  # with mistakes an override changes nothing
     assert console.type("commit") == "commit complete"
     (neighbor,) = full.intents[-1].neighbors
@@ -320,3 +328,55 @@ def test_others_wait_with_their_edits_until_a_text_is_loaded_whole(console: Cons
     console.written = []
     console.runner.run(play())
     assert len(turns) >= 2
+
+
+def test_a_set_line_with_a_mistake_is_loaded_as_far_as_it_is_right(console: Console) -> None:
+    console.block = "set routing-options autonomous-system 65000 metric 65450\nset system host-name R2 secret abc"
+    assert console.type("configure", "load set terminal").splitlines()[1:] == [
+        "terminal:1:(44) syntax error: metric",
+        "terminal:2:(24) syntax error",
+        "load complete",
+    ]
+    assert console.type("show | display set").splitlines() == [
+        "set system host-name R2",
+        "set routing-options autonomous-system 65000",
+    ]
+
+
+def test_a_body_that_is_emptied_by_mistakes_is_named(console: Console) -> None:
+    console.block = "protocols {\n    ldp {\n        metric 5;\n    }\n}\n"
+    assert console.type("configure", "load merge terminal").splitlines()[1:] == [
+        "terminal:3:(14) syntax error: metric",
+        "  [edit protocols ldp]",
+        "    'metric 5;'",
+        "      syntax error",
+        "[edit protocols]",
+        "  'ldp'",
+        "    warning: statement has no contents; ignored",
+        "[edit]",
+        "  'protocols'",
+        "    warning: statement has no contents; ignored",
+        "load complete (1 errors)",
+    ]
+
+
+def test_load_replace_puts_tagged_statements_in_place_of_what_is_there(console: Console) -> None:
+    console.type(
+        "configure",
+        "set protocols bgp group a neighbor 10.0.0.1 peer-as 1",
+        "set protocols bgp group b neighbor 10.0.0.2 peer-as 2",
+        "set routing-options router-id 10.0.0.9",
+        "set routing-options autonomous-system 65000",
+    )
+    console.block = """
+protocols { bgp { replace: group a { neighbor 10.0.0.3 { peer-as 3; } }
+group b { neighbor 10.0.0.4 { peer-as 4; } } } }
+replace: routing-options { router-id 10.0.0.8; }
+"""
+    assert console.type("load replace terminal").splitlines()[1:] == ["load complete"]
+    assert console.type("show | display set").splitlines() == [
+        "set routing-options router-id 10.0.0.8",
+        "set protocols bgp group a neighbor 10.0.0.3 peer-as 3",
+        "set protocols bgp group b neighbor 10.0.0.2 peer-as 2",
+        "set protocols bgp group b neighbor 10.0.0.4 peer-as 4",
+    ]

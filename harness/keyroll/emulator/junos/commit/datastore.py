@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 
 from keyroll.emulator.contract.model import Backend, BackendError, CheckBackend, Intent
+from keyroll.emulator.junos.commit.candidate import Candidate, empty
 from keyroll.emulator.junos.configuration import constraints
-from keyroll.emulator.junos.configuration.faults import CommitFault, JunosFault, SyntaxFault
+from keyroll.emulator.junos.configuration.faults import CommitFault, JunosFault
 from keyroll.emulator.junos.configuration.inherit import expand
-from keyroll.emulator.junos.configuration.login_values import PLAIN_TEXT
-from keyroll.emulator.junos.configuration.schema import Kind, Statement
-from keyroll.emulator.junos.configuration.tree import Node, Path, text_of
-from keyroll.emulator.junos.configuration.values import SecretText, reveal, zone_named
+from keyroll.emulator.junos.configuration.merge import Conflict, merge
+from keyroll.emulator.junos.configuration.schema import Statement
+from keyroll.emulator.junos.configuration.tree import Node
+from keyroll.emulator.junos.configuration.values import zone_named
 from keyroll.emulator.junos.effect import accounts, intent
 from keyroll.emulator.junos.effect.keys_in_use import Runtime, SessionId
 
@@ -34,27 +35,23 @@ class Commit:
     comment: str | None = None
 
 
-def empty(root: Statement) -> Node:
-    """Return a configuration with nothing in it."""
-    return Node(root)
-
-
-class Datastore:
-    """The configurations of one router. The candidate is shared by everyone who is in configuration mode."""
+class Datastore(Candidate):
+    """The configurations of one router. The candidate is shared by all but those who edit one of their own."""
 
     def __init__(self, root: Statement, backend: Backend, *, host_name: str, runtime: Runtime | None = None) -> None:
-        self.root = root
+        super().__init__(root)
         self.runtime = runtime or Runtime(backend)
         self._backend = backend
         self._default_host_name = host_name
         self._lock = asyncio.Lock()
         self.editing = asyncio.Lock()
         """Held while a text is being loaded: others wait with their edits, and do not commit half of it."""
-        self.candidate = empty(root)
         self.commits: list[Commit] = [Commit(empty(root), backend.now(), "root", "other")]
         self.in_force: Intent = intent.build(empty(root), host_name=host_name)
         self.on_commit: Callable[[Commit], None] | None = None
         self.log: Callable[[str], None] | None = None
+        self.broadcast: Callable[[str], None] | None = None
+        """Tells everybody who is logged in."""
         self._logins_of: Node | None = None
         self._logins: Mapping[str, accounts.Login] = {}
         self._deadline: asyncio.TimerHandle | None = None
@@ -90,10 +87,11 @@ class Datastore:
             self._logins_of, self._logins = self.running, accounts.configured(expand(self.running))
         return self._logins
 
-    def check(self) -> Intent:
-        """Return what the candidate asks for. Raises CommitFault."""
-        expanded = expand(self.candidate)
-        broken = constraints.violations(self.candidate, expanded)
+    def check(self, tree: Node | None = None) -> Intent:
+        """Return what a configuration asks for, by default the candidate. Raises CommitFault."""
+        tree = tree or self.candidate
+        expanded = expand(tree)
+        broken = constraints.violations(tree, expanded)
         if broken:
             raise CommitFault(tuple(broken), constraints.FAILED)
         wanted = intent.build(expanded, host_name=self._default_host_name)
@@ -105,15 +103,21 @@ class Datastore:
         return wanted
 
     async def commit(
-        self, user: str, *, comment: str | None = None, via: str = "cli", confirm_minutes: int | None = None
+        self,
+        user: str,
+        *,
+        tree: Node | None = None,
+        comment: str | None = None,
+        via: str = "cli",
+        confirm_minutes: int | None = None,
     ) -> Commit:
-        """Put the candidate into force, whole or not at all. Raises CommitFault; then the running one stays.
+        """Put the candidate, or `tree`, into force, whole or not at all. Raises CommitFault; then nothing changes.
 
         With `confirm_minutes` it is taken back after that time (monotonic) unless another commit follows. Once begun a
         commit goes to its end, even if whoever asked for it presses Ctrl-C or hangs up.
         """
         work = asyncio.get_running_loop().create_task(
-            self._commit(user, comment=comment, via=via, confirm_minutes=confirm_minutes), name="commit"
+            self._commit(user, tree, comment=comment, via=via, confirm_minutes=confirm_minutes), name="commit"
         )
         self._committing.add(work)
         work.add_done_callback(self._committed)
@@ -124,10 +128,12 @@ class Datastore:
         if not work.cancelled():
             work.exception()  # whoever still waits gets it; nobody else has to
 
-    async def _commit(self, user: str, *, comment: str | None, via: str, confirm_minutes: int | None) -> Commit:
+    async def _commit(
+        self, user: str, tree: Node | None, *, comment: str | None, via: str, confirm_minutes: int | None
+    ) -> Commit:
         async with self._lock:
-            wanted = self.check()
-            tree = self.candidate.copy()
+            tree = (tree or self.candidate).copy()
+            wanted = self.check(tree)
             before = self.running
             await self._apply(wanted)
             self._confirmed()
@@ -176,6 +182,13 @@ class Datastore:
             if self.log is None:
                 raise
             self.log(f"UI_COMMIT_NOT_CONFIRMED: automatic rollback failed: {' '.join(fault.lines(0))}")
+            self._tell("Commit was not confirmed; automatic rollback failed.")
+        else:
+            self._tell("Commit was not confirmed; automatic rollback complete.")
+
+    def _tell(self, text: str) -> None:
+        if self.broadcast is not None:
+            self.broadcast(text)
 
     def adopt(self, commits: list[Commit]) -> None:
         """Take over the configurations of before a reboot; `enforce` puts the first into force."""
@@ -208,66 +221,69 @@ class Datastore:
 
     def rollback(self, number: int) -> None:
         """Make the candidate the configuration of `number` commits ago. Raises JunosFault if there is none."""
+        self.candidate = self.committed(number).tree.copy()
+
+    def committed(self, number: int) -> Commit:
+        """Return the commit of `number` commits ago. Raises JunosFault if there is none."""
         if number >= len(self.commits):
             raise JunosFault(f"rollback configuration {number} not available")
-        self.candidate = self.commits[number].tree.copy()
+        return self.commits[number]
 
-    def apply_set(self, paths: Iterable[Path]) -> None:
-        """Make `paths` stand in the candidate. A secret that is already there keeps its stored text.
 
-        Raises SyntaxFault for `plain-text-password`, which only a person at a terminal can answer.
+class PrivateCandidate(Candidate):
+    """A candidate of one person's own, begun from the running configuration and merged into it at commit."""
+
+    def __init__(self, store: Datastore) -> None:
+        super().__init__(store.root, store.running.copy())
+        self._store = store
+        self._base = store.running
+
+    @property
+    def dirty(self) -> bool:
+        """Whether anything is changed in it."""
+        return not self.candidate.same(self._base)
+
+    def rollback(self, number: int) -> None:
+        """Make it the configuration of `number` commits ago. Raises JunosFault if there is none."""
+        self.candidate = self._store.committed(number).tree.copy()
+        if number == 0:
+            self._base = self._store.running
+
+    def check(self) -> None:
+        """Check what a commit would put into force. Raises CommitFault."""
+        self._store.check(self._merged())
+
+    def _merged(self) -> Node:
+        merged = self._store.running.copy()
+        conflicts = merge(self._base, self.candidate, merged)
+        if conflicts:
+            raise CommitFault(tuple(line for one in conflicts for line in _conflict_lines(one)), CONFLICT)
+        return merged
+
+    async def commit(self, user: str, *, comment: str | None = None, confirm_minutes: int | None = None) -> None:
+        """Merge what is changed here into the running configuration and put that into force.
+
+        Raises CommitFault, also for what somebody else has changed meanwhile; then nothing changes.
         """
-        for path in paths:
-            if path and path[-1].statement.name == PLAIN_TEXT:
-                raise SyntaxFault(f"{PLAIN_TEXT} asks for the password: type it by itself", 0)
-            if not (path and self._is_known_secret(path)):
-                self.candidate.put(path)
-
-    def _is_known_secret(self, path: Path) -> bool:
-        last = path[-1]
-        there = self.candidate.at(path) if isinstance(last.statement.value, SecretText) else None
-        return (
-            there is not None
-            and there.key is not None
-            and last.key is not None
-            and reveal(there.key) == reveal(last.key)
-        )
-
-    def delete(self, path: Path) -> bool:
-        """Take what `path` names out of the candidate; say whether it was there."""
-        named = self._named(path)
-        for found in named:
-            self.candidate.remove(found)
-        return bool(named)
-
-    def mark(self, path: Path, *, inactive: bool) -> bool:
-        """Deactivate or activate what `path` names; say whether it is there.
-
-        A value that has no name of its own (`as-path a VALUE`) goes with what it is the body of.
-        """
-        there = [found for found in self._named(path) if self.candidate.at(found) is not None]
-        whole = [found[:-1] if found and _is_nameless(found[-1].statement) else found for found in there]
-        nodes = [node for found in whole if (node := self.candidate.at(found)) is not None]
-        for node in nodes:
-            node.inactive = inactive
-        return bool(nodes)
-
-    def _named(self, path: Path) -> list[Path]:
-        """Return the paths that are there of what is named: itself, or all values of a statement without a value."""
-        last = path[-1] if path else None
-        before, text = text_of(path)
-        if text:
-            holder = self.candidate.at(before)
-            return [(*before, *found) for found in holder.texts(text)] if holder else []
-        if last is not None and last.statement.kind is Kind.VALUES and last.key is None:
-            parent = self.candidate.at(path[:-1])
-            return [(*path[:-1], node.step) for node in parent.entries(last.statement.name)] if parent else []
-        node = self.candidate.at(path)
-        named_value = last is not None and last.statement.kind is Kind.LEAF and last.key is not None
-        if node is None or (named_value and last is not None and node.key != last.key and not last.statement.secret):
-            return []
-        return [path]
+        before = self._base
+        await self._store.commit(user, tree=self._merged(), comment=comment, confirm_minutes=confirm_minutes)
+        merge(before, self.candidate, self._store.candidate)
+        self._base = self._store.running
+        self.candidate = self._base.copy()
 
 
-def _is_nameless(statement: Statement) -> bool:
-    return statement.kind is Kind.LEAF and not statement.name
+CONFLICT = "private edits conflict with a later commit"
+
+
+def _conflict_lines(conflict: Conflict) -> list[str]:
+    mine, theirs = (
+        "nothing" if node is None else " ".join(node.step.words[:1] if node.statement.secret else node.step.words)
+        for node in (conflict.mine, conflict.theirs)
+    )
+    node = conflict.mine or conflict.theirs
+    subject = "" if node is None else node.statement.name or node.key or ""
+    return [
+        f"[{' '.join(['edit', *(word for step in conflict.place for word in step.words)])}]",
+        f"  '{subject}'",
+        f"    statement does not match patch; here '{mine}', committed meanwhile '{theirs}'",
+    ]

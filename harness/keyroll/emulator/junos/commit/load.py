@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from keyroll.emulator.contract.errors import NOT_EMULATED
-from keyroll.emulator.junos.commit.datastore import Datastore, empty
+from keyroll.emulator.junos.commit.candidate import Candidate, empty
+from keyroll.emulator.junos.configuration.compare import edit_line
 from keyroll.emulator.junos.configuration.faults import SyntaxFault
 from keyroll.emulator.junos.configuration.paths import GROUPS, Purpose, Walk, parse
 from keyroll.emulator.junos.configuration.redact import names_a_secret
-from keyroll.emulator.junos.configuration.schema import Effect, Statement
-from keyroll.emulator.junos.configuration.tokens import TAGS, Token, split
-from keyroll.emulator.junos.configuration.tree import Node, Path, above
+from keyroll.emulator.junos.configuration.schema import Effect, Kind, Statement
+from keyroll.emulator.junos.configuration.tokens import TAGS, Token, quote, split
+from keyroll.emulator.junos.configuration.tree import Node, Path, Step, above
 from keyroll.emulator.junos.configuration.values import EntryContext
 
 SYNTAX_ERROR = "syntax error."
@@ -33,8 +34,22 @@ class Mistake:
     column: int
     message: str
 
+    place: str = ""
+    """The body that it stands in, as `[edit …]`; empty where it is not shown."""
+    statement: str = ""
+    """What could not be loaded, as it stands there; shown with its place."""
+
+    @property
+    def lines(self) -> list[str]:
+        """What is printed of it."""
+        message = self.message.rstrip(".")
+        first = f"terminal:{self.line}:({self.column}) {message}"
+        if not self.place:
+            return [first]
+        return [first, f"  {self.place}", f"    '{self.statement}'", f"      {message.partition(':')[0]}"]
+
     def __str__(self) -> str:
-        return f"terminal:{self.line}:({self.column}) {self.message.rstrip('.')}"
+        return self.lines[0]
 
 
 NAMES_SHOWN = 12
@@ -81,15 +96,26 @@ class LoadReport:
 
     mistakes: tuple[Mistake, ...]
     warnings: tuple[str, ...] = ()
+    counted: bool = True
+    """Whether the last line says how many mistakes there were: after `load set` it does not."""
+    emptied: tuple[Path, ...] = ()
+    """Bodies of which nothing is left, because all that stood in them was refused."""
 
     @property
     def lines(self) -> list[str]:
-        """What is printed: every mistake, the warnings, and how many mistakes there were."""
-        last = f"load complete ({len(self.mistakes)} errors)" if self.mistakes else "load complete"
-        return [*(str(mistake) for mistake in self.mistakes), *self.warnings, last]
+        """What is printed: every mistake, emptied bodies, the warnings, and how many mistakes there were."""
+        lines = [line for mistake in self.mistakes for line in mistake.lines]
+        for path in self.emptied:
+            lines += [edit_line(path[:-1]), f"  '{' '.join(path[-1].words)}'", f"    {NO_CONTENTS}"]
+        count = f" ({len(self.mistakes)} errors)" if self.mistakes and self.counted else ""
+        return [*lines, *self.warnings, f"load complete{count}"]
 
 
-def load_set(store: Datastore, text: str, base: Path, context: EntryContext) -> LoadReport:
+NO_CONTENTS = "warning: statement has no contents; ignored"
+RECOVERY = "error recovery ignores input until this point: }"
+
+
+def load_set(store: Candidate, text: str, base: Path, context: EntryContext) -> LoadReport:
     """Run `set` lines and those that may stand beside them; say what could not be run."""
     return _finished(loading_set(store, text, base, context))
 
@@ -103,7 +129,7 @@ def _finished(loading: Generator[None, None, LoadReport]) -> LoadReport:
             return report
 
 
-def loading_set(store: Datastore, text: str, base: Path, context: EntryContext) -> Generator[None, None, LoadReport]:
+def loading_set(store: Candidate, text: str, base: Path, context: EntryContext) -> Generator[None, None, LoadReport]:
     """Do what `load_set` does, a piece at each step, so that the router can answer others in between."""
     mistakes: list[Mistake] = []
     unemulated = Unemulated()
@@ -119,8 +145,8 @@ def loading_set(store: Datastore, text: str, base: Path, context: EntryContext) 
             for path in _one_set_line(store, line, place.path, context):
                 unemulated.note(path)
         except SyntaxFault as fault:
-            mistakes.append(Mistake(number, fault.column, fault.message))
-    return LoadReport(tuple(mistakes), tuple(unemulated.lines()))
+            mistakes.append(Mistake(number, fault.column, _naming(line, fault)))
+    return LoadReport(tuple(mistakes), tuple(unemulated.lines()), counted=False)
 
 
 class _Place:
@@ -152,21 +178,54 @@ class _Place:
         return True
 
 
-def _one_set_line(store: Datastore, line: str, base: Path, context: EntryContext) -> list[Path]:
+def _naming(line: str, fault: SyntaxFault) -> str:
+    """Return the message of a line that could not be run: a syntax error names its word, unless it may be secret."""
+    word = next((word for word in split(line) if word.column == fault.column), None) if _closes(line) else None
+    if fault.message != SYNTAX_ERROR or word is None or _tells_a_secret(line):
+        return fault.message
+    return f"{SYNTAX_ERROR.rstrip('.')}: {word.text}"
+
+
+def _closes(line: str) -> bool:
+    try:
+        split(line)
+    except SyntaxFault:
+        return False
+    return True
+
+
+def _tells_a_secret(line: str) -> bool:
+    return any(names_a_secret(word.text) for word in split(line))
+
+
+def _one_set_line(store: Candidate, line: str, base: Path, context: EntryContext) -> list[Path]:
     """Run a line; return the paths that it set."""
     verb, *words = split(line)
     if verb.text not in ("set", "delete", "activate", "deactivate") or not words:
         raise SyntaxFault("unknown command.", verb.column)
     purpose = Purpose.SET if verb.text == "set" else Purpose.NAME
-    paths = parse(store.root, base, words, purpose, context, end=len(line.rstrip()))
     if purpose is Purpose.SET:
-        store.apply_set(paths)
-        return paths
+        return _set(store, words, base, context, len(line.rstrip()))
+    paths = parse(store.root, base, words, purpose, context, end=len(line.rstrip()))
     for path in paths:
         found = store.delete(path) if verb.text == "delete" else store.mark(path, inactive=verb.text == "deactivate")
         if not found:
             raise SyntaxFault("statement not found.", words[0].column)
     return []
+
+
+def _set(store: Candidate, words: list[Token], base: Path, context: EntryContext, end: int) -> list[Path]:
+    """Set what the words say; of a line with a mistake what stands before it, as Junos does. Raises SyntaxFault."""
+    walk = Walk(store.root, base, Purpose.SET, context)
+    try:
+        for word in words:
+            walk.feed(word)
+        paths = walk.finish(end)
+    except SyntaxFault:
+        store.apply_set(walk.so_far)
+        raise
+    store.apply_set(paths)
+    return paths
 
 
 _LEXEME = re.compile(
@@ -208,8 +267,12 @@ class _Body:
     path: Path | None
     alone: bool = False
     """Whether it stands without anything in it."""
+    refused: bool = False
+    """Whether it is the outermost body that could not be understood."""
     inactive: bool | None = None
     """None where it cannot be said of it."""
+    replaced: bool = False
+    """Whether it was emptied, to be replaced by what it holds."""
     mistakes: int = 0
     """How many there were before it."""
 
@@ -228,15 +291,21 @@ class Editable(Protocol):
         """Make statements stand in it. Raises SyntaxFault."""
         ...
 
+    def delete(self, path: Path) -> bool:
+        """Take out what `path` names."""
+        ...
+
 
 class _CurlyLoader:
     """Loads one text in curly form."""
 
-    def __init__(self, store: Editable, context: EntryContext) -> None:
+    def __init__(self, store: Editable, context: EntryContext, *, replace: bool = False) -> None:
         self._store = store
         self._root: Statement = store.root
         self._context = context
+        self._replace = replace
         self.mistakes: list[Mistake] = []
+        self.emptied: list[Path] = []
         self.unemulated = Unemulated()
 
     def load(self, text: str, base: Path) -> Iterator[None]:
@@ -267,7 +336,10 @@ class _CurlyLoader:
         if len(levels) == 1:
             self._mistake(at, "unmatched '}'")
         else:
-            self._finish(levels.pop())
+            body = levels.pop()
+            if body.refused:
+                self.mistakes.append(Mistake(at.line, at.token.column + 1, RECOVERY))
+            self._finish(body)
 
     def _finish(self, body: _Body) -> None:
         """Make what a body stands for, unless nothing in it could be loaded because of mistakes."""
@@ -276,45 +348,72 @@ class _CurlyLoader:
         if body.alone and len(self.mistakes) == body.mistakes:
             self._store.candidate.ensure(body.path)
         node = self._store.candidate.at(body.path)
+        if node is not None and body.replaced and not body.alone and not node.children:
+            self._store.delete(body.path)
+            return
+        if node is None and body.path and len(self.mistakes) > body.mistakes:
+            self.emptied.append(body.path)
         if node is not None and body.inactive is not None:
             node.inactive = body.inactive
+
+    def _emptied(self, place: Path) -> bool:
+        """Take out what stands in a body that is replaced, which keeps its place; say whether it was there."""
+        node = self._store.candidate.at(place)
+        if node is not None:
+            node.children.clear()
+            node.inactive = False
+        return node is not None
 
     def _mistake(self, at: _Lexeme, message: str) -> None:
         self.mistakes.append(Mistake(at.line, at.token.column, message))
 
-    def _refused(self, words: list[_Lexeme], fault: SyntaxFault) -> None:
+    def _refused(self, base: Path, words: list[_Lexeme], fault: SyntaxFault, end: str) -> None:
         """Note what is refused: at its own line, and by its name where that is all that can be said of it."""
         word = next((word for word in words if word.token.column == fault.column), words[0])
         named = fault.message == SYNTAX_ERROR and word.token.column == fault.column and not word.token.quoted
         # What follows a secret may be the rest of it.
         named = named and not any(names_a_secret(one.token.text) for one in words)
-        message = f"{SYNTAX_ERROR.rstrip('.')}: {word.token.text}" if named else fault.message
-        self.mistakes.append(Mistake(word.line, fault.column, message))
+        if not named:
+            self.mistakes.append(Mistake(word.line, fault.column, fault.message))
+            return
+        message = f"{SYNTAX_ERROR.rstrip('.')}: {word.token.text}"
+        statement = " ".join(quote(one.token.text, always=one.token.quoted) for one in words) + end
+        column = fault.column + len(word.token.text)  # Junos points behind the word
+        self.mistakes.append(Mistake(word.line, column, message, edit_line(base), statement))
 
-    def _walk(self, base: Path, words: list[_Lexeme]) -> tuple[Walk, bool]:
+    def _walk(self, base: Path, words: list[_Lexeme]) -> tuple[Walk, bool, bool]:
+        """Walk down the words; return also whether they are inactive, and whether they replace what is there."""
         walk = Walk(self._root, base, Purpose.SET, self._context)
-        inactive = False
+        inactive = replaced = False
         for word in words:
             if word.token.text in TAGS and not word.token.quoted:
                 inactive = inactive or word.token.text == "inactive:"
+                replaced = replaced or (self._replace and word.token.text == "replace:")
             else:
                 walk.feed(word.token)
-        return walk, inactive
+        return walk, inactive, replaced
 
     def _open(self, base: Path | None, words: list[_Lexeme]) -> _Body:
         """Return the body that `words` open; one without a path below what could not be understood."""
         if base is None or not words:
             return _Body(None)
         try:
-            walk, inactive = self._walk(base, words)
+            walk, inactive, replaced = self._walk(base, words)
         except SyntaxFault as fault:
-            self._refused(words, fault)
-            return _Body(None)
+            self._refused(base, words, fault, "")
+            return _Body(None, refused=True)
         if walk.pending is not None or not walk.statement.has_body:
             self._mistake(words[-1], "syntax error")
-            return _Body(None)
+            return _Body(None, refused=True)
+        replaced = replaced and self._emptied(walk.place)
         alone = walk.complete
-        return _Body(walk.place, alone or inactive, inactive if alone or inactive else None, len(self.mistakes))
+        return _Body(
+            walk.place,
+            alone or inactive,
+            inactive=inactive if alone or inactive else None,
+            replaced=replaced,
+            mistakes=len(self.mistakes),
+        )
 
     def _statement(self, base: Path | None, words: list[_Lexeme], end: _Lexeme) -> None:
         if base is None:
@@ -322,11 +421,13 @@ class _CurlyLoader:
         if not words:
             return
         try:
-            walk, inactive = self._walk(base, words)
+            walk, inactive, replaced = self._walk(base, words)
             paths = walk.finish(end.token.column)
+            for path in paths if replaced else ():
+                self._store.delete(_whole(path))
             self._store.apply_set(paths)
         except SyntaxFault as fault:
-            self._refused(words, fault)
+            self._refused(base, words, fault, ";")
             return
         for path in paths:
             self.unemulated.note(path)
@@ -336,30 +437,41 @@ class _CurlyLoader:
                 node.inactive = True
 
 
+def _whole(path: Path) -> Path:
+    """Return what `replace:` before a line takes away: of a statement with many values all of them."""
+    return (*path[:-1], Step(path[-1].statement)) if path and path[-1].statement.kind is Kind.VALUES else path
+
+
 def _marked(path: Path, base: int) -> Path:
     """Return what `inactive:` before a line speaks of: of a body that is written in one line, the whole."""
     whole = next((place for place in range(base, len(path)) if path[place].statement.one_line), None)
     return path if whole is None else path[: whole + 1]
 
 
-def load_curly(store: Editable, text: str, base: Path, context: EntryContext, *, override: bool) -> LoadReport:
+def load_curly(
+    store: Editable, text: str, base: Path, context: EntryContext, *, override: bool, replace: bool = False
+) -> LoadReport:
     """Merge (or with `override` put in place of everything) a configuration in curly form.
+
+    With `replace`, what has the tag `replace:` takes the place of what is there; all else is merged.
 
     An override with mistakes changes nothing.
     """
-    return _finished(loading_curly(store, text, base, context, override=override))
+    return _finished(loading_curly(store, text, base, context, override=override, replace=replace))
 
 
 def loading_curly(
-    store: Editable, text: str, base: Path, context: EntryContext, *, override: bool
+    store: Editable, text: str, base: Path, context: EntryContext, *, override: bool, replace: bool = False
 ) -> Generator[None, None, LoadReport]:
     """Do what `load_curly` does, a piece at each step, so that the router can answer others in between."""
     before = store.candidate
     if override:
         store.candidate = empty(store.root)
-    loader = _CurlyLoader(store, context)
+    loader = _CurlyLoader(store, context, replace=replace)
     yield from loader.load(text, base)
     if override and loader.mistakes:
         store.candidate = before
-        return LoadReport(tuple(loader.mistakes))
-    return LoadReport(tuple(loader.mistakes), tuple(loader.unemulated.lines()))
+        return LoadReport(tuple(loader.mistakes), emptied=tuple(loader.emptied))
+    return LoadReport(
+        tuple(loader.mistakes), tuple(loader.unemulated.lines()), emptied=tuple(dict.fromkeys(loader.emptied))
+    )

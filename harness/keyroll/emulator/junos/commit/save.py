@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from keyroll.emulator.junos.commit.candidate import Candidate
 from keyroll.emulator.junos.commit.datastore import Commit
 from keyroll.emulator.junos.commit.load import load_curly
 from keyroll.emulator.junos.configuration.faults import JunosFault, SyntaxFault
 from keyroll.emulator.junos.configuration.render import curly
 from keyroll.emulator.junos.configuration.schema import Statement
-from keyroll.emulator.junos.configuration.tree import Node
-from keyroll.emulator.junos.configuration.tree import Path as TreePath
 from keyroll.emulator.junos.configuration.values import EntryContext
 
 VERSION = 2
@@ -55,21 +54,9 @@ def load(path: Path, root: Statement) -> list[Commit]:
         raise JunosFault(f"saved configuration cannot be read: {type(error).__name__}") from error
 
 
-class _Empty:
-    """A configuration that is being read back."""
-
-    def __init__(self, root: Statement) -> None:
-        self.root = root
-        self.candidate = Node(root)
-
-    def apply_set(self, paths: Iterable[TreePath]) -> None:
-        for path in paths:
-            self.candidate.put(path)
-
-
 def _commit(entry: dict[str, Any], root: Statement) -> Commit:
     when = datetime.fromisoformat(entry["when"])
-    read = _Empty(root)
+    read = Candidate(root)
     report = load_curly(read, entry["text"], (), EntryContext(lambda: when), override=False)
     if report.mistakes:
         # The place alone: what stands there may be a secret.

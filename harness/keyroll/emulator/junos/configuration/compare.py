@@ -11,33 +11,25 @@ from keyroll.emulator.junos.configuration.schema import Kind
 from keyroll.emulator.junos.configuration.tokens import quote
 from keyroll.emulator.junos.configuration.tree import Id, Node, Path
 
-_TOP, _FIRST, _DEEPER = 2, 3, 4
-"""Blanks behind the sign of a line that belongs to `[edit]`, to one word below it, and to any deeper place."""
-_SEEN = {
-    "interfaces * description": 3,
-    "interfaces * unit family": 6,
-    "interfaces * unit family inet": 6,
-    "interfaces * unit family inet6": 6,
-    "interfaces * unit family mpls": 6,
-    "interfaces * unit family inet address": 7,
-    "interfaces * unit family inet6 address": 7,
-    "protocols bgp group neighbor": 5,
-    "protocols bgp group neighbor export": 5,
-    "protocols bgp group neighbor import": 5,
-    "routing-options autonomous-system": 2,
-    "routing-options router-id": 2,
-    "system host-name": 2,
-    "system name-server": 2,
-    "system root-authentication": 2,
-    "system time-zone": 2,
-}
-"""Where routers were seen to do otherwise: no rule is known (golden/real/compare_places.txt)."""
+_LEAST = 2
+"""Blanks behind the sign of a line that belongs to `[edit]`."""
+_LEAVES = frozenset({Kind.LEAF, Kind.VALUES, Kind.FLAG})
+_SEEN = {"system root-authentication": 2}
+"""Where a router was seen to do otherwise than the rule (golden/real/compare_places.txt)."""
 
 
 def _blanks(path: Path, node: Node) -> str:
-    names = [step.statement.name or "*" for step in path]
-    usual = (_TOP, _FIRST, _DEEPER)[min(len(path), 2)]
-    return " " * _SEEN.get(" ".join([*names, node.statement.name]), usual)
+    """Return the blanks before a changed statement: 2, one more a level of its place, one less for a leaf.
+
+    `interfaces X` is two levels and `groups X` one. `family` is a level of an interface's unit alone, and there one of
+    what it stands before, too.
+    """
+    names = [step.statement.name for step in path]
+    on_unit = names[:1] == ["interfaces"]
+    levels = sum(on_unit or not step.statement.joined for step in path) + (on_unit and node.statement.joined)
+    levels -= names[:1] == ["groups"] and len(path) > 1
+    usual = _LEAST + levels - (bool(path) and node.statement.kind in _LEAVES)
+    return " " * _SEEN.get(" ".join([*(name or "*" for name in names), node.statement.name]), usual)
 
 
 def edit_line(path: Path) -> str:

@@ -166,6 +166,14 @@ class Walk:
             return [Step(self._text), *([Step(LINE, words)] if words else [])]
         return [Step(self._text, words)]
 
+    @property
+    def so_far(self) -> list[Path]:
+        """The statements that the words up to a refused one name, whole ones alone."""
+        if self._text is not None:
+            return []  # of kept text nobody knows where a statement ends
+        opened = [tuple(self.body)] if self._fresh and self.body and _stands_alone(self.statement) else []
+        return [*self._found, *opened]
+
     def finish(self, end: int) -> list[Path]:
         """Return the paths. Raises SyntaxFault at column `end` when something is missing."""
         if self._text is not None:

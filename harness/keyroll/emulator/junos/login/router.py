@@ -59,6 +59,7 @@ class JunosRouter:
         self._ending: set[asyncio.Task[None]] = set()
         store.on_commit = self._committed
         self._chassis = Chassis(store, backend, syslog, receiving)
+        store.broadcast = self._chassis.broadcast
         self._server = SshServer(self._chassis)
         if isinstance(backend, EventBackend):
             backend.subscribe(self._happened)

@@ -81,6 +81,8 @@ class Terminal:
         self._ended = False
         self._running: asyncio.Task[Output] | None = None
         self._asking = False
+        self._prompting: LineEditor | None = None
+        """What is being typed at a prompt."""
         self._lost = False
         """Whether input was cut off since a pasted text was last taken."""
         self._block = LineEditor()
@@ -133,12 +135,25 @@ class Terminal:
     async def _serve(self, interpreter: Interpreter, editor: LineEditor) -> None:
         while not interpreter.ended:
             await self._prompt(interpreter, editor)
-            line = await self._read_line(interpreter, editor)
+            self._prompting = editor
+            try:
+                line = await self._read_line(interpreter, editor)
+            finally:
+                self._prompting = None
             if line is None:
                 continue
             editor.remember(interpreter.history_form(line))
             answer = await self.run(interpreter.execute(line))
             await self.show(answer, interpreter.page_length)
+
+    def interrupt_with(self, lines: Sequence[str]) -> None:
+        """Print lines at once, and what was being typed below them; nothing where there is no screen."""
+        if not self._pty:
+            return
+        self._write(self._newline + self._newline.join(line.encode() for line in lines) + self._newline)
+        if self._prompting is not None:
+            self._prompting.repaint()
+            self._flush(self._prompting)
 
     async def _prompt(self, interpreter: Interpreter, editor: LineEditor) -> None:
         await self.write_now(interpreter.banner)

@@ -10,16 +10,21 @@ from keyroll.emulator.junos.configuration.paths import Completion
 from keyroll.emulator.junos.configuration.redact import SHOWN, redact
 from keyroll.emulator.junos.configuration.tokens import segments, split
 from keyroll.emulator.junos.shell import completion
-from keyroll.emulator.junos.shell.chassis import Chassis
+from keyroll.emulator.junos.shell.chassis import Chassis, Screen
 from keyroll.emulator.junos.shell.commands import MODES
+from keyroll.emulator.junos.shell.commands.mode import refuse_when_locked
 from keyroll.emulator.junos.shell.grammar import Match, Reader, Surroundings, Term, complete, read
 from keyroll.emulator.junos.shell.output import NOTHING, Output
 from keyroll.emulator.junos.shell.pipes import PIPES
-from keyroll.emulator.junos.shell.session import Mode, Screen, Session
+from keyroll.emulator.junos.shell.session import Mode, Session
 from keyroll.errors import KeyrollError
 
 LINE_LIMIT = 65536
 """Characters of one line: more than any statement needs (a secret has 126), few enough to be parsed at once."""
+_WRITES = frozenset(
+    {"activate", "commit", "copy", "deactivate", "delete", "insert", "load", "rename", "rollback", "set"}
+)
+"""The commands of configuration mode that a lock keeps from others."""
 PIPE_HELP = Completion("|", "Pipe through a command")
 
 
@@ -65,8 +70,8 @@ class Cli:
     async def execute(self, line: str) -> Output:
         """Run one line and return what it answers; a refusal is an answer too."""
         width = len(self.prompt)
-        if not line.strip():
-            return NOTHING
+        if not line.strip() or line.lstrip().startswith("#"):
+            return NOTHING  # an empty line, or a comment
         try:
             if len(line) > LINE_LIMIT:
                 raise JunosFault(f"line of more than {LINE_LIMIT} characters")  # noqa: TRY301 - answered like any refusal
@@ -112,6 +117,8 @@ class Cli:
         if self.session.configuring and command.words[0] != "load":
             async with self.session.chassis.store.editing:
                 pass  # a text that is being loaded is loaded whole first
+        if self.session.configuring and _WRITES.intersection(command.words[:1]):
+            refuse_when_locked(self.session)
         answer = await command.action(self.session, command)
         for stage in pipes:
             self.session.piped = answer
@@ -121,7 +128,7 @@ class Cli:
     def _surroundings(self) -> Surroundings:
         """Return what parsing depends on, as things stand."""
         chassis, session = self.session.chassis, self.session
-        tree = chassis.store.candidate if session.configuring else chassis.store.running
+        tree = session.store.candidate if session.configuring else chassis.store.running
         return Surroundings(chassis.store.root, session.base, tree, chassis.context)
 
     def complete(self, line: str, *, tab: bool) -> str | None:

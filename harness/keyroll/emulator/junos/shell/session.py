@@ -6,11 +6,10 @@ Commands and pipes get a `Session` and change it. It knows neither the grammar n
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
-from typing import Protocol
 
+from keyroll.emulator.junos.commit.datastore import Datastore, PrivateCandidate
 from keyroll.emulator.junos.configuration.tree import Path
-from keyroll.emulator.junos.shell.chassis import Chassis, Editor
+from keyroll.emulator.junos.shell.chassis import Chassis, Editor, Screen
 from keyroll.emulator.junos.shell.output import NOTHING, Output
 
 
@@ -19,27 +18,6 @@ class Mode(enum.Enum):
 
     OPERATIONAL = enum.auto()
     CONFIGURATION = enum.auto()
-
-
-class Screen(Protocol):
-    """Where a command asks and prints besides its answer."""
-
-    @property
-    def interactive(self) -> bool:
-        """Whether somebody can press Ctrl-C."""
-        ...
-
-    async def ask(self, question: str, *, hidden: bool = False) -> str | None:
-        """Return what is typed after `question`, unseen when `hidden`; None when nobody can answer."""
-        ...
-
-    async def read_block(self) -> str:
-        """Return the lines that are typed until Ctrl-D."""
-        ...
-
-    async def write_now(self, lines: Sequence[str]) -> None:
-        """Print lines at once, while a command still runs."""
-        ...
 
 
 class Session:
@@ -63,7 +41,10 @@ class Session:
         self.piping = False
         """Whether the answer of the command now running goes into a pipe, not to the screen."""
         self.ended = False
+        self.private: PrivateCandidate | None = None
+        """The candidate of its own that `configure private` gave it."""
         self._editor = Editor(user)
+        chassis.screens.add(screen)
 
     @property
     def configuring(self) -> bool:
@@ -76,23 +57,59 @@ class Session:
         return f"{self.user}@{self.chassis.store.host_name}{'#' if self.configuring else '>'} "
 
     @property
+    def store(self) -> Datastore | PrivateCandidate:
+        """The candidate that it edits: the shared one, or one of its own."""
+        return self.private or self.chassis.store
+
+    @property
+    def locked_by(self) -> Editor | None:
+        """Who else keeps the configuration locked (`configure exclusive`)."""
+        holder = self.chassis.exclusive
+        return None if holder is self._editor else holder
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether it keeps the configuration locked."""
+        return self.chassis.exclusive is self._editor
+
+    @property
+    def discards(self) -> bool:
+        """Whether uncommitted changes end with its configuration mode."""
+        return self.exclusive or self.private is not None
+
+    @property
     def other_editors(self) -> list[str]:
         """The users of the other command lines in configuration mode, sorted."""
         return sorted(editor.user for editor in self.chassis.editors if editor is not self._editor)
 
-    def enter_configuration(self) -> None:
-        """Go into configuration mode, at the top."""
+    def enter_configuration(self, *, exclusive: bool = False, private: bool = False) -> None:
+        """Go into configuration mode, at the top: with the shared candidate, that one locked, or one of its own."""
         self.mode = Mode.CONFIGURATION
         self.base, self.earlier_bases = (), []
         self.chassis.editors.add(self._editor)
+        if exclusive:
+            self.chassis.exclusive = self._editor
+        if private:
+            self.private = PrivateCandidate(self.chassis.store)
+            self.chassis.private.add(self._editor)
 
     def leave_configuration(self) -> None:
         """Go back to operational mode."""
         self.mode = Mode.OPERATIONAL
         self.base, self.earlier_bases = (), []
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Give up the lock, or the candidate of its own, with what is not committed in it."""
         self.chassis.editors.discard(self._editor)
+        self.chassis.private.discard(self._editor)
+        self.private = None
+        if self.exclusive:
+            self.chassis.exclusive = None
+            self.chassis.store.rollback(0)
 
     def close(self) -> None:
         """End this command line, however it ends. Can be called twice."""
         self.ended = True
-        self.chassis.editors.discard(self._editor)
+        self.chassis.screens.discard(self.screen)
+        self._let_go()

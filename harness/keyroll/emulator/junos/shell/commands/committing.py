@@ -14,7 +14,7 @@ CONFIRM_MINUTES = 10
 async def commit(session: Session, match: Match) -> Output:
     """`commit [comment TEXT] [confirmed [N]] [and-quit]`."""
     minutes = int(match.args.get("minutes", CONFIRM_MINUTES)) if "confirmed" in match.words else None
-    await session.chassis.store.commit(session.user, comment=match.args.get("text"), confirm_minutes=minutes)
+    await session.store.commit(session.user, comment=match.args.get("text"), confirm_minutes=minutes)
     lines = []
     if minutes is not None:
         lines.append(f"commit confirmed will be automatically rolled back in {minutes} minutes unless confirmed")
@@ -29,7 +29,7 @@ async def check(session: Session, match: Match) -> Output:
     """`commit check`: everything short of applying it."""
     del match
     try:
-        session.chassis.store.check()
+        session.store.check()
     except CommitFault as fault:
         raise CommitFault(fault.reasons, fault.kind, check_only=True) from None
     return Output(["configuration check succeeds"], paged=False)

@@ -27,6 +27,7 @@ _COMMIT = Term(
             committing.commit,
             again=True,
         ),
+        Term("synchronize", "Synchronize commit on both Routing Engines", run=committing.commit, again=True),
     ),
     committing.commit,
 )
@@ -34,6 +35,7 @@ _COMMIT = Term(
 _LOAD_SOURCES = {
     "merge": "Merge contents with existing configuration",
     "override": "Override existing configuration",
+    "replace": "Replace configuration data",
     "set": "Execute set of commands on existing configuration",
 }
 
@@ -50,6 +52,7 @@ CONFIGURATION: tuple[Term, ...] = (
         editing.exit_level,
         shortest=2,
     ),
+    Term("copy", "Copy a statement", run=editing.copy, rest=True),
     Term("insert", "Insert a new ordered data element", run=editing.insert, rest=True),
     Term(
         "load",
@@ -71,6 +74,7 @@ CONFIGURATION: tuple[Term, ...] = (
         ),
     ),
     Term("quit", "Quit from this level", run=editing.exit_level, shortest=2),
+    Term("rename", "Rename a statement", run=editing.rename, rest=True),
     Term(
         "rollback",
         "Roll back to previous committed configuration",
@@ -95,6 +99,5 @@ def _runnable() -> list[Term]:
     return [term for term in OPERATIONAL if term.name not in ("configure", "exit", "quit", "cli")]
 
 
-_FROM_TOP: tuple[Term, ...] = tuple(
-    term for term in CONFIGURATION if term.name in ("activate", "deactivate", "delete", "edit", "insert", "set", "show")
-)
+_FROM_TOP_NAMES = ("activate", "copy", "deactivate", "delete", "edit", "insert", "rename", "set", "show")
+_FROM_TOP: tuple[Term, ...] = tuple(term for term in CONFIGURATION if term.name in _FROM_TOP_NAMES)

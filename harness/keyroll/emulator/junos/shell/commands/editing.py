@@ -1,4 +1,4 @@
-"""Commands that edit the shared candidate, and move about in it."""
+"""Commands that edit the candidate, and move about in it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from keyroll.emulator.junos.shell.output import NOTHING, Output
 from keyroll.emulator.junos.shell.session import Session
 
 EXIT_QUESTION = "Exit with uncommitted changes? [yes,no] (yes) "
+DISCARD_QUESTION = "Discard uncommitted changes? [yes,no] (yes) "
 
 
 async def set_(session: Session, match: Match) -> Output:
     """`set path value …`: what is typed once stands once; a secret typed again keeps its stored text."""
-    session.chassis.store.apply_set([await _without_prompts(session, path) for path in match.paths])
+    session.store.apply_set([await _without_prompts(session, path) for path in match.paths])
     return NOTHING
 
 
@@ -42,7 +43,7 @@ async def _without_prompts(session: Session, path: Path) -> Path:
 
 async def delete(session: Session, match: Match) -> Output:
     """`delete [path]`; without a path everything below here, after a question."""
-    store = session.chassis.store
+    store = session.store
     if not match.tokens:
         answer = await session.screen.ask("Delete everything under this level? [yes,no] (no) ")
         if answer is None or answer.strip() not in ("yes", "y"):
@@ -70,34 +71,60 @@ async def deactivate(session: Session, match: Match) -> Output:
 def _mark(session: Session, match: Match, *, inactive: bool) -> Output:
     if not match.tokens:
         raise PlainFault("error: a statement must follow")
-    found = [session.chassis.store.mark(path, inactive=inactive) for path in match.paths]
+    found = [session.store.mark(path, inactive=inactive) for path in match.paths]
     if not all(found):
         raise PlainFault("warning: statement not found")
     return NOTHING
 
 
-async def insert(session: Session, match: Match) -> Output:
-    """`insert ENTRY before|after ENTRY`: change the order in which entries stand, and are asked."""
+async def rename(session: Session, match: Match) -> Output:
+    """`rename ENTRY to NAME`: another name in the same place."""
+    path, to = _entry_and_other(session, match, ("to",))[:2]
+    if not session.store.rename(path, to):
+        raise PlainFault("warning: statement not found")
+    return NOTHING
+
+
+async def copy(session: Session, match: Match) -> Output:
+    """`copy ENTRY to NAME`: the same once more, under another name."""
+    path, to = _entry_and_other(session, match, ("to",))[:2]
+    if not session.store.duplicate(path, to):
+        raise PlainFault("warning: statement not found")
+    return NOTHING
+
+
+def _entry_and_other(session: Session, match: Match, between: tuple[str, ...]) -> tuple[Path, Path, str]:
+    """Return the entry that is named, the other one of its kind behind the word between, and that word.
+
+    Raises SyntaxFault where they are not two entries of one list.
+    """
     words = list(match.tokens)
-    places = [number for number, word in enumerate(words) if word.text in ("before", "after") and not word.quoted]
+    places = [number for number, word in enumerate(words) if word.text in between and not word.quoted]
     if not places or not 0 < places[-1] < len(words) - 1:
         raise SyntaxFault("missing argument.", match.end)
     place = places[-1]
-    store, context = session.chassis.store, session.chassis.context
-    (path,) = parse(store.root, session.base, words[:place], Purpose.NAME, context, end=words[place].column)
+    store, context = session.store, session.chassis.context
+    base = () if match.from_top else session.base
+    (path,) = parse(store.root, base, words[:place], Purpose.NAME, context, end=words[place].column)
     (other,) = parse(store.root, path[:-1], words[place + 1 :], Purpose.NAME, context, end=match.end)
-    parent = store.candidate.at(path[:-1])
     if path[-1].statement is not other[-1].statement or path[-1].id[1] is None or path == other:
         raise SyntaxFault("syntax error.", words[place + 1].column)
+    return path, other, words[place].text
+
+
+async def insert(session: Session, match: Match) -> Output:
+    """`insert ENTRY before|after ENTRY`: change the order in which entries stand, and are asked."""
+    path, other, where = _entry_and_other(session, match, ("before", "after"))
+    parent = session.store.candidate.at(path[:-1])
     if parent is None or not {path[-1].id, other[-1].id} <= parent.children.keys():
         raise PlainFault("warning: statement not found")
-    parent.move(path[-1].id, other[-1].id, before=words[place].text == "before")
+    parent.move(path[-1].id, other[-1].id, before=where == "before")
     return NOTHING
 
 
 async def show(session: Session, match: Match) -> Output:
     """`show [path]`: the candidate."""
-    return config_output(session.chassis.store.candidate, session.base, match.paths)
+    return config_output(session.store.candidate, session.base, match.paths)
 
 
 async def edit(session: Session, match: Match) -> Output:
@@ -132,9 +159,9 @@ async def exit_level(session: Session, match: Match) -> Output:
 async def exit_configuration(session: Session, match: Match) -> Output:
     """`exit configuration-mode`; asks when changes would stay uncommitted (they do stay, in the shared candidate)."""
     del match
-    if session.chassis.store.dirty:
+    if session.store.dirty:
         await session.screen.write_now(["The configuration has been changed but not committed"])
-        answer = await session.screen.ask(EXIT_QUESTION)
+        answer = await session.screen.ask(DISCARD_QUESTION if session.discards else EXIT_QUESTION)
         if answer is not None and answer.strip() not in ("", "yes", "y"):
             return NOTHING
     session.leave_configuration()
@@ -143,23 +170,25 @@ async def exit_configuration(session: Session, match: Match) -> Output:
 
 async def rollback(session: Session, match: Match) -> Output:
     """`rollback [N]`: the candidate becomes the configuration of N commits ago."""
-    session.chassis.store.rollback(int(match.args.get("number", 0)))
+    session.store.rollback(int(match.args.get("number", 0)))
     return Output(["load complete"])
 
 
 async def load(session: Session, match: Match) -> Output:
-    """`load (merge | override | set) terminal [relative]`."""
+    """`load (merge | override | replace | set) terminal [relative]`."""
     if "relative" in match.words and "override" in match.words:
         raise JunosFault("load override is never relative")
     await session.screen.write_now(["[Type ^D at a new line to end input]"])
     text = await session.screen.read_block()
     base = session.base if "relative" in match.words or "set" in match.words else ()
-    store, context = session.chassis.store, session.chassis.context
+    store, context = session.store, session.chassis.context
     if "set" in match.words:
         loading = loading_set(store, text, base, context)
     else:
-        loading = loading_curly(store, text, base, context, override="override" in match.words)
-    async with store.editing:
+        loading = loading_curly(
+            store, text, base, context, override="override" in match.words, replace="replace" in match.words
+        )
+    async with session.chassis.store.editing:
         return Output((await _in_pieces(loading)).lines)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keyroll.emulator.junos.configuration.faults import JunosFault
+from keyroll.emulator.junos.configuration.faults import JunosFault, PlainFault
 from keyroll.emulator.junos.shell.grammar import Match
 from keyroll.emulator.junos.shell.output import NOTHING, Output
 from keyroll.emulator.junos.shell.session import Session
@@ -11,26 +11,53 @@ from keyroll.emulator.junos.shell.session import Session
 async def configure(session: Session, match: Match) -> Output:
     """`configure`: the candidate is shared with everybody who is in configuration mode."""
     del match
+    if session.chassis.private:
+        raise JunosFault("private edits in use. Try 'configure private' or 'configure exclusive'.")
     others = session.other_editors
     session.enter_configuration()
     lines = ["Entering configuration mode"]
     if others:
         lines += ["Users currently editing the configuration:", *(f"  {user}" for user in others)]
+    if session.locked_by is not None:
+        lines.append("      exclusive [edit]")
     if session.chassis.store.dirty:
         lines.append("The configuration has been changed but not committed")
     return Output(lines, paged=False)
 
 
-async def refuse_exclusive(session: Session, match: Match) -> Output:
-    """`configure exclusive`: refused, the candidate is always shared here."""
-    del session, match
-    raise JunosFault("configure exclusive is not supported on this emulated router; use configure")
+async def configure_exclusive(session: Session, match: Match) -> Output:
+    """`configure exclusive`: nobody else may change or commit anything; what is not committed ends with it."""
+    del match
+    refuse_when_locked(session)
+    if session.chassis.store.dirty:
+        raise JunosFault("configuration database modified")
+    session.enter_configuration(exclusive=True)
+    return Output([_DISCARDED, "Entering configuration mode"], paged=False)
 
 
-async def refuse_private(session: Session, match: Match) -> Output:
-    """`configure private`: refused, the candidate is always shared here."""
-    del session, match
-    raise JunosFault("configure private is not supported on this emulated router; use configure")
+async def configure_private(session: Session, match: Match) -> Output:
+    """`configure private`: a candidate of one's own; a commit merges what was changed into the running one."""
+    del match
+    refuse_when_locked(session)
+    if session.chassis.store.dirty:
+        raise PlainFault(
+            "error: shared configuration database modified\n\n"
+            "Please temporarily use 'configure shared' to commit\n"
+            "outstanding changes in the shared database, exit,\n"
+            "and return to configuration mode using 'configure private'"
+        )
+    session.enter_configuration(private=True)
+    return Output([_DISCARDED, "Entering configuration mode"], paged=False)
+
+
+_DISCARDED = "warning: uncommitted changes will be discarded on exit"
+
+
+def refuse_when_locked(session: Session) -> None:
+    """Raise JunosFault when somebody else keeps the configuration locked."""
+    holder = session.locked_by
+    if holder is not None:
+        raise PlainFault(f"error: configuration database locked by:\n  {holder.user}\n      exclusive [edit]")
 
 
 async def already_there(session: Session, match: Match) -> Output:

@@ -304,8 +304,9 @@ OPERATIONAL: tuple[Term, ...] = (
         "configure",
         "Manipulate software configuration information",
         (
-            Term("exclusive", "Obtain exclusive lock", run=mode.refuse_exclusive),
-            Term("private", "Work in a private database", run=mode.refuse_private),
+            Term("exclusive", "Obtain exclusive lock", run=mode.configure_exclusive),
+            Term("shared", "Edit the configuration that all share", run=mode.configure),
+            Term("private", "Work in a private database", run=mode.configure_private),
         ),
         mode.configure,
     ),

@@ -1,0 +1,110 @@
+"""A candidate configuration, and the edits of one: the shared one, or one of a person's own (`configure private`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from keyroll.emulator.junos.configuration.faults import JunosFault, SyntaxFault
+from keyroll.emulator.junos.configuration.login_values import PLAIN_TEXT
+from keyroll.emulator.junos.configuration.schema import Kind, Statement
+from keyroll.emulator.junos.configuration.tree import Node, Path, text_of
+from keyroll.emulator.junos.configuration.values import SecretText, reveal
+
+
+def empty(root: Statement) -> Node:
+    """Return a configuration with nothing in it."""
+    return Node(root)
+
+
+class Candidate:
+    """A tree that is edited."""
+
+    def __init__(self, root: Statement, candidate: Node | None = None) -> None:
+        self.root = root
+        self.candidate = candidate or empty(root)
+
+    def apply_set(self, paths: Iterable[Path]) -> None:
+        """Make `paths` stand in the candidate. A secret that is already there keeps its stored text.
+
+        Raises SyntaxFault for `plain-text-password`, which only a person at a terminal can answer.
+        """
+        for path in paths:
+            if path and path[-1].statement.name == PLAIN_TEXT:
+                raise SyntaxFault(f"{PLAIN_TEXT} asks for the password: type it by itself", 0)
+            if not (path and self._is_known_secret(path)):
+                self.candidate.put(path)
+
+    def _is_known_secret(self, path: Path) -> bool:
+        last = path[-1]
+        there = self.candidate.at(path) if isinstance(last.statement.value, SecretText) else None
+        return (
+            there is not None
+            and there.key is not None
+            and last.key is not None
+            and reveal(there.key) == reveal(last.key)
+        )
+
+    def delete(self, path: Path) -> bool:
+        """Take what `path` names out of the candidate; say whether it was there."""
+        named = self._named(path)
+        for found in named:
+            self.candidate.remove(found)
+        return bool(named)
+
+    def mark(self, path: Path, *, inactive: bool) -> bool:
+        """Deactivate or activate what `path` names; say whether it is there.
+
+        A value that has no name of its own (`as-path a VALUE`) goes with what it is the body of.
+        """
+        there = [found for found in self._named(path) if self.candidate.at(found) is not None]
+        whole = [found[:-1] if found and _is_nameless(found[-1].statement) else found for found in there]
+        nodes = [node for found in whole if (node := self.candidate.at(found)) is not None]
+        for node in nodes:
+            node.inactive = inactive
+        return bool(nodes)
+
+    def rename(self, path: Path, to: Path) -> bool:
+        """Give an entry another name in its place; say whether it was there. Raises JunosFault if it is taken."""
+        parent = self.candidate.at(path[:-1])
+        if parent is None or path[-1].id not in parent.children:
+            return False
+        self._check_free(parent, to)
+        node = parent.children[path[-1].id]
+        node.key = to[-1].key
+        parent.children = {to[-1].id if name == path[-1].id else name: child for name, child in parent.children.items()}
+        return True
+
+    def duplicate(self, path: Path, to: Path) -> bool:
+        """Copy an entry to another name; say whether it was there. Raises JunosFault if the name is taken."""
+        parent = self.candidate.at(path[:-1])
+        if parent is None or path[-1].id not in parent.children:
+            return False
+        self._check_free(parent, to)
+        node = parent.children[path[-1].id].copy()
+        node.key = to[-1].key
+        parent.children[to[-1].id] = node
+        return True
+
+    def _check_free(self, parent: Node, to: Path) -> None:
+        if to[-1].id in parent.children:
+            raise JunosFault(f"'{' '.join(to[-1].words)}' already exists")
+
+    def _named(self, path: Path) -> list[Path]:
+        """Return the paths that are there of what is named: itself, or all values of a statement without a value."""
+        last = path[-1] if path else None
+        before, text = text_of(path)
+        if text:
+            holder = self.candidate.at(before)
+            return [(*before, *found) for found in holder.texts(text)] if holder else []
+        if last is not None and last.statement.kind is Kind.VALUES and last.key is None:
+            parent = self.candidate.at(path[:-1])
+            return [(*path[:-1], node.step) for node in parent.entries(last.statement.name)] if parent else []
+        node = self.candidate.at(path)
+        named_value = last is not None and last.statement.kind is Kind.LEAF and last.key is not None
+        if node is None or (named_value and last is not None and node.key != last.key and not last.statement.secret):
+            return []
+        return [path]
+
+
+def _is_nameless(statement: Statement) -> bool:
+    return statement.kind is Kind.LEAF and not statement.name
