@@ -86,8 +86,8 @@ def base_configuration(
     Raises:
         PlanError: the plans lack an address, or do not fit each other.
     """
-    _check(me, peer, family if SessionKind.BGP in sessions else Family.INET)
-    lines = [f"set system host-name {me.name}", *_interfaces(me, mpls=SessionKind.LDP in sessions)]
+    check_plans(me, peer, family if SessionKind.BGP in sessions else Family.INET)
+    lines = [f"set system host-name {me.name}", *interface_lines(me, mpls=SessionKind.LDP in sessions)]
     lines += [f"set routing-options router-id {me.loopback.ip}", f"set routing-options autonomous-system {me.asn}"]
     if SessionKind.BGP in sessions:
         lines += _bgp(me, peer, chain, hold_time, family)
@@ -96,7 +96,8 @@ def base_configuration(
     return lines
 
 
-def _check(me: Plan, peer: Plan, family: Family) -> None:
+def check_plans(me: Plan, peer: Plan, family: Family) -> None:
+    """Raise PlanError where two plans are not two ends of one link."""
     for plan in (me, peer):
         if not _INTERFACE.fullmatch(plan.interface):
             raise PlanError(
@@ -107,7 +108,8 @@ def _check(me: Plan, peer: Plan, family: Family) -> None:
         raise PlanError(f"routers {me.name} and {peer.name}: {mine} and {theirs} are not two ends of one link")
 
 
-def _interfaces(me: Plan, *, mpls: bool) -> list[str]:
+def interface_lines(me: Plan, *, mpls: bool) -> list[str]:
+    """Return the set lines of a router's port and loopback."""
     port, loopback = f"set interfaces {me.interface} unit 0 family", "set interfaces lo0 unit 0 family"
     lines = []
     if me.ipv4:

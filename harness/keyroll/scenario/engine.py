@@ -322,12 +322,15 @@ class _Engine:
         known = (*self.secrets, *(Secret(router.password) for router in routers.values()))
         self.folder.redact = self._redactor(known)
         record = recorder_of(self.timeline, self.folder.record, self.clocks)
-        addressing = Addressing.of(routers, self.case.scenario.family)
+        scenario = self.case.scenario
+        addressing = Addressing.of(routers, scenario.family).within(scenario.sessions)
+        peers = addressing.session_peers(scenario.sessions)
         sampler = Sampler(
             lambda router: RouterSession(
                 target_of(routers[router]), recorder=self.folder.record, secrets=known, clock=self.clock
             ),
-            addressing.session_peers(self.case.scenario.sessions),
+            peers,
+            kinds=scenario.kinds,
             changed=self._note_sample,
             clock=self.clock,
         )
@@ -341,14 +344,15 @@ class _Engine:
                     lab.captures[router],
                     lease.skip.get(router, 0),
                     self._receiving(router),
+                    self.keyring.given(router).own_chains(),
                 )
                 for router in ROUTERS
             ],
-            self.case.scenario.sessions,
+            scenario.kinds,
             changed=self._note_key,
             sample_seed=zlib.crc32(str(self.options.seed).encode()),
             set_aside=lease.closing,
-            ends=addressing.session_ends(self.case.scenario.sessions),
+            ends=addressing.session_ends(scenario.sessions),
         )
         pair = pair_of(routers, recorder=record, secrets=known, wait_scale=self.options.wait_scale, clock=self.clock)
         watch = LabHealth(lab, self.timeline, clock=self.clock, wait_scale=self.options.wait_scale)
@@ -370,10 +374,11 @@ class _Engine:
                     pair,
                     self.clocks,
                     addressing.plans,
-                    addressing.peers,
+                    addressing.bgp_peers(scenario.sessions),
                     DropCounters(pair, lab if isinstance(lab, CountsDrops) else None),
                     lab.links if isinstance(lab, LinkLab) else None,
                     watch.check,
+                    {router: peers[router] for router in ROUTERS},
                 ),
                 wire=wire,
                 samples=sampler,
@@ -444,7 +449,8 @@ class _Engine:
 
     def _note_held(self, changed: Changed) -> None:
         if changed.held is not None:
-            self.held.note(changed.router, changed.held.chain)
+            for chain in (changed.held.chain, *changed.held.own_chains().values()):
+                self.held.note(changed.router, chain)
 
     def _write_pictures(self, wire: Wire) -> None:
         """Write what the report draws. It is no evidence: where there is no room for it, the verdict stands."""
@@ -495,8 +501,11 @@ def _stopping(sampler: Sampler) -> Iterator[None]:
 
 def _longest_hold(case: Case) -> timedelta:
     """Return the longest time that a session of the scenario can live without a good segment."""
-    holds = {SessionKind.BGP: timedelta(seconds=case.scenario.hold_time), SessionKind.LDP: LDP_HOLD_TIME}
-    return max(holds[session] for session in case.scenario.sessions)
+    scenario = case.scenario
+    return max(
+        LDP_HOLD_TIME if one.kind is SessionKind.LDP else timedelta(seconds=one.hold_time or scenario.hold_time)
+        for one in scenario.sessions
+    )
 
 
 def _phases(lab: Lab) -> str:

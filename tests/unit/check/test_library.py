@@ -16,7 +16,7 @@ from keyroll.check.skew import MIXES, Mix
 from keyroll.configuration import Configuration, read
 from keyroll.junos.base_configuration import Family, Plan, base_configuration
 from keyroll.keychain.junostext import set_lines
-from keyroll.names import Receiving, Sending, SessionKind
+from keyroll.names import Receiving, Sending
 from keyroll.scenario.file.commit_steps import AddKey, Apply, ChangeKey, Cli, Commit, DeleteKey
 from keyroll.scenario.file.fields import ROUTERS
 from keyroll.scenario.file.read import Case, read_cases
@@ -101,7 +101,7 @@ class State:
         lines = base_configuration(
             PLANS[router],
             PLANS["R2" if router == "R1" else "R1"],
-            sessions=[SessionKind(one) for one in scenario.sessions],
+            sessions=[one.kind for one in scenario.sessions],
             chain=held.used if applied else None,
             hold_time=scenario.hold_time,
             family=Family(scenario.family),

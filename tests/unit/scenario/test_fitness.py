@@ -49,7 +49,7 @@ def weighed(
         samples=lambda router, _: tuple(samples(*(gaps or {}).get(router, ()))), blind=lambda **_: blind
     )
     return weigh(
-        cast("Any", SimpleNamespace(sessions=(SessionKind.BGP,), throughout=throughout)),
+        cast("Any", SimpleNamespace(session_names=(SessionKind.BGP,), invariants=throughout)),
         cast("Any", wire),
         cast("Any", sampler),
         watched=(BEGIN, END) if up else None,

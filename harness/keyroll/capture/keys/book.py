@@ -54,6 +54,13 @@ class Speaker:
     chain: Keychain
     receiving: Receiving = Receiving.TOLERANCE
     clock: Clock = unknown_clock
+    chains: Mapping[str, Keychain] = field(default_factory=dict)
+    """The chains of sessions that are not protected by `chain`, by the session's name."""
+
+    def for_session(self, name: str | None) -> Speaker:
+        """Return the same router with the chain that protects a session."""
+        own = self.chains.get(name) if name is not None else None
+        return self if own is None else replace(self, chain=own)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -145,14 +152,23 @@ class SpeakerBook:
                     self._add(sender, receiver)
 
     def _add(self, sender: Speaker, receiver: Speaker) -> None:
-        bare = DirectionKeys(sender.name, receiver.name, sent_keys(sender), received_keys(receiver), receiver.clock)
+        bare = _direction(sender, receiver, None)
         made: dict[tuple[tuple[int, str | None], ...], dict[int | None, DirectionKeys]] = {}
         for src in sender.addresses:
             for dst in receiver.addresses:
                 names = tuple((port, self._name(frozenset({src, dst}), port)) for port in self._ports)
                 if names not in made:
-                    made[names] = {None: bare, **{port: replace(bare, session=name) for port, name in names}}
+                    made[names] = {
+                        None: bare,
+                        **{port: self._of_session(bare, sender, receiver, name) for port, name in names},
+                    }
                 self._directions[src.packed, dst.packed] = made[names]
+
+    @staticmethod
+    def _of_session(bare: DirectionKeys, sender: Speaker, receiver: Speaker, name: str | None) -> DirectionKeys:
+        if name is not None and (name in sender.chains or name in receiver.chains):
+            return _direction(sender, receiver, name)
+        return replace(bare, session=name)
 
     def _name(self, ends: frozenset[Address], port: int) -> str | None:
         return self._pairs.get((ends, port)) if port in self._by_pair else self._ports[port]
@@ -164,6 +180,17 @@ class SpeakerBook:
             return None
         # `sport` is None in a later fragment, which then finds the direction without a session.
         return directions.get(sport) or directions.get(dport)
+
+
+def _direction(sender: Speaker, receiver: Speaker, session: str | None) -> DirectionKeys:
+    return DirectionKeys(
+        sender.name,
+        receiver.name,
+        sent_keys(sender.for_session(session)),
+        received_keys(receiver.for_session(session)),
+        receiver.clock,
+        session,
+    )
 
 
 def _check_addresses(speakers: Iterable[Speaker]) -> None:

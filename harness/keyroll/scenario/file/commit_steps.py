@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Annotated, Literal, Self
 
@@ -16,6 +17,7 @@ from keyroll.scenario.file.fields import (
     Many,
     OneOrMany,
     RouterName,
+    SessionRef,
     Slug,
 )
 from keyroll.scenario.file.keys import KeyPlan
@@ -23,6 +25,8 @@ from keyroll.scenario.file.registry import step
 from keyroll.scenario.file.step import Step
 
 _SETS_CLOCK = "set date"
+_TYPED_KEY = re.compile(r"^\s*set .*\bkey-chain \S+ key (\d{1,2})\b")
+"""A typed line that configures a key."""
 
 
 class Commit(Step):
@@ -52,6 +56,16 @@ class Commit(Step):
         return (self.pause or timedelta()) + timedelta(minutes=self.confirmed or 0)
 
 
+class KeysCommit(Commit):
+    """What every step that changes one chain takes: which one, where it is not the one that `keychain` plans."""
+
+    chain: str | None = Field(default=None, description="the chain that is changed; left out: the one in use")
+
+    def chains(self) -> frozenset[str]:
+        """Return the chain that is changed."""
+        return frozenset() if self.chain is None else frozenset({self.chain})
+
+
 @step
 class Apply(Commit):
     """Commit the base configuration, the sessions and the keychain.
@@ -70,7 +84,7 @@ class Apply(Commit):
 
 
 @step
-class AddKey(Commit, KeyPlan):
+class AddKey(KeysCommit, KeyPlan):
     """Add a key to the chain: R1's numbers, mirrored on R2. Its start is relative to t0, as all starts are."""
 
     kind = "add-key"
@@ -89,7 +103,7 @@ class AddKey(Commit, KeyPlan):
 
 
 @step
-class DeleteKey(Commit):
+class DeleteKey(KeysCommit):
     """Delete a key from the chain."""
 
     kind = "delete-key"
@@ -101,7 +115,7 @@ class DeleteKey(Commit):
 
 
 @step
-class ChangeKey(Commit):
+class ChangeKey(KeysCommit):
     """Change what is named of a key: R1's numbers, mirrored on R2. `secret` is another label to draw by."""
 
     kind = "change-key"
@@ -134,7 +148,7 @@ class ChangeKey(Commit):
 
 
 @step
-class ChangeChain(Commit):
+class ChangeChain(KeysCommit):
     """Change several keys in one commit, as a planned change does: delete, then add. Numbers may come back.
 
     A key is added with R1's numbers, mirrored on R2, as a key of the chain; its start is relative to t0.
@@ -172,7 +186,7 @@ class ChangeChain(Commit):
 
 
 @step
-class DeleteChain(Commit):
+class DeleteChain(KeysCommit):
     """Delete the whole keychain, leaving the sessions' reference to it (which Junos refuses)."""
 
     kind = "delete-chain"
@@ -186,10 +200,15 @@ class RePoint(Commit):
     kind = "re-point"
 
     chain: str
+    sessions_: OneOrMany[SessionRef] = Field(default=(), alias="sessions", description="left out: all sessions")
 
     def chains(self) -> frozenset[str]:
         """Return the chain that is pointed to."""
         return frozenset({self.chain})
+
+    def sessions(self) -> frozenset[str]:
+        """Return the sessions that are pointed."""
+        return frozenset(self.sessions_)
 
 
 @step
@@ -229,6 +248,10 @@ class Cli(Step):
     configure: OneOrMany[str] = ()
     shows: str | None = None
     refused: str | None = None
+
+    def adds(self) -> frozenset[int]:
+        """Return the numbers of the keys that its lines configure."""
+        return frozenset(int(found[1]) for line in self.configure for found in _TYPED_KEY.finditer(line))
 
     @model_validator(mode="after")
     def _something(self) -> Self:

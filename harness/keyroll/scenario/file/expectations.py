@@ -9,7 +9,6 @@ from typing import Any
 from pydantic import Field
 
 from keyroll.scenario.file.durations import PositiveDuration
-from keyroll.scenario.file.fields import RouterName
 from keyroll.scenario.file.registry import CHECKS, step
 from keyroll.scenario.file.step import Step
 
@@ -17,8 +16,8 @@ from keyroll.scenario.file.step import Step
 class Expectation(Step):
     """What must hold. Each condition holds for both routers, or is keyed by router; one left out is not looked at."""
 
-    def conditions(self) -> dict[str, Mapping[RouterName, Any]]:
-        """Return what is expected: by check, then by router, as the file has it."""
+    def conditions(self) -> dict[str, Mapping[str, Any]]:
+        """Return what is expected: by check, then by router (`R1`) or session and router (`v6.R1`)."""
         values = {name: getattr(self, name, None) for name in CHECKS.names()}
         return {name: value for name, value in values.items() if value}
 
@@ -32,9 +31,11 @@ class Expectation(Step):
         return frozenset(number for value in values for number in value.values() if number is not None)
 
     def sessions(self) -> frozenset[str]:
-        """Return the sessions whose state is expected."""
-        named = (CHECKS[name].session for name in self.conditions())
-        return frozenset(session for session in named if session is not None)
+        """Return the sessions of which something is expected, by name or kind."""
+        written = self.conditions()
+        kinds = {CHECKS[name].session for name in written}
+        names = {place.partition(".")[0] for values in written.values() for place in values if "." in place}
+        return frozenset({kind for kind in kinds if kind is not None} | names)
 
     def problem(self) -> str | None:
         """Refuse an expectation of nothing."""

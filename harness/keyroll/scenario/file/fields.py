@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeVar
@@ -93,7 +94,36 @@ def spread_by_reason(value: object) -> Mapping[Any, Any]:
     return spread
 
 
+def place_of(router: str, session: str | None) -> str:
+    """Return the key that a value by router, or by session and router, has: `R1`, `v6.R1`."""
+    return router if session is None else f"{session}.{router}"
+
+
+def spread_over_sessions(value: object) -> Mapping[Any, Any]:
+    """Return `value` by router, or by session and router: `{v6: X}` means X for v6 on both, `{v6: {R1: X}}` on one.
+
+    Raises:
+        ValueError: routers and sessions side by side, a name that none can have, or nothing.
+    """
+    if not isinstance(value, Mapping) or not value or any(name in ROUTERS for name in value):
+        return spread_over_routers(value)
+    if all(isinstance(name, str) and _PLACE.fullmatch(name) for name in value):
+        return value  # as it has been read before
+    if not all(isinstance(name, str) and _NAME.fullmatch(name) for name in value):
+        return spread_over_routers(value)  # which says what is wrong with it
+    return {
+        place_of(router, session): one
+        for session, inner in value.items()
+        for router, one in spread_over_routers(inner).items()
+    }
+
+
+_NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+_PLACE = re.compile(rf"(?:{_NAME.pattern}\.)?R[12]")
+Place = Annotated[str, Field(pattern=f"^{_PLACE.pattern}$")]
 ByRouter = Annotated[dict[RouterName, Value], BeforeValidator(spread_over_routers)]
+BySession = Annotated[dict[Place, Value], BeforeValidator(spread_over_sessions)]
+"""A value for all sessions, or by router, by session, or by session and router (see `place_of`)."""
 OneOrMany = Annotated[tuple[Value, ...], Strict(strict=False), BeforeValidator(one_or_many)]
 
 KeyNumber = Annotated[int, Field(ge=0, le=63)]
@@ -104,5 +134,8 @@ Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(?:-[a-z0-9]+)*$")]
 """An id that is readable on a command line: small letters, digits, hyphens."""
 AlgorithmName = Annotated[Algorithm, OneOf()]
 SessionName = Annotated[SessionKind, OneOf()]
+"""A kind of session, by its word."""
+SessionRef = Slug
+"""The name of a session of the file, or a kind: all of that kind."""
 DroppedFor = Annotated[DropReason | Literal["any"], OneOf(DropReason, also=(ANY,), but=SENDING_ONLY)]
 """Why a router dropped a segment that it received (docs/control.md), or `any`."""

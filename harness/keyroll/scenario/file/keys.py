@@ -91,6 +91,9 @@ class ChainPlan(StrictModel):
     name: str = "new_auth_key"
     tolerance: ByRouter[Annotated[int, Field(ge=0, le=TOLERANCE_MAX)]] = Field(default_factory=_usual_tolerance)
     """Seconds, by router."""
+    secrets_of: str | None = Field(
+        default=None, alias="secrets-of", description="the chain that secrets are drawn as for; left out: its own name"
+    )
     keys: Many[KeyPlan] = Field(min_length=1)
 
     @field_validator("name")

@@ -6,10 +6,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from keyroll.names import Capability, SessionKind
+from keyroll.names import Capability
 from keyroll.scenario.file.durations import Duration
-from keyroll.scenario.file.fields import ROUTERS, KeyNumber, OneOrMany, RouterName, SessionName
+from keyroll.scenario.file.fields import ROUTERS, KeyNumber, OneOrMany, RouterName, SessionRef
 from keyroll.scenario.file.registry import step
+from keyroll.scenario.file.sessions import KINDS
 from keyroll.scenario.file.step import Step
 
 Share = Annotated[float, Field(ge=0, le=1, strict=False)]
@@ -59,7 +60,11 @@ class CrossSyns(Step):
     kind = "cross-syns"
     needs = Capability.STEER_TCP
     bare = True
-    session: SessionName = SessionKind.BGP
+    session: SessionRef = "bgp"
+
+    def sessions(self) -> frozenset[str]:
+        """Return the session whose SYNs are held, where it is named."""
+        return frozenset({self.session}) - KINDS
 
 
 @step
@@ -92,7 +97,7 @@ class Inject(Step):
         "icmp-too-big",
     ] = Field(alias="kind", title="Kind")
     towards: RouterName
-    session: SessionName = SessionKind.BGP
+    session: SessionRef = "bgp"
     count: Annotated[int, Field(ge=1, le=1000)] = 1
     key: KeyNumber | None = None
     """For replays: take the frames that were signed with this key, and no others."""
@@ -111,6 +116,10 @@ class Inject(Step):
     def checks(self) -> frozenset[str]:
         """Return the check that what is forged is dropped; replayed frames may be taken for duplicates by TCP."""
         return frozenset() if self.replays else frozenset({"drops"})
+
+    def sessions(self) -> frozenset[str]:
+        """Return the session whose frames are forged, where it is named."""
+        return frozenset({self.session}) - KINDS
 
     def keys(self) -> frozenset[int]:
         """Return the key whose frames are replayed."""

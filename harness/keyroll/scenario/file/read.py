@@ -15,9 +15,11 @@ from pathlib import Path
 from keyroll.document import Document, load, read
 from keyroll.errors import Where
 from keyroll.scenario.errors import NoSuchMutationError, ScenarioError
-from keyroll.scenario.file.commit_steps import Apply
+from keyroll.scenario.file.commit_steps import Apply, RePoint
 from keyroll.scenario.file.durations import format_duration
 from keyroll.scenario.file.scenario import Mutation, Scenario
+from keyroll.scenario.file.sessions import KINDS, problem_of
+from keyroll.scenario.file.step import Step
 from keyroll.scenario.file.time_steps import Advance
 from keyroll.suggest import did_you_mean
 
@@ -111,6 +113,7 @@ def _check_slow_cases(cases: Sequence[Case], document: Document) -> None:
 
 def _read_one(document: Document) -> Scenario:
     scenario = read(document, Scenario)
+    _check_pair(scenario, document)
     _check_steps(scenario, document)
     _check_mutations(scenario, document)
     return scenario
@@ -221,29 +224,66 @@ def _check_steps(scenario: Scenario, document: Document) -> None:
             raise ScenarioError(f"key {strangers[0]} is in no keychain here, which have {sorted(keys)}", where=where)
         unknown = sorted(step.chains() - set(chains))
         if unknown:
-            raise ScenarioError(f"no keychain is named '{unknown[0]}'; there are {', '.join(chains)}", where=where)
-        missing = sorted(step.sessions() - set(scenario.sessions))
-        if missing:
-            raise ScenarioError(
-                f"{missing[0]} is expected, but `sessions` is [{', '.join(scenario.sessions)}]", where=where
-            )
+            raise _no_chain(unknown[0], chains, where)
+        _check_sessions(step, scenario, where)
+
+
+def _check_sessions(step: Step, scenario: Scenario, where: Where) -> None:
+    known = scenario.kinds
+    kinds = set() if isinstance(step, RePoint) else set(known.values())
+    missing = sorted(step.sessions() - {*known, *kinds})
+    if missing and missing[0] in KINDS and not isinstance(step, RePoint):
+        raise ScenarioError(f"{missing[0]} is expected, but `sessions` is [{', '.join(known)}]", where=where)
+    if missing:
+        raise _no_session(missing[0], scenario, where)
+
+
+def _no_session(name: str, scenario: Scenario, where: Where) -> ScenarioError:
+    return ScenarioError(f"no session is named '{name}'; there are {', '.join(scenario.kinds)}", where=where)
+
+
+def _check_pair(scenario: Scenario, document: Document) -> None:
+    """Check that the sessions can be beside each other, and that the chains are there that sessions and keys name."""
+    if problem := problem_of(scenario.sessions, scenario.family):
+        raise ScenarioError(problem[1], where=document.where(("sessions", problem[0])))
+    strangers = [name for name in scenario.throughout_of if name not in scenario.kinds]
+    if strangers:
+        raise _no_session(strangers[0], scenario, document.where(("throughout-of", strangers[0])))
+    chains = [chain.name for chain in (scenario.keychain, *scenario.other_chains)]
+    for index, one in enumerate(scenario.sessions):
+        for name in one.chain.values():
+            if name not in chains:
+                raise _no_chain(name, chains, document.where(("sessions", index, "chain")))
+    for index, chain in enumerate(scenario.other_chains):
+        if chain.secrets_of is not None and chain.secrets_of not in chains:
+            raise _no_chain(chain.secrets_of, chains, document.where(("other-chains", index, "secrets-of")))
+
+
+def _no_chain(name: str, chains: Sequence[str], where: Where) -> ScenarioError:
+    return ScenarioError(f"no keychain is named '{name}'; there are {', '.join(chains)}", where=where)
 
 
 def _check_mutations(scenario: Scenario, document: Document) -> None:
     keys = _all_keys(scenario)
+    chains = [chain.name for chain in (scenario.keychain, *scenario.other_chains)]
     for name, mutation in scenario.mutations.items():
         where = document.where(("mutations", name))
         if mutation.key is not None and mutation.key not in keys:
             raise ScenarioError(f"key {mutation.key} is in no keychain here, which have {sorted(keys)}", where=where)
+        if mutation.chain is not None and mutation.chain not in chains:
+            raise _no_chain(mutation.chain, chains, where)
         for check in mutation.turns_red:
             if not _check_exists(check, scenario):
-                known = sorted({*_step_checks(scenario), *scenario.throughout})
+                known = sorted({*_step_checks(scenario), *scenario.invariants})
                 raise ScenarioError(f"no check is named '{check}'; checks here: {', '.join(known)}", where=where)
 
 
 def _check_exists(check: str, scenario: Scenario) -> bool:
+    check, bracket, session = check.partition("[")
+    if bracket and (session.removesuffix("]") not in scenario.kinds or not scenario.has_named_sessions):
+        return False
     kind, _, at = check.partition("@")
-    return check in _step_checks(scenario) if at else kind in {*scenario.throughout, *_kinds(scenario)}
+    return check in _step_checks(scenario) if at else kind in {*scenario.invariants, *_kinds(scenario)}
 
 
 def _step_checks(scenario: Scenario) -> Sequence[str]:

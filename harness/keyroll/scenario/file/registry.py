@@ -29,7 +29,9 @@ class WrittenCheck:
     written: ClassVar[Any]
     """The field's type, by router: `ByRouter[KeyNumber | None]`."""
     session: ClassVar[str | None] = None
-    """The session that the file must have for it; None: any."""
+    """The kind of session that the file must have for it; None: any."""
+    by_session: ClassVar[bool] = False
+    """Whether it is made of each session apart, where the file names its sessions (`BySession`)."""
     names_keys: ClassVar[bool] = False
     """Whether its values are key numbers of the file's chains."""
 

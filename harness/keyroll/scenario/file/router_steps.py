@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from keyroll.names import Capability, SessionKind
-from keyroll.scenario.file.fields import ROUTERS, OneOrMany, RouterName, SessionName
+from keyroll.names import Capability
+from keyroll.scenario.file.fields import ROUTERS, OneOrMany, RouterName, SessionRef
 from keyroll.scenario.file.registry import step
+from keyroll.scenario.file.sessions import KINDS
 from keyroll.scenario.file.step import Step
 
 
@@ -14,9 +15,13 @@ class Clear(Step):
 
     kind = "clear"
     bare = True
-    session: SessionName = SessionKind.BGP
+    session: SessionRef = "bgp"
     routers: OneOrMany[RouterName] = ROUTERS
     soft: bool = False
+
+    def sessions(self) -> frozenset[str]:
+        """Return the session that is reset, where it is named; a kind means all of it that there are."""
+        return frozenset({self.session}) - KINDS
 
 
 @step

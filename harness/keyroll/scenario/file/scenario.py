@@ -20,11 +20,11 @@ from keyroll.scenario.file.fields import (
     OneOf,
     OneOrMany,
     RouterName,
-    SessionName,
     Slug,
     StrictModel,
 )
 from keyroll.scenario.file.keys import ChainPlan
+from keyroll.scenario.file.sessions import AnySession, SessionPlan, word
 from keyroll.scenario.file.steps import AnyStep
 
 FORMAT = 1
@@ -106,7 +106,8 @@ class Mutation(StrictModel):
     every key but the first never start; `late-key` starts `key` later by `by`; `gap` so late that the peer has
     stopped to accept the key before it. `left-to-chance`, of neither router: numbers, ports and SYNs that the file
     steers (`isn`, `port`, `cross-syns`) are left to the routers.
-    `turns-red` holds check names (`no-flap`, `wire`) or, for one step, `wire@4` (steps count from 1).
+    `turns-red` holds check names (`no-flap`, `wire`) or, for one step, `wire@4` (steps count from 1); `wire@4[v6]` is
+    the check of one session that the file names.
     """
 
     kind: Literal[
@@ -121,8 +122,11 @@ class Mutation(StrictModel):
     ]
     router: RouterName = "R2"
     key: KeyNumber | None = None
+    chain: str | None = Field(default=None, description="the chain that is broken; left out: `keychain`")
     by: PositiveDuration | None = Field(default=None, description="late-key: how much later the key starts there")
-    turns_red: OneOrMany[Annotated[str, Field(pattern=r"^[a-z-]+(@\d+)?$")]] = Field(alias="turns-red", min_length=1)
+    turns_red: OneOrMany[Annotated[str, Field(pattern=r"^[a-z-]+(@\d+)?(\[[a-z0-9-]+\])?$")]] = Field(
+        alias="turns-red", min_length=1
+    )
 
     @model_validator(mode="after")
     def _needs_what_its_kind_needs(self) -> Self:
@@ -141,7 +145,8 @@ class Scenario(StrictModel):
     title: str
     source: str | None = None
     """Where it comes from: a document, a bug's number."""
-    sessions: Many[SessionName] = Field(default=(SessionKind.BGP,), min_length=1)
+    sessions: Many[AnySession] = Field(default=(word(SessionKind.BGP),), min_length=1)
+    """Words (`[bgp, ldp]`: one of each on the link), or mappings (`{bgp: v6, family: inet6}`), which have names."""
     keychain: ChainPlan
     other_chains: Many[ChainPlan] = Field(default=(), alias="other-chains")
     """Further chains on both routers, for `re-point`."""
@@ -155,6 +160,8 @@ class Scenario(StrictModel):
     policy: ByRouter[Policy] = Field(default_factory=dict)
     steps: Many[AnyStep] = Field(min_length=1)
     throughout: Many[InvariantName] = INVARIANTS
+    throughout_of: dict[Slug, Many[InvariantName]] = Field(default_factory=dict, alias="throughout-of")
+    """What holds throughout of single sessions, by name, where that is another."""
     parametrize: dict[str, object] = Field(default_factory=dict)
     marks: Many[str] = ()
     slow_cases: Many[str] = Field(default=(), alias="slow-cases")
@@ -162,3 +169,36 @@ class Scenario(StrictModel):
     requires: Many[_Required] = ()
     known_bug: KnownBug | None = Field(default=None, alias="known-bug")
     mutations: dict[Slug, Mutation] = Field(default_factory=dict)
+
+    @property
+    def session_names(self) -> tuple[str, ...]:
+        """What the sessions are known by, in the order of the file."""
+        return tuple(one.name for one in self.sessions)
+
+    @property
+    def kinds(self) -> dict[str, SessionKind]:
+        """The kind of each session, by its name."""
+        return {one.name: one.kind for one in self.sessions}
+
+    @property
+    def has_named_sessions(self) -> bool:
+        """Whether a session says more of itself than its kind: each then has checks of its own."""
+        return not all(one.is_word for one in self.sessions)
+
+    @property
+    def invariants(self) -> tuple[Invariant, ...]:
+        """Everything that holds throughout of some session, each once."""
+        return tuple(dict.fromkeys(one for name in self.kinds for one in self.holds_of(name)))
+
+    def holds_of(self, session: str) -> tuple[Invariant, ...]:
+        """Return what holds throughout of a session."""
+        return self.throughout_of.get(session, self.throughout)
+
+    def sessions_of(self, reference: str) -> tuple[str, ...]:
+        """Return the names of the sessions that a name or a kind means."""
+        kinds = self.kinds
+        return (reference,) if reference in kinds else tuple(name for name in kinds if kinds[name] == reference)
+
+    def family_of(self, session: SessionPlan) -> Literal["inet", "inet6"]:
+        """Return what a session runs over; LDP over IPv4 alone."""
+        return "inet" if session.kind is SessionKind.LDP else session.family or self.family

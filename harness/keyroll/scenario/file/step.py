@@ -42,7 +42,7 @@ class Step(StrictModel):
         return frozenset()
 
     def sessions(self) -> frozenset[str]:
-        """Return the sessions that the step names, which the file must have."""
+        """Return the sessions that the step names, by name or kind, which the file must have."""
         return frozenset()
 
     def problem(self) -> str | None:
@@ -80,8 +80,23 @@ class Step(StrictModel):
         return f"{self.kind} {', '.join(f'{name}: {_value(value)}' for name, value in fields.items())}".strip()
 
 
+def _by_session(value: Mapping[object, object]) -> Mapping[object, object]:
+    """Return values by session and router (`v6.R1`) as a file writes them: by session, then by router."""
+    found: dict[object, object] = {}
+    for name, item in value.items():
+        session, dot, router = str(name).rpartition(".")
+        if dot and router in ROUTERS:
+            inner = found.setdefault(session, {})
+            assert isinstance(inner, dict)  # noqa: S101 - made here
+            inner[router] = item
+        else:
+            found[name] = item
+    return found
+
+
 def _value(value: object) -> str:
     if isinstance(value, Mapping):
+        value = _by_session(value)
         values = {str(item) for item in value.values()}
         if len(value) == len(ROUTERS) and len(values) == 1:
             return _value(next(iter(value.values())))

@@ -9,23 +9,24 @@ from __future__ import annotations
 import enum
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
 from pydantic import BeforeValidator, Field
 
+from keyroll.capture import Judgement
 from keyroll.junos.records import ChainStatus
 from keyroll.names import SessionKind
 from keyroll.scenario.file.expectations import Expectation
 from keyroll.scenario.file.fields import (
     ROUTERS,
     ByRouter,
+    BySession,
     DroppedFor,
     KeyId,
     KeyNumber,
     RouterName,
-    SessionName,
     spread_by_reason,
 )
 from keyroll.scenario.file.registry import CHECKS, WrittenCheck, check
@@ -55,14 +56,25 @@ class View:
     """What is known at one look. `since` is the event (ns since 1970) that counts: older states are not looked at."""
 
     since: int
-    samples: Mapping[tuple[RouterName, SessionName], Sample | None]
+    samples: Mapping[tuple[RouterName, str], Sample | None]
     chains: Mapping[RouterName, ChainStatus]
+    """The chain that `keychain` plans, or that the sessions were pointed to since."""
     wire: Wire
-    sessions: Sequence[SessionName]
-    flaps_before: Mapping[RouterName, int] = field(default_factory=dict)
+    sessions: Sequence[str]
+    flaps_before: Mapping[RouterName | tuple[RouterName, str], int] = field(default_factory=dict)
     """What the routers' BGP flap counters said when the sessions were first up: flaps are counted from there."""
     drops: Mapping[RouterName, Drops] = field(default_factory=dict)
     """What routers have dropped since the event, where it was asked for."""
+    own_chains: Mapping[tuple[RouterName, str], ChainStatus | None] = field(default_factory=dict)
+    """The chains of sessions that have one of their own; None: it is not shown."""
+
+    def shown(self, router: RouterName, session: str | None) -> tuple[ChainStatus | None, ...]:
+        """Return the chain of a session as a router shows it; without one, every chain that its sessions use."""
+        if session is not None:
+            return (self.own_chains.get((router, session), self.chains.get(router)),)
+        own = {name: self.own_chains[router, name] for name in self.sessions if (router, name) in self.own_chains}
+        usual = () if own and len(own) == len(self.sessions) else (self.chains.get(router),)
+        return (*usual, *own.values())
 
 
 @dataclass(frozen=True)
@@ -73,6 +85,8 @@ class Condition(WrittenCheck, ABC):
 
     router: RouterName
     value: Any
+    of_session: str | None = field(default=None, kw_only=True)
+    """The session that it is about, where the file names its sessions; None: all."""
 
     @classmethod
     def of(cls, router: RouterName, value: Any) -> Iterable[Self]:  # noqa: ANN401 - the type is `written`
@@ -92,16 +106,33 @@ class Condition(WrittenCheck, ABC):
         """Say whether it holds in what was seen, and what was seen."""
 
 
-def conditions_of(step: Expectation) -> tuple[Condition, ...]:
-    """Return a step's expectations one by one, in the order of the checks, R1's before R2's."""
-    written = step.conditions()
+def conditions_of(step: Expectation, sessions: Mapping[str, SessionKind] | None = None) -> tuple[Condition, ...]:
+    """Return a step's expectations one by one, in the order of the checks, R1's before R2's.
+
+    `sessions` are the file's, by name, where it names them: what is expected of all is then expected of each.
+    """
+    named = sessions or {}
     return tuple(
-        condition
-        for name, values in written.items()
+        condition if session is None else replace(condition, of_session=session)
+        for name, values in step.conditions().items()
         for router in ROUTERS
-        if router in values
-        for condition in cast("type[Condition]", CHECKS[name]).of(router, values[router])
+        for kind in (cast("type[Condition]", CHECKS[name]),)
+        for session, value in _values(kind, values, router, named)
+        for condition in kind.of(router, value)
     )
+
+
+def _values(
+    kind: type[Condition], values: Mapping[str, Any], router: RouterName, named: Mapping[str, SessionKind]
+) -> Iterator[tuple[str | None, Any]]:
+    """Yield what is expected of a router: for each session apart (by its name), or once for all."""
+    if router in values:
+        each = [name for name, of in named.items() if kind.session in (None, of)] if kind.by_session else []
+        yield from ((session, values[router]) for session in each or (None,))
+    for place, value in values.items():
+        session, dot, at = place.rpartition(".")
+        if dot and at == router:
+            yield session, value
 
 
 @dataclass(frozen=True)
@@ -109,9 +140,10 @@ class SessionState(Condition):
     """The state of a session, as the router shows it; `down` is any state but the one in which the session works."""
 
     source = Source.SAMPLES
+    by_session = True
     works: ClassVar[str]
     """The state in which the session works."""
-    kind: ClassVar[SessionName]
+    kind: ClassVar[SessionKind]
 
     @property
     def expects_up(self) -> bool:
@@ -128,7 +160,7 @@ class SessionState(Condition):
 
     def judge(self, view: View) -> Finding:
         """Look at the last sample."""
-        sample = view.samples.get((self.router, self.kind))
+        sample = view.samples.get((self.router, self.of_session or self.kind))
         if sample is None:
             return _NO_SAMPLE
         holds = not sample.up if self.value == "down" else sample.state == self.value
@@ -144,7 +176,7 @@ class Bgp(SessionState):
     """The state of the BGP session in `show bgp summary`."""
 
     name = "bgp"
-    written = ByRouter[Literal["Established", "Idle", "Connect", "Active", "OpenSent", "OpenConfirm", "down"]]
+    written = BySession[Literal["Established", "Idle", "Connect", "Active", "OpenSent", "OpenConfirm", "down"]]
     session = SessionKind.BGP
     works = "Established"
     kind = SessionKind.BGP
@@ -156,7 +188,7 @@ class Ldp(SessionState):
     """The state of the LDP session in `show ldp session detail`."""
 
     name = "ldp"
-    written = ByRouter[Literal["Operational", "Nonexistent", "Initialized", "OpenRec", "OpenSent", "down"]]
+    written = BySession[Literal["Operational", "Nonexistent", "Initialized", "OpenRec", "OpenSent", "down"]]
     session = SessionKind.LDP
     works = "Operational"
     kind = SessionKind.LDP
@@ -171,9 +203,10 @@ class Flaps(Condition):
     """
 
     name = "flaps"
-    written = ByRouter[Annotated[int, Field(ge=0)]]
+    written = BySession[Annotated[int, Field(ge=0)]]
     source = Source.SAMPLES
     session = SessionKind.BGP
+    by_session = True
 
     def deadline(self, waits: Waits) -> timedelta:
         """A counter is there with the next sample."""
@@ -185,10 +218,11 @@ class Flaps(Condition):
 
     def judge(self, view: View) -> Finding:
         """Compare the counter with what it said when the sessions were first up; one that is not shown is not 0."""
-        sample = view.samples.get((self.router, SessionKind.BGP))
+        sample = view.samples.get((self.router, self.of_session or SessionKind.BGP))
         if sample is None:
             return _NO_SAMPLE
-        flaps = None if sample.flaps is None else sample.flaps - view.flaps_before.get(self.router, 0)
+        before = view.flaps_before.get((self.router, self.of_session) if self.of_session else self.router, 0)
+        flaps = None if sample.flaps is None else sample.flaps - before
         return Finding(flaps == self.value, f"{flaps} flaps since the session was up")
 
 
@@ -196,7 +230,7 @@ class Flaps(Condition):
 class ShownKey(Condition):
     """A key number in `show security keychain`, the same for send and receive; null means None."""
 
-    written = ByRouter[KeyNumber | None]
+    written = BySession[KeyNumber | None]
     source = Source.SHOWN
     names_keys = True
 
@@ -210,12 +244,18 @@ class ShownKey(Condition):
 
     def judge(self, view: View) -> Finding:
         """Compare both directions."""
-        chain = view.chains.get(self.router)
-        if chain is None:
+        chains = view.shown(self.router, self.of_session)
+        found = [None if chain is None else (chain.name, *self.shown(chain)) for chain in chains]
+        if not found or None in found:
             return Finding(holds=False, observed="the chain was not shown")
-        send, receive = self.shown(chain)
+        known = [one for one in found if one is not None]
+        holds = all((send, receive) == (self.value, self.value) for _, send, receive in known)
+        return Finding(holds, "; ".join(self._words(*one, several=len(known) > 1) for one in known))
+
+    def _words(self, chain: str, send: int | None, receive: int | None, *, several: bool) -> str:
+        """Return what a chain shows; which one it is where there are several."""
         words = f"{self.name} send {_number(send)}, receive {_number(receive)}"
-        return Finding((send, receive) == (self.value, self.value), words)
+        return f"{chain}: {words}" if several else words
 
     @abstractmethod
     def shown(self, chain: ChainStatus) -> tuple[int | None, int | None]:
@@ -252,6 +292,10 @@ class OnWire(Condition):
 
     source = Source.WIRE
 
+    def own(self, view: View) -> Sequence[str]:
+        """Return the sessions that it is about."""
+        return view.sessions if self.of_session is None else (self.of_session,)
+
     def deadline(self, waits: Waits) -> timedelta:
         """A segment comes within the hold time."""
         return waits.wire
@@ -266,8 +310,9 @@ class KeyOnWire(OnWire):
     """
 
     name = "wire"
-    written = ByRouter[KeyNumber | None]
+    written = BySession[KeyNumber | None]
     names_keys = True
+    by_session = True
 
     def expected(self) -> str:
         """Return what the capture must show."""
@@ -278,20 +323,20 @@ class KeyOnWire(OnWire):
     def judge(self, view: View) -> Finding:
         """Look at every session of the file."""
         if self.value is None:
-            sent = view.wire.sent_by(self.router, since=view.since)
+            sent = _sent(view, self.router, self.of_session)
             return Finding(not sent, f"{len(sent)} segments sent")
-        holds = all(
-            view.wire.handed_over(self.router, session, self.value, since=view.since) for session in view.sessions
-        )
+        own = self.own(view)
+        holds = all(view.wire.handed_over(self.router, session, self.value, since=view.since) for session in own)
         pending = "" if holds else " (pending: not acknowledged since)"
-        return Finding(holds, _last_sent(self.router, view) + pending)
+        return Finding(holds, _last_sent(self.router, view, own) + pending)
 
 
 @dataclass(frozen=True)
 class NumberOnWire(OnWire):
     """A number of the TCP-AO option in the last segment that a router sent, for every session of the file."""
 
-    written = ByRouter[KeyId]
+    written = BySession[KeyId]
+    by_session = True
     option_field: ClassVar[str]
     """The name that RFC 5925 has for it."""
 
@@ -301,9 +346,10 @@ class NumberOnWire(OnWire):
 
     def judge(self, view: View) -> Finding:
         """Look at every session of the file; what was sent before the event does not count."""
-        sides = [view.wire.side(self.router, session) for session in view.sessions]
+        own = self.own(view)
+        sides = [view.wire.side(self.router, session) for session in own]
         holds = all(side is not None and side.at >= view.since and self.found(side) == self.value for side in sides)
-        return Finding(holds, _last_sent(self.router, view))
+        return Finding(holds, _last_sent(self.router, view, own))
 
     @abstractmethod
     def found(self, side: Side) -> int:
@@ -392,8 +438,15 @@ class Dropped(Condition):
         return Finding(found >= self.value if self.value else found == 0, f"dropped since, {drops.words()}")
 
 
-def _last_sent(router: RouterName, view: View) -> str:
-    sides = ((session, view.wire.side(router, session)) for session in view.sessions)
+def _sent(view: View, router: RouterName, session: str | None) -> Sequence[Judgement]:
+    """Return what a router has sent since the event, of one session or of all."""
+    if session is None:
+        return view.wire.sent_by(router, since=view.since)
+    return view.wire.sent_by(router, since=view.since, session=session)
+
+
+def _last_sent(router: RouterName, view: View, sessions: Sequence[str]) -> str:
+    sides = ((session, view.wire.side(router, session)) for session in sessions)
     return "; ".join(f"{session}: {side.words() if side else 'no signed segment'}" for session, side in sides)
 
 

@@ -50,6 +50,7 @@ def checked(
     """Return the check that a finding makes of an assertion: the other arguments are those of `Check`."""
     return Check(
         assertion.name,
+        session=getattr(assertion, "of_session", None),
         passed=finding.holds,
         expected=assertion.expected(),
         observed=finding.observed,

@@ -10,7 +10,7 @@ from keyroll.capture import ScapyFindings
 from keyroll.errors import UnfitError
 from keyroll.scenario.errors import BlindError, MachineBusyError, RefereesDisagreeError, RunUnfitError
 from keyroll.scenario.file.durations import format_duration
-from keyroll.scenario.file.fields import ROUTERS, RouterName, SessionName
+from keyroll.scenario.file.fields import ROUTERS, RouterName
 from keyroll.scenario.file.scenario import Scenario
 from keyroll.scenario.observe.sampler import Sampler, longest_gap
 from keyroll.scenario.observe.stalls import ClockStep, Disturbance
@@ -55,7 +55,7 @@ def weigh(
         red: whether a check is red.
     """
     opinions = wire.scapy_findings()
-    gaps = _gaps(sampler, scenario.sessions, *watched) if watched is not None else {}
+    gaps = _gaps(sampler, scenario.session_names, *watched) if watched is not None else {}
     facts = {
         "wire": wire.counts(),
         "capture losses": dict(losses),
@@ -65,7 +65,7 @@ def weigh(
             for name, opinion in opinions.items()
         },
     }
-    rests_on_samples = bool(_ON_SAMPLES & set(scenario.throughout))
+    rests_on_samples = bool(_ON_SAMPLES & set(scenario.invariants))
     blind = (*disturbances, *sampler.blind(limit=GAP_MAX * wait_scale))
     if blind:
         facts["disturbances"] = [one.words() for one in blind]
@@ -105,7 +105,7 @@ def is_proven(instants: Iterable[int], error: UnfitError) -> bool:
     return bool(known) and not isinstance(error, RefereesDisagreeError)
 
 
-def _gaps(sampler: Sampler, sessions: tuple[SessionName, ...], since: int, until: int) -> dict[RouterName, timedelta]:
+def _gaps(sampler: Sampler, sessions: tuple[str, ...], since: int, until: int) -> dict[RouterName, timedelta]:
     return {
         router: max(longest_gap(sampler.samples(router, session), since, until) for session in sessions)
         for router in ROUTERS

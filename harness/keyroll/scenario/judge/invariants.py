@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 
-from keyroll.capture import Standing
+from keyroll.capture import Judgement, Standing
 from keyroll.names import Invariant, SessionKind
 from keyroll.scenario.file.durations import format_duration
-from keyroll.scenario.file.fields import ROUTERS, RouterName, SessionName
+from keyroll.scenario.file.fields import ROUTERS, RouterName
 from keyroll.scenario.judge.findings import Finding, checked
 from keyroll.scenario.observe.sampler import Sample
 from keyroll.scenario.observe.wire import Wire
@@ -32,6 +32,12 @@ class Rollover:
     key: int
     at: int
     event: str
+    sessions: tuple[str, ...] | None = None
+    """The sessions that the key's chain protects; None: all."""
+
+    def concerns(self, session: str) -> bool:
+        """Whether a session is among them."""
+        return self.sessions is None or session in self.sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +46,27 @@ class Watched:
 
     up: int | None
     end: int
-    samples: Mapping[tuple[RouterName, SessionName], Sequence[Sample]]
+    samples: Mapping[tuple[RouterName, str], Sequence[Sample]]
     wire: Wire
-    sessions: Sequence[SessionName]
+    sessions: Sequence[str]
     rollovers: Sequence[Rollover] = ()
     keys: Mapping[str, str] = field(default_factory=dict)
+    kinds: Mapping[str, SessionKind] | None = None
+    """The kinds of sessions that the file names, each judged apart; None: sessions have the names of their kinds."""
+
+    def kind(self, session: str) -> SessionKind:
+        """Return the kind of a session."""
+        return SessionKind(session) if self.kinds is None else self.kinds[session]
+
+    @property
+    def apart(self) -> Sequence[tuple[str | None, Sequence[str]]]:
+        """What is judged together: all sessions, or each by its name."""
+        if self.kinds is None:
+            return [(None, self.sessions)]
+        return [(name, (name,)) for name in self.sessions]
 
 
-def first_up(samples: Mapping[tuple[RouterName, SessionName], Sequence[Sample]]) -> int | None:
+def first_up(samples: Mapping[tuple[RouterName, str], Sequence[Sample]]) -> int | None:
     """Return since when every session is up at both ends, BGP with routes, LDP with labels; None while one is not.
 
     A session that was up before and fell again on the way (BGP's collision resolution, seen from one end) counts from
@@ -70,23 +89,24 @@ def _up_since(samples: Sequence[Sample]) -> int | None:
 
 def no_flap(watched: Watched) -> list[Check]:
     """Judge: states, flap counters and uptimes from both ends, and no SYN and no RST sent by a router, once up."""
-    return [_no_flap(watched, router) for router in ROUTERS]
+    return [_no_flap(watched, router, name, own) for name, own in watched.apart for router in ROUTERS]
 
 
-def _no_flap(watched: Watched, router: RouterName) -> Check:
+def _no_flap(watched: Watched, router: RouterName, name: str | None, sessions: Sequence[str]) -> Check:
     expected = "up, flap counter unchanged, uptime growing, no SYN and no RST sent"
     if watched.up is None:
-        return _check(watched, Invariant.NO_FLAP, router, holds=False, expected=expected, observed=_NEVER_UP)
+        return _check(watched, Invariant.NO_FLAP, router, holds=False, expected=expected, observed=_NEVER_UP, of=name)
     faults: list[str] = []
     seen: list[str] = []
     captured: list[int] = []
-    for session in watched.sessions:
+    for session in sessions:
         samples = [sample for sample in watched.samples[router, session] if sample.asked >= watched.up]
         faults += [f"{session}: {fault}" for fault in sample_faults(samples, partial(_after, up=watched.up))]
         if samples:
             uptime = f", up {format_duration(samples[-1].since)}" if samples[-1].since is not None else ""
             seen.append(f"{samples[-1].words()} as before{uptime} ({len(samples)} samples)")
-    for judgement in watched.wire.opened_or_reset(router, watched.up, watched.end):
+    only = () if name is None else (name,)
+    for judgement in watched.wire.opened_or_reset(router, watched.up, watched.end, *only):
         what = "SYN" if judgement.flags & 0x02 else "RST"
         captured += [judgement.time_ns] if judgement.time_ns is not None else []
         faults.append(
@@ -100,6 +120,7 @@ def _no_flap(watched: Watched, router: RouterName) -> Check:
         expected=expected,
         observed=_several(faults) if faults else "; ".join(seen),
         captured=min(captured, default=None),
+        of=name,
     )
 
 
@@ -142,12 +163,12 @@ def no_route_loss(watched: Watched) -> list[Check]:
     Of BGP's routes none fewer than then; of LDP's labels each that has been there since.
     """
     judges = {SessionKind.BGP: _no_route_loss, SessionKind.LDP: _no_label_loss}
-    return [judges[session](watched, router) for session in watched.sessions for router in ROUTERS]
+    return [judges[watched.kind(name)](watched, router, name) for name in watched.sessions for router in ROUTERS]
 
 
-def _no_route_loss(watched: Watched, router: RouterName) -> Check:
+def _no_route_loss(watched: Watched, router: RouterName, session: str) -> Check:
     up = watched.up
-    samples = [sample for sample in watched.samples[router, SessionKind.BGP] if up is not None and sample.asked >= up]
+    samples = [sample for sample in watched.samples[router, session] if up is not None and sample.asked >= up]
     had = samples[0].routes or 0 if samples else 0
     lost = next((sample for sample in samples if (sample.routes or 0) < max(had, 1)), None)
     if up is None:
@@ -163,12 +184,18 @@ def _no_route_loss(watched: Watched, router: RouterName) -> Check:
         holds=lost is None and bool(samples),
         expected="the peer's routes present in every sample",
         observed=observed,
+        of=_of(watched, session),
     )
 
 
-def _no_label_loss(watched: Watched, router: RouterName) -> Check:
+def _of(watched: Watched, session: str) -> str | None:
+    """Return the name that a check of one session carries: where the file names them."""
+    return None if watched.kinds is None else session
+
+
+def _no_label_loss(watched: Watched, router: RouterName, session: str) -> Check:
     up = watched.up
-    samples = [sample for sample in watched.samples[router, SessionKind.LDP] if up is not None and sample.asked >= up]
+    samples = [sample for sample in watched.samples[router, session] if up is not None and sample.asked >= up]
     observed = _NEVER_UP if up is None else "no sample after the session came up"
     known: set[tuple[str, int]] = set()
     lost = False
@@ -189,6 +216,7 @@ def _no_label_loss(watched: Watched, router: RouterName) -> Check:
         holds=bool(samples) and not lost,
         expected="the labels that the peer has given present in every sample",
         observed=observed,
+        of=_of(watched, session),
     )
 
 
@@ -197,41 +225,58 @@ def every_segment_verified(watched: Watched) -> list[Check]:
 
     A segment that could not be judged is not a good one: it turns the check red as well.
     """
-    checks = []
+    checks = [_every_segment(watched, router, name) for name, _ in watched.apart for router in ROUTERS]
+    return checks if watched.kinds is None else [*checks, *_others_judged(watched)]
+
+
+def _others_judged(watched: Watched) -> Iterator[Check]:
+    """Yield the checks of what routers sent outside of the sessions that the file names, where they sent any."""
     for router in ROUTERS:
         judged = watched.wire.sent_by(router, until=watched.end)
-        bad = [one for one in judged if one.standing is not Standing.GOOD]
-        if not judged:
-            observed = "no segment was sent"
-        elif not bad:
-            observed = f"{len(judged)} segments verified under both chains"
-        else:
-            first = bad[0]
-            observed = (
-                f"{len(bad)} of {len(judged)} segments not; first: packet {first.number} of "
-                f"{first.capture}, {first.sender} to {first.receiver}, KeyID {first.key_id}, "
-                f"{first.verdict.value}{f' ({first.refusal.value})' if first.refusal else ''}: {first.reason}"
-            )
-        checks.append(
-            _check(
-                watched,
-                Invariant.EVERY_SEGMENT_VERIFIED,
-                router,
-                holds=bool(judged) and not bad,
-                expected=f"every segment from {router} verifies under its own chain and is accepted by the peer's",
-                observed=observed,
-                captured=min((one.time_ns for one in bad if one.time_ns is not None), default=None),
-            )
+        if others := [one for one in judged if one.session not in (watched.kinds or ())]:
+            yield _segments_judged(watched, router, others, None)
+
+
+def _every_segment(watched: Watched, router: RouterName, session: str | None) -> Check:
+    if session is None:
+        return _segments_judged(watched, router, watched.wire.sent_by(router, until=watched.end), None)
+    return _segments_judged(watched, router, watched.wire.sent_by(router, until=watched.end, session=session), session)
+
+
+def _segments_judged(watched: Watched, router: RouterName, judged: Sequence[Judgement], session: str | None) -> Check:
+    bad = [one for one in judged if one.standing is not Standing.GOOD]
+    if not judged:
+        observed = "no segment was sent"
+    elif not bad:
+        observed = f"{len(judged)} segments verified under both chains"
+    else:
+        first = bad[0]
+        observed = (
+            f"{len(bad)} of {len(judged)} segments not; first: packet {first.number} of "
+            f"{first.capture}, {first.sender} to {first.receiver}, KeyID {first.key_id}, "
+            f"{first.verdict.value}{f' ({first.refusal.value})' if first.refusal else ''}: {first.reason}"
         )
-    return checks
+    return _check(
+        watched,
+        Invariant.EVERY_SEGMENT_VERIFIED,
+        router,
+        holds=bool(judged) and not bad,
+        expected=f"every segment from {router} verifies under its own chain and is accepted by the peer's",
+        observed=observed,
+        captured=min((one.time_ns for one in bad if one.time_ns is not None), default=None),
+        of=session,
+    )
 
 
 def rollover_completes(watched: Watched) -> list[Check]:
     """Judge: for each key that took over, data signed with it (or a later one) was acknowledged, in each direction."""
     checks = []
     for index, rollover in enumerate(watched.rollovers):
-        later = {one.key for one in watched.rollovers[index:] if one.router == rollover.router}
         for session in watched.sessions:
+            if not rollover.concerns(session):
+                continue
+            after = watched.rollovers[index:]
+            later = {one.key for one in after if one.router == rollover.router and one.concerns(session)}
             done = watched.wire.rolled(rollover.router, session, later, since=rollover.at)
             side = watched.wire.side(rollover.router, session)
             pending = f"{side.words()}; not acknowledged since" if side else "no signed segment"
@@ -245,6 +290,7 @@ def rollover_completes(watched: Watched) -> list[Check]:
                     observed="acknowledged" if done else pending,
                     event=rollover.event,
                     after=timedelta(microseconds=(watched.end - rollover.at) // 1000),
+                    of=_of(watched, session),
                 )
             )
     return checks
@@ -252,13 +298,13 @@ def rollover_completes(watched: Watched) -> list[Check]:
 
 def no_key_taken_back(watched: Watched) -> list[Check]:
     """Judge: on each connection, once a router has signed with another key it never signs with the one before again."""
-    return [_no_key_taken_back(watched, router) for router in ROUTERS]
+    return [_no_key_taken_back(watched, router, name) for name, _ in watched.apart for router in ROUTERS]
 
 
-def _no_key_taken_back(watched: Watched, router: RouterName) -> Check:
+def _no_key_taken_back(watched: Watched, router: RouterName, session: str | None) -> Check:
     used: dict[int, list[object]] = {}
     fault, captured = "", None
-    segments = watched.wire.signed_in_order(router)
+    segments = watched.wire.signed_in_order(router, *(() if session is None else (session,)))
     for one in segments:
         if one.connection is None or one.key is None:
             continue
@@ -278,6 +324,7 @@ def _no_key_taken_back(watched: Watched, router: RouterName) -> Check:
         expected=f"no connection on which {router} signs with a key again that another has followed",
         observed=fault or courses or "no segment was sent",
         captured=captured,
+        of=session,
     )
 
 
@@ -288,6 +335,7 @@ class Throughout:
     name: str
     router: str
     words: str
+    of_session: str | None = None
 
     def expected(self) -> str:
         """Return what is expected."""
@@ -305,8 +353,9 @@ def _check(
     event: str = "",
     after: timedelta = timedelta(),
     captured: int | None = None,
+    of: str | None = None,
 ) -> Check:
-    assertion = Throughout(name.value, router, expected)
+    assertion = Throughout(name.value, router, expected, of)
     return checked(assertion, Finding(holds, observed, captured), event=event, after=after, keys=watched.keys)
 
 

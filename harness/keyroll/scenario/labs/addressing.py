@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address
 
 from keyroll.capture import BGP_PORT
 from keyroll.junos.base_configuration import Family, Plan, PlanError
+from keyroll.junos.session_configuration import loopback
 from keyroll.lab.platforms import PLATFORMS
 from keyroll.lab.protocol import Router
 from keyroll.names import SessionKind
-from keyroll.scenario.file.fields import ROUTERS, RouterName, SessionName
+from keyroll.scenario.file.fields import ROUTERS, RouterName
+from keyroll.scenario.file.sessions import SessionPlan
 
 Address = IPv4Address | IPv6Address
+OTHER: Mapping[RouterName, RouterName] = {"R1": "R2", "R2": "R1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,21 @@ class Addressing:
         """Read them from a deployed lab. Raises PlanError when a router has no loopback or port in the topology."""
         return cls({name: _plan(routers[name]) for name in ROUTERS}, Family(family))
 
+    def within(self, sessions: Sequence[SessionPlan]) -> Addressing:
+        """Return the same with the AS numbers that the sessions need: one for both where all of BGP's are internal."""
+        bgp = [one for one in sessions if one.kind is SessionKind.BGP]
+        if not bgp or not all(one.type == "internal" for one in bgp):
+            return self
+        shared = self.plans["R1"].asn
+        return replace(self, plans={name: replace(plan, asn=shared) for name, plan in self.plans.items()})
+
+    def bgp_peers(self, sessions: Sequence[SessionPlan]) -> dict[RouterName, Address]:
+        """Return by router the address of its peer of the first BGP session; of the link where there is none."""
+        first = next((one for one in sessions if one.kind is SessionKind.BGP), None)
+        if first is None:
+            return self.peers
+        return {router: self._end(OTHER[router], first) for router in ROUTERS}
+
     @property
     def peers(self) -> dict[RouterName, Address]:
         """By router, the address of its BGP peer. Raises PlanError when the topology has no address of the family."""
@@ -40,23 +58,27 @@ class Addressing:
         known = (plan.ipv4, plan.ipv6, plan.loopback, plan.loopback6)
         return frozenset(interface.ip for interface in known if interface is not None)
 
-    def session_peers(self, sessions: Sequence[SessionName]) -> dict[str, dict[SessionName, Address]]:
+    def session_peers(self, sessions: Sequence[SessionPlan]) -> dict[str, dict[str, Address]]:
         """Return by router and session the peer's address in show output: LDP runs over IPv4 only."""
-        bgp = self.peers
-        ldp = {"R1": self._address("R2", Family.INET), "R2": self._address("R1", Family.INET)}
-        return {
-            router: {session: bgp[router] if session == SessionKind.BGP else ldp[router] for session in sessions}
-            for router in ROUTERS
-        }
+        return {router: {one.name: self._end(OTHER[router], one) for one in sessions} for router in ROUTERS}
 
-    def session_ends(self, sessions: Sequence[SessionName]) -> dict[tuple[frozenset[Address], int], SessionName]:
+    def session_ends(self, sessions: Sequence[SessionPlan]) -> dict[tuple[frozenset[Address], int], str]:
         """Return the BGP sessions by both addresses and the well-known port.
 
-        LDP sessions are identified by their port alone, because the routers choose the transport addresses.
+        An LDP session is identified by its port alone, because the routers choose the transport addresses.
         """
-        if SessionKind.BGP not in sessions:
-            return {}
-        return {(frozenset(self.peers.values()), BGP_PORT): SessionKind.BGP}
+        return {
+            (frozenset(self._end(router, one) for router in ROUTERS), BGP_PORT): one.name
+            for one in sessions
+            if one.kind is SessionKind.BGP
+        }
+
+    def _end(self, router: RouterName, session: SessionPlan) -> Address:
+        """Return a router's own address of a session."""
+        family = Family.INET if session.kind is SessionKind.LDP else Family(session.family or self.family.value)
+        if session.place == "loopbacks":
+            return loopback(self.plans[router], family).ip
+        return self._address(router, family)
 
     def _address(self, router: RouterName, family: Family) -> Address:
         return self.plans[router].address(family).ip

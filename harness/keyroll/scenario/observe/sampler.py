@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from ipaddress import IPv4Address, IPv6Address
 from typing import Protocol
@@ -21,13 +21,12 @@ from keyroll.junos.exchange import Exchange
 from keyroll.junos.records import BgpState, BgpSummary, LdpDatabase, LdpSessions, LdpState
 from keyroll.names import SessionKind
 from keyroll.scenario.errors import RunBrokenError
-from keyroll.scenario.file.fields import SessionName
 from keyroll.scenario.observe.router_clock import ns_of
 from keyroll.scenario.observe.stalls import Stall, blind_together
 
 Address = IPv4Address | IPv6Address
 
-COMMANDS: Mapping[SessionName, tuple[str, ...]] = {
+COMMANDS: Mapping[SessionKind, tuple[str, ...]] = {
     SessionKind.BGP: ("show bgp summary",),
     SessionKind.LDP: ("show ldp session detail", "show ldp database"),
 }
@@ -57,7 +56,8 @@ class Sample:
     """The state of one session of a router at some instant between `asked` and `at` (ns since 1970)."""
 
     router: str
-    session: SessionName
+    session: str
+    """The name of the session."""
     asked: int
     at: int
     up: bool
@@ -126,7 +126,7 @@ def ldp_sample(exchanges: Sequence[Exchange], peer: Address) -> Sample:
     )
 
 
-_READERS: Mapping[SessionName, Callable[[Sequence[Exchange], Address], Sample]] = {
+_READERS: Mapping[SessionKind, Callable[[Sequence[Exchange], Address], Sample]] = {
     SessionKind.BGP: bgp_sample,
     SessionKind.LDP: ldp_sample,
 }
@@ -138,19 +138,22 @@ class Sampler:
     def __init__(
         self,
         connect: Callable[[str], Session],
-        peers: Mapping[str, Mapping[SessionName, Address]],
+        peers: Mapping[str, Mapping[str, Address]],
         *,
+        kinds: Mapping[str, SessionKind] | None = None,
         changed: Callable[[Sample], None] | None = None,
         clock: Clock = SYSTEM,
     ) -> None:
+        """`kinds` gives the kind of each session; without it, a session has the name of its kind."""
         self._connect = connect
+        self._kinds = kinds if kinds is not None else {kind.value: kind for kind in SessionKind}
         self._peers = peers
         self._changed = changed
         self._clock = clock
         self._stops: dict[str, threading.Event] = {}
         self._lock = threading.Lock()
         self._threads: dict[str, threading.Thread] = {}
-        self._samples: dict[tuple[str, SessionName], list[Sample]] = {
+        self._samples: dict[tuple[str, str], list[Sample]] = {
             (router, session): [] for router, sessions in peers.items() for session in sessions
         }
         self._arrived = threading.Condition(self._lock)
@@ -181,7 +184,7 @@ class Sampler:
         for router in list(self._threads):
             self.unwatch(router)
 
-    def samples(self, router: str, session: SessionName) -> tuple[Sample, ...]:
+    def samples(self, router: str, session: str) -> tuple[Sample, ...]:
         """Return the samples of a router's session so far, in order.
 
         Raises:
@@ -191,7 +194,7 @@ class Sampler:
             self._raise_if_broken()
             return tuple(self._samples[router, session])
 
-    def latest(self, router: str, session: SessionName) -> Sample | None:
+    def latest(self, router: str, session: str) -> Sample | None:
         """Return the last sample of a router's session, or None. Raises RunBrokenError."""
         with self._lock:
             self._raise_if_broken()
@@ -249,14 +252,22 @@ class Sampler:
                 self._note_round(router)
                 while not stop.is_set():
                     begun = self._clock.now()
-                    for name, peer in self._peers[router].items():
-                        self._take(_READERS[name]([session.show(command) for command in COMMANDS[name]], peer))
+                    self._look(router, session)
                     self._note_round(router)
                     stop.wait(max(0.0, (begun + PERIOD - self._clock.now()).total_seconds()))
         except KeyrollError as error:
             self._break(error)
         except Exception as error:  # noqa: BLE001 - this thread's last frame
             self._break(RunBrokenError(f"{router}: {type(error).__name__}: {error}"))
+
+    def _look(self, router: str, session: Session) -> None:
+        """Take one sample of each of a router's sessions; what tells of all sessions of a kind is asked once."""
+        answers: dict[SessionKind, list[Exchange]] = {}
+        for name, peer in self._peers[router].items():
+            kind = self._kinds[name]
+            if kind not in answers:
+                answers[kind] = [session.show(command) for command in COMMANDS[kind]]
+            self._take(replace(_READERS[kind](answers[kind], peer), session=name))
 
     def _break(self, error: KeyrollError) -> None:
         with self._arrived:

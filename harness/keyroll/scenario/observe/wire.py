@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
@@ -37,12 +37,12 @@ from keyroll.capture import (
 from keyroll.keychain.model import Keychain
 from keyroll.lab.protocol import SpecialFrame
 from keyroll.names import Receiving, SessionKind
-from keyroll.scenario.file.fields import RouterName, SessionName
+from keyroll.scenario.file.fields import RouterName
 from keyroll.scenario.observe.router_clock import RouterClock
 from keyroll.scenario.observe.tcp_events import Sight, Sightings
 from keyroll.scenario.plan.keyring import Changed
 
-PORTS: Mapping[SessionName, int] = {SessionKind.BGP: BGP_PORT, SessionKind.LDP: LDP_PORT}
+PORTS: Mapping[SessionKind, int] = {SessionKind.BGP: BGP_PORT, SessionKind.LDP: LDP_PORT}
 _SYN, _RST = 0x02, 0x04
 _SETTLES = 20_000_000
 """Longest time (ns) from a segment's sender to a capture: microseconds on a veth, more on a loaded machine."""
@@ -68,7 +68,7 @@ class KeyChange:
     """A router changed the KeyID or RNextKeyID that it sends, or the peer acknowledged a change."""
 
     side: Side
-    session: SessionName
+    session: str
     packet: int
     acknowledged: Acknowledged | None = None
 
@@ -85,6 +85,8 @@ class Party:
     skip: int = 0
     """Packets of earlier runs at the start of the capture; packet numbers start after them."""
     receiving: Receiving = Receiving.TOLERANCE
+    chains: Mapping[str, Keychain] = field(default_factory=dict)
+    """The chains of sessions that have one of their own, by the session's name."""
 
 
 class Wire:
@@ -93,18 +95,22 @@ class Wire:
     def __init__(
         self,
         parties: Iterable[Party],
-        sessions: Iterable[SessionName],
+        sessions: Iterable[str] | Mapping[str, SessionKind],
         *,
         changed: Callable[[KeyChange], None],
         sample_seed: int = 0,
         set_aside: frozenset[frozenset[tuple[str, int]]] = frozenset(),
-        ends: Mapping[tuple[frozenset[IPv4Address | IPv6Address], int], SessionName] | None = None,
+        ends: Mapping[tuple[frozenset[IPv4Address | IPv6Address], int], str] | None = None,
     ) -> None:
-        """`ends` names sessions by their addresses and port; without it the port alone identifies a session."""
+        """`ends` names sessions by their addresses and port; without it the port alone identifies a session.
+
+        `sessions` are their names, with their kinds where a name is not that of the kind.
+        """
         known = tuple(parties)
         named = tuple(sessions)
-        self._ports: Mapping[int, SessionName] = {PORTS[session]: session for session in named}
-        self._sessions: Mapping[str | None, SessionName] = {session: session for session in named}
+        kinds = sessions if isinstance(sessions, Mapping) else {name: SessionKind(name) for name in named}
+        self._ports: Mapping[int, str] = {PORTS[kind]: session for session, kind in kinds.items()}
+        self._sessions: Mapping[str | None, str] = {session: session for session in named}
         self._ends = ends
         self._parties = {party.name: party for party in known}
         self._captures = {
@@ -115,8 +121,8 @@ class Wire:
         self._set_aside = set(set_aside)
         """Connections of earlier runs (addresses and ports of both ends), until a new SYN reuses them."""
         self._changes: list[_Change] = []
-        self._received: dict[tuple[RouterName, SessionName], RecentFrames] = {}
-        self._sides: dict[tuple[str, SessionName], Side] = {}
+        self._received: dict[tuple[RouterName, str], RecentFrames] = {}
+        self._sides: dict[tuple[str, str], Side] = {}
         self._protected_from: dict[str, int] = {}
         """By router, since when (ns) its sessions have a chain; segments from before are not judged."""
         self.special: Callable[[], Sequence[SpecialFrame]] = tuple
@@ -134,16 +140,15 @@ class Wire:
             return
         # Segments of a router that ran without a chain may go out until the commit is over.
         self._protected_from.setdefault(router, span.done if changed.unprotected_before else span.begun)
-        if changed.held.chain != self._parties[router].chain:
-            self._set_chain(router, changed.held.chain, begun=span.begun, done=span.done)
-
-    def _set_chain(self, router: RouterName, chain: Keychain, *, begun: int, done: int) -> None:
-        self._parties[router] = replace(self._parties[router], chain=chain)
-        self._changes.append(_Change(begun, done, self._book(self._parties.values())))
+        party = self._parties[router]
+        held = replace(party, chain=changed.held.chain, chains=changed.held.own_chains())
+        if held != party:
+            self._parties[router] = held
+            self._changes.append(_Change(span.begun, span.done, self._book(self._parties.values())))
 
     def _book(self, parties: Iterable[Party]) -> SpeakerBook:
         speakers = (
-            Speaker(party.name, party.addresses, party.chain, party.receiving, _sure_reading(party.clock))
+            Speaker(party.name, party.addresses, party.chain, party.receiving, _sure_reading(party.clock), party.chains)
             for party in parties
         )
         return SpeakerBook(speakers, self._ports, self._ends)
@@ -180,7 +185,7 @@ class Wire:
         if proof is not None and proof.flow.sender == name:
             self._note_proof(proof)
 
-    def received(self, router: RouterName, session: SessionName) -> RecentFrames:
+    def received(self, router: RouterName, session: str) -> RecentFrames:
         """Return the signed frames that `router` received for a session from its peer."""
         return self._received.get((router, session), RecentFrames())
 
@@ -189,11 +194,11 @@ class Wire:
         for capture in self._captures.values():
             capture.follow.close()
 
-    def side(self, router: RouterName, session: SessionName) -> Side | None:
+    def side(self, router: RouterName, session: str) -> Side | None:
         """Return the last segment from `router` for a session that verified under its own chain."""
         return self._sides.get((router, session))
 
-    def handed_over(self, router: RouterName, session: SessionName, key: object, *, since: int) -> bool:
+    def handed_over(self, router: RouterName, session: str, key: object, *, since: int) -> bool:
         """Return whether `router` has sent data with that key since an instant, and the peer has acknowledged it.
 
         Only the connection with the newest data counts. A key acknowledged there earlier needs new data since the
@@ -205,7 +210,7 @@ class Wire:
         last = max(uses, key=lambda use: use.last_data_time_ns or 0)
         return last.key == key and last.acknowledged is not None and (last.last_data_time_ns or 0) >= since
 
-    def rolled(self, router: RouterName, session: SessionName, keys: Iterable[int], *, since: int) -> bool:
+    def rolled(self, router: RouterName, session: str, keys: Iterable[int], *, since: int) -> bool:
         """Return whether data with one of these keys was sent since an instant and acknowledged, on any connection."""
         wanted = set(keys)
         return any(
@@ -213,18 +218,21 @@ class Wire:
             for use in self._uses(router, session)
         )
 
-    def sent_by(self, router: RouterName, *, since: int = 0, until: int | None = None) -> list[Judgement]:
-        """Return the judged segments from `router` in both captures between two instants (ns)."""
+    def sent_by(
+        self, router: RouterName, *, since: int = 0, until: int | None = None, session: str | None = None
+    ) -> list[Judgement]:
+        """Return the judged segments from `router` in both captures between two instants (ns), of a session or all."""
         return [
             judgement
             for capture in self._captures.values()
             for judgement in capture.judged
             if judgement.sender == router
+            and (session is None or judgement.session == session)
             and since <= (judgement.time_ns or 0)
             and (until is None or (judgement.time_ns or 0) <= until)
         ]
 
-    def signed_in_order(self, router: RouterName) -> list[Judgement]:
+    def signed_in_order(self, router: RouterName, session: str | None = None) -> list[Judgement]:
         """Return the verified segments, without RSTs, in the capture of `router`, in the order of sending.
 
         A RST may belong to a connection that ended long ago, and be signed with the key of that time.
@@ -232,11 +240,16 @@ class Wire:
         return [
             judgement
             for judgement in self._captures[router].judged
-            if judgement.sender == router and judgement.verified and not judgement.flags & _RST
+            if judgement.sender == router
+            and judgement.verified
+            and not judgement.flags & _RST
+            and (session is None or judgement.session == session)
         ]
 
-    def opened_or_reset(self, router: RouterName, since: int, until: int) -> list[Judgement]:
-        """Return the SYNs and RSTs of its sessions that `router` sent after `since` and until `until` (ns).
+    def opened_or_reset(
+        self, router: RouterName, since: int, until: int, session: str | None = None
+    ) -> list[Judgement]:
+        """Return the SYNs and RSTs of its sessions (or of one) that `router` sent after `since` and until `until` (ns).
 
         Other sessions between the same routers, such as one that a step opened from the CLI, are left out.
         """
@@ -245,6 +258,7 @@ class Wire:
             for judgement in self._captures[router].judged
             if judgement.sender == router
             and judgement.session is not None
+            and (session is None or judgement.session == session)
             and judgement.flags & (_SYN | _RST)
             and since < (judgement.time_ns or 0) <= until
         ]
@@ -291,7 +305,7 @@ class Wire:
         """Judge a sample of each capture again, with scapy."""
         return {name: capture.scapy.finish() for name, capture in self._captures.items()}
 
-    def _uses(self, router: RouterName, session: SessionName) -> list[KeyUse]:
+    def _uses(self, router: RouterName, session: str) -> list[KeyUse]:
         return self._captures[router].account.uses(sender=router, session=session)
 
     def _is_before_protection(self, judgement: Judgement) -> bool:

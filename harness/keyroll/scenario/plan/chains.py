@@ -62,7 +62,8 @@ def mutated(chains: Mapping[RouterName, Keychain], router: RouterName, mutation:
 
 def plan_chain(plan: ChainPlan, router: RouterName, *, seed: Seed, t0: datetime) -> Keychain:
     """Return a planned chain as `router` holds it."""
-    keys = [key for key in (plan_key(plan.name, key, router, seed=seed, t0=t0) for key in plan.keys) if key]
+    drawn_as = plan.secrets_of or plan.name
+    keys = [key for key in (plan_key(drawn_as, key, router, seed=seed, t0=t0) for key in plan.keys) if key]
     return Keychain(plan.name, tuple(keys), tolerance=plan.tolerance[router])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import singledispatch
 
@@ -20,11 +20,31 @@ class Held:
 
     chains: Mapping[str, Keychain]
     used: str
+    """The chain of every session that has none of its own."""
+    pointed: Mapping[str, str] = field(default_factory=dict)
+    """The chains of those that have one, by the session's name."""
+
+    def used_by(self, session: str) -> str:
+        """Return the name of the chain that protects a session."""
+        return self.pointed.get(session, self.used)
+
+    def chain_of(self, session: str) -> Keychain:
+        """Return the chain that protects a session; an empty one of that name where it was deleted."""
+        return self.named(self.used_by(session))
+
+    def own_chains(self) -> dict[str, Keychain]:
+        """Return the chains of the sessions that have one of their own, by the session's name."""
+        return {session: self.named(name) for session, name in self.pointed.items()}
+
+    def named(self, name: str | None) -> Keychain:
+        """Return the chain of that name (None: the one in use); an empty one where it is not there."""
+        name = self.used if name is None else name
+        return self.chains.get(name) or Keychain(name)
 
     @property
     def chain(self) -> Keychain:
         """The chain that protects the sessions; an empty one of that name where it was deleted."""
-        return self.chains.get(self.used) or Keychain(self.used)
+        return self.named(None)
 
     def with_chain(self, chain: Keychain) -> Held:
         """Return the same with another chain of that name."""
@@ -39,10 +59,16 @@ class Situation:
     before: Held
     seed: Seed
     t0: datetime
+    secrets_of: Mapping[str, str] = field(default_factory=dict)
+    """By chain, the one that its secrets are drawn as for, where that is another."""
 
-    def require(self, number: int) -> None:
-        """Raise ScenarioError when the chain in use has no such key."""
-        chain = self.before.chain
+    def drawn_as(self, chain: Keychain) -> str:
+        """Return the name that a chain's secrets are drawn by."""
+        return self.secrets_of.get(chain.name, chain.name)
+
+    def require(self, number: int, name: str | None) -> None:
+        """Raise ScenarioError when a chain (None: the one in use) has no such key."""
+        chain = self.before.named(name)
         if chain.key(number) is None:
             raise ScenarioError(
                 f"{self.router} has no key {number} in {chain.name}; it has {[key.id for key in chain.keys]}"
@@ -61,8 +87,8 @@ def after(step: Commit, now: Situation) -> Held:
 
 @after.register
 def _(step: AddKey, now: Situation) -> Held:
-    chain = now.before.chain
-    key = plan_key(chain.name, step, now.router, seed=now.seed, t0=now.t0)
+    chain = now.before.named(step.chain)
+    key = plan_key(now.drawn_as(chain), step, now.router, seed=now.seed, t0=now.t0)
     if key is None:
         return now.before
     if chain.key(key.id) is not None:
@@ -72,17 +98,17 @@ def _(step: AddKey, now: Situation) -> Held:
 
 @after.register
 def _(step: DeleteKey, now: Situation) -> Held:
-    now.require(step.key)
-    chain = now.before.chain
+    now.require(step.key, step.chain)
+    chain = now.before.named(step.chain)
     return now.before.with_chain(replace(chain, keys=tuple(key for key in chain.keys if key.id != step.key)))
 
 
 @after.register
 def _(step: ChangeKey, now: Situation) -> Held:
-    now.require(step.key)
-    chain = now.before.chain
+    now.require(step.key, step.chain)
+    chain = now.before.named(step.chain)
     keys = (
-        changed_key(chain.name, key, step, now.router, seed=now.seed, t0=now.t0) if key.id == step.key else key
+        changed_key(now.drawn_as(chain), key, step, now.router, seed=now.seed, t0=now.t0) if key.id == step.key else key
         for key in chain.keys
     )
     return now.before.with_chain(replace(chain, keys=tuple(keys)))
@@ -90,12 +116,12 @@ def _(step: ChangeKey, now: Situation) -> Held:
 
 @after.register
 def _(step: ChangeChain, now: Situation) -> Held:
-    chain = now.before.chain
+    chain = now.before.named(step.chain)
     gone = {number for number in step.delete if chain.key(number) is not None}
     if step.delete and not gone and not step.add:
-        now.require(step.delete[0])
+        now.require(step.delete[0], step.chain)
     kept = tuple(key for key in chain.keys if key.id not in gone)
-    added = [plan_key(chain.name, plan, now.router, seed=now.seed, t0=now.t0) for plan in step.add]
+    added = [plan_key(now.drawn_as(chain), plan, now.router, seed=now.seed, t0=now.t0) for plan in step.add]
     new = tuple(key for key in added if key is not None)
     twice = {key.id for key in kept} & {key.id for key in new}
     if twice:
@@ -106,7 +132,8 @@ def _(step: ChangeChain, now: Situation) -> Held:
 @after.register
 def _(step: DeleteChain, now: Situation) -> Held:
     before = now.before
-    return replace(before, chains={name: one for name, one in before.chains.items() if name != before.used})
+    gone = before.used if step.chain is None else step.chain
+    return replace(before, chains={name: one for name, one in before.chains.items() if name != gone})
 
 
 @after.register
@@ -114,4 +141,6 @@ def _(step: RePoint, now: Situation) -> Held:
     before = now.before
     if step.chain not in before.chains:
         raise ScenarioError(f"re-point: {now.router} has no chain '{step.chain}'; it has {', '.join(before.chains)}")
-    return replace(before, used=step.chain)
+    if step.sessions_:
+        return replace(before, pointed={**before.pointed, **dict.fromkeys(step.sessions_, step.chain)})
+    return replace(before, used=step.chain, pointed={})

@@ -50,10 +50,13 @@ class Keyring:
         plans = (scenario.keychain, *scenario.other_chains)
         self._meant: dict[RouterName, Held] = {
             router: Held(
-                {plan.name: plan_chain(plan, router, seed=seed, t0=t0) for plan in plans}, scenario.keychain.name
+                {plan.name: plan_chain(plan, router, seed=seed, t0=t0) for plan in plans},
+                scenario.keychain.name,
+                {one.name: name for one in scenario.sessions if (name := one.chain_of(router)) is not None},
             )
             for router in ROUTERS
         }
+        self._secrets_of = {plan.name: plan.secrets_of for plan in plans if plan.secrets_of is not None}
         self._past: dict[RouterName, list[Held]] = {router: [] for router in ROUTERS}
         """What was committed before, oldest first."""
         self._subscribers: list[Callable[[Changed], None]] = []
@@ -79,7 +82,7 @@ class Keyring:
         """
         if isinstance(step, Rollback):
             return self.before(router, step.number)
-        return after(step, Situation(router, self._meant[router], self._seed, self._t0))
+        return after(step, Situation(router, self._meant[router], self._seed, self._t0, self._secrets_of))
 
     def before(self, router: RouterName, number: int) -> Held:
         """Return what a router held `number` commits ago. Raises ScenarioError when there were not so many."""
@@ -152,7 +155,7 @@ class Keyring:
     def _broken(self, meant: Mapping[RouterName, Held], router: RouterName) -> Held:
         if self._mutation is None:
             return meant[router]
-        name = self._scenario.keychain.name
+        name = self._mutation.chain or self._scenario.keychain.name
         chains = {one: meant[one].chains.get(name, Keychain(name)) for one in ROUTERS}
         held = meant[router]
         if name not in held.chains:

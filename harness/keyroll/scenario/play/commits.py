@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from keyroll.junos.base_configuration import GROUP, Family, base_configuration
+from keyroll.junos.base_configuration import Family, base_configuration
 from keyroll.junos.pair import Draft
+from keyroll.junos.session_configuration import SessionLines, pair_configuration
 from keyroll.keychain.junostext import set_lines
 from keyroll.names import SessionKind
 from keyroll.scenario.file.commit_steps import Apply, Commit, DeleteChain, RePoint, Rollback
 from keyroll.scenario.file.fields import ROUTERS, RouterName
+from keyroll.scenario.file.scenario import Scenario
+from keyroll.scenario.plan.changes import Held
 from keyroll.scenario.plan.keyring import Span
 from keyroll.scenario.play.committing import Based, Configured, KeysChanged, Proposal, comment, commit
 from keyroll.scenario.play.context import Run, other, play
@@ -43,18 +46,38 @@ def _base(run: Run, router: RouterName, *, applied: bool) -> Proposal:
     """Return the base configuration, with the chains when the router is applied, without when it is not yet."""
     scenario, plans = run.scenario, run.routers.plans
     held = run.keyring.meant(router) if applied else None
-    lines = base_configuration(
-        plans[router],
-        plans[other(router)],
-        sessions=scenario.sessions,
-        chain=held.used if held is not None else None,
-        hold_time=scenario.hold_time,
-        family=Family(scenario.family),
-    )
+    if scenario.has_named_sessions:
+        lines = pair_configuration(plans[router], plans[other(router)], session_lines(scenario, router, held))
+    else:
+        lines = base_configuration(
+            plans[router],
+            plans[other(router)],
+            sessions=list(scenario.kinds.values()),
+            chain=held.used if held is not None else None,
+            hold_time=scenario.hold_time,
+            family=Family(scenario.family),
+        )
     if held is not None:
         lines += [line for chain in run.keyring.given(router).chains.values() for line in set_lines(chain)]
     first = router not in run.kept(Configured).routers
     return Proposal(Draft.of(lines, comment=comment(run)), lines, Based(held, first))
+
+
+def session_lines(scenario: Scenario, router: RouterName, held: Held | None) -> list[SessionLines]:
+    """Return the sessions that a file names as a router configures them; `held` None: without authentication."""
+    return [
+        SessionLines(
+            one.name,
+            one.kind,
+            Family(scenario.family_of(one)),
+            internal=one.type == "internal",
+            loopbacks=one.place == "loopbacks",
+            chain=None if held is None else held.used_by(one.name),
+            passive=one.passive == router,
+            hold_time=one.hold_time or scenario.hold_time,
+        )
+        for one in scenario.sessions
+    ]
 
 
 def _change(step: Commit, run: Run) -> None:
@@ -73,7 +96,7 @@ def _changed(step: Commit, run: Run, router: RouterName) -> Proposal | None:
     held = run.keyring.after(router, step)
     lines = [] if isinstance(step, Rollback) else run.keyring.lines(router, held)
     if isinstance(step, RePoint):
-        lines += _pointing(run, router, held.used)
+        lines += _pointing(run, router, step)
     if not lines and not isinstance(step, Rollback | DeleteChain):
         run.keyring.commit(router, held)
         return None
@@ -84,11 +107,13 @@ def _changed(step: Commit, run: Run, router: RouterName) -> Proposal | None:
     return Proposal(draft, shown, KeysChanged(held))
 
 
-def _pointing(run: Run, router: RouterName, chain: str) -> Sequence[str]:
-    peer = run.routers.peers[router]
+def _pointing(run: Run, router: RouterName, step: RePoint) -> Sequence[str]:
     lines = []
-    if SessionKind.BGP in run.scenario.sessions:
-        lines.append(f"set protocols bgp group {GROUP} neighbor {peer} authentication-key-chain {chain}")
-    if SessionKind.LDP in run.scenario.sessions:
-        lines.append(f"set protocols ldp session {peer} authentication-key-chain {chain}")
+    for one in session_lines(run.scenario, router, None):
+        if step.sessions_ and one.name not in step.sessions_:
+            continue
+        peer = run.routers.peer(router, one.name)
+        bgp = one.kind is SessionKind.BGP
+        place = f"bgp group {one.group} neighbor {peer}" if bgp else f"ldp session {peer}"
+        lines.append(f"set protocols {place} authentication-key-chain {step.chain}")
     return lines

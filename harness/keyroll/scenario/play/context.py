@@ -14,6 +14,7 @@ from keyroll.junos.base_configuration import Plan
 from keyroll.junos.pair import Pair
 from keyroll.junos.session import RouterSession
 from keyroll.lab.protocol import Links
+from keyroll.names import SessionKind
 from keyroll.scenario.errors import RunBrokenError
 from keyroll.scenario.file.fields import RouterName
 from keyroll.scenario.file.scenario import Scenario
@@ -53,6 +54,12 @@ class Routers:
     """The lab's links, where it can cut, impair or inject."""
     check: Callable[[], None]
     """Raises when a part of the lab has died."""
+    ends: Mapping[RouterName, Mapping[str, IPv4Address | IPv6Address]] = field(default_factory=dict)
+    """By router and session (by its name), the peer's address."""
+
+    def peer(self, router: RouterName, session: str) -> IPv4Address | IPv6Address:
+        """Return the address of a router's peer of a session."""
+        return self.ends.get(router, {}).get(session, self.peers[router])
 
 
 class Timekeeper(Protocol):
@@ -100,6 +107,15 @@ class Run:
     number: int = 0
     """The step that is played, from 1."""
     _kept: dict[Callable[[Run], Any], Any] = field(default_factory=dict)
+
+    @property
+    def named(self) -> Mapping[str, SessionKind] | None:
+        """The file's sessions with their kinds, where it names them; None where their kinds say all."""
+        return self.scenario.kinds if self.scenario.has_named_sessions else None
+
+    def sessions_of(self, reference: str) -> tuple[str, ...]:
+        """Return the sessions that a step means by a name or a kind."""
+        return self.scenario.sessions_of(reference)
 
     def kept(self, make: Callable[[Run], T]) -> T:
         """Return what a family of steps keeps through a run; `make` makes it when it is first asked for."""

@@ -28,7 +28,7 @@ def _(step: ExpectWithin, run: Run) -> None:
 
 @play.register
 def _(step: Stays, run: Run) -> None:
-    watch, conditions = run.kept(Watch), conditions_of(step)
+    watch, conditions = run.kept(Watch), conditions_of(step, run.named)
     asked = run.now()
     for router in {condition.router for condition in conditions if condition.source is Source.SAMPLES}:
         run.samples.await_fresh(router, asked, within=run.waits.shown)
@@ -71,7 +71,7 @@ def _deadline(condition: Condition, run: Run) -> timedelta:
 
 
 def _await(step: Expectation, run: Run, deadline: Callable[[Condition], timedelta]) -> None:
-    watch, conditions = run.kept(Watch), conditions_of(step)
+    watch, conditions = run.kept(Watch), conditions_of(step, run.named)
     pending = list(conditions)
 
     def all_judged() -> bool:

@@ -10,7 +10,7 @@ from functools import partial
 from keyroll.capture import SignedFrame, forge_icmp, forge_rst, forge_syn, unknown_key_id
 from keyroll.instants import until
 from keyroll.lab.protocol import Impairment, Links, SteeringLinks
-from keyroll.names import DropReason
+from keyroll.names import DropReason, SessionKind
 from keyroll.scenario.errors import RunBrokenError
 from keyroll.scenario.file.fields import RouterName
 from keyroll.scenario.file.link_steps import CrossSyns, Cut, Impair, Inject, Restore
@@ -84,7 +84,8 @@ def _cross_syns(step: CrossSyns, run: Run) -> None:
     links = _links(step, run)
     if not isinstance(links, SteeringLinks):
         raise RunBrokenError("this lab's links cannot make SYNs cross (`requires: [steer-tcp]` skips such labs)")
-    links.cross_syns(PORTS[step.session])
+    kinds = [run.scenario.kinds[name] for name in run.sessions_of(step.session)] or [SessionKind(step.session)]
+    links.cross_syns(PORTS[kinds[0]])
 
 
 def _impair(step: Impair, run: Run) -> None:
@@ -127,20 +128,26 @@ def _inject(step: Inject, run: Run) -> None:
 
 def _frames(step: Inject, run: Run) -> list[bytes]:
     peer = other(step.towards)
-    frames = run.wire.received(step.towards, step.session)
+    session = _forged_session(step, run)
+    frames = run.wire.received(step.towards, session)
     earlier = step.forged == "replay-earlier"
     seen = frames.before if earlier else frames.present
     if step.key is not None:
         seen = tuple(one for one in seen if one.key == step.key)
         if not seen:
-            raise RunBrokenError(f"{peer} has sent nothing for {step.session} with key {step.key} to replay")
+            raise RunBrokenError(f"{peer} has sent nothing for {session} with key {step.key} to replay")
     if not seen:
         if earlier:
-            raise RunBrokenError(f"{step.session} had no signed connection from {peer} before the present one")
-        raise RunBrokenError(f"{peer} has sent {step.towards} nothing signed for {step.session} to forge from")
+            raise RunBrokenError(f"{session} had no signed connection from {peer} before the present one")
+        raise RunBrokenError(f"{peer} has sent {step.towards} nothing signed for {session} to forge from")
     if step.replays:
         return [one.frame for one in seen[-step.count :]]
     return [_forge(step, run, seen[-1], peer) for _ in range(step.count)]
+
+
+def _forged_session(step: Inject, run: Run) -> str:
+    """Return the session that frames are forged on: of a kind, the first one of the file."""
+    return next(iter(run.sessions_of(step.session)), step.session)
 
 
 def _forge(step: Inject, run: Run, frame: SignedFrame, peer: RouterName) -> bytes:
@@ -148,11 +155,12 @@ def _forge(step: Inject, run: Run, frame: SignedFrame, peer: RouterName) -> byte
     if step.forged in ("syn", "syn-bad-mac"):
         return forge_syn(frame, key_id=frame.key_id if step.forged == "syn-bad-mac" else None, chance=chance)
     if step.forged in _ICMP:
-        sent = run.wire.received(peer, step.session).present
+        sent = run.wire.received(peer, _forged_session(step, run)).present
         if not sent:
             raise RunBrokenError(f"{step.towards} has sent {peer} nothing signed that an ICMP error could quote")
         return forge_icmp(frame, sent[-1], too_big=step.forged == "icmp-too-big")
-    keys = [key for router in (peer, step.towards) for key in run.keyring.given(router).chain.keys]
+    session = _forged_session(step, run)
+    keys = [key for router in (peer, step.towards) for key in run.keyring.given(router).chain_of(session).keys]
     numbers = {number for key in keys for number in (key.send_id, key.recv_id) if number is not None}
     key_id = {"rst": None, "rst-bad-mac": frame.key_id, "rst-unknown-keyid": unknown_key_id(numbers)}[step.forged]
     return forge_rst(frame, key_id=key_id, chance=chance)

@@ -7,6 +7,7 @@ one, which register it with `play`.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from keyroll.names import Invariant
 from keyroll.scenario.file.fields import ROUTERS
@@ -62,12 +63,13 @@ class Player:
         """A red check ends the run, unless a check that a mutation names is still to be judged."""
         if not self.run.record.red:
             return True
-        return any(int(name.partition("@")[2]) > self.run.number for name in self._awaited)
+        steps = (name.partition("@")[2].partition("[")[0] for name in self._awaited)
+        return any(int(step) > self.run.number for step in steps)
 
     def _finish(self) -> None:
         """Wait for pending rollovers, look once more, and judge the invariants."""
         run, watch = self.run, self.watch
-        if not run.record.red and Invariant.ROLLOVER_COMPLETES in run.scenario.throughout:
+        if not run.record.red and Invariant.ROLLOVER_COMPLETES in run.scenario.invariants:
             self._await_rollovers()
         asked = run.now()
         for router in ROUTERS:
@@ -77,15 +79,25 @@ class Player:
         with run.record.part("verdict"):
             run.wire.pump()
             watched = watch.watched(end)
-            for name in run.scenario.throughout:
-                for check in INVARIANTS[name](watched):
+            for name in run.scenario.invariants:
+                for check in INVARIANTS[name](replace(watched, sessions=self._held_to(name))):
                     run.record.add(check)
 
+    def _held_to(self, name: Invariant) -> tuple[str, ...]:
+        """Return the sessions of which an invariant must hold."""
+        scenario = self.run.scenario
+        return tuple(session for session in scenario.session_names if name in scenario.holds_of(session))
+
     def _await_rollovers(self) -> None:
-        judge = INVARIANTS[Invariant.ROLLOVER_COMPLETES]
-        conditions = [KeyOnWire(rollover.router, rollover.key) for rollover in self.watch.rollovers]
+        judge, held = INVARIANTS[Invariant.ROLLOVER_COMPLETES], self._held_to(Invariant.ROLLOVER_COMPLETES)
+        conditions = [
+            KeyOnWire(rollover.router, rollover.key, of_session=session)
+            for rollover in self.watch.rollovers
+            for session in rollover.sessions or (None,)
+            if session is None or session in held
+        ]
         await_wire(
             self.run,
             [*conditions],
-            lambda: all(check.passed for check in judge(self.watch.watched(self.run.now()))),
+            lambda: all(check.passed for check in judge(replace(self.watch.watched(self.run.now()), sessions=held))),
         )

@@ -9,12 +9,13 @@ from functools import partial
 
 from keyroll.instants import until
 from keyroll.junos.errors import CommandError
+from keyroll.junos.session import RouterSession
 from keyroll.names import SessionKind
 from keyroll.scenario.file.fields import RouterName
 from keyroll.scenario.file.router_steps import Clear, Reboot, Restart
 from keyroll.scenario.observe.sampler import COMMANDS
 from keyroll.scenario.plan.keyring import Span
-from keyroll.scenario.play.context import Run, play, router_of
+from keyroll.scenario.play.context import Routers, Run, play, router_of
 from keyroll.scenario.play.watch import act
 
 
@@ -34,11 +35,18 @@ def _(step: Restart, run: Run) -> Span:
 
 
 def _clear(step: Clear, run: Run) -> None:
-    pair, peers = run.routers.pair, run.routers.peers
-    if step.session == SessionKind.BGP:
-        pair.at_once(lambda session: session.clear_bgp(peers[router_of(session)], soft=step.soft), step.routers)
-    else:
-        pair.at_once(lambda session: session.show("clear ldp session"), step.routers)
+    pair, routers = run.routers.pair, run.routers
+    names = run.sessions_of(step.session) or (step.session,)
+    for name in names:
+        if run.scenario.kinds.get(name, name) == SessionKind.BGP:
+            clear = partial(_clear_bgp, routers, name, soft=step.soft)
+            pair.at_once(clear, step.routers)
+        else:
+            pair.at_once(lambda session: session.show("clear ldp session"), step.routers)
+
+
+def _clear_bgp(routers: Routers, name: str, session: RouterSession, *, soft: bool) -> None:
+    session.clear_bgp(routers.peer(router_of(session), name), soft=soft)
 
 
 def _reboot(run: Run, router: RouterName) -> None:
@@ -63,7 +71,7 @@ def _await_routing(run: Run, router: RouterName) -> None:
     """
     session = run.routers.pair.sessions[router]
     deadline = run.clock.now() + run.waits.session_up
-    for command in (command for kind in run.scenario.sessions for command in COMMANDS[kind]):
+    for command in (command for kind in dict.fromkeys(run.scenario.kinds.values()) for command in COMMANDS[kind]):
         refused: list[CommandError] = []
 
         def answers(command: str = command, refused: list[CommandError] = refused) -> bool:

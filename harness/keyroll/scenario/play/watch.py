@@ -7,18 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
+from functools import partial
 
 from keyroll.instants import Instant, until
 from keyroll.junos.records import ChainStatus, SecurityKeychain
+from keyroll.junos.session import RouterSession
 from keyroll.keychain.schedule import send_key
 from keyroll.names import SessionKind
-from keyroll.scenario.file.fields import ROUTERS, RouterName, SessionName
+from keyroll.scenario.file.fields import ROUTERS, RouterName
 from keyroll.scenario.judge.conditions import Condition, Source, View
 from keyroll.scenario.judge.invariants import Rollover, Watched, first_up
 from keyroll.scenario.observe.drops import Drops
 from keyroll.scenario.observe.sampler import Sample
 from keyroll.scenario.plan.keyring import Span
-from keyroll.scenario.play.context import Moment, Run, router_of
+from keyroll.scenario.play.context import Moment, Routers, Run, router_of
 from keyroll.scenario.record.timeline import Kind
 
 SHOW_KEYCHAIN = "show security keychain"
@@ -38,12 +40,16 @@ class Watch:
         self.rollovers: list[Rollover] = []
         self.fallen = True
         """Whether a session was not up after the last action."""
-        self._shown: dict[RouterName, ChainStatus] = {}
-        self._sending: dict[RouterName, int | None] = {}
-        self._flaps_before: dict[RouterName, int] = {}
+        self._shown: dict[RouterName, dict[str, ChainStatus]] = {}
+        """By router, the chains that it shows, by name."""
+        self._sending: dict[tuple[RouterName, str], int | None] = {}
+        """By router and chain, which key its clock says is sent."""
+        self._flaps_before: dict[RouterName | tuple[RouterName, str], int] = {}
         self._counts_drops = any(Source.DROPS.value in step.checks() for step in run.scenario.steps)
         self._drops_before: dict[RouterName, Drops] = {}
         """What the routers' counters said before the last action."""
+        self._followed: dict[tuple[RouterName, str], str] = {}
+        """By router and session, the chain that protected it when this was last asked."""
         self._provoked = 0
 
     def before_action(self) -> None:
@@ -69,34 +75,45 @@ class Watch:
                 self._show([router for router in ROUTERS if router in asked])
         run.wire.pump()
         since = run.moment.span.begun
-        samples: dict[tuple[RouterName, SessionName], Sample | None] = {}
+        samples: dict[tuple[RouterName, str], Sample | None] = {}
         for router in ROUTERS:
-            for session in run.scenario.sessions:
+            for session in run.scenario.session_names:
                 latest = run.samples.latest(router, session)
                 samples[router, session] = latest if latest and latest.asked >= since else None
         counted = any(condition.source is Source.DROPS for condition in conditions)
         return View(
             since,
             samples,
-            dict(self._shown),
+            {router: chain for router in ROUTERS if (chain := self._chain(router, None)) is not None},
             run.wire,
-            run.scenario.sessions,
+            run.scenario.session_names,
             dict(self._flaps_before),
             self._drops_since() if counted else {},
+            {
+                (router, session): self._chain(router, session)
+                for router in ROUTERS
+                for session in run.keyring.meant(router).pointed
+            },
         )
+
+    def _chain(self, router: RouterName, session: str | None) -> ChainStatus | None:
+        """Return the chain of a session (None: that of those that have none of their own) as a router shows it."""
+        held = self._run.keyring.meant(router)
+        return self._shown.get(router, {}).get(held.used if session is None else held.used_by(session))
 
     def provoke(self, pending: Iterable[Condition]) -> None:
         """Have routes sent again where the wire is awaited and the session is up: it makes data at once, harmlessly."""
         run = self._run
-        if SessionKind.BGP not in run.scenario.sessions or run.since(self._provoked) < _PROVOKE_EVERY:
+        if run.since(self._provoked) < _PROVOKE_EVERY or not any(one.source is Source.WIRE for one in pending):
             return
-        latest = [run.samples.latest(router, SessionKind.BGP) for router in ROUTERS]
-        if any(one.source is Source.WIRE for one in pending) and all(
-            found is not None and found.up for found in latest
-        ):
+        names = [name for name in run.sessions_of(SessionKind.BGP) if self._is_up(name)]
+        if names:
             self._provoked = run.now()
-            peers = run.routers.peers
-            run.routers.pair.at_once(lambda session: session.clear_bgp(peers[router_of(session)], soft=True))
+            run.routers.pair.at_once(partial(_provoke, run.routers, names))
+
+    def _is_up(self, session: str) -> bool:
+        latest = [self._run.samples.latest(router, session) for router in ROUTERS]
+        return all(found is not None and found.up for found in latest)
 
     def await_up(self, within: timedelta) -> None:
         """Wait until both ends have seen the sessions up; from then on they are watched."""
@@ -106,32 +123,32 @@ class Watch:
             self.up = until(run.clock, lambda: first_up(self.samples()), deadline=deadline, poll=run.waits.poll)
         if self.up is not None and not self._sending:
             run.record.timeline.add(Kind.SESSION, "the sessions are up on both routers, with routes", at=self.up)
-            self._sending = {router: self._should_send(router) for router in ROUTERS}
+            self._sending = {
+                (router, chain): self._should_send(router, chain) for router in ROUTERS for chain in self._used(router)
+            }
             self._flaps_before = self._flaps_at(self.up)
 
-    def samples(self) -> dict[tuple[RouterName, SessionName], tuple[Sample, ...]]:
+    def samples(self) -> dict[tuple[RouterName, str], tuple[Sample, ...]]:
         """Return all samples so far."""
         run = self._run
         return {
             (router, session): run.samples.samples(router, session)
             for router in ROUTERS
-            for session in run.scenario.sessions
+            for session in run.scenario.session_names
         }
 
     def watched(self, end: int) -> Watched:
         """Return what was seen until an instant (ns), for the invariants."""
         run = self._run
-        return Watched(
-            self.up, end, self.samples(), run.wire, run.scenario.sessions, tuple(self.rollovers), self.keys()
-        )
+        names, rollovers = run.scenario.session_names, tuple(self.rollovers)
+        return Watched(self.up, end, self.samples(), run.wire, names, rollovers, self.keys(), run.named)
 
     def keys(self) -> dict[str, str]:
         """Return by router which key it shows and which it sends with, in words."""
         keys: dict[str, str] = {}
         for router in ROUTERS:
-            chain = self._shown.get(router)
-            shown = f"shows active {chain.active_send}, next {chain.next_send}" if chain else "was not asked for keys"
-            sides = [(session, self._run.wire.side(router, session)) for session in self._run.scenario.sessions]
+            shown = self._shown_words(router)
+            sides = [(session, self._run.wire.side(router, session)) for session in self._run.scenario.session_names]
             sent = (
                 "; ".join(f"{session}: sends {side.words()}" for session, side in sides if side)
                 or "sends nothing signed"
@@ -139,10 +156,25 @@ class Watch:
             keys[router] = f"{shown}; {sent}"
         return keys
 
+    def _shown_words(self, router: RouterName) -> str:
+        used = self._used(router)
+        chains = [chain for name in used if (chain := self._shown.get(router, {}).get(name)) is not None]
+        words = [f"shows active {chain.active_send}, next {chain.next_send}" for chain in chains]
+        if len(used) > 1:
+            words = [f"{chain.name} {text}" for chain, text in zip(chains, words, strict=True)]
+        return "; ".join(words) or "was not asked for keys"
+
     def _any_down(self) -> bool:
-        run = self._run
-        latest = [run.samples.latest(router, session) for router in ROUTERS for session in run.scenario.sessions]
-        return not all(sample is not None and sample.up for sample in latest)
+        return not all(self._is_up(session) for session in self._run.scenario.session_names)
+
+    def _used(self, router: RouterName) -> dict[str, tuple[str, ...]]:
+        """Return the chains that protect a router's sessions, each with these sessions."""
+        held = self._run.keyring.meant(router)
+        found: dict[str, tuple[str, ...]] = {}
+        for session in self._run.scenario.session_names:
+            name = held.used_by(session)
+            found[name] = (*found.get(name, ()), session)
+        return found
 
     def _drops_since(self) -> dict[RouterName, Drops]:
         now = self._run.routers.drops.read()
@@ -151,36 +183,50 @@ class Watch:
     def _show(self, routers: Sequence[RouterName]) -> None:
         for router, exchange in self._run.routers.pair.show(SHOW_KEYCHAIN, routers).items():
             shown = exchange.parsed_as(SecurityKeychain)
-            used = self._run.keyring.meant(router).used
-            if used in [chain.name for chain in shown.chains]:
-                self._shown[router] = shown.chain(used)
-            else:
-                self._shown.pop(router, None)
+            self._shown[router] = {chain.name: chain for chain in shown.chains}
 
-    def _flaps_at(self, instant: int) -> dict[RouterName, int]:
-        """Return what each router's BGP flap counter said in its last sample until an instant (ns)."""
-        found: dict[RouterName, int] = {}
-        for router in ROUTERS if SessionKind.BGP in self._run.scenario.sessions else ():
-            samples = self._run.samples.samples(router, SessionKind.BGP)
-            last = next((one for one in reversed(samples) if one.at <= instant), None)
-            if last is not None and last.flaps is not None:
-                found[router] = last.flaps
+    def _flaps_at(self, instant: int) -> dict[RouterName | tuple[RouterName, str], int]:
+        """Return what each router's BGP flap counters said in the last sample until an instant (ns).
+
+        By router and session where the file names its sessions.
+        """
+        found: dict[RouterName | tuple[RouterName, str], int] = {}
+        for router in ROUTERS:
+            for session in self._run.sessions_of(SessionKind.BGP):
+                samples = self._run.samples.samples(router, session)
+                last = next((one for one in reversed(samples) if one.at <= instant), None)
+                if last is not None and last.flaps is not None:
+                    found[router if self._run.named is None else (router, session)] = last.flaps
         return found
 
     def _note_rollovers(self) -> None:
         if self.up is None:
             return
-        moment = self._run.moment
+        moment, named = self._run.moment, self._run.named is not None
         for router in ROUTERS:
-            key = self._should_send(router)
-            if key is not None and key != self._sending[router]:
-                self.rollovers.append(Rollover(router, key, moment.span.begun, moment.text))
-            self._sending[router] = key
+            for chain, sessions in self._used(router).items():
+                key = self._should_send(router, chain)
+                place = router, chain
+                before = self._sending.get(place, self._before_pointing(router, sessions))
+                if key is not None and key != before:
+                    of = sessions if named else None
+                    self.rollovers.append(Rollover(router, key, moment.span.begun, moment.text, of))
+                self._sending[place] = key
+                self._followed.update({(router, session): chain for session in sessions})
 
-    def _should_send(self, router: RouterName) -> int | None:
+    def _before_pointing(self, router: RouterName, sessions: Sequence[str]) -> int | None:
+        """Return the key that was sent by the chain that sessions had before they were pointed to another."""
+        return self._sending.get((router, self._followed.get((router, sessions[0]), "")))
+
+    def _should_send(self, router: RouterName, chain: str) -> int | None:
         now = self._run.routers.clocks[router].now()
-        key = send_key(self._run.keyring.meant(router).chain, now) if now is not None else None
+        key = send_key(self._run.keyring.meant(router).named(chain), now) if now is not None else None
         return key.id if key is not None else None
+
+
+def _provoke(routers: Routers, names: Sequence[str], session: RouterSession) -> None:
+    for name in names:
+        session.clear_bgp(routers.peer(router_of(session), name), soft=True)
 
 
 def act(run: Run, part: str, work: Callable[[], int | None], *, waiting: bool = False) -> Span:

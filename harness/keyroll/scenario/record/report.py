@@ -23,7 +23,8 @@ def event_line(event: Event, *, started: int, t0: datetime) -> str:
 def _text(event: Event) -> str:
     """Return what happened, short: of a check that holds, its name and what was observed."""
     if event.kind is Kind.CHECK and event.data.get("passed"):
-        return f"ok  {event.data['name']}: {event.data['observed']}"
+        session = event.data.get("session")
+        return f"ok  {event.data['name']}{f' {session}' if session else ''}: {event.data['observed']}"
     return event.text
 
 
@@ -72,7 +73,7 @@ def failure_lines(result: Result) -> Iterator[str]:
 
 
 def _check_lines(check: Check) -> Iterator[str]:
-    yield f"RED {check.label}{f' {check.router}' if check.router else ''}"
+    yield " ".join(("RED", check.label, *(one for one in (check.router, check.session) if one)))
     yield f"  expected: {check.expected}"
     yield f"  observed: {check.observed}"
     if check.event:

@@ -58,6 +58,8 @@ class Check:
     """How long after that event it was judged."""
     keys: Mapping[str, str] = field(default_factory=dict)
     """Which key each side used: by the show output and by the wire."""
+    session: str | None = None
+    """The session that the check is about, where the file names its sessions."""
     captured: int | None = None
     """Of a red check: when (ns since 1970) a capture saw the first frame that proves the fault; None: none does."""
 
@@ -67,12 +69,13 @@ class Check:
         return f"{self.name}@{self.step}" if self.step else self.name
 
     def is_named(self, name: str) -> bool:
-        """Say whether `name` (`wire`, `wire@4`) means this check."""
-        return name in (self.name, self.label)
+        """Say whether `name` (`wire`, `wire@4`, `wire@4[v6]`) means this check."""
+        own = {self.name, self.label}
+        return name in own or (self.session is not None and name in {f"{one}[{self.session}]" for one in own})
 
     def sentence(self) -> str:
         """Return the check in a line: what was expected, what was observed, how long after what."""
-        who = f" {self.router}" if self.router else ""
+        who = "".join(f" {one}" for one in (self.router, self.session) if one)
         after = f", {self.after.total_seconds():.2f} s after {self.event}" if self.event else ""
         return f"{self.label}{who}: expected {self.expected}; observed {self.observed}{after}"
 
@@ -81,6 +84,7 @@ class Check:
         return {
             "name": self.label,
             "router": self.router,
+            **({} if self.session is None else {"session": self.session}),
             "passed": self.passed,
             "expected": self.expected,
             "observed": self.observed,

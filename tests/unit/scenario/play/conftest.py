@@ -307,7 +307,7 @@ class World:
         path.write_text(text)
         (case,) = read_cases(path)
         self.scenario = case.scenario
-        self.sessions = [SessionKind(name) for name in case.scenario.sessions]
+        self.sessions = [SessionKind(name) for name in case.scenario.session_names]
         self.clock = FakeClock(T0)
         self.clocks: dict[str, RouterClock] = {router: RouterClock(clock=self.clock) for router in ROUTERS}
         self.up: Instant | None = None

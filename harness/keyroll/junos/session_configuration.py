@@ -1,0 +1,143 @@
+"""The configuration of one router of a pair with several sessions: on the link, between loopbacks, each with a chain.
+
+Every BGP session announces a prefix of its own, so that each one's routes are active whatever the others bring. Between
+loopbacks, static routes lead to the peer's; nothing else has to be up for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network
+
+from keyroll.junos.base_configuration import GROUP, LDP_KEEPALIVE, Family, Plan, PlanError, check_plans, interface_lines
+from keyroll.names import SessionKind
+
+_PREFIX, _PREFIX6 = IPv4Network("198.51.100.0/24"), IPv6Network("2001:db8:c633::/48")
+"""TEST-NET-2 (RFC 5737) and a part of RFC 3849's prefix: what sessions announce, and nobody has."""
+_EACH = 128
+"""Half of TEST-NET-2 for each router: a pair has a few sessions."""
+_MULTIHOP_TTL = 2
+"""One router is between two loopbacks that are a link apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLines:
+    """One session, as one router configures it."""
+
+    name: str
+    kind: SessionKind
+    family: Family = Family.INET
+    internal: bool = False
+    loopbacks: bool = False
+    chain: str | None = None
+    """The key-chain that protects it here; None: no authentication."""
+    passive: bool = False
+    hold_time: int = 90
+
+    @property
+    def group(self) -> str:
+        """The BGP group that it is in: one that is written as a word has the usual one."""
+        return GROUP if self.name == SessionKind.BGP else self.name
+
+
+def pair_configuration(me: Plan, peer: Plan, sessions: Sequence[SessionLines]) -> list[str]:
+    """Return the set lines of one router, one statement a line; keychains are not part of it.
+
+    Raises:
+        PlanError: the plans lack an address, or do not fit each other.
+    """
+    for family in {one.family for one in sessions}:
+        check_plans(me, peer, family)
+    kinds = {one.kind for one in sessions}
+    own_as, _ = local_as(me, peer, sessions)
+    lines = [f"set system host-name {me.name}", *interface_lines(me, mpls=SessionKind.LDP in kinds)]
+    lines += [f"set routing-options router-id {me.loopback.ip}", f"set routing-options autonomous-system {own_as}"]
+    for family in dict.fromkeys(one.family for one in sessions if one.loopbacks):
+        lines.append(_static(family, f"{loopback(peer, family).network} next-hop {peer.address(family).ip}"))
+    for number, one in enumerate(sessions):
+        lines += _bgp(me, peer, sessions, number) if one.kind is SessionKind.BGP else _ldp(me, peer, one)
+    return lines
+
+
+def local_as(me: Plan, peer: Plan, sessions: Sequence[SessionLines]) -> tuple[int, int]:
+    """Return this router's AS and, for internal sessions, the AS that both are in: that of the lesser name.
+
+    Where every BGP session is internal, both routers are in it.
+    """
+    shared = min(me, peer, key=lambda plan: plan.name).asn
+    bgp = [one for one in sessions if one.kind is SessionKind.BGP]
+    return (shared if bgp and all(one.internal for one in bgp) else me.asn), shared
+
+
+def loopback(plan: Plan, family: Family) -> IPv4Interface | IPv6Interface:
+    """Return the loopback of a family. Raises PlanError when the plan has none."""
+    found = plan.loopback if family is Family.INET else plan.loopback6
+    if found is None:
+        raise PlanError(f"router {plan.name}: the plan gives it no {family.value} loopback")
+    return found
+
+
+def announced(name: str, family: Family, number: int) -> IPv4Network | IPv6Network:
+    """Return the prefix that a router announces on its session of that number in the file."""
+    offset = _EACH * (name != "R1") + number
+    if family is Family.INET:
+        return IPv4Network(_PREFIX.network_address + offset)
+    return IPv6Network(_PREFIX6.network_address + offset)
+
+
+def _static(family: Family, words: str) -> str:
+    table = "static" if family is Family.INET else "rib inet6.0 static"
+    return f"set routing-options {table} route {words}"
+
+
+def _bgp(me: Plan, peer: Plan, sessions: Sequence[SessionLines], number: int) -> Iterator[str]:
+    one = sessions[number]
+    own_as, shared = local_as(me, peer, sessions)
+    peer_as = shared if one.internal else local_as(peer, me, sessions)[0]
+    prefix = announced(me.name, one.family, number)
+    policy = f"announce-{one.name}"
+    term = f"set policy-options policy-statement {policy} term own"
+    group = f"set protocols bgp group {one.group}"
+    mine, theirs = ends(me, one), ends(peer, one)
+    yield _static(one.family, f"{prefix} discard")
+    yield f"{term} from protocol static"
+    yield f"{term} from route-filter {prefix} exact"
+    yield f"{term} then accept"
+    yield f"set policy-options policy-statement {policy} term others then reject"
+    yield f"{group} type {'internal' if one.internal else 'external'}"
+    yield f"{group} hold-time {one.hold_time}"
+    yield f"{group} export {policy}"
+    if one.passive:
+        yield f"{group} passive"
+    if one.loopbacks and not one.internal:
+        yield f"{group} multihop ttl {_MULTIHOP_TTL}"
+    if one.family is Family.INET6:
+        yield f"{group} family inet6 unicast"
+    if one.internal and own_as != shared:
+        yield f"{group} local-as {shared}"
+    neighbor = f"{group} neighbor {theirs}"
+    yield f"{neighbor} local-address {mine}"
+    yield f"{neighbor} peer-as {peer_as}"
+    if one.chain is not None:
+        # Both at the same level, because Junos checks their dependency only within one level (docs/junos.md 2.1).
+        yield f"{neighbor} authentication-algorithm ao"
+        yield f"{neighbor} authentication-key-chain {one.chain}"
+
+
+def ends(plan: Plan, one: SessionLines) -> str:
+    """Return a router's own address of a session."""
+    return str((loopback(plan, one.family) if one.loopbacks else plan.address(one.family)).ip)
+
+
+def _ldp(me: Plan, peer: Plan, one: SessionLines) -> Iterator[str]:
+    yield f"set protocols mpls interface {me.protocol_interface}"
+    if not one.loopbacks:
+        yield "set protocols ldp transport-address interface"
+    yield f"set protocols ldp keepalive-interval {LDP_KEEPALIVE}"
+    yield f"set protocols ldp keepalive-timeout {LDP_KEEPALIVE * 3}"
+    yield f"set protocols ldp interface {me.protocol_interface}"
+    if one.chain is not None:
+        session = f"set protocols ldp session {ends(peer, one)}"
+        yield f"{session} authentication-algorithm ao"
+        yield f"{session} authentication-key-chain {one.chain}"

@@ -1,0 +1,137 @@
+"""Several sessions of one pair: how they are written, what is expected of each, and how routers configure them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from ipaddress import ip_address, ip_interface
+
+import pytest
+
+from keyroll.capture import Speaker, SpeakerBook
+from keyroll.junos.base_configuration import Family, Plan
+from keyroll.junos.session_configuration import SessionLines, pair_configuration
+from keyroll.names import SessionKind
+from keyroll.scenario.file.read import read_cases
+from keyroll.scenario.file.steps import read_step
+from keyroll.scenario.judge.conditions import conditions_of
+from keyroll.scenario.plan.keyring import Keyring
+
+T0 = datetime(2030, 1, 1, tzinfo=UTC)
+BGP, LDP = SessionKind.BGP, SessionKind.LDP
+SESSIONS = {"v4": BGP, "v6": BGP, "labels": LDP}
+R1, R2 = (
+    Plan(
+        name,
+        asn,
+        ip_interface(f"10.255.0.{number}/32"),
+        "ge-0/0/0",
+        ip_interface(f"10.0.12.{number}/30"),
+        ip_interface(f"2001:db8:12::{number}/64"),
+        ip_interface(f"2001:db8:255::{number}/128"),
+    )
+    for name, asn, number in (("R1", 65001, 1), ("R2", 65002, 2))
+)
+
+
+@pytest.fixture
+def scenario(write, two_keys):
+    text = two_keys.replace(
+        "sessions: [bgp]",
+        "sessions: [bgp, {bgp: v6, family: inet6, chain: {R2: old}}, {ldp: loopbacks}]\n"
+        "other-chains: [{name: old, secrets-of: chain, keys: [{id: 0, start: 0m}]}]",
+    )
+    return read_cases(write(text))[0].scenario
+
+
+def expected(written, sessions=None):
+    conditions = conditions_of(read_step({"expect": written}), sessions)
+    return [(one.name, one.router, one.of_session, one.value) for one in conditions]
+
+
+def test_a_word_is_a_session_with_the_name_of_its_kind(scenario):
+    assert scenario.kinds == {"bgp": BGP, "v6": BGP, "loopbacks": LDP}
+    assert [one.place for one in scenario.sessions] == ["link", "link", "loopbacks"]
+    assert scenario.has_named_sessions
+    assert scenario.sessions_of("bgp") == ("bgp",)
+    assert scenario.sessions_of("ldp") == ("loopbacks",)
+
+
+def test_what_is_expected_of_all_is_expected_of_each_of_its_kind():
+    assert expected({"bgp": "Established"}) == [("bgp", "R1", None, "Established"), ("bgp", "R2", None, "Established")]
+    assert {(one, router) for _, router, one, _ in expected({"bgp": "Established"}, SESSIONS)} == {
+        (session, router) for session in ("v4", "v6") for router in ("R1", "R2")
+    }
+    assert len(expected({"wire": 0}, SESSIONS)) == 6
+
+
+def test_a_value_may_be_keyed_by_session_and_by_session_and_router():
+    found = expected({"wire": {"v4": 1, "v6": {"R2": None}}}, SESSIONS)
+    assert found == [("wire", "R1", "v4", 1), ("wire", "R2", "v4", 1), ("wire", "R2", "v6", None)]
+    assert expected({"bgp": {"v6": "down"}}, SESSIONS) == [("bgp", "R1", "v6", "down"), ("bgp", "R2", "v6", "down")]
+
+
+def test_a_step_is_told_as_the_file_has_it():
+    step = read_step({"expect": {"bgp": {"v6": "down", "v4": {"R1": "Established"}}}})
+    assert step.words() == "expect bgp: {v6: down, v4: {R1: Established}}"
+
+
+def test_a_session_may_have_another_chain_on_one_router_with_the_same_secrets(scenario):
+    ring = Keyring(scenario, seed=7, t0=T0)
+    one, other = ring.meant("R1"), ring.meant("R2")
+    assert (one.used_by("v6"), other.used_by("v6"), other.used_by("bgp")) == ("chain", "old", "chain")
+    assert other.chain_of("v6").key(0).secret == one.chain_of("v6").key(0).secret
+    assert other.chain_of("v6").key(1) is None
+
+
+def test_the_referee_judges_each_session_by_its_own_chains(scenario):
+    ring = Keyring(scenario, seed=7, t0=T0)
+    addresses = {"R1": ("10.0.0.1", "2001:db8::1"), "R2": ("10.0.0.2", "2001:db8::2")}
+    speakers = [
+        Speaker(
+            router,
+            frozenset(map(ip_address, own)),
+            ring.given(router).chain,
+            chains=ring.given(router).own_chains(),
+        )
+        for router, own in addresses.items()
+    ]
+    pairs = {
+        (frozenset(map(ip_address, ends)), 179): name
+        for name, ends in zip(("bgp", "v6"), zip(*addresses.values(), strict=True), strict=True)
+    }
+    book = SpeakerBook(speakers, {179: "bgp"}, pairs)
+    found = {}
+    for src, dst in zip(*addresses.values(), strict=True):
+        keys = book.keys_for(ip_address(src).packed, ip_address(dst).packed, 179, 50000)
+        assert keys is not None
+        found[keys.session] = (sorted(keys.sent), sorted(keys.received))
+    assert found == {"bgp": ([1, 3], [1, 3]), "v6": ([1, 3], [1])}
+
+
+def lines(me, peer, *sessions):
+    return pair_configuration(me, peer, sessions)
+
+
+def test_where_all_sessions_are_internal_both_routers_are_in_one_as():
+    core = SessionLines("core", BGP, internal=True, loopbacks=True, chain="KC")
+    found = lines(R2, R1, core)
+    assert "set routing-options autonomous-system 65001" in found
+    assert "set protocols bgp group core neighbor 10.255.0.1 peer-as 65001" in found
+    assert "set routing-options static route 10.255.0.1/32 next-hop 10.0.12.1" in found
+    assert not [line for line in found if "multihop" in line or "local-as" in line]
+
+
+def test_beside_an_external_session_an_internal_one_says_its_as():
+    core = SessionLines("core", BGP, internal=True, loopbacks=True)
+    found = lines(R2, R1, SessionLines("link", BGP), core)
+    assert "set routing-options autonomous-system 65002" in found
+    assert "set protocols bgp group core local-as 65001" in found
+    assert not [line for line in lines(R1, R2, SessionLines("link", BGP), core) if "local-as" in line]
+
+
+def test_each_session_announces_a_prefix_of_its_own():
+    sessions = (SessionLines("a", BGP), SessionLines("b", BGP, Family.INET6), SessionLines("c", BGP, loopbacks=True))
+    filters = [
+        line.split()[-2] for me, peer in ((R1, R2), (R2, R1)) for line in lines(me, peer, *sessions) if " exact" in line
+    ]
+    assert len(filters) == len(set(filters)) == 6
