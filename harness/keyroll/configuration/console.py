@@ -19,6 +19,8 @@ PAGER = re.compile(r"-{2,3} ?\(?more(?: \d+%)?\)? ?-{2,3}[\s\x08]*", re.IGNORECA
 """`---(more)---` and what the terminal writes over it: the text of the next line may follow on the same line."""
 SHOW = re.compile(r"(?:run\s+)?show\s+conf[a-z]*(?P<rest>\s[^;{]*)?")
 """The command as the first line of a saved log."""
+SYSTEM = re.compile(r"(?P<verb>set|clear)\s+cli\s+(?P<kind>log|ten)\S*(?:\s+(?P<name>\S+))?")
+"""The command that enters a logical system or a tenant: what is shown from then on is that one's alone."""
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]")
 _OVERWRITE = re.compile(r"[^\x08]?\x08")
 _NOISE = re.compile(

@@ -228,6 +228,11 @@ class View:
         if not exact:
             # A wildcard alone brings no name: there is nothing here.
             return View((), path, self._groups)
+        mine = self.own()
+        if mine is not None and word in mine:
+            # It is deactivated here, and a group has it: which of the two holds is not documented.
+            said = f"'{word}' is deactivated here, and group {exact[0].group} brings it"
+            return View(tuple(layer._replace(doubt=layer.doubt or said) for layer in brought), path, self._groups)
         # By identity: what is exact is sure, what a wildcard adds to a name of a group is not documented.
         sure = {id(layer.node) for layer in exact}
         return View(

@@ -12,13 +12,12 @@ from keyroll.configuration.findings import Note
 from keyroll.configuration.inheritance import View
 from keyroll.configuration.sessions import Session, sessions_of
 from keyroll.configuration.tree import INACTIVE, Node
-from keyroll.configuration.words import META
+from keyroll.configuration.words import META, SYSTEMS
 from keyroll.errors import Where
 
 Instance = str | None
 """A routing instance's name; None is the main one."""
 _FAMILIES = ("inet", "inet6")
-SYSTEMS = ("logical-systems", "tenants")
 
 
 @dataclass(frozen=True, slots=True)

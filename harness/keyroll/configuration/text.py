@@ -14,7 +14,7 @@ from keyroll.configuration import console
 from keyroll.configuration.findings import ConfigurationError, Kind, Note, Path
 from keyroll.configuration.placeholders import UNCLOSED
 from keyroll.configuration.tree import INACTIVE, OMITTED, TYPED, Node
-from keyroll.configuration.words import ROOT, container_of, steps
+from keyroll.configuration.words import ROOT, SYSTEMS, container_of, steps
 from keyroll.errors import Where
 
 DEPTH_MAX = 100
@@ -95,6 +95,8 @@ class TextReader:
     _started: int = 0
     _warnings: list[tuple[int, str]] = field(default_factory=list)
     _host: str | None = None
+    _system: tuple[str, ...] = ()
+    """The logical system or tenant that the login works in: levels and lines count from there."""
     _shared: dict[str, str] = field(default_factory=dict)
     """Each word once: a text of 100,000 lines has 500,000 words and some 50,000 different ones."""
 
@@ -106,7 +108,7 @@ class TextReader:
         """Read all lines; raises ConfigurationError where braces nest deeper than any configuration."""
         plain, plain_set, share = _PLAIN.fullmatch, _PLAIN_SET.fullmatch, self._shared.setdefault
         root, number = self.root, self.first - 1
-        idle, whole = True, not self._base
+        idle, whole = True, self._whole()
         for piece, simple in _pieces(text):
             for line in piece.split("\n"):
                 number += 1
@@ -135,7 +137,7 @@ class TextReader:
                     elif stripped == "}":
                         self._line = number
                         self._close()
-                        whole = not self._stack and (not self._base or self._absolute)
+                        whole = self._whole()
                         continue
                     elif stripped[-1] in ";{" and (found := plain(stripped)) is not None and "/*" not in stripped:
                         words = _split(stripped, found)
@@ -162,9 +164,13 @@ class TextReader:
                 self._line = number
                 self._any(stripped)
                 idle = not (self._words or self._skipping or self._in_comment)
-                whole = not self._stack and (not self._base or self._absolute)
+                whole = self._whole()
         self.lines = number - self.first + 1
         self._finish()
+
+    def _whole(self) -> bool:
+        """Say whether a set line here begins at the top of the configuration."""
+        return not self._stack and not self._system and (not self._base or self._absolute)
 
     # The long way: anything a line may be.
 
@@ -193,7 +199,7 @@ class TextReader:
         if first in "[{":
             found = console.BANNER.fullmatch(line)
             if found is not None:
-                self._section(tuple((found["level"] or "").split()))
+                self._section((*self._system, *(found["level"] or "").split()))
                 self._edits = []
                 return True
         prompt = console.PROMPT.fullmatch(line) if "@" in line else None
@@ -213,13 +219,15 @@ class TextReader:
         return False
 
     def _prompt(self, mark: str, command: str, name: str, level: str | None) -> None:
-        host = name.split(":", maxsplit=1)[0]
+        host, _, system = name.partition(":")
         if self._host is not None and host != self._host:
             self.report(
                 Kind.UNKNOWN_EFFECT, "another router's prompt stands here: one text is one router", self._line, ()
             )
         self._host = host
-        base = tuple(level.split()) if level is not None else self._base
+        if mark != "%":
+            self._enter(system)
+        base = (*self._system, *level.split()) if level is not None else self._base
         if mark == "#":
             self._section(base)
             if command.startswith("show"):
@@ -233,9 +241,27 @@ class TextReader:
                 self._command(command)
             return
         shown = console.shown(command)
-        self._section(container_of(shown.level) if shown is not None else ())
+        self._section(container_of((*self._system, *(shown.level if shown is not None else ()))))
         self._absolute = shown is not None and shown.set_form and not shown.relative
         self._skipping = shown is None and bool(command) and not _prints_configuration(command)
+        typed = console.SYSTEM.fullmatch(command)
+        if typed is not None:
+            word = "tenants" if typed["kind"][:1] == "t" else "logical-systems"
+            self._system = (word, typed["name"]) if typed["verb"] == "set" and typed["name"] else ()
+
+    def _enter(self, shown: str) -> None:
+        """Go to the logical system that a prompt shows, `host:X>`; none is the main router."""
+        if self._system[1:] == ((shown,) if shown else ()):
+            return
+        if not shown:
+            self.report(
+                Kind.UNKNOWN_EFFECT,
+                "a logical system was entered, and the prompt does not show it: whose lines follow is not known",
+                self._line,
+                (),
+            )
+            return
+        self._system = ("logical-systems", shown)
 
     def _base_after_show(self, base: tuple[str, ...]) -> None:
         """Remember the level that commands count from; the output of `show` stood below it."""
@@ -507,6 +533,8 @@ class TextReader:
     def _full(self, words: Sequence[str]) -> tuple[str, ...]:
         """Return a line's path from the top: lines are relative to the level, unless they say that they are not."""
         base = self._base
+        if self._absolute and words and words[0] not in SYSTEMS:
+            return (*self._system, *words)
         if not base or self._absolute:
             return tuple(words)
         if words and words[0] in ROOT.statements and not _is_word_of(base, words[0]):
@@ -569,7 +597,7 @@ class TextReader:
             self._base = (*self._base, *words)
         elif verb == "top":
             self._edits.append(self._base)
-            self._base = ()
+            self._base = self._system
             if words:
                 base = self._edits.pop()
                 self._command(" ".join(words))
@@ -579,9 +607,10 @@ class TextReader:
             count = int(words[0]) if words and words[0].isdecimal() and len(words[0]) < 3 else 1  # noqa: PLR2004 - two digits
             levels = list(steps(self._base))
             self._edits.append(self._base)
-            self._base = tuple(word for step in levels[: max(len(levels) - count, 0)] for word in step)
+            base_above = tuple(word for step in levels[: max(len(levels) - count, 0)] for word in step)
+            self._base = base_above if len(base_above) >= len(self._system) else self._system
         else:
-            self._base = self._edits.pop() if self._edits else ()
+            self._base = self._edits.pop() if self._edits else self._system
         self._to_base()
 
 

@@ -111,7 +111,7 @@ _BGP_ANYWHERE = _kinds(
     ),
     values=_words(
         """
-        export import nlri
+        drop-path-attributes export import nlri
         """
     ),
     opaque=_words(
@@ -211,7 +211,7 @@ _PROTOCOLS = _kinds(
         l2circuit l2iw l2vpn lacp layer2-control link-management lldp lldp-med loop-detect mld mld-snooping mpls
         msdp mstp mvpn mvrp neighbor-discovery network-isolation oam openflow ospf ospf-instance ospf3 overlay ovsdb
         pcep pgm pim pim-snooping ppp ppp-service pppoe protection-group ptp r2cp rip ripng router-advertisement
-        router-discovery rstp rsvp sap sflow source-packet-routing uplink-failure-detection vpls vrrp vstp
+        router-discovery rstp rsvp sap sflow source-packet-routing stp uplink-failure-detection vpls vrrp vstp
         """
     ),
 )
@@ -527,6 +527,10 @@ _SYSTEMS = _below(Level("logical-systems", {}, names=_below(LOGICAL_SYSTEM)))
 _TOP: Kinds = {**_ROOT, **_ROUTER, "logical-systems": _SYSTEMS, "tenants": _SYSTEMS}
 GROUP_BODY = Level("a configuration group", {**_TOP, "when": Statement(Shape.OPAQUE)})
 ROOT = Level("the configuration", {**_TOP, "groups": _below(Level("groups", {}, names=_below(GROUP_BODY)))})
+
+
+SYSTEMS = ("logical-systems", "tenants")
+"""Levels whose names are routers of their own."""
 
 
 def steps(words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
