@@ -29,6 +29,8 @@ _NOISE = re.compile(
     r"|Users currently editing the configuration:|Last login: .*|--- JUNOS .*|commit complete"
     r"|configuration check succeeds"
     r"|(?:warning|Warning): License.*|Loading .* please wait.*|Connection to .* closed\.?|logout|load complete"
+    # What a shell says before the router's answer.
+    r"|(?:\S+'s )?[Pp]assword: ?|Warning: Permanently added .*|\$ \S.*|[\w.-]+@[\w.-]+:[~/][^#$]*[#$](?: .*)?"
     r"|cli terminal |Screen (?:length|width) set to \d+|Disabling complete-on-space|\[ok\].*)"
 )
 """Lines of a session that say nothing about the configuration. A list, so that any other line is noticed."""

@@ -61,6 +61,8 @@ class Element:
     inherited: bool = False
     deleted: bool = False
     """An `operation="delete"` of a change request."""
+    change: bool = False
+    """Any `operation`: a request to change a configuration, or the difference of two."""
     valued: bool = False
     """A leaf, even where its value is empty."""
 
@@ -100,6 +102,10 @@ class Documents:
         if element.tag in {"comment", "undocumented"}:
             self._comment(element, path)
             return
+        if element.change:
+            self.note(
+                Kind.UNKNOWN_EFFECT, "this changes a configuration that the text does not hold", element.line, path
+            )
         if element.deleted:
             return
         self.inherited |= element.inherited
@@ -236,6 +242,7 @@ class _Xml:
             inactive=plain.get("inactive") == "inactive",
             inherited="group" in plain,
             deleted=plain.get("operation") in {"delete", "remove"} or plain.get("delete") == "delete",
+            change="operation" in plain or "delete" in plain,
         )
         if self._stack:
             self._stack[-1].children.append(element)
@@ -271,13 +278,31 @@ class _Pairs(list[tuple[str, object]]):
     """An object with every pair in its order, also where a name stands twice."""
 
 
+_WRAPPED_JSON = re.compile(r"^[ \t]*(?:<[^<>]*>\s*)+\{(?=\s*\")", re.MULTILINE)
+"""Elements, and JSON right behind them: what a router answers to `get-configuration format="json"`."""
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"(\s*:)?')
 
 
 def is_json(text: str) -> bool:
-    """Say whether a text, after prompts and echoes, is JSON."""
+    """Say whether a text, after prompts, echoes and the elements of a reply, is JSON."""
+    text = _unwrapped(text[:_SEEN])
     start = _first(text[:_SEEN], "{")
     return start is not None and re.match(r'\{\s*(?:"|\})', text[start : start + 200]) is not None
+
+
+def _unwrapped(text: str) -> str:
+    """Return JSON without the elements of a NETCONF reply around it; blanks keep every place."""
+    found = _WRAPPED_JSON.search(text)
+    if found is None:
+        return text
+    end = text.rfind("}") + 1
+    head = re.sub(r"<[^>]*>", _blanks, text[found.start() : found.end() - 1])
+    # Each piece keeps its length, so lines count as they stood.
+    return text[: found.start()] + head + text[found.end() - 1 : end] + re.sub(r"<[^>]*>", _blanks, text[end:])
+
+
+def _blanks(found: re.Match[str]) -> str:
+    return re.sub(r"[^\n]", " ", found[0])
 
 
 def json_element(text: str, source: str, first: int, note: Note) -> Element:
@@ -286,6 +311,7 @@ def json_element(text: str, source: str, first: int, note: Note) -> Element:
     Raises:
         ConfigurationError: it is not well formed, nests too deep, or holds something else than a configuration.
     """
+    text = _unwrapped(text)
     start = _first(text, "{") or 0
     before = text.count("\n", 0, start)
     try:
@@ -400,3 +426,4 @@ def _put_marks(element: Element, value: object) -> None:
             element.inherited = True
         elif plain == "operation":
             element.deleted = inner in {"delete", "remove"} if isinstance(inner, str) else False
+            element.change = True

@@ -12,19 +12,33 @@ SIGNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     for name, pattern in (
         (
             "a configuration of Cisco IOS XR",
-            r"^!! IOS XR|^RP/\d+/\S+:|^(?:router bgp \d+\n(?: .*\n)*? neighbor-group )",
+            (
+                r"^!! IOS XR|^RP/\d+/\S+:|^router bgp \d+\s*\n(?: .*\n)*? neighbor-group "
+                r"|^router bgp \d+\s*\n(?: .*\n)*? neighbor \S+\s*\n  remote-as \d|^tcp ao\s*\n keychain "
+            ),
         ),
         (
             "a configuration of Arista EOS",
-            r"^! device: .*EOS|^! Command: show running-config|^! boot system flash:.*EOS",
+            r"^! device: .*EOS|^! Command: show running-config|^! boot system flash:.*EOS|^router bgp \d+\s*\n   \S",
         ),
-        ("a configuration of FRR", r"^frr version |^frr defaults |^! FRR|^hostname .*\nlog file .*frr"),
+        (
+            "a configuration of FRR",
+            r"^frr version |^frr defaults |^! FRR|^hostname .*\nlog file .*frr|^router bgp \d+\s*\n(?: .*\n)+exit\s*$",
+        ),
         (
             "a configuration of Nokia SR OS",
             r"^# TiMOS-|^exit all\s*$|^/configure |^configure \{\s*\n\s+(?:router|system|port|log)\b",
         ),
+        ("a configuration of Nokia SR Linux", r"^(?:set / )?network-instance \S+ (?:\{|protocols )"),
         ("a configuration of BIRD", r"^\s*protocol (?:bgp|device|kernel|direct|static)\b[^;]*\{|^router id [\d.]+;"),
-        ("a configuration of VyOS", r"vyos-config-version|^\s*system-as \d|^\s*remote-as \d"),
+        ("a configuration of OpenBGPD", r"^AS \d+\s*$|^\s*tcp md5sig "),
+        (
+            "a configuration of VyOS or EdgeOS",
+            (
+                r"vyos-config-version|^\s*system-as \d|^\s+bgp \d+ \{|^\s*neighbor \S+ \{\s*\n(?:.*\n)??\s+remote-as \d"
+                r"|^set protocols bgp (?:\d+ )?(?:\S+ )*(?:system-as|remote-as) "
+            ),
+        ),
         ("a configuration of Cisco NX-OS", r"^!Command: show running-config|^feature (?:bgp|ospf|interface-vlan)\s*$"),
         (
             "a configuration of Cisco IOS or IOS XE",
@@ -33,8 +47,10 @@ SIGNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
                 r"|^router bgp \d+\s*$|^key chain \S+ tcp\s*$"
             ),
         ),
-        ("a configuration of Huawei VRP", r"^#\r?\n ?sysname |^!Software Version V\d"),
+        ("a configuration of Huawei VRP", r"^#\r?\n ?sysname |^!Software Version V\d|^sysname \S+\s*$"),
         ("a configuration of MikroTik RouterOS", r"^/routing bgp |^# .* by RouterOS"),
+        ("a configuration of PAN-OS", r"^set (?:deviceconfig|network virtual-router) |^\s*localhost\.localdomain \{"),
+        ("a configuration of F5 BIG-IP", r"^(?:ltm|net|sys) [\w-]+ /Common/|^#TMSH-VERSION"),
     )
 )
 """Names of other makes, and lines that no Junos configuration has."""

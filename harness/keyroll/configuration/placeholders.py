@@ -20,7 +20,8 @@ EMPTY = "it is empty"
 UNCLOSED = '"'
 """What a reader puts in place of a string that is not closed on its line."""
 _WORD = (
-    r"(?:re-?moved|re-?dacted|hidden|masked|scrubbed|sanitized|sanitised|omitted|withheld|censored|filtered|stripped)"
+    r"(?:re-?moved|re-?dacted|hidden|masked|scrubbed|saniti[sz]ed|omitted|withheld|censored|filtered|stripped"
+    r"|anonymi[sz]ed|obfuscated|confidential|sensitive|blanked|replaced|deleted)"
 )
 FORMS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), why)
@@ -29,16 +30,22 @@ FORMS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"/\*.*\*/|SECRET-DATA|ACCESS-DENIED", DENIED),
         (r"\$8\$.*", MASTER_PASSWORD),
         (r"\$(?:1|2[abxy]?|5|6|sha1)\$.*", HASHED),
+        # A variable of a template: Junos takes no secret in clear that begins so.
+        (r"\$(?!9\$).*", TAKEN_OUT),
+        # Encrypted in the place where the text is kept (Ansible, SOPS).
+        (r"!vault\b.*|\$ANSIBLE_VAULT.*|ENC\[.*", TAKEN_OUT),
         (UNCLOSED, "its quote is not closed"),
         # RANCID, Oxidized (`<secret hidden>`, `<removed>`, `<secret removed>`), Juniper's published designs
         # (`<REMOVED>`), keyroll's own reports, and whatever else stands in angle, round, square or curly brackets.
         (r"<.*>|\[.*\]|\(.*\)|\{\{.*\}\}|\{.*\}|%.*%", TAKEN_OUT),
         # One character again and again: xxxxx, ***, ....., ------.
-        (r"(.)\1{2,}", TAKEN_OUT),
+        (r"(.)\1{2,}|…+|-|n/?a|none|null|nil|to-?do|tbd", TAKEN_OUT),
         (r"\*+.*\*+|\*\*+|_+[a-z]*_+", TAKEN_OUT),
         # netconan numbers what it took out anew in each run: two such words are not two equal secrets.
         (r"netconanRemoved\d*", TAKEN_OUT),
         (rf"(?:secret|password|key|psk)?[-_ ]?{_WORD}(?:[-_ ]?(?:secret|password|key))?\d*", TAKEN_OUT),
+        # The same among other words: `redacted-by-ops`, `#removed 3#`.
+        (rf"(?:.*[\W_])?{_WORD}(?:[\W_].*)?", TAKEN_OUT),
         (r"(?:your|the|my|some|insert|enter)[-_ ](?:\w+[-_ ])?(?:secret|password|key)(?:[-_ ]here)?", TAKEN_OUT),
         (r"\$9\$(?:x{3,}|\.{2,}|\*+|<.*>|" + _WORD + r"|abc123)?", TAKEN_OUT),
     )

@@ -189,7 +189,9 @@ def read(text: str, name: str, *, zone: tzinfo = UTC, base: Configuration | None
     with growing():
         statements, inherited = _fill(root, text, name, first, note)
         counted = settle(root, note)
-    if root and not any(word in ROOT.statements or word in META or word in HOMELESS for word in root):
+    known = any(word in ROOT.statements or word in META or word in HOMELESS for word in root)
+    # An empty text holds nothing and says so; one of which no line is understood is something else.
+    if not known and (root or found):
         raise ConfigurationError(
             "this holds no statement of a Junos configuration", where=Where(name, 1), remedy=_REMEDY
         )  # fmt: skip
