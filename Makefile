@@ -18,13 +18,16 @@ IMAGE ?= keyroll-router:latest
 REPEATS ?= 200
 # Says since when the tests stand compiled, their asserts rewritten.
 REWRITTEN := .venv/.keyroll-rewritten
+# KERNEL_PEER=1: `make test` plays these in a guest whose kernel has TCP-AO, too.
+GUEST := tests/lab/kernel_peer/boot
+AGAINST_KERNEL := tests/lab/wire/test_kernel_tcp_ao.py tests/lab/wire/test_kernel_router.py
 SCENARIO ?= tests/scenarios/rollover/bgp-and-ldp.yaml --variant both
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test receipts mutants soak docs image dist check coverage bench format clean
+.PHONY: help setup demo test kernel-peer receipts mutants soak docs image dist check coverage bench format clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup:  ## install system packages (apt, sudo where needed) and the virtual environment .venv
 	@.ci/setup
@@ -39,8 +42,12 @@ $(REWRITTEN): pyproject.toml $(shell find tests -name '*.py') | setup
 	@PYTHONDONTWRITEBYTECODE= PYTEST_ADDOPTS= $(PY) -m pytest -q -p no:cacheprovider --collect-only tests/unit tests/lab >/dev/null 2>&1 || true
 	@touch $@
 
-test: $(REWRITTEN)  ## play all tests and scenarios but the slow ones (N=6 workers, LAB=embedded, ARGS=tests, SHARD=3/8)
+test: $(REWRITTEN)  ## play all tests and scenarios but the slow ones (N=6 workers, LAB=embedded, ARGS=tests, SHARD=3/8, KERNEL_PEER=1)
 	@$(ROOT) $(PY) -m pytest -n $(N) --dist worksteal -m "not slow" --keyroll-figures 20 $(if $(SHARD),--keyroll-shard $(SHARD)) --keyroll-lab $(LAB) $(ARGS)
+	@$(if $(KERNEL_PEER),kernel=$$(tests/lab/kernel_peer/build) && $(GUEST) "$$kernel" -- $(PY) -m pytest -q -p no:cacheprovider $(AGAINST_KERNEL),:)
+
+kernel-peer:  ## build a User-Mode Linux with TCP-AO, once (400 processor seconds); `make test KERNEL_PEER=1` plays the wire path against it
+	@tests/lab/kernel_peer/build
 
 receipts: $(REWRITTEN) mutants  ## break every scenario on purpose, and the emulated router too: the named check must turn red
 	@$(ROOT) $(PY) -m pytest -n $(N) --dist worksteal -m "not slow" --keyroll-receipts tests/scenarios

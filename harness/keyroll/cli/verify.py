@@ -158,7 +158,7 @@ def _keys_book(path: Path) -> Book:
 def _config_book(configs: tuple[str, ...], offset: float, receiving: str, *, no_times: bool) -> ConfigBook:
     from keyroll.capture.keys.book import unknown_clock  # noqa: PLC0415 -- only with --config
     from keyroll.capture.keys.config_book import config_book  # noqa: PLC0415 -- only with --config
-    from keyroll.capture.referee.opening_path import CaptureClock  # noqa: PLC0415 -- only with --config
+    from keyroll.capture.referee.syn_path import CaptureClock  # noqa: PLC0415 -- only with --config
 
     if math.isnan(offset):
         raise click.UsageError("--clock-offset: must be a number of seconds")

@@ -1,123 +1,377 @@
 """The wire path against Linux' own TCP-AO (6.7 and newer, CONFIG_TCP_AO): plain kernel sockets on the other side.
 
-Source of the socket options: Linux, include/uapi/linux/tcp.h (`struct tcp_ao_add`, `struct tcp_ao_info_opt`).
+Where the host's kernel has none, `make kernel-peer` builds one that has, and `make test KERNEL_PEER=1` plays these
+in it.
+R1 is the wire path and holds the chain; R2 is the kernel, with the chain's mirror.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import platform
 import socket
 import struct
+import time
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from tests.lab.wire import judging
+from tests.lab.wire import kernel_sockets as kernel
 from tests.lab.wire.judging import T0, Judge
-from tests.lab.wire.rig import ADDRESSES
+from tests.lab.wire.rig import ADDRESSES, PORT, until
+from tests.lab.wire.traffic import echo, read, transfer
 
 from keyroll.names import Algorithm, Receiving, Sending
+from keyroll.tcpao import ACK, SYN
 
 pytestmark = pytest.mark.lab
 
-TCP_AO_ADD_KEY = 38
-TCP_AO_INFO = 40
-SET_CURRENT, SET_RNEXT = 1, 2
-NAMES = {Algorithm.HMAC_SHA_1_96: b"hmac(sha1)", Algorithm.AES_128_CMAC_96: b"cmac(aes128)"}
 HALF_HOUR = timedelta(minutes=30)
-
-
-def kernel_key(key, peer: str, family: int, *, flags: int = 0) -> bytes:
-    """The `tcp_ao_add` of R2's mirror of R1's key, for connections with `peer`."""
-    if family == 4:
-        address = struct.pack("=H2x4s", socket.AF_INET, socket.inet_aton(peer))
-    else:
-        address = struct.pack("=H2xI16sI", socket.AF_INET6, 0, socket.inet_pton(socket.AF_INET6, peer), 0)
-    secret = key.secret.reveal()
-    return struct.pack(
-        "=128s64siIHBBBBBB80s",
-        address,
-        NAMES[key.effective_algorithm],
-        0,
-        flags,
-        0,
-        32 if family == 4 else 128,
-        key.recv_id,
-        key.send_id,
-        12,
-        0 if key.include_options else 2,
-        len(secret),
-        secret,
-    )
+OPENERS = ("wire path", "kernel")
+SILENCE_SECONDS = 2.5
+"""Within that a SYN is repeated once: a connection that both ends could have is there by then."""
 
 
 @pytest.fixture(scope="module", autouse=True)
 def kernel_with_tcp_ao() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
         try:
-            sock.getsockopt(socket.IPPROTO_TCP, TCP_AO_INFO, 48)
+            sock.getsockopt(socket.IPPROTO_TCP, kernel.INFO, 48)
         except OSError as error:  # any other error is TCP-AO's own: there is no key yet
             if error.errno == errno.ENOPROTOOPT:
                 pytest.skip(f"this kernel ({platform.release()}) has no TCP-AO: it needs 6.7 with CONFIG_TCP_AO")
 
 
-def echo(near, far) -> None:
-    for sender, receiver in ((near, far), (far, near)):
-        sender.sendall(b"hello")
-        found = b""
-        while len(found) < 5:
-            part = receiver.recv(5 - len(found))
-            assert part
-            found += part
+class Pair:
+    """R1's wire path with a chain, and R2's kernel with its mirror, on one connection at a time."""
+
+    def __init__(self, rig) -> None:
+        self.rig, (self.ours, self.theirs) = rig, rig.bumps
+        self.chain = judging.chain(judging.key(0), judging.key(1, HALF_HOUR))
+        self.family, self._isns = 4, {}
+
+    def begin(self, chain=None, *, family=4, isn=None, sending=Sending.CLOCK) -> None:
+        self.chain, self.family = chain or self.chain, family
+        self.ours.clock(T0 + timedelta(minutes=1))
+        session = judging.session(0, self.chain, family=family, sending=sending, receiving=Receiving.ANY)
+        self.ours.set(replace(session, isn=isn))
+        self.rig.capture()
+
+    def given(self, sock, chain=None, *, current=None) -> None:
+        kernel.give(sock, chain or self.chain, ADDRESSES[self.family][0], current=current)
+
+    def joined(self, opener, chain=None, *, isn=None, timeout=10):
+        """Return both ends, R1's first. `chain` is the kernel's where it is another, `isn` the kernel's as opener."""
+        kind = kernel.family_of(self.family)
+        if opener == "kernel":
+            with self.rig.listen(0, self.family) as listening:
+                far = self.theirs.inner.socket(kind)
+                with contextlib.ExitStack() as undo:
+                    undo.callback(far.close)
+                    self.given(far, chain, current=0)
+                    if isn is not None:
+                        kernel.begin_at(far, isn)
+                    far.settimeout(timeout)
+                    far.connect((ADDRESSES[self.family][0], PORT))
+                    near, _ = listening.accept()
+                    undo.pop_all()
+        else:
+            with self.rig.listen(1, self.family) as listening:
+                self.given(listening, chain)
+                near = self.rig.connect(0, self.family, timeout=timeout)
+                far, _ = listening.accept()
+        near.settimeout(timeout)
+        far.settimeout(timeout)
+        return near, far
+
+    def keys(self, sender: int | None = None) -> list[int]:
+        """Return the key of every segment on the link, of both or of one (1: the kernel), each verified by itself."""
+        judge = Judge(self.chain)
+        judged = [(one.sender, judge.key_of(one)) for one in self.rig.sent(self.family)]
+        return [key for who, key in judged if sender in (None, who)]
+
+    def counted(self) -> dict[str, int]:
+        return kernel.counters(self.theirs.inner)
+
+
+def changes(keys: list[int]) -> list[int]:
+    """Return the keys without what repeats its predecessor."""
+    return [key for place, key in enumerate(keys) if place == 0 or keys[place - 1] != key]
+
+
+@pytest.fixture
+def pair(rig) -> Pair:
+    return Pair(rig)
 
 
 @pytest.mark.parametrize("family", [4, 6])
 @pytest.mark.parametrize("algorithm", list(Algorithm))
-@pytest.mark.parametrize("opener", ["wire path", "kernel"])
+@pytest.mark.parametrize("opener", OPENERS)
 @pytest.mark.parametrize("sending", list(Sending))
-def test_a_rollover_with_the_kernels_tcp_ao(rig, family, algorithm, opener, sending) -> None:
+def test_a_rollover_that_both_sides_ask_for(pair, family, algorithm, opener, sending) -> None:
     chain = judging.chain(judging.key(0, algorithm=algorithm), judging.key(1, HALF_HOUR, algorithm=algorithm))
-    ours, kernels = rig.bumps
-    ours.clock(T0 + timedelta(minutes=1))
-    ours.set(judging.session(0, chain, family=family, sending=sending, receiving=Receiving.ANY))
-    rig.capture()
-
-    def give_keys(sock) -> None:
-        for number, key in enumerate(chain.keys):
-            flags = SET_CURRENT | SET_RNEXT if number == 0 and opener == "kernel" else 0
-            added = kernel_key(key, ADDRESSES[family][0], family, flags=flags)
-            sock.setsockopt(socket.IPPROTO_TCP, TCP_AO_ADD_KEY, added)
-
-    kind = socket.AF_INET if family == 4 else socket.AF_INET6
-    if opener == "kernel":
-        with rig.listen(0, family) as listening, kernels.inner.socket(kind) as far:
-            give_keys(far)
-            far.connect((ADDRESSES[family][0], 179))
-            near, _ = listening.accept()
-            near.settimeout(10)
-            roll(ours, near, far.dup(), chain)
-    else:
-        with rig.listen(1, family) as listening:
-            give_keys(listening)
-            near = rig.connect(0, family)
-            far, _ = listening.accept()
-            far.settimeout(10)
-            roll(ours, near, far, chain)
-    judge = Judge(chain)
-    assert sorted({judge.key_of(one) for one in rig.sent(family)}) == [0, 1]
-    assert ours.dropped() == {}
-
-
-def roll(ours, near, far, chain) -> None:
+    pair.begin(chain, family=family, sending=sending)
+    near, far = pair.joined(opener)
     with near, far:
         echo(near, far)
-        ours.clock(T0 + HALF_HOUR)
-        far.setsockopt(
-            socket.IPPROTO_TCP,
-            TCP_AO_INFO,
-            struct.pack("=IHBB5Q", SET_RNEXT, 0, 0, chain.keys[1].send_id, 0, 0, 0, 0, 0),
-        )
+        pair.ours.clock(T0 + HALF_HOUR)
+        kernel.request(far, chain.keys[1])
         for _ in range(3):
             echo(near, far)
-        (state,) = [one for one in ours.status().connections if one.phase == "open"]
+        (state,) = [one for one in pair.ours.status().connections if one.phase == "open"]
         assert (state.out.key, state.in_.key, state.out.rolled, state.in_.rolled) == (1, 1, True, True)
+        told = kernel.info(far)
+        assert (told.current, told.bad, told.not_found) == (chain.keys[1].recv_id, 0, 0)
+    assert sorted(set(pair.keys())) == [0, 1]
+    assert pair.ours.dropped() == {}
+    counted = pair.counted()
+    assert counted["TCPAOGood"] > 5
+    assert (counted["TCPAOBad"], counted["TCPAOKeyNotFound"]) == (0, 0)
+
+
+@pytest.mark.parametrize("opener", OPENERS)
+def test_the_kernel_follows_a_rollover_that_the_wire_path_asks_for(pair, opener) -> None:
+    pair.begin()
+    near, far = pair.joined(opener)
+    with near, far:
+        echo(near, far)
+        pair.ours.clock(T0 + HALF_HOUR)
+        for _ in range(3):
+            echo(near, far)
+        assert kernel.info(far).current == pair.chain.keys[1].recv_id
+    assert sorted(set(pair.keys())) == [0, 1]
+    assert pair.ours.dropped() == {}
+
+
+@pytest.mark.parametrize("opener", OPENERS)
+def test_the_wire_path_follows_a_rollover_that_the_kernel_asks_for_where_its_policy_is_to(pair, opener) -> None:
+    # Both keys have started: which of them is sent is the peer's to ask.
+    chain = judging.chain(judging.key(0), judging.key(1, timedelta(seconds=1)))
+    pair.begin(chain, sending=Sending.RNEXT)
+    near, far = pair.joined(opener)
+    with near, far:
+        kernel.request(far, chain.keys[0])
+        for _ in range(3):
+            echo(near, far)
+        (before,) = [one for one in pair.ours.status().connections if one.phase == "open"]
+        kernel.request(far, chain.keys[1])
+        for _ in range(3):
+            echo(near, far)
+        (after,) = [one for one in pair.ours.status().connections if one.phase == "open"]
+        assert (before.out.key, after.out.key) == (0, 1)
+    assert set(pair.keys()) == {0, 1}
+    assert pair.ours.dropped() == {}
+
+
+def test_a_key_that_the_kernel_deletes_and_gets_again_is_a_key_like_any_other(pair) -> None:
+    pair.begin()
+    near, far = pair.joined("kernel")
+    first, second = pair.chain.keys
+    with near, far:
+        echo(near, far)
+        with pytest.raises(OSError, match="busy"):
+            kernel.delete_key(far, first, ADDRESSES[4][0])
+        pair.ours.clock(T0 + HALF_HOUR)
+        kernel.request(far, second)
+        for _ in range(3):
+            echo(near, far)
+        kernel.delete_key(far, first, ADDRESSES[4][0])
+        echo(near, far)
+        kernel.add_key(far, first, ADDRESSES[4][0])
+        pair.ours.clock(T0 + timedelta(minutes=1))
+        kernel.request(far, first)
+        for _ in range(3):
+            echo(near, far)
+        assert kernel.info(far).bad == 0
+    assert changes(pair.keys(sender=1)) == [0, 1, 0]
+    assert pair.ours.dropped() == {}
+
+
+@pytest.mark.parametrize("algorithm", list(Algorithm))
+@pytest.mark.parametrize("opener", OPENERS)
+def test_sequence_numbers_that_wrap_at_both_ends_are_signed_with_the_next_sne(pair, opener, algorithm) -> None:
+    pair.begin(judging.chain(judging.key(0, algorithm=algorithm)), isn=0xFFFFFF00)
+    near, far = pair.joined(opener, isn=0xFFFFFE00)
+    with near, far:
+        transfer(near, far, bytes(range(256)) * 256)
+        transfer(far, near, bytes(range(256)) * 256)
+        told = kernel.info(far)
+        assert (told.bad, told.not_found) == (0, 0)
+    judge = Judge(pair.chain)
+    sent = pair.rig.sent()
+    assert {judge.key_of(one) for one in sent} == {0}, "the judge counts the SNE by itself"
+    wrapped = [one for one in sent if one.segment.seq < 1 << 20 and one.sender == 0]
+    assert len(wrapped) > 10
+    assert pair.ours.dropped() == {}
+
+
+MENDED = (99, 0)
+"""The first release of Linux whose listener hands the receive SNE on; none known (see docs/field-bugs.md)."""
+
+
+@pytest.mark.xfail(
+    tuple(int(part) for part in platform.release().split(".")[:2]) < MENDED,
+    reason=f"Linux {platform.release()}: a listener's child begins with a receive SNE of 0 (docs/field-bugs.md)",
+    strict=True,
+)
+def test_a_listener_whose_peers_isn_is_the_last_number_takes_its_data(pair) -> None:
+    pair.begin(isn=0xFFFFFFFF)
+    near, far = pair.joined("wire path", timeout=SILENCE_SECONDS)
+    with near, far:
+        echo(near, far)
+
+
+@pytest.mark.parametrize("opener", OPENERS)
+def test_options_that_are_not_covered_are_left_out_by_both(pair, opener) -> None:
+    pair.begin(judging.chain(judging.key(0, include_options=False)))
+    near, far = pair.joined(opener)
+    with near, far:
+        echo(near, far)
+    assert set(pair.keys()) == {0}
+    assert pair.ours.dropped() == {}
+
+
+@pytest.mark.parametrize("opener", OPENERS)
+@pytest.mark.parametrize(
+    ("other", "ours", "counter"),
+    [
+        ({"secret": "another secret"}, "bad-mac", "TCPAOBad"),
+        ({"algorithm": Algorithm.AES_128_CMAC_96}, "bad-mac", "TCPAOBad"),
+        ({"include_options": False}, "bad-mac", "TCPAOBad"),
+        ({"send": 77, "recv": 78}, "unknown-keyid", "TCPAOKeyNotFound"),
+    ],
+    ids=["secret", "algorithm", "coverage", "ids"],
+)
+def test_what_differs_keeps_the_connection_from_coming_up_and_is_counted(pair, opener, other, ours, counter) -> None:
+    pair.begin(judging.chain(judging.key(0)))
+    before = pair.counted()[counter]
+    with pytest.raises(OSError, match="timed out"):
+        pair.joined(opener, judging.chain(judging.key(0, **other)), timeout=SILENCE_SECONDS)
+    if opener == "kernel":
+        assert pair.ours.dropped()["in", ours] >= 1
+    else:
+        assert pair.counted()[counter] > before
+
+
+@pytest.mark.parametrize("who", ["wire path", "kernel"])
+def test_an_abort_is_signed_and_believed_by_the_other(pair, who) -> None:
+    pair.begin()
+    near, far = pair.joined("kernel")
+    aborts, hears = (near, far) if who == "wire path" else (far, near)
+    with hears:
+        echo(near, far)
+        aborts.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        aborts.close()
+        with pytest.raises(ConnectionResetError):
+            hears.recv(1)
+    assert pair.keys()[-1] == 0
+    assert pair.ours.dropped() == {}
+
+
+def test_the_kernel_believes_a_refusal_that_is_signed_with_a_source_isn_of_0(pair) -> None:
+    """The wire path signs the RST to a SYN as assumption W6 has it; Linux verifies it while it waits for a SYN-ACK."""
+    pair.begin()
+    begun = time.monotonic()
+    with kernel.within(pair.theirs.inner.socket(), 10) as far:
+        pair.given(far, current=0)
+        with pytest.raises(ConnectionRefusedError):
+            far.connect((ADDRESSES[4][0], PORT))
+    assert time.monotonic() - begun < 0.9, "before the SYN is repeated"
+    assert pair.keys() == [0, 0]
+
+
+def test_the_kernel_says_nothing_to_a_signed_syn_for_a_closed_port(pair) -> None:
+    pair.begin()
+    with pytest.raises(TimeoutError):
+        pair.rig.connect(0, timeout=SILENCE_SECONDS)
+    assert {one.sender for one in pair.rig.sent()} == {0}
+
+
+@pytest.mark.parametrize("opener", OPENERS)
+@pytest.mark.parametrize("algorithm", list(Algorithm))
+def test_a_lossy_link_loses_no_data(pair, opener, algorithm) -> None:
+    pair.begin(judging.chain(judging.key(0, algorithm=algorithm)))
+    pair.rig.link.loss, pair.rig.link.repeat, pair.rig.link.swap = 0.01, 0.01, 0.02
+    near, far = pair.joined(opener)
+    with near, far:
+        transfer(near, far, bytes(range(256)) * 1024)
+        transfer(far, near, bytes(range(256)) * 1024)
+        assert kernel.info(far).bad == 0
+    assert set(pair.keys()) == {0}
+    assert pair.ours.dropped() == {}
+
+
+def test_both_ends_open_at_once(pair) -> None:
+    pair.begin()
+    pair.rig.link.hold = []
+    ends = []
+    for router, bump in enumerate(pair.rig.bumps):
+        sock = bump.inner.socket()
+        sock.bind((ADDRESSES[4][router], PORT))
+        if router == 1:
+            pair.given(sock, current=0)
+        sock.settimeout(0)
+        assert sock.connect_ex((ADDRESSES[4][1 - router], PORT)) == errno.EINPROGRESS
+        ends.append(sock)
+    until(lambda: held_syns(pair.rig.link) == 2, "both SYNs are held")
+    pair.rig.link.release()
+    for sock in ends:
+        sock.settimeout(10)
+    with ends[0], ends[1]:
+        echo(*ends)
+    sent = pair.rig.sent()
+    judge = Judge(pair.chain)
+    assert {judge.key_of(one) for one in sent} == {0}
+    assert {one.sender for one in sent if one.segment.flags & (SYN | ACK) == SYN} == {0, 1}
+
+
+def held_syns(link) -> int:
+    """Let ARP through; return from how many routers IP is held."""
+    for target, frame in list(link.hold):
+        if frame[12:14] == b"\x08\x06":
+            link.hold.remove((target, frame))
+            target.send(frame)
+    return len({target for target, frame in link.hold if frame[12:14] == b"\x08\x00"})
+
+
+@pytest.mark.parametrize("length", [1, 15, 16, 17, 64, 80])
+@pytest.mark.parametrize("algorithm", list(Algorithm))
+def test_secrets_of_every_length_that_linux_takes_give_the_same_traffic_keys(pair, algorithm, length) -> None:
+    pair.begin(judging.chain(judging.key(0, algorithm=algorithm, secret="x" * length)))
+    near, far = pair.joined("kernel")
+    with near, far:
+        echo(near, far)
+    assert set(pair.keys()) == {0}
+
+
+def test_a_wire_path_that_dies_and_is_replaced_goes_on_with_the_kernel(pair) -> None:
+    pair.begin()
+    near, far = pair.joined("kernel")
+    with near, far:
+        echo(near, far)
+        records = pair.ours.client.records
+        pair.ours.kill()
+        far.sendall(b"while it was down")
+        session = judging.session(0, pair.chain, receiving=Receiving.ANY)
+        pair.ours.start([session], records)
+        pair.ours.clock(T0 + timedelta(minutes=1))
+        assert read(near, 17) == b"while it was down"
+        pair.ours.clock(T0 + HALF_HOUR)
+        for _ in range(3):
+            echo(near, far)
+        assert kernel.info(far).current == pair.chain.keys[1].recv_id
+
+
+def test_sixty_four_keys_are_rolled_through(pair) -> None:
+    chain = judging.chain(*(judging.key(number, timedelta(hours=number)) for number in range(64)))
+    pair.begin(chain)
+    near, far = pair.joined("kernel")
+    with near, far:
+        for number in range(64):
+            pair.ours.clock(T0 + timedelta(hours=number, minutes=1))
+            for _ in range(2):
+                echo(near, far)
+    assert set(pair.keys()) == set(range(64))
+    assert pair.ours.dropped() == {}

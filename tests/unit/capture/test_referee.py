@@ -8,7 +8,7 @@ import pytest
 from keyroll.capture import Referee, Refusal, Speaker, SpeakerBook, Standing, Verdict
 from keyroll.capture.referee.account import Account
 from keyroll.capture.referee.fast_path import FastPath
-from keyroll.capture.referee.opening_path import CaptureClock
+from keyroll.capture.referee.syn_path import CaptureClock
 from keyroll.names import Algorithm, Receiving
 
 

@@ -17,9 +17,9 @@ from keyroll.capture.formats.packet import Packet
 from keyroll.capture.referee.account import Account, KeyUse
 from keyroll.capture.referee.connection import SOCKET_PAIRS_MAX
 from keyroll.capture.referee.judgement import Judgement
-from keyroll.capture.referee.opening_path import Followed, OpeningPath, span_of
 from keyroll.capture.referee.plain_frame import LINKS, UNKNOWN, V4_HEADER, Plain, read
 from keyroll.capture.referee.referee import Matched, Referee
+from keyroll.capture.referee.syn_path import Followed, OpeningPath, span_of
 from keyroll.tcpao import ACK, FIN, RST, SYN, sne_and_pseudo_header
 from keyroll.tcpao.option import FIXED_HEADER, KIND_AO, KIND_END, KIND_NOP
 

@@ -1,0 +1,111 @@
+"""TCP sockets of a kernel with TCP-AO, as Linux' include/uapi/linux/tcp.h has them: keys, requests, counters, ISNs."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from tests.lab.wire.namespaces import Namespace
+
+from keyroll.keychain.model import Key, Keychain
+from keyroll.names import Algorithm
+
+REPAIR, REPAIR_QUEUE, QUEUE_SEQ = 19, 20, 21
+ADD_KEY, DELETE_KEY, INFO = 38, 39, 40
+SEND_QUEUE = 2
+SET_CURRENT, SET_RNEXT = 1, 2
+EXCLUDE_OPTIONS = 2
+"""TCP_AO_KEYF_EXCLUDE_OPT."""
+NAMES = {Algorithm.HMAC_SHA_1_96: b"hmac(sha1)", Algorithm.AES_128_CMAC_96: b"cmac(aes128)"}
+MAC_OCTETS = 12
+_INFO = "=IHBB5Q"
+
+
+class Info(NamedTuple):
+    """What the kernel tells of a connection (`struct tcp_ao_info_opt`): its keys' send-ids and segments by verdict."""
+
+    current: int
+    rnext: int
+    good: int
+    bad: int
+    not_found: int
+
+
+def family_of(family: int) -> socket.AddressFamily:
+    """Return the address family of 4 or 6."""
+    return socket.AF_INET if family == 4 else socket.AF_INET6
+
+
+def _address(peer: str) -> tuple[bytes, int]:
+    """Return a sockaddr_storage with its prefix length: keys are for one peer."""
+    if ":" in peer:
+        return struct.pack("=H2xI16sI", socket.AF_INET6, 0, socket.inet_pton(socket.AF_INET6, peer), 0), 128
+    return struct.pack("=H2x4s", socket.AF_INET, socket.inet_aton(peer)), 32
+
+
+def add_key(sock: socket.socket, key: Key, peer: str, *, flags: int = 0) -> None:
+    """Give a socket R2's mirror of R1's key (`struct tcp_ao_add`)."""
+    address, prefix = _address(peer)
+    secret = key.secret.reveal()
+    numbers = (prefix, key.recv_id, key.send_id, MAC_OCTETS, 0 if key.include_options else EXCLUDE_OPTIONS, len(secret))
+    name = NAMES[key.effective_algorithm]
+    added = struct.pack("=128s64siIHBBBBBB80s", address, name, 0, flags, 0, *numbers, secret)
+    sock.setsockopt(socket.IPPROTO_TCP, ADD_KEY, added)
+
+
+def give(sock: socket.socket, chain: Keychain, peer: str, *, current: int | None = None) -> None:
+    """Give a socket R2's mirror of R1's chain; `current` is the number of the key that an opener begins with."""
+    for key in chain.keys:
+        add_key(sock, key, peer, flags=SET_CURRENT | SET_RNEXT if key.id == current else 0)
+
+
+def delete_key(sock: socket.socket, key: Key, peer: str) -> None:
+    """Take R2's mirror of R1's key from a socket (`struct tcp_ao_del`). Raises OSError (EBUSY) for one in use."""
+    address, prefix = _address(peer)
+    deleted = struct.pack("=128siIHBBBBBB", address, 0, 0, 0, prefix, key.recv_id, key.send_id, 0, 0, 0)
+    sock.setsockopt(socket.IPPROTO_TCP, DELETE_KEY, deleted)
+
+
+def request(sock: socket.socket, key: Key) -> None:
+    """Ask the peer for R1's key: the RNextKeyID of what is sent from now on."""
+    sock.setsockopt(socket.IPPROTO_TCP, INFO, struct.pack(_INFO, SET_RNEXT, 0, 0, key.send_id, 0, 0, 0, 0, 0))
+
+
+def info(sock: socket.socket) -> Info:
+    """Return what the kernel tells of a connection."""
+    found = sock.getsockopt(socket.IPPROTO_TCP, INFO, struct.calcsize(_INFO))
+    _, _, current, rnext, good, bad, not_found, _, _ = struct.unpack(_INFO, found)
+    return Info(current, rnext, good, bad, not_found)
+
+
+def begin_at(sock: socket.socket, isn: int) -> None:
+    """Give a socket that is to be connected its ISN (TCP_REPAIR, as checkpoints use it)."""
+    sock.setsockopt(socket.IPPROTO_TCP, REPAIR, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, REPAIR_QUEUE, SEND_QUEUE)
+    sock.setsockopt(socket.IPPROTO_TCP, QUEUE_SEQ, struct.pack("=I", isn))
+    sock.setsockopt(socket.IPPROTO_TCP, REPAIR, 0)
+
+
+def counters(namespace: Namespace) -> dict[str, int]:
+    """Return the namespace's counters of TCP-AO (`TCPAOGood` and its like)."""
+    return counters_in(namespace.run("cat", "/proc/net/netstat").splitlines())
+
+
+def counters_in(lines: list[str]) -> dict[str, int]:
+    """Return the counters of TCP-AO in /proc/net/netstat: a line of names, and a line of values below it."""
+    for names, values in zip(lines[::2], lines[1::2], strict=True):
+        if names.startswith("TcpExt:"):
+            found = zip(names.split()[1:], map(int, values.split()[1:]), strict=True)
+            return {name: value for name, value in found if name.startswith("TCPAO")}
+    raise AssertionError("no TcpExt in /proc/net/netstat")
+
+
+@contextlib.contextmanager
+def within(sock: socket.socket, seconds: float) -> Iterator[socket.socket]:
+    """Use a socket with a time-out, and close it."""
+    with sock:
+        sock.settimeout(seconds)
+        yield sock

@@ -1,0 +1,166 @@
+"""A whole emulated router (FRR, wire path, command line) against a small BGP speaker on a kernel's TCP-AO sockets.
+
+R2 of the lab is not configured: the speaker has R2's address, in the namespace where R2's wire is. What R1 shows, what
+both captures hold, and what the kernel counted must agree.
+"""
+
+from __future__ import annotations
+
+import errno
+import platform
+import socket
+import struct
+import subprocess
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from tests.lab.wire import kernel_sockets as kernel
+
+from keyroll import linux
+from keyroll.junos.records import BgpSummary
+from keyroll.keychain.junostext import set_lines
+from keyroll.keychain.model import Key, Keychain
+from keyroll.keychain.secret import Secret
+from keyroll.lab.local import find
+
+pytestmark = pytest.mark.lab
+
+OWN, PEER, PORT = "10.0.12.2", "10.0.12.1", 179
+AS, HOLD_SECONDS = 65002, 9
+T0 = datetime(2030, 1, 1, tzinfo=UTC)
+HALF_HOUR = timedelta(minutes=30)
+MARKER = b"\xff" * 16
+KEEPALIVE = MARKER + struct.pack("!HB", 19, 4)
+UP_SECONDS = 30.0
+"""From the commit to Established: R1 opens by itself after a second, or when the speaker has failed once."""
+
+
+def key(number: int, start: timedelta) -> Key:
+    return Key(
+        id=number,
+        secret=Secret(f"secret of key {number}"),
+        start=T0 + start,
+        scheme="ao",
+        send_id=2 * number + 1,
+        recv_id=2 * number + 2,
+        tcp_ao_option=True,
+    )
+
+
+CHAIN = Keychain("chain", (key(0, timedelta(0)), key(1, HALF_HOUR)))
+
+
+class Speaker:
+    """BGP as far as a neighbor needs it (RFC 4271): it listens, keeps the session alive, and announces nothing."""
+
+    def __init__(self, namespace: int) -> None:
+        with linux.inside(namespace):
+            self._listening = socket.create_server((OWN, PORT))
+        kernel.give(self._listening, CHAIN, PEER)
+        self.connection: socket.socket | None = None
+        self.ended: str | None = None
+        self._stop = threading.Event()
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        try:
+            connection, _ = self._listening.accept()
+            connection.settimeout(HOLD_SECONDS)
+            opened = struct.pack("!BHH4sB", 4, AS, HOLD_SECONDS, socket.inet_aton("10.255.0.2"), 8)
+            opened += b"\x02\x06\x41\x04" + struct.pack("!I", AS)
+            connection.sendall(MARKER + struct.pack("!HB", 19 + len(opened), 1) + opened + KEEPALIVE)
+            self.connection = connection
+            threading.Thread(target=self._keep_alive, args=(connection,), daemon=True).start()
+            while connection.recv(65536):
+                pass
+            self.ended = "R1 closed the connection"
+        except OSError as error:
+            self.ended = str(error)
+
+    def _keep_alive(self, connection: socket.socket) -> None:
+        while not self._stop.wait(HOLD_SECONDS / 9):
+            try:
+                connection.sendall(KEEPALIVE)
+            except OSError:
+                return
+
+    def close(self) -> None:
+        self._stop.set()
+        self._listening.close()
+        if self.connection is not None:
+            self.connection.close()
+
+
+@pytest.fixture(autouse=True)
+def kernel_with_tcp_ao() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+        try:
+            sock.getsockopt(socket.IPPROTO_TCP, kernel.INFO, 48)
+        except OSError as error:
+            if error.errno == errno.ENOPROTOOPT:
+                pytest.skip(f"this kernel ({platform.release()}) has no TCP-AO: it needs 6.7 with CONFIG_TCP_AO")
+
+
+@pytest.fixture
+def speaker(own_pair) -> Iterator[Speaker]:
+    """The speaker at R2's end of the link, in the place of R2, which has no address."""
+    _, (namespace,) = find.find(own_pair.lab.name).ask_keeper("namespace", router="R2")
+    with linux.inside(namespace):
+        subprocess.run(["ip", "address", "add", f"{OWN}/30", "dev", "eth1"], check=True)
+    made = Speaker(namespace)
+    yield made
+    made.close()
+
+
+def counted(namespace: int) -> dict[str, int]:
+    with linux.inside(namespace):
+        lines = Path("/proc/thread-self/net/netstat").read_text(encoding="ascii").splitlines()
+    return kernel.counters_in(lines)
+
+
+def test_the_routers_rollover_is_hitless_for_a_peer_whose_kernel_has_tcp_ao(own_pair, speaker) -> None:
+    _, (namespace,) = find.find(own_pair.lab.name).ask_keeper("namespace", router="R2")
+    session = own_pair.sessions["R1"]
+    session.set_clock(T0 + timedelta(minutes=1))
+    own_pair.commit("R1", [*set_lines(CHAIN), *router_lines()])
+    own_pair.until("the session is up", lambda: state(session) == "Established", UP_SECONDS)
+    session.set_clock(T0 + HALF_HOUR)
+    second = CHAIN.keys[1]
+    own_pair.until(
+        "the kernel sends with the next key",
+        lambda: speaker.connection is not None and kernel.info(speaker.connection).current == second.recv_id,
+    )
+    told = speaker.connection
+    assert told is not None
+    before = kernel.info(told).good
+    own_pair.until("more is verified", lambda: kernel.info(told).good > before + 3, 2 * HOLD_SECONDS)
+    assert speaker.ended is None
+    assert state(session) == "Established"
+    found = counted(namespace)
+    assert found["TCPAOGood"] > 5
+    assert (found["TCPAOBad"], found["TCPAOKeyNotFound"]) == (0, 0)
+    drops = find.find(own_pair.lab.name).ask_router("R1", "drops")[0]
+    assert drops["in"] == {}
+
+
+def router_lines() -> list[str]:
+    group = "set protocols bgp group keyroll"
+    return [
+        "set system host-name R1",
+        f"set interfaces ge-0/0/0 unit 0 family inet address {PEER}/30",
+        "set routing-options router-id 10.255.0.1",
+        "set routing-options autonomous-system 65001",
+        f"{group} type external",
+        f"{group} hold-time {HOLD_SECONDS}",
+        f"{group} neighbor {OWN} peer-as {AS}",
+        f"{group} neighbor {OWN} authentication-algorithm ao",
+        f"{group} neighbor {OWN} authentication-key-chain {CHAIN.name}",
+    ]
+
+
+def state(session) -> str:
+    summary = session.show("show bgp summary").parsed_as(BgpSummary)
+    return next((str(peer.state) for peer in summary.peers if str(peer.address) == OWN), "none")
