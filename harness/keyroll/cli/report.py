@@ -55,7 +55,14 @@ def _runs(runs: tuple[Path, ...], output: Path | None, *, markdown: bool) -> Non
 
 
 def _night(index: Path, output: Path | None, against: Path | None, *, markdown: bool) -> None:
-    from keyroll.report.night import headline, night_markdown, night_page, read_night, stored  # noqa: PLC0415 - as above
+    from keyroll.report.night import (  # noqa: PLC0415 - as above
+        DAMAGED,
+        headline,
+        night_markdown,
+        night_page,
+        read_night,
+        stored,
+    )
     from keyroll.report.page import run_page  # noqa: PLC0415 - as above
     from keyroll.report.run import load_run  # noqa: PLC0415 - as above
 
@@ -68,7 +75,7 @@ def _night(index: Path, output: Path | None, against: Path | None, *, markdown: 
         raise InputError("--index needs a folder to write into", remedy="add -o NIGHT")
     links: dict[str, str] = {}
     for cell in night.cells.values():
-        if Path(cell.folder).is_dir():
+        if Path(cell.folder).is_dir() and cell.verdict != DAMAGED:
             name = _page_name(Path(cell.folder).name, {"index.html", *links.values()})
             _write(output / name, run_page(load_run(Path(cell.folder))))
             links[cell.folder] = name

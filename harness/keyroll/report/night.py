@@ -13,13 +13,15 @@ from pathlib import Path
 
 from keyroll.errors import InputError, Where
 from keyroll.report.page import render, run_page
-from keyroll.report.run import KILLED, load_run, read_json
+from keyroll.report.run import KILLED, load_run, read_json, read_run_json
 from keyroll.report.text import escaped
 
 NIGHT = "night.json"
 _CELLS = "cells"
 _FORMAT = 1
-_RANK = ("failed", "broken", KILLED, "unfit", "interrupted", "known-bug", "skipped", "passed")
+DAMAGED = "damaged"
+"""A run folder that cannot be read: it may hold a red run."""
+_RANK = ("failed", "broken", KILLED, DAMAGED, "unfit", "interrupted", "known-bug", "skipped", "passed")
 """Which verdict a reader must see first."""
 _GOOD = frozenset({"passed", "skipped", "known-bug"})
 _SLOWER = 1.5
@@ -93,7 +95,15 @@ def read_night(place: Path) -> Night:
     runs = sorted(path.parent for path in place.rglob("run.json"))
     if not runs:
         raise InputError(f"no run folder in {place}", remedy="name a folder that holds runs, such as runs/")
-    return _gathered(cell_of(run) for run in runs)
+    return _gathered(_cell_or_damaged(run) for run in runs)
+
+
+def _cell_or_damaged(folder: Path) -> Cell:
+    """Return a run's cell; one that says so where the folder is damaged: it hides none of the others."""
+    try:
+        return cell_of(folder)
+    except InputError as error:
+        return Cell(folder.name, "not known", DAMAGED, str(error), 0.0, str(folder), "")
 
 
 def _gathered(cells: Iterable[Cell]) -> Night:
@@ -106,7 +116,7 @@ def _gathered(cells: Iterable[Cell]) -> Night:
 
 def cell_of(folder: Path) -> Cell:
     """Read one run's cell from its folder. Raises InputError where a file is damaged."""
-    run = read_json(folder / "run.json")
+    run = read_run_json(folder)
     result = read_json(folder / "result.json") if (folder / "result.json").is_file() else {}
     mutation = run.get("mutation")
     receipt = result.get("mutation")
@@ -125,7 +135,7 @@ def cell_of(folder: Path) -> Cell:
     )
     return Cell(
         name,
-        str(run.get("lab") or "embedded"),
+        str(run.get("lab") or "not known"),
         verdict,
         str(result.get("reason") or ""),
         float(seconds.get("total", 0.0)) if isinstance(seconds, dict) else 0.0,

@@ -119,7 +119,7 @@ def load_run(folder: Path) -> RunRecord:
     """
     if not (folder / "run.json").is_file():
         raise InputError(f"{folder} is not a run folder: it has no run.json", remedy="name a folder below runs/")
-    run = read_json(folder / "run.json")
+    run = read_run_json(folder)
     result = read_json(folder / "result.json") if (folder / "result.json").is_file() else {}
     events = tuple(_events(folder / "timeline.jsonl"))
     outputs = tuple(_outputs(folder / "exchanges.jsonl", _started(folder / "timeline.jsonl")))
@@ -162,6 +162,14 @@ def _headline(scenario: str, verdict: str, checks: tuple[CheckRecord, ...], resu
     total = (_mapping(result.get("seconds")) or {}).get("total", 0)
     good = sum(check.passed for check in checks)
     return f"{verdict.upper()}  {scenario}: {good} of {len(checks)} checks hold, {_number(total):.1f} s"
+
+
+def read_run_json(folder: Path) -> Mapping[str, object]:
+    """Read a run folder's run.json. Raises InputError where it is damaged, or names no scenario."""
+    run = read_json(folder / "run.json")
+    if not isinstance(run.get("scenario"), str):
+        raise InputError("it names no scenario: no run of keyroll's", where=Where.of(folder / "run.json"))
+    return run
 
 
 def read_json(path: Path) -> Mapping[str, object]:

@@ -19,8 +19,6 @@ from pathlib import Path
 from keyroll import __version__, linux
 from keyroll.errors import KeyrollError, RunError, UnfitError
 from keyroll.instants import Clock, SystemClock
-from keyroll.junos.pair import Pair
-from keyroll.junos.records import Version
 from keyroll.junos.session import RouterSession
 from keyroll.keychain.secret import Secret
 from keyroll.lab.protocol import CountsDrops, Lab, LabUnfitError, LinkLab
@@ -32,6 +30,7 @@ from keyroll.scenario.judge.fitness import GAP_MAX, disturbed, is_proven, weigh
 from keyroll.scenario.labs.addressing import Addressing
 from keyroll.scenario.labs.connect import pair_of, recorder_of, target_of
 from keyroll.scenario.labs.health import LabHealth
+from keyroll.scenario.labs.platform import is_known_here, platform_words
 from keyroll.scenario.labs.pool import SET_CLOCK, LabSource, Lease
 from keyroll.scenario.observe.drops import DropCounters
 from keyroll.scenario.observe.router_clock import RouterClock
@@ -119,6 +118,8 @@ class _Engine:
         self.labless = False
         self.stalls = StallWatch(self.clock, limit=GAP_MAX * options.wait_scale)
         self.held = HeldKeys()
+        self.platform: str | None = None
+        """What it is played on; None while that is not known."""
         self.reds: list[int] = []
         """When (ns) the red checks of steps were judged."""
         self.defect: Exception | None = None
@@ -389,20 +390,14 @@ class _Engine:
             self.keyring.subscribe(wire.follow)
             self.keyring.subscribe(self._note_held)
             stack.enter_context(watch.blamed())
-            self._look_for_known_bug(lab, pair)
+            self.platform = platform_words(lab, pair)
+            self._write_inputs()
+            self.bug_applies = is_known_here(self.case.scenario.known_bug, lab, pair)
             player = Player(run, until=self.named)
             player.play()
             if self._is_red():
                 watch.ask_all()  # a capture or a link that hangs looks like routers that do nothing
             self._weigh(lab, player.watch, wire, sampler, lost)
-
-    def _look_for_known_bug(self, lab: Lab, pair: Pair[RouterName]) -> None:
-        """Find out whether the scenario's known bug is known of what runs here."""
-        bug = self.case.scenario.known_bug
-        if bug is None or not any(router.platform in bug.platform for router in lab.routers.values()):
-            return
-        versions = {exchange.parsed_as(Version).junos for exchange in pair.show("show version").values()}
-        self.bug_applies = not bug.releases or bool(versions & set(bug.releases))
 
     def _settings(self) -> dict[str, dict[str, str]]:
         return {router: policy.settings for router, policy in self.case.scenario.policy.items()}
@@ -442,6 +437,7 @@ class _Engine:
                 "seed": self.options.seed,
                 "t0": self.t0,
                 "mutation": self.options.mutate,
+                "lab": self.platform,
                 "keyroll": __version__,
                 "again": self._again(),
             },

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from keyroll.cli.main import keyroll
 from keyroll.errors import InputError
 from keyroll.report.night import add_to_night, changes, finish_night, headline, night_markdown, read_night
+from keyroll.report.run import load_run
 
 
 def run(
@@ -23,10 +24,10 @@ def run(
     mutation=None,
     killed=None,
 ):
-    folder = root / f"2026-{name}-{lab or 'embedded'}-{len(list(root.glob('*'))) if root.is_dir() else 0}"
+    folder = root / f"2026-{name}-{lab or 'emulated'}-{len(list(root.glob('*'))) if root.is_dir() else 0}"
     folder.mkdir(parents=True)
     data = {"scenario": name, "variant": None, "mutation": mutation, "seed": 1, "again": f"keyroll run {name}"}
-    (folder / "run.json").write_text(json.dumps(data | ({"lab": lab} if lab else {})))
+    (folder / "run.json").write_text(json.dumps(data | {"lab": lab or "emulated"}))
     if verdict is not None:
         receipt = {"name": mutation, "killed": killed} if mutation else None
         result = {"verdict": verdict, "reason": None, "mutation": receipt, "seconds": {"total": seconds}, "checks": []}
@@ -41,8 +42,21 @@ def test_red_comes_first_and_the_sentence_counts_all(tmp_path):
     run(tmp_path, "d", None)
     night = read_night(tmp_path)
     assert night.scenarios == ["b", "d", "c", "a"]
-    assert night.labs == ["crpd 24.2R1.14", "embedded"]
+    assert night.labs == ["crpd 24.2R1.14", "emulated"]
     assert headline(night) == "RED  4 runs: 1 failed, 1 killed, 1 skipped, 1 passed"
+
+
+@pytest.mark.parametrize("text", ["{", "{}", "[]", '{"scenario": 7}', "\ufeff"])
+def test_a_damaged_run_is_told_of_and_hides_no_other(tmp_path, text):
+    run(tmp_path / "runs", "a", "passed")
+    (run(tmp_path / "runs", "b", "passed") / "run.json").write_text(text)
+    words = ["report", "--index", str(tmp_path / "runs"), "-o", str(tmp_path / "night")]
+    told = CliRunner().invoke(keyroll, words)
+    assert told.exit_code == 0, told.output
+    assert told.output.startswith("RED  2 runs: 1 damaged, 1 passed")
+    assert len(list((tmp_path / "night").glob("*.html"))) == 2
+    with pytest.raises(InputError):
+        load_run(next((tmp_path / "runs").glob("*-b-*")))
 
 
 def test_a_mutation_that_was_killed_is_green_and_one_that_survived_is_red(tmp_path):
@@ -114,7 +128,7 @@ def test_the_summary_for_a_pull_request_names_what_is_not_green(tmp_path):
     run(tmp_path, "a", "failed")
     run(tmp_path, "b", "passed")
     text = night_markdown(read_night(tmp_path))
-    assert "| a | embedded | failed |" in text
+    assert "| a | emulated | failed |" in text
     assert "| b |" not in text
 
 
