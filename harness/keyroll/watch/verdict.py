@@ -90,7 +90,7 @@ class Seen:
         since = self.all_over()
         if since is None:
             return None
-        later = [look for look in self.looks[router] if look.begun > since]
+        later = [look for look in self.looks.get(router, ()) if look.begun > since]
         counts = [look.received[session.name] for look in later if session.name in look.received]
         if counts and counts[-1] > counts[0]:
             return f"{counts[-1] - counts[0]} messages received since"
@@ -103,7 +103,9 @@ class Seen:
 
     def hold(self, router: str, session: Watched) -> timedelta | None:
         """Return the hold time: the one in force where the router shows it, else the one that is configured."""
-        shown = [look.hold_times[session.name] for look in self.looks[router] if session.name in look.hold_times]
+        shown = [
+            look.hold_times[session.name] for look in self.looks.get(router, ()) if session.name in look.hold_times
+        ]
         return max([*shown, *([session.hold] if session.hold else [])], default=None)
 
     @property
@@ -132,7 +134,8 @@ class Seen:
 def checks_of(seen: Seen) -> list[Check]:
     """Judge everything that was seen so far."""
     checks = [_no_flap(seen, router) for router in seen.looks]
-    checks += [_no_loss(seen, router, session) for session in seen.sessions for router in session.peers]
+    # One of the routers may have failed in its very first look: then there is nothing of it to judge.
+    checks += [_no_loss(seen, router, one) for one in seen.sessions for router in one.peers if router in seen.looks]
     checks += [_no_drops(seen, router) for router in seen.looks]
     return checks
 

@@ -11,6 +11,15 @@ from keyroll.emulator.junos.configuration.tree import Node
 from keyroll.keychain.secret import Secret
 
 ROOT = "root"
+ALL = "all"
+_PREDEFINED = {
+    "super-user": frozenset((ALL,)),
+    "superuser": frozenset((ALL,)),
+    "operator": frozenset(("clear", "network", "reset", "trace", "view")),
+    "read-only": frozenset(("view",)),
+    "unauthorized": frozenset[str](),
+}
+"""Junos' own classes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +28,12 @@ class Login:
 
     keys: tuple[str, ...] = ()
     password: str | None = None
+    permissions: frozenset[str] | None = None
+    """Of the user's login class; None: the user has none, and may do everything."""
+
+    def may(self, permission: str) -> bool:
+        """Say whether the user has a permission (`view`, `view-configuration`, `secret`, `configure`)."""
+        return self.permissions is None or not self.permissions.isdisjoint((permission, ALL))
 
 
 def configured(root: Node) -> dict[str, Login]:
@@ -35,8 +50,17 @@ def _users(system: Node) -> Iterator[tuple[str, Login]]:
     login = system.child("login")
     for user in login.entries("user") if login is not None else ():
         authentication = user.child("authentication")
-        if authentication is not None:
-            yield user.key or "", _login(authentication)
+        if authentication is not None and login is not None:
+            found = _login(authentication)
+            yield user.key or "", Login(found.keys, found.password, _permissions(login, user.value_of("class")))
+
+
+def _permissions(login: Node, name: str | None) -> frozenset[str] | None:
+    if name is None or name in _PREDEFINED:
+        return None if name is None else _PREDEFINED[name]
+    own = login.child("class", name)
+    # A class that is not there permits nothing; Junos refuses to commit it.
+    return frozenset() if own is None else frozenset(own.values_of("permissions"))
 
 
 def _login(node: Node) -> Login:

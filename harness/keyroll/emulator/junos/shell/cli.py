@@ -25,6 +25,15 @@ _WRITES = frozenset(
     {"activate", "commit", "copy", "deactivate", "delete", "insert", "load", "rename", "rollback", "set"}
 )
 """The commands of configuration mode that a lock keeps from others."""
+PERMISSIONS: Mapping[str, tuple[str, ...]] = {
+    "clear": ("clear",),
+    "configure": ("configure", "configure-exclusive"),
+    "ping": ("network",),
+    "request": ("maintenance",),
+    "restart": ("reset",),
+    "show": ("view",),
+}
+"""By the first word of a command, the permissions of which one is needed. Other commands are everybody's."""
 PIPE_HELP = Completion("|", "Pipe through a command")
 
 
@@ -113,6 +122,7 @@ class Cli:
                 session.base = place
 
     async def _do(self, command: Match, pipes: list[Match]) -> Output:
+        self._require_permission(command)
         self.session.piping = bool(pipes)
         if self.session.configuring and command.words[0] != "load":
             async with self.session.chassis.store.editing:
@@ -124,6 +134,16 @@ class Cli:
             self.session.piped = answer
             answer = await stage.action(self.session, stage)
         return answer
+
+    def _require_permission(self, command: Match) -> None:
+        """Refuse what the user's login class does not permit (assumption J94)."""
+        if self.session.configuring:
+            return
+        needed = PERMISSIONS.get(command.words[0], ())
+        if command.words[:2] == ("show", "configuration"):
+            return  # a part that may not be seen is marked as such
+        if needed and not any(self.session.may(permission) for permission in needed):
+            raise JunosFault(f"permission denied: {command.words[0]}")
 
     def _surroundings(self) -> Surroundings:
         """Return what parsing depends on, as things stand."""

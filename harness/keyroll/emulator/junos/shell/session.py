@@ -56,6 +56,11 @@ class Session:
         """The prompt, its trailing blank included."""
         return f"{self.user}@{self.chassis.store.host_name}{'#' if self.configuring else '>'} "
 
+    def may(self, permission: str) -> bool:
+        """Say whether the user's login class has a permission; the lab's own accounts may do everything."""
+        login = self.chassis.store.logins.get(self.user)
+        return login is None or login.may(permission)
+
     @property
     def store(self) -> Datastore | PrivateCandidate:
         """The candidate that it edits: the shared one, or one of its own."""

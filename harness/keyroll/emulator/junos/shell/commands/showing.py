@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from ipaddress import IPv4Address, ip_address
 
 from keyroll import __version__
 from keyroll.emulator.contract.model import Address, BgpState, Intent
 from keyroll.emulator.junos.configuration.faults import JunosFault
+from keyroll.emulator.junos.configuration.redact import SHOWN
 from keyroll.emulator.junos.configuration.render import curly, statement_lines
 from keyroll.emulator.junos.configuration.tree import Node, Path, narrowed
 from keyroll.emulator.junos.shell.grammar import Match
@@ -18,7 +20,17 @@ from keyroll.emulator.junos.shell.show import bgp_neighbor as neighbor_text
 from keyroll.emulator.junos.shell.show import keychain as keychain_text
 from keyroll.emulator.junos.shell.show.durations import age, stamp, w_line
 
+DENIED = "/* ACCESS-DENIED */"
+"""What stands in place of a hierarchy that a login may not see (assumption J94)."""
 BGP_NOT_RUNNING = "BGP is not running"
+
+
+def without_secrets(node: Node) -> Node:
+    """Return a copy as a login without the permission `secret` sees it."""
+    key = SHOWN if node.statement.secret and node.key is not None else node.key
+    return Node(
+        node.statement, key, node.inactive, {name: without_secrets(child) for name, child in node.children.items()}
+    )
 
 
 def config_output(root: Node, base: Path, paths: tuple[Path, ...]) -> Output:
@@ -35,7 +47,14 @@ def config_output(root: Node, base: Path, paths: tuple[Path, ...]) -> Output:
 async def configuration(session: Session, match: Match) -> Output:
     """`show configuration [path]`: the running configuration."""
     commit = session.chassis.store.commits[0]
-    answer = config_output(commit.tree, (), match.paths)
+    if not session.may("view-configuration"):
+        return Output([f"{name} {{ {DENIED} }}" for name in dict.fromkeys(name for name, _ in commit.tree.children)])
+    if session.may("secret"):
+        answer = config_output(commit.tree, (), match.paths)
+    else:
+        answer = config_output(without_secrets(commit.tree), (), match.paths)
+        lines = [line.replace(f'"{SHOWN}"', SHOWN) for line in answer.lines]  # a comment is not quoted
+        answer = replace(answer, lines=lines)
     if match.paths and match.paths[0]:
         return answer
     head = f"## Last commit: {stamp(commit.when, session.chassis.zone)} by {commit.user}"
