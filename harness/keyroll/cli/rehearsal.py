@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -122,7 +122,7 @@ def _lines(made: Made, result: Result) -> Iterator[str]:
     if len(made.left_out) > 12:  # noqa: PLR2004 - a screen
         yield f"  and {len(made.left_out) - 12} more, in the scenario of the run folder"
     told = list(failure_lines(result))[:-1] if result.verdict is not Verdict.PASSED else [f"evidence: {result.folder}"]
-    for line in told:
+    for line in _first_reds(told):
         yield _named(line, made.names)
     # The scenario that was played lies in the run folder; the file that it was played from is gone.
     file = shlex.quote(str(result.folder / "scenario.yaml"))
@@ -131,6 +131,24 @@ def _lines(made: Made, result: Result) -> Iterator[str]:
         yield f"report: {write_run_page(result.folder)}"
     except (KeyrollError, OSError) as error:
         yield f"no report: {error}"
+
+
+_REDS_SHOWN = 3
+"""Red checks that a screen has room for; the report has all. One cause turns each check of each session red."""
+
+
+def _first_reds(lines: Sequence[str]) -> Iterator[str]:
+    """Yield the lines of a failure, of the red checks only the first ones; their details are indented."""
+    reds = 0
+    for line in lines:
+        if line.startswith("RED "):
+            reds += 1
+        shown = reds <= _REDS_SHOWN or not line.startswith(("RED ", "  expected:", "  observed:", "  when:"))
+        if reds > _REDS_SHOWN and shown:
+            yield f"and {reds - _REDS_SHOWN} more red checks, in the report"
+            reds = 0
+        if shown:
+            yield line
 
 
 def _named(line: str, names: tuple[str, str]) -> str:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from keyroll.scenario.importing.draft import Planned
     from keyroll.scenario.importing.pairs import Meant
 
+_SKEW_MAX = timedelta(days=3650)
+"""As long as any duration of a scenario file."""
 LABS = ("embedded", "containerlab", "crpd", "vjunos", "vjunos-evolved", "cjunos-evolved")
 
 
@@ -34,7 +36,7 @@ class _Asked:
     skew: str
     zone: str
     changes: tuple[str, ...] = ()
-    pause: str = "5s"
+    pause: str | None = None
     keep_names: bool = False
 
 
@@ -59,7 +61,7 @@ def _options(function: click.decorators.FC) -> click.decorators.FC:
                 metavar="R1=FILE",
                 help="A planned commit (a configuration, or set and delete lines), played with either router first.",
             ),
-            click.option("--pause", default="5s", show_default=True, help="Between the commits of a planned change."),
+            click.option("--pause", help="Between the commits of a planned change (--change).  [default: 5s]"),
             click.option("--zone", default="UTC", show_default=True, help="For --at, and routers without a time-zone."),
         )
     ):
@@ -82,7 +84,7 @@ def import_command(
     rollovers: int,
     skew: str,
     changes: tuple[str, ...],
-    pause: str,
+    pause: str | None,
     zone: str,
     output: Path | None,
     force: bool,
@@ -123,7 +125,7 @@ def rehearse_command(
     rollovers: int,
     skew: str,
     changes: tuple[str, ...],
-    pause: str,
+    pause: str | None,
     zone: str,
     lab: str,
     topology: Path | None,
@@ -212,6 +214,10 @@ def _changed(
     from keyroll.scenario.importing.pairs import chains_of  # noqa: PLC0415 - as above
 
     if not asked.changes:
+        if asked.pause is not None:
+            raise InputError(
+                "--pause is the time between the commits of a planned change", remedy="add --change R1=FILE"
+            )
         return None
     names = {f"R{number}": one.main.name for number, one in enumerate(configurations, 1)}
     texts = [
@@ -231,7 +237,7 @@ def _changed(
     words.append(f"after the change: {_verdicts(report)}")
     chains = chains_of(after, chosen)
     routers = tuple(f"R{number + 1}" for number in sorted(changed))
-    return Planned(chains, report, routers, length_of("--pause", asked.pause), tuple(words))
+    return Planned(chains, report, routers, length_of("--pause", asked.pause or "5s"), tuple(words))
 
 
 def _verdicts(report: Report) -> str:
@@ -240,7 +246,10 @@ def _verdicts(report: Report) -> str:
 
 def _skew(text: str) -> timedelta:
     sign, rest = (-1, text[1:]) if text.startswith("-") else (1, text)
-    return sign * length_of("--skew", rest)
+    skew = sign * length_of("--skew", rest)
+    if abs(skew) > _SKEW_MAX:
+        raise InputError(f"invalid --skew '{text}': use at most ten years, which is as far as clocks of a lab are set")
+    return skew
 
 
 def _configurations(files: Sequence[Path], zone: tzinfo) -> list[Configuration]:

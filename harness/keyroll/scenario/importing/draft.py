@@ -157,14 +157,13 @@ def draft(
         change = _change(drafted, _drafted(last, planned.chains, t0, labels, numbers), planned)
     coming = [forecast for forecast in _forecasts(source, meant) if _instant(forecast) > t0]
     played = [_rollover(forecast, t0, last, numbers, skew) for forecast in coming[:rollovers]]
-    bgp = meant.bgp
-    holds = [session.hold_time.value for session in bgp or () if session.hold_time is not None]
+    holds = [session.hold_time.value for session in meant.bgp if session.hold_time is not None]
     return Draft(
         t0,
         meant,
         drafted,
         (one.keychain.tolerance, other.keychain.tolerance),
-        min([90, *holds]) if bgp is not None else None,
+        min([90, *holds]) if meant.bgp else None,
         tuple(played),
         active,
         _is_down(report, meant),

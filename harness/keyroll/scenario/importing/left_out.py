@@ -12,7 +12,6 @@ from keyroll.check.judge import Report
 from keyroll.check.rules import Severity
 from keyroll.configuration import Configuration, PeerKind, Session
 from keyroll.errors import Where
-from keyroll.names import SessionKind
 from keyroll.scenario.importing.pairs import Meant
 
 _ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}(?:/\d+)?|(?:[0-9a-fA-F]{0,4}:){2,}[0-9a-fA-F:.]*(?:/\d+)?")
@@ -81,12 +80,6 @@ def _of_session(session: Session) -> Iterator[LeftOut]:
         yield LeftOut(f"{session.router}: the peer is taken by prefix, and is played with an address", session.where)
     if session.authentication.without_ao is not None:
         yield LeftOut(f"{session.router}: allow-without-tcpao lets a peer without TCP-AO in", session.where)
-    if session.kind is SessionKind.BGP and session.multihop:
-        yield LeftOut(f"{session.router}: the session is multihop, and is played on the link", session.where)
-    if session.kind is SessionKind.BGP and session.type == "internal":
-        yield LeftOut(f"{session.router}: the session is internal, and is played as external", session.where)
-    if session.passive:
-        yield LeftOut(f"{session.router}: the session is passive, and is played as either side opens", session.where)
 
 
 def _of_router(configuration: Configuration) -> Iterator[LeftOut]:

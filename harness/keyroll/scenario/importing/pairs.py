@@ -10,6 +10,7 @@ from keyroll.check.judge import JudgedSession, Report
 from keyroll.configuration import Chain, Configuration, Session
 from keyroll.errors import InputError
 from keyroll.names import SessionKind
+from keyroll.scenario.importing.sessions import DraftSession, distinct, drafted_session
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,8 @@ class Meant:
     judged: tuple[JudgedSession, ...]
     others: tuple[JudgedSession, ...]
     """Protected sessions between the two that are not played."""
+    played: tuple[DraftSession, ...] = ()
+    """The sessions as the file writes them."""
 
     @property
     def kinds(self) -> tuple[SessionKind, ...]:
@@ -29,13 +32,13 @@ class Meant:
         return tuple(kind for kind in SessionKind if kind in found)
 
     @property
-    def bgp(self) -> tuple[Session, Session] | None:
-        """The BGP session, or None."""
-        return next((pair for pair in self.sessions if pair[0].kind is SessionKind.BGP), None)
+    def bgp(self) -> tuple[Session, ...]:
+        """Both ends of every BGP session."""
+        return tuple(end for pair in self.sessions if pair[0].kind is SessionKind.BGP for end in pair)
 
 
 def meant(configurations: Sequence[Configuration], report: Report, wanted: str | None) -> Meant:
-    """Choose the sessions: those of one pair of chains, at most one of BGP and one of LDP.
+    """Choose the sessions: those of one pair of chains; of parallel links, the first.
 
     Args:
         configurations: R1's and R2's.
@@ -60,14 +63,17 @@ def meant(configurations: Sequence[Configuration], report: Report, wanted: str |
     first = _chains(configurations, chosen[0], names)
     assert first is not None  # noqa: S101 - filtered above
     same = [session for session in chosen if _same(_chains(configurations, session, names), first)]
-    if len(same) < len(chosen) or len(same) > len({session.one.kind for session in same}):
+    if len(same) < len(chosen):
         raise InputError(
-            f"the two routers have {len(chosen)} protected sessions, and a scenario plays one of a kind on one chain",
+            f"the two routers have {len(chosen)} protected sessions on several chains, and a scenario plays one chain",
             remedy=f"name one with --session: {_listed(chosen, names)}",
         )
-    pairs = tuple(_ends(session, names) for session in same)
-    others = tuple(session for session in both if session not in same)
-    return Meant(pairs, first, tuple(same), others)
+    drafted = [drafted_session(_ends(session, names), configurations) for session in same]
+    kept = list(distinct(drafted))
+    judged = tuple(same[index] for index, _ in kept)
+    others = tuple(session for session in both if session not in judged)
+    pairs = tuple(_ends(session, names) for session in judged)
+    return Meant(pairs, first, judged, others, tuple(one for _, one in kept))
 
 
 def _ends(session: JudgedSession, names: Sequence[str]) -> tuple[Session, Session]:

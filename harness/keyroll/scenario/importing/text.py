@@ -10,6 +10,7 @@ from keyroll.names import SessionKind
 from keyroll.scenario.file.durations import format_duration
 from keyroll.scenario.importing.draft import Draft, DraftChange, DraftKey, DraftRollover, Held
 from keyroll.scenario.importing.left_out import LeftOut
+from keyroll.scenario.importing.sessions import DraftSession
 
 _SETTLE = "3s"
 """Time for data to flow between two start-times that lie apart: a router exchanges its routes again within it."""
@@ -41,12 +42,7 @@ def _lines(
     yield f"id: {name}"
     yield f"title: {json.dumps(title)}"
     yield f"t0: {json.dumps(draft.t0.isoformat())}"
-    yield f"sessions: [{', '.join(kind.value for kind in draft.meant.kinds)}]"
-    bgp = draft.meant.bgp
-    if bgp is not None:
-        places = " and ".join(f"R{n}:{session.where.line}" for n, session in enumerate(bgp, 1))
-        peer = bgp[0].peer
-        yield f"family: {'inet6' if getattr(peer, 'version', 4) == 6 else 'inet'}  # {places}"  # noqa: PLR2004 - IPv6
+    yield from _sessions(draft.meant.played)
     if draft.hold_time is not None:
         yield f"hold-time: {min(600, max(3, draft.hold_time))}  # the lower one of both ends"
     if draft.skew:
@@ -86,6 +82,18 @@ def _left_out(left_out: Sequence[LeftOut], counted: Sequence[Mapping[str, int]])
         if found:
             told = ", ".join(f"{word} {count}" for word, count in found.items())
             yield f"# Not played of R{number}, by statements: {_one_line(told)}"[: _LINE * 4]
+
+
+def _sessions(played: Sequence[DraftSession]) -> Iterator[str]:
+    """Yield the sessions: as words where these say all, as mappings where one is more than its kind."""
+    bgp = [one for one in played if one.kind is SessionKind.BGP]
+    if len(bgp) <= 1 and all(one.is_word for one in played):
+        kinds = {one.kind for one in played}
+        yield f"sessions: [{', '.join(kind.value for kind in SessionKind if kind in kinds)}]"
+        yield from (f"family: {one.family}  # {one.places}" for one in bgp)
+        return
+    yield "sessions:"
+    yield from (f"  - {one.written()}  # {one.places}" for one in played)
 
 
 def _one_line(text: str) -> str:

@@ -267,3 +267,43 @@ def test_a_planned_change_that_cannot_be_read_is_named_by_its_own_option(tmp_pat
     words = ["import", str(tmp_path / "one.conf"), str(tmp_path / "other.conf"), "--at", AT, "--change", "R3=x"]
     result = CliRunner().invoke(keyroll, words, standalone_mode=False)
     assert str(result.exception).startswith("--change: R3 is no router")
+
+
+BOTH = """\
+set interfaces ge-0/0/0 unit 0 family inet6 address 2001:db8:9::{own}/64
+set interfaces lo0 unit 0 family inet address 192.0.2.{own}/32
+set routing-options autonomous-system 64501
+set protocols bgp group core type internal
+set protocols bgp group core local-address 192.0.2.{own}
+set protocols bgp group core neighbor 192.0.2.{peer} authentication-algorithm ao
+set protocols bgp group core neighbor 192.0.2.{peer} authentication-key-chain SECRETNAME
+set protocols bgp group six passive
+set protocols bgp group six neighbor 2001:db8:9::{peer} peer-as 64501
+set protocols bgp group six neighbor 2001:db8:9::{peer} authentication-algorithm ao
+set protocols bgp group six neighbor 2001:db8:9::{peer} authentication-key-chain SECRETNAME
+"""
+
+
+def test_several_sessions_on_one_chain_are_all_taken(imported):
+    second = BOTH.format(own=2, peer=1).replace("set protocols bgp group six passive\n", "")
+    scenario, text = imported(lion(more=BOTH.format(own=1, peer=2)), tiger(more=second))
+    found = [(one.name, one.type, one.place, one.passive) for one in scenario.sessions]
+    assert sorted(found) == [
+        ("v4-link", "external", "link", None),
+        ("v4-loopbacks", "internal", "loopbacks", None),
+        ("v6-link", "external", "link", "R1"),
+    ]
+    assert "may change the verdict" not in text
+    assert "192.0.2" not in text
+
+
+def test_one_of_several_sessions_may_be_meant(imported):
+    words = BOTH.format(own=1, peer=2), BOTH.format(own=2, peer=1)
+    scenario, _ = imported(lion(more=words[0]), tiger(more=words[1]), "--session", "192.0.2.2")
+    assert [one.name for one in scenario.sessions] == ["v4-loopbacks"]
+
+
+@pytest.mark.parametrize("words", [("--pause", "3s"), ("--skew", "99999999d"), ("--skew", "--5m"), ("--skew", "much")])
+def test_an_option_that_means_nothing_is_an_input_error(imported, words):
+    with pytest.raises(InputError, match=words[0]):
+        imported(lion(), tiger(), *words)

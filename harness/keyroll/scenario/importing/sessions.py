@@ -1,0 +1,90 @@
+"""The sessions that a scenario plays, as its file writes them: names, families, where they run, who is passive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+from typing import Literal
+
+from keyroll.configuration import Configuration, Session
+from keyroll.names import SessionKind
+
+Ends = tuple[Session, Session]
+"""A session as R1 and as R2 have it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DraftSession:
+    """One session of the file, and where it stands in both configurations."""
+
+    kind: SessionKind
+    family: Literal["inet", "inet6"]
+    place: Literal["link", "loopbacks"]
+    internal: bool
+    passive: str | None
+    """The router that is passive; of two that are, neither: no session would come of it."""
+    places: str
+
+    @property
+    def name(self) -> str:
+        """What the file knows it by: two sessions of a pair differ in one of these words."""
+        if self.kind is SessionKind.LDP:
+            return "labels"
+        return f"{'v6' if self.family == 'inet6' else 'v4'}-{self.place}"
+
+    @property
+    def is_word(self) -> bool:
+        """Whether its kind, and the file's `family`, say all of it."""
+        return self.place == "link" and not self.internal and self.passive is None
+
+    def written(self) -> str:
+        """Return the mapping that stands for it."""
+        words = [f"{self.kind.value}: {self.name}"]
+        if self.kind is SessionKind.BGP:
+            words.append(f"family: {self.family}")
+        if self.internal:
+            words.append("type: internal")
+        words.append(f"between: {self.place}")
+        if self.passive is not None:
+            words.append(f"passive: {self.passive}")
+        return f"{{{', '.join(words)}}}"
+
+
+def drafted_session(ends: Ends, configurations: Sequence[Configuration]) -> DraftSession:
+    """Return a session as the file has it."""
+    one, other = ends
+    passive = [f"R{number}" for number, end in enumerate(ends, 1) if end.passive]
+    return DraftSession(
+        one.kind,
+        "inet6" if isinstance(one.peer, IPv6Address) else "inet",
+        "link" if _is_on_link(ends, configurations) else "loopbacks",
+        one.kind is SessionKind.BGP and "internal" in (one.type, other.type),
+        passive[0] if len(passive) == 1 else None,
+        " and ".join(f"R{number}:{end.where.line}" for number, end in enumerate(ends, 1)),
+    )
+
+
+def distinct(found: Sequence[DraftSession]) -> Iterator[tuple[int, DraftSession]]:
+    """Yield the sessions that a lab can play beside each other: of those with one name, parallel links, the first."""
+    names: set[str] = set()
+    for index, one in enumerate(found):
+        if one.name not in names:
+            names.add(one.name)
+            yield index, one
+
+
+def _is_on_link(ends: Ends, configurations: Sequence[Configuration]) -> bool:
+    """Whether an end has the peer on one of its networks; where no end tells its addresses, what the type says."""
+    told = False
+    for end, configuration in zip(ends, configurations, strict=True):
+        router = next((one for one in configuration.routers if one.name == end.router), None)
+        if router is None or not isinstance(end.peer, IPv4Address | IPv6Address):
+            continue
+        networks = router.networks.get(end.instance)
+        if networks is not None and networks.near(end.peer):
+            return True
+        told = told or bool(router.addresses.get(end.instance))
+    bgp = ends[0].kind is SessionKind.BGP
+    far = any(end.multihop or end.type == "internal" for end in ends)
+    return not far if bgp else not told
