@@ -62,6 +62,8 @@ class Interval:
 
 Skews = tuple[Interval, ...]
 """Intervals that neither overlap nor touch, ascending: none of them is no skew at all."""
+Known = dict[object, dict[Mix, Skews]]
+"""What was computed, by pattern."""
 ALL: Skews = (Interval(None, None),)
 
 
@@ -82,12 +84,13 @@ def covers(skews: Skews, within: int) -> bool:
 class SkewBounds:
     """Computes the skews of one pair of chains. A pattern that comes back, as with even spacing, is computed once."""
 
-    def __init__(self, one: Keychain, other: Keychain) -> None:
+    def __init__(self, one: Keychain, other: Keychain, known: Known | None = None) -> None:
+        """Take two chains. `known` can be shared between pairs of chains: a pattern holds all that skews depend on."""
         self._tables = {
             receiving: (Timetable.of(one, receiving), Timetable.of(other, receiving)) for receiving in Receiving
         }
         self._differ: Differ = {}
-        self._known: dict[object, dict[Mix, Skews]] = {}
+        self._known: Known = {} if known is None else known
 
     def of(self, rollover: Rollover, mixes: Sequence[Mix] = MIXES) -> dict[Mix, Skews]:
         """Return the hitless skews of a rollover under each mix of policies.

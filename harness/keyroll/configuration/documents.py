@@ -17,7 +17,7 @@ from xml.parsers import expat
 
 from keyroll.configuration import console
 from keyroll.configuration.findings import ConfigurationError, Kind, Note, Path
-from keyroll.configuration.tree import INACTIVE, OMITTED, Node
+from keyroll.configuration.tree import INACTIVE, OMITTED, PROTECTED, Node
 from keyroll.errors import Where
 
 _HIDDEN = frozenset(
@@ -58,6 +58,7 @@ class Element:
     text: str = ""
     children: list[Element] = field(default_factory=list)
     inactive: bool = False
+    protected: bool = False
     inherited: bool = False
     deleted: bool = False
     """An `operation="delete"` of a change request."""
@@ -114,6 +115,8 @@ class Documents:
         self.statements += 1
         if element.inactive:
             made.flags |= INACTIVE
+        if element.protected:
+            made.flags |= PROTECTED
         for child in rest:
             self._fill(made, child, element.tag, (*path, *words))
 
@@ -240,6 +243,7 @@ class _Xml:
             name.rpartition(":")[2],
             line,
             inactive=plain.get("inactive") == "inactive",
+            protected=plain.get("protect") == "protect",
             inherited="group" in plain,
             deleted=plain.get("operation") in {"delete", "remove"} or plain.get("delete") == "delete",
             change="operation" in plain or "delete" in plain,
@@ -422,6 +426,8 @@ def _put_marks(element: Element, value: object) -> None:
         plain = name.rpartition(":")[2]
         if plain == "inactive":
             element.inactive = inner in {True, "true", "inactive"} if isinstance(inner, (bool, str)) else True
+        elif plain == "protect":
+            element.protected = inner in {True, "true", "protect"} if isinstance(inner, (bool, str)) else True
         elif plain == "group":
             element.inherited = True
         elif plain == "operation":

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from keyroll.configuration import console
 from keyroll.configuration.findings import ConfigurationError, Kind, Note, Path
 from keyroll.configuration.placeholders import UNCLOSED
-from keyroll.configuration.tree import INACTIVE, OMITTED, TYPED, Node
+from keyroll.configuration.tree import INACTIVE, OMITTED, PROTECTED, TYPED, Node
 from keyroll.configuration.words import ROOT, SYSTEMS, container_of, steps
 from keyroll.errors import Where
 
@@ -45,14 +45,15 @@ _PIECE = 8_000
 _ESCAPED = re.compile(r'\\(["\\])')
 _TAGS = frozenset(("inactive:", "protect:", "replace:", "delete:", "active:", "merge:"))
 _EDITS = frozenset(("set", "delete", "deactivate", "activate"))
+_PROTECTIONS = frozenset(("protect", "unprotect"))
 _MOVES = frozenset(("edit", "top", "up", "exit", "quit"))
 _IDLE = frozenset(
-    ("show", "run", "commit", "configure", "annotate", "protect", "unprotect", "status", "help", "save", "insert")
+    ("show", "run", "commit", "configure", "annotate", "status", "help", "save", "insert")
 )
 """They change nothing, or nothing that is judged."""
 _MOVING = frozenset(("rename", "copy"))
 _UNKNOWN = frozenset(("load", "rollback", "replace", "wildcard"))
-COMMANDS = _EDITS | _MOVES | _IDLE | _MOVING | _UNKNOWN
+COMMANDS = _EDITS | _PROTECTIONS | _MOVES | _IDLE | _MOVING | _UNKNOWN
 _LEFT_OUT = frozenset(("SECRET-DATA", "ACCESS-DENIED", "OMITTED"))
 """Comments that stand where a value was."""
 _INHERITED = re.compile(r"'.*' was (?:inherited|expanded) from group|inherited from group '")
@@ -368,7 +369,7 @@ class TextReader:
         flags = 0
         while words and words[0] in _TAGS:
             tag = words.pop(0)
-            flags |= INACTIVE if tag == "inactive:" else 0
+            flags |= INACTIVE if tag == "inactive:" else PROTECTED if tag == "protect:" else 0
             if tag == "delete:":
                 flags |= _DELETE
         node, line = self._node, self._line
@@ -378,8 +379,7 @@ class TextReader:
                 child = node[word] = Node(line)
             node = child
         node.line = line
-        if flags & INACTIVE:
-            node.flags |= INACTIVE
+        node.flags |= flags & (INACTIVE | PROTECTED)
         if self._warnings:
             self._warn((*self.path, *words))
         return node, flags, tuple(words)
@@ -489,6 +489,8 @@ class TextReader:
         self.statements += 1
         if verb in _EDITS:
             self._edit(verb, words)
+        elif verb in _PROTECTIONS:
+            self._protect(verb, words)
         elif verb in _MOVES:
             self._move(verb, words)
         elif verb in _MOVING:
@@ -556,6 +558,11 @@ class TextReader:
                 node.flags |= INACTIVE
             else:
                 node.flags &= ~INACTIVE
+
+    def _protect(self, verb: str, words: list[str]) -> None:
+        node = self.root.at(self._full(words))
+        if node is not None:  # it bears on what may be changed, and on no value
+            node.flags = node.flags | PROTECTED if verb == "protect" else node.flags & ~PROTECTED
 
     def _set(self, path: tuple[str, ...]) -> None:
         line = self._line

@@ -27,9 +27,12 @@ class Flag(enum.IntFlag):
     """Made by a `set` line: of two values the later replaces the earlier. In other forms each value stands once."""
     OMITTED = 4
     """The text says that what stands below it was left out."""
+    PROTECTED = 8
+    """`protect` stands here: Junos changes and deletes neither it nor what stands below it."""
 
 
 INACTIVE, TYPED, OMITTED = int(Flag.INACTIVE), int(Flag.TYPED), int(Flag.OMITTED)
+PROTECTED = int(Flag.PROTECTED)
 """Plain integers: an operation on an enum costs ten times that of an integer, and there is one for each node."""
 
 
@@ -99,7 +102,8 @@ class Node(dict[str, "Node"]):
             else:
                 if child.line > mine.line:
                     mine.line = child.line
-                    mine.flags = child.flags
+                    mine.flags = child.flags | (mine.flags & PROTECTED)
+                mine.flags |= child.flags & PROTECTED
                 mine.absorb(child)
 
     def copy(self) -> Node:

@@ -32,6 +32,7 @@ def plan(request: Request) -> Plan:
     """
     check_request(request)
     state = State.of(request)
+    _refuse_before_the_first_start(request, state)
     starts = list(_starts(request, state))
     changes: list[Change] = []
     while starts:
@@ -73,6 +74,17 @@ def check_request(request: Request) -> None:
         )
     if request.ahead < 1:
         raise PlanRefusedError("at least one key must be ahead", remedy="--ahead 1 or more")
+
+
+def _refuse_before_the_first_start(request: Request, state: State) -> None:
+    """Refuse a chain in which no key has started: nothing is sent with it, so no change of it is hitless yet."""
+    if state.keys and start_of(state.keys[0]) > request.at:
+        first = start_of(state.keys[0]).astimezone(UTC).isoformat()
+        raise PlanRefusedError(
+            f"no key has started on {request.at.isoformat()}: the first one starts at {first}, and nothing is sent "
+            "before",
+            remedy=f"plan from then on: --at {first}",
+        )
 
 
 def check_limits(request: Request) -> None:

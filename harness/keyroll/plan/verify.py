@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from keyroll.check.rollovers import rollovers
-from keyroll.check.skew import SkewBounds, covers
+from keyroll.check.skew import MIXES, Known, Mix, SkewBounds, covers
 from keyroll.keychain.model import Keychain
-from keyroll.keychain.prediction import Clock, Side, mixes, predict
+from keyroll.keychain.simulation import ClockParts, Differ, Party, Simulation, Timetable, events_of, from_us, to_us
+from keyroll.names import Receiving
 from keyroll.plan.agree import assumed
 from keyroll.plan.model import Change, PlanRefusedError, Request, RouterChange
 
@@ -22,6 +23,7 @@ def verify(changes: Sequence[Change], request: Request, mirrored: Mapping[str, b
     Raises:
         PlanRefusedError: a state is not hitless under some mix.
     """
+    known: Known = {}  # a plan's rollovers are alike: each pattern is computed once, not once a change
     for position, change in enumerate(changes):
         following = changes[position + 1].earliest if position + 1 < len(changes) else None
         for one, other in itertools.combinations(change.routers, 2):
@@ -34,7 +36,7 @@ def verify(changes: Sequence[Change], request: Request, mirrored: Mapping[str, b
                 end = change.latest or change.planned + request.pause + request.commit
                 _between(names, (after[0], before[1]), change.earliest, end, request.skew)
                 _between(names, (before[0], after[1]), change.earliest, end, request.skew)
-            _afterwards(names, (after[0], after[1]), change.earliest, following, request.skew)
+            _afterwards(names, (after[0], after[1]), change.earliest, following, request.skew, known)
 
 
 def _have_a_session(one: RouterChange, other: RouterChange, mirrored: Mapping[str, bool]) -> bool:
@@ -54,19 +56,27 @@ def _between(
     """Judge two chains that differ, while nothing else changes; a key may be due only after `end`."""
     if end <= begin:
         return
+    begun, ended = to_us(begin), to_us(end)
+    tables = [{receiving: Timetable.of(chain, receiving) for receiving in Receiving} for chain in chains]
+    differ: Differ = {}
     # What happens at both ends of the skews happens between them: no event of either router lies in the stretch.
     for offset in sorted({-skew, skew}):
-        one = Side(names[0], chains[0])
-        other = Side(names[1], chains[1], Clock(offset))
-        for left, right in mixes(one, other):
-            found = predict(left, right, begin, end, hold=None)
-            if not all(span.through for span in found.spans):
-                gap = found.gaps[0]
-                raise PlanRefusedError(
-                    f"while only one of {names[0]} and {names[1]} is changed, segments from {gap.flow.sender} would be "
-                    f"dropped at {gap.begin.isoformat()} (policies {_policies(left, right)})",
-                    remedy="a wider tolerance, or a longer interval between keys",
-                )
+        clocks = ClockParts(), ClockParts(offsets=(offset // _MICROSECOND,))
+        for mix in MIXES:
+            parties = [
+                Party(table[receiving], clock, sending)
+                for table, clock, (sending, receiving) in zip(tables, clocks, mix, strict=True)
+            ]
+            simulation = Simulation(parties[0], parties[1], None, differ)
+            # Of one instant the last state counts: one that lasts for no time is no stretch.
+            for instant, state in dict(simulation.run(events_of(parties, begun, ended))).items():
+                dropped = [name for name, direction in zip(names, state, strict=True) if direction.drop is not None]
+                if dropped:
+                    raise PlanRefusedError(
+                        f"while only one of {names[0]} and {names[1]} is changed, segments from {dropped[0]} would be "
+                        f"dropped at {from_us(instant).isoformat()} (policies {_policies(names, mix)})",
+                        remedy="a wider tolerance, or a longer interval between keys",
+                    )
 
 
 def _afterwards(
@@ -75,9 +85,10 @@ def _afterwards(
     begin: datetime,
     end: datetime | None,
     skew: timedelta,
+    known: Known,
 ) -> None:
     """Judge the rollovers to come until the next change, at every skew up to the assumed one."""
-    bounds = SkewBounds(*chains)
+    bounds = SkewBounds(*chains, known)
     for rollover in rollovers(*chains):
         if rollover.last < begin or (end is not None and rollover.first >= end):
             continue
@@ -86,10 +97,12 @@ def _afterwards(
                 raise PlanRefusedError(
                     f"the rollover of {rollover.first.isoformat()} between {names[0]} and {names[1]} is not hitless "
                     f"with clocks {skew.total_seconds():g} s apart (policies "
-                    f"{', '.join(f'{name} {sending.value}/{receiving.value}' for name, (sending, receiving) in zip(names, mix, strict=True))})",  # noqa: E501 - one sentence
+                    f"{_policies(names, mix)})",
                     remedy="a wider tolerance, or clocks that are closer together (--skew)",
                 )
 
 
-def _policies(left: Side, right: Side) -> str:
-    return ", ".join(f"{side.name} {side.sending.value}/{side.receiving.value}" for side in (left, right))
+def _policies(names: tuple[str, str], mix: Mix) -> str:
+    return ", ".join(
+        f"{name} {sending.value}/{receiving.value}" for name, (sending, receiving) in zip(names, mix, strict=True)
+    )

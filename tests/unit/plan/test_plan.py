@@ -44,7 +44,14 @@ def test_ids_are_reversed_on_the_peer_and_secrets_are_the_same(one_key):
 def test_planning_again_after_all_is_applied_gives_nothing_to_do(one_key):
     found = plan(request_of(pair(one_key)))
     held = [Router(name, chain) for name, chain in found.chains.items()]
-    assert plan(request_of(held)).changes == ()
+    assert plan(request_of(held, at=found.changes[-1].planned)).changes == ()
+
+
+def test_before_the_first_start_time_nothing_is_sent_so_nothing_is_planned(one_key):
+    request = request_of(pair(one_key), at=AT - 31 * DAY)
+    with pytest.raises(PlanRefusedError, match=r"no key has started .* \(plan from then on: --at 2027-01-30T09:30:00"):
+        plan(request)
+    assert plan(replace(request, at=AT - 30 * DAY)).changes
 
 
 def test_a_chain_that_ran_out_years_ago_goes_on_as_soon_as_it_may():
