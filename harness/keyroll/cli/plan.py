@@ -7,16 +7,16 @@ import secrets
 import shlex
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
 import click
 
-from keyroll.check.judge import names_no_known_zone
+from keyroll.check.judge import Question, names_no_known_zone
 from keyroll.cli.arguments import instant_of, read_zone
-from keyroll.cli.keychain import write_secret_files
 from keyroll.cli.output import read_or_not
+from keyroll.cli.plan_files import write_together
 from keyroll.configuration import Chain, Configuration, Kind, Node, in_own_zone, read
 from keyroll.errors import ExitCode, InputError, Where, printable
 from keyroll.instants import SYSTEM
@@ -33,10 +33,12 @@ from keyroll.plan.model import (
     PAUSE_DEFAULT,
     SKEW_DEFAULT,
     SPACING_DEFAULT,
+    PlanRefusedError,
     Request,
     Retired,
     Router,
 )
+from keyroll.plan.sessions import Judged, judged, keys_of_groups, protected
 from keyroll.plan.texts import files, markdown, read_history
 from keyroll.scenario.file.durations import format_duration, parse_duration
 
@@ -126,6 +128,7 @@ def _shown(length: timedelta) -> str:
 @click.option(
     "--secret-command", help="A program that prints one secret a line, run without a shell: 'vault-client get keys'."
 )
+@click.option("--without-secrets", is_flag=True, help="Secrets that are not in the text leave the exit code as it is.")
 @click.option("--encoded", is_flag=True, help="Write secrets as $9$ instead of in clear.")
 @click.option(
     "--emergency", type=int, metavar="KEY", help="The secret of this key (its number on the first router) has leaked."
@@ -165,6 +168,7 @@ def plan_command(
     seed: str | None,
     secret_length: int,
     secret_command: str | None,
+    without_secrets: bool,
     encoded: bool,
     emergency: int | None,
     away: tuple[str, ...],
@@ -176,11 +180,21 @@ def plan_command(
     CONFIG... are the configurations of the routers that share the chain, in any form. The folder gets, for each change
     date, ROUTER.set and ROUTER.rollback.set (mode 0600: they hold secrets), and plan.md and plan.json without secrets.
     Each state in between is judged under every mix of key policies; what is not hitless is refused, with what would do.
+
+    Exit code 1: with --emergency, `keyroll check` finds errors, which stand in the plan. 2: refused; or planned, and
+    something that bears on it is not known. 0: every state of the plan is hitless.
     """
     now = SYSTEM.wall().moment if at is None else instant_of("--at", at, UTC)
-    routers = _routers(
+    given = _given(
         configs, names, chain_name or "new_auth_key" if names else chain_name, _zones(zones), frozenset(away)
     )
+    routers = given.routers
+    question = Question(at=now, skew=skew, without_secrets=True)  # unknown secrets are said by router and key
+    looked = judged(given.configurations, {router.name: router.chain.name for router in routers}, question)
+    if looked.errors and emergency is None:
+        raise _unsound(looked)
+    unknown = (*given.unknown, *(f"not known: {finding}" for finding in looked.unknown))
+    secrets_unknown = tuple(_unknown_secrets(routers))
     if emergency is None and (until is None or every is None):
         raise InputError("a plan needs --until and --every", remedy="such as --until 2028-12-31 --every 90d")
     if away and emergency is None:
@@ -204,30 +218,64 @@ def plan_command(
         pause=pause,
         commit=commit_time,
         history=() if history is None else _history(history),
-        notes=tuple(_unknown_secrets(routers)),
+        notes=(
+            *(str(finding) for finding in looked.errors),
+            *unknown,
+            *secrets_unknown,
+            *_without_sessions(given, looked),
+        ),
     )
     try:
         found = plan_emergency(request, emergency) if emergency is not None else plan(request)
     except OverflowError:  # datetime ends with the year 9999
         raise InputError("the plan runs beyond the year 9999", remedy="an earlier --at or --until") from None
     encoding = Encoding.TYPE9 if encoded else Encoding.CLEAR
-    write_secret_files({output / file.path: file.text for file in files(found, request, encoding)}, force=force)
+    write_together(output, {file.path: file.text for file in files(found, request, encoding)}, force=force)
     with read_or_not():
         click.echo(markdown(found, request), nl=False)
         click.echo(f"\nfiles: {output} (the .set files hold secrets)")
-    return ExitCode.OK
+    if looked.errors:
+        return ExitCode.BAD
+    return ExitCode.UNFIT if unknown or (secrets_unknown and not without_secrets) else ExitCode.OK
 
 
-def _routers(
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """The routers of a plan, the configurations that they were read from (none with --new), what is not known."""
+
+    routers: tuple[Router, ...]
+    configurations: tuple[Configuration, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+
+_ERRORS_SHOWN = 3
+"""So many errors stand in a refusal: it is one sentence, and `keyroll check` has them all."""
+
+
+def _unsound(looked: Judged) -> PlanRefusedError:
+    shown = "; ".join(str(finding) for finding in looked.errors[:_ERRORS_SHOWN])
+    more = len(looked.errors) - _ERRORS_SHOWN
+    return PlanRefusedError(
+        f"sessions of the chain are not sound: {shown}" + (f"; and {more} more" if more > 0 else ""),
+        remedy="mend this first: `keyroll check` of these configurations says it whole",
+    )
+
+
+def _without_sessions(given: _Given, looked: Judged) -> Iterator[str]:
+    if given.configurations and not looked.sessions:
+        yield "no session in the configurations names the chain: chains are judged, sessions are not"
+
+
+def _given(
     configs: Sequence[Path], names: str | None, chain_name: str | None, zones: dict[str, tzinfo], away: frozenset[str]
-) -> tuple[Router, ...]:
+) -> _Given:
     if names is not None:
         if configs:
             raise InputError("--new takes no CONFIG", remedy="leave the configurations out, or --new")
         listed = [name.strip() for name in names.split(",") if name.strip()]
         chain = Keychain(chain_name or "new_auth_key")
         _refuse_strange(listed, zones, away)
-        return tuple(_router(name, chain, zones, away) for name in listed)
+        return _Given(tuple(_router(name, chain, zones, away) for name in listed))
     if not configs:
         raise InputError("no configuration is named", remedy="name the routers' configurations, or --new R1,R2")
     found = [in_own_zone(_read(path, zones)) for path in configs]
@@ -237,13 +285,25 @@ def _routers(
         for one, chain in zip(found, chains, strict=True)
     )
     _refuse_strange([router.name for router in routers], zones, away)
-    return routers
+    expanded = (
+        f"{one.name}: groups are expanded in this text, so a key that a group brings cannot be told from others; "
+        "use `show configuration` without `display inheritance`"
+        for one in found
+        if one.inherited
+    )
+    return _Given(routers, tuple(found), tuple(expanded))
 
 
 def _refuse_strange(names: Sequence[str], zones: dict[str, tzinfo], away: frozenset[str]) -> None:
     """Refuse a name that two routers have, and one in an option that no router has."""
     if len(set(names)) < len(names):
         raise InputError(f"two routers are named {max(names, key=names.count)}", remedy="give each a name of its own")
+    shared = next((name for name in names if f"{name}.rollback" in names), None)
+    if shared is not None:
+        raise InputError(
+            f"routers {shared} and {shared}.rollback would share the file {shared}.rollback.set",
+            remedy="plan them with another router each, or rename one",
+        )
     strange = (set(zones) | away) - {*names, ""}
     if strange:
         raise InputError(f"no router is named {min(strange)}", remedy=f"routers are: {', '.join(names)}")
@@ -315,13 +375,18 @@ def _chain(configuration: Configuration, name: str | None) -> Chain:
             "not known here",
             remedy="write the zone into the start-times, as Junos shows them",
         )
-    own = _statement(configuration, (*chain.path, "key"))
-    foreign = next((key.id for key in chain.keychain.keys if str(key.id) not in own), None)
-    if foreign is not None:
+    foreign = keys_of_groups(configuration, chain)
+    if foreign:
         raise InputError(
-            f"{configuration.name}: key {foreign} of key-chain {chain.name} comes from a group, where a set file "
+            f"{configuration.name}: key {foreign[0]} of key-chain {chain.name} comes from a group, where a set file "
             "cannot delete it",
             remedy="move the chain out of the group first",
+        )
+    kept = protected(configuration, chain)
+    if kept is not None:
+        raise InputError(
+            f"{configuration.name}: {kept} is protected, so Junos refuses to change it",
+            remedy=f"`unprotect {kept}` first",
         )
     return chain
 

@@ -47,9 +47,7 @@ _TAGS = frozenset(("inactive:", "protect:", "replace:", "delete:", "active:", "m
 _EDITS = frozenset(("set", "delete", "deactivate", "activate"))
 _PROTECTIONS = frozenset(("protect", "unprotect"))
 _MOVES = frozenset(("edit", "top", "up", "exit", "quit"))
-_IDLE = frozenset(
-    ("show", "run", "commit", "configure", "annotate", "status", "help", "save", "insert")
-)
+_IDLE = frozenset(("show", "run", "commit", "configure", "annotate", "status", "help", "save", "insert"))
 """They change nothing, or nothing that is judged."""
 _MOVING = frozenset(("rename", "copy"))
 _UNKNOWN = frozenset(("load", "rollback", "replace", "wildcard"))

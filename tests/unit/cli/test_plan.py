@@ -11,8 +11,9 @@ import pytest
 from click.testing import CliRunner
 
 from keyroll.cli.main import keyroll
+from keyroll.cli.plan_files import write_together
 from keyroll.configuration import read
-from keyroll.errors import InputError
+from keyroll.errors import ExitCode, InputError
 
 CHAIN = """\
 set system host-name {name}
@@ -79,11 +80,21 @@ def test_set_files_and_their_way_back_lead_where_the_plan_says(configs, tmp_path
     assert back.main.chains[0].keychain == held.main.chains[0].keychain
 
 
-def test_redacted_configurations_are_planned_as_well(configs, tmp_path):
+@pytest.mark.parametrize(("words", "code"), [((), ExitCode.UNFIT), (("--without-secrets",), ExitCode.OK)])
+@pytest.mark.parametrize("asked", [USUAL, ("--at", "2026-12-01T00:00Z", "--emergency", "0")])
+def test_redacted_configurations_are_planned_and_the_exit_code_says_that_secrets_are_not_known(
+    configs, tmp_path, words, code, asked
+):
     for path in configs:
         Path(path).write_text(Path(path).read_text().replace("sesame-sesame", "<REMOVED>"))
-    result = plan(*configs, *USUAL, "-o", str(tmp_path / "out"))
-    assert "2027-01-23" in result.output
+    result = plan(*configs, *asked, *words, "-o", str(tmp_path / "out"))
+    assert result.return_value is code
+    assert "the secrets of keys 0 are not known" in result.output
+    assert (tmp_path / "out" / "plan.json").exists()
+
+
+def test_a_plan_of_which_everything_is_known_ends_with_0(configs, tmp_path):
+    assert plan(*configs, *USUAL, "-o", str(tmp_path / "out")).return_value is ExitCode.OK
 
 
 def test_secrets_come_from_a_command_that_is_run_without_a_shell(configs, tmp_path):
@@ -242,3 +253,132 @@ def test_a_history_that_is_none_is_refused(history, configs, tmp_path):
     path.write_text(history)
     result = plan(*configs, *USUAL, "--history", str(path), "-o", str(tmp_path / "out"), ok=False)
     assert isinstance(result.exception, InputError)
+
+
+SESSION = """\
+set interfaces ge-0/0/0 unit 0 family inet address {own}/30
+set routing-options autonomous-system {as_number}
+set protocols bgp group g type external
+set protocols bgp group g peer-as {peer_as}
+set protocols bgp group g authentication-algorithm ao
+set protocols bgp group g authentication-key-chain kc
+set protocols bgp group g neighbor {peer}
+"""
+ENDS = (
+    {"own": "192.0.2.1", "peer": "192.0.2.2", "as_number": 65001, "peer_as": 65002},
+    {"own": "192.0.2.2", "peer": "192.0.2.1", "as_number": 65002, "peer_as": 65001},
+)
+
+
+@pytest.fixture
+def sessions(configs) -> list[str]:
+    """The configurations with the BGP session that the chain protects."""
+    for path, end in zip(configs, ENDS, strict=True):
+        Path(path).write_text(Path(path).read_text() + SESSION.format(**end))
+    return configs
+
+
+def append(path: str, text: str) -> None:
+    Path(path).write_text(Path(path).read_text() + text)
+
+
+def test_a_plan_of_a_session_that_is_sound_has_nothing_to_say_of_it(sessions, tmp_path):
+    result = plan(*sessions, *USUAL, "-o", str(tmp_path / "out"))
+    assert result.return_value is ExitCode.OK
+    assert "no session in the configurations" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("line", "rule"),
+    [
+        ("set protocols bgp group g authentication-key sesame", "md5-beside"),
+        ("set protocols bgp group g peer-as 65099", "as-numbers-differ"),
+        ("delete protocols bgp group g authentication-algorithm", "authentication-algorithm-not-ao"),
+    ],
+)
+def test_what_check_finds_wrong_with_a_session_of_the_chain_is_mended_first(sessions, tmp_path, line, rule):
+    append(sessions[0], f"{line}\n")
+    result = plan(*sessions, *USUAL, "-o", str(tmp_path / "out"), ok=False)
+    assert isinstance(result.exception, InputError)
+    assert rule in str(result.exception)
+    assert "sesame" not in str(result.exception)
+    assert not (tmp_path / "out").exists()
+
+
+def test_with_a_leaked_secret_what_is_wrong_stands_in_the_plan_and_in_its_exit_code(sessions, tmp_path):
+    append(sessions[0], "set protocols bgp group g authentication-key sesame\n")
+    words = ("--at", "2026-12-01T00:00Z", "--emergency", "0", "-o", str(tmp_path / "out"))
+    result = plan(*sessions, *words)
+    assert result.return_value is ExitCode.BAD
+    assert "authentication-key stands beside the chain" in result.output
+
+
+def test_a_session_of_the_chain_whose_other_end_is_not_given_is_said(sessions, tmp_path):
+    append(sessions[0], "set protocols bgp group g neighbor 198.51.100.7\n")
+    result = plan(*sessions, *USUAL, "-o", str(tmp_path / "out"))
+    assert result.return_value is ExitCode.UNFIT
+    assert "not known: " in result.output
+    assert "198.51.100.7" in result.output
+
+
+PATH = "security authentication-key-chains key-chain kc"
+
+
+@pytest.mark.parametrize("where", ["security", PATH, f"{PATH} key 0", f"{PATH} key 0 secret"])
+def test_a_chain_that_is_protected_is_refused_because_junos_changes_nothing_of_it(configs, tmp_path, where):
+    append(configs[0], f"protect {where}\n")
+    result = plan(*configs, *USUAL, "-o", str(tmp_path / "out"), ok=False)
+    assert isinstance(result.exception, InputError)
+    assert f"{where} is protected" in str(result.exception)
+    append(configs[0], f"unprotect {where}\n")
+    plan(*configs, *USUAL, "-o", str(tmp_path / "out"))
+
+
+def test_a_key_that_stands_in_the_text_and_in_a_group_is_refused(configs, tmp_path):
+    append(configs[0], f"set groups KEYS {PATH} key 0 secret other\nset apply-groups KEYS\n")
+    result = plan(*configs, *USUAL, "-o", str(tmp_path / "out"), ok=False)
+    assert isinstance(result.exception, InputError)
+    assert "key 0 of key-chain kc comes from a group" in str(result.exception)
+
+
+def test_a_group_that_gives_all_keys_a_statement_brings_no_key(configs, tmp_path):
+    every = f"{PATH} key <*>"
+    for path in configs:
+        append(path, f"set groups ALL {every} algorithm ao\nset apply-groups ALL\n")
+    assert plan(*configs, *USUAL, "-o", str(tmp_path / "out")).return_value is ExitCode.OK
+
+
+def test_routers_whose_files_would_have_one_name_are_refused(tmp_path):
+    result = plan("--new", "a,a.rollback", *USUAL, "-o", str(tmp_path / "out"), ok=False)
+    assert isinstance(result.exception, InputError)
+    assert "would share the file a.rollback.set" in str(result.exception)
+
+
+class Interrupted(dict[str, str]):
+    """Files of which the second cannot be read: Ctrl-C comes."""
+
+    def items(self):
+        yield from list(super().items())[:1]
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_ctrl_c_in_the_middle_leaves_what_was_there(tmp_path, there):
+    folder = tmp_path / "out"
+    if there:
+        write_together(folder, {"day/a.set": "old"}, force=False)
+    with pytest.raises(KeyboardInterrupt):
+        write_together(folder, Interrupted({"day/a.set": "new", "day/b.set": "new"}), force=True)
+    assert [path.name for path in tmp_path.iterdir()] == (["out"] if there else [])
+    if there:
+        assert (folder / "day" / "a.set").read_text() == "old"
+
+
+def test_files_that_are_there_are_replaced_by_force_alone(tmp_path):
+    folder = tmp_path / "out"
+    write_together(folder, {"day/a.set": "old"}, force=False)
+    with pytest.raises(InputError, match="is there already"):
+        write_together(folder, {"day/a.set": "new"}, force=False)
+    write_together(folder, {"day/a.set": "new"}, force=True)
+    assert (folder / "day" / "a.set").read_text() == "new"
+    assert stat.S_IMODE((folder / "day" / "a.set").stat().st_mode) == 0o600

@@ -1,0 +1,56 @@
+"""The files of a plan: all of them are there, or none is, also after Ctrl-C in the middle."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from keyroll.errors import InputError
+
+
+def write_together(folder: Path, texts: Mapping[str, str], *, force: bool) -> None:
+    """Write files of mode 0600 below `folder`, by their paths there. What is there stays, unless `force` replaces it.
+
+    They are written beside the folder first, so that what ends the command in the middle leaves no part of them.
+
+    Raises:
+        InputError: a file is there already, or the folder cannot be written.
+    """
+    if not force:
+        for path in texts:
+            if os.path.lexists(folder / path):
+                raise InputError(
+                    f"{folder / path} is there already", remedy="--force overwrites it, --output writes elsewhere"
+                )
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        staged = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))  # 0700: it holds secrets
+        try:
+            _write(staged, texts)
+            _put(staged, folder, texts)
+        finally:
+            shutil.rmtree(staged, ignore_errors=True)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written: {error.strerror}", remedy="--output writes elsewhere") from None
+
+
+def _write(folder: Path, texts: Mapping[str, str]) -> None:
+    for path, text in texts.items():
+        (folder / path).parent.mkdir(exist_ok=True)
+        with os.fdopen(
+            os.open(folder / path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
+        ) as file:
+            file.write(text)
+
+
+def _put(staged: Path, folder: Path, texts: Mapping[str, str]) -> None:
+    """Move what is written to its place: at once where there is no such folder yet, else file by file."""
+    if not os.path.lexists(folder):
+        staged.replace(folder)
+        return
+    for path in texts:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (staged / path).replace(folder / path)

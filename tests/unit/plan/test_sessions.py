@@ -1,0 +1,37 @@
+"""Which parts of a chain Junos does not let be changed, in every form that a configuration comes in."""
+
+from __future__ import annotations
+
+import pytest
+
+from keyroll.configuration import read
+from keyroll.plan.sessions import protected
+
+SET = """\
+set security authentication-key-chains key-chain kc key 0 algorithm ao
+set security authentication-key-chains key-chain kc key 1 algorithm ao
+"""
+PROTECTED = {
+    "set": SET + "protect security authentication-key-chains key-chain kc key 0\n",
+    "curly": "security { authentication-key-chains { key-chain kc {\n"
+    "protect: key 0 { algorithm ao; }\nkey 1 { algorithm ao; }\n} } }\n",
+    "xml": "<configuration><security><authentication-key-chains><key-chain><name>kc</name>"
+    '<key protect="protect"><name>0</name><algorithm>ao</algorithm></key>'
+    "<key><name>1</name><algorithm>ao</algorithm></key>"
+    "</key-chain></authentication-key-chains></security></configuration>\n",
+    "json": '{"configuration": {"security": {"authentication-key-chains": {"key-chain": [{"name": "kc", "key": ['
+    '{"@": {"protect": true}, "name": "0", "algorithm": "ao"}, {"name": "1", "algorithm": "ao"}]}]}}}}\n',
+}
+
+
+@pytest.mark.parametrize("form", list(PROTECTED))
+def test_what_is_protected_is_seen_in_every_form(form):
+    configuration = read(PROTECTED[form], form)
+    (chain,) = configuration.main.chains
+    assert [key.id for key in chain.keychain.keys] == [0, 1]
+    assert protected(configuration, chain) == "security authentication-key-chains key-chain kc key 0"
+
+
+def test_what_is_not_protected_can_be_changed():
+    configuration = read(SET, "set")
+    assert protected(configuration, configuration.main.chains[0]) is None
