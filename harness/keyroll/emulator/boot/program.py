@@ -21,6 +21,7 @@ from keyroll.emulator.contract.model import Backend
 from keyroll.emulator.machine.protection import KeyPolicy
 
 _JUNOS = "keyroll.emulator.junos.login.router"
+_SSH = "keyroll.emulator.junos.login.ssh_server"
 _NOT_LOOKED_FOR = frozenset({"oqs", "liboqs"})
 
 
@@ -34,6 +35,7 @@ def load() -> None:
         importlib.import_module(_JUNOS)
     finally:
         ctypes.util.find_library = find_library
+    importlib.import_module(_SSH).host_keys()  # once for all routers that are forked from here
 
 
 def run(boot: int, listener: int, logs: int) -> int:

@@ -11,13 +11,14 @@ import select
 import subprocess
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import asyncssh
 import pytest
 
+from keyroll.emulator.junos.login.line_editor import LineEditor
 from keyroll.emulator.junos.login.router import JunosRouter
 
 if TYPE_CHECKING:
@@ -207,8 +208,10 @@ def test_root_meets_a_shell_that_knows_cli_and_exit(keyed: LiveRouter, key: Path
     root.hang_up()
 
 
-def ssh(router: LiveRouter, key: Path, *words: str, text: str = "") -> subprocess.CompletedProcess[str]:
-    options = [
+def ssh(
+    router: LiveRouter, key: Path, *words: str, text: str = "", options: Sequence[str] = ()
+) -> subprocess.CompletedProcess[str]:
+    usual = [
         "-o",
         "StrictHostKeyChecking=no",
         "-o",
@@ -220,6 +223,7 @@ def ssh(router: LiveRouter, key: Path, *words: str, text: str = "") -> subproces
     ]
     command = [
         "ssh",
+        *usual,
         *options,
         "-o",
         "IdentitiesOnly=yes",
@@ -245,6 +249,73 @@ def test_lines_may_come_without_a_terminal(keyed: LiveRouter, key: Path) -> None
     assert done.returncode == 0
     assert "commit complete" in done.stdout
     assert "Hostname: R7" in done.stdout
+
+
+def test_several_commands_may_come_with_the_login(keyed: LiveRouter, key: Path) -> None:
+    done = ssh(keyed, key, "show version | match Hostname; show system uptime | match Current")
+    assert done.stdout == "Hostname: R1\nCurrent time: 2030-01-01 00:00:00 UTC\n"
+    lines = 'configure; set system host-name R7; set interfaces ge-0/0/0 description "a; b"; commit and-quit'
+    done = ssh(keyed, key, f"cli -c '{lines}'")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "commit complete" in done.stdout
+    assert "Hostname: R7" in ssh(keyed, key, "cli show version").stdout
+    assert 'description "a; b";' in ssh(keyed, key, "show configuration interfaces").stdout
+
+
+@pytest.mark.parametrize("kind", ["ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-512"])
+def test_older_clients_find_a_host_key_that_they_know(keyed: LiveRouter, key: Path, kind: str) -> None:
+    done = ssh(keyed, key, "show version", options=["-o", f"HostKeyAlgorithms={kind}"])
+    assert "Hostname: R1" in done.stdout, done.stderr
+
+
+def test_other_services_are_refused_in_words_that_name_what_to_use(keyed: LiveRouter, key: Path) -> None:
+    netconf = ssh(keyed, key, "netconf", options=["-s"])
+    assert netconf.returncode == 1
+    assert netconf.stderr.startswith("not emulated: NETCONF; use the command line over ssh (netmiko, scrapli")
+    for program in (["scp", "-O"], ["scp", "-s"]):
+        options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-F", "none"]
+        words = [*program, *options, "-i", str(key), "-P", str(keyed.port), __file__, "admin@127.0.0.1:/var/tmp/x"]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
+        assert done.returncode != 0
+        assert "not emulated: scp and sftp; to read use 'show configuration | no-more' over ssh" in done.stderr
+
+
+EDITING_KEYS = [
+    b"\x01",
+    b"\x05",
+    b"\x02",
+    b"\x06",
+    b"\x7f",
+    b"\x04",
+    b"\x0b",
+    b"\x17",
+    b"\x19",
+    b"\x10",
+    b"\x0e",
+    b"\x1b[D",
+    b"\x1b[C",
+]
+
+
+def test_a_line_longer_than_the_screen_is_edited_rightly() -> None:
+    pyte = pytest.importorskip("pyte", reason="pyte is not installed")
+    chance = random.Random(22)
+    for _ in range(40):
+        screen = pyte.Screen(40, 24)
+        editor = LineEditor()
+        editor.prompt, editor.width = "admin@R1# ", 40
+        editor.remember("set protocols bgp group a neighbor 10.0.0.2 description short")
+        editor.repaint()
+        for _ in range(60):
+            typed = chance.choice(EDITING_KEYS) if chance.random() < 0.5 else b"abc def "[: chance.randint(1, 8)]
+            for octet in typed * chance.choice([1, 1, 1, 9]):
+                if len(editor.line) < 300 or octet < 0x20 or octet == 0x7F:
+                    editor.feed(octet)
+        pyte.ByteStream(screen).feed(bytes(editor.out))
+        shown = "".join(row.ljust(40) for row in screen.display).rstrip()
+        assert shown == (editor.prompt + editor.line).rstrip()
+        row, column = divmod(len(editor.prompt) + editor._cursor, 40)
+        assert (screen.cursor.y, screen.cursor.x) == (row, column)
 
 
 def test_a_wrong_password_and_an_unknown_user_are_refused(live: LiveRouter) -> None:

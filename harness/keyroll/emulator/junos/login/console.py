@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
+from keyroll.emulator.junos.login.one_command import run_all
 from keyroll.emulator.junos.login.terminal import HangUp, Terminal
 from keyroll.emulator.junos.shell.chassis import Chassis
 from keyroll.emulator.junos.shell.cli import command_line
@@ -31,7 +32,7 @@ async def converse(
         if command is None:
             await terminal.serve(cli)
         else:
-            await terminal.show(await terminal.run(cli.execute(command)), 0)
+            await run_all(cli, terminal, command)
     except HangUp:
         pass
     finally:

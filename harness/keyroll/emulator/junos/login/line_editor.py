@@ -57,6 +57,8 @@ class LineEditor:
     def __init__(self, complete: Completer = _no_completion) -> None:
         self._complete = complete
         self.prompt = ""
+        self.width = 0
+        """Columns of the screen, at whose right edge a line goes on below; 0: the line never does."""
         self.echo = True
         self.helpful = True
         """Whether `?`, Tab and space do more than stand for themselves."""
@@ -99,6 +101,7 @@ class LineEditor:
         return self._printable(chr(octet))
 
     def _enter(self) -> Event:
+        self._goto(self._cursor, len(self._chars))
         self.out += b"\r\n" if self.echo else b""
         return Event(Happened.LINE, self._take_line())
 
@@ -115,6 +118,7 @@ class LineEditor:
 
     def _printable(self, char: str) -> Event | None:
         if self.helpful and char == "?" and not self._in_quotes():
+            self._goto(self._cursor, len(self._chars))
             self.out += b"?\r\n"
             return Event(Happened.HELP, "".join(self._chars[: self._cursor]))
         if self.helpful and char == " " and self.at_end and not self._in_quotes():
@@ -133,37 +137,57 @@ class LineEditor:
         self._chars[self._cursor : self._cursor] = text
         self._print("".join(self._chars[self._cursor :]))
         self._cursor += len(text)
-        self._back(len(self._chars) - self._cursor)
+        self._settle(len(self._chars))
+        self._goto(len(self._chars), self._cursor)
 
     def _print(self, text: str) -> None:
         if self.echo:
             self.out += text.encode("ascii", "replace")
 
-    def _back(self, count: int) -> None:
-        if self.echo:
-            self.out += b"\b" * count
+    def _settle(self, place: int) -> None:
+        """Behind the last character of a row the cursor stays on it: lead it to the next row."""
+        if self.echo and self.width and place and (len(self.prompt) + place) % self.width == 0:
+            self.out += b" \r"
+
+    def _goto(self, start: int, to: int) -> None:
+        """Move the cursor between two places of the line, over the rows that it takes on the screen."""
+        if not self.echo or start == to:
+            return
+        if not self.width:
+            self.out += (
+                b"\b" * (start - to) if to < start else "".join(self._chars[start:to]).encode("ascii", "replace")
+            )
+            return
+        row, column = divmod(len(self.prompt) + start, self.width)
+        to_row, to_column = divmod(len(self.prompt) + to, self.width)
+        if row == to_row and to < start:
+            self.out += b"\b" * (start - to)
+            return
+        if row != to_row:
+            self.out += b"\x1b[%d%c" % (abs(to_row - row), b"A" if to_row < row else b"B")
+        if column != to_column:
+            self.out += b"\r" + (b"\x1b[%dC" % to_column if to_column else b"")
 
     def _erase(self, start: int, end: int) -> str:
         """Take characters away and repaint what stood behind them."""
         gone = "".join(self._chars[start:end])
-        self._back(self._cursor - start)
+        self._goto(self._cursor, start)
         del self._chars[start:end]
         rest = "".join(self._chars[start:])
         self._print(rest + " " * len(gone))
+        self._settle(len(self._chars) + len(gone))
+        self._goto(len(self._chars) + len(gone), start)
         self._cursor = start
-        self._back(len(rest) + len(gone))
         return gone
 
     def _move(self, to: int) -> None:
         to = min(max(to, 0), len(self._chars))
-        if to < self._cursor:
-            self._back(self._cursor - to)
-        else:
-            self._print("".join(self._chars[self._cursor : to]))
+        self._goto(self._cursor, to)
         self._cursor = to
 
     def _control(self, octet: int) -> Event | None:
         if octet == _CTRL_C:
+            self._goto(self._cursor, len(self._chars))
             self._take_line()
             self.out += b"^C\r\n" if self.echo else b""
             return Event(Happened.INTERRUPT, "")
@@ -229,7 +253,8 @@ class LineEditor:
         """Print prompt and line again (after help, after a message)."""
         self.out += self.prompt.encode()
         self._print(self.line)
-        self._back(len(self._chars) - self._cursor)
+        self._settle(len(self._chars))
+        self._goto(len(self._chars), self._cursor)
 
     def _redraw(self) -> None:
         self.out += b"\r\n"

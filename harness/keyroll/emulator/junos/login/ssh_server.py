@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import socket
 from collections.abc import Callable, Mapping, Sequence
 
 import asyncssh
 
 from keyroll.emulator.junos.effect import accounts as logins
+from keyroll.emulator.junos.login.one_command import run_all
 from keyroll.emulator.junos.login.root_shell import Shell
 from keyroll.emulator.junos.login.terminal import HangUp, Terminal
 from keyroll.emulator.junos.shell.chassis import Chassis
@@ -26,6 +28,32 @@ HANG_UP_SECONDS = 1.0
 """How long a router that ends waits for its people's clients to take what was said last."""
 _PACKET = 16384
 """Octets that are said at once: as much as makes a packet, and soon enough for a slow reader to be noticed."""
+
+
+INSTEAD_OF_FILES = (
+    "not emulated: scp and sftp; to read use 'show configuration | no-more' over ssh, to write 'load set terminal' or "
+    "'load merge terminal' in configuration mode"
+)
+_INSTEAD = {
+    "netconf": (
+        "not emulated: NETCONF; use the command line over ssh (netmiko, scrapli, Ansible's network_cli), "
+        "'show configuration | display set', and 'load set terminal'"
+    ),
+    "sftp": INSTEAD_OF_FILES,
+}
+"""Subsystem to what is said of it."""
+_RSA_BITS = 2048
+"""The fewest that OpenSSH's clients take under the usual crypto policies; making more takes too long."""
+
+
+@functools.cache
+def host_keys() -> tuple[asyncssh.SSHKey, ...]:
+    """Return the host keys, made once a program: RSA takes 65 ms, so that routers forked from one program share them.
+
+    RSA and ECDSA stand beside ed25519 for older clients.
+    """
+    quick = (asyncssh.generate_private_key(kind) for kind in ("ssh-ed25519", "ecdsa-sha2-nistp256"))
+    return (*quick, asyncssh.generate_private_key("ssh-rsa", key_size=_RSA_BITS))
 
 
 class _Account(asyncssh.SSHServer):
@@ -114,9 +142,11 @@ class _Channel(asyncssh.SSHServerSession[bytes]):
         self._terminal: Terminal | None = None
         self._task: asyncio.Task[None] | None = None
         self._pty = False
-        self._height = 24
+        self._height, self._width = 24, 0
         self._command: str | None = None
         self._unsaid = bytearray()
+        self._subsystem: str | None = None
+        self._failed = False
 
     def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
         self._channel = chan
@@ -126,13 +156,13 @@ class _Channel(asyncssh.SSHServerSession[bytes]):
     ) -> bool:
         del term_type, term_modes
         self._pty = True
-        self._height = term_size[1] or 24
+        self._width, self._height = term_size[0], term_size[1] or 24
         return True
 
     def terminal_size_changed(self, width: int, height: int, pixwidth: int, pixheight: int) -> None:
-        del width, pixwidth, pixheight
-        if self._terminal is not None and height:
-            self._terminal.height = height
+        del pixwidth, pixheight
+        if self._terminal is not None:
+            self._terminal.resize(width, height)
 
     def shell_requested(self) -> bool:
         return True
@@ -141,10 +171,14 @@ class _Channel(asyncssh.SSHServerSession[bytes]):
         self._command = command
         return True
 
+    def subsystem_requested(self, subsystem: str) -> bool:
+        self._subsystem = subsystem
+        return subsystem in _INSTEAD
+
     def session_started(self) -> None:
         assert self._channel is not None  # noqa: S101 - asyncssh calls connection_made first
         self._channels.add(self)
-        self._terminal = Terminal(self._write, pty=self._pty, height=self._height)
+        self._terminal = Terminal(self._write, pty=self._pty, height=self._height, width=self._width)
         self._task = asyncio.get_running_loop().create_task(self._run(self._terminal), name="ssh channel")
         self._task.add_done_callback(self._report)
 
@@ -210,7 +244,9 @@ class _Channel(asyncssh.SSHServerSession[bytes]):
         assert self._channel is not None  # noqa: S101 - see session_started
         user = str(self._channel.get_extra_info("username"))
         try:
-            if self._command is not None:
+            if self._subsystem is not None:
+                self._refuse(_INSTEAD[self._subsystem])
+            elif self._command is not None:
                 await self._run_command(terminal, user, self._command)
             elif user == logins.ROOT:
                 await terminal.serve(self._shell(terminal))
@@ -220,7 +256,7 @@ class _Channel(asyncssh.SSHServerSession[bytes]):
             pass
         finally:
             self._say()
-            self._channel.exit(0)
+            self._channel.exit(1 if self._failed else 0)
 
     async def _run_cli(self, terminal: Terminal, user: str) -> None:
         cli = command_line(self._chassis, user, terminal)
@@ -236,15 +272,22 @@ class _Channel(asyncssh.SSHServerSession[bytes]):
         return Shell(lambda: self._chassis.store.host_name, start_cli)
 
     async def _run_command(self, terminal: Terminal, user: str, command: str) -> None:
+        """Run the commands that came with the log-in, one after another."""
+        program = command.split()[:1]
+        if program in (["scp"], ["sftp-server"]):
+            self._refuse(INSTEAD_OF_FILES)
+            return
         cli = command_line(self._chassis, user, terminal)
-        words = command.strip()
-        if words.startswith("cli "):
-            words = words.removeprefix("cli ").removeprefix("-c ").strip("\"' ")
         try:
-            answer = await terminal.run(cli.execute(words))
-            await terminal.show(answer, 0)
+            await run_all(cli, terminal, command)
         finally:
             cli.close()
+
+    def _refuse(self, words: str) -> None:
+        """Say on the error output what to use instead."""
+        if self._channel is not None:
+            self._channel.write_stderr(f"{words}\n".encode())
+            self._failed = True
 
 
 class SshServer:
@@ -260,13 +303,13 @@ class SshServer:
     async def listen(
         self, sock: socket.socket, accounts: Mapping[str, Secret], authorized_keys: Mapping[str, Sequence[str]]
     ) -> None:
-        """Serve on a socket that already listens. The host key (ed25519) is made here and only held in memory."""
+        """Serve on a socket that already listens. The host keys are only held in memory."""
         self._acceptor = await asyncssh.listen(
             sock=sock,
             server_factory=lambda: _Account(
                 self._chassis, accounts, authorized_keys, self._channels, self._waiting, self._channel_ended
             ),
-            server_host_keys=[asyncssh.generate_private_key("ssh-ed25519")],
+            server_host_keys=list(host_keys()),
             encoding=None,
             line_editor=False,
             allow_scp=False,

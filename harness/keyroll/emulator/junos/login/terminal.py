@@ -69,10 +69,12 @@ class HangUp(Exception):  # noqa: N818 - an event, not an error
 class Terminal:
     """One channel. `write` sends octets; `pty` says whether there is an echo, a screen and Ctrl-C."""
 
-    def __init__(self, write: Callable[[bytes], None], *, pty: bool, height: int = 24) -> None:
+    def __init__(self, write: Callable[[bytes], None], *, pty: bool, height: int = 24, width: int = 0) -> None:
         self._write = write
         self._pty = pty
         self.height = height
+        self._width = width
+        """Columns of the screen; 0 where they are not known."""
         self._newline = b"\r\n" if pty else b"\n"
         self._input: deque[int] = deque()
         self._arrived = asyncio.Event()
@@ -88,6 +90,7 @@ class Terminal:
         self._block = LineEditor()
         self._block.helpful = False
         self._block.echo = pty
+        self._block.width = width
 
     @property
     def interactive(self) -> bool:
@@ -108,6 +111,14 @@ class Terminal:
         self._input.extend(octets)
         self._arrived.set()
 
+    def resize(self, width: int, height: int) -> None:
+        """Take the screen's new size; 0 leaves what it was."""
+        self.height = height or self.height
+        self._width = width or self._width
+        for editor in (self._block, self._prompting):
+            if editor is not None:
+                editor.width = self._width
+
     def end(self) -> None:
         """Nothing more will arrive."""
         self._ended = True
@@ -126,6 +137,7 @@ class Terminal:
         """Read and run lines until the interpreter is left. Raises HangUp."""
         editor = LineEditor(lambda line, tab: interpreter.complete(line, tab=tab))
         editor.echo = editor.helpful = self._pty
+        editor.width = self._width
         outer, self._running = self._running, None  # a shell's command may be a CLI: Ctrl-C is for what runs in that
         try:
             await self._serve(interpreter, editor)
@@ -157,7 +169,7 @@ class Terminal:
 
     async def _prompt(self, interpreter: Interpreter, editor: LineEditor) -> None:
         await self.write_now(interpreter.banner)
-        editor.prompt = interpreter.prompt
+        editor.prompt, editor.width = interpreter.prompt, self._width
         editor.repaint()
         self._flush(editor)
 
