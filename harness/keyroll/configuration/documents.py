@@ -137,6 +137,10 @@ def _words(element: Element, parent: str) -> tuple[tuple[str, ...], list[Element
         rest = [child for child in element.children if child is not name]
         hidden = (parent, element.tag) in _HIDDEN
         return ((name.text,) if hidden else (element.tag, name.text)), rest
+    number = next((child for child in element.children if child.tag in _BARE and child.valued), None)
+    if number is not None:
+        # `loops 2` and the like stand behind the number, on its line.
+        return (element.tag, number.text), [child for child in element.children if child is not number]
     if element.valued and not element.children:
         return ((element.text,) if element.tag in _BARE else (element.tag, element.text)), []
     return (element.tag,), element.children

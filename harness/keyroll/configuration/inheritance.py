@@ -206,8 +206,8 @@ class View:
             view = view._child(word)
         return view
 
-    def _child(self, word: str) -> View:
-        """Return the view one word further."""
+    def _child(self, word: str, *, value: bool = False) -> View:
+        """Return the view one word further; of a `value` that is deactivated, `leaf` says so itself."""
         path = (*self.path, word)
         own: Layer | None = None
         exact: list[Layer] = []
@@ -229,7 +229,7 @@ class View:
             # A wildcard alone brings no name: there is nothing here.
             return View((), path, self._groups)
         mine = self.own()
-        if mine is not None and word in mine:
+        if mine is not None and word in mine and not value:
             # It is deactivated here, and a group has it: which of the two holds is not documented.
             said = f"'{word}' is deactivated here, and group {exact[0].group} brings it"
             return View(tuple(layer._replace(doubt=layer.doubt or said) for layer in brought), path, self._groups)
@@ -286,7 +286,7 @@ class View:
         inactive = self._inactive_own(word)
         found = [
             (layer, *_value_of(layer.node))
-            for layer in self._child(word).layers
+            for layer in self._child(word, value=True).layers
             if any(not node.flags & INACTIVE for node in layer.node.values())
         ]
         if not found:
@@ -322,7 +322,7 @@ class View:
     def values(self, word: str) -> list[Value]:
         """Return the values of a statement that has a list, the configuration's own first."""
         found: dict[str, Value] = {}
-        for layer in self._child(word).layers:
+        for layer in self._child(word, value=True).layers:
             for text, node in layer.node.items():
                 if text not in META and not node.flags & INACTIVE:
                     found.setdefault(text, Value(text, node.line, layer.group))

@@ -30,16 +30,20 @@ def settle(root: Node, report: Note) -> int:
 
     Return how many words were not understood at levels that decide nothing.
     """
-    _place_pasted(root)
+    _place_pasted(root, report)
     settler = _Settler(report)
     settler.level(root, ROOT, ())
     return settler.counted
 
 
-def _place_pasted(root: Node) -> None:
+def _place_pasted(root: Node, report: Note) -> None:
+    # Set lines of one text begin at one level: beside lines that begin at the top, such a line lost its first words.
+    whole = any(child.flags & TYPED for word, child in root.items() if word in ROOT.statements)
     for word, above in PASTED.items():
         node = root.pop(word, None)
         if node is not None:
+            if whole and node.flags & TYPED:
+                report(Kind.NOT_UNDERSTOOD, f"this line lacks '{' '.join(above)}' before '{word}'", node.line, above)
             parent = root.make(above, node.line, node.flags & TYPED)
             holder = Node(node.line)
             holder[word] = node
@@ -105,13 +109,15 @@ class _Settler:
         if shape is OPAQUE:
             return []
         if shape is FLAG:
-            return _hoist(child, node)
+            return self._hoisted(child, node, word, path)
         if shape is KEYED and statement.below is not None:
             if not child and not child.flags & OMITTED:
                 self._report(Kind.NOT_UNDERSTOOD, f"'{word}' needs a name", child.line, path)
             if word == "key":
                 _plain_numbers(child)
             for name, entry in list(child.items()):
+                if not name:
+                    self._report(Kind.NOT_UNDERSTOOD, f"'{word}' needs a name", entry.line, path)
                 if name not in META:
                     self.level(entry, statement.below, (*path, word, name))
             return []
@@ -119,6 +125,15 @@ class _Settler:
             self.level(child, statement.below, (*path, word))
             return []
         return self._values(node, child, word, statement, path)
+
+    def _hoisted(
+        self, value: Node, node: Node, word: str, path: Path, *, keep: frozenset[str] = frozenset()
+    ) -> list[str]:
+        """Move what follows a value to the level; only the CLI takes several statements on one line."""
+        moved = _hoist(value, node, keep=keep)
+        if moved and not value.flags & TYPED:
+            self._report(Kind.NOT_UNDERSTOOD, f"'{word}' does not end: a ';' is missing", value.line, path)
+        return moved
 
     def _values(self, node: Node, child: Node, word: str, statement: Statement, path: Path) -> list[str]:
         if not child:
@@ -130,7 +145,7 @@ class _Settler:
         for text, value in child.items():
             # A policy expression, `( A && B )`, is one value of many words.
             if value and text[:1] not in {"(", "!"}:
-                back += _hoist(value, node, keep=statement.options)
+                back += self._hoisted(value, node, word, path, keep=statement.options)
         active = {name: value for name, value in child.items() if not value.inactive}
         twice = statement.shape is LEAF and len(active) > 1
         if twice and not any(value.flags & TYPED for value in active.values()):
