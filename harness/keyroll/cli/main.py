@@ -13,7 +13,13 @@ from dataclasses import dataclass
 import click
 
 from keyroll import __version__
-from keyroll.cli.output import drop_what_is_left, open_standard_streams, say
+from keyroll.cli.output import (
+    drop_what_is_left,
+    let_go_of_what_cannot_be_written,
+    open_standard_streams,
+    say,
+    why_not_written,
+)
 from keyroll.errors import ExitCode, KeyrollError
 from keyroll.suggest import did_you_mean
 
@@ -146,8 +152,13 @@ def main() -> None:
     Whatever else goes wrong ends with 2: the interpreter's own 1 would say that what was judged is bad.
     """
     open_standard_streams()
+    let_go_of_what_cannot_be_written()
     heed_signals()
     code = _run()
+    problem = why_not_written()
+    if problem is not None:
+        say(f"keyroll: the output: {problem.strerror or problem}")
+        code = code or ExitCode.UNFIT  # what is judged bad stays bad
     drop_what_is_left()
     sys.exit(code)
 

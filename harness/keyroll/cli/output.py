@@ -6,6 +6,7 @@ Loaded by every command, `keyroll --help` among them: what prints in colours is 
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,76 @@ import click
 from keyroll.errors import printable
 
 _STANDARD = (0, 1, 2)
+
+
+class _Output(io.RawIOBase):
+    """A descriptor that takes everything: what cannot be written is let go, and `problem` says why.
+
+    So a reader who has seen enough (`| head -1`) and a full disk end the printing, and not what the command does.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__()
+        self._descriptor = descriptor
+        self._gone = False
+        self.problem: OSError | None = None
+        """Why something that somebody waits for cannot be written; not that its reader has gone."""
+
+    def writable(self) -> bool:
+        """Return True."""
+        return True
+
+    def fileno(self) -> int:
+        """Return the descriptor."""
+        return self._descriptor
+
+    def isatty(self) -> bool:
+        """Say whether it is a terminal."""
+        return os.isatty(self._descriptor)
+
+    def write(self, data: object) -> int:
+        """Write what can be written, and say that all was."""
+        octets = memoryview(data)  # type: ignore[arg-type]  # what a BufferedWriter gives has a buffer
+        if not self._gone:
+            try:
+                return os.write(self._descriptor, octets)
+            except BrokenPipeError:
+                self._gone = True
+            except BlockingIOError:
+                return 0  # a pipe of others that is full and does not wait: the caller raises it
+            except OSError as error:
+                self._gone, self.problem = True, error
+        return octets.nbytes
+
+
+_PUT = list[_Output]()
+"""Where stdout goes, once `let_go_of_what_cannot_be_written` was called."""
+
+
+def let_go_of_what_cannot_be_written() -> None:
+    """Have stdout end in silence where it cannot be written; `why_not_written` has the reason."""
+    stream = sys.stdout
+    with contextlib.suppress(AttributeError, OSError, ValueError):  # a stream of a test, or none
+        if stream.fileno() == 1:
+            stream.flush()
+            output = _Output(1)
+            sys.stdout = io.TextIOWrapper(
+                io.BufferedWriter(output),
+                encoding=stream.encoding,
+                errors=stream.errors,
+                line_buffering=stream.isatty(),
+            )
+            _PUT[:] = [output]
+
+
+def why_not_written() -> OSError | None:
+    """Flush stdout and return why it could not be written, once; None where it was, or where nobody reads it."""
+    if not _PUT:
+        return None
+    if isinstance(sys.stdout, io.TextIOBase):
+        sys.stdout.flush()
+    problem, _PUT[0].problem = _PUT[0].problem, None
+    return problem
 
 
 def say(text: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
-from keyroll.cli.output import say
+from keyroll.cli.output import say, why_not_written
 from keyroll.errors import printable
 
 
@@ -33,5 +33,12 @@ class Printer:
         except BrokenPipeError:
             self._problem = ""  # who reads has seen enough
         except (OSError, ValueError) as error:
-            self._problem = f"the output cannot be written: {getattr(error, 'strerror', None) or error}"
-            say(f"keyroll: {self._problem}")
+            self._give_up(error)
+            return
+        problem = why_not_written()
+        if problem is not None:
+            self._give_up(problem)
+
+    def _give_up(self, error: OSError | ValueError) -> None:
+        self._problem = f"the output cannot be written: {getattr(error, 'strerror', None) or error}"
+        say(f"keyroll: {self._problem}")

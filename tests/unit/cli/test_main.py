@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -139,12 +140,27 @@ def test_output_that_cannot_be_written_is_not_good_and_not_bad(redirection: str)
     assert ended("def act():\n    sys.stdout.write('x' * 100_000)\n", redirection) == 2
 
 
+def test_what_is_bad_stays_bad_where_nobody_reads_it_or_there_is_no_room_for_it() -> None:
+    act = "def act():\n    for _ in range(9_999): click.echo('x' * 99)\n    raise ExpectationError('not hitless')\n"
+    assert ended(act, ">/dev/full") == 1
+    assert ended(act, ">&-") == 1
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_reader_who_has_seen_enough_changes_no_exit_code_and_gets_no_complaint(end: str, tmp_path: Path) -> None:
+    line, code = ENDS[end]
+    act = f"def act():\n    for _ in range(9_999): click.echo('x' * 99)\n    {line}\n"
+    assert ended(act, f'2>"{tmp_path}/said"; echo $? >"{tmp_path}/code"; }} | {{ head -n 1 >/dev/null', "{ ") == 0
+    assert int((tmp_path / "code").read_text()) == code
+    assert "pipe" not in (tmp_path / "said").read_text().lower()
+
+
 def test_no_file_gets_the_number_of_a_closed_stream() -> None:
     act = "def act():\n    assert open('/dev/null').fileno() > 2\n    os.write(1, b'into nothing')\n"
     assert ended(act, "<&- >&- 2>&-") == 0
 
 
-def ended(act: str, redirection: str) -> int:
+def ended(act: str, redirection: str, before: str = "") -> int:
     program = (
         "import click, os, sys\n"
         "from keyroll.cli import main as cli\n"
@@ -154,7 +170,7 @@ def ended(act: str, redirection: str) -> int:
         "sys.argv = ['keyroll', 'act']\n"
         "cli.main()\n"
     )
-    shell = ["sh", "-c", f'"$1" -c "$2" {redirection}', "sh", sys.executable, program]
+    shell = ["sh", "-c", f'{before}"$1" -c "$2" {redirection}{"; }" if before else ""}', "sh", sys.executable, program]
     return subprocess.run(shell, check=False, timeout=60).returncode
 
 
