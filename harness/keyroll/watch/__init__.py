@@ -11,6 +11,7 @@ verdict     what was seen, judged
 state       what a watch is asked, and all that is known of it so far
 now         one look, judged
 metrics     one look, for Prometheus
+collect     a bundle for a support case
 markdown    a watch, for a ticket
 engine      a watch from beginning to end
 document    a watch as data

@@ -111,8 +111,8 @@ class Wire:
     """What the capture lacks, so that nothing can be said of the wire; None: nothing."""
 
 
-def judge_wire(path: Path, texts: Mapping[str, str], situation: Situation, seen: Seen) -> Wire:
-    """Judge a capture against both configurations.
+def judge_wire(path: Path, texts: Mapping[str, str], situation: Situation, seen: Seen, *, whole: bool = False) -> Wire:
+    """Judge a capture against both configurations; of the time of the watch, or `whole`.
 
     Raises:
         InputError: it cannot be read, or is no capture.
@@ -125,7 +125,7 @@ def judge_wire(path: Path, texts: Mapping[str, str], situation: Situation, seen:
     for judged in file.judged():
         one = judged.judgement
         # What came before the watch, as in a file that goes on for days, is not what was watched.
-        if one is not None and one.time_ns is not None and seen.began.ns <= one.time_ns <= seen.ended.ns:
+        if one is not None and (whole or _within(seen, one.time_ns)):
             _add(found, situation.sessions, one)
     if file.error is not None and not file.packets:
         raise InputError(f"no capture: {file.error.message}", where=Where.of(path))
@@ -134,6 +134,10 @@ def judge_wire(path: Path, texts: Mapping[str, str], situation: Situation, seen:
         return Wire((), (), f"in the time of the watch the capture shows no segment of {', '.join(silent)}")
     checks = [*_verified(found, situation, seen), *_rolled(found, situation, seen)]
     return Wire(tuple(checks), tuple(_unjudged(found)), None)
+
+
+def _within(seen: Seen, at: int | None) -> bool:
+    return at is not None and seen.began.ns <= at <= seen.ended.ns
 
 
 def _add(found: Mapping[tuple[str, str], _Direction], sessions: Sequence[Watched], one: Judgement) -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.unit.watch.recording import BEGIN, NAMES, PASSWORD, SECRET, USER, Recording, drawn, plain
+from tests.unit.watch.recording import BEGIN, NAMES, PASSWORD, SECRET, USER, drawn, plain
 
 from keyroll.instants import FakeClock, Instant
 from keyroll.junos.access import Access
@@ -22,12 +22,6 @@ from keyroll.watch.state import Options
 
 SAMPLE, ALL = 8, 1_000
 SECOND = timedelta(seconds=1)
-
-
-@pytest.fixture(scope="module")
-def server():
-    with Recording() as made:
-        yield made
 
 
 @pytest.fixture

@@ -1,0 +1,64 @@
+"""`keyroll collect`: a bundle that concerns the sessions, and holds no secret."""
+
+from __future__ import annotations
+
+import tarfile
+
+import pytest
+from tests.unit.watch.recording import BEGIN, NAMES, PASSWORD, SECRET, USER, plain
+
+from keyroll.errors import RunError
+from keyroll.instants import FakeClock
+from keyroll.junos.access import Access
+from keyroll.junos.exchange import Target
+from keyroll.keychain.secret import Secret
+from keyroll.watch.collect import collect
+from keyroll.watch.commands import is_allowed
+from keyroll.watch.inventory import Inventory
+
+
+@pytest.fixture
+def collected(server, tmp_path):
+    def made(change=None, **more):
+        clock = FakeClock(BEGIN)
+        server.routers = plain(clock, ldp=True)
+        if change is not None:
+            change(server.routers)
+        access = Access(Secret(PASSWORD), known_hosts=(tmp_path / "known",), new_hosts=tmp_path / "known")
+        targets = [
+            Target(name, "127.0.0.1", server.ports[name], USER, Secret(PASSWORD), access=access) for name in NAMES
+        ]
+        entries = {name: {"host": "127.0.0.1", "user": USER} for name in NAMES}
+        inventory = Inventory.model_validate({"inventory": 1, "routers": entries})
+        return collect(inventory, targets, clock=clock, **more)
+
+    return made
+
+
+def test_the_bundle_holds_what_concerns_the_sessions_and_no_secret(collected, server, tmp_path):
+    bundle = tmp_path / "bundle.tgz"
+    collected().write(bundle)
+    assert bundle.stat().st_mode & 0o777 == 0o600
+    with tarfile.open(bundle) as archive:
+        found = {one.name: archive.extractfile(one).read() for one in archive.getmembers()}
+    assert "keyroll-bundle/R1/keychain.txt" in found
+    assert b"send-id 3" in found["keyroll-bundle/R1/configuration.set"]
+    assert b"rpd[1]: up" in found["keyroll-bundle/R2/log.txt"]
+    for text in found.values():
+        assert SECRET.encode() not in text
+        assert PASSWORD.encode() not in text
+    assert all(is_allowed(line) for router in server.routers.values() for line in router.sent)
+
+
+def test_names_go_too_if_asked(collected):
+    found = collected(hide_names=True).files
+    assert {path.partition("/")[0] for path in found if "/" in path} == {"router-1", "router-2"}
+    assert not any(word in text for text in found.values() for word in ("R1 ", '"R2"', USER, "127.0.0.1"))
+
+
+def test_a_login_that_may_not_see_the_chains_collects_nothing(collected):
+    def hidden(routers):
+        routers["R2"].visible = False
+
+    with pytest.raises(RunError, match="R2: chains not visible"):
+        collected(hidden)
