@@ -59,9 +59,10 @@ soak: $(REWRITTEN)  ## play everything: the slow too, every mutation, a hundred 
 	@$(ROOT) $(PY) -m pytest -n $(N) --dist worksteal --keyroll-receipts --hypothesis-profile soak $(if $(SEED),--hypothesis-seed $(SEED)) --keyroll-lab $(LAB) $(ARGS)
 	@$(if $(filter embedded,$(LAB)),$(ROOT) .ci/repeat $(REPEATS),:)
 
-docs: setup  ## write docs/scenarios.md from the scenario files, docs/emulated.md from the emulator's statements
+docs: setup  ## write docs/scenarios.md from the scenario files, docs/emulated.md from the emulator's statements, and README's pictures
 	@.venv/bin/keyroll list --markdown >docs/scenarios.md.new && mv docs/scenarios.md.new docs/scenarios.md
 	@$(PY) -m keyroll.emulator.junos.configuration.emulated >docs/emulated.md.new && mv docs/emulated.md.new docs/emulated.md
+	@$(ROOT) $(PY) docs/pictures/draw.py
 
 check: setup  ## format, lint, strict types, import rules
 	@.venv/bin/ruff format --check --quiet . || { echo 'check: run "make format"'; exit 1; }
