@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address
 
 from keyroll.junos.errors import CommandError
 from keyroll.junos.pair import Draft
+from keyroll.keychain.model import Keychain
 from keyroll.scenario.file.commit_steps import Cli
 from keyroll.scenario.file.fields import RouterName
 from keyroll.scenario.judge.actions import LineShows
@@ -36,9 +39,26 @@ def _type(step: Cli, run: Run) -> None:
 def _configure(step: Cli, run: Run, router: RouterName) -> None:
     lines = [_placed(run, router, line) for line in step.configure]
     proposal = Proposal(Draft.of(lines, comment=comment(run)), lines, Typed())
+    begun = run.now()
     commit(run, {router: proposal}, refused=step.refused)
     if any(_CHAINS in line for line in lines):
-        run.kept(ReadBack).allow_typed(run.routers.pair.sessions[router])
+        found = run.kept(ReadBack).allow_typed(run.routers.pair.sessions[router])
+        if step.refused is None:
+            _take_typed_keys(run, router, found, Span(begun, run.now()))
+
+
+def _take_typed_keys(run: Run, router: RouterName, found: Sequence[Keychain], span: Span) -> None:
+    """Hold the keys that were typed into a chain in use as the file's own: the wire is judged with them.
+
+    A key of the file that was typed otherwise stays what the file says: that is the mistake which such a file plays.
+    """
+    held = run.keyring.meant(router)
+    for chain in found:
+        known = held.named(chain.name)
+        typed = tuple(key for key in chain.keys if key.usable and known.key(key.id) is None)
+        if chain.name in held.chains and typed:
+            run.keyring.commit(router, held.with_chain(replace(known, keys=(*known.keys, *typed))), span)
+            held = run.keyring.meant(router)
 
 
 def _ask(step: Cli, run: Run, router: RouterName) -> None:

@@ -33,10 +33,11 @@ class ReadBack:
         """Note for one router whether it holds the chains that it was sent."""
         self._judge(router_of(session), _found(session))
 
-    def allow_typed(self, session: RouterSession) -> None:
-        """Take what the router holds now as meant: somebody typed it."""
-        router = router_of(session)
-        self._typed[router] = frozenset(self._assertion(router).differences(_found(session)))
+    def allow_typed(self, session: RouterSession) -> Sequence[Keychain]:
+        """Take what the router holds now as meant: somebody typed it. Return the chains, where they can be read."""
+        router, found = router_of(session), _found(session)
+        self._typed[router] = frozenset(self._assertion(router).differences(found))
+        return [] if isinstance(found, str) else found
 
     def _note(self, changed: Changed) -> None:
         self._sent[changed.router] = tuple(changed.held.chains.values()) if changed.held is not None else ()
