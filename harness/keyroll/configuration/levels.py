@@ -141,6 +141,8 @@ class _Settler:
             return []
         if word == "secret":
             _join_placeholder(child)
+        if statement.options:
+            _behind_value(child, statement.options)
         back: list[str] = []
         for text, value in child.items():
             # A policy expression, `( A && B )`, is one value of many words.
@@ -180,6 +182,17 @@ def _hoist(value: Node, level: Node, *, keep: frozenset[str] = frozenset()) -> l
         holder[word] = value.pop(word)
         level.absorb(holder)
     return moved
+
+
+def _behind_value(child: Node, options: frozenset[str]) -> None:
+    """Put options that stand beside a value behind it: `local-as { 64500; loops 2; }` is `local-as 64500 loops 2`."""
+    values = [text for text in child if text not in options]
+    beside = [text for text in child if text in options]
+    if len(values) == 1:
+        for text in beside:
+            holder = Node(child[text].line)
+            holder[text] = child.pop(text)
+            child[values[0]].absorb(holder)
 
 
 def _join_placeholder(secret: Node) -> None:

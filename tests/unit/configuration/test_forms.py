@@ -276,13 +276,24 @@ def meaning(configuration):
     return sorted(map(repr, sessions)), chains, findings
 
 
-@given(configurations())
-@settings(max_examples=60)
-def test_the_four_forms_give_the_same_sessions_chains_and_findings(statements):
+def check_forms(statements):
     told = {form: meaning(read(text, "router")) for form, text in forms(statements).items()}
     assert told["set"] == told["curly"]
     assert told["xml"] == told["curly"]
     assert told["json"] == told["curly"]
+
+
+@given(configurations())
+@settings(max_examples=12)
+def test_the_four_forms_give_the_same_sessions_chains_and_findings(statements):
+    check_forms(statements)
+
+
+@pytest.mark.slow
+@given(configurations())
+@settings(max_examples=2_000)
+def test_many_configurations_mean_the_same_in_four_forms(statements):
+    check_forms(statements)
 
 
 WORDS = st.sampled_from(
@@ -314,6 +325,7 @@ TREES = st.recursive(
 
 
 @given(st.lists(TREES, min_size=1, max_size=4))
+@settings(max_examples=25)
 def test_set_and_curly_give_the_same_word_paths(trees):
     try:
         one = read("\n".join(curly(trees)), "x")
@@ -525,13 +537,13 @@ def check_damaged_text(data):
 
 
 @given(st.data())
-@settings(max_examples=600)
+@settings(max_examples=120)
 def test_a_damaged_line_of_the_session_or_its_chain_is_never_green(data):
     check_damaged_line(data)
 
 
 @given(st.data())
-@settings(max_examples=400)
+@settings(max_examples=80)
 def test_a_damaged_text_gives_a_named_error_or_a_finding_and_no_secret(data):
     check_damaged_text(data)
 
@@ -551,6 +563,7 @@ def test_many_damaged_texts_are_survived(data):
 
 
 @given(st.text())
+@settings(max_examples=40)
 def test_any_text_is_read_or_refused_by_name(text):
     survived(text)
 
