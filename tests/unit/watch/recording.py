@@ -180,6 +180,7 @@ class Recording:
     def __init__(self) -> None:
         self.routers: dict[str, FakeRouter] = {}
         self.ports: dict[str, int] = {}
+        self._connections: set[asyncssh.SSHServerConnection] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="recording server")
 
@@ -201,7 +202,7 @@ class Recording:
             await self._serve(self.routers[name], process)
 
         listener = await asyncssh.listen(
-            "127.0.0.1", 0, server_host_keys=[key], server_factory=_Login, process_factory=session, line_editor=False
+            "127.0.0.1", 0, server_host_keys=[key], server_factory=lambda: _Login(self._connections), process_factory=session, line_editor=False
         )  # fmt: skip
         self._listeners = [*getattr(self, "_listeners", []), listener]
         return listener.get_port()
@@ -210,6 +211,10 @@ class Recording:
         for listener in self._listeners:
             listener.close()
             await listener.wait_closed()
+        for connection in self._connections:
+            connection.abort()
+            await connection.wait_closed()
+        await asyncio.sleep(0)  # what the transports still have to say of their ends
         for task in asyncio.all_tasks():
             if task is not asyncio.current_task():
                 task.cancel()
@@ -232,6 +237,12 @@ class Recording:
 
 
 class _Login(asyncssh.SSHServer):
+    def __init__(self, connections: set[asyncssh.SSHServerConnection]) -> None:
+        self._connections = connections
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        self._connections.add(conn)
+
     def begin_auth(self, username: str) -> bool:
         return username == USER
 
