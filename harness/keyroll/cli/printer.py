@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from rich.console import Console
+import contextlib
+from collections.abc import Iterator
+
+from rich.console import Console, RenderableType
+from rich.live import Live
 from rich.text import Text
 
 from keyroll.cli.output import say, why_not_written
 from keyroll.errors import printable
+
+_REFRESHES = 4
+"""Drawings a second: a person sees no more, and a slow line carries them."""
 
 
 class _Console(Console):
@@ -42,3 +49,26 @@ class Printer:
     def _give_up(self, error: OSError | ValueError) -> None:
         self._problem = f"the output cannot be written: {getattr(error, 'strerror', None) or error}"
         say(f"keyroll: {self._problem}")
+
+    @contextlib.contextmanager
+    def below(self, view: RenderableType | None) -> Iterator[None]:
+        """Keep a view below the lines that are printed within. At the end it goes, and the cursor is back."""
+        if view is None or self._problem is not None:
+            yield
+            return
+        live = Live(
+            view,
+            console=self._console,
+            transient=True,
+            refresh_per_second=_REFRESHES,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        try:
+            with contextlib.suppress(OSError, ValueError):
+                live.start()
+            yield
+        finally:
+            # The terminal may be gone: that ends the printing, never a run.
+            with contextlib.suppress(OSError, ValueError):
+                live.stop()

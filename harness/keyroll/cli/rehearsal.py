@@ -6,10 +6,11 @@ import re
 import shlex
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from keyroll.cli.live import LiveView, wanted
 from keyroll.cli.printer import Printer
 from keyroll.errors import ExitCode, KeyrollError
 from keyroll.report.page import write_run_page
@@ -34,6 +35,7 @@ def play(
     run_dir: Path | None,
     accept_left_out: bool,
     without_secrets: bool,
+    plain: bool = False,
 ) -> ExitCode:
     """Play it and print what was taken, what was left out, each rollover, and where the evidence is."""
     known = read_seed(seed)
@@ -53,7 +55,9 @@ def play(
                 seed=new_seed() if known is None else known,
                 run_dir=run_dir if run_dir is None or not case.variant else run_dir / case.variant,
             )
-            results.append(run(case, options))
+            view = LiveView() if wanted(plain=plain) else None
+            with printer.below(view):
+                results.append(run(case, replace(options, observers=(view,) if view else ())))
             if results[-1].verdict is Verdict.INTERRUPTED:
                 break
     verdicts = [

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from keyroll.cli.live import LiveView, wanted
 from keyroll.cli.printer import Printer
 from keyroll.errors import ExitCode, InputError, KeyrollError
 from keyroll.scenario.engine import Options, run
@@ -39,6 +40,7 @@ _STYLES = {Kind.WIRE: "cyan", Kind.CLOCK: "magenta", Kind.STEP: "bold", Kind.SES
 @click.option("--keep-lab", is_flag=True, help="Leave the lab up after the run (`keyroll lab` finds it).")
 @click.option("--no-set-clock", is_flag=True, help="Play in real time, as where routers' clocks cannot be set.")
 @click.option("--no-report", is_flag=True, help="Write no report.html into the run folder.")
+@click.option("--plain", is_flag=True, help="Print lines alone, as where the output is not a terminal.")
 @click.option("--verbose", "-v", is_flag=True, help="Show every command in the timeline.")
 def run_command(
     files: tuple[Path, ...],
@@ -54,6 +56,7 @@ def run_command(
     keep_lab: bool,
     no_set_clock: bool,
     no_report: bool,
+    plain: bool,
     verbose: bool,
 ) -> ExitCode:
     """Play scenario files and say whether what they expect holds.
@@ -82,7 +85,7 @@ def run_command(
     )
     results: list[Result] = []
     for case, name in jobs:
-        result = _play(printer, case, replace(options, mutate=name), verbose=verbose)
+        result = _play(printer, case, replace(options, mutate=name), verbose=verbose, live=wanted(plain=plain))
         results.append(result)
         if not no_report:
             _report(printer, result)
@@ -91,14 +94,16 @@ def run_command(
     return _exit_code(results, receipts=mutate == _ALL)
 
 
-def _play(printer: Printer, case: Case, options: Options, *, verbose: bool) -> Result:
+def _play(printer: Printer, case: Case, options: Options, *, verbose: bool, live: bool) -> Result:
     scenario = case.scenario
     printer.line(f"{case.name}: {scenario.title}", style="bold")
     if scenario.source:
         printer.line(f"source: {scenario.source}")
     if options.mutate:
         printer.line(f"mutation: {options.mutate}", style="yellow")
-    result = run(case, replace(options, observers=(_TimelinePrinter(printer, verbose=verbose),)))
+    view = (LiveView(),) if live else ()
+    with printer.below(view[0] if view else None):
+        result = run(case, replace(options, observers=(*view, _TimelinePrinter(printer, verbose=verbose))))
     green = result.verdict is Verdict.PASSED
     printer.line(verdict_line(result), style="bold green" if green else "bold red")
     for line in spent_lines(result):

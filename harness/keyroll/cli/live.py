@@ -1,0 +1,111 @@
+"""The live view of a run on a terminal: a lane of keys for each session and router, its state, the step, what is red.
+
+It stands below the plain lines, which scroll above it and stay when it goes.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.text import Text
+
+from keyroll.errors import printable
+from keyroll.scenario.record.timeline import Event, Kind
+
+_SENDS = re.compile(r"(?P<session>[^:]+): sends (?P<words>.+)")
+_LANE = 36
+"""Columns of a lane: with the names before it and the key behind it a row has 80."""
+_NAMES = 16
+_ROWS = 8
+"""Lanes shown: a terminal of 24 lines keeps room for the plain lines."""
+_REDS = 3
+_COLOURS = ("cyan", "magenta", "yellow", "blue")
+"""By key number, again and again. Red and green are verdicts."""
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+def wanted(*, plain: bool, environment: Mapping[str, str] = os.environ) -> bool:
+    """Say whether stdout is a terminal that a person looks at: not with --plain, not in CI, not `TERM=dumb`."""
+    if plain or environment.get("CI", "") not in ("", "0", "false") or environment.get("TERM", "dumb") == "dumb":
+        return False
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
+@dataclass(slots=True)
+class _Lane:
+    """What one router sends on one session: (host ns, key number) of each change, and the last one in words."""
+
+    changes: list[tuple[int, int]] = field(default_factory=list)
+    words: str = ""
+
+
+class LiveView:
+    """An observer of the timeline that rich can draw. `now` returns ns of the clock that events are stamped with."""
+
+    def __init__(self, *, now: Callable[[], int] = time.time_ns) -> None:
+        self._now = now
+        self._started: int | None = None
+        self._lanes: dict[tuple[str, str], _Lane] = {}
+        self._states: dict[str, str] = {}
+        self._step = "the lab is being made"
+        self._since = 0
+        self._reds: list[str] = []
+
+    def __call__(self, event: Event) -> None:
+        """Take in an event."""
+        if self._started is None:
+            self._started = self._since = event.at
+        if event.kind is Kind.STEP:
+            self._step, self._since = event.text, event.at
+        elif event.kind is Kind.SESSION and event.router is not None:
+            self._states[event.router] = event.text
+        elif event.kind is Kind.CHECK and not event.data.get("passed"):
+            self._reds.append(f"{event.router or ''} {event.text}".strip())
+        elif event.kind is Kind.WIRE:
+            self._key(event)
+
+    def _key(self, event: Event) -> None:
+        found, key = _SENDS.fullmatch(event.text), event.data.get("key")
+        if found is None or not isinstance(key, int):
+            return  # an acknowledgement, or a segment with a key that no chain has
+        lane = self._lanes.setdefault((event.router or "", found["session"]), _Lane())
+        lane.changes.append((event.at, key))
+        lane.changes.sort()  # what a capture shows is noticed later than it happened
+        lane.words = found["words"]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw it, no line wider than the terminal."""
+        for row in self._rows():
+            row.truncate(
+                max(1, options.max_width - 1), overflow="ellipsis"
+            )  # the last column makes some terminals wrap
+            yield row
+
+    def _rows(self) -> list[Text]:
+        now, rows = self._now(), [Text("")]
+        lanes = sorted(dict(self._lanes).items())  # a copy: events come from other threads
+        rows += [self._lane(router, session, lane, now) for (router, session), lane in lanes[:_ROWS]]
+        if len(lanes) > _ROWS:
+            rows.append(Text(f"… and {len(lanes) - _ROWS} more lanes", style="dim"))
+        rows += [Text(f"{router}  {printable(words)}", style="green") for router, words in sorted(self._states.items())]
+        rows.append(Text(f"{(now - self._since) / 1e9:5.0f} s  {printable(self._step)}", style="bold"))
+        rows += [Text(f"RED  {printable(words)}", style="bold red") for words in self._reds[-_REDS:]]
+        return rows
+
+    def _lane(self, router: str, session: str, lane: _Lane, now: int) -> Text:
+        row = Text(f"{printable(f'{router} {session}')[: _NAMES - 1]:<{_NAMES}}")
+        begin = self._started or now
+        for column in range(_LANE):
+            at = begin + (now - begin) * (column + 1) // _LANE
+            key = next((key for since, key in reversed(lane.changes) if since <= at), None)
+            if key is None:
+                row.append("·", style="dim")
+            else:
+                row.append(_DIGITS[key % len(_DIGITS)], style=_COLOURS[key % len(_COLOURS)])
+        return row.append(f" {printable(lane.words)}")

@@ -1,0 +1,135 @@
+"""The live view, on a real pseudo-terminal that pyte reads as a person would."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import struct
+import subprocess
+import sys
+import termios
+
+import pytest
+from rich.console import Console
+
+from keyroll.cli.live import LiveView, wanted
+from keyroll.scenario.record.timeline import Event, Kind
+
+pyte = pytest.importorskip("pyte", reason="pyte is not installed")
+
+_PATIENCE = 60.0
+"""Seconds: far beyond what anything here takes on a busy machine."""
+PLAYED = """
+import fcntl, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # so that ^C typed on the terminal is a signal here
+from keyroll.cli.live import LiveView
+from keyroll.cli.printer import Printer
+from keyroll.scenario.record.timeline import Event, Kind
+printer, view = Printer(), LiveView(now=lambda: 10_000_000_000)
+try:
+    with printer.below(view):
+        for at, kind, router, text, data in (
+            (0, Kind.STEP, None, "step 1: apply routers: [R1, R2] " + 20 * "and on ", {}),
+            (1, Kind.WIRE, "R1", "bgp: sends key 0 (KeyID 1, RNextKeyID 2)", {"key": 0}),
+            (5, Kind.WIRE, "R1", "bgp: sends key 1 (KeyID 3, RNextKeyID 4)", {"key": 1}),
+            (6, Kind.WIRE, "R2", "bgp: sends key 0 (KeyID 2, RNextKeyID 1)", {"key": 0}),
+            (7, Kind.SESSION, "R1", "bgp Established, 0 flaps", {}),
+            (8, Kind.CHECK, "R2", "no-flap: \\x1b[2Jbgp Idle", {"passed": False}),
+        ):
+            view(Event(at * 1_000_000_000, kind, text, router, data=data))
+            printer.line("plain: " + text[:30])
+        printer._console._live_stack[0].refresh()
+        sys.stderr.write("drawn\\n")
+        sys.stderr.flush()
+        sys.stdin.readline()
+except KeyboardInterrupt:
+    printer.line("INTERRUPTED")
+"""
+
+
+class Terminal:
+    """80 columns and 24 lines, with a command in it."""
+
+    def __init__(self) -> None:
+        self.screen = pyte.Screen(80, 24)
+        self._stream = pyte.ByteStream(self.screen)
+        self._near, far = pty.openpty()
+        fcntl.ioctl(far, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        environment = {**os.environ, "TERM": "xterm-256color"}
+        self.before = termios.tcgetattr(far)
+        self.child = subprocess.Popen(
+            [sys.executable, "-c", PLAYED],
+            stdin=far,
+            stdout=far,
+            stderr=far,
+            env=environment,
+            start_new_session=True,
+        )
+        self._far = far
+
+    def until(self, words: str) -> None:
+        """Read on till the screen shows `words`."""
+        while not any(words in line for line in self.screen.display):
+            assert select.select([self._near], [], [], _PATIENCE)[0], f"no '{words}' on the screen, and nothing comes"
+            assert self.child.poll() is None, "\n".join(self.screen.display)
+            self._stream.feed(os.read(self._near, 4096))
+
+    def end(self, typed: bytes) -> None:
+        os.write(self._near, typed)
+        self.child.wait(timeout=_PATIENCE)
+        self.after = termios.tcgetattr(self._far)
+        os.close(self._far)
+        try:
+            while octets := os.read(self._near, 4096):
+                self._stream.feed(octets)
+        except OSError:
+            pass  # Linux says so at the end of a pseudo-terminal
+        os.close(self._near)
+
+
+@pytest.fixture
+def terminal():
+    made = Terminal()
+    yield made
+    if made.child.poll() is None:
+        made.child.kill()
+        made.child.wait()
+
+
+@pytest.mark.parametrize(("typed", "left"), [(b"\n", "plain: no-flap"), (b"\x03", "INTERRUPTED")])
+def test_it_shows_keys_and_red_and_leaves_plain_lines_and_a_sane_terminal(terminal, typed, left):
+    terminal.until("drawn")
+    shown = "\n".join(terminal.screen.display)
+    assert "0000" in shown
+    assert "1111" in shown
+    assert "key 1 (KeyID 3" in shown
+    assert "RED  R2 no-flap" in shown
+    assert sum("step 1: apply routers" in line for line in terminal.screen.display) == 2, "its plain line, and the view"
+    terminal.end(typed)
+    shown = "\n".join(terminal.screen.display)
+    assert left in shown
+    assert "plain: bgp: sends key 1" in shown
+    assert "RED  R2" not in shown
+    assert terminal.after == terminal.before
+    assert not terminal.screen.cursor.hidden
+
+
+def test_no_row_is_wider_than_the_terminal():
+    view = LiveView(now=lambda: 9)
+    for number in range(12):
+        view(Event(1, Kind.WIRE, f"session-of-a-long-name-{number}: sends key 63 {'x' * 90}", "R1", data={"key": 63}))
+    for width in (20, 80):
+        console = Console(width=width, force_terminal=True)
+        rows = console.render_lines(view, pad=False)
+        assert max(sum(part.cell_length for part in row) for row in rows) < width
+        assert len(rows) == 11, "a blank, eight lanes, how many more, the step"
+
+
+@pytest.mark.parametrize("environment", [{"TERM": "dumb"}, {"TERM": "xterm", "CI": "true"}, {}])
+def test_lines_alone_in_ci_and_on_a_dumb_terminal(monkeypatch, environment):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    assert wanted(plain=False, environment={"TERM": "xterm"})
+    assert not wanted(plain=False, environment=environment)
+    assert not wanted(plain=True, environment={"TERM": "xterm"})
