@@ -9,16 +9,21 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import json
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
 PORT = 646
 EVERY_SECONDS = 0.04
+_ADDRESS_SECONDS = 20.0
+"""For a committed address to be on its interface: zebra puts it there after the commit has been answered."""
+_LOOK_SECONDS = 0.05
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -63,6 +68,18 @@ def within(net: int, make: Callable[[], T]) -> T:
     return made[0]
 
 
+def with_address(make: Callable[[], T]) -> T:
+    """Call `make` until the address that it binds to is there."""
+    deadline = time.monotonic() + _ADDRESS_SECONDS
+    while True:
+        try:
+            return make()
+        except OSError as error:
+            if error.errno != errno.EADDRNOTAVAIL or time.monotonic() > deadline:
+                raise
+        threading.Event().wait(_LOOK_SECONDS)
+
+
 class Traffic:
     """The connection: R2 listens, R1 opens it, both send. Data that arrived is counted by router."""
 
@@ -71,10 +88,13 @@ class Traffic:
         self._over = threading.Event()
         self._descriptors = [namespace(lab, router) for router in ("R1", "R2")]
         near, far = self._descriptors
-        listener = within(far, lambda: socket.create_server((addresses["R2"], PORT)))
+        listener = with_address(lambda: within(far, lambda: socket.create_server((addresses["R2"], PORT))))
         listener.settimeout(20)
         with listener:
-            one = within(near, lambda: socket.create_connection((addresses["R2"], PORT), 20, (addresses["R1"], 0)))
+            source = addresses["R1"], 0
+            one = with_address(
+                lambda: within(near, lambda: socket.create_connection((addresses["R2"], PORT), 20, source))
+            )
             other, _ = listener.accept()
         self._sockets = {"R1": one, "R2": other}
         self._threads = [
