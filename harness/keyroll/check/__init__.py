@@ -2,11 +2,12 @@
 
 report = judge([read(text, name), …], Question(at=…))       # of keyroll.configuration
 report.sessions       # each with verdict, findings and its pair of chains
-report.pairs          # two chains each: outlook.forecasts, a coming rollover each
+report.pairs          # two chains each: coming.rollovers, a coming rollover each
 
 rollovers   which keys of two chains take over together, and when
 skew        how far the two clocks may be apart
-outlook     each coming rollover under each mix of policies: what is dropped, when the session falls
+coming_rollovers
+            each coming rollover under each mix of policies: what is dropped, when the session falls
 rules       the rules, as data
 findings    what is wrong with an end, with two ends, with a chain
 judge       from configurations to a report

@@ -75,7 +75,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Forecast:
+class PredictedRollover:
     """One coming rollover: what it is under each mix, and which skews of clocks are hitless under each."""
 
     rollover: Rollover
@@ -87,7 +87,7 @@ class Forecast:
         """The skews that are hitless under every mix asked for."""
         return intersection(self.skews.values())
 
-    @property
+    @functools.cached_property
     def failing(self) -> tuple[Mix, ...]:
         """The mixes under which it is not hitless with equal clocks."""
         return tuple(mix for mix, outcome in self.outcomes.items() if not outcome.hitless)
@@ -131,7 +131,7 @@ class Forecast:
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
+class ComingRollovers:
     """What two chains bring from `at` on."""
 
     at: datetime
@@ -140,10 +140,10 @@ class Outlook:
     """Where the prediction ends; what is dropped until then may go on."""
     faults: Mapping[Mix, tuple[Gap, ...]]
     """What is dropped at `at` already, or later for a reason that no coming rollover has, by mix."""
-    forecasts: tuple[Forecast, ...]
+    rollovers: tuple[PredictedRollover, ...]
 
 
-def look_ahead(
+def predict_rollovers(
     one: Keychain,
     other: Keychain,
     *,
@@ -151,7 +151,7 @@ def look_ahead(
     until: datetime | None = None,
     hold: Hold | None = BGP_HOLD,
     mixes: Sequence[Mix] = MIXES,
-) -> Outlook:
+) -> ComingRollovers:
     """Return what two chains that protect one session bring.
 
     Args:
@@ -178,8 +178,8 @@ def look_ahead(
         faults[mix] = tuple(gap for gap in laid.get(None, ()) if gap.end > at and gap.begin <= latest)
         for n in coming:
             outcomes[n][mix] = _outcome(found, laid.get(n, ()), every[n].first, laying.unmoved(found, n), hold)
-    forecasts = (Forecast(every[n], outcomes[n], bounds.of(every[n], mixes)) for n in coming)
-    return Outlook(at, latest, end, {mix: gaps for mix, gaps in faults.items() if gaps}, tuple(forecasts))
+    predicted = tuple(PredictedRollover(every[n], outcomes[n], bounds.of(every[n], mixes)) for n in coming)
+    return ComingRollovers(at, latest, end, {mix: gaps for mix, gaps in faults.items() if gaps}, predicted)
 
 
 def _span(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from keyroll.check.coming_rollovers import Outcome, PredictedRollover
 from keyroll.check.findings import Finding
 from keyroll.check.judge import ChainPair, JudgedSession, Report, Verdict
-from keyroll.check.outlook import Forecast, Outcome
 from keyroll.check.rollovers import Takeover
 from keyroll.check.skew import Interval, Mix, Skews
 from keyroll.configuration import Session
@@ -82,31 +82,33 @@ def _pair(pair: ChainPair, report: Report) -> dict[str, object]:
         "chains": [chain.name for chain in pair.chains],
         "hold_time": None if pair.hold is None else pair.hold.time.total_seconds(),
         "sessions": [index for index, session in enumerate(report.sessions) if session.pair == number],
-        "up": not pair.outlook.faults,
-        "down_under": {mix_name(mix): [_gap(gap, pair) for gap in gaps] for mix, gaps in pair.outlook.faults.items()},
-        "rollovers": [_forecast(forecast, pair, report.question.skew) for forecast in pair.outlook.forecasts],
+        "up": not pair.coming.faults,
+        "down_under": {mix_name(mix): [_gap(gap, pair) for gap in gaps] for mix, gaps in pair.coming.faults.items()},
+        "rollovers": [
+            _predicted_rollover(predicted, pair, report.question.skew) for predicted in pair.coming.rollovers
+        ],
     }
 
 
-def _forecast(forecast: Forecast, pair: ChainPair, skew: timedelta) -> dict[str, object]:
+def _predicted_rollover(predicted: PredictedRollover, pair: ChainPair, skew: timedelta) -> dict[str, object]:
     return {
-        "first": _moment(forecast.rollover.first),
-        "last": _moment(forecast.rollover.last),
+        "first": _moment(predicted.rollover.first),
+        "last": _moment(predicted.rollover.last),
         "changes": {
             router: None if part is None else _takeover(part)
-            for router, part in zip(pair.routers, forecast.rollover.parts, strict=True)
+            for router, part in zip(pair.routers, predicted.rollover.parts, strict=True)
         },
-        "hitless": forecast.hitless(skew),
-        "if_secrets_match": [list(keys) for keys in pair.assumed(forecast)],
-        "decided_by": [f"{pair.routers[router]} {policy}" for router, policy in forecast.deciding],
+        "hitless": predicted.hitless(skew),
+        "if_secrets_match": [list(keys) for keys in pair.assumed(predicted)],
+        "decided_by": [f"{pair.routers[router]} {policy}" for router, policy in predicted.deciding],
         "skew": {
-            "bounds": _skews(forecast.bounds),
-            "lower_set_by": [mix_name(mix) for mix in forecast.limiting(low=True)],
-            "upper_set_by": [mix_name(mix) for mix in forecast.limiting(low=False)],
+            "bounds": _skews(predicted.bounds),
+            "lower_set_by": [mix_name(mix) for mix in predicted.limiting(low=True)],
+            "upper_set_by": [mix_name(mix) for mix in predicted.limiting(low=False)],
         },
         "mixes": {
-            mix_name(mix): {**_outcome(outcome, pair), "skew": _skews(forecast.skews[mix])}
-            for mix, outcome in forecast.outcomes.items()
+            mix_name(mix): {**_outcome(outcome, pair), "skew": _skews(predicted.skews[mix])}
+            for mix, outcome in predicted.outcomes.items()
         },
     }
 
@@ -140,7 +142,7 @@ def _gap(gap: Gap, pair: ChainPair) -> dict[str, object]:
         "keyid": flow.key_id,
         "reason": None if flow.drop is None else flow.drop.name.lower().replace("_", "-"),
         "begin": _moment(gap.begin),
-        "end": None if gap.end >= pair.outlook.end else _moment(gap.end),
+        "end": None if gap.end >= pair.coming.end else _moment(gap.end),
     }
 
 

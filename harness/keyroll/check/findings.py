@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from keyroll.check import rules
 from keyroll.check.rules import Rule, Severity
-from keyroll.configuration import Alone, Chain, Configuration, Kind, Link, Router, Session, Single, View
+from keyroll.configuration import Alone, Chain, Configuration, Kind, Link, Path, Router, Session, Single, View
 from keyroll.errors import Where
 from keyroll.keychain.lint import Finding as ChainFinding
 from keyroll.keychain.lint import Subject, lint, span_of
@@ -39,7 +40,7 @@ class Finding:
         return f"{self.where}: {self.severity.value}: {self.message} [{self.rule.id}]"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class End:
     """One end of a session: the session, its router, and the configuration that both stand in."""
 
@@ -47,7 +48,7 @@ class End:
     router: Router
     configuration: Configuration
 
-    @property
+    @functools.cached_property
     def chain(self) -> Chain | None:
         """The key-chain that the session names, where it is defined."""
         named = self.session.authentication.chain
@@ -60,7 +61,31 @@ class End:
         return self.session.authentication.ao or (chain is not None and chain.means_ao)
 
 
-def of_end(end: End) -> Iterator[Finding]:
+_UNJUDGED = {
+    "ttl": rules.TTL_SECURITY,
+    "bfd-liveness-detection": rules.BFD,
+    "tcp-mss": rules.TCP_MSS,
+    "graceful-restart": rules.GRACEFUL_RESTART,
+}
+"""Statements of BGP that could decide the matter, by word."""
+
+
+class Levels:
+    """Looks a level of a configuration up once: the sessions of a group share its statements, and BGP's."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, Path], dict[str, View]] = {}
+
+    def unjudged(self, configuration: Configuration, path: Path) -> dict[str, View]:
+        """Return the statements at a level that could decide the matter and are not judged, by word."""
+        level = id(configuration), path
+        if level not in self._known:
+            view = configuration.view(*path)
+            self._known[level] = {word: view.below(word) for word in _UNJUDGED if view.has(word)}
+        return self._known[level]
+
+
+def of_end(end: End, levels: Levels) -> Iterator[Finding]:
     """Yield what is wrong with one end by itself."""
     session, authentication = end.session, end.session.authentication
     named = authentication.chain
@@ -90,7 +115,7 @@ def of_end(end: End) -> Iterator[Finding]:
     for doubt in session.doubts:
         if doubt.kind is not Kind.SECRET_UNKNOWN:
             yield Finding.of(rules.IN_DOUBT, f"{session.name}: {doubt.message} [{doubt.kind.value}]", doubt.where)
-    yield from _not_judged(end)
+    yield from _not_judged(end, levels)
 
 
 def of_router(end: End) -> Iterator[Finding]:
@@ -213,22 +238,17 @@ def _subject(chain: Chain, name: str) -> Subject:
     return Subject(name, chain.keychain, chain.place)
 
 
-def _not_judged(end: End) -> Iterator[Finding]:
+def _not_judged(end: End, levels: Levels) -> Iterator[Finding]:
     """Yield the statements that could decide the matter and are not judged."""
     session = end.session
     if session.kind is SessionKind.BGP:
-        # The neighbor's level, its group's, and BGP's.
-        levels = [end.configuration.view(*session.path[: len(session.path) - cut]) for cut in (0, 2, 4)]
-        words = {
-            "ttl": rules.TTL_SECURITY,
-            "bfd-liveness-detection": rules.BFD,
-            "tcp-mss": rules.TCP_MSS,
-            "graceful-restart": rules.GRACEFUL_RESTART,
-        }
-        for word, rule in words.items():
-            level = next((level for level in levels if level.has(word)), None)
-            if level is not None:
-                yield _note(end, rule, level.below(word), f"{session.name}: {word} is configured")
+        # The neighbor's level, its group's, and BGP's: the innermost counts.
+        found: dict[str, View] = {}
+        for cut in (4, 2, 0):
+            found |= levels.unjudged(end.configuration, session.path[: len(session.path) - cut])
+        for word, rule in _UNJUDGED.items():
+            if word in found:
+                yield _note(end, rule, found[word], f"{session.name}: {word} is configured")
 
 
 def _loopback_filters(end: End) -> Iterator[Finding]:

@@ -8,9 +8,18 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone, tzinfo
 
 from keyroll.check import rules
+from keyroll.check.coming_rollovers import (
+    BGP_HOLD,
+    LDP_HOLD,
+    ComingRollovers,
+    Hold,
+    PredictedRollover,
+    predict_rollovers,
+)
 from keyroll.check.findings import (
     End,
     Finding,
+    Levels,
     of_age,
     of_chain,
     of_chains,
@@ -20,7 +29,6 @@ from keyroll.check.findings import (
     of_single,
     retired,
 )
-from keyroll.check.outlook import BGP_HOLD, LDP_HOLD, Forecast, Hold, Outlook, look_ahead
 from keyroll.check.rules import Severity
 from keyroll.check.skew import MIXES, Mix
 from keyroll.configuration import (
@@ -84,15 +92,15 @@ class ChainPair:
     chains: tuple[Chain, Chain]
     routers: tuple[str, str]
     hold: Hold | None
-    outlook: Outlook
+    coming: ComingRollovers
     zones: tuple[tzinfo | None, tzinfo | None] = (None, None)
     """Each router's `time-zone`; None where it is not configured: then start-times keep the zone they are stored in."""
     unknown_secrets: tuple[tuple[int, int], ...] = ()
     """Keys (of the first chain, of the second) whose secrets cannot be compared, retired ones left out."""
 
-    def assumed(self, forecast: Forecast) -> tuple[tuple[int, int], ...]:
+    def assumed(self, predicted: PredictedRollover) -> tuple[tuple[int, int], ...]:
         """Return those of `unknown_secrets` that a rollover is about."""
-        one, other = forecast.rollover.parts
+        one, other = predicted.rollover.parts
         mine = set() if one is None else {one.key.id, one.before.id}
         theirs = set() if other is None else {other.key.id, other.before.id}
         return tuple(pair for pair in self.unknown_secrets if pair[0] in mine or pair[1] in theirs)
@@ -193,11 +201,14 @@ class _Judge:
         }
         self._routers = [router for configuration in configurations for router in configuration.routers]
         self._texts = {id(router): one for one in configurations for router in one.routers}
+        self._levels = Levels()
         self._router_findings: dict[tuple[int, SessionKind], list[Finding]] = {}
         self._chain_findings: dict[int, list[Finding]] = {}
         self._pair_findings: dict[tuple[int, int, Hold | None], list[Finding]] = {}
         self._pairs: list[ChainPair] = []
         self._known: dict[object, int] = {}
+        self._contents: dict[object, int] = {}
+        self._content_of: dict[int, int] = {}
         self._secrets: dict[Secret, int] = {}
         self._used: set[int] = set()
 
@@ -270,7 +281,7 @@ class _Judge:
 
     def _of_ends(self, *ends: End) -> Iterator[Finding]:
         for end in ends:
-            yield from of_end(end)
+            yield from of_end(end, self._levels)
             router = id(end.configuration), end.session.kind
             if router not in self._router_findings:
                 self._router_findings[router] = list(of_router(end))
@@ -320,11 +331,11 @@ class _Judge:
 
     def _pair(self, one: End, other: End, mine: Chain, theirs: Chain) -> int:
         hold = _hold(one.session, other.session)
-        content = (self._content(mine.keychain), self._content(theirs.keychain), hold)
+        content = (self._content(mine), self._content(theirs), hold)
         if content not in self._known:
             question = self._question
             self._known[content] = len(self._pairs)
-            outlook = look_ahead(
+            coming = predict_rollovers(
                 mine.keychain,
                 theirs.keychain,
                 at=question.at,
@@ -335,7 +346,7 @@ class _Judge:
             unknown = tuple(_unknown_secrets(mine, theirs, question.at))
             zones = zone_of(one.configuration), zone_of(other.configuration)
             self._pairs.append(
-                ChainPair((mine, theirs), (one.router.name, other.router.name), hold, outlook, zones, unknown)
+                ChainPair((mine, theirs), (one.router.name, other.router.name), hold, coming, zones, unknown)
             )
         number = self._known[content]
         objects = (id(mine), id(theirs), hold)
@@ -347,8 +358,15 @@ class _Judge:
             ]
         return number
 
-    def _content(self, chain: Keychain) -> object:
-        """Return what two chains have alike when they are predicted alike: all but their names and descriptions."""
+    def _content(self, chain: Chain) -> int:
+        """Return a number for what two chains have alike when they are predicted alike."""
+        if id(chain) not in self._content_of:
+            content = self._content_that_counts(chain.keychain)
+            self._content_of[id(chain)] = self._contents.setdefault(content, len(self._contents))
+        return self._content_of[id(chain)]
+
+    def _content_that_counts(self, chain: Keychain) -> object:
+        """Return all of a chain but its name and its keys' descriptions."""
         return chain.tolerance, tuple(
             (
                 key.id,
@@ -372,19 +390,19 @@ class _Judge:
 
     def _predicted(self, pair: ChainPair, mine: Chain, theirs: Chain, names: tuple[str, str]) -> Iterator[Finding]:
         """Yield what the prediction says, at the places of these two chains."""
-        outlook, question = pair.outlook, self._question
+        coming, question = pair.coming, self._question
         both = f"{names[0]} with {names[1]}"
-        if outlook.faults:
-            gap = next(iter(outlook.faults.values()))[0]
+        if coming.faults:
+            gap = next(iter(coming.faults.values()))[0]
             sender = names[int(gap.flow.sender) - 1]
             yield Finding.of(
                 rules.SESSION_DOWN,
                 f"{both}: at {format_start_stored(max(gap.begin, question.at))} nothing gets through from {sender}, "
-                f"because {gap.flow.drop.value if gap.flow.drop else ''}{_under(len(outlook.faults), question.mixes)}",
+                f"because {gap.flow.drop.value if gap.flow.drop else ''}{_under(len(coming.faults), question.mixes)}",
                 theirs.where,
             )
-        for forecast in outlook.forecasts:
-            yield from self._of_forecast(forecast, mine, theirs, both)
+        for predicted in coming.rollovers:
+            yield from self._of_rollover(predicted, mine, theirs, both)
         for chain, router in ((mine, names[0]), (theirs, names[1])):
             unknown = [key for key in chain.secrets_unknown if not retired(chain, key, question.at)]
             if unknown:
@@ -393,8 +411,8 @@ class _Judge:
                 severity = Severity.NOTE if question.without_secrets else Severity.UNKNOWN
                 yield Finding(rules.SECRET_UNKNOWN, message, chain.place(unknown[0], "secret"), severity)
 
-    def _of_forecast(self, forecast: Forecast, mine: Chain, theirs: Chain, both: str) -> Iterator[Finding]:
-        one, other = forecast.rollover.parts
+    def _of_rollover(self, predicted: PredictedRollover, mine: Chain, theirs: Chain, both: str) -> Iterator[Finding]:
+        one, other = predicted.rollover.parts
         where = (
             theirs.place(other.key.id, "start-time")
             if other
@@ -402,11 +420,11 @@ class _Judge:
             if one
             else mine.where
         )
-        when = format_start_stored(forecast.rollover.first)
-        if forecast.failing:
-            under = _under(len(forecast.failing), self._question.mixes)
+        when = format_start_stored(predicted.rollover.first)
+        if predicted.failing:
+            under = _under(len(predicted.failing), self._question.mixes)
             yield Finding.of(rules.NOT_HITLESS, f"{both}: the rollover of {when} is not hitless{under}", where)
-        elif not forecast.hitless(self._question.skew):
+        elif not predicted.hitless(self._question.skew):
             seconds = self._question.skew.total_seconds()
             yield Finding.of(
                 rules.SKEW_NOT_BORNE,

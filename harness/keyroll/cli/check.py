@@ -73,8 +73,8 @@ def check(
     0: every protected session is up, and every coming rollover is hitless.
     """
     # What this command needs is imported when it runs: `--help` stays instant.
+    from keyroll.check.coming_rollovers import DEFAULT_MIXES  # noqa: PLC0415
     from keyroll.check.judge import Question  # noqa: PLC0415
-    from keyroll.check.outlook import DEFAULT_MIXES  # noqa: PLC0415
     from keyroll.check.skew import MIXES  # noqa: PLC0415
     from keyroll.cli.check_text import rules_text  # noqa: PLC0415
 

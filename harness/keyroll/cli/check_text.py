@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 
 import click
 
+from keyroll.check.coming_rollovers import Outcome, PredictedRollover
 from keyroll.check.document import mix_name
 from keyroll.check.findings import Finding
 from keyroll.check.judge import ChainPair, JudgedSession, Report, Verdict
-from keyroll.check.outlook import Forecast, Outcome
 from keyroll.check.rollovers import Takeover
 from keyroll.check.rules import RULES
 from keyroll.check.skew import Mix, Skews
@@ -135,16 +135,16 @@ def _pair(pair: ChainPair, sessions: int, report: Report) -> Iterator[str]:
     count = f"{sessions} session{'' if sessions == 1 else 's'}"
     yield _fit(f"Rollovers of {one.name} ({pair.routers[0]}) and {other.name} ({pair.routers[1]}): {count}, {hold}",
                WIDTH).rstrip()  # fmt: skip
-    if not pair.outlook.forecasts:
+    if not pair.coming.rollovers:
         yield "  none to come"
     else:
         yield "  [ the next key is accepted from, | it takes over, ) the former is accepted until (by tolerance)"
-    for forecast in pair.outlook.forecasts:
-        yield from _forecast(forecast, pair, report)
+    for predicted in pair.coming.rollovers:
+        yield from _predicted_rollover(predicted, pair, report)
 
 
-def _forecast(forecast: Forecast, pair: ChainPair, report: Report) -> Iterator[str]:
-    parts = list(zip(pair.routers, forecast.rollover.parts, pair.zones, strict=True))
+def _predicted_rollover(predicted: PredictedRollover, pair: ChainPair, report: Report) -> Iterator[str]:
+    parts = list(zip(pair.routers, predicted.rollover.parts, pair.zones, strict=True))
     for router, part, zone in parts:
         if part is None:
             yield from _wrapped(f"{router}: no key takes over", indent=2)
@@ -152,33 +152,33 @@ def _forecast(forecast: Forecast, pair: ChainPair, report: Report) -> Iterator[s
             start = part.start if zone is None else part.start.astimezone(zone)
             change = f"key {part.before.id} to key {part.key.id}"
             yield from _wrapped(f"{start:%Y-%m-%d %H:%M:%S %z} {router}: {change}", indent=2)
-    yield from _axes(pair, forecast)
-    count, mixes = len(forecast.failing), report.question.mixes
-    assumed = pair.assumed(forecast)
+    yield from _axes(pair, predicted)
+    count, mixes = len(predicted.failing), report.question.mixes
+    assumed = pair.assumed(predicted)
     condition = f" if the secrets of keys {_keys(assumed)} match" if assumed else ""
     under = f" under all {len(mixes)} mixes" if len(mixes) > 1 else ""
     if not count:
         yield from _wrapped(f"{_coloured('hitless', 'ok')}{condition}{under}", indent=4)
     else:
         under = f" under {count} of {len(mixes)} mixes" if count < len(mixes) else under
-        yield from _wrapped(f"{_coloured('not hitless', 'bad')}{under}{_deciding(forecast, pair)}", indent=4)
-        yield from _failures(forecast, pair)
-    yield from _wrapped(_skew(forecast, pair, report.question.skew), indent=4)
+        yield from _wrapped(f"{_coloured('not hitless', 'bad')}{under}{_deciding(predicted, pair)}", indent=4)
+        yield from _failures(predicted, pair)
+    yield from _wrapped(_skew(predicted, pair, report.question.skew), indent=4)
 
 
 def _keys(pairs: Iterable[tuple[int, int]]) -> str:
     return ", ".join(str(one) if one == other else f"{one}/{other}" for one, other in pairs)
 
 
-def _deciding(forecast: Forecast, pair: ChainPair) -> str:
-    deciding = [f"{pair.routers[router]}'s {policy} ({_ASSUMPTIONS[policy]})" for router, policy in forecast.deciding]
+def _deciding(predicted: PredictedRollover, pair: ChainPair) -> str:
+    deciding = [f"{pair.routers[router]}'s {policy} ({_ASSUMPTIONS[policy]})" for router, policy in predicted.deciding]
     return f"; what decides is open in Juniper's pages: {', '.join(deciding)}" if deciding else ""
 
 
-def _failures(forecast: Forecast, pair: ChainPair) -> Iterator[str]:
+def _failures(predicted: PredictedRollover, pair: ChainPair) -> Iterator[str]:
     groups: list[tuple[Outcome, list[Mix]]] = []
-    for mix in forecast.failing:
-        outcome = forecast.outcomes[mix]
+    for mix in predicted.failing:
+        outcome = predicted.outcomes[mix]
         known = next((mixes for other, mixes in groups if other == outcome), None)
         if known is None:
             groups.append((outcome, [mix]))
@@ -216,7 +216,7 @@ def _gap(gap: Gap, pair: ChainPair) -> str:
     reason = "" if flow.drop is None else f": {flow.drop.value}"
     if gap.begin == gap.end:
         return f"{sender} to {receiver}: {key} is dropped at {_clock(gap.begin)} until a request is heard{reason}"
-    end = "on" if gap.end >= pair.outlook.end else f"to {_clock(gap.end)}"
+    end = "on" if gap.end >= pair.coming.end else f"to {_clock(gap.end)}"
     return f"{sender} to {receiver}: {key} is dropped from {_clock(gap.begin)} {end}{reason}"
 
 
@@ -224,21 +224,23 @@ def _clock(instant: datetime) -> str:
     return f"{instant:%Y-%m-%d %H:%M:%S}Z"
 
 
-def _skew(forecast: Forecast, pair: ChainPair, asked: timedelta) -> str:
-    bounds = forecast.bounds
+def _skew(predicted: PredictedRollover, pair: ChainPair, asked: timedelta) -> str:
+    bounds = predicted.bounds
     one, other = pair.routers
     if not bounds:
-        limiting = forecast.limiting(low=True)
+        limiting = predicted.limiting(low=True)
         by = f": {mix_name(limiting[0])} bears none" if limiting else ""
         return f"no skew of the clocks is hitless{by}"
     if bounds[0].low is None and bounds[-1].high is None and len(bounds) == 1:
         return "skew of the clocks: no bound"
-    mixes = dict.fromkeys((*forecast.limiting(low=True), *forecast.limiting(low=False)))
+    mixes = dict.fromkeys((*predicted.limiting(low=True), *predicted.limiting(low=False)))
     by = f" (set by {mix_name(next(iter(mixes)))}{f' and {len(mixes) - 1} more' if len(mixes) > 1 else ''})"
     said = (
-        "" if forecast.hitless(asked) or forecast.failing else f"; {asked.total_seconds():g} s either way is not in it"
+        ""
+        if predicted.hitless(asked) or predicted.failing
+        else f"; {asked.total_seconds():g} s either way is not in it"
     )
-    return f"skew, {other}'s clock less {one}'s: {_intervals(bounds)}{by if len(forecast.skews) > 1 else ''}{said}"
+    return f"skew, {other}'s clock less {one}'s: {_intervals(bounds)}{by if len(predicted.skews) > 1 else ''}{said}"
 
 
 def _intervals(skews: Skews) -> str:
@@ -254,11 +256,11 @@ def _intervals(skews: Skews) -> str:
     return ", or ".join(found)
 
 
-def _axes(pair: ChainPair, forecast: Forecast) -> Iterator[str]:
+def _axes(pair: ChainPair, predicted: PredictedRollover) -> Iterator[str]:
     """Yield a time axis for each router: where the next key is accepted, takes over, the former one ends."""
     marks = [
         [] if part is None else _marks(chain.keychain, part)
-        for chain, part in zip(pair.chains, forecast.rollover.parts, strict=True)
+        for chain, part in zip(pair.chains, predicted.rollover.parts, strict=True)
     ]
     instants = [instant for row in marks for instant, _ in row]
     first, last = min(instants), max(instants)
@@ -266,7 +268,7 @@ def _axes(pair: ChainPair, forecast: Forecast) -> Iterator[str]:
     name = min(max(map(len, pair.routers)), 20)
     margin = 2
     room = _AXIS - 1 - 2 * margin
-    for router, part, row in zip(pair.routers, forecast.rollover.parts, marks, strict=True):
+    for router, part, row in zip(pair.routers, predicted.rollover.parts, marks, strict=True):
         if part is None:
             continue
         axis = ["."] * _AXIS

@@ -74,7 +74,7 @@ def _awaited(state: State, awaited: Awaited) -> dict[str, object]:
         "first": awaited.first.isoformat(),
         "last": awaited.last.isoformat(),
         "predicted": "hitless"
-        if skew is not None and not awaited.lacking and all(one.hitless(skew) for _, one in awaited.forecasts)
+        if skew is not None and not awaited.lacking and all(one.hitless(skew) for _, one in awaited.rollovers)
         else "not hitless",
         "turns": [
             {

@@ -261,13 +261,13 @@ class _Run:
         if awaited is None:
             self.timeline.add(Kind.RUN, "no key is to take over")
             return
-        for number, forecast in awaited.forecasts:
+        for number, predicted in awaited.rollovers:
             pair = situation.report.pairs[number]
-            hitless = forecast.hitless(situation.report.question.skew)
-            mixes = len(forecast.failing)
+            hitless = predicted.hitless(situation.report.question.skew)
+            mixes = len(predicted.failing)
             words = "hitless" if hitless else "not hitless" if not mixes else f"not hitless under {mixes} of 16 mixes"
             secrets = ", if the secrets match" if pair.unknown_secrets else ""
-            when = f"{forecast.rollover.first:%Y-%m-%d %H:%M:%S} UTC"
+            when = f"{predicted.rollover.first:%Y-%m-%d %H:%M:%S} UTC"
             self.timeline.add(Kind.RUN, f"check predicts {words}{secrets}: {' with '.join(pair.routers)}, at {when}")
 
     def _write_inputs(self) -> None:

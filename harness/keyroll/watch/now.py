@@ -59,7 +59,7 @@ def checks_of_now(state: State) -> list[Check]:
     awaited = seen.awaited
     if awaited is not None:
         skew = situation.report.question.skew
-        hitless = not awaited.lacking and all(forecast.hitless(skew) for _, forecast in awaited.forecasts)
+        hitless = not awaited.lacking and all(predicted.hitless(skew) for _, predicted in awaited.rollovers)
         when = f"{awaited.first:%Y-%m-%d %H:%M:%S} UTC"
         observed = f"the rollover at {when} is predicted {'hitless' if hitless else 'not hitless (keyroll check)'}"
         checks.append(_check(state, NEXT_ROLLOVER, both, "the next rollover hitless", observed, holds=hitless))

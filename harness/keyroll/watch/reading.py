@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 from ipaddress import IPv4Address, IPv6Address
 
+from keyroll.check.coming_rollovers import BGP_HOLD, LDP_HOLD, PredictedRollover
 from keyroll.check.judge import JudgedSession, Question, Report, judge
-from keyroll.check.outlook import BGP_HOLD, LDP_HOLD, Forecast
 from keyroll.check.rollovers import Takeover
 from keyroll.configuration import Configuration, read, zone_of
 from keyroll.configuration import ConfigurationError as TextError
@@ -59,7 +59,7 @@ class Awaited:
     turns: tuple[Turn, ...]
     lacking: tuple[tuple[str, str], ...]
     """Routers (and their chains) that have no key for it: the other side's key has no counterpart."""
-    forecasts: tuple[tuple[int, Forecast], ...]
+    rollovers: tuple[tuple[int, PredictedRollover], ...]
     """With the number of the pair of chains."""
 
     @property
@@ -105,19 +105,19 @@ class Situation:
         """Return the next rollover of the watched sessions after an instant of the routers' clocks, or None."""
         pairs = sorted({session.pair for session in self.sessions})
         coming = [
-            (number, forecast)
+            (number, predicted)
             for number in pairs
-            for forecast in self.report.pairs[number].outlook.forecasts
-            if forecast.rollover.last > at and (until is None or forecast.rollover.first <= until)
+            for predicted in self.report.pairs[number].coming.rollovers
+            if predicted.rollover.last > at and (until is None or predicted.rollover.first <= until)
         ]
         if not coming:
             return None
-        first = min(forecast.rollover.first for _, forecast in coming)
+        first = min(predicted.rollover.first for _, predicted in coming)
         now = [(number, one) for number, one in coming if one.rollover.first - first <= TOGETHER]
         turns, lacking = [], []
-        for number, forecast in now:
+        for number, predicted in now:
             pair = self.report.pairs[number]
-            for chain, part in zip(pair.chains, forecast.rollover.parts, strict=True):
+            for chain, part in zip(pair.chains, predicted.rollover.parts, strict=True):
                 router = chain.where.file
                 turns += [_turn(router, chain.name, part)] if part is not None else []
                 lacking += [(router, chain.name)] if part is None else []

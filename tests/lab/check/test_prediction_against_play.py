@@ -11,8 +11,8 @@ from tests.lab.check.pairs import BEGIN, Drawn, drawn, drawn_for_skew
 from tests.lab.check.playing import REASONS, ROUTERS, Seen, lines_of, play
 from tests.lab.conftest import NEEDS, _pair, plan
 
+from keyroll.check.coming_rollovers import PredictedRollover
 from keyroll.check.judge import Question, judge
-from keyroll.check.outlook import Forecast
 from keyroll.configuration import read
 from keyroll.keychain.junostext import set_lines
 from pytest_keyroll.settings import pool_of
@@ -31,18 +31,18 @@ def settings(pair: Drawn) -> dict[str, dict[str, str]]:
     }
 
 
-def forecasts(pair: Drawn, texts: dict[str, str]) -> list[Forecast]:
+def rollovers(pair: Drawn, texts: dict[str, str]) -> list[PredictedRollover]:
     """Return what `check` says of two texts under the mix that is played."""
     report = judge([read(text, f"{router}.conf") for router, text in texts.items()], Question(BEGIN, mixes=(pair.mix,)))
     assert [session.other is not None for session in report.sessions] == [True]
     (chains,) = report.pairs
-    assert not chains.outlook.faults
-    return list(chains.outlook.forecasts)
+    assert not chains.coming.faults
+    return list(chains.coming.rollovers)
 
 
-def drops(found: list[Forecast], pair: Drawn) -> set[tuple[str, str, int | None]]:
+def drops(found: list[PredictedRollover], pair: Drawn) -> set[tuple[str, str, int | None]]:
     """Return the first drops that are predicted: (receiver, reason, the sender's key)."""
-    gaps = [gap for forecast in found for gap in forecast.outcomes[pair.mix].gaps]
+    gaps = [gap for predicted in found for gap in predicted.outcomes[pair.mix].gaps]
     first = min((gap.begin for gap in gaps), default=None)
     return {
         (ROUTERS[int(gap.flow.receiver) - 1], REASONS[gap.flow.drop], gap.flow.key)
@@ -51,7 +51,7 @@ def drops(found: list[Forecast], pair: Drawn) -> set[tuple[str, str, int | None]
     }
 
 
-def agree(pair: Drawn, found: list[Forecast], seen: Seen) -> None:
+def agree(pair: Drawn, found: list[PredictedRollover], seen: Seen) -> None:
     """Assert that prediction and play tell the same of a pair: which is wrong is for a person to find."""
     told = f"seed {pair.seed}, {pair.kind}, {pair.mix}: seen {seen}"
     expected = drops(found, pair)
@@ -65,11 +65,11 @@ def agree(pair: Drawn, found: list[Forecast], seen: Seen) -> None:
     assert seen.keys == {router: [key for _, key in predicted.sent(router)] for router in ROUTERS}, told
     unmoved = {
         (ROUTERS[int(change.router) - 1], change.key)
-        for forecast in found
-        for change in forecast.outcomes[pair.mix].unmoved
+        for predicted in found
+        for change in predicted.outcomes[pair.mix].unmoved
     }
     assert all(key not in seen.keys[router] for router, key in unmoved), told
-    assert all(forecast.outcomes[pair.mix].hitless for forecast in found) == (not unmoved), told
+    assert all(predicted.outcomes[pair.mix].hitless for predicted in found) == (not unmoved), told
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def played(tmp_path: Path, request: pytest.FixtureRequest):
 def test_a_pair_of_configurations_does_what_check_says(played, seed) -> None:
     pair = drawn(seed)
     texts, seen = played(pair)
-    agree(pair, forecasts(pair, texts), seen)
+    agree(pair, rollovers(pair, texts), seen)
 
 
 @pytest.mark.slow
@@ -110,7 +110,7 @@ def test_a_pair_of_configurations_does_what_check_says(played, seed) -> None:
 def test_three_hundred_pairs_do_what_check_says(played, seed) -> None:
     pair = drawn(seed)
     texts, seen = played(pair)
-    agree(pair, forecasts(pair, texts), seen)
+    agree(pair, rollovers(pair, texts), seen)
 
 
 def bounds(pair: Drawn) -> tuple[timedelta, timedelta]:
@@ -127,8 +127,8 @@ def bounds(pair: Drawn) -> tuple[timedelta, timedelta]:
                 *set_lines(chain),
             )
         )
-    (forecast,) = forecasts(pair, texts)
-    (interval,) = forecast.skews[pair.mix]
+    (predicted,) = rollovers(pair, texts)
+    (interval,) = predicted.skews[pair.mix]
     assert interval.low is not None
     assert interval.high is not None
     return timedelta(microseconds=interval.low), timedelta(microseconds=interval.high)

@@ -1,7 +1,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from keyroll.check.outlook import DEFAULT_MIXES, Fall, Hold, look_ahead
+from keyroll.check.coming_rollovers import DEFAULT_MIXES, Fall, Hold, predict_rollovers
 from keyroll.keychain.generate import generate
 from keyroll.keychain.secret import Secret
 from keyroll.keychain.simulation import Drop
@@ -21,28 +21,28 @@ def changed(chain, number, **values):
 
 
 def test_a_rollover_that_holds_under_every_mix_hangs_on_no_assumption():
-    found = look_ahead(CHAIN, PEER, at=at(5))
-    (forecast,) = found.forecasts
+    found = predict_rollovers(CHAIN, PEER, at=at(5))
+    (predicted,) = found.rollovers
     assert found.faults == {}
-    assert (forecast.failing, forecast.deciding) == ((), ())
-    assert forecast.hitless(600 * SECOND)
-    assert not forecast.hitless(601 * SECOND)
+    assert (predicted.failing, predicted.deciding) == ((), ())
+    assert predicted.hitless(600 * SECOND)
+    assert not predicted.hitless(601 * SECOND)
 
 
 def test_what_limits_the_skew_is_named():
-    (forecast,) = look_ahead(CHAIN, changed(PEER, 1, start=at(45)), at=at(5)).forecasts
-    assert len(forecast.limiting(low=True)) == len(forecast.limiting(low=False)) == 7
-    (forecast,) = look_ahead(CHAIN, PEER, at=at(5), mixes=DEFAULT_MIXES).forecasts
-    assert forecast.limiting(low=True) == DEFAULT_MIXES
+    (predicted,) = predict_rollovers(CHAIN, changed(PEER, 1, start=at(45)), at=at(5)).rollovers
+    assert len(predicted.limiting(low=True)) == len(predicted.limiting(low=False)) == 7
+    (predicted,) = predict_rollovers(CHAIN, PEER, at=at(5), mixes=DEFAULT_MIXES).rollovers
+    assert predicted.limiting(low=True) == DEFAULT_MIXES
 
 
 def test_a_key_that_the_peer_lacks_downs_the_session_or_never_moves():
-    (forecast,) = look_ahead(CHAIN, replace(PEER, keys=PEER.keys[:1]), at=at(5)).forecasts
-    assert len(forecast.failing) == 16
-    fallen = [outcome for outcome in forecast.outcomes.values() if outcome.fall]
+    (predicted,) = predict_rollovers(CHAIN, replace(PEER, keys=PEER.keys[:1]), at=at(5)).rollovers
+    assert len(predicted.failing) == 16
+    fallen = [outcome for outcome in predicted.outcomes.values() if outcome.fall]
     # From the last keepalive that may have come before the gap until the last message right before it.
     assert fallen[0].fall == Fall(at(31), at(31, 30), certain=True)
-    still = [outcome for outcome in forecast.outcomes.values() if not outcome.gaps]
+    still = [outcome for outcome in predicted.outcomes.values() if not outcome.gaps]
     assert len(still) == 4
     assert all([change.key for change in outcome.unmoved] == [1] for outcome in still)
 
@@ -50,8 +50,8 @@ def test_a_key_that_the_peer_lacks_downs_the_session_or_never_moves():
 def test_the_hold_time_decides_when_the_session_falls():
     peer = changed(PEER, 1, secret=Secret("mistyped"))
     hold = Hold(timedelta(seconds=9), timedelta(seconds=3))
-    (forecast,) = look_ahead(CHAIN, peer, at=at(5), hold=hold).forecasts
-    outcome = forecast.outcomes[forecast.failing[0]]
+    (predicted,) = predict_rollovers(CHAIN, peer, at=at(5), hold=hold).rollovers
+    outcome = predicted.outcomes[predicted.failing[0]]
     assert outcome.fall == Fall(at(30, 6), at(30, 9), certain=True)
     assert outcome.gaps[0].flow.drop is Drop.OTHER_SECRET
 
@@ -59,50 +59,50 @@ def test_the_hold_time_decides_when_the_session_falls():
 def test_a_gap_shorter_than_the_hold_time_may_down_a_session_that_was_quiet_before():
     late = changed(replace(PEER, tolerance=0), 1, start=at(31, 20))
     chain = replace(CHAIN, tolerance=3600)
-    (forecast,) = look_ahead(chain, late, at=at(5), mixes=DEFAULT_MIXES).forecasts
-    (outcome,) = forecast.outcomes.values()
+    (predicted,) = predict_rollovers(chain, late, at=at(5), mixes=DEFAULT_MIXES).rollovers
+    (outcome,) = predicted.outcomes.values()
     assert [(gap.begin, gap.end, gap.flow.drop) for gap in outcome.gaps] == [(at(30), at(31, 20), Drop.TOO_EARLY)]
     assert outcome.fall == Fall(at(31), at(31, 30), certain=False)
 
 
 def test_where_only_waiting_for_requests_fails_both_sides_policies_decide():
     strict = replace(CHAIN, tolerance=0)
-    (forecast,) = look_ahead(strict, strict.mirrored(), at=at(5)).forecasts
-    assert len(forecast.failing) == 7
-    assert forecast.deciding == ((0, "sending"), (0, "receiving"), (1, "sending"), (1, "receiving"))
+    (predicted,) = predict_rollovers(strict, strict.mirrored(), at=at(5)).rollovers
+    assert len(predicted.failing) == 7
+    assert predicted.deciding == ((0, "sending"), (0, "receiving"), (1, "sending"), (1, "receiving"))
 
 
 def test_a_session_that_is_down_already_is_a_fault_of_now_and_no_rollovers():
-    found = look_ahead(CHAIN, CHAIN, at=at(5))
+    found = predict_rollovers(CHAIN, CHAIN, at=at(5))
     assert len(found.faults) == 16
     assert all(gap.flow.drop is Drop.UNKNOWN_KEYID for gaps in found.faults.values() for gap in gaps)
-    assert all(outcome.down_before for forecast in found.forecasts for outcome in forecast.outcomes.values())
+    assert all(outcome.down_before for predicted in found.rollovers for outcome in predicted.outcomes.values())
 
 
 def test_each_rollover_pays_for_its_own_faults_only():
     chain = generate(1, name="c", count=5, first=T0, tolerance=600)
     peer = changed(chain.mirrored(), 2, secret=Secret("mistyped"))
-    found = look_ahead(chain, peer, at=at(5))
-    assert [len(forecast.failing) for forecast in found.forecasts] == [0, 16, 16, 0]
-    third = found.forecasts[2].outcomes.values()
+    found = predict_rollovers(chain, peer, at=at(5))
+    assert [len(predicted.failing) for predicted in found.rollovers] == [0, 16, 16, 0]
+    third = found.rollovers[2].outcomes.values()
     assert all(outcome.down_before and not outcome.gaps for outcome in third)
 
 
 def test_only_rollovers_between_the_two_instants_are_told():
     chain = generate(1, name="c", count=6, first=T0, tolerance=600)
-    found = look_ahead(chain, chain.mirrored(), at=at(60), until=at(120))
-    assert [forecast.rollover.first for forecast in found.forecasts] == [at(90), at(120)]
+    found = predict_rollovers(chain, chain.mirrored(), at=at(60), until=at(120))
+    assert [predicted.rollover.first for predicted in found.rollovers] == [at(90), at(120)]
     late = changed(chain.mirrored(), 2, start=at(65))
     # One router has changed at the instant, the other has not: it is under way.
-    assert look_ahead(chain, late, at=at(61)).forecasts[0].rollover.last == at(65)
+    assert predict_rollovers(chain, late, at=at(61)).rollovers[0].rollover.last == at(65)
 
 
 def test_without_a_coming_rollover_there_is_only_now():
-    found = look_ahead(CHAIN, PEER, at=at(100))
-    assert (found.forecasts, found.faults) == ((), {})
+    found = predict_rollovers(CHAIN, PEER, at=at(100))
+    assert (found.rollovers, found.faults) == ((), {})
 
 
 def test_before_both_routers_have_a_key_nothing_is_sent():
-    found = look_ahead(CHAIN, PEER, at=at(-5))
+    found = predict_rollovers(CHAIN, PEER, at=at(-5))
     assert {gap.flow.drop for gaps in found.faults.values() for gap in gaps} == {Drop.NOTHING_SENT}
-    assert all(forecast.failing == () for forecast in found.forecasts)
+    assert all(predicted.failing == () for predicted in found.rollovers)

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from keyroll.check import judge as judging
+from keyroll.check.coming_rollovers import DEFAULT_MIXES, predict_rollovers
 from keyroll.check.document import as_data
 from keyroll.check.judge import Question, Verdict, judge
-from keyroll.check.outlook import DEFAULT_MIXES, look_ahead
 from keyroll.check.rules import RULES
 from keyroll.configuration import zone_of
 from keyroll.keychain.generate import generate
@@ -87,7 +87,7 @@ def test_unknown_secrets_are_assumed_right_and_said(pair):
     assert rules_of(report) == {"secret-unknown"}
     assert [session.verdict for session in report.sessions] == [Verdict.UNKNOWN]
     (chains,) = report.pairs
-    assert chains.assumed(chains.outlook.forecasts[0]) == ((0, 0), (1, 1))
+    assert chains.assumed(chains.coming.rollovers[0]) == ((0, 0), (1, 1))
     assert judged(one, other, without_secrets=True).count(Verdict.OK) == 1
 
 
@@ -181,7 +181,7 @@ def test_sessions_without_tcp_ao_are_counted_and_not_judged(pair):
 def test_equal_pairs_of_chains_are_judged_once(pair, monkeypatch):
     asked = []
     monkeypatch.setattr(
-        judging, "look_ahead", lambda *args, **values: asked.append(args) or look_ahead(*args, **values)
+        judging, "predict_rollovers", lambda *args, **values: asked.append(args) or predict_rollovers(*args, **values)
     )
     routers = []
     for number in range(4):
@@ -240,7 +240,7 @@ def test_a_hold_time_of_zero_never_ends_a_session(pair):
     report = judged(one.add("set protocols bgp hold-time 0"), other.without("key 1 "))
     (chains,) = report.pairs
     assert chains.hold is None
-    assert all(outcome.fall is None for outcome in chains.outlook.forecasts[0].outcomes.values())
+    assert all(outcome.fall is None for outcome in chains.coming.rollovers[0].outcomes.values())
 
 
 def test_every_rule_has_an_id_of_its_own():

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from keyroll.check.coming_rollovers import Outcome, PredictedRollover
 from keyroll.check.judge import Report
-from keyroll.check.outlook import Forecast, Outcome
 from keyroll.configuration import Chain
 from keyroll.errors import InputError
 from keyroll.keychain.model import Key
@@ -155,8 +155,8 @@ def draft(
     if planned is not None:
         last, source = _usable(planned.chains), planned.report
         change = _change(drafted, _drafted(last, planned.chains, t0, labels, numbers), planned)
-    coming = [forecast for forecast in _forecasts(source, meant) if _instant(forecast) > t0]
-    played = [_rollover(forecast, t0, last, numbers, skew) for forecast in coming[:rollovers]]
+    coming = [predicted for predicted in _rollovers_of(source, meant) if _instant(predicted) > t0]
+    played = [_rollover(predicted, t0, last, numbers, skew) for predicted in coming[:rollovers]]
     holds = [session.hold_time.value for session in meant.bgp if session.hold_time is not None]
     return Draft(
         t0,
@@ -323,34 +323,38 @@ def _active(keys: Sequence[Key], moment: datetime, numbers: dict[int, int]) -> i
     return numbers[id(max(started, key=lambda key: (_start(key), key.id)))] if started else None
 
 
-def _forecasts(report: Report, meant: Meant) -> tuple[Forecast, ...]:
+def _rollovers_of(report: Report, meant: Meant) -> tuple[PredictedRollover, ...]:
     pair = next((judged.pair for judged in meant.judged if judged.pair is not None), None)
-    return () if pair is None else report.pairs[pair].outlook.forecasts
+    return () if pair is None else report.pairs[pair].coming.rollovers
 
 
 def _is_down(report: Report, meant: Meant) -> bool:
     pair = next((judged.pair for judged in meant.judged if judged.pair is not None), None)
     if pair is None:
         return False
-    faults = report.pairs[pair].outlook.faults
+    faults = report.pairs[pair].coming.faults
     return bool(faults.get((DEFAULT_POLICY, DEFAULT_POLICY)))
 
 
-def _instant(forecast: Forecast) -> datetime:
-    return forecast.rollover.last.astimezone(UTC)
+def _instant(predicted: PredictedRollover) -> datetime:
+    return predicted.rollover.last.astimezone(UTC)
 
 
 def _rollover(
-    forecast: Forecast, t0: datetime, usable: Sequence[Sequence[Key]], numbers: dict[int, int], skew: timedelta
+    predicted: PredictedRollover,
+    t0: datetime,
+    usable: Sequence[Sequence[Key]],
+    numbers: dict[int, int],
+    skew: timedelta,
 ) -> DraftRollover:
-    moment = _instant(forecast)
-    outcome = forecast.outcomes.get((DEFAULT_POLICY, DEFAULT_POLICY))
+    moment = _instant(predicted)
+    outcome = predicted.outcomes.get((DEFAULT_POLICY, DEFAULT_POLICY))
     # Predicted with the clocks that are played: a skew may undo what equal clocks bear, and the other way round.
     offset = skew // timedelta(microseconds=1)
-    failing = [mix for mix, skews in forecast.skews.items() if not any(part.holds(offset) for part in skews)]
+    failing = [mix for mix, skews in predicted.skews.items() if not any(part.holds(offset) for part in skews)]
     if not skew:
-        failing = list(forecast.failing)
-    count = len(forecast.outcomes)
+        failing = list(predicted.failing)
+    count = len(predicted.outcomes)
     words = (
         "hitless under all policies"
         if not failing
@@ -358,13 +362,13 @@ def _rollover(
     )
     drops = tuple(_drops(outcome)) if outcome is not None else ()
     active = _active(usable[0], moment, numbers), _active(usable[1], moment, numbers)
-    first = max(forecast.rollover.first.astimezone(UTC) - t0, timedelta())
+    first = max(predicted.rollover.first.astimezone(UTC) - t0, timedelta())
     hitless = (DEFAULT_POLICY, DEFAULT_POLICY) not in failing
     return DraftRollover(first, moment - t0, active, hitless, not failing, words, drops)
 
 
 def _drops(outcome: Outcome) -> Iterator[tuple[str, str]]:
-    """Yield who drops for which reason; in a forecast the routers are named "1" and "2"."""
+    """Yield who drops for which reason; in a prediction the routers are named "1" and "2"."""
     seen = set()
     for gap in outcome.gaps:
         reason = None if gap.flow.drop is None else _REASONS.get(gap.flow.drop)
