@@ -24,6 +24,7 @@ def as_data(report: Report, state: str | None = None) -> dict[str, object]:
         **({} if state is None else {"state": state}),
         "at": _moment(question.at),
         "until": None if question.until is None else _moment(question.until),
+        "change_by": None if question.change_by is None else _moment(question.change_by),
         "skew": question.skew.total_seconds(),
         "mixes": [mix_name(mix) for mix in question.mixes],
         "routers": list(report.routers),

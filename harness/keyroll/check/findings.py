@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from keyroll.check import rules
 from keyroll.check.rules import Rule, Severity
 from keyroll.configuration import Alone, Chain, Configuration, Kind, Link, Path, Router, Session, Single, View
+from keyroll.configuration.usage import subject_of, usage_of
+from keyroll.configuration.words import SYSTEMS
 from keyroll.errors import Where
 from keyroll.keychain.lint import Finding as ChainFinding
-from keyroll.keychain.lint import Subject, lint, span_of
+from keyroll.keychain.lint import lint, span_of
 from keyroll.keychain.lint_pair import lint_pair
+from keyroll.keychain.rules import CHAIN_ON_ONE_END, KEY_TOO_OLD
 from keyroll.keychain.schedule import in_order, next_key, send_key
 from keyroll.names import SessionKind
 
@@ -55,6 +58,17 @@ class End:
         return None if named is None else self.router.chain(named.value)
 
     @property
+    def system(self) -> Path:
+        """The words that lead to the session's router: none, or a logical system's."""
+        return self.session.path[:2] if self.session.path[0] in SYSTEMS else ()
+
+    @property
+    def instance(self) -> Path:
+        """The words that lead to its routing instance."""
+        path, cut = self.session.path, len(self.system)
+        return path[: cut + 2] if path[cut] == "routing-instances" else path[:cut]
+
+    @property
     def meant(self) -> bool:
         """Whether the session is protected with TCP-AO, or has a chain for it."""
         chain = self.chain
@@ -66,6 +80,7 @@ _UNJUDGED = {
     "bfd-liveness-detection": rules.BFD,
     "tcp-mss": rules.TCP_MSS,
     "graceful-restart": rules.GRACEFUL_RESTART,
+    "ipsec-sa": rules.IPSEC,
 }
 """Statements of BGP that could decide the matter, by word."""
 
@@ -87,31 +102,9 @@ class Levels:
 
 def of_end(end: End, levels: Levels) -> Iterator[Finding]:
     """Yield what is wrong with one end by itself."""
-    session, authentication = end.session, end.session.authentication
-    named = authentication.chain
-    if named is not None and end.chain is None:
-        yield Finding.of(
-            rules.CHAIN_NOT_DEFINED, f"{session.name}: key-chain {named.value} is not defined", named.where
-        )
-    if named is None and authentication.algorithm is not None:
-        where = authentication.algorithm.where
-        yield Finding.of(rules.CHAIN_MISSING, f"{session.name}: authentication-algorithm stands without a chain", where)
-    if named is not None and not authentication.ao:
-        algorithm = authentication.algorithm
-        state = "is not set, and hmac-sha-1-96 is the default" if algorithm is None else f"is {algorithm.value}"
-        yield Finding.of(
-            rules.ALGORITHM_AO_MISSING, f"{session.name}: authentication-algorithm {state}", (algorithm or named).where
-        )
-    if named is not None and authentication.md5 is not None:
-        yield Finding.of(
-            rules.MD5_BESIDE, f"{session.name}: authentication-key stands beside the chain", authentication.md5.where
-        )
-    if authentication.without_ao is not None:
-        yield Finding.of(
-            rules.WITHOUT_AO_ALLOWED,
-            f"{session.name}: a peer without TCP-AO is let in",
-            authentication.without_ao.where,
-        )
+    session = end.session
+    for finding in usage_of(end.router, session):
+        yield Finding.of(finding.rule, finding.message, finding.where)
     for doubt in session.doubts:
         if doubt.kind is not Kind.SECRET_UNKNOWN:
             yield Finding.of(rules.IN_DOUBT, f"{session.name}: {doubt.message} [{doubt.kind.value}]", doubt.where)
@@ -120,11 +113,26 @@ def of_end(end: End, levels: Levels) -> Iterator[Finding]:
 
 def of_router(end: End) -> Iterator[Finding]:
     """Yield the statements of an end's router that could decide about any session of the kind, and are not judged."""
-    restart = end.configuration.view("routing-options", "graceful-restart")
-    if restart:
-        message = f"{end.session.router}: graceful-restart is configured"
-        yield _note(end, rules.GRACEFUL_RESTART, restart, message)
+    for level in dict.fromkeys((end.system, end.instance)):
+        restart = end.configuration.view(*level, "routing-options", "graceful-restart")
+        if restart:
+            message = f"{end.session.router}: graceful-restart is configured"
+            yield _note(end, rules.GRACEFUL_RESTART, restart, message)
     yield from _loopback_filters(end)
+
+
+def of_twice(configurations: Sequence[Configuration]) -> Iterator[tuple[Configuration, Finding]]:
+    """Yield each configuration of a router that another is of too, with what is said of it."""
+    by_name: dict[str, list[Configuration]] = {}
+    for configuration in configurations:
+        by_name.setdefault(configuration.main.name, []).append(configuration)
+    for name, same in by_name.items():
+        for configuration in same if len(same) > 1 else ():
+            host = configuration.view("system").leaf("host-name").value
+            where = Where(configuration.name) if host is None else configuration.sources.where(host.line)
+            files = ", ".join(one.name for one in same)
+            message = f"{name} is given {len(same)} times ({files}): its sessions are judged with each; give it once"
+            yield configuration, Finding.of(rules.ROUTER_TWICE, message, where)
 
 
 def of_link(link: Link, one: End, other: End) -> Iterator[Finding]:
@@ -132,7 +140,7 @@ def of_link(link: Link, one: End, other: End) -> Iterator[Finding]:
     bare, held = (one, other) if not one.meant else (other, one)
     if not bare.meant:
         yield Finding.of(
-            rules.CHAIN_ON_ONE_END,
+            CHAIN_ON_ONE_END,
             f"{held.session.name} is protected with TCP-AO, and the other end, {bare.session.name}, is not",
             bare.session.where,
         )
@@ -172,9 +180,9 @@ def of_single(single: Single) -> Finding:
     return Finding.of(rules.PEER_NOT_GIVEN, f"{session.name}: {single.reason.value}", session.where)
 
 
-def of_chain(chain: Chain, source: str, at: datetime) -> list[Finding]:
+def of_chain(chain: Chain, source: str, at: datetime, change_by: datetime | None = None) -> list[Finding]:
     """Return every broken rule of one chain, with what is not known of it."""
-    found = [_of_lint(finding, chain, at) for finding in lint(_subject(chain, source), at=at)]
+    found = [_of_lint(finding, chain, at, change_by) for finding in lint(subject_of(chain, source), at=at)]
     for doubt in chain.doubts:
         if doubt.kind is not Kind.SECRET_UNKNOWN:
             message = f"key-chain {chain.name}: {doubt.message} [{doubt.kind.value}]"
@@ -182,11 +190,15 @@ def of_chain(chain: Chain, source: str, at: datetime) -> list[Finding]:
     return found
 
 
-def of_chains(one: Chain, other: Chain, names: tuple[str, str], at: datetime) -> list[Finding]:
+def of_chains(
+    one: Chain, other: Chain, names: tuple[str, str], at: datetime, change_by: datetime | None = None
+) -> list[Finding]:
     """Return every broken rule of two chains together; `names` are the routers'."""
-    findings = lint_pair(_subject(one, names[0]), _subject(other, names[1]))
+    findings = lint_pair(subject_of(one, names[0]), subject_of(other, names[1]))
     # A finding stands in the second chain, or in the first where a key of it has no counterpart.
-    return [_of_lint(finding, one if finding.where.file == one.where.file else other, at) for finding in findings]
+    return [
+        _of_lint(finding, one if finding.where.file == one.where.file else other, at, change_by) for finding in findings
+    ]
 
 
 def of_age(chain: Chain, *, at: datetime, max_age: timedelta | None, within: timedelta | None) -> Iterator[Finding]:
@@ -198,7 +210,7 @@ def of_age(chain: Chain, *, at: datetime, max_age: timedelta | None, within: tim
         end = at if successor is None or successor.start is None else successor.start
         if end > at - max_age and end - key.start > max_age and end >= at:
             yield Finding.of(
-                rules.KEY_TOO_OLD,
+                KEY_TOO_OLD,
                 f"key-chain {chain.name}: key {key.id} is in use for {span_of(end - key.start)}"
                 + (" so far, and no key follows" if successor is None else f" until key {successor.id} takes over"),
                 chain.place(key.id, "start-time"),
@@ -226,16 +238,26 @@ def retired(chain: Chain, number: int, at: datetime) -> bool:
     return start is not None and (at - start.astimezone(UTC)).total_seconds() > chain.keychain.tolerance
 
 
-def _of_lint(finding: ChainFinding, chain: Chain, at: datetime) -> Finding:
-    rule = rules.of_chain(finding.rule)
-    if rule.severity is Severity.ERROR and finding.keys and all(retired(chain, key, at) for key in finding.keys):
+def after_the_change(finding: Finding) -> Finding:
+    """Return what is wrong with a state that another follows before it matters: nothing, if the change is made."""
+    return replace(finding, message=f"{finding.message} (after the change)", severity=Severity.ADVICE)
+
+
+def _of_lint(finding: ChainFinding, chain: Chain, at: datetime, change_by: datetime | None) -> Finding:
+    found = Finding.of(finding.rule, finding.message, finding.where)
+    if found.severity is not Severity.ERROR or not finding.keys:
+        return found
+    if all(retired(chain, key, at) for key in finding.keys):
         # What is wrong with a retired key costs nothing any more.
-        return Finding(rule, f"{finding.message} (retired)", finding.where, Severity.ADVICE)
-    return Finding.of(rule, finding.message, finding.where)
+        return replace(found, message=f"{found.message} (retired)", severity=Severity.ADVICE)
+    if change_by is not None and all(_starts_after(chain, key, change_by) for key in finding.keys):
+        return after_the_change(found)
+    return found
 
 
-def _subject(chain: Chain, name: str) -> Subject:
-    return Subject(name, chain.keychain, chain.place)
+def _starts_after(chain: Chain, number: int, instant: datetime) -> bool:
+    start = next((key.start for key in chain.keychain.keys if key.id == number), None)
+    return start is not None and start > instant
 
 
 def _not_judged(end: End, levels: Levels) -> Iterator[Finding]:
@@ -252,14 +274,15 @@ def _not_judged(end: End, levels: Levels) -> Iterator[Finding]:
 
 
 def _loopback_filters(end: End) -> Iterator[Finding]:
-    units = end.configuration.view("interfaces", "lo0", "unit")
+    system = end.system
+    units = end.configuration.view(*system, "interfaces", "lo0", "unit")
     for unit in units.names():
         for family in ("inet", "inet6"):
             filters = units.below(unit, "family", family, "filter")
             for name in (value.text for word in ("input", "input-list") for value in filters.values(word)):
-                inside = end.configuration.view("firewall", "family", family, "filter", name)
+                inside = end.configuration.view(*system, "firewall", "family", family, "filter", name)
                 if family == "inet" and not inside:
-                    inside = end.configuration.view("firewall", "filter", name)
+                    inside = end.configuration.view(*system, "firewall", "filter", name)
                 if _names_port(inside, PORTS[end.session.kind]):
                     yield _note(
                         end,
@@ -270,10 +293,21 @@ def _loopback_filters(end: End) -> Iterator[Finding]:
                     )
 
 
-def _names_port(view: View, ports: frozenset[str]) -> bool:
+def _names_port(view: View, names: frozenset[str]) -> bool:
     return any(
-        path[-1] in ports and not _PORT_WORDS.isdisjoint(path) for layer in view.layers for path in layer.node.paths()
+        _is_port(path[-1], names) and not _PORT_WORDS.isdisjoint(path)
+        for layer in view.layers
+        for path in layer.node.paths()
     )
+
+
+def _is_port(text: str, names: frozenset[str]) -> bool:
+    """Say whether a port, or a range such as `100-200`, is or holds the one of these names."""
+    low, _, high = text.partition("-")
+    within = (
+        low.isdecimal() and high.isdecimal() and any(int(low) <= int(n) <= int(high) for n in names if n.isdecimal())
+    )
+    return within or text in names
 
 
 def _note(end: End, rule: Rule, view: View, message: str) -> Finding:

@@ -20,6 +20,7 @@ from keyroll.check.findings import (
     End,
     Finding,
     Levels,
+    after_the_change,
     of_age,
     of_chain,
     of_chains,
@@ -27,6 +28,7 @@ from keyroll.check.findings import (
     of_link,
     of_router,
     of_single,
+    of_twice,
     retired,
 )
 from keyroll.check.rules import Severity
@@ -38,6 +40,7 @@ from keyroll.configuration import (
     Ends,
     Kind,
     Link,
+    Path,
     Session,
     Single,
     in_own_zone,
@@ -46,7 +49,9 @@ from keyroll.configuration import (
     zone_of,
 )
 from keyroll.configuration import Finding as Doubt
+from keyroll.configuration.usage import unused
 from keyroll.keychain.model import Keychain
+from keyroll.keychain.rules import CHAIN_ON_ONE_END
 from keyroll.keychain.secret import Likeness, Secret
 from keyroll.keychain.starttime import format_start_stored
 from keyroll.names import SessionKind
@@ -83,6 +88,13 @@ class Question:
     within: timedelta | None = None
     without_secrets: bool = False
     """Whether unknown secrets leave a verdict as it is."""
+    change_by: datetime | None = None
+    """By when another change follows: what begins later is no error of this state; None: none follows."""
+
+
+def begins_later(predicted: PredictedRollover, question: Question) -> bool:
+    """Say whether a rollover begins after the next change: clocks that are apart may begin it that much sooner."""
+    return question.change_by is not None and predicted.rollover.first - question.skew > question.change_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +214,8 @@ class _Judge:
         self._routers = [router for configuration in configurations for router in configuration.routers]
         self._texts = {id(router): one for one in configurations for router in one.routers}
         self._levels = Levels()
-        self._router_findings: dict[tuple[int, SessionKind], list[Finding]] = {}
+        self._router_findings: dict[tuple[int, SessionKind, Path], list[Finding]] = {}
+        self._twice = [(id(one), finding) for one, finding in of_twice(configurations)]
         self._chain_findings: dict[int, list[Finding]] = {}
         self._pair_findings: dict[tuple[int, int, Hold | None], list[Finding]] = {}
         self._pairs: list[ChainPair] = []
@@ -210,7 +223,6 @@ class _Judge:
         self._contents: dict[object, int] = {}
         self._content_of: dict[int, int] = {}
         self._secrets: dict[Secret, int] = {}
-        self._used: set[int] = set()
 
     def report(self) -> Report:
         ends = match(self._routers)
@@ -222,7 +234,7 @@ class _Judge:
             self._question,
             tuple(sessions),
             tuple(self._pairs),
-            (*self._unused(), *self._elsewhere(sessions)),
+            (*(finding for _, finding in self._twice), *self._unused(), *self._elsewhere(sessions)),
             unprotected=_all(ends) - len(protected) - len(alone),
             disabled=len(protected) + len(alone) - len(sessions),
             routers=tuple(router.name for router in self._routers if router.sessions),
@@ -258,7 +270,7 @@ class _Judge:
             )
             if discovers:
                 found[-1] = Finding.of(
-                    rules.CHAIN_ON_ONE_END,
+                    CHAIN_ON_ONE_END,
                     f"{single.session.name} is protected with TCP-AO; {router.name} runs LDP without such a session",
                     single.session.where,
                 )
@@ -282,7 +294,8 @@ class _Judge:
     def _of_ends(self, *ends: End) -> Iterator[Finding]:
         for end in ends:
             yield from of_end(end, self._levels)
-            router = id(end.configuration), end.session.kind
+            yield from (finding for number, finding in self._twice if number == id(end.configuration))
+            router = id(end.configuration), end.session.kind, end.instance
             if router not in self._router_findings:
                 self._router_findings[router] = list(of_router(end))
             yield from self._router_findings[router]
@@ -292,22 +305,20 @@ class _Judge:
             chain = end.chain
             if chain is None:
                 continue
-            self._used.add(id(chain))
             if id(chain) not in self._chain_findings:
                 question = self._question
                 self._chain_findings[id(chain)] = [
-                    *of_chain(chain, end.router.name, question.at),
+                    *of_chain(chain, end.router.name, question.at, question.change_by),
                     *of_age(chain, at=question.at, max_age=question.max_age, within=question.within),
                     *_of_zone(end.configuration, chain),
                 ]
             yield from self._chain_findings[id(chain)]
 
     def _unused(self) -> Iterator[Finding]:
-        for router in self._routers:
-            for chain in router.chains:
-                if chain.means_ao and id(chain) not in self._used and not router.system:
-                    message = f"{router.name}: key-chain {chain.name} protects no BGP or LDP session"
-                    yield Finding.of(rules.CHAIN_UNUSED, message, chain.where)
+        for configuration in self._configurations:
+            for found in unused(configuration):
+                name = configuration.main.name
+                yield Finding.of(found.rule, f"{name}: {found.message}", found.where)
 
     def _elsewhere(self, sessions: Sequence[JudgedSession]) -> Iterator[Finding]:
         """Yield what is not known and bears on no protected session: noted, so that nothing is passed over.
@@ -353,7 +364,7 @@ class _Judge:
         if objects not in self._pair_findings:
             names = one.router.name, other.router.name
             self._pair_findings[objects] = [
-                *of_chains(mine, theirs, names, self._question.at),
+                *of_chains(mine, theirs, names, self._question.at, self._question.change_by),
                 *self._predicted(self._pairs[number], mine, theirs, names),
             ]
         return number
@@ -392,17 +403,20 @@ class _Judge:
         """Yield what the prediction says, at the places of these two chains."""
         coming, question = pair.coming, self._question
         both = f"{names[0]} with {names[1]}"
+        found: list[Finding] = []
         if coming.faults:
             gap = next(iter(coming.faults.values()))[0]
             sender = names[int(gap.flow.sender) - 1]
-            yield Finding.of(
-                rules.SESSION_DOWN,
+            message = (
                 f"{both}: at {format_start_stored(max(gap.begin, question.at))} nothing gets through from {sender}, "
-                f"because {gap.flow.drop.value if gap.flow.drop else ''}{_under(len(coming.faults), question.mixes)}",
-                theirs.where,
+                f"because {gap.flow.drop.value if gap.flow.drop else ''}{_under(len(coming.faults), question.mixes)}"
             )
+            found.append(Finding.of(rules.SESSION_DOWN, message, theirs.where))
         for predicted in coming.rollovers:
-            yield from self._of_rollover(predicted, mine, theirs, both)
+            found += self._of_rollover(predicted, mine, theirs, both)
+        # A statement that is not understood may be the one without which the prediction is what it is.
+        sure = all(doubt.kind is Kind.SECRET_UNKNOWN for chain in (mine, theirs) for doubt in chain.doubts)
+        yield from found if sure else map(_in_doubt, found)
         for chain, router in ((mine, names[0]), (theirs, names[1])):
             unknown = [key for key in chain.secrets_unknown if not retired(chain, key, question.at)]
             if unknown:
@@ -420,17 +434,23 @@ class _Judge:
             if one
             else mine.where
         )
-        when = format_start_stored(predicted.rollover.first)
+        when, question = format_start_stored(predicted.rollover.first), self._question
         if predicted.failing:
-            under = _under(len(predicted.failing), self._question.mixes)
-            yield Finding.of(rules.NOT_HITLESS, f"{both}: the rollover of {when} is not hitless{under}", where)
-        elif not predicted.hitless(self._question.skew):
-            seconds = self._question.skew.total_seconds()
-            yield Finding.of(
-                rules.SKEW_NOT_BORNE,
-                f"{both}: the rollover of {when} is not hitless with clocks {seconds:g} s apart",
-                where,
-            )
+            under = _under(len(predicted.failing), question.mixes)
+            found = Finding.of(rules.NOT_HITLESS, f"{both}: the rollover of {when} is not hitless{under}", where)
+        elif not predicted.hitless(question.skew):
+            seconds = question.skew.total_seconds()
+            message = f"{both}: the rollover of {when} is not hitless with clocks {seconds:g} s apart"
+            found = Finding.of(rules.SKEW_NOT_BORNE, message, where)
+        else:
+            return
+        yield after_the_change(found) if begins_later(predicted, question) else found
+
+
+def _in_doubt(finding: Finding) -> Finding:
+    message = f"{finding.message} (of what is understood of the key-chains)"
+    return replace(finding, message=message, severity=Severity.UNKNOWN if finding.severity is Severity.ERROR else
+                   finding.severity)  # fmt: skip
 
 
 def _of_zone(configuration: Configuration, chain: Chain) -> Iterator[Finding]:

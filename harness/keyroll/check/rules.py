@@ -1,53 +1,12 @@
-"""The rules of `keyroll check`, as data: those of sessions stand here, those of key chains in keychain/rules.py."""
+"""The rules of `keyroll check`, as data: those of chains and their use stand in keychain/rules.py, the others here."""
 
 from __future__ import annotations
 
-import enum
-from dataclasses import dataclass
-
-from keyroll.keychain import rules as chain_rules
-
-
-class Severity(enum.Enum):
-    """What a broken rule means for the verdict of a session."""
-
-    ERROR = "error"
-    """The session or a rollover fails, or Junos refuses the commit."""
-    UNKNOWN = "unknown"
-    """Nothing sure can be said: something is not known, not understood or not covered."""
-    WARNING = "warning"
-    """Against what Juniper, an RFC or a policy asks for, or a trap for some peers."""
-    ADVICE = "advice"
-    """Works, and there is a better way."""
-    NOTE = "note"
-    """Could decide the matter and is not judged here."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A rule: what must hold, in one sentence, and who says so."""
-
-    id: str
-    severity: Severity
-    sentence: str
-    source: str
-
-
-def of_chain(rule: chain_rules.Rule) -> Rule:
-    """Return a rule of key chains as one of `check`."""
-    return Rule(rule.id, Severity(rule.severity.value), rule.sentence, rule.source)
-
+from keyroll.keychain.rules import NOT_ROBUST, USAGE, Rule, Severity
+from keyroll.keychain.rules import RULES as CHAIN_RULES
 
 _RFC_DROP = "RFC 5925, section 7.5"
 
-CHAIN_ON_ONE_END = of_chain(chain_rules.CHAIN_ON_ONE_END)
-CHAIN_MISSING = of_chain(chain_rules.CHAIN_MISSING)
-ALGORITHM_AO_MISSING = of_chain(chain_rules.ALGORITHM_AO_MISSING)
-CHAIN_NOT_DEFINED = of_chain(chain_rules.CHAIN_NOT_DEFINED)
-CHAIN_UNUSED = of_chain(chain_rules.CHAIN_UNUSED)
-MD5_BESIDE = of_chain(chain_rules.MD5_BESIDE)
-WITHOUT_AO_ALLOWED = of_chain(chain_rules.WITHOUT_AO_ALLOWED)
-KEY_TOO_OLD = of_chain(chain_rules.KEY_TOO_OLD)
 AS_MISMATCH = Rule(
     "as-numbers-differ",
     Severity.ERROR,
@@ -105,6 +64,12 @@ PEER_NOT_GIVEN = Rule(
     "Both ends of a protected session are among the configurations that are given.",
     "keyroll, docs/check.md",
 )
+ROUTER_TWICE = Rule(
+    "router-given-twice",
+    Severity.UNKNOWN,
+    "Each router is given once: no two configurations have one host-name.",
+    "keyroll, docs/check.md",
+)
 TTL_SECURITY = Rule(
     "ttl-not-judged", Severity.NOTE, "What a TTL limit (GTSM) drops is not judged.", "RFC 5082; Juniper, ttl"
 )  # fmt: skip
@@ -126,6 +91,12 @@ GRACEFUL_RESTART = Rule(
     "Graceful restart hides a session that goes down from routes; hitless here means that it stays up.",
     "RFC 4724; Juniper, graceful-restart",
 )
+IPSEC = Rule(
+    "ipsec-sa-not-judged",
+    Severity.NOTE,
+    "Whether a security association of IPsec lets a session's segments pass is not judged.",
+    "Juniper, ipsec-sa (Protocols BGP)",
+)
 LOOPBACK_FILTER = Rule(
     "loopback-filter-not-judged",
     Severity.NOTE,
@@ -134,13 +105,6 @@ LOOPBACK_FILTER = Rule(
 )
 
 SESSION_RULES: tuple[Rule, ...] = (
-    CHAIN_ON_ONE_END,
-    CHAIN_MISSING,
-    ALGORITHM_AO_MISSING,
-    CHAIN_NOT_DEFINED,
-    CHAIN_UNUSED,
-    MD5_BESIDE,
-    WITHOUT_AO_ALLOWED,
     AS_MISMATCH,
     TYPE_MISMATCH,
     ENDS_DO_NOT_MATCH,
@@ -148,22 +112,22 @@ SESSION_RULES: tuple[Rule, ...] = (
     SESSION_DOWN,
     NOT_HITLESS,
     SKEW_NOT_BORNE,
-    KEY_TOO_OLD,
     NO_NEXT_KEY,
     SECRET_UNKNOWN,
     IN_DOUBT,
     PEER_NOT_GIVEN,
+    ROUTER_TWICE,
     TTL_SECURITY,
     BFD,
     TCP_MSS,
     GRACEFUL_RESTART,
+    IPSEC,
     LOOPBACK_FILTER,
 )
-
-
-_TOLD = frozenset(rule.id for rule in SESSION_RULES)
 RULES: tuple[Rule, ...] = (
+    *USAGE,
     *SESSION_RULES,
     # Whether a rollover is robust is told for each, by NOT_HITLESS.
-    *(of_chain(rule) for rule in chain_rules.RULES if rule is not chain_rules.NOT_ROBUST and rule.id not in _TOLD),
+    *(rule for rule in CHAIN_RULES if rule is not NOT_ROBUST and rule not in USAGE),
 )
+__all__ = ["RULES", "Rule", "Severity"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import timedelta, tzinfo
+from dataclasses import replace
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,12 @@ _SKEW_MAX = 366 * 86400
     metavar="ROUTER=FILE",
     help="What ROUTER will have after a change: a whole configuration, or set and delete lines.",
 )
+@click.option(
+    "--change-within",
+    default="1h",
+    show_default=True,
+    help="With --planned: all routers are changed within so long of --at. States before and between last no longer.",
+)
 @click.option("--zone", default="UTC", show_default=True, help="For --at and --until, and routers without a time-zone.")
 @click.option("--rules", "list_rules", is_flag=True, help="List the rules, and end.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
@@ -60,6 +67,7 @@ def check(
     within: str | None,
     without_secrets: bool,
     planned: tuple[str, ...],
+    change_within: str,
     zone: str,
     list_rules: bool,
     as_json: bool,
@@ -100,7 +108,8 @@ def check(
         raise InputError("--skew: should be at most a year")
     configurations = [_read(path, where) for path in files]
     try:
-        reports = list(_judged(configurations, planned_of(configurations, planned, where), question))
+        change_by = question.at + length_of("--change-within", change_within)
+        reports = list(_judged(configurations, planned_of(configurations, planned, where), question, change_by))
     except OverflowError:  # datetime ends with the year 9999
         raise InputError("--at or a start-time lies too near the year 9999, where instants end") from None
     with read_or_not():
@@ -149,19 +158,27 @@ def is_whole(text: str) -> bool:
 
 
 def _judged(
-    configurations: Sequence[Configuration], planned: dict[int, Configuration], question: Question
+    configurations: Sequence[Configuration],
+    planned: dict[int, Configuration],
+    question: Question,
+    change_by: datetime,
 ) -> Iterator[tuple[str | None, Report]]:
-    """Yield each state and its report: now, with one router changed, and after the change."""
+    """Yield each state and its report: now, with one router changed, and after the change.
+
+    What is judged is each pair of chains, and each is either changed at one router or at both: with any number of
+    routers, it is enough to change each one alone.
+    """
     from keyroll.check.judge import judge  # noqa: PLC0415 - see `check`
 
     if not planned:
         yield None, judge(configurations, question)
         return
-    yield "before", judge(configurations, question)
+    passing = replace(question, change_by=change_by)
+    yield "before", judge(configurations, passing)
     if len(planned) > 1:
         for number, changed in planned.items():
             between = [changed if index == number else one for index, one in enumerate(configurations)]
-            yield f"between: {changed.routers[0].name} changed", judge(between, question)
+            yield f"between: {changed.routers[0].name} changed", judge(between, passing)
     after = [planned.get(index, one) for index, one in enumerate(configurations)]
     yield "after", judge(after, question)
 
@@ -189,7 +206,9 @@ def _exit_code(reports: Iterable[Report]) -> ExitCode:
     from keyroll.check.judge import Verdict  # noqa: PLC0415 - see `check`
 
     found = list(reports)
+    # A change may be what protects the sessions at all: only the state that stays has to have some.
+    protected = bool(found[-1].sessions)
     if any(report.count(Verdict.BAD) for report in found):
         return ExitCode.BAD
-    unknown = any(report.count(Verdict.UNKNOWN) or not report.sessions or not report.complete for report in found)
+    unknown = not protected or any(report.count(Verdict.UNKNOWN) or not report.complete for report in found)
     return ExitCode.UNFIT if unknown else ExitCode.OK

@@ -12,7 +12,7 @@ import click
 from keyroll.check.coming_rollovers import Outcome, PredictedRollover
 from keyroll.check.document import mix_name
 from keyroll.check.findings import Finding
-from keyroll.check.judge import ChainPair, JudgedSession, Report, Verdict
+from keyroll.check.judge import ChainPair, JudgedSession, Report, Verdict, begins_later
 from keyroll.check.rollovers import Takeover
 from keyroll.check.rules import RULES
 from keyroll.check.skew import Mix, Skews
@@ -35,7 +35,7 @@ _ASSUMPTIONS = {"sending": "K1", "receiving": "K2"}
 
 def text_of(report: Report) -> Iterator[str]:
     """Yield the lines of a report, at most `WIDTH` columns each but for the places of findings."""
-    yield _head(report)
+    yield from _wrapped(_head(report))
     yield ""
     yield from _sessions(report)
     for number, pair in enumerate(report.pairs):
@@ -87,7 +87,12 @@ def rules_text() -> Iterator[str]:
 def _head(report: Report) -> str:
     question = report.question
     mixes = f"{len(question.mixes)} mixes of policies" if len(question.mixes) > 1 else mix_name(question.mixes[0])
-    return f"At {question.at:%Y-%m-%d %H:%M:%S %Z}, clocks up to {question.skew.total_seconds():g} s apart, {mixes}"
+    until = (
+        "" if question.change_by is None else f", changed by {question.change_by:%Y-%m-%d %H:%M:%S %Z} at the latest"
+    )
+    return (
+        f"At {question.at:%Y-%m-%d %H:%M:%S %Z}{until}, clocks up to {question.skew.total_seconds():g} s apart, {mixes}"
+    )
 
 
 def _sessions(report: Report) -> Iterator[str]:
@@ -159,6 +164,8 @@ def _predicted_rollover(predicted: PredictedRollover, pair: ChainPair, report: R
     under = f" under all {len(mixes)} mixes" if len(mixes) > 1 else ""
     if not count:
         yield from _wrapped(f"{_coloured('hitless', 'ok')}{condition}{under}", indent=4)
+    elif begins_later(predicted, report.question):
+        yield from _wrapped("not hitless in this state, which ends before: the change comes first", indent=4)
     else:
         under = f" under {count} of {len(mixes)} mixes" if count < len(mixes) else under
         yield from _wrapped(f"{_coloured('not hitless', 'bad')}{under}{_deciding(predicted, pair)}", indent=4)

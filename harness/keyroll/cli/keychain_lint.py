@@ -23,6 +23,8 @@ from keyroll.keychain.rules import Severity
 
 _JSON_VERSION = 1
 _PAIR = 2
+_SEVERITIES = (Severity.ERROR, Severity.WARNING, Severity.ADVICE)
+"""Those of the rules of chains; what is not known is counted apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ class Verdict:
             "findings": [finding_as_json(finding) for finding in self.findings],
             "unknown": [_doubt_as_json(doubt) for doubt in self.doubts],
             "unknown_elsewhere": self.elsewhere,
-            "counts": {severity.value: self.counts[severity] for severity in Severity},
+            "counts": {severity.value: self.counts[severity] for severity in _SEVERITIES},
             "ok": self.exit_code is ExitCode.OK,
         }
 
@@ -107,7 +109,7 @@ class Verdict:
         click.echo(", ".join(self._summary()) or "nothing found")
 
     def _summary(self) -> Iterator[str]:
-        for severity in Severity:
+        for severity in _SEVERITIES:
             if self.counts[severity]:
                 yield f"{self.counts[severity]} {_plural(severity, self.counts[severity])}"
         if self.doubts:

@@ -37,11 +37,11 @@ def lint_usage(configuration: Configuration, *, only: frozenset[str] | None = No
         finding
         for router in configuration.routers
         for session in router.sessions
-        for finding in _session(router, session)
+        for finding in usage_of(router, session)
         if only is None or finding.chain in only
     ]
     if any(router.sessions for router in configuration.routers):
-        found += _unused(configuration, only)
+        found += [finding for finding in unused(configuration) if only is None or finding.chain in only]
     # One statement of a group is one finding, whatever number of its neighbors it bears on.
     return sorted(dict.fromkeys(found), key=lambda finding: rules.RULES.index(finding.rule))
 
@@ -61,7 +61,8 @@ def lint_ends(links: Iterable[Link]) -> list[Finding]:
     ]
 
 
-def _session(router: Router, session: Session) -> Iterator[Finding]:
+def usage_of(router: Router, session: Session) -> Iterator[Finding]:
+    """Yield what is wrong with how one session uses its chain."""
     authentication = session.authentication
     algorithm, named = authentication.algorithm, authentication.chain
     if named is None:
@@ -107,7 +108,8 @@ def _shown(word: str) -> str:
     return word if word in {"md5", "hmac-sha-1-96", "aes-128-cmac-96", AO} else "another word"
 
 
-def _unused(configuration: Configuration, only: frozenset[str] | None) -> Iterator[Finding]:
+def unused(configuration: Configuration) -> Iterator[Finding]:
+    """Yield the chains for TCP-AO that nothing refers to, of whatever protocol."""
     used = _named(configuration.tree) | {
         session.authentication.chain.value
         for router in configuration.routers
@@ -115,7 +117,7 @@ def _unused(configuration: Configuration, only: frozenset[str] | None) -> Iterat
         if session.authentication.chain is not None
     }
     for chain in configuration.main.chains:
-        if chain.means_ao and chain.name not in used and (only is None or chain.name in only):
+        if chain.means_ao and chain.name not in used:
             yield Finding(
                 rules.CHAIN_UNUSED, f"nothing here uses key-chain {chain.name}", chain.where, chain.name
             )  # fmt: skip

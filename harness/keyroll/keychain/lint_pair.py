@@ -113,7 +113,8 @@ def _reversed(one: Key, other: Key) -> bool:
 
 def _compare(one: Subject, other: Subject, mine: Key, theirs: Key) -> Iterator[Finding]:
     pair = f"key {mine.id} of {one.name} and key {theirs.id} of {other.name}"
-    if not _reversed(mine, theirs):
+    sides = (one, mine), (other, theirs)
+    if not _reversed(mine, theirs) and _whole(sides, "send-id") and _whole(sides, "recv-id"):
         yield other.found(
             rules.IDS_NOT_REVERSED,
             f"{pair}: {ids_of(mine)} there, {ids_of(theirs)} here; it must be {ids_of(mine.mirrored())}",
@@ -122,14 +123,14 @@ def _compare(one: Subject, other: Subject, mine: Key, theirs: Key) -> Iterator[F
         )
     if _secrets_differ(mine, theirs):
         yield other.found(rules.SECRETS_DIFFER, f"{pair} have different secrets", theirs, statement="secret")
-    if mine.effective_algorithm is not theirs.effective_algorithm:
+    if mine.effective_algorithm is not theirs.effective_algorithm and _whole(sides, "cryptographic-algorithm"):
         yield other.found(
             rules.ALGORITHMS_DIFFER,
             f"{pair}: {mine.effective_algorithm.value} there, {theirs.effective_algorithm.value} here",
             theirs,
             statement="cryptographic-algorithm",
         )
-    if bool(mine.tcp_ao_option) is not bool(theirs.tcp_ao_option):
+    if bool(mine.tcp_ao_option) is not bool(theirs.tcp_ao_option) and _whole(sides, "tcp-ao-option"):
         yield other.found(
             rules.OPTIONS_DIFFER,
             f"{pair}: tcp-ao-option {_switch(mine)} there, {_switch(theirs)} here",
@@ -139,6 +140,21 @@ def _compare(one: Subject, other: Subject, mine: Key, theirs: Key) -> Iterator[F
     if mine.include_options is not theirs.include_options:
         yield other.found(rules.OPTIONS_DIFFER, f"{pair}: only one of them covers the TCP options", theirs)
     yield from _compare_starts(one, other, mine, theirs)
+
+
+def _whole(sides: Sequence[tuple[Subject, Key]], statement: str) -> bool:
+    """Say whether no key lacks a statement that may stand where its text is not understood."""
+    return not any(
+        subject.absent(key, statement)
+        for subject, key in sides
+        if {
+            "send-id": key.send_id,
+            "recv-id": key.recv_id,
+            "tcp-ao-option": key.tcp_ao_option,
+            "cryptographic-algorithm": key.algorithm,
+        }[statement]
+        is None
+    )
 
 
 def _compare_starts(one: Subject, other: Subject, mine: Key, theirs: Key) -> Iterator[Finding]:

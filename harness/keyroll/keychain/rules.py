@@ -1,4 +1,4 @@
-"""The lint rules of key chains, as data: id, severity, sentence, source."""
+"""The rules of key chains and of how sessions use them, as data: id, severity, sentence, source."""
 
 from __future__ import annotations
 
@@ -12,14 +12,18 @@ LINUX_SECRET_MAX = 80
 
 
 class Severity(enum.Enum):
-    """How bad it is when a rule is broken."""
+    """What it means that a rule is broken, the worst first."""
 
     ERROR = "error"
     """A session or a rollover fails, or Junos refuses the commit."""
+    UNKNOWN = "unknown"
+    """Nothing sure can be said: something is not known, not understood or not covered."""
     WARNING = "warning"
-    """Against what Juniper or an RFC asks for, or a trap for some peers."""
+    """Against what Juniper, an RFC or a policy asks for, or a trap for some peers."""
     ADVICE = "advice"
     """Works, and there is a better way."""
+    NOTE = "note"
+    """Could decide the matter and is not judged."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,22 +28,11 @@ def send_key(chain: Keychain, now: datetime) -> Key | None:
     return next((key for key in reversed(in_order(chain)) if _start(key) <= now.astimezone(UTC)), None)
 
 
-def receive_key(chain: Keychain, now: datetime) -> Key | None:
-    """Return the key that is asked for (RNextKeyID): the one whose start-time passed last, or None."""
-    return send_key(chain, now)
-
-
 def next_key(chain: Keychain, now: datetime) -> Key | None:
     """Return the key that takes over next, or None when the last one is active."""
     upcoming = [key for key in in_order(chain) if _start(key) > now.astimezone(UTC)]
     # Of several that start together, the one that will then be sent.
     return next((key for key in reversed(upcoming) if _start(key) == _start(upcoming[0])), None)
-
-
-def transition(chain: Keychain, now: datetime) -> timedelta | None:
-    """Return the time until `next_key` takes over, or None when there is no next key."""
-    upcoming = next_key(chain, now)
-    return None if upcoming is None else _start(upcoming) - now.astimezone(UTC)
 
 
 def window(chain: Keychain, key: Key, receiving: Receiving) -> tuple[datetime | None, datetime | None]:

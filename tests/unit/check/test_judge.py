@@ -137,6 +137,7 @@ def test_what_is_wrong_with_a_retired_key_is_advice(pair):
         ("set protocols bgp group g bfd-liveness-detection minimum-interval 300", "bfd-not-judged"),
         ("set protocols bgp tcp-mss 1400", "tcp-mss-not-judged"),
         ("set routing-options graceful-restart", "graceful-restart-not-judged"),
+        ("set protocols bgp group g ipsec-sa TO-R1", "ipsec-sa-not-judged"),
     ],
 )
 def test_statements_that_could_decide_are_noted_and_leave_the_verdict(pair, line, rule):
@@ -151,8 +152,55 @@ def test_a_filter_of_the_loopback_that_names_the_port_is_noted(pair):
     applied = "set interfaces lo0 unit 0 family inet filter input PROTECT"
     other.add(applied, "set firewall family inet filter PROTECT term bgp from port bgp")
     assert rules_of(judged(one, other)) == {"loopback-filter-not-judged"}
-    other.swap("port bgp", "port ssh")
+    other.swap("port bgp", "port 100-200")
+    assert rules_of(judged(one, other)) == {"loopback-filter-not-judged"}
+    other.swap("port 100-200", "port 180-200")
     assert rules_of(judged(one, other)) == set()
+
+
+def test_statements_of_a_logical_system_are_noted_for_its_sessions(pair):
+    one, other = pair()
+    inside = [line.replace("set ", "set logical-systems LS ", 1) for line in other.lines if "host-name" not in line]
+    other.lines = ["set system host-name R2", *inside]
+    assert rules_of(judged(one, other)) == set()
+    other.add("set logical-systems LS routing-options graceful-restart")
+    other.add("set logical-systems LS interfaces lo0 unit 1 family inet filter input P")
+    other.add("set logical-systems LS firewall filter P term bgp from port 179")
+    report = judged(one, other)
+    assert rules_of(report) == {"graceful-restart-not-judged", "loopback-filter-not-judged"}
+
+
+def test_a_router_that_is_given_twice_is_said_and_leaves_its_sessions_unknown(pair):
+    one, other = pair()
+    report = judged(one, one, other)
+    assert rules_of(report) == {"router-given-twice"}
+    assert report.count(Verdict.OK) == 0
+    assert not report.complete
+    (finding, *_) = report.findings
+    assert "R1 is given 2 times" in finding.message
+
+
+def test_an_error_that_a_line_not_understood_may_explain_is_unknown(pair):
+    one, other = pair()
+    assert judged(one, other.without("key 1 ao-attribute send-id")).count(Verdict.BAD) == 1
+    other.add("set security authentication-key-chains key-chain KC key 1 ao-attribute send-idd 4")
+    report = judged(one, other)
+    assert report.count(Verdict.UNKNOWN) == 1
+    (predicted,) = [finding for finding in report.findings if finding.rule.id == "rollover-not-hitless"]
+    assert predicted.severity.value == "unknown"
+
+
+def test_until_the_change_what_begins_after_it_is_no_error(pair):
+    one, other = pair()
+    short = other.without("key 1 ")
+    assert judged(one, short).count(Verdict.BAD) == 1
+    report = judged(one, short, change_by=AT + timedelta(minutes=10))
+    assert report.count(Verdict.OK) == 1
+    assert {finding.severity.value for finding in report.findings} == {"advice"}
+    # Key 1 starts 25 minutes after AT.
+    assert judged(one, short, change_by=AT + timedelta(minutes=25)).count(Verdict.BAD) == 1
+    # With clocks this far apart it may begin before.
+    assert judged(one, short, change_by=AT + timedelta(minutes=24), skew=timedelta(minutes=2)).count(Verdict.BAD) == 1
 
 
 def test_policies_of_the_house_warn(pair):

@@ -120,16 +120,60 @@ def test_markdown_is_a_table_without_colours(keyroll, files):
     assert "\x1b" not in out
 
 
+def planned(keyroll, paths, change, *words):
+    code, out, _ = keyroll(*paths, *AT, "--planned", f"R1={change}", "--planned", f"R2={change}", "--json", *words)
+    return code, json.loads(out)["states"]
+
+
 def test_a_planned_change_is_judged_before_between_and_after(keyroll, files, tmp_path):
     paths, change = files(), tmp_path / "change.set"
     change.write_text(f"delete {CHAIN.removeprefix('set ')} key 1\n")
-    code, out, _ = keyroll(*paths, *AT, "--planned", f"R1={change}", "--planned", f"R2={change}", "--json")
-    states = json.loads(out)["states"]
+    code, states = planned(keyroll, paths, change)
     assert [state["state"] for state in states] == [
         "before", "between: R1 changed", "between: R2 changed", "after",
     ]  # fmt: skip
+    # The key starts 25 minutes from then: within the hour that the change may take.
     assert [state["verdicts"]["bad"] for state in states] == [0, 1, 1, 0]
     assert code == 1
+
+
+def test_a_rollover_that_begins_after_the_change_may_be_deleted_on_both_sides(keyroll, files, tmp_path):
+    paths, change = files(), tmp_path / "change.set"
+    change.write_text(f"delete {CHAIN.removeprefix('set ')} key 1\n")
+    code, states = planned(keyroll, paths, change, "--change-within", "20m")
+    assert [state["verdicts"] for state in states] == [{"ok": 1, "bad": 0, "unknown": 0}] * 4
+    assert code == 0
+
+
+def test_a_change_that_mends_a_later_rollover_is_green_and_one_that_breaks_it_is_not(keyroll, files, tmp_path):
+    wrong, right = tmp_path / "wrong.set", tmp_path / "right.set"
+    wrong.write_text(f'set {CHAIN.removeprefix("set ")} key 1 start-time "2030-1-1.05:00:00 +0000"\n')
+    right.write_text(f'set {CHAIN.removeprefix("set ")} key 1 start-time "2030-1-1.02:00:00 +0000"\n')
+    paths = files(start="2030-1-1.05:00:00 +0000")
+    paths[0].write_text(paths[0].read_text().replace("2030-1-1.00:30", "2030-1-1.02:00"))
+    code, out, _ = keyroll(*paths, *AT, "--planned", f"R2={right}")
+    assert code == 0
+    assert "not hitless in this state, which ends before" in out
+    paths[1].write_text(paths[1].read_text().replace("2030-1-1.05:00", "2030-1-1.02:00"))
+    assert keyroll(*paths, *AT, "--planned", f"R2={wrong}")[0] == 1
+
+
+def test_tcp_ao_itself_may_be_the_change(keyroll, files, tmp_path):
+    paths = files()
+    whole = [path.read_text() for path in paths]
+    options = []
+    for name, path, text in zip(("R1", "R2"), paths, whole, strict=True):
+        bare = [line for line in text.splitlines() if "authentication" not in line]
+        bare.append(f"set protocols bgp group g neighbor 10.0.0.{2 if name == 'R1' else 1}")
+        path.write_text("".join(f"{line}\n" for line in bare))
+        after = tmp_path / f"{name}.after"
+        after.write_text(text)
+        options += ["--planned", f"{name}={after}"]
+    _, out, _ = keyroll(*paths, *AT, *options, "--json")
+    states = json.loads(out)["states"]
+    # Nothing is protected before, and between them one end alone is.
+    assert [state["verdicts"]["bad"] for state in states] == [0, 1, 1, 0]
+    assert [len(state["sessions"]) for state in states] == [0, 1, 1, 1]
 
 
 @pytest.mark.parametrize(

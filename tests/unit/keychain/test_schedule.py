@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from keyroll.emulator.contract.key_clock import KeyClock, to_ns
 from keyroll.keychain.generate import generate
 from keyroll.keychain.model import Key, Keychain
-from keyroll.keychain.schedule import acceptable, accepts, in_order, next_key, receive_key, send_key, transition, window
+from keyroll.keychain.schedule import acceptable, accepts, in_order, next_key, send_key, window
 from keyroll.names import Receiving
 
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
@@ -31,21 +31,17 @@ def numbers(keys):
 def test_before_the_first_start_nothing_is_sent_and_the_first_key_is_next():
     assert send_key(CHAIN, T0 - SECOND) is None
     assert number(next_key(CHAIN, T0 - SECOND)) == 0
-    assert transition(CHAIN, T0 - SECOND) == SECOND
 
 
 def test_a_key_sends_from_its_start_time_on():
     assert number(send_key(CHAIN, at(30) - SECOND)) == 0
     assert number(send_key(CHAIN, at(30))) == 1
-    assert number(receive_key(CHAIN, at(30))) == 1
     assert number(next_key(CHAIN, at(30))) == 2
-    assert transition(CHAIN, at(31)) == timedelta(minutes=29)
 
 
 def test_the_last_key_stays_active_for_ever():
     assert number(send_key(CHAIN, at(10**6))) == 2
     assert next_key(CHAIN, at(60)) is None
-    assert transition(CHAIN, at(60)) is None
 
 
 def test_with_tolerance_a_key_is_accepted_from_before_its_start_until_after_its_successors():
@@ -109,7 +105,6 @@ def test_a_clock_that_summer_time_sets_back_is_read_as_the_instant_it_is():
     chain = Keychain("c", (replace(CHAIN.keys[0], start=datetime(2026, 10, 25, 2, 30, tzinfo=berlin, fold=1)),))
     first_pass = datetime(2026, 10, 25, 2, 45, tzinfo=berlin)
     assert send_key(chain, first_pass) is None
-    assert transition(chain, first_pass) == timedelta(minutes=45)
     assert number(send_key(chain, first_pass.replace(fold=1))) == 0
 
 
@@ -150,13 +145,12 @@ def test_what_is_sent_is_accepted_as_long_as_clocks_differ_by_less_than_the_tole
 
 
 @given(CHAINS, NOWS)
-def test_after_the_transition_the_next_key_is_the_one_that_is_sent(chain, now):
-    rest = transition(chain, now)
-    if rest is not None:
-        assert rest > timedelta()
-        assert send_key(chain, now + rest) == next_key(chain, now)
-        before = send_key(chain, now + rest - SECOND)
-        assert before == send_key(chain, now)
+def test_from_its_start_time_on_the_next_key_is_the_one_that_is_sent(chain, now):
+    upcoming = next_key(chain, now)
+    if upcoming is not None:
+        assert upcoming.start > now
+        assert send_key(chain, upcoming.start) == upcoming
+        assert send_key(chain, upcoming.start - SECOND) == send_key(chain, now)
 
 
 @given(CHAINS, NOWS)
@@ -170,7 +164,7 @@ def test_windows_and_acceptable_agree(chain, now):
 def test_the_emulated_router_which_has_its_own_key_clock_comes_to_the_same(chain, now, receiving):
     clock, instant = KeyClock.of(chain, receiving=Receiving(receiving.value)), to_ns(now)
     assert number(send_key(chain, now)) == clock.active(instant)
-    assert number(receive_key(chain, now)) == clock.asked(instant)
+    assert number(send_key(chain, now)) == clock.asked(instant)
     assert numbers(acceptable(chain, now, receiving)) == list(clock.acceptable_keys(instant))
     upcoming = clock.upcoming(instant)
     assert number(next_key(chain, now)) == (upcoming and upcoming.number)

@@ -12,6 +12,7 @@ from keyroll.check.judge import Report
 from keyroll.check.rules import Severity
 from keyroll.configuration import Configuration, PeerKind, Session
 from keyroll.errors import Where
+from keyroll.keychain.rules import MD5_BESIDE
 from keyroll.scenario.importing.pairs import Meant
 
 _ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}(?:/\d+)?|(?:[0-9a-fA-F]{0,4}:){2,}[0-9a-fA-F:.]*(?:/\d+)?")
@@ -39,7 +40,7 @@ class LeftOut:
         return LeftOut(message, where)
 
 
-_NOT_PLAYED = frozenset({rules.MD5_BESIDE, rules.AS_MISMATCH, rules.TYPE_MISMATCH, rules.BOTH_PASSIVE})
+_NOT_PLAYED = frozenset({MD5_BESIDE, rules.AS_MISMATCH, rules.TYPE_MISMATCH, rules.BOTH_PASSIVE})
 """Errors of sessions that no scenario plays: it makes sessions of its own, with the keys alone as they are."""
 
 
