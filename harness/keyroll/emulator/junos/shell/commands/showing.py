@@ -151,7 +151,6 @@ async def version(session: Session, match: Match) -> Output:
         [
             f"Hostname: {session.chassis.store.host_name}",
             "Model: keyroll-emulated",
-            "Family: junos",
             "Junos: 24.4R1.9",
             f"JUNOS emulated by keyroll, no Juniper software [{__version__}]",
         ]
