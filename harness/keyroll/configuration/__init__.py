@@ -32,6 +32,7 @@ Where a statement stands twice, or groups bring it, the value in force is Junos'
     inheritance              groups, looked up
     placeholders             what stands where a secret was
     chains, sessions         the two views
+    addresses                addresses, and the networks that they are on
     zones                    a router's own time-zone, for start-times that name none
     routers, ends, reading   logical systems and addresses; which sessions belong together; `read`
 """
