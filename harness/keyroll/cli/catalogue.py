@@ -25,24 +25,24 @@ _README = "README.md"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ListedFile:
     """One scenario file: its path, and the cases that it makes (at least one)."""
 
     path: Path
     cases: tuple[Case, ...]
 
 
-def read_entries(files: Iterable[Path]) -> tuple[Entry, ...]:
+def read_entries(files: Iterable[Path]) -> tuple[ListedFile, ...]:
     """Read scenario files. Raises DocumentError, ScenarioError for the first thing that is wrong."""
-    return tuple(Entry(path, read_cases(path)) for path in files)
+    return tuple(ListedFile(path, read_cases(path)) for path in files)
 
 
-def markdown(entries: Sequence[Entry], *, beside: Path) -> str:
+def markdown(entries: Sequence[ListedFile], *, beside: Path) -> str:
     """Return the catalogue; links are relative to the folder `beside`.
 
     A folder's own README.md, where there is one, gives the sentences below its heading.
     """
-    folders: dict[Path, list[Entry]] = {}
+    folders: dict[Path, list[ListedFile]] = {}
     for entry in entries:
         folders.setdefault(entry.path.parent, []).append(entry)
     count = sum(len(entry.cases) for entry in entries)
@@ -56,7 +56,7 @@ def markdown(entries: Sequence[Entry], *, beside: Path) -> str:
     return printable("\n\n".join(parts)) + "\n"
 
 
-def _row(entry: Entry, beside: Path) -> str:
+def _row(entry: ListedFile, beside: Path) -> str:
     scenario = entry.cases[0].scenario
     link = Path(os.path.relpath(entry.path, beside)).as_posix()
     marks = "".join(f" *{mark}*" for mark in scenario.marks)

@@ -38,12 +38,12 @@ Where a statement stands twice, or groups bring it, the value in force is Junos'
 """
 
 from keyroll.configuration.chains import Chain
-from keyroll.configuration.ends import Alone, Ends, Link, Single, match
 from keyroll.configuration.findings import ConfigurationError, Finding, Kind, Path
 from keyroll.configuration.inheritance import Lookup, Value, View
 from keyroll.configuration.placeholders import secret_of
 from keyroll.configuration.reading import Configuration, read
 from keyroll.configuration.routers import Router
+from keyroll.configuration.session_ends import Alone, Ends, Link, Single, match
 from keyroll.configuration.sessions import Authentication, PeerKind, Placed, Session
 from keyroll.configuration.tree import Node
 from keyroll.configuration.zones import in_own_zone, zone_named, zone_of

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Iterator
 
 from keyroll.configuration.chains import Chain
-from keyroll.configuration.ends import Link
 from keyroll.configuration.findings import Kind
 from keyroll.configuration.reading import Configuration
 from keyroll.configuration.routers import Router
+from keyroll.configuration.session_ends import Link
 from keyroll.configuration.sessions import AO, Session
 from keyroll.configuration.tree import Node
 from keyroll.keychain import rules

@@ -33,9 +33,9 @@ from keyroll.scenario.labs.health import LabHealth
 from keyroll.scenario.labs.platform import is_known_here, platform_words
 from keyroll.scenario.labs.pool import SET_CLOCK, LabSource, Lease
 from keyroll.scenario.observe.drops import DropCounters
+from keyroll.scenario.observe.host_stalls import StallWatch
 from keyroll.scenario.observe.router_clock import RouterClock
 from keyroll.scenario.observe.sampler import Sample, Sampler
-from keyroll.scenario.observe.stalls import StallWatch
 from keyroll.scenario.observe.wire import KeyChange, Party, Wire
 from keyroll.scenario.plan.deadlines import Waits
 from keyroll.scenario.plan.keyring import Changed, Keyring, Span

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.lab.wire.processes import ForkServer
-from tests.lab.wire.rig import Rig
+from tests.lab.wire.two_routers import Rig
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
-from tests.lab.wire.rig import ADDRESSES, PORT, Sent
+from tests.lab.wire.two_routers import ADDRESSES, PORT, Sent
 
 from keyroll.emulator.wire.model import ProtectedSession
 from keyroll.keychain.model import Key, Keychain

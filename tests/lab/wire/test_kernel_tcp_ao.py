@@ -20,8 +20,8 @@ import pytest
 from tests.lab.wire import judging
 from tests.lab.wire import kernel_sockets as kernel
 from tests.lab.wire.judging import T0, Judge
-from tests.lab.wire.rig import ADDRESSES, PORT, until
 from tests.lab.wire.traffic import echo, read, transfer
+from tests.lab.wire.two_routers import ADDRESSES, PORT, until
 
 from keyroll.names import Algorithm, Receiving, Sending
 from keyroll.tcpao import ACK, SYN

@@ -9,8 +9,8 @@ from datetime import timedelta
 import pytest
 from tests.lab.wire.links import packet_socket
 from tests.lab.wire.namespaces import Namespace
-from tests.lab.wire.rig import ADDRESSES
 from tests.lab.wire.traffic import ip_packet, protect, transfer
+from tests.lab.wire.two_routers import ADDRESSES
 
 from keyroll.tcpao import SYN, with_checksum
 

@@ -10,8 +10,8 @@ from datetime import timedelta
 import pytest
 from tests.lab.wire import judging
 from tests.lab.wire.judging import T0, Judge
-from tests.lab.wire.rig import ADDRESSES, until
 from tests.lab.wire.traffic import echo, ip_packet, protect, read, transfer
+from tests.lab.wire.two_routers import ADDRESSES, until
 
 from keyroll.keychain.secret import Secret
 from keyroll.names import Algorithm, Receiving, Sending

@@ -10,8 +10,8 @@ from datetime import timedelta
 import pytest
 from tests.lab.wire import judging
 from tests.lab.wire.judging import T0
-from tests.lab.wire.rig import until
 from tests.lab.wire.traffic import echo, protect, read
+from tests.lab.wire.two_routers import until
 
 from keyroll.emulator.wire.model import WireEventKind
 

@@ -12,9 +12,9 @@ from keyroll.instants import Instant
 from keyroll.names import SessionKind
 from keyroll.scenario.errors import BlindError, MachineBusyError, RefereesDisagreeError
 from keyroll.scenario.judge.fitness import Fitness, weigh
+from keyroll.scenario.observe.host_stalls import ClockStep, Disturbance, Stall
 from keyroll.scenario.observe.router_clock import NS
 from keyroll.scenario.observe.sampler import Sample
-from keyroll.scenario.observe.stalls import ClockStep, Disturbance, Stall
 
 SECOND = timedelta(seconds=1)
 BEGIN, END = 100 * NS, 110 * NS

@@ -64,7 +64,7 @@ class Monitor:
         os.close(self._report)
 
 
-class _ForkServer:
+class _ForkServerClient:
     """This process's fork server, in a separate session, so that terminal signals do not reach it."""
 
     def __init__(self) -> None:
@@ -133,14 +133,14 @@ class _ForkServers:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._present: _ForkServer | None = None
+        self._present: _ForkServerClient | None = None
 
     def begin(self) -> None:
         """Start a fork server if this process has none."""
         with self._lock:
             if self._present is None or self._present.owner != os.getpid():
                 self._end()
-                self._present = _ForkServer()
+                self._present = _ForkServerClient()
 
     def carry(self, theirs: socket.socket, run: folders.RunDirectory, log: int, seconds: float) -> Monitor:
         """Fork a lab's monitor from the fork server; start a new one if it has ended."""
@@ -151,7 +151,7 @@ class _ForkServers:
                     monitor = self._present.carry(theirs, run, log, seconds)
                 if monitor is None:
                     self._end()
-                    self._present = new = _ForkServer()
+                    self._present = new = _ForkServerClient()
                     monitor = new.carry(theirs, run, log, seconds)
                     if monitor is None:
                         raise new.ended(run.id)

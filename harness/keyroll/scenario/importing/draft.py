@@ -32,7 +32,7 @@ _LONGEST_AGO = timedelta(days=3650)
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class Otherwise:
     """What R2 holds otherwise than R1's key, mirrored; None: the same. `absent` says that it lacks the key."""
 
     start: timedelta | None = None
@@ -45,7 +45,7 @@ class Held:
     @property
     def differs(self) -> bool:
         """Whether anything is otherwise."""
-        return self != Held()
+        return self != Otherwise()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class DraftKey:
     option: str | None
     label: str
     held_by: tuple[str, ...]
-    other: Held
+    other: Otherwise
     places: tuple[str, ...]
     """Where it stands: `R1.conf:12`."""
     unknown: bool
@@ -274,7 +274,7 @@ def _key(
     taken.add(number)
     place = base.id, base.send_id, base.recv_id, _start(base)
     label = labels.of(base.secret, place)
-    held = Held() if mine is None or theirs is None else _held(mine, theirs, t0, labels)
+    held = Otherwise() if mine is None or theirs is None else _held(mine, theirs, t0, labels)
     places = tuple(
         f"R{index}:{chain.place(key.id).line}"
         for index, (key, chain) in enumerate(zip((mine, theirs), chains, strict=True), 1)
@@ -296,11 +296,11 @@ def _key(
     )
 
 
-def _held(mine: Key, theirs: Key, t0: datetime, labels: _Labels) -> Held:
+def _held(mine: Key, theirs: Key, t0: datetime, labels: _Labels) -> Otherwise:
     assert mine.secret is not None  # noqa: S101 - usable
     assert theirs.secret is not None  # noqa: S101 - usable
     same = mine.secret.compare(theirs.secret) is not Likeness.DIFFERENT
-    return Held(
+    return Otherwise(
         start=None if _start(mine) == _start(theirs) else _offset(_start(theirs), t0),
         send=None if theirs.send_id == mine.recv_id else theirs.send_id,
         recv=None if theirs.recv_id == mine.send_id else theirs.recv_id,

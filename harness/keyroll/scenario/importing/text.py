@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from keyroll.names import SessionKind
 from keyroll.scenario.file.durations import format_duration
-from keyroll.scenario.importing.draft import Draft, DraftChange, DraftKey, DraftRollover, Held
+from keyroll.scenario.importing.draft import Draft, DraftChange, DraftKey, DraftRollover, Otherwise
 from keyroll.scenario.importing.left_out import LeftOut
 from keyroll.scenario.importing.sessions import DraftSession
 
@@ -136,7 +136,7 @@ def _key(key: DraftKey) -> Iterator[str]:
     yield f"    - {{{', '.join(parts)}}}  # {', '.join(key.places)}{note}"
 
 
-def _held(held: Held) -> Iterator[str]:
+def _held(held: Otherwise) -> Iterator[str]:
     if held.start is not None:
         yield f"start: {format_duration(held.start)}"
     for name, value in (

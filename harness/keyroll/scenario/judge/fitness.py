@@ -12,8 +12,8 @@ from keyroll.scenario.errors import BlindError, MachineBusyError, RefereesDisagr
 from keyroll.scenario.file.durations import format_duration
 from keyroll.scenario.file.fields import ROUTERS, RouterName
 from keyroll.scenario.file.scenario import Scenario
+from keyroll.scenario.observe.host_stalls import ClockStep, Disturbance
 from keyroll.scenario.observe.sampler import Sampler, longest_gap
-from keyroll.scenario.observe.stalls import ClockStep, Disturbance
 from keyroll.scenario.observe.wire import Wire
 from keyroll.scenario.record.result import GAPS
 

@@ -36,7 +36,7 @@ COMMANDS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ImageTest:
     """One test: its name, whether it passed, and a remark."""
 
     name: str
@@ -66,45 +66,45 @@ def platform_of_lab(kind: str) -> Platform:
     raise InputError(f"a lab of kind '{kind}' uses no image")
 
 
-def check(lab: Lab, folder: Path) -> Iterator[Step]:
+def check(lab: Lab, folder: Path) -> Iterator[ImageTest]:
     """Deploy a lab, run the commands on its routers, destroy it; their output goes into `folder`."""
     try:
         lab.deploy()
     except KeyrollError as error:
-        yield Step("a pair comes up and takes TCP-AO", good=False, said=str(error))
+        yield ImageTest("a pair comes up and takes TCP-AO", good=False, said=str(error))
         return
     try:
         seconds = sum(phase.took.total_seconds() for phase in lab.phases if phase.name == "deploy")
-        yield Step("a pair comes up and takes TCP-AO", good=True, said=f"after {seconds:.0f} s")
+        yield ImageTest("a pair comes up and takes TCP-AO", good=True, said=f"after {seconds:.0f} s")
         for router in lab.routers.values():
             yield from _ask(router, folder / router.name)
     finally:
         lab.destroy()
 
 
-def _ask(router: Router, folder: Path) -> Iterator[Step]:
+def _ask(router: Router, folder: Path) -> Iterator[ImageTest]:
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with RouterSession(target_of(router)) as session:
             for command in (*COMMANDS, PLATFORMS[router.platform].shows_ports):
                 yield _show(session, router.name, command, folder)
     except KeyrollError as error:
-        yield Step(f"{router.name} answers", good=False, said=str(error))
+        yield ImageTest(f"{router.name} answers", good=False, said=str(error))
 
 
-def _show(session: RouterSession, router: str, command: str, folder: Path) -> Step:
+def _show(session: RouterSession, router: str, command: str, folder: Path) -> ImageTest:
     file = folder / f"{command.replace(' ', '_')}.txt"
     name = f"{router}: {command}"
     try:
         raw = session.show(command).raw
     except KeyrollError as error:
         file.write_text(f"{error}\n", encoding="utf-8")
-        return Step(name, good=False, said=error.message)
+        return ImageTest(name, good=False, said=error.message)
     file.write_text(raw + "\n", encoding="utf-8")
     if template_for(command) is None:
-        return Step(name, good=True, said="written down")
+        return ImageTest(name, good=True, said="written down")
     try:
         parse(command, raw, router=router)
     except OutputError as error:
-        return Step(name, good=False, said=error.message)
-    return Step(name, good=True, said="understood")
+        return ImageTest(name, good=False, said=error.message)
+    return ImageTest(name, good=True, said="understood")

@@ -21,8 +21,8 @@ from keyroll.junos.exchange import Exchange
 from keyroll.junos.records import BgpState, BgpSummary, LdpDatabase, LdpSessions, LdpState
 from keyroll.names import SessionKind
 from keyroll.scenario.errors import RunBrokenError
+from keyroll.scenario.observe.host_stalls import Stall, blind_together
 from keyroll.scenario.observe.router_clock import ns_of
-from keyroll.scenario.observe.stalls import Stall, blind_together
 
 Address = IPv4Address | IPv6Address
 

@@ -7,7 +7,7 @@ import pytest
 from keyroll.instants import FakeClock, Instant
 from keyroll.scenario.errors import BlindError, MachineBusyError, RefereesDisagreeError, RunUnfitError
 from keyroll.scenario.judge.fitness import disturbed, is_proven
-from keyroll.scenario.observe.stalls import ClockStep, Stall, StallWatch, blind_together
+from keyroll.scenario.observe.host_stalls import ClockStep, Stall, StallWatch, blind_together
 
 SECOND = timedelta(seconds=1)
 
