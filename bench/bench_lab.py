@@ -11,6 +11,7 @@ import argparse
 import os
 import random
 import resource
+import select
 import socket
 import statistics
 import struct
@@ -45,6 +46,9 @@ TOPOLOGY = Path(__file__).parent.parent / "topologies" / "two-router.clab.yml"
 CHAIN = generate("bench", name="bench", count=1, first=datetime(2020, 1, 1, tzinfo=UTC), interval=timedelta(days=1))
 UP_SECONDS = 120.0
 """From a commit to the sessions being up, or from a reset to a full table; beyond, the bench has failed."""
+POLL_SECONDS = 0.02
+"""Between two looks at a lab's sessions, as between those at a bare pair's: looks without a pause are work by
+themselves, which sixteen labs at once have no processor to spare for."""
 BOTH = (SessionKind.BGP, SessionKind.LDP)
 
 
@@ -96,6 +100,7 @@ class Pair:
                 self.lab.check()
                 if time.monotonic() > deadline:
                     raise TimeoutError(f"{self.lab.name}: {name} is not up")
+                select.select([], [], [], POLL_SECONDS)
 
 
 def plan(router: Router) -> Plan:
