@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import os
 import socket
 import struct
 from collections.abc import Iterator
@@ -22,6 +24,7 @@ EXCLUDE_OPTIONS = 2
 NAMES = {Algorithm.HMAC_SHA_1_96: b"hmac(sha1)", Algorithm.AES_128_CMAC_96: b"cmac(aes128)"}
 MAC_OCTETS = 12
 _INFO = "=IHBB5Q"
+_LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 class Info(NamedTuple):
@@ -76,7 +79,13 @@ def request(sock: socket.socket, key: Key) -> None:
 
 def info(sock: socket.socket) -> Info:
     """Return what the kernel tells of a connection."""
-    found = sock.getsockopt(socket.IPPROTO_TCP, INFO, struct.calcsize(_INFO))
+    # The kernel reads the structure before it fills it, and refuses reserved fields that are not 0 (EINVAL). The buffer
+    # of `socket.getsockopt` is not cleared: what it holds is chance.
+    found = ctypes.create_string_buffer(struct.calcsize(_INFO))
+    length = ctypes.c_uint(len(found))
+    if _LIBC.getsockopt(sock.fileno(), socket.IPPROTO_TCP, INFO, found, ctypes.byref(length)):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
     _, _, current, rnext, good, bad, not_found, _, _ = struct.unpack(_INFO, found)
     return Info(current, rnext, good, bad, not_found)
 
