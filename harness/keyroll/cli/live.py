@@ -19,8 +19,8 @@ from keyroll.errors import printable
 from keyroll.scenario.record.timeline import Event, Kind
 
 _SENDS = re.compile(r"(?P<session>[^:]+): sends (?P<words>.+)")
-_LANE = 36
-"""Columns of a lane: with the names before it and the key behind it a row has 80."""
+_LANE = 28
+"""Columns of a lane: with the names before it and `key 63 (KeyID 255, RNextKeyID 255)` behind it a row has 79."""
 _NAMES = 16
 _ROWS = 8
 """Lanes shown: a terminal of 24 lines keeps room for the plain lines."""

@@ -116,6 +116,14 @@ def test_it_shows_keys_and_red_and_leaves_plain_lines_and_a_sane_terminal(termin
     assert not terminal.screen.cursor.hidden
 
 
+def test_the_longest_key_is_shown_whole_in_80_columns():
+    view = LiveView(now=lambda: 9)
+    words = "key 63 (KeyID 255, RNextKeyID 255)"
+    view(Event(1, Kind.WIRE, f"bgp: sends {words}", "R1", data={"key": 63}))
+    rows = Console(width=80).render_lines(view, pad=False)
+    assert any("".join(part.text for part in row).endswith(words) for row in rows)
+
+
 def test_no_row_is_wider_than_the_terminal():
     view = LiveView(now=lambda: 9)
     for number in range(12):
