@@ -57,7 +57,8 @@ def scenario(chain: Keychain, changes: tuple[Change, ...]) -> Iterator[str]:
         gone = ", ".join(str(key.id) for key in mine.deleted)
         yield f"  - advance: {{to: {format_duration(change.planned - T0)}}}"
         yield f"  - change-chain: {{routers: {order}, pause: 0s, delete: [{gone}], add: [{added}]}}"
-        yield f"  - expect: {{bgp: Established, ldp: Operational, active: {active}, wire: {active}}}"
+        # What is on the wire is judged throughout; to wait for the next keepalive here would add a third to the play.
+        yield f"  - expect: {{bgp: Established, ldp: Operational, active: {active}}}"
         active = mine.added[-1].id
         # The clocks are set one after the other: the last hop is shorter than the tolerance.
         for ago in (timedelta(minutes=30), timedelta()):
