@@ -17,7 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench_check import AT, KEYROLL, best, chain_of, process_seconds, router, say
+from bench_check import AT, KEYROLL, best, chain_of, process_seconds, router, say  # type: ignore[import-not-found]
 
 MOST = 10.0
 """Ten years of changes may take so many times one change date."""
