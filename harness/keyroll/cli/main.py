@@ -35,7 +35,8 @@ class Entry:
 COMMANDS: Mapping[str, Entry] = {
     "check": Entry("keyroll.cli.check:check", "Say from configurations whether coming rollovers are hitless."),
     "collect": Entry(
-        "keyroll.cli.collect:collect_command", "Collect what two routers show of their sessions, for a support case."
+        "keyroll.cli.collect:collect_command",
+        "Collect what concerns the sessions that TCP-AO protects: chains, outputs, versions, logs; no secret.",
     ),
     "doctor": Entry("keyroll.cli.doctor:doctor", "Say what this machine can do, with the remedy where it cannot."),
     "keychain": Entry("keyroll.cli.keychain:keychain", "Plan the keychains of a rollover, and judge planned ones."),

@@ -153,11 +153,11 @@ def _instance_sessions(view: View, place: _Place) -> Iterator[Session]:
 
 
 def _bgp(bgp: View, place: _Place) -> Iterator[Session]:
-    outer = _Level(bgp)
+    outer = _ViewedLevel(bgp)
     groups = bgp.below("group")
     for name in groups.names():
         group = groups.below(name)
-        inner = _Level(group, outer)
+        inner = _ViewedLevel(group, outer)
         neighbors = group.below("neighbor")
         for peer in neighbors.names():
             address = address_of(peer)
@@ -165,12 +165,12 @@ def _bgp(bgp: View, place: _Place) -> Iterator[Session]:
             if address is None:
                 place.note(Kind.INVALID_VALUE, "a neighbor is named by its address", level.line, group.path)
                 continue
-            yield _Reader(place, (_Level(level, inner), inner, outer)).bgp(name, PeerKind.ADDRESS, address)
+            yield _Reader(place, (_ViewedLevel(level, inner), inner, outer)).bgp(name, PeerKind.ADDRESS, address)
         yield from _prefixes(_Reader(place, (inner, outer)), name, group)
         dynamic = group.below("dynamic-neighbor")
         for label in dynamic.names():
             level = dynamic.below(label)
-            reader = _Reader(place, (_Level(level, inner), inner, outer))
+            reader = _Reader(place, (_ViewedLevel(level, inner), inner, outer))
             yield from _prefixes(reader, name, level)
             if not level.has("allow"):
                 yield reader.bgp(name, PeerKind.DISCOVERED, None)
@@ -187,7 +187,7 @@ def _prefixes(reader: _Reader, name: str, level: View) -> Iterator[Session]:
 
 
 def _ldp(ldp: View, place: _Place) -> Iterator[Session]:
-    outer = _Level(ldp)
+    outer = _ViewedLevel(ldp)
     for word, kind in (("session", PeerKind.ADDRESS), ("session-group", PeerKind.PREFIX)):
         entries = ldp.below(word)
         for name in entries.names():
@@ -196,15 +196,15 @@ def _ldp(ldp: View, place: _Place) -> Iterator[Session]:
             if peer is None:
                 place.note(Kind.INVALID_VALUE, f"a {word} is named by its address", level.line, ldp.path)
                 continue
-            yield _Reader(place, (_Level(level, outer), outer)).ldp(kind, peer)
+            yield _Reader(place, (_ViewedLevel(level, outer), outer)).ldp(kind, peer)
 
 
-class _Level:
+class _ViewedLevel:
     """What one level says of the sessions at it and below: read once, and for thousands of neighbors."""
 
     __slots__ = ("families", "found", "marks", "said", "view")
 
-    def __init__(self, view: View, outer: _Level | None = None) -> None:
+    def __init__(self, view: View, outer: _ViewedLevel | None = None) -> None:
         self.view = view
         here = view.those_of(_READ)
         self.found: dict[str, Lookup] = {word: view.leaf(word) for word in here if word in _VALUES}
@@ -225,7 +225,7 @@ class _Reader:
 
     __slots__ = ("_levels", "place")
 
-    def __init__(self, place: _Place, levels: tuple[_Level, ...]) -> None:
+    def __init__(self, place: _Place, levels: tuple[_ViewedLevel, ...]) -> None:
         self.place = place
         self._levels = levels
 
@@ -275,7 +275,7 @@ class _Reader:
             self.place.note(Kind.MAYBE, f"this session is there or not: {doubt}", level.line, level.path)
         return self.place.where(level.line)
 
-    def _leaf(self, word: str, levels: tuple[_Level, ...] | None = None) -> Placed[str] | None:
+    def _leaf(self, word: str, levels: tuple[_ViewedLevel, ...] | None = None) -> Placed[str] | None:
         if word not in self._levels[0].said:
             return None
         for level in self._levels if levels is None else levels:
@@ -286,7 +286,7 @@ class _Reader:
                 return Placed(found.value.text, self.place.where(found.value.line), found.value.group)
         return None
 
-    def _authentication(self, levels: tuple[_Level, ...]) -> Authentication:
+    def _authentication(self, levels: tuple[_ViewedLevel, ...]) -> Authentication:
         key = self._leaf("authentication-key", levels)
         algorithm = self._leaf("authentication-algorithm", levels)
         if algorithm is not None and algorithm.value not in ALGORITHMS:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import hashlib
 import shlex
 import socket
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import paramiko
 
 from keyroll.junos.errors import SessionError
 from keyroll.keychain.secret import Secret
@@ -86,38 +82,3 @@ def parameters(access: Access, given: Mapping[str, object]) -> dict[str, object]
         "allow_agent": access.agent,
         "key_filename": [str(path) for path in access.key_files] or None,
     }
-
-
-def client(access: Access) -> paramiko.SSHClient:
-    """Return a client that knows the hosts of `known_hosts`, and refuses others, or adds them to `new_hosts`."""
-    made = paramiko.SSHClient()
-    for path in access.known_hosts:
-        if path.is_file():
-            made.load_system_host_keys(str(path))
-    made.set_missing_host_key_policy(_Refuse() if access.new_hosts is None else _Add(access.new_hosts))
-    return made
-
-
-def fingerprint(key: paramiko.PKey) -> str:
-    """Return a key's fingerprint as OpenSSH prints it."""
-    return "SHA256:" + base64.b64encode(hashlib.sha256(key.asbytes()).digest()).decode().rstrip("=")
-
-
-class _Refuse(paramiko.MissingHostKeyPolicy):
-    def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
-        del client
-        raise HostKeyError(
-            f"the host key of {hostname} is not known: {key.get_name()} {fingerprint(key)}",
-            remedy="compare it with the router's, then use --accept-new-host-keys once",
-        )
-
-
-class _Add(paramiko.MissingHostKeyPolicy):
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
-        client.get_host_keys().add(hostname, key.get_name(), key)
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with self._path.open("a", encoding="utf-8") as stream:
-            stream.write(f"{hostname} {key.get_name()} {key.get_base64()}\n")

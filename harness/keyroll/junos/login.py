@@ -17,7 +17,8 @@ from netmiko.exceptions import ReadException, ReadTimeout
 from netmiko.juniper import JuniperSSH
 
 from keyroll.instants import SYSTEM, Instant
-from keyroll.junos.access import Access, Proxy, client, parameters
+from keyroll.junos.access import Access, Proxy, parameters
+from keyroll.junos.host_keys import client
 
 WIDTH = 511
 """Columns of the terminal, more than any line sent: Junos' line editor scrolls longer lines, which hides their echo."""

@@ -20,9 +20,10 @@ from netmiko.exceptions import NetmikoAuthenticationException, NetmikoTimeoutExc
 
 from keyroll.errors import RunError
 from keyroll.instants import SYSTEM, Instant
-from keyroll.junos.access import HostKeyError, fingerprint
+from keyroll.junos.access import HostKeyError
 from keyroll.junos.errors import ConfigurationError, SessionDeadlineError, SessionError
 from keyroll.junos.exchange import Target
+from keyroll.junos.host_keys import fingerprint
 from keyroll.junos.login import WIDTH, JunosConnection, plain
 from keyroll.junos.redact import redact
 

@@ -92,7 +92,7 @@ def read_session(value: object) -> SessionPlan:
     return word(_WORD.validate_python(value))
 
 
-class _Written:
+class _WrittenSession:
     """Tells pydantic, and who explains its errors, how a session is written."""
 
     def written_form(self) -> type[SessionPlan]:
@@ -106,7 +106,7 @@ class _Written:
         return handler(core_schema.union_schema([_WORD.core_schema, SessionPlan.__pydantic_core_schema__]))
 
 
-AnySession = Annotated[SessionPlan, _Written()]
+AnySession = Annotated[SessionPlan, _WrittenSession()]
 """A session: a word, or a mapping."""
 
 
