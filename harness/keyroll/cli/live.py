@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -16,6 +15,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from keyroll.errors import printable
+from keyroll.instants import SystemClock
 from keyroll.scenario.record.timeline import Event, Kind
 
 _SENDS = re.compile(r"(?P<session>[^:]+): sends (?P<words>.+)")
@@ -48,8 +48,9 @@ class _Lane:
 class LiveView:
     """An observer of the timeline that rich can draw. `now` returns ns of the clock that events are stamped with."""
 
-    def __init__(self, *, now: Callable[[], int] = time.time_ns) -> None:
-        self._now = now
+    def __init__(self, *, now: Callable[[], int] | None = None) -> None:
+        clock = SystemClock()
+        self._now = now or (lambda: clock.now().ns)
         self._started: int | None = None
         self._lanes: dict[tuple[str, str], _Lane] = {}
         self._states: dict[str, str] = {}

@@ -67,7 +67,8 @@ COMMANDS: Mapping[str, Entry] = {
     "run": Entry("keyroll.cli.run:run_command", "Play scenario files and say whether what they expect holds."),
     "schema": Entry("keyroll.cli.scenarios:schema_command", "Print the JSON schema of scenario files, for editors."),
     "watch": Entry(
-        "keyroll.cli.watch:watch_command", "Watch a rollover on routers that exist, and say whether it was hitless."
+        "keyroll.cli.watch:watch_command",
+        "Watch the next key rollover of two routers, and say whether it was hitless.",
     ),
     "verify": Entry("keyroll.cli.verify:verify", "Judge every TCP segment of CAPTURE..."),
 }

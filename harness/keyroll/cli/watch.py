@@ -67,7 +67,7 @@ def watch_command(
     markdown: bool,
     accept_new_host_keys: bool,
 ) -> ExitCode:
-    """Watch the next key rollover between two routers, and say whether it was hitless.
+    """Watch the next key rollover of two routers, and say whether it was hitless.
 
     Nothing is changed on a router: docs/watch.md says what it is sent.
 

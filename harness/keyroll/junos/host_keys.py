@@ -1,4 +1,4 @@
-"""Host keys: the client that knows, refuses or learns them. Apart from `access`, so that a plan of a login needs no SSH."""
+"""Host keys: the client that knows, refuses or learns them. `access` is apart: a planned login needs no SSH client."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from keyroll import __version__
 from keyroll.errors import KeyrollError, UnfitError
+from keyroll.instants import Instant
 from keyroll.junos.exchange import Exchange, Target
 from keyroll.keychain.secret import Secret
 from keyroll.scenario.file.durations import format_duration
@@ -196,7 +197,11 @@ class _Run:
                 return
             if self.options.until is not None and self.options.clock.now().moment >= self.options.until:
                 return
-            self.options.clock.pause(begun + self.options.every - self.options.clock.now())
+            self._rest(begun)
+
+    def _rest(self, begun: Instant) -> None:
+        """Let the time pass to the next sample: it begins `every` after the last one began."""
+        self.options.clock.pause(begun + self.options.every - self.options.clock.now())
 
     def _look(self, situation: Situation, seen: Seen) -> None:
         def one(router: Router) -> None:

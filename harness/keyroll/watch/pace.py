@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from datetime import timedelta
 
-from keyroll.instants import Clock, Instant
+from keyroll.instants import Clock, Instant, until
 
 BETWEEN = timedelta(seconds=1)
 """From one line to the next: a router on which an engineer types is asked no faster."""
@@ -45,10 +45,8 @@ class Pace:
             self._next = self._sent + max(BETWEEN, min(REST * took, took + REST_MAX))
 
     def _wait(self) -> None:
-        while self._next is not None and (left := self._next - self._clock.now()) > timedelta():
-            if self._stop.is_set():
-                raise Stopped
+        if self._next is not None:
             # In pieces, so that a watch that is to end does not wait for a slow router's rest.
-            self._clock.pause(min(left, BETWEEN))
+            until(self._clock, self._stop.is_set, deadline=self._next, poll=BETWEEN)
         if self._stop.is_set():
             raise Stopped

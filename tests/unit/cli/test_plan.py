@@ -310,7 +310,7 @@ def test_with_a_leaked_secret_what_is_wrong_stands_in_the_plan_and_in_its_exit_c
     words = ("--at", "2026-12-01T00:00Z", "--emergency", "0", "-o", str(tmp_path / "out"))
     result = plan(*sessions, *words)
     assert result.return_value is ExitCode.BAD
-    assert "authentication-key stands beside the chain" in result.output
+    assert "authentication-key (MD5) stands beside key-chain" in result.output
 
 
 def test_a_session_of_the_chain_whose_other_end_is_not_given_is_said(sessions, tmp_path):
