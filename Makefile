@@ -44,7 +44,7 @@ $(REWRITTEN): pyproject.toml $(shell find tests -name '*.py') | setup
 
 test: $(REWRITTEN)  ## play all tests and scenarios but the slow ones (N=6 workers, LAB=embedded, ARGS=tests, SHARD=3/8, KERNEL_PEER=1)
 	@$(ROOT) $(PY) -m pytest -n $(N) --dist worksteal -m "not slow" --keyroll-figures 20 $(if $(SHARD),--keyroll-shard $(SHARD)) --keyroll-lab $(LAB) $(ARGS)
-	@$(if $(KERNEL_PEER),kernel=$$(tests/lab/kernel_peer/build) && $(GUEST) "$$kernel" -- $(PY) -m pytest -q -p no:cacheprovider $(AGAINST_KERNEL),:)
+	@$(if $(KERNEL_PEER),kernel=$$(tests/lab/kernel_peer/build) && $(GUEST) --seconds 900 "$$kernel" -- $(PY) -m pytest -q -p no:cacheprovider $(AGAINST_KERNEL),:)
 
 kernel-peer:  ## build a User-Mode Linux with TCP-AO, once (400 processor seconds); `make test KERNEL_PEER=1` plays the wire path against it
 	@tests/lab/kernel_peer/build
