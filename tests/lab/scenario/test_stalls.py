@@ -53,8 +53,8 @@ class Playing:
             pause(0.02)
 
     def lab(self) -> str:
-        evidence = str(self.folder / "lab")
-        (state,) = [path for path in Path("/run/keyroll").glob("*/state.json") if evidence in path.read_text()]
+        states = {path: json.loads(path.read_text()) for path in Path("/run/keyroll").glob("*/state.json")}
+        (state,) = [path for path, state in states.items() if state["owner"] == self.run.pid]
         return state.parent.name
 
     def processes(self) -> dict[int, str]:
@@ -146,6 +146,37 @@ def test_a_part_of_the_lab_that_hangs_is_named_and_no_check_is_red(begin, part, 
     code, result = playing.end()
     assert (code, result["verdict"]) == (2, "unfit"), result
     assert "did not answer within" in result["reason"], result
+
+
+@pytest.mark.slow
+def test_pytest_plays_a_run_that_stood_still_once_more_and_says_so(tmp_path):
+    (tmp_path / "scenario.yaml").write_text(SCENARIO.replace("STEP", STAYS))
+    runs = tmp_path / "runs"
+    words = [
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-c",
+        "/dev/null",
+        "--rootdir",
+        str(tmp_path),
+        "--keyroll-run-dir",
+        str(runs),
+    ]
+    command = [sys.executable, "-m", "pytest", *words, str(tmp_path)]
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=tmp_path)
+    deadline = time.monotonic() + 60
+    while not (begun := sorted(runs.glob("*/timeline.jsonl"))):
+        assert time.monotonic() < deadline, "no run began"
+        pause(0.05)
+    playing = Playing(run, begun[0].parent)
+    playing.await_event("step 3")
+    playing.freeze([run.pid, *playing.processes()], 12)
+    said = run.communicate(timeout=180)[0]
+    assert run.returncode == 0, said
+    assert "was played again: this machine stood still for" in said
+    verdicts = [json.loads(path.read_text())["verdict"] for path in sorted(runs.glob("*/result.json"))]
+    assert sorted(verdicts) == ["passed", "unfit"]
 
 
 STEPPED = """\
