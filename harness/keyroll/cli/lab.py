@@ -22,7 +22,6 @@ from keyroll.lab.local import recorder as capturing
 from keyroll.lab.local.find import how_it_ended
 from keyroll.lab.protocol import Impairment, LabError, Phase
 from keyroll.scenario.labs.make import EMBEDDED, LABS, default_topology, new_lab
-from keyroll.suggest import did_you_mean
 
 _NAMED = click.option("--name", "lab_name", metavar="NAME", help="Which lab; not needed while only one is kept.")
 _Command = TypeVar("_Command", bound=Callable[..., object])
@@ -231,16 +230,14 @@ def _wire_lines(wire: dict[str, Any]) -> Iterator[str]:
 def down(name: str | None, lab_name: str | None) -> None:
     """Take a lab down and leave nothing behind; a lab that is not there (any more) is down.
 
-    Of two commands that are started at once the later one may find nothing: both have done what they were told. A name
-    like that of a lab which is there may be a mistyped one, and is refused.
+    Of two commands that are started at once the later one may find nothing: both have done what they were told. Which
+    labs are there is said, for who mistyped a name.
     """
     wanted = _one_name(name, lab_name)
     labs = {one.name: one for one in find.all_labs()}
     if wanted is not None and wanted not in labs:
-        meant = did_you_mean(wanted, labs)
-        if meant is not None:
-            raise LabError(f"there is no lab '{wanted}'", remedy=meant)
-        click.echo(f"lab {wanted} is down: there is none of that name")
+        there = f"; there is {', '.join(labs)}" if labs else ""
+        click.echo(f"lab {wanted} is down: there is none of that name{there}")
         return
     found = labs.get(wanted or "")
     if found is not None and not found.alive:
