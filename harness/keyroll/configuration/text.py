@@ -516,7 +516,8 @@ class TextReader:
                 if text.strip() in _LEFT_OUT:
                     words.append(f"/* {text.strip()} */")
             elif kind == "string":
-                words.append(_ESCAPED.sub(r"\1", text))
+                value = _ESCAPED.sub(r"\1", text)
+                words.append(_QUOTED.get(value, value))
             elif kind in {"stray", "opened"}:
                 self.report(
                     Kind.NOT_UNDERSTOOD,
@@ -545,7 +546,9 @@ class TextReader:
         path = self._full(words)
         if verb == "set":
             self._set(path)
-        elif verb == "delete":
+            return
+        path = tuple(_UNQUOTED.get(word, word) for word in path)
+        if verb == "delete":
             _delete(self.root, path)
         else:
             node = self.root.at(path)
@@ -574,9 +577,10 @@ class TextReader:
             return
         node = self.root
         for word in path:
-            child = node.get(word)
+            named = _UNQUOTED.get(word, word)
+            child = node.get(named)
             if child is None:
-                child = node[word] = Node(line, TYPED)
+                child = node[named] = Node(line, TYPED)
             node = child
         node.line = line
 
@@ -647,11 +651,17 @@ _DELETE = 1 << 10
 """Beside the flags of nodes: the statement's tag `delete:`."""
 
 
+_QUOTED = {"[": '"["', "]": '"]"'}
+"""A bracket in quotes is a name or a value: it keeps its quotes until the brackets of lists have been looked for."""
+_UNQUOTED = {quoted: bare for bare, quoted in _QUOTED.items()}
+
+
 def _spread(path: tuple[str, ...]) -> list[tuple[str, ...]]:
     """Return the paths that a line with one list `[ a b ]` stands for."""
     start = path.index("[")
     end = path.index("]")
-    return [(*path[:start], value, *path[end + 1 :]) for value in path[start + 1 : end]]
+    words = [_UNQUOTED.get(word, word) for word in path]
+    return [(*words[:start], value, *words[end + 1 :]) for value in words[start + 1 : end]]
 
 
 def _delete(root: Node, path: Sequence[str]) -> None:

@@ -117,9 +117,9 @@ def test_control_characters_in_names_and_descriptions_are_refused():
 
 
 def nameable(name: str) -> bool:
-    """Leave out what the reader takes for something else: a bracket of a list, a statement of every level, a mark."""
+    """Leave out what the reader takes for something else: a statement that every level has, and a mark of its own."""
     marked = name.startswith("__") and name.endswith("__") and len(name) > 3
-    return name not in {"[", "]"} and not name.startswith("apply-") and not marked
+    return not name.startswith("apply-") and not marked
 
 
 NAMES = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=32).filter(nameable)
@@ -165,3 +165,10 @@ def test_the_curly_form_reads_back_as_it_was(chains, encoding, root):
 def test_reading_and_writing_again_changes_no_octet(chain):
     lines = set_lines(chain, Encoding.TYPE9)
     assert set_lines(one("\n".join(lines)), Encoding.TYPE9) == lines
+
+
+@pytest.mark.parametrize("word", ["[", "]", ";", "{", "}", "#", "/*", '"', "set", "deactivate", "apply"])
+def test_a_name_and_a_value_of_punctuation_read_back_in_both_forms(word):
+    chain = Keychain(word, description=word)
+    assert parse("\n".join(set_lines(chain))) == [chain]
+    assert parse(curly([chain])) == [chain]
