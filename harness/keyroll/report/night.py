@@ -121,11 +121,10 @@ def cell_of(folder: Path) -> Cell:
     mutation = run.get("mutation")
     receipt = result.get("mutation")
     verdict = KILLED if result.get("ended") is False else str(result.get("verdict", KILLED))
-    if isinstance(receipt, dict):
-        # A mutation is right when it is killed: then its run is red, as it must be.
-        verdict = (
-            "passed" if receipt.get("killed") is True else "failed" if verdict in ("passed", "failed") else verdict
-        )
+    if isinstance(receipt, dict) and verdict in ("passed", "failed"):
+        # A mutation is right when it is killed: then its run is red, as it must be. A run that has not ended, or that
+        # broke, says nothing of it.
+        verdict = "passed" if receipt.get("killed") is True else "failed"
     seconds = result.get("seconds")
     variant = run.get("variant")
     name = (

@@ -5,16 +5,16 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_interface
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.library_routers import PLANS
 
 from keyroll.check.judge import Question, Report, judge
 from keyroll.check.skew import MIXES, Mix
 from keyroll.configuration import Configuration, read
-from keyroll.junos.base_configuration import Family, Plan, base_configuration
+from keyroll.junos.base_configuration import Family, base_configuration
 from keyroll.keychain.junostext import set_lines
 from keyroll.names import Receiving, Sending
 from keyroll.scenario.file.commit_steps import AddKey, Apply, ChangeKey, Cli, Commit, DeleteKey
@@ -25,18 +25,6 @@ from keyroll.scenario.plan.keyring import Keyring
 
 LIBRARY = Path(__file__).parents[2] / "scenarios"
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
-PLANS = {
-    name: Plan(
-        name,
-        asn,
-        ip_interface(f"10.255.0.{number}/32"),
-        "ge-0/0/0",
-        ip_interface(f"10.0.12.{number}/30"),
-        ip_interface(f"2001:db8:12::{number}/64"),
-        ip_interface(f"2001:db8:255::{number}/128"),
-    )
-    for name, asn, number in (("R1", 65001, 1), ("R2", 65002, 2))
-}
 MISTAKES = {
     "algorithm-ao-forgotten": "authentication-algorithm-not-ao",
     "algorithm-mismatch": "algorithms-differ",

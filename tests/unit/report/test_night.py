@@ -69,6 +69,13 @@ def test_a_mutation_that_was_killed_is_green_and_one_that_survived_is_red(tmp_pa
     }
 
 
+@pytest.mark.parametrize("verdict", ["broken", "unfit", "interrupted"])
+def test_a_mutation_whose_run_says_nothing_is_not_green(tmp_path, verdict):
+    run(tmp_path, "a", verdict, mutation="other-secret", killed=True)
+    (cell,) = read_night(tmp_path).cells.values()
+    assert cell.verdict == verdict
+
+
 def test_a_run_that_was_played_again_counts_once_by_its_last(tmp_path):
     run(tmp_path, "a", "unfit")
     run(tmp_path, "a", "passed")

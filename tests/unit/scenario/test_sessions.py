@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from ipaddress import ip_address, ip_interface
+from ipaddress import ip_address
 
 import pytest
+from tests.unit.library_routers import PLANS
 
 from keyroll.capture import Speaker, SpeakerBook
-from keyroll.junos.base_configuration import Family, Plan
+from keyroll.junos.base_configuration import Family
 from keyroll.junos.session_configuration import SessionLines, pair_configuration
 from keyroll.names import SessionKind
 from keyroll.scenario.file.read import read_cases
@@ -19,18 +20,7 @@ from keyroll.scenario.plan.keyring import Keyring
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
 BGP, LDP = SessionKind.BGP, SessionKind.LDP
 SESSIONS = {"v4": BGP, "v6": BGP, "labels": LDP}
-R1, R2 = (
-    Plan(
-        name,
-        asn,
-        ip_interface(f"10.255.0.{number}/32"),
-        "ge-0/0/0",
-        ip_interface(f"10.0.12.{number}/30"),
-        ip_interface(f"2001:db8:12::{number}/64"),
-        ip_interface(f"2001:db8:255::{number}/128"),
-    )
-    for name, asn, number in (("R1", 65001, 1), ("R2", 65002, 2))
-)
+R1, R2 = PLANS["R1"], PLANS["R2"]
 
 
 @pytest.fixture

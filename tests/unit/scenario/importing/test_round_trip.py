@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_interface
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from tests.unit.library_routers import PLANS
 
 from keyroll.cli.main import keyroll
-from keyroll.junos.base_configuration import Family, Plan, base_configuration
+from keyroll.junos.base_configuration import Family, base_configuration
 from keyroll.junos.session_configuration import pair_configuration
 from keyroll.keychain.junostext import set_lines
 from keyroll.scenario.file.commit_steps import Apply
@@ -27,18 +27,6 @@ LIBRARY = Path(__file__).parents[3] / "scenarios"
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
 ONLY_STATES = (Apply, Expectation, Advance, Wait)
 """Steps after which the routers differ only by what configurations and clocks say."""
-PLANS = {
-    name: Plan(
-        name,
-        asn,
-        ip_interface(f"10.255.0.{number}/32"),
-        "ge-0/0/0",
-        ip_interface(f"10.0.12.{number}/30"),
-        ip_interface(f"2001:db8:12::{number}/64"),
-        ip_interface(f"2001:db8:255::{number}/128"),
-    )
-    for name, asn, number in (("R1", 65001, 1), ("R2", 65002, 2))
-}
 EXCEPTIONS = {
     "no-active-key-yet": "no key has started, so the file does not ask for hitless; of what comes check says it",
     "when-the-clock-gets-there": "it asks for all of hitless but the end of a rollover, which it does not wait for",
