@@ -105,14 +105,20 @@ def test_a_good_pair_is_hitless_and_a_week_of_waiting_takes_no_time(play):
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("count", [SAMPLE, pytest.param(ALL, marks=pytest.mark.slow)])
 def test_nothing_else_is_ever_sent(play, count):
-    verdicts = set()
     for seed in range(count):
         outcome, _ = play(seed, until=BEGIN + timedelta(minutes=10), number=count)
         assert holds_no_secret(outcome.result.folder)
+        # Which one cannot be said: on a busy machine an honest router's answer may come after the impatient deadline.
         if outcome.result.verdict is Verdict.PASSED:
             assert outcome.state.seen.completed
-        verdicts.add(outcome.result.verdict)
-    assert len(verdicts) > 1
+
+
+def test_a_router_without_the_next_key_is_not_hitless(play):
+    def lacks(routers):
+        routers["R2"].second_key = False
+
+    outcome, _ = play(change=lacks, until=BEGIN + timedelta(minutes=10))
+    assert outcome.result.verdict is Verdict.FAILED, outcome.headline
 
 
 def test_a_slow_router_is_left_alone_for_as_long_as_it_took(play):
