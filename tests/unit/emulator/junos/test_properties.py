@@ -320,7 +320,7 @@ def test_a_line_that_was_cut_off_is_refused_and_never_run() -> None:
 
 def test_every_command_has_help_and_leads_somewhere() -> None:
     def visit(term: Any) -> None:
-        assert term.help or term.value is not None, term.name
+        assert term.help or term.value is not None or term.hidden, term.name
         assert term.run is not None or term.children or term.grammar is not None or term.again, term.name
         for child in term.children:
             visit(child)

@@ -31,6 +31,10 @@ takes, begins with `{NOT_EMULATED.strip()}`. A scenario that meets one ends as u
 `apply-groups` and `apply-groups-except` are emulated in every body, wildcards included; `apply-flags` and `apply-macro`
 are kept. `show configuration | display inheritance` shows what groups bring. Interfaces of every kind and unit are
 taken; those that the router does not have are without effect.
+
+Commands: `?` offers what works. A command that Junos has and the emulated router has not (`show chassis hardware`,
+`wildcard delete`, `| save`) is refused as `error: {NOT_EMULATED}'show chassis' (a real router has this command)`; a
+word that Junos does not have either is answered as Junos answers a mistake.
 """
 
 

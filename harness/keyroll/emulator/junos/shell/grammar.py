@@ -45,6 +45,8 @@ class Term:
     """What follows is a command of another grammar (`run show …`)."""
     from_top: bool = False
     """What follows is understood and done as if one stood at the top (`top show …`)."""
+    hidden: bool = False
+    """In no help and no completion, and taken only where no other term is meant (`absent`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +112,9 @@ class Reader:
         named = [
             Choice(term.name, term.help)
             for term in self._children
-            if term.value is None and len(word.text) >= term.shortest
+            if term.value is None and not term.hidden and len(word.text) >= term.shortest
         ]
-        parameters = [term for term in self._children if term.value is not None]
+        parameters = [term for term in self._children if term.value is not None and not term.hidden]
         fault: SyntaxFault | None = None
         chosen = None
         try:
@@ -123,6 +125,10 @@ class Reader:
             fault = ambiguous
         if chosen is not None:
             return next(term for term in self._children if term.name == chosen.name and term.value is None)
+        hidden = self._hidden(word)
+        # Spelt out it is no parameter: `show interfaces extensive` does not name an interface.
+        if hidden is not None and (hidden.name == word.text or not parameters):
+            return hidden
         for term in parameters:
             try:
                 self.args[term.name] = self._stored(term, word)
@@ -130,7 +136,16 @@ class Reader:
                 fault = SyntaxFault(refused.message, word.column)
             else:
                 return term
+        if hidden is not None:
+            return hidden
         raise fault or self._unknown(word)
+
+    def _hidden(self, word: Token) -> Term | None:
+        """Return the hidden term that a word means: spelt out or begun, else one that takes any word."""
+        hidden = [term for term in self._children if term.hidden]
+        meant = [term for term in hidden if term.value is None and term.name.startswith(word.text)]
+        exact = [term for term in meant if term.name == word.text]
+        return next(iter(exact or meant or [term for term in hidden if term.value is not None]), None)
 
     def _unknown(self, word: Token) -> SyntaxFault:
         if not self.words:
@@ -170,7 +185,8 @@ class Reader:
     def finish(self, end: int) -> Match:
         """Return what was understood. Raises SyntaxFault at column `end` when more must follow."""
         if self._run is None:
-            parameters = bool(self._children) and all(term.value is not None for term in self._children)
+            shown = [term for term in self._children if not term.hidden]
+            parameters = bool(shown) and all(term.value is not None for term in shown)
             raise SyntaxFault("missing argument." if parameters else "syntax error, expecting <command>.", end)
         paths = self._walk.finish(end) if self._walk is not None else []
         words, tokens = tuple(self.words), tuple(self._tokens)
@@ -182,6 +198,8 @@ class Reader:
             return self._walk.completions(self._around.tree)
         found = [ENTER] if self._run is not None else []
         for term in sorted(self._children, key=lambda term: (term.value is None, term.name)):
+            if term.hidden:
+                continue
             if term.value is None:
                 found.append(Completion(term.name, term.help, shortest=term.shortest))
             elif term.value.choices:

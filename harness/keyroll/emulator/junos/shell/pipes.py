@@ -12,6 +12,7 @@ from keyroll.emulator.junos.configuration.inherit import inherited_from
 from keyroll.emulator.junos.configuration.render import curly, set_lines
 from keyroll.emulator.junos.configuration.tree import Node, narrowed
 from keyroll.emulator.junos.configuration.values import Integer, Text
+from keyroll.emulator.junos.shell import absent
 from keyroll.emulator.junos.shell.grammar import Match, Term
 from keyroll.emulator.junos.shell.output import Output
 from keyroll.emulator.junos.shell.session import Session
@@ -130,61 +131,70 @@ def _filtered(session: Session, lines: Sequence[str]) -> Output:
 
 _PATTERN = Text(1, PATTERN_LIMIT)
 
-PIPES: tuple[Term, ...] = (
-    Term(
-        "compare",
-        "Compare configuration changes with prior version",
-        (
-            Term(
-                "rollback", "Rollback configuration", (Term("number", "Rollback number", (), _compare, Integer(0, 49)),)
+PIPES = absent.with_absent(
+    (
+        Term(
+            "compare",
+            "Compare configuration changes with prior version",
+            (
+                Term(
+                    "rollback",
+                    "Rollback configuration",
+                    (Term("number", "Rollback number", (), _compare, Integer(0, 49)),),
+                ),
+            ),
+            _compare,
+        ),
+        Term("count", "Count occurrences", run=_count),
+        Term(
+            "display",
+            "Show additional kinds of information",
+            (
+                Term(
+                    "inheritance",
+                    "Show inherited configuration data and source group",
+                    (
+                        Term(
+                            "no-comments", "Display inherited configuration without comments", run=_display_inheritance
+                        ),
+                    ),
+                    _display_inheritance,
+                ),
+                Term(
+                    "set",
+                    "Show 'set' commands that create configuration",
+                    (Term("relative", "Show 'set' commands relative to the current edit path", run=_display_set),),
+                    _display_set,
+                ),
             ),
         ),
-        _compare,
-    ),
-    Term("count", "Count occurrences", run=_count),
-    Term(
-        "display",
-        "Show additional kinds of information",
-        (
-            Term(
-                "inheritance",
-                "Show inherited configuration data and source group",
-                (Term("no-comments", "Display inherited configuration without comments", run=_display_inheritance),),
-                _display_inheritance,
-            ),
-            Term(
-                "set",
-                "Show 'set' commands that create configuration",
-                (Term("relative", "Show 'set' commands relative to the current edit path", run=_display_set),),
-                _display_set,
-            ),
+        Term(
+            "except",
+            "Show only text that does not match a pattern",
+            (Term("pattern", "Pattern to avoid", (), _except, _PATTERN),),
+        ),
+        Term(
+            "find",
+            "Search for first occurrence of pattern",
+            (Term("pattern", "Pattern to search for", (), _find, _PATTERN),),
+        ),
+        Term(
+            "last",
+            "Display end of output only",
+            (Term("lines", "Number of lines from end of output to display", (), _last, Integer(1, 100000)),),
+            _last,
+        ),
+        Term(
+            "match",
+            "Show only text that matches a pattern",
+            (Term("pattern", "Pattern to match against", (), _match, _PATTERN),),
+        ),
+        Term("no-more", "Don't paginate output", run=_no_more),
+        Term(
+            "trim",
+            "Trim specified number of columns from start of line",
+            (Term("columns", "Columns", (), _trim, Integer(0, 1000)),),
         ),
     ),
-    Term(
-        "except",
-        "Show only text that does not match a pattern",
-        (Term("pattern", "Pattern to avoid", (), _except, _PATTERN),),
-    ),
-    Term(
-        "find",
-        "Search for first occurrence of pattern",
-        (Term("pattern", "Pattern to search for", (), _find, _PATTERN),),
-    ),
-    Term(
-        "last",
-        "Display end of output only",
-        (Term("lines", "Number of lines from end of output to display", (), _last, Integer(1, 100000)),),
-        _last,
-    ),
-    Term(
-        "match",
-        "Show only text that matches a pattern",
-        (Term("pattern", "Pattern to match against", (), _match, _PATTERN),),
-    ),
-    Term("no-more", "Don't paginate output", run=_no_more),
-    Term(
-        "trim",
-        "Trim specified number of columns from start of line",
-        (Term("columns", "Columns", (), _trim, Integer(0, 1000)),),
-    ),
+    absent.PIPES,
 )

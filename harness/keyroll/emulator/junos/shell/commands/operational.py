@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from keyroll.emulator.junos.configuration.paths import Purpose
 from keyroll.emulator.junos.configuration.values import Choice, Integer, IpAddress, OneOf, Prefix, Text, Word, one_of
+from keyroll.emulator.junos.shell import absent
 from keyroll.emulator.junos.shell.commands import clearing, mode, showing, states, system
 from keyroll.emulator.junos.shell.grammar import Term
 
@@ -297,24 +298,27 @@ SET = Term(
     ),
 )
 
-OPERATIONAL: tuple[Term, ...] = (
-    CLEAR,
-    Term("cli", "Start the command-line interface (already there)", run=mode.already_there),
-    Term(
-        "configure",
-        "Manipulate software configuration information",
-        (
-            Term("exclusive", "Obtain exclusive lock", run=mode.configure_exclusive),
-            Term("shared", "Edit the configuration that all share", run=mode.configure),
-            Term("private", "Work in a private database", run=mode.configure_private),
+OPERATIONAL = absent.with_absent(
+    (
+        CLEAR,
+        Term("cli", "Start the command-line interface (already there)", run=mode.already_there),
+        Term(
+            "configure",
+            "Manipulate software configuration information",
+            (
+                Term("exclusive", "Obtain exclusive lock", run=mode.configure_exclusive),
+                Term("shared", "Edit the configuration that all share", run=mode.configure),
+                Term("private", "Work in a private database", run=mode.configure_private),
+            ),
+            mode.configure,
         ),
-        mode.configure,
+        Term("exit", "Exit the management session", run=mode.leave, shortest=2),
+        PING,
+        Term("quit", "Exit the management session", run=mode.leave, shortest=2),
+        REQUEST,
+        RESTART,
+        SET,
+        SHOW,
     ),
-    Term("exit", "Exit the management session", run=mode.leave, shortest=2),
-    PING,
-    Term("quit", "Exit the management session", run=mode.leave, shortest=2),
-    REQUEST,
-    RESTART,
-    SET,
-    SHOW,
+    absent.OPERATIONAL,
 )
