@@ -37,6 +37,8 @@ _NO_CHANGE = "The configuration has been changed but not committed"
 _LEAVE_DIRTY = (r"\[yes,no\] \(yes\) ?\Z", "yes")
 """`Exit with uncommitted changes?`: answer yes; the candidate is shared and stays unchanged."""
 _NOTHING_TO_CLEAR = re.compile(r"\bnot running$|\bnot found$", re.MULTILINE)
+_LOCKED = "configuration database locked by"
+"""Another login keeps the configuration locked: the router has taken nothing into its candidate."""
 _REBOOT = (r"\[yes,no\] \(no\) ?\Z", "yes")
 """`Reboot the system ? [yes,no] (no)`."""
 _CLOCK_SLACK = timedelta(seconds=2)
@@ -63,6 +65,8 @@ class RouterSession(Conversation):
         self._touched = False
         """Whether the shared candidate holds changes of this session."""
         self._left_touched = False
+        self._discarding = False
+        """Whether a refusal is being answered: one of `rollback 0` itself is not answered in its turn."""
         self._zone: tzinfo | None = None
         """Known until the next commit of this session."""
 
@@ -219,6 +223,32 @@ class RouterSession(Conversation):
                 self._leave_configuration()
             return diff
 
+    def another(self) -> RouterSession:
+        """Return a second login to the same router, not yet made, that is recorded and redacted as this one."""
+        return RouterSession(
+            self.target,
+            recorder=self._recorder,
+            deadlines=self.deadlines,
+            secrets=self._secrets,
+            clock=self._clock,
+        )
+
+    def lock(self) -> None:
+        """Keep the configuration locked (`configure exclusive`) until `discard` or the end of this session.
+
+        Raises:
+            CommandError: another login keeps it locked, or has changed the shared candidate.
+        """
+
+        def enter(line: str) -> str:
+            answer = self._ask(line, within=self.deadlines.answer)
+            if not answer.configuring:
+                raise self._refusal(CommandError, line, answer.text)
+            return answer.text
+
+        with self._lock:
+            self._exchange("configure exclusive", enter)
+
     def commit_check(self) -> Exchange:
         """Check the candidate (`commit check`). If refused, rolls the candidate back and raises CommitError."""
         return self._commit("commit check", "configuration check succeeds")
@@ -344,10 +374,15 @@ class RouterSession(Conversation):
 
     def _after_refusal(self, problem: RouterRefusedError) -> None:
         """Roll the candidate back; if that fails too, keep the refusal as the error and add this to it."""
-        if not isinstance(problem, ConfigurationError | CommitError):
+        if not isinstance(problem, ConfigurationError | CommitError) or self._discarding:
             return
+        if _LOCKED in problem.words:
+            self._touched = False
+        self._discarding = True
         try:
             self.discard()
         except (SessionError, SessionDeadlineError, RouterRefusedError) as error:
             self._left_touched = self._touched
             problem.remedy = f"and its candidate could not be rolled back: {error.message}; reconnect() does it"
+        finally:
+            self._discarding = False

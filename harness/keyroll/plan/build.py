@@ -241,7 +241,8 @@ def _starts(request: Request, state: State) -> Iterable[datetime]:
     last = start_of(state.newest) if state.newest is not None else None
     if last is None:
         # A new chain sends nothing before its first start-time, so that one has passed when it is committed.
-        moment = _floor(request.at)
+        # Also on the clock that is behind by the assumed skew.
+        moment = _floor(request.at - request.skew)
         yield moment
         last = moment
     moment = last + request.every

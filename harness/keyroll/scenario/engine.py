@@ -387,6 +387,7 @@ class _Engine:
                 record=self.record,
                 moment=Moment("the start", Span(now, now)),
             )
+            stack.enter_context(run.endings)
             self.keyring.subscribe(wire.follow)
             self.keyring.subscribe(self._note_held)
             stack.enter_context(watch.blamed())

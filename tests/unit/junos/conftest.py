@@ -174,6 +174,7 @@ class Device:
             "request system reboot": ("reboot?", "Reboot the system ? [yes,no] (no) "),
             "exit": ("gone", ""),
         }
+        answers["configure exclusive"] = answers["configure"]
         return answers.get(line, ("cli", UNKNOWN))
 
     def _configuration(self, line: str) -> tuple[str, str]:

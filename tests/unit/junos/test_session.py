@@ -215,6 +215,39 @@ def test_a_candidate_with_someone_elses_changes_is_left_alone(device):
     assert "set system host-name R1" not in device.heard
 
 
+LOCKED = "error: configuration database locked by:\n  admin\n      exclusive [edit]"
+
+
+def test_a_configuration_that_another_login_has_locked_is_left_alone_and_can_be_changed_later(device):
+    device.refusals |= {SECRET_LINE: LOCKED, "rollback 0": LOCKED}
+    with RouterSession(device.target()) as session:
+        with pytest.raises(ConfigurationError, match="configuration database locked by"):
+            session.configure([SECRET_LINE])
+        assert "rollback 0" not in device.heard, "nothing of it is in the candidate"
+        device.refusals.clear()
+        session.configure([SECRET_LINE])
+        session.commit()
+
+
+def test_a_candidate_that_cannot_be_rolled_back_is_said_once(device):
+    device.refusals |= {SECRET_LINE: "syntax error", "rollback 0": "error: no such rollback"}
+    with RouterSession(device.target()) as session:
+        with pytest.raises(ConfigurationError, match="its candidate could not be rolled back"):
+            session.configure([SECRET_LINE])
+        assert device.heard.count("rollback 0") == 1
+        device.refusals.clear()
+
+
+def test_a_second_login_locks_the_configuration_until_it_leaves(device):
+    with RouterSession(device.target()) as session:
+        holder = session.another()
+        holder.connect()
+        holder.lock()
+        holder.discard()
+        holder.close()
+    assert device.heard.index("configure exclusive") < device.heard.index("exit configuration-mode")
+
+
 def test_leaving_takes_back_only_ones_own_changes(device):
     with RouterSession(device.target()) as session:
         session.configure(["set system host-name R1"])

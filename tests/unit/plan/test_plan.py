@@ -68,6 +68,12 @@ def test_a_new_chain_begins_with_a_key_that_has_started():
     assert "the chain is new" in found.notes[-1]
 
 
+def test_the_first_key_of_a_new_chain_has_started_on_a_clock_that_is_behind_too():
+    skew = timedelta(minutes=10)
+    first = plan(request_of(pair(chain()), skew=skew)).changes[0]
+    assert first.takeovers[0] + skew <= first.earliest
+
+
 def test_more_keys_ahead_make_up_for_a_late_change(one_key):
     found = plan(request_of(pair(one_key), ahead=3))
     assert len(found.changes[0].takeovers) == 3

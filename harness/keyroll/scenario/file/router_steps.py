@@ -39,3 +39,21 @@ class Restart(Step):
 
     kind = "restart"
     router: RouterName
+
+
+@step
+class Lock(Step):
+    """Log in to routers a second time and keep their configuration locked (`configure exclusive`) until `unlock`."""
+
+    kind = "lock"
+    bare = True
+    routers: OneOrMany[RouterName] = ROUTERS
+
+
+@step
+class Unlock(Step):
+    """End what `lock` began: the second login leaves, and whatever it has not committed goes with it."""
+
+    kind = "unlock"
+    bare = True
+    routers: OneOrMany[RouterName] = ROUTERS

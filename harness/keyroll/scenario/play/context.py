@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import singledispatch
@@ -106,6 +107,8 @@ class Run:
     """What waits are counted from."""
     number: int = 0
     """The step that is played, from 1."""
+    endings: ExitStack = field(default_factory=ExitStack)
+    """What has to be done when the run ends, however it ends."""
     _kept: dict[Callable[[Run], Any], Any] = field(default_factory=dict)
 
     @property

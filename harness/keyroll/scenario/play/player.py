@@ -16,7 +16,7 @@ from keyroll.scenario.judge.conditions import KeyOnWire
 from keyroll.scenario.judge.invariants import INVARIANTS
 
 # Imported for the steps that they play.
-from keyroll.scenario.play import cli, commits, link, sessions, time  # noqa: F401
+from keyroll.scenario.play import cli, commits, link, locks, sessions, time  # noqa: F401
 from keyroll.scenario.play.committing import Configured
 from keyroll.scenario.play.context import Run, play
 from keyroll.scenario.play.expectations import await_wire

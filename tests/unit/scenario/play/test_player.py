@@ -215,6 +215,11 @@ def test_a_rollback_cannot_be_awaited_where_nothing_waits_to_be_confirmed(world)
         world(APPLY + "  - await-rollback: {routers: [R1]}\n").play()
 
 
+def test_a_configuration_that_is_not_locked_cannot_be_unlocked(world):
+    with pytest.raises(ScenarioError, match="the configuration of R1 is not locked"):
+        world(APPLY + "  - unlock: {routers: [R1]}\n").play()
+
+
 # ---------------------------------------------------------------- real time
 
 
