@@ -11,7 +11,7 @@ import contextlib
 import enum
 import gc
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from keyroll.configuration.findings import Path
@@ -92,6 +92,15 @@ class Node(dict[str, "Node"]):
             node = child
         node.line = line
         return node
+
+    def remove(self, path: Sequence[str]) -> None:
+        """Delete what `path` leads to, if it is there; of an empty path, all."""
+        if not path:
+            self.clear()
+            return
+        parent = self.at(path[:-1])
+        if parent is not None:
+            parent.pop(path[-1], None)
 
     def absorb(self, other: Node) -> None:
         """Take over what stands below `other`; of what both have, the later line counts."""

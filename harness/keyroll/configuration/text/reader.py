@@ -1,0 +1,295 @@
+"""The way of each line: curly text, a set line, or what a terminal adds.
+
+Nearly all lines of a real configuration are one statement each and take the short way (`PLAIN`); the others are cut
+into words one by one.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from keyroll.configuration import console
+from keyroll.configuration.findings import Kind, Note
+from keyroll.configuration.placeholders import UNCLOSED
+from keyroll.configuration.text.levels import TAGS, Levels
+from keyroll.configuration.text.position import Position
+from keyroll.configuration.text.set_lines import COMMANDS, SetLines
+from keyroll.configuration.text.tokens import LEFT_OUT, PLAIN, PLAIN_SET, pieces, split, tokens
+from keyroll.configuration.tree import TYPED, Node
+from keyroll.configuration.words import container_of
+
+_INHERITED = re.compile(r"'.*' was (?:inherited|expanded) from group|inherited from group '")
+_WARNING = re.compile(r"#+\s*Warning:\s*(.*)", re.IGNORECASE)
+
+
+@dataclass(slots=True)
+class TextReader:
+    """Reads one text into `root`. `first` is the line number, counted through, of its first line."""
+
+    root: Node
+    report: Note
+    source: str
+    first: int = 1
+    inherited: bool = False
+    """Whether the text says that groups were expanded already (`display inheritance`)."""
+    lines: int = 0
+    _at: Position = field(init=False)
+    _levels: Levels = field(init=False)
+    _set_lines: SetLines = field(init=False)
+    _skipping: bool = False
+    """Whether this is the output of a command that shows no configuration."""
+    _in_comment: bool = False
+    _comment_line: int = 0
+    _host: str | None = None
+    _shared: dict[str, str] = field(default_factory=dict)
+    """Each word once: a text of 100,000 lines has 500,000 words and some 50,000 different ones."""
+
+    def __post_init__(self) -> None:
+        self._at = Position(self.root, self.report)
+        self._levels = Levels(self._at, self.source, self.first)
+        self._set_lines = SetLines(self._at)
+
+    @property
+    def statements(self) -> int:
+        """How many were read."""
+        return self._at.statements
+
+    # One loop without a call for each line: most lines of 100,000 end here.
+    def read(self, text: str) -> None:  # noqa: C901, PLR0912, PLR0915 - see above
+        """Read all lines; raises ConfigurationError where braces nest deeper than any configuration."""
+        plain, plain_set, share = PLAIN.fullmatch, PLAIN_SET.fullmatch, self._shared.setdefault
+        at, levels = self._at, self._levels
+        root, number = self.root, self.first - 1
+        idle, whole = True, self._whole()
+        for piece, simple in pieces(text):
+            for line in piece.split("\n"):
+                number += 1
+                stripped = line.strip()
+                if not stripped:
+                    continue
+                if idle:
+                    if stripped[:4] == "set ":
+                        if whole:
+                            words = None
+                            if simple and '"' not in stripped:
+                                words = stripped[4:].split()
+                            elif (found := plain_set(stripped)) is not None and "/*" not in stripped:
+                                words = split(stripped, found)
+                            if words is not None:
+                                # Most lines of a text in set form, so without a call for each.
+                                at.statements += 1
+                                node = root
+                                for word in words:
+                                    child = node.get(word)
+                                    if child is None:
+                                        child = node[share(word, word)] = Node(number, TYPED)
+                                    node = child
+                                node.line = number
+                                continue
+                    elif stripped == "}":
+                        at.line = number
+                        levels.close()
+                        whole = self._whole()
+                        continue
+                    elif stripped[-1] in ";{" and (found := plain(stripped)) is not None and "/*" not in stripped:
+                        words = split(stripped, found)
+                        if words and words[0] not in COMMANDS:
+                            at.line = levels.started = number
+                            if stripped[-1] == "{":
+                                levels.words = words
+                                levels.open()
+                                whole = False
+                            elif words[0] in TAGS or levels.warnings or levels.values is not None:
+                                levels.words = words
+                                levels.end()
+                            else:
+                                # The statement of one line: most lines of curly text.
+                                at.statements += 1
+                                node = at.node
+                                for word in words:
+                                    child = node.get(word)
+                                    if child is None:
+                                        child = node[share(word, word)] = Node(number)
+                                    node = child
+                                node.line = number
+                            continue
+                at.line = number
+                self._any(stripped)
+                idle = not (levels.words or self._skipping or self._in_comment)
+                whole = self._whole()
+        self.lines = number - self.first + 1
+        self._finish()
+
+    def _whole(self) -> bool:
+        """Say whether a set line here begins at the top of the configuration."""
+        return not self._levels.stack and not self._at.system and (not self._at.base or self._at.absolute)
+
+    def _finish(self) -> None:
+        if self._in_comment:
+            self.report(
+                Kind.NOT_UNDERSTOOD,
+                "a comment opens here and is never closed",
+                self._comment_line,
+                tuple(self._at.path),
+            )
+        self._levels.cut_off()
+
+    # The long way: anything a line may be.
+
+    def _any(self, line: str) -> None:
+        if "\x1b" in line or "\x08" in line or "\r" in line or "---" in line or "--M" in line:
+            line = console.cleaned(line)
+            if not line:
+                return
+        if self._in_comment:
+            self._comment_goes_on(line)
+            return
+        if self._session_line(line) or self._skipping:
+            return
+        if self._levels.idle():
+            word = line.split(None, 1)[0]
+            if word in COMMANDS and line[-1] not in "{;":
+                self._set_lines.command(line)
+                return
+            if console.is_noise(line):
+                return
+        self._curly(line)
+
+    def _curly(self, line: str) -> None:
+        for kind, text in tokens(line):
+            if kind in {"word", "string"}:
+                self._levels.word(text)
+            elif kind == "mark":
+                self._levels.mark(text)
+            elif kind == "note":
+                self._note(text)
+                return
+            elif kind == "comment":
+                self._comment(text)
+            elif kind == "opened":
+                self._in_comment, self._comment_line = True, self._at.line
+                return
+            else:
+                self._stray(text)
+                return
+
+    def _stray(self, text: str) -> None:
+        """Take a quote without its end: it damages its own line alone."""
+        self._levels.lost("a quote opens here and is not closed on its line", self._at.line)
+        # Not kept as a word: words become names, and this may hold anything, a secret too.
+        self._levels.word(UNCLOSED)
+        mark = text.rstrip()[-1:]
+        if mark in {";", "{"}:
+            self._levels.mark(mark)
+
+    # Prompts and banners: which level, of which router, follows.
+
+    def _session_line(self, line: str) -> bool:
+        """Take a prompt, a banner or an echoed command; say whether it was one."""
+        first = line[0]
+        if first in "[{":
+            found = console.BANNER.fullmatch(line)
+            if found is not None:
+                self._section((*self._at.system, *(found["level"] or "").split()))
+                self._set_lines.edits = []
+                return True
+        prompt = console.PROMPT.fullmatch(line) if "@" in line else None
+        if prompt is not None:
+            self._prompt(prompt["mark"], prompt["command"] or "", prompt["name"], prompt["level"])
+            return True
+        if not self._levels.stack and not self._levels.words:
+            bare = console.BARE_PROMPT.fullmatch(line)
+            if bare is not None:
+                self._prompt(bare["mark"], bare["command"], bare["name"], None)
+                return True
+            shown = console.shown(line)
+            if shown is not None:
+                self._section(container_of(shown.level))
+                self._at.absolute = shown.set_form and not shown.relative
+                return True
+        return False
+
+    def _prompt(self, mark: str, command: str, name: str, level: str | None) -> None:
+        host, _, system = name.partition(":")
+        at = self._at
+        if self._host is not None and host != self._host:
+            self.report(Kind.UNKNOWN_EFFECT, "another router's prompt stands here: one text is one router", at.line, ())
+        self._host = host
+        if mark != "%":
+            self._enter(system)
+        base = (*at.system, *level.split()) if level is not None else at.base
+        if mark == "#":
+            self._section(base)
+            if command.startswith("show"):
+                command = re.sub(r"show(?: configuration)?", "show configuration", command, count=1)
+                shown = console.shown(command)
+                if shown is not None:
+                    self._section(container_of((*base, *shown.level)))
+                    # Commands count from the level before; the output of `show` stands below it.
+                    self._set_lines.edits = [base]
+                    at.absolute = shown.set_form and not shown.relative
+            elif command:
+                self._set_lines.command(command)
+            return
+        shown = console.shown(command)
+        self._section(container_of((*at.system, *(shown.level if shown is not None else ()))))
+        at.absolute = shown is not None and shown.set_form and not shown.relative
+        self._skipping = shown is None and bool(command) and not _prints_configuration(command)
+        typed = console.SYSTEM.fullmatch(command)
+        if typed is not None:
+            word = "tenants" if typed["kind"][:1] == "t" else "logical-systems"
+            at.system = (word, typed["name"]) if typed["verb"] == "set" and typed["name"] else ()
+
+    def _enter(self, shown: str) -> None:
+        """Go to the logical system that a prompt shows, `host:X>`; none is the main router."""
+        if self._at.system[1:] == ((shown,) if shown else ()):
+            return
+        if not shown:
+            self.report(
+                Kind.UNKNOWN_EFFECT,
+                "a logical system was entered, and the prompt does not show it: whose lines follow is not known",
+                self._at.line,
+                (),
+            )
+            return
+        self._at.system = ("logical-systems", shown)
+
+    def _section(self, level: tuple[str, ...]) -> None:
+        """Begin at `level`: what stood open before was cut."""
+        self._levels.cut_off()
+        self._at.base = level
+        self._at.absolute = False
+        self._skipping = False
+        self._at.to_base()
+
+    # Comments.
+
+    def _note(self, text: str) -> None:
+        if _INHERITED.search(text):
+            self.inherited = True
+            return
+        found = _WARNING.match(text)
+        if found is not None:
+            self._levels.warnings.append((self._at.line, found[1].strip()))
+
+    def _comment(self, text: str) -> None:
+        said = text.strip()
+        if said in LEFT_OUT:
+            self._levels.left_out(said)
+        elif _INHERITED.search(text):
+            self.inherited = True
+
+    def _comment_goes_on(self, line: str) -> None:
+        end = line.find("*/")
+        if end >= 0:
+            self._in_comment = False
+            if line[end + 2 :].strip():
+                self._any(line[end + 2 :].strip())
+
+
+def _prints_configuration(command: str) -> bool:
+    return (
+        command.startswith(("file show", "cat ", "more ", "configure", "edit", "cli"))
+        or "show configuration" in command
+    )
