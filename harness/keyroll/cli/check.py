@@ -145,7 +145,8 @@ def planned_of(
         path = Path(file)
         lines = read_text(path)
         base = None if is_whole(lines) else configurations[numbers[0]]
-        found[numbers[0]] = _read(path, zone, base=base)
+        # A router without a host-name is called by its file, also after the change.
+        found[numbers[0]] = replace(_read(path, zone, base=base), name=configurations[numbers[0]].name)
     return found
 
 

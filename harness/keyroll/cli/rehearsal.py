@@ -23,7 +23,7 @@ from keyroll.scenario.record.report import failure_lines
 from keyroll.scenario.record.result import Result, Verdict
 
 if TYPE_CHECKING:
-    from keyroll.cli.rehearse import Made
+    from keyroll.cli.imported import Made
 
 
 def play(
@@ -43,6 +43,8 @@ def play(
     printer.line(f"{made.names[0]} (R1) and {made.names[1]} (R2): {made.summary}", style="bold")
     for note in made.notes:
         printer.line(f"taken for granted: {note}")
+    for line in made.seen.lines() if made.seen is not None else ():
+        printer.line(_named(f"seen on the link: {line}", made.names))
     with tempfile.TemporaryDirectory(prefix="keyroll-") as folder:
         path = Path(folder) / "rehearsal.yaml"
         path.write_text(made.text, encoding="utf-8")

@@ -16,6 +16,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, tzinfo
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 
@@ -135,7 +136,11 @@ class ConfigBook:
 
 
 def config_book(
-    sources: Sequence[ConfigSource], *, receiving: Receiving = Receiving.TOLERANCE, clock: Clock = unknown_clock
+    sources: Sequence[ConfigSource],
+    *,
+    receiving: Receiving = Receiving.TOLERANCE,
+    clock: Clock = unknown_clock,
+    zone: tzinfo = UTC,
 ) -> ConfigBook:
     """Read the configurations and find the sessions between them.
 
@@ -143,12 +148,17 @@ def config_book(
         sources: one for each router; one text with logical systems is enough.
         receiving: how the routers decide which keys they accept.
         clock: from a capture's time stamp to the routers' clocks; `unknown_clock` where nothing is known.
+        zone: of start-times that name none, on routers without a `time-zone`.
 
     Raises:
         ConfigError: no session that is protected with TCP-AO is there.
         ConfigurationError: a text is not a Junos configuration; names file and line.
     """
-    whole = [in_own_zone(read_configuration(source.text, source.name)) for source in sources if source.address is None]
+    whole = [
+        in_own_zone(read_configuration(source.text, source.name, zone=zone))
+        for source in sources
+        if source.address is None
+    ]
     maker = _Maker(receiving, clock)
     bare = [(source.address, _bare_end(source)) for source in sources if source.address is not None]
     routers = [_named(router, configuration) for configuration in whole for router in configuration.routers]

@@ -45,10 +45,11 @@ class BgpReader:
             giving = [address for address, count in accepted.items() if count]
             if not giving:
                 continue
-            if len(giving) == 1:
-                # All of BGP's routes in use are this neighbour's: zebra's count says it without the whole table.
+            if len(neighbors) == 1:
+                # All of BGP's routes in use are this neighbour's: zebra's count says it without the whole table. With
+                # another one configured it would not: zebra holds routes of a session that is down a moment longer.
                 summary = await self._frr.json(Daemon.ZEBRA, f"show {zebra_word} route summary json")
-                active[giving[0], table] = state.bgp_total(summary)
+                active[giving[0], table] = min(state.bgp_total(summary), accepted[giving[0]])
             else:
                 rib = await self._frr.json(Daemon.BGPD, f"show bgp {family} unicast json")
                 active |= state.active_counts(table, rib)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from keyroll.check.coming_rollovers import Outcome, PredictedRollover
@@ -13,8 +13,9 @@ from keyroll.errors import InputError
 from keyroll.keychain.model import Key
 from keyroll.keychain.secret import Likeness, Secret
 from keyroll.keychain.simulation import Drop
-from keyroll.names import DropReason, Receiving, Sending
+from keyroll.names import DropReason, Receiving, Sending, SessionKind
 from keyroll.scenario.importing.pairs import Meant
+from keyroll.scenario.importing.sessions import DraftSession
 
 DEFAULT_POLICY = Sending.CLOCK, Receiving.TOLERANCE
 """What an emulated router does unless told otherwise, and what Juniper's text reads as."""
@@ -27,6 +28,8 @@ _REASONS = {
     Drop.OTHER_OPTIONS: DropReason.BAD_MAC,
 }
 """How the receiver counts what is predicted; what is never sent is counted by nobody there."""
+NAME = "imported"
+"""The first chain of the file; further ones have a number behind it."""
 _LONGEST_AGO = timedelta(days=3650)
 """A duration of the file is ten years at most; a key that has been active for longer is as good as that old."""
 
@@ -71,6 +74,8 @@ class DraftKey:
 class DraftRollover:
     """A coming rollover: when, which key each router then sends, and what is predicted under the default policies."""
 
+    chain: int
+    """The index of its chain."""
     first: timedelta
     """When the first router's key starts, after t0."""
     last: timedelta
@@ -85,14 +90,26 @@ class DraftRollover:
 
 @dataclass(frozen=True, slots=True)
 class DraftChange:
-    """A planned commit: keys that go and keys that come. `words` is what is predicted of each state, by its name."""
+    """What a planned commit does to a chain: keys that go and keys that come."""
 
     delete: tuple[int, ...]
     add: tuple[DraftKey, ...]
-    routers: tuple[str, ...]
-    """The routers that are changed."""
-    pause: timedelta
-    words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DraftChain:
+    """A chain of both routers, and the sessions that it protects."""
+
+    name: str
+    meant: Meant
+    keys: tuple[DraftKey, ...]
+    tolerances: tuple[int, int]
+    active: tuple[int | None, int | None]
+    """The key that each router sends at t0."""
+    down: bool
+    """Whether `check` says that its sessions are down at t0."""
+    change: DraftChange | None = None
+    """None: no commit is planned, or it leaves these keys as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,41 +117,61 @@ class Draft:
     """A scenario, before it is text."""
 
     t0: datetime
-    meant: Meant
-    keys: tuple[DraftKey, ...]
-    tolerances: tuple[int, int]
+    chains: tuple[DraftChain, ...]
     hold_time: int | None
     rollovers: tuple[DraftRollover, ...]
-    active: tuple[int | None, int | None]
-    """The key that each router sends at t0."""
-    down: bool
-    """Whether `check` says that the session is down at t0."""
+    """Of all chains, in the order of time."""
     skew: timedelta = timedelta()
-    change: DraftChange | None = None
+    planned: Planned | None = None
     """The planned commit, played once the sessions are up."""
     more: int = 0
     """Coming rollovers that are not played."""
-    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def played(self) -> tuple[DraftSession, ...]:
+        """Every session, as the file writes it."""
+        return tuple(one for chain in self.chains for one in chain.meant.played)
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the sessions have names in the file; else words say all of them."""
+        bgp = [one for one in self.played if one.kind is SessionKind.BGP]
+        return len(self.chains) > 1 or len(bgp) > 1 or not all(one.is_word for one in self.played)
+
+    @property
+    def keys(self) -> tuple[DraftKey, ...]:
+        """Every key that is there at any time."""
+        come = (key for chain in self.chains if chain.change is not None for key in chain.change.add)
+        return (*(key for chain in self.chains for key in chain.keys), *come)
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
     """What the routers will have after a planned commit."""
 
-    chains: tuple[Chain, Chain]
+    chains: tuple[tuple[Chain, Chain], ...]
+    """After it, those of each `Meant`."""
     report: Report
     routers: tuple[str, ...]
+    """The routers that are changed."""
     pause: timedelta
     words: tuple[str, ...]
+    """What is predicted of each state on the way, by its name."""
 
 
 def draft(
-    meant: Meant, report: Report, *, at: datetime, rollovers: int, skew: timedelta, planned: Planned | None = None
+    meant: Sequence[Meant],
+    report: Report,
+    *,
+    at: datetime,
+    rollovers: int,
+    skew: timedelta,
+    planned: Planned | None = None,
 ) -> Draft:
     """Draft the scenario.
 
     Args:
-        meant: the sessions and their chains.
+        meant: the sessions by their chains.
         report: what `check` says of them.
         planned: what is committed once the sessions are up; the rollovers are then those of its chains.
         at: the instant to begin at; t0 is its minute.
@@ -145,33 +182,30 @@ def draft(
         InputError: no key of a chain can be used.
     """
     t0 = at.astimezone(UTC).replace(second=0, microsecond=0)
-    one, other = meant.chains
     labels = _Labels()
-    numbers: dict[int, int] = {}
-    usable = _usable(meant.chains)
-    drafted = _drafted(usable, meant.chains, t0, labels, numbers)
-    active = _active(usable[0], t0, numbers), _active(usable[1], t0, numbers)
-    change, last, source = None, usable, report
-    if planned is not None:
-        last, source = _usable(planned.chains), planned.report
-        change = _change(drafted, _drafted(last, planned.chains, t0, labels, numbers), planned)
-    coming = [predicted for predicted in _rollovers_of(source, meant) if _instant(predicted) > t0]
-    played = [_rollover(predicted, t0, last, numbers, skew) for predicted in coming[:rollovers]]
-    holds = [session.hold_time.value for session in meant.bgp if session.hold_time is not None]
-    return Draft(
-        t0,
-        meant,
-        drafted,
-        (one.keychain.tolerance, other.keychain.tolerance),
-        min([90, *holds]) if meant.bgp else None,
-        tuple(played),
-        active,
-        _is_down(report, meant),
-        skew,
-        change,
-        max(0, len(coming) - rollovers),
-        tuple(labels.notes),
-    )
+    chains: list[DraftChain] = []
+    coming: list[DraftRollover] = []
+    for index, one in enumerate(meant):
+        numbers: dict[int, int] = {}
+        usable = _usable(one.chains)
+        drafted = _drafted(usable, one.chains, t0, labels, numbers)
+        active = _active(usable[0], t0, numbers), _active(usable[1], t0, numbers)
+        change, last, source = None, usable, report
+        if planned is not None:
+            last, source = _usable(planned.chains[index]), planned.report
+            change = _change(drafted, _drafted(last, planned.chains[index], t0, labels, numbers))
+        tolerances = one.chains[0].keychain.tolerance, one.chains[1].keychain.tolerance
+        name = NAME if index == 0 else f"{NAME}-{index + 1}"
+        chains.append(DraftChain(name, one, drafted, tolerances, active, _is_down(report, one), change))
+        coming += [
+            _rollover(index, predicted, t0, last, numbers, skew)
+            for predicted in _rollovers_of(source, one)
+            if _instant(predicted) > t0
+        ]
+    coming.sort(key=lambda rollover: (rollover.last, rollover.chain))
+    holds = [played.hold_time for one in meant for played in one.played if played.hold_time is not None]
+    playing = tuple(coming[:rollovers])
+    return Draft(t0, tuple(chains), min(holds, default=None), playing, skew, planned, max(0, len(coming) - rollovers))
 
 
 def _usable(chains: tuple[Chain, Chain]) -> tuple[tuple[Key, ...], tuple[Key, ...]]:
@@ -199,17 +233,13 @@ def _drafted(
     return tuple(found)
 
 
-def _change(before: Sequence[DraftKey], after: Sequence[DraftKey], planned: Planned) -> DraftChange:
+def _change(before: Sequence[DraftKey], after: Sequence[DraftKey]) -> DraftChange | None:
     """Return what goes and what comes; where it stands in the text does not make a key another."""
     held = {replace(key, places=()): key for key in before}
     kept = {replace(key, places=()) for key in after}
-    return DraftChange(
-        tuple(key.number for bare, key in held.items() if bare not in kept),
-        tuple(key for key in after if replace(key, places=()) not in held),
-        planned.routers,
-        planned.pause,
-        planned.words,
-    )
+    gone = tuple(key.number for bare, key in held.items() if bare not in kept)
+    come = tuple(key for key in after if replace(key, places=()) not in held)
+    return DraftChange(gone, come) if gone or come else None
 
 
 class _Labels:
@@ -222,7 +252,6 @@ class _Labels:
         self._known: list[tuple[Secret, str]] = []
         self._places: dict[object, str] = {}
         self._count = 0
-        self.notes: list[str] = []
 
     def of(self, secret: Secret, place: object) -> str:
         """Return the label of a secret; an unknown one gets that of its place."""
@@ -272,9 +301,10 @@ def _key(
     if mine is None and number in taken:
         number = next(free for free in range(64) if free not in taken)
     taken.add(number)
-    place = base.id, base.send_id, base.recv_id, _start(base)
+    owner = ("R1", chains[0].name) if mine is not None else ("R2", chains[1].name)
+    place = *owner, base.id, base.send_id, base.recv_id, _start(base)
     label = labels.of(base.secret, place)
-    held = Otherwise() if mine is None or theirs is None else _held(mine, theirs, t0, labels)
+    held = Otherwise() if mine is None or theirs is None else _held(mine, theirs, t0, labels, chains[1].name)
     places = tuple(
         f"R{index}:{chain.place(key.id).line}"
         for index, (key, chain) in enumerate(zip((mine, theirs), chains, strict=True), 1)
@@ -296,7 +326,7 @@ def _key(
     )
 
 
-def _held(mine: Key, theirs: Key, t0: datetime, labels: _Labels) -> Otherwise:
+def _held(mine: Key, theirs: Key, t0: datetime, labels: _Labels, chain: str) -> Otherwise:
     assert mine.secret is not None  # noqa: S101 - usable
     assert theirs.secret is not None  # noqa: S101 - usable
     same = mine.secret.compare(theirs.secret) is not Likeness.DIFFERENT
@@ -305,7 +335,7 @@ def _held(mine: Key, theirs: Key, t0: datetime, labels: _Labels) -> Otherwise:
         send=None if theirs.send_id == mine.recv_id else theirs.send_id,
         recv=None if theirs.recv_id == mine.send_id else theirs.recv_id,
         algorithm=None if mine.effective_algorithm is theirs.effective_algorithm else theirs.effective_algorithm.value,
-        secret=None if same else labels.of(theirs.secret, (theirs.id, "R2", _start(theirs))),
+        secret=None if same else labels.of(theirs.secret, ("R2", chain, theirs.id, _start(theirs))),
     )
 
 
@@ -341,6 +371,7 @@ def _instant(predicted: PredictedRollover) -> datetime:
 
 
 def _rollover(
+    chain: int,
     predicted: PredictedRollover,
     t0: datetime,
     usable: Sequence[Sequence[Key]],
@@ -364,7 +395,7 @@ def _rollover(
     active = _active(usable[0], moment, numbers), _active(usable[1], moment, numbers)
     first = max(predicted.rollover.first.astimezone(UTC) - t0, timedelta())
     hitless = (DEFAULT_POLICY, DEFAULT_POLICY) not in failing
-    return DraftRollover(first, moment - t0, active, hitless, not failing, words, drops)
+    return DraftRollover(chain, first, moment - t0, active, hitless, not failing, words, drops)
 
 
 def _drops(outcome: Outcome) -> Iterator[tuple[str, str]]:

@@ -44,26 +44,36 @@ _NOT_PLAYED = frozenset({MD5_BESIDE, rules.AS_MISMATCH, rules.TYPE_MISMATCH, rul
 """Errors of sessions that no scenario plays: it makes sessions of its own, with the keys alone as they are."""
 
 
-def by_weight(meant: Meant, configurations: Sequence[Configuration], report: Report) -> Iterator[LeftOut]:
+def by_weight(meant: Sequence[Meant], configurations: Sequence[Configuration], report: Report) -> Iterator[LeftOut]:
     """Yield what may change the verdict."""
-    yield from _of_check(meant, report)
-    for ends in meant.sessions:
-        for session in ends:
-            yield from _of_session(session)
-    for judged in meant.others:
+    yield from _of_report(report)
+    for group in meant:
+        yield from _of_sessions(group)
+    for judged in meant[0].others:
         yield LeftOut(f"another protected session is not played: {judged.one.name}", judged.one.where)
     for configuration in configurations:
         yield from _of_router(configuration)
-    yield from _of_chains(meant)
+    yield from dict.fromkeys(item for group in meant for item in _of_chains(group))
 
 
-def _of_check(meant: Meant, report: Report) -> Iterator[LeftOut]:
-    """Yield what `keyroll check` finds and no lab plays."""
+def _of_report(report: Report) -> Iterator[LeftOut]:
     for finding in report.chains:
         if finding.severity is Severity.UNKNOWN:
             yield LeftOut(finding.message, finding.where)
+
+
+def _of_sessions(group: Meant) -> Iterator[LeftOut]:
+    yield from _of_check(group)
+    for ends in group.sessions:
+        for session in ends:
+            yield from _of_session(session)
+
+
+def _of_check(meant: Meant) -> Iterator[LeftOut]:
+    """Yield what `keyroll check` finds and no lab plays."""
     for finding in (finding for judged in meant.judged for finding in judged.findings):
-        if finding.severity is Severity.NOTE:
+        # An unknown secret is drawn and taken to match: the file says so at its key, and the verdict says it too.
+        if finding.severity is Severity.NOTE and finding.rule is not rules.SECRET_UNKNOWN:
             yield LeftOut(finding.message, finding.where)
         if finding.rule in _NOT_PLAYED:
             yield LeftOut(f"not played, and an error by itself: {finding.message}", finding.where)

@@ -37,8 +37,8 @@ class Meant:
         return tuple(end for pair in self.sessions if pair[0].kind is SessionKind.BGP for end in pair)
 
 
-def meant(configurations: Sequence[Configuration], report: Report, wanted: str | None) -> Meant:
-    """Choose the sessions: those of one pair of chains; of parallel links, the first.
+def meant(configurations: Sequence[Configuration], report: Report, wanted: str | None) -> tuple[Meant, ...]:
+    """Choose the sessions, by the pairs of chains that protect them; of parallel links, the first.
 
     Args:
         configurations: R1's and R2's.
@@ -46,7 +46,7 @@ def meant(configurations: Sequence[Configuration], report: Report, wanted: str |
         wanted: the peer's address as R1 has it, where one session is meant.
 
     Raises:
-        InputError: no session between the two is protected at both ends, or more than one could be meant.
+        InputError: no session between the two is protected at both ends, or not the one that is wanted.
     """
     names = [router.name for router in configurations[0].routers]
     both = [
@@ -60,20 +60,28 @@ def meant(configurations: Sequence[Configuration], report: Report, wanted: str |
     chosen = [session for session in both if wanted is None or _is(session, names, wanted)]
     if not chosen:
         raise InputError(f"no protected session with {wanted}", remedy=f"sessions are: {_listed(both, names)}")
-    first = _chains(configurations, chosen[0], names)
-    assert first is not None  # noqa: S101 - filtered above
-    same = [session for session in chosen if _same(_chains(configurations, session, names), first)]
-    if len(same) < len(chosen):
-        raise InputError(
-            f"the two routers have {len(chosen)} protected sessions on several chains, and a scenario plays one chain",
-            remedy=f"name one with --session: {_listed(chosen, names)}",
+    drafted = [drafted_session(_ends(session, names), configurations) for session in chosen]
+    kept = [(chosen[index], one) for index, one in distinct(drafted)]
+    played = [session for session, _ in kept]
+    others = tuple(session for session in both if session not in played)
+    found: list[tuple[tuple[Chain, Chain], list[tuple[JudgedSession, DraftSession]]]] = []
+    for session, one in kept:
+        chains = _chains(configurations, session, names)
+        assert chains is not None  # noqa: S101 - filtered above
+        group = next((members for held, members in found if _same(held, chains)), None)
+        if group is None:
+            found.append((chains, group := []))
+        group.append((session, one))
+    return tuple(
+        Meant(
+            tuple(_ends(session, names) for session, _ in group),
+            chains,
+            tuple(session for session, _ in group),
+            others,
+            tuple(one for _, one in group),
         )
-    drafted = [drafted_session(_ends(session, names), configurations) for session in same]
-    kept = list(distinct(drafted))
-    judged = tuple(same[index] for index, _ in kept)
-    others = tuple(session for session in both if session not in judged)
-    pairs = tuple(_ends(session, names) for session in judged)
-    return Meant(pairs, first, judged, others, tuple(one for _, one in kept))
+        for chains, group in found
+    )
 
 
 def _ends(session: JudgedSession, names: Sequence[str]) -> tuple[Session, Session]:
@@ -95,8 +103,8 @@ def _chain(configuration: Configuration, session: Session) -> Chain | None:
     return router.chain(named.value) if router is not None and named is not None and session.authentication.ao else None
 
 
-def _same(one: tuple[Chain, Chain] | None, other: tuple[Chain, Chain]) -> bool:
-    return one is not None and one[0] is other[0] and one[1] is other[1]
+def _same(one: tuple[Chain, Chain], other: tuple[Chain, Chain]) -> bool:
+    return one[0] is other[0] and one[1] is other[1]
 
 
 def _is(session: JudgedSession, names: Sequence[str], wanted: str) -> bool:
@@ -122,7 +130,7 @@ def chains_of(configurations: Sequence[Configuration], meant: Meant) -> tuple[Ch
     found = []
     for configuration, end in zip(configurations, meant.sessions[0], strict=True):
         session = next(
-            (one for router in configuration.routers for one in router.sessions if _identity(one) == _identity(end)),
+            (one for router in configuration.routers for one in router.sessions if _is_same(one, end, configuration)),
             None,
         )
         chain = None if session is None else _chain(configuration, session)
@@ -135,5 +143,8 @@ def chains_of(configurations: Sequence[Configuration], meant: Meant) -> tuple[Ch
     return found[0], found[1]
 
 
-def _identity(session: Session) -> tuple[object, ...]:
-    return session.kind, session.router, session.instance, session.peer
+def _is_same(one: Session, end: Session, configuration: Configuration) -> bool:
+    """Say whether a session after the change is the one before it; a change may give the main router another name."""
+    main = configuration.main.name
+    same_router = one.router in (end.router, main) if ":" not in end.router else one.router == end.router
+    return same_router and (one.kind, one.instance, one.peer) == (end.kind, end.instance, end.peer)

@@ -10,6 +10,10 @@ from typing import Literal
 from keyroll.configuration import Configuration, Session
 from keyroll.names import SessionKind
 
+BGP_HOLD = 90
+"""Junos' default, in seconds."""
+HOLD_TIMES = range(3, 601)
+"""What a scenario file takes."""
 Ends = tuple[Session, Session]
 """A session as R1 and as R2 have it."""
 
@@ -25,6 +29,8 @@ class DraftSession:
     passive: str | None
     """The router that is passive; of two that are, neither: no session would come of it."""
     places: str
+    hold_time: int | None = None
+    """BGP's, in seconds: the lower one of both ends."""
 
     @property
     def name(self) -> str:
@@ -38,8 +44,8 @@ class DraftSession:
         """Whether its kind, and the file's `family`, say all of it."""
         return self.place == "link" and not self.internal and self.passive is None
 
-    def written(self) -> str:
-        """Return the mapping that stands for it."""
+    def written(self, *, hold_time: int | None = None, chain: str | None = None) -> str:
+        """Return the mapping that stands for it; the file's hold time and chain are left out where they are its own."""
         words = [f"{self.kind.value}: {self.name}"]
         if self.kind is SessionKind.BGP:
             words.append(f"family: {self.family}")
@@ -48,6 +54,10 @@ class DraftSession:
         words.append(f"between: {self.place}")
         if self.passive is not None:
             words.append(f"passive: {self.passive}")
+        if self.hold_time is not None and self.hold_time != hold_time:
+            words.append(f"hold-time: {self.hold_time}")
+        if chain is not None:
+            words.append(f"chain: {chain}")
         return f"{{{', '.join(words)}}}"
 
 
@@ -62,7 +72,14 @@ def drafted_session(ends: Ends, configurations: Sequence[Configuration]) -> Draf
         one.kind is SessionKind.BGP and "internal" in (one.type, other.type),
         passive[0] if len(passive) == 1 else None,
         " and ".join(f"R{number}:{end.where.line}" for number, end in enumerate(ends, 1)),
+        _hold_time(ends) if one.kind is SessionKind.BGP else None,
     )
+
+
+def _hold_time(ends: Ends) -> int:
+    """Return what both ends agree on (RFC 4271, section 4.2), as the file's field takes it."""
+    configured = [BGP_HOLD if end.hold_time is None else end.hold_time.value for end in ends]
+    return min(HOLD_TIMES.stop - 1, max(HOLD_TIMES.start, min(configured)))
 
 
 def distinct(found: Sequence[DraftSession]) -> Iterator[tuple[int, DraftSession]]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from keyroll.names import SessionKind
 from keyroll.scenario.file.durations import format_duration
-from keyroll.scenario.importing.draft import Draft, DraftChange, DraftKey, DraftRollover, Otherwise
+from keyroll.scenario.importing.draft import Draft, DraftChain, DraftKey, DraftRollover, Otherwise, Planned
 from keyroll.scenario.importing.left_out import LeftOut
-from keyroll.scenario.importing.sessions import DraftSession
+from keyroll.scenario.importing.seen import Seen
 
 _SETTLE = "3s"
 """Time for data to flow between two start-times that lie apart: a router exchanges its routes again within it."""
@@ -19,6 +19,8 @@ _LAST_HOP = timedelta(minutes=30)
 _BY_ITSELF = timedelta(seconds=3)
 """Two clocks are set within less, and a person waits that long."""
 _LINE = 118
+_LDP_HOLD = 30
+"""Junos' keepalive-timeout of LDP, in seconds."""
 
 
 def scenario_text(
@@ -26,50 +28,60 @@ def scenario_text(
     left_out: Sequence[LeftOut],
     counted: Sequence[Mapping[str, int]],
     *,
+    seen: Seen | None = None,
     name: str = "imported",
     title: str = "The rollovers that two saved configurations will make",
 ) -> str:
     """Return the scenario file. It holds no secret and no name or address of the routers."""
-    return "\n".join(_lines(draft, left_out, counted, name, title)) + "\n"
+    head = ["# Written by keyroll import. R1:12 is line 12 of R1's configuration. Equal secrets have equal labels."]
+    if seen is not None:
+        head.append("# Seen on the link before (--capture), judged with these configurations:")
+        head += [f"#   - {_one_line(line)}" for line in seen.lines()]
+    return "\n".join((*head, *_left_out(left_out, counted), *_lines(draft, name, title))) + "\n"
 
 
-def _lines(
-    draft: Draft, left_out: Sequence[LeftOut], counted: Sequence[Mapping[str, int]], name: str, title: str
-) -> Iterator[str]:
-    yield "# Written by keyroll import. R1:12 is line 12 of R1's configuration. Equal secrets have equal labels."
-    yield from _left_out(left_out, counted)
+def _lines(draft: Draft, name: str, title: str) -> Iterator[str]:
     yield "keyroll: 1"
     yield f"id: {name}"
     yield f"title: {json.dumps(title)}"
     yield f"t0: {json.dumps(draft.t0.isoformat())}"
-    yield from _sessions(draft.meant.played)
+    yield from _sessions(draft)
     if draft.hold_time is not None:
-        yield f"hold-time: {min(600, max(3, draft.hold_time))}  # the lower one of both ends"
+        yield f"hold-time: {draft.hold_time}  # the lower one of both ends"
     if draft.skew:
         yield f"skew: {{R2: {format_duration(draft.skew)}}}"
+    first, *others = draft.chains
     yield "keychain:"
-    yield "  name: imported"
-    one, other = draft.tolerances
-    yield f"  tolerance: {one if one == other else f'{{R1: {one}, R2: {other}}}'}"
-    yield "  keys:"
-    for key in draft.keys:
-        yield from _key(key)
-    change = draft.change
-    if change is not None and len(change.routers) > 1:
+    yield from (f"  {line}" for line in _chain(first))
+    if others:
+        yield "other-chains:"
+    for chain in others:
+        lines = list(_chain(chain, secrets_of=first.name))
+        yield f"  - {lines[0]}"
+        yield from (f"    {line}" for line in lines[1:])
+    planned = draft.planned
+    if planned is not None and len(planned.routers) > 1 and any(chain.change for chain in draft.chains):
         yield "parametrize:"
         yield "  order: {r1-first: [R1, R2], r2-first: [R2, R1]}"
     yield "steps:"
     yield "  - apply: {routers: [R1, R2]}"
-    if not draft.down:
-        yield f"  - expect: {{{_states(draft)}{_active(draft.active, wire=True)}}}"
-    if change is not None:
-        yield from _change(draft, change)
-    before = timedelta()
-    for rollover in draft.rollovers:
-        yield from _rollover(draft, rollover, before)
-        before = rollover.last
+    yield from _expect(draft, range(len(draft.chains)), [chain.active for chain in draft.chains])
+    if planned is not None:
+        yield from _changes(draft, planned)
+    yield from _rollovers(draft)
     if draft.more:
         yield f"# {draft.more} later rollovers are not played (--rollovers)"
+
+
+def _chain(chain: DraftChain, *, secrets_of: str | None = None) -> Iterator[str]:
+    yield f"name: {chain.name}"
+    if secrets_of is not None:
+        yield f"secrets-of: {secrets_of}  # one label, one secret, in all chains"
+    one, other = chain.tolerances
+    yield f"tolerance: {one if one == other else f'{{R1: {one}, R2: {other}}}'}"
+    yield "keys:"
+    for key in chain.keys:
+        yield from (line[2:] for line in _key(key))
 
 
 def _left_out(left_out: Sequence[LeftOut], counted: Sequence[Mapping[str, int]]) -> Iterator[str]:
@@ -84,16 +96,20 @@ def _left_out(left_out: Sequence[LeftOut], counted: Sequence[Mapping[str, int]])
             yield f"# Not played of R{number}, by statements: {_one_line(told)}"[: _LINE * 4]
 
 
-def _sessions(played: Sequence[DraftSession]) -> Iterator[str]:
+def _sessions(draft: Draft) -> Iterator[str]:
     """Yield the sessions: as words where these say all, as mappings where one is more than its kind."""
+    played = draft.played
     bgp = [one for one in played if one.kind is SessionKind.BGP]
-    if len(bgp) <= 1 and all(one.is_word for one in played):
+    if not draft.is_named:
         kinds = {one.kind for one in played}
         yield f"sessions: [{', '.join(kind.value for kind in SessionKind if kind in kinds)}]"
         yield from (f"family: {one.family}  # {one.places}" for one in bgp)
         return
     yield "sessions:"
-    yield from (f"  - {one.written()}  # {one.places}" for one in played)
+    for index, chain in enumerate(draft.chains):
+        name = chain.name if index else None
+        for one in chain.meant.played:
+            yield f"  - {one.written(hold_time=draft.hold_time, chain=name)}  # {one.places}"
 
 
 def _one_line(text: str) -> str:
@@ -101,26 +117,32 @@ def _one_line(text: str) -> str:
     return "".join(character if character.isprintable() else " " for character in text)
 
 
-def _change(draft: Draft, change: DraftChange) -> Iterator[str]:
-    for words in change.words:
+def _changes(draft: Draft, planned: Planned) -> Iterator[str]:
+    for words in planned.words:
         yield f"  # keyroll check, {_one_line(words)}"
-    if not change.delete and not change.add:
+    changed = [chain for chain in draft.chains if chain.change is not None]
+    if not changed:
         yield "  # The planned change leaves the keys as they are."
         return
-    yield "  - change-chain:"
-    if len(change.routers) > 1:
-        yield "      routers: ${order}"
-        yield f"      pause: {format_duration(change.pause)}"
-    else:
-        yield f"      routers: {change.routers[0]}"
-    if change.delete:
-        yield f"      delete: [{', '.join(map(str, change.delete))}]"
-    if change.add:
-        yield "      add:"
-        for key in change.add:
-            yield from (f"    {line}" for line in _key(key))
-    if not draft.down:
-        yield f"  - expect: {{{_states(draft)}{_active(draft.active, wire=True)}}}"
+    if len(changed) > 1:
+        yield "  # The planned commit changes several key-chains: each is a commit of its own here."
+    for chain in changed:
+        assert chain.change is not None  # noqa: S101 - chosen so
+        yield "  - change-chain:"
+        if len(draft.chains) > 1:
+            yield f"      chain: {chain.name}"
+        if len(planned.routers) > 1:
+            yield "      routers: ${order}"
+            yield f"      pause: {format_duration(planned.pause)}"
+        else:
+            yield f"      routers: {planned.routers[0]}"
+        if chain.change.delete:
+            yield f"      delete: [{', '.join(map(str, chain.change.delete))}]"
+        if chain.change.add:
+            yield "      add:"
+            for key in chain.change.add:
+                yield from (f"    {line}" for line in _key(key))
+    yield from _expect(draft, range(len(draft.chains)), [chain.active for chain in draft.chains])
 
 
 def _key(key: DraftKey) -> Iterator[str]:
@@ -149,23 +171,37 @@ def _held(held: Otherwise) -> Iterator[str]:
             yield f"{name}: {value}"
 
 
-def _rollover(draft: Draft, rollover: DraftRollover, before: timedelta) -> Iterator[str]:
-    """Yield the steps of a rollover; `before` is where the clocks stand, after t0."""
-    instant = (draft.t0 + rollover.last).isoformat()
-    yield f"  # {instant}: keyroll check predicts: {rollover.words}"
-    if rollover.first < rollover.last:
-        yield from _advance(draft, before, rollover.first)
-        if SessionKind.BGP in draft.meant.kinds:
-            yield "  - clear: {session: bgp, soft: true}"
-        yield f"  - wait: {{for: {_SETTLE}}}"
-        before = rollover.first
-    yield from _advance(draft, before, rollover.last)
-    if rollover.hitless:
-        yield f"  - expect: {{{_states(draft)}{_active(rollover.active, wire=True)}}}"
-        return
-    yield f"  - expect: {{{_active(rollover.active, wire=False)}}}"
+def _rollovers(draft: Draft) -> Iterator[str]:
+    """Yield the steps of all rollovers: at each start-time the clocks advance, and what ends there is looked at."""
+    before = timedelta()
+    active = [chain.active for chain in draft.chains]
+    for instant in sorted({moment for one in draft.rollovers for moment in (one.first, one.last)}):
+        ending = [one for one in draft.rollovers if one.last == instant]
+        for rollover in ending:
+            words = f"{(draft.t0 + instant).isoformat()}: keyroll check predicts: {rollover.words}"
+            yield f"  # {words}" + (f" ({draft.chains[rollover.chain].name})" if len(draft.chains) > 1 else "")
+        if instant > before or ending:
+            yield from _advance(draft, before, instant)
+            before = instant
+        if not ending:
+            # One router's key has started: data flows under it until the other's starts too.
+            if any(one.kind is SessionKind.BGP for one in draft.played):
+                yield "  - clear: {session: bgp, soft: true}"
+            yield f"  - wait: {{for: {_SETTLE}}}"
+            continue
+        for rollover in ending:
+            active[rollover.chain] = rollover.active
+        yield from _expect(draft, [one.chain for one in ending if one.hitless], active)
+        for rollover in ending:
+            if not rollover.hitless:
+                yield from _not_hitless(draft, rollover)
+
+
+def _not_hitless(draft: Draft, rollover: DraftRollover) -> Iterator[str]:
+    """Yield what is seen of a rollover that drops segments: the keys' clocks, and who drops for which reason."""
+    yield f"  - expect: {{{_keyed(draft, 'active', {rollover.chain: _numbers(rollover.active)})}}}"
     for router, reason in rollover.drops[:1]:
-        limit = format_duration(timedelta(seconds=(draft.hold_time or 30) + 2))
+        limit = format_duration(timedelta(seconds=(draft.hold_time or _LDP_HOLD) + 2))
         yield f"  - expect-within: {{within: {limit}, drops: {{{router}: {{{reason}: 1}}}}}}"
 
 
@@ -175,7 +211,7 @@ def _advance(draft: Draft, before: timedelta, start: timedelta) -> Iterator[str]
     The two clocks are set one after the other, so that for a moment they are as far apart as the hop is long: the last
     hop is shorter than what the chains bear, and where they bear next to nothing, time passes by itself.
     """
-    tolerance = timedelta(seconds=min(draft.tolerances))
+    tolerance = timedelta(seconds=min(seconds for chain in draft.chains for seconds in chain.tolerances))
     hop = min(_LAST_HOP, max(tolerance / 2, _BY_ITSELF))
     near = timedelta(seconds=(start - hop) // timedelta(seconds=1))
     if near > before:
@@ -186,12 +222,37 @@ def _advance(draft: Draft, before: timedelta, start: timedelta) -> Iterator[str]
         yield f"  - wait: {{for: {format_duration(hop + timedelta(seconds=1))}}}"
 
 
-def _states(draft: Draft) -> str:
-    states = {SessionKind.BGP: "bgp: Established, ", SessionKind.LDP: "ldp: Operational, "}
-    return "".join(states[kind] for kind in draft.meant.kinds)
+def _expect(draft: Draft, chains: Iterable[int], active: Sequence[tuple[int | None, int | None]]) -> Iterator[str]:
+    """Yield the expectation that these chains' sessions are up and send these keys, of those that are up at t0."""
+    up = [index for index in chains if not draft.chains[index].down]
+    if not up:
+        return
+    parts = list(_states(draft, up))
+    parts.append(_keyed(draft, "active", {index: _numbers(active[index]) for index in up}))
+    sending = {index: _numbers(active[index]) for index in up if None not in active[index]}
+    if sending:
+        parts.append(_keyed(draft, "wire", sending))
+    yield f"  - expect: {{{', '.join(parts)}}}"
 
 
-def _active(active: tuple[int | None, int | None], *, wire: bool) -> str:
+def _states(draft: Draft, chains: Sequence[int]) -> Iterator[str]:
+    for kind, state in ((SessionKind.BGP, "Established"), (SessionKind.LDP, "Operational")):
+        of_kind = {one.name for one in draft.played if one.kind is kind}
+        meant = [one.name for index in chains for one in draft.chains[index].meant.played if one.kind is kind]
+        if meant and set(meant) == of_kind:
+            yield f"{kind.value}: {state}"
+        elif meant:
+            yield f"{kind.value}: {{{', '.join(f'{name}: {state}' for name in meant)}}}"
+
+
+def _keyed(draft: Draft, condition: str, values: Mapping[int, str]) -> str:
+    """Return a condition: one value where the file has one chain, else keyed by session."""
+    if len(draft.chains) == 1:
+        return f"{condition}: {next(iter(values.values()))}"
+    words = (f"{one.name}: {value}" for index, value in values.items() for one in draft.chains[index].meant.played)
+    return f"{condition}: {{{', '.join(words)}}}"
+
+
+def _numbers(active: tuple[int | None, int | None]) -> str:
     words = ["null" if number is None else str(number) for number in active]
-    both = words[0] if words[0] == words[1] else f"{{R1: {words[0]}, R2: {words[1]}}}"
-    return f"active: {both}" + (f", wire: {both}" if wire and None not in active else "")
+    return words[0] if words[0] == words[1] else f"{{R1: {words[0]}, R2: {words[1]}}}"

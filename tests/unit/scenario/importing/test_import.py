@@ -310,3 +310,57 @@ def test_one_of_several_sessions_may_be_meant(imported):
 def test_an_option_that_means_nothing_is_an_input_error(imported, words):
     with pytest.raises(InputError, match=words[0]):
         imported(lion(), tiger(), *words)
+
+
+def test_routers_without_a_host_name_keep_their_sessions_through_a_change(tmp_path):
+    bare = lion().replace("set system host-name lion\n", ""), tiger().replace("set system host-name tiger\n", "")
+    words = change(tmp_path)
+    words[3] = words[3].replace("tiger=", "R2=")
+    found = cases(tmp_path, *bare, *words)
+    assert [case.variant for case in found] == ["r1-first", "r2-first"]
+
+
+OTHER_CHAIN = """\
+set interfaces ge-0/0/0 unit 0 family inet6 address 2001:db8:9::{own}/64
+set protocols bgp group six hold-time 12
+set protocols bgp group six neighbor 2001:db8:9::{peer} peer-as 64501
+set protocols bgp group six neighbor 2001:db8:9::{peer} authentication-algorithm ao
+set protocols bgp group six neighbor 2001:db8:9::{peer} authentication-key-chain OTHERNAME
+"""
+
+
+def of_six(own: int, peer: int, *keys: str) -> str:
+    return OTHER_CHAIN.format(own=own, peer=peer) + "".join(keys).replace("SECRETNAME", "OTHERNAME")
+
+
+def test_sessions_on_chains_of_their_own_are_one_scenario_that_rolls_each_at_its_time(imported):
+    later = "2027-2-1.00:00:00 +0000"
+    mine = of_six(1, 2, key(0, *FIRST), key(7, later, 13, 14, secret="of-six"))
+    theirs = of_six(2, 1, key(0, FIRST[0], 2, 1), key(7, later, 14, 13, secret="of-six"))
+    scenario, text = imported(lion(more=mine), tiger(more=theirs))
+    assert {one.name: (one.chain_of("R1"), one.hold_time) for one in scenario.sessions} == {
+        "v4-link": (None, 30),
+        "v6-link": ("imported-2", None),
+    }
+    (other,) = scenario.other_chains
+    assert (other.secrets_of, [one.id for one in other.keys]) == ("imported", [0, 7])
+    assert scenario.keychain.keys[0].secret == other.keys[0].secret, "one secret of two chains has one label"
+    looks = [line for line in text.splitlines() if "expect:" in line]
+    assert [line.partition("active: ")[2].partition("}")[0] for line in looks] == [
+        "{v4-link: 0, v6-link: 0",
+        "{v4-link: 1",
+        "{v6-link: 7",
+    ]
+    assert "of-six" not in text
+
+
+def test_a_change_of_two_chains_is_a_commit_of_each_and_said(tmp_path):
+    mine, theirs = of_six(1, 2, key(0, *FIRST)), of_six(2, 1, key(0, FIRST[0], 2, 1))
+    words = change(tmp_path)
+    for name in ("c1.set", "c2.set"):
+        lines = (tmp_path / name).read_text()
+        (tmp_path / name).write_text(lines + lines.replace("SECRETNAME", "OTHERNAME"))
+    found = cases(tmp_path, lion(more=mine), tiger(more=theirs), *words)
+    steps = [step for step in found[0].scenario.steps if type(step).kind == "change-chain"]
+    assert [(step.chain, [one.id for one in step.add]) for step in steps] == [("imported", [2]), ("imported-2", [2])]
+    assert "each is a commit of its own here" in (tmp_path / "change.yaml").read_text()

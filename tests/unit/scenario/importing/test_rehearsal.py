@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from keyroll.cli.imported import Made
 from keyroll.cli.rehearsal import judged
-from keyroll.cli.rehearse import Made
 from keyroll.errors import ExitCode
 from keyroll.scenario.record.result import Verdict
 

@@ -1,0 +1,183 @@
+"""What `keyroll import` and `keyroll rehearse` make of two saved configurations, and what they say of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, tzinfo
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from keyroll.cli.arguments import instant_of, length_of, read_text, read_zone, shown
+from keyroll.errors import ExitCode, InputError
+from keyroll.instants import SYSTEM
+
+if TYPE_CHECKING:
+    from keyroll.check.judge import Report
+    from keyroll.configuration import Configuration
+    from keyroll.scenario.importing.draft import Draft, Planned
+    from keyroll.scenario.importing.pairs import Meant
+    from keyroll.scenario.importing.seen import Seen
+
+_SKEW_MAX = timedelta(days=3650)
+"""As long as any duration of a scenario file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What both commands take."""
+
+    files: tuple[Path, ...]
+    at: str | None
+    session: str | None
+    rollovers: int
+    skew: str
+    zone: str
+    changes: tuple[str, ...] = ()
+    pause: str | None = None
+    keep_names: bool = False
+    captures: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """An imported scenario, and what a person is told of it."""
+
+    text: str
+    summary: str
+    left_out: tuple[str, ...]
+    predicted: tuple[tuple[str, bool, bool, str], ...]
+    """Of each rollover: its instant, hitless under the default policies, under all, and the words."""
+    names: tuple[str, str]
+    notes: tuple[str, ...]
+    seen: Seen | None = None
+    """What a capture of the real link says; None where none is given."""
+
+    @property
+    def carried(self) -> ExitCode:
+        """What is said of the real link: 1 a segment is wrong, 2 one could not be judged or there is none."""
+        if self.seen is None:
+            return ExitCode.OK
+        if self.seen.wrong:
+            return ExitCode.BAD
+        unsure = self.seen.unjudged or self.seen.problems or not self.seen.right
+        return ExitCode.UNFIT if unsure else ExitCode.OK
+
+
+def imported(asked: Asked) -> Made:
+    """Read both configurations and draft the scenario. Raises InputError: they cannot be read, or share no session."""
+    from keyroll.check.judge import Question, judge  # noqa: PLC0415 - as above
+    from keyroll.scenario.importing.draft import draft  # noqa: PLC0415 - as above
+    from keyroll.scenario.importing.left_out import by_weight, counts  # noqa: PLC0415 - as above
+    from keyroll.scenario.importing.pairs import meant  # noqa: PLC0415 - as above
+    from keyroll.scenario.importing.text import scenario_text  # noqa: PLC0415 - as above
+
+    where = read_zone(asked.zone)
+    moment = SYSTEM.wall().moment.replace(microsecond=0) if asked.at is None else instant_of("--at", asked.at, where)
+    skew = _skew(asked.skew)
+    configurations = _configurations(asked.files, where)
+    report = judge(configurations, Question(at=moment, without_secrets=True))
+    chosen = meant(configurations, report, asked.session)
+    carried = _seen(asked, chosen, where) if asked.captures else None
+    planned = _changed(asked, configurations, chosen, moment, where)
+    drafted = draft(chosen, report, at=moment, rollovers=asked.rollovers, skew=skew, planned=planned)
+    heavy = tuple(by_weight(chosen, configurations, report))
+    names = (configurations[0].main.name, configurations[1].main.name)
+    files = [one.name for one in configurations]
+    told = heavy if asked.keep_names else tuple(item.without_names(names, files) for item in heavy)
+    text = scenario_text(drafted, told, [counts(one) for one in configurations], seen=carried)
+    unknown = sum(key.unknown for key in drafted.keys)
+    notes = [f"{_many(unknown, 'key')} of which the secret is not known, taken to match"] if unknown else []
+    return Made(
+        text,
+        f"{_kinds(drafted)}, {_many(len(drafted.keys), 'key')}, {_many(len(drafted.rollovers), 'rollover')}, "
+        f"{len(heavy)} left out by weight",
+        tuple(f"{item.message}" + (f" ({item.where})" if item.where else "") for item in heavy),
+        tuple(
+            ((drafted.t0 + one.last).isoformat(), one.hitless, one.hitless_in_all, one.words)
+            for one in drafted.rollovers
+        ),
+        names,
+        tuple(notes),
+        carried,
+    )
+
+
+def _many(count: int, word: str) -> str:
+    return f"{count} {word}" + ("" if count == 1 else "s")
+
+
+def _kinds(drafted: Draft) -> str:
+    """Return how many sessions of each kind there are, in words."""
+    counted = Counter(one.kind.value.upper() for one in drafted.played)
+    return " and ".join(kind if count == 1 else f"{count} {kind} sessions" for kind, count in counted.items())
+
+
+def _seen(asked: Asked, chosen: Sequence[Meant], zone: tzinfo) -> Seen:
+    from keyroll.capture.keys.config_book import ConfigSource  # noqa: PLC0415 - as above
+    from keyroll.scenario.importing.seen import seen  # noqa: PLC0415 - as above
+
+    sources = [ConfigSource(shown(path), read_text(path)) for path in asked.files]
+    return seen(asked.captures, sources, chosen, zone=zone)
+
+
+def _changed(
+    asked: Asked, configurations: Sequence[Configuration], chosen: Sequence[Meant], moment: datetime, zone: tzinfo
+) -> Planned | None:
+    """Return what the routers will have after the planned commit, and what is predicted of each state on the way."""
+    from keyroll.check.judge import Question, judge  # noqa: PLC0415 - as above
+    from keyroll.cli.check import planned_of  # noqa: PLC0415 - as above
+    from keyroll.scenario.importing.draft import Planned  # noqa: PLC0415 - as above
+    from keyroll.scenario.importing.pairs import chains_of  # noqa: PLC0415 - as above
+
+    if not asked.changes:
+        if asked.pause is not None:
+            raise InputError(
+                "--pause is the time between the commits of a planned change", remedy="add --change R1=FILE"
+            )
+        return None
+    names = {f"R{number}": one.main.name for number, one in enumerate(configurations, 1)}
+    texts = [
+        f"{names.get(name, name)}{equals}{file}"
+        for name, equals, file in (text.partition("=") for text in asked.changes)
+    ]
+    changed = planned_of(configurations, texts, zone, option="--change")
+    after = [changed.get(number, one) for number, one in enumerate(configurations)]
+    question = Question(at=moment, without_secrets=True)
+    report = judge(after, question)
+    words = []
+    for number in sorted(changed) if len(changed) > 1 else ():
+        between = judge(
+            [after[index] if index == number else one for index, one in enumerate(configurations)], question
+        )
+        words.append(f"if only R{number + 1} were changed: {_verdicts(between)}")
+    words.append(f"after the change: {_verdicts(report)}")
+    chains = tuple(chains_of(after, one) for one in chosen)
+    routers = tuple(f"R{number + 1}" for number in sorted(changed))
+    return Planned(chains, report, routers, length_of("--pause", asked.pause or "5s"), tuple(words))
+
+
+def _verdicts(report: Report) -> str:
+    return ", ".join(f"{session.one.kind.value} {session.verdict.value}" for session in report.sessions) or "no session"
+
+
+def _skew(text: str) -> timedelta:
+    sign, rest = (-1, text[1:]) if text.startswith("-") else (1, text)
+    skew = sign * length_of("--skew", rest)
+    if abs(skew) > _SKEW_MAX:
+        raise InputError(f"invalid --skew '{text}': use at most ten years, which is as far as clocks of a lab are set")
+    return skew
+
+
+def _configurations(files: Sequence[Path], zone: tzinfo) -> list[Configuration]:
+    from keyroll.configuration import read, zone_of  # noqa: PLC0415 - as above
+
+    found = []
+    for path in files:
+        one = read(read_text(path), shown(path), zone=zone)
+        own = zone_of(one)
+        found.append(one if own is None else replace(one, zone=own))
+    if found[0].main.name == found[1].main.name:
+        raise InputError(f"both configurations are of a router named {found[0].main.name}", remedy="name two routers")
+    return found

@@ -1,0 +1,52 @@
+"""What the router reads of bgpd and zebra: whose routes are in use."""
+
+from __future__ import annotations
+
+import asyncio
+from ipaddress import ip_address
+from types import SimpleNamespace
+from typing import Any
+
+from keyroll.emulator.frr import queries
+
+UP, DOWN = "10.0.12.2", "10.255.0.2"
+
+
+def neighbor(accepted: int) -> dict[str, Any]:
+    return {
+        "remoteAs": 65002,
+        "bgpState": "Established",
+        "bgpTimerUpMsec": 1000,
+        "connectionsEstablished": 1,
+        "connectionsDropped": 0,
+        "messageStats": {"totalRecv": 1, "totalSent": 1, "depthOutq": 0},
+        "addressFamilyInfo": {"ipv4Unicast": {"acceptedPrefixCounter": accepted, "sentPrefixCounter": 0}},
+    }
+
+
+class Daemons:
+    """Zebra still holds two routes; in bgpd the one of the session that is down is gone."""
+
+    def __init__(self, neighbors: dict[str, Any]) -> None:
+        self.neighbors = neighbors
+
+    async def json(self, _daemon: object, command: str) -> dict[str, Any]:
+        if command == "show bgp neighbors json":
+            return self.neighbors
+        if command.endswith("route summary json"):
+            return {"routes": [{"type": "ebgp", "fib": 2}]}
+        return {"routes": {"198.51.100.0/25": [{"bestpath": True, "peerId": UP}]}}
+
+
+def counts(neighbors: dict[str, Any]) -> dict[str, tuple[int, int, int]]:
+    reader = queries.BgpReader(Daemons(neighbors))  # type: ignore[arg-type]
+    reader.configured([SimpleNamespace(address=ip_address(one)) for one in neighbors])  # type: ignore[misc]
+    return {str(one.address): one.prefixes["inet.0"] for one in asyncio.run(reader.states())}
+
+
+def test_a_route_that_zebra_still_has_of_a_session_that_is_down_is_nobody_elses():
+    assert counts({UP: neighbor(1), DOWN: neighbor(0)}) == {UP: (1, 1, 1), DOWN: (0, 0, 0)}
+
+
+def test_of_one_neighbour_no_more_routes_are_in_use_than_it_gives():
+    assert counts({UP: neighbor(1)}) == {UP: (1, 1, 1)}
