@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from keyroll.check import rules
 from keyroll.check.rules import Rule, Severity
 from keyroll.configuration import Alone, Chain, Configuration, Kind, Link, Path, Router, Session, Single, View
+from keyroll.configuration.hierarchy import SYSTEMS
 from keyroll.configuration.usage import subject_of, usage_of
-from keyroll.configuration.words import SYSTEMS
 from keyroll.errors import Where
 from keyroll.keychain.lint import Finding as ChainFinding
 from keyroll.keychain.lint import lint, span_of

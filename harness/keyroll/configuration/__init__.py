@@ -26,7 +26,8 @@ or that is no configuration, raises ConfigurationError, which says what it is.
 Where a statement stands twice, or groups bring it, the value in force is Junos': `View` looks it up
 (`configuration.view("protocols", "bgp")`), for any statement: `leaf`, `values`, `names`, `below`.
 
-    words                    the statements that Junos has, as data
+    statements, words        what a statement is; the words that Junos has, as data
+    hierarchy                the levels that they make up
     console, text            lines of a terminal; curly text and set lines to one tree
     tree, levels             the tree of words; abbreviations, unknown words
     inheritance              groups, looked up

@@ -21,8 +21,8 @@ from fnmatch import translate
 from typing import NamedTuple
 
 from keyroll.configuration.findings import Path
+from keyroll.configuration.hierarchy import META
 from keyroll.configuration.tree import INACTIVE, Node
-from keyroll.configuration.words import META
 
 APPLY, EXCEPT = "apply-groups", "apply-groups-except"
 CONDITIONAL = re.compile(r"re[0-9]+|node[0-9]+|member[0-9]+|\$\{node\}|fpc[0-9]+|backup-router", re.IGNORECASE)

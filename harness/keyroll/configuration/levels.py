@@ -2,15 +2,16 @@
 
 Abbreviations are written out, several statements on one line taken apart, and what is no statement is found.
 
-Only levels that decide sessions and chains are known (`words`); below the others nothing changes. Groups are read as
-what they will be merged into, wildcards standing for names.
+Only levels that decide sessions and chains are known (`hierarchy`); below the others nothing changes. Groups are read
+as what they will be merged into, wildcards standing for names.
 """
 
 from __future__ import annotations
 
 from keyroll.configuration.findings import Kind, Note, Path
+from keyroll.configuration.hierarchy import META, ROOT
+from keyroll.configuration.statements import Level, Shape, Statement
 from keyroll.configuration.tree import OMITTED, TYPED, Node
-from keyroll.configuration.words import META, ROOT, Level, Shape, Statement
 
 PASTED: dict[str, Path] = {
     "authentication-key-chains": ("security",),

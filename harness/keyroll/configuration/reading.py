@@ -10,12 +10,12 @@ from datetime import UTC, tzinfo
 from keyroll.configuration.documents import Documents, Element, is_json, is_xml, json_element, xml_elements
 from keyroll.configuration.findings import ConfigurationError, Finding, Kind, Note, Path
 from keyroll.configuration.foreign import make_of
+from keyroll.configuration.hierarchy import META, ROOT, level_of
 from keyroll.configuration.inheritance import APPLY, Groups, View, matches
 from keyroll.configuration.levels import HOMELESS, PASTED, settle
 from keyroll.configuration.routers import Router, routers_of
 from keyroll.configuration.text import TextReader
 from keyroll.configuration.tree import Node, Sources, growing
-from keyroll.configuration.words import META, ROOT, level_of
 from keyroll.errors import Where
 
 

@@ -9,10 +9,10 @@ from datetime import tzinfo
 from keyroll.configuration.addresses import Address, Interface, Networks, interface_of
 from keyroll.configuration.chains import Chain, chains_of
 from keyroll.configuration.findings import Note
+from keyroll.configuration.hierarchy import META, SYSTEMS
 from keyroll.configuration.inheritance import View
 from keyroll.configuration.sessions import Session, sessions_of
 from keyroll.configuration.tree import INACTIVE, Node
-from keyroll.configuration.words import META, SYSTEMS
 from keyroll.errors import Where
 
 Instance = str | None

@@ -2,261 +2,130 @@
 
 Complete at each level, so that a word that does not stand here is not understood, and so that an abbreviation is
 resolved as the CLI does it. Taken from the names in Juniper's published YANG models of Junos 18.4 and 24.4 for all
-product families (github.com/Juniper/yang); a newer word becomes a finding, never silence. Below levels marked opaque
-nothing is judged. Above 500 lines because it is one list.
+product families (github.com/Juniper/yang); a newer word becomes a finding, never silence. Words that are followed by a
+level which is known stand in `hierarchy`.
 """
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from keyroll.configuration.statements import kinds
 
-
-class Shape(enum.Enum):
-    """How many words a statement takes, and whether a level follows."""
-
-    FLAG = "flag"
-    """Nothing follows."""
-    LEAF = "leaf"
-    """One value; the statement stands once."""
-    VALUES = "values"
-    """One value or a list; the statement may stand several times."""
-    LEVEL = "level"
-    """A level of further statements."""
-    KEYED = "keyed"
-    """A name, then a level of further statements."""
-    OPAQUE = "opaque"
-    """A level that is not judged."""
-
-
-META = frozenset(("apply-groups", "apply-groups-except", "apply-macro", "apply-flags"))
-"""Statements that Junos takes at every level."""
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """One word of a level: its shape, the level below, and the words that may follow a leaf's value."""
-
-    shape: Shape
-    below: Level | None = None
-    options: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Level:
-    """All statements of one level.
-
-    `names` is what words beside them are, where they are names (as below `interfaces`). Where a level is not `judged`,
-    a word that is unknown there decides nothing about a session or a chain, and is only counted.
-    """
-
-    name: str
-    statements: Mapping[str, Statement] = field(repr=False)
-    names: Statement | None = None
-    judged: bool = True
-
-    def find(self, word: str) -> Statement | None:
-        """Return the statement of that word, written out."""
-        return self.statements.get(word) or self.names
-
-    def abbreviated(self, word: str) -> str | None:
-        """Return the one statement that `word` abbreviates, or None where there is none, or more than one."""
-        found = [name for name in self.statements if name.startswith(word)]
-        return found[0] if len(found) == 1 else None
-
-
-Kinds = dict[str, Statement]
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(text.split())
-
-
-def _kinds(
-    *,
-    leaf: tuple[str, ...] = (),
-    flag: tuple[str, ...] = (),
-    values: tuple[str, ...] = (),
-    opaque: tuple[str, ...] = (),
-) -> Kinds:
-    shapes = {Shape.LEAF: leaf, Shape.FLAG: flag, Shape.VALUES: values, Shape.OPAQUE: opaque}
-    return {word: Statement(shape) for shape, words in shapes.items() for word in words}
-
-
-def _keyed(below: Level) -> Statement:
-    return Statement(Shape.KEYED, below)
-
-
-def _below(below: Level) -> Statement:
-    return Statement(Shape.LEVEL, below)
-
-
-_BGP_ANYWHERE = _kinds(
-    leaf=_words(
-        """
+BGP_ANYWHERE = kinds(
+    leaf="""
         authentication-algorithm authentication-key authentication-key-chain bgp-identifier cluster description
         forwarding-context hold-time ipsec-sa keep local-address local-interface local-preference minimum-hold-time
         out-delay peer-as preference tcp-connect-port tcp-mss tcpao-auth-mismatch ttl
-        """
-    ),
-    flag=_words(
-        """
+        """,
+    flag="""
         accept-prefix-sid accept-remote-nexthop add-path-display-ipv4-address advertise-inactive advertise-peer-as
         advertise-prefix-sid advertise-srgb as-override damping disable-4byte-as enforce-first-as
         include-mp-next-hop log-updown mtu-discovery no-advertise-peer-as no-aggregator-id no-client-reflect
         no-global-load-balancing passive rfc6514-compliant-safi129 route-server-client tcp-aggressive-transmission
         unconfigured-peer-graceful-restart vpn-apply-export
-        """
-    ),
-    values=_words(
-        """
+        """,
+    values="""
         drop-path-attributes export import nlri
-        """
-    ),
-    opaque=_words(
-        """
+        """,
+    opaque="""
         advertise-bgp-static advertise-external bfd-liveness-detection bgp-error-tolerance bmp domain-path-id
         ebgp-community-cleanup egress-te egress-te-adj-segment egress-te-node-segment family graceful-restart
         graceful-shutdown idle-after-switch-over link-bandwidth message-batching metric-out multihop multipath
         outbound-route-filter remove-private shutdown traceoptions
-        """
-    ),
+        """,
 )
-_BGP_GROUP = _kinds(
-    leaf=_words(
-        """
+BGP_GROUP = kinds(
+    leaf="""
         peer-as-list protocol type
-        """
-    ),
-    flag=_words(
-        """
+        """,
+    flag="""
         mvpn-iana-rt-import send-non-transitive-link-bandwidth
-        """
-    ),
-    values=_words(
-        """
+        """,
+    values="""
         allow
-        """
-    ),
-    opaque=_words(
-        """
+        """,
+    opaque="""
         optimal-route-reflection
-        """
-    ),
+        """,
 )
-_BGP_TOP = _kinds(
-    leaf=_words(
-        """
+BGP_TOP = kinds(
+    leaf="""
         protocol-instance-name sr-preference-override stale-labels-holddown-period
-        """
-    ),
-    flag=_words(
-        """
+        """,
+    flag="""
         advertise-from-main-vpn-tables disable egress-te-sid-stats holddown-all-stale-labels no-precision-timers
         precision-timers prioritize-route-queueing rfc8950-compliant route-age-bgp-view send-addpath-optimization
-        """
-    ),
-    opaque=_words(
-        """
+        """,
+    opaque="""
         accept-prpd-connection defaults egress-te-backup-paths egress-te-set-segment global-load-balancing
         multipath-build-priority output-queue-priority path-selection snmp-options source-packet-routing
         traffic-statistics-labeled-path
-        """
-    ),
+        """,
 )
-_LDP = _kinds(
-    leaf=_words(
-        """
+LDP = kinds(
+    leaf="""
         keepalive-interval keepalive-timeout label-withdrawal-delay preference rib-group rib-group6
         transport-preference
-        """
-    ),
-    flag=_words(
-        """
+        """,
+    flag="""
         deaggregate explicit-null l2-smart-policy mtu-discovery no-deaggregate no-forwarding no-mtu-discovery
         no-propagate-ttl strict-targeted-hellos track-igp-metric upstream-label-assignment
-        """
-    ),
-    values=_words(
-        """
+        """,
+    values="""
         color-import-policy dod-request-policy egress-policy export import
-        """
-    ),
-    opaque=_words(
-        """
+        """,
+    opaque="""
         auto-targeted-session dual-transport entropy-label family graceful-restart igp-synchronization interface
         log-updown longest-match make-before-break neighbor next-hop oam p2mp policing session-protection
         sr-mapping-client targeted-hello traceoptions traffic-statistics transport-address
-        """
-    ),
+        """,
 )
-_LDP_SESSION = _kinds(
-    leaf=_words(
-        """
+LDP_SESSION = kinds(
+    leaf="""
         authentication-algorithm authentication-key authentication-key-chain tcpao-auth-mismatch transport-address
-        """
-    ),
-    flag=_words(
-        """
+        """,
+    flag="""
         downstream-on-demand mtu-discovery no-mtu-discovery
-        """
-    ),
+        """,
 )
-_PROTOCOLS = _kinds(
-    opaque=_words(
-        """
+PROTOCOLS = kinds(
+    opaque="""
         amt ancp bfd bgpmcast bier centralized-timing clock-synchronization connections dcbx dot1x dvmrp esis evpn
         express-segments iccp igmp igmp-snooping ilmi ipsec-traffic-selector isis isis-instance l2-learning
         l2circuit l2iw l2vpn lacp layer2-control link-management lldp lldp-med loop-detect mld mld-snooping mpls
         msdp mstp mvpn mvrp neighbor-discovery network-isolation oam openflow ospf ospf-instance ospf3 overlay ovsdb
         pcep pgm pim pim-snooping ppp ppp-service pppoe protection-group ptp r2cp rip ripng router-advertisement
         router-discovery rstp rsvp sap sflow source-packet-routing stp uplink-failure-detection vpls vrrp vstp
-        """
-    ),
+        """,
 )
-_SECURITY = _kinds(
-    leaf=_words(
-        """
+SECURITY = kinds(
+    leaf="""
         advanced-connection-tracking-timeout
-        """
-    ),
-    flag=_words(
-        """
+        """,
+    flag="""
         key-protection
-        """
-    ),
-    opaque=_words(
-        """
+        """,
+    opaque="""
         address-book advance-policy-based-routing advanced-services alarms alg analysis application-firewall
         application-services application-tracking casb certificates cloud datapath-debug distribution-profile
         dynamic-address dynamic-application dynamic-vpn firewall-authentication flow forwarding-options
         forwarding-process gprs group-vpn gtp idp ike ipsec ipsec-policy key-manager l3vpn log macsec nat ngfw pki
         policies remote-access resource-manager screen sctp secure-web-gateway softwires ssh-known-hosts tcp-encap
         traceoptions tunnel-inspection user-identification utm zones
-        """
-    ),
+        """,
 )
-_ROUTING_OPTIONS = _kinds(
-    leaf=_words(
-        """
+ROUTING_OPTIONS = kinds(
+    leaf="""
         highwatermark-log-interval ipv6-router-id maximum-ecmp med-igp-update-interval nsr-phantom-holdtime
         route-distinguisher-id router-id time-averaged-watermark-interval
-        """
-    ),
-    flag=_words(
-        """
+        """,
+    flag="""
         bgp-orf-cisco-mode enable-sensors loopback-strict-disable lsp-telemetry no-bfd-triggered-local-repair
         no-soft-core nonstop-routing route-distinguisher-id-use-router-id route-record warm-standby
-        """
-    ),
-    values=_words(
-        """
+        """,
+    values="""
         instance-export instance-import pre-export-filter vpn-global-import
-        """
-    ),
-    opaque=_words(
-        """
+        """,
+    opaque="""
         access access-internal admin-groups-extended admin-groups-extended-range aggregate auto-bandwidth
         auto-export backup-selection bgp-static bmp confederation congestion-protection diversity-association
         domain-path-id dynamic-tunnels fate-sharing flex-algorithm flow forwarding-table generate graceful-restart
@@ -264,121 +133,89 @@ _ROUTING_OPTIONS = _kinds(
         martians maximum-paths maximum-prefixes maximum-routes multicast multipath nonstop-routing-options options
         policy-multipath ppm programmable-rpd protect resolution rib rib-groups rpm-tracking source-packet-routing
         source-routing srlg static te-policy-association topologies traceoptions transport-class validation
-        """
-    ),
+        """,
 )
-_INSTANCE = _kinds(
-    leaf=_words(
-        """
+INSTANCE = kinds(
+    leaf="""
         description export-default-action import-default-action instance-role instance-type l2-domain-id-for-l3
         l3-interface layer3-domain-identifier routing-interface service-type vlan-id vlan-model
-        """
-    ),
-    flag=_words(
-        """
+        """,
+    flag="""
         connector-id-advertise no-irb-layer-2-copy no-local-switching no-normalization no-vrf-advertise
         no-vrf-propagate-ttl non-forwarding-vrf qualified-bum-pruning-mode vrf-propagate-ttl
-        """
-    ),
-    values=_words(
-        """
+        """,
+    values="""
         remote-vtep-list remote-vtep-v6-list vrf-export vrf-import
-        """
-    ),
-    opaque=_words(
-        """
+        """,
+    opaque="""
         access access-profile bridge-domains egress-protection forwarding-instance forwarding-options
         igmp-snooping-options l2vpn-id mld-snooping-options multicast-snooping-options pbb-options provider-tunnel
         route-distinguisher service-groups switch-options system vlan-tags vlans vrf-advertise-selective
         vrf-table-label vrf-target vtep-remote-interface vtep-source-interface vxlan
-        """
-    ),
+        """,
 )
-_LOGICAL_SYSTEM = _kinds(
-    opaque=_words(
-        """
+LOGICAL_SYSTEM = kinds(
+    opaque="""
         access access-profile applications bridge-domains firewall forwarding-options multicast-snooping-options
         policy-options schedulers services switch-options system vlans
-        """
-    ),
+        """,
 )
-_ROOT = _kinds(
-    leaf=_words(
-        """
+ROOT = kinds(
+    leaf="""
         rcsid version
-        """
-    ),
-    opaque=_words(
-        """
+        """,
+    opaque="""
         access access-profile accounting-options applications bridge-domains chassis class-of-service dialer
         diameter dynamic-profiles event-options fabric firewall forwarding-options isdn jsrc jsrc-partition
         multi-chassis multicast-snooping-options poe policy-options schedulers services session-limit-group smtp
         snmp switch-options system unified-edge virtual-chassis virtual-network-functions vlans vmhost wlan
-        """
-    ),
+        """,
 )
-_INET = _kinds(
-    leaf=_words(
-        """
+INET = kinds(
+    leaf="""
         arp-max-cache arp-new-hold-limit destination-udp-port input-hierarchical-policer ipsec-sa mac-validate mtu
         tcp-mss
-        """
-    ),
-    flag=_words(
-        """
+        """,
+    flag="""
         allow-filter-on-re clear-dont-fragment-bit destination-class-usage multicast-only negotiate-address
         no-neighbor-learn no-redirects no-tunnel-termination primary receive-options-packets receive-ttl-exceeded
         source-lookup transit-options-packets transit-ttl-exceeded tunnel-loopback tunnel-termination
         unconditional-src-learn
-        """
-    ),
-    opaque=_words(
-        """
+        """,
+    opaque="""
         accounting auto-configure demux-destination demux-source dhcp filter ingress-queuing-filter
         iq-policing-filter location-pool-address next-hop-tunnel policer rpf-check sampling service simple-filter
         targeted-broadcast unnumbered-address
-        """
-    ),
+        """,
 )
-_INET6 = _kinds(
-    leaf=_words(
-        """
+INET6 = kinds(
+    leaf="""
         destination-udp-port input-hierarchical-policer mtu nd6-max-cache nd6-new-hold-limit nd6-stale-time tcp-mss
-        """
-    ),
-    flag=_words(
-        """
+        """,
+    flag="""
         allow-filter-on-re dad-disable enhanced-dad-disable negotiate-address no-dad-disable no-neighbor-learn
         no-redirects no-tunnel-termination slaac-enable source-lookup tunnel-termination
-        """
-    ),
-    opaque=_words(
-        """
+        """,
+    opaque="""
         accounting auto-configure dad-proxy demux-destination demux-source dhcpv6-client filter
         ingress-queuing-filter ndp-proxy policer rpf-check sampling service unnumbered-address
-        """
-    ),
+        """,
 )
-_FAMILIES = _kinds(
-    opaque=_words(
-        """
+FAMILIES = kinds(
+    opaque="""
         any bridge ccc ethernet-switching fibre-channel iso mlfr-end-to-end mlfr-uni-nni mlppp mpls pppoe tcc vpls
-        """
-    ),
+        """,
 )
-_UNIT = _kinds(
-    leaf=_words(
-        """
+UNIT = kinds(
+    leaf="""
         accounting-profile alias atm-scheduler-map bandwidth cell-bundle-size cell-bundle-timeout compression-device
         deep-vlan-qualified-learning description dlci drop-timeout encapsulation etree-ac-role fragment-threshold
         global-layer2-domainid interface-tag link-layer-overhead mac metadata minimum-links mrru mtu multicast-dlci
         multicast-vci multilink-max-classes native-inner-vlan-id peer-unit psn-vci psn-vpi receive-lsp
         service-domain transmit-lsp transmit-weight trunk-bandwidth trunk-id vci virtual-gateway-v4-mac
         virtual-gateway-v6-mac vlan-id vlan-id-range vpi
-        """
-    ),
-    flag=_words(
-        """
+        """,
+    flag="""
         allow-any-vci clear-dont-fragment-bit copy-tos-to-outer-ip-header copy-tos-to-outer-ip-header-transit
         disable disable-mlppp-inner-ppp-pfc enhanced-convergence enhanced-scale
         force-control-packets-on-transit-path generate-eui64 gre interleave-fragments inverse-arp multipoint
@@ -386,15 +223,11 @@ _UNIT = _kinds(
         no-vpivci-swapping packet-inject-enable passive-monitor-mode per-session-scheduler plp-to-clp point-to-point
         proxy-macip-advertisement reassemble-packets routing-services short-sequence statistics swap-by-poppush
         traps virtual-gateway-accept-data
-        """
-    ),
-    values=_words(
-        """
+        """,
+    values="""
         inner-vlan-id-swap-ranges vlan-id-list vlan-tag
-        """
-    ),
-    opaque=_words(
-        """
+        """,
+    opaque="""
         accept-source-mac account-layer2-overhead actual-transit-statistics advisory-options arp-resp
         atm-l2circuit-mode atm-policer auto-configure backup-options compression demux demux-destination
         demux-options demux-source dial-options dialer-options dynamic-call-admission-control epd-threshold esi
@@ -404,19 +237,15 @@ _UNIT = _kinds(
         peer-psd policer-overhead ppp-options pppoe-options pppoe-underlying-options proxy-arp radio-router
         routing-service rpm service services-options shaping targeted-distribution targeted-options tunnel vci-range
         virtual-gateway-esi vlan-tags
-        """
-    ),
+        """,
 )
-_INTERFACE = _kinds(
-    leaf=_words(
-        """
+INTERFACE = kinds(
+    leaf="""
         accounting-profile act-sim description encapsulation external-model-name input-native-vlan-push
         l2tp-maximum-session link-mode mac media-type metadata mtu native-vlan-id network-isolation-profile
         number-of-sub-ports port-mirror-instance schedulers speed
-        """
-    ),
-    flag=_words(
-        """
+        """,
+    flag="""
         arp-l2-validate bypass-queueing-chip cascade-port dce disable flexible-vlan-tagging gratuitous-arp-reply
         interface-mib interface-transmit-statistics multicast-statistics no-bypass-queueing-chip
         no-forwarding-viable no-gratuitous-arp-reply no-gratuitous-arp-request no-interface-mib no-keepalives
@@ -424,10 +253,8 @@ _INTERFACE = _kinds(
         no-pseudowire-down-on-core-isolation no-traps oam-on-svlan passive-monitor-mode per-unit-scheduler
         promiscuous-mode rpf-stats shared-interface shared-scheduler stacked-vlan-tagging traps unidirectional
         unused vlan-offload vlan-tagging vlan-vci-tagging
-        """
-    ),
-    opaque=_words(
-        """
+        """,
+    opaque="""
         aggregated-ether-options aggregated-inline-services-options aggregated-sonet-options anchor-point
         anchoring-options atm-options auto-configure cellular-options cesopsn-options clocking container-options
         damping data-input dialer-options ds0-options dsl-options dsl-sfp-options e1-options e3-options es-options
@@ -440,131 +267,10 @@ _INTERFACE = _kinds(
         receive-bucket redundancy-group redundancy-options redundant-ether-options
         redundant-pseudo-interface-options satop-options serial-options services-options shdsl-options sonet-options
         switch-options t1-options t3-options targeted-options tdm-options traceoptions transmit-bucket vdsl-options
-        """
-    ),
+        """,
 )
-_INTERFACES = _kinds(
-    opaque=_words(
-        """
+INTERFACES = kinds(
+    opaque="""
         interface-range interface-set pic-set stacked-interface-set traceoptions
-        """
-    ),
+        """,
 )
-
-_LOCAL_AS = Statement(
-    Shape.LEAF, options=frozenset(("loops", "private", "alias", "no-prepend-global-as", "independent-domain"))
-)
-_AUTHENTICATION = _words("authentication-algorithm authentication-key authentication-key-chain tcpao-auth-mismatch")
-
-AO = Level("ao-attribute", _kinds(leaf=_words("send-id recv-id tcp-ao-option cryptographic-algorithm")))
-KEY = Level(
-    "key",
-    {
-        **_kinds(leaf=_words("secret key-name start-time algorithm fallback options")),
-        "ao-attribute": _below(AO),
-    },
-)
-CHAIN = Level("key-chain", {**_kinds(leaf=_words("description tolerance")), "key": _keyed(KEY)})
-CHAINS = Level("authentication-key-chains", {"key-chain": _keyed(CHAIN)})
-SECURITY = Level("security", {**_SECURITY, "authentication-key-chains": _below(CHAINS)})
-
-NEIGHBOR = Level("neighbor", {**_BGP_ANYWHERE, "local-as": _LOCAL_AS})
-DYNAMIC_NEIGHBOR = Level(
-    "dynamic-neighbor",
-    {**_kinds(leaf=(*_AUTHENTICATION, "peer-limit"), values=("allow",), opaque=("peer-auto-discovery",))},
-)
-GROUP = Level(
-    "group",
-    {
-        **_BGP_ANYWHERE,
-        **_BGP_GROUP,
-        "local-as": _LOCAL_AS,
-        "neighbor": _keyed(NEIGHBOR),
-        "dynamic-neighbor": _keyed(DYNAMIC_NEIGHBOR),
-    },
-)
-BGP = Level("bgp", {**_BGP_ANYWHERE, **_BGP_TOP, "local-as": _LOCAL_AS, "group": _keyed(GROUP)})
-SESSION = Level("session", _LDP_SESSION)
-SESSION_GROUP = Level("session-group", _LDP_SESSION)
-LDP = Level("ldp", {**_LDP, "session": _keyed(SESSION), "session-group": _keyed(SESSION_GROUP)})
-PROTOCOLS = Level("protocols", {**_PROTOCOLS, "bgp": _below(BGP), "ldp": _below(LDP)})
-
-ROUTING_OPTIONS = Level(
-    "routing-options",
-    {
-        **_ROUTING_OPTIONS,
-        "autonomous-system": Statement(
-            Shape.LEAF, options=frozenset(("loops", "asdot-notation", "independent-domain"))
-        ),
-    },
-    judged=False,
-)
-FAMILY_INET = Level("inet", {**_INET, "address": Statement(Shape.OPAQUE)}, judged=False)
-FAMILY_INET6 = Level("inet6", {**_INET6, "address": Statement(Shape.OPAQUE)}, judged=False)
-FAMILY = Level("family", {**_FAMILIES, "inet": _below(FAMILY_INET), "inet6": _below(FAMILY_INET6)}, judged=False)
-UNIT = Level("unit", {**_UNIT, "family": _below(FAMILY)}, judged=False)
-INTERFACE = Level("interface", {**_INTERFACE, "unit": _keyed(UNIT)}, judged=False)
-INTERFACES = Level("interfaces", _INTERFACES, names=_below(INTERFACE))
-INSTANCE = Level(
-    "routing-instance",
-    {
-        **_INSTANCE,
-        "interface": Statement(Shape.OPAQUE),
-        "protocols": _below(PROTOCOLS),
-        "routing-options": _below(ROUTING_OPTIONS),
-    },
-)
-INSTANCES = Level("routing-instances", {}, names=_below(INSTANCE))
-_ROUTER: Kinds = {
-    "protocols": _below(PROTOCOLS),
-    "routing-options": _below(ROUTING_OPTIONS),
-    "routing-instances": _below(INSTANCES),
-    "interfaces": _below(INTERFACES),
-    "security": _below(SECURITY),
-}
-LOGICAL_SYSTEM = Level("logical-system", {**_LOGICAL_SYSTEM, **_ROUTER})
-_SYSTEMS = _below(Level("logical-systems", {}, names=_below(LOGICAL_SYSTEM)))
-_TOP: Kinds = {**_ROOT, **_ROUTER, "logical-systems": _SYSTEMS, "tenants": _SYSTEMS}
-GROUP_BODY = Level("a configuration group", {**_TOP, "when": Statement(Shape.OPAQUE)})
-ROOT = Level("the configuration", {**_TOP, "groups": _below(Level("groups", {}, names=_below(GROUP_BODY)))})
-
-
-SYSTEMS = ("logical-systems", "tenants")
-"""Levels whose names are routers of their own."""
-
-
-def steps(words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """Yield a path's words level by level, as `up` counts them: `("group", "A")` is one step."""
-    level: Level | None = ROOT
-    rest = list(words)
-    while rest:
-        word = rest.pop(0)
-        statement = level.find(word) if level is not None else None
-        keyed = statement is not None and statement.shape is Shape.KEYED and rest
-        yield (word, rest.pop(0)) if keyed else (word,)
-        level = statement.below if statement is not None else None
-
-
-def container_of(path: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the level that `show configuration PATH` prints the inside of: a leaf is printed with its own word."""
-    return path[:-1] if path and path[-1] in META else level_of(path)
-
-
-def level_of(path: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the path of the level that a statement stands in: a leaf and its value are cut off.
-
-    What lies below an opaque level stays whole.
-    """
-    level: Level | None = ROOT
-    at = 0
-    while level is not None and at < len(path):
-        statement = level.find(path[at])
-        if statement is None or statement.shape in {Shape.LEAF, Shape.VALUES, Shape.FLAG}:
-            return path[:at]
-        if statement.shape is Shape.OPAQUE:
-            return path
-        taken = 2 if statement.shape is Shape.KEYED else 1
-        if at + taken > len(path):
-            return path[:at]
-        level, at = statement.below, at + taken
-    return path

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 
 from keyroll.configuration import console
 from keyroll.configuration.findings import Kind, Note
+from keyroll.configuration.hierarchy import container_of
 from keyroll.configuration.placeholders import UNCLOSED
 from keyroll.configuration.text.levels import TAGS, Levels
 from keyroll.configuration.text.position import Position
 from keyroll.configuration.text.set_lines import COMMANDS, SetLines
 from keyroll.configuration.text.tokens import LEFT_OUT, PLAIN, PLAIN_SET, pieces, split, tokens
 from keyroll.configuration.tree import TYPED, Node
-from keyroll.configuration.words import container_of
 
 _INHERITED = re.compile(r"'.*' was (?:inherited|expanded) from group|inherited from group '")
 _WARNING = re.compile(r"#+\s*Warning:\s*(.*)", re.IGNORECASE)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from keyroll.configuration.findings import Kind
+from keyroll.configuration.hierarchy import ROOT, SYSTEMS, steps
 from keyroll.configuration.placeholders import UNCLOSED
 from keyroll.configuration.text.position import DEPTH_MAX, Position
 from keyroll.configuration.text.tokens import LEFT_OUT, PLAIN_SET, UNQUOTED, kept_apart, spread, tokens
 from keyroll.configuration.tree import INACTIVE, PROTECTED, TYPED, Node
-from keyroll.configuration.words import ROOT, SYSTEMS, steps
 
 _EDITS = frozenset(("set", "delete", "deactivate", "activate"))
 _PROTECTIONS = frozenset(("protect", "unprotect"))

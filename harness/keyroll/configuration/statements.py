@@ -1,0 +1,75 @@
+"""How statements and levels of a Junos configuration are described: how many words, what stands below."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+class Shape(enum.Enum):
+    """How many words a statement takes, and whether a level follows."""
+
+    FLAG = "flag"
+    """Nothing follows."""
+    LEAF = "leaf"
+    """One value; the statement stands once."""
+    VALUES = "values"
+    """One value or a list; the statement may stand several times."""
+    LEVEL = "level"
+    """A level of further statements."""
+    KEYED = "keyed"
+    """A name, then a level of further statements."""
+    OPAQUE = "opaque"
+    """A level that is not judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One word of a level: its shape, the level below, and the words that may follow a leaf's value."""
+
+    shape: Shape
+    below: Level | None = None
+    options: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """All statements of one level.
+
+    `names` is what words beside them are, where they are names (as below `interfaces`). Where a level is not `judged`,
+    a word that is unknown there decides nothing about a session or a chain, and is only counted.
+    """
+
+    name: str
+    statements: Mapping[str, Statement] = field(repr=False)
+    names: Statement | None = None
+    judged: bool = True
+
+    def find(self, word: str) -> Statement | None:
+        """Return the statement of that word, written out."""
+        return self.statements.get(word) or self.names
+
+    def abbreviated(self, word: str) -> str | None:
+        """Return the one statement that `word` abbreviates, or None where there is none, or more than one."""
+        found = [name for name in self.statements if name.startswith(word)]
+        return found[0] if len(found) == 1 else None
+
+
+Statements = dict[str, Statement]
+
+
+def kinds(*, leaf: str = "", flag: str = "", values: str = "", opaque: str = "") -> Statements:
+    """Return statements by their word; each argument has the words of one shape, between blanks."""
+    shapes = {Shape.LEAF: leaf, Shape.FLAG: flag, Shape.VALUES: values, Shape.OPAQUE: opaque}
+    return {word: Statement(shape) for shape, words in shapes.items() for word in words.split()}
+
+
+def keyed(below: Level) -> Statement:
+    """Return a statement that is followed by a name and a level."""
+    return Statement(Shape.KEYED, below)
+
+
+def holding(below: Level) -> Statement:
+    """Return a statement that is followed by a level."""
+    return Statement(Shape.LEVEL, below)
