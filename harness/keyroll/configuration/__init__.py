@@ -31,6 +31,7 @@ Where a statement stands twice, or groups bring it, the value in force is Junos'
     console, text            lines of a terminal; curly text and set lines to one tree
     tree, levels             the tree of words; abbreviations, unknown words
     inheritance              groups, looked up
+    bearing                  which findings bear on which level
     placeholders             what stands where a secret was
     chains, sessions         the two views
     addresses                addresses, and the networks that they are on

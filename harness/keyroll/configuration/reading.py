@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
 
+from keyroll.configuration.bearing import Bearing
 from keyroll.configuration.documents import Documents, Element, is_json, is_xml, json_element, xml_elements
 from keyroll.configuration.findings import ConfigurationError, Finding, Kind, Note, Path
 from keyroll.configuration.foreign import make_of
 from keyroll.configuration.hierarchy import META, ROOT, level_of
-from keyroll.configuration.inheritance import APPLY, Groups, View, matches
+from keyroll.configuration.inheritance import APPLY, Groups, View
 from keyroll.configuration.levels import HOMELESS, PASTED, settle
 from keyroll.configuration.routers import Router, routers_of
 from keyroll.configuration.text import TextReader
@@ -56,7 +57,10 @@ class Configuration:
         for group, (line, path) in groups.missing.items():
             note(Kind.MAYBE, f"group {group} is applied here and is not in the text", line, path)
         findings = tuple(found)
-        return tuple(self._with_doubts(router, findings) for router in routers), findings
+        if findings:
+            bearing = Bearing(findings, self._applied)
+            routers = tuple(_with_doubts(router, bearing) for router in routers)
+        return routers, findings
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -79,7 +83,7 @@ class Configuration:
 
     def bearing_on(self, path: Path) -> tuple[Finding, ...]:
         """Return the findings that could change the meaning of what stands at `path`, also those inside groups."""
-        return tuple(finding for finding in self.findings if self._bears(finding, path))
+        return self._bearing.on(path)
 
     @functools.cached_property
     def doubts(self) -> tuple[Finding, ...]:
@@ -105,27 +109,9 @@ class Configuration:
     def _applied_anywhere(self) -> frozenset[str]:
         return frozenset(_applied_inside(self.tree))
 
-    def _with_doubts(self, router: Router, findings: tuple[Finding, ...]) -> Router:
-        if not findings:
-            return router
-        sessions = tuple(
-            replace(session, doubts=tuple(one for one in findings if self._bears(one, session.path)))
-            for session in router.sessions
-        )
-        chains = tuple(
-            replace(chain, doubts=tuple(one for one in findings if self._bears(one, chain.path)))
-            for chain in router.chains
-        )
-        return replace(router, sessions=sessions, chains=chains)
-
-    def _bears(self, finding: Finding, path: Path) -> bool:
-        if finding.path[:1] == ("groups",) and len(finding.path) > 1:
-            inside = finding.path[2:]
-            return finding.path[1] in self._applied(path) and all(
-                mine == theirs or (theirs[:1] == "<" and matches(theirs, mine))
-                for mine, theirs in zip(path, inside, strict=False)
-            )
-        return finding.bears_on(path)
+    @functools.cached_property
+    def _bearing(self) -> Bearing:
+        return Bearing(self.findings, self._applied)
 
     def _applied(self, path: Path) -> frozenset[str]:
         """Return the groups that may bring something to `path`: applied on the way to it, or inside such a group."""
@@ -147,6 +133,14 @@ class Configuration:
     def _nested(self) -> Mapping[str, frozenset[str]]:
         """The groups that are applied anywhere inside each group."""
         return {name: frozenset(_applied_inside(node)) for name, node in (self.tree.get("groups") or {}).items()}
+
+
+def _with_doubts(router: Router, bearing: Bearing) -> Router:
+    return replace(
+        router,
+        sessions=tuple(replace(session, doubts=bearing.on(session.path)) for session in router.sessions),
+        chains=tuple(replace(chain, doubts=bearing.on(chain.path)) for chain in router.chains),
+    )
 
 
 def _applied_inside(node: Node) -> set[str]:

@@ -1,0 +1,113 @@
+"""Which findings bear on what stands at a path, of thousands of either.
+
+A finding bears on what stands at its level, above it and below it. A finding inside a configuration group bears on
+the levels to which the group may bring something. Findings are kept in a tree of their paths, so that a session costs
+the length of its path, not the number of findings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from keyroll.configuration.findings import Finding, Path
+from keyroll.configuration.inheritance import matches
+
+Groups = Callable[[Path], frozenset[str]]
+"""The groups that may bring something to a path."""
+
+
+class _Level:
+    """The findings at one level, by their number, and the levels below."""
+
+    __slots__ = ("below", "here", "wildcards")
+
+    def __init__(self) -> None:
+        self.here: list[int] = []
+        self.below: dict[str, _Level] = {}
+        self.wildcards: list[str] = []
+        """Which of the words below are patterns."""
+
+    def add(self, path: Iterable[str], number: int) -> None:
+        level = self
+        for word in path:
+            below = level.below.get(word)
+            if below is None:
+                below = level.below[word] = _Level()
+                if word[:1] == "<":
+                    level.wildcards.append(word)
+            level = below
+        level.here.append(number)
+
+    def next(self, word: str, *, patterns: bool) -> Iterator[_Level]:
+        """Yield the levels that a word leads to: itself, and in groups the wildcards that stand for it."""
+        exact = self.below.get(word)
+        if exact is not None:
+            yield exact
+        if patterns:
+            yield from (self.below[one] for one in self.wildcards if one != word and matches(one, word))
+
+    def all(self) -> Iterator[int]:
+        """Yield the findings here and below."""
+        waiting = [self]
+        while waiting:
+            level = waiting.pop()
+            yield from level.here
+            waiting.extend(level.below.values())
+
+
+class Bearing:
+    """Findings, to be asked for those that bear on a path."""
+
+    def __init__(self, findings: Sequence[Finding], applied: Groups) -> None:
+        self._findings = findings
+        self._applied = applied
+        self._top = _Level()
+        self._groups: dict[str, _Level] = {}
+        for number, finding in enumerate(findings):
+            path = finding.path
+            if path[:1] == ("groups",) and len(path) > 1:
+                self._groups.setdefault(path[1], _Level()).add(path[2:], number)
+            else:
+                self._top.add(path, number)
+        self._made: dict[tuple[_Met, ...], tuple[Finding, ...]] = {}
+
+    def on(self, path: Path) -> tuple[Finding, ...]:
+        """Return the findings that could change the meaning of what stands at `path`, in their order."""
+        if not self._findings:
+            return ()
+        met = [_met(self._top, path, patterns=False)]
+        if self._groups:
+            met += [_met(self._groups[name], path, patterns=True) for name in self._applied(path) & self._groups.keys()]
+        # Thousands of sessions meet the same levels, such as the top of the text alone: one answer for all of them.
+        key = tuple(met)
+        made = self._made.get(key)
+        if made is None:
+            numbers = {number for one in met for number in one.numbers()}
+            made = self._made[key] = tuple(self._findings[number] for number in sorted(numbers))
+        return made
+
+
+class _Met(NamedTuple):
+    """What a path meets of a tree of findings: the levels that it passes, and those that it ends in."""
+
+    passed: tuple[_Level, ...]
+    ended: tuple[_Level, ...]
+
+    def numbers(self) -> Iterator[int]:
+        """Yield the findings on the way, and, where the path ends inside the tree, all below."""
+        for level in self.passed:
+            yield from level.here
+        for level in self.ended:
+            yield from level.all()
+
+
+def _met(top: _Level, path: Path, *, patterns: bool) -> _Met:
+    passed: list[_Level] = []
+    levels = [top]
+    for word in path:
+        passed += levels
+        levels = [one for level in levels for one in level.next(word, patterns=patterns)]
+        if not levels:
+            break
+    return _Met(tuple(passed), tuple(levels))
