@@ -10,8 +10,7 @@ HEAD = "set groups OVERLAY protocols bgp group <RR-*> typo 1\nset protocols bgp 
 def sessions(text: str) -> dict[str, list[str]]:
     """Return, for each session's group, the lines of the findings that it carries."""
     return {
-        session.group or "": [str(finding.where) for finding in session.doubts]
-        for session in _read(text).main.sessions
+        session.group or "": [str(finding.where) for finding in session.doubts] for session in _read(text).main.sessions
     }
 
 
