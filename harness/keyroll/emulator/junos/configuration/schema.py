@@ -227,6 +227,11 @@ def opaque(name: str, text: str, lost: str) -> Statement:
     return Statement(name, Kind.OPAQUE, text, effect=Effect.KEPT, note=lost)
 
 
+def opaques(lost: str, rows: tuple[tuple[str, str], ...]) -> tuple[Statement, ...]:
+    """Build statements as `opaque` does, of their names and texts; without all of them the same is lost."""
+    return tuple(opaque(name, text, lost) for name, text in rows)
+
+
 def hierarchy(name: str, text: str, lost: str) -> Statement:
     """Build a whole hierarchy that is kept as text. `lost` says what this router does not do of it."""
     return Statement(name, Kind.OPAQUE, text, effect=Effect.KEPT, note=lost, hierarchy=True)

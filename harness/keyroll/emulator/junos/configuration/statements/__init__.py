@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from keyroll.emulator.junos.configuration.schema import Effect, Kind, Statement, container, entry, values
-from keyroll.emulator.junos.configuration.statements import kept
 from keyroll.emulator.junos.configuration.statements.interfaces import INTERFACES
+from keyroll.emulator.junos.configuration.statements.kept import hierarchies
 from keyroll.emulator.junos.configuration.statements.policy import POLICY_OPTIONS
 from keyroll.emulator.junos.configuration.statements.protocols import PROTOCOLS
 from keyroll.emulator.junos.configuration.statements.routing import ROUTING_OPTIONS
@@ -20,15 +20,15 @@ from keyroll.emulator.junos.configuration.values import Word
 
 _PARTS = (
     SYSTEM,
-    *kept.BEFORE_SECURITY,
+    *hierarchies.BEFORE_SECURITY,
     SECURITY,
     INTERFACES,
-    *kept.AFTER_INTERFACES,
+    *hierarchies.AFTER_INTERFACES,
     POLICY_OPTIONS,
-    *kept.AFTER_POLICY,
+    *hierarchies.AFTER_POLICY,
     ROUTING_OPTIONS,
     PROTOCOLS,
-    *kept.AFTER_PROTOCOLS,
+    *hierarchies.AFTER_PROTOCOLS,
 )
 """The hierarchies, in the order in which Junos shows them."""
 _APPLY = values("apply-groups", "Groups from which to inherit configuration data", Word())
@@ -42,7 +42,7 @@ def _with_apply(statement: Statement) -> Statement:
     children = tuple(_with_apply(child) for child in statement.children)
     if not _may_inherit(statement):
         return replace(statement, children=children, _by_name={}, order={})
-    return replace(statement, children=(_APPLY, _EXCEPT, *kept.EVERYWHERE, *children), _by_name={}, order={})
+    return replace(statement, children=(_APPLY, _EXCEPT, *hierarchies.EVERYWHERE, *children), _by_name={}, order={})
 
 
 def _may_inherit(statement: Statement) -> bool:
@@ -55,7 +55,7 @@ _INHERITING = tuple(_with_apply(part) for part in _PARTS)
 ROOT = container(
     "",
     "",
-    kept.VERSION,
+    hierarchies.VERSION,
     container("groups", "Configuration groups", entry("", "Group name", Word(), *_INHERITING)),
     _APPLY,
     *_INHERITING,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from keyroll.emulator.junos.configuration.schema import container, entry, flag, kept, leaf
-from keyroll.emulator.junos.configuration.statements import kept as kept_tables
+from keyroll.emulator.junos.configuration.statements.kept import interfaces as kept_tables
 from keyroll.emulator.junos.configuration.values import Integer, InterfaceName, Prefix, Text
 
 _DESCRIPTION = kept(leaf("description", "Text description of interface", Text(1, 900)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from keyroll.emulator.junos.configuration.schema import Statement, container, entry, flag, leaf, opaque, values
-from keyroll.emulator.junos.configuration.statements import kept
+from keyroll.emulator.junos.configuration.statements.kept import policy as kept_tables
 from keyroll.emulator.junos.configuration.values import (
     AsNumbers,
     Integer,
@@ -73,10 +73,10 @@ _FROM = container(
         Prefix(),
         *_MATCH_FLAGS,
         leaf("upto", "Mask falls between two values", Word(4, r"/\d{1,3}"), exclusive="match"),
-        *kept.ROUTE_FILTER,
+        *kept_tables.ROUTE_FILTER,
         one_line=True,
     ),
-    *kept.FROM,
+    *kept_tables.FROM,
     one_line=True,
 )
 _THEN = container(
@@ -102,7 +102,7 @@ _THEN = container(
         one_of(policy="Next policy", term="Next term"),
         exclusive="flow",
     ),
-    *kept.THEN,
+    *kept_tables.THEN,
     one_line=True,
 )
 
@@ -125,9 +125,9 @@ POLICY_OPTIONS = container(
         "policy-statement",
         "Routing policy",
         Text(1, 255, r".*\s.*", "Must be a string of 255 characters or less with no spaces"),
-        _term(_FROM, *kept.TERM, _THEN),
+        _term(_FROM, *kept_tables.TERM, _THEN),
         _FROM,
-        *kept.TERM,
+        *kept_tables.TERM,
         _THEN,
     ),
     entry(
@@ -145,5 +145,5 @@ POLICY_OPTIONS = container(
         leaf("", "Path", Text(1, 255)),
         one_line=True,
     ),
-    *kept.POLICY_OPTIONS,
+    *kept_tables.POLICY_OPTIONS,
 )

@@ -13,7 +13,8 @@ from keyroll.emulator.junos.configuration.schema import (
     leaf,
     values,
 )
-from keyroll.emulator.junos.configuration.statements import kept as kept_tables
+from keyroll.emulator.junos.configuration.statements.kept import hierarchies
+from keyroll.emulator.junos.configuration.statements.kept import protocols as kept_tables
 from keyroll.emulator.junos.configuration.values import (
     AsNumber,
     IdleTimeout,
@@ -243,4 +244,4 @@ _MPLS = container(
     *kept_tables.MPLS,
 )
 
-PROTOCOLS = container("protocols", "Routing protocol configuration", _BGP, _LDP, _MPLS, *kept_tables.PROTOCOLS)
+PROTOCOLS = container("protocols", "Routing protocol configuration", _BGP, _LDP, _MPLS, *hierarchies.PROTOCOLS)

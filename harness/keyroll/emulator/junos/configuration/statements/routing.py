@@ -14,7 +14,7 @@ from keyroll.emulator.junos.configuration.schema import (
     kept,
     leaf,
 )
-from keyroll.emulator.junos.configuration.statements import kept as kept_tables
+from keyroll.emulator.junos.configuration.statements.kept import routing as kept_tables
 from keyroll.emulator.junos.configuration.values import AsNumber, IpAddress, Prefix, Word
 
 TABLES = {"inet.0": 4, "inet6.0": 6}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from keyroll.emulator.junos.configuration.schema import Configured, Constraint, Rule, container, entry, leaf
-from keyroll.emulator.junos.configuration.statements import kept
+from keyroll.emulator.junos.configuration.statements.kept import hierarchies as kept_tables
 from keyroll.emulator.junos.configuration.values import Integer, SecretText, StartTime, Text, one_of
 from keyroll.keychain.model import NAME_MESSAGE
 
@@ -82,5 +82,5 @@ SECURITY = container(
             ),
         ),
     ),
-    *kept.SECURITY,
+    *kept_tables.SECURITY,
 )

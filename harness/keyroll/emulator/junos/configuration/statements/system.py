@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from keyroll.emulator.junos.configuration.login_values import ENCRYPTED, PLAIN_TEXT, EncryptedPassword, PublicKey
 from keyroll.emulator.junos.configuration.schema import container, entry, flag, kept, leaf, values
-from keyroll.emulator.junos.configuration.statements import kept as kept_tables
+from keyroll.emulator.junos.configuration.statements.kept import system as kept_tables
 from keyroll.emulator.junos.configuration.values import Choice, Integer, IpAddress, OneOf, Text, TimeZone, Word, one_of
 
 _FACILITIES = one_of(
