@@ -33,7 +33,7 @@ def as_data(report: Report, state: str | None = None) -> dict[str, object]:
         "disabled": report.disabled,
         "sessions": [_session(session) for session in report.sessions],
         "pairs": [_pair(pair, report) for pair in report.pairs],
-        "findings": [_finding(finding) for finding in report.findings],
+        "findings": [finding_data(finding) for finding in report.findings],
     }
 
 
@@ -48,7 +48,7 @@ def _session(session: JudgedSession) -> dict[str, object]:
         "ends": [_end(end) for end in (session.one, session.other) if end is not None],
         "verdict": session.verdict.value,
         "pair": session.pair,
-        "findings": [_finding(finding) for finding in session.findings],
+        "findings": [finding_data(finding) for finding in session.findings],
     }
 
 
@@ -64,7 +64,8 @@ def _end(session: Session) -> dict[str, object]:
     }
 
 
-def _finding(finding: Finding) -> dict[str, object]:
+def finding_data(finding: Finding) -> dict[str, object]:
+    """Return a finding as data: its rule, with the sentence and the source, its place and its message."""
     return {
         "rule": finding.rule.id,
         "severity": finding.severity.value,

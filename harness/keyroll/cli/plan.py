@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import re
-import secrets
-import shlex
-import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
@@ -17,16 +14,18 @@ from keyroll.check.judge import Question, names_no_known_zone
 from keyroll.cli.arguments import instant_of, read_zone
 from keyroll.cli.output import read_or_not
 from keyroll.cli.plan_files import write_together
+from keyroll.cli.plan_secrets import drawing
 from keyroll.configuration import Chain, Configuration, Kind, Node, in_own_zone, read
 from keyroll.errors import ExitCode, InputError, Where, printable
 from keyroll.instants import SYSTEM
-from keyroll.keychain.generate import SECRET_LENGTH_DEFAULT, Ids, draw_secret
+from keyroll.keychain.generate import SECRET_LENGTH_DEFAULT, Ids
 from keyroll.keychain.junostext import Encoding
 from keyroll.keychain.model import SECRET_MAX, Keychain
-from keyroll.keychain.secret import Secret
 from keyroll.names import Algorithm
 from keyroll.plan.build import plan
+from keyroll.plan.data import read_history
 from keyroll.plan.emergency import emergency as plan_emergency
+from keyroll.plan.markdown import markdown
 from keyroll.plan.model import (
     COMMIT_DEFAULT,
     LEAD_DEFAULT,
@@ -38,15 +37,10 @@ from keyroll.plan.model import (
     Retired,
     Router,
 )
+from keyroll.plan.notes import About, Checked, Note, Remark
 from keyroll.plan.sessions import Judged, judged, keys_of_groups, protected
-from keyroll.plan.texts import files, markdown, read_history
+from keyroll.plan.texts import files
 from keyroll.scenario.file.durations import format_duration, parse_duration
-
-_COMMAND_SECONDS = 60
-"""A vault's client answers within seconds; a person must not wait for one that hangs."""
-_COMMAND_OCTETS = 1 << 20
-"""Far more than a secret a line needs, and little enough to hold."""
-
 
 _FILE_NAME = re.compile(r"\w[\w.-]*")
 """What a router's name must be: files are named after it, and it may come from somebody else's configuration."""
@@ -102,7 +96,11 @@ def _shown(length: timedelta) -> str:
 )
 @click.option("--algorithm", "algorithms", multiple=True, metavar="[DATE=]NAME", help="Of new keys, from a date on.")
 @click.option(
-    "--zone", "zones", multiple=True, metavar="[ROUTER=]ZONE", help="Zone of a router's start-times.  [default: UTC]"
+    "--zone",
+    "zones",
+    multiple=True,
+    metavar="[ROUTER=]ZONE",
+    help="Zone to write a router's start-times in.  [default: its own time-zone, or UTC]",
 )
 @click.option("--skew", type=_Length(), default=SKEW_DEFAULT, help=f"Clocks are this close.{_shown(SKEW_DEFAULT)}")
 @click.option(
@@ -144,7 +142,7 @@ def _shown(length: timedelta) -> str:
     show_default=True,
     help="Folder for the files.",
 )
-@click.option("--force", is_flag=True, help="Overwrite files that are there.")
+@click.option("--force", is_flag=True, help="Put this plan in the place of the one that is there.")
 def plan_command(
     *,
     configs: tuple[Path, ...],
@@ -193,7 +191,7 @@ def plan_command(
     looked = judged(given.configurations, {router.name: router.chain.name for router in routers}, question)
     if looked.errors and emergency is None:
         raise _unsound(looked)
-    unknown = (*given.unknown, *(f"not known: {finding}" for finding in looked.unknown))
+    unknown: tuple[Note, ...] = (*given.unknown, *(Checked(finding) for finding in looked.unknown))
     secrets_unknown = tuple(_unknown_secrets(routers))
     if emergency is None and (until is None or every is None):
         raise InputError("a plan needs --until and --every", remedy="such as --until 2028-12-31 --every 90d")
@@ -206,7 +204,7 @@ def plan_command(
         at=now,
         until=now if until is None else instant_of("--until", until, UTC),
         every=every or timedelta(days=1),
-        draw=_draw(seed, secret_length, secret_command),
+        draw=drawing(seed, secret_length, secret_command),
         max_age=max_age,
         ahead=ahead,
         spacing=spacing,
@@ -219,7 +217,7 @@ def plan_command(
         commit=commit_time,
         history=() if history is None else _history(history),
         notes=(
-            *(str(finding) for finding in looked.errors),
+            *(Checked(finding) for finding in looked.errors),
             *unknown,
             *secrets_unknown,
             *_without_sessions(given, looked),
@@ -245,7 +243,7 @@ class _Given:
 
     routers: tuple[Router, ...]
     configurations: tuple[Configuration, ...] = ()
-    unknown: tuple[str, ...] = ()
+    unknown: tuple[Remark, ...] = ()
 
 
 _ERRORS_SHOWN = 3
@@ -261,9 +259,11 @@ def _unsound(looked: Judged) -> PlanRefusedError:
     )
 
 
-def _without_sessions(given: _Given, looked: Judged) -> Iterator[str]:
+def _without_sessions(given: _Given, looked: Judged) -> Iterator[Remark]:
     if given.configurations and not looked.sessions:
-        yield "no session in the configurations names the chain: chains are judged, sessions are not"
+        yield Remark(
+            About.NO_SESSION, "no session in the configurations names the chain: chains are judged, sessions are not"
+        )
 
 
 def _given(
@@ -281,13 +281,18 @@ def _given(
     found = [in_own_zone(_read(path, zones)) for path in configs]
     chains = [_chain(one, chain_name) for one in found]
     routers = tuple(
-        replace(_router(_name(one), chain.keychain, zones, away), deactivated=_deactivated(one, chain))
+        replace(_router(_name(one), chain.keychain, zones, away, one.zone), deactivated=_deactivated(one, chain))
         for one, chain in zip(found, chains, strict=True)
     )
     _refuse_strange([router.name for router in routers], zones, away)
     expanded = (
-        f"{one.name}: groups are expanded in this text, so a key that a group brings cannot be told from others; "
-        "use `show configuration` without `display inheritance`"
+        Remark(
+            About.GROUPS_EXPANDED,
+            f"{one.name}: groups are expanded in this text, so a key that a group brings cannot be told from others; "
+            "use `show configuration` without `display inheritance`",
+            _name(one),
+            unknown=True,
+        )
         for one in found
         if one.inherited
     )
@@ -309,22 +314,26 @@ def _refuse_strange(names: Sequence[str], zones: dict[str, tzinfo], away: frozen
         raise InputError(f"no router is named {min(strange)}", remedy=f"routers are: {', '.join(names)}")
 
 
-def _unknown_secrets(routers: Sequence[Router]) -> Iterator[str]:
+def _unknown_secrets(routers: Sequence[Router]) -> Iterator[Remark]:
     for router in routers:
-        unknown = [str(key.id) for key in router.chain.keys if key.secret is not None and not key.secret.known]
+        unknown = tuple(key.id for key in router.chain.keys if key.secret is not None and not key.secret.known)
         if unknown:
-            yield (
-                f"{router.name}: the secrets of keys {', '.join(unknown)} are not known: they are taken to match, and "
-                f"{router.name}.rollback.set cannot bring these keys back"
+            yield Remark(
+                About.SECRETS_UNKNOWN,
+                f"{router.name}: the secrets of keys {', '.join(map(str, unknown))} are not known: they are taken to "
+                f"match, and {router.name}.rollback.set cannot bring these keys back",
+                router.name,
+                unknown,
+                unknown=True,
             )
 
 
-def _router(name: str, chain: Keychain, zones: dict[str, tzinfo], away: frozenset[str]) -> Router:
+def _router(name: str, chain: Keychain, zones: dict[str, tzinfo], away: frozenset[str], own: tzinfo = UTC) -> Router:
     if _FILE_NAME.fullmatch(name) is None:
         raise InputError(
             f"router {printable(name)!r} cannot name a file", remedy="a name has letters, digits, '.', '-' and '_'"
         )
-    return Router(name, chain, zones.get(name, zones.get("", UTC)), name not in away)
+    return Router(name, chain, zones.get(name, zones.get("", own)), name not in away)
 
 
 def _read(path: Path, zones: dict[str, tzinfo]) -> Configuration:
@@ -417,57 +426,3 @@ def _history(path: Path) -> tuple[Retired, ...]:
         raise InputError(f"cannot be read: {error.strerror}", where=Where.of(path)) from None
     except ValueError as error:
         raise InputError(str(error), where=Where.of(path)) from None
-
-
-def _draw(seed: str | None, length: int, command: str | None) -> Callable[[str], Secret]:
-    if command is None:
-        drawn = secrets.token_hex(32) if seed is None else seed
-        return lambda label: draw_secret(drawn, label, length)
-    if seed is not None:
-        raise InputError("--seed and --secret-command exclude each other", remedy="leave one of them out")
-    lines: list[Iterator[str]] = []
-
-    def next_line(label: str) -> Secret:
-        del label
-        if not lines:  # asked only when a secret is needed: an empty plan needs none
-            lines.append(iter(_secret_lines(command)))
-        line = next(lines[0], None)
-        if line is None:
-            raise InputError("--secret-command printed fewer secrets than the plan needs", remedy="one a line")
-        return Secret(line)
-
-    return next_line
-
-
-def _secret_lines(command: str) -> list[str]:
-    """Run the command without a shell. Nothing of its output reaches a message."""
-    try:
-        words = shlex.split(command)
-    except ValueError as error:
-        raise InputError(f"--secret-command: {error}") from None
-    if not words:
-        raise InputError("--secret-command is empty")
-    try:
-        done = subprocess.run(
-            words, capture_output=True, check=False, timeout=_COMMAND_SECONDS, stdin=subprocess.DEVNULL
-        )
-    except OSError as error:
-        raise InputError(f"--secret-command: {words[0]} cannot be run: {error.strerror}") from None
-    except subprocess.TimeoutExpired:
-        raise InputError(f"--secret-command did not end within {_COMMAND_SECONDS} s") from None
-    if done.returncode:
-        raise InputError(f"--secret-command ended with exit code {done.returncode}", remedy=f"run {words[0]} by hand")
-    try:
-        text = done.stdout[:_COMMAND_OCTETS].decode("utf-8")
-    except UnicodeDecodeError:
-        raise InputError("--secret-command printed what is not UTF-8", remedy="one secret a line, as text") from None
-    found = text.splitlines()
-    wrong = next(
-        (n for n, line in enumerate(found, 1) if not 1 <= len(line.encode()) <= SECRET_MAX or not line.isprintable()),
-        None,
-    )
-    if wrong is not None:
-        raise InputError(
-            f"--secret-command: line {wrong} is not a secret", remedy=f"1 to {SECRET_MAX} printable characters"
-        )
-    return found

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from keyroll.errors import InputError
+from keyroll.plan.data import read_paths
+
+
+def written_before(folder: Path) -> frozenset[str]:
+    """Return the set files that an earlier plan in the folder wrote, by its plan.json; none where that is not one."""
+    try:
+        return read_paths((folder / "plan.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return frozenset()
 
 
 def write_together(folder: Path, texts: Mapping[str, str], *, force: bool) -> None:
     """Write files of mode 0600 below `folder`, by their paths there. What is there stays, unless `force` replaces it.
 
-    They are written beside the folder first, so that what ends the command in the middle leaves no part of them.
+    They are written beside the folder first, so that what ends the command in the middle leaves no part of them. With
+    `force` the set files of the plan that was there go, and no other file: somebody could apply one of its dates.
 
     Raises:
         InputError: a file is there already, or the folder cannot be written.
@@ -25,12 +36,14 @@ def write_together(folder: Path, texts: Mapping[str, str], *, force: bool) -> No
                 raise InputError(
                     f"{folder / path} is there already", remedy="--force overwrites it, --output writes elsewhere"
                 )
+    stale = written_before(folder) - set(texts) if force else frozenset()
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         staged = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))  # 0700: it holds secrets
         try:
             _write(staged, texts)
             _put(staged, folder, texts)
+            _remove(folder, stale)
         finally:
             shutil.rmtree(staged, ignore_errors=True)
     except OSError as error:
@@ -54,3 +67,11 @@ def _put(staged: Path, folder: Path, texts: Mapping[str, str]) -> None:
     for path in texts:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (staged / path).replace(folder / path)
+
+
+def _remove(folder: Path, paths: Iterable[str]) -> None:
+    """Remove files, and the folders of dates that are empty then."""
+    for path in paths:
+        (folder / path).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # something else is in it, or it is gone
+            (folder / path).parent.rmdir()

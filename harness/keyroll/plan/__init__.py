@@ -6,4 +6,7 @@ ids.py        which ids and key numbers a new key gets: they go round from the n
 build.py      plan(request) -> Plan: one change for each key that has to be added
 emergency.py  emergency(request, number) -> Plan: a secret has leaked
 verify.py     every state that the plan passes through, under every mix of policies
+notes.py      what a reader must know beside the changes, as sentences and as data
+sessions.py   what `check` says of the sessions that the chains protect
+texts.py      the files: set and rollback files, plan.md (markdown.py), plan.json (data.py)
 """

@@ -8,17 +8,21 @@ the active key, whose takeover is complete on both routers once each was seen to
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from keyroll.keychain.generate import KEYS_MAX, Ids
 from keyroll.keychain.model import Key, Keychain
 from keyroll.keychain.schedule import in_order
+from keyroll.keychain.secret import Likeness, Secret
 from keyroll.names import Algorithm
 from keyroll.plan.agree import Agreed, agreed
 from keyroll.plan.ids import mode_of, next_ids, next_number
 from keyroll.plan.model import Change, Plan, PlanRefusedError, Request, Retired, Router, RouterChange
+from keyroll.plan.notes import About, Note, Remark
 from keyroll.plan.verify import verify
 
 _MINUTE = timedelta(minutes=1)
@@ -33,6 +37,7 @@ def plan(request: Request) -> Plan:
     check_request(request)
     state = State.of(request)
     _refuse_before_the_first_start(request, state)
+    _refuse_keys_that_wait_too_long(request, state)
     starts = list(_starts(request, state))
     changes: list[Change] = []
     while starts:
@@ -46,7 +51,7 @@ def plan(request: Request) -> Plan:
         tuple(changes),
         {router.name: state.chains[router.name] for router in request.routers},
         tuple(state.retired),
-        tuple(_notes(request, state)),
+        tuple(_notes(request, state, changes)),
         None if request.history or not request.quarantine else request.at + request.quarantine,
     )
 
@@ -84,6 +89,22 @@ def _refuse_before_the_first_start(request: Request, state: State) -> None:
             f"no key has started on {request.at.isoformat()}: the first one starts at {first}, and nothing is sent "
             "before",
             remedy=f"plan from then on: --at {first}",
+        )
+
+
+def _refuse_keys_that_wait_too_long(request: Request, state: State) -> None:
+    """Refuse keys of the routers that would grow older than the maximum: a plan only adds keys after the newest."""
+    if request.max_age is None:
+        return
+    for key, successor in itertools.pairwise(state.keys):
+        age = start_of(successor) - start_of(key)
+        if start_of(successor) <= request.at or age <= request.max_age or request.at - start_of(key) > request.max_age:
+            continue  # past; or young enough; or too old already, which is said
+        raise PlanRefusedError(
+            f"key {key.id} of {request.routers[0].name} is active for {age} until key {successor.id} takes over, "
+            f"longer than {request.max_age}",
+            remedy=f"delete key {successor.id} and the later ones first, so that the plan gives new ones; or "
+            f"--max-age {math.ceil(age / timedelta(days=1))}d",
         )
 
 
@@ -169,9 +190,11 @@ class State:
         ids = next_ids(self.newest, self._ids_taken(moment), self.mode)
         label = f"{start.astimezone(UTC).isoformat()}"
         name = self.request.routers[0].chain.name
+        secret = self.request.draw(f"{name} {label}")
+        self._refuse_known(secret, start)
         made = Key(
             0,
-            secret=self.request.draw(f"{name} {label}"),
+            secret=secret,
             start=start,
             scheme="ao",
             send_id=ids[0],
@@ -188,6 +211,16 @@ class State:
             self.numbers[router.name] = number
         self.newest = made
         return made
+
+    def _refuse_known(self, secret: Secret, start: datetime) -> None:
+        """Refuse a secret that a key has already: whoever knows that key's would know the new one's."""
+        for router in self.request.routers:
+            for key in (*router.chain.keys, *self.chains[router.name].keys):
+                if key.secret is not None and key.secret.compare(secret) is Likeness.EQUAL:
+                    raise PlanRefusedError(
+                        f"the new secret for {start.isoformat()} is that of key {key.id} of {router.name}",
+                        remedy="let --secret-command print secrets that no key of the chain has or had",
+                    )
 
     def remove(self, starts: set[datetime]) -> None:
         """Take the keys of these start-times out of every chain."""
@@ -213,7 +246,9 @@ class State:
         held = {key.id for key in self.chains[router.name].keys} | router.deactivated
         taken = held | {gone.number for gone in self._quarantined(moment) if gone.router == router.name}
         if len(taken) == KEYS_MAX and not self.request.quarantine:
-            return held - {gone.number for gone in self.retired if gone.deleted == moment}
+            return held - {
+                gone.number for gone in self.retired if gone.deleted == moment and gone.router == router.name
+            }
         return taken
 
     def _quarantined(self, moment: datetime) -> Iterable[Retired]:
@@ -249,6 +284,12 @@ def _starts(request: Request, state: State) -> Iterable[datetime]:
     if moment < first:
         # The chain has run out, or is about to: the next key comes as soon as it may.
         moment = ceil_minute(max(first, last + request.spacing))
+        if moment > request.until >= last + request.every:
+            raise PlanRefusedError(
+                f"a key is due by {(last + request.every).isoformat()}, and the commits allow none before "
+                f"{moment.isoformat()}, after the end of the plan",
+                remedy=f"--until {moment.isoformat()} or later, or a shorter --pause and --commit-time",
+            )
     while moment <= request.until:
         yield moment
         moment += request.every
@@ -284,7 +325,7 @@ def _change(request: Request, state: State, starts: Sequence[datetime], earliest
         state.add(start, planned, retiring)
     active = max((start_of(key) for key in state.keys if start_of(key) <= planned), default=None)
     parts = router_changes(request, before, state)
-    return Change(earliest, planned, latest, tuple(starts), parts, tuple(_looks(retiring, active)))
+    return Change(earliest, planned, latest, tuple(starts), parts, tuple(_looks(request, state, retiring, active)))
 
 
 def router_changes(request: Request, before: Mapping[str, Keychain], state: State) -> tuple[RouterChange, ...]:
@@ -292,17 +333,27 @@ def router_changes(request: Request, before: Mapping[str, Keychain], state: Stat
     found = []
     for router in request.routers:
         old, new = before[router.name], state.chains[router.name]
-        # By number and start-time: a secret may be unknown, and unknown secrets are not compared.
-        kept = {(key.id, key.start) for key in old.keys} & {(key.id, key.start) for key in new.keys}
-        deleted = tuple(key for key in old.keys if (key.id, key.start) not in kept)
-        added = tuple(key for key in new.keys if (key.id, key.start) not in kept)
+        kept = {_identity(key) for key in old.keys} & {_identity(key) for key in new.keys}
+        deleted = tuple(key for key in old.keys if _identity(key) not in kept)
+        added = tuple(key for key in new.keys if _identity(key) not in kept)
         found.append(RouterChange(router, old, new, deleted, added))
     return tuple(found)
 
 
-def _looks(retiring: set[datetime], active: datetime | None) -> Iterable[str]:
+def _identity(key: Key) -> tuple[object, ...]:
+    """Return what tells a key from one that takes its place: a secret may be unknown, and is not compared."""
+    return key.id, key.start, key.send_id, key.recv_id
+
+
+def _looks(request: Request, state: State, retiring: set[datetime], active: datetime | None) -> Iterable[str]:
     if active is not None:
-        yield f"`show security keychain` on each router shows the key of {active.isoformat()} as active"
+        shown = " and ".join(
+            f"key {key.id} on {router.name}"
+            for router in request.routers
+            for key in state.chains[router.name].keys
+            if start_of(key) == active
+        )
+        yield f"`show security keychain` shows as active: {shown} (since {active:%Y-%m-%d %H:%M:%S} UTC)"
     if retiring:
         yield (
             "each router was seen to send that key or a later one (a capture judged by `keyroll verify`): where the "
@@ -311,19 +362,47 @@ def _looks(retiring: set[datetime], active: datetime | None) -> Iterable[str]:
     yield "`show bgp summary` and `show ldp session`: the sessions are up and have not flapped"
 
 
-def _notes(request: Request, state: State) -> Iterable[str]:
+def _notes(request: Request, state: State, changes: Sequence[Change]) -> Iterable[Note]:
     yield from request.notes
     if request.max_age is not None and request.routers[0].chain.keys:
         keys = in_order(request.routers[0].chain)
-        started = [start_of(key) for key in keys if start_of(key) <= request.at]
-        if started and request.at - started[-1] > request.max_age:
-            yield f"the active key is older than {request.max_age.days} days already"
+        started = [key for key in keys if start_of(key) <= request.at]
+        if started and request.at - start_of(started[-1]) > request.max_age:
+            yield Remark(
+                About.KEY_TOO_OLD,
+                f"the active key is older than {request.max_age.days} days already",
+                request.routers[0].name,
+                (started[-1].id,),
+            )
     if state.mode is Ids.EQUAL:
-        yield "ids: send-id and recv-id equal, one id a key: 256 keys pass before one comes back"
+        yield Remark(About.IDS, "ids: send-id and recv-id equal, one id a key: 256 keys pass before one comes back")
     else:
-        yield "ids: send-id and recv-id reversed on the peer, two ids a key: 128 keys pass before one comes back"
+        yield Remark(
+            About.IDS,
+            "ids: send-id and recv-id reversed on the peer, two ids a key: 128 keys pass before one comes back",
+        )
     if not request.routers[0].chain.keys:
-        yield "the chain is new: adding authentication to a session that has none ends it once"
+        yield Remark(
+            About.CHAIN_IS_NEW, "the chain is new: adding authentication to a session that has none ends it once"
+        )
+    yield from hours_that_occur_twice(changes)
+
+
+def hours_that_occur_twice(changes: Sequence[Change]) -> Iterator[Remark]:
+    """Yield the start-times that lie in an hour which a router's clock passes twice, when summer time ends."""
+    for part in (part for change in changes for part in change.routers):
+        for key in part.added:
+            local = start_of(key).astimezone(part.router.zone)
+            if local.utcoffset() == local.replace(fold=1 - local.fold).utcoffset():
+                continue
+            yield Remark(
+                About.HOUR_OCCURS_TWICE,
+                f"{part.router.name}: key {key.id} takes over at {local:%Y-%m-%d %H:%M:%S %z}, and that hour occurs "
+                f"twice in {part.router.zone}: the set file names the offset, `show security keychain detail` does "
+                "not; another --at or --every avoids it",
+                part.router.name,
+                (key.id,),
+            )
 
 
 def duration_of(request: Request) -> timedelta:

@@ -10,8 +10,18 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from keyroll.keychain.model import Key
-from keyroll.plan.build import State, ceil_minute, check_limits, duration_of, router_changes, start_of
+from keyroll.names import Receiving
+from keyroll.plan.build import (
+    State,
+    ceil_minute,
+    check_limits,
+    duration_of,
+    hours_that_occur_twice,
+    router_changes,
+    start_of,
+)
 from keyroll.plan.model import Change, Plan, PlanRefusedError, Request
+from keyroll.plan.notes import Accepted
 from keyroll.plan.verify import verify
 
 _MOMENT = timedelta(seconds=1)
@@ -44,7 +54,7 @@ def emergency(request: Request, number: int) -> Plan:
     else:
         changes = [_deleted(request, state, leaked, ceil_minute(request.at))]
     verify(changes, request, dict(zip((router.name for router in request.routers), state.agreed.mirrored, strict=True)))
-    notes = (*request.notes, *_acceptance(request, leaked, changes))
+    notes = (*request.notes, *_acceptance(request, leaked, changes), *hours_that_occur_twice(changes))
     return Plan(tuple(changes), dict(state.chains), tuple(state.retired), notes)
 
 
@@ -117,16 +127,21 @@ def _reach_all(request: Request) -> None:
         )
 
 
-def _acceptance(request: Request, leaked: Key, changes: list[Change]) -> Iterator[str]:
-    """Yield until when each router takes a segment signed with the leaked key, under each policy."""
-    deleted = changes[-1].planned
+def _acceptance(request: Request, leaked: Key, changes: list[Change]) -> Iterator[Accepted]:
+    """Yield until when each router takes a segment signed with the leaked key, under each policy, at the latest."""
+    # The change that deletes the key: whichever router is the last one has it then.
+    deleted = changes[-1].planned + duration_of(request)
     for router in request.routers:
+        number = next(key.id for key in router.chain.keys if start_of(key) == start_of(leaked))
         starts = sorted(start_of(key) for change in changes for part in change.routers for key in part.after.keys)
         later = next((start for start in starts if start > start_of(leaked)), None)
         gated = None if later is None else later + timedelta(seconds=router.chain.tolerance)
-        until = deleted if gated is None else min(deleted, gated)
-        yield f"{router.name}, tolerance: the leaked key is accepted until {until.isoformat()} (plus its commit)"
-        yield (
-            f"{router.name}, any: the leaked key is accepted until its deletion is committed, planned for "
-            f"{deleted.isoformat()}; on an open connection perhaps until that ends (assumption K15)"
+        ends_sooner = gated is not None and gated < deleted
+        yield Accepted(
+            router.name,
+            number,
+            Receiving.TOLERANCE,
+            gated if gated is not None and ends_sooner else deleted,
+            deletion=not ends_sooner,
         )
+        yield Accepted(router.name, number, Receiving.ANY, deleted, deletion=True)

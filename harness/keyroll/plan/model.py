@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 from keyroll.errors import InputError
 from keyroll.keychain.generate import Ids
-from keyroll.keychain.model import TOLERANCE_DEFAULT, Key, Keychain
+from keyroll.keychain.model import Key, Keychain
 from keyroll.keychain.secret import Secret
 from keyroll.names import Algorithm
+from keyroll.plan.notes import Note
 
 SPACING_DEFAULT = timedelta(minutes=30)
 """Juniper's advice for the time between the start-times of two subsequent keys (docs/junos.md 2.3)."""
@@ -75,9 +76,8 @@ class Request:
     pause: timedelta = PAUSE_DEFAULT
     commit: timedelta = COMMIT_DEFAULT
     history: tuple[Retired, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     """What a reader of the plan must know of the configurations."""
-    tolerance: int = TOLERANCE_DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +120,15 @@ class Plan:
     changes: tuple[Change, ...]
     chains: Mapping[str, Keychain]
     retired: tuple[Retired, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     quarantine_known_from: datetime | None = None
     """Before this instant, ids that were deleted earlier may come back: the configuration does not tell of them."""
+
+
+def folders(plan: Plan) -> list[str]:
+    """Return the folder of each change: its date, with the time where two fall on one day."""
+    days = [change.planned.strftime("%Y-%m-%d") for change in plan.changes]
+    return [
+        day if days.count(day) == 1 else change.planned.strftime("%Y-%m-%dT%H%M")
+        for day, change in zip(days, plan.changes, strict=True)
+    ]

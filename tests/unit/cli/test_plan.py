@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import stat
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ from click.testing import CliRunner
 
 from keyroll.cli.main import keyroll
 from keyroll.cli.plan_files import write_together
+from keyroll.cli.plan_secrets import drawing
 from keyroll.configuration import read
 from keyroll.errors import ExitCode, InputError
+from keyroll.instants import SYSTEM, until
 
 CHAIN = """\
 set system host-name {name}
@@ -99,17 +102,32 @@ def test_a_plan_of_which_everything_is_known_ends_with_0(configs, tmp_path):
 
 def test_secrets_come_from_a_command_that_is_run_without_a_shell(configs, tmp_path):
     program = tmp_path / "vault.py"
-    program.write_text("import sys; print('first-of-the-vault;$HOME'); print('second-of-the-vault')")
+    program.write_text("print('first-of-the-vault;$HOME'); print('second-of-the-vault', end='')")
     plan(*configs, *USUAL, "-o", str(tmp_path / "out"), "--secret-command", f"{sys.executable} {program}")
     assert '"first-of-the-vault;$HOME"' in (tmp_path / "out" / "2027-01-23" / "lion.set").read_text()
+
+
+ENDLESS = "import sys\nwhile True: sys.stdout.write('sesame' * 999)"
 
 
 @pytest.mark.parametrize(
     ("program", "words"),
     [
         ("raise SystemExit(3)", "ended with exit code 3"),
-        ("print('one')", "fewer secrets than the plan needs"),
-        ("print('one'); print()", "line 2 is not a secret"),
+        ("print('sesame'); raise SystemExit(3)", "ended with exit code 3"),
+        ("import sys; sys.exit('sesame')", "ended with exit code 1"),
+        ("pass", "fewer secrets than the plan needs"),
+        ("print('sesame-1')", "fewer secrets than the plan needs"),
+        ("print('sesame-1'); print()", "line 2 is not a secret: it is empty"),
+        ("print('sesame-1'); print('open sesame')", "line 2 is not a secret: it has a blank"),
+        ("print('sesame-1\\tx')", "line 1 is not a secret: it has a blank"),
+        ("print('sesame\\u2028sesame')", "line 1 is not a secret: it has a blank"),
+        ("print('sesame\\x00')", "line 1 is not a secret: it has a control character"),
+        ("print('sesame' * 30)", "line 1 is not a secret: it is longer than 126 octets"),
+        ("print('sesame-1'); print('sesame-1')", "line 2 repeats line 1"),
+        ("import sys; sys.stdout.buffer.write(b'sesame\\xff')", "not UTF-8"),
+        (ENDLESS, "printed more than 1048576 octets"),
+        ("print('sesame-sesame'); print('sesame-2')", "is that of key 0 of lion"),
     ],
 )
 def test_a_command_that_gives_no_secrets_is_named_without_what_it_printed(configs, tmp_path, program, words):
@@ -118,7 +136,92 @@ def test_a_command_that_gives_no_secrets_is_named_without_what_it_printed(config
     result = plan(*configs, *USUAL, "-o", str(tmp_path / "out"), "--secret-command", command, ok=False)
     assert isinstance(result.exception, InputError)
     assert words in str(result.exception)
-    assert "one" not in str(result.exception).replace("--secret-command", "").replace("one a line", "")
+    assert "sesame" not in str(result.exception)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_command_that_hangs_is_ended_with_all_that_it_started(tmp_path):
+    child = tmp_path / "child"
+    program = tmp_path / "vault.py"
+    program.write_text(
+        "import subprocess, sys\n"
+        f"child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+        f"open({str(child)!r}, 'w').write(str(child.pid))\n"
+        "print('sesame-1')\n"
+    )
+    draw = drawing(None, 20, f"{sys.executable} {program}", within=timedelta(seconds=3))
+    with pytest.raises(InputError, match="did not end within 3 s") as caught:
+        draw("kc")
+    assert "sesame" not in str(caught.value)
+    status = Path(f"/proc/{child.read_text()}/status")
+
+    def is_gone() -> bool:
+        try:
+            return "State:\tZ" in status.read_text()
+        except OSError:
+            return True
+
+    killed = timedelta(seconds=60)  # nothing but the machine's load lies between a SIGKILL and the end
+    assert until(SYSTEM, is_gone, deadline=SYSTEM.now() + killed, poll=timedelta(milliseconds=20))
+
+
+@pytest.mark.parametrize("command", ["", "'", "/does/not/exist"])
+def test_a_command_that_cannot_be_run_is_named(configs, tmp_path, command):
+    result = plan(*configs, *USUAL, "-o", str(tmp_path / "out"), "--secret-command", command, ok=False)
+    assert isinstance(result.exception, InputError)
+    assert "--secret-command" in str(result.exception)
+
+
+def findings(folder: Path) -> list[dict[str, object]]:
+    return json.loads((folder / "plan.json").read_text())["findings"]
+
+
+def test_secrets_that_are_not_known_are_data_too(configs, tmp_path):
+    append(configs[0], f"set {PATH} key 0 secret <REMOVED>\n")
+    plan(*configs, *USUAL, "-o", str(tmp_path / "out"))
+    (finding,) = [one for one in findings(tmp_path / "out") if one["about"] == "secrets-unknown"]
+    assert (finding["router"], finding["keys"], finding["severity"]) == ("lion", [0], "unknown")
+
+
+def test_until_when_a_leaked_key_is_accepted_is_data_too(configs, tmp_path):
+    plan(*configs, *USUAL[:2], "--emergency", "0", "-o", str(tmp_path / "out"))
+    leaked = [one for one in findings(tmp_path / "out") if one["about"] == "leaked-key"]
+    assert [(one["router"], one["receiving"], one["ended-by"]) for one in leaked] == [
+        (router, receiving, "deletion") for router in ("lion", "tiger") for receiving in ("tolerance", "any")
+    ]
+    assert {one["accepted-until"] for one in leaked} == {"2026-12-01T00:32:00+00:00"}, "both commits and the pause"
+
+
+def test_no_line_of_the_plan_is_longer_than_eighty_columns(sessions, tmp_path):
+    append(sessions[0], "set protocols bgp group g neighbor 198.51.100.7\n")
+    result = plan(*sessions, *USUAL, "--quarantine", "1d", "-o", str(tmp_path / "out"))
+    text = (tmp_path / "out" / "plan.md").read_text()
+    assert max(map(len, text.splitlines())) <= 80
+    assert text in result.output
+    assert "`load set 2027-01-23/lion.set`, `show | compare`, `commit check`" in text
+
+
+def test_a_start_time_is_written_in_the_routers_own_zone_unless_another_is_asked_for(configs, tmp_path):
+    append(configs[0], "set system time-zone Europe/Berlin\n")
+    append(configs[1], "set system time-zone Europe/Berlin\n")
+    plan(*configs, *USUAL, "--zone", "tiger=Asia/Kolkata", "-o", str(tmp_path / "out"))
+    day = tmp_path / "out" / "2027-01-23"
+    assert 'start-time "2027-1-30.01:00:00 +0100"' in (day / "lion.set").read_text()
+    assert 'start-time "2027-1-30.05:30:00 +0530"' in (day / "tiger.set").read_text()
+
+
+def test_an_hour_that_occurs_twice_is_said_with_its_offset(configs, tmp_path):
+    append(configs[0], "set system time-zone Europe/Berlin\n")
+    words = ("--at", "2027-10-30T00:00Z", "--until", "2027-10-31T02:00Z", "--every", "365d", "--max-age", "365d")
+    for path in configs:
+        text = Path(path).read_text()
+        Path(path).write_text(text.replace("2026-11-1.00:00:00", "2026-10-31.01:30:00"))
+    result = plan(*configs, *words, "-o", str(tmp_path / "out"))
+    (finding,) = [one for one in findings(tmp_path / "out") if one["about"] == "hour-occurs-twice"]
+    assert (finding["router"], finding["keys"]) == ("lion", [1])
+    assert "takes over at 2027-10-31 02:30:00 +0100" in " ".join(result.output.split())
+    (day,) = [path for path in (tmp_path / "out").iterdir() if path.is_dir()]
+    assert 'start-time "2027-10-31.02:30:00 +0100"' in (day / "lion.set").read_text()
 
 
 def test_history_makes_the_quarantine_exact(configs, tmp_path):
@@ -317,8 +420,9 @@ def test_a_session_of_the_chain_whose_other_end_is_not_given_is_said(sessions, t
     append(sessions[0], "set protocols bgp group g neighbor 198.51.100.7\n")
     result = plan(*sessions, *USUAL, "-o", str(tmp_path / "out"))
     assert result.return_value is ExitCode.UNFIT
-    assert "not known: " in result.output
-    assert "198.51.100.7" in result.output
+    assert "unknown: BGP lion to 198.51.100.7" in result.output
+    (finding, *_) = [one for one in findings(tmp_path / "out") if one["about"] == "check"]
+    assert (finding["rule"], finding["severity"], finding["file"]) == ("other-end-not-given", "unknown", "lion.conf")
 
 
 PATH = "security authentication-key-chains key-chain kc"
@@ -352,6 +456,31 @@ def test_routers_whose_files_would_have_one_name_are_refused(tmp_path):
     result = plan("--new", "a,a.rollback", *USUAL, "-o", str(tmp_path / "out"), ok=False)
     assert isinstance(result.exception, InputError)
     assert "would share the file a.rollback.set" in str(result.exception)
+
+
+def test_force_leaves_no_set_file_of_the_plan_that_was_there(configs, tmp_path):
+    out = tmp_path / "out"
+    plan(*configs, *USUAL, "-o", str(out))
+    (out / "2027-04-23" / "note.txt").write_text("mine")
+    (out / "own.txt").write_text("mine")
+    plan(*configs, "--at", "2026-12-02T00:00Z", "--until", "2027-01-31", "--every", "45d", "-o", str(out), "--force")
+    names = sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file())
+    dates = {name.partition("/")[0] for name in names if name.endswith(".set")}
+    assert dates == {change["folder"] for change in json.loads((out / "plan.json").read_text())["changes"]}
+    assert "2027-04-23/lion.set" not in names
+    assert {"2027-04-23/note.txt", "own.txt"} <= set(names), "what is not the plan's stays"
+
+
+def test_force_removes_nothing_outside_of_the_folder(configs, tmp_path):
+    out = tmp_path / "out"
+    plan(*configs, *USUAL, "-o", str(out))
+    data = json.loads((out / "plan.json").read_text())
+    data["changes"][0]["folder"] = ".."
+    data["changes"][0]["routers"][0]["name"] = "../../lion"
+    (out / "plan.json").write_text(json.dumps(data))
+    (tmp_path / "lion.set").write_text("mine")
+    plan(*configs, *USUAL, "-o", str(out), "--force")
+    assert (tmp_path / "lion.set").read_text() == "mine"
 
 
 class Interrupted(dict[str, str]):

@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 
 from keyroll.plan.emergency import emergency
-from keyroll.plan.model import PlanRefusedError
+from keyroll.plan.model import PlanRefusedError, Router
+from keyroll.plan.notes import Accepted
 
 from .chains import AT, DAY, chain, key, pair, request_of
 
@@ -63,9 +64,24 @@ def test_with_a_router_out_of_reach_and_no_later_key_no_plan_is_hitless():
 def test_until_when_the_leaked_key_is_accepted_is_said_for_each_router_and_policy():
     notes = emergency(request_of(pair(chain(ACTIVE))), 0).notes
     assert len(notes) == 4
-    assert "R1, tolerance: the leaked key is accepted until 2027-03-01T09:47:00+00:00" in notes[0]
-    assert "any" in notes[1]
-    assert "assumption K15" in notes[1]
+    deleted = "its deletion is committed, by 2027-03-01 10:02:00 UTC"
+    assert str(notes[0]) == f"R1, tolerance: the leaked key 0 is accepted until {deleted}"
+    assert str(notes[1]).startswith(f"R1, any: the leaked key 0 is accepted until {deleted}")
+    assert "assumption K15" in str(notes[1])
+
+
+def test_a_short_tolerance_ends_the_leaked_key_before_its_deletion_does():
+    notes = emergency(request_of(pair(chain(ACTIVE, tolerance=60))), 0).notes
+    gated = [note.until for note in notes if isinstance(note, Accepted) and not note.deletion]
+    assert gated == [AT + timedelta(minutes=17)] * 2, "the successor's start, and a minute of tolerance"
+
+
+def test_in_a_full_chain_the_number_that_each_router_frees_is_the_one_it_uses_again():
+    mine = [key(number, AT - (62 - number) * DAY, 2 * number, 2 * number + 1) for number in range(64)]
+    held = chain(*mine)
+    theirs = chain(*(replace(one.mirrored(), id=(one.id + 7) % 64) for one in mine))
+    (only,) = emergency(request_of([Router("R1", held), Router("R2", theirs)]), 63).changes
+    assert [(part.deleted[0].id, part.added[0].id) for part in only.routers] == [(63, 63), (6, 6)]
 
 
 def test_a_key_that_is_not_there_is_refused_with_those_that_are():

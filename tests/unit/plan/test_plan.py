@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from keyroll.keychain.generate import Ids
 from keyroll.keychain.model import Keychain
+from keyroll.keychain.secret import Secret
 from keyroll.names import Algorithm
-from keyroll.plan.build import plan
-from keyroll.plan.model import PlanRefusedError, Router
+from keyroll.plan.build import hours_that_occur_twice, plan
+from keyroll.plan.markdown import length
+from keyroll.plan.model import Change, PlanRefusedError, Router, RouterChange
+from keyroll.plan.notes import About, Remark
 
 from .chains import AT, DAY, chain, draw, key, pair, request_of
 
@@ -65,7 +69,7 @@ def test_a_chain_that_ran_out_years_ago_goes_on_as_soon_as_it_may():
 def test_a_new_chain_begins_with_a_key_that_has_started():
     found = plan(request_of(pair(chain())))
     assert found.changes[0].takeovers[0] <= AT < found.changes[0].takeovers[1]
-    assert "the chain is new" in found.notes[-1]
+    assert [note.about for note in found.notes if isinstance(note, Remark)] == [About.IDS, About.CHAIN_IS_NEW]
 
 
 def test_the_first_key_of_a_new_chain_has_started_on_a_clock_that_is_behind_too():
@@ -125,6 +129,56 @@ def test_a_tolerance_that_does_not_bear_the_skew_is_refused_with_the_one_that_do
 def test_keys_that_would_grow_too_old_are_refused(one_key):
     with pytest.raises(PlanRefusedError, match="--every 180d or less"):
         plan(request_of(pair(one_key), every=200 * DAY, max_age=180 * DAY))
+
+
+def test_keys_that_wait_longer_than_the_maximum_age_are_refused(one_key):
+    held = chain(*one_key.keys, key(1, AT + 200 * DAY, 3, 4))
+    with pytest.raises(PlanRefusedError, match=r"key 0 of R1 is active for 230 days.*--max-age 230d"):
+        plan(request_of(pair(held), max_age=180 * DAY))
+    assert plan(request_of(pair(held), max_age=230 * DAY)).changes
+
+
+def test_an_end_before_the_key_that_is_due_can_start_is_refused_with_one_that_does():
+    held = chain(key(0, AT - 2000 * DAY, 1, 1))
+    with pytest.raises(PlanRefusedError, match=r"--until 2027-03-01T09:46:00\+00:00 or later"):
+        plan(request_of(pair(held), until=AT + timedelta(minutes=15)))
+    assert len(plan(request_of(pair(held), until=AT + timedelta(minutes=16))).changes) == 1
+
+
+def test_a_secret_that_a_key_has_already_is_refused(one_key):
+    with pytest.raises(PlanRefusedError, match="is that of key 0 of R1") as caught:
+        plan(request_of(pair(one_key), draw=lambda _label: Secret("sesame")))
+    assert "sesame" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("span", "words"),
+    [
+        (timedelta(days=6, hours=23, minutes=59, seconds=59), "6 days 23 hours"),
+        (timedelta(days=2), "2 days"),
+        (timedelta(hours=1, minutes=1), "1 hour 1 minute"),
+        (timedelta(days=1, minutes=5), "1 day"),
+        (timedelta(seconds=90), "1 minute 30 seconds"),
+        (timedelta(milliseconds=999), "0 seconds"),
+    ],
+)
+def test_how_late_one_side_may_be_is_rounded_down(span, words):
+    assert length(span) == words
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "Australia/Lord_Howe"])
+def test_every_hour_that_occurs_twice_is_said_and_no_other(zone):
+    """A key each half an hour on the weekends of a year: summer time ends on one of them."""
+    local = ZoneInfo(zone)
+    twice = []
+    for start in (AT + half * timedelta(minutes=30) for half in range(366 * 48)):
+        if start.weekday() not in (5, 6):
+            continue
+        part = RouterChange(Router("R1", chain(), local), chain(), chain(), (), (key(0, start, 1, 2),))
+        twice += [start for _ in hours_that_occur_twice([Change(AT, AT, None, (start,), (part,))])]
+    walls = [start.astimezone(local).replace(tzinfo=None, fold=0) for start in twice]
+    assert sorted(walls) == sorted(2 * sorted(set(walls)))
+    assert len(twice) == (2 if zone == "Australia/Lord_Howe" else 4), "half an hour there, an hour elsewhere"
 
 
 def test_a_window_that_closes_before_it_opens_is_refused(one_key):

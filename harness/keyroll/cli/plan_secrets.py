@@ -1,0 +1,144 @@
+"""Where the secrets of new keys come from: drawn from a seed, or printed by a program, one a line."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import selectors
+import shlex
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+from keyroll.errors import InputError
+from keyroll.instants import SYSTEM
+from keyroll.keychain.generate import draw_secret
+from keyroll.keychain.model import SECRET_MAX
+from keyroll.keychain.secret import Secret
+
+COMMAND_TIME = timedelta(seconds=60)
+"""A vault's client answers within seconds; a person must not wait for one that hangs."""
+_OCTETS_MAX = 1 << 20
+"""Far more than a secret a line needs, and little enough to hold."""
+_CHUNK = 1 << 16
+
+
+def drawing(
+    seed: str | None, length: int, command: str | None, *, within: timedelta = COMMAND_TIME
+) -> Callable[[str], Secret]:
+    """Return what gives the secret of a key, by the key's label.
+
+    Args:
+        seed: draw from this; None: from one that nobody sees.
+        length: letters and digits in a drawn secret.
+        command: the program and its arguments, as a shell would be given them; no shell runs it.
+        within: how long the program may take.
+
+    Raises:
+        InputError: both a seed and a command; later, when a secret is asked for: what is wrong with the program.
+    """
+    if command is None:
+        drawn = secrets.token_hex(32) if seed is None else seed
+        return lambda label: draw_secret(drawn, label, length)
+    if seed is not None:
+        raise InputError("--seed and --secret-command exclude each other", remedy="leave one of them out")
+    lines: list[Iterator[str]] = []
+
+    def next_line(label: str) -> Secret:
+        del label
+        if not lines:  # asked only when a secret is needed: an empty plan needs none
+            lines.append(iter(_secret_lines(command, within)))
+        line = next(lines[0], None)
+        if line is None:
+            raise InputError("--secret-command printed fewer secrets than the plan needs", remedy="one a line")
+        return Secret(line)
+
+    return next_line
+
+
+def _secret_lines(command: str, within: timedelta) -> list[str]:
+    """Run the command and read its lines. Nothing of its output reaches a message."""
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise InputError(f"--secret-command: {error}") from None
+    if not words:
+        raise InputError("--secret-command is empty")
+    try:
+        text = _output(words, within).decode("utf-8")
+    except UnicodeDecodeError:
+        raise InputError("--secret-command printed what is not UTF-8", remedy="one secret a line, as text") from None
+    # Line ends alone: `splitlines` would cut a secret at characters that merely separate.
+    found = [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")] if text else []
+    for number, line in enumerate(found, start=1):
+        fault = _fault(line)
+        if fault is not None:
+            raise InputError(
+                f"--secret-command: line {number} is not a secret: {fault}",
+                remedy=f"one secret a line, 1 to {SECRET_MAX} printable characters without blanks",
+            )
+        if line in found[: number - 1]:
+            raise InputError(
+                f"--secret-command: line {number} repeats line {found.index(line) + 1}", remedy="a secret for each key"
+            )
+    return found
+
+
+def _fault(line: str) -> str | None:
+    if not line:
+        return "it is empty"
+    if len(line.encode()) > SECRET_MAX:
+        return f"it is longer than {SECRET_MAX} octets"
+    if any(character.isspace() for character in line):
+        return "it has a blank"  # Juniper: "without any space"
+    return None if line.isprintable() else "it has a control character"
+
+
+def _output(words: list[str], within: timedelta) -> bytes:
+    """Return what a program prints. It is ended, with all that it started, when it takes or prints too much."""
+    try:
+        # In a group of its own: what it started must end with it, or it would keep the pipe open.
+        program = subprocess.Popen(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise InputError(f"--secret-command: {words[0]} cannot be run: {error.strerror}") from None
+    try:
+        text = _read(program, within)
+    finally:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(program.pid, signal.SIGKILL)
+        if program.stdout is not None:
+            program.stdout.close()
+        code = program.wait()
+    if code:
+        raise InputError(f"--secret-command ended with exit code {code}", remedy=f"run {words[0]} by hand")
+    return text
+
+
+def _read(program: subprocess.Popen[bytes], within: timedelta) -> bytes:
+    assert program.stdout is not None  # noqa: S101 - it was made with a pipe
+    deadline, found = SYSTEM.now() + within, bytearray()
+    with selectors.DefaultSelector() as selector:
+        selector.register(program.stdout, selectors.EVENT_READ)
+        while True:
+            left = (deadline - SYSTEM.now()).total_seconds()
+            if left <= 0 or not selector.select(left):
+                raise InputError(f"--secret-command did not end within {within.total_seconds():g} s")
+            chunk = os.read(program.stdout.fileno(), _CHUNK)
+            if not chunk:
+                break
+            found += chunk
+            if len(found) > _OCTETS_MAX:
+                raise InputError(f"--secret-command printed more than {_OCTETS_MAX} octets", remedy="one secret a line")
+    try:
+        program.wait(max(0.0, (deadline - SYSTEM.now()).total_seconds()))
+    except subprocess.TimeoutExpired:
+        raise InputError(f"--secret-command did not end within {within.total_seconds():g} s") from None
+    return bytes(found)
