@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from keyroll.check import rules
 from keyroll.check.rules import Rule, Severity
 from keyroll.configuration import Alone, Chain, Configuration, Kind, Link, Path, Router, Session, Single, View
+from keyroll.configuration import Finding as Doubt
 from keyroll.configuration.hierarchy import SYSTEMS
 from keyroll.configuration.usage import subject_of, usage_of
 from keyroll.errors import Where
@@ -22,6 +24,8 @@ from keyroll.names import SessionKind
 
 PORTS = {SessionKind.BGP: frozenset(("179", "bgp")), SessionKind.LDP: frozenset(("646", "ldp"))}
 """What a filter calls the sessions' ports (IANA)."""
+_LICENSE = re.compile(r"requires \S+ license$")
+"""What Junos writes above a statement of a feature for which it has no licence: it runs it all the same, and warns."""
 _PORT_WORDS = frozenset(("port", "source-port", "destination-port"))
 
 
@@ -33,11 +37,18 @@ class Finding:
     message: str
     where: Where
     severity: Severity
+    subject: str = ""
+    """The session that the message begins with, where it says of one what it may say of others."""
 
     @classmethod
     def of(cls, rule: Rule, message: str, where: Where) -> Finding:
         """Return a finding of the rule's own severity."""
         return cls(rule, message, where, rule.severity)
+
+    @classmethod
+    def about(cls, session: Session, rule: Rule, said: str, where: Where) -> Finding:
+        """Return a finding about one session, of the rule's own severity."""
+        return cls(rule, f"{session.name}: {said}", where, rule.severity, session.name)
 
     def __str__(self) -> str:
         return f"{self.where}: {self.severity.value}: {self.message} [{self.rule.id}]"
@@ -100,6 +111,12 @@ class Levels:
         return self._known[level]
 
 
+def rule_of(doubt: Doubt) -> Rule:
+    """Return the rule that something which is not known breaks: a licence that is missing hides no statement."""
+    lacks = doubt.kind is Kind.ROUTER_WARNING and _LICENSE.search(doubt.message) is not None
+    return rules.LICENSE if lacks else rules.IN_DOUBT
+
+
 def of_end(end: End, levels: Levels) -> Iterator[Finding]:
     """Yield what is wrong with one end by itself."""
     session = end.session
@@ -107,7 +124,7 @@ def of_end(end: End, levels: Levels) -> Iterator[Finding]:
         yield Finding.of(finding.rule, finding.message, finding.where)
     for doubt in session.doubts:
         if doubt.kind is not Kind.SECRET_UNKNOWN:
-            yield Finding.of(rules.IN_DOUBT, f"{session.name}: {doubt.message} [{doubt.kind.value}]", doubt.where)
+            yield Finding.about(session, rule_of(doubt), f"{doubt.message} [{doubt.kind.value}]", doubt.where)
     yield from _not_judged(end, levels)
 
 
@@ -172,12 +189,9 @@ def of_single(single: Single) -> Finding:
             if single.reason is Alone.OTHER_LOCAL
             else f"has no {session.kind.value.upper()} session with an address of {session.router}"
         )
-        return Finding.of(
-            rules.ENDS_DO_NOT_MATCH,
-            f"{session.name}: {single.router.name} has that address and {reason}",
-            session.where,
-        )
-    return Finding.of(rules.PEER_NOT_GIVEN, f"{session.name}: {single.reason.value}", session.where)
+        said = f"{single.router.name} has that address and {reason}"
+        return Finding.about(session, rules.ENDS_DO_NOT_MATCH, said, session.where)
+    return Finding.about(session, rules.PEER_NOT_GIVEN, single.reason.value, session.where)
 
 
 def of_chain(chain: Chain, source: str, at: datetime, change_by: datetime | None = None) -> list[Finding]:
@@ -186,7 +200,7 @@ def of_chain(chain: Chain, source: str, at: datetime, change_by: datetime | None
     for doubt in chain.doubts:
         if doubt.kind is not Kind.SECRET_UNKNOWN:
             message = f"key-chain {chain.name}: {doubt.message} [{doubt.kind.value}]"
-            found.append(Finding.of(rules.IN_DOUBT, message, doubt.where))
+            found.append(Finding.of(rule_of(doubt), message, doubt.where))
     return found
 
 
@@ -270,7 +284,8 @@ def _not_judged(end: End, levels: Levels) -> Iterator[Finding]:
             found |= levels.unjudged(end.configuration, session.path[: len(session.path) - cut])
         for word, rule in _UNJUDGED.items():
             if word in found:
-                yield _note(end, rule, found[word], f"{session.name}: {word} is configured")
+                where = end.configuration.sources.where(found[word].line)
+                yield Finding.about(session, rule, f"{word} is configured", where)
 
 
 def _loopback_filters(end: End) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone, tzinfo
@@ -30,6 +31,7 @@ from keyroll.check.findings import (
     of_single,
     of_twice,
     retired,
+    rule_of,
 )
 from keyroll.check.rules import Severity
 from keyroll.check.skew import MIXES, Mix
@@ -129,6 +131,12 @@ class JudgedSession:
     """Which of the report's pairs of chains protects it; None where a prediction makes no sense."""
 
     @property
+    def between(self) -> frozenset[tuple[str, str]]:
+        """Which chains of which routers protect it: (router, chain) of each end."""
+        ends = [end for end in (self.one, self.other) if end is not None]
+        return frozenset((end.router, end.authentication.chain.value) for end in ends if end.authentication.chain)
+
+    @property
     def verdict(self) -> Verdict:
         """The worst that was found: an error outweighs what is unknown."""
         found = {finding.severity for finding in self.findings}
@@ -151,6 +159,10 @@ class Report:
     disabled: int = 0
     """Protected sessions that are disabled at an end."""
     routers: tuple[str, ...] = field(default=())
+
+    def sessions_of(self, pair: int) -> tuple[JudgedSession, ...]:
+        """Return the sessions that a pair of chains, or one alike, protects."""
+        return tuple(session for session in self.sessions if session.pair == pair)
 
     def count(self, verdict: Verdict) -> int:
         """Return how many sessions have a verdict."""
@@ -196,7 +208,16 @@ def judge(configurations: Sequence[Configuration], question: Question) -> Report
 
     Start-times that name no zone are in the router's `time-zone`, else in the zone that the configuration was read in.
     """
-    return _Judge([in_own_zone(configuration) for configuration in configurations], question).report()
+    return _Judge(_told_apart([in_own_zone(one) for one in configurations]), question).report()
+
+
+def _told_apart(configurations: Sequence[Configuration]) -> list[Configuration]:
+    """Return the configurations; where texts without host-name would have one name, each is called by its path."""
+    names = Counter(one.main.name for one in configurations)
+    return [
+        replace(one, called=one.name) if one.host is None and names[one.main.name] > 1 else one
+        for one in configurations
+    ]
 
 
 class _Judge:
@@ -285,7 +306,8 @@ class _Judge:
         if text is None or single.router is None:
             return None
         bearing = text.bearing_on(("protocols", single.session.kind.value))
-        first = next((one for one in bearing if one.kind is not Kind.SECRET_UNKNOWN), None)
+        hiding = (one for one in bearing if one.kind is not Kind.SECRET_UNKNOWN)
+        first = next((one for one in hiding if rule_of(one).severity is not Severity.NOTE), None)
         if first is None:
             return None
         message = f"{single.session.name}: whether {single.router.name} has the other end is not known ({first})"
@@ -331,7 +353,12 @@ class _Judge:
             for doubt in configuration.findings:
                 if doubt.kind is Kind.SECRET_UNKNOWN or doubt.where in told:
                     continue
-                if doubt in hiding:
+                rule = rule_of(doubt)
+                if rule.severity is Severity.NOTE:
+                    # Where it bears on no session, nothing was to be judged either.
+                    if doubt in hiding:
+                        yield Finding.of(rule, doubt.message, doubt.where)
+                elif doubt in hiding:
                     message = f"may hide a protected session: {doubt.message} [{doubt.kind.value}]"
                     yield Finding.of(rules.IN_DOUBT, message, doubt.where)
                 else:
@@ -415,13 +442,15 @@ class _Judge:
         for predicted in coming.rollovers:
             found += self._of_rollover(predicted, mine, theirs, both)
         # A statement that is not understood may be the one without which the prediction is what it is.
-        sure = all(doubt.kind is Kind.SECRET_UNKNOWN for chain in (mine, theirs) for doubt in chain.doubts)
+        doubts = [doubt for chain in (mine, theirs) for doubt in chain.doubts if doubt.kind is not Kind.SECRET_UNKNOWN]
+        sure = all(rule_of(doubt).severity is Severity.NOTE for doubt in doubts)
         yield from found if sure else map(_in_doubt, found)
         for chain, router in ((mine, names[0]), (theirs, names[1])):
             unknown = [key for key in chain.secrets_unknown if not retired(chain, key, question.at)]
             if unknown:
                 keys = ", ".join(map(str, unknown))
-                message = f"{router}: key-chain {chain.name}: secrets of keys {keys} are not known, and assumed right"
+                what = f"the secret of key {keys} is" if len(unknown) == 1 else f"the secrets of keys {keys} are"
+                message = f"{router}: key-chain {chain.name}: {what} not known, and assumed right"
                 severity = Severity.NOTE if question.without_secrets else Severity.UNKNOWN
                 yield Finding(rules.SECRET_UNKNOWN, message, chain.place(unknown[0], "secret"), severity)
 

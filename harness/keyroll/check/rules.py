@@ -103,6 +103,12 @@ LOOPBACK_FILTER = Rule(
     "What a filter on lo0 drops of ports 179 (BGP) and 646 (LDP) is not judged.",
     "Juniper, firewall filter on lo0",
 )
+LICENSE = Rule(
+    "license-not-judged",
+    Severity.NOTE,
+    "Whether the router runs a statement for which it lacks a license is not judged.",
+    "Juniper, license warnings in show configuration",
+)
 
 SESSION_RULES: tuple[Rule, ...] = (
     AS_MISMATCH,
@@ -123,6 +129,7 @@ SESSION_RULES: tuple[Rule, ...] = (
     GRACEFUL_RESTART,
     IPSEC,
     LOOPBACK_FILTER,
+    LICENSE,
 )
 RULES: tuple[Rule, ...] = (
     *USAGE,

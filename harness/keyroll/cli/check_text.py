@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -11,11 +12,11 @@ import click
 
 from keyroll.check.coming_rollovers import Outcome, PredictedRollover
 from keyroll.check.document import mix_name
-from keyroll.check.findings import Finding
 from keyroll.check.judge import ChainPair, JudgedSession, Report, Verdict, begins_later
 from keyroll.check.rollovers import Takeover
 from keyroll.check.rules import RULES
 from keyroll.check.skew import Mix, Skews
+from keyroll.check.together import Together, together
 from keyroll.configuration import Session
 from keyroll.errors import printable
 from keyroll.keychain.model import Keychain
@@ -29,6 +30,7 @@ _AXIS = 56
 _GROUPS_SHOWN = 3
 """Different outcomes that are told of one rollover; --json has all."""
 _COLOURS = {"ok": "green", "bad": "red", "unknown": "yellow", "error": "red", "warning": "yellow"}
+_KIND = re.compile(r"(?P<said>.*) \[(?P<kind>[a-z-]+)\]", re.DOTALL)
 _ASSUMPTIONS = {"sending": "K1", "receiving": "K2"}
 """Ids of docs/assumptions/keychain.md."""
 
@@ -40,12 +42,13 @@ def text_of(report: Report) -> Iterator[str]:
     yield from _sessions(report)
     for number, pair in enumerate(report.pairs):
         yield ""
-        yield from _pair(pair, sum(session.pair == number for session in report.sessions), report)
+        yield from _wrapped(_title(pair, report.sessions_of(number)))
+        yield from _pair(pair, report)
     findings = report.findings
     if findings:
         yield ""
-        for finding in findings:
-            yield from _finding(finding)
+        for same in together(findings):
+            yield from _finding(same)
     yield ""
     yield _summary(report)
 
@@ -62,17 +65,16 @@ def markdown_of(report: Report) -> Iterator[str]:
         yield f"| {_cell(_name(session))} | {_cell(_chains(session))} | {session.verdict.value} |"
     for number, pair in enumerate(report.pairs):
         yield ""
-        lines = list(_pair(pair, sum(session.pair == number for session in report.sessions), report))
-        yield f"## {_cell(lines[0])}"
+        yield f"## {_cell(_title(pair, report.sessions_of(number)))}"
         yield ""
-        yield from ("```", *lines[1:], "```")
+        yield from ("```", *_pair(pair, report), "```")
     if report.findings:
         yield ""
         yield "| severity | finding | place | rule |"
         yield "|---|---|---|---|"
-        for finding in report.findings:
-            place = f"{finding.where}".replace("|", "\\|")
-            yield f"| {finding.severity.value} | {_cell(finding.message)} | {place} | `{finding.rule.id}` |"
+        for same in together(report.findings):
+            message, rule = _message(same)
+            yield f"| {same.first.severity.value} | {_cell(message)} | {_cell(same.place)} | `{rule}` |"
     yield ""
     yield _summary(report)
 
@@ -132,14 +134,19 @@ def _chains(session: JudgedSession) -> str:
 # ---------------------------------------------------------------------- rollovers
 
 
-def _pair(pair: ChainPair, sessions: int, report: Report) -> Iterator[str]:
-    # Names are somebody else's text: what would steer a terminal is escaped.
-    pair = replace(pair, routers=(printable(pair.routers[0]), printable(pair.routers[1])))
+def _title(pair: ChainPair, sessions: Sequence[JudgedSession]) -> str:
     one, other = pair.chains
     hold = "no hold time" if pair.hold is None else f"hold time {pair.hold.time.total_seconds():g} s"
-    count = f"{sessions} session{'' if sessions == 1 else 's'}"
-    yield _fit(f"Rollovers of {one.name} ({pair.routers[0]}) and {other.name} ({pair.routers[1]}): {count}, {hold}",
-               WIDTH).rstrip()  # fmt: skip
+    alike = len({session.between for session in sessions}) - 1
+    more = f", and {alike} more pair{'' if alike == 1 else 's'} of chains that are alike" if alike > 0 else ""
+    count = f"{len(sessions)} session{'' if len(sessions) == 1 else 's'}"
+    names = f"{one.name} ({pair.routers[0]}) and {other.name} ({pair.routers[1]})"
+    return printable(f"Rollovers of {names}{more}: {count}, {hold}")
+
+
+def _pair(pair: ChainPair, report: Report) -> Iterator[str]:
+    # Names are somebody else's text: what would steer a terminal is escaped.
+    pair = replace(pair, routers=(printable(pair.routers[0]), printable(pair.routers[1])))
     if not pair.coming.rollovers:
         yield "  none to come"
     else:
@@ -294,12 +301,19 @@ def _marks(chain: Keychain, part: Takeover) -> list[tuple[datetime, str]]:
 # ---------------------------------------------------------------------- findings and words
 
 
-def _finding(finding: Finding) -> Iterator[str]:
-    severity = finding.severity.value
-    # A doubt's message ends with its kind, and one kind is named as the rule.
-    message = printable(finding.message).removesuffix(f" [{finding.rule.id}]")
-    yield from _wrapped(f"{_coloured(severity)}: {message} [{finding.rule.id}]", hang=4)
-    yield f"    {printable(str(finding.where))}"
+def _finding(same: Together) -> Iterator[str]:
+    message, rule = _message(same)
+    yield from _wrapped(f"{_coloured(same.first.severity.value)}: {printable(message)} [{rule}]", hang=4)
+    yield f"    {printable(same.place)}"
+
+
+def _message(same: Together) -> tuple[str, str]:
+    """Return what is said, and the rule; what is not known names its kind at the end, which goes beside the rule."""
+    found = _KIND.fullmatch(same.message)
+    rule = same.first.rule.id
+    if found is None:
+        return same.message, rule
+    return found["said"], rule if found["kind"] == rule else f"{rule}: {found['kind']}"
 
 
 def _summary(report: Report) -> str:

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
+from pathlib import PurePath
 
 from keyroll.configuration.bearing import Bearing
 from keyroll.configuration.documents import Documents, Element, is_json, is_xml, json_element, xml_elements
@@ -14,7 +15,7 @@ from keyroll.configuration.foreign import make_of
 from keyroll.configuration.hierarchy import META, ROOT, level_of
 from keyroll.configuration.inheritance import APPLY, Groups, View
 from keyroll.configuration.levels import HOMELESS, PASTED, settle
-from keyroll.configuration.routers import Router, routers_of
+from keyroll.configuration.routers import Router, host_name, routers_of
 from keyroll.configuration.text import TextReader
 from keyroll.configuration.tree import Node, Sources, growing
 from keyroll.errors import Where
@@ -41,6 +42,18 @@ class Configuration:
     """What was found while the text was read."""
     counted: int = 0
     """How many words were not understood at levels that decide no session and no chain."""
+    called: str | None = None
+    """What to call the router where the text has no `host-name`; None is the file's name, without folder and suffix."""
+
+    @property
+    def label(self) -> str:
+        """What the router is called where the text has no `host-name`."""
+        return self.called or PurePath(self.name).stem or self.name
+
+    @functools.cached_property
+    def host(self) -> str | None:
+        """The router's `host-name`, or None where the text has none."""
+        return host_name(self.view())
 
     @functools.cached_property
     def _judged(self) -> tuple[tuple[Router, ...], tuple[Finding, ...]]:
@@ -53,7 +66,7 @@ class Configuration:
         groups = Groups(self.tree, expanded=self.inherited)
         view = View.top(self.tree, groups)
         with growing():
-            routers = routers_of(view, source=self.name, note=note, where=self.sources.where, zone=self.zone)
+            routers = routers_of(view, source=self.label, note=note, where=self.sources.where, zone=self.zone)
         for group, (line, path) in groups.missing.items():
             note(Kind.MAYBE, f"group {group} is applied here and is not in the text", line, path)
         findings = tuple(found)

@@ -57,6 +57,17 @@ class Router:
         return frozenset(address for found in self.addresses.values() for address in found)
 
 
+def host_name(view: View) -> str | None:
+    """Return the router's `host-name`, or None where the text has none.
+
+    With two routing engines each has its own, from the groups `re0` and `re1`; the first that stands there is as good
+    a name as the other.
+    """
+    system = view.below("system")
+    value = system.leaf("host-name").value
+    return next(iter(system.below("host-name").names()), None) if value is None else value.text
+
+
 def routers_of(
     view: View, *, source: str, note: Note, where: Callable[[int], Where], zone: tzinfo
 ) -> tuple[Router, ...]:
@@ -64,8 +75,7 @@ def routers_of(
 
     `source` is the name of the main router where the text does not say its `host-name`.
     """
-    host = view.below("system").leaf("host-name").value
-    name = source if host is None else host.text
+    name = host_name(view) or source
     main = _router(view, name, None, (), note, where, zone)
     found = [main]
     for word in SYSTEMS:

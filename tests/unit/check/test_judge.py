@@ -8,7 +8,8 @@ from keyroll.check.coming_rollovers import DEFAULT_MIXES, predict_rollovers
 from keyroll.check.document import as_data
 from keyroll.check.judge import Question, Verdict, judge
 from keyroll.check.rules import RULES
-from keyroll.configuration import zone_of
+from keyroll.check.together import together
+from keyroll.configuration import read, zone_of
 from keyroll.keychain.generate import generate
 from keyroll.keychain.rules import RULES as CHAIN_RULES
 
@@ -304,3 +305,38 @@ def test_a_missing_other_end_is_no_error_where_the_other_text_is_damaged(pair):
     (session,) = judged(one, other).sessions
     assert session.verdict is Verdict.UNKNOWN
     assert {finding.rule.id for finding in session.findings} == {"not-understood"}
+
+
+def test_a_router_without_host_name_is_called_by_its_file_or_by_what_its_routing_engines_have(pair):
+    one, other = pair()
+    texts = [router.without("host-name").text for router in (one, other)]
+    named = [read(text, name) for text, name in zip(texts, ("a/east.conf", "b/west.conf"), strict=True)]
+    assert judge(named, Question(AT)).routers == ("east", "west")
+    alike = [read(text, name) for text, name in zip(texts, ("a/show.txt", "b/show.txt"), strict=True)]
+    report = judge(alike, Question(AT))
+    assert report.routers == ("a/show.txt", "b/show.txt")
+    assert report.count(Verdict.OK) == 1
+    engines = "".join(f"set groups re{n} system host-name core{n}\nset apply-groups re{n}\n" for n in (0, 1))
+    assert read(texts[0] + engines, "a/east.conf").main.name == "core0"
+
+
+def test_a_statement_of_a_group_is_told_once_for_all_its_neighbors(pair):
+    one, _ = pair()
+    one.add("set protocols bgp group g tcp-mss 1400")
+    for number in (6, 10):
+        one.add(*(line.replace("10.0.0.2", f"10.0.0.{number}") for line in one.lines if "neighbor 10.0.0.2" in line))
+    found = {same.first.rule.id: same for same in together(judged(one).findings)}
+    assert set(found) == {"other-end-not-given", "tcp-mss-not-judged"}
+    assert found["tcp-mss-not-judged"].message == "BGP R1 to 10.0.0.2 and 2 more: tcp-mss is configured"
+    lines = [number for number, line in enumerate(one.lines, 1) if "peer-as" in line]
+    assert found["other-end-not-given"].place == f"R1.conf:{', '.join(map(str, lines))}"
+
+
+def test_a_license_that_is_missing_hides_nothing():
+    text = "protocols {{\n{}    bgp {{ group g {{ neighbor 10.0.0.1; }} }}\n}}\n"
+    warned = read(text.format("    ##\n    ## Warning: requires 'bgp' license\n    ##\n"), "R1.conf")
+    report = judge([warned], Question(AT))
+    assert {finding.rule.id for finding in report.findings} == {"license-not-judged"}
+    assert report.complete
+    other = read(text.format("    ##\n    ## Warning: configuration block ignored\n    ##\n"), "R1.conf")
+    assert not judge([other], Question(AT)).complete

@@ -18,7 +18,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 from ipaddress import IPv4Network, IPv6Network, ip_address
-from pathlib import Path
 
 from keyroll.capture.keys.book import (
     SESSION_PORTS,
@@ -161,7 +160,7 @@ def config_book(
     ]
     maker = _Maker(receiving, clock)
     bare = [(source.address, _bare_end(source)) for source in sources if source.address is not None]
-    routers = [_named(router, configuration) for configuration in whole for router in configuration.routers]
+    routers = [router for configuration in whole for router in configuration.routers]
     owners = {id(session): router for router in routers for session in router.sessions}
     ends = match_ends(routers)
     for link in ends.links:
@@ -249,12 +248,6 @@ class _Maker:
         return DirectionKeys(
             sender.name, receiver.name, sent, received, self._clock, session, sender.doubt or receiver.doubt
         )
-
-
-def _named(router: Router, configuration: Configuration) -> Router:
-    """Return a router without host-name under its file's name, without folder and suffix."""
-    file, system = configuration.name, router.name.removeprefix(configuration.name)
-    return replace(router, name=Path(file).stem + system) if router.name.startswith(file) else router
 
 
 def _session_end(session: Session, router: Router) -> _End:
