@@ -1,17 +1,16 @@
 """The exception tree and the exit codes.
 
 Every error that a person can meet derives from `KeyrollError`, says what happened, where, and what to do, and
-knows the exit code of a command that ends with it. Each room derives its own errors from the four branches:
+knows the exit code of a command that ends with it. Each room derives its own errors from the three branches:
 
     KeyrollError
      ├── InputError        a file or argument is wrong: names file, line, column, field and what is allowed there
      ├── UnfitError        this machine or lab cannot do what was asked: names the remedy
-     ├── RunError          the product or its surroundings broke while working: a state that cannot be read or
-     │                     parsed, a daemon that died, a deadline that passed
-     └── ExpectationError  what was observed is not what was expected: the routers (or keys) are at fault
+     └── RunError          the product or its surroundings broke while working: a state that cannot be read or
+                           parsed, a daemon that died, a deadline that passed
 
-The split is by meaning: only `ExpectationError` says something about the routers under test. An error is never
-turned into "down" or "ok".
+None says anything about the routers under test: that is a verdict, which a command returns as its exit code. An error
+is never turned into "down" or "ok".
 """
 
 from __future__ import annotations
@@ -108,9 +107,3 @@ class RunError(KeyrollError):
 
 class DeadlineError(RunError):
     """A named wait did not end in time. Says what was awaited, since which event, and what was seen last."""
-
-
-class ExpectationError(KeyrollError):
-    """What was observed is not what was expected."""
-
-    exit_code = ExitCode.BAD

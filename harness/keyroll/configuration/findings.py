@@ -33,8 +33,6 @@ class Kind(enum.Enum):
     """The router's own `## Warning:`, which says that it does not use what follows, or not as it stands."""
     MAYBE = "may-be-in-force"
     """It comes from a group that holds on some routing engines, at some hours, or that is not in the text."""
-    UNDOCUMENTED = "undocumented-expansion"
-    """Groups could be expanded in two ways that differ here, and no document says which is Junos'."""
     UNKNOWN_EFFECT = "unknown-effect"
     """A command whose effect a text does not know (`load`, `rollback`, `replace pattern`)."""
 
@@ -47,11 +45,6 @@ class Finding:
     message: str
     where: Where
     path: Path = ()
-
-    def bears_on(self, path: Path) -> bool:
-        """Say whether it could change the meaning of what stands at `path`: one is above the other, or both are one."""
-        length = min(len(self.path), len(path))
-        return self.path[:length] == path[:length]
 
     def __str__(self) -> str:
         return f"{self.where}: {self.message} [{self.kind.value}]"

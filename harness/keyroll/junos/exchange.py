@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -86,7 +86,3 @@ class Exchange:
                 f"{self.host}: '{self.command}' gives {type(self.parsed).__name__} instead of {kind.__name__}"
             )
         return self.parsed
-
-    def with_parsed(self, parsed: object | None) -> Exchange:
-        """Return the same exchange with its record."""
-        return replace(self, parsed=parsed)

@@ -59,19 +59,6 @@ def differences(sent: Iterable[Keychain], found: Iterable[Keychain]) -> list[str
     return said
 
 
-def check_keychains(session: SecretReader, sent: Iterable[Keychain]) -> list[Keychain]:
-    """Read the chains back and return them.
-
-    Raises:
-        ReadBackError: they differ from those that were sent; names every difference.
-    """
-    found = read_keychains(session)
-    said = differences(sent, found)
-    if said:
-        raise ReadBackError(f"{session.name} : the keychains differ from those that were sent: {'; '.join(said)}")
-    return found
-
-
 def _chain_differences(sent: Keychain, found: Keychain) -> Iterator[str]:
     for attribute in ("tolerance", "description"):
         if getattr(sent, attribute) != getattr(found, attribute):

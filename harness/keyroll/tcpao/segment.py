@@ -114,11 +114,6 @@ class Segment:
         return self.tcp_offset - self.ip_offset
 
     @property
-    def data_offset(self) -> int:
-        """Octets of TCP header, with options."""
-        return self.payload_offset - self.tcp_offset
-
-    @property
     def length(self) -> int:
         """Octets of TCP header and payload, by the IP length."""
         return self.end - self.tcp_offset

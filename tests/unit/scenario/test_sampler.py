@@ -1,5 +1,6 @@
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 
@@ -120,9 +121,9 @@ def test_an_ldp_session_that_is_not_shown_does_not_exist_and_ldp_that_does_not_r
     sample = ldp_sample([nothing, empty], PEER)
     assert (sample.up, sample.state, sample.carries) == (False, "Nonexistent", False)
     with pytest.raises(RunError, match="not running"):
-        ldp_sample([nothing.with_parsed(LdpSessions((), running=False)), empty], PEER)
+        ldp_sample([replace(nothing, parsed=LdpSessions((), running=False)), empty], PEER)
     with pytest.raises(RunError, match="not running"):
-        ldp_sample([nothing, empty.with_parsed(LdpDatabase((), running=False))], PEER)
+        ldp_sample([nothing, replace(empty, parsed=LdpDatabase((), running=False))], PEER)
 
 
 def test_a_sample_of_ldp_holds_the_labels_that_came_and_spans_both_questions():

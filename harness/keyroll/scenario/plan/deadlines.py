@@ -44,11 +44,6 @@ class Waits:
         return timedelta(seconds=2) * self.scale
 
     @property
-    def capture_settles(self) -> timedelta:
-        """The capture has written what was on the wire when the run ended."""
-        return timedelta(seconds=1) * self.scale
-
-    @property
     def poll(self) -> timedelta:
         """Between two looks at a state that is awaited: short beside a second, so that no check is late by much."""
         return timedelta(milliseconds=100)

@@ -127,10 +127,6 @@ class Keyring:
             for subscriber in self._subscribers:
                 subscriber(changed)
 
-    def has_committed(self, router: RouterName) -> bool:
-        """Say whether a router holds any keys yet."""
-        return bool(self._past[router])
-
     def secrets(self) -> tuple[Secret, ...]:
         """Return every secret that a run of the scenario can bring forth, also those of later steps and mutations."""
         found: dict[Secret, None] = {}

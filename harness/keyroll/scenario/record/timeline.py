@@ -159,10 +159,6 @@ class Timeline:
                 self._full = False
         return event
 
-    def since_start(self, at: int) -> timedelta:
-        """Return how long after the start of the run an instant was."""
-        return timedelta(microseconds=(at - self.started) // 1000)
-
 
 def stamp(moment: datetime) -> str:
     """Return an instant as file names have it: `20300101T000000Z`."""

@@ -56,6 +56,7 @@ class Datastore(Candidate):
         self._logins: Mapping[str, accounts.Login] = {}
         self._deadline: asyncio.TimerHandle | None = None
         self._rolling_back: asyncio.Task[None] | None = None
+        """Kept, because the event loop itself holds a task only weakly."""
         self._committing: set[asyncio.Task[Commit]] = set()
 
     @property
