@@ -206,6 +206,21 @@ class View:
             view = view._child(word)
         return view
 
+    def entries(self) -> Iterator[tuple[str, View]]:
+        """Yield the names that may follow here (`names`), each with its level."""
+        if len(self.layers) == 1 and self.layers[0].group is None:
+            # As in `below`: thousands of routing instances and neighbors have no group.
+            for word, node in self.layers[0].node.items():
+                if word in META or node.flags & INACTIVE:
+                    continue
+                if APPLY in node:
+                    yield word, self._child(word)
+                else:
+                    yield word, View((Layer(node),), (*self.path, word), self._groups)
+            return
+        for word in self.names():
+            yield word, self.below(word)
+
     def _child(self, word: str, *, value: bool = False) -> View:
         """Return the view one word further; of a `value` that is deactivated, `leaf` says so itself."""
         path = (*self.path, word)
@@ -266,7 +281,14 @@ class View:
 
     def has(self, word: str) -> bool:
         """Say whether `word` follows here, surely or not."""
-        return any(word in layer.node for layer in self.layers) and bool(self._child(word).layers)
+        return self.mentions(word) and bool(self._child(word).layers)
+
+    def mentions(self, word: str) -> bool:
+        """Say whether `word` stands here in any layer, in force or not; where not, there is nothing below it."""
+        layers = self.layers
+        if len(layers) == 1:
+            return word in layers[0].node
+        return any(word in layer.node for layer in layers)
 
     def surely_here(self) -> bool:
         """Say whether the level stands here whatever routing engine, hour or reading of the rules."""
@@ -275,7 +297,7 @@ class View:
     def leaf(self, word: str) -> Lookup:
         """Return the value of a statement that has one."""
         # Wildcards stand for names, never for a statement's word.
-        if not any(word in layer.node for layer in self.layers):
+        if not self.mentions(word):
             return NOTHING
         if len(self.layers) == 1 and self.layers[0].group is None:
             # Most statements: one value, and no group here.

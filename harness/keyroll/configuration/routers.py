@@ -116,9 +116,7 @@ def _router(
 
 def _instances(view: View) -> Iterator[tuple[Instance, View]]:
     yield None, view
-    instances = view.below("routing-instances")
-    for name in instances.names():
-        yield name, instances.below(name)
+    yield from view.below("routing-instances").entries()
 
 
 def _networks(view: View, instances: Sequence[tuple[Instance, View]]) -> dict[Instance, dict[Interface, None]]:

