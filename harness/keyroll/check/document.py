@@ -11,7 +11,10 @@ from keyroll.check.judge import ChainPair, JudgedSession, Report, Verdict
 from keyroll.check.rollovers import Takeover
 from keyroll.check.skew import Interval, Mix, Skews
 from keyroll.configuration import Session
+from keyroll.keychain.model import Keychain
 from keyroll.keychain.prediction import Gap
+from keyroll.keychain.schedule import window
+from keyroll.names import Receiving
 
 VERSION = 1
 
@@ -28,6 +31,8 @@ def as_data(report: Report, state: str | None = None) -> dict[str, object]:
         "skew": question.skew.total_seconds(),
         "mixes": [mix_name(mix) for mix in question.mixes],
         "routers": list(report.routers),
+        "summary": summary_of(report),
+        "complete": report.complete,
         "verdicts": {verdict.value: report.count(verdict) for verdict in Verdict},
         "unprotected": report.unprotected,
         "disabled": report.disabled,
@@ -35,6 +40,19 @@ def as_data(report: Report, state: str | None = None) -> dict[str, object]:
         "pairs": [_pair(pair, report) for pair in report.pairs],
         "findings": [finding_data(finding) for finding in report.findings],
     }
+
+
+def summary_of(report: Report) -> str:
+    """Return the verdict of all sessions in a sentence."""
+    counts = [f"{report.count(verdict)} {verdict.value}" for verdict in Verdict if report.count(verdict)]
+    words = f"{len(report.sessions)} protected session{'' if len(report.sessions) == 1 else 's'}"
+    found = f"{words}: {', '.join(counts)}" if counts else words
+    rest = [
+        f"{count} {what}"
+        for count, what in ((report.unprotected, "without TCP-AO"), (report.disabled, "disabled"))
+        if count
+    ]
+    return f"{found}; {', '.join(rest)} not judged" if rest else found
 
 
 def mix_name(mix: Mix) -> str:
@@ -97,8 +115,8 @@ def _predicted_rollover(predicted: PredictedRollover, pair: ChainPair, skew: tim
         "first": _moment(predicted.rollover.first),
         "last": _moment(predicted.rollover.last),
         "changes": {
-            router: None if part is None else _takeover(part)
-            for router, part in zip(pair.routers, predicted.rollover.parts, strict=True)
+            router: None if part is None else _takeover(part, chain.keychain)
+            for router, part, chain in zip(pair.routers, predicted.rollover.parts, pair.chains, strict=True)
         },
         "hitless": predicted.hitless(skew),
         "if_secrets_match": [list(keys) for keys in pair.assumed(predicted)],
@@ -115,8 +133,16 @@ def _predicted_rollover(predicted: PredictedRollover, pair: ChainPair, skew: tim
     }
 
 
-def _takeover(part: Takeover) -> dict[str, object]:
-    return {"key": part.key.id, "after": part.before.id, "start": part.start.isoformat()}
+def _takeover(part: Takeover, chain: Keychain) -> dict[str, object]:
+    opens, _ = window(chain, part.key, Receiving.TOLERANCE)
+    _, closes = window(chain, part.before, Receiving.TOLERANCE)
+    return {
+        "key": part.key.id,
+        "after": part.before.id,
+        "start": part.start.isoformat(),
+        "accepted_from": None if opens is None else _moment(opens),
+        "former_until": None if closes is None else _moment(closes),
+    }
 
 
 def _outcome(outcome: Outcome, pair: ChainPair) -> Mapping[str, object]:

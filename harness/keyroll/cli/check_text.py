@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 import click
 
 from keyroll.check.coming_rollovers import Outcome, PredictedRollover
-from keyroll.check.document import mix_name
-from keyroll.check.judge import ChainPair, JudgedSession, Report, Verdict, begins_later
+from keyroll.check.document import mix_name, summary_of
+from keyroll.check.judge import ChainPair, JudgedSession, Report, begins_later
 from keyroll.check.rollovers import Takeover
 from keyroll.check.rules import RULES
 from keyroll.check.skew import Mix, Skews
@@ -50,7 +50,7 @@ def text_of(report: Report) -> Iterator[str]:
         for same in together(findings):
             yield from _finding(same)
     yield ""
-    yield _summary(report)
+    yield summary_of(report)
 
 
 def markdown_of(report: Report) -> Iterator[str]:
@@ -76,7 +76,7 @@ def markdown_of(report: Report) -> Iterator[str]:
             message, rule = _message(same)
             yield f"| {same.first.severity.value} | {_cell(message)} | {_cell(same.place)} | `{rule}` |"
     yield ""
-    yield _summary(report)
+    yield summary_of(report)
 
 
 def rules_text() -> Iterator[str]:
@@ -314,18 +314,6 @@ def _message(same: Together) -> tuple[str, str]:
     if found is None:
         return same.message, rule
     return found["said"], rule if found["kind"] == rule else f"{rule}: {found['kind']}"
-
-
-def _summary(report: Report) -> str:
-    counts = [f"{report.count(verdict)} {verdict.value}" for verdict in Verdict if report.count(verdict)]
-    words = f"{len(report.sessions)} protected session{'' if len(report.sessions) == 1 else 's'}"
-    found = f"{words}: {', '.join(counts)}" if counts else words
-    rest = [
-        f"{count} {what}"
-        for count, what in ((report.unprotected, "without TCP-AO"), (report.disabled, "disabled"))
-        if count
-    ]
-    return f"{found}; {', '.join(rest)} not judged" if rest else found
 
 
 def _coloured(word: str, as_if: str | None = None) -> str:

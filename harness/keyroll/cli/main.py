@@ -62,7 +62,7 @@ COMMANDS: Mapping[str, Entry] = {
     ),
     "report": Entry(
         "keyroll.cli.report:report_command",
-        "Make one HTML page of a run folder: verdict, timeline, checks with their evidence.",
+        "Make one HTML page of a run: verdict, timeline, checks with their evidence.",
     ),
     "run": Entry("keyroll.cli.run:run_command", "Play scenario files and say whether what they expect holds."),
     "schema": Entry("keyroll.cli.scenarios:schema_command", "Print the JSON schema of scenario files, for editors."),

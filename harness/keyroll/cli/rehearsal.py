@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import tempfile
@@ -12,13 +13,15 @@ from typing import TYPE_CHECKING
 
 from keyroll.cli.live import LiveView, wanted
 from keyroll.cli.printer import Printer
-from keyroll.errors import ExitCode, KeyrollError
-from keyroll.report.page import write_run_page
+from keyroll.cli.report import report_line
+from keyroll.errors import ExitCode
+from keyroll.report.beside import REHEARSAL
 from keyroll.scenario.engine import Options, run
 from keyroll.scenario.file.read import read_cases
 from keyroll.scenario.labs.make import lab_maker
 from keyroll.scenario.labs.pool import FreshLabs
 from keyroll.scenario.options import new_seed, read_seed
+from keyroll.scenario.record.files import write_private
 from keyroll.scenario.record.report import failure_lines
 from keyroll.scenario.record.result import Result, Verdict
 
@@ -35,6 +38,7 @@ def play(
     run_dir: Path | None,
     accept_left_out: bool,
     without_secrets: bool,
+    no_report: bool = False,
     plain: bool = False,
 ) -> ExitCode:
     """Play it and print what was taken, what was left out, each rollover, and where the evidence is."""
@@ -65,13 +69,43 @@ def play(
     verdicts = [
         judged(made, result, accept_left_out=accept_left_out, without_secrets=without_secrets) for result in results
     ]
+    for verdict, result in zip(verdicts, results, strict=True):
+        _keep(made, verdict, result)
     worst = min(range(len(results)), key=lambda number: _ORDER.index(verdicts[number].code))
     verdict, result = verdicts[worst], results[worst]
     style = {ExitCode.OK: "bold green", ExitCode.BAD: "bold red"}.get(verdict.code, "bold yellow")
     printer.line(verdict.sentence, style=style)
     for line in _lines(made, result):
         printer.line(line)
+    if not no_report:
+        # Of a planned change either order has a page; the one that decides is named.
+        told = [report_line(one.folder) for one in results]
+        printer.line(told[worst])
     return verdict.code
+
+
+def _keep(made: Made, verdict: Judged, result: Result) -> None:
+    """Leave the rehearsal's own verdict in the run folder, for its page. Raises RunError: it cannot be written."""
+    data = {
+        "format": 1,
+        "sentence": verdict.sentence,
+        "code": int(verdict.code),
+        "summary": made.summary,
+        "routers": list(made.names),
+        "predicted": [
+            {"at": moment, "hitless": hitless, "hitless_in_all": in_all, "words": words}
+            for moment, hitless, in_all, words in made.predicted
+        ],
+        "left_out": list(made.left_out),
+        "notes": list(made.notes),
+        "again": _again(result),
+    }
+    write_private(result.folder / REHEARSAL, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+
+
+def _again(result: Result) -> str:
+    """Return how to play it again: the scenario lies in the run folder; the file that it was played from is gone."""
+    return f"keyroll run {shlex.quote(str(result.folder / 'scenario.yaml'))} --seed {result.seed}"
 
 
 _ORDER = (ExitCode.INTERRUPTED, ExitCode.BAD, ExitCode.UNFIT, ExitCode.OK)
@@ -130,13 +164,7 @@ def _lines(made: Made, result: Result) -> Iterator[str]:
     told = list(failure_lines(result))[:-1] if result.verdict is not Verdict.PASSED else [f"evidence: {result.folder}"]
     for line in _first_reds(told):
         yield _named(line, made.names)
-    # The scenario that was played lies in the run folder; the file that it was played from is gone.
-    file = shlex.quote(str(result.folder / "scenario.yaml"))
-    yield f"again: keyroll run {file} --seed {result.seed}"
-    try:
-        yield f"report: {write_run_page(result.folder)}"
-    except (KeyrollError, OSError) as error:
-        yield f"no report: {error}"
+    yield f"again: {_again(result)}"
 
 
 _REDS_SHOWN = 3

@@ -101,6 +101,7 @@ def import_command(
 @click.option("--topology", type=click.Path(path_type=Path), help="A containerlab topology file.")
 @click.option("--seed", help="Draw everything random from this (printed).")
 @click.option("--run-dir", type=click.Path(path_type=Path), help="Put the run folder here (runs/<time>-<id>-<seed>).")
+@click.option("--no-report", is_flag=True, help="Write no report.html into the run folder.")
 @click.option("--plain", is_flag=True, help="Print lines alone, as where the output is not a terminal.")
 @click.option("--accept-left-out", is_flag=True, help="A verdict may rest on what was left out by weight.")
 @click.option("--without-secrets", is_flag=True, help="Secrets that are not in the text leave the verdict as it is.")
@@ -121,6 +122,7 @@ def rehearse_command(
     run_dir: Path | None,
     accept_left_out: bool,
     without_secrets: bool,
+    no_report: bool,
     plain: bool,
 ) -> ExitCode:
     """Play the rollovers that two saved configurations will make, on a lab.
@@ -139,5 +141,6 @@ def rehearse_command(
         run_dir=run_dir,
         accept_left_out=accept_left_out,
         without_secrets=without_secrets,
+        no_report=no_report,
         plain=plain,
     )

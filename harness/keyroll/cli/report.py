@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from keyroll.errors import InputError, RunError
+from keyroll.errors import InputError, KeyrollError, RunError, printable
 
 
 @click.command("report")
 @click.argument("runs", nargs=-1, metavar="RUN...", type=click.Path(path_type=Path))
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Write here (default: report.html in the run's folder)."
+    "-o", "--output", type=click.Path(path_type=Path), help="Write here (default: report.html in the folder)."
 )
 @click.option("--markdown", is_flag=True, help="Print Markdown for a ticket instead.")
 @click.option("--index", type=click.Path(path_type=Path), help="Make one page of all runs below this folder.")
@@ -20,10 +20,13 @@ from keyroll.errors import InputError, RunError
 def report_command(
     runs: tuple[Path, ...], output: Path | None, index: Path | None, against: Path | None, *, markdown: bool
 ) -> None:
-    """Make one HTML page of a run folder: verdict, timeline, checks with their evidence.
+    """Make one HTML page of a run: verdict, timeline, checks with their evidence.
 
-    The page needs nothing but itself and asks for nothing from the network. With --index DIR -o NIGHT the folder
-    NIGHT gets index.html, a page for each run, and night.json, which a later night is compared with.
+    RUN is the folder of a run, a rehearsal, a watch or a plan, or what `keyroll check --json` wrote (- is standard
+    input). The page needs nothing but itself and asks for nothing from the network.
+
+    With --index DIR -o NIGHT the folder NIGHT gets index.html, a page for each run, and night.json, which a later night
+    is compared with. DIR holds run folders, or nights of several machines, at any depth.
     """
     if index is not None:
         if runs:
@@ -39,19 +42,29 @@ def report_command(
     _runs(runs, output, markdown=markdown)
 
 
-def _runs(runs: tuple[Path, ...], output: Path | None, *, markdown: bool) -> None:
-    from keyroll.report.markdown import run_markdown  # noqa: PLC0415 - keeps the start of other commands light
-    from keyroll.report.page import run_page  # noqa: PLC0415 - as above
-    from keyroll.report.run import load_run  # noqa: PLC0415 - as above
+def report_line(folder: Path) -> str:
+    """Write the page of a run that has ended, and say where; what it cannot be written for is said, too."""
+    from keyroll.report.page import write_run_page  # noqa: PLC0415 - only when a run has ended
 
-    for folder in runs:
-        record = load_run(folder)
+    try:
+        return f"report: {write_run_page(folder)}"
+    except (KeyrollError, OSError) as error:
+        return f"no report: {error}"
+
+
+def _runs(runs: tuple[Path, ...], output: Path | None, *, markdown: bool) -> None:
+    from keyroll.report.read import read_subject  # noqa: PLC0415 - keeps the start of other commands light
+
+    for place in runs:
+        subject = read_subject(place)
         if markdown:
-            click.echo(run_markdown(record), nl=False)
+            click.echo(subject.markdown(), nl=False)
             continue
-        path = output or folder / "report.html"
-        _write(path, run_page(record))
-        click.echo(f"{record.headline}\nreport: {path}")
+        path = output or subject.place
+        if path is None:
+            raise InputError("a page of standard input has no place", remedy="name one with -o FILE")
+        _write(path, subject.page())
+        click.echo(printable(f"{subject.headline}\nreport: {path}"))
 
 
 def _night(index: Path, output: Path | None, against: Path | None, *, markdown: bool) -> None:

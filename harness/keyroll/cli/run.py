@@ -11,7 +11,8 @@ import click
 
 from keyroll.cli.live import LiveView, wanted
 from keyroll.cli.printer import Printer
-from keyroll.errors import ExitCode, InputError, KeyrollError
+from keyroll.cli.report import report_line
+from keyroll.errors import ExitCode, InputError
 from keyroll.scenario.engine import Options, run
 from keyroll.scenario.file.library import find_scenario
 from keyroll.scenario.file.read import Case, read_cases
@@ -88,7 +89,8 @@ def run_command(
         result = _play(printer, case, replace(options, mutate=name), verbose=verbose, live=wanted(plain=plain))
         results.append(result)
         if not no_report:
-            _report(printer, result)
+            printer.line(report_line(result.folder))
+            printer.line()
         if result.verdict is Verdict.INTERRUPTED:
             break
     return _exit_code(results, receipts=mutate == _ALL)
@@ -111,17 +113,6 @@ def _play(printer: Printer, case: Case, options: Options, *, verbose: bool, live
     for line in failure_lines(result):
         printer.line(line)
     return result
-
-
-def _report(printer: Printer, result: Result) -> None:
-    """Write the page of a run. What it cannot be written for is said; the verdict stands."""
-    from keyroll.report.page import write_run_page  # noqa: PLC0415 - only when a run has ended
-
-    try:
-        printer.line(f"report: {write_run_page(result.folder)}")
-    except (KeyrollError, OSError) as error:
-        printer.line(f"no report: {error}")
-    printer.line()
 
 
 class _TimelinePrinter:

@@ -16,6 +16,7 @@ import click
 from keyroll.cli.arguments import instant_of, length_of
 from keyroll.cli.output import read_or_not
 from keyroll.cli.printer import Printer
+from keyroll.cli.report import report_line
 from keyroll.cli.watch_view import View
 from keyroll.errors import ExitCode, InputError, Where
 from keyroll.instants import SYSTEM
@@ -53,6 +54,7 @@ _STYLES = {Kind.CLOCK: "magenta", Kind.STEP: "cyan", Kind.SESSION: "green", Kind
     help="With --once: write metrics for node_exporter's textfile collector; no run folder unless --run-dir is given.",
 )
 @click.option("--markdown", is_flag=True, help="Print the verdict as Markdown, for a ticket.")
+@click.option("--no-report", is_flag=True, help="Write no report.html into the run folder.")
 @click.option("--accept-new-host-keys", is_flag=True, help="Add host keys that are not known yet to the known hosts.")
 def watch_command(
     inventory: Path,
@@ -65,6 +67,7 @@ def watch_command(
     once: bool,
     textfile: Path | None,
     markdown: bool,
+    no_report: bool,
     accept_new_host_keys: bool,
 ) -> ExitCode:
     """Watch the next key rollover of two routers, and say whether it was hitless.
@@ -107,13 +110,17 @@ def watch_command(
             outcome = watch(options)
         if textfile is not None:
             _write_metrics(textfile, outcome)
+        kept = textfile is None or run_dir is not None
+        report = None if no_report or not kept else report_line(outcome.result.folder)
     if markdown:
         with read_or_not():
             for line in markdown_of(outcome.result, outcome.state, outcome.headline):
                 click.echo(line)
         return outcome.result.verdict.exit_code
-    for line, style in verdict_lines(outcome, kept=textfile is None or run_dir is not None):
+    for line, style in verdict_lines(outcome, kept=kept):
         printer.line(line, style=style)
+    if report is not None:
+        printer.line(report)
     return outcome.result.verdict.exit_code
 
 

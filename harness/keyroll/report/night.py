@@ -13,8 +13,9 @@ from pathlib import Path
 
 from keyroll.errors import InputError, Where
 from keyroll.report.page import render, run_page
-from keyroll.report.run import KILLED, load_run, read_json, read_run_json
+from keyroll.report.run import KILLED, load_run, read_run_json
 from keyroll.report.text import escaped
+from keyroll.report.values import read_object
 
 NIGHT = "night.json"
 _CELLS = "cells"
@@ -117,7 +118,7 @@ def _gathered(cells: Iterable[Cell]) -> Night:
 def cell_of(folder: Path) -> Cell:
     """Read one run's cell from its folder. Raises InputError where a file is damaged."""
     run = read_run_json(folder)
-    result = read_json(folder / "result.json") if (folder / "result.json").is_file() else {}
+    result = read_object(folder / "result.json") if (folder / "result.json").is_file() else {}
     mutation = run.get("mutation")
     receipt = result.get("mutation")
     verdict = KILLED if result.get("ended") is False else str(result.get("verdict", KILLED))
@@ -144,7 +145,7 @@ def cell_of(folder: Path) -> Cell:
 
 
 def _stored(path: Path) -> Night:
-    data = read_json(path)
+    data = read_object(path)
     if data.get("format") != _FORMAT:
         raise InputError(f"its format is not {_FORMAT}", where=Where.of(path))
     cells = data.get("cells")

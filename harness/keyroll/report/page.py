@@ -5,18 +5,21 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from math import ceil
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from keyroll.names import Invariant
+from keyroll.report.chart import Bar, Timeline
 from keyroll.report.run import CheckRecord, Event, Output, RunRecord, load_run
+from keyroll.report.sheet import Sheet
 from keyroll.report.text import clipped, visible
-from keyroll.report.timeline import Timeline, timeline
+from keyroll.report.timeline import timeline
+from keyroll.scenario.record.result import GAPS
 
 REPORT = "report.html"
 _OUTPUT_CHARACTERS = 6_000
@@ -26,10 +29,30 @@ _TABLE_ROWS = 1_500
 """Of the table behind the timeline: about 400 KB, so that a ten-minute run stays below 2 MB with all else."""
 _EVIDENCE = 4
 """Outputs shown for each red check: the last ones of its router before it was judged."""
-_TICKS = 8
-"""At most this many numbers on the axis: more would touch on a narrow page."""
-_STEPS = (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
-"""Seconds between two numbers that people find round."""
+_WHY = 3
+"""Reasons at the top, a kind of check each: one cause turns many checks red."""
+_CAUSE = "every-segment-verified"
+"""The check that names a packet and says which key was wrong: where it is red, the others follow from it."""
+_JUMPS = 4
+"""Settings of a clock that the legend tells: a run with 64 keys sets it 64 times, and the table has all."""
+_ALL_OUTPUTS = 400_000
+"""Characters of all outputs that are evidence: with 64 keys hundreds of checks may be red."""
+_NO_EVIDENCE = ("show configuration system time-zone", "show version", "show system uptime", "show |")
+"""What is asked for the clocks and of a commit, and says nothing of a session or a key."""
+_ABOUT = {
+    "active": ("keychain",),
+    "next": ("keychain",),
+    "wire": ("keychain", "neighbor"),
+    "every-segment-verified": ("keychain", "neighbor"),
+    "rollover-completes": ("keychain", "neighbor"),
+    "no-flap": ("bgp", "ldp"),
+    "no-route-loss": ("route",),
+    "read-back": ("authentication-key-chains",),
+}
+"""Words of the commands whose output a kind of check is about."""
+_TOLD_ELSEWHERE = frozenset({"not judged", "lab"})
+"""Facts that the page tells in a section of its own, or that only say how long a lab took to come up."""
+_IN_SECONDS = {GAPS: f"{GAPS} (seconds)"}
 _QUIET_KINDS = frozenset({"command"})
 
 
@@ -44,8 +67,12 @@ def _environment() -> Environment:
     )
     found.filters["visible"] = visible
     found.filters["place"] = lambda at, picture: f"{100 * picture.place(at):.3f}%"
-    found.filters["width"] = lambda bar, picture: f"{100 * (picture.place(bar.end) - picture.place(bar.begin)):.3f}%"
+    found.filters["width"] = _width
     return found
+
+
+def _width(bar: Bar, picture: Timeline) -> str:
+    return f"{100 * (picture.place(bar.end) - picture.place(bar.begin)):.3f}%"
 
 
 @cache
@@ -67,45 +94,115 @@ def render(template: str, **values: object) -> str:
     return _environment().get_template(template).render(policy=policy, **values)
 
 
+def sheet_page(sheet: Sheet) -> str:
+    """Return the page of a prediction or a plan."""
+    return render("sheet.html.j2", sheet=sheet)
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """An output that a red check rests on."""
+    """An output that a red check rests on. `text` is None where an earlier check shows it already."""
 
+    number: int
     output: Output
-    text: str
+    text: str | None
     cut: int
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """A reason for the verdict; `check` is the number of the check that it leads to."""
+
+    words: str
+    name: str = ""
+    check: int | None = None
 
 
 def run_page(record: RunRecord) -> str:
     """Return the page of a run."""
     picture = timeline(record)
+    red = [(number, check) for number, check in enumerate(record.checks, start=1) if not check.passed]
     return render(
         "run.html.j2",
         record=record,
         picture=picture,
-        ticks=list(_ticks(picture)),
-        red=[(number, check) for number, check in enumerate(record.checks, start=1) if not check.passed],
+        legend=list(_legend(picture)),
+        why=list(_why(record, red)),
+        red=red,
         checks=list(enumerate(record.checks, start=1)),
-        evidence={
-            number: list(_evidence(check, record))
-            for number, check in enumerate(record.checks, start=1)
-            if not check.passed
-        },
+        evidence=_all_evidence(red, record),
         rows=_rows(record.events),
         left_out=max(0, sum(event.kind not in _QUIET_KINDS for event in record.events) - _TABLE_ROWS),
         configurations={name: clipped(text, _CONFIGURATION_CHARACTERS) for name, text in record.configurations.items()},
-        measured=list(_measured(record.facts)),
+        measured=[
+            (_IN_SECONDS.get(name, name), _fact(value))
+            for name, value in record.facts.items()
+            if name not in _TOLD_ELSEWHERE
+        ],
+        not_judged=list(_not_judged(record)),
     )
 
 
-def _ticks(picture: Timeline) -> Iterator[float]:
-    """Yield round numbers of seconds across the picture."""
-    step = next((step for step in _STEPS if picture.span / step <= _TICKS), picture.span / _TICKS)
-    for number in range(ceil(picture.begin / step), int(picture.end / step) + 1):
-        yield number * step
+def _why(record: RunRecord, red: Sequence[tuple[int, CheckRecord]]) -> Iterator[Why]:
+    """Yield the reasons of a verdict, each kind of check once, the one that names the cause first."""
+    if record.reason:
+        yield Why(record.reason)
+    first: dict[str, tuple[int, CheckRecord]] = {}
+    for number, check in red:
+        first.setdefault(check.name, (number, check))
+    order = sorted(first.values(), key=lambda item: item[1].name != _CAUSE)
+    for number, check in order[:_WHY]:
+        who = f" {check.router}" if check.router else ""
+        yield Why(f"expected {check.expected}; observed {check.observed}", f"{check.name}{who}", number)
+    if not red and record.verdict == "passed":
+        held = dict.fromkeys(check.name for check in record.checks if "@" not in check.name)
+        told = [f"{check.router}: {check.observed}" for check in record.checks if check.name == _CAUSE and check.router]
+        if held:
+            yield Why(f"throughout held {', '.join(held)}" + (f" ({'; '.join(told)})" if told else ""))
 
 
-def _evidence(check: CheckRecord, record: RunRecord) -> Iterator[Evidence]:
+def _legend(picture: Timeline) -> Iterator[str]:
+    yield "Outline: planned by start-time. Bar: what the router really sent. A dashed line: the router's clock was set."
+    first = picture.jumps[0].router if picture.jumps else None
+    own = [jump for jump in picture.jumps if jump.router == first]
+    for jump in own[:_JUMPS]:
+        yield f"{first}'s clock was set at {jump.at:.2f} s, by {jump.words}."
+    if len(own) > _JUMPS:
+        yield f"and {len(own) - _JUMPS} times more, until {own[-1].at:.2f} s."
+
+
+def _not_judged(record: RunRecord) -> Iterator[str]:
+    """Yield what the verdict does not rest on."""
+    if any(section.title == "Not judged" for section in record.beside):
+        return  # a watch says it itself
+    judged = {check.name for check in record.checks}
+    missing = [name.value for name in Invariant if name.value not in judged]
+    if missing and record.checks:
+        why = "the scenario does not ask for it" if record.verdict == "passed" else "not asked for, or not reached"
+        yield from (f"{name}: {why}" for name in missing)
+    if not record.checks:
+        yield "everything: the run ended before a check was made"
+    if not record.wire:
+        yield "the wire: there is no account of a capture"
+
+
+def _all_evidence(red: Sequence[tuple[int, CheckRecord]], record: RunRecord) -> dict[int, list[Evidence]]:
+    """Return by check its outputs; one that several checks rest on is shown with the first."""
+    shown: dict[int, int] = {}
+    room = _ALL_OUTPUTS
+    found: dict[int, list[Evidence]] = {}
+    for number, check in red:
+        for output in _evidence(check, record):
+            known = id(output) in shown
+            name = shown.setdefault(id(output), len(shown) + 1)
+            text, cut = (None, 0) if known else clipped(output.raw, min(_OUTPUT_CHARACTERS, room))
+            room -= len(text or "")
+            found.setdefault(number, []).append(Evidence(name, output, text, cut))
+    return found
+
+
+def _evidence(check: CheckRecord, record: RunRecord) -> list[Output]:
+    """Return the last outputs of a check's router before it was judged, those that are about the check first."""
     judged = next(
         (
             event.after
@@ -114,26 +211,30 @@ def _evidence(check: CheckRecord, record: RunRecord) -> Iterator[Evidence]:
         ),
         record.events[-1].after if record.events else 0.0,
     )
-    asked = [
-        output
+    last: dict[tuple[str, str], Output] = {
+        (output.router, output.command): output
         for output in record.outputs
-        if output.after <= judged and output.command.startswith("show") and check.router in (None, output.router)
-    ]
-    last: dict[tuple[str, str], Output] = {(output.router, output.command): output for output in asked}
-    for output in sorted(last.values(), key=lambda output: output.after)[-_EVIDENCE:]:
-        yield Evidence(output, *clipped(output.raw, _OUTPUT_CHARACTERS))
+        if output.after <= judged
+        and output.command.startswith("show")
+        and not output.command.startswith(_NO_EVIDENCE)
+        and check.router in (None, output.router)
+    }
+    kind = check.name.partition("@")[0]
+    about = _ABOUT.get(kind, (kind,))
+    ranked = sorted(last.values(), key=lambda one: (not any(word in one.command for word in about), -one.after))
+    return ranked[:_EVIDENCE]
 
 
 def _rows(events: tuple[Event, ...]) -> list[Event]:
     return [event for event in events if event.kind not in _QUIET_KINDS][:_TABLE_ROWS]
 
 
-def _measured(facts: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
-    for name, value in facts.items():
-        if isinstance(value, dict):
-            yield from _measured(value, f"{prefix}{name}: ")
-        else:
-            yield f"{prefix}{name}", str(value)
+def _fact(value: object) -> str:
+    """Return what was measured in a line: `R1: 0.25, R2: 0.25`."""
+    if isinstance(value, dict):
+        nested = any(isinstance(item, dict) for item in value.values())
+        return ("; " if nested else ", ").join(f"{name}: {_fact(item)}" for name, item in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def write_run_page(folder: Path) -> Path:

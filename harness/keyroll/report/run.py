@@ -9,6 +9,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from keyroll.errors import InputError, Where
+from keyroll.report.beside import rehearsal_of, watch_sections
+from keyroll.report.sheet import Section
+from keyroll.report.values import list_of, mapping_of, number_of, read_object, text_or_none, whole_of
 
 KILLED = "killed"
 """The verdict of a run that ended without writing one."""
@@ -94,7 +97,8 @@ class RunRecord:
     mutation: Mapping[str, object] | None
     checks: tuple[CheckRecord, ...]
     facts: Mapping[str, object]
-    seconds: Mapping[str, object]
+    took: float
+    """Seconds in all; 0 where the run did not end."""
     again: str
     version: str
     events: tuple[Event, ...]
@@ -104,6 +108,10 @@ class RunRecord:
     configurations: Mapping[str, str]
     planned: Mapping[str, tuple[PlannedKey, ...]]
     wire: tuple[Seconds, ...]
+    tone: str
+    """The word of a verdict that colours the page: a rehearsal's own, where the run is one."""
+    beside: tuple[Section, ...]
+    """What a watch or a rehearsal says beside its run."""
 
     @property
     def red(self) -> tuple[CheckRecord, ...]:
@@ -117,31 +125,42 @@ def load_run(folder: Path) -> RunRecord:
     Raises:
         InputError: it is not one (no run.json), or a file in it is damaged.
     """
+    try:
+        return _loaded(folder)
+    except (ValueError, TypeError, OverflowError, OSError) as error:  # a date that is none, a number without end
+        raise InputError(f"damaged or unreadable: {error}", where=Where.of(folder)) from error
+
+
+def _loaded(folder: Path) -> RunRecord:
     if not (folder / "run.json").is_file():
         raise InputError(f"{folder} is not a run folder: it has no run.json", remedy="name a folder below runs/")
     run = read_run_json(folder)
-    result = read_json(folder / "result.json") if (folder / "result.json").is_file() else {}
-    events = tuple(_events(folder / "timeline.jsonl"))
+    result = read_object(folder / "result.json") if (folder / "result.json").is_file() else {}
+    # Of a run that was killed the lines stand as they came, and a capture shows things later than they happened.
+    events = tuple(sorted(_events(folder / "timeline.jsonl"), key=lambda event: event.after))
     outputs = tuple(_outputs(folder / "exchanges.jsonl", _started(folder / "timeline.jsonl")))
-    checks = tuple(_check(item) for item in _list(result.get("checks")))
+    checks = tuple(_check(item) for item in list_of(result.get("checks")))
     verdict = KILLED if result.get("ended") is False else str(result.get("verdict", KILLED))
     reason = result.get("reason")
     scenario = str(result.get("scenario") or run.get("scenario", ""))
+    rehearsal = rehearsal_of(folder)
+    beside = rehearsal.sections if rehearsal else tuple(watch_sections(mapping_of(result.get("watch"))))
+    headline = _headline(scenario, verdict, checks, result)
     return RunRecord(
         folder=folder.resolve().name,
         scenario=scenario,
         title=str(result.get("title", "")),
-        source=_text(result.get("source")),
+        source=text_or_none(result.get("source")),
         seed=str(run.get("seed", "")),
         t0=str(result.get("t0") or run.get("t0", "")),
         verdict=verdict,
-        reason=_text(reason),
-        headline=_headline(scenario, verdict, checks, result),
-        mutation=_mapping(result.get("mutation")),
+        reason=text_or_none(reason),
+        headline=f"{rehearsal.sentence}: {rehearsal.summary}" if rehearsal else headline,
+        mutation=mapping_of(result.get("mutation")) or None,
         checks=checks,
-        facts=_mapping(result.get("facts")) or {},
-        seconds=_mapping(result.get("seconds")) or {},
-        again=str(result.get("again") or run.get("again", "")),
+        facts=mapping_of(result.get("facts")),
+        took=number_of(mapping_of(result.get("seconds")).get("total")),
+        again=rehearsal.again if rehearsal else str(result.get("again") or run.get("again", "")),
         version=str(run.get("keyroll", "")),
         events=events,
         samples=_samples(outputs),
@@ -149,6 +168,8 @@ def load_run(folder: Path) -> RunRecord:
         configurations={path.stem: path.read_text("utf-8", "replace") for path in sorted(folder.glob("*.conf"))},
         planned=_planned(folder / "chains.json"),
         wire=tuple(_wire(folder / "wire.json")),
+        tone=rehearsal.tone if rehearsal else verdict,
+        beside=beside,
     )
 
 
@@ -159,28 +180,17 @@ def _headline(scenario: str, verdict: str, checks: tuple[CheckRecord, ...], resu
     told = result.get("headline")
     if isinstance(told, str):
         return told
-    total = (_mapping(result.get("seconds")) or {}).get("total", 0)
+    total = mapping_of(result.get("seconds")).get("total", 0)
     good = sum(check.passed for check in checks)
-    return f"{verdict.upper()}  {scenario}: {good} of {len(checks)} checks hold, {_number(total):.1f} s"
+    return f"{verdict.upper()}  {scenario}: {good} of {len(checks)} checks hold, {number_of(total):.1f} s"
 
 
 def read_run_json(folder: Path) -> Mapping[str, object]:
     """Read a run folder's run.json. Raises InputError where it is damaged, or names no scenario."""
-    run = read_json(folder / "run.json")
+    run = read_object(folder / "run.json")
     if not isinstance(run.get("scenario"), str):
         raise InputError("it names no scenario: no run of keyroll's", where=Where.of(folder / "run.json"))
     return run
-
-
-def read_json(path: Path) -> Mapping[str, object]:
-    """Read a JSON object. Raises InputError, with the file, where it is damaged."""
-    try:
-        found = json.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        raise InputError(f"damaged or unreadable: {error}", where=Where.of(path)) from error
-    if not isinstance(found, dict):
-        raise InputError("not a JSON object", where=Where.of(path))
-    return found
 
 
 def _lines(path: Path) -> Iterator[Mapping[str, object]]:
@@ -202,22 +212,19 @@ def _lines(path: Path) -> Iterator[Mapping[str, object]]:
 def _events(path: Path) -> Iterator[Event]:
     for line in _lines(path):
         yield Event(
-            _number(line.get("after")),
+            number_of(line.get("after")),
             str(line.get("kind", "")),
-            _text(line.get("router")),
+            text_or_none(line.get("router")),
             str(line.get("text", "")),
-            {
-                str(name): datetime.fromisoformat(str(moment))
-                for name, moment in (_mapping(line.get("clocks")) or {}).items()
-            },
-            _mapping(line.get("data")) or {},
+            {str(name): datetime.fromisoformat(str(moment)) for name, moment in mapping_of(line.get("clocks")).items()},
+            mapping_of(line.get("data")),
         )
 
 
 def _started(path: Path) -> datetime | None:
     """Return the host's instant from which the timeline counts."""
     for line in _lines(path):
-        return datetime.fromisoformat(str(line.get("at"))) - timedelta(seconds=_number(line.get("after")))
+        return datetime.fromisoformat(str(line.get("at"))) - timedelta(seconds=number_of(line.get("after")))
     return None
 
 
@@ -229,7 +236,7 @@ def _outputs(path: Path, started: datetime | None) -> Iterator[Output]:
             str(line.get("host", "")),
             str(line.get("command", "")),
             str(line.get("raw") or ""),
-            _text(line.get("error")),
+            text_or_none(line.get("error")),
         )
 
 
@@ -248,13 +255,13 @@ def _samples(outputs: tuple[Output, ...]) -> Mapping[str, tuple[float, ...]]:
 def _check(item: Mapping[str, object]) -> CheckRecord:
     return CheckRecord(
         str(item.get("name", "")),
-        _text(item.get("router")),
+        text_or_none(item.get("router")),
         item.get("passed") is True,
         str(item.get("expected", "")),
         str(item.get("observed", "")),
-        _text(item.get("event")),
-        _number(item.get("after")),
-        {name: str(words) for name, words in (_mapping(item.get("keys")) or {}).items()},
+        text_or_none(item.get("event")),
+        number_of(item.get("after")),
+        {name: str(words) for name, words in mapping_of(item.get("keys")).items()},
     )
 
 
@@ -262,17 +269,17 @@ def _planned(path: Path) -> Mapping[str, tuple[PlannedKey, ...]]:
     if not path.is_file():
         return {}
     found: dict[str, tuple[PlannedKey, ...]] = {}
-    for router, chains in (_mapping(read_json(path).get("routers")) or {}).items():
+    for router, chains in mapping_of(read_object(path).get("routers")).items():
         keys = [
             PlannedKey(
                 str(chain.get("name", "")),
-                int(_number(key.get("id"))),
+                int(number_of(key.get("id"))),
                 datetime.fromisoformat(str(key.get("start"))),
-                _whole(key.get("send")),
-                _whole(key.get("recv")),
+                whole_of(key.get("send")),
+                whole_of(key.get("recv")),
             )
-            for chain in _list(chains)
-            for key in _list(chain.get("keys"))
+            for chain in list_of(chains)
+            for key in list_of(chain.get("keys"))
         ]
         found[router] = tuple(keys)
     return found
@@ -281,31 +288,11 @@ def _planned(path: Path) -> Mapping[str, tuple[PlannedKey, ...]]:
 def _wire(path: Path) -> Iterator[Seconds]:
     if not path.is_file():
         return
-    for item in _list(read_json(path).get("seconds")):
+    for item in list_of(read_object(path).get("seconds")):
         yield Seconds(
-            int(_number(item.get("second"))),
+            int(number_of(item.get("second"))),
             str(item.get("sender", "")),
             str(item.get("session", "")),
             str(item.get("key", "")),
-            *(int(_number(item.get(name))) for name in ("segments", "bad", "syn-rst", "injected", "dropped")),
+            *(int(number_of(item.get(name))) for name in ("segments", "bad", "syn-rst", "injected", "dropped")),
         )
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
-
-
-def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) else 0.0
-
-
-def _whole(value: object) -> int | None:
-    return value if isinstance(value, int) else None
-
-
-def _mapping(value: object) -> Mapping[str, object] | None:
-    return value if isinstance(value, dict) else None
-
-
-def _list(value: object) -> list[Mapping[str, object]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

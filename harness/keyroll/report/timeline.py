@@ -7,104 +7,30 @@ first read it: on the jump, where the clock was set across it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
+from math import ceil
 
-from keyroll.report.run import CheckRecord, Event, RunRecord
+from keyroll.report.chart import Bar, Jump, Lane, Mark, Timeline, near, tone_of
+from keyroll.report.run import CheckRecord, Event, RunRecord, Seconds
 
 _JUMP = timedelta(seconds=1.5)
 """A clock that moved this much against the host's between two events was set. Whole seconds are all that `set date`
 takes, and half of one may be lost on the way."""
+_TO_AND_FRO = 0.2
+"""Seconds within which moves of one clock are one: `set date` takes a tenth, and no step follows another so soon."""
 _SAMPLE_GAP = 2.0
 """Seconds without a sample that are drawn as a gap: eight times what samples are usually apart."""
-_NEAR = 0.008
-"""Marks closer than this part of the width would hide each other, and are drawn as one that says how many it is."""
-
+_BINS = 600
+"""At most this many seconds (or longer spans) a lane of the wire: a page of 1,280 pixels shows no more apart."""
+_CROWDED = 12
+"""Bars of keys in a lane from which on a label is the number alone: `key 12` has no room on a narrow page."""
 _READING_WIDTH = 0.2
 """How much of the picture the words of a clock's reading take: 24 characters on a page of 1,280 pixels."""
 
+_SHOWS = re.compile(r"(?P<chain>.+): active (?P<key>key \d+|none), next .+")
 _SENDS = re.compile(r"(?P<session>\S+): sends (?P<key>.*?)(?: \((?P<ids>[^)]*)\))?$")
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """Something that lasted. `tone` is a class of the style sheet: a key's colour, a state."""
-
-    begin: float
-    end: float
-    label: str
-    title: str
-    tone: str
-    outline: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """Something that happened at one moment; `check` is the number of the check that it leads to."""
-
-    at: float
-    title: str
-    tone: str
-    check: int | None = None
-    count: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Lane:
-    """A line of the picture. `kind` is what a reader filters by."""
-
-    label: str
-    kind: str
-    bars: tuple[Bar, ...] = ()
-    marks: tuple[Mark, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Jump:
-    """A clock that was set: at this moment it moved by `moved`."""
-
-    router: str
-    at: float
-    moved: timedelta
-
-    @property
-    def words(self) -> str:
-        """How far the clock moved, signed."""
-        return f"{'+' if self.moved > timedelta() else '-'}{short(abs(self.moved))}"
-
-
-@dataclass(frozen=True, slots=True)
-class Timeline:
-    """All lanes, from `begin` to `end` host seconds since the run began."""
-
-    begin: float
-    end: float
-    lanes: tuple[Lane, ...]
-    jumps: tuple[Jump, ...]
-    readings: Mapping[str, tuple[tuple[float, str], ...]] = field(default_factory=dict)
-    """By router what its clock read at the begin and after each jump."""
-
-    @property
-    def span(self) -> float:
-        """How many seconds the picture is wide."""
-        return self.end - self.begin
-
-    def place(self, at: float) -> float:
-        """Return where a moment lies, from 0 to 1."""
-        return min(1.0, max(0.0, (at - self.begin) / self.span)) if self.span else 0.0
-
-
-def short(length: timedelta) -> str:
-    """Return a length as people say it: `30m`, `1h5m`, `2.5s`."""
-    seconds = length.total_seconds()
-    if seconds < 60:  # noqa: PLR2004 - a minute
-        return f"{seconds:.3g}s"
-    days, rest = divmod(round(seconds), 86400)
-    hours, rest = divmod(rest, 3600)
-    minutes, rest = divmod(rest, 60)
-    parts = ((days, "d"), (hours, "h"), (minutes, "m"), (rest, "s"))
-    return "".join(f"{number}{unit}" for number, unit in parts if number)
 
 
 def timeline(record: RunRecord) -> Timeline:
@@ -117,7 +43,7 @@ def timeline(record: RunRecord) -> Timeline:
     )
     jumps = tuple(jump for router in routers for jump in _jumps(router, record.events))
     lanes = [lane for router in routers for lane in _router_lanes(router, record, (begin, end))]
-    lanes += [_steps(record.events, end), _checks(record, end)]
+    lanes += [_steps(record.events, end), _checks(record, (begin, end))]
     readings = {router: tuple(_readings(router, record.events, jumps, (begin, end))) for router in routers}
     return Timeline(begin, end, tuple(lane for lane in lanes if lane.bars or lane.marks), jumps, readings)
 
@@ -127,15 +53,34 @@ def _router_lanes(router: str, record: RunRecord, limits: tuple[float, float]) -
     own = [event for event in record.events if event.router == router]
     yield from _planned(router, record, limits)
     for session, changes in sorted(_sent(own).items()):
-        yield Lane(f"{router} {session} sends", "keys", tuple(_until_next(changes, end)))
+        yield _keys(f"{router} {session} sends", _until_next(changes, end), router)
+    for chain, shown in sorted(_shown(own).items()):
+        yield _keys(f"{router} {chain} active", _until_next(shown, end), router)
     for session, states in sorted(_states(own).items()):
-        yield Lane(f"{router} {session} state", "sessions", tuple(_until_next(states, end)))
-    yield from _wire(router, record)
-    yield Lane(f"{router} samples", "samples", tuple(_sample_bars(record.samples.get(router, ()))))
-    yield Lane(f"{router} commits", "commands", marks=_near(_commands(own), end))
+        yield Lane(f"{router} {session} state", "sessions", tuple(_until_next(states, end)), router=router)
+    yield from _wire(router, record, limits)
+    yield Lane(f"{router} samples", "samples", tuple(_sample_bars(record.samples.get(router, ()))), router=router)
+    yield Lane(f"{router} commits", "commands", marks=near(_commands(own), end - limits[0]), router=router)
 
 
 def _jumps(router: str, events: Iterable[Event]) -> Iterator[Jump]:
+    """Yield where a clock was set.
+
+    Events of two threads may read it on both sides of the same `set date`, so that it seems to go to and fro.
+    """
+    last: Jump | None = None
+    for jump in _moves(router, events):
+        if last is not None and jump.at - last.at < _TO_AND_FRO:
+            last = replace(last, moved=last.moved + jump.moved)
+            continue
+        if last is not None and abs(last.moved) >= _JUMP:
+            yield last
+        last = jump
+    if last is not None and abs(last.moved) >= _JUMP:
+        yield last
+
+
+def _moves(router: str, events: Iterable[Event]) -> Iterator[Jump]:
     before: tuple[float, datetime] | None = None
     for event in events:
         reading = event.clocks.get(router)
@@ -176,8 +121,16 @@ def _planned(router: str, record: RunRecord, limits: tuple[float, float]) -> Ite
         title = f"key {key.number}: planned from {key.start.isoformat()}, send-id {key.send}, recv-id {key.recv}"
         chains.setdefault(key.chain, []).append((first if begin is None else max(begin, first), key.number, title))
     for chain, keys in sorted(chains.items()):
-        changes = [(begin, f"key {number}", title, _tone(str(number))) for begin, number, title in sorted(keys)]
-        yield Lane(f"{router} {chain} planned", "keys", tuple(_until_next(changes, end, outline=True)))
+        changes = [(begin, f"key {number}", title, tone_of(str(number))) for begin, number, title in sorted(keys)]
+        yield _keys(f"{router} {chain} planned", _until_next(changes, end, outline=True), router)
+
+
+def _keys(label: str, bars: Iterable[Bar], router: str) -> Lane:
+    """Return a lane of keys; where there are many, their labels are numbers, and the lane's name says so."""
+    found = tuple(bars)
+    if len(found) > _CROWDED:
+        label, found = f"{label} key", tuple(replace(bar, label=bar.label.removeprefix("key ")) for bar in found)
+    return Lane(label, "keys", found, router=router)
 
 
 _Change = tuple[float, str, str, str]
@@ -190,7 +143,19 @@ def _sent(events: Iterable[Event]) -> dict[str, list[_Change]]:
         if match:
             key = match["key"].removeprefix("key ")
             title = f"{event.text}, from {event.after:.2f} s"
-            found.setdefault(match["session"], []).append((event.after, match["key"], title, _tone(key)))
+            found.setdefault(match["session"], []).append((event.after, match["key"], title, tone_of(key)))
+    return found
+
+
+def _shown(events: Iterable[Event]) -> dict[str, list[_Change]]:
+    """Return by chain which key the router itself shows as active: what a watch has in place of the wire."""
+    found: dict[str, list[_Change]] = {}
+    for event in events:
+        match = _SHOWS.fullmatch(event.text) if event.kind == "step" else None
+        if match:
+            title = f"{event.text}, from {event.after:.2f} s"
+            key = match["key"].removeprefix("key ")
+            found.setdefault(match["chain"], []).append((event.after, match["key"], title, tone_of(key)))
     return found
 
 
@@ -214,11 +179,6 @@ def _until_next(changes: Sequence[_Change], end: float, *, outline: bool = False
         yield Bar(begin, max(stop, begin), label, title, tone, outline)
 
 
-def _tone(key: str) -> str:
-    """Return the colour class of a key: by its number, so that both routers' bars of one key look alike."""
-    return f"k{int(key) % 8}" if key.isdecimal() else "kx"
-
-
 def _sample_bars(moments: Sequence[float]) -> Iterator[Bar]:
     """Join samples that follow each other closely, so that a gap is a gap in the bar."""
     if not moments:
@@ -237,18 +197,13 @@ def _samples(begin: float, end: float, count: int) -> Bar:
     return Bar(begin, end, "", f"{count} samples from {begin:.2f} s to {end:.2f} s", "sample")
 
 
-def _wire(router: str, record: RunRecord) -> Iterator[Lane]:
+def _wire(router: str, record: RunRecord, limits: tuple[float, float]) -> Iterator[Lane]:
     """Draw what a router sent on each session, by key and second, and apart what no session should carry."""
-    sessions = sorted({item.session for item in record.wire if item.sender == router})
-    for session in sessions:
+    size = max(1, ceil((limits[1] - limits[0]) / _BINS))
+    for session in sorted({item.session for item in record.wire if item.sender == router}):
         own = [item for item in record.wire if item.sender == router and item.session == session]
-        bars = [
-            Bar(item.after, item.after + 1, "", f"{item.segments} segments signed with key {item.key}", _tone(item.key))
-            for item in own
-            if item.segments
-        ]
         marks = [
-            Mark(item.after + 0.5, f"{number} {words}", tone)
+            Mark(item.after + 0.5, f"{item.after} s: {number} {words}", tone)
             for item in own
             for number, words, tone in (
                 (item.bad, "segments that do not verify", "bad"),
@@ -258,7 +213,42 @@ def _wire(router: str, record: RunRecord) -> Iterator[Lane]:
             )
             if number
         ]
-        yield Lane(f"{router} {session} wire", "wire", tuple(bars), tuple(marks))
+        yield Lane(
+            f"{router} {session} wire",
+            "wire",
+            tuple(_segments(own, size)),
+            near(marks, limits[1] - limits[0]),
+            router=router,
+        )
+
+
+def _segments(seconds: Iterable[Seconds], size: int) -> Iterator[Bar]:
+    """Yield bars of `size` seconds for each key that signed segments in them; two keys share the lane's height."""
+    counts: dict[int, dict[str, int]] = {}
+    for item in seconds:
+        if item.segments:
+            part = counts.setdefault(item.after - item.after % size, {})
+            part[item.key] = part.get(item.key, 0) + item.segments
+    keys: dict[int, tuple[str, ...]] = {begin: tuple(sorted(part, key=_by_number)) for begin, part in counts.items()}
+    runs: list[tuple[int, int]] = []
+    for begin in sorted(counts):
+        if runs and runs[-1][1] == begin and keys[runs[-1][0]] == keys[begin]:
+            runs[-1] = (runs[-1][0], begin + size)
+        else:
+            runs.append((begin, begin + size))
+    for begin, end in runs:
+        for layer, key in enumerate(keys[begin]):
+            number = sum(counts[at][key] for at in range(begin, end, size))
+            title = f"{number} segments signed with {_key_words(key)}, {begin} s to {end} s"
+            yield Bar(begin, end, "", title, tone_of(key), layer=layer, layers=len(keys[begin]))
+
+
+def _by_number(key: str) -> tuple[int, str]:
+    return (int(key), key) if key.isdecimal() else (1000, key)
+
+
+def _key_words(key: str) -> str:
+    return f"key {key}" if key.isdecimal() else key
 
 
 def _commands(events: Iterable[Event]) -> list[Mark]:
@@ -272,38 +262,26 @@ def _commands(events: Iterable[Event]) -> list[Mark]:
 def _steps(events: Iterable[Event], end: float) -> Lane:
     changes = []
     for event in events:
-        if event.kind == "step":
+        if event.kind == "step" and event.router is None:
             number, _, words = event.text.removeprefix("step ").partition(":")
             changes.append((event.after, number, f"step {number}:{words}, from {event.after:.2f} s", "step"))
     return Lane("steps", "steps", tuple(_until_next(changes, end)))
 
 
-def _checks(record: RunRecord, end: float) -> Lane:
+def _checks(record: RunRecord, limits: tuple[float, float]) -> Lane:
     """Place each red check where it was judged; those that hold are in the table alone."""
+    begin, end = limits
     judged = {(event.data.get("name"), event.router): event.after for event in record.events if event.kind == "check"}
     marks = [
         Mark(judged.get((check.name, check.router), end), _red_words(check), "bad", number)
         for number, check in enumerate(record.checks, start=1)
         if not check.passed
     ]
-    return Lane("red checks", "checks", marks=_near(marks, end))
+    return Lane("red checks", "checks", marks=near(marks, end - begin))
 
 
 def _red_words(check: CheckRecord) -> str:
     return f"{check.name}{f' {check.router}' if check.router else ''}: {check.observed}"
-
-
-def _near(marks: Sequence[Mark], end: float) -> tuple[Mark, ...]:
-    """Join marks that would hide each other."""
-    found: list[Mark] = []
-    for mark in sorted(marks, key=lambda mark: mark.at):
-        last = found[-1] if found else None
-        if last is not None and last.tone == mark.tone and mark.at - last.at < _NEAR * end:
-            titles = last.title if last.title.count("\n") > 20 else f"{last.title}\n{mark.title}"  # noqa: PLR2004 - a screen
-            found[-1] = Mark(last.at, titles, last.tone, last.check, last.count + mark.count)
-        else:
-            found.append(mark)
-    return tuple(found)
 
 
 def _readings(

@@ -6,8 +6,9 @@ from datetime import timedelta
 
 import pytest
 
+from keyroll.report.chart import Lane, Timeline, short
 from keyroll.report.run import load_run
-from keyroll.report.timeline import Lane, Timeline, short, timeline
+from keyroll.report.timeline import timeline
 
 
 def lane(picture: Timeline, label: str) -> Lane:

@@ -88,3 +88,18 @@ def test_one_look_writes_metrics_that_a_collector_can_read(command, tmp_path):
 def test_input_that_is_wrong_is_named(command):
     with pytest.raises(InputError, match="--textfile goes with --once"):
         typed(command, "--textfile", "x")
+
+
+def test_a_watch_leaves_a_page_in_its_folder_unless_told_not_to(command, tmp_path, capsys):
+    assert typed(command, "--accept-new-host-keys", "--once") == 0
+    page = (tmp_path / "run" / "report.html").read_text()
+    said = capsys.readouterr().out
+    assert said.rstrip().endswith(f"report: {tmp_path / 'run' / 'report.html'}")
+    sentence = next(line for line in said.splitlines() if line.startswith("OK"))
+    assert f"<h1>{sentence}</h1>" in page
+    assert "The rollover" in page
+    assert SECRET not in page
+    assert PASSWORD not in page
+    other = [*command[:-1], str(tmp_path / "other")]
+    assert typed(other, "--once", "--no-report") == 0
+    assert not (tmp_path / "other" / "report.html").exists()

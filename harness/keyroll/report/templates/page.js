@@ -3,6 +3,15 @@ for (const controls of document.querySelectorAll(".controls")) {
   const chart = controls.nextElementSibling;
   const rows = chart.querySelector(".rows");
   let zoom = 1;
+  // A label is shown where its bar has room for it: 11 pixel letters are about 6.6 wide.
+  const fit = () => {
+    for (const text of rows.querySelectorAll("text.in")) {
+      const room = text.previousElementSibling.getBoundingClientRect().width;
+      text.classList.toggle("tight", room < 6.6 * text.textContent.length + 4);
+    }
+  };
+  fit();
+  addEventListener("resize", fit);
   controls.hidden = false;
   controls.addEventListener("click", (event) => {
     const factor = event.target.dataset.zoom;
@@ -11,15 +20,18 @@ for (const controls of document.querySelectorAll(".controls")) {
     zoom = factor === "0" ? 1 : Math.min(64, Math.max(1, zoom * Number(factor)));
     rows.style.width = `${100 * zoom}%`;
     chart.scrollLeft = middle * rows.clientWidth - chart.clientWidth / 2;
+    fit();
   });
   controls.addEventListener("change", (event) => {
     const kind = event.target.dataset.kind;
     for (const row of rows.querySelectorAll(`[data-kind="${kind}"]`)) row.hidden = !event.target.checked;
+    fit();
   });
 }
 const openTarget = () => {
   const target = document.querySelector(location.hash || "none");
   if (!target) return;
+  if (target.matches("details")) target.open = true;
   for (const part of target.querySelectorAll("details")) part.open = true;
   for (let part = target.closest("details"); part; part = part.parentElement.closest("details")) part.open = true;
   target.focus();

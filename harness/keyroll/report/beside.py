@@ -1,0 +1,94 @@
+"""What a watch or a rehearsal says beside its run: the rollover as it was to be, what was left out or not judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from keyroll.errors import ExitCode
+from keyroll.report.sheet import Row, Section
+from keyroll.report.values import list_of, mapping_of, moment_of, number_of, read_object, shown, text_of, texts_of
+
+REHEARSAL = "rehearsal.json"
+"""In the run folder of a rehearsal: its verdict, which holds the play against the prediction."""
+_CODES = {ExitCode.OK: "passed", ExitCode.BAD: "failed", ExitCode.INTERRUPTED: "interrupted"}
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """The verdict of a rehearsal: `tone` is the word of a verdict that its exit code stands for."""
+
+    sentence: str
+    tone: str
+    summary: str
+    again: str
+    sections: tuple[Section, ...]
+
+
+def rehearsal_of(folder: Path) -> Rehearsal | None:
+    """Read what a rehearsal left in its run folder; None where the run is none. Raises InputError: it is damaged."""
+    if not (folder / REHEARSAL).is_file():
+        return None
+    data = read_object(folder / REHEARSAL)
+    code = data.get("code")
+    tone = next((word for known, word in _CODES.items() if code == int(known)), "unfit")
+    return Rehearsal(
+        text_of(data.get("sentence")),
+        tone,
+        text_of(data.get("summary")),
+        text_of(data.get("again")),
+        tuple(_rehearsal_sections(data)),
+    )
+
+
+def _rehearsal_sections(data: Mapping[str, object]) -> Iterator[Section]:
+    names = texts_of(data.get("routers"))
+    yield Section(
+        "Rehearsed",
+        (
+            *(f"R{number} is {name}" for number, name in enumerate(names, start=1)),
+            *(f"taken for granted: {note}" for note in texts_of(data.get("notes"))),
+        ),
+        ("rollover", "predicted by keyroll check"),
+        tuple(
+            Row((shown(moment_of(one.get("at"))), text_of(one.get("words"))), bad=one.get("hitless_in_all") is not True)
+            for one in list_of(data.get("predicted"))
+        ),
+    )
+    left = tuple(texts_of(data.get("left_out")))
+    if left:
+        yield Section("Left out, and may change the verdict", left)
+
+
+def watch_sections(watch: Mapping[str, object]) -> Iterator[Section]:
+    """Yield what a watch knows of the rollover, and what it could not judge."""
+    rollover = mapping_of(watch.get("rollover"))
+    skew = mapping_of(watch.get("skew"))
+    lines = []
+    if skew:
+        low, high = number_of(skew.get("low")), number_of(skew.get("high"))
+        lines.append(f"The second router's clock is {low:+.1f} s to {high:+.1f} s ahead of the first's.")
+    if rollover:
+        lines.append(f"keyroll check predicted: {text_of(rollover.get('predicted'))}.")
+    turns = list_of(rollover.get("turns"))
+    if lines or turns:
+        yield Section(
+            "The rollover",
+            tuple(lines),
+            ("router", "key-chain", "key", "after", "start-time", "seen active"),
+            tuple(
+                Row(
+                    (
+                        *(text_of(turn.get(name)) for name in ("router", "chain", "key", "after")),
+                        shown(moment_of(turn.get("start"))),
+                        "no" if turn.get("seen_active") is None else shown(moment_of(turn.get("seen_active"))),
+                    ),
+                    bad=turn.get("seen_active") is None,
+                )
+                for turn in turns
+            ),
+        )
+    not_judged = tuple(texts_of(watch.get("not_judged")))
+    if not_judged:
+        yield Section("Not judged", not_judged)
