@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from keyroll.configuration import Configuration
     from keyroll.scenario.importing.draft import Draft, Planned
     from keyroll.scenario.importing.pairs import Meant
-    from keyroll.scenario.importing.seen import Seen
+    from keyroll.scenario.importing.seen import SeenOnLink
 
 _SKEW_MAX = timedelta(days=3650)
 """As long as any duration of a scenario file."""
@@ -51,7 +51,7 @@ class Made:
     """Of each rollover: its instant, hitless under the default policies, under all, and the words."""
     names: tuple[str, str]
     notes: tuple[str, ...]
-    seen: Seen | None = None
+    seen: SeenOnLink | None = None
     """What a capture of the real link says; None where none is given."""
 
     @property
@@ -114,7 +114,7 @@ def _kinds(drafted: Draft) -> str:
     return " and ".join(kind if count == 1 else f"{count} {kind} sessions" for kind, count in counted.items())
 
 
-def _seen(asked: Asked, chosen: Sequence[Meant], zone: tzinfo) -> Seen:
+def _seen(asked: Asked, chosen: Sequence[Meant], zone: tzinfo) -> SeenOnLink:
     from keyroll.capture.keys.config_book import ConfigSource  # noqa: PLC0415 - as above
     from keyroll.scenario.importing.seen import seen  # noqa: PLC0415 - as above
 

@@ -17,14 +17,14 @@ Groups = Callable[[Path], frozenset[str]]
 """The groups that may bring something to a path."""
 
 
-class _Level:
+class _FindingsAt:
     """The findings at one level, by their number, and the levels below."""
 
     __slots__ = ("below", "here", "wildcards")
 
     def __init__(self) -> None:
         self.here: list[int] = []
-        self.below: dict[str, _Level] = {}
+        self.below: dict[str, _FindingsAt] = {}
         self.wildcards: list[str] = []
         """Which of the words below are patterns."""
 
@@ -33,13 +33,13 @@ class _Level:
         for word in path:
             below = level.below.get(word)
             if below is None:
-                below = level.below[word] = _Level()
+                below = level.below[word] = _FindingsAt()
                 if word[:1] == "<":
                     level.wildcards.append(word)
             level = below
         level.here.append(number)
 
-    def next(self, word: str, *, patterns: bool) -> Iterator[_Level]:
+    def next(self, word: str, *, patterns: bool) -> Iterator[_FindingsAt]:
         """Yield the levels that a word leads to: itself, and in groups the wildcards that stand for it."""
         exact = self.below.get(word)
         if exact is not None:
@@ -62,12 +62,12 @@ class Bearing:
     def __init__(self, findings: Sequence[Finding], applied: Groups) -> None:
         self._findings = findings
         self._applied = applied
-        self._top = _Level()
-        self._groups: dict[str, _Level] = {}
+        self._top = _FindingsAt()
+        self._groups: dict[str, _FindingsAt] = {}
         for number, finding in enumerate(findings):
             path = finding.path
             if path[:1] == ("groups",) and len(path) > 1:
-                self._groups.setdefault(path[1], _Level()).add(path[2:], number)
+                self._groups.setdefault(path[1], _FindingsAt()).add(path[2:], number)
             else:
                 self._top.add(path, number)
         self._made: dict[tuple[_Met, ...], tuple[Finding, ...]] = {}
@@ -91,8 +91,8 @@ class Bearing:
 class _Met(NamedTuple):
     """What a path meets of a tree of findings: the levels that it passes, and those that it ends in."""
 
-    passed: tuple[_Level, ...]
-    ended: tuple[_Level, ...]
+    passed: tuple[_FindingsAt, ...]
+    ended: tuple[_FindingsAt, ...]
 
     def numbers(self) -> Iterator[int]:
         """Yield the findings on the way, and, where the path ends inside the tree, all below."""
@@ -102,8 +102,8 @@ class _Met(NamedTuple):
             yield from level.all()
 
 
-def _met(top: _Level, path: Path, *, patterns: bool) -> _Met:
-    passed: list[_Level] = []
+def _met(top: _FindingsAt, path: Path, *, patterns: bool) -> _Met:
+    passed: list[_FindingsAt] = []
     levels = [top]
     for word in path:
         passed += levels

@@ -51,7 +51,7 @@ class SeenDirection:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class SeenOnLink:
     """What a capture says of the sessions between two routers."""
 
     directions: tuple[SeenDirection, ...]
@@ -88,7 +88,9 @@ def _of_key(key: SeenKey) -> str:
     return f"key {key.key}{since} ({key.segments} segments)"
 
 
-def seen(captures: Sequence[Path], sources: Sequence[ConfigSource], meant: Sequence[Meant], *, zone: tzinfo) -> Seen:
+def seen(
+    captures: Sequence[Path], sources: Sequence[ConfigSource], meant: Sequence[Meant], *, zone: tzinfo
+) -> SeenOnLink:
     """Judge captures of the link.
 
     Args:
@@ -114,7 +116,7 @@ def seen(captures: Sequence[Path], sources: Sequence[ConfigSource], meant: Seque
         accounts += file.account.directions
     if book.notes:
         problems.append(f"{len(book.notes)} things in the configurations leave it open what is protected")
-    return Seen(tuple(_directions(accounts, names)), tuple(problems))
+    return SeenOnLink(tuple(_directions(accounts, names)), tuple(problems))
 
 
 def _bare(error: CaptureError) -> str:

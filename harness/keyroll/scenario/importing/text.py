@@ -10,7 +10,7 @@ from keyroll.names import SessionKind
 from keyroll.scenario.file.durations import format_duration
 from keyroll.scenario.importing.draft import Draft, DraftChain, DraftKey, DraftRollover, Otherwise, Planned
 from keyroll.scenario.importing.left_out import LeftOut
-from keyroll.scenario.importing.seen import Seen
+from keyroll.scenario.importing.seen import SeenOnLink
 
 _SETTLE = "3s"
 """Time for data to flow between two start-times that lie apart: a router exchanges its routes again within it."""
@@ -28,7 +28,7 @@ def scenario_text(
     left_out: Sequence[LeftOut],
     counted: Sequence[Mapping[str, int]],
     *,
-    seen: Seen | None = None,
+    seen: SeenOnLink | None = None,
     name: str = "imported",
     title: str = "The rollovers that two saved configurations will make",
 ) -> str:
