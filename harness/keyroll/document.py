@@ -14,7 +14,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_origin
 
 import yaml
 
@@ -316,7 +316,7 @@ def read(document: Document, model: type[Model], *, root: Loc = ()) -> Model:
         return model.model_validate(data)
     except ValidationError as error:
         first = _told(error.errors(include_url=False, include_input=False))
-        loc = (*root, *(part for part in first["loc"]))
+        loc = (*root, *(part for part in first["loc"] if not str(part).startswith(_VALIDATOR)))
         raise DocumentError(
             _sentence(first["type"], first["msg"], loc, model),
             where=_where(document, loc, first["type"]),
@@ -333,6 +333,10 @@ def _told(errors: Sequence[ErrorDetails]) -> ErrorDetails:
             if beside and nearest(str(other["loc"][-1]), [str(first["loc"][-1])]):
                 return other
     return first
+
+
+_VALIDATOR = "function-"
+"""How pydantic begins the name of a validator in the place of an error in a union (`function-after[…]`)."""
 
 
 def _where(document: Document, loc: Loc, kind: str) -> Where:
@@ -353,11 +357,14 @@ def _sentence(kind: str, message: str, loc: Loc, model: type[BaseModel]) -> str:
 def _allowed(model: type[BaseModel], loc: Loc) -> list[str]:
     """Return the field names allowed beside the unknown one, where they can be told from the model."""
     current: type[BaseModel] | None = model
+    free = False  # whether the next part is a name that the person chose: of a router, not of a field
     for part in loc[:-1]:
-        if isinstance(part, int) or current is None:
+        if isinstance(part, int) or current is None or free:
+            free = False
             continue
-        info = current.model_fields.get(str(part))
+        info = next((one for name, one in current.model_fields.items() if str(part) in (name, one.alias)), None)
         current = next((found for found in _models_in(info.annotation) if found), None) if info else None
+        free = info is not None and get_origin(info.annotation) is dict
     return sorted(info.alias or name for name, info in current.model_fields.items()) if current else []
 
 

@@ -6,7 +6,7 @@ import contextlib
 import shlex
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +18,7 @@ from keyroll.cli.output import read_or_not
 from keyroll.cli.printer import Printer
 from keyroll.cli.report import report_line
 from keyroll.cli.watch_view import View
-from keyroll.errors import ExitCode, InputError, Where
+from keyroll.errors import ExitCode, InputError
 from keyroll.instants import SYSTEM
 from keyroll.scenario.record.report import QUIET
 from keyroll.scenario.record.result import Verdict
@@ -27,12 +27,10 @@ from keyroll.watch.engine import Outcome, watch
 from keyroll.watch.inventory import read_inventory
 from keyroll.watch.login import targets
 from keyroll.watch.markdown import markdown_of
-from keyroll.watch.metrics import text_of
-from keyroll.watch.state import EVERY, Options
+from keyroll.watch.metrics import write
+from keyroll.watch.state import EVERY, Options, State
 from keyroll.watch.wire import Source
 
-_READABLE = 0o644
-"""The collector runs as a user of its own; the metrics hold no secret."""
 _STYLES = {Kind.CLOCK: "magenta", Kind.STEP: "cyan", Kind.SESSION: "green", Kind.RUN: "bold"}
 
 
@@ -82,36 +80,36 @@ def watch_command(
     if once and until is not None:
         raise InputError("--once looks once, and --until goes on", remedy="give one of them")
     printer = Printer()
-    period = length_of("--every", every)
-    if period < timedelta(seconds=1):
-        raise InputError("--every: routers are asked at most once a second", remedy="use 1s or more")
-    read = read_inventory(inventory)
-    view = View() if sys.stdout is not None and sys.stdout.isatty() and not markdown and textfile is None else None
-    lines = () if markdown or textfile is not None else (_Lines(printer),)
-    options = Options(
-        read,
-        inventory,
-        targets(read, accept_new=accept_new_host_keys),
-        every=period,
-        until=_until(until),
-        run_dir=run_dir,
-        observers=lines if view is None else (view,),
-        on_begin=None if view is None else view.begin,
-        capture=_capture(capture, capture_command),
-        once=once,
-        arguments=_arguments(every, until, period),
-    )
-    with contextlib.ExitStack() as stack:
-        if textfile is not None and run_dir is None:
-            # Every minute from a timer: nobody would clear away a run folder a minute.
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="keyroll-watch-"))
-            options = replace(options, run_dir=Path(folder))
-        with view or contextlib.nullcontext():
-            outcome = watch(options)
-        if textfile is not None:
-            _write_metrics(textfile, outcome)
-        kept = textfile is None or run_dir is not None
-        report = None if no_report or not kept else report_line(outcome.result.folder)
+    with _metrics(textfile) as note:
+        period = length_of("--every", every)
+        if period < timedelta(seconds=1):
+            raise InputError("--every: routers are asked at most once a second", remedy="use 1s or more")
+        read = read_inventory(inventory)
+        view = View() if sys.stdout is not None and sys.stdout.isatty() and not markdown and textfile is None else None
+        lines = () if markdown or textfile is not None else (_Lines(printer),)
+        options = Options(
+            read,
+            inventory,
+            targets(read, accept_new=accept_new_host_keys),
+            every=period,
+            until=_until(until),
+            run_dir=run_dir,
+            observers=lines if view is None else (view,),
+            on_begin=None if view is None else view.begin,
+            capture=_capture(capture, capture_command),
+            once=once,
+            arguments=_arguments(every, until, period),
+        )
+        with contextlib.ExitStack() as stack:
+            if textfile is not None and run_dir is None:
+                # Every minute from a timer: nobody would clear away a run folder a minute.
+                folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="keyroll-watch-"))
+                options = replace(options, run_dir=Path(folder))
+            with view or contextlib.nullcontext():
+                outcome = watch(options)
+            kept = textfile is None or run_dir is not None
+            report = None if no_report or not kept else report_line(outcome.result.folder)
+        note(outcome.state)
     if markdown:
         with read_or_not():
             for line in markdown_of(outcome.result, outcome.state, outcome.headline):
@@ -122,6 +120,20 @@ def watch_command(
     if report is not None:
         printer.line(report)
     return outcome.result.verdict.exit_code
+
+
+@contextlib.contextmanager
+def _metrics(path: Path | None) -> Iterator[Callable[[State], None]]:
+    """Write the metrics at the end of the block, of the state that was noted; of none where the block has failed.
+
+    A failure that left the old file there would look like routers that are well.
+    """
+    noted: list[State] = []
+    try:
+        yield noted.append
+    finally:
+        if path is not None:
+            write(path, noted[-1] if noted else None, SYSTEM.wall().moment)
 
 
 def _capture(file: str | None, command: str | None) -> Source | None:
@@ -136,17 +148,6 @@ def _capture(file: str | None, command: str | None) -> Source | None:
             raise InputError("--capture-command is empty", remedy="tcpdump -i eth0 -w - 'tcp port 179'")
         return Source(command=words)
     return None if file is None else Source(file)
-
-
-def _write_metrics(path: Path, outcome: Outcome) -> None:
-    """Write the metrics whole or not at all: the collector may read at any moment."""
-    beside = path.with_name(f".{path.name}.new")
-    try:
-        beside.write_text(text_of(outcome.state, SYSTEM.wall().moment), "utf-8")
-        beside.chmod(_READABLE)
-        beside.replace(path)
-    except OSError as error:
-        raise InputError(f"cannot be written: {error.strerror}", where=Where.of(path)) from None
 
 
 def _until(text: str | None) -> datetime | None:

@@ -41,7 +41,6 @@ GAP_MIN = timedelta(seconds=30)
 have gone and come back unseen: the watch is unfit. A flap could not: counters and uptimes tell."""
 CLOCK_STEP = timedelta(seconds=2)
 """A clock that differs by more than the seconds of two readings was set in between."""
-_NTP = "NTP"
 CAPTURE = "wire.pcap"
 """Where a command's or standard input's capture is kept in the run folder."""
 
@@ -365,7 +364,7 @@ class _Run:
     def _by_ntp(self, situation: Situation, seen: Seen) -> tuple[Verdict, str] | None:
         """Return the verdict where a clock is not set by what should set it."""
         for router in situation.routers:
-            bad = [one for one in seen.looks[router] if situation.uses_ntp(router) and not _by_ntp(one.clock)]
+            bad = [one for one in seen.looks[router] if situation.uses_ntp(router) and not one.clock.by_ntp]
             if bad:
                 return Verdict.UNFIT, (
                     f"{router}: NTP is configured and does not set the clock ({_source(bad[0].clock)}): it may step at "
@@ -381,10 +380,6 @@ class _Run:
         if situation is not None and situation.secrets_unknown:
             found.append("whether the secrets match, beforehand: the logins may not see them")
         return (*found, *(situation.passed_over if situation is not None else ()))
-
-
-def _by_ntp(reading: ClockReading) -> bool:
-    return reading.source is not None and _NTP in reading.source.upper()
 
 
 def _source(reading: ClockReading) -> str:

@@ -58,10 +58,42 @@ def _words(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _listed(value: object) -> object:
+    if not isinstance(value, list):
+        # pydantic takes a ValueError alone as something wrong with the file.
+        raise ValueError("should be a list of sessions: {bgp: ADDRESS} or {ldp: ADDRESS}")  # noqa: TRY004
+    return value
+
+
+def _pair(value: object) -> object:
+    if not isinstance(value, Mapping) or len(value) != 2:  # noqa: PLR2004 - a pair
+        raise ValueError("should be two routers, each by its name")
+    return value
+
+
+def _spelled(pattern: str, words: str) -> BeforeValidator:
+    """Return a validator that says in words what does not match a pattern. It quotes nothing."""
+
+    def spelled(value: object) -> object:
+        if not isinstance(value, str) or not re.search(pattern, value):
+            raise ValueError(f"should be {words}")
+        return value
+
+    return BeforeValidator(spelled, json_schema_input_type=Annotated[str, Field(pattern=pattern)])
+
+
+_IS_NAME = _spelled(_NAME, "a name of letters, digits, '_', '.' and '-', 63 at most")
+_IS_USER = _spelled(_USER, "a login name of letters, digits, '_', '.', '@' and '-', 64 at most")
+_IS_VARIABLE = _spelled(_VARIABLE, "the name of an environment variable, such as R1_PASSWORD")
+
+
+_Name = Annotated[str, Field(pattern=_NAME)]
+
+
 class Ways(_Strict):
     """How a secret is had: exactly one of these."""
 
-    env: Annotated[str | None, Field(pattern=_VARIABLE)] = None
+    env: Annotated[str | None, Field(pattern=_VARIABLE), _IS_VARIABLE] = None
     """The environment variable that holds the password."""
     fd: Annotated[int | None, Field(ge=3, le=1023)] = None
     """The open file descriptor whose first line is the password."""
@@ -91,7 +123,7 @@ class RouterEntry(_Strict):
     """Its name or address; a name may be a `Host` of the SSH configuration."""
     port: Annotated[int | None, Field(ge=1, le=65535)] = None
     """SSH's port; by default the SSH configuration's, else 22."""
-    user: Annotated[str | None, Field(pattern=_USER)] = None
+    user: Annotated[str | None, Field(pattern=_USER), _IS_USER] = None
     """Who logs in; by default the SSH configuration's `User`."""
     secret: Annotated[Ways | Literal["agent"], BeforeValidator(_way, json_schema_input_type=Any)] = "agent"  # noqa: S105 - a way, no secret
     """How the secret is had."""
@@ -122,9 +154,14 @@ class Inventory(_Strict):
 
     inventory: Literal[1]
     """The format's version; also how the file is recognised."""
-    routers: Annotated[dict[Annotated[str, Field(pattern=_NAME)], RouterEntry], Field(min_length=2, max_length=2)]
+    routers: Annotated[
+        dict[Annotated[_Name, _IS_NAME], RouterEntry],
+        BeforeValidator(
+            _pair, json_schema_input_type=Annotated[dict[_Name, RouterEntry], Field(min_length=2, max_length=2)]
+        ),
+    ]
     """The two routers, by the names that the verdict calls them."""
-    sessions: Annotated[tuple[SessionEntry, ...], Field(strict=False)] = ()
+    sessions: Annotated[tuple[SessionEntry, ...], Field(strict=False), BeforeValidator(_listed)] = ()
     """The sessions to look at; by default every one between the two that TCP-AO protects."""
 
 

@@ -1,19 +1,31 @@
-"""What one look has shown, as metrics for Prometheus: node_exporter's textfile collector reads them. Pure."""
+"""What one look has shown, as metrics for Prometheus: node_exporter's textfile collector reads them.
+
+The file is written after every look, also after one that could not be taken: what stood in it before would look like
+the present to whoever asks it. Only the time of the last success is taken over.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
+from keyroll.errors import InputError, Where
 from keyroll.keychain.model import Keychain
 from keyroll.keychain.schedule import in_order
-from keyroll.scenario.record.result import Verdict
 from keyroll.watch.now import active_ids, chains_of
 from keyroll.watch.sampling import Look
 from keyroll.watch.state import State
 
 Labels = Mapping[str, str]
+_READABLE_BY_ALL = 0o644
+"""The collector runs as a user of its own; the metrics hold no secret."""
+_LAST_SUCCESS = "keyroll_watch_last_success_timestamp_seconds"
+_OLD_SUCCESS = re.compile(rf"^{_LAST_SUCCESS} (\d{{1,12}}(?:\.\d{{1,9}})?)$", re.MULTILINE)
+_OLD_MAX = 1 << 20
+"""Octets of the file that was there before. Ours have some thousands: a larger one is somebody else's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,32 +44,74 @@ class Metric:
         yield f"# TYPE {self.name} {'counter' if self.name.endswith('_total') else 'gauge'}"
         for labels, value in self.samples:
             inner = ",".join(f'{name}="{_escaped(text)}"' for name, text in labels.items())
-            yield f"{self.name}{{{inner}}} {value:g}" if inner else f"{self.name} {value:.17g}"
+            yield f"{self.name}{{{inner}}} {_number(value)}" if inner else f"{self.name} {_number(value)}"
+
+
+def _number(value: float) -> str:
+    # Every digit: a counter that is rounded to six of them stands still, and then jumps.
+    return str(int(value)) if value == int(value) else repr(float(value))
 
 
 def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
-def text_of(state: State, now: datetime) -> str:
+def write(path: Path, state: State | None, now: datetime) -> None:
+    """Write the metrics of one look whole or not at all: the collector may read at any moment.
+
+    Args:
+        path: the file; the time of the last success is taken over from the one that is there.
+        state: what was seen; None: nothing, as where the inventory is wrong.
+        now: this machine's clock.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    beside = path.with_name(f".{path.name}.new")  # the collector reads `*.prom` alone
+    try:
+        beside.write_text(text_of(state, now, succeeded=_succeeded(path)), "utf-8")
+        beside.chmod(_READABLE_BY_ALL)
+        beside.replace(path)
+    except OSError as error:
+        raise InputError(f"cannot be written: {error.strerror}", where=Where.of(path)) from None
+
+
+def _succeeded(path: Path) -> float | None:
+    """Return when a look last succeeded, as the file says that is there; None: there is none, or it does not say."""
+    try:
+        with path.open("rb") as file:
+            found = _OLD_SUCCESS.search(file.read(_OLD_MAX).decode("utf-8", "replace"))
+    except OSError:
+        return None
+    return float(found[1]) if found is not None else None
+
+
+def text_of(state: State | None, now: datetime, *, succeeded: float | None = None) -> str:
     """Return everything as a textfile. What is not known is left out: an alert on absence tells it."""
-    return "".join(f"{line}\n" for metric in metrics_of(state, now) for line in metric.lines())
+    return "".join(f"{line}\n" for metric in metrics_of(state, now, succeeded) for line in metric.lines())
 
 
-def metrics_of(state: State, now: datetime) -> Iterator[Metric]:
+def metrics_of(state: State | None, now: datetime, succeeded: float | None = None) -> Iterator[Metric]:
     """Yield the metrics of one look.
 
     Args:
-        state: what was seen.
-        now: this machine's clock, for `keyroll_watch_timestamp_seconds`.
+        state: what was seen; None: nothing could be asked.
+        now: this machine's clock, for the time stamps.
+        succeeded: when a look last succeeded before this one (seconds since 1970); None: not known.
     """
-    readable = state.verdict is not Verdict.UNFIT
-    yield Metric(
-        "keyroll_watch_readable", "Whether both routers could be read and understood.", (({}, float(readable)),)
+    names = () if state is None else tuple(state.options.inventory.routers)
+    looks = {} if state is None or state.seen is None else {name: some[-1] for name, some in state.seen.looks.items()}
+    readable = bool(names) and all(name in looks for name in names)
+    yield _gauge("keyroll_watch_readable", "Whether both routers could be read and understood.", [({}, readable)])
+    yield _gauge("keyroll_watch_timestamp_seconds", "When the look ended.", [({}, now.timestamp())])
+    last = now.timestamp() if readable else succeeded
+    yield _gauge(_LAST_SUCCESS, "When both routers could last be read.", [] if last is None else [({}, last)])
+    yield _gauge(
+        "keyroll_router_readable",
+        "Whether this router could be read and understood.",
+        [({"router": name}, name in looks) for name in names],
     )
-    yield Metric("keyroll_watch_timestamp_seconds", "When the look ended.", (({}, now.timestamp()),))
-    looks = {} if state.seen is None else {name: some[-1] for name, some in state.seen.looks.items()}
-    if not looks:
+    if state is None or not looks:
         return
     yield _gauge("keyroll_key_active", "The key number that a router sends with, by its key clock.", _active(looks))
     yield _gauge(
@@ -70,17 +124,16 @@ def metrics_of(state: State, now: datetime) -> Iterator[Metric]:
     )
     yield _gauge("keyroll_sides_differ", "Whether the active keys do not belong together.", _differ(state))
     yield _gauge("keyroll_session_up", "Whether the router shows the session as up.", _up(looks))
+    yield _gauge("keyroll_auth_drops_total", "Segments dropped by TCP due to auth errors.", _drops(looks))
     yield _gauge(
-        "keyroll_auth_drops_total",
-        "Segments dropped by TCP due to auth errors.",
-        _drops(looks),
+        "keyroll_clock_set_by_ntp", "Whether NTP sets the clock, where NTP is configured.", _by_ntp(state, looks)
     )
     if state.skew is not None:
-        one, other = state.options.inventory.routers
-        yield Metric(
+        one, other = names
+        yield _gauge(
             "keyroll_clock_skew_seconds",
             "How far the second router's clock is ahead of the first's.",
-            (({"router": other, "of": one}, state.skew.middle.total_seconds()),),
+            [({"router": other, "of": one}, state.skew.middle.total_seconds())],
         )
 
 
@@ -132,3 +185,9 @@ def _drops(looks: Mapping[str, Look]) -> Iterator[tuple[Labels, float]]:
     for router, look in looks.items():
         for way, count in zip(("sent", "received"), look.dropped, strict=True):
             yield {"router": router, "direction": way}, count
+
+
+def _by_ntp(state: State, looks: Mapping[str, Look]) -> Iterator[tuple[Labels, float]]:
+    for router, look in looks.items():
+        if state.situation is not None and state.situation.uses_ntp(router):
+            yield {"router": router}, look.clock.by_ntp

@@ -39,6 +39,11 @@ class ClockReading:
         """How far the router's clock is ahead of this machine's: at least, and at most."""
         return self.shown - self.answered.moment, self.shown + _SECOND - self.asked.moment
 
+    @property
+    def by_ntp(self) -> bool:
+        """Whether the router says that NTP sets the clock."""
+        return self.source is not None and "NTP" in self.source.upper()
+
     def at(self, instant: Instant) -> datetime:
         """Return what the clock says at an instant, as well as is known."""
         low, high = self.ahead

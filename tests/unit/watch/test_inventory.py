@@ -66,6 +66,11 @@ def test_it_says_how_each_router_is_reached(write, monkeypatch):
         ("{bgp: 10.0.12.2}", "{bgp: 10.0.12.2/30}", 15, "sessions.0.bgp"),
         ("{bgp: 10.0.12.2}", "{bgp: 'fe80::1%eth0'}", 15, "sessions.0.bgp"),
         ("inventory: 1", "keyroll: 1", 1, "no inventory"),
+        ("user: watcher", "user: 'a b'", 5, "'routers.left.user': should be a login name"),
+        ("{env: LEFT_PASSWORD}", "{env: hunter2 x}", 6, "'routers.left.secret.env': should be the name of an env"),
+        ("{env: LEFT_PASSWORD}", "{env: A, fd: 3}", 6, "'routers.left.secret': should be one of"),
+        ("user: watcher", "usr: watcher", 5, "did you mean 'user'?"),
+        ("sessions:\n  - {bgp: 10.0.12.2}\n  - {ldp: 10.255.0.2}", "sessions: bgp", 14, "should be a list of sessions"),
         ("  right:", "  'a/b':", 9, "routers.a/b"),
     ],
 )

@@ -7,6 +7,8 @@ import shutil
 import signal
 import subprocess
 import sys
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from tests.unit.watch.recording import BEGIN, NAMES, PASSWORD, SECRET, USER, plain
@@ -14,8 +16,11 @@ from tests.unit.watch.recording import BEGIN, NAMES, PASSWORD, SECRET, USER, pla
 from keyroll.cli.watch import watch_command
 from keyroll.errors import InputError
 from keyroll.instants import FakeClock
+from keyroll.watch.metrics import Metric
 
-KEYROLL = [sys.executable, "-c", "from keyroll.cli.main import main; main()"]
+QUICK = "from datetime import timedelta; from keyroll.watch import pace; pace.BETWEEN = timedelta(milliseconds=1)"
+"""Nobody waits a second for each line: how fast a router is asked is another test's."""
+KEYROLL = [sys.executable, "-c", f"{QUICK}; from keyroll.cli.main import main; main()"]
 PATIENCE = 60.0
 
 
@@ -23,6 +28,7 @@ PATIENCE = 60.0
 def command(server, tmp_path, monkeypatch):
     """The command line against two routers whose clocks stand still: the rollover never comes."""
     monkeypatch.setenv("WATCH_PASSWORD", PASSWORD)
+    monkeypatch.setattr("keyroll.watch.pace.BETWEEN", timedelta(milliseconds=1))
     server.routers = plain(FakeClock(BEGIN))
     entries = "".join(
         f"  {name}: {{host: 127.0.0.1, port: {server.ports[name]}, user: {USER}, secret: {{env: WATCH_PASSWORD}}, "
@@ -72,17 +78,107 @@ def test_a_host_key_that_is_not_known_is_refused_and_nothing_is_sent(command, se
     assert not (tmp_path / "known").exists()
 
 
+def families(text):
+    """Return the metrics as Prometheus' own client reads them, and hold the text against the format's rules."""
+    parser = pytest.importorskip("prometheus_client.parser", reason="prometheus-client is not installed")
+    lines = text.splitlines()
+    assert text.endswith("\n")
+    series = [line.rpartition(" ")[0] for line in lines if not line.startswith("#")]
+    assert len(series) == len(set(series)), "a series stands twice"
+    found = list(parser.text_string_to_metric_families(text))
+    assert len({family.name for family in found}) == len(found), "a family is not in one piece"
+    for family in found:
+        assert family.documentation
+        assert family.type == ("counter" if any(one.name.endswith("_total") for one in family.samples) else "gauge")
+    return {
+        (sample.name, *sorted(sample.labels.items())): sample.value for family in found for sample in family.samples
+    }
+
+
 def test_one_look_writes_metrics_that_a_collector_can_read(command, tmp_path):
     file = tmp_path / "keyroll.prom"
     assert typed(command, "--accept-new-host-keys", "--once", "--textfile", str(file)) == 0
-    metrics = file.read_text()
-    assert 'keyroll_next_start_seconds{router="R1",chain="kc"} 60\n' in metrics
-    assert 'keyroll_key_active{router="R2",chain="kc"} 0\n' in metrics
-    assert 'keyroll_sides_differ{session="bgp"} 0\n' in metrics
-    assert "keyroll_watch_readable 1\n" in metrics
+    read = families(file.read_text())
+    chain = (("chain", "kc"), ("router", "R1"))
+    assert read["keyroll_next_start_seconds", *chain] == 60
+    assert read["keyroll_chain_runs_out_seconds", *chain] == 60
+    assert read["keyroll_key_active", *chain] == 0
+    assert read["keyroll_sides_differ", ("session", "bgp")] == 0
+    assert read["keyroll_session_up", ("router", "R2"), ("session", "bgp")] == 1
+    assert (
+        read[
+            "keyroll_router_readable",
+            ("router", "R2"),
+        ]
+        == read["keyroll_watch_readable",]
+        == 1
+    )
+    assert read["keyroll_watch_last_success_timestamp_seconds",] == read["keyroll_watch_timestamp_seconds",]
     assert file.stat().st_mode & 0o777 == 0o644
-    if shutil.which("promtool"):
-        subprocess.run(["promtool", "check", "metrics"], input=metrics, text=True, check=True, timeout=PATIENCE)
+
+
+def test_promtool_finds_nothing_in_the_metrics(command, tmp_path):
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool is not installed (it comes with Prometheus); the format is checked by another test")
+    file = tmp_path / "keyroll.prom"
+    assert typed(command, "--accept-new-host-keys", "--once", "--textfile", str(file)) == 0
+    done = subprocess.run(
+        [promtool, "check", "metrics"],
+        check=False,
+        input=file.read_text(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_counter_keeps_all_its_digits():
+    assert list(Metric("a_total", "A.", (({"b": 'c"\\'}, 12_345_678),)).lines())[-1] == 'a_total{b="c\\"\\\\"} 12345678'
+
+
+@pytest.mark.parametrize("what", ["the inventory is wrong", "a secret is not there", "a router hides its chains"])
+def test_a_look_that_cannot_be_taken_leaves_no_stale_metrics(command, server, tmp_path, monkeypatch, what):
+    file = tmp_path / "keyroll.prom"
+    words = ("--accept-new-host-keys", "--once", "--textfile", str(file))
+    assert typed(command, *words) == 0
+    before = families(file.read_text())
+    command[2] += "-again"
+    if what == "a router hides its chains":
+        server.routers["R2"].visible = False
+        assert typed(command, *words) == 2
+    else:
+        if what == "a secret is not there":
+            monkeypatch.delenv("WATCH_PASSWORD")
+        else:
+            Path(command[0]).write_text("inventory: 1\n")
+        with pytest.raises(InputError):
+            typed(command, *words)
+    after = families(file.read_text())
+    success = "keyroll_watch_last_success_timestamp_seconds"
+    assert after["keyroll_watch_readable",] == 0
+    assert after[success,] == before[success,] < after["keyroll_watch_timestamp_seconds",]
+    assert not any(name in ("keyroll_session_up", "keyroll_key_active") for name, *_ in after)
+
+
+def test_a_router_that_is_lost_is_told_apart_from_the_other(command, server, tmp_path):
+    file = tmp_path / "keyroll.prom"
+    server.routers["R2"].garble = lambda line, said: "?" if "keychain" in line else said
+    assert typed(command, "--accept-new-host-keys", "--once", "--textfile", str(file)) == 2
+    read = families(file.read_text())
+    assert (
+        read[
+            "keyroll_router_readable",
+            ("router", "R1"),
+        ],
+        read[
+            "keyroll_router_readable",
+            ("router", "R2"),
+        ],
+    ) == (1, 0)
+    assert read["keyroll_watch_readable",] == 0
+    assert read["keyroll_session_up", ("router", "R1"), ("session", "bgp")] == 1
 
 
 def test_input_that_is_wrong_is_named(command):
