@@ -1,7 +1,8 @@
-"""Quarters of a plan, played on one connection with the commits of each date: what the plan promises, the lab shows."""
+"""A plan's set files, played on one connection: what the plan promises, the lab shows."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -9,9 +10,12 @@ import pytest
 
 from keyroll.keychain.generate import draw_secret
 from keyroll.keychain.model import Key, Keychain
-from keyroll.names import Algorithm
+from keyroll.names import Algorithm, Receiving
 from keyroll.plan.build import plan, start_of
-from keyroll.plan.model import Change, Request, Router
+from keyroll.plan.emergency import emergency
+from keyroll.plan.model import Change, Request, Router, RouterChange
+from keyroll.plan.notes import Accepted
+from keyroll.plan.texts import set_text
 from keyroll.scenario.file.durations import format_duration
 from keyroll.scenario.record.result import Verdict
 
@@ -19,6 +23,7 @@ pytestmark = pytest.mark.lab
 
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
 QUARTER = timedelta(days=90)
+AES = Algorithm.AES_128_CMAC_96
 
 
 def planned(quarters: int) -> tuple[Keychain, tuple[Change, ...]]:
@@ -31,9 +36,9 @@ def planned(quarters: int) -> tuple[Keychain, tuple[Change, ...]]:
         251,
         252,
         tcp_ao_option=True,
-        algorithm=Algorithm.AES_128_CMAC_96,
+        algorithm=AES,
     )
-    chain = Keychain("kc", (first,))
+    chain = Keychain("new_auth_key", (first,))
     request = Request(
         (Router("R1", chain), Router("R2", chain.mirrored())),
         at=T0,
@@ -52,11 +57,9 @@ def scenario(chain: Keychain, changes: tuple[Change, ...]) -> Iterator[str]:
     active = 7
     for number, change in enumerate(changes):
         (mine, _) = change.routers
-        order = "[R1, R2]" if number % 2 else "[R2, R1]"
-        added = ", ".join(flow(key) for key in mine.added)
-        gone = ", ".join(str(key.id) for key in mine.deleted)
         yield f"  - advance: {{to: {format_duration(change.planned - T0)}}}"
-        yield f"  - change-chain: {{routers: {order}, pause: 0s, delete: [{gone}], add: [{added}]}}"
+        for part in change.routers if number % 2 else reversed(change.routers):
+            yield from typed(part)
         # What is on the wire is judged throughout; to wait for the next keepalive here would add a third to the play.
         yield f"  - expect: {{bgp: Established, ldp: Operational, active: {active}}}"
         active = mine.added[-1].id
@@ -64,6 +67,12 @@ def scenario(chain: Keychain, changes: tuple[Change, ...]) -> Iterator[str]:
         for ago in (timedelta(minutes=30), timedelta()):
             yield f"  - advance: {{to: {format_duration(change.takeovers[-1] - T0 - ago)}}}"
         yield f"  - expect: {{bgp: Established, ldp: Operational, active: {active}, wire: {active}}}"
+
+
+def typed(part: RouterChange) -> Iterator[str]:
+    """Type a router's set file, as it stands."""
+    yield f"  - cli:\n      routers: {part.router.name}\n      configure:"
+    yield from (f"        - {json.dumps(line)}" for line in set_text(part).splitlines())
 
 
 def flow(key: Key) -> str:
@@ -80,3 +89,94 @@ def test_quarters_of_a_plan_are_hitless_with_the_commits_of_each_date(run_scenar
     result = run_scenario(path)
     assert result.verdict is Verdict.PASSED, result.reason or [check.sentence() for check in result.red]
     assert {check.name for check in result.checks} >= {"no-flap", "every-segment-verified", "rollover-completes"}
+
+
+LEAKED = 7
+
+
+def leaked(tolerance: int) -> tuple[Keychain, tuple[Change, ...], dict[tuple[str, Receiving], Accepted]]:
+    """Plan the way out of a leak of the only key, and return what it says of the leaked key's end."""
+    first = Key(LEAKED, draw_secret(1, "first"), T0 - QUARTER / 2, "ao", 1, 2, tcp_ao_option=True, algorithm=AES)
+    chain = Keychain("new_auth_key", (first,), tolerance)
+    seconds = timedelta(seconds=5)
+    request = Request(
+        (Router("R1", chain), Router("R2", chain.mirrored())),
+        at=T0,
+        until=T0,
+        every=QUARTER,
+        draw=lambda label: draw_secret(1, label),
+        pause=seconds,
+        commit=seconds,
+    )
+    found = emergency(request, LEAKED)
+    said = {(note.router, note.receiving): note for note in found.notes if isinstance(note, Accepted)}
+    return chain, found.changes, said
+
+
+def replay(router: str, expected: str) -> str:
+    """Send a router again what its peer signed with the leaked key, and look at what became of it."""
+    return f"""\
+  - inject: {{kind: replay, towards: {router}, key: {LEAKED}, count: 3}}
+  - {expected}"""
+
+
+def accepted(router: str) -> str:
+    return replay(router, f"stays: {{for: 1s, bgp: Established, flaps: 0, drops: {{{router}: {{any: 0}}}}}}")
+
+
+def dropped(router: str, reason: str) -> str:
+    return replay(router, f"expect: {{bgp: Established, flaps: 0, drops: {{{router}: {{{reason}: 3}}}}}}")
+
+
+def advance(moment: datetime) -> str:
+    return f"  - advance: {{to: {format_duration(moment - T0)}}}"
+
+
+MARGIN = timedelta(seconds=25)
+"""Before an instant at which a window closes: what is done in it must be done before, also on a busy machine."""
+
+
+def way_out(tolerance: int) -> Iterator[str]:
+    """R1 accepts by `tolerance` and R2 by `any`; what the plan says of each is what is looked for."""
+    chain, (added, deleted), said = leaked(tolerance)
+    (only,) = chain.keys
+    yield "keyroll: 1\nid: leak\ntitle: A leaked key, out of use when the plan says"
+    yield "requires: [inject, set-clock]"
+    yield "policy: {R1: {sending: rnext, receiving: tolerance}, R2: {sending: clock, receiving: any}}"
+    yield f"keychain:\n  tolerance: {tolerance}\n  keys:\n    - {flow(only)}"
+    yield "steps:\n  - apply: {routers: [R1, R2]}\n  - expect: {bgp: Established, active: 7, wire: 7}"
+    for part in added.routers:
+        yield from typed(part)
+    successor = added.routers[0].added[0].id
+    # The clocks are set one after the other: the last hop is shorter than the tolerance.
+    yield advance(added.takeovers[0] - timedelta(seconds=15))
+    yield advance(added.takeovers[0])
+    yield f"  - expect: {{active: {successor}, wire: {successor}}}"
+    gate = said["R1", Receiving.TOLERANCE]
+    if not gate.deletion:
+        yield advance(gate.until - MARGIN)
+        yield accepted("R1")
+        yield advance(gate.until)
+        yield dropped("R1", "not-acceptable-now")
+    yield advance(deleted.planned)
+    yield accepted("R2")
+    if gate.deletion:
+        yield accepted("R1")
+    for part in deleted.routers:
+        yield from typed(part)
+        yield dropped(part.router.name, "unknown-keyid")
+    yield f"  - expect: {{bgp: Established, flaps: 0, active: {successor}, wire: {successor}}}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("tolerance", "by_deletion"), [(3600, True), (40, False)])
+def test_a_leaked_key_is_accepted_until_the_plan_says_on_an_open_connection(
+    run_scenario, tmp_path, tolerance, by_deletion
+):
+    said = leaked(tolerance)[2]
+    assert said["R1", Receiving.TOLERANCE].deletion is by_deletion
+    assert said["R2", Receiving.ANY].deletion
+    path = tmp_path / "leak.yaml"
+    path.write_text("\n".join(way_out(tolerance)) + "\n")
+    result = run_scenario(path)
+    assert result.verdict is Verdict.PASSED, result.reason or [check.sentence() for check in result.red]

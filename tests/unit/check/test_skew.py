@@ -2,17 +2,20 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keyroll.check.rollovers import rollovers
 from keyroll.check.skew import ALL, MIXES, Interval, SkewBounds, covers, intersection, intervals_of
 from keyroll.keychain.generate import generate
+from keyroll.keychain.model import Key, Keychain
 from keyroll.keychain.prediction import Clock, Side, predict
+from keyroll.keychain.secret import Secret
 from keyroll.keychain.simulation import SECOND
-from keyroll.names import Receiving, Sending
+from keyroll.names import Algorithm, Receiving, Sending
 
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
+AES = Algorithm.AES_128_CMAC_96
 
 
 def pair(count=2, *, tolerance=600, other=None, late=0, interval=1800):
@@ -125,3 +128,48 @@ def test_a_skew_is_in_the_set_when_the_prediction_with_such_clocks_is_hitless(
     # Where the clocks are further apart than two starts, what the prediction begins with is not what went before.
     if abs(skew) < 900:
         assert inside == predicted
+
+
+@st.composite
+def chains(draw):
+    """Return two chains of a session, sound or not: uneven, late on one side, an id used twice, a secret mistyped."""
+    count = draw(st.integers(2, 4))
+    start, keys = T0 + timedelta(seconds=draw(st.integers(0, 2))), []
+    for number in range(count):
+        send = draw(st.sampled_from([2 * number + 1, 1]))
+        keys.append(
+            Key(number, Secret(f"s{number}"), start, "ao", send, 2 * number + 2, tcp_ao_option=True, algorithm=AES)
+        )
+        start += timedelta(seconds=draw(st.sampled_from([60, 1800, 1800, 3600])))
+    one = Keychain("kc", tuple(keys), draw(st.sampled_from([0, 1, 600, 2000])))
+    late = timedelta(seconds=draw(st.sampled_from([0, 0, 30])))
+    mistyped = draw(st.sampled_from([None, None, 1]))
+    other = [
+        replace(
+            key,
+            start=key.start + late if key.id == 1 else key.start,
+            secret=Secret("other") if key.id == mistyped else key.secret,
+        )
+        for key in one.mirrored().keys
+    ]
+    return one, replace(one.mirrored(), keys=tuple(other), tolerance=draw(st.sampled_from([0, 600, 3600])))
+
+
+SOME_MIXES = MIXES[::5]
+"""Each policy meets itself and others in them; all sixteen would take four times as long."""
+
+
+@settings(max_examples=max(8, settings.default.max_examples // 5))
+@given(st.lists(chains(), min_size=1, max_size=2))
+def test_what_was_computed_of_other_chains_and_dates_gives_the_skews_that_are_computed_anew(pairs):
+    known = {}
+    for one, other in pairs:
+        # A year later the pattern is the same, and what is known of it is taken.
+        for years in (timedelta(), timedelta(days=365)):
+            mine, theirs = (
+                replace(chain, keys=tuple(replace(key, start=key.start + years) for key in chain.keys))
+                for chain in (one, other)
+            )
+            cached = SkewBounds(mine, theirs, known)
+            for rollover in rollovers(mine, theirs):
+                assert cached.of(rollover, SOME_MIXES) == SkewBounds(mine, theirs).of(rollover, SOME_MIXES)
