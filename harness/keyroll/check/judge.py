@@ -6,7 +6,7 @@ import enum
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import datetime, timedelta, tzinfo
 
 from keyroll.check import rules
 from keyroll.check.coming_rollovers import (
@@ -33,10 +33,11 @@ from keyroll.check.findings import (
     retired,
     rule_of,
 )
+from keyroll.check.ldp_groups import discovers, pair_groups
 from keyroll.check.rules import Severity
 from keyroll.check.skew import MIXES, Mix
+from keyroll.check.unknown_zones import doubt_of_zone
 from keyroll.configuration import (
-    Alone,
     Chain,
     Configuration,
     Ends,
@@ -47,10 +48,8 @@ from keyroll.configuration import (
     Single,
     in_own_zone,
     match,
-    zone_named,
     zone_of,
 )
-from keyroll.configuration import Finding as Doubt
 from keyroll.configuration.usage import unused
 from keyroll.keychain.model import Keychain
 from keyroll.keychain.rules import CHAIN_ON_ONE_END
@@ -60,8 +59,6 @@ from keyroll.names import SessionKind
 
 SKEW_DEFAULT = timedelta(seconds=1)
 """What NTP keeps two routers within, with room to spare."""
-_ELSEWHERE = timezone(timedelta(hours=23, minutes=59))
-"""No router's zone: no start-time reads the same in it."""
 
 
 class Verdict(enum.Enum):
@@ -181,28 +178,6 @@ class Report:
         return tuple(sorted(unique, key=lambda one: (order.index(one.severity), one.where.file, one.where.line or 0)))
 
 
-def names_no_known_zone(configuration: Configuration, chain: Chain) -> bool:
-    """Say whether start-times of a chain are in the router's `time-zone`, and that is one which is not known here."""
-    if zone_named(configuration) is None or zone_of(configuration) is not None:
-        return False
-    # A start-time that names no zone is the one that moves when the same text is read in another zone.
-    moved = replace(configuration, zone=_ELSEWHERE)
-    other = next(one for router in moved.routers for one in router.chains if one.path == chain.path)
-    return any(key.start != there.start for key, there in zip(chain.keychain.keys, other.keychain.keys, strict=True))
-
-
-def doubt_of_zone(configuration: Configuration, chain: Chain) -> Doubt | None:
-    """Return what is not known of a chain's start-times for want of a zone."""
-    named = zone_named(configuration)
-    if named is None or not names_no_known_zone(configuration, chain):
-        return None
-    message = (
-        f"key-chain {chain.name}: start-times name no zone, and the router's time-zone {named.text} is not known here; "
-        f"they are read as {configuration.zone}"
-    )
-    return Doubt(Kind.INVALID_VALUE, message, configuration.sources.where(named.line), ("system", "time-zone"))
-
-
 def judge(configurations: Sequence[Configuration], question: Question) -> Report:
     """Return what is said of the sessions between the routers of any number of configurations.
 
@@ -246,7 +221,7 @@ class _Judge:
         self._secrets: dict[Secret, int] = {}
 
     def report(self) -> Report:
-        ends = match(self._routers)
+        ends = pair_groups(match(self._routers), self._routers)
         protected = [link for link in ends.links if self._end(link.one).meant or self._end(link.other).meant]
         alone = [single for single in ends.singles if self._end(single.session).meant]
         sessions = [self._link(link) for link in protected if not _disabled(link.one, link.other)]
@@ -283,18 +258,10 @@ class _Judge:
         end = self._end(single.session)
         found = [*self._of_ends(end), *self._of_chains(end), of_single(single)]
         router = single.router
-        if single.reason is Alone.NO_SESSION and single.session.kind is SessionKind.LDP and router is not None:
-            discovers = any(
-                address == single.session.peer
-                for instance in router.runs_ldp
-                for address in router.addresses.get(instance, ())
-            )
-            if discovers:
-                found[-1] = Finding.of(
-                    CHAIN_ON_ONE_END,
-                    f"{single.session.name} is protected with TCP-AO; {router.name} runs LDP without such a session",
-                    single.session.where,
-                )
+        if router is not None and discovers(single, router):
+            said = f"is protected with TCP-AO; {router.name} runs LDP without such a session"
+            message = f"{single.session.name} {said}"
+            found[-1] = Finding.of(CHAIN_ON_ONE_END, message, single.session.where)
         doubt = self._doubt(single)
         if doubt is not None and found[-1].severity is Severity.ERROR:
             found[-1] = doubt

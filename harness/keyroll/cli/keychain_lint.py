@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import click
 
-from keyroll.check.judge import doubt_of_zone
+from keyroll.check.unknown_zones import doubt_of_zone
 from keyroll.configuration import Chain, Configuration, Link, in_own_zone, match
 from keyroll.configuration import Finding as Doubt
 from keyroll.configuration import Kind as DoubtKind

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import click
 
-from keyroll.check.judge import Question, names_no_known_zone
+from keyroll.check.judge import Question
+from keyroll.check.unknown_zones import names_no_known_zone
 from keyroll.cli.arguments import instant_of, read_zone
 from keyroll.cli.output import read_or_not
 from keyroll.cli.plan_files import write_together

@@ -106,16 +106,16 @@ class _Matcher:
         self._inside: dict[tuple[frozenset[Address], Network], list[Address]] = {}
 
     def _hold(self, end: _End) -> None:
-        session = end.session
+        session, peer = end.session, _named(end.session)
         held = self._held.setdefault((id(end.router), session.instance, session.kind), _Held())
-        if isinstance(session.peer, (IPv4Network, IPv6Network)):
-            held.prefixes.append((end, session.peer))
-        elif session.peer is not None:
-            held.exact.setdefault(session.peer, []).append(end)
+        if isinstance(peer, (IPv4Network, IPv6Network)):
+            held.prefixes.append((end, peer))
+        elif peer is not None:
+            held.exact.setdefault(peer, []).append(end)
 
     def others(self, end: _End) -> Iterator[tuple[_End, Address, Address]]:
         """Yield the other ends of a session that names an address: (end, address here, address there)."""
-        peer = end.session.peer
+        peer = _named(end.session)
         if peer is None or isinstance(peer, (IPv4Network, IPv6Network)):
             return
         mine = self._locals_of(end, peer)
@@ -149,12 +149,12 @@ class _Matcher:
 
     def single(self, end: _End) -> Single:
         """Return a session that has no other end, with the reason."""
-        session = end.session
+        session, peer = end.session, _named(end.session)
         if session.peer_kind is PeerKind.DISCOVERED:
             return Single(session, Alone.DISCOVERED)
-        if isinstance(session.peer, (IPv4Network, IPv6Network)) or session.peer is None:
+        if isinstance(peer, (IPv4Network, IPv6Network)) or peer is None:
             return Single(session, Alone.PREFIX)
-        found = [owner for owner in self._owners.get(session.peer, ()) if owner[0] is not end.router]
+        found = [owner for owner in self._owners.get(peer, ()) if owner[0] is not end.router]
         if not found:
             return Single(session, Alone.NO_ROUTER)
         router, instance = found[0]
@@ -162,6 +162,17 @@ class _Matcher:
         held = self._held.get((id(router), instance, session.kind))
         near = held is not None and next(_shared(mine, held.exact), None) is not None
         return Single(session, Alone.OTHER_LOCAL if near else Alone.NO_SESSION, router)
+
+
+def _named(session: Session) -> Address | Network | None:
+    """Return the peer as `match` takes it: LDP's `session-group` of one address names that address.
+
+    BGP's `allow` of one does not: such a router waits, and two that wait have no session.
+    """
+    peer = session.peer
+    if session.kind is SessionKind.LDP and isinstance(peer, (IPv4Network, IPv6Network)) and peer.num_addresses == 1:
+        return peer.network_address
+    return peer
 
 
 def _shared(mine: frozenset[Address], held: Mapping[Address, object]) -> Iterator[Address]:
