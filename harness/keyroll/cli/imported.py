@@ -54,6 +54,9 @@ class Made:
     seen: SeenOnLink | None = None
     """What a capture of the real link says; None where none is given."""
 
+    down: tuple[str, ...] = ()
+    """The sessions that are predicted not to come up with the keys of t0."""
+
     @property
     def carried(self) -> ExitCode:
         """What is said of the real link: 1 a segment is wrong, 2 one could not be judged or there is none."""
@@ -101,6 +104,7 @@ def imported(asked: Asked) -> Made:
         names,
         tuple(notes),
         carried,
+        tuple(one.name for chain in drafted.chains if chain.down for one in chain.meant.played),
     )
 
 

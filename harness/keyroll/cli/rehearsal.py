@@ -122,7 +122,7 @@ class Judged:
 
 def judged(made: Made, result: Result, *, accept_left_out: bool, without_secrets: bool) -> Judged:
     """Hold play against prediction. Red outweighs what is not covered, which outweighs green."""
-    predicted = all(hitless for _, hitless, _, _ in made.predicted)
+    predicted = not made.down and all(hitless for _, hitless, _, _ in made.predicted)
     if result.verdict is Verdict.INTERRUPTED:
         return Judged(ExitCode.INTERRUPTED, "INTERRUPTED")
     if result.verdict not in (Verdict.PASSED, Verdict.FAILED):
@@ -154,6 +154,8 @@ def _not_known(made: Made, *, accept_left_out: bool, without_secrets: bool) -> s
 
 
 def _lines(made: Made, result: Result) -> Iterator[str]:
+    for name in made.down:
+        yield f"  {name}: predicted not to come up with the keys of the beginning"
     for moment, _, _, words in made.predicted:
         yield f"  rollover {moment}: predicted {words}"
     if made.left_out:

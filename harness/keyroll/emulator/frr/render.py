@@ -71,6 +71,7 @@ def render(intent: Intent, ports: Sequence[str], yielding: Collection[Address] =
     """
     lines = [line for unit in intent.units for line in _unit(unit, ports)]
     lines += _static(intent)
+    _no_neighbor_is_itself(intent, ports)
     if intent.neighbors:
         lines += _bgp(intent, yielding)
     if intent.ldp is not None:
@@ -80,6 +81,14 @@ def render(intent: Intent, ports: Sequence[str], yielding: Collection[Address] =
         ldp = replace(intent, ldp=replace(intent.ldp, interfaces=tuple(there)))
         lines += render_ldp(ldp, ports, [kernel_name(one.name) for one in there])
     return tuple(lines)
+
+
+def _no_neighbor_is_itself(intent: Intent, ports: Sequence[str]) -> None:
+    """Raise NotEmulatedError for a neighbour whose address is the router's own, which bgpd refuses."""
+    own = {address.ip for unit in intent.units if _is_there(unit.name, ports) for address in unit.addresses}
+    for neighbor in intent.neighbors:
+        if neighbor.address in own:
+            raise NotEmulatedError(f"neighbor {neighbor.address}, which is an address of this router")
 
 
 def _unit(unit: Unit, ports: Sequence[str]) -> Iterator[Line]:
@@ -319,7 +328,5 @@ def _neighbor_lines(neighbor: BgpNeighbor, local_as: int) -> Iterator[tuple[str,
         yield "tcp-mss", f"tcp-mss {neighbor.tcp_mss}", "tcp-mss", False
     if neighbor.passive:
         yield "passive", "passive", "passive", False
-    if neighbor.description:
-        yield "description", f"description {neighbor.description}", "description", False
     if neighbor.md5 is not None:
         yield "password", f"password {neighbor.md5.reveal_text()}", "password", True

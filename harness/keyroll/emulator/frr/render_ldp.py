@@ -16,6 +16,8 @@ from keyroll.emulator.frr.state import junos_name
 
 KEEPALIVE_TIMEOUT_DEFAULT = 30
 """Seconds; Junos' default (`keepalive-timeout`)."""
+HOLD_TIME_MAX = 65535
+"""Seconds; what an initialization message has room for (RFC 5036, section 3.5.3)."""
 HOLD_TIME_MIN = 15
 """Seconds; what FRR's `session holdtime` takes at least (FRR 8.4)."""
 HELLO_INTERVAL_DEFAULT = 1
@@ -62,7 +64,7 @@ def transport_address(intent: Intent, ldp: Ldp) -> IPv4Address:
 
 
 def hold_time(ldp: Ldp) -> int:
-    """Return the session hold time in seconds: what is configured, else Junos' default, and never less than FRR's 15.
+    """Return the session hold time in seconds: what is configured, else Junos' default; from FRR's 15 on.
 
     Show output has the time that the session negotiated, so what is shown is what is held.
     """
@@ -71,7 +73,7 @@ def hold_time(ldp: Ldp) -> int:
         wanted = ldp.keepalive_timeout
     elif ldp.keepalive_interval is not None:
         wanted = ldp.keepalive_interval * _KEEPALIVES_IN_HOLD_TIME
-    return max(wanted, HOLD_TIME_MIN)
+    return min(max(wanted, HOLD_TIME_MIN), HOLD_TIME_MAX)
 
 
 def render_ldp(intent: Intent, ports: Sequence[str], kernel_names: Sequence[str]) -> Iterator[Line]:

@@ -189,7 +189,7 @@ def draft(
         numbers: dict[int, int] = {}
         usable = _usable(one.chains)
         drafted = _drafted(usable, one.chains, t0, labels, numbers)
-        active = _active(usable[0], t0, numbers), _active(usable[1], t0, numbers)
+        active = _active(usable, t0, skew, numbers)
         change, last, source = None, usable, report
         if planned is not None:
             last, source = _usable(planned.chains[index]), planned.report
@@ -200,7 +200,7 @@ def draft(
         coming += [
             _rollover(index, predicted, t0, last, numbers, skew)
             for predicted in _rollovers_of(source, one)
-            if _instant(predicted) > t0
+            if max(_instants(predicted, skew)) > t0
         ]
     coming.sort(key=lambda rollover: (rollover.last, rollover.chain))
     holds = [played.hold_time for one in meant for played in one.played if played.hold_time is not None]
@@ -348,8 +348,16 @@ def _start(key: Key) -> datetime:
     return key.start.astimezone(UTC)
 
 
-def _active(keys: Sequence[Key], moment: datetime, numbers: dict[int, int]) -> int | None:
-    started = [key for key in keys if _start(key) <= moment]
+def _active(
+    usable: Sequence[Sequence[Key]], moment: datetime, skew: timedelta, numbers: dict[int, int]
+) -> tuple[int | None, int | None]:
+    """Return the key that each router sends at a moment of R1's clock."""
+    mine, theirs = (_latest(keys, clock, numbers) for keys, clock in zip(usable, (moment, moment + skew), strict=True))
+    return mine, theirs
+
+
+def _latest(keys: Sequence[Key], clock: datetime, numbers: dict[int, int]) -> int | None:
+    started = [key for key in keys if _start(key) <= clock]
     return numbers[id(max(started, key=lambda key: (_start(key), key.id)))] if started else None
 
 
@@ -366,8 +374,13 @@ def _is_down(report: Report, meant: Meant) -> bool:
     return bool(faults.get((DEFAULT_POLICY, DEFAULT_POLICY)))
 
 
-def _instant(predicted: PredictedRollover) -> datetime:
-    return predicted.rollover.last.astimezone(UTC)
+def _instants(predicted: PredictedRollover, skew: timedelta) -> list[datetime]:
+    """Return when each router's key starts, by R1's clock: R2's comes to it sooner by as much as it is ahead."""
+    return [
+        part.start.astimezone(UTC) - ahead
+        for part, ahead in zip(predicted.rollover.parts, (timedelta(), skew), strict=True)
+        if part is not None
+    ]
 
 
 def _rollover(
@@ -378,7 +391,8 @@ def _rollover(
     numbers: dict[int, int],
     skew: timedelta,
 ) -> DraftRollover:
-    moment = _instant(predicted)
+    instants = _instants(predicted, skew)
+    moment = max(instants)
     outcome = predicted.outcomes.get((DEFAULT_POLICY, DEFAULT_POLICY))
     # Predicted with the clocks that are played: a skew may undo what equal clocks bear, and the other way round.
     offset = skew // timedelta(microseconds=1)
@@ -392,8 +406,8 @@ def _rollover(
         else f"not hitless under {len(failing)} of {count} mixes of policies"
     )
     drops = tuple(_drops(outcome)) if outcome is not None else ()
-    active = _active(usable[0], moment, numbers), _active(usable[1], moment, numbers)
-    first = max(predicted.rollover.first.astimezone(UTC) - t0, timedelta())
+    active = _active(usable, moment, skew, numbers)
+    first = max(min(instants) - t0, timedelta())
     hitless = (DEFAULT_POLICY, DEFAULT_POLICY) not in failing
     return DraftRollover(chain, first, moment - t0, active, hitless, not failing, words, drops)
 

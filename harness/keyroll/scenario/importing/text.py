@@ -65,6 +65,10 @@ def _lines(draft: Draft, name: str, title: str) -> Iterator[str]:
         yield "  order: {r1-first: [R1, R2], r2-first: [R2, R1]}"
     yield "steps:"
     yield "  - apply: {routers: [R1, R2]}"
+    for chain in draft.chains:
+        if chain.down:
+            names = ", ".join(one.name for one in chain.meant.played)
+            yield f"  # keyroll check predicts: {names} does not come up with the keys of t0"
     yield from _expect(draft, range(len(draft.chains)), [chain.active for chain in draft.chains])
     if planned is not None:
         yield from _changes(draft, planned)

@@ -46,7 +46,8 @@ def test_the_transport_address_is_the_router_id_or_that_of_the_interface():
 
 
 @pytest.mark.parametrize(
-    ("interval", "timeout", "seconds"), [(None, None, 30), (10, None, 30), (5, 60, 60), (3, 9, 15)]
+    ("interval", "timeout", "seconds"),
+    [(None, None, 30), (10, None, 30), (5, 60, 60), (3, 9, 15), (65535, None, 65535)],
 )
 def test_the_hold_time_is_what_frr_can_hold(interval, timeout, seconds):
     assert hold_time(replace(LDP, keepalive_interval=interval, keepalive_timeout=timeout)) == seconds

@@ -82,6 +82,7 @@ def test_a_password_is_never_shown():
     [
         (replace(INTENT, units=(Unit("ge-0/0/0.5"),)), "unit 5 of ge-0/0/0"),
         (replace(INTENT, autonomous_system=None), "autonomous-system"),
+        (replace(INTENT, neighbors=(replace(PEER, address=ip_address("10.255.0.1")),)), "an address of this router"),
         (replace(INTENT, neighbors=(replace(PEER, families=("evpn",)),)), "family evpn"),
     ],
 )
@@ -146,3 +147,9 @@ def test_two_cluster_ids_are_more_than_bgpd_has():
 def test_interfaces_that_the_router_does_not_have_change_nothing(name):
     unit = Unit(name, (ip_interface("192.0.2.1/24"),))
     assert texts(replace(INTENT, units=(*INTENT.units, unit))) == texts(INTENT)
+
+
+@pytest.mark.parametrize("text", ["to the core | in doubt", "über alles", "! no"])
+def test_a_description_is_shown_by_junos_and_not_told_to_bgpd(text):
+    """bgpd takes what follows `|` for a filter of its output, and refuses the line."""
+    assert texts(replace(INTENT, neighbors=(replace(PEER, description=text),))) == texts(INTENT)

@@ -147,6 +147,14 @@ def test_skew_is_r2s_clock(imported):
     assert scenario.skew == {"R2": timedelta(seconds=-90)}
 
 
+@pytest.mark.parametrize(("skew", "instants"), [("90s", ["45d58m30s", "45d1h"]), ("-90s", ["45d1h", "45d1h1m30s"])])
+def test_each_router_comes_to_its_start_time_by_its_own_clock(imported, skew, instants):
+    _, text = imported(lion(), tiger(), "--skew", skew)
+    reached = [line.partition("to: ")[2].rstrip("}") for line in text.splitlines() if "advance:" in line]
+    assert [one for one in reached if one in instants] == instants
+    assert text.index("clear:") < text.index(f"to: {instants[1]}"), "data flows between the two"
+
+
 def test_only_so_many_rollovers_are_played_as_asked_for(imported):
     keys = "".join(key(n, f"2027-{n}-1.00:00:00 +0000", 2 * n, 2 * n + 1) for n in range(1, 7))
     theirs = "".join(key(n, f"2027-{n}-1.00:00:00 +0000", 2 * n + 1, 2 * n) for n in range(1, 7))
