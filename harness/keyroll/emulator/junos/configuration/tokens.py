@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 from keyroll.emulator.junos.configuration.faults import SyntaxFault
@@ -21,8 +22,7 @@ class Token:
         return replace(self, column=self.column + by, end=self.end + by)
 
 
-_BRACKETS = "[]"
-_UNQUOTED_ENDS = " \t"
+_WORD = re.compile(r"""[ \t]*(?:(?P<bracket>[\[\]])|(?P<quote>")|(?P<word>[^ \t\[\]]+))""")
 
 
 def split(line: str) -> list[Token]:
@@ -32,22 +32,15 @@ def split(line: str) -> list[Token]:
     """
     found: list[Token] = []
     at = 0
-    while at < len(line):
-        if line[at] in _UNQUOTED_ENDS:
-            at += 1
-        elif line[at] in _BRACKETS:
-            found.append(Token(line[at], at, end=at + 1))
-            at += 1
-        elif line[at] == '"':
-            text, end = _quoted(line, at)
-            found.append(Token(text, at, quoted=True, end=end))
-            at = end
+    while (match := _WORD.match(line, at)) is not None:
+        at = match.end()
+        kind = match.lastgroup or ""
+        start = match.start(kind)
+        if kind == "quote":
+            text, at = _quoted(line, start)
+            found.append(Token(text, start, quoted=True, end=at))
         else:
-            end = at
-            while end < len(line) and line[end] not in _UNQUOTED_ENDS and line[end] not in _BRACKETS:
-                end += 1
-            found.append(Token(line[at:end], at, end=end))
-            at = end
+            found.append(Token(match[kind], start, end=at))
     return found
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
+import contextlib
+import gc
+from collections.abc import Generator, Iterator
 
 from keyroll.emulator.junos.commit.load import LoadReport, loading_curly, loading_set
 from keyroll.emulator.junos.configuration import passwords
@@ -189,7 +191,29 @@ async def load(session: Session, match: Match) -> Output:
             store, text, base, context, override="override" in match.words, replace="replace" in match.words
         )
     async with session.chassis.store.editing:
-        return Output((await _in_pieces(loading)).lines)
+        with _no_long_collection(text):
+            return Output((await _in_pieces(loading)).lines)
+
+
+LONG = 100_000
+"""Characters of a text of which the collector of cycles would notice the statements: some thousand."""
+
+
+@contextlib.contextmanager
+def _no_long_collection(text: str) -> Iterator[None]:
+    """Keep the collector of cycles from walking a large configuration: it takes up to a third of a second each time.
+
+    A configuration has no cycles. What is there at the end is left out of later collections.
+    """
+    if len(text) < LONG or not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 async def _in_pieces(loading: Generator[None, None, LoadReport]) -> LoadReport:
