@@ -242,10 +242,14 @@ def _doubts(side: Sequence[_Held], configuration: Configuration, name: str | Non
     if name is None:
         # The damaged line may be a session that uses one of the chains.
         yield from (doubt for doubt in configuration.doubts if "authentication-key-chains" not in doubt.path)
-        return
     for router in configuration.routers:
         for session in router.sessions:
-            if session.authentication.chain is None or session.authentication.chain.value == name:
+            chain = session.authentication.chain
+            if name is None:
+                # What may hide the chain that it names.
+                if chain is not None and router.chain(chain.value) is None:
+                    yield from session.doubts
+            elif chain is None or chain.value == name:
                 yield from session.doubts
 
 

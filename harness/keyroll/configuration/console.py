@@ -29,7 +29,8 @@ _NOISE = re.compile(
     r"|Users currently editing the configuration:|Last login: .*|--- JUNOS .*|commit complete"
     r"|configuration check succeeds"
     r"|(?:warning|Warning): License.*|Loading .* please wait.*|Connection to .* closed\.?|logout|load complete"
-    r"|!RANCID-CONTENT-TYPE: .*"
+    # A collector's own comments (RANCID): no statement at the top begins so.
+    r"|!.*"
     # What a shell says before the router's answer.
     r"|(?:\S+'s )?[Pp]assword: ?|Warning: Permanently added .*|\$ \S.*|[\w.-]+@[\w.-]+:[~/][^#$]*[#$](?: .*)?"
     r"|cli terminal |Screen (?:length|width) set to \d+|Disabling complete-on-space|\[ok\].*)"

@@ -27,7 +27,7 @@ SIGNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ),
         (
             "a configuration of Nokia SR OS",
-            r"^# TiMOS-|^exit all\s*$|^/configure |^configure \{\s*\n\s+(?:router|system|port|log)\b",
+            r"^# TiMOS-|^exit all\s*$|^/configure |^configure \{\s*$",
         ),
         ("a configuration of Nokia SR Linux", r"^(?:set / )?network-instance \S+ (?:\{|protocols )"),
         ("a configuration of BIRD", r"^\s*protocol (?:bgp|device|kernel|direct|static)\b[^;]*\{|^router id [\d.]+;"),
@@ -36,7 +36,8 @@ SIGNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             "a configuration of VyOS or EdgeOS",
             (
                 r"vyos-config-version|^\s*system-as \d|^\s+bgp \d+ \{|^\s*neighbor \S+ \{\s*\n(?:.*\n)??\s+remote-as \d"
-                r"|^set protocols bgp (?:\d+ )?(?:\S+ )*(?:system-as|remote-as) "
+                r"|^set protocols bgp (?:\d+ )?(?:\S+ )*(?:system-as|remote-as) |^set protocols bgp \d+ neighbor "
+                r"|^set interfaces (?:ethernet|wireguard|bonding|openvpn) |^# Version: +VyOS|^ +ethernet eth\d+ \{"
             ),
         ),
         ("a configuration of Cisco NX-OS", r"^!Command: show running-config|^feature (?:bgp|ospf|interface-vlan)\s*$"),
@@ -44,12 +45,19 @@ SIGNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             "a configuration of Cisco IOS or IOS XE",
             (
                 r"^Building configuration\.\.\.|^Current configuration : \d+ bytes|^version \d+\.\d+\s*$"
-                r"|^router bgp \d+\s*$|^key chain \S+ tcp\s*$"
+                r"|^router bgp \d+\s*$|^key chain \S+ tcp\s*$|^hostname \S+\s*\n!"
             ),
         ),
         ("a configuration of Huawei VRP", r"^#\r?\n ?sysname |^!Software Version V\d|^sysname \S+\s*$"),
         ("a configuration of MikroTik RouterOS", r"^/routing bgp |^# .* by RouterOS"),
-        ("a configuration of PAN-OS", r"^set (?:deviceconfig|network virtual-router) |^\s*localhost\.localdomain \{"),
+        (
+            "a configuration of PAN-OS",
+            (
+                r"^set (?:deviceconfig|network virtual-router) |^\s*localhost\.localdomain \{"
+                r"|^(?:deviceconfig|mgt-config) \{"
+            ),
+        ),
+        ("a configuration of FortiOS", r"^#config-version=|^config (?:system|router|firewall|vpn) \S+\s*$"),
         ("a configuration of F5 BIG-IP", r"^(?:ltm|net|sys) [\w-]+ /Common/|^#TMSH-VERSION"),
     )
 )

@@ -5,7 +5,7 @@ Below levels marked opaque nothing is judged.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from keyroll.configuration import words
 from keyroll.configuration.statements import Level, Shape, Statement, Statements, holding, keyed, kinds
@@ -131,3 +131,53 @@ def level_of(path: tuple[str, ...]) -> tuple[str, ...]:
             return path[:at]
         level, at = statement.below, at + taken
     return path
+
+
+def same_statements(one: Collection[str], path: tuple[str, ...]) -> Iterator[str]:
+    """Yield the words of `one` that mean the last word of `path`: itself, and other abbreviations of its statement."""
+    *above, word = path
+    level = _level_at(tuple(above))
+    full = level.written_out(word) if level is not None else word
+    if level is None or full not in level.statements:
+        # A name or a value, of which there may be thousands beside it.
+        yield from (word,) if word in one else ()
+        return
+    yield from (other for other in one if level.written_out(other) == full)
+
+
+def written_out(path: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a path with its abbreviated statements in full; names, and words that Junos does not have, stay."""
+    found: list[str] = []
+    for word in path:
+        level = _level_at(tuple(found))
+        found.append(word if level is None else level.written_out(word))
+    return tuple(found)
+
+
+def level_without(path: tuple[str, ...]) -> Level | None:
+    """Return the first level on the way that has no statement of the path's next word, if it is judged; else None."""
+    level: Level | None = ROOT
+    rest = list(path)
+    while rest and level is not None and level.judged:
+        statement = level.find(level.written_out(rest[0]))
+        if statement is None:
+            return None if rest[0] in META else level
+        del rest[: 2 if statement.shape is Shape.KEYED else 1]
+        level = statement.below
+    return None
+
+
+def _level_at(path: tuple[str, ...]) -> Level | None:
+    """Return the level whose statements may follow a path; None where a name or a value follows, or it is opaque."""
+    level: Level | None = ROOT
+    rest = list(path)
+    while rest and level is not None:
+        statement = level.find(level.written_out(rest.pop(0)))
+        if statement is None:
+            return None
+        if statement.shape is Shape.KEYED:
+            if not rest:
+                return None
+            rest.pop(0)
+        level = statement.below
+    return level

@@ -91,8 +91,10 @@ class _Settler:
             return None, word
         if full is None:
             where = "at the top of the text" if level is ROOT else f"of {level.name}"
-            if lone:
+            if lone and level is ROOT:
                 message = f"'{word}' stands here without the levels around it, so its place is not known"
+            elif lone:
+                message = f"'{word}' does not stand in {level.name} itself: a level between them is missing"
             else:
                 # The word itself is not quoted: it may be the second half of a secret.
                 message = f"this is no statement {where}"
@@ -119,8 +121,12 @@ class _Settler:
             for name, entry in list(child.items()):
                 if not name:
                     self._report(Kind.NOT_UNDERSTOOD, f"'{word}' needs a name", entry.line, path)
-                if name not in META:
-                    self.level(entry, statement.below, (*path, word, name))
+                if name in META:
+                    # Whether Junos takes it for a name here is not documented, and below it nothing is read.
+                    self._report(Kind.NOT_UNDERSTOOD, f"'{word}' has the name of a statement", entry.line, path)
+                    del child[name]
+                    continue
+                self.level(entry, statement.below, (*path, word, name))
             return []
         if shape is LEVEL and statement.below is not None:
             self.level(child, statement.below, (*path, word))

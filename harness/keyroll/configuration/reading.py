@@ -9,6 +9,7 @@ from datetime import UTC, tzinfo
 from pathlib import PurePath
 
 from keyroll.configuration.bearing import Bearing
+from keyroll.configuration.chains import ROOT as CHAINS_AT
 from keyroll.configuration.documents import Documents, Element, is_json, is_xml, json_element, xml_elements
 from keyroll.configuration.findings import ConfigurationError, Finding, Kind, Note, Path
 from keyroll.configuration.foreign import make_of
@@ -16,6 +17,7 @@ from keyroll.configuration.hierarchy import META, ROOT, level_of
 from keyroll.configuration.inheritance import APPLY, Groups, View
 from keyroll.configuration.levels import HOMELESS, PASTED, settle
 from keyroll.configuration.routers import Router, host_name, routers_of
+from keyroll.configuration.sessions import Session
 from keyroll.configuration.text import TextReader
 from keyroll.configuration.tree import Node, Sources, growing
 from keyroll.errors import Where
@@ -149,9 +151,21 @@ class Configuration:
 
 
 def _with_doubts(router: Router, bearing: Bearing) -> Router:
+    defined = {chain.name for chain in router.chains}
+
+    def doubts(session: Session) -> tuple[Finding, ...]:
+        here = bearing.on(session.path)
+        chain = session.authentication.chain
+        if chain is None or chain.value in defined:
+            return here
+        # The chain that it names may stand in what was not understood.
+        above = {(), session.path[:2] if router.system is not None else ()}
+        hiding = [one for path in sorted(above) for one in bearing.on((*path, *CHAINS_AT, "key-chain", chain.value))]
+        return tuple(dict.fromkeys((*here, *hiding))) if hiding else here
+
     return replace(
         router,
-        sessions=tuple(replace(session, doubts=bearing.on(session.path)) for session in router.sessions),
+        sessions=tuple(replace(session, doubts=doubts(session)) for session in router.sessions),
         chains=tuple(replace(chain, doubts=bearing.on(chain.path)) for chain in router.chains),
     )
 
@@ -200,8 +214,10 @@ def read(text: str, name: str, *, zone: tzinfo = UTC, base: Configuration | None
     # An empty text holds nothing and says so; one of which no line is understood is something else.
     if not known and (root or found):
         raise ConfigurationError(
-            "this holds no statement of a Junos configuration", where=Where(name, 1), remedy=_REMEDY
-        )  # fmt: skip
+            "this holds no statement of a Junos configuration",
+            where=Where(name, 1),
+            remedy=f"{_REMEDY}; before a level that was copied alone put its banner, such as [edit groups]",
+        )
     return Configuration(
         name,
         root,

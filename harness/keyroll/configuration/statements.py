@@ -55,6 +55,12 @@ class Level:
         found = [name for name in self.statements if name.startswith(word)]
         return found[0] if len(found) == 1 else None
 
+    def written_out(self, word: str) -> str:
+        """Return the statement that `word` is or abbreviates; where it is neither or may be a name, itself."""
+        if word in self.statements or self.names is not None:
+            return word
+        return self.abbreviated(word) or word
+
 
 Statements = dict[str, Statement]
 

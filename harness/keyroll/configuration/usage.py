@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from keyroll.configuration.chains import Chain
+from keyroll.configuration.findings import Finding as Doubt
 from keyroll.configuration.findings import Kind
 from keyroll.configuration.reading import Configuration
 from keyroll.configuration.routers import Router
@@ -76,9 +77,10 @@ def usage_of(router: Router, session: Session) -> Iterator[Finding]:
         return
     chain = router.chain(named.value)
     if chain is None:
-        yield Finding(
-            rules.CHAIN_NOT_DEFINED, f"key-chain {named.value} is not defined", named.where, named.value
-        )  # fmt: skip
+        if not any(map(_may_hide_a_chain, session.doubts)):
+            yield Finding(
+                rules.CHAIN_NOT_DEFINED, f"key-chain {named.value} is not defined", named.where, named.value
+            )  # fmt: skip
     elif chain.means_ao and (algorithm is None or algorithm.value != AO):
         state = "is not set, and hmac-sha-1-96 is the default" if algorithm is None else f"is {_shown(algorithm.value)}"
         yield Finding(
@@ -101,6 +103,12 @@ def usage_of(router: Router, session: Session) -> Iterator[Finding]:
             authentication.without_ao.where,
             named.value,
         )
+
+
+def _may_hide_a_chain(doubt: Doubt) -> bool:
+    """Say whether a finding of a session whose chain is not defined is about the place where the chain would stand."""
+    path = doubt.path
+    return not path or path[-1] == "security" or "authentication-key-chains" in path
 
 
 def _shown(word: str) -> str:

@@ -215,6 +215,20 @@ def test_a_damaged_line_is_never_green(lint, old, new):
     assert "plainWords" not in out
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("key-chains key-chain", "key-chains key-chian"),
+        ("authentication-key-chains", "authentication-keychains"),
+        ("set security", "set securty"),
+    ],
+)
+def test_a_chain_that_may_stand_in_damaged_lines_is_not_undefined(lint, old, new):
+    code, out = lint(SOUND.replace(old, new) + SESSION)
+    assert (code, "not defined" in out) == (2, False)
+    assert lint(SESSION)[0] == 1
+
+
 def test_what_is_not_known_stands_in_the_json(lint):
     code, out = lint(KEY.format(secret="<removed>") + SESSION, options=["--json"])
     said = json.loads(out)

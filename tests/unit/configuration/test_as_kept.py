@@ -117,6 +117,14 @@ def test_a_difference_in_xml_is_no_configuration():
         ("FRR", "hostname r\nrouter bgp 64500\n neighbor 192.0.2.2 remote-as 64501\nexit\n"),
         ("SR Linux", "network-instance default {\n    protocols {\n        bgp {\n        }\n    }\n}\n"),
         ("OpenBGPD", "AS 64500\nneighbor 192.0.2.2 {\n  remote-as 64501\n}\n"),
+        (
+            "VyOS",
+            "set interfaces ethernet eth1 address '192.0.2.1/30'\nset protocols bgp neighbor 192.0.2.2 password x\n",
+        ),
+        ("PAN-OS", "deviceconfig {\n  system {\n    hostname fw;\n  }\n}\nnetwork {\n}\n"),
+        ("FortiOS", "config system global\n    set hostname fw\nend\n"),
+        ("SR OS", "configure {\n    card 1 {\n        card-type iom\n    }\n}\n"),
+        ("IOS XE", "!\nhostname r\n!\ninterface Loopback0\n ip address 192.0.2.1 255.255.255.255\n"),
         ("VyOS", "set protocols bgp system-as '64500'\nset protocols bgp neighbor 192.0.2.2 remote-as '64501'\n"),
     ],
 )
@@ -133,6 +141,46 @@ def test_more_words_that_stand_where_a_secret_was(secret):
     chain = read(CHAIN.replace("aSecret", secret), "r").main.chain("K")
     assert chain is not None
     assert chain.secrets_unknown == (1,)
+
+
+# Headings, comments of collectors, templates
+
+
+@pytest.mark.parametrize("heading", ["PE-EAST:", "=== r7 ===", "spine two"])
+@pytest.mark.parametrize(
+    "text", [CHAIN + BGP, "set protocols bgp group g neighbor 192.0.2.2 authentication-key-chain K\n"]
+)
+def test_a_heading_above_a_text_is_found_and_swallows_nothing(heading, text):
+    configuration = read(f"{heading}\n\n{text}", "r")
+    assert [(one.kind, one.where.line) for one in configuration.findings if one.path == ()] == [
+        (Kind.NOT_UNDERSTOOD, 1)
+    ]
+    assert len(configuration.main.sessions) == len(read(text, "r").main.sessions) == 1
+
+
+def test_comments_of_a_collector_say_nothing():
+    text = f"!RANCID-CONTENT-TYPE: juniper\n!\n! Chassis: mx\n#\n{CHAIN}{BGP}"
+    configuration = read(text, "r")
+    assert configuration.findings == ()
+    assert len(configuration.main.sessions) == 1
+
+
+def test_a_variable_of_a_template_is_one_word():
+    text = "protocols { bgp { group g { export PS-${SITE}-OUT; neighbor ${PEER_A} { description to-${PEER}-a; } } } }"
+    (finding,) = read(text, "r").findings
+    assert (finding.kind, finding.message) == (Kind.INVALID_VALUE, "a neighbor is named by its address")
+
+
+def test_a_statement_of_which_a_level_is_missing_is_said_to_lack_it():
+    (finding,) = read("set protocols bgp neighbor 192.0.2.2 peer-as 64501\n", "r").findings
+    assert finding.message == "'neighbor' does not stand in bgp itself: a level between them is missing"
+
+
+def test_a_level_that_was_copied_alone_is_told_its_banner():
+    level = "PEERS { protocols { bgp { group <*> { authentication-key-chain K; } } } }\n"
+    with pytest.raises(ConfigurationError, match=r"\[edit groups\]"):
+        read(level, "r")
+    assert read(f"[edit groups]\n{level}", "r").findings == ()
 
 
 # A word or mark that was cut

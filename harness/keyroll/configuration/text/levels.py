@@ -94,7 +94,7 @@ class Levels:
             _, flags, words = self._take()
             self.words = []
             if flags & _DELETE:
-                self.at.node.remove(words)
+                self.at.remove((*self.at.path, *words))
 
     def _end_list(self, values: list[str]) -> None:
         self.values = None
@@ -116,7 +116,7 @@ class Levels:
         if flags & INACTIVE:
             node.flags &= ~INACTIVE
         if flags & _DELETE:
-            self.at.node.remove(words)
+            self.at.remove((*self.at.path, *words))
 
     def _take(self) -> tuple[Node, int, tuple[str, ...]]:
         """Walk the words since the last mark; return their node, flags, and the words without tags."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from keyroll.configuration.findings import Kind, Note
+from keyroll.configuration.findings import Kind, Note, Path
+from keyroll.configuration.hierarchy import level_of, same_statements
 from keyroll.configuration.tree import Node
 
 DEPTH_MAX = 100
@@ -38,6 +39,28 @@ class Position:
         """Go to the level that lines count from."""
         self.path = list(self.base)
         self.node = self.root.make(self.base, self.line) if self.base else self.root
+
+    def found(self, path: Path) -> list[Path]:
+        """Return where a path from the top stands in the tree, also where words here or there are abbreviated."""
+        found: list[Path] = [()]
+        for at in range(len(path)):
+            found = [
+                (*above, word)
+                for above in found
+                for word in same_statements(self.root.at(above) or (), (*path[:at], path[at]))
+            ]
+        return found
+
+    def remove(self, path: Path) -> None:
+        """Delete what a path from the top leads to, and the words above it that say nothing without it."""
+        for held in self.found(path) or [path]:
+            self.root.remove(held)
+            above = held[:-1]
+            # `neighbor` without a name, `type` without a value; an empty group stays.
+            level = len(level_of(above))
+            while len(above) > level and (node := self.root.at(above)) is not None and not node:
+                self.root.remove(above)
+                above = above[:-1]
 
     def lost(self, message: str) -> None:
         """Report that the line has no meaning here."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from keyroll.configuration import console
 from keyroll.configuration.findings import Kind, Note
-from keyroll.configuration.hierarchy import container_of
+from keyroll.configuration.hierarchy import ROOT, container_of
 from keyroll.configuration.placeholders import UNCLOSED
 from keyroll.configuration.text.levels import TAGS, Levels
 from keyroll.configuration.text.position import Position
@@ -150,6 +150,8 @@ class TextReader:
             return
         if self._session_line(line) or self._skipping:
             return
+        if self._begins_anew(line):
+            self._levels.cut_off()
         if self._levels.idle():
             word = line.split(None, 1)[0]
             if word in COMMANDS and line[-1] not in "{;":
@@ -158,6 +160,16 @@ class TextReader:
             if console.is_noise(line):
                 return
         self._curly(line)
+
+    def _begins_anew(self, line: str) -> bool:
+        """Say whether a line at the top cannot go on what stands before it, such as a router's name as a heading."""
+        levels = self._levels
+        if levels.stack or not levels.words or levels.values is not None or levels.words[0] in TAGS:
+            return False
+        first, *rest = line.split(None, 2)
+        if first in COMMANDS:
+            return line[-1] not in "{;" and bool(rest) and rest[0] in ROOT.statements
+        return first in ROOT.statements and levels.words[0] not in ROOT.statements and line[-1] in "{;"
 
     def _curly(self, line: str) -> None:
         for kind, text in tokens(line):

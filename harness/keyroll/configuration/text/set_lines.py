@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from keyroll.configuration.findings import Kind
-from keyroll.configuration.hierarchy import ROOT, SYSTEMS, steps
+from keyroll.configuration.hierarchy import ROOT, SYSTEMS, level_without, steps, written_out
 from keyroll.configuration.placeholders import UNCLOSED
 from keyroll.configuration.text.position import DEPTH_MAX, Position
 from keyroll.configuration.text.tokens import LEFT_OUT, PLAIN_SET, UNQUOTED, kept_apart, spread, tokens
@@ -96,23 +96,27 @@ class SetLines:
             return
         path = tuple(UNQUOTED.get(word, word) for word in path)
         if verb == "delete":
-            self.at.root.remove(path)
+            # Of what was not set it says nothing, but a word that Junos has not may be a damaged one.
+            lacking = None if self.at.found(path) else level_without(path)
+            if lacking is not None:
+                where = "at the top" if lacking is ROOT else f"of {lacking.name}"
+                self.at.report(Kind.NOT_UNDERSTOOD, f"'delete' names no statement {where}", self.at.line, path[:1])
+            self.at.remove(path)
             return
-        node = self.at.root.at(path)
-        if node is None:
-            # Written in another way than it was set (abbreviated): what it means is not known here.
+        nodes = self._nodes(path)
+        if not nodes:
             self._not_set(verb, path)
-        elif verb == "deactivate":
-            node.flags |= INACTIVE
-        else:
-            node.flags &= ~INACTIVE
+        for node in nodes:
+            node.flags = node.flags | INACTIVE if verb == "deactivate" else node.flags & ~INACTIVE
+
+    def _nodes(self, path: tuple[str, ...]) -> list[Node]:
+        return [node for held in self.at.found(path) if (node := self.at.root.at(held)) is not None]
 
     def _not_set(self, verb: str, path: tuple[str, ...]) -> None:
         self.at.report(Kind.NOT_UNDERSTOOD, f"'{verb}' names what was not set before", self.at.line, path[:1])
 
     def _protect(self, verb: str, words: list[str]) -> None:
-        node = self.at.root.at(self._full(words))
-        if node is not None:  # it bears on what may be changed, and on no value
+        for node in self._nodes(self._full(words)):  # it bears on what may be changed, and on no value
             node.flags = node.flags | PROTECTED if verb == "protect" else node.flags & ~PROTECTED
 
     def _set(self, path: tuple[str, ...]) -> None:
@@ -141,20 +145,20 @@ class SetLines:
         at = words.index("to")
         path = self._full(words[:at])
         target = (*path[: len(path) - len(words[at + 1 :])], *words[at + 1 :])
-        node = self.at.root.at(path)
-        if node is None:
+        nodes = self._nodes(path)
+        if not nodes:
             self._not_set(verb, path)
-            return
-        self.at.root.make(target, self.at.line, TYPED).absorb(node.copy())
-        if verb == "rename":
-            self.at.root.remove(path)
+        for node in nodes:
+            self.at.root.make(target, self.at.line, TYPED).absorb(node.copy())
+        if nodes and verb == "rename":
+            self.at.remove(path)
 
     def _move(self, verb: str, words: list[str]) -> None:
         at = self.at
         if verb == "edit":
             if len(self.edits) < DEPTH_MAX:
                 self.edits.append(at.base)
-            at.base = (*at.base, *words)
+            at.base = written_out((*at.base, *words))
         elif verb == "top":
             self._top(words)
         elif verb == "up":
