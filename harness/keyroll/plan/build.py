@@ -83,12 +83,16 @@ def check_request(request: Request) -> None:
 
 def _refuse_before_the_first_start(request: Request, state: State) -> None:
     """Refuse a chain in which no key has started: nothing is sent with it, so no change of it is hitless yet."""
-    if state.keys and start_of(state.keys[0]) > request.at:
-        first = start_of(state.keys[0]).astimezone(UTC).isoformat()
+    if not state.keys:
+        return
+    # On the clock that is behind, too.
+    first = start_of(state.keys[0]) + request.skew
+    if first > request.at:
         raise PlanRefusedError(
-            f"no key has started on {request.at.isoformat()}: the first one starts at {first}, and nothing is sent "
-            "before",
-            remedy=f"plan from then on: --at {first}",
+            f"no key has started on all routers at {request.at.isoformat()}: the first one starts at "
+            f"{start_of(state.keys[0]).isoformat()}, clocks may be {request.skew.total_seconds():g} s behind, and "
+            "nothing is sent before",
+            remedy=f"plan from then on: --at {first.isoformat()}",
         )
 
 

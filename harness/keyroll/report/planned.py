@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 from keyroll.errors import InputError
+from keyroll.plan.markdown import length
 from keyroll.report.chart import Bar, Lane, Mark, Timeline, near, tone_of
 from keyroll.report.sheet import Row, Section, Sheet
-from keyroll.report.values import list_of, moment_of, shown, text_of, texts_of
+from keyroll.report.values import list_of, moment_of, number_of, shown, text_of, texts_of
 
 FORMAT = 1
 PLAN = "plan.json"
@@ -26,12 +27,14 @@ def plan_sheet(data: Mapping[str, object]) -> Sheet:
     changes = list_of(data.get("changes"))
     bad, unknown = _noted(data, "error"), _noted(data, "unknown")
     names = [text_of(router.get("name")) for router in list_of(data.get("routers"))]
-    until = moment_of(data.get("until"))
+    leaked = any(one.get("about") == "leaked-key" for one in list_of(data.get("findings")))
+    until = None if leaked else moment_of(data.get("until"))
     word = "PLAN, WITH ERRORS" if bad else "PLAN, NOT ALL KNOWN" if unknown else "PLAN"
     number = f"{len(changes)} change{'' if len(changes) == 1 else 's'}" if changes else "nothing to do"
+    subject = f"{'A leaked key of ' if leaked else ''}{', '.join(names)}"
     picture = _picture(data, changes)
     return Sheet(
-        headline=f"{word}  {', '.join(names)}{f' until {until:%Y-%m-%d}' if until else ''}: {number}",
+        headline=f"{word}  {subject}{f' until {until:%Y-%m-%d}' if until else ''}: {number}",
         tone="failed" if bad else "unfit" if unknown else "passed",
         title="Each state that the routers pass through, in either order, is judged hitless under all policies.",
         why=(*bad, *unknown),
@@ -59,7 +62,8 @@ def _sections(data: Mapping[str, object], changes: Sequence[Mapping[str, object]
         notes.append(f"which ids were deleted is not known before {shown(known)} (--history)")
     if notes:
         yield Section("Notes", tuple(notes))
-    yield from (_steps(change) for change in changes)
+    pause = length(timedelta(seconds=number_of(data.get("pause-seconds"))))
+    yield from (_steps(change, pause) for change in changes)
 
 
 def _noted(data: Mapping[str, object], *severities: str) -> list[str]:
@@ -89,13 +93,17 @@ def _key(key: Mapping[str, object]) -> str:
     return f"key {text_of(key.get('key'))} ({ids}, {text_of(key.get('algorithm'))})"
 
 
-def _steps(change: Mapping[str, object]) -> Section:
+def _steps(change: Mapping[str, object], pause: str) -> Section:
     folder = text_of(change.get("folder"))
     looks = [f"before it begins: {look}" for look in texts_of(change.get("looks"))]
     steps = [
         f"{name}: load set {folder}/{name}.set, show | compare, commit check, commit, show bgp summary (no new flap)"
         for name in (text_of(part.get("name")) for part in list_of(change.get("routers")))
     ]
+    steps.insert(1, f"wait {pause} between two routers")
+    if change.get("late-seconds") is not None:
+        late = length(timedelta(seconds=number_of(change.get("late-seconds"))))
+        looks.insert(0, f"one router may be up to {late} late")
     back = f"at the end: keyroll check of the routers' configurations; back: load set {folder}/ROUTER.rollback.set"
     return Section(f"Change of {shown(moment_of(change.get('planned')))}", (*looks, *steps, back))
 
@@ -105,7 +113,8 @@ def _picture(data: Mapping[str, object], changes: Sequence[Mapping[str, object]]
     starts = [at for change in changes for key in _added(change) if (at := moment_of(key.get("start-time")))]
     if begin is None or not starts:
         return None
-    limits = begin.timestamp(), max([*starts, *([end] if end is not None else [])]).timestamp()
+    planned = [at for change in changes if (at := moment_of(change.get("planned")))]
+    limits = begin.timestamp(), max([*starts, *planned, *([end] if end is not None else [])]).timestamp()
     if limits[0] >= limits[1]:
         return None
     lanes = [

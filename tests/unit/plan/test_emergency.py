@@ -55,6 +55,13 @@ def test_a_retired_key_is_deleted_at_once():
     assert (only.planned, only.takeovers) == (AT, ())
 
 
+def test_a_key_that_the_slower_clock_still_sends_is_deleted_when_it_no_longer_does():
+    taking_over = key(1, AT - timedelta(seconds=10), 3, 4)
+    request = request_of(pair(chain(ACTIVE, taking_over)), skew=timedelta(minutes=2))
+    (only,) = emergency(request, 0).changes
+    assert only.planned == AT + timedelta(minutes=4)
+
+
 def test_with_a_router_out_of_reach_and_no_later_key_no_plan_is_hitless():
     one, other = pair(chain(ACTIVE))
     with pytest.raises(PlanRefusedError, match="no plan is hitless: R2 cannot be reached, and has no later key"):

@@ -29,7 +29,7 @@ def requests(draw) -> Request:
     every = draw(st.sampled_from([timedelta(hours=3), DAY, 30 * DAY, 90 * DAY]))
     newest = AT + timedelta(seconds=draw(st.integers(-200 * 86400, 100 * 86400)))
     # A chain without an active key is not in use: its first key has started.
-    newest = min(newest, AT + (count - 1) * every)
+    newest = min(newest, AT - timedelta(seconds=1) + (count - 1) * every)
     keys = []
     for place in range(count):
         low = (first + 2 * place) % 256
