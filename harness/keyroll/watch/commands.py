@@ -26,13 +26,16 @@ _ADDRESS = re.compile(r"[0-9a-f.:]{2,45}")
 class Shape(enum.Enum):
     """The commands. None has output that grows with the routing table, none needs `configure`, none writes."""
 
+    # What grows at all is asked for once: the configuration, the log (by `collect`), and a large label database.
+
     CONFIGURATION = "show configuration | no-more"
     CLOCK = "show system uptime"
     KEYCHAIN = "show security keychain detail"
     BGP = "show bgp summary"
     LDP = "show ldp session detail"
     LABELS = "show ldp database session {address}"
-    """Grows with the labels of one session: one for each prefix of the interior gateway protocol that has one."""
+    """Grows with the labels of one session, one for each prefix of the interior gateway protocol that has one. Where
+    they are many it is sent once (keyroll.watch.verdict.LABELS_MAX)."""
     DROPS = "show system statistics tcp"
     VERSION = "show version"
     NEIGHBOR = "show bgp neighbor {address}"

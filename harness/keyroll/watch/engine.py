@@ -31,7 +31,7 @@ from keyroll.watch.redacted import chains_as_data, lines_of
 from keyroll.watch.router import Router
 from keyroll.watch.sampling import ClockReading, Look, look, read_clock
 from keyroll.watch.state import Options, State
-from keyroll.watch.verdict import Seen, checks_of, completion_of
+from keyroll.watch.verdict import LABELS_MAX, Seen, checks_of, completion_of
 from keyroll.watch.wire import Capturing, Wire, judge_wire
 
 T = TypeVar("T")
@@ -204,7 +204,8 @@ class _Run:
 
     def _look(self, situation: Situation, seen: Seen) -> None:
         def one(router: Router) -> None:
-            found = look(router, seen.sessions, situation.zone(router.name))
+            many = seen.without_labels(router.name)
+            found = look(router, seen.sessions, situation.zone(router.name), without_labels=many)
             self._note_look(found, seen)
 
         self._both(one)
@@ -376,7 +377,12 @@ class _Run:
         found = []
         if self.capturing is None and not self.options.once:
             found.append("the wire: there is no capture, so which key signed each segment is what the routers say")
-        situation = self.state.situation
+        situation, seen = self.state.situation, self.state.seen
+        found += [
+            f"the labels of {session} on {router}: there are {count}, and more than {LABELS_MAX:,} are read once alone"
+            for router in (seen.looks if seen is not None and not self.options.once else ())
+            for session, count in (seen.without_labels(router) if seen is not None else {}).items()
+        ]
         if situation is not None and situation.secrets_unknown:
             found.append("whether the secrets match, beforehand: the logins may not see them")
         return (*found, *(situation.passed_over if situation is not None else ()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from ipaddress import IPv4Address, IPv6Address
@@ -103,8 +103,16 @@ class Look:
         return self.clock.asked
 
 
-def look(router: Router, sessions: Sequence[Watched], zone: tzinfo | None) -> Look:
+def look(
+    router: Router, sessions: Sequence[Watched], zone: tzinfo | None, *, without_labels: Collection[str] = ()
+) -> Look:
     """Take one look.
+
+    Args:
+        router: the router.
+        sessions: what to look at.
+        zone: the zone that its clock shows, where it is configured.
+        without_labels: names of LDP sessions whose label database is not asked for.
 
     Raises:
         NotVisibleError: the router does not show a chain that is in its configuration.
@@ -127,8 +135,9 @@ def look(router: Router, sessions: Sequence[Watched], zone: tzinfo | None) -> Lo
     if ldp:
         detail = router.show(Command(Shape.LDP))
         for one in ldp:
-            last = router.show(Command(Shape.LABELS, one.peers[router.name]))
-            found[one.name] = ldp_sample([detail, last], one.peers[router.name])
+            labels = [] if one.name in without_labels else [router.show(Command(Shape.LABELS, one.peers[router.name]))]
+            last = [detail, *labels][-1]
+            found[one.name] = ldp_sample([detail, *labels], one.peers[router.name])
             _note_hold(holds, one.name, detail, one.peers[router.name])
     last = router.show(Command(Shape.DROPS))
     drops = last.parsed_as(TcpStatistics)

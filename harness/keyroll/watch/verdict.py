@@ -19,6 +19,9 @@ from keyroll.watch.sampling import Look
 NO_AUTH_DROPS = "no-auth-drops"
 CHURN = 10
 """Routes come and go on routers that exist: one in ten fewer is no loss. With fewer than ten routes, one is."""
+LABELS_MAX = 1_000
+"""Labels of a session that are read in every look: some forty characters each, for a network of as many routers as
+that. Where there are more, the label database is read once (docs/decisions/0024-labels-have-a-bound.md)."""
 SLACK = timedelta(seconds=2)
 """As a scenario has it: a hold timer ends up to a second late, and what follows has to be printed."""
 LATE = timedelta(seconds=5)
@@ -59,6 +62,12 @@ class Seen:
     def samples(self, router: str, session: Watched) -> list[Sample]:
         """Return a session's samples at a router, in order."""
         return [look.samples[session.name] for look in self.looks.get(router, ())]
+
+    def without_labels(self, router: str) -> dict[str, int]:
+        """Return the LDP sessions whose labels are too many to be read in every look at a router: name and number."""
+        first = self.looks.get(router, ())[:1]
+        counts = {name: len(one.labels) for look in first for name, one in look.samples.items() if one.labels}
+        return {name: count for name, count in counts.items() if count > LABELS_MAX}
 
     # ------------------------------------------------------------------ the rollover
 
@@ -135,7 +144,12 @@ def checks_of(seen: Seen) -> list[Check]:
     """Judge everything that was seen so far."""
     checks = [_no_flap(seen, router) for router in seen.looks]
     # One of the routers may have failed in its very first look: then there is nothing of it to judge.
-    checks += [_no_loss(seen, router, one) for one in seen.sessions for router in one.peers if router in seen.looks]
+    checks += [
+        _no_loss(seen, router, one)
+        for one in seen.sessions
+        for router in one.peers
+        if router in seen.looks and one.name not in seen.without_labels(router)
+    ]
     checks += [_no_drops(seen, router) for router in seen.looks]
     return checks
 

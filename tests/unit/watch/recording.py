@@ -29,6 +29,7 @@ class FakeRouter:
     clock: FakeClock
     start: datetime
     ldp: bool = False
+    labels: int = 1
     secret: str = SECRET
     visible: bool = True
     second_key: bool = True
@@ -162,9 +163,10 @@ class FakeRouter:
         )
 
     def _labels(self) -> str:
+        rows = "".join(f"\n{number + 3:7}      10.{number >> 8}.{number & 255}.1/32" for number in range(self.labels))
         return (
-            f"Input label database, 10.255.0.{self.number}:0--10.255.0.{3 - self.number}:0\nLabels received: 1\n"
-            f"  Label     Prefix\n      3      10.255.0.{3 - self.number}/32"
+            f"Input label database, 10.255.0.{self.number}:0--10.255.0.{3 - self.number}:0\nLabels received: {self.labels}\n"
+            f"  Label     Prefix{rows}"
         )
 
     def _drops(self) -> str:

@@ -172,3 +172,22 @@ def test_a_hostile_router_gets_nothing_else_and_no_green(play, kind):
     assert "\x1b" not in (outcome.result.folder / "exchanges.jsonl").read_text()
     if kind != "escape codes":
         assert outcome.result.verdict is Verdict.UNFIT, outcome.headline
+
+
+def test_a_large_label_database_is_read_once_and_the_verdict_says_so(play, server):
+    def large(routers):
+        for router in routers.values():
+            router.ldp, router.labels = True, 1_001 if router.name == "R1" else 1_000
+
+    outcome, _ = play(change=large)
+    sent = {router.name: sum("database" in line for line in router.sent) for router in server.routers.values()}
+    assert sent["R1"] == 1 < sent["R2"]
+    assert outcome.result.verdict is Verdict.PASSED, outcome.headline
+    assert [words for words in outcome.state.not_judged if "labels" in words] == [
+        "the labels of ldp on R1: there are 1001, and more than 1,000 are read once alone"
+    ]
+    judged = {
+        (check.router, "ldp:" in check.observed) for check in outcome.result.checks if check.name == "no-route-loss"
+    }
+    assert ("R2", True) in judged
+    assert ("R1", True) not in judged

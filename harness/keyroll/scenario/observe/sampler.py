@@ -101,14 +101,14 @@ def bgp_sample(exchanges: Sequence[Exchange], peer: Address) -> Sample:
 
 
 def ldp_sample(exchanges: Sequence[Exchange], peer: Address) -> Sample:
-    """Make a sample from the output of `show ldp session detail`, followed by `show ldp database`.
+    """Make a sample from the output of `show ldp session detail`, followed by `show ldp database` for its labels.
 
     A session that is not in the output does not exist: Junos lists a session only with a hello adjacency. Raises
     RunError when LDP does not run at all.
     """
-    detail, database = exchanges
-    shown, known = detail.parsed_as(LdpSessions), database.parsed_as(LdpDatabase)
-    if not shown.running or not known.running:
+    detail, *more = exchanges
+    shown, known = detail.parsed_as(LdpSessions), [database.parsed_as(LdpDatabase) for database in more]
+    if not shown.running or not all(database.running for database in known):
         raise RunError(f"{detail.host}: LDP is not running")
     row = next((session for session in shown.sessions if session.address == peer), None)
     state = row.state if row is not None else LdpState.NONEXISTENT
@@ -116,13 +116,13 @@ def ldp_sample(exchanges: Sequence[Exchange], peer: Address) -> Sample:
         detail.host,
         SessionKind.LDP,
         ns_of(detail.start),
-        ns_of(database.end),
+        ns_of(exchanges[-1].end),
         state is LdpState.OPERATIONAL,
         state.value,
         row.flaps if row is not None else None,
         row.up_for if row is not None else None,
         None,
-        known.received(),
+        known[0].received() if known else None,
     )
 
 
