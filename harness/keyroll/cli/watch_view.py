@@ -14,15 +14,15 @@ from rich.table import Table
 from rich.text import Text
 
 from keyroll.errors import printable
-from keyroll.instants import SYSTEM
 from keyroll.scenario.file.durations import format_duration
+from keyroll.scenario.observe.sampler import Sample
 from keyroll.scenario.record.report import QUIET
 from keyroll.scenario.record.timeline import Event, Kind
 from keyroll.watch.reading import Turn
 from keyroll.watch.state import State
 
 LINES = 8
-"""Of what happened last: with the two routers above it fits on a terminal of 24 lines."""
+"""Of what happened last: with two routers of four sessions each above it fits on a terminal of 24 lines."""
 _SECOND = timedelta(seconds=1)
 
 
@@ -65,7 +65,7 @@ class View:
             last = list(self._last)
         if state is None or state.situation is None or state.seen is None:
             return Group(Text("reading the routers …", style="dim"), *_lines(last))
-        return Group(_head(state), _routers(state), *_lines(last))
+        return Group(_head(state), _below_head(state), _routers(state), *_lines(last))
 
 
 def _lines(last: list[str]) -> Iterator[Text]:
@@ -84,31 +84,37 @@ def _head(state: State) -> Text:
         words = f"next key at {awaited.first:%Y-%m-%d %H:%M:%S} UTC"
         if left is not None:
             words += f", in {format_duration(left)}" if left > timedelta() else ", now"
-    skew = f"   skew {state.skew}" if state.skew is not None else ""
-    return Text(f"{words}{skew}", style="bold", no_wrap=True, overflow="ellipsis")
+    return Text(words, style="bold", no_wrap=True, overflow="ellipsis")
+
+
+def _below_head(state: State) -> Text:
+    """Return the second line: what is predicted, and the skew. Apart, so that neither is cut at 80 columns."""
+    words = [] if state.predicted is None else [f"predicted {'hitless' if state.predicted else 'NOT HITLESS'}"]
+    words += [] if state.skew is None else [f"skew {state.skew}"]
+    return Text("   ".join(words), style="bold red" if state.predicted is False else "", no_wrap=True)
 
 
 def _left(state: State, turn: Turn) -> timedelta:
     """Return how long it is until a key's start-time on its router's clock, in whole seconds."""
-    now = state.clocks[turn.router].at(SYSTEM.now())
+    now = state.clocks[turn.router].at(state.options.clock.now())
     return timedelta(seconds=-(-(turn.start - now) // _SECOND))
 
 
 def _routers(state: State) -> Table:
     table = Table(box=None, padding=(0, 1), expand=True, show_header=True, header_style="bold")
-    for title in ("router", "clock (UTC)", "keys", "sessions", "dropped", "looks"):
+    for title in ("router", "clock (UTC)", "keys", "sessions", "dropped", "last look"):
         table.add_column(title, overflow="fold")
     for name in state.options.inventory.routers:
         looks = state.seen.looks.get(name, []) if state.seen is not None else []
         reading = state.clocks.get(name)
-        clock = f"{reading.at(SYSTEM.now()):%H:%M:%S}" if reading is not None else "?"
+        clock = f"{reading.at(state.options.clock.now()):%H:%M:%S}" if reading is not None else "?"
         if not looks:
-            table.add_row(name, clock, "?", "?", "?", "0")
+            table.add_row(Text(printable(name)), clock, "?", "?", "?", "none")
             continue
         keys = [f"{_number(one.active_send)} → {_number(one.next_send)}" for _, one in sorted(looks[-1].chains.items())]
         sessions = [
             Text(
-                f"{session} {sample.state}" + (f", {sample.flaps} flaps" if sample.flaps else ""),
+                f"{session} {sample.state}{_since(sample)}" + (f", {sample.flaps} flaps" if sample.flaps else ""),
                 style="green" if sample.up else "bold red",
             )
             for session, sample in looks[-1].samples.items()
@@ -120,9 +126,17 @@ def _routers(state: State) -> Table:
             Text("\n".join(keys)),
             Text("\n").join(sessions),
             Text(str(dropped), style="bold red" if dropped else ""),
-            str(len(looks)),
+            f"{format_duration(_whole(state.options.clock.now() - looks[-1].ended))} ago",
         )
     return table
+
+
+def _since(sample: Sample) -> str:
+    return f" {format_duration(_whole(sample.since))}" if sample.since is not None else ""
+
+
+def _whole(length: timedelta) -> timedelta:
+    return max(timedelta(), length) // _SECOND * _SECOND
 
 
 def _number(number: int | None) -> str:

@@ -34,7 +34,24 @@ def headline_of(result: Result, state: State) -> str:
     if red:
         more = f" (and {len(red) - 1} more)" if len(red) > 1 else ""
         return f"{word}  {both}: {red[0].router}: {red[0].name}: {red[0].observed}{more}"
+    if result.verdict is Verdict.INTERRUPTED:
+        return f"{word}  {both}: nothing wrong was seen so far; {_so_far(state)}"
     return f"{word}  {both}: {result.reason or 'nothing wrong was seen so far'}"
+
+
+def _so_far(state: State) -> str:
+    seen, awaited = state.seen, state.awaited
+    if seen is None or not seen.looks:
+        return "no look was complete"
+    if awaited is None:
+        return "no key is to take over"
+    if seen.completed:
+        return "the rollover had completed"
+    turns = [
+        f"key {turn.key} {'had' if seen.took_over(turn) else 'had not yet'} taken over on {turn.router}"
+        for turn in awaited.turns
+    ]
+    return ", ".join(turns)
 
 
 def _coming(awaited: Awaited | None) -> str:
@@ -68,14 +85,11 @@ def as_data(state: State) -> dict[str, object]:
 
 
 def _awaited(state: State, awaited: Awaited) -> dict[str, object]:
-    seen, situation = state.seen, state.situation
-    skew = situation.report.question.skew if situation is not None else None
+    seen = state.seen
     return {
         "first": awaited.first.isoformat(),
         "last": awaited.last.isoformat(),
-        "predicted": "hitless"
-        if skew is not None and not awaited.lacking and all(one.hitless(skew) for _, one in awaited.rollovers)
-        else "not hitless",
+        "predicted": "hitless" if state.predicted else "not hitless",
         "turns": [
             {
                 "router": turn.router,

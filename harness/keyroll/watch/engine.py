@@ -114,7 +114,7 @@ class _Run:
                     self.capturing = Capturing(self.options.capture, self.folder.path / CAPTURE)
                 self._watch()
             except KeyboardInterrupt:
-                self.state.verdict, self.state.reason = Verdict.INTERRUPTED, "interrupted: the verdict is that so far"
+                self.state.verdict, self.state.reason = Verdict.INTERRUPTED, "interrupted; this is the verdict so far"
             except KeyrollError as error:
                 self.state.verdict, self.state.reason = Verdict.UNFIT, str(error)
             finally:

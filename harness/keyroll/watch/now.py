@@ -60,8 +60,7 @@ def checks_of_now(state: State) -> list[Check]:
         checks.append(_check(state, SIDES_ALIKE, both, expected, f"{name}: {told}", holds=alike))
     awaited = seen.awaited
     if awaited is not None:
-        skew = situation.report.question.skew
-        hitless = not awaited.lacking and all(predicted.hitless(skew) for _, predicted in awaited.rollovers)
+        hitless = bool(state.predicted)
         when = f"{awaited.first:%Y-%m-%d %H:%M:%S} UTC"
         observed = f"the rollover at {when} is predicted {'hitless' if hitless else 'not hitless (keyroll check)'}"
         checks.append(_check(state, NEXT_ROLLOVER, both, "the next rollover hitless", observed, holds=hitless))

@@ -64,6 +64,14 @@ class State:
         return None if self.seen is None else self.seen.awaited
 
     @property
+    def predicted(self) -> bool | None:
+        """Whether the rollover to come is predicted hitless; None: there is none, or nothing was read yet."""
+        if self.awaited is None or self.situation is None:
+            return None
+        skew = self.situation.report.question.skew
+        return not self.awaited.lacking and all(one.hitless(skew) for _, one in self.awaited.rollovers)
+
+    @property
     def skew(self) -> Skew | None:
         """How far the second router's clock is ahead of the first's."""
         readings = [self.clocks[name] for name in self.options.inventory.routers if name in self.clocks]

@@ -61,7 +61,7 @@ def test_ctrl_c_prints_the_verdict_so_far_and_the_json_has_it(command, tmp_path)
     rest, _ = process.communicate(timeout=PATIENCE)
     text = "".join(said) + rest
     assert process.returncode == 130, text
-    assert "INTERRUPTED" in text
+    assert "INTERRUPTED  R1 and R2: nothing wrong was seen so far; key 1 had not yet taken over on R1" in text
     assert "Traceback" not in text
     written = json.loads((tmp_path / "run" / "result.json").read_text())
     assert written["verdict"] == "interrupted"

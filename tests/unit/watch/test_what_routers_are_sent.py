@@ -7,74 +7,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.unit.watch.recording import BEGIN, NAMES, PASSWORD, SECRET, USER, drawn, plain
+from tests.unit.watch.recording import BEGIN, PASSWORD, SECRET, USER
 
-from keyroll.instants import FakeClock, Instant
-from keyroll.junos.access import Access
-from keyroll.junos.exchange import Deadlines, Target
-from keyroll.keychain.secret import Secret
+from keyroll.junos.exchange import Deadlines
 from keyroll.scenario.record.result import Verdict
-from keyroll.watch.commands import LOGIN, is_allowed
-from keyroll.watch.engine import watch
-from keyroll.watch.inventory import Inventory
-from keyroll.watch.pace import Pace
-from keyroll.watch.state import Options
+from keyroll.watch.commands import LOGIN
 
 SAMPLE, ALL = 8, 1_000
-SECOND = timedelta(seconds=1)
-
-
-@pytest.fixture
-def paces(monkeypatch):
-    """When each line was let through, by the clock: the server may see it after the clock has moved on."""
-    found: list[list[Instant]] = []
-
-    class Noting(Pace):
-        def __init__(self, clock, stop):
-            super().__init__(clock, stop)
-            self.instants: list[Instant] = []
-            found.append(self.instants)
-
-        def before_line(self):
-            super().before_line()
-            self.instants.append(self._sent)
-
-    monkeypatch.setattr("keyroll.watch.router.Pace", Noting)
-    return found
-
-
-@pytest.fixture
-def play(server, paces, tmp_path):
-    def played(seed=None, change=None, number=0, **more):
-        clock = FakeClock(BEGIN)
-        routers = plain(clock) if seed is None else drawn(seed, clock)
-        if change is not None:
-            change(routers)
-        server.routers = routers
-        known = tmp_path / "known_hosts"
-        access = Access(Secret(PASSWORD), known_hosts=(known,), new_hosts=known)
-        targets = [
-            Target(name, "127.0.0.1", server.ports[name], USER, Secret(PASSWORD), access=access) for name in NAMES
-        ]
-        entries = {name: {"host": "127.0.0.1", "user": USER} for name in NAMES}
-        inventory = Inventory.model_validate({"inventory": 1, "routers": entries})
-        folder = tmp_path / f"run-{number}-{seed}"
-        paces.clear()
-        outcome = watch(Options(inventory, Path("routers.yml"), targets, run_dir=folder, clock=clock, **more))
-        check_what_was_sent(routers, paces)
-        return outcome, paces
-
-    return played
-
-
-def check_what_was_sent(routers, paces):
-    for router, instants in zip(routers.values(), paces, strict=True):
-        assert all(is_allowed(line) for line in router.sent), router.sent
-        assert router.logins <= 1
-        assert tuple(router.sent[: len(LOGIN)]) == LOGIN[: len(router.sent)]
-        # A line that was let through may not have arrived when the session ended.
-        assert len(router.sent) <= len(instants) <= len(router.sent) + 1
-        assert all(after - before >= SECOND for before, after in itertools.pairwise(instants)), instants
 
 
 @pytest.fixture

@@ -1,0 +1,60 @@
+"""The live view of a watch, as 80 columns show it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from rich.console import Console
+from tests.unit.watch.recording import BEGIN
+
+from keyroll.cli.watch_view import View
+from keyroll.scenario.record.result import Verdict
+
+
+@pytest.fixture
+def screens(play):
+    """Watch two routers, and return the outcome with what the view showed after each look."""
+
+    def watched(change=None):
+        console = Console(width=80, height=24, color_system=None)
+        view, shown = View(console), []
+
+        def draw(_):
+            with console.capture() as captured:
+                console.print(view.drawn())
+            shown.append(captured.get().splitlines())
+
+        outcome, _ = play(change=change, observers=(view,), on_begin=view.begin, on_look=draw)
+        return outcome, shown
+
+    return watched
+
+
+def test_eighty_columns_show_the_countdown_keys_sessions_and_skew(screens):
+    def both_kinds(routers):
+        for router in routers.values():
+            router.ldp, router.skew = True, timedelta(seconds=2 * (router.name == "R2"))
+
+    outcome, shown = screens(both_kinds)
+    assert outcome.result.verdict is Verdict.PASSED
+    assert all(len(line) <= 80 for screen in shown for line in screen)
+    assert all(len(screen) <= 22 for screen in shown)
+    first, last = "\n".join(shown[0]), "\n".join(shown[-1])
+    assert f"next key at {BEGIN + timedelta(minutes=1):%Y-%m-%d %H:%M:%S} UTC, in " in first
+    assert "predicted hitless   skew +" in first
+    assert ("0 → 1" in first, "1 → none" in last) == (True, True)
+    assert "bgp Established 1h" in first
+    assert "ldp Operational 1h" in first
+    assert "both keys are active; waiting for a message in each session" in "\n".join(map("\n".join, shown))
+
+
+def test_a_flap_and_what_is_predicted_not_hitless_stand_out(screens):
+    def bad(routers):
+        routers["R2"].second_key = False
+        routers["R1"].flap_at = BEGIN + timedelta(seconds=30)
+
+    outcome, shown = screens(bad)
+    assert outcome.result.verdict is Verdict.FAILED
+    assert "predicted NOT HITLESS" in shown[0][1]
+    assert "1 flaps" in "\n".join(shown[-1])
