@@ -20,7 +20,7 @@ REPEATS ?= 200
 REWRITTEN := .venv/.keyroll-rewritten
 # KERNEL_PEER=1: `make test` plays these in a guest whose kernel has TCP-AO, too.
 GUEST := tests/lab/kernel_peer/boot
-AGAINST_KERNEL := tests/lab/wire/test_kernel_tcp_ao.py tests/lab/wire/test_kernel_router.py
+AGAINST_KERNEL := tests/lab/wire/test_kernel_tcp_ao.py tests/lab/wire/test_kernel_router.py tests/lab/check/test_prediction_on_kernel.py
 SCENARIO ?= tests/scenarios/rollover/bgp-and-ldp.yaml --variant both
 
 .DEFAULT_GOAL := help

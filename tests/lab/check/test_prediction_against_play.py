@@ -7,14 +7,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.lab.check.pairs import BEGIN, Drawn, drawn, drawn_for_skew
+from tests.lab.check.pairs import Drawn, drawn, drawn_for_skew
 from tests.lab.check.playing import REASONS, ROUTERS, Seen, lines_of, play
+from tests.lab.check.saying import rollovers, texts_of
 from tests.lab.conftest import NEEDS, _pair, plan
 
 from keyroll.check.coming_rollovers import PredictedRollover
-from keyroll.check.judge import Question, judge
-from keyroll.configuration import read
-from keyroll.keychain.junostext import set_lines
 from pytest_keyroll.settings import pool_of
 
 pytestmark = pytest.mark.lab
@@ -29,15 +27,6 @@ def settings(pair: Drawn) -> dict[str, dict[str, str]]:
         router: {"sending": sending.value, "receiving": receiving.value}
         for router, (sending, receiving) in zip(ROUTERS, pair.mix, strict=True)
     }
-
-
-def rollovers(pair: Drawn, texts: dict[str, str]) -> list[PredictedRollover]:
-    """Return what `check` says of two texts under the mix that is played."""
-    report = judge([read(text, f"{router}.conf") for router, text in texts.items()], Question(BEGIN, mixes=(pair.mix,)))
-    assert [session.other is not None for session in report.sessions] == [True]
-    (chains,) = report.pairs
-    assert not chains.coming.faults
-    return list(chains.coming.rollovers)
 
 
 def drops(found: list[PredictedRollover], pair: Drawn) -> set[tuple[str, str, int | None]]:
@@ -115,19 +104,7 @@ def test_three_hundred_pairs_do_what_check_says(played, seed) -> None:
 
 def bounds(pair: Drawn) -> tuple[timedelta, timedelta]:
     """Return the least and the greatest skew that `check` says are hitless."""
-    texts = {}
-    for router, chain, own, peer in zip(ROUTERS, pair.chains, ("10.0.12.1", "10.0.12.2"), ("10.0.12.2", "10.0.12.1"),
-                                        strict=True):  # fmt: skip
-        session = f"set protocols ldp session {peer} authentication-"
-        texts[router] = "\n".join(
-            (
-                f"set interfaces ge-0/0/0 unit 0 family inet address {own}/30",
-                f"{session}algorithm ao",
-                f"{session}key-chain {chain.name}",
-                *set_lines(chain),
-            )
-        )
-    (predicted,) = rollovers(pair, texts)
+    (predicted,) = rollovers(pair, texts_of(pair))
     (interval,) = predicted.skews[pair.mix]
     assert interval.low is not None
     assert interval.high is not None

@@ -77,6 +77,12 @@ def request(sock: socket.socket, key: Key) -> None:
     sock.setsockopt(socket.IPPROTO_TCP, INFO, struct.pack(_INFO, SET_RNEXT, 0, 0, key.send_id, 0, 0, 0, 0, 0))
 
 
+def ask(sock: socket.socket, *, rnext: int, current: int | None = None) -> None:
+    """Ask the peer for the key that is received by id `rnext`, and send with the one of send-id `current`, if any."""
+    flags = SET_RNEXT if current is None else SET_RNEXT | SET_CURRENT
+    sock.setsockopt(socket.IPPROTO_TCP, INFO, struct.pack(_INFO, flags, 0, current or 0, rnext, 0, 0, 0, 0, 0))
+
+
 def info(sock: socket.socket) -> Info:
     """Return what the kernel tells of a connection."""
     # The kernel reads the structure before it fills it, and refuses reserved fields that are not 0 (EINVAL). The buffer
