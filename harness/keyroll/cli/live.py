@@ -56,6 +56,7 @@ class LiveView:
         self._states: dict[str, str] = {}
         self._step = "the lab is being made"
         self._since = 0
+        self._deadline: int | None = None
         self._reds: list[str] = []
 
     def __call__(self, event: Event) -> None:
@@ -63,7 +64,10 @@ class LiveView:
         if self._started is None:
             self._started = self._since = event.at
         if event.kind is Kind.STEP:
-            self._step, self._since = event.text, event.at
+            self._step, self._since, self._deadline = event.text, event.at, None
+        elif event.kind is Kind.WAIT:
+            seconds = event.data.get("seconds")
+            self._deadline = event.at + round(seconds * 1e9) if isinstance(seconds, float) else None
         elif event.kind is Kind.SESSION and event.router is not None:
             self._states[event.router] = event.text
         elif event.kind is Kind.CHECK and not event.data.get("passed"):
@@ -95,9 +99,16 @@ class LiveView:
         if len(lanes) > _ROWS:
             rows.append(Text(f"… and {len(lanes) - _ROWS} more lanes", style="dim"))
         rows += [Text(f"{router}  {printable(words)}", style="green") for router, words in sorted(self._states.items())]
-        rows.append(Text(f"{(now - self._since) / 1e9:5.0f} s  {printable(self._step)}", style="bold"))
+        rows.append(Text(f"{self._time(now)}  {printable(self._step)}", style="bold"))
         rows += [Text(f"RED  {printable(words)}", style="bold red") for words in self._reds[-_REDS:]]
         return rows
+
+    def _time(self, now: int) -> str:
+        """Return how long the step has taken, and of how much at most while it waits."""
+        spent = f"{(now - self._since) / 1e9:5.0f}"
+        if self._deadline is None or self._deadline < now:
+            return f"{spent} s"
+        return f"{spent} of at most {(self._deadline - self._since) / 1e9:.0f} s"
 
     def _lane(self, router: str, session: str, lane: _Lane, now: int) -> Text:
         row = Text(f"{printable(f'{router} {session}')[: _NAMES - 1]:<{_NAMES}}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import math
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import ip_address
 from pathlib import Path
@@ -14,7 +15,9 @@ import click
 from click.core import ParameterSource
 
 from keyroll.cli.arguments import STDIN, read_text, shown
+from keyroll.cli.progress import Progress
 from keyroll.errors import InputError, Where
+from keyroll.instants import SYSTEM
 from keyroll.names import Receiving
 
 if TYPE_CHECKING:
@@ -97,10 +100,24 @@ def verify(
     else:
         book = _config_book(configs, clock_offset, receiving, no_times=no_times)
         notes = book.notes
-    report = JsonReport(click.echo, notes=notes) if as_json else TextReport(click.echo, show=show, notes=notes)
+    progress = Progress(now=lambda: SYSTEM.now().ns)
+
+    def echo(message: str, *, nl: bool = True) -> None:
+        progress.clear()
+        click.echo(message, nl=nl)
+        if not nl and sys.stdout.isatty():
+            progress.end()  # it would be written over the line that goes on
+
+    report = JsonReport(echo, notes=notes) if as_json else TextReport(echo, show=show, notes=notes)
     read = [*captures, *([keys] if keys else []), *(Path(text.rpartition("=")[2]) for text in configs)]
-    with contextlib.closing(report), _rare_collections(), _annotator(annotate, read) as output:
-        for file in files_in_order(captures, book):
+    with (
+        contextlib.ExitStack() as stack,
+        contextlib.closing(report),
+        _rare_collections(),
+        _annotator(annotate, read) as output,
+    ):
+        stack.callback(progress.clear)  # also where Ctrl-C ends it
+        for file in files_in_order(captures, book, watched=progress):
             report.begin(file)
             if output is None:
                 for judged in file.offending():

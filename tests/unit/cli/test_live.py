@@ -36,6 +36,7 @@ try:
             (5, Kind.WIRE, "R1", "bgp: sends key 1 (KeyID 3, RNextKeyID 4)", {"key": 1}),
             (6, Kind.WIRE, "R2", "bgp: sends key 0 (KeyID 2, RNextKeyID 1)", {"key": 0}),
             (7, Kind.SESSION, "R1", "bgp Established, 0 flaps", {}),
+            (8, Kind.WAIT, None, "all of it must hold, at most 25.0 s", {"seconds": 25.0}),
             (8, Kind.CHECK, "R2", "no-flap: \\x1b[2Jbgp Idle", {"passed": False}),
         ):
             view(Event(at * 1_000_000_000, kind, text, router, data=data))
@@ -106,6 +107,7 @@ def test_it_shows_keys_and_red_and_leaves_plain_lines_and_a_sane_terminal(termin
     assert "1111" in shown
     assert "key 1 (KeyID 3" in shown
     assert "RED  R2 no-flap" in shown
+    assert "10 of at most 33 s  step 1" in shown
     assert sum("step 1: apply routers" in line for line in terminal.screen.display) == 2, "its plain line, and the view"
     terminal.end(typed)
     shown = "\n".join(terminal.screen.display)
@@ -122,6 +124,19 @@ def test_the_longest_key_is_shown_whole_in_80_columns():
     view(Event(1, Kind.WIRE, f"bgp: sends {words}", "R1", data={"key": 63}))
     rows = Console(width=80).render_lines(view, pad=False)
     assert any("".join(part.text for part in row).endswith(words) for row in rows)
+
+
+def test_a_deadline_goes_with_its_step_and_when_it_has_passed():
+    now = [2_000_000_000]
+    view = LiveView(now=lambda: now[0])
+    shown = lambda: "".join(part.text for row in Console(width=80).render_lines(view, pad=False) for part in row)  # noqa: E731
+    view(Event(0, Kind.STEP, "step 4: expect bgp: Established"))
+    view(Event(1_000_000_000, Kind.WAIT, "all of it must hold, at most 9.0 s", data={"seconds": 9.0}))
+    assert "2 of at most 10 s  step 4" in shown()
+    now[0] = 11_000_000_000
+    assert "11 s  step 4" in shown()
+    view(Event(12_000_000_000, Kind.STEP, "step 5: wait 3s"))
+    assert "at most" not in shown()
 
 
 def test_no_row_is_wider_than_the_terminal():

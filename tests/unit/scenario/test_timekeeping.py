@@ -34,6 +34,7 @@ def a_run(*, t0_in=timedelta(seconds=0.2), off=timedelta(), starts=(0.0, 0.5)):
         keyring=SimpleNamespace(meant=lambda _: held),
         record=SimpleNamespace(timeline=SimpleNamespace(add=lambda _, text: noted.append(text))),
         noted=noted,
+        waits_until=lambda *_: None,
     )
 
 

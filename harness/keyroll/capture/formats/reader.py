@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, Protocol, Self
@@ -68,11 +68,20 @@ def read_packets(path: Path, *, piece: int = PIECE) -> Iterator[Packet]:
         yield from packets
 
 
-def read_batches(path: Path, *, piece: int = PIECE) -> Iterator[list[Packet]]:
-    """Read a capture as `read_packets` does, many packets at a time."""
+def read_batches(
+    path: Path, *, piece: int = PIECE, watched: Callable[[Path, int], object] | None = None
+) -> Iterator[list[Packet]]:
+    """Read a capture as `read_packets` does, many packets at a time.
+
+    `watched` is told how many octets of the file have been read; 0 of a pipe, which does not tell.
+    """
     try:
         with path.open("rb") as file:
-            yield from _batches(_pieces(file, path, piece), path)
+            tells = watched is not None and file.seekable()
+            for packets in _batches(_pieces(file, path, piece), path):
+                if watched is not None:
+                    watched(path, file.tell() if tells else 0)
+                yield packets
     except OSError as error:
         raise CaptureError(f"cannot be read: {error.strerror or error}", path=path) from None
 

@@ -7,7 +7,7 @@ for file in files_in_order(paths, book):          # one JudgedFile for each path
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
@@ -44,6 +44,8 @@ class JudgedFile:
     error: CaptureError | None = None
     """What is wrong with the file (set after judging); the complete packets before that place are judged."""
     packets: int = 0
+    watched: Callable[[Path, int], object] | None = None
+    """Is told how many octets of the file have been read."""
 
     def offending(self) -> Iterator[Judged]:
         """Judge all packets on the fast path; yield those that are bad or could not be judged, and count the rest."""
@@ -70,7 +72,7 @@ class JudgedFile:
     def _batches(self) -> Iterator[list[Packet]]:
         self.referee.capture = str(self.path)
         try:
-            for batch in read_batches(self.path):
+            for batch in read_batches(self.path, watched=self.watched):
                 self.packets += len(batch)
                 self._check_links(batch)
                 yield batch
@@ -99,15 +101,17 @@ class _Span(NamedTuple):
     last: int | None
 
 
-def files_in_order(paths: Sequence[Path], book: Book) -> list[JudgedFile]:
+def files_in_order(
+    paths: Sequence[Path], book: Book, *, watched: Callable[[Path, int], object] | None = None
+) -> list[JudgedFile]:
     """Return one for each path, in the order of time.
 
     A file that begins where another ended continues it (tcpdump -C, -G, -W), whatever their names. Files that overlap
     in time (two ends of a link) are independent. So are pipes, because they can be read only once.
     """
     if len(paths) == 1:
-        return [JudgedFile(paths[0], Referee(book))]
-    spans = sorted((_span(path) for path in paths), key=lambda span: -1 if span.first is None else span.first)
+        return [JudgedFile(paths[0], Referee(book), watched=watched)]
+    spans = sorted((_span(path, watched) for path in paths), key=lambda span: -1 if span.first is None else span.first)
     files: list[JudgedFile] = []
     open_ends: list[tuple[_Span, JudgedFile]] = []
     for span in spans:
@@ -120,21 +124,21 @@ def files_in_order(paths: Sequence[Path], book: Book) -> list[JudgedFile]:
             None,
         )
         if before is None:
-            file = JudgedFile(span.path, Referee(book))
+            file = JudgedFile(span.path, Referee(book), watched=watched)
         else:
             open_ends.remove(before)
-            file = JudgedFile(span.path, before[1].referee, continues=before[0].path)
+            file = JudgedFile(span.path, before[1].referee, continues=before[0].path, watched=watched)
         files.append(file)
         open_ends.append((span, file))
     return files
 
 
-def _span(path: Path) -> _Span:
+def _span(path: Path, watched: Callable[[Path, int], object] | None) -> _Span:
     first = last = None
     if path.exists() and not path.is_file():
         return _Span(path, None, None)
     try:
-        for batch in read_batches(path):
+        for batch in read_batches(path, watched=watched):
             first = batch[0].time_ns if first is None else first
             last = batch[-1].time_ns
     except CaptureError:

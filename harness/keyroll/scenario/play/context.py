@@ -29,6 +29,7 @@ from keyroll.scenario.observe.wire import Wire
 from keyroll.scenario.plan.deadlines import Waits
 from keyroll.scenario.plan.keyring import Keyring, Span
 from keyroll.scenario.record.record import Record
+from keyroll.scenario.record.timeline import Kind
 
 T = TypeVar("T")
 
@@ -137,6 +138,12 @@ class Run:
     def since_done(self) -> timedelta:
         """Return how long ago the last thing was done."""
         return self.since(self.moment.span.done)
+
+    def waits_until(self, deadline: Instant, what: str) -> None:
+        """Tell who looks on that the present step waits, and until when at most."""
+        left = (deadline - self.clock.now()).total_seconds()
+        if left > 0:
+            self.record.timeline.add(Kind.WAIT, f"{what}, at most {left:.1f} s", data={"seconds": left})
 
     def found(
         self,

@@ -40,6 +40,7 @@ def _(step: Stays, run: Run) -> None:
 
     with run.record.part(_PART, waiting=True):
         end = run.clock.now() + step.duration
+        run.waits_until(end, "it must stay so")
         broken = until(run.clock, breaks, deadline=end, poll=run.waits.watch) or {}
     held = Finding(holds=True, observed=f"held for {format_duration(step.duration)}")
     for index, condition in enumerate(conditions):
@@ -59,6 +60,7 @@ def await_wire(run: Run, conditions: list[Condition], done: Callable[[], bool]) 
         return False
 
     deadline = Instant(run.moment.span.done) + run.waits.wire
+    run.waits_until(deadline, "data with the new key must be acknowledged")
     with run.record.part(_PART, waiting=True):
         until(run.clock, sent, deadline=deadline, poll=run.waits.poll, check=run.routers.check)
 
@@ -86,6 +88,7 @@ def _await(step: Expectation, run: Run, deadline: Callable[[Condition], timedelt
         return not pending
 
     last = Instant(run.moment.span.done) + max(map(deadline, conditions), default=timedelta())
+    run.waits_until(last, "all of it must hold")
     with run.record.part(_PART, waiting=True):
         until(run.clock, all_judged, deadline=last, poll=run.waits.poll)
         if any(isinstance(one, SessionState) and one.expects_up for one in conditions):

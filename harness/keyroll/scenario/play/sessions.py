@@ -71,6 +71,7 @@ def _await_routing(run: Run, router: RouterName) -> None:
     """
     session = run.routers.pair.sessions[router]
     deadline = run.clock.now() + run.waits.session_up
+    run.waits_until(deadline, "the routing process must answer")
     for command in (command for kind in dict.fromkeys(run.scenario.kinds.values()) for command in COMMANDS[kind]):
         refused: list[CommandError] = []
 

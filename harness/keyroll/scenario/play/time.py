@@ -43,6 +43,7 @@ def _(step: Wait, run: Run) -> Span:
 
 
 def _let_pass(run: Run, end: Instant) -> None:
+    run.waits_until(end, "time passes")
     until(run.clock, lambda: None, deadline=end, poll=_LOOK, check=run.routers.check)
 
 

@@ -9,7 +9,7 @@ from keyroll.scenario.file.durations import format_duration
 from keyroll.scenario.record.result import GAPS, Check, Result, Verdict
 from keyroll.scenario.record.timeline import Event, Kind
 
-QUIET = frozenset({Kind.COMMAND})
+QUIET = frozenset({Kind.COMMAND, Kind.WAIT})
 """Kinds that the timeline in the terminal leaves out; they are in timeline.jsonl."""
 
 

@@ -28,6 +28,8 @@ class Kind(enum.Enum):
     RUN = "run"
     LAB = "lab"
     STEP = "step"
+    WAIT = "wait"
+    """A step waits, and until when at most: `seconds` from now on."""
     COMMAND = "command"
     COMMIT = "commit"
     CLOCK = "clock"

@@ -1,0 +1,76 @@
+"""How far a command has come, on stderr: for people who wait at a terminal, and for nobody else."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TextIO
+
+from keyroll.errors import printable
+
+AFTER = 2_000_000_000
+"""Nanoseconds: who waits for less needs no word."""
+_EVERY = 500_000_000
+"""Nanoseconds from one word to the next: as often as a person reads a number that changes."""
+_CLEAR = "\r\x1b[K"
+
+
+def wanted(stream: TextIO | None, environment: Mapping[str, str] = os.environ) -> bool:
+    """Say whether somebody looks on: not in CI, not on a dumb terminal, and not where stderr is a file."""
+    if environment.get("CI", "") not in ("", "0", "false") or environment.get("TERM", "dumb") == "dumb":
+        return False
+    return stream is not None and stream.isatty()
+
+
+class Progress:
+    """Says of files that are read how much is done, once it takes longer than two seconds.
+
+    Args:
+        now: nanoseconds of a clock that goes on.
+        stream: where to say it, None: nowhere.
+    """
+
+    def __init__(self, *, now: Callable[[], int], stream: TextIO | None = None) -> None:
+        stream = stream or sys.stderr
+        self._stream = stream if wanted(stream) else None
+        self._now = now
+        self._began = now()
+        self._next = self._began + AFTER
+        self._shown = False
+        self._sizes: dict[Path, int] = {}
+
+    def __call__(self, path: Path, octets: int) -> None:
+        """Take note of how much of a file has been read; 0 where that is not known (a pipe)."""
+        if self._stream is None or (now := self._now()) < self._next:
+            return
+        self._next = now + _EVERY
+        words = f"{printable(path.name)}: {self._part(path, octets)}{(now - self._began) / 1e9:.0f} s"
+        width = shutil.get_terminal_size().columns - 1
+        self._write(f"{_CLEAR}{words[:width]}")
+        self._shown = True
+
+    def clear(self) -> None:
+        """Take the line away, before something else is printed on the same terminal."""
+        if self._shown:
+            self._shown = False
+            self._write(_CLEAR)
+
+    def end(self) -> None:
+        """Say nothing more."""
+        self.clear()
+        self._stream = None
+
+    def _part(self, path: Path, octets: int) -> str:
+        size = self._sizes.setdefault(path, path.stat().st_size if path.is_file() else 0)
+        return f"{min(100, 100 * octets // size)} % read, " if size and octets else ""
+
+    def _write(self, text: str) -> None:
+        try:
+            if self._stream is not None:
+                self._stream.write(text)
+                self._stream.flush()
+        except (OSError, ValueError):
+            self._stream = None  # the terminal has gone: that ends the words, never the command
