@@ -1,5 +1,9 @@
 """Shared by all tests."""
 
+import gc
+from collections.abc import Generator
+
+import pytest
 from hypothesis import HealthCheck, settings
 
 # A busy machine is no finding: property tests judge results, never how long an example took. `make test` plays few
@@ -9,3 +13,17 @@ settings.register_profile("keyroll", max_examples=40, deadline=None, suppress_he
 # Where hypothesis finds itself on CI it would draw the same examples every night.
 settings.register_profile("soak", settings.get_profile("keyroll"), max_examples=1000, derandomize=False)
 settings.load_profile("keyroll")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect without the garbage collector, and let it leave alone for good what collecting made.
+
+    Each worker holds thousands of tests and modules until its end: to look through them again and again is wasted.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
