@@ -7,13 +7,19 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from keyroll.junos.session import RouterSession
+from keyroll.keychain.model import Keychain
 from keyroll.lab.embedded.lab import EmbeddedLab
+from keyroll.lab.protocol import LabUnfitError
 from keyroll.lab.topology import read_topology
+from keyroll.scenario.labs.connect import target_of
 from keyroll.scenario.labs.image_check import COMMANDS, check
+from keyroll.scenario.labs.keyed_session import keyed_session
 from keyroll.scenario.labs.readiness import readiness
 
 pytestmark = pytest.mark.lab
@@ -27,6 +33,7 @@ class Asked(EmbeddedLab):
         super().deploy()
         for router in self.routers.values():
             readiness()(router)
+        keyed_session(self.routers)
 
 
 def test_a_pair_that_works_takes_every_step_and_what_it_prints_is_kept(tmp_path):
@@ -42,6 +49,44 @@ def test_a_pair_that_works_takes_every_step_and_what_it_prints_is_kept(tmp_path)
     assert password not in "".join(path.read_text() for path in (tmp_path / "R1").iterdir())
     with pytest.raises(Exception, match="not deployed"):
         lab.check()
+
+
+def configurations(lab):
+    found = []
+    for router in lab.routers.values():
+        with RouterSession(target_of(router)) as session:
+            found.append(session.ask_secret("show configuration | display set"))
+    return found
+
+
+def test_a_link_without_carrier_is_not_taken_for_a_kernel_without_tcp_ao(deployed_pair):
+    lab, before = deployed_pair, configurations(deployed_pair)
+    lab.links.cut()
+    try:
+        with pytest.raises(LabUnfitError, match=r"no BGP session comes up between R1 and R2 .* with keys or without"):
+            keyed_session(lab.routers, within=timedelta(seconds=2))
+    finally:
+        lab.links.restore()
+    assert configurations(lab) == before
+
+
+@pytest.mark.slow
+def test_a_session_that_comes_up_without_keys_alone_is_told_as_that(deployed_pair, monkeypatch):
+    before = configurations(deployed_pair)
+    monkeypatch.setattr(Keychain, "mirrored", lambda chain: chain)  # both send with the id that neither accepts
+    with pytest.raises(LabUnfitError, match=r"no BGP session with TCP-AO .* although one without keys does"):
+        keyed_session(deployed_pair.routers, within=timedelta(seconds=30))
+    assert configurations(deployed_pair) == before
+
+
+@pytest.fixture
+def deployed_pair(tmp_path):
+    lab = EmbeddedLab(read_topology(TOPOLOGY), evidence=tmp_path / "lab")
+    try:
+        lab.deploy()
+        yield lab
+    finally:
+        lab.destroy()
 
 
 @pytest.mark.skipif(shutil.which("containerlab") is not None, reason="this machine may have such a lab")

@@ -19,7 +19,7 @@ from keyroll.lab.local import channel, folders, recorder
 from keyroll.lab.local.find import FoundLab, how_it_ended, silent_in_router
 from keyroll.lab.local.lab import HostedLab
 from keyroll.lab.local.machine_probe import kernel_has_netem, kernel_has_tcp_ao
-from keyroll.lab.platforms import PLATFORMS, Platform, platform_of
+from keyroll.lab.platforms import EMULATED, PLATFORMS, Platform, platform_of
 from keyroll.lab.protocol import PING_SECONDS, LabError, LabUnfitError, Phase, Port, Router
 from keyroll.lab.topology import Node, Topology
 from keyroll.names import Capability
@@ -34,7 +34,8 @@ class ContainerLab(HostedLab):
     """A lab of containers; implements `keyroll.lab.protocol.Lab`.
 
     `evidence` is the folder for captures and logs. `settings` are emulated routers' key policies. `probe` checks that
-    a router is ready. `on_phase` is called at the end of each phase of deploying and destroying.
+    a router is ready. `pair_probe` is called once all are, unless they are emulated: it raises LabUnfitError if no
+    session can come up. `on_phase` is called at the end of each phase of deploying and destroying.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class ContainerLab(HostedLab):
         wait_scale: float = 1.0,
         settings: Mapping[str, Mapping[str, str]] | None = None,
         probe: Probe = ssh_answers,
+        pair_probe: Callable[[Mapping[str, Router]], None] = lambda _: None,
         on_phase: Callable[[Phase], None] | None = None,
     ) -> None:
         super().__init__(
@@ -53,6 +55,7 @@ class ContainerLab(HostedLab):
         )
         self._platforms = {node.name: _platform(topology, node) for node in topology.nodes}
         self._probe = probe
+        self._pair_probe = pair_probe
         self._guard: GuardLink | None = None
         self._program = Program(wait_scale=wait_scale, started=self._call_started)
         self._containers: dict[str, Container] = {}
@@ -134,6 +137,10 @@ class ContainerLab(HostedLab):
         )
         waiting.await_all(self._routers, self._containers)
         self._took("routers answer", begun)
+        if EMULATED not in self._platforms.values():
+            begun = time.monotonic()
+            self._pair_probe(self._routers)
+            self._took("a session with TCP-AO", begun)
 
     def _render(self) -> Path:
         assert self._run is not None  # noqa: S101 - made by the caller

@@ -78,6 +78,7 @@ def new_lab(
             plan, evidence=evidence, name=name, wait_scale=wait_scale, settings=settings, on_phase=on_phase
         )
     from keyroll.lab.containerlab.lab import ContainerLab  # noqa: PLC0415 - see TYPE_CHECKING
+    from keyroll.scenario.labs.keyed_session import keyed_session  # noqa: PLC0415 - see TYPE_CHECKING
     from keyroll.scenario.labs.readiness import readiness  # noqa: PLC0415 - see TYPE_CHECKING
 
     return ContainerLab(
@@ -87,5 +88,6 @@ def new_lab(
         wait_scale=wait_scale,
         settings=settings,
         probe=readiness(wait_scale),
+        pair_probe=lambda routers: keyed_session(routers, wait_scale=wait_scale),
         on_phase=on_phase,
     )
