@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import threading
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,9 +15,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from keyroll.emulator.contract.model import Intent
-from keyroll.emulator.junos.commit.datastore import Datastore
+from keyroll.emulator.junos.commit.datastore import LARGE, Datastore
 from keyroll.emulator.junos.commit.load import load_curly, load_set
 from keyroll.emulator.junos.configuration.compare import differences
+from keyroll.emulator.junos.configuration.inherit import expand, expand_part
 from keyroll.emulator.junos.configuration.login_values import PLAIN_TEXT, EncryptedPassword, PublicKey
 from keyroll.emulator.junos.configuration.paths import Purpose, parse
 from keyroll.emulator.junos.configuration.redact import redact
@@ -42,6 +44,7 @@ from keyroll.emulator.junos.configuration.values import (
     ValueType,
     Word,
 )
+from keyroll.emulator.junos.effect import intent
 from keyroll.emulator.junos.login import terminal as terminal_module
 from keyroll.emulator.junos.login.line_editor import LineEditor
 from keyroll.emulator.junos.login.router import JunosRouter
@@ -370,3 +373,48 @@ def test_a_paste_beyond_the_limit_is_refused_aloud_and_loads_nothing(monkeypatch
         return list(answer.lines)
 
     assert run(play()) == [f"error: more than {limit} characters were pasted: nothing is loaded; load it in parts"]
+
+
+def test_others_are_answered_while_a_large_configuration_is_committed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check waits here for what another session does: on the event loop itself it would wait for ever."""
+    store = Datastore(ROOT, Machine(), host_name="R1")
+    lines = (f"set routing-options static route 10.{n // 256}.{n % 256}.0/24 discard\n" for n in range(LARGE))
+    load_set(store, "".join(lines), (), CONTEXT)
+    others = threading.Event()
+    build = intent.build
+
+    def waiting(root: Node, *, host_name: str) -> Intent:
+        assert others.wait(60), "no other session was answered"
+        return build(root, host_name=host_name)
+
+    async def work() -> None:
+        monkeypatch.setattr(intent, "build", waiting)
+        committing = asyncio.create_task(store.commit("ops"))
+        await asyncio.sleep(0)
+        others.set()
+        await committing
+        others.clear()
+        checking = asyncio.create_task(store.checked())
+        await asyncio.sleep(0)
+        others.set()
+        await checking
+
+    asyncio.run(work())
+    assert len(store.in_force.static_routes) == LARGE
+
+
+def test_who_may_log_in_needs_no_more_than_the_part_that_says_so() -> None:
+    store = Datastore(ROOT, Machine(), host_name="R1")
+    text = """\
+set groups g system login user ops class super-user
+set groups g system login user ops authentication encrypted-password $6$salt$hash
+set groups g system login user gone class super-user
+set groups g interfaces <*> disable
+set apply-groups g
+set system host-name R7
+set interfaces ge-0/0/0 unit 0
+"""
+    load_set(store, text, (), CONTEXT)
+    whole, part = expand(store.candidate), expand_part(store.candidate, "system")
+    (found,) = part.children.values()
+    assert found.same(whole.children[found.step.id])

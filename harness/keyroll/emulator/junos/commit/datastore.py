@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+from functools import partial
+from typing import TypeVar
 
 from keyroll.emulator.contract.model import Backend, BackendError, CheckBackend, Intent
 from keyroll.emulator.junos.commit.candidate import Candidate, empty
 from keyroll.emulator.junos.configuration import constraints
 from keyroll.emulator.junos.configuration.faults import CommitFault, JunosFault
-from keyroll.emulator.junos.configuration.inherit import expand
+from keyroll.emulator.junos.configuration.inherit import expand, expand_part
 from keyroll.emulator.junos.configuration.merge import Conflict, merge
 from keyroll.emulator.junos.configuration.schema import Statement
 from keyroll.emulator.junos.configuration.tree import Node
@@ -19,7 +21,10 @@ from keyroll.emulator.junos.configuration.values import zone_named
 from keyroll.emulator.junos.effect import accounts, intent
 from keyroll.emulator.junos.effect.keys_in_use import Runtime, SessionId
 
+T = TypeVar("T")
 NOT_APPLIED = "configuration could not be applied"
+LARGE = 2000
+"""Statements: to check so many takes a tenth of a second, which is as long as a session may wait for an answer."""
 ROLLBACKS = 50
 """The running configuration and 49 before it."""
 
@@ -33,6 +38,13 @@ class Commit:
     user: str
     via: str = "cli"
     comment: str | None = None
+
+
+async def _aside(tree: Node, work: Callable[[], T]) -> T:
+    """Do what walks through a whole tree; of a large one in a thread, so that the router answers others meanwhile."""
+    if not tree.is_larger_than(LARGE):
+        return work()
+    return await asyncio.to_thread(work)
 
 
 class Datastore(Candidate):
@@ -49,6 +61,8 @@ class Datastore(Candidate):
         self.commits: list[Commit] = [Commit(empty(root), backend.now(), "root", "other")]
         self.in_force: Intent = intent.build(empty(root), host_name=host_name)
         self.on_commit: Callable[[Commit], None] | None = None
+        self.keep: Callable[[], str | None] | None = None
+        """Keeps the commits beyond a reboot, after each; says why it could not."""
         self.log: Callable[[str], None] | None = None
         self.broadcast: Callable[[str], None] | None = None
         """Tells everybody who is logged in."""
@@ -85,8 +99,13 @@ class Datastore(Candidate):
     def logins(self) -> Mapping[str, accounts.Login]:
         """Who may log in by the configuration in force."""
         if self._logins_of is not self.running:
-            self._logins_of, self._logins = self.running, accounts.configured(expand(self.running))
+            self._logins_of, self._logins = self.running, accounts.configured(expand_part(self.running, "system"))
         return self._logins
+
+    async def checked(self) -> None:
+        """Check the candidate as `commit check` does, without keeping other sessions waiting. Raises CommitFault."""
+        async with self.editing:
+            await _aside(self.candidate, self.check)
 
     def check(self, tree: Node | None = None) -> Intent:
         """Return what a configuration asks for, by default the candidate. Raises CommitFault."""
@@ -133,17 +152,24 @@ class Datastore(Candidate):
         self, user: str, tree: Node | None, *, comment: str | None, via: str, confirm_minutes: int | None
     ) -> Commit:
         async with self._lock:
-            tree = (tree or self.candidate).copy()
-            wanted = self.check(tree)
+            if tree is None:
+                async with self.editing:  # what is committed stays as it is while it is copied
+                    tree = await _aside(self.candidate, self.candidate.copy)
+            else:
+                tree = await _aside(tree, tree.copy)
+            wanted = await _aside(tree, partial(self.check, tree))
             before = self.running
             await self._apply(wanted)
             self._confirmed()
             made = Commit(tree, self._backend.now(), user, via, comment)
-            if not tree.same(before):
+            if not await _aside(tree, partial(tree.same, before)):
                 self.commits = [made, *self.commits][:ROLLBACKS]
             self.in_force = wanted
             if confirm_minutes is not None:
                 self._expect_confirmation(confirm_minutes, before, user)
+            problem = await _aside(made.tree, self.keep) if self.keep is not None else None
+        if problem is not None and self.log is not None:
+            self.log(problem)
         if self.on_commit is not None:
             self.on_commit(made)
         return made
@@ -200,7 +226,7 @@ class Datastore(Candidate):
     async def enforce(self) -> None:
         """Put the running configuration into force, as at boot. Raises CommitFault."""
         async with self._lock:
-            wanted = self.check()
+            wanted = await _aside(self.candidate, self.check)
             await self._apply(wanted)
             self.in_force = wanted
 
@@ -249,6 +275,10 @@ class PrivateCandidate(Candidate):
         self.candidate = self._store.committed(number).tree.copy()
         if number == 0:
             self._base = self._store.running
+
+    async def checked(self) -> None:
+        """Check what a commit would put into force. Raises CommitFault."""
+        await _aside(self.candidate, self.check)
 
     def check(self) -> None:
         """Check what a commit would put into force. Raises CommitFault."""

@@ -68,6 +68,21 @@ def expand(root: Node) -> Node:
     return whole
 
 
+def expand_part(root: Node, name: str) -> Node:
+    """Return what `expand` does, with one statement of the top alone: a large configuration takes seconds whole."""
+    groups = root.children.get((GROUPS, None))
+    children = {one: node for one, node in root.children.items() if one[0] in (name, APPLY)}
+    if groups is not None:
+        held = {one: _only(node, name) for one, node in groups.children.items()}
+        children[GROUPS, None] = Node(groups.statement, groups.key, groups.inactive, held)
+    return expand(Node(root.statement, root.key, root.inactive, children))
+
+
+def _only(group: Node, name: str) -> Node:
+    kept = {one: node for one, node in group.children.items() if one[0] in (name, APPLY, EXCEPT)}
+    return Node(group.statement, group.key, group.inactive, kept)
+
+
 def _inherit(node: Node, path: Path, groups: dict[str | None, Node], origin: dict[int, str]) -> None:
     for child in list(node.children.values()):
         _inherit(child, (*path, child.step), groups, origin)

@@ -105,6 +105,15 @@ class Node:
             self.statement, self.key, self.inactive, {name: node.copy() for name, node in self.children.items()}
         )
 
+    def is_larger_than(self, count: int) -> bool:
+        """Say whether it holds more than so many statements, without counting on."""
+        waiting = [self]
+        while waiting and count >= 0:
+            node = waiting.pop()
+            count -= 1
+            waiting += node.children.values()
+        return bool(waiting)
+
     def active(self) -> Node:
         """Return a copy without what is deactivated."""
         kept = {name: node.active() for name, node in self.children.items() if not node.inactive}

@@ -58,6 +58,7 @@ class JunosRouter:
         self._startup = startup_file
         self._ending: set[asyncio.Task[None]] = set()
         store.on_commit = self._committed
+        store.keep = self._save
         self._chassis = Chassis(store, backend, syslog, receiving)
         store.broadcast = self._chassis.broadcast
         self._server = SshServer(self._chassis)
@@ -117,15 +118,14 @@ class JunosRouter:
             f"UI_COMMIT: User '{commit.user}' requested 'commit' operation (comment: {comment}) via {commit.via}",
         )
 
-        self._save()
-
-    def _save(self) -> None:
+    def _save(self) -> str | None:
         if self._saved is None:
-            return
+            return None
         try:
             save.save(self._saved, self._chassis.store.commits)
         except OSError as error:
-            self._chassis.syslog.write("mgd", f"UI_SAVE_FAILED: a reboot would lose this commit: {error.strerror}")
+            return f"UI_SAVE_FAILED: a reboot would lose this commit: {error.strerror}"
+        return None
 
     def _happened(self, event: RouterEvent | RouterNote) -> None:
         if isinstance(event, RouterNote):

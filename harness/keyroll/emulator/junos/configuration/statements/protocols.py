@@ -151,6 +151,7 @@ _SESSION: tuple[Statement, ...] = (
         "multipath",
         "Allow load sharing among multiple BGP paths",
         flag("multiple-as", "Use paths received from different ASs"),
+        *kept_tables.MULTIPATH,
         presence=True,
     ),
     container(

@@ -29,7 +29,7 @@ async def check(session: Session, match: Match) -> Output:
     """`commit check`: everything short of applying it."""
     del match
     try:
-        session.store.check()
+        await session.store.checked()
     except CommitFault as fault:
         raise CommitFault(fault.reasons, fault.kind, check_only=True) from None
     return Output(["configuration check succeeds"], paged=False)

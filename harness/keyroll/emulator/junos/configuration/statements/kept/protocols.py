@@ -60,6 +60,7 @@ BGP = opaques(
         ("purge-routes-with-protocol-nexthop", "Purge routes by protocol next hop"),
         ("rib-sharding", "BGP RIB sharding configuration"),
         ("rfc5549-compliant", "Compliant with RFC 5549"),
+        ("rfc8950-compliant", "Compliant with RFC 8950"),
         ("rfc6514-compliant-safi129", "Compliant with RFC6514 SAFI129 format"),
         ("route-age-bgp-view", "Maintain BGP route's age based on Update messages only"),
         ("route-server-client", "Enable route server client behavior"),
@@ -147,6 +148,15 @@ BGP_UNICAST = opaques(
         ("route-refresh-priority", "Default output queue priority for route refreshes"),
         ("topology", "Multi topology routing tables"),
         ("withdraw-priority", "Default output queue priority for withdraws"),
+    ),
+)
+MULTIPATH = opaques(
+    "how paths of multipath are installed and recomputed",
+    (
+        ("allow-protection", "Allow the BGP multipath protection"),
+        ("disable", "Disable multipath"),
+        ("list-nexthop", "Use list next hops"),
+        ("pause-computation-during-churn", "Pause the computation of multipath while routes churn"),
     ),
 )
 MULTIHOP = opaques("the next hop of multihop routes", (("no-nexthop-change", "Do not change next hop to self"),))
