@@ -73,6 +73,31 @@ def announced(console: Console, full: FullBackend, *lines: str) -> set[object]:
         ),
         ([f"{P} term on then next term", f"{P} from protocol static", f"{P} then accept"], {STATIC}),
         ([f"{P} from protocol bgp", f"{P} then accept"], set()),
+        ([f"{P} from route-filter 10.0.0.0/8 orlonger accept"], {LOOPBACK, LINK}),
+        (
+            [
+                f"{P} term t from route-filter 10.0.0.0/8 orlonger accept",
+                f"{P} term t from route-filter 10.255.0.0/16 orlonger reject",
+                f"{P} term t then reject",
+            ],
+            {LINK},
+        ),
+        (
+            [
+                f"{P} term t from route-filter 10.255.0.0/16 orlonger next policy",
+                f"{P} term t from route-filter 10.0.0.0/8 orlonger",
+                f"{P} term t then accept",
+            ],
+            {LINK},
+        ),
+        (
+            [
+                f"{P} term t from route-filter 10.0.0.0/30 exact next term",
+                f"{P} term t then reject",
+                f"{P} then accept",
+            ],
+            {LOOPBACK, LINK, STATIC, LOOPBACK6},
+        ),
     ],
 )
 def test_what_is_announced(console: Console, full: FullBackend, lines: list[str], expected: set[object]) -> None:
@@ -186,6 +211,27 @@ def test_what_is_not_carried_out_of_policies_is_refused(
     answer = console.type("configure", *BASE, *lines, "commit")
     assert says in answer
     assert full.intents == []
+
+
+def test_filters_that_say_themselves_what_becomes_of_a_route_are_terms_of_their_own(
+    console: Console, full: FullBackend
+) -> None:
+    term = f"{P} term t"
+    announced(
+        console,
+        full,
+        f"{term} from route-filter 10.0.0.0/8 orlonger reject",
+        f"{term} from route-filter 10.9.0.0/16 orlonger",
+        f"{term} from neighbor 10.0.0.2",
+        f"{term} then accept",
+    )
+    found = [(one.action, one.prefixes, len(one.neighbors)) for one in full.intents[-1].policies["p"]]
+    wide, narrow = ip_network("10.0.0.0/8"), ip_network("10.9.0.0/16")
+    assert found == [
+        (PolicyAction.ACCEPT, (PrefixRange(narrow, 16, 32),), 1),
+        (PolicyAction.REJECT, (PrefixRange(wide, 8, 32),), 1),
+    ]
+    assert "route-filter 10.0.0.0/8 orlonger reject;" in console.type("show policy-options")
 
 
 def test_statements_of_policies_are_shown_as_they_were_typed(console: Console) -> None:

@@ -70,15 +70,48 @@ def _judge(options: Node, policy: Node, route: Route) -> OwnRoute:
         _asked_whole(policy, term)
         if not _matches(options, term.child("from"), route):
             continue
-        changes = merged(changes, _changes(options, policy, term))
-        decision = _action(term.child("then"))
+        inline = _inline(term.child("from"), route.prefix)
+        if inline is None:
+            changes = merged(changes, _changes(options, policy, term))
+            inline = term.child("then")
+        decision = _action(inline)
         if decision is not None:
             return OwnRoute(route.prefix, decision, changes)
     return OwnRoute(route.prefix, PolicyAction.NEXT_POLICY, changes)
 
 
+def _inline(conditions: Node | None, prefix: Network) -> Node | None:
+    """Return the filter that says itself what becomes of a prefix: then `then` is not asked (Junos, route-filter).
+
+    Of several that hold it, the longest counts.
+    """
+    entries = (
+        entry for entry in _route_filters(conditions) if _holds(_range(ip_network(entry.key or ""), entry), prefix)
+    )
+    longest = max(entries, key=_length, default=None)
+    return longest if longest is not None and _says(longest) else None
+
+
+def _route_filters(conditions: Node | None) -> list[Node]:
+    return conditions.entries("route-filter") if conditions is not None else []
+
+
+def _length(entry: Node) -> int:
+    return ip_network(entry.key or "").prefixlen
+
+
+def _says(entry: Node) -> bool:
+    """Say whether a filter has an action of its own."""
+    return _action(entry) is not None or entry.value_of("next") is not None
+
+
 def _asked_whole(policy: Node, term: Node) -> None:
     where = _where(policy, term)
+    filters = _route_filters(term.child("from"))
+    saying = [entry for entry in filters if _says(entry)]
+    mixed = 0 < len(saying) < len(filters) and _action(term.child("then")) is None
+    if mixed or (len(filters) > 1 and any(entry.value_of("next") == "term" for entry in saying)):
+        raise PolicyFault(f"{NOT_EMULATED}{where}: route-filters with actions beside others that go to the next term")
     _asked(term.child("from"), where)
     if any(child.statement.name == "to" for child in term.shown()):
         raise PolicyFault(f"{NOT_EMULATED}{where}: 'to'")
@@ -247,14 +280,26 @@ def bgp_terms(root: Node, name: str) -> tuple[PolicyTerm, ...]:
     options, policy = _policy(root, name)
     if options is None or policy is None:
         return ()
-    terms = (_bgp_term(options, policy, term) for term in (*policy.entries("term"), policy))
-    return tuple(term for term in terms if term is not None)
+    return tuple(found for term in (*policy.entries("term"), policy) for found in _bgp_terms(options, policy, term))
 
 
-def _bgp_term(options: Node, policy: Node, term: Node) -> PolicyTerm | None:
+def _bgp_terms(options: Node, policy: Node, term: Node) -> Iterator[PolicyTerm]:
+    """Yield a term; where filters have actions of their own, one for each filter, the longer ones first."""
+    filters = _route_filters(term.child("from"))
+    each = sorted(filters, key=_length, reverse=True) if any(map(_says, filters)) else [None]
+    for one in each:
+        found = _bgp_term(options, policy, term, only=one)
+        if found is not None:
+            yield found
+
+
+def _bgp_term(options: Node, policy: Node, term: Node, *, only: Node | None = None) -> PolicyTerm | None:
+    """Return a term for routes of BGP; with `only`, for those of one of its filters."""
     _asked_whole(policy, term)
-    action, conditions = _action(term.child("then")), term.child("from")
-    changes, where = _changes(options, policy, term), _where(policy, term)
+    conditions, where = term.child("from"), _where(policy, term)
+    action, changes = _action(term.child("then")), _changes(options, policy, term)
+    if only is not None and _says(only):
+        action, changes = _action(only), NO_CHANGES
     if (action is None and changes == NO_CHANGES) or not _meets_bgp(conditions):
         return None
     wanted = PolicyTerm(action or PolicyAction.NEXT_TERM, changes=changes)
@@ -265,7 +310,7 @@ def _bgp_term(options: Node, policy: Node, term: Node) -> PolicyTerm | None:
         return None  # nothing that BGP brought leaves by the loopback
     if interfaces:
         raise PolicyFault(f"{NOT_EMULATED}{where}: 'from interface' for routes of BGP")
-    prefixes = _ranges(options, conditions)
+    prefixes = _ranges(options, conditions, only)
     if prefixes == ():
         return None
     return replace(
@@ -288,10 +333,11 @@ _EVERY = {
 }
 
 
-def _ranges(options: Node, conditions: Node) -> tuple[PrefixRange, ...] | None:
+def _ranges(options: Node, conditions: Node, only: Node | None = None) -> tuple[PrefixRange, ...] | None:
     """Return the prefixes that a term names: those of its filters, of its lists, or of its lists that filters match."""
     lists, family = conditions.values_of("prefix-list"), conditions.value_of("family")
-    filters = [found for found in _filters(options, conditions) if found.shortest <= found.longest]
+    asked = _filters(options, conditions) if only is None else (_range(ip_network(only.key or ""), only),)
+    filters = [found for found in asked if found.shortest <= found.longest]
     if not lists and not _filtering(conditions):
         return (_EVERY[family],) if family is not None else None
     ranges = filters

@@ -50,6 +50,7 @@ _MATCHES: OneOf = one_of(
     orlonger="Mask is greater than or equal to the prefix length",
 )
 _MATCH_FLAGS = tuple(flag(choice.name, choice.help, exclusive="match") for choice in _MATCHES.choices)
+_NEXT = one_of(policy="Next policy", term="Next term")
 _FROM = container(
     "from",
     "Conditions to match the source of a route",
@@ -74,6 +75,9 @@ _FROM = container(
         *_MATCH_FLAGS,
         leaf("upto", "Mask falls between two values", Word(4, r"/\d{1,3}"), exclusive="match"),
         *kept_tables.ROUTE_FILTER,
+        flag("accept", "Accept a route", exclusive="flow"),
+        flag("reject", "Reject a route", exclusive="flow"),
+        leaf("next", "Skip to next policy or term", _NEXT, exclusive="flow"),
         one_line=True,
     ),
     *kept_tables.FROM,
@@ -96,12 +100,7 @@ _THEN = container(
     leaf("next-hop", "Set the address of the next-hop router", NextHopValue()),
     flag("accept", "Accept a route", exclusive="flow"),
     flag("reject", "Reject a route", exclusive="flow"),
-    leaf(
-        "next",
-        "Skip to next policy or term",
-        one_of(policy="Next policy", term="Next term"),
-        exclusive="flow",
-    ),
+    leaf("next", "Skip to next policy or term", _NEXT, exclusive="flow"),
     *kept_tables.THEN,
     one_line=True,
 )

@@ -104,6 +104,7 @@ SYSTEM = container(
             kept(leaf("full-name", "Full name", Text(1, 255))),
             kept(leaf("uid", "User identifier (uid)", Integer(100, 64000))),
             kept(leaf("class", "Login class", Word(64))),
+            kept(leaf("shell", "Shell of the user", Word(64))),
             container("authentication", "Authentication method", *_AUTHENTICATION),
         ),
     ),

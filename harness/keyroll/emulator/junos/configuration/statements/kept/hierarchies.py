@@ -50,6 +50,8 @@ SECURITY = tuple(
     hierarchy(name, text, "IPsec, MACsec, firewall zones, certificates: BGP and LDP do not use them here")
     for name, text in (
         ("certificates", "X.509 certificate configuration"),
+        ("address-book", "Security address book"),
+        ("distribution-profile", "Security distribution profile"),
         ("forwarding-options", "Security-forwarding-options configuration"),
         ("flow", "FLOW configuration"),
         ("ike", "IKE configuration"),

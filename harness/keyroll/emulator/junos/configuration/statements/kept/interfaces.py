@@ -62,6 +62,7 @@ INTERFACE_RANGE = opaques("interfaces that are configured by a range", (("interf
 UNIT = opaques(
     "the logical link: tags beside `vlan-id`, tunnels, accounting",
     (
+        ("anchor-point", "Anchor interface of a pseudowire"),
         ("accept-source-mac", "Remote media access control (MAC) address"),
         ("accounting-profile", "Accounting profile name"),
         ("allow-any-vci", "Allow all VCIs"),

@@ -26,6 +26,7 @@ FROM = opaques(
     "a condition that this router cannot ask: a commit is refused when a BGP neighbor's policy has it",
     (
         ("aggregate-contributor", "Match more specifics of an aggregate"),
+        ("evpn", "EVPN route types"),
         ("area", "OSPF area identifier"),
         ("as-path-calc-length", "Number of BGP autonomous systems in AS path"),
         ("as-path-group", "Name of AS path group"),

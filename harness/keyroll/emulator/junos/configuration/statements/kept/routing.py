@@ -9,6 +9,8 @@ ROUTING_OPTIONS = opaques(
     (
         ("access", "Access routes"),
         ("access-internal", "Access-internal routes"),
+        ("auto-bandwidth", "Automatic bandwidth templates"),
+        ("maximum-ecmp", "Maximum ECMP next hops"),
         ("aggregate", "Aggregated routes"),
         ("auto-export", "Export routes between instances"),
         ("backup-selection", "Backup selection"),

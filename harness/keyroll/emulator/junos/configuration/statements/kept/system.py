@@ -10,6 +10,8 @@ SYSTEM = opaques(
         ("accounting", "System accounting configuration"),
         ("allow-v4mapped-packets", "Allow processing for packets with V4 mapped address"),
         ("archival", "System archival management"),
+        ("ddos-protection", "Configure DDoS protection"),
+        ("phone-home", "Phone home client"),
         ("arp", "ARP settings"),
         ("auto-snapshot", "Enable auto-snapshot when boots from alternate slice"),
         ("backup-router", "IPv4 router to use while booting"),
@@ -68,6 +70,7 @@ SYSTEM_SERVICES = opaques(
     "these services do not run; the router answers SSH as the lab set it up",
     (
         ("dhcp-local-server", "DHCP server configuration"),
+        ("subscriber-management", "Subscriber management configuration"),
         ("extension-service", "Service for applications on the router (gRPC, notifications)"),
         ("finger", "Allow finger requests from remote systems"),
         ("flow-tap-dtcp", "DTCP flow-tap"),
