@@ -1,8 +1,12 @@
-"""docs/extend.md: what its diffs show of files is in those files, and files that they add are not there yet."""
+"""docs/extend.md: what its diffs show of files is in those files, and what they add works when it is added."""
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,3 +45,71 @@ def test_every_kind_of_change_is_shown():
         "A statement of the emulated router",
         "A show command",
     ]
+
+
+def applied(text, lines):
+    """Return a file with one change of the page: context is looked for in its order, and what has none goes last."""
+    result, position = text.splitlines(), 0
+    shown = [line for line in lines if line]
+    for number, line in enumerate(shown):
+        if line.startswith("@@ "):
+            position = result.index(line.removeprefix("@@ "), position) + 1
+        elif line[0] == "+":
+            follows = next((one[1:] for one in shown[number:] if one[0] in " -"), None)
+            begins = not any(one[0] in " -@" for one in shown[:number])
+            if begins:
+                position = len(result) if follows is None else result.index(follows, position)
+            result.insert(position, line[1:])
+            shown[number] = " " + line[1:]  # what follows goes below it
+            position += 1
+        else:
+            position = result.index(line[1:], position)
+            if line[0] == "-":
+                del result[position]
+            else:
+                position += 1
+    return "\n".join(result) + "\n"
+
+
+LOOK = """
+from dataclasses import fields
+from keyroll.emulator.contract.model import BgpNeighbor
+from keyroll.emulator.junos.configuration.emulated import page
+from keyroll.emulator.junos.configuration.statements import ROOT, without_effect
+from keyroll.emulator.frr.render import render  # of the changed neighbour
+from keyroll.emulator.junos.effect.intent import build
+from keyroll.emulator.junos.shell.commands.showing import users
+from keyroll.junos.output import parse
+from keyroll.junos.records import Commits
+from keyroll.lab.platforms import PLATFORMS
+from keyroll.names import Invariant
+from keyroll.scenario.judge.invariants import INVARIANTS
+kept = without_effect()
+assert "protocols bgp graceful-shutdown" in kept
+assert "protocols bgp enforce-first-as" not in kept
+assert "enforce-first-as" in page()
+assert "enforce_first_as" in {field.name for field in fields(BgpNeighbor)}
+assert "vqfx" in PLATFORMS
+assert Invariant.ONE_CONNECTION in INVARIANTS
+shown = open(SAMPLE).read()
+assert parse("show system commit", shown, router="R1") == Commits(("admin", "admin"))
+"""
+
+
+@pytest.mark.slow
+def test_all_changes_together_make_a_tree_that_has_them(tmp_path):
+    shutil.copytree(ROOT / "harness", tmp_path / "harness", ignore=shutil.ignore_patterns("__pycache__"))
+    for old, new, lines in CHANGES:
+        path = tmp_path / new
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = "" if old == "/dev/null" else path.read_text(encoding="utf-8")
+        path.write_text(applied(text, lines.splitlines()), encoding="utf-8")
+    sample = tmp_path / "tests" / "unit" / "junos" / "golden" / "assumed" / "system_commit.raw"
+    done = subprocess.run(
+        [sys.executable, "-c", f"SAMPLE = {str(sample)!r}\n{LOOK}"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "harness")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
