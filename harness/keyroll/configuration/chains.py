@@ -181,7 +181,8 @@ class _ChainReader:
         if found.doubts and key is not None:
             self._lost.setdefault(key, set()).add(word)
         if value is None:
-            if key is not None and view.has(word):
+            # The statement without its value; where its value is deactivated the key has none.
+            if key is not None and any(not layer.node for layer in view.below(word).layers):
                 self._lost.setdefault(key, set()).add(word)
             return None
         self._places[key, word] = self._place(value.line)

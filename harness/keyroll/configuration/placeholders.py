@@ -46,6 +46,18 @@ FORMS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (rf"(?:secret|password|key|psk)?[-_ ]?{_WORD}(?:[-_ ]?(?:secret|password|key))?\d*", TAKEN_OUT),
         # The same among other words: `redacted-by-ops`, `#removed 3#`.
         (rf"(?:.*[\W_])?{_WORD}(?:[\W_].*)?", TAKEN_OUT),
+        # What stands in examples and templates until somebody puts a secret there.
+        (
+            (
+                r"(?:example|sample|dummy|fake|placeholder|change[-_ ]?me|fixme|snip|snipped)"
+                r"(?:[-_ ]?(?:secret|password|key))?\d*"
+            ),
+            TAKEN_OUT,
+        ),
+        (r"(?-i:SECRET|PASSWORD|PASSPHRASE|KEY|PSK)|xx", TAKEN_OUT),
+        (r"(?:.*[\W_])?not[-_ ]?(?:shown|displayed|available|known|specified)(?:[\W_].*)?", TAKEN_OUT),
+        # Ansible, of what a task must not log; a digest, or the path of a vault, in the place of the secret.
+        (r"VALUE_SPECIFIED_IN_NO_LOG_PARAMETER|(?:sha\d+|hash|vault|ref\+\w+):.*", TAKEN_OUT),
         (r"(?:your|the|my|some|insert|enter)[-_ ](?:\w+[-_ ])?(?:secret|password|key)(?:[-_ ]here)?", TAKEN_OUT),
         (r"\$9\$(?:x{3,}|\.{2,}|\*+|<.*>|" + _WORD + r"|abc123)?", TAKEN_OUT),
     )
@@ -55,7 +67,9 @@ FORMS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 
 def placeholder(text: str) -> str | None:
     """Return why `text` is no secret but stands where one was, or None."""
-    if not text.strip():
+    # Quotes that Junos does not know as such stay part of a value: '***'.
+    text = text.strip().strip("'`\u2018\u2019\u201c\u201d")
+    if not text:
         return EMPTY
     return next((why for pattern, why in FORMS if pattern.fullmatch(text)), None)
 

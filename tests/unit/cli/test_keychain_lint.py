@@ -247,3 +247,15 @@ def test_start_times_that_name_no_zone_are_in_the_routers_own(lint):
     assert code == 2
     assert "time-zone Mars/Olympus is not known here" in out
     assert "bears on none" not in out
+
+
+@pytest.mark.parametrize("statement", ["secret plainWords", 'start-time "2025-2-1.03:00:00 +0100"'])
+def test_a_statement_of_a_key_whose_value_is_deactivated_is_missing(lint, statement):
+    key = (
+        'secret plainWords; start-time "2025-2-1.03:00:00 +0100"; algorithm ao; '
+        "ao-attribute { send-id 4; recv-id 4; tcp-ao-option enabled; }"
+    )
+    text = f"security {{ authentication-key-chains {{ key-chain PEERING {{ key 4 {{ {key} }} }} }} }}\n"
+    assert lint(text)[0] == 0
+    code, out = lint(text.replace(statement, f"inactive: {statement}"))
+    assert (code, "incomplete-key" in out) == (1, True)

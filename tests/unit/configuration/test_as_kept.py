@@ -135,7 +135,19 @@ def test_another_make_is_named(make, text):
 
 @pytest.mark.parametrize(
     "secret",
-    ['"redacted-by-ops"', '"${BGP_KEY}"', '"ENC[AES256,x]"', "REMOVED_BY_US", '"n/a"', '"#removed 3#"', "anonymised"],
+    [
+        *(
+            '"redacted-by-ops"',
+            '"${BGP_KEY}"',
+            '"ENC[AES256,x]"',
+            "REMOVED_BY_US",
+            '"n/a"',
+            '"#removed 3#"',
+            "anonymised",
+        ),
+        *("CHANGE_ME", "SECRET", "xx", '"not shown"', '"vault:net/bgp#ao"', '"sha256:0af1"', "DUMMY-KEY", "snip"),
+        *("VALUE_SPECIFIED_IN_NO_LOG_PARAMETER", "'***'", "'removed'"),
+    ],
 )
 def test_more_words_that_stand_where_a_secret_was(secret):
     chain = read(CHAIN.replace("aSecret", secret), "r").main.chain("K")
