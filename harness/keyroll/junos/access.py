@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
+import os
 import shlex
 import socket
 import subprocess
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,9 @@ from keyroll.keychain.secret import Secret
 
 _GOODBYE_SECONDS = 2.0
 """For a jump host's command to end once its connection is closed: it has nothing left to do."""
+
+_COMPLAINT_MAX = 500
+"""Octets of what the command says at its end: a line of OpenSSH's, and not a log."""
 
 
 def _at_once() -> None:
@@ -52,25 +56,41 @@ class Proxy:
     """
 
     def __init__(self, words: tuple[str, ...]) -> None:
+        self.command = shlex.join(words)
+        # A file, which never fills as a pipe would that nobody reads while the session lasts.
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the connection
         mine, theirs = socket.socketpair()
         with theirs:
             try:
                 self._process = subprocess.Popen(
-                    words, stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=subprocess.DEVNULL
+                    words, stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=self._errors
                 )
             except OSError as error:
                 mine.close()
+                self._errors.close()
                 raise SessionError(f"the jump host's command '{shlex.join(words)}' cannot be run: {error}") from None
         self.socket = mine
+        self._complaint = ""
+
+    @property
+    def complaint(self) -> str:
+        """The last line that the command wrote to its standard error; known once it is closed."""
+        return self._complaint
 
     def close(self) -> None:
         """End the command."""
         self.socket.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
+        try:
             self._process.wait(_GOODBYE_SECONDS)
-            return
-        self._process.kill()
-        self._process.wait()
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if not self._errors.closed:
+            size = self._errors.seek(0, os.SEEK_END)
+            self._errors.seek(max(0, size - _COMPLAINT_MAX))
+            lines = self._errors.read().decode("utf-8", "replace").split("\n")
+            self._complaint = next((line.strip() for line in reversed(lines) if line.strip()), "")
+            self._errors.close()
 
 
 def parameters(access: Access, given: Mapping[str, object]) -> dict[str, object]:

@@ -13,11 +13,13 @@ from datetime import timedelta
 from typing import Any
 
 import paramiko
-from netmiko.exceptions import ReadException, ReadTimeout
+from netmiko.exceptions import NetmikoTimeoutException, ReadException, ReadTimeout
 from netmiko.juniper import JuniperSSH
 
+from keyroll.errors import printable
 from keyroll.instants import SYSTEM, Instant
 from keyroll.junos.access import Access, Proxy, parameters
+from keyroll.junos.errors import SessionError
 from keyroll.junos.host_keys import client
 
 WIDTH = 511
@@ -44,7 +46,20 @@ class JunosConnection(JuniperSSH):
     def __init__(self, *, access: Access | None = None, **settings: Any) -> None:  # noqa: ANN401 - netmiko's own
         self._access = access
         self._proxy: Proxy | None = None
-        super().__init__(**settings)
+        try:
+            super().__init__(**settings)
+        except NetmikoTimeoutException as error:
+            self._tell_of_proxy(error)
+            raise
+
+    def _tell_of_proxy(self, error: NetmikoTimeoutException) -> None:
+        """Raise what the command that carries the connection said, where there is one: netmiko knows no cause."""
+        if self._proxy is None or isinstance(error.__context__, paramiko.BadHostKeyException):
+            return
+        self._proxy.close()
+        said = printable(self._proxy.complaint) or "it said nothing"
+        words = f"no SSH connection through the jump host's command '{self._proxy.command}': {said}"
+        raise SessionError(f"{self.host}: {words}") from None
 
     def _build_ssh_client(self) -> paramiko.SSHClient:
         return super()._build_ssh_client() if self._access is None else client(self._access)

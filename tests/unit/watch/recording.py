@@ -19,6 +19,8 @@ USER, PASSWORD = "watcher", "a-password-of-tests"
 SECRET = "keyroll-secret-never-written"
 BEGIN = datetime(2030, 1, 1, tzinfo=UTC)
 NAMES = ("R1", "R2")
+PATIENCE = 60.0
+"""Seconds for the server to listen, and to close: far beyond what a busy machine needs."""
 
 
 @dataclass
@@ -182,7 +184,15 @@ class Recording:
     def __init__(self) -> None:
         self.routers: dict[str, FakeRouter] = {}
         self.ports: dict[str, int] = {}
+        self.authorized: list[asyncssh.SSHKey] = []
+        """Public keys that may log in; the password always may."""
+        self.methods: list[str] = []
+        """How each login was made: `password` or `key`."""
+        self.forwarded: list[int] = []
+        """Ports that the jump host was asked for."""
+        self.jump_key: asyncssh.SSHKey | None = None
         self._connections: set[asyncssh.SSHServerConnection] = set()
+        self._listeners: list[asyncssh.SSHAcceptor] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="recording server")
 
@@ -190,11 +200,23 @@ class Recording:
         self._thread.start()
         key = asyncssh.generate_private_key("ssh-ed25519")
         for name in NAMES:
-            self.ports[name] = asyncio.run_coroutine_threadsafe(self._listen(name, key), self._loop).result(20)
+            self.ports[name] = asyncio.run_coroutine_threadsafe(self._listen(name, key), self._loop).result(PATIENCE)
         return self
 
+    def jump_host(self) -> int:
+        """Have a jump host, which forwards to the routers, and return its port; `jump_key` is its host key."""
+        self.jump_key = asyncssh.generate_private_key("ssh-ed25519")
+        return asyncio.run_coroutine_threadsafe(self._jump(self.jump_key), self._loop).result(PATIENCE)
+
+    async def _jump(self, key: asyncssh.SSHKey) -> int:
+        listener = await asyncssh.listen(
+            "127.0.0.1", 0, server_host_keys=[key], server_factory=lambda: _Jump(self)
+        )  # fmt: skip
+        self._listeners.append(listener)
+        return listener.get_port()
+
     def __exit__(self, *_: object) -> None:
-        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(20)
+        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(PATIENCE)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -204,9 +226,9 @@ class Recording:
             await self._serve(self.routers[name], process)
 
         listener = await asyncssh.listen(
-            "127.0.0.1", 0, server_host_keys=[key], server_factory=lambda: _Login(self._connections), process_factory=session, line_editor=False
+            "127.0.0.1", 0, server_host_keys=[key], server_factory=lambda: _Login(self), process_factory=session, line_editor=False
         )  # fmt: skip
-        self._listeners = [*getattr(self, "_listeners", []), listener]
+        self._listeners.append(listener)
         return listener.get_port()
 
     async def _close(self) -> None:
@@ -239,11 +261,13 @@ class Recording:
 
 
 class _Login(asyncssh.SSHServer):
-    def __init__(self, connections: set[asyncssh.SSHServerConnection]) -> None:
-        self._connections = connections
+    """A router's login: a password, or a key of those that are authorized."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
-        self._connections.add(conn)
+        self._recording._connections.add(conn)
 
     def begin_auth(self, username: str) -> bool:
         return username == USER
@@ -252,7 +276,29 @@ class _Login(asyncssh.SSHServer):
         return True
 
     def validate_password(self, username: str, password: str) -> bool:
+        self._recording.methods.append("password")
         return (username, password) == (USER, PASSWORD)
+
+    def public_key_auth_supported(self) -> bool:
+        return bool(self._recording.authorized)
+
+    def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        found = username == USER and key in self._recording.authorized
+        if found:
+            self._recording.methods.append("key")
+        return found
+
+
+class _Jump(_Login):
+    """A jump host: it forwards to the routers, and nowhere else."""
+
+    def password_auth_supported(self) -> bool:
+        return False
+
+    def connection_requested(self, dest_host: str, dest_port: int, orig_host: str, orig_port: int) -> bool:
+        del orig_host, orig_port
+        self._recording.forwarded.append(dest_port)
+        return (dest_host, dest_port) in [("127.0.0.1", port) for port in self._recording.ports.values()]
 
 
 def plain(clock: FakeClock, *, ldp: bool = False) -> dict[str, FakeRouter]:

@@ -130,3 +130,23 @@ def test_a_large_label_database_is_read_once_and_the_verdict_says_so(play, serve
     }
     assert ("R2", True) in judged
     assert ("R1", True) not in judged
+
+
+def test_ssh_that_ends_in_the_middle_is_unfit_and_says_which_router(play):
+    def ends(routers):
+        routers["R2"].ends_at = BEGIN + timedelta(seconds=30)
+
+    outcome, _ = play(change=ends)
+    assert outcome.result.verdict is Verdict.UNFIT, outcome.headline
+    assert outcome.result.reason.startswith("R2 ")
+    assert "lost" in outcome.result.reason
+    assert outcome.state.seen.looks["R1"]
+
+
+def test_a_side_whose_next_key_is_not_there_yet_is_told_before_and_after(play):
+    def late(routers):
+        routers["R2"].start = BEGIN + timedelta(hours=3)
+
+    outcome, _ = play(change=late, until=BEGIN + timedelta(minutes=10))
+    assert outcome.state.predicted is False
+    assert outcome.result.verdict is not Verdict.PASSED, outcome.headline

@@ -1,0 +1,186 @@
+"""Ways in: where a secret comes from, keys, an agent, jump hosts, host keys; each by a whole look at both routers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from contextlib import contextmanager
+from datetime import timedelta
+
+import asyncssh
+import pytest
+from tests.unit.watch.recording import BEGIN, NAMES, PASSWORD, USER, plain
+
+from keyroll.cli.watch import watch_command
+from keyroll.instants import FakeClock
+
+PATIENCE = 60.0
+LOOK = ("--once", "--accept-new-host-keys")
+
+
+@pytest.fixture
+def way(server, tmp_path, monkeypatch, capsys):
+    """Write an inventory whose routers all have these fields, look once, and return the exit code and what was said."""
+    monkeypatch.setattr("keyroll.watch.pace.BETWEEN", timedelta(milliseconds=1))
+    server.routers = plain(FakeClock(BEGIN))
+    server.authorized.clear()
+    server.methods.clear()
+    server.forwarded.clear()
+
+    def looked(*words, hosts=None, **fields):
+        given = {"user": USER, "known-hosts": str(tmp_path / "known"), "ssh-config": "none", **fields}
+        rest = ", ".join(f"{name}: {value}" for name, value in given.items() if value is not None)
+        entries = "".join(
+            f"  {name}: {{host: {(hosts or {}).get(name, '127.0.0.1')}, {rest}"
+            f"{'' if hosts else f', port: {server.ports[name]}'}}}\n"
+            for name in NAMES
+        )
+        inventory = tmp_path / "routers.yml"
+        inventory.write_text(f"inventory: 1\nrouters:\n{entries}")
+        folder = tmp_path / f"run-{len(list(tmp_path.iterdir()))}"
+        code = watch_command.main([str(inventory), *(words or LOOK), "--run-dir", str(folder)], standalone_mode=False)
+        return code, capsys.readouterr().out
+
+    return looked
+
+
+@pytest.fixture
+def key(server, tmp_path, way):  # noqa: ARG001 - `way` forgets the keys of other tests first
+    """A person's private key, which the routers know."""
+    made = asyncssh.generate_private_key("ssh-ed25519")
+    path = tmp_path / "id_watch"
+    path.write_bytes(made.export_private_key("openssh"))
+    path.chmod(0o600)
+
+    def authorized():
+        server.authorized.append(made.convert_to_public())
+        return path
+
+    return authorized
+
+
+def test_a_password_from_the_environment(way, server, monkeypatch):
+    monkeypatch.setenv("WATCH_PASSWORD", PASSWORD)
+    assert way(secret="{env: WATCH_PASSWORD}")[0] == 0
+    assert server.methods == ["password", "password"]
+
+
+def test_a_password_from_a_descriptor_that_can_be_read_once(way, server):
+    reading, writing = os.pipe()
+    os.write(writing, f"{PASSWORD}\n".encode())
+    os.close(writing)
+    try:
+        assert way(secret=f"{{fd: {reading}}}")[0] == 0
+    finally:
+        os.close(reading)
+    assert server.methods == ["password", "password"]
+
+
+def test_a_password_that_a_command_prints_stands_in_no_argument(way, tmp_path):
+    vault = tmp_path / "vault"
+    vault.write_text(f"{PASSWORD}\nexpires tomorrow\n")
+    code, said = way(secret=f"{{command: [cat, {vault}]}}")
+    assert code == 0
+    assert PASSWORD not in said
+
+
+def test_a_key_file(way, server, key):
+    path = key()
+    assert way(secret=f"{{key: {path}}}")[0] == 0
+    assert set(server.methods) == {"key"}
+
+
+@contextmanager
+def agent(folder, monkeypatch):
+    """An agent of the test's own, by its socket."""
+    if shutil.which("ssh-agent") is None or shutil.which("ssh-add") is None:
+        pytest.skip("OpenSSH's ssh-agent and ssh-add are not installed")
+    socket = folder / "agent"
+    process = subprocess.Popen(["ssh-agent", "-D", "-a", str(socket)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert "SSH_AUTH_SOCK" in process.stdout.readline()  # it listens once it has said so
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
+        yield
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=PATIENCE)
+
+
+def test_an_agent_is_asked_where_no_secret_is_named(way, server, key, tmp_path, monkeypatch):
+    with agent(tmp_path, monkeypatch):
+        subprocess.run(["ssh-add", "-q", str(key())], check=True, timeout=PATIENCE)
+        assert way()[0] == 0
+    assert set(server.methods) == {"key"}
+
+
+def test_a_wrong_password_is_tried_once_and_not_told(way, server, monkeypatch):
+    monkeypatch.setenv("WATCH_PASSWORD", "mistyped-1")
+    code, said = way(secret="{env: WATCH_PASSWORD}")
+    assert code == 2
+    assert "R1" in said
+    assert "mistyped-1" not in said
+    assert len(server.methods) == 2, "once at each router: a second try could lock the account"
+
+
+def test_a_host_key_that_has_changed_is_refused_whatever_is_accepted(way, server, tmp_path, monkeypatch):
+    monkeypatch.setenv("WATCH_PASSWORD", PASSWORD)
+    other = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode().strip()
+    (tmp_path / "known").write_text("".join(f"[127.0.0.1]:{port} {other}\n" for port in server.ports.values()))
+    code, said = way(secret="{env: WATCH_PASSWORD}")
+    assert code == 2
+    assert "the host key is not the one that is known" in said
+    assert server.methods == []
+    assert (tmp_path / "known").read_text().count("\n") == 2
+
+
+@pytest.fixture
+def jump(server, key, tmp_path):
+    """A jump host, and an SSH configuration of a person's that knows it."""
+    if shutil.which("ssh") is None:
+        pytest.skip("OpenSSH's client is not installed: a jump host needs it")
+    path, port = key(), server.jump_host()
+    known = tmp_path / "known_jump"
+    known.write_text(f"[127.0.0.1]:{port} {server.jump_key.export_public_key().decode().strip()}\n")
+    config = tmp_path / ".ssh" / "config"
+    config.parent.mkdir(mode=0o700)
+    lines = [f"Host bastion\n  HostName 127.0.0.1\n  Port {port}\n"]
+    for name, router in zip(("core-1", "core-2"), NAMES, strict=True):
+        lines.append(f"Host {name}\n  HostName 127.0.0.1\n  Port {server.ports[router]}\n  ProxyJump bastion\n")
+    # The routers' keys are not those of the jump host's file: they are learned into another.
+    lines.append(f"Host core-*\n  UserKnownHostsFile {tmp_path / 'known_cores'}\n")
+    lines.append(f"Host *\n  User {USER}\n  IdentityFile {path}\n  IdentitiesOnly yes\n  UserKnownHostsFile {known}\n")
+    config.write_text("".join(lines))
+    config.chmod(0o600)
+    return config
+
+
+def test_a_jump_host_of_the_inventory_carries_both_logins(way, server, jump, monkeypatch):
+    monkeypatch.setenv("WATCH_PASSWORD", PASSWORD)
+    code, said = way(secret="{env: WATCH_PASSWORD}", jump="bastion", **{"ssh-config": str(jump)})
+    assert code == 0, said
+    assert sorted(server.forwarded) == sorted(server.ports.values())
+    assert server.methods.count("password") == 2, "the password goes to the routers alone"
+
+
+@pytest.mark.usefixtures("jump")
+def test_the_persons_own_ssh_configuration_has_the_jump_host_the_user_and_the_key(way, server, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SSH_AUTH_SOCK", "")
+    code, said = way(
+        hosts={"R1": "core-1", "R2": "core-2"}, user=None, **{"ssh-config": None, "known-hosts": None}
+    )  # fmt: skip
+    assert code == 0, said
+    assert sorted(server.forwarded) == sorted(server.ports.values())
+    assert "password" not in server.methods
+    assert (tmp_path / "known_cores").read_text().count("127.0.0.1") == 2
+
+
+def test_a_jump_host_that_is_not_there_is_named(way, jump, monkeypatch):
+    monkeypatch.setenv("WATCH_PASSWORD", PASSWORD)
+    jump.write_text(jump.read_text().replace("Port", "Port 1 #", 1))
+    code, said = way(secret="{env: WATCH_PASSWORD}", jump="bastion", **{"ssh-config": str(jump)})
+    assert code == 2
+    assert "through the jump host's command 'ssh " in said
+    assert "Connection refused" in said
