@@ -15,8 +15,6 @@ from keyroll.configuration import Finding as Doubt
 from keyroll.configuration import Kind as DoubtKind
 from keyroll.configuration.usage import lint_ends, lint_usage, subject_of
 from keyroll.errors import ExitCode, InputError, printable
-from keyroll.keychain import rules
-from keyroll.keychain.generate import KEYS_MAX
 from keyroll.keychain.lint import Finding, Subject, lint
 from keyroll.keychain.lint_pair import lint_course, lint_pair
 from keyroll.keychain.rules import Severity
@@ -215,11 +213,7 @@ def _by_session(left: Sequence[_Held], right: Sequence[_Held], links: Sequence[L
 
 
 def _single(held: _Held, question: Question) -> list[Finding]:
-    findings = lint(held.subject, at=question.at, max_age=question.max_age, now=question.now)
-    if held.chain.numbers > KEYS_MAX:
-        message = f"the chain has {held.chain.numbers} keys; Junos takes {KEYS_MAX}"
-        findings.append(Finding(rules.TOO_MANY_KEYS, message, held.chain.where, held.chain.name))
-    return findings
+    return lint(held.subject, at=question.at, max_age=question.max_age, now=question.now)
 
 
 def _judge(group: Sequence[_Held], question: Question) -> list[Finding]:

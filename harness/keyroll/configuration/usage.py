@@ -24,7 +24,7 @@ def subject_of(chain: Chain, name: str) -> Subject:
     """Return a configuration's chain as `lint` takes it; `name` is what the router is called."""
     # An unknown secret is there; anything else that is not known may hide a statement or a key.
     partial = any(doubt.kind not in {Kind.SECRET_UNKNOWN, Kind.INVALID_VALUE} for doubt in chain.doubts)
-    return Subject(name, chain.keychain, chain.place, chain.lost, partial)
+    return Subject(name, chain.keychain, chain.place, chain.lost, partial, chain.numbers)
 
 
 def lint_usage(configuration: Configuration, *, only: frozenset[str] | None = None) -> list[Finding]:

@@ -52,6 +52,8 @@ class Subject:
     """By key number, statements that stand in the text and whose value is not known: they are not missing."""
     partial: bool = False
     """Whether parts of the chain may be missing from the text alone: what is not there is then no fault."""
+    numbers: int = 0
+    """How many keys the text has, where that is more than the chain holds: those with a number that no key can have."""
 
     @classmethod
     def bare(cls, chain: Keychain, name: str) -> Subject:
@@ -207,8 +209,9 @@ def _whole(subject: Subject) -> Iterator[Finding]:
     chain = subject.chain
     if not chain.keys and not subject.partial:
         yield subject.found(rules.NO_KEYS, f"key-chain {chain.name} has no keys")
-    if len(chain.keys) > KEYS_MAX:
-        yield subject.found(rules.TOO_MANY_KEYS, f"key-chain {chain.name} has {len(chain.keys)} keys")
+    count = max(len(chain.keys), subject.numbers)
+    if count > KEYS_MAX:
+        yield subject.found(rules.TOO_MANY_KEYS, f"key-chain {chain.name} has {count} keys; Junos takes {KEYS_MAX}")
     if chain.tolerance == 0:
         yield subject.found(
             rules.NO_TOLERANCE,
