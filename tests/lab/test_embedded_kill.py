@@ -60,6 +60,7 @@ def judge(outcomes: list[dict[str, object]]) -> None:
             assert "noticed:" in str(outcome["said"]), outcome
 
 
+@pytest.mark.slow
 def test_whatever_a_lab_might_change_of_the_host_would_be_seen():
     breaks = ("link", "address", "route", "rule", "firewall", "sysctl", "files", "etc", "mounts")
     kinds = {"link": {"link", "address", "sysctl"}, "address": {"address", "route"}, "rule": {"rule6"}}

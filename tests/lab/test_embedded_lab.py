@@ -70,6 +70,7 @@ def test_bgp_comes_up_over_ipv6(pair, chain):
     pair.until("routes", pair.shows("show bgp summary", "inet6.0: 1/1/1/0"))
 
 
+@pytest.mark.slow
 def test_over_ipv6_it_comes_up_again_once_routing_has_restarted_on_both_routers(pair, chain):
     before = connections(pair)
     pair.configure(chain=chain, family=Family.INET6)
@@ -149,6 +150,7 @@ def bad_macs(pair) -> int:
     return ask(pair, "R1", op="status")["wire"]["drops"].get("in bad-mac", 0)
 
 
+@pytest.mark.slow
 def test_other_secrets_on_the_two_routers_keep_the_session_down(pair, chain):
     pair.configure(chain=chain)
     pair.until("BGP", both(pair, established))

@@ -70,6 +70,7 @@ def count(pair, command: str, word: str) -> list[int]:
     return [session.show(command).raw.count(word) for session in pair.sessions.values()]
 
 
+@pytest.mark.slow
 def test_ibgp_and_ldp_run_between_loopbacks_over_tcp_ao(pair):
     await_sessions(pair)
     assert set(pair.lab.capture_losses().values()) == {0}

@@ -90,6 +90,7 @@ def test_the_first_scenario_is_proven_without_root_and_nothing_stays(python, hom
     assert (home / "run" / "lab" / "R1.pcap").stat().st_size > 1000
 
 
+@pytest.mark.slow
 def test_a_kept_lab_is_entered_and_taken_down_without_root(python, home):
     name = f"plain-{os.getpid()}"
     made = keyroll(python, home, "lab", "up", "--name", name, "--evidence", str(home / "evidence"))

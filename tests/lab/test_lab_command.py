@@ -112,6 +112,7 @@ def test_a_capture_of_a_port_is_whole_after_ctrl_c(shared, tmp_path):
     assert out.read_bytes()[:4] == b"\x4d\x3c\xb2\xa1"
 
 
+@pytest.mark.slow
 def test_status_names_a_daemon_that_died_with_its_last_log_lines(name, tmp_path):
     status = json.loads(keyroll("status", "--name", name, "--json"))["routers"]["R2"]
     assert status["deaths"] == []

@@ -47,6 +47,7 @@ def test_a_deploy_that_made_one_router_of_two_and_says_0_is_not_believed(standin
 
 
 @pytest.mark.usefixtures("ready_at_once")
+@pytest.mark.slow
 def test_a_router_without_an_ipv4_address_is_reached_by_ipv6(standin, tmp_path) -> None:
     standin.behave(addresses={"ipv4_address": "N/A", "ipv6_address": "3fff:172:20:20::2/64"})
     with make(tmp_path) as lab:
@@ -81,6 +82,7 @@ def test_a_destroy_that_hangs_is_ended_and_the_containers_are_removed_by_their_l
 
 
 @pytest.mark.usefixtures("ready_at_once")
+@pytest.mark.slow
 def test_labs_that_start_at_once_deploy_one_after_the_other_on_one_network(standin, tmp_path) -> None:
     labs = [make(tmp_path / str(number)) for number in range(3)]
     with ThreadPoolExecutor(3) as pool:
@@ -93,6 +95,7 @@ def test_labs_that_start_at_once_deploy_one_after_the_other_on_one_network(stand
 
 
 @pytest.mark.usefixtures("ready_at_once")
+@pytest.mark.slow
 def test_each_lab_has_a_folder_in_which_cleaning_up_finds_nobody_elses(standin, tmp_path) -> None:
     with make(tmp_path / "1"), make(tmp_path / "2"):
         pass
@@ -111,6 +114,7 @@ def test_each_lab_has_a_folder_in_which_cleaning_up_finds_nobody_elses(standin, 
     )
 
 
+@pytest.mark.slow
 def test_several_networks_of_the_name_are_said_with_what_helps(standin, tmp_path) -> None:
     standin.behave(network="twice")
     lab = make(tmp_path)
@@ -130,7 +134,7 @@ def test_a_subnet_that_is_taken_is_said_with_the_variable_that_chooses_one(stand
 
 @pytest.mark.parametrize(
     "number",
-    [signal.SIGINT, signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.slow)],
+    [signal.SIGINT, *(pytest.param(one, marks=pytest.mark.slow) for one in (signal.SIGTERM, signal.SIGHUP))],
     ids=lambda number: number.name,
 )
 def test_an_owner_that_is_told_to_end_in_deploy_leaves_nothing(standin, tmp_path, number) -> None:
@@ -145,8 +149,9 @@ def test_an_owner_that_is_told_to_end_in_deploy_leaves_nothing(standin, tmp_path
     assert not standin.network
 
 
-@pytest.mark.parametrize(("scale", "expected"), [pytest.param(1.0, None, marks=pytest.mark.slow), (2.5, "2.5")])
+@pytest.mark.parametrize(("scale", "expected"), [(1.0, None), (2.5, "2.5")])
 @pytest.mark.usefixtures("standin", "ready_at_once")
+@pytest.mark.slow
 def test_a_slow_machine_is_given_time_within_the_containers_too(tmp_path, scale, expected) -> None:
     with make_lab(tmp_path, probe=lambda _router: None, wait_scale=scale) as lab:
         rendered = yaml.safe_load((folders.base_directory() / lab.name / f"{lab.name}.clab.yml").read_text())
@@ -166,6 +171,7 @@ def test_vjunos_without_kvm_is_refused_before_anything_is_made(tmp_path, monkeyp
 
 
 @pytest.mark.usefixtures("ready_at_once")
+@pytest.mark.slow
 def test_a_console_that_is_no_text_keeps_no_lab_from_going(standin, tmp_path) -> None:
     standin.behave(console="\xff\xfe login:")
     lab = make(tmp_path)
@@ -176,6 +182,7 @@ def test_a_console_that_is_no_text_keeps_no_lab_from_going(standin, tmp_path) ->
 
 
 @pytest.mark.usefixtures("ready_at_once")
+@pytest.mark.slow
 def test_logs_of_one_name_are_kept_of_each_router(standin, tmp_path) -> None:
     with make(tmp_path) as lab:
         for router in lab.routers:
@@ -189,7 +196,11 @@ def test_logs_of_one_name_are_kept_of_each_router(standin, tmp_path) -> None:
         assert (tmp_path / "evidence" / f"{router}-bgpd.log").read_text() == f"bgpd of {router}"
 
 
-@pytest.mark.parametrize(("kernel", "said"), [(False, 1), (True, 0)], ids=["without TCP-AO", "with TCP-AO"])
+@pytest.mark.parametrize(
+    ("kernel", "said"),
+    [(False, 1), pytest.param(True, 0, marks=pytest.mark.slow)],
+    ids=["without TCP-AO", "with TCP-AO"],
+)
 @pytest.mark.usefixtures("ready_at_once")
 def test_crpd_on_a_kernel_without_tcp_ao_is_warned_of(standin, tmp_path, monkeypatch, caplog, kernel, said) -> None:
     monkeypatch.setattr(driver, "kernel_has_tcp_ao", lambda: kernel)
@@ -259,6 +270,7 @@ def own_base(monkeypatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("own_base")
+@pytest.mark.slow
 def test_what_a_lab_left_that_was_killed_before_it_had_containers_goes_with_the_next_start(standin, tmp_path) -> None:
     name = f"early-{os.getpid()}"
     standin.behave(deploy="hang")

@@ -59,6 +59,7 @@ def test_a_lab_comes_up_and_goes_without_a_trace(standin, tmp_path) -> None:
 
 
 @pytest.mark.usefixtures("ssh_banner")
+@pytest.mark.slow
 def test_orders_to_containerlab_in_the_environment_are_not_handed_on(standin, tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("CLAB_NAME", "another")
     monkeypatch.setenv("CLAB_TOPO", "/nowhere")
@@ -68,6 +69,7 @@ def test_orders_to_containerlab_in_the_environment_are_not_handed_on(standin, tm
 
 
 @pytest.mark.usefixtures("ssh_banner")
+@pytest.mark.slow
 def test_each_lab_has_a_file_of_its_own_and_no_name_on_the_command_line(standin, tmp_path) -> None:
     first, second = make(tmp_path / "1"), make(tmp_path / "2")
     with first, second:
@@ -93,6 +95,7 @@ def test_a_failed_deploy_is_cleaned_up_and_says_why_with_a_remedy(standin, tmp_p
     assert nothing_left(standin, lab)
 
 
+@pytest.mark.slow
 def test_a_failure_nobody_knows_is_shown_in_its_own_words(standin, tmp_path) -> None:
     standin.behave(deploy="fail", words="the moon is in the wrong house")
     lab = make(tmp_path)
@@ -101,6 +104,7 @@ def test_a_failure_nobody_knows_is_shown_in_its_own_words(standin, tmp_path) -> 
     assert nothing_left(standin, lab)
 
 
+@pytest.mark.slow
 def test_a_deploy_that_lies_is_not_believed(standin, tmp_path) -> None:
     standin.behave(deploy="lie")
     lab = make(tmp_path)
@@ -228,7 +232,7 @@ def test_an_owner_that_is_killed_while_it_destroys_leaves_the_rest_to_the_guard(
     assert not standin.containers
 
 
-@pytest.mark.parametrize("when", ["in deploy", "while up"])
+@pytest.mark.parametrize("when", ["in deploy", pytest.param("while up", marks=pytest.mark.slow)])
 def test_kill_9_of_the_owner_leaves_nothing(standin, tmp_path, when) -> None:
     name = f"kill-{os.getpid()}-{when.split()[0]}"
     if when == "in deploy":

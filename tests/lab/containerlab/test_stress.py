@@ -165,6 +165,7 @@ def test_podman_in_the_place_of_docker_is_refused_by_its_name(standin, tmp_path)
         make(tmp_path).deploy()
 
 
+@pytest.mark.slow
 def test_a_lab_that_no_scenario_can_get_ends_pytest_at_once_with_the_reason(standin):
     standin.behave(docker="down")
     library = Path(__file__).parents[2] / "scenarios" / "rollover"

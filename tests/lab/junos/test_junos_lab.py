@@ -31,6 +31,7 @@ def up(pair):
     return lambda: all("Establ" in shown(pair, router, "show bgp summary") for router in ("R1", "R2"))
 
 
+@pytest.mark.slow
 def test_an_import_policy_holds_at_once_and_no_session_notices(pair, chain):
     pair.configure(chain=chain)
     pair.until("routes", pair.shows("show bgp summary", "1/1/1/0"))
@@ -109,6 +110,7 @@ def _signed_with(pair, key_id: int, asked: int) -> bool:
     return all(pair.lab.captures[router].read_bytes().count(option) > 12 for router in ("R1", "R2"))
 
 
+@pytest.mark.slow
 def test_a_disabled_interface_takes_the_session_with_it(pair, chain):
     pair.configure(chain=chain)
     pair.until("BGP", up(pair))
@@ -119,6 +121,7 @@ def test_a_disabled_interface_takes_the_session_with_it(pair, chain):
     pair.until("BGP is back", up(pair), 20.0)
 
 
+@pytest.mark.slow
 def test_an_older_scheme_closes_the_session(pair, chain):
     pair.configure(chain=chain)
     pair.until("BGP", up(pair))
@@ -130,6 +133,7 @@ def test_an_older_scheme_closes_the_session(pair, chain):
     pair.until("BGP is back", up(pair), 20.0)
 
 
+@pytest.mark.slow
 def test_a_router_comes_back_from_a_reboot_with_its_configuration(pair, chain):
     pair.configure(chain=chain)
     pair.until("BGP", up(pair))

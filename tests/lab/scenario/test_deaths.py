@@ -105,6 +105,7 @@ def test_a_daemon_that_dies_ends_the_run_at_once_with_its_name_and_last_words(be
     assert f"R2's {daemon} was killed by SIGKILL" in said
 
 
+@pytest.mark.slow
 def test_a_wire_path_that_dies_is_replaced_and_the_run_says_so(begun):
     run, folder = begun(10)
     kill(folder, "R2", "wire")

@@ -22,7 +22,9 @@ steps:
 """
 
 
-@pytest.mark.parametrize(("reason", "red"), [("bad-mac", []), ("unknown-keyid", ["drops@4"])])
+@pytest.mark.parametrize(
+    ("reason", "red"), [("bad-mac", []), pytest.param("unknown-keyid", ["drops@4"], marks=pytest.mark.slow)]
+)
 def test_the_reason_counts_and_not_only_the_number(run_scenario, tmp_path, reason, red):
     path = tmp_path / "scenario.yaml"
     path.write_text(FORGED.replace("REASON", reason))

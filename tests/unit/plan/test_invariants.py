@@ -17,7 +17,7 @@ from keyroll.plan.model import Plan, PlanRefusedError, Request, Router
 
 from .chains import AT, DAY, chain, key, pair, request_of
 
-PLANS = max(200, 10 * settings.default.max_examples)
+PLANS = 200 if settings.default.max_examples < 1000 else 10_000
 """Plans to judge: 200, and with `make soak`'s profile of a thousand examples ten thousand."""
 
 
