@@ -56,6 +56,14 @@ def test_links_that_do_not_come_are_said() -> None:
         await_links(99, 0.1)
 
 
+def test_a_long_wait_for_links_is_told(monkeypatch, caplog) -> None:
+    monkeypatch.setattr("keyroll.emulator.boot.container.TELL_SECONDS", 0.05)
+    with pytest.raises(ProcessError, match="expected 99 links"):
+        await_links(99, 0.2)
+    assert caplog.text.count("waiting for links: 99 expected (CLAB_INTFS)") == 1
+    assert "a container that is restarted by itself has lost them: deploy the lab again" in caplog.text
+
+
 def converse(*words: str, answer) -> subprocess.CompletedProcess[str]:
     """Run `image/cli` against a console whose router is `answer`."""
 

@@ -55,6 +55,8 @@ CONTROL_SOCKET = RUN / "control.sock"
 LOGS = Path("/var/log/keyroll")
 LINKS_SECONDS = 120.0
 """From the router's start to its last link: containerlab makes them when all containers of the lab run."""
+TELL_SECONDS = 5.0
+"""From the router's start to the line that says what it waits for: containerlab makes links within a second or two."""
 STOP_SECONDS = 8.0
 """From SIGTERM to SIGKILL of what is left; Docker gives ten before it kills everything."""
 log = logging.getLogger("container")
@@ -115,21 +117,37 @@ def ports(names: list[str]) -> list[dict[str, str]]:
 def await_links(count: int | None, seconds: float) -> list[dict[str, str]]:
     """Wait until `count` interfaces `eth1`, `eth2`, … are there (rtnetlink tells of each); return them as `ports` does.
 
+    A wait that is longer than a deploy needs is told in the log: a container that was restarted by itself has lost its
+    links, and nobody makes them again.
+
     Raises:
         ProcessError: they did not all come in time; says which did.
     """
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0) as news:
         news.bind((0, _RTMGRP_LINK))
-        deadline = time.monotonic() + seconds
+        begun, told = time.monotonic(), False
         while True:
             found = ports([name for _, name in socket.if_nameindex()])
             if count is None or len(found) >= count:
                 return found
-            left = deadline - time.monotonic()
-            if left <= 0 or not select.select([news], [], [], left)[0]:
-                names = ", ".join(port["wire"] for port in found) or "none"
-                raise ProcessError(f"expected {count} links within {seconds:g} s, found {names}")
-            news.recv(65536)
+            waited = time.monotonic() - begun
+            names = ", ".join(port["wire"] for port in found) or "none"
+            if waited >= seconds:
+                raise ProcessError(
+                    f"expected {count} links within {seconds:g} s, found {names}",
+                    remedy="a container that is restarted by itself loses its links: deploy the lab again",
+                )
+            if waited >= TELL_SECONDS and not told:
+                told = True
+                log.warning(
+                    "waiting for links: %d expected (CLAB_INTFS), found %s; containerlab makes them at deploy, and a"
+                    " container that is restarted by itself has lost them: deploy the lab again",
+                    count,
+                    names,
+                )
+            end = seconds if told else min(seconds, TELL_SECONDS)
+            if select.select([news], [], [], max(0.0, end - waited))[0]:
+                news.recv(65536)
 
 
 def own_proc() -> None:
