@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import shlex
 import threading
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -22,7 +21,7 @@ from keyroll.instants import Clock, SystemClock
 from keyroll.junos.session import RouterSession
 from keyroll.keychain.secret import Secret
 from keyroll.lab.protocol import CountsDrops, Lab, LabUnfitError, LinkLab
-from keyroll.names import Capability, Receiving, SessionKind
+from keyroll.names import Capability, Receiving
 from keyroll.scenario.errors import BlindError, MachineBusyError, MissingCapabilityError
 from keyroll.scenario.file.fields import ROUTERS, RouterName
 from keyroll.scenario.file.read import Case
@@ -30,14 +29,15 @@ from keyroll.scenario.judge.fitness import GAP_MAX, disturbed, is_proven, weigh
 from keyroll.scenario.labs.addressing import Addressing
 from keyroll.scenario.labs.connect import pair_of, recorder_of, target_of
 from keyroll.scenario.labs.health import LabHealth
-from keyroll.scenario.labs.platform import is_known_here, platform_words
+from keyroll.scenario.labs.platform import is_known_here, phase_words, platform_words
 from keyroll.scenario.labs.pool import SET_CLOCK, LabSource, Lease
 from keyroll.scenario.observe.drops import DropCounters
 from keyroll.scenario.observe.host_stalls import StallWatch
 from keyroll.scenario.observe.router_clock import RouterClock
 from keyroll.scenario.observe.sampler import Sample, Sampler
 from keyroll.scenario.observe.wire import KeyChange, Party, Wire
-from keyroll.scenario.plan.deadlines import Waits
+from keyroll.scenario.options import command_of
+from keyroll.scenario.plan.deadlines import Waits, longest_hold
 from keyroll.scenario.plan.keyring import Changed, Keyring, Span
 from keyroll.scenario.plan.real_time import Compressed, compress, why_not
 from keyroll.scenario.plan.unsteered import as_mutated, steers
@@ -57,8 +57,6 @@ T0 = datetime(2030, 1, 1, tzinfo=UTC)
 """Where clocks can be set, a scenario begins at this instant of the routers' clocks."""
 LEAD = timedelta(seconds=3)
 """Where clocks cannot be set: from the lab that is up to t0, at least; logging in takes a part of it."""
-LDP_HOLD_TIME = timedelta(seconds=15)
-"""The shortest that ldpd negotiates (keepalives every 5 s); the base configuration asks for less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +107,7 @@ class _Engine:
         self.folder = RunFolder(path, self._redactor(self.secrets))
         self.clocks: dict[str, RouterClock] = {router: RouterClock(clock=self.clock) for router in ROUTERS}
         self.stopwatch = Stopwatch(self.clock)
-        self.waits = Waits(_longest_hold(case), options.wait_scale)
+        self.waits = Waits(longest_hold(case.scenario), options.wait_scale)
         self.facts: dict[str, object] = {}
         self.checks: tuple[Check, ...] = ()
         self.record: Record | None = None
@@ -282,7 +280,7 @@ class _Engine:
             if lease.warm:
                 self.timeline.add(Kind.LAB, f"lab {lease.lab.name} is warm")
             else:
-                self.timeline.add(Kind.LAB, f"lab {lease.lab.name} is up: {_phases(lease.lab)}")
+                self.timeline.add(Kind.LAB, f"lab {lease.lab.name} is up: {phase_words(lease.lab)}")
                 phases = lease.lab.phases
                 self.facts["lab"] = {phase.name: round(phase.took.total_seconds(), 3) for phase in phases}
             with self.stopwatch.part("second judge"):
@@ -477,15 +475,10 @@ class _Engine:
         path = self.case.path
         if not path.is_file() or path.absolute().is_relative_to("/dev"):
             path = self.folder.path / "scenario.yaml"
-        words = ["keyroll", "run", f"./{path}" if str(path).startswith("-") else str(path)]
-        if self.case.variant:
-            words += ["--variant", self.case.variant]
-        words += ["--seed", str(self.options.seed)]
-        if self.real_time is None:  # an instant that has passed cannot be played again where clocks cannot be set
-            words += ["--t0", f"{self.t0:%Y-%m-%dT%H:%M:%SZ}"]
-        if self.options.mutate:
-            words += ["--mutate", self.options.mutate]
-        return shlex.join((*words, *self.options.arguments))
+        # An instant that has passed cannot be played again where clocks cannot be set.
+        t0 = self.t0 if self.real_time is None else None
+        given, variant = self.options, self.case.variant
+        return command_of(path, variant=variant, seed=given.seed, t0=t0, mutate=given.mutate, more=given.arguments)
 
 
 @contextlib.contextmanager
@@ -494,21 +487,6 @@ def _stopping(sampler: Sampler) -> Iterator[None]:
         yield
     finally:
         sampler.stop()
-
-
-def _longest_hold(case: Case) -> timedelta:
-    """Return the longest time that a session of the scenario can live without a good segment."""
-    scenario = case.scenario
-    return max(
-        LDP_HOLD_TIME if one.kind is SessionKind.LDP else timedelta(seconds=one.hold_time or scenario.hold_time)
-        for one in scenario.sessions
-    )
-
-
-def _phases(lab: Lab) -> str:
-    """Return the parts of the lab's start that follow each other, with their lengths."""
-    parts = [phase for phase in lab.phases if ":" not in phase.name]
-    return ", ".join(f"{phase.name} {phase.took.total_seconds():.2f} s" for phase in parts)
 
 
 def _preload_second_judge() -> threading.Thread:

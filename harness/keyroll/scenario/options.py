@@ -1,10 +1,13 @@
-"""Reads the values of options that both faces (command line, pytest) take as text."""
+"""The options of a run as text: read as both faces (command line, pytest) take them, and written as a command."""
 
 from __future__ import annotations
 
 import re
 import secrets
+import shlex
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 from keyroll.errors import InputError
 from keyroll.scenario.file.scenario import CLOCK_YEARS
@@ -49,3 +52,15 @@ def read_instant(text: str | None) -> datetime | None:
             f"invalid instant '{text}': routers' clocks take the years {CLOCK_YEARS.start} to {CLOCK_YEARS.stop - 1}"
         )
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def command_of(
+    path: Path, *, variant: str | None, seed: int | str, t0: datetime | None, mutate: str | None, more: Sequence[str]
+) -> str:
+    """Return the command that plays a file again, for a shell."""
+    words = ["keyroll", "run", f"./{path}" if str(path).startswith("-") else str(path)]
+    words += ["--variant", variant] if variant else []
+    words += ["--seed", str(seed)]
+    words += ["--t0", f"{t0:%Y-%m-%dT%H:%M:%SZ}"] if t0 is not None else []
+    words += ["--mutate", mutate] if mutate else []
+    return shlex.join((*words, *more))

@@ -17,6 +17,12 @@ def platform_words(lab: Lab, pair: Pair[RouterName]) -> str:
     return " ".join(("+".join(sorted(names)), *sorted(releases)))
 
 
+def phase_words(lab: Lab) -> str:
+    """Return the parts of the lab's start that follow each other, with their lengths."""
+    parts = [phase for phase in lab.phases if ":" not in phase.name]
+    return ", ".join(f"{phase.name} {phase.took.total_seconds():.2f} s" for phase in parts)
+
+
 def is_known_here(bug: KnownBug | None, lab: Lab, pair: Pair[RouterName]) -> bool:
     """Whether a scenario's known bug is known of the platform and release that runs here."""
     if bug is None or not _platforms(lab) & set(bug.platform):

@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from keyroll.names import SessionKind
 from keyroll.scenario.file.durations import format_duration
+from keyroll.scenario.file.scenario import Scenario
+
+LDP_HOLD_TIME = timedelta(seconds=15)
+"""The shortest that ldpd negotiates (keepalives every 5 s); the base configuration asks for less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +61,11 @@ class Waits:
     def words(self, name: str) -> str:
         """Return the wait's length in words, for a message: `session_up (15s)`."""
         return f"{name.replace('_', ' ')} ({format_duration(getattr(self, name))})"
+
+
+def longest_hold(scenario: Scenario) -> timedelta:
+    """Return the longest time that a session of the scenario can live without a good segment."""
+    return max(
+        LDP_HOLD_TIME if one.kind is SessionKind.LDP else timedelta(seconds=one.hold_time or scenario.hold_time)
+        for one in scenario.sessions
+    )
