@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -70,6 +71,7 @@ def _runs(runs: tuple[Path, ...], output: Path | None, *, markdown: bool) -> Non
 def _night(index: Path, output: Path | None, against: Path | None, *, markdown: bool) -> None:
     from keyroll.report.night import (  # noqa: PLC0415 - as above
         DAMAGED,
+        Night,
         headline,
         night_markdown,
         night_page,
@@ -87,13 +89,20 @@ def _night(index: Path, output: Path | None, against: Path | None, *, markdown: 
     if output is None:
         raise InputError("--index needs a folder to write into", remedy="add -o NIGHT")
     links: dict[str, str] = {}
-    for cell in night.cells.values():
-        if Path(cell.folder).is_dir() and cell.verdict != DAMAGED:
-            name = _page_name(Path(cell.folder).name, {"index.html", *links.values()})
-            _write(output / name, run_page(load_run(Path(cell.folder))))
+    cells = {}
+    for key, cell in night.cells.items():
+        folder, name = Path(cell.folder), ""
+        if (folder / "run.json").is_file() and cell.verdict != DAMAGED:
+            text = run_page(load_run(folder))
+        else:
+            text = Path(cell.page).read_text("utf-8") if cell.page else ""
+        if text:
+            name = _page_name(folder.name, {"index.html", *links.values()})
+            _write(output / name, text)
             links[cell.folder] = name
+        cells[key] = replace(cell, page=name)
     _write(output / "index.html", night_page(night, links, before))
-    _write(output / "night.json", stored(night))
+    _write(output / "night.json", stored(Night(cells)))
     click.echo(f"{headline(night)}\nreport: {output / 'index.html'}")
 
 

@@ -27,6 +27,8 @@ _DATE_TICKS = 6
 """At most this many dates on the axis: one takes twice the room of a number."""
 _BASE_WIDTH = 590
 """Pixels of a lane where the page is at its narrowest (720 less the names): what fits there fits everywhere."""
+_STRIDES = (1, 2, 5, 10, 20, 50, 100)
+"""Of numbers that do not all fit, each so many is shown (page.js has the same for a page that is zoomed)."""
 _CHARACTER = 6.6
 """Pixels of a character of a bar's label, at 11 pixels."""
 
@@ -79,6 +81,8 @@ class Lane:
     bars: tuple[Bar, ...] = ()
     marks: tuple[Mark, ...] = ()
     router: str | None = None
+    numbered: bool = False
+    """Whether labels are numbers that go up: where there is no room for all, every second, fifth or tenth is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +123,16 @@ class Timeline:
         """Return where a moment lies, from 0 to 1."""
         return min(1.0, max(0.0, (at - self.begin) / self.span)) if self.span else 0.0
 
-    def fits(self, bar: Bar) -> bool:
-        """Say whether a bar's label has room in it where the page is at its narrowest and nothing is zoomed."""
-        return (self.place(bar.end) - self.place(bar.begin)) * _BASE_WIDTH > _CHARACTER * len(bar.label) + 4
+    def labelled(self, lane: Lane) -> Iterator[tuple[Bar, bool]]:
+        """Yield a lane's bars, and whether the label is shown where the page is at its narrowest and nothing zoomed."""
+        widths = [(self.place(bar.end) - self.place(bar.begin)) * _BASE_WIDTH for bar in lane.bars]
+        needed = [_CHARACTER * len(bar.label) + 4 for bar in lane.bars]
+        if not lane.numbered:
+            yield from ((bar, width > need) for bar, width, need in zip(lane.bars, widths, needed, strict=True))
+            return
+        mean = sum(widths) / max(1, len(widths))
+        stride = next((stride for stride in _STRIDES if stride * mean > max(needed, default=0.0)), _STRIDES[-1])
+        yield from ((bar, number % stride == 0) for number, bar in enumerate(lane.bars))
 
     def ticks(self) -> Iterator[tuple[float, str]]:
         """Yield round numbers across the picture, and their words."""

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 
 from keyroll.errors import InputError, Where
-from keyroll.report.page import render, run_page
+from keyroll.report.chart import short
+from keyroll.report.page import CAUSE, render, run_page
 from keyroll.report.run import KILLED, load_run, read_run_json
 from keyroll.report.text import escaped
-from keyroll.report.values import read_object
+from keyroll.report.values import list_of, read_object
 
 NIGHT = "night.json"
 _CELLS = "cells"
@@ -24,6 +26,8 @@ DAMAGED = "damaged"
 """A run folder that cannot be read: it may hold a red run."""
 _RANK = ("failed", "broken", KILLED, DAMAGED, "unfit", "interrupted", "known-bug", "skipped", "passed")
 """Which verdict a reader must see first."""
+_STORED = ("scenario", "lab", "verdict", "reason", "seconds", "folder", "again", "played", "page")
+"""What `night.json` holds of a cell."""
 _GOOD = frozenset({"passed", "skipped", "known-bug"})
 _SLOWER = 1.5
 """A run that took this many times as long as in the earlier night is named: less is a matter of the machine."""
@@ -43,6 +47,8 @@ class Cell:
     folder: str
     again: str
     played: int = 1
+    page: str = field(default="", compare=False)
+    """Where its page is, where one was made already: a path; in `night.json` a name beside it."""
 
     @property
     def rank(self) -> int:
@@ -86,17 +92,30 @@ class Change:
 
 
 def read_night(place: Path) -> Night:
-    """Read a night: a folder of run folders (at any depth), or an index that was made of one.
+    """Read a night: an index that was made of one, or a folder of run folders and of nights, at any depth.
+
+    So the nights of several machines become one. A run that lies there itself and in a night counts once.
 
     Raises:
         InputError: there is no run in it, or a file is damaged.
     """
     if (place / NIGHT).is_file():
         return _stored(place / NIGHT)
-    runs = sorted(path.parent for path in place.rglob("run.json"))
-    if not runs:
+    found: dict[tuple[str, str, str], Cell] = {}
+    for night in sorted(place.rglob(NIGHT)):
+        found |= {_run_of(cell): cell for cell in _stored(night).cells.values()}
+    for run in sorted(path.parent for path in place.rglob("run.json")):
+        cell = _cell_or_damaged(run)
+        found[_run_of(cell) if _run_of(cell) in found else ("", "", str(run))] = cell
+    if not found:
         raise InputError(f"no run folder in {place}", remedy="name a folder that holds runs, such as runs/")
-    return _gathered(_cell_or_damaged(run) for run in runs)
+    # A run folder's name begins with its time: of a run that was played again the last one counts.
+    return _gathered(sorted(found.values(), key=lambda cell: Path(cell.folder).name))
+
+
+def _run_of(cell: Cell) -> tuple[str, str, str]:
+    """Return what tells one run from all others, wherever its folder has been moved."""
+    return cell.scenario, cell.lab, Path(cell.folder).name
 
 
 def _cell_or_damaged(folder: Path) -> Cell:
@@ -111,7 +130,7 @@ def _gathered(cells: Iterable[Cell]) -> Night:
     found: dict[tuple[str, str], Cell] = {}
     for cell in cells:
         before = found.get((cell.scenario, cell.lab))
-        found[cell.scenario, cell.lab] = replace(cell, played=before.played + 1) if before else cell
+        found[cell.scenario, cell.lab] = replace(cell, played=before.played + cell.played) if before else cell
     return Night(found)
 
 
@@ -137,11 +156,25 @@ def cell_of(folder: Path) -> Cell:
         name,
         str(run.get("lab") or "not known"),
         verdict,
-        str(result.get("reason") or ""),
+        _reason(verdict, result),
         float(seconds.get("total", 0.0)) if isinstance(seconds, dict) else 0.0,
         str(folder),
         str(result.get("again") or run.get("again", "")),
     )
+
+
+def _reason(verdict: str, result: Mapping[str, object]) -> str:
+    """Return why a run is not green in a sentence: its own reason, or the red check that names the cause."""
+    if result.get("reason"):
+        return str(result["reason"])
+    if verdict == KILLED:
+        return "it ended without a verdict"
+    red = [check for check in list_of(result.get("checks")) if check.get("passed") is not True]
+    if verdict not in ("failed", "known-bug") or not red:
+        return ""
+    first = min(red, key=lambda check: check.get("name") != CAUSE)
+    more = f" (and {len(red) - 1} more red checks)" if len(red) > 1 else ""
+    return f"{first.get('name')} {first.get('router') or ''}: {first.get('observed')}{more}"
 
 
 def _stored(path: Path) -> Night:
@@ -150,9 +183,16 @@ def _stored(path: Path) -> Night:
         raise InputError(f"its format is not {_FORMAT}", where=Where.of(path))
     cells = data.get("cells")
     try:
-        return _gathered(Cell(**cell) for cell in cells) if isinstance(cells, list) else Night({})
+        read = [Cell(**cell) for cell in cells] if isinstance(cells, list) else []
+        return _gathered(replace(cell, page=_beside(path, cell.page)) for cell in read)
     except TypeError as error:
         raise InputError(f"damaged: {error}", where=Where.of(path)) from error
+
+
+def _beside(night: Path, name: str) -> str:
+    """Return where a page lies that a night names; empty where it is none of the night's own files."""
+    page = night.parent / Path(name).name
+    return str(page) if name and page.suffix == ".html" and page.is_file() else ""
 
 
 def add_to_night(night: Path, folder: Path) -> None:
@@ -162,7 +202,7 @@ def add_to_night(night: Path, folder: Path) -> None:
         InputError: the run folder is damaged.
         OSError: there is no room.
     """
-    cell = cell_of(folder)
+    cell = replace(cell_of(folder), page=f"{folder.name}.html")
     (night / _CELLS).mkdir(parents=True, exist_ok=True)
     (night / f"{folder.name}.html").write_text(run_page(load_run(folder)), encoding="utf-8")
     (night / _CELLS / f"{folder.name}.json").write_text(stored(Night({("", ""): cell})), encoding="utf-8")
@@ -173,6 +213,7 @@ def finish_night(night: Path, before: Night | None = None) -> Night:
     parts = sorted((night / _CELLS).glob("*.json"))
     found = _gathered(cell for part in parts for cell in _stored(part).cells.values())
     links = {cell.folder: f"{Path(cell.folder).name}.html" for cell in found.cells.values()}
+    found = Night({key: replace(cell, page=links[cell.folder]) for key, cell in found.cells.items()})
     (night / "index.html").write_text(night_page(found, links, before), encoding="utf-8")
     (night / NIGHT).write_text(stored(found), encoding="utf-8")
     for part in parts:
@@ -183,10 +224,7 @@ def finish_night(night: Path, before: Night | None = None) -> Night:
 
 def stored(night: Night) -> str:
     """Return a night as `night.json` holds it: what a later night is held against."""
-    cells = [
-        {name: getattr(cell, name) for name in ("scenario", "lab", "verdict", "reason", "seconds", "folder", "again")}
-        for cell in night.cells.values()
-    ]
+    cells = [{name: getattr(cell, name) for name in _STORED} for cell in night.cells.values()]
     return json.dumps({"format": _FORMAT, "cells": cells}, indent=1, ensure_ascii=False) + "\n"
 
 
@@ -231,7 +269,7 @@ def night_page(night: Night, links: Mapping[str, str], before: Night | None = No
         changes=found,
         bad=bad,
         skipped=skipped,
-        total=total,
+        total=short(timedelta(seconds=round(total))),
         slowest=slowest,
     )
 

@@ -31,7 +31,7 @@ _EVIDENCE = 4
 """Outputs shown for each red check: the last ones of its router before it was judged."""
 _WHY = 3
 """Reasons at the top, a kind of check each: one cause turns many checks red."""
-_CAUSE = "every-segment-verified"
+CAUSE = "every-segment-verified"
 """The check that names a packet and says which key was wrong: where it is red, the others follow from it."""
 _JUMPS = 4
 """Settings of a clock that the legend tells: a run with 64 keys sets it 64 times, and the table has all."""
@@ -150,13 +150,13 @@ def _why(record: RunRecord, red: Sequence[tuple[int, CheckRecord]]) -> Iterator[
     first: dict[str, tuple[int, CheckRecord]] = {}
     for number, check in red:
         first.setdefault(check.name, (number, check))
-    order = sorted(first.values(), key=lambda item: item[1].name != _CAUSE)
+    order = sorted(first.values(), key=lambda item: item[1].name != CAUSE)
     for number, check in order[:_WHY]:
         who = f" {check.router}" if check.router else ""
         yield Why(f"expected {check.expected}; observed {check.observed}", f"{check.name}{who}", number)
     if not red and record.verdict == "passed":
         held = dict.fromkeys(check.name for check in record.checks if "@" not in check.name)
-        told = [f"{check.router}: {check.observed}" for check in record.checks if check.name == _CAUSE and check.router]
+        told = [f"{check.router}: {check.observed}" for check in record.checks if check.name == CAUSE and check.router]
         if held:
             yield Why(f"throughout held {', '.join(held)}" + (f" ({'; '.join(told)})" if told else ""))
 

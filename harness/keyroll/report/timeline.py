@@ -130,7 +130,7 @@ def _keys(label: str, bars: Iterable[Bar], router: str) -> Lane:
     found = tuple(bars)
     if len(found) > _CROWDED:
         label, found = f"{label} key", tuple(replace(bar, label=bar.label.removeprefix("key ")) for bar in found)
-    return Lane(label, "keys", found, router=router)
+    return Lane(label, "keys", found, router=router, numbered=len(found) > _CROWDED)
 
 
 _Change = tuple[float, str, str, str]
@@ -265,7 +265,7 @@ def _steps(events: Iterable[Event], end: float) -> Lane:
         if event.kind == "step" and event.router is None:
             number, _, words = event.text.removeprefix("step ").partition(":")
             changes.append((event.after, number, f"step {number}:{words}, from {event.after:.2f} s", "step"))
-    return Lane("steps", "steps", tuple(_until_next(changes, end)))
+    return Lane("steps", "steps", tuple(_until_next(changes, end)), numbered=len(changes) > _CROWDED)
 
 
 def _checks(record: RunRecord, limits: tuple[float, float]) -> Lane:
@@ -290,11 +290,14 @@ def _readings(
     """Yield what a router's clock read: at the begin, and after each jump where there is room for the words."""
     begin, end = limits
     moments = [jump.at for jump in jumps if jump.router == router]
-    shown: list[float] = []
-    for moment in [begin, *moments]:
-        if shown and moment - shown[-1] < _READING_WIDTH * (end - begin):
-            shown.pop()
-        shown.append(moment)
+    room = _READING_WIDTH * (end - begin)
+    shown = [begin]
+    for moment in moments:
+        # At the right edge the words stand before their moment, so they need as much room again.
+        if moment - shown[-1] >= (room if moment < end - room else 2 * room):
+            shown.append(moment)
+        elif len(shown) == 1 and moment < begin + room / 2:
+            shown = [moment]  # what a clock read before it was first set says nothing
     for moment in shown:
         event = next((event for event in events if event.after >= moment and router in event.clocks), None)
         if event is not None:

@@ -146,3 +146,53 @@ def test_a_night_is_gathered_by_several_processes_and_finished_once(tmp_path):
     assert night.counts() == {"passed": 2}
     assert sorted(path.suffix for path in (tmp_path / "night").iterdir()) == [".html", ".html", ".html", ".json"]
     assert read_night(tmp_path / "night").cells == night.cells
+
+
+def test_nights_of_several_machines_become_one_with_their_pages(tmp_path):
+    for part, names in (("suite-1", ("a", "b")), ("suite-2", ("b", "c"))):
+        for name in names:
+            add_to_night(
+                tmp_path / "parts" / part / "night", run(tmp_path / part, name, "failed" if name == "c" else "passed")
+            )
+        finish_night(tmp_path / "parts" / part / "night")
+    words = ["report", "--index", str(tmp_path / "parts"), "-o", str(tmp_path / "night")]
+    told = CliRunner().invoke(keyroll, words)
+    assert told.output.startswith("RED  3 runs: 1 failed, 2 passed"), told.output
+    pages = [path for path in (tmp_path / "night").glob("*.html") if path.name != "index.html"]
+    assert len(pages) == 3
+    index = (tmp_path / "night" / "index.html").read_text()
+    assert all(f'href="{page.name}"' in index for page in pages)
+    assert "played 2 times" in index, "b was played on both"
+    again = read_night(tmp_path / "night")
+    assert all(Path(cell.page).is_file() for cell in again.cells.values())
+
+
+def test_a_run_that_lies_there_itself_and_in_a_night_counts_once(tmp_path):
+    add_to_night(tmp_path / "runs" / "night", run(tmp_path / "runs", "a", "passed"))
+    finish_night(tmp_path / "runs" / "night")
+    (cell,) = read_night(tmp_path / "runs").cells.values()
+    assert cell.played == 1
+
+
+def test_a_night_from_elsewhere_leads_to_no_file_of_this_machine(tmp_path):
+    secret = tmp_path / "secret.html"
+    secret.write_text("mine")
+    folder = tmp_path / "night"
+    folder.mkdir()
+    cell = dict.fromkeys(("scenario", "lab", "reason", "folder", "again"), "x")
+    for page in ("../secret.html", str(secret)):
+        cells = [{**cell, "verdict": "failed", "seconds": 1.0, "page": page}]
+        (folder / "night.json").write_text(json.dumps({"format": 1, "cells": cells}))
+        (found,) = read_night(folder).cells.values()
+        assert found.page == ""
+
+
+def test_why_a_run_is_red_is_told_by_the_check_that_names_the_cause(tmp_path):
+    folder = run(tmp_path, "a", "failed")
+    checks = [
+        {"name": name, "router": "R1", "passed": False, "observed": observed}
+        for name, observed in (("no-flap", "bgp: Idle"), ("every-segment-verified", "first: packet 32 of R1.pcap"))
+    ]
+    (folder / "result.json").write_text(json.dumps({"verdict": "failed", "checks": checks}))
+    (cell,) = read_night(tmp_path).cells.values()
+    assert cell.reason == "every-segment-verified R1: first: packet 32 of R1.pcap (and 1 more red checks)"

@@ -5,9 +5,16 @@ for (const controls of document.querySelectorAll(".controls")) {
   let zoom = 1;
   // A label is shown where its bar has room for it: 11 pixel letters are about 6.6 wide.
   const fit = () => {
-    for (const text of rows.querySelectorAll("text.in")) {
-      const room = text.previousElementSibling.getBoundingClientRect().width;
-      text.classList.toggle("tight", room < 6.6 * text.textContent.length + 4);
+    for (const lane of rows.querySelectorAll('svg[role="group"]')) {
+      const texts = [...lane.querySelectorAll("text.in")];
+      const bars = lane.querySelectorAll("rect");
+      const room = texts.map((text) => bars[text.dataset.bar].getBoundingClientRect().width);
+      const need = texts.map((text) => 6.6 * text.textContent.length + 4);
+      const mean = room.reduce((sum, width) => sum + width, 0) / room.length;
+      // Of numbers that do not all fit, every second, fifth or tenth is shown, as without zoom.
+      const stride = [1, 2, 5, 10, 20, 50].find((many) => many * mean > Math.max(...need)) ?? 100;
+      const hidden = (number) => ("numbered" in lane.dataset ? number % stride !== 0 : room[number] <= need[number]);
+      texts.forEach((text, number) => text.classList.toggle("tight", hidden(number)));
     }
   };
   fit();
