@@ -62,6 +62,8 @@ def read_text(path: Path) -> str:
     """Return a file's text; raises InputError where it cannot be read or is not UTF-8."""
     try:
         octets = sys.stdin.buffer.read() if path == STDIN else path.read_bytes()
+    except IsADirectoryError:
+        raise InputError("this is a directory", where=Where.of(path), remedy=f"give its files: {path}/*") from None
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", where=Where.of(path)) from None
     except ValueError as error:  # a NUL in the name

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
@@ -12,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from keyroll.cli.arguments import instant_of, length_of, read_text, read_zone, shown
+from keyroll.cli.arguments import STDIN, instant_of, length_of, read_text, read_zone, shown
 from keyroll.cli.output import read_or_not
-from keyroll.errors import ExitCode, InputError
+from keyroll.errors import ExitCode, InputError, Where
 from keyroll.instants import SYSTEM
 
 if TYPE_CHECKING:
@@ -92,6 +94,10 @@ def check(
         return ExitCode.OK
     if not files:
         raise InputError("no configuration is given", remedy="keyroll check R1.conf R2.conf")
+    if files.count(STDIN) > 1:
+        raise InputError("standard input can be read once", remedy="give other configurations as files")
+    if as_json and markdown:
+        raise InputError("--json and --markdown: use one of them")
     where = read_zone(zone)
     question = Question(
         at=SYSTEM.wall().moment.replace(microsecond=0) if at is None else instant_of("--at", at, where),
@@ -120,7 +126,10 @@ def check(
 def _read(path: Path, zone: tzinfo, *, base: Configuration | None = None) -> Configuration:
     from keyroll.configuration import read  # noqa: PLC0415 - see `check`
 
-    return read(read_text(path), shown(path), zone=zone, base=base)
+    text = read_text(path)
+    if base is None and not text.strip():
+        raise InputError("this is empty: no configuration is in it", where=Where.of(shown(path)))
+    return read(text, shown(path), zone=zone, base=base)
 
 
 def planned_of(
@@ -186,19 +195,21 @@ def _judged(
 
 def _print(reports: Sequence[tuple[str | None, Report]], *, as_json: bool, markdown: bool) -> None:
     from keyroll.check.document import as_data  # noqa: PLC0415 - see `check`
-    from keyroll.cli.check_text import markdown_of, text_of  # noqa: PLC0415 - see `check`
+    from keyroll.cli.check_text import WIDTH, markdown_of, text_of  # noqa: PLC0415 - see `check`
 
     if as_json:
         found = [as_data(report, state) for state, report in reports]
         click.echo(json.dumps(found[0] if reports[0][0] is None else {"version": found[0]["version"], "states": found},
                               indent=2, ensure_ascii=False))  # fmt: skip
         return
+    # A wider line is harder to read than one more.
+    width = min(shutil.get_terminal_size((WIDTH, 0)).columns, WIDTH) if sys.stdout.isatty() else WIDTH
     for number, (state, report) in enumerate(reports):
         if number:
             click.echo()
         if state is not None:
             click.echo(f"# State {state}\n" if markdown else click.style(f"== {state}\n", bold=True))
-        for line in markdown_of(report) if markdown else text_of(report):
+        for line in markdown_of(report) if markdown else text_of(report, width):
             click.echo(click.unstyle(line) if markdown else line)
 
 

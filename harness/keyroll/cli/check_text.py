@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import click
@@ -25,6 +25,8 @@ from keyroll.keychain.schedule import window
 from keyroll.names import Receiving
 
 WIDTH = 100
+WIDTH_LEAST = 72
+"""Columns that a time axis takes with short names of routers."""
 _AXIS = 56
 """Columns of the time axis: what the names of two routers and keys leave of `WIDTH`."""
 _GROUPS_SHOWN = 3
@@ -35,15 +37,20 @@ _ASSUMPTIONS = {"sending": "K1", "receiving": "K2"}
 """Ids of docs/assumptions/keychain.md."""
 
 
-def text_of(report: Report) -> Iterator[str]:
-    """Yield the lines of a report, at most `WIDTH` columns each but for the places of findings."""
+def text_of(report: Report, width: int = WIDTH) -> Iterator[str]:
+    """Yield the lines of a report, at most `width` columns each (`WIDTH_LEAST` or more) but for places of findings."""
+    width = max(width, WIDTH_LEAST)
+    yield from _broken(_text(report, width), width)
+
+
+def _text(report: Report, width: int) -> Iterator[str | _Line]:
     yield from _wrapped(_head(report))
     yield ""
-    yield from _sessions(report)
+    yield from _sessions(report, width)
     for number, pair in enumerate(report.pairs):
         yield ""
         yield from _wrapped(_title(pair, report.sessions_of(number)))
-        yield from _pair(pair, report)
+        yield from _pair(pair, report, width)
     findings = report.findings
     if findings:
         yield ""
@@ -67,7 +74,7 @@ def markdown_of(report: Report) -> Iterator[str]:
         yield ""
         yield f"## {_cell(_title(pair, report.sessions_of(number)))}"
         yield ""
-        yield from ("```", *_pair(pair, report), "```")
+        yield from ("```", *_broken(_pair(pair, report, WIDTH), WIDTH), "```")
     if report.findings:
         yield ""
         yield "| severity | finding | place | rule |"
@@ -83,7 +90,7 @@ def rules_text() -> Iterator[str]:
     """Yield the rules: id and severity, the sentence, the source."""
     for rule in RULES:
         yield f"{rule.id} ({rule.severity.value})"
-        yield from _wrapped(f"{rule.sentence} ({rule.source})", indent=4)
+        yield from _broken(_wrapped(f"{rule.sentence} ({rule.source})", indent=4), WIDTH)
 
 
 def _head(report: Report) -> str:
@@ -97,15 +104,15 @@ def _head(report: Report) -> str:
     )
 
 
-def _sessions(report: Report) -> Iterator[str]:
+def _sessions(report: Report, width: int) -> Iterator[str]:
     rows = [(_name(session), _chains(session), session.verdict.value) for session in report.sessions]
     if not rows:
         yield "No session is protected with TCP-AO."
         return
     widths = [max(len(row[column]) for row in rows) for column in range(2)]
     # The verdict takes ten columns; what is left goes to the session first.
-    widths[1] = min(widths[1], 30)
-    widths[0] = min(widths[0], WIDTH - 12 - widths[1])
+    widths[1] = min(widths[1], width * 3 // 10)
+    widths[0] = min(widths[0], width - 12 - widths[1])
     for name, chains, verdict in rows:
         yield f"{_fit(name, widths[0])}  {_fit(chains, widths[1])}  {_coloured(verdict)}"
 
@@ -144,18 +151,22 @@ def _title(pair: ChainPair, sessions: Sequence[JudgedSession]) -> str:
     return printable(f"Rollovers of {names}{more}: {count}, {hold}")
 
 
-def _pair(pair: ChainPair, report: Report) -> Iterator[str]:
+def _pair(pair: ChainPair, report: Report, width: int) -> Iterator[str | _Line]:
     # Names are somebody else's text: what would steer a terminal is escaped.
     pair = replace(pair, routers=(printable(pair.routers[0]), printable(pair.routers[1])))
     if not pair.coming.rollovers:
         yield "  none to come"
     else:
-        yield "  [ the next key is accepted from, | it takes over, ) the former is accepted until (by tolerance)"
+        yield from _wrapped(
+            "[ the next key is accepted from, | it takes over, ) the former is accepted until (by tolerance)", indent=2
+        )
     for predicted in pair.coming.rollovers:
-        yield from _predicted_rollover(predicted, pair, report)
+        yield from _predicted_rollover(predicted, pair, report, width)
 
 
-def _predicted_rollover(predicted: PredictedRollover, pair: ChainPair, report: Report) -> Iterator[str]:
+def _predicted_rollover(
+    predicted: PredictedRollover, pair: ChainPair, report: Report, width: int
+) -> Iterator[str | _Line]:
     parts = list(zip(pair.routers, predicted.rollover.parts, pair.zones, strict=True))
     for router, part, zone in parts:
         if part is None:
@@ -164,7 +175,7 @@ def _predicted_rollover(predicted: PredictedRollover, pair: ChainPair, report: R
             start = part.start if zone is None else part.start.astimezone(zone)
             change = f"key {part.before.id} to key {part.key.id}"
             yield from _wrapped(f"{start:%Y-%m-%d %H:%M:%S %z} {router}: {change}", indent=2)
-    yield from _axes(pair, predicted)
+    yield from _axes(pair, predicted, width)
     count, mixes = len(predicted.failing), report.question.mixes
     assumed = pair.assumed(predicted)
     condition = f" if the secrets of keys {_keys(assumed)} match" if assumed else ""
@@ -189,7 +200,7 @@ def _deciding(predicted: PredictedRollover, pair: ChainPair) -> str:
     return f"; what decides is open in Juniper's pages: {', '.join(deciding)}" if deciding else ""
 
 
-def _failures(predicted: PredictedRollover, pair: ChainPair) -> Iterator[str]:
+def _failures(predicted: PredictedRollover, pair: ChainPair) -> Iterator[str | _Line]:
     groups: list[tuple[Outcome, list[Mix]]] = []
     for mix in predicted.failing:
         outcome = predicted.outcomes[mix]
@@ -209,7 +220,7 @@ def _failures(predicted: PredictedRollover, pair: ChainPair) -> Iterator[str]:
         )
 
 
-def _outcome(outcome: Outcome, pair: ChainPair) -> Iterator[str]:
+def _outcome(outcome: Outcome, pair: ChainPair) -> Iterator[str | _Line]:
     if outcome.down_before:
         yield from _wrapped("the session is down when it begins", indent=8)
     for gap in outcome.gaps:
@@ -270,7 +281,7 @@ def _intervals(skews: Skews) -> str:
     return ", or ".join(found)
 
 
-def _axes(pair: ChainPair, predicted: PredictedRollover) -> Iterator[str]:
+def _axes(pair: ChainPair, predicted: PredictedRollover, width: int) -> Iterator[str]:
     """Yield a time axis for each router: where the next key is accepted, takes over, the former one ends."""
     marks = [
         [] if part is None else _marks(chain.keychain, part)
@@ -279,7 +290,7 @@ def _axes(pair: ChainPair, predicted: PredictedRollover) -> Iterator[str]:
     instants = [instant for row in marks for instant, _ in row]
     first, last = min(instants), max(instants)
     length = (last - first) or timedelta(seconds=1)
-    name = min(max(map(len, pair.routers)), 20)
+    name = min(max(map(len, pair.routers)), 20, width - _AXIS - 11)
     margin = 2
     room = _AXIS - 1 - 2 * margin
     for router, part, row in zip(pair.routers, predicted.rollover.parts, marks, strict=True):
@@ -301,7 +312,7 @@ def _marks(chain: Keychain, part: Takeover) -> list[tuple[datetime, str]]:
 # ---------------------------------------------------------------------- findings and words
 
 
-def _finding(same: Together) -> Iterator[str]:
+def _finding(same: Together) -> Iterator[str | _Line]:
     message, rule = _message(same)
     yield from _wrapped(f"{_coloured(same.first.severity.value)}: {printable(message)} [{rule}]", hang=4)
     yield f"    {printable(same.place)}"
@@ -321,17 +332,38 @@ def _coloured(word: str, as_if: str | None = None) -> str:
     return click.style(word, fg=colour) if colour else word
 
 
-def _wrapped(text: str, *, indent: int = 0, hang: int = 2) -> Iterator[str]:
-    # Colours take no columns: they are laid on after the lines are broken.
-    plain = click.unstyle(text)
-    lines = textwrap.wrap(
-        plain, WIDTH, initial_indent=" " * indent, subsequent_indent=" " * (indent + hang), break_on_hyphens=False
-    )
-    if plain != text:
-        end = text.index("\x1b[0m") + len("\x1b[0m")
-        styled = text[:end]
-        lines[0] = lines[0].replace(click.unstyle(styled), styled, 1)
-    yield from lines
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line as it is meant: it is broken where the width is known."""
+
+    text: str
+    indent: int
+    hang: int
+
+    def broken(self, width: int) -> Iterator[str]:
+        # Colours take no columns: they are laid on after the lines are broken.
+        plain = click.unstyle(self.text)
+        further = " " * (self.indent + self.hang)
+        lines = textwrap.wrap(
+            plain, width, initial_indent=" " * self.indent, subsequent_indent=further, break_on_hyphens=False
+        )
+        if plain != self.text:
+            end = self.text.index("\x1b[0m") + len("\x1b[0m")
+            styled = self.text[:end]
+            lines[0] = lines[0].replace(click.unstyle(styled), styled, 1)
+        yield from lines
+
+
+def _wrapped(text: str, *, indent: int = 0, hang: int = 2) -> Iterator[_Line]:
+    yield _Line(text, indent, hang)
+
+
+def _broken(lines: Iterable[str | _Line], width: int) -> Iterator[str]:
+    for line in lines:
+        if isinstance(line, _Line):
+            yield from line.broken(width)
+        else:
+            yield line
 
 
 def _fit(text: str, width: int) -> str:

@@ -7,6 +7,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import click
 import pytest
 
 from keyroll.check.judge import Question, judge
@@ -81,6 +82,35 @@ def test_what_is_printed_fits_100_columns_and_has_no_colours_in_a_pipe(keyroll, 
     lines = [line for line in out.splitlines() if not re.match(r" {4}\S*\.conf:\d+$", line)]
     assert max(map(len, lines)) <= 100
     assert "\x1b" not in out
+
+
+def test_a_narrow_terminal_gets_lines_that_fit_it(files):
+    late = [read(path.read_text(), path.name) for path in files(start="2030-1-1.00:45:00 +0000")]
+    report = judge(late, Question(datetime(2030, 1, 1, 0, 5, tzinfo=UTC)))
+    for width in (72, 80, 100):
+        lines = [click.unstyle(line) for line in text_of(report, width)]
+        assert max(map(len, lines)) <= width
+        assert " ".join(" ".join(lines).split()) == " ".join(" ".join(map(click.unstyle, text_of(report))).split())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((".",), "this is a directory (give its files: ./*)"),
+        (("missing.conf",), "cannot be read: No such file or directory"),
+        (("-", "-"), "standard input can be read once"),
+        (("empty.conf",), "this is empty"),
+        (("R1.conf", "--json", "--markdown"), "use one of them"),
+        ((), "no configuration is given"),
+    ],
+)
+def test_what_cannot_be_asked_is_said_in_one_line_and_ends_with_two(keyroll, files, tmp_path, monkeypatch, words, said):
+    files()
+    (tmp_path / "empty.conf").write_text("\n")
+    monkeypatch.chdir(tmp_path)
+    code, out, err = keyroll(*words)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert said in err
 
 
 def test_a_rollover_that_is_not_hitless_ends_with_one(keyroll, files):

@@ -117,7 +117,7 @@ def test_secrets_can_be_written_encoded(keyroll, tmp_path):
         ((*GENERATE, "--secret-length", "127"), "127 is not in the range"),
         ((*GENERATE, "--out", "/dev/null/x"), "cannot be written"),
         (("lint", "nowhere"), "nowhere: cannot be read: No such file"),
-        (("lint", "."), "cannot be read: Is a directory"),
+        (("lint", "."), "this is a directory (give its files: ./*)"),
         (("lint", "-", "-"), "only one of R1 and R2"),
         (("lint", "x", "--at", "later"), "--at: 'later' is no start-time"),
         (("lint", "x", "--chain", "a", "--chain", "b"), "given 2 times for 1 file"),
