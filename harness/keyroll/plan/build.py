@@ -21,7 +21,18 @@ from keyroll.keychain.secret import Likeness, Secret
 from keyroll.names import Algorithm
 from keyroll.plan.agree import Agreed, agreed
 from keyroll.plan.ids import mode_of, next_ids, next_number
-from keyroll.plan.model import Change, Plan, PlanRefusedError, Request, Retired, Router, RouterChange
+from keyroll.plan.model import (
+    Change,
+    OptionsRefusedError,
+    Plan,
+    PlanRefusedError,
+    Request,
+    Retired,
+    Router,
+    RouterChange,
+    as_option,
+)
+from keyroll.plan.nearest import nearest
 from keyroll.plan.notes import About, Note, Remark
 from keyroll.plan.verify import verify
 
@@ -34,6 +45,29 @@ def plan(request: Request) -> Plan:
     Raises:
         PlanRefusedError: it cannot be done, and why; the remedy names what would do.
     """
+    try:
+        return _planned(request)
+    except OptionsRefusedError as refused:
+        words = nearest(request, _built, _planned)
+        if words is not None:
+            refused.remedy = f"{words} plans it"
+        raise
+
+
+def _planned(request: Request) -> Plan:
+    state, changes = _built(request)
+    verify(changes, request, dict(zip((router.name for router in request.routers), state.agreed.mirrored, strict=True)))
+    return Plan(
+        tuple(changes),
+        {router.name: state.chains[router.name] for router in request.routers},
+        tuple(state.retired),
+        tuple(_notes(request, state, changes)),
+        None if request.history or not request.quarantine else request.at + request.quarantine,
+    )
+
+
+def _built(request: Request) -> tuple[State, list[Change]]:
+    """Return the changes, not judged yet, and what they lead to."""
     check_request(request)
     state = State.of(request)
     _refuse_before_the_first_start(request, state)
@@ -46,14 +80,7 @@ def plan(request: Request) -> Plan:
         count = 1 if changes else max(1, missing)
         added, starts = starts[:count], starts[count:]
         changes.append(_change(request, state, added, earliest))
-    verify(changes, request, dict(zip((router.name for router in request.routers), state.agreed.mirrored, strict=True)))
-    return Plan(
-        tuple(changes),
-        {router.name: state.chains[router.name] for router in request.routers},
-        tuple(state.retired),
-        tuple(_notes(request, state, changes)),
-        None if request.history or not request.quarantine else request.at + request.quarantine,
-    )
+    return state, changes
 
 
 def check_request(request: Request) -> None:
@@ -70,12 +97,17 @@ def check_request(request: Request) -> None:
     if request.every < request.spacing:
         raise PlanRefusedError(
             f"keys every {request.every} are closer than the minimum spacing of {request.spacing}",
-            remedy="a longer --every, or a smaller --spacing (Juniper advises 30 minutes)",
+            remedy=f"--every {as_option(request.spacing)} or more, or a smaller --spacing (Juniper advises 30 minutes)",
+        )
+    if request.max_age is not None and request.spacing > request.max_age:
+        raise PlanRefusedError(
+            f"a maximum age of {request.max_age} is shorter than the minimum spacing of {request.spacing}",
+            remedy=f"--max-age {as_option(request.spacing)} or more, or --spacing {as_option(request.max_age)} or less",
         )
     if request.max_age is not None and request.every > request.max_age:
         raise PlanRefusedError(
             f"keys every {request.every} grow older than {request.max_age}",
-            remedy=f"--every {request.max_age.days}d or less",
+            remedy=f"--every {as_option(request.max_age)} or less",
         )
     if request.ahead < 1:
         raise PlanRefusedError("at least one key must be ahead", remedy="--ahead 1 or more")
@@ -307,7 +339,7 @@ def _change(request: Request, state: State, starts: Sequence[datetime], earliest
     latest = min(own) - request.skew if own else None
     needed = duration_of(request)
     if latest is not None and latest < earliest + needed:
-        raise PlanRefusedError(
+        raise OptionsRefusedError(
             f"the key of {min(own).isoformat()} has no window: its change may begin at {earliest.isoformat()} and must "
             f"be complete on all routers before {latest.isoformat()}, which takes {needed}",
             remedy="a longer --every, a smaller tolerance, or more keys ahead (--ahead)",
@@ -321,7 +353,7 @@ def _change(request: Request, state: State, starts: Sequence[datetime], earliest
             if start_of(key) in retiring:
                 state.retire(router, key, planned)
     if len(state.keys) - len(retiring) + len(starts) > KEYS_MAX:
-        raise PlanRefusedError(
+        raise OptionsRefusedError(
             f"the chain would hold more than {KEYS_MAX} keys on {planned.date().isoformat()}",
             remedy="fewer keys ahead, or begin when retired keys can be deleted",
         )

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 
 from keyroll.keychain.generate import Ids
 from keyroll.keychain.model import AO_ID_MAX, KEY_ID_MAX, Key
-from keyroll.plan.model import PlanRefusedError
+from keyroll.plan.model import OptionsRefusedError
 
 _IDS = AO_ID_MAX + 1
 _NUMBERS = KEY_ID_MAX + 1
@@ -25,12 +25,12 @@ def next_ids(newest: Key | None, taken: Collection[int], mode: Ids) -> tuple[int
     """Return send-id and recv-id of the first router's next key. `taken` are ids that must not be used.
 
     Raises:
-        PlanRefusedError: none is free.
+        OptionsRefusedError: none is free.
     """
     for send, recv in _candidates(newest, mode):
         if send not in taken and recv not in taken:
             return send, recv
-    raise PlanRefusedError(
+    raise OptionsRefusedError(
         f"no id is free: {len(set(taken))} of {_IDS} are in use or in quarantine",
         remedy="a shorter quarantine, or --ids equal, which takes one id a key instead of two",
     )
@@ -60,14 +60,14 @@ def next_number(newest: int | None, taken: Collection[int], router: str) -> int:
     """Return a router's next key number: the newest key's plus one, going round.
 
     Raises:
-        PlanRefusedError: all 64 are taken.
+        OptionsRefusedError: all 64 are taken.
     """
     first = 0 if newest is None else newest + 1
     for step in range(_NUMBERS):
         number = (first + step) % _NUMBERS
         if number not in taken:
             return number
-    raise PlanRefusedError(
+    raise OptionsRefusedError(
         f"{router}: all {_NUMBERS} key numbers are in use or in quarantine",
         remedy="fewer keys ahead, a shorter quarantine, or begin later, when retired keys can be deleted",
     )

@@ -29,6 +29,20 @@ class PlanRefusedError(InputError):
     """What is asked for cannot be done hitlessly; `remedy` names the nearest plan that works."""
 
 
+class OptionsRefusedError(PlanRefusedError):
+    """It cannot be done with these options; others may do, and the nearest of them are tried (`nearest.py`)."""
+
+
+def as_option(length: timedelta) -> str:
+    """Return a length as an option takes it, in whole seconds: `90d`, `1h12m`."""
+    rest, parts = round(length.total_seconds()), []
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        count, rest = divmod(rest, size)
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts) or "0s"
+
+
 @dataclass(frozen=True, slots=True)
 class Router:
     """A router whose chain is planned. `zone` is what its start-times are written in."""

@@ -12,7 +12,7 @@ from keyroll.keychain.model import Keychain
 from keyroll.keychain.simulation import ClockParts, Differ, Party, Simulation, Timetable, events_of, from_us, to_us
 from keyroll.names import Receiving
 from keyroll.plan.agree import assumed
-from keyroll.plan.model import Change, PlanRefusedError, Request, RouterChange
+from keyroll.plan.model import Change, OptionsRefusedError, Request, RouterChange
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -21,7 +21,7 @@ def verify(changes: Sequence[Change], request: Request, mirrored: Mapping[str, b
     """Judge each change: one router changed and the other not, either order, until the latest; then both changed.
 
     Raises:
-        PlanRefusedError: a state is not hitless under some mix.
+        OptionsRefusedError: a state is not hitless under some mix.
     """
     known: Known = {}  # a plan's rollovers are alike: each pattern is computed once, not once a change
     for position, change in enumerate(changes):
@@ -72,7 +72,7 @@ def _between(
             for instant, state in dict(simulation.run(events_of(parties, begun, ended))).items():
                 dropped = [name for name, direction in zip(names, state, strict=True) if direction.drop is not None]
                 if dropped:
-                    raise PlanRefusedError(
+                    raise OptionsRefusedError(
                         f"while only one of {names[0]} and {names[1]} is changed, segments from {dropped[0]} would be "
                         f"dropped at {from_us(instant).isoformat()} (policies {_policies(names, mix)})",
                         remedy="a wider tolerance, or a longer interval between keys",
@@ -94,7 +94,7 @@ def _afterwards(
             continue
         for mix, skews in bounds.of(rollover).items():
             if not covers(skews, skew // _MICROSECOND):
-                raise PlanRefusedError(
+                raise OptionsRefusedError(
                     f"the rollover of {rollover.first.isoformat()} between {names[0]} and {names[1]} is not hitless "
                     f"with clocks {skew.total_seconds():g} s apart (policies "
                     f"{_policies(names, mix)})",

@@ -16,6 +16,7 @@ from keyroll.plan.build import hours_that_occur_twice, plan
 from keyroll.plan.markdown import length
 from keyroll.plan.model import Change, PlanRefusedError, Router, RouterChange
 from keyroll.plan.notes import About, Remark
+from keyroll.scenario.file.durations import parse_duration
 
 from .chains import AT, DAY, chain, draw, key, pair, request_of
 
@@ -154,6 +155,38 @@ def test_a_secret_that_a_key_has_already_is_refused(one_key):
 
 
 @pytest.mark.parametrize(
+    ("options", "reason", "remedy"),
+    [
+        ({"every": timedelta(minutes=50), "until": AT + DAY / 2}, "has no window", "--ahead 2 or --every 1h17m"),
+        (
+            {"every": timedelta(minutes=20), "spacing": timedelta(minutes=15), "until": AT + DAY / 4},
+            "has no window",
+            "--ahead 4 or --every 1h17m",
+        ),
+        (
+            {"every": DAY, "quarantine": 400 * DAY, "until": AT + 90 * DAY},
+            "no id is free|in quarantine",
+            "--quarantine 62d",
+        ),
+    ],
+)
+def test_what_is_refused_names_the_nearest_plan_and_that_one_works(one_key, options, reason, remedy):
+    request = request_of(pair(one_key), **options)
+    with pytest.raises(PlanRefusedError, match=reason) as caught:
+        plan(request)
+    assert f"({remedy} plans it)" in str(caught.value)
+    for option in remedy.split(" or "):
+        name, _, value = option.removeprefix("--").partition(" ")
+        taken = {"ahead": int, "every": parse_duration, "quarantine": parse_duration, "ids": Ids}[name](value)
+        assert plan(replace(request, **{name: taken})).changes
+
+
+def test_an_age_that_is_shorter_than_the_spacing_is_refused_with_both(one_key):
+    with pytest.raises(PlanRefusedError, match="--max-age 30m or more, or --spacing 20m or less"):
+        plan(request_of(pair(one_key), every=DAY, max_age=timedelta(minutes=20)))
+
+
+@pytest.mark.parametrize(
     ("span", "words"),
     [
         (timedelta(days=6, hours=23, minutes=59, seconds=59), "6 days 23 hours"),
@@ -181,16 +214,6 @@ def test_every_hour_that_occurs_twice_is_said_and_no_other(zone):
     walls = [start.astimezone(local).replace(tzinfo=None, fold=0) for start in twice]
     assert sorted(walls) == sorted(2 * sorted(set(walls)))
     assert len(twice) == (2 if zone == "Australia/Lord_Howe" else 4), "half an hour there, an hour elsewhere"
-
-
-def test_a_window_that_closes_before_it_opens_is_refused(one_key):
-    with pytest.raises(PlanRefusedError, match="has no window"):
-        plan(request_of(pair(one_key), every=timedelta(minutes=50)))
-
-
-def test_quarantine_that_leaves_no_id_is_refused(one_key):
-    with pytest.raises(PlanRefusedError, match=r"no id is free|key numbers are in use or in quarantine"):
-        plan(request_of(pair(one_key), every=DAY, quarantine=400 * DAY))
 
 
 def test_a_full_chain_loses_retired_keys_in_the_commit_that_adds_one():

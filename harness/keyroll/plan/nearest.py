@@ -1,0 +1,104 @@
+"""The nearest plan that works, where one was refused: other options are tried, one at a time, and named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from math import ceil
+
+from keyroll.keychain.generate import Ids
+from keyroll.keychain.secret import Secret
+from keyroll.plan.model import PlanRefusedError, Request, as_option
+
+_AHEAD_MAX = 60
+"""As the option has it: 64 keys fit, and some of them are active or retired."""
+_MINUTE = timedelta(minutes=1)
+_BUILT = 300
+"""Keys of a plan that is tried: ids have gone round by then (256), and what has worked so far goes on to work."""
+_JUDGED = 8
+"""Keys whose states are judged in a try: from a few on, a plan's rollovers are alike."""
+_NAMED = 2
+"""Two ways out are a choice; more would be a list to read."""
+
+
+def nearest(request: Request, build: Callable[[Request], object], judge: Callable[[Request], object]) -> str | None:
+    """Return the options that plan it, in words, or None where changing one of them is not enough.
+
+    Args:
+        request: what was refused.
+        build: makes the changes, or raises PlanRefusedError.
+        judge: makes the plan, its states judged, or raises PlanRefusedError: ten times as slow.
+    """
+    # No secret is drawn for a plan that is only tried: a program would be asked for as many again.
+    tried = replace(request, draw=lambda label: Secret(f"tried {label}"))
+
+    def is_planned(candidate: Request) -> bool:
+        try:
+            build(_shorter(candidate, _BUILT))
+            judge(_shorter(candidate, _JUDGED))
+        except PlanRefusedError:
+            return False
+        return True
+
+    ways = (_more_ahead(tried), _fewer_ahead(tried), _less_often(tried), _equal_ids(tried))
+    found = [words for way in ways if (words := _first(way, is_planned)) is not None]
+    quarantine = _longest_quarantine(tried, is_planned)
+    if quarantine is not None:
+        found.append(quarantine)
+    return " or ".join(found[:_NAMED]) or None
+
+
+def _shorter(request: Request, keys: int) -> Request:
+    """Return the request for so many keys at most from now on."""
+    return replace(request, until=min(request.until, request.at + keys * request.every))
+
+
+def _first(way: Iterable[tuple[str, Request]], is_planned: Callable[[Request], bool]) -> str | None:
+    return next((words for words, candidate in way if is_planned(candidate)), None)
+
+
+def _needed(request: Request) -> timedelta:
+    """Return what must lie between a takeover and the next: the first is complete, then the commits are, in time."""
+    routers = len(request.routers)
+    commits = routers * request.commit + (routers - 1) * request.pause
+    tolerance = max(router.chain.tolerance for router in request.routers)
+    # A minute, because people type minutes and a change begins at a whole one.
+    return timedelta(seconds=tolerance) + 2 * request.skew + commits + _MINUTE
+
+
+def _more_ahead(request: Request) -> Iterator[tuple[str, Request]]:
+    least = max(request.ahead + 1, ceil(_needed(request) / request.every))
+    for ahead in range(least, min(least + 2, _AHEAD_MAX + 1)):
+        yield f"--ahead {ahead}", replace(request, ahead=ahead)
+
+
+def _fewer_ahead(request: Request) -> Iterator[tuple[str, Request]]:
+    for ahead in range(request.ahead - 1, 0, -1):
+        yield f"--ahead {ahead}", replace(request, ahead=ahead)
+
+
+def _less_often(request: Request) -> Iterator[tuple[str, Request]]:
+    every = ceil(_needed(request) / _MINUTE) * _MINUTE
+    if every > request.every:
+        yield f"--every {as_option(every)}", replace(request, every=every)
+
+
+def _equal_ids(request: Request) -> Iterator[tuple[str, Request]]:
+    if request.ids is not Ids.EQUAL:
+        yield "--ids equal", replace(request, ids=Ids.EQUAL)
+
+
+def _longest_quarantine(request: Request, is_planned: Callable[[Request], bool]) -> str | None:
+    """Halve the range until a day (of short ones: a minute) is left: the longest quarantine that is known to work."""
+    low, high = timedelta(), request.quarantine
+    unit = timedelta(days=1) if high > timedelta(days=2) else _MINUTE
+    if not high or not is_planned(replace(request, quarantine=low)):
+        return None
+    while high - low > unit:
+        middle = low + ceil((high - low) / unit / 2) * unit
+        if is_planned(replace(request, quarantine=middle)):
+            low = middle
+        else:
+            high = max(low, middle - unit)
+    return f"--quarantine {as_option(low)}"
