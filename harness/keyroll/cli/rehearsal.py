@@ -52,10 +52,11 @@ def play(
     with tempfile.TemporaryDirectory(prefix="keyroll-") as folder:
         path = Path(folder) / "rehearsal.yaml"
         path.write_text(made.text, encoding="utf-8")
-        results = []
+        results: list[Result] = []
+        orders: list[str | None] = []
         for case in read_cases(path):  # a planned change: with either router first
             if case.variant:
-                printer.line(f"playing with {case.variant}")
+                printer.line(f"playing with {_order(case.variant, made.names)}")
             options = Options(
                 labs=FreshLabs(lab_maker(lab, topology=topology)),
                 seed=new_seed() if known is None else known,
@@ -64,6 +65,7 @@ def play(
             view = LiveView() if wanted(plain=plain) else None
             with printer.below(view):
                 results.append(run(case, replace(options, observers=(view,) if view else ())))
+            orders.append(case.variant)
             if results[-1].verdict is Verdict.INTERRUPTED:
                 break
     verdicts = [
@@ -75,13 +77,33 @@ def play(
     verdict, result = verdicts[worst], results[worst]
     style = {ExitCode.OK: "bold green", ExitCode.BAD: "bold red"}.get(verdict.code, "bold yellow")
     printer.line(verdict.sentence, style=style)
-    for line in _lines(made, result):
+    for line in (*_orders(orders, results, verdicts, made.names), *_lines(made, result)):
         printer.line(line)
     if not no_report:
         # Of a planned change either order has a page; the one that decides is named.
         told = [report_line(one.folder) for one in results]
         printer.line(told[worst])
-    return verdict.code
+    return min(verdict.code, made.carried, key=_ORDER.index)
+
+
+def _order(variant: str, names: tuple[str, str]) -> str:
+    """Return an order of commits by the routers' own names."""
+    return f"{names[1] if variant == 'r2-first' else names[0]} first"
+
+
+def _orders(
+    orders: Sequence[str | None], results: Sequence[Result], verdicts: Sequence[Judged], names: tuple[str, str]
+) -> Iterator[str]:
+    """Yield how each order of the commits of a planned change was played."""
+    for order, one, verdict in zip(orders, results, verdicts, strict=True):
+        if order is not None:
+            took = f"{one.took.total_seconds():.0f} s"
+            yield f"  the commits with {_order(order, names)}: {_played(one, verdict)} ({took})"
+
+
+def _played(result: Result, verdict: Judged) -> str:
+    words = {Verdict.PASSED: "played hitless", Verdict.FAILED: "not hitless"}
+    return words.get(result.verdict, verdict.sentence)
 
 
 def _keep(made: Made, verdict: Judged, result: Result) -> None:
@@ -154,6 +176,8 @@ def _not_known(made: Made, *, accept_left_out: bool, without_secrets: bool) -> s
 
 
 def _lines(made: Made, result: Result) -> Iterator[str]:
+    if made.carried is not ExitCode.OK:
+        yield "  the real link is not in order, or could not be judged: see 'seen on the link' above"
     for name in made.down:
         yield f"  {name}: predicted not to come up with the keys of the beginning"
     for moment, _, _, words in made.predicted:

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from keyroll.keychain.secret import Secret
+from keyroll.keychain.type9 import encode_type9
+
 pytestmark = pytest.mark.lab
 
 LINES = """\
@@ -41,13 +44,18 @@ def rehearse(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 )
 def test_the_rollover_of_two_configurations_is_played_before_the_night(tmp_path, second, code, verdict):
     starts = "2026-11-1.00:00:00 +0000", "2027-1-15.00:00:00 +0000"
-    mine = [(starts[0], 1, 2, "first-secret"), (starts[1], 3, 4, "right")]
+    # As a router shows it, `$9$…`, and as a person types it.
+    mine = [(starts[0], 1, 2, f'"{encode_type9(Secret("first-secret"))}"'), (starts[1], 3, 4, "right")]
     theirs = [(starts[0], 2, 1, "first-secret"), (starts[1], 4, 3, second)]
     (tmp_path / "lion.conf").write_text(configuration("lion", "10.9.0.1", "10.9.0.2", mine))
     (tmp_path / "tiger.conf").write_text(configuration("tiger", "10.9.0.2", "10.9.0.1", theirs))
     done = rehearse(tmp_path, "lion.conf", "tiger.conf", "--at", "2026-12-01T00:00Z")
     assert done.returncode == code, done.stdout + done.stderr
     assert done.stdout.splitlines()[1] == verdict
-    assert "first-secret" not in done.stdout
-    played = next((tmp_path / "runs").glob("*/scenario.yaml")).read_text()
-    assert "first-secret" not in played
+    told = [encode_type9(Secret(one)) for one in ("first-secret", second)]
+    (run,) = (tmp_path / "runs").iterdir()
+    written = {path.relative_to(run): path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    assert {"scenario.yaml", "lab/R1.pcap"} <= {str(name) for name in written}
+    for secret in ("first-secret", f'"{second}"', "$9$", *told):
+        assert secret not in done.stdout
+        assert [str(name) for name, octets in written.items() if secret.encode() in octets] == []

@@ -261,15 +261,11 @@ def test_a_pasted_mistake_never_names_what_may_be_a_part_of_a_secret(console: Co
     assert answer.splitlines()[-1] == "load complete (2 errors)"
 
 
-def test_a_configuration_like_a_real_labs_is_taken_but_for_what_is_named(console: Console, full: FullBackend) -> None:
+def test_a_configuration_like_a_real_labs_is_taken(console: Console, full: FullBackend) -> None:
     console.block = (Path(__file__).parent / "pasted" / "isp_lab.conf").read_text()
     answer = console.type("configure", "load override terminal").splitlines()
-    assert answer[1:3] == [
-        "terminal:172:(55) syntax error: reject",
-        "  [edit policy-options policy-statement import-bgp term bogons from]",
-    ]
-    assert answer[-1] == "load complete (1 errors)"
-    console.type("load merge terminal")  # with mistakes an override changes nothing
+    assert answer[1].startswith("warning: kept without effect on this emulated router")
+    assert answer[-1] == "load complete"
     assert console.type("commit") == "commit complete"
     (neighbor,) = full.intents[-1].neighbors
     assert neighbor.protection is not None

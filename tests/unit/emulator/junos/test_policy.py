@@ -231,7 +231,12 @@ def test_filters_that_say_themselves_what_becomes_of_a_route_are_terms_of_their_
         (PolicyAction.ACCEPT, (PrefixRange(narrow, 16, 32),), 1),
         (PolicyAction.REJECT, (PrefixRange(wide, 8, 32),), 1),
     ]
-    assert "route-filter 10.0.0.0/8 orlonger reject;" in console.type("show policy-options")
+    shown = console.type("show policy-options")
+    assert "            route-filter 10.0.0.0/8 orlonger reject;" in shown.splitlines()
+    console.type("delete policy-options")
+    console.block = f"policy-options {{\n{shown}\n}}"
+    assert console.type("load merge terminal").endswith("load complete")
+    assert console.type("show policy-options") == shown
 
 
 def test_statements_of_policies_are_shown_as_they_were_typed(console: Console) -> None:

@@ -62,12 +62,23 @@ def _lines(node: Node, indent: str, prefix: str, comments: Comments | None) -> I
         yield f"{indent}{mark}{head};{SECRET_MARK if statement.secret else ''}"
     elif statement.joined and not node.inactive:
         yield from _body(node, indent, head + " ", comments)
+    elif statement.one_line and _is_words(node):
+        words = (header(child) for child in node.shown())
+        yield f"{indent}{mark}{head} {' '.join(words)};"
     elif statement.one_line and _fits_one_line(node):
         yield from (f"{indent}{mark}{line}" for line in _body(node, "", head + " ", None))
     else:
         yield f"{indent}{mark}{head} {{"
         yield from _body(node, indent + INDENT, "", comments)
         yield f"{indent}}}"
+
+
+def _is_words(node: Node) -> bool:
+    """Say whether an entry is no more than words behind its key, as `route-filter 10.0.0.0/8 orlonger reject`."""
+    return node.statement.kind is Kind.ENTRY and all(
+        child.statement.kind in (Kind.FLAG, Kind.LEAF) and not child.inactive and not child.statement.secret
+        for child in node.children.values()
+    )
 
 
 def _fits_one_line(node: Node) -> bool:
