@@ -6,13 +6,15 @@ both captures hold, and what the kernel counted must agree.
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import itertools
 import platform
 import socket
 import struct
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,6 +22,8 @@ import pytest
 from tests.lab.wire import kernel_sockets as kernel
 
 from keyroll import linux
+from keyroll.capture import Follow, Referee, Verdict
+from keyroll.capture.keys.keys_file import read_keys
 from keyroll.emulator.contract.offload import disable_offloads
 from keyroll.junos.records import BgpState, BgpSummary
 from keyroll.keychain.junostext import set_lines
@@ -123,7 +127,7 @@ def counted(namespace: int) -> dict[str, int]:
     return kernel.counters_in(lines)
 
 
-def test_the_routers_rollover_is_hitless_for_a_peer_whose_kernel_has_tcp_ao(own_pair, speaker) -> None:
+def test_the_routers_rollover_is_hitless_for_a_peer_whose_kernel_has_tcp_ao(own_pair, speaker, tmp_path) -> None:
     _, (namespace,) = find.find(own_pair.lab.name).ask_keeper("namespace", router="R2")
     session = own_pair.sessions["R1"]
     session.set_clock(T0 + timedelta(minutes=1))
@@ -146,6 +150,34 @@ def test_the_routers_rollover_is_hitless_for_a_peer_whose_kernel_has_tcp_ao(own_
     assert (found["TCPAOBad"], found["TCPAOKeyNotFound"]) == (0, 0)
     drops = find.find(own_pair.lab.name).ask_router("R1", "drops")[0]
     assert drops["in"] == {}
+    for capture in own_pair.lab.captures.values():
+        seen = judged(capture, tmp_path)
+        assert {verdict for verdict, _ in seen} == {Verdict.VERIFIED}, capture
+        # Each end sent with its first key, then with its second, and never with the first again.
+        assert in_order(key_id for _, (source, key_id) in seen if source == PEER) == [1, 3]
+        assert in_order(key_id for _, (source, key_id) in seen if source == OWN) == [2, 4]
+
+
+def judged(capture: Path, folder: Path) -> list[tuple[Verdict, tuple[str, int | None]]]:
+    """Return of each segment between the two its verdict, its source, and its KeyID."""
+    keys = folder / "keys.yaml"
+    keys.write_text(
+        "keys:\n"
+        + "".join(
+            f"  - algorithm: hmac-sha-1-96\n    secret: secret of key {one.id}\n"
+            f'    send_id: {{"{PEER}": {one.send_id}, "{OWN}": {one.recv_id}}}\n'
+            for one in CHAIN.keys
+        )
+    )
+    referee = Referee(read_keys(keys))
+    with contextlib.closing(Follow(capture)) as follow:  # the last record may not be whole yet
+        packets = follow.read_new()
+    found = [judgement for packet in packets if (judgement := referee.judge(packet)) is not None]
+    return [(one.verdict, (one.flow.src, one.key_id)) for one in found]
+
+
+def in_order(key_ids: Iterable[int | None]) -> list[int | None]:
+    return [key_id for key_id, _ in itertools.groupby(key_ids)]
 
 
 def router_lines() -> list[str]:
