@@ -110,6 +110,13 @@ class Conversation:
             self._exchange(command, keep)
             return kept[0]
 
+    def learn(self, secrets: Iterable[Secret]) -> None:
+        """Redact these too from now on, in records and in errors."""
+        new = set(secrets) - self._secrets
+        if new:
+            self._secrets |= new
+            self._redact = Redactor(self._secrets)
+
     def _operational(self, line: str) -> str:
         # In configuration mode use `run`, so that a show command leaves the candidate unchanged.
         words = self._ask(f"run {line}" if self._configuring else line, within=self.deadlines.answer).text
@@ -170,12 +177,6 @@ class Conversation:
             words=said,
             remedy=remedy,
         )
-
-    def _learn(self, secrets: Iterable[Secret]) -> None:
-        new = set(secrets) - self._secrets
-        if new:
-            self._secrets |= new
-            self._redact = Redactor(self._secrets)
 
     def _hide(self, text: str) -> str:
         return self._redact(text)

@@ -208,7 +208,7 @@ class RouterSession(Conversation):
             ConfigurationError: a line was refused. The candidate is rolled back, and configuration mode left.
         """
         with self._lock:
-            self._learn(secret for line in lines for secret in secrets_in(line))
+            self.learn(secret for line in lines for secret in secrets_in(line))
             self._enter_configuration()
             self._touched = True
             return self._exchange("\n".join(lines), lambda _: self._lines(lines))

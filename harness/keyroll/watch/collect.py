@@ -20,14 +20,12 @@ from keyroll.errors import InputError, KeyrollError, RunError, Where, printable
 from keyroll.instants import SYSTEM, Clock
 from keyroll.junos.errors import CommandError
 from keyroll.junos.exchange import Exchange, Target
-from keyroll.keychain.secret import Secret
 from keyroll.names import SessionKind
 from keyroll.scenario.record.files import FILE_MODE
-from keyroll.scenario.record.run_folder import FolderRedactor
 from keyroll.watch.commands import Command, Shape
 from keyroll.watch.inventory import Inventory
 from keyroll.watch.reading import Situation, configuration_of, situation_of
-from keyroll.watch.redacted import lines_of
+from keyroll.watch.redacted import Redaction, lines_of
 from keyroll.watch.router import Router
 from keyroll.watch.sampling import Look, look
 from keyroll.watch.verdict import Seen
@@ -85,10 +83,14 @@ def collect(
         list(pool.map(Router.login, routers))
         texts = dict(zip(inventory.routers, pool.map(Router.configuration, routers), strict=True))
         configurations = {name: configuration_of(name, text) for name, text in texts.items()}
+        redaction = Redaction(targets)
+        redaction.learn(texts.values(), configurations)
+        for router in routers:
+            router.learn(redaction.secrets)  # an error of a look quotes the line that it did not understand
         found = situation_of(inventory, configurations, at=clock.now().moment, skew=timedelta(seconds=1))
         looks = list(pool.map(lambda one: look(one, found.sessions, found.zone(one.name)), routers))
         outputs = dict(zip(inventory.routers, pool.map(lambda one: _outputs(one, found), routers), strict=True))
-    hide = _hiding(targets, configurations, inventory if hide_names else None)
+    hide = _hiding(targets, configurations, inventory if hide_names else None, redaction)
     files = {
         "manifest.json": json.dumps(
             {"format": 1, "keyroll": __version__, "routers": list(inventory.routers)}, indent=2
@@ -167,14 +169,12 @@ def _wire(path: Path, texts: Mapping[str, str], situation: Situation, looks: Seq
 
 
 def _hiding(
-    targets: Sequence[Target], configurations: Mapping[str, Configuration], names: Inventory | None
+    targets: Sequence[Target],
+    configurations: Mapping[str, Configuration],
+    names: Inventory | None,
+    redact: Redaction,
 ) -> Callable[[str], str]:
     """Return what takes secrets, and names where an inventory is given, out of every text and path."""
-    secrets: list[Secret] = [one.access.password for one in targets if one.access is not None and one.access.password]
-    for configuration in configurations.values():
-        for router in configuration.routers:
-            secrets += [key.secret for chain in router.chains for key in chain.keychain.keys if key.secret is not None]
-    redact = FolderRedactor(one for one in secrets if one.known)
     replaced: dict[str, str] = {}
     if names is not None:
         for number, (name, entry) in enumerate(names.routers.items(), start=1):

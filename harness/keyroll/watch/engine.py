@@ -5,29 +5,28 @@ from __future__ import annotations
 import contextlib
 import shlex
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TypeVar
 
 from keyroll import __version__
 from keyroll.errors import KeyrollError, UnfitError
 from keyroll.instants import Instant
-from keyroll.junos.exchange import Exchange, Target
-from keyroll.keychain.secret import Secret
+from keyroll.junos.exchange import Exchange
 from keyroll.scenario.file.durations import format_duration
 from keyroll.scenario.observe.router_clock import RouterClock
 from keyroll.scenario.record.record import Record
 from keyroll.scenario.record.result import Check, Result, Verdict
-from keyroll.scenario.record.run_folder import FolderRedactor, RunFolder, make_run_folder
+from keyroll.scenario.record.run_folder import RunFolder, make_run_folder
 from keyroll.scenario.record.stopwatch import Stopwatch
 from keyroll.scenario.record.timeline import Kind, Timeline
 from keyroll.watch.document import as_data, headline_of
 from keyroll.watch.now import checks_of_now
 from keyroll.watch.pace import Stopped
 from keyroll.watch.reading import Awaited, Situation, configuration_of, situation_of
-from keyroll.watch.redacted import chains_as_data, lines_of
+from keyroll.watch.redacted import Redaction, chains_as_data, lines_of
 from keyroll.watch.router import Router
 from keyroll.watch.sampling import ClockReading, Look, look, read_clock
 from keyroll.watch.state import Options, State
@@ -63,8 +62,8 @@ def watch(options: Options) -> Outcome:
     now = options.clock.wall().moment
     name = "watch-" + "-".join(options.inventory.routers)
     path = make_run_folder(options.run_dir, name=name, seed="watch", now=now)
-    secrets = [one for target in options.targets for one in _secrets(target)]
-    folder = RunFolder(path, FolderRedactor(secrets))
+    redaction = Redaction(options.targets)
+    folder = RunFolder(path, redaction)
     clocks = {router: RouterClock(None, clock=options.clock) for router in options.inventory.routers}
     with (
         contextlib.closing(folder),
@@ -72,22 +71,23 @@ def watch(options: Options) -> Outcome:
     ):
         for observer in options.observers:
             timeline.observe(observer)
-        outcome = _Run(options, folder, timeline, clocks).whole()
+        outcome = _Run(options, folder, redaction, timeline, clocks).whole()
     folder.seal()
     return outcome
 
 
-def _secrets(target: Target) -> Iterator[Secret]:
-    if target.access is not None and target.access.password is not None:
-        yield target.access.password
-
-
 class _Run:
     def __init__(
-        self, options: Options, folder: RunFolder, timeline: Timeline, clocks: Mapping[str, RouterClock]
+        self,
+        options: Options,
+        folder: RunFolder,
+        redaction: Redaction,
+        timeline: Timeline,
+        clocks: Mapping[str, RouterClock],
     ) -> None:
         self.options = options
         self.folder = folder
+        self.redaction = redaction
         self.timeline = timeline
         self.clocks = clocks
         self.state = State(options)
@@ -151,6 +151,9 @@ class _Run:
     def _read(self) -> Situation:
         texts = self._both(lambda router: router.configuration())
         configurations = {name: configuration_of(name, text) for name, text in texts.items()}
+        self.redaction.learn(texts.values(), configurations)
+        for router in self.routers:
+            router.learn(self.redaction.secrets)
         if self.options.capture is not None:
             self.texts = texts  # the judge of the wire reads them again; they stay in memory
         for name, configuration in configurations.items():
@@ -348,7 +351,12 @@ class _Run:
         if self.capturing is None or situation is None or seen is None or not seen.looks:
             return Wire((), (), None)
         try:
-            return judge_wire(self.capturing.path, self.texts, situation, seen)
+            wire = judge_wire(self.capturing.path, self.texts, situation, seen)
+            early = self.capturing.ended_early
+            # What it wrote is judged; that the wire was seen to the end cannot be said of it.
+            return (
+                wire if early is None else replace(wire, missing=f"{wire.missing}: {early}" if wire.missing else early)
+            )
         except KeyrollError as error:
             return Wire((), (), str(error))
 

@@ -1,17 +1,51 @@
-"""What of the configurations is written: what concerns the watched sessions, made anew from values, without secrets."""
+"""What of the configurations is written: what concerns the watched sessions, made anew from values, without secrets.
+
+And what takes the secrets that they hold out of everything else: a router may quote them in its log, or on purpose.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from keyroll.configuration import Configuration
 from keyroll.configuration.sessions import Session
+from keyroll.junos.exchange import Target
+from keyroll.junos.redact import secrets_in
 from keyroll.keychain.model import Keychain
-from keyroll.keychain.secret import SHOWN
+from keyroll.keychain.secret import SHOWN, Secret
 from keyroll.keychain.starttime import format_start_stored
+from keyroll.scenario.record.run_folder import FolderRedactor
 from keyroll.watch.reading import Situation
 
 _CHAINS = "set security authentication-key-chains key-chain"
+
+
+class Redaction:
+    """Takes secrets out of every text: those of the logins, and those of the configurations once they are read."""
+
+    def __init__(self, targets: Iterable[Target]) -> None:
+        self._secrets = [
+            one.access.password for one in targets if one.access is not None and one.access.password is not None
+        ]
+        self._redact = FolderRedactor(self._secrets)
+
+    @property
+    def secrets(self) -> Sequence[Secret]:
+        """The secrets that are known."""
+        return tuple(self._secrets)
+
+    def learn(self, texts: Iterable[str], configurations: Mapping[str, Configuration]) -> None:
+        """Know the secrets of configurations: of their key chains, and of all else that is a secret by its place."""
+        found = [secret for text in texts for secret in secrets_in(text)]
+        for configuration in configurations.values():
+            chains = [chain for router in configuration.routers for chain in router.chains]
+            found += [key.secret for chain in chains for key in chain.keychain.keys if key.secret is not None]
+        self._secrets += [secret for secret in found if secret.known]
+        self._redact = FolderRedactor(self._secrets)
+
+    def __call__(self, text: str) -> str:
+        """Return the text without them."""
+        return self._redact(text)
 
 
 def lines_of(configuration: Configuration) -> Iterator[str]:

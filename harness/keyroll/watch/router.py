@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TypeVar
 
@@ -11,6 +11,7 @@ from keyroll.errors import RunError
 from keyroll.instants import SYSTEM, Clock
 from keyroll.junos.conversation import Conversation
 from keyroll.junos.exchange import Deadlines, Exchange, Target
+from keyroll.keychain.secret import Secret
 from keyroll.watch.commands import Command, Shape
 from keyroll.watch.pace import Pace
 
@@ -39,6 +40,10 @@ class Router:
         """Log in. Raises SessionError; there is no second try: a wrong password would lock the account."""
         self._conversation.connect()
         self._pace.answered()
+
+    def learn(self, secrets: Iterable[Secret]) -> None:
+        """Take these out of whatever is recorded or told of an answer from now on: a router may quote them."""
+        self._conversation.learn(secrets)
 
     def close(self) -> None:
         """End the session. Nothing is typed."""

@@ -48,6 +48,9 @@ class Capturing:
 
     def __init__(self, source: Source, into: Path) -> None:
         self.path = Path(source.file) if source.file not in (None, STDIN) else into
+        self.ended_early: str | None = None
+        """That a command had ended by itself when it was to be stopped, and how; None: it had not."""
+        self._command = "".join(source.command[:1])
         self._process: subprocess.Popen[bytes] | None = None
         self._thread: threading.Thread | None = None
         if source.command:
@@ -68,6 +71,9 @@ class Capturing:
     def stop(self) -> None:
         """Have the command end, and what it wrote complete."""
         if self._process is not None:
+            code = self._process.poll()
+            if code is not None:
+                self.ended_early = f"the command {self._command} ended before the watch, with {code}"
             self._process.terminate()
             try:
                 self._process.wait(_GOODBYE_SECONDS)
@@ -117,7 +123,9 @@ def judge_wire(path: Path, texts: Mapping[str, str], situation: Situation, seen:
     Raises:
         InputError: it cannot be read, or is no capture.
     """
-    if not path.is_file() or not path.stat().st_size:
+    if not path.is_file():
+        return Wire((), (), f"there is no capture {path}")
+    if not path.stat().st_size:
         return Wire((), (), f"the capture {path.name} is empty")
     book = config_book([ConfigSource(router, text) for router, text in texts.items()])
     found = {(router, one.name): _Direction() for one in situation.sessions for router in one.peers}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 import tarfile
+from base64 import b64encode
 
 import pytest
 from tests.unit.watch.recording import BEGIN, NAMES, PASSWORD, SECRET, USER, plain
@@ -12,6 +15,7 @@ from keyroll.instants import FakeClock
 from keyroll.junos.access import Access
 from keyroll.junos.exchange import Target
 from keyroll.keychain.secret import Secret
+from keyroll.keychain.type9 import encode_type9
 from keyroll.watch.collect import collect
 from keyroll.watch.commands import is_allowed
 from keyroll.watch.inventory import Inventory
@@ -50,6 +54,38 @@ def test_the_bundle_holds_what_concerns_the_sessions_and_no_secret(collected, se
     assert all(is_allowed(line) for router in server.routers.values() for line in router.sent)
 
 
+def forms(secret):
+    """Yield the forms in which a secret may stand in a log: as it is, escaped, in hex, in base64, as $9$."""
+    octets = secret.encode()
+    yield secret
+    yield json.dumps(secret)[1:-1]
+    yield octets.hex()
+    yield octets.hex().upper()
+    yield b64encode(octets).decode().rstrip("=")
+    yield from (encode_type9(Secret(secret), salt) for salt in (0, 7, 64))
+
+
+@pytest.mark.parametrize("secret", [SECRET, "Tr0ub4dor&3-keyroll"])
+def test_a_router_that_tells_its_secrets_in_every_form_finds_them_in_no_bundle(collected, secret):
+    def tells(routers):
+        for router in routers.values():
+            router.secret = secret
+            told = "\n".join(f"Jan  1 00:00:00 {router.name} mgd[1]: {form}" for form in forms(secret))
+            older = "UI_CMDLINE_READ_LINE: User 'x', command 'set security ... key 0 secret \"older-than-the-chain\" '"
+            user = 'set system login user x authentication encrypted-password "$6$salt$hashed"'
+            router.garble = lambda line, said, more=f"{told}\n{older}\n{user}": (
+                f"{said}\n{more}" if line in ("show version", "show log messages | no-more") else said
+            )
+
+    found = collected(tells).files
+    whole = "\n".join([*found, *found.values()])
+    assert "mgd[1]: " in whole, "the log is there"
+    for form in (*forms(secret), "older-than-the-chain", "$6$salt", PASSWORD):
+        assert form not in whole
+    for text in re.findall(r"\$9\$[^\s\"';,]+", whole):
+        pytest.fail(f"an encrypted secret is left: {text[:4]}…")
+
+
 def test_names_go_too_if_asked(collected):
     found = collected(hide_names=True).files
     assert {path.partition("/")[0] for path in found if "/" in path} == {"router-1", "router-2"}
@@ -62,3 +98,13 @@ def test_a_login_that_may_not_see_the_chains_collects_nothing(collected):
 
     with pytest.raises(RunError, match="R2: chains not visible"):
         collected(hidden)
+
+
+def test_an_error_that_quotes_a_line_quotes_no_secret(collected):
+    def quotes(routers):
+        routers["R1"].garble = lambda line, said: f"{said}\n{SECRET}" if line == "show bgp summary" else said
+
+    with pytest.raises(RunError) as raised:
+        collected(quotes)
+    assert "unknown line" in str(raised.value)
+    assert SECRET not in str(raised.value)

@@ -150,3 +150,14 @@ def test_a_side_whose_next_key_is_not_there_yet_is_told_before_and_after(play):
     outcome, _ = play(change=late, until=BEGIN + timedelta(minutes=10))
     assert outcome.state.predicted is False
     assert outcome.result.verdict is not Verdict.PASSED, outcome.headline
+
+
+def test_a_router_that_quotes_its_secrets_leaves_none_in_the_run_folder(play):
+    def tells(routers):
+        for router in routers.values():
+            router.garble = lambda line, said: said.replace("5/5/5/0", f"5/5/5/0\n{SECRET}") if "bgp" in line else said
+
+    outcome, _ = play(change=tells, until=BEGIN + timedelta(minutes=3))
+    assert outcome.result.verdict is Verdict.UNFIT, outcome.headline
+    assert holds_no_secret(outcome.result.folder)
+    assert SECRET not in outcome.headline
