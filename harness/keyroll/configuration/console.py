@@ -17,15 +17,20 @@ BARE_PROMPT = re.compile(
 )
 PAGER = re.compile(r"-{2,3} ?\(?more(?: \d+%)?\)? ?-{2,3}[\s\x08]*", re.IGNORECASE)
 """`---(more)---` and what the terminal writes over it: the text of the next line may follow on the same line."""
-SHOW = re.compile(r"(?:run\s+)?show\s+conf[a-z]*(?P<rest>\s[^;{]*)?")
+SHOW = re.compile(r"(?:run\s+)?sh(?:ow?)?\s+conf[a-z]*(?P<rest>\s[^;{]*)?")
 """The command as the first line of a saved log."""
 SYSTEM = re.compile(r"(?P<verb>set|clear)\s+cli\s+(?P<kind>log|ten)\S*(?:\s+(?P<name>\S+))?")
 """The command that enters a logical system or a tenant: what is shown from then on is that one's alone."""
+_DISPLAY_SET = re.compile(r"(?:^|\s)d(?:isplay|ispl|isp|is|i)?\s+se?t?(?:\s|$)")
+_FILTER = re.compile(
+    r"\s*(?P<kind>m(?:atch|atc|at|a)?|e(?:xcept|xcep|xce|xc|x)|f(?:ind|in|i)?|la(?:st|s)?)\s+(?P<pattern>\S+)"
+)
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]")
 _OVERWRITE = re.compile(r"[^\x08]?\x08")
 _NOISE = re.compile(
     r"(?:[A-Z][a-z]{2} +\d{1,2} \d{2}:\d{2}:\d{2}(?: \d{4})?"
     r"|Entering configuration mode|Exiting configuration mode|The configuration has been changed but not committed"
+    r"|Discard uncommitted changes\?.*"
     r"|Users currently editing the configuration:|Last login: .*|--- JUNOS .*|commit complete"
     r"|configuration check succeeds"
     r"|(?:warning|Warning): License.*|Loading .* please wait.*|Connection to .* closed\.?|logout|load complete"
@@ -45,6 +50,15 @@ class Shown:
     level: tuple[str, ...]
     set_form: bool
     relative: bool
+    filtered: bool = False
+    """Whether a pipe (`match`, `except`, `find`, `last`) leaves lines out."""
+    matched: tuple[str, ...] = ()
+    """Of `match`, what one of must stand in a line; of set lines it leaves those levels whole whose words hold it."""
+
+    def leaves_whole(self, level: tuple[str, ...]) -> bool:
+        """Say whether no line of a level is left out."""
+        words = " ".join(level)
+        return not self.filtered or any(one in words for one in self.matched)
 
 
 def cleaned(line: str) -> str:
@@ -84,7 +98,14 @@ def shown(command: str) -> Shown | None:
     found = SHOW.fullmatch(command.strip())
     if found is None:
         return None
-    path, *pipes = (found["rest"] or "").split("|")
+    # A pattern may hold bars: `| match "bgp|key-chain"`.
+    quoted = re.findall(r'"[^"]*"', found["rest"] or "")
+    path, *pipes = re.sub(r'"[^"]*"', "#", found["rest"] or "").split("|")
     said = " ".join(pipes)
-    set_form = re.search(r"display\s+set", said) is not None
-    return Shown(tuple(path.split()), set_form, set_form and "relative" in said)
+    set_form = _DISPLAY_SET.search(said) is not None
+    filters = [one for pipe in pipes if (one := _FILTER.match(pipe)) is not None]
+    matched: tuple[str, ...] = ()
+    if set_form and len(filters) == 1 and filters[0]["kind"][:1] == "m":
+        pattern = filters[0]["pattern"].replace("#", quoted[-1].strip('"') if quoted else "")
+        matched = tuple(one for one in pattern.split("|") if one)
+    return Shown(tuple(path.split()), set_form, set_form and "relative" in said, bool(filters), matched)

@@ -288,6 +288,7 @@ class _Pairs(list[tuple[str, object]]):
 
 _WRAPPED_JSON = re.compile(r"^[ \t]*(?:<[^<>]*>\s*)+\{(?=\s*\")", re.MULTILINE)
 """Elements, and JSON right behind them: what a router answers to `get-configuration format="json"`."""
+_BARE_VALUE = re.compile(r'"(?:[^"\\]|\\.)*"|(?<=[:\[,\s])(\d[\w.]*[A-Za-z][\w.]*)(?=\s*[,}\]])')
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"(\s*:)?')
 
 
@@ -323,10 +324,14 @@ def json_element(text: str, source: str, first: int, note: Note) -> Element:
     start = _first(text, "{") or 0
     before = text.count("\n", 0, start)
     try:
-        whole, end = json.JSONDecoder(object_pairs_hook=_Pairs).raw_decode(text, start)
+        whole, end = _decoded(text, start)
     except ValueError as error:
         line = getattr(error, "lineno", 1)
-        raise ConfigurationError("this is not well-formed JSON", where=Where(source, line)) from None
+        text = _quoted(text)
+        try:
+            whole, end = _decoded(text, start)
+        except ValueError:
+            raise ConfigurationError("this is not well-formed JSON", where=Where(source, line)) from None
     except RecursionError:
         raise ConfigurationError("this JSON nests too deep for a configuration", where=Where(source, 1)) from None
     _around(text[:start], first, note)
@@ -345,6 +350,15 @@ def json_element(text: str, source: str, first: int, note: Note) -> Element:
             remedy="use `show configuration | display json`",
         )
     return found
+
+
+def _decoded(text: str, start: int) -> tuple[object, int]:
+    return json.JSONDecoder(object_pairs_hook=_Pairs).raw_decode(text, start)
+
+
+def _quoted(text: str) -> str:
+    """Return JSON with values as `3m` in quotes: releases of 2017 print some numbers with a unit bare."""
+    return _BARE_VALUE.sub(lambda found: found[0] if found[1] is None else f'"{found[1]}"', text)
 
 
 class _Json:

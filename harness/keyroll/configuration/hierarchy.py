@@ -92,6 +92,9 @@ GROUP_BODY = Level("a configuration group", {**_TOP, "when": Statement(Shape.OPA
 ROOT = Level("the configuration", {**_TOP, "groups": holding(Level("groups", {}, names=holding(GROUP_BODY)))})
 
 
+CHAINS_PATH: tuple[str, ...] = ("security", "authentication-key-chains")
+DECIDING: tuple[tuple[str, ...], ...] = (("protocols", "bgp"), ("protocols", "ldp"), CHAINS_PATH)
+"""The levels that hold sessions and key chains, of a router or a routing instance."""
 SYSTEMS = ("logical-systems", "tenants")
 """Levels whose names are routers of their own."""
 

@@ -13,7 +13,7 @@ from keyroll.configuration.chains import ROOT as CHAINS_AT
 from keyroll.configuration.documents import Documents, Element, is_json, is_xml, json_element, xml_elements
 from keyroll.configuration.findings import ConfigurationError, Finding, Kind, Note, Path
 from keyroll.configuration.foreign import make_of
-from keyroll.configuration.hierarchy import META, ROOT, level_of
+from keyroll.configuration.hierarchy import DECIDING, META, ROOT, level_of
 from keyroll.configuration.inheritance import APPLY, Groups, View
 from keyroll.configuration.levels import HOMELESS, PASTED, settle
 from keyroll.configuration.routers import Router, host_name, routers_of
@@ -117,8 +117,7 @@ class Configuration:
         for word in ("logical-systems", "tenants", "routing-instances"):
             if path[:1] == (word,):
                 path = path[2:]
-        deciding = (("protocols", "bgp"), ("protocols", "ldp"), ("security", "authentication-key-chains"))
-        return any(path[:2] == level[: len(path)] for level in deciding)
+        return any(path[:2] == level[: len(path)] for level in DECIDING)
 
     @functools.cached_property
     def _applied_anywhere(self) -> frozenset[str]:

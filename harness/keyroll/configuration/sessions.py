@@ -158,11 +158,16 @@ def _bgp(bgp: View, place: _Place) -> Iterator[Session]:
     outer = _ViewedLevel(bgp)
     for name, group in bgp.below("group").entries():
         inner = _ViewedLevel(group, outer)
+        known: set[Address] = set()
         for peer, level in group.below("neighbor").entries():
             address = address_of(peer)
             if address is None:
                 place.note(Kind.INVALID_VALUE, "a neighbor is named by its address", level.line, group.path)
                 continue
+            if ":" in peer:  # of one IPv6 address there are many spellings; the router has one neighbor
+                if address in known:
+                    place.note(Kind.CONFLICT, "this neighbor stands twice, spelled differently", level.line, group.path)
+                known.add(address)
             yield _Reader(place, (_ViewedLevel(level, inner), inner, outer)).bgp(name, PeerKind.ADDRESS, address)
         if group.mentions("allow"):
             yield from _prefixes(_Reader(place, (inner, outer)), name, group)

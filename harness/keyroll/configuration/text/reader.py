@@ -7,11 +7,12 @@ into words one by one.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from keyroll.configuration import console
 from keyroll.configuration.findings import Kind, Note
-from keyroll.configuration.hierarchy import ROOT, container_of
+from keyroll.configuration.hierarchy import CHAINS_PATH as CHAINS
+from keyroll.configuration.hierarchy import DECIDING, ROOT, container_of
 from keyroll.configuration.placeholders import UNCLOSED
 from keyroll.configuration.text.levels import TAGS, Levels
 from keyroll.configuration.text.position import Position
@@ -42,6 +43,8 @@ class TextReader:
     _in_comment: bool = False
     _comment_line: int = 0
     _host: str | None = None
+    _shows: list[tuple[int, console.Shown]] = field(default_factory=list)
+    """The commands whose output the text holds, and their lines."""
     _shared: dict[str, str] = field(default_factory=dict)
     """Each word once: a text of 100,000 lines has 500,000 words and some 50,000 different ones."""
 
@@ -137,6 +140,24 @@ class TextReader:
                 tuple(self._at.path),
             )
         self._levels.cut_off()
+        self._report_parts()
+
+    def _report_parts(self) -> None:
+        """Report what the commands, by their own words, did not show: a session or a chain may stand there."""
+        held = [level for level in DECIDING if self.root.at(level)]
+        for line, shown in self._shows:
+            hidden = [level for level in held if not shown.leaves_whole(level)]
+            if not held and shown.filtered:
+                hidden = [()]
+            for level in hidden:
+                self.report(
+                    Kind.OMITTED, "this command leaves lines out (a pipe to match, except, find or last)", line, level
+                )
+        # A part without key-chains is no configuration that has none.
+        partly = all(shown.level or not shown.leaves_whole(CHAINS) for _, shown in self._shows)
+        if held and CHAINS not in held and self._shows and partly:
+            line, _ = self._shows[0]
+            self.report(Kind.OMITTED, "the commands show parts of the configuration, and no key-chains", line, CHAINS)
 
     # The long way: anything a line may be.
 
@@ -220,6 +241,7 @@ class TextReader:
                 return True
             shown = console.shown(line)
             if shown is not None:
+                self._shows.append((self._at.line, shown))
                 self._section(container_of(shown.level))
                 self._at.absolute = shown.set_form and not shown.relative
                 return True
@@ -240,6 +262,7 @@ class TextReader:
                 command = re.sub(r"show(?: configuration)?", "show configuration", command, count=1)
                 shown = console.shown(command)
                 if shown is not None:
+                    self._shows.append((at.line, replace(shown, level=(*base, *shown.level))))
                     self._section(container_of((*base, *shown.level)))
                     # Commands count from the level before; the output of `show` stands below it.
                     self._set_lines.edits = [base]
@@ -248,6 +271,8 @@ class TextReader:
                 self._set_lines.command(command)
             return
         shown = console.shown(command)
+        if shown is not None:
+            self._shows.append((at.line, shown))
         self._section(container_of((*at.system, *(shown.level if shown is not None else ()))))
         at.absolute = shown is not None and shown.set_form and not shown.relative
         self._skipping = shown is None and bool(command) and not _prints_configuration(command)
