@@ -31,6 +31,8 @@ _PREPARATION = (
 )
 GOODBYE = timedelta(seconds=1)
 """Seconds to log out: a working router needs milliseconds, and waiting for a stuck one gains nothing."""
+_GREETING_MAX = 1 << 20
+"""Characters before a prompt at login: a banner has some thousands. Each part is searched with all that came before."""
 _CHUNK = 65536
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -145,6 +147,8 @@ class JunosConnection(JuniperSSH):
             if not octets:
                 raise ReadException("the router closed it")
             text += octets.decode("utf-8", "replace")
+            if len(text) > _GREETING_MAX:
+                raise ReadException(f"more than {_GREETING_MAX >> 20} MiB came before a prompt")
             found = re.search(pattern, plain(text))
             if found:
                 return found

@@ -42,6 +42,9 @@ class FakeRouter:
     """From then on it closes the session instead of an answer."""
     slow: timedelta = timedelta()
     garble: Callable[[str, str], str] = lambda _command, answer: answer
+    greeting: str = ""
+    """What comes before the first prompt, `greetings` times."""
+    greetings: int = 1
     lies_at_login: bool = False
     """Whether `garble` changes the answers at login too: then there is none."""
     sent: list[str] = field(default_factory=list)
@@ -246,7 +249,7 @@ class Recording:
     async def _serve(self, router: FakeRouter, process: asyncssh.SSHServerProcess[str]) -> None:
         router.logins += 1
         prompt = f"{USER}@{router.name}> "
-        process.stdout.write(prompt)
+        process.stdout.write(router.greeting.replace("\n", "\r\n") * router.greetings + prompt)
         try:
             async for line in process.stdin:
                 if not line:

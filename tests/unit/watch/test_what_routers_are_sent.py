@@ -161,3 +161,14 @@ def test_a_router_that_quotes_its_secrets_leaves_none_in_the_run_folder(play):
     assert outcome.result.verdict is Verdict.UNFIT, outcome.headline
     assert holds_no_secret(outcome.result.folder)
     assert SECRET not in outcome.headline
+
+
+def test_a_router_that_greets_without_end_is_left(play, server):
+    def greets(routers):
+        routers["R2"].greeting = "x" * 79 + "\n"
+        routers["R2"].greetings = 20_000
+
+    outcome, _ = play(change=greets)
+    assert outcome.result.verdict is Verdict.UNFIT, outcome.headline
+    assert "more than 1 MiB came before a prompt" in outcome.result.reason
+    assert server.routers["R2"].sent == []
