@@ -59,3 +59,110 @@ def test_the_rollover_of_two_configurations_is_played_before_the_night(tmp_path,
     for secret in ("first-secret", f'"{second}"', "$9$", *told):
         assert secret not in done.stdout
         assert [str(name) for name, octets in written.items() if secret.encode() in octets] == []
+
+
+GROUPED = """\
+version 24.4R2.21-EVO;
+groups {{
+    GR-BGP {{
+        protocols {{
+            bgp {{
+                group <GR-IBGP-*> {{
+                    type internal;
+                    authentication-algorithm ao;
+                    authentication-key-chain KC-BGP;
+                    multipath;
+                }}
+            }}
+        }}
+    }}
+}}
+chassis {{
+    aggregated-devices {{
+        ethernet {{
+            device-count 32;
+        }}
+    }}
+}}
+security {{
+    authentication-key-chains {{
+        key-chain KC-BGP {{
+            key 1 {{
+                secret "<REMOVED>"; ## SECRET-DATA
+                start-time "2016-12-31.16:00:00 -0800";
+                algorithm ao;
+                ao-attribute {{
+                    send-id 1;
+                    recv-id 1;
+                    tcp-ao-option enabled;
+                    cryptographic-algorithm aes-128-cmac-96;
+                }}
+            }}
+        }}
+    }}
+}}
+interfaces {{
+    et-0/0/1 {{
+        unit 0 {{
+            family iso;
+            family inet6;
+        }}
+    }}
+    lo0 {{
+        unit 0 {{
+            family inet6 {{
+                address 2001:db8:cafe::{own}/128;
+            }}
+        }}
+    }}
+}}
+routing-options {{
+    autonomous-system 65001;
+}}
+protocols {{
+    isis {{
+        interface et-0/0/1.0;
+    }}
+    bgp {{
+        apply-groups GR-BGP;
+        group GR-IBGP-TO-RR {{
+            local-address 2001:db8:cafe::{own};
+            {cluster}
+            family inet6 {{
+                unicast;
+            }}
+            neighbor 2001:db8:cafe::{peer};
+            neighbor 2001:db8:cafe::77;
+        }}
+    }}
+}}
+"""
+SECOND = """\
+set security authentication-key-chains key-chain KC-BGP key 2 secret planned-second
+set security authentication-key-chains key-chain KC-BGP key 2 start-time "2027-1-15.00:00:00 +0000"
+set security authentication-key-chains key-chain KC-BGP key 2 algorithm ao
+set security authentication-key-chains key-chain KC-BGP key 2 ao-attribute send-id 2
+set security authentication-key-chains key-chain KC-BGP key 2 ao-attribute recv-id 2
+set security authentication-key-chains key-chain KC-BGP key 2 ao-attribute tcp-ao-option enabled
+set security authentication-key-chains key-chain KC-BGP key 2 ao-attribute cryptographic-algorithm aes-128-cmac-96
+"""
+
+
+@pytest.mark.slow
+def test_a_planned_second_key_of_a_route_reflector_and_its_client_is_played_in_both_orders(tmp_path):
+    """As in a public validated design: wildcard groups, IPv6 loopbacks, secrets removed, no host-name."""
+    (tmp_path / "rr.conf").write_text(GROUPED.format(own=1, peer=2, cluster="cluster 1.1.1.1;"))
+    (tmp_path / "client.conf").write_text(GROUPED.format(own=2, peer=1, cluster=""))
+    (tmp_path / "second.set").write_text(SECOND)
+    words = ["rr.conf", "client.conf", "--at", "2026-12-01T00:00Z", "--change", "R1=second.set"]
+    unsaid = rehearse(tmp_path, *words, "--change", "R2=second.set")
+    assert unsaid.returncode == 2, unsaid.stdout + unsaid.stderr
+    assert "HITLESS if 1 key of which the secret is not known, taken to match" in unsaid.stdout
+    done = rehearse(tmp_path, *words, "--change", "R2=second.set", "--without-secrets")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "the commits with rr first: played hitless" in done.stdout
+    assert "the commits with client first: played hitless" in done.stdout
+    assert "planned-second" not in done.stdout
+    one_end = rehearse(tmp_path, *words, "--without-secrets")
+    assert one_end.returncode == 1, one_end.stdout + one_end.stderr
+    assert "NOT HITLESS, as predicted" in one_end.stdout
