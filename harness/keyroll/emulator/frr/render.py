@@ -47,7 +47,7 @@ def kernel_name(unit: str) -> str:
     """
     physical, _, number = unit.partition(".")
     if number not in {"", "0"}:
-        raise NotEmulatedError(f"unit {number} of {physical}: this router's ports have unit 0 alone")
+        raise NotEmulatedError(f"unit {number} of {physical}: here is unit 0 alone: nobody would answer")
     if physical == "lo0":
         return "lo"
     if not physical.startswith("ge-0/0/"):
@@ -88,7 +88,9 @@ def _no_neighbor_is_itself(intent: Intent, ports: Sequence[str]) -> None:
     own = {address.ip for unit in intent.units if _is_there(unit.name, ports) for address in unit.addresses}
     for neighbor in intent.neighbors:
         if neighbor.address in own:
-            raise NotEmulatedError(f"neighbor {neighbor.address}, which is an address of this router")
+            raise NotEmulatedError(
+                f"neighbor {neighbor.address}, which is an address of this router: bgpd makes no session with itself"
+            )
 
 
 def _unit(unit: Unit, ports: Sequence[str]) -> Iterator[Line]:
@@ -151,7 +153,9 @@ def _router_wide(intent: Intent, root: str) -> Iterator[Line]:
     """Yield the lines of what Junos has for each group, and bgpd only for the whole router."""
     clusters = dict.fromkeys(one.cluster for one in intent.neighbors if one.cluster is not None)
     if len(clusters) > 1:
-        raise NotEmulatedError(f"several cluster ids ({', '.join(map(str, clusters))}): this router has one")
+        raise NotEmulatedError(
+            f"several cluster ids ({', '.join(map(str, clusters))}): bgpd has one, and routes of the others could loop"
+        )
     for cluster in clusters:
         text = f"bgp cluster-id {cluster}"
         yield Line(Daemon.BGPD, "bgp cluster-id", text, "no bgp cluster-id", (root,), parent="bgp")
@@ -308,7 +312,7 @@ def _limit(limit: PrefixLimit) -> str:
 def _frr_family(neighbor: BgpNeighbor, family: str) -> str:
     found = _FAMILIES.get(family)
     if found is None:
-        raise NotEmulatedError(f"family {family} of neighbor {neighbor.address}")
+        raise NotEmulatedError(f"family {family} of neighbor {neighbor.address}: its routes would be missing")
     return found
 
 

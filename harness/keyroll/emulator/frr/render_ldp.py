@@ -82,7 +82,9 @@ def render_ldp(intent: Intent, ports: Sequence[str], kernel_names: Sequence[str]
     if ldp is None or not ldp.interfaces:
         return
     if any(peer.md5 is not None for peer in ldp.peers):
-        raise NotEmulatedError("MD5 of LDP sessions: ldpd has passwords by LSR id alone")
+        raise NotEmulatedError(
+            "MD5 of LDP sessions: ldpd has passwords by LSR id alone, so the session would be unprotected"
+        )
     yield Line(Daemon.LDPD, "ldp", _ROOT, f"no {_ROOT}", anew=True)
     router_id = f"router-id {local_id(intent)}"
     yield Line(Daemon.LDPD, "ldp router-id", router_id, f"no {router_id}", (_ROOT,), parent="ldp")

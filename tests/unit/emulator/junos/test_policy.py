@@ -201,7 +201,7 @@ def test_conditions_that_only_routes_of_bgp_can_meet(console: Console, full: Ful
                 "set protocols bgp group i neighbor 10.0.0.3",
                 f"{P} then accept",
             ],
-            "not emulated: local-preference of an internal group: set it by an export policy",
+            "not emulated: local-preference of an internal group, so other paths would win: set it by an export policy",
         ),
     ],
 )

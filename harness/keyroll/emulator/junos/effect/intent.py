@@ -205,7 +205,7 @@ class _Levels:
         return next((found for node in self.nodes if (found := node.child(name)) is not None), None)
 
 
-DYNAMIC_REFUSED = f"{NOT_EMULATED}dynamic neighbors: name each neighbor"
+DYNAMIC_REFUSED = f"{NOT_EMULATED}dynamic neighbors, so no session would come up: name each neighbor"
 
 
 def _neighbors(root: Node, own_as: int | None, reasons: list[str]) -> Iterator[BgpNeighbor]:
@@ -251,13 +251,13 @@ def _unemulated(levels: _Levels, peer_as: int | None, own_as: int | None, *, ext
     local_as = _number(levels.value("local-as"))
     found = None
     if not external and levels.value("local-preference") is not None:
-        found = "local-preference of an internal group: set it by an export policy"
+        found = "local-preference of an internal group, so other paths would win: set it by an export policy"
     elif local_as is not None and own_as not in (None, local_as) and (not external or peer_as == own_as):
-        found = "local-as of an internal peer"
+        found = "local-as of an internal peer: bgpd would name another AS, and the peer would refuse the session"
     elif not external and levels.value("ttl") == "1":
-        found = "ttl 1 of an internal peer"
+        found = "ttl 1 of an internal peer: bgpd sends with a greater one, so what a TTL limit drops is not seen"
     elif preference is not None and not 1 <= preference <= _DISTANCE_MAX:
-        found = f"preference {preference}: from 1 to {_DISTANCE_MAX}"
+        found = f"preference {preference}, which bgpd takes for unusable or none: use 1 to {_DISTANCE_MAX}"
     return None if found is None else f"{NOT_EMULATED}{found}"
 
 

@@ -28,6 +28,9 @@ from keyroll.emulator.contract.routing_policy import (
 from keyroll.emulator.junos.configuration.schema import Kind
 from keyroll.emulator.junos.configuration.tree import Node
 
+_WHY = ", so it cannot be said which routes pass"
+"""Why a policy is refused that is not carried out whole: routes that are missing would look like a fault."""
+
 
 class PolicyFault(ValueError):  # noqa: N818 - it becomes one reason of a refused commit
     """A policy asks for something that this router does not carry out; says what and in which term."""
@@ -111,10 +114,12 @@ def _asked_whole(policy: Node, term: Node) -> None:
     saying = [entry for entry in filters if _says(entry)]
     mixed = 0 < len(saying) < len(filters) and _action(term.child("then")) is None
     if mixed or (len(filters) > 1 and any(entry.value_of("next") == "term" for entry in saying)):
-        raise PolicyFault(f"{NOT_EMULATED}{where}: route-filters with actions beside others that go to the next term")
+        raise PolicyFault(
+            f"{NOT_EMULATED}{where}: route-filters with actions beside others that go to the next term{_WHY}"
+        )
     _asked(term.child("from"), where)
     if any(child.statement.name == "to" for child in term.shown()):
-        raise PolicyFault(f"{NOT_EMULATED}{where}: 'to'")
+        raise PolicyFault(f"{NOT_EMULATED}{where}: 'to'{_WHY}")
 
 
 def _action(then: Node | None) -> PolicyAction | None:
@@ -161,7 +166,7 @@ def community(options: Node, name: str, where: str) -> tuple[str, ...]:
     if found is None:
         raise PolicyFault(f"{where}: community {name} is not defined")
     if found.entries("invert-match"):
-        raise PolicyFault(f"{NOT_EMULATED}{where}: 'invert-match' of community {name}")
+        raise PolicyFault(f"{NOT_EMULATED}{where}: 'invert-match' of community {name}{_WHY}")
     members = found.values_of("members")
     if not members:
         raise PolicyFault(f"{where}: community {name} has no members")
@@ -192,7 +197,7 @@ def as_path(options: Node, name: str, where: str) -> str:
     for word in text.split():
         match = _TOKEN.fullmatch(word)
         if match is None:
-            raise PolicyFault(f"{NOT_EMULATED}{where}: '{word}' in as-path {name}")
+            raise PolicyFault(f"{NOT_EMULATED}{where}: '{word}' in as-path {name}{_WHY}")
         what = match["number"] or (f"({match['choice']})" if match["choice"] else "[0-9]+")
         many = match["many"] or match["again"] or ""
         parts.append(f"({what}{_HOP}){many}" if many else f"{what}{_HOP}")
@@ -208,7 +213,7 @@ def _asked(conditions: Node | None, where: str) -> None:
             else next((one for one in child.shown() if one.statement.kind is Kind.OPAQUE), None)
         )
         if kept is not None:
-            raise PolicyFault(f"{NOT_EMULATED}{where}: 'from {kept.statement.name}'")
+            raise PolicyFault(f"{NOT_EMULATED}{where}: 'from {kept.statement.name}'{_WHY}")
 
 
 def _matches(options: Node, conditions: Node | None, route: Route) -> bool:
@@ -309,7 +314,7 @@ def _bgp_term(options: Node, policy: Node, term: Node, *, only: Node | None = No
     if interfaces and all(interface.startswith("lo0.") for interface in interfaces):
         return None  # nothing that BGP brought leaves by the loopback
     if interfaces:
-        raise PolicyFault(f"{NOT_EMULATED}{where}: 'from interface' for routes of BGP")
+        raise PolicyFault(f"{NOT_EMULATED}{where}: 'from interface' for routes of BGP{_WHY}")
     prefixes = _ranges(options, conditions, only)
     if prefixes == ():
         return None
