@@ -100,8 +100,14 @@ class Documents:
         self._fill(self.root, element, "", ())
 
     def _fill(self, node: Node, element: Element, parent: str, path: Path) -> None:
-        if element.tag in {"comment", "undocumented"}:
+        if element.tag == "comment":
             self._comment(element, path)
+            return
+        if element.tag == "undocumented":
+            # Around statements that Junos has and does not document; they stand at this level.
+            self._comment(element, path)
+            for child in element.children:
+                self._fill(node, child, parent, path)
             return
         if element.change:
             self.note(
@@ -380,6 +386,8 @@ class _Json:
                 found += self._elements(name.rpartition(":")[2], value, line, depth)
         for name, value in marks:
             _mark(found, name, value)
+            line = next((one.line for one in found if one.tag == name), found[0].line if found else 0)
+            found += [Element("comment", line, text) for text in _comments(value)]
         return found
 
     def _skip(self, value: object) -> None:
@@ -437,6 +445,15 @@ def _mark(elements: list[Element], name: str, value: object) -> None:
     values = value if isinstance(value, list) and not isinstance(value, _Pairs) else [value] * len(named)
     for element, one in zip(named, values, strict=False):
         _put_marks(element, one)
+
+
+def _comments(value: object) -> Iterator[str]:
+    """Yield the comments among attributes: the router's warnings stand there."""
+    if isinstance(value, _Pairs):
+        yield from (text for name, text in value if name.rpartition(":")[2] == "comment" and isinstance(text, str))
+    elif isinstance(value, list):
+        for one in value:
+            yield from _comments(one)
 
 
 def _put_marks(element: Element, value: object) -> None:

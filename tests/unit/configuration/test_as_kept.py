@@ -158,7 +158,7 @@ def test_more_words_that_stand_where_a_secret_was(secret):
 # Headings, comments of collectors, templates
 
 
-@pytest.mark.parametrize("heading", ["PE-EAST:", "=== r7 ===", "spine two"])
+@pytest.mark.parametrize("heading", ["PE-EAST:", "=== r7 ===", "```junos"])
 @pytest.mark.parametrize(
     "text", [CHAIN + BGP, "set protocols bgp group g neighbor 192.0.2.2 authentication-key-chain K\n"]
 )

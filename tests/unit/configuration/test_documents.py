@@ -245,3 +245,25 @@ def test_what_is_no_configuration_is_named_as_what_it_is(text, message):
         read(text, "x")
     assert caught.value.where is not None
     assert caught.value.where.line is not None
+
+
+@pytest.mark.parametrize(
+    "marks", ['"@" : {"comment" : "%s"}', '"@type" : {"comment" : "%s"}', '"@" : {"junos:comment" : "%s"}']
+)
+def test_the_routers_warning_in_a_comment_of_json_is_a_finding(marks):
+    comment = marks % "/* ## Warning: configuration block ignored: unsupported platform */"
+    group = f'{{"name" : "ix", "type" : "external", {comment}, "neighbor" : [{{"name" : "203.0.113.7"}}]}}'
+    text = f'{{"configuration" : {{"protocols" : {{"bgp" : {{"group" : [{group}]}}}}}}}}'
+    configuration = read(text, "reply")
+    assert [one.kind for one in configuration.findings] == [Kind.ROUTER_WARNING]
+    assert all(session.doubts for session in configuration.main.sessions)
+
+
+def test_what_junos_calls_undocumented_is_no_comment():
+    neighbor = "<neighbor><name>203.0.113.7</name></neighbor>"
+    group = f"<group><name>ix</name>{neighbor}<undocumented><authentication-key-chain>K</authentication-key-chain>"
+    text = f"<configuration><protocols><bgp>{group}<odd/></undocumented></group></bgp></protocols></configuration>"
+    configuration = read(text, "reply")
+    (session,) = configuration.main.sessions
+    assert session.authentication.chain is not None
+    assert [one.kind for one in configuration.findings] == [Kind.NOT_UNDERSTOOD]

@@ -190,7 +190,7 @@ class TextReader:
         first, *rest = line.split(None, 2)
         if first in COMMANDS:
             return line[-1] not in "{;" and bool(rest) and rest[0] in ROOT.statements
-        return first in ROOT.statements and levels.words[0] not in ROOT.statements and line[-1] in "{;"
+        return first in ROOT.statements and levels.words[0] not in ROOT.statements and line[-1] in "{;}"
 
     def _curly(self, line: str) -> None:
         for kind, text in tokens(line):
