@@ -95,9 +95,11 @@ class _Matcher:
         sessions = [(router, session) for router in routers for session in router.sessions]
         self.ends = [_End(router, session, number) for number, (router, session) in enumerate(sessions)]
         self._owners: dict[Address, list[tuple[Router, Instance]]] = {}
+        # Of tens of thousands of addresses, those that a session names count.
+        named = {_named(session) for _, session in sessions}
         for router in routers:
             for instance, addresses in router.addresses.items():
-                for address in addresses:
+                for address in addresses & named:
                     self._owners.setdefault(address, []).append((router, instance))
         self._held: dict[tuple[int, Instance, SessionKind], _Held] = {}
         for end in self.ends:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 
 from keyroll.configuration.chains import Chain
@@ -16,8 +15,8 @@ from keyroll.configuration.tree import Node
 from keyroll.keychain import rules
 from keyroll.keychain.lint import Finding, Subject
 
-_USES = re.compile(r".*key-?chain")
-"""Words that name a chain: `authentication-key-chain`, IS-IS's `hello-authentication-key-chain`, BFD's `key-chain`."""
+_USES = ("key-chain", "keychain")
+"""How words end that name a chain: `authentication-key-chain`, IS-IS's `hello-authentication-key-chain`, BFD's own."""
 
 
 def subject_of(chain: Chain, name: str) -> Subject:
@@ -118,14 +117,17 @@ def _shown(word: str) -> str:
 
 def unused(configuration: Configuration) -> Iterator[Finding]:
     """Yield the chains for TCP-AO that nothing refers to, of whatever protocol."""
-    used = _named(configuration.tree) | {
+    named = {
         session.authentication.chain.value
         for router in configuration.routers
         for session in router.sessions
         if session.authentication.chain is not None
     }
-    for chain in configuration.main.chains:
-        if chain.means_ao and chain.name not in used:
+    idle = [chain for chain in configuration.main.chains if chain.means_ao and chain.name not in named]
+    # Whatever else may name one is looked for in the whole text only where a chain is left.
+    used = _named(configuration.tree) if idle else set()
+    for chain in idle:
+        if chain.name not in used:
             yield Finding(
                 rules.CHAIN_UNUSED, f"nothing here uses key-chain {chain.name}", chain.where, chain.name
             )  # fmt: skip
@@ -139,7 +141,9 @@ def _named(node: Node) -> set[str]:
         for word, child in waiting.pop().items():
             if word == "authentication-key-chains":
                 continue
-            if child and _USES.fullmatch(word):
+            if not child:
+                continue
+            if word.endswith(_USES):
                 found.update(child)
             waiting.append(child)
     return found
