@@ -4,6 +4,7 @@ import struct
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from ipaddress import ip_address
+from typing import Any
 
 import pytest
 
@@ -56,7 +57,7 @@ class Talk:
 
     near: End
     far: End
-    packets: list = field(default_factory=list)
+    packets: list[Any] = field(default_factory=list)
     time_ns: int = 1_900_000_000_000_000_000
 
     def other(self, end):

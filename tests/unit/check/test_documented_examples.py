@@ -189,7 +189,8 @@ EXAMPLES: dict[str, Callable[[Played], Any]] = {
 @pytest.fixture
 def play(pair):
     def make(rule: str) -> Played:
-        played = Played(*pair(), Question(AT))
+        one, other = pair()
+        played = Played(one, other, Question(AT))
         EXAMPLES[rule](played)
         return played
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -29,7 +30,7 @@ def write_run(folder: Path, **values: object) -> None:
     (folder / "run.json").write_text(json.dumps(run))
 
 
-def keys(folder: Path, out: Path, *arguments: str) -> list[dict]:
+def keys(folder: Path, out: Path, *arguments: str) -> Any:
     result = CliRunner().invoke(keys_command, [str(folder), "--out", str(out), *arguments], catch_exceptions=False)
     assert result.exit_code == 0
     assert "secret" not in result.output.replace("it holds secrets", "")

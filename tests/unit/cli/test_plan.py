@@ -173,7 +173,7 @@ def test_a_command_that_cannot_be_run_is_named(configs, tmp_path, command):
 
 
 def findings(folder: Path) -> list[dict[str, object]]:
-    return json.loads((folder / "plan.json").read_text())["findings"]
+    return list(json.loads((folder / "plan.json").read_text())["findings"])
 
 
 def test_secrets_that_are_not_known_are_data_too(configs, tmp_path):
@@ -374,7 +374,7 @@ ENDS = (
 
 
 @pytest.fixture
-def sessions(configs) -> list[str]:
+def sessions(configs: list[str]) -> list[str]:
     """The configurations with the BGP session that the chain protects."""
     for path, end in zip(configs, ENDS, strict=True):
         Path(path).write_text(Path(path).read_text() + SESSION.format(**end))

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -88,7 +89,7 @@ class Rig:
     async def _note(self, replacement: Replacement) -> None:
         self.replaced.append(replacement)
 
-    def orders(self) -> list[tuple[int, dict]]:
+    def orders(self) -> list[tuple[int, dict[str, Any]]]:
         """Return (which process, order) in their order; processes count from 0."""
         told = [json.loads(line) for line in self.journal.read_text().splitlines()]
         pids = list(dict.fromkeys(pid for pid, _ in told))
@@ -105,7 +106,7 @@ class Rig:
         asyncio.run(act())
 
 
-def protocol_status() -> dict:
+def protocol_status() -> dict[str, Any]:
     return protocol.encode_status(
         WireStatus((), (), {(Direction.IN, DropReason.BAD_MAC): 4}, {Direction.IN: 0, Direction.OUT: 0}, 0)
     )
@@ -201,7 +202,9 @@ def test_open_connections_that_the_wire_path_does_not_know_are_stranded():
 
 
 def test_sessions_whose_state_died_are_reset_and_the_router_says_so(tmp_path, logs, monkeypatch):
-    restarts, notes, reset = [], [], []
+    restarts: list[Any] = []
+    notes: list[Any] = []
+    reset: list[Any] = []
     router = Machine((), tmp_path, logs, on_death=pytest.fail, on_restart=restarts.append, on_reboot=lambda: None)
     router.subscribe(notes.append)
 

@@ -95,7 +95,7 @@ class Device:
         )
         self.port = self._server.get_port()
 
-    async def _serve(self, process: asyncssh.SSHServerProcess) -> None:
+    async def _serve(self, process: asyncssh.SSHServerProcess[str]) -> None:
         mode = "shell" if self.start_in_shell else "cli"
         say = process.stdout.write
         say("Last login: Tue Jan  1 00:00:00 2030 from 127.0.0.1\n--- JUNOS 21.2R3-S2.9 Kernel 64-bit\n")

@@ -7,6 +7,7 @@ import socket
 import threading
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from typing import Any
 
 import pytest
 
@@ -57,7 +58,8 @@ class MemoryMachine:
     """Says that every configured neighbour is up; its clock stands where it was set."""
 
     def __init__(self) -> None:
-        self.clock, self.cleared, self.refuse = T0, [], None
+        self.clock, self.refuse = T0, None
+        self.cleared: list[Any] = []
         self.intent: Intent | None = None
         self.reboots = 0
 
@@ -96,10 +98,10 @@ class MemoryMachine:
     async def auth_drops(self) -> AuthDrops:
         return AuthDrops(received=3, sent=1, icmp_ignored=0)
 
-    async def interfaces(self) -> list:
+    async def interfaces(self) -> list[Any]:
         return []
 
-    async def connections(self) -> list:
+    async def connections(self) -> list[Any]:
         return []
 
     def ping(self, address, *, count, source) -> None:

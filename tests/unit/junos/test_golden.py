@@ -11,6 +11,7 @@ import dataclasses
 import enum
 import functools
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -38,7 +39,7 @@ def plain(value):
 
 
 @functools.cache
-def expected(raw: Path) -> dict:
+def expected(raw: Path) -> Any:
     return yaml.safe_load(raw.with_suffix(".yml").read_text())
 
 
@@ -67,7 +68,8 @@ def test_every_template_of_ours_has_a_sample_and_ends_every_state_in_an_error():
     assert seen == {template.file for template in templates()}
     folder = Path("harness/keyroll/junos/templates")
     for path in (Path(__file__).parents[3] / folder).glob("*.textfsm"):
-        states, current = {}, None
+        states: dict[str, Any] = {}
+        current = None
         for line in path.read_text().splitlines():
             if line and not line.startswith(("  ", "Value", "#")):
                 current = line

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ def devices(make_device):
     return make_device(host="R1"), make_device(host="R2")
 
 
-def pair_of(devices, **options) -> Pair:
+def pair_of(devices, **options) -> Pair[Any]:
     return Pair({device.host: RouterSession(device.target(), **options) for device in devices})
 
 

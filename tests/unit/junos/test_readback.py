@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -40,7 +41,7 @@ def test_no_chain_is_an_empty_list(device):
 
 def test_the_record_of_reading_back_holds_no_encoded_secret(device):
     device.replies[COMMAND] = stored(CHAIN)
-    records = []
+    records: list[Any] = []
     with RouterSession(device.target(), recorder=records.append) as session:
         read_keychains(session)
     assert "$9$" not in records[-1].raw

@@ -408,8 +408,13 @@ class TestAnotherZone:
 
     def test_the_clock_is_set_in_the_routers_zone_and_read_back(self, device):
         heard: list[str] = []
+
+        def set_date(_device, line):
+            heard.append(line)
+            return "Sun Mar 31 03:00:00"
+
         device.replies[SHOW_ZONE] = "time-zone Europe/Berlin;"
-        device.replies["set date 203003310300.00"] = lambda _device, line: heard.append(line) or "Sun Mar 31 03:00:00"
+        device.replies["set date 203003310300.00"] = set_date
         shown = UPTIME.replace("{now:%Y-%m-%d %H:%M:%S} UTC", "2030-03-31 03:00:00 CEST", 1)
         device.replies["show system uptime"] = shown
         summer = datetime(2030, 3, 31, 1, tzinfo=UTC)

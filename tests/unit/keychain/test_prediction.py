@@ -2,6 +2,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -351,9 +352,14 @@ def test_the_simulation_reads_a_chain_as_the_schedule_does(plan, tolerance, minu
 
 
 def test_the_cost_of_a_prediction_grows_linearly_with_the_number_of_keys(monkeypatch):
-    settled = []
+    settled: list[datetime] = []
     settle = Simulation._settle
-    monkeypatch.setattr(Simulation, "_settle", lambda self, instant: settled.append(1) or settle(self, instant))
+
+    def counted(simulation: Simulation, instant: datetime) -> Any:
+        settled.append(instant)
+        return settle(simulation, instant)
+
+    monkeypatch.setattr(Simulation, "_settle", counted)
     steps = {}
     for count in (8, 16, 32, 64):
         settled.clear()

@@ -31,7 +31,7 @@ def browser() -> Iterator[object]:
 
 
 @pytest.fixture
-def red_page(folder, tmp_path) -> Path:
+def red_page(folder, tmp_path: Path) -> Path:
     folder.usual()
     folder.check(2.5, "bgp@1", "R2", passed=True)
     folder.check(4.6, "no-flap", "R1", passed=False, observed="bgp: Idle 9 s after the sessions were up")

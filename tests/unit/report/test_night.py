@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -30,7 +31,13 @@ def run(
     (folder / "run.json").write_text(json.dumps(data | {"lab": lab or "emulated"}))
     if verdict is not None:
         receipt = {"name": mutation, "killed": killed} if mutation else None
-        result = {"verdict": verdict, "reason": None, "mutation": receipt, "seconds": {"total": seconds}, "checks": []}
+        result: dict[str, Any] = {
+            "verdict": verdict,
+            "reason": None,
+            "mutation": receipt,
+            "seconds": {"total": seconds},
+            "checks": [],
+        }
         (folder / "result.json").write_text(json.dumps(result))
     return folder
 

@@ -54,7 +54,7 @@ def predicted(second: str = "00:30:00", *, secret: str = "quarterly") -> dict[st
     assert at is not None
     texts = (router("R1", "10.0.0.1", "10.0.0.2", secret=secret), router("R2", "10.0.0.2", "10.0.0.1", second))
     both = [read(text, f"R{number}.conf") for number, text in enumerate(texts, start=1)]
-    return json.loads(json.dumps(as_data(judge(both, Question(at=at)))))
+    return dict(json.loads(json.dumps(as_data(judge(both, Question(at=at))))))
 
 
 def typed(*words: object, text: str | None = None) -> Result:
@@ -142,7 +142,8 @@ def test_hostile_texts_stay_texts_wherever_they_stand(second: str) -> None:
 def test_damaged_json_ends_in_a_sentence(tmp_path: Path) -> None:
     good = predicted("00:45:00")
     assert prediction_sheet(copy.deepcopy(good)).headline == prediction_sheet(good).headline, "it changes nothing"
-    for spoilt in (None, 7, "x", [], [7], {}, [{}], float("inf")):
+    values: tuple[object, ...] = (None, 7, "x", [], [7], {}, [{}], float("inf"))
+    for spoilt in values:
         for place in ("pairs", "sessions", "findings", "skew", "at", "mixes", "routers"):
             sheet_page(prediction_sheet({**good, place: spoilt}))
     file = tmp_path / "check.json"

@@ -6,6 +6,7 @@ import sys
 from base64 import b64encode
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -168,7 +169,7 @@ def test_without_room_a_file_stays_as_it_was_and_the_message_names_it(tmp_path):
 
 
 def test_a_timeline_that_cannot_be_written_says_so_once_and_goes_on(tmp_path):
-    told = []
+    told: list[Any] = []
     with Timeline(tmp_path / "timeline.jsonl", clocks={}, redact=str) as timeline:
         timeline.observe(told.append)
         timeline._stream.close()

@@ -1,6 +1,7 @@
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -24,10 +25,10 @@ END = UP + 10 * NS
 
 @dataclass
 class FakeWire:
-    sent: dict = field(default_factory=dict)
-    syns_and_rsts: dict = field(default_factory=dict)
-    proofs: set = field(default_factory=set)
-    sides: dict = field(default_factory=dict)
+    sent: dict[Any, Any] = field(default_factory=dict)
+    syns_and_rsts: dict[Any, Any] = field(default_factory=dict)
+    proofs: set[Any] = field(default_factory=set)
+    sides: dict[Any, Any] = field(default_factory=dict)
 
     def sent_by(self, router, **_):
         return self.sent.get(router, [])

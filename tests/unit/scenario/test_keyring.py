@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -75,7 +76,8 @@ def test_what_another_router_refused_is_taken_back_by_one_more_commit(scenario):
 
 def test_a_first_commit_taken_back_leaves_nothing_and_the_same_keys_to_come(scenario):
     ring = Keyring(scenario, seed=7, t0=T0)
-    coming, told = ring.meant("R1"), []
+    coming = ring.meant("R1")
+    told: list[Any] = []
     ring.subscribe(told.append)
     ring.commit("R1", coming, SPAN)
     ring.take_back("R1", SPAN)
@@ -90,7 +92,7 @@ def test_who_subscribes_is_told_what_a_router_was_given_mutation_included(tmp_pa
     path.write_text(FILE + "mutations:\n  gone: {kind: key-missing, key: 1, turns-red: bgp@7}\n", encoding="utf-8")
     (case,) = read_cases(path)
     ring = Keyring(case.scenario, seed=7, t0=T0, mutation=case.mutation("gone"))
-    told = []
+    told: list[Any] = []
     ring.subscribe(told.append)
     held = ring.after("R2", case.scenario.steps[1])
     ring.commit("R2", held, SPAN)

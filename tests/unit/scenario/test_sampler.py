@@ -3,6 +3,7 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
+from typing import Any
 
 import pytest
 
@@ -78,7 +79,7 @@ def test_a_fresh_sample_was_asked_for_after_the_instant(sampling):
 
 
 def test_changes_are_told_and_repetitions_are_not(sampling):
-    told = []
+    told: list[Any] = []
     sampler, _ = sampling(
         summary(BgpState.CONNECT), summary(BgpState.CONNECT), summary(), summary(flaps=1), changed=told.append
     )

@@ -199,7 +199,7 @@ class Bench:
 
     def refusal(self, flow) -> bytes:
         """The RST of R2's kernel to R1's SYN, where nobody listens."""
-        return flow.far.segment(flow.dport, flow.sport, 0, flow.isns[0] + 1, RST | ACK)
+        return bytes(flow.far.segment(flow.dport, flow.sport, 0, flow.isns[0] + 1, RST | ACK))
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ class Played:
         self, sock: socket.socket, *, refuse: str | None = None, mute: bool = False, taken: int | None = 0
     ) -> None:
         self.sock, self.refuse, self.mute, self.taken = sock, refuse, mute, taken
-        self.orders: list[dict] = []
+        self.orders: list[dict[str, Any]] = []
         self.unanswered = asyncio.Event()
 
     async def run(self) -> None:
@@ -52,7 +53,7 @@ def play(story, **options) -> Played:
         ours, theirs = socket.socketpair()
         played = Played(theirs, **options)
         running = asyncio.create_task(played.run())
-        events = []
+        events: list[Any] = []
         client = WireClient(ours, on_event=events.append, wait_scale=0.05 if options.get("mute") else 1.0)
         try:
             await story(client, played, events)

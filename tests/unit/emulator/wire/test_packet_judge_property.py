@@ -33,7 +33,7 @@ OPTIONS = {
 INSTANTS = [-1, 0, 60, 1499, 1500, 1800, 2099, 2100, 90_000]
 
 
-def essence(segment) -> tuple:
+def essence(segment) -> tuple[object, ...]:
     return (segment.src, segment.sport, segment.dport, segment.seq, segment.ack, segment.flags, segment.payload)
 
 
@@ -45,7 +45,7 @@ class Both(RuleBasedStateMachine):
         self.routers = self.bench.routers()
         self.specs = [self.bench.session(place) for place in range(2)]
         self.wire: list[tuple[int, bytes]] = []
-        self.sent: set[tuple] = set()
+        self.sent: set[tuple[object, ...]] = set()
 
     @initialize(sending=st.sampled_from(Sending), receiving=st.sampled_from(Receiving))
     def choose(self, sending, receiving) -> None:

@@ -20,7 +20,7 @@ class Ends:
     """Two kernels, each with its own numbers and with the peer's as they arrive; index 0 opens."""
 
     bench: Any
-    routers: tuple
+    routers: tuple[Any, ...]
     own: list[int] = field(default_factory=lambda: list(KERNEL_ISNS))
     heard: list[int] = field(default_factory=lambda: [0, 0])
     wire: list[bytes] = field(default_factory=list)

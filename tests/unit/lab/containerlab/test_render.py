@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -19,7 +20,7 @@ TOPOLOGIES = sorted((Path(__file__).parents[4] / "topologies").glob("*.clab.yml"
 EMULATED = next(path for path in TOPOLOGIES if path.name == "emulated.clab.yml")
 
 
-def rendered(path: Path, **options) -> dict:
+def rendered(path: Path, **options) -> Any:
     given_options = {"name": "lab-1", "folder": Path("/run/keyroll/lab-1"), "environment": {}, "variables": {}}
     return yaml.safe_load(render(path, **(given_options | options)))
 

@@ -44,7 +44,7 @@ def link(*, keys: tuple[str, str] = ("first-secret", "second-secret")) -> bytes:
     talk.open().exchange()
     talk.time_ns = int((ROLLED + timedelta(seconds=2)).timestamp()) * 10**9
     talk.exchange(key=1)
-    return pcap_octets(talk.packets)
+    return bytes(pcap_octets(talk.packets))
 
 
 @pytest.fixture

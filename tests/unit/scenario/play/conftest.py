@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from ipaddress import IPv4Interface
 from pathlib import Path
 from types import SimpleNamespace
@@ -112,8 +112,9 @@ class FakeRouter:
 
     def _status(self, chain: Keychain) -> ChainStatus:
         active, after = send_key(chain, self.now()), next_key(chain, self.now())
-        numbers = [None if key is None else key.id for key in (active, active, after, after)]
-        return ChainStatus(chain.name, *numbers, None, chain.tolerance)
+        now = None if active is None else active.id
+        coming = None if after is None else after.id
+        return ChainStatus(chain.name, now, now, coming, coming, None, chain.tolerance)
 
     # ---- what it is told
 
@@ -363,7 +364,8 @@ class World:
             moment=Moment("the start", Span(now, now)),
         )
         self._every(TICK, self.samples.take)
-        self._every(KEEPALIVE, lambda: [self.send(router) for router in ROUTERS])
+        for router in ROUTERS:
+            self._every(KEEPALIVE, partial(self.send, router))
 
     def play(self, *, until: Sequence[str] = ()) -> dict[str, list[Check]]:
         """Play the scenario; return its checks by their labels."""
