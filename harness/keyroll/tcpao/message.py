@@ -58,16 +58,19 @@ def mac_input(
 
 def segment_mac(segment: Segment, ao: AoOption, *, key: TrafficKey, sne: int, include_options: bool = True) -> bytes:
     """Return the MAC that `segment` would have under this traffic key and SNE."""
-    return key.mac(
-        mac_input(
-            sne=sne,
-            src=segment.src,
-            dst=segment.dst,
-            header=segment.header,
-            payload=segment.payload,
-            ao_offset=ao.offset,
-            include_options=include_options,
-        )
+    return key.mac(segment_message(segment, ao, sne=sne, include_options=include_options))
+
+
+def segment_message(segment: Segment, ao: AoOption, *, sne: int, include_options: bool = True) -> bytes:
+    """Return what the MAC of `segment` is computed of (`mac_input`)."""
+    return mac_input(
+        sne=sne,
+        src=segment.src,
+        dst=segment.dst,
+        header=segment.header,
+        payload=segment.payload,
+        ao_offset=ao.offset,
+        include_options=include_options,
     )
 
 

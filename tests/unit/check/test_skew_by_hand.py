@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -122,7 +123,7 @@ def test_the_set_of_any_two_chains_is_what_brute_force_finds(starts, tolerances)
 
 
 def test_among_the_sets_are_empty_unbounded_open_ones_and_ones_without_zero():
-    every = []
+    every: list[Any] = []
     for hand in CHAINS:
         one, other = chains_of(hand)
         (rollover,) = rollovers(one, other)

@@ -93,7 +93,7 @@ def planned(case: Case, folder: Path) -> dict[str, object] | None:
     if isinstance(result.exception, InputError):
         return None
     assert result.exception is None, result.exception
-    return json.loads((folder / "plan" / "plan.json").read_text())
+    return dict(json.loads((folder / "plan" / "plan.json").read_text()))
 
 
 def states(case: Case, data, folder: Path) -> list[list[Held]]:

@@ -37,10 +37,10 @@ from keyroll.tcpao import (
     SegmentError,
     SneTracker,
     TrafficKey,
-    mac_input,
     may_carry_tcp,
     parse_segment,
     peek_endpoints,
+    segment_message,
 )
 
 UNKNOWN_END = "?"
@@ -199,7 +199,7 @@ class Referee:
         for connection in socket_pair.candidates():
             sne = connection.sne_for(direction, segment.seq)
             for key in sent:
-                message = _message(segment, ao, sne=sne, include_options=key.include_options)
+                message = segment_message(segment, ao, sne=sne, include_options=key.include_options)
                 if hmac.compare_digest(connection.traffic_key(direction, key, segment).mac(message), ao.mac):
                     sisn, disn = connection.isns[direction] or 0, connection.isns[1 - direction] or 0
                     return Match(key, connection, sisn, disn, message)
@@ -389,18 +389,6 @@ def _cut_reason(packet: Packet) -> str:
     return f"Only {len(packet.data)} of {packet.length} octets were captured (tcpdump -s 0 takes whole frames)."
 
 
-def _message(segment: Segment, ao: AoOption, *, sne: int, include_options: bool) -> bytes:
-    return mac_input(
-        sne=sne,
-        src=segment.src,
-        dst=segment.dst,
-        header=segment.header,
-        payload=segment.payload,
-        ao_offset=ao.offset,
-        include_options=include_options,
-    )
-
-
 def _right_key(
     segment: Segment,
     ao: AoOption,
@@ -419,7 +407,7 @@ def _right_key(
     if sne is None:
         sne = SneTracker(sisn).sne_for(segment.seq)
     for key in sent:
-        message = _message(segment, ao, sne=sne, include_options=key.include_options is not swap_options)
+        message = segment_message(segment, ao, sne=sne, include_options=key.include_options is not swap_options)
         if hmac.compare_digest(mac_once(key, segment, sisn, disn, message), ao.mac):
             return key, message
     return None
