@@ -38,8 +38,9 @@ def markdown_of(result: Result, state: State, headline: str) -> Iterator[str]:
     if result.reason:
         yield f"{_cell(result.reason)}"
         yield ""
-    yield "Not judged:"
-    yield ""
+    if state.not_judged:
+        yield "Not judged:"
+        yield ""
     for words in state.not_judged:
         yield f"- {_cell(words)}"
 

@@ -181,6 +181,14 @@ def test_a_router_that_is_lost_is_told_apart_from_the_other(command, server, tmp
     assert read["keyroll_session_up", ("router", "R1"), ("session", "bgp")] == 1
 
 
+def test_a_ticket_gets_tables_and_no_empty_list(command, capsys):
+    assert typed(command, "--accept-new-host-keys", "--once", "--markdown") == 0
+    said = capsys.readouterr().out
+    assert said.startswith("# keyroll watch: R1 and R2\n\n**OK  R1 and R2: ")
+    assert "| R1 | kc | 1 | 0 | 2030-01-01 00:01:00 UTC | no |" in said
+    assert "Not judged:\n\n- " in said if "Not judged" in said else said.endswith("|\n\n")
+
+
 def test_input_that_is_wrong_is_named(command):
     with pytest.raises(InputError, match="--textfile goes with --once"):
         typed(command, "--textfile", "x")
