@@ -23,7 +23,7 @@ from keyroll.errors import InputError, Where
 from keyroll.suggest import did_you_mean, nearest
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
+    from pydantic import BaseModel, ValidationError
     from pydantic_core import ErrorDetails
 
 Model = TypeVar("Model", bound="BaseModel")
@@ -360,8 +360,20 @@ def read(document: Document, model: type[Model], *, root: Loc = ()) -> Model:
         raise DocumentError(
             _sentence(first["type"], first["msg"], loc, model),
             where=_where(document, loc, first["type"]),
-            remedy=did_you_mean(str(loc[-1]), _allowed(model, loc)) if first["type"] == "extra_forbidden" else None,
+            remedy=_meant(first, error, loc, model),
         ) from None
+
+
+def _meant(told: ErrorDetails, error: ValidationError, loc: Loc, model: type[BaseModel]) -> str | None:
+    """Return which field or word may be meant. What was typed is not said again: it may be a secret."""
+    if told["type"] == "extra_forbidden":
+        return did_you_mean(str(loc[-1]), _allowed(model, loc))
+    if told["type"] not in ("literal_error", "enum"):
+        return None
+    words = _QUOTED.findall(str(told.get("ctx", {}).get("expected", "")))
+    same = (one for one in error.errors(include_url=False) if (one["type"], one["loc"]) == (told["type"], told["loc"]))
+    typed = next(same)["input"]
+    return did_you_mean(typed, words) if isinstance(typed, str) else None
 
 
 def _told(errors: Sequence[ErrorDetails]) -> ErrorDetails:
@@ -375,6 +387,8 @@ def _told(errors: Sequence[ErrorDetails]) -> ErrorDetails:
     return first
 
 
+_QUOTED = re.compile(r"'([^']+)'")
+"""The words that a literal or an enum allows, as pydantic lists them."""
 _VALIDATOR = "function-"
 """How pydantic begins the name of a validator in the place of an error in a union (`function-after[…]`)."""
 

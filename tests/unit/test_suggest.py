@@ -3,7 +3,7 @@ from pathlib import Path
 import click
 import pytest
 
-from keyroll.cli.main import keyroll
+from keyroll.cli.main import keyroll, main
 from keyroll.cli.run import run_command
 from keyroll.document import DocumentError
 from keyroll.errors import InputError
@@ -31,6 +31,41 @@ def test_a_mistyped_field_of_a_file_is_named_with_what_may_be_meant(tmp_path: Pa
     file.write_text(TWO_KEYS.read_text().replace(right, mistyped))
     with pytest.raises(DocumentError, match=rf"unknown field '{mistyped[:-1]}'.*did you mean '{right[:-1]}'\?"):
         read_cases(file)
+
+
+@pytest.mark.parametrize(
+    ("right", "mistyped"), [("Established", "Establshed"), ("hmac-sha-1-96", "hmac-sha1-96"), ("R1, R2", "R1, R22")]
+)
+def test_a_mistyped_word_of_a_field_is_told_with_what_may_be_meant(tmp_path: Path, right: str, mistyped: str):
+    file = tmp_path / "mistyped.yaml"
+    file.write_text(TWO_KEYS.read_text().replace(right, mistyped))
+    meant = "R2" if right.startswith("R1") else right
+    with pytest.raises(DocumentError, match=rf"did you mean '{meant}'\?"):
+        read_cases(file)
+
+
+def test_a_word_that_a_value_may_be_is_not_said_again(tmp_path: Path):
+    file = tmp_path / "secret.yaml"
+    file.write_text(TWO_KEYS.read_text().replace("hmac-sha-1-96", "hmac-sha-1-96-my-secret"))
+    with pytest.raises(DocumentError) as caught:
+        read_cases(file)
+    assert "my-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["run", "x.yaml", "--lab", "embeded"], "embedded"),
+        (["check", "--policies", "defalt"], "default"),
+        (["verify", "x.pcap", "--receiving", "tolerence"], "tolerance"),
+    ],
+)
+def test_a_mistyped_word_of_an_option_is_told_with_what_may_be_meant(monkeypatch, capsys, words, meant):
+    monkeypatch.setattr("sys.argv", ["keyroll", *words])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 2
+    assert f"Did you mean '{meant}'?" in capsys.readouterr().err
 
 
 def test_a_mistyped_mutation_is_named_with_what_may_be_meant():

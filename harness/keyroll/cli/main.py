@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import sys
 import threading
@@ -168,6 +169,19 @@ def main() -> None:
     sys.exit(code)
 
 
+_NO_CHOICE = re.compile(r"'(?P<word>[^']*)' is not one of (?P<known>'.*')\.")
+
+
+def _with_word(error: click.ClickException) -> click.ClickException:
+    """Return click's error about a word that is none of an option's with the word that may be meant; else as it is."""
+    found = _NO_CHOICE.search(error.message) if isinstance(error, click.BadParameter) else None
+    remedy = did_you_mean(found["word"], re.findall(r"'([^']*)'", found["known"])) if found else None
+    if remedy is None or not isinstance(error, click.BadParameter):
+        return error
+    message = f"{error.message} {remedy[0].upper()}{remedy[1:]}"
+    return click.BadParameter(message, error.ctx, error.param, error.param_hint)
+
+
 def _run() -> int:
     try:
         code = keyroll.main(standalone_mode=False)
@@ -181,7 +195,7 @@ def _run() -> int:
         code = ExitCode.INTERRUPTED
     except click.ClickException as error:
         with contextlib.suppress(OSError, ValueError):
-            error.show()
+            _with_word(error).show()
         code = ExitCode.UNFIT
     except click.exceptions.Exit as error:
         code = error.exit_code

@@ -59,6 +59,9 @@ def test_the_rollover_of_two_configurations_is_played_before_the_night(tmp_path,
     for secret in ("first-secret", f'"{second}"', "$9$", *told):
         assert secret not in done.stdout
         assert [str(name) for name, octets in written.items() if secret.encode() in octets] == []
+    page = (run / "report.html").read_text()
+    assert f"<h1>{verdict}: " in page, "the page says what the terminal says"
+    assert "R1 is lion" in page
 
 
 GROUPED = """\

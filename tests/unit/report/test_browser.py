@@ -8,13 +8,35 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.unit.report.test_night import run
+from tests.unit.report.test_prediction import predicted
 
-from keyroll.report.page import run_page
+from keyroll.report.night import night_page, read_night
+from keyroll.report.page import run_page, sheet_page
+from keyroll.report.planned import plan_sheet
+from keyroll.report.prediction import prediction_sheet
 from keyroll.report.run import load_run
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt-get install chromium")]
 
+_KEY = {"key": 1, "start-time": "2030-04-01T00:00:00+00:00", "send-id": 3, "recv-id": 4, "algorithm": "aes-128-cmac-96"}
+_CHANGE = {
+    "folder": "2030-03-25",
+    "earliest": "2030-01-02T00:00:00+00:00",
+    "planned": "2030-03-25T00:00:00+00:00",
+    "latest": "2030-03-31T00:00:00+00:00",
+    "looks": ["the sessions are up"],
+    "routers": [{"name": "R1", "chain": "KC", "delete": [0], "add": [_KEY]}],
+}
+PLAN = {
+    "format": 1,
+    "made-at": "2030-01-01T00:00:00+00:00",
+    "until": "2030-12-31T00:00:00+00:00",
+    "routers": [{"name": "R1", "chain": "KC", "keys": [{**_KEY, "key": 0, "start-time": "2029-01-01T00:00:00+00:00"}]}],
+    "changes": [_CHANGE],
+    "findings": [{"severity": "unknown", "text": "the secret of key 0 is not known"}],
+}
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 
 
@@ -38,6 +60,22 @@ def red_page(folder, tmp_path: Path) -> Path:
     folder.outputs([folder.answer(4, "R1", "show bgp summary", "10.0.12.2 65002 Idle")])
     path = tmp_path / "report.html"
     path.write_text(run_page(load_run(folder.write("failed"))), encoding="utf-8")
+    return path
+
+
+def page_of(kind: str, place: Path) -> Path:
+    """The page of a prediction, a plan or a night, with something on it that is not good."""
+    if kind == "check":
+        text = sheet_page(prediction_sheet(predicted("00:45:00")))
+    elif kind == "plan":
+        text = sheet_page(plan_sheet(PLAN))
+    else:
+        run(place / "runs", "a", "failed")
+        run(place / "runs", "b", "passed")
+        night = read_night(place / "runs")
+        text = night_page(night, {}, night)
+    path = place / f"{kind}.html"
+    path.write_text(text, encoding="utf-8")
     return path
 
 
@@ -81,6 +119,25 @@ def test_it_opens_quietly_and_axe_finds_nothing_serious(opened, looks):
         fits = page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         assert fits, f"{width} pixels, {scheme}: the page itself never scrolls sideways"
     assert page.said == []
+
+
+@pytest.mark.parametrize("kind", ["check", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("plan", "night"))])
+def test_pages_of_other_kinds_open_quietly_and_fit_too(browser, tmp_path, kind):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed")
+    context = browser.new_context(offline=True, bypass_csp=True)
+    page = context.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.goto(page_of(kind, tmp_path).as_uri())
+    for width, scheme in THE_OTHER_WAY_ROUND:
+        page.set_viewport_size({"width": width, "height": 800})
+        page.emulate_media(color_scheme=scheme)
+        found = axe.Axe().run(page).response["violations"]
+        serious = [item["id"] for item in found if item["impact"] in ("serious", "critical")]
+        assert serious == [], f"{width} pixels, {scheme}"
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{width} pixels"
+    assert said == []
+    context.close()
 
 
 def test_a_click_on_a_red_mark_shows_its_evidence(opened):
