@@ -308,7 +308,7 @@ def start_of(key: Key) -> datetime:
 
 def _starts(request: Request, state: State) -> Iterable[datetime]:
     """Yield the start-times that are missing until the end."""
-    first = request.at + duration_of(request) + request.skew
+    first = ceil_minute(request.at) + duration_of(request) + request.skew  # a change begins at a whole minute
     last = start_of(state.newest) if state.newest is not None else None
     if last is None:
         # A new chain sends nothing before its first start-time, so that one has passed when it is committed.

@@ -63,7 +63,7 @@ def emergency(request: Request, number: int) -> Plan:
 def _active(request: Request, state: State, leaked: Key) -> list[Change]:
     """Let a new key take over as soon as it may, or the next one that is there already; then delete the leaked one."""
     waiting = [start_of(key) for key in state.keys if start_of(key) > request.at]
-    soonest = ceil_minute(request.at + duration_of(request) + request.skew)
+    soonest = ceil_minute(ceil_minute(request.at) + duration_of(request) + request.skew)
     away = [router.name for router in request.routers if not router.reachable]
     if away and not waiting:
         raise PlanRefusedError(
@@ -88,7 +88,7 @@ def _active(request: Request, state: State, leaked: Key) -> list[Change]:
 def _replaced(request: Request, state: State, leaked: Key) -> list[Change]:
     """Put a new key in the place of one that has not started."""
     _reach_all(request)
-    start = max(start_of(leaked), ceil_minute(request.at + duration_of(request) + request.skew))
+    start = max(start_of(leaked), ceil_minute(ceil_minute(request.at) + duration_of(request) + request.skew))
     before = dict(state.chains)
     now = ceil_minute(request.at)
     for router in request.routers:

@@ -24,6 +24,13 @@ def test_a_new_key_takes_over_as_soon_as_two_commits_allow_and_the_leaked_one_go
     assert second.planned == AT + timedelta(minutes=17), "once each router may be seen to send the new key"
 
 
+@pytest.mark.parametrize("second", [1, 30, 59])
+def test_both_commits_fit_before_the_new_key_takes_over_from_any_second(second):
+    first, _ = emergency(request_of(pair(chain(ACTIVE)), at=AT + timedelta(seconds=second)), 0).changes
+    assert first.latest is not None
+    assert first.planned + timedelta(minutes=15) <= first.latest
+
+
 def test_a_key_that_takes_over_sooner_anyway_is_waited_for():
     soon = key(1, AT + timedelta(minutes=5), 3, 4)
     (only,) = emergency(request_of(pair(chain(ACTIVE, soon))), 0).changes

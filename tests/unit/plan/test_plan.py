@@ -69,6 +69,14 @@ def test_a_chain_that_ran_out_years_ago_goes_on_as_soon_as_it_may():
     assert [key.send_id for key in first.routers[0].added] == [2], "equal ids stay equal"
 
 
+@pytest.mark.parametrize("second", [0, 1, 17, 58, 59])
+def test_a_chain_that_ran_out_goes_on_from_any_second(second):
+    at = AT + timedelta(seconds=second)
+    (first, *_) = plan(request_of(pair(chain(key(0, AT - 2000 * DAY, 1, 1))), at=at)).changes
+    assert first.latest is not None
+    assert first.planned + timedelta(minutes=15) <= first.latest, "both commits and the pause fit"
+
+
 def test_a_new_chain_begins_with_a_key_that_has_started():
     found = plan(request_of(pair(chain())))
     assert found.changes[0].takeovers[0] <= AT < found.changes[0].takeovers[1]
