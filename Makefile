@@ -5,8 +5,9 @@ KEPT := CI,SEED,PYTEST_ADDOPTS,KEYROLL_IMAGE,CRPD_IMAGE,VJUNOS_IMAGE,VJUNOS_EVOL
 KEPT := $(KEPT),KEYROLL_MGMT_SUBNET,KEYROLL_RUNTIME_DIR,DOCKER_HOST,TMPDIR
 # Labs need root (or a host that grants user namespaces): as an ordinary user they go through sudo.
 ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo --preserve-env=$(KEPT) PYTHONDONTWRITEBYTECODE=1)
-# Lab tests wait more than they compute, so more workers than cores pay off.
-N ?= 6
+# Lab tests wait more than they compute, so more workers than cores pay off. Each collects all tests, though, which takes
+# 7 s of processor time.
+N ?= 8
 # Where routers run: embedded, or through containerlab: containerlab (the emulated image), crpd, vjunos,
 # vjunos-evolved, cjunos-evolved.
 LAB ?= embedded
@@ -42,7 +43,7 @@ $(REWRITTEN): pyproject.toml $(shell find tests -name '*.py') | setup
 	@PYTHONDONTWRITEBYTECODE= PYTEST_ADDOPTS= $(PY) -m pytest -q -p no:cacheprovider --collect-only tests/unit tests/lab >/dev/null 2>&1 || true
 	@touch $@
 
-test: $(REWRITTEN)  ## play all tests and scenarios but the slow ones (N=6 workers, LAB=embedded, ARGS=tests, SHARD=3/8, KERNEL_PEER=1)
+test: $(REWRITTEN)  ## play all tests and scenarios but the slow ones (N=8 workers, LAB=embedded, ARGS=tests, SHARD=3/8, KERNEL_PEER=1)
 	@$(ROOT) $(PY) -m pytest -n $(N) --dist worksteal -m "not slow" --keyroll-figures 20 $(if $(SHARD),--keyroll-shard $(SHARD)) --keyroll-lab $(LAB) $(ARGS)
 	@$(if $(KERNEL_PEER),kernel=$$(tests/lab/kernel_peer/build) && $(GUEST) --seconds 900 "$$kernel" -- $(PY) -m pytest -q -p no:cacheprovider $(AGAINST_KERNEL),:)
 

@@ -38,6 +38,7 @@ def make(folder: Path) -> ContainerLab:
     return make_lab(folder, probe=lambda _router: None)
 
 
+@pytest.mark.slow
 def test_a_deploy_that_made_one_router_of_two_and_says_0_is_not_believed(standin, tmp_path) -> None:
     standin.behave(deploy="half")
     lab = make(tmp_path)
@@ -123,6 +124,7 @@ def test_several_networks_of_the_name_are_said_with_what_helps(standin, tmp_path
     assert not standin.containers
 
 
+@pytest.mark.slow
 def test_a_subnet_that_is_taken_is_said_with_the_variable_that_chooses_one(standin, tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("KEYROLL_MGMT_SUBNET", "172.31.77.0/24")
     standin.behave(network="busy")

@@ -124,6 +124,7 @@ def test_containers_that_destroy_leaves_are_removed(standin, tmp_path, how) -> N
 
 
 @pytest.mark.usefixtures("ssh_banner")
+@pytest.mark.slow
 def test_containers_that_cannot_be_removed_are_an_error(standin, tmp_path) -> None:
     lab = make(tmp_path)
     lab.deploy()
@@ -173,6 +174,7 @@ def test_a_router_that_never_gets_ready_ends_at_its_platforms_deadline(standin, 
 
 
 @pytest.mark.usefixtures("ssh_banner")
+@pytest.mark.slow
 def test_a_container_that_dies_later_is_noticed(standin, tmp_path) -> None:
     with make(tmp_path) as lab:
         os.kill(standin.pids[0], signal.SIGKILL)

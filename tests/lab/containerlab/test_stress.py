@@ -68,6 +68,7 @@ def test_a_dockerd_that_dies_in_a_run_leaves_a_lab_that_can_be_taken_down_by_its
     assert nothing_left(standin, lab)
 
 
+@pytest.mark.slow
 def test_a_lab_of_its_own_evidence_keeps_it_until_the_containers_are_gone(standin):
     lab = ContainerLab(
         read_topology(Path(__file__).parents[3] / "topologies" / "emulated.clab.yml"),
