@@ -209,10 +209,10 @@ def of_chains(
 ) -> list[Finding]:
     """Return every broken rule of two chains together; `names` are the routers'."""
     findings = lint_pair(subject_of(one, names[0]), subject_of(other, names[1]))
-    # A finding stands in the second chain, or in the first where a key of it has no counterpart.
-    return [
-        _of_lint(finding, one if finding.where.file == one.where.file else other, at, change_by) for finding in findings
-    ]
+    # A finding stands in the second chain, or in the first where a key of it has no counterpart. A chain may stand in
+    # two files, with lines of a planned change: its places tell, its file does not.
+    mine = {one.where, *one.places.values()}
+    return [_of_lint(finding, one if finding.where in mine else other, at, change_by) for finding in findings]
 
 
 def of_age(chain: Chain, *, at: datetime, max_age: timedelta | None, within: timedelta | None) -> Iterator[Finding]:

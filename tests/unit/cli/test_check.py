@@ -167,6 +167,28 @@ def test_a_planned_change_is_judged_before_between_and_after(keyroll, files, tmp
     assert code == 1
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_key_may_be_added_on_either_router_first(keyroll, files, tmp_path, first):
+    paths = files()
+    words = []
+    for name, (send, recv) in (("R1", (5, 6)), ("R2", (6, 5))):
+        change = tmp_path / f"{name}.set"
+        key = f"{CHAIN} key 2"
+        change.write_text(
+            f'{key} secret later\n{key} start-time "2030-2-1.00:00:00 +0000"\n{key} algorithm ao\n'
+            f"{key} ao-attribute send-id {send}\n{key} ao-attribute recv-id {recv}\n"
+            f"{key} ao-attribute tcp-ao-option enabled\n"
+        )
+        words += [f"--planned={name}={change}"]
+    ordered = (paths[::-1], words[::-1]) if first else (paths, words)
+    code, out, _ = keyroll(*ordered[0], *AT, *ordered[1], "--json")
+    states = json.loads(out)["states"]
+    assert [state["verdicts"]["ok"] for state in states] == [1, 1, 1, 1]
+    between = [finding for state in states[1:3] for finding in state["sessions"][0]["findings"]]
+    assert {finding["severity"] for finding in between} == {"advice"}
+    assert code == 0
+
+
 def test_a_rollover_that_begins_after_the_change_may_be_deleted_on_both_sides(keyroll, files, tmp_path):
     paths, change = files(), tmp_path / "change.set"
     change.write_text(f"delete {CHAIN.removeprefix('set ')} key 1\n")
