@@ -22,9 +22,11 @@ _SENDS = re.compile(r"(?P<session>[^:]+): sends (?P<words>.+)")
 _LANE = 28
 """Columns of a lane: with the names before it and `key 63 (KeyID 255, RNextKeyID 255)` behind it a row has 79."""
 _NAMES = 16
+"""Columns for the names of a row, before its lane; longer ones are cut."""
 _ROWS = 8
 """Lanes shown: a terminal of 24 lines keeps room for the plain lines."""
 _REDS = 3
+"""Red checks shown: one cause turns each check of each session red, and a screen has little room."""
 _COLOURS = ("cyan", "magenta", "yellow", "blue")
 """By key number, again and again. Red and green are verdicts."""
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from keyroll.capture.keys.config_book import ConfigBook, ConfigSource
 
 OFFENDERS_SHOWN = 50
+"""Lines: the cause shows in the first; a capture with a wrong secret has thousands alike."""
 _CENTURY = 100 * 366 * 86400
 """Seconds: the furthest that a clock offset may reach, so that it stays a date."""
 _GC_THRESHOLD = 1_000_000

@@ -29,6 +29,7 @@ from keyroll.junos.redact import redact
 
 _CHUNK = 65536
 _TAIL = 512
+"""Characters at the end of what was read in which a prompt or a question is looked for: either is one line."""
 _ANSWER_MAX = 32 * 1024 * 1024
 """Characters of one answer. The largest configurations have some ten million; a router that never ends would fill the
 memory before the deadline."""

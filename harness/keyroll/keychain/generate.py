@@ -21,6 +21,7 @@ KEYS_MAX = KEY_ID_MAX + 1
 INTERVAL_DEFAULT = timedelta(minutes=30)
 """Juniper's recommended least distance between the start-times of two subsequent keys (docs/junos.md 2.3)."""
 SECRET_LENGTH_DEFAULT = 20
+"""Of 62 letters and digits: 119 bits, nearly what AES-128-CMAC can use."""
 _ALPHABET = string.ascii_letters + string.digits
 # Octets from here on are drawn again, or some letters would come more often than others.
 _FAIR = 256 - 256 % len(_ALPHABET)

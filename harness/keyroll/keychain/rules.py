@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 SPACING_ADVISED = timedelta(minutes=30)
+"""Juniper's recommended least distance between two start-times (docs/junos.md 2.3)."""
 LINUX_SECRET_MAX = 80
 """Octets; TCP_AO_MAXKEYLEN of Linux (include/uapi/linux/tcp.h), which FRR and BIRD inherit."""
 

@@ -25,6 +25,7 @@ REPORT = "report.html"
 _OUTPUT_CHARACTERS = 6_000
 """Of each output that is evidence: a screen or two; the file that holds all of it is named."""
 _CONFIGURATION_CHARACTERS = 60_000
+"""Of each router's configuration: some 1,500 lines; the run folder has the rest."""
 _TABLE_ROWS = 1_500
 """Of the table behind the timeline: about 400 KB, so that a ten-minute run stays below 2 MB with all else."""
 _EVIDENCE = 4

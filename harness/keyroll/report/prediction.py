@@ -36,6 +36,7 @@ _MARGIN = 0.08
 _SHORTEST = timedelta(minutes=10)
 """… and at least this long: a rollover of one moment is not drawn at an edge."""
 _WHY = 3
+"""Findings told beside the verdict; all follow below it."""
 _SEVERITIES = {"error": "error", "unknown": "not known", "warning": "warning", "advice": "advice"}
 
 

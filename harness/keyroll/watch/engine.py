@@ -35,6 +35,7 @@ from keyroll.watch.wire import Capturing, Wire, judge_wire
 
 T = TypeVar("T")
 GAP_LOOKS = 3
+"""See GAP_MIN: one look may be late, and one may fail, before it says something."""
 GAP_MIN = timedelta(seconds=30)
 """Longer without a look at a router (three looks, and never less than the shortest usual hold time), and routes could
 have gone and come back unseen: the watch is unfit. A flap could not: counters and uptimes tell."""

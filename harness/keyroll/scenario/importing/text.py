@@ -19,6 +19,7 @@ _LAST_HOP = timedelta(minutes=30)
 _BY_ITSELF = timedelta(seconds=3)
 """Two clocks are set within less, and a person waits that long."""
 _LINE = 118
+"""Characters of a comment's line, with `# ` before them 120, as in files that people write here."""
 _LDP_HOLD = 30
 """Junos' keepalive-timeout of LDP, in seconds."""
 
