@@ -22,6 +22,8 @@ class Rehearsal:
     sentence: str
     tone: str
     summary: str
+    routers: str
+    """Both by their own names: `lion (R1) and tiger (R2)`."""
     again: str
     sections: tuple[Section, ...]
 
@@ -37,6 +39,7 @@ def rehearsal_of(folder: Path) -> Rehearsal | None:
         text_of(data.get("sentence")),
         tone,
         text_of(data.get("summary")),
+        " and ".join(f"{name} (R{number})" for number, name in enumerate(texts_of(data.get("routers")), start=1)),
         text_of(data.get("again")),
         tuple(_rehearsal_sections(data)),
     )

@@ -60,7 +60,7 @@ def test_the_rollover_of_two_configurations_is_played_before_the_night(tmp_path,
         assert secret not in done.stdout
         assert [str(name) for name, octets in written.items() if secret.encode() in octets] == []
     page = (run / "report.html").read_text()
-    assert f"<h1>{verdict}: " in page, "the page says what the terminal says"
+    assert f"<h1>{verdict}</h1>\n<p>lion (R1) and tiger (R2): " in page, "the page says what the terminal says"
     assert "R1 is lion" in page
 
 
