@@ -240,3 +240,18 @@ def test_help_and_the_look_into_a_lab_load_no_client() -> None:
     result = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (0, "")
     assert "Keep labs up, look into them, take them down." in result.stdout
+
+
+def test_ctrl_c_while_the_command_is_imported_ends_it_without_a_traceback():
+    code = """
+import sys
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "click":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupting())
+from keyroll.cli.entry import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")

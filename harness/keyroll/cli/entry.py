@@ -1,0 +1,18 @@
+"""Where the command `keyroll` begins: nothing is imported before it, so that Ctrl-C never shows a traceback."""
+
+from __future__ import annotations
+
+import sys
+
+INTERRUPTED = 130
+"""The exit code of Ctrl-C, as `keyroll.errors.ExitCode` has it; importing that here would come too early."""
+
+
+def main() -> None:
+    """Run the command, which ends the process with its own exit code."""
+    try:
+        from keyroll.cli.main import main as command  # noqa: PLC0415 - a third of a second, in which Ctrl-C may come
+
+        command()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
