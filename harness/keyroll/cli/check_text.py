@@ -25,6 +25,7 @@ from keyroll.keychain.schedule import window
 from keyroll.names import Receiving
 
 WIDTH = 100
+"""Columns of the text where it goes to no terminal: what a ticket shows without wrapping."""
 WIDTH_LEAST = 72
 """Columns that a time axis takes with short names of routers."""
 _AXIS = 56

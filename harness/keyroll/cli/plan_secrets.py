@@ -23,6 +23,7 @@ COMMAND_TIME = timedelta(seconds=60)
 _OCTETS_MAX = 1 << 20
 """Far more than a secret a line needs, and little enough to hold."""
 _CHUNK = 1 << 16
+"""Octets of one read: what a pipe holds."""
 
 
 def drawing(

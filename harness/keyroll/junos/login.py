@@ -34,6 +34,7 @@ GOODBYE = timedelta(seconds=1)
 _GREETING_MAX = 1 << 20
 """Characters before a prompt at login: a banner has some thousands. Each part is searched with all that came before."""
 _CHUNK = 65536
+"""Octets of one read: twice the largest packet of SSH, so that one read empties what has come."""
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 

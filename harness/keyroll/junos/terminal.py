@@ -28,6 +28,7 @@ from keyroll.junos.login import WIDTH, JunosConnection, plain
 from keyroll.junos.redact import redact
 
 _CHUNK = 65536
+"""Octets of one read: twice the largest packet of SSH, so that one read empties what has come."""
 _TAIL = 512
 """Characters at the end of what was read in which a prompt or a question is looked for: either is one line."""
 _ANSWER_MAX = 32 * 1024 * 1024

@@ -26,7 +26,9 @@ _ABSOLUTE = re.compile(
 _RELATIVE = re.compile(r"\+?(?P<count>\d{1,6})\s*(?P<unit>month|day|hour|min(?:ute)?)s?", re.ASCII)
 _UNITS = {"day": timedelta(days=1), "hour": timedelta(hours=1), "min": timedelta(minutes=1)}
 _OFFSET_MAX_HOURS = 15
+"""No zone in use is further from UTC than fourteen hours; one more does no harm."""
 _SHOWN_MAX = 30
+"""Characters of a wrong start-time that a message repeats: longer than any right one."""
 
 
 class StartTimeError(KeychainError):

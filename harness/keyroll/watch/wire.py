@@ -31,6 +31,7 @@ from keyroll.watch.verdict import Seen, keys_in_use
 PORTS = {SessionKind.BGP: BGP_PORT, SessionKind.LDP: LDP_PORT}
 STDIN = "-"
 _CHUNK = 1 << 16
+"""Octets of one read: what a pipe holds."""
 _GOODBYE_SECONDS = 5.0
 """For a capturing command to write what it holds, once it is told to end."""
 
