@@ -7,9 +7,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # A busy machine is no finding: property tests judge results, never how long an example took. `make test` plays few
-# examples of each, `make soak` many (`--hypothesis-profile soak`). A test that is to have more or fewer than the others
-# says so by a factor of `settings.default.max_examples`.
-settings.register_profile("keyroll", max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# examples of each, the same every time: what it says of a change must not depend on chance. `make soak` plays many, and
+# others each time (`--hypothesis-profile soak`). A test that is to have more or fewer than the others says so by a
+# factor of `settings.default.max_examples`.
+settings.register_profile(
+    "keyroll", max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+)
 # Where hypothesis finds itself on CI it would draw the same examples every night.
 settings.register_profile("soak", settings.get_profile("keyroll"), max_examples=1000, derandomize=False)
 settings.load_profile("keyroll")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from tests.unit.configuration.four_forms import SECRETS, Statement, curly, forms, leaf, level, set_lines
 
@@ -203,8 +203,10 @@ TREES = st.recursive(
 @given(st.lists(TREES, min_size=1, max_size=4))
 @settings(max_examples=25)
 def test_set_and_curly_give_the_same_word_paths(trees):
+    text = "\n".join(curly(trees))
+    assume(not re.search(r"\bbgp \d", text))  # so VyOS writes an AS: in curly form it is named as what it would be
     try:
-        one = read("\n".join(curly(trees)), "x")
+        one = read(text, "x")
     except ConfigurationError as error:
         with pytest.raises(ConfigurationError, match=re.escape(error.message)):
             read("\n".join(set_lines(trees)), "x")
