@@ -8,7 +8,7 @@ from datetime import timedelta
 from ipaddress import IPv4Address
 
 import pytest
-from tests.lab.watch.production import Case, Production, tunnel
+from tests.lab.watch.production import Case, tunnel
 
 from keyroll.junos.base_configuration import GROUP, POLICY, Family
 from keyroll.names import Algorithm, SessionKind
@@ -106,16 +106,6 @@ def some(cases):
         pytest.param(name, marks=() if number < IN_MAKE_TEST else pytest.mark.slow, id=name)
         for number, name in enumerate(cases)
     ]
-
-
-@pytest.fixture
-def production(pair, tmp_path):
-    def made(case: Case) -> Production:
-        found = Production(pair, case, tmp_path)
-        found.configure()
-        return found
-
-    return made
 
 
 def told(outcome):

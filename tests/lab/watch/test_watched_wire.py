@@ -28,18 +28,9 @@ while True:
     out.flush()
     time.sleep(0.05)
 """
-"""As `tcpdump -U -w -` on a tap: it begins when it is started, with sessions that are up."""
+"""As `tcpdump -U -w -` on a tap: it begins when it is started, with sessions that are up. It ends with the watch; until
+then it looks for more twenty times a second."""
 BEFORE = "their connection was up before the capture began"
-
-
-@pytest.fixture
-def production(pair, tmp_path):
-    def made(case: Case) -> Production:
-        found = Production(pair, case, tmp_path)
-        found.configure()
-        return found
-
-    return made
 
 
 def follow(production: Production, router: str = "R1") -> tuple[str, ...]:

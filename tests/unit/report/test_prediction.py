@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from tests.unit.protected_pair import router
 
 from keyroll.check.document import as_data
 from keyroll.check.judge import Question, judge
@@ -21,38 +22,17 @@ from keyroll.report.prediction import prediction_sheet
 from keyroll.report.sheet import sheet_markdown
 from keyroll.report.values import moment_of
 
-CHAIN = "set security authentication-key-chains key-chain KC"
 AT = "2030-01-01T00:05:00+00:00"
 HOSTILE = "</script><script>alert(1)</script><img src=x>\x1b[2J|"
-
-
-def router(name: str, own: str, peer: str, second: str = "00:30:00", *, secret: str = "quarterly") -> str:
-    send, recv = (1, 2) if name == "R1" else (2, 1)
-    neighbor = f"set protocols bgp group g neighbor {peer} authentication-"
-    lines = [
-        "set version 24.4R1.9",
-        f"set system host-name {name}",
-        f"set interfaces ge-0/0/0 unit 0 family inet address {own}/30",
-        f"{neighbor}algorithm ao",
-        f"{neighbor}key-chain KC",
-        f"{CHAIN} tolerance 600",
-    ]
-    for key, begin in ((0, "2029-1-1.00:00:00 +0000"), (1, f"2030-1-1.{second} +0000")):
-        lines += [
-            f'{CHAIN} key {key} secret "{secret}"',
-            f'{CHAIN} key {key} start-time "{begin}"',
-            f"{CHAIN} key {key} algorithm ao",
-            f"{CHAIN} key {key} ao-attribute send-id {send + 2 * key}",
-            f"{CHAIN} key {key} ao-attribute recv-id {recv + 2 * key}",
-            f"{CHAIN} key {key} ao-attribute tcp-ao-option enabled",
-        ]
-    return "".join(f"{line}\n" for line in lines)
 
 
 def predicted(second: str = "00:30:00", *, secret: str = "quarterly") -> dict[str, object]:
     at = moment_of(AT)
     assert at is not None
-    texts = (router("R1", "10.0.0.1", "10.0.0.2", secret=secret), router("R2", "10.0.0.2", "10.0.0.1", second))
+    texts = (
+        router("R1", "10.0.0.1", "10.0.0.2", secret=f'"{secret}"'),
+        router("R2", "10.0.0.2", "10.0.0.1", start=f"2030-1-1.{second} +0000"),
+    )
     both = [read(text, f"R{number}.conf") for number, text in enumerate(texts, start=1)]
     return dict(json.loads(json.dumps(as_data(judge(both, Question(at=at))))))
 
