@@ -131,3 +131,15 @@ def test_an_owner_that_is_killed_while_the_program_is_loaded_leaves_nothing(monk
         while folder.exists():
             assert time.monotonic() < deadline, "the lab's folder stays"
             pause.wait(0.01)
+
+
+def test_a_second_interrupt_while_it_ends_leaves_nothing_to_close_twice(monkeypatch):
+    servers = owner._ForkServers()
+    servers.begin()
+    process = servers._present._process
+    with monkeypatch.context() as patch:
+        patch.setattr(process, "wait", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            servers.close()
+    servers.close()
+    process.wait(60)  # its channel is closed, which ends it

@@ -171,9 +171,10 @@ class _ForkServers:
             self._end()
 
     def _end(self) -> None:
-        if self._present is not None:
-            self._present.close()
-            self._present = None
+        # Forgotten first: a second Ctrl-C may interrupt the end, and descriptors are closed once.
+        present, self._present = self._present, None
+        if present is not None:
+            present.close()
 
 
 _FORK_SERVERS = _ForkServers()
