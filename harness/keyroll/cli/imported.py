@@ -72,7 +72,7 @@ def imported(asked: Asked) -> Made:
     """Read both configurations and draft the scenario. Raises InputError: they cannot be read, or share no session."""
     from keyroll.check.judge import Question, judge  # noqa: PLC0415 - as above
     from keyroll.scenario.importing.draft import draft  # noqa: PLC0415 - as above
-    from keyroll.scenario.importing.left_out import by_weight, counts  # noqa: PLC0415 - as above
+    from keyroll.scenario.importing.left_out import by_weight, counts, of_change  # noqa: PLC0415 - as above
     from keyroll.scenario.importing.pairs import meant  # noqa: PLC0415 - as above
     from keyroll.scenario.importing.text import scenario_text  # noqa: PLC0415 - as above
 
@@ -86,6 +86,8 @@ def imported(asked: Asked) -> Made:
     planned = _changed(asked, configurations, chosen, moment, where)
     drafted = draft(chosen, report, at=moment, rollovers=asked.rollovers, skew=skew, planned=planned)
     heavy = tuple(by_weight(chosen, configurations, report))
+    if planned is not None:
+        heavy += tuple(of_change(chosen, configurations, planned.after, [one.chains for one in planned.meant]))
     names = (configurations[0].main.name, configurations[1].main.name)
     files = [one.name for one in configurations]
     told = heavy if asked.keep_names else tuple(item.without_names(names, files) for item in heavy)
@@ -133,7 +135,7 @@ def _changed(
     from keyroll.check.judge import Question, judge  # noqa: PLC0415 - as above
     from keyroll.cli.check import planned_of  # noqa: PLC0415 - as above
     from keyroll.scenario.importing.draft import Planned  # noqa: PLC0415 - as above
-    from keyroll.scenario.importing.pairs import chains_of  # noqa: PLC0415 - as above
+    from keyroll.scenario.importing.pairs import meant_after  # noqa: PLC0415 - as above
 
     if not asked.changes:
         if asked.pause is not None:
@@ -157,9 +159,9 @@ def _changed(
         )
         words.append(f"if only R{number + 1} were changed: {_verdicts(between)}")
     words.append(f"after the change: {_verdicts(report)}")
-    chains = tuple(chains_of(after, one) for one in chosen)
+    then = tuple(meant_after(after, one, report) for one in chosen)
     routers = tuple(f"R{number + 1}" for number in sorted(changed))
-    return Planned(chains, report, routers, length_of("--pause", asked.pause or "5s"), tuple(words))
+    return Planned(tuple(after), then, report, routers, length_of("--pause", asked.pause or "5s"), tuple(words))
 
 
 def _verdicts(report: Report) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from keyroll.errors import InputError
 from keyroll.scenario.errors import ScenarioError
 from keyroll.scenario.file.commit_steps import AddKey
 from keyroll.scenario.file.read import read_cases
@@ -101,3 +102,57 @@ def test_who_subscribes_is_told_what_a_router_was_given_mutation_included(tmp_pa
     assert (changed.router, changed.span) == ("R2", SPAN)
     assert held.chain.key(1) is not None
     assert changed.held.chain.key(1) is None
+
+
+TWO_CHAINS = """\
+keyroll: 1
+id: two-chains-in-one-commit
+title: A commit takes a key and a tolerance of one chain, and a key of the other
+keychain:
+  keys:
+    - {id: 0, start: 0m, algorithm: aes-128-cmac-96}
+    - {id: 1, start: 30m}
+  tolerance: 60
+other-chains:
+  - name: kc-2
+    keys:
+      - {id: 0, start: 0m}
+      - {id: 3, start: 0m, held-by: R1}
+steps:
+  - apply:
+  - change-chains:
+      of:
+        - {delete: 0, tolerance: {R1: 3600, R2: 60}, add: [{id: 0, start: 1h}, {id: 2, start: 2h, held-by: R2}]}
+        - {chain: kc-2, delete: 3}
+  - expect: {bgp: Established}
+"""
+
+
+def test_one_commit_changes_several_chains_and_takes_back_what_is_left_to_the_default(tmp_path):
+    path = tmp_path / "two-chains.yaml"
+    path.write_text(TWO_CHAINS, encoding="utf-8")
+    ring = Keyring(read_cases(path)[0].scenario, seed=7, t0=T0)
+    step = read_cases(path)[0].scenario.steps[1]
+    told = {}
+    for router in ("R1", "R2"):
+        held = ring.after(router, step)
+        told[router] = [line.split(" key-chain ")[1] for line in ring.lines(router, held) if line.startswith("delete")]
+        assert "cryptographic-algorithm" not in "".join(ring.lines(router, held)), "the key that comes back has none"
+    assert told["R1"] == ["new_auth_key tolerance", "new_auth_key key 0", "kc-2 key 3"]
+    assert told["R2"] == ["new_auth_key key 0"], "it has no key 3 of the other chain, and keeps its tolerance"
+    assert [key.id for key in ring.after("R2", step).chain.keys] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("chain: kc-2, ", "", "names each chain once"),
+        ("chain: kc-2", "chain: kc-3", "no keychain is named 'kc-3'"),
+        ("{chain: kc-2, delete: 3}", "{chain: kc-2}", "names nothing to change"),
+    ],
+)
+def test_a_commit_of_several_chains_that_says_nothing_of_one_is_refused(tmp_path, old, new, said):
+    path = tmp_path / "two-chains.yaml"
+    path.write_text(TWO_CHAINS.replace(old, new), encoding="utf-8")
+    with pytest.raises(InputError, match=said):
+        read_cases(path)

@@ -20,7 +20,7 @@ from keyroll.scenario.file.fields import (
     SessionRef,
     Slug,
 )
-from keyroll.scenario.file.keys import KeyPlan
+from keyroll.scenario.file.keys import ChainChange, KeyPlan
 from keyroll.scenario.file.registry import step
 from keyroll.scenario.file.step import Step
 
@@ -148,41 +148,67 @@ class ChangeKey(KeysCommit):
 
 
 @step
-class ChangeChain(KeysCommit):
-    """Change several keys in one commit, as a planned change does: delete, then add. Numbers may come back.
-
-    A key is added with R1's numbers, mirrored on R2, as a key of the chain; its start is relative to t0.
-    """
+class ChangeChain(KeysCommit, ChainChange):
+    """Change several keys in one commit, as a planned change does: delete, then add. Numbers may come back."""
 
     kind = "change-chain"
 
-    delete: OneOrMany[KeyNumber] = ()
-    add: Many[KeyPlan] = ()
-
-    @model_validator(mode="after")
-    def _something(self) -> Self:
-        numbers = [key.id for key in self.add]
-        if not self.delete and not self.add:
-            raise ValueError("names nothing to change: delete, add")
-        if len(set(numbers)) < len(numbers) or len(set(self.delete)) < len(self.delete):
-            raise ValueError("names each key once")
-        return self
+    @property
+    def changes(self) -> tuple[ChainChange, ...]:
+        """What is done to its one chain."""
+        return (self,)
 
     def keys(self) -> frozenset[int]:
         """Return the keys that are deleted."""
-        return frozenset(self.delete)
+        return ChainChange.keys(self)
 
     def adds(self) -> frozenset[int]:
         """Return the numbers of the keys that are added."""
-        return frozenset(key.id for key in self.add)
+        return ChainChange.adds(self)
 
     def starts(self) -> tuple[timedelta, ...]:
         """Return the starts of the keys that are added, at either router."""
-        return tuple(start for key in self.add for start in key.starts())
+        return ChainChange.starts(self)
 
     def faster(self, factor: float) -> Self:
-        """Return the same with the keys' starts divided."""
-        return self.model_copy(update={"add": tuple(key.faster(factor) for key in self.add)})
+        """Return the same with the keys' starts, and the tolerance, divided."""
+        return ChainChange.faster(self, factor)
+
+
+@step
+class ChangeChains(Commit):
+    """Change several chains in one commit: each as `change-chain` does."""
+
+    kind = "change-chains"
+
+    changes: Many[ChainChange] = Field(alias="of", min_length=1, description="a `change-chain` of each")
+
+    @model_validator(mode="after")
+    def _each_chain_once(self) -> Self:
+        names = [change.chain for change in self.changes]
+        if len(set(names)) < len(names):
+            raise ValueError("names each chain once, by `chain`")
+        return self
+
+    def chains(self) -> frozenset[str]:
+        """Return the chains that are changed."""
+        return frozenset(change.chain for change in self.changes if change.chain is not None)
+
+    def keys(self) -> frozenset[int]:
+        """Return the keys that are deleted."""
+        return frozenset[int]().union(*(change.keys() for change in self.changes))
+
+    def adds(self) -> frozenset[int]:
+        """Return the numbers of the keys that are added."""
+        return frozenset[int]().union(*(change.adds() for change in self.changes))
+
+    def starts(self) -> tuple[timedelta, ...]:
+        """Return the starts of the keys that are added, at either router."""
+        return tuple(start for change in self.changes for start in change.starts())
+
+    def faster(self, factor: float) -> Self:
+        """Return the same with the keys' starts, and the tolerances, divided."""
+        return self.model_copy(update={"changes": tuple(change.faster(factor) for change in self.changes)})
 
 
 @step

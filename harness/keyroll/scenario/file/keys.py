@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from keyroll.keychain.model import SECRET_MAX, TOLERANCE_DEFAULT, TOLERANCE_MAX, Keychain, KeychainError
 from keyroll.scenario.file.durations import Duration, shortened
@@ -115,5 +116,48 @@ class ChainPlan(StrictModel):
 
     def faster(self, factor: float) -> Self:
         """Return the same chain with starts and tolerances divided by a factor; no tolerance becomes 0 by it."""
-        tolerance = {router: math.ceil(seconds / factor) for router, seconds in self.tolerance.items()}
+        tolerance = _sooner(self.tolerance, factor)
         return self.model_copy(update={"keys": tuple(key.faster(factor) for key in self.keys), "tolerance": tolerance})
+
+
+def _sooner(tolerance: Mapping[RouterName, int], factor: float) -> dict[RouterName, int]:
+    return {router: math.ceil(seconds / factor) for router, seconds in tolerance.items()}
+
+
+class ChainChange(StrictModel):
+    """What a commit does to one chain: delete, then add. Numbers may come back.
+
+    A key is added with R1's numbers, mirrored on R2, as a key of the chain; its start is relative to t0.
+    """
+
+    chain: str | None = Field(default=None, description="the chain that is changed; left out: the one in use")
+    tolerance: ByRouter[Annotated[int, Field(ge=0, le=TOLERANCE_MAX)]] | None = None
+    """Seconds, by router; left out, it stays."""
+    delete: OneOrMany[KeyNumber] = ()
+    add: Many[KeyPlan] = ()
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        numbers = [key.id for key in self.add]
+        if not self.delete and not self.add and self.tolerance is None:
+            raise ValueError("names nothing to change: delete, add, tolerance")
+        if len(set(numbers)) < len(numbers) or len(set(self.delete)) < len(self.delete):
+            raise ValueError("names each key once")
+        return self
+
+    def keys(self) -> frozenset[int]:
+        """Return the keys that are deleted."""
+        return frozenset(self.delete)
+
+    def adds(self) -> frozenset[int]:
+        """Return the numbers of the keys that are added."""
+        return frozenset(key.id for key in self.add)
+
+    def starts(self) -> tuple[timedelta, ...]:
+        """Return the starts of the keys that are added, at either router."""
+        return tuple(start for key in self.add for start in key.starts())
+
+    def faster(self, factor: float) -> Self:
+        """Return the same with the keys' starts, and the tolerance, divided."""
+        tolerance = None if self.tolerance is None else _sooner(self.tolerance, factor)
+        return self.model_copy(update={"add": tuple(key.faster(factor) for key in self.add), "tolerance": tolerance})

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from keyroll.check.coming_rollovers import Outcome, PredictedRollover
 from keyroll.check.judge import Report
-from keyroll.configuration import Chain
+from keyroll.configuration import Chain, Configuration
 from keyroll.errors import InputError
 from keyroll.keychain.model import Key
 from keyroll.keychain.secret import Likeness, Secret
@@ -90,10 +90,12 @@ class DraftRollover:
 
 @dataclass(frozen=True, slots=True)
 class DraftChange:
-    """What a planned commit does to a chain: keys that go and keys that come."""
+    """What a planned commit does to a chain: keys that go, keys that come, and another tolerance."""
 
     delete: tuple[int, ...]
     add: tuple[DraftKey, ...]
+    tolerances: tuple[int, int] | None
+    """R1's and R2's after it, in seconds; None: they stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,14 @@ class DraftChain:
     down: bool
     """Whether `check` says that its sessions are down at t0."""
     change: DraftChange | None = None
-    """None: no commit is planned, or it leaves these keys as they are."""
+    """None: no commit is planned, or it leaves this chain as it is."""
+
+    @property
+    def all_tolerances(self) -> tuple[int, ...]:
+        """Every tolerance that a router has at any time, in seconds."""
+        return self.tolerances + (
+            () if self.change is None or self.change.tolerances is None else self.change.tolerances
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +158,10 @@ class Draft:
 class Planned:
     """What the routers will have after a planned commit."""
 
-    chains: tuple[tuple[Chain, Chain], ...]
-    """After it, those of each `Meant`."""
+    after: tuple[Configuration, ...]
+    """R1's and R2's configuration after it."""
+    meant: tuple[Meant, ...]
+    """What becomes of each `Meant` by it: the same sessions, their chains and what `check` says of them."""
     report: Report
     routers: tuple[str, ...]
     """The routers that are changed."""
@@ -192,14 +203,16 @@ def draft(
         active = _active(usable, t0, skew, numbers)
         change, last, source = None, usable, report
         if planned is not None:
-            last, source = _usable(planned.chains[index]), planned.report
-            change = _change(drafted, _drafted(last, planned.chains[index], t0, labels, numbers))
-        tolerances = one.chains[0].keychain.tolerance, one.chains[1].keychain.tolerance
+            then = planned.meant[index].chains
+            last, source = _usable(then), planned.report
+            change = _change(
+                (drafted, _tolerances(one.chains)), (_drafted(last, then, t0, labels, numbers), _tolerances(then))
+            )
         name = NAME if index == 0 else f"{NAME}-{index + 1}"
-        chains.append(DraftChain(name, one, drafted, tolerances, active, _is_down(report, one), change))
+        chains.append(DraftChain(name, one, drafted, _tolerances(one.chains), active, _is_down(report, one), change))
         coming += [
             _rollover(index, predicted, t0, last, numbers, skew)
-            for predicted in _rollovers_of(source, one)
+            for predicted in _rollovers_of(source, one if planned is None else planned.meant[index])
             if max(_instants(predicted, skew)) > t0
         ]
     coming.sort(key=lambda rollover: (rollover.last, rollover.chain))
@@ -233,13 +246,20 @@ def _drafted(
     return tuple(found)
 
 
-def _change(before: Sequence[DraftKey], after: Sequence[DraftKey]) -> DraftChange | None:
+def _tolerances(chains: tuple[Chain, Chain]) -> tuple[int, int]:
+    return chains[0].keychain.tolerance, chains[1].keychain.tolerance
+
+
+def _change(
+    before: tuple[Sequence[DraftKey], tuple[int, int]], after: tuple[Sequence[DraftKey], tuple[int, int]]
+) -> DraftChange | None:
     """Return what goes and what comes; where it stands in the text does not make a key another."""
-    held = {replace(key, places=()): key for key in before}
-    kept = {replace(key, places=()) for key in after}
+    held = {replace(key, places=()): key for key in before[0]}
+    kept = {replace(key, places=()) for key in after[0]}
     gone = tuple(key.number for bare, key in held.items() if bare not in kept)
-    come = tuple(key for key in after if replace(key, places=()) not in held)
-    return DraftChange(gone, come) if gone or come else None
+    come = tuple(key for key in after[0] if replace(key, places=()) not in held)
+    tolerances = None if after[1] == before[1] else after[1]
+    return DraftChange(gone, come, tolerances) if gone or come or tolerances else None
 
 
 class _Labels:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from keyroll.check import rules
 from keyroll.check.judge import Report
 from keyroll.check.rules import Severity
-from keyroll.configuration import Configuration, PeerKind, Session
+from keyroll.configuration import Chain, Configuration, PeerKind, Session
 from keyroll.errors import Where
 from keyroll.keychain.rules import MD5_BESIDE
 from keyroll.scenario.importing.pairs import Meant
@@ -54,6 +54,57 @@ def by_weight(meant: Sequence[Meant], configurations: Sequence[Configuration], r
     for configuration in configurations:
         yield from _of_router(configuration)
     yield from dict.fromkeys(item for group in meant for item in _of_chains(group))
+
+
+_CHAINS = ("security", "authentication-key-chains")
+_BEARING = frozenset(
+    {"protocols", "interfaces", "routing-options", "routing-instances", "logical-systems", "firewall", "system"}
+)
+"""Hierarchies where a planned statement may change what becomes of a session; `system` has the clock."""
+
+
+def of_change(
+    meant: Sequence[Meant],
+    before: Sequence[Configuration],
+    after: Sequence[Configuration],
+    chains: Sequence[tuple[Chain, Chain]],
+) -> Iterator[LeftOut]:
+    """Yield what a planned commit does beyond its key-chains, which alone are played.
+
+    Args:
+        meant: the sessions that are played.
+        before: R1's and R2's configuration.
+        after: theirs after the commit.
+        chains: the chains of each `Meant` after it.
+    """
+    for group, then in zip(meant, chains, strict=True):
+        for ends, old, new in zip(zip(*group.sessions, strict=True), group.chains, then, strict=True):
+            if old.name != new.name:
+                yield LeftOut(
+                    f"{ends[0].router}: the planned commit points a session at another key-chain, and is played as a "
+                    "change of keys in the one that it has",
+                    new.where,
+                )
+    for one, other in zip(before, after, strict=True):
+        changed = _statements(one) ^ _statements(other)
+        for hierarchy, count in sorted(Counter(_hierarchy(path) for path in changed).items()):
+            if hierarchy in _BEARING:
+                words = f"{count} planned statement{'' if count == 1 else 's'} of {hierarchy} not played"
+                yield LeftOut(f"{one.main.name}: {words}", None)
+
+
+def _statements(configuration: Configuration) -> frozenset[tuple[str, ...]]:
+    """Return the statements in force but for those of key-chains, in groups as well."""
+    return frozenset(path for path in configuration.tree.paths() if path and _inner(path)[:2] != _CHAINS)
+
+
+def _inner(path: tuple[str, ...]) -> tuple[str, ...]:
+    return path[2:] if path[0] == "groups" else path
+
+
+def _hierarchy(path: tuple[str, ...]) -> str:
+    inner = _inner(path)
+    return inner[0] if inner else path[0]
 
 
 def _of_report(report: Report) -> Iterator[LeftOut]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from keyroll.check.judge import JudgedSession, Report
@@ -121,26 +121,52 @@ def _listed(sessions: Sequence[JudgedSession], names: Sequence[str]) -> str:
     return ", ".join(f"{_ends(session, names)[0].peer} ({session.one.kind.value})" for session in sessions)
 
 
-def chains_of(configurations: Sequence[Configuration], meant: Meant) -> tuple[Chain, Chain]:
-    """Return the chains of the same session in other configurations of both routers, as after a change.
+def meant_after(configurations: Sequence[Configuration], meant: Meant, report: Report) -> Meant:
+    """Return the same sessions in other configurations of both routers, as after a change.
+
+    Args:
+        configurations: R1's and R2's after the change.
+        meant: the sessions before it.
+        report: what `keyroll check` says of the configurations after it.
 
     Raises:
-        InputError: a router has the session no more, or no chain for it: that is no rollover.
+        InputError: a router has a session no more, or no chain for it, or the two do not meet: that is no rollover.
     """
-    found = []
-    for configuration, end in zip(configurations, meant.sessions[0], strict=True):
-        session = next(
-            (one for router in configuration.routers for one in router.sessions if _is_same(one, end, configuration)),
-            None,
-        )
-        chain = None if session is None else _chain(configuration, session)
-        if chain is None:
+    sessions, judged = [], []
+    chains: tuple[Chain, Chain] | None = None
+    for ends in meant.sessions:
+        one, other = (_after(configuration, end) for configuration, end in zip(configurations, ends, strict=True))
+        found = next((said for said in report.sessions if {id(said.one), id(said.other)} == {id(one), id(other)}), None)
+        if found is None:
             raise InputError(
-                f"after the change {end.router} has no TCP-AO on the session with {end.peer}",
-                remedy="a change of keys keeps the session and its authentication",
+                f"after the change the session of {ends[0].router} with {ends[0].peer} has no other end",
+                remedy="a change of keys keeps addresses and sessions; `keyroll check` says what is missing",
             )
-        found.append(chain)
-    return found[0], found[1]
+        held = _chain(configurations[0], one), _chain(configurations[1], other)
+        assert held[0] is not None  # noqa: S101 - _after found it
+        assert held[1] is not None  # noqa: S101 - _after found it
+        if chains is not None and not _same(chains, (held[0], held[1])):
+            raise InputError(
+                f"after the change the sessions of key-chain {meant.chains[0].name} are on several key-chains",
+                remedy="play one session at a time: --session",
+            )
+        chains = held[0], held[1]
+        sessions.append((one, other))
+        judged.append(found)
+    assert chains is not None  # noqa: S101 - there is a session
+    return replace(meant, sessions=tuple(sessions), chains=chains, judged=tuple(judged))
+
+
+def _after(configuration: Configuration, end: Session) -> Session:
+    session = next(
+        (one for router in configuration.routers for one in router.sessions if _is_same(one, end, configuration)), None
+    )
+    if session is None or _chain(configuration, session) is None:
+        raise InputError(
+            f"after the change {end.router} has no TCP-AO on the session with {end.peer}",
+            remedy="a change of keys keeps the session and its authentication",
+        )
+    return session
 
 
 def _is_same(one: Session, end: Session, configuration: Configuration) -> bool:

@@ -82,11 +82,15 @@ def _chain(chain: DraftChain, *, secrets_of: str | None = None) -> Iterator[str]
     yield f"name: {chain.name}"
     if secrets_of is not None:
         yield f"secrets-of: {secrets_of}  # one label, one secret, in all chains"
-    one, other = chain.tolerances
-    yield f"tolerance: {one if one == other else f'{{R1: {one}, R2: {other}}}'}"
+    yield _tolerance(chain.tolerances)
     yield "keys:"
     for key in chain.keys:
         yield from (line[2:] for line in _key(key))
+
+
+def _tolerance(seconds: tuple[int, int]) -> str:
+    one, other = seconds
+    return f"tolerance: {one if one == other else f'{{R1: {one}, R2: {other}}}'}"
 
 
 def _left_out(left_out: Sequence[LeftOut], counted: Sequence[Mapping[str, int]]) -> Iterator[str]:
@@ -127,27 +131,37 @@ def _changes(draft: Draft, planned: Planned) -> Iterator[str]:
         yield f"  # keyroll check, {_one_line(words)}"
     changed = [chain for chain in draft.chains if chain.change is not None]
     if not changed:
-        yield "  # The planned change leaves the keys as they are."
+        yield "  # The planned change leaves the key-chains as they are."
         return
+    yield f"  - change-chain{'s' if len(changed) > 1 else ''}:"
+    if len(planned.routers) > 1:
+        yield "      routers: ${order}"
+        yield f"      pause: {format_duration(planned.pause)}"
+    else:
+        yield f"      routers: {planned.routers[0]}"
     if len(changed) > 1:
-        yield "  # The planned commit changes several key-chains: each is a commit of its own here."
+        yield "      of:"
     for chain in changed:
-        assert chain.change is not None  # noqa: S101 - chosen so
-        yield "  - change-chain:"
-        if len(draft.chains) > 1:
-            yield f"      chain: {chain.name}"
-        if len(planned.routers) > 1:
-            yield "      routers: ${order}"
-            yield f"      pause: {format_duration(planned.pause)}"
-        else:
-            yield f"      routers: {planned.routers[0]}"
-        if chain.change.delete:
-            yield f"      delete: [{', '.join(map(str, chain.change.delete))}]"
-        if chain.change.add:
-            yield "      add:"
-            for key in chain.change.add:
-                yield from (f"    {line}" for line in _key(key))
+        lines = [f"chain: {chain.name}"] if len(draft.chains) > 1 else []
+        lines += _changed(chain)
+        yield from (
+            f"      {'' if len(changed) == 1 else '  ' if index else '- '}{line}" for index, line in enumerate(lines)
+        )
     yield from _expect(draft, range(len(draft.chains)), [chain.active for chain in draft.chains])
+
+
+def _changed(chain: DraftChain) -> Iterator[str]:
+    """Yield what a planned commit does to a chain, as fields of a change."""
+    change = chain.change
+    assert change is not None  # noqa: S101 - chosen so
+    if change.tolerances is not None:
+        yield _tolerance(change.tolerances)
+    if change.delete:
+        yield f"delete: [{', '.join(map(str, change.delete))}]"
+    if change.add:
+        yield "add:"
+        for key in change.add:
+            yield from (line[2:] for line in _key(key))
 
 
 def _key(key: DraftKey) -> Iterator[str]:
@@ -216,7 +230,7 @@ def _advance(draft: Draft, before: timedelta, start: timedelta) -> Iterator[str]
     The two clocks are set one after the other, so that for a moment they are as far apart as the hop is long: the last
     hop is shorter than what the chains bear, and where they bear next to nothing, time passes by itself.
     """
-    tolerance = timedelta(seconds=min(seconds for chain in draft.chains for seconds in chain.tolerances))
+    tolerance = timedelta(seconds=min(seconds for chain in draft.chains for seconds in chain.all_tolerances))
     hop = min(_LAST_HOP, max(tolerance / 2, _BY_ITSELF))
     near = timedelta(seconds=(start - hop) // timedelta(seconds=1))
     if near > before:

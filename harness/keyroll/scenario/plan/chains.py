@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from keyroll.keychain.generate import draw_secret
 from keyroll.keychain.junostext import set_lines
-from keyroll.keychain.model import Key, Keychain
+from keyroll.keychain.model import TOLERANCE_DEFAULT, Key, Keychain
 from keyroll.scenario.file.commit_steps import ChangeKey
 from keyroll.scenario.file.fields import ROUTERS, RouterName
 from keyroll.scenario.file.keys import SECRET_LENGTH, ChainPlan, KeyOverride, KeyPlan
@@ -107,11 +107,21 @@ def change_lines(old: Keychain | None, new: Keychain | None) -> list[str]:
     """
     if new is None:
         return [f"delete security authentication-key-chains key-chain {old.name}"] if old else []
-    before = set(set_lines(old)) if old else set()
-    kept = {key.id for key in new.keys}
-    deleted = [key.id for key in (old.keys if old else ()) if key.id not in kept]
-    root = f"delete security authentication-key-chains key-chain {new.name} key"
-    return [*(f"{root} {number}" for number in deleted), *(line for line in set_lines(new) if line not in before)]
+    old = old or Keychain(new.name)
+    root = f"delete security authentication-key-chains key-chain {new.name}"
+    lines = [f"{root} tolerance"] if new.tolerance == TOLERANCE_DEFAULT != old.tolerance else []
+    # What a key that stays loses cannot be set: it is deleted and set whole, in the same commit.
+    gone = [key for key in old.keys if (stays := new.key(key.id)) is None or _loses(key, stays)]
+    lines += [f"{root} key {key.id}" for key in gone]
+    before = set(set_lines(replace(old, keys=tuple(key for key in old.keys if key not in gone))))
+    return [*lines, *(line for line in set_lines(new) if line not in before)]
+
+
+_STATEMENTS = ("secret", "start", "scheme", "send_id", "recv_id", "tcp_ao_option", "algorithm")
+
+
+def _loses(old: Key, new: Key) -> bool:
+    return any(getattr(old, name) is not None and getattr(new, name) is None for name in _STATEMENTS)
 
 
 def _with_ids_of(key: Key, peer: Keychain) -> Key:

@@ -9,8 +9,18 @@ from functools import singledispatch
 
 from keyroll.keychain.model import Keychain
 from keyroll.scenario.errors import ScenarioError
-from keyroll.scenario.file.commit_steps import AddKey, ChangeChain, ChangeKey, Commit, DeleteChain, DeleteKey, RePoint
+from keyroll.scenario.file.commit_steps import (
+    AddKey,
+    ChangeChain,
+    ChangeChains,
+    ChangeKey,
+    Commit,
+    DeleteChain,
+    DeleteKey,
+    RePoint,
+)
 from keyroll.scenario.file.fields import RouterName
+from keyroll.scenario.file.keys import ChainChange
 from keyroll.scenario.plan.chains import Seed, changed_key, plan_key
 
 
@@ -114,19 +124,29 @@ def _(step: ChangeKey, now: Situation) -> Held:
     return now.before.with_chain(replace(chain, keys=tuple(keys)))
 
 
-@after.register
-def _(step: ChangeChain, now: Situation) -> Held:
-    chain = now.before.named(step.chain)
-    gone = {number for number in step.delete if chain.key(number) is not None}
-    if step.delete and not gone and not step.add:
-        now.require(step.delete[0], step.chain)
+@after.register(ChangeChain)
+@after.register(ChangeChains)
+def _(step: ChangeChain | ChangeChains, now: Situation) -> Held:
+    held = now.before
+    for change in step.changes:
+        if change.delete and not change.add and len(step.routers) == 1:
+            now.require(change.delete[0], change.chain)
+        held = held.with_chain(_changed(change, replace(now, before=held), step.kind))
+    return held
+
+
+def _changed(change: ChainChange, now: Situation, kind: str) -> Keychain:
+    """Return a chain after a change; of several routers, one that lacks a key has nothing to delete."""
+    chain = now.before.named(change.chain)
+    gone = {number for number in change.delete if chain.key(number) is not None}
     kept = tuple(key for key in chain.keys if key.id not in gone)
-    added = [plan_key(now.drawn_as(chain), plan, now.router, seed=now.seed, t0=now.t0) for plan in step.add]
+    added = [plan_key(now.drawn_as(chain), plan, now.router, seed=now.seed, t0=now.t0) for plan in change.add]
     new = tuple(key for key in added if key is not None)
     twice = {key.id for key in kept} & {key.id for key in new}
     if twice:
-        raise ScenarioError(f"change-chain: {now.router} has a key {min(twice)} already; delete it in the same step")
-    return now.before.with_chain(replace(chain, keys=(*kept, *new)))
+        raise ScenarioError(f"{kind}: {now.router} has a key {min(twice)} already; delete it in the same step")
+    tolerance = chain.tolerance if change.tolerance is None else change.tolerance[now.router]
+    return replace(chain, keys=(*kept, *new), tolerance=tolerance)
 
 
 @after.register

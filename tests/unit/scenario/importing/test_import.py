@@ -12,8 +12,10 @@ from click.testing import CliRunner
 
 from keyroll.cli.main import keyroll
 from keyroll.errors import InputError
+from keyroll.scenario.file.commit_steps import ChangeChain, ChangeChains
 from keyroll.scenario.file.read import read_cases
 from keyroll.scenario.file.scenario import Scenario
+from keyroll.scenario.file.time_steps import Advance
 
 AT = "2026-12-01T00:00Z"
 
@@ -229,10 +231,37 @@ def test_unknown_secrets_that_stay_are_no_change(tmp_path):
     assert (tuple(step.delete), [one.id for one in step.add]) == ((), [2])
 
 
-def test_a_change_that_takes_the_session_away_is_refused(tmp_path):
-    (tmp_path / "c1.set").write_text("delete protocols bgp group peers\n")
-    with pytest.raises(InputError, match="after the change lion has no TCP-AO on the session"):
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("delete protocols bgp group peers", "after the change lion has no TCP-AO on the session"),
+        ("delete interfaces ge-0/0/0", "after the change the session of lion with 10.9.0.2 has no other end"),
+    ],
+)
+def test_a_change_that_takes_the_session_away_is_refused(tmp_path, line, said):
+    (tmp_path / "c1.set").write_text(f"{line}\n")
+    with pytest.raises(InputError, match=said):
         cases(tmp_path, lion(), tiger(), "--change", f"R1={tmp_path / 'c1.set'}")
+
+
+def test_what_is_predicted_after_a_commit_is_of_the_same_session(tmp_path):
+    """The commit takes away a session that stands before it, so that `check` counts its pairs otherwise."""
+    first = (
+        "set protocols bgp group first neighbor 10.9.8.{peer} peer-as 64501\n"
+        "set protocols bgp group first neighbor 10.9.8.{peer} authentication-algorithm ao\n"
+        "set protocols bgp group first neighbor 10.9.8.{peer} authentication-key-chain OTHERNAME\n"
+        "set interfaces ge-0/0/9 unit 0 family inet address 10.9.8.{own}/24\n"
+    )
+    chains = [key(0, *FIRST), key(0, FIRST[0], 2, 1)]
+    routers = (
+        text.replace("set protocols bgp", first.format(own=own, peer=3 - own) + "set protocols bgp", 1)
+        + chain.replace("SECRETNAME", "OTHERNAME")
+        for own, text, chain in zip((1, 2), (lion(), tiger()), chains, strict=True)
+    )
+    (tmp_path / "c1.set").write_text("delete protocols bgp group first\n")
+    cases(tmp_path, *routers, "--session", "10.9.0.2", "--change", f"R1={tmp_path / 'c1.set'}")
+    text = (tmp_path / "change.yaml").read_text()
+    assert "2027-01-15T01:00:00+00:00: keyroll check predicts: hitless under all policies" in text
 
 
 @pytest.mark.parametrize(("tolerance", "last"), [(3600, "30m"), (600, "5m"), (4, None)])
@@ -362,13 +391,47 @@ def test_sessions_on_chains_of_their_own_are_one_scenario_that_rolls_each_at_its
     assert "of-six" not in text
 
 
-def test_a_change_of_two_chains_is_a_commit_of_each_and_said(tmp_path):
+def test_a_change_of_two_chains_is_one_commit(tmp_path):
     mine, theirs = of_six(1, 2, key(0, *FIRST)), of_six(2, 1, key(0, FIRST[0], 2, 1))
-    words = change(tmp_path)
+    words = change(tmp_path, delete=True)
     for name in ("c1.set", "c2.set"):
         lines = (tmp_path / name).read_text()
-        (tmp_path / name).write_text(lines + lines.replace("SECRETNAME", "OTHERNAME"))
-    found = cases(tmp_path, lion(more=mine), tiger(more=theirs), *words)
-    steps = [step for step in found[0].scenario.steps if type(step).kind == "change-chain"]
-    assert [(step.chain, [one.id for one in step.add]) for step in steps] == [("imported", [2]), ("imported-2", [2])]
-    assert "each is a commit of its own here" in (tmp_path / "change.yaml").read_text()
+        other = key(2, *THIRD if name == "c1.set" else (THIRD[0], 6, 5), secret="third-secret")
+        (tmp_path / name).write_text(lines + other.replace("SECRETNAME", "OTHERNAME"))
+    for case in cases(tmp_path, lion(more=mine), tiger(more=theirs), *words):
+        (step,) = [step for step in case.scenario.steps if isinstance(step, ChangeChains)]
+        found = [(one.chain, tuple(one.delete), [key.id for key in one.add]) for one in step.changes]
+        assert found == [("imported", (0,), [2]), ("imported-2", (), [2])]
+        assert not any(isinstance(step, ChangeChain) for step in case.scenario.steps)
+
+
+def test_a_planned_tolerance_is_part_of_the_commit(tmp_path):
+    (tmp_path / "c1.set").write_text("set security authentication-key-chains key-chain SECRETNAME tolerance 60\n")
+    (case,) = cases(tmp_path, lion(), tiger(), "--change", f"R1={tmp_path / 'c1.set'}")
+    (step,) = [step for step in case.scenario.steps if isinstance(step, ChangeChain)]
+    assert step.tolerance == {"R1": 60, "R2": 3600}
+    hops = [step.to for step in case.scenario.steps if isinstance(step, Advance)]
+    assert hops[1] - hops[0] == timedelta(seconds=30), "the clocks are set as the new tolerance bears it"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("set protocols bgp group peers neighbor 10.9.0.2 hold-time 20", "lion: 1 planned statement of protocols"),
+        ("set interfaces ge-0/0/0 mtu 9000", "lion: 1 planned statement of interfaces"),
+        ("set snmp location here", None),
+        (
+            "set protocols bgp group peers neighbor 10.9.0.2 authentication-key-chain NEW\n"
+            + key(4, *THIRD).replace("SECRETNAME", "NEW"),
+            "lion: the planned commit points a session at another key-chain",
+        ),
+    ],
+)
+def test_what_a_planned_commit_does_beyond_its_keys_is_left_out_by_weight(tmp_path, line, said):
+    (tmp_path / "c1.set").write_text(f"{line}\n{key(2, *THIRD)}")
+    cases(tmp_path, lion(), tiger(), "--keep-names", "--change", f"R1={tmp_path / 'c1.set'}")
+    heavy = [text for text in (tmp_path / "change.yaml").read_text().splitlines() if text.startswith("#   - ")]
+    if said is None:
+        assert not heavy
+    else:
+        assert said in heavy[0]
