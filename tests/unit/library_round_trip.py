@@ -15,7 +15,7 @@ from keyroll.junos.base_configuration import Family, base_configuration
 from keyroll.junos.session_configuration import pair_configuration
 from keyroll.keychain.junostext import set_lines
 from keyroll.names import Invariant
-from keyroll.scenario.file.commit_steps import AddKey, Apply, ChangeKey
+from keyroll.scenario.file.commit_steps import AddKey, Apply, ChangeKey, KeysCommit
 from keyroll.scenario.file.expectations import Expectation
 from keyroll.scenario.file.fields import ROUTERS
 from keyroll.scenario.file.read import Case, read_cases
@@ -27,6 +27,7 @@ from keyroll.scenario.play.commits import session_lines
 LIBRARY = Path(__file__).parents[1] / "scenarios"
 FILES = sorted(LIBRARY.glob("*/*.yaml"))
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
+SEED = 7
 ONLY_LOOKS = (Apply, Expectation, Advance, Wait)
 """Steps after which the routers differ only by what configurations and clocks say."""
 
@@ -86,11 +87,22 @@ def is_hitless(case: Case) -> bool:
     return all(set(scenario.holds_of(name)) >= _HITLESS for name in scenario.session_names)
 
 
-def configuration(case: Case, router: str) -> str:
-    """Return the configuration that the file's first step commits on a router, as set lines."""
+def planned_commit(case: Case) -> KeysCommit | None:
+    """Return the file's one change of keys, where it is one that a person plans on both routers; else None."""
+    scenario = case.scenario
+    found = [step for step in scenario.steps if isinstance(step, KeysCommit)]
+    if len(found) != 1 or found[0].refused is not None or found[0].confirmed is not None:
+        return None
+    others = tuple(step for step in scenario.steps if step is not found[0])
+    return found[0] if goes_round(replace(case, scenario=scenario.model_copy(update={"steps": others}))) else None
+
+
+def configuration(case: Case, router: str, *, planned: KeysCommit | None = None) -> str:
+    """Return the configuration that the file's first step commits on a router, as set lines; or a later one's."""
     scenario, name = case.scenario, "R1" if router == "R1" else "R2"
     me, peer = PLANS[name], PLANS["R2" if name == "R1" else "R1"]
-    held = Keyring(scenario, seed=7, t0=T0).meant(name)
+    ring = Keyring(scenario, seed=SEED, t0=T0)
+    held = ring.meant(name) if planned is None else ring.after(name, planned)
     if scenario.has_named_sessions:
         lines = pair_configuration(me, peer, session_lines(scenario, name, held))
     else:
@@ -106,26 +118,52 @@ def configuration(case: Case, router: str) -> str:
     return "".join(f"{line}\n" for line in [*lines, *chains])
 
 
-def imported(case: Case, folder: Path) -> tuple[Case, str]:
-    """Return what `keyroll import` makes of the two configurations, and its text.
+def imported(case: Case, folder: Path, *words: str) -> tuple[Case, str]:
+    """Return what `keyroll import` makes of the two configurations, and its text. `words` are further arguments.
 
     Raises:
         InputError: it takes them for no rollover.
     """
-    for router in ROUTERS:
-        (folder / f"{router}.conf").write_text(configuration(case, router))
-    names = [str(folder / f"{router}.conf") for router in ROUTERS]
-    output = folder / "round.yaml"
+    names = _written(case, folder)
     skew = case.scenario.skew
     mine, theirs = (skew.get(router, timedelta()) for router in ("R1", "R2"))
     apart = (theirs - mine) // timedelta(seconds=1)
-    at = (T0 + mine + timedelta(seconds=1)).isoformat()
-    words = ["import", *names, "--at", at, "-o", str(output), "--force", "--rollovers", "63", "--skew", f"{apart}s"]
-    result = CliRunner().invoke(keyroll, words, standalone_mode=False)
+    at = T0 + mine + timedelta(seconds=1)
+    (again,) = _imported(names, folder, at, "--skew", f"{apart}s", *words)
+    return again, (folder / OUTPUT).read_text()
+
+
+def imported_with_its_commit(case: Case, folder: Path) -> tuple[list[Case], str]:
+    """Return what `keyroll import --change` makes of both configurations and of those after the planned commit."""
+    step = planned_commit(case)
+    assert step is not None
+    steps = case.scenario.steps
+    before = (one.to for one in steps[: steps.index(step)] if isinstance(one, Advance) and one.to is not None)
+    names = _written(case, folder)
+    words = ["--pause", f"{(step.pause or timedelta()) // timedelta(seconds=1)}s"]
+    for router in step.routers:
+        (folder / f"{router}.next").write_text(configuration(case, router, planned=step))
+        words += ["--change", f"{router}={folder / f'{router}.next'}"]
+    found = _imported(names, folder, T0 + max(before, default=timedelta()) + timedelta(seconds=1), *words)
+    return found, (folder / OUTPUT).read_text()
+
+
+OUTPUT = "round.yaml"
+
+
+def _written(case: Case, folder: Path) -> list[str]:
+    for router in ROUTERS:
+        (folder / f"{router}.conf").write_text(configuration(case, router))
+    return [str(folder / f"{router}.conf") for router in ROUTERS]
+
+
+def _imported(names: list[str], folder: Path, at: datetime, *words: str) -> list[Case]:
+    output = folder / OUTPUT
+    options = ["--at", at.isoformat(), "-o", str(output), "--force", "--rollovers", "63"]
+    result = CliRunner().invoke(keyroll, ["import", *names, *options, *words], standalone_mode=False)
     if result.exception:
         raise result.exception
-    (again,) = read_cases(output)
-    return again, output.read_text()
+    return list(read_cases(output))
 
 
 def predicted(text: str) -> bool:

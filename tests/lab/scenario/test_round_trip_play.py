@@ -6,9 +6,22 @@ Prediction and play are held against each other: `keyroll check` says before wha
 from __future__ import annotations
 
 import pytest
-from tests.unit.library_round_trip import Case, cases, imported, is_hitless, predicted, read, sampled
+from tests.unit.library_round_trip import (
+    LIBRARY,
+    OUTPUT,
+    SEED,
+    Case,
+    cases,
+    imported,
+    imported_with_its_commit,
+    is_hitless,
+    predicted,
+    read,
+    sampled,
+)
 
 from keyroll.errors import InputError
+from keyroll.scenario.file.read import read_cases
 from keyroll.scenario.record.result import Verdict
 
 pytestmark = pytest.mark.lab
@@ -28,13 +41,52 @@ def test_what_comes_back_is_played_with_the_verdict_of_the_file(run_scenario, tm
             assert same_verdict(run_scenario, case, tmp_path), case.name
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name",
+    ["operations/next-secret-replaced", "sessions/next-secret-reaches-both", "sessions/ring-of-fifty-two"],
+)
+def test_a_planned_commit_is_played_with_the_verdict_of_the_file_that_makes_it(run_scenario, tmp_path, name):
+    case = read_cases(LIBRARY / f"{name}.yaml")[0]
+    found, text = imported_with_its_commit(case, tmp_path)
+    assert predicted(text) == is_hitless(case)
+    assert "may change the verdict" not in text
+    for again in found:  # with either router first
+        result = run_scenario(tmp_path / OUTPUT, variant=again.variant)
+        assert result.verdict is (Verdict.PASSED if is_hitless(case) else Verdict.FAILED), result.reason
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "seen"),
+    [
+        ("rollover/two-keys", ("sends key 0 from ", ", then key 1 from ")),
+        ("sessions/two-families-two-chains", ("sends key 0 from ",)),
+    ],
+)
+def test_what_a_link_carried_is_judged_before_what_comes_is_played(run_scenario, tmp_path, name, seen):
+    """A library file is played: its capture is that of the real link, which the configurations are of."""
+    path = LIBRARY / f"{name}.yaml"
+    carried = run_scenario(path, seed=SEED)
+    assert carried.verdict is Verdict.PASSED, carried.reason
+    case = read_cases(path)[0]
+    _, text = imported(case, tmp_path, "--capture", str(carried.folder / "lab" / "R1.pcap"))
+    lines = [line for line in text.splitlines() if line.startswith("#   - ")]
+    assert " wrong, 0 could not be judged" in lines[0]
+    assert ", 0 wrong," in lines[0]
+    assert len(lines) == 1 + 2 * len(case.scenario.sessions), "each session and router is told of"
+    for line in lines[1:]:
+        assert all(words in line for words in seen), line
+    assert run_scenario(tmp_path / OUTPUT).verdict is Verdict.PASSED
+
+
 def same_verdict(run_scenario, case: Case, folder) -> bool:
     """Play what comes back; say whether file, prediction and play agree. Raises where it could not be judged."""
     try:
         _, text = imported(case, folder)
     except InputError:
         return False
-    result = run_scenario(folder / "round.yaml")
+    result = run_scenario(folder / OUTPUT)
     assert result.verdict in (Verdict.PASSED, Verdict.FAILED), f"{case.name}: {result.reason}"
     played = result.verdict is Verdict.PASSED
     return is_hitless(case) == predicted(text) == played
