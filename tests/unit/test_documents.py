@@ -1,81 +1,38 @@
-"""What the documents name is there: paths, links, symbols, scenarios, assumptions, sections of docs/junos.md."""
+"""What the documents name is there: paths, links, symbols, scenarios, assumptions, sections of docs/junos.md.
+
+Commands, options and make targets: `test_documented_commands.py`.
+"""
 
 from __future__ import annotations
 
-import ast
 import re
 from functools import cache
-from pathlib import Path
 
 import pytest
+from tests.unit.documents import (
+    ASSUMPTIONS,
+    DOCUMENTS,
+    FOLDERS,
+    LIBRARY,
+    ROOT,
+    SOURCES,
+    assumption_ids,
+    documents,
+    entries,
+    is_there,
+    name_of,
+    prose,
+    spans,
+    symbols,
+)
 
-ROOT = Path(__file__).resolve().parents[2]
-# The changelog and the notes for upgrading name what is gone.
-HISTORY = {"CHANGELOG.md", "docs/upgrade.md"}
-DOCUMENTS = [
-    path
-    for path in [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
-    if str(path.relative_to(ROOT)) not in HISTORY
-]
-SOURCES = [path for folder in ("harness", "fixtures", "tests") for path in sorted((ROOT / folder).rglob("*.py"))]
-ASSUMPTIONS = sorted((ROOT / "docs/assumptions").glob("*.md"))
-FOLDERS = ("harness", "fixtures", "tests", "docs", "topologies", "image", "bench", ".ci", ".github")
-LIBRARY = ROOT / "tests/scenarios"
 # Labels of a topology's nodes, not modules.
 LABELS = {
     f"keyroll.{name}"
     for name in ("sending", "receiving", "repoint", "alteration", "deletion", "folder", "host", "lab", "owner", "run")
 }
-ENTRY = re.compile(r"^### ([A-Z])(\d+) (.+)$", re.MULTILINE)
 FIELDS = ("Assumed", "Code", "Scenario")
-
-
-def name_of(path):
-    return str(path.relative_to(ROOT))
-
-
-@cache
-def spans(path):
-    """Return (line, text) of every code span outside of fenced blocks."""
-    fenced = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
-    text = fenced.sub(lambda block: "\n" * block[0].count("\n"), path.read_text())
-    return [
-        (number, span) for number, line in enumerate(text.splitlines(), 1) for span in re.findall(r"`([^`]+)`", line)
-    ]
-
-
-def documents(test):
-    return pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)(test)
-
-
-@cache
-def symbols(path):
-    """Return the names that a Python file defines: functions, classes, constants, `Class.member`."""
-    found = set()
-
-    def visit(body, prefix):
-        for node in body:
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-                found.add(prefix + node.name)
-                if isinstance(node, ast.ClassDef):
-                    visit(node.body, f"{prefix}{node.name}.")
-                    found.update(
-                        f"{prefix}{node.name}.{one.attr}"
-                        for one in ast.walk(node)
-                        if isinstance(one, ast.Attribute) and isinstance(one.value, ast.Name) and one.value.id == "self"
-                    )
-            elif isinstance(node, ast.Assign):
-                found.update(prefix + one.id for one in node.targets if isinstance(one, ast.Name))
-            elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-                found.add(prefix + node.target.id)
-
-    visit(ast.parse(path.read_text()).body, "")
-    return found
-
-
-def is_there(text):
-    place = ROOT / text.partition("::")[0]
-    return place.exists() or ("*" in text and any(ROOT.glob(text)))
+TEST = re.compile(r"^ *(?:async )?def (test_\w+)", re.MULTILINE)
 
 
 def scenario_of(span):
@@ -139,34 +96,18 @@ def test_every_scenario_that_is_named_exists(path) -> None:
     assert [(line, found) for line, found in named if not any(LIBRARY.glob(found))] == []
 
 
-@documents
-def test_every_make_target_that_is_named_exists(path) -> None:
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    named = [(line, found[1]) for line, span in spans(path) if (found := re.match(r"make ([a-z-]+)", span))]
-    assert [(line, target) for line, target in named if target not in targets] == []
-
-
-@pytest.mark.parametrize("path", [*DOCUMENTS, *SOURCES], ids=name_of)
-def test_sections_of_the_page_about_junos_exist(path) -> None:
+def test_sections_of_the_page_about_junos_exist() -> None:
     rows = re.findall(r"^\| ([\d., ]+) \|", (ROOT / "docs/junos.md").read_text(), re.MULTILINE)
     sections = {section.strip() for row in rows for section in row.split(",")}
-    named = re.findall(r"docs/junos\.md\)? \(?(\d+(?:\.\d+)?)", path.read_text())
-    assert [section for section in named if section not in sections] == []
+    named = [
+        (name_of(path), section)
+        for path in [*DOCUMENTS, *SOURCES]
+        for section in re.findall(r"docs/junos\.md\)? \(?(\d+(?:\.\d+)?)", path.read_text())
+    ]
+    assert [(name, section) for name, section in named if section not in sections] == []
 
 
 # -- assumptions -------------------------------------------------------------------------------------------------------
-
-
-@cache
-def entries(path):
-    """Return {id: (title, text)} of a list of assumptions, in order."""
-    text = path.read_text()
-    found = list(ENTRY.finditer(text))
-    ends = [*(match.start() for match in found[1:]), len(text)]
-    return {
-        match[1] + match[2]: (match[3], text[match.end() : end].split("\n## ")[0])
-        for match, end in zip(found, ends, strict=True)
-    }
 
 
 def field(text, name):
@@ -221,9 +162,80 @@ def test_what_depends_on_an_assumption_can_be_found(path) -> None:
 
 
 def test_every_assumption_that_is_named_exists() -> None:
-    known = {key for path in ASSUMPTIONS for key in entries(path)}
+    known = assumption_ids()
     missing = []
     for path in [*DOCUMENTS, *SOURCES]:
         for listed in re.findall(r"\bassumptions? ([A-Z]\d+(?:(?:, | and )[A-Z]\d+)*)", path.read_text()):
             missing += [(name_of(path), key) for key in re.findall(r"[A-Z]\d+", listed) if key not in known]
     assert missing == []
+
+
+@documents
+def test_every_id_of_an_assumption_that_is_named_exists(path) -> None:
+    # docs/junos.md numbers its sources S1 to S10; elsewhere a capital of the lists with a number is an assumption.
+    letters = "".join(sorted({key[0] for key in assumption_ids()} - ({"S"} if path.name == "junos.md" else set())))
+    named = re.findall(rf"(?<![\w-])([{letters}]\d+)(?![\w-])", re.sub(r"`[^`]+`", "", prose(path)))
+    assert [key for key in named if key not in assumption_ids()] == []
+
+
+@documents
+def test_every_decision_that_is_named_by_its_number_exists(path) -> None:
+    named = re.findall(r"\bdecisions? (\d{4})", prose(path))
+    assert [number for number in named if not any((ROOT / "docs/decisions").glob(f"{number}-*.md"))] == []
+
+
+@documents
+def test_every_section_that_is_named_beside_its_page_exists(path) -> None:
+    named = re.findall(r'\]\(([^)#\s]+\.md)\),? "([^"]+)"', re.sub(r"\s+", " ", prose(path)))
+    wrong = [
+        (page, title)
+        for page, title in named
+        if not re.search(rf"^#+ .*{re.escape(title)}", (path.parent / page).read_text(), re.MULTILINE)
+    ]
+    assert wrong == []
+
+
+@documents
+def test_every_python_file_and_room_that_is_named_without_its_folder_exists(path) -> None:
+    rooms = {place.name for place in (ROOT / "harness/keyroll").iterdir() if place.is_dir()}
+    named = [
+        (line, span)
+        for line, span in spans(path)
+        if re.fullmatch(r"(?:[\w-]+/)*\w+\.py", span)
+        or (re.fullmatch(r"(?:\w+/)+", span) and span.partition("/")[0] in rooms)
+    ]
+    assert [(line, span) for line, span in named if not anywhere(span)] == []
+
+
+def anywhere(text):
+    wanted = "/" + text.rstrip("/")
+    return any(file.endswith(wanted) or (text.endswith("/") and f"{wanted}/" in file) for file in python_files())
+
+
+@cache
+def python_files():
+    return [f"/{name_of(file)}" for file in [*SOURCES, *(ROOT / "bench").glob("*.py"), *(ROOT / "docs").rglob("*.py")]]
+
+
+@documents
+def test_every_member_of_a_class_that_is_named_exists(path) -> None:
+    named = [(line, span) for line, span in spans(path) if re.fullmatch(r"[A-Z]\w*[a-z]\w*\.\w+", span)]
+    assert [(line, span) for line, span in named if not is_member(span)] == []
+
+
+def is_member(text):
+    # Only the files that define the class are parsed: parsing all of them takes seconds.
+    defines = re.compile(rf"^class {text.partition('.')[0]}\b", re.MULTILINE)
+    return any(text in symbols(file) for file in SOURCES if defines.search(file.read_text()))
+
+
+@documents
+def test_every_test_that_is_named_exists(path) -> None:
+    named = [(line, span) for line, span in spans(path) if re.fullmatch(r"test_\w+…?", span)]
+    known = {test for file in SOURCES for test in TEST.findall(file.read_text())} if named else set()
+    wrong = [
+        (line, span)
+        for line, span in named
+        if not (any(one.startswith(span[:-1]) for one in known) if span.endswith("…") else span in known)
+    ]
+    assert wrong == []

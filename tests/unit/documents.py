@@ -1,0 +1,104 @@
+"""The project's documents, as the tests that resolve what they name read them."""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+# The changelog and the notes for upgrading name what is gone.
+HISTORY = {"CHANGELOG.md", "docs/upgrade.md"}
+EVERY_DOCUMENT = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+DOCUMENTS = [path for path in EVERY_DOCUMENT if str(path.relative_to(ROOT)) not in HISTORY]
+SOURCES = [path for folder in ("harness", "fixtures", "tests") for path in sorted((ROOT / folder).rglob("*.py"))]
+ASSUMPTIONS = sorted((ROOT / "docs/assumptions").glob("*.md"))
+FOLDERS = ("harness", "fixtures", "tests", "docs", "topologies", "image", "bench", ".ci", ".github")
+LIBRARY = ROOT / "tests/scenarios"
+_FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
+_ENTRY = re.compile(r"^### ([A-Z])(\d+) (.+)$", re.MULTILINE)
+
+
+def name_of(path):
+    return str(path.relative_to(ROOT))
+
+
+def documents(test):
+    return pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)(test)
+
+
+@cache
+def prose(path):
+    """Return the text of a document outside of fenced blocks, with its line breaks."""
+    return _FENCED.sub(lambda block: "\n" * block[0].count("\n"), path.read_text())
+
+
+@cache
+def spans(path):
+    """Return (line, text) of every code span outside of fenced blocks; one that is wrapped counts where it begins."""
+    text = prose(path)
+    found = re.finditer(r"`([^`\n]+(?:\n[^`\n]+)?)`", text)
+    return [(text.count("\n", 0, one.start()) + 1, re.sub(r"\s+", " ", one[1])) for one in found]
+
+
+@cache
+def command_lines(path):
+    """Return (line, text) of every command shown: code spans, and lines of fenced or indented blocks."""
+    lines = path.read_text().splitlines()
+    blocks, fenced = [], False
+    for number, line in enumerate(lines, 1):
+        if line.startswith("```"):
+            fenced = not fenced
+        elif fenced or line.startswith("    "):
+            blocks.append((number, re.sub(r"^\s*(?:\$ )?(?:sudo )?(?:\.venv/bin/)?", "", line)))
+    return [*spans(path), *blocks]
+
+
+@cache
+def symbols(path):
+    """Return the names that a Python file defines: functions, classes, constants, `Class.member`."""
+    found = set()
+
+    def visit(body, prefix):
+        for node in body:
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                found.add(prefix + node.name)
+                if isinstance(node, ast.ClassDef):
+                    visit(node.body, f"{prefix}{node.name}.")
+                    found.update(
+                        f"{prefix}{node.name}.{one.attr}"
+                        for one in ast.walk(node)
+                        if isinstance(one, ast.Attribute) and isinstance(one.value, ast.Name) and one.value.id == "self"
+                    )
+            elif isinstance(node, ast.Assign):
+                found.update(prefix + one.id for one in node.targets if isinstance(one, ast.Name))
+            elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+                found.add(prefix + node.target.id)
+
+    visit(ast.parse(path.read_text()).body, "")
+    return found
+
+
+def is_there(text):
+    place = ROOT / text.partition("::")[0]
+    return place.exists() or ("*" in text and any(ROOT.glob(text)))
+
+
+@cache
+def entries(path):
+    """Return {id: (title, text)} of a list of assumptions, in order."""
+    text = path.read_text()
+    found = list(_ENTRY.finditer(text))
+    ends = [*(match.start() for match in found[1:]), len(text)]
+    return {
+        match[1] + match[2]: (match[3], text[match.end() : end].split("\n## ")[0])
+        for match, end in zip(found, ends, strict=True)
+    }
+
+
+@cache
+def assumption_ids():
+    return {key for path in ASSUMPTIONS for key in entries(path)}

@@ -1,0 +1,190 @@
+"""What the documents tell people to type can be typed: commands, options, make targets and variables, scenarios."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from functools import cache
+from itertools import pairwise
+
+import click
+import pytest
+import yaml
+from tests.unit.documents import (
+    EVERY_DOCUMENT,
+    FOLDERS,
+    LIBRARY,
+    ROOT,
+    SOURCES,
+    command_lines,
+    documents,
+    name_of,
+    spans,
+)
+
+from keyroll.cli.main import keyroll
+
+# Options of other programs that a document names alone.
+FOREIGN = {"--cleanup", "--junit-xml"}
+# What a document writes in the place of a word.
+PLACEHOLDER = re.compile(r"[A-Z…<]|runs/…")
+
+
+def words_of(line):
+    """Return a line's commands as lists of words: parts of a pipe, and of `a && b`, are commands each."""
+    try:
+        words = shlex.split(line, comments=True)
+    except ValueError:  # a sentence with an apostrophe is no command
+        return []
+    found: list[list[str]] = [[]]
+    for word in words:
+        if word in {"|", "&&", ";"}:
+            found.append([])
+        else:
+            found[-1].append(word)
+    return [command for command in found if command]
+
+
+@cache
+def keyroll_commands(path):
+    """Return (line, words) of every `keyroll …` that a document shows."""
+    return [
+        (number, words[1:])
+        for number, line in command_lines(path)
+        if "keyroll " in line
+        for words in words_of(re.sub(r"(?:sudo )?\.venv/bin/keyroll", "keyroll", line))
+        if words[0] == "keyroll"
+    ]
+
+
+def command_of(words):
+    """Return the click command that words name, and the words after its name; the command is None where none is."""
+    command: click.Command | None = keyroll
+    rest = list(words)
+    with click.Context(keyroll) as context:
+        while isinstance(command, click.Group) and rest and re.fullmatch(r"[a-z][a-z-]*", rest[0]):
+            command = command.get_command(context, rest.pop(0))
+    return command, rest
+
+
+def options_of(command):
+    return {one for parameter in command.params for one in [*parameter.opts, *parameter.secondary_opts]} | {
+        "--help",
+        "-h",
+    }
+
+
+def every_option(command=keyroll):
+    found = options_of(command)
+    if isinstance(command, click.Group):
+        with click.Context(command) as context:
+            for name in command.list_commands(context):
+                found |= every_option(command.get_command(context, name))
+    return found
+
+
+@documents
+def test_every_command_that_is_named_exists_and_has_the_options(path) -> None:
+    wrong = []
+    for line, words in keyroll_commands(path):
+        command, rest = command_of(words)
+        if command is None:
+            wrong.append((line, words))
+            continue
+        given = [word.partition("=")[0] for word in rest[: rest.index("--") if "--" in rest else None]]
+        wrong += [(line, one) for one in given if re.match(r"--?[a-z]", one) and one not in options_of(command)]
+    assert wrong == []
+
+
+@documents
+def test_every_option_that_is_named_alone_exists(path, pytestconfig) -> None:
+    named = [(line, found[0]) for line, span in spans(path) if (found := re.match(r"--[a-z][\w-]+", span))]
+    known = every_option() | FOREIGN if named else set()
+    assert [(line, one) for line, one in named if one not in known and not of_pytest(one, pytestconfig)] == []
+
+
+def of_pytest(option, config):
+    try:
+        config.getoption(option)
+    except ValueError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("path", EVERY_DOCUMENT, ids=name_of)
+def test_every_option_of_the_plugin_that_is_named_exists(path, pytestconfig) -> None:
+    named = set(re.findall(r"--keyroll-[a-z0-9]+(?:-[a-z0-9]+)*", path.read_text()))
+    assert [one for one in sorted(named) if not of_pytest(one, pytestconfig)] == []
+
+
+@documents
+def test_every_make_target_and_variable_that_is_named_exists(path) -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    variables = set(re.findall(r"\$\((?:if \$\()?([A-Z][A-Z_0-9]*)", makefile)) | set(
+        re.findall(r"[A-Z][A-Z_]+", " ".join(re.findall(r"^KEPT := (.*)$", makefile, re.MULTILINE)))
+    )
+    named = [
+        (line, word)
+        for line, text in command_lines(path)
+        if "make " in text
+        for words in words_of(text)
+        if words[0] == "make"
+        for word in words[1:]
+    ]
+    wrong = [
+        (line, word)
+        for line, word in named
+        if (word.partition("=")[0] not in variables if "=" in word else word not in targets)
+    ]
+    assert wrong == []
+
+
+@documents
+def test_every_scenario_mutation_and_variant_that_a_command_names_exists(path) -> None:
+    wrong: list[tuple[object, ...]] = []
+    for line, words in keyroll_commands(path):
+        if words[:1] != ["run"]:
+            continue
+        file = next((word for word in words[1:] if "/" in word and not word.startswith("-")), None)
+        if file is None or PLACEHOLDER.match(file):
+            continue
+        place = LIBRARY / f"{file.removeprefix('tests/scenarios/').removesuffix('.yaml')}.yaml"
+        if not place.exists():
+            wrong.append((line, file))
+            continue
+        text = yaml.safe_load(place.read_text())
+        wrong += [(line, one) for one in after(words, "--mutate") if one != "all" and one not in text["mutations"]]
+        cases = [str(case) for values in text.get("parametrize", {}).values() for case in values]
+        wrong += [
+            (line, one)
+            for one in after(words, "--variant")
+            if not set(one.split("-")) <= set("-".join(cases).split("-"))
+        ]
+    assert wrong == []
+
+
+def after(words, option):
+    return [value for word, value in pairwise(words) if word == option and not PLACEHOLDER.match(value)]
+
+
+@documents
+def test_every_path_in_a_command_exists(path) -> None:
+    programs = ("keyroll", "make", "bash", "pytest", ".ci/", "-m pytest")
+    named = [
+        (line, word.partition("::")[0])
+        for line, text in command_lines(path)
+        if any(program in text for program in programs)
+        for words in words_of(text)
+        for word in words
+        if "/" in word and word.partition("/")[0] in FOLDERS
+    ]
+    assert [(line, word) for line, word in named if not any(ROOT.glob(word.rstrip("/")))] == []
+
+
+@documents
+def test_every_environment_variable_that_is_named_is_read(path) -> None:
+    named = {found for _, span in spans(path) for found in re.findall(r"\bKEYROLL_[A-Z_]*[A-Z]\b", span)}
+    places = [*SOURCES, ROOT / "Makefile", *(ROOT / ".github/workflows").iterdir(), *(ROOT / "image").iterdir()]
+    known = "\n".join(place.read_text() for place in places if place.is_file()) if named else ""
+    assert [one for one in sorted(named) if one not in known] == []
