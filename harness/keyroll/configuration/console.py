@@ -15,8 +15,12 @@ PROMPT = re.compile(
 BARE_PROMPT = re.compile(
     r"(?P<name>[A-Za-z][\w.:-]*)(?P<mark>[>#])\s*(?P<command>(?:show|set|delete|edit|top|up|exit|commit|run|deactivate|activate)\b.*)"
 )
-PAGER = re.compile(r"-{2,3} ?\(?more(?: \d+%)?\)? ?-{2,3}[\s\x08]*", re.IGNORECASE)
-"""`---(more)---` and what the terminal writes over it: the text of the next line may follow on the same line."""
+PAGER = re.compile(r"[\s\x08]*(?:-{2,3} ?(?:\(more(?: \d+%)?\)|more(?: \d+%)?) ?-{2,3}[\s\x08]*)+", re.IGNORECASE)
+"""`---(more)---` and what the terminal writes over it: the text of the next line may follow on the same line.
+
+A pager begins a line with it. Elsewhere in a line the same characters are the configuration's own: a secret or a
+description may hold them.
+"""
 SHOW = re.compile(r"(?:run\s+)?sh(?:ow?)?\s+conf[a-z]*(?P<rest>\s[^;{]*)?")
 """The command as the first line of a saved log."""
 SYSTEM = re.compile(r"(?P<verb>set|clear)\s+cli\s+(?P<kind>log|ten)\S*(?:\s+(?P<name>\S+))?")
@@ -66,7 +70,8 @@ def cleaned(line: str) -> str:
     if "\x1b" in line:
         line = _ANSI.sub("", line)
     if "ore" in line or "ORE" in line:
-        line = PAGER.sub("", line)
+        pager = PAGER.match(line)
+        line = line[pager.end() :] if pager else line
     while "\x08" in line:
         shorter = _OVERWRITE.sub("", line)
         if shorter == line:

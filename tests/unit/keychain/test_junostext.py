@@ -126,6 +126,16 @@ def test_the_curly_form_reads_back_as_it_was(chains, encoding, root):
     assert parse(curly(chains, encoding, root=root)) == chains
 
 
+@pytest.mark.parametrize("encoding", Encoding)
+@pytest.mark.parametrize(
+    "text", ["---(more)---", "a ---more--- b", "--- More ---", "[edit] x", "r@R1> show", "! a", "\\b"]
+)
+def test_a_secret_that_looks_like_a_terminals_output_reads_back(text, encoding):
+    chain = Keychain("c", (Key(0, Secret(text), algorithm=Algorithm.HMAC_SHA_1_96),), description=text)
+    assert parse(curly([chain], encoding)) == [chain]
+    assert parse("\n".join(set_lines(chain, encoding))) == [chain]
+
+
 @given(CHAINS)
 def test_reading_and_writing_again_changes_no_octet(chain):
     lines = set_lines(chain, Encoding.TYPE9)
