@@ -62,6 +62,8 @@ class Unit:
     """`disable` on its physical interface: administratively down."""
     mpls: bool = False
     """`family mpls`: shown, without effect; ldpd exchanges labels on LDP's interfaces alone."""
+    vlan: int | None = None
+    """`vlan-id`: the 802.1Q tag of its frames; None: they have none."""
 
 
 @dataclass(frozen=True, slots=True)

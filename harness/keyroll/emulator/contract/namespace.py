@@ -3,6 +3,9 @@
 outer namespace (a container's own):  eth1 … the wire      h0
                                              └── wire path ──┘ ║ veth
 inner namespace:                                          ge-0-0-0, lo, FRR
+
+A logical interface with a VLAN has a veth of its own beside the port's (`h0.100`, `ge-0-0-0.100`); the wire path tags
+its frames.
 """
 
 from __future__ import annotations
@@ -89,6 +92,33 @@ def make_inner(ports: Sequence[PortPair], *, source_port: int | None = None) -> 
     return inner
 
 
+def unit_pair(port: PortPair, number: str) -> PortPair:
+    """Return a further logical interface of a port: `h0.100` and `ge-0-0-0.100` of unit 100."""
+    return PortPair(port.wire, f"{port.host}.{number}", f"{port.router}.{number}")
+
+
+def make_units(units: Sequence[PortPair], inner: int) -> None:
+    """Make the veths of further logical interfaces, all up. Called in the outer namespace, as `make_inner`.
+
+    Raises:
+        ProcessError: the kernel or `ip` refuses.
+    """
+    _ip(
+        "".join(
+            f"link add name {unit.host} type veth peer name {unit.router} netns /proc/self/fd/{inner}\n"
+            f"link set {unit.host} up\n"
+            for unit in units
+        ),
+        inner,
+    )
+    with linux.inside(inner):
+        for unit in units:
+            disable_offloads(unit.router)
+            # `.` separates names in sysctl's own notation alone: as a folder's name it is any character.
+            _write({name.format(port=unit.router): value for name, value in _PORT_SYSCTLS.items()})
+        _ip("".join(f"link set {unit.router} up\n" for unit in units), inner)
+
+
 def flap(interfaces: Sequence[str], inner: int) -> None:
     """Set the router's own interfaces down and up: zebra learns each again, with its addresses.
 
@@ -103,7 +133,7 @@ def flap(interfaces: Sequence[str], inner: int) -> None:
 
 
 def remove_ports(ports: Sequence[PortPair]) -> None:
-    """Take the ports away at once; the kernel takes its time with what is in a namespace that nobody holds.
+    """Take ports, or units' interfaces, away at once: a namespace that nobody holds goes later.
 
     Raises:
         ProcessError: `ip` refuses.

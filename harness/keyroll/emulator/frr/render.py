@@ -42,17 +42,37 @@ _KEEPALIVES_IN_HOLD_TIME = 3
 def kernel_name(unit: str) -> str:
     """Return the kernel's name of a logical interface: `ge-0/0/0.0` is `ge-0-0-0`, `lo0.0` is `lo`.
 
+    A further unit, `ge-0/0/0.100`, is an interface of its own: `ge-0-0-0.100`.
+
     Raises:
-        BackendError: a unit other than 0, or an interface that is neither `ge-0/0/n` nor `lo0`.
+        BackendError: an interface that is neither `ge-0/0/n` nor `lo0`.
     """
     physical, _, number = unit.partition(".")
-    if number not in {"", "0"}:
-        raise NotEmulatedError(f"unit {number} of {physical}: here is unit 0 alone: nobody would answer")
-    if physical == "lo0":
+    if physical == "lo0" and number in {"", "0"}:
         return "lo"
     if not physical.startswith("ge-0/0/"):
-        raise NotEmulatedError(f"{unit}: this router has only ge-0/0/* and lo0")
-    return physical.replace("/", "-")
+        raise NotEmulatedError(f"{unit}: this router has only ge-0/0/* and lo0.0")
+    port = physical.replace("/", "-")
+    return port if number in {"", "0"} else f"{port}.{number}"
+
+
+def port_units(intent: Intent, ports: Sequence[str]) -> Iterator[tuple[str, Unit]]:
+    """Yield (port, unit) of each logical interface that has a VLAN on a port of this router.
+
+    Raises:
+        NotEmulatedError: a unit other than 0 has addresses, and no `vlan-id` that tells its frames from the others'.
+    """
+    for unit in intent.units:
+        physical, _, number = unit.name.partition(".")
+        port = physical.replace("/", "-")
+        if port not in ports:
+            continue
+        if unit.vlan is not None:
+            yield port, unit
+        elif number != "0" and unit.addresses:
+            raise NotEmulatedError(
+                f"unit {number} of {physical} without a vlan-id: its frames look like unit 0's, so nobody would answer"
+            )
 
 
 def _is_there(unit: str, ports: Sequence[str]) -> bool:
@@ -69,7 +89,8 @@ def render(intent: Intent, ports: Sequence[str], yielding: Collection[Address] =
     Raises:
         BackendError: the intent asks for something that this router does not have or do.
     """
-    lines = [line for unit in intent.units for line in _unit(unit, ports)]
+    tagged = {unit.name for _, unit in port_units(intent, ports)}
+    lines = [line for unit in intent.units for line in _unit(unit, ports, tagged)]
     lines += _static(intent)
     _no_neighbor_is_itself(intent, ports)
     if intent.neighbors:
@@ -93,9 +114,11 @@ def _no_neighbor_is_itself(intent: Intent, ports: Sequence[str]) -> None:
             )
 
 
-def _unit(unit: Unit, ports: Sequence[str]) -> Iterator[Line]:
-    if not _is_there(unit.name, ports):
-        return  # Junos takes the configuration of a port that is not there (yet); nothing of it is in force
+def _unit(unit: Unit, ports: Sequence[str], tagged: Collection[str]) -> Iterator[Line]:
+    if not _is_there(unit.name, ports) or not (unit.name.endswith(".0") or unit.name in tagged):
+        # Junos takes the configuration of a port that is not there (yet); nothing of it is in force. Nor is a unit that
+        # only bridges: it has no address, and no interface of the kernel.
+        return
     name = kernel_name(unit.name)
     if unit.disabled:
         yield Line(Daemon.ZEBRA, f"{name} shutdown", "shutdown", "no shutdown", (f"interface {name}",))

@@ -101,7 +101,7 @@ def render_ldp(intent: Intent, ports: Sequence[str], kernel_names: Sequence[str]
     hold = f"session holdtime {hold_time(ldp)}"
     yield Line(Daemon.LDPD, "ldp hold", hold, f"no {hold}", inside, parent="ldp af")
     for interface, name in zip(ldp.interfaces, kernel_names, strict=True):
-        if name not in ports:
+        if name.partition(".")[0] not in ports:
             there = ", ".join(junos_name(port) for port in ports)
             raise NotEmulatedError(f"LDP on {interface.name}: this router has {there}")
         key = f"ldp {name}"

@@ -197,8 +197,14 @@ def _own(
 
 
 def junos_name(kernel: str) -> str:
-    """Return Junos' name of the kernel's interface: `ge-0-0-0` is `ge-0/0/0.0`, `lo` is `lo0.0`."""
-    return "lo0.0" if kernel == "lo" else kernel.replace("-", "/").replace("/", "-", 1) + ".0"
+    """Return Junos' name of the kernel's interface: `ge-0-0-0` is `ge-0/0/0.0`, `lo` is `lo0.0`.
+
+    `ge-0-0-0.100` is `ge-0/0/0.100`: a unit with a VLAN.
+    """
+    if kernel == "lo":
+        return "lo0.0"
+    name = kernel.replace("-", "/").replace("/", "-", 1)
+    return name if "." in name else f"{name}.0"
 
 
 def uptime_seconds(text: str) -> int:

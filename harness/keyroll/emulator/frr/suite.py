@@ -47,6 +47,7 @@ class FrrSuite:
         self._scale = wait_scale
         self._namespace = -1
         self._interfaces: Sequence[str] = ()
+        self._units: Sequence[str] = ()
         self._children: dict[Daemon, Child] = {}
         self._vtys: dict[Daemon, Vty] = {}
 
@@ -61,6 +62,10 @@ class FrrSuite:
         self._namespace = namespace
         self._interfaces = interfaces
 
+    def units(self, interfaces: Sequence[str]) -> None:
+        """Say which further logical interfaces there are from now on, beside those of `prepare`."""
+        self._units = tuple(interfaces)
+
     async def start_basic(self) -> None:
         """Start what every router has. zebra has to be there before the rest, and mgmtd before zebra.
 
@@ -71,7 +76,7 @@ class FrrSuite:
             await self.start(Daemon.MGMTD)
         await self.start(Daemon.ZEBRA)
         if daemons.has_mgmtd():
-            flap(self._interfaces, self._namespace)
+            flap((*self._interfaces, *self._units), self._namespace)
         await self.start(Daemon.BGPD)
 
     async def start(self, daemon: Daemon) -> None:

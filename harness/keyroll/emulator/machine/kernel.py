@@ -65,7 +65,7 @@ def interfaces(shown: Mapping[str, Any]) -> list[InterfaceState]:
                 link_up=entry["administrativeStatus"] == "up" and entry["operationalStatus"] == "up",
             )
             for name, entry in shown.items()
-            if name.startswith("ge-")
+            if name.startswith("ge-") and "." not in name  # a unit with a VLAN is no physical interface
         ]
     except (KeyError, TypeError) as error:
         raise FrrError(f"zebra's interfaces cannot be read: {type(error).__name__} {error}") from error

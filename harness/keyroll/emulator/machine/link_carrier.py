@@ -10,9 +10,10 @@ import asyncio
 import fcntl
 import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from keyroll.emulator.contract.errors import ProcessError
+from keyroll.emulator.contract.namespace import PortPair
 
 # <linux/netlink.h>, <linux/rtnetlink.h>, <linux/if_link.h>, <linux/sockios.h>, <linux/if.h>.
 _NETLINK_ROUTE = 0
@@ -73,7 +74,7 @@ class CarrierWatch:
     """
 
     def __init__(self, ports: Mapping[str, str]) -> None:
-        self._ports = dict(ports)
+        self._ports: dict[str, tuple[str, ...]] = {wire: (host,) for wire, host in ports.items()}
         self._up = dict.fromkeys(ports, True)
         try:
             self._netlink = socket.socket(
@@ -86,6 +87,14 @@ class CarrierWatch:
     def start(self) -> None:
         """Watch from now on, in the running event loop."""
         asyncio.get_running_loop().add_reader(self._netlink, self._read)
+
+    def units(self, units: Sequence[PortPair]) -> None:
+        """Hand the carrier on to these further logical interfaces as well, from now on."""
+        for wire, (port, *_) in self._ports.items():
+            further = tuple(unit.host for unit in units if unit.wire == wire)
+            for host in set(further) - set(self._ports[wire]):
+                set_up(host, up=self._up[wire])
+            self._ports[wire] = (port, *further)
 
     def close(self) -> None:
         """Stop watching."""
@@ -100,7 +109,8 @@ class CarrierWatch:
         for name, up in carriers(data):
             if name in self._ports and self._up[name] != up:
                 self._up[name] = up
-                set_up(self._ports[name], up=up)
+                for host in self._ports[name]:
+                    set_up(host, up=up)
 
 
 def set_up(interface: str, *, up: bool) -> None:

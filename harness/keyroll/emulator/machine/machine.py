@@ -50,8 +50,9 @@ from keyroll.emulator.machine.protection import (
     protected_sessions,
     stranded,
 )
+from keyroll.emulator.machine.vlan_units import VlanUnits, vlan_units
 from keyroll.emulator.machine.wire_process import Replacement, WirePath, WireRestart
-from keyroll.emulator.wire.model import ProtectedSession, WireStatus
+from keyroll.emulator.wire.model import ProtectedSession, VlanUnit, WireStatus
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +67,7 @@ class _Applied:
     intent: Intent = field(default_factory=lambda: Intent(""))
     lines: tuple[Line, ...] = ()
     sessions: tuple[ProtectedSession, ...] = ()
+    units: dict[PortPair, VlanUnit] = field(default_factory=dict)
 
 
 class Machine:
@@ -106,6 +108,7 @@ class Machine:
             on_replaced=self._wire_replaced,
             wait_scale=wait_scale,
         )
+        self._units = VlanUnits(self._ports, self._wire, self._frr)
         self._carrier: CarrierWatch | None = None
         self._applied = _Applied()
         self._offset = timedelta(0)
@@ -141,6 +144,7 @@ class Machine:
         self._frr.prepare(self._inner, ("lo", *(port.router for port in self._ports)))
         self._carrier = CarrierWatch({port.wire: port.host for port in self._ports})
         self._carrier.start()
+        self._units.start(self._inner, self._carrier)
         self._opener.listen(self._inner)
         told("inner namespace", time.monotonic() - begun)
         begun = time.monotonic()
@@ -193,6 +197,7 @@ class Machine:
         await self._frr.stop()
         await self._wire.stop()
         if self._inner >= 0:
+            self._units.close()
             remove_ports(self._ports)
             os.close(self._inner)
             self._inner = -1
@@ -226,7 +231,8 @@ class Machine:
             former = self._applied
             yielding = self._opener.choose(former.intent, intent)
             lines = self._render(intent, yielding)
-            wanted = _Applied(intent, lines, protected_sessions(intent, self._policy))
+            units = vlan_units(intent, self._ports)
+            wanted = _Applied(intent, lines, protected_sessions(intent, self._policy), units)
             by_prefix = has_groups(former.intent) or has_groups(intent)
             ldp_peers = [session.peer for session in await self.ldp_sessions()] if by_prefix else []
             try:
@@ -281,9 +287,13 @@ class Machine:
         both = tuple(new.sessions) + cut_off(old.sessions, new.sessions)
         if both != old.sessions:
             await self._wire.set_sessions(both)
+        if new.units != old.units:
+            await self._units.make(new.units)
         await self._frr.tell(steps(old.lines, new.lines))
         if both != new.sessions:
             await self._wire.set_sessions(new.sessions)
+        if new.units != old.units:
+            await self._units.keep(new.units)
 
     async def _reset(self, port: int, peer: Address) -> None:
         await (self.clear_bgp(peer, soft=False) if port == BGP_PORT else self._clear_ldp(peer))
@@ -299,6 +309,8 @@ class Machine:
                 if not undoing:
                     broken.append(str(error))
         await self._wire.set_sessions(former.sessions)
+        await self._units.make(former.units)
+        await self._units.keep(former.units)
         if broken:
             raise BackendError(f"{refused}; and the former state could not be restored: {broken[0]}") from refused
 

@@ -29,6 +29,7 @@ from keyroll.emulator.wire.model import (
     ConnectionRecord,
     Direction,
     ProtectedSession,
+    VlanUnit,
     WireError,
     WireEvent,
     WireGoneError,
@@ -104,6 +105,7 @@ class WirePath:
         self._child: Child | None = None
         self._client: WireClient | None = None
         self._sessions: tuple[ProtectedSession, ...] = ()
+        self._units: tuple[VlanUnit, ...] = ()
         self._clock = timedelta(0)
         self._drops: dict[tuple[Direction, DropReason], int] = {}
         self._replaced_at: float | None = None
@@ -147,6 +149,15 @@ class WirePath:
             await self._order(lambda client: client.set_sessions(sessions))
         except BackendError:
             self._sessions = former
+            raise
+
+    async def set_units(self, units: Sequence[VlanUnit]) -> None:
+        """Replace the table of logical interfaces with a VLAN: each interface is there before, and goes after."""
+        former, self._units = self._units, tuple(units)
+        try:
+            await self._order(lambda client: client.set_units(units))
+        except BackendError:
+            self._units = former
             raise
 
     async def set_clock(self, clock: timedelta) -> None:
@@ -211,7 +222,7 @@ class WirePath:
         child.watch(lambda death: self._died(child, death))
         client = WireClient(ours, on_event=self._on_event, wait_scale=self._scale)
         try:
-            taken = await client.connect(self._sessions, records, clock=self._clock)
+            taken = await client.connect(self._sessions, records, clock=self._clock, units=self._units)
         except (WireError, asyncio.CancelledError) as error:
             # A process that ended is reported by its death, which is about to be noticed; any other is ended here.
             if not (isinstance(error, WireGoneError) and await child.ends(END_SECONDS)):

@@ -12,6 +12,7 @@ carried out between two frames, in the order of arrival.
 
 | op | fields | what it does |
 |---|---|---|
+| `units` | `units`: list | replaces the table of logical interfaces with a VLAN: `{"host", "wire", "vlan"}` each |
 | `sessions` | `sessions`: list; `records`: list | replaces the table; connections of sessions that stay go on |
 | `clock` | `offset_ns` | router's clock = host's clock + offset |
 | `status` | | answers with `status` |

@@ -15,6 +15,7 @@ from keyroll.emulator.wire.model import (
     ConnectionRecord,
     Direction,
     ProtectedSession,
+    VlanUnit,
     WireError,
     WireEvent,
     WireEventKind,
@@ -76,6 +77,7 @@ class WireClient:
         records: Sequence[ConnectionRecord] = (),
         *,
         clock: timedelta = timedelta(0),
+        units: Sequence[VlanUnit] = (),
     ) -> int:
         """Take the socket over, wait until the process is ready, and hand it its first table of sessions.
 
@@ -91,7 +93,13 @@ class WireClient:
         await self._within(self._ready, READY_DEADLINE, "to open its sockets")
         if clock:
             await self.set_clock(clock)  # first: with another clock the first segments would meet other keys
+        if units:
+            await self.set_units(units)
         return await self._hand_over(sessions, records)
+
+    async def set_units(self, units: Sequence[VlanUnit]) -> None:
+        """Replace the table of logical interfaces with a VLAN: each interface is there before, and goes after."""
+        await self._order("units", units=[protocol.encode_unit(unit) for unit in units])
 
     async def set_sessions(self, sessions: Sequence[ProtectedSession]) -> None:
         """Replace the whole table of protected sessions; connections of sessions that stay are untouched."""

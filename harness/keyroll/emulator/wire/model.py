@@ -62,6 +62,19 @@ class ProtectedSession:
         return replace(self, peer=peer, prefix=None, excepted=())
 
 
+VLAN_MAX = 4094
+"""The largest VLAN identifier; 4095 is reserved (IEEE 802.1Q, 9.6)."""
+
+
+@dataclass(frozen=True, slots=True)
+class VlanUnit:
+    """Frames of `host`, one end of a logical interface's veth, have this 802.1Q tag on `wire`, the port's interface."""
+
+    host: str
+    wire: str
+    vlan: int
+
+
 @dataclass(frozen=True, slots=True)
 class DirectionStatus:
     """What was last seen on the wire in one direction of a connection. Key fields are None before the first segment."""

@@ -2,7 +2,8 @@
 
 Decoding is strict: a field that is missing, or is not of its type, is a `WireError` that names the field and what it
 should be. No error repeats a value, and none is chained to one that does: any field of a malformed message may hold a
-secret. docs/decisions/0017 says why these decoders are our own.
+secret. docs/decisions/0017 says why these decoders are our own. Each value's encoder and decoder stand beside each
+other, which is why this module is long.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ from typing import TypeVar, cast
 
 from keyroll.emulator.contract.model import Address, Network
 from keyroll.emulator.wire.model import (
+    VLAN_MAX,
     ConnectionRecord,
     ConnectionStatus,
     Direction,
     DirectionStatus,
     ProtectedSession,
     SessionStatus,
+    VlanUnit,
     WireError,
     WireEvent,
     WireEventKind,
@@ -229,6 +232,20 @@ def decode_session(message: object) -> ProtectedSession:
         prefix=fields.maybe("prefix", "a prefix or null", _as_network),
         excepted=fields.read("excepted", "a list of prefixes", lambda value: tuple(map(_as_network, _as_list(value)))),
     )
+
+
+def encode_unit(unit: VlanUnit) -> Json:
+    """Return a logical interface with a VLAN as JSON."""
+    return {"host": unit.host, "wire": unit.wire, "vlan": unit.vlan}
+
+
+def decode_unit(message: object) -> VlanUnit:
+    """Return the unit of `encode_unit`. Raises WireError."""
+    fields = _Fields.of(message, "unit")
+    vlan = fields.number("vlan")
+    if not 0 <= vlan <= VLAN_MAX:
+        raise WireError(f"field 'vlan' of a unit is not a VLAN identifier: use 0 to {VLAN_MAX}")
+    return VlanUnit(fields.text("host"), fields.text("wire"), vlan)
 
 
 def _encode_key(key: Key) -> Json:

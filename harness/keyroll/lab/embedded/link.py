@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from keyroll import linux
 from keyroll.lab.embedded.syn_crossing import SynCrossing
 from keyroll.lab.local import channel, frame_log
+from keyroll.lab.local.recorder import has_vlan_tag, with_vlan_tag
 from keyroll.lab.protocol import Impairment, LabError
 
 _BUFFER = 16 << 20
@@ -35,6 +36,8 @@ _BATCH = 64
 """Frames read from one end before the other end and the orders are served, so that neither waits long."""
 _SEND_SECONDS = 1.0
 """Seconds to wait for room in a full queue before the next try; affects only the number of tries."""
+_ANCILLARY = 64
+"""Octets for the auxiliary data of each frame: 40, with a margin."""
 _ETHERNET = 14
 """Octets of the Ethernet header, which damage leaves intact, so that the frame still reaches the router."""
 _LINK_DOWN = frozenset({errno.ENETDOWN, errno.ENODEV})
@@ -84,6 +87,8 @@ def open_end(interface: str) -> socket.socket:
     end = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
     try:
         end.setsockopt(linux.SOL_PACKET, linux.PACKET_IGNORE_OUTGOING, 1)
+        # The kernel takes a VLAN tag out of the frame and reports it beside it: without this the tag would be lost.
+        end.setsockopt(linux.SOL_PACKET, linux.PACKET_AUXDATA, 1)
         for forced, plain in ((linux.SO_RCVBUFFORCE, socket.SO_RCVBUF), (linux.SO_SNDBUFFORCE, socket.SO_SNDBUF)):
             try:
                 end.setsockopt(socket.SOL_SOCKET, forced, _BUFFER)
@@ -95,6 +100,13 @@ def open_end(interface: str) -> socket.socket:
         end.close()
         raise
     return end
+
+
+def _with_tag(frame: memoryview, ancillary: list[tuple[int, int, bytes]]) -> bytes | memoryview:
+    for level, kind, data in ancillary:
+        if level == linux.SOL_PACKET and kind == linux.PACKET_AUXDATA and has_vlan_tag(data):
+            return with_vlan_tag(bytes(frame), data)
+    return frame
 
 
 class LinkProcess:
@@ -128,18 +140,18 @@ class LinkProcess:
     def _patience(self) -> float | None:
         return max(0.0, (self._held[0][0] - time.monotonic()) * 1000) if self._held else None
 
-    def _frames(self, end: socket.socket) -> Iterator[memoryview]:
+    def _frames(self, end: socket.socket) -> Iterator[bytes | memoryview]:
         view = memoryview(self._buffer)
         for _ in range(_BATCH):
             try:
-                length = end.recv_into(self._buffer)
+                length, ancillary, _, _ = end.recvmsg_into([self._buffer], _ANCILLARY)
             except BlockingIOError:
                 return
             except OSError as error:
                 if error.errno not in _LINK_DOWN:
                     raise
                 return
-            yield view[:length]
+            yield _with_tag(view[:length], ancillary)
 
     def _carry(self, source: int) -> None:
         """Forward the waiting frames of one end. Direction `n` leads towards end `n`."""

@@ -11,7 +11,9 @@ FRESH_SECONDS = 0.5
 apart."""
 _SYN, _SYN_ACK = 0x02, 0x12
 _ETHERNET, _TCP = 14, 6
-_IPV4, _IPV6 = b"\x08\x00", b"\x86\xdd"
+_IPV4, _IPV6, _VLAN = b"\x08\x00", b"\x86\xdd", b"\x81\x00"
+_TAG = 4
+"""Octets of an 802.1Q tag."""
 
 
 class SynCrossing:
@@ -38,12 +40,13 @@ class SynCrossing:
 
 
 def opens(frame: bytes, port: int) -> bool:
-    """Return whether an Ethernet frame carries a SYN without ACK to a TCP port."""
-    kind = frame[12:_ETHERNET]
-    if kind == _IPV4 and len(frame) > _ETHERNET + 9 and frame[_ETHERNET + 9] == _TCP:
-        tcp = _ETHERNET + (frame[_ETHERNET] & 0x0F) * 4
-    elif kind == _IPV6 and len(frame) > _ETHERNET + 6 and frame[_ETHERNET + 6] == _TCP:
-        tcp = _ETHERNET + 40
+    """Return whether an Ethernet frame, with a VLAN tag or without, carries a SYN without ACK to a TCP port."""
+    ip = _ETHERNET + (_TAG if frame[12:_ETHERNET] == _VLAN else 0)
+    kind = frame[ip - 2 : ip]
+    if kind == _IPV4 and len(frame) > ip + 9 and frame[ip + 9] == _TCP:
+        tcp = ip + (frame[ip] & 0x0F) * 4
+    elif kind == _IPV6 and len(frame) > ip + 6 and frame[ip + 6] == _TCP:
+        tcp = ip + 40
     else:
         return False
     return (

@@ -13,6 +13,7 @@ import os
 import select
 import socket
 import struct
+import sys
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -77,10 +78,15 @@ def record(frame: bytes, seconds: int, nanoseconds: int) -> bytes:
     return _RECORD.pack(seconds, nanoseconds, len(frame), len(frame)) + frame
 
 
+def has_vlan_tag(auxdata: bytes) -> bool:
+    """Whether the kernel removed a VLAN tag from the frame (struct tpacket_auxdata)."""
+    return bool(int.from_bytes(auxdata[:4], sys.byteorder) & _TP_STATUS_VLAN_VALID)
+
+
 def with_vlan_tag(frame: bytes, auxdata: bytes) -> bytes:
     """Insert the VLAN tag that the kernel removed from the frame and reports in struct tpacket_auxdata."""
     status, _, _, _, _, tci, tpid = _AUXDATA.unpack(auxdata[: _AUXDATA.size])
-    if not status & _TP_STATUS_VLAN_VALID:
+    if not has_vlan_tag(auxdata):
         return frame
     ethertype = tpid if status & _TP_STATUS_VLAN_TPID_VALID else _ETHERTYPE_VLAN
     return frame[:_MAC_OCTETS] + struct.pack("!HH", ethertype, tci) + frame[_MAC_OCTETS:]

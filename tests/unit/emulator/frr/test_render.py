@@ -10,6 +10,7 @@ from keyroll.emulator.contract.model import BackendError, BgpNeighbor, Intent, L
 from keyroll.emulator.contract.routing_policy import OwnRoute
 from keyroll.emulator.frr.config import Daemon, steps
 from keyroll.emulator.frr.render import kernel_name, render
+from keyroll.emulator.frr.state import junos_name
 from keyroll.keychain.secret import Secret
 
 PORTS = ["ge-0-0-0"]
@@ -80,7 +81,10 @@ def test_a_password_is_never_shown():
 @pytest.mark.parametrize(
     ("intent", "sentence"),
     [
-        (replace(INTENT, units=(Unit("ge-0/0/0.5"),)), "unit 5 of ge-0/0/0"),
+        (
+            replace(INTENT, units=(Unit("ge-0/0/0.5", (ip_interface("10.9.9.1/30"),)),)),
+            "unit 5 of ge-0/0/0 without a vlan-id",
+        ),
         (replace(INTENT, autonomous_system=None), "autonomous-system"),
         (replace(INTENT, neighbors=(replace(PEER, address=ip_address("10.255.0.1")),)), "an address of this router"),
         (replace(INTENT, neighbors=(replace(PEER, families=("evpn",)),)), "family evpn"),
@@ -94,6 +98,14 @@ def test_what_this_router_cannot_do_is_said(intent, sentence):
 def test_names_of_interfaces():
     assert kernel_name("lo0.0") == "lo"
     assert kernel_name("ge-0/0/3.0") == "ge-0-0-3"
+    assert kernel_name("ge-0/0/3.100") == "ge-0-0-3.100"
+    assert [junos_name(name) for name in ("lo", "ge-0-0-3", "ge-0-0-3.100")] == ["lo0.0", "ge-0/0/3.0", "ge-0/0/3.100"]
+
+
+def test_a_unit_with_a_vlan_is_an_interface_and_one_that_only_bridges_is_none():
+    units = (Unit("ge-0/0/0.5", (ip_interface("10.9.9.1/30"),), vlan=5), Unit("ge-0/0/0.6", vlan=None))
+    lines = [line for line in render(replace(INTENT, units=units), PORTS) if line.daemon is Daemon.ZEBRA]
+    assert [(line.node, line.text) for line in lines] == [(("interface ge-0-0-0.5",), "ip address 10.9.9.1/30")]
 
 
 def test_what_is_configured_of_a_port_that_is_not_there_waits_for_it():

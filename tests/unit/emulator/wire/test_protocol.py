@@ -18,6 +18,7 @@ from keyroll.emulator.wire.model import (
     Direction,
     DirectionStatus,
     SessionStatus,
+    VlanUnit,
     WireError,
     WireEvent,
     WireEventKind,
@@ -290,3 +291,10 @@ def test_a_session_with_every_peer_of_a_prefix_comes_back(bench) -> None:
     session = replace(bench.session(0, port=646), prefix=networks[0], excepted=networks[1:])
     assert protocol.decode_session(through_json(protocol.encode_session(session))).prefix == networks[0]
     assert protocol.decode_session(through_json(protocol.encode_session(session))).excepted == networks[1:]
+
+
+def test_a_unit_with_a_vlan_round_trips_and_a_vlan_that_is_none_is_refused() -> None:
+    unit = VlanUnit("h0.100", "eth1", 100)
+    assert protocol.decode_unit(json.loads(json.dumps(protocol.encode_unit(unit)))) == unit
+    with pytest.raises(WireError, match="use 0 to 4094"):
+        protocol.decode_unit({"host": "h0.100", "wire": "eth1", "vlan": 4095})

@@ -151,7 +151,8 @@ def _units(root: Node) -> Iterator[Unit]:
                 found += [ip_interface(entry.key or "") for entry in addresses.entries("address")] if addresses else []
             disabled = any(node.child("disable") is not None for node in (interface, unit))
             mpls = family is not None and family.child("mpls") is not None
-            yield Unit(f"{interface.key}.{unit.key}", tuple(found), disabled=disabled, mpls=mpls)
+            vlan = _number(unit.value_of("vlan-id"))
+            yield Unit(f"{interface.key}.{unit.key}", tuple(found), disabled=disabled, mpls=mpls, vlan=vlan)
 
 
 def _direct(units: tuple[Unit, ...]) -> Iterator[Route]:

@@ -11,19 +11,29 @@ import logging
 import selectors
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from keyroll.emulator.contract.offload import disable_offloads
 from keyroll.emulator.wire import protocol
 from keyroll.emulator.wire.bump.headers import ETHERTYPE_IPV4, ETHERTYPE_IPV6, network_offset
 from keyroll.emulator.wire.bump.packet_judge import PacketJudge
-from keyroll.emulator.wire.model import Direction, WireError, WireEvent
-from keyroll.emulator.wire.run.sockets import FRAME_MAX, PLAIN, VNET, PacketSocket, whole
+from keyroll.emulator.wire.model import Direction, VlanUnit, WireError, WireEvent
+from keyroll.emulator.wire.run.sockets import (
+    FRAME_MAX,
+    PLAIN,
+    VNET,
+    PacketSocket,
+    put_tag,
+    take_tag,
+    vlan_of,
+    whole,
+)
+from keyroll.errors import RunError
 from keyroll.names import DropReason
 
 BATCH = 64
 """Frames carried from one socket before the others have their turn: about a millisecond's work."""
-ORDERS = ("sessions", "clock", "status", "records", "stop")
+ORDERS = ("units", "sessions", "clock", "status", "records", "stop")
 """What the supervisor may order; errors list these, for an unknown order may be a misplaced secret."""
 TICK = 1.0
 """Seconds between two checks of what has expired and what is still to be reported: drops are reported once a second."""
@@ -35,12 +45,55 @@ _log = logging.getLogger(__name__)
 
 
 class Pair:
-    """One port of the router: the host side (towards its kernel) and the wire side (towards the neighbour)."""
+    """One port of the router: its host sides (towards the kernel) and its wire side (towards the neighbour).
+
+    `host` is the port's own, without a tag unless a unit says so; further ones belong to units with a VLAN.
+    """
 
     def __init__(self, host: str, wire: str) -> None:
         disable_offloads(host)
         self.host = PacketSocket(host)
         self.wire = PacketSocket(wire)
+        self.units: dict[int, PacketSocket] = {}
+        """By VLAN identifier."""
+        self._further: dict[str, PacketSocket] = {}
+
+    @property
+    def hosts(self) -> tuple[PacketSocket, ...]:
+        """Every host side."""
+        return (self.host, *self._further.values())
+
+    def tag_of(self, host: PacketSocket) -> int | None:
+        """Return the VLAN identifier of a host side's frames on the wire; None: they have no tag."""
+        return next((vlan for vlan, sock in self.units.items() if sock is host), None)
+
+    def receiver(self, vlan: int | None) -> PacketSocket | None:
+        """Return the host side that a frame of the wire is for; None: no unit takes frames of that VLAN.
+
+        The port's own takes what has no unit: a kernel without such a VLAN drops it. Once a unit gave it a tag, it
+        takes that VLAN alone.
+        """
+        if vlan in self.units:
+            return self.units[vlan]
+        return None if self.tag_of(self.host) is not None else self.host
+
+    def set_units(self, wanted: Iterable[VlanUnit]) -> tuple[list[PacketSocket], list[PacketSocket]]:
+        """Open and forget host sides; return those that are new and those to be closed. Raises WireError."""
+        tags = {unit.host: unit.vlan for unit in wanted}
+        new: dict[str, PacketSocket] = {}
+        try:
+            for name in tags:
+                if name != self.host.ifname and name not in self._further:
+                    disable_offloads(name)
+                    new[name] = PacketSocket(name)
+        except RunError as error:
+            for sock in new.values():
+                sock.close()
+            raise WireError(error.message, remedy=error.remedy) from error
+        gone = [self._further.pop(name) for name in [*self._further] if name not in tags]
+        self._further |= new
+        self.units = {vlan: self._further.get(name, self.host) for name, vlan in tags.items()}
+        return [*new.values()], gone
 
 
 class WireProcess:
@@ -71,7 +124,8 @@ class WireProcess:
             # Orders first: a frame that waited is judged by the newest table.
             for key, mask in sorted(ready, key=lambda found: found[0].data is not None):
                 if key.data is not None:
-                    self._carry(*key.data)
+                    if key.data[1].fileno() >= 0:  # an order of this very turn may have closed it
+                        self._carry(*key.data)
                 elif mask & selectors.EVENT_WRITE:
                     self._write(b"")
                 else:
@@ -81,8 +135,8 @@ class WireProcess:
                 tick_at = time.monotonic() + TICK
         self._write(b"")
         for pair in self._pairs:
-            pair.host.close()
-            pair.wire.close()
+            for sock in (*pair.hosts, pair.wire):
+                sock.close()
         self._control.close()
 
     def _now(self) -> int:
@@ -90,14 +144,25 @@ class WireProcess:
 
     # -- frames -------------------------------------------------------------------------------------------------------
 
-    def _carry(self, source: PacketSocket, target: PacketSocket, direction: Direction) -> None:
+    def _carry(self, pair: Pair, source: PacketSocket, direction: Direction) -> None:
         buffer, view = self._buffer, self._view
         judge = self._judge.outbound if direction is Direction.OUT else self._judge.inbound
         passed = self._judge.report.passed
+        target: PacketSocket | None = pair.wire if direction is Direction.OUT else pair.host
+        tag = pair.tag_of(source)
         for _ in range(BATCH):
             end = source.receive(buffer)
             if not end:
                 return
+            if tag is not None:
+                end = put_tag(buffer, end, tag)
+            elif pair.units and direction is Direction.IN:
+                vlan = vlan_of(buffer, end)
+                target = pair.receiver(vlan)
+                if target is None:
+                    continue  # as a router's port drops frames of a VLAN that no unit of it has
+                end = take_tag(buffer, end) if vlan in pair.units else end
+            assert target is not None  # noqa: S101 - without units the port's own
             ethertype, start = network_offset(buffer, VNET, end)
             if ethertype not in (ETHERTYPE_IPV4, ETHERTYPE_IPV6):
                 self._forward(target, view[:end], direction)
@@ -157,6 +222,8 @@ class WireProcess:
     def _execute(self, order: protocol.Json) -> protocol.Json:
         now, mono = self._now(), time.monotonic_ns()
         match order.get("op"):
+            case "units":
+                self._set_units(order)
             case "sessions":
                 return {"restored": self._set_sessions(order, now, mono)}
             case "clock":
@@ -183,9 +250,25 @@ class WireProcess:
         if not self._carrying:
             self._carrying = True
             for pair in self._pairs:
-                self._poll.register(pair.host, selectors.EVENT_READ, (pair.host, pair.wire, Direction.OUT))
-                self._poll.register(pair.wire, selectors.EVENT_READ, (pair.wire, pair.host, Direction.IN))
+                self._poll.register(pair.wire, selectors.EVENT_READ, (pair, pair.wire, Direction.IN))
+                for host in pair.hosts:
+                    self._carry_from(pair, host)
         return restored
+
+    def _carry_from(self, pair: Pair, host: PacketSocket) -> None:
+        self._poll.register(host, selectors.EVENT_READ, (pair, host, Direction.OUT))
+
+    def _set_units(self, order: protocol.Json) -> None:
+        """Take the table of units with a VLAN; their interfaces are there before it, and go after it."""
+        units = [protocol.decode_unit(unit) for unit in _listed(order, "units")]
+        for pair in self._pairs:
+            new, gone = pair.set_units(unit for unit in units if unit.wire == pair.wire.ifname)
+            for host in new if self._carrying else ():
+                self._carry_from(pair, host)
+            for host in gone:
+                if self._carrying:
+                    self._poll.unregister(host)
+                host.close()
 
     def _write(self, octets: bytes) -> None:
         self._unsent += octets

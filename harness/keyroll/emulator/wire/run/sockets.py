@@ -42,6 +42,7 @@ _VLAN_TPID_VALID = 0x40
 _DOT1Q = 0x8100
 _MACS = VNET + 12
 _TAG = 4
+_VID = 0x0FFF
 _NEEDS_CSUM = 1
 _log = logging.getLogger(__name__)
 _ANCILLARY = socket.CMSG_SPACE(_AUXDATA.size)
@@ -137,12 +138,38 @@ def whole(buffer: bytearray, end: int) -> bytes:
 
 def _put_tag_back(buffer: bytearray, end: int, auxdata: bytes) -> int:
     status, _, _, _, _, tci, tpid = _AUXDATA.unpack(auxdata)
-    tag = struct.pack("!HH", tpid if status & _VLAN_TPID_VALID else _DOT1Q, tci)
+    return _insert(buffer, end, struct.pack("!HH", tpid if status & _VLAN_TPID_VALID else _DOT1Q, tci))
+
+
+def vlan_of(buffer: bytearray, end: int) -> int | None:
+    """Return the VLAN identifier of the outer 802.1Q tag of the frame `buffer[:end]`; None where it has none."""
+    if end < _MACS + _TAG or buffer[_MACS] << 8 | buffer[_MACS + 1] != _DOT1Q:
+        return None
+    return (buffer[_MACS + 2] << 8 | buffer[_MACS + 3]) & _VID
+
+
+def put_tag(buffer: bytearray, end: int, vlan: int) -> int:
+    """Put an 802.1Q tag into the frame, in place; return where the frame ends then."""
+    return _insert(buffer, end, struct.pack("!HH", _DOT1Q, vlan))
+
+
+def take_tag(buffer: bytearray, end: int) -> int:
+    """Take the outer tag out of the frame, in place; return where the frame ends then."""
+    buffer[_MACS : end - _TAG] = buffer[_MACS + _TAG : end]
+    _move_checksum(buffer, -_TAG)
+    return end - _TAG
+
+
+def _insert(buffer: bytearray, end: int, tag: bytes) -> int:
     buffer[_MACS : end + _TAG] = tag + buffer[_MACS:end]
-    if buffer[0] & _NEEDS_CSUM:
-        start = int.from_bytes(buffer[6:8], "little") + _TAG
-        buffer[6:8] = start.to_bytes(2, "little")
+    _move_checksum(buffer, _TAG)
     return end + _TAG
+
+
+def _move_checksum(buffer: bytearray, by: int) -> None:
+    """Have the virtio header say where a checksum that is still partial begins now."""
+    if buffer[0] & _NEEDS_CSUM:
+        buffer[6:8] = (int.from_bytes(buffer[6:8], "little") + by).to_bytes(2, "little")
 
 
 def _keep_kernel_out(ifname: str) -> None:

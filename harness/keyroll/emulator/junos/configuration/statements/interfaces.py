@@ -2,13 +2,36 @@
 
 from __future__ import annotations
 
-from keyroll.emulator.junos.configuration.schema import container, entry, flag, kept, leaf
+import re
+
+from keyroll.emulator.junos.configuration.schema import Configured, Constraint, container, entry, flag, kept, leaf
 from keyroll.emulator.junos.configuration.statements.kept import interfaces as kept_tables
 from keyroll.emulator.junos.configuration.values import Integer, InterfaceName, Prefix, Text
 
 _DESCRIPTION = kept(leaf("description", "Text description of interface", Text(1, 900)))
 _FAMILY_MTU = kept(leaf("mtu", "Protocol family maximum transmission unit", Integer(256, 16000)))
 _MTU = kept(leaf("mtu", "Maximum transmit packet size", Integer(256, 16000)))
+
+_TAGGING = ("flexible-vlan-tagging", "stacked-vlan-tagging", "vlan-tagging")
+_ETHERNET = re.compile(r"(?:ae|et|fe|ge|mge|xe)-?\d.*|irb")
+"""Interfaces whose units have a VLAN only where the interface says so; a tunnel's have one by their encapsulation."""
+
+
+def _is_tagged(root: Configured, interface: Configured, unit: Configured) -> bool:
+    if unit.value_of("vlan-id") is None or not _ETHERNET.fullmatch(interface.key or ""):
+        return True
+    interfaces = root.child("interfaces")
+    if interfaces is not None and interfaces.entries("interface-range"):
+        return True  # kept as text: a range may say it of this interface
+    return any(interface.child(name) is not None for name in _TAGGING)
+
+
+def _is_alone_in_vlan(root: Configured, interface: Configured, unit: Configured) -> bool:
+    del root
+    vlan = unit.value_of("vlan-id")
+    before = next(one for one in interface.entries("unit") if one.value_of("vlan-id") == vlan)
+    return vlan is None or before.key == unit.key
+
 
 INTERFACES = container(
     "interfaces",
@@ -20,6 +43,9 @@ INTERFACES = container(
         InterfaceName(),
         _DESCRIPTION,
         flag("disable", "Disable this interface"),
+        flag("flexible-vlan-tagging", "Support for no tagging, or single and double 802.1q VLAN tagging"),
+        flag("stacked-vlan-tagging", "Stacked 802.1q VLAN tagging support"),
+        flag("vlan-tagging", "802.1q VLAN tagging support"),
         _MTU,
         *kept_tables.INTERFACE,
         entry(
@@ -66,6 +92,10 @@ INTERFACES = container(
                 container("mpls", "MPLS protocol parameters", _FAMILY_MTU, *kept_tables.UNIT_INET, presence=True),
                 *kept_tables.UNIT_FAMILY,
                 joined=True,
+            ),
+            constraints=(
+                Constraint("VLAN-ID can only be specified on tagged ethernet interfaces", _is_tagged),
+                Constraint("duplicate VLAN-ID on interface", _is_alone_in_vlan),
             ),
         ),
     ),

@@ -18,7 +18,6 @@ INTERFACE = opaques(
         ("ether-options", "Ethernet interface-specific options"),
         ("fabric-options", "Fabric interface options"),
         ("fastether-options", "Fast Ethernet interface-specific options"),
-        ("flexible-vlan-tagging", "Support for no tagging, or single and double 802.1q VLAN tagging"),
         ("forwarding-class-accounting", "Forwarding class accounting"),
         ("framing-mode", "Framing mode"),
         ("gigether-options", "Gigabit Ethernet interface-specific options"),
@@ -50,12 +49,10 @@ INTERFACE = opaques(
         ("shared-scheduler", "Enable scheduling on all subinterfaces"),
         ("sonet-options", "SONET interface-specific options"),
         ("speed", "Link speed"),
-        ("stacked-vlan-tagging", "Stacked 802.1q VLAN tagging support"),
         ("tracing", "Tracing options"),
         ("traps", "Enable SNMP notifications on state changes"),
         ("unused", "Mark the port as unused"),
         ("vlan-offload", "Hardware VLAN offload"),
-        ("vlan-tagging", "802.1q VLAN tagging support"),
     ),
 )
 INTERFACE_RANGE = opaques("interfaces that are configured by a range", (("interface-range", "Interface ranges"),))
