@@ -20,7 +20,6 @@ class About(enum.StrEnum):
     IDS = "ids"
     CHAIN_IS_NEW = "chain-is-new"
     HOUR_OCCURS_TWICE = "hour-occurs-twice"
-    QUARANTINE_NOT_KNOWN = "quarantine-not-known"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,6 @@ from ipaddress import IPv4Address, IPv6Address
 
 from keyroll.errors import InputError
 
-LOGIN = (
-    "set cli screen-width 511",
-    "set cli complete-on-space off",
-    "set cli screen-length 0",
-)
-"""What the login types first, for its own terminal (keyroll.junos.login); and `cli`, where it begins in a shell."""
 _ADDRESS = re.compile(r"[0-9a-f.:]{2,45}")
 
 
@@ -62,16 +56,3 @@ class Command:
         if wanted is not parsed or (wanted and not _ADDRESS.fullmatch(text)):
             raise InputError(f"'{self.shape.value}' is not sent with the address {text or 'left out'}")
         return self.shape.value.format(address=text)
-
-
-def is_allowed(line: str) -> bool:
-    """Say whether a line is one of those that may be sent: the tests' recording server holds every line against it."""
-    if line in LOGIN or line == "cli":
-        return True
-    for shape in Shape:
-        before, placed, after = shape.value.partition("{address}")
-        if not placed and line == before:
-            return True
-        if placed and line.startswith(before) and line.endswith(after):
-            return _ADDRESS.fullmatch(line[len(before) : len(line) - len(after)]) is not None
-    return False

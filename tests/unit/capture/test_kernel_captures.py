@@ -91,7 +91,7 @@ def test_the_second_key_is_acknowledged_in_both_directions_that_send_data(name):
     }
     assert senders
     assert {proof.flow.sender for proof in proofs if proof.key == 2} == senders
-    assert all(proof.data_packet < proof.ack_packet for proof in proofs)
+    assert all(proof.use.first_packet < proof.ack_packet for proof in proofs)
 
 
 @pytest.mark.parametrize("name", NAMES)

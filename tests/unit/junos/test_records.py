@@ -16,8 +16,6 @@ from keyroll.junos.errors import ClockError
 from keyroll.junos.output import parse
 from keyroll.junos.records import BgpSummary, LdpSessions, RouteSummary, SecurityKeychain, SystemUptime
 
-EMPTY_PEERS = "Groups: 1 Peers: 0 Down peers: 0\n"
-
 
 @pytest.mark.parametrize(
     ("text", "seconds"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -116,6 +115,3 @@ def folder(tmp_path: Path) -> Folder:
     made = Folder(tmp_path / "20261201T020000Z-x-7")
     made.path.mkdir()
     return made
-
-
-FolderMaker = Callable[[], Folder]

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from keyroll.capture import Verdict
 from keyroll.instants import Instant
 from keyroll.names import SessionKind
 from keyroll.scenario.errors import BlindError, MachineBusyError, RefereesDisagreeError
@@ -43,7 +44,8 @@ def weighed(
     wait_scale: float = 1.0,
     up: bool = True,
 ) -> Fitness:
-    found = SimpleNamespace(judged=40, disagreements=[SimpleNamespace(number=7)] * disagreements)
+    judgement = SimpleNamespace(number=7, verdict=Verdict.VERIFIED)
+    found = SimpleNamespace(judged=40, disagreements=[judgement] * disagreements)
     wire = SimpleNamespace(scapy_findings=lambda: {"R1": found}, counts=dict)
     sampler = SimpleNamespace(
         samples=lambda router, _: tuple(samples(*(gaps or {}).get(router, ()))), blind=lambda **_: blind
@@ -113,4 +115,4 @@ def test_scapy_and_the_referee_that_disagree_make_the_run_unfit_and_are_not_play
     problem = weighed(disagreements=2, losses={"R1": 3}).problem
     assert isinstance(problem, RefereesDisagreeError)
     assert not isinstance(problem, MachineBusyError)
-    assert "on 2 of 40 segments of R1.pcap, first packet 7" in str(problem)
+    assert "on 2 of 40 segments of R1.pcap, first packet 7 (referee: verified)" in str(problem)

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from tests.unit.watch.allowed import LOGIN, is_allowed
 from tests.unit.watch.lockstep import Lockstep, pool_of
 from tests.unit.watch.recording import BEGIN, NAMES, PASSWORD, USER, Recording, drawn, plain
 
@@ -14,7 +15,6 @@ from keyroll.instants import Instant
 from keyroll.junos.access import Access
 from keyroll.junos.exchange import Target
 from keyroll.keychain.secret import Secret
-from keyroll.watch.commands import LOGIN, is_allowed
 from keyroll.watch.engine import watch
 from keyroll.watch.inventory import Inventory
 from keyroll.watch.pace import Pace

@@ -8,6 +8,7 @@ import tarfile
 from base64 import b64encode
 
 import pytest
+from tests.unit.watch.allowed import is_allowed
 from tests.unit.watch.recording import BEGIN, NAMES, PASSWORD, SECRET, USER, plain
 
 from keyroll.errors import RunError
@@ -17,7 +18,6 @@ from keyroll.junos.exchange import Target
 from keyroll.keychain.secret import Secret
 from keyroll.keychain.type9 import encode_type9
 from keyroll.watch.collect import collect
-from keyroll.watch.commands import is_allowed
 from keyroll.watch.inventory import Inventory
 
 

@@ -7,10 +7,11 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.watch.allowed import LOGIN, is_allowed
 
 from keyroll.errors import InputError
 from keyroll.junos.login import _PREPARATION
-from keyroll.watch.commands import LOGIN, Command, Shape, is_allowed
+from keyroll.watch.commands import Command, Shape
 
 WRITING = ("save", "append", "tee", "request", "clear", "configure", "restart", "load", "start", "op ", "file")
 

@@ -7,11 +7,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from tests.unit.watch.allowed import LOGIN
 from tests.unit.watch.recording import BEGIN, PASSWORD, SECRET, USER
 
 from keyroll.junos.exchange import Deadlines
 from keyroll.scenario.record.result import Verdict
-from keyroll.watch.commands import LOGIN
 
 SAMPLE, ALL = 8, 1_000
 

@@ -34,8 +34,6 @@ class Acknowledged(NamedTuple):
 
     use: KeyUse
     """The key, and the direction of a connection in which it signed the data."""
-    data_packet: int
-    data_time_ns: int | None
     ack_packet: int
     ack_time_ns: int | None
 

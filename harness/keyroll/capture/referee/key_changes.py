@@ -29,7 +29,6 @@ class _Pending(NamedTuple):
 
     use: KeyUse
     end: int
-    data: Judgement
 
 
 class _Sent:
@@ -68,7 +67,7 @@ class KeyChanges:
         if sent.end is None or _at_or_after(end, sent.end):
             sent.end = end
         if fresh and use.acknowledged is None and all(waiting.use is not use for waiting in sent.pending):
-            sent.pending.append(_Pending(use, end, judgement))
+            sent.pending.append(_Pending(use, end))
 
     def _acknowledge(self, judgement: Judgement, connection: int) -> Acknowledged | None:
         sent = self._sent.get((connection, judgement.dst, judgement.dport))
@@ -77,8 +76,8 @@ class KeyChanges:
         done = [waiting for waiting in sent.pending if _at_or_after(judgement.ack, waiting.end)]
         sent.pending = [waiting for waiting in sent.pending if waiting not in done]
         proof = None
-        for use, _, data in done:
-            proof = use.acknowledged = Acknowledged(use, data.number, data.time_ns, judgement.number, judgement.time_ns)
+        for use, _ in done:
+            proof = use.acknowledged = Acknowledged(use, judgement.number, judgement.time_ns)
         return proof
 
 

@@ -36,21 +36,13 @@ _HALF = 1 << 31
 """Half of the sequence space: of two segments that lie further apart, the later one has wrapped."""
 
 
-class Disagreement(NamedTuple):
-    """A segment on which scapy and the referee disagree."""
-
-    number: int
-    referee: Verdict
-    scapy_verifies: bool
-
-
 @dataclass(frozen=True, slots=True)
 class ScapyFindings:
     """The result of the check."""
 
-    seed: int
     judged: int
-    disagreements: tuple[Disagreement, ...]
+    disagreements: tuple[Judgement, ...]
+    """The referee's judgements that scapy does not share: one of both verifies the segment, the other does not."""
 
 
 class _Sampled(NamedTuple):
@@ -67,7 +59,6 @@ class ScapyCheck:
     """Draws the sample while the referee judges (constant memory), and checks it at the end."""
 
     def __init__(self, *, seed: int, sample: int = SAMPLE) -> None:
-        self._seed = seed
         self._size = sample
         self._random = random.Random(seed)  # noqa: S311 -- a sample that can be drawn again, not cryptography
         self._seen = 0
@@ -119,8 +110,8 @@ class ScapyCheck:
         for packet, judgement, keys, snes in self._sample:
             verifies = self._verifies(packet, judgement, keys, snes)
             if verifies is (judgement.verdict is Verdict.BAD_MAC):
-                disagreements.append(Disagreement(judgement.number, judgement.verdict, verifies))
-        return ScapyFindings(self._seed, len(self._sample), tuple(disagreements))
+                disagreements.append(judgement)
+        return ScapyFindings(len(self._sample), tuple(disagreements))
 
     def _verifies(self, packet: Packet, judgement: Judgement, keys: tuple[HeldKey, ...], snes: Sequence[int]) -> bool:
         # Imported here because the import takes half a second, and only this check needs it.

@@ -115,9 +115,10 @@ def _gaps(sampler: Sampler, sessions: tuple[str, ...], since: int, until: int) -
 def _disagreement(opinions: Mapping[RouterName, ScapyFindings]) -> RunUnfitError | None:
     for name, opinion in opinions.items():
         if opinion.disagreements:
+            first = opinion.disagreements[0]
             return RefereesDisagreeError(
                 f"scapy disagrees with the referee on {len(opinion.disagreements)} of {opinion.judged} segments of "
-                f"{name}.pcap, first packet {opinion.disagreements[0].number}",
+                f"{name}.pcap, first packet {first.number} (referee: {first.verdict.value})",
                 remedy="one of the two judges is wrong: keep this run folder and report it",
             )
     return None
