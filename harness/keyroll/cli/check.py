@@ -29,8 +29,8 @@ _SKEW_MAX = 366 * 86400
 
 @click.command("check")
 @click.argument("files", nargs=-1, metavar="CONFIG...", type=click.Path(path_type=Path))
-@click.option("--at", help="The instant to look from: 2026-11-24T10:00Z or 2026-11-24.10:00.  [default: now]")
-@click.option("--until", help="Leave out rollovers that begin later.  [default: the last start-time]")
+@click.option("--at", metavar="INSTANT", help="Judge from this instant on: 2026-11-24T10:00Z.  [default: now]")
+@click.option("--until", metavar="INSTANT", help="Leave out later rollovers.  [default: the last start-time]")
 @click.option(
     "--policies",
     type=click.Choice(["all", "default"]),
@@ -38,10 +38,12 @@ _SKEW_MAX = 366 * 86400
     show_default=True,
     help="All sixteen mixes of key policies, or what Juniper's text reads as (clock, tolerance).",
 )
-@click.option("--skew", default="1s", show_default=True, help="How far the clocks may be apart, either way.")
-@click.option("--max-age", help="Warn of keys that are in use for longer, such as 180d.")
-@click.option("--within", help="Warn of chains in which no key takes over within so long, such as 30d.")
-@click.option("--without-secrets", is_flag=True, help="Secrets that are not in the text leave the verdict as it is.")
+@click.option(
+    "--skew", metavar="DURATION", default="1s", show_default=True, help="How far the clocks may be apart, either way."
+)
+@click.option("--max-age", metavar="DURATION", help="Warn of keys that are in use for longer: 180d.")
+@click.option("--within", metavar="DURATION", help="Warn of chains whose next key starts later than this: 30d.")
+@click.option("--without-secrets", is_flag=True, help="Secrets that the files do not show do not change the verdict.")
 @click.option(
     "--planned",
     multiple=True,
@@ -54,7 +56,13 @@ _SKEW_MAX = 366 * 86400
     show_default=True,
     help="With --planned: all routers are changed within so long of --at. States before and between last no longer.",
 )
-@click.option("--zone", default="UTC", show_default=True, help="For --at and --until, and routers without a time-zone.")
+@click.option(
+    "--zone",
+    metavar="ZONE",
+    default="UTC",
+    show_default=True,
+    help="Time zone of --at, --until and routers without time-zone.",
+)
 @click.option("--rules", "list_rules", is_flag=True, help="List the rules, and end.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @click.option("--markdown", is_flag=True, help="Print Markdown, for a ticket.")
@@ -75,7 +83,7 @@ def check(
     as_json: bool,
     markdown: bool,
 ) -> ExitCode:
-    """Say from configurations whether coming rollovers are hitless.
+    """Predict from configurations whether rollovers are hitless.
 
     CONFIG are the configurations of two or more routers, in any form that Junos shows them. No router is reached.
 

@@ -21,7 +21,9 @@ from keyroll.watch.login import targets
 def collect_command(
     inventory: Path, *, output: Path, hide_names: bool, capture: Path | None, accept_new_host_keys: bool
 ) -> ExitCode:
-    """Collect what concerns the sessions that TCP-AO protects: chains, outputs, versions, logs; no secret.
+    """Collect evidence about TCP-AO sessions for a support case.
+
+    The bundle has chains, show output, versions and logs, and no secret.
 
     Routers are read as by `keyroll watch` (docs/watch.md). Look into the bundle before you send it.
     """

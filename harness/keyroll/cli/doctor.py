@@ -32,7 +32,10 @@ _MARKS = {State.GOOD: "ok", State.MISSING: "no", State.OPTIONAL: "-"}
     help="With --image: the bundle.",
 )
 def doctor(*, as_json: bool, image: str | None, kind: str | None, out: Path) -> int:
-    """Say what this machine can do, with the remedy where it cannot. Ends with 2 when an embedded lab cannot run."""
+    """Say what this machine can do, and how to mend what it cannot.
+
+    Exit code 2: an embedded lab cannot run here.
+    """
     findings = examine()
     if image is not None:
         return _try_image(image, kind, out, findings)

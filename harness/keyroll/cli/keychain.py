@@ -31,14 +31,25 @@ _JSON_VERSION = 1
 
 @click.group()
 def keychain() -> None:
-    """Plan the keychains of a rollover, and judge planned ones."""
+    """Generate keychains, and check keychains against the rules."""
 
 
 @keychain.command("generate")
-@click.option("--start", required=True, help="Start-time of the first key: 2026-11-24T10:00Z or 2026-11-24.10:00.")
-@click.option("--name", default="new_auth_key", show_default=True, help="The key-chain's name.")
+@click.option(
+    "--start",
+    metavar="INSTANT",
+    required=True,
+    help="Start-time of the first key: 2026-11-24T10:00Z or 2026-11-24.10:00.",
+)
+@click.option("--name", metavar="NAME", default="new_auth_key", show_default=True, help="The key-chain's name.")
 @click.option("--count", type=click.IntRange(1, KEYS_MAX), default=2, show_default=True, help="How many keys.")
-@click.option("--interval", default="30m", show_default=True, help="From one start-time to the next: 90s, 30m, 1h30m.")
+@click.option(
+    "--interval",
+    metavar="DURATION",
+    default="30m",
+    show_default=True,
+    help="Time from one start-time to the next: 90s, 30m, 1h30m.",
+)
 @click.option(
     "--algorithm",
     "algorithms",
@@ -67,8 +78,14 @@ def keychain() -> None:
     show_default=True,
     help="Clock skew tolerance in seconds.",
 )
-@click.option("--seed", help="Draw everything from this; it is as secret as the secrets.  [default: drawn, not shown]")
-@click.option("--zone", default="UTC", show_default=True, help="The routers' zone, such as Europe/Berlin.")
+@click.option(
+    "--seed",
+    metavar="TEXT",
+    help="Draw everything from this; it is as secret as the secrets.  [default: drawn, not shown]",
+)
+@click.option(
+    "--zone", metavar="ZONE", default="UTC", show_default=True, help="The routers' time zone, such as Europe/Berlin."
+)
 @click.option("--encoded", is_flag=True, help="Write secrets as $9$ instead of in clear.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path(), help="Folder for R1.set and R2.set.")
 @click.option("--force", is_flag=True, help="Overwrite files that are there.")
@@ -90,7 +107,10 @@ def generate_command(
     force: bool,
     as_json: bool,
 ) -> ExitCode:
-    """Write R1's and R2's keychains as set commands, for `load set` on each router (files of mode 0600)."""
+    """Write R1's and R2's keychains as set commands.
+
+    The files R1.set and R2.set are for `load set` on each router. They hold secrets (mode 0600).
+    """
     where = read_zone(zone)
     first = instant_of("--start", start, where)
     try:
@@ -128,11 +148,25 @@ def generate_command(
 @keychain.command("lint")
 @click.argument("one", type=click.Path(path_type=Path), metavar="R1")
 @click.argument("other", type=click.Path(path_type=Path), metavar="[R2]", required=False)
-@click.option("--at", help="The instant of the change: the first start-time must have passed (also: now).")
-@click.option("--chain", "names", multiple=True, help="Judge the key-chain of this name (twice: R1's, then R2's).")
-@click.option("--max-age", help="How long a key may be in use, such as 180d (STIG JUNI-RT-000050).  [default: any]")
-@click.option("--without-secrets", is_flag=True, help="Secrets that the files do not tell do not matter: exit 0.")
-@click.option("--zone", default="UTC", show_default=True, help="The routers' zone, for start-times that name none.")
+@click.option(
+    "--at", metavar="INSTANT", help="When the change is made (or: now). The first start-time must have passed by then."
+)
+@click.option(
+    "--chain", "names", metavar="NAME", multiple=True, help="Judge only this key-chain (given twice: R1's, then R2's)."
+)
+@click.option(
+    "--max-age",
+    metavar="DURATION",
+    help="How long a key may be in use: 180d (STIG JUNI-RT-000050).  [default: any]",
+)
+@click.option("--without-secrets", is_flag=True, help="Secrets that the files do not show do not change the exit code.")
+@click.option(
+    "--zone",
+    metavar="ZONE",
+    default="UTC",
+    show_default=True,
+    help="The routers' time zone, for start-times that name none.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Findings as JSON.")
 def lint_command(
     one: Path,
@@ -145,12 +179,13 @@ def lint_command(
     zone: str,
     as_json: bool,
 ) -> ExitCode:
-    """Judge a router's key chains and how its sessions use them, or those of two routers together.
+    """Judge the key-chains of one or two configurations.
+
+    The rules cover the chains, how the sessions use them, and two routers' chains together.
 
     R1 and R2 are configurations, whole or in part, in any form that Junos shows: curly, set commands, XML, JSON, a log
     of a terminal; - is standard input. Exit code 0: no errors (there may be warnings and advice). 1: errors. 2: a file
-    cannot be read, or something that bears on the chains is not known: secrets that were taken out, lines that are not
-    understood.
+    cannot be read, or something that matters to the chains is unknown: removed secrets, lines that are not understood.
     """
     where = read_zone(zone)
     now = SYSTEM.wall().moment

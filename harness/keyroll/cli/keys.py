@@ -44,7 +44,7 @@ class _Run(BaseModel):
 @click.option("--router", type=click.Choice(["R1", "R2"]), default="R1", help="As this router holds them (R1).")
 @click.option("--topology", type=click.Path(path_type=Path), help="The topology file that the run used, if not ours.")
 def keys_command(run_folder: Path, out: Path, router: str, topology: Path | None) -> None:
-    """Write the keys of a run as a keys file for `keyroll verify CAPTURE --keys FILE`.
+    """Write the keys of a run as a keys file for `keyroll verify`.
 
     Both routers hold the same keys unless the run broke them on purpose: then --router R2 writes the other side's.
     Keys that later steps add or change are not among them: these are the keychains that `apply` gave.

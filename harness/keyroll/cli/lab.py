@@ -43,7 +43,7 @@ def which(command: _Command) -> _Command:
 
 @click.group(name="lab")
 def lab() -> None:
-    """Keep labs up, look into them, take them down."""
+    """Bring labs up, look into them, and take them down."""
 
 
 @lab.command()
@@ -72,7 +72,10 @@ def up(
     wait_scale: float,
     policies: tuple[str, ...],
 ) -> None:
-    """Bring up the routers of TOPOLOGY (containerlab's format; two routers by default), and keep them."""
+    """Bring up a lab that stays up.
+
+    TOPOLOGY is a file in containerlab's format; by default two routers.
+    """
     from keyroll.lab.topology import read_topology  # noqa: PLC0415 - the other commands need none, and loading it is slow
 
     plan = read_topology(topology or default_topology(kind))
@@ -228,10 +231,12 @@ def _wire_lines(wire: dict[str, Any]) -> Iterator[str]:
 @click.argument("name", required=False)
 @which
 def down(name: str | None, lab_name: str | None) -> None:
-    """Take a lab down and leave nothing behind; a lab that is not there (any more) is down.
+    """Take a lab down and leave nothing behind.
 
-    Of two commands that are started at once the later one may find nothing: both have done what they were told. Which
-    labs are there is said, for who mistyped a name.
+    It succeeds where no such lab exists.
+
+    Two commands may take one lab down at the same time, and both then succeed. For a mistyped name, the existing labs
+    are listed.
     """
     wanted = _one_name(name, lab_name)
     labs = {one.name: one for one in find.all_labs()}
@@ -260,7 +265,10 @@ def _take_down_dead(found: find.FoundLab) -> None:
 
 @lab.command()
 def clean() -> None:
-    """Remove what labs left behind that were killed; those that live are not touched."""
+    """Remove what killed labs left behind.
+
+    Labs that are alive are not touched.
+    """
     by_containerlab = _containerlab_is_here()
     reaped = [*(_reaped_containers() if by_containerlab else []), *folders.reap(containers_too=not by_containerlab)]
     click.echo("\n".join(f"removed {name}" for name in reaped) or "nothing to remove")
@@ -289,7 +297,10 @@ def _containerlab_is_here() -> bool:
 @click.argument("router")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def exec_command(lab_name: str | None, router: str, command: tuple[str, ...]) -> None:
-    """Run COMMAND in ROUTER's own network namespace: `keyroll lab exec R1 -- ip address`."""
+    """Run a command in a router's network namespace.
+
+    For example: `keyroll lab exec R1 -- ip address`.
+    """
     _become(find.find(lab_name), router, command)
 
 
@@ -297,7 +308,10 @@ def exec_command(lab_name: str | None, router: str, command: tuple[str, ...]) ->
 @which
 @click.argument("router")
 def shell(lab_name: str | None, router: str) -> None:
-    """Open a shell in ROUTER's own network namespace (its command line is reached by SSH)."""
+    """Open a shell in a router's network namespace.
+
+    It is a Linux shell. Reach the router's Junos command line by SSH.
+    """
     _become(find.find(lab_name), router, (os.environ.get("SHELL", "/bin/sh"),))
 
 
@@ -317,7 +331,10 @@ def _become(found: find.FoundLab, router: str, command: tuple[str, ...]) -> None
 @click.argument("port", metavar="LINK")
 @click.option("-w", "--write", "out", required=True, type=click.Path(path_type=Path), help="The pcap file to write.")
 def capture_command(lab_name: str | None, port: str, out: Path) -> None:
-    """Capture on LINK at its first end (R1:eth1-R2:eth1), or at the end that is named (R2:eth1), until Ctrl-C."""
+    """Capture on a link until Ctrl-C.
+
+    LINK is a link, captured at its first end (R1:eth1-R2:eth1), or one end of it (R2:eth1).
+    """
     router, colon, interface = port.partition("-")[0].partition(":")
     if not colon:
         raise InputError(f"'{port}' is neither a link, such as R1:eth1-R2:eth1, nor one end of it, such as R1:eth1")
@@ -390,7 +407,10 @@ def restore(lab_name: str | None, link_name: str | None) -> None:
 @click.option("--damage", default=0.0, help="Share of frames of which one bit is turned.")
 @click.option("--seed", default=0, help="The seed of all chance.")
 def impair(lab_name: str | None, link_name: str | None, towards: str | None, **values: float) -> None:
-    """Lose, delay, reorder or damage frames. Without options: nothing of it any more."""
+    """Lose, delay, reorder or damage frames.
+
+    Without options the impairment ends.
+    """
     found = find.find(lab_name)
     name = _link_name(found, link_name)
     sides = [end.partition(":")[0] for end in name.split("-", 1)]

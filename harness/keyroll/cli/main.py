@@ -34,44 +34,44 @@ class Entry:
 
 
 COMMANDS: Mapping[str, Entry] = {
-    "check": Entry("keyroll.cli.check:check", "Say from configurations whether coming rollovers are hitless."),
+    "check": Entry("keyroll.cli.check:check", "Predict from configurations whether rollovers are hitless."),
     "collect": Entry(
         "keyroll.cli.collect:collect_command",
-        "Collect what concerns the sessions that TCP-AO protects: chains, outputs, versions, logs; no secret.",
+        "Collect evidence about TCP-AO sessions for a support case.",
     ),
-    "doctor": Entry("keyroll.cli.doctor:doctor", "Say what this machine can do, with the remedy where it cannot."),
-    "keychain": Entry("keyroll.cli.keychain:keychain", "Plan the keychains of a rollover, and judge planned ones."),
+    "doctor": Entry("keyroll.cli.doctor:doctor", "Say what this machine can do, and how to mend what it cannot."),
+    "keychain": Entry("keyroll.cli.keychain:keychain", "Generate keychains, and check keychains against the rules."),
     "keys": Entry(
         "keyroll.cli.keys:keys_command",
-        "Write the keys of a run as a keys file for `keyroll verify CAPTURE --keys FILE`.",
+        "Write the keys of a run as a keys file for `keyroll verify`.",
     ),
-    "lab": Entry("keyroll.cli.lab:lab", "Keep labs up, look into them, take them down."),
+    "lab": Entry("keyroll.cli.lab:lab", "Bring labs up, look into them, and take them down."),
     "list": Entry(
         "keyroll.cli.scenarios:list_command",
-        "List scenarios: id, title, source, marks, requirements, mutations (PATH: files or folders; the library).",
+        "List scenarios with their titles, sources and mutations.",
     ),
     "import": Entry(
         "keyroll.cli.rehearse:import_command",
-        "Write a scenario file of the rollovers that two saved configurations will make.",
+        "Write a scenario file from two saved configurations.",
     ),
     "rehearse": Entry(
-        "keyroll.cli.rehearse:rehearse_command", "Play the rollovers that two saved configurations will make, on a lab."
+        "keyroll.cli.rehearse:rehearse_command", "Play the key rollovers of two saved configurations in a lab."
     ),
     "plan": Entry(
         "keyroll.cli.plan:plan_command",
-        "Plan what to add to a keychain and what to delete, for each change date and router.",
+        "Plan which keys to add and to delete on each change date.",
     ),
     "report": Entry(
         "keyroll.cli.report:report_command",
-        "Make one HTML page of a run: verdict, timeline, checks with their evidence.",
+        "Write a run's verdict, timeline and evidence as one HTML page.",
     ),
-    "run": Entry("keyroll.cli.run:run_command", "Play scenario files and say whether what they expect holds."),
+    "run": Entry("keyroll.cli.run:run_command", "Play scenario files and judge what they expect."),
     "schema": Entry("keyroll.cli.scenarios:schema_command", "Print the JSON schema of scenario files, for editors."),
     "watch": Entry(
         "keyroll.cli.watch:watch_command",
-        "Watch the next key rollover of two routers, and say whether it was hitless.",
+        "Watch two real routers roll over, and judge it; read-only.",
     ),
-    "verify": Entry("keyroll.cli.verify:verify", "Judge every TCP segment of CAPTURE..."),
+    "verify": Entry("keyroll.cli.verify:verify", "Judge every TCP segment of a capture that TCP-AO must protect."),
 }
 """The sub-commands; imported only when they are used, so that `keyroll --help` is instant."""
 _AGAIN_SECONDS = 0.02

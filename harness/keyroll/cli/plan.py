@@ -70,11 +70,13 @@ def _shown(length: timedelta) -> str:
 @click.argument("configs", nargs=-1, metavar="CONFIG...", type=click.Path(path_type=Path))
 @click.option("--new", "names", help="Plan a new chain for these routers instead: R1,R2.")
 @click.option("--chain", "chain_name", help="The key-chain to plan (needed where a configuration has several).")
-@click.option("--until", help="Plan until this day: 2028-12-31.")
-@click.option("--every", type=_Length(), help="From one key to the next: 90d.")
-@click.option("--at", help="Plan from this instant on.  [default: now]")
+@click.option("--until", metavar="DATE", help="Plan until this day: 2028-12-31.")
+@click.option("--every", type=_Length(), help="Time from one start-time to the next: 90d.")
+@click.option("--at", metavar="INSTANT", help="Plan from this instant on.  [default: now]")
 @click.option("--max-age", type=_Length(), help="No key may be active for longer (a STIG asks for 180d).")
-@click.option("--ahead", type=click.IntRange(1, 60), default=1, show_default=True, help="Keys ahead of the active one.")
+@click.option(
+    "--ahead", type=click.IntRange(1, 60), default=1, show_default=True, help="Keys to hold beyond the active one."
+)
 @click.option(
     "--spacing",
     type=_Length(),
@@ -93,9 +95,11 @@ def _shown(length: timedelta) -> str:
 @click.option(
     "--ids",
     type=click.Choice([Ids.REVERSED.value, Ids.EQUAL.value]),
-    help="send-id and recv-id.  [default: as they are]",
+    help="How send-id and recv-id are chosen.  [default: as the chain has them]",
 )
-@click.option("--algorithm", "algorithms", multiple=True, metavar="[DATE=]NAME", help="Of new keys, from a date on.")
+@click.option(
+    "--algorithm", "algorithms", multiple=True, metavar="[DATE=]NAME", help="Algorithm of new keys, from a date on."
+)
 @click.option(
     "--zone",
     "zones",
@@ -103,7 +107,9 @@ def _shown(length: timedelta) -> str:
     metavar="[ROUTER=]ZONE",
     help="Zone to write a router's start-times in.  [default: its own time-zone, or UTC]",
 )
-@click.option("--skew", type=_Length(), default=SKEW_DEFAULT, help=f"Clocks are this close.{_shown(SKEW_DEFAULT)}")
+@click.option(
+    "--skew", type=_Length(), default=SKEW_DEFAULT, help=f"How far the clocks may be apart.{_shown(SKEW_DEFAULT)}"
+)
 @click.option(
     "--lead",
     type=_Length(),
@@ -111,10 +117,10 @@ def _shown(length: timedelta) -> str:
     help=f"Change this long before a key takes over.{_shown(LEAD_DEFAULT)}",
 )
 @click.option(
-    "--pause", type=_Length(), default=PAUSE_DEFAULT, help=f"Between two routers' commits.{_shown(PAUSE_DEFAULT)}"
+    "--pause", type=_Length(), default=PAUSE_DEFAULT, help=f"Time between two routers' commits.{_shown(PAUSE_DEFAULT)}"
 )
 @click.option(
-    "--commit-time", type=_Length(), default=COMMIT_DEFAULT, help=f"What a commit may take.{_shown(COMMIT_DEFAULT)}"
+    "--commit-time", type=_Length(), default=COMMIT_DEFAULT, help=f"How long a commit may take.{_shown(COMMIT_DEFAULT)}"
 )
 @click.option("--seed", help="Draw secrets from this; it is as secret as they are.  [default: drawn, not shown]")
 @click.option(
@@ -127,7 +133,7 @@ def _shown(length: timedelta) -> str:
 @click.option(
     "--secret-command", help="A program that prints one secret a line, run without a shell: 'vault-client get keys'."
 )
-@click.option("--without-secrets", is_flag=True, help="Secrets that are not in the text leave the exit code as it is.")
+@click.option("--without-secrets", is_flag=True, help="Secrets that the files do not show do not change the exit code.")
 @click.option("--encoded", is_flag=True, help="Write secrets as $9$ instead of in clear.")
 @click.option(
     "--emergency", type=int, metavar="KEY", help="The secret of this key (its number on the first router) has leaked."
@@ -174,7 +180,7 @@ def plan_command(
     output: Path,
     force: bool,
 ) -> ExitCode:
-    """Plan what to add to a keychain and what to delete, for each change date and router.
+    """Plan which keys to add and to delete on each change date.
 
     CONFIG... are the configurations of the routers that share the chain, in any form. The folder gets, for each change
     date, ROUTER.set and ROUTER.rollback.set (mode 0600: they hold secrets), and plan.md and plan.json without secrets.

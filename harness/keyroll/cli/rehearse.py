@@ -16,8 +16,8 @@ def _options(function: click.decorators.FC) -> click.decorators.FC:
     for option in reversed(
         (
             click.argument("files", nargs=2, metavar="R1.conf R2.conf", type=click.Path(path_type=Path)),
-            click.option("--at", help="Begin at this instant: 2027-03-28T00:00Z.  [default: now]"),
-            click.option("--session", help="The peer's address as R1 has it, where one session is meant."),
+            click.option("--at", metavar="INSTANT", help="Begin at this instant: 2027-03-28T00:00Z.  [default: now]"),
+            click.option("--session", metavar="ADDRESS", help="Take only the session with this peer address of R1."),
             click.option(
                 "--rollovers",
                 type=click.IntRange(0, 63),
@@ -25,7 +25,7 @@ def _options(function: click.decorators.FC) -> click.decorators.FC:
                 show_default=True,
                 help="How many coming rollovers are played.",
             ),
-            click.option("--skew", default="0s", show_default=True, help="R2's clock minus R1's."),
+            click.option("--skew", metavar="DURATION", default="0s", show_default=True, help="R2's clock minus R1's."),
             click.option(
                 "--change",
                 "changes",
@@ -33,7 +33,7 @@ def _options(function: click.decorators.FC) -> click.decorators.FC:
                 metavar="R1=FILE",
                 help="A planned commit (a configuration, or set and delete lines), played with either router first.",
             ),
-            click.option("--pause", help="Between the commits of a planned change (--change).  [default: 5s]"),
+            click.option("--pause", metavar="DURATION", help="Time between the commits of --change.  [default: 5s]"),
             click.option(
                 "--capture",
                 "captures",
@@ -42,7 +42,13 @@ def _options(function: click.decorators.FC) -> click.decorators.FC:
                 type=click.Path(path_type=Path),
                 help="A capture of the real link (pcap, pcapng): judged first, its keys stand in the scenario.",
             ),
-            click.option("--zone", default="UTC", show_default=True, help="For --at, and routers without a time-zone."),
+            click.option(
+                "--zone",
+                metavar="ZONE",
+                default="UTC",
+                show_default=True,
+                help="Time zone of --at, and of routers without time-zone.",
+            ),
         )
     ):
         function = option(function)
@@ -71,7 +77,9 @@ def import_command(
     force: bool,
     keep_names: bool,
 ) -> ExitCode:
-    """Write a scenario file of the rollovers that two saved configurations will make.
+    """Write a scenario file from two saved configurations.
+
+    The scenario plays the key rollovers that the configurations schedule.
 
     No secret is in the file: equal secrets become equal labels. What it does not play stands at its top.
 
@@ -102,9 +110,13 @@ def import_command(
 @click.option("--seed", help="Draw everything random from this (printed).")
 @click.option("--run-dir", type=click.Path(path_type=Path), help="Put the run folder here (runs/<time>-<id>-<seed>).")
 @click.option("--no-report", is_flag=True, help="Write no report.html into the run folder.")
-@click.option("--plain", is_flag=True, help="Print lines alone, as where the output is not a terminal.")
-@click.option("--accept-left-out", is_flag=True, help="A verdict may rest on what was left out by weight.")
-@click.option("--without-secrets", is_flag=True, help="Secrets that are not in the text leave the verdict as it is.")
+@click.option("--plain", is_flag=True, help="Print lines only, as in a pipe: no live view.")
+@click.option(
+    "--accept-left-out",
+    is_flag=True,
+    help="Do not end with 2 because something that may change the verdict was left out.",
+)
+@click.option("--without-secrets", is_flag=True, help="Secrets that the files do not show do not change the verdict.")
 def rehearse_command(
     files: tuple[Path, ...],
     *,
@@ -125,7 +137,7 @@ def rehearse_command(
     no_report: bool,
     plain: bool,
 ) -> ExitCode:
-    """Play the rollovers that two saved configurations will make, on a lab.
+    """Play the key rollovers of two saved configurations in a lab.
 
     Exit code 0: every rollover was hitless, as predicted. 1: one was not. 2: it cannot be said: the lab is unfit,
     prediction and play disagree, or something that may change the verdict was left out (--accept-left-out).

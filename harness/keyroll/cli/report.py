@@ -21,7 +21,7 @@ from keyroll.errors import InputError, KeyrollError, RunError, printable
 def report_command(
     runs: tuple[Path, ...], output: Path | None, index: Path | None, against: Path | None, *, markdown: bool
 ) -> None:
-    """Make one HTML page of a run: verdict, timeline, checks with their evidence.
+    """Write a run's verdict, timeline and evidence as one HTML page.
 
     RUN is the folder of a run, a rehearsal, a watch or a plan, or what `keyroll check --json` wrote (- is standard
     input). The page needs nothing but itself and asks for nothing from the network.

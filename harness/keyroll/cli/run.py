@@ -41,7 +41,7 @@ _STYLES = {Kind.WIRE: "cyan", Kind.CLOCK: "magenta", Kind.STEP: "bold", Kind.SES
 @click.option("--keep-lab", is_flag=True, help="Leave the lab up after the run (`keyroll lab` finds it).")
 @click.option("--no-set-clock", is_flag=True, help="Play in real time, as where routers' clocks cannot be set.")
 @click.option("--no-report", is_flag=True, help="Write no report.html into the run folder.")
-@click.option("--plain", is_flag=True, help="Print lines alone, as where the output is not a terminal.")
+@click.option("--plain", is_flag=True, help="Print lines only, as in a pipe: no live view.")
 @click.option("--verbose", "-v", is_flag=True, help="Show every command in the timeline.")
 def run_command(
     files: tuple[Path, ...],
@@ -60,7 +60,7 @@ def run_command(
     plain: bool,
     verbose: bool,
 ) -> ExitCode:
-    """Play scenario files and say whether what they expect holds.
+    """Play scenario files and judge what they expect.
 
     FILE is a path, or a name of the library such as rollover/two-keys (`keyroll list` shows it).
 

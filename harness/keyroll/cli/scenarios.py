@@ -23,7 +23,10 @@ _CONTROLS = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="As a catalogue, with links as from docs/.")
 def list_command(paths: tuple[Path, ...], *, as_json: bool, as_markdown: bool) -> None:
-    """List scenarios: id, title, source, marks, requirements, mutations (PATH: files or folders; the library)."""
+    """List scenarios with their titles, sources and mutations.
+
+    PATH... are files or folders; by default the scenario library.
+    """
     files = list(find_scenarios(paths))
     if as_markdown:
         click.echo(markdown(read_entries(files), beside=Path("docs")), nl=False)

@@ -80,7 +80,9 @@ def verify(
     as_json: bool,
     no_times: bool,
 ) -> int:
-    """Judge every TCP segment of CAPTURE... (pcap, pcapng, gzip'd or not) that TCP-AO must protect.
+    """Judge every TCP segment of a capture that TCP-AO must protect.
+
+    CAPTURE... are pcap or pcapng files, gzip'd or not.
 
     Give the keys with --keys, or both routers' configurations with --config R1.conf --config R2.conf.
 

@@ -36,8 +36,8 @@ _STYLES = {Kind.CLOCK: "magenta", Kind.STEP: "cyan", Kind.SESSION: "green", Kind
 
 @click.command(name="watch")
 @click.argument("inventory", type=click.Path(path_type=Path), metavar="ROUTERS.yml")
-@click.option("--every", default="5s", show_default=True, help="From one look to the next.")
-@click.option("--until", help="End by then: a length (2h), or an instant (2026-11-24T10:00Z).")
+@click.option("--every", metavar="DURATION", default="5s", show_default=True, help="Time from one look to the next.")
+@click.option("--until", metavar="WHEN", help="End by then: a duration (2h) or an instant (2026-11-24T10:00Z).")
 @click.option("--run-dir", type=click.Path(path_type=Path), help="Put the run folder here (runs/<time>-watch-…).")
 @click.option(
     "--capture",
@@ -68,9 +68,10 @@ def watch_command(
     no_report: bool,
     accept_new_host_keys: bool,
 ) -> ExitCode:
-    """Watch the next key rollover of two routers, and say whether it was hitless.
+    """Watch two real routers roll over, and judge it; read-only.
 
-    Nothing is changed on a router: docs/watch.md says what it is sent.
+    It waits for the next key rollover and says whether it was hitless. Nothing is changed on a router: docs/watch.md
+    lists the commands that are sent.
 
     Exit code 0: the rollover was seen, and it was hitless. 1: it was not. 2: nothing can be said (no rollover seen, SSH
     lost, chains not visible, wrong input). 130: Ctrl-C; the verdict is that so far.

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from keyroll.cli import main as cli
 from keyroll.cli.printer import Printer
@@ -229,6 +230,12 @@ def test_the_list_of_commands_says_what_each_command_says_of_itself() -> None:
         assert entry.help == command.get_short_help_str(limit=1000)
 
 
+@pytest.mark.parametrize("group", [[], ["lab"], ["lab", "link"], ["keychain"]], ids="-".join)
+def test_no_line_of_a_list_of_commands_is_cut_at_80_columns(group) -> None:
+    told = CliRunner(env={"COLUMNS": "80"}).invoke(cli.keyroll, [*group, "--help"]).output
+    assert [line for line in told.partition("Commands:")[2].splitlines() if "..." in line] == []
+
+
 def test_help_and_the_look_into_a_lab_load_no_client() -> None:
     look = (
         "import sys\nfrom keyroll.cli.main import keyroll\n"
@@ -239,7 +246,7 @@ def test_help_and_the_look_into_a_lab_load_no_client() -> None:
     )
     result = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (0, "")
-    assert "Keep labs up, look into them, take them down." in result.stdout
+    assert "Bring labs up, look into them, and take them down." in result.stdout
 
 
 def test_ctrl_c_while_the_command_is_imported_ends_it_without_a_traceback():
