@@ -6,9 +6,8 @@ import base64
 import hashlib
 from pathlib import Path
 
-import paramiko
-
 from keyroll.junos.access import Access, HostKeyError
+from keyroll.junos.ssh import paramiko
 
 
 def client(access: Access) -> paramiko.SSHClient:

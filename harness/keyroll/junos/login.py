@@ -12,15 +12,12 @@ import re
 from datetime import timedelta
 from typing import Any
 
-import paramiko
-from netmiko.exceptions import NetmikoTimeoutException, ReadException, ReadTimeout
-from netmiko.juniper import JuniperSSH
-
 from keyroll.errors import printable
 from keyroll.instants import SYSTEM, Instant
 from keyroll.junos.access import Access, Proxy, parameters
 from keyroll.junos.errors import SessionError
 from keyroll.junos.host_keys import client
+from keyroll.junos.ssh import JuniperSSH, NetmikoTimeoutException, ReadException, ReadTimeout, paramiko
 
 WIDTH = 511
 """Columns of the terminal, more than any line sent: Junos' line editor scrolls longer lines, which hides their echo."""

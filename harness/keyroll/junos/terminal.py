@@ -14,10 +14,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-import paramiko
-from netmiko import BaseConnection
-from netmiko.exceptions import NetmikoAuthenticationException, NetmikoTimeoutException, ReadException, ReadTimeout
-
 from keyroll.errors import RunError
 from keyroll.instants import SYSTEM, Instant
 from keyroll.junos.access import HostKeyError
@@ -26,6 +22,14 @@ from keyroll.junos.exchange import Target
 from keyroll.junos.host_keys import fingerprint
 from keyroll.junos.login import WIDTH, JunosConnection, plain
 from keyroll.junos.redact import redact
+from keyroll.junos.ssh import (
+    BaseConnection,
+    NetmikoAuthenticationException,
+    NetmikoTimeoutException,
+    ReadException,
+    ReadTimeout,
+    paramiko,
+)
 
 _CHUNK = 65536
 """Octets of one read: twice the largest packet of SSH, so that one read empties what has come."""

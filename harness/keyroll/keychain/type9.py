@@ -22,8 +22,11 @@ SALTS = 65
 
 
 @functools.cache
-def _library() -> ModuleType:
-    """Import netutils when the first `$9$` text comes: it takes as long as the rest of a small command."""
+def load() -> ModuleType:
+    """Import netutils when the first `$9$` text comes: it takes as long as the rest of a small command.
+
+    Who forks processes that will need it imports it before.
+    """
     with warnings.catch_warnings():
         # It imports the standard library's `crypt` where there still is one; nothing here uses it.
         warnings.filterwarnings("ignore", "'crypt' is deprecated", DeprecationWarning)
@@ -52,7 +55,7 @@ def encode_type9(secret: Secret, salt: int = 0) -> str:
     if not 0 <= salt < SALTS:
         raise Type9Error(f"a $9$ salt is 0 to {SALTS - 1}, not {salt}")
     # netutils takes 0 for "choose at random"; counted from the end, every salt is a number that it takes as given.
-    text = str(_library().encrypt_juniper_type9(secret.reveal().decode("latin-1"), salt - SALTS))
+    text = str(load().encrypt_juniper_type9(secret.reveal().decode("latin-1"), salt - SALTS))
     head, body = _split(text)
     return head[: len(PREFIX) + 1] + _filler(secret, salt, len(head) - len(PREFIX) - 1) + body
 
@@ -71,7 +74,7 @@ def decode_type9(text: str) -> Secret:
         raise Type9Error("an encoded secret begins with $9$")
     if len(text) == len(PREFIX):
         raise Type9Error("nothing follows $9$", remedy="copy the encoded secret whole")
-    known = str(_library().JUNIPER_KEYS_STRING)
+    known = str(load().JUNIPER_KEYS_STRING)
     if any(char not in known for char in text[len(PREFIX) :]):
         raise Type9Error("a character of this $9$ text does not occur in such texts", remedy="copy it whole")
     body = _split(text)[1]
@@ -80,7 +83,7 @@ def decode_type9(text: str) -> Secret:
     octets = _decoded(text)
     if octets is None:
         raise Type9Error("this $9$ text was damaged", remedy="copy the encoded secret whole")
-    again = str(_library().encrypt_juniper_type9(octets.decode("latin-1"), known.index(text[len(PREFIX)]) - SALTS))
+    again = str(load().encrypt_juniper_type9(octets.decode("latin-1"), known.index(text[len(PREFIX)]) - SALTS))
     if _split(again)[1] != body:
         raise Type9Error("this $9$ text is cut short or damaged", remedy="copy the encoded secret whole")
     if len(octets) > SECRET_MAX:
@@ -94,7 +97,7 @@ def _decoded(text: str) -> bytes | None:
     No exception leaves here: those of `str.encode` carry what was decoded.
     """
     try:
-        return str(_library().decrypt_juniper_type9(text)).encode("latin-1")
+        return str(load().decrypt_juniper_type9(text)).encode("latin-1")
     except (ValueError, IndexError):
         return None
 
@@ -102,12 +105,12 @@ def _decoded(text: str) -> bytes | None:
 def _split(text: str) -> tuple[str, str]:
     """Cut a `$9$` text into its head (prefix, salt, fillers) and its body."""
     salt = text[len(PREFIX)]
-    end = len(PREFIX) + 1 + int(_library().JUNIPER_CHARACTER_KEYS[salt])
+    end = len(PREFIX) + 1 + int(load().JUNIPER_CHARACTER_KEYS[salt])
     return text[:end], text[end:]
 
 
 def _filler(secret: Secret, salt: int, count: int) -> str:
     """Return filler characters that depend on nothing but the arguments: they carry no meaning, only variety."""
     digest = hashlib.sha256(b"keyroll $9$ filler" + bytes([salt]) + secret.reveal()).digest()
-    known = str(_library().JUNIPER_KEYS_STRING)
+    known = str(load().JUNIPER_KEYS_STRING)
     return "".join(known[octet % SALTS] for octet in digest[:count])

@@ -7,7 +7,6 @@ is written; only an unfit argument raises before that.
 from __future__ import annotations
 
 import contextlib
-import importlib
 import threading
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from keyroll import __version__, linux
+from keyroll.capture import ScapyCheck
 from keyroll.errors import KeyrollError, RunError, UnfitError
 from keyroll.instants import Clock, SystemClock
 from keyroll.junos.session import RouterSession
@@ -490,7 +490,7 @@ def _stopping(sampler: Sampler) -> Iterator[None]:
 
 
 def _preload_second_judge() -> threading.Thread:
-    """Import scapy while the lab comes up: it takes half a second that nobody needs to wait for."""
-    thread = threading.Thread(target=importlib.import_module, args=("scapy.contrib.tcpao",), daemon=True)
+    """Import scapy while the lab comes up: nobody needs to wait for it."""
+    thread = threading.Thread(target=ScapyCheck.load, daemon=True)
     thread.start()
     return thread

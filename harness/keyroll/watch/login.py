@@ -9,11 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import paramiko
-
 from keyroll.errors import InputError
 from keyroll.junos.access import Access
 from keyroll.junos.exchange import Target
+from keyroll.junos.ssh import paramiko
 from keyroll.keychain.secret import Secret
 from keyroll.watch.inventory import Inventory, RouterEntry, Ways
 

@@ -13,6 +13,7 @@ referee or scapy is wrong: the run then gives no verdict on the routers.
 
 from __future__ import annotations
 
+import importlib
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -67,6 +68,17 @@ class ScapyCheck:
         self._positions: dict[_Ends, int] = {}
         """By direction the highest octet that verified, counted from sequence number 0 of the connection's begin."""
 
+    @staticmethod
+    def load() -> None:
+        """Import scapy, which takes a third of a second: early, where there is something else to wait for.
+
+        Without this machine's routes: they are for sending, and reading them takes as long as all the rest.
+        """
+        from scapy.config import conf  # noqa: PLC0415 -- only this check needs scapy
+
+        conf.route_autoload = conf.route6_autoload = False
+        importlib.import_module("scapy.contrib.tcpao")
+
     def observe(self, packet: Packet, judgement: Judgement | None, book: Book) -> None:
         """Take the next packet of the capture with the referee's judgement on it."""
         if judgement is None:
@@ -106,6 +118,8 @@ class ScapyCheck:
 
     def finish(self) -> ScapyFindings:
         """Judge the sample with scapy."""
+        if self._sample:
+            self.load()
         disagreements = []
         for packet, judgement, keys, snes in self._sample:
             verifies = self._verifies(packet, judgement, keys, snes)
@@ -114,9 +128,8 @@ class ScapyCheck:
         return ScapyFindings(len(self._sample), tuple(disagreements))
 
     def _verifies(self, packet: Packet, judgement: Judgement, keys: tuple[HeldKey, ...], snes: Sequence[int]) -> bool:
-        # Imported here because the import takes half a second, and only this check needs it.
-        from scapy.contrib.tcpao import calc_tcpao_mac, calc_tcpao_traffic_key, get_alg  # noqa: PLC0415
-        from scapy.layers.inet import TCP  # noqa: PLC0415
+        from scapy.contrib.tcpao import calc_tcpao_mac, calc_tcpao_traffic_key, get_alg  # noqa: PLC0415 -- see `load`
+        from scapy.layers.inet import TCP  # noqa: PLC0415 -- see `load`
 
         ip = _dissect(packet)
         option = next(value for kind, value in ip[TCP].options if kind == "AO")
@@ -147,8 +160,8 @@ def _keys(judgement: Judgement, book: Book) -> tuple[HeldKey, ...]:
 
 
 def _dissect(packet: Packet) -> Any:  # noqa: ANN401 -- scapy has no types
-    from scapy.layers.inet import IP  # noqa: PLC0415 -- see `_verifies`
-    from scapy.layers.inet6 import IPv6  # noqa: PLC0415 -- see `_verifies`
+    from scapy.layers.inet import IP  # noqa: PLC0415 -- see `load`
+    from scapy.layers.inet6 import IPv6  # noqa: PLC0415 -- see `load`
 
     place = ip_offset(packet.link, packet.data) or 0
     octets = packet.data[place:]

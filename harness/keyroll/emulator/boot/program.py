@@ -19,6 +19,7 @@ from keyroll import linux
 from keyroll.emulator.boot.supervisor import JunosHalf, Supervisor
 from keyroll.emulator.contract.model import Backend
 from keyroll.emulator.machine.protection import KeyPolicy
+from keyroll.keychain import type9
 
 _JUNOS = "keyroll.emulator.junos.login.router"
 _SSH = "keyroll.emulator.junos.login.ssh_server"
@@ -36,6 +37,7 @@ def load() -> None:
     finally:
         ctypes.util.find_library = find_library
     importlib.import_module(_SSH).host_keys()  # once for all routers that are forked from here
+    type9.load()  # as long as a commit: the first one of a router would wait for it
 
 
 def run(boot: int, listener: int, logs: int) -> int:
