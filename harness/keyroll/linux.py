@@ -58,6 +58,16 @@ _SETGROUPS = {"x86_64": (0xC000003E, 116), "aarch64": (0xC00000B7, 159)}
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
+def close_all(descriptors: list[int]) -> None:
+    """Close the descriptors, and empty the list.
+
+    Each is forgotten before it is closed: Ctrl-C may interrupt this, and the end then begins again. By that time the
+    number may be another file's.
+    """
+    while descriptors:
+        os.close(descriptors.pop())
+
+
 def _checked(result: int, what: str) -> None:
     if result != 0:
         number = ctypes.get_errno()

@@ -52,6 +52,7 @@ class Capturing:
         self.ended_early: str | None = None
         """That a command had ended by itself when it was to be stopped, and how; None: it had not."""
         self._command = "".join(source.command[:1])
+        self._stopped = False
         self._process: subprocess.Popen[bytes] | None = None
         self._thread: threading.Thread | None = None
         if source.command:
@@ -70,12 +71,14 @@ class Capturing:
         self._thread.start()
 
     def stop(self) -> None:
-        """Have the command end, and what it wrote complete."""
+        """Have the command end, and what it wrote complete. Can be called twice: the first call asks the command."""
+        first, self._stopped = not self._stopped, True
         if self._process is not None:
-            code = self._process.poll()
-            if code is not None:
-                self.ended_early = f"the command {self._command} ended before the watch, with {code}"
-            self._process.terminate()
+            if first:
+                code = self._process.poll()
+                if code is not None:
+                    self.ended_early = f"the command {self._command} ended before the watch, with {code}"
+                self._process.terminate()
             try:
                 self._process.wait(_GOODBYE_SECONDS)
             except subprocess.TimeoutExpired:

@@ -97,7 +97,9 @@ class CarrierWatch:
             self._ports[wire] = (port, *further)
 
     def close(self) -> None:
-        """Stop watching."""
+        """Stop watching. Can be called twice."""
+        if self._netlink.fileno() < 0:
+            return
         asyncio.get_running_loop().remove_reader(self._netlink)
         self._netlink.close()
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 
+from keyroll import linux
 from keyroll.errors import KeyrollError
 from keyroll.lab.containerlab import docker
 from keyroll.lab.platforms import PLATFORMS, Platform
@@ -49,10 +50,13 @@ class Container:
         return bool(select.select([self.pidfd], [], [], 0)[0])
 
     def close(self) -> None:
-        """Close what is open."""
-        for fd in (self.pidfd, *self.counters.values()):
-            os.close(fd)
+        """Close what is open. Can be called twice."""
+        if self.pidfd < 0:
+            return
+        descriptors = [self.pidfd, *self.counters.values()]
+        self.pidfd = -1
         self.counters.clear()
+        linux.close_all(descriptors)
 
 
 def ssh_answers(router: Router) -> None:

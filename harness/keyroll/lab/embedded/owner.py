@@ -15,6 +15,7 @@ import threading
 from pathlib import Path
 from typing import Protocol
 
+from keyroll import linux
 from keyroll.lab.local import channel, folders
 from keyroll.lab.protocol import LabError
 
@@ -34,9 +35,12 @@ class Monitor:
     def __init__(self, pidfd: int, report: int) -> None:
         self._pidfd = pidfd
         self._report = report
+        self._open = [pidfd, report]
 
     def wait(self, seconds: float | None) -> bool:
-        """Wait for its end, at most `seconds`; return whether it has ended."""
+        """Wait for its end, at most `seconds`; return whether it has ended. One that is closed has."""
+        if not self._open:
+            return True
         poll = select.poll()
         poll.register(self._pidfd, select.POLLIN)
         return bool(poll.poll(None if seconds is None else max(0.0, seconds) * 1000))
@@ -59,9 +63,8 @@ class Monitor:
         signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
 
     def close(self) -> None:
-        """Forget it."""
-        os.close(self._pidfd)
-        os.close(self._report)
+        """Forget it, once it has ended. Can be called twice."""
+        linux.close_all(self._open)
 
 
 class _ForkServerClient:
@@ -71,6 +74,7 @@ class _ForkServerClient:
         self.owner = os.getpid()
         self._channel, theirs = channel.pair()
         self._output = os.memfd_create("keyroll-fork-server", os.MFD_CLOEXEC)
+        self._open = [self._output]
         environment = folders.environment("-" * _TAG_ROOM)
         with theirs:
             self._process = subprocess.Popen(
@@ -117,9 +121,9 @@ class _ForkServerClient:
         return LabError(f"lab {lab}: the fork server has ended: {words or 'no output'}")
 
     def close(self) -> None:
-        """End it, unless it belongs to the process from which this one was forked."""
+        """End it, unless it belongs to the process from which this one was forked. Can be called twice."""
         self._channel.close()
-        os.close(self._output)
+        linux.close_all(self._open)
         if self.owner == os.getpid():
             try:
                 self._process.wait(_END_SECONDS)

@@ -219,8 +219,8 @@ class RunDirectory:
     def leave(self) -> None:
         """Release the lock and leave the folder to the next command that finds the lock free. Can be called twice."""
         if self.lock_fd >= 0:
-            os.close(self.lock_fd)
-            self.lock_fd = -1
+            descriptor, self.lock_fd = self.lock_fd, -1
+            os.close(descriptor)
 
     def remove(self) -> None:
         """Remove the folder and release the lock. Can be called twice."""

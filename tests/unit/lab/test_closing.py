@@ -1,0 +1,127 @@
+"""What holds descriptors is closed once, however often it is told to: a second Ctrl-C has the end begin again."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from keyroll import linux
+from keyroll.emulator.machine.link_carrier import CarrierWatch
+from keyroll.emulator.machine.syn_listener import SynListener
+from keyroll.lab.containerlab.guard_client import GuardLink
+from keyroll.lab.containerlab.readiness import Container
+from keyroll.lab.embedded.owner import Monitor, _ForkServerClient, await_end
+from keyroll.lab.local.channel import RequestChannel
+from keyroll.lab.local.folders import RunDirectory
+from keyroll.watch.wire import Capturing, Source
+
+
+def descriptor():
+    return os.open(os.devnull, os.O_RDONLY)
+
+
+def monitor(path):
+    del path
+    return Monitor(descriptor(), descriptor()).close
+
+
+def fork_server_client(path):
+    del path
+    made = _ForkServerClient.__new__(_ForkServerClient)  # without a process: what it holds is what is looked at
+    made.owner = -1
+    made._channel = socket.socket()
+    made._open = [descriptor()]
+    return made.close
+
+
+def container(path):
+    return Container(path.name, descriptor(), {"eth1": descriptor()}).close
+
+
+def run_directory(path):
+    return RunDirectory(path, descriptor()).leave
+
+
+def request_channel(path):
+    del path
+    return RequestChannel(socket.socket()).close
+
+
+def guard_link(path):
+    del path
+    made = GuardLink.__new__(GuardLink)
+    made._scale = 1.0
+    made._channel = RequestChannel(socket.socket())
+    made._process = subprocess.Popen([sys.executable, "-c", ""])
+    return made.close
+
+
+def carrier_watch(path):
+    del path
+    return CarrierWatch({}).close
+
+
+def syn_listener(path):
+    del path
+    made = SynListener.__new__(SynListener)
+    made._sockets = [socket.socket(), socket.socket()]
+    return made.close
+
+
+HOLDERS = [
+    monitor,
+    fork_server_client,
+    container,
+    run_directory,
+    request_channel,
+    guard_link,
+    carrier_watch,
+    syn_listener,
+]
+
+
+@pytest.mark.parametrize("holder", HOLDERS, ids=lambda one: one.__name__)
+def test_a_second_close_leaves_the_descriptors_of_others_open(holder, tmp_path):
+    async def closed_twice():
+        close = holder(tmp_path)
+        close()
+        others = [descriptor() for _ in range(4)]  # these have the numbers that were let go
+        close()
+        for other in others:
+            os.close(other)  # OSError: it was closed
+
+    asyncio.run(closed_twice())
+
+
+def test_a_monitor_that_is_closed_has_ended():
+    ended = Monitor(descriptor(), descriptor())
+    ended.close()
+    await_end(ended, 0.0)
+
+
+def test_an_interrupted_end_goes_on_where_it_was(monkeypatch):
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    descriptors = [descriptor(), descriptor()]
+    first = descriptors[-1]
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "close", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            linux.close_all(descriptors)
+    linux.close_all(descriptors)
+    assert descriptors == []
+    os.close(first)  # the only one that is left
+
+
+def test_a_capturing_command_that_is_stopped_twice_has_not_ended_early(tmp_path: Path):
+    capturing = Capturing(Source(command=("sleep", "600")), tmp_path / "wire.pcap")
+    capturing.stop()
+    capturing.stop()
+    assert capturing.ended_early is None
