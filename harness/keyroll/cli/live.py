@@ -29,7 +29,17 @@ _REDS = 3
 """Red checks shown: one cause turns each check of each session red, and a screen has little room."""
 _COLOURS = ("cyan", "magenta", "yellow", "blue")
 """By key number, again and again. Red and green are verdicts."""
+_UP = ("Established", "Operational")
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+def session_style(text: str) -> str:
+    """Return the colour of a session event's words: green where each session that they name is up.
+
+    A session that is not up is no verdict: it may be on its way, so it is yellow, and a red check says the rest.
+    """
+    states = [part.partition(" ")[2] for part in text.split("; ")]
+    return "green" if all(state.startswith(_UP) for state in states) else "yellow"
 
 
 def wanted(*, plain: bool, environment: Mapping[str, str] = os.environ) -> bool:
@@ -53,25 +63,29 @@ class LiveView:
     def __init__(self, *, now: Callable[[], int] | None = None) -> None:
         clock = SystemClock()
         self._now = now or (lambda: clock.now().ns)
-        self._started: int | None = None
+        self._begin: int | None = None
+        """When the lanes begin: with the first step, for until then no router has sent a thing."""
         self._lanes: dict[tuple[str, str], _Lane] = {}
-        self._states: dict[str, str] = {}
+        self._states: dict[str, dict[str, str]] = {}
+        """By router and session: an event tells of one session, and the others stay as they are."""
         self._step = "the lab is being made"
-        self._since = 0
+        self._since: int | None = None
         self._deadline: int | None = None
         self._reds: list[str] = []
 
     def __call__(self, event: Event) -> None:
         """Take in an event."""
-        if self._started is None:
-            self._started = self._since = event.at
+        if self._since is None:
+            self._since = event.at
         if event.kind is Kind.STEP:
+            self._begin = event.at if self._begin is None else self._begin
             self._step, self._since, self._deadline = event.text, event.at, None
         elif event.kind is Kind.WAIT:
             seconds = event.data.get("seconds")
             self._deadline = event.at + round(seconds * 1e9) if isinstance(seconds, float) else None
         elif event.kind is Kind.SESSION and event.router is not None:
-            self._states[event.router] = event.text
+            own = self._states.setdefault(event.router, {})
+            own |= {part.partition(" ")[0]: part for part in event.text.split("; ")}
         elif event.kind is Kind.CHECK and not event.data.get("passed"):
             self._reds.append(f"{event.router or ''} {event.text}".strip())
         elif event.kind is Kind.WIRE:
@@ -100,21 +114,22 @@ class LiveView:
         rows += [self._lane(router, session, lane, now) for (router, session), lane in lanes[:_ROWS]]
         if len(lanes) > _ROWS:
             rows.append(Text(f"… and {len(lanes) - _ROWS} more lanes", style="dim"))
-        rows += [Text(f"{router}  {printable(words)}", style="green") for router, words in sorted(self._states.items())]
+        rows += [_state_row(router, dict(states)) for router, states in sorted(dict(self._states).items())]
         rows.append(Text(f"{self._time(now)}  {printable(self._step)}", style="bold"))
         rows += [Text(f"RED  {printable(words)}", style="bold red") for words in self._reds[-_REDS:]]
         return rows
 
     def _time(self, now: int) -> str:
         """Return how long the step has taken, and of how much at most while it waits."""
-        spent = f"{(now - self._since) / 1e9:5.0f}"
+        since = now if self._since is None else self._since
+        spent = f"{(now - since) / 1e9:5.0f}"
         if self._deadline is None or self._deadline < now:
             return f"{spent} s"
-        return f"{spent} of at most {(self._deadline - self._since) / 1e9:.0f} s"
+        return f"{spent} of at most {(self._deadline - since) / 1e9:.0f} s"
 
     def _lane(self, router: str, session: str, lane: _Lane, now: int) -> Text:
         row = Text(f"{printable(f'{router} {session}')[: _NAMES - 1]:<{_NAMES}}")
-        begin = self._started or now
+        begin = now if self._begin is None else self._begin
         for column in range(_LANE):
             at = begin + (now - begin) * (column + 1) // _LANE
             key = next((key for since, key in reversed(lane.changes) if since <= at), None)
@@ -123,3 +138,10 @@ class LiveView:
             else:
                 row.append(_DIGITS[key % len(_DIGITS)], style=_COLOURS[key % len(_COLOURS)])
         return row.append(f" {printable(lane.words)}")
+
+
+def _state_row(router: str, states: Mapping[str, str]) -> Text:
+    row = Text(f"{router}  ")
+    for number, (_, words) in enumerate(sorted(states.items())):
+        row.append("; " if number else "").append(printable(words), style=session_style(words))
+    return row

@@ -10,10 +10,16 @@ from rich.live import Live
 from rich.text import Text
 
 from keyroll.cli.output import say, why_not_written
-from keyroll.errors import printable
+from keyroll.errors import ExitCode, printable
 
 _REFRESHES = 4
 """Drawings a second: a person sees no more, and a slow line carries them."""
+_VERDICTS = {ExitCode.OK: "bold green", ExitCode.BAD: "bold red"}
+
+
+def verdict_style(code: ExitCode) -> str:
+    """Return a verdict's colour by the exit code that it stands for: what cannot be said is neither green nor red."""
+    return _VERDICTS.get(code, "bold yellow")
 
 
 class _Console(Console):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keyroll.cli.live import LiveView, wanted
-from keyroll.cli.printer import Printer
+from keyroll.cli.printer import Printer, verdict_style
 from keyroll.cli.report import report_line
 from keyroll.errors import ExitCode
 from keyroll.report.beside import REHEARSAL
@@ -75,8 +75,7 @@ def play(
         _keep(made, verdict, result)
     worst = min(range(len(results)), key=lambda number: _ORDER.index(verdicts[number].code))
     verdict, result = verdicts[worst], results[worst]
-    style = {ExitCode.OK: "bold green", ExitCode.BAD: "bold red"}.get(verdict.code, "bold yellow")
-    printer.line(verdict.sentence, style=style)
+    printer.line(verdict.sentence, style=verdict_style(verdict.code))
     for line in (*_orders(orders, results, verdicts, made.names), *_lines(made, result)):
         printer.line(line)
     if not no_report:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-from keyroll.cli.live import LiveView, wanted
-from keyroll.cli.printer import Printer
+from keyroll.cli.live import LiveView, session_style, wanted
+from keyroll.cli.printer import Printer, verdict_style
 from keyroll.cli.report import report_line
 from keyroll.errors import ExitCode, InputError
 from keyroll.scenario.engine import Options, run
@@ -25,7 +25,7 @@ from keyroll.scenario.record.timeline import Event, Kind
 from keyroll.suggest import did_you_mean
 
 _ALL = "all"
-_STYLES = {Kind.WIRE: "cyan", Kind.CLOCK: "magenta", Kind.STEP: "bold", Kind.SESSION: "green", Kind.RUN: "bold"}
+_STYLES = {Kind.WIRE: "cyan", Kind.CLOCK: "magenta", Kind.STEP: "bold", Kind.RUN: "bold"}
 
 
 @click.command(name="run")
@@ -106,8 +106,7 @@ def _play(printer: Printer, case: Case, options: Options, *, verbose: bool, live
     view = (LiveView(),) if live else ()
     with printer.below(view[0] if view else None):
         result = run(case, replace(options, observers=(*view, _TimelinePrinter(printer, verbose=verbose))))
-    green = result.verdict is Verdict.PASSED
-    printer.line(verdict_line(result), style="bold green" if green else "bold red")
+    printer.line(verdict_line(result), style=verdict_style(result.verdict.exit_code))
     for line in spent_lines(result):
         printer.line(line, style="dim")
     for line in failure_lines(result):
@@ -135,6 +134,8 @@ class _TimelinePrinter:
         style = _STYLES.get(event.kind, "")
         if event.kind is Kind.CHECK:
             style = "green" if event.data.get("passed") else "bold red"
+        elif event.kind is Kind.SESSION and event.router is not None:
+            style = session_style(event.text)
         self._printer.line(event_line(event, started=self._started, t0=self._t0), style=style)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 
 from keyroll.cli.arguments import instant_of, length_of
+from keyroll.cli.live import session_style
 from keyroll.cli.output import read_or_not
 from keyroll.cli.printer import Printer
 from keyroll.cli.report import report_line
@@ -31,7 +32,7 @@ from keyroll.watch.metrics import write
 from keyroll.watch.state import EVERY, Options, State
 from keyroll.watch.wire import Source
 
-_STYLES = {Kind.CLOCK: "magenta", Kind.STEP: "cyan", Kind.SESSION: "green", Kind.RUN: "bold"}
+_STYLES = {Kind.CLOCK: "magenta", Kind.STEP: "cyan", Kind.RUN: "bold"}
 
 
 @click.command(name="watch")
@@ -202,6 +203,8 @@ class _Lines:
                     self._line(event, f"ok  {event.data['name']}: {event.data['observed']}"), style="green"
                 )
             return
+        if event.kind is Kind.SESSION:
+            style = session_style(event.text)
         self._printer.line(self._line(event, event.text), style=style)
 
     def _line(self, event: Event, text: str) -> str:

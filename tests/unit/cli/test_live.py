@@ -14,7 +14,7 @@ import termios
 import pytest
 from rich.console import Console
 
-from keyroll.cli.live import LiveView, wanted
+from keyroll.cli.live import LiveView, session_style, wanted
 from keyroll.scenario.record.timeline import Event, Kind
 
 pyte = pytest.importorskip("pyte", reason="pyte is not installed")
@@ -124,6 +124,27 @@ def test_the_longest_key_is_shown_whole_in_80_columns():
     view(Event(1, Kind.WIRE, f"bgp: sends {words}", "R1", data={"key": 63}))
     rows = Console(width=80).render_lines(view, pad=False)
     assert any("".join(part.text for part in row).endswith(words) for row in rows)
+
+
+def drawn(view: LiveView) -> list[str]:
+    return ["".join(part.text for part in row) for row in Console(width=80).render_lines(view, pad=False)]
+
+
+def test_each_session_keeps_its_state_and_one_that_is_down_is_not_green():
+    view = LiveView(now=lambda: 9)
+    for text in ("bgp Established, 0 flaps", "ldp Operational", "bgp Idle, 1 flaps"):
+        view(Event(1, Kind.SESSION, text, "R1"))
+    assert "R1  bgp Idle, 1 flaps; ldp Operational" in drawn(view)
+    assert session_style("bgp Established, 0 flaps; ldp Operational") == "green"
+    assert session_style("bgp Established, 0 flaps; ldp Nonexistent") == "yellow"
+
+
+def test_the_lanes_begin_with_the_first_step_and_not_while_the_lab_comes_up():
+    view = LiveView(now=lambda: 100)
+    view(Event(1, Kind.RUN, "seed 7"))
+    view(Event(90, Kind.STEP, "step 1: apply"))
+    view(Event(90, Kind.WIRE, "bgp: sends key 0 (KeyID 1)", "R1", data={"key": 0}))
+    assert any(row.endswith(" " + 28 * "0" + " key 0 (KeyID 1)") for row in drawn(view))
 
 
 def test_a_deadline_goes_with_its_step_and_when_it_has_passed():
