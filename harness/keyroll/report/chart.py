@@ -29,6 +29,8 @@ _BASE_WIDTH = 590
 """Pixels of a lane where the page is at its narrowest (720 less the names): what fits there fits everywhere."""
 _STRIDES = (1, 2, 5, 10, 20, 50, 100)
 """Of numbers that do not all fit, each so many is shown (page.js has the same for a page that is zoomed)."""
+RIGHT_EDGE = 0.9
+"""From this part of the width on words stand before their place: behind it there is no room for them."""
 _CHARACTER = 6.6
 """Pixels of a character of a bar's label, at 11 pixels."""
 
@@ -135,7 +137,17 @@ class Timeline:
         yield from ((bar, number % stride == 0) for number, bar in enumerate(lane.bars))
 
     def ticks(self) -> Iterator[tuple[float, str]]:
-        """Yield round numbers across the picture, and their words."""
+        """Yield round numbers across the picture, and their words, where those do not touch the words before."""
+        taken = 0.0
+        for at, words in self._round():
+            # At the right edge the words stand before their place (timeline.html.j2), and may reach the words before.
+            at_edge = self.place(at) > RIGHT_EDGE
+            left = self.place(at) * _BASE_WIDTH - at_edge * _CHARACTER * len(words)
+            if left >= taken:
+                yield at, words
+                taken = left + _CHARACTER * (len(words) + 1)
+
+    def _round(self) -> Iterator[tuple[float, str]]:
         if self.dated:
             yield from _dates(self.begin, self.end)
             return

@@ -229,7 +229,7 @@ def stored(night: Night) -> str:
 
 
 def changes(night: Night, before: Night) -> Iterator[Change]:
-    """Yield what is newly red, newly green, slower, new or gone, in this order."""
+    """Yield what is newly red, newly green, no longer played, slower, new or gone, in this order."""
     both = [(cell, before.cells[key]) for key, cell in night.cells.items() if key in before.cells]
     for cell, old in both:
         if cell.verdict not in _GOOD and old.verdict in _GOOD:
@@ -237,6 +237,9 @@ def changes(night: Night, before: Night) -> Iterator[Change]:
     for cell, old in both:
         if cell.verdict in _GOOD and old.verdict not in _GOOD:
             yield Change(cell, f"newly {cell.verdict} (was {old.verdict})")
+    for cell, old in both:
+        if cell.verdict == "skipped" and old.verdict in _GOOD - {"skipped"}:
+            yield Change(cell, f"no longer played: {cell.reason or 'skipped'} (was {old.verdict})")
     for cell, old in both:
         if cell.seconds > _SLOWER * old.seconds and cell.seconds - old.seconds > _SLOWER_SECONDS:
             yield Change(cell, f"slower: {cell.seconds:.0f} s (was {old.seconds:.0f} s)")
@@ -249,8 +252,17 @@ def changes(night: Night, before: Night) -> Iterator[Change]:
 def headline(night: Night) -> str:
     """Return the night in a sentence."""
     told = ", ".join(f"{number} {verdict}" for verdict, number in night.counts().items())
-    word = "GREEN" if all(cell.verdict in _GOOD for cell in night.cells.values()) else "RED"
-    return f"{word}  {len(night.cells)} runs: {told}"
+    return f"{_tone(night)[0]}  {len(night.cells)} run{'' if len(night.cells) == 1 else 's'}: {told}"
+
+
+def _tone(night: Night) -> tuple[str, str]:
+    """Return a night's word, and the verdict whose colour it has. What could not be judged is neither green nor red."""
+    found = set(night.counts())
+    if "failed" in found:
+        return "RED", "failed"
+    if found - _GOOD:
+        return "NOT ALL JUDGED", "unfit"
+    return ("GREEN", "passed") if found - {"skipped"} else ("NOTHING PLAYED", "unfit")
 
 
 def night_page(night: Night, links: Mapping[str, str], before: Night | None = None) -> str:
@@ -263,7 +275,7 @@ def night_page(night: Night, links: Mapping[str, str], before: Night | None = No
     return render(
         "night.html.j2",
         headline=headline(night),
-        verdict="passed" if not bad else "failed",
+        tone=_tone(night)[1],
         night=night,
         links=links,
         changes=found,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -12,9 +13,10 @@ from importlib import resources
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from keyroll.names import Invariant
-from keyroll.report.chart import Bar, Timeline
+from keyroll.report.chart import RIGHT_EDGE, Bar, Timeline
 from keyroll.report.run import CheckRecord, Event, Output, RunRecord, load_run
 from keyroll.report.sheet import Sheet
 from keyroll.report.text import clipped, visible
@@ -54,6 +56,8 @@ _ABOUT = {
 _TOLD_ELSEWHERE = frozenset({"not judged", "lab"})
 """Facts that the page tells in a section of its own, or that only say how long a lab took to come up."""
 _IN_SECONDS = {GAPS: f"{GAPS} (seconds)"}
+_BETWEEN_BACKTICKS = re.compile(r"`([^`]+)`")
+"""Commands in our own sentences, which Markdown shows as code."""
 _QUIET_KINDS = frozenset({"command"})
 
 
@@ -67,9 +71,16 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     found.filters["visible"] = visible
+    found.filters["coded"] = _coded
+    found.globals["right_edge"] = RIGHT_EDGE
     found.filters["place"] = lambda at, picture: f"{100 * picture.place(at):.3f}%"
     found.filters["width"] = _width
     return found
+
+
+def _coded(text: str) -> Markup:
+    """Return text with what stands `between backticks` as code; all of it is escaped first."""
+    return Markup(_BETWEEN_BACKTICKS.sub(r"<code>\1</code>", str(escape(visible(text)))))  # noqa: S704
 
 
 def _width(bar: Bar, picture: Timeline) -> str:

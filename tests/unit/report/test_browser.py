@@ -162,6 +162,26 @@ def test_without_scripts_it_shows_the_whole_and_no_dead_buttons(opened):
     assert page.locator("svg rect").count() > 0
 
 
+def test_on_a_narrow_page_the_red_mark_is_in_sight_and_on_paper_no_label_is_cut(opened):
+    page = opened(viewport={"width": 360, "height": 800})
+    box = page.locator(".chart").bounding_box()
+    mark = page.locator('svg a[href="#check-2"] circle').bounding_box()
+    assert box["x"] <= mark["x"]
+    assert mark["x"] + mark["width"] <= box["x"] + box["width"]
+    page.emulate_media(media="print")
+    assert page.locator("text.narrow:visible").count() == 0
+    assert page.get_by_text("10.0.12.2 65002 Idle").is_visible(), "evidence is printed"
+
+
+def test_a_night_is_a_card_a_scenario_where_the_page_is_narrow(browser, tmp_path):
+    context = browser.new_context(offline=True, viewport={"width": 360, "height": 800})
+    page = context.new_page()
+    page.goto(page_of("night", tmp_path).as_uri())
+    matrix = page.get_by_role("region", name="Scenarios by lab")
+    assert matrix.evaluate("box => box.scrollWidth <= box.clientWidth"), "nothing to scroll for"
+    context.close()
+
+
 def test_zoom_widens_the_picture_and_a_filter_hides_its_lanes(opened):
     page = opened(viewport={"width": 1280, "height": 800})
     before = page.locator(".rows").evaluate("element => element.clientWidth")

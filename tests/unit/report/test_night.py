@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from keyroll.cli.main import keyroll
 from keyroll.errors import InputError
-from keyroll.report.night import add_to_night, changes, finish_night, headline, night_markdown, read_night
+from keyroll.report.night import add_to_night, changes, finish_night, headline, night_markdown, night_page, read_night
 from keyroll.report.run import load_run
 
 
@@ -53,6 +53,25 @@ def test_red_comes_first_and_the_sentence_counts_all(tmp_path):
     assert headline(night) == "RED  4 runs: 1 failed, 1 killed, 1 skipped, 1 passed"
 
 
+@pytest.mark.parametrize(
+    ("verdicts", "sentence"),
+    [
+        (("passed", "known-bug"), "GREEN  2 runs: 1 known-bug, 1 passed"),
+        (("passed", "unfit"), "NOT ALL JUDGED  2 runs: 1 unfit, 1 passed"),
+        (("broken", None), "NOT ALL JUDGED  2 runs: 1 broken, 1 killed"),
+        (("failed", "unfit"), "RED  2 runs: 1 failed, 1 unfit"),
+        (("skipped",), "NOTHING PLAYED  1 run: 1 skipped"),
+    ],
+)
+def test_what_could_not_be_judged_is_neither_green_nor_red(tmp_path, verdicts, sentence):
+    for name, verdict in zip("ab", verdicts, strict=False):
+        run(tmp_path, name, verdict)
+    night = read_night(tmp_path)
+    assert headline(night) == sentence
+    tone = {"GREEN": "passed", "RED": "failed"}.get(sentence.split("  ", maxsplit=1)[0], "unfit")
+    assert f'<header class="verdict {tone}">' in night_page(night, {})
+
+
 @pytest.mark.parametrize("text", ["{", "{}", "[]", '{"scenario": 7}', "\ufeff"])
 def test_a_damaged_run_is_told_of_and_hides_no_other(tmp_path, text):
     run(tmp_path / "runs", "a", "passed")
@@ -60,7 +79,7 @@ def test_a_damaged_run_is_told_of_and_hides_no_other(tmp_path, text):
     words = ["report", "--index", str(tmp_path / "runs"), "-o", str(tmp_path / "night")]
     told = CliRunner().invoke(keyroll, words)
     assert told.exit_code == 0, told.output
-    assert told.output.startswith("RED  2 runs: 1 damaged, 1 passed")
+    assert told.output.startswith("NOT ALL JUDGED  2 runs: 1 damaged, 1 passed")
     assert len(list((tmp_path / "night").glob("*.html"))) == 2
     with pytest.raises(InputError):
         load_run(next((tmp_path / "runs").glob("*-b-*")))
@@ -97,6 +116,7 @@ def test_what_changed_since_an_earlier_night_is_told(tmp_path):
         ("green", "failed", "passed", 3.0),
         ("slow", "passed", "passed", 30.0),
         ("same", "passed", "passed", 3.5),
+        ("left", "passed", "skipped", 3.0),
     ):
         run(before, name, old)
         run(now, name, new, seconds=seconds)
@@ -105,6 +125,7 @@ def test_what_changed_since_an_earlier_night_is_told(tmp_path):
     assert told == {
         "red": "newly failed (was passed)",
         "green": "newly passed (was failed)",
+        "left": "no longer played: skipped (was passed)",
         "slow": "slower: 30 s (was 3 s)",
         "gone": "not played this time",
     }

@@ -49,7 +49,7 @@ def test_a_report_and_a_night_become_tables_with_what_is_not_green(summary, tmp_
     assert "| 1 | 1 | 1 | 4 |" in said
     assert "- **test_bad** expected key 1" in said
     assert "- skipped 1: cRPD shares its host's clock" in said
-    assert "## RED  1 runs: 1 failed" in said
+    assert "## RED  1 run: 1 failed" in said
     assert r"a\|b" in said
 
 

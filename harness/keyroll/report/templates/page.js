@@ -17,8 +17,16 @@ for (const controls of document.querySelectorAll(".controls")) {
       texts.forEach((text, number) => text.classList.toggle("tight", hidden(number)));
     }
   };
+  // On paper the labels stand that fit on a narrow page: what was fitted to the window says nothing of it.
+  rows.classList.add("fitted");
   fit();
   addEventListener("resize", fit);
+  // What is red must be seen at once, also where the picture is wider than its box.
+  const red = rows.querySelector("a circle.bad");
+  if (red) {
+    const aside = red.getBoundingClientRect().right - chart.getBoundingClientRect().right;
+    if (aside > 0) chart.scrollLeft += aside + chart.clientWidth / 4;
+  }
   controls.hidden = false;
   controls.addEventListener("click", (event) => {
     const factor = event.target.dataset.zoom;
