@@ -54,6 +54,8 @@ class Capability(StrEnum):
     """How connections come about: the routers' initial sequence numbers, their source port, SYNs that cross."""
     KEY_POLICY = "key-policy"
     """Which rules move a router's keys (a scenario's `policy:`): emulated routers alone can be told."""
+    VLAN = "vlan"
+    """Whether ports have logical interfaces with a VLAN (a session's `vlan:`)."""
 
 
 class DropReason(StrEnum):

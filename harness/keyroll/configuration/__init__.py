@@ -44,7 +44,7 @@ from keyroll.configuration.findings import ConfigurationError, Finding, Kind, Pa
 from keyroll.configuration.inheritance import Lookup, Value, View
 from keyroll.configuration.placeholders import secret_of
 from keyroll.configuration.reading import Configuration, read
-from keyroll.configuration.routers import Router
+from keyroll.configuration.routers import Router, addresses_of
 from keyroll.configuration.session_ends import Alone, Ends, Link, Single, match
 from keyroll.configuration.sessions import Authentication, PeerKind, Placed, Session
 from keyroll.configuration.tree import Node
@@ -70,6 +70,7 @@ __all__ = [
     "Single",
     "Value",
     "View",
+    "addresses_of",
     "in_own_zone",
     "match",
     "read",

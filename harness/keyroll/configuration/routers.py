@@ -122,15 +122,21 @@ def _instances(view: View) -> Iterator[tuple[Instance, View]]:
 def _networks(view: View, instances: Sequence[tuple[Instance, View]]) -> dict[Instance, dict[Interface, None]]:
     """Return each instance's addresses: an interface belongs to the instance that names it, or to the main one."""
     member = {unit: name for name, inside in instances[1:] for unit in inside.below("interface").names()}
+    found: dict[Instance, dict[Interface, None]] = {}
+    for name, unit, address in addresses_of(view):
+        instance = member.get(f"{name}.{unit}", member.get(name) if unit == "0" else None)
+        found.setdefault(instance, {})[address] = None
+    return found
+
+
+def addresses_of(view: View) -> Iterator[tuple[str, str, Interface]]:
+    """Yield (interface, unit, address) of every address of the router whose configuration `view` is."""
     interfaces = view.below("interfaces")
     bare = interfaces.own() if not interfaces.brought("address") else None
-    found: dict[Instance, dict[Interface, None]] = {}
     for name, unit, text in _inherited_addresses(interfaces) if bare is None else _own_addresses(bare):
         address = interface_of(text)
         if address is not None:
-            instance = member.get(f"{name}.{unit}", member.get(name) if unit == "0" else None)
-            found.setdefault(instance, {})[address] = None
-    return found
+            yield name, unit, address
 
 
 def _inherited_addresses(interfaces: View) -> Iterator[tuple[str, str, str]]:

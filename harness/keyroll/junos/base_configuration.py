@@ -11,7 +11,7 @@ import enum
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from ipaddress import IPv4Interface, IPv6Interface
+from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network
 
 from keyroll.errors import InputError
 from keyroll.names import SessionKind
@@ -50,18 +50,36 @@ class Plan:
     loopback6: IPv6Interface | None = None
     in_protocols: str | None = None
     """The port's name in LDP and MPLS, if it is not the logical interface `ge-0/0/0.0` (cRPD)."""
+    vlans: tuple[int, ...] = ()
+    """VLANs of the port on which sessions run: a unit of that number each, with addresses of its own."""
 
     @property
     def protocol_interface(self) -> str:
         """The interface as `protocols ldp` and `protocols mpls` name it."""
         return self.in_protocols or f"{self.interface}.0"
 
-    def address(self, family: Family) -> IPv4Interface | IPv6Interface:
-        """Return the port's address of a family. Raises PlanError when the plan has none."""
+    def address(self, family: Family, vlan: int | None = None) -> IPv4Interface | IPv6Interface:
+        """Return the address of a family on unit 0, or on a VLAN's unit. Raises PlanError when the plan has none."""
+        if vlan is not None:
+            return vlan_address(family, vlan, first=self.name == FIRST)
         found = self.ipv4 if family is Family.INET else self.ipv6
         if found is None:
             raise PlanError(f"router {self.name}: the plan gives {self.interface} no {family.value} address")
         return found
+
+
+FIRST = "R1"
+"""The router that has the lower address on a VLAN."""
+VLANS, VLANS6 = IPv4Network("198.18.0.0/18"), IPv6Network("2001:db8:c612::/48")
+"""What VLANs have their addresses from, four or a /64 each: no topology has them (RFC 2544's benchmarks, RFC 3849)."""
+
+
+def vlan_address(family: Family, vlan: int, *, first: bool) -> IPv4Interface | IPv6Interface:
+    """Return a router's address on a VLAN, of its IPv4 /30 or its IPv6 /64."""
+    end = 1 if first else 2
+    if family is Family.INET:
+        return IPv4Interface((VLANS.network_address + 4 * vlan + end, 30))
+    return IPv6Interface((VLANS6.network_address + (vlan << 64) + end, 64))
 
 
 def base_configuration(

@@ -8,7 +8,7 @@ unknown format is an error, because an unread connection must not count as close
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
@@ -53,7 +53,7 @@ class Connection:
         """Both ends, in either order: address (as text) and port each."""
         return frozenset((str(address), port) for address, port in (self.local, self.remote))
 
-    def is_session(self, addresses: Collection[Address]) -> bool:
+    def is_session(self, addresses: Container[Address]) -> bool:
         """Whether it is a routing session between two of these addresses, not a management connection."""
         ports = {self.local[1], self.remote[1]}
         return self.local[0] in addresses and self.remote[0] in addresses and not ports.isdisjoint(SESSION_PORTS)

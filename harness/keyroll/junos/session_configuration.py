@@ -34,6 +34,8 @@ class SessionLines:
     """The key-chain that protects it here; None: no authentication."""
     passive: bool = False
     hold_time: int = 90
+    vlan: int | None = None
+    """The VLAN of the link that it runs on; None: unit 0."""
 
     @property
     def group(self) -> str:
@@ -52,12 +54,31 @@ def pair_configuration(me: Plan, peer: Plan, sessions: Sequence[SessionLines]) -
     kinds = {one.kind for one in sessions}
     own_as, _ = local_as(me, peer, sessions)
     lines = [f"set system host-name {me.name}", *interface_lines(me, mpls=SessionKind.LDP in kinds)]
+    lines += _vlans(me, sessions)
     lines += [f"set routing-options router-id {me.loopback.ip}", f"set routing-options autonomous-system {own_as}"]
     for family in dict.fromkeys(one.family for one in sessions if one.loopbacks):
         lines.append(_static(family, f"{loopback(peer, family).network} next-hop {peer.address(family).ip}"))
     for number, one in enumerate(sessions):
         lines += _bgp(me, peer, sessions, number) if one.kind is SessionKind.BGP else _ldp(me, peer, one)
     return lines
+
+
+def _vlans(me: Plan, sessions: Sequence[SessionLines]) -> Iterator[str]:
+    """Yield the units that sessions have with a VLAN of their own, and what the port needs for them."""
+    vlans = dict.fromkeys(one.vlan for one in sessions if one.vlan is not None)
+    if not vlans:
+        return
+    port = f"set interfaces {me.interface}"
+    # A port that tags has no unit without a VLAN, so unit 0 gets one that no session has.
+    free = next(number for number in range(1, 4095) if number not in vlans)
+    yield f"{port} vlan-tagging"
+    yield f"{port} unit 0 vlan-id {free}"
+    for vlan in vlans:
+        yield f"{port} unit {vlan} vlan-id {vlan}"
+        for family in dict.fromkeys(one.family for one in sessions if one.vlan == vlan):
+            yield f"{port} unit {vlan} family {family.value} address {me.address(family, vlan)}"
+        if any(one.vlan == vlan and one.kind is SessionKind.LDP for one in sessions):
+            yield f"{port} unit {vlan} family mpls"
 
 
 def local_as(me: Plan, peer: Plan, sessions: Sequence[SessionLines]) -> tuple[int, int]:
@@ -127,16 +148,17 @@ def _bgp(me: Plan, peer: Plan, sessions: Sequence[SessionLines], number: int) ->
 
 def ends(plan: Plan, one: SessionLines) -> str:
     """Return a router's own address of a session."""
-    return str((loopback(plan, one.family) if one.loopbacks else plan.address(one.family)).ip)
+    return str((loopback(plan, one.family) if one.loopbacks else plan.address(one.family, one.vlan)).ip)
 
 
 def _ldp(me: Plan, peer: Plan, one: SessionLines) -> Iterator[str]:
-    yield f"set protocols mpls interface {me.protocol_interface}"
+    interface = me.protocol_interface if one.vlan is None else f"{me.interface}.{one.vlan}"
+    yield f"set protocols mpls interface {interface}"
     if not one.loopbacks:
         yield "set protocols ldp transport-address interface"
     yield f"set protocols ldp keepalive-interval {LDP_KEEPALIVE}"
     yield f"set protocols ldp keepalive-timeout {LDP_KEEPALIVE * 3}"
-    yield f"set protocols ldp interface {me.protocol_interface}"
+    yield f"set protocols ldp interface {interface}"
     if one.chain is not None:
         session = f"set protocols ldp session {ends(peer, one)}"
         yield f"{session} authentication-algorithm ao"

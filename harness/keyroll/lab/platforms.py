@@ -14,6 +14,8 @@ from keyroll.names import Capability
 
 _OUTSIDE = frozenset({Capability.CAPTURE, Capability.CUT_LINK, Capability.INJECT, Capability.REBOOT})
 """Capabilities that the lab provides from outside the router, in its container's namespace."""
+_OWN_PORTS = _OUTSIDE | {Capability.VLAN}
+"""Of routers whose ports are their own, not their container's."""
 _ETH = re.compile(r"eth([1-9][0-9]{0,2})")
 _ALIAS = r"(?:et|xe|ge)-0/0/(\d{1,3})"
 """The vendor's interface names that containerlab accepts instead of `eth<n>` for virtual machines (since 0.56)."""
@@ -99,7 +101,7 @@ EMULATED = Platform(
     image_variable="KEYROLL_IMAGE",
     ready_seconds=60,
     health=False,
-    capabilities=_OUTSIDE | {Capability.SET_CLOCK, Capability.KEY_POLICY},
+    capabilities=_OWN_PORTS | {Capability.SET_CLOCK, Capability.KEY_POLICY},
     settings={
         name: f"KEYROLL_{name.upper()}" for name in ("sending", "receiving", "repoint", "alteration", "deletion")
     },
@@ -122,6 +124,7 @@ CRPD = Platform(
     gaps={
         Capability.SET_CLOCK: "cRPD uses its host's clock, which a test must not change",
         Capability.REBOOT: "a cRPD container that restarts loses the links that containerlab made",
+        Capability.VLAN: "cRPD has its container's interfaces and no VLANs on them: take `vlan` out of the file",
     },
 )
 VJUNOS_ROUTER = Platform(
@@ -136,7 +139,7 @@ VJUNOS_ROUTER = Platform(
     health=True,
     poll_seconds=_VM_POLL_SECONDS,
     needs_kvm=True,
-    capabilities=_OUTSIDE | {Capability.SET_CLOCK},
+    capabilities=_OWN_PORTS | {Capability.SET_CLOCK},
 )
 VJUNOS_EVOLVED = Platform(
     name="vjunos-evolved",
@@ -150,7 +153,7 @@ VJUNOS_EVOLVED = Platform(
     health=True,
     poll_seconds=_VM_POLL_SECONDS,
     needs_kvm=True,
-    capabilities=_OUTSIDE | {Capability.SET_CLOCK},
+    capabilities=_OWN_PORTS | {Capability.SET_CLOCK},
 )
 CJUNOS_EVOLVED = Platform(
     name="cjunos-evolved",
@@ -163,7 +166,7 @@ CJUNOS_EVOLVED = Platform(
     ready_seconds=900,
     poll_seconds=_VM_POLL_SECONDS,
     needs_kvm=True,
-    capabilities=_OUTSIDE | {Capability.SET_CLOCK},
+    capabilities=_OWN_PORTS | {Capability.SET_CLOCK},
 )
 VJUNOS_SWITCH = replace(
     VJUNOS_ROUTER, name="vjunos-switch", kind="juniper_vjunosswitch", image_variable="VJUNOS_SWITCH_IMAGE"

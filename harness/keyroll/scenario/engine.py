@@ -298,8 +298,9 @@ class _Engine:
         implied = {step.needs for step in scenario.steps if step.needs is not None}
         steered = {Capability.STEER_TCP} if steers(scenario) else set()
         ruled = {Capability.KEY_POLICY} if scenario.policy else set()
+        tagged = {Capability.VLAN for one in scenario.sessions if one.vlan is not None}
         clocks = {SET_CLOCK} if against else set()
-        return frozenset({Capability.CAPTURE, *scenario.requires, *implied, *steered, *ruled, *clocks})
+        return frozenset({Capability.CAPTURE, *scenario.requires, *implied, *steered, *ruled, *tagged, *clocks})
 
     def _go_in_real_time(self) -> None:
         """Make the scenario one whose time can pass by itself, from the next whole minute on."""

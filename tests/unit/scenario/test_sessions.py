@@ -9,6 +9,7 @@ import pytest
 from tests.unit.library_routers import PLANS
 
 from keyroll.capture import Speaker, SpeakerBook
+from keyroll.errors import InputError
 from keyroll.junos.base_configuration import Family
 from keyroll.junos.session_configuration import SessionLines, pair_configuration
 from keyroll.names import SessionKind
@@ -125,3 +126,22 @@ def test_each_session_announces_a_prefix_of_its_own():
         line.split()[-2] for me, peer in ((R1, R2), (R2, R1)) for line in lines(me, peer, *sessions) if " exact" in line
     ]
     assert len(filters) == len(set(filters)) == 6
+
+
+def test_sessions_with_a_vlan_have_units_with_addresses_of_their_own():
+    found = lines(R1, R2, SessionLines("a", BGP, vlan=100), SessionLines("b", LDP, vlan=1))
+    port = "set interfaces ge-0/0/0"
+    assert {f"{port} vlan-tagging", f"{port} unit 100 vlan-id 100", f"{port} unit 1 family mpls"} <= set(found)
+    assert f"{port} unit 0 vlan-id 2" in found, "a port that tags has no unit without a VLAN"
+    assert f"{port} unit 100 family inet address 198.18.1.145/30" in found
+    assert "set protocols bgp group a neighbor 198.18.1.146 local-address 198.18.1.145" in found
+    assert "set protocols ldp interface ge-0/0/0.1" in found
+
+
+def test_two_sessions_of_one_vlan_and_family_would_have_the_same_addresses(write, two_keys):
+    taken = "sessions: [{bgp: a, vlan: 7}, {bgp: b, vlan: 8}]"
+    assert read_cases(write(two_keys.replace("sessions: [bgp]", taken)))
+    with pytest.raises(InputError, match="'b' would have the addresses of 'a'"):
+        read_cases(write(two_keys.replace("sessions: [bgp]", taken.replace("8", "7"))))
+    with pytest.raises(InputError, match="between loopbacks has no vlan"):
+        read_cases(write(two_keys.replace("sessions: [bgp]", "sessions: [{bgp: loopbacks, vlan: 7}]")))

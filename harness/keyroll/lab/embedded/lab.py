@@ -102,6 +102,7 @@ class EmbeddedLab(HostedLab):
                 Capability.REBOOT,
                 Capability.STEER_TCP,
                 Capability.KEY_POLICY,
+                Capability.VLAN,
             }
         )
 

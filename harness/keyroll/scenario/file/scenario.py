@@ -39,8 +39,8 @@ INVARIANTS = (
 )
 """What holds throughout where a file does not say. A key that is taken back may be meant (a clock that is set back)."""
 _InUse = Annotated[InUse, OneOf()]
-_Required = Annotated[Capability, OneOf(but=frozenset({Capability.KEY_POLICY}))]
-"""What a file may require by name; a key policy is required by `policy`."""
+_Required = Annotated[Capability, OneOf(but=frozenset({Capability.KEY_POLICY, Capability.VLAN}))]
+"""What a file may require by name; a key policy is required by `policy`, VLANs by a session's `vlan`."""
 
 
 def _instant(value: object) -> datetime:

@@ -31,6 +31,9 @@ class SessionPlan(StrictModel):
     type: Literal["external", "internal"] = "external"
     between: Literal["link", "loopbacks"] | None = None
     """Left out: the link, unless the session is named `loopbacks`."""
+    vlan: Annotated[int, Field(ge=1, le=4094)] | None = None
+    """The VLAN of the link that it runs on, a logical interface of its own with its own addresses; left out: the port's
+    unit 0."""
     chain: ByRouter[str] = Field(default_factory=dict)
     """The keychain that protects it, by router; left out: `keychain`."""
     passive: RouterName | None = None
@@ -48,6 +51,8 @@ class SessionPlan(StrictModel):
             raise ValueError("an LDP session has no family, type, passive or hold-time: it runs over IPv4")
         if self.type == "internal" and self.place == "link" and self.between is None:
             raise ValueError("an internal session says where it runs: `between: loopbacks`, or `between: link`")
+        if self.vlan is not None and self.place != "link":
+            raise ValueError("a session between loopbacks has no vlan: it is reached over unit 0")
         return self
 
     @property
@@ -113,15 +118,16 @@ AnySession = Annotated[SessionPlan, _WrittenSession()]
 def problem_of(sessions: tuple[SessionPlan, ...], family: str) -> tuple[int, str] | None:
     """Return which session of a pair cannot be beside those before it, by its index, and why; None: all can."""
     names: dict[str, SessionPlan] = {}
-    ends: dict[tuple[str, str, str], str] = {}
+    ends: dict[tuple[str, str, str, int | None], str] = {}
     for index, one in enumerate(sessions):
         if one.name in ROUTERS or one.name in names:
             return index, f"two sessions are named '{one.name}'"
         if one.kind is SessionKind.LDP and any(other.kind is SessionKind.LDP for other in names.values()):
             return index, "two routers have one LDP session"
-        place = one.kind.value, one.family or family, one.place
+        place = one.kind.value, one.family or family, one.place, one.vlan
         if place in ends:
-            return index, f"'{one.name}' would have the addresses of '{ends[place]}': give it another family or place"
+            others = "another family, place or vlan"
+            return index, f"'{one.name}' would have the addresses of '{ends[place]}': give it {others}"
         names[one.name] = one
         ends[place] = one.name
     return None

@@ -1,6 +1,7 @@
 """A scenario from two saved configurations: the very rollover that the two routers will make, for any lab to play.
 
 pairs.py      which session between the two routers is meant, and its chains
+links.py      the links between the two routers, and what each is played on
 sessions.py   the sessions as the file writes them: families, loopbacks, internal, passive
 left_out.py   what the scenario does not play, by weight
 draft.py      the keys and steps of the scenario, and what `keyroll check` predicts of each rollover

@@ -38,7 +38,7 @@ class Meant:
 
 
 def meant(configurations: Sequence[Configuration], report: Report, wanted: str | None) -> tuple[Meant, ...]:
-    """Choose the sessions, by the pairs of chains that protect them; of parallel links, the first.
+    """Choose the sessions, by the pairs of chains that protect them.
 
     Args:
         configurations: R1's and R2's.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address
 from typing import Literal
 
 from keyroll.configuration import Configuration, Session
 from keyroll.names import SessionKind
+from keyroll.scenario.importing.links import LinkEnd, link_of, vlans_of
 
 BGP_HOLD = 90
 """Junos' default, in seconds."""
@@ -31,18 +32,30 @@ class DraftSession:
     places: str
     hold_time: int | None = None
     """BGP's, in seconds: the lower one of both ends."""
+    link: LinkEnd | None = None
+    """The interface that it runs on; None between loopbacks, or where no text has its addresses."""
+    vlan: int | None = None
+    """The VLAN that it is played on; None: the link itself."""
 
     @property
     def name(self) -> str:
         """What the file knows it by: two sessions of a pair differ in one of these words."""
         if self.kind is SessionKind.LDP:
             return "labels"
-        return f"{'v6' if self.family == 'inet6' else 'v4'}-{self.place}"
+        place = self.place if self.vlan is None else f"vlan{self.vlan}"
+        return f"{'v6' if self.family == 'inet6' else 'v4'}-{place}"
+
+    @property
+    def remark(self) -> str:
+        """Where it stands in both configurations, and what of it is not so in the file."""
+        if self.vlan is None or (self.link is not None and self.link.vlan == self.vlan):
+            return self.places
+        return f"{self.places}; a link of its own, played as a VLAN of the one link"
 
     @property
     def is_word(self) -> bool:
         """Whether its kind, and the file's `family`, say all of it."""
-        return self.place == "link" and not self.internal and self.passive is None
+        return self.place == "link" and self.vlan is None and not self.internal and self.passive is None
 
     def written(self, *, hold_time: int | None = None, chain: str | None = None) -> str:
         """Return the mapping that stands for it; the file's hold time and chain are left out where they are its own."""
@@ -52,6 +65,8 @@ class DraftSession:
         if self.internal:
             words.append("type: internal")
         words.append(f"between: {self.place}")
+        if self.vlan is not None:
+            words.append(f"vlan: {self.vlan}")
         if self.passive is not None:
             words.append(f"passive: {self.passive}")
         if self.hold_time is not None and self.hold_time != hold_time:
@@ -65,14 +80,16 @@ def drafted_session(ends: Ends, configurations: Sequence[Configuration]) -> Draf
     """Return a session as the file has it."""
     one, other = ends
     passive = [f"R{number}" for number, end in enumerate(ends, 1) if end.passive]
+    on_link = _is_on_link(ends, configurations)
     return DraftSession(
         one.kind,
         "inet6" if isinstance(one.peer, IPv6Address) else "inet",
-        "link" if _is_on_link(ends, configurations) else "loopbacks",
+        "link" if on_link else "loopbacks",
         one.kind is SessionKind.BGP and "internal" in (one.type, other.type),
         passive[0] if len(passive) == 1 else None,
         " and ".join(f"R{number}:{end.where.line}" for number, end in enumerate(ends, 1)),
         _hold_time(ends) if one.kind is SessionKind.BGP else None,
+        link_of(ends, configurations) if on_link else None,
     )
 
 
@@ -83,9 +100,14 @@ def _hold_time(ends: Ends) -> int:
 
 
 def distinct(found: Sequence[DraftSession]) -> Iterator[tuple[int, DraftSession]]:
-    """Yield the sessions that a lab can play beside each other: of those with one name, parallel links, the first."""
+    """Yield the sessions that a lab can play beside each other, each link on a VLAN; of those with one name, the first.
+
+    LDP has one session between two routers, however many links there are.
+    """
+    vlans = vlans_of(one.link for one in found if one.place == "link")
     names: set[str] = set()
-    for index, one in enumerate(found):
+    for index, session in enumerate(found):
+        one = replace(session, vlan=vlans[session.link]) if session.place == "link" else session
         if one.name not in names:
             names.add(one.name)
             yield index, one

@@ -118,7 +118,7 @@ def _sessions(draft: Draft) -> Iterator[str]:
     for index, chain in enumerate(draft.chains):
         name = chain.name if index else None
         for one in chain.meant.played:
-            yield f"  - {one.written(hold_time=draft.hold_time, chain=name)}  # {one.places}"
+            yield f"  - {one.written(hold_time=draft.hold_time, chain=name)}  # {one.remark}"
 
 
 def _one_line(text: str) -> str:

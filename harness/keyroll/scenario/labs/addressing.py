@@ -33,12 +33,15 @@ class Addressing:
         return cls({name: _plan(routers[name]) for name in ROUTERS}, Family(family))
 
     def within(self, sessions: Sequence[SessionPlan]) -> Addressing:
-        """Return the same with the AS numbers that the sessions need: one for both where all of BGP's are internal."""
+        """Return the same with what the sessions need: one AS for both where all of BGP's are internal, and VLANs."""
         bgp = [one for one in sessions if one.kind is SessionKind.BGP]
-        if not bgp or not all(one.type == "internal" for one in bgp):
-            return self
+        internal = bool(bgp) and all(one.type == "internal" for one in bgp)
         shared = self.plans["R1"].asn
-        return replace(self, plans={name: replace(plan, asn=shared) for name, plan in self.plans.items()})
+        vlans = tuple(dict.fromkeys(one.vlan for one in sessions if one.vlan is not None))
+        plans = {
+            name: replace(plan, asn=shared if internal else plan.asn, vlans=vlans) for name, plan in self.plans.items()
+        }
+        return replace(self, plans=plans)
 
     def bgp_peers(self, sessions: Sequence[SessionPlan]) -> dict[RouterName, Address]:
         """Return by router the address of its peer of the first BGP session; of the link where there is none."""
@@ -55,7 +58,8 @@ class Addressing:
     def addresses(self, router: RouterName) -> frozenset[Address]:
         """Return every address that a router may use as source of its segments."""
         plan = self.plans[router]
-        known = (plan.ipv4, plan.ipv6, plan.loopback, plan.loopback6)
+        tagged = (plan.address(family, vlan) for vlan in plan.vlans for family in Family)
+        known = (plan.ipv4, plan.ipv6, plan.loopback, plan.loopback6, *tagged)
         return frozenset(interface.ip for interface in known if interface is not None)
 
     def session_peers(self, sessions: Sequence[SessionPlan]) -> dict[str, dict[str, Address]]:
@@ -78,10 +82,10 @@ class Addressing:
         family = Family.INET if session.kind is SessionKind.LDP else Family(session.family or self.family.value)
         if session.place == "loopbacks":
             return loopback(self.plans[router], family).ip
-        return self._address(router, family)
+        return self._address(router, family, session.vlan)
 
-    def _address(self, router: RouterName, family: Family) -> Address:
-        return self.plans[router].address(family).ip
+    def _address(self, router: RouterName, family: Family, vlan: int | None = None) -> Address:
+        return self.plans[router].address(family, vlan).ip
 
 
 def _plan(router: Router) -> Plan:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from keyroll.instants import SYSTEM, until
+from keyroll.junos.base_configuration import VLANS, VLANS6
 from keyroll.junos.connections import COMMAND as SHOW_CONNECTIONS
 from keyroll.junos.connections import Address, connections
 from keyroll.junos.errors import CommandError
@@ -66,8 +67,18 @@ def reset(lab: Lab, before: Mapping[str, Before], *, clocks: bool = True) -> dic
         return {name: task.result() for name, task in tasks.items()}
 
 
-def _addresses(lab: Lab) -> frozenset[Address]:
-    """Return the addresses of the lab's own sessions, from the topology."""
+@dataclass(frozen=True, slots=True)
+class _Own:
+    """The addresses of the lab's own sessions: the topology's, and whatever VLANs may have."""
+
+    planned: frozenset[Address]
+
+    def __contains__(self, address: object) -> bool:
+        return address in self.planned or any(address in network for network in (VLANS, VLANS6))
+
+
+def _addresses(lab: Lab) -> _Own:
+    """Return the addresses of the lab's own sessions."""
     planned = [
         interface
         for router in lab.routers.values()
@@ -76,13 +87,13 @@ def _addresses(lab: Lab) -> frozenset[Address]:
             *(address for port in router.ports for address in (port.ipv4, port.ipv6)),
         )
     ]
-    return frozenset(interface.ip for interface in planned if interface is not None)
+    return _Own(frozenset(interface.ip for interface in planned if interface is not None))
 
 
 def _reset(
     router: Router,
     before: Before,
-    own: frozenset[Address],
+    own: _Own,
     clocks: bool,  # noqa: FBT001 - passed on by a pool
 ) -> Before:
     with RouterSession(target_of(router)) as session:
@@ -99,7 +110,7 @@ def _reset(
     return after
 
 
-def _await_closing(session: RouterSession, own: frozenset[Address]) -> frozenset[Ends]:
+def _await_closing(session: RouterSession, own: _Own) -> frozenset[Ends]:
     """Wait until no session of the run has an open connection; return the connections that are still closing.
 
     The kernel retransmits the last segments of a closed connection for a while. The next run ignores them by their

@@ -75,6 +75,7 @@ def session_lines(scenario: Scenario, router: RouterName, held: Held | None) -> 
             chain=None if held is None else held.used_by(one.name),
             passive=one.passive == router,
             hold_time=one.hold_time or scenario.hold_time,
+            vlan=one.vlan,
         )
         for one in scenario.sessions
     ]
