@@ -26,6 +26,10 @@ _NTC = {
     r"sh\w* sys\w* up\w*": "juniper_junos_show_system_uptime.textfsm",
     r"sh\w* ro\w* su\w*": "juniper_junos_show_route_summary.textfsm",
 }
+_KEPT = 16
+"""Records kept: of two routers the last answers to each command that samples their sessions, and some to spare."""
+_KEPT_LENGTH = 16384
+"""Characters of an answer whose record is kept: a router with many peers does not say the same twice."""
 _OPTIONAL = re.compile(r"\[\[(.+?)\]\]")
 
 
@@ -90,6 +94,18 @@ def parse(command: str, raw: str, *, router: str) -> object | None:
     template = template_for(command)
     if template is None:
         return None
+    if len(raw) <= _KEPT_LENGTH:
+        return _kept(template, command, raw, router)
+    return _record(template, command, raw, router)
+
+
+@functools.lru_cache(maxsize=_KEPT)
+def _kept(template: Template, command: str, raw: str, router: str) -> object:
+    """Parse an answer, or return the record of the same one: records are never changed, errors are not kept."""
+    return _record(template, command, raw, router)
+
+
+def _record(template: Template, command: str, raw: str, router: str) -> object:
     table = rows(template, raw, router=router, command=command)
     make = _RECORDS[template.file]
     try:

@@ -66,6 +66,23 @@ def test_every_line_of_the_timeline_and_of_the_exchanges_is_json(tmp_path):
     assert event["data"] == {"when": NOW.isoformat(), "kinds": ["run"]}
 
 
+def test_an_answer_that_comes_again_is_written_again_by_what_is_known_then(tmp_path):
+    folder = RunFolder(tmp_path, FolderRedactor([]))
+    said = Exchange("R1", "show x", "Horse1Battery2", NOW, NOW, {"word": "Horse1Battery2"})
+    folder.record(said)
+    folder.record(said)
+    folder.redact = FolderRedactor([Secret("Horse1Battery2")])
+    folder.record(said)
+    folder.record(Exchange("R1", "show x", "another", NOW, NOW, None, "refused"))
+    folder.close()
+    lines = [json.loads(line) for line in (tmp_path / "exchanges.jsonl").read_text().splitlines()]
+    assert [list(line) for line in lines] == [["host", "command", "start", "end", "raw", "parsed", "error"]] * 4
+    assert lines[0] == lines[1]
+    assert lines[1]["parsed"] == {"word": "Horse1Battery2"}
+    assert "Horse1Battery2" not in json.dumps(lines[2])
+    assert (lines[3]["raw"], lines[3]["parsed"], lines[3]["error"]) == ("another", None, "refused")
+
+
 def test_two_runs_of_the_same_second_get_folders_of_their_own(tmp_path):
     names = {make_run_folder(None, name="two-keys[cmac]", seed=7, now=NOW, runs=tmp_path) for _ in range(3)}
     assert len(names) == 3

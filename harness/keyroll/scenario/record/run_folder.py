@@ -127,6 +127,17 @@ def _spellings(secret: Secret) -> Iterable[str]:
         yield b64encode(octets).decode("ascii").rstrip("=")
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Answer:
+    """An answer, and how it was written."""
+
+    raw: str
+    parsed: object
+    by: Callable[[str], str]
+    """The redactor: another one knows other secrets."""
+    text: str
+
+
 class RunFolder:
     """Writes into a run folder; every text passes the redactor. Thread-safe.
 
@@ -141,6 +152,8 @@ class RunFolder:
         self._exchanges_path = path / "exchanges.jsonl"
         with writing(self._exchanges_path):
             self._exchanges = open_private(self._exchanges_path)
+        self._last: dict[tuple[str, str], _Answer] = {}
+        """By router and command the last answer."""
 
     @property
     def timeline(self) -> Path:
@@ -169,19 +182,29 @@ class RunFolder:
 
     def record(self, exchange: Exchange) -> None:
         """Keep an exchange with a router."""
-        data = {
+        head = {
             "host": exchange.host,
             "command": exchange.command,
             "start": exchange.start,
             "end": exchange.end,
-            "raw": exchange.raw,
-            "parsed": parsed_data(exchange.parsed),
-            "error": exchange.error,
         }
-        line = json.dumps(redacted(data, self.redact), ensure_ascii=False)
+        parts = (self._json(head), self._answer(exchange), self._json({"error": exchange.error}))
+        line = "{" + ", ".join(part[1:-1] for part in parts) + "}"
         with self._lock, writing(self._exchanges_path):
             if not self._exchanges.closed:
                 self._exchanges.write(line + "\n")
+
+    def _answer(self, exchange: Exchange) -> str:
+        """Return an answer as JSON. Sampled several times a second, a router mostly says what it said before."""
+        place = exchange.host, exchange.command
+        last = self._last.get(place)
+        if last is None or last.raw != exchange.raw or last.parsed is not exchange.parsed or last.by is not self.redact:
+            text = self._json({"raw": exchange.raw, "parsed": parsed_data(exchange.parsed)})
+            last = self._last[place] = _Answer(exchange.raw, exchange.parsed, self.redact, text)
+        return last.text
+
+    def _json(self, data: Mapping[str, object]) -> str:
+        return json.dumps(redacted(data, self.redact), ensure_ascii=False)
 
     def close(self) -> None:
         """Write what is not written yet."""
