@@ -5,8 +5,8 @@ KEPT := CI,SEED,PYTEST_ADDOPTS,KEYROLL_IMAGE,CRPD_IMAGE,VJUNOS_IMAGE,VJUNOS_EVOL
 KEPT := $(KEPT),KEYROLL_MGMT_SUBNET,KEYROLL_RUNTIME_DIR,DOCKER_HOST,TMPDIR
 # Labs need root (or a host that grants user namespaces): as an ordinary user they go through sudo.
 ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo --preserve-env=$(KEPT) PYTHONDONTWRITEBYTECODE=1)
-# Lab tests wait more than they compute, so more workers than cores pay off. Each collects all tests, though, which takes
-# 7 s of processor time.
+# Lab tests wait more than they compute, so more workers than cores pay off. One process imports the tests for all of them
+# (pytest_keyroll.preload); each still makes the list of tests for itself, which takes 3 s of processor time.
 N ?= 8
 # Where routers run: embedded, or through containerlab: containerlab (the emulated image), crpd, vjunos,
 # vjunos-evolved, cjunos-evolved.
@@ -37,27 +37,27 @@ setup:  ## install system packages (apt, sudo where needed) and the virtual envi
 demo: setup  ## play Juniper's two-key example for BGP and LDP: a thirty-minute rollover, proven hitless, in seconds
 	@$(ROOT) .venv/bin/keyroll run $(SCENARIO)
 
-# Every worker of pytest rewrites the asserts of all tests, which takes longer than to read them rewritten: this has it
-# done once, and by who owns the tree. A mistake in a test is for the run itself to tell.
+# To rewrite the asserts of all tests takes longer than to read them rewritten: this has it done once, and by who owns the
+# tree. A mistake in a test is for the run itself to tell.
 $(REWRITTEN): pyproject.toml $(shell find tests -name '*.py') | setup
 	@PYTHONDONTWRITEBYTECODE= PYTEST_ADDOPTS= $(PY) -m pytest -q -p no:cacheprovider --collect-only tests/unit tests/lab >/dev/null 2>&1 || true
 	@touch $@
 
 test: $(REWRITTEN)  ## play all tests and scenarios but the slow ones (N=8 workers, LAB=embedded, ARGS=tests, SHARD=3/8, KERNEL_PEER=1)
-	@$(ROOT) $(PY) -m pytest -n $(N) --dist worksteal -m "not slow" --keyroll-figures 20 $(if $(SHARD),--keyroll-shard $(SHARD)) --keyroll-lab $(LAB) $(ARGS)
+	@$(ROOT) $(PY) -m pytest -n $(N) --dist worksteal -m "not slow" -p pytest_keyroll.preload --keyroll-figures 20 $(if $(SHARD),--keyroll-shard $(SHARD)) --keyroll-lab $(LAB) $(ARGS)
 	@$(if $(KERNEL_PEER),kernel=$$(tests/lab/kernel_peer/build) && $(GUEST) --seconds 900 "$$kernel" -- $(PY) -m pytest -q -p no:cacheprovider $(AGAINST_KERNEL),:)
 
 kernel-peer:  ## build a User-Mode Linux with TCP-AO, once (400 processor seconds); `make test KERNEL_PEER=1` plays the wire path against it
 	@tests/lab/kernel_peer/build
 
 receipts: $(REWRITTEN) mutants  ## break every scenario on purpose, and the emulated router too: the named check must turn red
-	@$(ROOT) $(PY) -m pytest -n $(N) --dist worksteal -m "not slow" --keyroll-receipts tests/scenarios
+	@$(ROOT) $(PY) -m pytest -n $(N) --dist worksteal -m "not slow" -p pytest_keyroll.preload --keyroll-receipts tests/scenarios
 
 mutants: $(REWRITTEN)  ## the second half of receipts: routers that lie
-	@$(ROOT) $(PY) -m pytest -n $(N) --dist worksteal tests/lab/receipts
+	@$(ROOT) $(PY) -m pytest -n $(N) --dist worksteal -p pytest_keyroll.preload tests/lab/receipts
 
 soak: $(REWRITTEN)  ## play everything: the slow too, every mutation, a hundred kills, a thousand examples of each property, then REPEATS=200 runs again at twice the cores
-	@$(ROOT) $(PY) -m pytest -n $(N) --dist worksteal --keyroll-receipts --hypothesis-profile soak $(if $(SEED),--hypothesis-seed $(SEED)) --keyroll-lab $(LAB) $(ARGS)
+	@$(ROOT) $(PY) -m pytest -n $(N) --dist worksteal -p pytest_keyroll.preload --keyroll-receipts --hypothesis-profile soak $(if $(SEED),--hypothesis-seed $(SEED)) --keyroll-lab $(LAB) $(ARGS)
 	@$(if $(filter embedded,$(LAB)),$(ROOT) .ci/repeat $(REPEATS),:)
 
 docs: setup  ## write docs/scenarios.md from the scenario files, docs/emulated.md from the emulator's statements, and README's pictures
