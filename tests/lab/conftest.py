@@ -136,11 +136,6 @@ def chain() -> Keychain:
     return generate("lab", name="lab_chain", count=2, first=START, interval=timedelta(days=36525))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what waits for the wall clock: whoever works beside it has done the rest by the time it ends."""
-    items.sort(key=lambda item: item.get_closest_marker("real_time") is None)
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
     """Play a test once more whose run says that this machine was too busy to see: that is no answer about keyroll.
