@@ -24,6 +24,7 @@ _STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u
 """Control characters, what turns the direction of writing, and half characters (which no terminal can be sent)."""
 _OCTETS = range(0xDC80, 0xDD00)
 """How Python carries an octet of a path that is not UTF-8 (PEP 383)."""
+# The highest character that `\xNN` can name; above it `\uNNNN` is needed.
 _TWO_DIGITS = 0xFF
 
 

@@ -16,17 +16,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+# Flags of unshare(2) and setns(2) (linux/sched.h).
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
 
+# Flags of mount(2) (linux/mount.h).
 MS_NOSUID = 0x2
 MS_NODEV = 0x4
 MS_BIND = 0x1000
 MS_REC = 0x4000
 MS_PRIVATE = 0x40000
 
+# Socket options that Python does not name.
 SOL_PACKET = 263
 PACKET_STATISTICS = 6
 PACKET_AUXDATA = 8
@@ -38,6 +41,7 @@ SO_TIMESTAMPNS = 35
 ETH_P_ALL = 0x0003
 """Of packet sockets and their like (linux/if_packet.h, asm-generic/socket.h); `socket` does not name them."""
 
+# linux/prctl.h, linux/nsfs.h.
 _PR_SET_PDEATHSIG = 1
 _PR_SET_SECCOMP = 22
 _PR_SET_NO_NEW_PRIVS = 38
@@ -45,6 +49,7 @@ _NS_GET_USERNS = 0xB701
 _STAT_ARG_START, _STAT_ENV_START = 45, 47
 """Places of arg_start and env_start in /proc/PID/stat, counted from behind the name in brackets; each one's end follows
 (proc(5))."""
+# linux/seccomp.h.
 _SECCOMP_MODE_FILTER = 2
 _SECCOMP_NUMBER, _SECCOMP_ARCHITECTURE = 0, 4
 """Offsets in struct seccomp_data."""

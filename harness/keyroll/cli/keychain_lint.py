@@ -20,6 +20,7 @@ from keyroll.keychain.lint_pair import lint_course, lint_pair
 from keyroll.keychain.rules import Severity
 
 _JSON_VERSION = 1
+# Chains that protect one session: one at each end.
 _PAIR = 2
 _SEVERITIES = (Severity.ERROR, Severity.WARNING, Severity.ADVICE)
 """Those of the rules of chains; what is not known is counted apart."""

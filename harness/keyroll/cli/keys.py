@@ -24,6 +24,7 @@ from keyroll.scenario.labs.make import default_topology
 from keyroll.scenario.options import read_instant
 from keyroll.scenario.plan.chains import build_chains
 
+# A keys file holds secrets: only its owner can read it.
 _PRIVATE = 0o600
 
 

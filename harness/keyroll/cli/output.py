@@ -15,6 +15,7 @@ import click
 
 from keyroll.errors import printable
 
+# Descriptors of stdin, stdout and stderr.
 _STANDARD = (0, 1, 2)
 
 

@@ -33,6 +33,7 @@ _MARKS = frozenset(("multihop", "passive", "disable", "shutdown"))
 """Statements whose being there is what they say."""
 _READ = _VALUES | _MARKS | {"family"}
 """Everything that is read of a level."""
+# What two octets (RFC 4271, 4.2) and four octets (RFC 6793) hold.
 _HOLD_TIME_MAX = 65535
 _AS_MAX = 4294967295
 

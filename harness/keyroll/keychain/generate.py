@@ -17,6 +17,7 @@ from keyroll.keychain.model import KEY_ID_MAX, SECRET_MAX, TOLERANCE_DEFAULT, Ke
 from keyroll.keychain.secret import Secret
 from keyroll.names import Algorithm
 
+# Key numbers begin at 0.
 KEYS_MAX = KEY_ID_MAX + 1
 INTERVAL_DEFAULT = timedelta(minutes=30)
 """Juniper's recommended least distance between the start-times of two subsequent keys (docs/junos.md 2.3)."""

@@ -10,11 +10,13 @@ from keyroll.errors import InputError
 from keyroll.keychain.secret import Secret
 from keyroll.names import Algorithm
 
+# Junos' own limits.
 KEY_ID_MAX = 63
 AO_ID_MAX = 255
 SECRET_MAX = 126
 DESCRIPTION_MAX = 80
 """Largest numbers, and lengths in characters, as Junos takes them (docs/junos.md); ids are octets (RFC 5925, 2.2)."""
+# Seconds (docs/junos.md 1.1).
 TOLERANCE_DEFAULT = 3600
 TOLERANCE_MAX = 4294967295
 NAME_MESSAGE = "Must be string of 32 characters or less with no spaces"

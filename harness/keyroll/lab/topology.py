@@ -23,6 +23,7 @@ from keyroll.lab.platforms import PortMap, platform_of
 from keyroll.lab.protocol import Port
 
 LABEL_PREFIX = "keyroll."
+# What four octets hold (RFC 6793).
 ASN_MAX = 4294967295
 _SETTINGS = ("repoint", "alteration", "deletion")
 _SETTING_VALUES = ("next-connection", "at-once")

@@ -12,6 +12,7 @@ from keyroll.keychain.generate import Ids
 from keyroll.keychain.model import AO_ID_MAX, KEY_ID_MAX, Key
 from keyroll.plan.model import OptionsRefusedError
 
+# How many ids and key numbers there are.
 _IDS = AO_ID_MAX + 1
 _NUMBERS = KEY_ID_MAX + 1
 

@@ -20,6 +20,7 @@ _DATE_STEPS = (
     *(timedelta(hours=number) for number in (1, 3, 6, 12)),
     *(timedelta(days=number) for number in (1, 2, 7, 14)),
 )
+# From an axis of months on, dates are counted in months; about this long each.
 _MONTH = timedelta(days=30)
 _MONTH_STEPS = (1, 2, 3, 6, 12, 24, 60, 120, 600, 1200, 6000)
 """Months between two dates on a long axis: the first of a month, of a quarter, of a year."""

@@ -23,9 +23,11 @@ MAC_LENGTH = 12
 """Octets of MAC on the wire: both algorithms are truncated to 96 bits (RFC 5926 section 3.2)."""
 
 _LABEL = b"TCP-AO"
+# Octets of one block (RFC 2104, RFC 3174).
 _SHA1_BLOCK = 64
 _SHA1_PADDING = bytes(_SHA1_BLOCK - 20)
 """Fills a traffic key of 20 octets up to one block of SHA-1."""
+# Octets of an AES-128 key; the two paddings of HMAC (RFC 2104), as tables to translate a key with.
 _AES_KEY = 16
 _IPAD = bytes(octet ^ 0x36 for octet in range(256))
 _OPAD = bytes(octet ^ 0x5C for octet in range(256))

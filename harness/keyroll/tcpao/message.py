@@ -15,11 +15,13 @@ from keyroll.tcpao.kdf import MAC_LENGTH, TrafficKey
 from keyroll.tcpao.option import AO_LENGTH, FIXED_HEADER, AoOption, insert_ao
 from keyroll.tcpao.segment import PROTOCOL_TCP, Segment
 
+# Octets of an IPv4 address; the other length is IPv6.
 _V4 = 4
 _SNE_V4 = struct.Struct("!I4s4sBBH")
 _SNE_V6 = struct.Struct("!I16s16sIxxxB")
 _ZERO_MAC = bytes(MAC_LENGTH)
 _ZERO_CHECKSUM = b"\0\0"
+# Where the checksum stands in TCP's header (RFC 9293).
 _CHECKSUM = 16
 
 

@@ -19,6 +19,7 @@ from typing import NamedTuple
 from keyroll.errors import InputError
 from keyroll.tcpao.kdf import MAC_LENGTH
 
+# Kinds of options (IANA), and lengths in octets (RFC 5925, 2.2; RFC 9293).
 KIND_END = 0
 KIND_NOP = 1
 KIND_MD5 = 19

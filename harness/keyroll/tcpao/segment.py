@@ -16,8 +16,10 @@ from typing import NamedTuple
 from keyroll.errors import InputError
 from keyroll.tcpao.option import FIXED_HEADER, OptionScan, scan_options
 
+# IANA's number.
 PROTOCOL_TCP = 6
 
+# Flags of TCP (RFC 9293).
 FIN = 0x01
 SYN = 0x02
 RST = 0x04
@@ -29,6 +31,7 @@ _FLAG_LETTERS = ((SYN, "S"), (FIN, "F"), (RST, "R"), (PSH, "P"), (URG, "U"), (0x
 _IPV4 = struct.Struct("!BxHxxHxB2x4s4s")
 _IPV6 = struct.Struct("!4xHBx16s16s")
 _TCP = struct.Struct("!HHIIBBH")
+# Octets of headers without options or extensions, and versions of IP.
 _IPV4_FIXED = 20
 _IPV6_FIXED = 40
 _V4 = 4
@@ -39,6 +42,7 @@ _IPV6_FRAGMENT = 44
 _IPV6_AUTH = 51
 _FRAGMENT_MASK = 0x3FFF
 """IPv4: more-fragments bit and fragment offset."""
+# IPv6: offset and more-fragments bit; IPv4: the offset alone, without its flags.
 _FRAGMENT_MASK_6 = 0xFFF9
 _FRAGMENT_OFFSET = 0x1FFF
 _PORTS = struct.Struct("!HH")

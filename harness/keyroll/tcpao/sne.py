@@ -6,6 +6,7 @@ it takes the 64-bit value nearest to the highest verified one.
 
 from __future__ import annotations
 
+# Sequence numbers have 32 bits; more than half of that apart is a wrap (RFC 5925, 6.2).
 _WRAP = 1 << 32
 _HALF = 1 << 31
 _MASK = _WRAP - 1

@@ -16,6 +16,7 @@ from keyroll.junos.ssh import paramiko
 from keyroll.keychain.secret import Secret
 from keyroll.watch.inventory import Inventory, RouterEntry, Ways
 
+# IANA's port of SSH.
 SSH_PORT = 22
 _NONE = "none"
 _NO_PASSWORD = Secret(b"")

@@ -27,6 +27,7 @@ from keyroll.tcpao import (
 )
 from keyroll.tcpao.option import FIXED_HEADER, KIND_AO
 
+# IP version 4, IANA's protocol numbers of ICMP and ICMPv6.
 _V4 = 4
 _ICMP, _ICMP6 = 1, 58
 _UNREACHABLE = {4: (3, 2), 6: (1, 4)}
@@ -39,6 +40,7 @@ _TCP_QUOTED = 8
 """The least that an ICMP error quotes of the TCP header, in octets (RFC 792): ports and sequence number."""
 _MSS = b"\x02\x04\x05\xb4"
 """A SYN's usual option: MSS 1460."""
+# The largest window without scaling (RFC 9293): a receiver never refuses a forged segment for its window.
 _WINDOW = 65535
 _FIN = 0x01
 _EPHEMERAL = range(49152, 65536)

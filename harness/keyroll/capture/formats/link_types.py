@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+# Numbers of the registry.
 NULL = 0
 ETHERNET = 1
 RAW_BSD = 12
@@ -19,6 +20,7 @@ KNOWN = frozenset({NULL, ETHERNET, RAW_BSD, RAW_OPENBSD, RAW, LOOP, LINUX_SLL, J
 NAMES = "Ethernet, Linux cooked v1 and v2, raw IP, BSD loopback, Juniper Ethernet"
 
 _RAWS = frozenset({RAW, RAW_BSD, RAW_OPENBSD, IPV4, IPV6})
+# Octets before the EtherType and before what follows it; EtherTypes of IP, of VLAN tags and of MPLS.
 _PROTOCOL_AT = {ETHERNET: 12, LINUX_SLL: 14, LINUX_SLL2: 0}
 _HEADER = {ETHERNET: 14, LINUX_SLL: 16, LINUX_SLL2: 20}
 _IP = frozenset({0x0800, 0x86DD})
@@ -26,6 +28,7 @@ _VLAN = frozenset({0x8100, 0x88A8, 0x9100, 0x9200})
 _MPLS = frozenset({0x8847, 0x8848})
 _LOOP_HEADER = 4
 
+# Juniper's header: magic, flags "no layer-2 header" and "extensions", and the place of the family (libpcap).
 _JUNIPER_MAGIC = b"MGC"
 _JUNIPER_NO_L2 = 0x02
 _JUNIPER_EXTENSIONS = 0x80

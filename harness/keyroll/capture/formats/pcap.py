@@ -19,6 +19,7 @@ MAGICS: dict[bytes, tuple[str, int]] = {
 RECORD_MAX = 1 << 24
 """Longest record accepted (16 MiB, far above any snapshot length): a greater length means a damaged file."""
 
+# Octets of the headers, and the link type's part of its field (draft-ietf-opsawg-pcap).
 _FILE_HEADER = 24
 _RECORD_HEADER = 16
 _LINK_MASK = 0xFFFF

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from keyroll.capture.formats.packet import Packet
 from keyroll.capture.formats.pcap import RECORD_MAX
 
+# Types of blocks (draft-ietf-opsawg-pcapng).
 SECTION = 0x0A0D0D0A
 INTERFACE = 0x00000001
 PACKET_OBSOLETE = 0x00000002
@@ -20,14 +21,17 @@ PACKET_SIMPLE = 0x00000003
 PACKET_ENHANCED = 0x00000006
 MAGIC = b"\x0a\x0d\x0d\x0a"
 
+# Codes of options (the same draft).
 OPTION_END = 0
 OPTION_TIME_RESOLUTION = 9
 OPTION_TIME_OFFSET = 14
 
 _BYTE_ORDER_LITTLE = b"\x4d\x3c\x2b\x1a"
 _BYTE_ORDER_BIG = b"\x1a\x2b\x3c\x4d"
+# Units in a second: the default resolution of time stamps, and that of `Packet`.
 _MICROSECONDS = 1_000_000
 _SECOND = 1_000_000_000
+# Octets: type and both lengths; a packet with its options is at most twice the longest record.
 _BLOCK_MIN = 12
 _BLOCK_MAX = RECORD_MAX * 2
 

@@ -24,6 +24,7 @@ Address = IPv4Address | IPv6Address
 Clock = Callable[[int], datetime | None]
 """From a capture's time stamp (nanoseconds since 1970) to a router's clock reading (aware), or None if unknown."""
 
+# IANA's ports.
 BGP_PORT = 179
 LDP_PORT = 646
 SESSION_PORTS: Mapping[int, str] = {BGP_PORT: "bgp", LDP_PORT: "ldp"}

@@ -29,6 +29,7 @@ _FIELDS = ("name", "algorithm", "secret", "secret_hex", "send_id", "include_opti
 _NEEDED = ("algorithm", "send_id")
 _NAME_MAX = 80
 """Characters of a name: it is printed in every line about the key."""
+# A KeyID is one octet (RFC 5925, 2.2), a port two.
 _KEY_ID_MAX = 255
 _PORT_MAX = 65535
 _REMEMBERED_MAX = 10_000

@@ -22,6 +22,7 @@ Above the limit the oldest claim is dropped, then the oldest proven connection."
 SOCKET_PAIRS_MAX = 50_000
 """Socket pairs kept, some 40 MB; above the limit those without segments for the longest time are dropped."""
 
+# Sequence numbers have 32 bits.
 _MASK = 0xFFFFFFFF
 
 

@@ -39,6 +39,7 @@ _V4_VALUES = "!2xH20xI"
 """From the IPv4 header on: total length, sequence number."""
 _V6_VALUES = "!4xH38xI"
 """From the IPv6 header on: payload length, sequence number."""
+# Sequence numbers less than this apart are compared without a wrap (RFC 9293, 3.4).
 _HALF = 1 << 31
 _ZEROS = bytes(12)
 

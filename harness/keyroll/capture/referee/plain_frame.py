@@ -30,6 +30,7 @@ LINKS: dict[int, tuple[int, int]] = {
 """Link type to where a template begins (at the protocol, else at the IP header), and where the IP header begins."""
 UNKNOWN = (0, 1 << 30)
 """For any other link type: longer than any frame, so no template matches."""
+# Octets of headers without options (RFC 791, RFC 8200, RFC 9293).
 V4_HEADER = 20
 V6_HEADER = 40
 _TCP_HEADER = 20
@@ -38,6 +39,7 @@ _V4 = struct.Struct("!2xH2xHxB2x4s4sHHIIBB")
 """Total length, fragment, protocol, addresses, ports, sequence and acknowledgement numbers, data offset, flags."""
 _V6 = struct.Struct("!4xHBx16s16sHHIIBB")
 """Payload length, next header, then as in IPv4."""
+# First octet of an IPv4 header without options; version of IPv6; IPv4's more-fragments bit and fragment offset.
 _V4_FIRST = 0x45
 _V6_FIRST = 6
 _FRAGMENT = 0x3FFF

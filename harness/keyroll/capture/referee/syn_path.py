@@ -21,6 +21,7 @@ from keyroll.capture.referee.referee import Matched, Referee, unknown_key_id, wr
 from keyroll.tcpao import ACK, FIN, RST, SYN, TrafficKey, kdf_context
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Nanoseconds beyond every time stamp: a key whose acceptance does not end.
 _ALWAYS = 1 << 80
 _MASK = 0xFFFFFFFF
 _AO_ALONE = 20 + 16

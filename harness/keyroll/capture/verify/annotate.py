@@ -9,6 +9,7 @@ from keyroll.capture.formats.packet import Packet
 from keyroll.capture.formats.pcapng import INTERFACE, OPTION_TIME_RESOLUTION, PACKET_ENHANCED, SECTION
 from keyroll.capture.referee.judgement import Judgement
 
+# Byte order, codes of options and the exponent of nanoseconds (draft-ietf-opsawg-pcapng).
 _BYTE_ORDER = 0x1A2B3C4D
 _COMMENT = 1
 _APPLICATION = 4

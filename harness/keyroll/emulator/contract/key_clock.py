@@ -18,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from keyroll.keychain.model import Key, Keychain
 from keyroll.names import Receiving, Sending
 
+# Nanoseconds in a second.
 NS = 1_000_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

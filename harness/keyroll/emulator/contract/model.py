@@ -22,6 +22,7 @@ Address = IPv4Address | IPv6Address
 Interface = IPv4Interface | IPv6Interface
 Network = IPv4Network | IPv6Network
 
+# IANA's ports.
 BGP_PORT = 179
 LDP_PORT = 646
 

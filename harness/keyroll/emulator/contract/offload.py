@@ -15,6 +15,7 @@ import struct
 
 from keyroll.emulator.contract.errors import ProcessError
 
+# <linux/sockios.h>.
 SIOCETHTOOL = 0x8946
 # ETHTOOL_STXCSUM, ETHTOOL_STSO, ETHTOOL_SGSO, ETHTOOL_SSG of <linux/ethtool.h>: TSO and GSO hang on the first.
 SWITCHES = {"tx checksum": 0x17, "TSO": 0x1F, "GSO": 0x24, "scatter-gather": 0x19}

@@ -25,6 +25,7 @@ from keyroll.emulator.frr.config import Daemon, Line
 _STEP = 10
 """Between two entries of a route map; the entries for own routes and preferences stand below the first."""
 _FAMILIES = {4: "ip", 6: "ipv6"}
+# Entries of a route map for own routes; any two numbers below _STEP.
 _OWN_V4, _OWN_V6 = 7, 8
 
 

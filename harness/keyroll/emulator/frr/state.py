@@ -11,6 +11,7 @@ from keyroll.emulator.contract.errors import FrrError
 from keyroll.emulator.contract.model import Address, BgpState, Interface, RouteState
 
 _TABLES = {"ipv4Unicast": "inet.0", "ipv6Unicast": "inet6.0"}
+# In a second.
 _MILLISECONDS = 1000
 _UNKNOWN = "Unknown"
 PROTOCOLS = {"connected": "Direct", "local": "Local", "bgp": "BGP", "static": "Static", "kernel": "Kernel"}

@@ -14,6 +14,7 @@ from typing import Any
 
 from keyroll.emulator.contract.errors import FrrBusyError, FrrError
 
+# FRR's result codes (lib/command.h).
 CMD_SUCCESS = 0
 CMD_WARNING = 1
 ANSWER_SECONDS = 10.0

@@ -39,6 +39,7 @@ _STATES = {
     12: "SYN_RCVD",
 }
 """Linux' numbers (include/net/tcp_states.h) to FreeBSD's words, which Junos shows."""
+# The kernel's number of LISTEN, and the hexadecimal digits of an IPv4 address in /proc/net/tcp.
 _LISTEN = 10
 _IPV4_HEX = 8
 _NOT_AUTHENTICATION = frozenset(

@@ -24,6 +24,7 @@ from keyroll.lab.protocol import PING_SECONDS, LabError, LabUnfitError, Phase, P
 from keyroll.lab.topology import Node, Topology
 from keyroll.names import Capability
 
+# IANA's port of SSH.
 SSH_PORT = 22
 _WAIT_SCALE = "KEYROLL_WAIT_SCALE"
 """Environment variable that multiplies the deadlines of an emulated router in its container."""

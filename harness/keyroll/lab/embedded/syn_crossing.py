@@ -9,6 +9,7 @@ from __future__ import annotations
 FRESH_SECONDS = 0.5
 """How long a SYN is held. BGP retries after 0.75 to 1 s; with two routers retrying, the SYNs are at most half of that
 apart."""
+# Flags, octets of an Ethernet header, IANA's number of TCP, EtherTypes.
 _SYN, _SYN_ACK = 0x02, 0x12
 _ETHERNET, _TCP = 14, 6
 _IPV4, _IPV6, _VLAN = b"\x08\x00", b"\x86\xdd", b"\x81\x00"

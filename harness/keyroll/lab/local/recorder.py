@@ -21,6 +21,7 @@ from keyroll import linux
 from keyroll.forking import fork
 from keyroll.lab.local import channel
 
+# A pcap file with nanoseconds, of Ethernet (draft-ietf-opsawg-pcap).
 PCAP_MAGIC_NS = 0xA1B23C4D
 LINKTYPE_ETHERNET = 1
 SNAPLEN = 262144
@@ -35,6 +36,7 @@ _ANCILLARY = 256
 """Octets for the time stamp and the auxiliary data of each frame: 84, with a margin."""
 _BATCH_OCTETS = 1 << 20
 """Most frames in one write, so that counters are published and the order to stop is seen in between."""
+# linux/if_packet.h; a VLAN tag, which the kernel hands over beside the frame, stands behind two MAC addresses.
 _TP_STATUS_VLAN_VALID = 0x10
 _TP_STATUS_VLAN_TPID_VALID = 0x40
 _ETHERTYPE_VLAN = 0x8100

@@ -25,6 +25,7 @@ _WRAP_WORDS = {
         "data from before 2^32 retransmitted after a segment beyond it",
     ),
 }
+# Flags of TCP; BGP's marker, type NOTIFICATION, code Cease, subcode of a collision (RFC 4271, RFC 4486).
 _FIN, _SYN, _RST, _ACK = 0x01, 0x02, 0x04, 0x10
 _MARKER = b"\xff" * 16
 _NOTIFICATION, _CEASE, _COLLISION = 3, 6, 7

@@ -14,6 +14,7 @@ from typing import IO
 
 from keyroll.errors import RunError
 
+# Only the owner: seed and t0, from which the secrets can be drawn again, are in a run folder.
 FOLDER_MODE, FILE_MODE = 0o700, 0o600
 
 

@@ -13,6 +13,7 @@ from keyroll.tcpao import ACK, SYN, Segment, parse_segment, split_options, with_
 _MASK = 0xFFFFFFFF
 _SEQ = slice(4, 8)
 _ACK = slice(8, 12)
+# Octets of TCP's fixed header (RFC 9293); kind of SACK, and octets of one edge of a block (RFC 2018).
 _FIXED = 20
 _SACK = 5
 _EDGE = 4

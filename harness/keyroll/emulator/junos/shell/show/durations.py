@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, tzinfo
 
+# In seconds.
 MINUTE, HOUR, DAY, WEEK = 60, 3600, 86400, 604800
 
 

@@ -10,6 +10,7 @@ from keyroll.emulator.junos.shell.show.durations import route_age
 
 TABLES = {4: "inet.0", 6: "inet6.0"}
 LEGEND = "+ = Active Route, - = Last Active, * = Both"
+# Where Junos prints the brackets of a route: columns of prefix and space.
 _COLUMN = 19
 _LETTERS = {"Direct": "D", "Local": "L", "BGP": "B", "Static": "S", "LDP": "L"}
 _ORDER = ("Direct", "Local", "BGP", "Static", "LDP", "Kernel")
