@@ -8,8 +8,7 @@ import click
 
 from keyroll.cli.imported import Asked, imported
 from keyroll.errors import ExitCode, InputError, RunError
-
-LABS = ("embedded", "containerlab", "crpd", "vjunos", "vjunos-evolved", "cjunos-evolved")
+from keyroll.scenario.labs.make import LABS
 
 
 def _options(function: click.decorators.FC) -> click.decorators.FC:

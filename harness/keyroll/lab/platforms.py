@@ -172,7 +172,15 @@ VJUNOS_SWITCH = replace(
     VJUNOS_ROUTER, name="vjunos-switch", kind="juniper_vjunosswitch", image_variable="VJUNOS_SWITCH_IMAGE"
 )
 VMX = replace(VJUNOS_ROUTER, name="vmx", kind="juniper_vmx", image_variable="VMX_IMAGE")
-_ALL = (EMULATED, CRPD, VJUNOS_ROUTER, VJUNOS_EVOLVED, CJUNOS_EVOLVED, VJUNOS_SWITCH, VMX)
+_ALL = (
+    EMULATED,
+    CRPD,
+    VJUNOS_ROUTER,
+    VJUNOS_EVOLVED,
+    CJUNOS_EVOLVED,
+    VJUNOS_SWITCH,
+    VMX,
+)
 PLATFORMS: Mapping[str, Platform] = {one.name: one for one in _ALL}
 _BY_KIND = {"crpd": CRPD, **{one.kind: one for one in _ALL if one is not EMULATED}}
 

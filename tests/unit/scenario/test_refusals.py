@@ -1,8 +1,8 @@
 """What a scenario file may say, and how it is told of what it may not: kept word for word, with the JSON schema.
 
 `refusals.json` holds edits of one file, each with the error that it must give (null: none), `schema.json` what
-`keyroll schema` printed. They change when the format or a message is meant to change, and
-only then.
+`keyroll schema` printed. They change when the format or a message is meant to change, and only then: a step, a check
+or an invariant that is added is no change of what is there.
 """
 
 from __future__ import annotations
@@ -14,10 +14,41 @@ import pytest
 
 from keyroll.errors import InputError
 from keyroll.scenario.file.read import read_cases
+from keyroll.scenario.file.registry import CHECKS, STEPS, load
 from keyroll.scenario.file.scenario import Scenario
 
 KEPT = Path(__file__).parent / "kept"
 REFUSALS = json.loads((KEPT / "refusals.json").read_text(encoding="utf-8"))
+
+
+def lists():
+    """Return what stands in `refusals.json` in place of the names of all steps and checks."""
+    load()
+    steps, checks = STEPS.names(), CHECKS.names()
+    return {
+        "<steps>": steps,
+        "<steps by name>": sorted(steps),
+        "<checks>": checks,
+        "<checks by name>": sorted(checks),
+        "<checks and for by name>": sorted([*checks, "for"]),
+    }
+
+
+def with_names(error):
+    for place, names in lists().items():
+        error = error.replace(place, ", ".join(names))
+    return error
+
+
+def lost(kept, now, where=""):
+    """Yield what the schema said and says no more, or otherwise."""
+    if isinstance(kept, dict) and isinstance(now, dict):
+        for name, value in kept.items():
+            yield from lost(value, now[name], f"{where}/{name}") if name in now else [f"{where}/{name}"]
+    elif isinstance(kept, list) and isinstance(now, list):
+        yield from (f"{where}: {value}" for value in kept if value not in now)
+    elif kept != now:
+        yield f"{where}: {kept} became {now}"
 
 
 def error_of(path):
@@ -31,9 +62,30 @@ def error_of(path):
 @pytest.mark.parametrize("edit", REFUSALS, ids=lambda edit: edit["new"].strip().rpartition("\n")[2].strip()[:60])
 def test_a_mistake_is_told_as_it_always_was(write, two_keys, edit):
     assert edit["old"] in two_keys
-    assert error_of(write(two_keys.replace(edit["old"], edit["new"]), "two-keys.yaml")) == edit["error"]
+    error = edit["error"] and with_names(edit["error"])
+    assert error_of(write(two_keys.replace(edit["old"], edit["new"]), "two-keys.yaml")) == error
 
 
-def test_the_schema_is_what_it_was():
+def test_the_schema_says_what_it_said():
     kept = json.loads((KEPT / "schema.json").read_text(encoding="utf-8"))
-    assert Scenario.model_json_schema(by_alias=True) == kept
+    assert list(lost(kept, Scenario.model_json_schema(by_alias=True))) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("properties", "id", "pattern"), ".*"),
+        (("$defs", "Step", "properties", "cut"), None),
+        (("required",), ["keyroll"]),
+        (("properties", "sessions"), {}),
+    ],
+    ids=str,
+)
+def test_a_schema_that_says_otherwise_is_seen(path, value):
+    kept = json.loads((KEPT / "schema.json").read_text(encoding="utf-8"))
+    now = json.loads((KEPT / "schema.json").read_text(encoding="utf-8"))
+    place = now
+    for name in path[:-1]:
+        place = place[name]
+    place[path[-1]] = value
+    assert list(lost(kept, now))

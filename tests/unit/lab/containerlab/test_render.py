@@ -60,15 +60,21 @@ def test_every_topology_of_ours_names_platforms_and_images_and_renders(path) -> 
     assert "$" not in text
 
 
+@pytest.mark.parametrize(
+    ("name", "wire", "own"),
+    [
+        ("crpd", "eth1", "eth1"),
+        ("vjunos-router", "eth1", "ge-0/0/0"),
+        ("vjunos-evolved", "eth1", "et-0/0/0"),
+        ("cjunos-evolved", "eth4", "et-0/0/0"),
+    ],
+)
+def test_a_platform_names_its_ports(name, wire, own) -> None:
+    assert PLATFORMS[name].ports.interface(wire) == own
+
+
 @pytest.mark.parametrize("platform", PLATFORMS.values(), ids=lambda platform: platform.name)
-def test_a_platform_names_its_ports_and_keeps_its_password_to_itself(platform) -> None:
-    expected = {
-        "crpd": ("eth1", "eth1"),
-        "vjunos-evolved": ("eth1", "et-0/0/0"),
-        "cjunos-evolved": ("eth4", "et-0/0/0"),
-    }
-    wire, own = expected.get(platform.name, ("eth1", "ge-0/0/0"))
-    assert platform.ports.interface(wire) == own
+def test_a_platform_keeps_its_password_to_itself_and_its_management_port_out(platform) -> None:
     assert platform.password not in repr(platform)
     with pytest.raises(ValueError, match="is not eth"):
         platform.ports.interface("eth0")
