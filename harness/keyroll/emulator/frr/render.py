@@ -19,6 +19,7 @@ from ipaddress import IPv4Interface, IPv4Network
 
 from keyroll.emulator.contract.errors import NotEmulatedError
 from keyroll.emulator.contract.model import Address, BackendError, BgpNeighbor, Intent, Network, Nowhere, Unit
+from keyroll.emulator.contract.policy_expression import Exit, PolicyStep, Target, steps
 from keyroll.emulator.contract.routing_policy import NO_CHANGES, OwnRoute, PolicyAction, PrefixLimit, merged
 from keyroll.emulator.frr.config import Daemon, Line
 from keyroll.emulator.frr.render_ldp import render_ldp
@@ -209,17 +210,26 @@ def _announced(intent: Intent) -> tuple[Network, ...]:
 def _exported(intent: Intent, neighbor: BgpNeighbor) -> tuple[OwnRoute, ...]:
     """Return the router's own routes that a neighbour's chain of policies accepts, with what it changes of them.
 
-    The first policy that decides on a route decides; what those before it change holds too.
+    What a policy changes of a route holds whatever others decide on it later.
     """
-    found: dict[Network, OwnRoute] = {}
-    for policy in neighbor.export:
-        for own in intent.announce.get(policy, ()):
-            before = found.get(own.prefix)
-            if before is None:
-                found[own.prefix] = own
-            elif before.action is PolicyAction.NEXT_POLICY:
-                found[own.prefix] = replace(own, changes=merged(before.changes, own.changes))
-    return tuple(own for own in found.values() if own.action is PolicyAction.ACCEPT)
+    asked = steps(neighbor.export)
+    answers = [{own.prefix: own for own in intent.announce.get(step.policy, ())} for step in asked]
+    prefixes = dict.fromkeys(prefix for answer in answers for prefix in answer)
+    found = (_through(asked, [answer.get(prefix) for answer in answers], prefix) for prefix in prefixes)
+    return tuple(own for own in found if own is not None)
+
+
+def _through(asked: Sequence[PolicyStep], answers: Sequence[OwnRoute | None], prefix: Network) -> OwnRoute | None:
+    """Return a route as the policies leave it; None: they do not accept it. What none decides is not announced."""
+    changes = NO_CHANGES
+    place: Target = 0
+    while isinstance(place, int):
+        step, own = asked[place], answers[place]
+        action = PolicyAction.NEXT_POLICY if own is None else own.action
+        changes = changes if own is None else merged(changes, own.changes)
+        place = step.accept if action is PolicyAction.ACCEPT else step.next
+        place = step.reject if action is PolicyAction.REJECT else place
+    return OwnRoute(prefix, PolicyAction.ACCEPT, changes) if place is Exit.ACCEPT else None
 
 
 def _family_of(prefix: Network) -> str:

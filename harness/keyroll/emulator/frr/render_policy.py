@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from keyroll.emulator.contract.model import Address, BgpNeighbor, Intent, Network
+from keyroll.emulator.contract.policy_expression import Exit, PolicyStep, policy_names, steps
 from keyroll.emulator.contract.routing_policy import (
     NO_CHANGES,
     CommunityWay,
@@ -38,19 +39,53 @@ def chain_lines(
     name: str, chain: Sequence[str], policies: Mapping[str, tuple[PolicyTerm, ...]], start: int = _STEP
 ) -> Iterator[Line]:
     """Yield the entries of route map `name` from `start` on: the chain's terms, then one that accepts the rest."""
+    asked = steps(chain)
     starts, number = [], start
-    for policy in chain:
+    for place, step in enumerate(asked):
         starts.append(number)
-        number += _STEP * sum(len(_variants(term)) for term in policies.get(policy, ()))
-    starts.append(number)
+        terms = sum(len(_variants(term)) for term in policies.get(step.policy, ()))
+        number += _STEP * (terms + (not _falls_through(step, place, len(asked))))
+    last = number
     number = start
-    for place, policy in enumerate(chain):
-        for term in policies.get(policy, ()):
+    for place, step in enumerate(asked):
+        ends = _Ends(step, tuple(starts), last)
+        for term in policies.get(step.policy, ()):
             for variant in _variants(term):
-                yield from _entry(name, number, term, variant, skip_to=starts[place + 1])
+                yield from _entry(name, number, term, variant, ends)
                 number += _STEP
-    last = f"route-map {name} permit {number}"
-    yield Line(Daemon.BGPD, last, last, f"no {last}")
+        if not _falls_through(step, place, len(asked)):
+            yield from _entry(name, number, PolicyTerm(PolicyAction.NEXT_POLICY), _Variant(), ends)
+            number += _STEP
+    text = f"route-map {name} permit {last}"
+    yield Line(Daemon.BGPD, text, text, f"no {text}")
+
+
+def _falls_through(step: PolicyStep, place: int, count: int) -> bool:
+    """Say whether a route that a policy leaves alone meets what stands next in the list anyway."""
+    return step.next == (place + 1 if place + 1 < count else Exit.END)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """Where a policy's answers lead: the numbers of the entries at which each policy begins, and of the last one."""
+
+    step: PolicyStep
+    starts: tuple[int, ...] = ()
+    last: int = 0
+
+    def of(self, action: PolicyAction) -> Exit | int | None:
+        """Return what comes of an action: accepted, rejected, or an entry to go on at; None: the next entry."""
+        if action is PolicyAction.NEXT_TERM:
+            return None
+        by_action = {PolicyAction.ACCEPT: self.step.accept, PolicyAction.REJECT: self.step.reject}
+        target = by_action.get(action, self.step.next)
+        if target is Exit.END:
+            return self.last
+        return self.starts[target] if isinstance(target, int) else target
+
+
+_DECIDING = _Ends(PolicyStep("", Exit.ACCEPT, Exit.REJECT, Exit.END))
+"""Of entries that no other follows."""
 
 
 def own_lines(name: str, routes: Sequence[OwnRoute]) -> Iterator[Line]:
@@ -60,11 +95,11 @@ def own_lines(name: str, routes: Sequence[OwnRoute]) -> Iterator[Line]:
         ranges = [_exactly(own) for own in plain if own.version == version]
         if ranges:
             term = PolicyTerm(PolicyAction.ACCEPT, tuple(ranges))
-            yield from _entry(name, number, term, _Variant(version), skip_to=0)
+            yield from _entry(name, number, term, _Variant(version), _DECIDING)
     changed_routes = (route for route in routes if route.changes != NO_CHANGES)
     for number, route in enumerate(changed_routes, 1):
         term = PolicyTerm(PolicyAction.ACCEPT, (_exactly(route.prefix),), changes=route.changes)
-        yield from _entry(name, number * _STEP, term, _Variant(route.prefix.version), skip_to=0)
+        yield from _entry(name, number * _STEP, term, _Variant(route.prefix.version), _DECIDING)
 
 
 def first_term(routes: Sequence[OwnRoute]) -> int:
@@ -75,7 +110,7 @@ def first_term(routes: Sequence[OwnRoute]) -> int:
 def preference_lines(name: str, preference: int) -> Iterator[Line]:
     """Yield the entry that gives every route a local preference and goes on."""
     term = PolicyTerm(PolicyAction.NEXT_TERM, changes=RouteChanges(local_preference=preference))
-    yield from _entry(name, _OWN_V4, term, _Variant(), skip_to=0)
+    yield from _entry(name, _OWN_V4, term, _Variant(), _DECIDING)
 
 
 def _exactly(prefix: Network) -> PrefixRange:
@@ -86,9 +121,9 @@ def filters(chain: Sequence[str], policies: Mapping[str, tuple[PolicyTerm, ...]]
     """Say whether a chain rejects or changes anything that BGP brought."""
     return any(
         term.action is PolicyAction.REJECT or term.changes != NO_CHANGES
-        for policy in chain
+        for policy in policy_names(chain)
         for term in policies.get(policy, ())
-    )
+    ) or any(Exit.REJECT in (step.accept, step.next) for step in steps(chain))
 
 
 def changed(old: Intent, new: Intent) -> list[Address]:
@@ -107,8 +142,11 @@ def changed(old: Intent, new: Intent) -> list[Address]:
 def _view(intent: Intent, neighbor: BgpNeighbor) -> object:
     """Return all that decides which routes of BGP pass between this router and a neighbour."""
     chains = (neighbor.import_, neighbor.export)
-    names = [[(name, intent.policies.get(name), intent.announce.get(name)) for name in chain] for chain in chains]
-    return names, neighbor.local_preference
+    names = [
+        [(name, intent.policies.get(name), intent.announce.get(name)) for name in policy_names(chain)]
+        for chain in chains
+    ]
+    return chains, names, neighbor.local_preference
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +162,9 @@ def _variants(term: PolicyTerm) -> tuple[_Variant, ...]:
     return tuple(_Variant(version, peer) for version in versions for peer in (term.neighbors or (None,)))
 
 
-def _entry(name: str, number: int, term: PolicyTerm, variant: _Variant, *, skip_to: int) -> Iterator[Line]:
-    word = "deny" if term.action is PolicyAction.REJECT else "permit"
+def _entry(name: str, number: int, term: PolicyTerm, variant: _Variant, ends: _Ends) -> Iterator[Line]:
+    end = ends.of(term.action)
+    word = "deny" if end is Exit.REJECT else "permit"
     entry = f"route-map {name} {word} {number}"
     own = f"{name}-{number}"
     if variant.version is not None:
@@ -134,9 +173,9 @@ def _entry(name: str, number: int, term: PolicyTerm, variant: _Variant, *, skip_
     yield Line(Daemon.BGPD, entry, entry, f"no {entry}")
     for what, text in (*_conditions(own, term, variant), *_settings(own, term.changes)):
         yield Line(Daemon.BGPD, f"{entry} {what}", text, f"no {text}", (entry,), parent=entry)
-    if term.action is PolicyAction.NEXT_POLICY:
-        yield Line(Daemon.BGPD, f"{entry} goto", f"on-match goto {skip_to}", "no on-match goto", (entry,), parent=entry)
-    elif term.action is PolicyAction.NEXT_TERM:
+    if isinstance(end, int):
+        yield Line(Daemon.BGPD, f"{entry} goto", f"on-match goto {end}", "no on-match goto", (entry,), parent=entry)
+    elif end is None:
         yield Line(Daemon.BGPD, f"{entry} next", "on-match next", "no on-match next", (entry,), parent=entry)
 
 

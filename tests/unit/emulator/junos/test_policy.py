@@ -302,3 +302,35 @@ def test_a_comparison_shows_beside_which_terms_a_change_is(console: Console) -> 
         "-    }",
         "     term b { ... }",
     ]
+
+
+def test_policy_expressions_are_taken_shown_and_deleted(console: Console) -> None:
+    console.type("configure")
+    console.type("set protocols bgp group g export (a&&!b)")
+    console.type("set protocols bgp group g export c")
+    console.type("set protocols bgp group g import ( a || b )")
+    console.block = "protocols { bgp { group h { export [ (a || b) c ]; } } }"
+    assert console.type("load merge terminal").splitlines()[-1] == "load complete"
+    assert console.type("show protocols bgp group g").splitlines() == [
+        "import ( a || b );",
+        "export [ ( a && !b ) c ];",
+    ]
+    assert console.type("show protocols bgp | display set").splitlines() == [
+        "set protocols bgp group g import ( a || b )",
+        "set protocols bgp group g export ( a && !b )",
+        "set protocols bgp group g export c",
+        "set protocols bgp group h export ( a || b )",
+        "set protocols bgp group h export c",
+    ]
+    assert console.type("delete protocols bgp group g export ( a && !b )") == ""
+    assert "syntax error" in console.type("set protocols bgp group g export ( a && )")
+    assert "missing argument" in console.type("set protocols bgp group g export ( a &&")
+    assert console.type("show protocols bgp group g export") == "export c;"
+
+
+def test_every_policy_of_an_expression_has_to_be_there(console: Console) -> None:
+    console.type("configure")
+    for line in [*BASE[:-1], "set policy-options policy-statement a then accept"]:
+        console.type(line)
+    console.type("set protocols bgp group e export ( a && b )")
+    assert "Policy b referenced but not defined" in console.type("commit")

@@ -10,12 +10,13 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from keyroll.emulator.contract.policy_expression import is_expression, is_open
 from keyroll.emulator.junos.configuration.faults import SyntaxFault, ValueFault
 from keyroll.emulator.junos.configuration.redact import names_a_secret
 from keyroll.emulator.junos.configuration.schema import LINE, Kind, Statement
 from keyroll.emulator.junos.configuration.tokens import Token, quote
 from keyroll.emulator.junos.configuration.tree import Node, Path, Step
-from keyroll.emulator.junos.configuration.values import Choice, EntryContext, InterfaceName
+from keyroll.emulator.junos.configuration.values import Choice, EntryContext, InterfaceName, PolicyName
 
 
 class Purpose(enum.Enum):
@@ -92,6 +93,8 @@ class Walk:
         """The opaque statement whose words follow."""
         self._text_words: list[Token] = []
         self._in_brackets = False
+        self._expression: Token | None = None
+        """What there is of an expression of policies whose parentheses are open."""
         self._found: list[Path] = []
         self._fresh = True
         self._ended = False
@@ -108,7 +111,7 @@ class Walk:
         """Whether the words so far are a whole path."""
         if self._text is not None:
             return True
-        if self._in_brackets:
+        if self._in_brackets or self._expression is not None:
             return False
         if self.pending is not None:
             return self._purpose is Purpose.NAME and self.pending.kind in (Kind.LEAF, Kind.VALUES)
@@ -210,7 +213,7 @@ class Walk:
         return child
 
     def _take_value(self, statement: Statement, word: Token) -> None:
-        if statement.kind is Kind.VALUES and not word.quoted and word.text in ("[", "]"):
+        if statement.kind is Kind.VALUES and not word.quoted and word.text in ("[", "]") and self._expression is None:
             self._bracket(word)
             return
         name, dot, unit = word.text.partition(".")
@@ -219,6 +222,11 @@ class Walk:
             self.feed(replace(word, text="unit"))
             self.feed(replace(word, text=unit))
             return
+        if isinstance(statement.value, PolicyName) and not word.quoted:
+            gathered = self._gathered(word)
+            if gathered is None:
+                return
+            word = gathered
         key = self._stored(statement, word)
         if statement.kind is Kind.ENTRY:
             self.body.append(Step(statement, key))
@@ -228,6 +236,16 @@ class Walk:
             self._found.append((*self.body, Step(statement, key)))
         else:
             self._emit(Step(statement, key))
+
+    def _gathered(self, word: Token) -> Token | None:
+        """Return the word, or the expression in parentheses that it ends; None while one is open."""
+        if self._expression is not None:
+            first = self._expression
+            word = replace(first, text=f"{first.text} {word.text}")
+        elif not is_expression(word.text):
+            return word
+        self._expression = word if is_open(word.text) else None
+        return None if self._expression is not None else word
 
     def _bracket(self, word: Token) -> None:
         if self._in_brackets == (word.text == "["):

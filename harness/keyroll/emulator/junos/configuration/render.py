@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from keyroll.emulator.contract.policy_expression import is_expression
 from keyroll.emulator.junos.configuration.schema import Kind, Statement
 from keyroll.emulator.junos.configuration.tokens import quote
 from keyroll.emulator.junos.configuration.tree import Node, Path
+from keyroll.emulator.junos.configuration.values import PolicyName
 
 INDENT = "    "
 SECRET_MARK = " ## SECRET-DATA"  # noqa: S105 - the mark behind a secret, not one
@@ -49,7 +51,7 @@ def _together(first: Node, other: Node) -> bool:
 
 def _values_line(run: list[Node], indent: str, prefix: str) -> str:
     """Return the line of values that follow each other and are all active, or all inactive."""
-    words = [quote(node.key or "") for node in run]
+    words = [key_text(node.statement, node.key or "") for node in run]
     text = words[0] if len(words) == 1 else f"[ {' '.join(words)} ]"
     return f"{indent}{INACTIVE if run[0].inactive else ''}{prefix}{run[0].statement.name} {text};"
 
@@ -111,7 +113,14 @@ def _words(statement: Statement, key: str | None) -> list[str]:
     name = [statement.name] if statement.name else []
     if key is None:
         return name
-    return [*name, key if statement.kind is Kind.OPAQUE else quote(key, always=statement.quoted)]
+    return [*name, key_text(statement, key)]
+
+
+def key_text(statement: Statement, key: str) -> str:
+    """Return a key or value as it is shown: in quotes where it needs them."""
+    if statement.kind is Kind.OPAQUE or (isinstance(statement.value, PolicyName) and is_expression(key)):
+        return key
+    return quote(key, always=statement.quoted)
 
 
 def _sets(node: Node, words: list[str]) -> Iterator[str]:

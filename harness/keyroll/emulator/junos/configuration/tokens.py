@@ -60,7 +60,10 @@ def _quoted(line: str, start: int) -> tuple[str, int]:
 
 
 def segments(line: str) -> list[tuple[str, int]]:
-    """Cut a line at the `|` that stand outside quotes: [(text, column)], the command first."""
+    """Cut a line at the `|` that stand outside quotes: [(text, column)], the command first.
+
+    `||` is an operator of policy expressions: no pipe is empty.
+    """
     found: list[tuple[str, int]] = []
     start, at, in_quotes = 0, 0, False
     while at < len(line):
@@ -68,6 +71,8 @@ def segments(line: str) -> list[tuple[str, int]]:
             at += 1
         elif line[at] == '"':
             in_quotes = not in_quotes
+        elif line.startswith("||", at) and not in_quotes:
+            at += 1
         elif line[at] == "|" and not in_quotes:
             found.append((line[start:at], start))
             start = at + 1

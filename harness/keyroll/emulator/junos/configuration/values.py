@@ -15,6 +15,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from keyroll.emulator.contract.policy_expression import is_expression, normal
 from keyroll.emulator.junos.configuration.faults import ValueFault
 from keyroll.keychain.model import KeychainError
 from keyroll.keychain.secret import Secret
@@ -128,6 +129,20 @@ class Word(_Free):
         if not 1 <= len(text) <= self.high or not re.fullmatch(self.pattern, text):
             raise ValueFault(f"invalid value '{text}'")
         return text
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyName(_Free):
+    """A policy's name, or an expression of policies in parentheses, shown without quotes: `( A && !B )`."""
+
+    def store(self, text: str, context: EntryContext) -> str:
+        """Return the name, or the expression with one blank between its words."""
+        if not is_expression(text):
+            return Word().store(text, context)
+        try:
+            return normal(text)
+        except ValueError:
+            raise ValueFault("syntax error.") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from keyroll.emulator.contract.model import (
     Protection,
     Unit,
 )
+from keyroll.emulator.contract.policy_expression import policy_names
 from keyroll.emulator.contract.routing_policy import NextHop, OwnRoute, PolicyTerm, PrefixLimit
 from keyroll.emulator.junos.configuration.faults import CommitFault, block
 from keyroll.emulator.junos.configuration.statements.routing import TABLES
@@ -48,7 +49,8 @@ def build(root: Node, *, host_name: str) -> Intent:
     own_as = _number(options.value_of("autonomous-system")) if options else None
     reasons = list(_static_problems(statics))
     neighbors = tuple(_neighbors(root, own_as, reasons))
-    policies = dict.fromkeys(name for neighbor in neighbors for name in (*neighbor.export, *neighbor.import_))
+    listed = [text for neighbor in neighbors for text in (*neighbor.export, *neighbor.import_)]
+    policies = dict.fromkeys(policy_names(listed))
     reasons += _missing_policies(root, policies)
     terms = _terms(root, policies, reasons)
     readvertised = (route for route in statics if route.child("no-readvertise") is None)
@@ -371,7 +373,7 @@ def _own(root: Node, names: Iterable[str], routes: list[Route], reasons: list[st
 def _next_hops_of_imports(
     neighbors: Iterable[BgpNeighbor], terms: Mapping[str, tuple[PolicyTerm, ...]]
 ) -> Iterator[str]:
-    for name in dict.fromkeys(name for neighbor in neighbors for name in neighbor.import_):
+    for name in policy_names(text for neighbor in neighbors for text in neighbor.import_):
         if any(term.changes.next_hop is NextHop.SELF for term in terms.get(name, ())):
             yield f"error: {NOT_EMULATED}policy {name}: 'next-hop self' in an import policy"
 

@@ -1,0 +1,52 @@
+"""Policy expressions on bgpd: what is announced, and what is taken of what a peer announces."""
+
+from __future__ import annotations
+
+import pytest
+
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
+LOW, HIGH, OTHER = ROUTES = ("192.0.2.0/25", "192.0.2.128/25", "198.51.100.0/24")
+POLICY = "set policy-options policy-statement"
+POLICIES = [
+    *(f"{POLICY} net term t from route-filter 192.0.2.0/24 orlonger", f"{POLICY} net term t then accept"),
+    *(f"{POLICY} high term t from route-filter {HIGH} exact", f"{POLICY} high term t then accept"),
+    *(f"{POLICY} {name} then reject" for name in ("net", "high")),
+    f"{POLICY} all then accept",
+    # It decides nothing: TRUE, and the next policy of the list is asked.
+    f"{POLICY} leaves term t from route-filter {LOW} exact",
+    f"{POLICY} leaves term t then next policy",
+]
+EXPRESSIONS = [
+    ("( net && !high )", {LOW}),
+    ("( high || net )", {LOW, HIGH}),
+    ("( !net )", {OTHER}),
+    ("( !net || high )", {OTHER, HIGH}),
+    ("[ ( leaves && leaves ) high ]", {HIGH}),
+    ("( !leaves || all )", {LOW, HIGH, OTHER}),
+    ("( all && ( high || !net ) )", {HIGH, OTHER}),
+]
+
+
+def received(pair) -> set[str]:
+    shown = pair.sessions["R2"].show("show route protocol bgp").raw
+    return {route for route in ROUTES if f"{route} " in shown}
+
+
+def group_of(pair, router: str) -> str:
+    command = "show configuration protocols bgp | display set | match peer-as"
+    return str(pair.sessions[router].show(command).raw).split()[4]
+
+
+def test_expressions_decide_as_their_logic_says(pair) -> None:
+    statics = [f"set routing-options static route {route} discard" for route in ROUTES]
+    pair.configure(extra=POLICIES)
+    pair.commit("R1", statics)
+    for router, way in (("R1", "export"), ("R2", "import")):
+        group = f"protocols bgp group {group_of(pair, router)}"
+        for expression, expected in EXPRESSIONS:
+            there = [f"delete {group} {way}"] if way == "export" or expression is not EXPRESSIONS[0][0] else []
+            pair.commit(router, [*there, f"set {group} {way} {expression}"])
+            pair.until(f"{way} {expression}", lambda expected=expected: received(pair) == expected, seconds=20)
+        if way == "export":
+            pair.commit(router, [f"delete {group} export", f"set {group} export all"])
+            pair.until("all routes", lambda: received(pair) == set(ROUTES), seconds=20)
