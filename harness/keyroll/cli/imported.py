@@ -56,6 +56,8 @@ class Made:
 
     down: tuple[str, ...] = ()
     """The sessions that are predicted not to come up with the keys of t0."""
+    faults: tuple[str, ...] = ()
+    """What `keyroll check` finds wrong with what is played, with the routers' own names."""
 
     @property
     def carried(self) -> ExitCode:
@@ -72,7 +74,8 @@ def imported(asked: Asked) -> Made:
     """Read both configurations and draft the scenario. Raises InputError: they cannot be read, or share no session."""
     from keyroll.check.judge import Question, judge  # noqa: PLC0415 - as above
     from keyroll.scenario.importing.draft import draft  # noqa: PLC0415 - as above
-    from keyroll.scenario.importing.left_out import by_weight, counts, of_change  # noqa: PLC0415 - as above
+    from keyroll.scenario.importing.hidden import Hidden  # noqa: PLC0415 - as above
+    from keyroll.scenario.importing.left_out import by_weight, counts, faults, of_change  # noqa: PLC0415 - as above
     from keyroll.scenario.importing.pairs import meant  # noqa: PLC0415 - as above
     from keyroll.scenario.importing.text import scenario_text  # noqa: PLC0415 - as above
 
@@ -88,17 +91,27 @@ def imported(asked: Asked) -> Made:
     heavy = tuple(by_weight(chosen, configurations, report))
     if planned is not None:
         heavy += tuple(of_change(chosen, configurations, planned.after, [one.chains for one in planned.meant]))
+    # What is wrong before a planned commit matters where the sessions are down by it, and is wrong after it as well.
+    wrong = tuple(faults(chosen if planned is None else planned.meant))
     names = (configurations[0].main.name, configurations[1].main.name)
-    files = [one.name for one in configurations]
-    told = heavy if asked.keep_names else tuple(item.without_names(names, files) for item in heavy)
-    text = scenario_text(drafted, told, [counts(one) for one in configurations], seen=carried)
+    files = {one.name: f"R{number}" for number, one in enumerate(configurations, 1)}
+    hidden = Hidden(configurations, files)
+    tell = (lambda said: said) if asked.keep_names else hidden.of
+    text = scenario_text(
+        drafted,
+        [tell(said) for said in heavy],
+        [counts(one) for one in configurations],
+        faults=[tell(said) for said in wrong],
+        routers=[f"{name} ({file})" for name, file in zip(names, files, strict=True)] if asked.keep_names else (),
+        seen=carried,
+    )
     unknown = sum(key.unknown for key in drafted.keys)
     notes = [f"{_many(unknown, 'key')} of which the secret is not known, taken to match"] if unknown else []
     return Made(
         text,
         f"{_kinds(drafted)}, {_many(len(drafted.keys), 'key')}, {_many(len(drafted.rollovers), 'rollover')}, "
         f"{len(heavy)} left out by weight",
-        tuple(f"{item.message}" + (f" ({item.where})" if item.where else "") for item in heavy),
+        tuple(item.text for item in heavy),
         tuple(
             ((drafted.t0 + one.last).isoformat(), one.hitless, one.hitless_in_all, one.words)
             for one in drafted.rollovers
@@ -107,6 +120,7 @@ def imported(asked: Asked) -> Made:
         tuple(notes),
         carried,
         tuple(one.name for chain in drafted.chains if chain.down for one in chain.meant.played),
+        tuple(item.text for item in wrong),
     )
 
 

@@ -117,6 +117,7 @@ def _keep(made: Made, verdict: Judged, result: Result) -> None:
             {"at": moment, "hitless": hitless, "hitless_in_all": in_all, "words": words}
             for moment, hitless, in_all, words in made.predicted
         ],
+        "faults": list(made.faults),
         "left_out": list(made.left_out),
         "notes": list(made.notes),
         "again": _again(result),
@@ -181,6 +182,11 @@ def _lines(made: Made, result: Result) -> Iterator[str]:
         yield f"  {name}: predicted not to come up with the keys of the beginning"
     for moment, _, _, words in made.predicted:
         yield f"  rollover {moment}: predicted {words}"
+    if made.faults:
+        yield "wrong in the configurations (keyroll check):"
+    yield from (f"  - {text}" for text in made.faults[:_FAULTS_SHOWN])
+    if len(made.faults) > _FAULTS_SHOWN:
+        yield f"  and {len(made.faults) - _FAULTS_SHOWN} more, in the scenario of the run folder"
     if made.left_out:
         yield "left out, and may change the verdict (--accept-left-out):"
     yield from (f"  - {text}" for text in made.left_out[:12])
@@ -192,6 +198,8 @@ def _lines(made: Made, result: Result) -> Iterator[str]:
     yield f"again: {_again(result)}"
 
 
+_FAULTS_SHOWN = 8
+"""Faults that a screen has room for beside the rest."""
 _REDS_SHOWN = 3
 """Red checks that a screen has room for; the report has all. One cause turns each check of each session red."""
 

@@ -59,6 +59,9 @@ def _rehearsal_sections(data: Mapping[str, object]) -> Iterator[Section]:
             for one in list_of(data.get("predicted"))
         ),
     )
+    wrong = tuple(texts_of(data["faults"])) if "faults" in data else ()
+    if wrong:
+        yield Section("Wrong in the configurations, as keyroll check finds", wrong)
     left = tuple(texts_of(data.get("left_out")))
     if left:
         yield Section("Left out, and may change the verdict", left)

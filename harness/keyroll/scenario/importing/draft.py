@@ -14,6 +14,7 @@ from keyroll.keychain.model import Key
 from keyroll.keychain.secret import Likeness, Secret
 from keyroll.keychain.simulation import Drop
 from keyroll.names import DropReason, Receiving, Sending, SessionKind
+from keyroll.scenario.file.durations import format_duration
 from keyroll.scenario.importing.pairs import Meant
 from keyroll.scenario.importing.sessions import DraftSession
 
@@ -199,14 +200,16 @@ def draft(
     for index, one in enumerate(meant):
         numbers: dict[int, int] = {}
         usable = _usable(one.chains)
-        drafted = _drafted(usable, one.chains, t0, labels, numbers)
+        files = [end.where.file for end in one.sessions[0]]
+        drafted = _drafted(usable, one.chains, files, t0, labels, numbers)
         active = _active(usable, t0, skew, numbers)
         change, last, source = None, usable, report
         if planned is not None:
             then = planned.meant[index].chains
             last, source = _usable(then), planned.report
             change = _change(
-                (drafted, _tolerances(one.chains)), (_drafted(last, then, t0, labels, numbers), _tolerances(then))
+                (drafted, _tolerances(one.chains)),
+                (_drafted(last, then, files, t0, labels, numbers), _tolerances(then)),
             )
         name = NAME if index == 0 else f"{NAME}-{index + 1}"
         chains.append(DraftChain(name, one, drafted, _tolerances(one.chains), active, _is_down(report, one), change))
@@ -232,15 +235,19 @@ def _usable(chains: tuple[Chain, Chain]) -> tuple[tuple[Key, ...], tuple[Key, ..
 def _drafted(
     usable: tuple[Sequence[Key], Sequence[Key]],
     chains: tuple[Chain, Chain],
+    files: Sequence[str],
     t0: datetime,
     labels: _Labels,
     numbers: dict[int, int],
 ) -> tuple[DraftKey, ...]:
-    """Draft the keys of two chains. `numbers` gets the file's number of each key, by the key's identity."""
+    """Draft the keys of two chains. `numbers` gets the file's number of each key, by the key's identity.
+
+    `files` are R1's and R2's configuration as saved: what stands elsewhere is planned.
+    """
     taken = {key.id for key in usable[0]}
     found = []
     for mine, theirs in _paired(*usable):
-        drawn = _key(mine, theirs, chains, t0, labels, taken)
+        drawn = _key(mine, theirs, chains, files, t0, labels, taken)
         numbers.update({id(key): drawn.number for key in (mine, theirs) if key is not None})
         found.append(drawn)
     return tuple(found)
@@ -312,7 +319,13 @@ def _paired(mine: Sequence[Key], theirs: Sequence[Key]) -> Iterator[tuple[Key | 
 
 
 def _key(
-    mine: Key | None, theirs: Key | None, chains: tuple[Chain, Chain], t0: datetime, labels: _Labels, taken: set[int]
+    mine: Key | None,
+    theirs: Key | None,
+    chains: tuple[Chain, Chain],
+    files: Sequence[str],
+    t0: datetime,
+    labels: _Labels,
+    taken: set[int],
 ) -> DraftKey:
     base = mine if mine is not None else theirs.mirrored() if theirs is not None else None
     assert base is not None  # noqa: S101 - one of them is there
@@ -326,8 +339,8 @@ def _key(
     label = labels.of(base.secret, place)
     held = Otherwise() if mine is None or theirs is None else _held(mine, theirs, t0, labels, chains[1].name)
     places = tuple(
-        f"R{index}:{chain.place(key.id).line}"
-        for index, (key, chain) in enumerate(zip((mine, theirs), chains, strict=True), 1)
+        f"R{index}{'' if chain.place(key.id).file == file else ' planned'}:{chain.place(key.id).line}"
+        for index, (key, chain, file) in enumerate(zip((mine, theirs), chains, files, strict=True), 1)
         if key is not None
     )
     unknown = any(key is not None and key.secret is not None and not key.secret.known for key in (mine, theirs))
@@ -420,10 +433,13 @@ def _rollover(
     if not skew:
         failing = list(predicted.failing)
     count = len(predicted.outcomes)
+    apart = (
+        f" with R2's clock {format_duration(abs(skew))} {'ahead' if skew > timedelta() else 'behind'}" if skew else ""
+    )
     words = (
-        "hitless under all policies"
+        f"hitless under all policies{apart}"
         if not failing
-        else f"not hitless under {len(failing)} of {count} mixes of policies"
+        else f"not hitless under {len(failing)} of {count} mixes of policies{apart}"
     )
     drops = tuple(_drops(outcome)) if outcome is not None else ()
     active = _active(usable, moment, skew, numbers)

@@ -2,55 +2,34 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 
 from keyroll.check import rules
 from keyroll.check.judge import Report
 from keyroll.check.rules import Severity
 from keyroll.configuration import Chain, Configuration, PeerKind, Session
-from keyroll.errors import Where
 from keyroll.keychain.rules import MD5_BESIDE
+from keyroll.names import SessionKind
+from keyroll.scenario.importing.hidden import Said
 from keyroll.scenario.importing.pairs import Meant
 
-_ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}(?:/\d+)?|(?:[0-9a-fA-F]{0,4}:){2,}[0-9a-fA-F:.]*(?:/\d+)?")
 _TAKEN = frozenset({"security", "version", "groups", "apply-groups"})
 """Hierarchies whose statements are looked at one by one, or that only hand on others."""
-
-
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    """A statement that the scenario does not play, and what may come of it."""
-
-    message: str
-    where: Where | None
-
-    def without_names(self, names: Sequence[str], files: Sequence[str]) -> LeftOut:
-        """Return the same with routers as R1 and R2, files as well, and no address."""
-        message = self.message
-        for number, name in enumerate(names, 1):
-            message = re.sub(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", f"R{number}", message)
-        message = _ADDRESS.sub("<address>", message)
-        where = self.where
-        if where is not None:
-            file = f"R{files.index(where.file) + 1}" if where.file in files else "configuration"
-            where = replace(where, file=file)
-        return LeftOut(message, where)
 
 
 _NOT_PLAYED = frozenset({MD5_BESIDE, rules.AS_MISMATCH, rules.TYPE_MISMATCH, rules.BOTH_PASSIVE})
 """Errors of sessions that no scenario plays: it makes sessions of its own, with the keys alone as they are."""
 
 
-def by_weight(meant: Sequence[Meant], configurations: Sequence[Configuration], report: Report) -> Iterator[LeftOut]:
+def by_weight(meant: Sequence[Meant], configurations: Sequence[Configuration], report: Report) -> Iterator[Said]:
     """Yield what may change the verdict."""
     yield from _of_report(report)
     for group in meant:
-        yield from _of_sessions(group)
+        yield from _of_sessions(group, configurations)
     for judged in meant[0].others:
-        yield LeftOut(f"another protected session is not played: {judged.one.name}", judged.one.where)
+        yield Said(f"another protected session is not played: {judged.one.name}", judged.one.where)
+    yield from dict.fromkeys(_of_broken(meant, report))
     for configuration in configurations:
         yield from _of_router(configuration)
     yield from dict.fromkeys(item for group in meant for item in _of_chains(group))
@@ -68,7 +47,7 @@ def of_change(
     before: Sequence[Configuration],
     after: Sequence[Configuration],
     chains: Sequence[tuple[Chain, Chain]],
-) -> Iterator[LeftOut]:
+) -> Iterator[Said]:
     """Yield what a planned commit does beyond its key-chains, which alone are played.
 
     Args:
@@ -80,7 +59,7 @@ def of_change(
     for group, then in zip(meant, chains, strict=True):
         for ends, old, new in zip(zip(*group.sessions, strict=True), group.chains, then, strict=True):
             if old.name != new.name:
-                yield LeftOut(
+                yield Said(
                     f"{ends[0].router}: the planned commit points a session at another key-chain, and is played as a "
                     "change of keys in the one that it has",
                     new.where,
@@ -90,7 +69,7 @@ def of_change(
         for hierarchy, count in sorted(Counter(_hierarchy(path) for path in changed).items()):
             if hierarchy in _BEARING:
                 words = f"{count} planned statement{'' if count == 1 else 's'} of {hierarchy} not played"
-                yield LeftOut(f"{one.main.name}: {words}", None)
+                yield Said(f"{one.main.name}: {words}", None)
 
 
 def _statements(configuration: Configuration) -> frozenset[tuple[str, ...]]:
@@ -107,59 +86,99 @@ def _hierarchy(path: tuple[str, ...]) -> str:
     return inner[0] if inner else path[0]
 
 
-def _of_report(report: Report) -> Iterator[LeftOut]:
+def faults(meant: Sequence[Meant]) -> Iterator[Said]:
+    """Yield what `keyroll check` finds wrong with the sessions that are played: what a red verdict comes from."""
+    found = (finding for group in meant for judged in group.judged for finding in judged.findings)
+    for finding in dict.fromkeys(found):
+        # What is predicted of a rollover stands at its step; what no lab plays is left out by weight.
+        if finding.severity is Severity.ERROR and finding.rule not in {*_NOT_PLAYED, rules.NOT_HITLESS}:
+            yield Said(finding.message, finding.where)
+
+
+def _of_report(report: Report) -> Iterator[Said]:
     for finding in report.chains:
         if finding.severity is Severity.UNKNOWN:
-            yield LeftOut(finding.message, finding.where)
+            yield Said(finding.message, finding.where)
 
 
-def _of_sessions(group: Meant) -> Iterator[LeftOut]:
+def _of_broken(meant: Sequence[Meant], report: Report) -> Iterator[Said]:
+    """Yield what is wrong with sessions that no scenario can play: TCP-AO at one end, no chain, no other end."""
+    played = [judged for group in meant for judged in (*group.judged, *group.others)]
+    for judged in report.sessions:
+        if not any(judged is one for one in played):
+            for finding in judged.findings:
+                if finding.severity is Severity.ERROR:
+                    yield Said(f"not played, and an error by itself: {finding.message}", finding.where)
+
+
+def _of_sessions(group: Meant, configurations: Sequence[Configuration]) -> Iterator[Said]:
     yield from _of_check(group)
     for ends in group.sessions:
-        for session in ends:
-            yield from _of_session(session)
+        for session, configuration in zip(ends, configurations, strict=True):
+            yield from _of_session(session, configuration)
 
 
-def _of_check(meant: Meant) -> Iterator[LeftOut]:
+def _of_check(meant: Meant) -> Iterator[Said]:
     """Yield what `keyroll check` finds and no lab plays."""
     for finding in (finding for judged in meant.judged for finding in judged.findings):
         # An unknown secret is drawn and taken to match: the file says so at its key, and the verdict says it too.
         if finding.severity is Severity.NOTE and finding.rule is not rules.SECRET_UNKNOWN:
-            yield LeftOut(finding.message, finding.where)
+            yield Said(finding.message, finding.where)
         if finding.rule in _NOT_PLAYED:
-            yield LeftOut(f"not played, and an error by itself: {finding.message}", finding.where)
+            yield Said(f"not played, and an error by itself: {finding.message}", finding.where)
         if finding.rule is rules.IN_DOUBT:
-            yield LeftOut(f"not understood: {finding.message}", finding.where)
+            yield Said(f"not understood: {finding.message}", finding.where)
 
 
-def _of_session(session: Session) -> Iterator[LeftOut]:
+_UNPLAYED = {
+    "multipath": "a session that goes down may take no route away",
+    "mtu-discovery": "segments may be as long as the path bears, and TCP-AO makes them longer",
+}
+"""Statements of BGP that no lab has and `keyroll check` does not note, and what may come of each."""
+_PATH_MTU = ("path-mtu-discovery", "no-path-mtu-discovery", "ipv6-path-mtu-discovery", "no-ipv6-path-mtu-discovery")
+_BGP_LEVELS = (4, 2, 0)
+"""Words to leave out of a session's path: BGP's level, its group's, its own."""
+
+
+def _of_session(session: Session, configuration: Configuration) -> Iterator[Said]:
+    if session.kind is SessionKind.BGP:
+        views = [configuration.view(*session.path[: len(session.path) - cut]) for cut in _BGP_LEVELS]
+        for word, why in _UNPLAYED.items():
+            place = next((view.below(word) for view in reversed(views) if view.has(word)), None)
+            if place is not None:
+                yield Said(f"{session.name}: {word} is configured: {why}", configuration.sources.where(place.line))
+    if ":" in session.router:
+        yield Said(f"{session.router}: the session is in a logical system, and is played in a router", session.where)
     if session.instance is not None:
-        yield LeftOut(
+        yield Said(
             f"{session.router}: the session is in routing instance {session.instance}, and is played in the main one",
             session.where,
         )
     if session.peer_kind is not PeerKind.ADDRESS:
-        yield LeftOut(f"{session.router}: the peer is taken by prefix, and is played with an address", session.where)
+        yield Said(f"{session.router}: the peer is taken by prefix, and is played with an address", session.where)
     if session.authentication.without_ao is not None:
-        yield LeftOut(f"{session.router}: allow-without-tcpao lets a peer without TCP-AO in", session.where)
+        yield Said(f"{session.router}: allow-without-tcpao lets a peer without TCP-AO in", session.where)
 
 
-def _of_router(configuration: Configuration) -> Iterator[LeftOut]:
+def _of_router(configuration: Configuration) -> Iterator[Said]:
     options = configuration.view("routing-options")
     if options.has("nonstop-routing"):
         view = options.below("nonstop-routing")
-        yield LeftOut("nonstop-routing is configured: it hides flaps", configuration.sources.where(view.line))
+        yield Said("nonstop-routing is configured: it hides flaps", configuration.sources.where(view.line))
+    internet = configuration.view("system", "internet-options")
+    for word in _PATH_MTU:
+        if internet.has(word):
+            where = configuration.sources.where(internet.below(word).line)
+            yield Said(f"{configuration.main.name}: {word} is configured, and segments get longer by TCP-AO", where)
 
 
-def _of_chains(meant: Meant) -> Iterator[LeftOut]:
+def _of_chains(meant: Meant) -> Iterator[Said]:
     for chain in meant.chains:
         for number in chain.lost:
-            yield LeftOut(f"key {number} of {chain.name} has a statement whose value is not known", chain.place(number))
+            yield Said(f"key {number} of {chain.name} has a statement whose value is not known", chain.place(number))
         unusable = [key.id for key in chain.keychain.keys if not key.usable and key.id not in chain.lost]
         for number in unusable:
-            yield LeftOut(
-                f"key {number} of {chain.name} cannot be used by TCP-AO and is not played", chain.place(number)
-            )
+            yield Said(f"key {number} of {chain.name} cannot be used by TCP-AO and is not played", chain.place(number))
 
 
 def counts(configuration: Configuration) -> dict[str, int]:

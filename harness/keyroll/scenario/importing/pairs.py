@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from keyroll.check.judge import JudgedSession, Report
+from keyroll.check.rules import Severity
 from keyroll.configuration import Chain, Configuration, Session
 from keyroll.errors import InputError
 from keyroll.names import SessionKind
@@ -53,10 +54,7 @@ def meant(configurations: Sequence[Configuration], report: Report, wanted: str |
         session for session in report.sessions if session.other is not None and _chains(configurations, session, names)
     ]
     if not both:
-        raise InputError(
-            "no session between the two routers is protected with TCP-AO at both ends",
-            remedy="`keyroll check` says what each end lacks",
-        )
+        raise _unprotected(report)
     chosen = [session for session in both if wanted is None or _is(session, names, wanted)]
     if not chosen:
         raise InputError(f"no protected session with {wanted}", remedy=f"sessions are: {_listed(both, names)}")
@@ -81,6 +79,26 @@ def meant(configurations: Sequence[Configuration], report: Report, wanted: str |
             tuple(one for _, one in group),
         )
         for chains, group in found
+    )
+
+
+_TOLD = 3
+"""Faults that one message has room for; `keyroll check` tells all."""
+
+
+def _unprotected(report: Report) -> InputError:
+    """Return the error that says why there is nothing to play: of each session what is wrong with it."""
+    found = [finding for session in report.sessions for finding in session.findings]
+    why = list(dict.fromkeys(str(one.message) for one in found if one.severity is Severity.ERROR))
+    if not why and report.unprotected:
+        why = ["the sessions between them have no TCP-AO at either end"]
+    if not why and not report.sessions:
+        why = ["they share no session"]
+    more = f", and {len(why) - _TOLD} more" if len(why) > _TOLD else ""
+    words = f": {'; '.join(why[:_TOLD])}{more}" if why else ""
+    return InputError(
+        f"no session between the two routers is protected with TCP-AO at both ends{words}",
+        remedy="`keyroll check` says all that each end lacks",
     )
 
 

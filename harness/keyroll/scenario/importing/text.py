@@ -9,7 +9,7 @@ from datetime import timedelta
 from keyroll.names import SessionKind
 from keyroll.scenario.file.durations import format_duration
 from keyroll.scenario.importing.draft import Draft, DraftChain, DraftKey, DraftRollover, Otherwise, Planned
-from keyroll.scenario.importing.left_out import LeftOut
+from keyroll.scenario.importing.hidden import Said
 from keyroll.scenario.importing.seen import SeenOnLink
 
 _SETTLE = "3s"
@@ -26,15 +26,32 @@ _LDP_HOLD = 30
 
 def scenario_text(
     draft: Draft,
-    left_out: Sequence[LeftOut],
+    left_out: Sequence[Said],
     counted: Sequence[Mapping[str, int]],
     *,
+    faults: Sequence[Said] = (),
+    routers: Sequence[str] = (),
     seen: SeenOnLink | None = None,
     name: str = "imported",
     title: str = "The rollovers that two saved configurations will make",
 ) -> str:
-    """Return the scenario file. It holds no secret and no name or address of the routers."""
+    """Return the scenario file. It holds no secret, and no name but those that are in the arguments.
+
+    Args:
+        draft: what is played.
+        left_out: what is not, and may change the verdict.
+        counted: what is not and does not concern it: of each router, statements by hierarchy.
+        faults: what `keyroll check` finds wrong with what is played.
+        routers: what R1 and R2 are, where the file may tell.
+        seen: what a capture of the link says.
+        name: the scenario's id.
+        title: its title.
+    """
     head = ["# Written by keyroll import. R1:12 is line 12 of R1's configuration. Equal secrets have equal labels."]
+    head += [f"# R{number} is {_one_line(router)}." for number, router in enumerate(routers, 1)]
+    if faults:
+        head.append("# keyroll check finds wrong:")
+        head += [f"#   - {_one_line(fault.text)}" for fault in faults]
     if seen is not None:
         head.append("# Seen on the link before (--capture), judged with these configurations:")
         head += [f"#   - {_one_line(line)}" for line in seen.lines()]
@@ -93,12 +110,11 @@ def _tolerance(seconds: tuple[int, int]) -> str:
     return f"tolerance: {one if one == other else f'{{R1: {one}, R2: {other}}}'}"
 
 
-def _left_out(left_out: Sequence[LeftOut], counted: Sequence[Mapping[str, int]]) -> Iterator[str]:
+def _left_out(left_out: Sequence[Said], counted: Sequence[Mapping[str, int]]) -> Iterator[str]:
     if left_out:
         yield "# Not played, and may change the verdict:"
     for item in left_out:
-        place = f" ({item.where})" if item.where is not None else ""
-        yield f"#   - {_one_line(item.message)}{place}"
+        yield f"#   - {_one_line(item.text)}"
     for number, found in enumerate(counted, 1):
         if found:
             told = ", ".join(f"{word} {count}" for word, count in found.items())

@@ -1,0 +1,138 @@
+"""What is wrong with two configurations is named: in the file, without their names, and where nothing can be played."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from tests.unit.scenario.importing.test_import import AT, FIRST, SECOND, configuration, key, lion, tiger
+
+from keyroll.cli.main import keyroll
+from keyroll.errors import InputError
+
+CHAIN = "security authentication-key-chains key-chain SECRETNAME"
+NEIGHBOR = "protocols bgp group peers neighbor 10.9.0.1"
+
+
+def written(folder: Path, one: str, other: str, *words: str) -> str:
+    (folder / "one.conf").write_text(one)
+    (folder / "other.conf").write_text(other)
+    names = [str(folder / "one.conf"), str(folder / "other.conf")]
+    result = CliRunner().invoke(keyroll, ["import", *names, "--at", AT, *words], standalone_mode=False)
+    if result.exception:
+        raise result.exception
+    return result.output
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (f"set {CHAIN} key 1 secret kx7-typed", "key 1 of R1 and key 1 of R2 have different secrets (R2:"),
+        (f"set {CHAIN} key 1 ao-attribute send-id 9", "it must be send-id 4 and recv-id 3"),
+        (
+            f"set {CHAIN} key 1 ao-attribute cryptographic-algorithm aes-128-cmac-96",
+            "hmac-sha-1-96 there, aes-128-cmac-96 here",
+        ),
+        (f'set {CHAIN} key 1 start-time "2027-1-15.09:00:00 +0000"', "more than the tolerance of 3600 s"),
+        (f"delete {CHAIN} key 1", "key 1 (send-id 3 and recv-id 4) has no counterpart on R2"),
+        (f"deactivate {CHAIN} key 1", "key 1 (send-id 3 and recv-id 4) has no counterpart on R2"),
+        (f"set {CHAIN} key 1 ao-attribute tcp-ao-option disabled", "tcp-ao-option"),
+        (f"set {CHAIN} key 0 secret kx7-typed", "nothing gets through from R"),
+    ],
+)
+def test_the_file_names_what_is_wrong_and_no_name_of_the_routers(tmp_path, more, said):
+    text = written(tmp_path, lion(), tiger() + f"{more}\n")
+    head = text.partition("keyroll: 1")[0]
+    assert said in head
+    assert "SECRETNAME" not in text
+    assert "lion" not in text
+    assert "kx7-typed" not in text
+
+
+def test_unequal_clocks_are_named_with_their_rollover(tmp_path):
+    text = written(tmp_path, lion(), tiger(), "--skew", "-2h")
+    assert "not hitless under 8 of 16 mixes of policies with R2's clock 2h behind" in text
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (f"set {NEIGHBOR} authentication-key-chain WRONG", "key-chain WRONG is not defined"),
+        (
+            f"delete {NEIGHBOR} authentication-algorithm\ndelete {NEIGHBOR} authentication-key-chain",
+            "BGP lion to 10.9.0.2 is protected with TCP-AO, and the other end, BGP tiger to 10.9.0.1, is not",
+        ),
+        ("delete protocols bgp group peers", "tiger has that address and has no BGP session with an address of lion"),
+    ],
+)
+def test_where_nothing_can_be_played_the_reason_is_told(tmp_path, more, said):
+    with pytest.raises(InputError, match="is protected with TCP-AO at both ends: ") as told:
+        written(tmp_path, lion(), tiger() + f"{more}\n")
+    assert said in str(told.value)
+
+
+def test_sessions_without_any_authentication_are_told_apart_from_none(tmp_path):
+    bare = (f"delete protocols bgp group peers neighbor 10.9.0.{peer}" for peer in (2, 1))
+    texts = [f"{text}{line} authentication-algorithm\n{line} authentication-key-chain\n"
+             for text, line in zip((lion(), tiger()), bare, strict=True)]  # fmt: skip
+    with pytest.raises(InputError, match="the sessions between them have no TCP-AO at either end"):
+        written(tmp_path, *texts)
+    with pytest.raises(InputError, match="they share no session"):
+        written(tmp_path, "set system host-name lion\n", "set system host-name tiger\n")
+
+
+TWO = """\
+set interfaces ge-0/0/1 unit 0 family inet address 10.9.9.{own}/24
+set protocols bgp group more neighbor 10.9.9.{peer} peer-as 64501
+set protocols bgp group more neighbor 10.9.9.{peer} authentication-algorithm ao
+set protocols bgp group more neighbor 10.9.9.{peer} authentication-key-chain SECRETNAME
+"""
+
+
+def test_a_session_that_cannot_be_played_beside_one_that_can_is_left_out_by_weight(tmp_path):
+    bare = TWO.format(own=2, peer=1).split("\n", 2)
+    text = written(tmp_path, lion(more=TWO.format(own=1, peer=2)), tiger(more="\n".join(bare[:2]) + "\n"))
+    assert "#   - not played, and an error by itself: BGP R1 to <address> is protected with TCP-AO" in text
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("set protocols bgp group peers multipath", "BGP R1 to <address>: multipath is configured"),
+        ("set protocols bgp mtu-discovery", "BGP R1 to <address>: mtu-discovery is configured"),
+        ("set system internet-options path-mtu-discovery", "R1: path-mtu-discovery is configured"),
+        ("set routing-options nonstop-routing", "nonstop-routing is configured"),
+        ("set protocols bgp group peers neighbor 10.9.0.2 tcp-mss 1000", "tcp-mss is configured"),
+        ("set protocols bgp group peers ttl 255", "ttl is configured"),
+    ],
+)
+def test_what_may_change_the_verdict_is_told_with_its_line(tmp_path, line, said):
+    text = written(tmp_path, lion(more=f"{line}\n"), tiger())
+    (told,) = [one for one in text.splitlines() if said in one]
+    assert told.endswith("(R1:7)")
+
+
+def test_names_of_instances_and_filters_stay_out_unless_they_are_asked_for(tmp_path):
+    more = (
+        "set routing-instances yellow instance-type virtual-router\nset routing-instances yellow interface ge-0/0/0.0\n"
+    )
+    routers = (
+        configuration("lion", "10.9.0.1", "10.9.0.2", keys=key(0, *FIRST), more=more),
+        configuration("tiger", "10.9.0.2", "10.9.0.1", keys=key(0, FIRST[0], 2, 1), more=more),
+    )
+    moved = [text.replace("set protocols bgp", "set routing-instances yellow protocols bgp") for text in routers]
+    hidden, kept = written(tmp_path, *moved), written(tmp_path, *moved, "--keep-names")
+    assert "the session is in routing instance <name>, and is played in the main one" in hidden
+    assert "yellow" not in hidden
+    assert "instance yellow" in kept
+    assert f"# R1 is lion ({tmp_path / 'one.conf'})." in kept
+    assert str(tmp_path) not in hidden
+
+
+def test_a_planned_key_is_told_from_the_lines_of_the_saved_configuration(tmp_path):
+    (tmp_path / "c1.set").write_text(key(2, SECOND[0].replace("1-15", "4-15"), 5, 6))
+    text = written(tmp_path, lion(), tiger(), "--change", f"R1={tmp_path / 'c1.set'}")
+    assert "held-by: R1}  # R1 planned:1" in text
+    assert "keyroll check finds wrong:" in text
+    assert "key 2 (send-id 5 and recv-id 6) has no counterpart on R2" in text
