@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, tzinfo
+from datetime import timedelta, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from keyroll.errors import ExitCode, InputError
 from keyroll.instants import SYSTEM
 
 if TYPE_CHECKING:
-    from keyroll.check.judge import Report
+    from keyroll.check.judge import Question, Report
     from keyroll.configuration import Configuration
     from keyroll.scenario.importing.draft import Draft, Planned
     from keyroll.scenario.importing.pairs import Meant
@@ -75,20 +75,29 @@ def imported(asked: Asked) -> Made:
     from keyroll.check.judge import Question, judge  # noqa: PLC0415 - as above
     from keyroll.scenario.importing.draft import draft  # noqa: PLC0415 - as above
     from keyroll.scenario.importing.hidden import Hidden  # noqa: PLC0415 - as above
-    from keyroll.scenario.importing.left_out import by_weight, counts, faults, of_change  # noqa: PLC0415 - as above
-    from keyroll.scenario.importing.pairs import meant  # noqa: PLC0415 - as above
+    from keyroll.scenario.importing.left_out import by_weight, counts, faults, of_change, turning_on  # noqa: PLC0415 - as above
+    from keyroll.scenario.importing.pairs import any_protected, meant  # noqa: PLC0415 - as above
     from keyroll.scenario.importing.text import scenario_text  # noqa: PLC0415 - as above
 
     where = read_zone(asked.zone)
     moment = SYSTEM.wall().moment.replace(microsecond=0) if asked.at is None else instant_of("--at", asked.at, where)
     skew = _skew(asked.skew)
     configurations = _configurations(asked.files, where)
-    report = judge(configurations, Question(at=moment, without_secrets=True))
+    after = _after(asked, configurations, where)
+    question = Question(at=moment, without_secrets=True)
+    report = judge(configurations, question)
+    turned_on = bool(after) and not any_protected(configurations, report)
+    if turned_on:
+        # Nothing rolls before the commit: what follows it is played.
+        configurations = [after.get(number, one) for number, one in enumerate(configurations)]
+        report = judge(configurations, question)
     chosen = meant(configurations, report, asked.session)
     carried = _seen(asked, chosen, where) if asked.captures else None
-    planned = _changed(asked, configurations, chosen, moment, where)
+    planned = _planned(asked, configurations, after, chosen, question) if after and not turned_on else None
     drafted = draft(chosen, report, at=moment, rollovers=asked.rollovers, skew=skew, planned=planned)
     heavy = tuple(by_weight(chosen, configurations, report))
+    if turned_on:
+        heavy = (*turning_on(chosen), *heavy)
     if planned is not None:
         heavy += tuple(of_change(chosen, configurations, planned.after, [one.chains for one in planned.meant]))
     # What is wrong before a planned commit matters where the sessions are down by it, and is wrong after it as well.
@@ -142,29 +151,37 @@ def _seen(asked: Asked, chosen: Sequence[Meant], zone: tzinfo) -> SeenOnLink:
     return seen(asked.captures, sources, chosen, zone=zone)
 
 
-def _changed(
-    asked: Asked, configurations: Sequence[Configuration], chosen: Sequence[Meant], moment: datetime, zone: tzinfo
-) -> Planned | None:
-    """Return what the routers will have after the planned commit, and what is predicted of each state on the way."""
-    from keyroll.check.judge import Question, judge  # noqa: PLC0415 - as above
+def _after(asked: Asked, configurations: Sequence[Configuration], zone: tzinfo) -> dict[int, Configuration]:
+    """Return what the routers will have after the planned commit, by their place; empty where none is planned."""
     from keyroll.cli.check import planned_of  # noqa: PLC0415 - as above
-    from keyroll.scenario.importing.draft import Planned  # noqa: PLC0415 - as above
-    from keyroll.scenario.importing.pairs import meant_after  # noqa: PLC0415 - as above
 
     if not asked.changes:
         if asked.pause is not None:
             raise InputError(
                 "--pause is the time between the commits of a planned change", remedy="add --change R1=FILE"
             )
-        return None
+        return {}
     names = {f"R{number}": one.main.name for number, one in enumerate(configurations, 1)}
     texts = [
         f"{names.get(name, name)}{equals}{file}"
         for name, equals, file in (text.partition("=") for text in asked.changes)
     ]
-    changed = planned_of(configurations, texts, zone, option="--change")
+    return planned_of(configurations, texts, zone, option="--change")
+
+
+def _planned(
+    asked: Asked,
+    configurations: Sequence[Configuration],
+    changed: Mapping[int, Configuration],
+    chosen: Sequence[Meant],
+    question: Question,
+) -> Planned:
+    """Return the planned commit, and what is predicted of each state on the way."""
+    from keyroll.check.judge import judge  # noqa: PLC0415 - as above
+    from keyroll.scenario.importing.draft import Planned  # noqa: PLC0415 - as above
+    from keyroll.scenario.importing.pairs import meant_after  # noqa: PLC0415 - as above
+
     after = [changed.get(number, one) for number, one in enumerate(configurations)]
-    question = Question(at=moment, without_secrets=True)
     report = judge(after, question)
     words = []
     for number in sorted(changed) if len(changed) > 1 else ():

@@ -42,6 +42,16 @@ _BEARING = frozenset(
 """Hierarchies where a planned statement may change what becomes of a session; `system` has the clock."""
 
 
+def turning_on(meant: Sequence[Meant]) -> Iterator[Said]:
+    """Yield that the planned commit is not played, since it turns TCP-AO on: no key rolls over by it."""
+    for group in meant:
+        for one, _ in group.sessions:
+            yield Said(
+                f"{one.name}: the commit turns TCP-AO on, which resets the session once; played is what follows",
+                one.where,
+            )
+
+
 def of_change(
     meant: Sequence[Meant],
     before: Sequence[Configuration],

@@ -50,9 +50,7 @@ def meant(configurations: Sequence[Configuration], report: Report, wanted: str |
         InputError: no session between the two is protected at both ends, or not the one that is wanted.
     """
     names = [router.name for router in configurations[0].routers]
-    both = [
-        session for session in report.sessions if session.other is not None and _chains(configurations, session, names)
-    ]
+    both = _protected(configurations, report)
     if not both:
         raise _unprotected(report)
     chosen = [session for session in both if wanted is None or _is(session, names, wanted)]
@@ -80,6 +78,18 @@ def meant(configurations: Sequence[Configuration], report: Report, wanted: str |
         )
         for chains, group in found
     )
+
+
+def any_protected(configurations: Sequence[Configuration], report: Report) -> bool:
+    """Say whether a session between the two is protected at both ends, so that there is something to play."""
+    return bool(_protected(configurations, report))
+
+
+def _protected(configurations: Sequence[Configuration], report: Report) -> list[JudgedSession]:
+    names = [router.name for router in configurations[0].routers]
+    return [
+        session for session in report.sessions if session.other is not None and _chains(configurations, session, names)
+    ]
 
 
 _TOLD = 3

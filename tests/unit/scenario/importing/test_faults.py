@@ -136,3 +136,20 @@ def test_a_planned_key_is_told_from_the_lines_of_the_saved_configuration(tmp_pat
     assert "held-by: R1}  # R1 planned:1" in text
     assert "keyroll check finds wrong:" in text
     assert "key 2 (send-id 5 and recv-id 6) has no counterpart on R2" in text
+
+
+def test_a_commit_from_md5_to_tcp_ao_is_said_and_what_follows_is_played(tmp_path):
+    words = []
+    texts = []
+    for name, text, peer in (("lion", lion(), "10.9.0.2"), ("tiger", tiger(), "10.9.0.1")):
+        ao = [line for line in text.splitlines() if " authentication-" in line]
+        neighbor = f"protocols bgp group peers neighbor {peer} authentication-key"
+        texts.append("".join(f"{line}\n" for line in text.splitlines() if line not in ao) + f"set {neighbor} old\n")
+        (tmp_path / f"{name}.set").write_text("\n".join([f"delete {neighbor}", *ao]) + "\n")
+        words += ["--change", f"{name}={tmp_path / name}.set"]
+    text = written(tmp_path, *texts, *words)
+    assert "#   - BGP R1 to <address>: the commit turns TCP-AO on, which resets the session once" in text
+    assert "2027-01-15T01:00:00+00:00: keyroll check predicts: hitless under all policies" in text
+    assert "change-chain" not in text
+    with pytest.raises(InputError, match="is protected with TCP-AO, and the other end, BGP tiger"):
+        written(tmp_path, *texts, *words[:2])
