@@ -14,6 +14,8 @@ from keyroll.emulator.machine.bgp_opener import BgpOpener, has_lower_address, lo
 PEER = ip_address("10.0.12.2")
 NEIGHBOR = BgpNeighbor(PEER, 65002, "g", external=True)
 UNITS = (Unit("ge-0/0/0.0", (ip_interface("10.0.12.1/30"),)),)
+DEADLINE_SECONDS = 20
+"""What takes milliseconds ends before this on a busy machine too."""
 INTENT = Intent("R1", units=UNITS, neighbors=(NEIGHBOR,))
 
 
@@ -93,7 +95,7 @@ def waited(bgp: FakeBgp, knock_after: float | None) -> list[object]:
         knock = None if knock_after is None else time.monotonic() + knock_after
         made, insisted = opener(bgp, knock)
         made.applied(INTENT, frozenset({PEER}))
-        await asyncio.wait_for(asyncio.gather(*made._tasks.values()), 2)
+        await asyncio.wait_for(asyncio.gather(*made._tasks.values()), DEADLINE_SECONDS)
         await made.close()
         return insisted
 
@@ -106,10 +108,9 @@ def test_a_peer_that_does_not_come_is_opened_to():
     assert time.monotonic() - begun >= 0.1
 
 
-def test_a_peer_that_was_turned_away_is_opened_to_soon():
-    begun = time.monotonic()
+def test_a_peer_that_was_turned_away_is_opened_to_before_its_time_is_over(monkeypatch):
+    monkeypatch.setattr(bgp_opener, "YIELD_SECONDS", 2 * DEADLINE_SECONDS)
     assert waited(FakeBgp("Active"), -0.01) == [PEER]
-    assert time.monotonic() - begun < 0.1
 
 
 def test_a_peer_that_comes_is_left_to_it():
@@ -129,7 +130,7 @@ def after_a_reset(
         made, done = opener(bgp, knock)
         made.applied(intent, frozenset() if insisted_before else frozenset({PEER}))
         made.went_down(PEER)
-        await asyncio.wait_for(asyncio.gather(*made._tasks.values(), return_exceptions=True), 2)
+        await asyncio.wait_for(asyncio.gather(*made._tasks.values(), return_exceptions=True), DEADLINE_SECONDS)
         await made.close()
         return done
 
@@ -158,7 +159,9 @@ def test_after_a_reset_a_side_that_is_passive_already_starts_anew_apart_from_the
 
 
 def test_a_peer_that_comes_before_its_passive_side_starts_anew_is_not_turned_away():
-    done, _ = after_a_reset(FakeBgp("Established"), insisted_before=False, knock=time.monotonic() + 0.02)
+    # Later than the reset, however late a busy machine does that.
+    knock = time.monotonic() + DEADLINE_SECONDS
+    done, _ = after_a_reset(FakeBgp("Established"), insisted_before=False, knock=knock)
     assert done == []
 
 

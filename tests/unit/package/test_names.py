@@ -1,6 +1,6 @@
 """No class name stands for two things in one room: who greps for it finds one class."""
 
-import ast
+import re
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,6 +8,7 @@ from pathlib import Path
 import keyroll
 
 ROOT = Path(keyroll.__file__).parent
+CLASS = re.compile(r"^class _*(\w+)", re.MULTILINE)
 ROOMS = sorted(folder for folder in ROOT.iterdir() if (folder / "__init__.py").is_file())
 
 
@@ -15,9 +16,8 @@ def classes_of(room: Path) -> Mapping[str, list[str]]:
     """Return the top-level classes of a room by name, without the underscore of private ones."""
     found: dict[str, list[str]] = defaultdict(list)
     for path in sorted(room.rglob("*.py")):
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.ClassDef):
-                found[node.name.lstrip("_")].append(str(path.relative_to(ROOT)))
+        for name in CLASS.findall(path.read_text(encoding="utf-8")):
+            found[name].append(str(path.relative_to(ROOT)))
     return found
 
 

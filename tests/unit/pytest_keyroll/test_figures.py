@@ -53,7 +53,7 @@ def test_a_descendant_counts_while_it_lives_and_once_when_it_has_ended():
     assert ended < alive + 0.25
 
 
-@pytest.mark.parametrize("workers", [(), ("-p", "xdist", "-n", "1")])
+@pytest.mark.parametrize("workers", [(), pytest.param(("-p", "xdist", "-n", "1"), marks=pytest.mark.slow)])
 def test_the_figures_are_printed_only_when_asked_for(pytester, workers):
     pytester.makepyfile(test_one="def test_one(): pass")
     plain = ("-c", "/dev/null", "--rootdir", pytester.path, "-p", "pytest_keyroll.figures", *workers)

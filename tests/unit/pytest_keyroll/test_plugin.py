@@ -150,7 +150,7 @@ def test_junit_carries_the_paths_of_the_evidence(suite):
     assert 'name="again" value="keyroll run again"' in text
 
 
-@pytest.mark.parametrize("workers", [(), ("-p", "xdist", "-n", "1")])
+@pytest.mark.parametrize("workers", [(), pytest.param(("-p", "xdist", "-n", "1"), marks=pytest.mark.slow)])
 def test_labs_that_were_not_used_again_are_told_of_wherever_they_ran(suite, workers):
     with (suite.folder / "conftest.py").open("a") as stream:
         stream.write(

@@ -101,11 +101,13 @@ def opened(browser, red_page):
         context.close()
 
 
-NARROW_AND_WIDE = [(360, "light"), (1280, "dark")]
-THE_OTHER_WAY_ROUND = [(360, "dark"), (1280, "light")]
+# To look once with axe-core takes two seconds of processor time: `make test` looks at a narrow page, and at a wide one
+# of another kind.
+NARROW, WIDE = (360, "light"), (1280, "dark")
+ALL_LOOKS = [NARROW, WIDE, (360, "dark"), (1280, "light")]
 
 
-@pytest.mark.parametrize("looks", [NARROW_AND_WIDE, pytest.param(THE_OTHER_WAY_ROUND, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("looks", [[NARROW], pytest.param(ALL_LOOKS, marks=pytest.mark.slow)])
 def test_it_opens_quietly_and_axe_finds_nothing_serious(opened, looks):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed")
     page = opened(bypass_csp=True)
@@ -121,15 +123,21 @@ def test_it_opens_quietly_and_axe_finds_nothing_serious(opened, looks):
     assert page.said == []
 
 
-@pytest.mark.parametrize("kind", ["check", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("plan", "night"))])
-def test_pages_of_other_kinds_open_quietly_and_fit_too(browser, tmp_path, kind):
+@pytest.mark.parametrize(
+    ("kind", "looks"),
+    [
+        ("check", [WIDE]),
+        *(pytest.param(kind, ALL_LOOKS, marks=pytest.mark.slow) for kind in ("check", "plan", "night")),
+    ],
+)
+def test_pages_of_other_kinds_open_quietly_and_fit_too(browser, tmp_path, kind, looks):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed")
     context = browser.new_context(offline=True, bypass_csp=True)
     page = context.new_page()
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
     page.goto(page_of(kind, tmp_path).as_uri())
-    for width, scheme in THE_OTHER_WAY_ROUND:
+    for width, scheme in looks:
         page.set_viewport_size({"width": width, "height": 800})
         page.emulate_media(color_scheme=scheme)
         found = axe.Axe().run(page).response["violations"]
@@ -148,6 +156,7 @@ def test_a_click_on_a_red_mark_shows_its_evidence(opened):
     assert page.said == []
 
 
+@pytest.mark.slow
 def test_a_red_mark_is_reached_and_followed_by_keyboard(opened):
     page = opened(viewport={"width": 1280, "height": 800})
     page.locator('svg a[href="#check-2"]').focus()
@@ -155,6 +164,7 @@ def test_a_red_mark_is_reached_and_followed_by_keyboard(opened):
     page.get_by_text("10.0.12.2 65002 Idle").wait_for(state="visible")
 
 
+@pytest.mark.slow
 def test_without_scripts_it_shows_the_whole_and_no_dead_buttons(opened):
     page = opened(viewport={"width": 1280, "height": 800}, java_script_enabled=False)
     assert not page.get_by_text("Zoom in").is_visible()
@@ -192,6 +202,7 @@ def test_zoom_widens_the_picture_and_a_filter_hides_its_lanes(opened):
     assert page.said == []
 
 
+@pytest.mark.slow
 def test_it_prints_an_ordinary_rollover_on_two_pages(opened):
     page = opened()
     data = page.pdf(prefer_css_page_size=True)

@@ -30,35 +30,41 @@ def cases_of(path: Path) -> tuple[Case, ...]:
     return read_cases(path)
 
 
-@pytest.mark.parametrize("path", FILES, ids=_name)
-class TestEveryFile:
-    def test_is_read(self, path):
-        assert is_scenario(path)
-        assert cases_of(path)
-
-    def test_says_where_it_comes_from(self, path):
-        for case in cases_of(path):
-            assert case.scenario.source, "source: a document, an RFC section, a public bug"
-
-    def test_can_turn_red_or_says_why_not(self, path):
-        for case in cases_of(path):
-            assert bool(case.scenario.mutations) != bool(NO_MUTATION.search(path.read_text(encoding="utf-8")))
-
-    def test_names_assumptions_that_are_there(self, path):
-        for page, entry in ASSUMPTION.findall(path.read_text(encoding="utf-8")):
-            text = (ROOT / "docs" / "assumptions" / f"{page}.md").read_text(encoding="utf-8")
-            assert not entry or f"## {entry} " in text
-
-    def test_waits_for_what_it_does(self, path):
-        """An action that nothing is expected after, of a run or throughout it, would prove nothing."""
-        for case in cases_of(path):
-            expecting = [step.checks() for step in case.scenario.steps]
-            assert case.scenario.throughout or expecting[-1]
+def every() -> list[tuple[str, Path, Case]]:
+    """Return each case with its name and file; a file that cannot be read is an error that names its line."""
+    return [(f"{_name(path)} {case.variant or ''}".strip(), path, case) for path in FILES for case in cases_of(path)]
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if path.suffix == ".yaml"], ids=_name)
-def test_every_shipped_scenario_declares_mutations(path):
-    assert all(case.scenario.mutations for case in cases_of(path))
+def test_every_file_is_read():
+    assert [_name(path) for path in FILES if not is_scenario(path) or not cases_of(path)] == []
+
+
+def test_every_file_says_where_it_comes_from():
+    """A document, an RFC section, a public bug."""
+    assert [name for name, _, case in every() if not case.scenario.source] == []
+
+
+def test_every_file_can_turn_red_or_says_why_not():
+    says_why = {path for path in FILES if NO_MUTATION.search(path.read_text(encoding="utf-8"))}
+    assert [name for name, path, case in every() if bool(case.scenario.mutations) == (path in says_why)] == []
+
+
+def test_every_file_names_assumptions_that_are_there():
+    pages = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "assumptions").glob("*.md")}
+    named = [(_name(path), *found) for path in FILES for found in ASSUMPTION.findall(path.read_text(encoding="utf-8"))]
+    missing = [one for one in named if one[1] not in pages or (one[2] and f"## {one[2]} " not in pages[one[1]])]
+    assert missing == []
+
+
+def test_every_file_waits_for_what_it_does():
+    """An action that nothing is expected after, of a run or throughout it, would prove nothing."""
+    assert [
+        name for name, _, case in every() if not case.scenario.throughout and not case.scenario.steps[-1].checks()
+    ] == []
+
+
+def test_every_shipped_scenario_declares_mutations():
+    assert [name for name, path, case in every() if path.suffix == ".yaml" and not case.scenario.mutations] == []
 
 
 def test_ids_are_unique():

@@ -139,7 +139,7 @@ def test_what_its_parameters_make_of_a_file_has_a_limit(write, two_keys):
         read_cases(write(text))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=settings.default.max_examples // 2)
 @given(cut=st.integers(0, 700), junk=st.text(max_size=12))
 def test_a_damaged_file_is_an_input_error_or_still_a_scenario(write, two_keys, cut, junk):
     path = write("")

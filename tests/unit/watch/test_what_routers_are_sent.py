@@ -13,7 +13,7 @@ from tests.unit.watch.recording import BEGIN, PASSWORD, SECRET, USER
 from keyroll.junos.exchange import Deadlines
 from keyroll.scenario.record.result import Verdict
 
-SAMPLE, ALL = 8, 1_000
+SAMPLE, ALL = 4, 1_000
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ from keyroll.emulator.junos.shell.commands.operational import OPERATIONAL
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 CONTEXT = EntryContext(lambda: NOW)
-MORE = settings(max_examples=3 * settings.default.max_examples)  # the room for sequences is large, and each is short
+MORE = settings(max_examples=3 * settings.default.max_examples // 2)  # the room for sequences is large, each is short
 
 
 @dataclass
