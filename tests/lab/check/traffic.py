@@ -8,7 +8,6 @@ configuration has an LDP session with its key-chain and no interface that runs L
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import json
 import os
@@ -18,13 +17,14 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from keyroll import linux
+
 T = TypeVar("T")
 PORT = 646
 EVERY_SECONDS = 0.04
 _ADDRESS_SECONDS = 20.0
 """For a committed address to be on its interface: zebra puts it there after the commit has been answered."""
 _LOOK_SECONDS = 0.05
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def ask(lab: str, router: str, **request: object) -> dict:
@@ -48,24 +48,8 @@ def namespace(lab: str, router: str) -> int:
 
 def within(net: int, make: Callable[[], T]) -> T:
     """Call `make` in a network namespace: what sockets it makes stay there."""
-    made: list[T] = []
-    failed: list[BaseException] = []
-
-    def call() -> None:
-        if _libc.setns(net, 0):
-            failed.append(OSError(ctypes.get_errno(), "setns"))
-            return
-        try:
-            made.append(make())
-        except OSError as error:
-            failed.append(error)
-
-    thread = threading.Thread(target=call)
-    thread.start()
-    thread.join()
-    if failed:
-        raise failed[0]
-    return made[0]
+    with linux.inside(net):
+        return make()
 
 
 def with_address(make: Callable[[], T]) -> T:

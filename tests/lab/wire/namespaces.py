@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
 import socket
 import subprocess
-import threading
 from pathlib import Path
 
-_libc = ctypes.CDLL(None, use_errno=True)
+from keyroll import linux
 
 
 class Namespace:
@@ -39,25 +37,8 @@ class Namespace:
 
     def within(self, make):
         """Call `make` in the namespace (what sockets it makes stay there)."""
-        made: list = []
-        failed: list[BaseException] = []
-
-        def call() -> None:
-            with Path(self.path).open("rb") as net:
-                if _libc.setns(net.fileno(), 0):
-                    failed.append(OSError(ctypes.get_errno(), "setns"))
-                    return
-            try:
-                made.append(make())
-            except OSError as error:
-                failed.append(error)
-
-        thread = threading.Thread(target=call)
-        thread.start()
-        thread.join()
-        if failed:
-            raise failed[0]
-        return made[0]
+        with Path(self.path).open("rb") as net, linux.inside(net.fileno()):
+            return make()
 
     def socket(self, family: int = socket.AF_INET) -> socket.socket:
         sock = self.within(lambda: socket.socket(family, socket.SOCK_STREAM))
