@@ -87,7 +87,9 @@ class LiveView:
             own = self._states.setdefault(event.router, {})
             own |= {part.partition(" ")[0]: part for part in event.text.split("; ")}
         elif event.kind is Kind.CHECK and not event.data.get("passed"):
-            self._reds.append(f"{event.router or ''} {event.text}".strip())
+            # The plain line has what was expected, too: here is room for what it is and what was seen.
+            who = f"{event.data.get('name')}{f' {event.router}' if event.router else ''}"
+            self._reds.append(f"{who}: {event.data.get('observed')}")
         elif event.kind is Kind.WIRE:
             self._key(event)
 

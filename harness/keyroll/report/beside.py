@@ -82,7 +82,7 @@ def watch_sections(watch: Mapping[str, object]) -> Iterator[Section]:
         yield Section(
             "The rollover",
             tuple(lines),
-            ("router", "key-chain", "key", "after", "start-time", "seen active"),
+            ("router", "key-chain", "key", "after", "start-time", "seen active (on this machine's clock)"),
             tuple(
                 Row(
                     (

@@ -142,6 +142,7 @@ def run_page(record: RunRecord) -> str:
         why=list(_why(record, red)),
         red=red,
         checks=list(enumerate(record.checks, start=1)),
+        judged_by_then=sum(event.kind == "check" for event in record.events),
         evidence=_all_evidence(red, record),
         rows=_rows(record.events),
         left_out=max(0, sum(event.kind not in _QUIET_KINDS for event in record.events) - _TABLE_ROWS),
@@ -174,7 +175,10 @@ def _why(record: RunRecord, red: Sequence[tuple[int, CheckRecord]]) -> Iterator[
 
 
 def _legend(picture: Timeline) -> Iterator[str]:
-    yield "Outline: planned by start-time. Bar: what the router really sent. A dashed line: the router's clock was set."
+    # Of a watch without a capture nothing is known of the wire, only what the routers say.
+    sent = any(lane.kind == "keys" and " sends" in lane.label for lane in picture.lanes)
+    bar = "what the router really sent" if sent else "the key that the router shows as active"
+    yield f"Outline: planned by start-time. Bar: {bar}. A dashed line: the router's clock was set."
     first = picture.jumps[0].router if picture.jumps else None
     own = [jump for jump in picture.jumps if jump.router == first]
     for jump in own[:_JUMPS]:
@@ -193,7 +197,9 @@ def _not_judged(record: RunRecord) -> Iterator[str]:
         why = "the scenario does not ask for it" if record.verdict == "passed" else "not asked for, or not reached"
         yield from (f"{name}: {why}" for name in missing)
     if not record.checks:
-        yield "everything: the run ended before a check was made"
+        judged_by_then = any(event.kind == "check" for event in record.events)
+        rest = "without a verdict: what held by then may not have held later" if judged_by_then else "before a check"
+        yield f"everything: the run ended {rest}"
     if not record.wire:
         yield "the wire: there is no account of a capture"
 

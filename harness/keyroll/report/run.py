@@ -112,6 +112,8 @@ class RunRecord:
     """The word of a verdict that colours the page: a rehearsal's own, where the run is one."""
     beside: tuple[Section, ...]
     """What a watch or a rehearsal says beside its run."""
+    captured: bool
+    """Whether the folder has the captures and logs of a lab: a watch has none."""
 
     @property
     def red(self) -> tuple[CheckRecord, ...]:
@@ -170,6 +172,7 @@ def _loaded(folder: Path) -> RunRecord:
         wire=tuple(_wire(folder / "wire.json")),
         tone=rehearsal.tone if rehearsal else verdict,
         beside=beside,
+        captured=(folder / "lab").is_dir(),
     )
 
 

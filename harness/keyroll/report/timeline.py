@@ -26,8 +26,8 @@ _BINS = 600
 """At most this many seconds (or longer spans) a lane of the wire: a page of 1,280 pixels shows no more apart."""
 _CROWDED = 12
 """Bars of keys in a lane from which on a label is the number alone: `key 12` has no room on a narrow page."""
-_READING_WIDTH = 0.2
-"""How much of the picture the words of a clock's reading take: 24 characters on a page of 1,280 pixels."""
+_READING_WIDTH = 0.27
+"""How much of the picture the words of a clock's reading take: 24 characters where the page is at its narrowest."""
 
 _SHOWS = re.compile(r"(?P<chain>.+): active (?P<key>key \d+|none), next .+")
 _SENDS = re.compile(r"(?P<session>\S+): sends (?P<key>.*?)(?: \((?P<ids>[^)]*)\))?$")

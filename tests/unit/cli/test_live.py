@@ -37,7 +37,7 @@ try:
             (6, Kind.WIRE, "R2", "bgp: sends key 0 (KeyID 2, RNextKeyID 1)", {"key": 0}),
             (7, Kind.SESSION, "R1", "bgp Established, 0 flaps", {}),
             (8, Kind.WAIT, None, "all of it must hold, at most 25.0 s", {"seconds": 25.0}),
-            (8, Kind.CHECK, "R2", "no-flap: \\x1b[2Jbgp Idle", {"passed": False}),
+            (8, Kind.CHECK, "R2", "RED: no-flap", {"passed": False, "name": "no-flap", "observed": "\\x1b[2Jbgp Idle"}),
         ):
             view(Event(at * 1_000_000_000, kind, text, router, data=data))
             printer.line("plain: " + text[:30])
@@ -99,21 +99,21 @@ def terminal():
         made.child.wait()
 
 
-@pytest.mark.parametrize(("typed", "left"), [(b"\n", "plain: no-flap"), (b"\x03", "INTERRUPTED")])
+@pytest.mark.parametrize(("typed", "left"), [(b"\n", "plain: RED: no-flap"), (b"\x03", "INTERRUPTED")])
 def test_it_shows_keys_and_red_and_leaves_plain_lines_and_a_sane_terminal(terminal, typed, left):
     terminal.until("drawn")
     shown = "\n".join(terminal.screen.display)
     assert "0000" in shown
     assert "1111" in shown
     assert "key 1 (KeyID 3" in shown
-    assert "RED  R2 no-flap" in shown
+    assert "RED  no-flap R2: \\x1b[2Jbgp Idle" in shown
     assert "10 of at most 33 s  step 1" in shown
     assert sum("step 1: apply routers" in line for line in terminal.screen.display) == 2, "its plain line, and the view"
     terminal.end(typed)
     shown = "\n".join(terminal.screen.display)
     assert left in shown
     assert "plain: bgp: sends key 1" in shown
-    assert "RED  R2" not in shown
+    assert "RED  no-flap" not in shown
     assert terminal.after == terminal.before
     assert not terminal.screen.cursor.hidden
 
