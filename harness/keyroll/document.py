@@ -32,9 +32,9 @@ Loc = tuple[str | int, ...]
 OCTETS_MAX = 256 * 1024
 """The longest file. The longest scenario of ours has 7 KiB; PyYAML reads some 250 KiB a second."""
 VALUES_MAX = 20_000
-"""So many keys and values, those that aliases stand for counted each time. Our longest scenario has 1,000."""
+"""Keys and values of a file, with those of an alias counted each time it is used. Our longest scenario has 1,000."""
 DEPTH_MAX = 100
-"""How deep values may lie in each other. Scenarios need eight; Python's own limit lets PyYAML go to about 150."""
+"""How deep values may be nested. Scenarios need eight; Python's own limit lets PyYAML go to about 150."""
 _TOO_DEEP = f"it is nested too deeply: at most {DEPTH_MAX} levels"
 LENGTH_MAX = 10_000
 """Characters of one value: a number in base 60 (`1:59:59`) of 100,000 digits would take PyYAML minutes."""
@@ -107,7 +107,7 @@ _QUOTING = {
     "could not determine a constructor for the tag": "'!' stands for a tag; put what begins with '!' in quotes",
     "found undefined tag handle": "'!' stands for a tag; put what begins with '!' in quotes",
 }
-"""How the parser's messages begin that quote a value, and what is said instead."""
+"""Beginnings of parser messages that quote a value, and the words that replace them."""
 
 
 def _construct_mapping(loader: _PositionLoader, node: yaml.MappingNode) -> dict[Hashable, Any]:
@@ -154,11 +154,12 @@ class _QuickLoader(_PositionLoader):
 
 
 _READ_OTHERWISE = re.compile("[\t?!\ufeff\x85\u2028\u2029]")
-"""What libyaml takes and PyYAML refuses (tabs between words, `?` within brackets), or has otherwise (`!`, columns)."""
+"""What libyaml takes and PyYAML refuses (tabs between words, `?` within brackets), or reads differently (`!`,
+columns)."""
 
 
 def _read_quickly(text: str) -> tuple[yaml.Node, Any] | None:
-    """Return a text's node and data; None where anything is wrong: PyYAML's own scanner says better what, and where."""
+    """Return a text's node and data; None on any fault: PyYAML's own scanner reports it better."""
     if not yaml.__with_libyaml__ or _READ_OTHERWISE.search(text):
         return None
     try:
@@ -184,7 +185,7 @@ def _places(node: yaml.Node, loc: Loc = ()) -> Iterator[tuple[bool, Loc, tuple[i
 
 
 def _problem(error: yaml.MarkedYAMLError) -> str:
-    """Return what the parser found, but for words that it quotes out of values: they may be (part of) a secret."""
+    """Return the parser's message without the words that it quotes from values: they may be (part of) a secret."""
     problem = error.problem or error.context or "it cannot be read"
     for said, sentence in _QUOTING.items():
         if problem.startswith(said):
@@ -235,7 +236,7 @@ def _too_long(path: Path) -> DocumentError:
 
 
 class _Limits:
-    """Counts what a file's values come to, aliases followed, from the parser's events alone: nothing is built."""
+    """Counts a file's values, with aliases followed, from the parser's events alone, before anything is built."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -346,7 +347,7 @@ def read(document: Document, model: type[Model], *, root: Loc = ()) -> Model:
         DocumentError: for the first thing that is wrong; it names the line, the column, the field and what is allowed.
             Values are never quoted from fields that may hold a secret (those that a model types as its own class).
     """
-    # Its import takes longer than reading most files: only who has a model pays for it.
+    # Imported here because the import takes longer than reading most files, and not every caller has a model.
     from pydantic import ValidationError  # noqa: PLC0415
 
     data = document.data
@@ -365,7 +366,7 @@ def read(document: Document, model: type[Model], *, root: Loc = ()) -> Model:
 
 
 def _meant(told: ErrorDetails, error: ValidationError, loc: Loc, model: type[BaseModel]) -> str | None:
-    """Return which field or word may be meant. What was typed is not said again: it may be a secret."""
+    """Return which field or word may be meant. The message does not repeat what was typed: it may be a secret."""
     if told["type"] == "extra_forbidden":
         return did_you_mean(str(loc[-1]), _allowed(model, loc))
     if told["type"] not in ("literal_error", "enum"):
@@ -377,7 +378,7 @@ def _meant(told: ErrorDetails, error: ValidationError, loc: Loc, model: type[Bas
 
 
 def _told(errors: Sequence[ErrorDetails]) -> ErrorDetails:
-    """Return the error to tell: the first one; where a field is missing and another is its name mistyped, that one."""
+    """Return the error to report: the first one, or the unknown field where it is a mistyped name of a missing one."""
     first = errors[0]
     if first["type"] == "missing":
         for other in errors:

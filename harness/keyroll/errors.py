@@ -21,7 +21,7 @@ import re
 from dataclasses import dataclass
 
 _STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Control characters, what turns the direction of writing, and half characters (which no terminal can be sent)."""
+"""Control characters, marks that change the direction of writing, and unpaired surrogates, which cannot be encoded."""
 _OCTETS = range(0xDC80, 0xDD00)
 """How Python carries an octet of a path that is not UTF-8 (PEP 383)."""
 # The highest character that `\xNN` can name; above it `\uNNNN` is needed.
@@ -63,7 +63,7 @@ class Where:
 
 
 def printable(text: str) -> str:
-    r"""Return `text` as a terminal can be given it: what would steer it is written as `\x1b`.
+    r"""Return `text` so that it is safe for a terminal: control characters are written as `\x1b`.
 
     Escape codes of a file, of a router's answer or of a log could otherwise change what stands on the screen. Line ends
     and tabs stay.
@@ -103,7 +103,7 @@ class UnfitError(KeyrollError):
 
 
 class RunError(KeyrollError):
-    """The product or its surroundings broke while working."""
+    """A router, the lab or keyroll broke during the run."""
 
 
 class DeadlineError(RunError):

@@ -1,8 +1,8 @@
 """A child that goes on in this program's memory: what is imported need not be imported again.
 
-The child gets what a program started anew would get: only the descriptors that are named, signals as by default, an
-output of its own, and words of its own in `ps`. For processes of one thread: another thread may hold a lock at that
-moment, and in the child nobody would ever open it.
+The child gets what a program started anew would get: only the descriptors that are named, signals as by default, its
+own output, and its own command line in `ps`. For processes of one thread: another thread may hold a lock at that
+moment, which in the child would never be released.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ _STANDARD = frozenset({0, 1, 2})
 
 
 def settle() -> None:
-    """Call once after the imports: what there is now stays for good, so that children share its memory."""
+    """Call once after the imports: present objects are never collected from then on, so children share their memory."""
     gc.collect()
     gc.freeze()
 
 
 def alone() -> bool:
-    """Whether this process has one thread, as who forks must."""
+    """Whether this process has only one thread, as is needed to fork."""
     return len(list(Path("/proc/self/task").iterdir())) == 1
 
 

@@ -1,10 +1,10 @@
 """Instants and clocks: the only module above `lab/` and `emulator/` that reads a clock or sleeps.
 
 A host has two clocks. Its wall clock says what time it is, and may be set while a program runs; its monotonic clock
-only says how much time has passed. `Clock.now` joins them: it reads the wall clock once, and adds from then on what
-the monotonic clock says. So deadlines and freshness are never wrong by a clock that was set, instants can still be
-compared with the time stamps of captures (which are the wall clock's), and `stepped` says when that comparison does
-not hold any more.
+only says how much time has passed. `Clock.now` joins them: it reads the wall clock once, and adds from then on what the
+monotonic clock says. So deadlines and freshness are never wrong by a clock that was set, instants can still be compared
+with the time stamps of captures (which are the wall clock's), and `stepped` says when that comparison does not hold any
+more.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Instant:
 
 
 class Clock(Protocol):
-    """What tells the time and lets it pass. Implementations can be used by several threads at once."""
+    """A clock that can be read and waited on. Implementations can be used by several threads at once."""
 
     def now(self) -> Instant:
         """Return the present instant. It never goes back and never jumps, whatever happens to the wall clock."""
@@ -75,7 +75,7 @@ class Clock(Protocol):
 
 
 def stepped(clock: Clock) -> timedelta:
-    """Return by how much the wall clock has been set forward (or back, negative) since this clock was made."""
+    """Return how far the wall clock has been set forward (negative: back) since this clock was made."""
     return clock.wall() - clock.now()
 
 
@@ -107,7 +107,7 @@ def _related() -> tuple[int, int]:
 
 
 SYSTEM = SystemClock()
-"""For lengths of time, and for what is not part of a run. A run makes its own, related to the wall clock of then."""
+"""For durations, and for code outside of a run. A run makes its own clock, related to the wall clock at its start."""
 
 
 def until(
@@ -118,7 +118,7 @@ def until(
     poll: timedelta,
     check: Callable[[], object] = lambda: None,
 ) -> T | None:
-    """Ask again and again until something holds: the one way to wait for a state that cannot announce itself.
+    """Poll until something holds: the one way to wait for a state that does not announce itself.
 
     Args:
         clock: the clock of `deadline`.
@@ -158,12 +158,12 @@ class FakeClock:
         """The lengths that were asked for, in order."""
 
     def now(self) -> Instant:
-        """Return the instant that the pauses have led to."""
+        """Return the present instant: the beginning plus all pauses."""
         with self._lock:
             return self._now
 
     def wall(self) -> Instant:
-        """Return the same, but for what `set_wall` has changed."""
+        """Return the present instant plus what `set_wall` has set."""
         with self._lock:
             return self._now + self._step
 
@@ -174,7 +174,7 @@ class FakeClock:
             self.advance(length)
 
     def advance(self, length: timedelta) -> None:
-        """Move the time on; what is planned for the way happens."""
+        """Move the time on; events that are planned in between happen."""
         with self._lock:
             end = self._now + max(length, timedelta())
             while self._planned and self._planned[0][0] <= end:
@@ -184,7 +184,7 @@ class FakeClock:
             self._now = max(self._now, end)
 
     def at(self, length: timedelta, happen: Callable[[], object]) -> None:
-        """Have something happen when `length` from now has passed."""
+        """Plan an event for `length` from now."""
         with self._lock:
             heapq.heappush(self._planned, (self._now + length, next(self._order), happen))
 

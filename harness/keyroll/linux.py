@@ -1,6 +1,6 @@
 """The few Linux calls that Python 3.11 does not have: namespaces, mounts, the parent-death signal.
 
-A thin face of libc, used by the embedded lab and by the emulated router. Each call raises `OSError` with the call's
+Thin wrappers of libc, used by the embedded lab and by the emulated router. Each call raises `OSError` with the call's
 name and what it was asked for.
 """
 
@@ -66,8 +66,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def close_all(descriptors: list[int]) -> None:
     """Close the descriptors, and empty the list.
 
-    Each is forgotten before it is closed: Ctrl-C may interrupt this, and the end then begins again. By that time the
-    number may be another file's.
+    Each is removed from the list before it is closed: Ctrl-C may interrupt this, and it is then called again, when the number may already belong to another file.
     """
     while descriptors:
         os.close(descriptors.pop())
@@ -80,7 +79,7 @@ def _checked(result: int, what: str) -> None:
 
 
 def unshare(flags: int) -> None:
-    """Give the calling thread namespaces of its own (unshare(2))."""
+    """Move the calling thread into new namespaces (unshare(2))."""
     _checked(_libc.unshare(ctypes.c_int(flags)), f"unshare({flags:#x})")
 
 
@@ -104,7 +103,7 @@ def mount(source: str, target: Path | str, kind: str | None, flags: int = 0, dat
 
 
 def new_user_namespace() -> None:
-    """Move the calling process (of one thread) into a user namespace of its own, where it is root. Raises OSError."""
+    """Move the calling process (of one thread) into a new user namespace, where it is root. Raises OSError."""
     user, group = os.geteuid(), os.getegid()
     unshare(CLONE_NEWUSER)
     for name, text in (("setgroups", "deny"), ("uid_map", f"0 {user} 1"), ("gid_map", f"0 {group} 1")):
@@ -121,10 +120,10 @@ def enter_owner(namespace: int) -> None:
 
 
 def pretend_setgroups() -> None:
-    """Have setgroups(2) do nothing and succeed, in this process and all that it starts (seccomp(2)).
+    """Make setgroups(2) do nothing and succeed, in this process and all that it starts (seccomp(2)).
 
-    A user namespace made without privilege denies setgroups, and some daemons end when they are denied it. On
-    machines other than x86-64 and aarch64 nothing is changed. Raises OSError.
+    A user namespace made without privilege denies setgroups, and some daemons end when they are denied it. On machines
+    other than x86-64 and aarch64 nothing is changed. Raises OSError.
     """
     number = _SETGROUPS.get(os.uname().machine)
     if number is None:
@@ -152,9 +151,9 @@ def pretend_setgroups() -> None:
 
 
 def no_core_dumps() -> None:
-    """Have no core file written of this process and all that it starts: keys and passwords are in their memory.
+    """Prevent core files of this process and all that it starts: keys and passwords are in their memory.
 
-    The handlers that a kernel may pipe a core to (systemd-coredump, apport) heed the limit as well.
+    The handlers that a kernel may pipe a core to (systemd-coredump, apport) obey the limit as well.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
@@ -168,7 +167,7 @@ def die_with_parent() -> None:
 
 
 def rename(title: str) -> None:
-    """Have `ps` show `title` for this process: it takes the place of the command line, as far as that is long.
+    """Make `ps` show `title` for this process: it takes the place of the command line, as far as that is long.
 
     For processes that were forked and go on in another role. Where the kernel does not say where its command line lies
     (proc(5), arg_start), nothing is changed.
@@ -186,7 +185,7 @@ def _area(place: int) -> tuple[int, int]:
 
 
 def retag(name: str, value: str) -> None:
-    """Have /proc/PID/environ show `value` for a variable that this program was started with.
+    """Make /proc/PID/environ show `value` for a variable that this program was started with.
 
     The value takes the place of the former one, as far as that is long. For processes that were forked; what they start
     in turn has what `os.environ` holds.
@@ -224,7 +223,7 @@ def new_network_namespace() -> int:
 
 @contextmanager
 def inside(namespace: int) -> Iterator[None]:
-    """Be in that network namespace for a while: sockets opened meanwhile belong to it. For one thread only."""
+    """Enter that network namespace for the block: sockets opened in it belong to it. For one thread only."""
     home = network_namespace()
     try:
         setns(namespace)

@@ -1,4 +1,4 @@
-"""Words that several rooms share, each said once. No logic stands here, and nothing is imported from other rooms.
+"""Words that several rooms share, each defined once. There is no logic here, and nothing is imported from other rooms.
 
 The emulator and what judges it may share these words (what Junos and RFC 5925 call a thing), never what they do.
 """
@@ -35,7 +35,7 @@ class Receiving(StrEnum):
 
 
 class InUse(StrEnum):
-    """When a commit's change of a keychain in use takes hold of a session that is up."""
+    """When a committed change of a keychain in use takes effect on a session that is up."""
 
     NEXT_CONNECTION = "next-connection"
     AT_ONCE = "at-once"
@@ -53,7 +53,7 @@ class Capability(StrEnum):
     STEER_TCP = "steer-tcp"
     """How connections come about: the routers' initial sequence numbers, their source port, SYNs that cross."""
     KEY_POLICY = "key-policy"
-    """Which rules move a router's keys (a scenario's `policy:`): emulated routers alone can be told."""
+    """Which rules move a router's keys (a scenario's `policy:`): only emulated routers can be configured so."""
     VLAN = "vlan"
     """Whether ports have logical interfaces with a VLAN (a session's `vlan:`)."""
 
@@ -81,7 +81,7 @@ class DropReason(StrEnum):
     MALFORMED = "malformed"
     """A TCP segment from or to a protected peer that cannot be parsed."""
     FRAGMENT = "fragment"
-    """An IP fragment of TCP from or to a protected peer: it cannot be judged by itself."""
+    """An IP fragment of TCP from or to a protected peer: one fragment cannot be judged."""
     ICMP_ERROR = "icmp-error"
     """An ICMP error about a protected connection (RFC 5925, 7.8)."""
     CONGESTION = "congestion"

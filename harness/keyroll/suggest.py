@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 _CLOSE = 0.6
-"""How alike two words must be, 0 to 1: difflib's own default, which takes two swapped letters or one missing."""
+"""How similar two words must be, 0 to 1: difflib's own default, which allows two swapped letters or one missing."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Return the known word that is most like `word`; None where none is like it."""
+    """Return the known word that is most similar to `word`, or None."""
     import difflib  # noqa: PLC0415 - only who mistyped a word waits for its import
 
     found = difflib.get_close_matches(word, list(known), n=1, cutoff=_CLOSE)

@@ -1,8 +1,8 @@
-"""What two chains bring, from one instant to another: each coming rollover under each mix of policies.
+"""The coming rollovers of two chains, from one instant to another, each under each mix of policies.
 
-The chains are predicted as a whole, once for each mix, from before the rollover that precedes the first instant. What
-goes wrong is then laid to the rollover that it belongs to, so that neighbours are part of each prediction and no
-rollover pays for another.
+The chains are predicted as a whole, once for each mix, from before the rollover that precedes the first instant. Each
+gap is then attributed to the rollover that caused it: neighbouring rollovers are part of each prediction, and none is
+blamed for another's gap.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from keyroll.keychain.simulation import Drop
 from keyroll.names import Receiving, Sending
 
 DEFAULT_MIXES: tuple[Mix, ...] = (((Sending.CLOCK, Receiving.TOLERANCE), (Sending.CLOCK, Receiving.TOLERANCE)),)
-"""What Juniper's text reads as (docs/assumptions/keychain.md)."""
+"""The policies that Juniper's text suggests (docs/assumptions/keychain.md)."""
 ROUTERS = ("1", "2")
-"""What gaps and changes call the two routers; whoever knows their names puts them in."""
+"""The names of the two routers in gaps and changes; the caller replaces them by the real ones."""
 _TOLERANCE_MAX = 366 * 86400
 """Seconds. Tolerances go up to 136 years, and the year 9999 is the last: what lies that far ahead is left out."""
 _MOMENT = timedelta(seconds=1)
@@ -32,7 +32,7 @@ _MOMENT = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """For how long a router may hear nothing, and how often its peer is sure to say something."""
+    """The hold time of a session, and the interval in which its peer surely sends a message."""
 
     time: timedelta
     keepalive: timedelta
@@ -51,14 +51,14 @@ class Fall:
     earliest: datetime
     """The last keepalive came as long before the gap as can be."""
     latest: datetime
-    """It came right before the gap."""
+    """The last keepalive came right before the gap."""
     certain: bool
     """Whether the gap lasts to `latest`; else it may end before the timer does."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a rollover is under one mix of policies, with equal clocks."""
+    """The outcome of a rollover under one mix of policies, with equal clocks."""
 
     gaps: tuple[Gap, ...] = ()
     """What is dropped, by begin; the routers are named "1" and "2"."""
@@ -66,7 +66,7 @@ class Outcome:
     """Keys that became due and never took over."""
     fall: Fall | None = None
     down_before: bool = False
-    """Whether nothing gets through, or not both ways, when the rollover begins."""
+    """Whether segments do not get through both ways when the rollover begins."""
 
     @property
     def hitless(self) -> bool:
@@ -76,7 +76,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class PredictedRollover:
-    """One coming rollover: what it is under each mix, and which skews of clocks are hitless under each."""
+    """One coming rollover: its outcome under each mix, and the skews that are hitless under each."""
 
     rollover: Rollover
     outcomes: Mapping[Mix, Outcome]
@@ -97,7 +97,7 @@ class PredictedRollover:
         return not self.failing and covers(self.bounds, skew // timedelta(microseconds=1))
 
     def limiting(self, *, low: bool) -> tuple[Mix, ...]:
-        """Return the mixes that set the lower (or upper) bound of `bounds`; none where there is no such bound."""
+        """Return the mixes that set the lower (or upper) bound of `bounds`; empty where it is unbounded."""
         bounds = self.bounds
         if not bounds:
             return tuple(mix for mix, skews in self.skews.items() if not skews)
@@ -112,7 +112,7 @@ class PredictedRollover:
 
     @property
     def deciding(self) -> tuple[tuple[int, str], ...]:
-        """What the outcome hangs on: (router 0 or 1, "sending" or "receiving"); nothing where all mixes agree."""
+        """The policies that decide: (router 0 or 1, "sending" or "receiving"); empty where all mixes agree."""
         return tuple(
             (router, ("sending", "receiving")[which])
             for router in (0, 1)
@@ -132,14 +132,14 @@ class PredictedRollover:
 
 @dataclass(frozen=True, slots=True)
 class ComingRollovers:
-    """What two chains bring from `at` on."""
+    """The coming rollovers of two chains from `at` on."""
 
     at: datetime
     until: datetime
     end: datetime
     """Where the prediction ends; what is dropped until then may go on."""
     faults: Mapping[Mix, tuple[Gap, ...]]
-    """What is dropped at `at` already, or later for a reason that no coming rollover has, by mix."""
+    """By mix, the drops that exist at `at` already or that no coming rollover causes."""
     rollovers: tuple[PredictedRollover, ...]
 
 
@@ -152,7 +152,7 @@ def predict_rollovers(
     hold: Hold | None = BGP_HOLD,
     mixes: Sequence[Mix] = MIXES,
 ) -> ComingRollovers:
-    """Return what two chains that protect one session bring.
+    """Return the coming rollovers of two chains that protect one session.
 
     Args:
         one: the first router's chain.
@@ -185,7 +185,7 @@ def predict_rollovers(
 def _span(
     every: Sequence[Rollover], coming: Sequence[int], chains: tuple[Keychain, Keychain], at: datetime, hold: Hold | None
 ) -> tuple[datetime, datetime]:
-    """Return from when until when to predict: the rollover before `at` is part of it, as is the end of the last one."""
+    """Return the begin and end of the prediction: it contains the rollover before `at` and the end of the last one."""
     before = [n for n, rollover in enumerate(every) if rollover.last <= at]
     begin = min([at, *(every[n].first - _MOMENT for n in (*before[-1:], *coming))])
     firsts = [keys[0].start for keys in map(in_order, chains) if keys and keys[0].start is not None]
@@ -197,7 +197,7 @@ def _span(
 
 
 class _Laying:
-    """Lays what goes wrong to the rollover that it belongs to, by the rollover's number."""
+    """Attributes gaps to the rollovers that cause them, by the rollover's number."""
 
     def __init__(self, every: Sequence[Rollover]) -> None:
         self._begins: dict[tuple[str, int | None], int] = {}
@@ -209,7 +209,7 @@ class _Laying:
                     self._ends[name, part.before.id] = n
 
     def lay(self, prediction: Prediction) -> dict[int | None, tuple[Gap, ...]]:
-        """Return the gaps of each rollover; None has those that no rollover is the reason of."""
+        """Return the gaps of each rollover; those that no rollover causes are under None."""
         found: dict[int | None, tuple[Gap, ...]] = {}
         for gap in prediction.gaps:
             flow = gap.flow
@@ -240,7 +240,7 @@ def _outcome(
 
 
 def _fall(gaps: Sequence[Gap], downs: Sequence[datetime], hold: Hold) -> Fall | None:
-    """Return when the session first goes down because of the gaps: each router runs a hold timer of its own."""
+    """Return when the session first goes down because of the gaps. Each router runs its own hold timer."""
     silences: dict[tuple[str, datetime], datetime] = {}
     for gap in gaps:
         joined = next((key for key, end in silences.items() if key[0] == gap.flow.sender and end == gap.begin), None)

@@ -56,7 +56,7 @@ def summary_of(report: Report) -> str:
 
 
 def mix_name(mix: Mix) -> str:
-    """Return a mix in a word: `clock+tolerance/rnext+any`, the first router's policies first."""
+    """Return a mix as one word: `clock+tolerance/rnext+any`, the first router's policies first."""
     return "/".join(f"{sending.value}+{receiving.value}" for sending, receiving in mix)
 
 

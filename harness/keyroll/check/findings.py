@@ -23,9 +23,10 @@ from keyroll.keychain.schedule import in_order, next_key, send_key
 from keyroll.names import SessionKind
 
 PORTS = {SessionKind.BGP: frozenset(("179", "bgp")), SessionKind.LDP: frozenset(("646", "ldp"))}
-"""What a filter calls the sessions' ports (IANA)."""
+"""Names of the sessions' ports in a filter (IANA)."""
 _LICENSE = re.compile(r"requires \S+ license$")
-"""What Junos writes above a statement of a feature for which it has no licence: it runs it all the same, and warns."""
+"""What Junos writes above a statement of a feature that lacks a licence: Junos warns, and runs the statement all the
+same."""
 _PORT_WORDS = frozenset(("port", "source-port", "destination-port"))
 
 
@@ -38,7 +39,7 @@ class Finding:
     where: Where
     severity: Severity
     subject: str = ""
-    """The session that the message begins with, where it says of one what it may say of others."""
+    """The session that the message begins with, where the same may be found of other sessions."""
 
     @classmethod
     def of(cls, rule: Rule, message: str, where: Where) -> Finding:
@@ -81,7 +82,7 @@ class End:
 
     @property
     def meant(self) -> bool:
-        """Whether the session is protected with TCP-AO, or has a chain for it."""
+        """Whether the session is protected with TCP-AO, or names a chain for it."""
         chain = self.chain
         return self.session.authentication.ao or (chain is not None and chain.means_ao)
 
@@ -97,7 +98,7 @@ _UNJUDGED = {
 
 
 class Levels:
-    """Looks a level of a configuration up once: the sessions of a group share its statements, and BGP's."""
+    """Reads each level of a configuration once, since the sessions of a group share its statements and BGP's."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[int, Path], dict[str, View]] = {}
@@ -112,13 +113,13 @@ class Levels:
 
 
 def rule_of(doubt: Doubt) -> Rule:
-    """Return the rule that something which is not known breaks: a licence that is missing hides no statement."""
+    """Return the rule for an unknown: a missing licence does not hide a statement, so it has a rule of its own."""
     lacks = doubt.kind is Kind.ROUTER_WARNING and _LICENSE.search(doubt.message) is not None
     return rules.LICENSE if lacks else rules.IN_DOUBT
 
 
 def of_end(end: End, levels: Levels) -> Iterator[Finding]:
-    """Yield what is wrong with one end by itself."""
+    """Yield what is wrong with one end, without regard to the other."""
     session = end.session
     for finding in usage_of(end.router, session):
         yield Finding.of(finding.rule, finding.message, finding.where)
@@ -139,7 +140,7 @@ def of_router(end: End) -> Iterator[Finding]:
 
 
 def of_twice(configurations: Sequence[Configuration]) -> Iterator[tuple[Configuration, Finding]]:
-    """Yield each configuration of a router that another is of too, with what is said of it."""
+    """Yield each configuration whose router is given more than once, with the finding about it."""
     by_name: dict[str, list[Configuration]] = {}
     for configuration in configurations:
         by_name.setdefault(configuration.main.name, []).append(configuration)
@@ -181,7 +182,7 @@ def _bgp_ends(session: Session, peer: Session) -> Iterator[Finding]:
 
 
 def of_single(single: Single) -> Finding:
-    """Return what it means that a protected session has no other end."""
+    """Return the finding about a protected session without another end."""
     session = single.session
     if single.reason in (Alone.NO_SESSION, Alone.OTHER_LOCAL) and single.router is not None:
         reason = (
@@ -216,7 +217,7 @@ def of_chains(
 
 
 def of_age(chain: Chain, *, at: datetime, max_age: timedelta | None, within: timedelta | None) -> Iterator[Finding]:
-    """Yield keys that are in use for too long, and that no key takes over soon enough."""
+    """Yield keys that are in use for too long, and chains in which no key takes over soon enough."""
     keys = in_order(chain.keychain)
     for key, successor in zip(keys, (*keys, None)[1:], strict=True):
         if max_age is None or key.start is None or (successor is not None and successor.start is None):
@@ -262,7 +263,7 @@ def _of_lint(finding: ChainFinding, chain: Chain, at: datetime, change_by: datet
     if found.severity is not Severity.ERROR or not finding.keys:
         return found
     if all(retired(chain, key, at) for key in finding.keys):
-        # What is wrong with a retired key costs nothing any more.
+        # A retired key is no longer used, so what is wrong with it has no effect.
         return replace(found, message=f"{found.message} (retired)", severity=Severity.ADVICE)
     if change_by is not None and all(_starts_after(chain, key, change_by) for key in finding.keys):
         return after_the_change(found)

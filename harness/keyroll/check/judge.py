@@ -1,4 +1,4 @@
-"""From configurations to verdicts: every protected session, its findings, and what its two chains bring."""
+"""From configurations to verdicts: every protected session, its findings, and its coming rollovers."""
 
 from __future__ import annotations
 
@@ -58,26 +58,26 @@ from keyroll.keychain.starttime import format_start_stored
 from keyroll.names import SessionKind
 
 SKEW_DEFAULT = timedelta(seconds=1)
-"""What NTP keeps two routers within, with room to spare."""
+"""NTP keeps two routers' clocks closer than this, with a margin."""
 
 
 class Verdict(enum.Enum):
-    """What is said of a session."""
+    """The verdict on a session."""
 
     OK = "ok"
     """It is up at the given instant, and every coming rollover is hitless."""
     BAD = "bad"
     """An error, or a rollover that is not hitless under a mix that was asked for."""
     UNKNOWN = "unknown"
-    """Nothing bad was found, and something that bears on it is not known."""
+    """Nothing bad was found, but something that matters to the session is not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked of the configurations."""
+    """What the configurations are to be judged by."""
 
     at: datetime
-    """The instant to look from (aware)."""
+    """The first instant that is judged (aware)."""
     until: datetime | None = None
     """Rollovers that begin later are left out; None: the last start-time of each pair of chains."""
     mixes: tuple[Mix, ...] = MIXES
@@ -86,19 +86,19 @@ class Question:
     max_age: timedelta | None = None
     within: timedelta | None = None
     without_secrets: bool = False
-    """Whether unknown secrets leave a verdict as it is."""
+    """Whether unknown secrets do not change a verdict."""
     change_by: datetime | None = None
-    """By when another change follows: what begins later is no error of this state; None: none follows."""
+    """When the next change follows: what begins later is not an error of this state; None: no change follows."""
 
 
 def begins_later(predicted: PredictedRollover, question: Question) -> bool:
-    """Say whether a rollover begins after the next change: clocks that are apart may begin it that much sooner."""
+    """Say whether a rollover begins after the next change, even on the clock that is ahead by the assumed skew."""
     return question.change_by is not None and predicted.rollover.first - question.skew > question.change_by
 
 
 @dataclass(frozen=True, slots=True)
 class ChainPair:
-    """Two chains that protect sessions together, and what they bring. The first of equal pairs stands for all."""
+    """Two chains that protect sessions together, and their coming rollovers; of equal pairs the first."""
 
     chains: tuple[Chain, Chain]
     routers: tuple[str, str]
@@ -119,13 +119,13 @@ class ChainPair:
 
 @dataclass(frozen=True, slots=True)
 class JudgedSession:
-    """A session that TCP-AO protects, at one end at least, and what is said of it."""
+    """A session that TCP-AO protects at one end at least, and its findings."""
 
     one: Session
     other: Session | None
     findings: tuple[Finding, ...]
     pair: int | None = None
-    """Which of the report's pairs of chains protects it; None where a prediction makes no sense."""
+    """The pair of chains of the report that protects it; None where nothing can be predicted."""
 
     @property
     def between(self) -> frozenset[tuple[str, str]]:
@@ -144,13 +144,13 @@ class JudgedSession:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything that is said of a set of configurations."""
+    """The result for a set of configurations."""
 
     question: Question
     sessions: tuple[JudgedSession, ...]
     pairs: tuple[ChainPair, ...]
     chains: tuple[Finding, ...] = ()
-    """Findings that no session has: chains that protect none, and what was not understood elsewhere."""
+    """Findings without a session: chains that protect none, and what was not understood elsewhere."""
     unprotected: int = 0
     """Sessions without TCP-AO at either end."""
     disabled: int = 0
@@ -158,7 +158,7 @@ class Report:
     routers: tuple[str, ...] = field(default=())
 
     def sessions_of(self, pair: int) -> tuple[JudgedSession, ...]:
-        """Return the sessions that a pair of chains, or one alike, protects."""
+        """Return the sessions that a pair of chains, or an equal pair, protects."""
         return tuple(session for session in self.sessions if session.pair == pair)
 
     def count(self, verdict: Verdict) -> int:
@@ -167,7 +167,7 @@ class Report:
 
     @property
     def complete(self) -> bool:
-        """Whether all protected sessions are surely known: no damaged line may be one."""
+        """Whether all protected sessions are known: no damaged line can be another one."""
         return not any(finding.severity is Severity.UNKNOWN for finding in self.chains)
 
     @property
@@ -179,7 +179,7 @@ class Report:
 
 
 def judge(configurations: Sequence[Configuration], question: Question) -> Report:
-    """Return what is said of the sessions between the routers of any number of configurations.
+    """Judge the sessions between the routers of any number of configurations.
 
     Start-times that name no zone are in the router's `time-zone`, else in the zone that the configuration was read in.
     """
@@ -268,7 +268,7 @@ class _Judge:
         return JudgedSession(single.session, None, tuple(found))
 
     def _doubt(self, single: Single) -> Finding | None:
-        """Return why nothing can be said of the other end: its text is damaged where the session would stand."""
+        """Return why the other end cannot be judged: its text is damaged where the session would be."""
         text = self._texts.get(id(single.router))
         if text is None or single.router is None:
             return None
@@ -322,7 +322,7 @@ class _Judge:
                     continue
                 rule = rule_of(doubt)
                 if rule.severity is Severity.NOTE:
-                    # Where it bears on no session, nothing was to be judged either.
+                    # Where it concerns no session, there is nothing to judge.
                     if doubt in hiding:
                         yield Finding.of(rule, doubt.message, doubt.where)
                 elif doubt in hiding:
@@ -364,7 +364,7 @@ class _Judge:
         return number
 
     def _content(self, chain: Chain) -> int:
-        """Return a number for what two chains have alike when they are predicted alike."""
+        """Return a number that is equal for two chains whose predictions are equal."""
         if id(chain) not in self._content_of:
             content = self._content_that_counts(chain.keychain)
             self._content_of[id(chain)] = self._contents.setdefault(content, len(self._contents))
@@ -471,7 +471,7 @@ def _unknown_secrets(one: Chain, other: Chain, at: datetime) -> Iterator[tuple[i
 
 
 def _hold(one: Session, other: Session) -> Hold | None:
-    """Return the lower hold time of both ends; None where one says 0, which is no hold time at all."""
+    """Return the lower hold time of both ends; None where one is 0, which switches the hold timer off."""
     usual = BGP_HOLD if one.kind is SessionKind.BGP else LDP_HOLD
     times = [usual.time if end.hold_time is None else timedelta(seconds=end.hold_time.value) for end in (one, other)]
     time = min(times)

@@ -96,7 +96,7 @@ def adjacent(one: Router, instance: str | None, other: Router, there: str | None
 
 
 def discovers(single: Single, router: Router) -> bool:
-    """Say whether a router makes the session by itself: LDP needs no statement of it, where it runs."""
+    """Say whether a router makes the session without a statement of it, as LDP does on its interfaces."""
     session = single.session
     if single.reason is not Alone.NO_SESSION or session.kind is not SessionKind.LDP:
         return False

@@ -134,7 +134,7 @@ SESSION_RULES: tuple[Rule, ...] = (
 RULES: tuple[Rule, ...] = (
     *USAGE,
     *SESSION_RULES,
-    # Whether a rollover is robust is told for each, by NOT_HITLESS.
+    # NOT_HITLESS says of each rollover whether it is robust.
     *(rule for rule in CHAIN_RULES if rule is not NOT_ROBUST and rule not in USAGE),
 )
 __all__ = ["RULES", "Rule", "Severity"]

@@ -61,9 +61,9 @@ class Interval:
 
 
 Skews = tuple[Interval, ...]
-"""Intervals that neither overlap nor touch, ascending: none of them is no skew at all."""
+"""Intervals that neither overlap nor touch, ascending; without any, no skew is hitless."""
 Known = dict[object, dict[Mix, Skews]]
-"""What was computed, by pattern."""
+"""Results by pattern."""
 ALL: Skews = (Interval(None, None),)
 
 
@@ -160,7 +160,7 @@ class SkewBounds:
             other = Party(theirs.table, ClockParts(offsets=(skew,)), mix[1][0])
             moments = sorted({*mine.edges, *(edge - skew for edge in theirs.edges)})
             simulation = Simulation(one, other, None, self._differ)
-            # A second before the first event both routers send what they have sent since ever.
+            # A second before the first event both routers still send with the first keys of the timetable.
             return _is_hitless(simulation.run([moments[0] - SECOND, *moments, moments[-1] + SECOND]), parts)
 
         return intervals_of({there - here for here, there in itertools.product(mine.edges, theirs.edges)}, hitless)

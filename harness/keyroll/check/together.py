@@ -1,4 +1,4 @@
-"""Findings that say one thing of several sessions, told once: a statement of a group bears on each of its neighbors."""
+"""Join findings that say the same of several sessions: a statement of a group concerns each of its neighbors."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from keyroll.check.findings import Finding
 
 _PLACES_SHOWN = 6
-"""Lines of one file that are told of one finding; --json has all."""
+"""Lines of one file that a finding lists; --json has all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Together:
-    """Findings of one rule and one sentence in one file; each is of another session."""
+    """Findings of one rule and one sentence in one file, each of another session."""
 
     findings: tuple[Finding, ...]
 

@@ -9,7 +9,7 @@ from keyroll.configuration import Chain, Configuration, Kind, zone_named, zone_o
 from keyroll.configuration import Finding as Doubt
 
 _ELSEWHERE = timezone(timedelta(hours=23, minutes=59))
-"""No router's zone: no start-time reads the same in it."""
+"""A zone that no router has, so that every start-time reads differently in it."""
 
 
 def names_no_known_zone(configuration: Configuration, chain: Chain) -> bool:
@@ -23,7 +23,7 @@ def names_no_known_zone(configuration: Configuration, chain: Chain) -> bool:
 
 
 def doubt_of_zone(configuration: Configuration, chain: Chain) -> Doubt | None:
-    """Return what is not known of a chain's start-times for want of a zone."""
+    """Return what is not known of a chain's start-times because their zone is not known."""
     named = zone_named(configuration)
     if named is None or not names_no_known_zone(configuration, chain):
         return None

@@ -1,7 +1,7 @@
-"""Lint of one chain: what is wrong with it, before it is committed. `lint_pair.py` is for two that work together.
+"""Lint of one chain: what is wrong with it, before it is committed. `lint_pair.py` is for two chains together.
 
-`rules.py` has the rules; here is what finds them broken. Findings name the place where one is known. A secret is never
-part of a finding.
+`rules.py` has the rules; this module finds where they are broken. Findings name the place where one is known. A secret
+is never part of a finding.
 """
 
 from __future__ import annotations
@@ -51,13 +51,13 @@ class Subject:
     lost: Mapping[int, frozenset[str]] = field(repr=False, default_factory=dict)
     """By key number, statements that stand in the text and whose value is not known: they are not missing."""
     partial: bool = False
-    """Whether parts of the chain may be missing from the text alone: what is not there is then no fault."""
+    """Whether the text may lack parts of the chain: what is missing is then not a fault."""
     numbers: int = 0
     """How many keys the text has, where that is more than the chain holds: those with a number that no key can have."""
 
     @classmethod
     def bare(cls, chain: Keychain, name: str) -> Subject:
-        """Take a chain that stands in no text."""
+        """Make the subject of a chain that was not read from a text."""
         return cls(name, chain, lambda _key, _statement: Where(name))
 
     def absent(self, key: Key, statement: str) -> bool:

@@ -18,8 +18,8 @@ from keyroll.keychain.starttime import format_start_stored
 def lint_pair(one: Subject, other: Subject) -> list[Finding]:
     """Return every broken rule about two chains that should protect one session together.
 
-    Keys belong together when their ids are each other's reverse; what is left, when their numbers are equal. What each
-    chain breaks by itself is `lint`'s.
+    Keys belong together when their ids are each other's reverse; the remaining ones, when their numbers are equal.
+    Rules about one chain are `lint`'s.
     """
     pairs, alone = _counterparts(one.chain, other.chain)
     findings = [finding for mine, theirs in pairs for finding in _compare(one, other, mine, theirs)]
@@ -69,7 +69,7 @@ def _stretch(one: Keychain, other: Keychain) -> tuple[datetime, datetime] | None
     begin, last = max(side[0] for side in starts), max(side[-1] for side in starts)
     try:
         return begin, last + timedelta(seconds=max(one.tolerance, other.tolerance)) + 2 * HOLD_DEFAULT
-    except OverflowError:  # such a tolerance never ends; what happens, happens soon after the last start-time
+    except OverflowError:  # such a tolerance never ends; all changes come soon after the last start-time
         return begin, last + 2 * HOLD_DEFAULT
 
 
@@ -143,7 +143,7 @@ def _compare(one: Subject, other: Subject, mine: Key, theirs: Key) -> Iterator[F
 
 
 def _whole(sides: Sequence[tuple[Subject, Key]], statement: str) -> bool:
-    """Say whether no key lacks a statement that may stand where its text is not understood."""
+    """Say whether no statement of a key can be hidden in text that is not understood."""
     return not any(
         subject.absent(key, statement)
         for subject, key in sides
@@ -180,7 +180,7 @@ def _switch(key: Key) -> str:
 
 
 def _secrets_differ(mine: Key, theirs: Key) -> bool:
-    """Say whether both secrets are known and are not one."""
+    """Say whether both secrets are known and differ."""
     if mine.secret is None or theirs.secret is None:
         return False
     return mine.secret.compare(theirs.secret) is Likeness.DIFFERENT

@@ -1,4 +1,4 @@
-"""Key and Keychain: the values that everything else speaks about."""
+"""Key and Keychain: the values that all other modules use."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class Key:
     with what is there. `start` is an aware datetime. `scheme` is the statement `algorithm` ("ao"); None is Junos'
     default (md5). `algorithm` None is Junos' default, HMAC-SHA-1-96. `tcp_ao_option` None is Junos' default, disabled.
     `include_options` says whether the MAC covers the other TCP options (RFC 5925 section 3.1; Junos has no statement
-    for it, and interoperates with options covered). A secret that is there but unknown counts as there: the
-    key takes its part in the schedule, and nothing can be signed with it.
+    for it, and interoperates with options covered). A secret that is there but unknown counts as there: the key takes
+    its part in the schedule, and nothing can be signed with it.
     """
 
     id: int

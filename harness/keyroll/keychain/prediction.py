@@ -38,7 +38,7 @@ HOLD_DEFAULT = timedelta(seconds=90)
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """A router's clock: what it shows is the true time plus an offset. `steps` are (true instant, offset from then)."""
+    """A router's clock: it shows the true time plus an offset. `steps` are (true instant, offset from then)."""
 
     offset: timedelta = timedelta()
     steps: tuple[tuple[datetime, timedelta], ...] = ()
@@ -127,7 +127,7 @@ class Prediction:
     spans: tuple[Span, ...]
     changes: tuple[Change, ...] = ()
     momentary: tuple[Gap, ...] = ()
-    """What is dropped for no longer than a router takes to hear a request for another key; begin and end are one."""
+    """Drops that end as soon as a router has received a request for another key; begin and end are equal."""
     downs: tuple[datetime, ...] = ()
     """Where a session keeps failing while nothing else changes: the first two times."""
 

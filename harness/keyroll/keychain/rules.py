@@ -13,23 +13,23 @@ LINUX_SECRET_MAX = 80
 
 
 class Severity(enum.Enum):
-    """What it means that a rule is broken, the worst first."""
+    """How bad it is that a rule is broken, the worst first."""
 
     ERROR = "error"
     """A session or a rollover fails, or Junos refuses the commit."""
     UNKNOWN = "unknown"
-    """Nothing sure can be said: something is not known, not understood or not covered."""
+    """It cannot be judged: something is not known, not understood or not covered."""
     WARNING = "warning"
     """Against what Juniper, an RFC or a policy asks for, or a trap for some peers."""
     ADVICE = "advice"
-    """Works, and there is a better way."""
+    """It works, but there is a better way."""
     NOTE = "note"
     """Could decide the matter and is not judged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule: what must hold, in one sentence, and who says so."""
+    """A rule: what must hold, in one sentence, and its source."""
 
     id: str
     severity: Severity
@@ -200,7 +200,7 @@ USAGE: tuple[Rule, ...] = (
     CHAIN_ON_ONE_END,
     CHAIN_UNUSED,
 )
-"""What is wrong with how sessions use chains; only a whole configuration tells."""
+"""The rules of how sessions use chains; they need a whole configuration."""
 
 RULES: tuple[Rule, ...] = (
     DUPLICATE_SEND_ID,

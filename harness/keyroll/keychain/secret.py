@@ -12,11 +12,11 @@ SHOWN = "<secret>"
 
 
 class UnknownSecretError(InputError):
-    """An unknown secret was to be used: to sign, to be written, or with `==`."""
+    """An unknown secret was used: to sign, to be written, or with `==`."""
 
 
 class Likeness(enum.Enum):
-    """What can be said of two secrets."""
+    """The result of comparing two secrets."""
 
     EQUAL = "equal"
     DIFFERENT = "different"
@@ -41,7 +41,7 @@ class Secret:
 
     @classmethod
     def unknown(cls, why: str) -> Secret:
-        """Return a secret that is there and not known; `why` says so in a few words, such as "it was taken out"."""
+        """Return a secret that exists but is not known; `why` gives the reason in a few words: "it was taken out"."""
         made = cls(b"")
         made._why = why
         return made

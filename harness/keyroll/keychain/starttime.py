@@ -32,7 +32,7 @@ _SHOWN_MAX = 30
 
 
 class StartTimeError(KeychainError):
-    """A start-time is not one: wrong form, a month 25, a zone that no place has, an hour that clocks skipped."""
+    """The text is not a start-time: wrong form, a month 25, a zone that does not exist, an hour that clocks skipped."""
 
 
 def format_start_stored(moment: datetime, zone: tzinfo = UTC) -> str:
@@ -106,7 +106,7 @@ def _localized(moment: datetime, zone: tzinfo, text: str) -> datetime:
 def _relative(text: str, now: datetime | None) -> datetime:
     found = _RELATIVE.fullmatch(text)
     if text != "now" and found is None:
-        # A long text, or one with a `$`, may be a secret that slipped into the wrong place.
+        # A long text, or one with a `$`, may be a secret that was pasted into the wrong place.
         shown = f"'{text}'" if len(text) <= _SHOWN_MAX and "$" not in text else "this"
         raise StartTimeError(f"{shown} is no start-time", remedy=f"allowed: {ALLOWED}")
     if now is None:

@@ -1,4 +1,4 @@
-"""`$9$`: Junos' reversible way to keep a secret from being read over a shoulder (not encryption).
+"""`$9$`: Junos' reversible encoding, which hides a secret from a glance at the screen (it is not encryption).
 
 netutils does the arithmetic; this module closes what it leaves open: texts cut short decode silently there, a bare
 `$9$` ends in an IndexError, a salt of 0 means "random", and the filler characters are always random.

@@ -1,4 +1,4 @@
-"""Do the routers' chains hold the same keys? A plan carries on from there, so they must."""
+"""Do the routers' chains hold the same keys? A plan continues from the keys that are there, so they must."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Agreed:
 
 
 def agreed(routers: Sequence[Router]) -> Agreed:
-    """Hold the chains against each other.
+    """Compare the chains.
 
     Raises:
-        PlanRefusedError: they differ: which router lacks which key, or has it otherwise.
+        PlanRefusedError: they differ: which router lacks which key, or has a different one.
     """
     first = routers[0]
     keys = in_order(first.chain)

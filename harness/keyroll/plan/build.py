@@ -1,4 +1,4 @@
-"""The plan itself: when keys take over, in which change each is added, what goes at the same time.
+"""The plan itself: when keys take over, in which change each is added, and what is deleted at the same time.
 
 Start-times are counted in UTC from the newest key's, `every` apart. A key is added in a change of its own, after the
 takeover that leaves too few keys ahead, and before its own start-time less the assumed skew: on a router that lacks it
@@ -42,8 +42,7 @@ _MINUTE = timedelta(minutes=1)
 def plan(request: Request) -> Plan:
     """Return the changes until `request.until`, each state of them judged.
 
-    Raises:
-        PlanRefusedError: it cannot be done, and why; the remedy names what would do.
+    Raises: PlanRefusedError: it cannot be done; the message says why, and the remedy what would work.
     """
     try:
         return _planned(request)
@@ -84,7 +83,7 @@ def _built(request: Request) -> tuple[State, list[Change]]:
 
 
 def check_request(request: Request) -> None:
-    """Refuse what no plan can hold to.
+    """Refuse a request that no plan can meet.
 
     Raises:
         PlanRefusedError: what is asked for contradicts itself.
@@ -135,7 +134,7 @@ def _refuse_keys_that_wait_too_long(request: Request, state: State) -> None:
     for key, successor in itertools.pairwise(state.keys):
         age = start_of(successor) - start_of(key)
         if start_of(successor) <= request.at or age <= request.max_age or request.at - start_of(key) > request.max_age:
-            continue  # past; or young enough; or too old already, which is said
+            continue  # past; or young enough; or too old already, which a note says
         raise PlanRefusedError(
             f"key {key.id} of {request.routers[0].name} is active for {age} until key {successor.id} takes over, "
             f"longer than {request.max_age}",
@@ -221,7 +220,7 @@ class State:
         return ceil_minute(before[-ahead] + self.margin)
 
     def add(self, start: datetime, moment: datetime, retiring: set[datetime]) -> Key:
-        """Add a key to every chain, and take the retired ones out of them. Return it as the first router has it."""
+        """Add a key to every chain, and remove the retired ones. Return it as the first router has it."""
         taken = {router.name: self._numbers_taken(router, moment) for router in self.request.routers}
         ids = next_ids(self.newest, self._ids_taken(moment), self.mode)
         label = f"{start.astimezone(UTC).isoformat()}"
@@ -318,7 +317,7 @@ def _starts(request: Request, state: State) -> Iterable[datetime]:
         last = moment
     moment = last + request.every
     if moment < first:
-        # The chain has run out, or is about to: the next key comes as soon as it may.
+        # The chain has run out, or is about to: the next key starts as soon as the commits allow.
         moment = ceil_minute(max(first, last + request.spacing))
         if moment > request.until >= last + request.every:
             raise PlanRefusedError(
@@ -346,7 +345,7 @@ def _change(request: Request, state: State, starts: Sequence[datetime], earliest
         )
     planned = earliest if latest is None else max(earliest, min(latest - needed, min(own) - request.lead))
     if request.ahead > 1:
-        planned = earliest  # the keys ahead are what a late change leans on
+        planned = earliest  # the keys ahead are the reserve for a change that is late
     retiring = state.retired_at(planned)
     for router in request.routers:
         for key in before[router.name].keys:
@@ -377,7 +376,7 @@ def router_changes(request: Request, before: Mapping[str, Keychain], state: Stat
 
 
 def _identity(key: Key) -> tuple[object, ...]:
-    """Return what tells a key from one that takes its place: a secret may be unknown, and is not compared."""
+    """Return what distinguishes a key from its replacement: a secret may be unknown, and is not compared."""
     return key.id, key.start, key.send_id, key.recv_id
 
 
@@ -425,7 +424,7 @@ def _notes(request: Request, state: State, changes: Sequence[Change]) -> Iterabl
 
 
 def hours_that_occur_twice(changes: Sequence[Change]) -> Iterator[Remark]:
-    """Yield the start-times that lie in an hour which a router's clock passes twice, when summer time ends."""
+    """Yield the start-times in the hour that occurs twice on a router's clock when summer time ends."""
     for part in (part for change in changes for part in change.routers):
         for key in part.added:
             local = start_of(key).astimezone(part.router.zone)

@@ -15,7 +15,7 @@ from keyroll.plan.notes import Accepted, Checked, Remark
 
 FORMAT = 1
 _FILE = re.compile(r"\d{4}-\d\d-\d\d(?:T\d{4})?/\w[\w.-]*\.set")
-"""Of the files that a plan writes: what another has put into a plan.json leads nowhere else."""
+"""The shape of the paths that a plan writes: an edited plan.json cannot name a file elsewhere."""
 
 
 def as_json(plan: Plan, request: Request) -> str:

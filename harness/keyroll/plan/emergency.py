@@ -1,4 +1,4 @@
-"""A secret has leaked: the quickest way out that is still hitless, and until when the key can be used.
+"""A secret has leaked: the quickest hitless plan without that key, and until when the key can be used.
 
 Under `tolerance` a router accepts the leaked key until its successor's start-time plus tolerance; under `any` until its
 deletion is committed, and on an open connection perhaps until that ends (assumption K15).
@@ -61,7 +61,7 @@ def emergency(request: Request, number: int) -> Plan:
 
 
 def _active(request: Request, state: State, leaked: Key) -> list[Change]:
-    """Let a new key take over as soon as it may, or the next one that is there already; then delete the leaked one."""
+    """Let a new key, or the chain's next one, take over as soon as the commits allow; then delete the leaked one."""
     waiting = [start_of(key) for key in state.keys if start_of(key) > request.at]
     soonest = ceil_minute(ceil_minute(request.at) + duration_of(request) + request.skew)
     away = [router.name for router in request.routers if not router.reachable]

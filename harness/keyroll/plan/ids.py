@@ -1,7 +1,7 @@
 """Which ids and which key number a new key gets.
 
-A configuration does not say which keys were deleted, so both go round from the newest key's: what was used longest ago
-comes back last. Reversed ids take two of the 256 a key, which gives 128 pairs; equal ids take one, which gives 256.
+A configuration does not say which keys were deleted, so both continue upwards from the newest key's, and start again at
+the lowest. Reversed ids take two of the 256 a key, which gives 128 pairs; equal ids take one, which gives 256.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _NUMBERS = KEY_ID_MAX + 1
 
 
 def mode_of(keys: Collection[Key]) -> Ids:
-    """Return how a chain chooses its ids: equal where each key so far has it so, reversed otherwise."""
+    """Return how a chain chooses its ids: equal where all its keys have equal ids, reversed otherwise."""
     return Ids.EQUAL if keys and all(key.send_id == key.recv_id for key in keys) else Ids.REVERSED
 
 
@@ -58,7 +58,7 @@ def _candidates(newest: Key | None, mode: Ids) -> Iterator[tuple[int, int]]:
 
 
 def next_number(newest: int | None, taken: Collection[int], router: str) -> int:
-    """Return a router's next key number: the newest key's plus one, going round.
+    """Return a router's next key number: the newest key's plus one; after 63 comes 0.
 
     Raises:
         OptionsRefusedError: all 64 are taken.

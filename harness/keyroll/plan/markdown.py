@@ -110,7 +110,7 @@ def moment(instant: datetime | None) -> str:
 
 
 def length(span: timedelta) -> str:
-    """Return a length in its two largest units, rounded down: nobody may be later than is said."""
+    """Return a length in its two largest units, rounded down, so that the plan never promises too much time."""
     seconds = int(span.total_seconds())
     words: list[str] = []
     for size, unit in _UNITS:

@@ -1,4 +1,4 @@
-"""What a plan is asked for, and what it is."""
+"""The request for a plan, and the plan."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from keyroll.plan.notes import Note
 SPACING_DEFAULT = timedelta(minutes=30)
 """Juniper's advice for the time between the start-times of two subsequent keys (docs/junos.md 2.3)."""
 SKEW_DEFAULT = timedelta(seconds=1)
-"""Routers that follow NTP are closer than this."""
+"""Clocks of routers that follow NTP are closer than this."""
 LEAD_DEFAULT = timedelta(days=7)
-"""A change is made this long before the key takes over, where its window allows: one missed night, and a second try."""
+"""A change is made this long before the key takes over, where its window allows: there is time for a second try in
+another night."""
 PAUSE_DEFAULT = timedelta(minutes=5)
-"""Between the commits on two routers: time to look at the first before the second is touched."""
+"""Between the commits on two routers: time to check the first before the second is changed."""
 COMMIT_DEFAULT = timedelta(minutes=5)
-"""What one commit may take: large configurations need minutes."""
+"""How long one commit may take: large configurations need minutes."""
 
 
 class PlanRefusedError(InputError):
@@ -30,7 +31,7 @@ class PlanRefusedError(InputError):
 
 
 class OptionsRefusedError(PlanRefusedError):
-    """It cannot be done with these options; others may do, and the nearest of them are tried (`nearest.py`)."""
+    """It cannot be done with these options; `nearest.py` tries others, the nearest first."""
 
 
 def as_option(length: timedelta) -> str:
@@ -52,7 +53,7 @@ class Router:
     zone: tzinfo = UTC
     reachable: bool = True
     deactivated: frozenset[int] = frozenset()
-    """Numbers of deactivated keys: statements that are set there stay deactivated."""
+    """Numbers of deactivated keys: a key that is set under such a number stays deactivated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ class Request:
     commit: timedelta = COMMIT_DEFAULT
     history: tuple[Retired, ...] = ()
     notes: tuple[Note, ...] = ()
-    """What a reader of the plan must know of the configurations."""
+    """What a reader of the plan must know about the configurations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,7 @@ class Change:
 
     @property
     def late(self) -> timedelta | None:
-        """How late one side may be, counted from when the change is planned; None: as late as it likes."""
+        """How late one side may be, counted from when the change is planned; None: without a limit."""
         return None if self.latest is None else self.latest - self.planned
 
 

@@ -12,14 +12,14 @@ from keyroll.keychain.secret import Secret
 from keyroll.plan.model import PlanRefusedError, Request, as_option
 
 _AHEAD_MAX = 60
-"""As the option has it: 64 keys fit, and some of them are active or retired."""
+"""The option's own limit: a chain holds 64 keys, and some of them are active or retired."""
 _MINUTE = timedelta(minutes=1)
 _BUILT = 300
-"""Keys of a plan that is tried: ids have gone round by then (256), and what has worked so far goes on to work."""
+"""Keys of a plan that is tried: by then every id (256) has been used, and what has worked so far continues to work."""
 _JUDGED = 8
-"""Keys whose states are judged in a try: from a few on, a plan's rollovers are alike."""
+"""Keys whose states are judged in a try: after a few, the rollovers of a plan repeat."""
 _NAMED = 2
-"""Two ways out are a choice; more would be a list to read."""
+"""Remedies that are named: two give a choice, and more would be hard to read."""
 
 
 def nearest(request: Request, build: Callable[[Request], object], judge: Callable[[Request], object]) -> str | None:
@@ -63,7 +63,7 @@ def _needed(request: Request) -> timedelta:
     routers = len(request.routers)
     commits = routers * request.commit + (routers - 1) * request.pause
     tolerance = max(router.chain.tolerance for router in request.routers)
-    # A minute, because people type minutes and a change begins at a whole one.
+    # In minutes, because people type minutes and a change begins at a whole one.
     return timedelta(seconds=tolerance) + 2 * request.skew + commits + _MINUTE
 
 

@@ -11,7 +11,7 @@ from keyroll.names import Receiving
 
 
 class About(enum.StrEnum):
-    """What a remark is about: the word that a program looks for in plan.json."""
+    """The kind of a note: the word that a program reads in plan.json."""
 
     SECRETS_UNKNOWN = "secrets-unknown"
     GROUPS_EXPANDED = "groups-expanded"
@@ -31,7 +31,7 @@ class Remark:
     router: str | None = None
     keys: tuple[int, ...] = ()
     unknown: bool = False
-    """Whether something that bears on the plan is not known."""
+    """Whether something that matters to the plan is not known."""
 
     def __str__(self) -> str:
         return self.text

@@ -1,7 +1,7 @@
 """What `check` says of the sessions that the planned chains protect, and which keys a set file cannot change.
 
 A plan carries on from what the routers hold. It is hitless for a session only if that session is sound to begin with,
-so an error of `check` is mended first; and what is not known of a session is not known of its plan either.
+so an error of `check` is mended first; and what is unknown about a session is unknown about its plan too.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Judged:
 
 
 def judged(configurations: Sequence[Configuration], chains: Mapping[str, str], question: Question) -> Judged:
-    """Judge the configurations, and return what bears on sessions that a planned chain protects.
+    """Judge the configurations, and return what concerns sessions that a planned chain protects.
 
     Args:
         configurations: one for each router.

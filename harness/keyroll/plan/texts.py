@@ -1,4 +1,4 @@
-"""A plan as files: set commands and their way back for each router, a text for people, and JSON without secrets."""
+"""A plan as files: set commands and rollback commands for each router, a text for people, and JSON without secrets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def set_text(part: RouterChange, encoding: Encoding = Encoding.CLEAR) -> str:
 
 
 def rollback_text(part: RouterChange, encoding: Encoding = Encoding.CLEAR) -> str:
-    """Return the commands that take the change back. A deleted key whose secret is not known cannot come back.
+    """Return the commands that undo the change. A deleted key whose secret is not known cannot come back.
 
     It is retired, so nothing is lost; `rollback` on the router brings it back all the same.
     """

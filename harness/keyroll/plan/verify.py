@@ -40,7 +40,7 @@ def verify(changes: Sequence[Change], request: Request, mirrored: Mapping[str, b
 
 
 def _have_a_session(one: RouterChange, other: RouterChange, mirrored: Mapping[str, bool]) -> bool:
-    """Say whether two routers can talk: one has the ids of the other reversed, or all ids are equal."""
+    """Say whether two routers' ids fit: one has those of the other reversed, or all ids are equal."""
     if mirrored[one.router.name] != mirrored[other.router.name]:
         return True
     return all(key.send_id == key.recv_id for key in one.after.keys)
