@@ -66,7 +66,8 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def close_all(descriptors: list[int]) -> None:
     """Close the descriptors, and empty the list.
 
-    Each is removed from the list before it is closed: Ctrl-C may interrupt this, and it is then called again, when the number may already belong to another file.
+    Each is removed from the list before it is closed: Ctrl-C may interrupt this, and it is then called again, when the
+    number may already belong to another file.
     """
     while descriptors:
         os.close(descriptors.pop())

@@ -17,10 +17,10 @@ _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
 def read_zone(name: str) -> tzinfo:
-    """Return the zone of that IANA name.
+    """Return the time zone with that IANA name.
 
     Raises:
-        InputError: there is none.
+    InputError: there is none.
     """
     try:
         return UTC if name == "UTC" else ZoneInfo(name)

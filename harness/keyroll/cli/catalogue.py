@@ -71,7 +71,7 @@ def _row(entry: ListedFile, beside: Path) -> str:
 
 
 _NAMED = 4
-"""So many cases are named one by one; of more, the number is enough."""
+"""Up to this many cases are listed by name; of more, only the number is given."""
 
 
 def _variants(cases: Sequence[Case]) -> str:

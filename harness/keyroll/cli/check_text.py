@@ -31,7 +31,7 @@ WIDTH_LEAST = 72
 _AXIS = 56
 """Columns of the time axis: what the names of two routers and keys leave of `WIDTH`."""
 _GROUPS_SHOWN = 3
-"""Different outcomes that are told of one rollover; --json has all."""
+"""Different outcomes that are printed for one rollover; --json has all."""
 _COLOURS = {"ok": "green", "bad": "red", "unknown": "yellow", "error": "red", "warning": "yellow"}
 _KIND = re.compile(r"(?P<said>.*) \[(?P<kind>[a-z-]+)\]", re.DOTALL)
 _ASSUMPTIONS = {"sending": "K1", "receiving": "K2"}
@@ -153,7 +153,7 @@ def _title(pair: ChainPair, sessions: Sequence[JudgedSession]) -> str:
 
 
 def _pair(pair: ChainPair, report: Report, width: int) -> Iterator[str | _Line]:
-    # Names are somebody else's text: what would steer a terminal is escaped.
+    # Names come from outside: control characters are escaped.
     pair = replace(pair, routers=(printable(pair.routers[0]), printable(pair.routers[1])))
     if not pair.coming.rollovers:
         yield "  none to come"
@@ -320,7 +320,7 @@ def _finding(same: Together) -> Iterator[str | _Line]:
 
 
 def _message(same: Together) -> tuple[str, str]:
-    """Return what is said, and the rule; what is not known names its kind at the end, which goes beside the rule."""
+    """Return the message and the rule; the kind of an unknown, which ends its message, goes beside the rule."""
     found = _KIND.fullmatch(same.message)
     rule = same.first.rule.id
     if found is None:
@@ -342,7 +342,7 @@ class _Line:
     hang: int
 
     def broken(self, width: int) -> Iterator[str]:
-        # Colours take no columns: they are laid on after the lines are broken.
+        # Colours take no columns: they are added after the lines are wrapped.
         plain = click.unstyle(self.text)
         further = " " * (self.indent + self.hang)
         lines = textwrap.wrap(

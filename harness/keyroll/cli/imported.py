@@ -1,4 +1,4 @@
-"""What `keyroll import` and `keyroll rehearse` make of two saved configurations, and what they say of it."""
+"""What `keyroll import` and `keyroll rehearse` share: draft a scenario, and print what it takes and leaves out."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SKEW_MAX = timedelta(days=3650)
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What both commands take."""
+    """The options of both commands."""
 
     files: tuple[Path, ...]
     at: str | None
@@ -42,17 +42,17 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """An imported scenario, and what a person is told of it."""
+    """An imported scenario, and what is printed about it."""
 
     text: str
     summary: str
     left_out: tuple[str, ...]
     predicted: tuple[tuple[str, bool, bool, str], ...]
-    """Of each rollover: its instant, hitless under the default policies, under all, and the words."""
+    """For each rollover: its instant, whether it is hitless under the default policies and under all, and the text."""
     names: tuple[str, str]
     notes: tuple[str, ...]
     seen: SeenOnLink | None = None
-    """What a capture of the real link says; None where none is given."""
+    """The verdicts on a capture of the real link; None where none is given."""
 
     down: tuple[str, ...] = ()
     """The sessions that are predicted not to come up with the keys of t0."""
@@ -61,7 +61,7 @@ class Made:
 
     @property
     def carried(self) -> ExitCode:
-        """What is said of the real link: 1 a segment is wrong, 2 one could not be judged or there is none."""
+        """The exit code for the capture: 1 a segment is wrong, 2 one could not be judged or there is none."""
         if self.seen is None:
             return ExitCode.OK
         if self.seen.wrong:

@@ -1,4 +1,4 @@
-"""What `keyroll keychain lint` says of one or two configurations, and how it ends."""
+"""`keyroll keychain lint`: what it prints about one or two configurations, and its exit code."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _JSON_VERSION = 1
 # Chains that protect one session: one at each end.
 _PAIR = 2
 _SEVERITIES = (Severity.ERROR, Severity.WARNING, Severity.ADVICE)
-"""Those of the rules of chains; what is not known is counted apart."""
+"""The severities of the rules of chains; unknowns are counted separately."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +48,14 @@ class _Held:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was judged, what is wrong, and what is not known and bears on it."""
+    """What was judged, what is wrong, and what is unknown and matters to it."""
 
     judged: tuple[tuple[Subject, ...], ...]
     alone: tuple[Subject, ...]
     findings: tuple[Finding, ...]
     doubts: tuple[Doubt, ...]
     elsewhere: int
-    """How many findings of the reader bear on nothing that was judged."""
+    """How many findings of the reader do not concern what was judged."""
     without_secrets: bool
 
     @property
@@ -65,7 +65,7 @@ class Verdict:
 
     @property
     def open(self) -> bool:
-        """Whether something that bears on the chains is not known and was not excused."""
+        """Whether something that matters to the chains is unknown, and no option excuses it."""
         excused = {DoubtKind.SECRET_UNKNOWN} if self.without_secrets else set()
         return any(doubt.kind not in excused for doubt in self.doubts)
 
@@ -228,7 +228,7 @@ def _judge(group: Sequence[_Held], question: Question) -> list[Finding]:
 
 
 def _doubts(side: Sequence[_Held], configuration: Configuration, name: str | None) -> Iterator[Doubt]:
-    """Yield what is not known and bears on the chains, or on a session: it may use one of them."""
+    """Yield what is unknown and matters to the chains, or to a session, which may use one of them."""
     for held in side:
         yield from held.chain.doubts
         zone = doubt_of_zone(configuration, held.chain)

@@ -47,7 +47,7 @@ class _Run(BaseModel):
 def keys_command(run_folder: Path, out: Path, router: str, topology: Path | None) -> None:
     """Write the keys of a run as a keys file for `keyroll verify`.
 
-    Both routers hold the same keys unless the run broke them on purpose: then --router R2 writes the other side's.
+    Both routers hold the same keys unless the run broke them on purpose: then --router R2 writes R2's.
     Keys that later steps add or change are not among them: these are the keychains that `apply` gave.
     """
     run = _read_run(run_folder / "run.json")

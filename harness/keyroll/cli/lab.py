@@ -158,7 +158,7 @@ def status(name: str | None, lab_name: str | None, *, as_json: bool) -> None:
         click.echo(f"lab {found.name}")
         for entry in routers:
             if entry.name not in answers:
-                continue  # its death is told below
+                continue  # its end is reported below
             click.echo(f"\n{entry.name}  ssh -p {entry.port} {entry.user}@{entry.host}")
             for line in _status_lines(answers[entry.name]):
                 click.echo("  " + line)
@@ -173,7 +173,7 @@ def status(name: str | None, lab_name: str | None, *, as_json: bool) -> None:
 
 
 def _asked(found: find.FoundLab, routers: list[str], *, dead: bool) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the routers' answers; one that does not answer is left out where the keeper knows of a death."""
+    """Yield the routers' answers; a silent router is left out where the keeper reports that a process ended."""
     for router in routers:
         try:
             yield router, found.ask_router(router, "status")[0]
@@ -203,7 +203,7 @@ def _status_lines(answer: dict[str, Any]) -> Iterator[str]:
 
 
 def _trouble_lines(answer: dict[str, Any]) -> Iterator[str]:
-    """Yield what died, with its last log lines, what was put in the place of it, and what cannot be read for it."""
+    """Yield the processes that ended, with their last log lines, what replaced them, and what cannot be read now."""
     for one in answer["deaths"]:
         yield f"DEAD: {one['sentence']}; the end of {one['log']}:"
         yield from (f"  | {line}" for line in one["last_lines"])
@@ -359,7 +359,7 @@ def capture_command(lab_name: str | None, port: str, out: Path) -> None:
 
 @contextlib.contextmanager
 def _on_signals(ended: int) -> Iterator[None]:
-    """Have Ctrl-C and SIGTERM close `ended` meanwhile, so that the capture ends whole."""
+    """Let Ctrl-C and SIGTERM close `ended` within the block, so that the capture file ends with a complete frame."""
 
     def close(_number: int, _frame: FrameType | None) -> None:
         capturing.close_quietly(ended)

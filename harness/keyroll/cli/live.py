@@ -28,7 +28,7 @@ _ROWS = 8
 _REDS = 3
 """Red checks shown: one cause turns each check of each session red, and a screen has little room."""
 _COLOURS = ("cyan", "magenta", "yellow", "blue")
-"""By key number, again and again. Red and green are verdicts."""
+"""Colours by key number, repeated. Red and green are left out: they are verdicts."""
 _UP = ("Established", "Operational")
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -58,16 +58,16 @@ class _Lane:
 
 
 class LiveView:
-    """An observer of the timeline that rich can draw. `now` returns ns of the clock that events are stamped with."""
+    """Observes the timeline, and is drawn by rich. `now` returns ns of the clock that events are stamped with."""
 
     def __init__(self, *, now: Callable[[], int] | None = None) -> None:
         clock = SystemClock()
         self._now = now or (lambda: clock.now().ns)
         self._begin: int | None = None
-        """When the lanes begin: with the first step, for until then no router has sent a thing."""
+        """When the lanes begin: with the first step, because no router has sent anything before."""
         self._lanes: dict[tuple[str, str], _Lane] = {}
         self._states: dict[str, dict[str, str]] = {}
-        """By router and session: an event tells of one session, and the others stay as they are."""
+        """By router and session: an event is about one session, and does not change the others."""
         self._step = "the lab is being made"
         self._since: int | None = None
         self._deadline: int | None = None
@@ -99,7 +99,7 @@ class LiveView:
             return  # an acknowledgement, or a segment with a key that no chain has
         lane = self._lanes.setdefault((event.router or "", found["session"]), _Lane())
         lane.changes.append((event.at, key))
-        lane.changes.sort()  # what a capture shows is noticed later than it happened
+        lane.changes.sort()  # a capture is read later than its frames were sent
         lane.words = found["words"]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -107,7 +107,7 @@ class LiveView:
         for row in self._rows():
             row.truncate(
                 max(1, options.max_width - 1), overflow="ellipsis"
-            )  # the last column makes some terminals wrap
+            )  # some terminals wrap when the last column is used
             yield row
 
     def _rows(self) -> list[Text]:

@@ -77,7 +77,7 @@ COMMANDS: Mapping[str, Entry] = {
 }
 """The sub-commands; imported only when they are used, so that `keyroll --help` is instant."""
 _AGAIN_SECONDS = 0.02
-"""From a Ctrl-C that Python lost to the next one."""
+"""Seconds from a Ctrl-C that Python lost to the one that is sent again."""
 _FRAME = 6
 """Columns that click leaves beside a command's name and its help."""
 
@@ -103,7 +103,7 @@ class _LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the sub-command as click does; of a mistyped one say what may be meant, as click does of options."""
+        """Find the sub-command as click does; for a mistyped one suggest a name, as click does for options."""
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
@@ -146,7 +146,7 @@ def keyroll() -> None:
 
 
 def heed_signals() -> None:
-    """Have SIGINT, SIGTERM and SIGHUP end what the main thread does with KeyboardInterrupt, whatever that is.
+    """Make SIGINT, SIGTERM and SIGHUP raise KeyboardInterrupt in the main thread.
 
     A shell starts background jobs of scripts with SIGINT ignored, a CI runner cancels with SIGTERM, and a terminal that
     is closed sends SIGHUP: all are to end a run as Ctrl-C does, with the lab taken down and the result written. A
@@ -163,7 +163,7 @@ def _send_again(unraisable: sys.UnraisableHookArgs) -> None:
     if unraisable.exc_type is not KeyboardInterrupt:
         sys.__unraisablehook__(unraisable)
         return
-    # From a thread and a moment later: the main one has to be out of that place by then.
+    # From a thread and a moment later, so that the main thread has left that place.
     again = threading.Timer(_AGAIN_SECONDS, os.kill, (os.getpid(), signal.SIGINT))
     again.daemon = True
     again.start()
@@ -172,7 +172,7 @@ def _send_again(unraisable: sys.UnraisableHookArgs) -> None:
 def main() -> None:
     """Run the command line; every `KeyrollError` ends as one sentence on stderr and its exit code.
 
-    Whatever else goes wrong ends with 2: the interpreter's own 1 would say that what was judged is bad.
+    Any other exception ends with 2: the interpreter's own 1 would mean that something judged is bad.
     """
     open_standard_streams()
     let_go_of_what_cannot_be_written()
@@ -190,7 +190,7 @@ _NO_CHOICE = re.compile(r"'(?P<word>[^']*)' is not one of (?P<known>'.*')\.")
 
 
 def _with_word(error: click.ClickException) -> click.ClickException:
-    """Return click's error about a word that is none of an option's with the word that may be meant; else as it is."""
+    """Return click's error about a wrong choice with a suggestion; other errors unchanged."""
     found = _NO_CHOICE.search(error.message) if isinstance(error, click.BadParameter) else None
     remedy = did_you_mean(found["word"], re.findall(r"'([^']*)'", found["known"])) if found else None
     if remedy is None or not isinstance(error, click.BadParameter):
@@ -221,7 +221,7 @@ def _run() -> int:
     except OSError as error:
         if isinstance(error.__context__, KeyboardInterrupt):  # click, about to end the line that a ^C stands on
             return ExitCode.INTERRUPTED
-        # Files that people name have their own errors; what is left is output that cannot be written.
+        # Files that people name raise their own errors, so this is output that cannot be written.
         say(f"keyroll: {error.filename or 'the output'}: {error.strerror or error}")
         code = ExitCode.UNFIT
     except Exception:  # noqa: BLE001 -- the outermost place: a defect of keyroll's own must not end as "bad"

@@ -20,9 +20,9 @@ _STANDARD = (0, 1, 2)
 
 
 class _Output(io.RawIOBase):
-    """A descriptor that takes everything: what cannot be written is let go, and `problem` says why.
+    """A descriptor that accepts everything: output that cannot be written is dropped, and `problem` says why.
 
-    So a reader who has seen enough (`| head -1`) and a full disk end the printing, and not what the command does.
+    So a closed pipe (`| head -1`) and a full disk end the printing, but not the command.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -30,7 +30,7 @@ class _Output(io.RawIOBase):
         self._descriptor = descriptor
         self._gone = False
         self.problem: OSError | None = None
-        """Why something that somebody waits for cannot be written; not that its reader has gone."""
+        """Why output cannot be written; None where only its reader has gone."""
 
     def writable(self) -> bool:
         """Return True."""
@@ -53,7 +53,7 @@ class _Output(io.RawIOBase):
             except BrokenPipeError:
                 self._gone = True
             except BlockingIOError:
-                return 0  # a pipe of others that is full and does not wait: the caller raises it
+                return 0  # a full pipe in non-blocking mode: the caller raises it
             except OSError as error:
                 self._gone, self.problem = True, error
         return octets.nbytes
@@ -64,7 +64,7 @@ _PUT = list[_Output]()
 
 
 def let_go_of_what_cannot_be_written() -> None:
-    """Have stdout end in silence where it cannot be written; `why_not_written` has the reason."""
+    """Let stdout drop what cannot be written; `why_not_written` has the reason."""
     stream = sys.stdout
     with contextlib.suppress(AttributeError, OSError, ValueError):  # a stream of a test, or none
         if stream.fileno() == 1:
@@ -97,7 +97,7 @@ def say(text: str) -> None:
 
 @contextlib.contextmanager
 def read_or_not() -> Iterator[None]:
-    """Print what stands within until nobody reads any more (`| head -1`); the command goes on to its own exit code."""
+    """Print within the block until nobody reads any more (`| head -1`); the command's exit code does not change."""
     try:
         yield
         sys.stdout.flush()
@@ -119,7 +119,7 @@ def open_standard_streams() -> None:
 
 
 def drop_what_is_left() -> None:
-    """Flush stdout and stderr; what cannot be written is let go.
+    """Flush stdout and stderr; output that cannot be written is dropped.
 
     The interpreter would try again at its end, fail, and end with 120 whatever the exit code was to be.
     """

@@ -194,7 +194,7 @@ def plan_command(
         configs, names, chain_name or "new_auth_key" if names else chain_name, _zones(zones), frozenset(away)
     )
     routers = given.routers
-    question = Question(at=now, skew=skew, without_secrets=True)  # unknown secrets are said by router and key
+    question = Question(at=now, skew=skew, without_secrets=True)  # the plan lists unknown secrets by router and key
     looked = judged(given.configurations, {router.name: router.chain.name for router in routers}, question)
     if looked.errors and emergency is None:
         raise _unsound(looked)
@@ -254,7 +254,7 @@ class _Given:
 
 
 _ERRORS_SHOWN = 3
-"""So many errors stand in a refusal: it is one sentence, and `keyroll check` has them all."""
+"""Errors that a refusal quotes: it is one sentence, and `keyroll check` lists them all."""
 
 
 def _unsound(looked: Judged) -> PlanRefusedError:
@@ -374,7 +374,7 @@ def _name(configuration: Configuration) -> str:
 
 
 def _chain(configuration: Configuration, name: str | None) -> Chain:
-    """Return the chain that is planned; nothing may be unsure of it but its secrets."""
+    """Return the chain that is planned. Raises InputError when anything of it but its secrets is unknown."""
     chains = [chain for chain in configuration.main.chains if (chain.name == name if name else chain.means_ao)]
     if len(chains) != 1:
         listed = ", ".join(chain.name for chain in configuration.main.chains) or "none"

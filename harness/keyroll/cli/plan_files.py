@@ -25,7 +25,7 @@ def write_together(folder: Path, texts: Mapping[str, str], *, force: bool) -> No
     """Write files of mode 0600 below `folder`, by their paths there. What is there stays, unless `force` replaces it.
 
     They are written beside the folder first, so that what ends the command in the middle leaves no part of them. With
-    `force` the set files of the plan that was there go, and no other file: somebody could apply one of its dates.
+    `force` the set files of the former plan are deleted, and no other file: somebody could apply one of its dates.
 
     Raises:
         InputError: a file is there already, or the folder cannot be written.

@@ -19,9 +19,9 @@ from keyroll.keychain.model import SECRET_MAX
 from keyroll.keychain.secret import Secret
 
 COMMAND_TIME = timedelta(seconds=60)
-"""A vault's client answers within seconds; a person must not wait for one that hangs."""
+"""A vault's client answers within seconds; a minute leaves a margin and ends one that hangs."""
 _OCTETS_MAX = 1 << 20
-"""Far more than a secret a line needs, and little enough to hold."""
+"""Octets of output: far more than one secret a line needs, and little enough to hold in memory."""
 _CHUNK = 1 << 16
 """Octets of one read: what a pipe holds."""
 
@@ -29,10 +29,10 @@ _CHUNK = 1 << 16
 def drawing(
     seed: str | None, length: int, command: str | None, *, within: timedelta = COMMAND_TIME
 ) -> Callable[[str], Secret]:
-    """Return what gives the secret of a key, by the key's label.
+    """Return a function that gives the secret of a key, by the key's label.
 
     Args:
-        seed: draw from this; None: from one that nobody sees.
+        seed: draw from this; None: from a random seed that is not shown.
         length: letters and digits in a drawn secret.
         command: the program and its arguments, as a shell would be given them; no shell runs it.
         within: how long the program may take.
@@ -100,7 +100,7 @@ def _fault(line: str) -> str | None:
 def _output(words: list[str], within: timedelta) -> bytes:
     """Return what a program prints. It is ended, with all that it started, when it takes or prints too much."""
     try:
-        # In a group of its own: what it started must end with it, or it would keep the pipe open.
+        # In its own process group: processes that it started must end with it, or they would keep the pipe open.
         program = subprocess.Popen(
             words,
             stdin=subprocess.DEVNULL,

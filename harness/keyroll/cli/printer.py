@@ -13,17 +13,17 @@ from keyroll.cli.output import say, why_not_written
 from keyroll.errors import ExitCode, printable
 
 _REFRESHES = 4
-"""Drawings a second: a person sees no more, and a slow line carries them."""
+"""Redraws a second: a person sees no more, and a slow line carries them."""
 _VERDICTS = {ExitCode.OK: "bold green", ExitCode.BAD: "bold red"}
 
 
 def verdict_style(code: ExitCode) -> str:
-    """Return a verdict's colour by the exit code that it stands for: what cannot be said is neither green nor red."""
+    """Return a verdict's colour by its exit code: yellow, neither green nor red, where nothing can be said."""
     return _VERDICTS.get(code, "bold yellow")
 
 
 class _Console(Console):
-    """A console that leaves it to its user what happens when nobody reads any more; rich's own exits with 1."""
+    """A console that raises when nobody reads any more; rich's own exits with 1."""
 
     def on_broken_pipe(self) -> None:
         """Say so."""
@@ -31,20 +31,20 @@ class _Console(Console):
 
 
 class Printer:
-    """Prints on stdout until that cannot be written any more (`| head -1`, a full disk): from then on nothing."""
+    """Prints on stdout, until it cannot be written any more (`| head -1`, a full disk)."""
 
     def __init__(self) -> None:
         self._console = _Console(highlight=False, soft_wrap=True)
         self._problem: str | None = None
 
     def line(self, text: str = "", *, style: str = "") -> None:
-        """Print a line; what would steer the terminal is shown as an escape."""
+        """Print a line; control characters are shown as escapes."""
         if self._problem is not None:
             return
         try:
             self._console.print(Text(printable(text), style=style))
         except BrokenPipeError:
-            self._problem = ""  # who reads has seen enough
+            self._problem = ""  # the reader has gone
         except (OSError, ValueError) as error:
             self._give_up(error)
             return

@@ -1,4 +1,4 @@
-"""How far a command has come, on stderr: for people who wait at a terminal, and for nobody else."""
+"""Progress of a command on stderr, for people who wait at a terminal; a pipe or a file gets nothing."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import TextIO
 from keyroll.errors import printable
 
 AFTER = 2_000_000_000
-"""Nanoseconds: who waits for less needs no word."""
+"""Nanoseconds before the first message: a shorter wait needs none."""
 _EVERY = 500_000_000
-"""Nanoseconds from one word to the next: as often as a person reads a number that changes."""
+"""Nanoseconds between two messages: as often as a person can read a changing number."""
 _CLEAR = "\r\x1b[K"
 
 
 def wanted(stream: TextIO | None, environment: Mapping[str, str] = os.environ) -> bool:
-    """Say whether somebody looks on: not in CI, not on a dumb terminal, and not where stderr is a file."""
+    """Say whether a person watches: not in CI, not on a dumb terminal, and not where stderr is a file."""
     if environment.get("CI", "") not in ("", "0", "false") or environment.get("TERM", "dumb") == "dumb":
         return False
     return stream is not None and stream.isatty()
@@ -73,4 +73,4 @@ class Progress:
                 self._stream.write(text)
                 self._stream.flush()
         except (OSError, ValueError):
-            self._stream = None  # the terminal has gone: that ends the words, never the command
+            self._stream = None  # the terminal has gone: that ends the messages, never the command

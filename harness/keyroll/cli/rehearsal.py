@@ -79,7 +79,7 @@ def play(
     for line in (*_orders(orders, results, verdicts, made.names), *_lines(made, result)):
         printer.line(line)
     if not no_report:
-        # Of a planned change either order has a page; the one that decides is named.
+        # A planned change has a page for each order of commits; the one that decides is named.
         told = [report_line(one.folder) for one in results]
         printer.line(told[worst])
     return min(verdict.code, made.carried, key=_ORDER.index)
@@ -143,7 +143,7 @@ class Judged:
 
 
 def judged(made: Made, result: Result, *, accept_left_out: bool, without_secrets: bool) -> Judged:
-    """Hold play against prediction. Red outweighs what is not covered, which outweighs green."""
+    """Compare play with the prediction. Red outweighs what is not covered, which outweighs green."""
     predicted = not made.down and all(hitless for _, hitless, _, _ in made.predicted)
     if result.verdict is Verdict.INTERRUPTED:
         return Judged(ExitCode.INTERRUPTED, "INTERRUPTED")
@@ -201,7 +201,7 @@ def _lines(made: Made, result: Result) -> Iterator[str]:
 _FAULTS_SHOWN = 8
 """Faults that a screen has room for beside the rest."""
 _REDS_SHOWN = 3
-"""Red checks that a screen has room for; the report has all. One cause turns each check of each session red."""
+"""Red checks that fit on a screen; the report has all. One cause turns each check of each session red."""
 
 
 def _first_reds(lines: Sequence[str]) -> Iterator[str]:

@@ -44,7 +44,7 @@ def report_command(
 
 
 def report_line(folder: Path) -> str:
-    """Write the page of a run that has ended, and say where; what it cannot be written for is said, too."""
+    """Write the page of a run that has ended, and print where it is, or why it cannot be written."""
     from keyroll.report.page import write_run_page  # noqa: PLC0415 - only when a run has ended
 
     try:

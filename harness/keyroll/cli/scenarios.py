@@ -15,7 +15,7 @@ from keyroll.scenario.file.read import read_cases
 from keyroll.scenario.file.scenario import Scenario
 
 _CONTROLS = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
-"""Control characters that JSON does not escape by itself, and terminals act upon."""
+"""Control characters that JSON leaves unescaped and terminals act on."""
 
 
 @click.command(name="list")

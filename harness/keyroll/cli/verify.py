@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from keyroll.capture.keys.config_book import ConfigBook, ConfigSource
 
 OFFENDERS_SHOWN = 50
-"""Lines: the cause shows in the first; a capture with a wrong secret has thousands alike."""
+"""Packets that are listed: the first ones show the cause; a capture with a wrong secret has thousands like them."""
 _CENTURY = 100 * 366 * 86400
 """Seconds: the furthest that a clock offset may reach, so that it stays a date."""
 _GC_THRESHOLD = 1_000_000
@@ -139,7 +139,7 @@ def verify(
 def _check_usage(
     captures: tuple[Path, ...], keys: Path | None, configs: tuple[str, ...], annotate: Path | None
 ) -> None:
-    """Refuse what contradicts itself before anything is read.
+    """Refuse contradictory options before anything is read.
 
     Raises:
         UsageError: it does.
@@ -203,7 +203,7 @@ def _config_source(text: str) -> ConfigSource:
 
 @contextlib.contextmanager
 def _rare_collections() -> Iterator[None]:
-    """Look for reference cycles more rarely: judging makes none, and looking takes a fifth of a scan's time."""
+    """Run the garbage collector rarely: judging makes no reference cycles, and collecting takes a fifth of the time."""
     before = gc.get_threshold()
     gc.set_threshold(_GC_THRESHOLD, 50, 50)
     try:

@@ -104,7 +104,7 @@ def watch_command(
         )
         with contextlib.ExitStack() as stack:
             if textfile is not None and run_dir is None:
-                # Every minute from a timer: nobody would clear away a run folder a minute.
+                # A timer may run this every minute, and nobody would remove a run folder a minute.
                 folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="keyroll-watch-"))
                 options = replace(options, run_dir=Path(folder))
             with view or contextlib.nullcontext():
@@ -128,7 +128,7 @@ def watch_command(
 def _metrics(path: Path | None) -> Iterator[Callable[[State], None]]:
     """Write the metrics at the end of the block, of the state that was noted; of none where the block has failed.
 
-    A failure that left the old file there would look like routers that are well.
+    If a failure left the old file in place, the routers would look healthy.
     """
     noted: list[State] = []
     try:

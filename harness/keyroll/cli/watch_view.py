@@ -22,12 +22,12 @@ from keyroll.watch.reading import Turn
 from keyroll.watch.state import State
 
 LINES = 8
-"""Of what happened last: with two routers of four sessions each above it fits on a terminal of 24 lines."""
+"""Last events that are shown: with two routers of four sessions each, the view fits on 24 lines."""
 _SECOND = timedelta(seconds=1)
 
 
 class View:
-    """Draws the state of a watch once a second, from whatever is known by then. A context manager and an observer."""
+    """Draws the state of a watch once a second, from what is known at that time. A context manager and an observer."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(highlight=False)
@@ -46,11 +46,11 @@ class View:
         self._live.stop()
 
     def begin(self, state: State) -> None:
-        """Draw this state from now on."""
+        """Set the state that is drawn."""
         self._state = state
 
     def __call__(self, event: Event) -> None:
-        """Note what happened."""
+        """Note an event."""
         if event.kind in QUIET or event.kind in (Kind.VERDICT, Kind.CHECK):
             return
         with self._lock:

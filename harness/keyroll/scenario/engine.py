@@ -1,7 +1,7 @@
 """One run of one scenario from nothing to its result: lab, sessions, steps, verdict, run folder, teardown.
 
-`keyroll run` and the pytest plugin are two faces of `run`. Whatever happens, the lab is taken down and `result.json`
-is written; only an unfit argument raises before that.
+`keyroll run` and the pytest plugin both call `run`. Whatever happens, the lab is taken down and `result.json` is
+written; only an unfit argument raises before that.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ LEAD = timedelta(seconds=3)
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a run is given beside its scenario."""
+    """The arguments of a run beside its scenario."""
 
     labs: LabSource
     seed: int | str
@@ -121,7 +121,7 @@ class _Engine:
         self.reds: list[int] = []
         """When (ns) the red checks of steps were judged."""
         self.defect: Exception | None = None
-        """What no run should end with; its traceback is for the report."""
+        """An exception that is a defect of keyroll; the report has its traceback."""
 
     def _take(self, case: Case, t0: datetime) -> None:
         """Play this case, from this instant on."""
@@ -218,10 +218,10 @@ class _Engine:
         return self._weighed_against_known_bug()
 
     def _unfit(self, error: UnfitError) -> tuple[Verdict, str | None]:
-        """Nothing can be said, but for a red check that what made the run unfit cannot explain."""
+        """The run is unfit, except where a red check is older than what made it unfit."""
         stood_still = disturbed(self.stalls.look(), red=True)
         if stood_still is not None and isinstance(error, BlindError):
-            error = stood_still  # what did not answer then was not to blame
+            error = stood_still  # a part that did not answer then is not the cause
         captured = [
             check.captured for check in self._checks_so_far() if not check.passed and check.captured is not None
         ]
@@ -231,7 +231,7 @@ class _Engine:
         return Verdict.UNFIT, self.folder.redact(str(error))
 
     def _broken(self, error: KeyrollError) -> tuple[Verdict, str | None]:
-        """Tell what the run broke by; where the machine stood still, that is why, and another try may do better."""
+        """Report why the run broke. If the machine stood still, that is the reason, and another try may succeed."""
         reason = self.folder.redact(str(error))
         blind = disturbed(self.stalls.look(), red=True)
         if blind is None:
@@ -284,7 +284,7 @@ class _Engine:
                 phases = lease.lab.phases
                 self.facts["lab"] = {phase.name: round(phase.took.total_seconds(), 3) for phase in phases}
             with self.stopwatch.part("second judge"):
-                self._preload.join()  # on a busy machine, samples must not wait for their turn beside an import
+                self._preload.join()  # on a busy machine, an import would delay the samples
             if SET_CLOCK not in lease.capabilities:
                 self._go_in_real_time()
             self._with_sessions(lease)
@@ -293,7 +293,7 @@ class _Engine:
             self.timeline.add(Kind.LAB, "lab is given back")
 
     def _needs(self, against: str | None) -> frozenset[str]:
-        """Return the capabilities that the scenario needs, said or unsaid; `against` playing it in real time."""
+        """Return the capabilities that the scenario needs, named or implied. `against`: what rules out real time."""
         scenario = self.case.scenario
         implied = {step.needs for step in scenario.steps if step.needs is not None}
         steered = {Capability.STEER_TCP} if steers(scenario) else set()
@@ -303,7 +303,7 @@ class _Engine:
         return frozenset({Capability.CAPTURE, *scenario.requires, *implied, *steered, *ruled, *tagged, *clocks})
 
     def _go_in_real_time(self) -> None:
-        """Make the scenario one whose time can pass by itself, from the next whole minute on."""
+        """Convert the scenario to real time, beginning at the next whole minute."""
         self.real_time = compress(self.given.scenario, self.waits)
         t0 = self.options.t0 or next_minute(self.clock.now().moment, lead=LEAD * self.options.wait_scale)
         self._take(replace(self.given, scenario=self.real_time.scenario), t0)
@@ -396,7 +396,7 @@ class _Engine:
             player = Player(run, until=self.named)
             player.play()
             if self._is_red():
-                watch.ask_all()  # a capture or a link that hangs looks like routers that do nothing
+                watch.ask_all()  # if a capture or a link hangs, the routers seem to do nothing
             self._weigh(lab, player.watch, wire, sampler, lost)
 
     def _settings(self) -> dict[str, dict[str, str]]:
@@ -491,7 +491,7 @@ def _stopping(sampler: Sampler) -> Iterator[None]:
 
 
 def _preload_second_judge() -> threading.Thread:
-    """Import scapy while the lab comes up: nobody needs to wait for it."""
+    """Import scapy while the lab comes up, so that the import costs no time."""
     thread = threading.Thread(target=ScapyCheck.load, daemon=True)
     thread.start()
     return thread

@@ -19,7 +19,7 @@ class ExtensionError(InputError):
 
 
 class RunUnfitError(UnfitError):
-    """The run can say nothing about the routers: packets were lost, samples had gaps, the judges disagree."""
+    """The run says nothing about the routers: packets were lost, samples had gaps, the judges disagree."""
 
 
 class MachineBusyError(RunUnfitError):

@@ -32,7 +32,7 @@ from keyroll.watch.verdict import Seen
 from keyroll.watch.wire import judge_wire
 
 LOG_LINES = 2_000
-"""Of each router's log: what happened around the time of the collection, at the rate that Junos logs."""
+"""Lines of each router's log: what happened around the time of the collection, at the rate that Junos logs."""
 _NAME_MIN = 2
 """Letters of a name that is replaced: a name of one letter would be found in every word."""
 
@@ -106,7 +106,7 @@ def collect(
 
 
 def _nowhere(_: Exchange) -> None:
-    """Record nothing: what is kept is chosen."""
+    """Record nothing: the bundle holds only what is chosen below."""
 
 
 def _outputs(router: Router, situation: Situation) -> dict[str, str]:
@@ -136,12 +136,12 @@ def _output(router: Router, command: Command) -> str:
     try:
         return printable(router.show(command).raw) + "\n"
     except CommandError as error:
-        return f"{error}\n"  # a login that may not see the log still gives the rest
+        return f"{error}\n"  # where the login may not read the log, the rest is still collected
     except RunError as error:
         raw = getattr(error, "raw", None)
         if raw is None:
             raise
-        return printable(str(raw)) + "\n"  # what does not parse is what support wants to see
+        return printable(str(raw)) + "\n"  # output that does not parse is what support needs most
 
 
 def _blocks(text: str, peers: set[str]) -> Iterator[str]:
@@ -174,7 +174,7 @@ def _hiding(
     names: Inventory | None,
     redact: Redaction,
 ) -> Callable[[str], str]:
-    """Return what takes secrets, and names where an inventory is given, out of every text and path."""
+    """Return the redaction of secrets, and of names where an inventory is given, for every text and path."""
     replaced: dict[str, str] = {}
     if names is not None:
         for number, (name, entry) in enumerate(names.routers.items(), start=1):

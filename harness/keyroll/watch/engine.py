@@ -35,7 +35,7 @@ from keyroll.watch.wire import Capturing, Wire, judge_wire
 
 T = TypeVar("T")
 GAP_LOOKS = 3
-"""See GAP_MIN: one look may be late, and one may fail, before it says something."""
+"""See GAP_MIN: one look may be late, and one may fail."""
 GAP_MIN = timedelta(seconds=30)
 """Longer without a look at a router (three looks, and never less than the shortest usual hold time), and routes could
 have gone and come back unseen: the watch is unfit. A flap could not: counters and uptimes tell."""
@@ -47,7 +47,7 @@ CAPTURE = "wire.pcap"
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a watch ended."""
+    """The result of a watch."""
 
     result: Result
     state: State
@@ -354,7 +354,7 @@ class _Run:
         try:
             wire = judge_wire(self.capturing.path, self.texts, situation, seen)
             early = self.capturing.ended_early
-            # What it wrote is judged; that the wire was seen to the end cannot be said of it.
+            # What it wrote is judged, but the wire was not observed to the end.
             return (
                 wire if early is None else replace(wire, missing=f"{wire.missing}: {early}" if wire.missing else early)
             )
@@ -372,7 +372,7 @@ class _Run:
         return self._by_ntp(situation, seen) or (Verdict.PASSED, None)
 
     def _by_ntp(self, situation: Situation, seen: Seen) -> tuple[Verdict, str] | None:
-        """Return the verdict where a clock is not set by what should set it."""
+        """Return the verdict where a clock is not set by NTP although NTP is configured."""
         for router in situation.routers:
             bad = [one for one in seen.looks[router] if situation.uses_ntp(router) and not one.clock.by_ntp]
             if bad:

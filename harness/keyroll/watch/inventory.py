@@ -72,7 +72,7 @@ def _pair(value: object) -> object:
 
 
 def _spelled(pattern: str, words: str) -> BeforeValidator:
-    """Return a validator that says in words what does not match a pattern. It quotes nothing."""
+    """Return a validator whose message describes the pattern. It does not quote the value."""
 
     def spelled(value: object) -> object:
         if not isinstance(value, str) or not re.search(pattern, value):
@@ -91,7 +91,7 @@ _Name = Annotated[str, Field(pattern=_NAME)]
 
 
 class Ways(_Strict):
-    """How a secret is had: exactly one of these."""
+    """Where a secret comes from: exactly one of these."""
 
     env: Annotated[str | None, Field(pattern=_VARIABLE), _IS_VARIABLE] = None
     """The environment variable that holds the password."""
@@ -110,7 +110,7 @@ class Ways(_Strict):
 
 
 def _way(value: object) -> object:
-    # A password typed here would be quoted by no message, and is told what to do instead.
+    # If a password is typed here, the message does not quote it, and says what to do instead.
     if value != "agent" and not isinstance(value, Mapping):
         raise ValueError(f"no secret stands in this file: say how it is had, {_WAYS}")
     return value
@@ -126,7 +126,7 @@ class RouterEntry(_Strict):
     user: Annotated[str | None, Field(pattern=_USER), _IS_USER] = None
     """Who logs in; by default the SSH configuration's `User`."""
     secret: Annotated[Ways | Literal["agent"], BeforeValidator(_way, json_schema_input_type=Any)] = "agent"  # noqa: S105 - a way, no secret
-    """How the secret is had."""
+    """Where the secret comes from."""
     ssh_config: Annotated[str, Field(alias="ssh-config")] = SSH_CONFIG
     """The SSH configuration to follow; `none` follows none."""
     known_hosts: Annotated[str | None, Field(alias="known-hosts")] = None
@@ -160,7 +160,7 @@ class Inventory(_Strict):
             _pair, json_schema_input_type=Annotated[dict[_Name, RouterEntry], Field(min_length=2, max_length=2)]
         ),
     ]
-    """The two routers, by the names that the verdict calls them."""
+    """The two routers, by the names that the verdict uses."""
     sessions: Annotated[tuple[SessionEntry, ...], Field(strict=False), BeforeValidator(_listed)] = ()
     """The sessions to look at; by default every one between the two that TCP-AO protects."""
 

@@ -1,4 +1,4 @@
-"""From an inventory's entry to a login: the secret is had, SSH's own configuration is followed."""
+"""From an inventory's entry to a login: get the secret, and follow SSH's own configuration."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _NO_PASSWORD = Secret(b"")
 _COMMAND_SECONDS = 60.0
 """For a vault's client to print a secret: it may have to renew its own login first, over the network."""
 _SECRET_MAX = 4096
-"""Octets of a password. More is not one: a command that prints something else."""
+"""Octets of a password. A command that prints more does not print a password."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Host:
-    """What SSH's configuration says of a host."""
+    """What SSH's configuration says about a host."""
 
     host: str
     port: int
@@ -41,7 +41,7 @@ class _Host:
 def targets(
     inventory: Inventory, *, accept_new: bool = False, run: Callable[[tuple[str, ...]], str] | None = None
 ) -> list[Target]:
-    """Return how each router is logged in to. A secret that several routers have alike is had once.
+    """Return how each router is logged in to. A secret that several routers share is read once.
 
     Args:
         inventory: the file.
@@ -85,7 +85,7 @@ def _key_file(name: str, text: str) -> Path:
 
 
 class _Keeper:
-    """Has the secrets; each source is read once, since a descriptor can be."""
+    """Reads the secrets, each source once, since a descriptor can be read only once."""
 
     def __init__(self, run: Callable[[tuple[str, ...]], str]) -> None:
         self._run = run
@@ -110,7 +110,7 @@ class _Keeper:
         try:
             return self._run(ways.command or ())
         except (OSError, ValueError, subprocess.SubprocessError) as error:
-            # What it printed may hold the secret: only how it ended is told.
+            # Its output may hold the secret: the message says only how it ended.
             raise InputError(f"{place}.command: {(ways.command or ('',))[0]}: {_how(error)}") from None
 
 
@@ -179,7 +179,7 @@ def _hops(text: str) -> tuple[str, ...]:
 def _through(hops: tuple[str, ...], host: str, port: int, config: Path | None) -> tuple[str, ...]:
     """Return OpenSSH's command for a connection through jump hosts: their keys and logins are the user's own matter.
 
-    It asks nothing: a prompt of its own would wait unseen behind the live view.
+    It never prompts: a prompt would wait unseen behind the live view.
     """
     follow = ("-F", str(config) if config is not None else "none")
     before = ("-J", ",".join(hops[:-1])) if len(hops) > 1 else ()

@@ -1,7 +1,7 @@
 """What one look has shown, as metrics for Prometheus: node_exporter's textfile collector reads them.
 
-The file is written after every look, also after one that could not be taken: what stood in it before would look like
-the present to whoever asks it. Only the time of the last success is taken over.
+The file is written after every look, also after one that could not be taken: otherwise its old values would look like
+present ones. Only the time of the last success is taken over.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from keyroll.watch.state import State
 
 Labels = Mapping[str, str]
 _READABLE_BY_ALL = 0o644
-"""The collector runs as a user of its own; the metrics hold no secret."""
+"""Readable by all: the collector runs as another user, and the metrics hold no secret."""
 _LAST_SUCCESS = "keyroll_watch_last_success_timestamp_seconds"
 _OLD_SUCCESS = re.compile(rf"^{_LAST_SUCCESS} (\d{{1,12}}(?:\.\d{{1,9}})?)$", re.MULTILINE)
 _OLD_MAX = 1 << 20
-"""Octets of the file that was there before. Ours have some thousands: a larger one is somebody else's."""
+"""Octets of the file that was there before. Ours have some thousands: a larger one is not ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Metric:
 
 
 def _number(value: float) -> str:
-    # Every digit: a counter that is rounded to six of them stands still, and then jumps.
+    # All digits: a counter that is rounded to six digits would stand still, and then jump.
     return str(int(value)) if value == int(value) else repr(float(value))
 
 
@@ -77,7 +77,7 @@ def write(path: Path, state: State | None, now: datetime) -> None:
 
 
 def _succeeded(path: Path) -> float | None:
-    """Return when a look last succeeded, as the file says that is there; None: there is none, or it does not say."""
+    """Return when a look last succeeded, from the existing file; None where there is none, or it does not say."""
     try:
         with path.open("rb") as file:
             found = _OLD_SUCCESS.search(file.read(_OLD_MAX).decode("utf-8", "replace"))
@@ -87,7 +87,7 @@ def _succeeded(path: Path) -> float | None:
 
 
 def text_of(state: State | None, now: datetime, *, succeeded: float | None = None) -> str:
-    """Return everything as a textfile. What is not known is left out: an alert on absence tells it."""
+    """Return everything as a textfile. Unknown values are left out: an alert on absence reports them."""
     return "".join(f"{line}\n" for metric in metrics_of(state, now, succeeded) for line in metric.lines())
 
 
@@ -144,7 +144,8 @@ def _gauge(name: str, words: str, samples: Iterable[tuple[Labels, float]]) -> Me
 def _active(looks: Mapping[str, Look]) -> Iterator[tuple[Labels, float]]:
     for router, look in looks.items():
         for name, chain in sorted(look.chains.items()):
-            # -1 is no key of Junos': a chain of which no key has started yet is told apart from one that is not read.
+            # -1 is not a key number of Junos: it means that no key has started, and differs from a chain that was not
+            # read.
             yield {"router": router, "chain": name}, -1 if chain.active_send is None else chain.active_send
 
 

@@ -52,7 +52,7 @@ def checks_of_now(state: State) -> list[Check]:
     ]
     both = " and ".join(situation.routers)
     read_both = all(router in seen.looks for router in situation.routers)
-    # Of a router that could not be read nothing is known, which is not "no key".
+    # A router that could not be read is unknown, which is not "no key".
     for name, (one, other) in active_ids(state).items() if read_both else ():
         alike = one is not None and other is not None and one == other[::-1]
         told = " with ".join("no key" if ids is None else f"send-id {ids[0]} recv-id {ids[1]}" for ids in (one, other))

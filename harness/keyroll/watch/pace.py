@@ -8,11 +8,11 @@ from datetime import timedelta
 from keyroll.instants import Clock, Instant, until
 
 BETWEEN = timedelta(seconds=1)
-"""From one line to the next: a router on which an engineer types is asked no faster."""
+"""Seconds from one line to the next: no faster than an engineer types."""
 REST = 2
 """The next line comes no sooner than twice the time that the last answer took: at most half of the time is ours."""
 REST_MAX = timedelta(seconds=60)
-"""A router that needs longer than half a minute for an answer is not left alone for longer: the rollover goes on."""
+"""The longest pause, for answers of more than half a minute: the rollover does not wait."""
 
 
 class Stopped(Exception):  # noqa: N818 - no error: somebody wants to end
@@ -46,7 +46,7 @@ class Pace:
 
     def _wait(self) -> None:
         if self._next is not None:
-            # In pieces, so that a watch that is to end does not wait for a slow router's rest.
+            # In pieces, so that a watch that is to end does not wait for the whole pause.
             until(self._clock, self._stop.is_set, deadline=self._next, poll=BETWEEN)
         if self._stop.is_set():
             raise Stopped

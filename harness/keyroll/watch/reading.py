@@ -20,7 +20,7 @@ from keyroll.watch.router import NotVisibleError
 
 Address = IPv4Address | IPv6Address
 TOGETHER = timedelta(seconds=60)
-"""Rollovers of several chains that begin within so long of each other are watched as one: they are one change."""
+"""Rollovers of several chains that begin within this time of each other are one change, and are watched together."""
 _DENIED = "ACCESS-DENIED"
 
 
@@ -129,7 +129,7 @@ def _turn(router: str, chain: str, part: Takeover) -> Turn:
 
 
 def configuration_of(router: str, text: str) -> Configuration:
-    """Return what a router's `show configuration` says. `text` holds secrets; nothing of it is kept but the values.
+    """Read a router's `show configuration`. `text` holds secrets; nothing of it is kept but the values.
 
     Raises:
         NotVisibleError: the login may not see the key chains.
@@ -147,7 +147,7 @@ def configuration_of(router: str, text: str) -> Configuration:
     for one in found.routers:
         for session in one.sessions:
             named = session.authentication.chain
-            # Junos commits no name of a chain that is not there: it is there, and not shown.
+            # Junos does not commit the name of a chain that is missing, so the chain exists and is not shown.
             if named is not None and named.value not in chains:
                 raise _not_visible(router, f"{session.name} uses key-chain {named.value}, which is not shown")
     if _DENIED in text and not chains:

@@ -1,6 +1,6 @@
-"""What of the configurations is written: what concerns the watched sessions, made anew from values, without secrets.
+"""What is written of the configurations: the watched sessions, from parsed values, without secrets.
 
-And what takes the secrets that they hold out of everything else: a router may quote them in its log, or on purpose.
+It also removes their secrets from everything else: a router may quote them in its log, or on purpose.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _CHAINS = "set security authentication-key-chains key-chain"
 
 
 class Redaction:
-    """Takes secrets out of every text: those of the logins, and those of the configurations once they are read."""
+    """Removes secrets from every text: those of the logins, and those of the configurations once they are read."""
 
     def __init__(self, targets: Iterable[Target]) -> None:
         self._secrets = [
@@ -35,7 +35,7 @@ class Redaction:
         return tuple(self._secrets)
 
     def learn(self, texts: Iterable[str], configurations: Mapping[str, Configuration]) -> None:
-        """Know the secrets of configurations: of their key chains, and of all else that is a secret by its place."""
+        """Add the secrets of configurations: those of key-chains, and everything else that is a secret by its place."""
         found = [secret for text in texts for secret in secrets_in(text)]
         for configuration in configurations.values():
             chains = [chain for router in configuration.routers for chain in router.chains]

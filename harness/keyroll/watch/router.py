@@ -24,7 +24,7 @@ LARGEST = 4 * 1024 * 1024
 
 
 class Router:
-    """What of a session a watch may use: no method here can send anything but a `Command`."""
+    """The part of a session that a watch may use: no method here can send anything but a `Command`."""
 
     def __init__(
         self, target: Target, *, recorder: Recorder, stop: threading.Event | None = None, clock: Clock = SYSTEM
@@ -42,7 +42,7 @@ class Router:
         self._pace.answered()
 
     def learn(self, secrets: Iterable[Secret]) -> None:
-        """Take these out of whatever is recorded or told of an answer from now on: a router may quote them."""
+        """Remove these from every record and message about an answer from now on: a router may quote them."""
         self._conversation.learn(secrets)
 
     def close(self) -> None:
@@ -95,4 +95,4 @@ def _without_configurations(recorder: Recorder) -> Recorder:
 
 
 class NotVisibleError(RunError):
-    """The login may not see what is needed: that it is not there cannot be said."""
+    """The login cannot see what is needed; whether it is missing is not known."""

@@ -1,4 +1,4 @@
-"""What a watch is asked, and all that is known of it so far: what the live view shows and the JSON holds."""
+"""The arguments of a watch, and everything that is known so far: what the live view shows and the JSON holds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was seen, judged: the same invariants and words as a scenario's, from the routers' own output. Pure."""
+"""The verdict of a watch: the same invariants and words as a scenario's, from the routers' own output. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from keyroll.watch.sampling import Look
 
 NO_AUTH_DROPS = "no-auth-drops"
 CHURN = 10
-"""Routes come and go on routers that exist: one in ten fewer is no loss. With fewer than ten routes, one is."""
+"""Routes come and go on real routers: a tenth fewer is not a loss. Of fewer than ten routes, losing one is."""
 LABELS_MAX = 1_000
 """Labels of a session that are read in every look: some forty characters each, for a network of as many routers as
 that. Where there are more, the label database is read once (docs/decisions/0024-labels-have-a-bound.md)."""
@@ -42,7 +42,7 @@ class Seen:
         self.looks.setdefault(look.router, []).append(look)
 
     def recent(self) -> Seen:
-        """Return the first look at each router and the last two: what has become wrong since shows in them already.
+        """Return the first look at each router and the last two: a fault already shows in them.
 
         A watch may last for days; all of its samples are judged at its end, and not each time.
         """
@@ -72,7 +72,7 @@ class Seen:
     # ------------------------------------------------------------------ the rollover
 
     def due(self, turn: Turn) -> Instant | None:
-        """Return since when a router's clock is surely past a key's start-time, or None."""
+        """Return the instant from which a router's clock is certainly past a key's start-time, or None."""
         for look in self.looks.get(turn.router, ()):
             if look.clock.shown >= turn.start:
                 return look.clock.answered
@@ -95,7 +95,7 @@ class Seen:
         return max(known) if len(known) == len(instants) else None
 
     def carried(self, router: str, session: Watched) -> str | None:
-        """Return how it is known that a session has carried a message to a router since the rollover, or None."""
+        """Return the evidence that a session has carried a message to a router since the rollover, or None."""
         since = self.all_over()
         if since is None:
             return None
@@ -143,7 +143,7 @@ class Seen:
 def checks_of(seen: Seen) -> list[Check]:
     """Judge everything that was seen so far."""
     checks = [_no_flap(seen, router) for router in seen.looks]
-    # One of the routers may have failed in its very first look: then there is nothing of it to judge.
+    # One of the routers may have failed in its first look: then there is nothing to judge.
     checks += [
         _no_loss(seen, router, one)
         for one in seen.sessions

@@ -33,7 +33,7 @@ STDIN = "-"
 _CHUNK = 1 << 16
 """Octets of one read: what a pipe holds."""
 _GOODBYE_SECONDS = 5.0
-"""For a capturing command to write what it holds, once it is told to end."""
+"""Seconds for a capturing command to write its buffer, once it is told to end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Capturing:
     def __init__(self, source: Source, into: Path) -> None:
         self.path = Path(source.file) if source.file not in (None, STDIN) else into
         self.ended_early: str | None = None
-        """That a command had ended by itself when it was to be stopped, and how; None: it had not."""
+        """How a command ended before it was stopped; None: it did not."""
         self._command = "".join(source.command[:1])
         self._stopped = False
         self._process: subprocess.Popen[bytes] | None = None
@@ -66,7 +66,7 @@ class Capturing:
             self._begin(sys.stdin.buffer, into)
 
     def _begin(self, stream: IO[bytes], into: Path) -> None:
-        # A daemon: standard input that nobody closes would keep the process from ending.
+        # A daemon thread: standard input that nobody closes would keep the process from ending.
         self._thread = threading.Thread(target=_copy, args=(stream, into), name="capture", daemon=True)
         self._thread.start()
 
@@ -113,16 +113,16 @@ class _Direction:
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """What the capture says: checks, and what of it could not be judged, in words."""
+    """The result of a capture: checks, and in words what could not be judged."""
 
     checks: tuple[Check, ...]
     not_judged: tuple[str, ...]
     missing: str | None
-    """What the capture lacks, so that nothing can be said of the wire; None: nothing."""
+    """Why the wire cannot be judged from the capture; None: it can."""
 
 
 def judge_wire(path: Path, texts: Mapping[str, str], situation: Situation, seen: Seen, *, whole: bool = False) -> Wire:
-    """Judge a capture against both configurations; of the time of the watch, or `whole`.
+    """Judge a capture against both configurations, for the time of the watch, or `whole`.
 
     Raises:
         InputError: it cannot be read, or is no capture.
@@ -136,7 +136,7 @@ def judge_wire(path: Path, texts: Mapping[str, str], situation: Situation, seen:
     (file,) = files_in_order([path], book)
     for judged in file.judged():
         one = judged.judgement
-        # What came before the watch, as in a file that goes on for days, is not what was watched.
+        # A capture file may go on for days: what came before the watch is not part of it.
         if one is not None and (whole or _within(seen, one.time_ns)):
             _add(found, situation.sessions, one)
     if file.error is not None and not file.packets:

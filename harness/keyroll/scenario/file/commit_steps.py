@@ -249,7 +249,7 @@ class Rollback(Commit):
 
 @step
 class AwaitRollback(Step):
-    """Wait until routers have taken an unconfirmed commit (`confirmed`) back by themselves."""
+    """Wait until routers have rolled back an unconfirmed commit (`confirmed`) on their own."""
 
     kind = "await-rollback"
     bare = True

@@ -28,7 +28,7 @@ SECRET_LENGTH = 20
 
 
 class KeyOverride(StrictModel):
-    """What one router holds otherwise than the key says. send and recv are that router's own, not mirrored again."""
+    """What differs from the key on one router. send and recv are that router's own, not mirrored again."""
 
     start: Duration | None = None
     send: KeyId | None = None
@@ -68,7 +68,7 @@ class KeyPlan(StrictModel):
         return self.recv if self.recv is not None else 2 * self.id + 2
 
     def override(self, router: RouterName) -> KeyOverride | None:
-        """Return what `router` holds otherwise, or None."""
+        """Return what differs on `router`, or None."""
         return self.r1 if router == "R1" else self.r2
 
     def starts(self) -> tuple[timedelta, ...]:

@@ -28,16 +28,16 @@ _REASONS = {
     Drop.OTHER_ALGORITHM: DropReason.BAD_MAC,
     Drop.OTHER_OPTIONS: DropReason.BAD_MAC,
 }
-"""How the receiver counts what is predicted; what is never sent is counted by nobody there."""
+"""Under which reason the receiver counts a predicted drop; what is never sent is not counted."""
 NAME = "imported"
 """The first chain of the file; further ones have a number behind it."""
 _LONGEST_AGO = timedelta(days=3650)
-"""A duration of the file is ten years at most; a key that has been active for longer is as good as that old."""
+"""A duration of the file is ten years at most; a key that has been active for longer is taken to be that old."""
 
 
 @dataclass(frozen=True, slots=True)
 class Otherwise:
-    """What R2 holds otherwise than R1's key, mirrored; None: the same. `absent` says that it lacks the key."""
+    """What differs on R2 from R1's mirrored key; None: the same. `absent` says that it lacks the key."""
 
     start: timedelta | None = None
     send: int | None = None

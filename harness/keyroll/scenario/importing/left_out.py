@@ -1,4 +1,4 @@
-"""What of the configurations a scenario does not play: by weight, where it may change the verdict; else as counts."""
+"""What a scenario does not play: each statement that may change the verdict, and counts of the others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from keyroll.scenario.importing.hidden import Said
 from keyroll.scenario.importing.pairs import Meant
 
 _TAKEN = frozenset({"security", "version", "groups", "apply-groups"})
-"""Hierarchies whose statements are looked at one by one, or that only hand on others."""
+"""Hierarchies whose statements are judged one by one, or that only contain others."""
 
 
 _NOT_PLAYED = frozenset({MD5_BESIDE, rules.AS_MISMATCH, rules.TYPE_MISMATCH, rules.BOTH_PASSIVE})

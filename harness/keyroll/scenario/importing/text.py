@@ -17,7 +17,7 @@ _SETTLE = "3s"
 _LAST_HOP = timedelta(minutes=30)
 """Half of Junos' default tolerance."""
 _BY_ITSELF = timedelta(seconds=3)
-"""Two clocks are set within less, and a person waits that long."""
+"""Two clocks are set within less time, and a run may wait this long."""
 _LINE = 118
 """Characters of a comment's line, with `# ` before them 120, as in files that people write here."""
 _LDP_HOLD = 30
@@ -138,7 +138,7 @@ def _sessions(draft: Draft) -> Iterator[str]:
 
 
 def _one_line(text: str) -> str:
-    """Return a text as a comment bears it: configurations may hold anything."""
+    """Return a text that is safe in a comment: configurations may hold anything."""
     return "".join(character if character.isprintable() else " " for character in text)
 
 

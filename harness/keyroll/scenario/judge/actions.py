@@ -64,7 +64,7 @@ class RolledBack:
         return "rolled back by itself at the end of its minutes"
 
     def judge(self, after_its_minutes: timedelta | None) -> Finding:
-        """How long after its minutes it had done so; None: not at all."""
+        """How long after the given minutes the router did so; None: it did not."""
         if after_its_minutes is None:
             return Finding(holds=False, observed="it did not")
         return Finding(holds=True, observed=f"it did, {after_its_minutes.total_seconds():.1f} s after them")
@@ -85,7 +85,7 @@ class ChainsHeld:
         return "the key-chains that were sent, secrets compared decoded"
 
     def differences(self, found: Sequence[Keychain] | str) -> list[str]:
-        """Return what is held otherwise, in words; `found` is text where what the router shows cannot be read."""
+        """Return the differences, in words; `found` is text where the router's output cannot be read."""
         return [found] if isinstance(found, str) else differences(self.sent, found)
 
     def judge(self, found: Sequence[Keychain] | str) -> Finding:

@@ -404,7 +404,7 @@ class Seen(OnWire):
 class Dropped(Condition):
     """How many segments a router dropped, by reason, since the last step that did something: at least so many; 0: none.
 
-    Where a platform prints one total alone, it is held against that.
+    Where a platform prints only a total, the condition is compared with the total.
     """
 
     name = "drops"
@@ -421,7 +421,7 @@ class Dropped(Condition):
             yield cls(router, number, reason)
 
     def deadline(self, waits: Waits) -> timedelta:
-        """What is to be dropped is retransmitted within the hold time."""
+        """A segment that is dropped is retransmitted within the hold time."""
         return waits.wire
 
     def expected(self) -> str:

@@ -25,7 +25,7 @@ _ON_SAMPLES = frozenset({"no-flap", "no-route-loss"})
 
 @dataclass(frozen=True, slots=True)
 class Fitness:
-    """What was measured, and why nothing can be said of the routers (None where it can)."""
+    """What was measured, and why the run cannot be judged (None where it can)."""
 
     facts: Mapping[str, object]
     problem: RunUnfitError | None
@@ -77,7 +77,7 @@ def weigh(
 
 
 def disturbed(disturbances: Sequence[Disturbance], *, red: bool) -> BlindError | None:
-    """Return what makes a run unfit of what happened to the machine.
+    """Return which event of the machine makes the run unfit.
 
     A clock that was set always does: captures and everything else are not on one clock any more. That it stood still
     does where a check is red; where none is, the gap between the samples says whether something could have hidden.
