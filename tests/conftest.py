@@ -29,3 +29,19 @@ def pytest_collection() -> Generator[None, object, object]:
         return (yield)
     finally:
         gc.enable()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_unconfigure() -> None:
+    """Look once through all that there is, for what warns when it is lost: pytest does it twice, for each worker."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make no items of slow parameters that `make test` would leave out: there are a thousand, for each worker."""
+    if metafunc.config.getoption("markexpr") == "not slow":
+        # Where all are slow they stay, to be left out later: without any it would be a test without parameters.
+        calls = metafunc._calls
+        calls[:] = [call for call in calls if all(mark.name != "slow" for mark in call.marks)] or calls

@@ -131,7 +131,7 @@ def test_an_empty_version_or_uptime_is_an_error():
 
 @pytest.mark.parametrize("raw", SAMPLES, ids=IDS)
 @given(data=st.data())
-@settings(max_examples=settings.default.max_examples // 4)  # of each of the many samples
+@settings(max_examples=settings.default.max_examples // 8)  # of each of the many samples
 def test_a_damaged_sample_is_a_record_or_an_output_error_and_nothing_else(raw, data):
     lines = raw.read_text().splitlines()
     for _ in range(data.draw(st.integers(1, 3))):

@@ -20,8 +20,10 @@ def test_one(number):
 
 
 @pytest.fixture
-def play(pytester, tmp_path):
+def play(pytester, tmp_path, monkeypatch):
     """Return a function that plays a module with two workers; it returns the outcomes, the output, and the imports."""
+
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # each process would import them all
 
     def play(more: str = "", test: str = "pass") -> tuple[dict[str, int], str, int]:
         imported = tmp_path / "imported"

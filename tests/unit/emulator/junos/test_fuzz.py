@@ -169,7 +169,7 @@ def test_requests_and_channels_that_nobody_expects_are_survived(live: LiveRouter
             connection.abort() if chance.random() < 0.2 else process.close()
 
     async def play() -> None:
-        for _ in range(20):
+        for _ in range(10):
             async with connect(live) as connection:  # type: ignore[attr-defined]
                 found = await asyncio.wait_for(
                     asyncio.gather(*(one(connection) for _ in range(8)), return_exceptions=True), PATIENCE
