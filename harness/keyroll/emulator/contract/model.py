@@ -77,6 +77,10 @@ class BgpNeighbor:
     external: bool
     local_address: Address | None = None
     local_as: int | None = None
+    local_as_private: bool = False
+    """The local AS is not put into the paths that this neighbour sends."""
+    local_as_alone: bool = False
+    """What this neighbour is sent has the local AS in its path, and not the router's own beside it."""
     hold_time: int | None = None
     multihop_ttl: int | None = None
     passive: bool = False

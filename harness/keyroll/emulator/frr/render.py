@@ -355,7 +355,11 @@ def _neighbor_lines(neighbor: BgpNeighbor, local_as: int) -> Iterator[tuple[str,
     yield "timers", f"timers {hold // _KEEPALIVES_IN_HOLD_TIME} {hold}", "timers", False
     yield "interval", "advertisement-interval 0", "advertisement-interval", False
     if neighbor.local_as is not None and neighbor.local_as != local_as:
-        yield "local-as", f"local-as {neighbor.local_as} no-prepend replace-as", "local-as", False
+        # bgpd leaves its own AS out only together with `no-prepend` (assumption M14).
+        words = (
+            " no-prepend replace-as" if neighbor.local_as_alone else " no-prepend" if neighbor.local_as_private else ""
+        )
+        yield "local-as", f"local-as {neighbor.local_as}{words}", "local-as", False
     if neighbor.local_address is not None:
         yield "source", f"update-source {neighbor.local_address}", "update-source", False
     ttl = neighbor.multihop_ttl if neighbor.ttl in (None, 1) else neighbor.ttl

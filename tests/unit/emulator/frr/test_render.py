@@ -165,3 +165,16 @@ def test_interfaces_that_the_router_does_not_have_change_nothing(name):
 def test_a_description_is_shown_by_junos_and_not_told_to_bgpd(text):
     """bgpd takes what follows `|` for a filter of its output, and refuses the line."""
     assert texts(replace(INTENT, neighbors=(replace(PEER, description=text),))) == texts(INTENT)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({}, ""),
+        ({"local_as_private": True}, " no-prepend"),
+        ({"local_as_alone": True}, " no-prepend replace-as"),
+    ],
+)
+def test_a_local_as_is_in_the_paths_that_its_options_say(options: dict[str, bool], words: str):
+    neighbor = replace(PEER, local_as=65010, **options)
+    assert f"neighbor {PEER.address} local-as 65010{words}" in texts(replace(INTENT, neighbors=(neighbor,)))

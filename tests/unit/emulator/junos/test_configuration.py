@@ -350,3 +350,21 @@ def test_static_routes_stand_in_the_table_of_their_family(console: Console, full
     assert "Route is not of this table's family" in console.type("commit")
     console.type("rollback", "set routing-options static route 10.2.0.0/16 next-hop 2001:db8::2")
     assert "next hop 2001:db8::2 is not of the route's family" in console.type("commit")
+
+
+def test_an_autonomous_system_has_words_behind_its_number(console: Console) -> None:
+    console.type("configure", "set routing-options autonomous-system 65001 loops 2")
+    console.type("set protocols bgp group g local-as 65010 private no-prepend-global-as")
+    assert console.type("show routing-options") == "autonomous-system 65001 loops 2;"
+    assert console.type("show protocols bgp group g") == "local-as 65010 private no-prepend-global-as;"
+    assert console.type("show routing-options | display set").splitlines() == [
+        "set routing-options autonomous-system 65001",
+        "set routing-options autonomous-system loops 2",
+    ]
+    console.type("set routing-options autonomous-system 65002", "delete routing-options autonomous-system loops")
+    assert console.type("show routing-options") == "autonomous-system 65002;"
+    console.block = "routing-options { autonomous-system { 65003; loops 3; } }"
+    assert console.type("load merge terminal").endswith("load complete")
+    assert console.type("show routing-options") == "autonomous-system 65003 loops 3;"
+    assert console.type("delete routing-options autonomous-system") == ""
+    assert console.type("show routing-options") == ""

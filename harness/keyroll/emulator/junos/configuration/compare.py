@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 
-from keyroll.emulator.junos.configuration.render import header, statement_lines
+from keyroll.emulator.junos.configuration.render import INACTIVE, header, statement_lines
 from keyroll.emulator.junos.configuration.schema import Kind
 from keyroll.emulator.junos.configuration.tokens import quote
 from keyroll.emulator.junos.configuration.tree import Id, Node, Path
@@ -28,7 +28,8 @@ def _blanks(path: Path, node: Node) -> str:
     on_unit = names[:1] == ["interfaces"]
     levels = sum(on_unit or not step.statement.joined for step in path) + (on_unit and node.statement.joined)
     levels -= names[:1] == ["groups"] and len(path) > 1
-    usual = _LEAST + levels - (bool(path) and node.statement.kind in _LEAVES)
+    leaf = node.statement.kind in _LEAVES or node.statement.is_value
+    usual = _LEAST + levels - (bool(path) and leaf)
     return " " * _SEEN.get(" ".join([*(name or "*" for name in names), node.statement.name]), usual)
 
 
@@ -81,8 +82,11 @@ def _collect(block: _Block, old: Node, new: Node, path: Path, prefix: str) -> No
             block.own.append(f"!{_blanks(path, after)}{brief}")
         if before.inactive != after.inactive:
             block.own.append(f"!{_blanks(path, after)}{'inactive' if after.inactive else 'active'}: {brief}")
-        if before.key != after.key:
+        rewritten = after.statement.is_value and statement_lines(before) != statement_lines(after)
+        if before.key != after.key or rewritten:
             block.own += _signed("-", before, path, prefix) + _signed("+", after, path, prefix)
+        elif after.statement.is_value:
+            continue
         elif after.statement.joined:
             _collect(block, before, after, (*path, after.step), f"{prefix}{after.statement.name} ")
         else:
@@ -136,5 +140,7 @@ def _signed(sign: str, node: Node | None, path: Path, prefix: str) -> list[str]:
 
 
 def _brief(node: Node) -> str:
+    if node.statement.is_value:
+        return statement_lines(node)[0].removeprefix(INACTIVE)
     body = node.statement.has_body and node.children
     return header(node) + (" { ... }" if body else ";")

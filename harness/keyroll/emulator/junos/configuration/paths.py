@@ -204,6 +204,8 @@ class Walk:
             return exact
         named = [Choice(child.name, child.help) for child in statement.children if child.name]
         keyless = statement.keyless
+        if statement.is_value and not self._fresh:
+            keyless = None  # it has its one value already
         if keyless is not None and not any(choice.name == word.text for choice in named):
             return keyless
         chosen = choose(word, named)

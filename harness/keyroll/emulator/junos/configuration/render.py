@@ -76,8 +76,11 @@ def _lines(node: Node, indent: str, prefix: str, comments: Comments | None) -> I
 
 
 def _is_words(node: Node) -> bool:
-    """Say whether an entry is no more than words behind its key, as `route-filter 10.0.0.0/8 orlonger reject`."""
-    return node.statement.kind is Kind.ENTRY and all(
+    """Say whether it is no more than words behind its key, as `route-filter 10.0.0.0/8 orlonger reject`.
+
+    Or behind a value without a name, as `autonomous-system 64500 loops 2`.
+    """
+    return (node.statement.kind is Kind.ENTRY or node.statement.keyless is not None) and all(
         child.statement.kind in (Kind.FLAG, Kind.LEAF) and not child.inactive and not child.statement.secret
         for child in node.children.values()
     )

@@ -133,6 +133,11 @@ class Statement:
         return self._by_name.get("")
 
     @property
+    def is_value(self) -> bool:
+        """Whether it is a value with words behind it on one line: `autonomous-system 64500 loops 2`."""
+        return self.kind is Kind.CONTAINER and self.one_line and self.keyless is not None
+
+    @property
     def has_body(self) -> bool:
         """Whether it can be edited into: a container, an entry with children, kept text."""
         return self.kind in (Kind.CONTAINER, Kind.OPAQUE) or (self.kind is Kind.ENTRY and bool(self.children))

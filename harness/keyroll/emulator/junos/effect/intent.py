@@ -46,7 +46,7 @@ def build(root: Node, *, host_name: str) -> Intent:
     statics = list(_statics(root))
     options = root.find("routing-options")
     router_id = options.value_of("router-id") if options else None
-    own_as = _number(options.value_of("autonomous-system")) if options else None
+    own_as = _as_number(options.child("autonomous-system")) if options else None
     reasons = list(_static_problems(statics))
     neighbors = tuple(_neighbors(root, own_as, reasons))
     listed = [text for neighbor in neighbors for text in (*neighbor.export, *neighbor.import_)]
@@ -213,7 +213,7 @@ DYNAMIC_REFUSED = f"{NOT_EMULATED}dynamic neighbors, so no session would come up
 
 def _neighbors(root: Node, own_as: int | None, reasons: list[str]) -> Iterator[BgpNeighbor]:
     bgp = root.find("protocols", "bgp")
-    for group in bgp.entries("group") if bgp else []:
+    for group in bgp.entries("group") if bgp and bgp.child("disable") is None else []:
         for name in ("dynamic-neighbor", "allow"):
             for dynamic in group.entries(name):
                 where = f"[edit protocols bgp group {group.key}]"
@@ -224,7 +224,8 @@ def _neighbors(root: Node, own_as: int | None, reasons: list[str]) -> Iterator[B
             peer_as = _number(levels.value("peer-as"))
             if not external:
                 peer_as = peer_as or own_as
-            problem = _as_problem(own_as, peer_as, local_as=levels.value("local-as"), external=external)
+            local_as = _as_number(levels.node("local-as"))
+            problem = _as_problem(own_as, peer_as, local_as=local_as, external=external)
             problem = problem or _unemulated(levels, peer_as, own_as, external=external)
             if problem or peer_as is None:
                 where = f"[edit protocols bgp group {group.key}]"
@@ -234,7 +235,11 @@ def _neighbors(root: Node, own_as: int | None, reasons: list[str]) -> Iterator[B
             yield _neighbor(node.key or "", group.key or "", levels, peer_as, external=external)
 
 
-def _as_problem(own_as: int | None, peer_as: int | None, *, local_as: str | None, external: bool) -> str | None:
+def _as_number(node: Node | None) -> int | None:
+    return _number(node.value_of("")) if node is not None else None
+
+
+def _as_problem(own_as: int | None, peer_as: int | None, *, local_as: int | None, external: bool) -> str | None:
     if own_as is None and local_as is None:
         return "local AS number must be configured"
     if peer_as is None:
@@ -251,7 +256,7 @@ _DISTANCE_MAX = 254
 def _unemulated(levels: _Levels, peer_as: int | None, own_as: int | None, *, external: bool) -> str | None:
     """Return what FRR does not do of what a neighbour asks for; it would refuse the line, or take it for another."""
     preference = _number(levels.value("preference"))
-    local_as = _number(levels.value("local-as"))
+    local_as = _as_number(levels.node("local-as"))
     found = None
     if not external and levels.value("local-preference") is not None:
         found = "local-preference of an internal group, so other paths would win: set it by an export policy"
@@ -275,7 +280,9 @@ def _neighbor(address: str, group: str, levels: _Levels, peer_as: int, *, extern
         group=group,
         external=external,
         local_address=ip_address(local) if local else None,
-        local_as=_number(levels.value("local-as")),
+        local_as=_as_number(local_as := levels.node("local-as")),
+        local_as_private=local_as is not None and local_as.child("private") is not None,
+        local_as_alone=local_as is not None and local_as.child("no-prepend-global-as") is not None,
         hold_time=_number(levels.value("hold-time")),
         multihop_ttl=(ttl or MULTIHOP_TTL) if multihop else None,
         passive=levels.has("passive"),

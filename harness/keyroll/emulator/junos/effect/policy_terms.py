@@ -344,7 +344,7 @@ def _ranges(options: Node, conditions: Node, only: Node | None = None) -> tuple[
     asked = _filters(options, conditions) if only is None else (_range(ip_network(only.key or ""), only),)
     filters = [found for found in asked if found.shortest <= found.longest]
     if not lists and not _filtering(conditions):
-        return (_EVERY[family],) if family is not None else None
+        return None if family is None else (_EVERY[family],) if family in _EVERY else ()
     ranges = filters
     if lists:
         listed = _listed(options, lists)

@@ -44,6 +44,23 @@ _PROTOCOLS = one_of(
     vpls="Virtual private LAN service",
     vrrp="Virtual Router Redundancy Protocol",
 )
+_ROUTE_FAMILIES = one_of(
+    inet="IPv4 family",
+    inet6="IPv6 family",
+    # Families of which this router has no routes: a term that names them meets none.
+    bridge_vpls="VPLS family",
+    evpn="EVPN family",
+    evpn_srv6="EVPN over SRv6 family",
+    inet_mdt="IPv4 multicast distribution tree",
+    inet_mvpn="IPv4 MVPN family",
+    inet_vpn="IPv4 VPN family",
+    inet6_mvpn="IPv6 MVPN family",
+    inet6_vpn="IPv6 VPN family",
+    iso="ISO family",
+    l2vpn="Layer 2 VPN family",
+    route_target="Route target family",
+    traffic_engineering="Traffic engineering family",
+)
 _MATCHES: OneOf = one_of(
     exact="Exactly match the prefix length",
     longer="Mask is greater than the prefix length",
@@ -57,7 +74,7 @@ _FROM = container(
     values("protocol", "Protocol from which route was learned", _PROTOCOLS),
     values("interface", "Interface name or address", InterfaceName(logical=True)),
     values("neighbor", "Neighboring router", IpAddress()),
-    leaf("family", "Family of the route", one_of(inet="IPv4 family", inet6="IPv6 family")),
+    leaf("family", "Family of the route", _ROUTE_FAMILIES),
     values("community", "BGP community", Word()),
     values("as-path", "Name of AS path regular expression (BGP only)", Word()),
     values("prefix-list", "List of prefix-lists of routes to match", Word()),

@@ -11,6 +11,7 @@ from keyroll.emulator.junos.configuration.schema import (
     flag,
     kept,
     leaf,
+    refused,
     values,
 )
 from keyroll.emulator.junos.configuration.statements.kept import hierarchies
@@ -146,7 +147,20 @@ _SESSION: tuple[Statement, ...] = (
     *AUTHENTICATION,
     values("export", "Export policy", PolicyName()),
     leaf("peer-as", "Autonomous system number", AsNumber()),
-    leaf("local-as", "Local autonomous system number", AsNumber()),
+    container(
+        "local-as",
+        "Local autonomous system number",
+        leaf("", "Local autonomous system number", AsNumber()),
+        kept(leaf("loops", "Maximum number of times this AS can be in an AS path", Integer(1, 10))),
+        flag("private", "Hide this local AS in paths learned from this peering"),
+        flag("no-prepend-global-as", "Do not prepend global autonomous-system number in advertised paths"),
+        refused(
+            "alias",
+            "Treat this AS as an alias to the system AS",
+            "a second AS number to open with, so a peer that expects the other one would have no session",
+        ),
+        one_line=True,
+    ),
     leaf("local-preference", "Value of LOCAL_PREF path attribute", Integer(0, 4294967295)),
     container(
         "multipath",
@@ -193,6 +207,7 @@ _DYNAMIC = entry(
 _BGP = container(
     "bgp",
     "BGP options",
+    flag("disable", "Disable BGP"),
     *(child for child in _SESSION if child.name != "peer-as"),
     entry(
         "group",

@@ -15,7 +15,7 @@ from keyroll.emulator.junos.configuration.schema import (
     leaf,
 )
 from keyroll.emulator.junos.configuration.statements.kept import routing as kept_tables
-from keyroll.emulator.junos.configuration.values import AsNumber, IpAddress, Prefix, Word
+from keyroll.emulator.junos.configuration.values import AsNumber, Integer, IpAddress, Prefix, Word
 
 TABLES = {"inet.0": 4, "inet6.0": 6}
 """Routing tables, and the version of IP whose routes they hold."""
@@ -69,7 +69,15 @@ ROUTING_OPTIONS = container(
     ),
     _static(Constraint("Route of IPv6: configure it under 'rib inet6.0'", _is_ipv4)),
     leaf("router-id", "Router identifier", IpAddress(4)),
-    leaf("autonomous-system", "Autonomous system number", AsNumber()),
+    container(
+        "autonomous-system",
+        "Autonomous system number",
+        leaf("", "Autonomous system number", AsNumber()),
+        kept(leaf("loops", "Maximum number of times this AS can be in an AS path", Integer(1, 10))),
+        kept(flag("asdot-notation", "Display AS number in dotted notation")),
+        kept(flag("independent-domain", "Independent autonomous-system domain")),
+        one_line=True,
+    ),
     *kept_tables.ROUTING_OPTIONS,
     *kept_tables.ROUTING_REFUSED,
 )

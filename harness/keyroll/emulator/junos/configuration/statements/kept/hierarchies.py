@@ -82,6 +82,7 @@ PROTOCOLS = tuple(
                 ("igmp-snooping", "IGMP snooping configuration"),
                 ("iccp", "ICCP options"),
                 ("isis", "IS-IS options"),
+                ("isis-instance", "IS-IS instances"),
                 ("lacp", "Link Aggregation Control Protocol configuration"),
                 ("layer2-control", "Layer 2 control protocols"),
                 ("link-management", "LMP options"),
@@ -113,6 +114,7 @@ PROTOCOLS = tuple(
             _VPN,
             (
                 ("evpn", "EVPN options"),
+                ("l2-learning", "Layer 2 learning configuration"),
                 ("l2circuit", "Configuration for Layer 2 circuits over MPLS"),
                 ("l2vpn", "Layer 2 VPN options"),
                 ("mvpn", "BGP-MVPN configuration"),
