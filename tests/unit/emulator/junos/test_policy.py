@@ -334,3 +334,23 @@ def test_every_policy_of_an_expression_has_to_be_there(console: Console) -> None
         console.type(line)
     console.type("set protocols bgp group e export ( a && b )")
     assert "Policy b referenced but not defined" in console.type("commit")
+
+
+@pytest.mark.parametrize(
+    "action",
+    ["metric add 5", "metric igp", "local-preference subtract 10", "next-hop peer-address", "next-hop discard"],
+)
+def test_what_a_policy_sets_by_the_route_itself_is_taken_and_refused_where_it_is_used(
+    console: Console, full: FullBackend, action: str
+) -> None:
+    del full
+    console.type("configure", *BASE, f"{P} term t then {action}", "delete protocols bgp group e export")
+    assert "commit complete" in console.type("commit")
+    console.type("set protocols bgp group e import p")
+    answer = console.type("commit check")
+    assert "not emulated" in answer
+    assert " ".join(action.split()[:2]) in answer
+
+
+def test_a_term_of_another_family_meets_no_route(console: Console, full: FullBackend) -> None:
+    assert announced(console, full, f"{P} term t from family evpn", f"{P} term t then accept") == set()

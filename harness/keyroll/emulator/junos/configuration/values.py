@@ -307,11 +307,14 @@ class AsNumbers(_Free):
 
 @dataclass(frozen=True, slots=True)
 class NextHopValue(_Free):
-    """A next hop that a policy sets: an address, or `self`."""
+    """A next hop that a policy sets: an address, or a keyword (`self`)."""
 
     def store(self, text: str, context: EntryContext) -> str:
-        """Return the address in its canonical form, or `self`."""
-        return text if text == "self" else IpAddress().store(text, context)
+        """Return the address in its canonical form, or the keyword."""
+        return text if text in _NEXT_HOP_WORDS else IpAddress().store(text, context)
+
+
+_NEXT_HOP_WORDS = frozenset({"self", "peer-address", "discard", "reject"})
 
 
 @dataclass(frozen=True, slots=True)

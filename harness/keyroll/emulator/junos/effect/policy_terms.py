@@ -141,7 +141,10 @@ def _changes(options: Node, policy: Node, term: Node) -> RouteChanges:
     then = term.child("then")
     if then is None:
         return NO_CHANGES
-    hop, preference, metric = (then.value_of(name) for name in ("next-hop", "local-preference", "metric"))
+    hop, where = then.value_of("next-hop"), _where(policy, term)
+    if hop in ("peer-address", "discard", "reject"):
+        raise PolicyFault(f"{NOT_EMULATED}{where}: 'next-hop {hop}'{_WHY}")
+    preference, metric = (_amount(then, name, where) for name in ("local-preference", "metric"))
     ways = then.child("community")
     prepended = then.value_of("as-path-prepend") or ""
     return RouteChanges(
@@ -154,6 +157,17 @@ def _changes(options: Node, policy: Node, term: Node) -> RouteChanges:
         ),
         tuple(int(number) for number in prepended.split()),
     )
+
+
+def _amount(then: Node, name: str, where: str) -> str | None:
+    """Return the number that a route is given; raises PolicyFault for one that depends on the route's own."""
+    node = then.child(name)
+    if node is None:
+        return None
+    relative = next((child.statement.name for child in node.shown() if child.statement.kind is Kind.OPAQUE), None)
+    if relative is not None:
+        raise PolicyFault(f"{NOT_EMULATED}{where}: 'then {name} {relative}', so routes would have another {name}")
+    return node.value_of("")
 
 
 _PLAIN = re.compile(r"\d{1,5}:\d{1,5}")

@@ -100,11 +100,18 @@ _FROM = container(
     *kept_tables.FROM,
     one_line=True,
 )
+
+
+def _amount(name: str, text: str, *other: Statement) -> Statement:
+    """Build a number, beside what a route's own number is changed by."""
+    return container(name, text, leaf("", text, Integer(0, 4294967295)), *other, one_line=True)
+
+
 _THEN = container(
     "then",
     "Actions to take if 'from' and 'to' conditions match",
-    leaf("metric", "Metric value", Integer(0, 4294967295)),
-    leaf("local-preference", "Local preference associated with a route", Integer(0, 4294967295)),
+    _amount("metric", "Metric value", *kept_tables.METRIC),
+    _amount("local-preference", "Local preference associated with a route", *kept_tables.AMOUNT),
     container(
         "community",
         "BGP community properties associated with a route",

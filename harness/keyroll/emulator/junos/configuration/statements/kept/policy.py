@@ -146,3 +146,16 @@ THEN = opaques(
         ("walkup", "Match longer prefixes by shorter ones"),
     ),
 )
+_RELATIVE = "a number that depends on the route's own: a commit is refused when a BGP neighbor's policy has it"
+AMOUNT = opaques(_RELATIVE, (("add", "Add to the value"), ("subtract", "Subtract from the value")))
+METRIC = (
+    *AMOUNT,
+    *opaques(
+        _RELATIVE,
+        (
+            ("expression", "Calculate the metric from metric and metric2"),
+            ("igp", "Track the IGP's metric"),
+            ("minimum-igp", "Track the IGP's least metric"),
+        ),
+    ),
+)
