@@ -17,7 +17,7 @@ import click
 
 from keyroll import linux
 from keyroll.errors import InputError
-from keyroll.lab.local import find, folders
+from keyroll.lab.local import dead_labs, find, folders
 from keyroll.lab.local import recorder as capturing
 from keyroll.lab.local.find import how_it_ended
 from keyroll.lab.protocol import Impairment, LabError, Phase
@@ -270,7 +270,7 @@ def clean() -> None:
     Labs that are alive are not touched.
     """
     by_containerlab = _containerlab_is_here()
-    reaped = [*(_reaped_containers() if by_containerlab else []), *folders.reap(containers_too=not by_containerlab)]
+    reaped = [*(_reaped_containers() if by_containerlab else []), *dead_labs.reap(containers_too=not by_containerlab)]
     click.echo("\n".join(f"removed {name}" for name in reaped) or "nothing to remove")
     staying = [one.name for one in find.all_labs() if one.alive and one.kept]
     if staying:

@@ -29,7 +29,8 @@ from keyroll.scenario.judge.fitness import GAP_MAX, disturbed, is_proven, weigh
 from keyroll.scenario.labs.addressing import Addressing
 from keyroll.scenario.labs.connect import pair_of, recorder_of, target_of
 from keyroll.scenario.labs.health import LabHealth
-from keyroll.scenario.labs.platform import is_known_here, phase_words, platform_words
+from keyroll.scenario.labs.known_bugs import is_known_here, verdict_with
+from keyroll.scenario.labs.platform import phase_words, platform_words
 from keyroll.scenario.labs.pool import SET_CLOCK, LabSource, Lease
 from keyroll.scenario.observe.drops import DropCounters
 from keyroll.scenario.observe.host_stalls import StallWatch
@@ -244,12 +245,8 @@ class _Engine:
 
     def _weighed_against_known_bug(self) -> tuple[Verdict, str | None]:
         """A known bug must show, strictly, on the platforms and releases that it is known of, and nowhere else."""
-        bug, red = self.case.scenario.known_bug, self._is_red()
-        if bug is None or not self.bug_applies or self.options.mutate is not None:
-            return (Verdict.FAILED if red else Verdict.PASSED), None
-        if red:
-            return Verdict.KNOWN_BUG, f"fails as {bug.id} has it"
-        return Verdict.FAILED, f"{bug.id} is known of this platform and release, and did not show: is it mended?"
+        applies = self.bug_applies and self.options.mutate is None
+        return verdict_with(self.case.scenario.known_bug if applies else None, red=self._is_red())
 
     def _is_red(self) -> bool:
         return self.record is not None and self.record.red

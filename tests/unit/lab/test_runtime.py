@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from keyroll.lab.local import folders
+from keyroll.lab.local import dead_labs, folders
 from keyroll.lab.protocol import LabError, LabUnfitError
 
 
@@ -52,7 +52,7 @@ def test_the_living_are_not_reaped_and_the_dead_are(base):
     code += "folders.RunDirectory.create('dead', Path(sys.argv[1])); os._exit(9)"
     subprocess.run([sys.executable, "-c", code, str(base)], check=False)
     assert {path.name for path in folders.labs(base)} == {"dead", "living"}
-    assert folders.reap(base) == ["dead"]
+    assert dead_labs.reap(base) == ["dead"]
     assert folders.labs(base) == [living.path]
     living.remove()
 
@@ -65,10 +65,10 @@ def test_an_inherited_lock_keeps_a_lab_alive_after_its_owner(base):
     )
     os.close(ours)
     os.close(run.lock_fd)
-    assert folders.reap(base) == []
+    assert dead_labs.reap(base) == []
     os.close(theirs)
     holder.wait()
-    assert folders.reap(base) == ["one"]
+    assert dead_labs.reap(base) == ["one"]
     assert not base.exists()
 
 
@@ -121,7 +121,7 @@ def test_evidence_of_the_labs_own_goes_with_it_however_it_goes_and_other_evidenc
         run.remove()
     else:
         os.close(run.lock_fd)
-        assert folders.reap(base) == ["one"]
+        assert dead_labs.reap(base) == ["one"]
     assert evidence.exists() is not goes
 
 
@@ -144,7 +144,7 @@ def test_evidence_is_removed_only_where_it_is_a_folder_that_keyroll_makes(base, 
     state = {"kept": False, "owner": 1, "topology": "t", "created": "", "evidence_goes": True}
     run.write_state(folders.LabState("one", evidence=str(evidence), **state))
     os.close(run.lock_fd)
-    assert folders.reap(base) == ["one"]
+    assert dead_labs.reap(base) == ["one"]
     assert (target / "letters").exists()
 
 
@@ -161,7 +161,7 @@ def test_what_is_no_lab_is_neither_listed_nor_reaped(base):
     os.close(run.lock_fd)
     before = sorted(path.name for path in base.iterdir())
     assert folders.labs(base) == [run.path]
-    assert folders.reap(base) == ["one"]
+    assert dead_labs.reap(base) == ["one"]
     assert sorted(path.name for path in base.iterdir()) == [name for name in before if name != "one"]
 
 
@@ -170,7 +170,7 @@ def test_whoever_was_killed_while_making_a_lab_left_something_that_is_reaped(bas
     (base / "half").mkdir(parents=True, mode=0o700)
     if made == "lock":
         (base / "half" / folders.LOCK).touch()
-    assert folders.reap(base) == ["half"]
+    assert dead_labs.reap(base) == ["half"]
     assert not base.exists()
 
 

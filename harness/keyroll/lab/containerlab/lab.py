@@ -15,7 +15,7 @@ from keyroll.lab.containerlab import docker, teardown, topology_file
 from keyroll.lab.containerlab.command import Program
 from keyroll.lab.containerlab.guard_client import GuardLink
 from keyroll.lab.containerlab.readiness import Container, Probe, Waiting, ssh_answers
-from keyroll.lab.local import channel, folders, recorder
+from keyroll.lab.local import channel, dead_labs, folders, recorder
 from keyroll.lab.local.find import FoundLab, how_it_ended, silent_in_router
 from keyroll.lab.local.lab import HostedLab
 from keyroll.lab.local.machine_probe import kernel_has_netem, kernel_has_tcp_ao
@@ -92,7 +92,7 @@ class ContainerLab(HostedLab):
     def _prepare(self) -> None:
         self._require_fit()
         teardown.reap(self._program)
-        folders.reap()
+        dead_labs.reap()
 
     def _require_fit(self) -> None:
         if os.geteuid() != 0:

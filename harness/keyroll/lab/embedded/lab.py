@@ -15,7 +15,7 @@ from typing import Any
 from keyroll.lab.embedded.keeper_plan import LinkPlan, Plan, RouterPlan
 from keyroll.lab.embedded.owner import Monitor, await_end, begin_loading, create_in, readable, start_monitor
 from keyroll.lab.embedded.router_boot import RouterLink
-from keyroll.lab.local import channel, folders, recorder
+from keyroll.lab.local import channel, dead_labs, folders, recorder
 from keyroll.lab.local.find import FoundLab, how_it_ended, silent_in_router
 from keyroll.lab.local.lab import HostedLab
 from keyroll.lab.local.machine_probe import require_fit
@@ -114,7 +114,7 @@ class EmbeddedLab(HostedLab):
     def _prepare(self) -> None:
         require_fit()
         begin_loading()
-        folders.reap()
+        dead_labs.reap()
         self._broken = None
         self._final_losses = {}
 

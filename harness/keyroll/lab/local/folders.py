@@ -197,7 +197,7 @@ class RunDirectory:
                 f"invalid lab name: {path} is too long for the sockets in it", remedy="choose a shorter one"
             )
         try:
-            with _locked_base(base, create=True):
+            with locked_base(base, create=True):
                 path.mkdir(mode=0o700)
                 lock_fd = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
                 fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -279,15 +279,15 @@ def read_state(path: Path) -> LabState | None:
 
 def remove(path: Path) -> None:
     """Remove a lab's folder, and the folder around it when it was the last."""
-    _remove_one(path)
+    remove_one(path)
     try:
-        with _locked_base(path.parent, create=False):
+        with locked_base(path.parent, create=False):
             path.parent.rmdir()
     except OSError:
         return  # it holds other labs, or is removed already
 
 
-def _remove_one(path: Path) -> None:
+def remove_one(path: Path) -> None:
     """Remove a lab's temporary evidence, then its folder: in this order, because the folder names the evidence."""
     try:
         state = read_state(path)
@@ -372,30 +372,8 @@ def labs(base: Path | None = None) -> list[Path]:
         return []
 
 
-def reap(base: Path | None = None, *, containers_too: bool = False) -> list[str]:
-    """Remove the folders of dead labs; return their ids.
-
-    The folder of a container lab holds the topology file that is needed to remove its containers. It stays for
-    `keyroll.lab.containerlab.teardown.reap`, unless `containers_too` (this machine has no containers).
-    """
-    base = base or base_directory()
-    if not base.exists():
-        return []
-    reaped = []
-    try:
-        with _locked_base(base, create=False):
-            for path in labs(base):
-                if not is_alive(path) and (containers_too or not topology_of(path).exists()):
-                    _remove_one(path)
-                    reaped.append(path.name)
-            base.rmdir()
-    except OSError:
-        return reaped  # it holds other labs, or the last lab removed it
-    return reaped
-
-
 @contextmanager
-def _locked_base(base: Path, *, create: bool) -> Iterator[None]:
+def locked_base(base: Path, *, create: bool) -> Iterator[None]:
     """Hold the lock of the base folder, so that no lab's folder is removed between its mkdir and its flock."""
     while True:
         if create:

@@ -1,4 +1,4 @@
-"""What a run is played on: platform and release, for who compares runs and for bugs that are known of some."""
+"""What a run is played on, in words: platform and release, and how long the lab's parts took to start."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from keyroll.junos.records import Version
 from keyroll.lab.platforms import EMULATED
 from keyroll.lab.protocol import Lab
 from keyroll.scenario.file.fields import RouterName
-from keyroll.scenario.file.scenario import KnownBug
 
 
 def platform_words(lab: Lab, pair: Pair[RouterName]) -> str:
     """Return `emulated`, or platform and release of Juniper: `crpd 24.2R1.14`. The emulated router has one release."""
-    names = _platforms(lab)
-    releases = set() if names == {EMULATED.name} else _releases(pair)
+    names = platforms(lab)
+    releases = set() if names == {EMULATED.name} else releases_of(pair)
     return " ".join(("+".join(sorted(names)), *sorted(releases)))
 
 
@@ -23,17 +22,12 @@ def phase_words(lab: Lab) -> str:
     return ", ".join(f"{phase.name} {phase.took.total_seconds():.2f} s" for phase in parts)
 
 
-def is_known_here(bug: KnownBug | None, lab: Lab, pair: Pair[RouterName]) -> bool:
-    """Whether a scenario's known bug is known of the platform and release that runs here."""
-    if bug is None or not _platforms(lab) & set(bug.platform):
-        return False
-    return not bug.releases or bool(_releases(pair) & set(bug.releases))
-
-
-def _platforms(lab: Lab) -> set[str]:
+def platforms(lab: Lab) -> set[str]:
+    """Return the names of the routers' platforms."""
     return {router.platform for router in lab.routers.values()}
 
 
-def _releases(pair: Pair[RouterName]) -> set[str]:
+def releases_of(pair: Pair[RouterName]) -> set[str]:
+    """Return the releases that the routers show."""
     shown = (exchange.parsed_as(Version).junos for exchange in pair.show("show version").values())
     return {release for release in shown if release is not None}
