@@ -40,9 +40,9 @@ MOST_JSON = 2.0
 """`--json` may take at most so many times the text."""
 MOST_MANY = 4.0
 """A segment of many connections may cost at most so many of one connection."""
-GOAL_SCAN = 3.0
-"""What a forged SYN should cost at most, in segments of one connection. Printed beside what was measured; it is not
-reached yet (a MAC with a traffic key of its own takes nearly as long), so that it ends nothing."""
+MOST_SCAN = 3.0
+"""A forged SYN may cost at most so many segments of one connection: it needs a traffic key of its own, which makes four
+hashes of seven blocks instead of two of four."""
 CONNECTIONS, ROUNDS = 20_000, 10
 """Interleaved connections, and the segments of each."""
 FORGED = 700_000
@@ -271,7 +271,7 @@ def bench(folder: Path, name: str, payload: int, algorithm: Algorithm, segments:
 
 
 def ratios(folder: Path, times: int) -> bool:
-    """Print what many connections, forged SYNs and `--json` cost; say whether the promise about `--json` is kept."""
+    """Print what many connections, forged SYNs and `--json` cost; say whether these promises are kept."""
     one, many, scan, keys = (folder / name for name in ("one.pcap", "many.pcap", "scan.pcap", "hmac.yaml"))
     algorithm = Algorithm.HMAC_SHA_1_96
     keys.write_text(KEYS.format(algorithm=algorithm.value, secret=SECRET.decode()), encoding="utf-8")
@@ -288,10 +288,10 @@ def ratios(folder: Path, times: int) -> bool:
     sys.stdout.write(
         f"a segment of {CONNECTIONS} interleaved connections: {mixed / honest:.1f} x one of a single connection "
         f"(promised: at most {MOST_MANY:.0f})\n"
-        f"a forged SYN: {fake / honest:.1f} x an honest segment (goal: {GOAL_SCAN:.0f})\n"
+        f"a forged SYN: {fake / honest:.1f} x an honest segment (promised: at most {MOST_SCAN:.0f})\n"
         f"--json: {as_json / text:.2f} x the text (promised: at most {MOST_JSON:.0f})\n"
     )
-    return as_json / text <= MOST_JSON and mixed / honest <= MOST_MANY
+    return as_json / text <= MOST_JSON and mixed / honest <= MOST_MANY and fake / honest <= MOST_SCAN
 
 
 def main() -> int:

@@ -11,7 +11,8 @@ from keyroll.capture import Packet, Referee, Verdict, read_packets
 from keyroll.capture.keys.keys_file import read_keys
 from keyroll.capture.referee.account import Account
 from keyroll.capture.referee.fast_path import FastPath
-from keyroll.capture.verify.report import direction_data
+from keyroll.capture.verify.files import files_in_order
+from keyroll.capture.verify.report import TextReport, direction_data
 from keyroll.names import Algorithm
 from keyroll.tcpao import Algorithm as MacAlgorithm
 from keyroll.tcpao import Mkt, mac_input, with_checksum
@@ -214,7 +215,8 @@ def test_on_a_scan_of_forged_syns_with_connections_among_them(make, data):
         talk.near.port = data.draw(st.sampled_from([40000, 40001, 40002]))
         isn = data.draw(st.integers(0, 2)) * 1000
         if step == "f":
-            forged_syn(make, talk, port=talk.near.port, isn=isn)
+            options = data.draw(st.sampled_from([b"", make.TIMESTAMPS]))
+            forged_syn(make, talk, port=talk.near.port, isn=isn, options=options)
         elif step == "k":
             forged_syn(make, talk, port=talk.near.port, isn=isn, key=1)
         elif step == "r":
@@ -230,6 +232,45 @@ def test_on_a_scan_of_forged_syns_with_connections_among_them(make, data):
         else:
             talk.send(talk.near, data=b"x", isns=(isn, isn))
     check(talk.packets, talk.book())
+
+
+def test_forged_syns_whose_judgement_nobody_wants_are_counted_alike(make):
+    talk = make.talk()
+    for number in range(40):
+        forged_syn(make, talk, port=2000 + number % 30, isn=number, key=number % 2, options=make.TIMESTAMPS)
+    told, untold = Account(), Account()
+    fast = FastPath(Referee(talk.book()), told)
+    for packet in talk.packets:
+        fast.take(packet)
+    fast = FastPath(Referee(talk.book()), untold)
+    first = fast.take(talk.packets[0])
+    assert first is not None
+    assert first.verdict is Verdict.BAD_MAC
+    fast.forged.wanted = False
+    assert [fast.take(packet) for packet in talk.packets[1:]] == [None] * 39
+    assert fast.forged.counted == 39
+    assert rows(untold) == rows(told)
+    assert untold.standings() == told.standings()
+
+
+def test_the_table_shows_three_forged_syns_and_counts_the_rest(make, tmp_path):
+    talk = make.talk()
+    for number in range(60):
+        forged_syn(make, talk, port=2000 + number, isn=number)
+    talk.open().exchange()
+    capture = tmp_path / "scan.pcap"
+    capture.write_bytes(make.pcap(talk.packets))
+    lines: list[str] = []
+    report = TextReport(lambda message, **_: lines.extend(message.splitlines()), show=5)
+    for file in files_in_order([capture], talk.book()):
+        report.begin(file)
+        for judged in file.offending():
+            report.offender(judged)
+        report.end(file)
+    assert sum("1 bad-mac; 1 SYN" in line for line in lines) == 3
+    assert "  and 57 more directions of which nothing but SYNs with a wrong MAC or KeyID was seen" in lines
+    assert "    and 55 more (--show 0 shows all)" in lines
+    assert lines[-1].endswith(f"{len(talk.packets) - 60} good, 60 bad, 0 could not be judged.")
 
 
 def test_a_long_scan_makes_no_socket_pairs_and_hides_no_connection(make, monkeypatch):

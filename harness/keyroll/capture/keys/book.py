@@ -7,7 +7,7 @@ protected.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -116,6 +116,11 @@ class DirectionKeys:
 class Book(Protocol):
     """Finds the keys of a segment."""
 
+    @property
+    def ports(self) -> Container[int | None]:
+        """The ports that sessions have of their own: all other source ports of a segment get the same answer."""
+        ...
+
     def keys_for(self, src: bytes, dst: bytes, sport: int | None, dport: int | None) -> DirectionKeys | None:
         """Return the keys from `src` to `dst` (packed addresses), or None where nothing must be protected.
 
@@ -151,6 +156,11 @@ class SpeakerBook:
             for receiver in known:
                 if sender is not receiver:
                     self._add(sender, receiver)
+
+    @property
+    def ports(self) -> Container[int | None]:
+        """The protected ports."""
+        return self._ports
 
     def _add(self, sender: Speaker, receiver: Speaker) -> None:
         bare = _direction(sender, receiver, None)

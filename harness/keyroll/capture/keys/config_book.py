@@ -14,7 +14,7 @@ ambiguous, its segments are never called bad: the direction's `doubt` says why.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 from ipaddress import IPv4Network, IPv6Network, ip_address
@@ -104,6 +104,11 @@ class ConfigBook:
         self._inside: dict[_Place, DirectionKeys | None] = {}
         self.notes = tuple(notes)
         """What cannot be judged, one sentence each. With any entry, the result as a whole is not good."""
+
+    @property
+    def ports(self) -> Container[int | None]:
+        """The ports of BGP and LDP."""
+        return SESSION_PORTS
 
     def keys_for(self, src: bytes, dst: bytes, sport: int | None, dport: int | None) -> DirectionKeys | None:
         """Return the keys of a BGP or LDP session between two routers' addresses that either of them protects."""

@@ -14,7 +14,7 @@ Every connection between two addresses that share a key (on its port, if one is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -197,6 +197,11 @@ class KeysBook:
         self._shared = shared
         self._directions: dict[tuple[bytes, bytes, int | None, int | None], DirectionKeys | None] = {}
         self._ports = {entry.port for entries in shared.values() for entry in entries}
+
+    @property
+    def ports(self) -> Container[int | None]:
+        """The ports that keys name."""
+        return self._ports
 
     def keys_for(self, src: bytes, dst: bytes, sport: int | None, dport: int | None) -> DirectionKeys | None:
         """Return the keys from `src` to `dst`, or None where they share no key on these ports."""

@@ -12,7 +12,7 @@ with the number of packets.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -112,7 +112,10 @@ class Account:
     def __init__(self) -> None:
         self._directions: dict[tuple[int | None, str, int | None], DirectionAccount] = {}
         self._standings: Counter[Standing] = Counter()
-        """By standing, all but the verified ones."""
+        """By standing, all but the verified ones and those of `forged_syn`."""
+        self._forged_syns = 0
+        self._others: DirectionAccount | None = None
+        """What directions beyond `DIRECTIONS_MAX` count for."""
 
     @property
     def directions(self) -> Sequence[DirectionAccount]:
@@ -131,10 +134,8 @@ class Account:
     def standings(self) -> dict[Standing, int]:
         """Return how many segments were good, bad, and could not be judged."""
         verified = sum(use.segments for one in self._directions.values() for use in one.uses.values())
-        return {
-            standing: self._standings[standing] + (verified if standing is Standing.GOOD else 0)
-            for standing in Standing
-        }
+        more = {Standing.GOOD: verified, Standing.BAD: self._forged_syns}
+        return {standing: self._standings[standing] + more.get(standing, 0) for standing in Standing}
 
     def observe(self, judgement: Judgement) -> KeyUse | None:
         """Count one judgement; returns the use that it was counted with, when it is verified."""
@@ -170,22 +171,46 @@ class Account:
             use.last_data_time_ns = time_ns
         return use
 
+    def forged_syn(
+        self, connection: int, src: str, sport: int, number: int, verdict: Verdict, new_flow: Callable[[int], Flow]
+    ) -> Flow | None:
+        """Count a SYN whose MAC is wrong or whose KeyID is unknown, as `observe` does.
+
+        `new_flow` makes its flow of the port: beyond `DIRECTIONS_MAX` nothing here needs it. Returns it if it was made.
+        """
+        flow = None
+        direction = self._directions.get((connection, src, sport)) or self._others
+        if direction is None:
+            flow = new_flow(sport)
+            direction = self._add(connection, flow, number)
+        direction.syns += 1
+        other = direction.other
+        other[verdict] = other.get(verdict, 0) + 1
+        self._forged_syns += 1
+        return flow
+
     def direction(self, connection: int | None, flow: Flow, number: int, flags: int) -> DirectionAccount:
         """Count the flags of one segment, and return what it counts for."""
-        name = (connection, flow.src, flow.sport)
-        direction = self._directions.get(name)
-        if direction is None:
-            if len(self._directions) >= DIRECTIONS_MAX:
-                connection, flow, name = None, _OTHERS, _OTHERS_NAME
-                direction = self._directions.get(name)
-            if direction is None:
-                direction = self._directions[name] = DirectionAccount(connection, flow, number)
+        direction = self._directions.get((connection, flow.src, flow.sport)) or self._add(connection, flow, number)
         if flags & SYN:
             direction.syns += 1
         elif flags & RST:
             direction.rsts += 1
         elif flags & ACK:
             direction.handshaken = True
+        return direction
+
+    def _add(self, connection: int | None, flow: Flow, number: int) -> DirectionAccount:
+        """Return the counts of a new direction: its own, or those that all beyond `DIRECTIONS_MAX` share."""
+        name = (connection, flow.src, flow.sport)
+        if len(self._directions) >= DIRECTIONS_MAX:
+            connection, flow, name = None, _OTHERS, _OTHERS_NAME
+            if self._others is not None:
+                return self._others
+            self._others = DirectionAccount(connection, flow, number)
+            self._directions[name] = self._others
+            return self._others
+        direction = self._directions[name] = DirectionAccount(connection, flow, number)
         return direction
 
 

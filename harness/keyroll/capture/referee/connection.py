@@ -165,33 +165,16 @@ class SocketPair:
         return max(half, key=lambda one: one.isn_proven[end], default=None)
 
 
-class Claims:
-    """All that is kept of a socket pair on which nothing but unverified SYNs of one direction was seen.
-
-    A scan of forged SYNs has tens of thousands of such socket pairs. `ConnectionTable.find` makes a `SocketPair` of it
-    as soon as anything else is seen.
-    """
-
-    __slots__ = ("direction", "flow", "isns", "last_packet")
-
-    def __init__(self, direction: int) -> None:
-        self.direction = direction
-        self.isns: dict[int, int] = {}
-        """Claimed ISN to the number of its connection, oldest first."""
-        self.last_packet = 0
-        self.flow: tuple[DirectionKeys, Flow] | None = None
-        """Cached as in `SocketPair.flows`."""
-
-    def socket_pair(self) -> SocketPair:
-        """Return the socket pair that the same SYNs would have made."""
-        made = SocketPair()
-        for isn, number in self.isns.items():
-            connection = Connection(number)
-            connection.set_isn(self.direction, isn)
-            made.connections.insert(0, connection)
-        made.last_packet = self.last_packet
-        made.flows[self.direction] = self.flow
-        return made
+def _claimed(claims: tuple[int, ...]) -> SocketPair:
+    """Return the socket pair that the same unverified SYNs would have made (see `ConnectionTable.claim`)."""
+    direction, last_packet, *pairs = claims
+    made = SocketPair()
+    for isn, number in zip(pairs[::2], pairs[1::2], strict=True):
+        connection = Connection(number)
+        connection.set_isn(direction, isn)
+        made.connections.insert(0, connection)
+    made.last_packet = last_packet
+    return made
 
 
 class ConnectionTable:
@@ -199,8 +182,12 @@ class ConnectionTable:
 
     def __init__(self) -> None:
         self._socket_pairs: dict[bytes, SocketPair] = {}
-        self._claims: dict[bytes, Claims] = {}
-        """Socket pairs with claims alone, that with the oldest last packet first."""
+        self._claims: dict[bytes, tuple[int, ...]] = {}
+        """Socket pairs on which nothing but unverified SYNs of one direction was seen, the oldest last packet first.
+
+        The direction, the last packet, then for each claimed ISN itself and its connection's number, oldest first: a
+        scan has tens of thousands of such socket pairs, and objects for each would cost more than their MACs.
+        """
         self._numbers = itertools.count(1)
 
     def get(self, name: bytes) -> SocketPair | None:
@@ -211,30 +198,32 @@ class ConnectionTable:
         """Whether nothing but claims is known of the socket pair of this name."""
         return name in self._claims
 
-    def claims(self, name: bytes, direction: int, packet: int) -> Claims | None:
-        """Return the claims that an unverified SYN joins; None if more than such SYNs was seen of its socket pair."""
-        found = self._claims.pop(name, None)
+    def claim(self, name: bytes, direction: int, isn: int, packet: int) -> int | None:
+        """Return the number of the connection that an unverified SYN with TCP-AO claims; `syn` would give the same.
+
+        None, and nothing is done, where more than such SYNs was seen of this socket pair.
+        """
+        claims = self._claims
+        found = claims.pop(name, None)
         if found is None:
             if name in self._socket_pairs:
                 return None
-            if len(self._claims) >= SOCKET_PAIRS_MAX:
-                for oldest in list(itertools.islice(self._claims, SOCKET_PAIRS_MAX // 4)):
-                    del self._claims[oldest]
-            found = Claims(direction)
-        elif found.direction != direction:
-            self._claims[name] = found
+            if len(claims) >= SOCKET_PAIRS_MAX:
+                for oldest in list(itertools.islice(claims, SOCKET_PAIRS_MAX // 4)):
+                    del claims[oldest]
+            number = next(self._numbers)
+            claims[name] = (direction, packet, isn, number)
+            return number
+        if found[0] != direction:
+            claims[name] = found
             return None
-        self._claims[name] = found
-        found.last_packet = packet
-        return found
-
-    def claim(self, claims: Claims, isn: int) -> int:
-        """Return the number of the connection that an unverified SYN with TCP-AO claims; `syn` would give the same."""
-        number = claims.isns.get(isn)
-        if number is None:
-            number = claims.isns[isn] = next(self._numbers)
-            if len(claims.isns) > CONNECTIONS_MAX:
-                del claims.isns[next(iter(claims.isns))]
+        pairs = found[2:]
+        if isn in pairs[::2]:
+            number = pairs[2 * pairs[::2].index(isn) + 1]
+        else:
+            number = next(self._numbers)
+            pairs = (*pairs, isn, number)[-2 * CONNECTIONS_MAX :]
+        claims[name] = (direction, packet, *pairs)
         return number
 
     def find(self, name: bytes, packet: int) -> SocketPair:
@@ -244,7 +233,7 @@ class ConnectionTable:
             if len(self._socket_pairs) >= SOCKET_PAIRS_MAX:
                 self._forget()
             claims = self._claims.pop(name, None)
-            found = self._socket_pairs[name] = SocketPair() if claims is None else claims.socket_pair()
+            found = self._socket_pairs[name] = SocketPair() if claims is None else _claimed(claims)
         found.last_packet = packet
         return found
 

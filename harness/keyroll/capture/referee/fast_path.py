@@ -8,20 +8,19 @@ else goes to the referee.
 
 from __future__ import annotations
 
-import functools
-import struct
-from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
 
 from keyroll.capture.formats.packet import Packet
 from keyroll.capture.referee.account import Account, KeyUse
 from keyroll.capture.referee.connection import SOCKET_PAIRS_MAX
+from keyroll.capture.referee.forged_syns import ForgedSyns
+from keyroll.capture.referee.frame_shape import Shape
 from keyroll.capture.referee.judgement import Judgement
 from keyroll.capture.referee.plain_frame import LINKS, UNKNOWN, V4_HEADER, Plain, read
 from keyroll.capture.referee.referee import Matched, Referee
 from keyroll.capture.referee.syn_path import Followed, OpeningPath, span_of
 from keyroll.tcpao import ACK, FIN, RST, SYN, sne_and_pseudo_header
-from keyroll.tcpao.option import FIXED_HEADER, KIND_AO, KIND_END, KIND_NOP
+from keyroll.tcpao.option import FIXED_HEADER
 
 TEMPLATES_MAX = 2 * SOCKET_PAIRS_MAX
 """Templates kept, one a direction, some 1.5 kB each: enough for all socket pairs that the referee keeps. With fewer,
@@ -29,46 +28,9 @@ connections whose segments alternate would evict each other's templates."""
 _LENGTHS_MAX = 32
 """Segment lengths for which a template keeps the pseudo header: most connections have two or three."""
 
-_V4_FIXED = b"\xff" + bytes(5) + b"\x3f\xff" + b"\0\xff" + bytes(2) + b"\xff" * 8
-"""What stays the same in an IPv4 header: version and length, no fragment, protocol, addresses."""
-_V6_FIXED = b"\xf0" + bytes(5) + b"\xff\0" + b"\xff" * 32
-"""What stays the same in an IPv6 header: version, next header, addresses."""
-_TCP_FIXED = b"\xff" * 4 + bytes(8) + bytes((0xF0, FIN | SYN | RST | ACK)) + bytes(6)
-"""What stays the same in a TCP header's fixed part: ports, data offset, flags that change the connection's state."""
-_V4_VALUES = "!2xH20xI"
-"""From the IPv4 header on: total length, sequence number."""
-_V6_VALUES = "!4xH38xI"
-"""From the IPv6 header on: payload length, sequence number."""
 # Sequence numbers less than this apart are compared without a wrap (RFC 9293, 3.4).
 _HALF = 1 << 31
 _ZEROS = bytes(12)
-
-
-class _Shape(NamedTuple):
-    """What templates of frames with the same headers and the same kinds of options have in common."""
-
-    mask: int
-    kinds: int
-    """Ones at the kinds and lengths of the TCP options."""
-    options: int
-    """Their values."""
-    unpack: Callable[[bytes, int], tuple[int, int, bytes]]
-
-    @classmethod
-    def of(cls, data: bytes, plain: Plain) -> _Shape:
-        """Return the shape of a frame."""
-        v4 = plain.tcp == plain.base + V4_HEADER
-        fixed, values = (_V4_FIXED, _V4_VALUES) if v4 else (_V6_FIXED, _V6_VALUES)
-        # Compare only the protocol and the IP header: the octets between them (Linux cooked v2) differ by frame.
-        link = (b"\xff\xff" + bytes(plain.base))[: plain.base - plain.begin]
-        begin = plain.tcp + FIXED_HEADER
-        octets = data[begin : plain.payload]
-        options = _fixed_options(octets)
-        ids = plain.mac_at - begin - 2
-        kinds = int.from_bytes(options[:ids] + b"\0\0" + options[ids + 2 :], "big")
-        mask = int.from_bytes(link + fixed + _TCP_FIXED + options, "big")
-        value = int.from_bytes(octets, "big") & kinds
-        return cls(mask, kinds, value, _unpacker(values, plain.mac_at - plain.tcp - 8))
 
 
 class _Template:
@@ -102,7 +64,7 @@ class _Template:
     )
 
     def __init__(
-        self, packet: Packet, plain: Plain, shape: _Shape, matched: Matched, use: KeyUse, span: tuple[int, int]
+        self, packet: Packet, plain: Plain, shape: Shape, matched: Matched, use: KeyUse, span: tuple[int, int]
     ) -> None:
         self.link = packet.link
         self.begin, self.tcp, self.payload, self.mac_at = plain.begin, plain.tcp, plain.payload, plain.mac_at
@@ -130,31 +92,6 @@ class _Template:
         return made
 
 
-@functools.lru_cache(maxsize=64)  # of 2 IP versions and at most 25 places of the MAC
-def _unpacker(values: str, gap: int) -> Callable[[bytes, int], tuple[int, int, bytes]]:
-    """Return what unpacks the length, the sequence number and, `gap` octets behind it, the MAC."""
-    return struct.Struct(f"{values}{gap}x12s").unpack_from
-
-
-def _fixed_options(options: bytes) -> bytes:
-    """Return a mask over well-formed TCP options: kinds, lengths and KeyIDs stay the same, values change."""
-    mask = bytearray(len(options))
-    place = 0
-    while place < len(options):
-        kind = options[place]
-        mask[place] = 0xFF
-        if kind == KIND_END:
-            break
-        if kind == KIND_NOP:
-            place += 1
-            continue
-        mask[place + 1] = 0xFF
-        if kind == KIND_AO:
-            mask[place + 2 : place + 4] = b"\xff\xff"
-        place += options[place + 1]
-    return bytes(mask)
-
-
 class FastPath:
     """Judges and counts the packets of one capture, in order. The referee's book must not change meanwhile.
 
@@ -164,9 +101,11 @@ class FastPath:
     def __init__(self, referee: Referee, account: Account) -> None:
         self.referee = referee
         self.account = account
-        self._opening = OpeningPath(referee, account)
+        self.forged = ForgedSyns(referee, account)
+        """Set its `wanted` to false where the judgements of forged SYNs are only counted."""
+        self._opening = OpeningPath(referee, account, self.forged)
         self._templates: dict[bytes, _Template] = {}
-        self._shapes: dict[tuple[int, int, int, int], _Shape] = {}
+        self._shapes: dict[tuple[int, int, int, int], Shape] = {}
         """The last shape by link type, and places of TCP header, MAC and data."""
 
     def take(self, packet: Packet) -> Judgement | None:
@@ -176,7 +115,7 @@ class FastPath:
     def sweep(self, packets: Iterable[Packet]) -> Iterator[tuple[Packet, Judgement]]:
         """Judge and count packets; yield those that the referee had to judge."""
         # One long loop on purpose: it runs for every packet, and each function call in it costs a tenth of its speed.
-        known, links = self._templates, LINKS
+        known, links, forged = self._templates, LINKS, self.forged.take
         for packet in packets:
             number, time_ns, link, data, _ = packet
             _, base = links.get(link, UNKNOWN)
@@ -235,8 +174,8 @@ class FastPath:
                             use.data_segments += 1
                             use.last_data_time_ns = time_ns
                         continue
-            judgement = self._slow(packet)
-            if judgement is not None:
+            judgement = forged(packet) or self._slow(packet)
+            if judgement is not None and judgement is not True:
                 yield packet, judgement
 
     def _slow(self, packet: Packet) -> Judgement | None:
@@ -269,7 +208,7 @@ class FastPath:
         options = int.from_bytes(data[plain.tcp + FIXED_HEADER : plain.payload], "big")
         # One shape for each place of the MAC is enough: hosts use the same options all the time.
         if shape is None or options & shape.kinds != shape.options:
-            shape = self._shapes[place] = _Shape.of(data, plain)
+            shape = self._shapes[place] = Shape.of(data, plain)
         if len(self._templates) >= TEMPLATES_MAX:
             self._templates.clear()
         ends = data[plain.base + 12 : plain.base + 24] if len(plain.src) == 4 else data[plain.base + 8 : plain.tcp + 4]  # noqa: PLR2004 -- octets of an IPv4 address

@@ -88,6 +88,10 @@ class Referee:
         """Whether a wrong MAC is still tried with the other coverage of the TCP options."""
         return self._coverage_misses < _COVERAGE_MISSES_MAX
 
+    def count_coverage_miss(self) -> None:
+        """Count a wrong MAC that is wrong with the other coverage of the TCP options too."""
+        self._coverage_misses += 1
+
     def payload(self) -> bytes:
         """Return the TCP payload of the packet that was judged last; empty where it carries no readable TCP."""
         return b"" if self._segment is None else self._segment.payload

@@ -15,17 +15,16 @@ from keyroll.capture.formats.packet import Packet
 from keyroll.capture.keys.book import Clock, DirectionKeys, HeldKey, unknown_clock
 from keyroll.capture.referee.account import Account, KeyUse
 from keyroll.capture.referee.connection import Connection, SocketPair
-from keyroll.capture.referee.judgement import Judgement, Verdict
+from keyroll.capture.referee.forged_syns import ForgedSyns
+from keyroll.capture.referee.judgement import Judgement
 from keyroll.capture.referee.plain_frame import Plain, mac_message, read
-from keyroll.capture.referee.referee import Matched, Referee, unknown_key_id, wrong_mac
-from keyroll.tcpao import ACK, FIN, RST, SYN, TrafficKey, kdf_context
+from keyroll.capture.referee.referee import Matched, Referee
+from keyroll.tcpao import ACK, FIN, RST, SYN, MasterKey, TrafficKey, kdf_context
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Nanoseconds beyond every time stamp: a key whose acceptance does not end.
 _ALWAYS = 1 << 80
 _MASK = 0xFFFFFFFF
-_AO_ALONE = 20 + 16
-"""Octets of a TCP header whose only option is TCP-AO: both coverages of the options give the same MAC."""
 _ACCEPTED_MAX = 10_000
 """Answers of `_accepted` that are kept; a book has a few for each direction."""
 
@@ -82,17 +81,18 @@ class _Accepted(NamedTuple):
 class OpeningPath:
     """Judges and counts a capture's segments that open connections, with the referee's state."""
 
-    def __init__(self, referee: Referee, account: Account) -> None:
+    def __init__(self, referee: Referee, account: Account, forged: ForgedSyns) -> None:
         self._referee = referee
         self._connections = referee.connections
         self._account = account
+        self._forged = forged
         self._known: dict[tuple[DirectionKeys, HeldKey], _Accepted | None] = {}
 
     def take(self, packet: Packet) -> Followed | Judgement | bool:
         """Judge and count one packet.
 
-        True: verified. `Followed`: so it is, and it follows a handshake. A judgement: a forged SYN, counted too. False:
-        nothing was done, and the referee must judge.
+        True: counted, and there is nothing to say. `Followed`: verified, and it follows a handshake. A judgement: a
+        forged SYN, counted too. False: nothing was done, and the referee must judge.
         """
         plain = read(packet)
         if plain is None:
@@ -139,43 +139,13 @@ class OpeningPath:
         name, direction = _name(packet.data, plain)
         if self._connections.get(name) is not None:
             return False
-        if key is not None and key.master is not None:
-            context = kdf_context(plain.src, plain.dst, plain.sport, plain.dport, plain.seq, 0)
-            message = mac_message(plain, packet.data, sne=0, include_options=key.include_options)
-            if key.master.mac(context, message) == plain.mac:
-                return self._right_syn(packet, plain, keys, key, name, direction)
-            if plain.payload - plain.tcp > _AO_ALONE and self._referee.tries_other_coverage:
-                return False
-        claims = self._connections.claims(name, direction, packet.number)
-        if claims is None:
-            return False
-        if claims.flow is None or claims.flow[0] is not keys:
-            claims.flow = keys, self._referee.new_flow(plain.src, plain.sport, plain.dst, plain.dport, keys)
-        judgement: Judgement = tuple.__new__(  # same as Judgement(...), but faster
-            Judgement,
-            (
-                packet.number,
-                packet.time_ns,
-                claims.flow[1],
-                Verdict.BAD_MAC if key else Verdict.UNKNOWN_KEYID,
-                f"{wrong_mac(key)}." if key else unknown_key_id(keys, plain.key_id),
-                None,
-                key.number if key else None,
-                key.name if key else None,
-                None,
-                None,
-                plain.key_id,
-                plain.rnext_key_id,
-                plain.flags,
-                plain.seq,
-                plain.ack,
-                plain.end - plain.payload,
-                self._connections.claim(claims, plain.seq),
-                self._referee.capture,
-            ),
-        )
-        self._account.observe(judgement)
-        return judgement
+        if (
+            key is not None
+            and key.master is not None
+            and (packet is self._forged.verified or _is_right(packet, plain, key, key.master))
+        ):
+            return self._right_syn(packet, plain, keys, key, name, direction)
+        return self._forged.learn(packet, plain, keys, direction) and self._forged.take(packet)
 
     def _right_syn(
         self, packet: Packet, plain: Plain, keys: DirectionKeys, key: HeldKey, name: bytes, direction: int
@@ -266,6 +236,12 @@ def _receiver_key(keys: DirectionKeys, key: HeldKey) -> _Accepted | None:
         return None
     span = span_of(keys.clock, theirs[0])
     return None if span is None else _Accepted(theirs[0], span)
+
+
+def _is_right(packet: Packet, plain: Plain, key: HeldKey, master: MasterKey) -> bool:
+    """Whether the MAC of a SYN is right under its sender's key."""
+    context = kdf_context(plain.src, plain.dst, plain.sport, plain.dport, plain.seq, 0)
+    return master.mac(context, _message(packet, plain, key, 0)) == plain.mac
 
 
 def _message(packet: Packet, plain: Plain, key: HeldKey, sne: int) -> bytes:

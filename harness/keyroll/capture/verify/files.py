@@ -46,10 +46,23 @@ class JudgedFile:
     packets: int = 0
     watched: Callable[[Path, int], object] | None = None
     """Is told how many octets of the file have been read."""
+    _fast: FastPath = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._fast = FastPath(self.referee, self.account)
+
+    @property
+    def left_out(self) -> int:
+        """How many forged SYNs `offending` has not yielded (see `leave_out_forged`)."""
+        return self._fast.forged.counted
+
+    def leave_out_forged(self) -> None:
+        """From now on, let `offending` count forged SYNs without yielding them: for who shows no more of them."""
+        self._fast.forged.wanted = False
 
     def offending(self) -> Iterator[Judged]:
         """Judge all packets on the fast path; yield those that are bad or could not be judged, and count the rest."""
-        fast, good = FastPath(self.referee, self.account), Standing.GOOD
+        fast, good = self._fast, Standing.GOOD
         for batch in self._batches():
             for packet, judgement in fast.sweep(batch):
                 if judgement.standing is not good:

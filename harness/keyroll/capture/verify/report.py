@@ -6,6 +6,7 @@ hold key names and numbers only, never a secret.
 
 from __future__ import annotations
 
+import itertools
 import json
 import tempfile
 from collections import Counter
@@ -23,14 +24,15 @@ VERSION = 1
 """Version of the JSON; raised when a field changes its meaning or is removed."""
 
 _NANOSECONDS = 1_000_000_000
-_SILENT_SHOWN = 3
-"""Unanswered connection attempts shown one by one: enough to recognise a port scan; the rest is only counted."""
+_ALIKE_SHOWN = 3
+"""Attempts to connect shown one by one, of each kind: enough to recognise a port scan; the rest is only counted."""
+_FORGED = frozenset({Verdict.BAD_MAC, Verdict.UNKNOWN_KEYID})
 _SILENT = frozenset({Verdict.VERIFIED, Verdict.RST_NO_ISN})
 
 _SPOOLED_MAX = 1 << 20
 """Characters of offending packets kept in memory before they go to disk, and read back at once."""
 _LINES_MAX = 500
-"""Lines of JSON written at once: a write costs as much time as formatting a line."""
+"""Lines written at once: a write costs as much time as formatting a line."""
 
 
 _TEXTS_MAX = 1000
@@ -75,12 +77,14 @@ class TextReport:
         self._notes = notes
         self._outcome = _Outcome(notes)
         self._offenders: IO[str] | None = None
+        self._file: JudgedFile | None = None
         self._shown = 0
         self._more = 0
         self._windows = 0
 
     def begin(self, file: JudgedFile) -> None:
         """Begin one capture."""
+        self._file = file
         self._shown = self._more = self._windows = 0
         # They are printed below the table, which is known at the end. Until then they wait in memory, then on disk.
         self._offenders = tempfile.SpooledTemporaryFile(_SPOOLED_MAX, "w+", encoding="utf-8")  # noqa: SIM115 -- see `end`
@@ -94,6 +98,8 @@ class TextReport:
         self._windows += judgement.refusal is Refusal.WINDOW
         if self._offenders is None or (self._show and self._shown >= self._show):
             self._more += 1
+            if self._file is not None:
+                self._file.leave_out_forged()
         else:
             self._shown += 1
             self._offenders.write(f"{_offender_line(judgement)}\n")
@@ -101,14 +107,16 @@ class TextReport:
     def end(self, file: JudgedFile) -> None:
         """Print what was found in one capture."""
         self._outcome.add(file)
-        for line in _table(file.account.directions):
-            self._echo(line)
+        table = _table(file.account.directions)
+        while rows := list(itertools.islice(table, _LINES_MAX)):
+            self._echo("\n".join(rows))
         if self._shown and self._offenders is not None:
             self._echo("  packets that are bad or could not be judged:")
             self._offenders.seek(0)
             while lines := self._offenders.read(_SPOOLED_MAX):
                 self._echo(lines, nl=False)
         self.close()
+        self._more += file.left_out
         if self._more:
             self._echo(f"    and {self._more} more (--show 0 shows all)")
         for line in self._endings(file):
@@ -157,6 +165,8 @@ class JsonReport:
         self._lines: list[str] = []
         self._texts: dict[str, str] = {}
         """Texts as JSON, cached: most judgements share their texts."""
+        self._alike: dict[tuple[object, ...], tuple[str, str]] = {}
+        """Parts of lines that most judgements share, by what they hold."""
 
     def begin(self, file: JudgedFile) -> None:
         """Begin one capture."""
@@ -206,20 +216,34 @@ class JsonReport:
 
         Formatted by hand, because `json.dumps` of a dictionary takes three times as long, and a port scan has many.
         """
+        flow = judgement.flow
+        # From the destination to the flags, and the standing: most judgements share all that.
+        name = flow.sport is None, flow[2:], judgement[3:13]
+        alike = self._alike.get(name)
+        if alike is None:
+            if len(self._alike) >= _TEXTS_MAX:
+                self._alike.clear()
+            standing = judgement.standing.name.lower()
+            alike = self._alike[name] = self._from_destination_to_flags(judgement), standing
+        return (
+            f'{{"number": {judgement.number}, "time_ns": {_number(judgement.time_ns)}, "src": {self._text(flow.src)}, '
+            f'"sport": {_number(flow.sport)}, {alike[0]}, "seq": {judgement.seq}, '
+            f'"ack": {judgement.ack}, "payload_length": {judgement.payload_length}, '
+            f'"connection": {_number(judgement.connection)}, "standing": "{alike[1]}"}}'
+        )
+
+    def _from_destination_to_flags(self, judgement: Judgement) -> str:
         flow, text, number = judgement.flow, self._text, _number
         letters = None if flow.sport is None else flag_letters(judgement.flags)
         refusal = judgement.refusal.value if judgement.refusal else None
         return (
-            f'{{"number": {judgement.number}, "time_ns": {number(judgement.time_ns)}, "src": {text(flow.src)}, '
-            f'"sport": {number(flow.sport)}, "dst": {text(flow.dst)}, "dport": {number(flow.dport)}, '
+            f'"dst": {text(flow.dst)}, "dport": {number(flow.dport)}, '
             f'"sender": {text(flow.sender)}, "receiver": {text(flow.receiver)}, '
             f'"verdict": "{judgement.verdict.value}", "reason": {text(judgement.reason)}, "refusal": {text(refusal)}, '
             f'"key": {number(judgement.key)}, "key_name": {text(judgement.key_name)}, '
             f'"receiver_key": {number(judgement.receiver_key)}, '
             f'"receiver_key_name": {text(judgement.receiver_key_name)}, "key_id": {number(judgement.key_id)}, '
-            f'"rnext_key_id": {number(judgement.rnext_key_id)}, "flags": {text(letters)}, "seq": {judgement.seq}, '
-            f'"ack": {judgement.ack}, "payload_length": {judgement.payload_length}, '
-            f'"connection": {number(judgement.connection)}, "standing": "{judgement.standing.name.lower()}"}}'
+            f'"rnext_key_id": {number(judgement.rnext_key_id)}, "flags": {text(letters)}'
         )
 
     def _text(self, text: str | None) -> str:
@@ -246,6 +270,7 @@ def _number(number: int | None) -> int | str:
 
 def direction_data(direction: DirectionAccount) -> dict[str, Any]:
     """Return one direction of one connection as JSON."""
+    verdicts = direction.verdicts()
     return {
         "connection": direction.connection,
         "sender": direction.flow.sender,
@@ -254,8 +279,8 @@ def direction_data(direction: DirectionAccount) -> dict[str, Any]:
         "sport": direction.flow.sport,
         "dst": direction.flow.dst,
         "dport": direction.flow.dport,
-        "segments": direction.segments,
-        "verdicts": {verdict.value: number for verdict, number in direction.verdicts().items()},
+        "segments": sum(verdicts.values()),
+        "verdicts": {verdict.value: number for verdict, number in verdicts.items()},
         "syn": direction.syns,
         "rst": direction.rsts,
         "keys": [
@@ -295,18 +320,28 @@ def endpoint(address: str, port: int | None) -> str:
 
 def _table(directions: Sequence[DirectionAccount]) -> Iterator[str]:
     handshaken = {one.connection for one in directions if one.handshaken}
-    silent: Counter[tuple[str, str, int | None]] = Counter()
-    hidden = 0
+    alike: Counter[tuple[str, str, str, int | None]] = Counter()
+    hidden: Counter[str] = Counter()
     for direction in directions:
-        flow = direction.flow
-        if direction.connection not in handshaken and set(direction.verdicts()) <= _SILENT:
-            silent[flow.src, flow.dst, flow.dport] += 1
-            if silent[flow.src, flow.dst, flow.dport] > _SILENT_SHOWN:
-                hidden += 1
+        flow, kind = direction.flow, None if direction.connection in handshaken else _repeated(direction)
+        if kind is not None:
+            name = kind, flow.src, flow.dst, flow.dport
+            alike[name] += 1
+            if alike[name] > _ALIKE_SHOWN:
+                hidden[kind] += 1
                 continue
         yield from _direction_lines(direction)
-    if hidden:
-        yield f"  and {hidden} more directions of connections that were refused or never answered"
+    yield from (f"  and {number} more directions {kind}" for kind, number in hidden.items())
+
+
+def _repeated(direction: DirectionAccount) -> str | None:
+    """Return what there may be thousands of in a capture, if this direction is one of them."""
+    verdicts = direction.verdicts()
+    if verdicts.keys() <= _SILENT:
+        return "of connections that were refused or never answered"
+    if verdicts.keys() <= _FORGED and direction.syns == sum(verdicts.values()):
+        return "of which nothing but SYNs with a wrong MAC or KeyID was seen"
+    return None
 
 
 def _direction_lines(direction: DirectionAccount) -> Iterator[str]:
