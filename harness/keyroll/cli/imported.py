@@ -58,6 +58,8 @@ class Made:
     """The sessions that are predicted not to come up with the keys of t0."""
     faults: tuple[str, ...] = ()
     """What `keyroll check` finds wrong with what is played, with the routers' own names."""
+    commit: tuple[str, ...] = ()
+    """The states on the way of a planned commit in which a session is predicted to be down."""
 
     @property
     def carried(self) -> ExitCode:
@@ -130,6 +132,7 @@ def imported(asked: Asked) -> Made:
         carried,
         tuple(one.name for chain in drafted.chains if chain.down for one in chain.meant.played),
         tuple(item.text for item in wrong),
+        planned.down if planned is not None else (),
     )
 
 
@@ -179,20 +182,23 @@ def _planned(
     """Return the planned commit, and what is predicted of each state on the way."""
     from keyroll.check.judge import judge  # noqa: PLC0415 - as above
     from keyroll.scenario.importing.draft import Planned  # noqa: PLC0415 - as above
-    from keyroll.scenario.importing.pairs import meant_after  # noqa: PLC0415 - as above
+    from keyroll.scenario.importing.pairs import is_down, meant_after  # noqa: PLC0415 - as above
 
     after = [changed.get(number, one) for number, one in enumerate(configurations)]
     report = judge(after, question)
-    words = []
-    for number in sorted(changed) if len(changed) > 1 else ():
-        between = judge(
-            [after[index] if index == number else one for index, one in enumerate(configurations)], question
+    states = [
+        (
+            f"if only R{number + 1} were changed",
+            judge([after[index] if index == number else one for index, one in enumerate(configurations)], question),
         )
-        words.append(f"if only R{number + 1} were changed: {_verdicts(between)}")
-    words.append(f"after the change: {_verdicts(report)}")
+        for number in (sorted(changed) if len(changed) > 1 else ())
+    ]
+    states.append(("after the change", report))
+    words = tuple(f"{name}: {_verdicts(said)}" for name, said in states)
+    down = tuple(name for name, said in states if any(is_down(said, one) for one in chosen))
     then = tuple(meant_after(after, one, report) for one in chosen)
     routers = tuple(f"R{number + 1}" for number in sorted(changed))
-    return Planned(tuple(after), then, report, routers, length_of("--pause", asked.pause or "5s"), tuple(words))
+    return Planned(tuple(after), then, report, routers, length_of("--pause", asked.pause or "5s"), words, down)
 
 
 def _verdicts(report: Report) -> str:

@@ -144,7 +144,7 @@ class Judged:
 
 def judged(made: Made, result: Result, *, accept_left_out: bool, without_secrets: bool) -> Judged:
     """Compare play with the prediction. Red outweighs what is not covered, which outweighs green."""
-    predicted = not made.down and all(hitless for _, hitless, _, _ in made.predicted)
+    predicted = not made.down and not made.commit and all(hitless for _, hitless, _, _ in made.predicted)
     if result.verdict is Verdict.INTERRUPTED:
         return Judged(ExitCode.INTERRUPTED, "INTERRUPTED")
     if result.verdict not in (Verdict.PASSED, Verdict.FAILED):
@@ -152,6 +152,9 @@ def judged(made: Made, result: Result, *, accept_left_out: bool, without_secrets
     if result.verdict is Verdict.FAILED:
         agree = "as predicted" if not predicted else "though check predicts that it is: please report this"
         return Judged(ExitCode.BAD, f"NOT HITLESS, {agree}")
+    if made.commit and not made.down and all(hitless for _, hitless, _, _ in made.predicted):
+        # Whether a commit reaches keys in use is open in Juniper's pages: a lab shows one answer.
+        return Judged(ExitCode.BAD, f"NOT HITLESS by prediction: {made.commit[0]}, a session is down; played hitless")
     if not predicted:
         return Judged(
             ExitCode.UNFIT, "NOT JUDGED: played hitless, though check predicts that it is not: please report this"
@@ -180,6 +183,8 @@ def _lines(made: Made, result: Result) -> Iterator[str]:
         yield "  the real link is not in order, or could not be judged: see 'seen on the link' above"
     for name in made.down:
         yield f"  {name}: predicted not to come up with the keys of the beginning"
+    for state in made.commit:
+        yield f"  planned commit: predicted that a session is down {state}"
     for moment, _, _, words in made.predicted:
         yield f"  rollover {moment}: predicted {words}"
     if made.faults:

@@ -20,6 +20,7 @@ from keyroll.scenario.importing.sessions import DraftSession
 
 DEFAULT_POLICY = Sending.CLOCK, Receiving.TOLERANCE
 """What an emulated router does unless told otherwise, and what Juniper's text reads as."""
+_DEFAULT = DEFAULT_POLICY, DEFAULT_POLICY
 _REASONS = {
     Drop.UNKNOWN_KEYID: DropReason.UNKNOWN_KEY_ID,
     Drop.TOO_EARLY: DropReason.NOT_ACCEPTABLE,
@@ -169,6 +170,8 @@ class Planned:
     pause: timedelta
     words: tuple[str, ...]
     """What is predicted of each state on the way, by its name."""
+    down: tuple[str, ...] = ()
+    """Of these states, those in which a session that is played is down."""
 
 
 def draft(
@@ -404,7 +407,7 @@ def _is_down(report: Report, meant: Meant) -> bool:
     if pair is None:
         return False
     faults = report.pairs[pair].coming.faults
-    return bool(faults.get((DEFAULT_POLICY, DEFAULT_POLICY)))
+    return bool(faults.get(_DEFAULT))
 
 
 def _instants(predicted: PredictedRollover, skew: timedelta) -> list[datetime]:
@@ -426,7 +429,7 @@ def _rollover(
 ) -> DraftRollover:
     instants = _instants(predicted, skew)
     moment = max(instants)
-    outcome = predicted.outcomes.get((DEFAULT_POLICY, DEFAULT_POLICY))
+    outcome = predicted.outcomes.get(_DEFAULT)
     # Predicted with the clocks that are played: a skew may undo what equal clocks bear, and the other way round.
     offset = skew // timedelta(microseconds=1)
     failing = [mix for mix, skews in predicted.skews.items() if not any(part.holds(offset) for part in skews)]
@@ -441,11 +444,24 @@ def _rollover(
         if not failing
         else f"not hitless under {len(failing)} of {count} mixes of policies{apart}"
     )
+    if failing:
+        told = predicted.outcomes.get(_DEFAULT if _DEFAULT in failing else failing[0])
+        words += f": {_why(told, skew)}"
     drops = tuple(_drops(outcome)) if outcome is not None else ()
     active = _active(usable, moment, skew, numbers)
     first = max(min(instants) - t0, timedelta())
-    hitless = (DEFAULT_POLICY, DEFAULT_POLICY) not in failing
+    hitless = _DEFAULT not in failing
     return DraftRollover(chain, first, moment - t0, active, hitless, not failing, words, drops)
+
+
+def _why(outcome: Outcome | None, skew: timedelta) -> str:
+    """Return why a rollover is not hitless; with a skew, what is known of equal clocks may not be the cause."""
+    if outcome is None or outcome.hitless:
+        return "the clocks are further apart than the tolerances bear" if skew else "a key does not take over"
+    if outcome.down_before:
+        return "the session is down when it begins"
+    why = dict.fromkeys(f"R{gap.flow.receiver}: {gap.flow.drop.value}" for gap in outcome.gaps if gap.flow.drop)
+    return "; ".join(why) or "a key never takes over"
 
 
 def _drops(outcome: Outcome) -> Iterator[tuple[str, str]]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from ipaddress import ip_interface
 
 from keyroll.configuration import Configuration
 from keyroll.errors import Where
 
-_ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}(?:/\d+)?|(?:[0-9a-fA-F]{0,4}:){2,}[0-9a-fA-F:.]*(?:/\d+)?")
+_MAY_BE_ADDRESS = re.compile(r"(?<![\w.:])[0-9a-fA-F:.]{3,}(?:/\d+)?")
+"""An address or network, also with a colon or stop of the sentence behind it; times of day are none (`00:00:00`)."""
 _QUOTED = re.compile(r"'[^']*'")
 """A word of the configuration, in a finding about a statement that was not understood."""
 _BEFORE_A_NAME = r"\b(key-chain|chain|instance|in|group|filter|of|system)"
@@ -47,7 +49,7 @@ class Hidden:
     def of(self, said: Said) -> Said:
         """Return the same with routers as R1 and R2, and no other name, address or file."""
         message = _QUOTED.sub("'…'", said.message)
-        message = _ADDRESS.sub("<address>", message)
+        message = _MAY_BE_ADDRESS.sub(_without_address, message)
         for pattern, name in self._routers:
             message = pattern.sub(name, message)
         if self._names is not None:
@@ -56,6 +58,15 @@ class Hidden:
         if where is not None:
             where = replace(where, file=self._files.get(where.file, "configuration"))
         return Said(message, where)
+
+
+def _without_address(found: re.Match[str]) -> str:
+    text = found[0].rstrip(":.")
+    try:
+        ip_interface(text)
+    except ValueError:
+        return found[0]
+    return "<address>" + found[0][len(text) :]
 
 
 def _names(configuration: Configuration) -> Iterator[str]:

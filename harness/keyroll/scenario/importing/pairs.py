@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from keyroll.check.judge import JudgedSession, Report
-from keyroll.check.rules import Severity
+from keyroll.check.rules import SESSION_DOWN, Severity
 from keyroll.configuration import Chain, Configuration, Session
 from keyroll.errors import InputError
 from keyroll.names import SessionKind
@@ -183,6 +183,17 @@ def meant_after(configurations: Sequence[Configuration], meant: Meant, report: R
         judged.append(found)
     assert chains is not None  # noqa: S101 - there is a session
     return replace(meant, sessions=tuple(sessions), chains=chains, judged=tuple(judged))
+
+
+def is_down(report: Report, meant: Meant) -> bool:
+    """Say whether `keyroll check` has a session of these down, in a state of both routers that a change leads to."""
+    ends = {(end.kind, end.instance, end.router, end.peer) for pair in meant.sessions for end in pair}
+    return any(
+        finding.rule is SESSION_DOWN
+        for judged in report.sessions
+        if (judged.one.kind, judged.one.instance, judged.one.router, judged.one.peer) in ends
+        for finding in judged.findings
+    )
 
 
 def _after(configuration: Configuration, end: Session) -> Session:

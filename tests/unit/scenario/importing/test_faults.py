@@ -52,7 +52,22 @@ def test_the_file_names_what_is_wrong_and_no_name_of_the_routers(tmp_path, more,
 
 def test_unequal_clocks_are_named_with_their_rollover(tmp_path):
     text = written(tmp_path, lion(), tiger(), "--skew", "-2h")
-    assert "not hitless under 8 of 16 mixes of policies with R2's clock 2h behind" in text
+    apart = "the clocks are further apart than the tolerances bear"
+    assert f"not hitless under 8 of 16 mixes of policies with R2's clock 2h behind: {apart}" in text
+
+
+def test_why_a_rollover_is_not_hitless_stands_at_its_step(tmp_path):
+    tolerance = f"set {CHAIN} tolerance 0\n"
+    text = written(tmp_path, lion(more=tolerance), tiger(more=tolerance))
+    assert "not hitless under 7 of 16 mixes of policies: R" in text
+    assert "not accept that key" in text
+
+
+def test_times_are_no_addresses_and_addresses_with_a_stop_are(tmp_path):
+    text = written(tmp_path, lion(), tiger() + f'set {CHAIN} key 1 start-time "2027-1-15.09:00:00 +0000"\n')
+    assert "key 1 of R1 starts at 2027-1-15.02:00:00 +0100" in text
+    text = written(tmp_path, lion(more="set protocols bgp group peers multipath\n"), tiger())
+    assert "BGP R1 to <address>: multipath" in text
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
+from tests.unit.scenario.importing.test_import import AT, lion, tiger
 
-from keyroll.cli.imported import Made
+from keyroll.cli.imported import Asked, Made, imported
 from keyroll.cli.rehearsal import judged
 from keyroll.errors import ExitCode
 from keyroll.scenario.record.result import Verdict
@@ -15,8 +16,8 @@ GOOD = ("2027-01-15T00:00:00+00:00", True, True, "hitless under all policies")
 BAD = ("2027-01-15T00:00:00+00:00", False, False, "not hitless under 16 of 16 mixes of policies")
 
 
-def verdict(played, *, predicted=(GOOD,), left_out=(), notes=(), accept=False, without=False):
-    made = Made("", "", tuple(left_out), tuple(predicted), ("lion", "tiger"), tuple(notes))
+def verdict(played, *, predicted=(GOOD,), left_out=(), notes=(), accept=False, without=False, commit=()):
+    made = Made("", "", tuple(left_out), tuple(predicted), ("lion", "tiger"), tuple(notes), commit=commit)
     result = SimpleNamespace(verdict=played, reason="the machine was too busy")
     return judged(made, result, accept_left_out=accept, without_secrets=without)
 
@@ -44,3 +45,32 @@ def test_a_run_that_failed_is_red_whatever_is_not_known():
 
 def test_a_run_that_says_nothing_of_the_routers_is_not_judged():
     assert verdict(Verdict.UNFIT).code is ExitCode.UNFIT
+
+
+def test_a_commit_that_is_predicted_to_take_a_session_down_is_never_green():
+    found = verdict(Verdict.PASSED, commit=("if only R1 were changed",))
+    assert (found.code, found.sentence) == (
+        ExitCode.BAD,
+        "NOT HITLESS by prediction: if only R1 were changed, a session is down; played hitless",
+    )
+    assert verdict(Verdict.FAILED, commit=("after the change",)).sentence == "NOT HITLESS, as predicted"
+
+
+@pytest.mark.parametrize(
+    ("line", "states"),
+    [
+        ("key 0 secret typed", ("if only R1 were changed", "if only R2 were changed")),
+        ("key 1 secret typed", ()),
+        ('key 0 start-time "2026-12-20.00:00:00 +0000"', ("after the change",)),
+    ],
+)
+def test_the_states_of_a_commit_in_which_a_session_is_down_are_told(tmp_path, line, states):
+    files = []
+    for name, text in (("one", lion()), ("other", tiger())):
+        files.append(tmp_path / f"{name}.conf")
+        files[-1].write_text(text)
+    (tmp_path / "both.set").write_text(f"set security authentication-key-chains key-chain SECRETNAME {line}\n")
+    changes = [f"{name}={tmp_path / 'both.set'}" for name in ("R1", "R2")]
+    made = imported(Asked(tuple(files), AT, None, 3, "0s", "UTC", tuple(changes)))
+    assert set(made.commit) >= set(states)
+    assert bool(made.commit) == bool(states)
