@@ -28,7 +28,7 @@ def address_of(text: str) -> Address | None:
     except (OSError, ValueError):
         pass
     try:
-        # What only ipaddress takes: an IPv6 address with its zone.
+        # Only ipaddress reads an IPv6 address with a zone.
         return IPv6Address(text) if "%" in text else None
     except ValueError:
         return None
@@ -59,7 +59,7 @@ class Networks:
 
     def near(self, peer: Address) -> frozenset[Address]:
         """Return the addresses whose network has `peer` in it."""
-        # Made when it is first asked for: of a thousand instances most are never.
+        # Made on first use: of a thousand instances most are never used.
         held = self._held = self._by_network() if self._held is None else self._held
         version, number = peer.version, int(peer)
         bits = _BITS[version]

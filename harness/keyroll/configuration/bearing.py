@@ -1,8 +1,8 @@
-"""Which findings bear on what stands at a path, of thousands of either.
+"""Which findings concern what stands at a path, efficiently for thousands of both.
 
-A finding bears on what stands at its level, above it and below it. A finding inside a configuration group bears on
-the levels to which the group may bring something. Findings are kept in a tree of their paths, so that a session costs
-the length of its path, not the number of findings.
+A finding bears on what stands at its level, above it and below it. A finding inside a configuration group bears on the
+levels to which the group may bring something. Findings are kept in a tree of their paths, so that a session costs the
+length of its path, not the number of findings.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Bearing:
 
 
 class _Met(NamedTuple):
-    """What a path meets of a tree of findings: the levels that it passes, and those that it ends in."""
+    """The part of a tree of findings that a path meets: the levels that it passes, and those that it ends in."""
 
     passed: tuple[_FindingsAt, ...]
     ended: tuple[_FindingsAt, ...]

@@ -1,4 +1,4 @@
-"""What a reader found that stands between a text and a judgement: what, where, and on what it bears."""
+"""What prevents a text from being judged: the kind of finding, its place, and what it concerns."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Path = tuple[str, ...]
 
 
 class ConfigurationError(InputError):
-    """A text is no Junos configuration, or none that can be read at all; names file and line."""
+    """A text is not a Junos configuration, or cannot be read at all; names file and line."""
 
 
 class Kind(enum.Enum):
@@ -22,7 +22,7 @@ class Kind(enum.Enum):
     NOT_UNDERSTOOD = "not-understood"
     """A line, or a word of it, has no meaning here: cut, damaged, or of a Junos release that this list lacks."""
     INVALID_VALUE = "invalid-value"
-    """The statement is known, its value is none of its values."""
+    """The statement is known, but its value is not valid."""
     CONFLICT = "conflict"
     """A statement stands twice with different values in a form that has each once."""
     OMITTED = "omitted"

@@ -1,11 +1,11 @@
-"""Texts that are no Junos configuration: what they are, by their own first words."""
+"""Texts that are not a Junos configuration: recognised by their first words."""
 
 from __future__ import annotations
 
 import re
 
 _SEEN = 40_000
-"""Characters that are looked at: what a text is stands at its beginning."""
+"""Characters that are searched: a text shows its kind at its beginning."""
 
 SIGNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (name, re.compile(pattern, re.MULTILINE))

@@ -1,4 +1,4 @@
-"""What is in force: the configuration with its groups, looked up level by level, nothing copied.
+"""The configuration in force, with its groups: looked up level by level, nothing copied.
 
 A `View` is one level of the configuration as Junos sees it: the statements that stand there, and behind them those
 that groups bring, in the order of precedence (Juniper, "Use Configuration Groups"):
@@ -26,7 +26,7 @@ from keyroll.configuration.tree import INACTIVE, Node
 
 APPLY, EXCEPT = "apply-groups", "apply-groups-except"
 CONDITIONAL = re.compile(r"re[0-9]+|node[0-9]+|member[0-9]+|\$\{node\}|fpc[0-9]+|backup-router", re.IGNORECASE)
-"""Groups that hold on the routing engine, node or member of their name alone."""
+"""Groups that apply only on the routing engine, node or member of their name."""
 BUILT_IN = re.compile(r"junos-.*")
 """Groups that Junos brings itself; no text shows them."""
 

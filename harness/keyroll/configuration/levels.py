@@ -1,6 +1,7 @@
 """The tree, level by level against the words that Junos has.
 
-Abbreviations are written out, several statements on one line taken apart, and what is no statement is found.
+Abbreviations are written out, several statements on one line taken apart, and what is not a statement becomes a
+finding.
 
 Only levels that decide sessions and chains are known (`hierarchy`); below the others nothing changes. Groups are read
 as what they will be merged into, wildcards standing for names.

@@ -1,4 +1,4 @@
-"""What stands where a secret was: the forms that people and tools leave behind, as data.
+"""Placeholders of removed secrets: the forms that people and tools leave behind, as data.
 
 A form that is missing here is taken for a secret, and two of them for equal secrets; add it to the list.
 """
@@ -66,7 +66,7 @@ FORMS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 
 
 def placeholder(text: str) -> str | None:
-    """Return why `text` is no secret but stands where one was, or None."""
+    """Return why `text` is a placeholder and not a secret, or None."""
     # Quotes that Junos does not know as such stay part of a value: '***'.
     text = text.strip().strip("'`\u2018\u2019\u201c\u201d")
     if not text:

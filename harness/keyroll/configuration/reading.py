@@ -1,4 +1,4 @@
-"""`read`: a text in whatever form, to a `Configuration`."""
+"""`read`: from a text in any form to a `Configuration`."""
 
 from __future__ import annotations
 
@@ -210,7 +210,7 @@ def read(text: str, name: str, *, zone: tzinfo = UTC, base: Configuration | None
         statements, inherited = _fill(root, text, name, first, note)
         counted = settle(root, note)
     known = any(word in ROOT.statements or word in META or word in HOMELESS for word in root)
-    # An empty text holds nothing and says so; one of which no line is understood is something else.
+    # An empty text is an empty configuration; a text of which no line is understood is an error.
     if not known and (root or found):
         raise ConfigurationError(
             "this holds no statement of a Junos configuration",

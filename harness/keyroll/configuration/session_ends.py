@@ -89,7 +89,7 @@ def match(routers: Sequence[Router]) -> Ends:
 
 
 class _Matcher:
-    """Looks for other ends by address: with thousands of sessions, not each against each."""
+    """Finds other ends by address: with thousands of sessions, comparing each with each is too slow."""
 
     def __init__(self, routers: Sequence[Router]) -> None:
         sessions = [(router, session) for router in routers for session in router.sessions]

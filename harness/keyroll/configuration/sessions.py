@@ -30,7 +30,7 @@ _VALUES = _AUTHENTICATION.union(
     (*("type", "local-as", "peer-as", "hold-time", "keepalive-timeout", "local-address", "transport-address"),)
 )
 _MARKS = frozenset(("multihop", "passive", "disable", "shutdown"))
-"""Statements whose being there is what they say."""
+"""Statements without a value: their presence is their meaning."""
 _READ = _VALUES | _MARKS | {"family"}
 """Everything that is read of a level."""
 # What two octets (RFC 4271, 4.2) and four octets (RFC 6793) hold.
@@ -127,7 +127,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where sessions are read: what does not change from one to the next."""
+    """The context in which sessions are read: what is the same for all of them."""
 
     router: str
     instance: str | None
@@ -210,7 +210,7 @@ _NOTHING_SAID: frozenset[str] = frozenset()
 
 
 class _ViewedLevel:
-    """What one level says of the sessions at it and below: read once, and for thousands of neighbors."""
+    """The statements of one level about its sessions: read once, for thousands of neighbors."""
 
     __slots__ = ("families", "found", "marks", "said", "view")
 

@@ -1,4 +1,4 @@
-"""What a watch or a rehearsal says beside its run: the rollover as it was to be, what was left out or not judged."""
+"""What a watch or a rehearsal adds to its run: the predicted rollover, what was left out or not judged."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from keyroll.report.sheet import Row, Section
 from keyroll.report.values import list_of, mapping_of, moment_of, number_of, read_object, shown, text_of, texts_of
 
 REHEARSAL = "rehearsal.json"
-"""In the run folder of a rehearsal: its verdict, which holds the play against the prediction."""
+"""File in the run folder of a rehearsal: its verdict, which compares play with the prediction."""
 _CODES = {ExitCode.OK: "passed", ExitCode.BAD: "failed", ExitCode.INTERRUPTED: "interrupted"}
 
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """The verdict of a rehearsal: `tone` is the word of a verdict that its exit code stands for."""
+    """The verdict of a rehearsal: `tone` is the word for its exit code."""
 
     sentence: str
     tone: str
@@ -29,7 +29,7 @@ class Rehearsal:
 
 
 def rehearsal_of(folder: Path) -> Rehearsal | None:
-    """Read what a rehearsal left in its run folder; None where the run is none. Raises InputError: it is damaged."""
+    """Read what a rehearsal wrote into its run folder; None for other runs. Raises InputError: it is damaged."""
     if not (folder / REHEARSAL).is_file():
         return None
     data = read_object(folder / REHEARSAL)

@@ -1,4 +1,4 @@
-"""A picture on a time axis: lanes with bars and marks. What a run, a prediction and a plan are drawn with. Pure."""
+"""A picture on a time axis: lanes with bars and marks, for a run, a prediction or a plan. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _TITLES = 20
 _TICKS = 8
 """At most this many words on the axis: more would touch on a narrow page."""
 _STEPS = (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
-"""Seconds between two numbers that people find round."""
+"""Seconds between two numbers of the axis: round for people."""
 _DATE_STEPS = (
     *(timedelta(minutes=number) for number in (1, 5, 10, 30)),
     *(timedelta(hours=number) for number in (1, 3, 6, 12)),
@@ -38,7 +38,7 @@ _CHARACTER = 6.6
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """Something that lasted. `tone` is a class of the style sheet: a key's colour, a state.
+    """A bar: something that lasted. `tone` is a class of the style sheet: a key's colour, a state.
 
     Where bars lie upon each other (segments of two keys in one second), `layer` of `layers` says which part of the
     lane's height is this one's.
@@ -66,7 +66,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Something that happened at one moment; `check` is the number of the check that it leads to."""
+    """A mark: something that happened at one moment; `check` is the number of the check that it leads to."""
 
     at: float
     title: str
@@ -85,7 +85,7 @@ class Lane:
     marks: tuple[Mark, ...] = ()
     router: str | None = None
     numbered: bool = False
-    """Whether labels are numbers that go up: where there is no room for all, every second, fifth or tenth is shown."""
+    """Whether labels are ascending numbers: where there is no room for all, every second, fifth or tenth is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +182,7 @@ def _months(begin: float, end: float) -> Iterator[tuple[float, str]]:
 
 
 def short(length: timedelta) -> str:
-    """Return a length as people say it: `30m`, `1h5m`, `2.5s`."""
+    """Return a length in short form: `30m`, `1h5m`, `2.5s`."""
     seconds = length.total_seconds()
     if seconds < 60:  # noqa: PLR2004 - a minute
         return f"{seconds:.3g}s"

@@ -1,4 +1,4 @@
-"""Many runs on one page: a matrix of scenarios by lab, red first, held against an earlier night.
+"""Many runs on one page: a matrix of scenarios by lab, red first, compared with an earlier night.
 
 A night is read from its run folders, or from the `night.json` that an earlier index left. It counts each scenario's
 variant (or mutation) on each lab once: where one was played again, the last run counts and the page says how often.
@@ -25,12 +25,12 @@ _FORMAT = 1
 DAMAGED = "damaged"
 """A run folder that cannot be read: it may hold a red run."""
 _RANK = ("failed", "broken", KILLED, DAMAGED, "unfit", "interrupted", "known-bug", "skipped", "passed")
-"""Which verdict a reader must see first."""
+"""Verdicts in the order in which a reader must see them."""
 _STORED = ("scenario", "lab", "verdict", "reason", "seconds", "folder", "again", "played", "page")
-"""What `night.json` holds of a cell."""
+"""The fields of a cell in `night.json`."""
 _GOOD = frozenset({"passed", "skipped", "known-bug"})
 _SLOWER = 1.5
-"""A run that took this many times as long as in the earlier night is named: less is a matter of the machine."""
+"""A run that took this many times as long as in the earlier night counts as slower: less may be the machine."""
 _SLOWER_SECONDS = 5.0
 """… and at least this much longer: short runs double by chance."""
 
@@ -85,7 +85,7 @@ class Night:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What became of a cell since the earlier night."""
+    """How a cell changed since the earlier night."""
 
     cell: Cell
     words: str
@@ -114,7 +114,7 @@ def read_night(place: Path) -> Night:
 
 
 def _run_of(cell: Cell) -> tuple[str, str, str]:
-    """Return what tells one run from all others, wherever its folder has been moved."""
+    """Return what identifies a run, wherever its folder has been moved."""
     return cell.scenario, cell.lab, Path(cell.folder).name
 
 

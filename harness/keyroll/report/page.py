@@ -41,7 +41,7 @@ _JUMPS = 4
 _ALL_OUTPUTS = 400_000
 """Characters of all outputs that are evidence: with 64 keys hundreds of checks may be red."""
 _NO_EVIDENCE = ("show configuration system time-zone", "show version", "show system uptime", "show |")
-"""What is asked for the clocks and of a commit, and says nothing of a session or a key."""
+"""Commands about clocks and commits, whose output says nothing about a session or a key."""
 _ABOUT = {
     "active": ("keychain",),
     "next": ("keychain",),
@@ -54,7 +54,7 @@ _ABOUT = {
 }
 """Words of the commands whose output a kind of check is about."""
 _TOLD_ELSEWHERE = frozenset({"not judged", "lab"})
-"""Facts that the page tells in a section of its own, or that only say how long a lab took to come up."""
+"""Facts that have a separate section, or that only say how long a lab took to come up."""
 _IN_SECONDS = {GAPS: f"{GAPS} (seconds)"}
 _BETWEEN_BACKTICKS = re.compile(r"`([^`]+)`")
 """Commands in our own sentences, which Markdown shows as code."""
@@ -188,7 +188,7 @@ def _legend(picture: Timeline) -> Iterator[str]:
 
 
 def _not_judged(record: RunRecord) -> Iterator[str]:
-    """Yield what the verdict does not rest on."""
+    """Yield what was not judged, or was left out."""
     if any(section.title == "Not judged" for section in record.beside):
         return  # a watch says it itself
     judged = {check.name for check in record.checks}

@@ -1,6 +1,7 @@
-"""The page of what `keyroll check --json` wrote: sessions, coming rollovers on one time axis, findings. Pure.
+"""The page of a prediction, from the output of `keyroll check --json`. Pure.
 
-The JSON may come from another machine, so every text in it is somebody else's, and what it lacks is said.
+It has the sessions, the coming rollovers on one time axis, and the findings. The JSON may come from another machine, so
+its texts are not trusted, and the page says what is missing.
 """
 
 from __future__ import annotations
@@ -30,13 +31,13 @@ VERSION = 1
 _PAIRS = 12
 """Pairs of chains that are drawn, those that are not hitless first: each takes five lanes. The tables have all."""
 _OUTCOMES = 4
-"""Different ways in which one rollover fails that are told; the JSON has all."""
+"""Different failures that are printed for one rollover; the JSON has all."""
 _MARGIN = 0.08
 """Of the picture's width, before the first rollover and after the last."""
 _SHORTEST = timedelta(minutes=10)
 """… and at least this long: a rollover of one moment is not drawn at an edge."""
 _WHY = 3
-"""Findings told beside the verdict; all follow below it."""
+"""Findings shown beside the verdict; all of them follow below it."""
 _SEVERITIES = {"error": "error", "unknown": "not known", "warning": "warning", "advice": "advice"}
 
 

@@ -1,4 +1,4 @@
-"""What `keyroll report` is given: a run's folder, a plan's, or what `keyroll check --json` wrote."""
+"""The input of `keyroll report`: a run's folder, a plan's folder, or the output of `keyroll check --json`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _RUN = "run.json"
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a page is made of; `place` is where it is put, None where nobody says."""
+    """The input of a page; `place` is where the page is written, None where no place is given."""
 
     headline: str
     page: Callable[[], str]

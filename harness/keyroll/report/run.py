@@ -1,4 +1,4 @@
-"""What a run folder holds, as values. A folder whose run was killed has no result, and the record says so."""
+"""The content of a run folder, as values. The folder of a killed run has no result, and the record says so."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class RunRecord:
     """A run folder, read."""
 
     folder: str
-    """The folder's own name: a page may travel, a path of this machine need not."""
+    """The folder's name without its path: a page may be sent to others, whom a path of this machine does not help."""
     scenario: str
     title: str
     source: str | None

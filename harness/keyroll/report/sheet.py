@@ -1,4 +1,4 @@
-"""What a page of a prediction or a plan says, as values: a sentence, why, a picture, sections with tables."""
+"""The content of a page of a prediction or a plan, as values: a sentence, reasons, a picture, sections with tables."""
 
 from __future__ import annotations
 

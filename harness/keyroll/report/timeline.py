@@ -36,7 +36,7 @@ _SENDS = re.compile(r"(?P<session>\S+): sends (?P<key>.*?)(?: \((?P<ids>[^)]*)\)
 def timeline(record: RunRecord) -> Timeline:
     """Lay out a run, from the first clock that is set or the first step on."""
     end = max((event.after for event in record.events), default=1.0)
-    # Bringing the lab up says nothing of the routers: the picture begins where the first clock is set or step is made.
+    # The lab's start says nothing about the routers, so the picture begins with the first clock that is set, or step.
     begin = min((event.after for event in record.events if event.kind in ("clock", "step")), default=0.0)
     routers = sorted(
         {event.router for event in record.events if event.router} | set(record.planned) | set(record.samples)
@@ -287,7 +287,7 @@ def _red_words(check: CheckRecord) -> str:
 def _readings(
     router: str, events: Sequence[Event], jumps: Iterable[Jump], limits: tuple[float, float]
 ) -> Iterator[tuple[float, str]]:
-    """Yield what a router's clock read: at the begin, and after each jump where there is room for the words."""
+    """Yield a router's clock readings: at the begin, and after each jump where there is room for the text."""
     begin, end = limits
     moments = [jump.at for jump in jumps if jump.router == router]
     room = _READING_WIDTH * (end - begin)

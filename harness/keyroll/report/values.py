@@ -1,4 +1,4 @@
-"""Values out of JSON that somebody else wrote: what has the wrong type reads as absent, never as a traceback."""
+"""Values from JSON of unknown origin: a value of the wrong type counts as absent, and never causes a traceback."""
 
 from __future__ import annotations
 
