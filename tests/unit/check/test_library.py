@@ -122,7 +122,7 @@ class State:
     def judged(self, **values: object) -> Report:
         values.setdefault("skew", timedelta())
         at = T0 + timedelta(seconds=1)
-        return judge(list(self.texts.values()), Question(at, **values))  # type: ignore[arg-type]
+        return judge(list(self.texts.values()), Question(at, **values))
 
 
 def states(case: Case) -> list[Report]:

@@ -54,7 +54,7 @@ def opener(bgp: FakeBgp, knock: float | None = None) -> tuple[BgpOpener, list[ob
         assert address == PEER
         insisted.append("started anew")
 
-    made = BgpOpener(bgp, insist, give_way, start_anew)  # type: ignore[arg-type]
+    made = BgpOpener(bgp, insist, give_way, start_anew)
     made._syns = FakeSynListener(knock)  # type: ignore[assignment]
     return made, insisted
 

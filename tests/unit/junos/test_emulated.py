@@ -159,7 +159,8 @@ def test_the_whole_configuration_is_taken_and_read_back(session, machine):
     assert "neighbor 10.0.0.2" in diff
     assert "$9$" not in diff
     session.commit_check()
-    assert machine.intent is None
+    checked = machine.intent
+    assert checked is None
     session.commit("first")
     assert differences([CHAIN], read_keychains(session)) == []
     assert machine.intent is not None

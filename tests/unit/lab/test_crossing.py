@@ -17,7 +17,8 @@ def test_a_syn_is_held_until_the_other_direction_has_one_and_both_go_at_once():
     crossing = SynCrossing(179)
     one, other = syn("one"), syn("other")
     assert crossing.take(1, one, 10.0) == []
-    assert not crossing.done
+    early = crossing.done
+    assert not early
     assert crossing.take(0, other, 10.0 + FRESH_SECONDS) == [(1, one), (0, other)]
     assert crossing.done
     assert crossing.take(0, other, 10.6) is None

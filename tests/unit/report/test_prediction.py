@@ -111,7 +111,7 @@ def hostile(data: object) -> object:
 
 @pytest.mark.parametrize("second", ["00:30:00", "00:45:00"])
 def test_hostile_texts_stay_texts_wherever_they_stand(second: str) -> None:
-    sheet = prediction_sheet(hostile(predicted(second)))  # type: ignore[arg-type]  # it stays a mapping
+    sheet = prediction_sheet(hostile(predicted(second)))  # it stays a mapping
     page, markdown = sheet_page(sheet), sheet_markdown(sheet)
     assert page.count("<script>") == 1, "our own"
     assert "<img" not in page
@@ -162,5 +162,5 @@ def test_what_a_plan_does_not_know_stands_at_its_top(tmp_path: Path) -> None:
     sheet = plan_sheet({**data, "findings": [{"severity": "unknown", "text": "not known: the secret of key 1"}]})
     assert sheet.headline.startswith("PLAN, NOT ALL KNOWN")
     assert sheet.why == ("not known: the secret of key 1",)
-    page = sheet_page(plan_sheet(hostile(data)))  # type: ignore[arg-type]  # it stays a mapping
+    page = sheet_page(plan_sheet(hostile(data)))  # it stays a mapping
     assert page.count("<script>") == 1

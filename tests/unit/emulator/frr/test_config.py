@@ -8,7 +8,7 @@ from keyroll.emulator.frr.config import Daemon, Line, VtyCommand, batches, steps
 
 def line(key: str, text: str | None = None, **more: object) -> Line:
     text = text or key
-    return Line(Daemon.BGPD, key, text, f"no {text}", **more)  # type: ignore[arg-type]
+    return Line(Daemon.BGPD, key, text, f"no {text}", **more)
 
 
 def texts(found: list[VtyCommand]) -> list[str]:

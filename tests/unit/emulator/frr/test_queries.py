@@ -39,7 +39,7 @@ class Daemons:
 
 
 def counts(neighbors: dict[str, Any]) -> dict[str, tuple[int, int, int]]:
-    reader = queries.BgpReader(Daemons(neighbors))  # type: ignore[arg-type]
+    reader = queries.BgpReader(Daemons(neighbors))
     reader.configured([SimpleNamespace(address=ip_address(one)) for one in neighbors])  # type: ignore[misc]
     return {str(one.address): one.prefixes["inet.0"] for one in asyncio.run(reader.states())}
 

@@ -21,7 +21,7 @@ INTENT = Intent(
         Unit("ge-0/0/0.0", (ip_interface("10.0.12.1/30"), ip_interface("2001:db8:12::1/64"))),
         Unit("lo0.0", (ip_interface("10.255.0.1/32"),)),
     ),
-    router_id=ip_address("10.255.0.1"),  # type: ignore[arg-type]
+    router_id=ip_address("10.255.0.1"),
     autonomous_system=65001,
     neighbors=(PEER,),
     announce={"lo": (OwnRoute(ip_network("10.255.0.1/32")),)},

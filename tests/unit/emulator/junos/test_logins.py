@@ -104,7 +104,7 @@ def test_a_client_that_goes_on_to_another_name_does_not_keep_the_first_ones_keys
     console.type("configure", f'set system login user joe authentication ssh-ed25519 "{public}"', "commit")
     account = _Account(console.router._chassis, {}, {}, set(), set(), lambda _task: None)
     recorder = _Recorder()
-    account.connection_made(recorder)  # type: ignore[arg-type] # only what is asked of it
+    account.connection_made(recorder)  # only what is asked of it
     account.begin_auth("joe")
     assert recorder.given is not None
     account.begin_auth("mary")
@@ -218,9 +218,9 @@ def test_an_encrypted_password_that_would_take_too_long_admits_nobody() -> None:
 def test_a_reboot_keeps_users(full: FullBackend, open_console: object, tmp_path: Path) -> None:
     saved = tmp_path / "saved"
     _, public = new_key(tmp_path, "ssh-ed25519")
-    first = open_console(full, saved=saved)  # type: ignore[operator]
+    first = open_console(full, saved=saved)
     first.type("configure", f'set system login user joe authentication ssh-ed25519 "{public}"', "commit")
-    again = open_console(full, saved=saved)  # type: ignore[operator]
+    again = open_console(full, saved=saved)
     assert again.router._chassis.store.logins["joe"].keys == (public,)
 
 
