@@ -92,7 +92,7 @@ def test_what_is_broken_on_purpose_turns_its_checks_red_for_that_reason(tmp_path
 
 def test_ctrl_c_takes_the_lab_down_and_says_so_without_a_traceback(tmp_path):
     folder = tmp_path / "run"
-    command = keyroll("run", TWO_KEYS, "--mutate", "other-secret", "--run-dir", folder)
+    command = keyroll("run", TWO_KEYS, "--mutate", "other-secret", "--run-dir", folder, "--no-report")
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         seen = []
         for line in process.stdout:

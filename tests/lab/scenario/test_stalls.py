@@ -89,7 +89,7 @@ def begin(tmp_path: Path) -> Iterator[Callable[[str, str], Playing]]:
     def start(step: str, event: str) -> Playing:
         path, folder = tmp_path / "scenario.yaml", tmp_path / "run"
         path.write_text(SCENARIO.replace("STEP", step))
-        words = ("run", path, "--run-dir", folder, "--seed", "7")
+        words = ("run", path, "--run-dir", folder, "--seed", "7", "--no-report")
         command = [sys.executable, "-c", "from keyroll.cli.main import main; main()", *map(str, words)]
         run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         started.append(run)
