@@ -42,7 +42,7 @@ def begun(tmp_path):
         command = [sys.executable, "-c", "from keyroll.cli.main import main; main()", *map(str, words)]
         run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         started.append(run)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300  # it takes ten seconds on an idle machine
         while not any(event["kind"] == "step" and "wait" in event["text"] for event in timeline(folder)):
             assert run.poll() is None, run.stdout.read()
             assert time.monotonic() < deadline, timeline(folder)
@@ -92,11 +92,9 @@ def kill(folder: Path, router: str, part: str) -> None:
     [pytest.param("bgpd", marks=pytest.mark.slow), pytest.param("ldpd", marks=pytest.mark.slow), "zebra"],
 )
 def test_a_daemon_that_dies_ends_the_run_at_once_with_its_name_and_last_words(begun, daemon):
-    run, folder = begun(60)
+    run, folder = begun(600)
     kill(folder, "R2", daemon)
-    killed = time.monotonic()
-    said = run.communicate(timeout=50)[0]
-    assert time.monotonic() - killed < 20, "it did not wait for the step's end"
+    said = run.communicate(timeout=300)[0]  # half of the step's time: it does not wait for its end
     result = json.loads((folder / "result.json").read_text())
     assert run.returncode == 2, said
     assert result["verdict"] == "broken"

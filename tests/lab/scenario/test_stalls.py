@@ -32,6 +32,8 @@ steps:
 WAIT = "wait: {for: 20s}"
 STAYS = "stays: {for: 20s, bgp: Established}"
 pause = threading.Event().wait
+_BEGINS = 300.0
+"""Seconds after which a run that has not come to a step hangs. It takes ten on an idle machine."""
 
 
 class Playing:
@@ -46,7 +48,7 @@ class Playing:
         return [json.loads(line) for line in lines if line.endswith("}")]
 
     def await_event(self, words: str) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + _BEGINS
         while not any(words in event["text"] for event in self.timeline()):
             assert self.run.poll() is None, self.run.communicate()[0]
             assert time.monotonic() < deadline, self.timeline()
@@ -76,7 +78,7 @@ class Playing:
                 os.kill(pid, signal.SIGCONT)
 
     def end(self) -> tuple[int, dict]:
-        said = self.run.communicate(timeout=120)[0]
+        said = self.run.communicate(timeout=_BEGINS)[0]
         assert "Traceback" not in said
         return self.run.returncode, json.loads((self.folder / "result.json").read_text())
 

@@ -62,10 +62,10 @@ def test_a_session_that_was_up_before_the_capture_is_judged_by_its_key_ids(produ
     outcome = made.watched(capture=Source(command=follow(made)))
     assert outcome.result.verdict is Verdict.PASSED, told(outcome)
     assert any("the MACs of" in words and BEFORE in words for words in outcome.state.not_judged), told(outcome)
-    courses = sorted(check.observed for check in on_wire(outcome) if check.name == "no-key-taken-back")
+    courses = {check.observed for check in on_wire(outcome) if check.name == "no-key-taken-back"}
     # Whether a segment with the first key is in it depends on when the last keepalive before the rollover was.
-    assert courses[0] in ("KeyID 1 then KeyID 3 (wire)", "KeyID 3 (wire)"), told(outcome)
-    assert courses[1] in ("KeyID 2 then KeyID 4 (wire)", "KeyID 4 (wire)"), told(outcome)
+    assert len(courses & {"KeyID 1 then KeyID 3 (wire)", "KeyID 3 (wire)"}) == 1, told(outcome)
+    assert len(courses & {"KeyID 2 then KeyID 4 (wire)", "KeyID 4 (wire)"}) == 1, told(outcome)
     assert (outcome.result.folder / "wire.pcap").stat().st_mode & 0o777 == 0o600
 
 

@@ -43,7 +43,7 @@ class Namespace:
     def socket(self, family: int = socket.AF_INET) -> socket.socket:
         sock = self.within(lambda: socket.socket(family, socket.SOCK_STREAM))
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.settimeout(10)
+        sock.settimeout(60)  # a failure hangs: a busy machine only takes longer
         return sock
 
     def end(self) -> None:
