@@ -73,6 +73,7 @@ def test_sessions_run_on_units_with_a_vlan_and_end_with_them(own_pair) -> None:
     assert "ge-0/0/0.100" not in pair.sessions["R1"].show("show interfaces terse").raw
 
 
+@pytest.mark.slow
 def test_a_unit_of_another_vlan_hears_nothing(own_pair) -> None:
     pair = own_pair
     other = [line.replace("vlan-id 100", "vlan-id 101") for line in unit(100, 100, "R2")]
