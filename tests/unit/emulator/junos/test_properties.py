@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -401,6 +401,52 @@ def test_others_are_answered_while_a_large_configuration_is_committed(monkeypatc
 
     asyncio.run(work())
     assert len(store.in_force.static_routes) == LARGE
+
+
+@pytest.mark.parametrize(
+    ("before", "command"),
+    [
+        (["configure"], "show | compare"),
+        (["configure"], "rollback"),
+        (["configure"], "exit"),
+        ([], "configure"),
+        ([], "configure exclusive"),
+        ([], "configure private"),
+        (["configure private"], "commit"),
+        (["configure exclusive"], "exit"),
+    ],
+)
+def test_a_large_configuration_is_not_walked_where_others_are_answered(
+    monkeypatch: pytest.MonkeyPatch, before: list[str], command: str
+) -> None:
+    """Another thread compares and copies whole trees than the one in which the event loop answers."""
+    monkeypatch.setattr("keyroll.emulator.junos.commit.datastore.LARGE", 20)
+    walked: list[threading.Thread] = []
+
+    def seen(real: Callable[..., Any]) -> Callable[..., Any]:
+        def walking(self: Node, *more: Node) -> Any:
+            if self.is_larger_than(20):
+                walked.append(threading.current_thread())
+            return real(self, *more)
+
+        return walking
+
+    async def work() -> None:
+        router = JunosRouter(Machine(), host_name="R1")
+        lines = (f"set routing-options static route 10.{n // 256}.{n % 256}.0/24 discard\n" for n in range(50))
+        load_set(router._chassis.store, "".join(lines), (), CONTEXT)
+        await router._chassis.store.commit("ops")
+        cli = command_line(router._chassis, "admin", Terminal(lambda _octets: None, pty=False))
+        for line in before:
+            await cli.execute(line)
+        with monkeypatch.context() as patch:
+            patch.setattr(Node, "same", seen(Node.same))
+            patch.setattr(Node, "copy", seen(Node.copy))
+            await cli.execute(command)
+
+    asyncio.run(work())
+    assert walked
+    assert threading.main_thread() not in walked
 
 
 def test_who_may_log_in_needs_no_more_than_the_part_that_says_so() -> None:

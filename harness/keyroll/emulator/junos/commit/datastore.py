@@ -40,7 +40,7 @@ class Commit:
     comment: str | None = None
 
 
-async def _aside(tree: Node, work: Callable[[], T]) -> T:
+async def aside(tree: Node, work: Callable[[], T]) -> T:
     """Do what walks through a whole tree; of a large one in a thread, so that the router answers others meanwhile."""
     if not tree.is_larger_than(LARGE):
         return work()
@@ -83,6 +83,11 @@ class Datastore(Candidate):
         """Whether the candidate differs from what is in force."""
         return not self.candidate.same(self.running)
 
+    async def changed(self) -> bool:
+        """Return `dirty`, without keeping other sessions waiting."""
+        async with self.editing:
+            return not await aside(self.candidate, partial(self.candidate.same, self.running))
+
     @property
     def host_name(self) -> str:
         """The router's name by the configuration in force."""
@@ -105,7 +110,7 @@ class Datastore(Candidate):
     async def checked(self) -> None:
         """Check the candidate as `commit check` does, without keeping other sessions waiting. Raises CommitFault."""
         async with self.editing:
-            await _aside(self.candidate, self.check)
+            await aside(self.candidate, self.check)
 
     def check(self, tree: Node | None = None) -> Intent:
         """Return what a configuration asks for, by default the candidate. Raises CommitFault."""
@@ -154,20 +159,20 @@ class Datastore(Candidate):
         async with self._lock:
             if tree is None:
                 async with self.editing:  # what is committed stays as it is while it is copied
-                    tree = await _aside(self.candidate, self.candidate.copy)
+                    tree = await aside(self.candidate, self.candidate.copy)
             else:
-                tree = await _aside(tree, tree.copy)
-            wanted = await _aside(tree, partial(self.check, tree))
+                tree = await aside(tree, tree.copy)
+            wanted = await aside(tree, partial(self.check, tree))
             before = self.running
             await self._apply(wanted)
             self._confirmed()
             made = Commit(tree, self._backend.now(), user, via, comment)
-            if not await _aside(tree, partial(tree.same, before)):
+            if not await aside(tree, partial(tree.same, before)):
                 self.commits = [made, *self.commits][:ROLLBACKS]
             self.in_force = wanted
             if confirm_minutes is not None:
                 self._expect_confirmation(confirm_minutes, before, user)
-            problem = await _aside(made.tree, self.keep) if self.keep is not None else None
+            problem = await aside(made.tree, self.keep) if self.keep is not None else None
         if problem is not None and self.log is not None:
             self.log(problem)
         if self.on_commit is not None:
@@ -202,7 +207,8 @@ class Datastore(Candidate):
         self._rolling_back = asyncio.get_running_loop().create_task(self._take_back(before, user))
 
     async def _take_back(self, before: Node, user: str) -> None:
-        self.candidate = before.copy()
+        async with self.editing:
+            self.candidate = await aside(before, before.copy)
         try:
             await self.commit(user, via="other", comment="commit confirmed was not confirmed: rolled back")
         except CommitFault as fault:
@@ -226,7 +232,7 @@ class Datastore(Candidate):
     async def enforce(self) -> None:
         """Put the running configuration into force, as at boot. Raises CommitFault."""
         async with self._lock:
-            wanted = await _aside(self.candidate, self.check)
+            wanted = await aside(self.candidate, self.check)
             await self._apply(wanted)
             self.in_force = wanted
 
@@ -250,6 +256,12 @@ class Datastore(Candidate):
         """Make the candidate the configuration of `number` commits ago. Raises JunosFault if there is none."""
         self.candidate = self.committed(number).tree.copy()
 
+    async def rolled_back(self, number: int) -> None:
+        """Do what `rollback` does, without keeping other sessions waiting."""
+        tree = self.committed(number).tree
+        async with self.editing:
+            self.candidate = await aside(tree, tree.copy)
+
     def committed(self, number: int) -> Commit:
         """Return the commit of `number` commits ago. Raises JunosFault if there is none."""
         if number >= len(self.commits):
@@ -261,14 +273,23 @@ class PrivateCandidate(Candidate):
     """A candidate of one person's own, begun from the running configuration and merged into it at commit."""
 
     def __init__(self, store: Datastore) -> None:
-        super().__init__(store.root, store.running.copy())
         self._store = store
         self._base = store.running
+        super().__init__(store.root, self._base.copy())
+
+    @classmethod
+    async def begun(cls, store: Datastore) -> PrivateCandidate:
+        """Return one, without keeping other sessions waiting while the running configuration is copied."""
+        return await aside(store.running, partial(cls, store))
 
     @property
     def dirty(self) -> bool:
         """Whether anything is changed in it."""
         return not self.candidate.same(self._base)
+
+    async def changed(self) -> bool:
+        """Return `dirty`, without keeping other sessions waiting."""
+        return not await aside(self.candidate, partial(self.candidate.same, self._base))
 
     def rollback(self, number: int) -> None:
         """Make it the configuration of `number` commits ago. Raises JunosFault if there is none."""
@@ -276,9 +297,13 @@ class PrivateCandidate(Candidate):
         if number == 0:
             self._base = self._store.running
 
+    async def rolled_back(self, number: int) -> None:
+        """Do what `rollback` does, without keeping other sessions waiting."""
+        await aside(self._store.committed(number).tree, partial(self.rollback, number))
+
     async def checked(self) -> None:
         """Check what a commit would put into force. Raises CommitFault."""
-        await _aside(self.candidate, self.check)
+        await aside(self.candidate, self.check)
 
     def check(self) -> None:
         """Check what a commit would put into force. Raises CommitFault."""
@@ -297,10 +322,12 @@ class PrivateCandidate(Candidate):
         Raises CommitFault, also for what somebody else has changed meanwhile; then nothing changes.
         """
         before = self._base
-        await self._store.commit(user, tree=self._merged(), comment=comment, confirm_minutes=confirm_minutes)
-        merge(before, self.candidate, self._store.candidate)
+        merged = await aside(self.candidate, self._merged)
+        await self._store.commit(user, tree=merged, comment=comment, confirm_minutes=confirm_minutes)
+        async with self._store.editing:
+            await aside(self.candidate, partial(merge, before, self.candidate, self._store.candidate))
         self._base = self._store.running
-        self.candidate = self._base.copy()
+        self.candidate = await aside(self._base, self._base.copy)
 
 
 CONFLICT = "private edits conflict with a later commit"

@@ -80,6 +80,8 @@ def _collect(block: _Block, old: Node, new: Node, path: Path, prefix: str) -> No
         brief = f"{prefix}{_brief(after)}"
         if name in moved:
             block.own.append(f"!{_blanks(path, after)}{brief}")
+        if before.same(after):  # nearly everything of a large configuration, told at a tenth of the time
+            continue
         if before.inactive != after.inactive:
             block.own.append(f"!{_blanks(path, after)}{'inactive' if after.inactive else 'active'}: {brief}")
         rewritten = after.statement.is_value and statement_lines(before) != statement_lines(after)

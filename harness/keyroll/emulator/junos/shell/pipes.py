@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from keyroll.emulator.junos.commit.datastore import aside
 from keyroll.emulator.junos.configuration.compare import differences
 from keyroll.emulator.junos.configuration.faults import JunosFault
 from keyroll.emulator.junos.configuration.inherit import inherited_from
 from keyroll.emulator.junos.configuration.render import curly, set_lines
-from keyroll.emulator.junos.configuration.tree import Node, narrowed
+from keyroll.emulator.junos.configuration.tree import Node, Path, narrowed
 from keyroll.emulator.junos.configuration.values import Integer, Text
 from keyroll.emulator.junos.shell import absent
 from keyroll.emulator.junos.shell.grammar import Match, Term
@@ -114,15 +116,19 @@ async def _compare(session: Session, match: Match) -> Output:
     if view is None:
         raise JunosFault("'compare' is for configurations")
     store = session.chassis.store
-    number = int(match.args.get("number", 0))
-    if number >= len(store.commits):
-        raise JunosFault(f"rollback configuration {number} not available")
-    other, _ = narrowed(store.commits[number].tree, view.base)
-    root, base = narrowed(view.root, view.base)
+    before = store.committed(int(match.args.get("number", 0))).tree
+    # A candidate stays as it is while it is compared; what is committed never changes.
+    async with store.editing if session.configuring else contextlib.nullcontext():
+        lines = await aside(view.root, lambda: _changes(before, view.root, view.base))
+    return Output(lines, paged=session.piped.paged)
+
+
+def _changes(before: Node, after: Node, place: Path) -> list[str]:
+    """Return the lines that lead from one configuration to another, of the part that is shown."""
+    other, _ = narrowed(before, place)
+    root, base = narrowed(after, place)
     old, new = other.at(base), root.at(base)
-    if old is None or new is None:
-        return Output(differences(other, root), paged=session.piped.paged)
-    return Output(differences(old, new, base), paged=session.piped.paged)
+    return differences(other, root) if old is None or new is None else differences(old, new, base)
 
 
 def _filtered(session: Session, lines: Sequence[str]) -> Output:

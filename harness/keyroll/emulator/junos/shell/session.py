@@ -87,31 +87,32 @@ class Session:
         """The users of the other command lines in configuration mode, sorted."""
         return sorted(editor.user for editor in self.chassis.editors if editor is not self._editor)
 
-    def enter_configuration(self, *, exclusive: bool = False, private: bool = False) -> None:
+    def enter_configuration(self, *, exclusive: bool = False, private: PrivateCandidate | None = None) -> None:
         """Go into configuration mode, at the top: with the shared candidate, that one locked, or one of its own."""
         self.mode = Mode.CONFIGURATION
         self.base, self.earlier_bases = (), []
         self.chassis.editors.add(self._editor)
         if exclusive:
             self.chassis.exclusive = self._editor
-        if private:
-            self.private = PrivateCandidate(self.chassis.store)
+        if private is not None:
+            self.private = private
             self.chassis.private.add(self._editor)
 
-    def leave_configuration(self) -> None:
-        """Go back to operational mode."""
+    def leave_configuration(self, *, clean: bool) -> None:
+        """Go back to operational mode; `clean` says that the locked candidate holds nothing to throw away."""
         self.mode = Mode.OPERATIONAL
         self.base, self.earlier_bases = (), []
-        self._let_go()
+        self._let_go(clean=clean)
 
-    def _let_go(self) -> None:
+    def _let_go(self, *, clean: bool = False) -> None:
         """Give up the lock, or the candidate of its own, with what is not committed in it."""
         self.chassis.editors.discard(self._editor)
         self.chassis.private.discard(self._editor)
         self.private = None
         if self.exclusive:
             self.chassis.exclusive = None
-            self.chassis.store.rollback(0)
+            if not clean:
+                self.chassis.store.rollback(0)
 
     def close(self) -> None:
         """End this command line, however it ends. Can be called twice."""

@@ -20,7 +20,7 @@ async def commit(session: Session, match: Match) -> Output:
         lines.append(f"commit confirmed will be automatically rolled back in {minutes} minutes unless confirmed")
     lines.append("commit complete")
     if "and-quit" in match.words:
-        session.leave_configuration()
+        session.leave_configuration(clean=True)
         lines.append("Exiting configuration mode")
     return Output(lines, paged=False)
 

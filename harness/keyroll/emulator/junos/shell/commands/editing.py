@@ -161,18 +161,21 @@ async def exit_level(session: Session, match: Match) -> Output:
 async def exit_configuration(session: Session, match: Match) -> Output:
     """`exit configuration-mode`; asks when changes would stay uncommitted (they do stay, in the shared candidate)."""
     del match
-    if session.store.dirty:
+    changed = await session.store.changed()
+    if changed:
         await session.screen.write_now(["The configuration has been changed but not committed"])
         answer = await session.screen.ask(DISCARD_QUESTION if session.discards else EXIT_QUESTION)
         if answer is not None and answer.strip() not in ("", "yes", "y"):
             return NOTHING
-    session.leave_configuration()
+    if changed and session.exclusive:
+        await session.chassis.store.rolled_back(0)
+    session.leave_configuration(clean=True)
     return Output(["Exiting configuration mode"], paged=False)
 
 
 async def rollback(session: Session, match: Match) -> Output:
     """`rollback [N]`: the candidate becomes the configuration of N commits ago."""
-    session.store.rollback(int(match.args.get("number", 0)))
+    await session.store.rolled_back(int(match.args.get("number", 0)))
     return Output(["load complete"])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from keyroll.emulator.junos.commit.datastore import PrivateCandidate
 from keyroll.emulator.junos.configuration.faults import JunosFault, PlainFault
 from keyroll.emulator.junos.shell.grammar import Match
 from keyroll.emulator.junos.shell.output import NOTHING, Output
@@ -11,6 +12,7 @@ from keyroll.emulator.junos.shell.session import Session
 async def configure(session: Session, match: Match) -> Output:
     """`configure`: the candidate is shared with everybody who is in configuration mode."""
     del match
+    changed = await session.chassis.store.changed()
     if session.chassis.private:
         raise JunosFault("private edits in use. Try 'configure private' or 'configure exclusive'.")
     others = session.other_editors
@@ -20,7 +22,7 @@ async def configure(session: Session, match: Match) -> Output:
         lines += ["Users currently editing the configuration:", *(f"  {user}" for user in others)]
     if session.locked_by is not None:
         lines.append("      exclusive [edit]")
-    if session.chassis.store.dirty:
+    if changed:
         lines.append("The configuration has been changed but not committed")
     return Output(lines, paged=False)
 
@@ -28,8 +30,9 @@ async def configure(session: Session, match: Match) -> Output:
 async def configure_exclusive(session: Session, match: Match) -> Output:
     """`configure exclusive`: nobody else may change or commit anything; what is not committed ends with it."""
     del match
-    refuse_when_locked(session)
-    if session.chassis.store.dirty:
+    changed = await session.chassis.store.changed()
+    refuse_when_locked(session)  # looked at last: nobody comes between it and the lock
+    if changed:
         raise JunosFault("configuration database modified")
     session.enter_configuration(exclusive=True)
     return Output([_DISCARDED, "Entering configuration mode"], paged=False)
@@ -38,15 +41,17 @@ async def configure_exclusive(session: Session, match: Match) -> Output:
 async def configure_private(session: Session, match: Match) -> Output:
     """`configure private`: a candidate of one's own; a commit merges what was changed into the running one."""
     del match
+    changed = await session.chassis.store.changed()
+    own = await PrivateCandidate.begun(session.chassis.store)
     refuse_when_locked(session)
-    if session.chassis.store.dirty:
+    if changed:
         raise PlainFault(
             "error: shared configuration database modified\n\n"
             "Please temporarily use 'configure shared' to commit\n"
             "outstanding changes in the shared database, exit,\n"
             "and return to configuration mode using 'configure private'"
         )
-    session.enter_configuration(private=True)
+    session.enter_configuration(private=own)
     return Output([_DISCARDED, "Entering configuration mode"], paged=False)
 
 
