@@ -37,9 +37,9 @@ class _Answer(NamedTuple):
 
     mac: Callable[[bytes, bytes], bytes] | None
     """From a traffic key's context and a message to its MAC; None where the sender has no key with this KeyID."""
-    message: Callable[[_Template, bytes, bytes, int], bytes]
+    message: Callable[[_SynTemplate, bytes, bytes, int], bytes]
     """Assembles that message, with the key's coverage of the other TCP options."""
-    other_message: Callable[[_Template, bytes, bytes, int], bytes]
+    other_message: Callable[[_SynTemplate, bytes, bytes, int], bytes]
     """The same with the other coverage."""
     verdict: Verdict
     reason: str
@@ -47,7 +47,7 @@ class _Answer(NamedTuple):
     name: str | None
 
 
-class _Template:
+class _SynTemplate:
     """What all SYNs of a scan share; `mask` and `fixed` are integers over the octets from `begin` to the payload."""
 
     __slots__ = (
@@ -115,13 +115,13 @@ class _Template:
         return made
 
 
-def _covering(template: _Template, pseudo: bytes, data: bytes, end: int) -> bytes:
+def _covering(template: _SynTemplate, pseudo: bytes, data: bytes, end: int) -> bytes:
     """Assemble the MAC's input with the other TCP options, as `keyroll.tcpao.mac_input` does."""
     tcp, mac_at = template.tcp, template.mac_at
     return b"".join((pseudo, data[tcp : tcp + 16], b"\0\0", data[tcp + 18 : mac_at], _ZEROS, data[mac_at + 12 : end]))
 
 
-def _not_covering(template: _Template, pseudo: bytes, data: bytes, end: int) -> bytes:
+def _not_covering(template: _SynTemplate, pseudo: bytes, data: bytes, end: int) -> bytes:
     """The same without them."""
     tcp, mac_at = template.tcp, template.mac_at
     ids, payload = data[mac_at - 4 : mac_at], data[template.payload : end]
@@ -141,9 +141,9 @@ class ForgedSyns:
         self._claim = referee.connections.claim
         self._ports = referee.book.ports
         self._count = account.forged_syn
-        self._templates: dict[bytes, _Template] = {}
+        self._templates: dict[bytes, _SynTemplate] = {}
         """By addresses and destination port, as the frame has them."""
-        self._last: _Template | None = None
+        self._last: _SynTemplate | None = None
         """The one that was used last: a scan of one service needs no other."""
         self.verified: Packet | None = None
         """The last packet whose MAC was found right here, so that it need not be computed again."""
@@ -201,7 +201,7 @@ class ForgedSyns:
         self.counted += 1
         return True
 
-    def _find(self, link: int, data: bytes) -> _Template | None:
+    def _find(self, link: int, data: bytes) -> _SynTemplate | None:
         """Return the template of a frame, if there is one, and make it the one that is tried first."""
         _, base = LINKS.get(link, UNKNOWN)
         # Addresses and destination port of IPv4, else of IPv6.
@@ -228,14 +228,14 @@ class ForgedSyns:
         if len(self._templates) >= _TEMPLATES_MAX:
             self._templates.clear()
         flow = self._referee.new_flow(plain.src, plain.sport, plain.dst, plain.dport, keys)
-        template = _Template(packet, plain, keys, (flow.src, flow.dst), direction)
+        template = _SynTemplate(packet, plain, keys, (flow.src, flow.dst), direction)
         self._templates[plain.src + template.far] = self._last = template
         return True
 
     def _judgement(
         self,
         packet: Packet,
-        template: _Template,
+        template: _SynTemplate,
         answer: _Answer,
         flow: Flow,
         fields: tuple[int, int, int, int, int, int],
