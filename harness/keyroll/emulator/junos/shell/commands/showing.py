@@ -88,8 +88,11 @@ async def bgp_summary(session: Session, match: Match) -> Output:
 
 async def _bgp_states(session: Session) -> dict[Address, BgpState]:
     """Return the state of every configured neighbour. Raises JunosFault when one is missing."""
+    before = {neighbor.address for neighbor in session.chassis.store.in_force.neighbors}
     found = {state.address: state for state in await session.chassis.backend.bgp()}
-    wanted = [neighbor.address for neighbor in session.chassis.store.in_force.neighbors]
+    # A commit may take hold meanwhile: one that it adds is not in the answer yet, one that it deletes not any more.
+    now = [neighbor.address for neighbor in session.chassis.store.in_force.neighbors]
+    wanted = [address for address in now if address in before or address in found]
     missing = [address for address in wanted if address not in found]
     if missing:
         raise JunosFault(f"the state of neighbor {missing[0]} cannot be read")
