@@ -2,6 +2,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from tests.unit.known import known
 
 from keyroll.configuration import read
 from keyroll.keychain.generate import generate
@@ -66,4 +67,6 @@ def pair():
 def late():
     """Return a chain for R2 whose second key starts 900 s after R1's."""
     keys = CHAIN.mirrored().keys
-    return replace(CHAIN.mirrored(), keys=(keys[0], replace(keys[1], start=keys[1].start + timedelta(seconds=900))))
+    return replace(
+        CHAIN.mirrored(), keys=(keys[0], replace(keys[1], start=known(keys[1].start) + timedelta(seconds=900)))
+    )

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 import pytest
+from tests.unit.known import known
 
 from keyroll.check.judge import Question, Report, judge
 from keyroll.check.rules import RULES
@@ -86,7 +87,7 @@ def many_keys(played: Played) -> None:
     last = chain.keys[-1]
     for router, held in ((played.one, chain), (played.other, chain.mirrored())):
         router.without("key-chains").add(*set_lines(held))
-        router.add(*key(64, "secret a", f'start-time "{last.start + DAY:%Y-%m-%d.%H:%M:%S} +0000"'))
+        router.add(*key(64, "secret a", f'start-time "{known(last.start) + DAY:%Y-%m-%d.%H:%M:%S} +0000"'))
     played.other.add(*key(64, "algorithm ao"))
 
 

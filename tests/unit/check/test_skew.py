@@ -6,6 +6,7 @@ from unittest.mock import Mock
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.unit.known import known
 
 from keyroll.check.rollovers import rollovers
 from keyroll.check.skew import ALL, MIXES, Interval, SkewBounds, covers, intersection, intervals_of
@@ -25,7 +26,7 @@ def pair(count=2, *, tolerance=600, other=None, late=0, interval=1800):
         1, name="c", count=count, first=T0, tolerance=tolerance, interval=timedelta(seconds=interval)
     )  # fmt: skip
     peer = replace(chain.mirrored(), tolerance=tolerance if other is None else other)
-    second = replace(peer.keys[1], start=peer.keys[1].start + timedelta(seconds=late))
+    second = replace(peer.keys[1], start=known(peer.keys[1].start) + timedelta(seconds=late))
     return chain, replace(peer, keys=(peer.keys[0], second, *peer.keys[2:]))
 
 
@@ -148,7 +149,7 @@ def chains(draw):
     other = [
         replace(
             key,
-            start=key.start + late if key.id == 1 else key.start,
+            start=known(key.start) + late if key.id == 1 else key.start,
             secret=Secret("other") if key.id == mistyped else key.secret,
         )
         for key in one.mirrored().keys

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.known import known
 
 from keyroll.configuration import read
 from keyroll.configuration.usage import subject_of
@@ -129,7 +130,7 @@ def test_of_several_keys_with_the_same_ids_those_of_one_number_belong_together()
 
 def test_the_smaller_tolerance_counts():
     one = replace(CHAIN, tolerance=100)
-    peer = changed(PEER, 2, start=CHAIN.keys[2].start + timedelta(seconds=101))
+    peer = changed(PEER, 2, start=known(CHAIN.keys[2].start) + timedelta(seconds=101))
     assert ids(lint_pair(subject(one), subject(peer, "R2"))) == ["start-times-apart"]
 
 

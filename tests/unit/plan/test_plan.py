@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from zoneinfo import ZoneInfo
@@ -19,6 +20,14 @@ from keyroll.plan.notes import About, Remark
 from keyroll.scenario.file.durations import parse_duration
 
 from .chains import AT, DAY, chain, draw, key, pair, request_of
+
+READ_OPTION: dict[str, Callable[[str], object]] = {
+    "ahead": int,
+    "every": parse_duration,
+    "quarantine": parse_duration,
+    "ids": Ids,
+}
+"""How an option of a remedy is read; named as the request names it."""
 
 
 @pytest.fixture
@@ -185,8 +194,7 @@ def test_what_is_refused_names_the_nearest_plan_and_that_one_works(one_key, opti
     assert f"({remedy} plans it)" in str(caught.value)
     for option in remedy.split(" or "):
         name, _, value = option.removeprefix("--").partition(" ")
-        taken = {"ahead": int, "every": parse_duration, "quarantine": parse_duration, "ids": Ids}[name](value)
-        assert plan(replace(request, **{name: taken})).changes
+        assert plan(replace(request, **{name: READ_OPTION[name](value)})).changes
 
 
 def test_an_age_that_is_shorter_than_the_spacing_is_refused_with_both(one_key):

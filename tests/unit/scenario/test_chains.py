@@ -1,6 +1,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from tests.unit.known import known
 
 from keyroll.scenario.file.read import read_cases
 from keyroll.scenario.file.scenario import Mutation
@@ -57,7 +58,7 @@ def test_late_key_and_no_rollover_move_the_start(scenario):
     assert late["R2"].key(1).start == T0 + timedelta(minutes=150)
     never = build_chains(scenario, seed=7, t0=T0, mutation=broken(kind="no-rollover"))
     assert never["R2"].key(0).start == T0
-    assert never["R2"].key(1).start > T0 + timedelta(days=50)
+    assert known(known(never["R2"].key(1)).start) > T0 + timedelta(days=50)
 
 
 def test_overrides_are_the_routers_own(write, two_keys):

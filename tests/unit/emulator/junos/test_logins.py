@@ -7,6 +7,7 @@ import contextlib
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -215,7 +216,7 @@ def test_an_encrypted_password_that_would_take_too_long_admits_nobody() -> None:
     assert time.monotonic() - begun < 1.0
 
 
-def test_a_reboot_keeps_users(full: FullBackend, open_console: object, tmp_path: Path) -> None:
+def test_a_reboot_keeps_users(full: FullBackend, open_console: Callable[..., Console], tmp_path: Path) -> None:
     saved = tmp_path / "saved"
     _, public = new_key(tmp_path, "ssh-ed25519")
     first = open_console(full, saved=saved)
