@@ -7,6 +7,7 @@ import struct
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.unit.known import known
 
 from keyroll.capture import CaptureError, Follow, Packet, Referee, Verdict, read_packets
 from keyroll.capture.formats.link_types import ip_offset
@@ -24,6 +25,10 @@ def written(talk, make, tmp_path):
     path = tmp_path / "a.pcap"
     path.write_bytes(make.pcap(talk.packets))
     return path
+
+
+def verdict_of(referee: Referee, packet: Packet) -> Verdict:
+    return known(referee.judge(packet)).verdict
 
 
 def ng(packets, *, order="<", resolution=None, offset=None, simple=False, snap=0, extra=b""):
@@ -264,7 +269,7 @@ def test_verdicts_do_not_depend_on_the_link(talk, link, tags):
             frame = head + b"\x81\x00\x00\x05" * tags + b"\x08\x00"
         else:
             frame = b"\x02\0\0\0" if link == 0 else b""
-        found.append(referee.judge(Packet(packet.number, packet.time_ns, link, frame + octets, 99)).verdict)
+        found.append(verdict_of(referee, Packet(packet.number, packet.time_ns, link, frame + octets, 99)))
     assert set(found) == {Verdict.VERIFIED}
 
 
@@ -285,11 +290,11 @@ def test_a_routers_own_capture_is_read(talk, received, layer2, extensions):
     shape = {"received": received, "layer2": layer2, "extensions": extensions}
     for packet in talk.packets:
         frame = junos_frame(packet.data, **shape)
-        assert referee.judge(packet._replace(link=178, data=frame, length=len(frame))).verdict is Verdict.VERIFIED
+        assert verdict_of(referee, packet._replace(link=178, data=frame, length=len(frame))) is Verdict.VERIFIED
     frame = junos_frame(talk.packets[-1].data, **shape)
     for length in range(len(frame)):
         cut = Packet(99, 0, 178, frame[:length], len(frame))
-        assert referee.judge(cut).verdict is Verdict.INCOMPLETE, length
+        assert verdict_of(referee, cut) is Verdict.INCOMPLETE, length
 
 
 @pytest.mark.parametrize("head", [b"MGC\x02\x07\0\0\0", b"XYZ\0", b"MGC\x82\xff\xff"])

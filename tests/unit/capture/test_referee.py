@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
 import pytest
+from tests.unit.known import known
 
 from keyroll.capture import Referee, Refusal, Speaker, SpeakerBook, Standing, Verdict
 from keyroll.capture.referee.account import Account
@@ -485,7 +486,7 @@ def test_a_session_is_its_two_addresses_and_its_port(make):
     book = SpeakerBook(speakers, {179: "bgp", 646: "ldp"}, {(frozenset({first, second}), 179): "core"})
 
     def named(src, dst, *ports):
-        return book.keys_for(src.packed, dst.packed, *ports).session
+        return known(book.keys_for(src.packed, dst.packed, *ports)).session
 
     assert (named(first, second, 40000, 179), named(second, first, 179, 40000)) == ("core", "core")
     assert named(far[1], far[0], 40000, 179) is None, "protected, and another session"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tests.unit.known import known
+
 from keyroll.capture import Referee, ScapyCheck, Verdict
 
 ALL = 1000
@@ -12,7 +14,7 @@ def checked(talk):
     referee, check = Referee(talk.book()), ScapyCheck(seed=1, sample=ALL)
     judged = []
     for packet in talk.packets:
-        judgement = referee.judge(packet)
+        judgement = known(referee.judge(packet))
         judged.append(judgement.verdict)
         check.observe(packet, judgement, referee.book)
     return judged, check.finish()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 import pytest
+from tests.unit.known import known
 from tests.unit.protected_pair import CHAIN, router
 
 from keyroll.check.judge import Question, judge
@@ -278,7 +279,7 @@ def test_the_exit_code_is_the_verdict_also_when_nobody_reads(files):
     command = "import sys; from keyroll.cli.main import main; sys.argv[0] = 'keyroll'; main()"
     paths = files(start="2030-1-1.05:00:00 +0000")
     process = subprocess.Popen([sys.executable, "-c", command, "check", *map(str, paths), *AT], stdout=subprocess.PIPE)
-    process.stdout.close()
+    known(process.stdout).close()
     assert process.wait(timeout=60) == 1
 
 

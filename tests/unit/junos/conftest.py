@@ -9,6 +9,7 @@ from pathlib import Path
 
 import asyncssh
 import pytest
+from tests.unit.known import known
 
 from keyroll.junos.exchange import Deadlines, Target
 from keyroll.keychain.secret import Secret
@@ -48,7 +49,7 @@ class Device:
 
     def stop_listening(self) -> None:
         async def close() -> None:
-            self._server.close()  # nothing to wait for: since Python 3.12 that would be every connection's end
+            known(self._server).close()  # nothing to wait for: since Python 3.12 that would be every connection's end
 
         asyncio.run_coroutine_threadsafe(close(), self._loop).result(10)
 

@@ -17,6 +17,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.unit.known import known
 
 from keyroll.junos.errors import OutputError
 from keyroll.junos.output import parse, template_for, templates
@@ -64,7 +65,7 @@ def test_a_line_more_is_an_error_that_carries_the_raw_text(raw):
 
 
 def test_every_template_of_ours_has_a_sample_and_ends_every_state_in_an_error():
-    seen = {template_for(expected(raw)["command"]).file for raw in SAMPLES}
+    seen = {known(template_for(expected(raw)["command"])).file for raw in SAMPLES}
     assert seen == {template.file for template in templates()}
     folder = Path("harness/keyroll/junos/templates")
     for path in (Path(__file__).parents[3] / folder).glob("*.textfsm"):
@@ -74,7 +75,7 @@ def test_every_template_of_ours_has_a_sample_and_ends_every_state_in_an_error():
             if line and not line.startswith(("  ", "Value", "#")):
                 current = line
             elif line.startswith("  ^"):
-                states.setdefault(current, []).append(line.strip())
+                states.setdefault(known(current), []).append(line.strip())
         assert states, path
         for state, rules in states.items():
             assert rules[-1] == "^. -> Error", (path.name, state)
@@ -131,7 +132,7 @@ def test_an_empty_version_or_uptime_is_an_error():
 
 @pytest.mark.parametrize("raw", SAMPLES, ids=IDS)
 @given(data=st.data())
-@settings(max_examples=settings.default.max_examples // 8)  # of each of the many samples
+@settings(max_examples=known(settings.default).max_examples // 8)  # of each of the many samples
 def test_a_damaged_sample_is_a_record_or_an_output_error_and_nothing_else(raw, data):
     lines = raw.read_text().splitlines()
     for _ in range(data.draw(st.integers(1, 3))):

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.unit.known import known
 
 from keyroll.keychain.generate import Ids
 from keyroll.keychain.schedule import send_key
@@ -17,7 +18,7 @@ from keyroll.plan.model import Plan, PlanRefusedError, Request, Router
 
 from .chains import AT, DAY, chain, key, pair, request_of
 
-PLANS = 80 if settings.default.max_examples < 1000 else 10_000
+PLANS = 80 if known(settings.default).max_examples < 1000 else 10_000
 """Plans to judge: 80, and with `make soak`'s profile of a thousand examples ten thousand."""
 
 

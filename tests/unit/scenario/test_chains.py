@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from tests.unit.known import known
 
+from keyroll.keychain.model import Key, Keychain
 from keyroll.scenario.file.read import read_cases
 from keyroll.scenario.file.scenario import Mutation
 from keyroll.scenario.plan.chains import build_chains
@@ -19,18 +20,22 @@ def broken(**fields):
     return Mutation.model_validate({"turns-red": ["wire"], **fields})
 
 
+def key(chain: Keychain, number: int) -> Key:
+    return known(chain.key(number))
+
+
 def test_r2_holds_r1s_chain_with_the_ids_reversed(scenario):
     chains = build_chains(scenario, seed=7, t0=T0)
     assert chains["R2"] == chains["R1"].mirrored()
-    assert chains["R1"].key(1).start == T0 + timedelta(minutes=30)
+    assert key(chains["R1"], 1).start == T0 + timedelta(minutes=30)
     assert all(key.usable for chain in chains.values() for key in chain.keys)
 
 
 def test_the_same_seed_gives_the_same_chains_and_another_seed_other_secrets(scenario):
     one, same, other = (build_chains(scenario, seed=seed, t0=T0) for seed in (7, 7, 8))
     assert one == same
-    assert one["R1"].key(0).secret != other["R1"].key(0).secret
-    assert one["R1"].key(0).secret != one["R1"].key(1).secret
+    assert key(one["R1"], 0).secret != key(other["R1"], 0).secret
+    assert key(one["R1"], 0).secret != key(one["R1"], 1).secret
 
 
 def test_other_secret_changes_that_secret_alone(scenario):
@@ -38,8 +43,8 @@ def test_other_secret_changes_that_secret_alone(scenario):
     bad = build_chains(scenario, seed=7, t0=T0, mutation=broken(kind="other-secret", key=1))
     assert bad["R1"] == good["R1"]
     assert bad["R2"].key(0) == good["R2"].key(0)
-    assert bad["R2"].key(1).secret != good["R2"].key(1).secret
-    assert (bad["R2"].key(1).send_id, bad["R2"].key(1).recv_id) == (4, 3)
+    assert key(bad["R2"], 1).secret != key(good["R2"], 1).secret
+    assert (key(bad["R2"], 1).send_id, key(bad["R2"], 1).recv_id) == (4, 3)
 
 
 def test_ids_not_reversed_gives_r2_the_ids_of_r1(scenario):
@@ -55,10 +60,10 @@ def test_key_missing_leaves_the_others(scenario):
 
 def test_late_key_and_no_rollover_move_the_start(scenario):
     late = build_chains(scenario, seed=7, t0=T0, mutation=broken(kind="late-key", key=1, by="2h"))
-    assert late["R2"].key(1).start == T0 + timedelta(minutes=150)
+    assert key(late["R2"], 1).start == T0 + timedelta(minutes=150)
     never = build_chains(scenario, seed=7, t0=T0, mutation=broken(kind="no-rollover"))
-    assert never["R2"].key(0).start == T0
-    assert known(known(never["R2"].key(1)).start) > T0 + timedelta(days=50)
+    assert key(never["R2"], 0).start == T0
+    assert known(key(never["R2"], 1).start) > T0 + timedelta(days=50)
 
 
 def test_overrides_are_the_routers_own(write, two_keys):
@@ -68,7 +73,7 @@ def test_overrides_are_the_routers_own(write, two_keys):
         .replace("active: 0, next: 1", "active: 0")
     )
     chains = build_chains(read_cases(write(text))[0].scenario, seed=7, t0=T0)
-    ours, theirs = chains["R1"].key(0), chains["R2"].key(0)
+    ours, theirs = key(chains["R1"], 0), key(chains["R2"], 0)
     assert ours.secret != theirs.secret
     assert (theirs.send_id, theirs.recv_id) == (9, 1)
     assert theirs.start == T0 + timedelta(minutes=1)

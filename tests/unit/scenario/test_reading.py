@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.unit.known import known
 
 from keyroll.errors import InputError
 from keyroll.scenario.file.read import is_scenario, read_cases
@@ -139,7 +140,9 @@ def test_what_its_parameters_make_of_a_file_has_a_limit(write, two_keys):
         read_cases(write(text))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=settings.default.max_examples // 2)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=known(settings.default).max_examples // 2
+)
 @given(cut=st.integers(0, 700), junk=st.text(max_size=12))
 def test_a_damaged_file_is_an_input_error_or_still_a_scenario(write, two_keys, cut, junk):
     path = write("")
@@ -164,4 +167,4 @@ def test_some_cases_of_a_file_are_slow(write, two_keys):
 def test_slow_cases_are_cases_of_the_file_and_not_all_of_them(write, two_keys, lines, words):
     with pytest.raises(InputError, match=re.escape(words)) as raised:
         read_cases(write(two_keys + lines))
-    assert raised.value.where.line == two_keys.count("\n") + lines.count("\n")
+    assert known(raised.value.where).line == two_keys.count("\n") + lines.count("\n")

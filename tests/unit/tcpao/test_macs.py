@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scapy.contrib.tcpao import calc_tcpao_mac, calc_tcpao_traffic_key, get_alg
 from scapy.layers.inet import IP
 from scapy.layers.inet6 import IPv6
+from tests.unit.segments import ao_of, segment_of
 
 from keyroll.tcpao import (
     Algorithm,
@@ -20,7 +21,6 @@ from keyroll.tcpao import (
     SneTracker,
     internet_checksum,
     kdf_context,
-    parse_segment,
     segment_mac,
     sign_segment,
     strip_ao,
@@ -62,8 +62,8 @@ def test_a_flipped_bit_fails_exactly_where_it_is_covered(v6, algorithm, covered)
                 continue  # lengths and kinds: the packet is another one, or none
             if place - start - 20 - len(TIMESTAMPS) in {0, 1} or (place in options[:4]):
                 continue
-            segment = parse_segment(bytes(changed))
-            ao = segment.scan().ao
+            segment = segment_of(bytes(changed))
+            ao = ao_of(segment)
             expected = not (
                 place in addresses
                 or (place >= start and place not in {start + 16, start + 17} and (covered or place not in options))
@@ -78,8 +78,8 @@ def test_the_checksum_is_not_covered_but_filled(field):
     assert tcp_checksum(tcp, A4, B4) == int.from_bytes(tcp[16:18], "big")
     changed = bytearray(whole)
     changed[20 + field] ^= 0xFF
-    segment = parse_segment(bytes(changed))
-    assert verify_segment(segment, segment.scan().ao, key=key, sne=0)
+    segment = segment_of(bytes(changed))
+    assert verify_segment(segment, ao_of(segment), key=key, sne=0)
 
 
 @given(st.binary(max_size=64).map(lambda octets: octets + b"\0" * (len(octets) % 2)))
@@ -141,8 +141,8 @@ def test_mkts_are_found_by_either_id_and_share_none():
 )
 def test_scapy_computes_the_same(v6, algorithm, covered, sne, secret, data):
     whole, key = packet(v6=v6, algorithm=algorithm, covered=covered, sne=sne, secret=secret, data=data)
-    segment = parse_segment(whole)
-    ao = segment.scan().ao
+    segment = segment_of(whole)
+    ao = ao_of(segment)
     theirs = IPv6(whole) if v6 else IP(whole)
     alg = get_alg(algorithm.value)
     theirs_key = calc_tcpao_traffic_key(theirs, alg, secret, 1, 2)

@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.unit.segments import ao_of, segment_of
 
-from keyroll.tcpao import Algorithm, Mkt, parse_segment, segment_mac, sign_segment, strip_ao, verify_segment
+from keyroll.tcpao import Algorithm, Mkt, segment_mac, sign_segment, strip_ao, verify_segment
 
 VECTORS = json.loads((Path(__file__).parents[2] / "data" / "rfc9235_vectors.json").read_text())
 
@@ -21,7 +22,7 @@ def vector(request):
 
 @pytest.fixture
 def segment(vector):
-    return parse_segment(bytes.fromhex(vector["packet"]))
+    return segment_of(bytes.fromhex(vector["packet"]))
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def test_traffic_key(vector, key):
 
 
 def test_mac(vector, segment, key):
-    ao = segment.scan().ao
+    ao = ao_of(segment)
     assert (ao.key_id, ao.rnext_key_id, ao.mac.hex()) == (vector["key_id"], vector["rnext_key_id"], vector["mac"])
     mac = segment_mac(segment, ao, key=key, sne=0, include_options=vector["include_options"])
     assert mac.hex() == vector["mac"]
@@ -67,9 +68,9 @@ def test_signing_again_verifies(vector, segment, key):
         rnext_key_id=vector["rnext_key_id"],
         include_options=vector["include_options"],
     )
-    again = parse_segment(segment.ip_header + signed)
-    ao = again.scan().ao
+    again = segment_of(segment.ip_header + signed)
+    ao = ao_of(again)
     assert verify_segment(again, ao, key=key, sne=0, include_options=vector["include_options"])
     # Where the RFC's packet has TCP-AO as its last option, ours is the same packet, octet for octet.
-    if segment.scan().ao.offset + 16 == len(segment.options) and len(again.options) == len(segment.options):
+    if ao_of(segment).offset + 16 == len(segment.options) and len(again.options) == len(segment.options):
         assert ao.mac.hex() == vector["mac"]

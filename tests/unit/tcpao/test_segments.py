@@ -5,6 +5,7 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.segments import segment_of
 
 from keyroll.tcpao import SegmentDefect, SegmentError, flag_letters, parse_segment, peek_endpoints
 
@@ -31,7 +32,7 @@ def v6(payload, *, following=6, length=None):
 @pytest.mark.parametrize("options", [b"", b"\x94\x04\0\0", bytes(40)])
 def test_ipv4_with_options_and_padding(options):
     packet = b"frame header" + v4(tcp(), options=options) + b"Ethernet padding"
-    segment = parse_segment(packet, 12)
+    segment = segment_of(packet, 12)
     assert (segment.src, segment.dst, segment.sport, segment.dport) == (A4, B4, 179, 50000)
     assert (segment.seq, segment.ack, segment.flag_letters) == (7, 8, "P.")
     assert (segment.payload, segment.length, segment.ip_header_length) == (b"data", 24, 20 + len(options))
@@ -49,7 +50,7 @@ def test_ipv6_with_extension_headers(kinds):
         following = kind
     if 51 in kinds:
         packet = bytes([6, 2]) + bytes(14) + tcp()
-    segment = parse_segment(v6(packet, following=following) + b"padding")
+    segment = segment_of(v6(packet, following=following) + b"padding")
     assert (segment.src, segment.payload, segment.version) == (A6, b"data", 6)
 
 
@@ -87,7 +88,7 @@ def test_other_protocols_are_none(packet):
 
 
 def test_a_total_length_of_zero_means_the_whole_frame():
-    assert parse_segment(v4(tcp(b"large send"), total=0)).payload == b"large send"
+    assert segment_of(v4(tcp(b"large send"), total=0)).payload == b"large send"
 
 
 @given(st.binary(max_size=90))
@@ -107,7 +108,7 @@ def test_random_packets_of_either_version(octets, first):
     protocol = 9 if first == 0x45 else 6
     packet = bytes([first]) + octets[1:protocol] + b"\x06" + octets[protocol + 1 :]
     try:
-        segment = parse_segment(packet)
+        segment = segment_of(packet)
     except SegmentError:
         peek_endpoints(packet)
         return

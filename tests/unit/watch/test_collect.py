@@ -8,6 +8,7 @@ import tarfile
 from base64 import b64encode
 
 import pytest
+from tests.unit.known import known
 from tests.unit.watch.allowed import is_allowed
 from tests.unit.watch.recording import BEGIN, NAMES, PASSWORD, SECRET, USER, plain
 
@@ -44,7 +45,7 @@ def test_the_bundle_holds_what_concerns_the_sessions_and_no_secret(collected, se
     collected().write(bundle)
     assert bundle.stat().st_mode & 0o777 == 0o600
     with tarfile.open(bundle) as archive:
-        found = {one.name: archive.extractfile(one).read() for one in archive.getmembers()}
+        found = {one.name: known(archive.extractfile(one)).read() for one in archive.getmembers()}
     assert "keyroll-bundle/R1/keychain.txt" in found
     assert b"send-id 3" in found["keyroll-bundle/R1/configuration.set"]
     assert b"rpd[1]: up" in found["keyroll-bundle/R2/log.txt"]

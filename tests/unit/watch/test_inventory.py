@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 
 import pytest
+from tests.unit.known import known
 
 from keyroll.document import DocumentError
 from keyroll.errors import InputError
+from keyroll.junos.access import Access
+from keyroll.junos.exchange import Target
 from keyroll.watch.inventory import read_inventory, schema
 from keyroll.watch.login import targets
 
@@ -41,16 +44,24 @@ def write(tmp_path):
     return written
 
 
+def access(target: Target) -> Access:
+    return known(target.access)
+
+
+def password(target: Target) -> bytes:
+    return known(access(target).password).reveal()
+
+
 def test_it_says_how_each_router_is_reached(write, monkeypatch):
     monkeypatch.setenv("LEFT_PASSWORD", "left's own")
     left, right = targets(read_inventory(write(GOOD)))
     assert (left.name, left.host, left.port, left.user) == ("left", "192.0.2.1", 22, "watcher")
-    assert (right.port, left.access.password.reveal(), right.access.password.reveal()) == (
+    assert (right.port, password(left), password(right)) == (
         2222,
         b"left's own",
         b"from the vault",
     )
-    assert left.access.new_hosts is None
+    assert access(left).new_hosts is None
 
 
 @pytest.mark.parametrize(
@@ -77,7 +88,7 @@ def test_it_says_how_each_router_is_reached(write, monkeypatch):
 def test_a_mistake_names_line_and_field(write, old, new, line, words):
     with pytest.raises(DocumentError) as raised:
         read_inventory(write(GOOD.replace(old, new, 1)))
-    assert raised.value.where.line == line, raised.value
+    assert known(raised.value.where).line == line, raised.value
     assert words in str(raised.value)
     assert "hunter2" not in str(raised.value)
 
@@ -103,7 +114,7 @@ def test_a_descriptor_is_read_once_for_all_who_name_it(write):
         found = targets(read_inventory(write(text)))
     finally:
         os.close(reading)
-    assert {one.access.password.reveal() for one in found} == {b"through a pipe"}
+    assert {password(one) for one in found} == {b"through a pipe"}
 
 
 def test_the_users_own_ssh_configuration_is_followed(write, tmp_path):
@@ -117,10 +128,10 @@ def test_the_users_own_ssh_configuration_is_followed(write, tmp_path):
         f"  b: {{host: core-2, user: other, port: 22, ssh-config: {config}, jump: gate}}\n"
     )
     a, b = targets(read_inventory(write(text)))
-    assert (a.host, a.port, a.user, str(a.access.known_hosts[0])) == ("192.0.2.7", 830, "watcher", "/nowhere/known")
-    assert a.access.proxy[-4:] == ("-W", "192.0.2.7:830", "--", "inner")
-    assert a.access.proxy[a.access.proxy.index("-J") :][:2] == ("-J", "me@bastion:2022")
-    assert (b.user, b.port, b.access.proxy[-1]) == ("other", 22, "gate")
+    assert (a.host, a.port, a.user, str(access(a).known_hosts[0])) == ("192.0.2.7", 830, "watcher", "/nowhere/known")
+    assert access(a).proxy[-4:] == ("-W", "192.0.2.7:830", "--", "inner")
+    assert access(a).proxy[access(a).proxy.index("-J") :][:2] == ("-J", "me@bastion:2022")
+    assert (b.user, b.port, access(b).proxy[-1]) == ("other", 22, "gate")
 
 
 def test_the_schema_takes_the_example_and_no_plain_secret():

@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from tests.unit.known import known
 from tests.unit.watch.recording import BEGIN, NAMES, PASSWORD, SECRET, USER, plain
 
 from keyroll.cli.watch import watch_command
@@ -53,7 +54,7 @@ def test_ctrl_c_prints_the_verdict_so_far_and_the_json_has_it(command, tmp_path)
         bufsize=1,
     )
     said = []
-    for line in process.stdout:
+    for line in known(process.stdout):
         said.append(line)
         if "bgp Established" in line:
             process.send_signal(signal.SIGINT)

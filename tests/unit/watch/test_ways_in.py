@@ -11,6 +11,7 @@ from datetime import timedelta
 
 import asyncssh
 import pytest
+from tests.unit.known import known
 from tests.unit.watch.recording import BEGIN, NAMES, PASSWORD, USER, plain
 
 from keyroll.cli.watch import watch_command
@@ -100,7 +101,7 @@ def agent(folder, monkeypatch):
     socket = folder / "agent"
     process = subprocess.Popen(["ssh-agent", "-D", "-a", str(socket)], stdout=subprocess.PIPE, text=True)
     try:
-        assert "SSH_AUTH_SOCK" in process.stdout.readline()  # it listens once it has said so
+        assert "SSH_AUTH_SOCK" in known(process.stdout).readline()  # it listens once it has said so
         monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
         yield
     finally:

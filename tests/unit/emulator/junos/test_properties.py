@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from tests.unit.known import known
 
 from keyroll.emulator.contract.model import Intent
 from keyroll.emulator.junos.commit.datastore import LARGE, Datastore
@@ -55,7 +56,8 @@ from keyroll.emulator.junos.shell.commands.operational import OPERATIONAL
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 CONTEXT = EntryContext(lambda: NOW)
-MORE = settings(max_examples=3 * settings.default.max_examples // 2)  # the room for sequences is large, each is short
+# The room for sequences is large, each is short.
+MORE = settings(max_examples=3 * known(settings.default).max_examples // 2)
 
 
 @dataclass

@@ -9,6 +9,7 @@ from ipaddress import ip_address
 from typing import Any
 
 import pytest
+from tests.unit.segments import segment_of
 
 from keyroll.emulator.contract.key_clock import NS, to_ns
 from keyroll.emulator.wire.bump.live_connections import PASS
@@ -17,7 +18,7 @@ from keyroll.emulator.wire.model import ProtectedSession, WireEvent
 from keyroll.keychain.model import Key, Keychain
 from keyroll.keychain.secret import Secret
 from keyroll.names import Algorithm, Receiving, Sending
-from keyroll.tcpao import ACK, RST, SYN, internet_checksum, parse_segment, with_checksum
+from keyroll.tcpao import ACK, RST, SYN, internet_checksum, with_checksum
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 T0 = to_ns(START)
@@ -195,7 +196,7 @@ class Bench:
 
     def ao(self, packet):
         """The TCP-AO option of a packet, or None."""
-        return parse_segment(packet).scan().ao
+        return segment_of(packet).scan().ao
 
     def refusal(self, flow) -> bytes:
         """The RST of R2's kernel to R1's SYN, where nobody listens."""

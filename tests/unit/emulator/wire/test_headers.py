@@ -7,9 +7,11 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.known import known
+from tests.unit.segments import segment_of
 
 from keyroll.emulator.wire.bump import headers
-from keyroll.tcpao import OptionError, internet_checksum, parse_segment, split_options, tcp_checksum
+from keyroll.tcpao import OptionError, internet_checksum, split_options, tcp_checksum
 
 TIMESTAMPS = b"\x08\x0a" + bytes(range(8))
 NOPS = b"\x01\x01"
@@ -95,18 +97,18 @@ def test_a_header_without_mss_stays() -> None:
 @given(payload=st.binary(max_size=1500), grown=st.binary(max_size=1500))
 def test_a_rebuilt_packet_has_right_lengths_and_checksums(bench, family, payload, grown) -> None:
     src, dst = (bytes(12 if family == 6 else 0) + bytes((10, 0, 0, last)) for last in (1, 2))
-    segment = parse_segment(bench.tcp_packet(src, dst, 1, 179, 5, 6, 0x10, payload=payload))
+    segment = segment_of(bench.tcp_packet(src, dst, 1, 179, 5, 6, 0x10, payload=payload))
     again = headers.rebuilt(segment, headers.finished(segment, segment.header) + grown)
-    found = parse_segment(again)
+    found = segment_of(known(again))
     assert found.payload == payload + grown
     if family == 4:
         assert internet_checksum(found.ip_header) == 0
-    plain = parse_segment(headers.rebuilt(segment, headers.finished(segment, segment.header)))
+    plain = segment_of(known(headers.rebuilt(segment, headers.finished(segment, segment.header))))
     assert tcp_checksum(plain.octets, src, dst) == int.from_bytes(plain.octets[16:18], "big")
 
 
 def test_a_packet_that_would_be_too_long_for_ip_is_not_built(bench) -> None:
-    segment = parse_segment(bench.tcp_packet(bytes(4), bytes(4), 1, 179, 5, 6, 0x10))
+    segment = segment_of(bench.tcp_packet(bytes(4), bytes(4), 1, 179, 5, 6, 0x10))
     assert headers.rebuilt(segment, bytes(0xFFFF - 19)) is None
 
 

@@ -6,12 +6,13 @@ from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
+from tests.unit.segments import segment_of
 
 from keyroll.emulator.wire.model import WireEventKind
 from keyroll.keychain.model import Keychain
 from keyroll.keychain.secret import Secret
 from keyroll.names import Algorithm, Receiving, Sending
-from keyroll.tcpao import ACK, FIN, RST, SYN, parse_segment
+from keyroll.tcpao import ACK, FIN, RST, SYN
 
 DATA = ACK | 0x08
 
@@ -32,9 +33,9 @@ def test_a_segment_arrives_as_it_was_sent_and_travels_signed(bench, family, algo
 def test_a_syns_mss_is_lowered_by_16_for_its_receivers_kernel_and_not_on_the_wire(bench) -> None:
     flow = bench.flow()
     for sender, packet in ((0, flow.syn()), (1, flow.syn_ack())):
-        arrived = parse_segment(flow.carry(sender, packet))
+        arrived = segment_of(flow.carry(sender, packet))
         assert arrived.options[:4] == b"\x02\x04" + (1460 - 16).to_bytes(2, "big")
-        assert parse_segment(flow.wire[-1]).options[:4] == b"\x02\x04" + (1460).to_bytes(2, "big")
+        assert segment_of(flow.wire[-1]).options[:4] == b"\x02\x04" + (1460).to_bytes(2, "big")
 
 
 def test_other_traffic_passes_untouched(bench) -> None:

@@ -13,6 +13,8 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from tests.unit.known import known
+from tests.unit.segments import segment_of
 
 from keyroll.keychain.model import Keychain
 from keyroll.names import Algorithm, Receiving, Sending
@@ -105,7 +107,7 @@ class Both(RuleBasedStateMachine):
         arrived = self.routers[1 - side].into(bytes(damaged))
         assert arrived is None or arrived == bytes(damaged), "a damaged segment was let in"
         if arrived is not None:
-            segment = parse_segment(bytes(damaged))
+            segment = segment_of(bytes(damaged))
             assert 179 not in (segment.sport, segment.dport)
 
     @rule(
@@ -162,7 +164,7 @@ class Both(RuleBasedStateMachine):
     def arrive(self, side, packet) -> None:
         arrived = self.routers[1 - side].into(packet)
         if arrived is not None:
-            segment = parse_segment(arrived)
+            segment = segment_of(arrived)
             assert segment.scan().ao is None
             assert essence(segment) in self.sent
 
@@ -176,5 +178,5 @@ def machine(bench):
 def test_no_protected_segment_leaves_unsigned_and_none_comes_in_that_was_not_sent(machine) -> None:
     case = machine.TestCase()
     # A state is reached by many steps, so that fewer walks than others have examples see as many states.
-    case.settings = settings(stateful_step_count=60, max_examples=settings.default.max_examples // 2)
+    case.settings = settings(stateful_step_count=60, max_examples=known(settings.default).max_examples // 2)
     case.runTest()

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from tests.unit.segments import segment_of
 
 from keyroll.emulator.wire.bump.packet_judge import PacketJudge
-from keyroll.tcpao import ACK, FIN, RST, SYN, parse_segment, tcp_checksum
+from keyroll.tcpao import ACK, FIN, RST, SYN, tcp_checksum
 
 DATA = ACK | 0x08
 WHOLE = 1 << 32
@@ -35,14 +36,14 @@ class Ends:
         self.wire.append(sent)
         arrived = self.routers[1 - sender].into(sent)
         assert arrived is not None, self.routers[1 - sender].dropped()
-        segment = parse_segment(arrived)
+        segment = segment_of(arrived)
         assert tcp_checksum(segment.octets, segment.src, segment.dst) == int.from_bytes(segment.octets[16:18], "big")
         if flags & ACK:
             assert segment.ack == self.own[1 - sender]
         length = len(payload) + bool(flags & SYN) + bool(flags & FIN)
         self.own[sender] = (self.own[sender] + length) % WHOLE
         self.heard[1 - sender] = (segment.seq + length) % WHOLE
-        return parse_segment(sent), segment
+        return segment_of(sent), segment
 
     def open(self):
         first = self.send(0, SYN, options=self.bench.SYN_OPTIONS)[0]
@@ -70,7 +71,7 @@ def test_the_wire_shows_the_chosen_numbers_and_data_verifies_across_the_wrap(ben
             assert arrived.payload == sent.payload == b"twenty octets of it."
     for sender, isn in enumerate(isns):
         if isn is not None and isn > WHOLE // 2:
-            numbers = [parse_segment(packet).seq for packet in both.wire[begun + sender :: 2]]
+            numbers = [segment_of(packet).seq for packet in both.wire[begun + sender :: 2]]
             assert min(numbers) < 100, "the wire saw no wrap"
     both.send(0, FIN | ACK)
     both.send(1, RST | ACK)
@@ -81,7 +82,7 @@ def test_a_repeated_syn_and_syn_ack_keep_their_number(bench):
     for _ in range(2):
         both.own, both.heard = list(KERNEL_ISNS), [0, 0]
         both.open()
-    packets = [parse_segment(packet).seq for packet in both.wire]
+    packets = [segment_of(packet).seq for packet in both.wire]
     assert packets == [WHOLE - 1, WHOLE - 2, 0] * 2
 
 
@@ -108,7 +109,7 @@ def test_a_peer_that_is_let_in_without_tcp_ao_has_whole_checksums_too(bench):
     syn = both.routers[0].segment(40000, 179, KERNEL_ISNS[0], 0, SYN, both.bench.SYN_OPTIONS)
     assert both.routers[1].into(syn) is not None
     answer = both.routers[1].segment(179, 40000, KERNEL_ISNS[1], KERNEL_ISNS[0] + 1, SYN | ACK, b"")
-    sent = parse_segment(both.routers[1].out(answer))
+    sent = segment_of(both.routers[1].out(answer))
     assert sent.seq == WHOLE - 1
     assert tcp_checksum(sent.octets, sent.src, sent.dst) == int.from_bytes(sent.octets[16:18], "big")
 
