@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import Any
 
-from keyroll.emulator.contract.model import Address, BackendError, BgpNeighbor, BgpState, Interface, RouteState
+from keyroll.emulator.contract.model import Address, BackendError, BgpState, Intent, Interface, RouteState
 from keyroll.emulator.frr import state
 from keyroll.emulator.frr.config import Daemon
+from keyroll.emulator.frr.instances import instances
 from keyroll.emulator.frr.suite import FrrSuite
 
 _FAMILIES = (("ipv4", "ip", "ipv4Unicast", "inet.0"), ("ipv6", "ipv6", "ipv6Unicast", "inet6.0"))
@@ -19,11 +21,14 @@ class BgpReader:
     def __init__(self, frr: FrrSuite) -> None:
         self._frr = frr
         self._since: dict[Address, float] = {}
+        self._scopes: dict[Address, str] = {}
+        """By neighbour, what names its instance of bgpd in a command (`BgpInstance.scope`)."""
 
-    def configured(self, neighbors: Iterable[BgpNeighbor]) -> None:
+    def configured(self, intent: Intent) -> None:
         """Take note of the neighbours that there are from now on."""
         moment = time.monotonic()
-        self._since = {neighbor.address: self._since.get(neighbor.address, moment) for neighbor in neighbors}
+        self._since = {one.address: self._since.get(one.address, moment) for one in intent.neighbors}
+        self._scopes = {one.address: place.scope for place, part in instances(intent) for one in part.neighbors}
 
     def restarted(self) -> None:
         """Take note that bgpd restarted: every neighbour waits from now on."""
@@ -32,9 +37,10 @@ class BgpReader:
 
     async def states(self) -> list[BgpState]:
         """Return the state of every configured neighbour. Raises BackendError."""
-        if not self._since:
-            return []
-        neighbors = await self._frr.json(Daemon.BGPD, "show bgp neighbors json")
+        return [one for scope in dict.fromkeys(self._scopes.values()) for one in await self._states_in(scope)]
+
+    async def _states_in(self, scope: str) -> list[BgpState]:
+        neighbors = await self._frr.json(Daemon.BGPD, f"show bgp {scope}neighbors json")
         active: dict[tuple[str, str], int] = {}
         for family, zebra_word, counter, table in _FAMILIES:
             accepted = {
@@ -45,13 +51,14 @@ class BgpReader:
             giving = [address for address, count in accepted.items() if count]
             if not giving:
                 continue
-            if len(neighbors) == 1:
+            if len(neighbors) == 1 and not scope:
                 # All of BGP's routes in use are this neighbour's: zebra's count says it without the whole table. With
                 # another one configured it would not: zebra holds routes of a session that is down a moment longer.
+                # Of a view it has none.
                 summary = await self._frr.json(Daemon.ZEBRA, f"show {zebra_word} route summary json")
                 active[giving[0], table] = min(state.bgp_total(summary), accepted[giving[0]])
             else:
-                rib = await self._frr.json(Daemon.BGPD, f"show bgp {family} unicast json")
+                rib = await self._frr.json(Daemon.BGPD, f"show bgp {scope}{family} unicast json")
                 active |= state.active_counts(table, rib)
         moment = time.monotonic()
         return state.bgp_states(neighbors, active, {one: int(moment - since) for one, since in self._since.items()})
@@ -60,23 +67,26 @@ class BgpReader:
         """Return one neighbour's state in bgpd's word; None when there is no such neighbour. Raises BackendError."""
         if address not in self._since:
             return None
-        found = (await self._frr.json(Daemon.BGPD, f"show bgp neighbors {address} json")).get(str(address), {})
-        state = found.get("bgpState")
+        state = (await self._neighbor(address)).get("bgpState")
         return None if state is None else str(state)
 
     async def was_up(self, address: Address) -> bool:
         """Whether a neighbour's session has ever been up. Raises BackendError."""
-        found = (await self._frr.json(Daemon.BGPD, f"show bgp neighbors {address} json")).get(str(address), {})
-        return bool(found.get("connectionsEstablished"))
+        return bool((await self._neighbor(address)).get("connectionsEstablished"))
+
+    async def _neighbor(self, address: Address) -> dict[str, Any]:
+        scope = self._scopes.get(address, "")
+        found = (await self._frr.json(Daemon.BGPD, f"show bgp {scope}neighbors {address} json")).get(str(address), {})
+        return found if isinstance(found, dict) else {}
 
     async def clear(self, address: Address | None, *, soft: bool) -> None:
         """Reset sessions, or with `soft` only exchange routes again. Raises BackendError."""
         if address is not None and address not in self._since:
             raise BackendError(f"there is no BGP neighbor {address}")
-        if not self._since:
-            return
-        target = "*" if address is None else str(address)
-        await self._frr.command(Daemon.BGPD, f"clear bgp {target}{' soft' if soft else ''}")
+        scopes = dict.fromkeys(self._scopes.values()) if address is None else [self._scopes[address]]
+        for scope in scopes:
+            target = "*" if address is None else str(address)
+            await self._frr.command(Daemon.BGPD, f"clear bgp {scope}{target}{' soft' if soft else ''}")
 
 
 async def read_routes(frr: FrrSuite, addresses: Sequence[tuple[str, Interface]]) -> list[RouteState]:

@@ -18,10 +18,11 @@ from dataclasses import replace
 from ipaddress import IPv4Interface, IPv4Network
 
 from keyroll.emulator.contract.errors import NotEmulatedError
-from keyroll.emulator.contract.model import Address, BackendError, BgpNeighbor, Intent, Network, Nowhere, Unit
+from keyroll.emulator.contract.model import Address, BgpNeighbor, Intent, Network, Nowhere, Unit
 from keyroll.emulator.contract.policy_expression import Exit, PolicyStep, Target, steps
 from keyroll.emulator.contract.routing_policy import NO_CHANGES, OwnRoute, PolicyAction, PrefixLimit, merged
 from keyroll.emulator.frr.config import Daemon, Line
+from keyroll.emulator.frr.instances import BgpInstance, instances
 from keyroll.emulator.frr.render_ldp import render_ldp
 from keyroll.emulator.frr.render_policy import (
     chain_lines,
@@ -94,8 +95,8 @@ def render(intent: Intent, ports: Sequence[str], yielding: Collection[Address] =
     lines = [line for unit in intent.units for line in _unit(unit, ports, tagged)]
     lines += _static(intent)
     _no_neighbor_is_itself(intent, ports)
-    if intent.neighbors:
-        lines += _bgp(intent, yielding)
+    for instance, part in instances(intent):
+        lines += _bgp(part, yielding, instance)
     if intent.ldp is not None:
         # What Junos takes beside the router's ports changes nothing: lo0, where nobody answers, and ports not there.
         named = [one for one in intent.ldp.interfaces if not one.name.startswith("lo0.")]
@@ -136,14 +137,10 @@ def _static(intent: Intent) -> Iterator[Line]:
         yield Line(Daemon.STATICD, text, text, f"no {text}")
 
 
-def _bgp(intent: Intent, yielding: Collection[Address]) -> Iterator[Line]:
-    local_as = intent.autonomous_system
-    if local_as is None:
-        local_as = next((neighbor.local_as for neighbor in intent.neighbors if neighbor.local_as), None)
-    if local_as is None:
-        raise BackendError("BGP needs an autonomous system: set routing-options autonomous-system")
-    root = f"router bgp {local_as}"
-    yield Line(Daemon.BGPD, "bgp", root, f"no {root}", replace=False, anew=True)
+def _bgp(intent: Intent, yielding: Collection[Address], instance: BgpInstance) -> Iterator[Line]:
+    """Yield the lines of one instance; the intent has only its neighbours."""
+    root, key = instance.root, _key(instance, "bgp")
+    yield Line(Daemon.BGPD, key, root, f"no {root}", replace=False, anew=True)
     for text, undo in (
         ("no bgp ebgp-requires-policy", "bgp ebgp-requires-policy"),
         ("no bgp default ipv4-unicast", "bgp default ipv4-unicast"),
@@ -151,29 +148,32 @@ def _bgp(intent: Intent, yielding: Collection[Address]) -> Iterator[Line]:
         ("bgp log-neighbor-changes", "no bgp log-neighbor-changes"),
         ("coalesce-time 10", "no coalesce-time"),
     ):
-        yield Line(Daemon.BGPD, f"bgp {text}", text, undo, (root,), parent="bgp")
+        yield Line(Daemon.BGPD, f"{key} {text}", text, undo, (root,), parent=key)
     if intent.router_id is not None:
-        yield Line(
-            Daemon.BGPD, "bgp router-id", f"bgp router-id {intent.router_id}", "no bgp router-id", (root,), parent="bgp"
-        )
-    yield from _router_wide(intent, root)
+        text = f"bgp router-id {intent.router_id}"
+        yield Line(Daemon.BGPD, f"{key} router-id", text, "no bgp router-id", (root,), parent=key)
+    yield from _router_wide(intent, root, key)
     announced = _announced(intent)
     for prefix in announced:
         node = (root, f"address-family {_family_of(prefix)}")
-        yield Line(
-            Daemon.BGPD, f"bgp network {prefix}", f"network {prefix}", f"no network {prefix}", node, parent="bgp"
-        )
+        text = f"network {prefix}"
+        yield Line(Daemon.BGPD, f"{key} {text}", text, f"no {text}", node, parent=key)
     for neighbor in intent.neighbors:
         yield from _export_filter(intent, neighbor, announced)
         passive = neighbor.passive or neighbor.address in yielding
-        yield from _neighbor(replace(neighbor, passive=passive), intent, root, local_as)
+        yield from _neighbor(replace(neighbor, passive=passive), intent, instance)
+
+
+def _key(instance: BgpInstance, words: str) -> str:
+    """Return the key of a line of an instance: what moves to another one goes here, and comes there."""
+    return f"{instance.scope}{words}"
 
 
 MAXIMUM_PATHS = 16
 """Paths that `multipath` uses: Junos' default (`maximum-ecmp`)."""
 
 
-def _router_wide(intent: Intent, root: str) -> Iterator[Line]:
+def _router_wide(intent: Intent, root: str, key: str) -> Iterator[Line]:
     """Yield the lines of what Junos has for each group, and bgpd only for the whole router."""
     clusters = dict.fromkeys(one.cluster for one in intent.neighbors if one.cluster is not None)
     if len(clusters) > 1:
@@ -182,23 +182,23 @@ def _router_wide(intent: Intent, root: str) -> Iterator[Line]:
         )
     for cluster in clusters:
         text = f"bgp cluster-id {cluster}"
-        yield Line(Daemon.BGPD, "bgp cluster-id", text, "no bgp cluster-id", (root,), parent="bgp")
+        yield Line(Daemon.BGPD, f"{key} cluster-id", text, "no bgp cluster-id", (root,), parent=key)
     if any(one.multiple_as for one in intent.neighbors):
         text = "bgp bestpath as-path multipath-relax"
-        yield Line(Daemon.BGPD, "bgp multipath-relax", text, f"no {text}", (root,), parent="bgp")
+        yield Line(Daemon.BGPD, f"{key} multipath-relax", text, f"no {text}", (root,), parent=key)
     families = {_frr_family(one, family) for one in intent.neighbors if one.multipath for family in one.families}
     for family in sorted(families):
         node = (root, f"address-family {family}")
         for text in (f"maximum-paths {MAXIMUM_PATHS}", f"maximum-paths ibgp {MAXIMUM_PATHS}"):
             undo = f"no {text.rpartition(' ')[0]}"
-            yield Line(Daemon.BGPD, f"bgp {family} {text}", text, undo, node, parent="bgp")
+            yield Line(Daemon.BGPD, f"{key} {family} {text}", text, undo, node, parent=key)
     for one in intent.neighbors:
         if one.preference is not None:
             family = "ipv4 unicast" if one.address.version == 4 else "ipv6 unicast"  # noqa: PLR2004 - IP's own number
             text = f"distance {one.preference} {one.address}/{one.address.max_prefixlen}"
             node = (root, f"address-family {family}")
             yield Line(
-                Daemon.BGPD, f"bgp distance {one.address}", text, f"no {text}", node, parent="bgp", replace=False
+                Daemon.BGPD, f"{key} distance {one.address}", text, f"no {text}", node, parent=key, replace=False
             )
 
 
@@ -275,38 +275,37 @@ def _filters_in(neighbor: BgpNeighbor) -> bool:
     return bool(neighbor.import_) or neighbor.local_preference is not None
 
 
-def _neighbor(neighbor: BgpNeighbor, intent: Intent, root: str, local_as: int) -> Iterator[Line]:
+def _neighbor(neighbor: BgpNeighbor, intent: Intent, instance: BgpInstance) -> Iterator[Line]:
     if neighbor.local_preference is not None:
         yield from preference_lines(import_map(neighbor.address), neighbor.local_preference)
     if _filters_in(neighbor):
         yield from chain_lines(import_map(neighbor.address), neighbor.import_, intent.policies)
-    key = f"neighbor {neighbor.address}"
-    yield Line(
-        Daemon.BGPD, key, f"{key} remote-as {neighbor.peer_as}", f"no {key}", (root,), parent="bgp", replace=True
-    )
-    for name, text, undo, secret in _neighbor_lines(neighbor, local_as):
-        yield Line(
-            Daemon.BGPD, f"{key} {name}", f"{key} {text}", f"no {key} {undo}", (root,), parent=key, secret=secret
-        )
+    root, its = instance.root, f"neighbor {neighbor.address}"
+    key = _key(instance, its)
+    remote = f"{its} remote-as {neighbor.peer_as}"
+    yield Line(Daemon.BGPD, key, remote, f"no {its}", (root,), parent=_key(instance, "bgp"), replace=True)
+    for name, text, undo, secret in _neighbor_lines(neighbor, instance.autonomous_system):
+        line = f"{its} {text}"
+        yield Line(Daemon.BGPD, f"{key} {name}", line, f"no {its} {undo}", (root,), parent=key, secret=secret)
     for family in neighbor.families:
         node = (root, f"address-family {_frr_family(neighbor, family)}")
         keep = "soft-reconfiguration inbound"
-        yield Line(Daemon.BGPD, f"{key} {family} keep", f"{key} {keep}", f"no {key} {keep}", node, parent=key)
+        yield Line(Daemon.BGPD, f"{key} {family} keep", f"{its} {keep}", f"no {its} {keep}", node, parent=key)
         for name, text in _family_lines(neighbor):
-            yield Line(Daemon.BGPD, f"{key} {family} {name}", f"{key} {text}", f"no {key} {text}", node, parent=key)
+            yield Line(Daemon.BGPD, f"{key} {family} {name}", f"{its} {text}", f"no {its} {text}", node, parent=key)
         if _filters_in(neighbor):
             text = f"route-map {import_map(neighbor.address)} in"
-            yield Line(Daemon.BGPD, f"{key} {family} in", f"{key} {text}", f"no {key} {text}", node, parent=key)
+            yield Line(Daemon.BGPD, f"{key} {family} in", f"{its} {text}", f"no {its} {text}", node, parent=key)
         limit = neighbor.limits.get(family)
         if limit is not None:
             text = f"maximum-prefix {_limit(limit)}"
             yield Line(
-                Daemon.BGPD, f"{key} {family} limit", f"{key} {text}", f"no {key} maximum-prefix", node, parent=key
+                Daemon.BGPD, f"{key} {family} limit", f"{its} {text}", f"no {its} maximum-prefix", node, parent=key
             )
         if _filters_out(intent, neighbor):
             text = f"route-map {_filter_name(neighbor)} out"
-            yield Line(Daemon.BGPD, f"{key} {family} out", f"{key} {text}", f"no {key} {text}", node, parent=key)
-    yield from _start(neighbor, key, root)
+            yield Line(Daemon.BGPD, f"{key} {family} out", f"{its} {text}", f"no {its} {text}", node, parent=key)
+    yield from _start(neighbor, instance)
 
 
 def _family_lines(neighbor: BgpNeighbor) -> Iterator[tuple[str, str]]:
@@ -320,17 +319,18 @@ def _family_lines(neighbor: BgpNeighbor) -> Iterator[tuple[str, str]]:
         yield "reflect", "route-reflector-client"
 
 
-def _start(neighbor: BgpNeighbor, key: str, root: str) -> Iterator[Line]:
+def _start(neighbor: BgpNeighbor, instance: BgpInstance) -> Iterator[Line]:
     """Yield the lines that open the session, all at once.
 
     `timers connect` has bgpd open the session as soon as it comes to it, whether or not there is a family yet; said
     after a family was activated it would only have it start over, a second later (`peer_timers_connect_set`).
     """
-    text = "timers connect"
-    yield Line(Daemon.BGPD, f"{key} connect", f"{key} {text} 1", f"no {key} {text}", (root,), key, together=key)
+    root, its, text = instance.root, f"neighbor {neighbor.address}", "timers connect"
+    key = _key(instance, its)
+    yield Line(Daemon.BGPD, f"{key} connect", f"{its} {text} 1", f"no {its} {text}", (root,), key, together=key)
     for family in neighbor.families:
         node = (root, f"address-family {_frr_family(neighbor, family)}")
-        yield Line(Daemon.BGPD, f"{key} {family}", f"{key} activate", f"no {key} activate", node, key, together=key)
+        yield Line(Daemon.BGPD, f"{key} {family}", f"{its} activate", f"no {its} activate", node, key, together=key)
 
 
 def _limit(limit: PrefixLimit) -> str:

@@ -241,7 +241,7 @@ class Machine:
                 await self._restore(wanted, former, refused)
                 raise
             self._applied = wanted
-            self._bgp.configured(intent.neighbors)
+            self._bgp.configured(intent)
             self._opener.applied(intent, yielding)
             if intent.ldp is None:
                 self._ldp_counts.clear()

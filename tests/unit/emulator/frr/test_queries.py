@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from ipaddress import ip_address
-from types import SimpleNamespace
 from typing import Any
 
+from keyroll.emulator.contract.model import BgpNeighbor, Intent
 from keyroll.emulator.frr import queries
 
 UP, DOWN = "10.0.12.2", "10.255.0.2"
@@ -40,7 +40,8 @@ class Daemons:
 
 def counts(neighbors: dict[str, Any]) -> dict[str, tuple[int, int, int]]:
     reader = queries.BgpReader(Daemons(neighbors))
-    reader.configured([SimpleNamespace(address=ip_address(one)) for one in neighbors])  # type: ignore[misc]
+    peers = tuple(BgpNeighbor(ip_address(one), 65002, "g", external=True) for one in neighbors)
+    reader.configured(Intent("R1", autonomous_system=65001, neighbors=peers))
     return {str(one.address): one.prefixes["inet.0"] for one in asyncio.run(reader.states())}
 
 

@@ -239,7 +239,14 @@ def test_the_client_tells_a_limit_of_the_emulator_from_a_refusal(console: Consol
 @pytest.mark.parametrize(
     ("lines", "limit"),
     [
-        (["set protocols bgp group i type internal", "set protocols bgp group i local-as 65009"], "local-as of an"),
+        (
+            [f"set protocols bgp group i {words}" for words in ("type internal", "local-as 65009", "peer-as 65003")],
+            "local-as of an internal peer in another AS",
+        ),
+        (
+            ["set protocols bgp group i local-as 65009", "set protocols bgp group i peer-as 65001"],
+            "local-as towards a peer in the router's own AS",
+        ),
         (["set protocols bgp group i type internal", "set protocols bgp group i ttl 1"], "ttl 1 of an internal peer"),
         (["set protocols bgp group i peer-as 65003", "set protocols bgp group i preference 4000"], "preference 4000"),
     ],
@@ -248,6 +255,17 @@ def test_what_bgpd_would_refuse_is_refused_by_commit_check_too(console: Console,
     console.type("configure", *ROUTER, *lines, "set protocols bgp group i neighbor 10.0.0.3")
     for command in ("commit check", "commit"):
         assert f"{NOT_EMULATED}{limit}" in console.type(command)
+
+
+def test_an_internal_peer_in_a_local_as_is_in_that_as(console: Console, full: FullBackend) -> None:
+    group = "set protocols bgp group i"
+    console.type(
+        "configure", *ROUTER, f"{group} type internal", f"{group} local-as 65009", f"{group} neighbor 10.0.0.3"
+    )
+    for command in ("commit check", "commit"):
+        assert "error" not in console.type(command)
+    peer = full.intents[-1].neighbors[-1]
+    assert (peer.peer_as, peer.local_as, peer.external) == (65009, 65009, False)
 
 
 def test_knobs_that_bgpd_has_reach_the_machine_half(console: Console, full: FullBackend) -> None:

@@ -222,9 +222,9 @@ def _neighbors(root: Node, own_as: int | None, reasons: list[str]) -> Iterator[B
             levels = _Levels((node, group, bgp) if bgp else (node, group))
             external = group.value_of("type") != "internal"
             peer_as = _number(levels.value("peer-as"))
-            if not external:
-                peer_as = peer_as or own_as
             local_as = _as_number(levels.node("local-as"))
+            if not external:
+                peer_as = peer_as or local_as or own_as
             problem = _as_problem(own_as, peer_as, local_as=local_as, external=external)
             problem = problem or _unemulated(levels, peer_as, own_as, external=external)
             if problem or peer_as is None:
@@ -260,8 +260,10 @@ def _unemulated(levels: _Levels, peer_as: int | None, own_as: int | None, *, ext
     found = None
     if not external and levels.value("local-preference") is not None:
         found = "local-preference of an internal group, so other paths would win: set it by an export policy"
-    elif local_as is not None and own_as not in (None, local_as) and (not external or peer_as == own_as):
-        found = "local-as of an internal peer: bgpd would name another AS, and the peer would refuse the session"
+    elif local_as is not None and own_as not in (None, local_as) and peer_as != local_as and not external:
+        found = "local-as of an internal peer in another AS: bgpd would name another AS, so no session would come up"
+    elif local_as is not None and own_as not in (None, local_as) and peer_as == own_as:
+        found = "local-as towards a peer in the router's own AS: bgpd would name that AS, so no session would come up"
     elif not external and levels.value("ttl") == "1":
         found = "ttl 1 of an internal peer: bgpd sends with a greater one, so what a TTL limit drops is not seen"
     elif preference is not None and not 1 <= preference <= _DISTANCE_MAX:

@@ -1,0 +1,66 @@
+"""Which of bgpd's instances a neighbour is in: the router's own, or a view of the AS that it is internal to.
+
+bgpd has no `local-as` of an internal peer: with the router's AS in `router bgp`, a peer in the local AS is external to
+it, and what it sends has that AS in its path, which the peer drops as a loop. `router bgp AS view NAME` is internal to
+that AS: its OPEN has it, its paths have none, and it shares the daemon's listening sockets (measured with FRR 8.4). A
+view needs no VRF in the kernel; its routes stay in it (assumption M15).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from keyroll.emulator.contract.model import BackendError, BgpNeighbor, Intent
+
+
+@dataclass(frozen=True, slots=True)
+class BgpInstance:
+    """One `router bgp`; `autonomous_system` is what its OPEN says where a neighbour has no `local-as`."""
+
+    autonomous_system: int
+    view: str | None = None
+    """The view's name; None: the router's own instance, whose routes are the kernel's."""
+
+    @property
+    def scope(self) -> str:
+        """What follows `show bgp` and `clear bgp` to ask for this instance, with a space behind it."""
+        return "" if self.view is None else f"view {self.view} "
+
+    @property
+    def root(self) -> str:
+        """The configuration line that leads into it."""
+        return f"router bgp {self.autonomous_system} {self.scope}".rstrip()
+
+
+def own_instance(intent: Intent) -> BgpInstance:
+    """Return the router's own instance: in its AS, or where it has none in the first neighbour's `local-as`.
+
+    Raises:
+        BackendError: there is neither.
+    """
+    found = intent.autonomous_system
+    if found is None:
+        found = next((neighbor.local_as for neighbor in intent.neighbors if neighbor.local_as), None)
+    if found is None:
+        raise BackendError("BGP needs an autonomous system: set routing-options autonomous-system")
+    return BgpInstance(found)
+
+
+def instance_of(neighbor: BgpNeighbor, own: BgpInstance) -> BgpInstance:
+    """Return the instance that a neighbour is in."""
+    shared = neighbor.local_as
+    if neighbor.external or shared is None or shared == own.autonomous_system or neighbor.peer_as != shared:
+        return own
+    return BgpInstance(shared, f"as{shared}")
+
+
+def instances(intent: Intent) -> Iterator[tuple[BgpInstance, Intent]]:
+    """Yield (instance, intent with only its neighbours) of each instance that has neighbours, the own one first."""
+    if not intent.neighbors:
+        return
+    own = own_instance(intent)
+    places = {neighbor.address: instance_of(neighbor, own) for neighbor in intent.neighbors}
+    found = dict.fromkeys(places.values())
+    for one in sorted(found, key=lambda instance: instance != own):
+        yield one, replace(intent, neighbors=tuple(n for n in intent.neighbors if places[n.address] == one))

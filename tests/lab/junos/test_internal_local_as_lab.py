@@ -1,0 +1,96 @@
+"""An internal peer in a local AS, beside an external one: each session has its AS, its prefix, counters of its own."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
+LINK = "set protocols bgp group link"
+CORE = "set protocols bgp group core"
+POLICY = "set policy-options policy-statement"
+
+
+def prefix(router: str, group: str) -> str:
+    return f"198.51.100.{int(router[1]) * 10 + (group == 'core')}/32"
+
+
+def base(router: str) -> list[str]:
+    me, peer = int(router[1]), 3 - int(router[1])
+    lines = [
+        f"set interfaces ge-0/0/0 unit 0 family inet address 10.0.12.{me}/24",
+        f"set interfaces lo0 unit 0 family inet address 10.255.0.{me}/32",
+        f"set routing-options router-id 10.255.0.{me}",
+        f"set routing-options autonomous-system 6500{me}",
+        f"set routing-options static route 10.255.0.{peer}/32 next-hop 10.0.12.{peer}",
+        f"{LINK} neighbor 10.0.12.{peer} peer-as 6500{peer}",
+        f"{CORE} type internal",
+        f"{CORE} neighbor 10.255.0.{peer} local-address 10.255.0.{me}",
+    ]
+    for group in ("link", "core"):
+        own = prefix(router, group)
+        lines += [
+            f"set routing-options static route {own} discard",
+            f"{POLICY} {group} term own from route-filter {own} exact",
+            f"{POLICY} {group} term own then accept",
+            f"{POLICY} {group} then reject",
+            f"set protocols bgp group {group} export {group}",
+        ]
+    # R1 is in AS 65001, and R2 is so on this session alone.
+    return [*lines, f"{CORE} local-as 65001"] if router == "R2" else lines
+
+
+def flaps(pair, router: str) -> dict[str, int]:
+    """Return the flaps of each neighbour of a router."""
+    text = pair.sessions[router].show("show bgp neighbor").raw
+    return {peer: int(count) for peer, count in re.findall(r"Peer: ([\d.]+).*?Number of flaps: (\d+)", text, re.DOTALL)}
+
+
+def up(pair, number: int):
+    """Say whether each router has so many sessions, each with one active prefix of one received."""
+
+    def holds() -> bool:
+        shown = [session.show("show bgp summary").raw for session in pair.sessions.values()]
+        return all(text.count("Establ") == text.count(" 1/1/1/0") == number for text in shown)
+
+    return holds
+
+
+def test_an_internal_session_in_a_local_as_comes_goes_and_is_reset_apart_from_the_external_one(own_pair) -> None:
+    pair = own_pair
+    for router in pair.sessions:
+        pair.sessions[router].configure(base(router))
+        pair.sessions[router].commit_check()
+        pair.sessions[router].commit()
+    pair.until("both sessions, with a prefix each way", up(pair, 2))
+    shown = pair.sessions["R2"].show("show bgp neighbor 10.255.0.1").raw
+    assert re.search(r"Peer: 10\.255\.0\.1\S* AS 65001 +Local: 10\.255\.0\.2\S* AS 65001", shown)
+    assert "Type: Internal" in shown
+    assert "Local AS: 65001 Local System AS: 65002" in shown
+
+    pair.sessions["R2"].show("clear bgp neighbor 10.255.0.1")
+    pair.until("the session that was reset", lambda: flaps(pair, "R2") == {"10.0.12.1": 0, "10.255.0.1": 1})
+    pair.until("both sessions again", up(pair, 2), seconds=30.0)
+    pair.sessions["R2"].show("clear bgp neighbor")
+    pair.until("a reset of all is one of each", lambda: flaps(pair, "R2") == {"10.0.12.1": 1, "10.255.0.1": 2})
+    pair.until("both sessions once more", up(pair, 2), seconds=30.0)
+
+    pair.commit("R2", ["delete protocols bgp group core"])
+    pair.until("the external one alone", lambda: "10.255.0.1" not in pair.sessions["R2"].show("show bgp summary").raw)
+    assert flaps(pair, "R2") == {"10.0.12.1": 1}
+    pair.sessions["R2"].rollback(1)
+    pair.sessions["R2"].commit()
+    pair.until("both sessions after the rollback", up(pair, 2), seconds=30.0)
+
+
+def test_a_router_whose_only_session_is_in_a_local_as_leaves_that_as_with_it(own_pair) -> None:
+    pair = own_pair
+    for router in pair.sessions:
+        pair.commit(router, [*base(router), "delete protocols bgp group link"])
+    pair.until("the internal session", up(pair, 1))
+    # Without the local AS the router is in its own one, which its peer does not take.
+    pair.commit("R2", ["delete protocols bgp group core local-as"])
+    pair.until("its end", lambda: "Establ" not in pair.sessions["R2"].show("show bgp summary").raw)
+    pair.commit("R2", [f"{CORE} local-as 65001"])
+    pair.until("the internal session again", up(pair, 1), seconds=30.0)

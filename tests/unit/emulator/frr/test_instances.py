@@ -1,0 +1,149 @@
+"""An internal peer in a local AS is in a view of that AS; every other neighbour is in the router's own instance."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+import pytest
+
+from keyroll.emulator.contract.model import BgpNeighbor, Intent
+from keyroll.emulator.contract.routing_policy import OwnRoute
+from keyroll.emulator.frr import queries
+from keyroll.emulator.frr.config import VtyCommand, steps
+from keyroll.emulator.frr.render import render
+
+LINK = BgpNeighbor(ip_address("10.0.12.1"), 65001, "link", external=True, export=("link",))
+CORE = BgpNeighbor(ip_address("10.255.0.1"), 65001, "core", external=False, local_as=65001, export=("core",))
+ROUTES = {name: (OwnRoute(ip_network(f"192.0.2.{number}/32")),) for name, number in (("link", 1), ("core", 2))}
+OWN, VIEW = "router bgp 65002", "router bgp 65001 view as65001"
+
+
+def router(*neighbors: BgpNeighbor, autonomous_system: int | None = 65002) -> Intent:
+    return Intent("R2", autonomous_system=autonomous_system, neighbors=neighbors, announce=ROUTES)
+
+
+def told(old: Intent | None, new: Intent) -> Sequence[VtyCommand]:
+    return steps(() if old is None else render(old, []), render(new, []))
+
+
+def inside(root: str, commands: Sequence[VtyCommand]) -> list[str]:
+    return [step.text for step in commands if step.node[:1] == (root,)]
+
+
+def test_an_internal_peer_in_a_local_as_is_in_a_view_and_needs_no_local_as_there():
+    both = told(None, router(LINK, CORE))
+    assert inside(VIEW, both).count("neighbor 10.255.0.1 remote-as 65001") == 1
+    assert not [step.text for step in both if "local-as" in step.text]
+    assert not [text for text in inside(OWN, both) if "10.255.0.1" in text]
+    assert not [text for text in inside(VIEW, both) if "10.0.12.1" in text]
+
+
+def test_each_instance_announces_what_its_own_neighbours_export():
+    both = told(None, router(LINK, CORE))
+    assert [text for text in inside(OWN, both) if text.startswith("network")] == ["network 192.0.2.1/32"]
+    assert [text for text in inside(VIEW, both) if text.startswith("network")] == ["network 192.0.2.2/32"]
+
+
+def test_the_view_comes_and_goes_with_its_neighbours_and_touches_no_other_session():
+    comes, goes = told(router(LINK), router(LINK, CORE)), told(router(LINK, CORE), router(LINK))
+    assert comes[0].text == VIEW
+    assert f"no {VIEW}" in [step.text for step in goes]
+    assert not inside(OWN, [*comes, *goes])
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, 65001), (65001, None)])
+def test_a_neighbour_that_moves_is_gone_from_one_instance_before_it_is_in_the_other(before, after):
+    """bgpd would take a connection for the first of two neighbours with one address."""
+    one, other = (replace(CORE, local_as=asn, peer_as=asn or 65002) for asn in (before, after))
+    texts = [step.text for step in told(router(LINK, one), router(LINK, other))]
+    leaves = f"no {VIEW}" if after is None else "no neighbor 10.255.0.1"
+    arrives = f"neighbor 10.255.0.1 remote-as {after or 65002}"
+    assert texts.index(leaves) < texts.index(arrives)
+
+
+@pytest.mark.parametrize(
+    ("neighbor", "own_as"),
+    [
+        (replace(CORE, local_as=None), 65001),
+        (CORE, 65001),
+        (CORE, None),
+        (replace(LINK, local_as=65010), 65002),
+    ],
+    ids=["no local AS", "the router's own AS", "no other AS", "an external peer"],
+)
+def test_every_other_neighbour_is_in_the_routers_own_instance(neighbor: BgpNeighbor, own_as: int | None):
+    commands = told(None, router(neighbor, autonomous_system=own_as))
+    assert not [step for step in commands if "view" in step.text]
+
+
+class Daemons:
+    """bgpd with a session in each instance, and zebra, which has a route of the own one."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def json(self, _daemon: object, command: str) -> dict[str, Any]:
+        self.asked.append(command)
+        peer = "10.255.0.1" if "view as65001 " in command else "10.0.12.1"
+        if "neighbors" in command:
+            return {peer: _neighbor()}
+        if command.endswith("route summary json"):
+            return {"routes": [{"type": "ebgp", "fib": 1}]}
+        return {"routes": {"192.0.2.2/32": [{"bestpath": True, "peerId": peer}]}}
+
+    async def command(self, _daemon: object, command: str) -> str:
+        self.asked.append(command)
+        return ""
+
+
+def _neighbor() -> dict[str, Any]:
+    return {
+        "remoteAs": 65001,
+        "bgpState": "Established",
+        "bgpTimerUpMsec": 1000,
+        "connectionsEstablished": 1,
+        "connectionsDropped": 0,
+        "messageStats": {"totalRecv": 1, "totalSent": 1, "depthOutq": 0},
+        "addressFamilyInfo": {"ipv4Unicast": {"acceptedPrefixCounter": 1, "sentPrefixCounter": 1}},
+    }
+
+
+@pytest.fixture
+def asked() -> tuple[queries.BgpReader, Daemons]:
+    daemons = Daemons()
+    reader = queries.BgpReader(daemons)
+    reader.configured(router(LINK, CORE))
+    return reader, daemons
+
+
+def test_the_sessions_of_every_instance_are_shown_with_their_routes_in_use(asked):
+    reader, _ = asked
+    shown = asyncio.run(reader.states())
+    assert [(str(one.address), one.prefixes["inet.0"]) for one in shown] == [
+        ("10.0.12.1", (1, 1, 1)),
+        ("10.255.0.1", (1, 1, 1)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        (CORE.address, ["clear bgp view as65001 10.255.0.1"]),
+        (LINK.address, ["clear bgp 10.0.12.1"]),
+        (None, ["clear bgp *", "clear bgp view as65001 *"]),
+    ],
+)
+def test_a_reset_names_the_instance_and_one_of_all_is_said_to_each(asked, address, said):
+    reader, daemons = asked
+    asyncio.run(reader.clear(address, soft=False))
+    assert daemons.asked == said
+
+
+def test_one_neighbours_state_is_asked_of_its_instance(asked):
+    reader, daemons = asked
+    assert asyncio.run(reader.state_of(CORE.address)) == "Established"
+    assert daemons.asked == ["show bgp view as65001 neighbors 10.255.0.1 json"]
