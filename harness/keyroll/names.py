@@ -88,6 +88,15 @@ class DropReason(StrEnum):
     """The link did not take the frame: its queue is full or it is down. Only on the way out."""
 
 
+class AuthenticationLevel(StrEnum):
+    """Where a BGP session's authentication statements stand; the innermost is in force (Juniper, BGP)."""
+
+    PROTOCOL = "protocol"
+    """`protocols bgp`."""
+    GROUP = "group"
+    NEIGHBOR = "neighbor"
+
+
 class SessionKind(StrEnum):
     """The sessions that a keychain can protect here."""
 

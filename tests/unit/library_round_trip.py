@@ -100,7 +100,10 @@ def planned_commit(case: Case) -> KeysCommit | None:
 def configuration(case: Case, router: str, *, planned: KeysCommit | None = None) -> str:
     """Return the configuration that the file's first step commits on a router, as set lines; or a later one's."""
     scenario, name = case.scenario, "R1" if router == "R1" else "R2"
-    me, peer = PLANS[name], PLANS["R2" if name == "R1" else "R1"]
+    me, peer = (
+        replace(PLANS[one], asn=scenario.as_numbers.get(one, PLANS[one].asn))
+        for one in (ROUTERS if name == "R1" else ROUTERS[::-1])
+    )
     ring = Keyring(scenario, seed=SEED, t0=T0)
     held = ring.meant(name) if planned is None else ring.after(name, planned)
     if scenario.has_named_sessions:
@@ -129,7 +132,7 @@ def imported(case: Case, folder: Path, *words: str) -> tuple[Case, str]:
     mine, theirs = (skew.get(router, timedelta()) for router in ("R1", "R2"))
     apart = (theirs - mine) // timedelta(seconds=1)
     at = T0 + mine + timedelta(seconds=1)
-    (again,) = _imported(names, folder, at, "--skew", f"{apart}s", *words)
+    (again,) = imported_files(names, folder, at, "--skew", f"{apart}s", *words)
     return again, (folder / OUTPUT).read_text()
 
 
@@ -144,7 +147,7 @@ def imported_with_its_commit(case: Case, folder: Path) -> tuple[list[Case], str]
     for router in step.routers:
         (folder / f"{router}.next").write_text(configuration(case, router, planned=step))
         words += ["--change", f"{router}={folder / f'{router}.next'}"]
-    found = _imported(names, folder, T0 + max(before, default=timedelta()) + timedelta(seconds=1), *words)
+    found = imported_files(names, folder, T0 + max(before, default=timedelta()) + timedelta(seconds=1), *words)
     return found, (folder / OUTPUT).read_text()
 
 
@@ -157,7 +160,8 @@ def _written(case: Case, folder: Path) -> list[str]:
     return [str(folder / f"{router}.conf") for router in ROUTERS]
 
 
-def _imported(names: list[str], folder: Path, at: datetime, *words: str) -> list[Case]:
+def imported_files(names: list[str], folder: Path, at: datetime, *words: str) -> list[Case]:
+    """Return what `keyroll import` makes of two files, R1's first."""
     output = folder / OUTPUT
     options = ["--at", at.isoformat(), "-o", str(output), "--force", "--rollovers", "63"]
     result = CliRunner().invoke(keyroll, ["import", *names, *options, *words], standalone_mode=False)

@@ -96,7 +96,15 @@ def imported(asked: Asked) -> Made:
     chosen = meant(configurations, report, asked.session)
     carried = _seen(asked, chosen, where) if asked.captures else None
     planned = _planned(asked, configurations, after, chosen, question) if after and not turned_on else None
-    drafted = draft(chosen, report, at=moment, rollovers=asked.rollovers, skew=skew, planned=planned)
+    drafted = draft(
+        chosen,
+        report,
+        at=moment,
+        rollovers=asked.rollovers,
+        skew=skew,
+        planned=planned,
+        keep_as_numbers=asked.keep_names,
+    )
     heavy = tuple(by_weight(chosen, configurations, report))
     if turned_on:
         heavy = (*turning_on(chosen), *heavy)

@@ -60,7 +60,7 @@ def _options(function: click.decorators.FC) -> click.decorators.FC:
     "-o", "--output", type=click.Path(path_type=Path), help="Write the scenario here.  [default: standard output]"
 )
 @click.option("--force", is_flag=True, help="Overwrite the file if it is there.")
-@click.option("--keep-names", is_flag=True, help="Leave names, addresses and files in the comments of the scenario.")
+@click.option("--keep-names", is_flag=True, help="Leave ASes, and names, addresses and files in comments.")
 def import_command(
     files: tuple[Path, ...],
     *,

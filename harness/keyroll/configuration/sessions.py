@@ -14,7 +14,7 @@ from keyroll.configuration.inheritance import NOTHING, Lookup, View
 from keyroll.configuration.placeholders import secret_of
 from keyroll.errors import Where
 from keyroll.keychain.secret import Secret
-from keyroll.names import SessionKind
+from keyroll.names import AuthenticationLevel, SessionKind
 
 Network = IPv4Network | IPv6Network
 T = TypeVar("T")
@@ -56,6 +56,8 @@ class Placed(Generic[T]):
     value: T
     where: Where
     group: str | None = None
+    level: AuthenticationLevel | None = None
+    """Of BGP's authentication: the level at which it stands. A `dynamic-neighbor` counts as a neighbor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,9 @@ class Session:
     type: str | None = None
     """`internal` or `external`, as configured."""
     local_as: int | None = None
+    """What it is opened with: `local-as`, else the router's AS."""
+    own_as: Placed[int] | None = None
+    """`routing-options autonomous-system` of its instance, else of the main one."""
     peer_as: int | None = None
     hold_time: Placed[int] | None = None
     """Seconds; LDP's `keepalive-timeout`. None is Junos' default (BGP 90, LDP 30)."""
@@ -131,7 +136,7 @@ class _Place:
 
     router: str
     instance: str | None
-    local_as: int | None
+    own_as: Placed[int] | None
     note: Note
     where: Callable[[int], Where]
 
@@ -140,9 +145,9 @@ def sessions_of(
     instances: Sequence[tuple[str | None, View]], *, router: str, note: Note, where: Callable[[int], Where]
 ) -> Iterator[Session]:
     """Yield the sessions of a router, instance by instance; the first is the main one (None)."""
-    main_as = _autonomous_system(instances[0][1])
+    main_as = _autonomous_system(instances[0][1], where)
     for name, inside in instances:
-        number = main_as if name is None else _autonomous_system(inside)
+        number = main_as if name is None else _autonomous_system(inside, where)
         # Junos takes the main instance's AS where the instance has none of its own.
         yield from _instance_sessions(inside, _Place(router, name, main_as if number is None else number, note, where))
 
@@ -239,6 +244,14 @@ def _families(view: View) -> tuple[str, ...]:
     return tuple(f"{name} {kind}".strip() for name in family.names() for kind in (family.below(name).names() or ("",)))
 
 
+def _level_of(inwards: int) -> AuthenticationLevel:
+    """Return the level that is so many below `protocols`: a session of BGP has two levels or more around it."""
+    return _LEVELS[min(inwards, len(_LEVELS)) - 1]
+
+
+_LEVELS = AuthenticationLevel.PROTOCOL, AuthenticationLevel.GROUP, AuthenticationLevel.NEIGHBOR
+
+
 class _Reader:
     """Reads one session from its levels, the innermost first."""
 
@@ -249,7 +262,7 @@ class _Reader:
         self._levels = levels
 
     def bgp(self, group: str, kind: PeerKind, peer: Address | Network | None) -> Session:
-        local_as = self._number("local-as")
+        local_as, own_as = self._number("local-as"), self.place.own_as
         return Session(
             SessionKind.BGP,
             self.place.router,
@@ -262,7 +275,8 @@ class _Reader:
             self._where(),
             self._levels[0].view.path,
             type=self._text("type", frozenset(("internal", "external"))),
-            local_as=self.place.local_as if local_as is None else local_as,
+            local_as=own_as.value if local_as is None and own_as is not None else local_as,
+            own_as=own_as,
             peer_as=self._number("peer-as"),
             hold_time=self._hold_time("hold-time"),
             families=self._families(),
@@ -297,12 +311,16 @@ class _Reader:
     def _leaf(self, word: str, levels: tuple[_ViewedLevel, ...] | None = None) -> Placed[str] | None:
         if word not in self._levels[0].said:
             return None
-        for level in self._levels if levels is None else levels:
+        # LDP's is read of its one level alone, which is none of these.
+        placed = levels is self._levels
+        levels = self._levels if levels is None else levels
+        for outwards, level in enumerate(levels):
             found = level.found.get(word, NOTHING)
             for doubt in found.doubts:
                 self.place.note(Kind.MAYBE, doubt, found.doubt_line, level.view.path)
             if found.value is not None:
-                return Placed(found.value.text, self.place.where(found.value.line), found.value.group)
+                at = _level_of(len(levels) - outwards) if placed else None
+                return Placed(found.value.text, self.place.where(found.value.line), found.value.group, at)
         return None
 
     def _authentication(self, levels: tuple[_ViewedLevel, ...]) -> Authentication:
@@ -381,11 +399,12 @@ def as_number(text: str) -> int | None:
     return number if number <= _AS_MAX else None
 
 
-def _autonomous_system(view: View) -> int | None:
+def _autonomous_system(view: View, where: Callable[[int], Where]) -> Placed[int] | None:
     if not view.mentions("routing-options"):
         return None
     value = view.below("routing-options").leaf("autonomous-system").value
-    return None if value is None else as_number(value.text)
+    number = None if value is None else as_number(value.text)
+    return None if value is None or number is None else Placed(number, where(value.line), value.group)
 
 
 def _network(text: str) -> Network | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network
 
 from keyroll.junos.base_configuration import GROUP, LDP_KEEPALIVE, Family, Plan, PlanError, check_plans, interface_lines
-from keyroll.names import SessionKind
+from keyroll.names import AuthenticationLevel, SessionKind
 
 _PREFIX, _PREFIX6 = IPv4Network("198.51.100.0/24"), IPv6Network("2001:db8:c633::/48")
 """TEST-NET-2 (RFC 5737) and a part of RFC 3849's prefix: what sessions announce, and nobody has."""
@@ -36,6 +36,10 @@ class SessionLines:
     hold_time: int = 90
     vlan: int | None = None
     """The VLAN of the link that it runs on; None: unit 0."""
+    as_numbers: tuple[int, int] | None = None
+    """The ASes that this router and its peer open it with; None: those of the plans."""
+    authentication_at: AuthenticationLevel = AuthenticationLevel.NEIGHBOR
+    """Where its authentication stands here, if it is BGP."""
 
     @property
     def group(self) -> str:
@@ -60,7 +64,8 @@ def pair_configuration(me: Plan, peer: Plan, sessions: Sequence[SessionLines]) -
         lines.append(_static(family, f"{loopback(peer, family).network} next-hop {peer.address(family).ip}"))
     for number, one in enumerate(sessions):
         lines += _bgp(me, peer, sessions, number) if one.kind is SessionKind.BGP else _ldp(me, peer, one)
-    return lines
+    # Sessions that have their authentication at the protocol share its lines.
+    return list(dict.fromkeys(lines))
 
 
 def _vlans(me: Plan, sessions: Sequence[SessionLines]) -> Iterator[str]:
@@ -84,11 +89,32 @@ def _vlans(me: Plan, sessions: Sequence[SessionLines]) -> Iterator[str]:
 def local_as(me: Plan, peer: Plan, sessions: Sequence[SessionLines]) -> tuple[int, int]:
     """Return this router's AS and, for internal sessions, the AS that both are in: that of the lesser name.
 
-    Where every BGP session is internal, both routers are in it.
+    Where every BGP session is internal, both routers are in it, unless the sessions say their ASes.
     """
     shared = min(me, peer, key=lambda plan: plan.name).asn
     bgp = [one for one in sessions if one.kind is SessionKind.BGP]
-    return (shared if bgp and all(one.internal for one in bgp) else me.asn), shared
+    all_internal = bool(bgp) and all(one.internal and one.as_numbers is None for one in bgp)
+    return (shared if all_internal else me.asn), shared
+
+
+def _opened_with(me: Plan, peer: Plan, sessions: Sequence[SessionLines], one: SessionLines) -> tuple[int, int]:
+    """Return the ASes that both routers open a session with, this router's first."""
+    if one.as_numbers is not None:
+        return one.as_numbers
+    own_as, shared = local_as(me, peer, sessions)
+    return (shared, shared) if one.internal else (own_as, local_as(peer, me, sessions)[0])
+
+
+def authentication_place(one: SessionLines, peer: str) -> str:
+    """Return the words below `set` that lead to a session's authentication; `peer` is the peer's address."""
+    if one.kind is SessionKind.LDP:
+        return f"protocols ldp session {peer}"
+    group = f"protocols bgp group {one.group}"
+    return {
+        AuthenticationLevel.PROTOCOL: "protocols bgp",
+        AuthenticationLevel.GROUP: group,
+        AuthenticationLevel.NEIGHBOR: f"{group} neighbor {peer}",
+    }[one.authentication_at]
 
 
 def loopback(plan: Plan, family: Family) -> IPv4Interface | IPv6Interface:
@@ -114,8 +140,8 @@ def _static(family: Family, words: str) -> str:
 
 def _bgp(me: Plan, peer: Plan, sessions: Sequence[SessionLines], number: int) -> Iterator[str]:
     one = sessions[number]
-    own_as, shared = local_as(me, peer, sessions)
-    peer_as = shared if one.internal else local_as(peer, me, sessions)[0]
+    own_as, _ = local_as(me, peer, sessions)
+    opens_with, peer_as = _opened_with(me, peer, sessions, one)
     prefix = announced(me.name, one.family, number)
     policy = f"announce-{one.name}"
     term = f"set policy-options policy-statement {policy} term own"
@@ -135,15 +161,20 @@ def _bgp(me: Plan, peer: Plan, sessions: Sequence[SessionLines], number: int) ->
         yield f"{group} multihop ttl {_MULTIHOP_TTL}"
     if one.family is Family.INET6:
         yield f"{group} family inet6 unicast"
-    if one.internal and own_as != shared:
-        yield f"{group} local-as {shared}"
+    if opens_with != own_as:
+        yield f"{group} local-as {opens_with}"
     neighbor = f"{group} neighbor {theirs}"
     yield f"{neighbor} local-address {mine}"
     yield f"{neighbor} peer-as {peer_as}"
+    yield from _authentication(one, theirs)
+
+
+def _authentication(one: SessionLines, peer: str) -> Iterator[str]:
     if one.chain is not None:
+        place = f"set {authentication_place(one, peer)}"
         # Both at the same level, because Junos checks their dependency only within one level (docs/junos.md 2.1).
-        yield f"{neighbor} authentication-algorithm ao"
-        yield f"{neighbor} authentication-key-chain {one.chain}"
+        yield f"{place} authentication-algorithm ao"
+        yield f"{place} authentication-key-chain {one.chain}"
 
 
 def ends(plan: Plan, one: SessionLines) -> str:
@@ -159,7 +190,4 @@ def _ldp(me: Plan, peer: Plan, one: SessionLines) -> Iterator[str]:
     yield f"set protocols ldp keepalive-interval {LDP_KEEPALIVE}"
     yield f"set protocols ldp keepalive-timeout {LDP_KEEPALIVE * 3}"
     yield f"set protocols ldp interface {interface}"
-    if one.chain is not None:
-        session = f"set protocols ldp session {ends(peer, one)}"
-        yield f"{session} authentication-algorithm ao"
-        yield f"{session} authentication-key-chain {one.chain}"
+    yield from _authentication(one, ends(peer, one))

@@ -320,7 +320,7 @@ class _Engine:
         self.folder.redact = self._redactor(known)
         record = recorder_of(self.timeline, self.folder.record, self.clocks)
         scenario = self.case.scenario
-        addressing = Addressing.of(routers, scenario.family).within(scenario.sessions)
+        addressing = Addressing.of(routers, scenario.family).within(scenario.sessions, scenario.as_numbers)
         peers = addressing.session_peers(scenario.sessions)
         sampler = Sampler(
             lambda router: RouterSession(

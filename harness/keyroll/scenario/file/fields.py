@@ -126,6 +126,8 @@ BySession = Annotated[dict[Place, Value], BeforeValidator(spread_over_sessions)]
 """A value for all sessions, or by router, by session, or by session and router (see `place_of`)."""
 OneOrMany = Annotated[tuple[Value, ...], Strict(strict=False), BeforeValidator(one_or_many)]
 
+AsNumber = Annotated[int, Field(ge=1, le=4294967295)]
+"""An autonomous system, of two octets or four (RFC 6793)."""
 KeyNumber = Annotated[int, Field(ge=0, le=63)]
 """A Junos key number (`key N`)."""
 KeyId = Annotated[int, Field(ge=0, le=255)]

@@ -17,6 +17,7 @@ from keyroll.errors import Where
 from keyroll.scenario.errors import NoSuchMutationError, ScenarioError
 from keyroll.scenario.file.commit_steps import Apply, RePoint
 from keyroll.scenario.file.durations import format_duration
+from keyroll.scenario.file.placing import placing_problem
 from keyroll.scenario.file.scenario import Mutation, Scenario
 from keyroll.scenario.file.sessions import KINDS, problem_of
 from keyroll.scenario.file.step import Step
@@ -115,6 +116,8 @@ def _read_one(document: Document) -> Scenario:
     scenario = read(document, Scenario)
     _check_pair(scenario, document)
     _check_steps(scenario, document)
+    if problem := placing_problem(scenario):
+        raise ScenarioError(problem[1], where=document.where(problem[0]))
     _check_mutations(scenario, document)
     return scenario
 

@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from keyroll.names import Capability, InUse, Invariant, Receiving, Sending, SessionKind
 from keyroll.scenario.file.durations import Duration, PositiveDuration
 from keyroll.scenario.file.fields import (
+    AsNumber,
     ByRouter,
     KeyNumber,
     Many,
@@ -154,6 +155,8 @@ class Scenario(StrictModel):
     """The instant at which the routers' clocks begin, with its zone; left out, 2030-01-01 00:00:00 UTC."""
     family: Literal["inet", "inet6"] = "inet"
     """What BGP runs over."""
+    as_numbers: ByRouter[AsNumber] = Field(default_factory=dict, alias="as")
+    """Each router's `routing-options autonomous-system`; left out, the lab's own ASes."""
     hold_time: int = Field(default=9, ge=3, le=600, alias="hold-time", description="BGP hold time in seconds")
     skew: ByRouter[Duration] = Field(default_factory=dict)
     """How far a router's clock is ahead of the scenario's time, by router."""
@@ -193,6 +196,14 @@ class Scenario(StrictModel):
     def holds_of(self, session: str) -> tuple[Invariant, ...]:
         """Return what holds throughout of a session."""
         return self.throughout_of.get(session, self.throughout)
+
+    def opened_with(self, session: SessionPlan, router: RouterName) -> int | None:
+        """Return the AS that a router opens a session with: its `local-as`, else its `as`; None: the lab's."""
+        return session.local_as.get(router, self.as_numbers.get(router))
+
+    def chain_of(self, session: SessionPlan, router: RouterName) -> str:
+        """Return the chain that protects a session on a router when it is applied."""
+        return session.chain_of(router) or self.keychain.name
 
     def sessions_of(self, reference: str) -> tuple[str, ...]:
         """Return the names of the sessions that a name or a kind means."""

@@ -12,8 +12,8 @@ from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdap
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from keyroll.names import SessionKind
-from keyroll.scenario.file.fields import ROUTERS, ByRouter, RouterName, SessionName, Slug, StrictModel
+from keyroll.names import AuthenticationLevel, SessionKind
+from keyroll.scenario.file.fields import ROUTERS, AsNumber, ByRouter, OneOf, RouterName, SessionName, Slug, StrictModel
 
 KINDS = frozenset(kind.value for kind in SessionKind)
 _PLACES: tuple[Literal["link"], Literal["loopbacks"]] = ("link", "loopbacks")
@@ -36,6 +36,12 @@ class SessionPlan(StrictModel):
     unit 0."""
     chain: ByRouter[str] = Field(default_factory=dict)
     """The keychain that protects it, by router; left out: `keychain`."""
+    local_as: ByRouter[AsNumber] = Field(default_factory=dict, alias="local-as")
+    """BGP's `local-as`, by router; left out: it opens with the file's `as`."""
+    authentication_at: ByRouter[Annotated[AuthenticationLevel, OneOf()]] = Field(
+        default_factory=dict, alias="authentication-at"
+    )
+    """The level of BGP at which its authentication stands, by router; left out: the neighbor."""
     passive: RouterName | None = None
     """The router that opens no connection."""
     hold_time: HoldTime | None = Field(default=None, alias="hold-time")
@@ -49,6 +55,8 @@ class SessionPlan(StrictModel):
             raise ValueError(f"a session of {self.kind} cannot be named {self.name}")
         if self.kind is SessionKind.LDP and self.model_fields_set & {"family", "type", "passive", "hold_time"}:
             raise ValueError("an LDP session has no family, type, passive or hold-time: it runs over IPv4")
+        if self.kind is SessionKind.LDP and self.model_fields_set & {"local_as", "authentication_at"}:
+            raise ValueError("an LDP session has no local-as or authentication-at: its own level has its chain")
         if self.type == "internal" and self.place == "link" and self.between is None:
             raise ValueError("an internal session says where it runs: `between: loopbacks`, or `between: link`")
         if self.vlan is not None and self.place != "link":
@@ -78,6 +86,10 @@ class SessionPlan(StrictModel):
     def chain_of(self, router: RouterName) -> str | None:
         """Return the chain that protects it on a router; None: the file's `keychain`."""
         return self.chain.get(router)
+
+    def level_of(self, router: RouterName) -> AuthenticationLevel:
+        """Return the level at which its authentication stands on a router."""
+        return self.authentication_at.get(router, AuthenticationLevel.NEIGHBOR)
 
 
 def word(kind: SessionKind) -> SessionPlan:

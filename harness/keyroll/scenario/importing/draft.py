@@ -15,6 +15,7 @@ from keyroll.keychain.secret import Likeness, Secret
 from keyroll.keychain.simulation import Drop
 from keyroll.names import DropReason, Receiving, Sending, SessionKind
 from keyroll.scenario.file.durations import format_duration
+from keyroll.scenario.importing.as_numbers import NO_ASES, DraftAses, as_numbers
 from keyroll.scenario.importing.pairs import Meant
 from keyroll.scenario.importing.sessions import DraftSession
 
@@ -137,6 +138,7 @@ class Draft:
     """The planned commit, played once the sessions are up."""
     more: int = 0
     """Coming rollovers that are not played."""
+    ases: DraftAses = NO_ASES
 
     @property
     def played(self) -> tuple[DraftSession, ...]:
@@ -147,7 +149,8 @@ class Draft:
     def is_named(self) -> bool:
         """Whether the sessions have names in the file; else words say all of them."""
         bgp = [one for one in self.played if one.kind is SessionKind.BGP]
-        return len(self.chains) > 1 or len(bgp) > 1 or not all(one.is_word for one in self.played)
+        local = any(self.ases.local_as(index) for index in range(len(self.played)))
+        return len(self.chains) > 1 or len(bgp) > 1 or local or not all(one.is_word for one in self.played)
 
     @property
     def keys(self) -> tuple[DraftKey, ...]:
@@ -182,6 +185,7 @@ def draft(
     rollovers: int,
     skew: timedelta,
     planned: Planned | None = None,
+    keep_as_numbers: bool = False,
 ) -> Draft:
     """Draft the scenario.
 
@@ -192,6 +196,7 @@ def draft(
         at: the instant to begin at; t0 is its minute.
         rollovers: how many coming rollovers are played.
         skew: R2's clock minus R1's.
+        keep_as_numbers: whether the file tells the routers' ASes.
 
     Raises:
         InputError: no key of a chain can be used.
@@ -224,7 +229,16 @@ def draft(
     coming.sort(key=lambda rollover: (rollover.last, rollover.chain))
     holds = [played.hold_time for one in meant for played in one.played if played.hold_time is not None]
     playing = tuple(coming[:rollovers])
-    return Draft(t0, tuple(chains), min(holds, default=None), playing, skew, planned, max(0, len(coming) - rollovers))
+    return Draft(
+        t0,
+        tuple(chains),
+        min(holds, default=None),
+        playing,
+        skew,
+        planned,
+        max(0, len(coming) - rollovers),
+        as_numbers(meant, keep=keep_as_numbers),
+    )
 
 
 def _usable(chains: tuple[Chain, Chain]) -> tuple[tuple[Key, ...], tuple[Key, ...]]:

@@ -11,7 +11,7 @@ from keyroll.check.rules import SESSION_DOWN, Severity
 from keyroll.configuration import Chain, Configuration, Session
 from keyroll.errors import InputError
 from keyroll.names import SessionKind
-from keyroll.scenario.importing.sessions import DraftSession, distinct, drafted_session
+from keyroll.scenario.importing.sessions import DraftSession, distinct, drafted_session, sharing_apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +68,16 @@ def meant(configurations: Sequence[Configuration], report: Report, wanted: str |
         if group is None:
             found.append((chains, group := []))
         group.append((session, one))
+    written = sharing_apart([[one for _, one in group] for _, group in found])
     return tuple(
         Meant(
             tuple(_ends(session, names) for session, _ in group),
             chains,
             tuple(session for session, _ in group),
             others,
-            tuple(one for _, one in group),
+            files,
         )
-        for chains, group in found
+        for (chains, group), files in zip(found, written, strict=True)
     )
 
 

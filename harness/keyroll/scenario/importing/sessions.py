@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address
 from typing import Literal
 
 from keyroll.configuration import Configuration, Session
-from keyroll.names import SessionKind
+from keyroll.names import AuthenticationLevel, SessionKind
 from keyroll.scenario.importing.links import LinkEnd, link_of, vlans_of
 
 BGP_HOLD = 90
 """Junos' default, in seconds."""
 HOLD_TIMES = range(3, 601)
 """What a scenario file takes."""
+_AT_NEIGHBOR = AuthenticationLevel.NEIGHBOR, AuthenticationLevel.NEIGHBOR
 Ends = tuple[Session, Session]
 """A session as R1 and as R2 have it."""
 
@@ -36,6 +37,10 @@ class DraftSession:
     """The interface that it runs on; None between loopbacks, or where no text has its addresses."""
     vlan: int | None = None
     """The VLAN that it is played on; None: the link itself."""
+    levels: tuple[AuthenticationLevel, AuthenticationLevel] = _AT_NEIGHBOR
+    """Where its key-chain stands on R1 and on R2, if it is BGP."""
+    apart: tuple[str, ...] = ()
+    """What is said of a level that is not so in the file."""
 
     @property
     def name(self) -> str:
@@ -48,17 +53,23 @@ class DraftSession:
     @property
     def remark(self) -> str:
         """Where it stands in both configurations, and what of it is not so in the file."""
-        if self.vlan is None or (self.link is not None and self.link.vlan == self.vlan):
-            return self.places
-        return f"{self.places}; a link of its own, played as a VLAN of the one link"
+        own = self.vlan is not None and (self.link is None or self.link.vlan != self.vlan)
+        link = ("a link of its own, played as a VLAN of the one link",) if own else ()
+        return "; ".join((self.places, *link, *self.apart))
 
     @property
     def is_word(self) -> bool:
         """Whether its kind, and the file's `family`, say all of it."""
-        return self.place == "link" and self.vlan is None and not self.internal and self.passive is None
+        on_link = self.place == "link" and self.vlan is None
+        return on_link and not self.internal and self.passive is None and self.levels == _AT_NEIGHBOR and not self.apart
 
-    def written(self, *, hold_time: int | None = None, chain: str | None = None) -> str:
-        """Return the mapping that stands for it; the file's hold time and chain are left out where they are its own."""
+    def written(
+        self, *, hold_time: int | None = None, chain: str | None = None, local_as: Mapping[str, int] | None = None
+    ) -> str:
+        """Return the mapping that stands for it; the file's hold time and chain are left out where they are its own.
+
+        `local_as` is by router, of those that have one.
+        """
         words = [f"{self.kind.value}: {self.name}"]
         if self.kind is SessionKind.BGP:
             words.append(f"family: {self.family}")
@@ -67,6 +78,11 @@ class DraftSession:
         words.append(f"between: {self.place}")
         if self.vlan is not None:
             words.append(f"vlan: {self.vlan}")
+        if local_as:
+            words.append(f"local-as: {by_router(local_as)}")
+        levels = {f"R{number}": one.value for number, one in enumerate(self.levels, 1) if one not in _AT_NEIGHBOR}
+        if levels:
+            words.append(f"authentication-at: {by_router(levels)}")
         if self.passive is not None:
             words.append(f"passive: {self.passive}")
         if self.hold_time is not None and self.hold_time != hold_time:
@@ -74,6 +90,13 @@ class DraftSession:
         if chain is not None:
             words.append(f"chain: {chain}")
         return f"{{{', '.join(words)}}}"
+
+
+def by_router(values: Mapping[str, object]) -> str:
+    """Return a value by router as a file has it: once, where both routers have the same."""
+    if len(values) > 1 and len(set(values.values())) == 1:
+        return str(next(iter(values.values())))
+    return f"{{{', '.join(f'{router}: {value}' for router, value in values.items())}}}"
 
 
 def drafted_session(ends: Ends, configurations: Sequence[Configuration]) -> DraftSession:
@@ -90,7 +113,48 @@ def drafted_session(ends: Ends, configurations: Sequence[Configuration]) -> Draf
         " and ".join(f"R{number}:{end.where.line}" for number, end in enumerate(ends, 1)),
         _hold_time(ends) if one.kind is SessionKind.BGP else None,
         link_of(ends, configurations) if on_link else None,
+        levels=(_level(one), _level(other)),
+        apart=tuple(_algorithms_apart(ends)),
     )
+
+
+def _level(end: Session) -> AuthenticationLevel:
+    chain = end.authentication.chain
+    return AuthenticationLevel.NEIGHBOR if chain is None or chain.level is None else chain.level
+
+
+def _algorithms_apart(ends: Ends) -> Iterator[str]:
+    """Yield where an algorithm stands at another level than the chain: in the file they stand together."""
+    for number, end in enumerate(ends, 1):
+        algorithm = end.authentication.algorithm
+        if algorithm is not None and algorithm.level not in (None, _level(end)):
+            where = f"stands at the {algorithm.level}, played where its key-chain stands"
+            yield f"R{number}'s authentication-algorithm {where}"
+
+
+def sharing_apart(found: Sequence[Sequence[DraftSession]]) -> tuple[tuple[DraftSession, ...], ...]:
+    """Return the sessions, by the file's chains, so that each router has one chain at the protocol: that of the first.
+
+    One chain of a router may be several in the file, where its peer has several.
+    """
+    first: dict[int, int] = {}
+    for index, sessions in enumerate(found):
+        for one in sessions:
+            for end, level in enumerate(one.levels):
+                if level is AuthenticationLevel.PROTOCOL:
+                    first.setdefault(end, index)
+    return tuple(tuple(_beside(one, index, first) for one in sessions) for index, sessions in enumerate(found))
+
+
+def _beside(one: DraftSession, index: int, first: Mapping[int, int]) -> DraftSession:
+    moved = [
+        end for end, level in enumerate(one.levels) if level is AuthenticationLevel.PROTOCOL and first[end] != index
+    ]
+    if not moved:
+        return one
+    mine, theirs = (AuthenticationLevel.NEIGHBOR if end in moved else level for end, level in enumerate(one.levels))
+    words = (f"R{end + 1}'s key-chain stands at the protocol, played at the neighbor" for end in moved)
+    return replace(one, levels=(mine, theirs), apart=(*one.apart, *words))
 
 
 def _hold_time(ends: Ends) -> int:

@@ -11,6 +11,7 @@ from keyroll.scenario.file.durations import format_duration
 from keyroll.scenario.importing.draft import Draft, DraftChain, DraftKey, DraftRollover, Otherwise, Planned
 from keyroll.scenario.importing.hidden import Said
 from keyroll.scenario.importing.seen import SeenOnLink
+from keyroll.scenario.importing.sessions import by_router
 
 _SETTLE = "3s"
 """Time for data to flow between two start-times that lie apart: a router exchanges its routes again within it."""
@@ -64,6 +65,7 @@ def _lines(draft: Draft, name: str, title: str) -> Iterator[str]:
     yield f"title: {json.dumps(title)}"
     yield f"t0: {json.dumps(draft.t0.isoformat())}"
     yield from _sessions(draft)
+    yield from _as_numbers(draft)
     if draft.hold_time is not None:
         yield f"hold-time: {draft.hold_time}  # the lower one of both ends"
     if draft.skew:
@@ -131,10 +133,23 @@ def _sessions(draft: Draft) -> Iterator[str]:
         yield from (f"family: {one.family}  # {one.places}" for one in bgp)
         return
     yield "sessions:"
+    number = 0
     for index, chain in enumerate(draft.chains):
         name = chain.name if index else None
         for one in chain.meant.played:
-            yield f"  - {one.written(hold_time=draft.hold_time, chain=name)}  # {one.remark}"
+            local_as = draft.ases.local_as(number)
+            number += 1
+            written = one.written(hold_time=draft.hold_time, chain=name, local_as=local_as)
+            yield f"  - {written}  # {one.remark}"
+
+
+def _as_numbers(draft: Draft) -> Iterator[str]:
+    ases = draft.ases
+    if ases.own is None:
+        if ases.remark:
+            yield f"# {ases.remark}"
+        return
+    yield f"as: {by_router(dict(zip(('R1', 'R2'), ases.own, strict=True)))}  # {ases.remark}".rstrip(" #")
 
 
 def _one_line(text: str) -> str:

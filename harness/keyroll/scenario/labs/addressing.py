@@ -32,14 +32,19 @@ class Addressing:
         """Read them from a deployed lab. Raises PlanError when a router has no loopback or port in the topology."""
         return cls({name: _plan(routers[name]) for name in ROUTERS}, Family(family))
 
-    def within(self, sessions: Sequence[SessionPlan]) -> Addressing:
-        """Return the same with what the sessions need: one AS for both where all of BGP's are internal, and VLANs."""
+    def within(self, sessions: Sequence[SessionPlan], as_numbers: Mapping[RouterName, int] | None = None) -> Addressing:
+        """Return the same with what the sessions need: one AS for both where all of BGP's are internal, and VLANs.
+
+        `as_numbers` are the file's ASes of both routers; None, or empty: the topology's.
+        """
+        written = as_numbers or {}
         bgp = [one for one in sessions if one.kind is SessionKind.BGP]
         internal = bool(bgp) and all(one.type == "internal" for one in bgp)
         shared = self.plans["R1"].asn
         vlans = tuple(dict.fromkeys(one.vlan for one in sessions if one.vlan is not None))
         plans = {
-            name: replace(plan, asn=shared if internal else plan.asn, vlans=vlans) for name, plan in self.plans.items()
+            name: replace(plan, asn=written.get(name, shared if internal else plan.asn), vlans=vlans)
+            for name, plan in self.plans.items()
         }
         return replace(self, plans=plans)
 

@@ -10,6 +10,7 @@ from ipaddress import IPv4Address, IPv6Address
 from keyroll.junos.errors import CommandError
 from keyroll.junos.pair import Draft
 from keyroll.keychain.model import Keychain
+from keyroll.names import SessionKind
 from keyroll.scenario.file.commit_steps import Cli
 from keyroll.scenario.file.fields import RouterName
 from keyroll.scenario.judge.actions import LineShows
@@ -80,7 +81,10 @@ def _ask(step: Cli, run: Run, router: RouterName) -> None:
 def _placed(run: Run, router: RouterName, line: str) -> str:
     peer = other(router)
     peers, plans = run.routers.peers, run.routers.plans
-    return placed(line, own=peers[peer], peer=peers[router], peer_as=plans[peer].asn)
+    # `peers` are those of the first BGP session, which may have a local-as.
+    first = next((one for one in run.scenario.sessions if one.kind is SessionKind.BGP), None)
+    opened = None if first is None else run.scenario.opened_with(first, peer)
+    return placed(line, own=peers[peer], peer=peers[router], peer_as=opened or plans[peer].asn)
 
 
 def placed(line: str, *, own: IPv4Address | IPv6Address, peer: IPv4Address | IPv6Address, peer_as: int) -> str:

@@ -8,12 +8,12 @@ from functools import partial
 
 from keyroll.junos.base_configuration import Family, base_configuration
 from keyroll.junos.pair import Draft
-from keyroll.junos.session_configuration import SessionLines, pair_configuration
+from keyroll.junos.session_configuration import SessionLines, authentication_place, pair_configuration
 from keyroll.keychain.junostext import set_lines
-from keyroll.names import SessionKind
 from keyroll.scenario.file.commit_steps import Apply, Commit, DeleteChain, RePoint, Rollback
 from keyroll.scenario.file.fields import ROUTERS, RouterName
 from keyroll.scenario.file.scenario import Scenario
+from keyroll.scenario.file.sessions import SessionPlan
 from keyroll.scenario.plan.changes import Held
 from keyroll.scenario.plan.keyring import Span
 from keyroll.scenario.play.committing import Based, Configured, KeysChanged, Proposal, comment, commit
@@ -76,9 +76,16 @@ def session_lines(scenario: Scenario, router: RouterName, held: Held | None) -> 
             passive=one.passive == router,
             hold_time=one.hold_time or scenario.hold_time,
             vlan=one.vlan,
+            as_numbers=_as_numbers(scenario, one, router),
+            authentication_at=one.level_of(router),
         )
         for one in scenario.sessions
     ]
+
+
+def _as_numbers(scenario: Scenario, session: SessionPlan, router: RouterName) -> tuple[int, int] | None:
+    mine, theirs = scenario.opened_with(session, router), scenario.opened_with(session, other(router))
+    return None if mine is None or theirs is None else (mine, theirs)
 
 
 def _change(step: Commit, run: Run) -> None:
@@ -113,8 +120,6 @@ def _pointing(run: Run, router: RouterName, step: RePoint) -> Sequence[str]:
     for one in session_lines(run.scenario, router, None):
         if step.sessions_ and one.name not in step.sessions_:
             continue
-        peer = run.routers.peer(router, one.name)
-        bgp = one.kind is SessionKind.BGP
-        place = f"bgp group {one.group} neighbor {peer}" if bgp else f"ldp session {peer}"
-        lines.append(f"set protocols {place} authentication-key-chain {step.chain}")
-    return lines
+        place = authentication_place(one, str(run.routers.peer(router, one.name)))
+        lines.append(f"set {place} authentication-key-chain {step.chain}")
+    return list(dict.fromkeys(lines))

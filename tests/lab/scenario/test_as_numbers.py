@@ -1,0 +1,35 @@
+"""ASes and levels of authentication that a file names, on a lab whose routers have had others."""
+
+from __future__ import annotations
+
+import pytest
+
+from keyroll.scenario.record.result import Verdict
+
+pytestmark = pytest.mark.lab
+
+MOVED = """\
+keyroll: 1
+id: local-as-and-levels
+title: A session by local-as rolls over, with its key-chain at the neighbor of R1 and at the protocol of R2
+as: {R1: 64500, R2: 4200000001}
+sessions: [{bgp: v4, local-as: {R1: 64510}, authentication-at: {R2: protocol}}]
+keychain:
+  name: chain
+  keys:
+    - {id: 0, start: 0m}
+    - {id: 1, start: 30m}
+steps:
+  - apply: {routers: [R1, R2]}
+  - expect: {bgp: Established, active: 0, wire: 0}
+  - cli: {routers: R2, commands: ["show bgp summary"], shows: '64510'}
+  - advance: {to: 30m}
+  - expect: {bgp: Established, active: 1, wire: 1}
+"""
+
+
+def test_a_session_by_local_as_rolls_over_with_its_key_chain_at_another_level_of_each_router(run_scenario, tmp_path):
+    path = tmp_path / "moved.yaml"
+    path.write_text(MOVED)
+    result = run_scenario(path)
+    assert result.verdict is Verdict.PASSED, result.reason

@@ -1,0 +1,160 @@
+"""ASes and levels of authentication, once round: configurations out, imported, and the file says the same."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.unit.library_round_trip import OUTPUT, T0, configuration, imported, imported_files
+
+from keyroll.scenario.file.fields import ROUTERS
+from keyroll.scenario.file.read import Case, read_cases
+
+FILE = """\
+keyroll: 1
+id: round
+title: Round
+as: {{R1: {own[0]}, R2: {own[1]}}}
+sessions:
+  - {{bgp: v4-link, local-as: {{R1: {local[0]}, R2: {local[1]}}}, authentication-at: {{R1: {at[0]}, R2: {at[1]}}}}}
+  - {{bgp: v6-loopbacks, family: inet6, type: internal, between: loopbacks, local-as: 64999}}
+keychain:
+  name: chain
+  keys:
+    - {{id: 0, start: 0m}}
+    - {{id: 1, start: 30m}}
+steps:
+  - apply: {{routers: [R1, R2]}}
+  - expect: {{bgp: Established}}
+"""
+LEVELS = st.sampled_from(("neighbor", "group", "protocol"))
+NUMBERS = st.one_of(st.integers(1, 65535), st.integers(65536, 4294967295))
+
+
+def written(folder: Path, own: object, local: object, at: object) -> Case:
+    path = folder / "file.yaml"
+    path.write_text(FILE.format(own=own, local=local, at=at))
+    return read_cases(path)[0]
+
+
+def said(case: Case) -> dict[str, list[tuple[int | None, str]]]:
+    """Return by session what each router opens it with and where its authentication stands."""
+    scenario = case.scenario
+    return {
+        one.name: [(scenario.opened_with(one, router), one.level_of(router).value) for router in ROUTERS]
+        for one in scenario.sessions
+    }
+
+
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.tuples(NUMBERS, NUMBERS),
+    st.tuples(NUMBERS, NUMBERS).filter(lambda both: both[0] != both[1]),
+    st.tuples(LEVELS, LEVELS),
+)
+def test_what_sessions_are_opened_with_and_where_chains_stand_comes_back(tmp_path, own, local, at):
+    case = written(tmp_path, own, local, at)
+    kept, _ = imported(case, tmp_path, "--keep-names")
+    assert kept.scenario.as_numbers == case.scenario.as_numbers
+    assert said(kept) == said(case)
+
+
+def test_private_ases_are_equal_and_different_and_as_wide_as_the_real_ones(tmp_path):
+    case = written(tmp_path, (3000, 4000), (70000, 3000), ("group", "protocol"))
+    again, text = imported(case, tmp_path)
+    assert again.scenario.as_numbers == {"R1": 64512, "R2": 64513}
+    assert said(again) == {
+        "v4-link": [(4200000000, "group"), (64512, "protocol")],
+        "v6-loopbacks": [(64514, "neighbor"), (64514, "neighbor")],
+    }
+    assert not [number for number in ("3000", "4000", "70000") if number in text.split("keychain:")[0]]
+    lines = (tmp_path / "R1.conf").read_text().splitlines()
+    place = next(number for number, line in enumerate(lines, 1) if "autonomous-system" in line)
+    assert f"# R1:{place} and R2:{place}, private ones in their stead" in text
+
+
+def of_edited(case: Case, folder: Path, edit: Callable[[str], str]) -> tuple[Case, str]:
+    """Import both configurations after an edit of each line; the case and its text."""
+    names = []
+    for router in ROUTERS:
+        lines = configuration(case, router).splitlines()
+        names.append(str(folder / f"{router}.conf"))
+        Path(names[-1]).write_text("".join(f"{edit(line)}\n" for line in lines))
+    (again,) = imported_files(names, folder, T0)
+    return again, (folder / OUTPUT).read_text()
+
+
+@pytest.fixture
+def case(tmp_path):
+    return written(tmp_path, (3000, 4000), (3000, 4000), ("group", "neighbor"))
+
+
+def test_where_an_as_is_not_told_by_its_router_the_peers_tells_it(case, tmp_path):
+    again, _ = of_edited(case, tmp_path, lambda line: "" if "autonomous-system 3000" in line else line)
+    assert again.scenario.as_numbers == {"R1": 64512, "R2": 64513}
+
+
+@pytest.mark.parametrize(
+    ("word", "instead", "why"),
+    [
+        ("autonomous-system|local-as|peer-as", None, "the configurations do not tell those of both routers"),
+        ("local-as 64999", "local-as 64998", "v6-loopbacks is internal, which the routers' do not fit"),
+    ],
+)
+def test_ases_that_cannot_be_played_are_the_labs_own_and_the_file_says_why(case, tmp_path, word, instead, why):
+    turn = iter((True, False, False, False))
+
+    def edit(line: str) -> str:
+        if not re.search(word, line):
+            return line
+        return "" if instead is None else line.replace(word, instead) if next(turn) else line
+
+    again, text = of_edited(case, tmp_path, edit)
+    assert (again.scenario.as_numbers, said(again)["v4-link"][0][0]) == ({}, None)
+    assert f"# ASes are the lab's own: {why}" in text
+
+
+def test_an_algorithm_at_another_level_than_its_chain_is_said(case, tmp_path):
+    again, text = of_edited(
+        case, tmp_path, lambda line: line.replace("group v4-link authentication-algorithm", "authentication-algorithm")
+    )
+    assert said(again)["v4-link"][0] == (64512, "group")
+    assert "R1's authentication-algorithm stands at the protocol, played where its key-chain stands" in text
+
+
+SHARED = """\
+keyroll: 1
+id: shared
+title: R1 has one chain for both sessions, R2 two
+sessions: [{bgp: v4-link, authentication-at: {R1: protocol}}, {bgp: v6-link, family: inet6, chain: {R2: other}}]
+keychain: {name: chain, keys: [{id: 0, start: 0m}]}
+other-chains: [{name: other, secrets-of: chain, keys: [{id: 0, start: 0m}]}]
+steps:
+  - apply: {routers: [R1, R2]}
+"""
+
+
+def test_one_chain_of_the_protocol_that_is_two_in_the_file_stands_there_once(tmp_path):
+    path = tmp_path / "shared.yaml"
+    path.write_text(SHARED)
+
+    def edit(line: str) -> str:
+        return (
+            ""
+            if "v6-link neighbor" in line
+            and " authentication-" in line
+            and line.endswith((" chain", " ao"))
+            and "::2" in line
+            else line
+        )
+
+    again, text = of_edited(read_cases(path)[0], tmp_path, edit)
+    assert {one.name: one.level_of("R1").value for one in again.scenario.sessions} == {
+        "v4-link": "protocol",
+        "v6-link": "neighbor",
+    }
+    assert "R1's key-chain stands at the protocol, played at the neighbor" in text
