@@ -17,7 +17,7 @@ from keyroll.keychain.junostext import set_lines
 from keyroll.names import Invariant
 from keyroll.scenario.file.commit_steps import AddKey, Apply, ChangeKey, KeysCommit
 from keyroll.scenario.file.expectations import Expectation
-from keyroll.scenario.file.fields import ROUTERS
+from keyroll.scenario.file.fields import ROUTERS, RouterName
 from keyroll.scenario.file.read import Case, read_cases
 from keyroll.scenario.file.scenario import Policy
 from keyroll.scenario.file.time_steps import Advance, Wait
@@ -99,7 +99,8 @@ def planned_commit(case: Case) -> KeysCommit | None:
 
 def configuration(case: Case, router: str, *, planned: KeysCommit | None = None) -> str:
     """Return the configuration that the file's first step commits on a router, as set lines; or a later one's."""
-    scenario, name = case.scenario, "R1" if router == "R1" else "R2"
+    scenario = case.scenario
+    name: RouterName = "R1" if router == "R1" else "R2"
     me, peer = (
         replace(PLANS[one], asn=scenario.as_numbers.get(one, PLANS[one].asn))
         for one in (ROUTERS if name == "R1" else ROUTERS[::-1])

@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import TypedDict, Unpack
 
 from keyroll.check.skew import MIXES, Mix
 from keyroll.keychain.generate import Ids, generate
@@ -30,6 +31,17 @@ _DRAWS = 40
 """How often a kind is drawn again before another takes its place: some never fit some mixes."""
 _OF_THREE = frozenset(("ids-come-back", "starts-swapped"))
 """Kinds of mistakes that take two next keys."""
+
+
+class KeyChange(TypedDict, total=False):
+    """The fields of a key that a mistake changes."""
+
+    secret: Secret
+    start: datetime | None
+    send_id: int | None
+    recv_id: int | None
+    tcp_ao_option: bool
+    algorithm: Algorithm
 
 
 @dataclass(frozen=True)
@@ -131,11 +143,11 @@ def _told(prediction: Prediction) -> object:
     return sorted(map(str, drops)) if drops else unmoved
 
 
-def _second(chain: Keychain, **values: object) -> Keychain:
+def _second(chain: Keychain, **values: Unpack[KeyChange]) -> Keychain:
     return _changed(chain, chain.keys[1].id, **values)
 
 
-def _changed(chain: Keychain, number: int, **values: object) -> Keychain:
+def _changed(chain: Keychain, number: int, **values: Unpack[KeyChange]) -> Keychain:
     return replace(chain, keys=tuple(replace(key, **values) if key.id == number else key for key in chain.keys))
 
 

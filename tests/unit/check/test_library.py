@@ -18,7 +18,7 @@ from keyroll.junos.base_configuration import Family, base_configuration
 from keyroll.keychain.junostext import set_lines
 from keyroll.names import Receiving, Sending
 from keyroll.scenario.file.commit_steps import AddKey, Apply, ChangeKey, Cli, Commit, DeleteKey
-from keyroll.scenario.file.fields import ROUTERS
+from keyroll.scenario.file.fields import ROUTERS, RouterName
 from keyroll.scenario.file.read import Case, read_cases
 from keyroll.scenario.file.scenario import INVARIANTS
 from keyroll.scenario.plan.keyring import Keyring
@@ -83,7 +83,7 @@ class State:
         keyring = Keyring(case.scenario, seed=1, t0=T0)
         return cls(case, keyring, {})
 
-    def write(self, router: str, *, applied: bool) -> None:
+    def write(self, router: RouterName, *, applied: bool) -> None:
         scenario = self.case.scenario
         held = self.keyring.meant(router)
         lines = base_configuration(
@@ -98,7 +98,7 @@ class State:
             lines += [line for chain in held.chains.values() for line in set_lines(chain)]
         self.texts[router] = read("".join(f"{line}\n" for line in lines), f"{router}.conf")
 
-    def type(self, router: str, lines: list[str]) -> None:
+    def type(self, router: RouterName, lines: list[str]) -> None:
         peer = PLANS["R2" if router == "R1" else "R1"].address(Family(self.case.scenario.family)).ip
         text = "".join(f"{line.replace('<peer>', str(peer))}\n" for line in lines)
         self.texts[router] = read(text, f"{router}.change", base=self.texts[router])
@@ -119,10 +119,9 @@ class State:
             for router in step.routers:
                 self.type(router, list(step.configure))
 
-    def judged(self, **values: object) -> Report:
-        values.setdefault("skew", timedelta())
+    def judged(self, *, skew: timedelta = timedelta(), mixes: tuple[Mix, ...] = MIXES) -> Report:
         at = T0 + timedelta(seconds=1)
-        return judge(list(self.texts.values()), Question(at, **values))
+        return judge(list(self.texts.values()), Question(at, skew=skew, mixes=mixes))
 
 
 def states(case: Case) -> list[Report]:

@@ -1,11 +1,13 @@
 """The reader and the emulated router expand groups each by its own code, and mean the same."""
 
 from datetime import UTC, datetime
+from typing import cast
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from keyroll.configuration import Kind, read
+from keyroll.emulator.contract.model import Backend
 from keyroll.emulator.junos.commit.datastore import Datastore
 from keyroll.emulator.junos.commit.load import load_set
 from keyroll.emulator.junos.configuration.inherit import expand
@@ -68,7 +70,7 @@ def meaning(configuration):
 
 @given(texts())
 def test_both_expand_groups_to_the_same_sessions(lines):
-    store = Datastore(ROOT, Machine(), host_name="R1")
+    store = Datastore(ROOT, cast("Backend", Machine()), host_name="R1")
     assert not load_set(store, "\n".join(lines), (), CONTEXT).mistakes
     expanded = read("\n".join(set_lines(expand(store.candidate))), "emulated")
     mine = read("\n".join(lines), "mine")

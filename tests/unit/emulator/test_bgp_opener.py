@@ -4,10 +4,12 @@ import asyncio
 import time
 from dataclasses import replace
 from ipaddress import ip_address, ip_interface
+from typing import cast
 
 import pytest
 
 from keyroll.emulator.contract.model import BgpNeighbor, Intent, Unit
+from keyroll.emulator.frr.queries import BgpReader
 from keyroll.emulator.machine import bgp_opener
 from keyroll.emulator.machine.bgp_opener import BgpOpener, has_lower_address, local_address
 
@@ -54,7 +56,7 @@ def opener(bgp: FakeBgp, knock: float | None = None) -> tuple[BgpOpener, list[ob
         assert address == PEER
         insisted.append("started anew")
 
-    made = BgpOpener(bgp, insist, give_way, start_anew)
+    made = BgpOpener(cast("BgpReader", bgp), insist, give_way, start_anew)
     made._syns = FakeSynListener(knock)  # type: ignore[assignment]
     return made, insisted
 

@@ -205,7 +205,11 @@ def test_sessions_whose_state_died_are_reset_and_the_router_says_so(tmp_path, lo
     restarts: list[Any] = []
     notes: list[Any] = []
     reset: list[Any] = []
-    router = Machine((), tmp_path, logs, on_death=pytest.fail, on_restart=restarts.append, on_reboot=lambda: None)
+
+    def died(death: Death) -> None:
+        pytest.fail(f"a process ended unasked: {death}")
+
+    router = Machine((), tmp_path, logs, on_death=died, on_restart=restarts.append, on_reboot=lambda: None)
     router.subscribe(notes.append)
 
     async def known() -> tuple[ConnectionRecord, ...]:

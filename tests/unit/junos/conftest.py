@@ -68,11 +68,8 @@ class Device:
         self._thread.join(10)
         self._loop.close()
 
-    def target(self, **changes: object) -> Target:
-        values = {
-            "name": self.host, "host": "127.0.0.1", "port": self.port, "user": self.user, "password": Secret(PASSWORD)
-        }  # fmt: skip
-        return Target(**{**values, **changes})
+    def target(self, password: str = PASSWORD) -> Target:
+        return Target(self.host, "127.0.0.1", self.port, self.user, Secret(password))
 
     async def _listen(self, port: int) -> None:
         device = self
@@ -219,8 +216,8 @@ def device() -> Iterator[Device]:
 def make_device() -> Iterator[Callable[..., Device]]:
     made: list[Device] = []
 
-    def make(**options: object) -> Device:
-        made.append(Device(**options))
+    def make(*, user: str = "admin", host: str = "R1", start_in_shell: bool = False) -> Device:
+        made.append(Device(user=user, host=host, start_in_shell=start_in_shell))
         made[-1].start()
         return made[-1]
 

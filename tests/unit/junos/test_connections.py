@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Interface, ip_address
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from keyroll.junos.connections import connections
 from keyroll.junos.errors import OutputError
-from keyroll.lab.protocol import Port, Router
+from keyroll.lab.protocol import Lab, Port, Router
 from keyroll.scenario.errors import RunBrokenError
 from keyroll.scenario.labs import reset
 
@@ -81,12 +83,11 @@ def test_what_is_in_no_known_form_is_an_error_and_never_none(text):
         connections(text, router="R1")
 
 
-class Lab:
-    def __init__(self, device) -> None:
-        ports = (Port("ge-0/0/0", IPv4Interface("10.0.12.1/30")),)
-        self.routers = {
-            "R1": Router("R1", "127.0.0.1", device.port, device.user, PASSWORD, "vjunos-router", 1, None, None, ports)
-        }
+def lab_of(device) -> Lab:
+    """Return a lab of one router, which is all that a reset looks at."""
+    ports = (Port("ge-0/0/0", IPv4Interface("10.0.12.1/30")),)
+    one = Router("R1", "127.0.0.1", device.port, device.user, PASSWORD, "vjunos-router", 1, None, None, ports)
+    return cast("Lab", SimpleNamespace(routers={"R1": one}))
 
 
 @pytest.fixture
@@ -102,7 +103,7 @@ def before(lab):
 
 
 def test_a_lab_is_used_again_while_management_connections_are_open(device):
-    lab = Lab(device)
+    lab = lab_of(device)
     device.replies["show system connections"] = HEADER + MANAGEMENT
     known = before(lab)
     assert reset.reset(lab, known, clocks=False)["R1"].closing == frozenset()
@@ -120,7 +121,7 @@ def test_a_lab_is_used_again_while_management_connections_are_open(device):
 )
 def test_a_lab_of_which_nothing_good_can_be_said_is_not_used_again(device, shown, said, monkeypatch):
     monkeypatch.setattr(reset, "_CLOSING", reset._POLL)
-    lab = Lab(device)
+    lab = lab_of(device)
     device.replies["show system connections"] = shown
     with pytest.raises(RunBrokenError, match=said):
         reset.reset(lab, before(lab), clocks=False)

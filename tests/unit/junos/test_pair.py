@@ -88,7 +88,8 @@ def test_a_commit_refused_by_one_is_rolled_back_on_the_other(devices, order):
 
 
 def test_commits_and_what_was_taken_back_are_told_as_they_happen(devices):
-    told, devices[1].commit_reply = [], REFUSED
+    told: list[object] = []
+    devices[1].commit_reply = REFUSED
     with pair_of(devices) as pair, pytest.raises(CommitError):
         pair.change(
             DRAFTS,

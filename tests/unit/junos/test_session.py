@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from datetime import UTC
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from keyroll.junos.records import BgpSummary, SystemUptime
 from keyroll.junos.session import RouterSession
 from keyroll.keychain.secret import Secret
 
+PEER = IPv4Address("10.0.0.2")
 GOLDEN = Path(__file__).parent / "golden"
 
 
@@ -121,7 +123,7 @@ def test_unreadable_output_is_an_error_that_keeps_the_raw_text_and_is_recorded(d
 
 def test_a_wrong_password_is_said_without_saying_it(device):
     with pytest.raises(SessionError, match="refused user or password") as caught:
-        RouterSession(device.target(password=Secret("wrong-one"))).connect()
+        RouterSession(device.target(password="wrong-one")).connect()
     assert "wrong-one" not in repr(vars(caught.value))
     assert caught.value.__context__ is None
 
@@ -203,7 +205,7 @@ def test_a_level_that_lines_went_to_does_not_hinder_the_way_back(device):
 @pytest.mark.parametrize(
     ("address", "soft", "command"),
     [(None, False, "clear bgp neighbor all"), (None, True, "clear bgp neighbor soft"),
-     ("10.0.0.2", False, "clear bgp neighbor 10.0.0.2"), ("10.0.0.2", True, "clear bgp neighbor 10.0.0.2 soft")],
+     (PEER, False, "clear bgp neighbor 10.0.0.2"), (PEER, True, "clear bgp neighbor 10.0.0.2 soft")],
 )  # fmt: skip
 def test_clearing_bgp(device, address, soft, command):
     device.replies[command] = "Cleared 1 connections"
@@ -215,7 +217,7 @@ def test_clearing_bgp(device, address, soft, command):
 def test_clearing_ldp(device):
     device.replies["clear ldp session 10.0.0.2"] = device.replies["clear ldp session all"] = ""
     with RouterSession(device.target()) as session:
-        session.clear_ldp("10.0.0.2")
+        session.clear_ldp(PEER)
         session.clear_ldp()
     assert device.heard.count("clear ldp session all") == 1
 
@@ -224,7 +226,7 @@ def test_clearing_ldp(device):
 def test_clearing_what_is_not_there_is_refused(device, words):
     device.replies["clear bgp neighbor 10.0.0.2"] = words
     with RouterSession(device.target()) as session, pytest.raises(CommandError, match="not "):
-        session.clear_bgp("10.0.0.2")
+        session.clear_bgp(PEER)
 
 
 @pytest.mark.parametrize(

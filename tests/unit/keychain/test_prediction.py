@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.known import known
 
 from keyroll.emulator.contract.key_clock import to_ns
 from keyroll.emulator.wire.bump.connection import SessionState
@@ -288,7 +289,7 @@ def test_of_two_keys_with_one_key_id_the_wire_takes_the_one_that_is_predicted(re
     flow = found.at(at(minute)).flows[0]
     spec = ProtectedSession(ip_address("10.0.12.1"), 179, peer, receiving=Receiving(receiving.value))
     session = SessionState(spec)
-    assert flow.received_as == acceptable(session, session.numbers_received_as(flow.key_id), to_ns(at(minute)))
+    assert flow.received_as == acceptable(session, session.numbers_received_as(known(flow.key_id)), to_ns(at(minute)))
 
 
 def test_two_keys_with_one_key_id_cost_the_session_once_the_later_one_may_be_received():
@@ -352,10 +353,10 @@ def test_the_simulation_reads_a_chain_as_the_schedule_does(plan, tolerance, minu
 
 
 def test_the_cost_of_a_prediction_grows_linearly_with_the_number_of_keys(monkeypatch):
-    settled: list[datetime] = []
+    settled: list[int] = []
     settle = Simulation._settle
 
-    def counted(simulation: Simulation, instant: datetime) -> Any:
+    def counted(simulation: Simulation, instant: int) -> Any:
         settled.append(instant)
         return settle(simulation, instant)
 

@@ -141,8 +141,11 @@ def test_evidence_is_removed_only_where_it_is_a_folder_that_keyroll_makes(base, 
     evidence = tmp_path / name
     evidence.symlink_to(target)  # a folder of another shape, or a link in the place of one
     run = folders.RunDirectory.create("one", base)
-    state = {"kept": False, "owner": 1, "topology": "t", "created": "", "evidence_goes": True}
-    run.write_state(folders.LabState("one", evidence=str(evidence), **state))
+    run.write_state(
+        folders.LabState(
+            "one", kept=False, owner=1, topology="t", evidence=str(evidence), created="", evidence_goes=True
+        )
+    )
     os.close(run.lock_fd)
     assert dead_labs.reap(base) == ["one"]
     assert (target / "letters").exists()

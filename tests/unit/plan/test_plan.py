@@ -15,19 +15,19 @@ from keyroll.keychain.secret import Secret
 from keyroll.names import Algorithm
 from keyroll.plan.build import hours_that_occur_twice, plan
 from keyroll.plan.markdown import length
-from keyroll.plan.model import Change, PlanRefusedError, Router, RouterChange
+from keyroll.plan.model import Change, PlanRefusedError, Request, Router, RouterChange
 from keyroll.plan.notes import About, Remark
 from keyroll.scenario.file.durations import parse_duration
 
 from .chains import AT, DAY, chain, draw, key, pair, request_of
 
-READ_OPTION: dict[str, Callable[[str], object]] = {
-    "ahead": int,
-    "every": parse_duration,
-    "quarantine": parse_duration,
-    "ids": Ids,
+FOLLOW: dict[str, Callable[[Request, str], Request]] = {
+    "ahead": lambda request, value: replace(request, ahead=int(value)),
+    "every": lambda request, value: replace(request, every=parse_duration(value)),
+    "quarantine": lambda request, value: replace(request, quarantine=parse_duration(value)),
+    "ids": lambda request, value: replace(request, ids=Ids(value)),
 }
-"""How an option of a remedy is read; named as the request names it."""
+"""What an option of a remedy makes of a request."""
 
 
 @pytest.fixture
@@ -194,7 +194,7 @@ def test_what_is_refused_names_the_nearest_plan_and_that_one_works(one_key, opti
     assert f"({remedy} plans it)" in str(caught.value)
     for option in remedy.split(" or "):
         name, _, value = option.removeprefix("--").partition(" ")
-        assert plan(replace(request, **{name: READ_OPTION[name](value)})).changes
+        assert plan(FOLLOW[name](request, value)).changes
 
 
 def test_an_age_that_is_shorter_than_the_spacing_is_refused_with_both(one_key):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -100,18 +101,22 @@ def test_of_several_states_the_worst_decides_and_each_is_told() -> None:
     ]
 
 
-def hostile(data: object) -> object:
+def hostile(data: Mapping[str, object]) -> dict[str, object]:
     """The same data with every text that is a person's (not an instant, not a word of the format) made hostile."""
+    return {key: _hostile(value) for key, value in data.items()}
+
+
+def _hostile(data: object) -> object:
     if isinstance(data, dict):
-        return {key: hostile(value) for key, value in data.items()}
+        return hostile(data)
     if isinstance(data, list):
-        return [hostile(item) for item in data]
+        return [_hostile(item) for item in data]
     return HOSTILE if isinstance(data, str) and not re.match(r"\d{4}-", data) else data
 
 
 @pytest.mark.parametrize("second", ["00:30:00", "00:45:00"])
 def test_hostile_texts_stay_texts_wherever_they_stand(second: str) -> None:
-    sheet = prediction_sheet(hostile(predicted(second)))  # it stays a mapping
+    sheet = prediction_sheet(hostile(predicted(second)))
     page, markdown = sheet_page(sheet), sheet_markdown(sheet)
     assert page.count("<script>") == 1, "our own"
     assert "<img" not in page
@@ -162,5 +167,5 @@ def test_what_a_plan_does_not_know_stands_at_its_top(tmp_path: Path) -> None:
     sheet = plan_sheet({**data, "findings": [{"severity": "unknown", "text": "not known: the secret of key 1"}]})
     assert sheet.headline.startswith("PLAN, NOT ALL KNOWN")
     assert sheet.why == ("not known: the secret of key 1",)
-    page = sheet_page(plan_sheet(hostile(data)))  # it stays a mapping
+    page = sheet_page(plan_sheet(hostile(data)))
     assert page.count("<script>") == 1

@@ -4,23 +4,36 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from tests.unit.scenario.steps import expectation
 
 from keyroll.junos.exchange import Exchange
 from keyroll.junos.records import TcpStatistics
+from keyroll.names import DropReason
 from keyroll.scenario.errors import RunBrokenError
+from keyroll.scenario.file.fields import RouterName
 from keyroll.scenario.file.steps import read_step
 from keyroll.scenario.judge.conditions import Dropped, View, conditions_of
 from keyroll.scenario.observe.drops import STATISTICS, DropCounters, Drops
+from keyroll.scenario.observe.wire import Wire
 
 ICMP = "ICMP packets ignored by TCP"
+UNSEEN = cast("Wire", None)
+"""What was captured, which drop counters have nothing to do with."""
 
 
 class Book:
     def received_drops(self, router):
         return {"R1": {}, "R2": {"bad-mac": 3, "icmp-error": 2, "congestion": 9}}[router]
+
+
+class Unasked:
+    """A pair whose routers nobody asks."""
+
+    def show(self, command, names=None):
+        raise AssertionError(f"{names} are asked for {command!r}")
 
 
 def totals(count, *, icmp=None):
@@ -37,24 +50,24 @@ def totals(count, *, icmp=None):
 
 
 def test_a_lab_that_knows_the_reasons_is_asked_and_no_router_is():
-    drops = DropCounters(None, Book()).read()
-    assert drops["R2"].of("bad-mac") == 3
-    assert drops["R2"].of("no-option") == 0
+    drops = DropCounters(Unasked(), Book()).read()
+    assert drops["R2"].of(DropReason.BAD_MAC) == 3
+    assert drops["R2"].of(DropReason.NO_OPTION) == 0
     assert drops["R2"].of("any") == 3, "an ICMP error and a full queue are no failures of authentication"
-    assert drops["R2"].of("icmp-error") == 2
+    assert drops["R2"].of(DropReason.ICMP_ERROR) == 2
     assert drops["R2"].words() == "by reason: bad-mac 3, congestion 9, icmp-error 2"
 
 
 def test_a_total_stands_for_every_reason_and_says_so():
     (drops,) = DropCounters(totals(4, icmp=1), None).read(["R2"]).values()
-    assert (drops.of("bad-mac"), drops.of("any"), drops.of("icmp-error")) == (4, 4, 1)
+    assert (drops.of(DropReason.BAD_MAC), drops.of("any"), drops.of(DropReason.ICMP_ERROR)) == (4, 4, 1)
     assert drops.words() == "by total (the router prints no reasons): any 4, icmp-error 1"
 
 
 def test_icmp_errors_that_a_router_does_not_count_are_not_taken_for_none():
     (drops,) = DropCounters(totals(4), None).read(["R2"]).values()
     with pytest.raises(RunBrokenError, match="ICMP"):
-        drops.of("icmp-error")
+        drops.of(DropReason.ICMP_ERROR)
 
 
 def test_what_counts_is_what_came_since():
@@ -63,8 +76,10 @@ def test_what_counts_is_what_came_since():
 
 
 def view(**counts):
-    drops = {"R2": Drops({name.replace("_", "-"): count for name, count in counts.items()}, by_reason=True)}
-    return View(0, {}, {}, None, ["bgp"], {}, drops)
+    drops: dict[RouterName, Drops] = {
+        "R2": Drops({name.replace("_", "-"): count for name, count in counts.items()}, by_reason=True)
+    }
+    return View(0, {}, {}, UNSEEN, ["bgp"], {}, drops)
 
 
 @pytest.mark.parametrize(
@@ -73,17 +88,17 @@ def view(**counts):
      (0, {}, True), (0, {"bad_mac": 1}, False), (0, {"no_option": 1}, True)],
 )  # fmt: skip
 def test_a_number_is_at_least_so_many_for_that_reason_and_0_is_none(wanted, counts, holds):
-    finding = Dropped("R2", wanted, "bad-mac").judge(view(**counts))
+    finding = Dropped("R2", wanted, DropReason.BAD_MAC).judge(view(**counts))
     assert finding.holds is holds
     assert finding.observed.startswith("dropped since, by reason: ")
 
 
 def test_reasons_are_conditions_of_their_own_for_both_routers_or_one():
-    both: Any = conditions_of(read_step({"expect": {"drops": {"bad-mac": 1, "no-option": 0}}}))
+    both: Any = conditions_of(expectation({"drops": {"bad-mac": 1, "no-option": 0}}))
     assert [(one.router, one.reason, one.value) for one in both] == [
         ("R1", "bad-mac", 1), ("R1", "no-option", 0), ("R2", "bad-mac", 1), ("R2", "no-option", 0)
     ]  # fmt: skip
-    (one,) = conditions_of(read_step({"expect": {"drops": {"R2": {"md5-present": 1}}}}))
+    (one,) = conditions_of(expectation({"drops": {"R2": {"md5-present": 1}}}))
     assert (one.router, one.expected()) == ("R2", "at least 1 received segments dropped (md5-present)")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from tests.unit.known import known
@@ -18,10 +19,10 @@ from keyroll.scenario.file.read import read_cases
 from keyroll.scenario.file.registry import CHECKS, STEPS
 from keyroll.scenario.file.scenario import Scenario
 from keyroll.scenario.file.step import Step
-from keyroll.scenario.judge.conditions import Condition, Source, conditions_of
+from keyroll.scenario.judge.conditions import Condition, Source, View, conditions_of
 from keyroll.scenario.judge.findings import Finding
 from keyroll.scenario.plan.keyring import Span
-from keyroll.scenario.play.context import play
+from keyroll.scenario.play.context import Run, play
 
 
 class Nothing(Step):
@@ -59,6 +60,8 @@ def added():
     CHECKS.remove("lucky")
 
 
+NOTHING_SEEN = cast("View", None)
+"""What is known at a look, which the check above has nothing to do with."""
 STEPS_OF_OTHERS = "  - advance: {to: 30m}\n  - nothing: {times: 3}\n  - nothing:\n  - expect: {lucky: {R2: 8}}\n"
 
 
@@ -71,7 +74,7 @@ def test_they_are_read_like_those_of_keyroll(write, two_keys):
     _, _, _, nothing, bare, expect, _ = read(write, two_keys).steps
     assert (nothing.words(), nothing.times, bare.words()) == ("nothing times: 3", 3, "nothing")
     (condition,) = conditions_of(expect)
-    assert (condition.router, condition.expected(), condition.judge(None).holds) == ("R2", "lucky 8", False)
+    assert (condition.router, condition.expected(), condition.judge(NOTHING_SEEN).holds) == ("R2", "lucky 8", False)
     assert expect.checks() == {"lucky"}
 
 
@@ -102,7 +105,8 @@ def test_they_are_in_the_schema_for_editors_as_long_as_they_are_there():
 
 
 def test_a_step_is_played_by_the_function_that_was_registered_for_it():
-    run = SimpleNamespace(clock=FakeClock(), number=3, played=[])
+    fake = SimpleNamespace(clock=FakeClock(), number=3, played=[])
+    run = cast("Run", fake)
     with pytest.raises(RunBrokenError, match="no function plays `nothing`"):
         play(Nothing(), run)
 
@@ -110,11 +114,11 @@ def test_a_step_is_played_by_the_function_that_was_registered_for_it():
     def _(step: Nothing, run) -> Span:
         begun = run.clock.now().ns
         run.clock.pause(step.times * timedelta(seconds=1))
-        run.played.append(step)
+        fake.played.append(step)
         return Span(begun, run.clock.now().ns)
 
     span = known(play(Nothing(times=2), run))
-    assert (run.played, span.done - span.begun) == ([Nothing(times=2)], 2_000_000_000)
+    assert (fake.played, span.done - span.begun) == ([Nothing(times=2)], 2_000_000_000)
 
 
 def test_a_name_that_is_taken_is_refused():

@@ -1,11 +1,13 @@
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from keyroll.capture import Flow, Judgement, Refusal, Verdict
+from keyroll.scenario.file.fields import ROUTERS, RouterName
 from keyroll.scenario.judge.invariants import (
     Rollover,
     Watched,
@@ -18,6 +20,7 @@ from keyroll.scenario.judge.invariants import (
 )
 from keyroll.scenario.observe.router_clock import NS
 from keyroll.scenario.observe.sampler import Sample, longest_gap
+from keyroll.scenario.observe.wire import Wire
 
 UP = 1_000 * NS
 END = UP + 10 * NS
@@ -70,8 +73,21 @@ def segment(verdict=Verdict.VERIFIED, sender="R1", **fields):
 
 
 def watched(*, up=UP, wire=None, rollovers=(), **samples):
-    both = {(router, "bgp"): samples.get(router, steady(router)) for router in ("R1", "R2")}
-    return Watched(up, END, both, wire or FakeWire(), ["bgp"], rollovers)
+    both: dict[tuple[RouterName, str], Any] = {
+        (router, "bgp"): samples.get(router, steady(router)) for router in ROUTERS
+    }
+    return seen(both, wire, up=up, rollovers=rollovers)
+
+
+def seen(
+    samples: Mapping[tuple[RouterName, str], Sequence[Sample]],
+    wire: FakeWire | None = None,
+    session: str = "bgp",
+    *,
+    up: int | None = UP,
+    rollovers: Sequence[Rollover] = (),
+) -> Watched:
+    return Watched(up, END, samples, cast("Wire", wire or FakeWire()), [session], rollovers)
 
 
 def red(checks):
@@ -122,7 +138,7 @@ def labelled(*labels):
         replace(sample("R1", second, state="Operational", session="ldp", routes=None), labels=frozenset(some))
         for second, some in enumerate(labels)
     ]
-    return Watched(UP, END, {("R1", "ldp"): samples, ("R2", "ldp"): samples}, FakeWire(), ["ldp"])
+    return seen({("R1", "ldp"): samples, ("R2", "ldp"): samples}, session="ldp")
 
 
 def test_labels_that_stay_are_no_loss_and_more_of_them_neither():
@@ -198,8 +214,7 @@ def test_ldp_counts_as_up_without_routes_and_is_judged_by_uptime_where_no_counte
     assert first_up({("R1", "ldp"): ldp}) == UP
     back = [*ldp[:5], sample("R1", 5, session="ldp", state="Operational", flaps=None, routes=None, since=0), *ldp[6:]]
     for samples, expected in ((ldp, []), (back, ["R1"])):
-        seen = {("R1", "ldp"): samples, ("R2", "ldp"): ldp}
-        assert red(no_flap(Watched(UP, END, seen, FakeWire(), ["ldp"]))) == expected
+        assert red(no_flap(seen({("R1", "ldp"): samples, ("R2", "ldp"): ldp}, session="ldp"))) == expected
 
 
 def test_the_longest_gap_counts_from_up_to_the_end():
@@ -212,7 +227,7 @@ def keys_sent(*courses):
     """Return a Watched in which R1 signs with these keys, connection by connection; R2 with one key."""
     sent = [segment(key=key, connection=number) for number, course in enumerate(courses) for key in course]
     wire = FakeWire(sent={"R1": sent, "R2": [segment(key=0, connection=0, sender="R2")]})
-    return Watched(UP, END, {}, wire, ("bgp",))
+    return seen({}, wire)
 
 
 @pytest.mark.parametrize(
@@ -237,4 +252,4 @@ def test_a_key_that_signs_again_after_its_successor_is_taken_back():
 
 
 def test_who_sent_nothing_has_not_shown_that_no_key_was_taken_back():
-    assert not no_key_taken_back(Watched(UP, END, {}, FakeWire(), ("bgp",)))[0].passed
+    assert not no_key_taken_back(seen({}))[0].passed

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from tests.unit.scenario.steps import commit_of
 
 from keyroll.errors import InputError
 from keyroll.scenario.errors import ScenarioError
@@ -95,7 +96,7 @@ def test_who_subscribes_is_told_what_a_router_was_given_mutation_included(tmp_pa
     ring = Keyring(case.scenario, seed=7, t0=T0, mutation=case.mutation("gone"))
     told: list[Any] = []
     ring.subscribe(told.append)
-    held = ring.after("R2", case.scenario.steps[1])
+    held = ring.after("R2", commit_of(case.scenario.steps[1]))
     ring.commit("R2", held, SPAN)
     ring.commit("R2", held)
     (changed,) = told
@@ -132,7 +133,7 @@ def test_one_commit_changes_several_chains_and_takes_back_what_is_left_to_the_de
     path = tmp_path / "two-chains.yaml"
     path.write_text(TWO_CHAINS, encoding="utf-8")
     ring = Keyring(read_cases(path)[0].scenario, seed=7, t0=T0)
-    step = read_cases(path)[0].scenario.steps[1]
+    step = commit_of(read_cases(path)[0].scenario.steps[1])
     told = {}
     for router in ("R1", "R2"):
         held = ring.after(router, step)

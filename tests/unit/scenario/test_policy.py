@@ -10,7 +10,7 @@ from keyroll.scenario.file.scenario import Policy
 
 def test_what_a_file_leaves_open_is_left_to_the_topology_and_the_router():
     assert Policy().settings == {"sending": "clock", "receiving": "tolerance"}
-    assert Policy(repoint="at-once", deletion="next-connection").settings == {
+    assert Policy.model_validate({"repoint": "at-once", "deletion": "next-connection"}).settings == {
         "sending": "clock",
         "receiving": "tolerance",
         "repoint": "at-once",
@@ -20,4 +20,4 @@ def test_what_a_file_leaves_open_is_left_to_the_topology_and_the_router():
 
 def test_a_rule_is_one_of_two():
     with pytest.raises(ValidationError, match="alteration"):
-        Policy(alteration="never")
+        Policy.model_validate({"alteration": "never"})

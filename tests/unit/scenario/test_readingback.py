@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -13,6 +14,7 @@ from keyroll.keychain.junostext import curly
 from keyroll.keychain.secret import Secret
 from keyroll.scenario.plan.changes import Held
 from keyroll.scenario.plan.keyring import Changed, Span
+from keyroll.scenario.play.context import Run
 from keyroll.scenario.play.read_back import ReadBack
 
 CHAIN = generate(4711, name="chain", first=datetime(2030, 1, 1, tzinfo=UTC))
@@ -30,7 +32,7 @@ class Session:
         return self.text
 
 
-class Run:
+class FakeRun:
     """What is sent, and what was found."""
 
     def __init__(self, session):
@@ -48,8 +50,8 @@ class Run:
 
 
 def reading(session, *, committed=True):
-    run = Run(session)
-    back = ReadBack(run)
+    run = FakeRun(session)
+    back = ReadBack(cast("Run", run))
     if committed:
         run.commits(Held({"chain": CHAIN}, "chain"))
     return run, back

@@ -8,12 +8,14 @@ from ipaddress import ip_address
 import pytest
 from tests.unit.known import known
 from tests.unit.library_routers import PLANS
+from tests.unit.scenario.steps import expectation
 
 from keyroll.capture import Speaker, SpeakerBook
 from keyroll.errors import InputError
 from keyroll.junos.base_configuration import Family
 from keyroll.junos.session_configuration import SessionLines, pair_configuration
 from keyroll.names import SessionKind
+from keyroll.scenario.file.fields import RouterName
 from keyroll.scenario.file.read import read_cases
 from keyroll.scenario.file.steps import read_step
 from keyroll.scenario.judge.conditions import conditions_of
@@ -36,7 +38,7 @@ def scenario(write, two_keys):
 
 
 def expected(written, sessions=None):
-    conditions = conditions_of(read_step({"expect": written}), sessions)
+    conditions = conditions_of(expectation(written), sessions)
     return [(one.name, one.router, one.of_session, one.value) for one in conditions]
 
 
@@ -77,7 +79,10 @@ def test_a_session_may_have_another_chain_on_one_router_with_the_same_secrets(sc
 
 def test_the_referee_judges_each_session_by_its_own_chains(scenario):
     ring = Keyring(scenario, seed=7, t0=T0)
-    addresses = {"R1": ("10.0.0.1", "2001:db8::1"), "R2": ("10.0.0.2", "2001:db8::2")}
+    addresses: dict[RouterName, tuple[str, str]] = {
+        "R1": ("10.0.0.1", "2001:db8::1"),
+        "R2": ("10.0.0.2", "2001:db8::2"),
+    }
     speakers = [
         Speaker(
             router,

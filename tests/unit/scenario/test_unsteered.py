@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from keyroll.document import DocumentError
+from keyroll.keychain.model import Keychain
+from keyroll.scenario.file.fields import ROUTERS, RouterName
 from keyroll.scenario.file.read import read_cases
 from keyroll.scenario.plan.chains import mutated, plan_chain
 from keyroll.scenario.plan.unsteered import as_mutated, steers
@@ -49,7 +51,9 @@ def test_nothing_is_forced_any_more_and_the_steps_keep_their_numbers(tmp_path):
 def test_the_keychains_stay_as_they_are(tmp_path):
     (case,) = cases(tmp_path)
     now = datetime(2030, 1, 1, tzinfo=UTC)
-    chains = {router: plan_chain(case.scenario.keychain, router, seed=1, t0=now) for router in ("R1", "R2")}
+    chains: dict[RouterName, Keychain] = {
+        router: plan_chain(case.scenario.keychain, router, seed=1, t0=now) for router in ROUTERS
+    }
     for router, chain in chains.items():
         assert mutated(chains, router, case.mutation("chance"), seed=1) == chain
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from tests.unit.known import known
 from tests.unit.watch.allowed import LOGIN, is_allowed
 from tests.unit.watch.lockstep import Lockstep, pool_of
 from tests.unit.watch.recording import BEGIN, NAMES, PASSWORD, USER, Recording, drawn, plain
@@ -42,7 +43,7 @@ def paces(monkeypatch):
 
         def before_line(self):
             super().before_line()
-            self.instants.append(self._sent)
+            self.instants.append(known(self._sent))
 
     monkeypatch.setattr("keyroll.watch.router.Pace", Noting)
     return found

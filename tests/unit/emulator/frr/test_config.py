@@ -6,9 +6,28 @@ from hypothesis import strategies as st
 from keyroll.emulator.frr.config import Daemon, Line, VtyCommand, batches, steps
 
 
-def line(key: str, text: str | None = None, **more: object) -> Line:
+def line(
+    key: str,
+    text: str | None = None,
+    *,
+    parent: str | None = None,
+    replace: bool = True,
+    anew: bool = False,
+    secret: bool = False,
+    together: str = "",
+) -> Line:
     text = text or key
-    return Line(Daemon.BGPD, key, text, f"no {text}", **more)
+    return Line(
+        Daemon.BGPD,
+        key,
+        text,
+        f"no {text}",
+        parent=parent,
+        replace=replace,
+        anew=anew,
+        secret=secret,
+        together=together,
+    )
 
 
 def texts(found: list[VtyCommand]) -> list[str]:

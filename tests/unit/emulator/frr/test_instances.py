@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -15,6 +15,7 @@ from keyroll.emulator.contract.routing_policy import OwnRoute
 from keyroll.emulator.frr import queries
 from keyroll.emulator.frr.config import VtyCommand, steps
 from keyroll.emulator.frr.render import render
+from keyroll.emulator.frr.suite import FrrSuite
 
 LINK = BgpNeighbor(ip_address("10.0.12.1"), 65001, "link", external=True, export=("link",))
 CORE = BgpNeighbor(ip_address("10.255.0.1"), 65001, "core", external=False, local_as=65001, export=("core",))
@@ -115,7 +116,7 @@ def _neighbor() -> dict[str, Any]:
 @pytest.fixture
 def asked() -> tuple[queries.BgpReader, Daemons]:
     daemons = Daemons()
-    reader = queries.BgpReader(daemons)
+    reader = queries.BgpReader(cast("FrrSuite", daemons))
     reader.configured(router(LINK, CORE))
     return reader, daemons
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import ip_address, ip_interface, ip_network
+from ipaddress import IPv4Address, ip_address, ip_interface, ip_network
 from typing import Any
 
 import pytest
@@ -42,7 +42,7 @@ def test_the_transport_address_is_the_router_id_or_that_of_the_interface():
     assert "discovery transport-address 10.255.0.1" in texts(INTENT)
     inner = replace(LDP, transport_interface=True)
     assert transport_address(INTENT, inner) == ip_address("10.0.12.1")
-    assert local_id(replace(INTENT, router_id=ip_address("9.9.9.9"))) == ip_address("9.9.9.9")
+    assert local_id(replace(INTENT, router_id=IPv4Address("9.9.9.9"))) == ip_address("9.9.9.9")
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ DETAIL = {"10.255.0.2": {"tcpLocalAddress": "10.0.12.1", "sessionHoldtime": 15, 
 
 
 def sessions(summary: dict[str, Any], counts: session_log.LdpCounts | None = None) -> Any:
-    return ldp_state.sessions(summary, DETAIL, ip_address("10.255.0.1"), 30, counts or session_log.LdpCounts())
+    return ldp_state.sessions(summary, DETAIL, IPv4Address("10.255.0.1"), 30, counts or session_log.LdpCounts())
 
 
 def test_an_operational_session():
@@ -154,7 +154,7 @@ def test_a_session_that_leaves_operational_is_a_flap_however_soon_it_is_back():
         change = session_log.read(Daemon.LDPD, LOG.format(event, "10.255.0.2", old, new))
         if change is not None:
             counts.take(change, 5.0)
-    assert counts.of(ip_address("10.255.0.2")) == (1, 5.0, "session close")
+    assert counts.of(IPv4Address("10.255.0.2")) == (1, 5.0, "session close")
     (found,) = sessions(SUMMARY, counts)
     assert (found.flaps, found.last_down_reason) == (1, "session close")
 

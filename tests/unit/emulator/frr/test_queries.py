@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, cast
 
 from keyroll.emulator.contract.model import BgpNeighbor, Intent
 from keyroll.emulator.frr import queries
+from keyroll.emulator.frr.suite import FrrSuite
 
 UP, DOWN = "10.0.12.2", "10.255.0.2"
 
@@ -39,7 +40,7 @@ class Daemons:
 
 
 def counts(neighbors: dict[str, Any]) -> dict[str, tuple[int, int, int]]:
-    reader = queries.BgpReader(Daemons(neighbors))
+    reader = queries.BgpReader(cast("FrrSuite", Daemons(neighbors)))
     peers = tuple(BgpNeighbor(ip_address(one), 65002, "g", external=True) for one in neighbors)
     reader.configured(Intent("R1", autonomous_system=65001, neighbors=peers))
     return {str(one.address): one.prefixes["inet.0"] for one in asyncio.run(reader.states())}

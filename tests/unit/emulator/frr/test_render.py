@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import ip_address, ip_interface, ip_network
+from ipaddress import IPv4Address, ip_address, ip_interface, ip_network
 
 import pytest
 
@@ -21,7 +21,7 @@ INTENT = Intent(
         Unit("ge-0/0/0.0", (ip_interface("10.0.12.1/30"), ip_interface("2001:db8:12::1/64"))),
         Unit("lo0.0", (ip_interface("10.255.0.1/32"),)),
     ),
-    router_id=ip_address("10.255.0.1"),
+    router_id=IPv4Address("10.255.0.1"),
     autonomous_system=65001,
     neighbors=(PEER,),
     announce={"lo": (OwnRoute(ip_network("10.255.0.1/32")),)},
@@ -148,7 +148,9 @@ def test_knobs_of_bgpd_are_lines_of_their_own(changes, lines):
 
 def test_two_cluster_ids_are_more_than_bgpd_has():
     peers = [
-        replace(PEER, external=False, peer_as=65001, address=ip_address(f"10.0.12.{last}"), cluster=ip_address(cluster))
+        replace(
+            PEER, external=False, peer_as=65001, address=ip_address(f"10.0.12.{last}"), cluster=IPv4Address(cluster)
+        )
         for last, cluster in ((2, "192.0.2.1"), (3, "192.0.2.2"))
     ]
     with pytest.raises(NotEmulatedError, match=r"not emulated: several cluster ids"):
@@ -168,13 +170,13 @@ def test_a_description_is_shown_by_junos_and_not_told_to_bgpd(text):
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("neighbor", "words"),
     [
-        ({}, ""),
-        ({"local_as_private": True}, " no-prepend"),
-        ({"local_as_alone": True}, " no-prepend replace-as"),
+        (replace(PEER, local_as=65010), ""),
+        (replace(PEER, local_as=65010, local_as_private=True), " no-prepend"),
+        (replace(PEER, local_as=65010, local_as_alone=True), " no-prepend replace-as"),
     ],
+    ids=["no options", "private", "alone"],
 )
-def test_a_local_as_is_in_the_paths_that_its_options_say(options: dict[str, bool], words: str):
-    neighbor = replace(PEER, local_as=65010, **options)
+def test_a_local_as_is_in_the_paths_that_its_options_say(neighbor: BgpNeighbor, words: str):
     assert f"neighbor {PEER.address} local-as 65010{words}" in texts(replace(INTENT, neighbors=(neighbor,)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import asyncssh
@@ -104,8 +104,8 @@ def test_thousands_of_lines_of_a_person_are_survived(live: LiveRouter, seed: int
     chance = random.Random(seed)
     terminals: list[Watched] = []
 
-    def watched(*words: object, **options: object) -> Watched:
-        terminals.append(Watched(*words, **options))
+    def watched(write: Callable[[bytes], None], *, pty: bool, height: int = 24, width: int = 0) -> Watched:
+        terminals.append(Watched(write, pty=pty, height=height, width=width))
         return terminals[-1]
 
     monkeypatch.setattr(ssh_server, "Terminal", watched)

@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import asyncssh
 import pytest
@@ -105,7 +105,7 @@ def test_a_client_that_goes_on_to_another_name_does_not_keep_the_first_ones_keys
     console.type("configure", f'set system login user joe authentication ssh-ed25519 "{public}"', "commit")
     account = _Account(console.router._chassis, {}, {}, set(), set(), lambda _task: None)
     recorder = _Recorder()
-    account.connection_made(recorder)  # only what is asked of it
+    account.connection_made(cast("asyncssh.SSHServerConnection", recorder))  # only what is asked of it
     account.begin_auth("joe")
     assert recorder.given is not None
     account.begin_auth("mary")

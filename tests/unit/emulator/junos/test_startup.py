@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import cast
 
 import pytest
 
@@ -84,8 +85,9 @@ def test_a_stream_gets_the_answer_to_one_command_or_a_command_line(console) -> N
         reader = asyncio.StreamReader()
         reader.feed_data(typed)
         reader.feed_eof()
+        writer = cast("asyncio.StreamWriter", Writer())
         await console_module.converse(
-            console.router._chassis, reader, Writer(), user="root", command=command, pty=False, height=24
+            console.router._chassis, reader, writer, user="root", command=command, pty=False, height=24
         )
         return b"".join(written)
 

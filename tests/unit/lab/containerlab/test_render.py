@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,15 @@ TOPOLOGIES = sorted((Path(__file__).parents[4] / "topologies").glob("*.clab.yml"
 EMULATED = next(path for path in TOPOLOGIES if path.name == "emulated.clab.yml")
 
 
-def rendered(path: Path, **options) -> Any:
-    given_options = {"name": "lab-1", "folder": Path("/run/keyroll/lab-1"), "environment": {}, "variables": {}}
-    return yaml.safe_load(render(path, **(given_options | options)))
+def rendered(
+    path: Path,
+    *,
+    environment: Mapping[str, str] | None = None,
+    variables: Mapping[str, Mapping[str, str]] | None = None,
+) -> Any:
+    folder = Path("/run/keyroll/lab-1")
+    text = render(path, name="lab-1", folder=folder, environment=environment or {}, variables=variables or {})
+    return yaml.safe_load(text)
 
 
 @pytest.mark.parametrize(

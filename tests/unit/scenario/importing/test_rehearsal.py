@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from tests.unit.scenario.importing.test_import import AT, lion, tiger
@@ -10,7 +11,7 @@ from tests.unit.scenario.importing.test_import import AT, lion, tiger
 from keyroll.cli.imported import Asked, Made, imported
 from keyroll.cli.rehearsal import judged
 from keyroll.errors import ExitCode
-from keyroll.scenario.record.result import Verdict
+from keyroll.scenario.record.result import Result, Verdict
 
 GOOD = ("2027-01-15T00:00:00+00:00", True, True, "hitless under all policies")
 BAD = ("2027-01-15T00:00:00+00:00", False, False, "not hitless under 16 of 16 mixes of policies")
@@ -18,7 +19,7 @@ BAD = ("2027-01-15T00:00:00+00:00", False, False, "not hitless under 16 of 16 mi
 
 def verdict(played, *, predicted=(GOOD,), left_out=(), notes=(), accept=False, without=False, commit=()):
     made = Made("", "", tuple(left_out), tuple(predicted), ("lion", "tiger"), tuple(notes), commit=commit)
-    result = SimpleNamespace(verdict=played, reason="the machine was too busy")
+    result = cast("Result", SimpleNamespace(verdict=played, reason="the machine was too busy"))
     return judged(made, result, accept_left_out=accept, without_secrets=without)
 
 
