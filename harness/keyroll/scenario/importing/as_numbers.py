@@ -14,6 +14,7 @@ from keyroll.names import SessionKind
 from keyroll.scenario.importing.pairs import Meant
 from keyroll.scenario.importing.sessions import DraftSession
 
+# The highest AS number of two octets (RFC 6793).
 _TWO_OCTETS = 65535
 _PRIVATE, _PRIVATE4 = 64512, 4200000000
 """The first private ASes of two octets and of four (RFC 6996, section 5)."""
