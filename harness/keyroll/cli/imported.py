@@ -119,7 +119,10 @@ def imported(asked: Asked) -> Made:
     text = scenario_text(
         drafted,
         [tell(said) for said in heavy],
-        [counts(one) for one in configurations],
+        [
+            counts(one, [pair[number] for group in chosen for pair in group.sessions])
+            for number, one in enumerate(configurations)
+        ],
         faults=[tell(said) for said in wrong],
         routers=[f"{name} ({file})" for name, file in zip(names, files, strict=True)] if asked.keep_names else (),
         seen=carried,

@@ -18,6 +18,10 @@ _BEFORE_A_NAME = r"\b(key-chain|chain|instance|in|group|filter|of|system)"
 """A configuration's names are common words (`peers`, `a`): only behind one of these are they taken for names."""
 
 
+_AS_NUMBER = re.compile(r"\b(AS|(?:local|peer)-as|autonomous-system) \d+(?:\.\d+)?")
+"""An AS identifies a network, as an address does."""
+
+
 @dataclass(frozen=True, slots=True)
 class Said:
     """Something that is said of the two configurations, and where it stands."""
@@ -47,9 +51,10 @@ class Hidden:
         self._files = files
 
     def of(self, said: Said) -> Said:
-        """Return the same with routers as R1 and R2, and no other name, address or file."""
+        """Return the same with routers as R1 and R2, and no other name, address, AS or file."""
         message = _QUOTED.sub("'…'", said.message)
         message = _MAY_BE_ADDRESS.sub(_without_address, message)
+        message = _AS_NUMBER.sub(r"\1 <number>", message)
         for pattern, name in self._routers:
             message = pattern.sub(name, message)
         if self._names is not None:

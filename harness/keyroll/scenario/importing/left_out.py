@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from keyroll.check import rules
 from keyroll.check.judge import Report
@@ -191,10 +191,20 @@ def _of_chains(meant: Meant) -> Iterator[Said]:
             yield Said(f"key {number} of {chain.name} cannot be used by TCP-AO and is not played", chain.place(number))
 
 
-def counts(configuration: Configuration) -> dict[str, int]:
-    """Return how many statements of each hierarchy do not concern the sessions."""
+_WRITTEN = (
+    *("type", "family", "local-as", "peer-as", "hold-time", "passive", "multihop", "local-address"),
+    *("authentication-algorithm", "authentication-key-chain"),
+)
+"""Statements of a session, at any of its levels, that the file says in its own words."""
+
+
+def counts(configuration: Configuration, sessions: Iterable[Session]) -> dict[str, int]:
+    """Return how many statements of each hierarchy do not concern the sessions that are played."""
+    levels = {one.path[: len(one.path) - cut] for one in sessions for cut in _BGP_LEVELS if len(one.path) > cut}
+    written = {(*level, word) for level in levels for word in _WRITTEN}
+    written.add(("routing-options", "autonomous-system"))
     found: Counter[str] = Counter()
     for path in configuration.tree.paths():
-        if path and path[0] not in _TAKEN:
+        if path and path[0] not in _TAKEN and not any(path[:end] in written for end in range(2, len(path) + 1)):
             found[path[0]] += 1
     return dict(found.most_common())

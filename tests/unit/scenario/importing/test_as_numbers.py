@@ -118,6 +118,24 @@ def test_ases_that_cannot_be_played_are_the_labs_own_and_the_file_says_why(case,
     assert f"# ASes are the lab's own: {why}" in text
 
 
+def test_a_wrong_peer_as_is_left_out_by_weight_without_its_number(case, tmp_path):
+    _, text = of_edited(case, tmp_path, lambda line: line.replace("peer-as 4000", "peer-as 4001"))
+    (said_of_it,) = [line for line in text.splitlines() if "not played, and an error by itself" in line]
+    assert "R1 to <address> expects AS <number>, and R2 is AS <number> there" in said_of_it
+    assert not re.search(r"\b(3000|4000|4001)\b", text)
+
+
+def test_what_the_file_says_of_a_session_is_not_counted_as_left_out(case, tmp_path):
+    more = "\nset routing-options autonomous-system loops 2\nset protocols bgp group others type external"
+    _, text = of_edited(case, tmp_path, lambda line: line + (more if "router-id" in line else ""))
+    (counted,) = re.findall(r"# Not played of R1, by statements: (.*)", text)
+    found = dict(one.rsplit(" ", 1) for one in counted.split(", "))
+    lines = [line.split()[1:] for line in (tmp_path / "R1.conf").read_text().splitlines() if line]
+    exports = [line for line in lines if line[:2] == ["protocols", "bgp"] and "export" in line]
+    others = [line for line in lines if "others" in line and line[0] == "protocols"]
+    assert int(found["protocols"]) == len(exports) + len(others)
+
+
 def test_an_algorithm_at_another_level_than_its_chain_is_said(case, tmp_path):
     again, text = of_edited(
         case, tmp_path, lambda line: line.replace("group v4-link authentication-algorithm", "authentication-algorithm")
