@@ -16,8 +16,9 @@ from keyroll.instants import SYSTEM
 if TYPE_CHECKING:
     from keyroll.check.judge import Question, Report
     from keyroll.configuration import Configuration
-    from keyroll.scenario.importing.draft import Draft, Planned
+    from keyroll.scenario.importing.draft import Draft
     from keyroll.scenario.importing.pairs import Meant
+    from keyroll.scenario.importing.planned import Planned, TurnedOn
     from keyroll.scenario.importing.seen import SeenOnLink
 
 _SKEW_MAX = timedelta(days=3650)
@@ -60,6 +61,8 @@ class Made:
     """What `keyroll check` finds wrong with what is played, with the routers' own names."""
     commit: tuple[str, ...] = ()
     """The states on the way of a planned commit in which a session is predicted to be down."""
+    resets: tuple[str, ...] = ()
+    """The sessions that the planned commit is predicted to reset, each once."""
 
     @property
     def carried(self) -> ExitCode:
@@ -79,6 +82,7 @@ def imported(asked: Asked) -> Made:
     from keyroll.scenario.importing.hidden import Hidden  # noqa: PLC0415 - as above
     from keyroll.scenario.importing.left_out import by_weight, counts, faults, of_change, turning_on  # noqa: PLC0415 - as above
     from keyroll.scenario.importing.pairs import any_protected, meant  # noqa: PLC0415 - as above
+    from keyroll.scenario.importing.planned import split  # noqa: PLC0415 - as above
     from keyroll.scenario.importing.text import scenario_text  # noqa: PLC0415 - as above
 
     where = read_zone(asked.zone)
@@ -88,12 +92,16 @@ def imported(asked: Asked) -> Made:
     after = _after(asked, configurations, where)
     question = Question(at=moment, without_secrets=True)
     report = judge(configurations, question)
+    before = configurations
     turned_on = bool(after) and not any_protected(configurations, report)
     if turned_on:
-        # Nothing rolls before the commit: what follows it is played.
+        # No key is in use before the commit: sessions and chains are those that it makes.
         configurations = [after.get(number, one) for number, one in enumerate(configurations)]
         report = judge(configurations, question)
     chosen = meant(configurations, report, asked.session)
+    turning = _turned_on(asked, before, after, chosen, question) if turned_on else None
+    if after and not turned_on:
+        chosen = split(chosen, [after.get(number, one) for number, one in enumerate(configurations)])
     carried = _seen(asked, chosen, where) if asked.captures else None
     planned = _planned(asked, configurations, after, chosen, question) if after and not turned_on else None
     drafted = draft(
@@ -103,13 +111,16 @@ def imported(asked: Asked) -> Made:
         rollovers=asked.rollovers,
         skew=skew,
         planned=planned,
+        turned_on=turning,
         keep_as_numbers=asked.keep_names,
     )
     heavy = tuple(by_weight(chosen, configurations, report))
-    if turned_on:
+    if turned_on and turning is None:
         heavy = (*turning_on(chosen), *heavy)
+    if turned_on:
+        heavy += tuple(of_change(before, configurations))
     if planned is not None:
-        heavy += tuple(of_change(chosen, configurations, planned.after, [one.chains for one in planned.meant]))
+        heavy += tuple(of_change(configurations, planned.after))
     # What is wrong before a planned commit matters where the sessions are down by it, and is wrong after it as well.
     wrong = tuple(faults(chosen if planned is None else planned.meant))
     names = (configurations[0].main.name, configurations[1].main.name)
@@ -141,10 +152,17 @@ def imported(asked: Asked) -> Made:
         names,
         tuple(notes),
         carried,
-        tuple(one.name for chain in drafted.chains if chain.down for one in chain.meant.played),
+        tuple(one.name for chain in drafted.chains if chain.stays_down for one in chain.meant.played),
         tuple(item.text for item in wrong),
-        planned.down if planned is not None else (),
+        _down_by_commit(drafted),
+        tuple(one.name for chain in drafted.chains if chain.is_reset for one in chain.meant.played),
     )
+
+
+def _down_by_commit(drafted: Draft) -> tuple[str, ...]:
+    if drafted.turned_on is not None:
+        return (_AFTER,) if any(chain.down for chain in drafted.chains) else ()
+    return () if drafted.planned is None else drafted.planned.down
 
 
 def _many(count: int, word: str) -> str:
@@ -192,24 +210,66 @@ def _planned(
 ) -> Planned:
     """Return the planned commit, and what is predicted of each state on the way."""
     from keyroll.check.judge import judge  # noqa: PLC0415 - as above
-    from keyroll.scenario.importing.draft import Planned  # noqa: PLC0415 - as above
     from keyroll.scenario.importing.pairs import is_down, meant_after  # noqa: PLC0415 - as above
+    from keyroll.scenario.importing.planned import Planned, points  # noqa: PLC0415 - as above
 
     after = [changed.get(number, one) for number, one in enumerate(configurations)]
     report = judge(after, question)
-    states = [
+    states = _on_the_way(configurations, changed, question)
+    words = tuple(f"{name}: {_verdicts(said)}" for name, said in (*states, (_AFTER, report)))
+    then = tuple(meant_after(after, one, report) for one in chosen)
+    # Sessions that get another key-chain are down on the way, until both ends have it: that is their one reset.
+    kept = [one for one, new in zip(chosen, then, strict=True) if not points(one, new)]
+    down = [name for name, said in states if any(is_down(said, one) for one in kept)]
+    if any(is_down(report, one) for one in chosen):
+        down.append(_AFTER)
+    return Planned(tuple(after), then, report, _routers(changed), _pause(asked), words, tuple(down))
+
+
+def _turned_on(
+    asked: Asked,
+    configurations: Sequence[Configuration],
+    changed: Mapping[int, Configuration],
+    chosen: Sequence[Meant],
+    question: Question,
+) -> TurnedOn | None:
+    """Return a planned commit that turns TCP-AO on; None where a scenario cannot say what is there before it."""
+    from keyroll.check.judge import judge  # noqa: PLC0415 - as above
+    from keyroll.scenario.importing.planned import TurnedOn, former  # noqa: PLC0415 - as above
+
+    found = former(configurations, chosen)
+    if found is None:
+        return None
+    after = judge([changed.get(number, one) for number, one in enumerate(configurations)], question)
+    states = (*_on_the_way(configurations, changed, question), (_AFTER, after))
+    words = tuple(f"{name}: {_verdicts(said)}" for name, said in states)
+    return TurnedOn(found, _routers(changed), _pause(asked), words)
+
+
+_AFTER = "after the change"
+
+
+def _routers(changed: Mapping[int, Configuration]) -> tuple[str, ...]:
+    return tuple(f"R{number + 1}" for number in sorted(changed))
+
+
+def _pause(asked: Asked) -> timedelta:
+    return length_of("--pause", asked.pause or "5s")
+
+
+def _on_the_way(
+    configurations: Sequence[Configuration], changed: Mapping[int, Configuration], question: Question
+) -> list[tuple[str, Report]]:
+    """Return what `keyroll check` says while one router alone has committed; nothing where only one does."""
+    from keyroll.check.judge import judge  # noqa: PLC0415 - as above
+
+    return [
         (
             f"if only R{number + 1} were changed",
-            judge([after[index] if index == number else one for index, one in enumerate(configurations)], question),
+            judge([changed[index] if index == number else one for index, one in enumerate(configurations)], question),
         )
         for number in (sorted(changed) if len(changed) > 1 else ())
     ]
-    states.append(("after the change", report))
-    words = tuple(f"{name}: {_verdicts(said)}" for name, said in states)
-    down = tuple(name for name, said in states if any(is_down(said, one) for one in chosen))
-    then = tuple(meant_after(after, one, report) for one in chosen)
-    routers = tuple(f"R{number + 1}" for number in sorted(changed))
-    return Planned(tuple(after), then, report, routers, length_of("--pause", asked.pause or "5s"), words, down)
 
 
 def _verdicts(report: Report) -> str:

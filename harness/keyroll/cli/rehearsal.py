@@ -76,7 +76,7 @@ def play(
     worst = min(range(len(results)), key=lambda number: _ORDER.index(verdicts[number].code))
     verdict, result = verdicts[worst], results[worst]
     printer.line(verdict.sentence, style=verdict_style(verdict.code))
-    for line in (*_orders(orders, results, verdicts, made.names), *_lines(made, result)):
+    for line in (*_orders(orders, results, verdicts, made), *_lines(made, result)):
         printer.line(line)
     if not no_report:
         # A planned change has a page for each order of commits; the one that decides is named.
@@ -91,17 +91,18 @@ def _order(variant: str, names: tuple[str, str]) -> str:
 
 
 def _orders(
-    orders: Sequence[str | None], results: Sequence[Result], verdicts: Sequence[Judged], names: tuple[str, str]
+    orders: Sequence[str | None], results: Sequence[Result], verdicts: Sequence[Judged], made: Made
 ) -> Iterator[str]:
     """Yield how each order of the commits of a planned change was played."""
     for order, one, verdict in zip(orders, results, verdicts, strict=True):
         if order is not None:
             took = f"{one.took.total_seconds():.0f} s"
-            yield f"  the commits with {_order(order, names)}: {_played(one, verdict)} ({took})"
+            yield f"  the commits with {_order(order, made.names)}: {_played(made, one, verdict)} ({took})"
 
 
-def _played(result: Result, verdict: Judged) -> str:
-    words = {Verdict.PASSED: "played hitless", Verdict.FAILED: "not hitless"}
+def _played(made: Made, result: Result, verdict: Judged) -> str:
+    hitless = "each reset once, and hitless after that" if made.resets else "played hitless"
+    words = {Verdict.PASSED: hitless, Verdict.FAILED: "not hitless"}
     return words.get(result.verdict, verdict.sentence)
 
 
@@ -164,29 +165,41 @@ def judged(made: Made, result: Result, *, accept_left_out: bool, without_secrets
             ExitCode.BAD, "NOT HITLESS under all policies, by prediction; played hitless under the default ones"
         )
     unsaid = _not_known(made, accept_left_out=accept_left_out, without_secrets=without_secrets)
-    return Judged(ExitCode.OK, "HITLESS") if unsaid is None else Judged(ExitCode.UNFIT, unsaid)
+    return Judged(ExitCode.OK, _good(made)) if unsaid is None else Judged(ExitCode.UNFIT, unsaid)
+
+
+def _good(made: Made) -> str:
+    if not made.resets:
+        return "HITLESS"
+    return f"RESET ONCE by the planned commit, as predicted{', then HITLESS' if made.predicted else ''}"
 
 
 def _not_known(made: Made, *, accept_left_out: bool, without_secrets: bool) -> str | None:
     """Return why a run that passed, as predicted, is not green; None where all is known and covered."""
     if made.left_out and not accept_left_out:
         return "HITLESS as far as it was played, NOT COVERED: what may change the verdict was left out"
-    if not made.predicted:
+    if not made.predicted and not made.resets:
         return "NOT JUDGED: no rollover is coming in these configurations"
     if made.notes and not without_secrets:
         return f"HITLESS if {made.notes[0]} (--without-secrets)"
     return None
 
 
-def _lines(made: Made, result: Result) -> Iterator[str]:
+def _predicted(made: Made) -> Iterator[str]:
     if made.carried is not ExitCode.OK:
         yield "  the real link is not in order, or could not be judged: see 'seen on the link' above"
     for name in made.down:
         yield f"  {name}: predicted not to come up with the keys of the beginning"
+    if made.resets:
+        yield f"  planned commit: predicted to reset once: {', '.join(made.resets)}"
     for state in made.commit:
         yield f"  planned commit: predicted that a session is down {state}"
     for moment, _, _, words in made.predicted:
         yield f"  rollover {moment}: predicted {words}"
+
+
+def _lines(made: Made, result: Result) -> Iterator[str]:
+    yield from _predicted(made)
     if made.faults:
         yield "wrong in the configurations (keyroll check):"
     yield from (f"  - {text}" for text in made.faults[:_FAULTS_SHOWN])

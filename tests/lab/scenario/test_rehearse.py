@@ -195,3 +195,48 @@ def test_a_planned_second_key_of_a_route_reflector_and_its_client_is_played_in_b
     one_end = rehearse(tmp_path, *words, "--without-secrets")
     assert one_end.returncode == 1, one_end.stdout + one_end.stderr
     assert "NOT HITLESS, as predicted" in one_end.stdout
+
+
+def chain(name: str, *keys: tuple[int, str, int, int]) -> str:
+    text = ""
+    for number, start, send, recv in keys:
+        head = f"set security authentication-key-chains key-chain {name} key {number}"
+        text += f'{head} secret planned-{number}\n{head} start-time "{start}"\n{head} algorithm ao\n'
+        text += f"{head} ao-attribute send-id {send}\n{head} ao-attribute recv-id {recv}\n"
+        text += f"{head} ao-attribute tcp-ao-option enabled\n"
+    return text
+
+
+PAST, COMING = "2026-11-1.00:00:00 +0000", "2027-1-15.00:00:00 +0000"
+NEIGHBOR = "protocols bgp group peers neighbor {peer}"
+POINTED = f"set {NEIGHBOR} authentication-key-chain new\n"
+TURNED_ON = (
+    f"delete {NEIGHBOR} authentication-key\nset {NEIGHBOR} authentication-algorithm ao\n"
+    f"set {NEIGHBOR} authentication-key-chain new\n"
+)
+
+
+def with_md5(text: str, peer: str) -> str:
+    """A configuration before TCP-AO."""
+    kept = "".join(line for line in text.splitlines(keepends=True) if " authentication-" not in line)
+    return f"{kept}set {NEIGHBOR.format(peer=peer)} authentication-key planned-md5\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("md5", [False, True], ids=["to another key-chain", "from MD5 to TCP-AO"])
+def test_a_commit_that_resets_the_session_is_played_in_both_orders_with_the_rollover_after_it(tmp_path, md5):
+    ends = (("lion", "10.9.0.1", "10.9.0.2", (1, 2)), ("tiger", "10.9.0.2", "10.9.0.1", (2, 1)))
+    words = ["lion.conf", "tiger.conf", "--at", "2026-12-01T00:00Z", "--pause", "2s"]
+    for number, (name, own, peer, (send, recv)) in enumerate(ends, 1):
+        text = configuration(name, own, peer, [(PAST, send, recv, "planned-0")])
+        (tmp_path / f"{name}.conf").write_text(with_md5(text, peer) if md5 else text)
+        keys = chain("new", (5, PAST, send + 10, recv + 10), (6, COMING, send + 20, recv + 20))
+        (tmp_path / f"{name}.set").write_text((TURNED_ON if md5 else POINTED).format(peer=peer) + keys)
+        words += ["--change", f"R{number}={name}.set"]
+    done = rehearse(tmp_path, *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "RESET ONCE by the planned commit, as predicted, then HITLESS" in done.stdout
+    for name in ("lion", "tiger"):
+        assert f"the commits with {name} first: each reset once, and hitless after that" in done.stdout
+    for path in (path for path in (tmp_path / "runs").rglob("*") if path.is_file()):
+        assert b"planned-" not in path.read_bytes(), path

@@ -10,7 +10,7 @@ from tests.unit.scenario.steps import commit_of
 
 from keyroll.errors import InputError
 from keyroll.scenario.errors import ScenarioError
-from keyroll.scenario.file.commit_steps import AddKey
+from keyroll.scenario.file.commit_steps import AddKey, ChangeChains
 from keyroll.scenario.file.read import read_cases
 from keyroll.scenario.plan.keyring import Keyring, Span
 
@@ -127,6 +127,19 @@ steps:
         - {chain: kc-2, delete: 3}
   - expect: {bgp: Established}
 """
+
+
+def test_one_commit_changes_a_chain_and_points_a_session_to_another(tmp_path):
+    path = tmp_path / "pointed.yaml"
+    text = TWO_CHAINS.replace("keychain:", "sessions: [{bgp: v4}, {bgp: v6, family: inet6}]\nkeychain:", 1)
+    of = "    of: [{chain: new_auth_key, delete: 1}]\n      re-point: [{chain: kc-2, sessions: [v6]}]\n"
+    path.write_text(f"{text.partition('  - change-chains:')[0]}  - change-chains:\n  {of}", encoding="utf-8")
+    scenario = read_cases(path)[0].scenario
+    step = scenario.steps[1]
+    assert isinstance(step, ChangeChains)
+    held = Keyring(scenario, seed=7, t0=T0).after("R1", step)
+    assert (held.used_by("v4"), held.used_by("v6")) == ("new_auth_key", "kc-2")
+    assert [key.id for key in held.named("new_auth_key").keys] == [0]
 
 
 def test_one_commit_changes_several_chains_and_takes_back_what_is_left_to_the_default(tmp_path):

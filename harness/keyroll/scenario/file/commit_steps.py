@@ -19,6 +19,7 @@ from keyroll.scenario.file.fields import (
     RouterName,
     SessionRef,
     Slug,
+    StrictModel,
 )
 from keyroll.scenario.file.keys import ChainChange, KeyPlan
 from keyroll.scenario.file.registry import step
@@ -75,6 +76,14 @@ class Apply(Commit):
 
     kind = "apply"
     bare = True
+    authentication: Literal["md5", "none"] | None = Field(
+        default=None, description="first step only: the sessions run with MD5, or with nothing, until a later `apply`"
+    )
+
+    @property
+    def turns_on(self) -> bool:
+        """Whether the routers have their key-chains by it."""
+        return self.authentication is None
 
     @model_validator(mode="after")
     def _for_good(self) -> Self:
@@ -175,24 +184,44 @@ class ChangeChain(KeysCommit, ChainChange):
         return ChainChange.faster(self, factor)
 
 
+class Pointing(StrictModel):
+    """Sessions, and the keychain of the file that they are pointed to."""
+
+    chain: str
+    sessions_: OneOrMany[SessionRef] = Field(default=(), alias="sessions", description="left out: all sessions")
+
+
 @step
 class ChangeChains(Commit):
-    """Change several chains in one commit: each as `change-chain` does."""
+    """Change several chains in one commit, each as `change-chain` does, and let sessions use other ones with it."""
 
     kind = "change-chains"
 
-    changes: Many[ChainChange] = Field(alias="of", min_length=1, description="a `change-chain` of each")
+    changes: Many[ChainChange] = Field(default=(), alias="of", description="a `change-chain` of each")
+    pointings: Many[Pointing] = Field(default=(), alias="re-point", description="a `re-point` of each")
 
     @model_validator(mode="after")
-    def _each_chain_once(self) -> Self:
+    def _each_once_in_all(self) -> Self:
         names = [change.chain for change in self.changes]
+        sessions = [name for one in self.pointings for name in one.sessions_]
+        if not self.changes and not self.pointings:
+            raise ValueError("names nothing to change: of, re-point")
         if len(set(names)) < len(names):
             raise ValueError("names each chain once, by `chain`")
+        if len(set(sessions)) < len(sessions) or (
+            len(self.pointings) > 1 and not all(one.sessions_ for one in self.pointings)
+        ):
+            raise ValueError("`re-point` names each session once, by `sessions`")
         return self
 
     def chains(self) -> frozenset[str]:
-        """Return the chains that are changed."""
-        return frozenset(change.chain for change in self.changes if change.chain is not None)
+        """Return the chains that are changed, and those that are pointed to."""
+        changed = frozenset(change.chain for change in self.changes if change.chain is not None)
+        return changed | {one.chain for one in self.pointings}
+
+    def sessions(self) -> frozenset[str]:
+        """Return the sessions that are pointed."""
+        return frozenset(name for one in self.pointings for name in one.sessions_)
 
     def keys(self) -> frozenset[int]:
         """Return the keys that are deleted."""
@@ -220,13 +249,15 @@ class DeleteChain(KeysCommit):
 
 
 @step
-class RePoint(Commit):
+class RePoint(Commit, Pointing):
     """Let the sessions use another keychain of the file (`other-chains`); both chains stay configured."""
 
     kind = "re-point"
 
-    chain: str
-    sessions_: OneOrMany[SessionRef] = Field(default=(), alias="sessions", description="left out: all sessions")
+    @property
+    def pointings(self) -> tuple[Pointing, ...]:
+        """What is pointed where."""
+        return (self,)
 
     def chains(self) -> frozenset[str]:
         """Return the chain that is pointed to."""

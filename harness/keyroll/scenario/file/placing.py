@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from keyroll.document import Loc
 from keyroll.names import AuthenticationLevel, SessionKind
-from keyroll.scenario.file.commit_steps import RePoint
+from keyroll.scenario.file.commit_steps import ChangeChains, Pointing, RePoint
 from keyroll.scenario.file.fields import ROUTERS, RouterName
 from keyroll.scenario.file.scenario import Scenario
 from keyroll.scenario.file.sessions import SessionPlan
@@ -64,13 +64,14 @@ def _level_problems(scenario: Scenario) -> Iterator[Problem]:
 
 def _re_point_problems(scenario: Scenario) -> Iterator[Problem]:
     for index, step in enumerate(scenario.steps):
-        if not isinstance(step, RePoint) or not step.sessions_:
-            continue
-        for router in step.routers:
-            sharing = {one.name for one in at_protocol(scenario, router)}
-            left = sorted(sharing - set(step.sessions_))
-            if sharing & set(step.sessions_) and left:
-                yield (
-                    ("steps", index),
-                    f"re-point moves '{left[0]}' too, which has its chain at the protocol of {router}: name it",
-                )
+        if isinstance(step, RePoint | ChangeChains):
+            for one in step.pointings:
+                yield from ((("steps", index), problem) for problem in _pointing_problems(scenario, one, step.routers))
+
+
+def _pointing_problems(scenario: Scenario, one: Pointing, routers: Iterable[RouterName]) -> Iterator[str]:
+    for router in routers if one.sessions_ else ():
+        sharing = {session.name for session in at_protocol(scenario, router)}
+        left = sorted(sharing - set(one.sessions_))
+        if sharing & set(one.sessions_) and left:
+            yield f"re-point moves '{left[0]}' too, which has its chain at the protocol of {router}: name it"

@@ -15,7 +15,7 @@ from pathlib import Path
 from keyroll.document import Document, load, read
 from keyroll.errors import Where
 from keyroll.scenario.errors import NoSuchMutationError, ScenarioError
-from keyroll.scenario.file.commit_steps import Apply, RePoint
+from keyroll.scenario.file.commit_steps import Apply, ChangeChains, RePoint
 from keyroll.scenario.file.durations import format_duration
 from keyroll.scenario.file.placing import placing_problem
 from keyroll.scenario.file.scenario import Mutation, Scenario
@@ -214,6 +214,10 @@ def _check_steps(scenario: Scenario, document: Document) -> None:
         applied = applied or isinstance(step, Apply)
         if not applied:
             raise ScenarioError(f"the first step is `apply`, not `{step.kind}`: nothing is configured yet", where=where)
+        if index and isinstance(step, Apply) and not step.turns_on:
+            raise ScenarioError(
+                "only the first `apply` takes `authentication`: what stands before key-chains", where=where
+            )
         if isinstance(step, Advance) and step.to is not None:
             if reached is not None and step.to < reached:
                 raise ScenarioError(
@@ -233,9 +237,10 @@ def _check_steps(scenario: Scenario, document: Document) -> None:
 
 def _check_sessions(step: Step, scenario: Scenario, where: Where) -> None:
     known = scenario.kinds
-    kinds = set() if isinstance(step, RePoint) else set(known.values())
+    by_name = isinstance(step, RePoint | ChangeChains)
+    kinds = set() if by_name else set(known.values())
     missing = sorted(step.sessions() - {*known, *kinds})
-    if missing and missing[0] in KINDS and not isinstance(step, RePoint):
+    if missing and missing[0] in KINDS and not by_name:
         raise ScenarioError(f"{missing[0]} is expected, but `sessions` is [{', '.join(known)}]", where=where)
     if missing:
         raise _no_session(missing[0], scenario, where)

@@ -8,15 +8,17 @@ from datetime import UTC, datetime, timedelta
 
 from keyroll.check.coming_rollovers import Outcome, PredictedRollover
 from keyroll.check.judge import Report
-from keyroll.configuration import Chain, Configuration
+from keyroll.configuration import Chain
 from keyroll.errors import InputError
 from keyroll.keychain.model import Key
-from keyroll.keychain.secret import Likeness, Secret
+from keyroll.keychain.secret import Likeness
 from keyroll.keychain.simulation import Drop
 from keyroll.names import DropReason, Receiving, Sending, SessionKind
 from keyroll.scenario.file.durations import format_duration
 from keyroll.scenario.importing.as_numbers import NO_ASES, DraftAses, as_numbers
+from keyroll.scenario.importing.keys import DraftKey, Labels, Otherwise
 from keyroll.scenario.importing.pairs import Meant
+from keyroll.scenario.importing.planned import Former, Planned, TurnedOn
 from keyroll.scenario.importing.sessions import DraftSession
 
 DEFAULT_POLICY = Sending.CLOCK, Receiving.TOLERANCE
@@ -35,42 +37,6 @@ NAME = "imported"
 """The first chain of the file; further ones have a number behind it."""
 _LONGEST_AGO = timedelta(days=3650)
 """A duration of the file is ten years at most; a key that has been active for longer is taken to be that old."""
-
-
-@dataclass(frozen=True, slots=True)
-class Otherwise:
-    """What differs on R2 from R1's mirrored key; None: the same. `absent` says that it lacks the key."""
-
-    start: timedelta | None = None
-    send: int | None = None
-    recv: int | None = None
-    algorithm: str | None = None
-    secret: str | None = None
-    option: str | None = None
-
-    @property
-    def differs(self) -> bool:
-        """Whether anything is otherwise."""
-        return self != Otherwise()
-
-
-@dataclass(frozen=True, slots=True)
-class DraftKey:
-    """A key of the file: R1's numbers, or the mirrored ones of a key that R2 alone has."""
-
-    number: int
-    start: timedelta
-    send: int
-    recv: int
-    algorithm: str | None
-    option: str | None
-    label: str
-    held_by: tuple[str, ...]
-    other: Otherwise
-    places: tuple[str, ...]
-    """Where it stands: `R1.conf:12`."""
-    unknown: bool
-    """Whether a secret of it is not known, so that it is drawn and assumed to match."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +68,15 @@ class DraftChange:
 
 
 @dataclass(frozen=True, slots=True)
+class DraftPointing:
+    """The key-chain that a planned commit points a chain's sessions to."""
+
+    name: str
+    keys: tuple[DraftKey, ...]
+    tolerances: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
 class DraftChain:
     """A chain of both routers, and the sessions that it protects."""
 
@@ -115,13 +90,28 @@ class DraftChain:
     """Whether `check` says that its sessions are down at t0."""
     change: DraftChange | None = None
     """None: no commit is planned, or it leaves this chain as it is."""
+    pointing: DraftPointing | None = None
+    """None: no commit is planned, or its sessions stay on this chain."""
+    turned_on: Former | None = None
+    """What its sessions have before a planned commit that turns TCP-AO on; None: TCP-AO from the beginning."""
+    active_after: tuple[int | None, int | None] | None = None
+    """The key that each router sends once the planned commit is made; None: none is planned."""
+
+    @property
+    def stays_down(self) -> bool:
+        """Whether its sessions are predicted to be down from the beginning, without a commit that makes them so."""
+        return self.down and self.turned_on is None
+
+    @property
+    def is_reset(self) -> bool:
+        """Whether the planned commit resets its sessions, once."""
+        return self.pointing is not None or self.turned_on is not None
 
     @property
     def all_tolerances(self) -> tuple[int, ...]:
         """Every tolerance that a router has at any time, in seconds."""
-        return self.tolerances + (
-            () if self.change is None or self.change.tolerances is None else self.change.tolerances
-        )
+        changed = () if self.change is None or self.change.tolerances is None else self.change.tolerances
+        return self.tolerances + changed + (() if self.pointing is None else self.pointing.tolerances)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +126,8 @@ class Draft:
     skew: timedelta = timedelta()
     planned: Planned | None = None
     """The planned commit, played once the sessions are up."""
+    turned_on: TurnedOn | None = None
+    """The planned commit that turns TCP-AO on, played once the sessions are up without it."""
     more: int = 0
     """Coming rollovers that are not played."""
     ases: DraftAses = NO_ASES
@@ -153,28 +145,16 @@ class Draft:
         return len(self.chains) > 1 or len(bgp) > 1 or local or not all(one.is_word for one in self.played)
 
     @property
+    def is_committed(self) -> bool:
+        """Whether a planned commit is played."""
+        return any(chain.change is not None or chain.is_reset for chain in self.chains)
+
+    @property
     def keys(self) -> tuple[DraftKey, ...]:
         """Every key that is there at any time."""
         come = (key for chain in self.chains if chain.change is not None for key in chain.change.add)
-        return (*(key for chain in self.chains for key in chain.keys), *come)
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """What the routers will have after a planned commit."""
-
-    after: tuple[Configuration, ...]
-    """R1's and R2's configuration after it."""
-    meant: tuple[Meant, ...]
-    """What becomes of each `Meant` by it: the same sessions, their chains and what `check` says of them."""
-    report: Report
-    routers: tuple[str, ...]
-    """The routers that are changed."""
-    pause: timedelta
-    words: tuple[str, ...]
-    """What is predicted of each state on the way, by its name."""
-    down: tuple[str, ...] = ()
-    """Of these states, those in which a session that is played is down."""
+        others = (key for chain in self.chains if chain.pointing is not None for key in chain.pointing.keys)
+        return (*(key for chain in self.chains for key in chain.keys), *come, *others)
 
 
 def draft(
@@ -185,6 +165,7 @@ def draft(
     rollovers: int,
     skew: timedelta,
     planned: Planned | None = None,
+    turned_on: TurnedOn | None = None,
     keep_as_numbers: bool = False,
 ) -> Draft:
     """Draft the scenario.
@@ -193,6 +174,7 @@ def draft(
         meant: the sessions by their chains.
         report: what `check` says of them.
         planned: what is committed once the sessions are up; the rollovers are then those of its chains.
+        turned_on: a planned commit that gave the sessions their chains, where one did.
         at: the instant to begin at; t0 is its minute.
         rollovers: how many coming rollovers are played.
         skew: R2's clock minus R1's.
@@ -202,7 +184,7 @@ def draft(
         InputError: no key of a chain can be used.
     """
     t0 = at.astimezone(UTC).replace(second=0, microsecond=0)
-    labels = _Labels()
+    labels = Labels()
     chains: list[DraftChain] = []
     coming: list[DraftRollover] = []
     for index, one in enumerate(meant):
@@ -211,16 +193,21 @@ def draft(
         files = [end.where.file for end in one.sessions[0]]
         drafted = _drafted(usable, one.chains, files, t0, labels, numbers)
         active = _active(usable, t0, skew, numbers)
-        change, last, source = None, usable, report
+        change, pointing, after, last, source = None, None, None, usable, report
         if planned is not None:
             then = planned.meant[index].chains
             last, source = _usable(then), planned.report
-            change = _change(
-                (drafted, _tolerances(one.chains)),
-                (_drafted(last, then, files, t0, labels, numbers), _tolerances(then)),
-            )
-        name = NAME if index == 0 else f"{NAME}-{index + 1}"
-        chains.append(DraftChain(name, one, drafted, _tolerances(one.chains), active, _is_down(report, one), change))
+            before = dict(numbers)
+            come = _drafted(last, then, files, t0, labels, numbers)
+            if planned.points(one, planned.meant[index]):
+                pointing = DraftPointing(_name(len(meant) + index), come, _tolerances(then))
+                numbers |= planned.staying(last, before)
+            else:
+                change = _change((drafted, _tolerances(one.chains)), (come, _tolerances(then)))
+            after = _active(last, t0, skew, numbers)
+        former = None if turned_on is None else turned_on.former
+        drawn = drafted, _tolerances(one.chains), active, _is_down(report, one)
+        chains.append(DraftChain(_name(index), one, *drawn, change, pointing, former, after))
         coming += [
             _rollover(index, predicted, t0, last, numbers, skew)
             for predicted in _rollovers_of(source, one if planned is None else planned.meant[index])
@@ -236,9 +223,14 @@ def draft(
         playing,
         skew,
         planned,
+        turned_on,
         max(0, len(coming) - rollovers),
         as_numbers(meant, keep=keep_as_numbers),
     )
+
+
+def _name(index: int) -> str:
+    return NAME if index == 0 else f"{NAME}-{index + 1}"
 
 
 def _usable(chains: tuple[Chain, Chain]) -> tuple[tuple[Key, ...], tuple[Key, ...]]:
@@ -254,7 +246,7 @@ def _drafted(
     chains: tuple[Chain, Chain],
     files: Sequence[str],
     t0: datetime,
-    labels: _Labels,
+    labels: Labels,
     numbers: dict[int, int],
 ) -> tuple[DraftKey, ...]:
     """Draft the keys of two chains. `numbers` gets the file's number of each key, by the key's identity.
@@ -286,34 +278,6 @@ def _change(
     return DraftChange(gone, come, tolerances) if gone or come or tolerances else None
 
 
-class _Labels:
-    """Secrets become labels: equal ones stay equal, different ones different, unknown ones are drawn.
-
-    An unknown secret is the same one where its router, chain and place say so: it has the label of its place.
-    """
-
-    def __init__(self) -> None:
-        self._known: list[tuple[Secret, str]] = []
-        self._places: dict[object, str] = {}
-        self._count = 0
-
-    def of(self, secret: Secret, place: object) -> str:
-        """Return the label of a secret; an unknown one gets that of its place."""
-        if secret.known:
-            for other, label in self._known:
-                if secret.compare(other) is Likeness.EQUAL:
-                    return label
-        elif place in self._places:
-            return self._places[place]
-        self._count += 1
-        label = f"secret-{self._count}"
-        if secret.known:
-            self._known.append((secret, label))
-        else:
-            self._places[place] = label
-        return label
-
-
 def _paired(mine: Sequence[Key], theirs: Sequence[Key]) -> Iterator[tuple[Key | None, Key | None]]:
     """Pair the keys of two chains: those whose ids are each other's reverse; else those of one start-time."""
     left = list(theirs)
@@ -341,7 +305,7 @@ def _key(
     chains: tuple[Chain, Chain],
     files: Sequence[str],
     t0: datetime,
-    labels: _Labels,
+    labels: Labels,
     taken: set[int],
 ) -> DraftKey:
     base = mine if mine is not None else theirs.mirrored() if theirs is not None else None
@@ -376,7 +340,7 @@ def _key(
     )
 
 
-def _held(mine: Key, theirs: Key, t0: datetime, labels: _Labels, chain: str) -> Otherwise:
+def _held(mine: Key, theirs: Key, t0: datetime, labels: Labels, chain: str) -> Otherwise:
     assert mine.secret is not None  # noqa: S101 - usable
     assert theirs.secret is not None  # noqa: S101 - usable
     same = mine.secret.compare(theirs.secret) is not Likeness.DIFFERENT

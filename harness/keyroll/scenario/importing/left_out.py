@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from keyroll.check import rules
 from keyroll.check.judge import Report
 from keyroll.check.rules import Severity
-from keyroll.configuration import Chain, Configuration, PeerKind, Session
+from keyroll.configuration import Configuration, PeerKind, Session
 from keyroll.keychain.rules import MD5_BESIDE
 from keyroll.names import SessionKind
 from keyroll.scenario.importing.hidden import Said
@@ -42,40 +42,36 @@ _BEARING = frozenset(
 """Hierarchies where a planned statement may change what becomes of a session; `system` has the clock."""
 
 
+_AUTHENTICATION = ("authentication-key", "authentication-key-chain", "authentication-algorithm")
+
+
 def turning_on(meant: Sequence[Meant]) -> Iterator[Said]:
-    """Yield that the planned commit is not played, since it turns TCP-AO on: no key rolls over by it."""
+    """Yield that the planned commit is not played: the ends have not the same before it, or one has TCP-AO."""
     for group in meant:
         for one, _ in group.sessions:
             yield Said(
-                f"{one.name}: the commit turns TCP-AO on, which resets the session once; played is what follows",
+                f"{one.name}: the commit turns TCP-AO on, and before it the two ends do not have the same; played is "
+                "what follows",
                 one.where,
             )
 
 
-def of_change(
-    meant: Sequence[Meant],
-    before: Sequence[Configuration],
-    after: Sequence[Configuration],
-    chains: Sequence[tuple[Chain, Chain]],
-) -> Iterator[Said]:
-    """Yield what a planned commit does beyond its key-chains, which alone are played.
+def of_change(before: Sequence[Configuration], after: Sequence[Configuration]) -> Iterator[Said]:
+    """Yield what a planned commit does beyond key-chains and authentication, which alone are played.
 
     Args:
-        meant: the sessions that are played.
         before: R1's and R2's configuration.
         after: theirs after the commit.
-        chains: the chains of each `Meant` after it.
     """
-    for group, then in zip(meant, chains, strict=True):
-        for ends, old, new in zip(zip(*group.sessions, strict=True), group.chains, then, strict=True):
-            if old.name != new.name:
-                yield Said(
-                    f"{ends[0].router}: the planned commit points a session at another key-chain, and is played as a "
-                    "change of keys in the one that it has",
-                    new.where,
-                )
     for one, other in zip(before, after, strict=True):
-        changed = _statements(one) ^ _statements(other)
+        old, new = _statements(one), _statements(other)
+        # A statement that is there without its authentication, such as a neighbor, is not changed by getting one.
+        changed = {
+            path
+            for path in old ^ new
+            if not any(word in path for word in _AUTHENTICATION)
+            and not any(longer[: len(path)] == path for longer in (new if path in old else old))
+        }
         for hierarchy, count in sorted(Counter(_hierarchy(path) for path in changed).items()):
             if hierarchy in _BEARING:
                 words = f"{count} planned statement{'' if count == 1 else 's'} of {hierarchy} not played"

@@ -198,15 +198,20 @@ def is_down(report: Report, meant: Meant) -> bool:
 
 
 def _after(configuration: Configuration, end: Session) -> Session:
-    session = next(
-        (one for router in configuration.routers for one in router.sessions if _is_same(one, end, configuration)), None
-    )
+    session = session_in(configuration, end)
     if session is None or _chain(configuration, session) is None:
         raise InputError(
             f"after the change {end.router} has no TCP-AO on the session with {end.peer}",
             remedy="a change of keys keeps the session and its authentication",
         )
     return session
+
+
+def session_in(configuration: Configuration, end: Session) -> Session | None:
+    """Return the end that a session has in another configuration of its router; None where it has none."""
+    return next(
+        (one for router in configuration.routers for one in router.sessions if _is_same(one, end, configuration)), None
+    )
 
 
 def _is_same(one: Session, end: Session, configuration: Configuration) -> bool:

@@ -63,6 +63,10 @@ class DraftSession:
         on_link = self.place == "link" and self.vlan is None
         return on_link and not self.internal and self.passive is None and self.levels == _AT_NEIGHBOR and not self.apart
 
+    def at_neighbor(self) -> DraftSession:
+        """Return the same with its authentication at the neighbor, where it is that of no other session."""
+        return replace(self, levels=_AT_NEIGHBOR)
+
     def written(
         self, *, hold_time: int | None = None, chain: str | None = None, local_as: Mapping[str, int] | None = None
     ) -> str:

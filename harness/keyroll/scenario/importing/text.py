@@ -8,8 +8,10 @@ from datetime import timedelta
 
 from keyroll.names import SessionKind
 from keyroll.scenario.file.durations import format_duration
-from keyroll.scenario.importing.draft import Draft, DraftChain, DraftKey, DraftRollover, Otherwise, Planned
+from keyroll.scenario.importing.draft import Draft, DraftChain, DraftPointing, DraftRollover
 from keyroll.scenario.importing.hidden import Said
+from keyroll.scenario.importing.keys import DraftKey, Otherwise
+from keyroll.scenario.importing.planned import Planned, TurnedOn
 from keyroll.scenario.importing.seen import SeenOnLink
 from keyroll.scenario.importing.sessions import by_router
 
@@ -21,6 +23,9 @@ _BY_ITSELF = timedelta(seconds=3)
 """Two clocks are set within less time, and a run may wait this long."""
 _LINE = 118
 """Characters of a comment's line, with `# ` before them 120, as in files that people write here."""
+_WITH_RESET = ("every-segment-verified", "rollover-completes")
+"""What holds throughout of sessions that a commit resets; the loss of routes that this takes is part of it."""
+_RESETS = "each session is reset once"
 _LDP_HOLD = 30
 """Junos' keepalive-timeout of LDP, in seconds."""
 
@@ -73,31 +78,61 @@ def _lines(draft: Draft, name: str, title: str) -> Iterator[str]:
     first, *others = draft.chains
     yield "keychain:"
     yield from (f"  {line}" for line in _chain(first))
-    if others:
+    more: list[DraftChain | DraftPointing] = [*others, *(one.pointing for one in draft.chains if one.pointing)]
+    if more:
         yield "other-chains:"
-    for chain in others:
+    for chain in more:
         lines = list(_chain(chain, secrets_of=first.name))
         yield f"  - {lines[0]}"
         yield from (f"    {line}" for line in lines[1:])
-    planned = draft.planned
-    if planned is not None and len(planned.routers) > 1 and any(chain.change for chain in draft.chains):
+    yield from _throughout(draft)
+    commit = draft.turned_on or draft.planned
+    if commit is not None and len(commit.routers) > 1 and draft.is_committed:
         yield "parametrize:"
         yield "  order: {r1-first: [R1, R2], r2-first: [R2, R1]}"
     yield "steps:"
-    yield "  - apply: {routers: [R1, R2]}"
-    for chain in draft.chains:
-        if chain.down:
-            names = ", ".join(one.name for one in chain.meant.played)
-            yield f"  # keyroll check predicts: {names} does not come up with the keys of t0"
-    yield from _expect(draft, range(len(draft.chains)), [chain.active for chain in draft.chains])
-    if planned is not None:
-        yield from _changes(draft, planned)
+    if draft.turned_on is not None:
+        yield from _turning_on(draft, draft.turned_on)
+    else:
+        yield "  - apply: {routers: [R1, R2]}"
+        yield from _beginning(draft)
     yield from _rollovers(draft)
     if draft.more:
         yield f"# {draft.more} later rollovers are not played (--rollovers)"
 
 
-def _chain(chain: DraftChain, *, secrets_of: str | None = None) -> Iterator[str]:
+def _throughout(draft: Draft) -> Iterator[str]:
+    """Yield what holds throughout where the planned commit resets sessions: how often is expected at each look."""
+    if all(chain.is_reset for chain in draft.chains):
+        yield f"throughout: [{', '.join(_WITH_RESET)}]"
+    elif reset := [one.name for chain in draft.chains if chain.is_reset for one in chain.meant.played]:
+        yield "throughout-of:"
+        yield from (f"  {name}: [{', '.join(_WITH_RESET)}]" for name in reset)
+
+
+def _beginning(draft: Draft) -> Iterator[str]:
+    for chain in draft.chains:
+        if chain.stays_down:
+            names = ", ".join(one.name for one in chain.meant.played)
+            yield f"  # keyroll check predicts: {names} does not come up with the keys of t0"
+    yield from _expect(draft, range(len(draft.chains)), [chain.active for chain in draft.chains], reset=False)
+    if draft.planned is not None:
+        yield from _changes(draft, draft.planned)
+
+
+def _turning_on(draft: Draft, commit: TurnedOn) -> Iterator[str]:
+    """Yield the planned commit that turns TCP-AO on: sessions without it, the commit, and sessions that have it."""
+    everything = range(len(draft.chains))
+    yield f"  - apply: {{authentication: {commit.former.value}}}"
+    yield f"  - expect: {{{', '.join(_states(draft, everything))}}}"
+    for words in commit.words:
+        yield f"  # keyroll check, {_one_line(words)}"
+    yield f"  # keyroll check predicts: the commit turns TCP-AO on, and {_RESETS}"
+    yield f"  - apply: {{routers: '${{order}}', pause: {format_duration(commit.pause)}}}"
+    yield from _expect(draft, everything, [chain.active for chain in draft.chains])
+
+
+def _chain(chain: DraftChain | DraftPointing, *, secrets_of: str | None = None) -> Iterator[str]:
     yield f"name: {chain.name}"
     if secrets_of is not None:
         yield f"secrets-of: {secrets_of}  # one label, one secret, in all chains"
@@ -161,24 +196,57 @@ def _changes(draft: Draft, planned: Planned) -> Iterator[str]:
     for words in planned.words:
         yield f"  # keyroll check, {_one_line(words)}"
     changed = [chain for chain in draft.chains if chain.change is not None]
-    if not changed:
+    pointed = [chain for chain in draft.chains if chain.pointing is not None]
+    if not draft.is_committed:
         yield "  # The planned change leaves the key-chains as they are."
         return
-    yield f"  - change-chain{'s' if len(changed) > 1 else ''}:"
+    if pointed:
+        names = ", ".join(one.name for chain in pointed for one in chain.meant.played)
+        yield f"  # keyroll check predicts: another key-chain takes a new connection, {_RESETS}: {names}"
+    listed = len(changed) + len(pointed) > 1
+    yield f"  - {'change-chains' if listed else 're-point' if pointed else 'change-chain'}:"
     if len(planned.routers) > 1:
         yield "      routers: ${order}"
         yield f"      pause: {format_duration(planned.pause)}"
     else:
         yield f"      routers: {planned.routers[0]}"
-    if len(changed) > 1:
+    yield from _committed(draft, changed, pointed, listed=listed)
+    for chain in pointed:
+        # Where a router keeps the chain of a connection for its lifetime, only a reset brings the new one into use.
+        yield from (f"  - clear: {{session: {name}, routers: R1}}" for name in _names(draft, chain))
+    yield from _expect(draft, range(len(draft.chains)), [chain.active_after or chain.active for chain in draft.chains])
+
+
+def _committed(
+    draft: Draft, changed: Sequence[DraftChain], pointed: Sequence[DraftChain], *, listed: bool
+) -> Iterator[str]:
+    if listed and changed:
         yield "      of:"
     for chain in changed:
         lines = [f"chain: {chain.name}"] if len(draft.chains) > 1 else []
-        lines += _changed(chain)
-        yield from (
-            f"      {'' if len(changed) == 1 else '  ' if index else '- '}{line}" for index, line in enumerate(lines)
-        )
-    yield from _expect(draft, range(len(draft.chains)), [chain.active for chain in draft.chains])
+        yield from _item([*lines, *_changed(chain)], listed=listed)
+    if listed and pointed:
+        yield "      re-point:"
+    for chain in pointed:
+        yield from _item(_pointed(draft, chain), listed=listed)
+
+
+def _item(lines: Iterable[str], *, listed: bool) -> Iterator[str]:
+    """Yield the fields of a step, or of one item of its list."""
+    for index, line in enumerate(lines):
+        yield f"      {'' if not listed else '  ' if index else '- '}{line}"
+
+
+def _pointed(draft: Draft, chain: DraftChain) -> Iterator[str]:
+    assert chain.pointing is not None  # noqa: S101 - chosen so
+    yield f"chain: {chain.pointing.name}"
+    if len(draft.chains) > 1:
+        yield f"sessions: [{', '.join(_names(draft, chain))}]"
+
+
+def _names(draft: Draft, chain: DraftChain) -> list[str]:
+    """Return what the file knows the sessions of a chain by."""
+    return [one.name if draft.is_named else one.kind.value for one in chain.meant.played]
 
 
 def _changed(chain: DraftChain) -> Iterator[str]:
@@ -224,7 +292,7 @@ def _held(held: Otherwise) -> Iterator[str]:
 def _rollovers(draft: Draft) -> Iterator[str]:
     """Yield the steps of all rollovers: at each start-time the clocks advance, and what ends there is looked at."""
     before = timedelta()
-    active = [chain.active for chain in draft.chains]
+    active = [chain.active_after or chain.active for chain in draft.chains]
     for instant in sorted({moment for one in draft.rollovers for moment in (one.first, one.last)}):
         ending = [one for one in draft.rollovers if one.last == instant]
         for rollover in ending:
@@ -272,12 +340,19 @@ def _advance(draft: Draft, before: timedelta, start: timedelta) -> Iterator[str]
         yield f"  - wait: {{for: {format_duration(hop + timedelta(seconds=1))}}}"
 
 
-def _expect(draft: Draft, chains: Iterable[int], active: Sequence[tuple[int | None, int | None]]) -> Iterator[str]:
-    """Yield the expectation that these chains' sessions are up and send these keys, of those that are up at t0."""
-    up = [index for index in chains if not draft.chains[index].down]
+def _expect(
+    draft: Draft, chains: Iterable[int], active: Sequence[tuple[int | None, int | None]], *, reset: bool = True
+) -> Iterator[str]:
+    """Yield the expectation that these chains' sessions are up and send these keys, of those that are up at t0.
+
+    `reset` says that the planned commit, if there is one, has been made: what it resets has then flapped once.
+    """
+    up = [index for index in chains if not draft.chains[index].stays_down]
     if not up:
         return
     parts = list(_states(draft, up))
+    if reset:
+        parts += _flaps(draft, up)
     parts.append(_keyed(draft, "active", {index: _numbers(active[index]) for index in up}))
     sending = {index: _numbers(active[index]) for index in up if None not in active[index]}
     if sending:
@@ -293,6 +368,19 @@ def _states(draft: Draft, chains: Sequence[int]) -> Iterator[str]:
             yield f"{kind.value}: {state}"
         elif meant:
             yield f"{kind.value}: {{{', '.join(f'{name}: {state}' for name in meant)}}}"
+
+
+def _flaps(draft: Draft, chains: Sequence[int]) -> Iterator[str]:
+    """Yield that the sessions that a commit resets have flapped once; LDP counts no flaps."""
+    names = [
+        name
+        for chain in (draft.chains[index] for index in chains)
+        if chain.is_reset
+        for one, name in zip(chain.meant.played, _names(draft, chain), strict=True)
+        if one.kind is SessionKind.BGP
+    ]
+    if names:
+        yield f"flaps: {{{', '.join(f'{name}: 1' for name in names)}}}" if draft.is_named else "flaps: 1"
 
 
 def _keyed(draft: Draft, condition: str, values: Mapping[int, str]) -> str:

@@ -144,7 +144,8 @@ class Wire:
         held = replace(party, chain=changed.held.chain, chains=changed.held.own_chains())
         if held != party:
             self._parties[router] = held
-            self._changes.append(_Change(span.begun, span.done, self._book(self._parties.values())))
+            pointed = frozenset(name for name in self._sessions if name and _chain(held, name) != _chain(party, name))
+            self._changes.append(_Change(span.begun, span.done, self._book(self._parties.values()), pointed))
 
     def _book(self, parties: Iterable[Party]) -> SpeakerBook:
         speakers = (
@@ -171,6 +172,8 @@ class Wire:
         judgement = capture.referee.judge(packet)
         capture.scapy.observe(packet, judgement, capture.referee.book)
         if judgement is None or self._is_before_protection(judgement) or self._is_blurred(judgement):
+            return
+        if self._is_of_former_chain(judgement, capture):
             return
         if self._set_aside and self._is_of_earlier_run(judgement):
             return
@@ -327,6 +330,19 @@ class Wire:
             change.begun <= at <= change.done + _SETTLES for change in self._changes
         )
 
+    def _is_of_former_chain(self, judgement: Judgement, capture: _Capture) -> bool:
+        """Return whether a segment that is not good is of a connection that was there when its session was re-pointed.
+
+        Such a connection may keep its chain until it ends (docs/assumptions/junos.md), so that the new one proves
+        nothing about it; the next connection is judged by the new one.
+        """
+        if judgement.connection is None:
+            return False
+        opened = capture.opened.setdefault(judgement.connection, judgement.time_ns or 0)
+        return judgement.standing is not Standing.GOOD and any(
+            opened <= change.done and judgement.session in change.pointed for change in self._changes
+        )
+
     def _note_side(self, judgement: Judgement, router: RouterName) -> None:
         session = self._sessions.get(judgement.session)
         if judgement.key is None or judgement.key_id is None or session is None or judgement.flags & _RST:
@@ -361,6 +377,12 @@ class _Change:
     begun: int
     done: int
     book: SpeakerBook
+    pointed: frozenset[str] = frozenset()
+    """The sessions that have another chain by it, not only other keys."""
+
+
+def _chain(party: Party, session: str) -> str:
+    return party.chains.get(session, party.chain).name
 
 
 class _Capture:
@@ -375,6 +397,8 @@ class _Capture:
         self.key_changes = KeyChanges()
         self.sightings = Sightings()
         self.judged: list[Judgement] = []
+        self.opened: dict[int, int] = {}
+        """When the first segment of each connection came (ns)."""
         self.met: Counter[tuple[str, str]] = Counter()
         """Forged frames found so far, by router and SHA-256."""
         self.forged_at: list[int] = []

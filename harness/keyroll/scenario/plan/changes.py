@@ -17,6 +17,7 @@ from keyroll.scenario.file.commit_steps import (
     Commit,
     DeleteChain,
     DeleteKey,
+    Pointing,
     RePoint,
 )
 from keyroll.scenario.file.fields import RouterName
@@ -132,6 +133,8 @@ def _(step: ChangeChain | ChangeChains, now: Situation) -> Held:
         if change.delete and not change.add and len(step.routers) == 1:
             now.require(change.delete[0], change.chain)
         held = held.with_chain(_changed(change, replace(now, before=held), step.kind))
+    for one in step.pointings if isinstance(step, ChangeChains) else ():
+        held = _pointed(one, replace(now, before=held), step.kind)
     return held
 
 
@@ -158,9 +161,13 @@ def _(step: DeleteChain, now: Situation) -> Held:
 
 @after.register
 def _(step: RePoint, now: Situation) -> Held:
+    return _pointed(step, now, step.kind)
+
+
+def _pointed(one: Pointing, now: Situation, kind: str) -> Held:
     before = now.before
-    if step.chain not in before.chains:
-        raise ScenarioError(f"re-point: {now.router} has no chain '{step.chain}'; it has {', '.join(before.chains)}")
-    if step.sessions_:
-        return replace(before, pointed={**before.pointed, **dict.fromkeys(step.sessions_, step.chain)})
-    return replace(before, used=step.chain, pointed={})
+    if one.chain not in before.chains:
+        raise ScenarioError(f"{kind}: {now.router} has no chain '{one.chain}'; it has {', '.join(before.chains)}")
+    if one.sessions_:
+        return replace(before, pointed={**before.pointed, **dict.fromkeys(one.sessions_, one.chain)})
+    return replace(before, used=one.chain, pointed={})

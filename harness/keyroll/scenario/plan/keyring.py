@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from keyroll.keychain.generate import draw_secret
 from keyroll.keychain.model import Keychain
 from keyroll.keychain.secret import Secret
 from keyroll.scenario.errors import ScenarioError
 from keyroll.scenario.file.commit_steps import AwaitRollback, Commit, Rollback
 from keyroll.scenario.file.fields import ROUTERS, RouterName
+from keyroll.scenario.file.keys import SECRET_LENGTH
 from keyroll.scenario.file.scenario import Mutation, Scenario
 from keyroll.scenario.plan.chains import Seed, change_lines, mutated, plan_chain
 from keyroll.scenario.plan.changes import Held, Situation, after
@@ -69,6 +71,10 @@ class Keyring:
     def given(self, router: RouterName) -> Held:
         """Return what the router is really given: what is meant, broken by the mutation that is played."""
         return self._broken(self._meant, router)
+
+    def authentication_key(self) -> Secret:
+        """Return the password of TCP MD5 that both routers have before their key-chains, where the file says so."""
+        return draw_secret(self._seed, "authentication-key", SECRET_LENGTH)
 
     def subscribe(self, subscriber: Callable[[Changed], None]) -> None:
         """Call `subscriber` with every change from now on, one at a time."""
@@ -129,7 +135,7 @@ class Keyring:
 
     def secrets(self) -> tuple[Secret, ...]:
         """Return every secret that a run of the scenario can bring forth, also those of later steps and mutations."""
-        found: dict[Secret, None] = {}
+        found: dict[Secret, None] = {self.authentication_key(): None}
         for ring in (self, Keyring(self._scenario, seed=self._seed, t0=self._t0, mutation=None)):
             for router in ROUTERS:
                 for held in (ring.meant(router), ring.given(router)):

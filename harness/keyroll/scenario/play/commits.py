@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -10,7 +10,7 @@ from keyroll.junos.base_configuration import Family, base_configuration
 from keyroll.junos.pair import Draft
 from keyroll.junos.session_configuration import SessionLines, authentication_place, pair_configuration
 from keyroll.keychain.junostext import set_lines
-from keyroll.scenario.file.commit_steps import Apply, Commit, DeleteChain, RePoint, Rollback
+from keyroll.scenario.file.commit_steps import Apply, ChangeChains, Commit, DeleteChain, Pointing, RePoint, Rollback
 from keyroll.scenario.file.fields import ROUTERS, RouterName
 from keyroll.scenario.file.scenario import Scenario
 from keyroll.scenario.file.sessions import SessionPlan
@@ -36,13 +36,15 @@ def _apply(step: Apply, run: Run) -> None:
     others = [router for router in ROUTERS if router not in (*step.routers, *configured)]
     if others:
         commit(run, {router: _base(run, router, applied=False) for router in others})
-    proposals = {router: _base(run, router, applied=True) for router in step.routers}
+    proposals = {
+        router: _base(run, router, applied=step.turns_on, md5=step.authentication == "md5") for router in step.routers
+    }
     commit(run, proposals, pause=step.pause, refused=step.refused)
     for router in configured:  # not sooner: what was taken back would have been sampled half-way
         run.samples.watch(router)
 
 
-def _base(run: Run, router: RouterName, *, applied: bool) -> Proposal:
+def _base(run: Run, router: RouterName, *, applied: bool, md5: bool = False) -> Proposal:
     """Return the base configuration, with the chains when the router is applied, without when it is not yet."""
     scenario, plans = run.scenario, run.routers.plans
     held = run.keyring.meant(router) if applied else None
@@ -59,8 +61,15 @@ def _base(run: Run, router: RouterName, *, applied: bool) -> Proposal:
         )
     if held is not None:
         lines += [line for chain in run.keyring.given(router).chains.values() for line in set_lines(chain)]
-    first = router not in run.kept(Configured).routers
-    return Proposal(Draft.of(lines, comment=comment(run)), lines, Based(held, first))
+    configured = run.kept(Configured)
+    first, md5_before = router not in configured.routers, router in configured.with_md5
+    places = list(dict.fromkeys(place for _, place in _places(run, router)))
+    if md5_before:
+        lines = [*(f"delete {place} authentication-key" for place in places), *lines]
+    if md5:
+        secret = run.keyring.authentication_key().reveal_text()
+        lines += [f"set {place} authentication-key {secret}" for place in places]
+    return Proposal(Draft.of(lines, comment=comment(run)), lines, Based(held, first, md5, md5_before))
 
 
 def session_lines(scenario: Scenario, router: RouterName, held: Held | None) -> list[SessionLines]:
@@ -103,8 +112,8 @@ def _changed(step: Commit, run: Run, router: RouterName) -> Proposal | None:
     """Return a change of keys; None where there is nothing to do, since a mutation made it so."""
     held = run.keyring.after(router, step)
     lines = [] if isinstance(step, Rollback) else run.keyring.lines(router, held)
-    if isinstance(step, RePoint):
-        lines += _pointing(run, router, step)
+    for pointing in step.pointings if isinstance(step, RePoint | ChangeChains) else ():
+        lines += _pointed(run, router, pointing)
     if not lines and not isinstance(step, Rollback | DeleteChain):
         run.keyring.commit(router, held)
         return None
@@ -115,11 +124,17 @@ def _changed(step: Commit, run: Run, router: RouterName) -> Proposal | None:
     return Proposal(draft, shown, KeysChanged(held))
 
 
-def _pointing(run: Run, router: RouterName, step: RePoint) -> Sequence[str]:
-    lines = []
-    for one in session_lines(run.scenario, router, None):
-        if step.sessions_ and one.name not in step.sessions_:
-            continue
-        place = authentication_place(one, str(run.routers.peer(router, one.name)))
-        lines.append(f"set {place} authentication-key-chain {step.chain}")
+def _pointed(run: Run, router: RouterName, pointing: Pointing) -> Sequence[str]:
+    meant = pointing.sessions_ or run.scenario.session_names
+    lines = (
+        f"set {place} authentication-key-chain {pointing.chain}"
+        for name, place in _places(run, router)
+        if name in meant
+    )
     return list(dict.fromkeys(lines))
+
+
+def _places(run: Run, router: RouterName) -> Iterator[tuple[str, str]]:
+    """Yield each session's name, and the level of the configuration where its authentication stands."""
+    for one in session_lines(run.scenario, router, None):
+        yield one.name, authentication_place(one, str(run.routers.peer(router, one.name)))

@@ -26,6 +26,8 @@ class Configured:
 
     def __init__(self, run: Run) -> None:
         self.routers: set[RouterName] = set()
+        self.with_md5: set[RouterName] = set()
+        """Those whose sessions have TCP MD5, which Junos does not bear beside a key-chain."""
 
 
 class Effect(Protocol):
@@ -52,6 +54,9 @@ class Based:
     held: Held | None
     first: bool
     """Whether it had none before."""
+    md5: bool = False
+    """Whether its sessions have TCP MD5 by it."""
+    md5_before: bool = False
 
     @property
     def changes_chains(self) -> bool:
@@ -63,6 +68,7 @@ class Based:
         if self.held is not None:
             run.keyring.commit(router, self.held, span, unprotected_before=not self.first)
         run.kept(Configured).routers.add(router)
+        _mark(run, router, md5=self.md5)
 
     def taken_back(self, run: Run, router: RouterName, span: Span) -> None:
         """Note what was before."""
@@ -70,6 +76,12 @@ class Based:
             run.keyring.take_back(router, span)
         if self.first:
             run.kept(Configured).routers.discard(router)
+        _mark(run, router, md5=self.md5_before)
+
+
+def _mark(run: Run, router: RouterName, *, md5: bool) -> None:
+    marked = run.kept(Configured).with_md5
+    (marked.add if md5 else marked.discard)(router)
 
 
 @dataclass(frozen=True, slots=True)

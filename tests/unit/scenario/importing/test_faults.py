@@ -153,7 +153,7 @@ def test_a_planned_key_is_told_from_the_lines_of_the_saved_configuration(tmp_pat
     assert "key 2 (send-id 5 and recv-id 6) has no counterpart on R2" in text
 
 
-def test_a_commit_from_md5_to_tcp_ao_is_said_and_what_follows_is_played(tmp_path):
+def test_a_commit_from_md5_to_tcp_ao_is_played_with_what_follows(tmp_path):
     words = []
     texts = []
     for name, text, peer in (("lion", lion(), "10.9.0.2"), ("tiger", tiger(), "10.9.0.1")):
@@ -163,7 +163,7 @@ def test_a_commit_from_md5_to_tcp_ao_is_said_and_what_follows_is_played(tmp_path
         (tmp_path / f"{name}.set").write_text("\n".join([f"delete {neighbor}", *ao]) + "\n")
         words += ["--change", f"{name}={tmp_path / name}.set"]
     text = written(tmp_path, *texts, *words)
-    assert "#   - BGP R1 to <address>: the commit turns TCP-AO on, which resets the session once" in text
+    assert "# keyroll check predicts: the commit turns TCP-AO on, and each session is reset once" in text
     assert "2027-01-15T01:00:00+00:00: keyroll check predicts: hitless under all policies" in text
     assert "change-chain" not in text
     with pytest.raises(InputError, match="is protected with TCP-AO, and the other end, BGP tiger"):

@@ -421,11 +421,6 @@ def test_a_planned_tolerance_is_part_of_the_commit(tmp_path):
         ("set protocols bgp group peers neighbor 10.9.0.2 hold-time 20", "lion: 1 planned statement of protocols"),
         ("set interfaces ge-0/0/0 mtu 9000", "lion: 1 planned statement of interfaces"),
         ("set snmp location here", None),
-        (
-            "set protocols bgp group peers neighbor 10.9.0.2 authentication-key-chain NEW\n"
-            + key(4, *THIRD).replace("SECRETNAME", "NEW"),
-            "lion: the planned commit points a session at another key-chain",
-        ),
     ],
 )
 def test_what_a_planned_commit_does_beyond_its_keys_is_left_out_by_weight(tmp_path, line, said):
