@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
-from functools import cache
+from collections.abc import Callable, Collection, Iterable
+from functools import cache, wraps
 from pathlib import Path
 
 import pytest
@@ -26,14 +28,46 @@ def name_of(path):
     return str(path.relative_to(ROOT))
 
 
-def documents(test):
-    return pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)(test)
+def nothing_wrong_in(paths: Iterable[Path]) -> Callable[[Callable[..., Collection[object]]], Callable[..., None]]:
+    """Make a test of a function that returns what is wrong in one file: it names all of it, file by file.
+
+    One test and not one for each file: every process that collects would make a thousand.
+    """
+
+    def decorate(wrong_in: Callable[..., Collection[object]]) -> Callable[..., None]:
+        @wraps(wrong_in)
+        def test(**fixtures: object) -> None:
+            wrong = [f"{name_of(path)}: {one}" for path in paths for one in wrong_in(path, **fixtures)]
+            if wrong:
+                pytest.fail("\n".join(wrong), pytrace=False)
+
+        _, *given = inspect.signature(wrong_in).parameters.values()
+        test.__signature__ = inspect.Signature(given)  # type: ignore[attr-defined]
+        return test
+
+    return decorate
+
+
+@cache
+def text_of(path):
+    """Return what a file holds: many tests ask for each of them."""
+    return path.read_text()
+
+
+@cache
+def classes():
+    """Return {name of a class: files that define it}."""
+    found: dict[str, list[Path]] = {}
+    for path in SOURCES:
+        for name in re.findall(r"^class (\w+)", text_of(path), re.MULTILINE):
+            found.setdefault(name, []).append(path)
+    return found
 
 
 @cache
 def prose(path):
     """Return the text of a document outside of fenced blocks, with its line breaks."""
-    return _FENCED.sub(lambda block: "\n" * block[0].count("\n"), path.read_text())
+    return _FENCED.sub(lambda block: "\n" * block[0].count("\n"), text_of(path))
 
 
 @cache
@@ -47,7 +81,7 @@ def spans(path):
 @cache
 def command_lines(path):
     """Return (line, text) of every command shown: code spans, and lines of fenced or indented blocks."""
-    lines = path.read_text().splitlines()
+    lines = text_of(path).splitlines()
     blocks, fenced = [], False
     for number, line in enumerate(lines, 1):
         if line.startswith("```"):
@@ -78,7 +112,7 @@ def symbols(path):
             elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
                 found.add(prefix + node.target.id)
 
-    visit(ast.parse(path.read_text()).body, "")
+    visit(ast.parse(text_of(path)).body, "")
     return found
 
 
@@ -90,7 +124,7 @@ def is_there(text):
 @cache
 def entries(path):
     """Return {id: (title, text)} of a list of assumptions, in order."""
-    text = path.read_text()
+    text = text_of(path)
     found = list(_ENTRY.finditer(text))
     ends = [*(match.start() for match in found[1:]), len(text)]
     return {

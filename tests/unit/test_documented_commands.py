@@ -8,18 +8,18 @@ from functools import cache
 from itertools import pairwise
 
 import click
-import pytest
 import yaml
 from tests.unit.documents import (
+    DOCUMENTS,
     EVERY_DOCUMENT,
     FOLDERS,
     LIBRARY,
     ROOT,
     SOURCES,
     command_lines,
-    documents,
-    name_of,
+    nothing_wrong_in,
     spans,
+    text_of,
 )
 
 from keyroll.cli.main import keyroll
@@ -28,6 +28,7 @@ from keyroll.cli.main import keyroll
 FOREIGN = {"--cleanup", "--junit-xml"}
 # What a document writes in the place of a word.
 PLACEHOLDER = re.compile(r"[A-Z…<]|runs/…")
+VARIABLE = re.compile(r"\bKEYROLL_[A-Z_]*[A-Z]\b")
 
 
 def words_of(line):
@@ -83,8 +84,13 @@ def every_option(command=keyroll):
     return found
 
 
-@documents
-def test_every_command_that_is_named_exists_and_has_the_options(path) -> None:
+@cache
+def all_options():
+    return every_option() | FOREIGN
+
+
+@nothing_wrong_in(DOCUMENTS)
+def test_every_command_that_is_named_exists_and_has_the_options(path):
     wrong = []
     for line, words in keyroll_commands(path):
         command, rest = command_of(words)
@@ -93,14 +99,14 @@ def test_every_command_that_is_named_exists_and_has_the_options(path) -> None:
             continue
         given = [word.partition("=")[0] for word in rest[: rest.index("--") if "--" in rest else None]]
         wrong += [(line, one) for one in given if re.match(r"--?[a-z]", one) and one not in options_of(command)]
-    assert wrong == []
+    return wrong
 
 
-@documents
-def test_every_option_that_is_named_alone_exists(path, pytestconfig) -> None:
+@nothing_wrong_in(DOCUMENTS)
+def test_every_option_that_is_named_alone_exists(path, pytestconfig):
     named = [(line, found[0]) for line, span in spans(path) if (found := re.match(r"--[a-z][\w-]+", span))]
-    known = every_option() | FOREIGN if named else set()
-    assert [(line, one) for line, one in named if one not in known and not of_pytest(one, pytestconfig)] == []
+    known = all_options() if named else set()
+    return [(line, one) for line, one in named if one not in known and not of_pytest(one, pytestconfig)]
 
 
 def of_pytest(option, config):
@@ -111,15 +117,15 @@ def of_pytest(option, config):
     return True
 
 
-@pytest.mark.parametrize("path", EVERY_DOCUMENT, ids=name_of)
-def test_every_option_of_the_plugin_that_is_named_exists(path, pytestconfig) -> None:
-    named = set(re.findall(r"--keyroll-[a-z0-9]+(?:-[a-z0-9]+)*", path.read_text()))
-    assert [one for one in sorted(named) if not of_pytest(one, pytestconfig)] == []
+@nothing_wrong_in(EVERY_DOCUMENT)
+def test_every_option_of_the_plugin_that_is_named_exists(path, pytestconfig):
+    named = set(re.findall(r"--keyroll-[a-z0-9]+(?:-[a-z0-9]+)*", text_of(path)))
+    return [one for one in sorted(named) if not of_pytest(one, pytestconfig)]
 
 
-@documents
-def test_every_make_target_and_variable_that_is_named_exists(path) -> None:
-    makefile = (ROOT / "Makefile").read_text()
+@nothing_wrong_in(DOCUMENTS)
+def test_every_make_target_and_variable_that_is_named_exists(path):
+    makefile = text_of(ROOT / "Makefile")
     targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
     variables = set(re.findall(r"\$\((?:if \$\()?([A-Z][A-Z_0-9]*)", makefile)) | set(
         re.findall(r"[A-Z][A-Z_]+", " ".join(re.findall(r"^KEPT := (.*)$", makefile, re.MULTILINE)))
@@ -132,16 +138,15 @@ def test_every_make_target_and_variable_that_is_named_exists(path) -> None:
         if words[0] == "make"
         for word in words[1:]
     ]
-    wrong = [
+    return [
         (line, word)
         for line, word in named
         if (word.partition("=")[0] not in variables if "=" in word else word not in targets)
     ]
-    assert wrong == []
 
 
-@documents
-def test_every_scenario_mutation_and_variant_that_a_command_names_exists(path) -> None:
+@nothing_wrong_in(DOCUMENTS)
+def test_every_scenario_mutation_and_variant_that_a_command_names_exists(path):
     wrong: list[tuple[object, ...]] = []
     for line, words in keyroll_commands(path):
         if words[:1] != ["run"]:
@@ -161,15 +166,15 @@ def test_every_scenario_mutation_and_variant_that_a_command_names_exists(path) -
             for one in after(words, "--variant")
             if not set(one.split("-")) <= set("-".join(cases).split("-"))
         ]
-    assert wrong == []
+    return wrong
 
 
 def after(words, option):
     return [value for word, value in pairwise(words) if word == option and not PLACEHOLDER.match(value)]
 
 
-@documents
-def test_every_path_in_a_command_exists(path) -> None:
+@nothing_wrong_in(DOCUMENTS)
+def test_every_path_in_a_command_exists(path):
     programs = ("keyroll", "make", "bash", "pytest", ".ci/", "-m pytest")
     named = [
         (line, word.partition("::")[0])
@@ -179,12 +184,16 @@ def test_every_path_in_a_command_exists(path) -> None:
         for word in words
         if "/" in word and word.partition("/")[0] in FOLDERS
     ]
-    assert [(line, word) for line, word in named if not any(ROOT.glob(word.rstrip("/")))] == []
+    return [(line, word) for line, word in named if not any(ROOT.glob(word.rstrip("/")))]
 
 
-@documents
-def test_every_environment_variable_that_is_named_is_read(path) -> None:
-    named = {found for _, span in spans(path) for found in re.findall(r"\bKEYROLL_[A-Z_]*[A-Z]\b", span)}
+@nothing_wrong_in(DOCUMENTS)
+def test_every_environment_variable_that_is_named_is_read(path):
+    named = {found for _, span in spans(path) for found in VARIABLE.findall(span)}
+    return sorted(named - variables_read())
+
+
+@cache
+def variables_read():
     places = [*SOURCES, ROOT / "Makefile", *(ROOT / ".github/workflows").iterdir(), *(ROOT / "image").iterdir()]
-    known = "\n".join(place.read_text() for place in places if place.is_file()) if named else ""
-    assert [one for one in sorted(named) if one not in known] == []
+    return {one for place in places if place.is_file() for one in VARIABLE.findall(text_of(place))}

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from functools import cache
 
-import pytest
 from tests.unit.documents import (
     ASSUMPTIONS,
     DOCUMENTS,
@@ -17,13 +16,15 @@ from tests.unit.documents import (
     ROOT,
     SOURCES,
     assumption_ids,
-    documents,
+    classes,
     entries,
     is_there,
     name_of,
+    nothing_wrong_in,
     prose,
     spans,
     symbols,
+    text_of,
 )
 
 # Labels of a topology's nodes, not modules.
@@ -43,19 +44,19 @@ def scenario_of(span):
     return f"{found[1]}/{found[2]}.yaml"
 
 
-@documents
-def test_every_path_that_is_named_exists(path) -> None:
+@nothing_wrong_in(DOCUMENTS)
+def test_every_path_that_is_named_exists(path):
     named = [
         (line, span)
         for line, span in spans(path)
         if re.fullmatch(r"\.?[\w.*-]+(?:/[\w.*:-]+)*/?", span) and span.split("/")[0] in FOLDERS and "/" in span
     ]
-    assert [(line, span) for line, span in named if not is_there(span)] == []
+    return [(line, span) for line, span in named if not is_there(span)]
 
 
-@documents
-def test_every_link_leads_somewhere(path) -> None:
-    targets = re.findall(r"\]\(([^)\s]+)\)", path.read_text())
+@nothing_wrong_in(DOCUMENTS)
+def test_every_link_leads_somewhere(path):
+    targets = re.findall(r"\]\(([^)\s]+)\)", text_of(path))
     broken = []
     for target in targets:
         if re.match(r"[a-z]+:", target):
@@ -64,18 +65,18 @@ def test_every_link_leads_somewhere(path) -> None:
         place = (path.parent / file).resolve() if file else path
         if not place.exists() or (anchor and anchor not in anchors(place)):
             broken.append(target)
-    assert broken == []
+    return broken
 
 
 def anchors(path):
-    headings = re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE)
+    headings = re.findall(r"^#+ (.+)$", text_of(path), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@documents
-def test_every_module_and_symbol_that_is_named_exists(path) -> None:
+@nothing_wrong_in(DOCUMENTS)
+def test_every_module_and_symbol_that_is_named_exists(path):
     dotted = [(line, span) for line, span in spans(path) if re.fullmatch(r"(?:keyroll|pytest_keyroll)(?:\.\w+)+", span)]
-    assert [(line, span) for line, span in dotted if span not in LABELS and not resolves(span)] == []
+    return [(line, span) for line, span in dotted if span not in LABELS and not resolves(span)]
 
 
 def resolves(dotted):
@@ -90,10 +91,10 @@ def resolves(dotted):
     return False
 
 
-@documents
-def test_every_scenario_that_is_named_exists(path) -> None:
+@nothing_wrong_in(DOCUMENTS)
+def test_every_scenario_that_is_named_exists(path):
     named = [(line, found) for line, span in spans(path) if (found := scenario_of(span)) is not None]
-    assert [(line, found) for line, found in named if not any(LIBRARY.glob(found))] == []
+    return [(line, found) for line, found in named if not any(LIBRARY.glob(found))]
 
 
 def test_sections_of_the_page_about_junos_exist() -> None:
@@ -102,7 +103,7 @@ def test_sections_of_the_page_about_junos_exist() -> None:
     named = [
         (name_of(path), section)
         for path in [*DOCUMENTS, *SOURCES]
-        for section in re.findall(r"docs/junos\.md\)? \(?(\d+(?:\.\d+)?)", path.read_text())
+        for section in re.findall(r"docs/junos\.md\)? \(?(\d+(?:\.\d+)?)", text_of(path))
     ]
     assert [(name, section) for name, section in named if section not in sections] == []
 
@@ -123,18 +124,17 @@ def test_every_list_of_assumptions_is_in_the_overview_with_its_letter() -> None:
     }
 
 
-@pytest.mark.parametrize("path", ASSUMPTIONS, ids=name_of)
-def test_assumptions_are_numbered_and_say_what_they_have_to(path) -> None:
+@nothing_wrong_in(ASSUMPTIONS)
+def test_assumptions_are_numbered_and_say_what_they_have_to(path):
     numbers = [int(key[1:]) for key in entries(path)]
-    assert numbers == sorted(set(numbers))
-    text = path.read_text()
-    assert len(re.findall(r"^### ", text, re.MULTILINE)) == len(numbers)
-    lacking = [(key, name) for key, (_, body) in entries(path).items() for name in FIELDS if field(body, name) is None]
-    assert lacking == []
+    assert numbers == sorted(set(numbers)), path
+    text = text_of(path)
+    assert len(re.findall(r"^### ", text, re.MULTILINE)) == len(numbers), path
+    return [(key, name) for key, (_, body) in entries(path).items() for name in FIELDS if field(body, name) is None]
 
 
-@pytest.mark.parametrize("path", ASSUMPTIONS, ids=name_of)
-def test_the_code_of_an_assumption_is_where_it_says(path) -> None:
+@nothing_wrong_in(ASSUMPTIONS)
+def test_the_code_of_an_assumption_is_where_it_says(path):
     wrong: list[tuple[object, ...]] = []
     for key, (_, body) in entries(path).items():
         named = re.findall(r"`([^`]+)`(?:\s\(((?:`[^`]+`(?:, | and )?)+)\))?", field(body, "Code") or "")
@@ -146,11 +146,11 @@ def test_the_code_of_an_assumption_is_where_it_says(path) -> None:
                 wrong += [(key, file, one) for one in wanted if one not in symbols(ROOT / file)]
         if not files:
             wrong.append((key, "no file"))
-    assert wrong == []
+    return wrong
 
 
-@pytest.mark.parametrize("path", ASSUMPTIONS, ids=name_of)
-def test_what_depends_on_an_assumption_can_be_found(path) -> None:
+@nothing_wrong_in(ASSUMPTIONS)
+def test_what_depends_on_an_assumption_can_be_found(path):
     wrong: list[tuple[object, ...]] = []
     for key, (_, body) in entries(path).items():
         text = field(body, "Scenario") or ""
@@ -158,53 +158,56 @@ def test_what_depends_on_an_assumption_can_be_found(path) -> None:
         known = [span for span in named if scenario_of(span) or (span.split("/")[0] in FOLDERS and is_there(span))]
         if not text.startswith(("none", "all")) and not known:
             wrong.append((key, text))
-    assert wrong == []
+    return wrong
 
 
 def test_every_assumption_that_is_named_exists() -> None:
     known = assumption_ids()
     missing = []
     for path in [*DOCUMENTS, *SOURCES]:
-        for listed in re.findall(r"\bassumptions? ([A-Z]\d+(?:(?:, | and )[A-Z]\d+)*)", path.read_text()):
+        for listed in re.findall(r"\bassumptions? ([A-Z]\d+(?:(?:, | and )[A-Z]\d+)*)", text_of(path)):
             missing += [(name_of(path), key) for key in re.findall(r"[A-Z]\d+", listed) if key not in known]
     assert missing == []
 
 
-@documents
-def test_every_id_of_an_assumption_that_is_named_exists(path) -> None:
+@nothing_wrong_in(DOCUMENTS)
+def test_every_id_of_an_assumption_that_is_named_exists(path):
     # docs/junos.md numbers its sources S1 to S10; elsewhere a capital of the lists with a number is an assumption.
     letters = "".join(sorted({key[0] for key in assumption_ids()} - ({"S"} if path.name == "junos.md" else set())))
     named = re.findall(rf"(?<![\w-])([{letters}]\d+)(?![\w-])", re.sub(r"`[^`]+`", "", prose(path)))
-    assert [key for key in named if key not in assumption_ids()] == []
+    return [key for key in named if key not in assumption_ids()]
 
 
-@documents
-def test_every_decision_that_is_named_by_its_number_exists(path) -> None:
+@nothing_wrong_in(DOCUMENTS)
+def test_every_decision_that_is_named_by_its_number_exists(path):
     named = re.findall(r"\bdecisions? (\d{4})", prose(path))
-    assert [number for number in named if not any((ROOT / "docs/decisions").glob(f"{number}-*.md"))] == []
+    return [number for number in named if not any((ROOT / "docs/decisions").glob(f"{number}-*.md"))]
 
 
-@documents
-def test_every_section_that_is_named_beside_its_page_exists(path) -> None:
+@nothing_wrong_in(DOCUMENTS)
+def test_every_section_that_is_named_beside_its_page_exists(path):
     named = re.findall(r'\]\(([^)#\s]+\.md)\),? "([^"]+)"', re.sub(r"\s+", " ", prose(path)))
-    wrong = [
+    return [
         (page, title)
         for page, title in named
         if not re.search(rf"^#+ .*{re.escape(title)}", (path.parent / page).read_text(), re.MULTILINE)
     ]
-    assert wrong == []
 
 
-@documents
-def test_every_python_file_and_room_that_is_named_without_its_folder_exists(path) -> None:
-    rooms = {place.name for place in (ROOT / "harness/keyroll").iterdir() if place.is_dir()}
+@nothing_wrong_in(DOCUMENTS)
+def test_every_python_file_and_room_that_is_named_without_its_folder_exists(path):
     named = [
         (line, span)
         for line, span in spans(path)
         if re.fullmatch(r"(?:[\w-]+/)*\w+\.py", span)
-        or (re.fullmatch(r"(?:\w+/)+", span) and span.partition("/")[0] in rooms)
+        or (re.fullmatch(r"(?:\w+/)+", span) and span.partition("/")[0] in rooms())
     ]
-    assert [(line, span) for line, span in named if not anywhere(span)] == []
+    return [(line, span) for line, span in named if not anywhere(span)]
+
+
+@cache
+def rooms():
+    return {place.name for place in (ROOT / "harness/keyroll").iterdir() if place.is_dir()}
 
 
 def anywhere(text):
@@ -217,25 +220,27 @@ def python_files():
     return [f"/{name_of(file)}" for file in [*SOURCES, *(ROOT / "bench").glob("*.py"), *(ROOT / "docs").rglob("*.py")]]
 
 
-@documents
-def test_every_member_of_a_class_that_is_named_exists(path) -> None:
+@nothing_wrong_in(DOCUMENTS)
+def test_every_member_of_a_class_that_is_named_exists(path):
     named = [(line, span) for line, span in spans(path) if re.fullmatch(r"[A-Z]\w*[a-z]\w*\.\w+", span)]
-    assert [(line, span) for line, span in named if not is_member(span)] == []
+    return [(line, span) for line, span in named if not is_member(span)]
 
 
 def is_member(text):
     # Only the files that define the class are parsed: parsing all of them takes seconds.
-    defines = re.compile(rf"^class {text.partition('.')[0]}\b", re.MULTILINE)
-    return any(text in symbols(file) for file in SOURCES if defines.search(file.read_text()))
+    return any(text in symbols(file) for file in classes().get(text.partition(".")[0], ()))
 
 
-@documents
-def test_every_test_that_is_named_exists(path) -> None:
+@nothing_wrong_in(DOCUMENTS)
+def test_every_test_that_is_named_exists(path):
     named = [(line, span) for line, span in spans(path) if re.fullmatch(r"test_\w+…?", span)]
-    known = {test for file in SOURCES for test in TEST.findall(file.read_text())} if named else set()
-    wrong = [
-        (line, span)
-        for line, span in named
-        if not (any(one.startswith(span[:-1]) for one in known) if span.endswith("…") else span in known)
-    ]
-    assert wrong == []
+    return [(line, span) for line, span in named if not is_test(span)]
+
+
+def is_test(text):
+    return any(one.startswith(text[:-1]) for one in known_tests()) if text.endswith("…") else text in known_tests()
+
+
+@cache
+def known_tests():
+    return {test for file in SOURCES for test in TEST.findall(text_of(file))}
