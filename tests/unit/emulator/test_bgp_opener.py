@@ -15,10 +15,10 @@ from keyroll.emulator.machine.bgp_opener import BgpOpener, has_lower_address, lo
 
 PEER = ip_address("10.0.12.2")
 NEIGHBOR = BgpNeighbor(PEER, 65002, "g", external=True)
-UNITS = (Unit("ge-0/0/0.0", (ip_interface("10.0.12.1/30"),)),)
+UNITS = (Unit("ge-0/0/0.0", (ip_interface("10.0.12.1/29"),)),)
 DEADLINE_SECONDS = 20
 """What takes milliseconds ends before this on a busy machine too."""
-INTENT = Intent("R1", units=UNITS, neighbors=(NEIGHBOR,))
+INTENT = Intent("R1", units=UNITS, autonomous_system=65001, neighbors=(NEIGHBOR,))
 
 
 class FakeBgp:
@@ -200,3 +200,9 @@ def test_who_was_insisted_on_stays_so_while_it_is_configured():
         await made.close()
 
     asyncio.run(play())
+
+
+def test_an_internal_neighbour_in_a_local_as_is_not_left_to_open_because_bgpd_would_turn_it_away():
+    made, _ = opener(FakeBgp("Established"))
+    inside = replace(NEIGHBOR, address=ip_address("10.0.12.3"), peer_as=65009, external=False, local_as=65009)
+    assert made.choose(Intent("R1"), replace(INTENT, neighbors=(NEIGHBOR, inside), units=UNITS)) == {PEER}

@@ -2,16 +2,20 @@
 
 bgpd has no `local-as` of an internal peer: with the router's AS in `router bgp`, a peer in the local AS is external to
 it, and what it sends has that AS in its path, which the peer drops as a loop. `router bgp AS view NAME` is internal to
-that AS: its OPEN has it, its paths have none, and it shares the daemon's listening sockets (measured with FRR 8.4). A
-view needs no VRF in the kernel; its routes stay in it (assumption M15).
+that AS: its OPEN has it, and its paths have none (measured with FRR 8.4). A view needs no VRF in the kernel; its routes
+stay in it (assumption M15).
+
+bgpd looks for the peer of a connection that comes in only among those of `router bgp` without a view, where there is
+one, and closes it otherwise. So this router always opens the connection to a neighbour in a view.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from keyroll.emulator.contract.model import BackendError, BgpNeighbor, Intent
+from keyroll.emulator.contract.errors import NotEmulatedError
+from keyroll.emulator.contract.model import Address, BackendError, BgpNeighbor, Intent
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +60,27 @@ def instance_of(neighbor: BgpNeighbor, own: BgpInstance) -> BgpInstance:
 
 
 def instances(intent: Intent) -> Iterator[tuple[BgpInstance, Intent]]:
-    """Yield (instance, intent with only its neighbours) of each instance that has neighbours, the own one first."""
+    """Yield (instance, intent with only its neighbours) of each instance that has neighbours, the own one first.
+
+    Raises:
+        NotEmulatedError: a neighbour in a view is to open the connection itself.
+    """
     if not intent.neighbors:
         return
     own = own_instance(intent)
     places = {neighbor.address: instance_of(neighbor, own) for neighbor in intent.neighbors}
     found = dict.fromkeys(places.values())
+    _all_are_reached(intent, places)
     for one in sorted(found, key=lambda instance: instance != own):
         yield one, replace(intent, neighbors=tuple(n for n in intent.neighbors if places[n.address] == one))
+
+
+def _all_are_reached(intent: Intent, places: Mapping[Address, BgpInstance]) -> None:
+    if all(place.view is not None for place in places.values()):
+        return  # with views alone, bgpd looks for the peer in each
+    for neighbor in intent.neighbors:
+        if neighbor.passive and places[neighbor.address].view is not None:
+            raise NotEmulatedError(
+                f"passive of the internal neighbor {neighbor.address} in a local-as, beside other neighbors: bgpd takes"
+                " no connection of it, so no session would come up"
+            )

@@ -20,6 +20,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 
 from keyroll.emulator.contract.model import Address, BackendError, BgpNeighbor, Intent, Unit
+from keyroll.emulator.frr.instances import instances
 from keyroll.emulator.frr.queries import BgpReader
 from keyroll.emulator.machine.syn_listener import SynListener
 
@@ -203,4 +204,10 @@ class BgpOpener:
 
 
 def _lower(intent: Intent) -> set[Address]:
-    return {neighbor.address for neighbor in intent.neighbors if has_lower_address(neighbor, intent.units)}
+    """Return the neighbours that this side may leave to open: of those in a view bgpd takes no connection."""
+    return {
+        neighbor.address
+        for instance, part in instances(intent)
+        for neighbor in part.neighbors
+        if instance.view is None and has_lower_address(neighbor, intent.units)
+    }

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import pytest
 
+from keyroll.emulator.contract.errors import NotEmulatedError
 from keyroll.emulator.contract.model import BgpNeighbor, Intent
 from keyroll.emulator.contract.routing_policy import OwnRoute
 from keyroll.emulator.frr import queries
@@ -79,6 +80,14 @@ def test_a_neighbour_that_moves_is_gone_from_one_instance_before_it_is_in_the_ot
 def test_every_other_neighbour_is_in_the_routers_own_instance(neighbor: BgpNeighbor, own_as: int | None):
     commands = told(None, router(neighbor, autonomous_system=own_as))
     assert not [step for step in commands if "view" in step.text]
+
+
+def test_a_passive_neighbour_in_a_view_is_refused_beside_others_because_bgpd_takes_no_connection_of_it():
+    passive = replace(CORE, passive=True)
+    with pytest.raises(NotEmulatedError, match=r"passive of the internal neighbor 10\.255\.0\.1 in a local-as"):
+        render(router(LINK, passive), [])
+    assert "neighbor 10.255.0.1 passive" in inside(VIEW, told(None, router(passive)))
+    assert "neighbor 10.0.12.1 passive" in inside(OWN, told(None, router(replace(LINK, passive=True), CORE)))
 
 
 class Daemons:
