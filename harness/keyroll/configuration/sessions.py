@@ -109,6 +109,8 @@ class Session:
     """`internal` or `external`, as configured."""
     local_as: int | None = None
     """What it is opened with: `local-as`, else the router's AS."""
+    local_as_where: Where | None = None
+    """Where its `local-as` stands; None: it has none."""
     own_as: Placed[int] | None = None
     """`routing-options autonomous-system` of its instance, else of the main one."""
     peer_as: int | None = None
@@ -263,6 +265,7 @@ class _Reader:
 
     def bgp(self, group: str, kind: PeerKind, peer: Address | Network | None) -> Session:
         local_as, own_as = self._number("local-as"), self.place.own_as
+        placed = None if local_as is None else self._leaf("local-as")
         return Session(
             SessionKind.BGP,
             self.place.router,
@@ -276,6 +279,7 @@ class _Reader:
             self._levels[0].view.path,
             type=self._text("type", frozenset(("internal", "external"))),
             local_as=own_as.value if local_as is None and own_as is not None else local_as,
+            local_as_where=None if placed is None else placed.where,
             own_as=own_as,
             peer_as=self._number("peer-as"),
             hold_time=self._hold_time("hold-time"),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address
 from typing import Literal
 
 from keyroll.configuration import Configuration, Session
+from keyroll.errors import Where
 from keyroll.names import AuthenticationLevel, SessionKind
 from keyroll.scenario.importing.links import LinkEnd, link_of, vlans_of
 
@@ -114,12 +115,26 @@ def drafted_session(ends: Ends, configurations: Sequence[Configuration]) -> Draf
         "link" if on_link else "loopbacks",
         one.kind is SessionKind.BGP and "internal" in (one.type, other.type),
         passive[0] if len(passive) == 1 else None,
-        " and ".join(f"R{number}:{end.where.line}" for number, end in enumerate(ends, 1)),
+        ", ".join((_and(end.where for end in ends), *_places(ends))),
         _hold_time(ends) if one.kind is SessionKind.BGP else None,
         link_of(ends, configurations) if on_link else None,
         levels=(_level(one), _level(other)),
         apart=tuple(_algorithms_apart(ends)),
     )
+
+
+def _and(places: Iterable[Where | None]) -> str:
+    """Return where R1 and R2 have a statement; None of a router that has none."""
+    return " and ".join(f"R{number}:{one.line}" for number, one in enumerate(places, 1) if one is not None)
+
+
+def _places(ends: Ends) -> Iterator[str]:
+    """Yield where that stands which does not stand at the session itself."""
+    if said := _and(end.local_as_where for end in ends):
+        yield f"local-as {said}"
+    chains = [None if _level(end) in _AT_NEIGHBOR else end.authentication.chain for end in ends]
+    if said := _and(None if chain is None else chain.where for chain in chains):
+        yield f"key-chain {said}"
 
 
 def _level(end: Session) -> AuthenticationLevel:

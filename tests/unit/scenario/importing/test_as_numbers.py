@@ -118,6 +118,16 @@ def test_ases_that_cannot_be_played_are_the_labs_own_and_the_file_says_why(case,
     assert f"# ASes are the lab's own: {why}" in text
 
 
+def test_a_comment_says_where_the_statements_of_a_session_stand(tmp_path):
+    _, text = imported(written(tmp_path, (3000, 4000), (5000, 4000), ("group", "protocol")), tmp_path)
+    lines = [(tmp_path / f"{router}.conf").read_text().splitlines() for router in ROUTERS]
+    local = lines[0].index("set protocols bgp group v4-link local-as 5000") + 1
+    group = lines[0].index("set protocols bgp group v4-link authentication-key-chain chain") + 1
+    protocol = lines[1].index("set protocols bgp authentication-key-chain chain") + 1
+    (said_of_it,) = [line for line in text.splitlines() if "bgp: v4-link" in line]
+    assert said_of_it.endswith(f", local-as R1:{local}, key-chain R1:{group} and R2:{protocol}")
+
+
 def test_a_wrong_peer_as_is_left_out_by_weight_without_its_number(case, tmp_path):
     _, text = of_edited(case, tmp_path, lambda line: line.replace("peer-as 4000", "peer-as 4001"))
     (said_of_it,) = [line for line in text.splitlines() if "not played, and an error by itself" in line]
