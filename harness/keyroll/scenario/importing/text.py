@@ -25,6 +25,8 @@ _LINE = 118
 """Characters of a comment's line, with `# ` before them 120, as in files that people write here."""
 _WITH_RESET = ("every-segment-verified", "rollover-completes")
 """What holds throughout of sessions that a commit resets; the loss of routes that this takes is part of it."""
+_UP_AGAIN = "60s"
+"""A router may learn of a reset only when the other one opens again, after its time for a new attempt."""
 _RESETS = "each session is reset once"
 _LDP_HOLD = 30
 """Junos' keepalive-timeout of LDP, in seconds."""
@@ -129,7 +131,7 @@ def _turning_on(draft: Draft, commit: TurnedOn) -> Iterator[str]:
         yield f"  # keyroll check, {_one_line(words)}"
     yield f"  # keyroll check predicts: the commit turns TCP-AO on, and {_RESETS}"
     yield f"  - apply: {{routers: '${{order}}', pause: {format_duration(commit.pause)}}}"
-    yield from _expect(draft, everything, [chain.active for chain in draft.chains])
+    yield from _expect(draft, everything, [chain.active for chain in draft.chains], committed=True)
 
 
 def _chain(chain: DraftChain | DraftPointing, *, secrets_of: str | None = None) -> Iterator[str]:
@@ -214,7 +216,8 @@ def _changes(draft: Draft, planned: Planned) -> Iterator[str]:
     for chain in pointed:
         # Where a router keeps the chain of a connection for its lifetime, only a reset brings the new one into use.
         yield from (f"  - clear: {{session: {name}, routers: R1}}" for name in _names(draft, chain))
-    yield from _expect(draft, range(len(draft.chains)), [chain.active_after or chain.active for chain in draft.chains])
+    active = [chain.active_after or chain.active for chain in draft.chains]
+    yield from _expect(draft, range(len(draft.chains)), active, committed=True)
 
 
 def _committed(
@@ -341,11 +344,17 @@ def _advance(draft: Draft, before: timedelta, start: timedelta) -> Iterator[str]
 
 
 def _expect(
-    draft: Draft, chains: Iterable[int], active: Sequence[tuple[int | None, int | None]], *, reset: bool = True
+    draft: Draft,
+    chains: Iterable[int],
+    active: Sequence[tuple[int | None, int | None]],
+    *,
+    reset: bool = True,
+    committed: bool = False,
 ) -> Iterator[str]:
     """Yield the expectation that these chains' sessions are up and send these keys, of those that are up at t0.
 
     `reset` says that the planned commit, if there is one, has been made: what it resets has then flapped once.
+    `committed` says that it has been made just now.
     """
     up = [index for index in chains if not draft.chains[index].stays_down]
     if not up:
@@ -357,7 +366,10 @@ def _expect(
     sending = {index: _numbers(active[index]) for index in up if None not in active[index]}
     if sending:
         parts.append(_keyed(draft, "wire", sending))
-    yield f"  - expect: {{{', '.join(parts)}}}"
+    if committed and any(draft.chains[index].is_reset for index in up):
+        yield f"  - expect-within: {{within: {_UP_AGAIN}, {', '.join(parts)}}}"
+    else:
+        yield f"  - expect: {{{', '.join(parts)}}}"
 
 
 def _states(draft: Draft, chains: Sequence[int]) -> Iterator[str]:

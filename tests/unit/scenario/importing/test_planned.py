@@ -78,7 +78,7 @@ def test_another_key_chain_for_a_session_is_a_re_point_and_one_reset(plan):
     scenario = cases[0].scenario
     assert [one.id for one in scenario.keychain.keys] == [0, 1]
     assert [one.id for one in scenario.other_chains[0].keys] == [5, 6]
-    assert "expect: {bgp: Established, flaps: 1, active: 5, wire: 5}" in made.text
+    assert "expect-within: {within: 60s, bgp: Established, flaps: 1, active: 5, wire: 5}" in made.text
     assert "expect: {bgp: Established, flaps: 1, active: 6, wire: 6}" in made.text, "the rollovers are the new chain's"
     assert (made.left_out, made.commit, made.resets) == ((), (), ("v4-link",))
 
@@ -137,7 +137,7 @@ def test_a_commit_that_turns_tcp_ao_on_is_played_from_what_was_before_it(plan, f
         first, commit = the(Apply, case.scenario)
         assert (first.authentication, commit.authentication) == (former, None)
         assert (tuple(commit.routers), commit.pause.total_seconds()) == (order, 5)
-    assert "expect: {bgp: Established, flaps: 1, active: 0, wire: 0}" in made.text
+    assert "expect-within: {within: 60s, bgp: Established, flaps: 1, active: 0, wire: 0}" in made.text
     assert "expect: {bgp: Established, flaps: 1, active: 1, wire: 1}" in made.text
     assert (made.left_out, made.commit, made.resets) == ((), (), ("v4-link",))
 
@@ -159,7 +159,7 @@ def test_a_commit_that_turns_tcp_ao_on_with_other_secrets_is_predicted_to_be_dow
     made, _ = plan(files, (on, on))
     assert made.commit == ("after the change",)
     assert "apply: {routers: '${order}'" in made.text
-    assert "expect: {bgp: Established, flaps: 1" in made.text, "it is held against the prediction"
+    assert "within: 60s, bgp: Established, flaps: 1" in made.text, "it is held against the prediction"
 
 
 def test_what_else_a_commit_changes_is_left_out_by_weight(plan):
