@@ -30,6 +30,9 @@ from keyroll.scenario.record.timeline import Event, Kind
 printer, view = Printer(), LiveView(now=lambda: 10_000_000_000)
 try:
     with printer.below(view):
+        live = printer._console._live_stack[0]
+        live._refresh_thread.stop()  # it would draw over "drawn", and who reads late would wait for it for ever
+        live._refresh_thread.join()
         for at, kind, router, text, data in (
             (0, Kind.STEP, None, "step 1: apply routers: [R1, R2] " + 20 * "and on ", {}),
             (1, Kind.WIRE, "R1", "bgp: sends key 0 (KeyID 1, RNextKeyID 2)", {"key": 0}),
@@ -41,7 +44,7 @@ try:
         ):
             view(Event(at * 1_000_000_000, kind, text, router, data=data))
             printer.line("plain: " + text[:30])
-        printer._console._live_stack[0].refresh()
+        live.refresh()
         sys.stderr.write("drawn\\n")
         sys.stderr.flush()
         sys.stdin.readline()
