@@ -22,7 +22,8 @@ pyte = pytest.importorskip("pyte", reason="pyte is not installed")
 _PATIENCE = 60.0
 """Seconds: far beyond what anything here takes on a busy machine."""
 PLAYED = """
-import fcntl, sys, termios
+import fcntl, signal, sys, termios
+signal.signal(signal.SIGINT, signal.default_int_handler)  # who plays the tests in the background ignores it
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # so that ^C typed on the terminal is a signal here
 from keyroll.cli.live import LiveView
 from keyroll.cli.printer import Printer
