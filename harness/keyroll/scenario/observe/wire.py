@@ -113,8 +113,9 @@ class Wire:
         self._sessions: Mapping[str | None, str] = {session: session for session in named}
         self._ends = ends
         self._parties = {party.name: party for party in known}
+        self._first = self._book(known)
         self._captures = {
-            party.name: _Capture(party, Referee(self._book(known), capture=party.capture.name), sample_seed)
+            party.name: _Capture(party, Referee(self._first, capture=party.capture.name), sample_seed)
             for party in known
         }
         self._changed = changed
@@ -145,7 +146,8 @@ class Wire:
         if held != party:
             self._parties[router] = held
             pointed = frozenset(name for name in self._sessions if name and _chain(held, name) != _chain(party, name))
-            self._changes.append(_Change(span.begun, span.done, self._book(self._parties.values()), pointed))
+            former = self._changes[-1].book if self._changes else self._first
+            self._changes.append(_Change(span.begun, span.done, self._book(self._parties.values()), former, pointed))
 
     def _book(self, parties: Iterable[Party]) -> SpeakerBook:
         speakers = (
@@ -173,7 +175,7 @@ class Wire:
         capture.scapy.observe(packet, judgement, capture.referee.book)
         if judgement is None or self._is_before_protection(judgement) or self._is_blurred(judgement):
             return
-        if self._is_of_former_chain(judgement, capture):
+        if self._is_of_former_chain(judgement, packet, capture):
             return
         if self._set_aside and self._is_of_earlier_run(judgement):
             return
@@ -330,17 +332,20 @@ class Wire:
             change.begun <= at <= change.done + _SETTLES for change in self._changes
         )
 
-    def _is_of_former_chain(self, judgement: Judgement, capture: _Capture) -> bool:
-        """Return whether a segment that is not good is of a connection that was there when its session was re-pointed.
+    def _is_of_former_chain(self, judgement: Judgement, packet: Packet, capture: _Capture) -> bool:
+        """Return whether a segment that is not good under the new chain is good under the one from before a re-point.
 
-        Such a connection may keep its chain until it ends (docs/assumptions/junos.md), so that the new one proves
-        nothing about it; the next connection is judged by the new one.
+        A connection that was there when its session was re-pointed may keep its chain until it ends
+        (docs/assumptions/junos.md). What is good under neither chain is judged by the new one.
         """
         if judgement.connection is None:
             return False
         opened = capture.opened.setdefault(judgement.connection, judgement.time_ns or 0)
         return judgement.standing is not Standing.GOOD and any(
-            opened <= change.done and judgement.session in change.pointed for change in self._changes
+            opened <= change.done
+            and judgement.session in change.pointed
+            and capture.is_good_under(change.former, packet)
+            for change in self._changes
         )
 
     def _note_side(self, judgement: Judgement, router: RouterName) -> None:
@@ -377,7 +382,8 @@ class _Change:
     begun: int
     done: int
     book: SpeakerBook
-    pointed: frozenset[str] = frozenset()
+    former: SpeakerBook
+    pointed: frozenset[str]
     """The sessions that have another chain by it, not only other keys."""
 
 
@@ -420,6 +426,15 @@ class _Capture:
         self.met[mark] += 1
         self.forged_at.append(packet.time_ns or 0)
         return True
+
+    def is_good_under(self, book: SpeakerBook, packet: Packet) -> bool:
+        """Return whether the packet, judged already by the newest book, is good under another one."""
+        newest, self.referee.book = self.referee.book, book
+        try:
+            again = self.referee.judge(packet)
+        finally:
+            self.referee.book = newest
+        return again is not None and again.standing is Standing.GOOD
 
     def turn_to(self, time_ns: int, changes: Sequence[_Change]) -> None:
         """Use the newest book that is active at a packet's time."""
