@@ -139,7 +139,7 @@ def test_a_plain_text_password_is_asked_for_unseen_and_stored_encrypted(console:
     assert console.hidden == [True, True]
     (line,) = [line for line in set_lines(console.router._chassis.store.candidate) if "password" in line]
     assert line.startswith('set system login user joe authentication encrypted-password "$6$')
-    assert passwords.fits(SECRET, line.split('"')[1])
+    assert passwords.matches(SECRET, line.split('"')[1])
     assert SECRET not in "\n".join(console.log)
     assert console.type("show system login").count("## SECRET-DATA") == 1
 
@@ -205,14 +205,14 @@ def test_a_pasted_plain_text_password_is_a_mistake_by_name(console: Console) -> 
     ],
 )
 def test_encrypted_passwords_fit_as_crypt_has_them(password: str, encrypted: str) -> None:
-    assert passwords.fits(password, encrypted)
-    assert not passwords.fits(password + " ", encrypted)
-    assert not passwords.fits(password, encrypted[:-1])
+    assert passwords.matches(password, encrypted)
+    assert not passwords.matches(password + " ", encrypted)
+    assert not passwords.matches(password, encrypted[:-1])
 
 
 def test_an_encrypted_password_that_would_take_too_long_admits_nobody() -> None:
     begun = time.monotonic()
-    assert not passwords.fits("x", "$6$rounds=900000000$salt$hash")
+    assert not passwords.matches("x", "$6$rounds=900000000$salt$hash")
     assert time.monotonic() - begun < 1.0
 
 

@@ -67,7 +67,7 @@ class Unemulated:
 
     def note(self, path: Path) -> None:
         """Take note of what was loaded."""
-        place = next((at for at, step in enumerate(path) if step.statement.effect is not Effect.LIVE), None)
+        place = next((at for at, step in enumerate(path) if step.statement.effect is not Effect.EMULATED), None)
         if place is None:
             return
         self.count += path[place].statement.effect is Effect.KEPT

@@ -1,4 +1,4 @@
-"""`show | compare`: what changed between two trees, as Junos prints it (docs/junos.md 3.6)."""
+"""`show | compare`: the differences between two trees, as Junos prints them (docs/junos.md 3.6)."""
 
 from __future__ import annotations
 
@@ -11,51 +11,51 @@ from keyroll.emulator.junos.configuration.schema import Kind
 from keyroll.emulator.junos.configuration.tokens import quote
 from keyroll.emulator.junos.configuration.tree import Id, Node, Path
 
-_LEAST = 2
-"""Blanks behind the sign of a line that belongs to `[edit]`."""
+_TOP_SPACES = 2
+"""Spaces after the sign (`-`, `+`, `!`) of a line directly below `[edit]` (golden/real/compare_places.txt)."""
 _LEAVES = frozenset({Kind.LEAF, Kind.VALUES, Kind.FLAG})
-_SEEN = {"system root-authentication": 2}
-"""Where a router was seen to do otherwise than the rule (golden/real/compare_places.txt)."""
+_OBSERVED_SPACES = {"system root-authentication": 2}
+"""Statements whose spaces on a real router differ from the rule of `_spaces` (golden/real/compare_places.txt)."""
 
 
-def _blanks(path: Path, node: Node) -> str:
-    """Return the blanks before a changed statement: 2, one more a level of its place, one less for a leaf.
+def _spaces(path: Path, node: Node) -> str:
+    """Return the spaces before a changed statement: 2, plus one for each level of its path, minus one for a leaf.
 
-    `interfaces X` is two levels and `groups X` one. `family` is a level of an interface's unit alone, and there one of
-    what it stands before, too.
+    `interfaces X` counts as two levels and `groups X` as one. `family` counts as a level only on an interface's unit,
+    and there also when the changed statement is `family` itself.
     """
     names = [step.statement.name for step in path]
     on_unit = names[:1] == ["interfaces"]
     levels = sum(on_unit or not step.statement.joined for step in path) + (on_unit and node.statement.joined)
     levels -= names[:1] == ["groups"] and len(path) > 1
     leaf = node.statement.kind in _LEAVES or node.statement.is_value
-    usual = _LEAST + levels - (bool(path) and leaf)
-    return " " * _SEEN.get(" ".join([*(name or "*" for name in names), node.statement.name]), usual)
+    usual = _TOP_SPACES + levels - (bool(path) and leaf)
+    return " " * _OBSERVED_SPACES.get(" ".join([*(name or "*" for name in names), node.statement.name]), usual)
 
 
 def edit_line(path: Path) -> str:
     """Return `[edit protocols bgp]` for a path; `[edit]` for the top."""
     words = [
         word if step.statement.kind is Kind.OPAQUE else quote(word) for step in path for word in step.words
-    ]  # kept text has its quotes already
+    ]  # the words of an opaque statement include their quotes
     return f"[{' '.join(['edit', *words])}]"
 
 
 def differences(old: Node, new: Node, base: Path = ()) -> list[str]:
-    """Return the lines that lead from `old` to `new`, two nodes at the same place; empty when nothing changed.
+    """Return the lines of `show | compare` between two nodes at the same path `base`; empty when nothing changed.
 
-    Each changed body is named by its `[edit …]` line, then come its lines taken away (`-`), added (`+`), and moved or
-    switched between active and inactive (`!`), in the order in which they are shown.
+    Below one `[edit …]` line for each changed body stand its removed lines (`-`), added lines (`+`), and lines moved or
+    switched between active and inactive (`!`), in the order of `show`. The inner bodies follow the outer one.
     """
     return list(_differences(old, new, base))
 
 
 @dataclass(slots=True)
 class _Block:
-    """The changed lines of one body, and the blocks of the bodies below it."""
+    """The changed lines of one body (`own`), and the blocks of the bodies below it (`inner`)."""
 
     own: list[str] = field(default_factory=list)
-    deeper: list[str] = field(default_factory=list)
+    inner: list[str] = field(default_factory=list)
 
 
 def _differences(old: Node, new: Node, path: Path) -> Iterator[str]:
@@ -64,7 +64,7 @@ def _differences(old: Node, new: Node, path: Path) -> Iterator[str]:
     if block.own:
         yield edit_line(path)
         yield from block.own
-    yield from block.deeper
+    yield from block.inner
 
 
 def _collect(block: _Block, old: Node, new: Node, path: Path, prefix: str) -> None:
@@ -73,17 +73,17 @@ def _collect(block: _Block, old: Node, new: Node, path: Path, prefix: str) -> No
     for place, name in enumerate(names):
         before, after = old.children.get(name), new.children.get(name)
         if after is not None and _is_context(names, place, old, new, moved):
-            block.own.append(f" {_blanks(path, after)}{prefix}{_brief(after)}")
+            block.own.append(f" {_spaces(path, after)}{prefix}{_brief(after)}")
         if before is None or after is None:
             block.own += _signed("-", before, path, prefix) + _signed("+", after, path, prefix)
             continue
         brief = f"{prefix}{_brief(after)}"
         if name in moved:
-            block.own.append(f"!{_blanks(path, after)}{brief}")
-        if before.same(after):  # nearly everything of a large configuration, told at a tenth of the time
+            block.own.append(f"!{_spaces(path, after)}{brief}")
+        if before.same(after):  # skips most of a large configuration, in a tenth of the time that the rest would take
             continue
         if before.inactive != after.inactive:
-            block.own.append(f"!{_blanks(path, after)}{'inactive' if after.inactive else 'active'}: {brief}")
+            block.own.append(f"!{_spaces(path, after)}{'inactive' if after.inactive else 'active'}: {brief}")
         rewritten = after.statement.is_value and statement_lines(before) != statement_lines(after)
         if before.key != after.key or rewritten:
             block.own += _signed("-", before, path, prefix) + _signed("+", after, path, prefix)
@@ -92,11 +92,11 @@ def _collect(block: _Block, old: Node, new: Node, path: Path, prefix: str) -> No
         elif after.statement.joined:
             _collect(block, before, after, (*path, after.step), f"{prefix}{after.statement.name} ")
         else:
-            block.deeper += _differences(before, after, (*path, after.step))
+            block.inner += _differences(before, after, (*path, after.step))
 
 
 def _moved(old: Node, new: Node) -> set[Id]:
-    """Return the children that both have and that stand in another order among them."""
+    """Return the children of both nodes that are outside the longest runs in the same order: Junos shows them moved."""
     before = [name for name in old.shown_ids() if name in new.children]
     after = [name for name in new.shown_ids() if name in old.children]
     if before == after:
@@ -106,7 +106,7 @@ def _moved(old: Node, new: Node) -> set[Id]:
 
 
 def _is_context(names: list[Id], place: int, old: Node, new: Node, moved: set[Id]) -> bool:
-    """Say whether an entry stays as it is beside one that comes or goes, where the order means something."""
+    """Return whether an unchanged ordered entry stands next to an added or removed one: Junos shows it as context."""
     kept = old.children.keys() & new.children.keys() - moved
     statement = old.statement.child(names[place][0])
     if statement is None or not statement.ordered or names[place] not in kept:
@@ -116,9 +116,9 @@ def _is_context(names: list[Id], place: int, old: Node, new: Node, moved: set[Id
 
 
 def _merged_ids(old: Node, new: Node) -> list[Id]:
-    """Return both nodes' children, the schema's order first, then the new order, then what is gone.
+    """Return the ids of both nodes' children: in the schema's order, then in the new order, then the removed ones.
 
-    Where the order means something, what is gone stands behind what it stood behind.
+    A removed ordered entry (`term`) follows the entry that it followed before.
     """
     order = {child.name: number for number, child in enumerate(old.statement.children)}
     ids = new.shown_ids()
@@ -138,10 +138,11 @@ def _merged_ids(old: Node, new: Node) -> list[Id]:
 def _signed(sign: str, node: Node | None, path: Path, prefix: str) -> list[str]:
     if node is None:
         return []
-    return [f"{sign}{_blanks(path, node)}{line}" for line in statement_lines(node, 0, prefix)]
+    return [f"{sign}{_spaces(path, node)}{line}" for line in statement_lines(node, 0, prefix)]
 
 
 def _brief(node: Node) -> str:
+    """Return a statement as one line, its body shortened to `{ ... }`."""
     if node.statement.is_value:
         return statement_lines(node)[0].removeprefix(INACTIVE)
     body = node.statement.has_body and node.children

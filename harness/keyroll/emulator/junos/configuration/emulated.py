@@ -1,6 +1,6 @@
-"""docs/emulated.md, made from the statements: what is emulated, what is kept without effect, what a commit refuses.
+"""Generates docs/emulated.md: which statements are emulated, kept without effect, or refused at commit.
 
-`python -m keyroll.emulator.junos.configuration.emulated` prints it; `make docs` writes it.
+`python -m keyroll.emulator.junos.configuration.emulated` prints the page; `make docs` writes it.
 """
 
 from __future__ import annotations
@@ -14,38 +14,39 @@ from keyroll.emulator.junos.configuration.schema import Effect, Kind, Statement
 from keyroll.emulator.junos.configuration.statements import ROOT
 
 _INHERITING = ("apply-groups", "apply-groups-except", "apply-flags", "apply-macro")
-"""Taken in every body, and said once."""
+"""Statements that every body accepts; the head of the page describes them once."""
 _HEAD = f"""\
-# What emulated routers do of a configuration
+# How emulated routers treat a configuration
 
-`make docs` writes this page from the statements that the emulated router knows. There are three answers to a statement:
+`make docs` writes this page from the emulated router's statement tables. A statement is treated in one of three ways:
 
 - **Emulated**: the router acts on it.
-- **Kept**: known to Junos, kept and shown again, without effect. Each load says so in one warning.
-- **Unknown**: Junos' own error, with the place.
+- **Kept**: a valid Junos statement that is kept and shown, without effect. Each load lists these in one warning.
+- **Unknown**: refused with Junos' own error message, which gives the position.
 
-A few statements are **refused**: they are taken and shown, and a commit in which they are active is refused, because
-they would change what a session does. Every such message, and every other refusal of something that a real router
-takes, begins with `{NOT_EMULATED.strip()}`. A scenario that meets one ends as unfit (exit code 2), never red.
+A few statements are **refused**: they are accepted and shown, but a commit in which they are active fails, because
+they would change how a session behaves. Every such message, and every other refusal of something that a real router
+accepts, begins with `{NOT_EMULATED.strip()}`. A scenario that meets one ends as unfit (exit code 2), never as failed.
 
 `apply-groups` and `apply-groups-except` are emulated in every body, wildcards included; `apply-flags` and `apply-macro`
-are kept. `show configuration | display inheritance` shows what groups bring. Interfaces of every kind and unit are
-taken; those that the router does not have are without effect.
+are kept. `show configuration | display inheritance` shows inherited statements. Interfaces of every kind and unit are
+accepted; those that the router does not have are without effect.
 
-Commands: `?` offers what works. A command that Junos has and the emulated router has not (`show chassis hardware`,
-`wildcard delete`, `| save`) is refused as `error: {NOT_EMULATED}'show chassis' (a real router has this command)`; a
-word that Junos does not have either is answered as Junos answers a mistake.
+Commands: `?` lists the commands that work. A command that Junos has and the emulated router lacks (`show chassis
+hardware`, `wildcard delete`, `| save`) is refused as
+`error: {NOT_EMULATED}'show chassis' (a real router has this command)`; a word that Junos does not have either gets
+Junos' own error message.
 """
 
 
 def page() -> str:
-    """Return the page."""
+    """Return the page as Markdown, with a final newline."""
     lines = [_HEAD, "## Emulated", "", "| statement | what follows it |", "|---|---|"]
     lines += [f"| `{words}` | {', '.join(f'`{name}`' for name in names)} |" for words, names in _emulated(ROOT, ())]
     lines += ["", "## Refused at commit", "", "| statement | why |", "|---|---|"]
-    lines += [f"| `{words}` | {one.note} |" for words, one in _with(ROOT, (), Effect.REFUSED)]
+    lines += [f"| `{words}` | {one.note} |" for words, one in _with_effect(ROOT, (), Effect.REFUSED)]
     lines += ["", "## Kept whole, as text", "", "| hierarchy | what is lost |", "|---|---|"]
-    kept = list(_with(ROOT, (), Effect.KEPT))
+    kept = list(_with_effect(ROOT, (), Effect.KEPT))
     lines += [f"| `{words}` | {one.note} |" for words, one in kept if one.hierarchy]
     lines += [
         "",
@@ -75,26 +76,28 @@ def _words(statement: Statement, words: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _emulated(statement: Statement, words: tuple[str, ...]) -> Iterator[tuple[str, list[str]]]:
-    """Yield each body that is emulated, with the names of what in it is."""
-    live = [child for child in _children(statement) if child.effect is Effect.LIVE]
+    """Yield the words of each emulated body, with the names of the emulated statements in it that have no body."""
+    emulated = [child for child in _children(statement) if child.effect is Effect.EMULATED]
     names = [
-        " ".join(_words(child, ())) for child in live if not any(one.effect is Effect.LIVE for one in child.children)
+        " ".join(_words(child, ()))
+        for child in emulated
+        if not any(one.effect is Effect.EMULATED for one in child.children)
     ]
     names = [name for name in names if name]
     if names:
         yield " ".join(words), names
-    for child in live:
+    for child in emulated:
         yield from _emulated(child, _words(child, words))
 
 
-def _with(statement: Statement, words: tuple[str, ...], effect: Effect) -> Iterator[tuple[str, Statement]]:
-    """Yield the topmost statements of that effect, with their path."""
+def _with_effect(statement: Statement, words: tuple[str, ...], effect: Effect) -> Iterator[tuple[str, Statement]]:
+    """Yield the topmost statements that have this effect, each with its path in words."""
     for child in _children(statement):
         place = _words(child, words)
         if child.effect is effect:
             yield " ".join(place), child
-        elif child.effect is Effect.LIVE:
-            yield from _with(child, place, effect)
+        elif child.effect is Effect.EMULATED:
+            yield from _with_effect(child, place, effect)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""What Junos says when it refuses something: one class per kind of refusal, each knowing its text."""
+"""Refusals of the emulated command line: one class for each layout in which Junos prints one (docs/junos.md 3.6)."""
 
 from __future__ import annotations
 
 from keyroll.errors import InputError
 
 
-class JunosFault(InputError):  # noqa: N818 - an answer to a person, most often
-    """Base of everything that the command line answers with instead of doing it."""
+class JunosFault(InputError):  # noqa: N818 - an answer of the router, not an error of the program
+    """Base of all refusals: the command is not carried out, and the lines of the refusal are printed."""
 
     def lines(self, prompt_width: int) -> list[str]:
         """Return the lines to print; `prompt_width` is the width of the prompt before the typed line."""
@@ -15,11 +15,14 @@ class JunosFault(InputError):  # noqa: N818 - an answer to a person, most often
 
 
 class ValueFault(JunosFault):
-    """A value is not one that its type takes. The message is Junos' sentence, without a place in the line."""
+    """A value that its type does not accept. The message is Junos' own, without a position in the line."""
 
 
 class SyntaxFault(JunosFault):
-    """A word in a typed line is wrong; printed as a caret below the word and the message (docs/junos.md 3.6)."""
+    """A wrong word in a typed line; printed as a caret below the word, then the message.
+
+    `column` counts from 0; `completions` are help lines to print after the message.
+    """
 
     def __init__(self, message: str, column: int, completions: tuple[str, ...] = ()) -> None:
         super().__init__(message)
@@ -32,7 +35,7 @@ class SyntaxFault(JunosFault):
 
 
 class PlainFault(JunosFault):
-    """A refusal whose lines Junos prints as they are, without `error: ` before them."""
+    """A refusal whose lines Junos prints without the prefix `error: `."""
 
     def lines(self, prompt_width: int) -> list[str]:
         """Return the message's own lines."""
@@ -41,7 +44,7 @@ class PlainFault(JunosFault):
 
 
 class CommitFault(JunosFault):
-    """A commit was refused. `reasons` are the blocks before the last line, `kind` what stands in its brackets.
+    """A refused commit. `reasons` are the lines printed before the last one, `kind` is the text in its parentheses.
 
     The last line is `error: commit failed: (KIND)`, or without a kind `error: configuration check-out failed`
     (docs/junos.md 3.6).
@@ -59,5 +62,5 @@ class CommitFault(JunosFault):
 
 
 def block(edit: str, subject: str, message: str) -> tuple[str, ...]:
-    """Return one reason of a refused commit: the `[edit …]` line, the quoted statement, the message."""
+    """Return the lines of one reason of a refused commit: the `[edit …]` line, the quoted statement, the message."""
     return (edit, f"  '{subject}'", *(f"    {line}" for line in message.splitlines()))

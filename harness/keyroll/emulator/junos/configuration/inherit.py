@@ -1,7 +1,7 @@
-"""`groups` and `apply-groups`: the configuration that is really in force.
+"""`groups` and `apply-groups`: inheritance of configuration groups.
 
-What stands in the configuration itself wins over what a group brings; the innermost `apply-groups` wins over outer
-ones; of several groups in one statement the first wins (Junos CLI user guide, configuration groups).
+Precedence, highest first: statements of the configuration itself; the innermost `apply-groups`; of several groups in
+one `apply-groups`, the first (Junos CLI user guide, configuration groups).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from keyroll.emulator.junos.configuration.tree import Node, Path
 
 APPLY = "apply-groups"
 EXCEPT = "apply-groups-except"
-"""Groups of outer `apply-groups` that are not inherited here, nor below."""
+"""Names the groups of outer `apply-groups` that are not inherited here, nor below."""
 
 
 def _is_pattern(key: str | None) -> bool:
@@ -23,7 +23,7 @@ def _is_pattern(key: str | None) -> bool:
 
 
 def _matches(pattern: str | None, key: str | None) -> bool:
-    """Say whether a key such as `<ge-*>` stands for `key`."""
+    """Return whether `pattern` is a wildcard key (`<ge-*>`) that matches `key`."""
     return pattern is not None and _is_pattern(pattern) and fnmatchcase(key or "", pattern[1:-1])
 
 
@@ -33,7 +33,7 @@ def _groups(root: Node) -> list[Node]:
 
 
 def undefined_groups(root: Node) -> list[tuple[Path, str]]:
-    """Return every `apply-groups` that names a group which is not there: (path of its parent, group)."""
+    """Return every `apply-groups` whose group is not defined, as (path of its parent, name of the group)."""
     defined = {group.key for group in _groups(root)}
     found: list[tuple[Path, str]] = []
 
@@ -47,9 +47,9 @@ def undefined_groups(root: Node) -> list[tuple[Path, str]]:
 
 
 def inherited_from(root: Node) -> tuple[Node, dict[int, str]]:
-    """Return a copy of `root` with all groups inherited, and for each node that a group brought (by `id`) its group.
+    """Return a copy of `root` with all groups inherited, and the group of each inherited node by the node's `id()`.
 
-    What is inactive stays, as `| display inheritance` shows it; groups of which it has a part give nothing to it.
+    Inactive statements of `root` stay, as `| display inheritance` shows them; those of a group are not inherited.
     """
     whole = root.copy()
     groups = {group.key: group for group in _groups(whole.active())}
@@ -60,7 +60,7 @@ def inherited_from(root: Node) -> tuple[Node, dict[int, str]]:
 
 
 def expand(root: Node) -> Node:
-    """Return a copy of `root` without what is inactive, with all groups inherited and none left in it."""
+    """Return a copy of `root` with all groups inherited, without inactive statements and without `groups` itself."""
     whole = root.active()
     groups = {group.key: group for group in _groups(whole)}
     whole.children.pop((GROUPS, None), None)
@@ -69,7 +69,7 @@ def expand(root: Node) -> Node:
 
 
 def expand_part(root: Node, name: str) -> Node:
-    """Return what `expand` does, with one statement of the top alone: a large configuration takes seconds whole."""
+    """Return `expand(root)` with only the top-level statement `name`: a whole large configuration takes seconds."""
     groups = root.children.get((GROUPS, None))
     children = {one: node for one, node in root.children.items() if one[0] in (name, APPLY)}
     if groups is not None:
@@ -93,7 +93,7 @@ def _inherit(node: Node, path: Path, groups: dict[str | None, Node], origin: dic
 
 
 def _sources(group: Node | None, path: Path) -> list[Node]:
-    """Return the group's nodes that stand at `path`: the exact one, then those under a wildcard key."""
+    """Return the group's nodes at `path`: the one with the same keys, then those with wildcard keys that match."""
     found = [group] if group is not None else []
     for step in path:
         below: list[Node] = []
@@ -115,7 +115,7 @@ def _merge(node: Node, source: Node, group: str, origin: dict[int, str]) -> None
                 if _matches(child.key, own.key):
                     _merge(own, child, group, origin)
             continue
-        if name[0] == APPLY or _rival(node, child):
+        if name[0] == APPLY or _is_excluded(node, child):
             continue
         own_child = node.children.get(name)
         if own_child is None:
@@ -131,7 +131,8 @@ def _ids(node: Node) -> Iterator[int]:
         yield from _ids(child)
 
 
-def _rival(node: Node, child: Node) -> bool:
+def _is_excluded(node: Node, child: Node) -> bool:
+    """Return whether a child of `node` excludes `child` (`accept` excludes `reject`), which is then not inherited."""
     group = child.statement.exclusive
     return group is not None and any(
         own.statement.exclusive == group and own.statement is not child.statement for own in node.children.values()

@@ -1,4 +1,4 @@
-"""Values of login statements: public keys and encrypted passwords, as the configuration holds them."""
+"""Value types of login statements: public keys and encrypted passwords."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ _KEY_TYPES = {
     "ssh-rsa": ("ssh-rsa",),
 }
 _LENGTH_OCTETS = 4
-"""Of the length before each string of a public key (RFC 4251, 5)."""
+"""Size of the length field before each string of a public key (RFC 4251, section 5)."""
 _KEY_LIMIT = 8192
-"""Characters of a public key: an RSA key of 16384 bits has about 2800."""
+"""Maximum length of a public key in characters; an RSA key of 16384 bits has about 2800."""
 
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """A public key in OpenSSH's form (RFC 4253, 6.6), of the kind that its statement names."""
+    """A public key in OpenSSH's form (RFC 4253, section 6.6), of the key type that `statement` names."""
 
     statement: str
     hint = ""
     choices = ()
 
     def store(self, text: str, context: EntryContext) -> str:
-        """Return the key as it was typed. Raises ValueFault for what no client could log in with."""
+        """Return the key as typed. Raises ValueFault for a key with which no client could log in."""
         del context
         fields = text.split()
         if len(text) > _KEY_LIMIT or not text.isprintable() or len(fields) < 2:  # noqa: PLR2004 - kind and key
@@ -41,7 +41,7 @@ class PublicKey:
         kind, body = fields[:2]
         if kind not in self._kinds:
             raise ValueFault(f"invalid {self.statement} public key: it begins with {' or '.join(self._kinds)}")
-        if not _holds(body, kind):
+        if not _is_key_of_kind(body, kind):
             raise ValueFault(f"invalid {self.statement} public key: it is damaged or cut")
         return text
 
@@ -50,8 +50,8 @@ class PublicKey:
         return _KEY_TYPES[self.statement]
 
 
-def _holds(body: str, kind: str) -> bool:
-    """Say whether the base64 text is a sequence of strings whose first is the key's kind."""
+def _is_key_of_kind(body: str, kind: str) -> bool:
+    """Return whether the base64 text is a sequence of SSH strings of which the first is `kind`."""
     try:
         octets = base64.b64decode(body, validate=True)
     except (binascii.Error, ValueError):
@@ -68,13 +68,13 @@ def _holds(body: str, kind: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class EncryptedPassword:
-    """A password as crypt(3) leaves it. No message ever quotes what was typed."""
+    """The crypt(3) hash of a password. No message quotes the typed text."""
 
     hint = ""
     choices = ()
 
     def store(self, text: str, context: EntryContext) -> str:
-        """Return the text as it is. Raises ValueFault for what is not of a form that Junos and this router know."""
+        """Return the text unchanged. Raises ValueFault unless it is a single word with one of `passwords.SCHEMES`."""
         del context
         if not text.startswith(passwords.SCHEMES) or not text.isprintable() or " " in text:
             known = ", ".join(passwords.SCHEMES)

@@ -1,4 +1,4 @@
-"""Three trees into one: what was changed in a copy, made in what the original has become meanwhile."""
+"""Three-way merge of configuration trees, for a private candidate whose original has changed meanwhile."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from keyroll.emulator.junos.configuration.tree import Id, Node, Path
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """A statement that was changed on both sides: where it stands, and what each side has (None: it is not there)."""
+    """A statement changed on both sides: the path of its parent, and its node on each side (None: not present)."""
 
     place: Path
     mine: Node | None
@@ -17,9 +17,9 @@ class Conflict:
 
 
 def merge(base: Node, mine: Node, theirs: Node) -> list[Conflict]:
-    """Make in `theirs` what leads from `base` to `mine`; return what was changed on both sides, which is left as it is.
+    """Apply the changes from `base` to `mine` to `theirs`, in place; return the conflicts, where `theirs` is unchanged.
 
-    All three stand at the same place.
+    All three nodes stand at the same path.
     """
     conflicts: list[Conflict] = []
     _merge(base, mine, theirs, (), conflicts)
@@ -34,15 +34,15 @@ def _merge(base: Node, mine: Node, theirs: Node, place: Path, conflicts: list[Co
         _merge_child(name, (base, mine, theirs), place, conflicts)
     if in_order:
         order = [name for name in mine.children if name in theirs.children]
-        left = [name for name in theirs.children if name not in mine.children]
-        theirs.children = {name: theirs.children[name] for name in [*order, *left]}
+        others = [name for name in theirs.children if name not in mine.children]
+        theirs.children = {name: theirs.children[name] for name in [*order, *others]}
 
 
 def _merge_child(name: Id, trees: tuple[Node, Node, Node], place: Path, conflicts: list[Conflict]) -> None:
     base, mine, theirs = (tree.children.get(name) for tree in trees)
-    if _alike(base, mine) or _alike(mine, theirs):
+    if _equal(base, mine) or _equal(mine, theirs):
         return
-    if _alike(base, theirs):
+    if _equal(base, theirs):
         if mine is None:
             del trees[2].children[name]
         else:
@@ -53,5 +53,5 @@ def _merge_child(name: Id, trees: tuple[Node, Node, Node], place: Path, conflict
         conflicts.append(Conflict(place, mine, theirs))
 
 
-def _alike(one: Node | None, other: Node | None) -> bool:
+def _equal(one: Node | None, other: Node | None) -> bool:
     return one is other if one is None or other is None else one.same(other)

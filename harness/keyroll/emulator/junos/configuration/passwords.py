@@ -1,6 +1,6 @@
-"""Encrypted passwords of log-ins: `$1$`, `$5$` and `$6$` of crypt(3), which Junos takes as `encrypted-password`.
+"""Hashes of login passwords: `$1$`, `$5$` and `$6$` of crypt(3), which Junos accepts as `encrypted-password`.
 
-Sources: U. Drepper, "Unix crypt using SHA-256 and SHA-512", version 0.6; P.-H. Kamp's md5crypt (FreeBSD). Pure.
+Sources: U. Drepper, "Unix crypt using SHA-256 and SHA-512", version 0.6; P.-H. Kamp's md5crypt (FreeBSD).
 """
 
 from __future__ import annotations
@@ -15,44 +15,44 @@ _ALPHABET = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _ROUNDS, _ROUNDS_LOW, _ROUNDS_HIGH = 5000, 1000, 999_999_999
 """The default and the limits of `rounds=` in SHA-crypt's specification."""
 SHORTEST = 6
-"""Characters of a password, at least: Junos' default (`minimum-length`)."""
+"""Minimum length of a password in characters: Junos' default (`minimum-length`)."""
 ROUNDS_LIMIT = 500_000
-"""Rounds that this router computes at most: more would stop it for seconds at every log-in."""
+"""Maximum number of rounds that this router computes: more would block it for seconds at every login."""
 _SHA_SALT, _MD5_SALT = 16, 8
-"""Characters of a salt that count, in either specification."""
+"""Maximum length of a salt in characters, in SHA-crypt and md5crypt; the rest of a longer one is ignored."""
 _MD5_ROUNDS = 1000
-"""Fixed in md5crypt."""
+"""The fixed number of rounds of md5crypt."""
 _Hash = Callable[[bytes], bytes]
 
 
-def fits(password: str, encrypted: str) -> bool:
-    """Say whether `password` is the one that was encrypted; False where `encrypted` is of no known form."""
+def matches(password: str, encrypted: str) -> bool:
+    """Return whether `encrypted` is a hash of `password`; False when its scheme is not supported."""
     found = crypt(password, encrypted)
     return found is not None and hmac.compare_digest(found.encode(), encrypted.encode())
 
 
 def encrypted(password: str) -> str:
-    """Return a password as `$6$`, with a salt drawn by the system."""
-    salt = "".join(secrets.choice(_ALPHABET) for _ in range(_MD5_SALT))
+    """Return the `$6$` hash of a password, with a random salt from the operating system."""
+    salt = "".join(secrets.choice(_ALPHABET) for _ in range(_MD5_SALT))  # the shorter of both: 48 random bits suffice
     found = crypt(password, f"$6${salt}")
-    assert found is not None  # noqa: S101 - the setting is of a known form
+    assert found is not None  # noqa: S101 - `$6$` is supported
     return found
 
 
 def weakness(password: str) -> str | None:
-    """Return what Junos finds too weak in a password that is typed in clear; None when it takes it."""
+    """Return Junos' message about a clear-text password that is too weak; None when it is accepted."""
     if len(password) < SHORTEST:
         return f"minimum password length is {SHORTEST}"
     kinds = (str.islower, str.isupper, lambda text: not text.isalpha())
-    if sum(any(kind(char) for char in password) for kind in kinds) < 2:  # noqa: PLR2004 - two kinds are a change
+    if sum(any(kind(char) for char in password) for kind in kinds) < 2:  # noqa: PLR2004 - a change needs two kinds
         return "require change of case, digits or punctuation"
     return None
 
 
 def crypt(password: str, setting: str) -> str | None:
-    """Return what the C library makes of a password and a setting (`$6$salt`, or a whole encrypted password).
+    """Hash a password as the C library does, with a setting (`$6$salt`, or a whole hash).
 
-    None where the setting is of no known form, or asks for more than ROUNDS_LIMIT rounds.
+    None when the scheme is not supported, or the setting asks for more than ROUNDS_LIMIT rounds.
     """
     _, _, rest = setting.partition("$")
     scheme, _, rest = rest.partition("$")
@@ -87,7 +87,7 @@ def _sha256(key: bytes, salt: bytes, rounds: int) -> str:
 
 
 def _sha(function: _Hash, key: bytes, salt: bytes, rounds: int) -> bytes:
-    """Return the digest of SHA-crypt, by the steps of its specification."""
+    """Return the digest of SHA-crypt, computed by the steps of its specification."""
     size = len(function(b""))
     mixed = function(key + salt + key)
     start = key + salt + _stretched(mixed, len(key))
@@ -126,7 +126,7 @@ def _md5(key: bytes, salt: bytes) -> str:
 
 
 def _letters(digest: bytes, order: Sequence[tuple[int, int, int]], last: tuple[int, ...]) -> str:
-    """Return the digest in crypt's alphabet: three octets in four letters, the lowest six bits first."""
+    """Return the digest in crypt's alphabet: four letters for three octets, the lowest six bits first."""
     groups = [(bytes(digest[at] for at in places), 4) for places in order]
     groups.append((bytes(digest[at] for at in last), len(last) + 1))
     text = []

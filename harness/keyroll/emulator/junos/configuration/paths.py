@@ -1,6 +1,6 @@
-"""Words into paths of statements, for `set`, `delete`, `edit`, `show` and the rest; and into help and completion.
+"""Parses words into statement paths, for `set`, `delete`, `edit`, `show` and others; lists help and completions.
 
-One walk over the words serves both: it either ends in paths, or says what may come next.
+One `Walk` over the words serves both: it returns the paths, or the words that may come next.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from keyroll.emulator.junos.configuration.values import Choice, EntryContext, In
 
 
 class Purpose(enum.Enum):
-    """What the paths are for."""
+    """What the paths are used for, which decides whether they need values."""
 
     SET = enum.auto()
-    """Every leaf needs its value, and several may follow each other."""
+    """Statements are set: every leaf needs its value, and several statements may follow each other."""
     NAME = enum.auto()
-    """A statement is only named (`delete`, `show`, `activate`): a leaf's value may be left out."""
+    """A statement is only named (`delete`, `show`, `activate`): the value of a leaf may be omitted."""
     EDIT = enum.auto()
     """The path ends in a statement with a body."""
 
@@ -40,9 +40,9 @@ class Completion:
     literal: bool = True
     """Whether the name itself may be typed (not a placeholder such as `<hold-time>`)."""
     variable: bool = False
-    """Whether it is a name that a person chose: Tab completes it, space does not (as in Junos)."""
+    """Whether it is a user-defined name: Tab completes it, the space bar does not (as in Junos)."""
     shortest: int = 1
-    """How many letters must be there before it is completed."""
+    """Number of letters that must be typed before it is completed."""
 
 
 GROUPS = "groups"
@@ -51,26 +51,29 @@ ENTER = Completion("<[Enter]>", "Execute this command", literal=False)
 
 
 def choose(word: Token, names: Iterable[Choice]) -> Choice | None:
-    """Return the keyword that `word` means: itself, or the only one that it begins. Raises SyntaxFault if several."""
+    """Return the keyword equal to `word`, or the only one that it abbreviates, or None.
+
+    Raises SyntaxFault when it abbreviates several.
+    """
     known = list(names)
     for choice in known:
         if choice.name == word.text:
             return choice
     if word.quoted or not word.text:
         return None
-    meant = [choice for choice in known if choice.name.startswith(word.text)]
-    if len(meant) > 1:
-        shown = tuple(help_lines(Completion(choice.name, choice.help) for choice in meant))
+    matching = [choice for choice in known if choice.name.startswith(word.text)]
+    if len(matching) > 1:
+        shown = tuple(help_lines(Completion(choice.name, choice.help) for choice in matching))
         raise SyntaxFault(f"'{word.text}' is ambiguous.", word.column, ("Possible completions:", *shown))
-    return meant[0] if meant else None
+    return matching[0] if matching else None
 
 
 NAME_COLUMNS = 20
-"""Columns for the names in `?` help, as Junos lays them out."""
+"""Width of the column of names in `?` help, as Junos lays it out."""
 
 
 def help_lines(completions: Iterable[Completion]) -> list[str]:
-    """Return the lines of help as Junos lays them out: mark, name in 20 columns, help; longer names push it away."""
+    """Return the lines of help in Junos' layout: mark, name padded to NAME_COLUMNS, help text."""
     lines = []
     for entry in completions:
         name = f"{entry.name:<{NAME_COLUMNS}}" if len(entry.name) <= NAME_COLUMNS else f"{entry.name} "
@@ -79,25 +82,29 @@ def help_lines(completions: Iterable[Completion]) -> list[str]:
 
 
 class Walk:
-    """A walk down the statements, one word at a time."""
+    """Parses a line one word at a time, walking down the statements of `root` from the path `base`."""
 
     def __init__(self, root: Statement, base: Path, purpose: Purpose, context: EntryContext) -> None:
         self._root = root
         self._purpose = purpose
         self._context = context
         self.body: list[Step] = list(base)
+        """The path of the body whose statements may come next."""
         self.pending: Statement | None = None
+        """The statement whose key or value must come next."""
         self.secrets: list[Token] = []
-        """The words that were taken, or refused, as secrets."""
+        """The words in the position of a secret, whether accepted or refused."""
         self._text: Statement | None = None
-        """The opaque statement whose words follow."""
+        """The opaque statement to which all further words belong."""
         self._text_words: list[Token] = []
         self._in_brackets = False
         self._expression: Token | None = None
-        """What there is of an expression of policies whose parentheses are open."""
+        """The words so far of a policy expression whose parentheses are still open."""
         self._found: list[Path] = []
         self._fresh = True
+        """Whether `body` was entered, or started from, without a statement in it since."""
         self._ended = False
+        """Whether no further word may follow."""
 
     @property
     def statement(self) -> Statement:
@@ -108,7 +115,7 @@ class Walk:
 
     @property
     def complete(self) -> bool:
-        """Whether the words so far are a whole path."""
+        """Whether the words so far form complete paths."""
         if self._text is not None:
             return True
         if self._in_brackets or self._expression is not None:
@@ -116,11 +123,11 @@ class Walk:
         if self.pending is not None:
             return self._purpose is Purpose.NAME and self.pending.kind in (Kind.LEAF, Kind.VALUES)
         if self._purpose is Purpose.SET and self._fresh:
-            return bool(self.body) and _stands_alone(self.statement)
+            return bool(self.body) and _may_be_empty(self.statement)
         return True
 
     def feed(self, word: Token) -> None:
-        """Take the next word. Raises SyntaxFault, its column that of the word."""
+        """Parse the next word. Raises SyntaxFault with the word's column."""
         if self._text is not None or (self.pending is None and self.statement.kind is Kind.OPAQUE):
             self._take_text(word)
             return
@@ -143,7 +150,7 @@ class Walk:
                 self._take_value(child, word)
 
     def _take_text(self, word: Token) -> None:
-        """Take a word of kept text as it stands. Raises SyntaxFault for what could not be read back."""
+        """Add a word to the kept text. Raises SyntaxFault for a mark that would end the statement when read back."""
         if self._text is None:
             self._text = LINE
         if not word.quoted and any(mark in word.text for mark in "{};"):
@@ -154,7 +161,7 @@ class Walk:
 
     @property
     def place(self) -> Path:
-        """The path of the body that the words so far lead into."""
+        """The path of the body that the words so far name."""
         return (*self.body, *self._text_steps())
 
     def _text_steps(self) -> list[Step]:
@@ -171,10 +178,10 @@ class Walk:
 
     @property
     def so_far(self) -> list[Path]:
-        """The statements that the words up to a refused one name, whole ones alone."""
+        """The complete statements before a refused word: Junos sets these even though the line is refused."""
         if self._text is not None:
-            return []  # of kept text nobody knows where a statement ends
-        opened = [tuple(self.body)] if self._fresh and self.body and _stands_alone(self.statement) else []
+            return []  # the end of a statement in kept text cannot be determined
+        opened = [tuple(self.body)] if self._fresh and self.body and _may_be_empty(self.statement) else []
         return [*self._found, *opened]
 
     def finish(self, end: int) -> list[Path]:
@@ -205,7 +212,7 @@ class Walk:
         named = [Choice(child.name, child.help) for child in statement.children if child.name]
         keyless = statement.keyless
         if statement.is_value and not self._fresh:
-            keyless = None  # it has its one value already
+            keyless = None  # its one value is already set
         if keyless is not None and not any(choice.name == word.text for choice in named):
             return keyless
         chosen = choose(word, named)
@@ -220,15 +227,15 @@ class Walk:
             return
         name, dot, unit = word.text.partition(".")
         if dot and isinstance(statement.value, InterfaceName) and not statement.value.logical:
-            self._take_value(statement, replace(word, text=name))  # `ge-0/0/0.0` is short for `ge-0/0/0 unit 0`
+            self._take_value(statement, replace(word, text=name))  # `ge-0/0/0.0` stands for `ge-0/0/0 unit 0`
             self.feed(replace(word, text="unit"))
             self.feed(replace(word, text=unit))
             return
         if isinstance(statement.value, PolicyName) and not word.quoted:
-            gathered = self._gathered(word)
-            if gathered is None:
+            collected = self._collected(word)
+            if collected is None:
                 return
-            word = gathered
+            word = collected
         key = self._stored(statement, word)
         if statement.kind is Kind.ENTRY:
             self.body.append(Step(statement, key))
@@ -239,8 +246,8 @@ class Walk:
         else:
             self._emit(Step(statement, key))
 
-    def _gathered(self, word: Token) -> Token | None:
-        """Return the word, or the expression in parentheses that it ends; None while one is open."""
+    def _collected(self, word: Token) -> Token | None:
+        """Return the word, or the whole parenthesized expression that it closes; None while one is open."""
         if self._expression is not None:
             first = self._expression
             word = replace(first, text=f"{first.text} {word.text}")
@@ -277,11 +284,11 @@ class Walk:
             raise SyntaxFault(fault.message, word.column) from None
 
     def _may_be_pattern(self, statement: Statement) -> bool:
-        """Say whether `<*>` may stand for a key: only inside of `groups G`."""
+        """Return whether a wildcard (`<*>`) may stand for a key: only inside `groups G`."""
         return statement.kind is Kind.ENTRY and len(self.body) > 1 and self.body[0].statement.name == GROUPS
 
     def completions(self, tree: Node | None) -> list[Completion]:
-        """Return what may come next; `tree` is the candidate, whose existing keys are offered too."""
+        """Return what may come next; the existing keys of `tree`, the candidate, are offered too."""
         if self._text is not None or (self.pending is None and self.statement.kind is Kind.OPAQUE):
             return [ENTER]
         if self.pending is not None:
@@ -317,7 +324,8 @@ class Walk:
         return [*known, Completion(f"<{name}>", text, literal=False), *opening]
 
 
-def _stands_alone(statement: Statement) -> bool:
+def _may_be_empty(statement: Statement) -> bool:
+    """Return whether a statement with a body may be set without anything in it."""
     return statement.kind is Kind.ENTRY or statement.presence
 
 
@@ -330,7 +338,10 @@ def _mark(statement: Statement) -> str:
 def parse(
     root: Statement, base: Path, words: Sequence[Token], purpose: Purpose, context: EntryContext, *, end: int
 ) -> list[Path]:
-    """Return the paths that `words` name below `base`; no words name `base` itself. Raises SyntaxFault."""
+    """Return the paths that `words` name below `base`; without words, `base` itself.
+
+    `end` is the column after the line. Raises SyntaxFault at the column of a wrong word, or at `end` for a missing one.
+    """
     walk = Walk(root, base, purpose, context)
     for word in words:
         walk.feed(word)

@@ -1,4 +1,4 @@
-"""A tree as text: the curly form of `show`, and `set` lines of `| display set` (docs/junos.md 1.5, 1.7)."""
+"""Prints a tree: the curly form of `show`, and the lines of `| display set` (docs/junos.md 1.5, 1.7)."""
 
 from __future__ import annotations
 
@@ -11,28 +11,31 @@ from keyroll.emulator.junos.configuration.tree import Node, Path
 from keyroll.emulator.junos.configuration.values import PolicyName
 
 INDENT = "    "
-SECRET_MARK = " ## SECRET-DATA"  # noqa: S105 - the mark behind a secret, not one
+SECRET_MARK = " ## SECRET-DATA"  # noqa: S105 - the mark after a secret, not a secret
 INACTIVE = "inactive: "
 
 
 Comments = Callable[[Node], Sequence[str]]
-"""Gives the comments that stand before a statement (`##` and a text each)."""
+"""Returns the texts of the comments before a statement, without their `##`."""
 
 
 def curly(node: Node, depth: int = 0, comments: Comments | None = None) -> list[str]:
-    """Return the lines of everything below `node`."""
+    """Return the lines of everything below `node`, indented by `depth` levels."""
     return list(_body(node, INDENT * depth, "", comments))
 
 
 def statement_lines(node: Node, depth: int = 0, prefix: str = "") -> list[str]:
-    """Return the lines of `node` itself with everything below it; `prefix` is the word of a joined parent."""
+    """Return the lines of `node` and everything below it, indented by `depth` levels.
+
+    `prefix` is the word of a joined parent (`family `).
+    """
     return list(_lines(node, INDENT * depth, prefix, None))
 
 
 def _body(node: Node, indent: str, prefix: str, comments: Comments | None) -> Iterator[str]:
     run: list[Node] = []
     for child in node.shown():
-        if run and not _together(run[0], child):
+        if run and not _on_one_line(run[0], child):
             yield _values_line(run, indent, prefix)
             run = []
         if comments is not None and not run:
@@ -45,12 +48,12 @@ def _body(node: Node, indent: str, prefix: str, comments: Comments | None) -> It
         yield _values_line(run, indent, prefix)
 
 
-def _together(first: Node, other: Node) -> bool:
+def _on_one_line(first: Node, other: Node) -> bool:
     return first.statement is other.statement and first.inactive == other.inactive
 
 
 def _values_line(run: list[Node], indent: str, prefix: str) -> str:
-    """Return the line of values that follow each other and are all active, or all inactive."""
+    """Return the line of adjacent values of one statement, which are all active or all inactive."""
     words = [key_text(node.statement, node.key or "") for node in run]
     text = words[0] if len(words) == 1 else f"[ {' '.join(words)} ]"
     return f"{indent}{INACTIVE if run[0].inactive else ''}{prefix}{run[0].statement.name} {text};"
@@ -76,9 +79,9 @@ def _lines(node: Node, indent: str, prefix: str, comments: Comments | None) -> I
 
 
 def _is_words(node: Node) -> bool:
-    """Say whether it is no more than words behind its key, as `route-filter 10.0.0.0/8 orlonger reject`.
+    """Return whether the children are words on the node's line: `route-filter 10.0.0.0/8 orlonger reject`.
 
-    Or behind a value without a name, as `autonomous-system 64500 loops 2`.
+    They are so behind the key of an entry, and behind a value without a name: `autonomous-system 64500 loops 2`.
     """
     return (node.statement.kind is Kind.ENTRY or node.statement.keyless is not None) and all(
         child.statement.kind in (Kind.FLAG, Kind.LEAF) and not child.inactive and not child.statement.secret
@@ -87,6 +90,7 @@ def _is_words(node: Node) -> bool:
 
 
 def _fits_one_line(node: Node) -> bool:
+    """Return whether the body is one statement, or the values of one: `then accept;`, `members [ a b ];`."""
     names = {name for name, _ in node.children}
     children = list(node.children.values())
     if len(names) != 1 or any(child.inactive for child in children):
@@ -102,7 +106,7 @@ def header(node: Node) -> str:
 
 
 def set_lines(root: Node, base: Path = ()) -> list[str]:
-    """Return the `set` (and `deactivate`) lines that make everything below `base`."""
+    """Return the `set` lines, then the `deactivate` lines, that produce everything below `base`."""
     node = root.at(base)
     if node is None:
         return []
@@ -112,7 +116,7 @@ def set_lines(root: Node, base: Path = ()) -> list[str]:
 
 
 def _words(statement: Statement, key: str | None) -> list[str]:
-    """Return the words of a statement as they are shown: its name, its key or value in quotes where it needs them."""
+    """Return the words of a statement as shown: its name, then its key or value, quoted where needed."""
     name = [statement.name] if statement.name else []
     if key is None:
         return name
@@ -120,7 +124,7 @@ def _words(statement: Statement, key: str | None) -> list[str]:
 
 
 def key_text(statement: Statement, key: str) -> str:
-    """Return a key or value as it is shown: in quotes where it needs them."""
+    """Return a key or value as shown: quoted where needed; kept text and policy expressions never are."""
     if statement.kind is Kind.OPAQUE or (isinstance(statement.value, PolicyName) and is_expression(key)):
         return key
     return quote(key, always=statement.quoted)

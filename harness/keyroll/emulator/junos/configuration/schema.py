@@ -1,6 +1,6 @@
-"""What a statement is. The statements themselves are data, in `statements/`.
+"""The types that describe a statement. The statements themselves are data, in `statements/`.
 
-Six kinds cover the part of Junos that this router takes:
+Six kinds cover the part of Junos that this router accepts:
 
     container   `system { … }`
     entry       one of many, each with a key: `group G { … }`; with an empty name the key stands alone: `ge-0/0/0 { … }`
@@ -32,18 +32,18 @@ class Kind(enum.Enum):
 
 
 class Effect(enum.Enum):
-    """What the router does with a statement (docs/emulated.md lists them)."""
+    """How the router treats a statement (docs/emulated.md lists them)."""
 
-    LIVE = enum.auto()
-    """It acts on it."""
+    EMULATED = enum.auto()
+    """The router acts on it."""
     KEPT = enum.auto()
-    """It keeps and shows it, without effect."""
+    """It is kept and shown, without effect."""
     REFUSED = enum.auto()
-    """It keeps and shows it, and refuses a commit in which it is active: it would change what sessions do."""
+    """It is kept and shown, but a commit in which it is active fails: it would change how sessions behave."""
 
 
 class Configured(Protocol):
-    """A statement as it stands in a configuration, as far as constraints look at it (`tree.Node`)."""
+    """A statement in a configuration: the part of `tree.Node` that constraints read."""
 
     @property
     def key(self) -> str | None:
@@ -63,17 +63,17 @@ class Configured(Protocol):
         ...
 
     def find(self, *names: str) -> Self | None:
-        """Return what stands down these names, none of which has a key."""
+        """Return the node down these names, each a statement without a key; None where one is missing."""
         ...
 
 
 Rule = Callable[[Configured, Configured, Configured], bool]
-"""(the configuration's root, the parent, the node itself) -> whether the rule holds."""
+"""(root of the configuration, parent, the node itself) -> whether the rule holds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """What must hold of a statement at commit, and Junos' message when it does not."""
+    """A condition on a statement, checked at commit, and Junos' message when it does not hold."""
 
     message: str
     holds: Rule
@@ -88,33 +88,34 @@ class Statement:
     help: str
     value: ValueType | None = None
     children: tuple[Statement, ...] = ()
-    effect: Effect = Effect.LIVE
+    effect: Effect = Effect.EMULATED
     secret: bool = False
     exclusive: str | None = None
-    """Of the siblings that share this word only one stands: setting one takes the others away (`then accept`)."""
+    """Name of a group of siblings that exclude each other: setting one removes the others (`then accept`)."""
     one_line: bool = False
-    """A body whose only child stands on its own line: `route 0.0.0.0/0 next-hop 10.0.0.1;`, `then accept;`."""
+    """Whether a body with one child is shown on one line: `route 0.0.0.0/0 next-hop 10.0.0.1;`, `then accept;`."""
     presence: bool = False
-    """A container that means something even when it is empty: `family inet;`."""
+    """Whether the container has a meaning even when it is empty: `family inet;`."""
     joined: bool = False
-    """A container that is shown as a word before each of its children: `family inet { … }`."""
+    """Whether the container is shown as a word before each of its children: `family inet { … }`."""
     quoted: bool = False
-    """The value is always shown in quotes (start-times, `$9$`)."""
+    """Whether the value is always shown in quotes (start-times, `$9$`)."""
     note: str = ""
-    """Of what is kept: what is lost by it. Of what is refused: why it matters."""
+    """For a kept statement: what has no effect. For a refused one: the reason."""
     hierarchy: bool = False
-    """Of opaque statements: whether it is always a body, so that words behind its name belong to a line in it."""
+    """For an opaque statement: whether it always has a body, so that words behind its name are a line in that body."""
     ordered: bool = False
-    """Entries whose order means something: a comparison shows beside which ones a change is (`term`)."""
+    """Whether the order of the entries matters: `show | compare` then shows the neighbors of a change (`term`)."""
     constraints: tuple[Constraint, ...] = ()
     _by_name: dict[str, Statement] = field(default_factory=dict, compare=False, repr=False)
     order: dict[str, int] = field(default_factory=dict, compare=False, repr=False)
-    """The place of each child's name in the order in which Junos shows them."""
+    """Position of each child, by name, in the order in which Junos shows them."""
 
     def __post_init__(self) -> None:
         self._by_name.update({child.name: child for child in self.children})
         self.order.update({child.name: number for number, child in enumerate(self.children)})
 
+    # Compared by identity: each statement exists once, and comparing all its children would be slow.
     def __hash__(self) -> int:
         return id(self)
 
@@ -122,29 +123,29 @@ class Statement:
         return self is other
 
     def child(self, name: str) -> Statement | None:
-        """Return the child of exactly that name."""
+        """Return the child with this exact name; in kept text, LINE for the empty name."""
         if self.kind is Kind.OPAQUE:
             return LINE if not name else None
         return self._by_name.get(name)
 
     @property
     def keyless(self) -> Statement | None:
-        """The child whose key or value stands without a name before it."""
+        """The child without a name, of which only the key or value is typed and shown."""
         return self._by_name.get("")
 
     @property
     def is_value(self) -> bool:
-        """Whether it is a value with words behind it on one line: `autonomous-system 64500 loops 2`."""
+        """Whether it is a value with further words on its line: `autonomous-system 64500 loops 2`."""
         return self.kind is Kind.CONTAINER and self.one_line and self.keyless is not None
 
     @property
     def has_body(self) -> bool:
-        """Whether it can be edited into: a container, an entry with children, kept text."""
+        """Whether `edit` can enter it: a container, an entry with children, kept text."""
         return self.kind in (Kind.CONTAINER, Kind.OPAQUE) or (self.kind is Kind.ENTRY and bool(self.children))
 
 
 LINE = Statement("", Kind.OPAQUE, "Statement that is kept as text", effect=Effect.KEPT)
-"""Any statement in the body of an opaque one: its words are its key, in the form in which they are shown."""
+"""Any statement in the body of an opaque one: its key is its words, in the form in which they are shown."""
 
 
 def container(
@@ -156,7 +157,7 @@ def container(
     joined: bool = False,
     constraints: tuple[Constraint, ...] = (),
 ) -> Statement:
-    """Build a container; one without children is there or not, like a flag."""
+    """Build a container; one without children is present or absent, like a flag."""
     return Statement(
         name,
         Kind.CONTAINER,
@@ -179,7 +180,7 @@ def entry(
     ordered: bool = False,
     constraints: tuple[Constraint, ...] = (),
 ) -> Statement:
-    """Build a statement that may stand many times, each with its own key."""
+    """Build a statement that may occur many times, each time with another key."""
     return Statement(
         name,
         Kind.ENTRY,
@@ -223,31 +224,31 @@ def values(name: str, text: str, value: ValueType, *, constraints: tuple[Constra
 
 
 def flag(name: str, text: str, *, exclusive: str | None = None) -> Statement:
-    """Build a statement that stands or does not."""
+    """Build a statement without a value, which is present or absent."""
     return Statement(name, Kind.FLAG, text, exclusive=exclusive)
 
 
 def opaque(name: str, text: str, lost: str) -> Statement:
-    """Build a statement that is kept as text, whatever follows it. `lost` says what this router does not do of it."""
+    """Build a statement that is kept as text, with whatever follows it. `lost` names what has no effect."""
     return Statement(name, Kind.OPAQUE, text, effect=Effect.KEPT, note=lost)
 
 
 def opaques(lost: str, rows: tuple[tuple[str, str], ...]) -> tuple[Statement, ...]:
-    """Build statements as `opaque` does, of their names and texts; without all of them the same is lost."""
+    """Build an opaque statement from each (name, help); `lost` holds for all of them."""
     return tuple(opaque(name, text, lost) for name, text in rows)
 
 
 def hierarchy(name: str, text: str, lost: str) -> Statement:
-    """Build a whole hierarchy that is kept as text. `lost` says what this router does not do of it."""
+    """Build a whole hierarchy that is kept as text. `lost` names what has no effect."""
     return Statement(name, Kind.OPAQUE, text, effect=Effect.KEPT, note=lost, hierarchy=True)
 
 
 def refused(name: str, text: str, why: str) -> Statement:
-    """Build a statement that is taken and shown, and whose commit is refused. `why` says what it would change."""
+    """Build a statement that is accepted and shown, but whose commit fails. `why` names what it would change."""
     return Statement(name, Kind.OPAQUE, text, effect=Effect.REFUSED, note=why)
 
 
 def kept(statement: Statement) -> Statement:
-    """Return `statement` with everything below it marked as without effect."""
+    """Return `statement` and everything below it, marked as kept without effect."""
     children = tuple(kept(child) for child in statement.children)
     return replace(statement, effect=Effect.KEPT, children=children, _by_name={}, order={})

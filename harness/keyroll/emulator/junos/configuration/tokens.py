@@ -1,4 +1,4 @@
-"""A typed line cut into words, each with its column, so that a refusal can point at one."""
+"""Splits a typed line into words with their columns, so that a refusal can point at a word."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from keyroll.emulator.junos.configuration.faults import SyntaxFault
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One word: its text without quotes, the columns it begins and ends at (from 0), whether it stood in quotes."""
+    """One word: its text without quotes, its first column (from 0), whether it was quoted, the column after it."""
 
     text: str
     column: int
@@ -18,7 +18,7 @@ class Token:
     end: int = 0
 
     def shifted(self, by: int) -> Token:
-        """Return the word as it stands in a line in which it comes `by` columns later."""
+        """Return the word moved `by` columns to the right."""
         return replace(self, column=self.column + by, end=self.end + by)
 
 
@@ -26,9 +26,9 @@ _WORD = re.compile(r"""[ \t]*(?:(?P<bracket>[\[\]])|(?P<quote>")|(?P<word>[^ \t\
 
 
 def split(line: str) -> list[Token]:
-    r"""Cut a line into words. Quotes keep blanks; within them `\"` and `\\` stand for the character itself.
+    r"""Split a line into words. Quotes keep spaces; within them `\"` and `\\` stand for the second character.
 
-    Brackets are words of their own. Raises SyntaxFault for a quote that never closes.
+    Each bracket is a word. Raises SyntaxFault for a quote that is not closed.
     """
     found: list[Token] = []
     at = 0
@@ -60,9 +60,9 @@ def _quoted(line: str, start: int) -> tuple[str, int]:
 
 
 def segments(line: str) -> list[tuple[str, int]]:
-    """Cut a line at the `|` that stand outside quotes: [(text, column)], the command first.
+    """Split a line at each `|` outside quotes into (text, column), the command first.
 
-    `||` is an operator of policy expressions: no pipe is empty.
+    `||` does not split: it is an operator of policy expressions, and a pipe is never empty.
     """
     found: list[tuple[str, int]] = []
     start, at, in_quotes = 0, 0, False
@@ -82,12 +82,12 @@ def segments(line: str) -> list[tuple[str, int]]:
 
 
 TAGS = ("inactive:", "active:", "replace:", "protect:")
-"""What stands before a statement in the curly form and is not part of it, unless in quotes."""
+"""Marks before a statement in the curly form; as a value, such a word must be quoted."""
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:*@+,%=~^<>")
 
 
 def quote(text: str, *, always: bool = False) -> str:
-    """Return `text` as a configuration shows it: in quotes when it must be, or `always`."""
+    """Return `text` as a configuration shows it: in quotes where needed, or `always`."""
     if text and not always and text not in TAGS and all(char in _PLAIN for char in text):
         return text
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')

@@ -1,6 +1,6 @@
 """A configuration as a tree of statements: edits, comparison, copies.
 
-A tree knows nothing of text. Values in it are in stored form (`values` made them so).
+A tree does not depend on the text that it was read from. Its values are in stored form (see `values`).
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ from dataclasses import dataclass, field
 from keyroll.emulator.junos.configuration.schema import LINE, Kind, Statement
 
 Id = tuple[str, str | None]
-"""A child's name under its parent: the statement's name and, for an entry or one of many values, its key or value."""
+"""Identifies a child of a parent: the statement's name and, for an entry or one of many values, its key or value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One statement on the way down, with its key or value in stored form where it has one."""
+    """One statement of a path, with its key or value in stored form where it has one."""
 
     statement: Statement
     key: str | None = None
 
     @property
     def id(self) -> Id:
-        """The child's id under its parent."""
+        """The id of this statement under its parent."""
         own = self.statement.kind in (Kind.ENTRY, Kind.VALUES, Kind.OPAQUE)
         return (self.statement.name, self.key if own else None)
 
     @property
     def words(self) -> list[str]:
-        """The words of it as in `[edit …]`, without quotes where they are not part of kept text."""
+        """Its words as in `[edit …]`, without quotes unless they are part of kept text."""
         if self.statement.kind is Kind.OPAQUE:
             return [*([self.statement.name] if self.statement.name else []), *_TEXT_WORD.findall(self.key or "")]
         return [word for word in (self.statement.name, self.key) if word]
@@ -41,7 +41,7 @@ _TEXT_WORD = re.compile(r'"(?:\\.|[^"\\])*"|\S+')
 
 
 def above(path: Path) -> Path:
-    """Return the place one level up; a word that only stands before others (`family`) is not a level."""
+    """Return the path one level up; a joined statement (`family`) is not a level of its own."""
     path = path[:-1]
     while path and path[-1].statement.joined:
         path = path[:-1]
@@ -49,14 +49,14 @@ def above(path: Path) -> Path:
 
 
 def text_of(path: Path) -> tuple[Path, list[str]]:
-    """Return a path up to where kept text begins, and the words of that text; none where there is no text in it."""
+    """Return the part of a path before kept text, and the words of that text; no words if the path has none."""
     start = next((place for place, step in enumerate(path) if step.statement.kind is Kind.OPAQUE), len(path))
     return path[:start], [word for step in path[start:] for word in step.words]
 
 
 @dataclass(eq=False, slots=True)
 class Node:
-    """A statement that is there. Children keep the order in which they were made; shown order follows the schema."""
+    """A statement in a configuration. `children` keeps the order of entry; `shown` follows the schema's order."""
 
     statement: Statement
     key: str | None = None
@@ -86,14 +86,14 @@ class Node:
         return tuple(node.key for node in self.entries(name) if node.key is not None)
 
     def find(self, *names: str) -> Node | None:
-        """Return the node down these names, none of which has a key."""
+        """Return the node down these names, each a statement without a key; None where one is missing."""
         node: Node | None = self
         for name in names:
             node = node.child(name) if node else None
         return node
 
     def at(self, path: Sequence[Step]) -> Node | None:
-        """Return the node at `path`; a leaf's value in the path is not looked at."""
+        """Return the node at `path`, or None; the value of a leaf in the path is ignored."""
         node: Node | None = self
         for step in path:
             node = node.children.get(step.id) if node else None
@@ -106,7 +106,7 @@ class Node:
         )
 
     def is_larger_than(self, count: int) -> bool:
-        """Say whether it holds more than so many statements, without counting on."""
+        """Return whether the tree has more than `count` statements; stops counting there."""
         waiting = [self]
         while waiting and count >= 0:
             node = waiting.pop()
@@ -115,12 +115,12 @@ class Node:
         return bool(waiting)
 
     def active(self) -> Node:
-        """Return a copy without what is deactivated."""
+        """Return a copy without inactive statements."""
         kept = {name: node.active() for name, node in self.children.items() if not node.inactive}
         return Node(self.statement, self.key, children=kept)
 
     def same(self, other: Node) -> bool:
-        """Say whether two trees hold the same, in the same order where order is shown."""
+        """Return whether two trees are equal, including the order in which children are shown."""
         return (
             self.key == other.key
             and self.inactive == other.inactive
@@ -130,18 +130,18 @@ class Node:
         )
 
     def shown_ids(self) -> list[Id]:
-        """Return the children's ids in the order in which they are shown: the schema's, then the order of entry."""
+        """Return the children's ids in the order of `show`: the schema's, then the order of entry."""
         if len(self.children) < 2:  # noqa: PLR2004 - nothing to sort
             return list(self.children)
         order = self.statement.order
         return sorted(self.children, key=lambda name: order.get(name[0], 0))  # statements in kept text have no order
 
     def shown(self) -> Iterator[Node]:
-        """Walk over the children in the order in which they are shown."""
+        """Return an iterator over the children in the order of `show`."""
         return (self.children[name] for name in self.shown_ids())
 
     def texts(self, words: Sequence[str]) -> list[Path]:
-        """Return the paths below here of all kept text that begins with these words, whatever lines it stands on."""
+        """Return the paths below this node of all kept text that begins with `words`, even across nested lines."""
         found: list[Path] = []
         for child in self.children.values():
             if child.statement.kind is not Kind.OPAQUE:
@@ -154,14 +154,14 @@ class Node:
         return found
 
     def put(self, path: Path) -> None:
-        """Make a statement stand here, kept text on the lines on which its first words stand already."""
+        """Add a statement; kept text goes into the bodies that its first words name, where these exist."""
         before, text = text_of(path)
         holder = self.ensure(before)
         if text:
             holder.ensure_text(path[len(before) :])
 
     def ensure_text(self, path: Path) -> None:
-        """Make kept text stand here; a line whose first words stand already as bodies goes into these."""
+        """Add kept text. Where its first words name existing bodies, the other words go into the innermost one."""
         holder = self.ensure(path[:-1])
         node, rest = holder.deepest_text(path[-1].words)
         if node is holder:
@@ -170,7 +170,7 @@ class Node:
             node.ensure([Step(LINE, " ".join(rest))])
 
     def deepest_text(self, words: list[str]) -> tuple[Node, list[str]]:
-        """Return the node of kept text that most of the words lead to, and the words that are left."""
+        """Return the innermost node of kept text that the first of `words` name, and the remaining words."""
         node = self
         while words:
             inside = node.statement.kind is Kind.OPAQUE
@@ -185,7 +185,7 @@ class Node:
         return node, words
 
     def ensure(self, path: Sequence[Step]) -> Node:
-        """Make everything on `path` and return the last node; a leaf takes the path's value."""
+        """Add the missing nodes of `path` and return its last one; a leaf gets the path's value."""
         node = self
         for step in path:
             node = node._ensure_child(step)
@@ -198,16 +198,16 @@ class Node:
                 found.key = step.key
             return found
         if step.statement.exclusive is not None:
-            self._drop_rivals(step.statement)
+            self._remove_excluded(step.statement)
         made = self.children[step.id] = Node(step.statement, step.key)
         return made
 
-    def _drop_rivals(self, statement: Statement) -> None:
+    def _remove_excluded(self, statement: Statement) -> None:
         for name in [name for name, node in self.children.items() if node.statement.exclusive == statement.exclusive]:
             del self.children[name]
 
     def move(self, name: Id, beside: Id, *, before: bool) -> None:
-        """Put one child directly before or behind another."""
+        """Move the child `name` directly before or after the child `beside`."""
         moved = self.children.pop(name)
         order: dict[Id, Node] = {}
         for other, node in self.children.items():
@@ -219,7 +219,7 @@ class Node:
         self.children = order
 
     def remove(self, path: Sequence[Step]) -> bool:
-        """Take away what stands at `path`, and parents that it leaves empty. Say whether anything was there."""
+        """Remove the node at `path`, and its parents that become empty. Return whether the node existed."""
         trail = [self]
         for step in path:
             below = trail[-1].children.get(step.id)
@@ -228,17 +228,21 @@ class Node:
             trail.append(below)
         for depth in range(len(path) - 1, -1, -1):
             del trail[depth].children[path[depth].id]
-            if trail[depth].children or not _falls_with_its_last_child(trail[depth].statement):
+            if trail[depth].children or not _is_removed_when_empty(trail[depth].statement):
                 break
         return True
 
 
-def _falls_with_its_last_child(statement: Statement) -> bool:
+def _is_removed_when_empty(statement: Statement) -> bool:
     return statement.kind is Kind.OPAQUE or (statement.kind is Kind.CONTAINER and not statement.presence)
 
 
 def narrowed(root: Node, path: Path) -> tuple[Node, Path]:
-    """Return where `path` is found: the values of one statement in a tree of these alone, at their parent."""
+    """Return a tree and a path that show only what `path` names.
+
+    A path to a statement with many values (`export`) is no node: for it, return a tree of these values alone, and the
+    path of their parent. Any other path is returned as it is.
+    """
     last = path[-1] if path else None
     if last is None or last.statement.kind is not Kind.VALUES or last.key is not None:
         return root, path

@@ -1,8 +1,7 @@
-"""Value types: how a value is checked, in which form it is stored, and how help explains it.
+"""Value types: how a value is checked, in which form it is stored, and what help shows for it.
 
-Every type takes what a person typed and gives the text that the configuration stores; nothing else in this package
-knows what a value may look like. Messages are Junos' (docs/junos.md 3.6); where none is known, see
-`docs/assumptions/junos.md`.
+Each type converts typed text to its stored form; the valid forms of values are defined here only. Messages are Junos'
+own (docs/junos.md 3.6); the ones not known are listed in `docs/assumptions/junos.md`.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from keyroll.keychain.type9 import decode_type9, encode_type9, is_type9
 
 @dataclass(frozen=True, slots=True)
 class EntryContext:
-    """What entering a value may depend on: the router's clock (UTC) and time zone, and where salt comes from."""
+    """What storing a value depends on: the router's clock (UTC), its time zone, and the source of salt for `$9$`."""
 
     now: Callable[[], datetime]
     zone: tzinfo = UTC
@@ -34,27 +33,27 @@ class EntryContext:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A keyword that a value may be, with its help."""
+    """One of the keywords of a value, with its help."""
 
     name: str
     help: str
 
 
 class ValueType(Protocol):
-    """One type of value."""
+    """The type of a key or value."""
 
     @property
     def hint(self) -> str:
-        """What help shows behind the statement's own help, such as `(0..63)`; empty for nothing."""
+        """The text that help shows behind the statement's help, such as `(0..63)`; may be empty."""
         ...
 
     @property
     def choices(self) -> tuple[Choice, ...]:
-        """The keywords it is one of; empty when it is free text."""
+        """The allowed keywords; empty for free text."""
         ...
 
     def store(self, text: str, context: EntryContext) -> str:
-        """Return the form that the configuration keeps. Raises ValueFault."""
+        """Return the stored form of a typed value. Raises ValueFault for an invalid one."""
         ...
 
 
@@ -73,7 +72,7 @@ class _Free:
 
 @dataclass(frozen=True, slots=True)
 class Integer(_Free):
-    """A whole number from `low` to `high`, both allowed; `also` are allowed besides (hold-time 0)."""
+    """A whole number from `low` to `high` inclusive, or one of `also` (hold-time 0)."""
 
     low: int
     high: int
@@ -108,7 +107,7 @@ class Text(_Free):
         """Return the text as it is."""
         del context
         if self.refuse is not None and re.fullmatch(self.refuse, text, re.DOTALL):
-            raise ValueFault(f"{self.message or 'invalid value'}")
+            raise ValueFault(self.message or "invalid value")
         if not self.low <= len(text) <= self.high:
             raise ValueFault(self.message or f"Must be a string of {self.low} to {self.high} characters")
         if any(ord(char) < ord(" ") or char == "\x7f" for char in text):
@@ -118,7 +117,7 @@ class Text(_Free):
 
 @dataclass(frozen=True, slots=True)
 class Word(_Free):
-    """A name of characters that need no quotes, up to `high` of them (identifiers of groups, policies, terms)."""
+    """A name of up to `high` characters that need no quotes (of groups, policies, terms)."""
 
     high: int = 255
     pattern: str = r"[^\s{};\[\]#\"]+"
@@ -136,7 +135,7 @@ class PolicyName(_Free):
     """A policy's name, or an expression of policies in parentheses, shown without quotes: `( A && !B )`."""
 
     def store(self, text: str, context: EntryContext) -> str:
-        """Return the name, or the expression with one blank between its words."""
+        """Return the name, or the expression with one space between its words."""
         if not is_expression(text):
             return Word().store(text, context)
         try:
@@ -147,13 +146,13 @@ class PolicyName(_Free):
 
 @dataclass(frozen=True, slots=True)
 class OneOf:
-    """One of several keywords; typed words may be abbreviated (the path parser resolves them)."""
+    """One of several keywords. Abbreviations are resolved before, by `paths.Walk`."""
 
     choices: tuple[Choice, ...]
 
     @property
     def hint(self) -> str:
-        """Keywords explain themselves."""
+        """Empty: help lists the keywords, each with its own text."""
         return ""
 
     def store(self, text: str, context: EntryContext) -> str:
@@ -165,13 +164,16 @@ class OneOf:
 
 
 def one_of(**keywords: str) -> OneOf:
-    """Build a `OneOf` from keyword=help; an underscore stands for the dash, a leading one keeps a Python word legal."""
+    """Build a `OneOf` from keyword=help pairs.
+
+    An underscore stands for a hyphen; a leading one is dropped, for keywords that are not Python names (`_255`).
+    """
     return OneOf(tuple(Choice(name.lstrip("_").replace("_", "-"), text) for name, text in keywords.items()))
 
 
 @dataclass(frozen=True, slots=True)
 class IpAddress(_Free):
-    """An IP address; `version` 4 or 6 narrows it."""
+    """An IP address, of `version` 4 or 6 if given."""
 
     version: int | None = None
 
@@ -189,9 +191,10 @@ class IpAddress(_Free):
 
 @dataclass(frozen=True, slots=True)
 class Prefix(_Free):
-    """A prefix; with `host` the host bits may be set (an interface's address), else they must be zero.
+    """A prefix, of IP `version` 4 or 6 if given.
 
-    With `also_all` the word `all` may stand for every prefix.
+    With `host` the host bits may be set (an interface's address), else they must be zero. With `also_all` the word
+    `all` may stand for every prefix.
     """
 
     version: int | None = None
@@ -199,7 +202,7 @@ class Prefix(_Free):
     also_all: bool = False
 
     def store(self, text: str, context: EntryContext) -> str:
-        """Return the prefix in canonical form; without a length it is a host prefix, `10.1/16` is `10.1.0.0/16`."""
+        """Return the canonical form: an address without a length is a host prefix, `10.1/16` becomes `10.1.0.0/16`."""
         del context
         if self.also_all and text == "all":
             return text
@@ -225,11 +228,11 @@ def _padded(octets: str, length: str) -> str:
 
 
 _MANAGEMENT = re.compile(r"fxp0|em0|me0|re0:mgmt-0")
-"""Management interfaces of real routers: kept when such a configuration is loaded; this router is reached otherwise."""
+"""Management interfaces of real routers: kept without effect, because the lab's SSH does not use an interface."""
 _PORT = r"[a-z]{2,3}-\d{1,3}/\d{1,3}/\d{1,3}(?::\d{1,3})?"
-"""A port by its place: `ge-0/0/0`, `et-0/0/6`, `xe-0/1/2:3`."""
+"""An interface named by its slot and port: `ge-0/0/0`, `et-0/0/6`, `xe-0/1/2:3`."""
 _VIRTUAL = r"[a-z][a-z0-9_]{1,15}?\d{0,4}"
-"""An interface by its name: `lo0`, `ae12`, `irb`, `st0`, `fxp0`, `vtep`."""
+"""Any other interface: `lo0`, `ae12`, `irb`, `st0`, `fxp0`, `vtep`."""
 _PHYSICAL = re.compile(rf"(?:{_PORT}|{_VIRTUAL}|re0:mgmt-0)")
 _LOGICAL = re.compile(rf"(?:{_PORT}|{_VIRTUAL}|re0:mgmt-0)(?:\.(?:0|[1-9]\d{{0,4}}))?")
 
@@ -257,21 +260,21 @@ class InterfaceName(_Free):
 
 @dataclass(frozen=True, slots=True)
 class AsNumber(_Free):
-    """An autonomous system number, plain (1..4294967295) or with a dot (`1.10`)."""
+    """An autonomous system number, plain (1..4294967295) or dotted (`1.10`: the two 16-bit halves, RFC 5396)."""
 
     @property
     def hint(self) -> str:
-        """Return the form as Junos' help has it."""
+        """Return the two forms in the words of Junos' help."""
         return "in plain number or dotted format"
 
     def store(self, text: str, context: EntryContext) -> str:
         """Return the plain number."""
         del context
         dotted = re.fullmatch(r"(\d{1,5})\.(\d{1,5})", text)
-        top = 0xFFFF
+        half_max = 0xFFFF
         if dotted:
             high, low = (int(part) for part in dotted.groups())
-            number = high << 16 | low if high <= top and low <= top else 0
+            number = high << 16 | low if high <= half_max and low <= half_max else 0
         else:
             number = int(text) if re.fullmatch(r"\d{1,10}", text) else 0
         if not 1 <= number <= (1 << 32) - 1:
@@ -281,7 +284,7 @@ class AsNumber(_Free):
 
 @dataclass(frozen=True, slots=True)
 class IdleTimeout(_Free):
-    """How long a session stays down that sent too much: minutes, or `forever`."""
+    """How long a session stays down after it exceeded its prefix limit: minutes, or `forever`."""
 
     @property
     def hint(self) -> str:
@@ -295,10 +298,10 @@ class IdleTimeout(_Free):
 
 @dataclass(frozen=True, slots=True)
 class AsNumbers(_Free):
-    """AS numbers behind each other, `"65001 65001"`."""
+    """A sequence of AS numbers: `"65001 65001"`."""
 
     def store(self, text: str, context: EntryContext) -> str:
-        """Return the numbers with one blank between them."""
+        """Return the plain numbers with one space between them."""
         numbers = [AsNumber().store(word, context) for word in text.split()]
         if not numbers:
             raise ValueFault(f"invalid autonomous system number '{text}'")
@@ -319,7 +322,7 @@ _NEXT_HOP_WORDS = frozenset({"self", "peer-address", "discard", "reject"})
 
 @dataclass(frozen=True, slots=True)
 class TimeZone(_Free):
-    """A time zone by its name in the zone database (`UTC`, `America/New_York`)."""
+    """A name in the IANA time zone database (`UTC`, `America/New_York`)."""
 
     def store(self, text: str, context: EntryContext) -> str:
         """Return the name."""
@@ -329,7 +332,7 @@ class TimeZone(_Free):
 
 
 def zone_named(name: str) -> tzinfo:
-    """Return the time zone of that name. Raises ValueFault."""
+    """Return the time zone of that name. Raises ValueFault for an unknown name."""
     if name == "UTC":
         return UTC
     try:
@@ -340,11 +343,11 @@ def zone_named(name: str) -> tzinfo:
 
 @dataclass(frozen=True, slots=True)
 class StartTime(_Free):
-    """A key's start-time (docs/junos.md 1.2, 1.3): absolute, or `now`, `5min`, `3hour`, `2day` from the clock."""
+    """A key's start-time (docs/junos.md 1.2, 1.3): absolute, or relative to now (`now`, `5min`, `3hour`, `2day`)."""
 
     @property
     def hint(self) -> str:
-        """The statement's help names the form already."""
+        """Empty: the statement's help includes the form."""
         return ""
 
     def store(self, text: str, context: EntryContext) -> str:
@@ -357,12 +360,15 @@ class StartTime(_Free):
 
 @dataclass(frozen=True, slots=True)
 class SecretText(_Free):
-    """A secret, in clear or as `$9$`; stored as `$9$`. No message here ever quotes what was typed."""
+    """A secret of up to `high` characters, typed in clear or as `$9$`; stored as `$9$`.
+
+    No message quotes the typed text. The default of `high` is that of Juniper's model (docs/junos.md 1.1).
+    """
 
     high: int = 126
 
     def store(self, text: str, context: EntryContext) -> str:
-        """Return the `$9$` form: a typed one as it is, if it can be read."""
+        """Return the `$9$` form; typed `$9$` text that decodes stays as it is."""
         if is_type9(text):
             try:
                 secret = decode_type9(text)
@@ -380,10 +386,10 @@ class SecretText(_Free):
 
 
 def is_management(interface: str) -> bool:
-    """Say whether an interface is one that this router keeps in its configuration only."""
+    """Return whether this is a management interface, which has no effect on this router."""
     return _MANAGEMENT.fullmatch(interface) is not None
 
 
 def reveal(stored: str) -> Secret:
-    """Return the secret of a stored `$9$` text."""
+    """Return the clear secret of stored `$9$` text. Raises KeychainError if it cannot be decoded."""
     return decode_type9(stored)

@@ -72,4 +72,4 @@ def admits(password: str, account: Secret | None, login: Login | None) -> bool:
     """Say whether a password opens an account of the lab, or is a configured user's."""
     if account is not None and account == Secret(password):
         return True
-    return login is not None and login.password is not None and passwords.fits(password, login.password)
+    return login is not None and login.password is not None and passwords.matches(password, login.password)

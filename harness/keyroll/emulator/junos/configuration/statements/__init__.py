@@ -1,7 +1,7 @@
-"""The statements that this router knows, as data: one module per part of the configuration.
+"""The statements that this router accepts, as data: one module for each part of the configuration.
 
-Names, ranges, help and messages: Juniper's YANG models of Junos 24.4 (docs/junos.md 1.1 and 2.1) where those were
-seen, else as Junos' help is remembered. To add a statement, add a line.
+Names, ranges, help and messages are those of Juniper's YANG models of Junos 24.4 (docs/junos.md 1.1 and 2.1); what
+these do not cover is written from memory of Junos' help. To add a statement, add a line.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _EXCEPT = values("apply-groups-except", "Don't inherit configuration data from t
 
 
 def _with_apply(statement: Statement) -> Statement:
-    """Return the statement with `apply-groups` wherever Junos takes it: in every container and entry with a body."""
+    """Return the statement with `apply-groups` wherever Junos accepts it: in every container and entry with a body."""
     if not statement.has_body or statement.kind is Kind.OPAQUE:
         return statement
     children = tuple(_with_apply(child) for child in statement.children)
@@ -46,7 +46,7 @@ def _with_apply(statement: Statement) -> Statement:
 
 
 def _may_inherit(statement: Statement) -> bool:
-    """Where a body is shown on one line, nobody inherits into it."""
+    """Return whether a body accepts `apply-groups`: only if it is shown in braces."""
     return not statement.one_line and not statement.joined
 
 
@@ -60,11 +60,11 @@ ROOT = container(
     _APPLY,
     *_INHERITING,
 )
-"""Everything that may be configured."""
+"""The top of the configuration: everything that may be configured."""
 
 
 def without_effect() -> list[str]:
-    """Return what is kept and shown but has no effect, as paths such as `system login`; only their topmost words."""
+    """Return the paths of the statements kept without effect, such as `system login class *`; the topmost ones only."""
     found: list[str] = []
 
     def visit(statement: Statement, words: tuple[str, ...]) -> None:

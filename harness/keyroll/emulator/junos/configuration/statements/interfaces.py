@@ -1,4 +1,4 @@
-"""`interfaces`."""
+"""The `interfaces` hierarchy: interfaces, units, VLANs and addresses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MTU = kept(leaf("mtu", "Maximum transmit packet size", Integer(256, 16000)))
 
 _TAGGING = ("flexible-vlan-tagging", "stacked-vlan-tagging", "vlan-tagging")
 _ETHERNET = re.compile(r"(?:ae|et|fe|ge|mge|xe)-?\d.*|irb")
-"""Interfaces whose units have a VLAN only where the interface says so; a tunnel's have one by their encapsulation."""
+"""Interfaces on which a unit's `vlan-id` needs a tagging statement; others (tunnels) tag by their encapsulation."""
 
 
 def _is_tagged(root: Configured, interface: Configured, unit: Configured) -> bool:
@@ -22,7 +22,7 @@ def _is_tagged(root: Configured, interface: Configured, unit: Configured) -> boo
         return True
     interfaces = root.child("interfaces")
     if interfaces is not None and interfaces.entries("interface-range"):
-        return True  # kept as text: a range may say it of this interface
+        return True  # ranges are kept as text: one may set tagging for this interface
     return any(interface.child(name) is not None for name in _TAGGING)
 
 

@@ -1,4 +1,4 @@
-"""`policy-options`, as far as announcing and filtering routes needs it."""
+"""The `policy-options` hierarchy: policies that announce and filter routes of BGP."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PROTOCOLS = one_of(
     ldp="LDP",
     local="Local system addresses",
     static="Statically defined addresses",
-    # Protocols that this router does not speak: it has no routes of theirs, and a term that names them meets none.
+    # Protocols that this router does not run: it has no routes of theirs, so a term that names one matches none.
     access="Access server routes",
     access_internal="Access server internal routes",
     aggregate="Locally generated aggregate",
@@ -47,7 +47,7 @@ _PROTOCOLS = one_of(
 _ROUTE_FAMILIES = one_of(
     inet="IPv4 family",
     inet6="IPv6 family",
-    # Families of which this router has no routes: a term that names them meets none.
+    # Families of which this router has no routes: a term that names one matches none.
     bridge_vpls="VPLS family",
     evpn="EVPN family",
     evpn_srv6="EVPN over SRv6 family",
@@ -103,7 +103,7 @@ _FROM = container(
 
 
 def _amount(name: str, text: str, *other: Statement) -> Statement:
-    """Build a number, beside what a route's own number is changed by."""
+    """Build a statement that sets a number of a route; `other` change it relative to its own value (`add`)."""
     return container(name, text, leaf("", text, Integer(0, 4294967295)), *other, one_line=True)
 
 

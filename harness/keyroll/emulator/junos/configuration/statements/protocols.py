@@ -1,4 +1,4 @@
-"""`protocols`: BGP, LDP, MPLS; authentication as Junos 24.4's model has it (docs/junos.md 2.1)."""
+"""The `protocols` hierarchy: BGP, LDP, MPLS; authentication as in Juniper's model of Junos 24.4 (docs/junos.md 2.1)."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _chain_is_defined(root: Configured, _parent: Configured, node: Configured) -
 
 
 def _group_lacks(name: str) -> Constraint:
-    """Refuse a statement of a dynamic neighbour (docs/junos.md 2.1) whose group has a statement of that name."""
+    """Return the constraint that the group of a dynamic neighbor lacks a statement (docs/junos.md 2.1)."""
 
     def holds(root: Configured, parent: Configured, _node: Configured) -> bool:
         bgp = root.find("protocols", "bgp")
@@ -55,15 +55,15 @@ def _group_lacks(name: str) -> Constraint:
     return Constraint(f"Can't be configured along with {name}", holds)
 
 
-_EVERYBODY = frozenset({"all", "0.0.0.0/0", "::/0"})
+_ALL_PEERS = frozenset({"all", "0.0.0.0/0", "::/0"})
 
 
-def _not_everybody(name: str) -> Constraint:
-    """Refuse a group that lets everybody in where a statement of that name is in force (docs/junos.md 2.1)."""
+def _not_for_all_peers(name: str) -> Constraint:
+    """Return the constraint that a group does not allow all peers while a statement is in force (docs/junos.md 2.1)."""
 
     def holds(root: Configured, parent: Configured, node: Configured) -> bool:
         levels = (parent, root.find("protocols", "bgp"))
-        return node.key not in _EVERYBODY or not any(level and level.child(name) for level in levels)
+        return node.key not in _ALL_PEERS or not any(level and level.child(name) for level in levels)
 
     return Constraint(f"Can't be configured along with {name}", holds)
 
@@ -187,7 +187,7 @@ _ALLOW = values(
     "allow",
     "Configure peer connections for specific networks",
     Prefix(also_all=True),
-    constraints=(_not_everybody("authentication-key-chain"), _not_everybody("authentication-key")),
+    constraints=(_not_for_all_peers("authentication-key-chain"), _not_for_all_peers("authentication-key")),
 )
 _DYNAMIC = entry(
     "dynamic-neighbor",
@@ -202,7 +202,7 @@ _DYNAMIC = entry(
         constraints=(_group_lacks("authentication-algorithm"), _group_lacks("authentication-key")),
     ),
 )
-"""Both are known for their constraints; the emulated router has no such neighbours, and refuses a commit of them."""
+"""`allow` and this one are parsed for their constraints; `effect.intent` refuses to commit any dynamic neighbor."""
 
 _BGP = container(
     "bgp",

@@ -1,4 +1,4 @@
-"""`routing-options`."""
+"""The `routing-options` hierarchy: static routes, router ID, autonomous system number."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from keyroll.emulator.junos.configuration.statements.kept import routing as kept
 from keyroll.emulator.junos.configuration.values import AsNumber, Integer, IpAddress, Prefix, Word
 
 TABLES = {"inet.0": 4, "inet6.0": 6}
-"""Routing tables, and the version of IP whose routes they hold."""
+"""Routing tables, with the IP version of their routes."""
 
 
 def _is_ipv4(_root: Configured, _parent: Configured, node: Configured) -> bool:

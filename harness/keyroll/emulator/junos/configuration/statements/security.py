@@ -1,8 +1,8 @@
-"""`security authentication-key-chains`, as Junos 24.4's model has it (docs/junos.md 1.1)."""
+"""The `security authentication-key-chains` hierarchy, as in Juniper's model of Junos 24.4 (docs/junos.md 1.1)."""
 
 from __future__ import annotations
 
-from keyroll.emulator.junos.configuration.schema import Configured, Constraint, Rule, container, entry, leaf
+from keyroll.emulator.junos.configuration.schema import Configured, Constraint, container, entry, leaf
 from keyroll.emulator.junos.configuration.statements.kept import hierarchies as kept_tables
 from keyroll.emulator.junos.configuration.values import Integer, SecretText, StartTime, Text, one_of
 from keyroll.keychain.model import NAME_MESSAGE
@@ -11,8 +11,6 @@ from keyroll.keychain.model import NAME_MESSAGE
 def _algorithm_is_ao(_root: Configured, parent: Configured, _node: Configured) -> bool:
     return parent.value_of("algorithm") == "ao"
 
-
-_ONLY_WITH_AO: Rule = _algorithm_is_ao
 
 SECURITY = container(
     "security",
@@ -77,7 +75,9 @@ SECURITY = container(
                             hmac_sha_1_96="Hash-based Message Authentication Code (SHA1) (96 bits)",
                         ),
                     ),
-                    constraints=(Constraint("Can only be configured with authentication-algorithm ao", _ONLY_WITH_AO),),
+                    constraints=(
+                        Constraint("Can only be configured with authentication-algorithm ao", _algorithm_is_ao),
+                    ),
                 ),
             ),
         ),

@@ -1,4 +1,4 @@
-"""`system`."""
+"""The `system` hierarchy: host name, logins, services, logging, time."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _AUTHENTICATION = (
         )
     ),
 )
-"""How a user proves who he is; the log-in goes by it."""
+"""How a user authenticates; the SSH server checks logins against it."""
 _ROOT_LOGIN = OneOf(
     (
         Choice("allow", "Allow root access via ssh"),

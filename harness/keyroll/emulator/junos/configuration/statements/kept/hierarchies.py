@@ -1,4 +1,4 @@
-"""Whole hierarchies that cannot bear on a session's authentication, kept as text, unread."""
+"""Whole hierarchies that cannot affect a session's authentication: kept as text, unparsed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BEFORE_SECURITY = (
     hierarchy("diameter", "Diameter protocol layer", _MANAGEMENT),
     hierarchy("dynamic-profiles", "Dynamic profiles configuration", _SERVICES),
 )
-"""Hierarchies in the order in which Junos shows them, before `security`."""
+"""The hierarchies that Junos shows before `security`, in its order."""
 AFTER_INTERFACES = (
     hierarchy("snmp", "Simple Network Management Protocol configuration", _MANAGEMENT),
     hierarchy("forwarding-options", "Configure options to control packet forwarding", _FORWARDING),
@@ -128,4 +128,4 @@ PROTOCOLS = tuple(
 EVERYWHERE = opaques(
     "notes for scripts", (("apply-flags", "Flags of inheritance"), ("apply-macro", "Data for commit scripts"))
 )
-"""Taken in every body that may inherit groups."""
+"""Statements that every body accepts in which `apply-groups` may stand."""

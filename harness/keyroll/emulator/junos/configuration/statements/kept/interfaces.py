@@ -1,4 +1,4 @@
-"""Ports, logical links and their families: `interfaces`."""
+"""Statements of `interfaces` without effect: options of ports, units, families and addresses."""
 
 from __future__ import annotations
 

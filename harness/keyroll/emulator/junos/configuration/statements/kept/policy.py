@@ -1,4 +1,4 @@
-"""Policies beyond what BGP neighbors use: `policy-options`."""
+"""Statements of `policy-options` without effect: beyond what the policies of BGP neighbors may use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options of BGP, LDP and MPLS: `protocols`."""
+"""Statements of `protocols` without effect or refused: options of BGP, LDP and MPLS."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Static routes, tables and options: `routing-options`."""
+"""Statements of `routing-options` without effect or refused: tables, options, options of static routes."""
 
 from __future__ import annotations
 

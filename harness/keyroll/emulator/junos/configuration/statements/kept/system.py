@@ -1,4 +1,4 @@
-"""Log-ins, services, logs and clocks, which the lab sets up in another way: `system`."""
+"""Statements of `system` without effect: the lab sets up logins, services, logs and the clock in another way."""
 
 from __future__ import annotations
 
