@@ -120,7 +120,7 @@ def verify(
         _annotator(annotate, read) as output,
     ):
         stack.callback(progress.clear)  # also where Ctrl-C ends it
-        for file in files_in_order(captures, book, watched=progress):
+        for file in files_in_order(captures, book, progress=progress):
             report.begin(file)
             if output is None:
                 for judged in file.offending():
@@ -176,9 +176,8 @@ def _keys_book(path: Path) -> Book:
 
 
 def _config_book(configs: tuple[str, ...], offset: float, receiving: str, *, no_times: bool) -> ConfigBook:
-    from keyroll.capture.keys.book import unknown_clock  # noqa: PLC0415 -- only with --config
+    from keyroll.capture.keys.book import CaptureClock, unknown_clock  # noqa: PLC0415 -- only with --config
     from keyroll.capture.keys.config_book import config_book  # noqa: PLC0415 -- only with --config
-    from keyroll.capture.referee.syn_path import CaptureClock  # noqa: PLC0415 -- only with --config
 
     if math.isnan(offset):
         raise click.UsageError("--clock-offset: must be a number of seconds")

@@ -26,7 +26,7 @@ _KDF_BEGIN = b"\x01TCP-AO"
 """Counter and label before the key derivation's context (RFC 5926 section 3.1)."""
 _KDF_160, _KDF_128 = (160).to_bytes(2, "big"), (128).to_bytes(2, "big")
 """What follows the context: the length of the traffic key in bits."""
-# Octets of one block (RFC 2104, RFC 3174).
+# Octets of one block of SHA-1 (RFC 2104, RFC 3174).
 _SHA1_BLOCK = 64
 _SHA1_PADDING = bytes(_SHA1_BLOCK - 20)
 """Fills a traffic key of 20 octets up to one block of SHA-1."""
@@ -35,7 +35,9 @@ _AES_KEY = 16
 _IPAD = bytes(octet ^ 0x36 for octet in range(256))
 _OPAD = bytes(octet ^ 0x5C for octet in range(256))
 _SHA1 = hashlib.sha1(usedforsecurity=False)
-"""Before its first octet. To copy it takes 50 ns less than to make another: OpenSSL looks its hash up by name."""
+"""SHA-1 without input. To copy it takes 50 ns less than a new `hashlib.sha1()`, for which OpenSSL looks the hash up by
+name."""
+# Source and destination port, source and destination ISN (RFC 5925 section 5.2).
 _PORTS_AND_ISNS = struct.Struct("!HHII")
 
 
@@ -74,7 +76,7 @@ class HmacSha1Key(TrafficKey):
         inner.update(message)
         outer = self._outer.copy()
         outer.update(inner.digest())
-        return outer.digest()[:12]
+        return outer.digest()[:MAC_LENGTH]
 
     def reveal(self) -> bytes:
         """Return the 20 octets."""
@@ -94,7 +96,7 @@ class AesCmacKey(TrafficKey):
         """Return the first 96 bits of AES-CMAC."""
         context = self._context.copy()
         context.update(message)
-        return context.finalize()[:12]
+        return context.finalize()[:MAC_LENGTH]
 
     def reveal(self) -> bytes:
         """Return the 16 octets."""
@@ -128,7 +130,7 @@ class MasterKey:
             outer.update(inner.digest())
             return HmacSha1Key(outer.digest())
         if self._derivation is None:
-            raise TypeError("a master key belongs to one of two algorithms")
+            raise TypeError("invalid master key: use an algorithm of RFC 5926")
         derivation = self._derivation.copy()
         derivation.update(_KDF_BEGIN + context + _KDF_128)
         return AesCmacKey(derivation.finalize())

@@ -15,19 +15,21 @@ from keyroll.tcpao.kdf import MAC_LENGTH, TrafficKey
 from keyroll.tcpao.option import AO_LENGTH, FIXED_HEADER, AoOption, insert_ao
 from keyroll.tcpao.segment import PROTOCOL_TCP, Segment
 
-# Octets of an IPv4 address; the other length is IPv6.
+# Octets of an IPv4 address; an IPv6 address has 16.
 _V4 = 4
+# The SNE, then the pseudo header of RFC 9293 section 3.1 (IPv4) or RFC 8200 section 8.1 (IPv6).
 _SNE_V4 = struct.Struct("!I4s4sBBH")
 _SNE_V6 = struct.Struct("!I16s16sIxxxB")
 _ZERO_MAC = bytes(MAC_LENGTH)
 _ZERO_CHECKSUM = b"\0\0"
-# Where the checksum stands in TCP's header (RFC 9293).
+# Offset of the checksum in the TCP header (RFC 9293 section 3.1).
 _CHECKSUM = 16
 
 
 def sne_and_pseudo_header(sne: int, src: bytes, dst: bytes, length: int) -> bytes:
     """Return the SNE and the IPv4 or IPv6 pseudo header; `length` is that of TCP header and payload, in octets."""
     if len(src) == _V4:
+        # The field has 16 bits; only segments captured before segmentation offload are longer.
         return _SNE_V4.pack(sne, src, dst, 0, PROTOCOL_TCP, length & 0xFFFF)
     return _SNE_V6.pack(sne, src, dst, length, PROTOCOL_TCP)
 
@@ -64,7 +66,7 @@ def segment_mac(segment: Segment, ao: AoOption, *, key: TrafficKey, sne: int, in
 
 
 def segment_message(segment: Segment, ao: AoOption, *, sne: int, include_options: bool = True) -> bytes:
-    """Return what the MAC of `segment` is computed of (`mac_input`)."""
+    """Return the MAC's input for `segment` (`mac_input`)."""
     return mac_input(
         sne=sne,
         src=segment.src,

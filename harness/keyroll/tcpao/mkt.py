@@ -20,7 +20,7 @@ class MktError(InputError):
 
 @dataclass(frozen=True, slots=True)
 class Mkt:
-    """One master key tuple. The caller keeps the connection identifier. The repr hides the master key."""
+    """One master key tuple, without its connection identifier (the caller has it). The repr hides the master key."""
 
     name: str
     algorithm: Algorithm

@@ -1,4 +1,4 @@
-"""The option codec: TCP-AO (kind 29, RFC 5925 section 2.2) among a segment's TCP options.
+"""Read and write TCP-AO (kind 29, RFC 5925 section 2.2) among a segment's TCP options.
 
     scan = scan_options(options)            # OptionError when the list is malformed
     scan.ao                                 # AoOption(offset, length, key_id, rnext_key_id, mac) or None
@@ -19,7 +19,7 @@ from typing import NamedTuple
 from keyroll.errors import InputError
 from keyroll.tcpao.kdf import MAC_LENGTH
 
-# Kinds of options (IANA), and lengths in octets (RFC 5925, 2.2; RFC 9293).
+# Kinds of options (IANA), and lengths in octets (RFC 5925 section 2.2; RFC 9293 section 3.1).
 KIND_END = 0
 KIND_NOP = 1
 KIND_MD5 = 19
@@ -61,7 +61,7 @@ class AoOption(NamedTuple):
 
 
 class OptionScan(NamedTuple):
-    """What a segment's options hold, as far as authentication goes."""
+    """The options of a segment that authenticate it: TCP-AO, and whether TCP MD5 is there."""
 
     ao: AoOption | None
     md5: bool

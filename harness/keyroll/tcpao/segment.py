@@ -16,10 +16,10 @@ from typing import NamedTuple
 from keyroll.errors import InputError
 from keyroll.tcpao.option import FIXED_HEADER, OptionScan, scan_options
 
-# IANA's number.
+# Protocol number assigned by IANA.
 PROTOCOL_TCP = 6
 
-# Flags of TCP (RFC 9293).
+# TCP flags (RFC 9293 section 3.1).
 FIN = 0x01
 SYN = 0x02
 RST = 0x04
@@ -31,7 +31,7 @@ _FLAG_LETTERS = ((SYN, "S"), (FIN, "F"), (RST, "R"), (PSH, "P"), (URG, "U"), (0x
 _IPV4 = struct.Struct("!BxHxxHxB2x4s4s")
 _IPV6 = struct.Struct("!4xHBx16s16s")
 _TCP = struct.Struct("!HHIIBBH")
-# Octets of headers without options or extensions, and versions of IP.
+# Octets of IP headers without options or extension headers, and versions of IP.
 _IPV4_FIXED = 20
 _IPV6_FIXED = 40
 _V4 = 4
@@ -42,9 +42,10 @@ _IPV6_FRAGMENT = 44
 _IPV6_AUTH = 51
 _FRAGMENT_MASK = 0x3FFF
 """IPv4: more-fragments bit and fragment offset."""
-# IPv6: offset and more-fragments bit; IPv4: the offset alone, without its flags.
 _FRAGMENT_MASK_6 = 0xFFF9
+"""IPv6: fragment offset and more-fragments bit."""
 _FRAGMENT_OFFSET = 0x1FFF
+"""IPv4: fragment offset alone."""
 _PORTS = struct.Struct("!HH")
 
 
@@ -148,7 +149,11 @@ class Segment:
         return bytes(self.buffer[self.tcp_offset : self.end])
 
     def scan(self) -> OptionScan:
-        """Find TCP-AO and MD5 among the options; raises OptionError when they are malformed."""
+        """Find TCP-AO and MD5 among the options.
+
+        Raises:
+            OptionError: the options are malformed.
+        """
         return scan_options(self.options)
 
     @property
@@ -185,7 +190,7 @@ def peek_endpoints(buffer: bytes, start: int = 0) -> Endpoints | None:
         _, following, src, dst = _IPV6.unpack_from(head)
         later = following != PROTOCOL_TCP
         place = start + _IPV6_FIXED
-        # Behind extension headers the ports stay unknown, except behind a first fragment's header.
+        # After extension headers the ports stay unknown, except after the header of a first fragment.
         if following == _IPV6_FRAGMENT and len(buffer) >= place + 8:
             if buffer[place] != PROTOCOL_TCP:
                 return None
@@ -205,7 +210,7 @@ def may_carry_tcp(buffer: bytes, start: int = 0) -> bool:
     version = head[0] >> 4 if head else _V4
     if version == _V4:
         return len(head) < _IPV4_FIXED and head[9:10] in {b"", b"\x06"}
-    following = head[6] if len(head) > 6 else PROTOCOL_TCP  # noqa: PLR2004 -- where the next header's number stands
+    following = head[6] if len(head) > 6 else PROTOCOL_TCP  # noqa: PLR2004 -- offset of the next header's number
     known = following == PROTOCOL_TCP or following in {*_IPV6_EXTENSIONS, _IPV6_FRAGMENT, _IPV6_AUTH}
     return version == _V6 and len(head) < _IPV6_FIXED and known
 

@@ -6,14 +6,15 @@ it takes the 64-bit value nearest to the highest verified one.
 
 from __future__ import annotations
 
-# Sequence numbers have 32 bits; more than half of that apart is a wrap (RFC 5925, 6.2).
+# Sequence numbers have 32 bits; two that are more than half of that apart have a wrap between them (RFC 5925 section
+# 6.2).
 _WRAP = 1 << 32
 _HALF = 1 << 31
 _MASK = _WRAP - 1
 
 
 class SneTracker:
-    """The SNE of one direction of a connection. `anchor` is the highest verified sequence number, as 64 bits."""
+    """The SNE of one direction. `anchor` is the highest verified sequence number, at first the ISN, as 64 bits."""
 
     __slots__ = ("anchor",)
 
@@ -21,7 +22,7 @@ class SneTracker:
         self.anchor = sne << 32 | isn
 
     def extended(self, seq: int) -> int:
-        """Return the 64-bit sequence number of a segment with this 32-bit one; below 0 for one before the ISN."""
+        """Return the 64-bit sequence number of a segment with this 32-bit one; negative before sequence 0."""
         difference = (seq - self.anchor) & _MASK
         return self.anchor + (difference if difference < _HALF else difference - _WRAP)
 

@@ -21,20 +21,24 @@ DATA = Path(__file__).parents[2] / "data" / "kernel-captures"
 
 
 def both(packets, book):
-    """Judge by both ways; returns the whole way's judgements, the quick way's, its account, what templates took."""
+    """Judge both ways.
+
+    Returns:
+        The referee's judgements, the fast path's, its account, and how many packets its templates judged.
+    """
     whole = Referee(book)
     account = Account()
     fast = FastPath(Referee(book), account)
     by_template = 0
-    opening = fast._opening.take
+    handshakes = fast._handshakes.judge
 
-    def take(packet):
+    def counted(packet):
         nonlocal by_template
         by_template -= 1
-        return opening(packet)
+        return handshakes(packet)
 
-    fast._opening.take = take  # type: ignore[method-assign] # counts what no template takes
-    quick = [fast.take(packet) for packet in packets]
+    fast._handshakes.judge = counted  # type: ignore[method-assign] # counts what no template takes
+    quick = [fast.judge(packet) for packet in packets]
     return [whole.judge(packet) for packet in packets], quick, account, by_template + len(packets)
 
 
@@ -241,13 +245,13 @@ def test_forged_syns_whose_judgement_nobody_wants_are_counted_alike(make):
     told, untold = Account(), Account()
     fast = FastPath(Referee(talk.book()), told)
     for packet in talk.packets:
-        fast.take(packet)
+        fast.judge(packet)
     fast = FastPath(Referee(talk.book()), untold)
-    first = fast.take(talk.packets[0])
+    first = fast.judge(talk.packets[0])
     assert first is not None
     assert first.verdict is Verdict.BAD_MAC
     fast.forged.wanted = False
-    assert [fast.take(packet) for packet in talk.packets[1:]] == [None] * 39
+    assert [fast.judge(packet) for packet in talk.packets[1:]] == [None] * 39
     assert fast.forged.counted == 39
     assert rows(untold) == rows(told)
     assert untold.standings() == told.standings()
@@ -287,6 +291,6 @@ def test_a_long_scan_makes_no_socket_pairs_and_hides_no_connection(make, monkeyp
     fast = FastPath(Referee(talk.book()), account)
     fast.referee._coverage_misses = 1000
     for packet in talk.packets[:1500]:
-        fast.take(packet)
+        fast.judge(packet)
     assert not fast.referee.connections._socket_pairs
     assert len(fast.referee.connections._claims) <= 100

@@ -30,28 +30,28 @@ def dissected(frame):
 
 @pytest.mark.parametrize("network", [IP(src="10.0.12.1", dst="10.0.12.2"), IPv6(src="fd00::1", dst="fd00::2")])
 def test_a_forged_rst_follows_the_genuine_segment_without_an_option(network):
-    seen = dissected(forge_rst(genuine(network), key_id=None, chance=random.Random(1)))
+    seen = dissected(forge_rst(genuine(network), key_id=None, rng=random.Random(1)))
     assert (seen[TCP].flags, seen[TCP].seq, seen[TCP].ack) == ("RA", 1019, 77)
     assert seen[TCP].options == []
     assert len(seen[TCP].payload) == 0
 
 
 def test_with_a_key_id_it_carries_tcp_ao():
-    seen = dissected(forge_rst(genuine(), key_id=9, chance=random.Random(1)))
+    seen = dissected(forge_rst(genuine(), key_id=9, rng=random.Random(1)))
     ((kind, option),) = seen[TCP].options
     assert kind == "AO"
     assert (option.keyid, option.rnextkeyid, len(option.mac)) == (9, 4, 12)
 
 
 def test_a_forged_syn_comes_from_another_port_to_the_well_known_one():
-    seen = dissected(forge_syn(genuine(), chance=random.Random(1)))
+    seen = dissected(forge_syn(genuine(), rng=random.Random(1)))
     assert (seen[TCP].flags, seen[TCP].dport) == ("S", 179)
     assert seen[TCP].sport != 40000
 
 
 @pytest.mark.parametrize("network", [IP(src="10.0.12.1", dst="10.0.12.2"), IPv6(src="fd00::1", dst="fd00::2")])
 def test_a_forged_syn_may_carry_a_mac_that_no_key_gives(network):
-    seen = dissected(forge_syn(genuine(network), key_id=3, chance=random.Random(1)))
+    seen = dissected(forge_syn(genuine(network), key_id=3, rng=random.Random(1)))
     assert (seen[TCP].flags, seen[TCP].dport) == ("S", 179)
     kinds = dict(seen[TCP].options)
     assert kinds["MSS"] == 1460
@@ -61,7 +61,7 @@ def test_a_forged_syn_may_carry_a_mac_that_no_key_gives(network):
 @given(seq=st.integers(0, 2**32 - 1), payload=st.binary(max_size=64), flags=st.sampled_from(["A", "PA", "S", "FA"]))
 def test_the_sequence_number_is_the_next_one_modulo_2_to_the_32(seq, payload, flags):
     taken = len(payload) + (flags in ("S", "FA"))
-    seen = dissected(forge_rst(genuine(seq=seq, payload=payload, flags=flags), key_id=None, chance=random.Random(1)))
+    seen = dissected(forge_rst(genuine(seq=seq, payload=payload, flags=flags), key_id=None, rng=random.Random(1)))
     assert seen[TCP].seq == (seq + taken) % 2**32
 
 
@@ -72,7 +72,7 @@ def test_an_unknown_key_id_is_none_of_the_known(known):
 
 def test_what_is_no_tcp_cannot_be_forged_from():
     with pytest.raises(ForgeError):
-        forge_rst(SignedFrame(bytes(60), 1, 2), key_id=None, chance=random.Random(1))
+        forge_rst(SignedFrame(bytes(60), 1, 2), key_id=None, rng=random.Random(1))
 
 
 class TestIcmpErrors:

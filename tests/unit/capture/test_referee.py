@@ -7,9 +7,9 @@ import pytest
 from tests.unit.known import known
 
 from keyroll.capture import Referee, Refusal, Speaker, SpeakerBook, Standing, Verdict
+from keyroll.capture.keys.book import CaptureClock
 from keyroll.capture.referee.account import Account
 from keyroll.capture.referee.fast_path import FastPath
-from keyroll.capture.referee.syn_path import CaptureClock
 from keyroll.names import Algorithm, Receiving
 
 
@@ -107,7 +107,7 @@ def test_windows_are_judged_on_the_receivers_clock(make, quick):
     book = talk.book(clock=early, receiving=Receiving.TOLERANCE)
     if quick:
         fast = FastPath(Referee(book), Account())
-        found = [(judgement.verdict if (judgement := fast.take(p)) else Verdict.VERIFIED) for p in talk.packets]
+        found = [(judgement.verdict if (judgement := fast.judge(p)) else Verdict.VERIFIED) for p in talk.packets]
     else:
         found = verdicts(talk, book)
     assert found[3:] == [Verdict.REFUSED] * 2 + [Verdict.VERIFIED] * 3
@@ -249,7 +249,7 @@ def test_replayed_segments_of_an_old_connection_are_refused_and_change_nothing(m
     talk.exchange()
     if quick:
         fast = FastPath(Referee(talk.book()), Account())
-        found = [judgement for packet in talk.packets if (judgement := fast.take(packet))]
+        found = [judgement for packet in talk.packets if (judgement := fast.judge(packet))]
         found = [judgement for judgement in found if judgement.standing is not Standing.GOOD]
     else:
         found = judge(talk)
@@ -286,7 +286,7 @@ def test_sequence_numbers_wrap_in_both_directions(make, v6, quick):
     if quick:
         account = Account()
         fast = FastPath(Referee(talk.book()), account)
-        assert {judgement.verdict for p in talk.packets if (judgement := fast.take(p))} <= {Verdict.VERIFIED}
+        assert {judgement.verdict for p in talk.packets if (judgement := fast.judge(p))} <= {Verdict.VERIFIED}
         assert account.standings()[Standing.GOOD] == len(talk.packets)
     else:
         assert set(verdicts(talk)) == {Verdict.VERIFIED}

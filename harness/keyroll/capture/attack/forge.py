@@ -33,9 +33,11 @@ _ICMP, _ICMP6 = 1, 58
 _UNREACHABLE = {4: (3, 2), 6: (1, 4)}
 """Type and code of "protocol unreachable" (IPv4), "port unreachable" (IPv6): hard errors (RFC 1122, 4.2.3.9)."""
 _TOO_BIG = {4: (3, 4, 552), 6: (2, 0, 1280)}
-"""Type, code and MTU of "fragmentation needed" and "packet too big"; the MTUs are the smallest that hosts accept."""
+"""Type, code and MTU of "fragmentation needed" and "packet too big". The MTUs are the smallest that hosts accept:
+Linux' net.ipv4.route.min_pmtu, and IPv6's minimum (RFC 8200 section 5)."""
 _QUOTED = 48
-"""Octets of the original packet that an ICMP error quotes, from the IP header on: at least 8 of the TCP header."""
+"""Octets of the original packet that an ICMP error quotes: an IPv6 header, and `_TCP_QUOTED` octets of the TCP
+header."""
 _TCP_QUOTED = 8
 """The least that an ICMP error quotes of the TCP header, in octets (RFC 792): ports and sequence number."""
 _MSS = b"\x02\x04\x05\xb4"
@@ -52,19 +54,19 @@ class ForgeError(RunError):
     """A frame is not a usable template for a forged one."""
 
 
-def forge_rst(signed: SignedFrame, *, key_id: int | None, chance: random.Random) -> bytes:
-    """Return a RST that would follow the signed segment; with `key_id` it carries TCP-AO and a random MAC.
+def forge_rst(signed: SignedFrame, *, key_id: int | None, rng: random.Random) -> bytes:
+    """Return a RST that continues the signed segment's sequence; with `key_id` it carries TCP-AO and a random MAC.
 
     Raises:
         ForgeError: the frame is not plain TCP over IPv4 or IPv6.
     """
     segment = _segment(signed.frame)
-    option = b"" if key_id is None else _option(signed, key_id, chance)
+    option = b"" if key_id is None else _option(signed, key_id, rng)
     after = segment.seq + segment.payload_length + bool(segment.flags & SYN) + bool(segment.flags & _FIN)
     return _frame(segment, (segment.sport, segment.dport), after & _MASK, segment.ack, RST | ACK, option)
 
 
-def forge_syn(signed: SignedFrame, *, key_id: int | None = None, chance: random.Random) -> bytes:
+def forge_syn(signed: SignedFrame, *, key_id: int | None = None, rng: random.Random) -> bytes:
     """Return a SYN from the peer's address and another port, to the session's well-known port.
 
     With `key_id` it carries TCP-AO and a random MAC, else no TCP-AO.
@@ -73,9 +75,9 @@ def forge_syn(signed: SignedFrame, *, key_id: int | None = None, chance: random.
         ForgeError: the frame is not plain TCP over IPv4 or IPv6.
     """
     segment = _segment(signed.frame)
-    ports = chance.choice(_EPHEMERAL), min(segment.sport, segment.dport)
-    option = b"" if key_id is None else _option(signed, key_id, chance)
-    return _frame(segment, ports, chance.randrange(1 << 32), 0, SYN, _MSS + option)
+    ports = rng.choice(_EPHEMERAL), min(segment.sport, segment.dport)
+    option = b"" if key_id is None else _option(signed, key_id, rng)
+    return _frame(segment, ports, rng.randrange(1 << 32), 0, SYN, _MSS + option)
 
 
 def forge_icmp(signed: SignedFrame, sent: SignedFrame, *, too_big: bool) -> bytes:
@@ -105,12 +107,12 @@ def forge_icmp(signed: SignedFrame, sent: SignedFrame, *, too_big: bool) -> byte
 
 
 def unknown_key_id(known: set[int]) -> int:
-    """Return the highest KeyID that is not among the known ones."""
+    """Return the highest KeyID that is not among the known ones, which must not be all 256."""
     return next(number for number in range(255, -1, -1) if number not in known)
 
 
-def _option(signed: SignedFrame, key_id: int, chance: random.Random) -> bytes:
-    return bytes((KIND_AO, AO_LENGTH, key_id, signed.rnext_key_id)) + chance.randbytes(MAC_LENGTH)
+def _option(signed: SignedFrame, key_id: int, rng: random.Random) -> bytes:
+    return bytes((KIND_AO, AO_LENGTH, key_id, signed.rnext_key_id)) + rng.randbytes(MAC_LENGTH)
 
 
 def _segment(frame: bytes) -> Segment:
@@ -125,7 +127,7 @@ def _segment(frame: bytes) -> Segment:
 
 
 def _frame(segment: Segment, ports: tuple[int, int], seq: int, ack: int, flags: int, options: bytes) -> bytes:
-    """Return a frame with the addresses of `segment`, and a TCP header of these values without payload."""
+    """Return a frame with the link and IP headers of `segment`, this TCP header, and no payload."""
     fixed = struct.pack("!HHIIBBHHH", *ports, seq, ack, FIXED_HEADER // 4 << 4, flags, _WINDOW, 0, 0)
     tcp = with_checksum(with_options(fixed, options), segment.src, segment.dst)
     ip = _ip(bytearray(segment.ip_header), segment.version, len(tcp))

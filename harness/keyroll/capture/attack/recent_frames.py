@@ -38,12 +38,12 @@ class RecentFrames:
             del self._frames[next(one for one in self._frames if one != self._present)]
 
     @property
-    def present(self) -> tuple[SignedFrame, ...]:
+    def current(self) -> tuple[SignedFrame, ...]:
         """The frames of the current connection, oldest first."""
         return () if self._present is None else tuple(self._frames[self._present])
 
     @property
-    def before(self) -> tuple[SignedFrame, ...]:
+    def earlier(self) -> tuple[SignedFrame, ...]:
         """The frames of connections that began before the current one, oldest connection first."""
         earlier = [one for one in self._frames if self._present is not None and one < self._present]
         return tuple(frame for one in sorted(earlier) for frame in self._frames[one])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Numbers of the registry.
+# Link types, by the registry's numbers.
 NULL = 0
 ETHERNET = 1
 RAW_BSD = 12
@@ -20,20 +20,21 @@ KNOWN = frozenset({NULL, ETHERNET, RAW_BSD, RAW_OPENBSD, RAW, LOOP, LINUX_SLL, J
 NAMES = "Ethernet, Linux cooked v1 and v2, raw IP, BSD loopback, Juniper Ethernet"
 
 _RAWS = frozenset({RAW, RAW_BSD, RAW_OPENBSD, IPV4, IPV6})
-# Octets before the EtherType and before what follows it; EtherTypes of IP, of VLAN tags and of MPLS.
+# Offset of the EtherType, and length of the link header, in octets; EtherTypes of IP, of VLAN tags and of MPLS.
 _PROTOCOL_AT = {ETHERNET: 12, LINUX_SLL: 14, LINUX_SLL2: 0}
 _HEADER = {ETHERNET: 14, LINUX_SLL: 16, LINUX_SLL2: 20}
 _IP = frozenset({0x0800, 0x86DD})
 _VLAN = frozenset({0x8100, 0x88A8, 0x9100, 0x9200})
 _MPLS = frozenset({0x8847, 0x8848})
 _LOOP_HEADER = 4
+"""Octets of the address family before the IP packet on BSD loopback interfaces."""
 
-# Juniper's header: magic, flags "no layer-2 header" and "extensions", and the place of the family (libpcap).
+# Juniper's header (libpcap, gencode.c): magic, and the flags "no layer-2 header" and "extensions".
 _JUNIPER_MAGIC = b"MGC"
 _JUNIPER_NO_L2 = 0x02
 _JUNIPER_EXTENSIONS = 0x80
 _JUNIPER_FAMILY = 4
-"""Octets of the address family that stands in front of the IP packet where there is no layer-2 header."""
+"""Octets of the address family, which precedes the IP packet if there is no layer-2 header."""
 
 
 def ip_offset(link: int, frame: bytes) -> int | None:
@@ -55,7 +56,7 @@ def ip_offset(link: int, frame: bytes) -> int | None:
         protocol = int.from_bytes(frame[place + 2 : place + 4], "big")
         place += 4
     if protocol in _MPLS:
-        return _behind_labels(frame, place)
+        return _after_labels(frame, place)
     return place if protocol in _IP and place < len(frame) else None
 
 
@@ -86,7 +87,7 @@ def cut_before_ip(link: int, frame: bytes) -> bool:
 
 
 def _juniper_header(frame: bytes) -> tuple[int, bool]:
-    """Return the offset of the packet behind Junos' capture header, and whether a layer-2 header comes first.
+    """Return the offset of the packet after Junos' capture header, and whether a layer-2 header comes first.
 
     The header: `MGC`; flags (0x01: received, 0x02: no layer-2 header follows, 0x80: extensions); with 0x80 a block of
     extensions after its two-octet length; without layer-2 header, four octets of address family. tcpdump's
@@ -104,8 +105,8 @@ def _juniper_header(frame: bytes) -> tuple[int, bool]:
     return start, True
 
 
-def _behind_labels(frame: bytes, place: int) -> int | None:
-    """Skip an MPLS label stack (RFC 3032); what is below is IP when its version nibble says so."""
+def _after_labels(frame: bytes, place: int) -> int | None:
+    """Return the offset after an MPLS label stack (RFC 3032); None unless an IP version nibble follows it."""
     while place + 4 < len(frame):
         bottom = frame[place + 2] & 1
         place += 4

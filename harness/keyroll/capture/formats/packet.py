@@ -9,7 +9,7 @@ from keyroll.errors import InputError, Where
 
 
 class CaptureError(InputError):
-    """A capture file cannot be read, or ends early; the reader has returned the packets before that place."""
+    """A capture file cannot be read, or ends early; the reader has returned the complete packets before that place."""
 
     def __init__(self, message: str, *, path: Path | str, packet: int | None = None, remedy: str | None = None) -> None:
         super().__init__(message, where=Where.of(path), remedy=remedy)

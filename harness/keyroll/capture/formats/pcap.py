@@ -17,9 +17,10 @@ MAGICS: dict[bytes, tuple[str, int]] = {
 """Magic number to byte order, and nanoseconds in one unit of the time stamp's fraction."""
 
 RECORD_MAX = 1 << 24
-"""Longest record accepted (16 MiB, far above any snapshot length): a greater length means a damaged file."""
+"""Longest record accepted, in octets: 16 MiB is far above any snapshot length, so a greater length means a damaged
+file."""
 
-# Octets of the headers, and the link type's part of its field (draft-ietf-opsawg-pcap).
+# Octets of the headers, and the bits of the link type in its field (draft-ietf-opsawg-pcap).
 _FILE_HEADER = 24
 _RECORD_HEADER = 16
 _LINK_MASK = 0xFFFF
@@ -29,8 +30,8 @@ _SECOND = 1_000_000_000
 class PcapDecoder:
     """Decodes a pcap file that arrives in pieces of any size.
 
-    `feed` returns the packets that are complete. `pending` is the number of octets of an incomplete record. `broken`
-    says why nothing more can be read; `number` packets were read before that.
+    `feed` returns the packets that are complete. `number` counts them. `broken` says why nothing more can be read; None
+    while the file is readable.
     """
 
     def __init__(self) -> None:

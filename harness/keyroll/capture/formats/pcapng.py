@@ -1,7 +1,7 @@
 """Incremental decoder of the pcapng format (draft-ietf-opsawg-pcapng).
 
 Read: section headers of both byte orders, interface descriptions (link type, resolution and offset of time stamps),
-enhanced, simple and obsolete packet blocks. All other blocks are passed over.
+enhanced, simple and obsolete packet blocks. All other blocks are skipped.
 """
 
 from __future__ import annotations
@@ -28,12 +28,13 @@ OPTION_TIME_OFFSET = 14
 
 _BYTE_ORDER_LITTLE = b"\x4d\x3c\x2b\x1a"
 _BYTE_ORDER_BIG = b"\x1a\x2b\x3c\x4d"
-# Units in a second: the default resolution of time stamps, and that of `Packet`.
+# Time stamp units in a second: pcapng's default, and those of `Packet`.
 _MICROSECONDS = 1_000_000
 _SECOND = 1_000_000_000
-# Octets: type and both lengths; a packet with its options is at most twice the longest record.
 _BLOCK_MIN = 12
+"""Octets of an empty block: its type and both lengths."""
 _BLOCK_MAX = RECORD_MAX * 2
+"""Longest block accepted: a greater length means a damaged file. Half of it is room for a packet's options."""
 
 
 @dataclass(frozen=True, slots=True)

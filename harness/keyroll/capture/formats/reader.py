@@ -1,4 +1,4 @@
-"""Captures as streams of packets: a complete file (plain or gzip'd), or one that is still being written.
+"""Read captures as streams of packets: a complete file (plain or gzip'd), or one that is still being written.
 
 for packet in read_packets(path): ...        # CaptureError after the last complete packet if the file ends early
 follow = Follow(path); follow.read_new()     # packets written since; an incomplete record waits for the next call
@@ -19,8 +19,8 @@ from keyroll.capture.formats.pcapng import MAGIC as PCAPNG_MAGIC
 from keyroll.capture.formats.pcapng import PcapngDecoder
 
 PIECE = 1 << 16
-"""Octets read at a time. Memory use stays at a few of these, whatever the file's size. They fit a processor's cache,
-and hold too few packets to trigger the garbage collector."""
+"""Octets read at a time: memory use stays at a few of these, whatever the file's size. 64 KiB fit into a processor's
+cache and hold too few packets to trigger Python's garbage collector."""
 
 _GZIP_MAGIC = b"\x1f\x8b"
 
@@ -69,18 +69,22 @@ def read_packets(path: Path, *, piece: int = PIECE) -> Iterator[Packet]:
 
 
 def read_batches(
-    path: Path, *, piece: int = PIECE, watched: Callable[[Path, int], object] | None = None
+    path: Path, *, piece: int = PIECE, progress: Callable[[Path, int], object] | None = None
 ) -> Iterator[list[Packet]]:
     """Read a capture as `read_packets` does, many packets at a time.
 
-    `watched` is told how many octets of the file have been read; 0 of a pipe, which does not tell.
+    `progress` is called before each list with the path and the number of octets of the file that have been read; 0 for
+    a pipe, whose position is not known.
+
+    Raises:
+        CaptureError: as `read_packets`.
     """
     try:
         with path.open("rb") as file:
-            tells = watched is not None and file.seekable()
+            seekable = file.seekable()
             for packets in _batches(_pieces(file, path, piece), path):
-                if watched is not None:
-                    watched(path, file.tell() if tells else 0)
+                if progress is not None:
+                    progress(path, file.tell() if seekable else 0)
                 yield packets
     except OSError as error:
         raise CaptureError(f"cannot be read: {error.strerror or error}", path=path) from None
@@ -145,8 +149,8 @@ def _check_end(decoder: Decoder | None, head: bytes, path: Path) -> None:
 class Follow:
     """Reads a capture while it is being written (tcpdump -U), each packet once.
 
-    The file need not exist yet. `read_new` never waits. `number` is that of the last packet read; `pending` says
-    whether the file ends within a record, which at the end of a run means that something is missing.
+    The file need not exist yet. `read_new` never waits. If `pending` is true when the writer has ended, the last packet
+    is missing.
     """
 
     def __init__(self, path: Path) -> None:

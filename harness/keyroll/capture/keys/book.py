@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Protocol
 
@@ -22,13 +22,18 @@ from keyroll.tcpao import MasterKey
 
 Address = IPv4Address | IPv6Address
 Clock = Callable[[int], datetime | None]
-"""From a capture's time stamp (nanoseconds since 1970) to a router's clock reading (aware), or None if unknown."""
+"""From a capture's time stamp (nanoseconds since 1970 in UTC) to the reading of a router's clock (aware); None if
+unknown."""
 
-# IANA's ports.
+# Port numbers assigned by IANA.
 BGP_PORT = 179
 LDP_PORT = 646
 SESSION_PORTS: Mapping[int, str] = {BGP_PORT: "bgp", LDP_PORT: "ldp"}
 """Well-known port to the name of the session that uses it."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ALWAYS = 1 << 80
+"""Nanoseconds beyond every time stamp: the end of a span that does not end."""
 
 _NAMES_MAX = 10_000
 """Addresses whose text is cached: a session has two; the limit bounds memory in a scan of forged addresses."""
@@ -113,12 +118,45 @@ class DirectionKeys:
     """Why the keys are uncertain, in one sentence. A segment that does not verify is then not judged, not bad."""
 
 
+class CaptureClock:
+    """A router's clock that differs from the capture's time stamps by a fixed offset, in nanoseconds."""
+
+    __slots__ = ("offset_ns",)
+
+    def __init__(self, offset_ns: int = 0) -> None:
+        self.offset_ns = offset_ns
+
+    def __call__(self, time_ns: int) -> datetime | None:
+        """Return the clock's reading at this time stamp; None if `datetime` cannot hold it."""
+        try:
+            return _EPOCH + timedelta(microseconds=(time_ns + self.offset_ns) // 1000)
+        except OverflowError:
+            return None
+
+    def span_ns(self, key: HeldKey) -> tuple[int, int]:
+        """Return the time stamps from which and until which the receiver accepts `key`."""
+        return (
+            -_ALWAYS if key.begin is None else self._stamp(key.begin),
+            _ALWAYS if key.end is None else self._stamp(key.end),
+        )
+
+    def _stamp(self, moment: datetime) -> int:
+        return (moment - _EPOCH) // timedelta(microseconds=1) * 1000 - self.offset_ns
+
+
+def span_of(clock: Clock, key: HeldKey) -> tuple[int, int] | None:
+    """Return the time stamps between which the receiver accepts `key`; None if each time stamp needs its own check."""
+    if clock is unknown_clock or (key.begin is None and key.end is None):
+        return -_ALWAYS, _ALWAYS
+    return clock.span_ns(key) if isinstance(clock, CaptureClock) else None
+
+
 class Book(Protocol):
     """Finds the keys of a segment."""
 
     @property
     def ports(self) -> Container[int | None]:
-        """The ports that sessions have of their own: all other source ports of a segment get the same answer."""
+        """Ports for which `keys_for` may answer differently; all other source ports get the same answer."""
         ...
 
     def keys_for(self, src: bytes, dst: bytes, sport: int | None, dport: int | None) -> DirectionKeys | None:
@@ -189,7 +227,7 @@ class SpeakerBook:
         directions = self._directions.get((src, dst))
         if directions is None:
             return None
-        # `sport` is None in a later fragment, which then finds the direction without a session.
+        # In a later fragment both ports are None, and the key None finds the direction without a session.
         return directions.get(sport) or directions.get(dport)
 
 

@@ -1,4 +1,4 @@
-"""Routers' Junos configurations as the source of keys: their sessions, two ends each, and their chains. Pure.
+"""Get keys from the routers' Junos configurations: the sessions between them and their key-chains. Pure.
 
     book = config_book([ConfigSource("R1.conf", text), ConfigSource("R2.conf", other_text)])
     book.notes                        # what cannot be judged with any capture
@@ -50,7 +50,7 @@ from keyroll.names import Receiving
 _PORT_OF = {name: port for port, name in SESSION_PORTS.items()}
 _NETWORKS = (IPv4Network, IPv6Network)
 _CHAINS = ("security", "authentication-key-chains", "key-chain")
-_REMEMBERED_MAX = 10_000
+_CACHED_MAX = 10_000
 """Address pairs for which the prefix match is cached; the limit bounds memory in a scan of forged addresses."""
 _NO_CHAIN = Keychain("none")
 
@@ -59,7 +59,7 @@ _Place = tuple[bytes, bytes, int]
 
 
 class ConfigError(InputError):
-    """Configurations cannot serve as a source of keys; the message says what they lack."""
+    """The configurations give no keys; the message says what is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ class ConfigBook:
         if not self._prefixes:
             return None
         if place not in self._inside:
-            if len(self._inside) > _REMEMBERED_MAX:
+            if len(self._inside) > _CACHED_MAX:
                 self._inside.clear()
             self._inside[place] = next(self._containing(place), None)
         return self._inside[place]
@@ -149,13 +149,13 @@ def config_book(
     """Read the configurations and find the sessions between them.
 
     Args:
-        sources: one for each router; one text with logical systems is enough.
+        sources: one for each router; a single text is enough if it holds logical systems.
         receiving: how the routers decide which keys they accept.
-        clock: from a capture's time stamp to the routers' clocks; `unknown_clock` where nothing is known.
-        zone: of start-times that name none, on routers without a `time-zone`.
+        clock: from a capture's time stamp to the routers' clock; `unknown_clock` if nothing is known of it.
+        zone: the time zone of start-times without one, on routers without a `time-zone`.
 
     Raises:
-        ConfigError: no session that is protected with TCP-AO is there.
+        ConfigError: no session is protected with TCP-AO.
         ConfigurationError: a text is not a Junos configuration; names file and line.
     """
     whole = [
@@ -163,29 +163,29 @@ def config_book(
         for source in sources
         if source.address is None
     ]
-    maker = _Maker(receiving, clock)
+    builder = _BookBuilder(receiving, clock)
     bare = [(source.address, _bare_end(source)) for source in sources if source.address is not None]
     routers = [router for configuration in whole for router in configuration.routers]
     owners = {id(session): router for router in routers for session in router.sessions}
     ends = match_ends(routers)
     for link in ends.links:
         one, other = (_session_end(session, owners[id(session)]) for session in (link.one, link.other))
-        maker.add(one, other, link.one_address, link.other_address, link.one.kind.value)
+        builder.add(one, other, link.one_address, link.other_address, link.one.kind.value)
     for single in ends.singles:
-        maker.add_single(single, owners[id(single.session)], dict(bare))
+        builder.add_single(single, owners[id(single.session)], dict(bare))
     for (address, end), (other_address, other_end) in itertools.combinations(bare, 2):
-        maker.add_bare(end, other_end, address, other_address)
+        builder.add_bare(end, other_end, address, other_address)
     for (address, end), router in itertools.product(bare, routers):
         for local in router.all_addresses():
-            maker.add_bare(end, _End(router.name, _NO_CHAIN, protected=False), address, local)
-    maker.notes += [note for configuration in whole for note in _configuration_notes(configuration, maker.chains)]
-    if not maker.directions and not maker.prefixes and not maker.notes:
+            builder.add_bare(end, _End(router.name, _NO_CHAIN, protected=False), address, local)
+    builder.notes += [note for configuration in whole for note in _configuration_notes(configuration, builder.chains)]
+    if not builder.directions and not builder.prefixes and not builder.notes:
         raise _no_session(sources, routers)
-    return ConfigBook(maker.directions, maker.prefixes, list(dict.fromkeys(maker.notes)))
+    return ConfigBook(builder.directions, builder.prefixes, list(dict.fromkeys(builder.notes)))
 
 
-class _Maker:
-    """Collects the directions of all sessions."""
+class _BookBuilder:
+    """Collects the directions of all sessions, their notes, and the chains they use."""
 
     def __init__(self, receiving: Receiving, clock: Clock) -> None:
         self._receiving = receiving

@@ -26,13 +26,13 @@ from keyroll.keychain.secret import Secret
 from keyroll.names import Algorithm
 
 _FIELDS = ("name", "algorithm", "secret", "secret_hex", "send_id", "include_options", "port")
-_NEEDED = ("algorithm", "send_id")
+_REQUIRED = ("algorithm", "send_id")
 _NAME_MAX = 80
-"""Characters of a name: it is printed in every line about the key."""
-# A KeyID is one octet (RFC 5925, 2.2), a port two.
+"""Longest name, in characters: it is printed in every line about the key."""
+# A KeyID has one octet (RFC 5925 section 2.2), a port two.
 _KEY_ID_MAX = 255
 _PORT_MAX = 65535
-_REMEMBERED_MAX = 10_000
+_CACHED_MAX = 10_000
 """Answers cached by addresses and ports; the limit bounds memory in a scan of forged addresses."""
 _HEX = frozenset("0123456789abcdefABCDEF")
 
@@ -52,7 +52,7 @@ class _Entry:
 
 
 class _Reader:
-    """Checks one entry, field by field. Without pydantic, whose import takes longer than a capture of usual size."""
+    """Checks one entry, field by field. Without pydantic: to import it takes longer than to verify a usual capture."""
 
     def __init__(self, document: Document, number: int) -> None:
         self._document = document
@@ -71,7 +71,7 @@ class _Reader:
         for field in self._data:
             if field not in _FIELDS:
                 raise _unknown_field(self._document, (*self._loc, field), _FIELDS)
-        for field in _NEEDED:
+        for field in _REQUIRED:
             if field not in self._data:
                 raise self._error((), f"'keys.{self._number}.{field}' is missing", named=False)
         return _Entry(
@@ -79,7 +79,7 @@ class _Reader:
             algorithm=self._algorithm(self._data["algorithm"]),
             secret=self._secret(),
             send_id=self._send_id(self._data["send_id"]),
-            include_options=self._optional("include_options", self._switch) is not False,
+            include_options=self._optional("include_options", self._boolean) is not False,
             port=self._optional("port", self._port),
         )
 
@@ -147,7 +147,7 @@ class _Reader:
             raise self._error(("send_id", str(text)), f"a KeyID must be an integer from 0 to {_KEY_ID_MAX}")
         return value
 
-    def _switch(self, value: object) -> bool:
+    def _boolean(self, value: object) -> bool:
         if not isinstance(value, bool):
             raise self._error(("include_options",), "must be true or false")
         return value
@@ -205,14 +205,14 @@ class KeysBook:
 
     def keys_for(self, src: bytes, dst: bytes, sport: int | None, dport: int | None) -> DirectionKeys | None:
         """Return the keys from `src` to `dst`, or None where they share no key on these ports."""
-        # All ports that no key names share one direction, which keeps the number of directions small.
+        # Ports that no key names count as one, so that the number of directions stays small.
         near = sport if sport in self._ports else None
         far = dport if dport in self._ports else None
         name = (src, dst, near, far)
         if sport is None:
             return self._make(src, dst, None)
         if name not in self._directions:
-            if len(self._directions) > _REMEMBERED_MAX:
+            if len(self._directions) > _CACHED_MAX:
                 self._directions.clear()
             self._directions[name] = self._make(src, dst, {near, far, None})
         return self._directions[name]

@@ -20,7 +20,7 @@ from keyroll.capture.referee.judgement import Flow, Judgement, Standing, Verdict
 from keyroll.tcpao import ACK, RST, SYN
 
 DIRECTIONS_MAX = 20_000
-"""Directions counted separately, some 10 MB; in a capture with more (a port scan), the rest share one entry."""
+"""Directions counted separately, about 10 MB. In a capture with more (a port scan), the rest share one entry."""
 USES_MAX = 256
 """Keys counted separately in one direction: a KeyID has 256 values, so only keys with equal KeyIDs can exceed this."""
 
@@ -96,7 +96,7 @@ class DirectionAccount:
         counts = dict(self.other)
         if self.uses:
             counts[Verdict.VERIFIED] = sum(use.segments for use in self.uses.values())
-        if len(counts) < 2:  # noqa: PLR2004 -- nothing to put in order: so it is in nearly all directions of a scan
+        if len(counts) < 2:  # noqa: PLR2004 -- nothing to sort, as in most directions of a scan
             return counts
         return {verdict: counts[verdict] for verdict in Verdict if verdict in counts}
 
@@ -112,10 +112,10 @@ class Account:
     def __init__(self) -> None:
         self._directions: dict[tuple[int | None, str, int | None], DirectionAccount] = {}
         self._standings: Counter[Standing] = Counter()
-        """By standing, all but the verified ones and those of `forged_syn`."""
+        """By standing; verified segments and those of `forged_syn` are counted elsewhere."""
         self._forged_syns = 0
         self._others: DirectionAccount | None = None
-        """What directions beyond `DIRECTIONS_MAX` count for."""
+        """The entry that all directions beyond `DIRECTIONS_MAX` share."""
 
     @property
     def directions(self) -> Sequence[DirectionAccount]:
@@ -138,7 +138,7 @@ class Account:
         return {standing: self._standings[standing] + more.get(standing, 0) for standing in Standing}
 
     def observe(self, judgement: Judgement) -> KeyUse | None:
-        """Count one judgement; returns the use that it was counted with, when it is verified."""
+        """Count one judgement; return the key use that it was counted with if it is verified, else None."""
         verdict = judgement.verdict
         direction = self.direction(judgement.connection, judgement.flow, judgement.number, judgement.flags)
         if verdict is not Verdict.VERIFIED:
@@ -162,7 +162,7 @@ class Account:
         *,
         data: bool,
     ) -> KeyUse:
-        """Count a verified segment that `direction` has counted; `key` is its KeyID, and the key's number and name."""
+        """Count a verified segment of `direction`; `key` is its KeyID, and the key's number and name."""
         use = _use(direction, key, number, time_ns)
         use.segments += 1
         use.last_packet, use.last_time_ns = number, time_ns
@@ -176,7 +176,10 @@ class Account:
     ) -> Flow | None:
         """Count a SYN whose MAC is wrong or whose KeyID is unknown, as `observe` does.
 
-        `new_flow` makes its flow of the port: beyond `DIRECTIONS_MAX` nothing here needs it. Returns it if it was made.
+        `new_flow` makes its flow from the source port; it is called only for a direction that gets its own entry.
+
+        Returns:
+            The flow, if it was made.
         """
         flow = None
         direction = self._directions.get((connection, src, sport)) or self._others
@@ -190,7 +193,7 @@ class Account:
         return flow
 
     def direction(self, connection: int | None, flow: Flow, number: int, flags: int) -> DirectionAccount:
-        """Count the flags of one segment, and return what it counts for."""
+        """Count the flags of one segment, and return the account of its direction."""
         direction = self._directions.get((connection, flow.src, flow.sport)) or self._add(connection, flow, number)
         if flags & SYN:
             direction.syns += 1
@@ -201,7 +204,7 @@ class Account:
         return direction
 
     def _add(self, connection: int | None, flow: Flow, number: int) -> DirectionAccount:
-        """Return the counts of a new direction: its own, or those that all beyond `DIRECTIONS_MAX` share."""
+        """Return the account of a new direction: its own, or the one that all beyond `DIRECTIONS_MAX` share."""
         name = (connection, flow.src, flow.sport)
         if len(self._directions) >= DIRECTIONS_MAX:
             connection, flow, name = None, _OTHERS, _OTHERS_NAME

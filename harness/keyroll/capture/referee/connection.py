@@ -10,17 +10,21 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from typing import Protocol
 
 from keyroll.capture.keys.book import DirectionKeys, HeldKey
 from keyroll.capture.referee.judgement import Flow
-from keyroll.tcpao import ACK, SYN, Segment, SneTracker, TrafficKey, kdf_context
+from keyroll.tcpao import ACK, SYN, MasterKey, Segment, SneTracker, TrafficKey, kdf_context
 
 CONNECTIONS_MAX = 8
-"""Connections kept for one socket pair: each costs one MAC computation for every segment that no connection verifies.
-Above the limit the oldest claim is dropped, then the oldest proven connection."""
+"""Connections kept for one socket pair. Each costs one MAC computation for every segment that no connection verifies.
+Eight leave room for a few forged SYNs beside the current connection and its predecessor. Above the limit the oldest
+claim is dropped, then the oldest proven connection."""
 
 SOCKET_PAIRS_MAX = 50_000
-"""Socket pairs kept, some 40 MB; above the limit those without segments for the longest time are dropped."""
+"""Socket pairs kept, about 40 MB. Above the limit a quarter of them is dropped at once: those whose last segment is the
+oldest. To drop one for each new socket pair would need a sort each time, and make a port scan quadratic."""
+_DROPPED = SOCKET_PAIRS_MAX // 4
 
 # Sequence numbers have 32 bits.
 _MASK = 0xFFFFFFFF
@@ -108,19 +112,56 @@ class Connection:
             tracker.commit(seq)
 
 
-def mac_once(key: HeldKey, segment: Segment, sisn: int, disn: int, message: bytes) -> bytes:
-    """Return the MAC of `message` under a segment's traffic key, for a key that no other segment needs."""
-    if key.master is None:
-        raise ValueError("an unknown secret derives no traffic keys")
-    return key.master.mac(kdf_context(segment.src, segment.dst, segment.sport, segment.dport, sisn, disn), message)
+class Ends(Protocol):
+    """The addresses (packed) and ports of a segment, as a traffic key depends on them."""
+
+    @property
+    def src(self) -> bytes:
+        """The sender's address."""
+        ...
+
+    @property
+    def dst(self) -> bytes:
+        """The receiver's address."""
+        ...
+
+    @property
+    def sport(self) -> int:
+        """The sender's port."""
+        ...
+
+    @property
+    def dport(self) -> int:
+        """The receiver's port."""
+        ...
 
 
-def derive(key: HeldKey, segment: Segment, sisn: int, disn: int) -> TrafficKey:
-    """Derive the traffic key of a segment from its sender's and its receiver's ISN."""
-    context = kdf_context(segment.src, segment.dst, segment.sport, segment.dport, sisn, disn)
+def mac_once(key: HeldKey, ends: Ends, sisn: int, disn: int, message: bytes) -> bytes:
+    """Return the MAC of `message` under a segment's traffic key, if no other segment needs that traffic key.
+
+    Raises:
+        ValueError: the secret of `key` is not known.
+    """
+    return _master(key).mac(_context(ends, sisn, disn), message)
+
+
+def derive(key: HeldKey, ends: Ends, sisn: int, disn: int) -> TrafficKey:
+    """Derive the traffic key of a segment from its sender's ISN (`sisn`) and its receiver's (`disn`).
+
+    Raises:
+        ValueError: the secret of `key` is not known.
+    """
+    return _master(key).traffic_key(_context(ends, sisn, disn))
+
+
+def _master(key: HeldKey) -> MasterKey:
     if key.master is None:
         raise ValueError("an unknown secret derives no traffic keys")
-    return key.master.traffic_key(context)
+    return key.master
+
+
+def _context(ends: Ends, sisn: int, disn: int) -> bytes:
+    return kdf_context(ends.src, ends.dst, ends.sport, ends.dport, sisn, disn)
 
 
 class SocketPair:
@@ -139,7 +180,7 @@ class SocketPair:
         self.changes = 0
         """Grows when an end turns out to use another connection: conclusions from before may no longer hold."""
         self.flows: list[tuple[DirectionKeys, Flow] | None] = [None, None]
-        """By direction, its flow with the names from the last keys found; cached, to build the text only once."""
+        """By direction, the keys found last and the flow with their names; cached, to build the text only once."""
 
     def commit(self, connection: Connection, direction: int, flags: int, seq: int) -> None:
         """Record that a segment verified on this connection."""
@@ -165,8 +206,8 @@ class SocketPair:
         return max(half, key=lambda one: one.isn_proven[end], default=None)
 
 
-def _claimed(claims: tuple[int, ...]) -> SocketPair:
-    """Return the socket pair that the same unverified SYNs would have made (see `ConnectionTable.claim`)."""
+def _socket_pair_of(claims: tuple[int, ...]) -> SocketPair:
+    """Return a socket pair with the connections of these claims (see `ConnectionTable.claim`)."""
     direction, last_packet, *pairs = claims
     made = SocketPair()
     for isn, number in zip(pairs[::2], pairs[1::2], strict=True):
@@ -183,25 +224,26 @@ class ConnectionTable:
     def __init__(self) -> None:
         self._socket_pairs: dict[bytes, SocketPair] = {}
         self._claims: dict[bytes, tuple[int, ...]] = {}
-        """Socket pairs on which nothing but unverified SYNs of one direction was seen, the oldest last packet first.
+        """Socket pairs on which only unverified SYNs of one direction were seen, ordered by their last packet.
 
-        The direction, the last packet, then for each claimed ISN itself and its connection's number, oldest first: a
-        scan has tens of thousands of such socket pairs, and objects for each would cost more than their MACs.
+        Each value holds the direction, the last packet's number, then for each claim its ISN and its connection's
+        number, oldest claim first. A scan makes tens of thousands of such socket pairs, and creating a `SocketPair` for
+        each would take longer than computing their MACs.
         """
         self._numbers = itertools.count(1)
 
     def get(self, name: bytes) -> SocketPair | None:
-        """Return the socket pair of this name; None if nothing, or nothing but claims, is known of it."""
+        """Return the socket pair of this name; None if it is unknown or only has claims."""
         return self._socket_pairs.get(name)
 
     def has_claims(self, name: bytes) -> bool:
-        """Whether nothing but claims is known of the socket pair of this name."""
+        """Whether the socket pair of this name only has claims."""
         return name in self._claims
 
     def claim(self, name: bytes, direction: int, isn: int, packet: int) -> int | None:
         """Return the number of the connection that an unverified SYN with TCP-AO claims; `syn` would give the same.
 
-        None, and nothing is done, where more than such SYNs was seen of this socket pair.
+        Returns None and changes nothing if anything but such SYNs was seen on this socket pair.
         """
         claims = self._claims
         found = claims.pop(name, None)
@@ -209,7 +251,7 @@ class ConnectionTable:
             if name in self._socket_pairs:
                 return None
             if len(claims) >= SOCKET_PAIRS_MAX:
-                for oldest in list(itertools.islice(claims, SOCKET_PAIRS_MAX // 4)):
+                for oldest in list(itertools.islice(claims, _DROPPED)):
                     del claims[oldest]
             number = next(self._numbers)
             claims[name] = (direction, packet, isn, number)
@@ -227,13 +269,13 @@ class ConnectionTable:
         return number
 
     def find(self, name: bytes, packet: int) -> SocketPair:
-        """Return the socket pair of this name; `packet` is the number of the packet that asks."""
+        """Return the socket pair of this name; `packet` is the number of the current packet."""
         found = self._socket_pairs.get(name)
         if found is None:
             if len(self._socket_pairs) >= SOCKET_PAIRS_MAX:
                 self._forget()
             claims = self._claims.pop(name, None)
-            found = self._socket_pairs[name] = SocketPair() if claims is None else _claimed(claims)
+            found = self._socket_pairs[name] = SocketPair() if claims is None else _socket_pair_of(claims)
         found.last_packet = packet
         return found
 
@@ -299,9 +341,8 @@ class ConnectionTable:
         return connection
 
     def _forget(self) -> None:
-        silent = sorted(self._socket_pairs, key=lambda name: self._socket_pairs[name].last_packet)
-        # Drop a quarter at once: one sort for each new socket pair would make a port scan quadratic.
-        for name in silent[: SOCKET_PAIRS_MAX // 4]:
+        oldest_first = sorted(self._socket_pairs, key=lambda name: self._socket_pairs[name].last_packet)
+        for name in oldest_first[:_DROPPED]:
             del self._socket_pairs[name]
 
 

@@ -11,26 +11,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from keyroll.capture.formats.packet import Packet
+from keyroll.capture.keys.book import span_of
 from keyroll.capture.referee.account import Account, KeyUse
 from keyroll.capture.referee.connection import SOCKET_PAIRS_MAX
 from keyroll.capture.referee.forged_syns import ForgedSyns
 from keyroll.capture.referee.frame_shape import Shape
+from keyroll.capture.referee.handshake_path import Followed, HandshakePath
 from keyroll.capture.referee.judgement import Judgement
-from keyroll.capture.referee.plain_frame import LINKS, UNKNOWN, V4_HEADER, Plain, read
+from keyroll.capture.referee.plain_frame import LINKS, UNKNOWN, V4_HEADER, ZERO_MAC, Plain, read
 from keyroll.capture.referee.referee import Matched, Referee
-from keyroll.capture.referee.syn_path import Followed, OpeningPath, span_of
 from keyroll.tcpao import ACK, FIN, RST, SYN, sne_and_pseudo_header
 from keyroll.tcpao.option import FIXED_HEADER
 
 TEMPLATES_MAX = 2 * SOCKET_PAIRS_MAX
-"""Templates kept, one a direction, some 1.5 kB each: enough for all socket pairs that the referee keeps. With fewer,
-connections whose segments alternate would evict each other's templates."""
+"""Templates kept, one for each direction, about 1.5 kB each: enough for all socket pairs that the referee keeps. With
+fewer, connections whose segments alternate would evict each other's templates."""
 _LENGTHS_MAX = 32
 """Segment lengths for which a template keeps the pseudo header: most connections have two or three."""
 
 # Sequence numbers less than this apart are compared without a wrap (RFC 9293, 3.4).
 _HALF = 1 << 31
-_ZEROS = bytes(12)
 
 
 class _Template:
@@ -102,20 +102,20 @@ class FastPath:
         self.referee = referee
         self.account = account
         self.forged = ForgedSyns(referee, account)
-        """Set its `wanted` to false where the judgements of forged SYNs are only counted."""
-        self._opening = OpeningPath(referee, account, self.forged)
+        """Set its `wanted` to False if forged SYNs only need to be counted."""
+        self._handshakes = HandshakePath(referee, account, self.forged)
         self._templates: dict[bytes, _Template] = {}
         self._shapes: dict[tuple[int, int, int, int], Shape] = {}
-        """The last shape by link type, and places of TCP header, MAC and data."""
+        """The last shape, by link type and the offsets of TCP header, MAC and payload."""
 
-    def take(self, packet: Packet) -> Judgement | None:
+    def judge(self, packet: Packet) -> Judgement | None:
         """Judge and count one packet. None: nothing to protect, or verified here and counted."""
-        return next((judgement for _, judgement in self.sweep((packet,))), None)
+        return next((judgement for _, judgement in self.judge_all((packet,))), None)
 
-    def sweep(self, packets: Iterable[Packet]) -> Iterator[tuple[Packet, Judgement]]:
-        """Judge and count packets; yield those that the referee had to judge."""
+    def judge_all(self, packets: Iterable[Packet]) -> Iterator[tuple[Packet, Judgement]]:
+        """Judge and count packets; yield those that are more than a verified segment of a known connection."""
         # One long loop on purpose: it runs for every packet, and each function call in it costs a tenth of its speed.
-        known, links, forged = self._templates, LINKS, self.forged.take
+        known, links, forged = self._templates, LINKS, self.forged.judge
         for packet in packets:
             number, time_ns, link, data, _ = packet
             _, base = links.get(link, UNKNOWN)
@@ -140,6 +140,7 @@ class FastPath:
                     length = end - tcp
                     pseudo = template.lengths.get(length) or template.pseudo_header(length)
                     mac_at = template.mac_at
+                    # The MAC's input, as `plain_frame.mac_message` assembles it; not called, see above.
                     if template.covered:
                         message = b"".join(
                             (
@@ -147,7 +148,7 @@ class FastPath:
                                 data[tcp : tcp + 16],
                                 b"\0\0",
                                 data[tcp + 18 : mac_at],
-                                _ZEROS,
+                                ZERO_MAC,
                                 data[mac_at + 12 : end],
                             )
                         )
@@ -159,7 +160,7 @@ class FastPath:
                                 b"\0\0",
                                 data[tcp + 18 : tcp + 20],
                                 data[mac_at - 4 : mac_at],
-                                _ZEROS,
+                                ZERO_MAC,
                                 data[template.payload : end],
                             )
                         )
@@ -174,17 +175,17 @@ class FastPath:
                             use.data_segments += 1
                             use.last_data_time_ns = time_ns
                         continue
-            judgement = forged(packet) or self._slow(packet)
+            judgement = forged(packet) or self._without_template(packet)
             if judgement is not None and judgement is not True:
                 yield packet, judgement
 
-    def _slow(self, packet: Packet) -> Judgement | None:
-        taken = self._opening.take(packet)
-        if taken is not False:
-            if isinstance(taken, Judgement):
-                return taken
-            if isinstance(taken, Followed):
-                self._templates_add(packet, taken)
+    def _without_template(self, packet: Packet) -> Judgement | None:
+        found = self._handshakes.judge(packet)
+        if found is not False:
+            if isinstance(found, Judgement):
+                return found
+            if isinstance(found, Followed):
+                self._add_template(packet, found)
             return None
         referee = self.referee
         judgement = referee.judge(packet)
@@ -197,16 +198,16 @@ class FastPath:
             span = span_of(matched.clock, matched.receiver_key)
             plain = read(packet)
             if span is not None and plain is not None:
-                self._templates_add(packet, Followed(plain, matched, use, span))
+                self._add_template(packet, Followed(plain, matched, use, span))
         return judgement
 
-    def _templates_add(self, packet: Packet, followed: Followed) -> None:
-        """Make the template for the segments that follow one."""
+    def _add_template(self, packet: Packet, followed: Followed) -> None:
+        """Make the template for the segments that follow `followed` on its direction."""
         plain, data = followed.plain, packet.data
         place = (packet.link, plain.tcp, plain.mac_at, plain.payload)
         shape = self._shapes.get(place)
         options = int.from_bytes(data[plain.tcp + FIXED_HEADER : plain.payload], "big")
-        # One shape for each place of the MAC is enough: hosts use the same options all the time.
+        # One shape for each offset of the MAC is enough: hosts use the same options all the time.
         if shape is None or options & shape.kinds != shape.options:
             shape = self._shapes[place] = Shape.of(data, plain)
         if len(self._templates) >= TEMPLATES_MAX:

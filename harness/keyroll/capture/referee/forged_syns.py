@@ -1,9 +1,9 @@
-"""The fast path of a scan: SYNs from any port of one address to one port of another, whose MACs are wrong.
+"""The fast path for scans: SYNs with wrong MACs from any port of one address to one port of another.
 
-A scan has hundreds of thousands of them, each with ports and an ISN of its own, so that none shares a traffic key with
-another. All else about them is alike. From the first one a template is made; of the following ones only what differs
-is read, and the MAC is computed. What is kept of each is one small tuple, and its judgement is made only where
-somebody wants it.
+A scan has hundreds of thousands of them. Each has another source port and ISN, so no two share a traffic key; their
+other fields are equal. A template is made from the first one; of the following ones only the fields that differ are
+read, and the MAC is computed. For each SYN one small tuple is kept (`ConnectionTable.claim`), and a judgement is made
+only if the caller wants it.
 """
 
 from __future__ import annotations
@@ -16,29 +16,28 @@ from keyroll.capture.keys.book import DirectionKeys, HeldKey
 from keyroll.capture.referee.account import Account
 from keyroll.capture.referee.frame_shape import SynShape
 from keyroll.capture.referee.judgement import Flow, Judgement, Verdict
-from keyroll.capture.referee.plain_frame import LINKS, UNKNOWN, V4_HEADER, Plain
+from keyroll.capture.referee.plain_frame import LINKS, UNKNOWN, V4_HEADER, ZERO_MAC, Plain
 from keyroll.capture.referee.referee import Referee, unknown_key_id, wrong_mac
 from keyroll.tcpao import sne_and_pseudo_header
 
 _TEMPLATES_MAX = 1000
-"""Templates kept, some 2 kB each: one for each pair of addresses and service that a scan names. With random source
-addresses there is no session to forge, so that nothing has to be judged."""
+"""Templates kept, about 2 kB each: one for each pair of addresses and service that a scan names. There are few such
+pairs between the addresses of protected sessions, and segments of all other addresses are not judged."""
 _LENGTHS_MAX = 32
 """Segment lengths for which a template keeps the pseudo header: a scan has one or two."""
 _NO_ISN = bytes(4)
-"""Stands for the receiver's ISN in the traffic key of a SYN."""
-_ZEROS = bytes(12)
+"""Stands for the receiver's ISN in the traffic key of a SYN (RFC 5925 section 5.2)."""
 AO_ALONE = 20 + 16
 """Octets of a TCP header whose only option is TCP-AO: both coverages of the options give the same MAC."""
 
 
 class _Answer(NamedTuple):
-    """What is said of a SYN with a certain KeyID whose MAC is not right."""
+    """The verdict on SYNs with a certain KeyID and a wrong MAC, and what is needed to compute the MAC."""
 
     mac: Callable[[bytes, bytes], bytes] | None
     """From a traffic key's context and a message to its MAC; None where the sender has no key with this KeyID."""
     message: Callable[[_SynTemplate, bytes, bytes, int], bytes]
-    """Assembles that message, with the key's coverage of the other TCP options."""
+    """Assembles that message with the key's coverage of the other TCP options."""
     other_message: Callable[[_SynTemplate, bytes, bytes, int], bytes]
     """The same with the other coverage."""
     verdict: Verdict
@@ -89,7 +88,7 @@ class _SynTemplate:
         self.src, self.dst, self.dport = plain.src, plain.dst, plain.dport
         self.far = plain.dst + plain.dport.to_bytes(2, "big")
         self.direction = direction
-        """As in a socket pair's name, where the lower end is first."""
+        """As `socket_pair_name` gives it."""
         self.context = plain.src + plain.dst
         """The beginning of the key derivation's context."""
         self.keys = keys
@@ -98,7 +97,7 @@ class _SynTemplate:
         self.others = plain.payload - plain.tcp > AO_ALONE
         """Whether there are other TCP options, which a key may cover or not."""
         self.answers: dict[int, _Answer | None] = {}
-        """By KeyID; None where the referee has to judge."""
+        """By KeyID; None if the referee has to judge."""
         self.lengths: dict[int, bytes] = {}
         """Segment length to SNE and pseudo header."""
 
@@ -118,22 +117,22 @@ class _SynTemplate:
 def _covering(template: _SynTemplate, pseudo: bytes, data: bytes, end: int) -> bytes:
     """Assemble the MAC's input with the other TCP options, as `keyroll.tcpao.mac_input` does."""
     tcp, mac_at = template.tcp, template.mac_at
-    return b"".join((pseudo, data[tcp : tcp + 16], b"\0\0", data[tcp + 18 : mac_at], _ZEROS, data[mac_at + 12 : end]))
+    return b"".join((pseudo, data[tcp : tcp + 16], b"\0\0", data[tcp + 18 : mac_at], ZERO_MAC, data[mac_at + 12 : end]))
 
 
 def _not_covering(template: _SynTemplate, pseudo: bytes, data: bytes, end: int) -> bytes:
-    """The same without them."""
+    """Assemble it without them."""
     tcp, mac_at = template.tcp, template.mac_at
     ids, payload = data[mac_at - 4 : mac_at], data[template.payload : end]
-    return b"".join((pseudo, data[tcp : tcp + 16], b"\0\0", data[tcp + 18 : tcp + 20], ids, _ZEROS, payload))
+    return b"".join((pseudo, data[tcp : tcp + 16], b"\0\0", data[tcp + 18 : tcp + 20], ids, ZERO_MAC, payload))
 
 
-_UNASKED = _Answer(None, _covering, _covering, Verdict.BAD_MAC, "", None, None)
+_NOT_LOOKED_UP = _Answer(None, _covering, _covering, Verdict.BAD_MAC, "", None, None)
 """Stands for a KeyID that no SYN has carried yet."""
 
 
 class ForgedSyns:
-    """Judges and counts SYNs like those that were found wrong before, with the referee's state."""
+    """Judges and counts SYNs that fit the template of an earlier forged one, with the referee's state."""
 
     def __init__(self, referee: Referee, account: Account) -> None:
         self._referee = referee
@@ -144,19 +143,20 @@ class ForgedSyns:
         self._templates: dict[bytes, _SynTemplate] = {}
         """By addresses and destination port, as the frame has them."""
         self._last: _SynTemplate | None = None
-        """The one that was used last: a scan of one service needs no other."""
+        """The template that was used last, which is tried first: a scan of one service needs no other."""
         self.verified: Packet | None = None
         """The last packet whose MAC was found right here, so that it need not be computed again."""
         self.wanted = True
-        """Whether somebody wants the judgements. If not, `counted` grows instead."""
+        """Whether `judge` returns judgements. If not, it returns True and `counted` grows."""
         self.counted = 0
 
-    def take(self, packet: Packet) -> Judgement | bool:  # noqa: C901, PLR0911 -- see below
+    def judge(self, packet: Packet) -> Judgement | bool:  # noqa: C901, PLR0911 -- see below
         """Judge and count one packet.
 
-        A judgement: it is forged. True: it is, and its judgement is not wanted. False: nothing was done.
+        Returns:
+            A judgement: it is a forged SYN. True: it is one, and judgements are not wanted. False: nothing was done.
         """
-        # Long on purpose, like `FastPath.sweep`: it runs for every SYN of a scan, and a call takes 2 % of its time.
+        # Long on purpose, like `FastPath.judge_all`: it runs for every SYN of a scan, and a call takes 2 % of its time.
         number, _, link, data, _ = packet
         template = self._last
         if template is None:
@@ -173,10 +173,10 @@ class ForgedSyns:
         tcp = template.tcp
         near = template.src + data[tcp : tcp + 2]
         name = template.far + near if template.direction else near + template.far
-        answer = template.answers.get(key_id, _UNASKED)
+        answer = template.answers.get(key_id, _NOT_LOOKED_UP)
         if sport in self._ports or not template.payload <= end <= len(data) or self._is_known(name) is not None:
             return False
-        if answer is _UNASKED:
+        if answer is _NOT_LOOKED_UP:
             answer = template.answers[key_id] = _answer(template.keys, key_id)
         if answer is None:
             return False
@@ -202,7 +202,7 @@ class ForgedSyns:
         return True
 
     def _find(self, link: int, data: bytes) -> _SynTemplate | None:
-        """Return the template of a frame, if there is one, and make it the one that is tried first."""
+        """Return the template that a frame fits, or None; `_last` becomes that template."""
         _, base = LINKS.get(link, UNKNOWN)
         # Addresses and destination port of IPv4, else of IPv6.
         template = self._templates.get(data[base + 12 : base + 20] + data[base + 22 : base + 24]) or (
@@ -218,10 +218,10 @@ class ForgedSyns:
         return template
 
     def learn(self, packet: Packet, plain: Plain, keys: DirectionKeys, direction: int) -> bool:
-        """Make the template for SYNs that are like one whose MAC is wrong; say whether there is one now.
+        """Make a template from a SYN whose MAC is wrong; return whether one was made.
 
-        There is none from a port of a session, which may have keys of its own, nor where both ends have the same
-        address: only the ports say then which end is the lower one.
+        None is made for the port of a session, which may have other keys, nor if both ends have the same address: the
+        direction then depends on the source port, which differs from SYN to SYN.
         """
         if plain.src == plain.dst or plain.sport in self._ports:
             return False
@@ -240,7 +240,7 @@ class ForgedSyns:
         flow: Flow,
         fields: tuple[int, int, int, int, int, int],
     ) -> Judgement:
-        """Return what is said of a forged SYN."""
+        """Return the judgement on a forged SYN."""
         key_id, rnext_key_id, seq, ack, length, connection = fields
         number, time_ns, _, data, _ = packet
         # Same as Judgement(...), but faster.

@@ -1,4 +1,4 @@
-"""What frames of one kind have in common: the bits that stay the same, and where the values are that differ.
+"""The shape of similar frames: which bits they share, and where the values stand that differ.
 
     shape = Shape.of(packet.data, plain)                        # segments of one direction of one connection
     int.from_bytes(data[begin:payload]) & shape.mask == fixed   # whether a frame is one of them
@@ -24,14 +24,14 @@ _V6_FIXED = b"\xf0" + bytes(5) + b"\xff\0" + b"\xff" * 32
 _TCP_FIXED = b"\xff" * 4 + bytes(8) + bytes((0xF0, FIN | SYN | RST | ACK)) + bytes(6)
 """What stays the same in a TCP header's fixed part: ports, data offset, flags that change the connection's state."""
 _SYN_FIXED = bytes(2) + _TCP_FIXED[2:]
-"""The same for SYNs to one port, each from a port of its own."""
+"""The same for SYNs to one port from different source ports."""
 _V4_LENGTH = "!2xH16x"
 """From the IPv4 header on: total length."""
 _V6_LENGTH = "!4xH34x"
 """From the IPv6 header on: payload length."""
 
 Unpack = Callable[[bytes, int], tuple[Any, ...]]
-"""From a frame and the place of its IP header to the values that differ."""
+"""From a frame and the offset of its IP header to the values that differ."""
 
 
 class Shape(NamedTuple):
@@ -94,7 +94,7 @@ def _unpacker(plain: Plain, header: str, options: str) -> Unpack:
     return _compiled((_V4_LENGTH if _is_v4(plain) else _V6_LENGTH) + header + options)
 
 
-@functools.lru_cache(maxsize=128)  # of 2 IP versions, 2 shapes and at most 25 places of the MAC
+@functools.lru_cache(maxsize=128)  # 2 IP versions, 2 shapes and at most 25 offsets of the MAC make 100
 def _compiled(layout: str) -> Unpack:
     return struct.Struct(layout).unpack_from
 

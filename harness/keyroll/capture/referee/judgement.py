@@ -1,4 +1,4 @@
-"""What the referee says of a segment."""
+"""The referee's judgement on a segment: verdict, refusal, direction, and the facts behind them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import enum
 from typing import NamedTuple
 
 
-class _Word(enum.Enum):
+class _FastEnum(enum.Enum):
     """An enumeration that is counted and looked up for every segment."""
 
     # Each member is a single object: hashing its address takes a tenth of the time of Enum's hash of the name.
     __hash__ = object.__hash__
 
 
-class Standing(_Word):
+class Standing(_FastEnum):
     """What a verdict means for the overall result."""
 
     GOOD = "good"
@@ -21,7 +21,7 @@ class Standing(_Word):
     UNJUDGED = "could not be judged"
 
 
-class Verdict(_Word):
+class Verdict(_FastEnum):
     """The verdict on one segment of a connection that must be protected."""
 
     VERIFIED = "verified"
@@ -43,14 +43,14 @@ class Verdict(_Word):
     RST_NO_ISN = "rst-no-isn"
     """A RST on a connection for which no pair of ISNs exists (a refused SYN): RFC 5925 has no traffic key for it.
 
-    `Judgement.key` is set when its MAC is right with a source ISN of 0; else it could not be judged.
+    `Judgement.key` is set if its MAC is right with a source ISN of 0; otherwise the RST could not be judged.
     """
     ISN_UNSEEN = "isn-unseen"
-    """The connection's SYNs are not in the capture: no traffic key can be derived. That is not bad."""
+    """The connection's SYNs are not in the capture: no traffic key can be derived. Not a fault of the routers."""
     INCOMPLETE = "incomplete"
     """The frame was cut by the capture's snapshot length, or is an IP fragment: the MAC cannot be computed."""
     KEYS_UNKNOWN = "keys-unknown"
-    """The keys are not known: a secret is not given, or the configurations do not tell the session's other end."""
+    """The keys are not known: a secret is not given, or no configuration describes the session's other end."""
 
 
 BAD = frozenset(
@@ -99,7 +99,7 @@ class Flow(NamedTuple):
     """The sending speaker's name: a router's, or its address where a keys file gave the keys."""
     receiver: str
     session: str | None = None
-    """The session's name, as the book of keys has it; None where it has none or the ports are not known."""
+    """The session's name from the book of keys; None if it has no name or the ports are not known."""
 
 
 class Judgement(NamedTuple):

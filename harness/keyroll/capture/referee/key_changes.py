@@ -57,10 +57,10 @@ class KeyChanges:
         if use is None or connection is None:
             return None
         if judgement.payload_length and not judgement.flags & (SYN | RST):
-            self._data(judgement, connection, use)
+            self._record_data(judgement, connection, use)
         return self._acknowledge(judgement, connection) if judgement.flags & ACK else None
 
-    def _data(self, judgement: Judgement, connection: int, use: KeyUse) -> None:
+    def _record_data(self, judgement: Judgement, connection: int, use: KeyUse) -> None:
         sent = self._sent.setdefault((connection, judgement.src, judgement.sport), _Sent())
         end = (judgement.seq + judgement.payload_length) & _MASK
         fresh = sent.end is None or _at_or_after(judgement.seq, sent.end)

@@ -24,7 +24,7 @@ class Match(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """An intermediate verdict."""
+    """A verdict and its reason, before the facts of the packet are added to make a `Judgement`."""
 
     verdict: Verdict
     reason: str
@@ -34,7 +34,7 @@ class Finding(NamedTuple):
     refusal: Refusal | None = None
 
 
-def received(match: Match, segment: Segment, ao: AoOption, keys: DirectionKeys, time_ns: int | None) -> Finding:
+def receiver_finding(match: Match, segment: Segment, ao: AoOption, keys: DirectionKeys, time_ns: int | None) -> Finding:
     """Give the receiver's verdict on a segment that is right under its sender's key."""
     key = match.key
     theirs = keys.received.get(ao.key_id, ())
@@ -43,7 +43,7 @@ def received(match: Match, segment: Segment, ao: AoOption, keys: DirectionKeys, 
         return Finding(Verdict.REFUSED, reason, match.connection, key, None, Refusal.UNKNOWN)
     for other in theirs:
         if key.same_mac(other) or _mac_is_right(match, other, segment, ao):
-            return _inside_window(match, other, keys, time_ns)
+            return _check_window(match, other, keys, time_ns)
     hidden = next((other for other in theirs if not other.secret.known), None)
     if hidden is not None:
         reason = (
@@ -73,7 +73,7 @@ def _difference(ours: HeldKey, theirs: HeldKey) -> str:
     return "the secrets differ"
 
 
-def _inside_window(match: Match, other: HeldKey, keys: DirectionKeys, time_ns: int | None) -> Finding:
+def _check_window(match: Match, other: HeldKey, keys: DirectionKeys, time_ns: int | None) -> Finding:
     key = match.key
     now = keys.clock(time_ns) if time_ns is not None and (other.begin or other.end) else None
     if now is not None:

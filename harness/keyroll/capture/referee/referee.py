@@ -24,7 +24,7 @@ from keyroll.capture.referee.connection import (
     socket_pair_name,
 )
 from keyroll.capture.referee.judgement import BAD, Flow, Judgement, Refusal, Verdict
-from keyroll.capture.referee.receiver import Finding, Match, received
+from keyroll.capture.referee.receiver import Finding, Match, receiver_finding
 from keyroll.tcpao import (
     ACK,
     AO_LENGTH,
@@ -78,7 +78,7 @@ class Referee:
         """Set by `judge` when the last packet was verified and is not a SYN; else None."""
         self._segment: Segment | None = None
         self.connections = ConnectionTable()
-        """Shared with the fast path of what opens connections."""
+        """Also used by `HandshakePath`, so that both see the same connections."""
         self._names = AddressNames()
         self._coverage_misses = 0
         """Wrong MACs in a row that the other coverage of the TCP options did not explain."""
@@ -150,7 +150,7 @@ class Referee:
         sent = keys.sent.get(ao.key_id, ())
         usable = tuple(key for key in sent if key.secret.known) if ao.length == AO_LENGTH else ()
         if segment.flags & SYN:
-            match, connection = self._opening(segment, ao, usable, socket_pair, direction)
+            match, connection = self._handshake(segment, ao, usable, socket_pair, direction)
         else:
             match = self._match(segment, ao, usable, socket_pair, direction)
             connection = match.connection if match else self.connections.unknown(socket_pair)
@@ -172,7 +172,7 @@ class Referee:
                 "has left it for a newer one on these ports: late, or replayed."
             )
             return Finding(Verdict.REFUSED, reason, connection, match.key, None, Refusal.OLD_CONNECTION)
-        finding = received(match, segment, ao, keys, packet.time_ns)
+        finding = receiver_finding(match, segment, ao, keys, packet.time_ns)
         tracker = connection.sne[direction]
         if finding.verdict is Verdict.VERIFIED and finding.receiver_key and tracker and not segment.flags & SYN:
             traffic_key = connection.traffic_key(direction, match.key, segment)
@@ -181,7 +181,7 @@ class Referee:
             )
         return finding
 
-    def _opening(
+    def _handshake(
         self, segment: Segment, ao: AoOption, sent: tuple[HeldKey, ...], socket_pair: SocketPair, direction: int
     ) -> tuple[Match | None, Connection]:
         """Judge the MAC of a SYN or SYN-ACK by the ISNs that it carries, and find the connection that it opens."""
@@ -228,7 +228,7 @@ class Referee:
         direction: int,
         connection: Connection,
     ) -> Finding:
-        """Return the reason why no key and no connection fits: a bad MAC, or no data to judge it."""
+        """Return the finding on a segment that no key and no connection verifies: a bad MAC, or missing ISNs."""
         reason = wrong_mac(sent[0])
         other = None
         if self.tries_other_coverage:
@@ -300,7 +300,7 @@ class Referee:
         return flow
 
     def new_flow(self, src: bytes, sport: int | None, dst: bytes, dport: int | None, keys: DirectionKeys) -> Flow:
-        """Return the flow between two packed addresses and ports, with the names of `keys`."""
+        """Return the flow from `src` to `dst` (packed addresses), with the names of `keys`."""
         return Flow(self._names[src], sport, self._names[dst], dport, keys.sender, keys.receiver, keys.session)
 
     def _judgement(
@@ -330,12 +330,12 @@ class Referee:
 
 
 def wrong_mac(key: HeldKey) -> str:
-    """Return the beginning of the reason of a wrong MAC."""
+    """Return the first part of the reason for the verdict on a wrong MAC."""
     return f"Its KeyID is {key.name}'s, its MAC is not what that key gives"
 
 
 def unknown_key_id(keys: DirectionKeys, key_id: int) -> str:
-    """Return the reason of a KeyID that the sender does not have."""
+    """Return the reason for the verdict on a KeyID that the sender does not have."""
     return f"{keys.sender} has no key with KeyID {key_id}."
 
 
@@ -354,7 +354,7 @@ def _other_coverage(
 ) -> HeldKey | None:
     """Return the key with which the MAC is right under the opposite coverage of TCP options, or None."""
     if len(segment.options) == ao.length:
-        return None  # there are no others
+        return None  # TCP-AO is the only option: both coverages give the same MAC
     if segment.flags & SYN:
         isns = [(segment.seq, (segment.ack - 1) & _MASK if segment.flags & ACK else 0)]
     else:

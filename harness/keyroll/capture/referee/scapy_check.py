@@ -27,14 +27,15 @@ from keyroll.capture.referee.judgement import Judgement, Verdict
 from keyroll.tcpao import ACK, SYN
 
 SAMPLE = 20
-"""Segments sampled from each capture: scapy needs some 75 us for a MAC, and two hundred runs judge thousands."""
+"""Segments sampled from each capture: 2 ms of work (scapy takes about 75 us for a MAC). Over the two hundred runs of
+the test suite thousands of segments are checked."""
 _SNES = range(4)
-"""SNEs tried where a connection's begin is not in the capture. Four cover its first 16 GiB."""
+"""SNEs tried where the capture does not hold a connection's beginning. Four cover its first 16 GiB."""
 
 _JUDGED = frozenset({Verdict.VERIFIED, Verdict.REFUSED, Verdict.BAD_MAC})
 _MASK = 0xFFFFFFFF
 _HALF = 1 << 31
-"""Half of the sequence space: of two segments that lie further apart, the later one has wrapped."""
+"""Half of the sequence space: a segment further than this behind the one before it has wrapped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class ScapyFindings:
 
     judged: int
     disagreements: tuple[Judgement, ...]
-    """The referee's judgements that scapy does not share: one of both verifies the segment, the other does not."""
+    """Judgements with which scapy disagrees: one of the two verifies the segment, the other does not."""
 
 
 class _Sampled(NamedTuple):
@@ -66,13 +67,14 @@ class ScapyCheck:
         self._sample: list[_Sampled] = []
         self._handshakes: dict[_Ends, set[tuple[int, int]]] = {}
         self._positions: dict[_Ends, int] = {}
-        """By direction the highest octet that verified, counted from sequence number 0 of the connection's begin."""
+        """By direction the highest verified sequence number, as 64 bits: the SNE, then the 32 bits on the wire."""
 
     @staticmethod
     def load() -> None:
-        """Import scapy, which takes a third of a second: early, where there is something else to wait for.
+        """Import scapy, which takes a third of a second. Call it early, while something else is waited for.
 
-        Without this machine's routes: they are for sending, and reading them takes as long as all the rest.
+        Scapy then does not load this machine's routes: only sending needs them, and loading them takes as long as the
+        import itself.
         """
         from scapy.config import conf  # noqa: PLC0415 -- only this check needs scapy
 
@@ -84,7 +86,7 @@ class ScapyCheck:
         if judgement is None:
             return
         if judgement.flags & SYN and judgement.flags & ACK:
-            # Whatever its verdict: during a commit the referee may have used the keys from before it.
+            # Whatever its verdict: during a commit the referee may have judged it by the former keys.
             ends = (judgement.src, judgement.sport, judgement.dst, judgement.dport)
             self._handshakes.setdefault(ends, set()).add((judgement.seq, (judgement.ack - 1) & _MASK))
         snes = self._follow(judgement)
@@ -96,10 +98,10 @@ class ScapyCheck:
             self._sample[place : place + 1] = [_Sampled(packet, judgement, _keys(judgement, book), snes)]
 
     def _follow(self, judgement: Judgement) -> Sequence[int]:
-        """Return the SNEs that a segment may have: the one that puts it nearest to what its sender sent before.
+        """Return the SNEs to try for a segment: the one that puts it nearest to what its sender sent before.
 
-        It counts wraps by itself (RFC 5925, section 6.2): a router that signs with another SNE is at fault, and scapy,
-        which would find that SNE by trying, must not excuse it. Only what verified moves the position.
+        Wraps are counted here, independently of the referee (RFC 5925 section 6.2). Trying all SNEs would accept a
+        router that signs with a wrong SNE. Only verified segments move the position.
         """
         ends = (judgement.src, judgement.sport, judgement.dst, judgement.dport)
         right = judgement.verdict in (Verdict.VERIFIED, Verdict.REFUSED)  # by its sender's own chain

@@ -9,15 +9,15 @@ from keyroll.capture.formats.packet import Packet
 from keyroll.capture.formats.pcapng import INTERFACE, OPTION_TIME_RESOLUTION, PACKET_ENHANCED, SECTION
 from keyroll.capture.referee.judgement import Judgement
 
-# Byte order, codes of options and the exponent of nanoseconds (draft-ietf-opsawg-pcapng).
+# Byte-order magic, option codes and the exponent of nanoseconds (draft-ietf-opsawg-pcapng).
 _BYTE_ORDER = 0x1A2B3C4D
 _COMMENT = 1
 _APPLICATION = 4
 _NANOSECONDS = 9
 _SNAP = 1 << 18
-"""The snapshot length in the file's header: tcpdump's default."""
+"""The snapshot length in an interface's description: tcpdump's default."""
 _COMMENT_MAX = 1000
-"""Octets of a comment: a reason is one sentence, and Wireshark shows a comment in one line."""
+"""Longest comment, in octets: a reason is one sentence, and Wireshark shows a comment in one line."""
 
 
 class Annotator:

@@ -1,7 +1,7 @@
 """Verify complete captures: consecutive files share a referee, every other file has its own.
 
 for file in files_in_order(paths, book):          # one JudgedFile for each path
-    for packet, judgement in file.judged(): ...   # or file.offending(), which is quicker
+    for packet, judgement in file.judged(): ...   # or file.offending(), which is faster
     file.account, file.error
 """
 
@@ -42,10 +42,11 @@ class JudgedFile:
     """The file that this one continues."""
     account: Account = field(default_factory=Account)
     error: CaptureError | None = None
-    """What is wrong with the file (set after judging); the complete packets before that place are judged."""
+    """What is wrong with the file, known after judging; the complete packets before that place are judged."""
     packets: int = 0
-    watched: Callable[[Path, int], object] | None = None
-    """Is told how many octets of the file have been read."""
+    """Packets read so far."""
+    progress: Callable[[Path, int], object] | None = None
+    """See `read_batches`."""
     _fast: FastPath = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -57,14 +58,14 @@ class JudgedFile:
         return self._fast.forged.counted
 
     def leave_out_forged(self) -> None:
-        """From now on, let `offending` count forged SYNs without yielding them: for who shows no more of them."""
+        """Let `offending` count forged SYNs from now on without yielding them: the report shows no more of them."""
         self._fast.forged.wanted = False
 
     def offending(self) -> Iterator[Judged]:
         """Judge all packets on the fast path; yield those that are bad or could not be judged, and count the rest."""
         fast, good = self._fast, Standing.GOOD
         for batch in self._batches():
-            for packet, judgement in fast.sweep(batch):
+            for packet, judgement in fast.judge_all(batch):
                 if judgement.standing is not good:
                     yield Judged(packet, judgement)
 
@@ -85,7 +86,7 @@ class JudgedFile:
     def _batches(self) -> Iterator[list[Packet]]:
         self.referee.capture = str(self.path)
         try:
-            for batch in read_batches(self.path, watched=self.watched):
+            for batch in read_batches(self.path, progress=self.progress):
                 self.packets += len(batch)
                 self._check_links(batch)
                 yield batch
@@ -115,16 +116,17 @@ class _Span(NamedTuple):
 
 
 def files_in_order(
-    paths: Sequence[Path], book: Book, *, watched: Callable[[Path, int], object] | None = None
+    paths: Sequence[Path], book: Book, *, progress: Callable[[Path, int], object] | None = None
 ) -> list[JudgedFile]:
-    """Return one for each path, in the order of time.
+    """Return one `JudgedFile` for each path, in the order of their first time stamps.
 
-    A file that begins where another ended continues it (tcpdump -C, -G, -W), whatever their names. Files that overlap
-    in time (two ends of a link) are independent. So are pipes, because they can be read only once.
+    A file whose first time stamp is not before another's last one continues that file and shares its referee (tcpdump
+    -C, -G, -W), whatever their names. Files that overlap in time (captures at both ends of a link) are independent. So
+    are pipes, because they can be read only once. `progress` is passed to `read_batches`.
     """
     if len(paths) == 1:
-        return [JudgedFile(paths[0], Referee(book), watched=watched)]
-    spans = sorted((_span(path, watched) for path in paths), key=lambda span: -1 if span.first is None else span.first)
+        return [JudgedFile(paths[0], Referee(book), progress=progress)]
+    spans = sorted((_span(path, progress) for path in paths), key=lambda span: -1 if span.first is None else span.first)
     files: list[JudgedFile] = []
     open_ends: list[tuple[_Span, JudgedFile]] = []
     for span in spans:
@@ -137,21 +139,21 @@ def files_in_order(
             None,
         )
         if before is None:
-            file = JudgedFile(span.path, Referee(book), watched=watched)
+            file = JudgedFile(span.path, Referee(book), progress=progress)
         else:
             open_ends.remove(before)
-            file = JudgedFile(span.path, before[1].referee, continues=before[0].path, watched=watched)
+            file = JudgedFile(span.path, before[1].referee, continues=before[0].path, progress=progress)
         files.append(file)
         open_ends.append((span, file))
     return files
 
 
-def _span(path: Path, watched: Callable[[Path, int], object] | None) -> _Span:
+def _span(path: Path, progress: Callable[[Path, int], object] | None) -> _Span:
     first = last = None
     if path.exists() and not path.is_file():
         return _Span(path, None, None)
     try:
-        for batch in read_batches(path, watched=watched):
+        for batch in read_batches(path, progress=progress):
             first = batch[0].time_ns if first is None else first
             last = batch[-1].time_ns
     except CaptureError:

@@ -25,18 +25,18 @@ VERSION = 1
 
 _NANOSECONDS = 1_000_000_000
 _ALIKE_SHOWN = 3
-"""Attempts to connect shown one by one, of each kind: enough to recognise a port scan; the rest is only counted."""
+"""Similar directions of failed connections shown one by one: enough to recognise a port scan; the rest is only
+counted."""
 _FORGED = frozenset({Verdict.BAD_MAC, Verdict.UNKNOWN_KEYID})
 _SILENT = frozenset({Verdict.VERIFIED, Verdict.RST_NO_ISN})
 
 _SPOOLED_MAX = 1 << 20
-"""Characters of offending packets kept in memory before they go to disk, and read back at once."""
+"""Characters of offending packets kept in memory (about 5,000 lines) before they go to disk; also read back at a
+time."""
 _LINES_MAX = 500
-"""Lines written at once: a write costs as much time as formatting a line."""
-
-
+"""Lines written at once: one write for each line would double the time, which goes into formatting."""
 _TEXTS_MAX = 1000
-"""Texts cached as JSON. A reason may hold a number, so without a limit there could be one for each packet."""
+"""Texts cached as JSON. A reason may contain a number, so without a limit there could be one text for each packet."""
 
 
 class Echo(Protocol):
@@ -86,7 +86,7 @@ class TextReport:
         """Begin one capture."""
         self._file = file
         self._shown = self._more = self._windows = 0
-        # They are printed below the table, which is known at the end. Until then they wait in memory, then on disk.
+        # Offenders are printed below the table, which is complete only at the end; until then they are kept here.
         self._offenders = tempfile.SpooledTemporaryFile(_SPOOLED_MAX, "w+", encoding="utf-8")  # noqa: SIM115 -- see `end`
         self._echo(f"{file.path} (continues {file.continues})" if file.continues else str(file.path))
 
@@ -147,7 +147,7 @@ class TextReport:
         standings = file.standings
         total = sum(standings.values())
         if not total:
-            yield f"  No segment of {file.packets} packets must be protected, as these keys have it."
+            yield f"  No segment of {file.packets} packets must be protected according to these keys."
         else:
             counts = ", ".join(f"{number} {standing.value}" for standing, number in standings.items())
             yield f"  {total} segments of {file.packets} packets: {counts}."
@@ -166,7 +166,7 @@ class JsonReport:
         self._texts: dict[str, str] = {}
         """Texts as JSON, cached: most judgements share their texts."""
         self._alike: dict[tuple[object, ...], tuple[str, str]] = {}
-        """Parts of lines that most judgements share, by what they hold."""
+        """Parts of lines that most judgements share, by the fields that they show."""
 
     def begin(self, file: JudgedFile) -> None:
         """Begin one capture."""
@@ -217,7 +217,7 @@ class JsonReport:
         Formatted by hand, because `json.dumps` of a dictionary takes three times as long, and a port scan has many.
         """
         flow = judgement.flow
-        # From the destination to the flags, and the standing: most judgements share all that.
+        # The fields from the destination to the flags, and the standing, are equal in most judgements.
         name = flow.sport is None, flow[2:], judgement[3:13]
         alike = self._alike.get(name)
         if alike is None:
@@ -323,7 +323,7 @@ def _table(directions: Sequence[DirectionAccount]) -> Iterator[str]:
     alike: Counter[tuple[str, str, str, int | None]] = Counter()
     hidden: Counter[str] = Counter()
     for direction in directions:
-        flow, kind = direction.flow, None if direction.connection in handshaken else _repeated(direction)
+        flow, kind = direction.flow, None if direction.connection in handshaken else _mass_kind(direction)
         if kind is not None:
             name = kind, flow.src, flow.dst, flow.dport
             alike[name] += 1
@@ -334,8 +334,8 @@ def _table(directions: Sequence[DirectionAccount]) -> Iterator[str]:
     yield from (f"  and {number} more directions {kind}" for kind, number in hidden.items())
 
 
-def _repeated(direction: DirectionAccount) -> str | None:
-    """Return what there may be thousands of in a capture, if this direction is one of them."""
+def _mass_kind(direction: DirectionAccount) -> str | None:
+    """Return the kind of direction that a capture may hold by the thousands, or None if this is not one of them."""
     verdicts = direction.verdicts()
     if verdicts.keys() <= _SILENT:
         return "of connections that were refused or never answered"

@@ -13,11 +13,10 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from keyroll.capture.formats.packet import CaptureError
-from keyroll.capture.keys.book import SESSION_PORTS
+from keyroll.capture.keys.book import SESSION_PORTS, CaptureClock
 from keyroll.capture.keys.config_book import ConfigSource, config_book
 from keyroll.capture.referee.account import DirectionAccount
 from keyroll.capture.referee.judgement import BAD, Flow, Verdict
-from keyroll.capture.referee.syn_path import CaptureClock
 from keyroll.capture.verify.files import files_in_order
 from keyroll.scenario.importing.pairs import Meant
 

@@ -131,7 +131,7 @@ def _frames(step: Inject, run: Run) -> list[bytes]:
     session = _forged_session(step, run)
     frames = run.wire.received(step.towards, session)
     earlier = step.forged == "replay-earlier"
-    seen = frames.before if earlier else frames.present
+    seen = frames.earlier if earlier else frames.current
     if step.key is not None:
         seen = tuple(one for one in seen if one.key == step.key)
         if not seen:
@@ -153,9 +153,9 @@ def _forged_session(step: Inject, run: Run) -> str:
 def _forge(step: Inject, run: Run, frame: SignedFrame, peer: RouterName) -> bytes:
     chance = run.kept(Chance).forgery
     if step.forged in ("syn", "syn-bad-mac"):
-        return forge_syn(frame, key_id=frame.key_id if step.forged == "syn-bad-mac" else None, chance=chance)
+        return forge_syn(frame, key_id=frame.key_id if step.forged == "syn-bad-mac" else None, rng=chance)
     if step.forged in _ICMP:
-        sent = run.wire.received(peer, _forged_session(step, run)).present
+        sent = run.wire.received(peer, _forged_session(step, run)).current
         if not sent:
             raise RunBrokenError(f"{step.towards} has sent {peer} nothing signed that an ICMP error could quote")
         return forge_icmp(frame, sent[-1], too_big=step.forged == "icmp-too-big")
@@ -163,4 +163,4 @@ def _forge(step: Inject, run: Run, frame: SignedFrame, peer: RouterName) -> byte
     keys = [key for router in (peer, step.towards) for key in run.keyring.given(router).chain_of(session).keys]
     numbers = {number for key in keys for number in (key.send_id, key.recv_id) if number is not None}
     key_id = {"rst": None, "rst-bad-mac": frame.key_id, "rst-unknown-keyid": unknown_key_id(numbers)}[step.forged]
-    return forge_rst(frame, key_id=key_id, chance=chance)
+    return forge_rst(frame, key_id=key_id, rng=chance)

@@ -1,69 +1,32 @@
-"""The fast path of what opens connections: a handshake's segments, the first ones after it, and forged SYNs.
+"""The fast path for handshakes: SYN, SYN-ACK, the first segments after them, and forged SYNs.
 
-Captures of many short connections consist of them, and so does a scan. The referee keeps several connections for one
-pair of ports, and asks of every segment which one it belongs to. Here only pairs of ports are taken that have one
-connection, or none, or nothing but forged SYNs. The verdict is what the referee would give; where that is not plain,
-nothing is changed, and the referee judges.
+Captures of many short connections, and of scans, consist of these segments. The referee keeps several connections for
+one socket pair and finds out for every segment which of them it belongs to. This path takes only segments of socket
+pairs that have at most one connection, or only forged SYNs. Its verdict is the referee's; in all other cases it changes
+nothing and leaves the segment to the referee.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from keyroll.capture.formats.packet import Packet
-from keyroll.capture.keys.book import Clock, DirectionKeys, HeldKey, unknown_clock
+from keyroll.capture.keys.book import DirectionKeys, HeldKey, span_of
 from keyroll.capture.referee.account import Account, KeyUse
-from keyroll.capture.referee.connection import Connection, SocketPair
+from keyroll.capture.referee.connection import Connection, SocketPair, derive, mac_once
 from keyroll.capture.referee.forged_syns import ForgedSyns
 from keyroll.capture.referee.judgement import Judgement
 from keyroll.capture.referee.plain_frame import Plain, mac_message, read
 from keyroll.capture.referee.referee import Matched, Referee
-from keyroll.tcpao import ACK, FIN, RST, SYN, MasterKey, TrafficKey, kdf_context
+from keyroll.tcpao import ACK, FIN, RST, SYN
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# Nanoseconds beyond every time stamp: a key whose acceptance does not end.
-_ALWAYS = 1 << 80
 _MASK = 0xFFFFFFFF
 _ACCEPTED_MAX = 10_000
-"""Answers of `_accepted` that are kept; a book has a few for each direction."""
-
-
-class CaptureClock:
-    """A router's clock that differs from the capture's time stamps by a fixed offset, in nanoseconds."""
-
-    __slots__ = ("offset_ns",)
-
-    def __init__(self, offset_ns: int = 0) -> None:
-        self.offset_ns = offset_ns
-
-    def __call__(self, time_ns: int) -> datetime | None:
-        """Return the clock's reading at this time stamp; None if `datetime` cannot hold it."""
-        try:
-            return _EPOCH + timedelta(microseconds=(time_ns + self.offset_ns) // 1000)
-        except OverflowError:
-            return None
-
-    def span_ns(self, key: HeldKey) -> tuple[int, int]:
-        """Return the time stamps from which and until which the receiver accepts `key`."""
-        return (
-            -_ALWAYS if key.begin is None else self._stamp(key.begin),
-            _ALWAYS if key.end is None else self._stamp(key.end),
-        )
-
-    def _stamp(self, moment: datetime) -> int:
-        return (moment - _EPOCH) // timedelta(microseconds=1) * 1000 - self.offset_ns
-
-
-def span_of(clock: Clock, key: HeldKey) -> tuple[int, int] | None:
-    """Return the time stamps between which the receiver accepts `key`; None if each time stamp needs its own check."""
-    if clock is unknown_clock or (key.begin is None and key.end is None):
-        return -_ALWAYS, _ALWAYS
-    return clock.span_ns(key) if isinstance(clock, CaptureClock) else None
+"""Answers of `_accepted` that are cached; a book has a few for each direction. The limit bounds memory."""
 
 
 class Followed(NamedTuple):
-    """A verified segment behind a handshake, from which a template for the next ones can be made."""
+    """A verified segment after a handshake, from which a template for the following ones can be made."""
 
     plain: Plain
     matched: Matched
@@ -78,8 +41,8 @@ class _Accepted(NamedTuple):
     span: tuple[int, int]
 
 
-class OpeningPath:
-    """Judges and counts a capture's segments that open connections, with the referee's state."""
+class HandshakePath:
+    """Judges and counts the segments of handshakes, with the referee's state."""
 
     def __init__(self, referee: Referee, account: Account, forged: ForgedSyns) -> None:
         self._referee = referee
@@ -88,11 +51,12 @@ class OpeningPath:
         self._forged = forged
         self._known: dict[tuple[DirectionKeys, HeldKey], _Accepted | None] = {}
 
-    def take(self, packet: Packet) -> Followed | Judgement | bool:
+    def judge(self, packet: Packet) -> Followed | Judgement | bool:
         """Judge and count one packet.
 
-        True: counted, and there is nothing to say. `Followed`: verified, and it follows a handshake. A judgement: a
-        forged SYN, counted too. False: nothing was done, and the referee must judge.
+        Returns:
+            True: counted, and nothing to report. `Followed`: verified and counted, after a handshake. A judgement: a
+            forged SYN, counted. False: nothing was done, and the referee must judge.
         """
         plain = read(packet)
         if plain is None:
@@ -106,12 +70,12 @@ class OpeningPath:
         if plain.flags & (SYN | ACK | RST | FIN) == SYN:
             return self._syn(packet, plain, keys, sent[0] if sent else None)
         accepted = self._accepted(keys, sent[0], packet.time_ns) if sent else None
-        return accepted is not None and self._answer(packet, plain, keys, sent[0], accepted)
+        return accepted is not None and self._after_syn(packet, plain, keys, sent[0], accepted)
 
-    def _answer(
+    def _after_syn(
         self, packet: Packet, plain: Plain, keys: DirectionKeys, key: HeldKey, accepted: _Accepted
     ) -> Followed | bool:
-        """Take what follows the only SYN of its socket pair."""
+        """Judge a segment after the only SYN of its socket pair."""
         name, direction = _name(packet.data, plain)
         socket_pair = self._connections.get(name)
         if socket_pair is None or len(socket_pair.connections) != 1:
@@ -124,7 +88,7 @@ class OpeningPath:
         return False
 
     def _accepted(self, keys: DirectionKeys, key: HeldKey, time_ns: int | None) -> _Accepted | None:
-        """Return the receiver's key if it plainly accepts `key` at this time."""
+        """Return the receiver's key if it accepts `key` at this time and no other key has that recv-id; else None."""
         name = (keys, key)
         if name not in self._known:
             if len(self._known) >= _ACCEPTED_MAX:
@@ -142,10 +106,10 @@ class OpeningPath:
         if (
             key is not None
             and key.master is not None
-            and (packet is self._forged.verified or _is_right(packet, plain, key, key.master))
+            and (packet is self._forged.verified or _is_right(packet, plain, key))
         ):
             return self._right_syn(packet, plain, keys, key, name, direction)
-        return self._forged.learn(packet, plain, keys, direction) and self._forged.take(packet)
+        return self._forged.learn(packet, plain, keys, direction) and self._forged.judge(packet)
 
     def _right_syn(
         self, packet: Packet, plain: Plain, keys: DirectionKeys, key: HeldKey, name: bytes, direction: int
@@ -166,12 +130,12 @@ class OpeningPath:
         socket_pair: SocketPair,
         direction: int,
     ) -> bool:
-        """Take the SYN-ACK that answers the only SYN."""
+        """Judge the SYN-ACK that answers the only SYN."""
         connection = socket_pair.connections[0]
         disn = (plain.ack - 1) & _MASK
         if connection.isns[1 - direction] != disn or connection.isns[direction] not in {None, plain.seq}:
             return False
-        traffic_key = _traffic_key(key, plain, plain.seq, disn)
+        traffic_key = derive(key, plain, plain.seq, disn)
         if traffic_key.mac(_message(packet, plain, key, 0)) != plain.mac:
             return False
         self._connections.syn_ack(socket_pair, direction, plain.seq, disn, verified=True)
@@ -196,7 +160,7 @@ class OpeningPath:
             return False
         traffic_key = connection.kept(direction, key)
         if traffic_key is None:
-            traffic_key = _traffic_key(key, plain, sisn, disn)
+            traffic_key = derive(key, plain, sisn, disn)
             connection.keep(direction, key, traffic_key)
         if traffic_key.mac(_message(packet, plain, key, tracker.sne_for(plain.seq))) != plain.mac:
             return False
@@ -238,20 +202,13 @@ def _receiver_key(keys: DirectionKeys, key: HeldKey) -> _Accepted | None:
     return None if span is None else _Accepted(theirs[0], span)
 
 
-def _is_right(packet: Packet, plain: Plain, key: HeldKey, master: MasterKey) -> bool:
+def _is_right(packet: Packet, plain: Plain, key: HeldKey) -> bool:
     """Whether the MAC of a SYN is right under its sender's key."""
-    context = kdf_context(plain.src, plain.dst, plain.sport, plain.dport, plain.seq, 0)
-    return master.mac(context, _message(packet, plain, key, 0)) == plain.mac
+    return mac_once(key, plain, plain.seq, 0, _message(packet, plain, key, 0)) == plain.mac
 
 
 def _message(packet: Packet, plain: Plain, key: HeldKey, sne: int) -> bytes:
     return mac_message(plain, packet.data, sne=sne, include_options=key.include_options)
-
-
-def _traffic_key(key: HeldKey, plain: Plain, sisn: int, disn: int) -> TrafficKey:
-    if key.master is None:
-        raise ValueError("an unknown secret derives no traffic keys")
-    return key.master.traffic_key(kdf_context(plain.src, plain.dst, plain.sport, plain.dport, sisn, disn))
 
 
 def _name(data: bytes, plain: Plain) -> tuple[bytes, int]:
