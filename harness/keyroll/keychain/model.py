@@ -97,8 +97,8 @@ class Keychain:
             raise KeychainError(f"key-chain {self.name}: a description has 1 to {DESCRIPTION_MAX} characters")
         _check_range(f"key-chain {self.name}: tolerance", self.tolerance, TOLERANCE_MAX)
         numbers = [key.id for key in self.keys]
-        if len(set(numbers)) != len(numbers):
-            raise KeychainError(f"key-chain {self.name}: a key number stands twice in {numbers}")
+        if twice := {number for number in numbers if numbers.count(number) > 1}:
+            raise KeychainError(f"key-chain {self.name}: two keys have the number {min(twice)}")
         if numbers != sorted(numbers):
             object.__setattr__(self, "keys", tuple(sorted(self.keys, key=lambda key: key.id)))
 

@@ -118,7 +118,10 @@ def _planned(router: str, record: RunRecord, limits: tuple[float, float]) -> Ite
         if last is None or key.start > last:
             continue
         begin = _host_second(key.start, router, record.events, end)
-        title = f"key {key.number}: planned from {key.start.isoformat()}, send-id {key.send}, recv-id {key.recv}"
+        ids = "".join(
+            f", {name} {one}" for name, one in (("send-id", key.send), ("recv-id", key.recv)) if one is not None
+        )
+        title = f"key {key.number}: planned from {key.start.isoformat()}{ids}"
         chains.setdefault(key.chain, []).append((first if begin is None else max(begin, first), key.number, title))
     for chain, keys in sorted(chains.items()):
         changes = [(begin, f"key {number}", title, tone_of(str(number))) for begin, number, title in sorted(keys)]

@@ -30,7 +30,7 @@ from keyroll.watch.redacted import Redaction, chains_as_data, lines_of
 from keyroll.watch.router import Router
 from keyroll.watch.sampling import ClockReading, Look, look, read_clock
 from keyroll.watch.state import Options, State
-from keyroll.watch.verdict import LABELS_MAX, Seen, checks_of, completion_of
+from keyroll.watch.verdict import LABELS_MAX, Seen, checks_of, completion_of, keys_shown
 from keyroll.watch.wire import Capturing, Wire, judge_wire
 
 T = TypeVar("T")
@@ -253,7 +253,7 @@ class _Run:
         for name, chain in found.chains.items():
             known = before[0].chains[name] if before else None
             if known is None or (known.active_send, known.next_send) != (chain.active_send, chain.next_send):
-                words = f"{name}: active {_or_none(chain.active_send)}, next {_or_none(chain.next_send)}"
+                words = f"{name}: {keys_shown(chain)}"
                 self.timeline.add(Kind.STEP, words, router=found.router, at=found.keys_at[1].ns)
         for name, sample in found.samples.items():
             last = before[0].samples[name] if before else None
@@ -399,10 +399,6 @@ class _Run:
 
 def _source(reading: ClockReading) -> str:
     return f"time source {(reading.source or 'not shown').strip()}"
-
-
-def _or_none(number: int | None) -> str:
-    return "none" if number is None else f"key {number}"
 
 
 def _whole_seconds(length: timedelta) -> timedelta:

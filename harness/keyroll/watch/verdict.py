@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from keyroll.instants import Instant
+from keyroll.junos.records import ChainStatus
 from keyroll.names import Invariant, SessionKind
 from keyroll.scenario.file.durations import format_duration
 from keyroll.scenario.judge.findings import Finding, checked
@@ -285,12 +286,14 @@ def keys_in_use(seen: Seen) -> dict[str, str]:
     """Return which keys each router has active and next, by the last look, in words."""
     found: dict[str, str] = {}
     for router, looks in seen.looks.items():
-        chains: Mapping[str, str] = {
-            name: f"active {_key(chain.active_send)}, next {_key(chain.next_send)}"
-            for name, chain in looks[-1].chains.items()
-        }
+        chains: Mapping[str, str] = {name: keys_shown(chain) for name, chain in looks[-1].chains.items()}
         found[router] = "; ".join(f"{name}: {words}" for name, words in sorted(chains.items()))
     return found
+
+
+def keys_shown(chain: ChainStatus) -> str:
+    """Return which keys a chain shows as active and next, in words."""
+    return f"active {_key(chain.active_send)}, next {_key(chain.next_send)}"
 
 
 def _key(number: int | None) -> str:

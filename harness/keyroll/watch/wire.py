@@ -177,7 +177,7 @@ def _verified(found: Mapping[tuple[str, str], _Direction], situation: Situation,
         if bad:
             first = bad[0]
             observed = (
-                f"{len(bad)} of {count} segments bad; first: packet {first.number}, KeyID {first.key_id}, "
+                f"{len(bad)} of {count} segments bad; first: packet {first.number}, {first.key_words}, "
                 f"{first.verdict.value}: {first.reason}"
             )
         expected = f"no segment from {router} that is unsigned, or bad under the chains"

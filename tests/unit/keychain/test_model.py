@@ -65,7 +65,7 @@ def test_names_that_junos_refuses_with_its_own_words(name):
         ({"tolerance": 4294967296}, "is not within range"),
         ({"description": ""}, "1 to 80 characters"),
         ({"description": "d" * 81}, "1 to 80 characters"),
-        ({"keys": (Key(1), Key(1))}, "a key number stands twice"),
+        ({"keys": (Key(1), Key(1))}, "two keys have the number 1"),
     ],
 )
 def test_a_chain_out_of_range_is_refused(values, message):

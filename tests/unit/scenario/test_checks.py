@@ -7,9 +7,10 @@ from typing import cast
 
 import pytest
 
-from keyroll.scenario.judge.conditions import Flaps, View
+from keyroll.junos.records import ChainStatus
+from keyroll.scenario.judge.conditions import Flaps, Next, View
 from keyroll.scenario.observe.sampler import Sample
-from keyroll.scenario.observe.wire import Wire
+from keyroll.scenario.observe.wire import Side, Wire
 
 
 def _view(flaps: int | None, before: int) -> View:
@@ -25,4 +26,18 @@ class TestFlaps:
         assert finding.observed == f"{shown - before} flaps since the session was up"
 
     def test_a_counter_that_is_not_shown_is_never_nought(self):
-        assert not Flaps("R1", 0).judge(_view(None, 0)).holds
+        finding = Flaps("R1", 0).judge(_view(None, 0))
+        assert (finding.holds, finding.observed) == (False, "no flap counter is shown")
+
+
+class TestKeysThatAreNotThere:
+    def test_none_to_come_is_said_in_words(self):
+        chain = ChainStatus("c", 1, 1, None, None, None, 30)
+        view = View(0, {}, {"R1": chain}, cast("Wire", None), ["bgp"])
+        condition = Next("R1", None)
+        assert condition.expected() == "no next key in show security keychain"
+        finding = condition.judge(view)
+        assert (finding.holds, finding.observed) == (True, "next send none, receive none")
+
+    def test_a_signed_segment_of_a_key_that_is_not_known_is_said_by_its_ids(self):
+        assert Side("R1", None, 3, 4, 0).words() == "an unknown key (KeyID 3, RNextKeyID 4)"

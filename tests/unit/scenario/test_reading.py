@@ -47,7 +47,7 @@ def test_null_expects_none_and_a_field_left_out_expects_nothing(write, two_keys)
         ("{to: 30m}", "{to: 30m}\n  - inject: {kind: replay, towards: R1, key: 7}", 14, "key 7 is in no keychain"),
         ("{to: 30m}", "{to: 30}", 13, "should be a duration such as 90s"),
         ("{to: 30m}", "{to: 30m, by: 3m}", 13, "exactly one of `to` and `by`"),
-        ("next: 1", "next: 5", 12, "key 5 is in no keychain here, which have [0, 1]"),
+        ("next: 1", "next: 5", 12, "key 5 is in no keychain here, which have 0, 1"),
         ("advance: {", "advnce: {", 13, "unknown field 'advnce'; allowed here: add-key, advance, apply"),
         ("- apply: {", "- advance: {by: 4m}\n  - apply: {", 11, "the first step is `apply`"),
         ("{to: 30m}", "{to: 30m}\n  - advance: {to: 29m}", 14, "goes back"),

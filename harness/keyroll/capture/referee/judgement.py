@@ -134,6 +134,11 @@ class Judgement(NamedTuple):
     """The name of the capture that holds the packet."""
 
     @property
+    def key_words(self) -> str:
+        """The segment's KeyID in words."""
+        return "no KeyID" if self.key_id is None else f"KeyID {self.key_id}"
+
+    @property
     def src(self) -> str:
         """The sender's address."""
         return self.flow.src

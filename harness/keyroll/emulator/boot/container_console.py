@@ -53,7 +53,9 @@ class Console:
             sock.bind(str(self._path))
             self._server = await asyncio.start_unix_server(answer, sock=sock, limit=HEAD_LIMIT)
         except OSError as error:
-            raise ProcessError(f"the console's socket {self._path} cannot be made: {error.strerror}") from error
+            raise ProcessError(
+                f"the console's socket {self._path} cannot be made: {error.strerror or error}"
+            ) from error
         finally:
             os.umask(mask)
 

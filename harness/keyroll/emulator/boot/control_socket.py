@@ -49,7 +49,7 @@ class ControlServer:
             server.bind(str(path))
         except OSError as error:
             server.close()
-            raise BackendError(f"the control socket {path} cannot be made: {error.strerror}") from error
+            raise BackendError(f"the control socket {path} cannot be made: {error.strerror or error}") from error
         finally:
             os.umask(mask)
         server.listen()

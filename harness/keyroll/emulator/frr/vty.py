@@ -55,7 +55,7 @@ class Vty:
         try:
             reader, writer = await asyncio.open_unix_connection(str(path), limit=ANSWER_OCTETS)
         except OSError as error:
-            raise FrrError(f"{daemon} does not answer on {path.name}: {error.strerror}") from error
+            raise FrrError(f"{daemon} does not answer on {path.name}: {error.strerror or error}") from error
         vty = cls(daemon, reader, writer, wait_scale)
         await vty.command("enable")
         return vty

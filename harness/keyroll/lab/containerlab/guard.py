@@ -95,7 +95,7 @@ class Guard:
         try:
             answer = self._obey(message, descriptors)
         except OSError as error:
-            answer = {"ok": False, "error": f"{message.get('op')}: {error.strerror}"}
+            answer = {"ok": False, "error": f"{message.get('op')}: {error.strerror or error}"}
         with contextlib.suppress(OSError):  # the owner may have ended; the main loop sees the end of the channel
             channel.send(self._owner, channel.answered(message, answer))
 

@@ -193,7 +193,7 @@ class ContainerLab(HostedLab):
                 host = str(ip_address(text))
                 break
         else:
-            raise LabError(f"lab {self.name}: containerlab reports no address of {entry.get('name')}")
+            raise LabError(f"lab {self.name}: containerlab reports no address of {entry.get('name', 'a node')}")
         return Router(
             name=node.name,
             host=host,
@@ -346,9 +346,9 @@ def _platform(topology: Topology, node: Node) -> Platform:
     platform = platform_of(node.kind, node.platform)
     if platform is None:
         kinds = ", ".join(f"{one.name} ({one.kind})" for one in PLATFORMS.values())
+        label = f"label keyroll.platform '{node.platform}'" if node.platform else "no label keyroll.platform"
         raise InputError(
-            f"{topology.path}: node {node.name} has an unknown platform"
-            f" (kind '{node.kind}', label keyroll.platform '{node.platform}')",
+            f"{topology.path}: node {node.name} has an unknown platform (kind '{node.kind}', {label})",
             remedy=f"platforms are: {kinds}",
         )
     return platform

@@ -70,7 +70,7 @@ class ContainerLink:
         except (LabError, LabUnfitError) as error:
             return {"ok": False, "error": str(error)}
         except OSError as error:
-            return {"ok": False, "error": f"the link's end cannot be reached: {error.strerror}"}
+            return {"ok": False, "error": f"the link's end cannot be reached: {error.strerror or error}"}
         return {"ok": True}
 
     def _impair(self, end: LinkEnd, wanted: Impairment) -> None:

@@ -71,7 +71,8 @@ def spread_over_routers(value: object) -> Mapping[Any, Any]:
         return dict.fromkeys(ROUTERS, value)
     strangers = [str(name) for name in value if name not in ROUTERS]
     if strangers or not value:
-        raise ValueError(f"should be one value for both routers, or a mapping by router (R1, R2), not {strangers}")
+        found = ", ".join(f"'{name}'" for name in strangers) or "an empty mapping"
+        raise ValueError(f"should be one value for both routers, or a mapping by router (R1, R2), not {found}")
     return value
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -228,7 +228,7 @@ def _check_steps(scenario: Scenario, document: Document) -> None:
             reached = step.to
         strangers = sorted(step.keys() - keys)
         if strangers:
-            raise ScenarioError(f"key {strangers[0]} is in no keychain here, which have {sorted(keys)}", where=where)
+            raise _no_key(strangers[0], keys, where)
         unknown = sorted(step.chains() - set(chains))
         if unknown:
             raise _no_chain(unknown[0], chains, where)
@@ -267,6 +267,11 @@ def _check_pair(scenario: Scenario, document: Document) -> None:
             raise _no_chain(chain.secrets_of, chains, document.where(("other-chains", index, "secrets-of")))
 
 
+def _no_key(number: int, keys: Iterable[int], where: Where) -> ScenarioError:
+    there = ", ".join(map(str, sorted(keys))) or "none"
+    return ScenarioError(f"key {number} is in no keychain here, which have {there}", where=where)
+
+
 def _no_chain(name: str, chains: Sequence[str], where: Where) -> ScenarioError:
     return ScenarioError(f"no keychain is named '{name}'; there are {', '.join(chains)}", where=where)
 
@@ -277,7 +282,7 @@ def _check_mutations(scenario: Scenario, document: Document) -> None:
     for name, mutation in scenario.mutations.items():
         where = document.where(("mutations", name))
         if mutation.key is not None and mutation.key not in keys:
-            raise ScenarioError(f"key {mutation.key} is in no keychain here, which have {sorted(keys)}", where=where)
+            raise _no_key(mutation.key, keys, where)
         if mutation.chain is not None and mutation.chain not in chains:
             raise _no_chain(mutation.chain, chains, where)
         for check in mutation.turns_red:

@@ -222,13 +222,15 @@ class Flaps(Condition):
         if sample is None:
             return _NO_SAMPLE
         before = view.flaps_before.get((self.router, self.of_session) if self.of_session else self.router, 0)
-        flaps = None if sample.flaps is None else sample.flaps - before
+        if sample.flaps is None:
+            return Finding(holds=False, observed="no flap counter is shown")
+        flaps = sample.flaps - before
         return Finding(flaps == self.value, f"{flaps} flaps since the session was up")
 
 
 @dataclass(frozen=True)
 class ShownKey(Condition):
-    """A key number in `show security keychain`, the same for send and receive; null means None."""
+    """A key number in `show security keychain`, the same for send and receive; null means that it shows none."""
 
     written = BySession[KeyNumber | None]
     source = Source.SHOWN
@@ -239,8 +241,9 @@ class ShownKey(Condition):
         return waits.shown
 
     def expected(self) -> str:
-        """Return the key number as Junos prints it."""
-        return f"{self.name} key {_number(self.value)} in show security keychain"
+        """Return the key number, or that none is shown."""
+        key = f"no {self.name} key" if self.value is None else f"{self.name} key {self.value}"
+        return f"{key} in show security keychain"
 
     def judge(self, view: View) -> Finding:
         """Compare both directions."""
@@ -254,7 +257,7 @@ class ShownKey(Condition):
 
     def _words(self, chain: str, send: int | None, receive: int | None, *, several: bool) -> str:
         """Return what a chain shows; which one it is where there are several."""
-        words = f"{self.name} send {_number(send)}, receive {_number(receive)}"
+        words = f"{self.name} send {number_or_none(send)}, receive {number_or_none(receive)}"
         return f"{chain}: {words}" if several else words
 
     @abstractmethod
@@ -450,5 +453,6 @@ def _last_sent(router: RouterName, view: View, sessions: Sequence[str]) -> str:
     return "; ".join(f"{session}: {side.words() if side else 'no signed segment'}" for session, side in sides)
 
 
-def _number(value: int | None) -> str:
-    return "None" if value is None else str(value)
+def number_or_none(number: int | None) -> str:
+    """Return a key number as text, `none` where no key is shown."""
+    return "none" if number is None else str(number)

@@ -128,7 +128,8 @@ def _lost(losses: Mapping[str, int]) -> RunUnfitError | None:
     lost = {name: count for name, count in losses.items() if count}
     if not lost:
         return None
-    return BlindError(f"the capture lost frames: {lost}", since=None, remedy="run fewer labs at once on this machine")
+    shown = ", ".join(f"{count} at {name}" for name, count in lost.items())
+    return BlindError(f"the capture lost frames: {shown}", since=None, remedy="run fewer labs at once on this machine")
 
 
 def _gap(gaps: Mapping[RouterName, timedelta], limit: timedelta) -> RunUnfitError | None:

@@ -174,7 +174,7 @@ def _no_route_loss(watched: Watched, router: RouterName, session: str) -> Check:
     if up is None:
         observed = _NEVER_UP
     elif lost is not None:
-        observed = f"{lost.routes} instead of {had} {_after(lost.at, up)}"
+        observed = f"{lost.routes or 0} instead of {had} {_after(lost.at, up)}"
     else:
         observed = f"{had} in {len(samples)} samples"
     return _check(
@@ -253,7 +253,7 @@ def _segments_judged(watched: Watched, router: RouterName, judged: Sequence[Judg
         first = bad[0]
         observed = (
             f"{len(bad)} of {len(judged)} segments not; first: packet {first.number} of "
-            f"{first.capture}, {first.sender} to {first.receiver}, KeyID {first.key_id}, "
+            f"{first.capture}, {first.sender} to {first.receiver}, {first.key_words}, "
             f"{first.verdict.value}{f' ({first.refusal.value})' if first.refusal else ''}: {first.reason}"
         )
     return _check(

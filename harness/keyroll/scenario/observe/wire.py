@@ -60,7 +60,8 @@ class Side:
 
     def words(self) -> str:
         """Return it as text: `key 1 (KeyID 3, RNextKeyID 4)`."""
-        return f"key {self.key} (KeyID {self.key_id}, RNextKeyID {self.rnext_key_id})"
+        key = "an unknown key" if self.key is None else f"key {self.key}"
+        return f"{key} (KeyID {self.key_id}, RNextKeyID {self.rnext_key_id})"
 
 
 @dataclass(frozen=True, slots=True)

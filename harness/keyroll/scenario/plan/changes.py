@@ -81,9 +81,8 @@ class Situation:
         """Raise ScenarioError when a chain (None: the one in use) has no such key."""
         chain = self.before.named(name)
         if chain.key(number) is None:
-            raise ScenarioError(
-                f"{self.router} has no key {number} in {chain.name}; it has {[key.id for key in chain.keys]}"
-            )
+            there = ", ".join(str(key.id) for key in chain.keys) or "none"
+            raise ScenarioError(f"{self.router} has no key {number} in {chain.name}; it has {there}")
 
 
 @singledispatch

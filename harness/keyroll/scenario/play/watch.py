@@ -15,7 +15,7 @@ from keyroll.junos.session import RouterSession
 from keyroll.keychain.schedule import send_key
 from keyroll.names import SessionKind
 from keyroll.scenario.file.fields import ROUTERS, RouterName
-from keyroll.scenario.judge.conditions import Condition, Source, View
+from keyroll.scenario.judge.conditions import Condition, Source, View, number_or_none
 from keyroll.scenario.judge.invariants import Rollover, Watched, first_up
 from keyroll.scenario.observe.drops import Drops
 from keyroll.scenario.observe.sampler import Sample
@@ -159,7 +159,10 @@ class Watch:
     def _shown_words(self, router: RouterName) -> str:
         used = self._used(router)
         chains = [chain for name in used if (chain := self._shown.get(router, {}).get(name)) is not None]
-        words = [f"shows active {chain.active_send}, next {chain.next_send}" for chain in chains]
+        words = [
+            f"shows active {number_or_none(chain.active_send)}, next {number_or_none(chain.next_send)}"
+            for chain in chains
+        ]
         if len(used) > 1:
             words = [f"{chain.name} {text}" for chain, text in zip(chains, words, strict=True)]
         return "; ".join(words) or "was not asked for keys"
