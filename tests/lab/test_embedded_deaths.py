@@ -7,11 +7,14 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from tests.lab.conftest import Pair
 
+from keyroll.keychain.model import Keychain
 from keyroll.lab.protocol import LabError
 from keyroll.names import SessionKind
 from keyroll.tcpao.option import scan_options
@@ -82,7 +85,7 @@ def unsigned(path: Path) -> list[bytes]:
     return [one for one in tcp_segments(path) if scan_options(one[20 : 4 * (one[12] >> 4)]).ao is None]
 
 
-def test_a_wire_path_that_is_killed_is_replaced_and_no_session_notices(own_pair, chain):
+def test_a_wire_path_that_is_killed_is_replaced_and_no_session_notices(own_pair: Pair, chain: Keychain) -> None:
     own_pair.configure(kinds=(SessionKind.BGP, SessionKind.LDP), chain=chain)
     ask(own_pair, "R1", op="clock", set="2031-05-06T07:08:09+00:00")
     up = [("bgp", "Established", 0), ("ldp", "Operational", 0)] * 2
@@ -113,7 +116,7 @@ def open_connections(pair, router: str) -> list[str]:
     return [one["remote"] for one in known if one["phase"] == "open"]
 
 
-def both_ways(pair, remotes: list[str]):
+def both_ways(pair, remotes: list[str]) -> Callable[[], bool]:
     """A condition: on each of these connections the successor has signed and verified a segment."""
 
     def seen() -> bool:
@@ -123,7 +126,7 @@ def both_ways(pair, remotes: list[str]):
     return seen
 
 
-def test_a_wire_path_that_dies_again_soon_ends_the_lab_with_its_name_and_last_words(own_pair):
+def test_a_wire_path_that_dies_again_soon_ends_the_lab_with_its_name_and_last_words(own_pair: Pair) -> None:
     kill(own_pair, "R2", "wire")
     own_pair.until("a successor", replaced(own_pair, "R2", 1), seconds=TOLD_SECONDS)
     own_pair.lab.check()
@@ -134,7 +137,7 @@ def test_a_wire_path_that_dies_again_soon_ends_the_lab_with_its_name_and_last_wo
     assert time.monotonic() - killed < 1
 
 
-def test_a_commit_that_meets_the_death_of_the_wire_path_takes_hold(own_pair, chain):
+def test_a_commit_that_meets_the_death_of_the_wire_path_takes_hold(own_pair: Pair, chain: Keychain) -> None:
     own_pair.configure(chain=chain)
     own_pair.until("BGP", lambda: [state for _, state, _ in flaps_and_states(own_pair)] == ["Established"] * 2)
     kill(own_pair, "R1", "wire")
@@ -148,7 +151,9 @@ def test_a_commit_that_meets_the_death_of_the_wire_path_takes_hold(own_pair, cha
     "daemon",
     ["bgpd", "ldpd", *(pytest.param(daemon, marks=pytest.mark.slow) for daemon in ("zebra", "staticd"))],
 )
-def test_a_daemon_that_dies_is_named_in_the_routers_status_and_by_the_lab(own_pair, chain, daemon):
+def test_a_daemon_that_dies_is_named_in_the_routers_status_and_by_the_lab(
+    own_pair: Pair, chain: Keychain, daemon
+) -> None:
     own_pair.configure(kinds=(SessionKind.BGP, SessionKind.LDP), chain=chain)
     own_pair.commit("R1", ["set routing-options static route 198.51.100.0/24 next-hop 10.0.12.2"])
     kill(own_pair, "R1", daemon)

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -51,12 +52,14 @@ def kill(pid: int) -> None:
 
 
 @pytest.fixture
-def lab(deploy, tmp_path):
+def lab(deploy: Callable[..., object], tmp_path: Path):
     with deploy(tmp_path / "first") as pair:
         yield pair.lab
 
 
-def test_labs_of_one_process_are_forked_from_one_program_and_are_told_apart(lab, deploy, tmp_path):
+def test_labs_of_one_process_are_forked_from_one_program_and_are_told_apart(
+    lab, deploy: Callable[..., object], tmp_path: Path
+) -> None:
     with deploy(tmp_path / "second") as other:
         one, two = monitor_of(lab), monitor_of(other.lab)
         assert parent(one) == parent(two)
@@ -65,7 +68,9 @@ def test_labs_of_one_process_are_forked_from_one_program_and_are_told_apart(lab,
         assert os.getsid(two) == two
 
 
-def test_a_lab_goes_on_without_it_and_the_next_lab_has_a_new_one(lab, deploy, tmp_path):
+def test_a_lab_goes_on_without_it_and_the_next_lab_has_a_new_one(
+    lab, deploy: Callable[..., object], tmp_path: Path
+) -> None:
     former = parent(monitor_of(lab))
     kill(former)
     with deploy(tmp_path / "next") as other:
@@ -75,7 +80,9 @@ def test_a_lab_goes_on_without_it_and_the_next_lab_has_a_new_one(lab, deploy, tm
     assert not (Path("/run/keyroll") / lab.name).exists()
 
 
-def test_one_that_cannot_be_started_says_why(monkeypatch, deploy, tmp_path):
+def test_one_that_cannot_be_started_says_why(
+    monkeypatch: pytest.MonkeyPatch, deploy: Callable[..., object], tmp_path: Path
+) -> None:
     broken = tmp_path / "python"
     broken.write_text("#!/bin/sh\necho 'no such module' >&2; exit 1\n")
     broken.chmod(0o755)
@@ -86,7 +93,9 @@ def test_one_that_cannot_be_started_says_why(monkeypatch, deploy, tmp_path):
             pytest.fail("there is a lab")
 
 
-def test_one_that_says_nothing_is_not_waited_for_for_ever(monkeypatch, deploy, tmp_path):
+def test_one_that_says_nothing_is_not_waited_for_for_ever(
+    monkeypatch: pytest.MonkeyPatch, deploy: Callable[..., object], tmp_path: Path
+) -> None:
     mute = tmp_path / "python"
     mute.write_text(f"#!/bin/sh\nexec {sys.executable} -c 'import signal; signal.pause()'\n")
     mute.chmod(0o755)
@@ -121,7 +130,9 @@ EmbeddedLab(read_topology(Path(sys.argv[1])), evidence=Path(sys.argv[2]), name=s
 """
 
 
-def test_an_owner_that_is_killed_while_the_program_is_loaded_leaves_nothing(monkeypatch, tmp_path):
+def test_an_owner_that_is_killed_while_the_program_is_loaded_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     with tempfile.TemporaryDirectory(prefix="kr") as apart:  # where no other start looks for orphans
         monkeypatch.setenv("KEYROLL_RUNTIME_DIR", apart)
         folder = Path(apart) / "early"
@@ -133,7 +144,7 @@ def test_an_owner_that_is_killed_while_the_program_is_loaded_leaves_nothing(monk
             pause.wait(0.01)
 
 
-def test_a_second_interrupt_while_it_ends_leaves_nothing_to_close_twice(monkeypatch):
+def test_a_second_interrupt_while_it_ends_leaves_nothing_to_close_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     servers = owner._ForkServers()
     servers.begin()
     process = servers._present._process

@@ -61,7 +61,7 @@ def judge(outcomes: list[dict[str, object]]) -> None:
 
 
 @pytest.mark.slow
-def test_whatever_a_lab_might_change_of_the_host_would_be_seen():
+def test_whatever_a_lab_might_change_of_the_host_would_be_seen() -> None:
     breaks = ("link", "address", "route", "rule", "firewall", "sysctl", "files", "etc", "mounts")
     kinds = {"link": {"link", "address", "sysctl"}, "address": {"address", "route"}, "rule": {"rule6"}}
     for outcome in rounds(0, [], breaks):
@@ -69,7 +69,7 @@ def test_whatever_a_lab_might_change_of_the_host_would_be_seen():
         assert kinds.get(what, {what}) <= changed, (what, outcome["changed"])
 
 
-def test_ten_kills_at_random_moments_leave_nothing():
+def test_ten_kills_at_random_moments_leave_nothing() -> None:
     chance = random.Random(secrets.randbits(32))
     outcomes = rounds(10, chance.sample(PARTS, 10))
     assert len(outcomes) == 10
@@ -87,24 +87,24 @@ def judge_runs(outcomes: list[dict[str, object]]) -> None:
             assert outcome["early"] or ended or "passed" in str(outcome["said"]), outcome
 
 
-def test_three_kills_of_a_run_leave_nothing():
+def test_three_kills_of_a_run_leave_nothing() -> None:
     judge_runs(rounds(3, PARTS, plays="run"))
 
 
 @pytest.mark.slow
-def test_sixty_kills_of_labs_class_by_class_leave_nothing():
+def test_sixty_kills_of_labs_class_by_class_leave_nothing() -> None:
     outcomes = [one for one in rounds(5 * len(PARTS), PARTS) if not one["early"]]
     assert {str(one["wanted"]) for one in outcomes} == set(PARTS)
     judge(outcomes)
 
 
 @pytest.mark.slow
-def test_sixty_kills_of_runs_class_by_class_leave_nothing():
+def test_sixty_kills_of_runs_class_by_class_leave_nothing() -> None:
     judge_runs(rounds(5 * len(PARTS), PARTS, plays="run"))
 
 
 @pytest.mark.slow
-def test_kills_of_pytests_controller_and_workers_leave_nothing():
+def test_kills_of_pytests_controller_and_workers_leave_nothing() -> None:
     for outcome in rounds(8, ["owner", WORKER, f"owner+{WORKER}", "keyroll.lab.embedded.keeper"], plays="pytest"):
         assert outcome["left"] == {}, outcome
         assert outcome["changed"] == {}, outcome

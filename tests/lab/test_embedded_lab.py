@@ -8,11 +8,14 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.lab.conftest import Pair
 
 from keyroll.junos.base_configuration import Family
+from keyroll.keychain.model import Keychain
 from keyroll.lab.protocol import Impairment, LabError
 from keyroll.names import SessionKind
 from keyroll.tcpao.option import scan_options
@@ -36,11 +39,11 @@ def both(pair, test):
     return lambda: all(test(ask(pair, router, op="status")) for router in ("R1", "R2"))
 
 
-def established(status):
+def established(status) -> bool:
     return [one["state"] for one in status["bgp"]] == ["Established"]
 
 
-def operational(status):
+def operational(status) -> bool:
     return [one["state"] for one in status["ldp"]] == ["Operational"]
 
 
@@ -55,7 +58,7 @@ def new_connections(pair, before) -> list[dict]:
     return [one for ends, one in connections(pair).items() if ends not in before and one["phase"] != "closing"]
 
 
-def test_bgp_comes_up_over_tcp_ao_and_routes_go_across(pair, chain):
+def test_bgp_comes_up_over_tcp_ao_and_routes_go_across(pair: Pair, chain: Keychain) -> None:
     before = connections(pair)
     pair.configure(chain=chain)
     pair.until("BGP", both(pair, established))
@@ -64,14 +67,14 @@ def test_bgp_comes_up_over_tcp_ao_and_routes_go_across(pair, chain):
     assert pair.lab.capture_losses() == {"R1": 0, "R2": 0}
 
 
-def test_bgp_comes_up_over_ipv6(pair, chain):
+def test_bgp_comes_up_over_ipv6(pair: Pair, chain: Keychain) -> None:
     pair.configure(chain=chain, family=Family.INET6)
     pair.until("BGP", both(pair, established))
     pair.until("routes", pair.shows("show bgp summary", "inet6.0: 1/1/1/0"))
 
 
 @pytest.mark.slow
-def test_over_ipv6_it_comes_up_again_once_routing_has_restarted_on_both_routers(pair, chain):
+def test_over_ipv6_it_comes_up_again_once_routing_has_restarted_on_both_routers(pair: Pair, chain: Keychain) -> None:
     before = connections(pair)
     pair.configure(chain=chain, family=Family.INET6)
     pair.until("BGP", both(pair, established))
@@ -86,7 +89,7 @@ def new_ends(pair, before) -> int:
     return len(connections(pair).keys() - before.keys())
 
 
-def test_ldp_comes_up_beside_bgp_and_a_flap_of_ten_milliseconds_is_counted(pair, chain):
+def test_ldp_comes_up_beside_bgp_and_a_flap_of_ten_milliseconds_is_counted(pair: Pair, chain: Keychain) -> None:
     pair.configure(kinds=(SessionKind.BGP, SessionKind.LDP), chain=chain)
     pair.until("LDP", both(pair, operational))
     before = ask(pair, "R2", op="status")
@@ -98,7 +101,7 @@ def test_ldp_comes_up_beside_bgp_and_a_flap_of_ten_milliseconds_is_counted(pair,
     assert ask(pair, "R1", op="status")["bgp"][0]["flaps"] == 0
 
 
-def test_a_session_group_protects_every_ldp_peer_in_its_prefix(own_pair, chain):
+def test_a_session_group_protects_every_ldp_peer_in_its_prefix(own_pair: Pair, chain: Keychain) -> None:
     own_pair.configure(kinds=(SessionKind.BGP, SessionKind.LDP), chain=chain)
     own_pair.until("LDP", both(own_pair, operational))
     for me, peer in (("R1", 2), ("R2", 1)):
@@ -139,7 +142,7 @@ def ldp(packet: bytes) -> bool:
     return tcp(packet) and b"\x02\x86" in (ports[:2], ports[2:])
 
 
-def test_without_a_chain_no_segment_carries_the_option_and_the_session_is_up(pair):
+def test_without_a_chain_no_segment_carries_the_option_and_the_session_is_up(pair: Pair) -> None:
     before = connections(pair)
     pair.configure()
     pair.until("BGP", both(pair, established))
@@ -151,7 +154,7 @@ def bad_macs(pair) -> int:
 
 
 @pytest.mark.slow
-def test_other_secrets_on_the_two_routers_keep_the_session_down(pair, chain):
+def test_other_secrets_on_the_two_routers_keep_the_session_down(pair: Pair, chain: Keychain) -> None:
     pair.configure(chain=chain)
     pair.until("BGP", both(pair, established))
     pair.commit("R2", [f"set security authentication-key-chains key-chain {chain.name} key 0 secret otherotherother"])
@@ -163,7 +166,7 @@ def test_other_secrets_on_the_two_routers_keep_the_session_down(pair, chain):
     assert not established(ask(pair, "R1", op="status"))
 
 
-def test_a_live_change_elsewhere_touches_no_session(pair, chain):
+def test_a_live_change_elsewhere_touches_no_session(pair: Pair, chain: Keychain) -> None:
     pair.configure(chain=chain)
     pair.until("BGP", both(pair, established))
     group = "set protocols bgp group other"
@@ -177,7 +180,7 @@ def test_a_live_change_elsewhere_touches_no_session(pair, chain):
     assert status["bgp"][0]["flaps"] == 0
 
 
-def test_the_captures_begin_with_the_first_segment_and_hold_both_directions(own_pair, chain):
+def test_the_captures_begin_with_the_first_segment_and_hold_both_directions(own_pair: Pair, chain: Keychain) -> None:
     own_pair.configure(chain=chain)
     own_pair.until("BGP", both(own_pair, established))
     time_of_last = time.time()
@@ -215,7 +218,7 @@ def options(packet: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("victim", ["bgpd", pytest.param("zebra", marks=pytest.mark.slow)])
-def test_a_part_that_dies_is_noticed_at_once_and_named_with_its_last_words(own_pair, victim):
+def test_a_part_that_dies_is_noticed_at_once_and_named_with_its_last_words(own_pair: Pair, victim) -> None:
     own_pair.lab.check()
     pid = host_pid(own_pair.lab.name, victim)
     killed = time.monotonic()
@@ -241,13 +244,13 @@ def host_pid(lab: str, victim: str) -> int:
     raise AssertionError(f"no {victim} in lab {lab}")
 
 
-def test_the_clocks_of_two_routers_are_their_own(pair):
+def test_the_clocks_of_two_routers_are_their_own(pair: Pair) -> None:
     ask(pair, "R1", op="clock", set="2030-01-01T00:00:00+00:00")
     assert ask(pair, "R1", op="clock")["now"].startswith("2030-01-01T00:00:")
     assert not ask(pair, "R2", op="clock")["now"].startswith("2030")
 
 
-def test_two_labs_side_by_side_do_not_meet(tmp_path, deploy, chain):
+def test_two_labs_side_by_side_do_not_meet(tmp_path: Path, deploy: Callable[..., object], chain: Keychain) -> None:
     with deploy(tmp_path / "a") as one, deploy(tmp_path / "b") as two:
         one.configure(chain=chain)
         two.configure(chain=chain)
@@ -256,7 +259,7 @@ def test_two_labs_side_by_side_do_not_meet(tmp_path, deploy, chain):
         assert one.lab.name != two.lab.name
 
 
-def test_a_cut_link_takes_the_ports_down_and_the_session_comes_back_after_it(pair, chain):
+def test_a_cut_link_takes_the_ports_down_and_the_session_comes_back_after_it(pair: Pair, chain: Keychain) -> None:
     pair.configure(chain=chain)
     pair.until("BGP", both(pair, established))
     pair.lab.links.cut()
@@ -266,7 +269,7 @@ def test_a_cut_link_takes_the_ports_down_and_the_session_comes_back_after_it(pai
     pair.until("BGP again", both(pair, established))
 
 
-def test_an_impaired_link_loses_frames_and_the_session_lives(pair, chain):
+def test_an_impaired_link_loses_frames_and_the_session_lives(pair: Pair, chain: Keychain) -> None:
     pair.configure(chain=chain)
     pair.until("BGP", both(pair, established))
     flaps = ask(pair, "R1", op="status")["bgp"][0]["flaps"]
@@ -280,7 +283,7 @@ def test_an_impaired_link_loses_frames_and_the_session_lives(pair, chain):
     assert ask(pair, "R1", op="status")["bgp"][0]["flaps"] == flaps, pair.sessions["R1"].show("show log messages").raw
 
 
-def test_an_injected_frame_arrives_and_is_known_by_its_hash(pair, chain):
+def test_an_injected_frame_arrives_and_is_known_by_its_hash(pair: Pair, chain: Keychain) -> None:
     pair.configure(chain=chain)
     pair.until("BGP", both(pair, established))
     frame = b"\x02" * 6 + b"\x04" * 6 + b"\x88\xb5" + b"not a router's own"
@@ -293,7 +296,9 @@ def test_an_injected_frame_arrives_and_is_known_by_its_hash(pair, chain):
     assert frame not in frames(pair.lab.captures["R1"])
 
 
-def test_a_rebooted_router_comes_back_with_its_configuration_its_clock_and_its_port(pair, chain):
+def test_a_rebooted_router_comes_back_with_its_configuration_its_clock_and_its_port(
+    pair: Pair, chain: Keychain
+) -> None:
     pair.configure(chain=chain)
     ask(pair, "R1", op="clock", set="2030-01-01T00:00:00+00:00")
     pair.until("BGP", both(pair, established))

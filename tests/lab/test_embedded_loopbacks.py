@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from keyroll.keychain.junostext import set_lines
+from keyroll.keychain.model import Keychain
 
 pytestmark = pytest.mark.lab
 TWO_LINKS = Path(__file__).parents[2] / "topologies" / "two-links.clab.yml"
@@ -52,7 +54,7 @@ def lines(me: int, peer: int) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory, deploy, chain):
+def pair(tmp_path_factory: pytest.TempPathFactory, deploy: Callable[..., object], chain: Keychain):
     """A lab with sessions between loopbacks; the tests leave it as they found it."""
     with deploy(tmp_path_factory.mktemp("loopbacks") / "evidence", TWO_LINKS) as pair:
         pair.commit("R1", [*set_lines(chain), *lines(1, 2)])
@@ -60,7 +62,7 @@ def pair(tmp_path_factory, deploy, chain):
         yield pair
 
 
-def await_sessions(pair):
+def await_sessions(pair) -> None:
     pair.until("LDP", pair.shows("show ldp session", "Operational"), seconds=20)
     pair.until("both BGP sessions", lambda: count(pair, "show bgp summary", "Establ") == [2, 2], seconds=20)
     pair.until("both links", lambda: count(pair, "show ldp neighbor", "ge-0/0/") == [2, 2], seconds=20)
@@ -71,13 +73,13 @@ def count(pair, command: str, word: str) -> list[int]:
 
 
 @pytest.mark.slow
-def test_ibgp_and_ldp_run_between_loopbacks_over_tcp_ao(pair):
+def test_ibgp_and_ldp_run_between_loopbacks_over_tcp_ao(pair) -> None:
     await_sessions(pair)
     assert set(pair.lab.capture_losses().values()) == {0}
     assert len(pair.lab.links.names) == 2
 
 
-def test_a_session_between_loopbacks_does_not_notice_the_link_that_it_does_not_use(pair):
+def test_a_session_between_loopbacks_does_not_notice_the_link_that_it_does_not_use(pair) -> None:
     await_sessions(pair)
     pair.lab.links.cut("R1:eth2-R2:eth2")
     pair.until("adjacency", lambda: count(pair, "show ldp neighbor", "ge-0/0/1") == [0, 0], seconds=20)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
+
+from keyroll.keychain.model import Keychain
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 LABS = 16
 HELD_SECONDS = 60
 
 
-def test_sixteen_labs_at_once_come_up_and_hold_their_sessions_for_a_minute(tmp_path, deploy, chain):
+def test_sixteen_labs_at_once_come_up_and_hold_their_sessions_for_a_minute(
+    tmp_path: Path, deploy: Callable[..., object], chain: Keychain
+) -> None:
     with ExitStack() as stack, ThreadPoolExecutor(LABS) as pool:
         made = [pool.submit(stack.enter_context, deploy(tmp_path / str(n), wait_scale=4)) for n in range(LABS)]
         pairs = [one.result() for one in made]

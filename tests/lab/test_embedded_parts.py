@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.lab.conftest import Pair
 
 from keyroll.junos.errors import SessionError
 from keyroll.lab.local import find
@@ -51,7 +52,7 @@ def stopped(pid: int) -> Iterator[None]:
         os.kill(pid, signal.SIGCONT)
 
 
-def test_a_part_that_is_stopped_is_silent_and_answers_again_when_it_goes_on(own_pair):
+def test_a_part_that_is_stopped_is_silent_and_answers_again_when_it_goes_on(own_pair: Pair) -> None:
     lab = own_pair.lab
     for title, name in PARTS.items():
         with stopped(process(lab.name, title)):
@@ -62,7 +63,7 @@ def test_a_part_that_is_stopped_is_silent_and_answers_again_when_it_goes_on(own_
     assert lab.links.inject(bytes(60), towards="R1")
 
 
-def test_a_stopped_link_that_was_given_an_order_does_not_mix_up_its_answers(own_pair):
+def test_a_stopped_link_that_was_given_an_order_does_not_mix_up_its_answers(own_pair: Pair) -> None:
     lab = own_pair.lab
     with stopped(process(lab.name, "keyroll.lab.embedded.link")), pytest.raises(LabError, match="does not answer"):
         lab.links.cross_syns(179)
@@ -79,14 +80,14 @@ def test_a_stopped_link_that_was_given_an_order_does_not_mix_up_its_answers(own_
         ("keyroll.emulator R2", "router R2 was killed by SIGKILL"),
     ],
 )
-def test_a_part_that_is_killed_is_named(own_pair, title, said):
+def test_a_part_that_is_killed_is_named(own_pair: Pair, title, said) -> None:
     os.kill(process(own_pair.lab.name, title), signal.SIGKILL)
     with pytest.raises(LabError) as error:
         own_pair.until("the death", lambda: False)
     assert said in str(error.value)
 
 
-def test_a_routers_death_is_named_by_whoever_asks_because_its_session_was_lost(own_pair):
+def test_a_routers_death_is_named_by_whoever_asks_because_its_session_was_lost(own_pair: Pair) -> None:
     os.kill(process(own_pair.lab.name, "keyroll.emulator R1"), signal.SIGKILL)
     with pytest.raises(SessionError):
         own_pair.sessions["R1"].show("show version")
@@ -97,7 +98,7 @@ def test_a_routers_death_is_named_by_whoever_asks_because_its_session_was_lost(o
 @pytest.mark.parametrize(
     ("title", "said"), [(title, name) for title, name in PARTS.items() if "link" in title or "recorder" in title]
 )
-def test_the_status_of_a_kept_lab_names_what_died(own_pair, title, said):
+def test_the_status_of_a_kept_lab_names_what_died(own_pair: Pair, title, said) -> None:
     lab = own_pair.lab
     lab.keep()
     os.kill(process(lab.name, title), signal.SIGKILL)
@@ -109,7 +110,7 @@ def test_the_status_of_a_kept_lab_names_what_died(own_pair, title, said):
     lab.destroy()
 
 
-def test_no_process_of_a_lab_writes_core_files_or_knows_the_callers_secrets(own_pair):
+def test_no_process_of_a_lab_writes_core_files_or_knows_the_callers_secrets(own_pair: Pair) -> None:
     found = 0
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
@@ -125,7 +126,7 @@ def test_no_process_of_a_lab_writes_core_files_or_knows_the_callers_secrets(own_
     assert found >= 10
 
 
-def test_two_that_take_a_lab_down_at_once_both_succeed(own_pair):
+def test_two_that_take_a_lab_down_at_once_both_succeed(own_pair: Pair) -> None:
     own_pair.lab.keep()
     found = [find.find(own_pair.lab.name) for _ in range(2)]
     begun = time.monotonic()

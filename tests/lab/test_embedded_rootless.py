@@ -82,7 +82,7 @@ def keyroll(python: str, home: Path, *words: str) -> subprocess.CompletedProcess
     return result
 
 
-def test_the_first_scenario_is_proven_without_root_and_nothing_stays(python, home):
+def test_the_first_scenario_is_proven_without_root_and_nothing_stays(python: str, home) -> None:
     result = keyroll(python, home, "run", str(SCENARIO), "--run-dir", str(home / "run"), "--no-report")
     assert result.returncode == 0, result.stdout + result.stderr
     assert "PASSED" in result.stdout
@@ -91,7 +91,7 @@ def test_the_first_scenario_is_proven_without_root_and_nothing_stays(python, hom
 
 
 @pytest.mark.slow
-def test_a_kept_lab_is_entered_and_taken_down_without_root(python, home):
+def test_a_kept_lab_is_entered_and_taken_down_without_root(python: str, home) -> None:
     name = f"plain-{os.getpid()}"
     made = keyroll(python, home, "lab", "up", "--name", name, "--evidence", str(home / "evidence"))
     assert made.returncode == 0, made.stderr
@@ -102,7 +102,7 @@ def test_a_kept_lab_is_entered_and_taken_down_without_root(python, home):
     assert not (home / "keyroll").exists()
 
 
-def test_a_host_that_forbids_it_says_so_in_one_sentence(python, home):
+def test_a_host_that_forbids_it_says_so_in_one_sentence(python: str, home) -> None:
     # Inside a user namespace whose own limit of user namespaces is 0, no further one can be made.
     script = f"echo 0 > /proc/sys/user/max_user_namespaces; exec {python} -c '{MAIN}' lab up"
     result = subprocess.run(

@@ -36,7 +36,7 @@ class Asked(EmbeddedLab):
         keyed_session(self.routers)
 
 
-def test_a_pair_that_works_takes_every_step_and_what_it_prints_is_kept(tmp_path):
+def test_a_pair_that_works_takes_every_step_and_what_it_prints_is_kept(tmp_path: Path) -> None:
     lab = Asked(read_topology(TOPOLOGY), evidence=tmp_path / "lab")
     password = ""
     steps = []
@@ -59,7 +59,7 @@ def configurations(lab):
     return found
 
 
-def test_a_link_without_carrier_is_not_taken_for_a_kernel_without_tcp_ao(deployed_pair):
+def test_a_link_without_carrier_is_not_taken_for_a_kernel_without_tcp_ao(deployed_pair) -> None:
     lab, before = deployed_pair, configurations(deployed_pair)
     lab.links.cut()
     try:
@@ -71,7 +71,9 @@ def test_a_link_without_carrier_is_not_taken_for_a_kernel_without_tcp_ao(deploye
 
 
 @pytest.mark.slow
-def test_a_session_that_comes_up_without_keys_alone_is_told_as_that(deployed_pair, monkeypatch):
+def test_a_session_that_comes_up_without_keys_alone_is_told_as_that(
+    deployed_pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = configurations(deployed_pair)
     monkeypatch.setattr(Keychain, "mirrored", lambda chain: chain)  # both send with the id that neither accepts
     with pytest.raises(LabUnfitError, match=r"no BGP session with TCP-AO .* although one without keys does"):
@@ -80,7 +82,7 @@ def test_a_session_that_comes_up_without_keys_alone_is_told_as_that(deployed_pai
 
 
 @pytest.fixture
-def deployed_pair(tmp_path):
+def deployed_pair(tmp_path: Path):
     lab = EmbeddedLab(read_topology(TOPOLOGY), evidence=tmp_path / "lab")
     try:
         lab.deploy()
@@ -90,7 +92,7 @@ def deployed_pair(tmp_path):
 
 
 @pytest.mark.skipif(shutil.which("containerlab") is not None, reason="this machine may have such a lab")
-def test_where_no_pair_comes_up_the_bundle_says_why(tmp_path):
+def test_where_no_pair_comes_up_the_bundle_says_why(tmp_path: Path) -> None:
     out = tmp_path / "bundle.tar.gz"
     command = [sys.executable, "-c", "from keyroll.cli.main import main; main()", "doctor"]
     done = subprocess.run(

@@ -37,13 +37,13 @@ def brought_up(evidence: Path):
 
 
 @pytest.fixture
-def name(tmp_path):
+def name(tmp_path: Path):
     with brought_up(tmp_path / "evidence") as name:
         yield name
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory):
+def shared(tmp_path_factory: pytest.TempPathFactory):
     """A lab that the tests of this module share: they leave it as they found it."""
     with brought_up(tmp_path_factory.mktemp("shared") / "evidence") as name:
         yield name
@@ -69,7 +69,7 @@ def await_gone(name: str) -> None:
         threading.Event().wait(0.05)  # a look reads all of /proc, which costs the lab's own end its time
 
 
-def test_a_lab_outlives_the_command_that_made_it_and_goes_whole(name):
+def test_a_lab_outlives_the_command_that_made_it_and_goes_whole(name) -> None:
     listed = {one["name"]: one for one in json.loads(keyroll("list", "--json"))["labs"]}
     assert listed[name]["alive"]
     assert listed[name]["kept"]
@@ -81,12 +81,12 @@ def test_a_lab_outlives_the_command_that_made_it_and_goes_whole(name):
     assert not (Path("/run/keyroll") / name).exists()
 
 
-def test_exec_runs_in_the_routers_own_namespace(shared):
+def test_exec_runs_in_the_routers_own_namespace(shared) -> None:
     shown = json.loads(keyroll("exec", "--name", shared, "R1", "--", "ip", "-j", "link"))
     assert sorted(link["ifname"] for link in shown) == ["ge-0-0-0", "lo"]
 
 
-def test_a_cut_link_has_no_carrier_until_it_is_restored(shared):
+def test_a_cut_link_has_no_carrier_until_it_is_restored(shared) -> None:
     def up() -> bool:
         (port,) = json.loads(keyroll("exec", "--name", shared, "R1", "--", "ip", "-j", "link", "show", "ge-0-0-0"))
         return "LOWER_UP" in port["flags"]
@@ -102,7 +102,7 @@ def test_a_cut_link_has_no_carrier_until_it_is_restored(shared):
     comes(state=True)
 
 
-def test_a_capture_of_a_port_is_whole_after_ctrl_c(shared, tmp_path):
+def test_a_capture_of_a_port_is_whole_after_ctrl_c(shared, tmp_path: Path) -> None:
     out = tmp_path / "port.pcap"
     words = [*KEYROLL, "lab", "capture", "--name", shared, "R1:eth1", "-w", str(out)]
     capture = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
@@ -118,7 +118,7 @@ def test_a_capture_of_a_port_is_whole_after_ctrl_c(shared, tmp_path):
 
 
 @pytest.mark.slow
-def test_status_names_a_daemon_that_died_with_its_last_log_lines(name, tmp_path):
+def test_status_names_a_daemon_that_died_with_its_last_log_lines(name, tmp_path: Path) -> None:
     status = json.loads(keyroll("status", "--name", name, "--json"))["routers"]["R2"]
     assert status["deaths"] == []
     os.kill(pid_of(name, status["processes"]["bgpd"]), signal.SIGKILL)
@@ -165,7 +165,7 @@ def mistaken(*words: str) -> str:
     return error.format_message() if isinstance(error, click.UsageError) else str(error)
 
 
-def test_mistakes_are_sentences(shared):
+def test_mistakes_are_sentences(shared) -> None:
     assert "has no router 'R9'" in keyroll("exec", "--name", shared, "R9", "--", "true", code=2)
     assert "no link 'x'" in mistaken("link", "cut", "--name", shared, "--link", "x")
     assert "use a share from 0 to 1" in mistaken("link", "impair", "--name", shared, "--loss", "7")
@@ -178,18 +178,18 @@ def test_mistakes_are_sentences(shared):
     assert "is not ROUTER:SENDING:RECEIVING" in mistaken("up", "--policy", "R1:x")
 
 
-def test_a_labs_name_is_an_argument_or_follows_name(shared):
+def test_a_labs_name_is_an_argument_or_follows_name(shared) -> None:
     asked = [("status", shared), ("status", "--name", shared)]
     assert {keyroll(*words).splitlines()[0] for words in asked} == {f"lab {shared}"}
 
 
-def test_clean_leaves_a_kept_lab_and_names_it(shared):
+def test_clean_leaves_a_kept_lab_and_names_it(shared) -> None:
     said = keyroll("clean")
     assert f"removed {shared}" not in said
     assert shared in said.partition("kept: ")[2]
 
 
-def test_a_kept_lab_that_was_killed_leaves_nothing(name):
+def test_a_kept_lab_that_was_killed_leaves_nothing(name) -> None:
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
             try:

@@ -96,7 +96,7 @@ def symbols(path):
     """Return the names that a Python file defines: functions, classes, constants, `Class.member`."""
     found = set()
 
-    def visit(body, prefix):
+    def visit(body, prefix) -> None:
         for node in body:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                 found.add(prefix + node.name)

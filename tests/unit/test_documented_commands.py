@@ -8,6 +8,7 @@ from functools import cache
 from itertools import pairwise
 
 import click
+import pytest
 import yaml
 from tests.unit.documents import (
     DOCUMENTS,
@@ -103,7 +104,7 @@ def test_every_command_that_is_named_exists_and_has_the_options(path):
 
 
 @nothing_wrong_in(DOCUMENTS)
-def test_every_option_that_is_named_alone_exists(path, pytestconfig):
+def test_every_option_that_is_named_alone_exists(path, pytestconfig: pytest.Config):
     named = [(line, found[0]) for line, span in spans(path) if (found := re.match(r"--[a-z][\w-]+", span))]
     known = all_options() if named else set()
     return [(line, one) for line, one in named if one not in known and not of_pytest(one, pytestconfig)]
@@ -118,7 +119,7 @@ def of_pytest(option, config):
 
 
 @nothing_wrong_in(EVERY_DOCUMENT)
-def test_every_option_of_the_plugin_that_is_named_exists(path, pytestconfig):
+def test_every_option_of_the_plugin_that_is_named_exists(path, pytestconfig: pytest.Config):
     named = set(re.findall(r"--keyroll-[a-z0-9]+(?:-[a-z0-9]+)*", text_of(path)))
     return [one for one in sorted(named) if not of_pytest(one, pytestconfig)]
 

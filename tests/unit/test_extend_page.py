@@ -23,7 +23,7 @@ CHANGES = [
 @pytest.mark.parametrize(
     ("old", "new", "lines"), CHANGES, ids=[f"{new} {place}" for place, (_, new, _) in enumerate(CHANGES)]
 )
-def test_a_diff_fits_the_file_that_it_changes(old, new, lines):
+def test_a_diff_fits_the_file_that_it_changes(old, new, lines) -> None:
     if old == "/dev/null":
         assert not (ROOT / new).exists()
         assert (ROOT / new).parent.is_dir()
@@ -35,7 +35,7 @@ def test_a_diff_fits_the_file_that_it_changes(old, new, lines):
     assert [line for line in there if line not in text] == []
 
 
-def test_every_kind_of_change_is_shown():
+def test_every_kind_of_change_is_shown() -> None:
     assert re.findall(r"^## (.*)$", PAGE, re.MULTILINE) == [
         "A step",
         "A check",
@@ -97,7 +97,7 @@ assert parse("show system commit", shown, router="R1") == Commits(("admin", "adm
 
 
 @pytest.mark.slow
-def test_all_changes_together_make_a_tree_that_has_them(tmp_path):
+def test_all_changes_together_make_a_tree_that_has_them(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "harness", tmp_path / "harness", ignore=shutil.ignore_patterns("__pycache__"))
     for old, new, lines in CHANGES:
         path = tmp_path / new

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -63,7 +64,7 @@ def agree(pair: Drawn, found: list[PredictedRollover], seen: Seen) -> None:
 
 
 @pytest.fixture
-def played(tmp_path: Path, request: pytest.FixtureRequest):
+def played(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., tuple[dict[str, str], Seen]]:
     """Return a function that plays a pair on a lab with its policies, and gives the texts that were committed."""
 
     def run(pair: Drawn, *, skew: timedelta = timedelta()) -> tuple[dict[str, str], Seen]:
@@ -89,7 +90,9 @@ def played(tmp_path: Path, request: pytest.FixtureRequest):
 
 
 @pytest.mark.parametrize("seed", FIXED)
-def test_a_pair_of_configurations_does_what_check_says(played, seed) -> None:
+def test_a_pair_of_configurations_does_what_check_says(
+    played: Callable[..., tuple[dict[str, str], Seen]], seed
+) -> None:
     pair = drawn(seed)
     texts, seen = played(pair)
     agree(pair, rollovers(pair, texts), seen)
@@ -97,7 +100,7 @@ def test_a_pair_of_configurations_does_what_check_says(played, seed) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", sorted(set(range(SEEDS)) - set(FIXED), key=lambda seed: (seed % 16, seed)))
-def test_three_hundred_pairs_do_what_check_says(played, seed) -> None:
+def test_three_hundred_pairs_do_what_check_says(played: Callable[..., tuple[dict[str, str], Seen]], seed) -> None:
     pair = drawn(seed)
     texts, seen = played(pair)
     agree(pair, rollovers(pair, texts), seen)
@@ -122,7 +125,9 @@ def skewed(pair: Drawn, end: str, by: int) -> timedelta:
     return {"low": low, "middle": middle, "high": high}[end] + timedelta(seconds=by)
 
 
-def test_a_skew_two_seconds_beyond_the_bound_drops_what_one_two_seconds_inside_does_not(played) -> None:
+def test_a_skew_two_seconds_beyond_the_bound_drops_what_one_two_seconds_inside_does_not(
+    played: Callable[..., tuple[dict[str, str], Seen]],
+) -> None:
     pair = drawn_for_skew(4)
     for end, by, hitless in (("high", -2, True), ("high", 2, False)):
         _, seen = played(pair, skew=skewed(pair, end, by))
@@ -135,7 +140,7 @@ def test_a_skew_two_seconds_beyond_the_bound_drops_what_one_two_seconds_inside_d
     ("end", "by", "hitless"), [*((*one, True) for one in INSIDE), *((*one, False) for one in OUTSIDE)]
 )  # fmt: skip
 def test_a_rollover_is_hitless_inside_of_the_skews_that_check_says_and_not_outside(
-    played, seed, end, by, hitless
+    played: Callable[..., tuple[dict[str, str], Seen]], seed, end, by, hitless
 ) -> None:
     pair = drawn_for_skew(seed)
     _, seen = played(pair, skew=skewed(pair, end, by))

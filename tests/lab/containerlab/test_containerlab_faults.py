@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.lab.containerlab.conftest import StandIn
 
 from keyroll.lab.containerlab import command, link_ends, readiness, teardown
 from keyroll.lab.containerlab import lab as driver
@@ -39,7 +40,7 @@ def make(folder: Path) -> ContainerLab:
 
 
 @pytest.mark.slow
-def test_a_deploy_that_made_one_router_of_two_and_says_0_is_not_believed(standin, tmp_path) -> None:
+def test_a_deploy_that_made_one_router_of_two_and_says_0_is_not_believed(standin: StandIn, tmp_path: Path) -> None:
     standin.behave(deploy="half")
     lab = make(tmp_path)
     with pytest.raises(LabError, match=r"reported success but made no container clab-\S+-R2"):
@@ -49,7 +50,7 @@ def test_a_deploy_that_made_one_router_of_two_and_says_0_is_not_believed(standin
 
 @pytest.mark.usefixtures("ready_at_once")
 @pytest.mark.slow
-def test_a_router_without_an_ipv4_address_is_reached_by_ipv6(standin, tmp_path) -> None:
+def test_a_router_without_an_ipv4_address_is_reached_by_ipv6(standin: StandIn, tmp_path: Path) -> None:
     standin.behave(addresses={"ipv4_address": "N/A", "ipv6_address": "3fff:172:20:20::2/64"})
     with make(tmp_path) as lab:
         assert lab.routers["R1"].host == "3fff:172:20:20::2"
@@ -62,7 +63,7 @@ def test_a_router_without_an_ipv4_address_is_reached_by_ipv6(standin, tmp_path) 
         pytest.param({}, id="no keys", marks=pytest.mark.slow),
     ],
 )
-def test_a_router_without_an_address_is_an_error(standin, tmp_path, addresses) -> None:
+def test_a_router_without_an_address_is_an_error(standin: StandIn, tmp_path: Path, addresses) -> None:
     standin.behave(addresses=addresses)
     lab = make(tmp_path)
     with pytest.raises(LabError, match=r"containerlab reports no address of clab-\S+-R1"):
@@ -72,7 +73,7 @@ def test_a_router_without_an_address_is_an_error(standin, tmp_path, addresses) -
 
 @pytest.mark.usefixtures("ready_at_once")
 def test_a_destroy_that_hangs_is_ended_and_the_containers_are_removed_by_their_label(
-    standin, tmp_path, monkeypatch
+    standin: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(command, "DESTROY_SECONDS", 1.0)
     monkeypatch.setattr(command, "GRACE_SECONDS", 0.5)
@@ -84,7 +85,7 @@ def test_a_destroy_that_hangs_is_ended_and_the_containers_are_removed_by_their_l
 
 @pytest.mark.usefixtures("ready_at_once")
 @pytest.mark.slow
-def test_labs_that_start_at_once_deploy_one_after_the_other_on_one_network(standin, tmp_path) -> None:
+def test_labs_that_start_at_once_deploy_one_after_the_other_on_one_network(standin: StandIn, tmp_path: Path) -> None:
     labs = [make(tmp_path / str(number)) for number in range(3)]
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(lambda lab: lab.deploy(), labs))
@@ -97,7 +98,7 @@ def test_labs_that_start_at_once_deploy_one_after_the_other_on_one_network(stand
 
 @pytest.mark.usefixtures("ready_at_once")
 @pytest.mark.slow
-def test_each_lab_has_a_folder_in_which_cleaning_up_finds_nobody_elses(standin, tmp_path) -> None:
+def test_each_lab_has_a_folder_in_which_cleaning_up_finds_nobody_elses(standin: StandIn, tmp_path: Path) -> None:
     with make(tmp_path / "1"), make(tmp_path / "2"):
         pass
     verbs = [call["arguments"][0] for call in standin.calls]
@@ -116,7 +117,7 @@ def test_each_lab_has_a_folder_in_which_cleaning_up_finds_nobody_elses(standin, 
 
 
 @pytest.mark.slow
-def test_several_networks_of_the_name_are_said_with_what_helps(standin, tmp_path) -> None:
+def test_several_networks_of_the_name_are_said_with_what_helps(standin: StandIn, tmp_path: Path) -> None:
     standin.behave(network="twice")
     lab = make(tmp_path)
     with pytest.raises(LabUnfitError, match=r"several Docker networks called keyroll-mgmt.*by their ids"):
@@ -125,7 +126,9 @@ def test_several_networks_of_the_name_are_said_with_what_helps(standin, tmp_path
 
 
 @pytest.mark.slow
-def test_a_subnet_that_is_taken_is_said_with_the_variable_that_chooses_one(standin, tmp_path, monkeypatch) -> None:
+def test_a_subnet_that_is_taken_is_said_with_the_variable_that_chooses_one(
+    standin: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("KEYROLL_MGMT_SUBNET", "172.31.77.0/24")
     standin.behave(network="busy")
     lab = make(tmp_path)
@@ -139,7 +142,7 @@ def test_a_subnet_that_is_taken_is_said_with_the_variable_that_chooses_one(stand
     [signal.SIGINT, *(pytest.param(one, marks=pytest.mark.slow) for one in (signal.SIGTERM, signal.SIGHUP))],
     ids=lambda number: number.name,
 )
-def test_an_owner_that_is_told_to_end_in_deploy_leaves_nothing(standin, tmp_path, number) -> None:
+def test_an_owner_that_is_told_to_end_in_deploy_leaves_nothing(standin: StandIn, tmp_path: Path, number) -> None:
     name = f"told-{os.getpid()}"
     standin.behave(deploy="hang")
     with owner(tmp_path, name) as process:
@@ -154,7 +157,7 @@ def test_an_owner_that_is_told_to_end_in_deploy_leaves_nothing(standin, tmp_path
 @pytest.mark.parametrize(("scale", "expected"), [(1.0, None), (2.5, "2.5")])
 @pytest.mark.usefixtures("standin", "ready_at_once")
 @pytest.mark.slow
-def test_a_slow_machine_is_given_time_within_the_containers_too(tmp_path, scale, expected) -> None:
+def test_a_slow_machine_is_given_time_within_the_containers_too(tmp_path: Path, scale, expected) -> None:
     with make_lab(tmp_path, probe=lambda _router: None, wait_scale=scale) as lab:
         rendered = yaml.safe_load((folders.base_directory() / lab.name / f"{lab.name}.clab.yml").read_text())
     for node in rendered["topology"]["nodes"].values():
@@ -163,7 +166,9 @@ def test_a_slow_machine_is_given_time_within_the_containers_too(tmp_path, scale,
 
 @pytest.mark.parametrize("file", ["vjunos.clab.yml", "vjunos-evolved.clab.yml"])
 @pytest.mark.usefixtures("standin")
-def test_vjunos_without_kvm_is_refused_before_anything_is_made(tmp_path, monkeypatch, file) -> None:
+def test_vjunos_without_kvm_is_refused_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file
+) -> None:
     real = os.access
     monkeypatch.setattr(os, "access", lambda path, mode: path != "/dev/kvm" and real(path, mode))
     lab = ContainerLab(read_topology(TOPOLOGY.with_name(file)), evidence=tmp_path / "evidence")
@@ -174,7 +179,7 @@ def test_vjunos_without_kvm_is_refused_before_anything_is_made(tmp_path, monkeyp
 
 @pytest.mark.usefixtures("ready_at_once")
 @pytest.mark.slow
-def test_a_console_that_is_no_text_keeps_no_lab_from_going(standin, tmp_path) -> None:
+def test_a_console_that_is_no_text_keeps_no_lab_from_going(standin: StandIn, tmp_path: Path) -> None:
     standin.behave(console="\xff\xfe login:")
     lab = make(tmp_path)
     with lab:
@@ -185,7 +190,7 @@ def test_a_console_that_is_no_text_keeps_no_lab_from_going(standin, tmp_path) ->
 
 @pytest.mark.usefixtures("ready_at_once")
 @pytest.mark.slow
-def test_logs_of_one_name_are_kept_of_each_router(standin, tmp_path) -> None:
+def test_logs_of_one_name_are_kept_of_each_router(standin: StandIn, tmp_path: Path) -> None:
     with make(tmp_path) as lab:
         for router in lab.routers:
             log = folders.base_directory() / lab.name / f"clab-{lab.name}" / router / "log"
@@ -204,7 +209,9 @@ def test_logs_of_one_name_are_kept_of_each_router(standin, tmp_path) -> None:
     ids=["without TCP-AO", "with TCP-AO"],
 )
 @pytest.mark.usefixtures("ready_at_once")
-def test_crpd_on_a_kernel_without_tcp_ao_is_warned_of(standin, tmp_path, monkeypatch, caplog, kernel, said) -> None:
+def test_crpd_on_a_kernel_without_tcp_ao_is_warned_of(
+    standin: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, kernel, said
+) -> None:
     monkeypatch.setattr(driver, "kernel_has_tcp_ao", lambda: kernel)
     plan = read_topology(TOPOLOGY.with_name("crpd.clab.yml"))
     with ContainerLab(plan, evidence=tmp_path / "evidence", probe=lambda _router: None):
@@ -215,7 +222,7 @@ def test_crpd_on_a_kernel_without_tcp_ao_is_warned_of(standin, tmp_path, monkeyp
 
 
 @pytest.fixture
-def link(standin, tmp_path, monkeypatch) -> Iterator[ContainerLink]:
+def link(standin: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ContainerLink]:
     monkeypatch.setattr(link_ends, "kernel_has_netem", lambda: True)
     frame_log = os.open(tmp_path / "frame_log", os.O_WRONLY | os.O_CREAT)
     pair = (LinkEnd("R1", "clab-x-R1", -1, "eth1"), LinkEnd("R2", "clab-x-R2", -1, "eth2"))
@@ -236,7 +243,9 @@ def link(standin, tmp_path, monkeypatch) -> Iterator[ContainerLink]:
         ),
     ],
 )
-def test_an_impairment_is_at_the_sending_routers_end(standin, link, version, first, second) -> None:
+def test_an_impairment_is_at_the_sending_routers_end(
+    standin: StandIn, link: ContainerLink, version, first, second
+) -> None:
     standin.behave(version=json.dumps({"version": version}))
     impairment = {"delay": 0.02, "jitter": 0.005, "loss": 0.01}
     assert link.obey({"op": "impair", "towards": 1, "impairment": impairment}) == {"ok": True}
@@ -249,14 +258,16 @@ def test_an_impairment_is_at_the_sending_routers_end(standin, link, version, fir
     ]
 
 
-def test_an_impairment_that_fails_is_told_in_containerlabs_words(standin, link) -> None:
+def test_an_impairment_that_fails_is_told_in_containerlabs_words(standin: StandIn, link: ContainerLink) -> None:
     standin.behave(netem="fail", words="jitter cannot be set without setting delay")
     answer = link.obey({"op": "impair", "towards": 1, "impairment": {"jitter": 0.005}})
     assert not answer["ok"]
     assert "cannot impair clab-x-R1:eth1: jitter cannot be set without setting delay" in answer["error"]
 
 
-def test_a_containerlab_that_says_nothing_is_an_answer_and_no_end_of_the_guard(standin, link) -> None:
+def test_a_containerlab_that_says_nothing_is_an_answer_and_no_end_of_the_guard(
+    standin: StandIn, link: ContainerLink
+) -> None:
     standin.behave(version="what?")
     answer = link.obey({"op": "impair", "towards": 1, "impairment": {"delay": 0.02}})
     assert not answer["ok"]
@@ -264,7 +275,7 @@ def test_a_containerlab_that_says_nothing_is_an_answer_and_no_end_of_the_guard(s
 
 
 @pytest.fixture
-def own_base(monkeypatch) -> Iterator[None]:
+def own_base(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A folder of labs for this test alone: the start of another test's lab would remove what this one left."""
     with tempfile.TemporaryDirectory(prefix="kr") as folder:  # pytest's own is longer than a socket's path may be
         monkeypatch.setenv("KEYROLL_RUNTIME_DIR", folder)
@@ -273,7 +284,9 @@ def own_base(monkeypatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("own_base")
 @pytest.mark.slow
-def test_what_a_lab_left_that_was_killed_before_it_had_containers_goes_with_the_next_start(standin, tmp_path) -> None:
+def test_what_a_lab_left_that_was_killed_before_it_had_containers_goes_with_the_next_start(
+    standin: StandIn, tmp_path: Path
+) -> None:
     name = f"early-{os.getpid()}"
     standin.behave(deploy="hang")
     with owner(tmp_path, name) as process:

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.lab.containerlab.conftest import StandIn
 
 from keyroll.lab.containerlab import command as program
 from keyroll.lab.containerlab import readiness, teardown
@@ -44,7 +45,7 @@ def nothing_left(standin, lab: ContainerLab) -> bool:
 
 
 @pytest.mark.usefixtures("ssh_banner")
-def test_a_lab_comes_up_and_goes_without_a_trace(standin, tmp_path) -> None:
+def test_a_lab_comes_up_and_goes_without_a_trace(standin: StandIn, tmp_path: Path) -> None:
     lab = make(tmp_path)
     with lab:
         assert standin.containers == [f"clab-{lab.name}-R1", f"clab-{lab.name}-R2"]
@@ -60,7 +61,9 @@ def test_a_lab_comes_up_and_goes_without_a_trace(standin, tmp_path) -> None:
 
 @pytest.mark.usefixtures("ssh_banner")
 @pytest.mark.slow
-def test_orders_to_containerlab_in_the_environment_are_not_handed_on(standin, tmp_path, monkeypatch) -> None:
+def test_orders_to_containerlab_in_the_environment_are_not_handed_on(
+    standin: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("CLAB_NAME", "another")
     monkeypatch.setenv("CLAB_TOPO", "/nowhere")
     with make(tmp_path):
@@ -70,7 +73,7 @@ def test_orders_to_containerlab_in_the_environment_are_not_handed_on(standin, tm
 
 @pytest.mark.usefixtures("ssh_banner")
 @pytest.mark.slow
-def test_each_lab_has_a_file_of_its_own_and_no_name_on_the_command_line(standin, tmp_path) -> None:
+def test_each_lab_has_a_file_of_its_own_and_no_name_on_the_command_line(standin: StandIn, tmp_path: Path) -> None:
     first, second = make(tmp_path / "1"), make(tmp_path / "2")
     with first, second:
         assert first.name != second.name
@@ -84,7 +87,7 @@ def test_each_lab_has_a_file_of_its_own_and_no_name_on_the_command_line(standin,
     assert not any("--name" in call["arguments"] for call in standin.calls)
 
 
-def test_a_failed_deploy_is_cleaned_up_and_says_why_with_a_remedy(standin, tmp_path) -> None:
+def test_a_failed_deploy_is_cleaned_up_and_says_why_with_a_remedy(standin: StandIn, tmp_path: Path) -> None:
     standin.behave(
         deploy="fail",
         words="image nope:1 not found locally, and image-pull-policy=Never prevents containerlab from pulling it",
@@ -96,7 +99,7 @@ def test_a_failed_deploy_is_cleaned_up_and_says_why_with_a_remedy(standin, tmp_p
 
 
 @pytest.mark.slow
-def test_a_failure_nobody_knows_is_shown_in_its_own_words(standin, tmp_path) -> None:
+def test_a_failure_nobody_knows_is_shown_in_its_own_words(standin: StandIn, tmp_path: Path) -> None:
     standin.behave(deploy="fail", words="the moon is in the wrong house")
     lab = make(tmp_path)
     with pytest.raises(LabError, match="the moon is in the wrong house"):
@@ -105,7 +108,7 @@ def test_a_failure_nobody_knows_is_shown_in_its_own_words(standin, tmp_path) -> 
 
 
 @pytest.mark.slow
-def test_a_deploy_that_lies_is_not_believed(standin, tmp_path) -> None:
+def test_a_deploy_that_lies_is_not_believed(standin: StandIn, tmp_path: Path) -> None:
     standin.behave(deploy="lie")
     lab = make(tmp_path)
     with pytest.raises(LabError, match=r"what runs|made no container"):
@@ -115,7 +118,7 @@ def test_a_deploy_that_lies_is_not_believed(standin, tmp_path) -> None:
 
 @pytest.mark.parametrize("how", ["lie", pytest.param("fail", marks=pytest.mark.slow)])
 @pytest.mark.usefixtures("ssh_banner")
-def test_containers_that_destroy_leaves_are_removed(standin, tmp_path, how) -> None:
+def test_containers_that_destroy_leaves_are_removed(standin: StandIn, tmp_path: Path, how) -> None:
     standin.behave(destroy=how)
     lab = make(tmp_path)
     with lab:
@@ -125,7 +128,7 @@ def test_containers_that_destroy_leaves_are_removed(standin, tmp_path, how) -> N
 
 @pytest.mark.usefixtures("ssh_banner")
 @pytest.mark.slow
-def test_containers_that_cannot_be_removed_are_an_error(standin, tmp_path) -> None:
+def test_containers_that_cannot_be_removed_are_an_error(standin: StandIn, tmp_path: Path) -> None:
     lab = make(tmp_path)
     lab.deploy()
     standin.behave(destroy="lie", rm="lie")
@@ -134,7 +137,9 @@ def test_containers_that_cannot_be_removed_are_an_error(standin, tmp_path) -> No
 
 
 @pytest.mark.parametrize("how", [pytest.param("hang", marks=pytest.mark.slow), "deaf"])
-def test_a_deploy_that_hangs_is_ended_and_cleaned_up(standin, tmp_path, monkeypatch, how) -> None:
+def test_a_deploy_that_hangs_is_ended_and_cleaned_up(
+    standin: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how
+) -> None:
     monkeypatch.setattr(program, "DEPLOY_SECONDS", 2.0)
     monkeypatch.setattr(program, "GRACE_SECONDS", 0.5)
     standin.behave(deploy=how)
@@ -146,7 +151,7 @@ def test_a_deploy_that_hangs_is_ended_and_cleaned_up(standin, tmp_path, monkeypa
 
 @pytest.mark.parametrize("router", ["R1", pytest.param("R2", marks=pytest.mark.slow)])
 def test_a_container_that_ends_while_it_comes_up_is_told_with_its_last_words(
-    standin, tmp_path, monkeypatch, router
+    standin: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, router
 ) -> None:
     def probe(_router) -> None:
         with contextlib.suppress(ProcessLookupError):  # asked once more before the end is noticed
@@ -163,7 +168,7 @@ def test_a_container_that_ends_while_it_comes_up_is_told_with_its_last_words(
 
 
 @pytest.mark.usefixtures("ssh_banner")
-def test_a_router_that_never_gets_ready_ends_at_its_platforms_deadline(standin, tmp_path) -> None:
+def test_a_router_that_never_gets_ready_ends_at_its_platforms_deadline(standin: StandIn, tmp_path: Path) -> None:
     def probe(_router) -> None:
         raise LabError("no interface yet")
 
@@ -175,7 +180,7 @@ def test_a_router_that_never_gets_ready_ends_at_its_platforms_deadline(standin, 
 
 @pytest.mark.usefixtures("ssh_banner")
 @pytest.mark.slow
-def test_a_container_that_dies_later_is_noticed(standin, tmp_path) -> None:
+def test_a_container_that_dies_later_is_noticed(standin: StandIn, tmp_path: Path) -> None:
     with make(tmp_path) as lab:
         os.kill(standin.pids[0], signal.SIGKILL)
         wait_until("check() notices", lambda: _broken(lab))
@@ -217,7 +222,9 @@ def owner(tmp_path: Path, name: str, how: str = "own") -> subprocess.Popen[str]:
     )
 
 
-def test_an_owner_that_is_killed_while_it_destroys_leaves_the_rest_to_the_guard(standin, tmp_path) -> None:
+def test_an_owner_that_is_killed_while_it_destroys_leaves_the_rest_to_the_guard(
+    standin: StandIn, tmp_path: Path
+) -> None:
     name = f"half-{os.getpid()}"
     with owner(tmp_path, name) as process:
         assert process.stdout is not None
@@ -235,7 +242,7 @@ def test_an_owner_that_is_killed_while_it_destroys_leaves_the_rest_to_the_guard(
 
 
 @pytest.mark.parametrize("when", ["in deploy", pytest.param("while up", marks=pytest.mark.slow)])
-def test_kill_9_of_the_owner_leaves_nothing(standin, tmp_path, when) -> None:
+def test_kill_9_of_the_owner_leaves_nothing(standin: StandIn, tmp_path: Path, when) -> None:
     name = f"kill-{os.getpid()}-{when.split()[0]}"
     if when == "in deploy":
         standin.behave(deploy="hang")
@@ -253,7 +260,7 @@ def test_kill_9_of_the_owner_leaves_nothing(standin, tmp_path, when) -> None:
     assert not standin.network
 
 
-def test_a_kept_lab_outlives_its_owner_and_is_taken_down_by_name(standin, tmp_path) -> None:
+def test_a_kept_lab_outlives_its_owner_and_is_taken_down_by_name(standin: StandIn, tmp_path: Path) -> None:
     name = f"kept-{os.getpid()}"
     with owner(tmp_path, name, "keep") as process:
         assert process.stdout is not None
@@ -272,7 +279,7 @@ def test_a_kept_lab_outlives_its_owner_and_is_taken_down_by_name(standin, tmp_pa
 
 
 @pytest.mark.usefixtures("ssh_banner")
-def test_orphans_of_a_guard_that_was_killed_too_are_reaped_by_the_next_start(standin, tmp_path) -> None:
+def test_orphans_of_a_guard_that_was_killed_too_are_reaped_by_the_next_start(standin: StandIn, tmp_path: Path) -> None:
     name = f"orphan-{os.getpid()}"
     with owner(tmp_path, name) as process:
         assert process.stdout is not None
@@ -289,7 +296,7 @@ def test_orphans_of_a_guard_that_was_killed_too_are_reaped_by_the_next_start(sta
 
 
 @pytest.mark.usefixtures("ssh_banner")
-def test_links_are_cut_and_frames_injected_at_the_containers_ends(standin, tmp_path) -> None:
+def test_links_are_cut_and_frames_injected_at_the_containers_ends(standin: StandIn, tmp_path: Path) -> None:
     with make(tmp_path) as lab:
         lab.links.cut()
         assert [_up(pid) for pid in standin.pids] == [False, False]
@@ -312,7 +319,9 @@ def _up(pid: int) -> bool:
     return "UP" in shown[0]["flags"]
 
 
-def test_what_is_missing_is_said_with_what_helps(standin, tmp_path, monkeypatch) -> None:
+def test_what_is_missing_is_said_with_what_helps(
+    standin: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     standin.behave(version='{"version": "0.77.0"}')
     with pytest.raises(LabUnfitError, match=r"0\.77\.0 is older than 0\.78.*install"):
         make(tmp_path).deploy()
@@ -353,7 +362,7 @@ def test_what_containerlab_writes_into_the_host_is_forgotten() -> None:
 
 
 def test_links_and_copies_that_containerlab_leaves_on_the_host_are_removed_and_no_other_labs(
-    tmp_path, monkeypatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(teardown, "_NAMESPACES", tmp_path)
     monkeypatch.setattr(teardown, "_BACKUPS", tmp_path)

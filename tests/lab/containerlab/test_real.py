@@ -65,7 +65,7 @@ def nothing_left(name: str) -> bool:
     )
 
 
-def test_two_labs_at_once_and_nothing_is_left_of_either(tmp_path) -> None:
+def test_two_labs_at_once_and_nothing_is_left_of_either(tmp_path: Path) -> None:
     labs = [make(tmp_path / str(number)) for number in range(2)]
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda lab: lab.deploy(), labs))
@@ -79,7 +79,7 @@ def test_two_labs_at_once_and_nothing_is_left_of_either(tmp_path) -> None:
     assert all(nothing_left(lab.name) for lab in labs)
 
 
-def test_the_hosts_firewall_gets_no_rule_of_containerlabs(tmp_path) -> None:
+def test_the_hosts_firewall_gets_no_rule_of_containerlabs(tmp_path: Path) -> None:
     before = _rules()
     with make(tmp_path):
         assert _rules() == before
@@ -93,7 +93,7 @@ def _rules() -> list[str]:
     return [line for line in saved.splitlines() if "set by containerlab" in line]
 
 
-def test_the_image_has_cli_health_and_start_up_configuration(tmp_path) -> None:
+def test_the_image_has_cli_health_and_start_up_configuration(tmp_path: Path) -> None:
     with make(tmp_path) as lab:
         container = f"clab-{lab.name}-R1"
         text = _in(container, "cli", "show", "configuration")
@@ -105,7 +105,9 @@ def test_the_image_has_cli_health_and_start_up_configuration(tmp_path) -> None:
         assert (tmp_path / "R1.pcap").exists()
 
 
-def test_a_start_up_configuration_is_the_users_with_its_secrets_as_they_were(tmp_path, monkeypatch) -> None:
+def test_a_start_up_configuration_is_the_users_with_its_secrets_as_they_were(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Containerlab fills in variables in it, too: `$9$…` and `$6$…` are none, and a variable's value is not ours."""
     monkeypatch.setenv("CLAB_SECRET", "filled in")
     hashed = "$6$lB5c6$Zeud8c6IhCTE6hnZxXBl3ZMZTC2hOx9pxxYUWTHKW1oC32SATWLMH2EXarxWS5k685qMggUfFur1lq.o4p4cg1"
@@ -125,7 +127,7 @@ def test_a_start_up_configuration_is_the_users_with_its_secrets_as_they_were(tmp
     assert set(lines) <= set(shown)
 
 
-def test_without_privileges_the_router_has_frrs_fixed_folders_to_itself(tmp_path) -> None:
+def test_without_privileges_the_router_has_frrs_fixed_folders_to_itself(tmp_path: Path) -> None:
     with make(tmp_path) as lab:
         container = f"clab-{lab.name}-R1"
         form = "{{.HostConfig.Privileged}} {{.HostConfig.CapAdd}}"
@@ -146,7 +148,7 @@ def _in(container: str, *command: str) -> str:
     return result.stdout
 
 
-def test_a_missing_image_is_said_with_what_helps(tmp_path, monkeypatch) -> None:
+def test_a_missing_image_is_said_with_what_helps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEYROLL_IMAGE", "keyroll-no-such-image:1")
     lab = make(tmp_path)
     with pytest.raises(LabUnfitError, match=r"keyroll-no-such-image:1 not found locally.*make image"):
@@ -154,7 +156,7 @@ def test_a_missing_image_is_said_with_what_helps(tmp_path, monkeypatch) -> None:
     assert nothing_left(lab.name)
 
 
-def test_a_busy_subnet_is_said_with_what_helps(tmp_path) -> None:
+def test_a_busy_subnet_is_said_with_what_helps(tmp_path: Path) -> None:
     network = f"keyroll-busy-{os.getpid()}"
     made = subprocess.run(["docker", "network", "create", network], capture_output=True, text=True, check=True)
     assert made.stdout
@@ -172,7 +174,7 @@ def test_a_busy_subnet_is_said_with_what_helps(tmp_path) -> None:
         subprocess.run(["docker", "network", "rm", network], capture_output=True, check=True)
 
 
-def test_docker_that_is_down_is_said_with_what_helps(tmp_path, monkeypatch) -> None:
+def test_docker_that_is_down_is_said_with_what_helps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
     lab = make(tmp_path / "evidence")
     with pytest.raises(LabUnfitError, match=r"Docker does not answer: Cannot connect.*start Docker"):
@@ -180,7 +182,7 @@ def test_docker_that_is_down_is_said_with_what_helps(tmp_path, monkeypatch) -> N
     assert lab.name == "", "nothing was begun"
 
 
-def test_the_topology_file_is_good_for_plain_containerlab_and_netmiko(tmp_path) -> None:
+def test_the_topology_file_is_good_for_plain_containerlab_and_netmiko(tmp_path: Path) -> None:
     name = f"plain-{os.getpid()}"
     topology = tmp_path / "plain.clab.yml"
     topology.write_text(TOPOLOGY.read_text().replace("name: emulated", f"name: {name}\nmgmt: {{network: {name}}}", 1))
@@ -220,7 +222,7 @@ ContainerLab(read_topology(Path(sys.argv[1])), evidence=Path(sys.argv[2]), name=
 """
 
 
-def test_kill_9_in_deploy_leaves_nothing(tmp_path) -> None:
+def test_kill_9_in_deploy_leaves_nothing(tmp_path: Path) -> None:
     name = f"real-kill-{os.getpid()}"
     command = [sys.executable, "-c", OWNER, str(TOPOLOGY), str(tmp_path), name]
     pause = threading.Event()

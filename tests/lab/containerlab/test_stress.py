@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.lab.containerlab.conftest import StandIn
 
 from keyroll.errors import InputError
 from keyroll.lab.containerlab import docker, teardown
@@ -42,7 +43,9 @@ def keyroll(*words: str) -> str:
 
 
 @pytest.mark.parametrize("moment", ["dockerd dies first", "dockerd dies"])
-def test_a_dockerd_that_dies_in_deploy_is_a_broken_lab_and_what_is_left_goes_later(standin, tmp_path, moment):
+def test_a_dockerd_that_dies_in_deploy_is_a_broken_lab_and_what_is_left_goes_later(
+    standin: StandIn, tmp_path: Path, moment
+) -> None:
     standin.behave(deploy=moment)
     lab = make(tmp_path)
     said = r"containerlab cannot deploy the lab: .* may be left: Docker no longer answers.*`keyroll lab clean`"
@@ -56,7 +59,9 @@ def test_a_dockerd_that_dies_in_deploy_is_a_broken_lab_and_what_is_left_goes_lat
     assert nothing_left(standin, lab)
 
 
-def test_a_dockerd_that_dies_in_a_run_leaves_a_lab_that_can_be_taken_down_by_its_name(standin, tmp_path):
+def test_a_dockerd_that_dies_in_a_run_leaves_a_lab_that_can_be_taken_down_by_its_name(
+    standin: StandIn, tmp_path: Path
+) -> None:
     lab = make(tmp_path)
     lab.deploy()
     standin.behave(docker="down")
@@ -69,7 +74,7 @@ def test_a_dockerd_that_dies_in_a_run_leaves_a_lab_that_can_be_taken_down_by_its
 
 
 @pytest.mark.slow
-def test_a_lab_of_its_own_evidence_keeps_it_until_the_containers_are_gone(standin):
+def test_a_lab_of_its_own_evidence_keeps_it_until_the_containers_are_gone(standin: StandIn) -> None:
     lab = ContainerLab(
         read_topology(Path(__file__).parents[3] / "topologies" / "emulated.clab.yml"),
         evidence=None,
@@ -86,7 +91,7 @@ def test_a_lab_of_its_own_evidence_keeps_it_until_the_containers_are_gone(standi
     assert nothing_left(standin, lab)
 
 
-def test_a_containerlab_that_a_signal_ended_is_said_with_what_it_said_last(standin, tmp_path):
+def test_a_containerlab_that_a_signal_ended_is_said_with_what_it_said_last(standin: StandIn, tmp_path: Path) -> None:
     standin.behave(deploy="killed")
     lab = make(tmp_path)
     with pytest.raises(LabError, match=r"it was killed by SIGKILL; its last output: INFO Creating container name=R1"):
@@ -94,7 +99,7 @@ def test_a_containerlab_that_a_signal_ended_is_said_with_what_it_said_last(stand
     assert nothing_left(standin, lab)
 
 
-def test_a_full_management_network_is_said_with_what_helps(standin, tmp_path):
+def test_a_full_management_network_is_said_with_what_helps(standin: StandIn, tmp_path: Path) -> None:
     standin.behave(
         deploy="fail", words="Error response from daemon: no available IPv4 addresses on this network's pools"
     )
@@ -102,14 +107,14 @@ def test_a_full_management_network_is_said_with_what_helps(standin, tmp_path):
         make(tmp_path).deploy()
 
 
-def test_an_unsupported_kind_is_an_error_of_the_file_before_anything_is_made(tmp_path):
+def test_an_unsupported_kind_is_an_error_of_the_file_before_anything_is_made(tmp_path: Path) -> None:
     path = tmp_path / "other.clab.yml"
     path.write_text("name: x\ntopology: {nodes: {R1: {kind: nokia_srlinux, labels: {keyroll.asn: 1}}}}\n")
     with pytest.raises(InputError, match="node R1 has an unknown platform"):
         ContainerLab(read_topology(path), evidence=tmp_path)
 
 
-def test_a_full_disk_names_the_file(standin, tmp_path, monkeypatch):
+def test_a_full_disk_names_the_file(standin: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "write_text", no_room)
     lab = make(tmp_path)
     with pytest.raises(LabUnfitError, match=r"\.clab\.yml cannot be written: No space left on device .make room"):
@@ -136,8 +141,8 @@ PRESENT = Host("this-machine", "this-boot")
     ],
 )
 def test_containers_whose_folder_is_not_there_are_removed_only_when_their_machine_has_booted_since(
-    standin, monkeypatch, place, host, goes
-):
+    standin: StandIn, monkeypatch: pytest.MonkeyPatch, place, host, goes
+) -> None:
     monkeypatch.setattr(Host, "present", classmethod(lambda _cls: PRESENT))
     folder = folders.base_directory().parent / place / "labs" / "lab-1"
     labels = {"containerlab": "lab-1", FOLDER_LABEL: str(folder), HOST_LABEL: str(host)}
@@ -152,7 +157,7 @@ def test_containers_whose_folder_is_not_there_are_removed_only_when_their_machin
 
 
 @pytest.mark.usefixtures("standin")
-def test_the_containers_of_a_lab_say_on_which_machine_and_boot_it_was_made(tmp_path):
+def test_the_containers_of_a_lab_say_on_which_machine_and_boot_it_was_made(tmp_path: Path) -> None:
     with make(tmp_path) as lab:
         (made,) = docker.all_made()
         assert (made.folder, made.host) == (folders.base_directory() / lab.name, Host.present())
@@ -160,14 +165,14 @@ def test_the_containers_of_a_lab_say_on_which_machine_and_boot_it_was_made(tmp_p
         assert len(made.containers) == 2
 
 
-def test_podman_in_the_place_of_docker_is_refused_by_its_name(standin, tmp_path):
+def test_podman_in_the_place_of_docker_is_refused_by_its_name(standin: StandIn, tmp_path: Path) -> None:
     standin.behave(server="5.4.2 Podman Engine Conmon OCI Runtime (crun)")
     with pytest.raises(LabUnfitError, match="the Docker socket belongs to Podman"):
         make(tmp_path).deploy()
 
 
 @pytest.mark.slow
-def test_a_lab_that_no_scenario_can_get_ends_pytest_at_once_with_the_reason(standin):
+def test_a_lab_that_no_scenario_can_get_ends_pytest_at_once_with_the_reason(standin: StandIn) -> None:
     standin.behave(docker="down")
     library = Path(__file__).parents[2] / "scenarios" / "rollover"
     command = [

@@ -6,6 +6,7 @@ import random
 from collections.abc import Sequence
 
 import pytest
+from tests.lab.conftest import Pair
 
 from keyroll.errors import KeyrollError
 
@@ -153,7 +154,7 @@ EACH = 12
 
 
 @pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 26))])
-def test_what_commit_check_says_commit_does(pair, seed):
+def test_what_commit_check_says_commit_does(pair: Pair, seed) -> None:
     dice = random.Random(f"commit check {seed}")
     session = pair.sessions["R1"]
     session.configure(BASE)

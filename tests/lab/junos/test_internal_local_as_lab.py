@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
+from tests.lab.conftest import Pair
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 LINK = "set protocols bgp group link"
@@ -49,7 +51,7 @@ def flaps(pair, router: str) -> dict[str, int]:
     return {peer: int(count) for peer, count in re.findall(r"Peer: ([\d.]+).*?Number of flaps: (\d+)", text, re.DOTALL)}
 
 
-def up(pair, number: int):
+def up(pair, number: int) -> Callable[[], bool]:
     """Say whether each router has so many sessions, each with one active prefix of one received."""
 
     def holds() -> bool:
@@ -61,7 +63,7 @@ def up(pair, number: int):
 
 @pytest.mark.parametrize("inside", ["R1", "R2"], ids=["the lower address", "the higher address"])
 def test_an_internal_session_in_a_local_as_comes_goes_and_is_reset_apart_from_the_external_one(
-    own_pair, inside
+    own_pair: Pair, inside
 ) -> None:
     pair, me = own_pair, int(inside[1])
     link, core, session = f"10.0.12.{3 - me}", f"10.255.0.{3 - me}", pair.sessions[inside]
@@ -91,7 +93,7 @@ def test_an_internal_session_in_a_local_as_comes_goes_and_is_reset_apart_from_th
     pair.until("both sessions after the rollback", up(pair, 2), SECONDS)
 
 
-def test_a_router_whose_only_session_is_in_a_local_as_leaves_that_as_with_it(own_pair) -> None:
+def test_a_router_whose_only_session_is_in_a_local_as_leaves_that_as_with_it(own_pair: Pair) -> None:
     pair = own_pair
     for router in pair.sessions:
         pair.commit(router, [*base(router), "delete protocols bgp group link"])

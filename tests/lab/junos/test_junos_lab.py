@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.lab.conftest import Pair
 
 from keyroll.emulator.frr.vty import Vty
 from keyroll.keychain.junostext import set_lines
+from keyroll.keychain.model import Keychain
 
 pytestmark = pytest.mark.lab
 TOPOLOGY = Path(__file__).parents[3] / "topologies" / "two-router.clab.yml"
@@ -32,7 +35,7 @@ def up(pair):
 
 
 @pytest.mark.slow
-def test_an_import_policy_holds_at_once_and_no_session_notices(pair, chain):
+def test_an_import_policy_holds_at_once_and_no_session_notices(pair: Pair, chain: Keychain) -> None:
     pair.configure(chain=chain)
     pair.until("routes", pair.shows("show bgp summary", "1/1/1/0"))
     policy = "set policy-options policy-statement none term all"
@@ -45,7 +48,7 @@ def test_an_import_policy_holds_at_once_and_no_session_notices(pair, chain):
     assert "Number of flaps: 0" in shown(pair, "R2", "show bgp neighbor")
 
 
-def test_a_session_in_use_keeps_its_chain_until_its_connection_ends(pair, chain):
+def test_a_session_in_use_keeps_its_chain_until_its_connection_ends(pair: Pair, chain: Keychain) -> None:
     pair.configure(chain=chain)
     pair.until("BGP", up(pair))
     other = replace(chain, name="other_chain", keys=tuple(replace(key, send_id=9, recv_id=9) for key in chain.keys[:1]))
@@ -64,7 +67,9 @@ def test_a_session_in_use_keeps_its_chain_until_its_connection_ends(pair, chain)
     pair.until("BGP under the other chain", up(pair), 20.0)
 
 
-def test_labels_have_a_session_in_use_take_another_chain_at_once(deploy, chain, tmp_path):
+def test_labels_have_a_session_in_use_take_another_chain_at_once(
+    deploy: Callable[..., object], chain: Keychain, tmp_path: Path
+) -> None:
     other = replace(chain, name="other_chain", keys=tuple(replace(key, send_id=9, recv_id=9) for key in chain.keys[:1]))
     text = TOPOLOGY.read_text().replace("labels:\n", "labels:\n        keyroll.repoint: at-once\n")
     topology = tmp_path / "at-once.clab.yml"
@@ -82,7 +87,9 @@ def test_labels_have_a_session_in_use_take_another_chain_at_once(deploy, chain, 
 
 
 @pytest.mark.parametrize("when", ["at-once", "next-connection"])
-def test_a_changed_secret_reaches_the_connection_in_use_as_the_label_says(deploy, chain, tmp_path, when):
+def test_a_changed_secret_reaches_the_connection_in_use_as_the_label_says(
+    deploy: Callable[..., object], chain: Keychain, tmp_path: Path, when
+) -> None:
     text = TOPOLOGY.read_text().replace("labels:\n", f"labels:\n        keyroll.alteration: {when}\n")
     topology = tmp_path / "altered.clab.yml"
     topology.write_text(text)
@@ -111,7 +118,7 @@ def _signed_with(pair, key_id: int, asked: int) -> bool:
 
 
 @pytest.mark.slow
-def test_a_disabled_interface_takes_the_session_with_it(pair, chain):
+def test_a_disabled_interface_takes_the_session_with_it(pair: Pair, chain: Keychain) -> None:
     pair.configure(chain=chain)
     pair.until("BGP", up(pair))
     pair.commit("R1", ["set interfaces ge-0/0/0 disable"])
@@ -122,7 +129,7 @@ def test_a_disabled_interface_takes_the_session_with_it(pair, chain):
 
 
 @pytest.mark.slow
-def test_an_older_scheme_closes_the_session(pair, chain):
+def test_an_older_scheme_closes_the_session(pair: Pair, chain: Keychain) -> None:
     pair.configure(chain=chain)
     pair.until("BGP", up(pair))
     line = shown(pair, "R1", "show configuration protocols bgp | display set | match authentication-algorithm").strip()
@@ -134,7 +141,7 @@ def test_an_older_scheme_closes_the_session(pair, chain):
 
 
 @pytest.mark.slow
-def test_a_router_comes_back_from_a_reboot_with_its_configuration(pair, chain):
+def test_a_router_comes_back_from_a_reboot_with_its_configuration(pair: Pair, chain: Keychain) -> None:
     pair.configure(chain=chain)
     pair.until("BGP", up(pair))
     before = shown(pair, "R1", "show configuration | display set")
@@ -189,7 +196,7 @@ set routing-options static route 192.0.2.0/24 discard
 """.strip().splitlines()
 
 
-def test_policies_change_routes_as_they_say(pair, chain):
+def test_policies_change_routes_as_they_say(pair: Pair, chain: Keychain) -> None:
     pair.configure(chain=chain)
     pair.until("BGP", up(pair))
     group = shown(pair, "R1", "show configuration protocols bgp | display set | match peer-as").split()[4]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.lab.conftest import Pair
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 LOW, HIGH, OTHER = ROUTES = ("192.0.2.0/25", "192.0.2.128/25", "198.51.100.0/24")
@@ -37,7 +38,7 @@ def group_of(pair, router: str) -> str:
     return str(pair.sessions[router].show(command).raw).split()[4]
 
 
-def test_expressions_decide_as_their_logic_says(pair) -> None:
+def test_expressions_decide_as_their_logic_says(pair: Pair) -> None:
     statics = [f"set routing-options static route {route} discard" for route in ROUTES]
     pair.configure(extra=POLICIES)
     pair.commit("R1", statics)

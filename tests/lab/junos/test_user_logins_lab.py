@@ -15,6 +15,7 @@ from pathlib import Path
 import asyncssh
 import pytest
 from netmiko import ConnectHandler
+from tests.lab.conftest import Pair
 
 pytestmark = pytest.mark.lab
 PATIENCE = 20.0
@@ -68,7 +69,7 @@ def person(port: int, user: str, *, password: str | None = None, key: Path | Non
         someone.process.wait(PATIENCE)
 
 
-def test_root_is_let_in_by_the_labs_password_and_meets_a_shell(pair) -> None:
+def test_root_is_let_in_by_the_labs_password_and_meets_a_shell(pair: Pair) -> None:
     router = pair.lab.routers["R1"]
     with person(router.port, "root", password=router.password) as root:
         root.until("root@R1:~# $")
@@ -84,7 +85,7 @@ def test_root_is_let_in_by_the_labs_password_and_meets_a_shell(pair) -> None:
         root.until("<closed>")
 
 
-def test_netmiko_as_root_configures_and_commits(pair) -> None:
+def test_netmiko_as_root_configures_and_commits(pair: Pair) -> None:
     router = pair.lab.routers["R1"]
     with ConnectHandler(
         device_type="juniper_junos", host=router.host, port=router.port, username="root", password=router.password
@@ -95,7 +96,9 @@ def test_netmiko_as_root_configures_and_commits(pair) -> None:
         assert "router-id 10.255.0.1;" in device.send_command("show configuration routing-options")
 
 
-def test_a_key_in_the_configuration_lets_its_user_in_also_after_a_reboot_that_was_asked_for(pair, tmp_path) -> None:
+def test_a_key_in_the_configuration_lets_its_user_in_also_after_a_reboot_that_was_asked_for(
+    pair: Pair, tmp_path: Path
+) -> None:
     router = pair.lab.routers["R1"]
     key = tmp_path / "id"
     private = asyncssh.generate_private_key("ssh-ed25519")

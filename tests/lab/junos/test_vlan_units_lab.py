@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.lab.conftest import Pair
 
 from keyroll.capture import read_packets
 from keyroll.errors import KeyrollError
@@ -51,7 +52,7 @@ def tags(pair) -> set[int | None]:
     return found
 
 
-def test_sessions_run_on_units_with_a_vlan_and_end_with_them(own_pair) -> None:
+def test_sessions_run_on_units_with_a_vlan_and_end_with_them(own_pair: Pair) -> None:
     pair = own_pair
     for router in pair.sessions:
         pair.commit(router, [*base(router), *unit(0, 5, router), *unit(100, 100, router)])
@@ -74,7 +75,7 @@ def test_sessions_run_on_units_with_a_vlan_and_end_with_them(own_pair) -> None:
 
 
 @pytest.mark.slow
-def test_a_unit_of_another_vlan_hears_nothing(own_pair) -> None:
+def test_a_unit_of_another_vlan_hears_nothing(own_pair: Pair) -> None:
     pair = own_pair
     other = [line.replace("vlan-id 100", "vlan-id 101") for line in unit(100, 100, "R2")]
     pair.commit("R1", [*base("R1"), *unit(100, 100, "R1")])
@@ -86,7 +87,7 @@ def test_a_unit_of_another_vlan_hears_nothing(own_pair) -> None:
     pair.until("those on the other one, once both have it", established(pair, 4))
 
 
-def test_what_a_tagged_port_needs_is_checked(pair) -> None:
+def test_what_a_tagged_port_needs_is_checked(pair: Pair) -> None:
     session = pair.sessions["R1"]
 
     def refusal(*lines: str) -> str:

@@ -65,7 +65,7 @@ def played(folder, scenario, variant, mutant):
         ("resets-ldp", "rollover/bgp-and-ldp.yaml", "both", ["no-flap"]),
     ],
 )
-def test_a_broken_router_turns_the_named_checks_red(tmp_path, mutant, scenario, variant, named):
+def test_a_broken_router_turns_the_named_checks_red(tmp_path: Path, mutant, scenario, variant, named) -> None:
     result = play(tmp_path / "run", scenario, variant, mutant)
     assert result["verdict"] == "failed", result["reason"]
     red = {check["name"]: check["observed"] for check in result["checks"] if not check["passed"]}
@@ -73,5 +73,5 @@ def test_a_broken_router_turns_the_named_checks_red(tmp_path, mutant, scenario, 
 
 
 @pytest.mark.parametrize(("scenario", "variant"), [(TWO_KEYS, None), (FORGED, "rst")])
-def test_the_same_scenarios_are_green_on_a_router_that_is_not_broken(tmp_path, scenario, variant):
+def test_the_same_scenarios_are_green_on_a_router_that_is_not_broken(tmp_path: Path, scenario, variant) -> None:
     assert play(tmp_path / "run", scenario, variant, "")["verdict"] == "passed"

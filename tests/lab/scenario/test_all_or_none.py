@@ -1,5 +1,7 @@
 """A change that one router refuses is made on neither, and the result says who refused what."""
 
+from pathlib import Path
+
 import pytest
 
 from keyroll.junos.errors import CommitError
@@ -25,7 +27,7 @@ throughout: []
 """
 
 
-def test_what_one_router_refuses_the_other_does_not_keep(run_scenario, tmp_path):
+def test_what_one_router_refuses_the_other_does_not_keep(run_scenario, tmp_path: Path) -> None:
     path = tmp_path / "scenario.yaml"
     path.write_text(ONE_REFUSES)
     result = run_scenario(path)
@@ -50,7 +52,7 @@ throughout: []
 """
 
 
-def test_a_first_configuration_that_one_router_refuses_is_red_and_breaks_nothing(run_scenario, tmp_path):
+def test_a_first_configuration_that_one_router_refuses_is_red_and_breaks_nothing(run_scenario, tmp_path: Path) -> None:
     path = tmp_path / "scenario.yaml"
     path.write_text(FIRST_APPLY)
     commit = RouterSession.commit

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from keyroll.scenario.record.result import Verdict
@@ -28,7 +30,9 @@ steps:
 """
 
 
-def test_a_session_by_local_as_rolls_over_with_its_key_chain_at_another_level_of_each_router(run_scenario, tmp_path):
+def test_a_session_by_local_as_rolls_over_with_its_key_chain_at_another_level_of_each_router(
+    run_scenario, tmp_path: Path
+) -> None:
     path = tmp_path / "moved.yaml"
     path.write_text(MOVED)
     result = run_scenario(path)

@@ -31,7 +31,7 @@ steps:
 
 
 @pytest.fixture
-def begun(tmp_path):
+def begun(tmp_path: Path):
     """Start a run that waits for so many seconds; return it and its folder once it does."""
     started = []
 
@@ -91,7 +91,7 @@ def kill(folder: Path, router: str, part: str) -> None:
     "daemon",
     [pytest.param("bgpd", marks=pytest.mark.slow), pytest.param("ldpd", marks=pytest.mark.slow), "zebra"],
 )
-def test_a_daemon_that_dies_ends_the_run_at_once_with_its_name_and_last_words(begun, daemon):
+def test_a_daemon_that_dies_ends_the_run_at_once_with_its_name_and_last_words(begun, daemon) -> None:
     run, folder = begun(600)
     kill(folder, "R2", daemon)
     said = run.communicate(timeout=300)[0]  # half of the step's time: it does not wait for its end
@@ -104,7 +104,7 @@ def test_a_daemon_that_dies_ends_the_run_at_once_with_its_name_and_last_words(be
 
 
 @pytest.mark.slow
-def test_a_wire_path_that_dies_is_replaced_and_the_run_says_so(begun):
+def test_a_wire_path_that_dies_is_replaced_and_the_run_says_so(begun) -> None:
     run, folder = begun(10)
     kill(folder, "R2", "wire")
     said = run.communicate(timeout=100)[0]
@@ -119,7 +119,7 @@ def test_a_wire_path_that_dies_is_replaced_and_the_run_says_so(begun):
     assert incident in [event["text"] for event in timeline(folder) if event["kind"] == "lab"]
 
 
-def test_a_run_whose_owner_is_killed_leaves_a_result_that_says_so(begun):
+def test_a_run_whose_owner_is_killed_leaves_a_result_that_says_so(begun) -> None:
     run, folder = begun(60)
     run.kill()
     run.communicate(timeout=30)

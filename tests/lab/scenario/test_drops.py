@@ -1,5 +1,7 @@
 """Drops by reason: right reasons are green, another reason is red though the total is the same."""
 
+from pathlib import Path
+
 import pytest
 
 from keyroll.scenario.record.result import Verdict
@@ -25,7 +27,7 @@ steps:
 @pytest.mark.parametrize(
     ("reason", "red"), [("bad-mac", []), pytest.param("unknown-keyid", ["drops@4"], marks=pytest.mark.slow)]
 )
-def test_the_reason_counts_and_not_only_the_number(run_scenario, tmp_path, reason, red):
+def test_the_reason_counts_and_not_only_the_number(run_scenario, tmp_path: Path, reason, red) -> None:
     path = tmp_path / "scenario.yaml"
     path.write_text(FORGED.replace("REASON", reason))
     result = run_scenario(path)

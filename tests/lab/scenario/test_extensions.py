@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,7 +59,7 @@ class Holds(Condition):
     def deadline(self, waits):
         return waits.shown
 
-    def expected(self):
+    def expected(self) -> str:
         return f"holds {self.value}"
 
     def judge(self, view):
@@ -66,7 +67,7 @@ class Holds(Condition):
 
 
 @pytest.fixture
-def extended():
+def extended() -> Iterator[None]:
     before = {*STEPS.names()}, {*CHECKS.names()}
     registry.load()
     blocks = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
@@ -82,7 +83,7 @@ def extended():
 
 
 @pytest.mark.usefixtures("extended")
-def test_they_are_played_and_judged(run_scenario, tmp_path):
+def test_they_are_played_and_judged(run_scenario, tmp_path: Path) -> None:
     path = tmp_path / "extended.yaml"
     path.write_text(FILE)
     result = run_scenario(path)
@@ -94,7 +95,7 @@ def test_they_are_played_and_judged(run_scenario, tmp_path):
 
 
 @pytest.mark.usefixtures("extended")
-def test_they_turn_red_like_any_other(run_scenario, tmp_path):
+def test_they_turn_red_like_any_other(run_scenario, tmp_path: Path) -> None:
     path = tmp_path / "extended.yaml"
     path.write_text(FILE.replace("holds: true", "holds: {R1: false}").replace("up-for: {R2: 1s}", "up-for: {R2: 0s}"))
     result = run_scenario(path)

@@ -1,6 +1,8 @@
 """The fixtures that tests in Python get, on a real lab."""
 
 import time
+from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
@@ -18,17 +20,17 @@ def plan_of(router):
     return Plan(router.name, router.asn, router.loopback, port.interface, port.ipv4)
 
 
-def test_a_router_takes_a_generated_chain_and_reads_it_back(r1, keychains):
+def test_a_router_takes_a_generated_chain_and_reads_it_back(r1, keychains) -> None:
     r1.configure(set_lines(keychains["R1"]))
     r1.commit()
     assert r1.show("show security keychain").parsed.chain("new_auth_key").name == "new_auth_key"
 
 
-def test_the_next_test_finds_nothing_of_the_one_before(r1):
+def test_the_next_test_finds_nothing_of_the_one_before(r1) -> None:
     assert r1.ask_secret("show configuration security").strip() == ""
 
 
-def test_the_wire_is_captured_while_the_lab_is_up(lab, routers, keychains, capture):
+def test_the_wire_is_captured_while_the_lab_is_up(lab, routers, keychains, capture: Mapping[str, Path]) -> None:
     plans = {name: plan_of(router) for name, router in lab.routers.items()}
     before = count_packets(capture["R1"])
     for name, session in routers.items():
@@ -44,7 +46,7 @@ def test_the_wire_is_captured_while_the_lab_is_up(lab, routers, keychains, captu
     assert count_packets(capture["R1"]) > before
 
 
-def test_a_scenario_is_played_from_python(run_scenario, pytestconfig):
+def test_a_scenario_is_played_from_python(run_scenario, pytestconfig: pytest.Config) -> None:
     path = pytestconfig.rootpath / "tests" / "scenarios" / "rollover" / "two-keys.yaml"
     result = run_scenario(path)
     assert result.verdict is Verdict.PASSED, result.red

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -81,7 +82,7 @@ def flow(key: Key) -> str:
 
 
 @pytest.mark.parametrize("quarters", [4, pytest.param(20, marks=pytest.mark.slow)])
-def test_quarters_of_a_plan_are_hitless_with_the_commits_of_each_date(run_scenario, tmp_path, quarters):
+def test_quarters_of_a_plan_are_hitless_with_the_commits_of_each_date(run_scenario, tmp_path: Path, quarters) -> None:
     chain, changes = planned(quarters)
     assert len(changes) == quarters
     path = tmp_path / "plan.yaml"
@@ -171,8 +172,8 @@ def way_out(tolerance: int) -> Iterator[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize(("tolerance", "by_deletion"), [(3600, True), (40, False)])
 def test_a_leaked_key_is_accepted_until_the_plan_says_on_an_open_connection(
-    run_scenario, tmp_path, tolerance, by_deletion
-):
+    run_scenario, tmp_path: Path, tolerance, by_deletion
+) -> None:
     said = leaked(tolerance)[2]
     assert said["R1", Receiving.TOLERANCE].deletion is by_deletion
     assert said["R2", Receiving.ANY].deletion

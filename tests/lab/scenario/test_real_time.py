@@ -1,5 +1,7 @@
 """The same scenario where clocks cannot be set: green in real time, red when a key is broken, skipped with a reason."""
 
+from pathlib import Path
+
 import pytest
 
 from keyroll.scenario.engine import Options, run
@@ -18,7 +20,7 @@ def play(pytestconfig, folder, name, *, mutate=None):
 
 
 @pytest.mark.real_time
-def test_two_keys_are_proven_in_real_time_and_nobody_sets_a_clock(pytestconfig, tmp_path):
+def test_two_keys_are_proven_in_real_time_and_nobody_sets_a_clock(pytestconfig: pytest.Config, tmp_path: Path) -> None:
     result = play(pytestconfig, tmp_path, "two-keys.yaml")
     assert result.verdict is Verdict.PASSED, (result.reason, result.red)
     assert (result.t0.second, result.facts["real time"]["t0"]) == (0, result.t0.isoformat())
@@ -27,12 +29,12 @@ def test_two_keys_are_proven_in_real_time_and_nobody_sets_a_clock(pytestconfig, 
 
 @pytest.mark.real_time
 @pytest.mark.slow
-def test_a_broken_key_is_red_in_real_time_as_well(pytestconfig, tmp_path):
+def test_a_broken_key_is_red_in_real_time_as_well(pytestconfig: pytest.Config, tmp_path: Path) -> None:
     result = play(pytestconfig, tmp_path, "two-keys.yaml", mutate="other-secret")
     assert result.receipt.killed, (result.reason, result.red)
 
 
-def test_what_needs_other_clocks_is_skipped_and_says_why(pytestconfig, tmp_path):
+def test_what_needs_other_clocks_is_skipped_and_says_why(pytestconfig: pytest.Config, tmp_path: Path) -> None:
     result = play(pytestconfig, tmp_path, "skew-within-tolerance.yaml")
     assert result.verdict is Verdict.SKIPPED
     assert "set-clock (withheld); it cannot be played in real time: its routers' clocks differ" in result.reason

@@ -63,7 +63,7 @@ def link(secret: str) -> bytes:
     [(True, 0, "HITLESS"), (False, 1, "NOT HITLESS, as predicted")],
     ids=["mended by a planned commit", "as saved"],
 )
-def test_the_rollover_of_two_configurations_is_played_before_the_night(tmp_path, mended, code, verdict):
+def test_the_rollover_of_two_configurations_is_played_before_the_night(tmp_path: Path, mended, code, verdict) -> None:
     starts = "2026-11-1.00:00:00 +0000", "2027-1-15.00:00:00 +0000"
     # As a router shows it, `$9$…`, and as a person types it.
     mine = [(starts[0], 1, 2, f'"{encode_type9(Secret("first-secret"))}"'), (starts[1], 3, 4, "right")]
@@ -178,7 +178,7 @@ set security authentication-key-chains key-chain KC-BGP key 2 ao-attribute crypt
 
 
 @pytest.mark.slow
-def test_a_planned_second_key_of_a_route_reflector_and_its_client_is_played_in_both_orders(tmp_path):
+def test_a_planned_second_key_of_a_route_reflector_and_its_client_is_played_in_both_orders(tmp_path: Path) -> None:
     """As in a public validated design: wildcard groups, IPv6 loopbacks, secrets removed, no host-name."""
     (tmp_path / "rr.conf").write_text(GROUPED.format(own=1, peer=2, cluster="cluster 1.1.1.1;"))
     (tmp_path / "client.conf").write_text(GROUPED.format(own=2, peer=1, cluster=""))
@@ -224,7 +224,9 @@ def with_md5(text: str, peer: str) -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("md5", [False, True], ids=["to another key-chain", "from MD5 to TCP-AO"])
-def test_a_commit_that_resets_the_session_is_played_in_both_orders_with_the_rollover_after_it(tmp_path, md5):
+def test_a_commit_that_resets_the_session_is_played_in_both_orders_with_the_rollover_after_it(
+    tmp_path: Path, md5
+) -> None:
     ends = (("lion", "10.9.0.1", "10.9.0.2", (1, 2)), ("tiger", "10.9.0.2", "10.9.0.1", (2, 1)))
     words = ["lion.conf", "tiger.conf", "--at", "2026-12-01T00:00Z", "--pause", "2s"]
     for number, (name, own, peer, (send, recv)) in enumerate(ends, 1):

@@ -6,6 +6,7 @@ Prediction and play are held against each other: `keyroll check` says before wha
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -37,7 +38,7 @@ EXCEPTIONS = dict.fromkeys(
 
 
 @pytest.mark.parametrize("path", sampled("sessions/two-families-two-chains"))
-def test_what_comes_back_is_played_with_the_verdict_of_the_file(run_scenario, tmp_path, path):
+def test_what_comes_back_is_played_with_the_verdict_of_the_file(run_scenario, tmp_path: Path, path) -> None:
     for case in read(path):
         if case.name in EXCEPTIONS:
             assert not same_verdict(run_scenario, case, tmp_path), f"{case.name} is no exception any more"
@@ -50,7 +51,9 @@ def test_what_comes_back_is_played_with_the_verdict_of_the_file(run_scenario, tm
     "name",
     ["operations/next-secret-replaced", "sessions/next-secret-reaches-both", "sessions/ring-of-fifty-two"],
 )
-def test_a_planned_commit_is_played_with_the_verdict_of_the_file_that_makes_it(run_scenario, tmp_path, name):
+def test_a_planned_commit_is_played_with_the_verdict_of_the_file_that_makes_it(
+    run_scenario, tmp_path: Path, name
+) -> None:
     case = read_cases(LIBRARY / f"{name}.yaml")[0]
     found, text = imported_with_its_commit(case, tmp_path)
     assert predicted(text) == is_hitless(case)
@@ -68,7 +71,7 @@ def test_a_planned_commit_is_played_with_the_verdict_of_the_file_that_makes_it(r
         ("sessions/two-families-two-chains", ("sends key 0 from ",)),
     ],
 )
-def test_what_a_link_carried_is_judged_before_what_comes_is_played(run_scenario, tmp_path, name, seen):
+def test_what_a_link_carried_is_judged_before_what_comes_is_played(run_scenario, tmp_path: Path, name, seen) -> None:
     """A library file is played: its capture is that of the real link, which the configurations are of.
 
     The routers' clocks were set, the host's was not: the capture is moved to their time. What a rollover jumps over is
@@ -115,7 +118,7 @@ def same_verdict(run_scenario, case: Case, folder) -> bool:
 
 
 @pytest.mark.slow
-def test_nine_in_ten_agree():
+def test_nine_in_ten_agree() -> None:
     names = {case.name for case in cases()}
     assert set(EXCEPTIONS) <= names
     assert len(EXCEPTIONS) <= len(names) / 10

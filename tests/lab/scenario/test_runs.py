@@ -52,7 +52,7 @@ def found_in(folder, mutation):
     return [path.name for path in files if pattern.search(path.read_bytes())]
 
 
-def test_the_rollover_is_proven_and_its_folder_holds_the_evidence_and_no_secret(tmp_path):
+def test_the_rollover_is_proven_and_its_folder_holds_the_evidence_and_no_secret(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     done = play(folder)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -78,7 +78,7 @@ def test_the_rollover_is_proven_and_its_folder_holds_the_evidence_and_no_secret(
         pytest.param("key-missing", "R2 has no usable key with recv-id 3", marks=pytest.mark.slow),
     ],
 )
-def test_what_is_broken_on_purpose_turns_its_checks_red_for_that_reason(tmp_path, mutation, reason):
+def test_what_is_broken_on_purpose_turns_its_checks_red_for_that_reason(tmp_path: Path, mutation, reason) -> None:
     folder = tmp_path / "run"
     done = play(folder, "--mutate", mutation)
     assert done.returncode == 1, done.stdout + done.stderr
@@ -90,7 +90,7 @@ def test_what_is_broken_on_purpose_turns_its_checks_red_for_that_reason(tmp_path
     assert found_in(folder, mutation) == []
 
 
-def test_ctrl_c_takes_the_lab_down_and_says_so_without_a_traceback(tmp_path):
+def test_ctrl_c_takes_the_lab_down_and_says_so_without_a_traceback(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     command = keyroll("run", TWO_KEYS, "--mutate", "other-secret", "--run-dir", folder, "--no-report")
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

@@ -120,7 +120,9 @@ SLOW = pytest.mark.slow
         pytest.param(WAIT, "step 1", 5, marks=SLOW),
     ],
 )
-def test_a_machine_that_stands_still_makes_the_run_unfit(begin, step, event, seconds):
+def test_a_machine_that_stands_still_makes_the_run_unfit(
+    begin: Callable[[str, str], Playing], step, event, seconds
+) -> None:
     playing = begin(step, event)
     playing.freeze([playing.run.pid, *playing.processes()], seconds)
     code, result = playing.end()
@@ -140,7 +142,9 @@ def test_a_machine_that_stands_still_makes_the_run_unfit(begin, step, event, sec
         pytest.param("keeper", 12, marks=SLOW),
     ],
 )
-def test_a_part_of_the_lab_that_hangs_is_named_and_no_check_is_red(begin, part, seconds):
+def test_a_part_of_the_lab_that_hangs_is_named_and_no_check_is_red(
+    begin: Callable[[str, str], Playing], part, seconds
+) -> None:
     playing = begin(STAYS, "step 3")
     pids = [pid for pid, command in playing.processes().items() if part in command]
     assert pids, playing.processes()
@@ -151,7 +155,7 @@ def test_a_part_of_the_lab_that_hangs_is_named_and_no_check_is_red(begin, part, 
 
 
 @pytest.mark.slow
-def test_pytest_plays_a_run_that_stood_still_once_more_and_says_so(tmp_path):
+def test_pytest_plays_a_run_that_stood_still_once_more_and_says_so(tmp_path: Path) -> None:
     (tmp_path / "scenario.yaml").write_text(SCENARIO.replace("STEP", STAYS))
     runs = tmp_path / "runs"
     words = [
@@ -200,7 +204,7 @@ main()
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("by", "words"), [(20, "set forward by"), (-20, "set back by")])
-def test_a_clock_that_is_set_makes_the_run_unfit(tmp_path, by, words):
+def test_a_clock_that_is_set_makes_the_run_unfit(tmp_path: Path, by, words) -> None:
     path, folder = tmp_path / "scenario.yaml", tmp_path / "run"
     path.write_text(SCENARIO.replace("STEP", "wait: {for: 3s}"))
     shim = [sys.executable, "-c", STEPPED, str(folder / "timeline.jsonl"), str(by)]

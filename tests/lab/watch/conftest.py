@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from tests.lab.conftest import Pair
 from tests.lab.watch.production import Case, Production
 
 QUICK = timedelta(milliseconds=50)
@@ -13,12 +16,12 @@ thirty lines would wait for half a minute and show nothing more by it."""
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch):
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("keyroll.watch.pace.BETWEEN", QUICK)
 
 
 @pytest.fixture
-def production(pair, tmp_path):
+def production(pair: Pair, tmp_path: Path) -> Callable[[Case], Production]:
     def made(case: Case) -> Production:
         found = Production(pair, case, tmp_path)
         found.configure()

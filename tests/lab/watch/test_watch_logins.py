@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from tests.lab.conftest import Pair
 from tests.lab.watch.production import Case, Production
 
 from keyroll.emulator.junos.configuration.passwords import encrypted
@@ -34,7 +36,7 @@ def as_watcher(production: Production, permissions: str) -> None:
     ]
 
 
-def test_view_and_view_configuration_are_enough_and_secrets_stay_unknown(pair, tmp_path):
+def test_view_and_view_configuration_are_enough_and_secrets_stay_unknown(pair: Pair, tmp_path: Path) -> None:
     production = Production(pair, Case(), tmp_path)
     production.configure()
     as_watcher(production, "view view-configuration")
@@ -52,7 +54,7 @@ def plain(target: Target) -> dict[str, object]:
     return {name: getattr(target, name) for name in ("name", "host", "port", "user", "password")}
 
 
-def test_without_view_configuration_the_chains_are_not_visible(pair, tmp_path):
+def test_without_view_configuration_the_chains_are_not_visible(pair: Pair, tmp_path: Path) -> None:
     production = Production(pair, Case(), tmp_path)
     production.configure()
     as_watcher(production, "view")

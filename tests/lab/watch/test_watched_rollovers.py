@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from ipaddress import IPv4Address
 
 import pytest
-from tests.lab.watch.production import Case, tunnel
+from tests.lab.watch.production import Case, Production, tunnel
 
 from keyroll.junos.base_configuration import GROUP, POLICY, Family
 from keyroll.names import Algorithm, SessionKind
@@ -40,35 +41,35 @@ GOOD = {
 }
 
 
-def clear_bgp(production):
+def clear_bgp(production) -> None:
     production.pair.sessions["R1"].clear_bgp()
 
 
-def clear_bgp_on_r2(production):
+def clear_bgp_on_r2(production) -> None:
     production.pair.sessions["R2"].clear_bgp()
 
 
-def clear_ldp(production):
+def clear_ldp(production) -> None:
     production.pair.sessions["R1"].clear_ldp(IPv4Address("10.0.12.2"))
 
 
-def withdraw(production):
+def withdraw(production) -> None:
     production.pair.commit("R2", [f"delete protocols bgp group {GROUP} export {POLICY}"])
 
 
-def withdraw_on_r1(production):
+def withdraw_on_r1(production) -> None:
     production.pair.commit("R1", [f"delete protocols bgp group {GROUP} export {POLICY}"])
 
 
-def reboot(production):
+def reboot(production) -> None:
     production.pair.sessions["R2"].reboot()
 
 
-def reboot_r1(production):
+def reboot_r1(production) -> None:
     production.pair.sessions["R1"].reboot()
 
 
-def disable(production):
+def disable(production) -> None:
     production.pair.commit("R1", ["deactivate protocols bgp"])
 
 
@@ -112,12 +113,12 @@ def told(outcome):
     return "\n".join([outcome.headline, *(check.sentence() for check in outcome.result.checks)])
 
 
-def test_there_are_twenty_of_each():
+def test_there_are_twenty_of_each() -> None:
     assert (len(GOOD), len(BAD)) == (20, 20)
 
 
 @pytest.mark.parametrize("name", some(GOOD))
-def test_a_good_rollover_is_hitless(production, name):
+def test_a_good_rollover_is_hitless(production: Callable[[Case], Production], name) -> None:
     outcome = production(GOOD[name]).watched()
     assert outcome.result.verdict is Verdict.PASSED, told(outcome)
     assert outcome.state.seen.completed
@@ -127,7 +128,7 @@ def test_a_good_rollover_is_hitless(production, name):
 
 
 @pytest.mark.parametrize("name", some(BAD))
-def test_a_bad_one_is_not_and_its_cause_is_told(production, name):
+def test_a_bad_one_is_not_and_its_cause_is_told(production: Callable[[Case], Production], name) -> None:
     case, verdict, cause = BAD[name]
     outcome = production(case).watched()
     if verdict is None:
@@ -140,7 +141,7 @@ def test_a_bad_one_is_not_and_its_cause_is_told(production, name):
 
 
 @pytest.mark.slow
-def test_ssh_that_is_lost_in_the_middle_is_unfit(production):
+def test_ssh_that_is_lost_in_the_middle_is_unfit(production: Callable[[Case], Production]) -> None:
     made = production(Case())
     with tunnel(made, "R2") as way:
         object.__setattr__(made.case, "then", lambda _: way.cut())
@@ -151,7 +152,7 @@ def test_ssh_that_is_lost_in_the_middle_is_unfit(production):
 
 
 @pytest.mark.slow
-def test_without_a_rollover_until_then_nothing_can_be_said(production):
+def test_without_a_rollover_until_then_nothing_can_be_said(production: Callable[[Case], Production]) -> None:
     outcome = production(Case(roll=False)).watched(until=timedelta(seconds=15))
     assert outcome.result.verdict is Verdict.UNFIT
     assert "no rollover was seen to complete until" in outcome.result.reason

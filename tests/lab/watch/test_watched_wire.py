@@ -6,6 +6,7 @@ import io
 import struct
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,7 @@ def on_wire(outcome):
     return [check for check in outcome.result.checks if check.observed.endswith("(wire)")]
 
 
-def test_a_capture_of_the_whole_session_has_every_segment_verified(production):
+def test_a_capture_of_the_whole_session_has_every_segment_verified(production: Callable[[Case], Production]) -> None:
     made = production(Case())
     outcome = made.watched(capture=Source(str(made.pair.lab.captures["R1"])))
     assert outcome.result.verdict is Verdict.PASSED, told(outcome)
@@ -57,7 +58,9 @@ def test_a_capture_of_the_whole_session_has_every_segment_verified(production):
     assert not any("wire" in words for words in outcome.state.not_judged), told(outcome)
 
 
-def test_a_session_that_was_up_before_the_capture_is_judged_by_its_key_ids(production):
+def test_a_session_that_was_up_before_the_capture_is_judged_by_its_key_ids(
+    production: Callable[[Case], Production],
+) -> None:
     made = production(Case())
     outcome = made.watched(capture=Source(command=follow(made)))
     assert outcome.result.verdict is Verdict.PASSED, told(outcome)
@@ -70,7 +73,9 @@ def test_a_session_that_was_up_before_the_capture_is_judged_by_its_key_ids(produ
 
 
 @pytest.mark.slow
-def test_a_capture_on_standard_input_is_the_same(production, monkeypatch):
+def test_a_capture_on_standard_input_is_the_same(
+    production: Callable[[Case], Production], monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = production(Case(kinds=(SessionKind.BGP, SessionKind.LDP), algorithm=Algorithm.AES_128_CMAC_96))
     with subprocess.Popen(follow(made, "R2"), stdout=subprocess.PIPE) as process:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(process.stdout))
@@ -82,7 +87,7 @@ def test_a_capture_on_standard_input_is_the_same(production, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_secret_that_differs_is_red_on_the_wire_as_well(production):
+def test_a_secret_that_differs_is_red_on_the_wire_as_well(production: Callable[[Case], Production]) -> None:
     made = production(Case(other_secret=True))
     outcome = made.watched(capture=Source(str(made.pair.lab.captures["R2"])))
     assert outcome.result.verdict is Verdict.FAILED, told(outcome)
@@ -104,7 +109,9 @@ def as_junos_writes(capture: Path, into: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_routers_own_capture_is_read_when_the_watch_ends(production, tmp_path, monkeypatch):
+def test_the_routers_own_capture_is_read_when_the_watch_ends(
+    production: Callable[[Case], Production], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = production(Case())
     own = tmp_path / "monitor-traffic.pcap"
     judged = "keyroll.watch.engine.judge_wire"
@@ -121,7 +128,9 @@ def test_the_routers_own_capture_is_read_when_the_watch_ends(production, tmp_pat
 
 
 @pytest.mark.slow
-def test_a_capture_of_another_link_makes_the_watch_unfit(production, tmp_path):
+def test_a_capture_of_another_link_makes_the_watch_unfit(
+    production: Callable[[Case], Production], tmp_path: Path
+) -> None:
     made = production(Case())
     other = tmp_path / "other.pcap"
     other.write_bytes(made.pair.lab.captures["R1"].read_bytes()[:24])

@@ -19,6 +19,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from tests.lab.conftest import Pair
 from tests.lab.wire import kernel_sockets as kernel
 
 from keyroll import linux
@@ -110,7 +111,7 @@ def kernel_with_tcp_ao() -> None:
 
 
 @pytest.fixture
-def speaker(own_pair) -> Iterator[Speaker]:
+def speaker(own_pair: Pair) -> Iterator[Speaker]:
     """The speaker at R2's end of the link, in the place of R2, which has no address."""
     _, (namespace,) = find.find(own_pair.lab.name).ask_keeper("namespace", router="R2")
     with linux.inside(namespace):
@@ -127,7 +128,9 @@ def counted(namespace: int) -> dict[str, int]:
     return kernel.counters_in(lines)
 
 
-def test_the_routers_rollover_is_hitless_for_a_peer_whose_kernel_has_tcp_ao(own_pair, speaker, tmp_path) -> None:
+def test_the_routers_rollover_is_hitless_for_a_peer_whose_kernel_has_tcp_ao(
+    own_pair: Pair, speaker: Speaker, tmp_path: Path
+) -> None:
     _, (namespace,) = find.find(own_pair.lab.name).ask_keeper("namespace", router="R2")
     session = own_pair.sessions["R1"]
     session.set_clock(T0 + timedelta(minutes=1))

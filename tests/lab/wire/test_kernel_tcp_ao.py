@@ -21,7 +21,7 @@ from tests.lab.wire import judging
 from tests.lab.wire import kernel_sockets as kernel
 from tests.lab.wire.judging import T0, Judge
 from tests.lab.wire.traffic import echo, read, transfer
-from tests.lab.wire.two_routers import ADDRESSES, PORT, until
+from tests.lab.wire.two_routers import ADDRESSES, PORT, Rig, until
 
 from keyroll.names import Algorithm, Receiving, Sending
 from keyroll.tcpao import ACK, SYN
@@ -102,7 +102,7 @@ def changes(keys: list[int]) -> list[int]:
 
 
 @pytest.fixture
-def pair(rig) -> Pair:
+def pair(rig: Rig) -> Pair:
     return Pair(rig)
 
 
@@ -110,7 +110,7 @@ def pair(rig) -> Pair:
 @pytest.mark.parametrize("algorithm", list(Algorithm))
 @pytest.mark.parametrize("opener", OPENERS)
 @pytest.mark.parametrize("sending", list(Sending))
-def test_a_rollover_that_both_sides_ask_for(pair, family, algorithm, opener, sending) -> None:
+def test_a_rollover_that_both_sides_ask_for(pair: Pair, family, algorithm, opener, sending) -> None:
     chain = judging.chain(judging.key(0, algorithm=algorithm), judging.key(1, HALF_HOUR, algorithm=algorithm))
     pair.begin(chain, family=family, sending=sending)
     near, far = pair.joined(opener)
@@ -132,7 +132,7 @@ def test_a_rollover_that_both_sides_ask_for(pair, family, algorithm, opener, sen
 
 
 @pytest.mark.parametrize("opener", OPENERS)
-def test_the_kernel_follows_a_rollover_that_the_wire_path_asks_for(pair, opener) -> None:
+def test_the_kernel_follows_a_rollover_that_the_wire_path_asks_for(pair: Pair, opener) -> None:
     pair.begin()
     near, far = pair.joined(opener)
     with near, far:
@@ -146,7 +146,7 @@ def test_the_kernel_follows_a_rollover_that_the_wire_path_asks_for(pair, opener)
 
 
 @pytest.mark.parametrize("opener", OPENERS)
-def test_the_wire_path_follows_a_rollover_that_the_kernel_asks_for_where_its_policy_is_to(pair, opener) -> None:
+def test_the_wire_path_follows_a_rollover_that_the_kernel_asks_for_where_its_policy_is_to(pair: Pair, opener) -> None:
     # Both keys have started: which of them is sent is the peer's to ask.
     chain = judging.chain(judging.key(0), judging.key(1, timedelta(seconds=1)))
     pair.begin(chain, sending=Sending.RNEXT)
@@ -165,7 +165,7 @@ def test_the_wire_path_follows_a_rollover_that_the_kernel_asks_for_where_its_pol
     assert pair.ours.dropped() == {}
 
 
-def test_a_key_that_the_kernel_deletes_and_gets_again_is_a_key_like_any_other(pair) -> None:
+def test_a_key_that_the_kernel_deletes_and_gets_again_is_a_key_like_any_other(pair: Pair) -> None:
     pair.begin()
     near, far = pair.joined("kernel")
     first, second = pair.chain.keys
@@ -191,7 +191,7 @@ def test_a_key_that_the_kernel_deletes_and_gets_again_is_a_key_like_any_other(pa
 
 @pytest.mark.parametrize("algorithm", list(Algorithm))
 @pytest.mark.parametrize("opener", OPENERS)
-def test_sequence_numbers_that_wrap_at_both_ends_are_signed_with_the_next_sne(pair, opener, algorithm) -> None:
+def test_sequence_numbers_that_wrap_at_both_ends_are_signed_with_the_next_sne(pair: Pair, opener, algorithm) -> None:
     pair.begin(judging.chain(judging.key(0, algorithm=algorithm)), isn=0xFFFFFF00)
     near, far = pair.joined(opener, isn=0xFFFFFE00)
     with near, far:
@@ -216,7 +216,7 @@ MENDED = (99, 0)
     reason=f"Linux {platform.release()}: a listener's child begins with a receive SNE of 0 (docs/field-bugs.md)",
     strict=True,
 )
-def test_a_listener_whose_peers_isn_is_the_last_number_takes_its_data(pair) -> None:
+def test_a_listener_whose_peers_isn_is_the_last_number_takes_its_data(pair: Pair) -> None:
     pair.begin(isn=0xFFFFFFFF)
     near, far = pair.joined("wire path", timeout=SILENCE_SECONDS)
     with near, far:
@@ -224,7 +224,7 @@ def test_a_listener_whose_peers_isn_is_the_last_number_takes_its_data(pair) -> N
 
 
 @pytest.mark.parametrize("opener", OPENERS)
-def test_options_that_are_not_covered_are_left_out_by_both(pair, opener) -> None:
+def test_options_that_are_not_covered_are_left_out_by_both(pair: Pair, opener) -> None:
     pair.begin(judging.chain(judging.key(0, include_options=False)))
     near, far = pair.joined(opener)
     with near, far:
@@ -244,7 +244,9 @@ def test_options_that_are_not_covered_are_left_out_by_both(pair, opener) -> None
     ],
     ids=["secret", "algorithm", "coverage", "ids"],
 )
-def test_what_differs_keeps_the_connection_from_coming_up_and_is_counted(pair, opener, other, ours, counter) -> None:
+def test_what_differs_keeps_the_connection_from_coming_up_and_is_counted(
+    pair: Pair, opener, other, ours, counter
+) -> None:
     pair.begin(judging.chain(judging.key(0)))
     before = pair.counted()[counter]
     with pytest.raises(OSError, match="timed out"):
@@ -256,7 +258,7 @@ def test_what_differs_keeps_the_connection_from_coming_up_and_is_counted(pair, o
 
 
 @pytest.mark.parametrize("who", ["wire path", "kernel"])
-def test_an_abort_is_signed_and_believed_by_the_other(pair, who) -> None:
+def test_an_abort_is_signed_and_believed_by_the_other(pair: Pair, who) -> None:
     pair.begin()
     near, far = pair.joined("kernel")
     aborts, hears = (near, far) if who == "wire path" else (far, near)
@@ -270,7 +272,7 @@ def test_an_abort_is_signed_and_believed_by_the_other(pair, who) -> None:
     assert pair.ours.dropped() == {}
 
 
-def test_the_kernel_believes_a_refusal_that_is_signed_with_a_source_isn_of_0(pair) -> None:
+def test_the_kernel_believes_a_refusal_that_is_signed_with_a_source_isn_of_0(pair: Pair) -> None:
     """The wire path signs the RST to a SYN as assumption W6 has it; Linux verifies it while it waits for a SYN-ACK."""
     pair.begin()
     begun = time.monotonic()
@@ -282,7 +284,7 @@ def test_the_kernel_believes_a_refusal_that_is_signed_with_a_source_isn_of_0(pai
     assert pair.keys() == [0, 0]
 
 
-def test_the_kernel_says_nothing_to_a_signed_syn_for_a_closed_port(pair) -> None:
+def test_the_kernel_says_nothing_to_a_signed_syn_for_a_closed_port(pair: Pair) -> None:
     pair.begin()
     with pytest.raises(TimeoutError):
         pair.rig.connect(0, timeout=SILENCE_SECONDS)
@@ -291,7 +293,7 @@ def test_the_kernel_says_nothing_to_a_signed_syn_for_a_closed_port(pair) -> None
 
 @pytest.mark.parametrize("opener", OPENERS)
 @pytest.mark.parametrize("algorithm", list(Algorithm))
-def test_a_lossy_link_loses_no_data(pair, opener, algorithm) -> None:
+def test_a_lossy_link_loses_no_data(pair: Pair, opener, algorithm) -> None:
     pair.begin(judging.chain(judging.key(0, algorithm=algorithm)))
     pair.rig.link.loss, pair.rig.link.repeat, pair.rig.link.swap = 0.01, 0.01, 0.02
     near, far = pair.joined(opener)
@@ -303,7 +305,7 @@ def test_a_lossy_link_loses_no_data(pair, opener, algorithm) -> None:
     assert pair.ours.dropped() == {}
 
 
-def test_both_ends_open_at_once(pair) -> None:
+def test_both_ends_open_at_once(pair: Pair) -> None:
     pair.begin()
     pair.rig.link.hold = []
     ends = []
@@ -338,7 +340,7 @@ def held_syns(link) -> int:
 
 @pytest.mark.parametrize("length", [1, 15, 16, 17, 64, 80])
 @pytest.mark.parametrize("algorithm", list(Algorithm))
-def test_secrets_of_every_length_that_linux_takes_give_the_same_traffic_keys(pair, algorithm, length) -> None:
+def test_secrets_of_every_length_that_linux_takes_give_the_same_traffic_keys(pair: Pair, algorithm, length) -> None:
     pair.begin(judging.chain(judging.key(0, algorithm=algorithm, secret="x" * length)))
     near, far = pair.joined("kernel")
     with near, far:
@@ -346,7 +348,7 @@ def test_secrets_of_every_length_that_linux_takes_give_the_same_traffic_keys(pai
     assert set(pair.keys()) == {0}
 
 
-def test_a_wire_path_that_dies_and_is_replaced_goes_on_with_the_kernel(pair) -> None:
+def test_a_wire_path_that_dies_and_is_replaced_goes_on_with_the_kernel(pair: Pair) -> None:
     pair.begin()
     near, far = pair.joined("kernel")
     with near, far:
@@ -364,7 +366,7 @@ def test_a_wire_path_that_dies_and_is_replaced_goes_on_with_the_kernel(pair) -> 
         assert kernel.info(far).current == pair.chain.keys[1].recv_id
 
 
-def test_sixty_four_keys_are_rolled_through(pair) -> None:
+def test_sixty_four_keys_are_rolled_through(pair: Pair) -> None:
     chain = judging.chain(*(judging.key(number, timedelta(hours=number)) for number in range(64)))
     pair.begin(chain)
     near, far = pair.joined("kernel")

@@ -10,7 +10,7 @@ import pytest
 from tests.lab.wire.links import packet_socket
 from tests.lab.wire.namespaces import Namespace
 from tests.lab.wire.traffic import ip_packet, protect, transfer
-from tests.lab.wire.two_routers import ADDRESSES
+from tests.lab.wire.two_routers import ADDRESSES, Rig
 
 from keyroll.tcpao import SYN, with_checksum
 
@@ -29,7 +29,7 @@ def tagged(sock) -> bytes:
 
 
 class TestOtherFrames:
-    def test_a_vlan_tag_stays_on_and_a_protected_segment_behind_one_is_judged(self, rig) -> None:
+    def test_a_vlan_tag_stays_on_and_a_protected_segment_behind_one_is_judged(self, rig: Rig) -> None:
         protect(rig)
         ends = rig.link_ends()
         kernels = [bump.inner.within(lambda: packet_socket("ge-0-0-0")) for bump in rig.bumps]
@@ -47,7 +47,7 @@ class TestOtherFrames:
         assert rig.bumps[1].dropped() == {}
         assert rig.bumps[0].status().connections[0].phase == "opening"
 
-    def test_udp_passes_in_fragments_too(self, rig) -> None:
+    def test_udp_passes_in_fragments_too(self, rig: Rig) -> None:
         protect(rig)
         for family, kind in ((4, socket.AF_INET), (6, socket.AF_INET6)):
             near, far = (
@@ -59,13 +59,13 @@ class TestOtherFrames:
                 near.sendto(bytes(4000), (ADDRESSES[family][1], 646))
                 assert len(far.recv(5000)) == 4000
 
-    def test_an_unprotected_connection_to_another_port_passes_in_bulk(self, rig) -> None:
+    def test_an_unprotected_connection_to_another_port_passes_in_bulk(self, rig: Rig) -> None:
         protect(rig)
         near, far = rig.joined(port=2222)
         with near, far:
             transfer(near, far, bytes(1 << 20))
 
-    def test_a_neighbour_whose_offloads_are_on_is_understood(self, rig) -> None:
+    def test_a_neighbour_whose_offloads_are_on_is_understood(self, rig: Rig) -> None:
         """The neighbour's kernel hands over partial checksums and segments of up to 64 KiB, which pass as they are."""
         bump = rig.bumps[0]
         neighbour = Namespace()

@@ -11,7 +11,7 @@ import pytest
 from tests.lab.wire import judging
 from tests.lab.wire.judging import T0, Judge
 from tests.lab.wire.traffic import echo, ip_packet, protect, read, transfer
-from tests.lab.wire.two_routers import ADDRESSES, until
+from tests.lab.wire.two_routers import ADDRESSES, Rig, until
 
 from keyroll.keychain.secret import Secret
 from keyroll.names import Algorithm, Receiving, Sending
@@ -23,7 +23,7 @@ HALF_HOUR = timedelta(minutes=30)
 
 @pytest.mark.parametrize("family", [4, 6])
 @pytest.mark.parametrize("algorithm", list(Algorithm))
-def test_a_session_rolls_from_key_0_to_key_1_and_every_segment_verifies(rig, family, algorithm) -> None:
+def test_a_session_rolls_from_key_0_to_key_1_and_every_segment_verifies(rig: Rig, family, algorithm) -> None:
     chain = judging.chain(judging.key(0, algorithm=algorithm), judging.key(1, HALF_HOUR, algorithm=algorithm))
     rig.capture()
     for router, bump in enumerate(rig.bumps):
@@ -52,7 +52,7 @@ def test_a_session_rolls_from_key_0_to_key_1_and_every_segment_verifies(rig, fam
 
 
 @pytest.mark.parametrize("algorithm", list(Algorithm))
-def test_a_lossy_link_loses_no_data_and_no_segment_goes_unsigned(rig, algorithm) -> None:
+def test_a_lossy_link_loses_no_data_and_no_segment_goes_unsigned(rig: Rig, algorithm) -> None:
     chain = judging.chain(judging.key(0, algorithm=algorithm))
     protect(rig, chain)
     rig.capture()
@@ -70,7 +70,7 @@ def test_a_lossy_link_loses_no_data_and_no_segment_goes_unsigned(rig, algorithm)
     assert not rig.bumps[1].dropped()
 
 
-def test_twelve_rollovers_in_a_row_under_load(rig) -> None:
+def test_twelve_rollovers_in_a_row_under_load(rig: Rig) -> None:
     algorithms = list(Algorithm)
     chain = judging.chain(
         *(judging.key(n, timedelta(hours=n), algorithm=algorithms[n % 2]) for n in range(13)), tolerance=60
@@ -100,7 +100,7 @@ def test_twelve_rollovers_in_a_row_under_load(rig) -> None:
     assert not rig.bumps[1].dropped()
 
 
-def test_a_refused_connection_fails_at_once(rig) -> None:
+def test_a_refused_connection_fails_at_once(rig: Rig) -> None:
     protect(rig)
     rig.capture()
     begun = time.monotonic()
@@ -111,7 +111,7 @@ def test_a_refused_connection_fails_at_once(rig) -> None:
     assert [one.segment.flag_letters for one in rig.sent() if judge.key_of(one) == 0] == ["S", "R."]
 
 
-def test_both_ends_open_at_once(rig) -> None:
+def test_both_ends_open_at_once(rig: Rig) -> None:
     protect(rig)
     rig.capture()
     rig.link.hold = []
@@ -175,7 +175,7 @@ AO = b"\x1d\x10"
     ],
 )
 @pytest.mark.parametrize("flags", [RST, RST | ACK])
-def test_a_forged_rst_with_the_right_sequence_number_is_dropped(rig, flags, options, reason) -> None:
+def test_a_forged_rst_with_the_right_sequence_number_is_dropped(rig: Rig, flags, options, reason) -> None:
     protect(rig)
     rig.capture()
     near, far = rig.joined()
@@ -189,7 +189,7 @@ def test_a_forged_rst_with_the_right_sequence_number_is_dropped(rig, flags, opti
         echo(near, far)
 
 
-def test_without_protection_the_same_rst_kills_the_connection(rig) -> None:
+def test_without_protection_the_same_rst_kills_the_connection(rig: Rig) -> None:
     rig.capture()
     near, far = rig.joined()
     with near, far:
@@ -202,7 +202,7 @@ def test_without_protection_the_same_rst_kills_the_connection(rig) -> None:
             far.recv(1)
 
 
-def test_everything_replayed_leaves_the_connection_alone(rig) -> None:
+def test_everything_replayed_leaves_the_connection_alone(rig: Rig) -> None:
     protect(rig)
     rig.capture()
     near, far = rig.joined()
@@ -218,7 +218,7 @@ def test_everything_replayed_leaves_the_connection_alone(rig) -> None:
             echo(near, far)
 
 
-def test_an_unsigned_syn_gets_no_answer(rig) -> None:
+def test_an_unsigned_syn_gets_no_answer(rig: Rig) -> None:
     protect(rig)
     rig.bumps[0].set()
     with rig.listen(1), pytest.raises(TimeoutError):
@@ -226,7 +226,7 @@ def test_an_unsigned_syn_gets_no_answer(rig) -> None:
     assert rig.bumps[1].dropped()["in", "no-option"] >= 1
 
 
-def test_a_late_key_comes_back_by_retransmission(rig) -> None:
+def test_a_late_key_comes_back_by_retransmission(rig: Rig) -> None:
     early = judging.chain(judging.key(0), judging.key(1, timedelta(minutes=30)))
     protect(rig, early)
     rig.bumps[1].set(judging.session(1, judging.chain(judging.key(0))))
@@ -242,7 +242,7 @@ def test_a_late_key_comes_back_by_retransmission(rig) -> None:
         echo(near, far)
 
 
-def test_wrong_secrets_meet_as_bad_macs_on_both_sides(rig) -> None:
+def test_wrong_secrets_meet_as_bad_macs_on_both_sides(rig: Rig) -> None:
     protect(rig)
     rig.bumps[1].set(judging.session(1, judging.chain(judging.key(0, secret=Secret("another").reveal_text()))))
     with rig.listen(1), pytest.raises(TimeoutError):

@@ -11,7 +11,7 @@ import pytest
 from tests.lab.wire import judging
 from tests.lab.wire.judging import T0
 from tests.lab.wire.traffic import echo, protect, read
-from tests.lab.wire.two_routers import until
+from tests.lab.wire.two_routers import Rig, until
 
 from keyroll.emulator.wire.model import WireEventKind
 
@@ -20,7 +20,7 @@ HALF_HOUR = timedelta(minutes=30)
 
 
 class TestTheProcess:
-    def test_killed_and_replaced_with_its_records_it_carries_connections_on(self, rig) -> None:
+    def test_killed_and_replaced_with_its_records_it_carries_connections_on(self, rig: Rig) -> None:
         protect(rig, judging.chain(judging.key(0)))
         near, far = rig.joined()
         with near, far:
@@ -34,7 +34,7 @@ class TestTheProcess:
             assert read(far, 17) == b"while it was down"
             echo(near, far)
 
-    def test_replaced_without_records_it_signs_nothing_that_it_cannot(self, rig) -> None:
+    def test_replaced_without_records_it_signs_nothing_that_it_cannot(self, rig: Rig) -> None:
         protect(rig)
         near, far = rig.joined()
         with near, far:
@@ -49,17 +49,17 @@ class TestTheProcess:
             with pytest.raises(TimeoutError):
                 far.recv(1)
 
-    def test_its_control_sockets_end_ends_it(self, rig) -> None:
+    def test_its_control_sockets_end_ends_it(self, rig: Rig) -> None:
         bump = rig.bumps[0]
         rig.loop.run(bump.client.close())
         assert bump.process.wait(5) == 0
 
-    def test_stop_ends_it(self, rig) -> None:
+    def test_stop_ends_it(self, rig: Rig) -> None:
         bump = rig.bumps[0]
         rig.loop.run(bump.client.stop())
         assert bump.process.wait(5) == 0
 
-    def test_a_missing_interface_is_one_sentence(self, rig) -> None:
+    def test_a_missing_interface_is_one_sentence(self, rig: Rig) -> None:
         ours, theirs = socket.socketpair()
         command = [sys.executable, "-m", "keyroll.emulator.wire", "--control-fd", str(theirs.fileno())]
         with ours, theirs:
@@ -71,7 +71,7 @@ class TestTheProcess:
         assert "h7" in said
         assert len(said.splitlines()) == 1
 
-    def test_a_link_that_goes_down_and_up_is_survived(self, rig) -> None:
+    def test_a_link_that_goes_down_and_up_is_survived(self, rig: Rig) -> None:
         protect(rig)
         near, far = rig.joined()
         with near, far:
@@ -81,13 +81,13 @@ class TestTheProcess:
                 echo(near, far)
         assert rig.bumps[0].process.poll() is None
 
-    def test_an_interface_that_goes_ends_it_with_one_sentence(self, rig) -> None:
+    def test_an_interface_that_goes_ends_it_with_one_sentence(self, rig: Rig) -> None:
         rig.bumps[0].outer.run("ip", "link", "del", "eth1")
         assert rig.bumps[0].process.wait(5) == 2
         (said,) = [line for line in rig.bumps[0].log.read_text().splitlines() if "eth1" in line]
         assert said.startswith("wire: the interface eth1 ")
 
-    def test_events_tell_the_connection_the_key_change_and_the_drop(self, rig) -> None:
+    def test_events_tell_the_connection_the_key_change_and_the_drop(self, rig: Rig) -> None:
         protect(rig, judging.chain(judging.key(0), judging.key(1, timedelta(minutes=30))))
         near, far = rig.joined()
         with near, far:

@@ -51,7 +51,7 @@ def judged(name, **changes):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_segment_verifies(name):
+def test_every_segment_verifies(name) -> None:
     judgements = [judgement for _, judgement in judged(name)]
     assert judgements
     assert {judgement.verdict for judgement in judgements} == {Verdict.VERIFIED}
@@ -60,7 +60,7 @@ def test_every_segment_verifies(name):
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("wrong", [1, 2])
-def test_one_wrong_secret_reports_exactly_that_keys_segments(name, wrong):
+def test_one_wrong_secret_reports_exactly_that_keys_segments(name, wrong) -> None:
     right = {judgement.number: judgement.key for _, judgement in judged(name)}
     assert wrong in right.values()
     for _, judgement in judged(name, wrong=wrong):
@@ -70,7 +70,7 @@ def test_one_wrong_secret_reports_exactly_that_keys_segments(name, wrong):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_wrong_secret_at_the_receiver_is_two_verdicts(name):
+def test_a_wrong_secret_at_the_receiver_is_two_verdicts(name) -> None:
     for _, judgement in judged(name, wrong_there=2):
         expected = {("R1", 1): Verdict.VERIFIED, ("R2", 1): Verdict.VERIFIED}
         expected |= {("R1", 2): Verdict.REFUSED, ("R2", 2): Verdict.BAD_MAC}
@@ -78,7 +78,7 @@ def test_a_wrong_secret_at_the_receiver_is_two_verdicts(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_second_key_is_acknowledged_in_both_directions_that_send_data(name):
+def test_the_second_key_is_acknowledged_in_both_directions_that_send_data(name) -> None:
     account, key_changes = Account(), KeyChanges()
     proofs = [
         proof for _, judgement in judged(name) if (proof := key_changes.observe(judgement, account.observe(judgement)))
@@ -96,7 +96,7 @@ def test_the_second_key_is_acknowledged_in_both_directions_that_send_data(name):
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("wrong", [None, 2])
-def test_scapy_agrees(name, wrong):
+def test_scapy_agrees(name, wrong) -> None:
     second = ScapyCheck(seed=1, sample=30)
     book = SpeakerBook(speakers(name, wrong=wrong), ports=PORTS)
     for packet, judgement in judged(name, wrong=wrong):
@@ -106,7 +106,7 @@ def test_scapy_agrees(name, wrong):
     assert opinion.disagreements == ()
 
 
-def test_scapy_disagrees_with_a_referee_that_is_wrong():
+def test_scapy_disagrees_with_a_referee_that_is_wrong() -> None:
     second = ScapyCheck(seed=1, sample=30)
     book = SpeakerBook(speakers("v4-sha1", wrong=2), ports=PORTS)
     for packet, judgement in judged("v4-sha1"):
@@ -115,7 +115,7 @@ def test_scapy_disagrees_with_a_referee_that_is_wrong():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_scapy_knows_a_handshake_whose_answer_was_judged_by_the_keys_before(name):
+def test_scapy_knows_a_handshake_whose_answer_was_judged_by_the_keys_before(name) -> None:
     """A commit that ends while a connection opens: the referee still has the old keys for its SYN-ACK."""
     second = ScapyCheck(seed=1, sample=30)
     book = SpeakerBook(speakers(name), ports=PORTS)

@@ -35,7 +35,7 @@ def read(text):
     return read_keys(Path("keys.yaml"), text)
 
 
-def test_keys_are_found_by_addresses_and_ports():
+def test_keys_are_found_by_addresses_and_ports() -> None:
     book = read(GOOD)
     between = book.keys_for(packed("10.0.0.2"), packed("10.0.0.1"), 179, 40000)
     assert {key_id: keys[0].name for key_id, keys in between.sent.items()} == {84: "key 0", 85: "key 2"}
@@ -97,7 +97,7 @@ def test_keys_are_found_by_addresses_and_ports():
         ("keys:\n", "keys:\nkeys:\n", 2, "keys"),
     ],
 )
-def test_each_field_wrong_in_turn_is_named_with_its_line(old, new, line, word):
+def test_each_field_wrong_in_turn_is_named_with_its_line(old, new, line, word) -> None:
     text = GOOD.replace(old, new, 1)
     if old == "    name: key 0":
         text = GOOD.replace("name: key 0", "name: 7", 1)
@@ -122,7 +122,7 @@ def test_each_field_wrong_in_turn_is_named_with_its_line(old, new, line, word):
         ('"10.0.0.1": 61', "[quite-secret]: 61", "5:15"),
     ],
 )
-def test_a_secret_in_the_place_of_a_name_is_not_shown(old, new, place):
+def test_a_secret_in_the_place_of_a_name_is_not_shown(old, new, place) -> None:
     with pytest.raises(DocumentError) as refused:
         read(GOOD.replace(old, new, 1))
     where = known(refused.value.where)
@@ -131,25 +131,25 @@ def test_a_secret_in_the_place_of_a_name_is_not_shown(old, new, place):
 
 
 @pytest.mark.parametrize("text", ["", "keys", "[1, 2]", "keys: 7", "keys: [7]", "{", "\t", "keys: [{}]", "keys: null"])
-def test_what_is_no_keys_file_is_said(text):
+def test_what_is_no_keys_file_is_said(text) -> None:
     with pytest.raises(DocumentError):
         read(text)
 
 
-def test_the_same_keyid_on_different_ports_is_two_keys():
+def test_the_same_keyid_on_different_ports_is_two_keys() -> None:
     text = GOOD.replace('"10.0.0.1": 62, "10.0.0.2": 85}', '"10.0.0.1": 61, "10.0.0.2": 84}\n    port: 646')
     book = read(text)
     assert book.keys_for(packed("10.0.0.1"), packed("10.0.0.2"), 1, 646).sent[61][0].name == "key 2"
     assert book.keys_for(packed("10.0.0.1"), packed("10.0.0.2"), 1, 179).sent[61][0].name == "key 0"
 
 
-def test_secrets_do_not_show_in_what_was_read():
+def test_secrets_do_not_show_in_what_was_read() -> None:
     book = read(GOOD)
     between = book.keys_for(packed("10.0.0.2"), packed("10.0.0.1"), 179, 40000)
     assert "quite" not in repr(between)
 
 
-def test_two_escapes_of_a_surrogate_pair_are_one_character():
+def test_two_escapes_of_a_surrogate_pair_are_one_character() -> None:
     """As JSON writes it, which is YAML too."""
     keys = read(GOOD.replace("secret: quite-secret", r'secret: "\ud83d\ude00"')).keys_for(
         packed("10.0.0.1"), packed("10.0.0.2"), 1, 179

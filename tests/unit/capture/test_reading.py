@@ -3,10 +3,12 @@
 import gzip
 import random
 import struct
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.unit.capture.conftest import Maker
 from tests.unit.known import known
 
 from keyroll.capture import CaptureError, Follow, Packet, Referee, Verdict, read_packets
@@ -16,12 +18,12 @@ from keyroll.capture.verify.annotate import Annotator
 
 
 @pytest.fixture
-def talk(make):
+def talk(make: type[Maker]):
     return make.talk().open().exchange().exchange()
 
 
 @pytest.fixture
-def written(talk, make, tmp_path):
+def written(talk, make: type[Maker], tmp_path: Path):
     path = tmp_path / "a.pcap"
     path.write_bytes(make.pcap(talk.packets))
     return path
@@ -73,7 +75,9 @@ def collect(path):
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("nanoseconds", [False, True])
 @pytest.mark.parametrize("zipped", [False, True])
-def test_pcap_of_either_order_and_resolution(talk, make, tmp_path, order, nanoseconds, zipped):
+def test_pcap_of_either_order_and_resolution(
+    talk, make: type[Maker], tmp_path: Path, order, nanoseconds, zipped
+) -> None:
     octets = make.pcap(talk.packets, order=order, nanoseconds=nanoseconds)
     path = tmp_path / "a.bin"
     path.write_bytes(gzip.compress(octets) if zipped else octets)
@@ -82,7 +86,7 @@ def test_pcap_of_either_order_and_resolution(talk, make, tmp_path, order, nanose
 
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize(("resolution", "offset"), [(None, None), (9, None), (3, None), (0x80 | 20, None), (6, 1000)])
-def test_pcapng_of_either_order_and_any_resolution(talk, tmp_path, order, resolution, offset):
+def test_pcapng_of_either_order_and_any_resolution(talk, tmp_path: Path, order, resolution, offset) -> None:
     path = tmp_path / "a.pcapng"
     extra = struct.pack(f"{order}IIII", 5, 16, 0, 16) + struct.pack(f"{order}III", 0xBAD, 12, 12)
     path.write_bytes(ng(talk.packets, order=order, resolution=resolution, offset=offset, extra=extra))
@@ -92,7 +96,7 @@ def test_pcapng_of_either_order_and_any_resolution(talk, tmp_path, order, resolu
     assert all(0 <= made.time_ns - read.time_ns <= worst for made, read in zip(talk.packets, packets, strict=True))
 
 
-def test_pcapng_sections_follow_each_other_and_simple_packets_have_no_time(talk, tmp_path):
+def test_pcapng_sections_follow_each_other_and_simple_packets_have_no_time(talk, tmp_path: Path) -> None:
     path = tmp_path / "a.pcapng"
     path.write_bytes(ng(talk.packets, order="<") + ng(talk.packets, order=">", simple=True, snap=60))
     packets = list(read_packets(path))
@@ -102,7 +106,7 @@ def test_pcapng_sections_follow_each_other_and_simple_packets_have_no_time(talk,
     assert {len(packet.data) for packet in packets[half:]} == {60}
 
 
-def test_an_annotated_copy_reads_as_the_original(talk, tmp_path):
+def test_an_annotated_copy_reads_as_the_original(talk, tmp_path: Path) -> None:
     path = tmp_path / "a.pcapng"
     referee = Referee(talk.book())
     with path.open("wb") as file:
@@ -114,7 +118,9 @@ def test_an_annotated_copy_reads_as_the_original(talk, tmp_path):
 
 
 @pytest.mark.parametrize("make_octets", ["pcap", "pcapng"])
-def test_a_file_cut_anywhere_gives_its_whole_packets_and_then_the_place(talk, make, tmp_path, make_octets):
+def test_a_file_cut_anywhere_gives_its_whole_packets_and_then_the_place(
+    talk, make: type[Maker], tmp_path: Path, make_octets
+) -> None:
     octets = make.pcap(talk.packets) if make_octets == "pcap" else ng(talk.packets)
     path = tmp_path / "cut"
     whole = 0
@@ -128,7 +134,7 @@ def test_a_file_cut_anywhere_gives_its_whole_packets_and_then_the_place(talk, ma
     assert whole == len(talk.packets) + (0 if make_octets == "pcap" else 1)
 
 
-def test_a_cut_gzip_gives_what_was_whole(written, talk, tmp_path):
+def test_a_cut_gzip_gives_what_was_whole(written, talk, tmp_path: Path) -> None:
     path = tmp_path / "cut.gz"
     random.seed(3)
     noise = [packet._replace(data=packet.data + random.randbytes(3000)) for packet in talk.packets]
@@ -154,7 +160,7 @@ def test_a_cut_gzip_gives_what_was_whole(written, talk, tmp_path):
         (b"\x0a\x0d\x0d\x0a" + bytes(40), "unknown byte order"),
     ],
 )
-def test_what_is_no_capture_is_said(octets, word, tmp_path):
+def test_what_is_no_capture_is_said(octets, word, tmp_path: Path) -> None:
     path = tmp_path / "no"
     path.write_bytes(octets)
     with pytest.raises(CaptureError, match=word) as refused:
@@ -162,7 +168,7 @@ def test_what_is_no_capture_is_said(octets, word, tmp_path):
     assert str(path) in str(refused.value)
 
 
-def test_missing_files_and_directories(tmp_path):
+def test_missing_files_and_directories(tmp_path: Path) -> None:
     for path in (tmp_path / "none", tmp_path):
         with pytest.raises(CaptureError, match="cannot be read"):
             list(read_packets(path))
@@ -173,7 +179,7 @@ def test_missing_files_and_directories(tmp_path):
     octets=st.binary(max_size=300),
     head=st.sampled_from([b"", b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\x3c\x4d", b"\x0a\x0d\x0d\x0a", b"\x1f\x8b\x08\0"]),
 )
-def test_random_octets_never_end_otherwise(octets, head, tmp_path):
+def test_random_octets_never_end_otherwise(octets, head, tmp_path: Path) -> None:
     path = tmp_path / "random"
     path.write_bytes(head + octets)
     try:
@@ -185,7 +191,7 @@ def test_random_octets_never_end_otherwise(octets, head, tmp_path):
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), max_size=12))
-def test_damaged_captures_are_judged_as_far_as_they_go(talk, tmp_path, damage):
+def test_damaged_captures_are_judged_as_far_as_they_go(talk, tmp_path: Path, damage) -> None:
     octets = bytearray(ng(talk.packets))
     for place, value in damage:
         octets[place % len(octets)] = value
@@ -198,7 +204,7 @@ def test_damaged_captures_are_judged_as_far_as_they_go(talk, tmp_path, damage):
     assert error is None or error.packet in {None, len(packets) + 1}
 
 
-def test_following_a_file_that_grows_gives_each_packet_once(talk, make, tmp_path):
+def test_following_a_file_that_grows_gives_each_packet_once(talk, make: type[Maker], tmp_path: Path) -> None:
     octets = make.pcap(talk.packets, nanoseconds=True)
     path = tmp_path / "growing"
     follow = Follow(path)
@@ -214,7 +220,9 @@ def test_following_a_file_that_grows_gives_each_packet_once(talk, make, tmp_path
     follow.close()
 
 
-def test_following_says_when_the_end_is_not_whole_and_when_it_is_no_capture(talk, make, tmp_path):
+def test_following_says_when_the_end_is_not_whole_and_when_it_is_no_capture(
+    talk, make: type[Maker], tmp_path: Path
+) -> None:
     path = tmp_path / "growing"
     path.write_bytes(make.pcap(talk.packets)[:-1])
     follow = Follow(path)
@@ -249,14 +257,14 @@ IP = b"\x45" + bytes(40)
         (189, IP, None),
     ],
 )
-def test_the_ip_header_is_found_on_every_link(link, frame, offset):
+def test_the_ip_header_is_found_on_every_link(link, frame, offset) -> None:
     assert ip_offset(link, frame) == offset
 
 
 @pytest.mark.parametrize(
     ("link", "tags"), [(1, 0), (1, 1), (1, 2), (113, 0), (113, 1), (276, 0), (276, 2), (101, 0), (228, 0), (0, 0)]
 )
-def test_verdicts_do_not_depend_on_the_link(talk, link, tags):
+def test_verdicts_do_not_depend_on_the_link(talk, link, tags) -> None:
     referee = Referee(talk.book())
     head = {1: bytes(12), 113: bytes(14)}.get(link, b"")
     found = []
@@ -285,7 +293,7 @@ def junos_frame(ethernet, *, received, layer2, extensions):
 @pytest.mark.parametrize("received", [True, False])
 @pytest.mark.parametrize("layer2", [True, False])
 @pytest.mark.parametrize("extensions", [b"", b"\x03\x01\x04\x02\x01\x0e"])
-def test_a_routers_own_capture_is_read(talk, received, layer2, extensions):
+def test_a_routers_own_capture_is_read(talk, received, layer2, extensions) -> None:
     referee = Referee(talk.book())
     shape = {"received": received, "layer2": layer2, "extensions": extensions}
     for packet in talk.packets:
@@ -298,11 +306,11 @@ def test_a_routers_own_capture_is_read(talk, received, layer2, extensions):
 
 
 @pytest.mark.parametrize("head", [b"MGC\x02\x07\0\0\0", b"XYZ\0", b"MGC\x82\xff\xff"])
-def test_what_a_router_captured_besides_ip_is_passed_over(head):
+def test_what_a_router_captured_besides_ip_is_passed_over(head) -> None:
     assert ip_offset(178, head + bytes(60)) is None
 
 
-def test_memory_is_bound_to_the_piece_not_to_the_file(talk, make, tmp_path):
+def test_memory_is_bound_to_the_piece_not_to_the_file(talk, make: type[Maker], tmp_path: Path) -> None:
     path = tmp_path / "long"
     path.write_bytes(make.pcap(talk.packets * 2000))
     size = path.stat().st_size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.unit.capture.conftest import Maker
 from tests.unit.known import known
 
 from keyroll.capture import Referee, ScapyCheck, Verdict
@@ -20,7 +21,7 @@ def checked(talk):
     return judged, check.finish()
 
 
-def test_it_agrees_on_a_connection_whose_sequence_numbers_wrap(make):
+def test_it_agrees_on_a_connection_whose_sequence_numbers_wrap(make: type[Maker]) -> None:
     talk = make.talk(isns=(0xFFFFFFF0, 0xFFFFFFFF)).open()
     for _ in range(10):
         before = talk.near.seq
@@ -33,7 +34,7 @@ def test_it_agrees_on_a_connection_whose_sequence_numbers_wrap(make):
     assert (findings.judged, findings.disagreements) == (len(talk.packets), ())
 
 
-def test_a_router_that_signs_with_the_sne_of_before_the_wrap_is_at_fault_for_both_judges(make):
+def test_a_router_that_signs_with_the_sne_of_before_the_wrap_is_at_fault_for_both_judges(make: type[Maker]) -> None:
     talk = make.talk(isns=(0xFFFFFFF0, 5)).open()
     talk.near.seq += 60
     for _ in range(3):
@@ -43,7 +44,7 @@ def test_a_router_that_signs_with_the_sne_of_before_the_wrap_is_at_fault_for_bot
     assert findings.disagreements == ()
 
 
-def test_ports_that_are_used_again_begin_anew(make):
+def test_ports_that_are_used_again_begin_anew(make: type[Maker]) -> None:
     talk = make.talk(isns=(0xFFFFFFF0, 5)).open().exchange()
     talk.near.isn, talk.far.isn = 1000, 2000
     talk.open().exchange()

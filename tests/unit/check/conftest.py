@@ -1,12 +1,16 @@
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Self
 
 import pytest
 from tests.unit.known import known
 
 from keyroll.configuration import read
+from keyroll.configuration.reading import Configuration
 from keyroll.keychain.generate import generate
 from keyroll.keychain.junostext import set_lines
+from keyroll.keychain.model import Keychain
 
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
 CHAIN = generate(1, name="KC", count=2, first=T0, tolerance=600)
@@ -15,7 +19,7 @@ CHAIN = generate(1, name="KC", count=2, first=T0, tolerance=600)
 class Router:
     """A router's configuration as set lines, to be changed a line at a time."""
 
-    def __init__(self, name, own, peer, asn, peer_as, chain):
+    def __init__(self, name: str, own: str, peer: str, asn: int, peer_as: int, chain: Keychain) -> None:
         self.name = name
         neighbor = f"set protocols bgp group g neighbor {peer}"
         self.lines = [
@@ -29,31 +33,31 @@ class Router:
             *set_lines(chain),
         ]
 
-    def add(self, *lines):
+    def add(self, *lines: str) -> Self:
         self.lines += lines
         return self
 
-    def without(self, words):
+    def without(self, words) -> Self:
         self.lines = [line for line in self.lines if words not in line]
         return self
 
-    def swap(self, old, new):
+    def swap(self, old, new) -> Self:
         self.lines = [line.replace(old, new) for line in self.lines]
         return self
 
     @property
-    def text(self):
+    def text(self) -> str:
         return "".join(f"{line}\n" for line in self.lines)
 
-    def read(self):
+    def read(self) -> Configuration:
         return read(self.text, f"{self.name}.conf")
 
 
 @pytest.fixture
-def pair():
+def pair() -> Callable[..., tuple[Router, Router]]:
     """Return a function that makes R1 and R2 on one link; R2's chain is R1's with the ids reversed."""
 
-    def make(chain=CHAIN, peer=None):
+    def make(chain: Keychain = CHAIN, peer=None) -> tuple[Router, Router]:
         theirs = chain.mirrored() if peer is None else peer
         return (
             Router("R1", "10.0.0.1", "10.0.0.2", 65001, 65002, chain),

@@ -20,7 +20,7 @@ def changed(chain, number, **values):
     return replace(chain, keys=tuple(replace(key, **values) if key.id == number else key for key in chain.keys))
 
 
-def test_a_rollover_that_holds_under_every_mix_hangs_on_no_assumption():
+def test_a_rollover_that_holds_under_every_mix_hangs_on_no_assumption() -> None:
     found = predict_rollovers(CHAIN, PEER, at=at(5))
     (predicted,) = found.rollovers
     assert found.faults == {}
@@ -29,14 +29,14 @@ def test_a_rollover_that_holds_under_every_mix_hangs_on_no_assumption():
     assert not predicted.hitless(601 * SECOND)
 
 
-def test_what_limits_the_skew_is_named():
+def test_what_limits_the_skew_is_named() -> None:
     (predicted,) = predict_rollovers(CHAIN, changed(PEER, 1, start=at(45)), at=at(5)).rollovers
     assert len(predicted.limiting(low=True)) == len(predicted.limiting(low=False)) == 7
     (predicted,) = predict_rollovers(CHAIN, PEER, at=at(5), mixes=DEFAULT_MIXES).rollovers
     assert predicted.limiting(low=True) == DEFAULT_MIXES
 
 
-def test_a_key_that_the_peer_lacks_downs_the_session_or_never_moves():
+def test_a_key_that_the_peer_lacks_downs_the_session_or_never_moves() -> None:
     (predicted,) = predict_rollovers(CHAIN, replace(PEER, keys=PEER.keys[:1]), at=at(5)).rollovers
     assert len(predicted.failing) == 16
     fallen = [outcome for outcome in predicted.outcomes.values() if outcome.fall]
@@ -47,7 +47,7 @@ def test_a_key_that_the_peer_lacks_downs_the_session_or_never_moves():
     assert all([change.key for change in outcome.unmoved] == [1] for outcome in still)
 
 
-def test_the_hold_time_decides_when_the_session_falls():
+def test_the_hold_time_decides_when_the_session_falls() -> None:
     peer = changed(PEER, 1, secret=Secret("mistyped"))
     hold = Hold(timedelta(seconds=9), timedelta(seconds=3))
     (predicted,) = predict_rollovers(CHAIN, peer, at=at(5), hold=hold).rollovers
@@ -56,7 +56,7 @@ def test_the_hold_time_decides_when_the_session_falls():
     assert outcome.gaps[0].flow.drop is Drop.OTHER_SECRET
 
 
-def test_a_gap_shorter_than_the_hold_time_may_down_a_session_that_was_quiet_before():
+def test_a_gap_shorter_than_the_hold_time_may_down_a_session_that_was_quiet_before() -> None:
     late = changed(replace(PEER, tolerance=0), 1, start=at(31, 20))
     chain = replace(CHAIN, tolerance=3600)
     (predicted,) = predict_rollovers(chain, late, at=at(5), mixes=DEFAULT_MIXES).rollovers
@@ -65,21 +65,21 @@ def test_a_gap_shorter_than_the_hold_time_may_down_a_session_that_was_quiet_befo
     assert outcome.fall == Fall(at(31), at(31, 30), certain=False)
 
 
-def test_where_only_waiting_for_requests_fails_both_sides_policies_decide():
+def test_where_only_waiting_for_requests_fails_both_sides_policies_decide() -> None:
     strict = replace(CHAIN, tolerance=0)
     (predicted,) = predict_rollovers(strict, strict.mirrored(), at=at(5)).rollovers
     assert len(predicted.failing) == 7
     assert predicted.deciding == ((0, "sending"), (0, "receiving"), (1, "sending"), (1, "receiving"))
 
 
-def test_a_session_that_is_down_already_is_a_fault_of_now_and_no_rollovers():
+def test_a_session_that_is_down_already_is_a_fault_of_now_and_no_rollovers() -> None:
     found = predict_rollovers(CHAIN, CHAIN, at=at(5))
     assert len(found.faults) == 16
     assert all(gap.flow.drop is Drop.UNKNOWN_KEYID for gaps in found.faults.values() for gap in gaps)
     assert all(outcome.down_before for predicted in found.rollovers for outcome in predicted.outcomes.values())
 
 
-def test_each_rollover_pays_for_its_own_faults_only():
+def test_each_rollover_pays_for_its_own_faults_only() -> None:
     chain = generate(1, name="c", count=5, first=T0, tolerance=600)
     peer = changed(chain.mirrored(), 2, secret=Secret("mistyped"))
     found = predict_rollovers(chain, peer, at=at(5))
@@ -88,7 +88,7 @@ def test_each_rollover_pays_for_its_own_faults_only():
     assert all(outcome.down_before and not outcome.gaps for outcome in third)
 
 
-def test_only_rollovers_between_the_two_instants_are_told():
+def test_only_rollovers_between_the_two_instants_are_told() -> None:
     chain = generate(1, name="c", count=6, first=T0, tolerance=600)
     found = predict_rollovers(chain, chain.mirrored(), at=at(60), until=at(120))
     assert [predicted.rollover.first for predicted in found.rollovers] == [at(90), at(120)]
@@ -97,12 +97,12 @@ def test_only_rollovers_between_the_two_instants_are_told():
     assert predict_rollovers(chain, late, at=at(61)).rollovers[0].rollover.last == at(65)
 
 
-def test_without_a_coming_rollover_there_is_only_now():
+def test_without_a_coming_rollover_there_is_only_now() -> None:
     found = predict_rollovers(CHAIN, PEER, at=at(100))
     assert (found.rollovers, found.faults) == ((), {})
 
 
-def test_before_both_routers_have_a_key_nothing_is_sent():
+def test_before_both_routers_have_a_key_nothing_is_sent() -> None:
     found = predict_rollovers(CHAIN, PEER, at=at(-5))
     assert {gap.flow.drop for gaps in found.faults.values() for gap in gaps} == {Drop.NOTHING_SENT}
     assert all(predicted.failing == () for predicted in found.rollovers)

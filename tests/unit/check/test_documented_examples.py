@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 import pytest
+from tests.unit.check.conftest import Router
 from tests.unit.known import known
 
 from keyroll.check.judge import Question, Report, judge
@@ -188,7 +189,7 @@ EXAMPLES: dict[str, Callable[[Played], Any]] = {
 
 
 @pytest.fixture
-def play(pair):
+def play(pair: Callable[..., tuple[Router, Router]]) -> Callable[[str], Played]:
     def make(rule: str) -> Played:
         one, other = pair()
         played = Played(one, other, Question(AT))
@@ -198,7 +199,7 @@ def play(pair):
     return make
 
 
-def test_the_page_has_every_rule_once_as_the_code_has_it():
+def test_the_page_has_every_rule_once_as_the_code_has_it() -> None:
     assert {rule.id: (rule.severity.value, rule.sentence) for rule in RULES} == {
         name: (row["severity"], row["sentence"]) for name, row in ROWS.items()
     }
@@ -206,7 +207,7 @@ def test_the_page_has_every_rule_once_as_the_code_has_it():
 
 
 @pytest.mark.parametrize("rule", EXAMPLES)
-def test_each_example_is_found_by_its_rule_as_the_page_says(play, rule):
+def test_each_example_is_found_by_its_rule_as_the_page_says(play: Callable[[str], Played], rule) -> None:
     played = play(rule)
     found = [finding for finding in played.report().findings if finding.rule.id == rule]
     assert {finding.severity.value for finding in found} == {ROWS[rule]["severity"]}
@@ -223,7 +224,7 @@ def words(text: str) -> set[str]:
     return set(re.sub(r'[;{}"…]|\$9\$\S*', " ", text).split()) - {"secret", "<REMOVED>", "##", "SECRET-DATA"}
 
 
-def test_the_prediction_on_the_page_is_what_is_printed(pair, late):
+def test_the_prediction_on_the_page_is_what_is_printed(pair: Callable[..., tuple[Router, Router]], late) -> None:
     block = PAGE.partition("    2030-01-01 00:30:00 +0000 R1")
     shown = (block[1] + block[2].partition("\n\n")[0]).splitlines()
     one, other = pair(peer=late)

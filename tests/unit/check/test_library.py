@@ -137,7 +137,7 @@ def states(case: Case) -> list[Report]:
 
 
 @pytest.mark.parametrize("case", named("mistakes"))
-def test_each_mistake_that_a_configuration_can_hold_is_flagged_by_its_rule(case):
+def test_each_mistake_that_a_configuration_can_hold_is_flagged_by_its_rule(case: Case) -> None:
     if case.name in NO_SESSION_HAS_IT:
         pytest.skip("Junos refuses it at commit")
     rule = MISTAKES.get(case.name) or MISTAKES[case.scenario.id]
@@ -164,7 +164,7 @@ def is_hitless(case: Case) -> bool:
 
 
 @pytest.mark.parametrize("case", [param for param in named("rollover") if is_hitless(param.values[0])])
-def test_no_rollover_that_is_hitless_has_an_error(case):
+def test_no_rollover_that_is_hitless_has_an_error(case) -> None:
     state = State.of(case)
     for step in case.scenario.steps:
         state.take(step)
@@ -174,6 +174,6 @@ def test_no_rollover_that_is_hitless_has_an_error(case):
     assert report.sessions
 
 
-def test_the_library_has_cases_of_both_kinds():
+def test_the_library_has_cases_of_both_kinds() -> None:
     assert mix_of(cases("rollover")[0]) in MIXES
     assert sum(map(is_hitless, cases("rollover"))) > 30

@@ -9,7 +9,7 @@ from keyroll.check.skew import MIXES
 
 
 @pytest.mark.slow
-def test_three_hundred_pairs_cover_all_mixes_and_mistakes():
+def test_three_hundred_pairs_cover_all_mixes_and_mistakes() -> None:
     pairs = [drawn(seed) for seed in range(300)]
     mixes = Counter(pair.mix for pair in pairs)
     assert all(mixes[mix] >= 10 for mix in MIXES)
@@ -20,6 +20,6 @@ def test_three_hundred_pairs_cover_all_mixes_and_mistakes():
     assert sum(not pair.predicted().gaps for pair in broken) >= 10
 
 
-def test_a_seed_draws_the_same_pair_again():
+def test_a_seed_draws_the_same_pair_again() -> None:
     assert drawn(7) == drawn(7)
     assert drawn(7).mix == drawn(23).mix

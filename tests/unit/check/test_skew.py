@@ -39,14 +39,14 @@ def closed(low, high):
     return (Interval(low * SECOND, high * SECOND, low_closed=True, high_closed=True),)
 
 
-def test_two_starts_900_s_apart_with_a_tolerance_of_600_need_300_to_1500_s_under_seven_mixes():
+def test_two_starts_900_s_apart_with_a_tolerance_of_600_need_300_to_1500_s_under_seven_mixes() -> None:
     found = skews(*pair(late=900))
     assert sum(intervals == closed(300, 1500) for intervals in found.values()) == 7
     assert intersection(found.values()) == closed(300, 1500)
     assert not covers(intersection(found.values()), SECOND)
 
 
-def test_without_tolerance_no_skew_is_hitless_where_both_wait_for_a_request_and_have_windows():
+def test_without_tolerance_no_skew_is_hitless_where_both_wait_for_a_request_and_have_windows() -> None:
     waiting = (Sending.RNEXT, Receiving.TOLERANCE)
     found = skews(*pair(tolerance=0))
     assert found[waiting, waiting] == ()
@@ -55,30 +55,30 @@ def test_without_tolerance_no_skew_is_hitless_where_both_wait_for_a_request_and_
     assert intersection(found.values()) == ()
 
 
-def test_where_any_key_is_accepted_there_is_no_bound():
+def test_where_any_key_is_accepted_there_is_no_bound() -> None:
     found = skews(*pair())
     for mix, intervals in found.items():
         if {receiving for _, receiving in mix} == {Receiving.ANY}:
             assert intervals == ALL
 
 
-def test_equal_starts_bear_a_skew_of_the_tolerance_both_ways():
+def test_equal_starts_bear_a_skew_of_the_tolerance_both_ways() -> None:
     assert intersection(skews(*pair(tolerance=60)).values()) == closed(-60, 60)
     assert covers(closed(-60, 60), 60 * SECOND)
     assert not covers(closed(-60, 60), 60 * SECOND + 1)
 
 
-def test_the_smaller_tolerance_of_the_two_decides():
+def test_the_smaller_tolerance_of_the_two_decides() -> None:
     assert intersection(skews(*pair(tolerance=600, other=20)).values()) == closed(-20, 20)
 
 
-def test_where_one_router_lacks_the_next_key_no_skew_is_hitless():
+def test_where_one_router_lacks_the_next_key_no_skew_is_hitless() -> None:
     chain, peer = pair()
     found = skews(chain, replace(peer, keys=peer.keys[:1]))
     assert set(found.values()) == {()}
 
 
-def test_chains_with_regular_spacing_are_computed_once(monkeypatch):
+def test_chains_with_regular_spacing_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     chain, peer = pair(40, interval=86400)
     bounds = SkewBounds(chain, peer)
     computed = Mock(wraps=bounds._skews)
@@ -88,14 +88,14 @@ def test_chains_with_regular_spacing_are_computed_once(monkeypatch):
     assert computed.call_count == len(MIXES)
 
 
-def test_intervals_are_closed_where_the_edge_itself_is_hitless():
+def test_intervals_are_closed_where_the_edge_itself_is_hitless() -> None:
     assert intervals_of([0, 10], lambda skew: 0 <= skew < 10) == (Interval(0, 10, low_closed=True),)
     assert intervals_of([0, 10], lambda skew: skew != 10) == (Interval(None, 10), Interval(10, None))
     assert intervals_of([0], lambda skew: skew == 0) == (Interval(0, 0, low_closed=True, high_closed=True),)
     assert intervals_of([0, 10], lambda skew: skew > 10 or skew < 0) == (Interval(None, 0), Interval(10, None))
 
 
-def test_what_two_intervals_share_keeps_the_narrower_end():
+def test_what_two_intervals_share_keeps_the_narrower_end() -> None:
     half, whole = (Interval(0, 10, low_closed=True),), (Interval(0, 10, low_closed=True, high_closed=True),)
     assert intersection([half, whole, ALL]) == half
     assert intersection([half, (Interval(10, None, low_closed=True),)]) == ()
@@ -114,7 +114,7 @@ POLICY = st.tuples(st.sampled_from(Sending), st.sampled_from(Receiving))
 )  # fmt: skip
 def test_a_skew_is_in_the_set_when_the_prediction_with_such_clocks_is_hitless(
     count, tolerance, other, late, skew, mix
-):  # fmt: skip
+) -> None:  # fmt: skip
     chain, peer = pair(count, tolerance=tolerance, other=other, late=late)
     sides = [
         Side(name, held, clock, *policy)
@@ -133,7 +133,7 @@ def test_a_skew_is_in_the_set_when_the_prediction_with_such_clocks_is_hitless(
 
 
 @st.composite
-def chains(draw):
+def chains(draw: st.DrawFn):
     """Return two chains of a session, sound or not: uneven, late on one side, an id used twice, a secret mistyped."""
     count = draw(st.integers(2, 4))
     start, keys = T0 + timedelta(seconds=draw(st.integers(0, 2))), []
@@ -163,7 +163,7 @@ SOME_MIXES = MIXES[::5]
 
 @settings(max_examples=max(8, known(settings.default).max_examples // 5))
 @given(st.lists(chains(), min_size=1, max_size=2))
-def test_what_was_computed_of_other_chains_and_dates_gives_the_skews_that_are_computed_anew(pairs):
+def test_what_was_computed_of_other_chains_and_dates_gives_the_skews_that_are_computed_anew(pairs) -> None:
     known: dict[Any, Any] = {}
     for one, other in pairs:
         # A year later the pattern is the same, and what is known of it is taken.

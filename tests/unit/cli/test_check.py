@@ -23,7 +23,7 @@ AT = ("--at", "2030-01-01T00:05Z")
 
 
 @pytest.fixture
-def files(tmp_path):
+def files(tmp_path: Path):
     def write(**r2):
         paths = (tmp_path / "R1.conf", tmp_path / "R2.conf")
         paths[0].write_text(router("R1", "10.0.0.1", "10.0.0.2"))
@@ -34,7 +34,7 @@ def files(tmp_path):
 
 
 @pytest.fixture
-def keyroll(monkeypatch, capsys):
+def keyroll(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """Run `keyroll check …`; gives exit code, stdout, stderr."""
 
     def run(*arguments):
@@ -47,7 +47,7 @@ def keyroll(monkeypatch, capsys):
     return run
 
 
-def test_two_configurations_that_match_are_hitless_and_end_with_zero(keyroll, files):
+def test_two_configurations_that_match_are_hitless_and_end_with_zero(keyroll, files) -> None:
     code, out, _ = keyroll(*files(), *AT)
     assert code == 0
     assert "hitless under all 16 mixes" in out
@@ -55,14 +55,14 @@ def test_two_configurations_that_match_are_hitless_and_end_with_zero(keyroll, fi
     assert "1 protected session: 1 ok" in out
 
 
-def test_what_is_printed_fits_100_columns_and_has_no_colours_in_a_pipe(keyroll, files):
+def test_what_is_printed_fits_100_columns_and_has_no_colours_in_a_pipe(keyroll, files) -> None:
     _, out, _ = keyroll(*files(start="2030-1-1.00:45:00 +0000"), *AT)
     lines = [line for line in out.splitlines() if not re.match(r" {4}\S*\.conf:\d+$", line)]
     assert max(map(len, lines)) <= 100
     assert "\x1b" not in out
 
 
-def test_a_narrow_terminal_gets_lines_that_fit_it(files):
+def test_a_narrow_terminal_gets_lines_that_fit_it(files) -> None:
     late = [read(path.read_text(), path.name) for path in files(start="2030-1-1.00:45:00 +0000")]
     report = judge(late, Question(datetime(2030, 1, 1, 0, 5, tzinfo=UTC)))
     for width in (72, 80, 100):
@@ -82,7 +82,9 @@ def test_a_narrow_terminal_gets_lines_that_fit_it(files):
         ((), "no configuration is given"),
     ],
 )
-def test_what_cannot_be_asked_is_said_in_one_line_and_ends_with_two(keyroll, files, tmp_path, monkeypatch, words, said):
+def test_what_cannot_be_asked_is_said_in_one_line_and_ends_with_two(
+    keyroll, files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words, said
+) -> None:
     files()
     (tmp_path / "empty.conf").write_text("\n")
     monkeypatch.chdir(tmp_path)
@@ -91,14 +93,14 @@ def test_what_cannot_be_asked_is_said_in_one_line_and_ends_with_two(keyroll, fil
     assert said in err
 
 
-def test_a_rollover_that_is_not_hitless_ends_with_one(keyroll, files):
+def test_a_rollover_that_is_not_hitless_ends_with_one(keyroll, files) -> None:
     code, out, _ = keyroll(*files(start="2030-1-1.00:45:00 +0000"), *AT)
     assert code == 1
     assert "not hitless under 7 of 16 mixes" in out
     assert "from +300 s to +1500 s" in out
 
 
-def test_secrets_that_were_taken_out_end_with_two_unless_a_person_says_so(keyroll, files):
+def test_secrets_that_were_taken_out_end_with_two_unless_a_person_says_so(keyroll, files) -> None:
     paths = files(secret="<REMOVED>")
     code, out, _ = keyroll(*paths, *AT)
     assert code == 2
@@ -106,7 +108,7 @@ def test_secrets_that_were_taken_out_end_with_two_unless_a_person_says_so(keyrol
     assert keyroll(*paths, *AT, "--without-secrets")[0] == 0
 
 
-def test_where_nothing_is_protected_nothing_can_be_said(keyroll, tmp_path):
+def test_where_nothing_is_protected_nothing_can_be_said(keyroll, tmp_path: Path) -> None:
     path = tmp_path / "R1.conf"
     path.write_text("set system host-name R1\n")
     code, out, _ = keyroll(path)
@@ -114,7 +116,7 @@ def test_where_nothing_is_protected_nothing_can_be_said(keyroll, tmp_path):
     assert "No session is protected with TCP-AO." in out
 
 
-def test_json_has_the_verdict_of_each_session(keyroll, files):
+def test_json_has_the_verdict_of_each_session(keyroll, files) -> None:
     code, out, _ = keyroll(*files(), *AT, "--json", "--policies", "default")
     data = json.loads(out)
     assert code == 0
@@ -122,7 +124,7 @@ def test_json_has_the_verdict_of_each_session(keyroll, files):
     assert data["mixes"] == ["clock+tolerance/clock+tolerance"]
 
 
-def test_markdown_is_a_table_without_colours(keyroll, files):
+def test_markdown_is_a_table_without_colours(keyroll, files) -> None:
     _, out, _ = keyroll(*files(), *AT, "--markdown")
     assert "| BGP R1 10.0.0.1 - R2 10.0.0.2 | KC | ok |" in out
     assert "\x1b" not in out
@@ -133,7 +135,7 @@ def planned(keyroll, paths, change, *words):
     return code, json.loads(out)["states"]
 
 
-def test_a_planned_change_is_judged_before_between_and_after(keyroll, files, tmp_path):
+def test_a_planned_change_is_judged_before_between_and_after(keyroll, files, tmp_path: Path) -> None:
     paths, change = files(), tmp_path / "change.set"
     change.write_text(f"delete {CHAIN.removeprefix('set ')} key 1\n")
     code, states = planned(keyroll, paths, change)
@@ -146,7 +148,7 @@ def test_a_planned_change_is_judged_before_between_and_after(keyroll, files, tmp
 
 
 @pytest.mark.parametrize("first", [0, 1])
-def test_a_key_may_be_added_on_either_router_first(keyroll, files, tmp_path, first):
+def test_a_key_may_be_added_on_either_router_first(keyroll, files, tmp_path: Path, first) -> None:
     paths = files()
     words = []
     for name, (send, recv) in (("R1", (5, 6)), ("R2", (6, 5))):
@@ -167,7 +169,7 @@ def test_a_key_may_be_added_on_either_router_first(keyroll, files, tmp_path, fir
     assert code == 0
 
 
-def test_a_rollover_that_begins_after_the_change_may_be_deleted_on_both_sides(keyroll, files, tmp_path):
+def test_a_rollover_that_begins_after_the_change_may_be_deleted_on_both_sides(keyroll, files, tmp_path: Path) -> None:
     paths, change = files(), tmp_path / "change.set"
     change.write_text(f"delete {CHAIN.removeprefix('set ')} key 1\n")
     code, states = planned(keyroll, paths, change, "--change-within", "20m")
@@ -175,7 +177,9 @@ def test_a_rollover_that_begins_after_the_change_may_be_deleted_on_both_sides(ke
     assert code == 0
 
 
-def test_a_change_that_mends_a_later_rollover_is_green_and_one_that_breaks_it_is_not(keyroll, files, tmp_path):
+def test_a_change_that_mends_a_later_rollover_is_green_and_one_that_breaks_it_is_not(
+    keyroll, files, tmp_path: Path
+) -> None:
     wrong, right = tmp_path / "wrong.set", tmp_path / "right.set"
     wrong.write_text(f'set {CHAIN.removeprefix("set ")} key 1 start-time "2030-1-1.05:00:00 +0000"\n')
     right.write_text(f'set {CHAIN.removeprefix("set ")} key 1 start-time "2030-1-1.02:00:00 +0000"\n')
@@ -188,7 +192,7 @@ def test_a_change_that_mends_a_later_rollover_is_green_and_one_that_breaks_it_is
     assert keyroll(*paths, *AT, "--planned", f"R2={wrong}")[0] == 1
 
 
-def test_tcp_ao_itself_may_be_the_change(keyroll, files, tmp_path):
+def test_tcp_ao_itself_may_be_the_change(keyroll, files, tmp_path: Path) -> None:
     paths = files()
     whole = [path.read_text() for path in paths]
     options = []
@@ -215,13 +219,13 @@ def test_tcp_ao_itself_may_be_the_change(keyroll, files, tmp_path):
         (("--planned", "R1"), "use ROUTER=FILE"),
     ],
 )
-def test_wrong_arguments_end_with_two_and_a_remedy(keyroll, files, arguments, says):
+def test_wrong_arguments_end_with_two_and_a_remedy(keyroll, files, arguments, says) -> None:
     code, _, err = keyroll(*(files() if arguments else ()), *arguments)
     assert code == 2
     assert says in err
 
 
-def test_every_rule_is_listed_and_documented_with_an_example(keyroll):
+def test_every_rule_is_listed_and_documented_with_an_example(keyroll) -> None:
     _, out, _ = keyroll("--rules")
     page = (DOCS / "check.md").read_text(encoding="utf-8")
     for rule in RULES:
@@ -232,7 +236,7 @@ def test_every_rule_is_listed_and_documented_with_an_example(keyroll):
         assert len(example.strip()) > 5
 
 
-def test_check_loads_no_client_and_no_lab():
+def test_check_loads_no_client_and_no_lab() -> None:
     look = (
         "import sys, keyroll.cli.check, keyroll.check.judge, keyroll.check.document, keyroll.cli.check_text;"
         "print([name for name in ('netmiko', 'paramiko', 'asyncssh', 'scapy', 'textfsm', 'pytest', 'pydantic')"
@@ -242,7 +246,7 @@ def test_check_loads_no_client_and_no_lab():
     assert done.stdout.strip() == "[]"
 
 
-def test_a_line_that_may_be_a_protected_session_is_never_green(keyroll, files):
+def test_a_line_that_may_be_a_protected_session_is_never_green(keyroll, files) -> None:
     paths = files()
     with paths[0].open("a") as file:
         file.write("set protocols bgp group other neighbro 10.0.0.6 authentication-key-chain KC\n")
@@ -253,7 +257,7 @@ def test_a_line_that_may_be_a_protected_session_is_never_green(keyroll, files):
     assert "1 protected session: 1 ok" in out
 
 
-def test_a_damaged_line_of_another_chain_leaves_the_verdict_as_it_is(keyroll, files):
+def test_a_damaged_line_of_another_chain_leaves_the_verdict_as_it_is(keyroll, files) -> None:
     paths = files()
     with paths[0].open("a") as file:
         file.write("set security authentication-key-chains key-chain ISIS key 1 frobnicate\n")
@@ -263,19 +267,19 @@ def test_a_damaged_line_of_another_chain_leaves_the_verdict_as_it_is(keyroll, fi
 
 
 @pytest.mark.parametrize("words", [("--until", "2029-12-31T00:00Z"), ("--until", "2030-01-01T00:05Z")])
-def test_a_stretch_that_holds_no_instant_is_refused(keyroll, files, words):
+def test_a_stretch_that_holds_no_instant_is_refused(keyroll, files, words) -> None:
     code, _, err = keyroll(*files(), *AT, *words)
     assert code == 2
     assert "--until is not after --at" in err
 
 
-def test_instants_at_the_end_of_all_years_are_refused(keyroll, files):
+def test_instants_at_the_end_of_all_years_are_refused(keyroll, files) -> None:
     code, _, err = keyroll(*files(), "--at", "9999-12-31T23:59Z")
     assert code == 2
     assert "too near the year 9999" in err
 
 
-def test_the_exit_code_is_the_verdict_also_when_nobody_reads(files):
+def test_the_exit_code_is_the_verdict_also_when_nobody_reads(files) -> None:
     command = "import sys; from keyroll.cli.main import main; sys.argv[0] = 'keyroll'; main()"
     paths = files(start="2030-1-1.05:00:00 +0000")
     process = subprocess.Popen([sys.executable, "-c", command, "check", *map(str, paths), *AT], stdout=subprocess.PIPE)
@@ -283,7 +287,7 @@ def test_the_exit_code_is_the_verdict_also_when_nobody_reads(files):
     assert process.wait(timeout=60) == 1
 
 
-def test_a_hostile_name_steers_no_terminal_and_no_ticket(files):
+def test_a_hostile_name_steers_no_terminal_and_no_ticket(files) -> None:
 
     hostile = "R2\x1b[2J<b>"
     one, other = (path.read_text() for path in files(start="2030-1-1.05:00:00 +0000"))

@@ -1,6 +1,7 @@
 import json
 import stat
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -18,7 +19,7 @@ GENERATE = ("generate", "--start", "2030-01-01T00:00Z")
 
 
 @pytest.fixture
-def keyroll(monkeypatch, capsys, tmp_path):
+def keyroll(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path):
     """Run `keyroll keychain …` in a folder of its own; gives exit code, stdout, stderr."""
     monkeypatch.chdir(tmp_path)
 
@@ -32,7 +33,7 @@ def keyroll(monkeypatch, capsys, tmp_path):
     return run
 
 
-def test_generate_writes_two_mirrored_set_files_that_only_their_owner_reads(keyroll, tmp_path):
+def test_generate_writes_two_mirrored_set_files_that_only_their_owner_reads(keyroll, tmp_path: Path) -> None:
     code, out, err = keyroll(*GENERATE, "--seed", "7", "--out", "plan", "--count", "3")
     assert (code, err) == (0, "")
     chains = []
@@ -48,7 +49,7 @@ def test_generate_writes_two_mirrored_set_files_that_only_their_owner_reads(keyr
     assert secret.reveal_text() not in out
 
 
-def test_the_same_seed_writes_the_same_bytes_and_no_seed_never_does(keyroll, tmp_path):
+def test_the_same_seed_writes_the_same_bytes_and_no_seed_never_does(keyroll, tmp_path: Path) -> None:
     for out, seed in (("a", ("--seed", "7")), ("b", ("--seed", "7")), ("c", ()), ("d", ())):
         assert keyroll(*GENERATE, "--out", out, *seed)[0] == 0
     a, b, c, d = ((tmp_path / name / "R1.set").read_bytes() for name in "abcd")
@@ -56,7 +57,7 @@ def test_the_same_seed_writes_the_same_bytes_and_no_seed_never_does(keyroll, tmp
     assert len({a, c, d}) == 3
 
 
-def test_files_that_are_there_are_not_overwritten_unless_asked_for(keyroll, tmp_path):
+def test_files_that_are_there_are_not_overwritten_unless_asked_for(keyroll, tmp_path: Path) -> None:
     assert keyroll(*GENERATE)[0] == 0
     before = (tmp_path / "R1.set").read_bytes()
     (tmp_path / "R1.set").unlink()
@@ -70,7 +71,7 @@ def test_files_that_are_there_are_not_overwritten_unless_asked_for(keyroll, tmp_
     assert stat.S_IMODE((tmp_path / "R2.set").stat().st_mode) == 0o600
 
 
-def test_a_link_is_neither_followed_nor_overwritten(keyroll, tmp_path):
+def test_a_link_is_neither_followed_nor_overwritten(keyroll, tmp_path: Path) -> None:
     (tmp_path / "R1.set").symlink_to("elsewhere")
     assert keyroll(*GENERATE)[0] == 2
     assert keyroll(*GENERATE, "--force")[0] == 0
@@ -78,7 +79,7 @@ def test_a_link_is_neither_followed_nor_overwritten(keyroll, tmp_path):
     assert not (tmp_path / "R1.set").is_symlink()
 
 
-def test_generate_says_what_it_made_as_json_without_secrets(keyroll, tmp_path):
+def test_generate_says_what_it_made_as_json_without_secrets(keyroll, tmp_path: Path) -> None:
     mix = ("--algorithm", "hmac-sha-1-96", "--algorithm", "aes-128-cmac-96")
     code, out, _ = keyroll(*GENERATE, "--json", *mix, "--interval", "20m", "--zone", "Europe/Berlin")
     assert code == 0
@@ -92,7 +93,7 @@ def test_generate_says_what_it_made_as_json_without_secrets(keyroll, tmp_path):
     assert not any(secret in out for secret in secrets)
 
 
-def test_secrets_can_be_written_encoded(keyroll, tmp_path):
+def test_secrets_can_be_written_encoded(keyroll, tmp_path: Path) -> None:
     assert keyroll(*GENERATE, "--seed", "7", "--encoded")[0] == 0
     text = (tmp_path / "R1.set").read_text()
     assert draw_secret("7", "new_auth_key key 0").reveal_text() not in text
@@ -123,7 +124,7 @@ def test_secrets_can_be_written_encoded(keyroll, tmp_path):
         (("lint", "x", "--chain", "a", "--chain", "b"), "given 2 times for 1 file"),
     ],
 )
-def test_a_bad_argument_is_named_and_ends_with_2(keyroll, arguments, message):
+def test_a_bad_argument_is_named_and_ends_with_2(keyroll, arguments, message) -> None:
     code, out, err = keyroll(*arguments)
     assert code == 2
     assert message in err
@@ -131,20 +132,20 @@ def test_a_bad_argument_is_named_and_ends_with_2(keyroll, arguments, message):
 
 
 @pytest.fixture
-def plan(keyroll, tmp_path):
+def plan(keyroll, tmp_path: Path):
     """R1.set and R2.set of a sound plan, seed 7."""
     keyroll(*GENERATE, "--seed", "7")
     return tmp_path
 
 
-def edit(path, old, new):
+def edit(path, old, new) -> None:
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new))
 
 
 @pytest.mark.usefixtures("plan")
-def test_a_sound_plan_has_no_findings(keyroll):
+def test_a_sound_plan_has_no_findings(keyroll) -> None:
     code, out, _ = keyroll("lint", "R1.set", "R2.set", "--at", "2030-01-01T00:00Z")
     assert code == 0
     assert out.splitlines() == [
@@ -153,7 +154,7 @@ def test_a_sound_plan_has_no_findings(keyroll):
     ]
 
 
-def test_errors_end_with_1_and_name_place_rule_and_source(keyroll, plan):
+def test_errors_end_with_1_and_name_place_rule_and_source(keyroll, plan) -> None:
     edit(plan / "R2.set", "key 1 ao-attribute send-id 4", "key 1 ao-attribute send-id 5")
     code, out, _ = keyroll("lint", "R1.set", "R2.set")
     assert code == 1
@@ -163,14 +164,14 @@ def test_errors_end_with_1_and_name_place_rule_and_source(keyroll, plan):
     assert out.splitlines()[-1] == "1 error"
 
 
-def test_warnings_and_advice_end_with_0(keyroll, plan):
+def test_warnings_and_advice_end_with_0(keyroll, plan) -> None:
     edit(plan / "R1.set", "00:30:00", "00:29:00")
     code, out, _ = keyroll("lint", "R1.set")
     assert code == 0
     assert out.splitlines()[-1] == "1 advice"
 
 
-def test_findings_as_json(keyroll, plan):
+def test_findings_as_json(keyroll, plan) -> None:
     edit(plan / "R1.set", "tcp-ao-option enabled", "tcp-ao-option disabled")
     code, out, _ = keyroll("lint", "R1.set", "R2.set", "--json")
     said = json.loads(out)
@@ -185,7 +186,9 @@ def test_findings_as_json(keyroll, plan):
     assert first["source"].startswith("Juniper")
 
 
-def test_the_curly_form_and_standard_input_are_read(keyroll, plan, monkeypatch, tmp_path):
+def test_the_curly_form_and_standard_input_are_read(
+    keyroll, plan, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     chain = parse((plan / "R2.set").read_text())
     (tmp_path / "stdin").write_text(curly(chain))
     with (tmp_path / "stdin").open() as stream:
@@ -195,7 +198,7 @@ def test_the_curly_form_and_standard_input_are_read(keyroll, plan, monkeypatch, 
     assert "key-chain new_auth_key of standard input" in out
 
 
-def test_of_a_whole_router_only_chains_for_tcp_ao_are_judged(keyroll, plan):
+def test_of_a_whole_router_only_chains_for_tcp_ao_are_judged(keyroll, plan) -> None:
     with (plan / "R1.set").open("a") as file:
         file.write("set security authentication-key-chains key-chain ospf key 0 secret abc\n")
     assert keyroll("lint", "R1.set", "R2.set")[0] == 0
@@ -204,7 +207,7 @@ def test_of_a_whole_router_only_chains_for_tcp_ao_are_judged(keyroll, plan):
     assert "[algorithm-not-ao]" in out
 
 
-def test_chains_pair_by_name_and_one_without_a_counterpart_is_said(keyroll, plan):
+def test_chains_pair_by_name_and_one_without_a_counterpart_is_said(keyroll, plan) -> None:
     extra = "".join(
         line.replace("new_auth_key", "second") for line in (plan / "R1.set").read_text().splitlines(keepends=True)
     )
@@ -221,7 +224,7 @@ def test_chains_pair_by_name_and_one_without_a_counterpart_is_said(keyroll, plan
     assert "R1.set has no key-chain 'third'; it has: new_auth_key, second" in err
 
 
-def test_which_chains_belong_together_is_asked_when_nothing_says(keyroll, plan):
+def test_which_chains_belong_together_is_asked_when_nothing_says(keyroll, plan) -> None:
     for name in ("one", "two"):
         text = (plan / "R1.set").read_text()
         with (plan / "R1.set").open("a") as file:
@@ -242,7 +245,9 @@ def test_which_chains_belong_together_is_asked_when_nothing_says(keyroll, plan):
         ("key-chain c { key 0 { secret hunter2; }", "R1.set:1: unknown: this brace is never closed"),
     ],
 )
-def test_a_chain_that_is_not_understood_whole_ends_with_2_and_shows_no_secret(keyroll, tmp_path, text, message):
+def test_a_chain_that_is_not_understood_whole_ends_with_2_and_shows_no_secret(
+    keyroll, tmp_path: Path, text, message
+) -> None:
     (tmp_path / "R1.set").write_text(text)
     code, out, err = keyroll("lint", "R1.set")
     assert code == 2
@@ -250,7 +255,7 @@ def test_a_chain_that_is_not_understood_whole_ends_with_2_and_shows_no_secret(ke
     assert "hunter2" not in out + err
 
 
-def test_more_than_64_keys_is_a_finding(keyroll, tmp_path):
+def test_more_than_64_keys_is_a_finding(keyroll, tmp_path: Path) -> None:
     head = "set security authentication-key-chains key-chain c key"
     (tmp_path / "R1.set").write_text("".join(f"{head} {number} secret s\n" for number in range(65)))
     code, out, _ = keyroll("lint", "R1.set")
@@ -267,7 +272,7 @@ def test_more_than_64_keys_is_a_finding(keyroll, tmp_path):
         (b"set x\n\xff\xfe", "R1.set:2: this is not a text file in UTF-8"),
     ],
 )
-def test_an_unfit_file_ends_with_2_and_shows_no_secret(keyroll, tmp_path, octets, message):
+def test_an_unfit_file_ends_with_2_and_shows_no_secret(keyroll, tmp_path: Path, octets, message) -> None:
     (tmp_path / "R1.set").write_bytes(octets)
     code, out, err = keyroll("lint", "R1.set")
     assert code == 2

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -26,7 +27,7 @@ PEER = SESSION.replace("203.0.113.1/28", "203.0.113.2/28").replace("neighbor 203
 
 
 @pytest.fixture
-def lint(monkeypatch, capsys, tmp_path):
+def lint(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path):
     """Lint texts; gives exit code and what was said."""
     monkeypatch.chdir(tmp_path)
 
@@ -43,7 +44,7 @@ def lint(monkeypatch, capsys, tmp_path):
     return run
 
 
-def test_a_sound_configuration_ends_with_0(lint):
+def test_a_sound_configuration_ends_with_0(lint) -> None:
     assert lint(SOUND + SESSION) == (0, "judged: key-chain PEERING of r1.conf\nnothing found\n")
 
 
@@ -65,7 +66,7 @@ def test_a_sound_configuration_ends_with_0(lint):
         "SCRUBBED",
     ],
 )
-def test_a_placeholder_is_no_secret(lint, secret):
+def test_a_placeholder_is_no_secret(lint, secret) -> None:
     text = KEY.format(secret=secret) + SESSION
     code, out = lint(text, text)
     assert code == 2
@@ -73,7 +74,7 @@ def test_a_placeholder_is_no_secret(lint, secret):
     assert lint(text, text, options=["--without-secrets"])[0] == 0
 
 
-def test_secrets_that_are_known_and_differ_are_an_error_beside_unknown_ones(lint):
+def test_secrets_that_are_known_and_differ_are_an_error_beside_unknown_ones(lint) -> None:
     other = SOUND.replace("plainWords", "otherWords")
     more = KEY.format(secret="<removed>").replace("key 4 ", "key 5 ").replace("-id 4", "-id 5").replace("03:0", "04:0")
     code, out = lint(SOUND + more, other + more)
@@ -82,7 +83,7 @@ def test_secrets_that_are_known_and_differ_are_an_error_beside_unknown_ones(lint
     assert "[secret-unknown]" in out
 
 
-def test_what_is_unknown_of_one_chain_does_not_stop_the_judgement_of_another(lint):
+def test_what_is_unknown_of_one_chain_does_not_stop_the_judgement_of_another(lint) -> None:
     isis = "set security authentication-key-chains key-chain AREA key 1 secret $8$x\n"
     isis += "set security authentication-key-chains key-chain AREA key 1 algorithm hmac-sha-1\n"
     assert lint(isis + SOUND, options=["--chain", "PEERING"])[0] == 0
@@ -90,7 +91,7 @@ def test_what_is_unknown_of_one_chain_does_not_stop_the_judgement_of_another(lin
     assert lint(isis + SOUND, options=["--chain", "AREA"])[0] == 1
 
 
-def test_lines_below_a_banner_are_relative_to_it(lint):
+def test_lines_below_a_banner_are_relative_to_it(lint) -> None:
     text = SOUND + (
         "\n[edit security authentication-key-chains key-chain PEERING]\n"
         "ops@edge# set key 6 secret second start-time 2026-11-01.02:00 algorithm ao\n"
@@ -113,18 +114,18 @@ def test_lines_below_a_banner_are_relative_to_it(lint):
         "system {{\n    login {{ /* OMITTED */ }};\n}}\n{}",
     ],
 )
-def test_what_a_terminal_adds_is_no_part_of_the_configuration(lint, text):
+def test_what_a_terminal_adds_is_no_part_of_the_configuration(lint, text) -> None:
     assert lint(text.format(SOUND + SESSION)) == (0, "judged: key-chain PEERING of r1.conf\nnothing found\n")
 
 
-def test_a_pager_line_swallows_nothing(lint):
+def test_a_pager_line_swallows_nothing(lint) -> None:
     lines = (SOUND + SESSION).splitlines(keepends=True)
     for number in range(1, len(lines)):
         text = "".join([*lines[:number], "---(more 12%)---\r              \r", *lines[number:]])
         assert lint(text)[0] == 0
 
 
-def test_the_routers_own_warning_is_not_green(lint):
+def test_the_routers_own_warning_is_not_green(lint) -> None:
     text = """
     security { authentication-key-chains { key-chain PEERING { key 4 {
         secret plainWords; start-time "2025-2-1.03:00:00 +0100"; algorithm ao;
@@ -142,7 +143,7 @@ def test_the_routers_own_warning_is_not_green(lint):
     assert "unsupported platform" in out
 
 
-def test_how_sessions_use_chains_is_seen_in_a_whole_configuration(lint):
+def test_how_sessions_use_chains_is_seen_in_a_whole_configuration(lint) -> None:
     ao = "set protocols bgp group ix authentication-algorithm ao\n"
     for text, rule, code in (
         (SOUND + SESSION.replace(ao, ""), "authentication-algorithm-not-ao", 1),
@@ -165,26 +166,26 @@ def test_how_sessions_use_chains_is_seen_in_a_whole_configuration(lint):
         assert (found, f"[{rule}]" in out) == (code, True), rule
 
 
-def test_a_chain_that_another_protocol_uses_is_used(lint):
+def test_a_chain_that_another_protocol_uses_is_used(lint) -> None:
     isis = "set protocols isis interface lo0.0 level 2 hello-authentication-key-chain PEERING\n"
     assert "[chain-not-used]" not in lint(SOUND + SESSION.replace("PEERING", "OTHER") + isis)[1]
 
 
-def test_chains_of_other_names_pair_by_their_session(lint):
+def test_chains_of_other_names_pair_by_their_session(lint) -> None:
     code, out = lint(SOUND + SESSION, (SOUND + PEER).replace("PEERING", "TO-WEST") + SOUND)
     assert code == 0
     assert "judged: key-chain PEERING of r1.conf with key-chain TO-WEST of r2.conf" in out
     assert "alone: key-chain PEERING of r2.conf" in out
 
 
-def test_one_end_without_its_chain_is_an_error(lint):
+def test_one_end_without_its_chain_is_an_error(lint) -> None:
     bare = "".join(line for line in PEER.splitlines(keepends=True) if "authentication" not in line)
     code, out = lint(SOUND + SESSION, SOUND + bare)
     assert code == 1
     assert "[chain-on-one-end]" in out
 
 
-def test_a_key_in_use_for_longer_than_allowed_is_said(lint):
+def test_a_key_in_use_for_longer_than_allowed_is_said(lint) -> None:
     at = ("--at", "2025-09-01T00:00Z")
     code, out = lint(SOUND, options=["--max-age", "180d", *at])
     assert (code, "[key-too-old]" in out) == (0, True)
@@ -207,7 +208,7 @@ def test_a_key_in_use_for_longer_than_allowed_is_said(lint):
         ("key 4 secret", "key\u00a04 secret"),
     ],
 )
-def test_a_damaged_line_is_never_green(lint, old, new):
+def test_a_damaged_line_is_never_green(lint, old, new) -> None:
     text = SOUND + SESSION
     assert old in text
     code, out = lint(text.replace(old, new, 1))
@@ -223,13 +224,13 @@ def test_a_damaged_line_is_never_green(lint, old, new):
         ("set security", "set securty"),
     ],
 )
-def test_a_chain_that_may_stand_in_damaged_lines_is_not_undefined(lint, old, new):
+def test_a_chain_that_may_stand_in_damaged_lines_is_not_undefined(lint, old, new) -> None:
     code, out = lint(SOUND.replace(old, new) + SESSION)
     assert (code, "not defined" in out) == (2, False)
     assert lint(SESSION)[0] == 1
 
 
-def test_what_is_not_known_stands_in_the_json(lint):
+def test_what_is_not_known_stands_in_the_json(lint) -> None:
     code, out = lint(KEY.format(secret="<removed>") + SESSION, options=["--json"])
     said = json.loads(out)
     assert (code, said["ok"]) == (2, False)
@@ -237,7 +238,7 @@ def test_what_is_not_known_stands_in_the_json(lint):
     assert (said["unknown"][0]["file"], said["unknown"][0]["line"]) == ("r1.conf", 1)
 
 
-def test_start_times_that_name_no_zone_are_in_the_routers_own(lint):
+def test_start_times_that_name_no_zone_are_in_the_routers_own(lint) -> None:
     local = SOUND.replace(' +0100"', '"') + SESSION
     berlin, utc = "set system time-zone Europe/Berlin\n", "set system time-zone UTC\n"
     peer = SOUND.replace("2025-2-1.03:00:00 +0100", "2025-2-1.02:00:00 +0000") + PEER
@@ -250,7 +251,7 @@ def test_start_times_that_name_no_zone_are_in_the_routers_own(lint):
 
 
 @pytest.mark.parametrize("statement", ["secret plainWords", 'start-time "2025-2-1.03:00:00 +0100"'])
-def test_a_statement_of_a_key_whose_value_is_deactivated_is_missing(lint, statement):
+def test_a_statement_of_a_key_whose_value_is_deactivated_is_missing(lint, statement) -> None:
     key = (
         'secret plainWords; start-time "2025-2-1.03:00:00 +0100"; algorithm ao; '
         "ao-attribute { send-id 4; recv-id 4; tcp-ao-option enabled; }"

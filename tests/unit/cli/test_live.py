@@ -104,7 +104,7 @@ def terminal():
 
 
 @pytest.mark.parametrize(("typed", "left"), [(b"\n", "plain: RED: no-flap"), (b"\x03", "INTERRUPTED")])
-def test_it_shows_keys_and_red_and_leaves_plain_lines_and_a_sane_terminal(terminal, typed, left):
+def test_it_shows_keys_and_red_and_leaves_plain_lines_and_a_sane_terminal(terminal, typed, left) -> None:
     terminal.until("drawn")
     shown = "\n".join(terminal.screen.display)
     assert "0000" in shown
@@ -122,7 +122,7 @@ def test_it_shows_keys_and_red_and_leaves_plain_lines_and_a_sane_terminal(termin
     assert not terminal.screen.cursor.hidden
 
 
-def test_the_longest_key_is_shown_whole_in_80_columns():
+def test_the_longest_key_is_shown_whole_in_80_columns() -> None:
     view = LiveView(now=lambda: 9)
     words = "key 63 (KeyID 255, RNextKeyID 255)"
     view(Event(1, Kind.WIRE, f"bgp: sends {words}", "R1", data={"key": 63}))
@@ -134,7 +134,7 @@ def drawn(view: LiveView) -> list[str]:
     return ["".join(part.text for part in row) for row in Console(width=80).render_lines(view, pad=False)]
 
 
-def test_each_session_keeps_its_state_and_one_that_is_down_is_not_green():
+def test_each_session_keeps_its_state_and_one_that_is_down_is_not_green() -> None:
     view = LiveView(now=lambda: 9)
     for text in ("bgp Established, 0 flaps", "ldp Operational", "bgp Idle, 1 flaps"):
         view(Event(1, Kind.SESSION, text, "R1"))
@@ -143,7 +143,7 @@ def test_each_session_keeps_its_state_and_one_that_is_down_is_not_green():
     assert session_style("bgp Established, 0 flaps; ldp Nonexistent") == "yellow"
 
 
-def test_the_lanes_begin_with_the_first_step_and_not_while_the_lab_comes_up():
+def test_the_lanes_begin_with_the_first_step_and_not_while_the_lab_comes_up() -> None:
     view = LiveView(now=lambda: 100)
     view(Event(1, Kind.RUN, "seed 7"))
     view(Event(90, Kind.STEP, "step 1: apply"))
@@ -151,7 +151,7 @@ def test_the_lanes_begin_with_the_first_step_and_not_while_the_lab_comes_up():
     assert any(row.endswith(" " + 28 * "0" + " key 0 (KeyID 1)") for row in drawn(view))
 
 
-def test_a_deadline_goes_with_its_step_and_when_it_has_passed():
+def test_a_deadline_goes_with_its_step_and_when_it_has_passed() -> None:
     now = [2_000_000_000]
     view = LiveView(now=lambda: now[0])
     shown = lambda: "".join(part.text for row in Console(width=80).render_lines(view, pad=False) for part in row)  # noqa: E731
@@ -164,7 +164,7 @@ def test_a_deadline_goes_with_its_step_and_when_it_has_passed():
     assert "at most" not in shown()
 
 
-def test_no_row_is_wider_than_the_terminal():
+def test_no_row_is_wider_than_the_terminal() -> None:
     view = LiveView(now=lambda: 9)
     for number in range(12):
         view(Event(1, Kind.WIRE, f"session-of-a-long-name-{number}: sends key 63 {'x' * 90}", "R1", data={"key": 63}))
@@ -176,7 +176,7 @@ def test_no_row_is_wider_than_the_terminal():
 
 
 @pytest.mark.parametrize("environment", [{"TERM": "dumb"}, {"TERM": "xterm", "CI": "true"}, {}])
-def test_lines_alone_in_ci_and_on_a_dumb_terminal(monkeypatch, environment):
+def test_lines_alone_in_ci_and_on_a_dumb_terminal(monkeypatch: pytest.MonkeyPatch, environment) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     assert wanted(plain=False, environment={"TERM": "xterm"})
     assert not wanted(plain=False, environment=environment)

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
@@ -17,7 +18,7 @@ from keyroll.errors import ExitCode, InputError, Where
 
 
 @pytest.fixture(autouse=True)
-def _handlers():
+def _handlers() -> Iterator[None]:
     """`main` takes signals over; give them back to pytest."""
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.getsignal(number) for number in numbers}
@@ -29,7 +30,7 @@ def _handlers():
 
 
 @pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch):
+def command(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """Add a sub-command `act` that raises or returns what it is given, and run `keyroll act`."""
 
     def run(error: BaseException | None, *, ends_with: ExitCode | None = None) -> int:
@@ -48,34 +49,38 @@ def command(monkeypatch: pytest.MonkeyPatch):
     return run
 
 
-def test_success_ends_with_0(command) -> None:
+def test_success_ends_with_0(command: Callable[..., int]) -> None:
     assert command(None) == 0
 
 
-def test_an_unfit_input_ends_with_2_and_names_its_place(command, capsys) -> None:
+def test_an_unfit_input_ends_with_2_and_names_its_place(
+    command: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert command(InputError("wrong", where=Where("a.yaml", 3, 7), remedy="mend it")) == 2
     assert capsys.readouterr().err == "keyroll: a.yaml:3:7: wrong (mend it)\n"
 
 
-def test_a_bad_verdict_ends_with_1(command) -> None:
+def test_a_bad_verdict_ends_with_1(command: Callable[..., int]) -> None:
     assert command(None, ends_with=ExitCode.BAD) == 1
 
 
-def test_ctrl_c_ends_with_130(command, capsys) -> None:
+def test_ctrl_c_ends_with_130(command: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
     assert command(KeyboardInterrupt()) == 130
     assert capsys.readouterr().err.strip() == "keyroll: interrupted"
 
 
-def test_a_defect_of_our_own_is_no_verdict(command, capsys) -> None:
+def test_a_defect_of_our_own_is_no_verdict(command: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
     assert command(ZeroDivisionError("oops")) == 2
     assert "defect of keyroll itself" in capsys.readouterr().err
 
 
-def test_a_reader_that_went_away_is_no_verdict(command) -> None:
+def test_a_reader_that_went_away_is_no_verdict(command: Callable[..., int]) -> None:
     assert command(BrokenPipeError(32, "Broken pipe")) == 2
 
 
-def test_an_unknown_command_is_a_usage_error(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+def test_an_unknown_command_is_a_usage_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr("sys.argv", ["keyroll", "nonsense"])
     with pytest.raises(SystemExit) as caught:
         cli.main()
@@ -177,7 +182,9 @@ def ended(act: str, redirection: str, before: str = "") -> int:
     return subprocess.run(shell, check=False, timeout=60).returncode
 
 
-def test_printing_ends_when_nobody_reads_any_more_and_nothing_else_does(monkeypatch, capsys) -> None:
+def test_printing_ends_when_nobody_reads_any_more_and_nothing_else_does(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     with contextlib.suppress(BrokenPipeError), os.fdopen(writing, "w", buffering=1) as pipe:
@@ -188,7 +195,9 @@ def test_printing_ends_when_nobody_reads_any_more_and_nothing_else_does(monkeypa
     assert capsys.readouterr().err == ""
 
 
-def test_a_full_disk_ends_the_printing_and_is_said_once(monkeypatch, capsys) -> None:
+def test_a_full_disk_ends_the_printing_and_is_said_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     with contextlib.suppress(OSError), open("/dev/full", "w", buffering=1) as full:  # noqa: PTH123
         monkeypatch.setattr("sys.stdout", full)
         printer = Printer()
@@ -197,7 +206,7 @@ def test_a_full_disk_ends_the_printing_and_is_said_once(monkeypatch, capsys) -> 
     assert capsys.readouterr().err == "keyroll: the output cannot be written: No space left on device\n"
 
 
-def test_what_is_printed_does_not_steer_the_terminal(capsys) -> None:
+def test_what_is_printed_does_not_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     Printer().line("\x1b]0;title\x07\x9b31mred\rover\ttab\u202e", style="bold")
     assert capsys.readouterr().out == "\\x1b]0;title\\x07\\x9b31mred\\x0dover      tab\\u202e\n"
 
@@ -249,7 +258,7 @@ def test_help_and_the_look_into_a_lab_load_no_client() -> None:
     assert "Bring labs up, look into them, and take them down." in result.stdout
 
 
-def test_ctrl_c_while_the_command_is_imported_ends_it_without_a_traceback():
+def test_ctrl_c_while_the_command_is_imported_ends_it_without_a_traceback() -> None:
     code = """
 import sys
 class Interrupting:

@@ -14,7 +14,9 @@ from keyroll.configuration import read
 from keyroll.errors import InputError
 
 
-def test_each_change_date_has_a_folder_with_a_file_and_a_way_back_for_each_router(configs, tmp_path):
+def test_each_change_date_has_a_folder_with_a_file_and_a_way_back_for_each_router(
+    configs: list[str], tmp_path: Path
+) -> None:
     plan(*configs, *USUAL, "-o", str(tmp_path / "out"))
     names = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*") if path.is_file())
     routers = ["lion.rollback.set", "lion.set", "tiger.rollback.set", "tiger.set"]
@@ -24,7 +26,7 @@ def test_each_change_date_has_a_folder_with_a_file_and_a_way_back_for_each_route
     ]
 
 
-def test_secrets_are_in_the_set_files_alone_and_those_are_0600(configs, tmp_path):
+def test_secrets_are_in_the_set_files_alone_and_those_are_0600(configs: list[str], tmp_path: Path) -> None:
     result = plan(*configs, *USUAL, "--seed", "7", "-o", str(tmp_path / "out"))
     (drawn,) = {
         line.split()[-1]
@@ -40,7 +42,7 @@ def test_secrets_are_in_the_set_files_alone_and_those_are_0600(configs, tmp_path
     assert drawn not in result.output
 
 
-def test_set_files_and_their_way_back_lead_where_the_plan_says(configs, tmp_path):
+def test_set_files_and_their_way_back_lead_where_the_plan_says(configs: list[str], tmp_path: Path) -> None:
     plan(*configs, *USUAL, "-o", str(tmp_path / "out"))
     held = read(Path(configs[0]).read_text(), "lion.conf")
     first = (tmp_path / "out" / "2027-01-23" / "lion.set").read_text()
@@ -50,7 +52,7 @@ def test_set_files_and_their_way_back_lead_where_the_plan_says(configs, tmp_path
     assert back.main.chains[0].keychain == held.main.chains[0].keychain
 
 
-def test_a_router_whose_name_leads_out_of_the_folder_is_refused(configs, tmp_path):
+def test_a_router_whose_name_leads_out_of_the_folder_is_refused(configs: list[str], tmp_path: Path) -> None:
     path = Path(configs[0])
     path.write_text(path.read_text().replace("host-name lion", "host-name ../../lion"))
     result = plan(*configs, *USUAL, "-o", str(tmp_path / "a" / "out"), ok=False)
@@ -61,13 +63,13 @@ def test_a_router_whose_name_leads_out_of_the_folder_is_refused(configs, tmp_pat
     assert sorted(one.name for one in tmp_path.iterdir()) == ["lion.conf", "tiger.conf"]
 
 
-def test_routers_whose_files_would_have_one_name_are_refused(tmp_path):
+def test_routers_whose_files_would_have_one_name_are_refused(tmp_path: Path) -> None:
     result = plan("--new", "a,a.rollback", *USUAL, "-o", str(tmp_path / "out"), ok=False)
     assert isinstance(result.exception, InputError)
     assert "would share the file a.rollback.set" in str(result.exception)
 
 
-def test_force_leaves_no_set_file_of_the_plan_that_was_there(configs, tmp_path):
+def test_force_leaves_no_set_file_of_the_plan_that_was_there(configs: list[str], tmp_path: Path) -> None:
     out = tmp_path / "out"
     plan(*configs, *USUAL, "-o", str(out))
     (out / "2027-04-23" / "note.txt").write_text("mine")
@@ -80,7 +82,7 @@ def test_force_leaves_no_set_file_of_the_plan_that_was_there(configs, tmp_path):
     assert {"2027-04-23/note.txt", "own.txt"} <= set(names), "what is not the plan's stays"
 
 
-def test_force_removes_nothing_outside_of_the_folder(configs, tmp_path):
+def test_force_removes_nothing_outside_of_the_folder(configs: list[str], tmp_path: Path) -> None:
     out = tmp_path / "out"
     plan(*configs, *USUAL, "-o", str(out))
     data = json.loads((out / "plan.json").read_text())
@@ -101,7 +103,7 @@ class Interrupted(dict[str, str]):
 
 
 @pytest.mark.parametrize("there", [False, True])
-def test_ctrl_c_in_the_middle_leaves_what_was_there(tmp_path, there):
+def test_ctrl_c_in_the_middle_leaves_what_was_there(tmp_path: Path, there) -> None:
     folder = tmp_path / "out"
     if there:
         write_together(folder, {"day/a.set": "old"}, force=False)
@@ -112,7 +114,7 @@ def test_ctrl_c_in_the_middle_leaves_what_was_there(tmp_path, there):
         assert (folder / "day" / "a.set").read_text() == "old"
 
 
-def test_files_that_are_there_are_replaced_by_force_alone(tmp_path):
+def test_files_that_are_there_are_replaced_by_force_alone(tmp_path: Path) -> None:
     folder = tmp_path / "out"
     write_together(folder, {"day/a.set": "old"}, force=False)
     with pytest.raises(InputError, match="is there already"):

@@ -19,13 +19,15 @@ from keyroll.errors import ExitCode, InputError
         ((*USUAL, "--algorithm", "rot13"), "no algorithm 'rot13'"),
     ],
 )
-def test_wrong_input_is_named(configs, words, message):
+def test_wrong_input_is_named(configs: list[str], words, message) -> None:
     result = plan(*configs, *words, ok=False)
     assert isinstance(result.exception, InputError)
     assert message in str(result.exception)
 
 
-def test_a_key_that_a_group_brings_is_refused_because_no_set_file_can_delete_it(configs, tmp_path):
+def test_a_key_that_a_group_brings_is_refused_because_no_set_file_can_delete_it(
+    configs: list[str], tmp_path: Path
+) -> None:
     path = Path(configs[0])
     path.write_text(path.read_text().replace("set security", "set groups KEYS security") + "set apply-groups KEYS\n")
     result = plan(*configs, *USUAL, "-o", str(tmp_path / "out"), ok=False)
@@ -43,7 +45,7 @@ def test_a_key_that_a_group_brings_is_refused_because_no_set_file_can_delete_it(
         (("--new", "a,b", *USUAL[:2], "--until", "9999-12-31", "--every", "3650d"), "beyond the year 9999"),
     ],
 )
-def test_what_makes_no_plan_is_refused_by_name(words, said, tmp_path):
+def test_what_makes_no_plan_is_refused_by_name(words, said, tmp_path: Path) -> None:
     result = plan(*words, "-o", str(tmp_path / "out"), ok=False)
     assert isinstance(result.exception, InputError)
     assert said in str(result.exception)
@@ -56,7 +58,7 @@ RETIRED = """\
 """
 
 
-def test_a_history_without_a_fault_is_taken(configs, tmp_path):
+def test_a_history_without_a_fault_is_taken(configs: list[str], tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
     path.write_text(RETIRED)
     plan(*configs, *USUAL, "--history", str(path), "-o", str(tmp_path / "out"))
@@ -72,7 +74,7 @@ def test_a_history_without_a_fault_is_taken(configs, tmp_path):
         RETIRED.replace("00Z", "00"),
     ],
 )
-def test_a_history_that_is_none_is_refused(history, configs, tmp_path):
+def test_a_history_that_is_none_is_refused(history, configs: list[str], tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
     path.write_text(history)
     result = plan(*configs, *USUAL, "--history", str(path), "-o", str(tmp_path / "out"), ok=False)
@@ -80,7 +82,9 @@ def test_a_history_that_is_none_is_refused(history, configs, tmp_path):
 
 
 @pytest.mark.parametrize("where", ["security", PATH, f"{PATH} key 0", f"{PATH} key 0 secret"])
-def test_a_chain_that_is_protected_is_refused_because_junos_changes_nothing_of_it(configs, tmp_path, where):
+def test_a_chain_that_is_protected_is_refused_because_junos_changes_nothing_of_it(
+    configs: list[str], tmp_path: Path, where
+) -> None:
     append(configs[0], f"protect {where}\n")
     result = plan(*configs, *USUAL, "-o", str(tmp_path / "out"), ok=False)
     assert isinstance(result.exception, InputError)
@@ -89,14 +93,14 @@ def test_a_chain_that_is_protected_is_refused_because_junos_changes_nothing_of_i
     plan(*configs, *USUAL, "-o", str(tmp_path / "out"))
 
 
-def test_a_key_that_stands_in_the_text_and_in_a_group_is_refused(configs, tmp_path):
+def test_a_key_that_stands_in_the_text_and_in_a_group_is_refused(configs: list[str], tmp_path: Path) -> None:
     append(configs[0], f"set groups KEYS {PATH} key 0 secret other\nset apply-groups KEYS\n")
     result = plan(*configs, *USUAL, "-o", str(tmp_path / "out"), ok=False)
     assert isinstance(result.exception, InputError)
     assert "key 0 of key-chain kc comes from a group" in str(result.exception)
 
 
-def test_a_group_that_gives_all_keys_a_statement_brings_no_key(configs, tmp_path):
+def test_a_group_that_gives_all_keys_a_statement_brings_no_key(configs: list[str], tmp_path: Path) -> None:
     every = f"{PATH} key <*>"
     for path in configs:
         append(path, f"set groups ALL {every} algorithm ao\nset apply-groups ALL\n")

@@ -17,8 +17,8 @@ from keyroll.instants import SYSTEM, until
 @pytest.mark.parametrize(("words", "code"), [((), ExitCode.UNFIT), (("--without-secrets",), ExitCode.OK)])
 @pytest.mark.parametrize("asked", [USUAL, ("--at", "2026-12-01T00:00Z", "--emergency", "0")])
 def test_redacted_configurations_are_planned_and_the_exit_code_says_that_secrets_are_not_known(
-    configs, tmp_path, words, code, asked
-):
+    configs: list[str], tmp_path: Path, words, code, asked
+) -> None:
     for path in configs:
         Path(path).write_text(Path(path).read_text().replace("sesame-sesame", "<REMOVED>"))
     result = plan(*configs, *asked, *words, "-o", str(tmp_path / "out"))
@@ -27,11 +27,11 @@ def test_redacted_configurations_are_planned_and_the_exit_code_says_that_secrets
     assert (tmp_path / "out" / "plan.json").exists()
 
 
-def test_a_plan_of_which_everything_is_known_ends_with_0(configs, tmp_path):
+def test_a_plan_of_which_everything_is_known_ends_with_0(configs: list[str], tmp_path: Path) -> None:
     assert plan(*configs, *USUAL, "-o", str(tmp_path / "out")).return_value is ExitCode.OK
 
 
-def test_secrets_come_from_a_command_that_is_run_without_a_shell(configs, tmp_path):
+def test_secrets_come_from_a_command_that_is_run_without_a_shell(configs: list[str], tmp_path: Path) -> None:
     program = tmp_path / "vault.py"
     program.write_text("print('first-of-the-vault;$HOME'); print('second-of-the-vault', end='')")
     plan(*configs, *USUAL, "-o", str(tmp_path / "out"), "--secret-command", f"{sys.executable} {program}")
@@ -61,7 +61,9 @@ ENDLESS = "import sys\nwhile True: sys.stdout.write('sesame' * 999)"
         ("print('sesame-sesame'); print('sesame-2')", "is that of key 0 of lion"),
     ],
 )
-def test_a_command_that_gives_no_secrets_is_named_without_what_it_printed(configs, tmp_path, program, words):
+def test_a_command_that_gives_no_secrets_is_named_without_what_it_printed(
+    configs: list[str], tmp_path: Path, program, words
+) -> None:
     (tmp_path / "vault.py").write_text(program)
     command = f"{sys.executable} {tmp_path / 'vault.py'}"
     result = plan(*configs, *USUAL, "-o", str(tmp_path / "out"), "--secret-command", command, ok=False)
@@ -71,7 +73,7 @@ def test_a_command_that_gives_no_secrets_is_named_without_what_it_printed(config
     assert not (tmp_path / "out").exists()
 
 
-def test_a_command_that_hangs_is_ended_with_all_that_it_started(tmp_path):
+def test_a_command_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
     child = tmp_path / "child"
     program = tmp_path / "vault.py"
     program.write_text(
@@ -97,20 +99,20 @@ def test_a_command_that_hangs_is_ended_with_all_that_it_started(tmp_path):
 
 
 @pytest.mark.parametrize("command", ["", "'", "/does/not/exist"])
-def test_a_command_that_cannot_be_run_is_named(configs, tmp_path, command):
+def test_a_command_that_cannot_be_run_is_named(configs: list[str], tmp_path: Path, command) -> None:
     result = plan(*configs, *USUAL, "-o", str(tmp_path / "out"), "--secret-command", command, ok=False)
     assert isinstance(result.exception, InputError)
     assert "--secret-command" in str(result.exception)
 
 
-def test_secrets_that_are_not_known_are_data_too(configs, tmp_path):
+def test_secrets_that_are_not_known_are_data_too(configs: list[str], tmp_path: Path) -> None:
     append(configs[0], f"set {PATH} key 0 secret <REMOVED>\n")
     plan(*configs, *USUAL, "-o", str(tmp_path / "out"))
     (finding,) = [one for one in findings(tmp_path / "out") if one["about"] == "secrets-unknown"]
     assert (finding["router"], finding["keys"], finding["severity"]) == ("lion", [0], "unknown")
 
 
-def test_secrets_that_are_not_known_stand_in_the_plan(configs, tmp_path):
+def test_secrets_that_are_not_known_stand_in_the_plan(configs: list[str], tmp_path: Path) -> None:
     path = Path(configs[0])
     path.write_text(path.read_text().replace("sesame-sesame", "<REMOVED>"))
     result = plan(*configs, *USUAL, "-o", str(tmp_path / "out"))

@@ -24,7 +24,7 @@ class Terminal(io.StringIO):
 
 
 @pytest.fixture
-def told(monkeypatch, tmp_path):
+def told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """A progress on a terminal, with a clock that is set; and the file it is about, of a hundred octets."""
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.setenv("TERM", "xterm")
@@ -35,7 +35,7 @@ def told(monkeypatch, tmp_path):
     return now, stream, Progress(now=lambda: now[0], stream=stream), path
 
 
-def test_nothing_is_said_to_who_waits_for_less_than_two_seconds(told):
+def test_nothing_is_said_to_who_waits_for_less_than_two_seconds(told) -> None:
     now, stream, say, path = told
     now[0] = AFTER - 1
     say(path, 50)
@@ -43,7 +43,7 @@ def test_nothing_is_said_to_who_waits_for_less_than_two_seconds(told):
     assert stream.getvalue() == ""
 
 
-def test_how_much_is_read_is_said_twice_a_second_and_taken_away(told):
+def test_how_much_is_read_is_said_twice_a_second_and_taken_away(told) -> None:
     now, stream, say, path = told
     for now[0] in range(AFTER, AFTER + SECOND, SECOND // 10):
         say(path, 40)
@@ -52,7 +52,7 @@ def test_how_much_is_read_is_said_twice_a_second_and_taken_away(told):
     assert stream.getvalue().endswith("\r\x1b[K")
 
 
-def test_of_a_pipe_only_the_time_is_known(told):
+def test_of_a_pipe_only_the_time_is_known(told) -> None:
     now, stream, say, _ = told
     now[0] = 3 * SECOND
     say(Path("/dev/stdin"), 0)
@@ -60,13 +60,13 @@ def test_of_a_pipe_only_the_time_is_known(told):
 
 
 @pytest.mark.parametrize("environment", [{"CI": "true", "TERM": "xterm"}, {"TERM": "dumb"}, {}])
-def test_nothing_is_said_in_ci_or_on_a_dumb_terminal_or_in_a_file(environment):
+def test_nothing_is_said_in_ci_or_on_a_dumb_terminal_or_in_a_file(environment) -> None:
     assert not progress.wanted(Terminal(), environment)
     assert not progress.wanted(io.StringIO(), {"TERM": "xterm"})
     assert progress.wanted(Terminal(), {"TERM": "xterm"})
 
 
-def test_verify_says_it_on_stderr_alone_and_its_output_is_what_it_was():
+def test_verify_says_it_on_stderr_alone_and_its_output_is_what_it_was() -> None:
     capture, keys = DATA / "v4-sha1.pcap", DATA / "v4-sha1.keys.yaml"
     words = [sys.executable, "-c"]
     code = "import keyroll.cli.progress as p; p.AFTER = {}; from keyroll.cli.main import main; main()"

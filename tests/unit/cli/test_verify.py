@@ -19,7 +19,7 @@ NAMES = ["v4-sha1", "v4-sha1-to-cmac", "v6-cmac", "sock-v4-sha1-noopts"]
 
 
 @pytest.fixture
-def keyroll(monkeypatch, capsys):
+def keyroll(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """Run `keyroll verify …`; gives exit code, stdout, stderr."""
 
     def run(*arguments):
@@ -41,7 +41,7 @@ def keys(name):
 
 
 @pytest.fixture
-def wrong_keys(tmp_path):
+def wrong_keys(tmp_path: Path):
     """The keys of v4-sha1 with the second key's secret changed."""
     path = tmp_path / "wrong.yaml"
     text = keys("v4-sha1").read_text()
@@ -51,7 +51,7 @@ def wrong_keys(tmp_path):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_kernel_captures_are_right(keyroll, name):
+def test_kernel_captures_are_right(keyroll, name) -> None:
     code, out, err = keyroll(capture(name), "--keys", keys(name))
     assert (code, err) == (0, "")
     segments = len(list(read_packets(capture(name))))
@@ -60,7 +60,7 @@ def test_kernel_captures_are_right(keyroll, name):
     assert "(key 2) from" in out
 
 
-def test_a_changed_secret_is_shown_packet_by_packet(keyroll, wrong_keys):
+def test_a_changed_secret_is_shown_packet_by_packet(keyroll, wrong_keys) -> None:
     code, out, _ = keyroll(capture("v4-sha1"), "--keys", wrong_keys)
     assert code == 1
     assert out.count("bad-mac. Its KeyID is key 2's") == 24
@@ -72,7 +72,7 @@ def test_a_changed_secret_is_shown_packet_by_packet(keyroll, wrong_keys):
     assert every.count("bad-mac. Its") == 24
 
 
-def test_json_has_all_of_it(keyroll, wrong_keys):
+def test_json_has_all_of_it(keyroll, wrong_keys) -> None:
     code, out, _ = keyroll(capture("v4-sha1"), "--keys", wrong_keys, "--json")
     found = json.loads(out)
     (only,) = found["captures"]
@@ -95,7 +95,7 @@ def test_json_has_all_of_it(keyroll, wrong_keys):
     assert (near["keys"][0]["first_packet"], near["keys"][0]["last_packet"]) == (1, 28)
 
 
-def test_several_captures_are_judged_side_by_side(keyroll, wrong_keys):
+def test_several_captures_are_judged_side_by_side(keyroll, wrong_keys) -> None:
     code, out, _ = keyroll(capture("v4-sha1"), capture("v6-cmac"), "--keys", wrong_keys, "--json")
     found = json.loads(out)
     assert code == 1
@@ -103,7 +103,7 @@ def test_several_captures_are_judged_side_by_side(keyroll, wrong_keys):
     assert found["captures"][1]["totals"]["segments"] == 0
 
 
-def test_a_capture_in_several_files_is_one(keyroll, tmp_path):
+def test_a_capture_in_several_files_is_one(keyroll, tmp_path: Path) -> None:
     octets = capture("v4-sha1").read_bytes()
     packets = list(read_packets(capture("v4-sha1")))
     cut = 24 + sum(16 + len(packet.data) for packet in packets[:20])
@@ -121,7 +121,7 @@ def test_a_capture_in_several_files_is_one(keyroll, tmp_path):
 
 
 @pytest.mark.parametrize("zipped", [False, True])
-def test_a_cut_capture_shows_what_is_whole_and_ends_with_2(keyroll, tmp_path, zipped):
+def test_a_cut_capture_shows_what_is_whole_and_ends_with_2(keyroll, tmp_path: Path, zipped) -> None:
     octets = capture("v4-sha1").read_bytes()
     path = tmp_path / "cut.pcap"
     path.write_bytes(gzip.compress(octets)[:-900] if zipped else octets[:-5])
@@ -132,7 +132,7 @@ def test_a_cut_capture_shows_what_is_whole_and_ends_with_2(keyroll, tmp_path, zi
 
 
 @pytest.mark.parametrize("octets", [b"", b"\0" * 100, bytes(range(256)) * 9])
-def test_what_is_no_capture_ends_with_2_and_a_sentence(keyroll, tmp_path, octets):
+def test_what_is_no_capture_ends_with_2_and_a_sentence(keyroll, tmp_path: Path, octets) -> None:
     path = tmp_path / "no.pcap"
     path.write_bytes(octets)
     code, out, err = keyroll(path, "--keys", keys("v4-sha1"))
@@ -141,13 +141,13 @@ def test_what_is_no_capture_ends_with_2_and_a_sentence(keyroll, tmp_path, octets
     assert "Traceback" not in out + err
 
 
-def test_nothing_to_protect_ends_with_2(keyroll):
+def test_nothing_to_protect_ends_with_2(keyroll) -> None:
     code, out, _ = keyroll(capture("v4-sha1"), "--keys", keys("v6-cmac"))
     assert code == 2
     assert "No segment of 49 packets must be protected" in out
 
 
-def test_an_unknown_link_type_is_named(keyroll, tmp_path):
+def test_an_unknown_link_type_is_named(keyroll, tmp_path: Path) -> None:
     path = tmp_path / "usb.pcap"
     octets = bytearray(capture("v4-sha1").read_bytes())
     octets[20:24] = struct.pack("<I", 189)
@@ -177,14 +177,16 @@ def test_an_unknown_link_type_is_named(keyroll, tmp_path):
         (("x.pcap", "--config", "10.0.0.1=a", "--config", "10.0.0.1=b"), "both ends are given the address 10.0.0.1"),
     ],
 )
-def test_wrong_use_ends_with_2_and_says_what_to_do(keyroll, tmp_path, monkeypatch, arguments, word):
+def test_wrong_use_ends_with_2_and_says_what_to_do(
+    keyroll, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments, word
+) -> None:
     monkeypatch.chdir(tmp_path)
     code, _, err = keyroll(*arguments)
     assert code == 2
     assert word in err
 
 
-def test_an_annotated_copy_says_each_verdict(keyroll, tmp_path, wrong_keys):
+def test_an_annotated_copy_says_each_verdict(keyroll, tmp_path: Path, wrong_keys) -> None:
     copy = tmp_path / "out.pcapng"
     code, _, _ = keyroll(capture("v4-sha1"), "--keys", wrong_keys, "--annotate", copy)
     assert code == 1
@@ -203,13 +205,13 @@ def test_an_annotated_copy_says_each_verdict(keyroll, tmp_path, wrong_keys):
     assert wrong_keys.read_text() == text
 
 
-def test_a_full_disk_is_said_in_a_sentence(keyroll):
+def test_a_full_disk_is_said_in_a_sentence(keyroll) -> None:
     code, _, err = keyroll(capture("v4-sha1"), "--keys", keys("v4-sha1"), "--annotate", "/dev/full")
     assert (code, err) == (2, "keyroll: /dev/full: cannot be written: No space left on device\n")
 
 
 @pytest.mark.parametrize("more", [[], ["--json"]])
-def test_output_that_cannot_be_written_is_no_verdict(more):
+def test_output_that_cannot_be_written_is_no_verdict(more) -> None:
     """Exit code 1 would say that a segment is bad."""
     command = [
         Path(sys.executable).with_name("keyroll"),
@@ -224,7 +226,7 @@ def test_output_that_cannot_be_written_is_no_verdict(more):
     assert (done.returncode, done.stderr) == (2, "keyroll: the output: No space left on device\n")
 
 
-def test_several_pipes_are_each_read_once(keyroll, tmp_path):
+def test_several_pipes_are_each_read_once(keyroll, tmp_path: Path) -> None:
     pipes = [tmp_path / "one", tmp_path / "two"]
     for pipe in pipes:
         os.mkfifo(pipe)
@@ -256,7 +258,7 @@ SECOND = bytes.fromhex("6b65726e656c2d616f206b65792074776f2c207468697274792d7477
 
 
 @pytest.fixture
-def configs(tmp_path):
+def configs(tmp_path: Path):
     def write(*, second=SECOND, second_there=SECOND, start="2026-11-23.23:30:00 +0000"):
         paths = []
         for name, near, far, secret in (("R1", 1, 2, second), ("R2", 2, 1, second_there)):
@@ -268,21 +270,21 @@ def configs(tmp_path):
     return write
 
 
-def test_two_configurations_serve_as_keys(keyroll, configs):
+def test_two_configurations_serve_as_keys(keyroll, configs) -> None:
     code, out, _ = keyroll(capture("v4-sha1"), *configs())
     assert code == 0
     assert "(R1 to R2)" in out
     assert "key 1" in out
 
 
-def test_a_receiver_with_another_secret_would_drop_the_segments(keyroll, configs):
+def test_a_receiver_with_another_secret_would_drop_the_segments(keyroll, configs) -> None:
     code, out, _ = keyroll(capture("v4-sha1"), *configs(second_there="something else"))
     assert code == 1
     assert out.count("refused. R1's key 1 signed it; under R2's key 1 the MAC is another: the secrets differ") == 11
     assert "something else" not in out
 
 
-def test_windows_count_unless_times_are_left_out(keyroll, configs):
+def test_windows_count_unless_times_are_left_out(keyroll, configs) -> None:
     arguments = configs(start="2026-11-24.12:00:00 +0000")
     code, out, _ = keyroll(capture("v4-sha1"), *arguments)
     assert code == 1
@@ -294,7 +296,9 @@ def test_windows_count_unless_times_are_left_out(keyroll, configs):
 
 
 @pytest.mark.parametrize("how", [["--json"], ["--show", "0"], ["--annotate", "copy.pcapng"]])
-def test_no_output_holds_a_secret(keyroll, configs, wrong_keys, tmp_path, monkeypatch, how):
+def test_no_output_holds_a_secret(
+    keyroll, configs, wrong_keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how
+) -> None:
     monkeypatch.chdir(tmp_path)
     secrets = [SECOND, SECOND.encode().hex(), "kernel-ao-key-one", b"kernel-ao-key-one".hex(), "6b65726e656c"]
     texts = []
@@ -306,7 +310,7 @@ def test_no_output_holds_a_secret(keyroll, configs, wrong_keys, tmp_path, monkey
         assert not any(secret in text for secret in secrets)
 
 
-def test_a_pipe_will_do():
+def test_a_pipe_will_do() -> None:
     command = "import sys; from keyroll.cli import main as cli; cli.main()"
     done = subprocess.run(
         [sys.executable, "-c", command, "verify", "/dev/stdin", "--keys", keys("v6-cmac")],
@@ -318,7 +322,7 @@ def test_a_pipe_will_do():
     assert b"48 good" in done.stdout
 
 
-def test_memory_does_not_grow_with_the_file(tmp_path):
+def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     """Measured in a process of its own, between a file and one of 20 times its size."""
     octets = capture("sock-v4-sha1-noopts").read_bytes()
     peaks = []
@@ -341,7 +345,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
     assert peaks[1] < peaks[0] + 3000  # KiB
 
 
-def test_a_capture_that_a_router_wrote_itself(keyroll, tmp_path):
+def test_a_capture_that_a_router_wrote_itself(keyroll, tmp_path: Path) -> None:
     path = tmp_path / "router.pcap"
     frames = [b"MGC\x83\x00\x00\x02\0\0\0" + packet.data[14:] for packet in read_packets(capture("v4-sha1"))]
     records = (struct.pack("<IIII", number, 0, len(frame), len(frame)) + frame for number, frame in enumerate(frames))
@@ -352,7 +356,7 @@ def test_a_capture_that_a_router_wrote_itself(keyroll, tmp_path):
 
 
 @pytest.mark.parametrize("piped", ["capture", "keys"])
-def test_a_dash_is_standard_input(piped):
+def test_a_dash_is_standard_input(piped) -> None:
     arguments = [capture("v4-sha1"), "--keys", "-"] if piped == "keys" else ["-", "--keys", keys("v4-sha1")]
     octets = keys("v4-sha1").read_bytes() if piped == "keys" else capture("v4-sha1").read_bytes()
     command = [Path(sys.executable).with_name("keyroll"), "verify", *arguments]
@@ -361,7 +365,7 @@ def test_a_dash_is_standard_input(piped):
     assert b"49 good, 0 bad" in done.stdout
 
 
-def test_what_no_capture_can_show_is_said_and_not_green(keyroll, configs):
+def test_what_no_capture_can_show_is_said_and_not_green(keyroll, configs) -> None:
     arguments = configs()
     with arguments[1].open("a") as file:
         file.write("protocols { bgp { group g { dynamic-neighbor d { peer-auto-discovery { interface ge-0/0/1.0; } }\n")
@@ -375,7 +379,7 @@ def test_what_no_capture_can_show_is_said_and_not_green(keyroll, configs):
     assert "discovered peers of g" in json.loads(out)["notes"][0]
 
 
-def test_nothing_heavy_is_imported():
+def test_nothing_heavy_is_imported() -> None:
     program = (
         "import sys; from keyroll.cli.main import main\n"
         "try: main()\n"
@@ -388,7 +392,7 @@ def test_nothing_heavy_is_imported():
     assert done.stderr == "[] 0\n"
 
 
-def test_all_offending_packets_are_shown_from_disk(keyroll, wrong_keys, monkeypatch):
+def test_all_offending_packets_are_shown_from_disk(keyroll, wrong_keys, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is shown of many packets does not fill the memory: more than a little of it goes to a file."""
     arguments = (capture("v4-sha1"), "--keys", wrong_keys)
     monkeypatch.setattr("keyroll.capture.verify.report._SPOOLED_MAX", 100)

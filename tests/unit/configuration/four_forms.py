@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
@@ -23,28 +24,28 @@ class Statement:
     inactive: bool = False
 
     @property
-    def hidden(self):
+    def hidden(self) -> bool:
         """Whether the CLI leaves the word out, as XML and JSON do not."""
         return self.word in {"interface", "instance"} and self.name is not None
 
 
-def level(word, *below, name=None, inactive=False):
+def level(word: str, *below: Statement, name: str | None = None, inactive: bool = False) -> Statement:
     return Statement(word, name=name, below=below, inactive=inactive)
 
 
-def leaf(word, value, *, inactive=False):
+def leaf(word: str, value: str, *, inactive: bool = False) -> Statement:
     return Statement(word, value=value, inactive=inactive)
 
 
-def quoted(word):
+def quoted(word: str) -> str:
     return f'"{word}"' if re.search(r'[\s{};\[\]"#]|^$', word) else word
 
 
-def head(one):
+def head(one: Statement) -> str:
     return " ".join(quoted(word) for word in (None if one.hidden else one.word, one.name) if word is not None)
 
 
-def curly(statements, indent=""):
+def curly(statements: tuple[Statement, ...], indent: str = "") -> Iterator[str]:
     for one in statements:
         mark = "inactive: " if one.inactive else ""
         if one.below:
@@ -58,7 +59,7 @@ def curly(statements, indent=""):
             yield f"{indent}{mark}{head(one)}{'' if value is None else ' ' + quoted(value)};"
 
 
-def set_lines(statements, path=""):
+def set_lines(statements: tuple[Statement, ...], path: str = "") -> Iterator[str]:
     for one in statements:
         here = f"{path}{head(one)}"
         if one.below:
@@ -71,7 +72,7 @@ def set_lines(statements, path=""):
             yield f"deactivate {here}"
 
 
-def xml(statements, indent="  "):
+def xml(statements: tuple[Statement, ...], indent: str = "  ") -> Iterator[str]:
     for one in statements:
         mark = ' inactive="inactive"' if one.inactive else ""
         if one.below is not None:
@@ -88,7 +89,7 @@ def xml(statements, indent="  "):
                 yield indent + text
 
 
-def as_json(statements):
+def as_json(statements: tuple[Statement, ...]):
     made = {}
     for one in statements:
         mark = {"inactive": True}
@@ -109,7 +110,7 @@ def as_json(statements):
     return made
 
 
-def forms(statements):
+def forms(statements: tuple[Statement, ...]) -> dict[str, str]:
     return {
         "curly": "\n".join(curly(statements)),
         "set": "\n".join(set_lines(statements)),

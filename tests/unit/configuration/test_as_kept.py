@@ -25,7 +25,7 @@ def doubts(configuration: Configuration) -> set[Kind]:
 # A login inside a logical system
 
 
-def test_what_is_shown_inside_a_logical_system_is_that_systems():
+def test_what_is_shown_inside_a_logical_system_is_that_systems() -> None:
     log = f"""ops@edge> set cli logical-system X
 Logical system: X
 
@@ -40,7 +40,7 @@ bgp {{ group main {{ neighbor 192.0.2.9; }} }}
     assert names(read(log, "edge")) == [("edge", "192.0.2.9"), ("edge:X", "192.0.2.2")]
 
 
-def test_set_lines_and_levels_count_from_the_logical_system():
+def test_set_lines_and_levels_count_from_the_logical_system() -> None:
     log = """ops@edge:X> show configuration | display set
 set protocols bgp group g neighbor 192.0.2.2
 ops@edge:X> configure
@@ -54,12 +54,12 @@ ops@edge:X# top set protocols bgp group h neighbor 192.0.2.10
     assert names(read(log, "edge")) == [("edge:X", f"192.0.2.{last}") for last in (2, 6, 10)]
 
 
-def test_a_tenant_is_told_by_the_command_that_entered_it():
+def test_a_tenant_is_told_by_the_command_that_entered_it() -> None:
     log = "ops@edge> set cli tenant T\nTenant: T\n\nops@edge:T> show configuration\n" + BGP
     assert read(log, "edge").tree.at(("tenants", "T", "protocols")) is not None
 
 
-def test_a_prompt_that_does_not_show_the_logical_system_leaves_a_doubt():
+def test_a_prompt_that_does_not_show_the_logical_system_leaves_a_doubt() -> None:
     log = "ops@edge> set cli logical-system X\nops@edge> show configuration\n" + BGP
     assert doubts(read(log, "edge")) == {Kind.UNKNOWN_EFFECT}
 
@@ -75,7 +75,7 @@ def test_a_prompt_that_does_not_show_the_logical_system_leaves_a_doubt():
         "ops@edge> show configuration | display json\n%s\n\nops@edge> ",
     ],
 )
-def test_json_is_read_inside_a_reply(around):
+def test_json_is_read_inside_a_reply(around) -> None:
     text = '{"configuration": {"protocols": {"bgp": {"group": [{"name": "g", "neighbor": [{"name": "192.0.2.2"}]}]}}}}'
     configuration = read(around % text, "r")
     assert names(configuration) == [("r", "192.0.2.2")]
@@ -91,18 +91,18 @@ def test_json_is_read_inside_a_reply(around):
         "!RANCID-CONTENT-TYPE: juniper",
     ],
 )
-def test_what_a_shell_or_collector_puts_first_is_passed_over(first):
+def test_what_a_shell_or_collector_puts_first_is_passed_over(first) -> None:
     assert read(f"{first}\n{CHAIN}{BGP}", "r").findings == ()
 
 
 @pytest.mark.parametrize("prefix", ["12: ", "+ ", "> ", "Nov 30 12:00:00 ", "| "])
-def test_a_text_of_which_no_line_is_understood_is_refused(prefix):
+def test_a_text_of_which_no_line_is_understood_is_refused(prefix) -> None:
     lines = ["set protocols bgp group g neighbor 192.0.2.2", "set system host-name r"]
     with pytest.raises(ConfigurationError, match="no statement"):
         read("\n".join(prefix + line for line in lines), "r")
 
 
-def test_a_difference_in_xml_is_no_configuration():
+def test_a_difference_in_xml_is_no_configuration() -> None:
     group = '<group operation="create"><name>g</name></group>'
     text = f"<configuration><protocols><bgp>{group}</bgp></protocols></configuration>"
     assert doubts(read(text, "r")) == {Kind.UNKNOWN_EFFECT}
@@ -128,7 +128,7 @@ def test_a_difference_in_xml_is_no_configuration():
         ("VyOS", "set protocols bgp system-as '64500'\nset protocols bgp neighbor 192.0.2.2 remote-as '64501'\n"),
     ],
 )
-def test_another_make_is_named(make, text):
+def test_another_make_is_named(make, text) -> None:
     with pytest.raises(ConfigurationError, match=make):
         read(text, "r")
 
@@ -149,7 +149,7 @@ def test_another_make_is_named(make, text):
         *("VALUE_SPECIFIED_IN_NO_LOG_PARAMETER", "'***'", "'removed'"),
     ],
 )
-def test_more_words_that_stand_where_a_secret_was(secret):
+def test_more_words_that_stand_where_a_secret_was(secret) -> None:
     chain = read(CHAIN.replace("aSecret", secret), "r").main.chain("K")
     assert chain is not None
     assert chain.secrets_unknown == (1,)
@@ -162,7 +162,7 @@ def test_more_words_that_stand_where_a_secret_was(secret):
 @pytest.mark.parametrize(
     "text", [CHAIN + BGP, "set protocols bgp group g neighbor 192.0.2.2 authentication-key-chain K\n"]
 )
-def test_a_heading_above_a_text_is_found_and_swallows_nothing(heading, text):
+def test_a_heading_above_a_text_is_found_and_swallows_nothing(heading, text) -> None:
     configuration = read(f"{heading}\n\n{text}", "r")
     assert [(one.kind, one.where.line) for one in configuration.findings if one.path == ()] == [
         (Kind.NOT_UNDERSTOOD, 1)
@@ -170,25 +170,25 @@ def test_a_heading_above_a_text_is_found_and_swallows_nothing(heading, text):
     assert len(configuration.main.sessions) == len(read(text, "r").main.sessions) == 1
 
 
-def test_comments_of_a_collector_say_nothing():
+def test_comments_of_a_collector_say_nothing() -> None:
     text = f"!RANCID-CONTENT-TYPE: juniper\n!\n! Chassis: mx\n#\n{CHAIN}{BGP}"
     configuration = read(text, "r")
     assert configuration.findings == ()
     assert len(configuration.main.sessions) == 1
 
 
-def test_a_variable_of_a_template_is_one_word():
+def test_a_variable_of_a_template_is_one_word() -> None:
     text = "protocols { bgp { group g { export PS-${SITE}-OUT; neighbor ${PEER_A} { description to-${PEER}-a; } } } }"
     (finding,) = read(text, "r").findings
     assert (finding.kind, finding.message) == (Kind.INVALID_VALUE, "a neighbor is named by its address")
 
 
-def test_a_statement_of_which_a_level_is_missing_is_said_to_lack_it():
+def test_a_statement_of_which_a_level_is_missing_is_said_to_lack_it() -> None:
     (finding,) = read("set protocols bgp neighbor 192.0.2.2 peer-as 64501\n", "r").findings
     assert finding.message == "'neighbor' does not stand in bgp itself: a level between them is missing"
 
 
-def test_a_level_that_was_copied_alone_is_told_its_banner():
+def test_a_level_that_was_copied_alone_is_told_its_banner() -> None:
     level = "PEERS { protocols { bgp { group <*> { authentication-key-chain K; } } } }\n"
     with pytest.raises(ConfigurationError, match=r"\[edit groups\]"):
         read(level, "r")
@@ -207,13 +207,13 @@ def test_a_level_that_was_copied_alone_is_told_its_banner():
         ("bgp {", "bgp { apply-groups;"),
     ],
 )
-def test_a_cut_statement_is_a_finding(whole, cut):
+def test_a_cut_statement_is_a_finding(whole, cut) -> None:
     text = CHAIN + BGP
     assert whole in text
     assert read(text.replace(whole, cut, 1), "r").doubts != ()
 
 
-def test_a_set_line_that_lost_its_first_word_is_a_finding():
+def test_a_set_line_that_lost_its_first_word_is_a_finding() -> None:
     lines = (
         "set security authentication-key-chains key-chain K key 1 algorithm ao\nset %sbgp group g neighbor 192.0.2.2\n"
     )
@@ -222,14 +222,14 @@ def test_a_set_line_that_lost_its_first_word_is_a_finding():
 
 
 @pytest.mark.parametrize("word", ["group", "key-chain"])
-def test_a_name_that_is_empty_is_a_finding(word):
+def test_a_name_that_is_empty_is_a_finding(word) -> None:
     group = "<protocols><bgp><group><name>g</name></group></bgp></protocols>"
     chain = "<authentication-key-chains><key-chain><name>g</name></key-chain></authentication-key-chains>"
     text = f"<configuration>{group}<security>{chain}</security></configuration>"
     assert read(text.replace(f"<{word}><name>g", f"<{word}><name>"), "r").doubts != ()
 
 
-def test_what_follows_a_number_in_xml_belongs_to_it():
+def test_what_follows_a_number_in_xml_belongs_to_it() -> None:
     text = """<configuration><protocols><bgp><group><name>g</name>
       <local-as><as-number>64501</as-number><loops>2</loops><private/></local-as>
       <neighbor><name>192.0.2.2</name></neighbor></group></bgp></protocols></configuration>"""
@@ -238,7 +238,7 @@ def test_what_follows_a_number_in_xml_belongs_to_it():
     assert configuration.main.sessions[0].local_as == 64501
 
 
-def test_a_key_that_text_and_group_have_is_merged_leaf_by_leaf():
+def test_a_key_that_text_and_group_have_is_merged_leaf_by_leaf() -> None:
     text = """
     groups { S { security { authentication-key-chains { key-chain <*> { key 1 {
         algorithm ao; ao-attribute { send-id 9; tcp-ao-option enabled; } } } } } } }
@@ -252,19 +252,19 @@ def test_a_key_that_text_and_group_have_is_merged_leaf_by_leaf():
     assert (key.send_id, key.recv_id, key.scheme, key.tcp_ao_option) == (7, 8, "ao", True)
 
 
-def test_a_key_that_is_deactivated_and_that_a_group_brings_is_a_doubt():
+def test_a_key_that_is_deactivated_and_that_a_group_brings_is_a_doubt() -> None:
     group = "groups { S { security { authentication-key-chains { key-chain K { key 1 { secret x; } } } } } }"
     chain = read(group + " apply-groups S;\n" + CHAIN.replace("key 1", "inactive: key 1"), "r").main.chain("K")
     assert chain is not None
     assert {doubt.kind for doubt in chain.doubts} == {Kind.MAYBE}
 
 
-def test_statements_of_other_releases_and_platforms_are_known():
+def test_statements_of_other_releases_and_platforms_are_known() -> None:
     text = BGP.replace("bgp {", "bgp { drop-path-attributes [ 20 30-35 ];") + "protocols { stp { interface all; } }"
     assert read(text, "r").findings == ()
 
 
-def test_options_of_an_as_number_may_stand_beside_it():
+def test_options_of_an_as_number_may_stand_beside_it() -> None:
     text = """routing-options { autonomous-system { 64500; loops 2; } }
     protocols { bgp { group g { local-as { 64501; private; loops 2; } neighbor 192.0.2.2; } } }"""
     configuration = read(text, "r")
@@ -275,7 +275,7 @@ def test_options_of_an_as_number_may_stand_beside_it():
 # Many
 
 
-def test_a_provider_edge_with_many_kinds_of_neighbors_has_the_sessions_that_a_person_counts():
+def test_a_provider_edge_with_many_kinds_of_neighbors_has_the_sessions_that_a_person_counts() -> None:
     ce = "".join(
         f"vrf-{n} {{ protocols {{ bgp {{ group ce {{ neighbor 198.51.100.{n}; neighbor 2001:db8::{n}; }} }} }} }}\n"
         for n in range(1, 6)
@@ -299,7 +299,7 @@ def test_a_provider_edge_with_many_kinds_of_neighbors_has_the_sessions_that_a_pe
     assert {str(one.peer) for one in found if one.passive} == {"192.0.2.1", "192.0.2.2"}
 
 
-def test_ends_without_local_address_are_found_among_many():
+def test_ends_without_local_address_are_found_among_many() -> None:
     clients = [f"198.51.{n // 250}.{n % 250 + 1}" for n in range(600)]
 
     def router(name, own, peers):

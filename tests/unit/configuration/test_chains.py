@@ -31,7 +31,7 @@ def one(text, **options):
     return chain
 
 
-def test_a_real_configuration_is_read():
+def test_a_real_configuration_is_read() -> None:
     chain = one(REAL)
     assert chain == Keychain(
         "ao_aes_chain",
@@ -50,7 +50,7 @@ def test_a_real_configuration_is_read():
     )
 
 
-def test_several_attributes_may_stand_on_one_line():
+def test_several_attributes_may_stand_on_one_line() -> None:
     assert one(
         "set security authentication-key-chains key-chain c key 0 secret s start-time 2030-01-01.00:00 algorithm ao"
         " ao-attribute send-id 1 recv-id 2 tcp-ao-option enabled cryptographic-algorithm aes-128-cmac-96"
@@ -71,18 +71,18 @@ def test_several_attributes_may_stand_on_one_line():
         "{{master:0}}[edit]\nroot@R1# show security authentication-key-chains\n{}\n\n[edit]\nroot@R1# ",
     ],
 )
-def test_any_level_and_whole_configurations_are_read(around):
+def test_any_level_and_whole_configurations_are_read(around) -> None:
     assert one(around.format(REAL)) == one(REAL)
 
 
-def test_a_terminal_session_with_set_commands_is_read():
+def test_a_terminal_session_with_set_commands_is_read() -> None:
     text = "\n".join(
         ["root@R1> configure", "", "[edit]", *(f"root@R1# {line}" for line in set_lines(CHAIN)), "[edit]", "commit"]
     )
     assert one(text) == CHAIN
 
 
-def test_a_display_set_of_a_whole_router_is_read():
+def test_a_display_set_of_a_whole_router_is_read() -> None:
     text = "\n".join(
         [
             "set version 21.2R3",
@@ -94,7 +94,7 @@ def test_a_display_set_of_a_whole_router_is_read():
     assert one(text) == CHAIN
 
 
-def test_edit_levels_are_followed():
+def test_edit_levels_are_followed() -> None:
     text = """\
 edit security authentication-key-chains key-chain c
 set key 0 secret s
@@ -114,7 +114,7 @@ set security authentication-key-chains key-chain c tolerance 5
     assert d.name == "d"
 
 
-def test_delete_and_deactivate_take_parts_out_of_force():
+def test_delete_and_deactivate_take_parts_out_of_force() -> None:
     lines = set_lines(CHAIN)
     head = "security authentication-key-chains key-chain new_auth_key"
     for verb in ("delete", "deactivate"):
@@ -126,7 +126,7 @@ def test_delete_and_deactivate_take_parts_out_of_force():
     assert one("\n".join([*lines, f"deactivate {head}", f"activate {head}"])) == CHAIN
 
 
-def test_inactive_parts_of_the_curly_form_are_not_in_force():
+def test_inactive_parts_of_the_curly_form_are_not_in_force() -> None:
     assert parse(REAL.replace("key-chain ao", "inactive: key-chain ao")) == []
     assert one(REAL.replace("key 0", "inactive: key 0")).keys == ()
     assert one(REAL.replace("algorithm ao;", "inactive: algorithm ao;")).keys[0].scheme is None
@@ -134,49 +134,49 @@ def test_inactive_parts_of_the_curly_form_are_not_in_force():
     assert parse("inactive: security { authentication-key-chains { " + REAL + " } }") == []
 
 
-def test_later_statements_win():
+def test_later_statements_win() -> None:
     assert one("\n".join([*set_lines(CHAIN), set_lines(CHAIN)[0].replace("firstsecret", "other")])).keys[
         0
     ].secret == Secret("other")
 
 
-def test_start_times_without_zone_are_in_the_routers_zone():
+def test_start_times_without_zone_are_in_the_routers_zone() -> None:
     line = "set security authentication-key-chains key-chain c key 0 start-time 2030-07-01.00:00"
     assert one(line).keys[0].start == datetime(2030, 7, 1, tzinfo=UTC)
     assert one(line, zone=ZoneInfo("Europe/Berlin")).keys[0].start == datetime(2030, 6, 30, 22, tzinfo=UTC)
 
 
-def test_statements_of_other_protocols_and_meta_statements_are_let_pass():
+def test_statements_of_other_protocols_and_meta_statements_are_let_pass() -> None:
     assert one(
         "key-chain c { apply-macro m { x y; } key 0 { secret s; options basic; fallback sha-1; apply-flags omit; } }"
     ) == Keychain("c", (Key(0, Secret("s")),))
 
 
-def test_line_ends_of_other_systems_are_read():
+def test_line_ends_of_other_systems_are_read() -> None:
     assert one("\r\n".join(set_lines(CHAIN))) == CHAIN
     assert one(curly([CHAIN]).replace("\n", "\r\n")) == CHAIN
     assert one("\ufeff" + curly([CHAIN])) == CHAIN
 
 
-def test_a_number_with_leading_zeros_is_that_number():
+def test_a_number_with_leading_zeros_is_that_number() -> None:
     text = "\n".join([HEAD + "key 1 secret a", HEAD + "key 01 algorithm ao", HEAD + "key 00 secret b"])
     assert one(text) == Keychain("c", (Key(0, Secret("b")), Key(1, Secret("a"), scheme="ao")))
 
 
-def test_comments_are_let_pass_in_set_commands():
+def test_comments_are_let_pass_in_set_commands() -> None:
     text = "# a plan\n/* of\ntwo lines */\n" + "\n".join(
         f"{line} ## SECRET-DATA" if " secret " in line else line for line in set_lines(CHAIN, Encoding.TYPE9)
     )
     assert one(text) == CHAIN
 
 
-def test_no_chain_is_an_empty_list():
+def test_no_chain_is_an_empty_list() -> None:
     assert parse("") == []
     assert parse("# nothing\n") == []
     assert parse("system { host-name R1; }") == []
 
 
-def test_the_places_of_parts_are_known():
+def test_the_places_of_parts_are_known() -> None:
     (chain,) = read(REAL, "R1.conf").main.chains
     assert str(chain.where) == "R1.conf:1"
     assert str(chain.place(0)) == "R1.conf:2"
@@ -219,12 +219,12 @@ HEAD = "set security authentication-key-chains key-chain c "
         ("set apply-groups g\n" + HEAD + "tolerance 5", 1, Kind.MAYBE),
     ],
 )
-def test_what_is_not_understood_is_a_finding_with_its_line(text, line, kind):
+def test_what_is_not_understood_is_a_finding_with_its_line(text, line, kind) -> None:
     findings = read(text, "R1.conf").findings
     assert (kind, line) in [(finding.kind, finding.where.line) for finding in findings]
 
 
-def test_a_rename_is_followed():
+def test_a_rename_is_followed() -> None:
     lines = set_lines(CHAIN)
     head = "security authentication-key-chains key-chain new_auth_key"
     assert one("\n".join([*lines, f"rename {head} to key-chain other"])) == replace(CHAIN, name="other")

@@ -164,7 +164,7 @@ VERBOSE = """\
 
 
 @pytest.mark.parametrize(("text", "line"), [(XML_REPLY, 26), (JSON_SHOWN, 28)])
-def test_a_reply_with_its_prompt_and_banner_is_read_with_places(text, line):
+def test_a_reply_with_its_prompt_and_banner_is_read_with_places(text, line) -> None:
     configuration = read(text, "edge")
     (session,) = configuration.main.sessions
     assert configuration.findings == ()
@@ -175,7 +175,7 @@ def test_a_reply_with_its_prompt_and_banner_is_read_with_places(text, line):
 
 
 @pytest.mark.parametrize("text", [XML_YANG, JSON_MAPPED])
-def test_chains_and_instances_are_read(text):
+def test_chains_and_instances_are_read(text) -> None:
     configuration = read(text, "edge")
     (chain,) = configuration.main.chains
     (key,) = chain.keychain.keys
@@ -185,7 +185,7 @@ def test_chains_and_instances_are_read(text):
     assert (session.instance, session.local_as, session.hold_time) == ("blue", 64510, None)
 
 
-def test_the_verbose_form_of_older_releases_is_read():
+def test_the_verbose_form_of_older_releases_is_read() -> None:
     router = read(VERBOSE, "old").main
     (session,) = router.sessions
     assert (router.name, str(session.peer), session.authentication.ao, session.multihop) == (
@@ -196,14 +196,14 @@ def test_the_verbose_form_of_older_releases_is_read():
     )
 
 
-def test_of_a_name_that_stands_twice_in_json_neither_value_is_taken_in_silence():
+def test_of_a_name_that_stands_twice_in_json_neither_value_is_taken_in_silence() -> None:
     text = '{"configuration": {"protocols": {"bgp": {"group": [{"name": "g", "neighbor": [{"name": "192.0.2.2"}],'
     text += '"authentication-key-chain": "A", "authentication-key-chain": "B"}]}}}}'
     (session,) = read(text, "x").main.sessions
     assert [doubt.kind for doubt in session.doubts] == [Kind.CONFLICT]
 
 
-def test_what_the_router_inherited_already_is_not_expanded_again():
+def test_what_the_router_inherited_already_is_not_expanded_again() -> None:
     text = XML_REPLY.replace("<multihop/>", '<multihop junos:group="G"/>').replace(
         "<interfaces>", "<apply-groups>G</apply-groups><interfaces>", 1
     )
@@ -240,7 +240,7 @@ def test_what_the_router_inherited_already_is_not_expanded_again():
         ("a {" * 101, "more than 100 braces"),
     ],
 )
-def test_what_is_no_configuration_is_named_as_what_it_is(text, message):
+def test_what_is_no_configuration_is_named_as_what_it_is(text, message) -> None:
     with pytest.raises(ConfigurationError, match=message) as caught:
         read(text, "x")
     assert caught.value.where is not None
@@ -250,7 +250,7 @@ def test_what_is_no_configuration_is_named_as_what_it_is(text, message):
 @pytest.mark.parametrize(
     "marks", ['"@" : {"comment" : "%s"}', '"@type" : {"comment" : "%s"}', '"@" : {"junos:comment" : "%s"}']
 )
-def test_the_routers_warning_in_a_comment_of_json_is_a_finding(marks):
+def test_the_routers_warning_in_a_comment_of_json_is_a_finding(marks) -> None:
     comment = marks % "/* ## Warning: configuration block ignored: unsupported platform */"
     group = f'{{"name" : "ix", "type" : "external", {comment}, "neighbor" : [{{"name" : "203.0.113.7"}}]}}'
     text = f'{{"configuration" : {{"protocols" : {{"bgp" : {{"group" : [{group}]}}}}}}}}'
@@ -259,7 +259,7 @@ def test_the_routers_warning_in_a_comment_of_json_is_a_finding(marks):
     assert all(session.doubts for session in configuration.main.sessions)
 
 
-def test_what_junos_calls_undocumented_is_no_comment():
+def test_what_junos_calls_undocumented_is_no_comment() -> None:
     neighbor = "<neighbor><name>203.0.113.7</name></neighbor>"
     group = f"<group><name>ix</name>{neighbor}<undocumented><authentication-key-chain>K</authentication-key-chain>"
     text = f"<configuration><protocols><bgp>{group}<odd/></undocumented></group></bgp></protocols></configuration>"

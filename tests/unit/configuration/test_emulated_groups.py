@@ -42,7 +42,7 @@ NAMES = st.sampled_from(["G", "H"])
 
 
 @st.composite
-def texts(draw):
+def texts(draw: st.DrawFn):
     lines = [
         "set protocols bgp group CORE-1 neighbor 192.0.2.2",
         "set protocols bgp group EDGE neighbor 192.0.2.6",
@@ -69,7 +69,7 @@ def meaning(configuration):
 
 
 @given(texts())
-def test_both_expand_groups_to_the_same_sessions(lines):
+def test_both_expand_groups_to_the_same_sessions(lines) -> None:
     store = Datastore(ROOT, cast("Backend", Machine()), host_name="R1")
     assert not load_set(store, "\n".join(lines), (), CONTEXT).mistakes
     expanded = read("\n".join(set_lines(expand(store.candidate))), "emulated")

@@ -23,7 +23,7 @@ def some(draw, *choices):
 
 
 @st.composite
-def authentication(draw):
+def authentication(draw: st.DrawFn):
     algorithm = draw(st.sampled_from(["ao", "ao", "hmac-sha-1-96", "bogus"]))
     return some(
         draw,
@@ -35,7 +35,7 @@ def authentication(draw):
 
 
 @st.composite
-def bgp_groups(draw, names=NAMES):
+def bgp_groups(draw: st.DrawFn, names=NAMES):
     found = []
     for name in draw(st.lists(names, max_size=2, unique=True)):
         neighbors = [
@@ -72,7 +72,7 @@ def bgp_groups(draw, names=NAMES):
 
 
 @st.composite
-def keys(draw):
+def keys(draw: st.DrawFn):
     number = draw(st.sampled_from(["1", "2", "70"]))
     return level(
         "key",
@@ -90,7 +90,7 @@ def keys(draw):
 
 
 @st.composite
-def protocols(draw, names=NAMES):
+def protocols(draw: st.DrawFn, names=NAMES):
     bgp = level(
         "bgp",
         *draw(authentication()),
@@ -102,7 +102,7 @@ def protocols(draw, names=NAMES):
 
 
 @st.composite
-def configurations(draw):
+def configurations(draw: st.DrawFn):
     wild = st.sampled_from(["<*>", "<CORE-*>", "<[AB]>", "A", "CORE-1"])
     groups = [
         level("groups", draw(protocols(wild)), name=name)
@@ -152,7 +152,7 @@ def meaning(configuration):
     return sorted(map(repr, sessions)), chains, findings
 
 
-def check_forms(statements):
+def check_forms(statements) -> None:
     told = {form: meaning(read(text, "router")) for form, text in forms(statements).items()}
     assert told["set"] == told["curly"]
     assert told["xml"] == told["curly"]
@@ -161,14 +161,14 @@ def check_forms(statements):
 
 @given(configurations())
 @settings(max_examples=12)
-def test_the_four_forms_give_the_same_sessions_chains_and_findings(statements):
+def test_the_four_forms_give_the_same_sessions_chains_and_findings(statements) -> None:
     check_forms(statements)
 
 
 @pytest.mark.slow
 @given(configurations())
 @settings(max_examples=2_000)
-def test_many_configurations_mean_the_same_in_four_forms(statements):
+def test_many_configurations_mean_the_same_in_four_forms(statements) -> None:
     check_forms(statements)
 
 
@@ -202,7 +202,7 @@ TREES = st.recursive(
 
 @given(st.lists(TREES, min_size=1, max_size=4))
 @settings(max_examples=25)
-def test_set_and_curly_give_the_same_word_paths(trees):
+def test_set_and_curly_give_the_same_word_paths(trees) -> None:
     text = "\n".join(curly(trees))
     assume(not re.search(r"\bbgp \d", text))  # so VyOS writes an AS: in curly form it is named as what it would be
     try:

@@ -57,7 +57,7 @@ def east() -> str:
     return text.replace("neighbor 198.51.100.8", "neighbor 198.51.100.9")
 
 
-def test_a_chain_is_read_with_its_values_and_places():
+def test_a_chain_is_read_with_its_values_and_places() -> None:
     (chain,) = read(west(), "west.conf").main.chains
     (key,) = chain.keychain.keys
     assert (chain.name, key.id, key.send_id, key.recv_id, key.usable) == ("EDGE", 3, 7, 8, True)
@@ -67,7 +67,7 @@ def test_a_chain_is_read_with_its_values_and_places():
     assert chain.doubts == ()
 
 
-def test_a_session_has_what_is_in_force_for_it_and_where_that_stands():
+def test_a_session_has_what_is_in_force_for_it_and_where_that_stands() -> None:
     (session,) = read(west(), "west.conf").main.sessions
     assert (session.kind, session.router, session.instance, session.group) == (SessionKind.BGP, "west", None, "up")
     assert (str(session.peer), session.local_as, session.peer_as, session.type) == (
@@ -85,7 +85,7 @@ def test_a_session_has_what_is_in_force_for_it_and_where_that_stands():
     assert session.doubts == ()
 
 
-def test_two_ends_are_matched_by_their_addresses():
+def test_two_ends_are_matched_by_their_addresses() -> None:
     routers = [one for text in (west(), east()) for one in read(text, "a.conf").routers]
     ends = match(routers)
     (link,) = ends.links
@@ -93,12 +93,12 @@ def test_two_ends_are_matched_by_their_addresses():
     assert ends.singles == ()
 
 
-def test_a_session_without_its_other_end_is_listed_with_the_reason():
+def test_a_session_without_its_other_end_is_listed_with_the_reason() -> None:
     (single,) = match(read(west(), "west.conf").routers).singles
     assert single.reason is Alone.NO_ROUTER
 
 
-def test_parallel_sessions_of_two_routers_are_not_crossed():
+def test_parallel_sessions_of_two_routers_are_not_crossed() -> None:
     text = """
     interfaces { ge-0/0/0 { unit 0 { family inet { address 192.0.2.1/30; address 192.0.2.5/30; } } } }
     protocols { bgp { group g { neighbor 192.0.2.2; neighbor 192.0.2.6; } } }
@@ -112,7 +112,7 @@ def test_parallel_sessions_of_two_routers_are_not_crossed():
     ]
 
 
-def test_groups_of_one_name_in_two_instances_are_two_groups():
+def test_groups_of_one_name_in_two_instances_are_two_groups() -> None:
     text = """
     routing-instances {
         red { protocols { bgp { group ce { authentication-algorithm ao; authentication-key-chain K;
@@ -125,7 +125,7 @@ def test_groups_of_one_name_in_two_instances_are_two_groups():
     assert not sessions["blue"].authentication.ao
 
 
-def test_an_instance_inherits_nothing_from_the_main_bgp():
+def test_an_instance_inherits_nothing_from_the_main_bgp() -> None:
     text = """
     set protocols bgp authentication-algorithm ao
     set protocols bgp authentication-key-chain K
@@ -138,7 +138,7 @@ def test_an_instance_inherits_nothing_from_the_main_bgp():
     assert ce.authentication.chain is None
 
 
-def test_logical_systems_are_routers_of_their_own_that_use_the_main_chains():
+def test_logical_systems_are_routers_of_their_own_that_use_the_main_chains() -> None:
     text = """
     set system host-name box
     set security authentication-key-chains key-chain K key 1 secret aSecret
@@ -156,7 +156,7 @@ def test_logical_systems_are_routers_of_their_own_that_use_the_main_chains():
     assert (link.one.authentication.ao, link.other.authentication.ao) == (True, False)
 
 
-def test_an_applied_wildcard_group_protects_the_groups_that_it_names():
+def test_an_applied_wildcard_group_protects_the_groups_that_it_names() -> None:
     text = """
     groups { AUTH { protocols { bgp { group <EDGE-*> { authentication-algorithm ao; authentication-key-chain K; } } } }
     }
@@ -170,7 +170,7 @@ def test_an_applied_wildcard_group_protects_the_groups_that_it_names():
     assert edge.doubts == ()
 
 
-def test_a_line_that_is_not_understood_makes_its_level_doubtful_and_no_other():
+def test_a_line_that_is_not_understood_makes_its_level_doubtful_and_no_other() -> None:
     text = west().replace("        group up {", "        group down { neighbor 192.0.2.9; }\n        group up {")
     damaged = text.replace("authentication-algorithm ao;", "authentication-algorthm ao;")
     down, up = read(damaged, "west.conf").main.sessions
@@ -180,7 +180,7 @@ def test_a_line_that_is_not_understood_makes_its_level_doubtful_and_no_other():
     assert doubt.where.line == 28
 
 
-def test_ldp_sessions_and_discovered_peers_are_sessions():
+def test_ldp_sessions_and_discovered_peers_are_sessions() -> None:
     text = """
     set protocols ldp session 192.0.2.3 authentication-algorithm ao
     set protocols ldp session 192.0.2.3 authentication-key-chain K
@@ -199,7 +199,7 @@ def test_ldp_sessions_and_discovered_peers_are_sessions():
     assert not sessions[3].authentication.ao
 
 
-def test_an_unknown_secret_counts_as_there_and_cannot_be_compared_by_accident():
+def test_an_unknown_secret_counts_as_there_and_cannot_be_compared_by_accident() -> None:
     text = west().replace('"$9$.PT3REyv87CtMX-waJz36"', '"<REMOVED>"')
     (one,), (other,) = (read(text, name).main.chains for name in ("a", "b"))
     (mine,), (theirs,) = one.keychain.keys, other.keychain.keys
@@ -214,7 +214,7 @@ def test_an_unknown_secret_counts_as_there_and_cannot_be_compared_by_accident():
         mine.secret.reveal()
 
 
-def test_a_change_is_read_upon_what_is_there_and_each_line_keeps_its_file():
+def test_a_change_is_read_upon_what_is_there_and_each_line_keeps_its_file() -> None:
     before = read(west(), "west.conf")
     after = read("set protocols bgp group up hold-time 90\ndelete protocols bgp hold-time\n", "change.set", base=before)
     (session,) = after.main.sessions

@@ -62,7 +62,7 @@ def opener(bgp: FakeBgp, knock: float | None = None) -> tuple[BgpOpener, list[ob
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch):
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bgp_opener, "YIELD_SECONDS", 0.1)
     monkeypatch.setattr(bgp_opener, "YIELD_AGAIN_SECONDS", 0.1)
     monkeypatch.setattr(bgp_opener, "ASIDE_SECONDS", 0.05)
@@ -70,14 +70,14 @@ def quick(monkeypatch):
     monkeypatch.setattr(bgp_opener, "SETTLE_SECONDS", 0.02)
 
 
-def test_the_lower_address_lets_the_other_open():
+def test_the_lower_address_lets_the_other_open() -> None:
     assert local_address(NEIGHBOR, UNITS) == ip_address("10.0.12.1")
     assert has_lower_address(NEIGHBOR, UNITS)
     mirrored = (Unit("ge-0/0/0.0", (ip_interface("10.0.12.2/30"),)),)
     assert not has_lower_address(replace(NEIGHBOR, address=ip_address("10.0.12.1")), mirrored)
 
 
-def test_who_is_told_to_be_passive_or_has_no_known_address_does_not_choose():
+def test_who_is_told_to_be_passive_or_has_no_known_address_does_not_choose() -> None:
     assert not has_lower_address(replace(NEIGHBOR, passive=True), UNITS)
     assert not has_lower_address(replace(NEIGHBOR, address=ip_address("192.0.2.9")), UNITS)
     assert has_lower_address(
@@ -85,7 +85,7 @@ def test_who_is_told_to_be_passive_or_has_no_known_address_does_not_choose():
     )
 
 
-def test_a_peer_that_has_just_sent_syn_is_not_waited_for():
+def test_a_peer_that_has_just_sent_syn_is_not_waited_for() -> None:
     made, _ = opener(FakeBgp("Active"), knock=time.monotonic())
     assert made.choose(Intent(""), INTENT) == frozenset()
     made, _ = opener(FakeBgp("Active"), knock=time.monotonic() - 60)
@@ -104,22 +104,22 @@ def waited(bgp: FakeBgp, knock_after: float | None) -> list[object]:
     return asyncio.run(play())
 
 
-def test_a_peer_that_does_not_come_is_opened_to():
+def test_a_peer_that_does_not_come_is_opened_to() -> None:
     begun = time.monotonic()
     assert waited(FakeBgp("Active"), None) == [PEER]
     assert time.monotonic() - begun >= 0.1
 
 
-def test_a_peer_that_was_turned_away_is_opened_to_before_its_time_is_over(monkeypatch):
+def test_a_peer_that_was_turned_away_is_opened_to_before_its_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bgp_opener, "YIELD_SECONDS", 2 * DEADLINE_SECONDS)
     assert waited(FakeBgp("Active"), -0.01) == [PEER]
 
 
-def test_a_peer_that_comes_is_left_to_it():
+def test_a_peer_that_comes_is_left_to_it() -> None:
     assert waited(FakeBgp("Active", "OpenSent", "Established"), None) == []
 
 
-def test_a_peer_whose_handshake_fails_is_opened_to():
+def test_a_peer_whose_handshake_fails_is_opened_to() -> None:
     assert waited(FakeBgp("Active", "OpenSent", "OpenConfirm", "Active"), None) == [PEER]
 
 
@@ -141,44 +141,44 @@ def after_a_reset(
 
 
 @pytest.mark.parametrize("tearing_down", ["Clearing", "Deleted", "Idle"])
-def test_a_session_that_is_still_being_torn_down_is_waited_for_all_the_same(tearing_down):
+def test_a_session_that_is_still_being_torn_down_is_waited_for_all_the_same(tearing_down) -> None:
     done, _ = after_a_reset(FakeBgp(tearing_down, "Active"), insisted_before=False, knock=None)
     assert done == ["started anew", PEER]
 
 
-def test_after_a_reset_the_side_that_insisted_gives_way_again_apart_from_the_peers_whole_seconds():
+def test_after_a_reset_the_side_that_insisted_gives_way_again_apart_from_the_peers_whole_seconds() -> None:
     done, took = after_a_reset(FakeBgp("Active", "Established"), insisted_before=True, knock=time.monotonic() - 60)
     assert done == ["gave way"]
     assert took >= bgp_opener.ASIDE_SECONDS
 
 
 @pytest.mark.parametrize("told", [False, True])
-def test_after_a_reset_a_side_that_is_passive_already_starts_anew_apart_from_the_peers_whole_seconds(told):
+def test_after_a_reset_a_side_that_is_passive_already_starts_anew_apart_from_the_peers_whole_seconds(told) -> None:
     intent = replace(INTENT, neighbors=(replace(NEIGHBOR, passive=told),))
     done, took = after_a_reset(FakeBgp("Established"), insisted_before=told, knock=time.monotonic() - 60, intent=intent)
     assert done == ["started anew"]
     assert took >= bgp_opener.ASIDE_SECONDS
 
 
-def test_a_peer_that_comes_before_its_passive_side_starts_anew_is_not_turned_away():
+def test_a_peer_that_comes_before_its_passive_side_starts_anew_is_not_turned_away() -> None:
     # Later than the reset, however late a busy machine does that.
     knock = time.monotonic() + DEADLINE_SECONDS
     done, _ = after_a_reset(FakeBgp("Established"), insisted_before=False, knock=knock)
     assert done == []
 
 
-def test_after_a_reset_a_peer_that_was_never_heard_to_open_is_not_waited_for():
+def test_after_a_reset_a_peer_that_was_never_heard_to_open_is_not_waited_for() -> None:
     done, _ = after_a_reset(FakeBgp("Active"), insisted_before=True, knock=None)
     assert done == []
 
 
-def test_after_a_reset_a_peer_that_keeps_knocking_is_left_to_it_until_it_falls_silent():
+def test_after_a_reset_a_peer_that_keeps_knocking_is_left_to_it_until_it_falls_silent() -> None:
     done, took = after_a_reset(FakeBgp("Active"), insisted_before=False, knock=time.monotonic() + 0.2)
     assert done == [PEER]
     assert took >= 0.3
 
 
-def test_once_routing_has_restarted_every_peer_has_its_chance_again():
+def test_once_routing_has_restarted_every_peer_has_its_chance_again() -> None:
     async def play() -> None:
         made, _ = opener(FakeBgp("Established"))
         made.applied(INTENT, frozenset())
@@ -189,7 +189,7 @@ def test_once_routing_has_restarted_every_peer_has_its_chance_again():
     asyncio.run(play())
 
 
-def test_who_was_insisted_on_stays_so_while_it_is_configured():
+def test_who_was_insisted_on_stays_so_while_it_is_configured() -> None:
     made, _ = opener(FakeBgp("Established"))
 
     async def play() -> None:
@@ -202,7 +202,7 @@ def test_who_was_insisted_on_stays_so_while_it_is_configured():
     asyncio.run(play())
 
 
-def test_an_internal_neighbour_in_a_local_as_is_not_left_to_open_because_bgpd_would_turn_it_away():
+def test_an_internal_neighbour_in_a_local_as_is_not_left_to_open_because_bgpd_would_turn_it_away() -> None:
     made, _ = opener(FakeBgp("Established"))
     inside = replace(NEIGHBOR, address=ip_address("10.0.12.3"), peer_as=65009, external=False, local_as=65009)
     assert made.choose(Intent("R1"), replace(INTENT, neighbors=(NEIGHBOR, inside), units=UNITS)) == {PEER}

@@ -56,7 +56,7 @@ def test_links_that_do_not_come_are_said() -> None:
         await_links(99, 0.1)
 
 
-def test_a_long_wait_for_links_is_told(monkeypatch, caplog) -> None:
+def test_a_long_wait_for_links_is_told(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr("keyroll.emulator.boot.container.TELL_SECONDS", 0.05)
     with pytest.raises(ProcessError, match="expected 99 links"):
         await_links(99, 0.2)
@@ -87,7 +87,7 @@ def converse(*words: str, answer) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(autouse=True)
-def _short_folder(tmp_path_factory, monkeypatch) -> None:
+def _short_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONSOLE", str(tmp_path_factory.mktemp("c")))
 
 

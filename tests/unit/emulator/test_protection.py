@@ -23,7 +23,7 @@ def covered(wanted: Intent) -> list[list[str]]:
     return [[str(one) for one in (PEER, OTHER, STRANGER) if session.covers(one)] for session in sessions]
 
 
-def test_a_group_covers_its_prefix_but_for_longer_ones_that_say_nothing_of_protection():
+def test_a_group_covers_its_prefix_but_for_longer_ones_that_say_nothing_of_protection() -> None:
     assert covered(intent(("10.0.1.1/32", AO))) == [[str(PEER)]]
     assert covered(intent(("10.0.0.0/16", AO))) == [[str(PEER), str(OTHER)]]
     assert covered(intent(("10.0.0.0/16", AO), ("10.0.1.1/32", None))) == [[str(OTHER)]]
@@ -33,12 +33,12 @@ def test_a_group_covers_its_prefix_but_for_longer_ones_that_say_nothing_of_prote
     assert not has_groups(intent(("10.0.1.1/32", AO)))
 
 
-def test_other_schemes_are_refused_for_groups_too():
+def test_other_schemes_are_refused_for_groups_too() -> None:
     with pytest.raises(BackendError, match=r"not emulated: .* of the session with"):
         protected_sessions(intent(("10.0.0.0/16", Protection(AuthScheme.HMAC_SHA_1_96, "chain"))), KeyPolicy())
 
 
-def test_peers_whose_protection_a_group_brings_or_takes_are_reset_and_no_others():
+def test_peers_whose_protection_a_group_brings_or_takes_are_reset_and_no_others() -> None:
     known = (PEER, OTHER, STRANGER)
     group, none = intent(("10.0.0.0/16", AO)), intent()
     assert changed_kind(none, group, known) == [(646, PEER), (646, OTHER)]
@@ -48,7 +48,7 @@ def test_peers_whose_protection_a_group_brings_or_takes_are_reset_and_no_others(
     assert changed_kind(intent(("10.0.1.1/32", AO)), none) == [(646, PEER)]
 
 
-def test_a_group_that_goes_is_kept_until_its_sessions_are_given_up():
+def test_a_group_that_goes_is_kept_until_its_sessions_are_given_up() -> None:
     old = protected_sessions(intent(("10.0.0.0/16", AO)), KeyPolicy())
     assert cut_off(old, protected_sessions(intent(("10.0.0.0/24", AO)), KeyPolicy())) == old
     assert cut_off(old, old) == ()

@@ -63,7 +63,7 @@ for line in control.makefile():
 class Rig:
     """A wire path whose processes are played."""
 
-    def __init__(self, folder: Path, logs: Logs, dies_of: str, monkeypatch) -> None:
+    def __init__(self, folder: Path, logs: Logs, dies_of: str, monkeypatch: pytest.MonkeyPatch) -> None:
         self.journal, orders = folder / "journal", folder / "orders"
         orders.write_text(dies_of)
         status = protocol_status()
@@ -120,11 +120,11 @@ def logs(tmp_path: Path) -> Iterator[Logs]:
 
 
 @pytest.fixture
-def rig(tmp_path: Path, logs: Logs, monkeypatch):
+def rig(tmp_path: Path, logs: Logs, monkeypatch: pytest.MonkeyPatch):
     return lambda dies_of: Rig(tmp_path, logs, dies_of, monkeypatch)
 
 
-def test_a_successor_gets_the_clock_the_table_and_the_connections_and_then_the_order_that_was_under_way(rig):
+def test_a_successor_gets_the_clock_the_table_and_the_connections_and_then_the_order_that_was_under_way(rig) -> None:
     made = rig("status")
 
     async def story(path: WirePath) -> None:
@@ -144,7 +144,7 @@ def test_a_successor_gets_the_clock_the_table_and_the_connections_and_then_the_o
     assert made.deaths == []
 
 
-def test_a_table_that_met_the_death_is_the_successors(rig):
+def test_a_table_that_met_the_death_is_the_successors(rig) -> None:
     made = rig("clock")
 
     async def story(path: WirePath) -> None:
@@ -155,7 +155,7 @@ def test_a_table_that_met_the_death_is_the_successors(rig):
     assert [session["peer"] for session in tables[-1]] == [str(PEER)]
 
 
-def test_one_that_dies_again_soon_is_not_replaced(rig):
+def test_one_that_dies_again_soon_is_not_replaced(rig) -> None:
     made = rig("status clock")
 
     async def story(path: WirePath) -> None:
@@ -171,7 +171,7 @@ def test_one_that_dies_again_soon_is_not_replaced(rig):
     assert [str(death) for death in made.deaths] == ["wire was killed by SIGKILL"]
 
 
-def test_a_successor_that_does_not_come_up_ends_the_wire_path(rig, tmp_path):
+def test_a_successor_that_does_not_come_up_ends_the_wire_path(rig, tmp_path: Path) -> None:
     made = rig("status start")
 
     async def story(path: WirePath) -> None:
@@ -187,7 +187,7 @@ def connection(local, remote, state="ESTABLISHED") -> TcpConnection:
     return TcpConnection(local, remote, state)
 
 
-def test_open_connections_that_the_wire_path_does_not_know_are_stranded():
+def test_open_connections_that_the_wire_path_does_not_know_are_stranded() -> None:
     known = connection((HERE, 40000), (PEER, 179))
     ldp = ProtectedSession(OTHER, 646, Keychain("chain"))
     lost = [connection((HERE, 179), (PEER, 40001)), connection((HERE, 646), (OTHER, 40002))]
@@ -201,7 +201,9 @@ def test_open_connections_that_the_wire_path_does_not_know_are_stranded():
     assert stranded([known, *lost, *free], [RECORD], [SESSION, ldp]) == [(179, PEER), (646, OTHER)]
 
 
-def test_sessions_whose_state_died_are_reset_and_the_router_says_so(tmp_path, logs, monkeypatch):
+def test_sessions_whose_state_died_are_reset_and_the_router_says_so(
+    tmp_path: Path, logs: Logs, monkeypatch: pytest.MonkeyPatch
+) -> None:
     restarts: list[Any] = []
     notes: list[Any] = []
     reset: list[Any] = []

@@ -25,7 +25,7 @@ R2 = Plan(
 BGP, LDP = SessionKind.BGP, SessionKind.LDP
 
 
-def test_bgp_over_ipv4():
+def test_bgp_over_ipv4() -> None:
     assert base_configuration(R1, R2, sessions={BGP}, chain="new_auth_key") == [
         "set system host-name R1",
         "set interfaces ge-0/0/0 unit 0 family inet address 10.0.0.1/30",
@@ -47,7 +47,7 @@ def test_bgp_over_ipv4():
     ]
 
 
-def test_bgp_over_ipv6_carries_the_ipv6_loopback():
+def test_bgp_over_ipv6_carries_the_ipv6_loopback() -> None:
     lines = base_configuration(R1, R2, sessions={BGP}, chain=None, family=Family.INET6)
     assert "set protocols bgp group keyroll family inet6 unicast" in lines
     assert "set protocols bgp group keyroll neighbor 2001:db8::2 peer-as 65002" in lines
@@ -55,7 +55,7 @@ def test_bgp_over_ipv6_carries_the_ipv6_loopback():
     assert not any("authentication" in line for line in lines)
 
 
-def test_ldp_stands_on_its_own_feet():
+def test_ldp_stands_on_its_own_feet() -> None:
     lines = base_configuration(R1, R2, sessions={LDP}, chain="c")
     assert "set interfaces ge-0/0/0 unit 0 family mpls" in lines
     assert "set protocols ldp transport-address interface" in lines
@@ -66,12 +66,12 @@ def test_ldp_stands_on_its_own_feet():
     assert not any("protocols bgp" in line for line in lines)
 
 
-def test_one_as_makes_an_internal_group():
+def test_one_as_makes_an_internal_group() -> None:
     lines = base_configuration(R1, replace(R2, asn=65001), sessions=[BGP], chain=None)
     assert "set protocols bgp group keyroll type internal" in lines
 
 
-def test_nothing_that_hides_flaps():
+def test_nothing_that_hides_flaps() -> None:
     assert "graceful" not in " ".join(base_configuration(R1, R2, sessions={BGP, LDP}, chain="c"))
 
 
@@ -86,13 +86,13 @@ def test_nothing_that_hides_flaps():
         (replace(R1, loopback6=None), R2, Family.INET6, "no inet6 loopback"),
     ],
 )
-def test_a_plan_that_does_not_fit_is_named(me, peer, family, problem):
+def test_a_plan_that_does_not_fit_is_named(me, peer, family, problem) -> None:
     with pytest.raises(PlanError, match=problem):
         base_configuration(me, peer, sessions={BGP}, chain="c", family=family)
 
 
 @pytest.mark.parametrize(("in_protocols", "named"), [(None, "eth1.0"), ("eth1", "eth1")])
-def test_ldp_and_mpls_name_the_port_as_the_platform_has_it(in_protocols, named):
+def test_ldp_and_mpls_name_the_port_as_the_platform_has_it(in_protocols, named) -> None:
     me = replace(R1, interface="eth1", in_protocols=in_protocols)
     lines = base_configuration(me, R2, sessions={LDP}, chain=None)
     assert [line for line in lines if line.startswith(("set protocols mpls", "set protocols ldp interface"))] == [

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from ipaddress import IPv4Interface, ip_address
 from types import SimpleNamespace
 from typing import cast
 
 import pytest
+from tests.unit.junos.conftest import Device
 
 from keyroll.junos.connections import connections
 from keyroll.junos.errors import OutputError
@@ -40,7 +42,7 @@ tcp4       0      0  10.255.0.1.646              10.255.0.2.50000              T
 OURS = {ip_address(text) for text in ("10.0.12.1", "10.0.12.2", "2001:db8:12::1", "2001:db8:12::2")}
 
 
-def test_sessions_are_told_from_the_managements_connections():
+def test_sessions_are_told_from_the_managements_connections() -> None:
     found = connections(HEADER + MANAGEMENT + SESSIONS, router="R1")
     assert [str(one.local[0]) for one in found] == ["10.1.0.192", "128.0.0.1", "10.0.12.1", "2001:db8:12::1"]
     ours = [one for one in found if one.is_session(OURS)]
@@ -48,12 +50,12 @@ def test_sessions_are_told_from_the_managements_connections():
     assert ours[0].ends == {("10.0.12.1", 179), ("10.0.12.2", 40123)}
 
 
-def test_a_management_connection_between_the_labs_own_addresses_is_no_session():
+def test_a_management_connection_between_the_labs_own_addresses_is_no_session() -> None:
     (one,) = connections(HEADER + "tcp4  0  0  10.0.12.1.22  10.0.12.2.40123  ESTABLISHED\n", router="R1")
     assert not one.is_session(OURS)
 
 
-def test_linux_writes_ports_behind_colons_and_names_programs():
+def test_linux_writes_ports_behind_colons_and_names_programs() -> None:
     rows = """\
 tcp        0      0 0.0.0.0:22              0.0.0.0:*               LISTEN      -
 tcp        0     64 172.20.20.3:22          172.20.20.1:56714       ESTABLISHED 123/sshd: root@pts
@@ -78,7 +80,7 @@ tcp6       0      0 2001:db8:12::1:179      2001:db8:12::2:40124    ESTABLISHED 
         HEADER + "tcp4  10.0.12.1.179  10.0.12.2.40123\n",
     ],
 )
-def test_what_is_in_no_known_form_is_an_error_and_never_none(text):
+def test_what_is_in_no_known_form_is_an_error_and_never_none(text) -> None:
     with pytest.raises(OutputError):
         connections(text, router="R1")
 
@@ -91,7 +93,7 @@ def lab_of(device) -> Lab:
 
 
 @pytest.fixture
-def device(make_device):
+def device(make_device: Callable[..., Device]):
     made = make_device()
     made.replies["show system commit"] = "0   2030-01-01 00:00:00 UTC by admin via cli\n"
     made.replies["show configuration | display set"] = "set system host-name R1\n"
@@ -102,7 +104,7 @@ def before(lab):
     return {"R1": reset.look(lab.routers["R1"])}
 
 
-def test_a_lab_is_used_again_while_management_connections_are_open(device):
+def test_a_lab_is_used_again_while_management_connections_are_open(device) -> None:
     lab = lab_of(device)
     device.replies["show system connections"] = HEADER + MANAGEMENT
     known = before(lab)
@@ -119,7 +121,9 @@ def test_a_lab_is_used_again_while_management_connections_are_open(device):
         (f"{' ' * 20}^\nsyntax error, expecting <command>.", "R1 has no `show system connections`"),
     ],
 )
-def test_a_lab_of_which_nothing_good_can_be_said_is_not_used_again(device, shown, said, monkeypatch):
+def test_a_lab_of_which_nothing_good_can_be_said_is_not_used_again(
+    device, shown, said, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(reset, "_CLOSING", reset._POLL)
     lab = lab_of(device)
     device.replies["show system connections"] = shown

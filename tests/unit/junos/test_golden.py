@@ -45,7 +45,7 @@ def expected(raw: Path) -> Any:
 
 
 @pytest.mark.parametrize("raw", SAMPLES, ids=IDS)
-def test_a_sample_becomes_its_record(raw):
+def test_a_sample_becomes_its_record(raw) -> None:
     wanted = expected(raw)
     record = parse(wanted["command"], raw.read_text(), router="R1")
     assert type(record).__name__ == wanted["record"]
@@ -53,7 +53,7 @@ def test_a_sample_becomes_its_record(raw):
 
 
 @pytest.mark.parametrize("raw", SAMPLES, ids=IDS)
-def test_a_line_more_is_an_error_that_carries_the_raw_text(raw):
+def test_a_line_more_is_an_error_that_carries_the_raw_text(raw) -> None:
     command = expected(raw)["command"]
     for place in (0, 1, -1):
         lines = raw.read_text().splitlines()
@@ -64,7 +64,7 @@ def test_a_line_more_is_an_error_that_carries_the_raw_text(raw):
         assert (caught.value.raw, caught.value.router, caught.value.command) == (text, "R1", command)
 
 
-def test_every_template_of_ours_has_a_sample_and_ends_every_state_in_an_error():
+def test_every_template_of_ours_has_a_sample_and_ends_every_state_in_an_error() -> None:
     seen = {known(template_for(expected(raw)["command"])).file for raw in SAMPLES}
     assert seen == {template.file for template in templates()}
     folder = Path("harness/keyroll/junos/templates")
@@ -81,7 +81,7 @@ def test_every_template_of_ours_has_a_sample_and_ends_every_state_in_an_error():
             assert rules[-1] == "^. -> Error", (path.name, state)
 
 
-def test_the_index_says_which_templates_rest_on_assumptions():
+def test_the_index_says_which_templates_rest_on_assumptions() -> None:
     folder = Path(__file__).parents[3] / "harness/keyroll/junos/templates"
     for template in templates():
         if template.package == "keyroll.junos":
@@ -106,25 +106,25 @@ def test_the_index_says_which_templates_rest_on_assumptions():
         ("xshow version", None),
     ],
 )
-def test_commands_find_their_template(command, file):
+def test_commands_find_their_template(command, file) -> None:
     template = template_for(command)
     assert (template.file if template else None) == file
 
 
-def test_a_column_that_shifts_meaning_is_no_number():
+def test_a_column_that_shifts_meaning_is_no_number() -> None:
     raw = (GOLDEN / "real" / "bgp_summary_mx_20.4.raw").read_text().replace("37:07 Establ", "37:07 Flying")
     with pytest.raises(OutputError, match="Flying"):
         parse("show bgp summary", raw, router="R1")
 
 
-def test_a_missing_drop_counter_is_not_zero():
+def test_a_missing_drop_counter_is_not_zero() -> None:
     raw = (GOLDEN / "real" / "system_statistics_tcp.raw").read_text()
     raw = "\n".join(line for line in raw.splitlines() if "rcv packets dropped by TCP due to auth" not in line)
     with pytest.raises(OutputError, match="is there 0 times"):
         parse("show system statistics tcp", raw, router="R1")
 
 
-def test_an_empty_version_or_uptime_is_an_error():
+def test_an_empty_version_or_uptime_is_an_error() -> None:
     for command in ("show version", "show system uptime", "show system statistics tcp"):
         with pytest.raises(OutputError):
             parse(command, "", router="R1")
@@ -133,7 +133,7 @@ def test_an_empty_version_or_uptime_is_an_error():
 @pytest.mark.parametrize("raw", SAMPLES, ids=IDS)
 @given(data=st.data())
 @settings(max_examples=known(settings.default).max_examples // 8)  # of each of the many samples
-def test_a_damaged_sample_is_a_record_or_an_output_error_and_nothing_else(raw, data):
+def test_a_damaged_sample_is_a_record_or_an_output_error_and_nothing_else(raw, data) -> None:
     lines = raw.read_text().splitlines()
     for _ in range(data.draw(st.integers(1, 3))):
         place = data.draw(st.integers(0, len(lines) - 1))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.unit.junos.conftest import Device
 
 from keyroll.junos.errors import CommitError, ConfigurationError, SessionError
+from keyroll.junos.exchange import Deadlines
 from keyroll.junos.pair import Draft, Pair
 from keyroll.junos.session import RouterSession
 
@@ -17,7 +20,7 @@ REFUSED = "error: commit failed: (statements constraint check failed)"
 
 
 @pytest.fixture
-def devices(make_device):
+def devices(make_device: Callable[..., Device]):
     return make_device(host="R1"), make_device(host="R2")
 
 
@@ -25,10 +28,10 @@ def pair_of(devices, **options) -> Pair[Any]:
     return Pair({device.host: RouterSession(device.target(), **options) for device in devices})
 
 
-def test_both_are_asked_at_the_same_time(devices):
+def test_both_are_asked_at_the_same_time(devices) -> None:
     meeting = threading.Barrier(2, timeout=5)
 
-    def meet(device, _line):
+    def meet(device, _line) -> str:
         meeting.wait()
         return f"I am {device.host}"
 
@@ -39,7 +42,7 @@ def test_both_are_asked_at_the_same_time(devices):
     assert answers == {"R1": "I am R1", "R2": "I am R2"}
 
 
-def test_a_change_commits_on_both_with_what_it_changed(devices):
+def test_a_change_commits_on_both_with_what_it_changed(devices) -> None:
     with pair_of(devices) as pair:
         changes = pair.change(DRAFTS)
     assert set(changes) == {"R1", "R2"}
@@ -47,7 +50,7 @@ def test_a_change_commits_on_both_with_what_it_changed(devices):
     assert 'commit comment "together"' in devices[1].heard
 
 
-def test_a_stated_order_is_kept(devices):
+def test_a_stated_order_is_kept(devices) -> None:
     times = []
     with pair_of(
         devices, recorder=lambda e: times.append((e.command.split(maxsplit=1)[0], e.host, e.start, e.end))
@@ -58,7 +61,7 @@ def test_a_stated_order_is_kept(devices):
     assert first[3] <= second[2]
 
 
-def test_a_refused_line_on_one_leaves_neither_touched(devices):
+def test_a_refused_line_on_one_leaves_neither_touched(devices) -> None:
     devices[1].refusals[LINES["R2"][0]] = "syntax error."
     with pair_of(devices) as pair, pytest.raises(ConfigurationError, match="R2 refused"):
         pair.change(DRAFTS)
@@ -67,7 +70,7 @@ def test_a_refused_line_on_one_leaves_neither_touched(devices):
     assert not any(line.startswith("commit") for device in devices for line in device.heard)
 
 
-def test_a_refused_check_on_one_leaves_neither_touched(devices):
+def test_a_refused_check_on_one_leaves_neither_touched(devices) -> None:
     devices[0].check_reply = REFUSED
     with pair_of(devices) as pair, pytest.raises(CommitError, match="R1 refused 'commit check'"):
         pair.change(DRAFTS)
@@ -76,7 +79,7 @@ def test_a_refused_check_on_one_leaves_neither_touched(devices):
 
 
 @pytest.mark.parametrize("order", [None, ["R1", "R2"]])
-def test_a_commit_refused_by_one_is_rolled_back_on_the_other(devices, order):
+def test_a_commit_refused_by_one_is_rolled_back_on_the_other(devices, order) -> None:
     devices[1].commit_reply = REFUSED
     with pair_of(devices) as pair, pytest.raises(CommitError, match="R2 refused 'commit"):
         pair.change(DRAFTS, order=order)
@@ -87,7 +90,7 @@ def test_a_commit_refused_by_one_is_rolled_back_on_the_other(devices, order):
     assert "rollback 1" not in devices[1].heard
 
 
-def test_commits_and_what_was_taken_back_are_told_as_they_happen(devices):
+def test_commits_and_what_was_taken_back_are_told_as_they_happen(devices) -> None:
     told: list[object] = []
     devices[1].commit_reply = REFUSED
     with pair_of(devices) as pair, pytest.raises(CommitError):
@@ -101,7 +104,7 @@ def test_commits_and_what_was_taken_back_are_told_as_they_happen(devices):
     assert told == [("R1", "committed", True), "between", ("R1", "taken back", True)]
 
 
-def test_a_draft_can_be_an_earlier_configuration_that_must_be_confirmed(devices):
+def test_a_draft_can_be_an_earlier_configuration_that_must_be_confirmed(devices) -> None:
     draft = Draft(lambda session: session.rollback(2), confirmed_minutes=3)
     with pair_of(devices) as pair:
         pair.change({"R2": draft})
@@ -111,7 +114,7 @@ def test_a_draft_can_be_an_earlier_configuration_that_must_be_confirmed(devices)
     assert "configure" not in devices[0].heard
 
 
-def test_both_failing_tells_of_both(devices):
+def test_both_failing_tells_of_both(devices) -> None:
     for device in devices:
         device.refusals[LINES[device.host][0]] = "syntax error."
     with pair_of(devices) as pair, pytest.raises(ConfigurationError, match="R1 refused") as caught:
@@ -119,7 +122,7 @@ def test_both_failing_tells_of_both(devices):
     assert any("R2 refused" in note for note in caught.value.__notes__)
 
 
-def test_one_router_that_is_not_there_leaves_no_session_to_the_other(devices, quick):
+def test_one_router_that_is_not_there_leaves_no_session_to_the_other(devices, quick: Deadlines) -> None:
     devices[1].stop_listening()
     pair = pair_of(devices, deadlines=quick)
     try:
@@ -131,6 +134,6 @@ def test_one_router_that_is_not_there_leaves_no_session_to_the_other(devices, qu
         pair.sessions["R1"].show("show version")
 
 
-def test_an_unknown_router_is_a_mistake_of_the_caller(devices):
+def test_an_unknown_router_is_a_mistake_of_the_caller(devices) -> None:
     with pair_of(devices) as pair, pytest.raises(KeyError, match="no session to R3"):
         pair.at_once(lambda session: session.name, ["R3"])

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from tests.unit.junos.conftest import Device
 
 from keyroll.junos.readback import COMMAND, differences, read_keychains
 from keyroll.junos.session import RouterSession
@@ -26,20 +27,20 @@ def stored(chain) -> str:
     return text
 
 
-def test_what_was_sent_is_what_is_read_back(device):
+def test_what_was_sent_is_what_is_read_back(device: Device) -> None:
     device.replies[COMMAND] = stored(CHAIN)
     with RouterSession(device.target()) as session:
         assert read_keychains(session) == [CHAIN]
     assert differences([CHAIN], [CHAIN]) == []
 
 
-def test_no_chain_is_an_empty_list(device):
+def test_no_chain_is_an_empty_list(device: Device) -> None:
     device.replies[COMMAND] = ""
     with RouterSession(device.target()) as session:
         assert read_keychains(session) == []
 
 
-def test_the_record_of_reading_back_holds_no_encoded_secret(device):
+def test_the_record_of_reading_back_holds_no_encoded_secret(device: Device) -> None:
     device.replies[COMMAND] = stored(CHAIN)
     records: list[Any] = []
     with RouterSession(device.target(), recorder=records.append) as session:
@@ -64,7 +65,7 @@ def test_the_record_of_reading_back_holds_no_encoded_secret(device):
         (replace(KEY, id=5), "key 1 is missing"),
     ],
 )
-def test_every_difference_is_named_without_the_secret(device, changed, said):
+def test_every_difference_is_named_without_the_secret(device: Device, changed, said) -> None:
     device.replies[COMMAND] = stored(replace(CHAIN, keys=(CHAIN.keys[0], changed)))
     with RouterSession(device.target()) as session:
         found = "; ".join(differences([CHAIN], read_keychains(session)))
@@ -72,7 +73,7 @@ def test_every_difference_is_named_without_the_secret(device, changed, said):
     assert "another" not in found
 
 
-def test_chains_are_matched_by_name():
+def test_chains_are_matched_by_name() -> None:
     assert differences([CHAIN], []) == ["key-chain new_auth_key is missing"]
     assert differences([], [CHAIN]) == ["key-chain new_auth_key was not sent"]
     assert differences([CHAIN], [replace(CHAIN, tolerance=60)]) == [

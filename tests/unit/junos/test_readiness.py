@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Interface
 
 import pytest
+from tests.unit.junos.conftest import Device
 
 from keyroll.junos.errors import CommandError, CommitError
 from keyroll.lab.platforms import CRPD, VJUNOS_ROUTER, Platform
@@ -41,7 +43,7 @@ def router(device, platform: Platform) -> Router:
 
 
 @pytest.mark.parametrize("name", ["eth1", "eth1@if12"])
-def test_crpd_is_ready_when_its_routing_daemon_shows_the_port(make_device, name) -> None:
+def test_crpd_is_ready_when_its_routing_daemon_shows_the_port(make_device: Callable[..., Device], name) -> None:
     device = make_device(user="root", start_in_shell=True)
     device.replies["show interfaces routing"] = CRPD_ROUTING.format(eth1=name)
     readiness()(router(device, CRPD))
@@ -50,14 +52,14 @@ def test_crpd_is_ready_when_its_routing_daemon_shows_the_port(make_device, name)
     assert not device.dirty, "nothing is left in the candidate"
 
 
-def test_a_port_that_is_not_there_yet_is_named(make_device) -> None:
+def test_a_port_that_is_not_there_yet_is_named(make_device: Callable[..., Device]) -> None:
     device = make_device(user="root", start_in_shell=True)
     device.replies["show interfaces routing"] = CRPD_ROUTING.format(eth1="eth12")
     with pytest.raises(LabError, match="R1 does not show eth1 yet"):
         readiness()(router(device, CRPD))
 
 
-def test_a_configuration_has_to_take(make_device) -> None:
+def test_a_configuration_has_to_take(make_device: Callable[..., Device]) -> None:
     device = make_device()
     device.replies["show interfaces terse"] = VJUNOS_TERSE
     device.check_reply = "error: configuration database is locked"
@@ -70,7 +72,7 @@ def vjunos(device) -> None:
     device.replies["show configuration system time-zone"] = ""
 
 
-def test_a_clock_that_may_not_be_set_is_no_waiting_matter(make_device) -> None:
+def test_a_clock_that_may_not_be_set_is_no_waiting_matter(make_device: Callable[..., Device]) -> None:
     device = make_device()
     vjunos(device)
     device.replies["show system uptime"] = UPTIME.format(T0)
@@ -78,7 +80,7 @@ def test_a_clock_that_may_not_be_set_is_no_waiting_matter(make_device) -> None:
         readiness()(router(device, VJUNOS_ROUTER))
 
 
-def test_a_clock_that_does_not_stay_where_it_was_set_is_no_waiting_matter(make_device) -> None:
+def test_a_clock_that_does_not_stay_where_it_was_set_is_no_waiting_matter(make_device: Callable[..., Device]) -> None:
     device = make_device()
     vjunos(device)
     shown = iter((T0, T0 + timedelta(hours=1)))
@@ -88,14 +90,14 @@ def test_a_clock_that_does_not_stay_where_it_was_set_is_no_waiting_matter(make_d
         readiness()(router(device, VJUNOS_ROUTER))
 
 
-def test_a_router_that_shows_no_clock_yet_is_waited_for(make_device) -> None:
+def test_a_router_that_shows_no_clock_yet_is_waited_for(make_device: Callable[..., Device]) -> None:
     device = make_device()
     vjunos(device)
     with pytest.raises(CommandError, match="show system uptime"):
         readiness()(router(device, VJUNOS_ROUTER))
 
 
-def test_a_router_with_ports_a_configuration_and_a_clock_is_ready(make_device) -> None:
+def test_a_router_with_ports_a_configuration_and_a_clock_is_ready(make_device: Callable[..., Device]) -> None:
     device = make_device()
     vjunos(device)
     device.replies["show system uptime"] = UPTIME.format(T0)
@@ -105,7 +107,7 @@ def test_a_router_with_ports_a_configuration_and_a_clock_is_ready(make_device) -
     assert not device.dirty
 
 
-def test_a_release_without_tcp_ao_is_told_once_and_is_no_waiting_matter(make_device) -> None:
+def test_a_release_without_tcp_ao_is_told_once_and_is_no_waiting_matter(make_device: Callable[..., Device]) -> None:
     device = make_device()
     vjunos(device)
     device.replies["show version"] = "Hostname: R1\nModel: vmx\nJunos: 19.4R1.10\n"
@@ -116,7 +118,7 @@ def test_a_release_without_tcp_ao_is_told_once_and_is_no_waiting_matter(make_dev
     assert not device.dirty
 
 
-def test_a_router_is_asked_for_tcp_ao_and_left_as_it_was(make_device) -> None:
+def test_a_router_is_asked_for_tcp_ao_and_left_as_it_was(make_device: Callable[..., Device]) -> None:
     device = make_device(user="root", start_in_shell=True)
     device.replies["show interfaces routing"] = CRPD_ROUTING.format(eth1="eth1")
     readiness()(router(device, CRPD))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from tests.unit.junos.conftest import Device
 from tests.unit.junos.uptime import T0, UPTIME
 
 from keyroll.junos.errors import (
@@ -29,7 +30,7 @@ class Clock:
         return self.now.strftime("%a %b %e %H:%M:%S UTC %Y")
 
 
-def test_the_clock_is_set_and_read_back(device):
+def test_the_clock_is_set_and_read_back(device: Device) -> None:
     Clock(device)
     with RouterSession(device.target()) as session:
         asked = T0 + timedelta(minutes=31, seconds=7, microseconds=900)
@@ -39,7 +40,7 @@ def test_the_clock_is_set_and_read_back(device):
 class TestAnotherZone:
     """Junos shows and takes local time; the zone's name stands in the configuration, abbreviations say no instant."""
 
-    def test_the_clock_is_set_in_the_routers_zone_and_read_back(self, device):
+    def test_the_clock_is_set_in_the_routers_zone_and_read_back(self, device: Device) -> None:
         heard: list[str] = []
 
         def set_date(_device, line):
@@ -56,7 +57,7 @@ class TestAnotherZone:
         assert heard == ["set date 203003310300.00"]
 
     @pytest.mark.parametrize(("abbreviation", "hour"), [("CEST", 0), ("CET", 1)])
-    def test_a_repeated_hour_is_told_apart_by_its_abbreviation(self, device, abbreviation, hour):
+    def test_a_repeated_hour_is_told_apart_by_its_abbreviation(self, device: Device, abbreviation, hour) -> None:
         device.replies[SHOW_ZONE] = "time-zone Europe/Berlin;"
         shown = UPTIME.replace("{now:%Y-%m-%d %H:%M:%S} UTC", f"2030-10-27 02:30:00 {abbreviation}", 1)
         device.replies["show system uptime"] = shown
@@ -64,19 +65,19 @@ class TestAnotherZone:
             assert session.clock() == datetime(2030, 10, 27, hour, 30, tzinfo=UTC)
 
     @pytest.mark.parametrize("local", ["2030-03-31 02:30:00 CET", "2030-07-01 12:00:00 CET", "2030-07-01 12:00:00 XYZ"])
-    def test_what_the_zone_does_not_have_is_an_error(self, device, local):
+    def test_what_the_zone_does_not_have_is_an_error(self, device: Device, local) -> None:
         device.replies[SHOW_ZONE] = "time-zone Europe/Berlin;"
         device.replies["show system uptime"] = UPTIME.replace("{now:%Y-%m-%d %H:%M:%S} UTC", local, 1)
         with RouterSession(device.target()) as session, pytest.raises(ClockError, match="does not have"):
             session.clock()
 
-    def test_a_zone_that_this_machine_does_not_know_is_an_error(self):
+    def test_a_zone_that_this_machine_does_not_know_is_an_error(self) -> None:
         with pytest.raises(ClockError, match="Mars/Olympus"):
             zone_of("time-zone Mars/Olympus;")
         assert zone_of("") is UTC
 
 
-def test_a_clock_that_does_not_move_is_an_error(device):
+def test_a_clock_that_does_not_move_is_an_error(device: Device) -> None:
     Clock(device, ignores=True)
     with (
         RouterSession(device.target()) as session,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 import pytest
+from tests.unit.junos.conftest import Device
 
 from keyroll.junos.errors import (
     CommitError,
@@ -17,7 +18,7 @@ from keyroll.junos.session import RouterSession
 SECRET_LINE = "set security authentication-key-chains key-chain c key 0 secret Kj8sWq2LmZ"
 
 
-def test_lines_are_configured_compared_and_committed(device):
+def test_lines_are_configured_compared_and_committed(device: Device) -> None:
     with RouterSession(device.target()) as session:
         assert session.compare() == ""
         session.configure(["set system host-name R1", "delete system foo"])
@@ -33,7 +34,7 @@ def test_lines_are_configured_compared_and_committed(device):
     assert not device.dirty
 
 
-def test_a_refused_line_is_named_and_the_candidate_put_back(device):
+def test_a_refused_line_is_named_and_the_candidate_put_back(device: Device) -> None:
     line = "set system hst-name R1"
     device.refusals[line] = f"{' ' * 20}^\nsyntax error."
     with RouterSession(device.target()) as session, pytest.raises(ConfigurationError) as caught:
@@ -45,7 +46,7 @@ def test_a_refused_line_is_named_and_the_candidate_put_back(device):
     assert device.heard[-3:] == ["rollback 0", "exit configuration-mode", "exit"]
 
 
-def test_an_unknown_answer_to_a_statement_is_a_refusal_and_a_warning_is_not(device):
+def test_an_unknown_answer_to_a_statement_is_a_refusal_and_a_warning_is_not(device: Device) -> None:
     device.refusals["delete system none"] = "warning: statement not found"
     device.refusals["set system odd 1"] = "Something new"
     with RouterSession(device.target()) as session:
@@ -63,7 +64,7 @@ error: commit failed: (statements constraint check failed)
 
 
 @pytest.mark.parametrize("step", ["commit", "commit_check"])
-def test_a_refused_commit_is_in_the_routers_words_and_the_candidate_put_back(device, step):
+def test_a_refused_commit_is_in_the_routers_words_and_the_candidate_put_back(device: Device, step) -> None:
     device.commit_reply = device.check_reply = COMMIT_FAILED
     with RouterSession(device.target()) as session:
         session.configure(["set system host-name R1"])
@@ -75,14 +76,14 @@ def test_a_refused_commit_is_in_the_routers_words_and_the_candidate_put_back(dev
     assert "rollback 0" in device.heard
 
 
-def test_a_licence_warning_inside_a_commit_is_no_failure(device):
+def test_a_licence_warning_inside_a_commit_is_no_failure(device: Device) -> None:
     device.commit_reply = "[edit protocols]\n  'bgp'\n    warning: requires 'bgp' license\ncommit complete"
     with RouterSession(device.target()) as session:
         session.configure(["set system host-name R1"])
         assert "warning" in session.commit().raw
 
 
-def test_a_commit_that_renames_the_router_is_understood(device):
+def test_a_commit_that_renames_the_router_is_understood(device: Device) -> None:
     def renamed(device, _line):
         device.host = "R9"
         return "done"
@@ -94,7 +95,7 @@ def test_a_commit_that_renames_the_router_is_understood(device):
         session.commit()
 
 
-def test_a_candidate_with_someone_elses_changes_is_left_alone(device):
+def test_a_candidate_with_someone_elses_changes_is_left_alone(device: Device) -> None:
     device.dirty = True
     with RouterSession(device.target()) as session, pytest.raises(ConfigurationError, match="not committed"):
         session.configure(["set system host-name R1"])
@@ -105,7 +106,7 @@ def test_a_candidate_with_someone_elses_changes_is_left_alone(device):
 LOCKED = "error: configuration database locked by:\n  admin\n      exclusive [edit]"
 
 
-def test_a_configuration_that_another_login_has_locked_is_left_alone_and_can_be_changed_later(device):
+def test_a_configuration_that_another_login_has_locked_is_left_alone_and_can_be_changed_later(device: Device) -> None:
     device.refusals |= {SECRET_LINE: LOCKED, "rollback 0": LOCKED}
     with RouterSession(device.target()) as session:
         with pytest.raises(ConfigurationError, match="configuration database locked by"):
@@ -116,7 +117,7 @@ def test_a_configuration_that_another_login_has_locked_is_left_alone_and_can_be_
         session.commit()
 
 
-def test_a_candidate_that_cannot_be_rolled_back_is_said_once(device):
+def test_a_candidate_that_cannot_be_rolled_back_is_said_once(device: Device) -> None:
     device.refusals |= {SECRET_LINE: "syntax error", "rollback 0": "error: no such rollback"}
     with RouterSession(device.target()) as session:
         with pytest.raises(ConfigurationError, match="its candidate could not be rolled back"):
@@ -125,7 +126,7 @@ def test_a_candidate_that_cannot_be_rolled_back_is_said_once(device):
         device.refusals.clear()
 
 
-def test_a_second_login_locks_the_configuration_until_it_leaves(device):
+def test_a_second_login_locks_the_configuration_until_it_leaves(device: Device) -> None:
     with RouterSession(device.target()) as session:
         holder = session.another()
         holder.connect()
@@ -135,7 +136,7 @@ def test_a_second_login_locks_the_configuration_until_it_leaves(device):
     assert device.heard.index("configure exclusive") < device.heard.index("exit configuration-mode")
 
 
-def test_leaving_takes_back_only_ones_own_changes(device):
+def test_leaving_takes_back_only_ones_own_changes(device: Device) -> None:
     with RouterSession(device.target()) as session:
         session.configure(["set system host-name R1"])
     assert not device.dirty
@@ -145,7 +146,7 @@ def test_leaving_takes_back_only_ones_own_changes(device):
     assert device.dirty
 
 
-def test_a_look_during_configuration_does_not_touch_the_candidate(device):
+def test_a_look_during_configuration_does_not_touch_the_candidate(device: Device) -> None:
     device.replies["show system alarms"] = "none"
     with RouterSession(device.target()) as session:
         session.configure(["set system host-name R1"])
@@ -155,7 +156,9 @@ def test_a_look_during_configuration_does_not_touch_the_candidate(device):
     assert "run show system alarms" in device.heard
 
 
-def test_secrets_are_nowhere_but_on_the_router(device, caplog, capfd):
+def test_secrets_are_nowhere_but_on_the_router(
+    device: Device, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
     caplog.set_level(logging.DEBUG)
     logging.getLogger("netmiko").setLevel(logging.DEBUG)
     refused = SECRET_LINE.replace("key 0", "key 99")

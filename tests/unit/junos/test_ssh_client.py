@@ -13,6 +13,6 @@ print([one.get("user") for one in found])
 """
 
 
-def test_a_command_in_an_ssh_configuration_is_run_though_invoke_was_not_loaded():
+def test_a_command_in_an_ssh_configuration_is_run_though_invoke_was_not_loaded() -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "['told', None]", done.stderr

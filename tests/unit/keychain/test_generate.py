@@ -13,25 +13,25 @@ from keyroll.names import Algorithm
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
 
 
-def test_the_same_seed_gives_these_very_bytes_for_ever():
+def test_the_same_seed_gives_these_very_bytes_for_ever() -> None:
     assert draw_secret(7, "new_auth_key key 0").reveal() == b"i1U3Zhi5b6KUNH1EVNWI"
     chain = generate(7, name="new_auth_key", count=3, first=T0, ids=Ids.DRAWN)
     assert chain.keys[0].secret == draw_secret(7, "new_auth_key key 0")
     assert [(key.send_id, key.recv_id) for key in chain.keys] == [(130, 207), (94, 23), (99, 153)]
 
 
-def test_a_seed_is_the_same_as_number_and_as_text():
+def test_a_seed_is_the_same_as_number_and_as_text() -> None:
     assert generate(7, name="c", first=T0) == generate("7", name="c", first=T0)
 
 
-def test_seed_label_and_name_each_change_the_secrets():
+def test_seed_label_and_name_each_change_the_secrets() -> None:
     secrets = {draw_secret(seed, label).reveal() for seed in (1, 2, "a") for label in ("x", "y")}
     assert len(secrets) == 6
     assert generate(1, name="a", first=T0).keys[0].secret != generate(1, name="b", first=T0).keys[0].secret
 
 
 @given(st.one_of(st.integers(), st.text()), st.text(), st.integers(1, 126))
-def test_a_drawn_secret_has_its_length_and_only_letters_and_digits(seed, label, length):
+def test_a_drawn_secret_has_its_length_and_only_letters_and_digits(seed, label, length) -> None:
     text = draw_secret(seed, label, length).reveal_text()
     assert len(text) == length
     assert text.isascii()
@@ -39,13 +39,13 @@ def test_a_drawn_secret_has_its_length_and_only_letters_and_digits(seed, label, 
 
 
 @pytest.mark.parametrize("length", [0, 127, -1])
-def test_a_secret_of_another_length_is_refused(length):
+def test_a_secret_of_another_length_is_refused(length) -> None:
     with pytest.raises(KeychainError, match="1 to 126"):
         draw_secret(1, "x", length)
 
 
 @given(st.integers(), st.integers(1, 64), st.sampled_from(Ids), st.integers(1, 86400))
-def test_every_generated_key_is_usable_and_no_number_serves_two_keys(seed, count, ids, seconds):
+def test_every_generated_key_is_usable_and_no_number_serves_two_keys(seed, count, ids, seconds) -> None:
     interval = timedelta(seconds=seconds)
     chain = generate(seed, name="c", count=count, first=T0, ids=ids, interval=interval)
     assert [key.id for key in chain.keys] == list(range(count))
@@ -55,13 +55,13 @@ def test_every_generated_key_is_usable_and_no_number_serves_two_keys(seed, count
     assert len(owners) == len(set(owners))
 
 
-def test_a_mix_of_algorithms_is_dealt_out_in_turn():
+def test_a_mix_of_algorithms_is_dealt_out_in_turn() -> None:
     mix = (Algorithm.HMAC_SHA_1_96, Algorithm.AES_128_CMAC_96)
     chain = generate(1, name="c", count=3, first=T0, algorithms=mix)
     assert [key.algorithm for key in chain.keys] == [mix[0], mix[1], mix[0]]
 
 
-def test_the_peer_has_the_ids_reversed_and_all_else_the_same():
+def test_the_peer_has_the_ids_reversed_and_all_else_the_same() -> None:
     chain = generate(1, name="c", first=T0)
     peer = chain.mirrored()
     assert [(key.recv_id, key.send_id) for key in peer.keys] == [(key.send_id, key.recv_id) for key in chain.keys]
@@ -70,7 +70,7 @@ def test_the_peer_has_the_ids_reversed_and_all_else_the_same():
     assert equal.mirrored() == equal
 
 
-def test_intervals_are_counted_in_real_time_across_the_end_of_summer_time():
+def test_intervals_are_counted_in_real_time_across_the_end_of_summer_time() -> None:
     first = datetime(2026, 10, 25, 2, 45, tzinfo=ZoneInfo("Europe/Berlin"))
     chain = generate(1, name="c", count=2, first=first)
     one, two = (known(key.start).astimezone(UTC) for key in chain.keys)
@@ -93,6 +93,6 @@ def test_intervals_are_counted_in_real_time_across_the_end_of_summer_time():
         ({"name": "a b"}, "no spaces"),
     ],
 )
-def test_a_value_out_of_range_is_named(change, message):
+def test_a_value_out_of_range_is_named(change, message) -> None:
     with pytest.raises(KeychainError, match=message):
         generate(1, **{"name": "c", "first": T0, **change})

@@ -26,7 +26,7 @@ def one(text):
 # Writing
 
 
-def test_set_lines_have_the_form_and_order_of_real_configurations():
+def test_set_lines_have_the_form_and_order_of_real_configurations() -> None:
     assert set_lines(CHAIN)[:7] == [
         "set security authentication-key-chains key-chain new_auth_key key 0 secret firstsecret",
         'set security authentication-key-chains key-chain new_auth_key key 0 start-time "2030-1-1.00:00:00 +0000"',
@@ -39,24 +39,24 @@ def test_set_lines_have_the_form_and_order_of_real_configurations():
     ]
 
 
-def test_the_curly_form_is_that_of_a_real_box_but_for_the_random_salt():
+def test_the_curly_form_is_that_of_a_real_box_but_for_the_random_salt() -> None:
     written = curly(parse(REAL), root=False)
     secret = REAL.split('"')[1]
     assert written.replace(written.split('"')[1], secret) == REAL
 
 
-def test_a_zone_can_be_chosen_and_is_always_written_out():
+def test_a_zone_can_be_chosen_and_is_always_written_out() -> None:
     lines = set_lines(CHAIN, zone=ZoneInfo("America/New_York"))
     assert lines[1].endswith('start-time "2029-12-31.19:00:00 -0500"')
     assert one("\n".join(lines)) == CHAIN
 
 
-def test_a_chain_or_key_without_statements_is_still_there():
+def test_a_chain_or_key_without_statements_is_still_there() -> None:
     assert set_lines(Keychain("c")) == ["set security authentication-key-chains key-chain c"]
     assert set_lines(Keychain("c", (Key(5),))) == ["set security authentication-key-chains key-chain c key 5"]
 
 
-def test_encoded_lines_hold_no_clear_secret_and_are_the_same_every_time():
+def test_encoded_lines_hold_no_clear_secret_and_are_the_same_every_time() -> None:
     lines = set_lines(CHAIN, Encoding.TYPE9)
     assert lines == set_lines(CHAIN, Encoding.TYPE9)
     assert "firstsecret" not in "\n".join(lines)
@@ -64,14 +64,14 @@ def test_encoded_lines_hold_no_clear_secret_and_are_the_same_every_time():
 
 
 @pytest.mark.parametrize("octets", [b"two\nlines", b"\xff\xfe", b"$9$abc", b"$1$x", b"\x00"])
-def test_a_secret_that_cannot_stand_in_a_line_is_encoded_even_when_clear_is_asked_for(octets):
+def test_a_secret_that_cannot_stand_in_a_line_is_encoded_even_when_clear_is_asked_for(octets) -> None:
     chain = Keychain("c", (Key(0, Secret(octets)),))
     (line,) = set_lines(chain)
     assert 'secret "$9$' in line
     assert one(line) == chain
 
 
-def test_control_characters_in_names_and_descriptions_are_refused():
+def test_control_characters_in_names_and_descriptions_are_refused() -> None:
     with pytest.raises(KeychainTextError, match="control characters"):
         set_lines(Keychain("c", description="two\nlines"))
     with pytest.raises(KeychainTextError, match="control characters"):
@@ -117,12 +117,12 @@ CHAINS = st.builds(
 
 
 @given(CHAINS, st.sampled_from(Encoding))
-def test_set_lines_read_back_as_they_were(chain, encoding):
+def test_set_lines_read_back_as_they_were(chain, encoding) -> None:
     assert parse("\n".join(set_lines(chain, encoding))) == [chain]
 
 
 @given(st.lists(CHAINS, max_size=3, unique_by=lambda chain: chain.name), st.sampled_from(Encoding), st.booleans())
-def test_the_curly_form_reads_back_as_it_was(chains, encoding, root):
+def test_the_curly_form_reads_back_as_it_was(chains, encoding, root) -> None:
     assert parse(curly(chains, encoding, root=root)) == chains
 
 
@@ -130,20 +130,20 @@ def test_the_curly_form_reads_back_as_it_was(chains, encoding, root):
 @pytest.mark.parametrize(
     "text", ["---(more)---", "a ---more--- b", "--- More ---", "[edit] x", "r@R1> show", "! a", "\\b"]
 )
-def test_a_secret_that_looks_like_a_terminals_output_reads_back(text, encoding):
+def test_a_secret_that_looks_like_a_terminals_output_reads_back(text, encoding) -> None:
     chain = Keychain("c", (Key(0, Secret(text), algorithm=Algorithm.HMAC_SHA_1_96),), description=text)
     assert parse(curly([chain], encoding)) == [chain]
     assert parse("\n".join(set_lines(chain, encoding))) == [chain]
 
 
 @given(CHAINS)
-def test_reading_and_writing_again_changes_no_octet(chain):
+def test_reading_and_writing_again_changes_no_octet(chain) -> None:
     lines = set_lines(chain, Encoding.TYPE9)
     assert set_lines(one("\n".join(lines)), Encoding.TYPE9) == lines
 
 
 @pytest.mark.parametrize("word", ["[", "]", ";", "{", "}", "#", "/*", '"', "set", "deactivate", "apply"])
-def test_a_name_and_a_value_of_punctuation_read_back_in_both_forms(word):
+def test_a_name_and_a_value_of_punctuation_read_back_in_both_forms(word) -> None:
     chain = Keychain(word, description=word)
     assert parse("\n".join(set_lines(chain))) == [chain]
     assert parse(curly([chain])) == [chain]

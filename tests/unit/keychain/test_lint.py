@@ -31,15 +31,15 @@ def ids(findings):
     return [finding.rule.id for finding in findings]
 
 
-def changed(chain, key, **values):
+def changed(chain: Keychain, key: int, **values) -> Keychain:
     return replace(chain, keys=tuple(replace(k, **values) if k.id == key else k for k in chain.keys))
 
 
-def minutes(number):
+def minutes(number: int) -> datetime:
     return T0 + timedelta(minutes=number)
 
 
-def test_a_generated_chain_breaks_no_rule():
+def test_a_generated_chain_breaks_no_rule() -> None:
     assert lint(subject(), at=T0) == []
 
 
@@ -68,16 +68,16 @@ def test_a_generated_chain_breaks_no_rule():
         (generate(1, name="c", count=64, first=T0, ids=Ids.EQUAL), []),
     ],
 )
-def test_each_rule_about_one_chain_is_found_broken(chain, broken):
+def test_each_rule_about_one_chain_is_found_broken(chain, broken) -> None:
     assert ids(lint(subject(chain))) == broken
 
 
-def test_the_first_start_must_have_passed_at_the_given_instant():
+def test_the_first_start_must_have_passed_at_the_given_instant() -> None:
     assert ids(lint(subject(), at=T0 - timedelta(seconds=1))) == ["first-start-in-future"]
     assert lint(subject(), at=T0) == []
 
 
-def test_a_finding_says_what_and_where_and_which_keys():
+def test_a_finding_says_what_and_where_and_which_keys() -> None:
     text = curly([changed(CHAIN, 1, send_id=1)])
     first, second = lint(subject_of(read(text, "R1.conf").main.chains[0], "R1.conf"))
     line = next(n for n, row in enumerate(text.splitlines(), 1) if "send-id 1;" in row and n > 12)
@@ -86,7 +86,7 @@ def test_a_finding_says_what_and_where_and_which_keys():
     assert second.message.endswith("key 0 has send-id 1 and recv-id 2, key 1 has send-id 1 and recv-id 4")
 
 
-def test_mirrored_chains_break_no_rule_together():
+def test_mirrored_chains_break_no_rule_together() -> None:
     assert lint_pair(subject(), subject(PEER, "R2")) == []
     assert lint_course(subject(), subject(PEER, "R2")) == []
 
@@ -108,17 +108,17 @@ def test_mirrored_chains_break_no_rule_together():
         (replace(PEER, keys=tuple(replace(key, id=key.id + 10) for key in PEER.keys)), []),
     ],
 )
-def test_each_rule_about_two_chains_is_found_broken(peer, broken):
+def test_each_rule_about_two_chains_is_found_broken(peer, broken) -> None:
     assert ids(lint_pair(subject(), subject(peer, "R2"))) == broken
 
 
-def test_a_key_that_only_one_router_has_is_named_with_both_routers():
+def test_a_key_that_only_one_router_has_is_named_with_both_routers() -> None:
     (finding,) = lint_pair(subject(replace(CHAIN, keys=CHAIN.keys[:2])), subject(PEER, "R2"))
     assert finding.message == "key 2 (send-id 6 and recv-id 5) has no counterpart on R1"
     assert finding.where.file == "R2"
 
 
-def test_of_several_keys_with_the_same_ids_those_of_one_number_belong_together():
+def test_of_several_keys_with_the_same_ids_those_of_one_number_belong_together() -> None:
     twice = changed(CHAIN, 1, send_id=1, recv_id=2)
     peer = twice.mirrored()
     swapped = replace(peer, keys=(peer.keys[1], peer.keys[0], peer.keys[2]))
@@ -128,13 +128,13 @@ def test_of_several_keys_with_the_same_ids_those_of_one_number_belong_together()
     assert (finding.rule.id, finding.keys) == ("key-missing", (0,))
 
 
-def test_the_smaller_tolerance_counts():
+def test_the_smaller_tolerance_counts() -> None:
     one = replace(CHAIN, tolerance=100)
     peer = changed(PEER, 2, start=known(CHAIN.keys[2].start) + timedelta(seconds=101))
     assert ids(lint_pair(subject(one), subject(peer, "R2"))) == ["start-times-apart"]
 
 
-def test_a_plan_that_only_some_policies_carry_through_is_not_robust():
+def test_a_plan_that_only_some_policies_carry_through_is_not_robust() -> None:
     strict = replace(CHAIN, tolerance=0)
     (finding,) = lint_course(subject(strict), subject(strict.mirrored(), "R2"))
     assert finding.rule.id == "not-robust"
@@ -142,23 +142,23 @@ def test_a_plan_that_only_some_policies_carry_through_is_not_robust():
     assert "2030-1-1.00:30:00 +0000" in finding.message
 
 
-def test_chains_that_never_send_have_no_course():
+def test_chains_that_never_send_have_no_course() -> None:
     assert lint_course(subject(Keychain("c", (Key(0),))), subject(PEER, "R2")) == []
 
 
-def test_a_tolerance_without_end_is_no_obstacle():
+def test_a_tolerance_without_end_is_no_obstacle() -> None:
     late = generate(1, name="c", first=datetime(9990, 1, 1, tzinfo=UTC), tolerance=4294967295)
     assert lint_course(subject(late), subject(late.mirrored(), "R2")) == []
 
 
-def test_rules_have_ids_of_their_own_and_say_who_says_so():
+def test_rules_have_ids_of_their_own_and_say_who_says_so() -> None:
     assert len({rule.id for rule in RULES}) == len(RULES)
     assert all(rule.sentence.endswith(".") and rule.source for rule in RULES)
     named = {value for value in vars(rules).values() if isinstance(value, rules.Rule)}
     assert named == set(RULES)
 
 
-def test_no_finding_shows_a_secret():
+def test_no_finding_shows_a_secret() -> None:
     one = changed(CHAIN, 1, secret=Secret("hunter2 " * 12))
     other = changed(PEER, 1, secret=Secret("hunter2"))
     findings = [*lint(subject(one)), *lint_pair(subject(one), subject(other, "R2"))]
@@ -167,7 +167,7 @@ def test_no_finding_shows_a_secret():
 
 
 @given(st.integers(), st.integers(1, 64), st.sampled_from(Ids), st.integers(1, 126))
-def test_whatever_is_generated_is_free_of_errors_with_its_peer(seed, count, ids_, length):
+def test_whatever_is_generated_is_free_of_errors_with_its_peer(seed, count, ids_, length) -> None:
     chain = generate(seed, name="c", count=count, first=T0, ids=ids_, secret_length=length)
     findings = [*lint(subject(chain), at=T0), *lint_pair(subject(chain), subject(chain.mirrored(), "R2"))]
     assert {finding.rule.id for finding in findings} <= {"long-secret"}

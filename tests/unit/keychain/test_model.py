@@ -26,7 +26,7 @@ LACKING = {
 @pytest.mark.parametrize(
     ("field", "low", "high"), [("id", 0, 63), ("send_id", 0, 255), ("recv_id", 0, 255)]
 )  # fmt: skip
-def test_numbers_have_their_ranges(field, low, high):
+def test_numbers_have_their_ranges(field, low, high) -> None:
     for good in (low, high):
         assert getattr(Key(**{"id": 1, field: good}), field) == good
     for bad in (low - 1, high + 1):
@@ -34,7 +34,7 @@ def test_numbers_have_their_ranges(field, low, high):
             Key(**{"id": 1, field: bad})
 
 
-def test_a_secret_of_a_key_has_1_to_126_octets():
+def test_a_secret_of_a_key_has_1_to_126_octets() -> None:
     for good in (1, 126):
         assert len(known(Key(1, Secret("x" * good)).secret)) == good
     for bad in (0, 127):
@@ -42,18 +42,18 @@ def test_a_secret_of_a_key_has_1_to_126_octets():
             Key(1, Secret("x" * bad))
 
 
-def test_a_start_time_has_a_zone():
+def test_a_start_time_has_a_zone() -> None:
     with pytest.raises(KeychainError, match="needs a time zone"):
         Key(1, start=datetime(2030, 1, 1))  # noqa: DTZ001 - that is what is tested
 
 
 @pytest.mark.parametrize("name", ["a", "x" * 32, "_a_", "__a", "a__", "a.b/c-d", "größe"])
-def test_names_that_junos_takes(name):
+def test_names_that_junos_takes(name) -> None:
     assert Keychain(name).name == name
 
 
 @pytest.mark.parametrize("name", ["", "x" * 33, "a b", " a", "__a__", "____", "a\nb c"])
-def test_names_that_junos_refuses_with_its_own_words(name):
+def test_names_that_junos_refuses_with_its_own_words(name) -> None:
     with pytest.raises(KeychainError, match=NAME_MESSAGE):
         Keychain(name)
 
@@ -68,12 +68,12 @@ def test_names_that_junos_refuses_with_its_own_words(name):
         ({"keys": (Key(1), Key(1))}, "two keys have the number 1"),
     ],
 )
-def test_a_chain_out_of_range_is_refused(values, message):
+def test_a_chain_out_of_range_is_refused(values, message) -> None:
     with pytest.raises(KeychainError, match=message):
         Keychain("c", **values)
 
 
-def test_keys_are_kept_in_ascending_number_and_found_by_it():
+def test_keys_are_kept_in_ascending_number_and_found_by_it() -> None:
     chain = Keychain("c", (Key(5), Key(0), Key(63)))
     assert [key.id for key in chain.keys] == [0, 5, 63]
     assert chain.key(5) == Key(5)
@@ -81,23 +81,23 @@ def test_keys_are_kept_in_ascending_number_and_found_by_it():
 
 
 @pytest.mark.parametrize("lacking", LACKING.values(), ids=LACKING)
-def test_a_key_that_lacks_anything_is_not_usable(lacking):
+def test_a_key_that_lacks_anything_is_not_usable(lacking) -> None:
     assert WHOLE.usable
     assert not lacking.usable
 
 
-def test_a_key_for_another_scheme_or_with_the_option_disabled_is_not_usable():
+def test_a_key_for_another_scheme_or_with_the_option_disabled_is_not_usable() -> None:
     assert not replace(WHOLE, scheme="md5").usable
     assert not replace(WHOLE, tcp_ao_option=False).usable
 
 
-def test_the_default_algorithm_is_hmac_sha_1_96():
+def test_the_default_algorithm_is_hmac_sha_1_96() -> None:
     assert Key(1).effective_algorithm is Algorithm.HMAC_SHA_1_96
     assert Key(1, algorithm=Algorithm.AES_128_CMAC_96).effective_algorithm is Algorithm.AES_128_CMAC_96
 
 
 @given(st.none() | st.integers(0, 255), st.none() | st.integers(0, 255))
-def test_mirroring_reverses_the_ids_and_twice_is_nothing(send_id, recv_id):
+def test_mirroring_reverses_the_ids_and_twice_is_nothing(send_id, recv_id) -> None:
     key = Key(1, Secret("s"), T0, send_id=send_id, recv_id=recv_id)
     assert (key.mirrored().send_id, key.mirrored().recv_id) == (recv_id, send_id)
     assert key.mirrored().mirrored() == key

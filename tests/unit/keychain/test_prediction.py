@@ -14,6 +14,7 @@ from keyroll.emulator.wire.bump.connection import SessionState
 from keyroll.emulator.wire.bump.receiving import acceptable
 from keyroll.emulator.wire.model import ProtectedSession
 from keyroll.keychain.generate import generate
+from keyroll.keychain.model import Keychain
 from keyroll.keychain.prediction import Change, Clock, Side, predict, predict_all
 from keyroll.keychain.schedule import accepts, in_order, send_key
 from keyroll.keychain.secret import Secret
@@ -26,7 +27,7 @@ PEER = CHAIN.mirrored()
 BEGIN, END = T0, T0 + timedelta(hours=1)
 
 
-def at(minutes, seconds=0):
+def at(minutes: int, seconds: int = 0) -> datetime:
     return T0 + timedelta(minutes=minutes, seconds=seconds)
 
 
@@ -45,11 +46,11 @@ def gaps(found):
     return [(gap.flow.sender, gap.begin, gap.duration.total_seconds(), gap.flow.drop) for gap in found.gaps]
 
 
-def changed(chain, key, **values):
+def changed(chain: Keychain, key: int, **values) -> Keychain:
     return replace(chain, keys=tuple(replace(k, **values) if k.id == key else k for k in chain.keys))
 
 
-def test_with_one_time_and_matching_chains_both_change_at_the_start_time_and_nothing_is_dropped():
+def test_with_one_time_and_matching_chains_both_change_at_the_start_time_and_nothing_is_dropped() -> None:
     found = predict(*sides(), BEGIN, END)
     assert found.hitless
     assert found.gaps == ()
@@ -61,14 +62,14 @@ def test_with_one_time_and_matching_chains_both_change_at_the_start_time_and_not
     assert first.received_as == 1
 
 
-def test_within_the_tolerance_the_router_whose_clock_is_ahead_changes_first():
+def test_within_the_tolerance_the_router_whose_clock_is_ahead_changes_first() -> None:
     found = predict(*sides(ahead=59), BEGIN, END)
     assert found.hitless
     assert found.sent("R1")[1] == (at(30, -59), 1)
     assert found.sent("R2")[1] == (at(30), 1)
 
 
-def test_beyond_the_tolerance_each_direction_is_dropped_for_as_long_as_the_clocks_differ_too_much():
+def test_beyond_the_tolerance_each_direction_is_dropped_for_as_long_as_the_clocks_differ_too_much() -> None:
     found = predict(*sides(ahead=100), BEGIN, END)
     assert gaps(found) == [
         ("R1", at(30, -100), 40, Drop.TOO_EARLY),
@@ -77,21 +78,21 @@ def test_beyond_the_tolerance_each_direction_is_dropped_for_as_long_as_the_clock
     assert found.downs == ()
 
 
-def test_a_gap_as_long_as_the_hold_time_ends_the_session():
+def test_a_gap_as_long_as_the_hold_time_ends_the_session() -> None:
     found = predict(*sides(ahead=100), BEGIN, END, hold=seconds(30))
     assert found.downs == (at(30, -70), at(30, -10))
     assert predict(*sides(ahead=100), BEGIN, END, hold=seconds(41)).downs == ()
     assert predict(*sides(ahead=100), BEGIN, END, hold=None).downs == ()
 
 
-def test_where_any_key_is_accepted_no_difference_of_clocks_drops_a_segment():
+def test_where_any_key_is_accepted_no_difference_of_clocks_drops_a_segment() -> None:
     policy = (Sending.CLOCK, Receiving.ANY)
     found = predict(*sides(ahead=1000, policy=policy), BEGIN, END)
     assert found.hitless
     assert found.sent("R1")[1] == (at(30, -1000), 1)
 
 
-def test_under_rnext_each_router_changes_when_its_peer_asks():
+def test_under_rnext_each_router_changes_when_its_peer_asks() -> None:
     found = predict(*sides(ahead=59, policy=(Sending.RNEXT, Receiving.TOLERANCE)), BEGIN, END)
     assert found.hitless
     assert found.sent("R1")[1] == (at(30), 1)  # R2 asks at R2's start-time
@@ -100,14 +101,14 @@ def test_under_rnext_each_router_changes_when_its_peer_asks():
     assert (asking.key, asking.rnext_key) == (0, 1)
 
 
-def test_with_mixed_policies_the_one_follows_its_clock_and_the_other_its_peer():
+def test_with_mixed_policies_the_one_follows_its_clock_and_the_other_its_peer() -> None:
     mixed = sides(ahead=30, policy=(Sending.CLOCK, Receiving.ANY), other=(Sending.RNEXT, Receiving.ANY))
     found = predict(*mixed, BEGIN, END)
     assert found.hitless
     assert found.sent("R1")[1] == found.sent("R2")[1] == (at(30, -30), 1)
 
 
-def test_under_rnext_a_key_outside_the_own_window_is_not_followed():
+def test_under_rnext_a_key_outside_the_own_window_is_not_followed() -> None:
     policy = (Sending.RNEXT, Receiving.TOLERANCE)
     found = predict(*sides(ahead=100, policy=policy), BEGIN, END, hold=None)
     # R1 asks at 29:40 less a minute, when R2 does not accept key 1 yet: R2 follows at its own start less tolerance,
@@ -128,7 +129,7 @@ def test_under_rnext_a_key_outside_the_own_window_is_not_followed():
         (changed(PEER, 1, start=at(45)), Drop.TOO_EARLY),
     ],
 )
-def test_a_mistake_in_the_second_key_shows_at_its_start_time_with_its_reason(peer, drop):
+def test_a_mistake_in_the_second_key_shows_at_its_start_time_with_its_reason(peer, drop) -> None:
     found = predict(*sides(peer=peer), BEGIN, END)
     assert gaps(found)[0][:2] == ("R1", at(30))
     assert found.gaps[0].flow.drop is drop
@@ -137,13 +138,13 @@ def test_a_mistake_in_the_second_key_shows_at_its_start_time_with_its_reason(pee
     assert not found.hitless
 
 
-def test_ids_that_are_not_reversed_never_let_a_segment_through():
+def test_ids_that_are_not_reversed_never_let_a_segment_through() -> None:
     found = predict(*sides(peer=CHAIN), BEGIN, END)
     assert {gap.flow.drop for gap in found.gaps} == {Drop.UNKNOWN_KEYID}
     assert found.downs == ()  # what never came up does not go down
 
 
-def test_before_the_first_start_nothing_is_sent():
+def test_before_the_first_start_nothing_is_sent() -> None:
     found = predict(*sides(), at(-10), END)
     assert gaps(found) == [
         ("R1", at(-10), 600, Drop.NOTHING_SENT),
@@ -151,7 +152,7 @@ def test_before_the_first_start_nothing_is_sent():
     ]
 
 
-def test_under_rnext_a_missing_key_on_one_side_keeps_the_old_one_working_which_is_not_hitless():
+def test_under_rnext_a_missing_key_on_one_side_keeps_the_old_one_working_which_is_not_hitless() -> None:
     policy = (Sending.RNEXT, Receiving.ANY)
     found = predict(*sides(peer=replace(PEER, keys=PEER.keys[:1]), policy=policy), BEGIN, END)
     assert found.gaps == ()
@@ -161,7 +162,7 @@ def test_under_rnext_a_missing_key_on_one_side_keeps_the_old_one_working_which_i
 
 
 @pytest.mark.parametrize("lacking", ["R1", "R2"])
-def test_where_one_router_lacks_the_next_key_no_mix_of_policies_is_hitless(lacking):
+def test_where_one_router_lacks_the_next_key_no_mix_of_policies_is_hitless(lacking) -> None:
     short = replace(CHAIN, keys=CHAIN.keys[:1])
     chain, peer = (short, PEER) if lacking == "R1" else (CHAIN, short.mirrored())
     predictions = predict_all(*sides(chain, peer), BEGIN, END)
@@ -169,14 +170,14 @@ def test_where_one_router_lacks_the_next_key_no_mix_of_policies_is_hitless(lacki
     assert sum(not found.gaps for _, _, found in predictions) == 4  # there the old key goes on, and nothing is dropped
 
 
-def test_a_change_tells_when_the_key_was_due_and_when_it_was_verified_first():
+def test_a_change_tells_when_the_key_was_due_and_when_it_was_verified_first() -> None:
     late = changed(PEER, 1, start=at(35))
     found = predict(*sides(peer=late, policy=(Sending.RNEXT, Receiving.ANY)), BEGIN, END)
     assert found.changes == (Change("R1", 1, at(30), at(35)), Change("R2", 1, at(35), at(35)))
     assert found.sent("R2")[1] == (at(30), 1)  # R1 asked before R2's own start-time
 
 
-def test_under_rnext_without_tolerance_the_old_key_ends_before_anyone_can_ask_for_the_new_one():
+def test_under_rnext_without_tolerance_the_old_key_ends_before_anyone_can_ask_for_the_new_one() -> None:
     strict = replace(CHAIN, tolerance=0)
     found = predict(*sides(strict, strict.mirrored(), policy=(Sending.RNEXT, Receiving.TOLERANCE)), BEGIN, END)
     assert gaps(found)[0] == ("R1", at(30), 90, Drop.TOO_LATE)
@@ -184,7 +185,7 @@ def test_under_rnext_without_tolerance_the_old_key_ends_before_anyone_can_ask_fo
     assert found.sent("R1") == ((T0, 0), (at(30, 90), 1))
 
 
-def test_what_is_under_way_until_a_request_is_heard_is_dropped_where_the_old_key_ends_that_instant():
+def test_what_is_under_way_until_a_request_is_heard_is_dropped_where_the_old_key_ends_that_instant() -> None:
     strict = replace(CHAIN, tolerance=0)
     one, other = sides(strict, strict.mirrored(), policy=(Sending.RNEXT, Receiving.ANY))
     found = predict(one, replace(other, receiving=Receiving.TOLERANCE), BEGIN, END)
@@ -194,7 +195,7 @@ def test_what_is_under_way_until_a_request_is_heard_is_dropped_where_the_old_key
     assert not found.hitless
 
 
-def test_under_rnext_a_session_that_went_down_comes_back_with_the_latest_key():
+def test_under_rnext_a_session_that_went_down_comes_back_with_the_latest_key() -> None:
     policy = (Sending.RNEXT, Receiving.ANY)
     peer = changed(PEER, 1, secret=Secret("other"))
     found = predict(*sides(peer=peer, policy=policy), BEGIN, END)
@@ -202,7 +203,7 @@ def test_under_rnext_a_session_that_went_down_comes_back_with_the_latest_key():
     assert found.at(at(40)).flows[0].key == 1
 
 
-def test_a_clock_stepped_back_reactivates_the_older_key_under_clock_and_not_under_rnext():
+def test_a_clock_stepped_back_reactivates_the_older_key_under_clock_and_not_under_rnext() -> None:
     for sending, expected in ((Sending.CLOCK, [0, 1, 0, 1]), (Sending.RNEXT, [0, 1])):
         one, other = sides(policy=(sending, Receiving.ANY))
         stepped = replace(one, clock=Clock(steps=((at(40), seconds(-1200)),)))
@@ -211,7 +212,7 @@ def test_a_clock_stepped_back_reactivates_the_older_key_under_clock_and_not_unde
         assert found.at(at(45)).flows[0].rnext_key == 0
 
 
-def test_a_clock_stepped_back_before_the_first_start_sends_nothing_until_it_comes_again():
+def test_a_clock_stepped_back_before_the_first_start_sends_nothing_until_it_comes_again() -> None:
     for sending, after in ((Sending.CLOCK, 0), (Sending.RNEXT, 1)):
         one, other = sides(policy=(sending, Receiving.ANY))
         stepped = replace(one, clock=Clock(steps=((at(40), timedelta(minutes=-41)),)))
@@ -220,14 +221,14 @@ def test_a_clock_stepped_back_before_the_first_start_sends_nothing_until_it_come
         assert found.sent("R1")[-1] == (at(41), after)
 
 
-def test_a_clock_tells_when_it_comes_to_a_reading():
+def test_a_clock_tells_when_it_comes_to_a_reading() -> None:
     clock = Clock(seconds(10), ((at(20), seconds(-600)),)).parts()
     assert from_us(clock.read(to_us(at(5)))) == at(5, 10)
     assert from_us(clock.read(to_us(at(20)))) == at(10)
     assert [from_us(moment) for moment in clock.moments(to_us(at(15)))] == [at(15, -10), at(25)]
 
 
-def test_a_prediction_needs_two_names_and_a_stretch_of_time():
+def test_a_prediction_needs_two_names_and_a_stretch_of_time() -> None:
     one, other = sides()
     with pytest.raises(ValueError, match="before it ends"):
         predict(one, other, END, BEGIN)
@@ -239,7 +240,7 @@ def test_a_prediction_needs_two_names_and_a_stretch_of_time():
         predict(one, other, BEGIN, END).at(END)
 
 
-def test_a_robust_plan_is_hitless_under_every_mix_of_policies():
+def test_a_robust_plan_is_hitless_under_every_mix_of_policies() -> None:
     predictions = predict_all(*sides(ahead=30), BEGIN, END)
     assert len({(a.sending, a.receiving, b.sending, b.receiving) for a, b, _ in predictions}) == 16
     assert all(found.hitless for _, _, found in predictions)
@@ -253,7 +254,7 @@ POLICIES = st.tuples(st.sampled_from(Sending), st.sampled_from(Receiving))
 )  # fmt: skip
 def test_mirrored_chains_are_hitless_while_clocks_differ_by_less_than_the_tolerance(
     count, interval, tolerance, ahead, mine, theirs
-):
+) -> None:
     chain = generate(1, name="c", count=count, first=T0, interval=seconds(interval), tolerance=tolerance)
     begin = T0 + seconds(abs(ahead))
     found = predict(
@@ -271,7 +272,7 @@ def test_mirrored_chains_are_hitless_while_clocks_differ_by_less_than_the_tolera
 
 
 @given(st.integers(-4000, 4000), st.integers(0, 4000), POLICIES, POLICIES, st.integers(-4000, 4000))
-def test_swapping_the_routers_changes_nothing_but_the_order(ahead, tolerance, mine, theirs, late):
+def test_swapping_the_routers_changes_nothing_but_the_order(ahead, tolerance, mine, theirs, late) -> None:
     chain = replace(CHAIN, tolerance=tolerance)
     peer = changed(chain.mirrored(), 1, start=at(30) + seconds(late))
     one, other = sides(chain, peer, ahead=ahead, policy=mine, other=theirs)
@@ -282,7 +283,7 @@ def test_swapping_the_routers_changes_nothing_but_the_order(ahead, tolerance, mi
 
 @pytest.mark.parametrize("receiving", list(Receiving))
 @pytest.mark.parametrize("minute", [1, 28, 29, 30, 31])
-def test_of_two_keys_with_one_key_id_the_wire_takes_the_one_that_is_predicted(receiving, minute):
+def test_of_two_keys_with_one_key_id_the_wire_takes_the_one_that_is_predicted(receiving, minute) -> None:
     same = changed(CHAIN, 1, send_id=CHAIN.keys[0].send_id, recv_id=CHAIN.keys[0].recv_id)
     peer = same.mirrored()
     found = predict(*sides(same, peer, policy=(Sending.CLOCK, receiving)), BEGIN, END)
@@ -292,7 +293,7 @@ def test_of_two_keys_with_one_key_id_the_wire_takes_the_one_that_is_predicted(re
     assert flow.received_as == acceptable(session, session.numbers_received_as(known(flow.key_id)), to_ns(at(minute)))
 
 
-def test_two_keys_with_one_key_id_cost_the_session_once_the_later_one_may_be_received():
+def test_two_keys_with_one_key_id_cost_the_session_once_the_later_one_may_be_received() -> None:
     same = changed(CHAIN, 1, send_id=CHAIN.keys[0].send_id, recv_id=CHAIN.keys[0].recv_id)
     found = predict(*sides(same, same.mirrored()), BEGIN, END)
     assert {(begin, drop) for _, begin, _, drop in gaps(found)} == {(at(29), Drop.OTHER_SECRET)}
@@ -313,13 +314,13 @@ def planned(plan, *, tolerance):
     return replace(CHAIN, keys=keys, tolerance=tolerance)
 
 
-def test_a_prediction_ends_where_an_id_pair_comes_back_under_every_mix():
+def test_a_prediction_ends_where_an_id_pair_comes_back_under_every_mix() -> None:
     again = planned([(0, 1, 2, 1), (20, 3, 4, 1), (40, 1, 2, 2)], tolerance=3600)
     for _, _, found in predict_all(*sides(again, again.mirrored()), BEGIN, END):
         assert found.spans[-1].end == END
 
 
-def test_a_session_that_fails_again_and_again_for_years_is_said_to_fail_twice():
+def test_a_session_that_fails_again_and_again_for_years_is_said_to_fail_twice() -> None:
     again = planned([(0, 1, 2, 1), (0, 3, 4, 1), (0, 1, 2, 2)], tolerance=3600)
     peer = changed(again.mirrored(), 2, secret=Secret("other"))
     found = predict(*sides(again, peer), BEGIN, BEGIN + timedelta(days=4000))
@@ -330,7 +331,7 @@ def test_a_session_that_fails_again_and_again_for_years_is_said_to_fail_twice():
 @given(
     PLANS, PLANS, st.integers(0, 1200), st.integers(-1800, 1800), POLICIES, POLICIES, st.sampled_from([1, 90, 3000])
 )  # fmt: skip
-def test_a_prediction_ends_on_every_pair_of_chains(plan, other, tolerance, ahead, mine, theirs, hold):
+def test_a_prediction_ends_on_every_pair_of_chains(plan, other, tolerance, ahead, mine, theirs, hold) -> None:
     pair = sides(
         planned(plan, tolerance=tolerance), planned(other, tolerance=0), ahead=ahead, policy=mine, other=theirs
     )
@@ -342,7 +343,7 @@ def test_a_prediction_ends_on_every_pair_of_chains(plan, other, tolerance, ahead
 
 
 @given(PLANS, st.integers(0, 1200), st.integers(-30, 90), st.sampled_from(Receiving))
-def test_the_simulation_reads_a_chain_as_the_schedule_does(plan, tolerance, minute, receiving):
+def test_the_simulation_reads_a_chain_as_the_schedule_does(plan, tolerance, minute, receiving) -> None:
     chain = planned(plan, tolerance=tolerance)
     table, keys, now = Timetable.of(chain, receiving), in_order(chain), at(minute)
     active = table.active(to_us(now))
@@ -352,7 +353,7 @@ def test_the_simulation_reads_a_chain_as_the_schedule_does(plan, tolerance, minu
     ]
 
 
-def test_the_cost_of_a_prediction_grows_linearly_with_the_number_of_keys(monkeypatch):
+def test_the_cost_of_a_prediction_grows_linearly_with_the_number_of_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     settled: list[int] = []
     settle = Simulation._settle
 

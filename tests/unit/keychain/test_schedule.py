@@ -29,23 +29,23 @@ def numbers(keys):
     return [key.id for key in keys]
 
 
-def test_before_the_first_start_nothing_is_sent_and_the_first_key_is_next():
+def test_before_the_first_start_nothing_is_sent_and_the_first_key_is_next() -> None:
     assert send_key(CHAIN, T0 - SECOND) is None
     assert number(next_key(CHAIN, T0 - SECOND)) == 0
 
 
-def test_a_key_sends_from_its_start_time_on():
+def test_a_key_sends_from_its_start_time_on() -> None:
     assert number(send_key(CHAIN, at(30) - SECOND)) == 0
     assert number(send_key(CHAIN, at(30))) == 1
     assert number(next_key(CHAIN, at(30))) == 2
 
 
-def test_the_last_key_stays_active_for_ever():
+def test_the_last_key_stays_active_for_ever() -> None:
     assert number(send_key(CHAIN, at(10**6))) == 2
     assert next_key(CHAIN, at(60)) is None
 
 
-def test_with_tolerance_a_key_is_accepted_from_before_its_start_until_after_its_successors():
+def test_with_tolerance_a_key_is_accepted_from_before_its_start_until_after_its_successors() -> None:
     tolerant = Receiving.TOLERANCE
     assert numbers(acceptable(CHAIN, at(-10) - SECOND, tolerant)) == []
     assert numbers(acceptable(CHAIN, at(-10), tolerant)) == [0]
@@ -56,23 +56,23 @@ def test_with_tolerance_a_key_is_accepted_from_before_its_start_until_after_its_
     assert numbers(acceptable(CHAIN, at(10**6), tolerant)) == [2]
 
 
-def test_without_tolerance_exactly_one_key_is_accepted_at_any_instant():
+def test_without_tolerance_exactly_one_key_is_accepted_at_any_instant() -> None:
     strict = replace(CHAIN, tolerance=0)
     assert numbers(acceptable(strict, at(30) - SECOND, Receiving.TOLERANCE)) == [0]
     assert numbers(acceptable(strict, at(30), Receiving.TOLERANCE)) == [1]
 
 
-def test_any_accepts_every_usable_key_at_any_time():
+def test_any_accepts_every_usable_key_at_any_time() -> None:
     assert numbers(acceptable(CHAIN, at(-(10**6)), Receiving.ANY)) == [0, 1, 2]
     assert window(CHAIN, CHAIN.keys[0], Receiving.ANY) == (None, None)
 
 
-def test_a_tolerance_beyond_the_calendar_is_no_bound():
+def test_a_tolerance_beyond_the_calendar_is_no_bound() -> None:
     chain = replace(CHAIN, tolerance=4294967295, keys=(replace(CHAIN.keys[0], start=datetime(10, 1, 1, tzinfo=UTC)),))
     assert window(chain, chain.keys[0], Receiving.TOLERANCE) == (None, None)
 
 
-def test_keys_that_tcp_ao_cannot_work_with_do_not_count():
+def test_keys_that_tcp_ao_cannot_work_with_do_not_count() -> None:
     chain = replace(CHAIN, keys=(CHAIN.keys[0], replace(CHAIN.keys[1], tcp_ao_option=None), Key(5)))
     assert numbers(in_order(chain)) == [0]
     assert number(send_key(chain, at(30))) == 0
@@ -81,27 +81,27 @@ def test_keys_that_tcp_ao_cannot_work_with_do_not_count():
     assert numbers(acceptable(chain, at(10**6), Receiving.TOLERANCE)) == [0]
 
 
-def test_an_empty_chain_sends_and_accepts_nothing():
+def test_an_empty_chain_sends_and_accepts_nothing() -> None:
     empty = Keychain("c")
     assert send_key(empty, T0) is None
     assert next_key(empty, T0) is None
     assert acceptable(empty, T0, Receiving.ANY) == ()
 
 
-def test_order_is_that_of_start_times_not_of_numbers():
+def test_order_is_that_of_start_times_not_of_numbers() -> None:
     first, second = CHAIN.keys[0], CHAIN.keys[1]
     chain = replace(CHAIN, keys=(replace(first, start=second.start), replace(second, start=first.start)))
     assert numbers(in_order(chain)) == [1, 0]
     assert number(send_key(chain, at(10))) == 1
 
 
-def test_of_two_that_start_together_the_higher_number_is_the_later():
+def test_of_two_that_start_together_the_higher_number_is_the_later() -> None:
     chain = replace(CHAIN, keys=(CHAIN.keys[0], replace(CHAIN.keys[1], start=T0)))
     assert number(send_key(chain, T0)) == 1
     assert number(next_key(chain, T0 - SECOND)) == 1
 
 
-def test_a_clock_that_summer_time_sets_back_is_read_as_the_instant_it_is():
+def test_a_clock_that_summer_time_sets_back_is_read_as_the_instant_it_is() -> None:
     berlin = ZoneInfo("Europe/Berlin")
     chain = Keychain("c", (replace(CHAIN.keys[0], start=datetime(2026, 10, 25, 2, 30, tzinfo=berlin, fold=1)),))
     first_pass = datetime(2026, 10, 25, 2, 45, tzinfo=berlin)
@@ -109,7 +109,7 @@ def test_a_clock_that_summer_time_sets_back_is_read_as_the_instant_it_is():
     assert number(send_key(chain, first_pass.replace(fold=1))) == 0
 
 
-def test_order_across_the_end_of_summer_time_is_that_of_instants():
+def test_order_across_the_end_of_summer_time_is_that_of_instants() -> None:
     berlin = ZoneInfo("Europe/Berlin")
     early = datetime(2026, 10, 25, 2, 45, tzinfo=berlin)
     late = datetime(2026, 10, 25, 2, 15, tzinfo=berlin, fold=1)
@@ -133,20 +133,20 @@ NOWS = st.integers(-6000, 16_000).map(lambda seconds: T0 + timedelta(seconds=sec
 
 
 @given(CHAINS, NOWS)
-def test_what_is_sent_is_always_accepted_by_a_peer_with_the_same_clock(chain, now):
+def test_what_is_sent_is_always_accepted_by_a_peer_with_the_same_clock(chain, now) -> None:
     key = send_key(chain, now)
     assert key is None or accepts(chain, key, now, Receiving.TOLERANCE)
 
 
 @given(CHAINS, NOWS, st.integers(-5000, 5000))
-def test_what_is_sent_is_accepted_as_long_as_clocks_differ_by_less_than_the_tolerance(chain, now, skew):
+def test_what_is_sent_is_accepted_as_long_as_clocks_differ_by_less_than_the_tolerance(chain, now, skew) -> None:
     key = send_key(chain, now)
     if key is not None and abs(skew) < chain.tolerance:
         assert key in acceptable(chain, now + timedelta(seconds=skew), Receiving.TOLERANCE)
 
 
 @given(CHAINS, NOWS)
-def test_from_its_start_time_on_the_next_key_is_the_one_that_is_sent(chain, now):
+def test_from_its_start_time_on_the_next_key_is_the_one_that_is_sent(chain, now) -> None:
     upcoming = next_key(chain, now)
     if upcoming is not None:
         start = known(upcoming.start)
@@ -156,14 +156,14 @@ def test_from_its_start_time_on_the_next_key_is_the_one_that_is_sent(chain, now)
 
 
 @given(CHAINS, NOWS)
-def test_windows_and_acceptable_agree(chain, now):
+def test_windows_and_acceptable_agree(chain, now) -> None:
     for key in in_order(chain):
         begin, end = window(chain, key, Receiving.TOLERANCE)
         assert (key in acceptable(chain, now, Receiving.TOLERANCE)) == (begin <= now and (end is None or now < end))
 
 
 @given(CHAINS, NOWS, st.sampled_from(Receiving))
-def test_the_emulated_router_which_has_its_own_key_clock_comes_to_the_same(chain, now, receiving):
+def test_the_emulated_router_which_has_its_own_key_clock_comes_to_the_same(chain, now, receiving) -> None:
     clock, instant = KeyClock.of(chain, receiving=Receiving(receiving.value)), to_ns(now)
     assert number(send_key(chain, now)) == clock.active(instant)
     assert number(send_key(chain, now)) == clock.asked(instant)

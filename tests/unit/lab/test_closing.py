@@ -87,8 +87,8 @@ HOLDERS = [
 
 
 @pytest.mark.parametrize("holder", HOLDERS, ids=lambda one: one.__name__)
-def test_a_second_close_leaves_the_descriptors_of_others_open(holder, tmp_path):
-    async def closed_twice():
+def test_a_second_close_leaves_the_descriptors_of_others_open(holder, tmp_path: Path) -> None:
+    async def closed_twice() -> None:
         close = holder(tmp_path)
         close()
         others = [descriptor() for _ in range(4)]  # these have the numbers that were let go
@@ -99,14 +99,14 @@ def test_a_second_close_leaves_the_descriptors_of_others_open(holder, tmp_path):
     asyncio.run(closed_twice())
 
 
-def test_a_monitor_that_is_closed_has_ended():
+def test_a_monitor_that_is_closed_has_ended() -> None:
     ended = Monitor(descriptor(), descriptor())
     ended.close()
     await_end(ended, 0.0)
 
 
-def test_an_interrupted_end_goes_on_where_it_was(monkeypatch):
-    def interrupted(_):
+def test_an_interrupted_end_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_) -> None:
         raise KeyboardInterrupt
 
     descriptors = [descriptor(), descriptor()]
@@ -120,7 +120,7 @@ def test_an_interrupted_end_goes_on_where_it_was(monkeypatch):
     os.close(first)  # the only one that is left
 
 
-def test_a_capturing_command_that_is_stopped_twice_has_not_ended_early(tmp_path: Path):
+def test_a_capturing_command_that_is_stopped_twice_has_not_ended_early(tmp_path: Path) -> None:
     capturing = Capturing(Source(command=("sleep", "600")), tmp_path / "wire.pcap")
     capturing.stop()
     capturing.stop()

@@ -8,12 +8,12 @@ from scapy.layers.l2 import ARP, Ether
 from keyroll.lab.embedded.syn_crossing import FRESH_SECONDS, SynCrossing, opens
 
 
-def syn(name: str, network=None, *, flags="S", port=179) -> bytes:
+def syn(name: str, network=None, *, flags: str = "S", port: int = 179) -> bytes:
     ip = network or IP(src="10.0.12.1", dst="10.0.12.2", ttl=1)
     return bytes(Ether() / ip / TCP(sport=40000 + len(name), dport=port, flags=flags, seq=7) / name.encode())
 
 
-def test_a_syn_is_held_until_the_other_direction_has_one_and_both_go_at_once():
+def test_a_syn_is_held_until_the_other_direction_has_one_and_both_go_at_once() -> None:
     crossing = SynCrossing(179)
     one, other = syn("one"), syn("other")
     assert crossing.take(1, one, 10.0) == []
@@ -24,7 +24,7 @@ def test_a_syn_is_held_until_the_other_direction_has_one_and_both_go_at_once():
     assert crossing.take(0, other, 10.6) is None
 
 
-def test_a_syn_that_was_held_too_long_is_given_up_for_its_repetition():
+def test_a_syn_that_was_held_too_long_is_given_up_for_its_repetition() -> None:
     crossing = SynCrossing(179)
     assert crossing.take(1, syn("stale"), 10.0) == []
     assert crossing.take(0, syn("other"), 10.1 + FRESH_SECONDS) == []
@@ -44,9 +44,9 @@ def test_a_syn_that_was_held_too_long_is_given_up_for_its_repetition():
         b"",
     ],
 )
-def test_everything_else_goes_on(frame):
+def test_everything_else_goes_on(frame) -> None:
     assert SynCrossing(179).take(0, frame, 1.0) is None
 
 
-def test_ipv6_opens_too():
+def test_ipv6_opens_too() -> None:
     assert opens(syn("x", IPv6(src="fd00::1", dst="fd00::2")), 179)

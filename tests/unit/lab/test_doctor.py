@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,7 @@ from keyroll.lab import doctor
 from keyroll.lab.doctor import State
 
 
-def test_every_finding_that_is_not_good_has_a_remedy():
+def test_every_finding_that_is_not_good_has_a_remedy() -> None:
     for finding in doctor.examine():
         assert finding.found
         assert finding.needed_for
@@ -26,7 +27,7 @@ def test_every_finding_that_is_not_good_has_a_remedy():
         ("{}", State.OPTIONAL),
     ],
 )
-def test_containerlab_is_asked_for_its_version(monkeypatch, answer, state):
+def test_containerlab_is_asked_for_its_version(monkeypatch: pytest.MonkeyPatch, answer, state) -> None:
     monkeypatch.setattr(doctor, "_run", lambda command: subprocess.CompletedProcess(command, 0, answer, ""))
     assert doctor._containerlab().state is state
 
@@ -35,7 +36,7 @@ def test_containerlab_is_asked_for_its_version(monkeypatch, answer, state):
     ("answer", "state"),
     [("zebra version 8.4.4\n", State.GOOD), ("zebra version 7.5.1\n", State.MISSING), ("", State.MISSING)],
 )
-def test_frr_has_to_be_new_enough(monkeypatch, tmp_path, answer, state):
+def test_frr_has_to_be_new_enough(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, answer, state) -> None:
     for name in ("zebra", "bgpd", "ldpd", "staticd"):
         (tmp_path / name).touch()
     monkeypatch.setattr(doctor, "frr_directory", lambda: tmp_path)
@@ -45,7 +46,9 @@ def test_frr_has_to_be_new_enough(monkeypatch, tmp_path, answer, state):
     assert "lacks ldpd" in doctor._frr().found
 
 
-def test_a_docker_that_does_not_answer_is_to_be_started_and_one_that_is_not_there_installed(monkeypatch):
+def test_a_docker_that_does_not_answer_is_to_be_started_and_one_that_is_not_there_installed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     words = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock."
     monkeypatch.setattr(doctor, "_run", lambda command: subprocess.CompletedProcess(command, 1, "", words))
     assert doctor._docker().found == words
@@ -62,7 +65,9 @@ def test_a_docker_that_does_not_answer_is_to_be_started_and_one_that_is_not_ther
         ("flags\t\t: fpu sse", "neither vmx nor svm", State.OPTIONAL),
     ],
 )
-def test_kvm_is_of_use_where_containerlab_takes_the_processor_for_fit(monkeypatch, tmp_path, flags, found, state):
+def test_kvm_is_of_use_where_containerlab_takes_the_processor_for_fit(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, flags, found, state
+) -> None:
     monkeypatch.setattr(doctor, "_KVM", tmp_path / "kvm")
     assert "no " in doctor._kvm().found
     (tmp_path / "kvm").touch()
@@ -72,17 +77,17 @@ def test_kvm_is_of_use_where_containerlab_takes_the_processor_for_fit(monkeypatc
     assert doctor._kvm().state is state
 
 
-def test_images_of_juniper_are_found_by_name(monkeypatch):
+def test_images_of_juniper_are_found_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     answer = "debian:12\nvrnetlab/juniper_vjunos-router:23.2R1\ncrpd:24.4\n"
     monkeypatch.setattr(doctor, "_run", lambda command: subprocess.CompletedProcess(command, 0, answer, ""))
     assert doctor._images().found == "vrnetlab/juniper_vjunos-router:23.2R1, crpd:24.4"
 
 
-def test_a_program_that_is_not_there_is_no_traceback():
+def test_a_program_that_is_not_there_is_no_traceback() -> None:
     assert doctor._run(["/nonexistent/program"]) is None
 
 
-def test_the_command_prints_json_and_ends_by_its_verdict():
+def test_the_command_prints_json_and_ends_by_its_verdict() -> None:
     command = [sys.executable, "-c", "from keyroll.cli.main import main; main()", "doctor", "--json"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     shown = json.loads(result.stdout)

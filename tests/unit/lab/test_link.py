@@ -16,14 +16,14 @@ SHARES = st.floats(0, 1)
 
 
 @given(frames=FRAMES, seed=st.integers(0, 2**32), loss=SHARES, reorder=SHARES, damage=SHARES)
-def test_the_same_seed_gives_the_same_fates(frames, seed, loss, reorder, damage):
+def test_the_same_seed_gives_the_same_fates(frames, seed, loss, reorder, damage) -> None:
     impairment = Impairment(loss=loss, reorder=reorder, damage=damage, delay=0.1, jitter=0.1, seed=seed)
     one, other = Direction(impairment), Direction(impairment)
     assert [one.decide(frame) for frame in frames] == [other.decide(frame) for frame in frames]
 
 
 @given(frames=FRAMES)
-def test_without_impairment_every_frame_goes_out_at_once_as_it_is(frames):
+def test_without_impairment_every_frame_goes_out_at_once_as_it_is(frames) -> None:
     direction = Direction(Impairment(seed=5))
     assert direction.plain
     for frame in frames:
@@ -32,20 +32,20 @@ def test_without_impairment_every_frame_goes_out_at_once_as_it_is(frames):
 
 
 @given(frames=FRAMES)
-def test_a_loss_of_one_loses_all(frames):
+def test_a_loss_of_one_loses_all(frames) -> None:
     direction = Direction(Impairment(loss=1))
     assert all(direction.decide(frame).after is None for frame in frames)
 
 
 @given(frame=st.binary(min_size=15, max_size=200), seed=st.integers(0, 1000))
-def test_damage_turns_one_bit_behind_the_ethernet_header(frame, seed):
+def test_damage_turns_one_bit_behind_the_ethernet_header(frame, seed) -> None:
     fate = Direction(Impairment(damage=1, seed=seed)).decide(frame)
     assert fate.what == "damaged"
     assert fate.frame[:14] == frame[:14]
     assert sum((a ^ b).bit_count() for a, b in zip(fate.frame, frame, strict=True)) == 1
 
 
-def test_a_share_beyond_one_and_a_negative_time_are_refused():
+def test_a_share_beyond_one_and_a_negative_time_are_refused() -> None:
     with pytest.raises(LabError, match="share from 0 to 1"):
         Impairment(loss=1.5)
     with pytest.raises(LabError, match="time in seconds"):
@@ -55,7 +55,7 @@ def test_a_share_beyond_one_and_a_negative_time_are_refused():
 LINKS = (Link(("R1", "eth1"), ("R2", "eth1")), Link(("R1", "eth2"), ("R2", "eth2")))
 
 
-def test_a_link_is_named_when_there_are_two():
+def test_a_link_is_named_when_there_are_two() -> None:
     told = []
 
     def order(name, message):
@@ -72,7 +72,7 @@ def test_a_link_is_named_when_there_are_two():
         desk.impair(Impairment(), towards="R9", link="R1:eth1-R2:eth1")
 
 
-def test_a_refusal_of_the_link_is_an_error():
+def test_a_refusal_of_the_link_is_an_error() -> None:
     desk = LinkController("lab", LINKS[:1], {}, lambda _name, _order: {"ok": False, "error": "it has ended"})
     with pytest.raises(LabError, match="it has ended"):
         desk.cut()

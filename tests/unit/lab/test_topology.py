@@ -34,13 +34,13 @@ def refused(text: str) -> str:
 
 
 @pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.clab.yml")), ids=lambda path: path.name)
-def test_every_shipped_topology_is_read(path):
+def test_every_shipped_topology_is_read(path) -> None:
     topology = read_topology(path)
     assert len(topology.nodes) == 2
     assert topology.links
 
 
-def test_labels_become_the_plan_of_the_routers():
+def test_labels_become_the_plan_of_the_routers() -> None:
     topology = read_topology(Path("lab.clab.yml"), GOOD)
     r1, r2 = topology.nodes
     assert (r1.name, r1.asn, r1.interfaces) == ("R1", 65001, ("eth1",))
@@ -51,23 +51,23 @@ def test_labels_become_the_plan_of_the_routers():
     assert topology.links[0].name == "R1:eth1-R2:eth1"
 
 
-def test_labels_say_what_a_commit_may_change_of_keychains_in_use():
+def test_labels_say_what_a_commit_may_change_of_keychains_in_use() -> None:
     r1, r2 = read_topology(Path("t"), GOOD.replace("other.label: kept out of it", "keyroll.repoint: at-once")).nodes
     assert (r1.settings, r2.settings) == ({"repoint": "at-once"}, {})
 
 
-def test_a_missing_as_number_names_the_file_and_line():
+def test_a_missing_as_number_names_the_file_and_line() -> None:
     text = refused(GOOD.replace("        keyroll.asn: 65001\n", ""))
     assert text.startswith("lab.clab.yml:7:")
     assert "keyroll.asn" in text
 
 
-def test_an_address_without_prefix_length_is_named_where_it_stands():
+def test_an_address_without_prefix_length_is_named_where_it_stands() -> None:
     text = refused(GOOD.replace("10.0.12.1/30", "10.0.12.1"))
     assert text == "lab.clab.yml:8:28: label 'keyroll.eth1.ipv4': '10.0.12.1' has no prefix length"
 
 
-def test_an_unknown_label_of_ours_lists_what_is_allowed():
+def test_an_unknown_label_of_ours_lists_what_is_allowed() -> None:
     text = refused(GOOD.replace("keyroll.eth1.ipv4", "keyroll.eth2.ipv4"))
     assert text.startswith(
         "lab.clab.yml:8:9: unknown label 'keyroll.eth2.ipv4'; allowed here: keyroll.alteration, keyroll.asn"
@@ -87,11 +87,11 @@ def test_an_unknown_label_of_ours_lists_what_is_allowed():
         ("other.label: kept", "keyroll.repoint: kept", "is not one of next-connection, at-once"),
     ],
 )
-def test_mistakes_are_named(old, new, sentence):
+def test_mistakes_are_named(old, new, sentence) -> None:
     assert sentence in refused(GOOD.replace(old, new))
 
 
-def test_the_router_counts_ports_from_zero():
+def test_the_router_counts_ports_from_zero() -> None:
     assert junos_name("eth1") == "ge-0/0/0"
     assert junos_name("eth12") == "ge-0/0/11"
     with pytest.raises(ValueError, match="eth0"):
@@ -103,7 +103,7 @@ VENDOR = GOOD.replace("juniper_crpd", "juniper_vjunosrouter")
 
 @pytest.mark.parametrize("name", ["ge-0/0/0", "et-0/0/0", "xe-0/0/0"])
 @pytest.mark.parametrize("label", ["eth1", "ge-0/0/0"])
-def test_interfaces_may_have_the_vendors_names_as_containerlab_takes_them(name, label):
+def test_interfaces_may_have_the_vendors_names_as_containerlab_takes_them(name, label) -> None:
     text = (
         VENDOR.replace("R1:eth1", f"R1:{name}")
         .replace("R2:eth1", f"R2:{name}")
@@ -115,12 +115,12 @@ def test_interfaces_may_have_the_vendors_names_as_containerlab_takes_them(name, 
     assert topology.nodes[0].ports[0].ipv4 == ip_interface("10.0.12.1/30")
 
 
-def test_one_interface_by_two_names_is_on_two_links():
+def test_one_interface_by_two_names_is_on_two_links() -> None:
     text = VENDOR + '    - endpoints: ["R1:ge-0/0/0", "R2:eth2"]\n'
     assert "'R1:ge-0/0/0' is already on link 1" in refused(text)
 
 
-def test_a_wrong_label_is_named_as_the_file_spells_it():
+def test_a_wrong_label_is_named_as_the_file_spells_it() -> None:
     text = refused(
         VENDOR.replace("R1:eth1", "R1:ge-0/0/0").replace(
             "keyroll.eth1.ipv4: 10.0.12.1/30", "keyroll.ge-0/0/0.ipv4: 10.0.12.1"
@@ -138,18 +138,18 @@ def test_a_wrong_label_is_named_as_the_file_spells_it():
         ("juniper_vmx", "R1:eth0", "'eth0' is not eth1"),
     ],
 )
-def test_an_interface_that_a_kind_has_not_is_named(kind, end, said):
+def test_an_interface_that_a_kind_has_not_is_named(kind, end, said) -> None:
     text = GOOD.replace("kind: juniper_crpd\n      labels:\n", f"kind: {kind}\n      labels:\n").replace("R1:eth1", end)
     assert said in refused(text)
 
 
-def test_the_free_container_of_evolved_begins_with_its_fourth_interface():
+def test_the_free_container_of_evolved_begins_with_its_fourth_interface() -> None:
     r1 = read_topology(SHIPPED / "cjunos-evolved.clab.yml").nodes[0]
     assert r1.interfaces == ("eth4",)
     assert r1.ports[0].ipv4 == ip_interface("10.0.12.1/30")
 
 
-def test_links_may_have_the_extended_form():
+def test_links_may_have_the_extended_form() -> None:
     short = 'endpoints: ["R1:eth1", "R2:eth1"]'
     ends = "[{node: R1, interface: eth1}, {node: R2, interface: eth1, mac: '02:00:00:00:00:01'}]"
     long = f"type: veth\n      endpoints: {ends}"

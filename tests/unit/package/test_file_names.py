@@ -50,20 +50,20 @@ def words_of(path):
     return set(re.split(r"[^a-z0-9]+", path.as_posix().lower()))
 
 
-def test_no_file_is_named_by_a_metaphor(files):
+def test_no_file_is_named_by_a_metaphor(files) -> None:
     found = {str(path): METAPHORS[word] for path in files for word in words_of(path) & set(METAPHORS)}
     assert found == {}
 
 
-def test_no_file_is_named_by_a_word_that_says_nothing(files):
+def test_no_file_is_named_by_a_word_that_says_nothing(files) -> None:
     assert [str(path) for path in files if words_of(path) & EMPTY] == []
 
 
-def test_names_are_short_enough_to_be_listed(files):
+def test_names_are_short_enough_to_be_listed(files) -> None:
     assert [str(path) for path in files if len(path.name) > LONGEST] == []
 
 
-def test_a_module_and_a_package_of_one_folder_differ_in_more_than_a_plural(files):
+def test_a_module_and_a_package_of_one_folder_differ_in_more_than_a_plural(files) -> None:
     """`step.py` beside `steps.py` may be meant; `step.py` beside `step/` hides one behind the other at import."""
     modules = {path.with_suffix("") for path in files if path.suffix == ".py"}
     packages = {path.parent for path in files if path.name == "__init__.py"}

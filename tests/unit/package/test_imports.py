@@ -42,7 +42,7 @@ def chain(send, recv):
 
 
 @pytest.mark.parametrize("command", OFFLINE)
-def test_what_needs_no_router_loads_no_client(command, tmp_path):
+def test_what_needs_no_router_loads_no_client(command, tmp_path: Path) -> None:
     (tmp_path / "R1.set").write_text(chain(1, 2))
     (tmp_path / "R2.set").write_text(chain(2, 1))
     words = [sys.executable, "-c", LOOK, json.dumps(OFFLINE[command])]

@@ -29,7 +29,7 @@ def files():
 
 
 @pytest.fixture
-def clone(tmp_path, files):
+def clone(tmp_path: Path, files):
     """Return a clone of this tree's files, with one commit and no tag."""
     folder = tmp_path / "clone"
     for path in files:
@@ -45,7 +45,7 @@ def git(folder, *words):
     return subprocess.run([*GIT, "-C", str(folder), *words], check=True, capture_output=True, text=True).stdout.strip()
 
 
-def commit(folder):
+def commit(folder) -> None:
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--allow-empty", "--message", "one")
 
@@ -68,7 +68,7 @@ def version_in(wheel):
     return named
 
 
-def test_without_a_tag_the_version_names_the_commit_and_two_packages_are_at_the_top(clone, tmp_path):
+def test_without_a_tag_the_version_names_the_commit_and_two_packages_are_at_the_top(clone, tmp_path: Path) -> None:
     wheel = build(clone, tmp_path / "dist")
     assert version_in(wheel).endswith(git(clone, "rev-parse", "--short=9", "HEAD"))
     with zipfile.ZipFile(wheel) as archive:
@@ -79,13 +79,13 @@ def test_without_a_tag_the_version_names_the_commit_and_two_packages_are_at_the_
 
 
 @pytest.mark.slow
-def test_a_tag_is_the_version(clone, tmp_path):
+def test_a_tag_is_the_version(clone, tmp_path: Path) -> None:
     git(clone, "tag", "v3.1.4")
     assert version_in(build(clone, tmp_path / "dist")) == "3.1.4"
 
 
 @pytest.mark.slow
-def test_a_shallow_clone_builds_though_it_does_not_have_the_tag(clone, tmp_path):
+def test_a_shallow_clone_builds_though_it_does_not_have_the_tag(clone, tmp_path: Path) -> None:
     git(clone, "tag", "v3.1.4")
     commit(clone)
     shallow = tmp_path / "shallow"
@@ -95,7 +95,7 @@ def test_a_shallow_clone_builds_though_it_does_not_have_the_tag(clone, tmp_path)
 
 
 @pytest.mark.slow
-def test_a_source_archive_has_the_version_of_the_tag_and_0_0_where_none_is_known(clone, tmp_path):
+def test_a_source_archive_has_the_version_of_the_tag_and_0_0_where_none_is_known(clone, tmp_path: Path) -> None:
     for tagged in (False, True):
         if tagged:
             git(clone, "tag", "v3.1.4")
@@ -107,7 +107,7 @@ def test_a_source_archive_has_the_version_of_the_tag_and_0_0_where_none_is_known
 
 
 @pytest.mark.slow
-def test_a_source_distribution_builds_the_wheel_that_the_tree_does(clone, tmp_path):
+def test_a_source_distribution_builds_the_wheel_that_the_tree_does(clone, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(tmp_path)]
     subprocess.run(command, cwd=clone, capture_output=True, check=True)
     (packed,) = tmp_path.glob("*.tar.gz")
@@ -120,7 +120,7 @@ def test_a_source_distribution_builds_the_wheel_that_the_tree_does(clone, tmp_pa
 
 
 @pytest.mark.slow
-def test_the_wheel_works_in_a_clean_environment(tmp_path):
+def test_the_wheel_works_in_a_clean_environment(tmp_path: Path) -> None:
     asked = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(tmp_path), "fixtures"]
     if subprocess.run(asked, capture_output=True, check=False).returncode:
         pytest.skip("no package index answers")

@@ -36,32 +36,32 @@ def one_key() -> Keychain:
     return chain(key(0, AT - 30 * DAY, 1, 2))
 
 
-def test_a_key_takes_over_every_quarter_and_its_change_is_a_week_before(one_key):
+def test_a_key_takes_over_every_quarter_and_its_change_is_a_week_before(one_key: Keychain) -> None:
     found = plan(request_of(pair(one_key)))
     assert [change.takeovers for change in found.changes] == [((AT + (60 + 90 * n) * DAY),) for n in range(4)]
     assert [change.planned for change in found.changes] == [AT + (53 + 90 * n) * DAY for n in range(4)]
 
 
-def test_the_second_change_deletes_the_key_that_the_first_one_retired(one_key):
+def test_the_second_change_deletes_the_key_that_the_first_one_retired(one_key: Keychain) -> None:
     found = plan(request_of(pair(one_key)))
     assert [part.deleted for part in found.changes[0].routers] == [(), ()]
     (mine, theirs) = found.changes[1].routers
     assert (mine.deleted, theirs.deleted) == (one_key.keys, one_key.mirrored().keys)
 
 
-def test_ids_are_reversed_on_the_peer_and_secrets_are_the_same(one_key):
+def test_ids_are_reversed_on_the_peer_and_secrets_are_the_same(one_key: Keychain) -> None:
     (mine, theirs) = plan(request_of(pair(one_key))).changes[0].routers
     assert [(key.id, key.send_id, key.recv_id) for key in (*mine.added, *theirs.added)] == [(1, 3, 4), (1, 4, 3)]
     assert mine.added[0].secret == theirs.added[0].secret
 
 
-def test_planning_again_after_all_is_applied_gives_nothing_to_do(one_key):
+def test_planning_again_after_all_is_applied_gives_nothing_to_do(one_key: Keychain) -> None:
     found = plan(request_of(pair(one_key)))
     held = [Router(name, chain) for name, chain in found.chains.items()]
     assert plan(request_of(held, at=found.changes[-1].planned)).changes == ()
 
 
-def test_before_the_first_start_time_nothing_is_sent_so_nothing_is_planned(one_key):
+def test_before_the_first_start_time_nothing_is_sent_so_nothing_is_planned(one_key: Keychain) -> None:
     request = request_of(pair(one_key), at=AT - 31 * DAY)
     with pytest.raises(PlanRefusedError, match=r"no key has started .* \(plan from then on: --at 2027-01-30T09:30:01"):
         plan(request)
@@ -70,7 +70,7 @@ def test_before_the_first_start_time_nothing_is_sent_so_nothing_is_planned(one_k
     assert plan(replace(request, at=AT - 30 * DAY + request.skew)).changes
 
 
-def test_a_chain_that_ran_out_years_ago_goes_on_as_soon_as_it_may():
+def test_a_chain_that_ran_out_years_ago_goes_on_as_soon_as_it_may() -> None:
     found = plan(request_of(pair(chain(key(0, AT - 2000 * DAY, 1, 1)))))
     first = found.changes[0]
     assert first.planned == AT
@@ -79,26 +79,26 @@ def test_a_chain_that_ran_out_years_ago_goes_on_as_soon_as_it_may():
 
 
 @pytest.mark.parametrize("second", [0, 1, 17, 58, 59])
-def test_a_chain_that_ran_out_goes_on_from_any_second(second):
+def test_a_chain_that_ran_out_goes_on_from_any_second(second) -> None:
     at = AT + timedelta(seconds=second)
     (first, *_) = plan(request_of(pair(chain(key(0, AT - 2000 * DAY, 1, 1))), at=at)).changes
     assert first.latest is not None
     assert first.planned + timedelta(minutes=15) <= first.latest, "both commits and the pause fit"
 
 
-def test_a_new_chain_begins_with_a_key_that_has_started():
+def test_a_new_chain_begins_with_a_key_that_has_started() -> None:
     found = plan(request_of(pair(chain())))
     assert found.changes[0].takeovers[0] <= AT < found.changes[0].takeovers[1]
     assert [note.about for note in found.notes if isinstance(note, Remark)] == [About.IDS, About.CHAIN_IS_NEW]
 
 
-def test_the_first_key_of_a_new_chain_has_started_on_a_clock_that_is_behind_too():
+def test_the_first_key_of_a_new_chain_has_started_on_a_clock_that_is_behind_too() -> None:
     skew = timedelta(minutes=10)
     first = plan(request_of(pair(chain()), skew=skew)).changes[0]
     assert first.takeovers[0] + skew <= first.earliest
 
 
-def test_more_keys_ahead_make_up_for_a_late_change(one_key):
+def test_more_keys_ahead_make_up_for_a_late_change(one_key: Keychain) -> None:
     found = plan(request_of(pair(one_key), ahead=3))
     assert len(found.changes[0].takeovers) == 3
     late = found.changes[1].late
@@ -106,20 +106,20 @@ def test_more_keys_ahead_make_up_for_a_late_change(one_key):
     assert late > 200 * DAY
 
 
-def test_an_algorithm_changes_in_the_middle_of_a_chain(one_key):
+def test_an_algorithm_changes_in_the_middle_of_a_chain(one_key: Keychain) -> None:
     since = AT + 200 * DAY
     found = plan(request_of(pair(one_key), algorithms=((since, Algorithm.AES_128_CMAC_96),)))
     algorithms = [change.routers[0].added[0].algorithm for change in found.changes]
     assert algorithms == [Algorithm.HMAC_SHA_1_96] * 2 + [Algorithm.AES_128_CMAC_96] * 2
 
 
-def test_three_routers_with_equal_ids_hold_one_chain():
+def test_three_routers_with_equal_ids_hold_one_chain() -> None:
     held = chain(key(7, AT - DAY, 1, 1))
     found = plan(request_of([Router(name, held) for name in ("RR", "PE1", "PE2")]))
     assert len({part.added for part in found.changes[0].routers}) == 1
 
 
-def test_key_numbers_are_local():
+def test_key_numbers_are_local() -> None:
     mine = chain(key(7, AT - DAY, 1, 2))
     theirs = chain(key(63, AT - DAY, 2, 1))
     (one, other) = plan(request_of([Router("R1", mine), Router("R2", theirs)])).changes[0].routers
@@ -136,36 +136,36 @@ def test_key_numbers_are_local():
         (chain(key(0, AT - 30 * DAY, 2, 1), tolerance=600), "tolerance 3600 and 600"),
     ],
 )
-def test_routers_whose_chains_differ_are_to_be_mended_first(one_key, theirs, words):
+def test_routers_whose_chains_differ_are_to_be_mended_first(one_key: Keychain, theirs, words) -> None:
     with pytest.raises(PlanRefusedError, match=words):
         plan(request_of([Router("R1", one_key), Router("R2", theirs)]))
 
 
-def test_a_tolerance_that_does_not_bear_the_skew_is_refused_with_the_one_that_does():
+def test_a_tolerance_that_does_not_bear_the_skew_is_refused_with_the_one_that_does() -> None:
     with pytest.raises(PlanRefusedError, match="set the chain's tolerance to 2 or more"):
         plan(request_of(pair(chain(key(0, AT - DAY, 1, 2), tolerance=0))))
 
 
-def test_keys_that_would_grow_too_old_are_refused(one_key):
+def test_keys_that_would_grow_too_old_are_refused(one_key: Keychain) -> None:
     with pytest.raises(PlanRefusedError, match="--every 180d or less"):
         plan(request_of(pair(one_key), every=200 * DAY, max_age=180 * DAY))
 
 
-def test_keys_that_wait_longer_than_the_maximum_age_are_refused(one_key):
+def test_keys_that_wait_longer_than_the_maximum_age_are_refused(one_key: Keychain) -> None:
     held = chain(*one_key.keys, key(1, AT + 200 * DAY, 3, 4))
     with pytest.raises(PlanRefusedError, match=r"key 0 of R1 is active for 230 days.*--max-age 230d"):
         plan(request_of(pair(held), max_age=180 * DAY))
     assert plan(request_of(pair(held), max_age=230 * DAY)).changes
 
 
-def test_an_end_before_the_key_that_is_due_can_start_is_refused_with_one_that_does():
+def test_an_end_before_the_key_that_is_due_can_start_is_refused_with_one_that_does() -> None:
     held = chain(key(0, AT - 2000 * DAY, 1, 1))
     with pytest.raises(PlanRefusedError, match=r"--until 2027-03-01T09:46:00\+00:00 or later"):
         plan(request_of(pair(held), until=AT + timedelta(minutes=15)))
     assert len(plan(request_of(pair(held), until=AT + timedelta(minutes=16))).changes) == 1
 
 
-def test_a_secret_that_a_key_has_already_is_refused(one_key):
+def test_a_secret_that_a_key_has_already_is_refused(one_key: Keychain) -> None:
     with pytest.raises(PlanRefusedError, match="is that of key 0 of R1") as caught:
         plan(request_of(pair(one_key), draw=lambda _label: Secret("sesame")))
     assert "sesame" not in str(caught.value)
@@ -187,7 +187,7 @@ def test_a_secret_that_a_key_has_already_is_refused(one_key):
         ),
     ],
 )
-def test_what_is_refused_names_the_nearest_plan_and_that_one_works(one_key, options, reason, remedy):
+def test_what_is_refused_names_the_nearest_plan_and_that_one_works(one_key: Keychain, options, reason, remedy) -> None:
     request = request_of(pair(one_key), **options)
     with pytest.raises(PlanRefusedError, match=reason) as caught:
         plan(request)
@@ -197,7 +197,7 @@ def test_what_is_refused_names_the_nearest_plan_and_that_one_works(one_key, opti
         assert plan(FOLLOW[name](request, value)).changes
 
 
-def test_an_age_that_is_shorter_than_the_spacing_is_refused_with_both(one_key):
+def test_an_age_that_is_shorter_than_the_spacing_is_refused_with_both(one_key: Keychain) -> None:
     with pytest.raises(PlanRefusedError, match="--max-age 30m or more, or --spacing 20m or less"):
         plan(request_of(pair(one_key), every=DAY, max_age=timedelta(minutes=20)))
 
@@ -213,12 +213,12 @@ def test_an_age_that_is_shorter_than_the_spacing_is_refused_with_both(one_key):
         (timedelta(milliseconds=999), "0 seconds"),
     ],
 )
-def test_how_late_one_side_may_be_is_rounded_down(span, words):
+def test_how_late_one_side_may_be_is_rounded_down(span, words) -> None:
     assert length(span) == words
 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "Australia/Lord_Howe"])
-def test_every_hour_that_occurs_twice_is_said_and_no_other(zone):
+def test_every_hour_that_occurs_twice_is_said_and_no_other(zone) -> None:
     """A key each half an hour on the weekends of a year: summer time ends on one of them."""
     local = ZoneInfo(zone)
     twice = []
@@ -232,14 +232,14 @@ def test_every_hour_that_occurs_twice_is_said_and_no_other(zone):
     assert len(twice) == (2 if zone == "Australia/Lord_Howe" else 4), "half an hour there, an hour elsewhere"
 
 
-def test_a_full_chain_loses_retired_keys_in_the_commit_that_adds_one():
+def test_a_full_chain_loses_retired_keys_in_the_commit_that_adds_one() -> None:
     held = chain(*(key(n, AT - (64 - n) * DAY, 2 * n, 2 * n + 1) for n in range(64)))
     first = plan(request_of(pair(held), every=30 * DAY, until=AT + 90 * DAY, quarantine=timedelta())).changes[0]
     assert len(first.routers[0].deleted) == 63
     assert len(first.routers[0].after.keys) == 2
 
 
-def test_secrets_are_drawn_once_a_key(one_key):
+def test_secrets_are_drawn_once_a_key(one_key: Keychain) -> None:
     labels = []
 
     def counting(label):
@@ -250,6 +250,6 @@ def test_secrets_are_drawn_once_a_key(one_key):
     assert len(labels) == len(found.changes)
 
 
-def test_ids_asked_for_otherwise_are_given(one_key):
+def test_ids_asked_for_otherwise_are_given(one_key: Keychain) -> None:
     added = plan(request_of(pair(one_key), ids=Ids.EQUAL)).changes[0].routers[0].added[0]
     assert added.send_id == added.recv_id == 3

@@ -25,13 +25,13 @@ PROTECTED = {
 
 
 @pytest.mark.parametrize("form", list(PROTECTED))
-def test_what_is_protected_is_seen_in_every_form(form):
+def test_what_is_protected_is_seen_in_every_form(form) -> None:
     configuration = read(PROTECTED[form], form)
     (chain,) = configuration.main.chains
     assert [key.id for key in chain.keychain.keys] == [0, 1]
     assert protected(configuration, chain) == "security authentication-key-chains key-chain kc key 0"
 
 
-def test_what_is_not_protected_can_be_changed():
+def test_what_is_not_protected_can_be_changed() -> None:
     configuration = read(SET, "set")
     assert protected(configuration, configuration.main.chains[0]) is None

@@ -129,7 +129,7 @@ def instants(case: Case, data) -> tuple[list[datetime], list[datetime]]:
 
 
 @pytest.mark.parametrize("seed", [*range(1, 12), *(pytest.param(n, marks=pytest.mark.slow) for n in range(12, 600))])
-def test_set_files_keep_the_routers_together_whoever_is_first_and_however_late_the_other(seed, tmp_path):
+def test_set_files_keep_the_routers_together_whoever_is_first_and_however_late_the_other(seed, tmp_path: Path) -> None:
     case = Case(seed)
     data = planned(case, tmp_path)
     if data is None or not data["changes"]:
@@ -144,7 +144,7 @@ def test_set_files_keep_the_routers_together_whoever_is_first_and_however_late_t
         assert_hitless(one, Simulated(timelines[1], skew, mix[1]), case.at, end)
 
 
-def test_the_simulation_sees_a_key_that_one_router_lacks(tmp_path):
+def test_the_simulation_sees_a_key_that_one_router_lacks(tmp_path: Path) -> None:
     """What judges the set files is itself held against what must not be: one router never gets them."""
     case = Case(SOUND)
     data = planned(case, tmp_path)

@@ -12,25 +12,25 @@ pytest_plugins = ["pytester"]
 COSTS = [Cost("tests/unit/a/test_x.py::test_one", 1.0, 0.5), Cost("tests/lab/test_y.py::test_two", 9.0, 2.0)]
 
 
-def test_the_slowest_come_first_and_no_more_than_asked_for():
+def test_the_slowest_come_first_and_no_more_than_asked_for() -> None:
     lines = list(figures(COSTS, {}, 1))
     assert lines[0] == "slowest 1 tests: seconds, processor seconds"
     assert lines[1].split() == ["9.0", "2.0", "tests/lab/test_y.py::test_two"]
     assert not any("test_one" in line for line in lines)
 
 
-def test_a_folder_is_held_against_the_budget_of_the_nearest_folder():
+def test_a_folder_is_held_against_the_budget_of_the_nearest_folder() -> None:
     lines = list(figures(COSTS, {"tests": 10, "tests/unit/a": 0.4}, 0))
     assert "     0.5  tests/unit/a: of 0, OVER BUDGET" in lines
     assert "     2.0  tests: of 10" in lines
     assert lines[-1] == "     2.5  all"
 
 
-def test_what_has_no_budget_is_said():
+def test_what_has_no_budget_is_said() -> None:
     assert "     2.5  other: no budget" in list(figures(COSTS, {}, 0))
 
 
-def test_budgets_are_read_and_a_project_without_them_has_none(tmp_path):
+def test_budgets_are_read_and_a_project_without_them_has_none(tmp_path: Path) -> None:
     file = tmp_path / "pyproject.toml"
     assert budgets_in(file) == {}
     file.write_text('[tool.keyroll.budgets]\n"tests/unit" = 7\n')
@@ -41,7 +41,7 @@ BUSY = "import time\nwhile time.process_time() < 0.3:\n    pass\nprint('done', f
 
 
 @pytest.mark.skipif(not Path(f"/proc/self/task/{os.getpid()}/children").exists(), reason="kernel without children")
-def test_a_descendant_counts_while_it_lives_and_once_when_it_has_ended():
+def test_a_descendant_counts_while_it_lives_and_once_when_it_has_ended() -> None:
     before = processor_seconds()
     child = subprocess.Popen([sys.executable, "-c", BUSY], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert child.stdout is not None
@@ -54,7 +54,7 @@ def test_a_descendant_counts_while_it_lives_and_once_when_it_has_ended():
 
 
 @pytest.mark.parametrize("workers", [(), pytest.param(("-p", "xdist", "-n", "1"), marks=pytest.mark.slow)])
-def test_the_figures_are_printed_only_when_asked_for(pytester, workers):
+def test_the_figures_are_printed_only_when_asked_for(pytester: pytest.Pytester, workers) -> None:
     pytester.makepyfile(test_one="def test_one(): pass")
     plain = ("-c", "/dev/null", "--rootdir", pytester.path, "-p", "pytest_keyroll.figures", *workers)
     if not workers:

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from keyroll.errors import InputError
@@ -13,22 +15,22 @@ def parts(count, durations=None, tests=TESTS):
 
 
 @pytest.mark.parametrize("count", [1, 2, 8])
-def test_the_parts_hold_every_test_once(count):
+def test_the_parts_hold_every_test_once(count) -> None:
     assert sorted(test for part in parts(count) for test in part) == sorted(TESTS)
 
 
-def test_a_test_that_is_added_moves_no_other():
+def test_a_test_that_is_added_moves_no_other() -> None:
     before, after = parts(8), parts(8, tests=[*TESTS, "tests/new.py::test_new"])
     assert [new - {"tests/new.py::test_new"} for new in after] == before
 
 
-def test_the_parts_are_about_as_large_as_each_other():
+def test_the_parts_are_about_as_large_as_each_other() -> None:
     sizes = sorted(len(part) for part in parts(4))
     assert sizes[0] > 30
     assert sizes[-1] < 70
 
 
-def test_known_durations_balance_the_parts():
+def test_known_durations_balance_the_parts() -> None:
     durations = {key_of(test): float(number) for number, test in enumerate(TESTS)}
     loads = [sum(durations[key_of(test)] for test in part) for part in parts(4, durations)]
     assert max(loads) - min(loads) <= 2
@@ -36,12 +38,12 @@ def test_known_durations_balance_the_parts():
 
 
 @pytest.mark.parametrize("text", ["0/8", "9/8", "3", "3/", "a/b", "-1/8", "3/8/9", "1/0"])
-def test_what_is_not_a_part_is_refused(text):
+def test_what_is_not_a_part_is_refused(text) -> None:
     with pytest.raises(InputError, match="use NUMBER/COUNT"):
         read_shard(text)
 
 
-def test_what_is_not_a_report_is_refused(tmp_path):
+def test_what_is_not_a_report_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "report.xml"
     with pytest.raises(InputError, match="No such file"):
         read_durations(file)
@@ -50,7 +52,7 @@ def test_what_is_not_a_report_is_refused(tmp_path):
         read_durations(file)
 
 
-def test_a_report_that_pytest_wrote_is_understood_and_the_option_plays_one_part(pytester):
+def test_a_report_that_pytest_wrote_is_understood_and_the_option_plays_one_part(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_one="import pytest\n@pytest.mark.parametrize('n', range(20))\ndef test_n(n): pass")
     plain = ("-c", "/dev/null", "--rootdir", pytester.path, "-p", "no:cacheprovider")
     pytester.runpytest_inprocess(*plain, "--junit-xml", "report.xml")

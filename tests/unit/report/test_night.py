@@ -42,7 +42,7 @@ def run(
     return folder
 
 
-def test_red_comes_first_and_the_sentence_counts_all(tmp_path):
+def test_red_comes_first_and_the_sentence_counts_all(tmp_path: Path) -> None:
     run(tmp_path, "a", "passed")
     run(tmp_path, "b", "failed")
     run(tmp_path, "c", "skipped", lab="crpd 24.2R1.14")
@@ -63,7 +63,7 @@ def test_red_comes_first_and_the_sentence_counts_all(tmp_path):
         (("skipped",), "NOTHING PLAYED  1 run: 1 skipped"),
     ],
 )
-def test_what_could_not_be_judged_is_neither_green_nor_red(tmp_path, verdicts, sentence):
+def test_what_could_not_be_judged_is_neither_green_nor_red(tmp_path: Path, verdicts, sentence) -> None:
     for name, verdict in zip("ab", verdicts, strict=False):
         run(tmp_path, name, verdict)
     night = read_night(tmp_path)
@@ -73,7 +73,7 @@ def test_what_could_not_be_judged_is_neither_green_nor_red(tmp_path, verdicts, s
 
 
 @pytest.mark.parametrize("text", ["{", "{}", "[]", '{"scenario": 7}', "\ufeff"])
-def test_a_damaged_run_is_told_of_and_hides_no_other(tmp_path, text):
+def test_a_damaged_run_is_told_of_and_hides_no_other(tmp_path: Path, text) -> None:
     run(tmp_path / "runs", "a", "passed")
     (run(tmp_path / "runs", "b", "passed") / "run.json").write_text(text)
     words = ["report", "--index", str(tmp_path / "runs"), "-o", str(tmp_path / "night")]
@@ -85,7 +85,7 @@ def test_a_damaged_run_is_told_of_and_hides_no_other(tmp_path, text):
         load_run(next((tmp_path / "runs").glob("*-b-*")))
 
 
-def test_a_mutation_that_was_killed_is_green_and_one_that_survived_is_red(tmp_path):
+def test_a_mutation_that_was_killed_is_green_and_one_that_survived_is_red(tmp_path: Path) -> None:
     run(tmp_path, "a", "failed", mutation="other-secret", killed=True)
     run(tmp_path, "b", "passed", mutation="other-secret", killed=False)
     night = read_night(tmp_path)
@@ -96,20 +96,20 @@ def test_a_mutation_that_was_killed_is_green_and_one_that_survived_is_red(tmp_pa
 
 
 @pytest.mark.parametrize("verdict", ["broken", "unfit", "interrupted"])
-def test_a_mutation_whose_run_says_nothing_is_not_green(tmp_path, verdict):
+def test_a_mutation_whose_run_says_nothing_is_not_green(tmp_path: Path, verdict) -> None:
     run(tmp_path, "a", verdict, mutation="other-secret", killed=True)
     (cell,) = read_night(tmp_path).cells.values()
     assert cell.verdict == verdict
 
 
-def test_a_run_that_was_played_again_counts_once_by_its_last(tmp_path):
+def test_a_run_that_was_played_again_counts_once_by_its_last(tmp_path: Path) -> None:
     run(tmp_path, "a", "unfit")
     run(tmp_path, "a", "passed")
     (cell,) = read_night(tmp_path).cells.values()
     assert (cell.verdict, cell.played) == ("passed", 2)
 
 
-def test_what_changed_since_an_earlier_night_is_told(tmp_path):
+def test_what_changed_since_an_earlier_night_is_told(tmp_path: Path) -> None:
     before, now = tmp_path / "before", tmp_path / "now"
     for name, old, new, seconds in (
         ("red", "passed", "failed", 3.0),
@@ -131,7 +131,7 @@ def test_what_changed_since_an_earlier_night_is_told(tmp_path):
     }
 
 
-def test_an_index_stands_for_its_night_when_the_runs_are_gone(tmp_path):
+def test_an_index_stands_for_its_night_when_the_runs_are_gone(tmp_path: Path) -> None:
     folder = run(tmp_path / "runs", "a", "failed")
     made = CliRunner().invoke(keyroll, ["report", "--index", str(tmp_path / "runs"), "-o", str(tmp_path / "night")])
     assert made.exit_code == 0, made.output
@@ -142,7 +142,7 @@ def test_an_index_stands_for_its_night_when_the_runs_are_gone(tmp_path):
     assert list(stored.cells.values()) == list(read_night(tmp_path / "runs").cells.values())
 
 
-def test_runs_of_one_name_in_two_folders_have_a_page_each(tmp_path):
+def test_runs_of_one_name_in_two_folders_have_a_page_each(tmp_path: Path) -> None:
     for name in ("a", "b"):
         folder = run(tmp_path / "runs" / name, name, "passed")
         folder.rename(folder.with_name("index"))
@@ -154,12 +154,12 @@ def test_runs_of_one_name_in_two_folders_have_a_page_each(tmp_path):
     assert all(f'<a href="index-{number}.html">passed</a>' in page for number in (2, 3))
 
 
-def test_a_folder_without_runs_is_refused(tmp_path):
+def test_a_folder_without_runs_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no run folder in"):
         read_night(tmp_path)
 
 
-def test_the_summary_for_a_pull_request_names_what_is_not_green(tmp_path):
+def test_the_summary_for_a_pull_request_names_what_is_not_green(tmp_path: Path) -> None:
     run(tmp_path, "a", "failed")
     run(tmp_path, "b", "passed")
     text = night_markdown(read_night(tmp_path))
@@ -167,7 +167,7 @@ def test_the_summary_for_a_pull_request_names_what_is_not_green(tmp_path):
     assert "| b |" not in text
 
 
-def test_a_night_is_gathered_by_several_processes_and_finished_once(tmp_path):
+def test_a_night_is_gathered_by_several_processes_and_finished_once(tmp_path: Path) -> None:
     for name in ("a", "b"):
         add_to_night(tmp_path / "night", run(tmp_path / "runs", name, "passed"))
     night = finish_night(tmp_path / "night")
@@ -176,7 +176,7 @@ def test_a_night_is_gathered_by_several_processes_and_finished_once(tmp_path):
     assert read_night(tmp_path / "night").cells == night.cells
 
 
-def test_nights_of_several_machines_become_one_with_their_pages(tmp_path):
+def test_nights_of_several_machines_become_one_with_their_pages(tmp_path: Path) -> None:
     for part, names in (("suite-1", ("a", "b")), ("suite-2", ("b", "c"))):
         for name in names:
             add_to_night(
@@ -195,14 +195,14 @@ def test_nights_of_several_machines_become_one_with_their_pages(tmp_path):
     assert all(Path(cell.page).is_file() for cell in again.cells.values())
 
 
-def test_a_run_that_lies_there_itself_and_in_a_night_counts_once(tmp_path):
+def test_a_run_that_lies_there_itself_and_in_a_night_counts_once(tmp_path: Path) -> None:
     add_to_night(tmp_path / "runs" / "night", run(tmp_path / "runs", "a", "passed"))
     finish_night(tmp_path / "runs" / "night")
     (cell,) = read_night(tmp_path / "runs").cells.values()
     assert cell.played == 1
 
 
-def test_a_night_from_elsewhere_leads_to_no_file_of_this_machine(tmp_path):
+def test_a_night_from_elsewhere_leads_to_no_file_of_this_machine(tmp_path: Path) -> None:
     secret = tmp_path / "secret.html"
     secret.write_text("mine")
     folder = tmp_path / "night"
@@ -215,7 +215,7 @@ def test_a_night_from_elsewhere_leads_to_no_file_of_this_machine(tmp_path):
         assert found.page == ""
 
 
-def test_why_a_run_is_red_is_told_by_the_check_that_names_the_cause(tmp_path):
+def test_why_a_run_is_red_is_told_by_the_check_that_names_the_cause(tmp_path: Path) -> None:
     folder = run(tmp_path, "a", "failed")
     checks = [
         {"name": name, "router": "R1", "passed": False, "observed": observed}

@@ -9,6 +9,7 @@ import re
 
 import pytest
 from click.testing import CliRunner
+from tests.unit.report.conftest import Folder
 
 from keyroll.cli.main import keyroll
 from keyroll.errors import InputError
@@ -20,20 +21,20 @@ from keyroll.report.run import load_run
 @pytest.mark.parametrize(
     "verdict", ["passed", "failed", "unfit", "broken", "interrupted", "skipped", "known-bug", None]
 )
-def test_the_verdict_on_the_page_is_that_of_the_result(folder, verdict):
+def test_the_verdict_on_the_page_is_that_of_the_result(folder: Folder, verdict) -> None:
     folder.usual()
     folder.check(4.6, "no-flap", "R1", passed=verdict != "failed")
     page = run_page(load_run(folder.write(verdict)))
     assert f"<h1>{(verdict or 'killed').upper()}  x: " in page
 
 
-def test_the_reason_of_an_unfit_run_stands_at_the_top(folder):
+def test_the_reason_of_an_unfit_run_stands_at_the_top(folder: Folder) -> None:
     folder.usual()
     page = run_page(load_run(folder.write("unfit", reason="the machine was too busy")))
     assert page.index("the machine was too busy") < page.index("Timeline")
 
 
-def test_names_and_outputs_cannot_leave_the_place_where_they_are_shown(folder):
+def test_names_and_outputs_cannot_leave_the_place_where_they_are_shown(folder: Folder) -> None:
     hostile = "</script><script>alert(1)</script><img src=x onerror=alert(1)>\x1b[2J\x07"
     folder.names = ("R1", hostile)
     folder.usual()
@@ -46,7 +47,7 @@ def test_names_and_outputs_cannot_leave_the_place_where_they_are_shown(folder):
     assert "␛[2J" in page
 
 
-def test_the_policy_allows_the_pages_own_script_and_style_and_no_request(folder):
+def test_the_policy_allows_the_pages_own_script_and_style_and_no_request(folder: Folder) -> None:
     page = run_page(load_run(folder.write()))
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)
     assert policy
@@ -60,13 +61,13 @@ def test_the_policy_allows_the_pages_own_script_and_style_and_no_request(folder)
     assert not re.search(r'(?:src|href)="(?!#)', page), "nothing is loaded and no link leaves"
 
 
-def test_the_same_folder_gives_the_same_bytes(folder):
+def test_the_same_folder_gives_the_same_bytes(folder: Folder) -> None:
     folder.usual()
     path = folder.write()
     assert run_page(load_run(path)) == run_page(load_run(path))
 
 
-def test_a_long_output_is_cut_and_the_file_named(folder):
+def test_a_long_output_is_cut_and_the_file_named(folder: Folder) -> None:
     folder.usual()
     folder.check(4.6, "no-flap", "R1", passed=False)
     folder.outputs([folder.answer(4, "R1", "show bgp neighbor", "x" * 50 + "\n" + "line\n" * 10_000)])
@@ -75,7 +76,7 @@ def test_a_long_output_is_cut_and_the_file_named(folder):
     assert "more characters are in exchanges.jsonl" in page
 
 
-def test_ten_minutes_of_samples_stay_below_two_megabytes(folder):
+def test_ten_minutes_of_samples_stay_below_two_megabytes(folder: Folder) -> None:
     folder.usual()
     for second in range(600):
         for router in folder.names:
@@ -90,20 +91,20 @@ def test_ten_minutes_of_samples_stay_below_two_megabytes(folder):
     assert len(run_page(load_run(folder.write()))) < 2_000_000
 
 
-def test_a_folder_that_holds_no_run_is_refused():
+def test_a_folder_that_holds_no_run_is_refused() -> None:
     result = CliRunner().invoke(keyroll, ["report", "/nonexistent"], standalone_mode=False)
     assert isinstance(result.exception, InputError)
     assert "is not a run folder" in str(result.exception)
 
 
-def test_a_damaged_timeline_names_its_line(folder):
+def test_a_damaged_timeline_names_its_line(folder: Folder) -> None:
     path = folder.write()
     (path / "timeline.jsonl").write_text('{"at": "2026-12-01T02:00:00+00:00", "after": 0}\n{"at"\n')
     with pytest.raises(InputError, match=r"timeline\.jsonl:2: damaged"):
         load_run(path)
 
 
-def test_a_last_line_that_was_cut_off_is_no_damage(folder):
+def test_a_last_line_that_was_cut_off_is_no_damage(folder: Folder) -> None:
     folder.usual()
     path = folder.write(None)
     with (path / "timeline.jsonl").open("a") as stream:
@@ -111,7 +112,7 @@ def test_a_last_line_that_was_cut_off_is_no_damage(folder):
     assert load_run(path).verdict == "killed"
 
 
-def test_markdown_shows_every_character_and_starts_no_construct(folder):
+def test_markdown_shows_every_character_and_starts_no_construct(folder: Folder) -> None:
     folder.usual()
     folder.check(4.6, "no-flap", "R1", passed=False, observed="a | b\n# c <b>*d*</b> [e](f)")
     text = run_markdown(load_run(folder.write("failed")))
@@ -119,7 +120,7 @@ def test_markdown_shows_every_character_and_starts_no_construct(folder):
     assert r"a \| b \# c \<b\>\*d\*\</b\> \[e\](f)" in row
 
 
-def test_the_command_writes_the_page_into_the_folder(folder):
+def test_the_command_writes_the_page_into_the_folder(folder: Folder) -> None:
     folder.usual()
     path = folder.write()
     result = CliRunner().invoke(keyroll, ["report", str(path)])
@@ -128,7 +129,7 @@ def test_the_command_writes_the_page_into_the_folder(folder):
     assert result.output.splitlines()[0] == "PASSED  x: 0 of 0 checks hold, 6.0 s"
 
 
-def test_the_page_says_what_json_says_of_secrets_nothing(folder):
+def test_the_page_says_what_json_says_of_secrets_nothing(folder: Folder) -> None:
     folder.usual()
     path = folder.write()
     assert json.loads((path / "run.json").read_text())["again"] in run_page(load_run(path))

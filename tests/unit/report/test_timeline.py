@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from tests.unit.report.conftest import Folder
 
 from keyroll.report.chart import Lane, Timeline, short
 from keyroll.report.run import load_run
@@ -15,20 +16,20 @@ def lane(picture: Timeline, label: str) -> Lane:
     return next(lane for lane in picture.lanes if lane.label == label)
 
 
-def test_the_picture_begins_where_the_first_clock_is_set(folder):
+def test_the_picture_begins_where_the_first_clock_is_set(folder: Folder) -> None:
     folder.usual()
     picture = timeline(load_run(folder.write()))
     assert (picture.begin, picture.end) == (1, 6)
 
 
-def test_half_an_hour_that_the_clocks_jumped_over_is_a_jump(folder):
+def test_half_an_hour_that_the_clocks_jumped_over_is_a_jump(folder: Folder) -> None:
     folder.usual()
     picture = timeline(load_run(folder.write()))
     jump = [jump for jump in picture.jumps if jump.at == 3]
     assert [(jump.router, jump.words) for jump in jump] == [("R1", "+30m"), ("R2", "+30m")]
 
 
-def test_what_a_router_really_sent_is_a_bar_from_its_first_segment_to_the_next_key(folder):
+def test_what_a_router_really_sent_is_a_bar_from_its_first_segment_to_the_next_key(folder: Folder) -> None:
     folder.usual()
     bars = lane(timeline(load_run(folder.write())), "R1 bgp sends").bars
     assert [(bar.begin, bar.end, bar.label, bar.tone) for bar in bars] == [
@@ -37,13 +38,13 @@ def test_what_a_router_really_sent_is_a_bar_from_its_first_segment_to_the_next_k
     ]
 
 
-def test_a_planned_window_begins_where_the_routers_own_clock_reads_the_start_time(folder):
+def test_a_planned_window_begins_where_the_routers_own_clock_reads_the_start_time(folder: Folder) -> None:
     folder.usual()
     bars = lane(timeline(load_run(folder.write())), "R1 kc planned").bars
     assert [(bar.begin, bar.end, bar.outline) for bar in bars] == [(1, 3, True), (3, 6, True)]
 
 
-def test_a_start_time_that_the_run_never_reached_is_not_drawn(folder):
+def test_a_start_time_that_the_run_never_reached_is_not_drawn(folder: Folder) -> None:
     folder.usual()
     path = folder.write()
     text = (path / "chains.json").read_text().replace("2030-01-01T00:30", "2030-01-01T09:30")
@@ -51,14 +52,14 @@ def test_a_start_time_that_the_run_never_reached_is_not_drawn(folder):
     assert [bar.label for bar in lane(timeline(load_run(path)), "R1 kc planned").bars] == ["key 0"]
 
 
-def test_a_gap_between_samples_is_a_gap_in_the_bar(folder):
+def test_a_gap_between_samples_is_a_gap_in_the_bar(folder: Folder) -> None:
     folder.usual()
     folder.outputs([folder.answer(after, "R1", "show bgp summary", "") for after in (1.5, 1.75, 2.0, 5.0, 5.25)])
     bars = lane(timeline(load_run(folder.write())), "R1 samples").bars
     assert [(bar.begin, bar.end) for bar in bars] == [(1.5, 2.0), (5.0, 5.25)]
 
 
-def test_red_checks_that_would_hide_each_other_are_one_mark_that_leads_to_the_first(folder):
+def test_red_checks_that_would_hide_each_other_are_one_mark_that_leads_to_the_first(folder: Folder) -> None:
     folder.usual()
     folder.check(4.5, "wire@2", "R1", passed=True)
     folder.check(4.6, "no-flap", "R1", passed=False)
@@ -68,7 +69,7 @@ def test_red_checks_that_would_hide_each_other_are_one_mark_that_leads_to_the_fi
     assert [(mark.at, mark.check, mark.count) for mark in marks] == [(2.5, 4, 1), (4.6, 2, 2)]
 
 
-def test_a_run_without_events_has_an_empty_picture(folder):
+def test_a_run_without_events_has_an_empty_picture(folder: Folder) -> None:
     picture = timeline(load_run(folder.write()))
     assert picture.lanes == ()
 
@@ -76,5 +77,5 @@ def test_a_run_without_events_has_an_empty_picture(folder):
 @pytest.mark.parametrize(
     ("seconds", "words"), [(2.5, "2.5s"), (60, "1m"), (1800, "30m"), (3660, "1h1m"), (90061, "1d1h1m1s")]
 )
-def test_lengths_read_as_people_say_them(seconds, words):
+def test_lengths_read_as_people_say_them(seconds, words) -> None:
     assert short(timedelta(seconds=seconds)) == words

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ def two_keys() -> str:
 
 
 @pytest.fixture
-def write(tmp_path: Path):
+def write(tmp_path: Path) -> Callable[..., Path]:
     def put(text: str, name: str = "scenario.yaml") -> Path:
         path = tmp_path / name
         path.write_text(text)

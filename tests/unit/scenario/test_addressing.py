@@ -12,7 +12,7 @@ from keyroll.scenario.labs.addressing import Addressing
 
 
 @pytest.mark.parametrize("platform", PLATFORMS.values(), ids=lambda platform: platform.name)
-def test_protocols_name_a_routers_port_as_its_platform_does(platform):
+def test_protocols_name_a_routers_port_as_its_platform_does(platform) -> None:
     port = platform.ports.interface(f"eth{platform.ports.first}")
     routers = {
         name: Router(

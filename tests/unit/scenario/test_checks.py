@@ -20,18 +20,18 @@ def _view(flaps: int | None, before: int) -> View:
 
 class TestFlaps:
     @pytest.mark.parametrize(("shown", "before", "holds"), [(0, 0, True), (2, 2, True), (1, 0, False), (3, 2, False)])
-    def test_are_counted_from_when_the_session_was_first_up(self, shown, before, holds):
+    def test_are_counted_from_when_the_session_was_first_up(self, shown, before, holds) -> None:
         finding = Flaps("R1", 0).judge(_view(shown, before))
         assert finding.holds is holds
         assert finding.observed == f"{shown - before} flaps since the session was up"
 
-    def test_a_counter_that_is_not_shown_is_never_nought(self):
+    def test_a_counter_that_is_not_shown_is_never_nought(self) -> None:
         finding = Flaps("R1", 0).judge(_view(None, 0))
         assert (finding.holds, finding.observed) == (False, "no flap counter is shown")
 
 
 class TestKeysThatAreNotThere:
-    def test_none_to_come_is_said_in_words(self):
+    def test_none_to_come_is_said_in_words(self) -> None:
         chain = ChainStatus("c", 1, 1, None, None, None, 30)
         view = View(0, {}, {"R1": chain}, cast("Wire", None), ["bgp"])
         condition = Next("R1", None)
@@ -39,5 +39,5 @@ class TestKeysThatAreNotThere:
         finding = condition.judge(view)
         assert (finding.holds, finding.observed) == (True, "next send none, receive none")
 
-    def test_a_signed_segment_of_a_key_that_is_not_known_is_said_by_its_ids(self):
+    def test_a_signed_segment_of_a_key_that_is_not_known_is_said_by_its_ids(self) -> None:
         assert Side("R1", None, 3, 4, 0).words() == "an unknown key (KeyID 3, RNextKeyID 4)"

@@ -6,23 +6,23 @@ T0 = datetime(2030, 1, 1, tzinfo=UTC)
 START = ns_of(datetime(2026, 5, 1, tzinfo=UTC))
 
 
-def test_a_clock_that_was_never_set_is_the_hosts():
+def test_a_clock_that_was_never_set_is_the_hosts() -> None:
     assert RouterClock().reading(START) == moment_of(START)
 
 
-def test_a_clock_of_which_nothing_is_known_says_nothing():
+def test_a_clock_of_which_nothing_is_known_says_nothing() -> None:
     assert RouterClock(None).reading(START) is None
     assert RouterClock(None).readings(START) == ()
 
 
-def test_after_it_was_set_a_clock_counts_on_from_there():
+def test_after_it_was_set_a_clock_counts_on_from_there() -> None:
     clock = RouterClock()
     clock.was_set(T0, begun=START, done=START + 20_000_000)
     assert clock.reading(START + 10_000_000 + 5 * NS) == T0 + timedelta(seconds=5)
     assert clock.reading(START - 1) == moment_of(START - 1)
 
 
-def test_while_a_clock_is_being_set_both_readings_are_possible():
+def test_while_a_clock_is_being_set_both_readings_are_possible() -> None:
     clock = RouterClock()
     clock.was_set(T0, begun=START, done=START + 20_000_000)
     clock.was_set(T0 + timedelta(minutes=30), begun=START + NS, done=START + NS + 2_000_000)
@@ -31,6 +31,6 @@ def test_while_a_clock_is_being_set_both_readings_are_possible():
     assert len(clock.readings(START + 2 * NS)) == 1
 
 
-def test_instants_survive_the_way_through_nanoseconds():
+def test_instants_survive_the_way_through_nanoseconds() -> None:
     moment = datetime(2030, 1, 1, 0, 30, 0, 123456, tzinfo=UTC)
     assert moment_of(ns_of(moment)) == moment

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
@@ -44,7 +46,7 @@ class Lucky(Condition):
     def deadline(self, waits):
         return waits.shown
 
-    def expected(self):
+    def expected(self) -> str:
         return f"lucky {self.value}"
 
     def judge(self, view):  # noqa: ARG002 - what is seen does not matter
@@ -52,7 +54,7 @@ class Lucky(Condition):
 
 
 @pytest.fixture(autouse=True)
-def added():
+def added() -> Iterator[None]:
     registry.step(Nothing)
     registry.check(Lucky)
     yield
@@ -70,7 +72,7 @@ def read(write, two_keys, steps=STEPS_OF_OTHERS):
     return read_cases(write(text))[0].scenario
 
 
-def test_they_are_read_like_those_of_keyroll(write, two_keys):
+def test_they_are_read_like_those_of_keyroll(write: Callable[..., Path], two_keys: str) -> None:
     _, _, _, nothing, bare, expect, _ = read(write, two_keys).steps
     assert (nothing.words(), nothing.times, bare.words()) == ("nothing times: 3", 3, "nothing")
     (condition,) = conditions_of(expect)
@@ -89,13 +91,13 @@ def test_they_are_read_like_those_of_keyroll(write, two_keys):
         ("expect: {}", "expects nothing; name at least one of: bgp, .*, drops, .*lucky"),
     ],
 )
-def test_mistakes_in_them_are_named_with_their_place(write, two_keys, step, words):
+def test_mistakes_in_them_are_named_with_their_place(write: Callable[..., Path], two_keys: str, step, words) -> None:
     with pytest.raises(DocumentError, match=words) as caught:
         read(write, two_keys, f"  - advance: {{to: 30m}}\n  - {step}\n")
     assert known(caught.value.where).line == 14
 
 
-def test_they_are_in_the_schema_for_editors_as_long_as_they_are_there():
+def test_they_are_in_the_schema_for_editors_as_long_as_they_are_there() -> None:
     steps = Scenario.model_json_schema(by_alias=True)["$defs"]
     assert "nothing" in steps["Step"]["properties"]
     assert "lucky" in steps["Expect"]["properties"]
@@ -104,7 +106,7 @@ def test_they_are_in_the_schema_for_editors_as_long_as_they_are_there():
     registry.step(Nothing)
 
 
-def test_a_step_is_played_by_the_function_that_was_registered_for_it():
+def test_a_step_is_played_by_the_function_that_was_registered_for_it() -> None:
     fake = SimpleNamespace(clock=FakeClock(), number=3, played=[])
     run = cast("Run", fake)
     with pytest.raises(RunBrokenError, match="no function plays `nothing`"):
@@ -121,7 +123,7 @@ def test_a_step_is_played_by_the_function_that_was_registered_for_it():
     assert (fake.played, span.done - span.begun) == ([Nothing(times=2)], 2_000_000_000)
 
 
-def test_a_name_that_is_taken_is_refused():
+def test_a_name_that_is_taken_is_refused() -> None:
     with pytest.raises(ExtensionError, match="two steps are named 'nothing'"):
         registry.step(Nothing)
 
@@ -130,7 +132,7 @@ def entry(name, load):
     return SimpleNamespace(name=name, value=f"{name}.steps", load=load)
 
 
-def test_other_packages_name_their_modules_as_entry_points(monkeypatch):
+def test_other_packages_name_their_modules_as_entry_points(monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = []
     monkeypatch.setattr(registry, "_loaded", set())
     monkeypatch.setattr(registry, "entry_points", lambda group: [entry(group, lambda: loaded.append(group))])
@@ -139,8 +141,8 @@ def test_other_packages_name_their_modules_as_entry_points(monkeypatch):
     assert loaded == ["keyroll.scenario"]
 
 
-def test_a_package_that_cannot_be_imported_is_named(monkeypatch):
-    def broken():
+def test_a_package_that_cannot_be_imported_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> None:
         raise ModuleNotFoundError("No module named 'scapy'")
 
     monkeypatch.setattr(registry, "_loaded", set())

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 from base64 import b64encode
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,19 +24,19 @@ SECRET = Secret("Correct0Horse1Battery")
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
-def spellings():
+def spellings() -> list[str]:
     octets = SECRET.reveal()
     return [octets.decode(), octets.hex(), octets.hex().upper(), b64encode(octets).decode(), encode_type9(SECRET, 11)]
 
 
 @pytest.mark.parametrize("spelling", spellings())
-def test_no_spelling_of_a_secret_passes_the_redactor(spelling):
+def test_no_spelling_of_a_secret_passes_the_redactor(spelling) -> None:
     redact = FolderRedactor([SECRET])
     for text in (f"key 0 secret {spelling};", f'{{"raw": "{spelling}"}}', spelling, f"x{spelling}x"):
         assert spelling not in redact(text)
 
 
-def test_nothing_that_is_written_into_a_run_folder_holds_a_secret(tmp_path):
+def test_nothing_that_is_written_into_a_run_folder_holds_a_secret(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path, FolderRedactor([SECRET]))
     text = " ".join(spellings())
     folder.write("scenario.yaml", text)
@@ -50,11 +51,11 @@ def test_nothing_that_is_written_into_a_run_folder_holds_a_secret(tmp_path):
     assert not any(spelling in written for spelling in spellings())
 
 
-def test_a_short_secret_is_taken_out_where_its_structure_shows_it():
+def test_a_short_secret_is_taken_out_where_its_structure_shows_it() -> None:
     assert "ab1" not in FolderRedactor([Secret("ab1")])("set … key 0 secret ab1")
 
 
-def test_every_line_of_the_timeline_and_of_the_exchanges_is_json(tmp_path):
+def test_every_line_of_the_timeline_and_of_the_exchanges_is_json(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path, FolderRedactor([]))
     folder.record(Exchange("R1", "show x", "a\nb", NOW, NOW, {"state": BgpState.IDLE, "when": NOW}))
     with Timeline(folder.timeline, clocks={}, redact=folder.redact) as timeline:
@@ -66,7 +67,7 @@ def test_every_line_of_the_timeline_and_of_the_exchanges_is_json(tmp_path):
     assert event["data"] == {"when": NOW.isoformat(), "kinds": ["run"]}
 
 
-def test_an_answer_that_comes_again_is_written_again_by_what_is_known_then(tmp_path):
+def test_an_answer_that_comes_again_is_written_again_by_what_is_known_then(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path, FolderRedactor([]))
     said = Exchange("R1", "show x", "Horse1Battery2", NOW, NOW, {"word": "Horse1Battery2"})
     folder.record(said)
@@ -83,20 +84,20 @@ def test_an_answer_that_comes_again_is_written_again_by_what_is_known_then(tmp_p
     assert (lines[3]["raw"], lines[3]["parsed"], lines[3]["error"]) == ("another", None, "refused")
 
 
-def test_two_runs_of_the_same_second_get_folders_of_their_own(tmp_path):
+def test_two_runs_of_the_same_second_get_folders_of_their_own(tmp_path: Path) -> None:
     names = {make_run_folder(None, name="two-keys[cmac]", seed=7, now=NOW, runs=tmp_path) for _ in range(3)}
     assert len(names) == 3
     assert all(path.name.startswith("20260501T120000Z-two-keys-cmac-7") for path in names)
 
 
-def test_a_run_folder_that_holds_something_is_not_written_over(tmp_path):
+def test_a_run_folder_that_holds_something_is_not_written_over(tmp_path: Path) -> None:
     (tmp_path / "kept").write_text("x")
     with pytest.raises(RunError, match="not empty"):
         make_run_folder(tmp_path, name="a", seed=7, now=NOW)
 
 
 @pytest.fixture
-def lax_umask():
+def lax_umask() -> Iterator[None]:
     before = os.umask(0)
     yield
     os.umask(before)
@@ -111,7 +112,7 @@ def modes(folder):
 
 
 @pytest.mark.usefixtures("lax_umask")
-def test_only_its_owner_can_read_a_run_folder(tmp_path):
+def test_only_its_owner_can_read_a_run_folder(tmp_path: Path) -> None:
     for path in (make_run_folder(None, name="a", seed=7, now=NOW, runs=tmp_path), tmp_path / "given"):
         folder = RunFolder(make_run_folder(path, name="a", seed=7, now=NOW), FolderRedactor([]))
         with Timeline(folder.timeline, clocks={}, redact=str) as timeline:
@@ -124,7 +125,7 @@ def test_only_its_owner_can_read_a_run_folder(tmp_path):
 
 
 @pytest.mark.usefixtures("lax_umask")
-def test_what_a_lab_wrote_into_a_run_folder_becomes_its_owners(tmp_path):
+def test_what_a_lab_wrote_into_a_run_folder_becomes_its_owners(tmp_path: Path) -> None:
     folder = RunFolder(make_run_folder(tmp_path / "run", name="a", seed=7, now=NOW), FolderRedactor([]))
     folder.lab.mkdir()
     (folder.lab / "R1.pcap").write_bytes(b"x")
@@ -139,12 +140,12 @@ def test_what_a_lab_wrote_into_a_run_folder_becomes_its_owners(tmp_path):
     }
 
 
-def test_an_id_longer_than_a_file_name_makes_a_folder_all_the_same(tmp_path):
+def test_an_id_longer_than_a_file_name_makes_a_folder_all_the_same(tmp_path: Path) -> None:
     path = make_run_folder(None, name="a" * 4000, seed="s" * 40, now=NOW, runs=tmp_path)
     assert path.is_dir()
 
 
-def test_a_run_folder_whose_path_is_not_utf_8_is_refused_in_a_sentence():
+def test_a_run_folder_whose_path_is_not_utf_8_is_refused_in_a_sentence() -> None:
     with pytest.raises(InputError) as caught:
         make_run_folder(Path(os.fsdecode(b"/tmp/\xff")), name="a", seed=7, now=NOW)
     assert str(caught.value) == "the path of the run folder /tmp/\\xff is not UTF-8 (name another one with --run-dir)"
@@ -164,7 +165,7 @@ except RunError as error:
 """
 
 
-def test_without_room_a_file_stays_as_it_was_and_the_message_names_it(tmp_path):
+def test_without_room_a_file_stays_as_it_was_and_the_message_names_it(tmp_path: Path) -> None:
     """Played on a file system of 64 KiB, in a mount namespace of its own."""
     if shutil.which("unshare") is None:
         pytest.skip("no unshare")
@@ -185,7 +186,7 @@ def test_without_room_a_file_stays_as_it_was_and_the_message_names_it(tmp_path):
     assert rest[3:] == ["exchanges.jsonl", "result.json"]
 
 
-def test_a_timeline_that_cannot_be_written_says_so_once_and_goes_on(tmp_path):
+def test_a_timeline_that_cannot_be_written_says_so_once_and_goes_on(tmp_path: Path) -> None:
     told: list[Any] = []
     with Timeline(tmp_path / "timeline.jsonl", clocks={}, redact=str) as timeline:
         timeline.observe(told.append)
@@ -197,7 +198,7 @@ def test_a_timeline_that_cannot_be_written_says_so_once_and_goes_on(tmp_path):
     assert [event.text for event in told] == ["a", "b"]
 
 
-def test_a_timeline_whose_folder_is_gone_says_so_at_its_end(tmp_path):
+def test_a_timeline_whose_folder_is_gone_says_so_at_its_end(tmp_path: Path) -> None:
     with (
         pytest.raises(RunError, match=r"cannot write .*timeline\.jsonl: No such file"),
         Timeline(tmp_path / "timeline.jsonl", clocks={}, redact=str),

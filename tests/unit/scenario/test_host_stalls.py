@@ -89,6 +89,6 @@ def test_a_machine_that_stood_still_makes_only_a_red_run_unfit_and_a_set_clock_e
         (RunUnfitError("a step was late"), True),
     ],
 )
-def test_a_red_check_stands_that_is_older_than_what_made_the_run_blind(error: RunUnfitError, proven: bool) -> None:  # noqa: FBT001
+def test_a_red_check_stands_that_is_older_than_what_made_the_run_blind(error: RunUnfitError, proven: bool) -> None:
     assert is_proven([100, 200], error) is proven
     assert is_proven([], error) is False

@@ -20,16 +20,16 @@ from keyroll.scenario.labs.make import EMBEDDED, LABS
         ("keyroll-router:latest", "containerlab", "emulated"),
     ],
 )
-def test_an_images_name_tells_its_kind(image, kind, platform):
+def test_an_images_name_tells_its_kind(image, kind, platform) -> None:
     assert kind_of(image) == (kind, PLATFORMS[platform])
 
 
-def test_a_name_that_tells_nothing_is_asked_about():
+def test_a_name_that_tells_nothing_is_asked_about() -> None:
     with pytest.raises(InputError, match=r"cannot tell the kind of lab .*--lab, one of"):
         kind_of("mine:1")
 
 
-def test_every_kind_of_lab_but_the_embedded_one_is_made_of_images():
+def test_every_kind_of_lab_but_the_embedded_one_is_made_of_images() -> None:
     for kind in LABS:
         if kind == EMBEDDED:
             with pytest.raises(InputError, match="uses no image"):

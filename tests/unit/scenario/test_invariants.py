@@ -94,7 +94,7 @@ def red(checks):
     return [check.router for check in checks if not check.passed]
 
 
-def test_a_steady_session_is_no_flap_and_loses_no_route():
+def test_a_steady_session_is_no_flap_and_loses_no_route() -> None:
     assert red(no_flap(watched())) == []
     assert red(no_route_loss(watched())) == []
 
@@ -107,24 +107,24 @@ def test_a_steady_session_is_no_flap_and_loses_no_route():
         ({"since": 0}, "uptime went back"),
     ],
 )
-def test_whatever_a_sample_shows_of_a_flap_turns_that_router_red(change, words):
+def test_whatever_a_sample_shows_of_a_flap_turns_that_router_red(change, words) -> None:
     checks = no_flap(watched(R2=steady("R2", at5=change)))
     assert red(checks) == ["R2"]
     assert words in checks[1].observed
 
 
-def test_a_stuck_uptime_is_not_growing():
+def test_a_stuck_uptime_is_not_growing() -> None:
     stuck = [sample("R1", second, since=3) for second in range(11)]
     assert red(no_flap(watched(R1=stuck))) == ["R1"]
 
 
 @pytest.mark.parametrize("flags", [0x02, 0x12, 0x04, 0x14])
-def test_a_syn_or_rst_of_a_router_after_up_is_a_flap_though_the_samples_saw_nothing(flags):
+def test_a_syn_or_rst_of_a_router_after_up_is_a_flap_though_the_samples_saw_nothing(flags) -> None:
     wire = FakeWire(syns_and_rsts={"R1": [segment(flags=flags)]})
     assert red(no_flap(watched(wire=wire))) == ["R1"]
 
 
-def test_a_session_that_never_was_up_is_neither_unflapped_nor_routed():
+def test_a_session_that_never_was_up_is_neither_unflapped_nor_routed() -> None:
     nothing = watched(up=None)
     assert red(no_flap(nothing)) == ["R1", "R2"]
     assert red(no_route_loss(nothing)) == ["R1", "R2"]
@@ -141,45 +141,45 @@ def labelled(*labels):
     return seen({("R1", "ldp"): samples, ("R2", "ldp"): samples}, session="ldp")
 
 
-def test_labels_that_stay_are_no_loss_and_more_of_them_neither():
+def test_labels_that_stay_are_no_loss_and_more_of_them_neither() -> None:
     assert red(no_route_loss(labelled(list(GIVEN)[:1], GIVEN, GIVEN))) == []
 
 
 @pytest.mark.parametrize(
     "later", [(), [("10.255.0.2/32", 3)], [("10.255.0.2/32", 3), ("192.0.2.0/24", 18)]], ids=["all", "one", "another"]
 )
-def test_a_label_that_was_there_and_is_missing_in_one_sample_is_a_loss(later):
+def test_a_label_that_was_there_and_is_missing_in_one_sample_is_a_loss(later) -> None:
     checks = no_route_loss(labelled(GIVEN, later, GIVEN))
     assert red(checks) == ["R1", "R2"]
     assert "of 10.255.0.2/32, 1.00 s" in checks[0].observed or "label 17 of 192.0.2.0/24, 1.00 s" in checks[0].observed
 
 
-def test_labels_that_never_came_are_no_proof_that_none_was_lost():
+def test_labels_that_never_came_are_no_proof_that_none_was_lost() -> None:
     assert red(no_route_loss(labelled((), ()))) == ["R1", "R2"]
 
 
-def test_ldp_is_up_when_it_has_brought_labels():
+def test_ldp_is_up_when_it_has_brought_labels() -> None:
     samples = labelled((), GIVEN, GIVEN).samples
     assert first_up(samples) == UP + NS
 
 
-def test_one_sample_without_the_route_is_a_loss():
+def test_one_sample_without_the_route_is_a_loss() -> None:
     assert red(no_route_loss(watched(R1=steady("R1", at4={"routes": 0})))) == ["R1"]
 
 
 @pytest.mark.parametrize("verdict", [one for one in Verdict if one is not Verdict.VERIFIED])
-def test_every_verdict_but_verified_turns_the_sender_red(verdict):
+def test_every_verdict_but_verified_turns_the_sender_red(verdict) -> None:
     wire = FakeWire(sent={"R1": [segment(), segment(verdict, refusal=Refusal.MISMATCH)], "R2": [segment()]})
     checks = every_segment_verified(watched(wire=wire))
     assert red(checks) == ["R1"]
     assert "packet 7 of R1.pcap" in checks[0].observed
 
 
-def test_no_segment_at_all_is_not_every_segment_verified():
+def test_no_segment_at_all_is_not_every_segment_verified() -> None:
     assert red(every_segment_verified(watched())) == ["R1", "R2"]
 
 
-def test_a_rollover_is_pending_until_its_data_was_acknowledged():
+def test_a_rollover_is_pending_until_its_data_was_acknowledged() -> None:
     rollovers = [Rollover("R1", 1, UP + NS, "step 3"), Rollover("R2", 1, UP + NS, "step 3")]
     half = FakeWire(proofs={("R1", "bgp", 1)})
     assert red(rollover_completes(watched(wire=half, rollovers=rollovers))) == ["R2"]
@@ -188,20 +188,20 @@ def test_a_rollover_is_pending_until_its_data_was_acknowledged():
     assert pending.observed == "key 1 (KeyID 3, RNextKeyID 3); not acknowledged since"
 
 
-def test_a_later_key_of_the_same_router_completes_an_earlier_rollover():
+def test_a_later_key_of_the_same_router_completes_an_earlier_rollover() -> None:
     rollovers = [Rollover("R1", 1, UP + NS, "step 3"), Rollover("R1", 2, UP + 2 * NS, "step 4")]
     wire = FakeWire(proofs={("R1", "bgp", 2)})
     assert red(rollover_completes(watched(wire=wire, rollovers=rollovers))) == []
 
 
-def test_up_is_when_both_have_seen_it_with_routes():
+def test_up_is_when_both_have_seen_it_with_routes() -> None:
     early = [sample("R1", 0, routes=0), sample("R1", 1), sample("R1", 2)]
     late = [sample("R2", 0, state="Connect"), sample("R2", 3)]
     assert first_up({("R1", "bgp"): early, ("R2", "bgp"): late}) == UP + 3 * NS
     assert first_up({("R1", "bgp"): early, ("R2", "bgp"): late[:1]}) is None
 
 
-def test_a_session_that_fell_again_on_the_way_up_counts_from_when_it_came_back():
+def test_a_session_that_fell_again_on_the_way_up_counts_from_when_it_came_back() -> None:
     fell = [sample("R1", 0), sample("R1", 1, state="Idle", flaps=1), sample("R1", 3, flaps=1), sample("R1", 4, flaps=1)]
     missed = [sample("R2", 0), sample("R2", 2, flaps=1), sample("R2", 4, flaps=1)]
     assert first_up({("R1", "bgp"): fell, ("R2", "bgp"): missed}) == UP + 3 * NS
@@ -209,7 +209,7 @@ def test_a_session_that_fell_again_on_the_way_up_counts_from_when_it_came_back()
     assert first_up({("R2", "bgp"): missed}) == UP + 2 * NS
 
 
-def test_ldp_counts_as_up_without_routes_and_is_judged_by_uptime_where_no_counter_is_shown():
+def test_ldp_counts_as_up_without_routes_and_is_judged_by_uptime_where_no_counter_is_shown() -> None:
     ldp = [sample("R1", second, session="ldp", state="Operational", flaps=None, routes=None) for second in range(11)]
     assert first_up({("R1", "ldp"): ldp}) == UP
     back = [*ldp[:5], sample("R1", 5, session="ldp", state="Operational", flaps=None, routes=None, since=0), *ldp[6:]]
@@ -217,7 +217,7 @@ def test_ldp_counts_as_up_without_routes_and_is_judged_by_uptime_where_no_counte
         assert red(no_flap(seen({("R1", "ldp"): samples, ("R2", "ldp"): ldp}, session="ldp"))) == expected
 
 
-def test_the_longest_gap_counts_from_up_to_the_end():
+def test_the_longest_gap_counts_from_up_to_the_end() -> None:
     samples = (sample("R1", -5), sample("R1", 1), sample("R1", 4))
     assert longest_gap(samples, UP, END) == timedelta(seconds=6)
     assert longest_gap(samples, UP, UP + 4 * NS) == timedelta(seconds=3)
@@ -238,18 +238,18 @@ def keys_sent(*courses):
         ([[3, 1, 2]], "key 3 then key 1 then key 2"),
     ],
 )
-def test_keys_that_follow_each_other_on_a_connection_are_not_taken_back(courses, told):
+def test_keys_that_follow_each_other_on_a_connection_are_not_taken_back(courses, told) -> None:
     first, second = no_key_taken_back(keys_sent(*courses))
     assert first.passed
     assert first.observed == told
     assert second.passed
 
 
-def test_a_key_that_signs_again_after_its_successor_is_taken_back():
+def test_a_key_that_signs_again_after_its_successor_is_taken_back() -> None:
     first, _ = no_key_taken_back(keys_sent([0, 1, 0, 1]))
     assert not first.passed
     assert first.observed == "key 0 again after key 1: packet 7 of R1.pcap"
 
 
-def test_who_sent_nothing_has_not_shown_that_no_key_was_taken_back():
+def test_who_sent_nothing_has_not_shown_that_no_key_was_taken_back() -> None:
     assert not no_key_taken_back(seen({}))[0].passed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,13 +36,13 @@ steps:
 
 
 @pytest.fixture
-def scenario(tmp_path):
+def scenario(tmp_path: Path):
     path = tmp_path / "there-and-back.yaml"
     path.write_text(FILE, encoding="utf-8")
     return read_cases(path)[0].scenario
 
 
-def test_every_secret_is_known_beforehand_also_of_keys_that_come_again(scenario):
+def test_every_secret_is_known_beforehand_also_of_keys_that_come_again(scenario) -> None:
     ring = Keyring(scenario, seed=7, t0=T0)
     known = set(ring.secrets())
     used = {key.secret for key in ring.meant("R2").chain.keys}
@@ -54,7 +55,7 @@ def test_every_secret_is_known_beforehand_also_of_keys_that_come_again(scenario)
     assert used <= known
 
 
-def test_a_commit_taken_back_leaves_what_was_before_it(scenario):
+def test_a_commit_taken_back_leaves_what_was_before_it(scenario) -> None:
     ring = Keyring(scenario, seed=7, t0=T0)
     before = ring.meant("R2")
     ring.commit("R2", before)
@@ -65,7 +66,7 @@ def test_a_commit_taken_back_leaves_what_was_before_it(scenario):
         ring.before("R2", 2)
 
 
-def test_what_another_router_refused_is_taken_back_by_one_more_commit(scenario):
+def test_what_another_router_refused_is_taken_back_by_one_more_commit(scenario) -> None:
     ring = Keyring(scenario, seed=7, t0=T0)
     before = ring.meant("R2")
     ring.commit("R2", before)
@@ -76,7 +77,7 @@ def test_what_another_router_refused_is_taken_back_by_one_more_commit(scenario):
     assert ring.before("R2", 2) == before
 
 
-def test_a_first_commit_taken_back_leaves_nothing_and_the_same_keys_to_come(scenario):
+def test_a_first_commit_taken_back_leaves_nothing_and_the_same_keys_to_come(scenario) -> None:
     ring = Keyring(scenario, seed=7, t0=T0)
     coming = ring.meant("R1")
     told: list[Any] = []
@@ -89,7 +90,7 @@ def test_a_first_commit_taken_back_leaves_nothing_and_the_same_keys_to_come(scen
         ring.before("R1", 1)
 
 
-def test_who_subscribes_is_told_what_a_router_was_given_mutation_included(tmp_path):
+def test_who_subscribes_is_told_what_a_router_was_given_mutation_included(tmp_path: Path) -> None:
     path = tmp_path / "there-and-back.yaml"
     path.write_text(FILE + "mutations:\n  gone: {kind: key-missing, key: 1, turns-red: bgp@7}\n", encoding="utf-8")
     (case,) = read_cases(path)
@@ -129,7 +130,7 @@ steps:
 """
 
 
-def test_one_commit_changes_a_chain_and_points_a_session_to_another(tmp_path):
+def test_one_commit_changes_a_chain_and_points_a_session_to_another(tmp_path: Path) -> None:
     path = tmp_path / "pointed.yaml"
     text = TWO_CHAINS.replace("keychain:", "sessions: [{bgp: v4}, {bgp: v6, family: inet6}]\nkeychain:", 1)
     of = "    of: [{chain: new_auth_key, delete: 1}]\n      re-point: [{chain: kc-2, sessions: [v6]}]\n"
@@ -142,7 +143,7 @@ def test_one_commit_changes_a_chain_and_points_a_session_to_another(tmp_path):
     assert [key.id for key in held.named("new_auth_key").keys] == [0]
 
 
-def test_one_commit_changes_several_chains_and_takes_back_what_is_left_to_the_default(tmp_path):
+def test_one_commit_changes_several_chains_and_takes_back_what_is_left_to_the_default(tmp_path: Path) -> None:
     path = tmp_path / "two-chains.yaml"
     path.write_text(TWO_CHAINS, encoding="utf-8")
     ring = Keyring(read_cases(path)[0].scenario, seed=7, t0=T0)
@@ -165,7 +166,7 @@ def test_one_commit_changes_several_chains_and_takes_back_what_is_left_to_the_de
         ("{chain: kc-2, delete: 3}", "{chain: kc-2}", "names nothing to change"),
     ],
 )
-def test_a_commit_of_several_chains_that_says_nothing_of_one_is_refused(tmp_path, old, new, said):
+def test_a_commit_of_several_chains_that_says_nothing_of_one_is_refused(tmp_path: Path, old, new, said) -> None:
     path = tmp_path / "two-chains.yaml"
     path.write_text(TWO_CHAINS.replace(old, new), encoding="utf-8")
     with pytest.raises(InputError, match=said):

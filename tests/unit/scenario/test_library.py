@@ -35,49 +35,49 @@ def every() -> list[tuple[str, Path, Case]]:
     return [(f"{_name(path)} {case.variant or ''}".strip(), path, case) for path in FILES for case in cases_of(path)]
 
 
-def test_every_file_is_read():
+def test_every_file_is_read() -> None:
     assert [_name(path) for path in FILES if not is_scenario(path) or not cases_of(path)] == []
 
 
-def test_every_file_says_where_it_comes_from():
+def test_every_file_says_where_it_comes_from() -> None:
     """A document, an RFC section, a public bug."""
     assert [name for name, _, case in every() if not case.scenario.source] == []
 
 
-def test_every_file_can_turn_red_or_says_why_not():
+def test_every_file_can_turn_red_or_says_why_not() -> None:
     says_why = {path for path in FILES if NO_MUTATION.search(path.read_text(encoding="utf-8"))}
     assert [name for name, path, case in every() if bool(case.scenario.mutations) == (path in says_why)] == []
 
 
-def test_every_file_names_assumptions_that_are_there():
+def test_every_file_names_assumptions_that_are_there() -> None:
     pages = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "assumptions").glob("*.md")}
     named = [(_name(path), *found) for path in FILES for found in ASSUMPTION.findall(path.read_text(encoding="utf-8"))]
     missing = [one for one in named if one[1] not in pages or (one[2] and f"## {one[2]} " not in pages[one[1]])]
     assert missing == []
 
 
-def test_every_file_waits_for_what_it_does():
+def test_every_file_waits_for_what_it_does() -> None:
     """An action that nothing is expected after, of a run or throughout it, would prove nothing."""
     assert [
         name for name, _, case in every() if not case.scenario.throughout and not case.scenario.steps[-1].checks()
     ] == []
 
 
-def test_every_shipped_scenario_declares_mutations():
+def test_every_shipped_scenario_declares_mutations() -> None:
     assert [name for name, path, case in every() if path.suffix == ".yaml" and not case.scenario.mutations] == []
 
 
-def test_ids_are_unique():
+def test_ids_are_unique() -> None:
     counts = Counter(case.name for path in FILES for case in cases_of(path))
     assert [name for name, count in counts.items() if count > 1] == []
 
 
-def test_there_are_forty_files_and_a_hundred_cases():
+def test_there_are_forty_files_and_a_hundred_cases() -> None:
     assert len(FILES) >= 40
     assert sum(len(cases_of(path)) for path in FILES) >= 100
 
 
-def test_the_catalogue_is_what_the_files_say(monkeypatch):
+def test_the_catalogue_is_what_the_files_say(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(catalogue, "read_cases", lambda path: cases_of(ROOT / path))
     files = [path.relative_to(ROOT) for path in FILES]
@@ -86,7 +86,7 @@ def test_the_catalogue_is_what_the_files_say(monkeypatch):
 
 
 @pytest.mark.parametrize("page", ["scenarios.md", "field-bugs.md", "scenario-file.md"])
-def test_links_lead_to_files(page):
+def test_links_lead_to_files(page) -> None:
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
     assert [link for link in links if not (ROOT / "docs" / link).exists()] == []

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from tests.unit.library_routers import PLANS
@@ -23,7 +25,7 @@ BOTH = "as: {R1: 64500, R2: 64501}\n"
 
 
 @pytest.fixture
-def scenario(write, two_keys):
+def scenario(write: Callable[..., Path], two_keys: str):
     def read(sessions: str, more: str = "", steps: str = ""):
         text = two_keys.replace("sessions: [bgp]\n", f"sessions: {sessions}\n{more}")
         return read_cases(write(text.replace("mutations:", f"{steps}mutations:")))[0].scenario
@@ -41,7 +43,7 @@ def configured(scenario, router):
     return {line.removeprefix("set ") for line in lines if any(word in line.split() for word in words)}
 
 
-def test_a_router_opens_a_session_with_its_local_as_and_has_its_own_as_beside_it(scenario):
+def test_a_router_opens_a_session_with_its_local_as_and_has_its_own_as_beside_it(scenario) -> None:
     found = scenario("[{bgp: v4, local-as: {R2: 65550}}]", BOTH)
     assert "protocols bgp group v4 neighbor 10.0.12.2 peer-as 65550" in configured(found, "R1")
     assert {
@@ -51,7 +53,7 @@ def test_a_router_opens_a_session_with_its_local_as_and_has_its_own_as_beside_it
     } < configured(found, "R2")
 
 
-def test_sessions_without_names_have_the_ases_of_the_file_too(scenario):
+def test_sessions_without_names_have_the_ases_of_the_file_too(scenario) -> None:
     found = scenario("[bgp, ldp]", BOTH)
     plans = Addressing(PLANS, Family.INET).within(found.sessions, found.as_numbers).plans
     assert [plans[router].asn for router in ROUTERS] == [64500, 64501]
@@ -66,14 +68,14 @@ def test_sessions_without_names_have_the_ases_of_the_file_too(scenario):
         ("neighbor", "protocols bgp group v4 neighbor 10.0.12.1"),
     ],
 )
-def test_authentication_stands_at_the_level_that_the_file_names_of_a_router(scenario, level, place):
+def test_authentication_stands_at_the_level_that_the_file_names_of_a_router(scenario, level, place) -> None:
     found = scenario(f"[{{bgp: v4, authentication-at: {{R2: {level}}}}}]")
     assert f"{place} authentication-key-chain chain" in configured(found, "R2")
     usual = "protocols bgp group v4 neighbor 10.0.12.2 authentication-key-chain chain"
     assert usual in configured(found, "R1")
 
 
-def test_sessions_that_share_the_protocols_chain_have_its_lines_once(scenario):
+def test_sessions_that_share_the_protocols_chain_have_its_lines_once(scenario) -> None:
     found = scenario("[{bgp: v4, authentication-at: protocol}, {bgp: v6, family: inet6, authentication-at: protocol}]")
     plans = PLANS["R1"], PLANS["R2"]
     held = Keyring(found, seed=7, t0=T0).meant("R1")
@@ -106,18 +108,18 @@ FAR = "type: internal, between: loopbacks"
         ),
     ],
 )
-def test_what_routers_could_not_have_is_refused(scenario, sessions, more, words):
+def test_what_routers_could_not_have_is_refused(scenario, sessions, more, words) -> None:
     with pytest.raises(InputError, match=words):
         scenario(sessions, more)
 
 
-def test_an_internal_session_by_local_as_is_in_one_as(scenario):
+def test_an_internal_session_by_local_as_is_in_one_as(scenario) -> None:
     found = scenario(f"[bgp, {{bgp: core, {FAR}, local-as: {{R2: 64500}}}}]", BOTH)
     assert "protocols bgp group core local-as 64500" in configured(found, "R2")
     assert {one.kind for one in found.sessions} == {SessionKind.BGP}
 
 
-def test_a_chain_at_the_protocol_is_re_pointed_of_all_its_sessions_or_of_none(scenario):
+def test_a_chain_at_the_protocol_is_re_pointed_of_all_its_sessions_or_of_none(scenario) -> None:
     sessions = (
         "[{bgp: v4, authentication-at: {R2: protocol}}, {bgp: v6, family: inet6, authentication-at: {R2: protocol}}]"
     )

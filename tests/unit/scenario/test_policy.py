@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from keyroll.scenario.file.scenario import Policy
 
 
-def test_what_a_file_leaves_open_is_left_to_the_topology_and_the_router():
+def test_what_a_file_leaves_open_is_left_to_the_topology_and_the_router() -> None:
     assert Policy().settings == {"sending": "clock", "receiving": "tolerance"}
     assert Policy.model_validate({"repoint": "at-once", "deletion": "next-connection"}).settings == {
         "sending": "clock",
@@ -18,6 +18,6 @@ def test_what_a_file_leaves_open_is_left_to_the_topology_and_the_router():
     }
 
 
-def test_a_rule_is_one_of_two():
+def test_a_rule_is_one_of_two() -> None:
     with pytest.raises(ValidationError, match="alteration"):
         Policy.model_validate({"alteration": "never"})

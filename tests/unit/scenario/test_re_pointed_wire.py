@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ NEW = replace(chain_of(make_key(0, secret="of the new chain")), name="new")
 
 
 @pytest.fixture
-def re_pointed(tmp_path):
+def re_pointed(tmp_path: Path):
     """A connection under the former chain, which both routers leave while it is open, and what watches it."""
     talk = make_talk(chain=FORMER).open().exchange()
     ends: tuple[tuple[RouterName, Any, Keychain, Keychain], ...] = (
@@ -55,19 +56,19 @@ def re_pointed(tmp_path):
     wire.close()
 
 
-def test_segments_of_the_former_chain_are_not_held_against_the_new_one(re_pointed):
+def test_segments_of_the_former_chain_are_not_held_against_the_new_one(re_pointed) -> None:
     talk, judged = re_pointed
     assert judged(talk.exchange()) == []
 
 
-def test_a_segment_that_is_good_under_neither_chain_is_bad(re_pointed):
+def test_a_segment_that_is_good_under_neither_chain_is_bad(re_pointed) -> None:
     talk, judged = re_pointed
     talk.near.chain = chain_of(make_key(0, secret="of no chain"))
     found = judged(talk.exchange())
     assert [one.standing for one in found if one.sender == "R1"].count(Standing.BAD) == 4, "two, in both captures"
 
 
-def test_a_segment_without_a_signature_is_bad(re_pointed):
+def test_a_segment_without_a_signature_is_bad(re_pointed) -> None:
     talk, judged = re_pointed
     talk.send(talk.near, key=None)
     assert {one.standing for one in judged(talk)} == {Standing.BAD}

@@ -1,7 +1,9 @@
 import contextlib
 import os
 import re
+from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -14,24 +16,24 @@ from keyroll.errors import InputError
 from keyroll.scenario.file.read import is_scenario, read_cases
 
 
-def test_the_ids_default_to_odd_and_even(write, two_keys):
+def test_the_ids_default_to_odd_and_even(write: Callable[..., Path], two_keys: str) -> None:
     (case,) = read_cases(write(two_keys))
     assert [(key.send_id, key.recv_id) for key in case.scenario.keychain.keys] == [(1, 2), (3, 4)]
 
 
-def test_all_invariants_hold_when_throughout_is_left_out(write, two_keys):
+def test_all_invariants_hold_when_throughout_is_left_out(write: Callable[..., Path], two_keys: str) -> None:
     (case,) = read_cases(write(two_keys))
     assert case.scenario.throughout == ("no-flap", "no-route-loss", "every-segment-verified", "rollover-completes")
 
 
-def test_a_value_for_both_routers_and_a_value_for_each(write, two_keys):
+def test_a_value_for_both_routers_and_a_value_for_each(write: Callable[..., Path], two_keys: str) -> None:
     (case,) = read_cases(write(two_keys.replace("next: 1}", "next: {R2: 1}}")))
     expect: Any = case.scenario.steps[1]
     assert expect.active == {"R1": 0, "R2": 0}
     assert expect.next == {"R2": 1}
 
 
-def test_null_expects_none_and_a_field_left_out_expects_nothing(write, two_keys):
+def test_null_expects_none_and_a_field_left_out_expects_nothing(write: Callable[..., Path], two_keys: str) -> None:
     (case,) = read_cases(write(two_keys))
     expect: Any = case.scenario.steps[3]
     assert expect.next == {"R1": None, "R2": None}
@@ -65,7 +67,9 @@ def test_null_expects_none_and_a_field_left_out_expects_nothing(write, two_keys)
         ("{active: 1, next: null, wire: {R1: 1, R2: 1}}", "{}", 14, "expects nothing"),
     ],
 )
-def test_a_mistake_is_named_with_its_line_and_what_is_allowed(write, two_keys, old, new, line, words):
+def test_a_mistake_is_named_with_its_line_and_what_is_allowed(
+    write: Callable[..., Path], two_keys: str, old, new, line, words
+) -> None:
     assert old in two_keys
     path = write(two_keys.replace(old, new))
     with pytest.raises(InputError) as caught:
@@ -74,7 +78,7 @@ def test_a_mistake_is_named_with_its_line_and_what_is_allowed(write, two_keys, o
     assert str(caught.value).startswith(f"{path}:{line}:")
 
 
-def test_parameters_span_the_scenario_with_readable_names(write, two_keys):
+def test_parameters_span_the_scenario_with_readable_names(write: Callable[..., Path], two_keys: str) -> None:
     text = two_keys.replace("algorithm: aes-128-cmac-96", "algorithm: '${algorithm}'") + (
         "parametrize:\n  algorithm: {sha1: hmac-sha-1-96, cmac: aes-128-cmac-96}\n  late: [0s, 90s]\n"
     )
@@ -90,14 +94,16 @@ def test_parameters_span_the_scenario_with_readable_names(write, two_keys):
     assert advance.by == timedelta(seconds=90)
 
 
-def test_a_placeholder_keeps_the_type_of_its_value_and_can_name_a_part(write, two_keys):
+def test_a_placeholder_keeps_the_type_of_its_value_and_can_name_a_part(
+    write: Callable[..., Path], two_keys: str
+) -> None:
     text = two_keys.replace("id: 1, start: 30m", "id: 1, start: 30m, send: '${ids.send}', recv: '${ids.recv}'")
     (case,) = read_cases(write(text + "parametrize:\n  ids: {equal: {send: 7, recv: 7}}\n"))
     assert (case.scenario.keychain.keys[1].send_id, case.scenario.keychain.keys[1].recv_id) == (7, 7)
     assert case.name == "two-keys[equal]"
 
 
-def test_a_placeholder_that_stands_for_nothing_is_named(write, two_keys):
+def test_a_placeholder_that_stands_for_nothing_is_named(write: Callable[..., Path], two_keys: str) -> None:
     text = two_keys.replace("title: Two keys", "title: ${algoritm}") + "parametrize:\n  algorithm: [a]\n"
     with pytest.raises(InputError, match=r"3:8: \$\{algoritm\} stands for nothing; `parametrize` has algorithm"):
         read_cases(write(text))
@@ -114,16 +120,16 @@ def test_a_placeholder_that_stands_for_nothing_is_named(write, two_keys):
         ("# keyroll: 1\n", False),
     ],
 )
-def test_a_scenario_file_begins_with_keyroll(write, text, is_one):
+def test_a_scenario_file_begins_with_keyroll(write: Callable[..., Path], text, is_one) -> None:
     assert is_scenario(write(text)) is is_one
 
 
-def test_a_pipe_is_no_file_to_look_for_scenarios_in(tmp_path):
+def test_a_pipe_is_no_file_to_look_for_scenarios_in(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.yaml")
     assert not is_scenario(tmp_path / "pipe.yaml")
 
 
-def test_a_scenario_from_a_pipe_is_read_once(tmp_path, two_keys):
+def test_a_scenario_from_a_pipe_is_read_once(tmp_path: Path, two_keys: str) -> None:
     path = tmp_path / "pipe"
     os.mkfifo(path)
     writer = Thread(target=path.write_text, args=(two_keys,))
@@ -133,7 +139,7 @@ def test_a_scenario_from_a_pipe_is_read_once(tmp_path, two_keys):
     assert case.text == two_keys
 
 
-def test_what_its_parameters_make_of_a_file_has_a_limit(write, two_keys):
+def test_what_its_parameters_make_of_a_file_has_a_limit(write: Callable[..., Path], two_keys: str) -> None:
     values = ", ".join(str(n) for n in range(200))
     text = f"{two_keys}requires: [{', '.join(['capture'] * 2000)}]\nparametrize:\n  n: [{values}]\n"
     with pytest.raises(InputError, match=r"200 combinations of a file of \d+ values; at most 200000 values in all"):
@@ -144,14 +150,16 @@ def test_what_its_parameters_make_of_a_file_has_a_limit(write, two_keys):
     suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=known(settings.default).max_examples // 2
 )
 @given(cut=st.integers(0, 700), junk=st.text(max_size=12))
-def test_a_damaged_file_is_an_input_error_or_still_a_scenario(write, two_keys, cut, junk):
+def test_a_damaged_file_is_an_input_error_or_still_a_scenario(
+    write: Callable[..., Path], two_keys: str, cut, junk
+) -> None:
     path = write("")
     path.write_bytes((two_keys[:cut] + junk + two_keys[cut + 3 :]).encode("utf-8", "surrogatepass"))
     with contextlib.suppress(InputError):
         assert read_cases(path)
 
 
-def test_some_cases_of_a_file_are_slow(write, two_keys):
+def test_some_cases_of_a_file_are_slow(write: Callable[..., Path], two_keys: str) -> None:
     text = two_keys + "parametrize:\n  family: {ipv4: inet, ipv6: inet6}\nslow-cases: [ipv6]\n"
     assert [(case.variant, case.marks) for case in read_cases(write(text))] == [("ipv4", ()), ("ipv6", ("slow",))]
 
@@ -164,7 +172,9 @@ def test_some_cases_of_a_file_are_slow(write, two_keys):
         ("parametrize:\n  family: [inet]\nslow-cases: [inet]\n", "these are all cases; `marks: [slow]` says so"),
     ],
 )
-def test_slow_cases_are_cases_of_the_file_and_not_all_of_them(write, two_keys, lines, words):
+def test_slow_cases_are_cases_of_the_file_and_not_all_of_them(
+    write: Callable[..., Path], two_keys: str, lines, words
+) -> None:
     with pytest.raises(InputError, match=re.escape(words)) as raised:
         read_cases(write(two_keys + lines))
     assert known(raised.value.where).line == two_keys.count("\n") + lines.count("\n")

@@ -8,6 +8,7 @@ or an invariant that is added is no change of what is there.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -60,13 +61,13 @@ def error_of(path):
 
 
 @pytest.mark.parametrize("edit", REFUSALS, ids=lambda edit: edit["new"].strip().rpartition("\n")[2].strip()[:60])
-def test_a_mistake_is_told_as_it_always_was(write, two_keys, edit):
+def test_a_mistake_is_told_as_it_always_was(write: Callable[..., Path], two_keys: str, edit) -> None:
     assert edit["old"] in two_keys
     error = edit["error"] and with_names(edit["error"])
     assert error_of(write(two_keys.replace(edit["old"], edit["new"]), "two-keys.yaml")) == error
 
 
-def test_the_schema_says_what_it_said():
+def test_the_schema_says_what_it_said() -> None:
     kept = json.loads((KEPT / "schema.json").read_text(encoding="utf-8"))
     assert list(lost(kept, Scenario.model_json_schema(by_alias=True))) == []
 
@@ -81,7 +82,7 @@ def test_the_schema_says_what_it_said():
     ],
     ids=str,
 )
-def test_a_schema_that_says_otherwise_is_seen(path, value):
+def test_a_schema_that_says_otherwise_is_seen(path, value) -> None:
     kept = json.loads((KEPT / "schema.json").read_text(encoding="utf-8"))
     now = json.loads((KEPT / "schema.json").read_text(encoding="utf-8"))
     place = now

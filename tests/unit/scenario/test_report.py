@@ -14,12 +14,12 @@ def result(**facts):
     return Result("x", "X", None, Path("x.yaml"), 1, t0, Verdict.PASSED, (), None, folder, again, spent, took, facts)
 
 
-def test_own_time_and_waiting_are_told_apart():
+def test_own_time_and_waiting_are_told_apart() -> None:
     first, parts = spent_lines(result())
     assert first == "time: 0.20 s keyroll's own, 3.00 s waiting for the wire"
     assert parts == "  commits 0.20 s, waiting 3.00 s"
 
 
-def test_the_longest_gap_between_samples_is_printed():
+def test_the_longest_gap_between_samples_is_printed() -> None:
     *_, last = spent_lines(result(**{"longest gap between samples": {"R1": 0.1064, "R2": 0.31}}))
     assert last == "longest gap between samples: R1 0.11 s, R2 0.31 s"

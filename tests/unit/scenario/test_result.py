@@ -6,25 +6,25 @@ def check(name, *, passed=False, step=None):
     return Check(name, passed, "this", "that", step=step)
 
 
-def test_a_mutation_is_killed_when_every_check_that_it_names_is_red():
+def test_a_mutation_is_killed_when_every_check_that_it_names_is_red() -> None:
     receipt = receipt_of("m", ["no-flap", "wire@4"], [check("no-flap"), check("wire", step=4)], Verdict.FAILED)
     assert receipt.killed
 
 
-def test_red_for_another_reason_counts_as_survived():
+def test_red_for_another_reason_counts_as_survived() -> None:
     checks = [check("no-flap"), check("wire", step=2), check("wire", step=4, passed=True)]
     assert receipt_of("m", ["no-flap", "wire@4"], checks, Verdict.FAILED).missed == ("wire@4",)
 
 
-def test_a_run_that_broke_kills_nothing():
+def test_a_run_that_broke_kills_nothing() -> None:
     assert not receipt_of("m", ["no-flap"], [check("no-flap")], Verdict.BROKEN).killed
 
 
-def test_a_name_without_a_step_means_the_check_of_any_step():
+def test_a_name_without_a_step_means_the_check_of_any_step() -> None:
     assert receipt_of("m", ["wire"], [check("wire", step=4)], Verdict.FAILED).killed
 
 
-def test_verdicts_end_commands_as_the_exit_codes_have_it():
+def test_verdicts_end_commands_as_the_exit_codes_have_it() -> None:
     assert {verdict.value: verdict.exit_code for verdict in Verdict} == {
         "passed": ExitCode.OK,
         "failed": ExitCode.BAD,
@@ -36,5 +36,5 @@ def test_verdicts_end_commands_as_the_exit_codes_have_it():
     }
 
 
-def test_a_check_says_what_was_expected_and_observed():
+def test_a_check_says_what_was_expected_and_observed() -> None:
     assert check("wire", step=4).sentence() == "wire@4: expected this; observed that"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
 from tests.unit.known import known
@@ -28,7 +30,7 @@ R1, R2 = PLANS["R1"], PLANS["R2"]
 
 
 @pytest.fixture
-def scenario(write, two_keys):
+def scenario(write: Callable[..., Path], two_keys: str):
     text = two_keys.replace(
         "sessions: [bgp]",
         "sessions: [bgp, {bgp: v6, family: inet6, chain: {R2: old}}, {ldp: loopbacks}]\n"
@@ -42,7 +44,7 @@ def expected(written, sessions=None):
     return [(one.name, one.router, one.of_session, one.value) for one in conditions]
 
 
-def test_a_word_is_a_session_with_the_name_of_its_kind(scenario):
+def test_a_word_is_a_session_with_the_name_of_its_kind(scenario) -> None:
     assert scenario.kinds == {"bgp": BGP, "v6": BGP, "loopbacks": LDP}
     assert [one.place for one in scenario.sessions] == ["link", "link", "loopbacks"]
     assert scenario.has_named_sessions
@@ -50,7 +52,7 @@ def test_a_word_is_a_session_with_the_name_of_its_kind(scenario):
     assert scenario.sessions_of("ldp") == ("loopbacks",)
 
 
-def test_what_is_expected_of_all_is_expected_of_each_of_its_kind():
+def test_what_is_expected_of_all_is_expected_of_each_of_its_kind() -> None:
     assert expected({"bgp": "Established"}) == [("bgp", "R1", None, "Established"), ("bgp", "R2", None, "Established")]
     assert {(one, router) for _, router, one, _ in expected({"bgp": "Established"}, SESSIONS)} == {
         (session, router) for session in ("v4", "v6") for router in ("R1", "R2")
@@ -58,18 +60,18 @@ def test_what_is_expected_of_all_is_expected_of_each_of_its_kind():
     assert len(expected({"wire": 0}, SESSIONS)) == 6
 
 
-def test_a_value_may_be_keyed_by_session_and_by_session_and_router():
+def test_a_value_may_be_keyed_by_session_and_by_session_and_router() -> None:
     found = expected({"wire": {"v4": 1, "v6": {"R2": None}}}, SESSIONS)
     assert found == [("wire", "R1", "v4", 1), ("wire", "R2", "v4", 1), ("wire", "R2", "v6", None)]
     assert expected({"bgp": {"v6": "down"}}, SESSIONS) == [("bgp", "R1", "v6", "down"), ("bgp", "R2", "v6", "down")]
 
 
-def test_a_step_is_told_as_the_file_has_it():
+def test_a_step_is_told_as_the_file_has_it() -> None:
     step = read_step({"expect": {"bgp": {"v6": "down", "v4": {"R1": "Established"}}}})
     assert step.words() == "expect bgp: {v6: down, v4: {R1: Established}}"
 
 
-def test_a_session_may_have_another_chain_on_one_router_with_the_same_secrets(scenario):
+def test_a_session_may_have_another_chain_on_one_router_with_the_same_secrets(scenario) -> None:
     ring = Keyring(scenario, seed=7, t0=T0)
     one, other = ring.meant("R1"), ring.meant("R2")
     assert (one.used_by("v6"), other.used_by("v6"), other.used_by("bgp")) == ("chain", "old", "chain")
@@ -77,7 +79,7 @@ def test_a_session_may_have_another_chain_on_one_router_with_the_same_secrets(sc
     assert other.chain_of("v6").key(1) is None
 
 
-def test_the_referee_judges_each_session_by_its_own_chains(scenario):
+def test_the_referee_judges_each_session_by_its_own_chains(scenario) -> None:
     ring = Keyring(scenario, seed=7, t0=T0)
     addresses: dict[RouterName, tuple[str, str]] = {
         "R1": ("10.0.0.1", "2001:db8::1"),
@@ -109,7 +111,7 @@ def lines(me, peer, *sessions):
     return pair_configuration(me, peer, sessions)
 
 
-def test_where_all_sessions_are_internal_both_routers_are_in_one_as():
+def test_where_all_sessions_are_internal_both_routers_are_in_one_as() -> None:
     core = SessionLines("core", BGP, internal=True, loopbacks=True, chain="KC")
     found = lines(R2, R1, core)
     assert "set routing-options autonomous-system 65001" in found
@@ -118,7 +120,7 @@ def test_where_all_sessions_are_internal_both_routers_are_in_one_as():
     assert not [line for line in found if "multihop" in line or "local-as" in line]
 
 
-def test_beside_an_external_session_an_internal_one_says_its_as():
+def test_beside_an_external_session_an_internal_one_says_its_as() -> None:
     core = SessionLines("core", BGP, internal=True, loopbacks=True)
     found = lines(R2, R1, SessionLines("link", BGP), core)
     assert "set routing-options autonomous-system 65002" in found
@@ -126,7 +128,7 @@ def test_beside_an_external_session_an_internal_one_says_its_as():
     assert not [line for line in lines(R1, R2, SessionLines("link", BGP), core) if "local-as" in line]
 
 
-def test_each_session_announces_a_prefix_of_its_own():
+def test_each_session_announces_a_prefix_of_its_own() -> None:
     sessions = (SessionLines("a", BGP), SessionLines("b", BGP, Family.INET6), SessionLines("c", BGP, loopbacks=True))
     filters = [
         line.split()[-2] for me, peer in ((R1, R2), (R2, R1)) for line in lines(me, peer, *sessions) if " exact" in line
@@ -134,7 +136,7 @@ def test_each_session_announces_a_prefix_of_its_own():
     assert len(filters) == len(set(filters)) == 6
 
 
-def test_sessions_with_a_vlan_have_units_with_addresses_of_their_own():
+def test_sessions_with_a_vlan_have_units_with_addresses_of_their_own() -> None:
     found = lines(R1, R2, SessionLines("a", BGP, vlan=100), SessionLines("b", LDP, vlan=1))
     port = "set interfaces ge-0/0/0"
     assert {f"{port} vlan-tagging", f"{port} unit 100 vlan-id 100", f"{port} unit 1 family mpls"} <= set(found)
@@ -144,7 +146,9 @@ def test_sessions_with_a_vlan_have_units_with_addresses_of_their_own():
     assert "set protocols ldp interface ge-0/0/0.1" in found
 
 
-def test_two_sessions_of_one_vlan_and_family_would_have_the_same_addresses(write, two_keys):
+def test_two_sessions_of_one_vlan_and_family_would_have_the_same_addresses(
+    write: Callable[..., Path], two_keys: str
+) -> None:
     taken = "sessions: [{bgp: a, vlan: 7}, {bgp: b, vlan: 8}]"
     assert read_cases(write(two_keys.replace("sessions: [bgp]", taken)))
     with pytest.raises(InputError, match="'b' would have the addresses of 'a'"):

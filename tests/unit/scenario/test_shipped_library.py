@@ -11,16 +11,16 @@ TWO_KEYS = library() / "rollover" / "two-keys.yaml"
 
 
 @pytest.fixture(autouse=True)
-def _elsewhere(tmp_path, monkeypatch):
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["rollover/two-keys", "rollover/two-keys.yaml"])
-def test_a_name_finds_its_file_from_any_folder(name):
+def test_a_name_finds_its_file_from_any_folder(name) -> None:
     assert find_scenario(Path(name)) == TWO_KEYS
 
 
-def test_a_file_that_is_there_comes_before_the_librarys():
+def test_a_file_that_is_there_comes_before_the_librarys() -> None:
     own = Path("rollover/two-keys.yaml")
     own.parent.mkdir()
     own.write_text("keyroll: 1\n")
@@ -30,17 +30,17 @@ def test_a_file_that_is_there_comes_before_the_librarys():
 @pytest.mark.parametrize(
     ("typed", "meant"), [("rollover/two-kyes", "rollover/two-keys"), ("two-keys", "rollover/two-keys")]
 )
-def test_a_name_that_is_not_there_is_an_input_error_that_suggests_one(typed, meant):
+def test_a_name_that_is_not_there_is_an_input_error_that_suggests_one(typed, meant) -> None:
     with pytest.raises(InputError, match=f"did you mean {meant}\\?"):
         find_scenario(Path(typed))
 
 
-def test_a_name_that_resembles_nothing_leads_to_the_list():
+def test_a_name_that_resembles_nothing_leads_to_the_list() -> None:
     with pytest.raises(InputError, match="keyroll list"):
         find_scenario(Path("0123456789"))
 
 
-def test_folders_of_the_library_and_all_of_it_are_listed():
+def test_folders_of_the_library_and_all_of_it_are_listed() -> None:
     assert TWO_KEYS in find_scenarios([Path("rollover")])
     everything = list(find_scenarios([]))
     assert len(everything) == len(set(everything)) == len(names()) > 100

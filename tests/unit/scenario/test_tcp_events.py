@@ -25,7 +25,7 @@ class Capture:
         self.sightings = Sightings()
         self.now = 0
 
-    def send(self, number, sender, flags, seq, payload=b"", verdict=Verdict.VERIFIED):
+    def send(self, number, sender, flags, seq, payload=b"", verdict=Verdict.VERIFIED) -> None:
         self.now += 1
         receiver = "R2" if sender == "R1" else "R1"
         opens = self.openers[number] == sender
@@ -49,7 +49,7 @@ class Capture:
         )
         self.sightings.observe(judgement, lambda: payload)
 
-    def open(self, number, isns=(100, 200)):
+    def open(self, number, isns=(100, 200)) -> None:
         first = self.openers[number]
         second = "R2" if first == "R1" else "R1"
         self.send(number, first, SYN, isns[0])
@@ -69,7 +69,7 @@ def collided(closing: bytes, *, openers, overlap=True) -> bool:
     return capture.sightings.seen("collision", "R1", since=0)[0]
 
 
-def test_a_collision_is_two_connections_of_different_openers_one_closed_for_it():
+def test_a_collision_is_two_connections_of_different_openers_one_closed_for_it() -> None:
     assert collided(OPEN + notification(6, 7), openers={1: "R1", 2: "R2"})
 
 
@@ -85,11 +85,11 @@ def test_a_collision_is_two_connections_of_different_openers_one_closed_for_it()
         (bytes(40), {1: "R1", 2: "R2"}, True),
     ],
 )
-def test_anything_less_is_none(closing, openers, overlap):
+def test_anything_less_is_none(closing, openers, overlap) -> None:
     assert not collided(closing, openers=openers, overlap=overlap)
 
 
-def test_a_wrap_is_data_beyond_it_of_that_router():
+def test_a_wrap_is_data_beyond_it_of_that_router() -> None:
     capture = Capture({1: 40000}, {1: "R1"})
     capture.open(1, ((1 << 32) - 10, 200))
     capture.send(1, "R1", DATA, (1 << 32) - 9, KEEPALIVE)
@@ -104,7 +104,7 @@ def test_a_wrap_is_data_beyond_it_of_that_router():
 
 
 @pytest.mark.parametrize("beyond", [KEEPALIVE, b""], ids=["data", "an acknowledgement"])
-def test_data_of_before_the_wrap_is_sent_again_after_a_segment_beyond_it(beyond):
+def test_data_of_before_the_wrap_is_sent_again_after_a_segment_beyond_it(beyond) -> None:
     capture = Capture({1: 40000}, {1: "R1"})
     capture.open(1, isns=(2**32 - 30, 200))
     capture.send(1, "R1", DATA, 2**32 - 29, KEEPALIVE)
@@ -122,7 +122,7 @@ def test_data_of_before_the_wrap_is_sent_again_after_a_segment_beyond_it(beyond)
     assert not capture.sightings.seen("wrap-resent", "R2", since=0)[0]
 
 
-def test_a_port_is_reused_once_data_passes_on_the_later_connection():
+def test_a_port_is_reused_once_data_passes_on_the_later_connection() -> None:
     capture = Capture({1: 40000, 2: 40001, 3: 40000}, dict.fromkeys((1, 2, 3), "R2"))
     for number in (1, 2):
         capture.open(number)

@@ -38,7 +38,7 @@ def a_run(*, t0_in=timedelta(seconds=0.2), off=timedelta(), starts=(0.0, 0.5)):
     )
 
 
-def test_t0_and_advances_are_waited_for_and_what_counts_came_after_them():
+def test_t0_and_advances_are_waited_for_and_what_counts_came_after_them() -> None:
     run, keeper = a_run(), RealTime()
     keeper.begin(run)
     assert run.clock.now().moment == run.t0
@@ -48,24 +48,24 @@ def test_t0_and_advances_are_waited_for_and_what_counts_came_after_them():
     assert run.noted == ["until t0+0.3s real time has to pass", "until t0+0.4s real time has to pass"]
 
 
-def test_a_lab_that_dies_ends_the_waiting():
+def test_a_lab_that_dies_ends_the_waiting() -> None:
     run = a_run(t0_in=timedelta(seconds=30))
     run.routers.check = lambda: (_ for _ in ()).throw(RunUnfitError("R2's bgpd has died"))
     with pytest.raises(RunUnfitError, match="bgpd"):
         RealTime().begin(run)
 
 
-def test_a_clock_that_is_not_this_machines_makes_the_run_unfit():
+def test_a_clock_that_is_not_this_machines_makes_the_run_unfit() -> None:
     with pytest.raises(RunUnfitError, match=r"R2's clock is \+37 s off"):
         RealTime().begin(a_run(off=timedelta(seconds=37.2)))
 
 
-def test_a_t0_that_has_passed_makes_the_run_unfit():
+def test_a_t0_that_has_passed_makes_the_run_unfit() -> None:
     with pytest.raises(RunUnfitError, match="has passed"):
         RealTime().begin(a_run(t0_in=timedelta(seconds=-5)))
 
 
-def test_a_start_that_passes_before_its_advance_makes_the_run_unfit_and_one_that_was_waited_for_does_not():
+def test_a_start_that_passes_before_its_advance_makes_the_run_unfit_and_one_that_was_waited_for_does_not() -> None:
     run, keeper = a_run(t0_in=timedelta(seconds=0.05), starts=(0.0, 0.2, 9.0)), RealTime()
     keeper.begin(run)
     keeper.check(run)
@@ -78,7 +78,7 @@ def test_a_start_that_passes_before_its_advance_makes_the_run_unfit_and_one_that
 
 
 @pytest.mark.parametrize(("second", "minute"), [(0, 1), (56, 1), (57, 2), (59, 2)])
-def test_t0_is_the_next_whole_minute_that_can_be_reached(second, minute):
+def test_t0_is_the_next_whole_minute_that_can_be_reached(second, minute) -> None:
     now = datetime(2030, 1, 1, 0, 0, second, 1, tzinfo=UTC)
     expected = datetime(2030, 1, 1, 0, minute, tzinfo=UTC)
     assert next_minute(now, lead=timedelta(seconds=3)) == expected

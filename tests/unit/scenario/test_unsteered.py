@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -29,13 +30,13 @@ mutations:
 """
 
 
-def cases(tmp_path, text=FILE):
+def cases(tmp_path: Path, text=FILE):
     path = tmp_path / "forced.yaml"
     path.write_text(text)
     return read_cases(path)
 
 
-def test_nothing_is_forced_any_more_and_the_steps_keep_their_numbers(tmp_path):
+def test_nothing_is_forced_any_more_and_the_steps_keep_their_numbers(tmp_path: Path) -> None:
     (case,) = cases(tmp_path)
     scenario = case.scenario
     assert steers(scenario)
@@ -48,7 +49,7 @@ def test_nothing_is_forced_any_more_and_the_steps_keep_their_numbers(tmp_path):
     }
 
 
-def test_the_keychains_stay_as_they_are(tmp_path):
+def test_the_keychains_stay_as_they_are(tmp_path: Path) -> None:
     (case,) = cases(tmp_path)
     now = datetime(2030, 1, 1, tzinfo=UTC)
     chains: dict[RouterName, Keychain] = {
@@ -59,6 +60,6 @@ def test_the_keychains_stay_as_they_are(tmp_path):
 
 
 @pytest.mark.parametrize("value", ["4294967296", "-1", "high"])
-def test_an_isn_is_a_number_of_32_bits(tmp_path, value):
+def test_an_isn_is_a_number_of_32_bits(tmp_path: Path, value) -> None:
     with pytest.raises(DocumentError):
         cases(tmp_path, FILE.replace("isn: 4294967295", f"isn: {value}"))

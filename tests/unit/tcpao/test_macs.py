@@ -47,7 +47,7 @@ def packet(*, v6=False, algorithm=Algorithm.HMAC_SHA_1_96, covered=True, sne=0, 
 @pytest.mark.parametrize("v6", [False, True])
 @pytest.mark.parametrize("algorithm", list(Algorithm))
 @pytest.mark.parametrize("covered", [True, False])
-def test_a_flipped_bit_fails_exactly_where_it_is_covered(v6, algorithm, covered):
+def test_a_flipped_bit_fails_exactly_where_it_is_covered(v6, algorithm, covered) -> None:
     whole, key = packet(v6=v6, algorithm=algorithm, covered=covered)
     start = 40 if v6 else 20
     addresses = range(8, 40) if v6 else range(12, 20)
@@ -72,7 +72,7 @@ def test_a_flipped_bit_fails_exactly_where_it_is_covered(v6, algorithm, covered)
 
 
 @pytest.mark.parametrize("field", [16, 17])
-def test_the_checksum_is_not_covered_but_filled(field):
+def test_the_checksum_is_not_covered_but_filled(field) -> None:
     whole, key = packet()
     tcp = whole[20:]
     assert tcp_checksum(tcp, A4, B4) == int.from_bytes(tcp[16:18], "big")
@@ -83,7 +83,7 @@ def test_the_checksum_is_not_covered_but_filled(field):
 
 
 @given(st.binary(max_size=64).map(lambda octets: octets + b"\0" * (len(octets) % 2)))
-def test_the_checksum_is_the_one_of_rfc_1071(octets):
+def test_the_checksum_is_the_one_of_rfc_1071(octets) -> None:
     total = sum(struct.unpack(f"!{len(octets) // 2}H", octets))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
@@ -91,7 +91,7 @@ def test_the_checksum_is_the_one_of_rfc_1071(octets):
 
 
 @given(st.binary(min_size=1, max_size=130), st.binary(max_size=200))
-def test_hmac_from_pads_is_hmac(secret, message):
+def test_hmac_from_pads_is_hmac(secret, message) -> None:
     context = kdf_context(A4, B4, 1, 2, 3, 4)
     key = traffic_key(Algorithm.HMAC_SHA_1_96, secret, context)
     expected = hmac.new(secret, b"\x01TCP-AO" + context + b"\0\xa0", hashlib.sha1).digest()
@@ -99,7 +99,7 @@ def test_hmac_from_pads_is_hmac(secret, message):
     assert key.mac(message) == hmac.new(expected, message, hashlib.sha1).digest()[:12]
 
 
-def test_traffic_keys_do_not_show_or_leave():
+def test_traffic_keys_do_not_show_or_leave() -> None:
     key = traffic_key(Algorithm.AES_128_CMAC_96, b"s", kdf_context(A4, B4, 1, 2, 3, 4))
     assert key.reveal().hex() not in repr(key) + str(key)
     with pytest.raises(TypeError):
@@ -109,7 +109,7 @@ def test_traffic_keys_do_not_show_or_leave():
 
 
 @given(st.integers(0, 2**32 - 1), st.lists(st.integers(-(2**31) + 1, 2**31 - 1), max_size=60))
-def test_sne_follows_wraps(isn, steps):
+def test_sne_follows_wraps(isn, steps) -> None:
     tracker = SneTracker(isn)
     highest = isn
     for step in steps:
@@ -120,7 +120,7 @@ def test_sne_follows_wraps(isn, steps):
         assert tracker.anchor == highest
 
 
-def test_mkts_are_found_by_either_id_and_share_none():
+def test_mkts_are_found_by_either_id_and_share_none() -> None:
     one, two = Mkt("1", Algorithm.HMAC_SHA_1_96, b"a", 1, 2), Mkt("2", Algorithm.HMAC_SHA_1_96, b"b", 3, 4)
     table = MktTable([one, two])
     assert (table.incoming(4), table.outgoing(1), table.incoming(1), len(table)) == (two, one, None, 2)
@@ -139,7 +139,7 @@ def test_mkts_are_found_by_either_id_and_share_none():
     secret=st.binary(min_size=1, max_size=126),
     data=st.binary(max_size=100),
 )
-def test_scapy_computes_the_same(v6, algorithm, covered, sne, secret, data):
+def test_scapy_computes_the_same(v6, algorithm, covered, sne, secret, data) -> None:
     whole, key = packet(v6=v6, algorithm=algorithm, covered=covered, sne=sne, secret=secret, data=data)
     segment = segment_of(whole)
     ao = ao_of(segment)

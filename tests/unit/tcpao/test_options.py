@@ -32,7 +32,7 @@ def header(options=b""):
 
 
 @given(st.binary(max_size=40))
-def test_any_octets_are_scanned_alike_by_both_walks_or_refused(options):
+def test_any_octets_are_scanned_alike_by_both_walks_or_refused(options) -> None:
     assert outcome(scan_options, options) == outcome(_walk, options)
 
 
@@ -44,7 +44,7 @@ def outcome(scan, options):
 
 
 @given(st.lists(st.one_of(other_option, st.just(b"\x01")), max_size=4), st.integers(0, 4), st.binary(max_size=3))
-def test_ao_is_found_wherever_it_stands(others, place, padding):
+def test_ao_is_found_wherever_it_stands(others, place, padding) -> None:
     before = b"".join(others[:place])
     options = before + AO + b"".join(others[place:]) + (b"\0" + padding if padding else b"")
     ao = known(scan_options(options).ao)
@@ -65,19 +65,19 @@ def test_ao_is_found_wherever_it_stands(others, place, padding):
         (AO + b"\x1d\x04\x00\x00", OptionDefect.AO_TWICE),
     ],
 )
-def test_malformed_lists_are_refused_by_name(options, defect):
+def test_malformed_lists_are_refused_by_name(options, defect) -> None:
     with pytest.raises(OptionError) as refused:
         scan_options(options)
     assert refused.value.defect is defect
     assert defect.value in str(refused.value)
 
 
-def test_what_follows_the_end_is_padding():
+def test_what_follows_the_end_is_padding() -> None:
     assert scan_options(b"\x01\x00" + AO).ao is None
     assert scan_options(AO + b"\x00\x13\x12\x02").ao is not None
 
 
-def test_md5_is_noticed():
+def test_md5_is_noticed() -> None:
     md5 = bytes([19, 18]) + bytes(16)
     assert scan_options(md5 + b"\x01\x01") == (None, True)
     both = scan_options(md5 + AO)
@@ -86,7 +86,7 @@ def test_md5_is_noticed():
 
 
 @given(st.lists(other_option, max_size=3))
-def test_inserting_and_stripping_are_inverse(others):
+def test_inserting_and_stripping_are_inverse(others) -> None:
     try:
         plain = header(join_options(others))
         signed = insert_ao(plain, 7, 9)
@@ -100,7 +100,7 @@ def test_inserting_and_stripping_are_inverse(others):
     assert strip_ao(signed)[:12] == plain[:12]
 
 
-def test_inserting_keeps_the_place_of_what_was_there():
+def test_inserting_keeps_the_place_of_what_was_there() -> None:
     timestamps = b"\x01\x01\x08\x0a" + bytes(8)
     assert insert_ao(header(timestamps), 1, 2)[20:32] == timestamps
     # A list that ends early is repacked: behind its end nothing would be read.
@@ -108,7 +108,7 @@ def test_inserting_keeps_the_place_of_what_was_there():
     assert scan_options(insert_ao(header(ended), 1, 2)[20:]).ao is not None
 
 
-def test_no_room_is_said():
+def test_no_room_is_said() -> None:
     with pytest.raises(OptionRoomError):
         insert_ao(header(bytes([254, 28]) + bytes(26)), 1, 2)
     with pytest.raises(OptionError):

@@ -11,12 +11,12 @@ from keyroll.tcpao import Algorithm, Mkt, segment_mac, sign_segment, strip_ao, v
 VECTORS = json.loads((Path(__file__).parents[2] / "data" / "rfc9235_vectors.json").read_text())
 
 
-def _name(vector):
+def _name(vector: dict[str, str | bool | int]) -> str:
     return f"{vector['section']}-{vector['alg']}-{'covered' if vector['include_options'] else 'omitted'}"
 
 
 @pytest.fixture(params=VECTORS, ids=_name)
-def vector(request):
+def vector(request: pytest.FixtureRequest):
     return request.param
 
 
@@ -37,17 +37,17 @@ def key(vector, segment):
     return mkt.key_for(segment, vector["src_isn"], vector["dst_isn"])
 
 
-def test_there_are_all_32():
+def test_there_are_all_32() -> None:
     assert len(VECTORS) == 32
     assert len({(v["section"], v["alg"], v["include_options"]) for v in VECTORS}) == 32
 
 
-def test_traffic_key(vector, key):
+def test_traffic_key(vector, key) -> None:
     assert key.reveal().hex() == vector["traffic_key"]
     assert vector["traffic_key"] not in repr(key)
 
 
-def test_mac(vector, segment, key):
+def test_mac(vector, segment, key) -> None:
     ao = ao_of(segment)
     assert (ao.key_id, ao.rnext_key_id, ao.mac.hex()) == (vector["key_id"], vector["rnext_key_id"], vector["mac"])
     mac = segment_mac(segment, ao, key=key, sne=0, include_options=vector["include_options"])
@@ -56,7 +56,7 @@ def test_mac(vector, segment, key):
     assert not verify_segment(segment, ao, key=key, sne=1, include_options=vector["include_options"])
 
 
-def test_signing_again_verifies(vector, segment, key):
+def test_signing_again_verifies(vector, segment, key) -> None:
     bare = strip_ao(segment.header) + segment.payload
     signed = sign_segment(
         bare,

@@ -13,24 +13,26 @@ A4, B4 = b"\x0a\0\0\1", b"\x0a\0\0\2"
 A6, B6 = bytes(15) + b"\1", bytes(15) + b"\2"
 
 
-def tcp(data=b"data", options=b""):
+def tcp(data: bytes = b"data", options: bytes = b"") -> bytes:
     return struct.pack("!HHIIBBHHH", 179, 50000, 7, 8, (20 + len(options)) // 4 << 4, 0x18, 9, 0, 0) + options + data
 
 
-def v4(payload, *, options=b"", protocol=6, fragment=0, total=None):
+def v4(
+    payload: bytes, *, options: bytes = b"", protocol: int = 6, fragment: int = 0, total: int | None = None
+) -> bytes:
     total = 20 + len(options) + len(payload) if total is None else total
     head = struct.pack("!BBHHHBBH4s4s", 0x45 + len(options) // 4, 0, total, 0, fragment, 1, protocol, 0, A4, B4)
     return head + options + payload
 
 
-def v6(payload, *, following=6, length=None):
+def v6(payload: bytes, *, following: int = 6, length=None) -> bytes:
     return (
         struct.pack("!IHBB16s16s", 6 << 28, len(payload) if length is None else length, following, 1, A6, B6) + payload
     )
 
 
 @pytest.mark.parametrize("options", [b"", b"\x94\x04\0\0", bytes(40)])
-def test_ipv4_with_options_and_padding(options):
+def test_ipv4_with_options_and_padding(options) -> None:
     packet = b"frame header" + v4(tcp(), options=options) + b"Ethernet padding"
     segment = segment_of(packet, 12)
     assert (segment.src, segment.dst, segment.sport, segment.dport) == (A4, B4, 179, 50000)
@@ -40,7 +42,7 @@ def test_ipv4_with_options_and_padding(options):
 
 
 @pytest.mark.parametrize("kinds", [(), (0,), (0, 60), (43,), (44,), (51,), (0, 43, 60, 44)])
-def test_ipv6_with_extension_headers(kinds):
+def test_ipv6_with_extension_headers(kinds) -> None:
     packet = tcp()
     following = 6
     for kind in reversed(kinds):
@@ -73,7 +75,7 @@ def test_ipv6_with_extension_headers(kinds):
         (v6(b"\x06", following=0), SegmentDefect.IP_HEADER),
     ],
 )
-def test_what_cannot_be_read_is_refused_by_name(packet, defect):
+def test_what_cannot_be_read_is_refused_by_name(packet, defect) -> None:
     with pytest.raises(SegmentError) as refused:
         parse_segment(packet)
     assert refused.value.defect is defect
@@ -82,17 +84,17 @@ def test_what_cannot_be_read_is_refused_by_name(packet, defect):
 @pytest.mark.parametrize(
     "packet", [v4(bytes(20), protocol=17), v6(bytes(20), following=58), v6(bytes(8), following=59)]
 )
-def test_other_protocols_are_none(packet):
+def test_other_protocols_are_none(packet) -> None:
     assert parse_segment(packet) is None
     assert peek_endpoints(packet) is None or packet[0] >> 4 == 6
 
 
-def test_a_total_length_of_zero_means_the_whole_frame():
+def test_a_total_length_of_zero_means_the_whole_frame() -> None:
     assert segment_of(v4(tcp(b"large send"), total=0)).payload == b"large send"
 
 
 @given(st.binary(max_size=90))
-def test_random_octets_give_a_segment_none_or_a_named_error(octets):
+def test_random_octets_give_a_segment_none_or_a_named_error(octets) -> None:
     try:
         segment = parse_segment(octets)
     except SegmentError:
@@ -104,7 +106,7 @@ def test_random_octets_give_a_segment_none_or_a_named_error(octets):
 
 
 @given(st.binary(min_size=40, max_size=90), st.sampled_from([0x45, 0x60]))
-def test_random_packets_of_either_version(octets, first):
+def test_random_packets_of_either_version(octets, first) -> None:
     protocol = 9 if first == 0x45 else 6
     packet = bytes([first]) + octets[1:protocol] + b"\x06" + octets[protocol + 1 :]
     try:
@@ -115,5 +117,5 @@ def test_random_packets_of_either_version(octets, first):
     assert segment.length >= segment.payload_offset - segment.tcp_offset >= 20
 
 
-def test_flags_are_written_as_tcpdump_does():
+def test_flags_are_written_as_tcpdump_does() -> None:
     assert [flag_letters(bits) for bits in (2, 18, 16, 24, 4, 17, 0)] == ["S", "S.", ".", "P.", "R", "F.", "none"]

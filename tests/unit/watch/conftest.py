@@ -31,17 +31,17 @@ def server():
 
 
 @pytest.fixture
-def paces(monkeypatch):
+def paces(monkeypatch: pytest.MonkeyPatch):
     """When each line was let through, by the clock: the server may see it after the clock has moved on."""
     found: list[list[Instant]] = []
 
     class Noting(Pace):
-        def __init__(self, clock, stop):
+        def __init__(self, clock, stop) -> None:
             super().__init__(clock, stop)
             self.instants: list[Instant] = []
             found.append(self.instants)
 
-        def before_line(self):
+        def before_line(self) -> None:
             super().before_line()
             self.instants.append(known(self._sent))
 
@@ -50,7 +50,7 @@ def paces(monkeypatch):
 
 
 @pytest.fixture
-def play(server, paces, tmp_path, monkeypatch):
+def play(server, paces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def played(seed=None, change=None, number=0, **more):
         clock = Lockstep(BEGIN)
         monkeypatch.setattr("keyroll.watch.engine.ThreadPoolExecutor", pool_of(clock))
@@ -74,7 +74,7 @@ def play(server, paces, tmp_path, monkeypatch):
     return played
 
 
-def check_what_was_sent(routers, paces):
+def check_what_was_sent(routers, paces) -> None:
     for router, instants in zip(routers.values(), paces, strict=True):
         assert all(is_allowed(line) for line in router.sent), router.sent
         assert router.logins <= 1

@@ -6,6 +6,7 @@ import json
 import re
 import tarfile
 from base64 import b64encode
+from pathlib import Path
 
 import pytest
 from tests.unit.known import known
@@ -23,7 +24,7 @@ from keyroll.watch.inventory import Inventory
 
 
 @pytest.fixture
-def collected(server, tmp_path):
+def collected(server, tmp_path: Path):
     def made(change=None, **more):
         clock = FakeClock(BEGIN)
         server.routers = plain(clock, ldp=True)
@@ -40,7 +41,7 @@ def collected(server, tmp_path):
     return made
 
 
-def test_the_bundle_holds_what_concerns_the_sessions_and_no_secret(collected, server, tmp_path):
+def test_the_bundle_holds_what_concerns_the_sessions_and_no_secret(collected, server, tmp_path: Path) -> None:
     bundle = tmp_path / "bundle.tgz"
     collected().write(bundle)
     assert bundle.stat().st_mode & 0o777 == 0o600
@@ -67,8 +68,8 @@ def forms(secret):
 
 
 @pytest.mark.parametrize("secret", [SECRET, "Tr0ub4dor&3-keyroll"])
-def test_a_router_that_tells_its_secrets_in_every_form_finds_them_in_no_bundle(collected, secret):
-    def tells(routers):
+def test_a_router_that_tells_its_secrets_in_every_form_finds_them_in_no_bundle(collected, secret) -> None:
+    def tells(routers) -> None:
         for router in routers.values():
             router.secret = secret
             told = "\n".join(f"Jan  1 00:00:00 {router.name} mgd[1]: {form}" for form in forms(secret))
@@ -87,22 +88,22 @@ def test_a_router_that_tells_its_secrets_in_every_form_finds_them_in_no_bundle(c
         pytest.fail(f"an encrypted secret is left: {text[:4]}…")
 
 
-def test_names_go_too_if_asked(collected):
+def test_names_go_too_if_asked(collected) -> None:
     found = collected(hide_names=True).files
     assert {path.partition("/")[0] for path in found if "/" in path} == {"router-1", "router-2"}
     assert not any(word in text for text in found.values() for word in ("R1 ", '"R2"', USER, "127.0.0.1"))
 
 
-def test_a_login_that_may_not_see_the_chains_collects_nothing(collected):
-    def hidden(routers):
+def test_a_login_that_may_not_see_the_chains_collects_nothing(collected) -> None:
+    def hidden(routers) -> None:
         routers["R2"].visible = False
 
     with pytest.raises(RunError, match="R2: chains not visible"):
         collected(hidden)
 
 
-def test_an_error_that_quotes_a_line_quotes_no_secret(collected):
-    def quotes(routers):
+def test_an_error_that_quotes_a_line_quotes_no_secret(collected) -> None:
+    def quotes(routers) -> None:
         routers["R1"].garble = lambda line, said: f"{said}\n{SECRET}" if line == "show bgp summary" else said
 
     with pytest.raises(RunError) as raised:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 from tests.unit.known import known
@@ -35,7 +36,7 @@ sessions:
 
 
 @pytest.fixture
-def write(tmp_path):
+def write(tmp_path: Path):
     def written(text):
         path = tmp_path / "routers.yml"
         path.write_text(text)
@@ -52,7 +53,7 @@ def password(target: Target) -> bytes:
     return known(access(target).password).reveal()
 
 
-def test_it_says_how_each_router_is_reached(write, monkeypatch):
+def test_it_says_how_each_router_is_reached(write, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LEFT_PASSWORD", "left's own")
     left, right = targets(read_inventory(write(GOOD)))
     assert (left.name, left.host, left.port, left.user) == ("left", "192.0.2.1", 22, "watcher")
@@ -85,7 +86,7 @@ def test_it_says_how_each_router_is_reached(write, monkeypatch):
         ("  right:", "  'a/b':", 9, "routers.a/b"),
     ],
 )
-def test_a_mistake_names_line_and_field(write, old, new, line, words):
+def test_a_mistake_names_line_and_field(write, old, new, line, words) -> None:
     with pytest.raises(DocumentError) as raised:
         read_inventory(write(GOOD.replace(old, new, 1)))
     assert known(raised.value.where).line == line, raised.value
@@ -93,7 +94,7 @@ def test_a_mistake_names_line_and_field(write, old, new, line, words):
     assert "hunter2" not in str(raised.value)
 
 
-def test_a_secret_that_cannot_be_had_is_named_and_not_quoted(write, monkeypatch):
+def test_a_secret_that_cannot_be_had_is_named_and_not_quoted(write, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LEFT_PASSWORD", raising=False)
     with pytest.raises(InputError, match=r"routers.left.secret.env: the variable LEFT_PASSWORD is not set"):
         targets(read_inventory(write(GOOD)))
@@ -104,7 +105,7 @@ def test_a_secret_that_cannot_be_had_is_named_and_not_quoted(write, monkeypatch)
     assert "hunter2" not in str(raised.value)
 
 
-def test_a_descriptor_is_read_once_for_all_who_name_it(write):
+def test_a_descriptor_is_read_once_for_all_who_name_it(write) -> None:
     reading, writing = os.pipe()
     os.write(writing, b"through a pipe\n")
     os.close(writing)
@@ -117,7 +118,7 @@ def test_a_descriptor_is_read_once_for_all_who_name_it(write):
     assert {password(one) for one in found} == {b"through a pipe"}
 
 
-def test_the_users_own_ssh_configuration_is_followed(write, tmp_path):
+def test_the_users_own_ssh_configuration_is_followed(write, tmp_path: Path) -> None:
     config = tmp_path / "config"
     config.write_text(
         "Host core-*\n  User watcher\n  Port 830\n  ProxyJump me@bastion:2022,inner\n"
@@ -134,7 +135,7 @@ def test_the_users_own_ssh_configuration_is_followed(write, tmp_path):
     assert (b.user, b.port, access(b).proxy[-1]) == ("other", 22, "gate")
 
 
-def test_the_schema_takes_the_example_and_no_plain_secret():
+def test_the_schema_takes_the_example_and_no_plain_secret() -> None:
     made = schema()
     assert made["properties"]["inventory"] == {"const": 1, "title": "Inventory", "type": "integer"}
     assert made["$defs"]["RouterEntry"]["properties"]["secret"]["anyOf"][0] == {"const": "agent"}

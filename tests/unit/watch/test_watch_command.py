@@ -26,7 +26,7 @@ PATIENCE = 60.0
 
 
 @pytest.fixture
-def command(server, tmp_path, monkeypatch):
+def command(server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The command line against two routers whose clocks stand still: the rollover never comes."""
     monkeypatch.setenv("WATCH_PASSWORD", PASSWORD)
     monkeypatch.setattr("keyroll.watch.pace.BETWEEN", timedelta(milliseconds=1))
@@ -45,7 +45,7 @@ def typed(command, *words):
     return watch_command.main([*command, *words], standalone_mode=False)
 
 
-def test_ctrl_c_prints_the_verdict_so_far_and_the_json_has_it(command, tmp_path):
+def test_ctrl_c_prints_the_verdict_so_far_and_the_json_has_it(command, tmp_path: Path) -> None:
     process = subprocess.Popen(
         [*KEYROLL, "watch", *command, "--accept-new-host-keys"],
         stdout=subprocess.PIPE,
@@ -70,7 +70,9 @@ def test_ctrl_c_prints_the_verdict_so_far_and_the_json_has_it(command, tmp_path)
     assert SECRET not in text
 
 
-def test_a_host_key_that_is_not_known_is_refused_and_nothing_is_sent(command, server, tmp_path, capsys):
+def test_a_host_key_that_is_not_known_is_refused_and_nothing_is_sent(
+    command, server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert typed(command) == 2
     said = capsys.readouterr().out
     assert "the host key of [127.0.0.1]" in said
@@ -96,7 +98,7 @@ def families(text):
     }
 
 
-def test_one_look_writes_metrics_that_a_collector_can_read(command, tmp_path):
+def test_one_look_writes_metrics_that_a_collector_can_read(command, tmp_path: Path) -> None:
     file = tmp_path / "keyroll.prom"
     assert typed(command, "--accept-new-host-keys", "--once", "--textfile", str(file)) == 0
     read = families(file.read_text())
@@ -118,7 +120,7 @@ def test_one_look_writes_metrics_that_a_collector_can_read(command, tmp_path):
     assert file.stat().st_mode & 0o777 == 0o644
 
 
-def test_promtool_finds_nothing_in_the_metrics(command, tmp_path):
+def test_promtool_finds_nothing_in_the_metrics(command, tmp_path: Path) -> None:
     promtool = shutil.which("promtool")
     if promtool is None:
         pytest.skip("promtool is not installed (it comes with Prometheus); the format is checked by another test")
@@ -135,12 +137,14 @@ def test_promtool_finds_nothing_in_the_metrics(command, tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_a_counter_keeps_all_its_digits():
+def test_a_counter_keeps_all_its_digits() -> None:
     assert list(Metric("a_total", "A.", (({"b": 'c"\\'}, 12_345_678),)).lines())[-1] == 'a_total{b="c\\"\\\\"} 12345678'
 
 
 @pytest.mark.parametrize("what", ["the inventory is wrong", "a secret is not there", "a router hides its chains"])
-def test_a_look_that_cannot_be_taken_leaves_no_stale_metrics(command, server, tmp_path, monkeypatch, what):
+def test_a_look_that_cannot_be_taken_leaves_no_stale_metrics(
+    command, server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what
+) -> None:
     file = tmp_path / "keyroll.prom"
     words = ("--accept-new-host-keys", "--once", "--textfile", str(file))
     assert typed(command, *words) == 0
@@ -163,7 +167,7 @@ def test_a_look_that_cannot_be_taken_leaves_no_stale_metrics(command, server, tm
     assert not any(name in ("keyroll_session_up", "keyroll_key_active") for name, *_ in after)
 
 
-def test_a_router_that_is_lost_is_told_apart_from_the_other(command, server, tmp_path):
+def test_a_router_that_is_lost_is_told_apart_from_the_other(command, server, tmp_path: Path) -> None:
     file = tmp_path / "keyroll.prom"
     server.routers["R2"].garble = lambda line, said: "?" if "keychain" in line else said
     assert typed(command, "--accept-new-host-keys", "--once", "--textfile", str(file)) == 2
@@ -182,7 +186,7 @@ def test_a_router_that_is_lost_is_told_apart_from_the_other(command, server, tmp
     assert read["keyroll_session_up", ("router", "R1"), ("session", "bgp")] == 1
 
 
-def test_a_ticket_gets_tables_and_no_empty_list(command, capsys):
+def test_a_ticket_gets_tables_and_no_empty_list(command, capsys: pytest.CaptureFixture[str]) -> None:
     assert typed(command, "--accept-new-host-keys", "--once", "--markdown") == 0
     said = capsys.readouterr().out
     assert said.startswith("# keyroll watch: R1 and R2\n\n**OK  R1 and R2: ")
@@ -190,12 +194,14 @@ def test_a_ticket_gets_tables_and_no_empty_list(command, capsys):
     assert said.endswith("|\n\n"), "nothing was left unjudged"
 
 
-def test_input_that_is_wrong_is_named(command):
+def test_input_that_is_wrong_is_named(command) -> None:
     with pytest.raises(InputError, match="--textfile goes with --once"):
         typed(command, "--textfile", "x")
 
 
-def test_a_watch_leaves_a_page_in_its_folder_unless_told_not_to(command, tmp_path, capsys):
+def test_a_watch_leaves_a_page_in_its_folder_unless_told_not_to(
+    command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert typed(command, "--accept-new-host-keys", "--once") == 0
     page = (tmp_path / "run" / "report.html").read_text()
     said = capsys.readouterr().out

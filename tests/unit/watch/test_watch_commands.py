@@ -17,26 +17,26 @@ WRITING = ("save", "append", "tee", "request", "clear", "configure", "restart", 
 
 
 @pytest.mark.parametrize("shape", list(Shape))
-def test_no_shape_pipes_to_anything_but_no_more(shape):
+def test_no_shape_pipes_to_anything_but_no_more(shape) -> None:
     assert all(pipe.strip() == "no-more" for pipe in shape.value.split("|")[1:])
     assert not any(word in shape.value for word in WRITING)
     assert shape.value.startswith("show ")
 
 
 @given(st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6)))
-def test_an_address_makes_one_allowed_line(address):
+def test_an_address_makes_one_allowed_line(address) -> None:
     line = Command(Shape.NEIGHBOR, address).text
     assert is_allowed(line)
     assert ip_address(line.removeprefix("show bgp neighbor ")) == address
 
 
 @pytest.mark.parametrize("address", [IPv6Address("fe80::1%x | save y"), "10.0.0.1", None])
-def test_what_is_no_plain_address_is_never_sent(address):
+def test_what_is_no_plain_address_is_never_sent(address) -> None:
     with pytest.raises(InputError):
         _ = Command(Shape.NEIGHBOR, address).text
 
 
-def test_a_command_without_a_parameter_takes_none():
+def test_a_command_without_a_parameter_takes_none() -> None:
     with pytest.raises(InputError):
         _ = Command(Shape.CLOCK, IPv4Address("10.0.0.1")).text
 
@@ -55,9 +55,9 @@ def test_a_command_without_a_parameter_takes_none():
         "",
     ],
 )
-def test_a_prefix_is_no_permission(line):
+def test_a_prefix_is_no_permission(line) -> None:
     assert not is_allowed(line)
 
 
-def test_the_logins_own_lines_are_those_that_it_types():
+def test_the_logins_own_lines_are_those_that_it_types() -> None:
     assert tuple(line for line, _ in _PREPARATION) == LOGIN

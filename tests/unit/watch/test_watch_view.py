@@ -20,7 +20,7 @@ def screens(play):
         console = Console(width=80, height=24, color_system=None)
         view, shown = View(console), []
 
-        def draw(_):
+        def draw(_) -> None:
             with console.capture() as captured:
                 console.print(view.drawn())
             shown.append(captured.get().splitlines())
@@ -31,8 +31,8 @@ def screens(play):
     return watched
 
 
-def test_eighty_columns_show_the_countdown_keys_sessions_and_skew(screens):
-    def both_kinds(routers):
+def test_eighty_columns_show_the_countdown_keys_sessions_and_skew(screens) -> None:
+    def both_kinds(routers) -> None:
         for router in routers.values():
             router.ldp, router.skew = True, timedelta(seconds=2 * (router.name == "R2"))
 
@@ -49,8 +49,8 @@ def test_eighty_columns_show_the_countdown_keys_sessions_and_skew(screens):
     assert "both keys are active; waiting for a message in each session" in "\n".join(map("\n".join, shown))
 
 
-def test_a_flap_and_what_is_predicted_not_hitless_stand_out(screens):
-    def bad(routers):
+def test_a_flap_and_what_is_predicted_not_hitless_stand_out(screens) -> None:
+    def bad(routers) -> None:
         routers["R2"].second_key = False
         routers["R1"].flap_at = BEGIN + timedelta(seconds=30)
 

@@ -6,8 +6,10 @@ import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 
 import asyncssh
 import pytest
@@ -22,7 +24,7 @@ LOOK = ("--once", "--accept-new-host-keys")
 
 
 @pytest.fixture
-def way(server, tmp_path, monkeypatch, capsys):
+def way(server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """Write an inventory whose routers all have these fields, look once, and return the exit code and what was said."""
     monkeypatch.setattr("keyroll.watch.pace.BETWEEN", timedelta(milliseconds=1))
     server.routers = plain(FakeClock(BEGIN))
@@ -48,7 +50,7 @@ def way(server, tmp_path, monkeypatch, capsys):
 
 
 @pytest.fixture
-def key(server, tmp_path, way):  # noqa: ARG001 - `way` forgets the keys of other tests first
+def key(server, tmp_path: Path, way):  # noqa: ARG001 - `way` forgets the keys of other tests first
     """A person's private key, which the routers know."""
     made = asyncssh.generate_private_key("ssh-ed25519")
     path = tmp_path / "id_watch"
@@ -62,13 +64,13 @@ def key(server, tmp_path, way):  # noqa: ARG001 - `way` forgets the keys of othe
     return authorized
 
 
-def test_a_password_from_the_environment(way, server, monkeypatch):
+def test_a_password_from_the_environment(way, server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WATCH_PASSWORD", PASSWORD)
     assert way(secret="{env: WATCH_PASSWORD}")[0] == 0
     assert server.methods == ["password", "password"]
 
 
-def test_a_password_from_a_descriptor_that_can_be_read_once(way, server):
+def test_a_password_from_a_descriptor_that_can_be_read_once(way, server) -> None:
     reading, writing = os.pipe()
     os.write(writing, f"{PASSWORD}\n".encode())
     os.close(writing)
@@ -79,7 +81,7 @@ def test_a_password_from_a_descriptor_that_can_be_read_once(way, server):
     assert server.methods == ["password", "password"]
 
 
-def test_a_password_that_a_command_prints_stands_in_no_argument(way, tmp_path):
+def test_a_password_that_a_command_prints_stands_in_no_argument(way, tmp_path: Path) -> None:
     vault = tmp_path / "vault"
     vault.write_text(f"{PASSWORD}\nexpires tomorrow\n")
     code, said = way(secret=f"{{command: [cat, {vault}]}}")
@@ -87,14 +89,14 @@ def test_a_password_that_a_command_prints_stands_in_no_argument(way, tmp_path):
     assert PASSWORD not in said
 
 
-def test_a_key_file(way, server, key):
+def test_a_key_file(way, server, key) -> None:
     path = key()
     assert way(secret=f"{{key: {path}}}")[0] == 0
     assert set(server.methods) == {"key"}
 
 
 @contextmanager
-def agent(folder, monkeypatch):
+def agent(folder, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """An agent of the test's own, by its socket."""
     if shutil.which("ssh-agent") is None or shutil.which("ssh-add") is None:
         pytest.skip("OpenSSH's ssh-agent and ssh-add are not installed")
@@ -109,14 +111,16 @@ def agent(folder, monkeypatch):
         process.communicate(timeout=PATIENCE)
 
 
-def test_an_agent_is_asked_where_no_secret_is_named(way, server, key, tmp_path, monkeypatch):
+def test_an_agent_is_asked_where_no_secret_is_named(
+    way, server, key, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with agent(tmp_path, monkeypatch):
         subprocess.run(["ssh-add", "-q", str(key())], check=True, timeout=PATIENCE)
         assert way()[0] == 0
     assert set(server.methods) == {"key"}
 
 
-def test_a_wrong_password_is_tried_once_and_not_told(way, server, monkeypatch):
+def test_a_wrong_password_is_tried_once_and_not_told(way, server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WATCH_PASSWORD", "mistyped-1")
     code, said = way(secret="{env: WATCH_PASSWORD}")
     assert code == 2
@@ -125,7 +129,9 @@ def test_a_wrong_password_is_tried_once_and_not_told(way, server, monkeypatch):
     assert len(server.methods) == 2, "once at each router: a second try could lock the account"
 
 
-def test_a_host_key_that_has_changed_is_refused_whatever_is_accepted(way, server, tmp_path, monkeypatch):
+def test_a_host_key_that_has_changed_is_refused_whatever_is_accepted(
+    way, server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("WATCH_PASSWORD", PASSWORD)
     other = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode().strip()
     (tmp_path / "known").write_text("".join(f"[127.0.0.1]:{port} {other}\n" for port in server.ports.values()))
@@ -137,7 +143,7 @@ def test_a_host_key_that_has_changed_is_refused_whatever_is_accepted(way, server
 
 
 @pytest.fixture
-def jump(server, key, tmp_path):
+def jump(server, key, tmp_path: Path):
     """A jump host, and an SSH configuration of a person's that knows it."""
     if shutil.which("ssh") is None:
         pytest.skip("OpenSSH's client is not installed: a jump host needs it")
@@ -157,7 +163,7 @@ def jump(server, key, tmp_path):
     return config
 
 
-def test_a_jump_host_of_the_inventory_carries_both_logins(way, server, jump, monkeypatch):
+def test_a_jump_host_of_the_inventory_carries_both_logins(way, server, jump, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WATCH_PASSWORD", PASSWORD)
     code, said = way(secret="{env: WATCH_PASSWORD}", jump="bastion", **{"ssh-config": str(jump)})
     assert code == 0, said
@@ -166,7 +172,9 @@ def test_a_jump_host_of_the_inventory_carries_both_logins(way, server, jump, mon
 
 
 @pytest.mark.usefixtures("jump")
-def test_the_persons_own_ssh_configuration_has_the_jump_host_the_user_and_the_key(way, server, tmp_path, monkeypatch):
+def test_the_persons_own_ssh_configuration_has_the_jump_host_the_user_and_the_key(
+    way, server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("SSH_AUTH_SOCK", "")
     code, said = way(
@@ -178,7 +186,7 @@ def test_the_persons_own_ssh_configuration_has_the_jump_host_the_user_and_the_ke
     assert (tmp_path / "known_cores").read_text().count("127.0.0.1") == 2
 
 
-def test_a_jump_host_that_is_not_there_is_named(way, jump, monkeypatch):
+def test_a_jump_host_that_is_not_there_is_named(way, jump, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WATCH_PASSWORD", PASSWORD)
     jump.write_text(jump.read_text().replace("Port", "Port 1 #", 1))
     code, said = way(secret="{env: WATCH_PASSWORD}", jump="bastion", **{"ssh-config": str(jump)})

@@ -17,7 +17,7 @@ SAMPLE, ALL = 4, 1_000
 
 
 @pytest.fixture
-def impatient(monkeypatch):
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Answers of hostile routers have no end: nobody waits a minute for each."""
     monkeypatch.setattr("keyroll.watch.router.DEADLINES", Deadlines(connect=5.0, answer=1.0))
 
@@ -31,8 +31,8 @@ def holds_no_secret(folder: Path) -> bool:
     )
 
 
-def test_a_good_pair_is_hitless_and_a_week_of_waiting_takes_no_time(play):
-    def far(routers):
+def test_a_good_pair_is_hitless_and_a_week_of_waiting_takes_no_time(play) -> None:
+    def far(routers) -> None:
         for router in routers.values():
             router.start = BEGIN + timedelta(hours=2)
 
@@ -43,7 +43,7 @@ def test_a_good_pair_is_hitless_and_a_week_of_waiting_takes_no_time(play):
 
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("count", [SAMPLE, pytest.param(ALL, marks=pytest.mark.slow)])
-def test_nothing_else_is_ever_sent(play, count):
+def test_nothing_else_is_ever_sent(play, count) -> None:
     for seed in range(count):
         outcome, _ = play(seed, until=BEGIN + timedelta(minutes=10), number=count)
         assert holds_no_secret(outcome.result.folder)
@@ -52,16 +52,16 @@ def test_nothing_else_is_ever_sent(play, count):
             assert outcome.state.seen.completed
 
 
-def test_a_router_without_the_next_key_is_not_hitless(play):
-    def lacks(routers):
+def test_a_router_without_the_next_key_is_not_hitless(play) -> None:
+    def lacks(routers) -> None:
         routers["R2"].second_key = False
 
     outcome, _ = play(change=lacks, until=BEGIN + timedelta(minutes=10))
     assert outcome.result.verdict is Verdict.FAILED, outcome.headline
 
 
-def test_a_slow_router_is_left_alone_for_as_long_as_it_took(play):
-    def slow(routers):
+def test_a_slow_router_is_left_alone_for_as_long_as_it_took(play) -> None:
+    def slow(routers) -> None:
         routers["R2"].slow = timedelta(seconds=5)
 
     _, paces = play(change=slow, until=BEGIN + timedelta(minutes=3))
@@ -69,8 +69,8 @@ def test_a_slow_router_is_left_alone_for_as_long_as_it_took(play):
     assert all(after - before >= timedelta(seconds=10) for before, after in itertools.pairwise(instants))
 
 
-def test_chains_that_may_not_be_seen_are_no_missing_chains(play):
-    def hidden(routers):
+def test_chains_that_may_not_be_seen_are_no_missing_chains(play) -> None:
+    def hidden(routers) -> None:
         routers["R1"].visible = False
 
     outcome, _ = play(change=hidden)
@@ -78,8 +78,8 @@ def test_chains_that_may_not_be_seen_are_no_missing_chains(play):
     assert "R1: chains not visible" in outcome.result.reason
 
 
-def test_secrets_that_may_not_be_seen_leave_a_verdict_that_names_it(play):
-    def without(routers):
+def test_secrets_that_may_not_be_seen_leave_a_verdict_that_names_it(play) -> None:
+    def without(routers) -> None:
         for router in routers.values():
             router.secret = "/* SECRET-DATA */"
 
@@ -101,8 +101,8 @@ HOSTILE = {
 
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_a_hostile_router_gets_nothing_else_and_no_green(play, kind):
-    def hostile(routers):
+def test_a_hostile_router_gets_nothing_else_and_no_green(play, kind) -> None:
+    def hostile(routers) -> None:
         routers["R2"].garble = HOSTILE[kind]
 
     outcome, _ = play(change=hostile, until=BEGIN + timedelta(minutes=5))
@@ -113,8 +113,8 @@ def test_a_hostile_router_gets_nothing_else_and_no_green(play, kind):
         assert outcome.result.verdict is Verdict.UNFIT, outcome.headline
 
 
-def test_a_large_label_database_is_read_once_and_the_verdict_says_so(play, server):
-    def large(routers):
+def test_a_large_label_database_is_read_once_and_the_verdict_says_so(play, server) -> None:
+    def large(routers) -> None:
         for router in routers.values():
             router.ldp, router.labels = True, 1_001 if router.name == "R1" else 1_000
 
@@ -132,8 +132,8 @@ def test_a_large_label_database_is_read_once_and_the_verdict_says_so(play, serve
     assert ("R1", True) not in judged
 
 
-def test_ssh_that_ends_in_the_middle_is_unfit_and_says_which_router(play):
-    def ends(routers):
+def test_ssh_that_ends_in_the_middle_is_unfit_and_says_which_router(play) -> None:
+    def ends(routers) -> None:
         routers["R2"].ends_at = BEGIN + timedelta(seconds=30)
 
     outcome, _ = play(change=ends)
@@ -143,8 +143,8 @@ def test_ssh_that_ends_in_the_middle_is_unfit_and_says_which_router(play):
     assert outcome.state.seen.looks["R1"]
 
 
-def test_a_side_whose_next_key_is_not_there_yet_is_told_before_and_after(play):
-    def late(routers):
+def test_a_side_whose_next_key_is_not_there_yet_is_told_before_and_after(play) -> None:
+    def late(routers) -> None:
         routers["R2"].start = BEGIN + timedelta(hours=3)
 
     outcome, _ = play(change=late, until=BEGIN + timedelta(minutes=10))
@@ -152,8 +152,8 @@ def test_a_side_whose_next_key_is_not_there_yet_is_told_before_and_after(play):
     assert outcome.result.verdict is not Verdict.PASSED, outcome.headline
 
 
-def test_a_router_that_quotes_its_secrets_leaves_none_in_the_run_folder(play):
-    def tells(routers):
+def test_a_router_that_quotes_its_secrets_leaves_none_in_the_run_folder(play) -> None:
+    def tells(routers) -> None:
         for router in routers.values():
             router.garble = lambda line, said: said.replace("5/5/5/0", f"5/5/5/0\n{SECRET}") if "bgp" in line else said
 
@@ -163,8 +163,8 @@ def test_a_router_that_quotes_its_secrets_leaves_none_in_the_run_folder(play):
     assert SECRET not in outcome.headline
 
 
-def test_a_router_that_greets_without_end_is_left(play, server):
-    def greets(routers):
+def test_a_router_that_greets_without_end_is_left(play, server) -> None:
+    def greets(routers) -> None:
         routers["R2"].greeting = "x" * 79 + "\n"
         routers["R2"].greetings = 20_000
 

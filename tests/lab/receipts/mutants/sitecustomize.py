@@ -17,7 +17,7 @@ from keyroll.names import DropReason
 MUTANT = os.environ.get("KEYROLL_TEST_MUTANT", "")
 
 
-def signs_with_the_old_key():
+def signs_with_the_old_key() -> None:
     """The sending key never moves; the show output, which asks the key clock what is active, says that it did."""
     from keyroll.emulator.contract.key_clock import KeyClock
 
@@ -27,7 +27,7 @@ def signs_with_the_old_key():
     KeyClock.sent = first
 
 
-def receives(reasons):
+def receives(reasons) -> None:
     """Segments that would be dropped for these reasons get in."""
     from keyroll.emulator.wire.bump.live_connections import PASS
     from keyroll.emulator.wire.bump.receiving import Receiver, stripped
@@ -45,26 +45,26 @@ def receives(reasons):
     Receiver.judge = lenient
 
 
-def ignores_rnext():
+def ignores_rnext() -> None:
     """A received RNextKeyID moves nothing, also where RFC 5925 has it move the sending key."""
     from keyroll.emulator.contract.key_clock import KeyClock
 
     KeyClock.follow = lambda _self, _now, current, _named: current
 
 
-def resets(*, lies):
+def resets(*, lies) -> None:
     """When the clock is set forward the sessions are reset (they are back at once); flap counters are stuck, or not."""
     from keyroll.emulator.machine.machine import Machine
 
     set_clock, bgp, ldp = Machine.set_clock, Machine.bgp, Machine.ldp_sessions
 
-    async def resetting(self, moment):
+    async def resetting(self, moment) -> None:
         forward = moment - self.now() > timedelta(minutes=1) and await bgp(self)
         await set_clock(self, moment)
         if forward:
             await self.clear_bgp(None, soft=False)
 
-    async def resetting_ldp(self, moment):
+    async def resetting_ldp(self, moment) -> None:
         forward = moment - self.now() > timedelta(minutes=1) and await ldp(self)
         await set_clock(self, moment)
         if forward:
@@ -81,7 +81,7 @@ def resets(*, lies):
         Machine.bgp = steady
 
 
-def wrong_sne():
+def wrong_sne() -> None:
     """The sequence number extension stays at 0 when sequence numbers pass 2^32; both routers agree on it."""
     from keyroll.tcpao.sne import SneTracker
 
@@ -98,7 +98,7 @@ def heard(port):
             yield frame, sender[2] == socket.PACKET_OUTGOING
 
 
-def resets_ldp_for_a_blink():
+def resets_ldp_for_a_blink() -> None:
     """When the clock is set forward the LDP session is reset, and back within milliseconds: no sample sees it down.
 
     ldpd connects anew when it hears a hello; the last one that this router sent is sent once more, at once. The show
@@ -114,7 +114,7 @@ def resets_ldp_for_a_blink():
     labels = Machine.ldp_bindings
     kept = {}
 
-    def overhear(namespace, reset):
+    def overhear(namespace, reset) -> None:
         with linux.inside(namespace):
             port = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0003))
         with port:
@@ -125,14 +125,14 @@ def resets_ldp_for_a_blink():
             next(frame for frame, own in heard(port) if not own and frame[23] == socket.IPPROTO_TCP and frame[47] & 1)
             port.send(hello)  # the peer has closed its end just now
 
-    async def resetting(self, moment):
+    async def resetting(self, moment) -> None:
         forward = moment - self.now() > timedelta(minutes=1) and await ldp(self)
         await set_clock(self, moment)
         if forward:
             kept.update(labels=await labels(self), sessions=await ldp(self), at=time.monotonic())
             loop = asyncio.get_running_loop()
 
-            def reset():
+            def reset() -> None:
                 asyncio.run_coroutine_threadsafe(self.clear_ldp(None), loop).result(5)
 
             if self._applied.intent.host_name == "R1":  # R2, with the greater address, is the one that connects
@@ -151,7 +151,7 @@ def resets_ldp_for_a_blink():
     Machine.set_clock, Machine.ldp_sessions, Machine.ldp_bindings = resetting, steady, labelled
 
 
-def stores_another_secret():
+def stores_another_secret() -> None:
     """What is typed as a secret is kept with one character more: both routers agree, and nobody sees it by its text."""
     from keyroll.emulator.junos.configuration import values
     from keyroll.keychain.secret import Secret
@@ -160,14 +160,14 @@ def stores_another_secret():
     values.encode_type9 = lambda secret, salt: encode(Secret(secret.reveal() + b"x"), salt)
 
 
-def loses_labels():
+def loses_labels() -> None:
     """When the clock is set forward the labels are gone for one look; the LDP session is as it was."""
     from keyroll.emulator.machine.machine import Machine
 
     set_clock, bindings = Machine.set_clock, Machine.ldp_bindings
     forward = []
 
-    async def noting(self, moment):
+    async def noting(self, moment) -> None:
         forward.append(moment - self.now() > timedelta(minutes=1))
         await set_clock(self, moment)
 

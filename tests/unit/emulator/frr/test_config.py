@@ -34,36 +34,36 @@ def texts(found: list[VtyCommand]) -> list[str]:
     return [step.text for step in found]
 
 
-def test_nothing_changed_means_nothing_to_say():
+def test_nothing_changed_means_nothing_to_say() -> None:
     lines = [line("a"), line("b", parent="a")]
     assert steps(lines, lines) == []
 
 
-def test_what_goes_goes_first_and_in_reverse():
+def test_what_goes_goes_first_and_in_reverse() -> None:
     assert texts(steps([line("a"), line("b")], [line("c")])) == ["no b", "no a", "c"]
 
 
-def test_a_changed_value_replaces_the_former_in_place():
+def test_a_changed_value_replaces_the_former_in_place() -> None:
     assert texts(steps([line("t", "timers 3 9")], [line("t", "timers 10 30")])) == ["timers 10 30"]
 
 
-def test_a_value_that_cannot_be_replaced_is_undone_first():
+def test_a_value_that_cannot_be_replaced_is_undone_first() -> None:
     old, new = line("l", "list 1", replace=False), line("l", "list 2", replace=False)
     assert texts(steps([old], [new])) == ["no list 1", "list 2"]
 
 
-def test_what_hangs_on_a_line_goes_with_it():
+def test_what_hangs_on_a_line_goes_with_it() -> None:
     old = [line("n"), line("n t", parent="n"), line("n t x", parent="n t")]
     assert texts(steps(old, [])) == ["no n"]
 
 
-def test_what_hangs_on_a_line_made_anew_is_set_again():
+def test_what_hangs_on_a_line_made_anew_is_set_again() -> None:
     old = [line("bgp", "router bgp 1", replace=False, anew=True), line("n", parent="bgp")]
     new = [line("bgp", "router bgp 2", replace=False, anew=True), line("n", parent="bgp")]
     assert texts(steps(old, new)) == ["no router bgp 1", "router bgp 2", "n"]
 
 
-def test_a_secret_is_told_and_never_shown():
+def test_a_secret_is_told_and_never_shown() -> None:
     found = steps([], [line("neighbor 1 password", "neighbor 1 password hush", secret=True)])
     assert found[0].text == "neighbor 1 password hush"
     assert "hush" not in found[0].shown
@@ -74,7 +74,7 @@ KEYS = st.lists(st.sampled_from("abcdefgh"), unique=True)
 
 
 @given(old=KEYS, new=KEYS)
-def test_the_steps_lead_from_any_set_of_lines_to_any_other(old, new):
+def test_the_steps_lead_from_any_set_of_lines_to_any_other(old, new) -> None:
     state = set(old)
     for step in steps([line(key) for key in old], [line(key) for key in new]):
         if step.text.startswith("no "):
@@ -85,7 +85,7 @@ def test_the_steps_lead_from_any_set_of_lines_to_any_other(old, new):
     assert state == set(new)
 
 
-def test_lines_that_belong_together_are_told_in_one_go():
+def test_lines_that_belong_together_are_told_in_one_go() -> None:
     lines = [line("a"), line("b", together="x"), line("c", together="x"), line("d", together="y"), line("e")]
     found = [[step.text for step in batch] for batch in batches(steps([], lines))]
     assert found == [["a"], ["b", "c"], ["d"], ["e"]]

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
 from keyroll.emulator.contract.errors import ProcessError
@@ -8,7 +11,7 @@ from keyroll.emulator.frr.config import Daemon
 
 
 @pytest.fixture
-def installed(tmp_path, monkeypatch):
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Return a function that installs daemons, as files without content."""
 
     def install(*names: str) -> None:
@@ -19,13 +22,15 @@ def installed(tmp_path, monkeypatch):
     return install
 
 
-def test_without_frr_the_remedy_is_said(installed):
+def test_without_frr_the_remedy_is_said(installed: Callable[..., None]) -> None:
     installed()
     with pytest.raises(ProcessError, match="apt-get install frr"):
         daemons.find()
 
 
-def test_before_mgmtd_every_daemon_gets_an_empty_configuration_file(installed, tmp_path):
+def test_before_mgmtd_every_daemon_gets_an_empty_configuration_file(
+    installed: Callable[..., None], tmp_path: Path
+) -> None:
     installed("zebra", "staticd")
     assert not daemons.has_mgmtd()
     for daemon in (Daemon.ZEBRA, Daemon.STATICD, Daemon.BGPD):
@@ -33,7 +38,7 @@ def test_before_mgmtd_every_daemon_gets_an_empty_configuration_file(installed, t
         assert command[command.index("-f") + 1] == "/dev/null"
 
 
-def test_with_mgmtd_what_is_configured_through_it_knows_no_file(installed, tmp_path):
+def test_with_mgmtd_what_is_configured_through_it_knows_no_file(installed: Callable[..., None], tmp_path: Path) -> None:
     installed("zebra", "staticd", "mgmtd")
     assert daemons.has_mgmtd()
     assert "-f" not in daemons.command(Daemon.MGMTD, tmp_path)
@@ -41,7 +46,9 @@ def test_with_mgmtd_what_is_configured_through_it_knows_no_file(installed, tmp_p
     assert "-f" in daemons.command(Daemon.ZEBRA, tmp_path)
 
 
-def test_no_daemon_listens_on_a_tcp_port_for_its_vty_or_goes_to_the_background(installed, tmp_path):
+def test_no_daemon_listens_on_a_tcp_port_for_its_vty_or_goes_to_the_background(
+    installed: Callable[..., None], tmp_path: Path
+) -> None:
     installed("zebra")
     for daemon in Daemon:
         command = daemons.command(daemon, tmp_path)
@@ -49,7 +56,7 @@ def test_no_daemon_listens_on_a_tcp_port_for_its_vty_or_goes_to_the_background(i
         assert "-d" not in command
 
 
-def test_ldpd_gets_a_folder_for_its_control_socket(installed, tmp_path):
+def test_ldpd_gets_a_folder_for_its_control_socket(installed: Callable[..., None], tmp_path: Path) -> None:
     installed("zebra")
     command = daemons.command(Daemon.LDPD, tmp_path)
     assert command[command.index("--ctl_socket") + 1] == str(tmp_path)

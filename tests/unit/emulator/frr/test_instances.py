@@ -36,7 +36,7 @@ def inside(root: str, commands: Sequence[VtyCommand]) -> list[str]:
     return [step.text for step in commands if step.node[:1] == (root,)]
 
 
-def test_an_internal_peer_in_a_local_as_is_in_a_view_and_needs_no_local_as_there():
+def test_an_internal_peer_in_a_local_as_is_in_a_view_and_needs_no_local_as_there() -> None:
     both = told(None, router(LINK, CORE))
     assert inside(VIEW, both).count("neighbor 10.255.0.1 remote-as 65001") == 1
     assert not [step.text for step in both if "local-as" in step.text]
@@ -44,13 +44,13 @@ def test_an_internal_peer_in_a_local_as_is_in_a_view_and_needs_no_local_as_there
     assert not [text for text in inside(VIEW, both) if "10.0.12.1" in text]
 
 
-def test_each_instance_announces_what_its_own_neighbours_export():
+def test_each_instance_announces_what_its_own_neighbours_export() -> None:
     both = told(None, router(LINK, CORE))
     assert [text for text in inside(OWN, both) if text.startswith("network")] == ["network 192.0.2.1/32"]
     assert [text for text in inside(VIEW, both) if text.startswith("network")] == ["network 192.0.2.2/32"]
 
 
-def test_the_view_comes_and_goes_with_its_neighbours_and_touches_no_other_session():
+def test_the_view_comes_and_goes_with_its_neighbours_and_touches_no_other_session() -> None:
     comes, goes = told(router(LINK), router(LINK, CORE)), told(router(LINK, CORE), router(LINK))
     assert comes[0].text == VIEW
     assert f"no {VIEW}" in [step.text for step in goes]
@@ -58,7 +58,7 @@ def test_the_view_comes_and_goes_with_its_neighbours_and_touches_no_other_sessio
 
 
 @pytest.mark.parametrize(("before", "after"), [(None, 65001), (65001, None)])
-def test_a_neighbour_that_moves_is_gone_from_one_instance_before_it_is_in_the_other(before, after):
+def test_a_neighbour_that_moves_is_gone_from_one_instance_before_it_is_in_the_other(before, after) -> None:
     """bgpd would take a connection for the first of two neighbours with one address."""
     one, other = (replace(CORE, local_as=asn, peer_as=asn or 65002) for asn in (before, after))
     texts = [step.text for step in told(router(LINK, one), router(LINK, other))]
@@ -77,12 +77,12 @@ def test_a_neighbour_that_moves_is_gone_from_one_instance_before_it_is_in_the_ot
     ],
     ids=["no local AS", "the router's own AS", "no other AS", "an external peer"],
 )
-def test_every_other_neighbour_is_in_the_routers_own_instance(neighbor: BgpNeighbor, own_as: int | None):
+def test_every_other_neighbour_is_in_the_routers_own_instance(neighbor: BgpNeighbor, own_as: int | None) -> None:
     commands = told(None, router(neighbor, autonomous_system=own_as))
     assert not [step for step in commands if "view" in step.text]
 
 
-def test_a_passive_neighbour_in_a_view_is_refused_beside_others_because_bgpd_takes_no_connection_of_it():
+def test_a_passive_neighbour_in_a_view_is_refused_beside_others_because_bgpd_takes_no_connection_of_it() -> None:
     passive = replace(CORE, passive=True)
     with pytest.raises(NotEmulatedError, match=r"passive of the internal neighbor 10\.255\.0\.1 in a local-as"):
         render(router(LINK, passive), [])
@@ -130,7 +130,9 @@ def asked() -> tuple[queries.BgpReader, Daemons]:
     return reader, daemons
 
 
-def test_the_sessions_of_every_instance_are_shown_with_their_routes_in_use(asked):
+def test_the_sessions_of_every_instance_are_shown_with_their_routes_in_use(
+    asked: tuple[queries.BgpReader, Daemons],
+) -> None:
     reader, _ = asked
     shown = asyncio.run(reader.states())
     assert [(str(one.address), one.prefixes["inet.0"]) for one in shown] == [
@@ -147,13 +149,15 @@ def test_the_sessions_of_every_instance_are_shown_with_their_routes_in_use(asked
         (None, ["clear bgp *", "clear bgp view as65001 *"]),
     ],
 )
-def test_a_reset_names_the_instance_and_one_of_all_is_said_to_each(asked, address, said):
+def test_a_reset_names_the_instance_and_one_of_all_is_said_to_each(
+    asked: tuple[queries.BgpReader, Daemons], address, said
+) -> None:
     reader, daemons = asked
     asyncio.run(reader.clear(address, soft=False))
     assert daemons.asked == said
 
 
-def test_one_neighbours_state_is_asked_of_its_instance(asked):
+def test_one_neighbours_state_is_asked_of_its_instance(asked: tuple[queries.BgpReader, Daemons]) -> None:
     reader, daemons = asked
     assert asyncio.run(reader.state_of(CORE.address)) == "Established"
     assert daemons.asked == ["show bgp view as65001 neighbors 10.255.0.1 json"]

@@ -32,13 +32,13 @@ def texts(intent: Intent) -> list[str]:
     return [line.text for line in render(intent, ["ge-0-0-0"]) if line.daemon is Daemon.LDPD]
 
 
-def test_hellos_go_out_every_second_unless_configured():
+def test_hellos_go_out_every_second_unless_configured() -> None:
     assert "discovery hello interval 1" in texts(INTENT)
     slow = replace(LDP, interfaces=(LdpInterface("ge-0/0/0.0", hello_interval=5),))
     assert "discovery hello interval 5" in texts(replace(INTENT, ldp=slow))
 
 
-def test_the_transport_address_is_the_router_id_or_that_of_the_interface():
+def test_the_transport_address_is_the_router_id_or_that_of_the_interface() -> None:
     assert "discovery transport-address 10.255.0.1" in texts(INTENT)
     inner = replace(LDP, transport_interface=True)
     assert transport_address(INTENT, inner) == ip_address("10.0.12.1")
@@ -49,7 +49,7 @@ def test_the_transport_address_is_the_router_id_or_that_of_the_interface():
     ("interval", "timeout", "seconds"),
     [(None, None, 30), (10, None, 30), (5, 60, 60), (3, 9, 15), (65535, None, 65535)],
 )
-def test_the_hold_time_is_what_frr_can_hold(interval, timeout, seconds):
+def test_the_hold_time_is_what_frr_can_hold(interval, timeout, seconds) -> None:
     assert hold_time(replace(LDP, keepalive_interval=interval, keepalive_timeout=timeout)) == seconds
 
 
@@ -60,7 +60,7 @@ def test_the_hold_time_is_what_frr_can_hold(interval, timeout, seconds):
         (replace(INTENT, ldp=replace(LDP, peers=(LdpPeer(ip_network("10.0.0.1/32"), md5=Secret("x")),))), "MD5"),
     ],
 )
-def test_what_cannot_be_done_is_said(intent, sentence):
+def test_what_cannot_be_done_is_said(intent, sentence) -> None:
     with pytest.raises(BackendError, match=sentence):
         texts(intent)
 
@@ -83,13 +83,13 @@ def sessions(summary: dict[str, Any], counts: session_log.LdpCounts | None = Non
     return ldp_state.sessions(summary, DETAIL, IPv4Address("10.255.0.1"), 30, counts or session_log.LdpCounts())
 
 
-def test_an_operational_session():
+def test_an_operational_session() -> None:
     (found,) = sessions(SUMMARY)
     assert (found.state, found.up_seconds, found.keepalive_timeout, found.flaps) == ("Operational", 7, 15, 0)
     assert found.peer == ip_address("10.0.12.2")
 
 
-def test_answers_agree_unless_a_session_went_down_between_them():
+def test_answers_agree_unless_a_session_went_down_between_them() -> None:
     assert ldp_state.agree(SUMMARY, DETAIL)
     assert not ldp_state.agree(SUMMARY, {})
     assert not ldp_state.agree(SUMMARY, {"10.255.0.2": {"tcpLocalAddress": "10.0.12.1"}})
@@ -97,12 +97,12 @@ def test_answers_agree_unless_a_session_went_down_between_them():
     assert ldp_state.agree({}, {})
 
 
-def test_a_session_without_connection_is_nonexistent_and_has_no_uptime():
+def test_a_session_without_connection_is_nonexistent_and_has_no_uptime() -> None:
     (found,) = sessions({"neighbors": [{**SUMMARY["neighbors"][0], "state": "PRESENT"}]})
     assert (found.state, found.up_seconds, found.keepalive_timeout) == ("Nonexistent", None, 30)
 
 
-def test_nobody_heard_of_is_no_session_and_any_other_answer_is_an_error():
+def test_nobody_heard_of_is_no_session_and_any_other_answer_is_an_error() -> None:
     assert sessions({}) == []
     with pytest.raises(FrrError):
         sessions({"error": "x"})
@@ -110,7 +110,7 @@ def test_nobody_heard_of_is_no_session_and_any_other_answer_is_an_error():
         sessions({"neighbors": [{**SUMMARY["neighbors"][0], "state": "DANCING"}]})
 
 
-def test_adjacencies_are_read():
+def test_adjacencies_are_read() -> None:
     shown = {
         "lsrId": "10.255.0.1",
         "interfaces": {
@@ -126,7 +126,7 @@ def test_adjacencies_are_read():
         ldp_state.adjacencies({})
 
 
-def test_labels_are_told_both_ways_as_the_wire_has_them():
+def test_labels_are_told_both_ways_as_the_wire_has_them() -> None:
     shown: dict[str, Any] = {
         "10.255.0.1/32": {"localLabel": "imp-null", "advertisedTo": [{"neighborId": "10.255.0.2"}], "remoteLabels": []},
         "10.255.0.2/32": {
@@ -142,7 +142,7 @@ def test_labels_are_told_both_ways_as_the_wire_has_them():
         ldp_state.bindings({"10.255.0.1/32": {"localLabel": "imp-null"}})
 
 
-def test_a_session_that_leaves_operational_is_a_flap_however_soon_it_is_back():
+def test_a_session_that_leaves_operational_is_a_flap_however_soon_it_is_back() -> None:
     counts = session_log.LdpCounts()
     steps = [
         ("KEEPALIVE RECEIVED", "OPENREC", "OPERATIONAL"),
@@ -166,11 +166,11 @@ def test_a_session_that_leaves_operational_is_a_flap_however_soon_it_is_back():
         ("%ADJCHANGE: neighbor 10.0.12.2(Unknown) in vrf default Down Hold Timer Expired", False, "Hold Timer Expired"),
     ],
 )
-def test_bgps_ups_and_downs_are_read_from_its_log(line, up, reason):
+def test_bgps_ups_and_downs_are_read_from_its_log(line, up, reason) -> None:
     found = session_log.read(Daemon.BGPD, "2026/11/24 06:47:00 BGP: [N9HHH-F8H1M] " + line)
     assert found == session_log.SessionChange("bgp", ip_address("10.0.12.2"), up, reason)
 
 
-def test_other_lines_tell_nothing():
+def test_other_lines_tell_nothing() -> None:
     assert session_log.read(Daemon.BGPD, "bgpd 8.4.4 starting") is None
     assert session_log.read(Daemon.ZEBRA, LOG.format("X", "1.1.1.1", "OPENREC", "OPERATIONAL")) is None

@@ -46,9 +46,9 @@ def counts(neighbors: dict[str, Any]) -> dict[str, tuple[int, int, int]]:
     return {str(one.address): one.prefixes["inet.0"] for one in asyncio.run(reader.states())}
 
 
-def test_a_route_that_zebra_still_has_of_a_session_that_is_down_is_nobody_elses():
+def test_a_route_that_zebra_still_has_of_a_session_that_is_down_is_nobody_elses() -> None:
     assert counts({UP: neighbor(1), DOWN: neighbor(0)}) == {UP: (1, 1, 1), DOWN: (0, 0, 0)}
 
 
-def test_of_one_neighbour_no_more_routes_are_in_use_than_it_gives():
+def test_of_one_neighbour_no_more_routes_are_in_use_than_it_gives() -> None:
     assert counts({UP: neighbor(1)}) == {UP: (1, 1, 1)}

@@ -32,7 +32,7 @@ def texts(intent: Intent) -> list[str]:
     return [line.text for line in render(intent, PORTS)]
 
 
-def test_addresses_go_to_zebra_under_the_kernels_names():
+def test_addresses_go_to_zebra_under_the_kernels_names() -> None:
     found = [(line.node, line.text) for line in render(INTENT, PORTS) if line.daemon is Daemon.ZEBRA]
     assert found == [
         (("interface ge-0-0-0",), "ip address 10.0.12.1/30"),
@@ -41,22 +41,22 @@ def test_addresses_go_to_zebra_under_the_kernels_names():
     ]
 
 
-def test_what_opens_the_session_comes_last_and_in_one_go_so_that_it_never_starts_half_configured():
+def test_what_opens_the_session_comes_last_and_in_one_go_so_that_it_never_starts_half_configured() -> None:
     mine = [text for text in texts(INTENT) if text.startswith("neighbor 10.0.12.2")]
     assert mine[0] == "neighbor 10.0.12.2 remote-as 65002"
     assert mine[-2:] == ["neighbor 10.0.12.2 timers connect 1", "neighbor 10.0.12.2 activate"]
     assert "neighbor 10.0.12.2 timers 3 9" in mine
 
 
-def test_junos_default_hold_time_is_ninety_seconds():
+def test_junos_default_hold_time_is_ninety_seconds() -> None:
     assert "neighbor 10.0.12.2 timers 30 90" in texts(replace(INTENT, neighbors=(replace(PEER, hold_time=None),)))
 
 
-def test_no_neighbour_means_no_bgp():
+def test_no_neighbour_means_no_bgp() -> None:
     assert not [line for line in render(replace(INTENT, neighbors=()), PORTS) if line.daemon is Daemon.BGPD]
 
 
-def test_exported_prefixes_are_announced_and_kept_from_neighbours_whose_policy_lacks_them():
+def test_exported_prefixes_are_announced_and_kept_from_neighbours_whose_policy_lacks_them() -> None:
     other = replace(PEER, address=ip_address("10.0.13.2"), export=())
     found = texts(replace(INTENT, neighbors=(PEER, other)))
     assert "network 10.255.0.1/32" in found
@@ -65,14 +65,14 @@ def test_exported_prefixes_are_announced_and_kept_from_neighbours_whose_policy_l
     assert "ip prefix-list KEYROLL-OUT-10.0.13.2 seq 1 permit 10.255.0.1/32" in found
 
 
-def test_a_second_neighbour_touches_nothing_of_the_first():
+def test_a_second_neighbour_touches_nothing_of_the_first() -> None:
     other = replace(PEER, address=ip_address("10.0.13.2"))
     told = steps(render(INTENT, PORTS), render(replace(INTENT, neighbors=(PEER, other)), PORTS))
     assert told
     assert all("10.0.12.2" not in step.text for step in told)
 
 
-def test_a_password_is_never_shown():
+def test_a_password_is_never_shown() -> None:
     found = steps((), render(replace(INTENT, neighbors=(replace(PEER, md5=Secret("hush-hush")),)), PORTS))
     assert any("hush-hush" in step.text for step in found)
     assert not any("hush-hush" in step.shown for step in found)
@@ -90,32 +90,32 @@ def test_a_password_is_never_shown():
         (replace(INTENT, neighbors=(replace(PEER, families=("evpn",)),)), "family evpn"),
     ],
 )
-def test_what_this_router_cannot_do_is_said(intent, sentence):
+def test_what_this_router_cannot_do_is_said(intent, sentence) -> None:
     with pytest.raises(BackendError, match=sentence):
         render(intent, PORTS)
 
 
-def test_names_of_interfaces():
+def test_names_of_interfaces() -> None:
     assert kernel_name("lo0.0") == "lo"
     assert kernel_name("ge-0/0/3.0") == "ge-0-0-3"
     assert kernel_name("ge-0/0/3.100") == "ge-0-0-3.100"
     assert [junos_name(name) for name in ("lo", "ge-0-0-3", "ge-0-0-3.100")] == ["lo0.0", "ge-0/0/3.0", "ge-0/0/3.100"]
 
 
-def test_a_unit_with_a_vlan_is_an_interface_and_one_that_only_bridges_is_none():
+def test_a_unit_with_a_vlan_is_an_interface_and_one_that_only_bridges_is_none() -> None:
     units = (Unit("ge-0/0/0.5", (ip_interface("10.9.9.1/30"),), vlan=5), Unit("ge-0/0/0.6", vlan=None))
     lines = [line for line in render(replace(INTENT, units=units), PORTS) if line.daemon is Daemon.ZEBRA]
     assert [(line.node, line.text) for line in lines] == [(("interface ge-0-0-0.5",), "ip address 10.9.9.1/30")]
 
 
-def test_what_is_configured_of_a_port_that_is_not_there_waits_for_it():
+def test_what_is_configured_of_a_port_that_is_not_there_waits_for_it() -> None:
     absent = Unit("ge-0/0/7.0", (ip_interface("10.9.9.1/30"),))
     ldp = Ldp((LdpInterface("ge-0/0/7.0"), LdpInterface("lo0.0")))
     found = render(replace(INTENT, units=(*INTENT.units, absent), ldp=ldp), PORTS)
     assert [line.text for line in found] == [line.text for line in render(INTENT, PORTS)]
 
 
-def test_static_routes_may_lead_nowhere():
+def test_static_routes_may_lead_nowhere() -> None:
     routes = ((ip_network("192.0.2.0/24"), Nowhere.DISCARD), (ip_network("2001:db8::/32"), Nowhere.REJECT))
     found = [line.text for line in render(Intent("R1", static_routes=routes), PORTS)]
     assert found == ["ip route 192.0.2.0/24 blackhole", "ipv6 route 2001:db8::/32 reject"]
@@ -139,14 +139,14 @@ def test_static_routes_may_lead_nowhere():
         ),
     ],
 )
-def test_knobs_of_bgpd_are_lines_of_their_own(changes, lines):
+def test_knobs_of_bgpd_are_lines_of_their_own(changes, lines) -> None:
     plain, found = texts(INTENT), texts(replace(INTENT, neighbors=(replace(PEER, **changes),)))
     assert [line for line in lines if line not in found] == []
     if set(changes) <= {"ttl", "tcp_mss", "remove_private", "as_override", "preference"}:
         assert [line for line in found if line not in plain] == lines
 
 
-def test_two_cluster_ids_are_more_than_bgpd_has():
+def test_two_cluster_ids_are_more_than_bgpd_has() -> None:
     peers = [
         replace(
             PEER, external=False, peer_as=65001, address=ip_address(f"10.0.12.{last}"), cluster=IPv4Address(cluster)
@@ -158,13 +158,13 @@ def test_two_cluster_ids_are_more_than_bgpd_has():
 
 
 @pytest.mark.parametrize("name", ["et-0/0/6.0", "ae1.7", "lo0.5", "ge-0/0/9.0"])
-def test_interfaces_that_the_router_does_not_have_change_nothing(name):
+def test_interfaces_that_the_router_does_not_have_change_nothing(name) -> None:
     unit = Unit(name, (ip_interface("192.0.2.1/24"),))
     assert texts(replace(INTENT, units=(*INTENT.units, unit))) == texts(INTENT)
 
 
 @pytest.mark.parametrize("text", ["to the core | in doubt", "über alles", "! no"])
-def test_a_description_is_shown_by_junos_and_not_told_to_bgpd(text):
+def test_a_description_is_shown_by_junos_and_not_told_to_bgpd(text) -> None:
     """bgpd takes what follows `|` for a filter of its output, and refuses the line."""
     assert texts(replace(INTENT, neighbors=(replace(PEER, description=text),))) == texts(INTENT)
 
@@ -178,5 +178,5 @@ def test_a_description_is_shown_by_junos_and_not_told_to_bgpd(text):
     ],
     ids=["no options", "private", "alone"],
 )
-def test_a_local_as_is_in_the_paths_that_its_options_say(neighbor: BgpNeighbor, words: str):
+def test_a_local_as_is_in_the_paths_that_its_options_say(neighbor: BgpNeighbor, words: str) -> None:
     assert f"neighbor {PEER.address} local-as 65010{words}" in texts(replace(INTENT, neighbors=(neighbor,)))

@@ -33,7 +33,7 @@ def changed(sample: dict[str, Any], **values: Any) -> dict[str, Any]:
     return {address: {**entry, **values}}
 
 
-def test_an_established_neighbour():
+def test_an_established_neighbour() -> None:
     (found,) = state.bgp_states(UP, {("10.0.12.2", "inet.0"): 1}, {})
     assert (found.state, found.since_seconds, found.flaps) == ("Established", 61, 0)
     assert found.prefixes == {"inet.0": (1, 1, 1)}
@@ -42,36 +42,36 @@ def test_an_established_neighbour():
     assert found.last_reset is None
 
 
-def test_a_neighbour_that_was_up_counts_from_its_last_reset():
+def test_a_neighbour_that_was_up_counts_from_its_last_reset() -> None:
     sample = changed(UP, bgpState="Idle", connectionsDropped=1, lastResetDueTo="Hold Timer Expired")
     (found,) = state.bgp_states(sample, {}, {})
     assert (found.since_seconds, found.flaps, found.last_reset) == (62, 1, "Hold Timer Expired")
 
 
-def test_a_neighbour_that_never_was_up_counts_from_its_configuration():
+def test_a_neighbour_that_never_was_up_counts_from_its_configuration() -> None:
     (found,) = state.bgp_states(NEVER_UP, {}, {ip_address("10.0.12.9"): 17})
     assert (found.state, found.since_seconds, found.local) == ("Active", 17, None)
 
 
 @pytest.mark.parametrize("word", ["Clearing", "Deleted"])
-def test_a_neighbour_that_is_being_torn_down_is_idle(word):
+def test_a_neighbour_that_is_being_torn_down_is_idle(word) -> None:
     (found,) = state.bgp_states(changed(UP, bgpState=word), {}, {})
     assert found.state == "Idle"
 
 
-def test_a_state_that_bgpd_is_not_known_to_have_is_an_error():
+def test_a_state_that_bgpd_is_not_known_to_have_is_an_error() -> None:
     with pytest.raises(FrrError, match=r"neighbor 10\.0\.12\.2 cannot be read"):
         state.bgp_states(changed(UP, bgpState="Sleeping"), {}, {})
 
 
 @pytest.mark.parametrize("missing", ["bgpState", "messageStats", "connectionsDropped", "bgpTimerUpMsec"])
-def test_a_missing_value_is_an_error_and_never_down(missing):
+def test_a_missing_value_is_an_error_and_never_down(missing) -> None:
     sample = {"10.0.12.2": {key: value for key, value in UP["10.0.12.2"].items() if key != missing}}
     with pytest.raises(FrrError, match="cannot be read"):
         state.bgp_states(sample, {}, {})
 
 
-def test_active_routes_are_counted_by_neighbour():
+def test_active_routes_are_counted_by_neighbour() -> None:
     rib = {
         "routes": {
             "10.255.0.1/32": [{"bestpath": True, "peerId": "(unspec)"}],
@@ -93,7 +93,7 @@ ROUTES = {
 }  # fmt: skip
 
 
-def test_routes_have_junos_words_and_the_routers_own_addresses_are_local():
+def test_routes_have_junos_words_and_the_routers_own_addresses_are_local() -> None:
     found = state.routes([ROUTES], [("ge-0/0/0.0", ip_interface("10.0.12.1/30"))])
     assert [(str(route.prefix), route.protocol, route.preference) for route in found] == [
         ("10.0.12.0/30", "Direct", 0),
@@ -104,13 +104,13 @@ def test_routes_have_junos_words_and_the_routers_own_addresses_are_local():
     assert (found[2].interface, found[2].age_seconds) == ("ge-0/0/0.0", 3607)
 
 
-def test_a_route_of_an_unknown_protocol_is_an_error():
+def test_a_route_of_an_unknown_protocol_is_an_error() -> None:
     with pytest.raises(FrrError):
         state.routes([{"x": [{"prefix": "10.0.0.0/8", "protocol": "babel", "selected": True}]}], [])
 
 
 @given(st.integers(0, 23), st.integers(0, 59), st.integers(0, 59))
-def test_uptimes_of_a_day_are_read_to_the_second(hours, minutes, seconds):
+def test_uptimes_of_a_day_are_read_to_the_second(hours, minutes, seconds) -> None:
     text = f"{hours:02}:{minutes:02}:{seconds:02}"
     assert state.uptime_seconds(text) == hours * 3600 + minutes * 60 + seconds
 
@@ -118,24 +118,24 @@ def test_uptimes_of_a_day_are_read_to_the_second(hours, minutes, seconds):
 @pytest.mark.parametrize(
     ("text", "seconds"), [("1d02h03m", 93780), ("2w3d04h", 1483200), ("1y02w3d", 364 * 86400 + 17 * 86400)]
 )
-def test_longer_uptimes(text, seconds):
+def test_longer_uptimes(text, seconds) -> None:
     assert state.uptime_seconds(text) == seconds
 
 
 @given(st.text(max_size=12))
-def test_any_other_text_is_no_uptime(text):
+def test_any_other_text_is_no_uptime(text) -> None:
     try:
         assert state.uptime_seconds(text) >= 0
     except ValueError:
         assert True
 
 
-def test_names_of_interfaces_go_back_to_junos():
+def test_names_of_interfaces_go_back_to_junos() -> None:
     assert state.junos_name("ge-0-0-0") == "ge-0/0/0.0"
     assert state.junos_name("lo") == "lo0.0"
 
 
-def test_routes_in_use_are_counted_from_zebras_summary():
+def test_routes_in_use_are_counted_from_zebras_summary() -> None:
     summary = {
         "routes": [
             {"type": "connected", "rib": 2, "fib": 2},

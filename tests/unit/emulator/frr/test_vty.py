@@ -40,7 +40,7 @@ def played(tmp_path: Path, answers: Answers, talk: Callable[[Vty], Awaitable[Non
     return heard
 
 
-def test_configuration_enters_the_node_says_its_line_and_comes_back(tmp_path):
+def test_configuration_enters_the_node_says_its_line_and_comes_back(tmp_path: Path) -> None:
     async def talk(vty: Vty) -> None:
         await vty.configure(("router bgp 1",), "neighbor x activate")
 
@@ -48,7 +48,7 @@ def test_configuration_enters_the_node_says_its_line_and_comes_back(tmp_path):
     assert heard == ["enable", "configure terminal", "router bgp 1", "neighbor x activate", "end"]
 
 
-def test_a_refused_line_is_an_error_with_the_daemons_words_and_leaves_the_node(tmp_path):
+def test_a_refused_line_is_an_error_with_the_daemons_words_and_leaves_the_node(tmp_path: Path) -> None:
     async def talk(vty: Vty) -> None:
         with pytest.raises(FrrError, match="bgpd refused 'nonsense': % Unknown command"):
             await vty.configure((), "nonsense")
@@ -56,7 +56,7 @@ def test_a_refused_line_is_an_error_with_the_daemons_words_and_leaves_the_node(t
     assert played(tmp_path, {"nonsense": ("% Unknown command\n", 2)}, talk)[-1] == "end"
 
 
-def test_a_refused_secret_is_shown_neither_from_the_line_nor_from_the_answer(tmp_path):
+def test_a_refused_secret_is_shown_neither_from_the_line_nor_from_the_answer(tmp_path: Path) -> None:
     async def talk(vty: Vty) -> None:
         with pytest.raises(FrrError) as caught:
             await vty.configure((), "password hush", shown="password <secret>")
@@ -65,7 +65,7 @@ def test_a_refused_secret_is_shown_neither_from_the_line_nor_from_the_answer(tmp
     played(tmp_path, {"password hush": ("% hush is too short", 13)}, talk)
 
 
-def test_json_is_read_and_anything_else_is_an_error(tmp_path):
+def test_json_is_read_and_anything_else_is_an_error(tmp_path: Path) -> None:
     async def talk(vty: Vty) -> None:
         assert await vty.json("show good json") == {"a": 1}
         with pytest.raises(FrrError, match="not JSON"):
@@ -77,7 +77,7 @@ def test_json_is_read_and_anything_else_is_an_error(tmp_path):
     played(tmp_path, answers, talk)
 
 
-def test_a_daemon_that_does_not_answer_is_named(tmp_path):
+def test_a_daemon_that_does_not_answer_is_named(tmp_path: Path) -> None:
     async def talk(vty: Vty) -> None:
         with pytest.raises(FrrError, match="bgpd did not answer 'show stuck' within"):
             await vty.command("show stuck")
@@ -85,12 +85,12 @@ def test_a_daemon_that_does_not_answer_is_named(tmp_path):
     played(tmp_path, {"show stuck": ("", -1)}, talk, wait_scale=0.02)
 
 
-def test_no_daemon_at_all_is_an_error(tmp_path):
+def test_no_daemon_at_all_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FrrError, match=r"does not answer on bgpd\.vty"):
         asyncio.run(Vty.connect("bgpd", tmp_path / "bgpd.vty"))
 
 
-def test_lines_in_one_go_are_all_told_and_the_first_refusal_is_the_error(tmp_path):
+def test_lines_in_one_go_are_all_told_and_the_first_refusal_is_the_error(tmp_path: Path) -> None:
     async def talk(vty: Vty) -> None:
         await vty.configure_together([(("a",), "one"), (("a", "b"), "two")])
         with pytest.raises(FrrError, match="refused 'bad'"):

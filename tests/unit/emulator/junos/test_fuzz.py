@@ -100,7 +100,9 @@ class Watched(Terminal):
 
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
-def test_thousands_of_lines_of_a_person_are_survived(live: LiveRouter, seed: int, monkeypatch) -> None:
+def test_thousands_of_lines_of_a_person_are_survived(
+    live: LiveRouter, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     chance = random.Random(seed)
     terminals: list[Watched] = []
 

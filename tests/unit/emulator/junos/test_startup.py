@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from pathlib import Path
 from typing import cast
 
 import pytest
+from tests.unit.emulator.junos.conftest import Console, FullBackend
 
 from keyroll.emulator.junos.login import console as console_module
 
@@ -25,7 +28,9 @@ SET = "# a comment\nset system host-name edge-2\nset interfaces ge-0/0/0 unit 0 
 
 
 @pytest.mark.parametrize(("text", "name"), [(CURLY, "edge-1"), (SET, "edge-2")])
-def test_either_form_is_in_force_at_boot(full, open_console, tmp_path, text, name) -> None:
+def test_either_form_is_in_force_at_boot(
+    full: FullBackend, open_console: Callable[..., Console], tmp_path: Path, text, name
+) -> None:
     path = tmp_path / "juniper.conf"
     path.write_text(text)
     console = open_console(full, startup_file=path)
@@ -43,7 +48,7 @@ def test_either_form_is_in_force_at_boot(full, open_console, tmp_path, text, nam
     ],
 )
 def test_what_cannot_be_loaded_whole_is_not_loaded_and_no_word_of_it_is_logged(
-    full, open_console, tmp_path, text
+    full: FullBackend, open_console: Callable[..., Console], tmp_path: Path, text
 ) -> None:
     path = tmp_path / "juniper.conf"
     path.write_text(text)
@@ -54,7 +59,9 @@ def test_what_cannot_be_loaded_whole_is_not_loaded_and_no_word_of_it_is_logged(
 
 
 @pytest.mark.parametrize("octets", [None, b"", b"  \n", b"\xff\xfe"])
-def test_without_a_file_the_router_comes_up_empty(full, open_console, tmp_path, octets) -> None:
+def test_without_a_file_the_router_comes_up_empty(
+    full: FullBackend, open_console: Callable[..., Console], tmp_path: Path, octets
+) -> None:
     path = tmp_path / "juniper.conf"
     if octets is not None:
         path.write_bytes(octets)
@@ -62,7 +69,9 @@ def test_without_a_file_the_router_comes_up_empty(full, open_console, tmp_path, 
     assert console.type("show configuration | display set").strip() == ""
 
 
-def test_what_was_committed_since_wins_at_the_next_boot(full, open_console, tmp_path) -> None:
+def test_what_was_committed_since_wins_at_the_next_boot(
+    full: FullBackend, open_console: Callable[..., Console], tmp_path: Path
+) -> None:
     path, saved = tmp_path / "juniper.conf", tmp_path / "saved"
     path.write_text(SET)
     first = open_console(full, startup_file=path, saved=saved)
@@ -71,7 +80,7 @@ def test_what_was_committed_since_wins_at_the_next_boot(full, open_console, tmp_
     assert second.cli.prompt == "admin@edge-3> "
 
 
-def test_a_stream_gets_the_answer_to_one_command_or_a_command_line(console) -> None:
+def test_a_stream_gets_the_answer_to_one_command_or_a_command_line(console: Console) -> None:
     async def talk(command: str | None, typed: bytes) -> bytes:
         written: list[bytes] = []
 

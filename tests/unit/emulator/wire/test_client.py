@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from tests.unit.emulator.wire.conftest import Bench
 
 from keyroll.emulator.wire import protocol
 from keyroll.emulator.wire.client import WireClient
@@ -65,7 +66,7 @@ def play(story, **options) -> Played:
     return asyncio.run(act())
 
 
-def test_connecting_hands_over_the_first_table(bench) -> None:
+def test_connecting_hands_over_the_first_table(bench: Bench) -> None:
     async def story(client, _played, _events) -> None:
         await client.connect([bench.session(0)])
 
@@ -74,7 +75,7 @@ def test_connecting_hands_over_the_first_table(bench) -> None:
     assert [session["peer"] for session in order["sessions"]] == ["10.0.12.2"]
 
 
-def test_a_successor_gets_the_clock_and_then_the_table_with_the_records(bench) -> None:
+def test_a_successor_gets_the_clock_and_then_the_table_with_the_records(bench: Bench) -> None:
     flow = bench.flow().open()
 
     async def story(client, _played, _events) -> None:
@@ -93,7 +94,7 @@ def test_a_process_that_does_not_say_how_many_connections_it_took_is_refused() -
     play(story, taken=None)
 
 
-def test_what_a_process_told_before_its_end_is_read_to_the_end(bench) -> None:
+def test_what_a_process_told_before_its_end_is_read_to_the_end(bench: Bench) -> None:
     flow = bench.flow().open()
     flow.near.into(flow.near.segment(179, 50000, 1, 1, 0x10))
 
@@ -158,7 +159,7 @@ def test_a_process_that_ends_fails_what_waits_and_what_comes_after() -> None:
     play(story)
 
 
-def test_events_are_told_and_records_kept_for_a_successor(bench) -> None:
+def test_events_are_told_and_records_kept_for_a_successor(bench: Bench) -> None:
     flow = bench.flow().open()
 
     async def story(client, played, events) -> None:

@@ -7,6 +7,7 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.emulator.wire.conftest import Bench
 from tests.unit.known import known
 from tests.unit.segments import segment_of
 
@@ -95,7 +96,7 @@ def test_a_header_without_mss_stays() -> None:
 
 @pytest.mark.parametrize("family", [4, 6])
 @given(payload=st.binary(max_size=1500), grown=st.binary(max_size=1500))
-def test_a_rebuilt_packet_has_right_lengths_and_checksums(bench, family, payload, grown) -> None:
+def test_a_rebuilt_packet_has_right_lengths_and_checksums(bench: Bench, family, payload, grown) -> None:
     src, dst = (bytes(12 if family == 6 else 0) + bytes((10, 0, 0, last)) for last in (1, 2))
     segment = segment_of(bench.tcp_packet(src, dst, 1, 179, 5, 6, 0x10, payload=payload))
     again = headers.rebuilt(segment, headers.finished(segment, segment.header) + grown)
@@ -107,7 +108,7 @@ def test_a_rebuilt_packet_has_right_lengths_and_checksums(bench, family, payload
     assert tcp_checksum(plain.octets, src, dst) == int.from_bytes(plain.octets[16:18], "big")
 
 
-def test_a_packet_that_would_be_too_long_for_ip_is_not_built(bench) -> None:
+def test_a_packet_that_would_be_too_long_for_ip_is_not_built(bench: Bench) -> None:
     segment = segment_of(bench.tcp_packet(bytes(4), bytes(4), 1, 179, 5, 6, 0x10))
     assert headers.rebuilt(segment, bytes(0xFFFF - 19)) is None
 
@@ -141,7 +142,9 @@ def test_any_octets_are_judged_without_a_failure(octets) -> None:
     st.booleans(),
     st.binary(max_size=80),
 )
-def test_any_packet_of_a_protected_peer_is_judged_without_a_failure(bench, first, head, protocol, mapped, rest) -> None:
+def test_any_packet_of_a_protected_peer_is_judged_without_a_failure(
+    bench: Bench, first, head, protocol, mapped, rest
+) -> None:
     router = bench.routers(family=4)[1]
     place = 6 if first == b"\x60" else 9
     octets = bytearray(first + head + bytes(31) + rest)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
+from tests.unit.emulator.wire.conftest import Bench
 from tests.unit.segments import segment_of
 
 from keyroll.emulator.wire.model import WireEventKind
@@ -20,7 +21,7 @@ DATA = ACK | 0x08
 @pytest.mark.parametrize("family", [4, 6])
 @pytest.mark.parametrize("algorithm", list(Algorithm))
 @pytest.mark.parametrize("include_options", [True, False])
-def test_a_segment_arrives_as_it_was_sent_and_travels_signed(bench, family, algorithm, include_options) -> None:
+def test_a_segment_arrives_as_it_was_sent_and_travels_signed(bench: Bench, family, algorithm, include_options) -> None:
     chain = bench.chain(bench.key(0, algorithm=algorithm, include_options=include_options))
     flow = bench.flow(family=family, chain=chain).open()
     for sender in (0, 1, 1, 0):
@@ -30,7 +31,7 @@ def test_a_segment_arrives_as_it_was_sent_and_travels_signed(bench, family, algo
         assert len(flow.wire[-1]) == len(before) + 16
 
 
-def test_a_syns_mss_is_lowered_by_16_for_its_receivers_kernel_and_not_on_the_wire(bench) -> None:
+def test_a_syns_mss_is_lowered_by_16_for_its_receivers_kernel_and_not_on_the_wire(bench: Bench) -> None:
     flow = bench.flow()
     for sender, packet in ((0, flow.syn()), (1, flow.syn_ack())):
         arrived = segment_of(flow.carry(sender, packet))
@@ -38,7 +39,7 @@ def test_a_syns_mss_is_lowered_by_16_for_its_receivers_kernel_and_not_on_the_wir
         assert segment_of(flow.wire[-1]).options[:4] == b"\x02\x04" + (1460).to_bytes(2, "big")
 
 
-def test_other_traffic_passes_untouched(bench) -> None:
+def test_other_traffic_passes_untouched(bench: Bench) -> None:
     flow = bench.flow()
     near = flow.near
     udp = bench.ip_packet(near.address, near.peer, 17, b"\x02\x86\x02\x86\x00\x08\x00\x00")
@@ -56,42 +57,42 @@ def test_other_traffic_passes_untouched(bench) -> None:
 
 
 class TestDrops:
-    def test_received_without_the_option(self, bench) -> None:
+    def test_received_without_the_option(self, bench: Bench) -> None:
         flow = bench.flow().open()
         for flags in (SYN, SYN | ACK, ACK, DATA, RST, RST | ACK, FIN | ACK):
             assert flow.far.into(flow.build(0, b"", flags)) is None
         assert flow.far.dropped() == {("in", "no-option"): 7}
 
-    def test_received_with_md5_alone_or_beside_it(self, bench) -> None:
+    def test_received_with_md5_alone_or_beside_it(self, bench: Bench) -> None:
         flow = bench.flow().open()
         md5 = b"\x13\x12" + bytes(16) + b"\x01\x01"
         assert flow.far.into(flow.build(0, b"x", DATA, options=md5)) is None
         assert flow.far.into(flow.build(0, b"x", DATA, options=md5 + b"\x1d\x10\x01\x02" + bytes(12))) is None
         assert flow.far.dropped() == {("in", "md5-present"): 2}
 
-    def test_sent_with_md5(self, bench) -> None:
+    def test_sent_with_md5(self, bench: Bench) -> None:
         flow = bench.flow().open()
         assert flow.near.out(flow.build(0, b"x", DATA, options=b"\x13\x12" + bytes(16) + b"\x01\x01")) is None
         assert flow.near.dropped() == {("out", "md5-present"): 1}
 
-    def test_received_with_an_unknown_key_id(self, bench) -> None:
+    def test_received_with_an_unknown_key_id(self, bench: Bench) -> None:
         flow = bench.flow().open()
         assert flow.far.into(flow.build(0, b"x", DATA, options=b"\x1d\x10\x63\x02" + bytes(12))) is None
         assert flow.far.dropped() == {("in", "unknown-keyid"): 1}
 
-    def test_received_outside_the_keys_window(self, bench) -> None:
+    def test_received_outside_the_keys_window(self, bench: Bench) -> None:
         flow = bench.flow().open()
         flow.far.now = bench.T0 + bench.HALF_HOUR + 301 * bench.NS
         assert flow.send(0) is None
         assert flow.far.dropped() == {("in", "not-acceptable-now"): 1}
 
-    def test_any_knows_no_windows(self, bench) -> None:
+    def test_any_knows_no_windows(self, bench: Bench) -> None:
         flow = bench.flow(receiving=Receiving.ANY).open()
         flow.far.now = bench.T0 + 100 * bench.HALF_HOUR
         assert flow.send(0) is not None
 
     @pytest.mark.parametrize("octet", range(62))
-    def test_received_with_any_covered_octet_damaged(self, bench, octet) -> None:
+    def test_received_with_any_covered_octet_damaged(self, bench: Bench, octet) -> None:
         flow = bench.flow().open()
         sent = bytearray(flow.near.out(flow.build(0, b"data", DATA)))
         tcp = bytes(sent[20:])
@@ -111,14 +112,14 @@ class TestDrops:
         else:
             assert arrived is None or arrived == octets, "dropped, or no segment of the session any more"
 
-    def test_a_wrong_secret_is_a_bad_mac(self, bench) -> None:
+    def test_a_wrong_secret_is_a_bad_mac(self, bench: Bench) -> None:
         flow = bench.flow()
         other = bench.chain(bench.key(0, secret=Secret("another")))
         flow.far.protect(bench.session(1, other))
         assert flow.carry(0, flow.syn()) is None
         assert flow.far.dropped() == {("in", "bad-mac"): 1}
 
-    def test_damaged_options_that_no_mac_covers_are_seen_by_the_checksum(self, bench) -> None:
+    def test_damaged_options_that_no_mac_covers_are_seen_by_the_checksum(self, bench: Bench) -> None:
         flow = bench.flow(chain=bench.chain(bench.key(0, include_options=False))).open()
         sent = bytearray(flow.near.out(flow.build(0, b"data", DATA)))
         sent[20 + 20 + 5] ^= 1
@@ -126,7 +127,7 @@ class TestDrops:
         assert flow.far.dropped() == {("in", "bad-checksum"): 1}
 
     @pytest.mark.parametrize("keys", [(), "future", "disabled"])
-    def test_without_a_usable_key_nothing_passes(self, bench, keys) -> None:
+    def test_without_a_usable_key_nothing_passes(self, bench: Bench, keys) -> None:
         chain = {
             (): Keychain("chain"),
             "future": bench.chain(bench.key(0, 9999)),
@@ -137,7 +138,7 @@ class TestDrops:
         assert flow.near.dropped() == {("out", "no-usable-key"): 1}
         assert flow.far.into(flow.syn()) is None
 
-    def test_segments_of_a_connection_whose_syn_nobody_saw(self, bench) -> None:
+    def test_segments_of_a_connection_whose_syn_nobody_saw(self, bench: Bench) -> None:
         flow = bench.flow()
         assert flow.near.out(flow.build(0, b"x", DATA)) is None
         assert flow.near.out(flow.build(0, b"", RST | ACK)) is None
@@ -148,19 +149,19 @@ class TestDrops:
         assert flow.far.into(stranger.wire[-1]) is None
         assert flow.far.dropped()["in", "no-connection-state"] == 1
 
-    def test_options_that_leave_no_room(self, bench) -> None:
+    def test_options_that_leave_no_room(self, bench: Bench) -> None:
         flow = bench.flow().open()
         crowded = bench.TIMESTAMPS + b"\x63\x1c" + bytes(26)
         assert flow.near.out(flow.build(0, b"x", DATA, options=crowded)) is None
         assert flow.near.dropped() == {("out", "no-room"): 1}
 
     @pytest.mark.parametrize("options", [b"\x08\x01\x00\x00", b"\x08\x63\x00\x00", b"\x1d\x10\x01\x02" + bytes(12)])
-    def test_malformed_options_and_an_option_that_the_kernel_made(self, bench, options) -> None:
+    def test_malformed_options_and_an_option_that_the_kernel_made(self, bench: Bench, options) -> None:
         flow = bench.flow().open()
         assert flow.near.out(flow.build(0, b"x", DATA, options=options)) is None
         assert flow.near.dropped() == {("out", "malformed"): 1}
 
-    def test_segments_that_cannot_be_taken_apart(self, bench) -> None:
+    def test_segments_that_cannot_be_taken_apart(self, bench: Bench) -> None:
         flow = bench.flow().open()
         packet = bytearray(flow.build(0, b"x", DATA))
         packet[20 + 12] = 0xF0
@@ -170,7 +171,7 @@ class TestDrops:
 
 
 class TestFragments:
-    def test_of_tcp_with_a_protected_peer_are_dropped_both_ways(self, bench) -> None:
+    def test_of_tcp_with_a_protected_peer_are_dropped_both_ways(self, bench: Bench) -> None:
         flow = bench.flow().open()
         first = bytearray(flow.build(0, b"x", DATA))
         first[6] = 0x20
@@ -181,7 +182,7 @@ class TestFragments:
             assert flow.far.into(packet) is None
         assert flow.far.dropped() == {("in", "fragment"): 2}
 
-    def test_of_others_and_of_udp_pass(self, bench) -> None:
+    def test_of_others_and_of_udp_pass(self, bench: Bench) -> None:
         flow = bench.flow().open()
         other = bytearray(bench.tcp_packet(ip_address("10.9.9.9").packed, flow.far.address, 1, 179, 1, 1, ACK))
         other[6] = 0x20
@@ -191,7 +192,9 @@ class TestFragments:
             assert flow.far.into(packet) == packet
 
     @pytest.mark.parametrize(("following", "verdict"), [(6, "fragment"), (60, "fragment"), (17, None), (58, None)])
-    def test_of_ipv6_are_dropped_where_tcp_may_hide_behind_extension_headers(self, bench, following, verdict) -> None:
+    def test_of_ipv6_are_dropped_where_tcp_may_hide_behind_extension_headers(
+        self, bench: Bench, following, verdict
+    ) -> None:
         flow = bench.flow(family=6)
         packet = bench.ip_packet(flow.near.address, flow.far.address, 44, bytes((following, 0, 0, 1)) + bytes(40))
         assert flow.far.into(packet) == (packet if verdict is None else None)
@@ -214,7 +217,9 @@ class TestIcmp:
             (6, 135, 0, True),
         ],
     )
-    def test_hard_errors_about_a_protected_connection_stay_outside(self, bench, family, kind, code, passes) -> None:
+    def test_hard_errors_about_a_protected_connection_stay_outside(
+        self, bench: Bench, family, kind, code, passes
+    ) -> None:
         flow = bench.flow(family=family).open()
         router = ip_address("10.0.12.9" if family == 4 else "2001:db8::9").packed
         body = bytes((kind, code)) + bytes(6) + flow.build(1, b"x", DATA)[: 28 if family == 4 else 48]
@@ -222,7 +227,7 @@ class TestIcmp:
         assert flow.far.into(packet) == (packet if passes else None)
         assert flow.far.dropped() == ({} if passes else {("in", "icmp-error"): 1})
 
-    def test_errors_about_other_connections_pass(self, bench) -> None:
+    def test_errors_about_other_connections_pass(self, bench: Bench) -> None:
         flow = bench.flow().open()
         quoted = bench.tcp_packet(flow.far.address, ip_address("10.8.8.8").packed, 179, 5, 1, 1, ACK)
         packet = bench.ip_packet(ip_address("10.8.8.8").packed, flow.far.address, 1, b"\x03\x03" + bytes(6) + quoted)
@@ -230,7 +235,7 @@ class TestIcmp:
 
 
 class TestConnections:
-    def test_a_replayed_syn_does_not_touch_a_living_connection(self, bench) -> None:
+    def test_a_replayed_syn_does_not_touch_a_living_connection(self, bench: Bench) -> None:
         flow = bench.flow().open()
         flow.send(0)
         replays = list(flow.wire)
@@ -241,7 +246,7 @@ class TestConnections:
         assert later.send(1) is not None
         assert flow.far.dropped().get(("in", "bad-mac"), 0) > 0
 
-    def test_a_replayed_segment_does_not_move_the_sending_key_back(self, bench) -> None:
+    def test_a_replayed_segment_does_not_move_the_sending_key_back(self, bench: Bench) -> None:
         flow = bench.flow(sending=Sending.RNEXT, receiving=Receiving.ANY).open()
         flow.send(1)
         flow.send(0)
@@ -255,7 +260,7 @@ class TestConnections:
         flow.send(1)
         assert bench.ao(flow.wire[-1]).key_id == 4
 
-    def test_simultaneous_open(self, bench) -> None:
+    def test_simultaneous_open(self, bench: Bench) -> None:
         near, far = bench.routers()
         a = near.segment(179, 179, 1000, 0, SYN, bench.SYN_OPTIONS)
         b = far.segment(179, 179, 9000, 0, SYN, bench.SYN_OPTIONS)
@@ -270,14 +275,14 @@ class TestConnections:
         assert far.into(near.out(data)) == data
         assert near.dropped() == far.dropped() == {}
 
-    def test_a_refused_syn_is_answered_by_a_signed_rst(self, bench) -> None:
+    def test_a_refused_syn_is_answered_by_a_signed_rst(self, bench: Bench) -> None:
         flow = bench.flow()
         flow.carry(0, flow.syn())
         reset = bench.refusal(flow)
         assert flow.carry(1, reset) == reset
         assert bench.ao(flow.wire[-1]) is not None
 
-    def test_a_forged_refusal_is_dropped(self, bench) -> None:
+    def test_a_forged_refusal_is_dropped(self, bench: Bench) -> None:
         flow = bench.flow()
         flow.carry(0, flow.syn())
         assert flow.near.into(bench.refusal(flow)) is None
@@ -286,11 +291,11 @@ class TestConnections:
         assert flow.near.into(bytes(signed)) is None
         assert flow.near.dropped() == {("in", "no-option"): 1, ("in", "bad-mac"): 1}
 
-    def test_a_refusal_that_no_syn_asked_for_is_not_sent(self, bench) -> None:
+    def test_a_refusal_that_no_syn_asked_for_is_not_sent(self, bench: Bench) -> None:
         flow = bench.flow()
         assert flow.far.out(bench.refusal(flow)) is None
 
-    def test_an_rst_of_a_known_connection_is_signed_and_ends_it_in_time(self, bench) -> None:
+    def test_an_rst_of_a_known_connection_is_signed_and_ends_it_in_time(self, bench: Bench) -> None:
         flow = bench.flow().open()
         reset = flow.build(1, b"", RST | ACK)
         assert flow.carry(1, reset) == reset
@@ -301,7 +306,7 @@ class TestConnections:
         assert flow.near.status().connections == ()
         assert flow.near.events[-1].kind is WireEventKind.FORGOTTEN
 
-    def test_an_unanswered_syn_is_forgotten_and_a_living_connection_is_not(self, bench) -> None:
+    def test_an_unanswered_syn_is_forgotten_and_a_living_connection_is_not(self, bench: Bench) -> None:
         flow = bench.flow().open()
         flow.near.out(bench.Flow(flow.near, flow.far, sport=41000).syn())
         flow.near.mono += 241 * bench.NS
@@ -311,7 +316,9 @@ class TestConnections:
         flow.near.guard.tick(flow.near.now, flow.near.mono)
         assert flow.send(0) is not None
 
-    def test_the_table_keeps_its_bound_and_its_living_connections(self, bench, monkeypatch) -> None:
+    def test_the_table_keeps_its_bound_and_its_living_connections(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr("keyroll.emulator.wire.bump.connection.TABLE_MAX", 3)
         flow = bench.flow().open()
         for port in range(50000, 50010):
@@ -320,7 +327,7 @@ class TestConnections:
         flow.near.guard.tick(flow.near.now, flow.near.mono)
         assert sorted(one.local[1] for one in flow.near.status().connections) == [40000, 50008, 50009]
 
-    def test_sequence_numbers_wrap_in_both_directions(self, bench) -> None:
+    def test_sequence_numbers_wrap_in_both_directions(self, bench: Bench) -> None:
         flow = bench.flow()
         flow.isns = (0xFFFFFFFE, 0xFFFFF000)
         flow.next = [0xFFFFFFFF, 0xFFFFF001]
@@ -333,7 +340,7 @@ class TestConnections:
 
 
 class TestRollover:
-    def test_clock_switches_at_the_start_and_asks_for_the_same_key(self, bench) -> None:
+    def test_clock_switches_at_the_start_and_asks_for_the_same_key(self, bench: Bench) -> None:
         flow = bench.flow().open()
         flow.near.now = bench.T0 + bench.HALF_HOUR
         flow.send(0)
@@ -344,7 +351,7 @@ class TestRollover:
         flow.send(0)
         assert bench.ao(flow.wire[-1])[2:4] == (1, 2), "a clock stepped back re-activates the older key"
 
-    def test_rnext_asks_first_and_switches_when_asked(self, bench) -> None:
+    def test_rnext_asks_first_and_switches_when_asked(self, bench: Bench) -> None:
         flow = bench.flow(sending=Sending.RNEXT).open()
         for router in (flow.near, flow.far):
             router.now = bench.T0 + bench.HALF_HOUR
@@ -354,7 +361,7 @@ class TestRollover:
             seen.append(bench.ao(flow.wire[-1])[2:4])
         assert seen == [(1, 4), (4, 3), (3, 4), (4, 3)]
 
-    def test_rnext_beside_clock_is_hitless(self, bench) -> None:
+    def test_rnext_beside_clock_is_hitless(self, bench: Bench) -> None:
         flow = bench.flow()
         flow.near.protect(bench.session(0, sending=Sending.RNEXT))
         flow.open()
@@ -366,7 +373,7 @@ class TestRollover:
         assert bench.ao(flow.wire[-2])[2] == 3
         assert bench.ao(flow.wire[-1])[2] == 4
 
-    def test_a_key_change_on_the_wire_is_told_once_for_each_direction(self, bench) -> None:
+    def test_a_key_change_on_the_wire_is_told_once_for_each_direction(self, bench: Bench) -> None:
         flow = bench.flow().open()
         flow.send(1)
         for router in (flow.near, flow.far):
@@ -379,7 +386,7 @@ class TestRollover:
             ("in", 0, 1, 4),
         ]
 
-    def test_rolled_is_said_only_once_it_was_seen_on_the_wire(self, bench) -> None:
+    def test_rolled_is_said_only_once_it_was_seen_on_the_wire(self, bench: Bench) -> None:
         flow = bench.flow().open()
         flow.near.now = bench.T0 + bench.HALF_HOUR
         (idle,) = flow.near.status().connections
@@ -388,7 +395,7 @@ class TestRollover:
         (moved,) = flow.near.status().connections
         assert (moved.out.key, moved.out.rolled, moved.in_.rolled) == (1, True, False)
 
-    def test_a_new_connection_after_the_rollover_starts_with_the_new_key(self, bench) -> None:
+    def test_a_new_connection_after_the_rollover_starts_with_the_new_key(self, bench: Bench) -> None:
         flow = bench.flow(sending=Sending.RNEXT)
         for router in (flow.near, flow.far):
             router.now = bench.T0 + bench.HALF_HOUR
@@ -396,7 +403,7 @@ class TestRollover:
         assert [bench.ao(packet).key_id for packet in flow.wire] == [3, 4, 3]
 
 
-def test_drops_are_told_at_once_and_then_once_a_second_with_their_count(bench) -> None:
+def test_drops_are_told_at_once_and_then_once_a_second_with_their_count(bench: Bench) -> None:
     flow = bench.flow()
     for _ in range(10):
         flow.far.into(flow.syn())
@@ -407,7 +414,7 @@ def test_drops_are_told_at_once_and_then_once_a_second_with_their_count(bench) -
     assert told[0].peer == ip_address("10.0.12.1")
 
 
-def test_duplicate_recv_ids_pick_the_key_that_may_be_received_now(bench) -> None:
+def test_duplicate_recv_ids_pick_the_key_that_may_be_received_now(bench: Bench) -> None:
     twin = bench.key(1, 1800)
     chain = bench.chain(bench.key(0), replace(twin, recv_id=2, send_id=1))
     flow = bench.flow(chain=chain).open()

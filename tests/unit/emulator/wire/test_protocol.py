@@ -10,6 +10,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.emulator.wire.conftest import Bench
 
 from keyroll.emulator.wire import protocol
 from keyroll.emulator.wire.model import (
@@ -135,14 +136,14 @@ def test_statuses_come_back(status) -> None:
     st.sampled_from(Receiving),
     st.integers(0, 2**32 - 1),
 )
-def test_sessions_come_back(bench, secret, algorithm, include_options, sending, receiving, tolerance) -> None:
+def test_sessions_come_back(bench: Bench, secret, algorithm, include_options, sending, receiving, tolerance) -> None:
     key = bench.key(5, 77, secret=Secret(secret), algorithm=algorithm, include_options=include_options)
     chain = bench.chain(key, tolerance=tolerance)
     session = bench.session(0, chain, family=6, sending=sending, receiving=receiving, local=ip_address("2001:db8::1"))
     assert protocol.decode_session(through_json(protocol.encode_session(session))) == session
 
 
-def test_unusable_keys_are_not_handed_over(bench) -> None:
+def test_unusable_keys_are_not_handed_over(bench: Bench) -> None:
     chain = bench.chain(bench.key(0), bench.key(1, tcp_ao_option=False), bench.key(2, secret=None))
     decoded = protocol.decode_session(protocol.encode_session(bench.session(0, chain)))
     assert [key.id for key in decoded.chain.keys] == [0]
@@ -173,7 +174,7 @@ def test_a_line_that_is_no_message_is_refused(line) -> None:
         (("keys", 0, "number"), True),
     ],
 )
-def test_a_wrong_field_of_a_session_is_refused_without_a_secret_in_the_sentence(bench, path, value) -> None:
+def test_a_wrong_field_of_a_session_is_refused_without_a_secret_in_the_sentence(bench: Bench, path, value) -> None:
     message = json.loads(json.dumps(protocol.encode_session(bench.session(0, bench.chain(bench.key(0))))))
     secret = message["keys"][0]["secret"]
     place = message
@@ -245,7 +246,7 @@ def spoken(error) -> str:
 
 
 @pytest.mark.parametrize("kind", range(4), ids=["session", "record", "event", "status"])
-def test_no_error_shows_a_secret_whatever_field_it_stands_in(bench, kind) -> None:
+def test_no_error_shows_a_secret_whatever_field_it_stands_in(bench: Bench, kind) -> None:
     decode, good = examples(bench)[kind]
     good = json.loads(json.dumps(good))
     decode(good)
@@ -274,19 +275,19 @@ def test_a_line_nested_too_deeply_is_refused() -> None:
 
 
 @pytest.mark.parametrize("field", ["peer", "port", "chain", "tolerance", "keys", "sending", "receiving"])
-def test_a_missing_field_of_a_session_is_named(bench, field) -> None:
+def test_a_missing_field_of_a_session_is_named(bench: Bench, field) -> None:
     message = protocol.encode_session(bench.session(0))
     del message[field]
     with pytest.raises(WireError, match=field):
         protocol.decode_session(message)
 
 
-def test_a_session_shows_no_secret(bench) -> None:
+def test_a_session_shows_no_secret(bench: Bench) -> None:
     shown = repr(bench.session(0, bench.chain(bench.key(0, secret=Secret("do not show")))))
     assert "do not show" not in shown
 
 
-def test_a_session_with_every_peer_of_a_prefix_comes_back(bench) -> None:
+def test_a_session_with_every_peer_of_a_prefix_comes_back(bench: Bench) -> None:
     networks = ip_network("10.0.12.0/24"), ip_network("10.0.12.8/32")
     session = replace(bench.session(0, port=646), prefix=networks[0], excepted=networks[1:])
     assert protocol.decode_session(through_json(protocol.encode_session(session))).prefix == networks[0]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from tests.unit.emulator.wire.conftest import Bench
 from tests.unit.segments import segment_of
 
 from keyroll.emulator.wire.bump.packet_judge import PacketJudge
@@ -61,7 +62,7 @@ def ends(bench, isns, *, family=4, allow=False) -> Ends:
 
 @pytest.mark.parametrize("family", [4, 6])
 @pytest.mark.parametrize("isns", [(WHOLE - 1, WHOLE - 30), (WHOLE - 30, None), (None, WHOLE - 1), (0, 7)])
-def test_the_wire_shows_the_chosen_numbers_and_data_verifies_across_the_wrap(bench, family, isns):
+def test_the_wire_shows_the_chosen_numbers_and_data_verifies_across_the_wrap(bench: Bench, family, isns) -> None:
     both = ends(bench, isns, family=family)
     assert both.open() == tuple(KERNEL_ISNS[i] if isn is None else isn for i, isn in enumerate(isns))
     begun = len(both.wire)
@@ -77,7 +78,7 @@ def test_the_wire_shows_the_chosen_numbers_and_data_verifies_across_the_wrap(ben
     both.send(1, RST | ACK)
 
 
-def test_a_repeated_syn_and_syn_ack_keep_their_number(bench):
+def test_a_repeated_syn_and_syn_ack_keep_their_number(bench: Bench) -> None:
     both = ends(bench, (WHOLE - 1, WHOLE - 2))
     for _ in range(2):
         both.own, both.heard = list(KERNEL_ISNS), [0, 0]
@@ -86,7 +87,7 @@ def test_a_repeated_syn_and_syn_ack_keep_their_number(bench):
     assert packets == [WHOLE - 1, WHOLE - 2, 0] * 2
 
 
-def test_a_new_connection_on_the_same_ports_begins_at_the_chosen_number_again(bench):
+def test_a_new_connection_on_the_same_ports_begins_at_the_chosen_number_again(bench: Bench) -> None:
     both = ends(bench, (WHOLE - 1, None))
     both.open()
     both.send(0, FIN | ACK)
@@ -95,7 +96,7 @@ def test_a_new_connection_on_the_same_ports_begins_at_the_chosen_number_again(be
     both.send(0, DATA, b"x", both.bench.TIMESTAMPS)
 
 
-def test_sack_blocks_come_back_in_the_kernels_numbers(bench):
+def test_sack_blocks_come_back_in_the_kernels_numbers(bench: Bench) -> None:
     both = ends(bench, (WHOLE - 10, None))
     both.open()
     block = ((WHOLE - 10 + 41) % WHOLE).to_bytes(4, "big") + ((WHOLE - 10 + 61) % WHOLE).to_bytes(4, "big")
@@ -104,7 +105,7 @@ def test_sack_blocks_come_back_in_the_kernels_numbers(bench):
     assert arrived.options[-8:] == kernels
 
 
-def test_a_peer_that_is_let_in_without_tcp_ao_has_whole_checksums_too(bench):
+def test_a_peer_that_is_let_in_without_tcp_ao_has_whole_checksums_too(bench: Bench) -> None:
     both = ends(bench, (None, WHOLE - 1), allow=True)
     syn = both.routers[0].segment(40000, 179, KERNEL_ISNS[0], 0, SYN, both.bench.SYN_OPTIONS)
     assert both.routers[1].into(syn) is not None
@@ -114,7 +115,7 @@ def test_a_peer_that_is_let_in_without_tcp_ao_has_whole_checksums_too(bench):
     assert tcp_checksum(sent.octets, sent.src, sent.dst) == int.from_bytes(sent.octets[16:18], "big")
 
 
-def test_a_successor_of_the_wire_process_goes_on_with_the_same_numbers(bench):
+def test_a_successor_of_the_wire_process_goes_on_with_the_same_numbers(bench: Bench) -> None:
     isns = (WHOLE - 30, WHOLE - 40)
     both = ends(bench, isns)
     both.open()

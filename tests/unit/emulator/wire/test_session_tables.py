@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
 
+from tests.unit.emulator.wire.conftest import Bench
+
 from keyroll.emulator.wire.bump.connection import CLOSED_LIFETIME
 from keyroll.emulator.wire.model import WireEventKind
 from keyroll.keychain.secret import Secret
@@ -15,7 +17,7 @@ DATA = ACK | 0x08
 
 
 class TestChangedTables:
-    def test_a_key_added_live_touches_nothing(self, bench) -> None:
+    def test_a_key_added_live_touches_nothing(self, bench: Bench) -> None:
         flow = bench.flow(chain=bench.chain(bench.key(0))).open()
         for place, router in enumerate((flow.near, flow.far)):
             router.protect(bench.session(place))
@@ -23,7 +25,7 @@ class TestChangedTables:
         assert flow.send(0) is not None
         assert bench.ao(flow.wire[-1]).key_id == 3
 
-    def test_the_secret_of_a_key_in_use_changes_only_for_new_connections(self, bench) -> None:
+    def test_the_secret_of_a_key_in_use_changes_only_for_new_connections(self, bench: Bench) -> None:
         flow = bench.flow(chain=bench.chain(bench.key(0))).open()
         flow.send(1)
         changed = bench.chain(bench.key(0, secret=Secret("another")))
@@ -35,7 +37,7 @@ class TestChangedTables:
         flow.far.protect(bench.session(1, changed))
         assert fresh.carry(0, fresh.syn()) is not None
 
-    def test_the_secret_of_a_key_not_yet_in_use_changes_at_once(self, bench) -> None:
+    def test_the_secret_of_a_key_not_yet_in_use_changes_at_once(self, bench: Bench) -> None:
         flow = bench.flow().open()
         changed = bench.chain(bench.key(0), bench.key(1, 1800, secret=Secret("another")))
         for place, router in enumerate((flow.near, flow.far)):
@@ -46,7 +48,7 @@ class TestChangedTables:
             router.protect(bench.session(place, changed))
         assert flow.send(1) is not None
 
-    def test_a_key_that_another_has_followed_can_be_written_anew_in_place(self, bench) -> None:
+    def test_a_key_that_another_has_followed_can_be_written_anew_in_place(self, bench: Bench) -> None:
         flow = bench.flow().open()
         assert flow.send(1) is not None
         for router in (flow.near, flow.far):
@@ -65,7 +67,7 @@ class TestChangedTables:
         fresh = bench.Flow(flow.near, flow.far, sport=41000).open()
         assert fresh.send(1) is not None, "a new connection has the same secret as the one that goes on"
 
-    def test_a_key_that_only_the_peer_still_sends_with_is_in_use(self, bench) -> None:
+    def test_a_key_that_only_the_peer_still_sends_with_is_in_use(self, bench: Bench) -> None:
         flow = bench.flow().open()
         flow.near.now = bench.T0 + bench.HALF_HOUR + bench.NS
         flow.far.now = bench.T0 + bench.HALF_HOUR - bench.NS
@@ -76,13 +78,13 @@ class TestChangedTables:
         flow.near.protect(bench.session(0, changed))
         assert flow.send(1) is not None
 
-    def test_a_removed_key_is_gone_at_once(self, bench) -> None:
+    def test_a_removed_key_is_gone_at_once(self, bench: Bench) -> None:
         flow = bench.flow().open()
         flow.far.protect(bench.session(1, bench.chain(bench.key(1, 1800))))
         assert flow.send(0) is None
         assert flow.far.dropped() == {("in", "unknown-keyid"): 1}
 
-    def test_a_key_that_comes_back_under_a_removed_keys_number_is_another_key(self, bench) -> None:
+    def test_a_key_that_comes_back_under_a_removed_keys_number_is_another_key(self, bench: Bench) -> None:
         flow = bench.flow(chain=bench.chain(bench.key(0))).open()
         changed = bench.chain(bench.key(0, secret=Secret("another")))
         for chain in (bench.chain(bench.key(1)), changed):
@@ -93,13 +95,13 @@ class TestChangedTables:
             flow.far.protect(bench.session(1, chain))
         assert flow.send(0) is not None
 
-    def test_new_connections_of_a_session_that_left_the_table_are_not_protected(self, bench) -> None:
+    def test_new_connections_of_a_session_that_left_the_table_are_not_protected(self, bench: Bench) -> None:
         flow = bench.flow()
         flow.near.protect()
         assert flow.near.out(flow.syn()) == flow.syn()
         assert flow.near.status().connections == ()
 
-    def test_a_connection_whose_session_left_the_table_is_signed_to_its_end(self, bench) -> None:
+    def test_a_connection_whose_session_left_the_table_is_signed_to_its_end(self, bench: Bench) -> None:
         flow = bench.flow().open()
         flow.near.protect()
         assert flow.send(0, flags=FIN | ACK, payload=b"") is not None
@@ -108,7 +110,7 @@ class TestChangedTables:
         assert flow.near.into(unsigned) is None
         assert flow.near.dropped() == {("in", "no-option"): 1}
 
-    def test_it_is_forgotten_when_it_has_been_silent_for_its_time(self, bench) -> None:
+    def test_it_is_forgotten_when_it_has_been_silent_for_its_time(self, bench: Bench) -> None:
         flow = bench.flow().open()
         flow.near.protect()
         flow.near.mono += CLOSED_LIFETIME + 1
@@ -117,25 +119,25 @@ class TestChangedTables:
         packet = flow.build(0, b"", FIN | ACK)
         assert flow.near.out(packet) == packet
 
-    def test_a_new_connection_on_the_same_ports_ends_its_protection(self, bench) -> None:
+    def test_a_new_connection_on_the_same_ports_ends_its_protection(self, bench: Bench) -> None:
         flow = bench.flow().open()
         flow.near.protect()
         assert flow.near.out(flow.syn()) == flow.syn()
 
-    def test_a_session_that_comes_back_takes_its_connection_up_again(self, bench) -> None:
+    def test_a_session_that_comes_back_takes_its_connection_up_again(self, bench: Bench) -> None:
         flow = bench.flow().open()
         flow.near.protect()
         flow.near.protect(bench.session(0))
         assert flow.send(0) is not None
         assert flow.send(1) is not None
 
-    def test_a_peer_protected_at_one_address_gets_to_no_other_unprotected(self, bench) -> None:
+    def test_a_peer_protected_at_one_address_gets_to_no_other_unprotected(self, bench: Bench) -> None:
         flow = bench.flow()
         flow.far.protect(bench.session(1, local=ip_address("10.0.12.2")))
         elsewhere = bench.tcp_packet(flow.near.address, ip_address("10.255.0.2").packed, 40000, 179, 1, 0, SYN)
         assert flow.far.into(elsewhere) is None
 
-    def test_counters_survive_a_new_table(self, bench) -> None:
+    def test_counters_survive_a_new_table(self, bench: Bench) -> None:
         flow = bench.flow()
         flow.far.into(flow.syn())
         flow.far.protect(bench.session(1))
@@ -158,7 +160,7 @@ class TestGroups:
         far.protect(*specs)
         return bench.Flow(near, far, dport=646)
 
-    def test_a_peer_of_the_prefix_is_protected_from_its_first_segment_on(self, bench):
+    def test_a_peer_of_the_prefix_is_protected_from_its_first_segment_on(self, bench: Bench) -> None:
         flow = self.flow(bench, self.group(bench, 1, "10.0.0.0/8")).open()
         assert flow.send(0) is not None
         assert flow.send(1) is not None
@@ -166,30 +168,30 @@ class TestGroups:
         (told,) = flow.far.status().sessions
         assert str(told.peer) == "10.0.12.1"
 
-    def test_an_unsigned_syn_of_a_peer_of_the_prefix_is_dropped(self, bench):
+    def test_an_unsigned_syn_of_a_peer_of_the_prefix_is_dropped(self, bench: Bench) -> None:
         flow = self.flow(bench, self.group(bench, 1, "10.0.0.0/8"))
         assert flow.far.into(flow.syn()) is None
         assert flow.far.dropped() == {("in", "no-option"): 1}
 
-    def test_fragments_from_a_peer_of_the_prefix_are_dropped_and_others_pass(self, bench):
+    def test_fragments_from_a_peer_of_the_prefix_are_dropped_and_others_pass(self, bench: Bench) -> None:
         flow = self.flow(bench, self.group(bench, 1, "10.0.0.0/8"))
         for source, passes in (("10.0.12.1", False), ("192.0.2.1", True)):
             piece = bytearray(bench.tcp_packet(ip_address(source).packed, flow.far.address, 1, 646, 1, 1, ACK))
             piece[6] |= 0x20
             assert (flow.far.into(bytes(piece)) is not None) is passes
 
-    def test_another_port_and_another_prefix_are_free(self, bench):
+    def test_another_port_and_another_prefix_are_free(self, bench: Bench) -> None:
         flow = self.flow(bench, self.group(bench, 1, "10.0.0.0/8"))
         bgp = bench.tcp_packet(flow.near.address, flow.far.address, 40000, 179, 1, 0, SYN)
         stranger = bench.tcp_packet(ip_address("192.0.2.1").packed, flow.far.address, 40000, 646, 1, 0, SYN)
         assert flow.far.into(bgp) == bgp
         assert flow.far.into(stranger) == stranger
 
-    def test_what_is_excepted_is_free(self, bench):
+    def test_what_is_excepted_is_free(self, bench: Bench) -> None:
         flow = self.flow(bench, self.group(bench, 1, "10.0.0.0/8", "10.0.12.0/24"))
         assert flow.far.into(flow.syn()) == flow.syn()
 
-    def test_the_longest_prefix_has_the_word_and_a_session_of_its_own_before_it(self, bench):
+    def test_the_longest_prefix_has_the_word_and_a_session_of_its_own_before_it(self, bench: Bench) -> None:
         other = bench.chain(bench.key(0, secret=Secret("another secret")))
         wide, long = self.group(bench, 1, "10.0.0.0/8", chain=other), self.group(bench, 1, "10.0.12.0/24")
         assert self.flow(bench, wide, long).open().send(0) is not None
@@ -198,7 +200,7 @@ class TestGroups:
         assert self.flow(bench, narrow, host).open().send(0) is not None
         assert self.flow(bench, wide).carry(0, self.flow(bench, wide).syn()) is None
 
-    def test_a_connection_and_its_counters_survive_a_new_table(self, bench):
+    def test_a_connection_and_its_counters_survive_a_new_table(self, bench: Bench) -> None:
         spec = self.group(bench, 1, "10.0.0.0/8")
         flow = self.flow(bench, spec).open()
         flow.far.into(flow.build(0))
@@ -210,7 +212,7 @@ class TestGroups:
 
 
 class TestRestart:
-    def test_records_carry_a_connection_over_to_a_new_process(self, bench) -> None:
+    def test_records_carry_a_connection_over_to_a_new_process(self, bench: Bench) -> None:
         flow = bench.flow(sending=Sending.RNEXT)
         flow.isns = (0xFFFFFFF0, 0xFFFFFF00)
         flow.next = [0xFFFFFFF1, 0xFFFFFF01]
@@ -224,7 +226,7 @@ class TestRestart:
         for sender in (1, 0, 1, 0):
             assert flow.send(sender, bytes(500)) is not None
 
-    def test_the_events_alone_hold_what_a_successor_needs(self, bench) -> None:
+    def test_the_events_alone_hold_what_a_successor_needs(self, bench: Bench) -> None:
         flow = bench.flow().open()
         told = [event.record for event in flow.near.events if event.record is not None][-1:]
         for sender in (0, 1, 0, 1):
@@ -235,7 +237,7 @@ class TestRestart:
         assert flow.send(1) is not None
         assert flow.send(0) is not None
 
-    def test_a_record_is_told_again_before_its_sequence_numbers_are_too_old(self, bench) -> None:
+    def test_a_record_is_told_again_before_its_sequence_numbers_are_too_old(self, bench: Bench) -> None:
         flow = bench.flow().open()
         told = len(flow.near.events)
         for _ in range(5):
@@ -244,7 +246,7 @@ class TestRestart:
         again = [event.record for event in flow.near.events[told:] if event.kind is WireEventKind.CONNECTION]
         assert [record.out_anchor >> 29 for record in again] == [2, 4]
 
-    def test_what_closes_a_connection_whose_session_is_gone_is_not_let_through_unsigned(self, bench) -> None:
+    def test_what_closes_a_connection_whose_session_is_gone_is_not_let_through_unsigned(self, bench: Bench) -> None:
         flow = bench.flow().open()
         records = flow.near.guard.records()
         flow.near = bench.Router(flow.near.address, flow.near.peer)
@@ -252,7 +254,7 @@ class TestRestart:
         assert flow.send(0) is None
         assert flow.near.dropped() == {("out", "no-usable-key"): 1}
 
-    def test_a_plain_connection_of_a_session_that_is_gone_passes(self, bench) -> None:
+    def test_a_plain_connection_of_a_session_that_is_gone_passes(self, bench: Bench) -> None:
         near, far = bench.routers()
         near.protect(bench.session(0, allow=True))
         far.protect()
@@ -263,7 +265,7 @@ class TestRestart:
         assert flow.far.guard.restore(records, near.now, near.mono) == 0
         assert flow.send(0) is not None
 
-    def test_a_key_in_use_that_was_changed_since_goes_over_with_the_record(self, bench) -> None:
+    def test_a_key_in_use_that_was_changed_since_goes_over_with_the_record(self, bench: Bench) -> None:
         flow = bench.flow().open()
         other = bench.chain(bench.key(0, secret=Secret("another secret")))
         flow.near.protect(bench.session(0, other))
@@ -276,7 +278,7 @@ class TestRestart:
         assert flow.send(0) is not None
         assert flow.send(1) is not None
 
-    def test_a_connection_that_is_being_closed_is_told_so_that_it_expires_in_a_successor(self, bench) -> None:
+    def test_a_connection_that_is_being_closed_is_told_so_that_it_expires_in_a_successor(self, bench: Bench) -> None:
         flow = bench.flow().open()
         flow.send(0, flags=0x11)
         told = [event.record for event in flow.near.events if event.record is not None][-1]
@@ -291,7 +293,7 @@ class TestAllowWithoutTcpao:
         far.protect()
         return near, far
 
-    def test_a_peer_without_tcpao_is_admitted_and_told(self, bench) -> None:
+    def test_a_peer_without_tcpao_is_admitted_and_told(self, bench: Bench) -> None:
         near, far = self.plain(bench)
         flow = bench.Flow(far, near, isns=(5, 6))
         flow.open()
@@ -300,7 +302,7 @@ class TestAllowWithoutTcpao:
         assert [event.kind for event in near.events].count(WireEventKind.ADMITTED) == 1
         assert [one.phase for one in near.status().connections] == ["plain"]
 
-    def test_our_own_syn_is_signed_and_a_plain_answer_admitted(self, bench) -> None:
+    def test_our_own_syn_is_signed_and_a_plain_answer_admitted(self, bench: Bench) -> None:
         near, far = self.plain(bench)
         flow = bench.Flow(near, far)
         assert flow.near.out(flow.syn()) is not None
@@ -308,31 +310,31 @@ class TestAllowWithoutTcpao:
         packet = flow.build(0, b"hello", DATA)
         assert near.out(packet) == packet
 
-    def test_a_plain_refusal_is_admitted(self, bench) -> None:
+    def test_a_plain_refusal_is_admitted(self, bench: Bench) -> None:
         near, far = self.plain(bench)
         flow = bench.Flow(near, far)
         near.out(flow.syn())
         assert near.into(bench.refusal(flow)) == bench.refusal(flow)
 
-    def test_without_it_nothing_plain_comes_in_or_goes_out(self, bench) -> None:
+    def test_without_it_nothing_plain_comes_in_or_goes_out(self, bench: Bench) -> None:
         near, far = self.plain(bench, allowed=False)
         flow = bench.Flow(far, near)
         assert flow.carry(0, flow.syn()) is None
         assert near.out(flow.syn_ack()) is None
 
-    def test_on_a_connection_with_tcpao_it_admits_nothing(self, bench) -> None:
+    def test_on_a_connection_with_tcpao_it_admits_nothing(self, bench: Bench) -> None:
         flow = bench.flow(allow=True).open()
         for flags in (SYN, SYN | ACK, ACK, DATA, RST, RST | ACK):
             assert flow.far.into(flow.build(0, b"", flags)) is None
         assert bench.ao(flow.far.out(flow.build(1, b"x", DATA))) is not None
 
-    def test_a_wrong_key_is_not_admitted(self, bench) -> None:
+    def test_a_wrong_key_is_not_admitted(self, bench: Bench) -> None:
         flow = bench.flow(allow=True)
         flow.far.protect(bench.session(1, bench.chain(bench.key(0, secret=Secret("another"))), allow=True))
         assert flow.carry(0, flow.syn()) is None
         assert flow.far.dropped() == {("in", "bad-mac"): 1}
 
-    def test_when_it_is_taken_back_the_plain_connection_ends(self, bench) -> None:
+    def test_when_it_is_taken_back_the_plain_connection_ends(self, bench: Bench) -> None:
         near, far = self.plain(bench)
         flow = bench.Flow(far, near).open()
         near.protect(bench.session(0))

@@ -112,7 +112,7 @@ def test_variables_of_containers_go_to_their_nodes() -> None:
     assert "env" not in data["topology"]["nodes"]["R1"]
 
 
-def test_files_are_found_beside_the_users_file(tmp_path) -> None:
+def test_files_are_found_beside_the_users_file(tmp_path: Path) -> None:
     text = EMULATED.read_text().replace(
         "    R1:\n", "    R1:\n      startup-config: r1.conf\n      binds: [x/y:/z, /a:/b]\n", 1
     )
@@ -123,7 +123,7 @@ def test_files_are_found_beside_the_users_file(tmp_path) -> None:
     assert node["binds"] == [f"{tmp_path}/x/y:/z", "/a:/b"]
 
 
-def test_the_users_own_choices_stay(tmp_path) -> None:
+def test_the_users_own_choices_stay(tmp_path: Path) -> None:
     path = tmp_path / "mine.clab.yml"
     path.write_text(
         EMULATED.read_text()
@@ -136,7 +136,7 @@ def test_the_users_own_choices_stay(tmp_path) -> None:
     assert not own_network(yaml.safe_dump(data))
 
 
-def test_several_networks_of_the_users_own_are_left_to_containerlab(tmp_path) -> None:
+def test_several_networks_of_the_users_own_are_left_to_containerlab(tmp_path: Path) -> None:
     path = tmp_path / "mine.clab.yml"
     path.write_text(EMULATED.read_text().replace("topology:\n", "mgmt: [{network: a}, {network: b}]\ntopology:\n", 1))
     data = rendered(path)
@@ -144,7 +144,7 @@ def test_several_networks_of_the_users_own_are_left_to_containerlab(tmp_path) ->
     assert not own_network(yaml.safe_dump(data))
 
 
-def test_a_template_is_refused_and_named(tmp_path) -> None:
+def test_a_template_is_refused_and_named(tmp_path: Path) -> None:
     path = tmp_path / "mine.clab.yml"
     path.write_text("name: {{ .name }}\n")
     with pytest.raises(DocumentError, match=r"mine\.clab\.yml.*Go templates"):
@@ -152,7 +152,7 @@ def test_a_template_is_refused_and_named(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("place", ["defaults", "kinds", "nodes"])
-def test_another_runtime_than_docker_is_refused_by_its_name(tmp_path, place) -> None:
+def test_another_runtime_than_docker_is_refused_by_its_name(tmp_path: Path, place) -> None:
     text = EMULATED.read_text(encoding="utf-8")
     data = yaml.safe_load(text)
     entry = data["topology"][place] if place == "defaults" else next(iter(data["topology"][place].values()))

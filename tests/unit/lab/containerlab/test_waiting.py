@@ -35,7 +35,9 @@ def wait(platform: Platform, container: Container, probe, *, wait_scale: float =
 
 
 @pytest.mark.parametrize("platform", [VJUNOS_ROUTER, VJUNOS_EVOLVED], ids=lambda platform: platform.name)
-def test_a_virtual_machine_that_still_boots_is_not_asked_over_ssh(container, monkeypatch, platform) -> None:
+def test_a_virtual_machine_that_still_boots_is_not_asked_over_ssh(
+    container: Container, monkeypatch: pytest.MonkeyPatch, platform
+) -> None:
     states = iter(["running starting", "running", "running healthy"])
     asked: list[str] = []
     monkeypatch.setattr(docker, "states_of", lambda names: dict.fromkeys(names, next(states)))
@@ -47,7 +49,9 @@ def test_a_virtual_machine_that_still_boots_is_not_asked_over_ssh(container, mon
 
 
 @pytest.mark.parametrize("works", [True, False])
-def test_a_login_that_works_outweighs_an_image_that_says_it_is_unhealthy(container, monkeypatch, works) -> None:
+def test_a_login_that_works_outweighs_an_image_that_says_it_is_unhealthy(
+    container: Container, monkeypatch: pytest.MonkeyPatch, works
+) -> None:
     monkeypatch.setattr(docker, "states_of", lambda names: dict.fromkeys(names, "running unhealthy"))
     monkeypatch.setattr(readiness, "ssh_answers", lambda _router: None)
 
@@ -70,19 +74,25 @@ def test_virtual_machines_are_asked_every_few_seconds() -> None:
 
 
 @pytest.mark.parametrize("platform", [EMULATED, CRPD], ids=lambda platform: platform.name)
-def test_images_without_a_health_check_are_asked_themselves(container, monkeypatch, platform) -> None:
+def test_images_without_a_health_check_are_asked_themselves(
+    container: Container, monkeypatch: pytest.MonkeyPatch, platform
+) -> None:
     monkeypatch.setattr(readiness, "ssh_answers", lambda _router: None)
     monkeypatch.setattr(docker, "states_of", lambda _names: pytest.fail("nobody asks Docker"))
     assert wait(platform, container, lambda _router: None) == ["R1"]
 
 
-def test_a_virtual_machine_that_stays_unhealthy_ends_at_the_deadline_with_its_state(container, monkeypatch) -> None:
+def test_a_virtual_machine_that_stays_unhealthy_ends_at_the_deadline_with_its_state(
+    container: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(docker, "states_of", lambda names: dict.fromkeys(names, "running unhealthy"))
     with pytest.raises(LabError, match=r"R1 \(vjunos-router\) was not ready .* its container is running unhealthy"):
         wait(VJUNOS_ROUTER, container, lambda _router: None, wait_scale=0.0001)
 
 
-def test_a_long_wait_says_that_it_goes_on_and_why_to_who_has_asked_for_no_log(container, monkeypatch, caplog) -> None:
+def test_a_long_wait_says_that_it_goes_on_and_why_to_who_has_asked_for_no_log(
+    container: Container, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     states = iter(["running starting", "running starting", "running healthy"])
     monkeypatch.setattr(docker, "states_of", lambda names: dict.fromkeys(names, next(states)))
     monkeypatch.setattr(readiness, "ssh_answers", lambda _router: None)
@@ -93,7 +103,7 @@ def test_a_long_wait_says_that_it_goes_on_and_why_to_who_has_asked_for_no_log(co
     assert said == ["R1: not ready after 0 s: its container is running starting"] * 2
 
 
-def test_what_no_waiting_mends_ends_the_waiting(container, monkeypatch) -> None:
+def test_what_no_waiting_mends_ends_the_waiting(container: Container, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readiness, "ssh_answers", lambda _router: None)
 
     def probe(_router: Router) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,7 @@ def configuration(router: int, *links: tuple[str, int | None]) -> str:
 
 
 @pytest.fixture
-def sessions(tmp_path: Path):
+def sessions(tmp_path: Path) -> Callable[..., tuple[list[dict[str, object]], str]]:
     """Return the sessions of the file that is written of two configurations, and its text."""
 
     def run(one: str, other: str, *words: str) -> tuple[list[dict[str, object]], str]:
@@ -57,7 +58,9 @@ def on(*links: tuple[str, int | None]) -> tuple[str, str]:
     return configuration(1, *links), configuration(2, *links)
 
 
-def test_a_session_on_a_unit_with_a_vlan_is_played_on_that_vlan(sessions):
+def test_a_session_on_a_unit_with_a_vlan_is_played_on_that_vlan(
+    sessions: Callable[..., tuple[list[dict[str, object]], str]],
+) -> None:
     found, _ = sessions(*on(("ge-0/0/3.77", 100)))
     assert [(one["bgp"], one["family"], one["vlan"]) for one in found] == [
         ("v4-vlan100", "inet", 100),
@@ -65,7 +68,9 @@ def test_a_session_on_a_unit_with_a_vlan_is_played_on_that_vlan(sessions):
     ]
 
 
-def test_each_parallel_link_is_played_and_both_families_of_one_stay_together(sessions):
+def test_each_parallel_link_is_played_and_both_families_of_one_stay_together(
+    sessions: Callable[..., tuple[list[dict[str, object]], str]],
+) -> None:
     found, text = sessions(*on(("ge-0/0/0.0", None), ("ge-0/0/1.0", None), ("ae0.5", 2)))
     assert [(one["bgp"], one.get("vlan")) for one in found] == [
         *(("v4-link", None), ("v6-link", None)),
@@ -76,16 +81,18 @@ def test_each_parallel_link_is_played_and_both_families_of_one_stay_together(ses
     assert "another protected session is not played" not in text
 
 
-def test_two_links_with_the_same_vlan_are_two(sessions):
+def test_two_links_with_the_same_vlan_are_two(sessions: Callable[..., tuple[list[dict[str, object]], str]]) -> None:
     found, _ = sessions(*on(("ge-0/0/0.10", 10), ("ge-0/0/1.10", 10)))
     assert [one.get("vlan") for one in found] == [10, 10, None, None]
 
 
-def test_a_vlan_that_one_end_alone_tags_is_that_vlan(sessions):
+def test_a_vlan_that_one_end_alone_tags_is_that_vlan(
+    sessions: Callable[..., tuple[list[dict[str, object]], str]],
+) -> None:
     found, _ = sessions(configuration(1, ("ge-0/0/0.0", None)), configuration(2, ("ge-0/0/0.30", 30)))
     assert [one.get("vlan") for one in found] == [30, 30]
 
 
-def test_one_session_alone_may_be_meant(sessions):
+def test_one_session_alone_may_be_meant(sessions: Callable[..., tuple[list[dict[str, object]], str]]) -> None:
     found, _ = sessions(*on(("ge-0/0/0.0", None), ("ge-0/0/1.9", 9)), "--session", "192.0.2.6")
     assert [one["bgp"] for one in found] == ["v4-vlan9"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
@@ -35,20 +36,20 @@ def verdict(played, *, predicted=(GOOD,), left_out=(), notes=(), accept=False, w
         ({"notes": ("the secrets of 2 keys match, which are not known",), "without": True}, ExitCode.OK),
     ],
 )
-def test_a_run_that_passed_is_green_only_where_all_is_known_and_covered(how, code):
+def test_a_run_that_passed_is_green_only_where_all_is_known_and_covered(how, code) -> None:
     assert verdict(Verdict.PASSED, **how).code is code
 
 
-def test_a_run_that_failed_is_red_whatever_is_not_known():
+def test_a_run_that_failed_is_red_whatever_is_not_known() -> None:
     found = verdict(Verdict.FAILED, predicted=(BAD,), left_out=("BFD is configured",), notes=("…",))
     assert (found.code, found.sentence) == (ExitCode.BAD, "NOT HITLESS, as predicted")
 
 
-def test_a_run_that_says_nothing_of_the_routers_is_not_judged():
+def test_a_run_that_says_nothing_of_the_routers_is_not_judged() -> None:
     assert verdict(Verdict.UNFIT).code is ExitCode.UNFIT
 
 
-def test_a_commit_that_is_predicted_to_take_a_session_down_is_never_green():
+def test_a_commit_that_is_predicted_to_take_a_session_down_is_never_green() -> None:
     found = verdict(Verdict.PASSED, commit=("if only R1 were changed",))
     assert (found.code, found.sentence) == (
         ExitCode.BAD,
@@ -65,7 +66,7 @@ def test_a_commit_that_is_predicted_to_take_a_session_down_is_never_green():
         ('key 0 start-time "2026-12-20.00:00:00 +0000"', ("after the change",)),
     ],
 )
-def test_the_states_of_a_commit_in_which_a_session_is_down_are_told(tmp_path, line, states):
+def test_the_states_of_a_commit_in_which_a_session_is_down_are_told(tmp_path: Path, line, states) -> None:
     files = []
     for name, text in (("one", lion()), ("other", tiger())):
         files.append(tmp_path / f"{name}.conf")

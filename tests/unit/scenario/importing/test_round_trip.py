@@ -40,7 +40,7 @@ def keys(scenario: Scenario) -> list[list[object]]:
 @pytest.mark.parametrize(
     "path", sampled("rollover/two-keys", "sessions/two-families", "sessions/ldp-between-loopbacks")
 )
-def test_what_configurations_can_say_comes_back(path, tmp_path):
+def test_what_configurations_can_say_comes_back(path, tmp_path: Path) -> None:
     for case in read(path):
         if case.name in EXCEPTIONS:
             with pytest.raises(InputError, match=EXCEPTIONS[case.name]):
@@ -58,7 +58,7 @@ def goes(case: Case, folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_nine_in_ten_of_them_go_round():
+def test_nine_in_ten_of_them_go_round() -> None:
     names = {case.name for case in cases()}
     assert set(EXCEPTIONS) <= names
     assert len(EXCEPTIONS) <= len(names) / 10

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def link(*, keys: tuple[str, str] = ("first-secret", "second-secret")) -> bytes:
 
 
 @pytest.fixture
-def imported(tmp_path: Path):
+def imported(tmp_path: Path) -> Callable[..., tuple[Result, str]]:
     def run(capture: bytes, *, secrets: tuple[str, str] = ("first-secret", "second-secret")) -> tuple[Result, str]:
         (tmp_path / "lion.conf").write_text(
             configuration("lion", "10.9.0.1", "10.9.0.2", mirrored=False, secrets=secrets)
@@ -65,7 +66,9 @@ def imported(tmp_path: Path):
     return run
 
 
-def test_the_keys_of_the_link_stand_in_the_file_in_their_order(imported, tmp_path):
+def test_the_keys_of_the_link_stand_in_the_file_in_their_order(
+    imported: Callable[..., tuple[Result, str]], tmp_path: Path
+) -> None:
     result, text = imported(link())
     assert result.return_value == 0
     assert "9 protected segments are right, 0 wrong, 0 could not be judged" in text
@@ -77,7 +80,9 @@ def test_the_keys_of_the_link_stand_in_the_file_in_their_order(imported, tmp_pat
     assert len(case.scenario.keychain.keys) == 2
 
 
-def test_a_link_that_carried_something_wrong_is_exit_code_1_and_the_file_is_written(imported):
+def test_a_link_that_carried_something_wrong_is_exit_code_1_and_the_file_is_written(
+    imported: Callable[..., tuple[Result, str]],
+) -> None:
     result, text = imported(link(keys=("first-secret", "another-one")))
     assert result.return_value == 1
     assert "3 wrong" in text
@@ -85,20 +90,24 @@ def test_a_link_that_carried_something_wrong_is_exit_code_1_and_the_file_is_writ
 
 
 @pytest.mark.parametrize("secrets", [("<REMOVED>", "<REMOVED>"), ("first-secret", "<REMOVED>")])
-def test_a_secret_that_is_not_known_leaves_the_link_unjudged(imported, secrets):
+def test_a_secret_that_is_not_known_leaves_the_link_unjudged(
+    imported: Callable[..., tuple[Result, str]], secrets
+) -> None:
     result, text = imported(link(), secrets=secrets)
     assert result.return_value == 2
     assert "0 wrong" in text
     assert "keys-unknown" in text
 
 
-def test_a_capture_that_ends_early_or_holds_nothing_of_the_session_is_said(imported):
+def test_a_capture_that_ends_early_or_holds_nothing_of_the_session_is_said(
+    imported: Callable[..., tuple[Result, str]],
+) -> None:
     result, text = imported(link()[:-7])
     assert result.return_value == 2
     assert "capture 1 ends early" in text
 
 
-def test_a_file_that_is_no_capture_is_an_input_error(imported):
+def test_a_file_that_is_no_capture_is_an_input_error(imported: Callable[..., tuple[Result, str]]) -> None:
     result, text = imported(b"not a capture")
     assert type(result.exception).__name__ == "CaptureError"
     assert not text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -9,6 +10,7 @@ import pytest
 from scapy.layers.inet import IP, TCP
 from scapy.layers.l2 import Ether
 from scapy.packet import Raw
+from tests.unit.scenario.play.conftest import World
 
 from keyroll.capture import SignedFrame
 from keyroll.errors import RunError
@@ -35,7 +37,7 @@ def playing(world, steps, *, drops_after=timedelta()):
 
 
 @pytest.mark.parametrize("kind", ["rst", "syn"])
-def test_forged_segments_that_are_dropped_at_once_are_green_at_once(world, kind):
+def test_forged_segments_that_are_dropped_at_once_are_green_at_once(world: Callable[..., World], kind) -> None:
     played = playing(world, INJECT.replace("KIND", kind))
     (check,) = played.play()["drops@3"]
     assert check.passed
@@ -45,7 +47,7 @@ def test_forged_segments_that_are_dropped_at_once_are_green_at_once(world, kind)
     assert signed().frame not in played.links.injected
 
 
-def test_forged_segments_may_be_counted_within_three_seconds(world):
+def test_forged_segments_may_be_counted_within_three_seconds(world: Callable[..., World]) -> None:
     played = playing(world, INJECT.replace("KIND", "rst"), drops_after=2 * SECOND)
     (check,) = played.play()["drops@3"]
     assert check.passed
@@ -53,39 +55,39 @@ def test_forged_segments_may_be_counted_within_three_seconds(world):
 
 
 @pytest.mark.parametrize("after", [None, timedelta(seconds=4)])
-def test_forged_segments_that_are_not_dropped_are_red_after_three_seconds(world, after):
+def test_forged_segments_that_are_not_dropped_are_red_after_three_seconds(world: Callable[..., World], after) -> None:
     played = playing(world, INJECT.replace("KIND", "rst"), drops_after=after)
     (check,) = played.play()["drops@3"]
     assert not check.passed
     assert 3 * SECOND <= check.after < 3.5 * SECOND
 
 
-def test_replays_are_frames_that_were_sent_and_make_no_check_of_their_own(world):
+def test_replays_are_frames_that_were_sent_and_make_no_check_of_their_own(world: Callable[..., World]) -> None:
     played = playing(world, INJECT.replace("KIND", "replay"))
     checks = played.play()
     assert "drops@3" not in checks
     assert played.links.injected == [signed().frame]
 
 
-def test_replays_of_an_earlier_connection_are_those_of_before(world):
+def test_replays_of_an_earlier_connection_are_those_of_before(world: Callable[..., World]) -> None:
     played = playing(world, INJECT.replace("KIND", "replay-earlier"))
     played.play()
     assert played.links.injected == [signed(b"before").frame]
 
 
-def test_where_nothing_was_sent_nothing_can_be_forged(world):
+def test_where_nothing_was_sent_nothing_can_be_forged(world: Callable[..., World]) -> None:
     with pytest.raises(RunError, match="R2 has sent R1 nothing signed for bgp to forge from"):
         world(INJECT.replace("KIND", "rst")).play()
 
 
-def test_a_lab_without_a_link_that_can_be_acted_on_breaks_the_run(world):
+def test_a_lab_without_a_link_that_can_be_acted_on_breaks_the_run(world: Callable[..., World]) -> None:
     played = world(APPLY + "  - cut:\n")
     played.run.routers = replace(played.run.routers, links=None)
     with pytest.raises(RunError, match="`cut`: this lab has no link"):
         played.play()
 
 
-def test_a_cut_brings_the_session_down_after_the_hold_time(world):
+def test_a_cut_brings_the_session_down_after_the_hold_time(world: Callable[..., World]) -> None:
     played = world(APPLY + "  - cut:\n  - expect: {bgp: down}\n")
     checks = played.play()
     assert [check.passed for check in checks["bgp@4"]] == [True, True]
@@ -93,7 +95,7 @@ def test_a_cut_brings_the_session_down_after_the_hold_time(world):
     assert played.links.done == ["cut"]
 
 
-def test_impairments_are_drawn_from_the_seed_and_differ(world):
+def test_impairments_are_drawn_from_the_seed_and_differ(world: Callable[..., World]) -> None:
     steps = APPLY + "  - impair: {towards: [R1, R2], loss: 0.1}\n  - impair: {towards: R1, delay: 20ms}\n"
     first, second = world(steps), world(steps)
     for played in (first, second):
