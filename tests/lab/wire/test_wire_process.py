@@ -17,6 +17,8 @@ from keyroll.emulator.wire.model import WireEventKind
 
 pytestmark = pytest.mark.lab
 HALF_HOUR = timedelta(minutes=30)
+ENDS_WITHIN = 60
+"""Seconds for a process to end; patient, because a busy machine may not run it at once."""
 
 
 class TestTheProcess:
@@ -52,12 +54,12 @@ class TestTheProcess:
     def test_its_control_sockets_end_ends_it(self, rig: Rig) -> None:
         bump = rig.bumps[0]
         rig.loop.run(bump.client.close())
-        assert bump.process.wait(5) == 0
+        assert bump.process.wait(ENDS_WITHIN) == 0
 
     def test_stop_ends_it(self, rig: Rig) -> None:
         bump = rig.bumps[0]
         rig.loop.run(bump.client.stop())
-        assert bump.process.wait(5) == 0
+        assert bump.process.wait(ENDS_WITHIN) == 0
 
     def test_a_missing_interface_is_one_sentence(self, rig: Rig) -> None:
         ours, theirs = socket.socketpair()
@@ -83,7 +85,7 @@ class TestTheProcess:
 
     def test_an_interface_that_goes_ends_it_with_one_sentence(self, rig: Rig) -> None:
         rig.bumps[0].outer.run("ip", "link", "del", "eth1")
-        assert rig.bumps[0].process.wait(5) == 2
+        assert rig.bumps[0].process.wait(ENDS_WITHIN) == 2
         (said,) = [line for line in rig.bumps[0].log.read_text().splitlines() if "eth1" in line]
         assert said.startswith("wire: the interface eth1 ")
 
@@ -95,6 +97,5 @@ class TestTheProcess:
             rig.bumps[0].clock(T0 + timedelta(minutes=30))
             rig.bumps[0].set(judging.session(0, judging.chain(judging.key(0), judging.key(1, timedelta(minutes=30)))))
             echo(near, far)
-        kinds = [event.kind for event in rig.bumps[0].events]
-        assert WireEventKind.CONNECTION in kinds
-        assert WireEventKind.KEY_CHANGE in kinds
+        for kind in (WireEventKind.CONNECTION, WireEventKind.KEY_CHANGE):
+            until(lambda kind=kind: kind in [event.kind for event in rig.bumps[0].events], f"an event {kind}")

@@ -147,7 +147,7 @@ class Rig:
         return macs[1 - sender] + macs[sender] + b"\x08\x00"
 
 
-def until(holds: Callable[[], bool], what: str, seconds: float = 10.0) -> None:
+def until(holds: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
     """Poll until it holds; the deadline starts now."""
     deadline = time.monotonic() + seconds
     while not holds():

@@ -29,7 +29,7 @@ def pair_of(devices, **options) -> Pair[Any]:
 
 
 def test_both_are_asked_at_the_same_time(devices) -> None:
-    meeting = threading.Barrier(2, timeout=5)
+    meeting = threading.Barrier(2, timeout=60)
 
     def meet(device, _line) -> str:
         meeting.wait()

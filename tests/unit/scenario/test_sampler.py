@@ -72,9 +72,9 @@ def sampling():
 
 def test_a_fresh_sample_was_asked_for_after_the_instant(sampling):
     sampler, session = sampling(summary())
-    assert session.asked.wait(5)
+    assert session.asked.wait(60)
     instant = time.time_ns()
-    sampler.await_fresh("R1", instant, within=timedelta(seconds=5))
+    sampler.await_fresh("R1", instant, within=timedelta(seconds=60))
     assert sampler.latest("R1", "bgp").asked >= instant
 
 
@@ -84,7 +84,7 @@ def test_changes_are_told_and_repetitions_are_not(sampling):
         summary(BgpState.CONNECT), summary(BgpState.CONNECT), summary(), summary(flaps=1), changed=told.append
     )
     for _ in range(5):
-        sampler.await_fresh("R1", time.time_ns(), within=timedelta(seconds=5))
+        sampler.await_fresh("R1", time.time_ns(), within=timedelta(seconds=60))
     assert [(one.state, one.flaps) for one in told] == [
         ("Connect", 0),
         ("Established", 0),
@@ -102,11 +102,11 @@ def test_changes_are_told_and_repetitions_are_not(sampling):
 )
 def test_a_state_that_cannot_be_read_breaks_the_run_and_is_never_down(sampling, answer):
     sampler, session = sampling(summary(), answer)
-    assert session.closed.wait(5)
+    assert session.closed.wait(60)
     with pytest.raises(RunBrokenError):
         sampler.samples("R1", "bgp")
     with pytest.raises(RunBrokenError):
-        sampler.await_fresh("R1", time.time_ns(), within=timedelta(seconds=5))
+        sampler.await_fresh("R1", time.time_ns(), within=timedelta(seconds=60))
 
 
 def test_stopping_logs_out(sampling):
