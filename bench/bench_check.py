@@ -1,14 +1,14 @@
-"""`keyroll check` against what it stands on: the bare command, reading the same texts, one rollover.
+"""Compare `keyroll check` with its parts: the bare command, reading the same texts, one rollover.
 
     python bench/bench_check.py [--times N]
 
 - a small pair of configurations, as a process from its start to its exit, against `keyroll --help`;
-- a pair of 117,000 lines each way of looking at it: reading, and reading with judging, in one process;
-- twenty routers against two, by the line;
+- a pair of configurations with 117,000 lines together: reading and judging against reading alone, in one process;
+- twenty routers against two, the time for a line;
 - forty coming rollovers of one pair of chains against one, as processes.
 
-Each is played several times, in turn, and its best time counts, in seconds of processor time: what else runs on the
-machine should not count. Ends with exit code 1 where a promise does not hold.
+Each is measured several times, in turn, in seconds of processor time, and the least value counts, so that other load on
+the machine has little influence. Exit code 1 if a limit is exceeded.
 """
 
 # ruff: noqa: INP001 -- a script, not a package
@@ -31,15 +31,16 @@ from keyroll.keychain.junostext import set_lines
 from keyroll.keychain.model import Keychain
 
 MOST_HELP = 3.0
-"""A small pair may take so many times `keyroll --help`."""
+"""A small pair may take at most this many times `keyroll --help`: most of both is starting Python and importing."""
 MOST_READING = 1.3
-"""Reading and judging may take so many times reading alone."""
+"""Reading and judging may take at most this many times reading alone: only sessions and chains are judged, which are a
+small part of a long configuration."""
 MOST_LINEAR = 1.3
-"""Twenty routers may take so many times what two take, by the line."""
+"""A line of twenty routers may take at most this many times a line of two: linear, apart from noise."""
 MOST_ROLLOVERS = 10.0
-"""Forty rollovers may take so many times one."""
+"""Forty rollovers may take at most this many times one: reading and starting are done once."""
 LINES = 117_000
-"""Of both texts together, as Juniper's largest published design of this kind has them in one."""
+"""Lines of both texts together: as many as Juniper's largest published configuration of this kind has."""
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
 AT = T0 + timedelta(minutes=5)
 KEYROLL = str(Path(sys.executable).with_name("keyroll"))
@@ -90,21 +91,21 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def best(times: int, *works: Callable[[], float]) -> list[float]:
-    """Return the best time of each, played in turn."""
+    """Return the least of `times` measurements of each, made in turn."""
     found = [[work() for work in works] for _ in range(times)]
     return [min(column) for column in zip(*found, strict=True)]
 
 
 def say(what: str, ratio: float, most: float) -> bool:
-    """Print a ratio beside its promise, and say whether it holds."""
+    """Print a ratio beside its limit; return whether it is within the limit."""
     sys.stdout.write(f"{what:<58} {ratio:6.2f}  (at most {most:g})\n")
     return ratio <= most
 
 
 def main() -> None:
-    """Measure, print, and end with 1 where a promise does not hold."""
+    """Measure and print; exit with 1 if a limit is exceeded."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--times", type=int, default=7)
+    options.add_argument("--times", type=int, default=7, help="measurements, of which the least counts")
     times = options.parse_args().times
     holds = []
     at = ("--at", AT.isoformat())
@@ -153,8 +154,8 @@ def read_all(texts: Sequence[str]) -> None:
 def judge_all(texts: Sequence[str]) -> None:
     """Read texts and judge them."""
     report = judge([read(text, f"{number}.conf") for number, text in enumerate(texts)], Question(AT))
-    assert len(report.pairs) == 1, report.pairs  # noqa: S101 - a bench of something else would be no bench
-    assert not report.findings, report.findings[:3]  # noqa: S101 - the same
+    assert len(report.pairs) == 1, report.pairs  # noqa: S101 - else the bench would measure something else
+    assert not report.findings, report.findings[:3]  # noqa: S101 - as above
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The embedded lab: from nothing to sessions, many labs at once, a full table, memory and idle time.
 
 Every figure that is compared is a ratio within one run: the same FRR pair, the same machine, with TCP-AO and without,
-in turns. `--quick` takes fewer rounds. `--only up,crowd,table,idle` picks parts.
+in turns. `--quick` takes fewer rounds. `--only up,crowd,table,idle` selects parts.
 """
 
 # ruff: noqa: INP001 - a script, not a package
@@ -45,10 +45,23 @@ from keyroll.names import SessionKind
 TOPOLOGY = Path(__file__).parent.parent / "topologies" / "two-router.clab.yml"
 CHAIN = generate("bench", name="bench", count=1, first=datetime(2020, 1, 1, tzinfo=UTC), interval=timedelta(days=1))
 UP_SECONDS = 120.0
-"""From a commit to the sessions being up, or from a reset to a full table; beyond, the bench has failed."""
+"""From a commit to the sessions being up, or from a reset to a full table. Even sixteen labs on two cores need a
+fraction of it, so that only a hang ends the bench."""
 POLL_SECONDS = 0.02
-"""Between two looks at a lab's sessions, as between those at a bare pair's: looks without a pause are work by
-themselves, which sixteen labs at once have no processor to spare for."""
+"""Between two reads of a lab's sessions, the same as for a bare pair (`frr_pair.POLL_SECONDS`). Without a pause the
+reads themselves would use the processor time that sixteen labs need."""
+WAIT_SCALE = 4
+"""Factor on the lab's own deadlines: sixteen labs at once slow each other down."""
+UP_MOST = 1.5
+"""A lab with TCP-AO may take at most this many times the same lab without it. One lost segment of a handshake costs a
+retry after a second, which is more than that."""
+LABS_MOST = 1.2
+"""Labs may take at most this many times bare FRR pairs: the harness may add a fifth."""
+TABLE_MOST = 1.3
+"""A full table may take at most this many times as long with TCP-AO: both pass through the wire path, which then also
+signs and verifies every segment."""
+FILES_MAX = 4096
+"""Open files of this process: each lab needs some dozen, and the usual soft limit is 1024."""
 BOTH = (SessionKind.BGP, SessionKind.LDP)
 
 
@@ -104,7 +117,7 @@ class Pair:
 
 
 def plan(router: Router) -> Plan:
-    """Return the client side's plan of a lab's router."""
+    """Return what the base configuration needs to know of a lab's router."""
     port = router.ports[0]
     if not isinstance(router.loopback, IPv4Interface):
         raise TypeError(f"{router.name} has no loopback")
@@ -115,7 +128,7 @@ def plan(router: Router) -> Plan:
 def deployed(folder: Path) -> Iterator[Pair]:
     """Bring a lab up and log in."""
     with ExitStack() as stack:
-        lab = stack.enter_context(EmbeddedLab(read_topology(TOPOLOGY), evidence=folder, wait_scale=4))
+        lab = stack.enter_context(EmbeddedLab(read_topology(TOPOLOGY), evidence=folder, wait_scale=WAIT_SCALE))
         sessions = {
             name: stack.enter_context(
                 RouterSession(Target(name, router.host, router.port, router.user, Secret(router.password)))
@@ -126,7 +139,7 @@ def deployed(folder: Path) -> Iterator[Pair]:
 
 
 def bring_up(folder: Path, chain: Keychain | None, kinds: Sequence[SessionKind] = BOTH) -> float:
-    """Return the seconds from nothing to sessions."""
+    """Return the seconds from the start of a lab until its sessions are up."""
     begun = time.monotonic()
     with deployed(folder) as pair:
         pair.configure(chain, kinds)
@@ -135,7 +148,7 @@ def bring_up(folder: Path, chain: Keychain | None, kinds: Sequence[SessionKind] 
 
 
 def spread(values: Sequence[float]) -> str:
-    """Return median and spread for people."""
+    """Return median, least, greatest and number of the values as text."""
     return f"median {statistics.median(values):.2f} s ({min(values):.2f} to {max(values):.2f}, n={len(values)})"
 
 
@@ -143,16 +156,16 @@ def bench_up(folder: Path, rounds: int) -> bool:
     """Bring pairs up in turns, with TCP-AO and without."""
     times: dict[bool, list[float]] = {True: [], False: []}
     for number in range(rounds):
-        # Who is first in a pair changes, so that neither is always the one behind the other's tear-down.
+        # The order changes from pair to pair, so that neither always starts while the other is still being removed.
         for protected in (True, False) if number % 2 else (False, True):
             times[protected].append(bring_up(folder / f"up-{number}-{protected}", CHAIN if protected else None))
     say(f"nothing to BGP Established and LDP Operational, with TCP-AO:    {spread(times[True])}")
     say(f"nothing to BGP Established and LDP Operational, without TCP-AO: {spread(times[False])}")
-    return paired_verdict("with TCP-AO over without", times[True], times[False], 1.5)
+    return paired_verdict("with TCP-AO over without", times[True], times[False], UP_MOST)
 
 
 def bench_crowd(folder: Path, count: int, rounds: int) -> bool:
-    """Bring many labs up at once, and as many bare pairs of FRR, in turns: the machine is as busy for both."""
+    """Bring many labs up at once and as many bare FRR pairs, in turns, so that the machine is equally busy for both."""
     labs, bare = [], []
     for number in range(rounds):
         bare.append(crowd_of_bare(count))
@@ -162,7 +175,7 @@ def bench_crowd(folder: Path, count: int, rounds: int) -> bool:
         say(f"  {count} labs {labs[-1]:.2f} s ({work:.0f} processor seconds), {count} bare pairs {bare[-1]:.2f} s")
     say(f"{count} labs at once, up to their sessions:       {spread(labs)}")
     say(f"{count} bare FRR pairs at once, to their sessions: {spread(bare)}")
-    return paired_verdict(f"{count} labs over {count} bare FRR pairs", labs, bare, 1.2)
+    return paired_verdict(f"{count} labs over {count} bare FRR pairs", labs, bare, LABS_MOST)
 
 
 def crowd_of_labs(folder: Path, count: int) -> float:
@@ -191,7 +204,7 @@ def crowd_of_bare(count: int) -> float:
     try:
         for pair in pairs:
             if pair.stdout is None or pair.stdout.readline() != b"up\n":
-                raise RuntimeError("a bare pair of FRR did not come up; its words are above")
+                raise RuntimeError("a bare pair of FRR did not come up; its output is above")
         return time.monotonic() - begun
     finally:
         for pair in pairs:
@@ -208,22 +221,24 @@ def processor_seconds() -> float:
 # -- a full table ---------------------------------------------------------------------------------------------------
 
 FEED_AS = 65100
+"""A private AS number that no router of the lab has."""
 FEED_NET = "10.99.0.1/24"
-"""On R1's loopback: every address of it is the router's own, so that the feed can speak from another one."""
+"""On R1's loopback: the kernel takes the whole network as its own, so that the feed can use another address of it."""
 FEED_HOST = "10.99.0.1"
 FEED_PEER = "10.99.0.9"
 _MARKER = b"\xff" * 16
 _PREFIXES_IN_UPDATE = 800
-"""A message has at most 4096 octets, and a prefix of 32 bits takes five."""
+"""A BGP message has at most 4096 octets (RFC 4271 section 4.1), and a prefix of 32 bits takes five."""
 
 
 def message(kind: int, body: bytes) -> bytes:
-    """Return one BGP message (RFC 4271, 4.1)."""
+    """Return one BGP message (RFC 4271 section 4.1)."""
     return _MARKER + struct.pack("!HB", 19 + len(body), kind) + body
 
 
 def updates(count: int) -> Iterator[bytes]:
     """Yield UPDATE messages for `count` /32 prefixes from 20.0.0.0 on, many to a message."""
+    # ORIGIN IGP, an AS_PATH of one AS, and NEXT_HOP (RFC 4271 section 4.3).
     path = struct.pack("!BBI", 2, 1, FEED_AS)
     attributes = b"\x40\x01\x01\x00" + b"\x40\x02" + bytes([len(path)]) + path
     attributes += b"\x40\x03\x04" + socket.inet_aton(FEED_PEER)
@@ -234,7 +249,7 @@ def updates(count: int) -> Iterator[bytes]:
 
 
 class Feed:
-    """A BGP speaker beside R1's bgpd, in R1's own namespace: it announces a full table and keeps the session."""
+    """A BGP speaker in R1's namespace that peers with R1's bgpd: announces a full table and keeps the session."""
 
     def __init__(self, namespace: int, count: int) -> None:
         self._count = count
@@ -244,7 +259,8 @@ class Feed:
 
     @staticmethod
     def _established(namespace: int) -> socket.socket:
-        """Open the session; bgpd refuses while its side of it is still starting."""
+        """Open the session; tried again until it works, because bgpd refuses while its own side is still starting."""
+        # The capability of four-octet AS numbers (RFC 6793), then an OPEN with hold time 0: no keepalives are needed.
         four_octets = b"\x02\x06\x41\x04" + struct.pack("!I", FEED_AS)
         opened = struct.pack("!BHH4sB", 4, FEED_AS, 0, socket.inet_aton(FEED_PEER), len(four_octets))
         deadline = time.monotonic() + UP_SECONDS
@@ -312,7 +328,7 @@ def bench_table(folder: Path, count: int, rounds: int) -> bool:
     ratio = statistics.median(times[True]) / statistics.median(times[False])
     say(f"{count} prefixes to R2, with TCP-AO:    {spread(times[True])}")
     say(f"{count} prefixes to R2, without TCP-AO: {spread(times[False])}")
-    return verdict("with TCP-AO over without", ratio, 1.3)
+    return verdict("with TCP-AO over without", ratio, TABLE_MOST)
 
 
 def wait_for_table(pair: Pair, count: int, *, fewer_first: bool = False) -> None:
@@ -373,13 +389,13 @@ def used_seconds(pid: int) -> float:
 
 
 _DRAWS = 2000
-"""How often the pairs are drawn again for the interval; more changes the second decimal no longer."""
+"""How often the pairs are drawn again for the interval; with more, the second decimal does not change."""
 
 
 def paired_verdict(what: str, ones: Sequence[float], others: Sequence[float], limit: float) -> bool:
-    """Judge the ratio of two medians, and say between which values 95 of 100 such measurements would lie.
+    """Judge the ratio of two medians, and print its 95 % interval.
 
-    The interval is a bootstrap's: the pairs, which ran side by side, are drawn again with repetition.
+    The interval is a bootstrap's: pairs, whose two runs followed each other, are drawn again with repetition.
     """
     draw = random.Random(0)  # noqa: S311 - for an interval, not for a secret
     pairs = list(zip(ones, others, strict=True))
@@ -388,26 +404,28 @@ def paired_verdict(what: str, ones: Sequence[float], others: Sequence[float], li
         some = draw.choices(pairs, k=len(pairs))
         ratios.append(statistics.median(one for one, _ in some) / statistics.median(other for _, other in some))
     ratios.sort()
-    low, high = ratios[_DRAWS // 40], ratios[-_DRAWS // 40 - 1]
+    low, high = ratios[_DRAWS // 40], ratios[-_DRAWS // 40 - 1]  # 2.5 % of the draws lie beyond either
     say(f"{what}: 95 % interval {low:.2f} to {high:.2f}, {len(pairs)} pairs")
     return verdict(what, statistics.median(ones) / statistics.median(others), limit)
 
 
 def verdict(what: str, ratio: float, limit: float) -> bool:
-    """Print a ratio and whether it keeps its limit."""
+    """Print a ratio, its limit, and whether it is within the limit; return the latter."""
     say(f"{what}: {ratio:.2f} (limit {limit:.1f}) {'ok' if ratio <= limit else 'TOO SLOW'}\n")
     return ratio <= limit
 
 
 def main() -> int:
-    """Measure; 0 when every ratio keeps its limit."""
+    """Measure; return 0 if every ratio is within its limit, else 1."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
-    parser.add_argument("--only", default="up,crowd,table,idle", help="which parts, by comma")
+    parser.add_argument("--only", default="up,crowd,table,idle", help="parts, separated by commas")
     arguments = parser.parse_args()
-    resource.setrlimit(resource.RLIMIT_NOFILE, (4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (FILES_MAX, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     parts = arguments.only.split(",")
     good = True
+    # Full rounds: the pairs that the interval needs; sixteen labs and three rounds; a table of half the Internet's
+    # size; ten seconds of idle time, which have several keepalives. `--quick` only shows that every part works.
     with tempfile.TemporaryDirectory(prefix="keyroll-bench-") as name:
         folder = Path(name)
         if "up" in parts:

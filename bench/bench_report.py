@@ -1,8 +1,8 @@
-"""The page of a long run, as a ratio: making it against reading the run's JSON, and its size.
+"""Compare making the page of a long run with reading the run's JSON, and measure the page's size.
 
     python bench/bench_report.py [--keep FOLDER]
 
-The run lasts twenty minutes, with 64 keys on two routers and two sessions, sampled four times a second.
+The run (written here) lasts twenty minutes: 64 keys on two routers, two sessions, four samples a second.
 """
 
 # ruff: noqa: INP001 - a script, not a package
@@ -21,22 +21,27 @@ from keyroll.report.page import run_page
 from keyroll.report.run import load_run
 
 RATIO_MAX = 10.0
-"""A page takes at most so many times as long as loading the run's JSON."""
+"""A page may take at most this many times as long as loading the run's JSON: a few seconds for the longest runs."""
 OCTETS_MAX = 2_000_000
-"""… and is at most so big for a run of ten minutes."""
+"""Largest page of a run of ten minutes, in octets: it goes into mails and tickets."""
 MINUTES = 20
+SHORT_MINUTES = 10
 KEYS = 64
+"""As many as a chain of Junos can have."""
 STARTED = datetime(2026, 12, 1, 2, tzinfo=UTC)
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
 KEY_EVERY = timedelta(minutes=30)
-"""Of the routers' clocks from one start-time to the next."""
+"""From one start-time to the next, on the routers' clocks."""
 ROUTERS = ("R1", "R2")
 SESSIONS = ("bgp", "ldp")
 SAMPLES_A_SECOND = 4
+"""As a real run samples (once each quarter of a second)."""
+TIMES = 3
+"""Measurements, of which the least counts: what else runs on the machine only adds to it."""
 
 
 def main() -> int:
-    """Measure; 1 when a limit is passed."""
+    """Measure and print; return 1 if a limit is exceeded, else 0."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--keep", type=Path, help="leave the run folder and its page here")
     keep = parser.parse_args().keep
@@ -48,21 +53,21 @@ def main() -> int:
         page = run_page(load_run(folder))
         (folder / "report.html").write_text(page, encoding="utf-8")
         short = Path(place) / "short"
-        write_run(short, minutes=10)
+        write_run(short, minutes=SHORT_MINUTES)
         octets = len(run_page(load_run(short)).encode())
     ratio = made / read
     sys.stdout.write(
         f"reading the JSON {read:.2f} s, the page {made:.2f} s: {ratio:.1f} times (at most {RATIO_MAX:g})\n"
-        f"{len(page.encode()) / 1e6:.2f} MB for {MINUTES} minutes, {octets / 1e6:.2f} MB for ten "
+        f"{len(page.encode()) / 1e6:.2f} MB for {MINUTES} minutes, {octets / 1e6:.2f} MB for {SHORT_MINUTES} "
         f"(at most {OCTETS_MAX / 1e6:g})\n"
     )
     return int(ratio > RATIO_MAX or octets > OCTETS_MAX)
 
 
 def seconds_of(work: Callable[[], object]) -> float:
-    """Return the processor seconds of one call, the least of three."""
+    """Return the processor seconds of one call, the least of TIMES."""
     took = []
-    for _ in range(3):
+    for _ in range(TIMES):
         begun = time.process_time()
         work()
         took.append(time.process_time() - begun)
@@ -79,7 +84,7 @@ def load_json(folder: Path) -> None:
 
 
 def write_run(folder: Path, *, minutes: int, keys: int = KEYS) -> None:
-    """Write a run folder as a run of that length leaves it."""
+    """Write a run folder like that of a real run of `minutes`."""
     folder.mkdir(parents=True, exist_ok=True)
     seconds = minutes * 60
     checks = list(checks_of(keys))
@@ -130,18 +135,18 @@ def chain(keys: int) -> dict[str, object]:
 
 
 def key_at(after: float, seconds: float, keys: int) -> int:
-    """Return the key of a moment: they share the run's time."""
+    """Return the key in use `after` seconds: the keys share the run's time equally."""
     return min(keys - 1, int(after / seconds * keys))
 
 
 def clock(after: float, seconds: float, keys: int) -> datetime:
-    """Return what the routers' clocks read: they are set to each key's start-time."""
+    """Return the reading of the routers' clocks, which are set to each key's start-time in turn."""
     key = key_at(after, seconds, keys)
     return T0 + key * KEY_EVERY + timedelta(seconds=after - key * seconds / keys)
 
 
 def events(seconds: float, keys: int, checks: list[dict[str, object]]) -> Iterator[dict[str, object]]:
-    """Yield the timeline's lines, not in order."""
+    """Yield the lines of the timeline, not sorted by time."""
     for key in range(keys):
         begin = key * seconds / keys
 

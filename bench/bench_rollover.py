@@ -1,6 +1,6 @@
-"""How much of a thirty-minute rollover is the harness's own time, on a warm lab: all but waiting for the wire.
+"""Measure the harness's own time in a thirty-minute rollover on a running lab: everything except waiting for the wire.
 
-Aim: at most one second, with its split (commits, show, verdict, reset).
+Prints how that time is divided (commits, show, verdict, reset). Exit code 1 beyond the limit.
 """
 
 # ruff: noqa: INP001 - a script, not a package
@@ -19,12 +19,13 @@ from keyroll.scenario.record.result import Result, Verdict
 
 SCENARIO = Path(__file__).parent.parent / "tests" / "scenarios" / "rollover" / "two-keys.yaml"
 RUNS = 5
+"""Runs, of which the median counts; one more is played first, which brings the lab up."""
 LIMIT = 1.0
-"""Seconds of the harness's own time that a proof may take (median)."""
+"""Most seconds of the harness's own time in a run (median): a person at the terminal then hardly waits."""
 
 
 def main() -> int:
-    """Play the rollover once to warm the lab, then a few times; print the split; fail beyond the limit."""
+    """Play the rollover once to bring the lab up, then RUNS times; print; return 1 beyond the limit, else 0."""
     (case,) = read_cases(SCENARIO)
     with tempfile.TemporaryDirectory(prefix="keyroll-bench-") as folder:
         root = Path(folder)
@@ -35,11 +36,11 @@ def main() -> int:
             pool.close()
     broken = [result for result in results if result.verdict is not Verdict.PASSED]
     if broken:
-        print(f"not proven: {broken[0].verdict.value}, {broken[0].reason}")  # noqa: T201 - a bench prints
+        print(f"not passed: {broken[0].verdict.value}, {broken[0].reason}")  # noqa: T201 - a bench prints
         return 1
     own = statistics.median(_own(result) for result in results)
     waited = statistics.median(sum(_seconds(result, waiting=True).values()) for result in results)
-    print(f"harness's own {own:.3f} s a proven rollover (at most {LIMIT} s), waiting for the wire {waited:.3f} s")  # noqa: T201 - as above
+    print(f"harness's own {own:.3f} s for a rollover (at most {LIMIT} s), waiting for the wire {waited:.3f} s")  # noqa: T201 - as above
     for part in _seconds(results[0], waiting=False):
         median = statistics.median(_seconds(result, waiting=False).get(part, 0.0) for result in results)
         print(f"  {part:<14} {median:.3f} s")  # noqa: T201 - as above

@@ -1,9 +1,10 @@
-"""What the Junos command line costs over SSH, beside a bare asyncssh server that echoes and answers fixed texts.
+"""Compare the emulated Junos command line over SSH with a bare asyncssh server that echoes and answers fixed texts.
 
     python bench/bench_ssh.py [ROUNDS]
 
-netmiko connects, shows, and commits a keychain against both, in turns, each server in a process of its own. Figures
-are medians; what counts is their ratio within one run. Connect and show may cost at most 1.5 times the bare server.
+netmiko connects to both servers, runs a show command and commits a keychain, in turns; each server is a process.
+Figures are medians, and their ratio within one run counts. Connect and show may take at most 1.5 times as long as with
+the bare server; for the commit, which the bare server does not carry out, the ratio is only printed.
 """
 
 # ruff: noqa: INP001 - a script, not a package
@@ -30,7 +31,9 @@ from keyroll.keychain.secret import Secret
 
 USER = "admin"
 ROUNDS = 9
+"""Rounds, of which the median counts; odd, so that it is a measured value."""
 ALLOWED = 1.5
+"""netmiko's own waits are most of both times: half as much again is a delay that a person notices."""
 CHAIN = [
     f"set security authentication-key-chains key-chain c key {number} {rest}"
     for number in range(2)
@@ -55,7 +58,7 @@ FIXED = {
 
 
 class Idle:
-    """A machine half that does nothing: what is measured is the Junos half."""
+    """A machine half that does nothing, so that only the Junos half is measured."""
 
     def now(self) -> datetime:
         """Return the host's clock."""
@@ -80,7 +83,7 @@ class Idle:
 
 
 class Account(asyncssh.SSHServer):
-    """Lets one user in."""
+    """Accepts one user with a password."""
 
     def __init__(self, password: str) -> None:
         self._password = password
@@ -90,16 +93,16 @@ class Account(asyncssh.SSHServer):
         return bool(username)
 
     def password_auth_supported(self) -> bool:
-        """Take passwords."""
+        """Accept passwords."""
         return True
 
     def validate_password(self, username: str, password: str) -> bool:
-        """Compare."""
+        """Compare both."""
         return username == USER and secrets.compare_digest(password, self._password)
 
 
 async def bare(process: asyncssh.SSHServerProcess[str]) -> None:
-    """Answer fixed texts; asyncssh's own line editor echoes."""
+    """Answer with fixed texts; asyncssh's line editor echoes."""
     prompt = "> "
     while True:
         process.stdout.write(f"\n{'[edit]' + chr(10) if prompt == '# ' else ''}{USER}@R1{prompt}")
@@ -113,7 +116,7 @@ async def bare(process: asyncssh.SSHServerProcess[str]) -> None:
 
 
 async def serve(kind: str, password: str) -> None:
-    """Serve one of the two until standard input closes; the port goes to standard output."""
+    """Serve one of the two until standard input closes; print the port first."""
     sock = socket.create_server(("127.0.0.1", 0))
     if kind == "junos":
         router = JunosRouter(Idle(), host_name="R1")
@@ -131,7 +134,7 @@ async def serve(kind: str, password: str) -> None:
 
 
 class Server:
-    """One of the two servers, in a process of its own."""
+    """One of the two servers, in a child process."""
 
     def __init__(self, kind: str) -> None:
         self.password = secrets.token_urlsafe(12)
@@ -184,7 +187,7 @@ def one_round(server: Server, found: dict[str, list[float]]) -> None:
 
 
 def main(rounds: int) -> int:
-    """Measure both in turns and say what came out."""
+    """Measure both in turns and print the result; return 1 if a ratio is beyond its limit, else 0."""
     names = ("connect", "show", "commit of a keychain")
     servers = {kind: Server(kind) for kind in ("bare", "junos")}
     found: dict[str, dict[str, list[float]]] = {kind: {name: [] for name in names} for kind in servers}

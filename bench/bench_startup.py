@@ -1,6 +1,6 @@
-"""How long a person waits for `keyroll --help`, beside a Python that only imports click.
+"""Compare the start of `keyroll --help` with a Python that only imports click.
 
-Both are started in turns, warm; the medians are compared. `--times N` says how often (20).
+Both are started in turns, N times each, after one start that reads their files from the disk; the medians are compared.
 """
 
 # ruff: noqa: INP001 - a script, not a package
@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 MOST = 1.5
-"""Help may take so many times what its one library takes to be imported."""
+"""Help may take at most this many times the import of click, the library that it cannot do without."""
 CLICK = (sys.executable, "-c", "import click")
 HELP = (str(Path(sys.executable).with_name("keyroll")), "--help")
 
@@ -27,9 +27,9 @@ def seconds(command: tuple[str, ...]) -> float:
 
 
 def main() -> int:
-    """Measure; 0 when the promise holds."""
+    """Measure and print; return 0 if the ratio is within its limit, else 1."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--times", type=int, default=20)
+    parser.add_argument("--times", type=int, default=20, help="starts of each, of which the median counts")
     times = parser.parse_args().times
     for command in (CLICK, HELP):
         seconds(command)  # the first one reads files from the disk

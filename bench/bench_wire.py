@@ -1,8 +1,8 @@
-"""What a segment costs in the wire path, beside its bare MAC; as root also bulk TCP through two wire processes.
+"""Compare the wire path's time for a segment with the bare MAC; as root also measure TCP through two wire processes.
 
     python bench/bench_wire.py [MEGABYTES]
 
-Ratios are taken within one run: the machine's speed cancels out. Each figure is the median of five.
+Ratios are taken within one run, so that the machine's speed cancels out. Each figure is the median of five rounds.
 """
 
 # ruff: noqa: INP001 - a script, not a package
@@ -39,34 +39,40 @@ NOW = to_ns(START) + 1
 ADDRESSES = ("10.0.12.1", "10.0.12.2")
 TIMESTAMPS = b"\x01\x01\x08\x0a" + bytes(8)
 ROUNDS = 5
+"""Rounds, of which the median counts: one that another process disturbs does not matter."""
 SEGMENTS = 5000
+"""Segments of a round: some 0.1 s, far above the clock's resolution."""
 FULL, EMPTY = 1432, 0
+"""Octets of payload: MSS 1460, less TCP-AO (16) and time stamps (12); and a pure ACK."""
+MEGABYTES = 64
+"""Sent by default: a second or more for each round, so that the start of TCP does not matter."""
 COPIED_PORT, BGP = 2222, 179
+"""A port without a session, whose segments the wire path only copies; and a session's."""
 
 
 def main() -> int:
-    """Print the table."""
-    say = sys.stdout.write
-    say(f"{'segment':34}{'bare MAC':>10}{'sign':>10}{'ratio':>7}{'verify':>10}{'ratio':>7}\n")
+    """Print the table; return 0."""
+    write = sys.stdout.write
+    write(f"{'segment':34}{'bare MAC':>10}{'sign':>10}{'ratio':>7}{'verify':>10}{'ratio':>7}\n")
     for algorithm in Algorithm:
         for size in (FULL, EMPTY):
             mac, sign, verify = costs(algorithm, size)
             name = f"{algorithm.value}, {size} octets"
-            say(f"{name:34}{mac:8.1f}us{sign:8.1f}us{sign / mac:7.1f}{verify:8.1f}us{verify / mac:7.1f}\n")
+            write(f"{name:34}{mac:8.1f}us{sign:8.1f}us{sign / mac:7.1f}{verify:8.1f}us{verify / mac:7.1f}\n")
     if os.geteuid() != 0:
-        say("bulk TCP through two wire processes: left out, it needs root\n")
+        write("bulk TCP through two wire processes: left out, it needs root\n")
         return 0
-    megabytes = int(sys.argv[1]) if len(sys.argv) > 1 else 64
+    megabytes = int(sys.argv[1]) if len(sys.argv) > 1 else MEGABYTES
     copied = None
     for name, carried in (("copied", None), *((one.value, one) for one in Algorithm)):
         rate = asyncio.run(bulk(carried, megabytes))
         copied = copied or rate
-        say(f"bulk TCP, {name:24}{rate:8.0f} Mbit/s{rate / copied:7.2f} of copied\n")
+        write(f"bulk TCP, {name:24}{rate:8.0f} Mbit/s{rate / copied:7.2f} of copied\n")
     return 0
 
 
 def chain(algorithm: Algorithm) -> Keychain:
-    """A chain of one key that started long ago."""
+    """Return a chain of one key that started long ago."""
     key = Key(
         id=0, secret=Secret("bench"), start=START, scheme="ao", send_id=1, recv_id=1, tcp_ao_option=True,
         algorithm=algorithm,
@@ -75,7 +81,7 @@ def chain(algorithm: Algorithm) -> Keychain:
 
 
 def packet(sender: int, seq: int, ack: int, flags: int, options: bytes = b"", payload: bytes = b"") -> bytes:
-    """An IPv4 packet between the two addresses, to or from port 179."""
+    """Return an IPv4 packet between the two addresses, to or from port 179."""
     src, dst = (ip_address(ADDRESSES[place]).packed for place in (sender, 1 - sender))
     ports = (40000, BGP) if sender == 0 else (BGP, 40000)
     head = struct.pack("!HHIIBBHHH", *ports, seq, ack, (20 + len(options)) << 2, flags, 512, 0, 0)
@@ -85,28 +91,29 @@ def packet(sender: int, seq: int, ack: int, flags: int, options: bytes = b"", pa
 
 
 def costs(algorithm: Algorithm, size: int) -> tuple[float, float, float]:
-    """Microseconds a segment: its bare MAC with a cached traffic key, signing it, verifying and stripping it."""
-    guards = [PacketJudge(lambda _event: None) for _ in range(2)]
-    for place, guard in enumerate(guards):
-        guard.set_sessions([ProtectedSession(ip_address(ADDRESSES[1 - place]), BGP, chain(algorithm))], NOW)
+    """Return microseconds for a segment: its bare MAC with a cached traffic key; to sign it; to verify and strip it."""
+    judges = [PacketJudge(lambda _event: None) for _ in range(2)]
+    for place, judge in enumerate(judges):
+        judge.set_sessions([ProtectedSession(ip_address(ADDRESSES[1 - place]), BGP, chain(algorithm))], NOW)
     for sender, seq, ack, flags in ((0, 1, 0, SYN), (1, 9, 2, SYN | ACK), (0, 2, 10, ACK)):
         opening = packet(sender, seq, ack, flags)
-        signed = guards[sender].outbound(opening, 0, len(opening), NOW, 0) or b""
-        guards[1 - sender].inbound(signed, 0, len(signed), NOW, 0)
+        signed = judges[sender].outbound(opening, 0, len(opening), NOW, 0) or b""
+        judges[1 - sender].inbound(signed, 0, len(signed), NOW, 0)
     data = packet(0, 2, 10, ACK, TIMESTAMPS, bytes(size))
-    signed = guards[0].outbound(data, 0, len(data), NOW, 0) or b""
-    (connection,) = guards[0].table.connections()
+    signed = judges[0].outbound(data, 0, len(data), NOW, 0) or b""
+    (connection,) = judges[0].table.connections()
     mkt = connection.session.mkts[0]
+    # Of the message's length: SNE and pseudo header, TCP header with time stamps and TCP-AO, payload.
     key, message = connection.key_out(0, mkt), bytes(16 + 48 + size)
     return (
         microseconds(lambda: key.mac(message)),
-        microseconds(lambda: guards[0].outbound(data, 0, len(data), NOW, 0)),
-        microseconds(lambda: guards[1].inbound(signed, 0, len(signed), NOW, 0)),
+        microseconds(lambda: judges[0].outbound(data, 0, len(data), NOW, 0)),
+        microseconds(lambda: judges[1].inbound(signed, 0, len(signed), NOW, 0)),
     )
 
 
 def microseconds(call: Callable[[], object]) -> float:
-    """The median of ROUNDS times the mean of SEGMENTS calls."""
+    """Return the median over ROUNDS of the mean time of SEGMENTS calls, in microseconds."""
     found = []
     for _ in range(ROUNDS):
         begun = time.perf_counter()
@@ -117,13 +124,13 @@ def microseconds(call: Callable[[], object]) -> float:
 
 
 async def bulk(algorithm: Algorithm | None, megabytes: int) -> float:
-    """Mbit/s of one TCP connection between two kernels through two wire processes; None: an unprotected port."""
+    """Return Mbit/s of one TCP connection between two kernels through two wire processes; None: an unprotected port."""
     spaces = [Space() for _ in range(4)]  # R1's kernel, R1's wire, R2's wire, R2's kernel
     clients, processes = [], []
     try:
-        join(spaces[1], "eth1", spaces[2], "eth1")
+        connect(spaces[1], "eth1", spaces[2], "eth1")
         for place, (kernel, wire) in enumerate(((spaces[0], spaces[1]), (spaces[3], spaces[2]))):
-            join(wire, "h0", kernel, "ge-0-0-0")
+            connect(wire, "h0", kernel, "ge-0-0-0")
             kernel.within(lambda: disable_offloads("ge-0-0-0"))
             kernel.run("ip", "addr", "add", f"{ADDRESSES[place]}/30", "dev", "ge-0-0-0")
             ours, theirs = socket.socketpair()
@@ -148,7 +155,7 @@ async def bulk(algorithm: Algorithm | None, megabytes: int) -> float:
 
 
 def transfer(near: Space, far: Space, port: int, megabytes: int) -> float:
-    """Send megabytes from one kernel to the other; Mbit/s."""
+    """Send `megabytes` MiB from one kernel to the other; return Mbit/s."""
     with far.tcp() as listening:
         listening.bind((ADDRESSES[1], port))
         listening.listen()
@@ -169,7 +176,7 @@ def transfer(near: Space, far: Space, port: int, megabytes: int) -> float:
 
 
 class Space:
-    """An anonymous network namespace, held by a process of its own."""
+    """An anonymous network namespace that a child process keeps alive."""
 
     def __init__(self) -> None:
         self._holder = subprocess.Popen(
@@ -203,7 +210,7 @@ class Space:
         return made[0]
 
     def tcp(self) -> socket.socket:
-        """A TCP socket of the namespace."""
+        """Return a TCP socket of the namespace."""
         sock = self.within(lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM))
         if not isinstance(sock, socket.socket):
             raise TypeError("no socket")
@@ -216,8 +223,8 @@ class Space:
         self._holder.communicate()
 
 
-def join(first: Space, name: str, second: Space, other: str) -> None:
-    """Join two namespaces by a veth."""
+def connect(first: Space, name: str, second: Space, other: str) -> None:
+    """Connect two namespaces by a veth."""
     first.run("ip", "link", "add", name, "type", "veth", "peer", "name", other, "netns", str(second.pid))
     for space, interface in ((first, name), (second, other)):
         space.run("ip", "link", "set", interface, "up")

@@ -1,10 +1,10 @@
-"""One bare pair of FRR routers, to compare labs with: no wire path, no Junos, no capture, nothing of keyroll's.
+"""One bare pair of FRR routers, to compare labs with: no wire path, no Junos, no capture, no code of keyroll.
 
     unshare --net --mount --propagation private --pid --fork --kill-child --mount-proc python bench/frr_pair.py
 
 Two network namespaces with a veth between them, zebra, bgpd and ldpd in each, with the configuration that an emulated
-router gives its own FRR. Prints `up` when BGP is Established and LDP operational at both ends, and ends, with
-everything in its pid namespace, when its standard input does.
+router gives its own FRR. Prints `up` when BGP is Established and LDP operational at both ends. At the end of its
+standard input it exits, and so does everything in its pid namespace.
 """
 
 # ruff: noqa: INP001 - a script, not a package
@@ -23,10 +23,11 @@ from pathlib import Path
 DAEMONS = Path("/usr/lib/frr")
 RUN = Path("/run")
 POLL_SECONDS = 0.02
-"""Between two looks; as short as a lab's own."""
+"""Between two reads of the sessions; the same as for a lab (`bench_lab.POLL_SECONDS`)."""
 UP_SECONDS = 120.0
+"""Until the sessions are up; as for a lab (`bench_lab.UP_SECONDS`)."""
 _END = b"\0\0\0"
-"""Ends an answer on a vty socket; the octet behind it is the command's result."""
+"""Ends an answer on a vty socket; one octet with the command's result follows."""
 
 INTERFACES = """
 interface ge-0-0-0
@@ -80,7 +81,7 @@ def ip(*words: str) -> None:
 
 
 def network() -> None:
-    """Make the two namespaces and the link between them; their names lie in a /run of this pair's own."""
+    """Make the two namespaces and the link between them. /run becomes a tmpfs, which keeps their names here."""
     subprocess.run(["mount", "-t", "tmpfs", "frr-pair", str(RUN)], check=True)
     for name in ("r1", "r2"):
         ip("netns", "add", name)
@@ -91,7 +92,7 @@ def network() -> None:
 
 
 def start(me: int, peer: int) -> None:
-    """Start a router's daemons; bgpd and ldpd once zebra's socket is there, or they would retry after ten seconds."""
+    """Start a router's daemons. bgpd and ldpd wait for zebra's socket: without it they retry only after ten seconds."""
     folder = RUN / f"r{me}-frr"
     folder.mkdir()
     shutil.chown(folder, "frr", "frr")
@@ -151,7 +152,7 @@ def is_up(me: int) -> bool:
 
 
 def main() -> None:
-    """Bring the pair up, say so, and keep it until nobody holds the other end of standard input."""
+    """Bring the pair up, print `up`, and keep it until the other end of standard input is closed."""
     network()
     start(1, 2)
     start(2, 1)

@@ -112,5 +112,5 @@ def test_the_parts_of_a_night_become_one_page_held_against_the_last_that_left_on
 
 def test_a_night_without_any_artifact_says_so_and_does_not_fail(runner) -> None:
     told = runner.play()
-    assert told == "Not every part's artifact could be downloaded.\nNo part left a page of its runs.\n"
+    assert told == "Not every part's artifact could be downloaded.\nNo part has a page of its runs.\n"
     assert not (runner.tree / "night").exists()

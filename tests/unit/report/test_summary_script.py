@@ -92,4 +92,4 @@ def test_the_nights_of_all_parts_become_one_page_held_against_an_earlier_one(sum
         text=True,
         check=True,
     )
-    assert nothing.stdout == "No part left a page of its runs.\n"
+    assert nothing.stdout == "No part has a page of its runs.\n"
