@@ -106,7 +106,7 @@ def configuration(case: Case, router: str, *, planned: KeysCommit | None = None)
         for one in (ROUTERS if name == "R1" else ROUTERS[::-1])
     )
     ring = Keyring(scenario, seed=SEED, t0=T0)
-    held = ring.meant(name) if planned is None else ring.after(name, planned)
+    held = ring.intended(name) if planned is None else ring.after(name, planned)
     if scenario.has_named_sessions:
         lines = pair_configuration(me, peer, session_lines(scenario, name, held))
     else:

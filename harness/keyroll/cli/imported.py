@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from keyroll.check.judge import Question, Report
     from keyroll.configuration import Configuration
     from keyroll.scenario.importing.draft import Draft
-    from keyroll.scenario.importing.pairs import Meant
+    from keyroll.scenario.importing.pairs import SessionGroup
     from keyroll.scenario.importing.planned import Planned, TurnedOn
     from keyroll.scenario.importing.seen import SeenOnLink
 
@@ -78,10 +78,10 @@ class Made:
 def imported(asked: Asked) -> Made:
     """Read both configurations and draft the scenario. Raises InputError: they cannot be read, or share no session."""
     from keyroll.check.judge import Question, judge  # noqa: PLC0415 - as above
+    from keyroll.scenario.importing.anonymizer import Anonymizer  # noqa: PLC0415 - as above
     from keyroll.scenario.importing.draft import draft  # noqa: PLC0415 - as above
-    from keyroll.scenario.importing.hidden import Hidden  # noqa: PLC0415 - as above
-    from keyroll.scenario.importing.left_out import by_weight, counts, faults, of_change, turning_on  # noqa: PLC0415 - as above
-    from keyroll.scenario.importing.pairs import any_protected, meant  # noqa: PLC0415 - as above
+    from keyroll.scenario.importing.left_out import counts, faults, may_change_verdict, of_change, turning_on  # noqa: PLC0415 - as above
+    from keyroll.scenario.importing.pairs import any_protected, session_groups  # noqa: PLC0415 - as above
     from keyroll.scenario.importing.planned import split  # noqa: PLC0415 - as above
     from keyroll.scenario.importing.text import scenario_text  # noqa: PLC0415 - as above
 
@@ -98,7 +98,7 @@ def imported(asked: Asked) -> Made:
         # No key is in use before the commit: sessions and chains are those that it makes.
         configurations = [after.get(number, one) for number, one in enumerate(configurations)]
         report = judge(configurations, question)
-    chosen = meant(configurations, report, asked.session)
+    chosen = session_groups(configurations, report, asked.session)
     turning = _turned_on(asked, before, after, chosen, question) if turned_on else None
     if after and not turned_on:
         chosen = split(chosen, [after.get(number, one) for number, one in enumerate(configurations)])
@@ -114,7 +114,7 @@ def imported(asked: Asked) -> Made:
         turned_on=turning,
         keep_as_numbers=asked.keep_names,
     )
-    heavy = tuple(by_weight(chosen, configurations, report))
+    heavy = tuple(may_change_verdict(chosen, configurations, report))
     if turned_on and turning is None:
         heavy = (*turning_on(chosen), *heavy)
     if turned_on:
@@ -122,10 +122,10 @@ def imported(asked: Asked) -> Made:
     if planned is not None:
         heavy += tuple(of_change(configurations, planned.after))
     # What is wrong before a planned commit matters where the sessions are down by it, and is wrong after it as well.
-    wrong = tuple(faults(chosen if planned is None else planned.meant))
+    wrong = tuple(faults(chosen if planned is None else planned.groups))
     names = (configurations[0].main.name, configurations[1].main.name)
     files = {one.name: f"R{number}" for number, one in enumerate(configurations, 1)}
-    hidden = Hidden(configurations, files)
+    hidden = Anonymizer(configurations, files)
     tell = (lambda said: said) if asked.keep_names else hidden.of
     text = scenario_text(
         drafted,
@@ -139,11 +139,11 @@ def imported(asked: Asked) -> Made:
         seen=carried,
     )
     unknown = sum(key.unknown for key in drafted.keys)
-    notes = [f"{_many(unknown, 'key')} of which the secret is not known, taken to match"] if unknown else []
+    notes = [f"{_many(unknown, 'key')} with an unknown secret, which is assumed to match"] if unknown else []
     return Made(
         text,
         f"{_kinds(drafted)}, {_many(len(drafted.keys), 'key')}, {_many(len(drafted.rollovers), 'rollover')}, "
-        f"{len(heavy)} left out by weight",
+        f"{len(heavy)} not played that may change the verdict",
         tuple(item.text for item in heavy),
         tuple(
             ((drafted.t0 + one.last).isoformat(), one.hitless, one.hitless_in_all, one.words)
@@ -152,10 +152,10 @@ def imported(asked: Asked) -> Made:
         names,
         tuple(notes),
         carried,
-        tuple(one.name for chain in drafted.chains if chain.stays_down for one in chain.meant.played),
+        tuple(one.name for chain in drafted.chains if chain.stays_down for one in chain.group.played),
         tuple(item.text for item in wrong),
         _down_by_commit(drafted),
-        tuple(one.name for chain in drafted.chains if chain.is_reset for one in chain.meant.played),
+        tuple(one.name for chain in drafted.chains if chain.is_reset for one in chain.group.played),
     )
 
 
@@ -175,7 +175,7 @@ def _kinds(drafted: Draft) -> str:
     return " and ".join(kind if count == 1 else f"{count} {kind} sessions" for kind, count in counted.items())
 
 
-def _seen(asked: Asked, chosen: Sequence[Meant], zone: tzinfo) -> SeenOnLink:
+def _seen(asked: Asked, chosen: Sequence[SessionGroup], zone: tzinfo) -> SeenOnLink:
     from keyroll.capture.keys.config_book import ConfigSource  # noqa: PLC0415 - as above
     from keyroll.scenario.importing.seen import seen  # noqa: PLC0415 - as above
 
@@ -205,19 +205,19 @@ def _planned(
     asked: Asked,
     configurations: Sequence[Configuration],
     changed: Mapping[int, Configuration],
-    chosen: Sequence[Meant],
+    chosen: Sequence[SessionGroup],
     question: Question,
 ) -> Planned:
     """Return the planned commit, and what is predicted of each state on the way."""
     from keyroll.check.judge import judge  # noqa: PLC0415 - as above
-    from keyroll.scenario.importing.pairs import is_down, meant_after  # noqa: PLC0415 - as above
+    from keyroll.scenario.importing.pairs import group_after, is_down  # noqa: PLC0415 - as above
     from keyroll.scenario.importing.planned import Planned, points  # noqa: PLC0415 - as above
 
     after = [changed.get(number, one) for number, one in enumerate(configurations)]
     report = judge(after, question)
     states = _on_the_way(configurations, changed, question)
     words = tuple(f"{name}: {_verdicts(said)}" for name, said in (*states, (_AFTER, report)))
-    then = tuple(meant_after(after, one, report) for one in chosen)
+    then = tuple(group_after(after, one, report) for one in chosen)
     # Sessions that get another key-chain are down on the way, until both ends have it: that is their one reset.
     kept = [one for one, new in zip(chosen, then, strict=True) if not points(one, new)]
     down = [name for name, said in states if any(is_down(said, one) for one in kept)]
@@ -230,7 +230,7 @@ def _turned_on(
     asked: Asked,
     configurations: Sequence[Configuration],
     changed: Mapping[int, Configuration],
-    chosen: Sequence[Meant],
+    chosen: Sequence[SessionGroup],
     question: Question,
 ) -> TurnedOn | None:
     """Return a planned commit that turns TCP-AO on; None where a scenario cannot say what is there before it."""

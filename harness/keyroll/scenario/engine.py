@@ -25,7 +25,7 @@ from keyroll.names import Capability, Receiving
 from keyroll.scenario.errors import BlindError, MachineBusyError, MissingCapabilityError
 from keyroll.scenario.file.fields import ROUTERS, RouterName
 from keyroll.scenario.file.read import Case
-from keyroll.scenario.judge.fitness import GAP_MAX, disturbed, is_proven, weigh
+from keyroll.scenario.judge.fitness import GAP_MAX, assess, disturbed, is_proven
 from keyroll.scenario.labs.addressing import Addressing
 from keyroll.scenario.labs.connect import pair_of, recorder_of, target_of
 from keyroll.scenario.labs.health import LabHealth
@@ -57,38 +57,38 @@ from keyroll.scenario.record.timeline import Event, Kind, Observer, Timeline
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
 """Where clocks can be set, a scenario begins at this instant of the routers' clocks."""
 LEAD = timedelta(seconds=3)
-"""Where clocks cannot be set: from the lab that is up to t0, at least; logging in takes a part of it."""
+"""Where clocks cannot be set, t0 is at least this long after the lab is up: both logins take part of this time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The arguments of a run beside its scenario."""
+    """The arguments of a run other than its scenario."""
 
     labs: LabSource
     seed: int | str
     t0: datetime | None = None
     mutate: str | None = None
     run_dir: Path | None = None
-    """The run folder itself; None makes one of its own in `runs`."""
+    """The run folder itself; None: a new folder is made below `runs`."""
     runs: Path = RUNS
     wait_scale: float = 1.0
     arguments: tuple[str, ...] = ()
-    """Further arguments of the command that runs it again: `--topology FILE`."""
+    """Further arguments of the printed command that repeats the run, such as `--topology FILE`."""
     observers: tuple[Observer, ...] = field(default=())
     new_clock: Callable[[], Clock] = SystemClock
-    """Makes the clock of a run, when it begins."""
+    """Makes the run's clock when the run begins."""
 
 
 def run(case: Case, options: Options) -> Result:
-    """Play a scenario and return its result; a run that broke is a result too.
+    """Play a scenario and return its result; a broken run has a result too.
 
     Raises:
-        InputError, RunError: the mutation is not declared, the chains cannot be, the run folder cannot be made.
+        InputError, RunError: the mutation is not declared, a keychain is not valid, or the run folder cannot be made.
     """
     return _Engine(case, options).play()
 
 
-_UNFINISHED = "the run has not ended: keyroll was killed, or is still at it"
+_UNFINISHED = "the run has not ended: keyroll was killed, or is still running"
 
 
 class _Engine:
@@ -98,7 +98,7 @@ class _Engine:
         self.options = options
         self.clock = options.new_clock()
         self.real_time: Compressed | None = None
-        """What is played where clocks cannot be set."""
+        """The scenario converted to real time; None where clocks can be set."""
         self._take(case, options.t0 or case.scenario.t0 or T0)
         name = f"{case.name}-{options.mutate}" if options.mutate else case.name
         path = make_run_folder(
@@ -118,19 +118,19 @@ class _Engine:
         self.stalls = StallWatch(self.clock, limit=GAP_MAX * options.wait_scale)
         self.held = HeldKeys()
         self.platform: str | None = None
-        """What it is played on; None while that is not known."""
+        """The lab's kind and the routers' platforms; None until the routers have answered."""
         self.reds: list[int] = []
         """When (ns) the red checks of steps were judged."""
         self.defect: Exception | None = None
-        """An exception that is a defect of keyroll; the report has its traceback."""
+        """An exception that is a defect of keyroll: `play` raises it again once the result is written."""
 
     def _take(self, case: Case, t0: datetime) -> None:
-        """Play this case, from this instant on."""
+        """Take `case`, beginning at `t0`, as what this run plays."""
         self.t0 = t0
         mutation = case.mutation(self.options.mutate) if self.options.mutate else None
         self.given = case
         self.case = replace(case, scenario=as_mutated(case.scenario, mutation))
-        self.named = mutation.turns_red if mutation else ()
+        self.turns_red = mutation.turns_red if mutation else ()
         self.keyring = Keyring(case.scenario, seed=self.options.seed, t0=t0, mutation=mutation)
 
     def _redactor(self, secrets: Iterable[Secret]) -> FolderRedactor:
@@ -141,8 +141,8 @@ class _Engine:
         linux.no_core_dumps()  # the keys of both routers are in this process's memory from here on
         begun = self.clock.now()
         self._preload = _preload_second_judge()
-        with contextlib.suppress(RunError):  # where nothing can be written, the end says so
-            # Whoever is killed can write nothing any more.
+        with contextlib.suppress(RunError):  # the write at the end reports a folder that cannot be written to
+            # A killed process cannot write a result, so one that says "unfinished" is written first.
             unfinished = self._result(Verdict.BROKEN, _UNFINISHED, took=timedelta()).as_data()
             self.folder.write_json("result.json", {**unfinished, "ended": False})
         verdict, reason = self._played()
@@ -154,7 +154,7 @@ class _Engine:
         return result
 
     def _result(self, verdict: Verdict, reason: str | None, *, took: timedelta) -> Result:
-        """Return what is known of the run by now."""
+        """Return the result as far as it is known now."""
         return Result(
             scenario=self.case.name,
             title=self.case.scenario.title,
@@ -176,7 +176,7 @@ class _Engine:
         )
 
     def _played(self) -> tuple[Verdict, str | None]:
-        """Play and keep the evidence; a run whose evidence cannot be written is broken, whatever it found."""
+        """Play and write the evidence; a run whose evidence cannot be written is broken, whatever its checks say."""
         try:
             self._write_inputs()
             with (
@@ -202,7 +202,7 @@ class _Engine:
         return verdict, reason
 
     def _judged(self) -> tuple[Verdict, str | None]:
-        """Play, and turn every way in which that can end into a verdict and its reason."""
+        """Play, and turn each possible end into a verdict and its reason."""
         try:
             self._on_a_lab()
         except KeyboardInterrupt:
@@ -216,13 +216,13 @@ class _Engine:
         finally:
             if self.record is not None:
                 self.checks = tuple(self.record.checks)
-        return self._weighed_against_known_bug()
+        return self._verdict_with_known_bug()
 
     def _unfit(self, error: UnfitError) -> tuple[Verdict, str | None]:
-        """The run is unfit, except where a red check is older than what made it unfit."""
+        """Return unfit, or failed where a red check is older than the cause of the error."""
         stood_still = disturbed(self.stalls.look(), red=True)
         if stood_still is not None and isinstance(error, BlindError):
-            error = stood_still  # a part that did not answer then is not the cause
+            error = stood_still  # what did not answer in that time was stopped too, and is not the cause
         captured = [
             check.captured for check in self._checks_so_far() if not check.passed and check.captured is not None
         ]
@@ -232,7 +232,7 @@ class _Engine:
         return Verdict.UNFIT, self.folder.redact(str(error))
 
     def _broken(self, error: KeyrollError) -> tuple[Verdict, str | None]:
-        """Report why the run broke. If the machine stood still, that is the reason, and another try may succeed."""
+        """Return why the run broke. If the machine stood still, that is the reason, and another try may succeed."""
         reason = self.folder.redact(str(error))
         blind = disturbed(self.stalls.look(), red=True)
         if blind is None:
@@ -243,8 +243,8 @@ class _Engine:
     def _checks_so_far(self) -> tuple[Check, ...]:
         return () if self.record is None else tuple(self.record.checks)
 
-    def _weighed_against_known_bug(self) -> tuple[Verdict, str | None]:
-        """A known bug must show, strictly, on the platforms and releases that it is known of, and nowhere else."""
+    def _verdict_with_known_bug(self) -> tuple[Verdict, str | None]:
+        """Return the verdict: a known bug must show on the platforms and releases that it names, and nowhere else."""
         applies = self.bug_applies and self.options.mutate is None
         return verdict_with(self.case.scenario.known_bug if applies else None, red=self._is_red())
 
@@ -254,23 +254,23 @@ class _Engine:
     def _receipt(self, verdict: Verdict) -> Receipt | None:
         if self.options.mutate is None:
             return None
-        return receipt_of(self.options.mutate, self.named, self.checks, verdict)
+        return receipt_of(self.options.mutate, self.turns_red, self.checks, verdict)
 
     # ------------------------------------------------------------------ from the lab up
 
     def _on_a_lab(self) -> None:
-        against = why_not(self.given.scenario, self.waits)
+        no_real_time = why_not(self.given.scenario, self.waits)
         counted = any("drops" in step.checks() for step in self.case.scenario.steps)
-        needs = self._needs(against)
+        needs = self._needs(no_real_time)
         source = self.options.labs.lease(self.folder.lab, self._settings(), needs=needs, quiet=counted)
         with contextlib.ExitStack() as stack:
             with self.stopwatch.part("lab up"):
                 try:
                     lease = stack.enter_context(source)
                 except MissingCapabilityError as error:
-                    if against is None or SET_CLOCK not in error.message:
+                    if no_real_time is None or SET_CLOCK not in error.message:
                         raise
-                    raise MissingCapabilityError(f"{error}; it cannot be played in real time: {against}") from None
+                    raise MissingCapabilityError(f"{error}; it cannot be played in real time: {no_real_time}") from None
                 except LabUnfitError:
                     self.labless = True
                     raise
@@ -283,23 +283,26 @@ class _Engine:
             with self.stopwatch.part("second judge"):
                 self._preload.join()  # on a busy machine, an import would delay the samples
             if SET_CLOCK not in lease.capabilities:
-                self._go_in_real_time()
+                self._switch_to_real_time()
             self._with_sessions(lease)
             with self.stopwatch.part("teardown"):
                 stack.close()
             self.timeline.add(Kind.LAB, "lab is given back")
 
-    def _needs(self, against: str | None) -> frozenset[str]:
-        """Return the capabilities that the scenario needs, named or implied. `against`: what rules out real time."""
+    def _needs(self, no_real_time: str | None) -> frozenset[str]:
+        """Return the capabilities that the scenario needs, named or implied.
+
+        `no_real_time` is the reason why the scenario needs clocks that can be set, or None.
+        """
         scenario = self.case.scenario
         implied = {step.needs for step in scenario.steps if step.needs is not None}
         steered = {Capability.STEER_TCP} if steers(scenario) else set()
         ruled = {Capability.KEY_POLICY} if scenario.policy else set()
         tagged = {Capability.VLAN for one in scenario.sessions if one.vlan is not None}
-        clocks = {SET_CLOCK} if against else set()
+        clocks = {SET_CLOCK} if no_real_time else set()
         return frozenset({Capability.CAPTURE, *scenario.requires, *implied, *steered, *ruled, *tagged, *clocks})
 
-    def _go_in_real_time(self) -> None:
+    def _switch_to_real_time(self) -> None:
         """Convert the scenario to real time, beginning at the next whole minute."""
         self.real_time = compress(self.given.scenario, self.waits)
         t0 = self.options.t0 or next_minute(self.clock.now().moment, lead=LEAD * self.options.wait_scale)
@@ -336,12 +339,12 @@ class _Engine:
                 Party(
                     router,
                     addressing.addresses(router),
-                    self.keyring.given(router).chain,
+                    self.keyring.deployed(router).chain,
                     self.clocks[router],
                     lab.captures[router],
                     lease.skip.get(router, 0),
                     self._receiving(router),
-                    self.keyring.given(router).own_chains(),
+                    self.keyring.deployed(router).own_chains(),
                 )
                 for router in ROUTERS
             ],
@@ -356,7 +359,7 @@ class _Engine:
         with contextlib.closing(wire), _stopping(sampler), contextlib.ExitStack() as stack:
             stack.callback(self._write_pictures, wire)
             stack.callback(lambda: self.facts.update(incidents=list(watch.incidents)) if watch.incidents else None)
-            with self.stopwatch.part("ssh log-in"), watch.blamed():  # a router may die while it is logged in to
+            with self.stopwatch.part("ssh log-in"), watch.naming_causes():  # a router may die while it is logged in to
                 stack.enter_context(pair)
             self.record = Record(self.timeline, self.stopwatch, self.folder.write_configuration)
             now = self.clock.now().ns
@@ -386,15 +389,15 @@ class _Engine:
             stack.enter_context(run.endings)
             self.keyring.subscribe(wire.follow)
             self.keyring.subscribe(self._note_held)
-            stack.enter_context(watch.blamed())
+            stack.enter_context(watch.naming_causes())
             self.platform = platform_words(lab, pair)
             self._write_inputs()
             self.bug_applies = is_known_here(self.case.scenario.known_bug, lab, pair)
-            player = Player(run, until=self.named)
+            player = Player(run, until=self.turns_red)
             player.play()
             if self._is_red():
                 watch.ask_all()  # if a capture or a link hangs, the routers seem to do nothing
-            self._weigh(lab, player.watch, wire, sampler, lost)
+            self._assess(lab, player.watch, wire, sampler, lost)
 
     def _settings(self) -> dict[str, dict[str, str]]:
         return {router: policy.settings for router, policy in self.case.scenario.policy.items()}
@@ -403,11 +406,11 @@ class _Engine:
         policy = self.case.scenario.policy.get(router)
         return policy.receiving if policy is not None else Receiving.TOLERANCE
 
-    def _weigh(self, lab: Lab, seen: Watch, wire: Wire, sampler: Sampler, before: Mapping[str, int]) -> None:
-        """Note what was measured. Raises RunUnfitError when nothing can be said of the routers."""
+    def _assess(self, lab: Lab, seen: Watch, wire: Wire, sampler: Sampler, before: Mapping[str, int]) -> None:
+        """Add what was measured to the facts. Raises RunUnfitError when the run says nothing about the routers."""
         watched = None if seen.up is None else (seen.up, seen.ended or seen.up)
         with self.stopwatch.part("second judge"):
-            fitness = weigh(
+            fitness = assess(
                 self.case.scenario,
                 wire,
                 sampler,
@@ -446,13 +449,13 @@ class _Engine:
                 self.held.note(changed.router, chain)
 
     def _write_pictures(self, wire: Wire) -> None:
-        """Write what the report draws. It is no evidence: where there is no room for it, the verdict stands."""
+        """Write the data of the report's figures. They are not evidence: the verdict stands if the disk is full."""
         with contextlib.suppress(KeyrollError):
             self.folder.write_json(CHAINS, self.held.as_data())
             self.folder.write_json(WIRE, {"format": PICTURE_FORMAT, "seconds": wire.by_second(self.timeline.started)})
 
     def _note_red(self, event: Event) -> None:
-        """Keep when a red check of a step was judged; those of the whole run are judged at its end."""
+        """Keep the time at which a step's check was judged red; checks of the whole run are judged at its end."""
         if event.kind is Kind.CHECK and not event.data["passed"] and "@" in str(event.data["name"]):
             self.reds.append(event.at)
 
@@ -469,7 +472,7 @@ class _Engine:
         self.timeline.add(Kind.WIRE, text, router=side.router, at=at, data={"packet": change.packet, "key": side.key})
 
     def _again(self) -> str:
-        # What came through a pipe is there no more; the run folder holds it as it was played.
+        # A scenario that came through a pipe cannot be read again; the run folder has a copy of it.
         path = self.case.path
         if not path.is_file() or path.absolute().is_relative_to("/dev"):
             path = self.folder.path / "scenario.yaml"
@@ -488,7 +491,7 @@ def _stopping(sampler: Sampler) -> Iterator[None]:
 
 
 def _preload_second_judge() -> threading.Thread:
-    """Import scapy while the lab comes up, so that the import costs no time."""
+    """Import scapy while the lab comes up: the import takes about a second of processor time."""
     thread = threading.Thread(target=ScapyCheck.load, daemon=True)
     thread.start()
     return thread

@@ -7,7 +7,7 @@ from keyroll.instants import Instant
 
 
 class ScenarioError(InputError):
-    """A scenario file asks for something that cannot be."""
+    """A scenario file contradicts itself, or asks for what routers cannot do."""
 
 
 class NoSuchMutationError(InputError):
@@ -23,17 +23,18 @@ class RunUnfitError(UnfitError):
 
 
 class MachineBusyError(RunUnfitError):
-    """The machine was too busy to see what it had to see, or to do a step in time: another try may see it."""
+    """The machine was too busy to observe what a check needs, or to do a step in time: another try may succeed."""
 
 
 class RefereesDisagreeError(RunUnfitError):
-    """The referee and scapy judge a segment differently: neither a green check nor a red one is believed."""
+    """The referee and scapy judge a segment differently: no check of the run is reliable, green or red."""
 
 
 class BlindError(MachineBusyError):
     """The machine stood still, its clock was set, or a part of the harness hung or lost something.
 
-    Nothing that was seen after `since` speaks of the routers, not even a red check. None: nothing in the whole run.
+    What was observed after `since` may not be the routers' doing, not even a red check. None: this is so for the whole
+    run.
     """
 
     def __init__(self, message: str, *, since: Instant | None, remedy: str | None = None) -> None:
@@ -42,7 +43,7 @@ class BlindError(MachineBusyError):
 
 
 class MissingCapabilityError(UnfitError):
-    """The lab cannot do what the scenario requires: the scenario is skipped, loudly."""
+    """The lab cannot do what the scenario requires: the scenario is skipped, and the reason is printed."""
 
 
 class RunBrokenError(RunError):

@@ -1,4 +1,4 @@
-"""The options of a run as text: read as both faces (command line, pytest) take them, and written as a command."""
+"""The options of a run as text: read in the same way for the command line and pytest, and written as a command."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _SEED = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 
 
 def new_seed() -> int:
-    """Draw a seed."""
+    """Return a random seed."""
     return secrets.randbelow(10**9)
 
 
 def read_seed(text: str | None) -> int | str | None:
-    """Read a seed as the command line gives it: a number, or a word.
+    """Read a seed from the command line: a number, or a word of 1 to 40 letters, digits, dots, hyphens, underscores.
 
     Raises:
-        InputError: it is neither.
+        InputError: the text is neither.
     """
     if text is None:
         return None
@@ -37,7 +37,7 @@ def read_instant(text: str | None) -> datetime | None:
     """Read an instant in ISO form; without a zone it is UTC.
 
     Raises:
-        InputError: it is none, has fractions of a second, or lies where routers' clocks do not go.
+        InputError: it is not an instant, has fractions of a second, or is outside of `CLOCK_YEARS`.
     """
     if text is None:
         return None
@@ -46,7 +46,7 @@ def read_instant(text: str | None) -> datetime | None:
     except ValueError:
         raise InputError(f"invalid instant '{text}': use ISO form, such as 2030-01-01T00:00:00Z") from None
     if moment.microsecond:
-        raise InputError("routers' clocks are set to whole seconds: t0 has no fractions")
+        raise InputError(f"invalid instant '{text}': use whole seconds, as routers' clocks are set to")
     if moment.year not in CLOCK_YEARS:
         raise InputError(
             f"invalid instant '{text}': routers' clocks take the years {CLOCK_YEARS.start} to {CLOCK_YEARS.stop - 1}"
@@ -57,7 +57,7 @@ def read_instant(text: str | None) -> datetime | None:
 def command_of(
     path: Path, *, variant: str | None, seed: int | str, t0: datetime | None, mutate: str | None, more: Sequence[str]
 ) -> str:
-    """Return the command that plays a file again, for a shell."""
+    """Return the command that runs a file again, quoted for a shell."""
     words = ["keyroll", "run", f"./{path}" if str(path).startswith("-") else str(path)]
     words += ["--variant", variant] if variant else []
     words += ["--seed", str(seed)]

@@ -125,5 +125,5 @@ def test_a_run_whose_owner_is_killed_leaves_a_result_that_says_so(begun) -> None
     run.communicate(timeout=30)
     result = json.loads((folder / "result.json").read_text())
     assert (result["verdict"], result["ended"]) == ("broken", False)
-    assert result["reason"] == "the run has not ended: keyroll was killed, or is still at it"
+    assert result["reason"] == "the run has not ended: keyroll was killed, or is still running"
     assert load_run(folder).verdict == "killed"

@@ -186,7 +186,7 @@ def test_a_planned_second_key_of_a_route_reflector_and_its_client_is_played_in_b
     words = ["rr.conf", "client.conf", "--at", "2026-12-01T00:00Z", "--change", "R1=second.set", "--accept-left-out"]
     unsaid = rehearse(tmp_path, *words, "--change", "R2=second.set")
     assert unsaid.returncode == 2, unsaid.stdout + unsaid.stderr
-    assert "HITLESS if 1 key of which the secret is not known, taken to match" in unsaid.stdout
+    assert "HITLESS if 1 key with an unknown secret, which is assumed to match" in unsaid.stdout
     done = rehearse(tmp_path, *words, "--change", "R2=second.set", "--without-secrets")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "the commits with rr first: played hitless" in done.stdout

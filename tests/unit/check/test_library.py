@@ -85,7 +85,7 @@ class State:
 
     def write(self, router: RouterName, *, applied: bool) -> None:
         scenario = self.case.scenario
-        held = self.keyring.meant(router)
+        held = self.keyring.intended(router)
         lines = base_configuration(
             PLANS[router],
             PLANS["R2" if router == "R1" else "R1"],
@@ -111,7 +111,7 @@ class State:
                     self.write(router, applied=router in step.routers)
         elif isinstance(step, AddKey | ChangeKey | DeleteKey):
             for router in step.routers:
-                held = self.keyring._meant[router] = self.keyring.after(router, step)
+                held = self.keyring._intended[router] = self.keyring.after(router, step)
                 root = f"security authentication-key-chains key-chain {held.used}"
                 lines = set_lines(held.chain) if held.chain.keys else [f"set {root}"]
                 self.type(router, [f"delete {root}", *lines])

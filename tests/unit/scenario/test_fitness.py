@@ -12,7 +12,7 @@ from keyroll.capture import Verdict
 from keyroll.instants import Instant
 from keyroll.names import SessionKind
 from keyroll.scenario.errors import BlindError, MachineBusyError, RefereesDisagreeError
-from keyroll.scenario.judge.fitness import Fitness, weigh
+from keyroll.scenario.judge.fitness import Fitness, assess
 from keyroll.scenario.observe.host_stalls import ClockStep, Disturbance, Stall
 from keyroll.scenario.observe.router_clock import NS
 from keyroll.scenario.observe.sampler import Sample
@@ -50,7 +50,7 @@ def weighed(
     sampler = SimpleNamespace(
         samples=lambda router, _: tuple(samples(*(gaps or {}).get(router, ()))), blind=lambda **_: blind
     )
-    return weigh(
+    return assess(
         cast("Any", SimpleNamespace(session_names=(SessionKind.BGP,), invariants=throughout)),
         cast("Any", wire),
         cast("Any", sampler),

@@ -42,7 +42,7 @@ class FakeWire:
     def opened_or_reset(self, router, *_):
         return self.syns_and_rsts.get(router, [])
 
-    def rolled(self, router, session, keys, **_):
+    def acknowledged_with_any(self, router, session, keys, **_):
         return any((router, session, key) in self.proofs for key in keys)
 
     def side(self, router, *_):

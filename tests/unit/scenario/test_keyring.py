@@ -45,7 +45,7 @@ def scenario(tmp_path: Path):
 def test_every_secret_is_known_beforehand_also_of_keys_that_come_again(scenario) -> None:
     ring = Keyring(scenario, seed=7, t0=T0)
     known = set(ring.secrets())
-    used = {key.secret for key in ring.meant("R2").chain.keys}
+    used = {key.secret for key in ring.intended("R2").chain.keys}
     for step in scenario.steps:
         if not isinstance(step, AddKey):
             continue
@@ -57,10 +57,10 @@ def test_every_secret_is_known_beforehand_also_of_keys_that_come_again(scenario)
 
 def test_a_commit_taken_back_leaves_what_was_before_it(scenario) -> None:
     ring = Keyring(scenario, seed=7, t0=T0)
-    before = ring.meant("R2")
+    before = ring.intended("R2")
     ring.commit("R2", before)
     ring.commit("R2", ring.after("R2", scenario.steps[1]))
-    assert ring.meant("R2").chain.key(1) is not None
+    assert ring.intended("R2").chain.key(1) is not None
     assert ring.before("R2", 1) == before
     with pytest.raises(ScenarioError, match="only 2 times"):
         ring.before("R2", 2)
@@ -68,24 +68,24 @@ def test_a_commit_taken_back_leaves_what_was_before_it(scenario) -> None:
 
 def test_what_another_router_refused_is_taken_back_by_one_more_commit(scenario) -> None:
     ring = Keyring(scenario, seed=7, t0=T0)
-    before = ring.meant("R2")
+    before = ring.intended("R2")
     ring.commit("R2", before)
     ring.commit("R2", ring.after("R2", scenario.steps[1]))
     ring.take_back("R2")
-    assert ring.meant("R2") == before
+    assert ring.intended("R2") == before
     assert ring.before("R2", 1).chain.key(1) is not None, "one commit ago it had the key for a moment"
     assert ring.before("R2", 2) == before
 
 
 def test_a_first_commit_taken_back_leaves_nothing_and_the_same_keys_to_come(scenario) -> None:
     ring = Keyring(scenario, seed=7, t0=T0)
-    coming = ring.meant("R1")
+    coming = ring.intended("R1")
     told: list[Any] = []
     ring.subscribe(told.append)
     ring.commit("R1", coming, SPAN)
     ring.take_back("R1", SPAN)
     assert [changed.held for changed in told] == [coming, None]
-    assert ring.meant("R1") == coming
+    assert ring.intended("R1") == coming
     with pytest.raises(ScenarioError, match="only 0 times"):
         ring.before("R1", 1)
 
@@ -161,9 +161,9 @@ def test_one_commit_changes_several_chains_and_takes_back_what_is_left_to_the_de
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("chain: kc-2, ", "", "names each chain once"),
+        ("chain: kc-2, ", "", "must name each chain only once"),
         ("chain: kc-2", "chain: kc-3", "no keychain is named 'kc-3'"),
-        ("{chain: kc-2, delete: 3}", "{chain: kc-2}", "names nothing to change"),
+        ("{chain: kc-2, delete: 3}", "{chain: kc-2}", "must name something to change"),
     ],
 )
 def test_a_commit_of_several_chains_that_says_nothing_of_one_is_refused(tmp_path: Path, old, new, said) -> None:

@@ -37,7 +37,7 @@ def configured(scenario, router):
     """Return what a router is committed of ASes and authentication."""
     plans = Addressing(PLANS, Family.INET).within(scenario.sessions, scenario.as_numbers).plans
     me, peer = (plans[one] for one in (ROUTERS if router == "R1" else ROUTERS[::-1]))
-    held = Keyring(scenario, seed=7, t0=T0).meant(router)
+    held = Keyring(scenario, seed=7, t0=T0).intended(router)
     lines = pair_configuration(me, peer, session_lines(scenario, router, held))
     words = ("autonomous-system", "local-as", "peer-as", "authentication-key-chain")
     return {line.removeprefix("set ") for line in lines if any(word in line.split() for word in words)}
@@ -78,7 +78,7 @@ def test_authentication_stands_at_the_level_that_the_file_names_of_a_router(scen
 def test_sessions_that_share_the_protocols_chain_have_its_lines_once(scenario) -> None:
     found = scenario("[{bgp: v4, authentication-at: protocol}, {bgp: v6, family: inet6, authentication-at: protocol}]")
     plans = PLANS["R1"], PLANS["R2"]
-    held = Keyring(found, seed=7, t0=T0).meant("R1")
+    held = Keyring(found, seed=7, t0=T0).intended("R1")
     lines = pair_configuration(*plans, session_lines(found, "R1", held))
     assert [line for line in lines if "authentication-key-chain" in line] == [
         "set protocols bgp authentication-key-chain chain"

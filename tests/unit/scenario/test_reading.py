@@ -45,11 +45,16 @@ def test_null_expects_none_and_a_field_left_out_expects_nothing(write: Callable[
     [
         ("bgp: Est", "bpg: Est", 12, "unknown field 'bpg'; allowed here: active, bgp"),
         ("Established", "established", 12, "'Established', 'Idle'"),
-        ("{to: 30m}", "{to: 30m}\n  - inject: {kind: rst, towards: R1, key: 0}", 14, "belongs to `replay`"),
-        ("{to: 30m}", "{to: 30m}\n  - inject: {kind: replay, towards: R1, key: 7}", 14, "key 7 is in no keychain"),
+        ("{to: 30m}", "{to: 30m}\n  - inject: {kind: rst, towards: R1, key: 0}", 14, "use it with `replay`"),
+        (
+            "{to: 30m}",
+            "{to: 30m}\n  - inject: {kind: replay, towards: R1, key: 7}",
+            14,
+            "no keychain of the file has key 7",
+        ),
         ("{to: 30m}", "{to: 30}", 13, "should be a duration such as 90s"),
         ("{to: 30m}", "{to: 30m, by: 3m}", 13, "exactly one of `to` and `by`"),
-        ("next: 1", "next: 5", 12, "key 5 is in no keychain here, which have 0, 1"),
+        ("next: 1", "next: 5", 12, "no keychain of the file has key 5; keys are 0, 1"),
         ("advance: {", "advnce: {", 13, "unknown field 'advnce'; allowed here: add-key, advance, apply"),
         ("- apply: {", "- advance: {by: 4m}\n  - apply: {", 11, "the first step is `apply`"),
         ("{to: 30m}", "{to: 30m}\n  - advance: {to: 29m}", 14, "goes back"),
@@ -57,11 +62,16 @@ def test_null_expects_none_and_a_field_left_out_expects_nothing(write: Callable[
         ("start: 30m", "start: 30m, send: 256", 9, "less than or equal to 255"),
         ("start: 30m", "start: 30m, secret: Hidden", 9, "keychain.keys.1.secret"),
         ("wire@4]", "wire@3]", 16, "no check is named 'wire@3'"),
-        ("id: 1, start", "id: 0, start", 8, "key 0 stands twice"),
+        ("id: 1, start", "id: 0, start", 8, "key 0 occurs twice"),
         ("name: chain", "name: a b", 6, "'keychain.name': key-chain 'a b': Must be string of 32"),
         ("name: chain", "name: ''", 6, "'keychain.name'"),
         ("keyroll: 1", "keyroll: 2", 1, "should be 1"),
-        ("  - apply: {routers: [R1, R2]}", "  - apply: {routers: [R1, R1]}", 11, "names each router once"),
+        (
+            "  - apply: {routers: [R1, R2]}",
+            "  - apply: {routers: [R1, R1]}",
+            11,
+            "must name at least one router, and each only once",
+        ),
         ("active: 1,", "ldp: Operational, active: 1,", 14, "`sessions` is [bgp]"),
         ("title: Two keys\n", "", 1, "'title' is missing"),
         ("{active: 1, next: null, wire: {R1: 1, R2: 1}}", "{}", 14, "expects nothing"),
@@ -105,7 +115,7 @@ def test_a_placeholder_keeps_the_type_of_its_value_and_can_name_a_part(
 
 def test_a_placeholder_that_stands_for_nothing_is_named(write: Callable[..., Path], two_keys: str) -> None:
     text = two_keys.replace("title: Two keys", "title: ${algoritm}") + "parametrize:\n  algorithm: [a]\n"
-    with pytest.raises(InputError, match=r"3:8: \$\{algoritm\} stands for nothing; `parametrize` has algorithm"):
+    with pytest.raises(InputError, match=r"3:8: unknown placeholder \$\{algoritm\}; `parametrize` has algorithm"):
         read_cases(write(text))
 
 
@@ -169,7 +179,7 @@ def test_some_cases_of_a_file_are_slow(write: Callable[..., Path], two_keys: str
     [
         ("parametrize:\n  family: [inet]\nslow-cases: [inet4]\n", "there is no case 'inet4'; there are inet"),
         ("slow-cases: [inet]\n", "there is no case 'inet'; there are none without `parametrize`"),
-        ("parametrize:\n  family: [inet]\nslow-cases: [inet]\n", "these are all cases; `marks: [slow]` says so"),
+        ("parametrize:\n  family: [inet]\nslow-cases: [inet]\n", "names every case: use `marks: [slow]`"),
     ],
 )
 def test_slow_cases_are_cases_of_the_file_and_not_all_of_them(

@@ -73,7 +73,7 @@ def test_a_step_is_told_as_the_file_has_it() -> None:
 
 def test_a_session_may_have_another_chain_on_one_router_with_the_same_secrets(scenario) -> None:
     ring = Keyring(scenario, seed=7, t0=T0)
-    one, other = ring.meant("R1"), ring.meant("R2")
+    one, other = ring.intended("R1"), ring.intended("R2")
     assert (one.used_by("v6"), other.used_by("v6"), other.used_by("bgp")) == ("chain", "old", "chain")
     assert known(other.chain_of("v6").key(0)).secret == known(one.chain_of("v6").key(0)).secret
     assert other.chain_of("v6").key(1) is None
@@ -89,8 +89,8 @@ def test_the_referee_judges_each_session_by_its_own_chains(scenario) -> None:
         Speaker(
             router,
             frozenset(map(ip_address, own)),
-            ring.given(router).chain,
-            chains=ring.given(router).own_chains(),
+            ring.deployed(router).chain,
+            chains=ring.deployed(router).own_chains(),
         )
         for router, own in addresses.items()
     ]

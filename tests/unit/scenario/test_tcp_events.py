@@ -5,7 +5,7 @@ import struct
 import pytest
 
 from keyroll.capture import Flow, Judgement, Verdict
-from keyroll.scenario.observe.tcp_events import Sightings
+from keyroll.scenario.observe.tcp_events import TcpEvents
 
 ADDRESSES = {"R1": "10.0.12.1", "R2": "10.0.12.2"}
 SYN, SYN_ACK, DATA, FIN, RST, ACK = 0x02, 0x12, 0x18, 0x11, 0x04, 0x10
@@ -22,7 +22,7 @@ class Capture:
 
     def __init__(self, ports: dict[int, int], openers: dict[int, str]) -> None:
         self.ports, self.openers = ports, openers
-        self.sightings = Sightings()
+        self.tcp_events = TcpEvents()
         self.now = 0
 
     def send(self, number, sender, flags, seq, payload=b"", verdict=Verdict.VERIFIED) -> None:
@@ -47,7 +47,7 @@ class Capture:
             payload_length=len(payload),
             connection=number,
         )
-        self.sightings.observe(judgement, lambda: payload)
+        self.tcp_events.observe(judgement, lambda: payload)
 
     def open(self, number, isns=(100, 200)) -> None:
         first = self.openers[number]
@@ -66,7 +66,7 @@ def collided(closing: bytes, *, openers, overlap=True) -> bool:
     if overlap:
         capture.send(1, "R1", DATA, 101, closing)
         capture.send(1, "R1", FIN, 122)
-    return capture.sightings.seen("collision", "R1", since=0)[0]
+    return capture.tcp_events.seen("collision", "R1", since=0)[0]
 
 
 def test_a_collision_is_two_connections_of_different_openers_one_closed_for_it() -> None:
@@ -94,13 +94,13 @@ def test_a_wrap_is_data_beyond_it_of_that_router() -> None:
     capture.open(1, ((1 << 32) - 10, 200))
     capture.send(1, "R1", DATA, (1 << 32) - 9, KEEPALIVE)
     capture.send(1, "R2", DATA, 201, KEEPALIVE)
-    assert not capture.sightings.seen("sequence-wrap", "R1", since=0)[0]
+    assert not capture.tcp_events.seen("sequence-wrap", "R1", since=0)[0]
     capture.send(1, "R1", DATA, 10, KEEPALIVE, Verdict.BAD_MAC)
-    assert not capture.sightings.seen("sequence-wrap", "R1", since=0)[0]
+    assert not capture.tcp_events.seen("sequence-wrap", "R1", since=0)[0]
     capture.send(1, "R1", DATA, 10, KEEPALIVE)
-    assert capture.sightings.seen("sequence-wrap", "R1", since=0)[0]
-    assert not capture.sightings.seen("sequence-wrap", "R1", since=capture.now + 1)[0]
-    assert not capture.sightings.seen("sequence-wrap", "R2", since=0)[0]
+    assert capture.tcp_events.seen("sequence-wrap", "R1", since=0)[0]
+    assert not capture.tcp_events.seen("sequence-wrap", "R1", since=capture.now + 1)[0]
+    assert not capture.tcp_events.seen("sequence-wrap", "R2", since=0)[0]
 
 
 @pytest.mark.parametrize("beyond", [KEEPALIVE, b""], ids=["data", "an acknowledgement"])
@@ -109,17 +109,17 @@ def test_data_of_before_the_wrap_is_sent_again_after_a_segment_beyond_it(beyond)
     capture.open(1, isns=(2**32 - 30, 200))
     capture.send(1, "R1", DATA, 2**32 - 29, KEEPALIVE)
     capture.send(1, "R1", DATA, 2**32 - 29, KEEPALIVE)
-    assert not capture.sightings.seen("wrap-resent", "R1", since=0)[0]
+    assert not capture.tcp_events.seen("wrap-resent", "R1", since=0)[0]
     capture.send(1, "R1", DATA, 9, beyond)
-    assert not capture.sightings.seen("wrap-resent", "R1", since=0)[0]
+    assert not capture.tcp_events.seen("wrap-resent", "R1", since=0)[0]
     capture.send(1, "R1", DATA, 2**32 - 10, KEEPALIVE, verdict=Verdict.BAD_MAC)
     capture.send(1, "R1", RST, 2**32 - 10)
     capture.send(1, "R1", ACK, 2**32 - 10)
-    assert not capture.sightings.seen("wrap-resent", "R1", since=0)[0]
+    assert not capture.tcp_events.seen("wrap-resent", "R1", since=0)[0]
     capture.send(1, "R1", DATA, 2**32 - 10, KEEPALIVE)
-    assert capture.sightings.seen("wrap-resent", "R1", since=0)[0]
-    assert not capture.sightings.seen("wrap-resent", "R1", since=capture.now + 1)[0]
-    assert not capture.sightings.seen("wrap-resent", "R2", since=0)[0]
+    assert capture.tcp_events.seen("wrap-resent", "R1", since=0)[0]
+    assert not capture.tcp_events.seen("wrap-resent", "R1", since=capture.now + 1)[0]
+    assert not capture.tcp_events.seen("wrap-resent", "R2", since=0)[0]
 
 
 def test_a_port_is_reused_once_data_passes_on_the_later_connection() -> None:
@@ -127,10 +127,10 @@ def test_a_port_is_reused_once_data_passes_on_the_later_connection() -> None:
     for number in (1, 2):
         capture.open(number)
         capture.send(number, "R1", DATA, 201, KEEPALIVE)
-        assert not capture.sightings.seen("port-reuse", "R1", since=0)[0]
+        assert not capture.tcp_events.seen("port-reuse", "R1", since=0)[0]
     since = capture.now
     capture.open(3)
-    assert not capture.sightings.seen("port-reuse", "R1", since=since)[0]
+    assert not capture.tcp_events.seen("port-reuse", "R1", since=since)[0]
     capture.send(3, "R1", DATA, 201, KEEPALIVE)
-    assert capture.sightings.seen("port-reuse", "R1", since=since)[0]
-    assert not capture.sightings.seen("port-reuse", "R2", since=since)[0]
+    assert capture.tcp_events.seen("port-reuse", "R1", since=since)[0]
+    assert not capture.tcp_events.seen("port-reuse", "R2", since=since)[0]

@@ -31,7 +31,7 @@ def a_run(*, t0_in=timedelta(seconds=0.2), off=timedelta(), starts=(0.0, 0.5)):
             pair=SimpleNamespace(at_once=lambda _: {"R1": clock.now().moment, "R2": clock.now().moment + off}),
             check=lambda: None,
         ),
-        keyring=SimpleNamespace(meant=lambda _: held),
+        keyring=SimpleNamespace(intended=lambda _: held),
         record=SimpleNamespace(timeline=SimpleNamespace(add=lambda _, text: noted.append(text))),
         noted=noted,
         waits_until=lambda *_: None,
@@ -45,7 +45,7 @@ def test_t0_and_advances_are_waited_for_and_what_counts_came_after_them() -> Non
     counted = keeper.advance(run, Advance(to=timedelta(seconds=0.3)))
     assert counted == run.clock.now().ns == Instant.of(run.t0 + timedelta(seconds=0.3)).ns
     assert keeper.advance(run, Advance(by=timedelta(seconds=0.1))) == Instant.of(run.t0 + timedelta(seconds=0.4)).ns
-    assert run.noted == ["until t0+0.3s real time has to pass", "until t0+0.4s real time has to pass"]
+    assert run.noted == ["waiting in real time until t0+0.3s", "waiting in real time until t0+0.4s"]
 
 
 def test_a_lab_that_dies_ends_the_waiting() -> None:

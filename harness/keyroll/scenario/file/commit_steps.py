@@ -31,7 +31,7 @@ _TYPED_KEY = re.compile(r"^\s*set .*\bkey-chain \S+ key (\d{1,2})\b")
 
 
 class Commit(Step):
-    """What every step that commits a change of keys takes: routers, their order, and whether they must refuse it.
+    """The fields of every step that commits a change of keys: routers, their order, whether they must refuse it.
 
     Without `pause` the routers commit at once; with it (0s too) one after the other, in the order that is written.
     """
@@ -40,16 +40,16 @@ class Commit(Step):
     pause: Duration | None = Field(default=None, description="wait this long between one router's commit and the next")
     refused: str | None = Field(default=None, description="the routers must refuse it, with these words in the answer")
     confirmed: Annotated[int, Field(ge=1, le=65535)] | None = None
-    """Minutes of `commit confirmed`: unless another step commits first, the routers take it back (`await-rollback`)."""
+    """Minutes of `commit confirmed`: unless another step commits first, the routers roll it back (`await-rollback`)."""
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
         if not self.routers or len(set(self.routers)) != len(self.routers):
-            raise ValueError("`routers` names each router once")
+            raise ValueError("`routers` must name at least one router, and each only once")
         return self
 
     def checks(self) -> frozenset[str]:
-        """Return the checks of every commit: that it was taken (or refused as expected), and what is held then."""
+        """Return the checks of every commit: that it was taken (or refused as expected), and the keychains after it."""
         return frozenset({"commit", "read-back"})
 
     def takes(self, expected: timedelta) -> timedelta:
@@ -58,7 +58,7 @@ class Commit(Step):
 
 
 class KeysCommit(Commit):
-    """What every step that changes one chain takes: which one, where it is not the one that `keychain` plans."""
+    """The field of every step that changes one chain: which chain, if it is not the file's `keychain`."""
 
     chain: str | None = Field(default=None, description="the chain that is changed; left out: the one in use")
 
@@ -82,13 +82,15 @@ class Apply(Commit):
 
     @property
     def turns_on(self) -> bool:
-        """Whether the routers have their key-chains by it."""
+        """Whether this step configures the key-chains: with `authentication`, it does not."""
         return self.authentication is None
 
     @model_validator(mode="after")
-    def _for_good(self) -> Self:
+    def _is_not_confirmed(self) -> Self:
         if self.confirmed is not None:
-            raise ValueError("`apply` takes no `confirmed`: without it there would be nothing to go back to")
+            raise ValueError(
+                "invalid `confirmed` for `apply`: a rollback would leave the routers without a configuration"
+            )
         return self
 
 
@@ -125,7 +127,7 @@ class DeleteKey(KeysCommit):
 
 @step
 class ChangeKey(KeysCommit):
-    """Change what is named of a key: R1's numbers, mirrored on R2. `secret` is another label to draw by."""
+    """Change the given fields of a key: R1's numbers, mirrored on R2. `secret` is the label to draw a new secret by."""
 
     kind = "change-key"
 
@@ -140,7 +142,7 @@ class ChangeKey(KeysCommit):
     @model_validator(mode="after")
     def _something(self) -> Self:
         if not self.model_fields_set & {"start", "send", "recv", "algorithm", "secret", "option"}:
-            raise ValueError("names nothing to change: start, send, recv, algorithm, secret, option")
+            raise ValueError("must name something to change: start, send, recv, algorithm, secret, option")
         return self
 
     def keys(self) -> frozenset[int]:
@@ -164,7 +166,7 @@ class ChangeChain(KeysCommit, ChainChange):
 
     @property
     def changes(self) -> tuple[ChainChange, ...]:
-        """What is done to its one chain."""
+        """The change of its one chain, in the form that `change-chains` has it."""
         return (self,)
 
     def keys(self) -> frozenset[int]:
@@ -193,7 +195,7 @@ class Pointing(StrictModel):
 
 @step
 class ChangeChains(Commit):
-    """Change several chains in one commit, each as `change-chain` does, and let sessions use other ones with it."""
+    """Change several chains in one commit, each as `change-chain` does, and point sessions to other chains with it."""
 
     kind = "change-chains"
 
@@ -205,13 +207,13 @@ class ChangeChains(Commit):
         names = [change.chain for change in self.changes]
         sessions = [name for one in self.pointings for name in one.sessions_]
         if not self.changes and not self.pointings:
-            raise ValueError("names nothing to change: of, re-point")
+            raise ValueError("must name something to change: of, re-point")
         if len(set(names)) < len(names):
-            raise ValueError("names each chain once, by `chain`")
+            raise ValueError("must name each chain only once, by `chain`")
         if len(set(sessions)) < len(sessions) or (
             len(self.pointings) > 1 and not all(one.sessions_ for one in self.pointings)
         ):
-            raise ValueError("`re-point` names each session once, by `sessions`")
+            raise ValueError("`re-point` must name each session only once, by `sessions`")
         return self
 
     def chains(self) -> frozenset[str]:
@@ -256,7 +258,7 @@ class RePoint(Commit, Pointing):
 
     @property
     def pointings(self) -> tuple[Pointing, ...]:
-        """What is pointed where."""
+        """Its one pointing, in the form that `change-chains` has it."""
         return (self,)
 
     def chains(self) -> frozenset[str]:
@@ -296,7 +298,7 @@ class Cli(Step):
     """Type lines of Junos: operational commands, or configuration statements that are committed.
 
     `<peer>`, `<own>` and `<peer-as>` in a line stand for the addresses of the router's BGP session and the peer's AS.
-    `shows` is a regular expression that the answer to the last operational command must have in it.
+    `shows` is a regular expression that must match somewhere in the answer to the last operational command.
     """
 
     kind = "cli"
@@ -323,5 +325,5 @@ class Cli(Step):
         return frozenset({"shows"}) if self.shows is not None else frozenset()
 
     def needs_set_clock(self) -> str | None:
-        """A date may be typed."""
+        """Return that it types `set date`, if it does."""
         return "it types `set date`" if any(_SETS_CLOCK in line for line in self.commands) else None

@@ -13,7 +13,7 @@ PATTERN = r"^[+-]?(?=\d)(?:\d+d)?(?:\d+h)?(?:\d+m(?!s))?(?:\d+(?:\.\d+)?s)?(?:\d
 FORM = "a duration such as 90s, 30m, 1h30m, 20ms or -5m"
 _PARTS = re.compile(r"([+-])?(?=\d)(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?")
 _LONGEST = timedelta(days=3650)
-"""Longer than any chain is planned for; what is longer is a mistyped unit."""
+"""Longer than any chain is planned for: a longer duration is taken for a mistyped unit."""
 
 
 def parse_duration(value: object) -> timedelta:
@@ -46,7 +46,7 @@ def parse_duration(value: object) -> timedelta:
 
 
 def format_duration(length: timedelta) -> str:
-    """Write a duration in the same form, as short as it goes: `1h30m`, `0s`, `-5m`, `2.5s`."""
+    """Return a duration in the same form, as short as possible: `1h30m`, `0s`, `-5m`, `2.5s`."""
     if length < timedelta():
         return "-" + format_duration(-length)
     total = length // timedelta(milliseconds=1)

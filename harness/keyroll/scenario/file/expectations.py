@@ -14,7 +14,7 @@ from keyroll.scenario.file.step import Step
 
 
 class Expectation(Step):
-    """What must hold. Each condition holds for both routers, or is keyed by router; one left out is not looked at."""
+    """What must hold. Each condition holds for both routers, or is keyed by router; one left out is not checked."""
 
     def conditions(self) -> dict[str, Mapping[str, Any]]:
         """Return what is expected: by check, then by router (`R1`) or session and router (`v6.R1`)."""
@@ -38,7 +38,7 @@ class Expectation(Step):
         return frozenset({kind for kind in kinds if kind is not None} | names)
 
     def problem(self) -> str | None:
-        """Refuse an expectation of nothing."""
+        """Return what is wrong with an expectation that has no condition."""
         if self.conditions():
             return None
         return f"`{self.kind}` expects nothing; name at least one of: {', '.join(CHECKS.names())}"
@@ -46,7 +46,7 @@ class Expectation(Step):
 
 @step
 class Expect(Expectation):
-    """Wait until all of it holds, each condition no longer than its own named deadline after the last step before."""
+    """Wait until every condition holds. Each has its own deadline, counted from the end of the last step that acted."""
 
     kind = "expect"
 
@@ -57,7 +57,7 @@ class Expect(Expectation):
 
 @step
 class ExpectWithin(Expectation):
-    """Like `expect`, with the deadline that the file names."""
+    """Like `expect`, with one deadline, given in the file, for all conditions."""
 
     kind = "expect-within"
     within: PositiveDuration

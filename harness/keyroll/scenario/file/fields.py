@@ -15,18 +15,18 @@ from keyroll.names import Algorithm, DropReason, SessionKind
 ROUTERS: tuple[Literal["R1"], Literal["R2"]] = ("R1", "R2")
 RouterName = Literal["R1", "R2"]
 ANY: Literal["any"] = "any"
-"""Every reason for a drop but an ICMP error, which is no failure of authentication."""
+"""Every drop reason except an ICMP error, which is not a failure of authentication."""
 SENDING_ONLY = frozenset({DropReason.NO_ROOM, DropReason.CONGESTION})
-"""Reasons for which a router drops what it was to send; a scenario counts what it received."""
+"""Reasons for which a router drops what it should send; a scenario counts only drops of what a router receives."""
 Value = TypeVar("Value")
 
 
 class OneOf:
     """Reads a member of a string enumeration by its word: `Annotated[Algorithm, OneOf()]`.
 
-    `of` names the enumeration where the annotation does not; `also` are further words, read as plain text; members in
-    `but` are refused. In strict mode pydantic itself takes no
-    word for an enumeration, and its JSON schema would be a reference where editors are best served with the list.
+    `of` is the enumeration where the annotation does not name it; `also` are further words, read as plain text; members
+    in `but` are refused. Pydantic's own handling does not do: in strict mode it refuses a word for an enumeration, and
+    its JSON schema has a reference in place of the list of words, which editors complete from.
     """
 
     def __init__(
@@ -62,10 +62,10 @@ class StrictModel(BaseModel):
 
 
 def spread_over_routers(value: object) -> Mapping[Any, Any]:
-    """Return `value` as a mapping by router: `X` means X on both, `{R1: X, R2: Y}` says it for each.
+    """Return `value` as a mapping by router: `X` means X on both, `{R1: X, R2: Y}` gives a value for each.
 
     Raises:
-        ValueError: a mapping that names another router, or none.
+        ValueError: a mapping that names another router, or is empty.
     """
     if not isinstance(value, Mapping):
         return dict.fromkeys(ROUTERS, value)
@@ -77,12 +77,12 @@ def spread_over_routers(value: object) -> Mapping[Any, Any]:
 
 
 def one_or_many(value: object) -> object:
-    """Return `value` as a list, so that one thing can be written without brackets."""
+    """Return `value` as a list, so that a single item can be written without brackets."""
     return value if isinstance(value, list | tuple) else [value]
 
 
 def spread_by_reason(value: object) -> Mapping[Any, Any]:
-    """Return drops by router and reason: `{bad-mac: 3}` means it on both, `{R2: {bad-mac: 3}}` says it for one.
+    """Return drops by router and reason: `{bad-mac: 3}` means both routers, `{R2: {bad-mac: 3}}` one.
 
     Raises:
         ValueError: routers and reasons side by side, or a router without reasons.
@@ -104,14 +104,14 @@ def spread_over_sessions(value: object) -> Mapping[Any, Any]:
     """Return `value` by router, or by session and router: `{v6: X}` means X for v6 on both, `{v6: {R1: X}}` on one.
 
     Raises:
-        ValueError: routers and sessions side by side, a name that none can have, or nothing.
+        ValueError: routers and sessions side by side, a name that is not valid, or an empty mapping.
     """
     if not isinstance(value, Mapping) or not value or any(name in ROUTERS for name in value):
         return spread_over_routers(value)
     if all(isinstance(name, str) and _PLACE.fullmatch(name) for name in value):
-        return value  # as it has been read before
+        return value  # already spread: a model is validated again when it is copied
     if not all(isinstance(name, str) and _NAME.fullmatch(name) for name in value):
-        return spread_over_routers(value)  # which says what is wrong with it
+        return spread_over_routers(value)  # raises, and says what is wrong
     return {
         place_of(router, session): one
         for session, inner in value.items()

@@ -24,7 +24,7 @@ from keyroll.scenario.file.fields import (
 )
 
 SECRET_LENGTH = 20
-"""Characters of a drawn secret: as long as HMAC-SHA-1's output; `secret-length` asks for others."""
+"""Characters of a drawn secret: as many as HMAC-SHA-1's output has octets. `secret-length` asks for another length."""
 
 
 class KeyOverride(StrictModel):
@@ -93,7 +93,9 @@ class ChainPlan(StrictModel):
     tolerance: ByRouter[Annotated[int, Field(ge=0, le=TOLERANCE_MAX)]] = Field(default_factory=_usual_tolerance)
     """Seconds, by router."""
     secrets_of: str | None = Field(
-        default=None, alias="secrets-of", description="the chain that secrets are drawn as for; left out: its own name"
+        default=None,
+        alias="secrets-of",
+        description="draw the same secrets as for this chain; left out: for its own name",
     )
     keys: Many[KeyPlan] = Field(min_length=1)
 
@@ -111,11 +113,11 @@ class ChainPlan(StrictModel):
         numbers = [key.id for key in keys]
         twice = sorted({number for number in numbers if numbers.count(number) > 1})
         if twice:
-            raise ValueError(f"key {twice[0]} stands twice")
+            raise ValueError(f"key {twice[0]} occurs twice")
         return keys
 
     def faster(self, factor: float) -> Self:
-        """Return the same chain with starts and tolerances divided by a factor; no tolerance becomes 0 by it."""
+        """Return the same chain with starts and tolerances divided by a factor; tolerances are rounded up, not to 0."""
         tolerance = _sooner(self.tolerance, factor)
         return self.model_copy(update={"keys": tuple(key.faster(factor) for key in self.keys), "tolerance": tolerance})
 
@@ -140,9 +142,9 @@ class ChainChange(StrictModel):
     def _something(self) -> Self:
         numbers = [key.id for key in self.add]
         if not self.delete and not self.add and self.tolerance is None:
-            raise ValueError("names nothing to change: delete, add, tolerance")
+            raise ValueError("must name something to change: delete, add, tolerance")
         if len(set(numbers)) < len(numbers) or len(set(self.delete)) < len(self.delete):
-            raise ValueError("names each key once")
+            raise ValueError("must name each key only once")
         return self
 
     def keys(self) -> frozenset[int]:

@@ -33,7 +33,7 @@ def find_scenario(path: Path) -> Path:
     """Return the scenario file that `path` names: a file, else one of the library, with or without `.yaml`.
 
     Raises:
-        InputError: there is neither; names what is alike.
+        InputError: there is neither; the message suggests a similar name.
     """
     if path.exists():
         return path

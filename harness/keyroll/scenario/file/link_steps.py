@@ -1,4 +1,4 @@
-"""The steps of a scenario file that act on the link between the routers, outside both captures' own frames."""
+"""The steps of a scenario file that act on the link between the routers, beyond both routers' captures."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Restore(Step):
 
 @step
 class Impair(Step):
-    """Impair the link towards routers, from the seed; without any value, take every impairment away."""
+    """Impair the link towards routers, at random by the run's seed; without any value, remove every impairment."""
 
     kind = "impair"
     needs = Capability.IMPAIR
@@ -52,9 +52,9 @@ class Impair(Step):
 
 @step
 class CrossSyns(Step):
-    """Hold the SYNs that open a session's connections until each router has sent one, then let both go; once.
+    """Hold the SYNs that open a session's connections until each router has sent one, then pass both on. Once.
 
-    Two routers that both open then have two connections, and BGP's collision rule takes one away.
+    Two routers that both open then have two connections, and BGP closes one (RFC 4271, section 6.8).
     """
 
     kind = "cross-syns"
@@ -72,17 +72,17 @@ class Inject(Step):
     """Send forged frames to a router, as from its peer on the live connection of a session.
 
     `rst`: a RST with the exact sequence number and no TCP-AO. `rst-bad-mac`: the same with TCP-AO, the peer's KeyID and
-    a MAC that no key gives. `rst-unknown-keyid`: the same with a KeyID that is in no chain. `syn`: a SYN without TCP-AO
-    from another port. `syn-bad-mac`: the same with TCP-AO, the peer's KeyID and a MAC that no key gives. `replay`: the
-    last signed frames of this connection once more, as they were; with `key` only those that were signed with it.
-    `replay-earlier`: those of the session's connections before it. `icmp-unreachable` and `icmp-too-big`: ICMP errors
-    about a segment of the connection (RFC 5925, section 7.8, has them ignored).
+    an invalid MAC. `rst-unknown-keyid`: the same with a KeyID that is in no chain. `syn`: a SYN without TCP-AO from
+    another port. `syn-bad-mac`: the same with TCP-AO, the peer's KeyID and an invalid MAC. `replay`: the last signed
+    frames of this connection again, unchanged; with `key` only those that were signed with it. `replay-earlier`: those
+    of the session's earlier connections. `icmp-unreachable` and `icmp-too-big`: ICMP errors about a segment of the
+    connection, which the router must ignore (RFC 5925, section 7.8).
     """
 
     kind = "inject"
     needs = Capability.INJECT
 
-    # `kind` is the step's own word; without the alias alone, a file could write `forged:` as well.
+    # `Step.kind` is the step's name, so this field is called `forged`; a file must still write `kind:`, and only that.
     model_config = ConfigDict(populate_by_name=False)
 
     forged: Literal[
@@ -105,16 +105,16 @@ class Inject(Step):
     @model_validator(mode="after")
     def _key_of_replays(self) -> Self:
         if self.key is not None and not self.replays:
-            raise ValueError("`key` says which frames are replayed; it belongs to `replay` and `replay-earlier`")
+            raise ValueError("`key` chooses the frames to replay: use it with `replay` or `replay-earlier` only")
         return self
 
     @property
     def replays(self) -> bool:
-        """Whether frames are sent that verify: that they are old is TCP's to notice, and no drop of TCP-AO."""
+        """Whether the frames are valid but old: TCP discards them as duplicates, so TCP-AO counts no drop."""
         return self.forged in ("replay", "replay-earlier")
 
     def checks(self) -> frozenset[str]:
-        """Return the check that what is forged is dropped; replayed frames may be taken for duplicates by TCP."""
+        """Return the check that forged frames are dropped. There is none for replayed ones: TCP discards those."""
         return frozenset() if self.replays else frozenset({"drops"})
 
     def sessions(self) -> frozenset[str]:

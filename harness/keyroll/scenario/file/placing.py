@@ -1,4 +1,4 @@
-"""Whether the ASes of a file fit its sessions, and whether their authentication can stand where the file has it."""
+"""Check that a file's ASes fit its session types, and that its keychains fit the levels that it configures them at."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Problem = tuple[Loc, str]
 
 
 def placing_problem(scenario: Scenario) -> Problem | None:
-    """Return the first thing that two routers could not be configured with, or would not peer with; None: nothing."""
+    """Return the first thing that routers could not be configured with, or that keeps a session down; None: nothing."""
     found = (*_as_problems(scenario), *_level_problems(scenario), *_re_point_problems(scenario))
     return next(iter(found), None)
 
@@ -31,7 +31,7 @@ def _as_problems(scenario: Scenario) -> Iterator[Problem]:
             continue
         place = "sessions", index
         if one.local_as and not known:
-            # Beside the lab's own ASes, which differ from lab to lab, nobody could say whether it fits.
+            # Labs have different ASes of their own, so it could not be checked whether the local-as fits.
             yield (*place, "local-as"), f"'{one.name}' has a local-as, but the file no `as`: give each router its AS"
         elif known and not missing:
             yield from _type_problem(scenario, one, place)

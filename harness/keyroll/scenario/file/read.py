@@ -26,12 +26,12 @@ from keyroll.suggest import did_you_mean
 
 _HEAD = re.compile(rb"(?:\xef\xbb\xbf)?(?:[ \t]*(?:#[^\n]*)?\r?\n|---[ \t]*\r?\n)*keyroll[ \t]*:")
 _HEAD_LENGTH = 16384
-"""Octets that are looked at for `keyroll:`: enough for a long comment before it, whatever the file's size."""
+"""Octets that are searched for `keyroll:`: enough for a long comment before it, however large the file is."""
 _PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
 _VARIANTS_MAX = 256
-"""Combinations of a file's parameters: more is a mistake, or a file for each part of them."""
+"""The most combinations of a file's parameters: more are taken for a mistake, and can be split over several files."""
 _VALUES_MAX = 200_000
-"""Of all combinations together: to fill in and check so many values takes about a second."""
+"""The most values of all combinations together: to fill in and check this many takes about a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Case:
 def is_scenario(path: Path) -> bool:
     """Say whether a file begins with `keyroll:` (comments and blank lines may stand before it)."""
     try:
-        if not path.is_file():  # to open a pipe would wait for who writes into it
+        if not path.is_file():  # opening a pipe would block until somebody writes to it
             return False
         with path.open("rb") as stream:
             return _HEAD.match(stream.read(_HEAD_LENGTH)) is not None
@@ -88,7 +88,7 @@ def read_cases(path: Path) -> tuple[Case, ...]:
     """Read a scenario file into its scenarios: one, or one for each combination of its parameters.
 
     Raises:
-        DocumentError, ScenarioError: for the first thing that is wrong: file, line, column, field, what is allowed.
+        DocumentError, ScenarioError: the first thing that is wrong, with file, line, column, field and what is allowed.
     """
     document = load(path)
     if not isinstance(document.data, Mapping) or "keyroll" not in document.data:
@@ -109,7 +109,7 @@ def _check_slow_cases(cases: Sequence[Case], document: Document) -> None:
             )
     if names and set(names) <= set(cases[0].scenario.slow_cases):
         where = document.where(("slow-cases",))
-        raise ScenarioError("'slow-cases': these are all cases; `marks: [slow]` says so", where=where)
+        raise ScenarioError("'slow-cases' names every case: use `marks: [slow]`", where=where)
 
 
 def _read_one(document: Document) -> Scenario:
@@ -159,7 +159,7 @@ def _choices(name: str, values: object, document: Document) -> Iterator[tuple[st
     seen: set[str] = set()
     for label, value in labelled:
         if str(label) in seen:
-            raise ScenarioError(f"'parametrize.{name}': {label} stands twice", where=where)
+            raise ScenarioError(f"'parametrize.{name}': {label} occurs twice", where=where)
         seen.add(str(label))
         yield name, str(label), value
 
@@ -193,7 +193,7 @@ def _lookup(reference: str, chosen: Mapping[str, object], document: Document, lo
         return value[part]
     if name not in chosen or part:
         raise ScenarioError(
-            f"${{{reference}}} stands for nothing; `parametrize` has {', '.join(chosen)}", where=document.where(loc)
+            f"unknown placeholder ${{{reference}}}; `parametrize` has {', '.join(chosen)}", where=document.where(loc)
         )
     return value
 
@@ -216,13 +216,13 @@ def _check_steps(scenario: Scenario, document: Document) -> None:
             raise ScenarioError(f"the first step is `apply`, not `{step.kind}`: nothing is configured yet", where=where)
         if index and isinstance(step, Apply) and not step.turns_on:
             raise ScenarioError(
-                "only the first `apply` takes `authentication`: what stands before key-chains", where=where
+                "only the first `apply` takes `authentication`: later ones configure the key-chains", where=where
             )
         if isinstance(step, Advance) and step.to is not None:
             if reached is not None and step.to < reached:
                 raise ScenarioError(
-                    f"advance to {format_duration(step.to)} goes back: time has reached "
-                    f"{format_duration(reached)} (`advance` only goes forward)",
+                    f"advance to {format_duration(step.to)} goes back: an earlier `advance` reaches "
+                    f"{format_duration(reached)}; use `skew` to set clocks back",
                     where=where,
                 )
             reached = step.to
@@ -241,7 +241,7 @@ def _check_sessions(step: Step, scenario: Scenario, where: Where) -> None:
     kinds = set() if by_name else set(known.values())
     missing = sorted(step.sessions() - {*known, *kinds})
     if missing and missing[0] in KINDS and not by_name:
-        raise ScenarioError(f"{missing[0]} is expected, but `sessions` is [{', '.join(known)}]", where=where)
+        raise ScenarioError(f"there is no session of {missing[0]}; `sessions` is [{', '.join(known)}]", where=where)
     if missing:
         raise _no_session(missing[0], scenario, where)
 
@@ -251,7 +251,7 @@ def _no_session(name: str, scenario: Scenario, where: Where) -> ScenarioError:
 
 
 def _check_pair(scenario: Scenario, document: Document) -> None:
-    """Check that the sessions can be beside each other, and that the chains are there that sessions and keys name."""
+    """Check that the sessions can exist together, and that the chains that sessions and chains name exist."""
     if problem := problem_of(scenario.sessions, scenario.family):
         raise ScenarioError(problem[1], where=document.where(("sessions", problem[0])))
     strangers = [name for name in scenario.throughout_of if name not in scenario.kinds]
@@ -268,8 +268,8 @@ def _check_pair(scenario: Scenario, document: Document) -> None:
 
 
 def _no_key(number: int, keys: Iterable[int], where: Where) -> ScenarioError:
-    there = ", ".join(map(str, sorted(keys))) or "none"
-    return ScenarioError(f"key {number} is in no keychain here, which have {there}", where=where)
+    known = ", ".join(map(str, sorted(keys))) or "none"
+    return ScenarioError(f"no keychain of the file has key {number}; keys are {known}", where=where)
 
 
 def _no_chain(name: str, chains: Sequence[str], where: Where) -> ScenarioError:

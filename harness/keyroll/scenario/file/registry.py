@@ -16,9 +16,9 @@ from keyroll.scenario.file.step import Step
 
 GROUP = "keyroll.scenario"
 """The group of entry points whose modules register steps and checks."""
-_JUDGED_ABOVE = "keyroll.scenario.judge.conditions"
-"""Where keyroll's own checks are. A check is one class with what is written and how it is judged, and stands in the
-wing that judges; this wing, which must not import that one, finds it as it finds those of other packages: by name."""
+_OWN_CHECKS = "keyroll.scenario.judge.conditions"
+"""The module of keyroll's own checks. A check is one class for both what is written and how it is judged. It belongs to
+`judge`, which imports this package; so it is loaded by name here, as the modules of other distributions are."""
 
 
 class WrittenCheck:
@@ -31,7 +31,7 @@ class WrittenCheck:
     session: ClassVar[str | None] = None
     """The kind of session that the file must have for it; None: any."""
     by_session: ClassVar[bool] = False
-    """Whether it is made of each session apart, where the file names its sessions (`BySession`)."""
+    """Whether each session is checked separately where the file names its sessions (`BySession`)."""
     names_keys: ClassVar[bool] = False
     """Whether its values are key numbers of the file's chains."""
 
@@ -68,7 +68,7 @@ class Registry(Generic[Kind]):
         self._kinds[name] = kind
 
     def remove(self, name: str) -> None:
-        """Take a kind away again (a test's own)."""
+        """Remove a kind (one that a test has added)."""
         del self._kinds[name]
 
 
@@ -98,7 +98,7 @@ def load() -> None:
     if GROUP in _loaded:
         return
     _loaded.add(GROUP)
-    importlib.import_module(_JUDGED_ABOVE)
+    importlib.import_module(_OWN_CHECKS)
     for entry in entry_points(group=GROUP):
         try:
             entry.load()

@@ -20,7 +20,7 @@ class Clear(Step):
     soft: bool = False
 
     def sessions(self) -> frozenset[str]:
-        """Return the session that is reset, where it is named; a kind means all of it that there are."""
+        """Return the session that is reset, where it is named; a kind means every session of that kind."""
         return frozenset({self.session}) - KINDS
 
 
@@ -52,7 +52,7 @@ class Lock(Step):
 
 @step
 class Unlock(Step):
-    """End what `lock` began: the second login leaves, and whatever it has not committed goes with it."""
+    """End the second login that `lock` began; what it has not committed is discarded."""
 
     kind = "unlock"
     bare = True

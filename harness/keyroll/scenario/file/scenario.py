@@ -1,7 +1,7 @@
-"""The scenario file: what a person may write in it (DESIGN.md, "The scenario file"), checked strictly.
+"""The scenario file: what a person may write in it (docs/scenario-file.md), checked strictly.
 
 These models hold the file's own words; `chains.py` and `keyring.py` turn them, with a seed and a t0, into keychains.
-Every time in a file is relative to t0, but for those that say otherwise.
+Every time in a file is relative to t0 unless its description says otherwise.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ from keyroll.scenario.file.steps import AnyStep
 
 FORMAT = 1
 CLOCK_YEARS = range(1990, 2900)
-"""A duration in a scenario is ten years at most, either way; `set date` takes four digits, and clocks begin in 1970."""
+"""Years that t0 may be in. A duration is at most ten years, so every clock then stays after 1970, where clocks begin,
+and in the four digits that `set date` takes for a year."""
 InvariantName = Annotated[Invariant, OneOf()]
 INVARIANTS = (
     Invariant.NO_FLAP,
@@ -38,10 +39,11 @@ INVARIANTS = (
     Invariant.EVERY_SEGMENT_VERIFIED,
     Invariant.ROLLOVER_COMPLETES,
 )
-"""What holds throughout where a file does not say. A key that is taken back may be meant (a clock that is set back)."""
+"""What must hold throughout if the file has no `throughout`. `no-key-taken-back` must be asked for: a scenario may set
+a clock back on purpose."""
 _InUse = Annotated[InUse, OneOf()]
 _Required = Annotated[Capability, OneOf(but=frozenset({Capability.KEY_POLICY, Capability.VLAN}))]
-"""What a file may require by name; a key policy is required by `policy`, VLANs by a session's `vlan`."""
+"""What a file may name in `requires`. `policy` implies a key policy, and a session's `vlan` implies VLANs."""
 
 
 def _instant(value: object) -> datetime:
@@ -69,7 +71,7 @@ StartOfClocks = Annotated[
 
 
 class Policy(StrictModel):
-    """The emulated router's key policy (DESIGN.md, "A key policy"), and what a commit may change of keys in use.
+    """The emulated router's key policy (docs/assumptions/wire.md, W1), and when it applies changes of keys in use.
 
     `repoint`, `alteration` and `deletion` left out mean what the topology file says, else the router's own default.
     """
@@ -86,7 +88,7 @@ class Policy(StrictModel):
 
     @property
     def settings(self) -> dict[str, str]:
-        """What the router is told of it."""
+        """The settings that the emulated router is started with, by name."""
         return {name: str(value) for name, value in self.model_dump(exclude_none=True).items()}
 
 
@@ -104,10 +106,10 @@ class Mutation(StrictModel):
 
     On `router`: `other-secret` of `key`; `same-secret` gives it the peer's secret (for files whose secrets differ);
     `ids-not-reversed` gives it the peer's send-id and recv-id (of `key`, or of all); `key-missing`; `no-rollover` lets
-    every key but the first never start; `late-key` starts `key` later by `by`; `gap` so late that the peer has
-    stopped to accept the key before it. `left-to-chance`, of neither router: numbers, ports and SYNs that the file
-    steers (`isn`, `port`, `cross-syns`) are left to the routers.
-    `turns-red` holds check names (`no-flap`, `wire`) or, for one step, `wire@4` (steps count from 1); `wire@4[v6]` is
+    every key but the first never start; `late-key` starts `key` later by `by`; `gap` so late that the peer no longer
+    accepts the key before it. `left-to-chance` is for both routers: what the file steers of their connections (`isn`,
+    `port`, `cross-syns`) is left to the routers.
+    `turns-red` names checks (`no-flap`, `wire`) or, for one step, `wire@4` (steps count from 1); `wire@4[v6]` is
     the check of one session that the file names.
     """
 
@@ -154,7 +156,7 @@ class Scenario(StrictModel):
     t0: StartOfClocks | None = None
     """The instant at which the routers' clocks begin, with its zone; left out, 2030-01-01 00:00:00 UTC."""
     family: Literal["inet", "inet6"] = "inet"
-    """What BGP runs over."""
+    """The address family that BGP sessions run over."""
     as_numbers: ByRouter[AsNumber] = Field(default_factory=dict, alias="as")
     """Each router's `routing-options autonomous-system`; left out, the lab's own ASes."""
     hold_time: int = Field(default=9, ge=3, le=600, alias="hold-time", description="BGP hold time in seconds")
@@ -164,18 +166,18 @@ class Scenario(StrictModel):
     steps: Many[AnyStep] = Field(min_length=1)
     throughout: Many[InvariantName] = INVARIANTS
     throughout_of: dict[Slug, Many[InvariantName]] = Field(default_factory=dict, alias="throughout-of")
-    """What holds throughout of single sessions, by name, where that is another."""
+    """Invariants of single sessions, by name, in place of those of `throughout`."""
     parametrize: dict[str, object] = Field(default_factory=dict)
     marks: Many[str] = ()
     slow_cases: Many[str] = Field(default=(), alias="slow-cases")
-    """The cases of `parametrize` that carry the mark `slow` beside these, by name (`cmac-ipv6`)."""
+    """The cases of `parametrize` that carry the mark `slow` as well, by name (`cmac-ipv6`)."""
     requires: Many[_Required] = ()
     known_bug: KnownBug | None = Field(default=None, alias="known-bug")
     mutations: dict[Slug, Mutation] = Field(default_factory=dict)
 
     @property
     def session_names(self) -> tuple[str, ...]:
-        """What the sessions are known by, in the order of the file."""
+        """The names of the sessions, in the order of the file."""
         return tuple(one.name for one in self.sessions)
 
     @property
@@ -185,16 +187,16 @@ class Scenario(StrictModel):
 
     @property
     def has_named_sessions(self) -> bool:
-        """Whether a session says more of itself than its kind: each then has checks of its own."""
+        """Whether any session is more than the word for its kind: each session then has its own checks."""
         return not all(one.is_word for one in self.sessions)
 
     @property
     def invariants(self) -> tuple[Invariant, ...]:
-        """Everything that holds throughout of some session, each once."""
+        """The invariants of all sessions together, each once."""
         return tuple(dict.fromkeys(one for name in self.kinds for one in self.holds_of(name)))
 
     def holds_of(self, session: str) -> tuple[Invariant, ...]:
-        """Return what holds throughout of a session."""
+        """Return the invariants of a session."""
         return self.throughout_of.get(session, self.throughout)
 
     def opened_with(self, session: SessionPlan, router: RouterName) -> int | None:
@@ -211,5 +213,5 @@ class Scenario(StrictModel):
         return (reference,) if reference in kinds else tuple(name for name in kinds if kinds[name] == reference)
 
     def family_of(self, session: SessionPlan) -> Literal["inet", "inet6"]:
-        """Return what a session runs over; LDP over IPv4 alone."""
+        """Return the address family that a session runs over; LDP has IPv4 only."""
         return "inet" if session.kind is SessionKind.LDP else session.family or self.family

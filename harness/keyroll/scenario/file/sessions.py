@@ -1,7 +1,7 @@
-"""The sessions of a pair as a scenario file has them: a word for one of its kind, or a mapping that says more of it.
+"""The sessions of a pair as a scenario file has them: each is a word for its kind, or a mapping with more detail.
 
-`sessions: [bgp, ldp]` is one of each on the link. `{bgp: v6, family: inet6}` is a BGP session named `v6`. A session's
-name is what conditions, samples and invariants know it by; a word is its own name.
+`sessions: [bgp, ldp]` is one of each on the link. `{bgp: v6, family: inet6}` is a BGP session named `v6`. Conditions,
+samples and invariants refer to a session by its name; a session that is written as a word has that word as its name.
 """
 
 from __future__ import annotations
@@ -27,13 +27,12 @@ class SessionPlan(StrictModel):
     bgp: Slug | None = None
     ldp: Slug | None = None
     family: Literal["inet", "inet6"] | None = None
-    """What it runs over; left out: the file's `family`."""
+    """The address family that it runs over; left out: the file's `family`."""
     type: Literal["external", "internal"] = "external"
     between: Literal["link", "loopbacks"] | None = None
     """Left out: the link, unless the session is named `loopbacks`."""
     vlan: Annotated[int, Field(ge=1, le=4094)] | None = None
-    """The VLAN of the link that it runs on, a logical interface of its own with its own addresses; left out: the port's
-    unit 0."""
+    """The VLAN of the link that it runs on: a logical interface with its own addresses. Left out: the port's unit 0."""
     chain: ByRouter[str] = Field(default_factory=dict)
     """The keychain that protects it, by router; left out: `keychain`."""
     local_as: ByRouter[AsNumber] = Field(default_factory=dict, alias="local-as")
@@ -41,7 +40,7 @@ class SessionPlan(StrictModel):
     authentication_at: ByRouter[Annotated[AuthenticationLevel, OneOf()]] = Field(
         default_factory=dict, alias="authentication-at"
     )
-    """The level of BGP at which its authentication stands, by router; left out: the neighbor."""
+    """The level of BGP at which its authentication is configured, by router; left out: the neighbor."""
     passive: RouterName | None = None
     """The router that opens no connection."""
     hold_time: HoldTime | None = Field(default=None, alias="hold-time")
@@ -50,15 +49,15 @@ class SessionPlan(StrictModel):
     @model_validator(mode="after")
     def _is_one_session(self) -> Self:
         if (self.bgp is None) == (self.ldp is None):
-            raise ValueError("names one session: {bgp: NAME} or {ldp: NAME}")
+            raise ValueError("must name one session: {bgp: NAME} or {ldp: NAME}")
         if self.name in KINDS and self.name != self.kind:
             raise ValueError(f"a session of {self.kind} cannot be named {self.name}")
         if self.kind is SessionKind.LDP and self.model_fields_set & {"family", "type", "passive", "hold_time"}:
             raise ValueError("an LDP session has no family, type, passive or hold-time: it runs over IPv4")
         if self.kind is SessionKind.LDP and self.model_fields_set & {"local_as", "authentication_at"}:
-            raise ValueError("an LDP session has no local-as or authentication-at: its own level has its chain")
+            raise ValueError("an LDP session has no local-as or authentication-at: its chain is configured under LDP")
         if self.type == "internal" and self.place == "link" and self.between is None:
-            raise ValueError("an internal session says where it runs: `between: loopbacks`, or `between: link`")
+            raise ValueError("an internal session must say where it runs: use `between: loopbacks` or `between: link`")
         if self.vlan is not None and self.place != "link":
             raise ValueError("a session between loopbacks has no vlan: it is reached over unit 0")
         return self
@@ -70,17 +69,17 @@ class SessionPlan(StrictModel):
 
     @property
     def name(self) -> str:
-        """What the file knows it by."""
+        """Its name in the file."""
         return self.bgp or self.ldp or ""
 
     @property
     def place(self) -> Literal["link", "loopbacks"]:
-        """Where it runs: a session that is named `loopbacks` says it by its name."""
+        """Where it runs: as `between` says, else a session that is named `loopbacks` runs between loopbacks."""
         return self.between or ("loopbacks" if self.name == _PLACES[1] else "link")
 
     @property
     def is_word(self) -> bool:
-        """Whether the kind alone says all of it."""
+        """Whether it is what the word for its kind stands for."""
         return self == word(self.kind)
 
     def chain_of(self, router: RouterName) -> str | None:
@@ -88,7 +87,7 @@ class SessionPlan(StrictModel):
         return self.chain.get(router)
 
     def level_of(self, router: RouterName) -> AuthenticationLevel:
-        """Return the level at which its authentication stands on a router."""
+        """Return the level at which its authentication is configured on a router."""
         return self.authentication_at.get(router, AuthenticationLevel.NEIGHBOR)
 
 
@@ -110,7 +109,7 @@ def read_session(value: object) -> SessionPlan:
 
 
 class _WrittenSession:
-    """Tells pydantic, and who explains its errors, how a session is written."""
+    """Tells pydantic, and `keyroll.document`, which explains pydantic's errors, how a session is written."""
 
     def written_form(self) -> type[SessionPlan]:
         """Return the model that a mapping is read by (`keyroll.document` names its fields)."""
@@ -128,14 +127,14 @@ AnySession = Annotated[SessionPlan, _WrittenSession()]
 
 
 def problem_of(sessions: tuple[SessionPlan, ...], family: str) -> tuple[int, str] | None:
-    """Return which session of a pair cannot be beside those before it, by its index, and why; None: all can."""
+    """Return the index of the first session that conflicts with one before it, and why; None: there is no conflict."""
     names: dict[str, SessionPlan] = {}
     ends: dict[tuple[str, str, str, int | None], str] = {}
     for index, one in enumerate(sessions):
         if one.name in ROUTERS or one.name in names:
             return index, f"two sessions are named '{one.name}'"
         if one.kind is SessionKind.LDP and any(other.kind is SessionKind.LDP for other in names.values()):
-            return index, "two routers have one LDP session"
+            return index, "two routers can have only one LDP session"
         place = one.kind.value, one.family or family, one.place, one.vlan
         if place in ends:
             others = "another family, place or vlan"

@@ -1,4 +1,4 @@
-"""What every step of a scenario file is: a frozen model of what a person writes, and what is asked of it."""
+"""The base class of the steps of a scenario file: a frozen model of what a person writes, and questions about it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ class Step(StrictModel):
     """One step. Its fields are those of the mapping below its kind: `- add-key: {id: 2, start: 1h}`.
 
     A kind of step is one subclass with `kind`, registered with `@step` (`keyroll.scenario.file.registry`), and one
-    function in `keyroll.scenario.play` that says what it does. What a subclass does not override holds for a step that
-    names nothing and makes no check.
+    function in `keyroll.scenario.play` that does it. The methods here are right for a step that names nothing and makes
+    no check; a subclass overrides those that are not.
     """
 
     kind: ClassVar[str]
-    """The word that the file has for it: `add-key`."""
+    """Its name in the file: `add-key`."""
     needs: ClassVar[Capability | None] = None
     """What a lab must be able to do for it, beyond answering on SSH."""
     bare: ClassVar[bool] = False
@@ -60,14 +60,14 @@ class Step(StrictModel):
         return before
 
     def takes(self, expected: timedelta) -> timedelta:
-        """Return how much real time the file lets the step take.
+        """Return how much real time the step may take at most.
 
         `expected` is how long an expectation without a deadline of its own may take.
         """
         return timedelta()
 
     def faster(self, factor: float) -> Self:
-        """Return the step with the lengths of the scenario's time divided by a factor; real time stays."""
+        """Return the step with its lengths of scenario time divided by a factor; lengths of real time stay."""
         return self
 
     def needs_set_clock(self) -> str | None:
@@ -75,7 +75,7 @@ class Step(StrictModel):
         return None
 
     def words(self) -> str:
-        """Return the step in a line, as the file would write it."""
+        """Return the step in one line, as a file would have it."""
         fields = self.model_dump(by_alias=True, exclude_unset=True, mode="json")
         return f"{self.kind} {', '.join(f'{name}: {_value(value)}' for name, value in fields.items())}".strip()
 

@@ -63,7 +63,7 @@ def _conditions() -> type[BaseModel]:
 def _field(kind: type[Step], conditions: type[BaseModel]) -> tuple[Any, Any]:
     model: Any = kind
     if issubclass(kind, Expectation):
-        # The conditions come last in the order of resolution, and so first among the fields.
+        # Pydantic collects fields from the last base class to the first, so the conditions come first among the fields.
         model = create_model(kind.__name__, __base__=(kind, conditions), __doc__=kind.__doc__)
     written = Annotated[model | None, BeforeValidator(_mapping_or_nothing)] if kind.bare else model | None
     return written, Field(default=None, alias=kind.kind)
@@ -74,7 +74,7 @@ def _mapping_or_nothing(value: object) -> object:
 
 
 class _Written:
-    """Tells pydantic, and who explains its errors, how a step is written."""
+    """Tells pydantic, and `keyroll.document`, which explains pydantic's errors, how a step is written."""
 
     def written_form(self) -> type[BaseModel]:
         """Return the model that a step is read by (`keyroll.document` names its fields)."""

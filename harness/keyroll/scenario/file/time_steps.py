@@ -16,7 +16,7 @@ from keyroll.scenario.file.step import Step
 
 @step
 class Skew(Step):
-    """Set routers' clocks ahead of (or behind) the scenario's time: `{R2: 61m}`. Time may go back by it."""
+    """Set routers' clocks ahead of (or behind) the scenario's time: `{R2: 61m}`. A clock may go back."""
 
     kind = "skew"
     needs = Capability.SET_CLOCK
@@ -26,16 +26,16 @@ class Skew(Step):
     @model_validator(mode="after")
     def _at_least_one(self) -> Self:
         if self.r1 is None and self.r2 is None:
-            raise ValueError("names a router and how far its clock is ahead: {R2: 61m}")
+            raise ValueError("must name a router and how far its clock is ahead: {R2: 61m}")
         return self
 
     def by_router(self) -> dict[RouterName, timedelta]:
-        """Return what is named, by router."""
+        """Return how far ahead each named router's clock is set."""
         named: tuple[tuple[RouterName, timedelta | None], ...] = (("R1", self.r1), ("R2", self.r2))
         return {router: length for router, length in named if length is not None}
 
     def needs_set_clock(self) -> str | None:
-        """Clocks that are not set agree."""
+        """Return the reason: clocks that cannot be set are always equal."""
         return "its routers' clocks differ"
 
 
@@ -66,7 +66,7 @@ class Advance(Step):
         )
 
     def needs_set_clock(self) -> str | None:
-        """Real time passes for both routers alike."""
+        """Return the reason if one router alone advances: real time passes for both."""
         return "it advances one router's clock alone" if len(self.routers) < len(ROUTERS) else None
 
 

@@ -16,13 +16,13 @@ from keyroll.keychain.simulation import Drop
 from keyroll.names import DropReason, Receiving, Sending, SessionKind
 from keyroll.scenario.file.durations import format_duration
 from keyroll.scenario.importing.as_numbers import NO_ASES, DraftAses, as_numbers
-from keyroll.scenario.importing.keys import DraftKey, Labels, Otherwise
-from keyroll.scenario.importing.pairs import Meant
-from keyroll.scenario.importing.planned import Former, Planned, TurnedOn
+from keyroll.scenario.importing.keys import Differences, DraftKey, Labels
+from keyroll.scenario.importing.pairs import SessionGroup
+from keyroll.scenario.importing.planned import FormerAuthentication, Planned, TurnedOn
 from keyroll.scenario.importing.sessions import DraftSession
 
 DEFAULT_POLICY = Sending.CLOCK, Receiving.TOLERANCE
-"""What an emulated router does unless told otherwise, and what Juniper's text reads as."""
+"""The key policy of an emulated router if none is given, and the likeliest reading of Juniper's text."""
 _DEFAULT = DEFAULT_POLICY, DEFAULT_POLICY
 _REASONS = {
     Drop.UNKNOWN_KEYID: DropReason.UNKNOWN_KEY_ID,
@@ -32,23 +32,23 @@ _REASONS = {
     Drop.OTHER_ALGORITHM: DropReason.BAD_MAC,
     Drop.OTHER_OPTIONS: DropReason.BAD_MAC,
 }
-"""Under which reason the receiver counts a predicted drop; what is never sent is not counted."""
+"""The reason under which the receiver counts a predicted drop; a segment that is never sent is not counted."""
 NAME = "imported"
-"""The first chain of the file; further ones have a number behind it."""
+"""The name of the file's first chain; further chains have a number after it."""
 _LONGEST_AGO = timedelta(days=3650)
-"""A duration of the file is ten years at most; a key that has been active for longer is taken to be that old."""
+"""The longest duration that a file takes; a key that started earlier is written as ten years old."""
 
 
 @dataclass(frozen=True, slots=True)
 class DraftRollover:
-    """A coming rollover: when, which key each router then sends, and what is predicted under the default policies."""
+    """A coming rollover: when it is, which key each router then sends, and what is predicted under default policies."""
 
     chain: int
     """The index of its chain."""
     first: timedelta
-    """When the first router's key starts, after t0."""
+    """When the first router's key starts, counted from t0."""
     last: timedelta
-    """When both have started."""
+    """When both routers' keys have started, counted from t0."""
     active: tuple[int | None, int | None]
     hitless: bool
     hitless_in_all: bool
@@ -59,12 +59,12 @@ class DraftRollover:
 
 @dataclass(frozen=True, slots=True)
 class DraftChange:
-    """What a planned commit does to a chain: keys that go, keys that come, and another tolerance."""
+    """What a planned commit does to a chain: deleted keys, added keys, and a changed tolerance."""
 
     delete: tuple[int, ...]
     add: tuple[DraftKey, ...]
     tolerances: tuple[int, int] | None
-    """R1's and R2's after it, in seconds; None: they stay."""
+    """R1's and R2's tolerance after it, in seconds; None: unchanged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class DraftChain:
     """A chain of both routers, and the sessions that it protects."""
 
     name: str
-    meant: Meant
+    group: SessionGroup
     keys: tuple[DraftKey, ...]
     tolerances: tuple[int, int]
     active: tuple[int | None, int | None]
@@ -92,8 +92,8 @@ class DraftChain:
     """None: no commit is planned, or it leaves this chain as it is."""
     pointing: DraftPointing | None = None
     """None: no commit is planned, or its sessions stay on this chain."""
-    turned_on: Former | None = None
-    """What its sessions have before a planned commit that turns TCP-AO on; None: TCP-AO from the beginning."""
+    turned_on: FormerAuthentication | None = None
+    """Its sessions' authentication before a planned commit that turns TCP-AO on; None: TCP-AO from the beginning."""
     active_after: tuple[int | None, int | None] | None = None
     """The key that each router sends once the planned commit is made; None: none is planned."""
 
@@ -116,7 +116,7 @@ class DraftChain:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A scenario, before it is text."""
+    """A scenario before it is written as text."""
 
     t0: datetime
     chains: tuple[DraftChain, ...]
@@ -129,17 +129,17 @@ class Draft:
     turned_on: TurnedOn | None = None
     """The planned commit that turns TCP-AO on, played once the sessions are up without it."""
     more: int = 0
-    """Coming rollovers that are not played."""
+    """The number of coming rollovers that are not played."""
     ases: DraftAses = NO_ASES
 
     @property
     def played(self) -> tuple[DraftSession, ...]:
         """Every session, as the file writes it."""
-        return tuple(one for chain in self.chains for one in chain.meant.played)
+        return tuple(one for chain in self.chains for one in chain.group.played)
 
     @property
     def is_named(self) -> bool:
-        """Whether the sessions have names in the file; else words say all of them."""
+        """Whether the sessions are written as mappings with names; else as words (`[bgp, ldp]`)."""
         bgp = [one for one in self.played if one.kind is SessionKind.BGP]
         local = any(self.ases.local_as(index) for index in range(len(self.played)))
         return len(self.chains) > 1 or len(bgp) > 1 or local or not all(one.is_word for one in self.played)
@@ -151,14 +151,14 @@ class Draft:
 
     @property
     def keys(self) -> tuple[DraftKey, ...]:
-        """Every key that is there at any time."""
+        """Every key that a chain holds at any time of the scenario."""
         come = (key for chain in self.chains if chain.change is not None for key in chain.change.add)
         others = (key for chain in self.chains if chain.pointing is not None for key in chain.pointing.keys)
         return (*(key for chain in self.chains for key in chain.keys), *come, *others)
 
 
 def draft(
-    meant: Sequence[Meant],
+    groups: Sequence[SessionGroup],
     report: Report,
     *,
     at: datetime,
@@ -171,14 +171,14 @@ def draft(
     """Draft the scenario.
 
     Args:
-        meant: the sessions by their chains.
+        groups: the sessions by their chains.
         report: what `check` says of them.
         planned: what is committed once the sessions are up; the rollovers are then those of its chains.
         turned_on: a planned commit that gave the sessions their chains, where one did.
         at: the instant to begin at; t0 is its minute.
         rollovers: how many coming rollovers are played.
         skew: R2's clock minus R1's.
-        keep_as_numbers: whether the file tells the routers' ASes.
+        keep_as_numbers: whether the file has the routers' own ASes instead of private ones.
 
     Raises:
         InputError: no key of a chain can be used.
@@ -187,7 +187,7 @@ def draft(
     labels = Labels()
     chains: list[DraftChain] = []
     coming: list[DraftRollover] = []
-    for index, one in enumerate(meant):
+    for index, one in enumerate(groups):
         numbers: dict[int, int] = {}
         usable = _usable(one.chains)
         files = [end.where.file for end in one.sessions[0]]
@@ -195,12 +195,12 @@ def draft(
         active = _active(usable, t0, skew, numbers)
         change, pointing, after, last, source = None, None, None, usable, report
         if planned is not None:
-            then = planned.meant[index].chains
+            then = planned.groups[index].chains
             last, source = _usable(then), planned.report
             before = dict(numbers)
             come = _drafted(last, then, files, t0, labels, numbers)
-            if planned.points(one, planned.meant[index]):
-                pointing = DraftPointing(_name(len(meant) + index), come, _tolerances(then))
+            if planned.points(one, planned.groups[index]):
+                pointing = DraftPointing(_name(len(groups) + index), come, _tolerances(then))
                 numbers |= planned.staying(last, before)
             else:
                 change = _change((drafted, _tolerances(one.chains)), (come, _tolerances(then)))
@@ -210,11 +210,11 @@ def draft(
         chains.append(DraftChain(_name(index), one, *drawn, change, pointing, former, after))
         coming += [
             _rollover(index, predicted, t0, last, numbers, skew)
-            for predicted in _rollovers_of(source, one if planned is None else planned.meant[index])
+            for predicted in _rollovers_of(source, one if planned is None else planned.groups[index])
             if max(_instants(predicted, skew)) > t0
         ]
     coming.sort(key=lambda rollover: (rollover.last, rollover.chain))
-    holds = [played.hold_time for one in meant for played in one.played if played.hold_time is not None]
+    holds = [played.hold_time for one in groups for played in one.played if played.hold_time is not None]
     playing = tuple(coming[:rollovers])
     return Draft(
         t0,
@@ -225,7 +225,7 @@ def draft(
         planned,
         turned_on,
         max(0, len(coming) - rollovers),
-        as_numbers(meant, keep=keep_as_numbers),
+        as_numbers(groups, keep=keep_as_numbers),
     )
 
 
@@ -251,7 +251,7 @@ def _drafted(
 ) -> tuple[DraftKey, ...]:
     """Draft the keys of two chains. `numbers` gets the file's number of each key, by the key's identity.
 
-    `files` are R1's and R2's configuration as saved: what stands elsewhere is planned.
+    `files` are R1's and R2's configuration as saved: a key from another file belongs to a planned change.
     """
     taken = {key.id for key in usable[0]}
     found = []
@@ -269,7 +269,7 @@ def _tolerances(chains: tuple[Chain, Chain]) -> tuple[int, int]:
 def _change(
     before: tuple[Sequence[DraftKey], tuple[int, int]], after: tuple[Sequence[DraftKey], tuple[int, int]]
 ) -> DraftChange | None:
-    """Return what goes and what comes; where it stands in the text does not make a key another."""
+    """Return the keys that are deleted and added. A key that only stands at another line is the same key."""
     held = {replace(key, places=()): key for key in before[0]}
     kept = {replace(key, places=()) for key in after[0]}
     gone = tuple(key.number for bare, key in held.items() if bare not in kept)
@@ -318,7 +318,7 @@ def _key(
     owner = ("R1", chains[0].name) if mine is not None else ("R2", chains[1].name)
     place = *owner, base.id, base.send_id, base.recv_id, _start(base)
     label = labels.of(base.secret, place)
-    held = Otherwise() if mine is None or theirs is None else _held(mine, theirs, t0, labels, chains[1].name)
+    held = Differences() if mine is None or theirs is None else _held(mine, theirs, t0, labels, chains[1].name)
     places = tuple(
         f"R{index}{'' if chain.place(key.id).file == file else ' planned'}:{chain.place(key.id).line}"
         for index, (key, chain, file) in enumerate(zip((mine, theirs), chains, files, strict=True), 1)
@@ -340,11 +340,11 @@ def _key(
     )
 
 
-def _held(mine: Key, theirs: Key, t0: datetime, labels: Labels, chain: str) -> Otherwise:
+def _held(mine: Key, theirs: Key, t0: datetime, labels: Labels, chain: str) -> Differences:
     assert mine.secret is not None  # noqa: S101 - usable
     assert theirs.secret is not None  # noqa: S101 - usable
     same = mine.secret.compare(theirs.secret) is not Likeness.DIFFERENT
-    return Otherwise(
+    return Differences(
         start=None if _start(mine) == _start(theirs) else _offset(_start(theirs), t0),
         send=None if theirs.send_id == mine.recv_id else theirs.send_id,
         recv=None if theirs.recv_id == mine.send_id else theirs.recv_id,
@@ -375,13 +375,13 @@ def _latest(keys: Sequence[Key], clock: datetime, numbers: dict[int, int]) -> in
     return numbers[id(max(started, key=lambda key: (_start(key), key.id)))] if started else None
 
 
-def _rollovers_of(report: Report, meant: Meant) -> tuple[PredictedRollover, ...]:
-    pair = next((judged.pair for judged in meant.judged if judged.pair is not None), None)
+def _rollovers_of(report: Report, group: SessionGroup) -> tuple[PredictedRollover, ...]:
+    pair = next((judged.pair for judged in group.judged if judged.pair is not None), None)
     return () if pair is None else report.pairs[pair].coming.rollovers
 
 
-def _is_down(report: Report, meant: Meant) -> bool:
-    pair = next((judged.pair for judged in meant.judged if judged.pair is not None), None)
+def _is_down(report: Report, group: SessionGroup) -> bool:
+    pair = next((judged.pair for judged in group.judged if judged.pair is not None), None)
     if pair is None:
         return False
     faults = report.pairs[pair].coming.faults
@@ -389,7 +389,7 @@ def _is_down(report: Report, meant: Meant) -> bool:
 
 
 def _instants(predicted: PredictedRollover, skew: timedelta) -> list[datetime]:
-    """Return when each router's key starts, by R1's clock: R2's comes to it sooner by as much as it is ahead."""
+    """Return when each router's key starts by R1's clock: R2's clock, which is `skew` ahead, reaches it earlier."""
     return [
         part.start.astimezone(UTC) - ahead
         for part, ahead in zip(predicted.rollover.parts, (timedelta(), skew), strict=True)
@@ -408,23 +408,23 @@ def _rollover(
     instants = _instants(predicted, skew)
     moment = max(instants)
     outcome = predicted.outcomes.get(_DEFAULT)
-    # Predicted with the clocks that are played: a skew may undo what equal clocks bear, and the other way round.
+    # Predicted with the clocks that are played: a rollover may be hitless with equal clocks only, or with a skew only.
     offset = skew // timedelta(microseconds=1)
     failing = [mix for mix, skews in predicted.skews.items() if not any(part.holds(offset) for part in skews)]
     if not skew:
         failing = list(predicted.failing)
     count = len(predicted.outcomes)
-    apart = (
+    with_skew = (
         f" with R2's clock {format_duration(abs(skew))} {'ahead' if skew > timedelta() else 'behind'}" if skew else ""
     )
     words = (
-        f"hitless under all policies{apart}"
+        f"hitless under all policies{with_skew}"
         if not failing
-        else f"not hitless under {len(failing)} of {count} mixes of policies{apart}"
+        else f"not hitless under {len(failing)} of {count} mixes of policies{with_skew}"
     )
     if failing:
-        told = predicted.outcomes.get(_DEFAULT if _DEFAULT in failing else failing[0])
-        words += f": {_why(told, skew)}"
+        outcome_shown = predicted.outcomes.get(_DEFAULT if _DEFAULT in failing else failing[0])
+        words += f": {_why(outcome_shown, skew)}"
     drops = tuple(_drops(outcome)) if outcome is not None else ()
     active = _active(usable, moment, skew, numbers)
     first = max(min(instants) - t0, timedelta())
@@ -433,17 +433,17 @@ def _rollover(
 
 
 def _why(outcome: Outcome | None, skew: timedelta) -> str:
-    """Return why a rollover is not hitless; with a skew, what is known of equal clocks may not be the cause."""
+    """Return why a rollover is not hitless. `outcome` is for equal clocks: it may be hitless if there is a skew."""
     if outcome is None or outcome.hitless:
-        return "the clocks are further apart than the tolerances bear" if skew else "a key does not take over"
+        return "the clocks are further apart than the tolerances allow" if skew else "a router does not change its key"
     if outcome.down_before:
         return "the session is down when it begins"
     why = dict.fromkeys(f"R{gap.flow.receiver}: {gap.flow.drop.value}" for gap in outcome.gaps if gap.flow.drop)
-    return "; ".join(why) or "a key never takes over"
+    return "; ".join(why) or "a router never changes its key"
 
 
 def _drops(outcome: Outcome) -> Iterator[tuple[str, str]]:
-    """Yield who drops for which reason; in a prediction the routers are named "1" and "2"."""
+    """Yield which router drops for which reason; in a prediction the routers are named "1" and "2"."""
     seen = set()
     for gap in outcome.gaps:
         reason = None if gap.flow.drop is None else _REASONS.get(gap.flow.drop)

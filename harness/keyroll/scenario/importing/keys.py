@@ -9,7 +9,7 @@ from keyroll.keychain.secret import Likeness, Secret
 
 
 @dataclass(frozen=True, slots=True)
-class Otherwise:
+class Differences:
     """What differs on R2 from R1's mirrored key; None: the same. `absent` says that it lacks the key."""
 
     start: timedelta | None = None
@@ -21,8 +21,8 @@ class Otherwise:
 
     @property
     def differs(self) -> bool:
-        """Whether anything is otherwise."""
-        return self != Otherwise()
+        """Whether R2's key differs at all."""
+        return self != Differences()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +37,17 @@ class DraftKey:
     option: str | None
     label: str
     held_by: tuple[str, ...]
-    other: Otherwise
+    other: Differences
     places: tuple[str, ...]
-    """Where it stands: `R1.conf:12`."""
+    """The lines it is configured on: `R1:12`."""
     unknown: bool
-    """Whether a secret of it is not known, so that it is drawn and assumed to match."""
+    """Whether a router's secret is not known: it is drawn then, and assumed to match."""
 
 
 class Labels:
-    """Secrets become labels: equal ones stay equal, different ones different, unknown ones are drawn.
+    """Gives secrets labels, from which the scenario draws new ones: equal secrets get equal labels.
 
-    An unknown secret is the same one where its router, chain and place say so: it has the label of its place.
+    Unknown secrets cannot be compared: one gets the label of its place (router, chain and key), the same each time.
     """
 
     def __init__(self) -> None:

@@ -1,8 +1,8 @@
-"""On which link between two routers a session runs, and which VLAN of the scenario's one link stands for it.
+"""The link between two routers that a session runs on, and the VLAN of the lab's one link that represents it.
 
 A lab has one link. A unit with a VLAN is played on that VLAN; of the links without one, the first is the lab's link
-itself, and each further one a VLAN of its own: its sessions have their own addresses and are judged apart, as on a link
-of their own (docs/decisions/0026).
+itself, and each further one gets a VLAN: its sessions have their own addresses and are judged separately, as on a
+separate link (docs/decisions/0026).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ipaddress import IPv4Address, IPv6Address
 from keyroll.configuration import Configuration, Session, addresses_of
 
 VLANS = range(1, 4095)
-"""What a scenario file takes."""
+"""The VLANs that a scenario file takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class LinkEnd:
 
 
 def link_of(ends: tuple[Session, Session], configurations: Sequence[Configuration]) -> LinkEnd | None:
-    """Return the interface with an address of the session, R1's where it is known; None where no text has it.
+    """Return the interface that has an address of the session, R1's if it is known; None: no configuration has one.
 
     Each end's address is what the other one calls its peer.
     """
@@ -36,7 +36,7 @@ def link_of(ends: tuple[Session, Session], configurations: Sequence[Configuratio
         if isinstance(other.peer, IPv4Address | IPv6Address)
     ]
     known = [one for one in found if one is not None]
-    # An access port at one end alone: what the other end tags is a VLAN all the same.
+    # One end may be an access port, without a tag: the other end's VLAN is then the session's.
     return next((one for one in known if one.vlan is not None), known[0] if known else None)
 
 

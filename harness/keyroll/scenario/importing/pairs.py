@@ -1,4 +1,4 @@
-"""Which sessions between two routers are meant, and which chains protect them."""
+"""Which sessions between two routers the scenario plays, and which chains protect them."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from keyroll.check.rules import SESSION_DOWN, Severity
 from keyroll.configuration import Chain, Configuration, Session
 from keyroll.errors import InputError
 from keyroll.names import SessionKind
-from keyroll.scenario.importing.sessions import DraftSession, distinct, drafted_session, sharing_apart
+from keyroll.scenario.importing.sessions import DraftSession, distinct, drafted_session, one_chain_at_protocol
 
 
 @dataclass(frozen=True, slots=True)
-class Meant:
+class SessionGroup:
     """The sessions that the scenario plays, R1's end first, all on one pair of chains."""
 
     sessions: tuple[tuple[Session, Session], ...]
     chains: tuple[Chain, Chain]
     judged: tuple[JudgedSession, ...]
     others: tuple[JudgedSession, ...]
-    """Protected sessions between the two that are not played."""
+    """Protected sessions between the two routers that are not played."""
     played: tuple[DraftSession, ...] = ()
     """The sessions as the file writes them."""
 
@@ -38,16 +38,18 @@ class Meant:
         return tuple(end for pair in self.sessions if pair[0].kind is SessionKind.BGP for end in pair)
 
 
-def meant(configurations: Sequence[Configuration], report: Report, wanted: str | None) -> tuple[Meant, ...]:
+def session_groups(
+    configurations: Sequence[Configuration], report: Report, wanted: str | None
+) -> tuple[SessionGroup, ...]:
     """Choose the sessions, by the pairs of chains that protect them.
 
     Args:
         configurations: R1's and R2's.
         report: what `keyroll check` says of them.
-        wanted: the peer's address as R1 has it, where one session is meant.
+        wanted: the peer's address as R1 has it, to play one session only; None: all.
 
     Raises:
-        InputError: no session between the two is protected at both ends, or not the one that is wanted.
+        InputError: no session between the two is protected at both ends, or there is none with `wanted`.
     """
     names = [router.name for router in configurations[0].routers]
     both = _protected(configurations, report)
@@ -68,9 +70,9 @@ def meant(configurations: Sequence[Configuration], report: Report, wanted: str |
         if group is None:
             found.append((chains, group := []))
         group.append((session, one))
-    written = sharing_apart([[one for _, one in group] for _, group in found])
+    written = one_chain_at_protocol([[one for _, one in group] for _, group in found])
     return tuple(
-        Meant(
+        SessionGroup(
             tuple(_ends(session, names) for session, _ in group),
             chains,
             tuple(session for session, _ in group),
@@ -93,23 +95,23 @@ def _protected(configurations: Sequence[Configuration], report: Report) -> list[
     ]
 
 
-_TOLD = 3
-"""Faults that one message has room for; `keyroll check` tells all."""
+_FAULTS_SHOWN = 3
+"""The most faults in one message, to keep it readable; `keyroll check` shows all."""
 
 
 def _unprotected(report: Report) -> InputError:
-    """Return the error that says why there is nothing to play: of each session what is wrong with it."""
+    """Return the error that says why there is nothing to play, with what is wrong with each session."""
     found = [finding for session in report.sessions for finding in session.findings]
     why = list(dict.fromkeys(str(one.message) for one in found if one.severity is Severity.ERROR))
     if not why and report.unprotected:
         why = ["the sessions between them have no TCP-AO at either end"]
     if not why and not report.sessions:
         why = ["they share no session"]
-    more = f", and {len(why) - _TOLD} more" if len(why) > _TOLD else ""
-    words = f": {'; '.join(why[:_TOLD])}{more}" if why else ""
+    more = f", and {len(why) - _FAULTS_SHOWN} more" if len(why) > _FAULTS_SHOWN else ""
+    words = f": {'; '.join(why[:_FAULTS_SHOWN])}{more}" if why else ""
     return InputError(
         f"no session between the two routers is protected with TCP-AO at both ends{words}",
-        remedy="`keyroll check` says all that each end lacks",
+        remedy="`keyroll check` lists what each end lacks",
     )
 
 
@@ -150,20 +152,20 @@ def _listed(sessions: Sequence[JudgedSession], names: Sequence[str]) -> str:
     return ", ".join(f"{_ends(session, names)[0].peer} ({session.one.kind.value})" for session in sessions)
 
 
-def meant_after(configurations: Sequence[Configuration], meant: Meant, report: Report) -> Meant:
+def group_after(configurations: Sequence[Configuration], group: SessionGroup, report: Report) -> SessionGroup:
     """Return the same sessions in other configurations of both routers, as after a change.
 
     Args:
         configurations: R1's and R2's after the change.
-        meant: the sessions before it.
+        group: the sessions before it.
         report: what `keyroll check` says of the configurations after it.
 
     Raises:
-        InputError: a router has a session no more, or no chain for it, or the two do not meet: that is no rollover.
+        InputError: after the change a router lacks a session or its chain, or two ends do not match: no rollover.
     """
     sessions, judged = [], []
     chains: tuple[Chain, Chain] | None = None
-    for ends in meant.sessions:
+    for ends in group.sessions:
         one, other = (_after(configuration, end) for configuration, end in zip(configurations, ends, strict=True))
         found = next((said for said in report.sessions if {id(said.one), id(said.other)} == {id(one), id(other)}), None)
         if found is None:
@@ -176,19 +178,19 @@ def meant_after(configurations: Sequence[Configuration], meant: Meant, report: R
         assert held[1] is not None  # noqa: S101 - _after found it
         if chains is not None and not _same(chains, (held[0], held[1])):
             raise InputError(
-                f"after the change the sessions of key-chain {meant.chains[0].name} are on several key-chains",
+                f"after the change the sessions of key-chain {group.chains[0].name} are on several key-chains",
                 remedy="play one session at a time: --session",
             )
         chains = held[0], held[1]
         sessions.append((one, other))
         judged.append(found)
     assert chains is not None  # noqa: S101 - there is a session
-    return replace(meant, sessions=tuple(sessions), chains=chains, judged=tuple(judged))
+    return replace(group, sessions=tuple(sessions), chains=chains, judged=tuple(judged))
 
 
-def is_down(report: Report, meant: Meant) -> bool:
-    """Say whether `keyroll check` has a session of these down, in a state of both routers that a change leads to."""
-    ends = {(end.kind, end.instance, end.router, end.peer) for pair in meant.sessions for end in pair}
+def is_down(report: Report, group: SessionGroup) -> bool:
+    """Say whether `keyroll check` predicts that one of these sessions is down in a state of both routers."""
+    ends = {(end.kind, end.instance, end.router, end.peer) for pair in group.sessions for end in pair}
     return any(
         finding.rule is SESSION_DOWN
         for judged in report.sessions
@@ -208,14 +210,14 @@ def _after(configuration: Configuration, end: Session) -> Session:
 
 
 def session_in(configuration: Configuration, end: Session) -> Session | None:
-    """Return the end that a session has in another configuration of its router; None where it has none."""
+    """Return a session's end in another configuration of its router; None where there is none."""
     return next(
         (one for router in configuration.routers for one in router.sessions if _is_same(one, end, configuration)), None
     )
 
 
 def _is_same(one: Session, end: Session, configuration: Configuration) -> bool:
-    """Say whether a session after the change is the one before it; a change may give the main router another name."""
+    """Say whether `one`, after a change, is the session `end`; a change may rename the main router."""
     main = configuration.main.name
     same_router = one.router in (end.router, main) if ":" not in end.router else one.router == end.router
     return same_router and (one.kind, one.instance, one.peer) == (end.kind, end.instance, end.peer)

@@ -1,4 +1,4 @@
-"""A planned commit between two configurations: what it makes of the sessions, and which of them it resets."""
+"""A planned commit between two configurations: how it changes the sessions, and which of them it resets."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from keyroll.configuration import Configuration, Session
 from keyroll.keychain.model import Key
 from keyroll.keychain.secret import Likeness
 from keyroll.scenario.file.fields import ROUTERS
-from keyroll.scenario.importing.pairs import Meant, session_in
+from keyroll.scenario.importing.pairs import SessionGroup, session_in
 
 
-class Former(StrEnum):
-    """What sessions have before a commit that turns TCP-AO on, in the words of a scenario file."""
+class FormerAuthentication(StrEnum):
+    """The authentication of sessions before a commit that turns TCP-AO on, as a scenario file writes it."""
 
     MD5 = "md5"
     NOTHING = "none"
@@ -24,9 +24,9 @@ class Former(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TurnedOn:
-    """A planned commit that turns TCP-AO on: it is the whole of what is played before the first rollover."""
+    """A planned commit that turns TCP-AO on: all that is played before the first rollover."""
 
-    former: Former
+    former: FormerAuthentication
     routers: tuple[str, ...]
     pause: timedelta
     words: tuple[str, ...]
@@ -35,12 +35,12 @@ class TurnedOn:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """What the routers will have after a planned commit."""
+    """A planned commit, and the routers' state after it."""
 
     after: tuple[Configuration, ...]
     """R1's and R2's configuration after it."""
-    meant: tuple[Meant, ...]
-    """What becomes of each `Meant` by it: the same sessions, their chains and what `check` says of them."""
+    groups: tuple[SessionGroup, ...]
+    """Each group of sessions after it: the same sessions, with their chains and what `check` says of them."""
     report: Report
     routers: tuple[str, ...]
     """The routers that are changed."""
@@ -48,14 +48,14 @@ class Planned:
     words: tuple[str, ...]
     """What is predicted of each state on the way, by its name."""
     down: tuple[str, ...] = ()
-    """Of these states, those in which a session that is played is down."""
+    """The names of those states in which a session that is played is down."""
 
-    def points(self, before: Meant, after: Meant) -> bool:
+    def points(self, before: SessionGroup, after: SessionGroup) -> bool:
         """Say whether the commit points sessions to another key-chain, on one router at least."""
         return points(before, after)
 
     def staying(self, keys: Sequence[Sequence[Key]], numbers: Mapping[int, int]) -> dict[int, int]:
-        """Return the numbers of the keys of routers that the commit leaves alone: those that they had before."""
+        """Return the numbers of the keys of routers that the commit does not change: the same as before it."""
         return {
             id(key): numbers[id(key)]
             for router, held in zip(ROUTERS, keys, strict=True)
@@ -64,30 +64,30 @@ class Planned:
         }
 
 
-def points(before: Meant, after: Meant) -> bool:
+def points(before: SessionGroup, after: SessionGroup) -> bool:
     """Say whether sessions are on other key-chains after a commit than before it, on one router at least."""
     return any(old.name != new.name for old, new in zip(before.chains, after.chains, strict=True))
 
 
-def split(meant: Sequence[Meant], after: Sequence[Configuration]) -> tuple[Meant, ...]:
-    """Return the sessions parted by the key-chains that they have before and after a commit."""
-    return tuple(part for one in meant for part in _parts(one, after))
+def split(groups: Sequence[SessionGroup], after: Sequence[Configuration]) -> tuple[SessionGroup, ...]:
+    """Return the sessions grouped by the key-chains that they have before and after a commit."""
+    return tuple(part for one in groups for part in _parts(one, after))
 
 
-def _parts(meant: Meant, after: Sequence[Configuration]) -> list[Meant]:
+def _parts(group: SessionGroup, after: Sequence[Configuration]) -> list[SessionGroup]:
     found: dict[tuple[str | None, ...], list[int]] = {}
-    for index, ends in enumerate(meant.sessions):
+    for index, ends in enumerate(group.sessions):
         chains = tuple(_chain_name(one, end) for one, end in zip(after, ends, strict=True))
         found.setdefault(chains, []).append(index)
     if len(found) == 1:
-        return [meant]
+        return [group]
     return [
         replace(
-            meant,
-            sessions=tuple(meant.sessions[index] for index in part),
-            judged=tuple(meant.judged[index] for index in part),
-            # At one level that they share, another key-chain for one would be that of all.
-            played=tuple(meant.played[index].at_neighbor() for index in part),
+            group,
+            sessions=tuple(group.sessions[index] for index in part),
+            judged=tuple(group.judged[index] for index in part),
+            # At a level that sessions share, a new key-chain for one of them would be that of all.
+            played=tuple(group.played[index].at_neighbor() for index in part),
         )
         for part in found.values()
     ]
@@ -99,16 +99,16 @@ def _chain_name(configuration: Configuration, end: Session) -> str | None:
     return None if chain is None else chain.value
 
 
-def former(before: Sequence[Configuration], meant: Sequence[Meant]) -> Former | None:
-    """Return what all sessions have at both ends before a commit that turns TCP-AO on; None: not the same, or no end.
+def former(before: Sequence[Configuration], groups: Sequence[SessionGroup]) -> FormerAuthentication | None:
+    """Return all sessions' authentication before a commit that turns TCP-AO on; None: they differ, or lack an end.
 
     Args:
         before: R1's and R2's configuration before it.
-        meant: the sessions after it.
+        groups: the sessions after it.
     """
     pairs = [
         tuple(session_in(configuration, end) for configuration, end in zip(before, ends, strict=True))
-        for group in meant
+        for group in groups
         for ends in group.sessions
     ]
     found = {_former(end) for ends in pairs for end in ends}
@@ -122,7 +122,7 @@ def _differ(one: Session | None, other: Session | None) -> bool:
     return one.authentication.md5.value.compare(other.authentication.md5.value) is Likeness.DIFFERENT
 
 
-def _former(session: Session | None) -> Former | None:
+def _former(session: Session | None) -> FormerAuthentication | None:
     if session is None or session.authentication.ao or session.authentication.chain is not None:
         return None
-    return Former.MD5 if session.authentication.md5 else Former.NOTHING
+    return FormerAuthentication.MD5 if session.authentication.md5 else FormerAuthentication.NOTHING

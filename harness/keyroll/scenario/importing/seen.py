@@ -1,4 +1,4 @@
-"""What a capture of the real link says before anything is played: which keys were sent in which order, and is it right.
+"""What a capture of the real link shows before anything is played: which keys were sent, and are the segments right.
 
 Judged as `keyroll verify` does, with both configurations as the source of keys.
 """
@@ -18,7 +18,7 @@ from keyroll.capture.keys.config_book import ConfigSource, config_book
 from keyroll.capture.referee.account import DirectionAccount
 from keyroll.capture.referee.judgement import BAD, Flow, Verdict
 from keyroll.capture.verify.files import files_in_order
-from keyroll.scenario.importing.pairs import Meant
+from keyroll.scenario.importing.pairs import SessionGroup
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -42,11 +42,11 @@ class SeenDirection:
     """As the file names it; `another session` for those that it does not play."""
     router: str
     keys: tuple[SeenKey, ...]
-    """In their order."""
+    """In the order of their first segments."""
     wrong: dict[str, int]
-    """Segments that are wrong, by verdict."""
+    """Counts of wrong segments, by verdict."""
     unjudged: dict[str, int]
-    """Segments that could not be judged, by verdict."""
+    """Counts of segments that could not be judged, by verdict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +55,16 @@ class SeenOnLink:
 
     directions: tuple[SeenDirection, ...]
     problems: tuple[str, ...]
-    """Why not all of it is known: a capture that is cut, a configuration that is in doubt."""
+    """Why the account may be incomplete: a capture that ends early, a configuration that is in doubt."""
 
     @property
     def right(self) -> int:
-        """Segments that are right."""
+        """The number of segments with a valid MAC under the right key."""
         return sum(key.segments for one in self.directions for key in one.keys)
 
     @property
     def wrong(self) -> int:
-        """Segments that are wrong."""
+        """The number of wrong segments."""
         return sum(sum(one.wrong.values()) for one in self.directions)
 
     @property
@@ -73,10 +73,10 @@ class SeenOnLink:
         return sum(sum(one.unjudged.values()) for one in self.directions)
 
     def lines(self) -> Iterator[str]:
-        """Yield what a person is told, with no name, address or secret of the routers."""
+        """Yield the lines to print, without any name, address or secret of the routers."""
         yield f"{self.right} protected segments are right, {self.wrong} wrong, {self.unjudged} could not be judged"
         for one in self.directions:
-            order = ", then ".join(_of_key(key) for key in one.keys) or "no key that is known"
+            order = ", then ".join(_of_key(key) for key in one.keys) or "no known key"
             counted = ", ".join(f"{count} {verdict}" for verdict, count in {**one.wrong, **one.unjudged}.items())
             yield f"{one.session}, {one.router} sends {order}" + (f"; {counted}" if counted else "")
         yield from self.problems
@@ -88,21 +88,21 @@ def _of_key(key: SeenKey) -> str:
 
 
 def seen(
-    captures: Sequence[Path], sources: Sequence[ConfigSource], meant: Sequence[Meant], *, zone: tzinfo
+    captures: Sequence[Path], sources: Sequence[ConfigSource], groups: Sequence[SessionGroup], *, zone: tzinfo
 ) -> SeenOnLink:
     """Judge captures of the link.
 
     Args:
         captures: in any order; files that continue each other are one.
         sources: R1's and R2's configuration.
-        meant: the sessions that the scenario plays.
+        groups: the sessions that the scenario plays.
         zone: of start-times that name none, on routers without a `time-zone`.
 
     Raises:
         InputError: a capture cannot be read, or a configuration is no source of keys.
     """
     book = config_book(sources, clock=CaptureClock(0), zone=zone)
-    names = _Names(meant)
+    names = _Names(groups)
     problems: list[str] = []
     accounts: list[DirectionAccount] = []
     for file in files_in_order(captures, book):
@@ -114,7 +114,7 @@ def seen(
             problems.append(f"capture {captures.index(file.path) + 1} ends early: {_bare(file.error)}")
         accounts += file.account.directions
     if book.notes:
-        problems.append(f"{len(book.notes)} things in the configurations leave it open what is protected")
+        problems.append(f"{len(book.notes)} statements of the configurations leave open what is protected")
     return SeenOnLink(tuple(_directions(accounts, names)), tuple(problems))
 
 
@@ -124,11 +124,11 @@ def _bare(error: CaptureError) -> str:
 
 
 class _Names:
-    """Which session of the file, and which router, a flow is of."""
+    """Maps a flow to a session of the file and the router that sent it."""
 
-    def __init__(self, meant: Sequence[Meant]) -> None:
+    def __init__(self, groups: Sequence[SessionGroup]) -> None:
         self._senders: dict[tuple[str, str, str], tuple[str, str]] = {}
-        for group in meant:
+        for group in groups:
             for (one, other), played in zip(group.sessions, group.played, strict=True):
                 # R1's end names R2's address, and the other way round.
                 for router, sender, receiver in (("R1", other.peer, one.peer), ("R2", one.peer, other.peer)):
@@ -147,7 +147,7 @@ def _directions(accounts: Iterable[DirectionAccount], names: _Names) -> Iterator
     for account in accounts:
         try:
             place = names.of(account.flow)
-        except ValueError:  # a flow that stands for many has no address
+        except ValueError:  # an account of many flows together has no address
             place = None
         grouped.setdefault(place or ("another session", "a router"), []).append(account)
     for (session, router), members in sorted(grouped.items()):
@@ -160,7 +160,7 @@ def _directions(accounts: Iterable[DirectionAccount], names: _Names) -> Iterator
 
 
 def _keys(accounts: Iterable[DirectionAccount]) -> Iterator[SeenKey]:
-    """Yield the keys in the order of their first segments; one that goes on, also on a new connection, is one."""
+    """Yield the keys in the order of their first segments; uses of one key in a row count as one."""
     uses = sorted(
         (use for account in accounts for use in account.uses.values()), key=lambda use: use.first_time_ns or 0
     )

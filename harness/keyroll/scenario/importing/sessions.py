@@ -13,9 +13,9 @@ from keyroll.names import AuthenticationLevel, SessionKind
 from keyroll.scenario.importing.links import LinkEnd, link_of, vlans_of
 
 BGP_HOLD = 90
-"""Junos' default, in seconds."""
+"""Junos' default BGP hold time, in seconds (Juniper, `hold-time`)."""
 HOLD_TIMES = range(3, 601)
-"""What a scenario file takes."""
+"""The hold times, in seconds, that a scenario file takes."""
 _AT_NEIGHBOR = AuthenticationLevel.NEIGHBOR, AuthenticationLevel.NEIGHBOR
 Ends = tuple[Session, Session]
 """A session as R1 and as R2 have it."""
@@ -30,22 +30,22 @@ class DraftSession:
     place: Literal["link", "loopbacks"]
     internal: bool
     passive: str | None
-    """The router that is passive; of two that are, neither: no session would come of it."""
+    """The router that is passive; None also if both are: two passive routers would never connect."""
     places: str
     hold_time: int | None = None
-    """BGP's, in seconds: the lower one of both ends."""
+    """BGP's hold time in seconds: the lower one of both ends."""
     link: LinkEnd | None = None
-    """The interface that it runs on; None between loopbacks, or where no text has its addresses."""
+    """The interface that it runs on; None between loopbacks, or where no configuration has its addresses."""
     vlan: int | None = None
     """The VLAN that it is played on; None: the link itself."""
     levels: tuple[AuthenticationLevel, AuthenticationLevel] = _AT_NEIGHBOR
-    """Where its key-chain stands on R1 and on R2, if it is BGP."""
-    apart: tuple[str, ...] = ()
-    """What is said of a level that is not so in the file."""
+    """The level that its key-chain is configured at on R1 and on R2, if it is BGP."""
+    level_remarks: tuple[str, ...] = ()
+    """Remarks on levels that are others in the file than in the configurations."""
 
     @property
     def name(self) -> str:
-        """What the file knows it by: two sessions of a pair differ in one of these words."""
+        """Its name in the file: two sessions of a pair differ in one of these words."""
         if self.kind is SessionKind.LDP:
             return "labels"
         place = self.place if self.vlan is None else f"vlan{self.vlan}"
@@ -53,25 +53,31 @@ class DraftSession:
 
     @property
     def remark(self) -> str:
-        """Where it stands in both configurations, and what of it is not so in the file."""
+        """The comment: where it is configured on both routers, and what is different in the file."""
         own = self.vlan is not None and (self.link is None or self.link.vlan != self.vlan)
         link = ("a link of its own, played as a VLAN of the one link",) if own else ()
-        return "; ".join((self.places, *link, *self.apart))
+        return "; ".join((self.places, *link, *self.level_remarks))
 
     @property
     def is_word(self) -> bool:
-        """Whether its kind, and the file's `family`, say all of it."""
+        """Whether its kind, with the file's `family`, describes it completely."""
         on_link = self.place == "link" and self.vlan is None
-        return on_link and not self.internal and self.passive is None and self.levels == _AT_NEIGHBOR and not self.apart
+        return (
+            on_link
+            and not self.internal
+            and self.passive is None
+            and self.levels == _AT_NEIGHBOR
+            and not self.level_remarks
+        )
 
     def at_neighbor(self) -> DraftSession:
-        """Return the same with its authentication at the neighbor, where it is that of no other session."""
+        """Return the same with its authentication at the neighbor, where no other session shares it."""
         return replace(self, levels=_AT_NEIGHBOR)
 
     def written(
         self, *, hold_time: int | None = None, chain: str | None = None, local_as: Mapping[str, int] | None = None
     ) -> str:
-        """Return the mapping that stands for it; the file's hold time and chain are left out where they are its own.
+        """Return the mapping for it; hold time and chain are left out if they are those of the file.
 
         `local_as` is by router, of those that have one.
         """
@@ -98,7 +104,7 @@ class DraftSession:
 
 
 def by_router(values: Mapping[str, object]) -> str:
-    """Return a value by router as a file has it: once, where both routers have the same."""
+    """Return values by router as a file has them: one value where both routers have the same."""
     if len(values) > 1 and len(set(values.values())) == 1:
         return str(next(iter(values.values())))
     return f"{{{', '.join(f'{router}: {value}' for router, value in values.items())}}}"
@@ -119,17 +125,17 @@ def drafted_session(ends: Ends, configurations: Sequence[Configuration]) -> Draf
         _hold_time(ends) if one.kind is SessionKind.BGP else None,
         link_of(ends, configurations) if on_link else None,
         levels=(_level(one), _level(other)),
-        apart=tuple(_algorithms_apart(ends)),
+        level_remarks=tuple(_algorithms_at_other_levels(ends)),
     )
 
 
 def _and(places: Iterable[Where | None]) -> str:
-    """Return where R1 and R2 have a statement; None of a router that has none."""
+    """Return the places of a statement on R1 and R2 in words; a router without it is left out."""
     return " and ".join(f"R{number}:{one.line}" for number, one in enumerate(places, 1) if one is not None)
 
 
 def _places(ends: Ends) -> Iterator[str]:
-    """Yield where that stands which does not stand at the session itself."""
+    """Yield the places of statements that are not configured at the session itself."""
     if said := _and(end.local_as_where for end in ends):
         yield f"local-as {said}"
     chains = [None if _level(end) in _AT_NEIGHBOR else end.authentication.chain for end in ends]
@@ -142,8 +148,8 @@ def _level(end: Session) -> AuthenticationLevel:
     return AuthenticationLevel.NEIGHBOR if chain is None or chain.level is None else chain.level
 
 
-def _algorithms_apart(ends: Ends) -> Iterator[str]:
-    """Yield where an algorithm stands at another level than the chain: in the file they stand together."""
+def _algorithms_at_other_levels(ends: Ends) -> Iterator[str]:
+    """Yield a remark for each algorithm at another level than its chain: in the file both are at one level."""
     for number, end in enumerate(ends, 1):
         algorithm = end.authentication.algorithm
         if algorithm is not None and algorithm.level not in (None, _level(end)):
@@ -151,10 +157,10 @@ def _algorithms_apart(ends: Ends) -> Iterator[str]:
             yield f"R{number}'s authentication-algorithm {where}"
 
 
-def sharing_apart(found: Sequence[Sequence[DraftSession]]) -> tuple[tuple[DraftSession, ...], ...]:
-    """Return the sessions, by the file's chains, so that each router has one chain at the protocol: that of the first.
+def one_chain_at_protocol(found: Sequence[Sequence[DraftSession]]) -> tuple[tuple[DraftSession, ...], ...]:
+    """Return the sessions, by the file's chains, with only the first chain of each router at the protocol level.
 
-    One chain of a router may be several in the file, where its peer has several.
+    A router's one chain may be several in the file: one for each chain of its peer that it is paired with.
     """
     first: dict[int, int] = {}
     for index, sessions in enumerate(found):
@@ -162,10 +168,12 @@ def sharing_apart(found: Sequence[Sequence[DraftSession]]) -> tuple[tuple[DraftS
             for end, level in enumerate(one.levels):
                 if level is AuthenticationLevel.PROTOCOL:
                     first.setdefault(end, index)
-    return tuple(tuple(_beside(one, index, first) for one in sessions) for index, sessions in enumerate(found))
+    return tuple(
+        tuple(_moved_to_neighbor(one, index, first) for one in sessions) for index, sessions in enumerate(found)
+    )
 
 
-def _beside(one: DraftSession, index: int, first: Mapping[int, int]) -> DraftSession:
+def _moved_to_neighbor(one: DraftSession, index: int, first: Mapping[int, int]) -> DraftSession:
     moved = [
         end for end, level in enumerate(one.levels) if level is AuthenticationLevel.PROTOCOL and first[end] != index
     ]
@@ -173,17 +181,17 @@ def _beside(one: DraftSession, index: int, first: Mapping[int, int]) -> DraftSes
         return one
     mine, theirs = (AuthenticationLevel.NEIGHBOR if end in moved else level for end, level in enumerate(one.levels))
     words = (f"R{end + 1}'s key-chain stands at the protocol, played at the neighbor" for end in moved)
-    return replace(one, levels=(mine, theirs), apart=(*one.apart, *words))
+    return replace(one, levels=(mine, theirs), level_remarks=(*one.level_remarks, *words))
 
 
 def _hold_time(ends: Ends) -> int:
-    """Return what both ends agree on (RFC 4271, section 4.2), as the file's field takes it."""
+    """Return the hold time that both ends agree on (RFC 4271, section 4.2), within what the file's field takes."""
     configured = [BGP_HOLD if end.hold_time is None else end.hold_time.value for end in ends]
     return min(HOLD_TIMES.stop - 1, max(HOLD_TIMES.start, min(configured)))
 
 
 def distinct(found: Sequence[DraftSession]) -> Iterator[tuple[int, DraftSession]]:
-    """Yield the sessions that a lab can play beside each other, each link on a VLAN; of those with one name, the first.
+    """Yield the sessions that a lab can play together, with each link on a VLAN; of those with one name, the first.
 
     LDP has one session between two routers, however many links there are.
     """
@@ -197,8 +205,8 @@ def distinct(found: Sequence[DraftSession]) -> Iterator[tuple[int, DraftSession]
 
 
 def _is_on_link(ends: Ends, configurations: Sequence[Configuration]) -> bool:
-    """Whether an end has the peer on one of its networks; where no end tells its addresses, what the type says."""
-    told = False
+    """Whether an end has the peer on one of its networks; where no end shows its addresses, the type decides."""
+    shows_addresses = False
     for end, configuration in zip(ends, configurations, strict=True):
         router = next((one for one in configuration.routers if one.name == end.router), None)
         if router is None or not isinstance(end.peer, IPv4Address | IPv6Address):
@@ -206,7 +214,7 @@ def _is_on_link(ends: Ends, configurations: Sequence[Configuration]) -> bool:
         networks = router.networks.get(end.instance)
         if networks is not None and networks.near(end.peer):
             return True
-        told = told or bool(router.addresses.get(end.instance))
+        shows_addresses = shows_addresses or bool(router.addresses.get(end.instance))
     bgp = ends[0].kind is SessionKind.BGP
     far = any(end.multihop or end.type == "internal" for end in ends)
-    return not far if bgp else not told
+    return not far if bgp else not shows_addresses

@@ -1,4 +1,4 @@
-"""A drafted scenario as the text of a file. Every text that stands in it is quoted as JSON, which YAML reads."""
+"""A drafted scenario as the text of a file. Free text in it is quoted as JSON, which YAML reads."""
 
 from __future__ import annotations
 
@@ -8,49 +8,49 @@ from datetime import timedelta
 
 from keyroll.names import SessionKind
 from keyroll.scenario.file.durations import format_duration
+from keyroll.scenario.importing.anonymizer import Remark
 from keyroll.scenario.importing.draft import Draft, DraftChain, DraftPointing, DraftRollover
-from keyroll.scenario.importing.hidden import Said
-from keyroll.scenario.importing.keys import DraftKey, Otherwise
+from keyroll.scenario.importing.keys import Differences, DraftKey
 from keyroll.scenario.importing.planned import Planned, TurnedOn
 from keyroll.scenario.importing.seen import SeenOnLink
 from keyroll.scenario.importing.sessions import by_router
 
 _SETTLE = "3s"
-"""Time for data to flow between two start-times that lie apart: a router exchanges its routes again within it."""
+"""Real time between one router's start-time and the other's: enough for the routes that a soft `clear` sends again."""
 _LAST_HOP = timedelta(minutes=30)
-"""Half of Junos' default tolerance."""
+"""The longest last step to a start-time: half of Junos' default tolerance, see `_advance`."""
 _BY_ITSELF = timedelta(seconds=3)
-"""Two clocks are set within less time, and a run may wait this long."""
+"""The shortest last step to a start-time: setting two clocks takes less, and a run can wait this long."""
 _LINE = 118
-"""Characters of a comment's line, with `# ` before them 120, as in files that people write here."""
+"""Characters of a comment's line: 120 with the `# ` before them, the limit of this project's own files."""
 _WITH_RESET = ("every-segment-verified", "rollover-completes")
-"""What holds throughout of sessions that a commit resets; the loss of routes that this takes is part of it."""
+"""Invariants of sessions that a commit resets: flaps and lost routes are expected of them."""
 _UP_AGAIN = "60s"
-"""A router may learn of a reset only when the other one opens again, after its time for a new attempt."""
+"""How long sessions may take after a reset: a router may learn of it only when its peer's retry timer opens anew."""
 _RESETS = "each session is reset once"
 _LDP_HOLD = 30
-"""Junos' keepalive-timeout of LDP, in seconds."""
+"""Junos' default keepalive-timeout of LDP, in seconds (Juniper, `keepalive-timeout`)."""
 
 
 def scenario_text(
     draft: Draft,
-    left_out: Sequence[Said],
+    left_out: Sequence[Remark],
     counted: Sequence[Mapping[str, int]],
     *,
-    faults: Sequence[Said] = (),
+    faults: Sequence[Remark] = (),
     routers: Sequence[str] = (),
     seen: SeenOnLink | None = None,
     name: str = "imported",
     title: str = "The rollovers that two saved configurations will make",
 ) -> str:
-    """Return the scenario file. It holds no secret, and no name but those that are in the arguments.
+    """Return the text of the scenario file. It has no secret, and no name except those in the arguments.
 
     Args:
         draft: what is played.
-        left_out: what is not, and may change the verdict.
-        counted: what is not and does not concern it: of each router, statements by hierarchy.
+        left_out: what is not played and may change the verdict.
+        counted: what is not played and does not matter: for each router, the number of statements by hierarchy.
         faults: what `keyroll check` finds wrong with what is played.
-        routers: what R1 and R2 are, where the file may tell.
+        routers: descriptions of R1 and R2, where the file may name them.
         seen: what a capture of the link says.
         name: the scenario's id.
         title: its title.
@@ -104,10 +104,10 @@ def _lines(draft: Draft, name: str, title: str) -> Iterator[str]:
 
 
 def _throughout(draft: Draft) -> Iterator[str]:
-    """Yield what holds throughout where the planned commit resets sessions: how often is expected at each look."""
+    """Yield the invariants where the planned commit resets sessions: the number of flaps is an expectation there."""
     if all(chain.is_reset for chain in draft.chains):
         yield f"throughout: [{', '.join(_WITH_RESET)}]"
-    elif reset := [one.name for chain in draft.chains if chain.is_reset for one in chain.meant.played]:
+    elif reset := [one.name for chain in draft.chains if chain.is_reset for one in chain.group.played]:
         yield "throughout-of:"
         yield from (f"  {name}: [{', '.join(_WITH_RESET)}]" for name in reset)
 
@@ -115,7 +115,7 @@ def _throughout(draft: Draft) -> Iterator[str]:
 def _beginning(draft: Draft) -> Iterator[str]:
     for chain in draft.chains:
         if chain.stays_down:
-            names = ", ".join(one.name for one in chain.meant.played)
+            names = ", ".join(one.name for one in chain.group.played)
             yield f"  # keyroll check predicts: {names} does not come up with the keys of t0"
     yield from _expect(draft, range(len(draft.chains)), [chain.active for chain in draft.chains], reset=False)
     if draft.planned is not None:
@@ -123,7 +123,7 @@ def _beginning(draft: Draft) -> Iterator[str]:
 
 
 def _turning_on(draft: Draft, commit: TurnedOn) -> Iterator[str]:
-    """Yield the planned commit that turns TCP-AO on: sessions without it, the commit, and sessions that have it."""
+    """Yield the planned commit that turns TCP-AO on: sessions without TCP-AO, the commit, sessions with TCP-AO."""
     everything = range(len(draft.chains))
     yield f"  - apply: {{authentication: {commit.former.value}}}"
     yield f"  - expect: {{{', '.join(_states(draft, everything))}}}"
@@ -149,7 +149,7 @@ def _tolerance(seconds: tuple[int, int]) -> str:
     return f"tolerance: {one if one == other else f'{{R1: {one}, R2: {other}}}'}"
 
 
-def _left_out(left_out: Sequence[Said], counted: Sequence[Mapping[str, int]]) -> Iterator[str]:
+def _left_out(left_out: Sequence[Remark], counted: Sequence[Mapping[str, int]]) -> Iterator[str]:
     if left_out:
         yield "# Not played, and may change the verdict:"
     for item in left_out:
@@ -161,7 +161,7 @@ def _left_out(left_out: Sequence[Said], counted: Sequence[Mapping[str, int]]) ->
 
 
 def _sessions(draft: Draft) -> Iterator[str]:
-    """Yield the sessions: as words where these say all, as mappings where one is more than its kind."""
+    """Yield the sessions: as words where these are enough, else as mappings."""
     played = draft.played
     bgp = [one for one in played if one.kind is SessionKind.BGP]
     if not draft.is_named:
@@ -173,7 +173,7 @@ def _sessions(draft: Draft) -> Iterator[str]:
     number = 0
     for index, chain in enumerate(draft.chains):
         name = chain.name if index else None
-        for one in chain.meant.played:
+        for one in chain.group.played:
             local_as = draft.ases.local_as(number)
             number += 1
             written = one.written(hold_time=draft.hold_time, chain=name, local_as=local_as)
@@ -190,7 +190,7 @@ def _as_numbers(draft: Draft) -> Iterator[str]:
 
 
 def _one_line(text: str) -> str:
-    """Return a text that is safe in a comment: configurations may hold anything."""
+    """Return `text` in one line, for a comment: a configuration may have any character in it."""
     return "".join(character if character.isprintable() else " " for character in text)
 
 
@@ -203,8 +203,8 @@ def _changes(draft: Draft, planned: Planned) -> Iterator[str]:
         yield "  # The planned change leaves the key-chains as they are."
         return
     if pointed:
-        names = ", ".join(one.name for chain in pointed for one in chain.meant.played)
-        yield f"  # keyroll check predicts: another key-chain takes a new connection, {_RESETS}: {names}"
+        names = ", ".join(one.name for chain in pointed for one in chain.group.played)
+        yield f"  # keyroll check predicts: another key-chain needs a new connection, {_RESETS}: {names}"
     listed = len(changed) + len(pointed) > 1
     yield f"  - {'change-chains' if listed else 're-point' if pointed else 'change-chain'}:"
     if len(planned.routers) > 1:
@@ -214,7 +214,7 @@ def _changes(draft: Draft, planned: Planned) -> Iterator[str]:
         yield f"      routers: {planned.routers[0]}"
     yield from _committed(draft, changed, pointed, listed=listed)
     for chain in pointed:
-        # Where a router keeps the chain of a connection for its lifetime, only a reset brings the new one into use.
+        # A router may keep the chain of a connection for the connection's lifetime: a reset makes it use the new one.
         yield from (f"  - clear: {{session: {name}, routers: R1}}" for name in _names(draft, chain))
     active = [chain.active_after or chain.active for chain in draft.chains]
     yield from _expect(draft, range(len(draft.chains)), active, committed=True)
@@ -248,8 +248,8 @@ def _pointed(draft: Draft, chain: DraftChain) -> Iterator[str]:
 
 
 def _names(draft: Draft, chain: DraftChain) -> list[str]:
-    """Return what the file knows the sessions of a chain by."""
-    return [one.name if draft.is_named else one.kind.value for one in chain.meant.played]
+    """Return the file's names of the sessions of a chain."""
+    return [one.name if draft.is_named else one.kind.value for one in chain.group.played]
 
 
 def _changed(chain: DraftChain) -> Iterator[str]:
@@ -275,11 +275,11 @@ def _key(key: DraftKey) -> Iterator[str]:
         parts.append(f"held-by: {key.held_by[0]}")
     if key.other.differs or key.option:
         parts.append(f"R2: {{{', '.join(_held(key.other))}}}")
-    note = ", secret not known: drawn, and taken to match" if key.unknown else ""
+    note = ", unknown secret: drawn, and assumed to match" if key.unknown else ""
     yield f"    - {{{', '.join(parts)}}}  # {', '.join(key.places)}{note}"
 
 
-def _held(held: Otherwise) -> Iterator[str]:
+def _held(held: Differences) -> Iterator[str]:
     if held.start is not None:
         yield f"start: {format_duration(held.start)}"
     for name, value in (
@@ -293,7 +293,7 @@ def _held(held: Otherwise) -> Iterator[str]:
 
 
 def _rollovers(draft: Draft) -> Iterator[str]:
-    """Yield the steps of all rollovers: at each start-time the clocks advance, and what ends there is looked at."""
+    """Yield the steps of all rollovers: advance to each start-time, and check the rollovers that are complete there."""
     before = timedelta()
     active = [chain.active_after or chain.active for chain in draft.chains]
     for instant in sorted({moment for one in draft.rollovers for moment in (one.first, one.last)}):
@@ -305,7 +305,7 @@ def _rollovers(draft: Draft) -> Iterator[str]:
             yield from _advance(draft, before, instant)
             before = instant
         if not ending:
-            # One router's key has started: data flows under it until the other's starts too.
+            # One router's key has started and the other's has not: let data flow in this state.
             if any(one.kind is SessionKind.BGP for one in draft.played):
                 yield "  - clear: {session: bgp, soft: true}"
             yield f"  - wait: {{for: {_SETTLE}}}"
@@ -319,9 +319,10 @@ def _rollovers(draft: Draft) -> Iterator[str]:
 
 
 def _not_hitless(draft: Draft, rollover: DraftRollover) -> Iterator[str]:
-    """Yield what is seen of a rollover that drops segments: the keys' clocks, and who drops for which reason."""
+    """Yield the expectations of a rollover that drops segments: the active keys, and one drop with its reason."""
     yield f"  - expect: {{{_keyed(draft, 'active', {rollover.chain: _numbers(rollover.active)})}}}"
     for router, reason in rollover.drops[:1]:
+        # Two seconds of slack after the hold time, as `Waits.slack` has.
         limit = format_duration(timedelta(seconds=(draft.hold_time or _LDP_HOLD) + 2))
         yield f"  - expect-within: {{within: {limit}, drops: {{{router}: {{{reason}: 1}}}}}}"
 
@@ -329,8 +330,9 @@ def _not_hitless(draft: Draft, rollover: DraftRollover) -> Iterator[str]:
 def _advance(draft: Draft, before: timedelta, start: timedelta) -> Iterator[str]:
     """Yield the way to a start-time.
 
-    The two clocks are set one after the other, so that for a moment they are as far apart as the hop is long: the last
-    hop is shorter than what the chains bear, and where they bear next to nothing, time passes by itself.
+    The two clocks are set one after the other, so for a moment they differ by the length of the step. The last step to
+    the start-time is therefore shorter than the tolerance; where the tolerance is only a few seconds, the file lets
+    real time pass instead.
     """
     tolerance = timedelta(seconds=min(seconds for chain in draft.chains for seconds in chain.all_tolerances))
     hop = min(_LAST_HOP, max(tolerance / 2, _BY_ITSELF))
@@ -351,10 +353,10 @@ def _expect(
     reset: bool = True,
     committed: bool = False,
 ) -> Iterator[str]:
-    """Yield the expectation that these chains' sessions are up and send these keys, of those that are up at t0.
+    """Yield the expectation that the sessions of `chains` are up and send these keys, without those down since t0.
 
-    `reset` says that the planned commit, if there is one, has been made: what it resets has then flapped once.
-    `committed` says that it has been made just now.
+    `reset`: the planned commit, if there is one, has been made, so the sessions that it resets have flapped once.
+    `committed`: the planned commit is the step just before.
     """
     up = [index for index in chains if not draft.chains[index].stays_down]
     if not up:
@@ -375,20 +377,20 @@ def _expect(
 def _states(draft: Draft, chains: Sequence[int]) -> Iterator[str]:
     for kind, state in ((SessionKind.BGP, "Established"), (SessionKind.LDP, "Operational")):
         of_kind = {one.name for one in draft.played if one.kind is kind}
-        meant = [one.name for index in chains for one in draft.chains[index].meant.played if one.kind is kind]
-        if meant and set(meant) == of_kind:
+        names = [one.name for index in chains for one in draft.chains[index].group.played if one.kind is kind]
+        if names and set(names) == of_kind:
             yield f"{kind.value}: {state}"
-        elif meant:
-            yield f"{kind.value}: {{{', '.join(f'{name}: {state}' for name in meant)}}}"
+        elif names:
+            yield f"{kind.value}: {{{', '.join(f'{name}: {state}' for name in names)}}}"
 
 
 def _flaps(draft: Draft, chains: Sequence[int]) -> Iterator[str]:
-    """Yield that the sessions that a commit resets have flapped once; LDP counts no flaps."""
+    """Yield the expectation that sessions reset by a commit have flapped once; Junos shows no flap count of LDP."""
     names = [
         name
         for chain in (draft.chains[index] for index in chains)
         if chain.is_reset
-        for one, name in zip(chain.meant.played, _names(draft, chain), strict=True)
+        for one, name in zip(chain.group.played, _names(draft, chain), strict=True)
         if one.kind is SessionKind.BGP
     ]
     if names:
@@ -399,7 +401,7 @@ def _keyed(draft: Draft, condition: str, values: Mapping[int, str]) -> str:
     """Return a condition: one value where the file has one chain, else keyed by session."""
     if len(draft.chains) == 1:
         return f"{condition}: {next(iter(values.values()))}"
-    words = (f"{one.name}: {value}" for index, value in values.items() for one in draft.chains[index].meant.played)
+    words = (f"{one.name}: {value}" for index, value in values.items() for one in draft.chains[index].group.played)
     return f"{condition}: {{{', '.join(words)}}}"
 
 

@@ -1,4 +1,4 @@
-"""The checks that steps make of their own actions: commits, what is held after them, typed lines, forged frames."""
+"""The checks of steps' own actions: commits, the keychains after them, typed lines, forged frames."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class CommitTaken:
         return "taken by the router"
 
     def judge(self, answer: str) -> Finding:
-        """The router has refused it, with this answer."""
+        """Judge a commit that the router refused with `answer`."""
         return Finding(holds=False, observed=answer)
 
 
@@ -44,41 +44,41 @@ class CommitRefused:
         return f"refused with '{self.words}'"
 
     def judge(self, said: str, answer: str) -> Finding:
-        """The router has refused it: what it said, and its whole answer."""
+        """Judge a commit that was refused with the error text `said`; `answer` is the whole output."""
         return Finding(self.words in said, answer)
 
     def taken(self) -> Finding:
-        """The router has not refused it."""
+        """Judge a commit that the router took."""
         return Finding(holds=False, observed="the router took it")
 
 
 @dataclass(frozen=True, slots=True)
 class RolledBack:
-    """The router must take an unconfirmed commit back by itself."""
+    """The router must roll an unconfirmed commit back by itself."""
 
     name: ClassVar[str] = "commit"
     router: RouterName
 
     def expected(self) -> str:
         """Return what is expected."""
-        return "rolled back by itself at the end of its minutes"
+        return "rolled back by itself when the minutes of `commit confirmed` are over"
 
     def judge(self, after_its_minutes: timedelta | None) -> Finding:
-        """How long after the given minutes the router did so; None: it did not."""
+        """Judge how long after the given minutes the router rolled back; None: it did not."""
         if after_its_minutes is None:
             return Finding(holds=False, observed="it did not")
-        return Finding(holds=True, observed=f"it did, {after_its_minutes.total_seconds():.1f} s after them")
+        return Finding(holds=True, observed=f"it did, {after_its_minutes.total_seconds():.1f} s after that")
 
 
 @dataclass(frozen=True, slots=True)
 class ChainsHeld:
-    """The router must hold the keychains that it was sent, but for what a step has typed otherwise."""
+    """The router must have the keychains that it was sent, except for what a `cli` step has changed."""
 
     name: ClassVar[str] = "read-back"
     router: RouterName
     sent: tuple[Keychain, ...]
     typed: frozenset[str] = frozenset()
-    """Differences that a `cli` step has made."""
+    """Differences, in words, that a `cli` step has made."""
 
     def expected(self) -> str:
         """Return what is expected."""
@@ -89,7 +89,7 @@ class ChainsHeld:
         return [found] if isinstance(found, str) else differences(self.sent, found)
 
     def judge(self, found: Sequence[Keychain] | str) -> Finding:
-        """Compare with what the router shows."""
+        """Judge the keychains that the router shows, or the text of the error where they cannot be read."""
         said = [words for words in self.differences(found) if words not in self.typed]
         if said:
             return Finding(holds=False, observed="; ".join(said))
@@ -99,7 +99,7 @@ class ChainsHeld:
 
 @dataclass(frozen=True, slots=True)
 class LineShows:
-    """The answer to a typed line must have a regular expression in it; `refused`: and be a refusal."""
+    """A regular expression must match in the answer to a typed line; with `must_be_refused` it must be an error too."""
 
     name: ClassVar[str] = "shows"
     router: RouterName
@@ -112,7 +112,7 @@ class LineShows:
         return f"'{self.line}' shows /{self.pattern}/"
 
     def judge(self, answer: str, *, refused: bool) -> Finding:
-        """Search the answer."""
+        """Judge the answer; `refused` says whether the router answered with an error."""
         holds = bool(re.search(self.pattern, answer, re.MULTILINE)) and (refused or not self.must_be_refused)
         return Finding(holds, "it does" if holds else (answer.strip() or "nothing"))
 
@@ -132,5 +132,5 @@ class ForgedDropped:
         return f"{self.number} forged segments ({self.kind}) dropped by {self.router}: {self.reason}"
 
     def judge(self, since: Drops) -> Finding:
-        """Compare with what was dropped since they were sent."""
+        """Judge the drops since the frames were sent."""
         return Finding(since.of(self.reason) >= self.number, f"dropped since, {since.words()}")

@@ -1,7 +1,7 @@
-"""The checks that a file can name in `expect`, `expect-within` and `stays`: one class each, with all that it is.
+"""The checks that a file can name in `expect`, `expect-within` and `stays`, with one class for each.
 
-A class says what is written (`written`), where the answer comes from (`source`), how long it may take to come true
-(`deadline`), what is expected in words (`expected`), and whether it holds in what was seen (`judge`).
+A class has the type of its value in the file (`written`), the source of the answer (`source`), how long the condition
+may take to come true (`deadline`), what is expected in words (`expected`), and the judgement of a view (`judge`).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from keyroll.scenario.file.registry import CHECKS, WrittenCheck, check
 from keyroll.scenario.judge.findings import Finding
 from keyroll.scenario.observe.drops import Drops
 from keyroll.scenario.observe.sampler import Sample
-from keyroll.scenario.observe.tcp_events import Sight
+from keyroll.scenario.observe.tcp_events import TcpEvent
 from keyroll.scenario.observe.wire import Side, Wire
 from keyroll.scenario.plan.deadlines import Waits
 
@@ -42,18 +42,21 @@ class Source(enum.Enum):
     """Where the answer to a condition comes from: what has to be read before it can be judged."""
 
     SAMPLES = "samples"
-    """The samples of the sessions, which are taken all the time."""
+    """The samples of the sessions, which are taken continuously."""
     SHOWN = "shown"
-    """`show security keychain`, asked at each look."""
+    """`show security keychain`, sent for each view."""
     WIRE = "wire"
     """The captures, followed while they grow."""
     DROPS = "drops"
-    """The counters of drops, read at each look."""
+    """The counters of drops, read for each view."""
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What is known at one look. `since` is the event (ns since 1970) that counts: older states are not looked at."""
+    """The state of both routers at one time.
+
+    `since` (ns since 1970) is the event that the conditions refer to: what was observed before it does not count.
+    """
 
     since: int
     samples: Mapping[tuple[RouterName, str], Sample | None]
@@ -62,14 +65,14 @@ class View:
     wire: Wire
     sessions: Sequence[str]
     flaps_before: Mapping[RouterName | tuple[RouterName, str], int] = field(default_factory=dict)
-    """What the routers' BGP flap counters said when the sessions were first up: flaps are counted from there."""
+    """The routers' BGP flap counters when the sessions were first up: flaps are counted from there."""
     drops: Mapping[RouterName, Drops] = field(default_factory=dict)
-    """What routers have dropped since the event, where it was asked for."""
+    """What routers have dropped since the event, if a condition needs it."""
     own_chains: Mapping[tuple[RouterName, str], ChainStatus | None] = field(default_factory=dict)
-    """The chains of sessions that have one of their own; None: it is not shown."""
+    """The chains of sessions that have their own; None: the router does not show it."""
 
     def shown(self, router: RouterName, session: str | None) -> tuple[ChainStatus | None, ...]:
-        """Return the chain of a session as a router shows it; without one, every chain that its sessions use."""
+        """Return the chain of a session as a router shows it; without `session`, every chain that its sessions use."""
         if session is not None:
             return (self.own_chains.get((router, session), self.chains.get(router)),)
         own = {name: self.own_chains[router, name] for name in self.sessions if (router, name) in self.own_chains}
@@ -103,13 +106,14 @@ class Condition(WrittenCheck, ABC):
 
     @abstractmethod
     def judge(self, view: View) -> Finding:
-        """Say whether it holds in what was seen, and what was seen."""
+        """Say whether it holds in a view, and what was observed."""
 
 
 def conditions_of(step: Expectation, sessions: Mapping[str, SessionKind] | None = None) -> tuple[Condition, ...]:
     """Return a step's expectations one by one, in the order of the checks, R1's before R2's.
 
-    `sessions` are the file's, by name, where it names them: what is expected of all is then expected of each.
+    `sessions` are the kinds of the file's sessions by name, if it names them: a condition for all sessions then becomes
+    one for each.
     """
     named = sessions or {}
     return tuple(
@@ -125,7 +129,7 @@ def conditions_of(step: Expectation, sessions: Mapping[str, SessionKind] | None 
 def _values(
     kind: type[Condition], values: Mapping[str, Any], router: RouterName, named: Mapping[str, SessionKind]
 ) -> Iterator[tuple[str | None, Any]]:
-    """Yield what is expected of a router: for each session apart (by its name), or once for all."""
+    """Yield what is expected of a router: for each session separately (by its name), or once for all (None)."""
     if router in values:
         each = [name for name, of in named.items() if kind.session in (None, of)] if kind.by_session else []
         yield from ((session, values[router]) for session in each or (None,))
@@ -147,11 +151,11 @@ class SessionState(Condition):
 
     @property
     def expects_up(self) -> bool:
-        """Whether the session is to work."""
+        """Whether the session must work."""
         return bool(self.value == self.works)
 
     def deadline(self, waits: Waits) -> timedelta:
-        """A session takes as long to come up, or as long to go down, as its protocol needs."""
+        """Return how long a session takes to come up, or to go down."""
         return waits.session_up if self.expects_up else waits.session_down
 
     def expected(self) -> str:
@@ -159,7 +163,7 @@ class SessionState(Condition):
         return f"{self.name} {self.value}"
 
     def judge(self, view: View) -> Finding:
-        """Look at the last sample."""
+        """Judge the last sample."""
         sample = view.samples.get((self.router, self.of_session or self.kind))
         if sample is None:
             return _NO_SAMPLE
@@ -199,7 +203,7 @@ class Ldp(SessionState):
 class Flaps(Condition):
     """Flaps of the BGP session since it was first up on both routers, as `show bgp summary` counts them.
 
-    What a connection that lost collision resolution (RFC 4271, 6.8) cost on the way up is left out.
+    Flaps before that are not counted: BGP's collision resolution (RFC 4271, section 6.8) may cause one.
     """
 
     name = "flaps"
@@ -209,7 +213,7 @@ class Flaps(Condition):
     by_session = True
 
     def deadline(self, waits: Waits) -> timedelta:
-        """A counter is there with the next sample."""
+        """Return how long the next sample may take."""
         return waits.shown
 
     def expected(self) -> str:
@@ -217,7 +221,7 @@ class Flaps(Condition):
         return f"flaps {self.value}"
 
     def judge(self, view: View) -> Finding:
-        """Compare the counter with what it said when the sessions were first up; one that is not shown is not 0."""
+        """Compare the counter with its value when the sessions were first up; a counter that is not shown is not 0."""
         sample = view.samples.get((self.router, self.of_session or SessionKind.BGP))
         if sample is None:
             return _NO_SAMPLE
@@ -237,7 +241,7 @@ class ShownKey(Condition):
     names_keys = True
 
     def deadline(self, waits: Waits) -> timedelta:
-        """The show command answers at once."""
+        """Return how long the show command may take."""
         return waits.shown
 
     def expected(self) -> str:
@@ -256,13 +260,13 @@ class ShownKey(Condition):
         return Finding(holds, "; ".join(self._words(*one, several=len(known) > 1) for one in known))
 
     def _words(self, chain: str, send: int | None, receive: int | None, *, several: bool) -> str:
-        """Return what a chain shows; which one it is where there are several."""
+        """Return what a chain shows, with its name if there are several."""
         words = f"{self.name} send {number_or_none(send)}, receive {number_or_none(receive)}"
         return f"{chain}: {words}" if several else words
 
     @abstractmethod
     def shown(self, chain: ChainStatus) -> tuple[int | None, int | None]:
-        """Return the numbers that are shown for send and receive."""
+        """Return the numbers that are shown for send and receive; None: Junos prints None."""
 
 
 @check
@@ -300,16 +304,16 @@ class OnWire(Condition):
         return view.sessions if self.of_session is None else (self.of_session,)
 
     def deadline(self, waits: Waits) -> timedelta:
-        """A segment comes within the hold time."""
+        """Return how long it may take until a segment is sent and acknowledged: about the hold time."""
         return waits.wire
 
 
 @check
 @dataclass(frozen=True)
 class KeyOnWire(OnWire):
-    """Key number that a router signs its data with: sent since the last step before, and acknowledged by the peer.
+    """Key number of the data that a router has sent since the last step that acted, and that the peer has acknowledged.
 
-    null: it has sent nothing for its sessions, signed or not.
+    null: the router has sent nothing for its sessions since then, signed or not.
     """
 
     name = "wire"
@@ -324,12 +328,12 @@ class KeyOnWire(OnWire):
         return f"data signed with key {self.value} and acknowledged by a verified segment"
 
     def judge(self, view: View) -> Finding:
-        """Look at every session of the file."""
+        """Judge what was sent for every session that it is about."""
         if self.value is None:
             sent = _sent(view, self.router, self.of_session)
             return Finding(not sent, f"{len(sent)} segments sent")
         own = self.own(view)
-        holds = all(view.wire.handed_over(self.router, session, self.value, since=view.since) for session in own)
+        holds = all(view.wire.acknowledged_with(self.router, session, self.value, since=view.since) for session in own)
         pending = "" if holds else " (pending: not acknowledged since)"
         return Finding(holds, _last_sent(self.router, view, own) + pending)
 
@@ -341,14 +345,14 @@ class NumberOnWire(OnWire):
     written = BySession[KeyId]
     by_session = True
     option_field: ClassVar[str]
-    """The name that RFC 5925 has for it."""
+    """The field's name in RFC 5925, section 2.2."""
 
     def expected(self) -> str:
         """Return the number."""
         return f"{self.option_field} {self.value} in the last segment sent"
 
     def judge(self, view: View) -> Finding:
-        """Look at every session of the file; what was sent before the event does not count."""
+        """Judge the last segment of every session that it is about; segments from before the event do not count."""
         own = self.own(view)
         sides = [view.wire.side(self.router, session) for session in own]
         holds = all(side is not None and side.at >= view.since and self.found(side) == self.value for side in sides)
@@ -356,7 +360,7 @@ class NumberOnWire(OnWire):
 
     @abstractmethod
     def found(self, side: Side) -> int:
-        """Return the number of a segment."""
+        """Return the field's value in a segment."""
 
 
 @check
@@ -388,26 +392,26 @@ class RNextKeyIdOnWire(NumberOnWire):
 @check
 @dataclass(frozen=True)
 class Seen(OnWire):
-    """What a router's capture must show since the last step before: that a thing that the file forces did happen."""
+    """An event that the file forces, which a router's capture must show since the last step that acted."""
 
     name = "seen"
-    written = ByRouter[Sight]
+    written = ByRouter[TcpEvent]
 
     def expected(self) -> str:
         """Return the event."""
         return f"{self.value} in {self.router}'s capture"
 
     def judge(self, view: View) -> Finding:
-        """Ask the capture."""
+        """Search the capture."""
         return Finding(*view.wire.seen(self.value, self.router, since=view.since))
 
 
 @check
 @dataclass(frozen=True)
 class Dropped(Condition):
-    """How many segments a router dropped, by reason, since the last step that did something: at least so many; 0: none.
+    """How many segments a router has dropped for a reason since the last step that acted: at least this many; 0: none.
 
-    Where a platform prints only a total, the condition is compared with the total.
+    If a platform prints only a total, the total is compared.
     """
 
     name = "drops"
@@ -424,7 +428,7 @@ class Dropped(Condition):
             yield cls(router, number, reason)
 
     def deadline(self, waits: Waits) -> timedelta:
-        """A segment that is dropped is retransmitted within the hold time."""
+        """Return how long a drop may take: a dropped segment is retransmitted within the hold time."""
         return waits.wire
 
     def expected(self) -> str:
@@ -433,7 +437,7 @@ class Dropped(Condition):
         return f"{number} received segments dropped ({self.reason})"
 
     def judge(self, view: View) -> Finding:
-        """Look at the counters."""
+        """Judge the counters."""
         drops = view.drops.get(self.router)
         if drops is None:
             return Finding(holds=False, observed="the counters were not read")
@@ -442,7 +446,7 @@ class Dropped(Condition):
 
 
 def _sent(view: View, router: RouterName, session: str | None) -> Sequence[Judgement]:
-    """Return what a router has sent since the event, of one session or of all."""
+    """Return what a router has sent since the event, for one session or for all."""
     if session is None:
         return view.wire.sent_by(router, since=view.since)
     return view.wire.sent_by(router, since=view.since, session=session)

@@ -1,4 +1,4 @@
-"""What was expected and what was found: the one place where a `Check` of a result is made of both."""
+"""What was expected and what was found: the one place where both become a `Check` of a result."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Finding:
     holds: bool
     observed: str
     captured: int | None = None
-    """Of what does not hold: when (ns since 1970) a capture saw the first frame that proves it; None: none does."""
+    """If it does not hold: when (ns since 1970) the first frame that proves this was captured; None: no frame does."""
 
 
 class Assertion(Protocol):
@@ -47,7 +47,7 @@ def checked(
     after: timedelta = timedelta(),
     keys: Mapping[str, str] | None = None,
 ) -> Check:
-    """Return the check that a finding makes of an assertion: the other arguments are those of `Check`."""
+    """Return the check of an assertion and its finding; the other arguments are those of `Check`."""
     return Check(
         assertion.name,
         session=getattr(assertion, "of_session", None),

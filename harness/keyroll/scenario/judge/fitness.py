@@ -1,4 +1,4 @@
-"""Whether a run could see what it judged: complete captures, samples without gaps, a second judge that agrees."""
+"""Whether a run could observe what it judged: complete captures, samples without gaps, a second judge that agrees."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from keyroll.scenario.observe.wire import Wire
 from keyroll.scenario.record.result import GAPS
 
 GAP_MAX = timedelta(seconds=1)
-"""Longer without a sample, and a flap could have hidden: the run is unfit."""
+"""The longest time between two samples, of which there are four each second: in a longer one a flap could go
+unobserved, and the run is unfit."""
 _ON_SAMPLES = frozenset({"no-flap", "no-route-loss"})
-"""Invariants that rest on samples without gaps."""
+"""Invariants that can be judged only if the samples have no gaps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Fitness:
     problem: RunUnfitError | None
 
 
-def weigh(
+def assess(
     scenario: Scenario,
     wire: Wire,
     sampler: Sampler,
@@ -42,16 +43,16 @@ def weigh(
     disturbances: Sequence[Disturbance] = (),
     red: bool = False,
 ) -> Fitness:
-    """Ask whether the run could see what it judged.
+    """Assess whether the run could observe what it judged.
 
     Args:
         scenario: what was played.
         wire: the judged captures.
         sampler: the samples of the sessions.
-        watched: from when to when (ns since 1970) they had to be there; None when the sessions were never up.
-        losses: by router, frames that its capture lost during the run.
-        wait_scale: stretches the longest gap that is allowed.
-        disturbances: when the machine stood still, or its clock was set.
+        watched: begin and end (ns since 1970) of the time that needs samples; None when the sessions were never up.
+        losses: the number of frames that each router's capture lost during the run.
+        wait_scale: multiplies the longest gap that is allowed.
+        disturbances: times at which the machine stood still, or its clock was set.
         red: whether a check is red.
     """
     opinions = wire.scapy_findings()
@@ -77,27 +78,27 @@ def weigh(
 
 
 def disturbed(disturbances: Sequence[Disturbance], *, red: bool) -> BlindError | None:
-    """Return which event of the machine makes the run unfit.
+    """Return the first disturbance that makes the run unfit, as an error; None: there is none.
 
-    A clock that was set always does: captures and everything else are not on one clock any more. That it stood still
-    does where a check is red; where none is, the gap between the samples says whether something could have hidden.
+    A clock step always does: captures have time stamps of the wall clock, and all else is on the monotonic clock. A
+    stall does if a check is red; if none is, the gap between samples decides whether something could go unobserved.
     """
     found = [one for one in disturbances if red or isinstance(one, ClockStep)]
     if not found:
         return None
     first = min(found, key=lambda one: one.begun)
     return BlindError(
-        f"{first.words()}: what happened since is not the routers' doing",
+        f"{first.words()}: what was observed after that may not be the routers' doing",
         since=first.begun,
-        remedy="play it again, on a machine that is not stopped and whose clock is not set meanwhile",
+        remedy="run it again on a machine that is not suspended, and whose clock is not set meanwhile",
     )
 
 
 def is_proven(instants: Iterable[int], error: UnfitError) -> bool:
     """Say whether a red check stands although the run is unfit.
 
-    `instants` (ns) are when red checks were judged, or, of those that are judged at the end, when the captures saw the
-    fault. One that is older than what made the run blind cannot come from it.
+    `instants` (ns) are the times at which red checks were judged; for checks that are judged at the end, the time at
+    which the fault was captured. A fault that is older than the disturbance cannot come from it.
     """
     known = list(instants)
     if isinstance(error, BlindError):
@@ -138,6 +139,6 @@ def _gap(gaps: Mapping[RouterName, timedelta], limit: timedelta) -> RunUnfitErro
         return None
     return MachineBusyError(
         f"{name} gave no sample for {format_duration(gap)} (at most {format_duration(limit)}): a flap could "
-        "have hidden there",
-        remedy="run fewer labs at once, or give a greater --wait-scale",
+        "have gone unobserved",
+        remedy="run fewer labs at once, or use a greater --wait-scale",
     )

@@ -1,4 +1,4 @@
-"""What must hold throughout (DESIGN.md, "What hitless means here"), judged at the end from samples and the wire."""
+"""What must hold throughout (docs/scenario-file.md, "Throughout"), judged at the end from samples and captures."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from keyroll.scenario.observe.wire import Wire
 from keyroll.scenario.record.result import Check
 
 _BACKWARDS = timedelta(seconds=1)
-"""Uptimes are whole seconds, taken at slightly different instants; one may be lost in between."""
+"""How much an uptime may seem to go back: it is in whole seconds, and the instant of a sample is not exact."""
 _NEVER_UP = "the sessions were never all up on both routers, with routes and labels from the peer"
 
 
 @dataclass(frozen=True, slots=True)
 class Rollover:
-    """A router's clock reached a key's start-time while the session was up: from then on that key must take over.
+    """A router's clock reached a key's start-time while the session was up: the router must change to that key.
 
-    `at` is the host instant (ns since 1970), `event` what moved the clock, in words.
+    `at` is the host instant (ns since 1970); `event` describes in words what moved the clock.
     """
 
     router: RouterName
@@ -36,13 +36,13 @@ class Rollover:
     """The sessions that the key's chain protects; None: all."""
 
     def concerns(self, session: str) -> bool:
-        """Whether a session is among them."""
+        """Whether the key's chain protects a session."""
         return self.sessions is None or session in self.sessions
 
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """What was seen of a run. Instants are ns since 1970; `up` is None when the sessions were never up."""
+    """What was observed in a run. Instants are ns since 1970; `up` is None when the sessions were never up."""
 
     up: int | None
     end: int
@@ -52,15 +52,16 @@ class Watched:
     rollovers: Sequence[Rollover] = ()
     keys: Mapping[str, str] = field(default_factory=dict)
     kinds: Mapping[str, SessionKind] | None = None
-    """The kinds of sessions that the file names, each judged apart; None: sessions have the names of their kinds."""
+    """The kinds of the sessions by name, if the file names them: each is judged separately. None: sessions have the
+    names of their kinds."""
 
     def kind(self, session: str) -> SessionKind:
         """Return the kind of a session."""
         return SessionKind(session) if self.kinds is None else self.kinds[session]
 
     @property
-    def apart(self) -> Sequence[tuple[str | None, Sequence[str]]]:
-        """What is judged together: all sessions, or each by its name."""
+    def judged_together(self) -> Sequence[tuple[str | None, Sequence[str]]]:
+        """The sessions of each check, with the check's session name: all in one check (None), or one in each."""
         if self.kinds is None:
             return [(None, self.sessions)]
         return [(name, (name,)) for name in self.sessions]
@@ -69,8 +70,8 @@ class Watched:
 def first_up(samples: Mapping[tuple[RouterName, str], Sequence[Sample]]) -> int | None:
     """Return since when every session is up at both ends, BGP with routes, LDP with labels; None while one is not.
 
-    A session that was up before and fell again on the way (BGP's collision resolution, seen from one end) counts from
-    when it came back.
+    A session that was up and went down again (for one router, BGP's collision resolution looks so) counts from when it
+    came back.
     """
     instants = [_up_since(some) for some in samples.values()]
     known = [instant for instant in instants if instant is not None]
@@ -78,7 +79,7 @@ def first_up(samples: Mapping[tuple[RouterName, str], Sequence[Sample]]) -> int 
 
 
 def _up_since(samples: Sequence[Sample]) -> int | None:
-    """Return when the streak of good samples began that the last one belongs to; None when that is not good."""
+    """Return the time of the first of the good samples in a row up to the last one; None if that is not good."""
     since = None
     for sample in reversed(samples):
         if not sample.carries or sample.flaps != samples[-1].flaps:
@@ -88,8 +89,8 @@ def _up_since(samples: Sequence[Sample]) -> int | None:
 
 
 def no_flap(watched: Watched) -> list[Check]:
-    """Judge: states, flap counters and uptimes from both ends, and no SYN and no RST sent by a router, once up."""
-    return [_no_flap(watched, router, name, own) for name, own in watched.apart for router in ROUTERS]
+    """Judge that sessions stay up: states, flap counters and uptimes at both ends, and no SYN or RST from a router."""
+    return [_no_flap(watched, router, name, own) for name, own in watched.judged_together for router in ROUTERS]
 
 
 def _no_flap(watched: Watched, router: RouterName, name: str | None, sessions: Sequence[str]) -> Check:
@@ -125,9 +126,9 @@ def _no_flap(watched: Watched, router: RouterName, name: str | None, sessions: S
 
 
 def sample_faults(samples: Sequence[Sample], when_of: Callable[[int], str]) -> Iterable[str]:
-    """Yield what is wrong with a session's samples: it is down, has flapped, or has come up again in between.
+    """Yield what is wrong with a session's samples: it is down, has flapped, or has come up again between two samples.
 
-    `when_of` says of an instant (ns since 1970) when that was, in words.
+    `when_of` returns an instant (ns since 1970) in words.
     """
     if not samples:
         yield "no sample after the session came up"
@@ -153,14 +154,14 @@ def sample_faults(samples: Sequence[Sample], when_of: Callable[[int], str]) -> I
 
 
 def _length(sample: Sample) -> timedelta:
-    """Return a sample's uptime; a session that is up and does not say since when counts as just come up."""
+    """Return a sample's uptime; 0 if the router does not show it."""
     return sample.since if sample.since is not None else timedelta()
 
 
 def no_route_loss(watched: Watched) -> list[Check]:
-    """Judge: in every sample after the sessions were up, each router has the peer's routes and labels.
+    """Judge that in every sample after the sessions were up, each router has the peer's routes and labels.
 
-    Of BGP's routes none fewer than then; of LDP's labels each that has been there since.
+    BGP must have at least as many routes as then; LDP must keep every label that it has had since.
     """
     judges = {SessionKind.BGP: _no_route_loss, SessionKind.LDP: _no_label_loss}
     return [judges[watched.kind(name)](watched, router, name) for name in watched.sessions for router in ROUTERS]
@@ -189,7 +190,7 @@ def _no_route_loss(watched: Watched, router: RouterName, session: str) -> Check:
 
 
 def _of(watched: Watched, session: str) -> str | None:
-    """Return the name that a check of one session carries: where the file names them."""
+    """Return the session name of a check of one session: None if the file does not name sessions."""
     return None if watched.kinds is None else session
 
 
@@ -221,16 +222,16 @@ def _no_label_loss(watched: Watched, router: RouterName, session: str) -> Check:
 
 
 def every_segment_verified(watched: Watched) -> list[Check]:
-    """Judge: each segment that a router sent or received verifies under the sender's chain and the receiver's.
+    """Judge that each segment verifies under the sender's chain, and is accepted under the receiver's.
 
-    A segment that could not be judged is not a good one: it turns the check red as well.
+    A segment that could not be judged turns the check red as well.
     """
-    checks = [_every_segment(watched, router, name) for name, _ in watched.apart for router in ROUTERS]
+    checks = [_every_segment(watched, router, name) for name, _ in watched.judged_together for router in ROUTERS]
     return checks if watched.kinds is None else [*checks, *_others_judged(watched)]
 
 
 def _others_judged(watched: Watched) -> Iterator[Check]:
-    """Yield the checks of what routers sent outside of the sessions that the file names, where they sent any."""
+    """Yield the checks of segments outside the sessions that the file names, for routers that sent any."""
     for router in ROUTERS:
         judged = watched.wire.sent_by(router, until=watched.end)
         if others := [one for one in judged if one.session not in (watched.kinds or ())]:
@@ -269,7 +270,7 @@ def _segments_judged(watched: Watched, router: RouterName, judged: Sequence[Judg
 
 
 def rollover_completes(watched: Watched) -> list[Check]:
-    """Judge: for each key that took over, data signed with it (or a later one) was acknowledged, in each direction."""
+    """Judge that for each rollover, data signed with its key (or a later one) was acknowledged, in each direction."""
     checks = []
     for index, rollover in enumerate(watched.rollovers):
         for session in watched.sessions:
@@ -277,7 +278,7 @@ def rollover_completes(watched: Watched) -> list[Check]:
                 continue
             after = watched.rollovers[index:]
             later = {one.key for one in after if one.router == rollover.router and one.concerns(session)}
-            done = watched.wire.rolled(rollover.router, session, later, since=rollover.at)
+            done = watched.wire.acknowledged_with_any(rollover.router, session, later, since=rollover.at)
             side = watched.wire.side(rollover.router, session)
             pending = f"{side.words()}; not acknowledged since" if side else "no signed segment"
             checks.append(
@@ -297,8 +298,8 @@ def rollover_completes(watched: Watched) -> list[Check]:
 
 
 def no_key_taken_back(watched: Watched) -> list[Check]:
-    """Judge: on each connection, once a router has signed with another key it never signs with the one before again."""
-    return [_no_key_taken_back(watched, router, name) for name, _ in watched.apart for router in ROUTERS]
+    """Judge that on each connection, a router never signs again with a key that it has changed from."""
+    return [_no_key_taken_back(watched, router, name) for name, _ in watched.judged_together for router in ROUTERS]
 
 
 def _no_key_taken_back(watched: Watched, router: RouterName, session: str | None) -> Check:
@@ -315,14 +316,14 @@ def _no_key_taken_back(watched: Watched, router: RouterName, session: str | None
             break
         if keys[-1:] != [one.key]:
             keys.append(one.key)
-    courses = "; ".join(" then ".join(f"key {key}" for key in keys) for keys in used.values())
+    in_order = "; ".join(" then ".join(f"key {key}" for key in keys) for keys in used.values())
     return _check(
         watched,
         Invariant.NO_KEY_TAKEN_BACK,
         router,
         holds=bool(segments) and not fault,
-        expected=f"no connection on which {router} signs with a key again that another has followed",
-        observed=fault or courses or "no segment was sent",
+        expected=f"on no connection {router} signs again with a key that it has changed from",
+        observed=fault or in_order or "no segment was sent",
         captured=captured,
         of=session,
     )
@@ -330,7 +331,7 @@ def _no_key_taken_back(watched: Watched, router: RouterName, session: str | None
 
 @dataclass(frozen=True, slots=True)
 class Throughout:
-    """The assertion of an invariant, of one router."""
+    """The assertion of an invariant for one router."""
 
     name: str
     router: str

@@ -25,7 +25,7 @@ class Addressing:
 
     plans: Mapping[RouterName, Plan]
     family: Family
-    """What BGP runs over."""
+    """The address family of the BGP sessions that have none of their own."""
 
     @classmethod
     def of(cls, routers: Mapping[str, Router], family: str) -> Addressing:
@@ -33,7 +33,7 @@ class Addressing:
         return cls({name: _plan(routers[name]) for name in ROUTERS}, Family(family))
 
     def within(self, sessions: Sequence[SessionPlan], as_numbers: Mapping[RouterName, int] | None = None) -> Addressing:
-        """Return the same with what the sessions need: one AS for both where all of BGP's are internal, and VLANs.
+        """Return the same with what the sessions need: VLANs, and one AS for both if all BGP sessions are internal.
 
         `as_numbers` are the file's ASes of both routers; None, or empty: the topology's.
         """
@@ -49,7 +49,7 @@ class Addressing:
         return replace(self, plans=plans)
 
     def bgp_peers(self, sessions: Sequence[SessionPlan]) -> dict[RouterName, Address]:
-        """Return by router the address of its peer of the first BGP session; of the link where there is none."""
+        """Return by router the peer's address of the first BGP session; without one, its address on the link."""
         first = next((one for one in sessions if one.kind is SessionKind.BGP), None)
         if first is None:
             return self.peers

@@ -77,7 +77,7 @@ class LabHealth:
         self._asked = asked
 
     @contextlib.contextmanager
-    def blamed(self) -> Iterator[None]:
+    def naming_causes(self) -> Iterator[None]:
         """Re-raise errors caused by a dead part as that part's death; check once more on exit.
 
         Raises:

@@ -28,10 +28,10 @@ from keyroll.scenario.labs.connect import pair_of
 _CHAIN = "keyroll-probe"
 _LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 UP_WITHIN = timedelta(seconds=90)
-"""From the commit. Junos waits up to 32 s before it tries to connect again, and the first try may meet a router that is
-not committed yet."""
+"""How long the session may take, counted from the commit. Junos waits up to 32 s before it tries to connect again, and
+the first try may fail because the peer has not committed yet."""
 _EVERY = timedelta(seconds=1)
-"""Between two looks: a login's command costs a virtual machine some processor time."""
+"""Interval between two checks: each show command costs a virtual machine some processor time."""
 
 
 def keyed_session(
@@ -101,7 +101,7 @@ class _Probe:
 
     def _is_up(self) -> bool:
         for name, exchange in self._pair.show("show bgp summary").items():
-            summary = exchange.parsed_as(BgpSummary)  # a form that is not known ends the wait: nothing can be said
+            summary = exchange.parsed_as(BgpSummary)  # an unknown format raises and ends the wait
             try:
                 row = summary.peer(self._plans[OTHER[name]].address(Family.INET).ip)
             except RunError:

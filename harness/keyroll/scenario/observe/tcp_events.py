@@ -13,7 +13,7 @@ from typing import Literal
 
 from keyroll.capture import Judgement
 
-Sight = Literal["collision", "sequence-wrap", "wrap-resent", "port-reuse"]
+TcpEvent = Literal["collision", "sequence-wrap", "wrap-resent", "port-reuse"]
 """`collision`: two connections of a session, one from each router, were both up, and BGP closed one for this reason.
 `sequence-wrap`: verified data from the router has sequence numbers beyond 2^32.
 `wrap-resent`: verified data from the router from before the 2^32 wrap, retransmitted after a segment beyond it.
@@ -35,7 +35,7 @@ End = tuple[str, int]
 
 
 @dataclass(slots=True)
-class _Life:
+class _Connection:
     """The observed state of a connection. Instants are ns since 1970; routers are given by name."""
 
     number: int
@@ -43,8 +43,8 @@ class _Life:
     begun: int
     opener: str | None = None
     isns: dict[str, int] = field(default_factory=dict)
-    came_to_be: int | None = None
-    over: int | None = None
+    established: int | None = None
+    ended: int | None = None
     collided: bool = False
     data: dict[str, int] = field(default_factory=dict)
     """By router, when data from it last verified."""
@@ -69,73 +69,94 @@ class _Life:
             self.resent[sender] = at
 
 
-class Sightings:
+class TcpEvents:
     """See the module. The caller leaves out forged and damaged segments."""
 
     def __init__(self) -> None:
-        self._lives: dict[int, _Life] = {}
+        self._connections: dict[int, _Connection] = {}
 
     def observe(self, judgement: Judgement, payload: Callable[[], bytes]) -> None:
         """Record the next judged segment; `payload` returns its TCP payload, and is called only if needed."""
         if judgement.connection is None or judgement.sport is None or judgement.dport is None or not judgement.verified:
             return
         at, sender = judgement.time_ns or 0, judgement.sender
-        life = self._lives.get(judgement.connection)
-        if life is None:
+        connection = self._connections.get(judgement.connection)
+        if connection is None:
             ends = frozenset({(judgement.src, judgement.sport), (judgement.dst, judgement.dport)})
-            life = self._lives[judgement.connection] = _Life(judgement.connection, ends, at)
+            connection = self._connections[judgement.connection] = _Connection(judgement.connection, ends, at)
         if judgement.flags & _SYN:
-            life.isns.setdefault(sender, judgement.seq)
+            connection.isns.setdefault(sender, judgement.seq)
             if not judgement.flags & _ACK:
-                life.opener = life.opener or sender
-            elif life.came_to_be is None:
-                life.came_to_be = at
+                connection.opener = connection.opener or sender
+            elif connection.established is None:
+                connection.established = at
         if not judgement.flags & (_SYN | _RST):
-            life.note(sender, judgement.seq, at, data=bool(judgement.payload_length))
-        if judgement.payload_length and not life.collided:
-            life.collided = _says_collision(payload())
+            connection.note(sender, judgement.seq, at, data=bool(judgement.payload_length))
+        if judgement.payload_length and not connection.collided:
+            connection.collided = _says_collision(payload())
         if judgement.flags & (_FIN | _RST):
-            life.over = life.over or at
+            connection.ended = connection.ended or at
 
-    def seen(self, sight: Sight, router: str, *, since: int) -> tuple[bool, str]:
+    def seen(self, event: TcpEvent, router: str, *, since: int) -> tuple[bool, str]:
         """Return whether the event happened since an instant (ns), and a text that describes what was seen."""
-        lives = [life for life in self._lives.values() if life.begun >= since or life.data.get(router, -1) >= since]
-        match sight:
+        connections = [
+            connection
+            for connection in self._connections.values()
+            if connection.begun >= since or connection.data.get(router, -1) >= since
+        ]
+        match event:
             case "collision":
-                return _collision([life for life in lives if life.begun >= since])
+                return _collision([connection for connection in connections if connection.begun >= since])
             case "sequence-wrap" | "wrap-resent":
-                when = [life.wrapped if sight == "sequence-wrap" else life.resent for life in lives]
+                when = [
+                    connection.wrapped if event == "sequence-wrap" else connection.resent for connection in connections
+                ]
                 found = any(one.get(router, -1) >= since for one in when)
-                words = ", ".join(f"connection {life.number} began at {_isn(life, router)}" for life in lives)
-                return found, f"{_WRAP_WORDS[sight][found]}; {words or 'no connection'}"
+                words = ", ".join(
+                    f"connection {connection.number} began at {_isn(connection, router)}" for connection in connections
+                )
+                return found, f"{_WRAP_WORDS[event][found]}; {words or 'no connection'}"
             case "port-reuse":
-                pairs = [(life, self._before(life)) for life in lives if life.data.get(router, -1) >= since]
-                again = [(life, before) for life, before in pairs if before is not None and life.begun >= since]
+                pairs = [
+                    (connection, self._before(connection))
+                    for connection in connections
+                    if connection.data.get(router, -1) >= since
+                ]
+                again = [
+                    (connection, before)
+                    for connection, before in pairs
+                    if before is not None and connection.begun >= since
+                ]
                 if again:
-                    life, before = again[-1]
-                    return True, f"connection {life.number} has the ports of connection {before.number}"
-                return False, f"{len(lives)} connections, none with the ports of an earlier one"
+                    connection, before = again[-1]
+                    return True, f"connection {connection.number} has the ports of connection {before.number}"
+                return False, f"{len(connections)} connections, none with the ports of an earlier one"
 
-    def _before(self, life: _Life) -> _Life | None:
-        earlier = [one for one in self._lives.values() if one.ends == life.ends and one.begun < life.begun]
+    def _before(self, connection: _Connection) -> _Connection | None:
+        earlier = [
+            one for one in self._connections.values() if one.ends == connection.ends and one.begun < connection.begun
+        ]
         return earlier[-1] if earlier else None
 
 
-def _collision(lives: list[_Life]) -> tuple[bool, str]:
-    whole = [life for life in lives if life.came_to_be is not None]
+def _collision(connections: list[_Connection]) -> tuple[bool, str]:
+    whole = [connection for connection in connections if connection.established is not None]
     for one in whole:
         for other in whole:
-            together = (one.came_to_be or 0) < (other.over or 1 << 63) and (other.came_to_be or 0) < (
-                one.over or 1 << 63
+            together = (one.established or 0) < (other.ended or 1 << 63) and (other.established or 0) < (
+                one.ended or 1 << 63
             )
             if one.collided and one.number != other.number and one.opener != other.opener and together:
                 return True, f"connections {one.number} (closed: Cease, collision) and {other.number} were both up"
-    openers = ", ".join(f"{life.number} by {life.opener}{', closed' if life.over else ''}" for life in lives)
+    openers = ", ".join(
+        f"{connection.number} by {connection.opener}{', closed' if connection.ended else ''}"
+        for connection in connections
+    )
     return False, f"no two connections collided; there were {openers or 'none'}"
 
 
-def _isn(life: _Life, router: str) -> str:
-    return str(life.isns.get(router, "an unknown number"))
+def _isn(connection: _Connection, router: str) -> str:
+    return str(connection.isns.get(router, "an unknown number"))
 
 
 def _says_collision(payload: bytes) -> bool:

@@ -39,7 +39,7 @@ from keyroll.lab.protocol import SpecialFrame
 from keyroll.names import Receiving, SessionKind
 from keyroll.scenario.file.fields import RouterName
 from keyroll.scenario.observe.router_clock import RouterClock
-from keyroll.scenario.observe.tcp_events import Sight, Sightings
+from keyroll.scenario.observe.tcp_events import TcpEvent, TcpEvents
 from keyroll.scenario.plan.keyring import Changed
 
 PORTS: Mapping[SessionKind, int] = {SessionKind.BGP: BGP_PORT, SessionKind.LDP: LDP_PORT}
@@ -76,7 +76,7 @@ class KeyChange:
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """One router: its addresses, its chain, its receiving policy, its clock, its capture."""
+    """One of the two routers: its addresses, its chain, its receiving policy, its clock, its capture."""
 
     name: RouterName
     addresses: frozenset[IPv4Address | IPv6Address]
@@ -87,7 +87,7 @@ class Party:
     """Packets of earlier runs at the start of the capture; packet numbers start after them."""
     receiving: Receiving = Receiving.TOLERANCE
     chains: Mapping[str, Keychain] = field(default_factory=dict)
-    """The chains of sessions that have one of their own, by the session's name."""
+    """The chains of sessions that have their own, by the session's name."""
 
 
 class Wire:
@@ -182,7 +182,7 @@ class Wire:
             return
         capture.judged.append(judgement)
         if judgement.session is not None:
-            capture.sightings.observe(judgement, capture.referee.payload)
+            capture.tcp_events.observe(judgement, capture.referee.payload)
         proof = capture.key_changes.observe(judgement, capture.account.observe(judgement))
         if judgement.sender == name:
             self._note_side(judgement, name)
@@ -204,7 +204,7 @@ class Wire:
         """Return the last segment from `router` for a session that verified under its own chain."""
         return self._sides.get((router, session))
 
-    def handed_over(self, router: RouterName, session: str, key: object, *, since: int) -> bool:
+    def acknowledged_with(self, router: RouterName, session: str, key: object, *, since: int) -> bool:
         """Return whether `router` has sent data with that key since an instant, and the peer has acknowledged it.
 
         Only the connection with the newest data counts. A key acknowledged there earlier needs new data since the
@@ -216,7 +216,7 @@ class Wire:
         last = max(uses, key=lambda use: use.last_data_time_ns or 0)
         return last.key == key and last.acknowledged is not None and (last.last_data_time_ns or 0) >= since
 
-    def rolled(self, router: RouterName, session: str, keys: Iterable[int], *, since: int) -> bool:
+    def acknowledged_with_any(self, router: RouterName, session: str, keys: Iterable[int], *, since: int) -> bool:
         """Return whether data with one of these keys was sent since an instant and acknowledged, on any connection."""
         wanted = set(keys)
         return any(
@@ -269,9 +269,9 @@ class Wire:
             and since < (judgement.time_ns or 0) <= until
         ]
 
-    def seen(self, sight: Sight, router: RouterName, *, since: int) -> tuple[bool, str]:
+    def seen(self, event: TcpEvent, router: RouterName, *, since: int) -> tuple[bool, str]:
         """Return whether `router`'s capture shows that event since an instant (ns), and a text of what it shows."""
-        return self._captures[router].sightings.seen(sight, router, since=since)
+        return self._captures[router].tcp_events.seen(event, router, since=since)
 
     def counts(self) -> dict[str, object]:
         """Return, by router, the number of segments that it sent (by its own capture) for each verdict and key."""
@@ -336,8 +336,8 @@ class Wire:
     def _is_of_former_chain(self, judgement: Judgement, packet: Packet, capture: _Capture) -> bool:
         """Return whether a segment that is not good under the new chain is good under the one from before a re-point.
 
-        A connection that was there when its session was re-pointed may keep its chain until it ends
-        (docs/assumptions/junos.md). What is good under neither chain is judged by the new one.
+            A connection that is older than the re-point of its session may keep its chain until it ends
+        (docs/assumptions/junos.md). A segment that is good under neither chain is judged by the new one.
         """
         if judgement.connection is None:
             return False
@@ -385,7 +385,7 @@ class _Change:
     book: SpeakerBook
     former: SpeakerBook
     pointed: frozenset[str]
-    """The sessions that have another chain by it, not only other keys."""
+    """The sessions that the change points to another chain."""
 
 
 def _chain(party: Party, session: str) -> str:
@@ -402,10 +402,10 @@ class _Capture:
         self.scapy = ScapyCheck(seed=seed)
         self.account = Account()
         self.key_changes = KeyChanges()
-        self.sightings = Sightings()
+        self.tcp_events = TcpEvents()
         self.judged: list[Judgement] = []
         self.opened: dict[int, int] = {}
-        """When the first segment of each connection came (ns)."""
+        """The time of each connection's first segment (ns)."""
         self.met: Counter[tuple[str, str]] = Counter()
         """Forged frames found so far, by router and SHA-256."""
         self.forged_at: list[int] = []

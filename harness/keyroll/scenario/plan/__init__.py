@@ -1,1 +1,1 @@
-"""What is to happen, before a router is asked: chains, keyring, deadlines, real time. Pure."""
+"""What can be computed before a run from the file, the seed and t0: chains, keyring, deadlines, real time. Pure."""

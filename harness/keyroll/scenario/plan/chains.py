@@ -1,4 +1,4 @@
-"""Keychains of a scenario: from the file's plan, the seed and t0 to what each router holds; and broken on purpose.
+"""Keychains of a scenario: each router's, from the file's plan, the seed and t0; and with a mutation applied.
 
 The same file, seed and t0 give the same chains, byte for byte. Nothing here reads a clock.
 """
@@ -19,9 +19,10 @@ from keyroll.scenario.file.scenario import Mutation, Scenario
 
 Seed = int | str
 NEVER = timedelta(days=60)
-"""How much later a key starts that no scenario reaches (its transition still fits the column of the show output)."""
+"""How much later a key starts if it must never start: no scenario is so long, and the time until the start still fits
+the column of `show security keychain`."""
 GAP = timedelta(hours=1)
-"""What `gap` starts a key late by, beyond both routers' tolerances: far more than the skews that files have."""
+"""How late the mutation `gap` starts a key, beyond both routers' tolerances: far more than any skew in a file."""
 
 
 def build_chains(
@@ -30,14 +31,14 @@ def build_chains(
     """Return each router's keychain: R1's as the file has it, R2's mirrored, with overrides and a mutation applied.
 
     Raises:
-        KeychainError: the plan holds what no Junos keychain can hold.
+        KeychainError: the plan has something that a Junos keychain cannot have.
     """
     chains = {router: plan_chain(scenario.keychain, router, seed=seed, t0=t0) for router in ROUTERS}
     return {router: mutated(chains, router, mutation, seed=seed) for router in ROUTERS} if mutation else chains
 
 
 def mutated(chains: Mapping[RouterName, Keychain], router: RouterName, mutation: Mutation, *, seed: Seed) -> Keychain:
-    """Return the chain that `router` gets in place of its own, when the mutation is played."""
+    """Return the chain that `router` gets in place of its own when the mutation is applied."""
     chain = chains[router]
     if router != mutation.router or mutation.kind == "left-to-chance":
         return chain
@@ -61,14 +62,14 @@ def mutated(chains: Mapping[RouterName, Keychain], router: RouterName, mutation:
 
 
 def plan_chain(plan: ChainPlan, router: RouterName, *, seed: Seed, t0: datetime) -> Keychain:
-    """Return a planned chain as `router` holds it."""
+    """Return the keychain of a plan on `router`."""
     drawn_as = plan.secrets_of or plan.name
     keys = [key for key in (plan_key(drawn_as, key, router, seed=seed, t0=t0) for key in plan.keys) if key]
     return Keychain(plan.name, tuple(keys), tolerance=plan.tolerance[router])
 
 
 def plan_key(chain: str, plan: KeyPlan, router: RouterName, *, seed: Seed, t0: datetime) -> Key | None:
-    """Return a planned key as `router` holds it, or None where it does not."""
+    """Return the key of a plan on `router`; None: that router does not have it."""
     own = plan.override(router) or KeyOverride()
     if router not in plan.held_by or own.absent:
         return None
@@ -86,7 +87,7 @@ def plan_key(chain: str, plan: KeyPlan, router: RouterName, *, seed: Seed, t0: d
 
 
 def changed_key(chain: str, key: Key, change: ChangeKey, router: RouterName, *, seed: Seed, t0: datetime) -> Key:
-    """Return a key with what a `change-key` step names changed: R1's numbers, mirrored on R2."""
+    """Return a key after a `change-key` step, whose numbers are R1's, and mirrored on R2."""
     send, recv = (change.send, change.recv) if router == "R1" else (change.recv, change.send)
     length = len(key.secret) if key.secret is not None else SECRET_LENGTH
     return replace(
@@ -103,14 +104,14 @@ def changed_key(chain: str, key: Key, change: ChangeKey, router: RouterName, *, 
 def change_lines(old: Keychain | None, new: Keychain | None) -> list[str]:
     """Return the Junos lines that turn one chain into another of the same name; they hold secrets.
 
-    None stands for a chain that is not there.
+    None stands for a chain that does not exist.
     """
     if new is None:
         return [f"delete security authentication-key-chains key-chain {old.name}"] if old else []
     old = old or Keychain(new.name)
     root = f"delete security authentication-key-chains key-chain {new.name}"
     lines = [f"{root} tolerance"] if new.tolerance == TOLERANCE_DEFAULT != old.tolerance else []
-    # What a key that stays loses cannot be set: it is deleted and set whole, in the same commit.
+    # `set` cannot remove a statement of a key: such a key is deleted and set again completely, in the same commit.
     gone = [key for key in old.keys if (stays := new.key(key.id)) is None or _loses(key, stays)]
     lines += [f"{root} key {key.id}" for key in gone]
     before = set(set_lines(replace(old, keys=tuple(key for key in old.keys if key not in gone))))

@@ -1,4 +1,4 @@
-"""What a router holds of keychains, and what it is to hold after a step that changes them. Pure."""
+"""The keychains that a router has, before and after a step that changes them. Pure."""
 
 from __future__ import annotations
 
@@ -27,54 +27,54 @@ from keyroll.scenario.plan.chains import Seed, changed_key, plan_key
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What one router holds: its chains by name (a deleted one is missing), and which one protects the sessions."""
+    """The keychains of one router by name (a deleted one is missing), and which one protects the sessions."""
 
     chains: Mapping[str, Keychain]
     used: str
-    """The chain of every session that has none of its own."""
+    """The chain of every session that is not in `pointed`."""
     pointed: Mapping[str, str] = field(default_factory=dict)
-    """The chains of those that have one, by the session's name."""
+    """The chains of sessions that have their own, by the session's name."""
 
     def used_by(self, session: str) -> str:
         """Return the name of the chain that protects a session."""
         return self.pointed.get(session, self.used)
 
     def chain_of(self, session: str) -> Keychain:
-        """Return the chain that protects a session; an empty one of that name where it was deleted."""
+        """Return the chain that protects a session; an empty one of that name if it was deleted."""
         return self.named(self.used_by(session))
 
     def own_chains(self) -> dict[str, Keychain]:
-        """Return the chains of the sessions that have one of their own, by the session's name."""
+        """Return the chains of the sessions that have their own, by the session's name."""
         return {session: self.named(name) for session, name in self.pointed.items()}
 
     def named(self, name: str | None) -> Keychain:
-        """Return the chain of that name (None: the one in use); an empty one where it is not there."""
+        """Return the chain of that name (None: the one in use); an empty one if there is none."""
         name = self.used if name is None else name
         return self.chains.get(name) or Keychain(name)
 
     @property
     def chain(self) -> Keychain:
-        """The chain that protects the sessions; an empty one of that name where it was deleted."""
+        """The chain that protects the sessions; an empty one of that name if it was deleted."""
         return self.named(None)
 
     def with_chain(self, chain: Keychain) -> Held:
-        """Return the same with another chain of that name."""
+        """Return the same with `chain` added, or in place of the one of its name."""
         return replace(self, chains={**self.chains, chain.name: chain})
 
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """The router that changes, what it holds before, and what its secrets and start-times are made from."""
+    """What the result of a step depends on: the router, its keychains before, the seed and t0."""
 
     router: RouterName
     before: Held
     seed: Seed
     t0: datetime
     secrets_of: Mapping[str, str] = field(default_factory=dict)
-    """By chain, the one that its secrets are drawn as for, where that is another."""
+    """The file's `secrets-of` by chain: the chain whose secrets it gets, if not its own."""
 
     def drawn_as(self, chain: Keychain) -> str:
-        """Return the name that a chain's secrets are drawn by."""
+        """Return the chain name that a chain's secrets are drawn from."""
         return self.secrets_of.get(chain.name, chain.name)
 
     def require(self, number: int, name: str | None) -> None:
@@ -87,7 +87,7 @@ class Situation:
 
 @singledispatch
 def after(step: Commit, now: Situation) -> Held:
-    """Return what the file means a router to hold after a step; the same for one that changes no keys.
+    """Return the keychains that a router must have after a step; unchanged for a step that changes no keys.
 
     Raises:
         ScenarioError: the router has no such key or chain, or has it already.
@@ -102,7 +102,7 @@ def _(step: AddKey, now: Situation) -> Held:
     if key is None:
         return now.before
     if chain.key(key.id) is not None:
-        raise ScenarioError(f"add-key: {now.router} has a key {key.id} already; change-key changes it")
+        raise ScenarioError(f"add-key: {now.router} has a key {key.id} already; use change-key")
     return now.before.with_chain(replace(chain, keys=(*chain.keys, key)))
 
 
@@ -138,7 +138,7 @@ def _(step: ChangeChain | ChangeChains, now: Situation) -> Held:
 
 
 def _changed(change: ChainChange, now: Situation, kind: str) -> Keychain:
-    """Return a chain after a change; of several routers, one that lacks a key has nothing to delete."""
+    """Return a chain after a change; a key to delete that this router does not have is ignored."""
     chain = now.before.named(change.chain)
     gone = {number for number in change.delete if chain.key(number) is not None}
     kept = tuple(key for key in chain.keys if key.id not in gone)

@@ -1,7 +1,7 @@
-"""Each router's keychains through a scenario: as the file means them, as they are given, and as they once were.
+"""Each router's keychains during a scenario: as intended by the file, as deployed with a mutation, and earlier ones.
 
-A mutation is applied to whatever the file means at each time, so that it also breaks keys that a later step adds. What
-a router holds changes here and nowhere else; who needs to know subscribes (`subscribe`).
+A mutation is applied to the intended chains at each time, so that it also breaks keys that a later step adds. This is
+the only place where a router's keychains change; other parts of a run `subscribe` to the changes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from keyroll.scenario.plan.changes import Held, Situation, after
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Something happened between two instants of the host (ns since 1970)."""
+    """The time of an event: two instants of the host (ns since 1970) between which it happened."""
 
     begun: int
     done: int
@@ -33,24 +33,24 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A commit has changed what a router holds."""
+    """A commit has changed a router's keychains."""
 
     router: RouterName
     held: Held | None
-    """As it was given, mutation included; None: it runs its sessions without authentication from now on."""
+    """The deployed keychains, mutation included; None: the sessions run without authentication from now on."""
     span: Span
-    """The commit: before `begun` nothing of it was in force, after `done` all of it."""
+    """The commit: it was not in force before `begun`, and completely in force after `done`."""
     unprotected_before: bool = False
     """Whether the router ran its sessions without authentication until then."""
 
 
 class Keyring:
-    """Both routers' chains through the changes of a scenario."""
+    """Both routers' keychains, and their changes during a scenario."""
 
     def __init__(self, scenario: Scenario, *, seed: Seed, t0: datetime, mutation: Mutation | None = None) -> None:
         self._scenario, self._seed, self._t0, self._mutation = scenario, seed, t0, mutation
         plans = (scenario.keychain, *scenario.other_chains)
-        self._meant: dict[RouterName, Held] = {
+        self._intended: dict[RouterName, Held] = {
             router: Held(
                 {plan.name: plan_chain(plan, router, seed=seed, t0=t0) for plan in plans},
                 scenario.keychain.name,
@@ -60,20 +60,20 @@ class Keyring:
         }
         self._secrets_of = {plan.name: plan.secrets_of for plan in plans if plan.secrets_of is not None}
         self._past: dict[RouterName, list[Held]] = {router: [] for router in ROUTERS}
-        """What was committed before, oldest first."""
+        """The intended keychains after each commit, oldest first."""
         self._subscribers: list[Callable[[Changed], None]] = []
         self._publishing = threading.Lock()
 
-    def meant(self, router: RouterName) -> Held:
-        """Return what the file means a router to hold now."""
-        return self._meant[router]
+    def intended(self, router: RouterName) -> Held:
+        """Return the keychains that a router must have now by the file."""
+        return self._intended[router]
 
-    def given(self, router: RouterName) -> Held:
-        """Return what the router is really given: what is meant, broken by the mutation that is played."""
-        return self._broken(self._meant, router)
+    def deployed(self, router: RouterName) -> Held:
+        """Return the keychains that the router really gets: the intended ones with the mutation applied."""
+        return self._broken(self._intended, router)
 
     def authentication_key(self) -> Secret:
-        """Return the password of TCP MD5 that both routers have before their key-chains, where the file says so."""
+        """Return the TCP MD5 password that both routers have before their key-chains (`authentication: md5`)."""
         return draw_secret(self._seed, "authentication-key", SECRET_LENGTH)
 
     def subscribe(self, subscriber: Callable[[Changed], None]) -> None:
@@ -81,44 +81,44 @@ class Keyring:
         self._subscribers.append(subscriber)
 
     def after(self, router: RouterName, step: Commit) -> Held:
-        """Return what the file means a router to hold after a step that changes keys.
+        """Return the intended keychains of a router after a step that changes keys.
 
         Raises:
             ScenarioError: the router has no such key, chain or earlier configuration.
         """
         if isinstance(step, Rollback):
             return self.before(router, step.number)
-        return after(step, Situation(router, self._meant[router], self._seed, self._t0, self._secrets_of))
+        return after(step, Situation(router, self._intended[router], self._seed, self._t0, self._secrets_of))
 
     def before(self, router: RouterName, number: int) -> Held:
-        """Return what a router held `number` commits ago. Raises ScenarioError when there were not so many."""
+        """Return a router's intended keychains `number` commits ago. Raises ScenarioError: there were fewer commits."""
         past = self._past[router]
         if number >= len(past):
             raise ScenarioError(f"rollback {number}: {router} has committed keys only {len(past)} times")
         return past[-1 - number]
 
     def lines(self, router: RouterName, held: Held) -> list[str]:
-        """Return the lines that turn what a router is given now into what it is given with `held`; with secrets."""
-        now, then = self.given(router), self._broken({**self._meant, router: held}, router)
+        """Return the set lines, with secrets, that change a router's deployed keychains to those for `held`."""
+        now, then = self.deployed(router), self._broken({**self._intended, router: held}, router)
         names = dict.fromkeys((*now.chains, *then.chains))
         return [line for name in names for line in change_lines(now.chains.get(name), then.chains.get(name))]
 
     def commit(
         self, router: RouterName, held: Held, span: Span | None = None, *, unprotected_before: bool = False
     ) -> None:
-        """Note that a router has committed `held`.
+        """Record that a router has committed `held`.
 
-        Without a span nothing was committed: what the router is given is the same, a mutation made it so.
+        Without a span nothing was really committed: with the mutation, the deployed keychains did not change.
         """
-        self._meant[router] = held
+        self._intended[router] = held
         self._past[router].append(held)
         if span is not None:
-            self._publish(Changed(router, self.given(router), span, unprotected_before))
+            self._publish(Changed(router, self.deployed(router), span, unprotected_before))
 
     def take_back(self, router: RouterName, span: Span | None = None) -> None:
-        """Note that a router's last commit was taken back by another one: it holds what it held before.
+        """Record that a router's last commit was undone by another one: its keychains are those of before.
 
-        A first commit that was taken back leaves it with nothing, and with the same keys to come.
+        If it was the first commit, the router has no keychains, and the next commit brings the same ones again.
         """
         past = self._past[router]
         if len(past) > 1:
@@ -134,17 +134,17 @@ class Keyring:
                 subscriber(changed)
 
     def secrets(self) -> tuple[Secret, ...]:
-        """Return every secret that a run of the scenario can bring forth, also those of later steps and mutations."""
+        """Return every secret that a run of the scenario can have, also those of later steps and mutations."""
         found: dict[Secret, None] = {self.authentication_key(): None}
         for ring in (self, Keyring(self._scenario, seed=self._seed, t0=self._t0, mutation=None)):
             for router in ROUTERS:
-                for held in (ring.meant(router), ring.given(router)):
+                for held in (ring.intended(router), ring.deployed(router)):
                     found.update(dict.fromkeys(_secrets(held.chains.values())))
         found.update(dict.fromkeys(self._secrets_of_steps()))
         return tuple(found)
 
     def _secrets_of_steps(self) -> Iterable[Secret]:
-        """Play the changes of all steps on a ring of their own, to learn their secrets beforehand."""
+        """Yield the secrets of later steps: apply the changes of all steps to a second keyring."""
         ring = Keyring(self._scenario, seed=self._seed, t0=self._t0, mutation=self._mutation)
         for step in self._scenario.steps:
             if not isinstance(step, Commit | AwaitRollback) or (isinstance(step, Commit) and step.refused):
@@ -152,14 +152,14 @@ class Keyring:
             for router in step.routers:
                 held = ring.before(router, 1) if isinstance(step, AwaitRollback) else ring.after(router, step)
                 ring.commit(router, held)
-                yield from _secrets((*held.chains.values(), *ring.given(router).chains.values()))
+                yield from _secrets((*held.chains.values(), *ring.deployed(router).chains.values()))
 
-    def _broken(self, meant: Mapping[RouterName, Held], router: RouterName) -> Held:
+    def _broken(self, intended: Mapping[RouterName, Held], router: RouterName) -> Held:
         if self._mutation is None:
-            return meant[router]
+            return intended[router]
         name = self._mutation.chain or self._scenario.keychain.name
-        chains = {one: meant[one].chains.get(name, Keychain(name)) for one in ROUTERS}
-        held = meant[router]
+        chains = {one: intended[one].chains.get(name, Keychain(name)) for one in ROUTERS}
+        held = intended[router]
         if name not in held.chains:
             return held
         return replace(held, chains={**held.chains, name: mutated(chains, router, self._mutation, seed=self._seed)})

@@ -1,7 +1,7 @@
-"""A scenario for a lab whose clocks cannot be set: the same one in real time, its hours made into seconds. Pure.
+"""Convert a scenario to real time, for a lab whose clocks cannot be set: hours become seconds. Pure.
 
-Starts, advances, tolerances and delays of mutations are divided by one factor, so that what lies before or after what
-stays so. What is real time in the file anyway stays as it is: hold times, `wait`, `stays`, `within`, pauses.
+Starts, advances, tolerances and delays of mutations are divided by one factor, so that their order stays the same. What
+is real time in the file anyway stays as it is: hold times, `wait`, `stays`, `within`, pauses.
 """
 
 from __future__ import annotations
@@ -17,23 +17,22 @@ from keyroll.scenario.plan.deadlines import Waits
 
 SECOND = timedelta(seconds=1)
 AROUND = timedelta(seconds=8)
-"""What commits, show commands and looks may take between one stop of a scenario and the next key's start.
-
-An emulated router takes about a second to commit and be read back; this leaves real ones several times as long.
+"""Time for commits and show commands between an instant at which the scenario acts and the next key's start.
+    An emulated router takes about a second to commit and be read back; this leaves real ones several times as long.
 """
 LONGEST = timedelta(minutes=10)
-"""Real time that the starts of a scenario may take at most: what a person waits for, and a job in CI."""
+"""The longest time from t0 to the last start: a person, or a job in CI, does not wait longer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Compressed:
-    """A scenario in real time: what took an hour takes an hour divided by `factor`."""
+    """A scenario in real time: one hour of the file takes one hour divided by `factor`."""
 
     scenario: Scenario
     factor: float
 
     def words(self) -> str:
-        """Return what was done, in words."""
+        """Return the conversion in words."""
         example = timedelta(minutes=30)
         return (
             f"played in real time, {self.factor:.4g} times faster: {format_duration(example)} of the file are "
@@ -42,9 +41,9 @@ class Compressed:
 
 
 def why_not(scenario: Scenario, waits: Waits) -> str | None:
-    """Say why a scenario cannot be played in real time; None when it can.
+    """Return why a scenario cannot be played in real time; None if it can.
 
-    `waits` say how long its expectations may take, which is what has to be left before the next key's start.
+    `waits` say how long its expectations may take: this much time is needed before the next key's start.
     """
     if any(scenario.skew.values()):
         return "its routers' clocks differ"
@@ -53,7 +52,7 @@ def why_not(scenario: Scenario, waits: Waits) -> str | None:
             return reason
     factor = _factor(scenario, waits)
     if factor < 1:
-        return "a key starts too soon after what is done before it"
+        return "a key starts too soon after the steps before it"
     length = shortened(max(_stops(scenario)), factor)
     if length > LONGEST:
         return f"it would take {format_duration(length)} of real time (at most {format_duration(LONGEST)})"
@@ -61,7 +60,7 @@ def why_not(scenario: Scenario, waits: Waits) -> str | None:
 
 
 def compress(scenario: Scenario, waits: Waits) -> Compressed:
-    """Return the scenario for real time; `why_not` must have nothing against it."""
+    """Return the scenario for real time. Call it only if `why_not` returns None."""
     factor = _factor(scenario, waits)
     return Compressed(
         scenario.model_copy(
@@ -77,7 +76,7 @@ def compress(scenario: Scenario, waits: Waits) -> Compressed:
 
 
 def _factor(scenario: Scenario, waits: Waits) -> float:
-    """Return the greatest factor that leaves time before each start and instants a second apart; below 1: none does."""
+    """Return the greatest factor that leaves time before each start, and a second between instants; below 1: none."""
     needs, starts = _needs(scenario, waits), sorted(set(_starts(scenario)))
     limits = []
     for start in starts:
@@ -93,7 +92,7 @@ def _factor(scenario: Scenario, waits: Waits) -> float:
 
 
 def _needs(scenario: Scenario, waits: Waits) -> dict[timedelta, timedelta]:
-    """Return for each stop how long what the file does there can take in real time."""
+    """Return how long the steps at each instant of the scenario's time can take in real time."""
     reached = timedelta()
     needs = {reached: AROUND * waits.scale}
     expected = max(waits.session_up, waits.wire)
@@ -105,7 +104,7 @@ def _needs(scenario: Scenario, waits: Waits) -> dict[timedelta, timedelta]:
 
 
 def _stops(scenario: Scenario) -> Iterator[timedelta]:
-    """Yield the instants at which the file stops to do something: t0, and where it advances to."""
+    """Yield the instants at which the file has steps: t0, and those that it advances to."""
     reached = timedelta()
     yield reached
     for step in scenario.steps:
@@ -114,7 +113,7 @@ def _stops(scenario: Scenario) -> Iterator[timedelta]:
 
 
 def _starts(scenario: Scenario) -> Iterator[timedelta]:
-    """Yield every start-time of a key, at either router, now or by a later step."""
+    """Yield every start-time of a key on either router, from the file's chains and from later steps."""
     for chain in (scenario.keychain, *scenario.other_chains):
         for key in chain.keys:
             yield from key.starts()

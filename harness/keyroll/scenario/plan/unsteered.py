@@ -1,6 +1,6 @@
-"""A scenario that steers nothing any more: what it forces of connections is left to the routers' kernels.
+"""The mutation `left-to-chance`: what a scenario forces of TCP connections is left to the routers' kernels.
 
-Played as a mutation (`left-to-chance`), it shows that the check which proves the forced thing can turn red.
+It shows that the check for the forced event can turn red.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from keyroll.scenario.file.step import Step
 from keyroll.scenario.file.time_steps import Wait
 
 _NOTHING: Step = Wait.model_validate({"for": "1ms"})
-"""Stands in the place of a step, so that the others keep their numbers."""
+"""Replaces a step, so that the other steps keep their numbers."""
 
 
 def steers(scenario: Scenario) -> bool:
-    """Whether the lab has to choose what a router's kernel would (the capability `steer-tcp`)."""
+    """Return whether the lab must choose an ISN or a port in place of a router's kernel (capability `steer-tcp`)."""
     policies = scenario.policy.values()
     return any(policy.isn is not None or policy.port is not None for policy in policies)
 
 
 def as_mutated(scenario: Scenario, mutation: Mutation | None) -> Scenario:
-    """Return the scenario that a mutation really plays, as far as it is not about keys (those: `chains.mutated`)."""
+    """Return the scenario with the mutation `left-to-chance` applied; mutations of keys are in `chains.mutated`."""
     if mutation is None or mutation.kind != "left-to-chance":
         return scenario
     policy = {name: one.model_copy(update={"isn": None, "port": None}) for name, one in scenario.policy.items()}

@@ -1,1 +1,1 @@
-"""Steps played: one module for each family of steps."""
+"""What the steps do: one module for each family of steps."""

@@ -1,4 +1,4 @@
-"""Plays `cli`: free lines of Junos, typed in the order in which the file has them."""
+"""Plays `cli`: lines of Junos from the file, sent in its order."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from keyroll.scenario.play.read_back import ReadBack
 from keyroll.scenario.play.watch import act
 
 _CHAINS = "authentication-key-chains"
-"""A typed line with this changes keychains, which are then held otherwise than the file has them."""
+"""A typed line with this word changes keychains, which then differ from the file's."""
 
 
 @play.register
@@ -49,17 +49,17 @@ def _configure(step: Cli, run: Run, router: RouterName) -> None:
 
 
 def _take_typed_keys(run: Run, router: RouterName, found: Sequence[Keychain], span: Span) -> None:
-    """Hold the keys that were typed into a chain in use as the file's own: the wire is judged with them.
+    """Add keys that were typed into a chain to the intended ones, so that segments are judged with them.
 
-    A key of the file that was typed otherwise stays what the file says: that is the mistake which such a file plays.
+    A key of the file that was changed by a typed line stays as the file has it: that change is a mistake on purpose.
     """
-    held = run.keyring.meant(router)
+    held = run.keyring.intended(router)
     for chain in found:
         known = held.named(chain.name)
         typed = tuple(key for key in chain.keys if key.usable and known.key(key.id) is None)
         if chain.name in held.chains and typed:
             run.keyring.commit(router, held.with_chain(replace(known, keys=(*known.keys, *typed))), span)
-            held = run.keyring.meant(router)
+            held = run.keyring.intended(router)
 
 
 def _ask(step: Cli, run: Run, router: RouterName) -> None:
@@ -81,16 +81,16 @@ def _ask(step: Cli, run: Run, router: RouterName) -> None:
 def _placed(run: Run, router: RouterName, line: str) -> str:
     peer = other(router)
     peers, plans = run.routers.peers, run.routers.plans
-    # `peers` are those of the first BGP session, which may have a local-as.
+    # `peers` are the addresses of the first BGP session, so the peer's AS is that of this session.
     first = next((one for one in run.scenario.sessions if one.kind is SessionKind.BGP), None)
     opened = None if first is None else run.scenario.opened_with(first, peer)
     return placed(line, own=peers[peer], peer=peers[router], peer_as=opened or plans[peer].asn)
 
 
 def placed(line: str, *, own: IPv4Address | IPv6Address, peer: IPv4Address | IPv6Address, peer_as: int) -> str:
-    """Return a line of a `cli` step as a router is sent it: `<own>`, `<peer>` and `<peer-as>` are those of its session.
+    """Return a line of a `cli` step with `<own>`, `<peer>` and `<peer-as>` replaced by the values of its session.
 
-    So a file needs no addresses, and a line is written once for both routers.
+    So a file needs no addresses, and has a line once for both routers.
     """
     for word, value in (("<own>", own), ("<peer>", peer), ("<peer-as>", peer_as)):
         line = line.replace(word, str(value))

@@ -1,4 +1,4 @@
-"""`commit confirmed` that nobody confirms: the routers take it back by themselves, and that is waited for and noted."""
+"""An unconfirmed `commit confirmed`: wait until the routers roll it back by themselves, and record that."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from keyroll.scenario.play.watch import act
 
 _COMMITS = "show system commit"
 _POLL = timedelta(seconds=0.2)
-"""Between two looks at the list of commits: each is an exchange over SSH, and seconds do not matter after a minute."""
+"""Interval between two reads of the list of commits: after a wait of minutes, a fifth of a second is precise enough."""
 
 
 class Unconfirmed:
-    """Which routers have a commit that waits to be confirmed, and until when."""
+    """The routers that have an unconfirmed commit, and when they must roll it back."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
         self._due: dict[RouterName, tuple[int, Instant]] = {}
-        """By router: how many commits it remembered with the unconfirmed one, and when it must be taken back."""
+        """By router: the number of commits that it lists, with the unconfirmed one, and when it must roll back."""
 
     def note(self, routers: Sequence[RouterName], minutes: int | None) -> None:
-        """Note that routers have just made an unconfirmed commit; None minutes: it needs no confirmation."""
+        """Record that routers have just made an unconfirmed commit; `minutes` None: it needs no confirmation."""
         if minutes is None:
             return
         due = self._run.clock.now() + timedelta(minutes=minutes)
@@ -38,21 +38,21 @@ class Unconfirmed:
             self._due[router] = (commits, due)
 
     def await_rollback(self, routers: Sequence[RouterName]) -> None:
-        """Wait until routers have rolled back by themselves, to the end of their minutes and what a show may take.
+        """Wait until routers have rolled back by themselves; the deadline is that of the commit plus `Waits.shown`.
 
         Raises:
-            ScenarioError: a router has no commit that waits to be confirmed.
+            ScenarioError: a router has no unconfirmed commit.
         """
         for router in routers:
             if router not in self._due:
-                raise ScenarioError(f"await-rollback: {router} has no commit that waits to be confirmed")
+                raise ScenarioError(f"await-rollback: {router} has no unconfirmed commit")
         self._run.routers.pair.at_once(self._await_one, routers)
 
     def _await_one(self, session: RouterSession) -> None:
         run, router = self._run, router_of(session)
         commits, due = self._due.pop(router)
         looks = [run.now()]
-        """When each look began: the router has rolled back after the last one that did not show it."""
+        """When each read began: the rollback happened after the last read that did not show it."""
 
         def is_back() -> bool:
             looks.append(run.now())
@@ -74,5 +74,5 @@ def _(step: AwaitRollback, run: Run) -> Span:
 
 
 def commits_remembered(session: RouterSession) -> int:
-    """Return how many commits a router lists; a line begins with its number, comments stand on lines of their own."""
+    """Return how many commits a router lists: the lines that begin with a number; comments are on separate lines."""
     return sum(1 for line in session.show(_COMMITS).raw.splitlines() if line[:1].isdigit())

@@ -1,4 +1,4 @@
-"""Plays the steps that commit keychains: the base configuration with sessions and keychain, and changes of keys."""
+"""Plays the steps that commit keychains: `apply` (the base configuration with sessions), and changes of keys."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def _apply(step: Apply, run: Run) -> None:
         router: _base(run, router, applied=step.turns_on, md5=step.authentication == "md5") for router in step.routers
     }
     commit(run, proposals, pause=step.pause, refused=step.refused)
-    for router in configured:  # not sooner: what was taken back would have been sampled half-way
+    for router in configured:  # after the commits: a router whose commit was undone has no session to sample
         run.samples.watch(router)
 
 
 def _base(run: Run, router: RouterName, *, applied: bool, md5: bool = False) -> Proposal:
-    """Return the base configuration, with the chains when the router is applied, without when it is not yet."""
+    """Return the base configuration of a router; `applied`: with keychains and authentication."""
     scenario, plans = run.scenario, run.routers.plans
-    held = run.keyring.meant(router) if applied else None
+    held = run.keyring.intended(router) if applied else None
     if scenario.has_named_sessions:
         lines = pair_configuration(plans[router], plans[other(router)], session_lines(scenario, router, held))
     else:
@@ -60,7 +60,7 @@ def _base(run: Run, router: RouterName, *, applied: bool, md5: bool = False) -> 
             family=Family(scenario.family),
         )
     if held is not None:
-        lines += [line for chain in run.keyring.given(router).chains.values() for line in set_lines(chain)]
+        lines += [line for chain in run.keyring.deployed(router).chains.values() for line in set_lines(chain)]
     configured = run.kept(Configured)
     first, md5_before = router not in configured.routers, router in configured.with_md5
     places = list(dict.fromkeys(place for _, place in _places(run, router)))
@@ -73,7 +73,7 @@ def _base(run: Run, router: RouterName, *, applied: bool, md5: bool = False) -> 
 
 
 def session_lines(scenario: Scenario, router: RouterName, held: Held | None) -> list[SessionLines]:
-    """Return the sessions that a file names as a router configures them; `held` None: without authentication."""
+    """Return a router's configuration of the sessions that a file names; `held` None: without authentication."""
     return [
         SessionLines(
             one.name,
@@ -109,7 +109,7 @@ def _change(step: Commit, run: Run) -> None:
 
 
 def _changed(step: Commit, run: Run, router: RouterName) -> Proposal | None:
-    """Return a change of keys; None where there is nothing to do, since a mutation made it so."""
+    """Return a change of keys; None if there is nothing to commit, which can happen with a mutation."""
     held = run.keyring.after(router, step)
     lines = [] if isinstance(step, Rollback) else run.keyring.lines(router, held)
     for pointing in step.pointings if isinstance(step, RePoint | ChangeChains) else ():
@@ -125,16 +125,16 @@ def _changed(step: Commit, run: Run, router: RouterName) -> Proposal | None:
 
 
 def _pointed(run: Run, router: RouterName, pointing: Pointing) -> Sequence[str]:
-    meant = pointing.sessions_ or run.scenario.session_names
+    chosen = pointing.sessions_ or run.scenario.session_names
     lines = (
         f"set {place} authentication-key-chain {pointing.chain}"
         for name, place in _places(run, router)
-        if name in meant
+        if name in chosen
     )
     return list(dict.fromkeys(lines))
 
 
 def _places(run: Run, router: RouterName) -> Iterator[tuple[str, str]]:
-    """Yield each session's name, and the level of the configuration where its authentication stands."""
+    """Yield each session's name, and the hierarchy level at which its authentication is configured."""
     for one in session_lines(run.scenario, router, None):
         yield one.name, authentication_place(one, str(run.routers.peer(router, one.name)))

@@ -1,4 +1,4 @@
-"""How a change is committed: on all routers of a step or on none, at once or in turn, or refused as expected."""
+"""How a change is committed: on all routers of a step or on none, together or in turn, or refused as expected."""
 
 from __future__ import annotations
 
@@ -22,40 +22,40 @@ from keyroll.scenario.play.read_back import ReadBack
 
 
 class Configured:
-    """Which routers have the base configuration."""
+    """The routers that have the base configuration."""
 
     def __init__(self, run: Run) -> None:
         self.routers: set[RouterName] = set()
         self.with_md5: set[RouterName] = set()
-        """Those whose sessions have TCP MD5, which Junos does not bear beside a key-chain."""
+        """Those whose sessions have TCP MD5, which must be deleted before a key-chain: Junos refuses both together."""
 
 
 class Effect(Protocol):
-    """What a commit changes of what the run knows of a router."""
+    """How a commit changes the run's knowledge of a router."""
 
     @property
     def changes_chains(self) -> bool:
-        """Whether it is about key-chains, which are read back then."""
+        """Whether it changes key-chains, so that these are read back."""
         ...
 
     def committed(self, run: Run, router: RouterName, span: Span) -> None:
-        """Note that the router has committed it."""
+        """Record that the router has committed it."""
         ...
 
     def taken_back(self, run: Run, router: RouterName, span: Span) -> None:
-        """Note that the router has taken it back, since the other one refused its part."""
+        """Record that the router has undone it, because the other one refused its part."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Based:
-    """The router has the base configuration, with keychains (`held`) or, before it is applied, without."""
+    """The router gets the base configuration, with keychains (`held`) or, if it is not applied yet, without."""
 
     held: Held | None
     first: bool
-    """Whether it had none before."""
+    """Whether the router had no base configuration before."""
     md5: bool = False
-    """Whether its sessions have TCP MD5 by it."""
+    """Whether its sessions have TCP MD5 after the commit."""
     md5_before: bool = False
 
     @property
@@ -64,14 +64,14 @@ class Based:
         return self.held is not None
 
     def committed(self, run: Run, router: RouterName, span: Span) -> None:
-        """Note the configuration, and the chains."""
+        """Record the configuration, and the chains."""
         if self.held is not None:
             run.keyring.commit(router, self.held, span, unprotected_before=not self.first)
         run.kept(Configured).routers.add(router)
         _mark(run, router, md5=self.md5)
 
     def taken_back(self, run: Run, router: RouterName, span: Span) -> None:
-        """Note what was before."""
+        """Record the state before the commit."""
         if self.held is not None:
             run.keyring.take_back(router, span)
         if self.first:
@@ -86,23 +86,23 @@ def _mark(run: Run, router: RouterName, *, md5: bool) -> None:
 
 @dataclass(frozen=True, slots=True)
 class KeysChanged:
-    """The router holds other keychains."""
+    """The router gets other keychains."""
 
     held: Held
     changes_chains = True
 
     def committed(self, run: Run, router: RouterName, span: Span) -> None:
-        """Note the chains."""
+        """Record the chains."""
         run.keyring.commit(router, self.held, span)
 
     def taken_back(self, run: Run, router: RouterName, span: Span) -> None:
-        """Note the chains of before."""
+        """Record the chains before the commit."""
         run.keyring.take_back(router, span)
 
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """Free lines: they change nothing that is kept here."""
+    """Lines of a `cli` step: the effect of their commit is not recorded here."""
 
     changes_chains = False
 
@@ -115,7 +115,7 @@ class Typed:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What one router is to commit: how, as which lines in the run folder, and with which effect."""
+    """A commit for one router: how it is loaded, its lines for the run folder, and its effect."""
 
     draft: Draft
     lines: Sequence[str]
@@ -128,13 +128,13 @@ class Proposal:
 
     def taken_back(self, run: Run, router: RouterName, span: Span) -> None:
         """Note that the router has taken it back."""
-        lines = [f"# step {run.number}: taken back, since the other router refused its part"]
+        lines = [f"# step {run.number}: undone, because the other router refused its part"]
         run.record.committed(router, lines)
         self.effect.taken_back(run, router, span)
 
 
 def comment(run: Run) -> str:
-    """Return the comment that the routers keep with the present step's commit."""
+    """Return the comment of the current step's commits."""
     return f"keyroll {run.scenario.id} step {run.number}"
 
 
@@ -146,14 +146,14 @@ def commit(
     refused: str | None = None,
     confirmed: int | None = None,
 ) -> None:
-    """Commit on all routers or on none, and read back; or hold their refusals against what the file expects.
+    """Commit on all routers or on none, and read back; or compare their refusals with what the file expects.
 
     Args:
         run: the run.
-        proposals: by router; in this order where there is a pause.
+        proposals: by router, in the order of the commits if there is a pause.
         pause: between one router's commit and the next one's; None commits on all at once.
         refused: the words with which each router must refuse it.
-        confirmed: minutes until the routers take it back by themselves.
+        confirmed: minutes until the routers roll it back by themselves.
     """
     back = run.kept(ReadBack)
     if refused is not None:

@@ -1,4 +1,4 @@
-"""What the steps of a run are played on, and `play`, which does what a step says."""
+"""The context of a run that steps are played in, and `play`, which dispatches on the kind of step."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """The last thing that was done: what was seen after it began counts, and waits are counted from its end."""
+    """The last action: what is observed after its begin counts, and deadlines are counted from its end."""
 
     text: str
     span: Span
@@ -44,7 +44,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Routers:
-    """Both routers, as a run reaches them."""
+    """Both routers, and what a run needs to reach and observe them."""
 
     pair: Pair[RouterName]
     clocks: Mapping[str, RouterClock]
@@ -60,22 +60,22 @@ class Routers:
     """By router and session (by its name), the peer's address."""
 
     def peer(self, router: RouterName, session: str) -> IPv4Address | IPv6Address:
-        """Return the address of a router's peer of a session."""
+        """Return the address of a router's peer in a session."""
         return self.ends.get(router, {}).get(session, self.peers[router])
 
 
 class Timekeeper(Protocol):
-    """Moves the scenario's time. Instants returned are the host's (ns since 1970): what counts came after them."""
+    """Moves the scenario's time."""
 
     waits: bool
     """Whether time passes by waiting."""
 
     def begin(self, run: Run) -> None:
-        """Bring the routers to t0."""
+        """Bring the routers' clocks to t0."""
         ...
 
     def advance(self, run: Run, step: Advance) -> int:
-        """Move time forward as a step says."""
+        """Move time forward as a step says. Return the host's instant (ns since 1970) from which observations count."""
         ...
 
     def set_skew(self, run: Run, step: Skew) -> None:
@@ -83,46 +83,46 @@ class Timekeeper(Protocol):
         ...
 
     def check(self, run: Run) -> None:
-        """Raise RunUnfitError when time has passed what a step was to be done before."""
+        """Raise RunUnfitError if the current step was not done before the key start that it must precede."""
         ...
 
 
 @dataclass(slots=True)
 class Run:
-    """One run of one scenario: what it plays, what it plays on, what it has seen and written down."""
+    """One run of one scenario: its input, its routers, its observations and its record."""
 
     scenario: Scenario
     seed: int | str
     t0: datetime
     waits: Waits
     clock: Clock
-    """The host's."""
+    """The host's clock."""
     time: Timekeeper
-    """The scenario's."""
+    """Moves the scenario's time: by setting the routers' clocks, or by waiting."""
     routers: Routers
     wire: Wire
     samples: Sampler
     keyring: Keyring
     record: Record
     moment: Moment
-    """What waits are counted from."""
+    """The last action, from which deadlines are counted."""
     number: int = 0
-    """The step that is played, from 1."""
+    """The number of the current step, from 1."""
     endings: ExitStack = field(default_factory=ExitStack)
-    """What has to be done when the run ends, however it ends."""
+    """Clean-up for the end of the run, however it ends."""
     _kept: dict[Callable[[Run], Any], Any] = field(default_factory=dict)
 
     @property
     def named(self) -> Mapping[str, SessionKind] | None:
-        """The file's sessions with their kinds, where it names them; None where their kinds say all."""
+        """The kinds of the file's sessions by name, if it names them; None if they are written as words."""
         return self.scenario.kinds if self.scenario.has_named_sessions else None
 
     def sessions_of(self, reference: str) -> tuple[str, ...]:
-        """Return the sessions that a step means by a name or a kind."""
+        """Return the names of the sessions that a name or a kind in a step refers to."""
         return self.scenario.sessions_of(reference)
 
     def kept(self, make: Callable[[Run], T]) -> T:
-        """Return what a family of steps keeps through a run; `make` makes it when it is first asked for."""
+        """Return the state that a family of steps keeps during a run; `make` creates it on first use."""
         if make not in self._kept:
             self._kept[make] = make(self)
         return cast("T", self._kept[make])
@@ -136,11 +136,11 @@ class Run:
         return self.clock.now() - Instant(instant)
 
     def since_done(self) -> timedelta:
-        """Return how long ago the last thing was done."""
+        """Return the time since the end of the last action."""
         return self.since(self.moment.span.done)
 
     def waits_until(self, deadline: Instant, what: str) -> None:
-        """Tell who looks on that the present step waits, and until when at most."""
+        """Add to the timeline that the current step waits, and how long at most."""
         left = (deadline - self.clock.now()).total_seconds()
         if left > 0:
             self.record.timeline.add(Kind.WAIT, f"{what}, at most {left:.1f} s", data={"seconds": left})
@@ -154,16 +154,16 @@ class Run:
         after: timedelta = timedelta(),
         keys: Mapping[str, str] | None = None,
     ) -> None:
-        """Note what was found of an assertion that the present step makes."""
+        """Record the finding for an assertion of the current step."""
         self.record.add(checked(assertion, finding, step=self.number, event=event, after=after, keys=keys))
 
 
 @singledispatch
 def play(step: Step, run: Run) -> Span | None:
-    """Do what a step says. Each kind of step has a function of its own, registered with `@play.register`.
+    """Do what a step says. Each kind of step has its own function, registered with `@play.register`.
 
     Returns:
-        When it was done; None of a step that only looks: what counts stays what counted before it.
+        The time of the action; None for a step that only observes: deadlines then still count from the action before.
 
     Raises:
         RunError: a part of the run broke, or the routers cannot do it.
@@ -172,7 +172,7 @@ def play(step: Step, run: Run) -> Span | None:
 
 
 def router_of(session: RouterSession) -> RouterName:
-    """Return whose session it is."""
+    """Return the name of the router that a session is with."""
     return "R1" if session.target.name == "R1" else "R2"
 
 

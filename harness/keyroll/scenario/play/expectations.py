@@ -1,4 +1,4 @@
-"""Plays the steps that expect something: looks until all of it holds, or looks for as long as it must hold."""
+"""Plays the steps that expect something: poll until all conditions hold, or for as long as they must hold."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _(step: Stays, run: Run) -> None:
 
     with run.record.part(_PART, waiting=True):
         end = run.clock.now() + step.duration
-        run.waits_until(end, "it must stay so")
+        run.waits_until(end, "the conditions must keep holding")
         broken = until(run.clock, breaks, deadline=end, poll=run.waits.watch) or {}
     held = Finding(holds=True, observed=f"held for {format_duration(step.duration)}")
     for index, condition in enumerate(conditions):
@@ -48,7 +48,7 @@ def _(step: Stays, run: Run) -> None:
 
 
 def await_wire(run: Run, conditions: list[Condition], done: Callable[[], bool]) -> None:
-    """Have data sent on the wire until `done`, or until the conditions' deadline has passed."""
+    """Make the routers send data until `done` returns true, or the deadline for the wire has passed."""
     if not conditions:
         return
 
@@ -66,9 +66,9 @@ def await_wire(run: Run, conditions: list[Condition], done: Callable[[], bool]) 
 
 
 def _deadline(condition: Condition, run: Run) -> timedelta:
-    """Return how long a condition may take; the wire of a session that was down has to wait for it to come up."""
+    """Return how long a condition may take. If a session was down, data on the wire must wait until it is up."""
     own = condition.deadline(run.waits)
-    waits_for_session = run.kept(Watch).fallen and condition.source is Source.WIRE
+    waits_for_session = run.kept(Watch).any_down and condition.source is Source.WIRE
     return max(own, run.waits.session_up) if waits_for_session else own
 
 
@@ -77,7 +77,8 @@ def _await(step: Expectation, run: Run, deadline: Callable[[Condition], timedelt
     pending = list(conditions)
 
     def all_judged() -> bool:
-        waited, view = run.since_done(), watch.look(pending)  # in this order: the last look begins after the deadline
+        # In this order, so that a condition is given up only on a view that was taken after its deadline.
+        waited, view = run.since_done(), watch.look(pending)
         for condition in list(pending):
             finding = condition.judge(view)
             if finding.holds or waited >= deadline(condition):
@@ -88,11 +89,11 @@ def _await(step: Expectation, run: Run, deadline: Callable[[Condition], timedelt
         return not pending
 
     last = Instant(run.moment.span.done) + max(map(deadline, conditions), default=timedelta())
-    run.waits_until(last, "all of it must hold")
+    run.waits_until(last, "all conditions must hold")
     with run.record.part(_PART, waiting=True):
         until(run.clock, all_judged, deadline=last, poll=run.waits.poll)
         if any(isinstance(one, SessionState) and one.expects_up for one in conditions):
-            # Where a check is red already, nothing more is waited for; but what is up is not called down.
+            # After a red check nothing more is awaited: sessions count as up only if they are up now.
             watch.await_up(timedelta() if run.record.red else run.waits.session_up)
 
 

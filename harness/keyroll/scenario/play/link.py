@@ -1,4 +1,4 @@
-"""Plays the steps on the link: cut, restore, impair, inject. Injected frames must be dropped, and are counted."""
+"""Plays the steps on the link: cut, restore, impair, inject, cross-syns. Injected frames must be dropped."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ _REASONS: Mapping[str, DropReason] = {
     "icmp-unreachable": DropReason.ICMP_ERROR,
     "icmp-too-big": DropReason.ICMP_ERROR,
 }
-"""What each kind of forged frame must be dropped for."""
+"""The reason for which each kind of forged frame must be dropped."""
 
 
-class Chance:
-    """The seeded choices of a run's steps on the link: repeatable with the run's seed."""
+class SeededChoices:
+    """The random choices of a run's steps on the link, repeatable with the run's seed."""
 
     def __init__(self, run: Run) -> None:
         self._seed = run.seed
-        self.forgery = random.Random(f"{run.seed}/forgery")  # noqa: S311 - a seeded forgery is meant to be repeatable
+        self.forgery = random.Random(f"{run.seed}/forgery")  # noqa: S311 - forged frames must be repeatable, not secret
         self._impairments = 0
 
     def next_impairment(self) -> int:
@@ -76,7 +76,7 @@ def _(step: CrossSyns, run: Run) -> Span:
 
 def _links(step: Cut | Restore | Impair | Inject | CrossSyns, run: Run) -> Links:
     if run.routers.links is None:
-        raise RunBrokenError(f"`{step.kind}`: this lab has no link that can be acted on")
+        raise RunBrokenError(f"`{step.kind}`: this lab cannot act on the link")
     return run.routers.links
 
 
@@ -98,7 +98,7 @@ def _impair(step: Impair, run: Run) -> None:
             jitter=(step.jitter or timedelta()).total_seconds(),
             reorder=step.reorder,
             damage=step.damage,
-            seed=run.kept(Chance).next_impairment(),
+            seed=run.kept(SeededChoices).next_impairment(),
         )
         links.impair(impairment, towards=router)
 
@@ -135,32 +135,32 @@ def _frames(step: Inject, run: Run) -> list[bytes]:
     if step.key is not None:
         seen = tuple(one for one in seen if one.key == step.key)
         if not seen:
-            raise RunBrokenError(f"{peer} has sent nothing for {session} with key {step.key} to replay")
+            raise RunBrokenError(f"cannot replay: {peer} has sent no frame for {session} with key {step.key}")
     if not seen:
         if earlier:
-            raise RunBrokenError(f"{session} had no signed connection from {peer} before the present one")
-        raise RunBrokenError(f"{peer} has sent {step.towards} nothing signed for {session} to forge from")
+            raise RunBrokenError(f"{session} had no earlier connection with signed frames from {peer}")
+        raise RunBrokenError(f"cannot forge a frame: {peer} has sent {step.towards} no signed frame for {session}")
     if step.replays:
         return [one.frame for one in seen[-step.count :]]
     return [_forge(step, run, seen[-1], peer) for _ in range(step.count)]
 
 
 def _forged_session(step: Inject, run: Run) -> str:
-    """Return the session that frames are forged on: of a kind, the first one of the file."""
+    """Return the session that frames are forged for; for a kind, the file's first session of that kind."""
     return next(iter(run.sessions_of(step.session)), step.session)
 
 
 def _forge(step: Inject, run: Run, frame: SignedFrame, peer: RouterName) -> bytes:
-    chance = run.kept(Chance).forgery
+    randomness = run.kept(SeededChoices).forgery
     if step.forged in ("syn", "syn-bad-mac"):
-        return forge_syn(frame, key_id=frame.key_id if step.forged == "syn-bad-mac" else None, rng=chance)
+        return forge_syn(frame, key_id=frame.key_id if step.forged == "syn-bad-mac" else None, rng=randomness)
     if step.forged in _ICMP:
         sent = run.wire.received(peer, _forged_session(step, run)).current
         if not sent:
-            raise RunBrokenError(f"{step.towards} has sent {peer} nothing signed that an ICMP error could quote")
+            raise RunBrokenError(f"cannot forge an ICMP error: {step.towards} has sent {peer} no signed frame to quote")
         return forge_icmp(frame, sent[-1], too_big=step.forged == "icmp-too-big")
     session = _forged_session(step, run)
-    keys = [key for router in (peer, step.towards) for key in run.keyring.given(router).chain_of(session).keys]
+    keys = [key for router in (peer, step.towards) for key in run.keyring.deployed(router).chain_of(session).keys]
     numbers = {number for key in keys for number in (key.send_id, key.recv_id) if number is not None}
     key_id = {"rst": None, "rst-bad-mac": frame.key_id, "rst-unknown-keyid": unknown_key_id(numbers)}[step.forged]
-    return forge_rst(frame, key_id=key_id, rng=chance)
+    return forge_rst(frame, key_id=key_id, rng=randomness)

@@ -1,4 +1,4 @@
-"""Plays `lock` and `unlock`: a second login keeps a router's configuration locked, as a colleague may on the night."""
+"""Plays `lock` and `unlock`: a second login keeps a router's configuration locked, as another operator may do."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Locks:
 
         Raises:
             ScenarioError: a router is locked already.
-            CommandError: it does not let itself be locked.
+            CommandError: the router refuses the lock.
         """
         for router in routers:
             if router in self._holders:

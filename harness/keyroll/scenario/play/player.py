@@ -1,7 +1,7 @@
-"""Plays the steps of one scenario on routers that answer, and judges what must hold throughout.
+"""Plays the steps of one scenario on routers that are up, and judges what must hold throughout.
 
-The engine (`engine.py`) brings the lab, the sessions and the folder; what each step does is in the modules beside this
-one, which register it with `play`.
+The engine (`engine.py`) provides the lab, the SSH sessions and the run folder; what each step does is in the other
+modules of this package, which register it with `play`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from keyroll.scenario.file.step import Step
 from keyroll.scenario.judge.conditions import KeyOnWire
 from keyroll.scenario.judge.invariants import INVARIANTS
 
-# Imported for the steps that they play.
+# Imported because they register the steps that they play.
 from keyroll.scenario.play import cli, commits, link, locks, sessions, time  # noqa: F401
 from keyroll.scenario.play.committing import Configured
 from keyroll.scenario.play.context import Run, play
@@ -26,7 +26,7 @@ from keyroll.scenario.record.timeline import Kind
 
 
 class Player:
-    """Plays one scenario once. `until` are the names of checks up to which it goes on though others are red."""
+    """Plays one scenario once. `until` names checks that are still judged after others are red (a mutation's)."""
 
     def __init__(self, run: Run, *, until: Iterable[str] = ()) -> None:
         self.run = run
@@ -60,14 +60,14 @@ class Player:
             self.watch.after_action(f"step {run.number} ({step.words()})", span)
 
     def _goes_on(self) -> bool:
-        """A red check ends the run, unless a check that a mutation names is still to be judged."""
+        """Return whether the run continues: a red check ends it, unless a check of a mutation is still to come."""
         if not self.run.record.red:
             return True
         steps = (name.partition("@")[2].partition("[")[0] for name in self._awaited)
         return any(int(step) > self.run.number for step in steps)
 
     def _finish(self) -> None:
-        """Wait for pending rollovers, look once more, and judge the invariants."""
+        """Wait for pending rollovers, wait for fresh samples, and judge the invariants."""
         run, watch = self.run, self.watch
         if not run.record.red and Invariant.ROLLOVER_COMPLETES in run.scenario.invariants:
             self._await_rollovers()

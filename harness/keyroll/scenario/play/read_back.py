@@ -1,4 +1,4 @@
-"""What a router holds after a commit is read back and compared with what it was sent, secrets decoded (`read-back`)."""
+"""The check `read-back`: after a commit, compare a router's keychains with those it was sent, secrets decoded."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from keyroll.scenario.play.context import Run, router_of
 
 
 class ReadBack:
-    """Knows what each router was sent, and reads back what it holds."""
+    """Knows the keychains that each router was sent, and reads back those that it has."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
         self._sent: dict[RouterName, tuple[Keychain, ...]] = {}
         self._typed: dict[RouterName, frozenset[str]] = {}
-        """By router, what a `cli` step has made otherwise than the file's keychains have it."""
+        """By router, the differences to the file's keychains that a `cli` step has made, in words."""
         run.keyring.subscribe(self._note)
 
     def check(self, routers: Sequence[RouterName]) -> None:
-        """Note for each router whether it holds the chains that it was sent."""
+        """Record for each router whether it has the chains that it was sent."""
         for router, found in self._run.routers.pair.at_once(_found, routers).items():
             self._judge(router, found)
 
     def check_one(self, session: RouterSession) -> None:
-        """Note for one router whether it holds the chains that it was sent."""
+        """Record for one router whether it has the chains that it was sent."""
         self._judge(router_of(session), _found(session))
 
     def allow_typed(self, session: RouterSession) -> Sequence[Keychain]:
-        """Take what the router holds now as meant: somebody typed it. Return the chains, where they can be read."""
+        """Accept the router's differences now, which a typed line has made. Return its chains; none if unreadable."""
         router, found = router_of(session), _found(session)
         self._typed[router] = frozenset(self._assertion(router).differences(found))
         return [] if isinstance(found, str) else found
@@ -51,7 +51,7 @@ class ReadBack:
 
 
 def _found(session: RouterSession) -> list[Keychain] | str:
-    """Return the chains, or why what the router shows is no text that holds some."""
+    """Return the router's chains, or the text of the error if they cannot be read."""
     try:
         return read_keychains(session)
     except ReadBackError as error:

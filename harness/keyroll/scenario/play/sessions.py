@@ -1,6 +1,6 @@
 """Plays the steps that reset sessions, routing processes and routers.
 
-A router that restarts is not sampled meanwhile: then it cannot tell the state of its sessions.
+A router is not sampled while it restarts, because it does not answer about its sessions then.
 """
 
 from __future__ import annotations
@@ -64,10 +64,10 @@ def _restart(run: Run, router: RouterName) -> None:
 
 
 def _await_routing(run: Run, router: RouterName) -> None:
-    """Wait until the routing process tells the state of the sessions, which it refuses while it starts.
+    """Wait until the routing process shows the state of the sessions, which it refuses while it starts.
 
     Raises:
-        CommandError: it still refuses when a session should have come up.
+        CommandError: it still refuses after `Waits.session_up`.
     """
     session = run.routers.pair.sessions[router]
     deadline = run.clock.now() + run.waits.session_up

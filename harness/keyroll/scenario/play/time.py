@@ -1,4 +1,4 @@
-"""How a scenario's time passes: by setting the routers' clocks, or, where that cannot be, by waiting in real time."""
+"""How a scenario's time passes: by setting the routers' clocks, or, if they cannot be set, by waiting."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from keyroll.scenario.record.timeline import Kind
 _SECOND = timedelta(seconds=1)
 """`set date` takes whole seconds."""
 _LOOK = timedelta(seconds=0.25)
-"""While time passes, the lab is looked at so often: a dead part ends the run soon."""
+"""Interval between two checks of the lab during a wait, so that a dead part ends the run soon."""
 OFF_MAX = timedelta(seconds=2)
-"""Clocks that cannot be set may be off this machine's by so much; they are read in whole seconds."""
+"""How much a clock that cannot be set may differ from this machine's: it is read in whole seconds, over SSH."""
 _MINUTE = timedelta(minutes=1)
 
 
@@ -79,7 +79,7 @@ class SettingClocks:
         run.routers.pair.at_once(move, list(named))
 
     def check(self, run: Run) -> None:
-        """Time goes where it is set: nothing can be late."""
+        """Do nothing: time moves only when it is set, so no step can be late."""
 
     def _move(self, run: Run, session: RouterSession, step: Advance) -> None:
         now = run.routers.clocks[router_of(session)].now()
@@ -95,19 +95,19 @@ class SettingClocks:
 
 
 def _set(session: RouterSession, moment: datetime) -> None:
-    """Set a clock, up to the next whole second: `set date` knows no fractions, and time must not go back."""
+    """Set a clock to the next whole second: `set date` takes no fractions, and time must not go back."""
     fraction = timedelta(microseconds=moment.microsecond)
     session.set_clock(moment - fraction + _SECOND if fraction else moment)
 
 
 class RealTime:
-    """Time passes by itself. What must be done before a key starts has to be done by then, or the run is unfit."""
+    """Time passes by itself. A step that must precede a key's start but is done after it makes the run unfit."""
 
     waits = True
 
     def __init__(self) -> None:
         self._reached = timedelta()
-        """How long after t0 the scenario's time is, as far as it was waited for."""
+        """The scenario's time, counted from t0, that the steps have waited for so far."""
 
     def begin(self, run: Run) -> None:
         """Read the routers' clocks, and wait for t0.
@@ -130,25 +130,25 @@ class RealTime:
         self._wait_for(run, timedelta())
 
     def advance(self, run: Run, step: Advance) -> int:
-        """Wait until it is as late as a step says, and return that instant."""
+        """Wait until the instant that a step names, and return it."""
         goal = step.reached(self._reached)
-        run.record.timeline.add(Kind.CLOCK, f"until t0+{format_duration(goal)} real time has to pass")
+        run.record.timeline.add(Kind.CLOCK, f"waiting in real time until t0+{format_duration(goal)}")
         self._wait_for(run, goal)
         return Instant.of(run.t0 + goal).ns
 
     def set_skew(self, run: Run, step: Skew) -> None:
-        """Clocks cannot be set here: the scenario was not to be played."""
+        """Raise RunUnfitError: `why_not` refuses such a scenario before it is played."""
         raise RunUnfitError(f"the clocks of {', '.join(step.by_router())} cannot be set here")
 
     def check(self, run: Run) -> None:
-        """Raise MachineBusyError when a key's start has passed that a later step waits for."""
+        """Raise MachineBusyError if a key has started that only a later step waits for."""
         now = run.clock.now().moment - run.t0
         late = [start for start in _starts(run) if self._reached < start <= now]
         if late:
             raise MachineBusyError(
                 f"step {run.number} was done {format_duration(now - late[0])} after a key's start at "
-                f"t0+{format_duration(late[0])}, which it was to be done before",
-                remedy="on a slow machine, give a greater --wait-scale: it leaves more time between the starts",
+                f"t0+{format_duration(late[0])}, but must be done before it",
+                remedy="on a slow machine, use a greater --wait-scale: it leaves more time between the starts",
             )
 
     def _wait_for(self, run: Run, goal: timedelta) -> None:
@@ -157,8 +157,8 @@ class RealTime:
 
 
 def _starts(run: Run) -> Sequence[timedelta]:
-    """Return the start-times of all keys that the routers hold or are to hold, after t0."""
-    chains = [chain for router in ROUTERS for chain in run.keyring.meant(router).chains.values()]
+    """Return the start-times, counted from t0, of all keys in the routers' intended keychains."""
+    chains = [chain for router in ROUTERS for chain in run.keyring.intended(router).chains.values()]
     starts = {key.start for chain in chains for key in chain.keys if key.start is not None}
     return sorted(start - run.t0 for start in starts)
 

@@ -1,6 +1,6 @@
-"""What is seen of the routers between two steps, and `act`, which a step's action goes through.
+"""Observation of the routers between steps, and `act`, which every action of a step goes through.
 
-An action moves what counts: from its begin on for what is seen, from its end on for how long a thing may take.
+After an action only what is observed since its begin counts, and deadlines are counted from its end.
 """
 
 from __future__ import annotations
@@ -25,47 +25,47 @@ from keyroll.scenario.record.timeline import Kind
 
 SHOW_KEYCHAIN = "show security keychain"
 _PROVOKE_EVERY = timedelta(seconds=1)
-"""Each soft clear costs both routers an exchange of all routes; the wire needs one segment with data."""
+"""Interval between two soft clears: each makes both routers send all routes, and one segment with data is enough."""
 
 
 class Watch:
-    """What a run has seen so far, beyond what samples and captures keep by themselves."""
+    """What a run has observed so far, except what the sampler and the captures store."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
         self.up: int | None = None
-        """Since when (ns) the sessions are watched: both ends have seen them up, with routes and labels."""
+        """Since when (ns) the sessions are up at both ends, with routes and labels; None: not yet."""
         self.ended: int | None = None
-        """When (ns) the last look was taken."""
+        """When (ns) the run's observation ended; None: not yet."""
         self.rollovers: list[Rollover] = []
-        self.fallen = True
+        self.any_down = True
         """Whether a session was not up after the last action."""
         self._shown: dict[RouterName, dict[str, ChainStatus]] = {}
-        """By router, the chains that it shows, by name."""
+        """By router, the chains in its last `show security keychain`, by name."""
         self._sending: dict[tuple[RouterName, str], int | None] = {}
-        """By router and chain, which key its clock says is sent."""
+        """By router and chain, the key that the router must send with by its clock."""
         self._flaps_before: dict[RouterName | tuple[RouterName, str], int] = {}
         self._counts_drops = any(Source.DROPS.value in step.checks() for step in run.scenario.steps)
         self._drops_before: dict[RouterName, Drops] = {}
-        """What the routers' counters said before the last action."""
+        """The routers' drop counters before the last action."""
         self._followed: dict[tuple[RouterName, str], str] = {}
-        """By router and session, the chain that protected it when this was last asked."""
+        """By router and session, the chain that protected it after the last action."""
         self._provoked = 0
 
     def before_action(self) -> None:
-        """Read the counters of drops, where a step is to compare them."""
+        """Read the drop counters, if a step compares them."""
         if self._counts_drops:
             self._drops_before = self._run.routers.drops.read()
 
     def after_action(self, text: str, span: Span) -> None:
-        """Note that something was done: from here on waits are counted, and keys may have taken over by it."""
+        """Record an action: deadlines are counted from it, and it may have started rollovers."""
         self._run.moment = Moment(text, span)
-        self.fallen = self._any_down()
+        self.any_down = self._any_down()
         self._provoked = 0
         self._note_rollovers()
 
     def look(self, conditions: Iterable[Condition]) -> View:
-        """Read what the conditions rest on. Raises RunError, and RunUnfitError when it is too late for this step."""
+        """Read what the conditions need. Raises RunError, and RunUnfitError if it is too late for the current step."""
         run = self._run
         run.routers.check()
         run.time.check(run)
@@ -92,17 +92,17 @@ class Watch:
             {
                 (router, session): self._chain(router, session)
                 for router in ROUTERS
-                for session in run.keyring.meant(router).pointed
+                for session in run.keyring.intended(router).pointed
             },
         )
 
     def _chain(self, router: RouterName, session: str | None) -> ChainStatus | None:
-        """Return the chain of a session (None: that of those that have none of their own) as a router shows it."""
-        held = self._run.keyring.meant(router)
+        """Return the chain of a session as a router shows it; None: the chain of sessions without their own."""
+        held = self._run.keyring.intended(router)
         return self._shown.get(router, {}).get(held.used if session is None else held.used_by(session))
 
     def provoke(self, pending: Iterable[Condition]) -> None:
-        """Have routes sent again where the wire is awaited and the session is up: it makes data at once, harmlessly."""
+        """Make the routers send data if a condition waits for the wire: a soft clear sends routes without a flap."""
         run = self._run
         if run.since(self._provoked) < _PROVOKE_EVERY or not any(one.source is Source.WIRE for one in pending):
             return
@@ -116,7 +116,7 @@ class Watch:
         return all(found is not None and found.up for found in latest)
 
     def await_up(self, within: timedelta) -> None:
-        """Wait until both ends have seen the sessions up; from then on they are watched."""
+        """Wait until the sessions are up at both ends; the invariants are judged from then on."""
         run = self._run
         if self.up is None:
             deadline = Instant(run.moment.span.done) + within
@@ -138,7 +138,7 @@ class Watch:
         }
 
     def watched(self, end: int) -> Watched:
-        """Return what was seen until an instant (ns), for the invariants."""
+        """Return what was observed until an instant (ns), for the invariants."""
         run = self._run
         names, rollovers = run.scenario.session_names, tuple(self.rollovers)
         return Watched(self.up, end, self.samples(), run.wire, names, rollovers, self.keys(), run.named)
@@ -165,14 +165,14 @@ class Watch:
         ]
         if len(used) > 1:
             words = [f"{chain.name} {text}" for chain, text in zip(chains, words, strict=True)]
-        return "; ".join(words) or "was not asked for keys"
+        return "; ".join(words) or "keys not read"
 
     def _any_down(self) -> bool:
         return not all(self._is_up(session) for session in self._run.scenario.session_names)
 
     def _used(self, router: RouterName) -> dict[str, tuple[str, ...]]:
         """Return the chains that protect a router's sessions, each with these sessions."""
-        held = self._run.keyring.meant(router)
+        held = self._run.keyring.intended(router)
         found: dict[str, tuple[str, ...]] = {}
         for session in self._run.scenario.session_names:
             name = held.used_by(session)
@@ -189,9 +189,9 @@ class Watch:
             self._shown[router] = {chain.name: chain for chain in shown.chains}
 
     def _flaps_at(self, instant: int) -> dict[RouterName | tuple[RouterName, str], int]:
-        """Return what each router's BGP flap counters said in the last sample until an instant (ns).
+        """Return each router's BGP flap counters in the last sample until an instant (ns).
 
-        By router and session where the file names its sessions.
+        They are by router, or by router and session if the file names its sessions.
         """
         found: dict[RouterName | tuple[RouterName, str], int] = {}
         for router in ROUTERS:
@@ -218,12 +218,12 @@ class Watch:
                 self._followed.update({(router, session): chain for session in sessions})
 
     def _before_pointing(self, router: RouterName, sessions: Sequence[str]) -> int | None:
-        """Return the key that was sent by the chain that sessions had before they were pointed to another."""
+        """Return the key that sessions were protected with before they were pointed to another chain."""
         return self._sending.get((router, self._followed.get((router, sessions[0]), "")))
 
     def _should_send(self, router: RouterName, chain: str) -> int | None:
         now = self._run.routers.clocks[router].now()
-        key = send_key(self._run.keyring.meant(router).named(chain), now) if now is not None else None
+        key = send_key(self._run.keyring.intended(router).named(chain), now) if now is not None else None
         return key.id if key is not None else None
 
 
@@ -233,13 +233,13 @@ def _provoke(routers: Routers, names: Sequence[str], session: RouterSession) -> 
 
 
 def act(run: Run, part: str, work: Callable[[], int | None], *, waiting: bool = False) -> Span:
-    """Do the work of a step, and return when it was done.
+    """Do the work of a step, and return the time of it.
 
     Args:
         run: the run.
-        part: as what its time is counted (`result.json`, "seconds").
-        work: does it; returns the instant (ns) from which what is seen counts, or None: from when it began.
-        waiting: whether its time passes by waiting.
+        part: the name that its time is counted under (`result.json`, "seconds").
+        work: does the work; returns the instant (ns) from which observations count, or None: from its begin.
+        waiting: whether its time is spent waiting.
     """
     begun = run.now()
     with run.record.part(part, waiting=waiting):

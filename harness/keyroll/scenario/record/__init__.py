@@ -1,1 +1,1 @@
-"""What a run leaves: result, timeline, run folder, text report."""
+"""What a run writes: result, timeline, run folder, text report."""

@@ -1,6 +1,6 @@
-"""Files of a run: readable by their owner alone, an error that names the file, and whole or not there at all.
+"""Files of a run: readable by their owner only, written completely or not at all, with errors that name the file.
 
-`run.json` holds the seed that the lab's keys are drawn from, so a run's folder and files are the owner's (0700, 0600)
+`run.json` has the seed that the lab's keys are drawn from, so a run's folder and files are the owner's (0700, 0600)
 whatever the caller's umask is.
 """
 
@@ -20,7 +20,7 @@ FOLDER_MODE, FILE_MODE = 0o700, 0o600
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Have what cannot be written come out as a RunError that names the file."""
+    """Turn an OSError of the block into a RunError that names the file."""
     try:
         yield
     except OSError as error:
@@ -31,7 +31,7 @@ def writing(path: Path) -> Iterator[None]:
 
 def open_private(path: Path, mode: str = "w") -> IO[str]:
     """Open a text file for writing ("w") or appending ("a") that only its owner can read. Raises OSError."""
-    # What UTF-8 has no form for (half a character of a path) is written as an escape: evidence is never lost by it.
+    # A path may have octets that are not UTF-8: they are written as escapes, so that no evidence is lost.
     return open(path, mode, encoding="utf-8", errors="backslashreplace", opener=_private)
 
 
@@ -46,7 +46,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 def replace_whole(path: Path, text: str) -> None:
-    """Write a file beside `path` and rename it: whatever happens, `path` is whole, old or new. Raises RunError."""
+    """Write a second file and rename it to `path`, which so is complete at any time, old or new. Raises RunError."""
     beside = path.with_name(f".{path.name}.new")
     try:
         with writing(path):
@@ -60,9 +60,9 @@ def replace_whole(path: Path, text: str) -> None:
 
 
 def make_private(folder: Path) -> None:
-    """Take group's and others' rights from a folder and all that is in it, as far as this is the owner's to do.
+    """Remove all access of group and others to a folder and its content, as far as this process may.
 
-    Captures and logs are written by processes of the lab, with modes of their own.
+    Captures and logs need it: processes of the lab write them, with other modes.
     """
     for path in (folder, *folder.rglob("*")):
         if not path.is_symlink():

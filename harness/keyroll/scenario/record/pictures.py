@@ -1,4 +1,4 @@
-"""What a picture of a run needs beyond its timeline: each router's keys as it held them. No secret is in it."""
+"""What the figures of a report need besides the timeline: each router's keys, without their secrets."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ FORMAT = 1
 
 
 class HeldKeys:
-    """Every key that a router held in a run, in the order in which it was first committed."""
+    """Every key that a router had in a run, in the order in which they were first committed."""
 
     def __init__(self) -> None:
         self._found: dict[str, dict[str, dict[tuple[int, datetime | None], Key]]] = {}
 
     def note(self, router: str, chain: Keychain) -> None:
-        """Keep the keys of a chain that was committed on a router."""
+        """Add the keys of a chain that was committed on a router."""
         held = self._found.setdefault(router, {}).setdefault(chain.name, {})
         for key in chain.keys:
             held.setdefault((key.id, key.start), key)

@@ -1,4 +1,4 @@
-"""What a run writes down while it goes: checks, the timeline, where the time goes, what was committed."""
+"""What a run records while it is played: checks, the timeline, the time of its parts, what was committed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Record:
     timeline: Timeline
     stopwatch: Stopwatch
     committed: Callable[[str, Sequence[str]], object]
-    """Keeps the lines that were committed on a router."""
+    """Writes the lines that were committed on a router to the run folder."""
     checks: list[Check] = field(default_factory=list)
 
     @property
@@ -27,7 +27,7 @@ class Record:
         return any(not check.passed for check in self.checks)
 
     def add(self, check: Check) -> None:
-        """Note a judged check."""
+        """Record a judged check."""
         self.checks.append(check)
         self.timeline.add(
             Kind.CHECK,

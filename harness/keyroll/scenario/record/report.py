@@ -1,4 +1,4 @@
-"""A run in words: what the timeline shows at a glance, and the evidence of a verdict. Plain text, for any face."""
+"""A run as plain text, for the command line and for pytest: lines of the timeline, and the evidence of a verdict."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from keyroll.scenario.record.result import GAPS, Check, Result, Verdict
 from keyroll.scenario.record.timeline import Event, Kind
 
 QUIET = frozenset({Kind.COMMAND, Kind.WAIT})
-"""Kinds that the timeline in the terminal leaves out; they are in timeline.jsonl."""
+"""Kinds of events that are not printed; they are in timeline.jsonl."""
 
 
 def event_line(event: Event, *, started: int, t0: datetime) -> str:
-    """Return an event as a line: seconds since the start, the routers' clocks after t0, router, what happened."""
+    """Return an event as a line: seconds since the start, the routers' clocks relative to t0, router, text."""
     after = (event.at - started) / 1e9
     who = event.router or ""
     return f"{after:8.2f}s  {_clock(event, t0):<14}  {who:<3} {_text(event)}"
 
 
 def _text(event: Event) -> str:
-    """Return what happened, short: of a check that holds, its name and what was observed."""
+    """Return what happened; for a check that holds only its name and what was observed."""
     if event.kind is Kind.CHECK and event.data.get("passed"):
         session = event.data.get("session")
         return f"ok  {event.data['name']}{f' {session}' if session else ''}: {event.data['observed']}"
@@ -29,7 +29,7 @@ def _text(event: Event) -> str:
 
 
 def _clock(event: Event, t0: datetime) -> str:
-    """Return what the clock of the event's router (or both, where they differ) says, counted from t0."""
+    """Return the clock of the event's router (or of both, if they differ), counted from t0."""
     own = event.clocks.get(event.router) if event.router is not None else None
     readings = [own] if own is not None else list(event.clocks.values())
     words = list(dict.fromkeys(_since(moment, t0) for moment in readings))
@@ -39,7 +39,7 @@ def _clock(event: Event, t0: datetime) -> str:
 def _since(moment: datetime, t0: datetime) -> str:
     length = moment - t0
     if abs(length) > timedelta(days=400):
-        return ""  # not yet set: the host's own time, which says nothing in a scenario
+        return ""  # the clock is not set yet: it shows the host's time, which has nothing to do with t0
     whole = timedelta(seconds=length // timedelta(seconds=1))
     return f"t0{'' if whole < timedelta() else '+'}{format_duration(whole)}"
 
@@ -52,7 +52,7 @@ def verdict_line(result: Result) -> str:
 
 
 def failure_lines(result: Result) -> Iterator[str]:
-    """Yield the evidence: every red check, which keys each side used, where everything lies, how to run it again."""
+    """Yield the evidence: every red check, the keys that each side used, the files, and how to run it again."""
     if result.reason:
         yield result.reason
     for check in result.red:
@@ -81,7 +81,7 @@ def _check_lines(check: Check) -> Iterator[str]:
 
 
 def _key_lines(result: Result) -> Iterator[str]:
-    """Yield which key each side used when the first check turned red, and at the end, where that differs."""
+    """Yield the key that each side used when the first check turned red, and when the last one did, if different."""
     told = [check for check in result.red if check.keys]
     for check in told[:1] + [check for check in told[-1:] if check.keys != told[0].keys]:
         yield f"keys at {check.label}:"
@@ -89,7 +89,7 @@ def _key_lines(result: Result) -> Iterator[str]:
 
 
 def spent_lines(result: Result) -> Iterator[str]:
-    """Yield where the time went, the harness's own apart from waiting for the wire."""
+    """Yield how long the parts of the run took, with keyroll's own time separate from waiting for the wire."""
     own = sum((part.took for part in result.spent if not part.waiting), timedelta())
     waited = sum((part.took for part in result.spent if part.waiting), timedelta())
     yield f"time: {own.total_seconds():.2f} s keyroll's own, {waited.total_seconds():.2f} s waiting for the wire"

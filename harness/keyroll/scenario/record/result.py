@@ -1,4 +1,4 @@
-"""What a run found: checks with their evidence, the verdict, where the time went; and `result.json`."""
+"""What a run found: checks with their evidence, the verdict, how long its parts took; and `result.json`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from keyroll.errors import ExitCode
 
 RESULT_FORMAT = 1
 GAPS = "longest gap between samples"
-"""The name of that fact in a result."""
+"""The name of this fact in a result."""
 
 
 class Verdict(enum.Enum):
@@ -22,14 +22,14 @@ class Verdict(enum.Enum):
     FAILED = "failed"
     """A check is red: the routers (or their keys) are at fault."""
     UNFIT = "unfit"
-    """Nothing can be said: packets were lost, the input or the machine is unfit."""
+    """The run says nothing about the routers: packets were lost, or the input or the machine is unfit."""
     BROKEN = "broken"
-    """The run itself broke."""
+    """The run did not get to its end: the lab or keyroll failed."""
     INTERRUPTED = "interrupted"
     SKIPPED = "skipped"
     """The lab lacks a capability that the scenario requires."""
     KNOWN_BUG = "known-bug"
-    """It failed, as a known bug of this platform and release has it fail."""
+    """It failed because of a bug that the scenario declares for this platform and release."""
 
     @property
     def exit_code(self) -> ExitCode:
@@ -44,7 +44,7 @@ class Verdict(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One judged expectation. `name` is its kind (`wire`), `step` the step (from 1) that made it, None throughout."""
+    """One judged expectation. `name` is its kind (`wire`), `step` its step (from 1); None for an invariant."""
 
     name: str
     passed: bool
@@ -57,15 +57,15 @@ class Check:
     after: timedelta = timedelta()
     """How long after that event it was judged."""
     keys: Mapping[str, str] = field(default_factory=dict)
-    """Which key each side used: by the show output and by the wire."""
+    """By router, the keys that it used: by the show output and on the wire."""
     session: str | None = None
     """The session that the check is about, where the file names its sessions."""
     captured: int | None = None
-    """Of a red check: when (ns since 1970) a capture saw the first frame that proves the fault; None: none does."""
+    """For a red check: when (ns since 1970) the first frame that proves the fault was captured; None: no frame does."""
 
     @property
     def label(self) -> str:
-        """The name that a mutation may give: `wire@4`, or `no-flap`."""
+        """The name that a mutation uses for it: `wire@4`, or `no-flap`."""
         return f"{self.name}@{self.step}" if self.step else self.name
 
     def is_named(self, name: str) -> bool:
@@ -96,7 +96,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of a mutation: killed when every check that it names turned red."""
+    """The outcome of a mutation: it is killed if every check that it names turned red."""
 
     mutation: str
     named: tuple[str, ...]
@@ -109,7 +109,7 @@ class Receipt:
 
 
 def receipt_of(mutation: str, named: Sequence[str], checks: Sequence[Check], verdict: Verdict) -> Receipt:
-    """Hold the red checks against those that a mutation names. A run that broke kills nothing."""
+    """Compare the red checks with those that a mutation names. A run that broke kills no mutation."""
     red = [check for check in checks if not check.passed] if verdict is Verdict.FAILED else []
     return Receipt(
         mutation, tuple(named), tuple(name for name in named if not any(check.is_named(name) for check in red))
@@ -118,7 +118,7 @@ def receipt_of(mutation: str, named: Sequence[str], checks: Sequence[Check], ver
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Where a part of the run's time went. `waiting` is waiting for the wire, which no harness can shorten."""
+    """How long a part of the run took. `waiting`: it waited for protocols, which keyroll cannot make faster."""
 
     part: str
     took: timedelta
@@ -145,12 +145,12 @@ class Result:
     spent: tuple[Spent, ...]
     took: timedelta
     facts: Mapping[str, object]
-    """What was measured: segments judged, connections, second opinions, longest gap between samples."""
+    """What was measured: judged segments, connections, scapy's findings, the longest gap between samples."""
     receipt: Receipt | None = None
     busy: bool = False
-    """Whether it is unfit because the machine was too busy: played again, it may be fit."""
+    """Whether it is unfit because the machine was too busy: a repeated run may be fit."""
     labless: bool = False
-    """Whether this machine cannot carry the lab, so that no other scenario gets one either."""
+    """Whether this machine cannot run such a lab, so that other scenarios cannot have one either."""
 
     @property
     def red(self) -> tuple[Check, ...]:

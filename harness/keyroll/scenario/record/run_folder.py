@@ -1,4 +1,4 @@
-"""The run folder: everything that a reader needs to believe a verdict or to doubt it, and no secret.
+"""The run folder: everything that a reader needs to check a verdict, and no secret.
 
 scenario.yaml   the file as it was run          timeline.jsonl    commands, clocks, key changes, checks, in order
 run.json        seed, t0, mutation, versions    exchanges.jsonl   every command to a router, raw and parsed
@@ -33,19 +33,20 @@ from keyroll.scenario.record.timeline import plain, redacted, stamp
 
 RUNS = Path("runs")
 _SHORTEST = 8
-"""Secrets of fewer characters are not searched for by their hex and base64: too many innocent texts hold those."""
+"""Shorter secrets are not searched for in hexadecimal and base64: too many other texts have the same characters."""
 _NAME_MAX = 150
-"""Of the folder's name the scenario's part: file systems allow 255 octets, and time, seed and number need the rest."""
+"""The longest part of the folder's name that is the scenario's: file systems allow 255 octets, and the rest is for
+time, seed and number."""
 
 
 def make_run_folder(root: Path | None, *, name: str, seed: int | str, now: datetime, runs: Path = RUNS) -> Path:
     """Make the folder of a run: `root` itself when given (new, or empty), else `<runs>/<time>-<id>-<seed>`.
 
-    Only its owner can look into it.
+    Only its owner can read it.
 
     Raises:
         InputError: its path is not UTF-8.
-        RunError: it cannot be made, or holds something already.
+        RunError: it cannot be made, or is not empty.
     """
     _require_utf8((root or runs).absolute())
     try:
@@ -69,7 +70,7 @@ def make_run_folder(root: Path | None, *, name: str, seed: int | str, now: datet
         raise RunError(
             f"cannot make the run folder {root or runs}: {error.strerror}", remedy="name another one with --run-dir"
         ) from error
-    raise RunError(f"a thousand run folders are named {base}")
+    raise RunError(f"cannot make a run folder: 999 names that begin with {base} are taken", remedy="use --run-dir")
 
 
 def _require_utf8(path: Path) -> None:
@@ -82,14 +83,14 @@ def _require_utf8(path: Path) -> None:
 
 
 _PROSE = ("#", "title:", "source:")
-"""How the lines of a scenario file begin that a person wrote for people."""
+"""The beginnings of lines of a scenario file that hold text for people."""
 
 
 class FolderRedactor:
-    """Takes the run's secrets out of every text before it is written: by structure, and by each known spelling.
+    """Removes the run's secrets from every text before it is written: by structure, and by each known spelling.
 
-    The file that is played, its title and its source are a person's own: in their sentences only known secrets are
-    replaced, so that the evidence holds what was played. A secret that the file types into a router is taken out.
+    In sentences of the scenario file (comments, title, source) only known secrets are replaced, so that the evidence
+    has what was played. A secret that the file types into a router is removed.
     """
 
     def __init__(self, secrets: Iterable[Secret], *, played: str = "", sentences: Iterable[str | None] = ()) -> None:
@@ -111,7 +112,7 @@ class FolderRedactor:
     def _line(self, line: str) -> str:
         if line.lstrip().startswith(_PROSE):
             return self._spelt(self._redact.in_prose(line))
-        # What closes a mapping in braces is the file's, not the secret's: without it the file could not be read.
+        # Closing braces of a mapping in the line are not part of a secret: without them the file could not be read.
         body = line.rstrip("]} \n")
         return self._spelt(self._redact(body)) + line[len(body) :]
 
@@ -120,7 +121,7 @@ class FolderRedactor:
 
 
 def _spellings(secret: Secret) -> Iterable[str]:
-    octets = secret.reveal()  # to find them in what is written, and take them out
+    octets = secret.reveal()  # needed to find and remove them in what is written
     if len(octets) >= _SHORTEST:
         yield octets.hex()
         yield octets.hex().upper()
@@ -134,7 +135,7 @@ class _Answer:
     raw: str
     parsed: object
     by: Callable[[str], str]
-    """The redactor: another one knows other secrets."""
+    """The redactor that was used: the text is made again for a redactor that knows more secrets."""
     text: str
 
 
@@ -153,7 +154,7 @@ class RunFolder:
         with writing(self._exchanges_path):
             self._exchanges = open_private(self._exchanges_path)
         self._last: dict[tuple[str, str], _Answer] = {}
-        """By router and command the last answer."""
+        """The last answer by router and command."""
 
     @property
     def timeline(self) -> Path:
@@ -195,7 +196,7 @@ class RunFolder:
                 self._exchanges.write(line + "\n")
 
     def _answer(self, exchange: Exchange) -> str:
-        """Return an answer as JSON. Sampled several times a second, a router mostly says what it said before."""
+        """Return an answer as JSON. A router mostly repeats its last answer to a sample, so that is kept as JSON."""
         place = exchange.host, exchange.command
         last = self._last.get(place)
         if last is None or last.raw != exchange.raw or last.parsed is not exchange.parsed or last.by is not self.redact:
@@ -207,12 +208,12 @@ class RunFolder:
         return json.dumps(redacted(data, self.redact), ensure_ascii=False)
 
     def close(self) -> None:
-        """Write what is not written yet."""
+        """Write what is still buffered, and close the file of exchanges."""
         with self._lock, writing(self._exchanges_path):
             self._exchanges.close()
 
     def seal(self) -> None:
-        """Let only the owner read what is there: call it when all has been written."""
+        """Let only the owner read the folder's content. Call it when everything has been written."""
         make_private(self.path)
 
 

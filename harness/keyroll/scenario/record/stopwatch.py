@@ -1,4 +1,4 @@
-"""Where a run's time goes: named parts that do not overlap; a part within another is taken out of it."""
+"""How long the named parts of a run take. They do not overlap: a part within another is not counted in that."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Stopwatch:
 
     @contextlib.contextmanager
     def part(self, name: str, *, waiting: bool = False) -> Iterator[None]:
-        """Count the time of the block as `name`, less the parts within it."""
+        """Count the time of the block as `name`, without the parts within it."""
         self._spent.setdefault((name, waiting), timedelta())
         self._inner.append(timedelta())
         begun = self._clock.now()
@@ -33,7 +33,7 @@ class Stopwatch:
                 self._inner[-1] += took
 
     def add(self, name: str, took: timedelta) -> None:
-        """Count time that was measured elsewhere (within a part that is running, it is not taken out)."""
+        """Count time that was measured elsewhere. It is not subtracted from a part that is running."""
         self._spent[name, False] = self._spent.get((name, False), timedelta()) + took
 
     def spent(self) -> tuple[Spent, ...]:

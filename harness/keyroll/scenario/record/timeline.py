@@ -1,4 +1,4 @@
-"""One timeline a run: commands, clocks, key changes on the wire, checks, in order, as JSON lines and to observers."""
+"""The timeline of a run: commands, clocks, key changes on the wire, checks, in order; for a file and for observers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Kind(enum.Enum):
     LAB = "lab"
     STEP = "step"
     WAIT = "wait"
-    """A step waits, and until when at most: `seconds` from now on."""
+    """A step waits, for `seconds` at most."""
     COMMAND = "command"
     COMMIT = "commit"
     CLOCK = "clock"
@@ -68,7 +68,7 @@ class Event:
 
 
 def redacted(data: object, redact: Redact) -> object:
-    """Return plain data for JSON, every text in it redacted (within JSON, a redactor by structure would misread)."""
+    """Return plain data for JSON with every text redacted: a redactor finds set lines only before they are JSON."""
     if isinstance(data, str):
         return redact(data)
     if data is None or isinstance(data, bool | int | float):
@@ -81,7 +81,7 @@ def redacted(data: object, redact: Redact) -> object:
 
 
 def plain(value: object) -> str | int | float | bool:
-    """Turn a value that JSON has no form for into text or a number."""
+    """Turn a value that JSON cannot represent into text or a number."""
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, timedelta):
@@ -92,14 +92,14 @@ def plain(value: object) -> str | int | float | bool:
 
 
 class Timeline:
-    """Collects events, writes each at once, and tells observers. Thread-safe."""
+    """Collects events, writes each immediately, and passes them to observers. Thread-safe."""
 
     def __init__(self, path: Path, *, clocks: Mapping[str, RouterClock], redact: Redact, clock: Clock = SYSTEM) -> None:
         self._path = path
         with writing(path):
             self._stream = open_private(path)
         self._full = False
-        """Whether a line could not be written: that has been said once, and the run ends by it."""
+        """Whether a line could not be written: this is raised once, and ends the run."""
         self._clocks = clocks
         self._clock = clock
         self._redact = redact
@@ -114,10 +114,10 @@ class Timeline:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Write the file once more, in order: what a capture shows is noticed later than it happened.
+        """Write the file again, sorted by time: events of a capture are added later than they happened.
 
         Raises:
-            RunError: it cannot be written; the lines that were written stand as they came.
+            RunError: it cannot be written; the lines that were written before stay.
         """
         with contextlib.suppress(OSError):  # a line that could not be written is tried again here
             self._stream.close()
@@ -144,7 +144,7 @@ class Timeline:
         """Add an event that happened at `at` (ns since 1970; now by default). Its text is redacted first.
 
         Raises:
-            RunError: it cannot be written. That is raised once; later events are kept, and told, but not written.
+            RunError: it cannot be written. This is raised once; later events are still collected and passed on.
         """
         at = self._clock.now().ns if at is None else at
         readings = {name: moment for name, clock in self._clocks.items() if (moment := clock.reading(at)) is not None}
@@ -163,5 +163,5 @@ class Timeline:
 
 
 def stamp(moment: datetime) -> str:
-    """Return an instant as file names have it: `20300101T000000Z`."""
+    """Return an instant in the form for file names: `20300101T000000Z`."""
     return moment.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")

@@ -74,7 +74,7 @@ def test_private_ases_are_equal_and_different_and_as_wide_as_the_real_ones(tmp_p
     assert not [number for number in ("3000", "4000", "70000") if number in text.split("keychain:")[0]]
     lines = (tmp_path / "R1.conf").read_text().splitlines()
     place = next(number for number, line in enumerate(lines, 1) if "autonomous-system" in line)
-    assert f"# R1:{place} and R2:{place}, private ones in their stead" in text
+    assert f"# R1:{place} and R2:{place}, replaced by private ones" in text
 
 
 def of_edited(case: Case, folder: Path, edit: Callable[[str], str]) -> tuple[Case, str]:
@@ -101,8 +101,8 @@ def test_where_an_as_is_not_told_by_its_router_the_peers_tells_it(case, tmp_path
 @pytest.mark.parametrize(
     ("word", "instead", "why"),
     [
-        ("autonomous-system|local-as|peer-as", None, "the configurations do not tell those of both routers"),
-        ("local-as 64999", "local-as 64998", "v6-loopbacks is internal, which the routers' do not fit"),
+        ("autonomous-system|local-as|peer-as", None, "the configurations do not show those of both routers"),
+        ("local-as 64999", "local-as 64998", "v6-loopbacks is internal, which the routers' ASes do not fit"),
     ],
 )
 def test_ases_that_cannot_be_played_are_the_labs_own_and_the_file_says_why(
@@ -132,7 +132,7 @@ def test_a_comment_says_where_the_statements_of_a_session_stand(tmp_path: Path) 
 
 def test_a_wrong_peer_as_is_left_out_by_weight_without_its_number(case, tmp_path: Path) -> None:
     _, text = of_edited(case, tmp_path, lambda line: line.replace("peer-as 4000", "peer-as 4001"))
-    (said_of_it,) = [line for line in text.splitlines() if "not played, and an error by itself" in line]
+    (said_of_it,) = [line for line in text.splitlines() if "not played, but an error in itself" in line]
     assert "R1 to <address> expects AS <number>, and R2 is AS <number> there" in said_of_it
     assert not re.search(r"\b(3000|4000|4001)\b", text)
 

@@ -52,7 +52,7 @@ def test_the_file_names_what_is_wrong_and_no_name_of_the_routers(tmp_path: Path,
 
 def test_unequal_clocks_are_named_with_their_rollover(tmp_path: Path) -> None:
     text = written(tmp_path, lion(), tiger(), "--skew", "-2h")
-    apart = "the clocks are further apart than the tolerances bear"
+    apart = "the clocks are further apart than the tolerances allow"
     assert f"not hitless under 8 of 16 mixes of policies with R2's clock 2h behind: {apart}" in text
 
 
@@ -108,7 +108,7 @@ set protocols bgp group more neighbor 10.9.9.{peer} authentication-key-chain SEC
 def test_a_session_that_cannot_be_played_beside_one_that_can_is_left_out_by_weight(tmp_path: Path) -> None:
     bare = TWO.format(own=2, peer=1).split("\n", 2)
     text = written(tmp_path, lion(more=TWO.format(own=1, peer=2)), tiger(more="\n".join(bare[:2]) + "\n"))
-    assert "#   - not played, and an error by itself: BGP R1 to <address> is protected with TCP-AO" in text
+    assert "#   - not played, but an error in itself: BGP R1 to <address> is protected with TCP-AO" in text
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ def test_a_secret_that_is_not_known_is_drawn_and_said(imported):
     keys = key(0, *FIRST, secret="<REMOVED>")
     scenario, text = imported(lion(keys), tiger(key(0, FIRST[0], 2, 1, secret="<REMOVED>")))
     assert scenario.keychain.keys[0].r2 is None
-    assert "secret not known: drawn, and taken to match" in text
+    assert "unknown secret: drawn, and assumed to match" in text
 
 
 def test_what_one_router_has_otherwise_stands_under_it(imported):

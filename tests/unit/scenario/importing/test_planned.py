@@ -148,7 +148,7 @@ def test_passwords_that_differ_before_the_commit_leave_it_out_by_weight(plan):
         without_ao(tiger(), MD5.format(peer=PEERS[1]).replace("md5-secret", "other-md5-secret")),
     )
     made, (case,) = plan(files, (ON, ON))
-    assert "before it the two ends do not have the same" in made.left_out[0]
+    assert "before it the two ends differ" in made.left_out[0]
     assert [one.authentication for one in the(Apply, case.scenario)] == [None]
 
 

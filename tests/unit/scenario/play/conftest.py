@@ -200,10 +200,10 @@ class FakeWire:
     def side(self, router: str, _session: object) -> Side | None:
         return self.sides.get(router)
 
-    def handed_over(self, router: str, _session: object, key: object, *, since: int) -> bool:
+    def acknowledged_with(self, router: str, _session: object, key: object, *, since: int) -> bool:
         return self.proofs.get((router, key), -1) >= since
 
-    def rolled(self, router: str, _session: object, keys: Iterable[object], *, since: int) -> bool:
+    def acknowledged_with_any(self, router: str, _session: object, keys: Iterable[object], *, since: int) -> bool:
         return any(self.proofs.get((router, key), -1) >= since for key in keys)
 
     def sent_by(self, router: str, *, since: int = 0, until: int | None = None) -> list[SimpleNamespace]:

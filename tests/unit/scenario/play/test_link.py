@@ -76,14 +76,14 @@ def test_replays_of_an_earlier_connection_are_those_of_before(world: Callable[..
 
 
 def test_where_nothing_was_sent_nothing_can_be_forged(world: Callable[..., World]) -> None:
-    with pytest.raises(RunError, match="R2 has sent R1 nothing signed for bgp to forge from"):
+    with pytest.raises(RunError, match="cannot forge a frame: R2 has sent R1 no signed frame for bgp"):
         world(INJECT.replace("KIND", "rst")).play()
 
 
 def test_a_lab_without_a_link_that_can_be_acted_on_breaks_the_run(world: Callable[..., World]) -> None:
     played = world(APPLY + "  - cut:\n")
     played.run.routers = replace(played.run.routers, links=None)
-    with pytest.raises(RunError, match="`cut`: this lab has no link"):
+    with pytest.raises(RunError, match="`cut`: this lab cannot act on the link"):
         played.play()
 
 

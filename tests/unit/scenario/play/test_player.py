@@ -182,7 +182,7 @@ def test_a_refusal_that_nobody_expects_is_red_and_nothing_is_changed(world):
     checks = played.play()
     assert [(check.router, check.passed) for check in checks["commit@3"]] == [("R2", False)]
     assert all(len(router.chains()[0].keys) == 2 for router in played.routers.values())
-    assert [len(played.run.keyring.given(router).chain.keys) for router in played.routers] == [2, 2]
+    assert [len(played.run.keyring.deployed(router).chain.keys) for router in played.routers] == [2, 2]
 
 
 # ---------------------------------------------------------------- confirmations
@@ -195,7 +195,7 @@ def test_a_commit_that_nobody_confirms_is_taken_back_after_its_minutes(world):
     checks = played.play()
     assert red(checks) == []
     assert all(check.observed.startswith("it did, 0.") for check in checks["commit@4"])
-    assert [len(played.run.keyring.given(router).chain.keys) for router in played.routers] == [2, 2]
+    assert [len(played.run.keyring.deployed(router).chain.keys) for router in played.routers] == [2, 2]
     assert [check.passed for check in checks["read-back@4"]] == [True, True]
 
 
@@ -207,11 +207,11 @@ def test_a_commit_that_is_not_taken_back_is_red_three_seconds_after_its_minutes(
     checks = played.play()
     assert [(check.passed, check.observed) for check in checks["commit@4"]] == [(False, "it did not")] * 2
     assert 63 < (played.clock.now() - begun).total_seconds() < 70
-    assert [len(played.run.keyring.given(router).chain.keys) for router in played.routers] == [3, 3]
+    assert [len(played.run.keyring.deployed(router).chain.keys) for router in played.routers] == [3, 3]
 
 
 def test_a_rollback_cannot_be_awaited_where_nothing_waits_to_be_confirmed(world):
-    with pytest.raises(ScenarioError, match="R1 has no commit that waits to be confirmed"):
+    with pytest.raises(ScenarioError, match="R1 has no unconfirmed commit"):
         world(APPLY + "  - await-rollback: {routers: [R1]}\n").play()
 
 

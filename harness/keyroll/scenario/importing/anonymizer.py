@@ -1,4 +1,4 @@
-"""Names, addresses and files of two routers, replaced in what a scenario file says of them."""
+"""Replaces names, addresses, ASes and file names of two routers in what a scenario file says about them."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from keyroll.configuration import Configuration
 from keyroll.errors import Where
 
 _MAY_BE_ADDRESS = re.compile(r"(?<![\w.:])[0-9a-fA-F:.]{3,}(?:/\d+)?")
-"""An address or network, also with a colon or stop of the sentence behind it; times of day are none (`00:00:00`)."""
+"""What may be an address or network, with the sentence's colon or full stop after it; `ip_interface` refuses times of
+day (`00:00:00`), which match as well."""
 _QUOTED = re.compile(r"'[^']*'")
-"""A word of the configuration, in a finding about a statement that was not understood."""
+"""A word of the configuration, quoted in a finding about a statement that was not understood."""
 _BEFORE_A_NAME = r"\b(key-chain|chain|instance|in|group|filter|of|system)"
-"""A configuration's names are common words (`peers`, `a`): only behind one of these are they taken for names."""
+"""Names in a configuration may be common words (`peers`, `a`), so they are replaced only after one of these words."""
 
 
 _AS_NUMBER = re.compile(r"\b(AS|(?:local|peer)-as|autonomous-system) \d+(?:\.\d+)?")
-"""An AS identifies a network, as an address does."""
+"""An AS number: it identifies a network as an address does, so it is replaced too."""
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """Something that is said of the two configurations, and where it stands."""
+class Remark:
+    """A remark on the two configurations, and the place that it is about."""
 
     message: str
     where: Where | None
@@ -35,11 +36,11 @@ class Said:
         return self.message + (f" ({self.where})" if self.where else "")
 
 
-class Hidden:
-    """What a scenario file does not tell."""
+class Anonymizer:
+    """Replaces what identifies the two routers and their network."""
 
     def __init__(self, configurations: Sequence[Configuration], files: Mapping[str, str]) -> None:
-        """Take the names of R1's and R2's configuration; `files` gives each file the name that it has instead."""
+        """Collect the names in R1's and R2's configuration; `files` maps each file to the name that replaces it."""
         self._routers = [
             (re.compile(rf"(?<![\w.-]){re.escape(name)}(?![\w-])"), f"R{number}")
             for number, one in enumerate(configurations, 1)
@@ -50,8 +51,8 @@ class Hidden:
         self._names = re.compile(rf"{_BEFORE_A_NAME} (?:{words})(?![\w-])") if words else None
         self._files = files
 
-    def of(self, said: Said) -> Said:
-        """Return the same with routers as R1 and R2, and no other name, address, AS or file."""
+    def of(self, said: Remark) -> Remark:
+        """Return the remark with routers as R1 and R2, and without any other name, address, AS or file name."""
         message = _QUOTED.sub("'…'", said.message)
         message = _MAY_BE_ADDRESS.sub(_without_address, message)
         message = _AS_NUMBER.sub(r"\1 <number>", message)
@@ -62,7 +63,7 @@ class Hidden:
         where = said.where
         if where is not None:
             where = replace(where, file=self._files.get(where.file, "configuration"))
-        return Said(message, where)
+        return Remark(message, where)
 
 
 def _without_address(found: re.Match[str]) -> str:
