@@ -66,7 +66,7 @@ def test_a_report_that_was_cut_off_and_one_that_is_not_there_are_said(summary) -
 def test_a_part_that_played_nothing_is_warned_of(summary) -> None:
     folder, play = summary
     (folder / "junit.xml").write_text('<t><testcase name="x"><skipped message="no kernel"/></testcase></t>')
-    assert "::warning::suite-1: nothing was played; 1 skipped" in play().stderr
+    assert "::warning::suite-1: nothing was tested; 1 skipped" in play().stderr
 
 
 def test_the_nights_of_all_parts_become_one_page_held_against_an_earlier_one(summary, tmp_path: Path) -> None:
