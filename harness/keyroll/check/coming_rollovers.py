@@ -164,7 +164,7 @@ def predict_rollovers(
     """
     every = rollovers(one, other)
     latest = until or max((rollover.last for rollover in every), default=at)
-    coming = [n for n, rollover in enumerate(every) if rollover.last > at and rollover.first <= latest]
+    coming = [n for n, rollover in enumerate(every) if rollover.is_coming(at, latest)]
     begin, end = _span(every, coming, (one, other), at, hold)
     laying, bounds = _Laying(every), SkewBounds(one, other)
     faults: dict[Mix, tuple[Gap, ...]] = {}

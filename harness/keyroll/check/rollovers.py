@@ -1,4 +1,4 @@
-"""Which keys of two chains take over together: the rollovers that are to come, in order of time."""
+"""Which keys of two chains take over together: their rollovers, in order of time."""
 
 from __future__ import annotations
 
@@ -45,6 +45,10 @@ class Rollover:
     def last(self) -> datetime:
         """When the later of the two keys starts."""
         return max(self.starts)
+
+    def is_coming(self, at: datetime, until: datetime | None) -> bool:
+        """Say whether it is not over at `at`, and begins at `until` (None: ever) at the latest."""
+        return self.last > at and (until is None or self.first <= until)
 
 
 def rollovers(one: Keychain, other: Keychain) -> tuple[Rollover, ...]:

@@ -5,7 +5,7 @@
     kdf.py       Algorithm, kdf_context(...), traffic_key(algorithm, master_key, context) -> TrafficKey (.mac(bytes))
     message.py   mac_input(...), sign_segment(tcp, ...) -> bytes, verify_segment(segment, ao, ...) -> bool, checksums
     sne.py       SneTracker(isn): .sne_for(seq), .commit(seq)
-    mkt.py       Mkt, MktTable: .incoming(key_id), .outgoing(send_id)
+    mkt.py       Mkt: .traffic_key(…), .key_for(segment, …)
 
 Signing one segment of an established connection:
 
@@ -32,7 +32,7 @@ from keyroll.tcpao.message import (
     verify_segment,
     with_checksum,
 )
-from keyroll.tcpao.mkt import Mkt, MktError, MktTable
+from keyroll.tcpao.mkt import Mkt, MktError
 from keyroll.tcpao.option import (
     AO_LENGTH,
     AoOption,
@@ -80,7 +80,6 @@ __all__ = [
     "MasterKey",
     "Mkt",
     "MktError",
-    "MktTable",
     "OptionDefect",
     "OptionError",
     "OptionRoomError",

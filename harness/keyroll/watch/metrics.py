@@ -14,7 +14,7 @@ from pathlib import Path
 
 from keyroll.errors import InputError, Where
 from keyroll.keychain.model import Keychain
-from keyroll.keychain.schedule import in_order
+from keyroll.keychain.schedule import in_order, next_key
 from keyroll.watch.now import active_ids, chains_of
 from keyroll.watch.sampling import Look
 from keyroll.watch.state import State
@@ -156,9 +156,10 @@ def _starts(chain: Keychain) -> list[datetime]:
 def _next(state: State, looks: Mapping[str, Look]) -> Iterator[tuple[Labels, float]]:
     for router, chain in chains_of(state):
         if router in looks:
-            coming = [start for start in _starts(chain) if start > looks[router].clock.shown]
-            if coming:
-                left = coming[0] - looks[router].clock.shown
+            now = looks[router].clock.shown
+            key = next_key(chain, now)
+            if key is not None and key.start is not None:
+                left = key.start - now
                 yield {"router": router, "chain": chain.name}, left.total_seconds()
 
 

@@ -108,7 +108,7 @@ class Situation:
             (number, predicted)
             for number in pairs
             for predicted in self.report.pairs[number].coming.rollovers
-            if predicted.rollover.last > at and (until is None or predicted.rollover.first <= until)
+            if predicted.rollover.is_coming(at, until)
         ]
         if not coming:
             return None

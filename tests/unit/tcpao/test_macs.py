@@ -17,7 +17,6 @@ from keyroll.tcpao import (
     Algorithm,
     Mkt,
     MktError,
-    MktTable,
     SneTracker,
     internet_checksum,
     kdf_context,
@@ -120,13 +119,7 @@ def test_sne_follows_wraps(isn, steps) -> None:
         assert tracker.anchor == highest
 
 
-def test_mkts_are_found_by_either_id_and_share_none() -> None:
-    one, two = Mkt("1", Algorithm.HMAC_SHA_1_96, b"a", 1, 2), Mkt("2", Algorithm.HMAC_SHA_1_96, b"b", 3, 4)
-    table = MktTable([one, two])
-    assert (table.incoming(4), table.outgoing(1), table.incoming(1), len(table)) == (two, one, None, 2)
-    for clash in (Mkt("3", Algorithm.HMAC_SHA_1_96, b"c", 1, 9), Mkt("3", Algorithm.HMAC_SHA_1_96, b"c", 9, 4)):
-        with pytest.raises(MktError, match="share"):
-            MktTable([one, two, clash])
+def test_an_id_is_one_octet() -> None:
     with pytest.raises(MktError, match=r"use 0 to 255"):
         Mkt("4", Algorithm.HMAC_SHA_1_96, b"d", 256, 0)
 

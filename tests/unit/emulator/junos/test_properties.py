@@ -198,10 +198,10 @@ def test_rollback_restores_what_was_committed(
     committed = store.candidate.copy()
     store.adopt([store.commits[0].__class__(committed, NOW, "a"), *store.commits])
     edit(store, second)
-    assert store.dirty == (differences(store.running, store.candidate) != [])
+    assert (not store.candidate.same(store.running)) == (differences(store.running, store.candidate) != [])
     store.rollback(0)
     assert store.candidate.same(committed)
-    assert not store.dirty
+    assert store.candidate.same(store.running)
     store.rollback(1)
     assert store.candidate.same(before)
 
@@ -371,7 +371,7 @@ def test_a_paste_beyond_the_limit_is_refused_aloud_and_loads_nothing(monkeypatch
         line = b"set system host-name R2\n"
         terminal.data(line * (limit // len(line) + 1) + b"\x04")
         answer = await cli.execute("load set terminal")
-        assert not router._chassis.store.dirty
+        assert not await router._chassis.store.changed()
         return list(answer.lines)
 
     assert run(play()) == [f"error: more than {limit} characters were pasted: nothing is loaded; load it in parts"]

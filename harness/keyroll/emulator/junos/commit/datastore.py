@@ -78,13 +78,8 @@ class Datastore(Candidate):
         """The configuration in force."""
         return self.commits[0].tree
 
-    @property
-    def dirty(self) -> bool:
-        """Whether the candidate differs from what is in force."""
-        return not self.candidate.same(self.running)
-
     async def changed(self) -> bool:
-        """Return `dirty`, without keeping other sessions waiting."""
+        """Say whether the candidate differs from what is in force, without keeping other sessions waiting."""
         async with self.editing:
             return not await aside(self.candidate, partial(self.candidate.same, self.running))
 
@@ -282,13 +277,8 @@ class PrivateCandidate(Candidate):
         """Return one, without keeping other sessions waiting while the running configuration is copied."""
         return await aside(store.running, partial(cls, store))
 
-    @property
-    def dirty(self) -> bool:
-        """Whether anything is changed in it."""
-        return not self.candidate.same(self._base)
-
     async def changed(self) -> bool:
-        """Return `dirty`, without keeping other sessions waiting."""
+        """Say whether anything is changed in it, without keeping other sessions waiting."""
         return not await aside(self.candidate, partial(self.candidate.same, self._base))
 
     def rollback(self, number: int) -> None:
