@@ -84,15 +84,7 @@ def _end(session: Session) -> dict[str, object]:
 
 def finding_data(finding: Finding) -> dict[str, object]:
     """Return a finding as data: its rule, with the sentence and the source, its place and its message."""
-    return {
-        "rule": finding.rule.id,
-        "severity": finding.severity.value,
-        "message": finding.message,
-        "sentence": finding.rule.sentence,
-        "source": finding.rule.source,
-        "file": finding.where.file,
-        "line": finding.where.line,
-    }
+    return finding.rule.data(finding.message, finding.where, finding.severity)
 
 
 def _pair(pair: ChainPair, report: Report) -> dict[str, object]:

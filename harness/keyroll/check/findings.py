@@ -52,7 +52,7 @@ class Finding:
         return cls(rule, f"{session.name}: {said}", where, rule.severity, session.name)
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.severity.value}: {self.message} [{self.rule.id}]"
+        return self.rule.line(self.message, self.where, self.severity)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from keyroll.errors import printable
+from keyroll.markdown_table import table
 from keyroll.scenario.file.read import Case, read_cases
 from keyroll.scenario.file.scenario import Mutation
 
@@ -52,11 +53,11 @@ def markdown(entries: Sequence[ListedFile], *, beside: Path) -> str:
         if (folder / _README).is_file():
             parts.append((folder / _README).read_text(encoding="utf-8").strip())
         rows = [_row(entry, beside) for entry in sorted(some, key=lambda one: one.path.name)]
-        parts.append("\n".join(["| scenario | cases | source | broken by |", "|---|---|---|---|", *rows]))
+        parts.append("\n".join(table(("scenario", "cases", "source", "broken by"), rows)))
     return printable("\n\n".join(parts)) + "\n"
 
 
-def _row(entry: ListedFile, beside: Path) -> str:
+def _row(entry: ListedFile, beside: Path) -> tuple[str, ...]:
     scenario = entry.cases[0].scenario
     link = Path(os.path.relpath(entry.path, beside)).as_posix()
     marks = "".join(f" *{mark}*" for mark in scenario.marks)
@@ -67,7 +68,7 @@ def _row(entry: ListedFile, beside: Path) -> str:
         scenario.source or "-",
         _mutations(scenario.mutations),
     ]
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+    return tuple(cell.replace("|", "\\|") for cell in cells)
 
 
 _NAMED = 4

@@ -22,6 +22,7 @@ from keyroll.errors import printable
 from keyroll.keychain.model import Keychain
 from keyroll.keychain.prediction import Gap
 from keyroll.keychain.schedule import window
+from keyroll.markdown_table import literal, table
 from keyroll.names import Receiving
 
 WIDTH = 100
@@ -63,28 +64,27 @@ def _text(report: Report, width: int) -> Iterator[str | _Line]:
 
 def markdown_of(report: Report) -> Iterator[str]:
     """Yield the lines of a report as Markdown, for a change ticket."""
-    yield f"# keyroll check: {_cell(', '.join(report.routers))}"
+    yield f"# keyroll check: {literal(', '.join(report.routers))}"
     yield ""
     yield _head(report)
     yield ""
-    yield "| session | key-chains | verdict |"
-    yield "|---|---|---|"
-    for session in report.sessions:
-        yield f"| {_cell(_name(session))} | {_cell(_chains(session))} | {session.verdict.value} |"
+    sessions = ((literal(_name(one)), literal(_chains(one)), one.verdict.value) for one in report.sessions)
+    yield from table(("session", "key-chains", "verdict"), sessions)
     for number, pair in enumerate(report.pairs):
         yield ""
-        yield f"## {_cell(_title(pair, report.sessions_of(number)))}"
+        yield f"## {literal(_title(pair, report.sessions_of(number)))}"
         yield ""
         yield from ("```", *_broken(_pair(pair, report, WIDTH), WIDTH), "```")
     if report.findings:
         yield ""
-        yield "| severity | finding | place | rule |"
-        yield "|---|---|---|---|"
-        for same in together(report.findings):
-            message, rule = _message(same)
-            yield f"| {same.first.severity.value} | {_cell(message)} | {_cell(same.place)} | `{rule}` |"
+        yield from table(("severity", "finding", "place", "rule"), map(_finding_cells, together(report.findings)))
     yield ""
     yield summary_of(report)
+
+
+def _finding_cells(same: Together) -> tuple[str, ...]:
+    message, rule = _message(same)
+    return same.first.severity.value, literal(message), literal(same.place), f"`{rule}`"
 
 
 def rules_text() -> Iterator[str]:
@@ -370,8 +370,3 @@ def _broken(lines: Iterable[str | _Line], width: int) -> Iterator[str]:
 def _fit(text: str, width: int) -> str:
     text = printable(text)
     return text.ljust(width) if len(text) <= width else f"{text[: width - 3]}..."
-
-
-def _cell(text: str) -> str:
-    # A ticket renders HTML within Markdown.
-    return printable(text).replace("<", "&lt;").replace("|", "\\|")

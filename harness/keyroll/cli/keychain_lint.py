@@ -255,13 +255,7 @@ def _named(subject: Subject) -> dict[str, str]:
 def finding_as_json(finding: Finding) -> dict[str, object]:
     """Return a finding for `--json`."""
     return {
-        "rule": finding.rule.id,
-        "severity": finding.severity.value,
-        "message": finding.message,
-        "sentence": finding.rule.sentence,
-        "source": finding.rule.source,
-        "file": finding.where.file,
-        "line": finding.where.line,
+        **finding.rule.data(finding.message, finding.where, finding.severity),
         "column": finding.where.column,
         "chain": finding.chain,
         "keys": list(finding.keys),

@@ -38,7 +38,7 @@ class Finding:
         return self.rule.severity
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.severity.value}: {self.message} [{self.rule.id}]"
+        return self.rule.line(self.message, self.where, self.severity)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ import enum
 from dataclasses import dataclass
 from datetime import timedelta
 
+from keyroll.errors import Where
+
 SPACING_ADVISED = timedelta(minutes=30)
 """Juniper's recommended least distance between two start-times (docs/junos.md 2.3)."""
 LINUX_SECRET_MAX = 80
@@ -35,6 +37,22 @@ class Rule:
     severity: Severity
     sentence: str
     source: str
+
+    def line(self, message: str, where: Where, severity: Severity) -> str:
+        """Return a finding of this rule as one line of text."""
+        return f"{where}: {severity.value}: {message} [{self.id}]"
+
+    def data(self, message: str, where: Where, severity: Severity) -> dict[str, object]:
+        """Return a finding of this rule for JSON, as every command writes it."""
+        return {
+            "rule": self.id,
+            "severity": severity.value,
+            "message": message,
+            "sentence": self.sentence,
+            "source": self.source,
+            "file": where.file,
+            "line": where.line,
+        }
 
 
 _AO_PAGE = "Juniper, authentication-key-chains (TCP-AO)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from keyroll.markdown_table import row, table
 from keyroll.report.run import RunRecord
 from keyroll.report.text import escaped
 
@@ -23,12 +24,11 @@ def _lines(record: RunRecord) -> Iterator[str]:
         yield f"**{escaped(record.reason)}**"
         yield ""
     if record.red:
-        yield "| check | router | expected | observed | when |"
-        yield "|---|---|---|---|---|"
+        yield from table(("check", "router", "expected", "observed", "when"), ())
         for check in record.red:
             when = f"{check.after:.2f} s after {check.event}" if check.event else ""
             cells = (check.name, check.router or "", check.expected, check.observed, when)
-            yield "| " + " | ".join(escaped(cell) for cell in cells) + " |"
+            yield row(map(escaped, cells))
         yield ""
     yield f"- evidence: {escaped(record.folder)}"
     yield f"- seed {escaped(record.seed)}, t0 {escaped(record.t0)}, keyroll {escaped(record.version)}"

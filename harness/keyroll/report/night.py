@@ -13,6 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from keyroll.errors import InputError, Where
+from keyroll.markdown_table import table
 from keyroll.report.chart import short
 from keyroll.report.page import CAUSE, render, run_page
 from keyroll.report.run import KILLED, load_run, read_run_json
@@ -295,10 +296,8 @@ def night_markdown(night: Night, before: Night | None = None) -> str:
     lines = [f"## {escaped(headline(night))}", ""]
     bad = [cell for cell in _by_rank(night) if cell.verdict not in _GOOD]
     if bad:
-        lines += ["| scenario | lab | verdict | why | again |", "|---|---|---|---|---|"]
-        for cell in bad:
-            cells = (cell.scenario, cell.lab, cell.verdict, cell.reason, cell.again)
-            lines.append("| " + " | ".join(escaped(text) for text in cells) + " |")
+        rows = ((cell.scenario, cell.lab, cell.verdict, cell.reason, cell.again) for cell in bad)
+        lines += table(("scenario", "lab", "verdict", "why", "again"), (tuple(map(escaped, row)) for row in rows))
         lines.append("")
     if before is not None:
         found = list(changes(night, before))

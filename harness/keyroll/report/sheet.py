@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from keyroll.markdown_table import table
 from keyroll.report.chart import Timeline
 from keyroll.report.text import escaped
 
@@ -62,9 +63,8 @@ def _lines(sheet: Sheet) -> Iterator[str]:
         yield from (f"- {escaped(line)}" for line in section.lines)
         if section.rows:
             yield ""
-            yield "| " + " | ".join(escaped(name) for name in section.columns) + " |"
-            yield "|" + "---|" * len(section.columns)
-            yield from ("| " + " | ".join(escaped(cell) for cell in row.cells) + " |" for row in section.rows)
+            rows = (tuple(map(escaped, row.cells)) for row in section.rows)
+            yield from table(tuple(map(escaped, section.columns)), rows)
             yield from (f"- {escaped(line)}" for row in section.rows for line in row.more)
     if sheet.again:
         yield ""
