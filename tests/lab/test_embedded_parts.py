@@ -80,7 +80,7 @@ def test_a_stopped_link_that_was_given_an_order_does_not_mix_up_its_answers(own_
         ("keyroll.emulator R2", "router R2 was killed by SIGKILL"),
     ],
 )
-def test_a_part_that_is_killed_is_named(own_pair: Pair, title, said) -> None:
+def test_a_part_that_is_killed_is_named(own_pair: Pair, title: str, said: str) -> None:
     os.kill(process(own_pair.lab.name, title), signal.SIGKILL)
     with pytest.raises(LabError) as error:
         own_pair.until("the death", lambda: False)
@@ -98,7 +98,7 @@ def test_a_routers_death_is_named_by_whoever_asks_because_its_session_was_lost(o
 @pytest.mark.parametrize(
     ("title", "said"), [(title, name) for title, name in PARTS.items() if "link" in title or "recorder" in title]
 )
-def test_the_status_of_a_kept_lab_names_what_died(own_pair: Pair, title, said) -> None:
+def test_the_status_of_a_kept_lab_names_what_died(own_pair: Pair, title: str, said: str) -> None:
     lab = own_pair.lab
     lab.keep()
     os.kill(process(lab.name, title), signal.SIGKILL)

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ MAIN = "from keyroll.cli.main import main; main()"
 
 
 @pytest.fixture
-def home():
+def home() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="kr") as folder:
         Path(folder).chmod(0o700)
         os.chown(folder, USER, USER)
@@ -82,7 +83,7 @@ def keyroll(python: str, home: Path, *words: str) -> subprocess.CompletedProcess
     return result
 
 
-def test_the_first_scenario_is_proven_without_root_and_nothing_stays(python: str, home) -> None:
+def test_the_first_scenario_is_proven_without_root_and_nothing_stays(python: str, home: Path) -> None:
     result = keyroll(python, home, "run", str(SCENARIO), "--run-dir", str(home / "run"), "--no-report")
     assert result.returncode == 0, result.stdout + result.stderr
     assert "PASSED" in result.stdout
@@ -91,7 +92,7 @@ def test_the_first_scenario_is_proven_without_root_and_nothing_stays(python: str
 
 
 @pytest.mark.slow
-def test_a_kept_lab_is_entered_and_taken_down_without_root(python: str, home) -> None:
+def test_a_kept_lab_is_entered_and_taken_down_without_root(python: str, home: Path) -> None:
     name = f"plain-{os.getpid()}"
     made = keyroll(python, home, "lab", "up", "--name", name, "--evidence", str(home / "evidence"))
     assert made.returncode == 0, made.stderr
@@ -102,7 +103,7 @@ def test_a_kept_lab_is_entered_and_taken_down_without_root(python: str, home) ->
     assert not (home / "keyroll").exists()
 
 
-def test_a_host_that_forbids_it_says_so_in_one_sentence(python: str, home) -> None:
+def test_a_host_that_forbids_it_says_so_in_one_sentence(python: str, home: Path) -> None:
     # Inside a user namespace whose own limit of user namespaces is 0, no further one can be made.
     script = f"echo 0 > /proc/sys/user/max_user_namespaces; exec {python} -c '{MAIN}' lab up"
     result = subprocess.run(

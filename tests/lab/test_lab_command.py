@@ -10,7 +10,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -22,14 +24,15 @@ pytestmark = pytest.mark.lab
 KEYROLL = [sys.executable, "-c", "from keyroll.cli.main import main; main()"]
 
 
-def keyroll(*words: str, code: int = 0, **more) -> str:
+def keyroll(*words: str, code: int = 0, **more: Any) -> str:
     result = subprocess.run([*KEYROLL, "lab", *words], capture_output=True, text=True, check=False, timeout=60, **more)
     assert result.returncode == code, result.stderr
-    return result.stdout + result.stderr
+    found: str = result.stdout + result.stderr
+    return found
 
 
 @contextlib.contextmanager
-def brought_up(evidence: Path):
+def brought_up(evidence: Path) -> Iterator[str]:
     name = f"cmd-{os.getpid()}-{evidence.parent.name[-8:]}".replace("_", "-")
     keyroll("up", "--name", name, "--evidence", str(evidence))
     yield name
@@ -37,13 +40,13 @@ def brought_up(evidence: Path):
 
 
 @pytest.fixture
-def name(tmp_path: Path):
+def name(tmp_path: Path) -> Iterator[str]:
     with brought_up(tmp_path / "evidence") as name:
         yield name
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory):
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A lab that the tests of this module share: they leave it as they found it."""
     with brought_up(tmp_path_factory.mktemp("shared") / "evidence") as name:
         yield name
@@ -69,7 +72,7 @@ def await_gone(name: str) -> None:
         threading.Event().wait(0.05)  # a look reads all of /proc, which costs the lab's own end its time
 
 
-def test_a_lab_outlives_the_command_that_made_it_and_goes_whole(name) -> None:
+def test_a_lab_outlives_the_command_that_made_it_and_goes_whole(name: str) -> None:
     listed = {one["name"]: one for one in json.loads(keyroll("list", "--json"))["labs"]}
     assert listed[name]["alive"]
     assert listed[name]["kept"]
@@ -81,12 +84,12 @@ def test_a_lab_outlives_the_command_that_made_it_and_goes_whole(name) -> None:
     assert not (Path("/run/keyroll") / name).exists()
 
 
-def test_exec_runs_in_the_routers_own_namespace(shared) -> None:
+def test_exec_runs_in_the_routers_own_namespace(shared: str) -> None:
     shown = json.loads(keyroll("exec", "--name", shared, "R1", "--", "ip", "-j", "link"))
     assert sorted(link["ifname"] for link in shown) == ["ge-0-0-0", "lo"]
 
 
-def test_a_cut_link_has_no_carrier_until_it_is_restored(shared) -> None:
+def test_a_cut_link_has_no_carrier_until_it_is_restored(shared: str) -> None:
     def up() -> bool:
         (port,) = json.loads(keyroll("exec", "--name", shared, "R1", "--", "ip", "-j", "link", "show", "ge-0-0-0"))
         return "LOWER_UP" in port["flags"]
@@ -102,7 +105,7 @@ def test_a_cut_link_has_no_carrier_until_it_is_restored(shared) -> None:
     comes(state=True)
 
 
-def test_a_capture_of_a_port_is_whole_after_ctrl_c(shared, tmp_path: Path) -> None:
+def test_a_capture_of_a_port_is_whole_after_ctrl_c(shared: str, tmp_path: Path) -> None:
     out = tmp_path / "port.pcap"
     words = [*KEYROLL, "lab", "capture", "--name", shared, "R1:eth1", "-w", str(out)]
     capture = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
@@ -118,7 +121,7 @@ def test_a_capture_of_a_port_is_whole_after_ctrl_c(shared, tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-def test_status_names_a_daemon_that_died_with_its_last_log_lines(name, tmp_path: Path) -> None:
+def test_status_names_a_daemon_that_died_with_its_last_log_lines(name: str, tmp_path: Path) -> None:
     status = json.loads(keyroll("status", "--name", name, "--json"))["routers"]["R2"]
     assert status["deaths"] == []
     os.kill(pid_of(name, status["processes"]["bgpd"]), signal.SIGKILL)
@@ -165,7 +168,7 @@ def mistaken(*words: str) -> str:
     return error.format_message() if isinstance(error, click.UsageError) else str(error)
 
 
-def test_mistakes_are_sentences(shared) -> None:
+def test_mistakes_are_sentences(shared: str) -> None:
     assert "has no router 'R9'" in keyroll("exec", "--name", shared, "R9", "--", "true", code=2)
     assert "no link 'x'" in mistaken("link", "cut", "--name", shared, "--link", "x")
     assert "use a share from 0 to 1" in mistaken("link", "impair", "--name", shared, "--loss", "7")
@@ -178,18 +181,18 @@ def test_mistakes_are_sentences(shared) -> None:
     assert "is not ROUTER:SENDING:RECEIVING" in mistaken("up", "--policy", "R1:x")
 
 
-def test_a_labs_name_is_an_argument_or_follows_name(shared) -> None:
+def test_a_labs_name_is_an_argument_or_follows_name(shared: str) -> None:
     asked = [("status", shared), ("status", "--name", shared)]
     assert {keyroll(*words).splitlines()[0] for words in asked} == {f"lab {shared}"}
 
 
-def test_clean_leaves_a_kept_lab_and_names_it(shared) -> None:
+def test_clean_leaves_a_kept_lab_and_names_it(shared: str) -> None:
     said = keyroll("clean")
     assert f"removed {shared}" not in said
     assert shared in said.partition("kept: ")[2]
 
 
-def test_a_kept_lab_that_was_killed_leaves_nothing(name) -> None:
+def test_a_kept_lab_that_was_killed_leaves_nothing(name: str) -> None:
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
             try:

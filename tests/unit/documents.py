@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cache, wraps
 from pathlib import Path
 
@@ -24,7 +24,7 @@ _FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 _ENTRY = re.compile(r"^### ([A-Z])(\d+) (.+)$", re.MULTILINE)
 
 
-def name_of(path):
+def name_of(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
@@ -49,13 +49,13 @@ def nothing_wrong_in(paths: Iterable[Path]) -> Callable[[Callable[..., Collectio
 
 
 @cache
-def text_of(path):
+def text_of(path: Path) -> str:
     """Return what a file holds: many tests ask for each of them."""
     return path.read_text()
 
 
 @cache
-def classes():
+def classes() -> dict[str, list[Path]]:
     """Return {name of a class: files that define it}."""
     found: dict[str, list[Path]] = {}
     for path in SOURCES:
@@ -65,13 +65,13 @@ def classes():
 
 
 @cache
-def prose(path):
+def prose(path: Path) -> str:
     """Return the text of a document outside of fenced blocks, with its line breaks."""
     return _FENCED.sub(lambda block: "\n" * block[0].count("\n"), text_of(path))
 
 
 @cache
-def spans(path):
+def spans(path: Path) -> list[tuple[int, str]]:
     """Return (line, text) of every code span outside of fenced blocks; one that is wrapped counts where it begins."""
     text = prose(path)
     found = re.finditer(r"`([^`\n]+(?:\n[^`\n]+)?)`", text)
@@ -79,7 +79,7 @@ def spans(path):
 
 
 @cache
-def command_lines(path):
+def command_lines(path: Path) -> list[tuple[int, str]]:
     """Return (line, text) of every command shown: code spans, and lines of fenced or indented blocks."""
     lines = text_of(path).splitlines()
     blocks, fenced = [], False
@@ -92,11 +92,11 @@ def command_lines(path):
 
 
 @cache
-def symbols(path):
+def symbols(path: Path) -> set[str]:
     """Return the names that a Python file defines: functions, classes, constants, `Class.member`."""
     found = set()
 
-    def visit(body, prefix) -> None:
+    def visit(body: Sequence[ast.stmt], prefix: str) -> None:
         for node in body:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                 found.add(prefix + node.name)
@@ -116,13 +116,13 @@ def symbols(path):
     return found
 
 
-def is_there(text):
+def is_there(text: str) -> bool:
     place = ROOT / text.partition("::")[0]
     return place.exists() or ("*" in text and any(ROOT.glob(text)))
 
 
 @cache
-def entries(path):
+def entries(path: Path) -> dict[str, tuple[str, str]]:
     """Return {id: (title, text)} of a list of assumptions, in order."""
     text = text_of(path)
     found = list(_ENTRY.finditer(text))
@@ -134,5 +134,5 @@ def entries(path):
 
 
 @cache
-def assumption_ids():
+def assumption_ids() -> set[str]:
     return {key for path in ASSUMPTIONS for key in entries(path)}

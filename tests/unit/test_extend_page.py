@@ -23,7 +23,7 @@ CHANGES = [
 @pytest.mark.parametrize(
     ("old", "new", "lines"), CHANGES, ids=[f"{new} {place}" for place, (_, new, _) in enumerate(CHANGES)]
 )
-def test_a_diff_fits_the_file_that_it_changes(old, new, lines) -> None:
+def test_a_diff_fits_the_file_that_it_changes(old: str, new: str, lines: str) -> None:
     if old == "/dev/null":
         assert not (ROOT / new).exists()
         assert (ROOT / new).parent.is_dir()
@@ -47,7 +47,7 @@ def test_every_kind_of_change_is_shown() -> None:
     ]
 
 
-def applied(text, lines):
+def applied(text: str, lines: list[str]) -> str:
     """Return a file with one change of the page: context is looked for in its order, and what has none goes last."""
     result, position = text.splitlines(), 0
     shown = [line for line in lines if line]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from pathlib import Path
 
 from tests.unit.documents import ROOT, nothing_wrong_in, text_of
 
@@ -15,7 +16,7 @@ MAY_BE_NUMBER = re.compile(r"^\w+ = (?:.*\d|.*\($)", re.MULTILINE)
 SELF_EVIDENT = ("VERSION", "FORMAT", "MASK", "MICROSECOND", "SECOND", "SECONDS", "NANOSECONDS", "MINUTE", "EPOCH", "NS")
 
 
-def is_number(node):
+def is_number(node: ast.AST) -> bool:
     """Say whether an expression is a number, or a length of time made of numbers."""
     if isinstance(node, ast.Constant):
         return isinstance(node.value, int | float) and not isinstance(node.value, bool) and node.value not in (0, 1)
@@ -27,7 +28,7 @@ def is_number(node):
     return False
 
 
-def lacking(text):
+def lacking(text: str) -> list[str]:
     """Return the constants at the top of a module that are numbers without a word beside them.
 
     Beside is a docstring directly below, or a comment at the line or above its group: lines without an empty one.
@@ -59,6 +60,6 @@ def test_a_number_without_its_reason_is_found() -> None:
 
 
 @nothing_wrong_in(MODULES)
-def test_each_number_has_its_reason_beside_it(path):
+def test_each_number_has_its_reason_beside_it(path: Path) -> list[str]:
     text = text_of(path)
     return lacking(text) if MAY_BE_NUMBER.search(text) else []

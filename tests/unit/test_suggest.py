@@ -61,7 +61,7 @@ def test_a_word_that_a_value_may_be_is_not_said_again(tmp_path: Path) -> None:
     ],
 )
 def test_a_mistyped_word_of_an_option_is_told_with_what_may_be_meant(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words, meant
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str], meant: str
 ) -> None:
     monkeypatch.setattr("sys.argv", ["keyroll", *words])
     with pytest.raises(SystemExit) as caught:

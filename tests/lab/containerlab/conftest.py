@@ -40,7 +40,8 @@ class StandIn:
     def pid_of(self, router: str) -> int:
         """The pid of that router's container; the lab may be the only one."""
         (found,) = (self.home / "containers").glob(f"*{router}.json")
-        return json.loads(found.read_text())["pid"]
+        result: int = json.loads(found.read_text())["pid"]
+        return result
 
     @property
     def network(self) -> bool:

@@ -10,10 +10,13 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.lab.containerlab.conftest import StandIn
+from tests.unit.known import known
 
 from keyroll.lab.containerlab import command as program
 from keyroll.lab.containerlab import readiness, teardown
@@ -28,11 +31,11 @@ TOPOLOGY = Path(__file__).parents[3] / "topologies" / "emulated.clab.yml"
 WAIT_SECONDS = 40.0
 
 
-def make(tmp_path: Path, **options: object) -> ContainerLab:
+def make(tmp_path: Path, **options: Any) -> ContainerLab:
     return ContainerLab(read_topology(TOPOLOGY), evidence=tmp_path / "evidence", **options)
 
 
-def wait_until(what: str, holds) -> None:
+def wait_until(what: str, holds: Callable[[], bool]) -> None:
     deadline = time.monotonic() + WAIT_SECONDS
     pause = threading.Event()
     while not holds():
@@ -40,7 +43,7 @@ def wait_until(what: str, holds) -> None:
         pause.wait(0.05)
 
 
-def nothing_left(standin, lab: ContainerLab) -> bool:
+def nothing_left(standin: StandIn, lab: ContainerLab) -> bool:
     return not standin.containers and not standin.network and not (folders.base_directory() / lab.name).exists()
 
 
@@ -118,7 +121,7 @@ def test_a_deploy_that_lies_is_not_believed(standin: StandIn, tmp_path: Path) ->
 
 @pytest.mark.parametrize("how", ["lie", pytest.param("fail", marks=pytest.mark.slow)])
 @pytest.mark.usefixtures("ssh_banner")
-def test_containers_that_destroy_leaves_are_removed(standin: StandIn, tmp_path: Path, how) -> None:
+def test_containers_that_destroy_leaves_are_removed(standin: StandIn, tmp_path: Path, how: str) -> None:
     standin.behave(destroy=how)
     lab = make(tmp_path)
     with lab:
@@ -138,7 +141,7 @@ def test_containers_that_cannot_be_removed_are_an_error(standin: StandIn, tmp_pa
 
 @pytest.mark.parametrize("how", [pytest.param("hang", marks=pytest.mark.slow), "deaf"])
 def test_a_deploy_that_hangs_is_ended_and_cleaned_up(
-    standin: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how
+    standin: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     monkeypatch.setattr(program, "DEPLOY_SECONDS", 2.0)
     monkeypatch.setattr(program, "GRACE_SECONDS", 0.5)
@@ -151,9 +154,9 @@ def test_a_deploy_that_hangs_is_ended_and_cleaned_up(
 
 @pytest.mark.parametrize("router", ["R1", pytest.param("R2", marks=pytest.mark.slow)])
 def test_a_container_that_ends_while_it_comes_up_is_told_with_its_last_words(
-    standin: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, router
+    standin: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, router: str
 ) -> None:
-    def probe(_router) -> None:
+    def probe(_router: str) -> None:
         with contextlib.suppress(ProcessLookupError):  # asked once more before the end is noticed
             os.kill(standin.pid_of(router), signal.SIGKILL)
         raise LabError("not yet")
@@ -169,7 +172,7 @@ def test_a_container_that_ends_while_it_comes_up_is_told_with_its_last_words(
 
 @pytest.mark.usefixtures("ssh_banner")
 def test_a_router_that_never_gets_ready_ends_at_its_platforms_deadline(standin: StandIn, tmp_path: Path) -> None:
-    def probe(_router) -> None:
+    def probe(_router: str) -> None:
         raise LabError("no interface yet")
 
     lab = make(tmp_path, probe=probe, wait_scale=0.03)
@@ -242,8 +245,8 @@ def test_an_owner_that_is_killed_while_it_destroys_leaves_the_rest_to_the_guard(
 
 
 @pytest.mark.parametrize("when", ["in deploy", pytest.param("while up", marks=pytest.mark.slow)])
-def test_kill_9_of_the_owner_leaves_nothing(standin: StandIn, tmp_path: Path, when) -> None:
-    name = f"kill-{os.getpid()}-{when.split()[0]}"
+def test_kill_9_of_the_owner_leaves_nothing(standin: StandIn, tmp_path: Path, when: str) -> None:
+    name = f"kill-{os.getpid()}-{when.split(maxsplit=1)[0]}"
     if when == "in deploy":
         standin.behave(deploy="hang")
     with owner(tmp_path, name) as process:
@@ -269,7 +272,7 @@ def test_a_kept_lab_outlives_its_owner_and_is_taken_down_by_name(standin: StandI
         process.wait()
     found = find.find(name)
     assert found.alive
-    assert [entry.name for entry in found.state.routers] == ["R1", "R2"]
+    assert [entry.name for entry in known(found.state).routers] == ["R1", "R2"]
     assert found.ask_keeper("ping")[0]["links"] == ["R1:eth1-R2:eth1"]
     with pytest.raises(LabError, match=r"router R1 of lab .* has no control socket .*log in by SSH"):
         found.ask_router("R1", "status")

@@ -44,7 +44,7 @@ def keyroll(*words: str) -> str:
 
 @pytest.mark.parametrize("moment", ["dockerd dies first", "dockerd dies"])
 def test_a_dockerd_that_dies_in_deploy_is_a_broken_lab_and_what_is_left_goes_later(
-    standin: StandIn, tmp_path: Path, moment
+    standin: StandIn, tmp_path: Path, moment: str
 ) -> None:
     standin.behave(deploy=moment)
     lab = make(tmp_path)
@@ -141,7 +141,7 @@ PRESENT = Host("this-machine", "this-boot")
     ],
 )
 def test_containers_whose_folder_is_not_there_are_removed_only_when_their_machine_has_booted_since(
-    standin: StandIn, monkeypatch: pytest.MonkeyPatch, place, host, goes
+    standin: StandIn, monkeypatch: pytest.MonkeyPatch, place: str, host: Host, goes: bool
 ) -> None:
     monkeypatch.setattr(Host, "present", classmethod(lambda _cls: PRESENT))
     folder = folders.base_directory().parent / place / "labs" / "lab-1"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from tests.lab.conftest import Pair
 
 from keyroll.errors import KeyrollError
+from keyroll.junos.session import RouterSession
 
 pytestmark = pytest.mark.lab
 
@@ -154,7 +155,7 @@ EACH = 12
 
 
 @pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 26))])
-def test_what_commit_check_says_commit_does(pair: Pair, seed) -> None:
+def test_what_commit_check_says_commit_does(pair: Pair, seed: int) -> None:
     dice = random.Random(f"commit check {seed}")
     session = pair.sessions["R1"]
     session.configure(BASE)
@@ -175,7 +176,7 @@ ALONE = ("set routing-options autonomous-system 65001", f"{PEER} peer-as 65002")
 LIKELY = 0.8
 
 
-def answers(session, lines: Sequence[str]) -> tuple[str | None, str | None]:
+def answers(session: RouterSession, lines: Sequence[str]) -> tuple[str | None, str | None]:
     """Return what `commit check` and `commit` refuse the lines for; None: they are taken. Nothing of them stays."""
     checked = said(session, lines, session.commit_check)
     session.discard()
@@ -186,7 +187,7 @@ def answers(session, lines: Sequence[str]) -> tuple[str | None, str | None]:
     return checked, committed
 
 
-def said(session, lines: Sequence[str], ask) -> str | None:
+def said(session: RouterSession, lines: Sequence[str], ask: Callable[[], object]) -> str | None:
     session.configure(lines)
     try:
         ask()
@@ -195,7 +196,7 @@ def said(session, lines: Sequence[str], ask) -> str | None:
     return None
 
 
-def report(session, lines: Sequence[str]) -> str:
+def report(session: RouterSession, lines: Sequence[str]) -> str:
     """Return the fewest of the lines that still differ, and both answers."""
     fewest = list(lines)
     for line in lines:

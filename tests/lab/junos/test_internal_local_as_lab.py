@@ -45,13 +45,13 @@ def base(router: str, inside: str = "R2") -> list[str]:
     return [*lines, f"{CORE} local-as 6500{peer}"] if router == inside else lines
 
 
-def flaps(pair, router: str) -> dict[str, int]:
+def flaps(pair: Pair, router: str) -> dict[str, int]:
     """Return the flaps of each neighbour of a router."""
     text = pair.sessions[router].show("show bgp neighbor").raw
     return {peer: int(count) for peer, count in re.findall(r"Peer: ([\d.]+).*?Number of flaps: (\d+)", text, re.DOTALL)}
 
 
-def up(pair, number: int) -> Callable[[], bool]:
+def up(pair: Pair, number: int) -> Callable[[], bool]:
     """Say whether each router has so many sessions, each with one active prefix of one received."""
 
     def holds() -> bool:
@@ -63,7 +63,7 @@ def up(pair, number: int) -> Callable[[], bool]:
 
 @pytest.mark.parametrize("inside", ["R1", "R2"], ids=["the lower address", "the higher address"])
 def test_an_internal_session_in_a_local_as_comes_goes_and_is_reset_apart_from_the_external_one(
-    own_pair: Pair, inside
+    own_pair: Pair, inside: str
 ) -> None:
     pair, me = own_pair, int(inside[1])
     link, core, session = f"10.0.12.{3 - me}", f"10.255.0.{3 - me}", pair.sessions[inside]

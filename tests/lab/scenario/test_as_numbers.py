@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from keyroll.scenario.record.result import Verdict
+from keyroll.scenario.record.result import Result, Verdict
 
 pytestmark = pytest.mark.lab
 
@@ -31,7 +32,7 @@ steps:
 
 
 def test_a_session_by_local_as_rolls_over_with_its_key_chain_at_another_level_of_each_router(
-    run_scenario, tmp_path: Path
+    run_scenario: Callable[..., Result], tmp_path: Path
 ) -> None:
     path = tmp_path / "moved.yaml"
     path.write_text(MOVED)

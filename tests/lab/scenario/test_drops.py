@@ -1,10 +1,11 @@
 """Drops by reason: right reasons are green, another reason is red though the total is the same."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from keyroll.scenario.record.result import Verdict
+from keyroll.scenario.record.result import Result, Verdict
 
 pytestmark = pytest.mark.lab
 
@@ -27,7 +28,9 @@ steps:
 @pytest.mark.parametrize(
     ("reason", "red"), [("bad-mac", []), pytest.param("unknown-keyid", ["drops@4"], marks=pytest.mark.slow)]
 )
-def test_the_reason_counts_and_not_only_the_number(run_scenario, tmp_path: Path, reason, red) -> None:
+def test_the_reason_counts_and_not_only_the_number(
+    run_scenario: Callable[..., Result], tmp_path: Path, reason: str, red: list[str]
+) -> None:
     path = tmp_path / "scenario.yaml"
     path.write_text(FORGED.replace("REASON", reason))
     result = run_scenario(path)

@@ -43,7 +43,7 @@ def test_a_file_from_a_pipe_is_played_though_nobody_reads_the_output(tmp_path: P
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
-def test_a_closed_terminal_takes_the_lab_down_and_the_result_says_so(tmp_path: Path, number) -> None:
+def test_a_closed_terminal_takes_the_lab_down_and_the_result_says_so(tmp_path: Path, number: signal.Signals) -> None:
     folder = tmp_path / "run"
     with subprocess.Popen([*RUN, "--run-dir", str(folder), str(TWO_KEYS)], stdout=subprocess.PIPE, text=True) as run:
         assert run.stdout is not None
@@ -58,7 +58,7 @@ def test_a_closed_terminal_takes_the_lab_down_and_the_result_says_so(tmp_path: P
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", ["16k", "64k", "128k"])
-def test_a_full_disk_is_never_a_verdict(tmp_path: Path, size) -> None:
+def test_a_full_disk_is_never_a_verdict(tmp_path: Path, size: str) -> None:
     script = (
         'mount -t tmpfs -o "size=$1" none "$2" || exit 77; shift 2; "$@"; code=$?; '
         'cat "$RESULT" 2>/dev/null; exit $code'

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from keyroll.plan.model import Change, Request, Router, RouterChange
 from keyroll.plan.notes import Accepted
 from keyroll.plan.texts import set_text
 from keyroll.scenario.file.durations import format_duration
-from keyroll.scenario.record.result import Verdict
+from keyroll.scenario.record.result import Result, Verdict
 
 pytestmark = pytest.mark.lab
 
@@ -82,7 +82,9 @@ def flow(key: Key) -> str:
 
 
 @pytest.mark.parametrize("quarters", [4, pytest.param(20, marks=pytest.mark.slow)])
-def test_quarters_of_a_plan_are_hitless_with_the_commits_of_each_date(run_scenario, tmp_path: Path, quarters) -> None:
+def test_quarters_of_a_plan_are_hitless_with_the_commits_of_each_date(
+    run_scenario: Callable[..., Result], tmp_path: Path, quarters: int
+) -> None:
     chain, changes = planned(quarters)
     assert len(changes) == quarters
     path = tmp_path / "plan.yaml"
@@ -172,7 +174,7 @@ def way_out(tolerance: int) -> Iterator[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize(("tolerance", "by_deletion"), [(3600, True), (40, False)])
 def test_a_leaked_key_is_accepted_until_the_plan_says_on_an_open_connection(
-    run_scenario, tmp_path: Path, tolerance, by_deletion
+    run_scenario: Callable[..., Result], tmp_path: Path, tolerance: int, by_deletion: bool
 ) -> None:
     said = leaked(tolerance)[2]
     assert said["R1", Receiving.TOLERANCE].deletion is by_deletion

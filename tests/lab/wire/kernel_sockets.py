@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tests.lab.wire.namespaces import Namespace
+from tests.unit.known import known
 
 from keyroll.keychain.model import Key, Keychain
 from keyroll.names import Algorithm
@@ -52,7 +53,7 @@ def _address(peer: str) -> tuple[bytes, int]:
 def add_key(sock: socket.socket, key: Key, peer: str, *, flags: int = 0) -> None:
     """Give a socket R2's mirror of R1's key (`struct tcp_ao_add`)."""
     address, prefix = _address(peer)
-    secret = key.secret.reveal()
+    secret = known(key.secret).reveal()
     numbers = (prefix, key.recv_id, key.send_id, MAC_OCTETS, 0 if key.include_options else EXCLUDE_OPTIONS, len(secret))
     name = NAMES[key.effective_algorithm]
     added = struct.pack("=128s64siIHBBBBBB80s", address, name, 0, flags, 0, *numbers, secret)

@@ -11,14 +11,19 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from tests.lab.wire.namespaces import Namespace
+from tests.unit.known import known
 
 from keyroll.emulator.wire.client import WireClient
-from keyroll.emulator.wire.model import ProtectedSession, WireEvent
+from keyroll.emulator.wire.model import ConnectionRecord, ProtectedSession, WireEvent, WireStatus
+
+Result = TypeVar("Result")
 
 
 class Loop:
@@ -29,7 +34,7 @@ class Loop:
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
 
-    def run(self, awaitable):
+    def run(self, awaitable: Coroutine[object, object, Result]) -> Result:
         return asyncio.run_coroutine_threadsafe(awaitable, self._loop).result(30)
 
     def end(self) -> None:
@@ -52,11 +57,13 @@ class ForkServer:
             return WireProcess(self, self._ask([control.fileno(), log, net.fileno()], op="start", pairs=pairs))
 
     def code_of(self, pid: int) -> int:
-        return self._ask([], op="code", pid=pid)
+        found: int = self._ask([], op="code", pid=pid)
+        return found
 
     def _ask(self, descriptors: list[int], **order: object) -> int:
         socket.send_fds(self._orders, [json.dumps(order).encode()], descriptors)
-        return json.loads(self._orders.recv(100))
+        found: int = json.loads(self._orders.recv(100))
+        return found
 
     def end(self) -> None:
         self._orders.close()
@@ -101,9 +108,9 @@ class Bump:
     events: list[WireEvent] = field(default_factory=list)
     log: Path | None = None
 
-    def start(self, sessions=(), records=()) -> None:
+    def start(self, sessions: Sequence[ProtectedSession] = (), records: Sequence[ConnectionRecord] = ()) -> None:
         ours, theirs = socket.socketpair()
-        with theirs, self.log.open("ab") as log:
+        with theirs, known(self.log).open("ab") as log:
             self.process = self.fork_server.start([["h0", "eth1"]], theirs, log.fileno(), self.outer)
         self.client = WireClient(ours, on_event=self.events.append)
         self.loop.run(self.client.connect(sessions, records))
@@ -119,7 +126,7 @@ class Bump:
     def clock(self, moment: datetime) -> None:
         self.loop.run(self.client.set_clock(moment - datetime.now(UTC)))
 
-    def status(self):
+    def status(self) -> WireStatus:
         return self.loop.run(self.client.status())
 
     def dropped(self) -> dict[tuple[str, str], int]:

@@ -27,6 +27,7 @@ from keyroll.capture import Follow, Referee, Verdict
 from keyroll.capture.keys.keys_file import read_keys
 from keyroll.emulator.contract.offload import disable_offloads
 from keyroll.junos.records import BgpState, BgpSummary
+from keyroll.junos.session import RouterSession
 from keyroll.keychain.junostext import set_lines
 from keyroll.keychain.model import Key, Keychain
 from keyroll.keychain.secret import Secret
@@ -198,6 +199,6 @@ def router_lines() -> list[str]:
     ]
 
 
-def is_up(session) -> bool:
+def is_up(session: RouterSession) -> bool:
     summary = session.show("show bgp summary").parsed_as(BgpSummary)
     return [peer.state for peer in summary.peers if str(peer.address) == OWN] == [BgpState.ESTABLISHED]

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 import struct
 import threading
 from datetime import timedelta
+from typing import Any
 
 from tests.lab.wire import judging
 from tests.lab.wire.judging import T0
+from tests.lab.wire.two_routers import Rig
+
+from keyroll.keychain.model import Keychain
 
 
-def echo(near, far, octets=b"hello") -> None:
+def echo(near: socket.socket, far: socket.socket, octets: bytes = b"hello") -> None:
     """Send both ways; returns once both have arrived, so that each direction was acknowledged."""
     near.sendall(octets)
     assert read(far, len(octets)) == octets
@@ -19,7 +24,7 @@ def echo(near, far, octets=b"hello") -> None:
     assert read(near, len(octets)) == octets
 
 
-def read(sock, length) -> bytes:
+def read(sock: socket.socket, length: int) -> bytes:
     found = b""
     while len(found) < length:
         part = sock.recv(length - len(found))
@@ -28,14 +33,14 @@ def read(sock, length) -> bytes:
     return found
 
 
-def protect(rig, chain=None, **options) -> None:
+def protect(rig: Rig, chain: Keychain | None = None, **options: Any) -> None:
     """Protect BGP between both routers, a minute after the first key's start."""
     for router, bump in enumerate(rig.bumps):
         bump.clock(T0 + timedelta(minutes=1))
         bump.set(judging.session(router, chain or judging.chain(judging.key(0)), **options))
 
 
-def transfer(source, sink, octets: bytes) -> None:
+def transfer(source: socket.socket, sink: socket.socket, octets: bytes) -> None:
     """Send octets through, and compare what arrives by its hash."""
     found = hashlib.sha256()
     failed: list[OSError] = []
@@ -58,7 +63,7 @@ def transfer(source, sink, octets: bytes) -> None:
     assert found.digest() == hashlib.sha256(octets).digest()
 
 
-def ip_packet(src, dst, tcp) -> bytes:
+def ip_packet(src: bytes, dst: bytes, tcp: bytes) -> bytes:
     ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(tcp), 1, 0x4000, 1, 6, 0) + src + dst
     total = sum(struct.unpack("!10H", ip))
     total = (total & 0xFFFF) + (total >> 16)

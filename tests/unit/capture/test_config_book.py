@@ -2,12 +2,18 @@
 
 from datetime import UTC, datetime
 from ipaddress import ip_address
+from typing import Any
 
 import pytest
+from tests.unit.capture.conftest import Maker, Talk
+from tests.unit.known import known
 
 from keyroll.capture import Referee, Standing, Verdict
-from keyroll.capture.keys.config_book import ConfigError, ConfigSource, config_book
+from keyroll.capture.keys.book import DirectionKeys
+from keyroll.capture.keys.config_book import ConfigBook, ConfigError, ConfigSource, config_book
+from keyroll.capture.referee.judgement import Judgement
 from keyroll.keychain.junostext import curly, set_lines
+from keyroll.keychain.model import Keychain
 
 BASE = """\
 set system host-name {name}
@@ -23,18 +29,18 @@ set protocols ldp session 192.0.2.{far} authentication-key-chain chain
 PROTECT = ("authentication-algorithm ao", "authentication-key-chain chain")
 
 
-def packed(text):
+def packed(text: str) -> bytes:
     return ip_address(text).packed
 
 
 @pytest.fixture
-def chains(make):
+def chains(make: type[Maker]) -> tuple[Keychain, Keychain]:
     chain = make.chain()
     return chain, chain.mirrored()
 
 
 @pytest.fixture
-def texts(chains):
+def texts(chains: tuple[Keychain, Keychain]) -> list[str]:
     """Two routers' configurations, as set lines."""
     return [
         BASE.format(name=f"R{near}", near=near, far=3 - near) + "\n".join(set_lines(chain)) + "\n"
@@ -42,29 +48,29 @@ def texts(chains):
     ]
 
 
-def book_of(*texts, **more):
+def book_of(*texts: str, **more: Any) -> ConfigBook:
     return config_book([ConfigSource(f"r{number}.conf", text) for number, text in enumerate(texts, 1)], **more)
 
 
-def bgp_of(book, src="10.0.0.1", dst="10.0.0.2"):
+def bgp_of(book: ConfigBook, src: str = "10.0.0.1", dst: str = "10.0.0.2") -> DirectionKeys | None:
     return book.keys_for(packed(src), packed(dst), 40000, 179)
 
 
-def judge(talk, book):
+def judge(talk: Talk, book: ConfigBook) -> list[Judgement | None]:
     referee = Referee(book)
     return [referee.judge(packet) for packet in talk.packets]
 
 
-def verdicts(talk, book):
+def verdicts(talk: Talk, book: ConfigBook) -> list[Verdict | None]:
     return [judgement.verdict if judgement else None for judgement in judge(talk, book)]
 
 
-def test_sessions_are_paired_by_address(texts):
+def test_sessions_are_paired_by_address(texts: list[str]) -> None:
     book = book_of(*texts)
-    bgp = bgp_of(book)
+    bgp = known(bgp_of(book))
     assert (bgp.sender, bgp.receiver, sorted(bgp.sent), sorted(bgp.received)) == ("R1", "R2", [1, 3], [1, 3])
     assert (bgp.session, bgp.doubt) == ("bgp", None)
-    ldp = book.keys_for(packed("192.0.2.2"), packed("192.0.2.1"), 646, 50000)
+    ldp = known(book.keys_for(packed("192.0.2.2"), packed("192.0.2.1"), 646, 50000))
     assert (ldp.sender, ldp.session, sorted(ldp.sent)) == ("R2", "ldp", [2, 4])
     assert book.keys_for(packed("10.0.0.1"), packed("10.0.0.2"), 40000, 646) is None
     assert bgp_of(book, "192.0.2.1", "192.0.2.2") is None
@@ -73,31 +79,33 @@ def test_sessions_are_paired_by_address(texts):
     assert book.notes == ()
 
 
-def test_a_router_without_a_name_is_called_after_its_file(texts):
+def test_a_router_without_a_name_is_called_after_its_file(texts: list[str]) -> None:
     book = book_of(*(text.replace("set system host-name", "set system location building") for text in texts))
-    assert (bgp_of(book).sender, bgp_of(book).receiver) == ("r1", "r2")
+    assert (known(bgp_of(book)).sender, known(bgp_of(book)).receiver) == ("r1", "r2")
 
 
-def test_the_capture_is_judged_with_them(texts, make):
+def test_the_capture_is_judged_with_them(texts: list[str], make: type[Maker]) -> None:
     judgements = judge(make.talk().open().exchange(), book_of(*texts))
-    assert {judgement.verdict for judgement in judgements} == {Verdict.VERIFIED}
-    assert {judgement.sender for judgement in judgements} == {"R1", "R2"}
+    assert {known(judgement).verdict for judgement in judgements} == {Verdict.VERIFIED}
+    assert {known(judgement).sender for judgement in judgements} == {"R1", "R2"}
 
 
-def test_one_end_without_a_chain_shows_as_refused(texts, make):
+def test_one_end_without_a_chain_shows_as_refused(texts: list[str], make: type[Maker]) -> None:
     texts[1] = "\n".join(line for line in texts[1].splitlines() if "neighbor 10.0.0.1 auth" not in line)
     found = verdicts(make.talk().open(), book_of(*texts))
     assert found == [Verdict.REFUSED, Verdict.UNKNOWN_KEYID, Verdict.REFUSED]
 
 
 @pytest.mark.parametrize("gone", ["neighbor 10.0.0.1", "protocols bgp"])
-def test_one_end_without_the_session_shows_as_refused(texts, make, gone):
+def test_one_end_without_the_session_shows_as_refused(texts: list[str], make: type[Maker], gone: str) -> None:
     texts[1] = "\n".join(line for line in texts[1].splitlines() if gone not in line)
     found = verdicts(make.talk().open(), book_of(*texts))
     assert found == [Verdict.REFUSED, Verdict.UNKNOWN_KEYID, Verdict.REFUSED]
 
 
-def test_bare_chains_need_their_addresses(chains, texts, make):
+def test_bare_chains_need_their_addresses(
+    chains: tuple[Keychain, Keychain], texts: list[str], make: type[Maker]
+) -> None:
     bare = [
         ConfigSource(f"chain{number}", "\n".join(set_lines(chain)), ip_address(f"10.0.0.{number}"))
         for number, chain in enumerate(chains, 1)
@@ -112,7 +120,7 @@ def test_bare_chains_need_their_addresses(chains, texts, make):
         config_book([two, bare[1]])
 
 
-def test_no_protected_session_is_said_with_the_address_that_both_have(texts):
+def test_no_protected_session_is_said_with_the_address_that_both_have(texts: list[str]) -> None:
     plain = [text.replace("authentication-algorithm ao", "authentication-algorithm md5") for text in texts]
     with pytest.raises(ConfigError, match="no session of these configurations is protected"):
         book_of(*plain)
@@ -120,7 +128,7 @@ def test_no_protected_session_is_said_with_the_address_that_both_have(texts):
         book_of(plain[0], plain[0])
 
 
-def test_authentication_comes_from_applied_groups(texts, make):
+def test_authentication_comes_from_applied_groups(texts: list[str], make: type[Maker]) -> None:
     bgp = "set protocols bgp group peers neighbor 10.0.0.2 authentication"
     inherited = texts[0].replace(bgp, "set groups AUTH protocols bgp group <*> authentication")
     inherited += "set protocols bgp group peers neighbor 10.0.0.2\n"
@@ -130,7 +138,7 @@ def test_authentication_comes_from_applied_groups(texts, make):
     assert Verdict.VERIFIED not in verdicts(make.talk().open(), book_of(inherited, texts[1]))
 
 
-def test_an_instance_inherits_nothing_from_the_main_instance(texts, make):
+def test_an_instance_inherits_nothing_from_the_main_instance(texts: list[str], make: type[Maker]) -> None:
     """And groups of one name in two instances are two groups."""
     moved = []
     for text in texts:
@@ -145,7 +153,9 @@ def test_an_instance_inherits_nothing_from_the_main_instance(texts, make):
     assert set(verdicts(make.talk().open(), book_of(*moved))) == {Verdict.VERIFIED}
 
 
-def test_logical_systems_of_one_text_are_routers_of_their_own(chains, make):
+def test_logical_systems_of_one_text_are_routers_of_their_own(
+    chains: tuple[Keychain, Keychain], make: type[Maker]
+) -> None:
     text = ""
     for near, chain in enumerate(chains, 1):
         system = f"set logical-systems LS{near} "
@@ -156,17 +166,19 @@ def test_logical_systems_of_one_text_are_routers_of_their_own(chains, make):
         text += "\n".join(set_lines(chain)).replace("key-chain chain", f"key-chain C{near}") + "\n"
     for book in (book_of(text), book_of(text, text)):
         assert set(verdicts(make.talk().open().exchange(), book)) == {Verdict.VERIFIED}
-        assert bgp_of(book).sender == "r1:LS1"
+        assert known(bgp_of(book)).sender == "r1:LS1"
 
 
-def test_a_pager_line_swallows_no_session(texts, make):
+def test_a_pager_line_swallows_no_session(texts: list[str], make: type[Maker]) -> None:
     first, rest = texts[1].split("set protocols bgp", 1)
     paged = f"{first}---(more)---\r                                        \rset protocols bgp{rest}"
     assert set(verdicts(make.talk().open(), book_of(texts[0], paged))) == {Verdict.VERIFIED}
 
 
 @pytest.mark.parametrize(("allow", "found"), [("10.0.0.0/24", True), ("all", True), ("10.7.0.0/16", False)])
-def test_allow_stands_for_neighbours_that_are_not_configured(texts, make, allow, found):
+def test_allow_stands_for_neighbours_that_are_not_configured(
+    texts: list[str], make: type[Maker], allow: str, found: bool
+) -> None:
     for number, text in enumerate(texts):
         assert f"neighbor 10.0.0.{2 - number}" in text
     any_peer = texts[0].replace("group peers neighbor 10.0.0.2", "group peers")
@@ -174,22 +186,24 @@ def test_allow_stands_for_neighbours_that_are_not_configured(texts, make, allow,
     assert (set(verdicts(make.talk().open(), book_of(any_peer, texts[1]))) == {Verdict.VERIFIED}) is found
 
 
-def test_segments_of_a_peer_that_is_not_given_are_not_judged_and_not_bad(texts, make):
+def test_segments_of_a_peer_that_is_not_given_are_not_judged_and_not_bad(texts: list[str], make: type[Maker]) -> None:
     other = texts[1].replace("10.0.0.2", "10.0.0.6").replace("10.0.0.1", "10.0.0.5")
     judgements = judge(make.talk().open().exchange(), book_of(texts[0], other))
-    assert {judgement.verdict for judgement in judgements} == {Verdict.KEYS_UNKNOWN}
-    assert {judgement.standing for judgement in judgements} == {Standing.UNJUDGED}
-    assert "no router that is given has the peer's address" in judgements[0].reason
+    assert {known(judgement).verdict for judgement in judgements} == {Verdict.KEYS_UNKNOWN}
+    assert {known(judgement).standing for judgement in judgements} == {Standing.UNJUDGED}
+    assert "no router that is given has the peer's address" in known(judgements[0]).reason
 
 
-def test_segments_of_any_peer_of_a_prefix_are_not_judged_and_not_bad(texts, make):
+def test_segments_of_any_peer_of_a_prefix_are_not_judged_and_not_bad(texts: list[str], make: type[Maker]) -> None:
     any_peer = texts[0].replace("group peers neighbor 10.0.0.2", "group peers")
     any_peer += "set protocols bgp group peers allow 10.0.0.0/24\n"
     other = texts[1].replace("10.0.0.2", "10.0.0.6").replace("10.0.0.1", "10.0.0.5")
     assert set(verdicts(make.talk().open(), book_of(any_peer, other))) == {Verdict.KEYS_UNKNOWN}
 
 
-def test_discovered_peers_of_a_protected_group_are_named_and_the_rest_is_judged(texts, make):
+def test_discovered_peers_of_a_protected_group_are_named_and_the_rest_is_judged(
+    texts: list[str], make: type[Maker]
+) -> None:
     for word in (*PROTECT, "dynamic-neighbor DN peer-auto-discovery interface ge-0/0/1.0"):
         texts[0] += f"set protocols bgp group found {word}\n"
     book = book_of(*texts)
@@ -200,39 +214,43 @@ def test_discovered_peers_of_a_protected_group_are_named_and_the_rest_is_judged(
 
 @pytest.mark.parametrize("placeholder", ["/* SECRET-DATA */", "<REMOVED>", "$8$aes256-gcm$abc", "xxxxxx"])
 @pytest.mark.parametrize("router", [0, 1])
-def test_an_unknown_secret_makes_its_own_keys_segments_unjudged_alone(make, texts, placeholder, router):
+def test_an_unknown_secret_makes_its_own_keys_segments_unjudged_alone(
+    make: type[Maker], texts: list[str], placeholder: str, router: int
+) -> None:
     assert '"secret of key 0"' in texts[router]
     texts[router] = texts[router].replace('"secret of key 0"', f'"{placeholder}"')
     talk = make.talk().open().exchange(key=1)
     judgements = judge(talk, book_of(*texts))
-    assert [judgement.verdict for judgement in judgements[:3]] == [Verdict.KEYS_UNKNOWN] * 3
-    assert "is not known" in judgements[0].reason
+    assert [known(judgement).verdict for judgement in judgements[:3]] == [Verdict.KEYS_UNKNOWN] * 3
+    assert "is not known" in known(judgements[0]).reason
     if router:
         # R2's SYN-ACK proves nothing, and so its ISN is not sure; the third segment, signed by R1, proves both.
-        assert {judgement.verdict for judgement in judgements[3:]} == {Verdict.VERIFIED}
+        assert {known(judgement).verdict for judgement in judgements[3:]} == {Verdict.VERIFIED}
 
 
-def test_a_chain_that_is_not_defined_makes_its_segments_unjudged(texts, make):
+def test_a_chain_that_is_not_defined_makes_its_segments_unjudged(texts: list[str], make: type[Maker]) -> None:
     texts[1] = texts[1].replace("authentication-key-chain chain", "authentication-key-chain ring")
     judgements = judge(make.talk().open(), book_of(*texts))
-    assert {judgement.verdict for judgement in judgements} == {Verdict.KEYS_UNKNOWN}
-    assert "key-chain ring is not defined in this text" in judgements[0].reason
+    assert {known(judgement).verdict for judgement in judgements} == {Verdict.KEYS_UNKNOWN}
+    assert "key-chain ring is not defined in this text" in known(judgements[0]).reason
 
 
-def test_a_damaged_line_where_sessions_stand_is_a_note(texts, make):
+def test_a_damaged_line_where_sessions_stand_is_a_note(texts: list[str], make: type[Maker]) -> None:
     texts[1] += "set protocols bgp group pee\x07rs nei hbor\n"
     book = book_of(*texts)
     assert any("r2.conf" in note for note in book.notes)
     assert Verdict.VERIFIED in verdicts(make.talk().open(), book)
 
 
-def test_what_is_not_known_of_another_chain_does_not_matter(texts):
+def test_what_is_not_known_of_another_chain_does_not_matter(texts: list[str]) -> None:
     texts[0] += 'set security authentication-key-chains key-chain ISIS key 1 secret "$8$x"\n'
     texts[0] += "set security authentication-key-chains key-chain ISIS key 99 secret other\n"
     assert book_of(*texts).notes == ()
 
 
-def test_two_sessions_with_the_same_addresses_and_other_keys_are_not_told_apart(texts, make):
+def test_two_sessions_with_the_same_addresses_and_other_keys_are_not_told_apart(
+    texts: list[str], make: type[Maker]
+) -> None:
     """Customers' addresses overlap: the capture does not say of which instance a segment is."""
     doubled = []
     for text in texts:
@@ -244,15 +262,15 @@ def test_two_sessions_with_the_same_addresses_and_other_keys_are_not_told_apart(
             f"set routing-instances VRF interface ge-0/0/9.0\n{inside} neighbor {far}\n"
         )
     judgements = judge(make.talk().open(), book_of(*doubled))
-    assert {judgement.verdict for judgement in judgements} == {Verdict.VERIFIED}
+    assert {known(judgement).verdict for judgement in judgements} == {Verdict.VERIFIED}
     plain = make.talk()
     plain.send(plain.near, make.SYN, key=None)
     (judgement,) = judge(plain, book_of(*doubled))
-    assert judgement.verdict is Verdict.KEYS_UNKNOWN
-    assert "Two sessions are between 10.0.0.1 and 10.0.0.2" in judgement.reason
+    assert known(judgement).verdict is Verdict.KEYS_UNKNOWN
+    assert "Two sessions are between 10.0.0.1 and 10.0.0.2" in known(judgement).reason
 
 
-def test_the_curly_form_is_read_as_well(chains, make):
+def test_the_curly_form_is_read_as_well(chains: tuple[Keychain, Keychain], make: type[Maker]) -> None:
     texts = []
     for near, chain in enumerate(chains, 1):
         session = f"authentication-algorithm ao; neighbor 10.0.0.{3 - near}; inactive: neighbor 10.0.0.77;"
@@ -264,7 +282,7 @@ def test_the_curly_form_is_read_as_well(chains, make):
     assert set(verdicts(make.talk().open(), book_of(*texts))) == {Verdict.VERIFIED}
 
 
-def test_many_sessions_without_a_local_address_are_all_paired(chains):
+def test_many_sessions_without_a_local_address_are_all_paired(chains: tuple[Keychain, Keychain]) -> None:
     texts = []
     for index, chain in enumerate(chains, 1):
         interfaces = "".join(
@@ -279,7 +297,7 @@ def test_many_sessions_without_a_local_address_are_all_paired(chains):
     assert bgp_of(book, "10.1.0.7", "10.2.0.29") is None, "no session names that address"
 
 
-def test_start_times_without_a_zone_are_in_the_routers_own():
+def test_start_times_without_a_zone_are_in_the_routers_own() -> None:
     """The router's `time-zone` decides, as it does for `keyroll check`: eight hours more are another window."""
     head = "set security authentication-key-chains key-chain chain key 0"
     words = ("secret x-secret", "start-time 2030-1-1.00:00:00", "algorithm ao", "ao-attribute tcp-ao-option enabled")

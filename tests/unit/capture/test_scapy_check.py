@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from tests.unit.capture.conftest import Maker
+from tests.unit.capture.conftest import Maker, Talk
 from tests.unit.known import known
 
 from keyroll.capture import Referee, ScapyCheck, Verdict
+from keyroll.capture.referee.scapy_check import ScapyFindings
 
 ALL = 1000
 """A sample that holds every segment of these conversations."""
 
 
-def checked(talk):
+def checked(talk: Talk) -> tuple[list[Verdict], ScapyFindings]:
     referee, check = Referee(talk.book()), ScapyCheck(seed=1, sample=ALL)
     judged = []
     for packet in talk.packets:

@@ -37,11 +37,11 @@ class Router:
         self.lines += lines
         return self
 
-    def without(self, words) -> Self:
+    def without(self, words: str) -> Self:
         self.lines = [line for line in self.lines if words not in line]
         return self
 
-    def swap(self, old, new) -> Self:
+    def swap(self, old: str, new: str) -> Self:
         self.lines = [line.replace(old, new) for line in self.lines]
         return self
 
@@ -57,7 +57,7 @@ class Router:
 def pair() -> Callable[..., tuple[Router, Router]]:
     """Return a function that makes R1 and R2 on one link; R2's chain is R1's with the ids reversed."""
 
-    def make(chain: Keychain = CHAIN, peer=None) -> tuple[Router, Router]:
+    def make(chain: Keychain = CHAIN, peer: Keychain | None = None) -> tuple[Router, Router]:
         theirs = chain.mirrored() if peer is None else peer
         return (
             Router("R1", "10.0.0.1", "10.0.0.2", 65001, 65002, chain),
@@ -68,7 +68,7 @@ def pair() -> Callable[..., tuple[Router, Router]]:
 
 
 @pytest.fixture
-def late():
+def late() -> Keychain:
     """Return a chain for R2 whose second key starts 900 s after R1's."""
     keys = CHAIN.mirrored().keys
     return replace(

@@ -1,8 +1,10 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from keyroll.check.coming_rollovers import DEFAULT_MIXES, Fall, Hold, predict_rollovers
 from keyroll.keychain.generate import generate
+from keyroll.keychain.model import Keychain
 from keyroll.keychain.secret import Secret
 from keyroll.keychain.simulation import Drop
 
@@ -12,11 +14,11 @@ PEER = CHAIN.mirrored()
 SECOND = timedelta(seconds=1)
 
 
-def at(minutes, seconds=0):
+def at(minutes: int, seconds: int = 0) -> datetime:
     return T0 + timedelta(minutes=minutes, seconds=seconds)
 
 
-def changed(chain, number, **values):
+def changed(chain: Keychain, number: int, **values: Any) -> Keychain:
     return replace(chain, keys=tuple(replace(key, **values) if key.id == number else key for key in chain.keys))
 
 

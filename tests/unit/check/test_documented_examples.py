@@ -20,6 +20,7 @@ from keyroll.cli.check_text import text_of
 from keyroll.configuration import read
 from keyroll.keychain.generate import generate
 from keyroll.keychain.junostext import set_lines
+from keyroll.keychain.model import Keychain
 
 PAGE = (Path(__file__).parents[3] / "docs/check.md").read_text("utf-8")
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
@@ -207,7 +208,7 @@ def test_the_page_has_every_rule_once_as_the_code_has_it() -> None:
 
 
 @pytest.mark.parametrize("rule", EXAMPLES)
-def test_each_example_is_found_by_its_rule_as_the_page_says(play: Callable[[str], Played], rule) -> None:
+def test_each_example_is_found_by_its_rule_as_the_page_says(play: Callable[[str], Played], rule: str) -> None:
     played = play(rule)
     found = [finding for finding in played.report().findings if finding.rule.id == rule]
     assert {finding.severity.value for finding in found} == {ROWS[rule]["severity"]}
@@ -224,7 +225,9 @@ def words(text: str) -> set[str]:
     return set(re.sub(r'[;{}"…]|\$9\$\S*', " ", text).split()) - {"secret", "<REMOVED>", "##", "SECRET-DATA"}
 
 
-def test_the_prediction_on_the_page_is_what_is_printed(pair: Callable[..., tuple[Router, Router]], late) -> None:
+def test_the_prediction_on_the_page_is_what_is_printed(
+    pair: Callable[..., tuple[Router, Router]], late: Keychain
+) -> None:
     block = PAGE.partition("    2030-01-01 00:30:00 +0000 R1")
     shown = (block[1] + block[2].partition("\n\n")[0]).splitlines()
     one, other = pair(peer=late)

@@ -164,7 +164,7 @@ def is_hitless(case: Case) -> bool:
 
 
 @pytest.mark.parametrize("case", [param for param in named("rollover") if is_hitless(param.values[0])])
-def test_no_rollover_that_is_hitless_has_an_error(case) -> None:
+def test_no_rollover_that_is_hitless_has_an_error(case: Case) -> None:
     state = State.of(case)
     for step in case.scenario.steps:
         state.take(step)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from keyroll.cli.main import keyroll
 
@@ -39,7 +39,7 @@ ENDS = (
 PATH = "security authentication-key-chains key-chain kc"
 
 
-def plan(*words: str, ok: bool = True):
+def plan(*words: str, ok: bool = True) -> Result:
     result = CliRunner().invoke(keyroll, ["plan", *words], standalone_mode=False)
     if ok:
         assert result.exception is None, result.exception

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,8 +24,8 @@ AT = ("--at", "2030-01-01T00:05Z")
 
 
 @pytest.fixture
-def files(tmp_path: Path):
-    def write(**r2):
+def files(tmp_path: Path) -> Callable[..., tuple[Path, Path]]:
+    def write(**r2: str) -> tuple[Path, Path]:
         paths = (tmp_path / "R1.conf", tmp_path / "R2.conf")
         paths[0].write_text(router("R1", "10.0.0.1", "10.0.0.2"))
         paths[1].write_text(router("R2", "10.0.0.2", "10.0.0.1", **r2))
@@ -34,10 +35,10 @@ def files(tmp_path: Path):
 
 
 @pytest.fixture
-def keyroll(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+def keyroll(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     """Run `keyroll check …`; gives exit code, stdout, stderr."""
 
-    def run(*arguments):
+    def run(*arguments: Path | str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["keyroll", "check", *map(str, arguments)])
         with pytest.raises(SystemExit) as caught:
             cli.main()
@@ -47,7 +48,9 @@ def keyroll(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     return run
 
 
-def test_two_configurations_that_match_are_hitless_and_end_with_zero(keyroll, files) -> None:
+def test_two_configurations_that_match_are_hitless_and_end_with_zero(
+    keyroll: Callable[..., tuple[int, str, str]], files: Callable[..., tuple[Path, Path]]
+) -> None:
     code, out, _ = keyroll(*files(), *AT)
     assert code == 0
     assert "hitless under all 16 mixes" in out
@@ -55,14 +58,16 @@ def test_two_configurations_that_match_are_hitless_and_end_with_zero(keyroll, fi
     assert "1 protected session: 1 ok" in out
 
 
-def test_what_is_printed_fits_100_columns_and_has_no_colours_in_a_pipe(keyroll, files) -> None:
+def test_what_is_printed_fits_100_columns_and_has_no_colours_in_a_pipe(
+    keyroll: Callable[..., tuple[int, str, str]], files: Callable[..., tuple[Path, Path]]
+) -> None:
     _, out, _ = keyroll(*files(start="2030-1-1.00:45:00 +0000"), *AT)
     lines = [line for line in out.splitlines() if not re.match(r" {4}\S*\.conf:\d+$", line)]
     assert max(map(len, lines)) <= 100
     assert "\x1b" not in out
 
 
-def test_a_narrow_terminal_gets_lines_that_fit_it(files) -> None:
+def test_a_narrow_terminal_gets_lines_that_fit_it(files: Callable[..., tuple[Path, Path]]) -> None:
     late = [read(path.read_text(), path.name) for path in files(start="2030-1-1.00:45:00 +0000")]
     report = judge(late, Question(datetime(2030, 1, 1, 0, 5, tzinfo=UTC)))
     for width in (72, 80, 100):
@@ -83,7 +88,12 @@ def test_a_narrow_terminal_gets_lines_that_fit_it(files) -> None:
     ],
 )
 def test_what_cannot_be_asked_is_said_in_one_line_and_ends_with_two(
-    keyroll, files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words, said
+    keyroll: Callable[..., tuple[int, str, str]],
+    files: Callable[..., tuple[Path, Path]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+    said: str,
 ) -> None:
     files()
     (tmp_path / "empty.conf").write_text("\n")
@@ -93,14 +103,18 @@ def test_what_cannot_be_asked_is_said_in_one_line_and_ends_with_two(
     assert said in err
 
 
-def test_a_rollover_that_is_not_hitless_ends_with_one(keyroll, files) -> None:
+def test_a_rollover_that_is_not_hitless_ends_with_one(
+    keyroll: Callable[..., tuple[int, str, str]], files: Callable[..., tuple[Path, Path]]
+) -> None:
     code, out, _ = keyroll(*files(start="2030-1-1.00:45:00 +0000"), *AT)
     assert code == 1
     assert "not hitless under 7 of 16 mixes" in out
     assert "from +300 s to +1500 s" in out
 
 
-def test_secrets_that_were_taken_out_end_with_two_unless_a_person_says_so(keyroll, files) -> None:
+def test_secrets_that_were_taken_out_end_with_two_unless_a_person_says_so(
+    keyroll: Callable[..., tuple[int, str, str]], files: Callable[..., tuple[Path, Path]]
+) -> None:
     paths = files(secret="<REMOVED>")
     code, out, _ = keyroll(*paths, *AT)
     assert code == 2
@@ -108,7 +122,9 @@ def test_secrets_that_were_taken_out_end_with_two_unless_a_person_says_so(keyrol
     assert keyroll(*paths, *AT, "--without-secrets")[0] == 0
 
 
-def test_where_nothing_is_protected_nothing_can_be_said(keyroll, tmp_path: Path) -> None:
+def test_where_nothing_is_protected_nothing_can_be_said(
+    keyroll: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
     path = tmp_path / "R1.conf"
     path.write_text("set system host-name R1\n")
     code, out, _ = keyroll(path)
@@ -116,7 +132,9 @@ def test_where_nothing_is_protected_nothing_can_be_said(keyroll, tmp_path: Path)
     assert "No session is protected with TCP-AO." in out
 
 
-def test_json_has_the_verdict_of_each_session(keyroll, files) -> None:
+def test_json_has_the_verdict_of_each_session(
+    keyroll: Callable[..., tuple[int, str, str]], files: Callable[..., tuple[Path, Path]]
+) -> None:
     code, out, _ = keyroll(*files(), *AT, "--json", "--policies", "default")
     data = json.loads(out)
     assert code == 0
@@ -124,18 +142,22 @@ def test_json_has_the_verdict_of_each_session(keyroll, files) -> None:
     assert data["mixes"] == ["clock+tolerance/clock+tolerance"]
 
 
-def test_markdown_is_a_table_without_colours(keyroll, files) -> None:
+def test_markdown_is_a_table_without_colours(
+    keyroll: Callable[..., tuple[int, str, str]], files: Callable[..., tuple[Path, Path]]
+) -> None:
     _, out, _ = keyroll(*files(), *AT, "--markdown")
     assert "| BGP R1 10.0.0.1 - R2 10.0.0.2 | KC | ok |" in out
     assert "\x1b" not in out
 
 
-def planned(keyroll, paths, change, *words):
+def planned(keyroll, paths: tuple[Path, Path], change: Path, *words: str):
     code, out, _ = keyroll(*paths, *AT, "--planned", f"R1={change}", "--planned", f"R2={change}", "--json", *words)
     return code, json.loads(out)["states"]
 
 
-def test_a_planned_change_is_judged_before_between_and_after(keyroll, files, tmp_path: Path) -> None:
+def test_a_planned_change_is_judged_before_between_and_after(
+    keyroll: Callable[..., tuple[int, str, str]], files: Callable[..., tuple[Path, Path]], tmp_path: Path
+) -> None:
     paths, change = files(), tmp_path / "change.set"
     change.write_text(f"delete {CHAIN.removeprefix('set ')} key 1\n")
     code, states = planned(keyroll, paths, change)
@@ -148,7 +170,9 @@ def test_a_planned_change_is_judged_before_between_and_after(keyroll, files, tmp
 
 
 @pytest.mark.parametrize("first", [0, 1])
-def test_a_key_may_be_added_on_either_router_first(keyroll, files, tmp_path: Path, first) -> None:
+def test_a_key_may_be_added_on_either_router_first(
+    keyroll: Callable[..., tuple[int, str, str]], files: Callable[..., tuple[Path, Path]], tmp_path: Path, first: int
+) -> None:
     paths = files()
     words = []
     for name, (send, recv) in (("R1", (5, 6)), ("R2", (6, 5))):
@@ -169,7 +193,9 @@ def test_a_key_may_be_added_on_either_router_first(keyroll, files, tmp_path: Pat
     assert code == 0
 
 
-def test_a_rollover_that_begins_after_the_change_may_be_deleted_on_both_sides(keyroll, files, tmp_path: Path) -> None:
+def test_a_rollover_that_begins_after_the_change_may_be_deleted_on_both_sides(
+    keyroll: Callable[..., tuple[int, str, str]], files: Callable[..., tuple[Path, Path]], tmp_path: Path
+) -> None:
     paths, change = files(), tmp_path / "change.set"
     change.write_text(f"delete {CHAIN.removeprefix('set ')} key 1\n")
     code, states = planned(keyroll, paths, change, "--change-within", "20m")
@@ -178,7 +204,7 @@ def test_a_rollover_that_begins_after_the_change_may_be_deleted_on_both_sides(ke
 
 
 def test_a_change_that_mends_a_later_rollover_is_green_and_one_that_breaks_it_is_not(
-    keyroll, files, tmp_path: Path
+    keyroll: Callable[..., tuple[int, str, str]], files: Callable[..., tuple[Path, Path]], tmp_path: Path
 ) -> None:
     wrong, right = tmp_path / "wrong.set", tmp_path / "right.set"
     wrong.write_text(f'set {CHAIN.removeprefix("set ")} key 1 start-time "2030-1-1.05:00:00 +0000"\n')
@@ -192,7 +218,9 @@ def test_a_change_that_mends_a_later_rollover_is_green_and_one_that_breaks_it_is
     assert keyroll(*paths, *AT, "--planned", f"R2={wrong}")[0] == 1
 
 
-def test_tcp_ao_itself_may_be_the_change(keyroll, files, tmp_path: Path) -> None:
+def test_tcp_ao_itself_may_be_the_change(
+    keyroll: Callable[..., tuple[int, str, str]], files: Callable[..., tuple[Path, Path]], tmp_path: Path
+) -> None:
     paths = files()
     whole = [path.read_text() for path in paths]
     options = []
@@ -219,13 +247,18 @@ def test_tcp_ao_itself_may_be_the_change(keyroll, files, tmp_path: Path) -> None
         (("--planned", "R1"), "use ROUTER=FILE"),
     ],
 )
-def test_wrong_arguments_end_with_two_and_a_remedy(keyroll, files, arguments, says) -> None:
+def test_wrong_arguments_end_with_two_and_a_remedy(
+    keyroll: Callable[..., tuple[int, str, str]],
+    files: Callable[..., tuple[Path, Path]],
+    arguments: tuple[str, ...],
+    says: str,
+) -> None:
     code, _, err = keyroll(*(files() if arguments else ()), *arguments)
     assert code == 2
     assert says in err
 
 
-def test_every_rule_is_listed_and_documented_with_an_example(keyroll) -> None:
+def test_every_rule_is_listed_and_documented_with_an_example(keyroll: Callable[..., tuple[int, str, str]]) -> None:
     _, out, _ = keyroll("--rules")
     page = (DOCS / "check.md").read_text(encoding="utf-8")
     for rule in RULES:
@@ -246,7 +279,9 @@ def test_check_loads_no_client_and_no_lab() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_a_line_that_may_be_a_protected_session_is_never_green(keyroll, files) -> None:
+def test_a_line_that_may_be_a_protected_session_is_never_green(
+    keyroll: Callable[..., tuple[int, str, str]], files: Callable[..., tuple[Path, Path]]
+) -> None:
     paths = files()
     with paths[0].open("a") as file:
         file.write("set protocols bgp group other neighbro 10.0.0.6 authentication-key-chain KC\n")
@@ -257,7 +292,9 @@ def test_a_line_that_may_be_a_protected_session_is_never_green(keyroll, files) -
     assert "1 protected session: 1 ok" in out
 
 
-def test_a_damaged_line_of_another_chain_leaves_the_verdict_as_it_is(keyroll, files) -> None:
+def test_a_damaged_line_of_another_chain_leaves_the_verdict_as_it_is(
+    keyroll: Callable[..., tuple[int, str, str]], files: Callable[..., tuple[Path, Path]]
+) -> None:
     paths = files()
     with paths[0].open("a") as file:
         file.write("set security authentication-key-chains key-chain ISIS key 1 frobnicate\n")
@@ -267,19 +304,23 @@ def test_a_damaged_line_of_another_chain_leaves_the_verdict_as_it_is(keyroll, fi
 
 
 @pytest.mark.parametrize("words", [("--until", "2029-12-31T00:00Z"), ("--until", "2030-01-01T00:05Z")])
-def test_a_stretch_that_holds_no_instant_is_refused(keyroll, files, words) -> None:
+def test_a_stretch_that_holds_no_instant_is_refused(
+    keyroll: Callable[..., tuple[int, str, str]], files: Callable[..., tuple[Path, Path]], words: tuple[str, str]
+) -> None:
     code, _, err = keyroll(*files(), *AT, *words)
     assert code == 2
     assert "--until is not after --at" in err
 
 
-def test_instants_at_the_end_of_all_years_are_refused(keyroll, files) -> None:
+def test_instants_at_the_end_of_all_years_are_refused(
+    keyroll: Callable[..., tuple[int, str, str]], files: Callable[..., tuple[Path, Path]]
+) -> None:
     code, _, err = keyroll(*files(), "--at", "9999-12-31T23:59Z")
     assert code == 2
     assert "too near the year 9999" in err
 
 
-def test_the_exit_code_is_the_verdict_also_when_nobody_reads(files) -> None:
+def test_the_exit_code_is_the_verdict_also_when_nobody_reads(files: Callable[..., tuple[Path, Path]]) -> None:
     command = "import sys; from keyroll.cli.main import main; sys.argv[0] = 'keyroll'; main()"
     paths = files(start="2030-1-1.05:00:00 +0000")
     process = subprocess.Popen([sys.executable, "-c", command, "check", *map(str, paths), *AT], stdout=subprocess.PIPE)
@@ -287,7 +328,7 @@ def test_the_exit_code_is_the_verdict_also_when_nobody_reads(files) -> None:
     assert process.wait(timeout=60) == 1
 
 
-def test_a_hostile_name_steers_no_terminal_and_no_ticket(files) -> None:
+def test_a_hostile_name_steers_no_terminal_and_no_ticket(files: Callable[..., tuple[Path, Path]]) -> None:
 
     hostile = "R2\x1b[2J<b>"
     one, other = (path.read_text() for path in files(start="2030-1-1.05:00:00 +0000"))

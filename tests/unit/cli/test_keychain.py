@@ -1,17 +1,20 @@
 import json
 import stat
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.unit.known import known
 
 from keyroll.cli import main as cli
 from keyroll.configuration import read
 from keyroll.keychain.generate import draw_secret
 from keyroll.keychain.junostext import curly
+from keyroll.keychain.model import Keychain
 
 
-def parse(text):
+def parse(text: str) -> list[Keychain]:
     return [chain.keychain for chain in read(text, "x").main.chains]
 
 
@@ -19,11 +22,13 @@ GENERATE = ("generate", "--start", "2030-01-01T00:00Z")
 
 
 @pytest.fixture
-def keyroll(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path):
+def keyroll(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Callable[..., tuple[int, str, str]]:
     """Run `keyroll keychain …` in a folder of its own; gives exit code, stdout, stderr."""
     monkeypatch.chdir(tmp_path)
 
-    def run(*arguments):
+    def run(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["keyroll", "keychain", *map(str, arguments)])
         with pytest.raises(SystemExit) as caught:
             cli.main()
@@ -33,7 +38,9 @@ def keyroll(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
     return run
 
 
-def test_generate_writes_two_mirrored_set_files_that_only_their_owner_reads(keyroll, tmp_path: Path) -> None:
+def test_generate_writes_two_mirrored_set_files_that_only_their_owner_reads(
+    keyroll: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
     code, out, err = keyroll(*GENERATE, "--seed", "7", "--out", "plan", "--count", "3")
     assert (code, err) == (0, "")
     chains = []
@@ -49,7 +56,9 @@ def test_generate_writes_two_mirrored_set_files_that_only_their_owner_reads(keyr
     assert secret.reveal_text() not in out
 
 
-def test_the_same_seed_writes_the_same_bytes_and_no_seed_never_does(keyroll, tmp_path: Path) -> None:
+def test_the_same_seed_writes_the_same_bytes_and_no_seed_never_does(
+    keyroll: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
     for out, seed in (("a", ("--seed", "7")), ("b", ("--seed", "7")), ("c", ()), ("d", ())):
         assert keyroll(*GENERATE, "--out", out, *seed)[0] == 0
     a, b, c, d = ((tmp_path / name / "R1.set").read_bytes() for name in "abcd")
@@ -57,7 +66,9 @@ def test_the_same_seed_writes_the_same_bytes_and_no_seed_never_does(keyroll, tmp
     assert len({a, c, d}) == 3
 
 
-def test_files_that_are_there_are_not_overwritten_unless_asked_for(keyroll, tmp_path: Path) -> None:
+def test_files_that_are_there_are_not_overwritten_unless_asked_for(
+    keyroll: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
     assert keyroll(*GENERATE)[0] == 0
     before = (tmp_path / "R1.set").read_bytes()
     (tmp_path / "R1.set").unlink()
@@ -71,7 +82,9 @@ def test_files_that_are_there_are_not_overwritten_unless_asked_for(keyroll, tmp_
     assert stat.S_IMODE((tmp_path / "R2.set").stat().st_mode) == 0o600
 
 
-def test_a_link_is_neither_followed_nor_overwritten(keyroll, tmp_path: Path) -> None:
+def test_a_link_is_neither_followed_nor_overwritten(
+    keyroll: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
     (tmp_path / "R1.set").symlink_to("elsewhere")
     assert keyroll(*GENERATE)[0] == 2
     assert keyroll(*GENERATE, "--force")[0] == 0
@@ -79,7 +92,9 @@ def test_a_link_is_neither_followed_nor_overwritten(keyroll, tmp_path: Path) -> 
     assert not (tmp_path / "R1.set").is_symlink()
 
 
-def test_generate_says_what_it_made_as_json_without_secrets(keyroll, tmp_path: Path) -> None:
+def test_generate_says_what_it_made_as_json_without_secrets(
+    keyroll: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
     mix = ("--algorithm", "hmac-sha-1-96", "--algorithm", "aes-128-cmac-96")
     code, out, _ = keyroll(*GENERATE, "--json", *mix, "--interval", "20m", "--zone", "Europe/Berlin")
     assert code == 0
@@ -89,11 +104,11 @@ def test_generate_says_what_it_made_as_json_without_secrets(keyroll, tmp_path: P
     assert made["keys"][1]["start"] == "2030-01-01T01:20:00+01:00"
     assert {finding["rule"] for finding in made["findings"]} == {"close-start-times"}
     assert '"2030-1-1.01:20:00 +0100"' in (tmp_path / "R1.set").read_text()
-    secrets = [key.secret.reveal_text() for key in parse((tmp_path / "R1.set").read_text())[0].keys]
+    secrets = [known(key.secret).reveal_text() for key in parse((tmp_path / "R1.set").read_text())[0].keys]
     assert not any(secret in out for secret in secrets)
 
 
-def test_secrets_can_be_written_encoded(keyroll, tmp_path: Path) -> None:
+def test_secrets_can_be_written_encoded(keyroll: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
     assert keyroll(*GENERATE, "--seed", "7", "--encoded")[0] == 0
     text = (tmp_path / "R1.set").read_text()
     assert draw_secret("7", "new_auth_key key 0").reveal_text() not in text
@@ -124,7 +139,9 @@ def test_secrets_can_be_written_encoded(keyroll, tmp_path: Path) -> None:
         (("lint", "x", "--chain", "a", "--chain", "b"), "given 2 times for 1 file"),
     ],
 )
-def test_a_bad_argument_is_named_and_ends_with_2(keyroll, arguments, message) -> None:
+def test_a_bad_argument_is_named_and_ends_with_2(
+    keyroll: Callable[..., tuple[int, str, str]], arguments: tuple[str, ...], message: str
+) -> None:
     code, out, err = keyroll(*arguments)
     assert code == 2
     assert message in err
@@ -132,20 +149,20 @@ def test_a_bad_argument_is_named_and_ends_with_2(keyroll, arguments, message) ->
 
 
 @pytest.fixture
-def plan(keyroll, tmp_path: Path):
+def plan(keyroll: Callable[..., tuple[int, str, str]], tmp_path: Path) -> Path:
     """R1.set and R2.set of a sound plan, seed 7."""
     keyroll(*GENERATE, "--seed", "7")
     return tmp_path
 
 
-def edit(path, old, new) -> None:
+def edit(path: Path, old: str, new: str) -> None:
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new))
 
 
 @pytest.mark.usefixtures("plan")
-def test_a_sound_plan_has_no_findings(keyroll) -> None:
+def test_a_sound_plan_has_no_findings(keyroll: Callable[..., tuple[int, str, str]]) -> None:
     code, out, _ = keyroll("lint", "R1.set", "R2.set", "--at", "2030-01-01T00:00Z")
     assert code == 0
     assert out.splitlines() == [
@@ -154,7 +171,9 @@ def test_a_sound_plan_has_no_findings(keyroll) -> None:
     ]
 
 
-def test_errors_end_with_1_and_name_place_rule_and_source(keyroll, plan) -> None:
+def test_errors_end_with_1_and_name_place_rule_and_source(
+    keyroll: Callable[..., tuple[int, str, str]], plan: Path
+) -> None:
     edit(plan / "R2.set", "key 1 ao-attribute send-id 4", "key 1 ao-attribute send-id 5")
     code, out, _ = keyroll("lint", "R1.set", "R2.set")
     assert code == 1
@@ -164,14 +183,14 @@ def test_errors_end_with_1_and_name_place_rule_and_source(keyroll, plan) -> None
     assert out.splitlines()[-1] == "1 error"
 
 
-def test_warnings_and_advice_end_with_0(keyroll, plan) -> None:
+def test_warnings_and_advice_end_with_0(keyroll: Callable[..., tuple[int, str, str]], plan: Path) -> None:
     edit(plan / "R1.set", "00:30:00", "00:29:00")
     code, out, _ = keyroll("lint", "R1.set")
     assert code == 0
     assert out.splitlines()[-1] == "1 advice"
 
 
-def test_findings_as_json(keyroll, plan) -> None:
+def test_findings_as_json(keyroll: Callable[..., tuple[int, str, str]], plan: Path) -> None:
     edit(plan / "R1.set", "tcp-ao-option enabled", "tcp-ao-option disabled")
     code, out, _ = keyroll("lint", "R1.set", "R2.set", "--json")
     said = json.loads(out)
@@ -187,7 +206,7 @@ def test_findings_as_json(keyroll, plan) -> None:
 
 
 def test_the_curly_form_and_standard_input_are_read(
-    keyroll, plan, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    keyroll: Callable[..., tuple[int, str, str]], plan: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     chain = parse((plan / "R2.set").read_text())
     (tmp_path / "stdin").write_text(curly(chain))
@@ -198,7 +217,9 @@ def test_the_curly_form_and_standard_input_are_read(
     assert "key-chain new_auth_key of standard input" in out
 
 
-def test_of_a_whole_router_only_chains_for_tcp_ao_are_judged(keyroll, plan) -> None:
+def test_of_a_whole_router_only_chains_for_tcp_ao_are_judged(
+    keyroll: Callable[..., tuple[int, str, str]], plan: Path
+) -> None:
     with (plan / "R1.set").open("a") as file:
         file.write("set security authentication-key-chains key-chain ospf key 0 secret abc\n")
     assert keyroll("lint", "R1.set", "R2.set")[0] == 0
@@ -207,7 +228,9 @@ def test_of_a_whole_router_only_chains_for_tcp_ao_are_judged(keyroll, plan) -> N
     assert "[algorithm-not-ao]" in out
 
 
-def test_chains_pair_by_name_and_one_without_a_counterpart_is_said(keyroll, plan) -> None:
+def test_chains_pair_by_name_and_one_without_a_counterpart_is_said(
+    keyroll: Callable[..., tuple[int, str, str]], plan: Path
+) -> None:
     extra = "".join(
         line.replace("new_auth_key", "second") for line in (plan / "R1.set").read_text().splitlines(keepends=True)
     )
@@ -224,7 +247,9 @@ def test_chains_pair_by_name_and_one_without_a_counterpart_is_said(keyroll, plan
     assert "R1.set has no key-chain 'third'; it has: new_auth_key, second" in err
 
 
-def test_which_chains_belong_together_is_asked_when_nothing_says(keyroll, plan) -> None:
+def test_which_chains_belong_together_is_asked_when_nothing_says(
+    keyroll: Callable[..., tuple[int, str, str]], plan: Path
+) -> None:
     for name in ("one", "two"):
         text = (plan / "R1.set").read_text()
         with (plan / "R1.set").open("a") as file:
@@ -246,7 +271,7 @@ def test_which_chains_belong_together_is_asked_when_nothing_says(keyroll, plan) 
     ],
 )
 def test_a_chain_that_is_not_understood_whole_ends_with_2_and_shows_no_secret(
-    keyroll, tmp_path: Path, text, message
+    keyroll: Callable[..., tuple[int, str, str]], tmp_path: Path, text: str, message: str
 ) -> None:
     (tmp_path / "R1.set").write_text(text)
     code, out, err = keyroll("lint", "R1.set")
@@ -255,7 +280,7 @@ def test_a_chain_that_is_not_understood_whole_ends_with_2_and_shows_no_secret(
     assert "hunter2" not in out + err
 
 
-def test_more_than_64_keys_is_a_finding(keyroll, tmp_path: Path) -> None:
+def test_more_than_64_keys_is_a_finding(keyroll: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
     head = "set security authentication-key-chains key-chain c key"
     (tmp_path / "R1.set").write_text("".join(f"{head} {number} secret s\n" for number in range(65)))
     code, out, _ = keyroll("lint", "R1.set")
@@ -272,7 +297,9 @@ def test_more_than_64_keys_is_a_finding(keyroll, tmp_path: Path) -> None:
         (b"set x\n\xff\xfe", "R1.set:2: this is not a text file in UTF-8"),
     ],
 )
-def test_an_unfit_file_ends_with_2_and_shows_no_secret(keyroll, tmp_path: Path, octets, message) -> None:
+def test_an_unfit_file_ends_with_2_and_shows_no_secret(
+    keyroll: Callable[..., tuple[int, str, str]], tmp_path: Path, octets: bytes, message: str
+) -> None:
     (tmp_path / "R1.set").write_bytes(octets)
     code, out, err = keyroll("lint", "R1.set")
     assert code == 2

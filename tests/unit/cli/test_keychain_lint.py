@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,11 +28,13 @@ PEER = SESSION.replace("203.0.113.1/28", "203.0.113.2/28").replace("neighbor 203
 
 
 @pytest.fixture
-def lint(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path):
+def lint(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Callable[..., tuple[int, str]]:
     """Lint texts; gives exit code and what was said."""
     monkeypatch.chdir(tmp_path)
 
-    def run(*texts, options=()):
+    def run(*texts: str, options: tuple[str, ...] | list[str] = ()) -> tuple[int, str]:
         paths = [f"r{number}.conf" for number, _ in enumerate(texts, 1)]
         for path, text in zip(paths, texts, strict=True):
             (tmp_path / path).write_text(text)
@@ -44,7 +47,7 @@ def lint(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tm
     return run
 
 
-def test_a_sound_configuration_ends_with_0(lint) -> None:
+def test_a_sound_configuration_ends_with_0(lint: Callable[..., tuple[int, str]]) -> None:
     assert lint(SOUND + SESSION) == (0, "judged: key-chain PEERING of r1.conf\nnothing found\n")
 
 
@@ -66,7 +69,7 @@ def test_a_sound_configuration_ends_with_0(lint) -> None:
         "SCRUBBED",
     ],
 )
-def test_a_placeholder_is_no_secret(lint, secret) -> None:
+def test_a_placeholder_is_no_secret(lint: Callable[..., tuple[int, str]], secret: str) -> None:
     text = KEY.format(secret=secret) + SESSION
     code, out = lint(text, text)
     assert code == 2
@@ -74,7 +77,9 @@ def test_a_placeholder_is_no_secret(lint, secret) -> None:
     assert lint(text, text, options=["--without-secrets"])[0] == 0
 
 
-def test_secrets_that_are_known_and_differ_are_an_error_beside_unknown_ones(lint) -> None:
+def test_secrets_that_are_known_and_differ_are_an_error_beside_unknown_ones(
+    lint: Callable[..., tuple[int, str]],
+) -> None:
     other = SOUND.replace("plainWords", "otherWords")
     more = KEY.format(secret="<removed>").replace("key 4 ", "key 5 ").replace("-id 4", "-id 5").replace("03:0", "04:0")
     code, out = lint(SOUND + more, other + more)
@@ -83,7 +88,9 @@ def test_secrets_that_are_known_and_differ_are_an_error_beside_unknown_ones(lint
     assert "[secret-unknown]" in out
 
 
-def test_what_is_unknown_of_one_chain_does_not_stop_the_judgement_of_another(lint) -> None:
+def test_what_is_unknown_of_one_chain_does_not_stop_the_judgement_of_another(
+    lint: Callable[..., tuple[int, str]],
+) -> None:
     isis = "set security authentication-key-chains key-chain AREA key 1 secret $8$x\n"
     isis += "set security authentication-key-chains key-chain AREA key 1 algorithm hmac-sha-1\n"
     assert lint(isis + SOUND, options=["--chain", "PEERING"])[0] == 0
@@ -91,7 +98,7 @@ def test_what_is_unknown_of_one_chain_does_not_stop_the_judgement_of_another(lin
     assert lint(isis + SOUND, options=["--chain", "AREA"])[0] == 1
 
 
-def test_lines_below_a_banner_are_relative_to_it(lint) -> None:
+def test_lines_below_a_banner_are_relative_to_it(lint: Callable[..., tuple[int, str]]) -> None:
     text = SOUND + (
         "\n[edit security authentication-key-chains key-chain PEERING]\n"
         "ops@edge# set key 6 secret second start-time 2026-11-01.02:00 algorithm ao\n"
@@ -114,18 +121,18 @@ def test_lines_below_a_banner_are_relative_to_it(lint) -> None:
         "system {{\n    login {{ /* OMITTED */ }};\n}}\n{}",
     ],
 )
-def test_what_a_terminal_adds_is_no_part_of_the_configuration(lint, text) -> None:
+def test_what_a_terminal_adds_is_no_part_of_the_configuration(lint: Callable[..., tuple[int, str]], text: str) -> None:
     assert lint(text.format(SOUND + SESSION)) == (0, "judged: key-chain PEERING of r1.conf\nnothing found\n")
 
 
-def test_a_pager_line_swallows_nothing(lint) -> None:
+def test_a_pager_line_swallows_nothing(lint: Callable[..., tuple[int, str]]) -> None:
     lines = (SOUND + SESSION).splitlines(keepends=True)
     for number in range(1, len(lines)):
         text = "".join([*lines[:number], "---(more 12%)---\r              \r", *lines[number:]])
         assert lint(text)[0] == 0
 
 
-def test_the_routers_own_warning_is_not_green(lint) -> None:
+def test_the_routers_own_warning_is_not_green(lint: Callable[..., tuple[int, str]]) -> None:
     text = """
     security { authentication-key-chains { key-chain PEERING { key 4 {
         secret plainWords; start-time "2025-2-1.03:00:00 +0100"; algorithm ao;
@@ -143,7 +150,7 @@ def test_the_routers_own_warning_is_not_green(lint) -> None:
     assert "unsupported platform" in out
 
 
-def test_how_sessions_use_chains_is_seen_in_a_whole_configuration(lint) -> None:
+def test_how_sessions_use_chains_is_seen_in_a_whole_configuration(lint: Callable[..., tuple[int, str]]) -> None:
     ao = "set protocols bgp group ix authentication-algorithm ao\n"
     for text, rule, code in (
         (SOUND + SESSION.replace(ao, ""), "authentication-algorithm-not-ao", 1),
@@ -166,26 +173,26 @@ def test_how_sessions_use_chains_is_seen_in_a_whole_configuration(lint) -> None:
         assert (found, f"[{rule}]" in out) == (code, True), rule
 
 
-def test_a_chain_that_another_protocol_uses_is_used(lint) -> None:
+def test_a_chain_that_another_protocol_uses_is_used(lint: Callable[..., tuple[int, str]]) -> None:
     isis = "set protocols isis interface lo0.0 level 2 hello-authentication-key-chain PEERING\n"
     assert "[chain-not-used]" not in lint(SOUND + SESSION.replace("PEERING", "OTHER") + isis)[1]
 
 
-def test_chains_of_other_names_pair_by_their_session(lint) -> None:
+def test_chains_of_other_names_pair_by_their_session(lint: Callable[..., tuple[int, str]]) -> None:
     code, out = lint(SOUND + SESSION, (SOUND + PEER).replace("PEERING", "TO-WEST") + SOUND)
     assert code == 0
     assert "judged: key-chain PEERING of r1.conf with key-chain TO-WEST of r2.conf" in out
     assert "alone: key-chain PEERING of r2.conf" in out
 
 
-def test_one_end_without_its_chain_is_an_error(lint) -> None:
+def test_one_end_without_its_chain_is_an_error(lint: Callable[..., tuple[int, str]]) -> None:
     bare = "".join(line for line in PEER.splitlines(keepends=True) if "authentication" not in line)
     code, out = lint(SOUND + SESSION, SOUND + bare)
     assert code == 1
     assert "[chain-on-one-end]" in out
 
 
-def test_a_key_in_use_for_longer_than_allowed_is_said(lint) -> None:
+def test_a_key_in_use_for_longer_than_allowed_is_said(lint: Callable[..., tuple[int, str]]) -> None:
     at = ("--at", "2025-09-01T00:00Z")
     code, out = lint(SOUND, options=["--max-age", "180d", *at])
     assert (code, "[key-too-old]" in out) == (0, True)
@@ -208,7 +215,7 @@ def test_a_key_in_use_for_longer_than_allowed_is_said(lint) -> None:
         ("key 4 secret", "key\u00a04 secret"),
     ],
 )
-def test_a_damaged_line_is_never_green(lint, old, new) -> None:
+def test_a_damaged_line_is_never_green(lint: Callable[..., tuple[int, str]], old: str, new: str) -> None:
     text = SOUND + SESSION
     assert old in text
     code, out = lint(text.replace(old, new, 1))
@@ -224,13 +231,15 @@ def test_a_damaged_line_is_never_green(lint, old, new) -> None:
         ("set security", "set securty"),
     ],
 )
-def test_a_chain_that_may_stand_in_damaged_lines_is_not_undefined(lint, old, new) -> None:
+def test_a_chain_that_may_stand_in_damaged_lines_is_not_undefined(
+    lint: Callable[..., tuple[int, str]], old: str, new: str
+) -> None:
     code, out = lint(SOUND.replace(old, new) + SESSION)
     assert (code, "not defined" in out) == (2, False)
     assert lint(SESSION)[0] == 1
 
 
-def test_what_is_not_known_stands_in_the_json(lint) -> None:
+def test_what_is_not_known_stands_in_the_json(lint: Callable[..., tuple[int, str]]) -> None:
     code, out = lint(KEY.format(secret="<removed>") + SESSION, options=["--json"])
     said = json.loads(out)
     assert (code, said["ok"]) == (2, False)
@@ -238,7 +247,7 @@ def test_what_is_not_known_stands_in_the_json(lint) -> None:
     assert (said["unknown"][0]["file"], said["unknown"][0]["line"]) == ("r1.conf", 1)
 
 
-def test_start_times_that_name_no_zone_are_in_the_routers_own(lint) -> None:
+def test_start_times_that_name_no_zone_are_in_the_routers_own(lint: Callable[..., tuple[int, str]]) -> None:
     local = SOUND.replace(' +0100"', '"') + SESSION
     berlin, utc = "set system time-zone Europe/Berlin\n", "set system time-zone UTC\n"
     peer = SOUND.replace("2025-2-1.03:00:00 +0100", "2025-2-1.02:00:00 +0000") + PEER
@@ -251,7 +260,9 @@ def test_start_times_that_name_no_zone_are_in_the_routers_own(lint) -> None:
 
 
 @pytest.mark.parametrize("statement", ["secret plainWords", 'start-time "2025-2-1.03:00:00 +0100"'])
-def test_a_statement_of_a_key_whose_value_is_deactivated_is_missing(lint, statement) -> None:
+def test_a_statement_of_a_key_whose_value_is_deactivated_is_missing(
+    lint: Callable[..., tuple[int, str]], statement: str
+) -> None:
     key = (
         'secret plainWords; start-time "2025-2-1.03:00:00 +0100"; algorithm ao; '
         "ao-attribute { send-id 4; recv-id 4; tcp-ao-option enabled; }"

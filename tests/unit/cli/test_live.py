@@ -104,7 +104,7 @@ def terminal():
 
 
 @pytest.mark.parametrize(("typed", "left"), [(b"\n", "plain: RED: no-flap"), (b"\x03", "INTERRUPTED")])
-def test_it_shows_keys_and_red_and_leaves_plain_lines_and_a_sane_terminal(terminal, typed, left) -> None:
+def test_it_shows_keys_and_red_and_leaves_plain_lines_and_a_sane_terminal(terminal, typed: str, left: str) -> None:
     terminal.until("drawn")
     shown = "\n".join(terminal.screen.display)
     assert "0000" in shown
@@ -176,7 +176,7 @@ def test_no_row_is_wider_than_the_terminal() -> None:
 
 
 @pytest.mark.parametrize("environment", [{"TERM": "dumb"}, {"TERM": "xterm", "CI": "true"}, {}])
-def test_lines_alone_in_ci_and_on_a_dumb_terminal(monkeypatch: pytest.MonkeyPatch, environment) -> None:
+def test_lines_alone_in_ci_and_on_a_dumb_terminal(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     assert wanted(plain=False, environment={"TERM": "xterm"})
     assert not wanted(plain=False, environment=environment)

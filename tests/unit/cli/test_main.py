@@ -240,7 +240,7 @@ def test_the_list_of_commands_says_what_each_command_says_of_itself() -> None:
 
 
 @pytest.mark.parametrize("group", [[], ["lab"], ["lab", "link"], ["keychain"]], ids="-".join)
-def test_no_line_of_a_list_of_commands_is_cut_at_80_columns(group) -> None:
+def test_no_line_of_a_list_of_commands_is_cut_at_80_columns(group: list[str]) -> None:
     told = CliRunner(env={"COLUMNS": "80"}).invoke(cli.keyroll, [*group, "--help"]).output
     assert [line for line in told.partition("Commands:")[2].splitlines() if "..." in line] == []
 

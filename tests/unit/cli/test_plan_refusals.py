@@ -19,7 +19,7 @@ from keyroll.errors import ExitCode, InputError
         ((*USUAL, "--algorithm", "rot13"), "no algorithm 'rot13'"),
     ],
 )
-def test_wrong_input_is_named(configs: list[str], words, message) -> None:
+def test_wrong_input_is_named(configs: list[str], words: tuple[str, ...], message: str) -> None:
     result = plan(*configs, *words, ok=False)
     assert isinstance(result.exception, InputError)
     assert message in str(result.exception)
@@ -45,7 +45,7 @@ def test_a_key_that_a_group_brings_is_refused_because_no_set_file_can_delete_it(
         (("--new", "a,b", *USUAL[:2], "--until", "9999-12-31", "--every", "3650d"), "beyond the year 9999"),
     ],
 )
-def test_what_makes_no_plan_is_refused_by_name(words, said, tmp_path: Path) -> None:
+def test_what_makes_no_plan_is_refused_by_name(words: tuple[str, ...], said: str, tmp_path: Path) -> None:
     result = plan(*words, "-o", str(tmp_path / "out"), ok=False)
     assert isinstance(result.exception, InputError)
     assert said in str(result.exception)
@@ -74,7 +74,7 @@ def test_a_history_without_a_fault_is_taken(configs: list[str], tmp_path: Path) 
         RETIRED.replace("00Z", "00"),
     ],
 )
-def test_a_history_that_is_none_is_refused(history, configs: list[str], tmp_path: Path) -> None:
+def test_a_history_that_is_none_is_refused(history: str, configs: list[str], tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
     path.write_text(history)
     result = plan(*configs, *USUAL, "--history", str(path), "-o", str(tmp_path / "out"), ok=False)
@@ -83,7 +83,7 @@ def test_a_history_that_is_none_is_refused(history, configs: list[str], tmp_path
 
 @pytest.mark.parametrize("where", ["security", PATH, f"{PATH} key 0", f"{PATH} key 0 secret"])
 def test_a_chain_that_is_protected_is_refused_because_junos_changes_nothing_of_it(
-    configs: list[str], tmp_path: Path, where
+    configs: list[str], tmp_path: Path, where: str
 ) -> None:
     append(configs[0], f"protect {where}\n")
     result = plan(*configs, *USUAL, "-o", str(tmp_path / "out"), ok=False)

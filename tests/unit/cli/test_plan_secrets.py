@@ -17,7 +17,7 @@ from keyroll.instants import SYSTEM, until
 @pytest.mark.parametrize(("words", "code"), [((), ExitCode.UNFIT), (("--without-secrets",), ExitCode.OK)])
 @pytest.mark.parametrize("asked", [USUAL, ("--at", "2026-12-01T00:00Z", "--emergency", "0")])
 def test_redacted_configurations_are_planned_and_the_exit_code_says_that_secrets_are_not_known(
-    configs: list[str], tmp_path: Path, words, code, asked
+    configs: list[str], tmp_path: Path, words: tuple[str, ...], code: ExitCode, asked: tuple[str, ...]
 ) -> None:
     for path in configs:
         Path(path).write_text(Path(path).read_text().replace("sesame-sesame", "<REMOVED>"))
@@ -62,7 +62,7 @@ ENDLESS = "import sys\nwhile True: sys.stdout.write('sesame' * 999)"
     ],
 )
 def test_a_command_that_gives_no_secrets_is_named_without_what_it_printed(
-    configs: list[str], tmp_path: Path, program, words
+    configs: list[str], tmp_path: Path, program: str, words: str
 ) -> None:
     (tmp_path / "vault.py").write_text(program)
     command = f"{sys.executable} {tmp_path / 'vault.py'}"
@@ -99,7 +99,7 @@ def test_a_command_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("command", ["", "'", "/does/not/exist"])
-def test_a_command_that_cannot_be_run_is_named(configs: list[str], tmp_path: Path, command) -> None:
+def test_a_command_that_cannot_be_run_is_named(configs: list[str], tmp_path: Path, command: str) -> None:
     result = plan(*configs, *USUAL, "-o", str(tmp_path / "out"), "--secret-command", command, ok=False)
     assert isinstance(result.exception, InputError)
     assert "--secret-command" in str(result.exception)

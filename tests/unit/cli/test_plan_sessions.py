@@ -25,7 +25,7 @@ def test_a_plan_of_a_session_that_is_sound_has_nothing_to_say_of_it(sessions: li
     ],
 )
 def test_what_check_finds_wrong_with_a_session_of_the_chain_is_mended_first(
-    sessions: list[str], tmp_path: Path, line, rule
+    sessions: list[str], tmp_path: Path, line: str, rule: str
 ) -> None:
     append(sessions[0], f"{line}\n")
     result = plan(*sessions, *USUAL, "-o", str(tmp_path / "out"), ok=False)

@@ -24,7 +24,7 @@ class Terminal(io.StringIO):
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[list[int], Terminal, Progress, Path]:
     """A progress on a terminal, with a clock that is set; and the file it is about, of a hundred octets."""
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.setenv("TERM", "xterm")
@@ -35,7 +35,9 @@ def told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     return now, stream, Progress(now=lambda: now[0], stream=stream), path
 
 
-def test_nothing_is_said_to_who_waits_for_less_than_two_seconds(told) -> None:
+def test_nothing_is_said_to_who_waits_for_less_than_two_seconds(
+    told: tuple[list[int], Terminal, Progress, Path],
+) -> None:
     now, stream, say, path = told
     now[0] = AFTER - 1
     say(path, 50)
@@ -43,7 +45,9 @@ def test_nothing_is_said_to_who_waits_for_less_than_two_seconds(told) -> None:
     assert stream.getvalue() == ""
 
 
-def test_how_much_is_read_is_said_twice_a_second_and_taken_away(told) -> None:
+def test_how_much_is_read_is_said_twice_a_second_and_taken_away(
+    told: tuple[list[int], Terminal, Progress, Path],
+) -> None:
     now, stream, say, path = told
     for now[0] in range(AFTER, AFTER + SECOND, SECOND // 10):
         say(path, 40)
@@ -52,7 +56,7 @@ def test_how_much_is_read_is_said_twice_a_second_and_taken_away(told) -> None:
     assert stream.getvalue().endswith("\r\x1b[K")
 
 
-def test_of_a_pipe_only_the_time_is_known(told) -> None:
+def test_of_a_pipe_only_the_time_is_known(told: tuple[list[int], Terminal, Progress, Path]) -> None:
     now, stream, say, _ = told
     now[0] = 3 * SECOND
     say(Path("/dev/stdin"), 0)
@@ -60,7 +64,7 @@ def test_of_a_pipe_only_the_time_is_known(told) -> None:
 
 
 @pytest.mark.parametrize("environment", [{"CI": "true", "TERM": "xterm"}, {"TERM": "dumb"}, {}])
-def test_nothing_is_said_in_ci_or_on_a_dumb_terminal_or_in_a_file(environment) -> None:
+def test_nothing_is_said_in_ci_or_on_a_dumb_terminal_or_in_a_file(environment: dict[str, str]) -> None:
     assert not progress.wanted(Terminal(), environment)
     assert not progress.wanted(io.StringIO(), {"TERM": "xterm"})
     assert progress.wanted(Terminal(), {"TERM": "xterm"})

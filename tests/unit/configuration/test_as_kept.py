@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from keyroll.configuration import Configuration, ConfigurationError, Kind, match, read
+from keyroll.configuration.routers import Router
 
 CHAIN = """security { authentication-key-chains { key-chain K { key 1 {
     secret aSecret; start-time "2025-3-1.06:00:00 +0000"; algorithm ao;
@@ -75,7 +76,7 @@ def test_a_prompt_that_does_not_show_the_logical_system_leaves_a_doubt() -> None
         "ops@edge> show configuration | display json\n%s\n\nops@edge> ",
     ],
 )
-def test_json_is_read_inside_a_reply(around) -> None:
+def test_json_is_read_inside_a_reply(around: str) -> None:
     text = '{"configuration": {"protocols": {"bgp": {"group": [{"name": "g", "neighbor": [{"name": "192.0.2.2"}]}]}}}}'
     configuration = read(around % text, "r")
     assert names(configuration) == [("r", "192.0.2.2")]
@@ -91,12 +92,12 @@ def test_json_is_read_inside_a_reply(around) -> None:
         "!RANCID-CONTENT-TYPE: juniper",
     ],
 )
-def test_what_a_shell_or_collector_puts_first_is_passed_over(first) -> None:
+def test_what_a_shell_or_collector_puts_first_is_passed_over(first: str) -> None:
     assert read(f"{first}\n{CHAIN}{BGP}", "r").findings == ()
 
 
 @pytest.mark.parametrize("prefix", ["12: ", "+ ", "> ", "Nov 30 12:00:00 ", "| "])
-def test_a_text_of_which_no_line_is_understood_is_refused(prefix) -> None:
+def test_a_text_of_which_no_line_is_understood_is_refused(prefix: str) -> None:
     lines = ["set protocols bgp group g neighbor 192.0.2.2", "set system host-name r"]
     with pytest.raises(ConfigurationError, match="no statement"):
         read("\n".join(prefix + line for line in lines), "r")
@@ -128,7 +129,7 @@ def test_a_difference_in_xml_is_no_configuration() -> None:
         ("VyOS", "set protocols bgp system-as '64500'\nset protocols bgp neighbor 192.0.2.2 remote-as '64501'\n"),
     ],
 )
-def test_another_make_is_named(make, text) -> None:
+def test_another_make_is_named(make: str, text: str) -> None:
     with pytest.raises(ConfigurationError, match=make):
         read(text, "r")
 
@@ -149,7 +150,7 @@ def test_another_make_is_named(make, text) -> None:
         *("VALUE_SPECIFIED_IN_NO_LOG_PARAMETER", "'***'", "'removed'"),
     ],
 )
-def test_more_words_that_stand_where_a_secret_was(secret) -> None:
+def test_more_words_that_stand_where_a_secret_was(secret: str) -> None:
     chain = read(CHAIN.replace("aSecret", secret), "r").main.chain("K")
     assert chain is not None
     assert chain.secrets_unknown == (1,)
@@ -162,7 +163,7 @@ def test_more_words_that_stand_where_a_secret_was(secret) -> None:
 @pytest.mark.parametrize(
     "text", [CHAIN + BGP, "set protocols bgp group g neighbor 192.0.2.2 authentication-key-chain K\n"]
 )
-def test_a_heading_above_a_text_is_found_and_swallows_nothing(heading, text) -> None:
+def test_a_heading_above_a_text_is_found_and_swallows_nothing(heading: str, text: str) -> None:
     configuration = read(f"{heading}\n\n{text}", "r")
     assert [(one.kind, one.where.line) for one in configuration.findings if one.path == ()] == [
         (Kind.NOT_UNDERSTOOD, 1)
@@ -207,7 +208,7 @@ def test_a_level_that_was_copied_alone_is_told_its_banner() -> None:
         ("bgp {", "bgp { apply-groups;"),
     ],
 )
-def test_a_cut_statement_is_a_finding(whole, cut) -> None:
+def test_a_cut_statement_is_a_finding(whole: str, cut: str) -> None:
     text = CHAIN + BGP
     assert whole in text
     assert read(text.replace(whole, cut, 1), "r").doubts != ()
@@ -222,7 +223,7 @@ def test_a_set_line_that_lost_its_first_word_is_a_finding() -> None:
 
 
 @pytest.mark.parametrize("word", ["group", "key-chain"])
-def test_a_name_that_is_empty_is_a_finding(word) -> None:
+def test_a_name_that_is_empty_is_a_finding(word: str) -> None:
     group = "<protocols><bgp><group><name>g</name></group></bgp></protocols>"
     chain = "<authentication-key-chains><key-chain><name>g</name></key-chain></authentication-key-chains>"
     text = f"<configuration>{group}<security>{chain}</security></configuration>"
@@ -302,7 +303,7 @@ def test_a_provider_edge_with_many_kinds_of_neighbors_has_the_sessions_that_a_pe
 def test_ends_without_local_address_are_found_among_many() -> None:
     clients = [f"198.51.{n // 250}.{n % 250 + 1}" for n in range(600)]
 
-    def router(name, own, peers):
+    def router(name: str, own: str, peers: list[str]) -> Router:
         lines = [f"set system host-name {name}", f"set interfaces lo0 unit 0 family inet address {own}/32"]
         return read("\n".join([*lines, *(f"set protocols bgp group g neighbor {peer}" for peer in peers)]), name).main
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -22,11 +23,11 @@ protocols {{ bgp {{ group g {{ export [ a b ]; neighbor 10.0.0.2 {{ authenticati
 """
 
 
-def parse(text, **options):
+def parse(text: str, **options: Any) -> list[Keychain]:
     return [chain.keychain for chain in read(text, "R1.conf", **options).main.chains]
 
 
-def one(text, **options):
+def one(text: str, **options: ZoneInfo) -> Keychain:
     (chain,) = parse(text, **options)
     return chain
 
@@ -71,7 +72,7 @@ def test_several_attributes_may_stand_on_one_line() -> None:
         "{{master:0}}[edit]\nroot@R1# show security authentication-key-chains\n{}\n\n[edit]\nroot@R1# ",
     ],
 )
-def test_any_level_and_whole_configurations_are_read(around) -> None:
+def test_any_level_and_whole_configurations_are_read(around: str) -> None:
     assert one(around.format(REAL)) == one(REAL)
 
 
@@ -219,7 +220,7 @@ HEAD = "set security authentication-key-chains key-chain c "
         ("set apply-groups g\n" + HEAD + "tolerance 5", 1, Kind.MAYBE),
     ],
 )
-def test_what_is_not_understood_is_a_finding_with_its_line(text, line, kind) -> None:
+def test_what_is_not_understood_is_a_finding_with_its_line(text: str, line: int, kind: Kind) -> None:
     findings = read(text, "R1.conf").findings
     assert (kind, line) in [(finding.kind, finding.where.line) for finding in findings]
 

@@ -164,7 +164,7 @@ VERBOSE = """\
 
 
 @pytest.mark.parametrize(("text", "line"), [(XML_REPLY, 26), (JSON_SHOWN, 28)])
-def test_a_reply_with_its_prompt_and_banner_is_read_with_places(text, line) -> None:
+def test_a_reply_with_its_prompt_and_banner_is_read_with_places(text: str, line: int) -> None:
     configuration = read(text, "edge")
     (session,) = configuration.main.sessions
     assert configuration.findings == ()
@@ -175,7 +175,7 @@ def test_a_reply_with_its_prompt_and_banner_is_read_with_places(text, line) -> N
 
 
 @pytest.mark.parametrize("text", [XML_YANG, JSON_MAPPED])
-def test_chains_and_instances_are_read(text) -> None:
+def test_chains_and_instances_are_read(text: str) -> None:
     configuration = read(text, "edge")
     (chain,) = configuration.main.chains
     (key,) = chain.keychain.keys
@@ -240,7 +240,7 @@ def test_what_the_router_inherited_already_is_not_expanded_again() -> None:
         ("a {" * 101, "more than 100 braces"),
     ],
 )
-def test_what_is_no_configuration_is_named_as_what_it_is(text, message) -> None:
+def test_what_is_no_configuration_is_named_as_what_it_is(text: str, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message) as caught:
         read(text, "x")
     assert caught.value.where is not None
@@ -250,7 +250,7 @@ def test_what_is_no_configuration_is_named_as_what_it_is(text, message) -> None:
 @pytest.mark.parametrize(
     "marks", ['"@" : {"comment" : "%s"}', '"@type" : {"comment" : "%s"}', '"@" : {"junos:comment" : "%s"}']
 )
-def test_the_routers_warning_in_a_comment_of_json_is_a_finding(marks) -> None:
+def test_the_routers_warning_in_a_comment_of_json_is_a_finding(marks: str) -> None:
     comment = marks % "/* ## Warning: configuration block ignored: unsupported platform */"
     group = f'{{"name" : "ix", "type" : "external", {comment}, "neighbor" : [{{"name" : "203.0.113.7"}}]}}'
     text = f'{{"configuration" : {{"protocols" : {{"bgp" : {{"group" : [{group}]}}}}}}}}'

@@ -141,7 +141,7 @@ def after_a_reset(
 
 
 @pytest.mark.parametrize("tearing_down", ["Clearing", "Deleted", "Idle"])
-def test_a_session_that_is_still_being_torn_down_is_waited_for_all_the_same(tearing_down) -> None:
+def test_a_session_that_is_still_being_torn_down_is_waited_for_all_the_same(tearing_down: str) -> None:
     done, _ = after_a_reset(FakeBgp(tearing_down, "Active"), insisted_before=False, knock=None)
     assert done == ["started anew", PEER]
 
@@ -153,7 +153,9 @@ def test_after_a_reset_the_side_that_insisted_gives_way_again_apart_from_the_pee
 
 
 @pytest.mark.parametrize("told", [False, True])
-def test_after_a_reset_a_side_that_is_passive_already_starts_anew_apart_from_the_peers_whole_seconds(told) -> None:
+def test_after_a_reset_a_side_that_is_passive_already_starts_anew_apart_from_the_peers_whole_seconds(
+    told: bool,
+) -> None:
     intent = replace(INTENT, neighbors=(replace(NEIGHBOR, passive=told),))
     done, took = after_a_reset(FakeBgp("Established"), insisted_before=told, knock=time.monotonic() - 60, intent=intent)
     assert done == ["started anew"]

@@ -18,7 +18,7 @@ HALF_HOUR = 1800 * NS
 TOLERANCE = 300
 
 
-def two_keys(sending=Sending.CLOCK, receiving=Receiving.TOLERANCE) -> KeyClock:
+def two_keys(sending: Sending = Sending.CLOCK, receiving: Receiving = Receiving.TOLERANCE) -> KeyClock:
     keys = [ClockKey(0, T0, 1, 2), ClockKey(1, T0 + HALF_HOUR, 3, 4)]
     return KeyClock(keys, tolerance=TOLERANCE, sending=sending, receiving=receiving)
 
@@ -121,13 +121,13 @@ def test_a_chains_unusable_keys_take_no_part() -> None:
 @pytest.mark.parametrize(
     "moment", [datetime(2030, 1, 1, 1, 2, 3, 456789, tzinfo=UTC), datetime(1969, 5, 1, tzinfo=UTC)]
 )
-def test_instants_and_moments_say_the_same(moment) -> None:
+def test_instants_and_moments_say_the_same(moment: datetime) -> None:
     assert datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=to_ns(moment) // 1000) == moment
     assert to_ns(moment + timedelta(microseconds=1)) - to_ns(moment) == 1000
 
 
 @given(clocks, instants)
-def test_the_active_key_has_the_latest_start_that_has_passed(clock, now) -> None:
+def test_the_active_key_has_the_latest_start_that_has_passed(clock: KeyClock, now: int) -> None:
     passed = [key for key in clock.keys if key.start <= now]
     assert clock.active(now) == (max(passed, key=lambda key: key.start).number if passed else None)
     ahead = [key for key in clock.keys if key.start > now]
@@ -135,27 +135,27 @@ def test_the_active_key_has_the_latest_start_that_has_passed(clock, now) -> None
 
 
 @given(clocks, instants)
-def test_a_router_accepts_what_it_asks_for_and_what_a_peer_with_the_same_clock_sends(clock, now) -> None:
+def test_a_router_accepts_what_it_asks_for_and_what_a_peer_with_the_same_clock_sends(clock: KeyClock, now: int) -> None:
     for number in (clock.asked(now), clock.opening(now)):
         assert number is None or clock.acceptable(number, now)
 
 
 @given(clocks, instants, st.integers(-2000, 2000))
-def test_what_a_peer_within_the_tolerance_sends_by_its_clock_is_accepted(clock, now, skew) -> None:
+def test_what_a_peer_within_the_tolerance_sends_by_its_clock_is_accepted(clock: KeyClock, now: int, skew: int) -> None:
     sent = clock.active(now + skew * NS)
     if sent is not None and (abs(skew) * NS < clock._tolerance or clock.receiving is Receiving.ANY):
         assert clock.acceptable(sent, now)
 
 
 @given(clocks, instants, instants, st.integers(0, 9))
-def test_under_rnext_time_alone_never_moves_a_sending_key(clock, then, now, current) -> None:
+def test_under_rnext_time_alone_never_moves_a_sending_key(clock: KeyClock, then: int, now: int, current: int) -> None:
     first, second = clock.sent(then, current), clock.sent(now, current)
     if clock.sending is Sending.RNEXT and first is not None and second is not None:
         assert first == second == current
 
 
 @given(clocks, instants)
-def test_answers_change_only_at_starts_and_at_the_edges_of_windows(clock, now) -> None:
+def test_answers_change_only_at_starts_and_at_the_edges_of_windows(clock: KeyClock, now: int) -> None:
     edges = {key.start + way * clock._tolerance for key in clock.keys for way in (-1, 0, 1)}
     before = sorted(instant for instant in edges if instant <= now)
     since = before[-1] if before else T0 - 4 * HALF_HOUR - 20_000 * NS

@@ -32,5 +32,5 @@ def test_other_messages_tell_nothing() -> None:
 
 
 @given(st.binary(max_size=200))
-def test_any_octets_are_taken_without_a_traceback(data) -> None:
+def test_any_octets_are_taken_without_a_traceback(data: bytes) -> None:
     assert carriers(UP + data)[0] == ("eth1", True)

@@ -86,13 +86,13 @@ def test_nothing_that_hides_flaps() -> None:
         (replace(R1, loopback6=None), R2, Family.INET6, "no inet6 loopback"),
     ],
 )
-def test_a_plan_that_does_not_fit_is_named(me, peer, family, problem) -> None:
+def test_a_plan_that_does_not_fit_is_named(me: Plan, peer: Plan, family: Family, problem: str) -> None:
     with pytest.raises(PlanError, match=problem):
         base_configuration(me, peer, sessions={BGP}, chain="c", family=family)
 
 
 @pytest.mark.parametrize(("in_protocols", "named"), [(None, "eth1.0"), ("eth1", "eth1")])
-def test_ldp_and_mpls_name_the_port_as_the_platform_has_it(in_protocols, named) -> None:
+def test_ldp_and_mpls_name_the_port_as_the_platform_has_it(in_protocols: str | None, named: str) -> None:
     me = replace(R1, interface="eth1", in_protocols=in_protocols)
     lines = base_configuration(me, R2, sessions={LDP}, chain=None)
     assert [line for line in lines if line.startswith(("set protocols mpls", "set protocols ldp interface"))] == [

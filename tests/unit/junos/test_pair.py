@@ -20,18 +20,18 @@ REFUSED = "error: commit failed: (statements constraint check failed)"
 
 
 @pytest.fixture
-def devices(make_device: Callable[..., Device]):
+def devices(make_device: Callable[..., Device]) -> tuple[Device, Device]:
     return make_device(host="R1"), make_device(host="R2")
 
 
-def pair_of(devices, **options) -> Pair[Any]:
+def pair_of(devices: tuple[Device, Device], **options: Any) -> Pair[Any]:
     return Pair({device.host: RouterSession(device.target(), **options) for device in devices})
 
 
-def test_both_are_asked_at_the_same_time(devices) -> None:
+def test_both_are_asked_at_the_same_time(devices: tuple[Device, Device]) -> None:
     meeting = threading.Barrier(2, timeout=60)
 
-    def meet(device, _line) -> str:
+    def meet(device: Device, _line: str) -> str:
         meeting.wait()
         return f"I am {device.host}"
 
@@ -42,7 +42,7 @@ def test_both_are_asked_at_the_same_time(devices) -> None:
     assert answers == {"R1": "I am R1", "R2": "I am R2"}
 
 
-def test_a_change_commits_on_both_with_what_it_changed(devices) -> None:
+def test_a_change_commits_on_both_with_what_it_changed(devices: tuple[Device, Device]) -> None:
     with pair_of(devices) as pair:
         changes = pair.change(DRAFTS)
     assert set(changes) == {"R1", "R2"}
@@ -50,7 +50,7 @@ def test_a_change_commits_on_both_with_what_it_changed(devices) -> None:
     assert 'commit comment "together"' in devices[1].heard
 
 
-def test_a_stated_order_is_kept(devices) -> None:
+def test_a_stated_order_is_kept(devices: tuple[Device, Device]) -> None:
     times = []
     with pair_of(
         devices, recorder=lambda e: times.append((e.command.split(maxsplit=1)[0], e.host, e.start, e.end))
@@ -61,7 +61,7 @@ def test_a_stated_order_is_kept(devices) -> None:
     assert first[3] <= second[2]
 
 
-def test_a_refused_line_on_one_leaves_neither_touched(devices) -> None:
+def test_a_refused_line_on_one_leaves_neither_touched(devices: tuple[Device, Device]) -> None:
     devices[1].refusals[LINES["R2"][0]] = "syntax error."
     with pair_of(devices) as pair, pytest.raises(ConfigurationError, match="R2 refused"):
         pair.change(DRAFTS)
@@ -70,7 +70,7 @@ def test_a_refused_line_on_one_leaves_neither_touched(devices) -> None:
     assert not any(line.startswith("commit") for device in devices for line in device.heard)
 
 
-def test_a_refused_check_on_one_leaves_neither_touched(devices) -> None:
+def test_a_refused_check_on_one_leaves_neither_touched(devices: tuple[Device, Device]) -> None:
     devices[0].check_reply = REFUSED
     with pair_of(devices) as pair, pytest.raises(CommitError, match="R1 refused 'commit check'"):
         pair.change(DRAFTS)
@@ -79,7 +79,9 @@ def test_a_refused_check_on_one_leaves_neither_touched(devices) -> None:
 
 
 @pytest.mark.parametrize("order", [None, ["R1", "R2"]])
-def test_a_commit_refused_by_one_is_rolled_back_on_the_other(devices, order) -> None:
+def test_a_commit_refused_by_one_is_rolled_back_on_the_other(
+    devices: tuple[Device, Device], order: list[str] | None
+) -> None:
     devices[1].commit_reply = REFUSED
     with pair_of(devices) as pair, pytest.raises(CommitError, match="R2 refused 'commit"):
         pair.change(DRAFTS, order=order)
@@ -90,7 +92,7 @@ def test_a_commit_refused_by_one_is_rolled_back_on_the_other(devices, order) -> 
     assert "rollback 1" not in devices[1].heard
 
 
-def test_commits_and_what_was_taken_back_are_told_as_they_happen(devices) -> None:
+def test_commits_and_what_was_taken_back_are_told_as_they_happen(devices: tuple[Device, Device]) -> None:
     told: list[object] = []
     devices[1].commit_reply = REFUSED
     with pair_of(devices) as pair, pytest.raises(CommitError):
@@ -104,7 +106,7 @@ def test_commits_and_what_was_taken_back_are_told_as_they_happen(devices) -> Non
     assert told == [("R1", "committed", True), "between", ("R1", "taken back", True)]
 
 
-def test_a_draft_can_be_an_earlier_configuration_that_must_be_confirmed(devices) -> None:
+def test_a_draft_can_be_an_earlier_configuration_that_must_be_confirmed(devices: tuple[Device, Device]) -> None:
     draft = Draft(lambda session: session.rollback(2), confirmed_minutes=3)
     with pair_of(devices) as pair:
         pair.change({"R2": draft})
@@ -114,7 +116,7 @@ def test_a_draft_can_be_an_earlier_configuration_that_must_be_confirmed(devices)
     assert "configure" not in devices[0].heard
 
 
-def test_both_failing_tells_of_both(devices) -> None:
+def test_both_failing_tells_of_both(devices: tuple[Device, Device]) -> None:
     for device in devices:
         device.refusals[LINES[device.host][0]] = "syntax error."
     with pair_of(devices) as pair, pytest.raises(ConfigurationError, match="R1 refused") as caught:
@@ -122,7 +124,9 @@ def test_both_failing_tells_of_both(devices) -> None:
     assert any("R2 refused" in note for note in caught.value.__notes__)
 
 
-def test_one_router_that_is_not_there_leaves_no_session_to_the_other(devices, quick: Deadlines) -> None:
+def test_one_router_that_is_not_there_leaves_no_session_to_the_other(
+    devices: tuple[Device, Device], quick: Deadlines
+) -> None:
     devices[1].stop_listening()
     pair = pair_of(devices, deadlines=quick)
     try:
@@ -134,6 +138,6 @@ def test_one_router_that_is_not_there_leaves_no_session_to_the_other(devices, qu
         pair.sessions["R1"].show("show version")
 
 
-def test_an_unknown_router_is_a_mistake_of_the_caller(devices) -> None:
+def test_an_unknown_router_is_a_mistake_of_the_caller(devices: tuple[Device, Device]) -> None:
     with pair_of(devices) as pair, pytest.raises(KeyError, match="no session to R3"):
         pair.at_once(lambda session: session.name, ["R3"])

@@ -13,6 +13,7 @@ from keyroll.junos.readback import COMMAND, differences, read_keychains
 from keyroll.junos.session import RouterSession
 from keyroll.keychain.generate import generate
 from keyroll.keychain.junostext import curly
+from keyroll.keychain.model import Key, Keychain
 from keyroll.keychain.secret import Secret
 from keyroll.names import Algorithm
 
@@ -21,7 +22,7 @@ CHAIN = generate(7, name="new_auth_key", first=T0, interval=timedelta(minutes=30
 KEY = CHAIN.keys[1]
 
 
-def stored(chain) -> str:
+def stored(chain: Keychain) -> str:
     text = curly([chain], root=False)
     assert "$9$" in text
     return text
@@ -65,7 +66,7 @@ def test_the_record_of_reading_back_holds_no_encoded_secret(device: Device) -> N
         (replace(KEY, id=5), "key 1 is missing"),
     ],
 )
-def test_every_difference_is_named_without_the_secret(device: Device, changed, said) -> None:
+def test_every_difference_is_named_without_the_secret(device: Device, changed: Key, said: str) -> None:
     device.replies[COMMAND] = stored(replace(CHAIN, keys=(CHAIN.keys[0], changed)))
     with RouterSession(device.target()) as session:
         found = "; ".join(differences([CHAIN], read_keychains(session)))

@@ -37,13 +37,13 @@ T0 = datetime(2030, 1, 1, tzinfo=UTC)
 UPTIME = "Current time: {:%Y-%m-%d %H:%M:%S} UTC\n"
 
 
-def router(device, platform: Platform) -> Router:
+def router(device: Device, platform: Platform) -> Router:
     port = Port(platform.ports.interface("eth1"), IPv4Interface("10.0.12.1/30"), None)
     return Router("R1", "127.0.0.1", device.port, device.user, PASSWORD, platform.name, 65001, None, None, (port,))
 
 
 @pytest.mark.parametrize("name", ["eth1", "eth1@if12"])
-def test_crpd_is_ready_when_its_routing_daemon_shows_the_port(make_device: Callable[..., Device], name) -> None:
+def test_crpd_is_ready_when_its_routing_daemon_shows_the_port(make_device: Callable[..., Device], name: str) -> None:
     device = make_device(user="root", start_in_shell=True)
     device.replies["show interfaces routing"] = CRPD_ROUTING.format(eth1=name)
     readiness()(router(device, CRPD))
@@ -67,7 +67,7 @@ def test_a_configuration_has_to_take(make_device: Callable[..., Device]) -> None
         readiness()(router(device, VJUNOS_ROUTER))
 
 
-def vjunos(device) -> None:
+def vjunos(device: Device) -> None:
     device.replies["show interfaces terse"] = VJUNOS_TERSE
     device.replies["show configuration system time-zone"] = ""
 

@@ -22,18 +22,18 @@ from keyroll.junos.records import BgpSummary, LdpSessions, RouteSummary, Securit
     [("23", 23), ("7:50", 470), ("37:07", 2227), ("4:19:15", 15555), ("00:01:26", 86), ("3w2d 4:19:15", 2002755),
      ("1d 23:58", 172680), ("1w 0:01", 604860), ("2d", 172800), ("3w", 1814400)],
 )  # fmt: skip
-def test_times_as_junos_writes_them(text, seconds) -> None:
+def test_times_as_junos_writes_them(text: str, seconds: int) -> None:
     assert duration(text) == timedelta(seconds=seconds)
 
 
 @pytest.mark.parametrize("text", ["", " ", "never", "1:2:3:4", "3w2d4:19", "-1", "5m", "1d 2d"])
-def test_what_is_no_time(text) -> None:
+def test_what_is_no_time(text: str) -> None:
     with pytest.raises(ValueError, match="invalid duration"):
         duration(text)
 
 
 @given(st.integers(0, 10**8))
-def test_a_time_in_the_long_form_comes_back(seconds) -> None:
+def test_a_time_in_the_long_form_comes_back(seconds: int) -> None:
     weeks, rest = divmod(seconds, 604800)
     days, rest = divmod(rest, 86400)
     clock = f"{rest // 3600}:{rest // 60 % 60:02}:{rest % 60:02}"
@@ -75,7 +75,9 @@ def uptime(local: datetime, zone: str) -> SystemUptime:
         ("Europe/Berlin", "+01", datetime.fromisoformat("2030-10-27T02:30"), 1),  # twice that night: the second time
     ],
 )
-def test_a_clock_in_a_zone_whose_abbreviation_this_machine_does_not_have_is_read(zone, shown, local, hour) -> None:
+def test_a_clock_in_a_zone_whose_abbreviation_this_machine_does_not_have_is_read(
+    zone: str, shown: str, local: datetime, hour: int
+) -> None:
     assert uptime(local, shown).in_zone(ZoneInfo(zone)) == local.replace(hour=hour, tzinfo=UTC)
 
 
@@ -88,6 +90,6 @@ def test_a_clock_in_a_zone_whose_abbreviation_this_machine_does_not_have_is_read
         ("Europe/Berlin", "CET", datetime.fromisoformat("2030-03-31T02:30")),  # never that night
     ],
 )
-def test_a_clock_that_may_be_another_instant_is_not_read(zone, shown, local) -> None:
+def test_a_clock_that_may_be_another_instant_is_not_read(zone: str, shown: str, local: datetime) -> None:
     with pytest.raises(ClockError):
         uptime(local, shown).in_zone(ZoneInfo(zone))

@@ -30,7 +30,7 @@ SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=4
         ("key-chain c { key 0 { secret x; } }", "key-chain c { key 0 { secret <secret>; } }"),
     ],
 )  # fmt: skip
-def test_by_structure(text, shown) -> None:
+def test_by_structure(text: str, shown: str | None) -> None:
     assert redact(text) == (text if shown is None else shown)
 
 
@@ -41,7 +41,7 @@ def test_a_known_secret_is_found_anywhere_but_a_short_one_only_as_a_word() -> No
 
 
 @given(SECRETS)
-def test_no_form_of_a_chain_shows_its_secret(text) -> None:
+def test_no_form_of_a_chain_shows_its_secret(text: str) -> None:
     secret, marker = Secret(text), Secret("Zq7-Zq7")
     for encoding in Encoding:
         for write in (
@@ -56,6 +56,6 @@ def test_no_form_of_a_chain_shows_its_secret(text) -> None:
 
 
 @given(SECRETS)
-def test_a_secret_in_a_set_line_is_learnt(text) -> None:
+def test_a_secret_in_a_set_line_is_learnt(text: str) -> None:
     (line,) = [line for line in set_lines(Keychain("c", (Key(0, Secret(text)),))) if " secret " in line]
     assert secrets_in(line) == [Secret(text)]

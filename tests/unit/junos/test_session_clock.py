@@ -18,13 +18,13 @@ from keyroll.junos.zone import SHOW_ZONE, zone_of
 class Clock:
     """A router's clock that stands still, takes what it is given, or does not."""
 
-    def __init__(self, device, *, ignores: bool = False) -> None:
+    def __init__(self, device: Device, *, ignores: bool = False) -> None:
         self.now, self.ignores = T0, ignores
         device.replies["show system uptime"] = lambda _device, _line: UPTIME.format(now=self.now)
         device.replies[SHOW_ZONE] = ""
         device.replies["set date 203001010031.07"] = self.set
 
-    def set(self, _device, line: str) -> str:
+    def set(self, _device: Device, line: str) -> str:
         if not self.ignores:
             self.now = datetime.strptime(line.rsplit(maxsplit=1)[-1], "%Y%m%d%H%M.%S").replace(tzinfo=UTC)
         return self.now.strftime("%a %b %e %H:%M:%S UTC %Y")
@@ -43,7 +43,7 @@ class TestAnotherZone:
     def test_the_clock_is_set_in_the_routers_zone_and_read_back(self, device: Device) -> None:
         heard: list[str] = []
 
-        def set_date(_device, line):
+        def set_date(_device: Device, line: str) -> str:
             heard.append(line)
             return "Sun Mar 31 03:00:00"
 
@@ -57,7 +57,9 @@ class TestAnotherZone:
         assert heard == ["set date 203003310300.00"]
 
     @pytest.mark.parametrize(("abbreviation", "hour"), [("CEST", 0), ("CET", 1)])
-    def test_a_repeated_hour_is_told_apart_by_its_abbreviation(self, device: Device, abbreviation, hour) -> None:
+    def test_a_repeated_hour_is_told_apart_by_its_abbreviation(
+        self, device: Device, abbreviation: str, hour: int
+    ) -> None:
         device.replies[SHOW_ZONE] = "time-zone Europe/Berlin;"
         shown = UPTIME.replace("{now:%Y-%m-%d %H:%M:%S} UTC", f"2030-10-27 02:30:00 {abbreviation}", 1)
         device.replies["show system uptime"] = shown
@@ -65,7 +67,7 @@ class TestAnotherZone:
             assert session.clock() == datetime(2030, 10, 27, hour, 30, tzinfo=UTC)
 
     @pytest.mark.parametrize("local", ["2030-03-31 02:30:00 CET", "2030-07-01 12:00:00 CET", "2030-07-01 12:00:00 XYZ"])
-    def test_what_the_zone_does_not_have_is_an_error(self, device: Device, local) -> None:
+    def test_what_the_zone_does_not_have_is_an_error(self, device: Device, local: str) -> None:
         device.replies[SHOW_ZONE] = "time-zone Europe/Berlin;"
         device.replies["show system uptime"] = UPTIME.replace("{now:%Y-%m-%d %H:%M:%S} UTC", local, 1)
         with RouterSession(device.target()) as session, pytest.raises(ClockError, match="does not have"):

@@ -64,7 +64,7 @@ error: commit failed: (statements constraint check failed)
 
 
 @pytest.mark.parametrize("step", ["commit", "commit_check"])
-def test_a_refused_commit_is_in_the_routers_words_and_the_candidate_put_back(device: Device, step) -> None:
+def test_a_refused_commit_is_in_the_routers_words_and_the_candidate_put_back(device: Device, step: str) -> None:
     device.commit_reply = device.check_reply = COMMIT_FAILED
     with RouterSession(device.target()) as session:
         session.configure(["set system host-name R1"])
@@ -84,7 +84,7 @@ def test_a_licence_warning_inside_a_commit_is_no_failure(device: Device) -> None
 
 
 def test_a_commit_that_renames_the_router_is_understood(device: Device) -> None:
-    def renamed(device, _line):
+    def renamed(device: Device, _line: str) -> str:
         device.host = "R9"
         return "done"
 

@@ -14,11 +14,11 @@ from keyroll.keychain.secret import Secret
 from keyroll.names import Algorithm
 
 
-def parse(text):
+def parse(text: str) -> list[Keychain]:
     return [chain.keychain for chain in read(text, "R1.conf").main.chains]
 
 
-def one(text):
+def one(text: str) -> Keychain:
     (chain,) = parse(text)
     return chain
 
@@ -64,7 +64,7 @@ def test_encoded_lines_hold_no_clear_secret_and_are_the_same_every_time() -> Non
 
 
 @pytest.mark.parametrize("octets", [b"two\nlines", b"\xff\xfe", b"$9$abc", b"$1$x", b"\x00"])
-def test_a_secret_that_cannot_stand_in_a_line_is_encoded_even_when_clear_is_asked_for(octets) -> None:
+def test_a_secret_that_cannot_stand_in_a_line_is_encoded_even_when_clear_is_asked_for(octets: bytes) -> None:
     chain = Keychain("c", (Key(0, Secret(octets)),))
     (line,) = set_lines(chain)
     assert 'secret "$9$' in line
@@ -117,12 +117,12 @@ CHAINS = st.builds(
 
 
 @given(CHAINS, st.sampled_from(Encoding))
-def test_set_lines_read_back_as_they_were(chain, encoding) -> None:
+def test_set_lines_read_back_as_they_were(chain: Keychain, encoding: Encoding) -> None:
     assert parse("\n".join(set_lines(chain, encoding))) == [chain]
 
 
 @given(st.lists(CHAINS, max_size=3, unique_by=lambda chain: chain.name), st.sampled_from(Encoding), st.booleans())
-def test_the_curly_form_reads_back_as_it_was(chains, encoding, root) -> None:
+def test_the_curly_form_reads_back_as_it_was(chains: list[Keychain], encoding: Encoding, root: bool) -> None:
     assert parse(curly(chains, encoding, root=root)) == chains
 
 
@@ -130,20 +130,20 @@ def test_the_curly_form_reads_back_as_it_was(chains, encoding, root) -> None:
 @pytest.mark.parametrize(
     "text", ["---(more)---", "a ---more--- b", "--- More ---", "[edit] x", "r@R1> show", "! a", "\\b"]
 )
-def test_a_secret_that_looks_like_a_terminals_output_reads_back(text, encoding) -> None:
+def test_a_secret_that_looks_like_a_terminals_output_reads_back(text: str, encoding: Encoding) -> None:
     chain = Keychain("c", (Key(0, Secret(text), algorithm=Algorithm.HMAC_SHA_1_96),), description=text)
     assert parse(curly([chain], encoding)) == [chain]
     assert parse("\n".join(set_lines(chain, encoding))) == [chain]
 
 
 @given(CHAINS)
-def test_reading_and_writing_again_changes_no_octet(chain) -> None:
+def test_reading_and_writing_again_changes_no_octet(chain: Keychain) -> None:
     lines = set_lines(chain, Encoding.TYPE9)
     assert set_lines(one("\n".join(lines)), Encoding.TYPE9) == lines
 
 
 @pytest.mark.parametrize("word", ["[", "]", ";", "{", "}", "#", "/*", '"', "set", "deactivate", "apply"])
-def test_a_name_and_a_value_of_punctuation_read_back_in_both_forms(word) -> None:
+def test_a_name_and_a_value_of_punctuation_read_back_in_both_forms(word: str) -> None:
     chain = Keychain(word, description=word)
     assert parse("\n".join(set_lines(chain))) == [chain]
     assert parse(curly([chain])) == [chain]

@@ -1,5 +1,6 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from keyroll.configuration.usage import subject_of
 from keyroll.keychain import rules
 from keyroll.keychain.generate import Ids, generate
 from keyroll.keychain.junostext import curly
-from keyroll.keychain.lint import Subject, lint
+from keyroll.keychain.lint import Finding, Subject, lint
 from keyroll.keychain.lint_pair import lint_course, lint_pair
 from keyroll.keychain.model import Key, Keychain
 from keyroll.keychain.rules import RULES, Severity
@@ -23,15 +24,15 @@ CHAIN = generate(1, name="c", count=3, first=T0)
 PEER = CHAIN.mirrored()
 
 
-def subject(chain=CHAIN, name="R1"):
+def subject(chain: Keychain = CHAIN, name: str = "R1") -> Subject:
     return Subject.bare(chain, name)
 
 
-def ids(findings):
+def ids(findings: list[Finding]) -> list[str]:
     return [finding.rule.id for finding in findings]
 
 
-def changed(chain: Keychain, key: int, **values) -> Keychain:
+def changed(chain: Keychain, key: int, **values: Any) -> Keychain:
     return replace(chain, keys=tuple(replace(k, **values) if k.id == key else k for k in chain.keys))
 
 
@@ -68,7 +69,7 @@ def test_a_generated_chain_breaks_no_rule() -> None:
         (generate(1, name="c", count=64, first=T0, ids=Ids.EQUAL), []),
     ],
 )
-def test_each_rule_about_one_chain_is_found_broken(chain, broken) -> None:
+def test_each_rule_about_one_chain_is_found_broken(chain: Keychain, broken: list[str]) -> None:
     assert ids(lint(subject(chain))) == broken
 
 
@@ -108,7 +109,7 @@ def test_mirrored_chains_break_no_rule_together() -> None:
         (replace(PEER, keys=tuple(replace(key, id=key.id + 10) for key in PEER.keys)), []),
     ],
 )
-def test_each_rule_about_two_chains_is_found_broken(peer, broken) -> None:
+def test_each_rule_about_two_chains_is_found_broken(peer: Keychain, broken: list[str]) -> None:
     assert ids(lint_pair(subject(), subject(peer, "R2"))) == broken
 
 
@@ -167,7 +168,7 @@ def test_no_finding_shows_a_secret() -> None:
 
 
 @given(st.integers(), st.integers(1, 64), st.sampled_from(Ids), st.integers(1, 126))
-def test_whatever_is_generated_is_free_of_errors_with_its_peer(seed, count, ids_, length) -> None:
+def test_whatever_is_generated_is_free_of_errors_with_its_peer(seed: int, count: int, ids_: Ids, length: int) -> None:
     chain = generate(seed, name="c", count=count, first=T0, ids=ids_, secret_length=length)
     findings = [*lint(subject(chain), at=T0), *lint_pair(subject(chain), subject(chain.mirrored(), "R2"))]
     assert {finding.rule.id for finding in findings} <= {"long-secret"}

@@ -4,6 +4,7 @@ import json
 import logging
 import pickle
 import traceback
+from collections.abc import Callable
 
 import pytest
 import yaml
@@ -21,7 +22,7 @@ def test_no_way_of_showing_it_shows_it() -> None:
     assert all("hunter2" not in text and SHOWN in text for text in texts)
 
 
-def refuse(secret, chain) -> None:
+def refuse(secret: Secret, chain: Keychain) -> None:
     raise ValueError("refused", secret, chain)
 
 
@@ -51,7 +52,7 @@ def test_neither_logs_nor_tracebacks_show_it(caplog: pytest.LogCaptureFixture) -
         lambda secret: "x" + secret,
     ],
 )
-def test_it_is_not_serialised_by_accident(leak) -> None:
+def test_it_is_not_serialised_by_accident(leak: Callable[[Secret], object]) -> None:
     with pytest.raises((TypeError, yaml.YAMLError)):
         leak(SECRET)
 

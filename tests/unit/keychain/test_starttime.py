@@ -25,7 +25,7 @@ OFFSETS = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(
         "2023-11-29.06:01:00 +0000",
     ],
 )
-def test_what_real_devices_show_is_read_and_written_to_the_byte(stored) -> None:
+def test_what_real_devices_show_is_read_and_written_to_the_byte(stored: str) -> None:
     moment = parse_start(stored)
     assert format_start_stored(moment, known(moment.tzinfo)) == stored
     assert parse_start(f'"{stored}"') == moment
@@ -36,7 +36,7 @@ def test_what_real_devices_show_is_read_and_written_to_the_byte(stored) -> None:
     ["2023-01-01.00:00", "2023-1-1.00:00", "2023-01-01.00:00:00", " 2023-01-01.00:00 ", "2023-1-1.0:00 +0000",
      "2023-01-01.05:30 +05:30", "2022-12-31.19:00:00-0500"],
 )  # fmt: skip
-def test_the_forms_that_people_type_all_mean_the_same_instant(typed) -> None:
+def test_the_forms_that_people_type_all_mean_the_same_instant(typed: str) -> None:
     assert parse_start(typed) == datetime(2023, 1, 1, tzinfo=UTC)
 
 
@@ -64,7 +64,7 @@ def test_an_hour_that_clocks_skip_is_refused_and_one_that_passes_twice_is_the_fi
         ("12month", datetime(2027, 1, 31, 10, 0, 5, tzinfo=UTC)),
     ],
 )
-def test_relative_forms_count_from_the_routers_clock(typed, moment) -> None:
+def test_relative_forms_count_from_the_routers_clock(typed: str, moment: datetime) -> None:
     assert parse_start(typed, now=datetime(2026, 1, 31, 10, 0, 5, 999, tzinfo=UTC)) == moment
     with pytest.raises(StartTimeError, match="counts from the router's clock"):
         parse_start(typed)
@@ -91,7 +91,7 @@ def test_relative_forms_count_from_the_routers_clock(typed, moment) -> None:
         ("999999hours", None),
     ],
 )
-def test_what_is_no_start_time_is_named(typed, message) -> None:
+def test_what_is_no_start_time_is_named(typed: str, message: str | None) -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     if message is None:
         assert parse_start(typed, now=now) > now
@@ -113,19 +113,19 @@ def test_a_moment_without_a_zone_is_refused() -> None:
 
 
 @given(MOMENTS, OFFSETS)
-def test_what_is_written_reads_back_as_the_same_instant(moment, zone) -> None:
+def test_what_is_written_reads_back_as_the_same_instant(moment: datetime, zone: timezone) -> None:
     assert parse_start(format_start_stored(moment, zone)) == moment
 
 
 @given(MOMENTS)
-def test_a_start_in_a_zone_with_summer_time_is_that_instant_or_the_twin_an_hour_before(moment) -> None:
+def test_a_start_in_a_zone_with_summer_time_is_that_instant_or_the_twin_an_hour_before(moment: datetime) -> None:
     read = parse_start(f"{moment.astimezone(BERLIN):%Y-%m-%d.%H:%M:%S}", BERLIN)
     assert moment - read in (timedelta(), timedelta(hours=1))
     assert read.tzinfo is not BERLIN
 
 
 @given(st.text() | st.from_regex(r"\A\d{4}-\d{1,2}-\d{1,2}\.\d{1,2}:\d{2}(:\d{2})?( ?[+-]\d{4})?\Z"))
-def test_any_text_is_a_start_time_or_a_named_error(text) -> None:
+def test_any_text_is_a_start_time_or_a_named_error(text: str) -> None:
     with suppress(StartTimeError):
         assert parse_start(text).tzinfo is not None
 
@@ -136,7 +136,7 @@ def test_any_text_is_a_start_time_or_a_named_error(text) -> None:
 @pytest.mark.parametrize(
     "text", ["0001-01-01.00:00:00 +1400", "9999-12-31.23:59:59 -1200", "0001-01-01.00:00", "9999-12-31.23:59:59"]
 )
-def test_every_start_time_has_an_instant_in_utc(text, zone) -> None:
+def test_every_start_time_has_an_instant_in_utc(text: str, zone: timezone | ZoneInfo) -> None:
     """The schedule and the rules count in UTC; what has no place there is refused where it stands."""
     with suppress(StartTimeError):
         start = parse_start(text, zone)

@@ -3,6 +3,7 @@ from contextlib import suppress
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.strategies._internal.core import DataObject
 
 from keyroll.keychain.secret import Secret
 from keyroll.keychain.type9 import SALTS, Type9Error, decode_type9, encode_type9
@@ -19,12 +20,12 @@ from keyroll.keychain.type9 import SALTS, Type9Error, decode_type9, encode_type9
         ("$9$7YdwgGDkTz6oJz69A1INdb", "juniper"),
     ],
 )
-def test_real_texts_are_decoded(text, secret) -> None:
+def test_real_texts_are_decoded(text: str, secret: str) -> None:
     assert decode_type9(text) == Secret(secret)
 
 
 @given(st.binary(min_size=1, max_size=126), st.integers(0, SALTS - 1))
-def test_every_secret_survives_with_every_salt_and_always_looks_the_same(octets, salt) -> None:
+def test_every_secret_survives_with_every_salt_and_always_looks_the_same(octets: bytes, salt: int) -> None:
     text = encode_type9(Secret(octets), salt)
     assert text == encode_type9(Secret(octets), salt)
     assert decode_type9(text).reveal() == octets
@@ -53,13 +54,13 @@ def test_the_longest_secret_takes_360_characters_beside_prefix_salt_and_filler()
         (encode_type9(Secret("x" * 127), 60), "127 characters"),
     ],
 )
-def test_what_is_no_whole_text_is_refused(text, message) -> None:
+def test_what_is_no_whole_text_is_refused(text: str, message: str) -> None:
     with pytest.raises(Type9Error, match=message):
         decode_type9(text)
 
 
 @given(st.binary(min_size=1, max_size=126), st.integers(0, SALTS - 1), st.data())
-def test_a_text_that_was_cut_never_gives_the_whole_secret(octets, salt, data) -> None:
+def test_a_text_that_was_cut_never_gives_the_whole_secret(octets: bytes, salt: int, data: DataObject) -> None:
     text = encode_type9(Secret(octets), salt)
     cut = text[: data.draw(st.integers(0, len(text) - 1))]
     with suppress(Type9Error):
@@ -69,13 +70,13 @@ def test_a_text_that_was_cut_never_gives_the_whole_secret(octets, salt, data) ->
 
 
 @given(st.text(alphabet="QzF3n6/9CAtpu0OB1IREhcSyrleKvMW8LXx7N-dVbwsY2g4oaJZGUDjiHkq.mPf5T", min_size=1))
-def test_no_text_of_the_alphabet_gives_a_traceback(body) -> None:
+def test_no_text_of_the_alphabet_gives_a_traceback(body: str) -> None:
     with suppress(Type9Error):
         assert 1 <= len(decode_type9(f"$9${body}")) <= 126
 
 
 @given(st.text())
-def test_no_error_shows_the_text_or_the_secret(body) -> None:
+def test_no_error_shows_the_text_or_the_secret(body: str) -> None:
     try:
         decode_type9(f"$9$x{body}hunter2")
     except Type9Error as error:
@@ -86,6 +87,6 @@ def test_no_error_shows_the_text_or_the_secret(body) -> None:
 
 
 @pytest.mark.parametrize("salt", [-1, 65])
-def test_a_salt_is_one_of_65(salt) -> None:
+def test_a_salt_is_one_of_65(salt: int) -> None:
     with pytest.raises(Type9Error, match="0 to 64"):
         encode_type9(Secret("x"), salt)

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,16 +23,16 @@ from keyroll.lab.local.folders import RunDirectory
 from keyroll.watch.wire import Capturing, Source
 
 
-def descriptor():
+def descriptor() -> int:
     return os.open(os.devnull, os.O_RDONLY)
 
 
-def monitor(path):
+def monitor(path: Path) -> Callable[[], None]:
     del path
     return Monitor(descriptor(), descriptor()).close
 
 
-def fork_server_client(path):
+def fork_server_client(path: Path) -> Callable[[], None]:
     del path
     made = _ForkServerClient.__new__(_ForkServerClient)  # without a process: what it holds is what is looked at
     made.owner = -1
@@ -40,20 +41,20 @@ def fork_server_client(path):
     return made.close
 
 
-def container(path):
+def container(path: Path) -> Callable[[], None]:
     return Container(path.name, descriptor(), {"eth1": descriptor()}).close
 
 
-def run_directory(path):
+def run_directory(path: Path) -> Callable[[], None]:
     return RunDirectory(path, descriptor()).leave
 
 
-def request_channel(path):
+def request_channel(path: Path) -> Callable[[], None]:
     del path
     return RequestChannel(socket.socket()).close
 
 
-def guard_link(path):
+def guard_link(path: Path) -> Callable[[], None]:
     del path
     made = GuardLink.__new__(GuardLink)
     made._scale = 1.0
@@ -62,12 +63,12 @@ def guard_link(path):
     return made.close
 
 
-def carrier_watch(path):
+def carrier_watch(path: Path) -> Callable[[], None]:
     del path
     return CarrierWatch({}).close
 
 
-def syn_listener(path):
+def syn_listener(path: Path) -> Callable[[], None]:
     del path
     made = SynListener.__new__(SynListener)
     made._sockets = [socket.socket(), socket.socket()]
@@ -87,7 +88,9 @@ HOLDERS = [
 
 
 @pytest.mark.parametrize("holder", HOLDERS, ids=lambda one: one.__name__)
-def test_a_second_close_leaves_the_descriptors_of_others_open(holder, tmp_path: Path) -> None:
+def test_a_second_close_leaves_the_descriptors_of_others_open(
+    holder: Callable[[Path], Callable[[], None]], tmp_path: Path
+) -> None:
     async def closed_twice() -> None:
         close = holder(tmp_path)
         close()
@@ -106,7 +109,7 @@ def test_a_monitor_that_is_closed_has_ended() -> None:
 
 
 def test_an_interrupted_end_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(_) -> None:
+    def interrupted(_: int) -> None:
         raise KeyboardInterrupt
 
     descriptors = [descriptor(), descriptor()]

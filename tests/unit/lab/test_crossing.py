@@ -8,7 +8,7 @@ from scapy.layers.l2 import ARP, Ether
 from keyroll.lab.embedded.syn_crossing import FRESH_SECONDS, SynCrossing, opens
 
 
-def syn(name: str, network=None, *, flags: str = "S", port: int = 179) -> bytes:
+def syn(name: str, network: IPv6 | None = None, *, flags: str = "S", port: int = 179) -> bytes:
     ip = network or IP(src="10.0.12.1", dst="10.0.12.2", ttl=1)
     return bytes(Ether() / ip / TCP(sport=40000 + len(name), dport=port, flags=flags, seq=7) / name.encode())
 
@@ -44,7 +44,7 @@ def test_a_syn_that_was_held_too_long_is_given_up_for_its_repetition() -> None:
         b"",
     ],
 )
-def test_everything_else_goes_on(frame) -> None:
+def test_everything_else_goes_on(frame: bytes) -> None:
     assert SynCrossing(179).take(0, frame, 1.0) is None
 
 

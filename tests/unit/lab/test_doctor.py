@@ -27,7 +27,7 @@ def test_every_finding_that_is_not_good_has_a_remedy() -> None:
         ("{}", State.OPTIONAL),
     ],
 )
-def test_containerlab_is_asked_for_its_version(monkeypatch: pytest.MonkeyPatch, answer, state) -> None:
+def test_containerlab_is_asked_for_its_version(monkeypatch: pytest.MonkeyPatch, answer: str, state: State) -> None:
     monkeypatch.setattr(doctor, "_run", lambda command: subprocess.CompletedProcess(command, 0, answer, ""))
     assert doctor._containerlab().state is state
 
@@ -36,7 +36,7 @@ def test_containerlab_is_asked_for_its_version(monkeypatch: pytest.MonkeyPatch, 
     ("answer", "state"),
     [("zebra version 8.4.4\n", State.GOOD), ("zebra version 7.5.1\n", State.MISSING), ("", State.MISSING)],
 )
-def test_frr_has_to_be_new_enough(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, answer, state) -> None:
+def test_frr_has_to_be_new_enough(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, answer: str, state: State) -> None:
     for name in ("zebra", "bgpd", "ldpd", "staticd"):
         (tmp_path / name).touch()
     monkeypatch.setattr(doctor, "frr_directory", lambda: tmp_path)
@@ -66,7 +66,7 @@ def test_a_docker_that_does_not_answer_is_to_be_started_and_one_that_is_not_ther
     ],
 )
 def test_kvm_is_of_use_where_containerlab_takes_the_processor_for_fit(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, flags, found, state
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, flags: str, found: str, state: State
 ) -> None:
     monkeypatch.setattr(doctor, "_KVM", tmp_path / "kvm")
     assert "no " in doctor._kvm().found

@@ -16,14 +16,16 @@ SHARES = st.floats(0, 1)
 
 
 @given(frames=FRAMES, seed=st.integers(0, 2**32), loss=SHARES, reorder=SHARES, damage=SHARES)
-def test_the_same_seed_gives_the_same_fates(frames, seed, loss, reorder, damage) -> None:
+def test_the_same_seed_gives_the_same_fates(
+    frames: list[bytes], seed: int, loss: float, reorder: float, damage: float
+) -> None:
     impairment = Impairment(loss=loss, reorder=reorder, damage=damage, delay=0.1, jitter=0.1, seed=seed)
     one, other = Direction(impairment), Direction(impairment)
     assert [one.decide(frame) for frame in frames] == [other.decide(frame) for frame in frames]
 
 
 @given(frames=FRAMES)
-def test_without_impairment_every_frame_goes_out_at_once_as_it_is(frames) -> None:
+def test_without_impairment_every_frame_goes_out_at_once_as_it_is(frames: list[bytes]) -> None:
     direction = Direction(Impairment(seed=5))
     assert direction.plain
     for frame in frames:
@@ -32,13 +34,13 @@ def test_without_impairment_every_frame_goes_out_at_once_as_it_is(frames) -> Non
 
 
 @given(frames=FRAMES)
-def test_a_loss_of_one_loses_all(frames) -> None:
+def test_a_loss_of_one_loses_all(frames: list[bytes]) -> None:
     direction = Direction(Impairment(loss=1))
     assert all(direction.decide(frame).after is None for frame in frames)
 
 
 @given(frame=st.binary(min_size=15, max_size=200), seed=st.integers(0, 1000))
-def test_damage_turns_one_bit_behind_the_ethernet_header(frame, seed) -> None:
+def test_damage_turns_one_bit_behind_the_ethernet_header(frame: bytes, seed: int) -> None:
     fate = Direction(Impairment(damage=1, seed=seed)).decide(frame)
     assert fate.what == "damaged"
     assert fate.frame[:14] == frame[:14]
@@ -58,7 +60,7 @@ LINKS = (Link(("R1", "eth1"), ("R2", "eth1")), Link(("R1", "eth2"), ("R2", "eth2
 def test_a_link_is_named_when_there_are_two() -> None:
     told = []
 
-    def order(name, message):
+    def order(name: str, message: dict[str, str | int | dict[str, float | int]]) -> dict[str, bool]:
         told.append((name, message["op"], message.get("towards")))
         return {"ok": True}
 

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,13 +14,13 @@ from keyroll.lab.protocol import LabError, LabUnfitError
 
 
 @pytest.fixture
-def base():
+def base() -> Iterator[Path]:
     # Sockets have short paths; pytest's own folders do not.
     with tempfile.TemporaryDirectory(prefix="kr") as folder:
         yield Path(folder) / "keyroll"
 
 
-def test_a_lab_has_a_locked_folder_of_its_own_that_only_its_user_can_enter(base) -> None:
+def test_a_lab_has_a_locked_folder_of_its_own_that_only_its_user_can_enter(base: Path) -> None:
     run = folders.RunDirectory.create("one", base)
     assert run.path.stat().st_mode & 0o777 == 0o700
     assert folders.is_alive(run.path)
@@ -27,26 +28,26 @@ def test_a_lab_has_a_locked_folder_of_its_own_that_only_its_user_can_enter(base)
     assert not base.exists()
 
 
-def test_two_labs_cannot_have_one_name(base) -> None:
+def test_two_labs_cannot_have_one_name(base: Path) -> None:
     run = folders.RunDirectory.create("one", base)
     with pytest.raises(LabError, match="'one' exists already"):
         folders.RunDirectory.create("one", base)
     run.remove()
 
 
-def test_names_by_chance_differ(base) -> None:
+def test_names_by_chance_differ(base: Path) -> None:
     runs = [folders.RunDirectory.create(None, base) for _ in range(3)]
     assert len({run.id for run in runs}) == 3
     for run in runs:
         run.remove()
 
 
-def test_a_name_too_long_for_sockets_is_refused(base) -> None:
+def test_a_name_too_long_for_sockets_is_refused(base: Path) -> None:
     with pytest.raises(LabUnfitError, match="too long"):
         folders.RunDirectory.create("x" * 100, base)
 
 
-def test_the_living_are_not_reaped_and_the_dead_are(base) -> None:
+def test_the_living_are_not_reaped_and_the_dead_are(base: Path) -> None:
     living = folders.RunDirectory.create("living", base)
     code = "import sys, os; from pathlib import Path; from keyroll.lab.local import folders\n"
     code += "folders.RunDirectory.create('dead', Path(sys.argv[1])); os._exit(9)"
@@ -57,7 +58,7 @@ def test_the_living_are_not_reaped_and_the_dead_are(base) -> None:
     living.remove()
 
 
-def test_an_inherited_lock_keeps_a_lab_alive_after_its_owner(base) -> None:
+def test_an_inherited_lock_keeps_a_lab_alive_after_its_owner(base: Path) -> None:
     run = folders.RunDirectory.create("one", base)
     ours, theirs = os.pipe()
     holder = subprocess.Popen(
@@ -72,7 +73,7 @@ def test_an_inherited_lock_keeps_a_lab_alive_after_its_owner(base) -> None:
     assert not base.exists()
 
 
-def test_state_is_read_back_as_written_and_its_password_shows_nowhere(base) -> None:
+def test_state_is_read_back_as_written_and_its_password_shows_nowhere(base: Path) -> None:
     run = folders.RunDirectory.create("one", base)
     entry = folders.RouterEntry("R1", "127.0.0.1", 2222, "admin", "hush-hush")
     state = folders.LabState(
@@ -85,7 +86,7 @@ def test_state_is_read_back_as_written_and_its_password_shows_nowhere(base) -> N
     run.remove()
 
 
-def test_a_lab_without_a_state_file_has_none_and_a_broken_one_is_an_error(base) -> None:
+def test_a_lab_without_a_state_file_has_none_and_a_broken_one_is_an_error(base: Path) -> None:
     run = folders.RunDirectory.create("one", base)
     assert folders.read_state(run.path) is None
     for text in ("{", "[]", '{"v": 99}', '{"v": 1}'):
@@ -105,7 +106,7 @@ def test_without_a_folder_for_run_time_files_the_remedy_is_said(monkeypatch: pyt
 @pytest.mark.parametrize("goes", [True, False])
 @pytest.mark.parametrize("how", ["removed", "reaped"])
 def test_evidence_of_the_labs_own_goes_with_it_however_it_goes_and_other_evidence_stays(
-    base, tmp_path: Path, goes, how, monkeypatch: pytest.MonkeyPatch
+    base: Path, tmp_path: Path, goes: bool, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = folders.RunDirectory.create("one", base)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
@@ -125,7 +126,7 @@ def test_evidence_of_the_labs_own_goes_with_it_however_it_goes_and_other_evidenc
     assert evidence.exists() is not goes
 
 
-def test_a_state_file_that_nobody_understands_removes_nothing_but_the_labs_folder(base, tmp_path: Path) -> None:
+def test_a_state_file_that_nobody_understands_removes_nothing_but_the_labs_folder(base: Path, tmp_path: Path) -> None:
     run = folders.RunDirectory.create("one", base)
     (run.path / folders.STATE).write_text(f'{{"v": 99, "evidence": "{tmp_path}", "evidence_goes": true}}')
     run.remove()
@@ -134,7 +135,9 @@ def test_a_state_file_that_nobody_understands_removes_nothing_but_the_labs_folde
 
 
 @pytest.mark.parametrize("name", ["evidence", "keyroll-lab-", "keyroll-lab-0123456789zz", "keyroll-lab-0123456789ab"])
-def test_evidence_is_removed_only_where_it_is_a_folder_that_keyroll_makes(base, tmp_path: Path, name) -> None:
+def test_evidence_is_removed_only_where_it_is_a_folder_that_keyroll_makes(
+    base: Path, tmp_path: Path, name: str
+) -> None:
     target = tmp_path / "home"
     target.mkdir()
     (target / "letters").touch()
@@ -151,7 +154,7 @@ def test_evidence_is_removed_only_where_it_is_a_folder_that_keyroll_makes(base, 
     assert (target / "letters").exists()
 
 
-def test_what_is_no_lab_is_neither_listed_nor_reaped(base) -> None:
+def test_what_is_no_lab_is_neither_listed_nor_reaped(base: Path) -> None:
     base.mkdir(mode=0o700)
     (base / "letters").mkdir()
     (base / "letters" / "dear").touch()
@@ -169,7 +172,7 @@ def test_what_is_no_lab_is_neither_listed_nor_reaped(base) -> None:
 
 
 @pytest.mark.parametrize("made", ["folder", "lock"])
-def test_whoever_was_killed_while_making_a_lab_left_something_that_is_reaped(base, made) -> None:
+def test_whoever_was_killed_while_making_a_lab_left_something_that_is_reaped(base: Path, made: str) -> None:
     (base / "half").mkdir(parents=True, mode=0o700)
     if made == "lock":
         (base / "half" / folders.LOCK).touch()
@@ -186,14 +189,14 @@ def test_whoever_was_killed_while_making_a_lab_left_something_that_is_reaped(bas
     ],
 )
 def test_a_named_folder_that_cannot_be_used_is_refused_in_one_sentence(
-    monkeypatch: pytest.MonkeyPatch, value, said
+    monkeypatch: pytest.MonkeyPatch, value: str, said: str
 ) -> None:
     monkeypatch.setenv("KEYROLL_RUNTIME_DIR", value)
     with pytest.raises(LabUnfitError, match=said):
         folders.base_directory()
 
 
-def test_a_folder_that_others_own_or_may_write_to_is_refused(monkeypatch: pytest.MonkeyPatch, base) -> None:
+def test_a_folder_that_others_own_or_may_write_to_is_refused(monkeypatch: pytest.MonkeyPatch, base: Path) -> None:
     base.mkdir(mode=0o700)
     monkeypatch.setenv("KEYROLL_RUNTIME_DIR", str(base))
     assert folders.base_directory() == base

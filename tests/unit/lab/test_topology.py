@@ -34,7 +34,7 @@ def refused(text: str) -> str:
 
 
 @pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.clab.yml")), ids=lambda path: path.name)
-def test_every_shipped_topology_is_read(path) -> None:
+def test_every_shipped_topology_is_read(path: Path) -> None:
     topology = read_topology(path)
     assert len(topology.nodes) == 2
     assert topology.links
@@ -87,7 +87,7 @@ def test_an_unknown_label_of_ours_lists_what_is_allowed() -> None:
         ("other.label: kept", "keyroll.repoint: kept", "is not one of next-connection, at-once"),
     ],
 )
-def test_mistakes_are_named(old, new, sentence) -> None:
+def test_mistakes_are_named(old: str, new: str, sentence: str) -> None:
     assert sentence in refused(GOOD.replace(old, new))
 
 
@@ -103,7 +103,7 @@ VENDOR = GOOD.replace("juniper_crpd", "juniper_vjunosrouter")
 
 @pytest.mark.parametrize("name", ["ge-0/0/0", "et-0/0/0", "xe-0/0/0"])
 @pytest.mark.parametrize("label", ["eth1", "ge-0/0/0"])
-def test_interfaces_may_have_the_vendors_names_as_containerlab_takes_them(name, label) -> None:
+def test_interfaces_may_have_the_vendors_names_as_containerlab_takes_them(name: str, label: str) -> None:
     text = (
         VENDOR.replace("R1:eth1", f"R1:{name}")
         .replace("R2:eth1", f"R2:{name}")
@@ -138,7 +138,7 @@ def test_a_wrong_label_is_named_as_the_file_spells_it() -> None:
         ("juniper_vmx", "R1:eth0", "'eth0' is not eth1"),
     ],
 )
-def test_an_interface_that_a_kind_has_not_is_named(kind, end, said) -> None:
+def test_an_interface_that_a_kind_has_not_is_named(kind: str, end: str, said: str) -> None:
     text = GOOD.replace("kind: juniper_crpd\n      labels:\n", f"kind: {kind}\n      labels:\n").replace("R1:eth1", end)
     assert said in refused(text)
 

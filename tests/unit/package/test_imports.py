@@ -28,7 +28,7 @@ CODES = {"check": 2}
 KEY = "set security authentication-key-chains key-chain KC key 0"
 
 
-def chain(send, recv):
+def chain(send: int, recv: int) -> str:
     lines = (
         "secret madeup",
         'start-time "2030-1-1.00:00:00 +0000"',
@@ -42,7 +42,7 @@ def chain(send, recv):
 
 
 @pytest.mark.parametrize("command", OFFLINE)
-def test_what_needs_no_router_loads_no_client(command, tmp_path: Path) -> None:
+def test_what_needs_no_router_loads_no_client(command: str, tmp_path: Path) -> None:
     (tmp_path / "R1.set").write_text(chain(1, 2))
     (tmp_path / "R2.set").write_text(chain(2, 1))
     words = [sys.executable, "-c", LOOK, json.dumps(OFFLINE[command])]

@@ -25,7 +25,7 @@ def test_a_new_key_takes_over_as_soon_as_two_commits_allow_and_the_leaked_one_go
 
 
 @pytest.mark.parametrize("second", [1, 30, 59])
-def test_both_commits_fit_before_the_new_key_takes_over_from_any_second(second) -> None:
+def test_both_commits_fit_before_the_new_key_takes_over_from_any_second(second: int) -> None:
     first, _ = emergency(request_of(pair(chain(ACTIVE)), at=AT + timedelta(seconds=second)), 0).changes
     assert first.latest is not None
     assert first.planned + timedelta(minutes=15) <= first.latest
@@ -46,7 +46,9 @@ def test_a_leaked_key_that_has_not_started_is_replaced_at_its_own_start_time() -
 
 
 @pytest.mark.parametrize(("minutes", "fits"), [(16, True), (15, False), (1, False)])
-def test_a_leaked_key_that_takes_over_before_all_routers_can_be_changed_is_not_replaced(minutes, fits) -> None:
+def test_a_leaked_key_that_takes_over_before_all_routers_can_be_changed_is_not_replaced(
+    minutes: int, fits: bool
+) -> None:
     soon = key(1, AT + timedelta(minutes=minutes), 3, 4)  # two commits and a pause take fifteen, the skew is a second
     request = request_of(pair(chain(ACTIVE, soon)))
     if fits:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -79,7 +79,7 @@ def test_a_chain_that_ran_out_years_ago_goes_on_as_soon_as_it_may() -> None:
 
 
 @pytest.mark.parametrize("second", [0, 1, 17, 58, 59])
-def test_a_chain_that_ran_out_goes_on_from_any_second(second) -> None:
+def test_a_chain_that_ran_out_goes_on_from_any_second(second: int) -> None:
     at = AT + timedelta(seconds=second)
     (first, *_) = plan(request_of(pair(chain(key(0, AT - 2000 * DAY, 1, 1))), at=at)).changes
     assert first.latest is not None
@@ -136,7 +136,7 @@ def test_key_numbers_are_local() -> None:
         (chain(key(0, AT - 30 * DAY, 2, 1), tolerance=600), "tolerance 3600 and 600"),
     ],
 )
-def test_routers_whose_chains_differ_are_to_be_mended_first(one_key: Keychain, theirs, words) -> None:
+def test_routers_whose_chains_differ_are_to_be_mended_first(one_key: Keychain, theirs: Keychain, words: str) -> None:
     with pytest.raises(PlanRefusedError, match=words):
         plan(request_of([Router("R1", one_key), Router("R2", theirs)]))
 
@@ -187,7 +187,9 @@ def test_a_secret_that_a_key_has_already_is_refused(one_key: Keychain) -> None:
         ),
     ],
 )
-def test_what_is_refused_names_the_nearest_plan_and_that_one_works(one_key: Keychain, options, reason, remedy) -> None:
+def test_what_is_refused_names_the_nearest_plan_and_that_one_works(
+    one_key: Keychain, options: dict[str, timedelta | datetime], reason: str, remedy: str
+) -> None:
     request = request_of(pair(one_key), **options)
     with pytest.raises(PlanRefusedError, match=reason) as caught:
         plan(request)
@@ -213,12 +215,12 @@ def test_an_age_that_is_shorter_than_the_spacing_is_refused_with_both(one_key: K
         (timedelta(milliseconds=999), "0 seconds"),
     ],
 )
-def test_how_late_one_side_may_be_is_rounded_down(span, words) -> None:
+def test_how_late_one_side_may_be_is_rounded_down(span: timedelta, words: str) -> None:
     assert length(span) == words
 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "Australia/Lord_Howe"])
-def test_every_hour_that_occurs_twice_is_said_and_no_other(zone) -> None:
+def test_every_hour_that_occurs_twice_is_said_and_no_other(zone: str) -> None:
     """A key each half an hour on the weekends of a year: summer time ends on one of them."""
     local = ZoneInfo(zone)
     twice = []
@@ -242,7 +244,7 @@ def test_a_full_chain_loses_retired_keys_in_the_commit_that_adds_one() -> None:
 def test_secrets_are_drawn_once_a_key(one_key: Keychain) -> None:
     labels = []
 
-    def counting(label):
+    def counting(label: str) -> Secret:
         labels.append(label)
         return draw(label)
 

@@ -54,7 +54,7 @@ def test_a_descendant_counts_while_it_lives_and_once_when_it_has_ended() -> None
 
 
 @pytest.mark.parametrize("workers", [(), pytest.param(("-p", "xdist", "-n", "1"), marks=pytest.mark.slow)])
-def test_the_figures_are_printed_only_when_asked_for(pytester: pytest.Pytester, workers) -> None:
+def test_the_figures_are_printed_only_when_asked_for(pytester: pytest.Pytester, workers: tuple[()]) -> None:
     pytester.makepyfile(test_one="def test_one(): pass")
     plain = ("-c", "/dev/null", "--rootdir", pytester.path, "-p", "pytest_keyroll.figures", *workers)
     if not workers:

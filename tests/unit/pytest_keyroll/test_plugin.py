@@ -1,5 +1,6 @@
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -37,21 +38,21 @@ OTHER = "name: lab\nkeyroll: 1\n"
 class Suite:
     """A folder of scenario files, and pytest on it: within this process, or as a command of its own."""
 
-    def __init__(self, pytester) -> None:
+    def __init__(self, pytester: pytest.Pytester) -> None:
         self.folder, self._pytester = pytester.path, pytester
 
-    def __call__(self, *words):
+    def __call__(self, *words: str) -> pytest.RunResult:
         return self._pytester.runpytest_inprocess(*self._arguments(words))
 
-    def as_command(self, *words):
+    def as_command(self, *words: str) -> pytest.RunResult:
         return self._pytester.run(sys.executable, "-m", "pytest", *self._arguments(words), timeout=300)
 
-    def _arguments(self, words):
+    def _arguments(self, words: tuple[str, ...]) -> tuple[str | Path, ...]:
         return ("-p", "no:cacheprovider", "-c", "/dev/null", "--rootdir", self.folder, self.folder, *words)
 
 
 @pytest.fixture
-def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, two_keys):
+def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, two_keys: str) -> Suite:
     monkeypatch.setattr(pytest_keyroll.items, "run", engine.run)  # what a conftest.py below changes is put back
     monkeypatch.setenv(
         pytest_keyroll.settings._SEED_VARIABLE, os.environ.get(pytest_keyroll.settings._SEED_VARIABLE, "1")
@@ -64,7 +65,7 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, two_keys):
 
 
 @pytest.fixture
-def two_keys():
+def two_keys() -> str:
     return (
         "keyroll: 1\nid: two-keys\ntitle: Two keys\nkeychain:\n  keys:\n"
         "    - {id: 0, start: 0m}\n    - {id: 1, start: 30m}\n"
@@ -75,14 +76,14 @@ def two_keys():
     )
 
 
-def test_files_that_begin_with_keyroll_are_collected_and_no_others(suite) -> None:
+def test_files_that_begin_with_keyroll_are_collected_and_no_others(suite: Suite) -> None:
     """As a command: the plugin is found by its entry point."""
     done = suite.as_command("--collect-only", "-q")
     assert [line for line in done.outlines if "::" in line] == ["good.yaml::two-keys"]
     assert done.ret == 0
 
 
-def test_parameters_give_items_that_k_finds(suite, two_keys) -> None:
+def test_parameters_give_items_that_k_finds(suite: Suite, two_keys: str) -> None:
     text = two_keys.replace("start: 30m}", "start: 30m, algorithm: '${a}'}")
     (suite.folder / "many.yaml").write_text(text + "parametrize:\n  a: {sha1: hmac-sha-1-96, cmac: aes-128-cmac-96}\n")
     done = suite("--collect-only", "-q", "-k", "cmac")
@@ -90,7 +91,7 @@ def test_parameters_give_items_that_k_finds(suite, two_keys) -> None:
     assert "sha1" not in done.stdout.str()
 
 
-def test_a_red_run_fails_with_its_evidence_and_no_traceback(suite, two_keys) -> None:
+def test_a_red_run_fails_with_its_evidence_and_no_traceback(suite: Suite, two_keys: str) -> None:
     (suite.folder / "bad.yaml").write_text(two_keys.replace("id: two-keys", "id: broken"))
     done = suite("--keyroll-run-dir", "put-here")
     assert done.ret == 1
@@ -100,7 +101,7 @@ def test_a_red_run_fails_with_its_evidence_and_no_traceback(suite, two_keys) -> 
     assert "1 failed, 1 passed" in done.stdout.str()
 
 
-def test_a_file_with_a_mistake_is_a_collection_error_that_names_the_line(suite, two_keys) -> None:
+def test_a_file_with_a_mistake_is_a_collection_error_that_names_the_line(suite: Suite, two_keys: str) -> None:
     (suite.folder / "wrong.yaml").write_text(two_keys.replace("wire: {R2: 1}", "wire: {R3: 1}"))
     done = suite()
     assert "wrong.yaml:12:" in done.stdout.str()
@@ -108,20 +109,20 @@ def test_a_file_with_a_mistake_is_a_collection_error_that_names_the_line(suite, 
     assert done.ret == 2
 
 
-def test_receipts_pass_when_the_named_check_is_red_and_fail_when_another_is(suite) -> None:
+def test_receipts_pass_when_the_named_check_is_red_and_fail_when_another_is(suite: Suite) -> None:
     done = suite("--keyroll-receipts")
     assert "1 failed, 2 passed" in done.stdout.str()
     assert "mutation lives: SURVIVED" in done.stdout.str()
 
 
-def test_the_seed_is_in_the_header_and_a_wrong_one_is_a_usage_error(suite) -> None:
+def test_the_seed_is_in_the_header_and_a_wrong_one_is_a_usage_error(suite: Suite) -> None:
     assert "keyroll: seed 42" in suite("--keyroll-seed", "42").stdout.str()
     done = suite("--keyroll-seed", "a b")
     assert done.ret == 4
     assert "invalid seed" in done.stderr.str()
 
 
-def test_options_all_begin_with_keyroll(suite) -> None:
+def test_options_all_begin_with_keyroll(suite: Suite) -> None:
     group = suite("--help").stdout.str().partition("scenarios and labs (keyroll):")[2].partition("\n\n")[0]
     found = [line.split()[0].partition("=")[0] for line in group.splitlines() if line.strip().startswith("-")]
     assert all(name.startswith("--keyroll-") for name in found)
@@ -129,21 +130,21 @@ def test_options_all_begin_with_keyroll(suite) -> None:
 
 
 @pytest.mark.parametrize("words", [("--receipts",), ("--seed", "7"), ("--lab=crpd",), ("--wait-scale=2", "--t0", "x")])
-def test_an_option_of_before_ends_with_the_name_of_the_new_one(suite, words) -> None:
+def test_an_option_of_before_ends_with_the_name_of_the_new_one(suite: Suite, words: tuple[str, ...]) -> None:
     done = suite(*words)
     assert done.ret == 4
     name = words[0].partition("=")[0].removeprefix("--")
     assert f"invalid option --{name}: use --keyroll-{name}" in done.stderr.str()
 
 
-def test_an_option_of_that_name_that_a_project_has_itself_is_not_ours_to_refuse(suite) -> None:
+def test_an_option_of_that_name_that_a_project_has_itself_is_not_ours_to_refuse(suite: Suite) -> None:
     with (suite.folder / "conftest.py").open("a") as stream:
         stream.write("def pytest_addoption(parser):\n    parser.addoption('--seed')\n")
     done = suite("--seed", "7", "--collect-only", "-q")
     assert done.ret == 0, done.stdout.str() + done.stderr.str()
 
 
-def test_junit_carries_the_paths_of_the_evidence(suite) -> None:
+def test_junit_carries_the_paths_of_the_evidence(suite: Suite) -> None:
     suite("--junitxml", "out.xml", "--keyroll-run-dir", "put-here")
     text = (suite.folder / "out.xml").read_text()
     assert 'name="evidence" value="put-here/somewhere"' in text
@@ -151,7 +152,7 @@ def test_junit_carries_the_paths_of_the_evidence(suite) -> None:
 
 
 @pytest.mark.parametrize("workers", [(), pytest.param(("-p", "xdist", "-n", "1"), marks=pytest.mark.slow)])
-def test_labs_that_were_not_used_again_are_told_of_wherever_they_ran(suite, workers) -> None:
+def test_labs_that_were_not_used_again_are_told_of_wherever_they_ran(suite: Suite, workers: tuple[()]) -> None:
     with (suite.folder / "conftest.py").open("a") as stream:
         stream.write(
             "from pytest_keyroll.settings import pool_of\n"
@@ -180,7 +181,9 @@ pytest_keyroll.items.run = busy
 
 
 @pytest.mark.parametrize(("tries", "code"), [(1, 0), (2, 1)])
-def test_a_run_that_a_busy_machine_could_not_see_is_played_once_more_and_told_of(suite, tries, code) -> None:
+def test_a_run_that_a_busy_machine_could_not_see_is_played_once_more_and_told_of(
+    suite: Suite, tries: int, code: int
+) -> None:
     with (suite.folder / "conftest.py").open("a") as stream:
         stream.write(BUSY.replace("BUSY_FOR", str(tries)))
     done = suite()

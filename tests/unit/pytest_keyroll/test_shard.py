@@ -10,12 +10,12 @@ pytest_plugins = ["pytester"]
 TESTS = [f"tests/scenarios/a.yaml::case[{number}]" for number in range(200)]
 
 
-def parts(count, durations=None, tests=TESTS):
+def parts(count: int, durations: dict[str, float] | None = None, tests: list[str] = TESTS) -> list[frozenset[str]]:
     return [chosen(tests, Shard(number, count), durations or {}) for number in range(1, count + 1)]
 
 
 @pytest.mark.parametrize("count", [1, 2, 8])
-def test_the_parts_hold_every_test_once(count) -> None:
+def test_the_parts_hold_every_test_once(count: int) -> None:
     assert sorted(test for part in parts(count) for test in part) == sorted(TESTS)
 
 
@@ -38,7 +38,7 @@ def test_known_durations_balance_the_parts() -> None:
 
 
 @pytest.mark.parametrize("text", ["0/8", "9/8", "3", "3/", "a/b", "-1/8", "3/8/9", "1/0"])
-def test_what_is_not_a_part_is_refused(text) -> None:
+def test_what_is_not_a_part_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="use NUMBER/COUNT"):
         read_shard(text)
 

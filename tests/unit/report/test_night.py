@@ -22,9 +22,9 @@ def run(
     *,
     lab: str | None = None,
     seconds: float = 3.0,
-    mutation=None,
-    killed=None,
-):
+    mutation: str | None = None,
+    killed: bool | None = None,
+) -> Path:
     folder = root / f"2026-{name}-{lab or 'emulated'}-{len(list(root.glob('*'))) if root.is_dir() else 0}"
     folder.mkdir(parents=True)
     data = {"scenario": name, "variant": None, "mutation": mutation, "seed": 1, "again": f"keyroll run {name}"}
@@ -63,7 +63,9 @@ def test_red_comes_first_and_the_sentence_counts_all(tmp_path: Path) -> None:
         (("skipped",), "NOTHING PLAYED  1 run: 1 skipped"),
     ],
 )
-def test_what_could_not_be_judged_is_neither_green_nor_red(tmp_path: Path, verdicts, sentence) -> None:
+def test_what_could_not_be_judged_is_neither_green_nor_red(
+    tmp_path: Path, verdicts: tuple[str | None, ...], sentence: str
+) -> None:
     for name, verdict in zip("ab", verdicts, strict=False):
         run(tmp_path, name, verdict)
     night = read_night(tmp_path)
@@ -73,7 +75,7 @@ def test_what_could_not_be_judged_is_neither_green_nor_red(tmp_path: Path, verdi
 
 
 @pytest.mark.parametrize("text", ["{", "{}", "[]", '{"scenario": 7}', "\ufeff"])
-def test_a_damaged_run_is_told_of_and_hides_no_other(tmp_path: Path, text) -> None:
+def test_a_damaged_run_is_told_of_and_hides_no_other(tmp_path: Path, text: str) -> None:
     run(tmp_path / "runs", "a", "passed")
     (run(tmp_path / "runs", "b", "passed") / "run.json").write_text(text)
     words = ["report", "--index", str(tmp_path / "runs"), "-o", str(tmp_path / "night")]
@@ -96,7 +98,7 @@ def test_a_mutation_that_was_killed_is_green_and_one_that_survived_is_red(tmp_pa
 
 
 @pytest.mark.parametrize("verdict", ["broken", "unfit", "interrupted"])
-def test_a_mutation_whose_run_says_nothing_is_not_green(tmp_path: Path, verdict) -> None:
+def test_a_mutation_whose_run_says_nothing_is_not_green(tmp_path: Path, verdict: str) -> None:
     run(tmp_path, "a", verdict, mutation="other-secret", killed=True)
     (cell,) = read_night(tmp_path).cells.values()
     assert cell.verdict == verdict

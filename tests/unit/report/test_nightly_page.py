@@ -93,11 +93,11 @@ class Runner:
 
 
 @pytest.fixture
-def runner(tmp_path: Path):
+def runner(tmp_path: Path) -> Runner:
     return Runner(tmp_path)
 
 
-def test_the_parts_of_a_night_become_one_page_held_against_the_last_that_left_one(runner) -> None:
+def test_the_parts_of_a_night_become_one_page_held_against_the_last_that_left_one(runner: Runner) -> None:
     runner.artifact("498", "night", a="passed", b="failed")
     (runner.artifacts / "499" / "suite-1").mkdir(parents=True)  # cancelled: it left no page
     runner.artifact("500", "suite-1", a="failed")
@@ -110,7 +110,7 @@ def test_the_parts_of_a_night_become_one_page_held_against_the_last_that_left_on
     assert {path.suffix for path in (runner.tree / "night").iterdir()} == {".html", ".json"}
 
 
-def test_a_night_without_any_artifact_says_so_and_does_not_fail(runner) -> None:
+def test_a_night_without_any_artifact_says_so_and_does_not_fail(runner: Runner) -> None:
     told = runner.play()
     assert told == "Not every part's artifact could be downloaded.\nNo part has a page of its runs.\n"
     assert not (runner.tree / "night").exists()

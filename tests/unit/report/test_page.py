@@ -21,7 +21,7 @@ from keyroll.report.run import load_run
 @pytest.mark.parametrize(
     "verdict", ["passed", "failed", "unfit", "broken", "interrupted", "skipped", "known-bug", None]
 )
-def test_the_verdict_on_the_page_is_that_of_the_result(folder: Folder, verdict) -> None:
+def test_the_verdict_on_the_page_is_that_of_the_result(folder: Folder, verdict: str | None) -> None:
     folder.usual()
     folder.check(4.6, "no-flap", "R1", passed=verdict != "failed")
     page = run_page(load_run(folder.write(verdict)))

@@ -6,13 +6,13 @@ from ipaddress import IPv4Interface
 
 import pytest
 
-from keyroll.lab.platforms import PLATFORMS
+from keyroll.lab.platforms import PLATFORMS, Platform
 from keyroll.lab.protocol import Port, Router
 from keyroll.scenario.labs.addressing import Addressing
 
 
 @pytest.mark.parametrize("platform", PLATFORMS.values(), ids=lambda platform: platform.name)
-def test_protocols_name_a_routers_port_as_its_platform_does(platform) -> None:
+def test_protocols_name_a_routers_port_as_its_platform_does(platform: Platform) -> None:
     port = platform.ports.interface(f"eth{platform.ports.first}")
     routers = {
         name: Router(

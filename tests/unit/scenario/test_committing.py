@@ -17,5 +17,5 @@ from keyroll.scenario.play.cli import placed
         ("show log messages | match <none>", "show log messages | match <none>"),
     ],
 )
-def test_words_in_angle_brackets_stand_for_the_session(line, sent) -> None:
+def test_words_in_angle_brackets_stand_for_the_session(line: str, sent: str) -> None:
     assert placed(line, own=ip_address("10.0.12.1"), peer=ip_address("10.0.12.2"), peer_as=65002) == sent

@@ -21,19 +21,19 @@ from keyroll.scenario.file.durations import format_duration, parse_duration
         ("1d2h3m4.5s", timedelta(days=1, hours=2, minutes=3, seconds=4.5)),
     ],
 )
-def test_a_duration_is_read_as_people_write_it(text, length) -> None:
+def test_a_duration_is_read_as_people_write_it(text: str, length: timedelta) -> None:
     assert parse_duration(text) == length
 
 
 @pytest.mark.parametrize(
     "text", ["", "30", "m", "1.5h", "30m1h", "5 m", "-", "s", 30, True, None, ["30m"], "9" * 30 + "d"]
 )
-def test_what_is_no_duration_is_refused(text) -> None:
+def test_what_is_no_duration_is_refused(text: str | int | bool | list[str] | None) -> None:
     with pytest.raises(ValueError, match="should be"):
         parse_duration(text)
 
 
 @given(st.timedeltas(min_value=timedelta(days=-3650), max_value=timedelta(days=3650)))
-def test_a_duration_survives_being_written(length) -> None:
+def test_a_duration_survives_being_written(length: timedelta) -> None:
     length -= length % timedelta(milliseconds=1)
     assert parse_duration(format_duration(length)) == length

@@ -30,7 +30,7 @@ def spellings() -> list[str]:
 
 
 @pytest.mark.parametrize("spelling", spellings())
-def test_no_spelling_of_a_secret_passes_the_redactor(spelling) -> None:
+def test_no_spelling_of_a_secret_passes_the_redactor(spelling: str) -> None:
     redact = FolderRedactor([SECRET])
     for text in (f"key 0 secret {spelling};", f'{{"raw": "{spelling}"}}', spelling, f"x{spelling}x"):
         assert spelling not in redact(text)
@@ -103,7 +103,7 @@ def lax_umask() -> Iterator[None]:
     os.umask(before)
 
 
-def modes(folder):
+def modes(folder: Path) -> dict[str, int]:
     return {
         path.relative_to(folder).as_posix(): path.stat().st_mode & 0o777
         for path in (folder, *folder.rglob("*"))

@@ -20,7 +20,7 @@ from keyroll.scenario.labs.make import EMBEDDED, LABS
         ("keyroll-router:latest", "containerlab", "emulated"),
     ],
 )
-def test_an_images_name_tells_its_kind(image, kind, platform) -> None:
+def test_an_images_name_tells_its_kind(image: str, kind: str, platform: str) -> None:
     assert kind_of(image) == (kind, PLATFORMS[platform])
 
 

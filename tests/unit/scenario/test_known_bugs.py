@@ -42,7 +42,9 @@ def test_without_releases_it_is_known_on_all_and_no_router_is_asked() -> None:
         (BUG, False, Verdict.FAILED),
     ],
 )
-def test_one_that_does_not_show_where_it_is_known_is_a_failure(bug, red, verdict) -> None:
+def test_one_that_does_not_show_where_it_is_known_is_a_failure(
+    bug: KnownBug | None, red: bool, verdict: Verdict
+) -> None:
     found, reason = verdict_with(bug, red=red)
     assert found is verdict
     assert (reason is None) is (bug is None)

@@ -86,7 +86,7 @@ def test_the_catalogue_is_what_the_files_say(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("page", ["scenarios.md", "field-bugs.md", "scenario-file.md"])
-def test_links_lead_to_files(page) -> None:
+def test_links_lead_to_files(page: str) -> None:
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
     assert [link for link in links if not (ROOT / "docs" / link).exists()] == []

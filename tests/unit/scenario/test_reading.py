@@ -78,7 +78,7 @@ def test_null_expects_none_and_a_field_left_out_expects_nothing(write: Callable[
     ],
 )
 def test_a_mistake_is_named_with_its_line_and_what_is_allowed(
-    write: Callable[..., Path], two_keys: str, old, new, line, words
+    write: Callable[..., Path], two_keys: str, old: str, new: str, line: int, words: str
 ) -> None:
     assert old in two_keys
     path = write(two_keys.replace(old, new))
@@ -130,7 +130,7 @@ def test_a_placeholder_that_stands_for_nothing_is_named(write: Callable[..., Pat
         ("# keyroll: 1\n", False),
     ],
 )
-def test_a_scenario_file_begins_with_keyroll(write: Callable[..., Path], text, is_one) -> None:
+def test_a_scenario_file_begins_with_keyroll(write: Callable[..., Path], text: str, is_one: bool) -> None:
     assert is_scenario(write(text)) is is_one
 
 
@@ -161,7 +161,7 @@ def test_what_its_parameters_make_of_a_file_has_a_limit(write: Callable[..., Pat
 )
 @given(cut=st.integers(0, 700), junk=st.text(max_size=12))
 def test_a_damaged_file_is_an_input_error_or_still_a_scenario(
-    write: Callable[..., Path], two_keys: str, cut, junk
+    write: Callable[..., Path], two_keys: str, cut: int, junk: str
 ) -> None:
     path = write("")
     path.write_bytes((two_keys[:cut] + junk + two_keys[cut + 3 :]).encode("utf-8", "surrogatepass"))
@@ -183,7 +183,7 @@ def test_some_cases_of_a_file_are_slow(write: Callable[..., Path], two_keys: str
     ],
 )
 def test_slow_cases_are_cases_of_the_file_and_not_all_of_them(
-    write: Callable[..., Path], two_keys: str, lines, words
+    write: Callable[..., Path], two_keys: str, lines: str, words: str
 ) -> None:
     with pytest.raises(InputError, match=re.escape(words)) as raised:
         read_cases(write(two_keys + lines))

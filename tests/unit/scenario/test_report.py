@@ -7,7 +7,7 @@ from keyroll.scenario.record.report import spent_lines
 from keyroll.scenario.record.result import Result, Spent, Verdict
 
 
-def result(**facts):
+def result(**facts: dict[str, float]) -> Result:
     spent = (Spent("commits", timedelta(seconds=0.2)), Spent("waiting", timedelta(seconds=3), waiting=True))
     t0, folder = datetime(2030, 1, 1, tzinfo=UTC), Path("runs/x")
     again, took = "keyroll run again", timedelta(seconds=4)

@@ -2,7 +2,7 @@ from keyroll.errors import ExitCode
 from keyroll.scenario.record.result import Check, Verdict, receipt_of
 
 
-def check(name, *, passed=False, step=None):
+def check(name: str, *, passed: bool = False, step: int | None = None) -> Check:
     return Check(name, passed, "this", "that", step=step)
 
 

@@ -14,11 +14,12 @@ from tests.unit.scenario.steps import expectation
 
 from keyroll.capture import Speaker, SpeakerBook
 from keyroll.errors import InputError
-from keyroll.junos.base_configuration import Family
+from keyroll.junos.base_configuration import Family, Plan
 from keyroll.junos.session_configuration import SessionLines, pair_configuration
 from keyroll.names import SessionKind
 from keyroll.scenario.file.fields import RouterName
 from keyroll.scenario.file.read import read_cases
+from keyroll.scenario.file.scenario import Scenario
 from keyroll.scenario.file.steps import read_step
 from keyroll.scenario.judge.conditions import conditions_of
 from keyroll.scenario.plan.keyring import Keyring
@@ -30,7 +31,7 @@ R1, R2 = PLANS["R1"], PLANS["R2"]
 
 
 @pytest.fixture
-def scenario(write: Callable[..., Path], two_keys: str):
+def scenario(write: Callable[..., Path], two_keys: str) -> Scenario:
     text = two_keys.replace(
         "sessions: [bgp]",
         "sessions: [bgp, {bgp: v6, family: inet6, chain: {R2: old}}, {ldp: loopbacks}]\n"
@@ -39,12 +40,15 @@ def scenario(write: Callable[..., Path], two_keys: str):
     return read_cases(write(text))[0].scenario
 
 
-def expected(written, sessions=None):
+def expected(
+    written: dict[str, str | int | dict[str, int | dict[str, None] | str]],
+    sessions: dict[str, SessionKind] | None = None,
+) -> list[tuple[str | int | None, ...]]:
     conditions = conditions_of(expectation(written), sessions)
     return [(one.name, one.router, one.of_session, one.value) for one in conditions]
 
 
-def test_a_word_is_a_session_with_the_name_of_its_kind(scenario) -> None:
+def test_a_word_is_a_session_with_the_name_of_its_kind(scenario: Scenario) -> None:
     assert scenario.kinds == {"bgp": BGP, "v6": BGP, "loopbacks": LDP}
     assert [one.place for one in scenario.sessions] == ["link", "link", "loopbacks"]
     assert scenario.has_named_sessions
@@ -71,7 +75,7 @@ def test_a_step_is_told_as_the_file_has_it() -> None:
     assert step.words() == "expect bgp: {v6: down, v4: {R1: Established}}"
 
 
-def test_a_session_may_have_another_chain_on_one_router_with_the_same_secrets(scenario) -> None:
+def test_a_session_may_have_another_chain_on_one_router_with_the_same_secrets(scenario: Scenario) -> None:
     ring = Keyring(scenario, seed=7, t0=T0)
     one, other = ring.intended("R1"), ring.intended("R2")
     assert (one.used_by("v6"), other.used_by("v6"), other.used_by("bgp")) == ("chain", "old", "chain")
@@ -79,7 +83,7 @@ def test_a_session_may_have_another_chain_on_one_router_with_the_same_secrets(sc
     assert other.chain_of("v6").key(1) is None
 
 
-def test_the_referee_judges_each_session_by_its_own_chains(scenario) -> None:
+def test_the_referee_judges_each_session_by_its_own_chains(scenario: Scenario) -> None:
     ring = Keyring(scenario, seed=7, t0=T0)
     addresses: dict[RouterName, tuple[str, str]] = {
         "R1": ("10.0.0.1", "2001:db8::1"),
@@ -107,7 +111,7 @@ def test_the_referee_judges_each_session_by_its_own_chains(scenario) -> None:
     assert found == {"bgp": ([1, 3], [1, 3]), "v6": ([1, 3], [1])}
 
 
-def lines(me, peer, *sessions):
+def lines(me: Plan, peer: Plan, *sessions: SessionLines) -> list[str]:
     return pair_configuration(me, peer, sessions)
 
 

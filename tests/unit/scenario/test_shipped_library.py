@@ -16,7 +16,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("name", ["rollover/two-keys", "rollover/two-keys.yaml"])
-def test_a_name_finds_its_file_from_any_folder(name) -> None:
+def test_a_name_finds_its_file_from_any_folder(name: str) -> None:
     assert find_scenario(Path(name)) == TWO_KEYS
 
 
@@ -30,7 +30,7 @@ def test_a_file_that_is_there_comes_before_the_librarys() -> None:
 @pytest.mark.parametrize(
     ("typed", "meant"), [("rollover/two-kyes", "rollover/two-keys"), ("two-keys", "rollover/two-keys")]
 )
-def test_a_name_that_is_not_there_is_an_input_error_that_suggests_one(typed, meant) -> None:
+def test_a_name_that_is_not_there_is_an_input_error_that_suggests_one(typed: str, meant: str) -> None:
     with pytest.raises(InputError, match=f"did you mean {meant}\\?"):
         find_scenario(Path(typed))
 

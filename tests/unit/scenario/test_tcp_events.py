@@ -25,7 +25,9 @@ class Capture:
         self.tcp_events = TcpEvents()
         self.now = 0
 
-    def send(self, number, sender, flags, seq, payload=b"", verdict=Verdict.VERIFIED) -> None:
+    def send(
+        self, number: int, sender: str, flags: int, seq: int, payload: bytes = b"", verdict: Verdict = Verdict.VERIFIED
+    ) -> None:
         self.now += 1
         receiver = "R2" if sender == "R1" else "R1"
         opens = self.openers[number] == sender
@@ -49,14 +51,14 @@ class Capture:
         )
         self.tcp_events.observe(judgement, lambda: payload)
 
-    def open(self, number, isns=(100, 200)) -> None:
+    def open(self, number: int, isns: tuple[int, int] = (100, 200)) -> None:
         first = self.openers[number]
         second = "R2" if first == "R1" else "R1"
         self.send(number, first, SYN, isns[0])
         self.send(number, second, SYN_ACK, isns[1])
 
 
-def collided(closing: bytes, *, openers, overlap=True) -> bool:
+def collided(closing: bytes, *, openers: dict[int, str], overlap: bool = True) -> bool:
     capture = Capture({1: 40000, 2: 50000}, openers)
     capture.open(1)
     if not overlap:
@@ -85,7 +87,7 @@ def test_a_collision_is_two_connections_of_different_openers_one_closed_for_it()
         (bytes(40), {1: "R1", 2: "R2"}, True),
     ],
 )
-def test_anything_less_is_none(closing, openers, overlap) -> None:
+def test_anything_less_is_none(closing: bytes, openers: dict[int, str], overlap: bool) -> None:
     assert not collided(closing, openers=openers, overlap=overlap)
 
 
@@ -104,7 +106,7 @@ def test_a_wrap_is_data_beyond_it_of_that_router() -> None:
 
 
 @pytest.mark.parametrize("beyond", [KEEPALIVE, b""], ids=["data", "an acknowledgement"])
-def test_data_of_before_the_wrap_is_sent_again_after_a_segment_beyond_it(beyond) -> None:
+def test_data_of_before_the_wrap_is_sent_again_after_a_segment_beyond_it(beyond: bytes) -> None:
     capture = Capture({1: 40000}, {1: "R1"})
     capture.open(1, isns=(2**32 - 30, 200))
     capture.send(1, "R1", DATA, 2**32 - 29, KEEPALIVE)

@@ -25,14 +25,14 @@ def v4(
     return head + options + payload
 
 
-def v6(payload: bytes, *, following: int = 6, length=None) -> bytes:
+def v6(payload: bytes, *, following: int = 6, length: int | None = None) -> bytes:
     return (
         struct.pack("!IHBB16s16s", 6 << 28, len(payload) if length is None else length, following, 1, A6, B6) + payload
     )
 
 
 @pytest.mark.parametrize("options", [b"", b"\x94\x04\0\0", bytes(40)])
-def test_ipv4_with_options_and_padding(options) -> None:
+def test_ipv4_with_options_and_padding(options: bytes) -> None:
     packet = b"frame header" + v4(tcp(), options=options) + b"Ethernet padding"
     segment = segment_of(packet, 12)
     assert (segment.src, segment.dst, segment.sport, segment.dport) == (A4, B4, 179, 50000)
@@ -42,7 +42,7 @@ def test_ipv4_with_options_and_padding(options) -> None:
 
 
 @pytest.mark.parametrize("kinds", [(), (0,), (0, 60), (43,), (44,), (51,), (0, 43, 60, 44)])
-def test_ipv6_with_extension_headers(kinds) -> None:
+def test_ipv6_with_extension_headers(kinds: tuple[int, ...]) -> None:
     packet = tcp()
     following = 6
     for kind in reversed(kinds):
@@ -75,7 +75,7 @@ def test_ipv6_with_extension_headers(kinds) -> None:
         (v6(b"\x06", following=0), SegmentDefect.IP_HEADER),
     ],
 )
-def test_what_cannot_be_read_is_refused_by_name(packet, defect) -> None:
+def test_what_cannot_be_read_is_refused_by_name(packet: bytes, defect: SegmentDefect) -> None:
     with pytest.raises(SegmentError) as refused:
         parse_segment(packet)
     assert refused.value.defect is defect
@@ -84,7 +84,7 @@ def test_what_cannot_be_read_is_refused_by_name(packet, defect) -> None:
 @pytest.mark.parametrize(
     "packet", [v4(bytes(20), protocol=17), v6(bytes(20), following=58), v6(bytes(8), following=59)]
 )
-def test_other_protocols_are_none(packet) -> None:
+def test_other_protocols_are_none(packet: bytes) -> None:
     assert parse_segment(packet) is None
     assert peek_endpoints(packet) is None or packet[0] >> 4 == 6
 
@@ -94,7 +94,7 @@ def test_a_total_length_of_zero_means_the_whole_frame() -> None:
 
 
 @given(st.binary(max_size=90))
-def test_random_octets_give_a_segment_none_or_a_named_error(octets) -> None:
+def test_random_octets_give_a_segment_none_or_a_named_error(octets: bytes) -> None:
     try:
         segment = parse_segment(octets)
     except SegmentError:
@@ -106,7 +106,7 @@ def test_random_octets_give_a_segment_none_or_a_named_error(octets) -> None:
 
 
 @given(st.binary(min_size=40, max_size=90), st.sampled_from([0x45, 0x60]))
-def test_random_packets_of_either_version(octets, first) -> None:
+def test_random_packets_of_either_version(octets: bytes, first: int) -> None:
     protocol = 9 if first == 0x45 else 6
     packet = bytes([first]) + octets[1:protocol] + b"\x06" + octets[protocol + 1 :]
     try:

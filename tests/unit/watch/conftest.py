@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import itertools
+import threading
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.unit.known import known
 from tests.unit.watch.allowed import LOGIN, is_allowed
 from tests.unit.watch.lockstep import Lockstep, pool_of
-from tests.unit.watch.recording import BEGIN, NAMES, PASSWORD, USER, Recording, drawn, plain
+from tests.unit.watch.recording import BEGIN, NAMES, PASSWORD, USER, FakeRouter, Recording, drawn, plain
 
 from keyroll.instants import Instant
 from keyroll.junos.access import Access
 from keyroll.junos.exchange import Target
 from keyroll.keychain.secret import Secret
-from keyroll.watch.engine import watch
+from keyroll.watch.engine import Outcome, watch
 from keyroll.watch.inventory import Inventory
 from keyroll.watch.pace import Pace
 from keyroll.watch.state import Options
@@ -25,18 +28,18 @@ SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture(scope="module")
-def server():
+def server() -> Iterator[Recording]:
     with Recording() as made:
         yield made
 
 
 @pytest.fixture
-def paces(monkeypatch: pytest.MonkeyPatch):
+def paces(monkeypatch: pytest.MonkeyPatch) -> list[list[Instant]]:
     """When each line was let through, by the clock: the server may see it after the clock has moved on."""
     found: list[list[Instant]] = []
 
     class Noting(Pace):
-        def __init__(self, clock, stop) -> None:
+        def __init__(self, clock: Lockstep, stop: threading.Event) -> None:
             super().__init__(clock, stop)
             self.instants: list[Instant] = []
             found.append(self.instants)
@@ -50,8 +53,12 @@ def paces(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.fixture
-def play(server, paces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    def played(seed=None, change=None, number=0, **more):
+def play(
+    server: Recording, paces: list[list[Instant]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[Outcome, list[list[Instant]]]]:
+    def played(
+        seed: int | None = None, change: Callable[..., object] | None = None, number: int = 0, **more: Any
+    ) -> tuple[Outcome, list[list[Instant]]]:
         clock = Lockstep(BEGIN)
         monkeypatch.setattr("keyroll.watch.engine.ThreadPoolExecutor", pool_of(clock))
         routers = plain(clock) if seed is None else drawn(seed, clock)
@@ -74,7 +81,7 @@ def play(server, paces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     return played
 
 
-def check_what_was_sent(routers, paces) -> None:
+def check_what_was_sent(routers: dict[str, FakeRouter], paces: list[list[Instant]]) -> None:
     for router, instants in zip(routers.values(), paces, strict=True):
         assert all(is_allowed(line) for line in router.sent), router.sent
         assert router.logins <= 1

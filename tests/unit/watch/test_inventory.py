@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -36,8 +37,8 @@ sessions:
 
 
 @pytest.fixture
-def write(tmp_path: Path):
-    def written(text):
+def write(tmp_path: Path) -> Callable[[str], Path]:
+    def written(text: str) -> Path:
         path = tmp_path / "routers.yml"
         path.write_text(text)
         return path
@@ -53,7 +54,7 @@ def password(target: Target) -> bytes:
     return known(access(target).password).reveal()
 
 
-def test_it_says_how_each_router_is_reached(write, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_says_how_each_router_is_reached(write: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LEFT_PASSWORD", "left's own")
     left, right = targets(read_inventory(write(GOOD)))
     assert (left.name, left.host, left.port, left.user) == ("left", "192.0.2.1", 22, "watcher")
@@ -86,7 +87,9 @@ def test_it_says_how_each_router_is_reached(write, monkeypatch: pytest.MonkeyPat
         ("  right:", "  'a/b':", 9, "routers.a/b"),
     ],
 )
-def test_a_mistake_names_line_and_field(write, old, new, line, words) -> None:
+def test_a_mistake_names_line_and_field(
+    write: Callable[[str], Path], old: str, new: str, line: int, words: str
+) -> None:
     with pytest.raises(DocumentError) as raised:
         read_inventory(write(GOOD.replace(old, new, 1)))
     assert known(raised.value.where).line == line, raised.value
@@ -94,7 +97,9 @@ def test_a_mistake_names_line_and_field(write, old, new, line, words) -> None:
     assert "hunter2" not in str(raised.value)
 
 
-def test_a_secret_that_cannot_be_had_is_named_and_not_quoted(write, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_that_cannot_be_had_is_named_and_not_quoted(
+    write: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("LEFT_PASSWORD", raising=False)
     with pytest.raises(InputError, match=r"routers.left.secret.env: the variable LEFT_PASSWORD is not set"):
         targets(read_inventory(write(GOOD)))
@@ -105,7 +110,7 @@ def test_a_secret_that_cannot_be_had_is_named_and_not_quoted(write, monkeypatch:
     assert "hunter2" not in str(raised.value)
 
 
-def test_a_descriptor_is_read_once_for_all_who_name_it(write) -> None:
+def test_a_descriptor_is_read_once_for_all_who_name_it(write: Callable[[str], Path]) -> None:
     reading, writing = os.pipe()
     os.write(writing, b"through a pipe\n")
     os.close(writing)
@@ -118,7 +123,7 @@ def test_a_descriptor_is_read_once_for_all_who_name_it(write) -> None:
     assert {password(one) for one in found} == {b"through a pipe"}
 
 
-def test_the_users_own_ssh_configuration_is_followed(write, tmp_path: Path) -> None:
+def test_the_users_own_ssh_configuration_is_followed(write: Callable[[str], Path], tmp_path: Path) -> None:
     config = tmp_path / "config"
     config.write_text(
         "Host core-*\n  User watcher\n  Port 830\n  ProxyJump me@bastion:2022,inner\n"

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 from tests.unit.known import known
-from tests.unit.watch.recording import BEGIN, NAMES, PASSWORD, SECRET, USER, plain
+from tests.unit.watch.recording import BEGIN, NAMES, PASSWORD, SECRET, USER, Recording, plain
 
 from keyroll.cli.watch import watch_command
-from keyroll.errors import InputError
+from keyroll.errors import ExitCode, InputError
 from keyroll.instants import FakeClock
 from keyroll.watch.metrics import Metric
 
@@ -26,7 +26,7 @@ PATIENCE = 60.0
 
 
 @pytest.fixture
-def command(server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def command(server: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The command line against two routers whose clocks stand still: the rollover never comes."""
     monkeypatch.setenv("WATCH_PASSWORD", PASSWORD)
     monkeypatch.setattr("keyroll.watch.pace.BETWEEN", timedelta(milliseconds=1))
@@ -41,11 +41,12 @@ def command(server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     return [str(inventory), "--run-dir", str(tmp_path / "run")]
 
 
-def typed(command, *words):
-    return watch_command.main([*command, *words], standalone_mode=False)
+def typed(command: list[str], *words: str) -> ExitCode:
+    found: ExitCode = watch_command.main([*command, *words], standalone_mode=False)
+    return found
 
 
-def test_ctrl_c_prints_the_verdict_so_far_and_the_json_has_it(command, tmp_path: Path) -> None:
+def test_ctrl_c_prints_the_verdict_so_far_and_the_json_has_it(command: list[str], tmp_path: Path) -> None:
     process = subprocess.Popen(
         [*KEYROLL, "watch", *command, "--accept-new-host-keys"],
         stdout=subprocess.PIPE,
@@ -71,7 +72,7 @@ def test_ctrl_c_prints_the_verdict_so_far_and_the_json_has_it(command, tmp_path:
 
 
 def test_a_host_key_that_is_not_known_is_refused_and_nothing_is_sent(
-    command, server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    command: list[str], server: Recording, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert typed(command) == 2
     said = capsys.readouterr().out
@@ -81,7 +82,7 @@ def test_a_host_key_that_is_not_known_is_refused_and_nothing_is_sent(
     assert not (tmp_path / "known").exists()
 
 
-def families(text):
+def families(text: str):
     """Return the metrics as Prometheus' own client reads them, and hold the text against the format's rules."""
     parser = pytest.importorskip("prometheus_client.parser", reason="prometheus-client is not installed")
     lines = text.splitlines()
@@ -98,7 +99,7 @@ def families(text):
     }
 
 
-def test_one_look_writes_metrics_that_a_collector_can_read(command, tmp_path: Path) -> None:
+def test_one_look_writes_metrics_that_a_collector_can_read(command: list[str], tmp_path: Path) -> None:
     file = tmp_path / "keyroll.prom"
     assert typed(command, "--accept-new-host-keys", "--once", "--textfile", str(file)) == 0
     read = families(file.read_text())
@@ -120,7 +121,7 @@ def test_one_look_writes_metrics_that_a_collector_can_read(command, tmp_path: Pa
     assert file.stat().st_mode & 0o777 == 0o644
 
 
-def test_promtool_finds_nothing_in_the_metrics(command, tmp_path: Path) -> None:
+def test_promtool_finds_nothing_in_the_metrics(command: list[str], tmp_path: Path) -> None:
     promtool = shutil.which("promtool")
     if promtool is None:
         pytest.skip("promtool is not installed (it comes with Prometheus); the format is checked by another test")
@@ -143,7 +144,7 @@ def test_a_counter_keeps_all_its_digits() -> None:
 
 @pytest.mark.parametrize("what", ["the inventory is wrong", "a secret is not there", "a router hides its chains"])
 def test_a_look_that_cannot_be_taken_leaves_no_stale_metrics(
-    command, server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what
+    command: list[str], server: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     file = tmp_path / "keyroll.prom"
     words = ("--accept-new-host-keys", "--once", "--textfile", str(file))
@@ -167,7 +168,9 @@ def test_a_look_that_cannot_be_taken_leaves_no_stale_metrics(
     assert not any(name in ("keyroll_session_up", "keyroll_key_active") for name, *_ in after)
 
 
-def test_a_router_that_is_lost_is_told_apart_from_the_other(command, server, tmp_path: Path) -> None:
+def test_a_router_that_is_lost_is_told_apart_from_the_other(
+    command: list[str], server: Recording, tmp_path: Path
+) -> None:
     file = tmp_path / "keyroll.prom"
     server.routers["R2"].garble = lambda line, said: "?" if "keychain" in line else said
     assert typed(command, "--accept-new-host-keys", "--once", "--textfile", str(file)) == 2
@@ -186,7 +189,7 @@ def test_a_router_that_is_lost_is_told_apart_from_the_other(command, server, tmp
     assert read["keyroll_session_up", ("router", "R1"), ("session", "bgp")] == 1
 
 
-def test_a_ticket_gets_tables_and_no_empty_list(command, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_ticket_gets_tables_and_no_empty_list(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert typed(command, "--accept-new-host-keys", "--once", "--markdown") == 0
     said = capsys.readouterr().out
     assert said.startswith("# keyroll watch: R1 and R2\n\n**OK  R1 and R2: ")
@@ -194,13 +197,13 @@ def test_a_ticket_gets_tables_and_no_empty_list(command, capsys: pytest.CaptureF
     assert said.endswith("|\n\n"), "nothing was left unjudged"
 
 
-def test_input_that_is_wrong_is_named(command) -> None:
+def test_input_that_is_wrong_is_named(command: list[str]) -> None:
     with pytest.raises(InputError, match="--textfile goes with --once"):
         typed(command, "--textfile", "x")
 
 
 def test_a_watch_leaves_a_page_in_its_folder_unless_told_not_to(
-    command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert typed(command, "--accept-new-host-keys", "--once") == 0
     page = (tmp_path / "run" / "report.html").read_text()

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from rich.console import Console
-from tests.unit.watch.recording import BEGIN
+from tests.unit.watch.recording import BEGIN, FakeRouter
 
 from keyroll.cli.watch_view import View
+from keyroll.instants import Instant
 from keyroll.scenario.record.result import Verdict
+from keyroll.watch.engine import Outcome
+from keyroll.watch.state import State
 
 
 @pytest.fixture
-def screens(play):
+def screens(play: Callable[..., tuple[Outcome, list[list[Instant]]]]) -> Callable[..., tuple[Outcome, list[list[str]]]]:
     """Watch two routers, and return the outcome with what the view showed after each look."""
 
-    def watched(change=None):
+    def watched(change: Callable[..., object] | None = None) -> tuple[Outcome, list[list[str]]]:
         console = Console(width=80, height=24, color_system=None)
         view, shown = View(console), []
 
-        def draw(_) -> None:
+        def draw(_: State) -> None:
             with console.capture() as captured:
                 console.print(view.drawn())
             shown.append(captured.get().splitlines())
@@ -31,8 +35,10 @@ def screens(play):
     return watched
 
 
-def test_eighty_columns_show_the_countdown_keys_sessions_and_skew(screens) -> None:
-    def both_kinds(routers) -> None:
+def test_eighty_columns_show_the_countdown_keys_sessions_and_skew(
+    screens: Callable[..., tuple[Outcome, list[list[str]]]],
+) -> None:
+    def both_kinds(routers: dict[str, FakeRouter]) -> None:
         for router in routers.values():
             router.ldp, router.skew = True, timedelta(seconds=2 * (router.name == "R2"))
 
@@ -49,8 +55,10 @@ def test_eighty_columns_show_the_countdown_keys_sessions_and_skew(screens) -> No
     assert "both keys are active; waiting for a message in each session" in "\n".join(map("\n".join, shown))
 
 
-def test_a_flap_and_what_is_predicted_not_hitless_stand_out(screens) -> None:
-    def bad(routers) -> None:
+def test_a_flap_and_what_is_predicted_not_hitless_stand_out(
+    screens: Callable[..., tuple[Outcome, list[list[str]]]],
+) -> None:
+    def bad(routers: dict[str, FakeRouter]) -> None:
         routers["R2"].second_key = False
         routers["R1"].flap_at = BEGIN + timedelta(seconds=30)
 

@@ -74,7 +74,7 @@ KEYS = st.lists(st.sampled_from("abcdefgh"), unique=True)
 
 
 @given(old=KEYS, new=KEYS)
-def test_the_steps_lead_from_any_set_of_lines_to_any_other(old, new) -> None:
+def test_the_steps_lead_from_any_set_of_lines_to_any_other(old: list[str], new: list[str]) -> None:
     state = set(old)
     for step in steps([line(key) for key in old], [line(key) for key in new]):
         if step.text.startswith("no "):

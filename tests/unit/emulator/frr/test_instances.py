@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Any, cast
 
 import pytest
@@ -58,7 +58,9 @@ def test_the_view_comes_and_goes_with_its_neighbours_and_touches_no_other_sessio
 
 
 @pytest.mark.parametrize(("before", "after"), [(None, 65001), (65001, None)])
-def test_a_neighbour_that_moves_is_gone_from_one_instance_before_it_is_in_the_other(before, after) -> None:
+def test_a_neighbour_that_moves_is_gone_from_one_instance_before_it_is_in_the_other(
+    before: int | None, after: int | None
+) -> None:
     """bgpd would take a connection for the first of two neighbours with one address."""
     one, other = (replace(CORE, local_as=asn, peer_as=asn or 65002) for asn in (before, after))
     texts = [step.text for step in told(router(LINK, one), router(LINK, other))]
@@ -150,7 +152,7 @@ def test_the_sessions_of_every_instance_are_shown_with_their_routes_in_use(
     ],
 )
 def test_a_reset_names_the_instance_and_one_of_all_is_said_to_each(
-    asked: tuple[queries.BgpReader, Daemons], address, said
+    asked: tuple[queries.BgpReader, Daemons], address: IPv4Address | None, said: list[str]
 ) -> None:
     reader, daemons = asked
     asyncio.run(reader.clear(address, soft=False))

@@ -49,7 +49,7 @@ def test_the_transport_address_is_the_router_id_or_that_of_the_interface() -> No
     ("interval", "timeout", "seconds"),
     [(None, None, 30), (10, None, 30), (5, 60, 60), (3, 9, 15), (65535, None, 65535)],
 )
-def test_the_hold_time_is_what_frr_can_hold(interval, timeout, seconds) -> None:
+def test_the_hold_time_is_what_frr_can_hold(interval: int | None, timeout: int | None, seconds: int) -> None:
     assert hold_time(replace(LDP, keepalive_interval=interval, keepalive_timeout=timeout)) == seconds
 
 
@@ -60,7 +60,7 @@ def test_the_hold_time_is_what_frr_can_hold(interval, timeout, seconds) -> None:
         (replace(INTENT, ldp=replace(LDP, peers=(LdpPeer(ip_network("10.0.0.1/32"), md5=Secret("x")),))), "MD5"),
     ],
 )
-def test_what_cannot_be_done_is_said(intent, sentence) -> None:
+def test_what_cannot_be_done_is_said(intent: Intent, sentence: str) -> None:
     with pytest.raises(BackendError, match=sentence):
         texts(intent)
 
@@ -166,7 +166,7 @@ def test_a_session_that_leaves_operational_is_a_flap_however_soon_it_is_back() -
         ("%ADJCHANGE: neighbor 10.0.12.2(Unknown) in vrf default Down Hold Timer Expired", False, "Hold Timer Expired"),
     ],
 )
-def test_bgps_ups_and_downs_are_read_from_its_log(line, up, reason) -> None:
+def test_bgps_ups_and_downs_are_read_from_its_log(line: str, up: bool, reason: str | None) -> None:
     found = session_log.read(Daemon.BGPD, "2026/11/24 06:47:00 BGP: [N9HHH-F8H1M] " + line)
     assert found == session_log.SessionChange("bgp", ip_address("10.0.12.2"), up, reason)
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import IPv4Address, ip_address, ip_interface, ip_network
+from typing import Any
 
 import pytest
 
@@ -90,7 +91,7 @@ def test_a_password_is_never_shown() -> None:
         (replace(INTENT, neighbors=(replace(PEER, families=("evpn",)),)), "family evpn"),
     ],
 )
-def test_what_this_router_cannot_do_is_said(intent, sentence) -> None:
+def test_what_this_router_cannot_do_is_said(intent: Intent, sentence: str) -> None:
     with pytest.raises(BackendError, match=sentence):
         render(intent, PORTS)
 
@@ -139,7 +140,7 @@ def test_static_routes_may_lead_nowhere() -> None:
         ),
     ],
 )
-def test_knobs_of_bgpd_are_lines_of_their_own(changes, lines) -> None:
+def test_knobs_of_bgpd_are_lines_of_their_own(changes: dict[str, Any], lines: list[str]) -> None:
     plain, found = texts(INTENT), texts(replace(INTENT, neighbors=(replace(PEER, **changes),)))
     assert [line for line in lines if line not in found] == []
     if set(changes) <= {"ttl", "tcp_mss", "remove_private", "as_override", "preference"}:
@@ -158,13 +159,13 @@ def test_two_cluster_ids_are_more_than_bgpd_has() -> None:
 
 
 @pytest.mark.parametrize("name", ["et-0/0/6.0", "ae1.7", "lo0.5", "ge-0/0/9.0"])
-def test_interfaces_that_the_router_does_not_have_change_nothing(name) -> None:
+def test_interfaces_that_the_router_does_not_have_change_nothing(name: str) -> None:
     unit = Unit(name, (ip_interface("192.0.2.1/24"),))
     assert texts(replace(INTENT, units=(*INTENT.units, unit))) == texts(INTENT)
 
 
 @pytest.mark.parametrize("text", ["to the core | in doubt", "über alles", "! no"])
-def test_a_description_is_shown_by_junos_and_not_told_to_bgpd(text) -> None:
+def test_a_description_is_shown_by_junos_and_not_told_to_bgpd(text: str) -> None:
     """bgpd takes what follows `|` for a filter of its output, and refuses the line."""
     assert texts(replace(INTENT, neighbors=(replace(PEER, description=text),))) == texts(INTENT)
 

@@ -54,7 +54,7 @@ def test_a_neighbour_that_never_was_up_counts_from_its_configuration() -> None:
 
 
 @pytest.mark.parametrize("word", ["Clearing", "Deleted"])
-def test_a_neighbour_that_is_being_torn_down_is_idle(word) -> None:
+def test_a_neighbour_that_is_being_torn_down_is_idle(word: str) -> None:
     (found,) = state.bgp_states(changed(UP, bgpState=word), {}, {})
     assert found.state == "Idle"
 
@@ -65,7 +65,7 @@ def test_a_state_that_bgpd_is_not_known_to_have_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("missing", ["bgpState", "messageStats", "connectionsDropped", "bgpTimerUpMsec"])
-def test_a_missing_value_is_an_error_and_never_down(missing) -> None:
+def test_a_missing_value_is_an_error_and_never_down(missing: str) -> None:
     sample = {"10.0.12.2": {key: value for key, value in UP["10.0.12.2"].items() if key != missing}}
     with pytest.raises(FrrError, match="cannot be read"):
         state.bgp_states(sample, {}, {})
@@ -110,7 +110,7 @@ def test_a_route_of_an_unknown_protocol_is_an_error() -> None:
 
 
 @given(st.integers(0, 23), st.integers(0, 59), st.integers(0, 59))
-def test_uptimes_of_a_day_are_read_to_the_second(hours, minutes, seconds) -> None:
+def test_uptimes_of_a_day_are_read_to_the_second(hours: int, minutes: int, seconds: int) -> None:
     text = f"{hours:02}:{minutes:02}:{seconds:02}"
     assert state.uptime_seconds(text) == hours * 3600 + minutes * 60 + seconds
 
@@ -118,12 +118,12 @@ def test_uptimes_of_a_day_are_read_to_the_second(hours, minutes, seconds) -> Non
 @pytest.mark.parametrize(
     ("text", "seconds"), [("1d02h03m", 93780), ("2w3d04h", 1483200), ("1y02w3d", 364 * 86400 + 17 * 86400)]
 )
-def test_longer_uptimes(text, seconds) -> None:
+def test_longer_uptimes(text: str, seconds: int) -> None:
     assert state.uptime_seconds(text) == seconds
 
 
 @given(st.text(max_size=12))
-def test_any_other_text_is_no_uptime(text) -> None:
+def test_any_other_text_is_no_uptime(text: str) -> None:
     try:
         assert state.uptime_seconds(text) >= 0
     except ValueError:

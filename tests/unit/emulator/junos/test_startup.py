@@ -29,7 +29,7 @@ SET = "# a comment\nset system host-name edge-2\nset interfaces ge-0/0/0 unit 0 
 
 @pytest.mark.parametrize(("text", "name"), [(CURLY, "edge-1"), (SET, "edge-2")])
 def test_either_form_is_in_force_at_boot(
-    full: FullBackend, open_console: Callable[..., Console], tmp_path: Path, text, name
+    full: FullBackend, open_console: Callable[..., Console], tmp_path: Path, text: str, name: str
 ) -> None:
     path = tmp_path / "juniper.conf"
     path.write_text(text)
@@ -48,7 +48,7 @@ def test_either_form_is_in_force_at_boot(
     ],
 )
 def test_what_cannot_be_loaded_whole_is_not_loaded_and_no_word_of_it_is_logged(
-    full: FullBackend, open_console: Callable[..., Console], tmp_path: Path, text
+    full: FullBackend, open_console: Callable[..., Console], tmp_path: Path, text: str
 ) -> None:
     path = tmp_path / "juniper.conf"
     path.write_text(text)
@@ -60,7 +60,7 @@ def test_what_cannot_be_loaded_whole_is_not_loaded_and_no_word_of_it_is_logged(
 
 @pytest.mark.parametrize("octets", [None, b"", b"  \n", b"\xff\xfe"])
 def test_without_a_file_the_router_comes_up_empty(
-    full: FullBackend, open_console: Callable[..., Console], tmp_path: Path, octets
+    full: FullBackend, open_console: Callable[..., Console], tmp_path: Path, octets: bytes | None
 ) -> None:
     path = tmp_path / "juniper.conf"
     if octets is not None:

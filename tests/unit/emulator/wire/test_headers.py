@@ -43,7 +43,7 @@ class TestRoom:
             (NOPS + sack(4) + NOPS + NOPS, [sack(2)]),
         ],
     )
-    def test_sack_blocks_give_way_from_the_last_one_on(self, options, kept) -> None:
+    def test_sack_blocks_give_way_from_the_last_one_on(self, options: bytes, kept: list[bytes]) -> None:
         trimmed = headers.with_room_for_ao(tcp(options, b"data"))
         assert options_of(trimmed) == kept
         assert trimmed.endswith(b"data")
@@ -69,7 +69,9 @@ class TestRoom:
         st.lists(st.integers(1, 4).map(sack) | st.just(TIMESTAMPS) | st.just(b"\x02\x04\x05\xb4"), max_size=3),
         st.binary(max_size=9),
     )
-    def test_whatever_the_options_data_stays_and_what_is_left_is_a_part_of_what_was(self, options, data) -> None:
+    def test_whatever_the_options_data_stays_and_what_is_left_is_a_part_of_what_was(
+        self, options: list[bytes], data: bytes
+    ) -> None:
         row = b"".join(options)
         row += b"\x01" * (-len(row) % 4)
         if len(row) > 40:
@@ -84,7 +86,7 @@ class TestRoom:
 
 
 @pytest.mark.parametrize(("mss", "lowered"), [(1460, 1444), (65535, 65519), (16, 0), (3, 0)])
-def test_the_mss_is_lowered_and_nothing_else_changes(mss, lowered) -> None:
+def test_the_mss_is_lowered_and_nothing_else_changes(mss: int, lowered: int) -> None:
     before = tcp(b"\x01\x02\x04" + mss.to_bytes(2, "big") + b"\x04\x02\x01")
     after = headers.with_lower_mss(before)
     assert after == before.replace(b"\x02\x04" + mss.to_bytes(2, "big"), b"\x02\x04" + lowered.to_bytes(2, "big"))
@@ -96,7 +98,9 @@ def test_a_header_without_mss_stays() -> None:
 
 @pytest.mark.parametrize("family", [4, 6])
 @given(payload=st.binary(max_size=1500), grown=st.binary(max_size=1500))
-def test_a_rebuilt_packet_has_right_lengths_and_checksums(bench: Bench, family, payload, grown) -> None:
+def test_a_rebuilt_packet_has_right_lengths_and_checksums(
+    bench: Bench, family: int, payload: bytes, grown: bytes
+) -> None:
     src, dst = (bytes(12 if family == 6 else 0) + bytes((10, 0, 0, last)) for last in (1, 2))
     segment = segment_of(bench.tcp_packet(src, dst, 1, 179, 5, 6, 0x10, payload=payload))
     again = headers.rebuilt(segment, headers.finished(segment, segment.header) + grown)
@@ -116,7 +120,7 @@ def test_a_packet_that_would_be_too_long_for_ip_is_not_built(bench: Bench) -> No
 @pytest.mark.parametrize(
     ("tags", "expected"), [(b"", 14), (b"\x81\x00\x00\x05", 18), (b"\x88\xa8\x00\x07\x81\x00\x00\x05", 22)]
 )
-def test_vlan_tags_are_looked_behind(tags, expected) -> None:
+def test_vlan_tags_are_looked_behind(tags: bytes, expected: int) -> None:
     frame = bytes(12) + tags + b"\x08\x00" + bytes(40)
     assert headers.network_offset(frame, 0, len(frame)) == (0x0800, expected)
     assert headers.network_offset(bytes(10) + frame, 10, 10 + len(frame)) == (0x0800, 10 + expected)
@@ -128,7 +132,7 @@ def test_a_frame_that_is_too_short_names_nothing() -> None:
 
 
 @given(st.binary(max_size=120))
-def test_any_octets_are_judged_without_a_failure(octets) -> None:
+def test_any_octets_are_judged_without_a_failure(octets: bytes) -> None:
     headers.network_offset(octets, 0, len(octets))
     headers.packet_ends(octets, 0, len(octets))
     headers.quoted_by_error(octets, 0, len(octets))
@@ -143,7 +147,7 @@ def test_any_octets_are_judged_without_a_failure(octets) -> None:
     st.binary(max_size=80),
 )
 def test_any_packet_of_a_protected_peer_is_judged_without_a_failure(
-    bench: Bench, first, head, protocol, mapped, rest
+    bench: Bench, first: bytes, head: bytes, protocol: int, mapped: bool, rest: bytes
 ) -> None:
     router = bench.routers(family=4)[1]
     place = 6 if first == b"\x60" else 9

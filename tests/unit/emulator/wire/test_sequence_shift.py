@@ -11,6 +11,7 @@ from tests.unit.segments import segment_of
 
 from keyroll.emulator.wire.bump.packet_judge import PacketJudge
 from keyroll.tcpao import ACK, FIN, RST, SYN, tcp_checksum
+from keyroll.tcpao.segment import Segment
 
 DATA = ACK | 0x08
 WHOLE = 1 << 32
@@ -27,7 +28,7 @@ class Ends:
     heard: list[int] = field(default_factory=lambda: [0, 0])
     wire: list[bytes] = field(default_factory=list)
 
-    def send(self, sender: int, flags: int, payload: bytes = b"", options: bytes = b""):
+    def send(self, sender: int, flags: int, payload: bytes = b"", options: bytes = b"") -> tuple[Segment, Segment]:
         """Send and let it arrive; return (segment on the wire, segment as it arrived)."""
         ports = (40000, 179) if sender == 0 else (179, 40000)
         ack = self.heard[sender] if flags & ACK else 0
@@ -46,14 +47,14 @@ class Ends:
         self.heard[1 - sender] = (segment.seq + length) % WHOLE
         return segment_of(sent), segment
 
-    def open(self):
+    def open(self) -> tuple[int, int]:
         first = self.send(0, SYN, options=self.bench.SYN_OPTIONS)[0]
         second = self.send(1, SYN | ACK, options=self.bench.SYN_OPTIONS)[0]
         self.send(0, ACK, options=self.bench.TIMESTAMPS)
         return first.seq, second.seq
 
 
-def ends(bench, isns, *, family=4, allow=False) -> Ends:
+def ends(bench: Bench, isns: tuple[int | None, int | None], *, family: int = 4, allow: bool = False) -> Ends:
     routers = bench.routers(family=family, allow=allow)
     for place, router in enumerate(routers):
         router.protect(replace(bench.session(place, family=family, allow=allow), isn=isns[place]))
@@ -62,7 +63,9 @@ def ends(bench, isns, *, family=4, allow=False) -> Ends:
 
 @pytest.mark.parametrize("family", [4, 6])
 @pytest.mark.parametrize("isns", [(WHOLE - 1, WHOLE - 30), (WHOLE - 30, None), (None, WHOLE - 1), (0, 7)])
-def test_the_wire_shows_the_chosen_numbers_and_data_verifies_across_the_wrap(bench: Bench, family, isns) -> None:
+def test_the_wire_shows_the_chosen_numbers_and_data_verifies_across_the_wrap(
+    bench: Bench, family: int, isns: tuple[int | None, int | None]
+) -> None:
     both = ends(bench, isns, family=family)
     assert both.open() == tuple(KERNEL_ISNS[i] if isn is None else isn for i, isn in enumerate(isns))
     begun = len(both.wire)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
+from typing import Any
 
-from tests.unit.emulator.wire.conftest import Bench
+from tests.unit.emulator.wire.conftest import Bench, Flow, Router
+from tests.unit.known import known
 
 from keyroll.emulator.wire.bump.connection import CLOSED_LIFETIME
-from keyroll.emulator.wire.model import WireEventKind
+from keyroll.emulator.wire.model import ProtectedSession, WireEventKind
 from keyroll.keychain.secret import Secret
 from keyroll.names import Sending
 from keyroll.tcpao import ACK, FIN, RST, SYN
@@ -23,7 +25,7 @@ class TestChangedTables:
             router.protect(bench.session(place))
             router.now = bench.T0 + bench.HALF_HOUR
         assert flow.send(0) is not None
-        assert bench.ao(flow.wire[-1]).key_id == 3
+        assert known(bench.ao(flow.wire[-1])).key_id == 3
 
     def test_the_secret_of_a_key_in_use_changes_only_for_new_connections(self, bench: Bench) -> None:
         flow = bench.flow(chain=bench.chain(bench.key(0))).open()
@@ -63,7 +65,7 @@ class TestChangedTables:
             router.now = bench.T0 + 2 * bench.HALF_HOUR
         assert flow.send(0) is not None
         assert flow.send(1) is not None
-        assert bench.ao(flow.wire[-1]).key_id == 2
+        assert known(bench.ao(flow.wire[-1])).key_id == 2
         fresh = bench.Flow(flow.near, flow.far, sport=41000).open()
         assert fresh.send(1) is not None, "a new connection has the same secret as the one that goes on"
 
@@ -73,7 +75,7 @@ class TestChangedTables:
         flow.far.now = bench.T0 + bench.HALF_HOUR - bench.NS
         assert flow.send(0) is not None
         assert flow.send(1) is not None
-        assert [bench.ao(packet).key_id for packet in flow.wire[-2:]] == [3, 2]
+        assert [known(bench.ao(packet)).key_id for packet in flow.wire[-2:]] == [3, 2]
         changed = bench.chain(bench.key(0, secret=Secret("another")), bench.key(1, 1800))
         flow.near.protect(bench.session(0, changed))
         assert flow.send(1) is not None
@@ -150,12 +152,12 @@ class TestChangedTables:
 class TestGroups:
     """Sessions with every peer of a prefix (LDP's session-group)."""
 
-    def group(self, bench, router, prefix, *excepted, **options):
+    def group(self, bench: Bench, router: int, prefix: str, *excepted: str, **options: Any) -> ProtectedSession:
         spec = bench.session(router, port=646, **options)
         networks = tuple(ip_network(text) for text in excepted)
         return replace(spec, peer=ip_network(prefix).network_address, prefix=ip_network(prefix), excepted=networks)
 
-    def flow(self, bench, *specs):
+    def flow(self, bench: Bench, *specs: ProtectedSession) -> Flow:
         near, far = bench.routers(port=646)
         far.protect(*specs)
         return bench.Flow(near, far, dport=646)
@@ -286,7 +288,7 @@ class TestRestart:
 
 
 class TestAllowWithoutTcpao:
-    def plain(self, bench, *, allowed=True):
+    def plain(self, bench: Bench, *, allowed: bool = True) -> tuple[Router, Router]:
         """R1 protects and allows; R2 has no TCP-AO at all."""
         near, far = bench.routers()
         near.protect(bench.session(0, allow=allowed))

@@ -21,7 +21,7 @@ from keyroll.lab.containerlab.command import Answer, remedy_for, scrubbed
         ("error setting rlimit type 7: operation not permitted", "privileged: false"),
     ],
 )
-def test_errors_we_know_have_a_remedy(words, helps) -> None:
+def test_errors_we_know_have_a_remedy(words: str, helps: str) -> None:
     assert helps in (remedy_for(words) or "")
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from keyroll.document import DocumentError
 from keyroll.lab.containerlab.docker import FOLDER_LABEL, NETWORK
 from keyroll.lab.containerlab.topology_file import filled, own_network, render
-from keyroll.lab.platforms import PLATFORMS, platform_of
+from keyroll.lab.platforms import PLATFORMS, Platform, platform_of
 from keyroll.lab.topology import read_topology
 
 TOPOLOGIES = sorted((Path(__file__).parents[4] / "topologies").glob("*.clab.yml"))
@@ -44,17 +44,17 @@ def rendered(
         ("$A $$ ${}", {"A": "c"}, "$A $$ ${}"),
     ],
 )
-def test_variables_are_filled_in(text, environment, expected) -> None:
+def test_variables_are_filled_in(text: str, environment: dict[str, str], expected: str) -> None:
     assert filled(text, environment) == expected
 
 
 @given(st.text(alphabet=st.characters(exclude_characters="$")))
-def test_text_without_variables_stays_as_it_is(text) -> None:
+def test_text_without_variables_stays_as_it_is(text: str) -> None:
     assert filled(text, {"A": "b"}) == text
 
 
 @pytest.mark.parametrize("path", TOPOLOGIES, ids=lambda path: path.stem)
-def test_every_topology_of_ours_names_platforms_and_images_and_renders(path) -> None:
+def test_every_topology_of_ours_names_platforms_and_images_and_renders(path: Path) -> None:
     for node in read_topology(path).nodes:
         platform = platform_of(node.kind, node.platform)
         assert platform is not None
@@ -76,12 +76,12 @@ def test_every_topology_of_ours_names_platforms_and_images_and_renders(path) -> 
         ("cjunos-evolved", "eth4", "et-0/0/0"),
     ],
 )
-def test_a_platform_names_its_ports(name, wire, own) -> None:
+def test_a_platform_names_its_ports(name: str, wire: str, own: str) -> None:
     assert PLATFORMS[name].ports.interface(wire) == own
 
 
 @pytest.mark.parametrize("platform", PLATFORMS.values(), ids=lambda platform: platform.name)
-def test_a_platform_keeps_its_password_to_itself_and_its_management_port_out(platform) -> None:
+def test_a_platform_keeps_its_password_to_itself_and_its_management_port_out(platform: Platform) -> None:
     assert platform.password not in repr(platform)
     with pytest.raises(ValueError, match="is not eth"):
         platform.ports.interface("eth0")
@@ -152,7 +152,7 @@ def test_a_template_is_refused_and_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["defaults", "kinds", "nodes"])
-def test_another_runtime_than_docker_is_refused_by_its_name(tmp_path: Path, place) -> None:
+def test_another_runtime_than_docker_is_refused_by_its_name(tmp_path: Path, place: str) -> None:
     text = EMULATED.read_text(encoding="utf-8")
     data = yaml.safe_load(text)
     entry = data["topology"][place] if place == "defaults" else next(iter(data["topology"][place].values()))

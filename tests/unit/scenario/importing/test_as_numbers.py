@@ -56,7 +56,9 @@ def said(case: Case) -> dict[str, list[tuple[int | None, str]]]:
     st.tuples(NUMBERS, NUMBERS).filter(lambda both: both[0] != both[1]),
     st.tuples(LEVELS, LEVELS),
 )
-def test_what_sessions_are_opened_with_and_where_chains_stand_comes_back(tmp_path: Path, own, local, at) -> None:
+def test_what_sessions_are_opened_with_and_where_chains_stand_comes_back(
+    tmp_path: Path, own: tuple[int, int], local: tuple[int, int], at: tuple[str, str]
+) -> None:
     case = written(tmp_path, own, local, at)
     kept, _ = imported(case, tmp_path, "--keep-names")
     assert kept.scenario.as_numbers == case.scenario.as_numbers
@@ -89,11 +91,11 @@ def of_edited(case: Case, folder: Path, edit: Callable[[str], str]) -> tuple[Cas
 
 
 @pytest.fixture
-def case(tmp_path: Path):
+def case(tmp_path: Path) -> Case:
     return written(tmp_path, (3000, 4000), (3000, 4000), ("group", "neighbor"))
 
 
-def test_where_an_as_is_not_told_by_its_router_the_peers_tells_it(case, tmp_path: Path) -> None:
+def test_where_an_as_is_not_told_by_its_router_the_peers_tells_it(case: Case, tmp_path: Path) -> None:
     again, _ = of_edited(case, tmp_path, lambda line: "" if "autonomous-system 3000" in line else line)
     assert again.scenario.as_numbers == {"R1": 64512, "R2": 64513}
 
@@ -106,7 +108,7 @@ def test_where_an_as_is_not_told_by_its_router_the_peers_tells_it(case, tmp_path
     ],
 )
 def test_ases_that_cannot_be_played_are_the_labs_own_and_the_file_says_why(
-    case, tmp_path: Path, word, instead, why
+    case: Case, tmp_path: Path, word: str, instead: str | None, why: str
 ) -> None:
     turn = iter((True, False, False, False))
 
@@ -130,14 +132,14 @@ def test_a_comment_says_where_the_statements_of_a_session_stand(tmp_path: Path) 
     assert said_of_it.endswith(f", local-as R1:{local}, key-chain R1:{group} and R2:{protocol}")
 
 
-def test_a_wrong_peer_as_is_left_out_by_weight_without_its_number(case, tmp_path: Path) -> None:
+def test_a_wrong_peer_as_is_left_out_by_weight_without_its_number(case: Case, tmp_path: Path) -> None:
     _, text = of_edited(case, tmp_path, lambda line: line.replace("peer-as 4000", "peer-as 4001"))
     (said_of_it,) = [line for line in text.splitlines() if "not played, but an error in itself" in line]
     assert "R1 to <address> expects AS <number>, and R2 is AS <number> there" in said_of_it
     assert not re.search(r"\b(3000|4000|4001)\b", text)
 
 
-def test_what_the_file_says_of_a_session_is_not_counted_as_left_out(case, tmp_path: Path) -> None:
+def test_what_the_file_says_of_a_session_is_not_counted_as_left_out(case: Case, tmp_path: Path) -> None:
     more = "\nset routing-options autonomous-system loops 2\nset protocols bgp group others type external"
     _, text = of_edited(case, tmp_path, lambda line: line + (more if "router-id" in line else ""))
     (counted,) = re.findall(r"# Not played of R1, by statements: (.*)", text)
@@ -148,7 +150,7 @@ def test_what_the_file_says_of_a_session_is_not_counted_as_left_out(case, tmp_pa
     assert int(found["protocols"]) == len(exports) + len(others)
 
 
-def test_an_algorithm_at_another_level_than_its_chain_is_said(case, tmp_path: Path) -> None:
+def test_an_algorithm_at_another_level_than_its_chain_is_said(case: Case, tmp_path: Path) -> None:
     again, text = of_edited(
         case, tmp_path, lambda line: line.replace("group v4-link authentication-algorithm", "authentication-algorithm")
     )

@@ -41,7 +41,7 @@ def written(folder: Path, one: str, other: str, *words: str) -> str:
         (f"set {CHAIN} key 0 secret kx7-typed", "nothing gets through from R"),
     ],
 )
-def test_the_file_names_what_is_wrong_and_no_name_of_the_routers(tmp_path: Path, more, said) -> None:
+def test_the_file_names_what_is_wrong_and_no_name_of_the_routers(tmp_path: Path, more: str, said: str) -> None:
     text = written(tmp_path, lion(), tiger() + f"{more}\n")
     head = text.partition("keyroll: 1")[0]
     assert said in head
@@ -81,7 +81,7 @@ def test_times_are_no_addresses_and_addresses_with_a_stop_are(tmp_path: Path) ->
         ("delete protocols bgp group peers", "tiger has that address and has no BGP session with an address of lion"),
     ],
 )
-def test_where_nothing_can_be_played_the_reason_is_told(tmp_path: Path, more, said) -> None:
+def test_where_nothing_can_be_played_the_reason_is_told(tmp_path: Path, more: str, said: str) -> None:
     with pytest.raises(InputError, match="is protected with TCP-AO at both ends: ") as told:
         written(tmp_path, lion(), tiger() + f"{more}\n")
     assert said in str(told.value)
@@ -122,7 +122,7 @@ def test_a_session_that_cannot_be_played_beside_one_that_can_is_left_out_by_weig
         ("set protocols bgp group peers ttl 255", "ttl is configured"),
     ],
 )
-def test_what_may_change_the_verdict_is_told_with_its_line(tmp_path: Path, line, said) -> None:
+def test_what_may_change_the_verdict_is_told_with_its_line(tmp_path: Path, line: str, said: str) -> None:
     text = written(tmp_path, lion(more=f"{line}\n"), tiger())
     (told,) = [one for one in text.splitlines() if said in one]
     assert told.endswith("(R1:7)")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from tests.unit.scenario.importing.test_import import AT, lion, tiger
 
 from keyroll.cli.imported import Asked, Made, imported
-from keyroll.cli.rehearsal import judged
+from keyroll.cli.rehearsal import Judged, judged
 from keyroll.errors import ExitCode
 from keyroll.scenario.record.result import Result, Verdict
 
@@ -18,7 +18,16 @@ GOOD = ("2027-01-15T00:00:00+00:00", True, True, "hitless under all policies")
 BAD = ("2027-01-15T00:00:00+00:00", False, False, "not hitless under 16 of 16 mixes of policies")
 
 
-def verdict(played, *, predicted=(GOOD,), left_out=(), notes=(), accept=False, without=False, commit=()):
+def verdict(
+    played: Verdict,
+    *,
+    predicted: tuple[tuple[str, bool, bool, str], ...] = (GOOD,),
+    left_out: tuple[str, ...] = (),
+    notes: tuple[str, ...] = (),
+    accept: bool = False,
+    without: bool = False,
+    commit: tuple[str, ...] = (),
+) -> Judged:
     made = Made("", "", tuple(left_out), tuple(predicted), ("lion", "tiger"), tuple(notes), commit=commit)
     result = cast("Result", SimpleNamespace(verdict=played, reason="the machine was too busy"))
     return judged(made, result, accept_left_out=accept, without_secrets=without)
@@ -36,7 +45,7 @@ def verdict(played, *, predicted=(GOOD,), left_out=(), notes=(), accept=False, w
         ({"notes": ("the secrets of 2 keys match, which are not known",), "without": True}, ExitCode.OK),
     ],
 )
-def test_a_run_that_passed_is_green_only_where_all_is_known_and_covered(how, code) -> None:
+def test_a_run_that_passed_is_green_only_where_all_is_known_and_covered(how: dict[str, Any], code: ExitCode) -> None:
     assert verdict(Verdict.PASSED, **how).code is code
 
 
@@ -66,7 +75,9 @@ def test_a_commit_that_is_predicted_to_take_a_session_down_is_never_green() -> N
         ('key 0 start-time "2026-12-20.00:00:00 +0000"', ("after the change",)),
     ],
 )
-def test_the_states_of_a_commit_in_which_a_session_is_down_are_told(tmp_path: Path, line, states) -> None:
+def test_the_states_of_a_commit_in_which_a_session_is_down_are_told(
+    tmp_path: Path, line: str, states: tuple[str, ...]
+) -> None:
     files = []
     for name, text in (("one", lion()), ("other", tiger())):
         files.append(tmp_path / f"{name}.conf")

@@ -40,7 +40,7 @@ def keys(scenario: Scenario) -> list[list[object]]:
 @pytest.mark.parametrize(
     "path", sampled("rollover/two-keys", "sessions/two-families", "sessions/ldp-between-loopbacks")
 )
-def test_what_configurations_can_say_comes_back(path, tmp_path: Path) -> None:
+def test_what_configurations_can_say_comes_back(path: Path, tmp_path: Path) -> None:
     for case in read(path):
         if case.name in EXCEPTIONS:
             with pytest.raises(InputError, match=EXCEPTIONS[case.name]):

@@ -91,7 +91,7 @@ def test_a_link_that_carried_something_wrong_is_exit_code_1_and_the_file_is_writ
 
 @pytest.mark.parametrize("secrets", [("<REMOVED>", "<REMOVED>"), ("first-secret", "<REMOVED>")])
 def test_a_secret_that_is_not_known_leaves_the_link_unjudged(
-    imported: Callable[..., tuple[Result, str]], secrets
+    imported: Callable[..., tuple[Result, str]], secrets: tuple[str, str]
 ) -> None:
     result, text = imported(link(), secrets=secrets)
     assert result.return_value == 2

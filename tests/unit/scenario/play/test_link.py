@@ -28,16 +28,17 @@ def signed(connection_data: bytes = b"data") -> SignedFrame:
     return SignedFrame(bytes(frame / Raw(connection_data)), 4, 3, 0)
 
 
-def playing(world, steps, *, drops_after=timedelta()):
+def playing(world, steps: str, *, drops_after: timedelta | None = timedelta()) -> World:
     played = world(steps)
     played.wire.frames.add(1, signed(b"before"), data=True)
     played.wire.frames.add(2, signed(), data=True)
     played.drops_after = drops_after
-    return played
+    found: World = played
+    return found
 
 
 @pytest.mark.parametrize("kind", ["rst", "syn"])
-def test_forged_segments_that_are_dropped_at_once_are_green_at_once(world: Callable[..., World], kind) -> None:
+def test_forged_segments_that_are_dropped_at_once_are_green_at_once(world: Callable[..., World], kind: str) -> None:
     played = playing(world, INJECT.replace("KIND", kind))
     (check,) = played.play()["drops@3"]
     assert check.passed
@@ -55,7 +56,9 @@ def test_forged_segments_may_be_counted_within_three_seconds(world: Callable[...
 
 
 @pytest.mark.parametrize("after", [None, timedelta(seconds=4)])
-def test_forged_segments_that_are_not_dropped_are_red_after_three_seconds(world: Callable[..., World], after) -> None:
+def test_forged_segments_that_are_not_dropped_are_red_after_three_seconds(
+    world: Callable[..., World], after: timedelta | None
+) -> None:
     played = playing(world, INJECT.replace("KIND", "rst"), drops_after=after)
     (check,) = played.play()["drops@3"]
     assert not check.passed
