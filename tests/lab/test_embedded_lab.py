@@ -22,6 +22,7 @@ from keyroll.tcpao.option import scan_options
 
 pytestmark = pytest.mark.lab
 ETHERNET = 14
+IPV4 = b"\x08\x00"
 
 
 def ask(pair, router: str, **request):
@@ -306,4 +307,6 @@ def test_a_rebooted_router_comes_back_with_its_configuration_its_clock_and_its_p
     pair.until("BGP again", both(pair, established), seconds=20)
     assert ask(pair, "R1", op="clock")["now"].startswith("2030-01-01T00:0")
     assert ask(pair, "R2", op="status")["bgp"][0]["flaps"] == 1
+    senders = {frame[6:12] for frame in frames(pair.lab.captures["R1"]) if frame[12:14] == IPV4}
+    assert len(senders) == 2, "with another MAC address the neighbour would send to the former one, which it remembers"
     pair.lab.check()

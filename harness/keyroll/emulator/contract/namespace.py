@@ -6,6 +6,9 @@ inner namespace:                                          ge-0-0-0, lo, FRR
 
 A logical interface with a VLAN has a veth of its own beside the port's (`h0.100`, `ge-0-0-0.100`); the wire path tags
 its frames.
+
+A port and its units have a MAC address that follows from the wire's interface, which outlives the router: a random one
+would be another after each reboot, and the neighbour would send to the old one for half a minute, as its cache says.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from pathlib import Path
 
 from keyroll import linux
 from keyroll.emulator.contract.errors import ProcessError
+from keyroll.emulator.contract.mac_address import port_address
 from keyroll.emulator.contract.offload import disable_offloads
 
 _SYSCTL = Path("/proc/sys/net")
@@ -72,15 +76,7 @@ def make_inner(ports: Sequence[PortPair], *, source_port: int | None = None) -> 
         _write(_OUTER_SYSCTLS)
         with linux.inside(inner):
             _write(_INNER_SYSCTLS if source_port is None else _INNER_SYSCTLS | _one_port(source_port))
-        _ip(
-            "".join(
-                f"link add name {port.host} type veth peer name {port.router} netns /proc/self/fd/{inner}\n"
-                f"link set {port.host} up\n"
-                f"link set {port.wire} up\n"
-                for port in ports
-            ),
-            inner,
-        )
+        _ip("".join(f"{_pair(port, inner)}link set {port.wire} up\n" for port in ports), inner)
         with linux.inside(inner):
             for port in ports:
                 disable_offloads(port.router)
@@ -103,20 +99,19 @@ def make_units(units: Sequence[PortPair], inner: int) -> None:
     Raises:
         ProcessError: the kernel or `ip` refuses.
     """
-    _ip(
-        "".join(
-            f"link add name {unit.host} type veth peer name {unit.router} netns /proc/self/fd/{inner}\n"
-            f"link set {unit.host} up\n"
-            for unit in units
-        ),
-        inner,
-    )
+    _ip("".join(_pair(unit, inner) for unit in units), inner)
     with linux.inside(inner):
         for unit in units:
             disable_offloads(unit.router)
             # `.` separates names in sysctl's own notation alone: as a folder's name it is any character.
             _write({name.format(port=unit.router): value for name, value in _PORT_SYSCTLS.items()})
         _ip("".join(f"link set {unit.router} up\n" for unit in units), inner)
+
+
+def _pair(port: PortPair, inner: int) -> str:
+    """Return `ip`'s lines that make an interface of the router, and set its host side up."""
+    router_side = f"{port.router} address {port_address(port.wire)} netns /proc/self/fd/{inner}"
+    return f"link add name {port.host} type veth peer name {router_side}\nlink set {port.host} up\n"
 
 
 def flap(interfaces: Sequence[str], inner: int) -> None:

@@ -1,0 +1,32 @@
+"""The MAC address of a router's port follows from the wire's, and is never the same."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keyroll.emulator.contract.errors import ProcessError
+from keyroll.emulator.contract.mac_address import derived, port_address
+
+
+@given(st.binary(min_size=6, max_size=6))
+def test_a_ports_address_is_another_one_and_of_the_same_kind(wire):
+    port = derived(wire)
+    assert port != wire
+    assert port[0] & 0x02, "no vendor's"
+    assert (port[0] ^ wire[0]) & 0x01 == 0, "a single host's where the wire's is"
+    assert port[1:] == wire[1:]
+
+
+@pytest.mark.parametrize(
+    ("wire", "port"),
+    [("0242ac110002", "0642ac110002"), ("aac1ab000001", "aec1ab000001"), ("005056000001", "065056000001")],
+)
+def test_ports_of_dockers_containerlabs_and_a_vendors_interfaces(wire, port):
+    assert derived(bytes.fromhex(wire)) == bytes.fromhex(port)
+
+
+def test_an_interface_that_is_not_there_is_named():
+    with pytest.raises(ProcessError, match="the MAC address of nowhere0 cannot be read"):
+        port_address("nowhere0")
