@@ -11,7 +11,7 @@ from keyroll.emulator.contract.mac_address import derived, port_address
 
 
 @given(st.binary(min_size=6, max_size=6))
-def test_a_ports_address_is_another_one_and_of_the_same_kind(wire):
+def test_a_ports_address_is_another_one_and_of_the_same_kind(wire: bytes) -> None:
     port = derived(wire)
     assert port != wire
     assert port[0] & 0x02, "no vendor's"
@@ -23,10 +23,10 @@ def test_a_ports_address_is_another_one_and_of_the_same_kind(wire):
     ("wire", "port"),
     [("0242ac110002", "0642ac110002"), ("aac1ab000001", "aec1ab000001"), ("005056000001", "065056000001")],
 )
-def test_ports_of_dockers_containerlabs_and_a_vendors_interfaces(wire, port):
+def test_ports_of_dockers_containerlabs_and_a_vendors_interfaces(wire: str, port: str) -> None:
     assert derived(bytes.fromhex(wire)) == bytes.fromhex(port)
 
 
-def test_an_interface_that_is_not_there_is_named():
+def test_an_interface_that_is_not_there_is_named() -> None:
     with pytest.raises(ProcessError, match="the MAC address of nowhere0 cannot be read"):
         port_address("nowhere0")

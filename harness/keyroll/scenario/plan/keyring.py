@@ -61,6 +61,8 @@ class Keyring:
         self._secrets_of = {plan.name: plan.secrets_of for plan in plans if plan.secrets_of is not None}
         self._past: dict[RouterName, list[Held]] = {router: [] for router in ROUTERS}
         """The intended keychains after each commit, oldest first."""
+        self._sent: dict[RouterName, list[bool]] = {router: [] for router in ROUTERS}
+        """For each of these commits, whether the router was really sent it."""
         self._subscribers: list[Callable[[Changed], None]] = []
         self._publishing = threading.Lock()
 
@@ -97,6 +99,10 @@ class Keyring:
             raise ScenarioError(f"rollback {number}: {router} has committed keys only {len(past)} times")
         return past[-1 - number]
 
+    def sent_of_last(self, router: RouterName, number: int) -> int:
+        """Return how many of a router's last `number` commits (at least 1) were really sent to it."""
+        return sum(self._sent[router][-number:])
+
     def lines(self, router: RouterName, held: Held) -> list[str]:
         """Return the set lines, with secrets, that change a router's deployed keychains to those for `held`."""
         now, then = self.deployed(router), self._broken({**self._intended, router: held}, router)
@@ -112,6 +118,7 @@ class Keyring:
         """
         self._intended[router] = held
         self._past[router].append(held)
+        self._sent[router].append(span is not None)
         if span is not None:
             self._publish(Changed(router, self.deployed(router), span, unprotected_before))
 
@@ -125,6 +132,7 @@ class Keyring:
             self.commit(router, past[-2], span)
             return
         past.clear()
+        self._sent[router].clear()
         if span is not None:
             self._publish(Changed(router, None, span))
 

@@ -28,6 +28,13 @@ class Unconfirmed:
         self._run = run
         self._due: dict[RouterName, tuple[int, Instant]] = {}
         """By router: the number of commits that it lists, with the unconfirmed one, and when it must roll back."""
+        self._unsent: set[RouterName] = set()
+        """Routers that had nothing to commit, because of the mutation."""
+
+    def note_unsent(self, routers: Sequence[RouterName], minutes: int | None) -> None:
+        """Record that routers had nothing to commit, because of the mutation: there is no rollback to wait for."""
+        if minutes is not None:
+            self._unsent.update(routers)
 
     def note(self, routers: Sequence[RouterName], minutes: int | None) -> None:
         """Record that routers have just made an unconfirmed commit; `minutes` None: it needs no confirmation."""
@@ -44,9 +51,12 @@ class Unconfirmed:
             ScenarioError: a router has no unconfirmed commit.
         """
         for router in routers:
-            if router not in self._due:
+            if router not in self._due and router not in self._unsent:
                 raise ScenarioError(f"await-rollback: {router} has no unconfirmed commit")
-        self._run.routers.pair.at_once(self._await_one, routers)
+        for router in self._unsent.intersection(routers):
+            self._run.keyring.commit(router, self._run.keyring.before(router, 1))
+            self._unsent.discard(router)
+        self._run.routers.pair.at_once(self._await_one, [router for router in routers if router in self._due])
 
     def _await_one(self, session: RouterSession) -> None:
         run, router = self._run, router_of(session)

@@ -16,6 +16,7 @@ from keyroll.scenario.file.scenario import Scenario
 from keyroll.scenario.file.sessions import SessionPlan
 from keyroll.scenario.plan.changes import Held
 from keyroll.scenario.plan.keyring import Span
+from keyroll.scenario.play.commit_confirmed import Unconfirmed
 from keyroll.scenario.play.committing import Based, Configured, KeysChanged, Proposal, comment, commit
 from keyroll.scenario.play.context import Run, other, play
 from keyroll.scenario.play.watch import act
@@ -98,7 +99,13 @@ def _as_numbers(scenario: Scenario, session: SessionPlan, router: RouterName) ->
 
 
 def _change(step: Commit, run: Run) -> None:
-    proposals = {router: _changed(step, run, router) for router in step.routers}
+    held = {router: run.keyring.after(router, step) for router in step.routers}
+    proposals = {router: _changed(step, run, router, new) for router, new in held.items()}
+    unsent = [router for router, proposal in proposals.items() if proposal is None]
+    if not step.refused:  # a commit that the file expects to be refused changes no keychain, sent or not
+        for router in unsent:
+            run.keyring.commit(router, held[router])
+        run.kept(Unconfirmed).note_unsent(unsent, step.confirmed)
     commit(
         run,
         {router: proposal for router, proposal in proposals.items() if proposal is not None},
@@ -108,18 +115,18 @@ def _change(step: Commit, run: Run) -> None:
     )
 
 
-def _changed(step: Commit, run: Run, router: RouterName) -> Proposal | None:
+def _changed(step: Commit, run: Run, router: RouterName, held: Held) -> Proposal | None:
     """Return a change of keys; None if there is nothing to commit, which can happen with a mutation."""
-    held = run.keyring.after(router, step)
+    # The router does not list the commits that a mutation emptied, so it goes back over fewer than the file says.
+    back = run.keyring.sent_of_last(router, step.number) if isinstance(step, Rollback) else 0
     lines = [] if isinstance(step, Rollback) else run.keyring.lines(router, held)
     for pointing in step.pointings if isinstance(step, RePoint | ChangeChains) else ():
         lines += _pointed(run, router, pointing)
-    if not lines and not isinstance(step, Rollback | DeleteChain):
-        run.keyring.commit(router, held)
+    if not lines and not back and not isinstance(step, DeleteChain):
         return None
     draft = Draft.of(lines, comment=comment(run), confirmed_minutes=step.confirmed)
-    if isinstance(step, Rollback):
-        draft = replace(draft, load=lambda session: session.rollback(step.number))
+    if back:
+        draft = replace(draft, load=lambda session: session.rollback(back))
     shown = lines or [f"# step {run.number}: an earlier configuration"]
     return Proposal(draft, shown, KeysChanged(held))
 

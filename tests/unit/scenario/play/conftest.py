@@ -303,7 +303,9 @@ class FakeLinks:
 class World:
     """Two routers and a link, and the run that plays on them."""
 
-    def __init__(self, text: str, folder: Path, *, real_time: bool = False, t0: datetime = T0) -> None:
+    def __init__(
+        self, text: str, folder: Path, *, real_time: bool = False, t0: datetime = T0, mutate: str | None = None
+    ) -> None:
         path = folder / "scenario.yaml"
         path.write_text(text)
         (case,) = read_cases(path)
@@ -326,7 +328,8 @@ class World:
         self.routers: dict[str, FakeRouter] = {router: FakeRouter(self, router) for router in ROUTERS}
         self.samples, self.wire, self.links = FakeSamples(self), FakeWire(self), FakeLinks(self)
         self.pair = Pair(cast("Any", self.routers), clock=self.clock)
-        keyring = Keyring(self.scenario, seed=7, t0=t0)
+        mutation = None if mutate is None else self.scenario.mutations[mutate]
+        keyring = Keyring(self.scenario, seed=7, t0=t0, mutation=mutation)
         self.timeline = Timeline(folder / "timeline.jsonl", clocks=self.clocks, redact=str, clock=self.clock)
         self.record = Record(self.timeline, Stopwatch(self.clock), lambda *_: None)
         now = self.clock.now().ns

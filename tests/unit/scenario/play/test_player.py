@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from tests.unit.scenario.play.conftest import World
 
 from keyroll.errors import RunError
 from keyroll.junos.errors import CommandError
 from keyroll.scenario.errors import MachineBusyError, ScenarioError
+from keyroll.scenario.file.fields import ROUTERS
 
 SECOND = timedelta(seconds=1)
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
@@ -213,6 +216,54 @@ def test_a_commit_that_is_not_taken_back_is_red_three_seconds_after_its_minutes(
 def test_a_rollback_cannot_be_awaited_where_nothing_waits_to_be_confirmed(world):
     with pytest.raises(ScenarioError, match="R1 has no unconfirmed commit"):
         world(APPLY + "  - await-rollback: {routers: [R1]}\n").play()
+
+
+# ---------------------------------------------------------------- commits that a mutation leaves nothing of
+
+MISSING = "mutations: {missing: {kind: key-missing, key: 2, router: R2, turns-red: no-flap}}\n"
+
+
+def keys_meant_and_held(played: World) -> dict[str, tuple[int, int]]:
+    """Return by router how many keys the file means it to hold, and how many it holds."""
+    ring = played.run.keyring
+    return {
+        router: (len(ring.intended(router).chain.keys), len(played.routers[router].chains()[0].keys))
+        for router in ROUTERS
+    }
+
+
+def test_a_refusal_that_a_mutation_leaves_no_line_of_changes_nothing_and_the_key_may_come_later(
+    world: Callable[..., World],
+) -> None:
+    refused = CHANGE.replace("[R1, R2]}", "R2, refused: locked}")
+    played = world(APPLY + refused + CHANGE, tail=MISSING, mutate="missing")
+    checks = played.play()
+    assert "commit@3" not in checks
+    assert keys_meant_and_held(played) == {"R1": (3, 3), "R2": (3, 2)}
+
+
+def test_a_router_that_a_mutation_leaves_nothing_to_confirm_is_not_waited_for(world: Callable[..., World]) -> None:
+    played = world(APPLY + CONFIRMED, tail=MISSING, mutate="missing")
+    checks = played.play()
+    assert [(check.router, check.passed) for check in checks["commit@4"]] == [("R1", True)]
+    assert keys_meant_and_held(played) == {"R1": (2, 2), "R2": (2, 2)}
+
+
+@pytest.mark.parametrize(("number", "keys"), [(1, 3), (2, 2)])
+def test_a_rollback_counts_no_commit_that_a_mutation_left_nothing_of(
+    world: Callable[..., World], number: int, keys: int
+) -> None:
+    later = CHANGE.replace("id: 2, start: 60m", "id: 3, start: 90m")
+    played = world(APPLY + CHANGE + later + f"  - rollback: {{number: {number}}}\n", tail=MISSING, mutate="missing")
+    assert red(played.play()) == []
+    assert keys_meant_and_held(played) == {"R1": (keys, keys), "R2": (keys, 2)}
+
+
+def test_a_rollback_over_nothing_but_such_commits_leaves_the_router_as_it_is(world: Callable[..., World]) -> None:
+    played = world(APPLY + CHANGE + "  - rollback: {number: 1}\n", tail=MISSING, mutate="missing")
+    assert red(played.play()) == []
+    assert keys_meant_and_held(played) == {"R1": (2, 2), "R2": (2, 2)}
+    assert len(played.routers["R2"].history) == 2, "no commit but the first"
 
 
 def test_a_configuration_that_is_not_locked_cannot_be_unlocked(world):
