@@ -150,6 +150,11 @@ class Ldp:
     transport_interface: bool = False
     """`transport-address interface`; else the router id is the transport address, as Junos has it by default."""
 
+    def peer_of(self, address: Address) -> LdpPeer | None:
+        """Return the entry that applies to a peer's transport address: the one with the longest prefix."""
+        containing = [peer for peer in self.peers if address in peer.peers]
+        return max(containing, key=lambda peer: peer.peers.prefixlen, default=None)
+
 
 @dataclass(frozen=True, slots=True)
 class Intent:

@@ -157,9 +157,8 @@ def _kinds(intent: Intent) -> dict[Address, AuthScheme | None]:
 
 
 def _ldp_kind(ldp: Ldp, peer: Address) -> AuthScheme | None:
-    """Return how sessions with a peer are protected: what names it with the longest prefix says so."""
-    holding = [one for one in ldp.peers if peer in one.peers]
-    found = max(holding, key=lambda one: one.peers.prefixlen, default=None)
+    """Return the scheme that protects LDP sessions with a peer; None for an unprotected one."""
+    found = ldp.peer_of(peer)
     return None if found is None or found.protection is None else found.protection.scheme
 
 

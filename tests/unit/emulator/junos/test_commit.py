@@ -169,8 +169,8 @@ def test_an_automatic_rollback_is_told_to_everybody(console: Console) -> None:
     before = store.commits[1].tree
 
     async def expire() -> None:
-        store._confirmed()
-        store._not_confirmed(before, "admin")
+        store._cancel_rollback()
+        store._start_rollback(before, "admin")
 
     console.runner.run(expire())
     console.settle()

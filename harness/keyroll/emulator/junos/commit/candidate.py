@@ -1,4 +1,4 @@
-"""A candidate configuration, and the edits of one: the shared one, or one of a person's own (`configure private`)."""
+"""A candidate configuration and its edits. It is shared, or belongs to one session (`configure private`)."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ def empty(root: Statement) -> Node:
 
 
 class Candidate:
-    """A tree that is edited."""
+    """A configuration tree that is edited; `root` is the schema of its statements."""
 
     def __init__(self, root: Statement, candidate: Node | None = None) -> None:
         self.root = root
         self.candidate = candidate or empty(root)
 
     def apply_set(self, paths: Iterable[Path]) -> None:
-        """Make `paths` stand in the candidate. A secret that is already there keeps its stored text.
+        """Add the statements `paths`. A secret that is already set keeps its stored text.
 
-        Raises SyntaxFault for `plain-text-password`, which only a person at a terminal can answer.
+        Raises SyntaxFault for `plain-text-password`, which needs a prompt on a terminal.
         """
         for path in paths:
             if path and path[-1].statement.name == PLAIN_TEXT:
@@ -45,16 +45,16 @@ class Candidate:
         )
 
     def delete(self, path: Path) -> bool:
-        """Take what `path` names out of the candidate; say whether it was there."""
+        """Remove the statements that `path` names; return whether there were any."""
         named = self._named(path)
         for found in named:
             self.candidate.remove(found)
         return bool(named)
 
     def mark(self, path: Path, *, inactive: bool) -> bool:
-        """Deactivate or activate what `path` names; say whether it is there.
+        """Deactivate or activate the statements that `path` names; return whether there are any.
 
-        A value that has no name of its own (`as-path a VALUE`) goes with what it is the body of.
+        For a value without a name (`as-path a VALUE`), the statement that it belongs to is marked.
         """
         there = [found for found in self._named(path) if self.candidate.at(found) is not None]
         whole = [found[:-1] if found and _is_nameless(found[-1].statement) else found for found in there]
@@ -64,7 +64,7 @@ class Candidate:
         return bool(nodes)
 
     def rename(self, path: Path, to: Path) -> bool:
-        """Give an entry another name in its place; say whether it was there. Raises JunosFault if it is taken."""
+        """Rename an entry, which keeps its position; return whether it existed. Raises JunosFault if `to` exists."""
         parent = self.candidate.at(path[:-1])
         if parent is None or path[-1].id not in parent.children:
             return False
@@ -75,7 +75,7 @@ class Candidate:
         return True
 
     def duplicate(self, path: Path, to: Path) -> bool:
-        """Copy an entry to another name; say whether it was there. Raises JunosFault if the name is taken."""
+        """Copy an entry to another name; return whether it existed. Raises JunosFault if `to` exists."""
         parent = self.candidate.at(path[:-1])
         if parent is None or path[-1].id not in parent.children:
             return False
@@ -90,7 +90,7 @@ class Candidate:
             raise JunosFault(f"'{' '.join(to[-1].words)}' already exists")
 
     def _named(self, path: Path) -> list[Path]:
-        """Return the paths that are there of what is named: itself, or all values of a statement without a value."""
+        """Return the existing paths that `path` names: itself, or all values of a statement named without a value."""
         last = path[-1] if path else None
         before, text = text_of(path)
         if text:

@@ -1,4 +1,4 @@
-"""Candidate, running configuration and rollbacks of one router, and the commit that leads from one to the other."""
+"""The shared and private candidates, the running configuration and the rollbacks of one router; `commit`."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from keyroll.emulator.junos.effect.keys_in_use import Runtime, SessionId
 T = TypeVar("T")
 NOT_APPLIED = "configuration could not be applied"
 LARGE = 2000
-"""Statements: to check so many takes a tenth of a second, which is as long as a session may wait for an answer."""
+"""Number of statements above which work runs in a thread: checking 2000 takes 0.1 s, and other sessions wait for it."""
 ROLLBACKS = 50
-"""The running configuration and 49 before it."""
+"""Number of commits kept, as in Junos: the running configuration and 49 before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +40,15 @@ class Commit:
     comment: str | None = None
 
 
-async def aside(tree: Node, work: Callable[[], T]) -> T:
-    """Do what walks through a whole tree; of a large one in a thread, so that the router answers others meanwhile."""
+async def in_thread_if_large(tree: Node, work: Callable[[], T]) -> T:
+    """Return `work()`, run in a thread if `tree` is LARGE, so that the router answers other sessions meanwhile."""
     if not tree.is_larger_than(LARGE):
         return work()
     return await asyncio.to_thread(work)
 
 
 class Datastore(Candidate):
-    """The configurations of one router. The candidate is shared by all but those who edit one of their own."""
+    """The configurations of one router. Its candidate is shared by all sessions without a private one."""
 
     def __init__(self, root: Statement, backend: Backend, *, host_name: str, runtime: Runtime | None = None) -> None:
         super().__init__(root)
@@ -57,20 +57,21 @@ class Datastore(Candidate):
         self._default_host_name = host_name
         self._lock = asyncio.Lock()
         self.editing = asyncio.Lock()
-        """Held while a text is being loaded: others wait with their edits, and do not commit half of it."""
+        """Held while a text is loaded or the whole candidate is read: other sessions wait with their edits."""
         self.commits: list[Commit] = [Commit(empty(root), backend.now(), "root", "other")]
         self.in_force: Intent = intent.build(empty(root), host_name=host_name)
         self.on_commit: Callable[[Commit], None] | None = None
         self.keep: Callable[[], str | None] | None = None
-        """Keeps the commits beyond a reboot, after each; says why it could not."""
+        """Saves the commits for a reboot; called after each commit. Returns the log text of a failure, or None."""
         self.log: Callable[[str], None] | None = None
         self.broadcast: Callable[[str], None] | None = None
-        """Tells everybody who is logged in."""
+        """Prints a text on every terminal that is logged in."""
         self._logins_of: Node | None = None
+        """The configuration that `_logins` was computed from; it is computed again only after a commit."""
         self._logins: Mapping[str, accounts.Login] = {}
         self._deadline: asyncio.TimerHandle | None = None
         self._rolling_back: asyncio.Task[None] | None = None
-        """Kept, because the event loop itself holds a task only weakly."""
+        """Stored, because the event loop holds tasks only by weak references."""
         self._committing: set[asyncio.Task[Commit]] = set()
 
     @property
@@ -79,36 +80,36 @@ class Datastore(Candidate):
         return self.commits[0].tree
 
     async def changed(self) -> bool:
-        """Say whether the candidate differs from what is in force, without keeping other sessions waiting."""
+        """Return whether the candidate differs from the running configuration, without blocking the event loop."""
         async with self.editing:
-            return not await aside(self.candidate, partial(self.candidate.same, self.running))
+            return not await in_thread_if_large(self.candidate, partial(self.candidate.same, self.running))
 
     @property
     def host_name(self) -> str:
-        """The router's name by the configuration in force."""
+        """The router's name in the configuration in force."""
         return self.in_force.host_name
 
     @property
     def zone(self) -> tzinfo:
-        """The router's time zone by the configuration in force."""
+        """The router's time zone in the running configuration."""
         system = self.running.find("system")
         name = system.value_of("time-zone") if system else None
         return zone_named(name) if name else UTC
 
     @property
     def logins(self) -> Mapping[str, accounts.Login]:
-        """Who may log in by the configuration in force."""
+        """The users of the running configuration, by name."""
         if self._logins_of is not self.running:
             self._logins_of, self._logins = self.running, accounts.configured(expand_part(self.running, "system"))
         return self._logins
 
     async def checked(self) -> None:
-        """Check the candidate as `commit check` does, without keeping other sessions waiting. Raises CommitFault."""
+        """Check the candidate as `commit check` does, without blocking the event loop. Raises CommitFault."""
         async with self.editing:
-            await aside(self.candidate, self.check)
+            await in_thread_if_large(self.candidate, self.check)
 
     def check(self, tree: Node | None = None) -> Intent:
-        """Return what a configuration asks for, by default the candidate. Raises CommitFault."""
+        """Return the intent of a configuration, by default the candidate. Raises CommitFault with all reasons."""
         tree = tree or self.candidate
         expanded = expand(tree)
         broken = constraints.violations(tree, expanded)
@@ -117,7 +118,7 @@ class Datastore(Candidate):
         wanted = intent.build(expanded, host_name=self._default_host_name)
         if isinstance(self._backend, CheckBackend):
             try:
-                self._backend.check(self.runtime.closed(wanted))
+                self._backend.check(self.runtime.without_sessions(wanted))
             except BackendError as error:
                 raise CommitFault((f"error: {error}",), NOT_APPLIED) from error
         return wanted
@@ -131,10 +132,10 @@ class Datastore(Candidate):
         via: str = "cli",
         confirm_minutes: int | None = None,
     ) -> Commit:
-        """Put the candidate, or `tree`, into force, whole or not at all. Raises CommitFault; then nothing changes.
+        """Put the candidate, or `tree`, into force as a whole. Raises CommitFault; then nothing changes.
 
-        With `confirm_minutes` it is taken back after that time (monotonic) unless another commit follows. Once begun a
-        commit goes to its end, even if whoever asked for it presses Ctrl-C or hangs up.
+        With `confirm_minutes` it is rolled back after that time (on the monotonic clock) unless another commit follows.
+        A commit that has begun is completed even if its user presses Ctrl-C or disconnects, hence the shielded task.
         """
         work = asyncio.get_running_loop().create_task(
             self._commit(user, tree, comment=comment, via=via, confirm_minutes=confirm_minutes), name="commit"
@@ -146,28 +147,28 @@ class Datastore(Candidate):
     def _committed(self, work: asyncio.Task[Commit]) -> None:
         self._committing.discard(work)
         if not work.cancelled():
-            work.exception()  # whoever still waits gets it; nobody else has to
+            work.exception()  # marks it as retrieved: asyncio would log the exception if the caller is gone
 
     async def _commit(
         self, user: str, tree: Node | None, *, comment: str | None, via: str, confirm_minutes: int | None
     ) -> Commit:
         async with self._lock:
             if tree is None:
-                async with self.editing:  # what is committed stays as it is while it is copied
-                    tree = await aside(self.candidate, self.candidate.copy)
+                async with self.editing:  # nothing edits the candidate while it is copied
+                    tree = await in_thread_if_large(self.candidate, self.candidate.copy)
             else:
-                tree = await aside(tree, tree.copy)
-            wanted = await aside(tree, partial(self.check, tree))
+                tree = await in_thread_if_large(tree, tree.copy)
+            wanted = await in_thread_if_large(tree, partial(self.check, tree))
             before = self.running
             await self._apply(wanted)
-            self._confirmed()
+            self._cancel_rollback()
             made = Commit(tree, self._backend.now(), user, via, comment)
-            if not await aside(tree, partial(tree.same, before)):
+            if not await in_thread_if_large(tree, partial(tree.same, before)):
                 self.commits = [made, *self.commits][:ROLLBACKS]
             self.in_force = wanted
             if confirm_minutes is not None:
                 self._expect_confirmation(confirm_minutes, before, user)
-            problem = await aside(made.tree, self.keep) if self.keep is not None else None
+            problem = await in_thread_if_large(made.tree, self.keep) if self.keep is not None else None
         if problem is not None and self.log is not None:
             self.log(problem)
         if self.on_commit is not None:
@@ -182,7 +183,7 @@ class Datastore(Candidate):
 
     @property
     def minutes_to_rollback(self) -> int | None:
-        """Whole minutes until an unconfirmed commit is taken back; None when none waits."""
+        """Minutes until an unconfirmed commit is rolled back, rounded up; None when there is none."""
         if self._deadline is None:
             return None
         left = self._deadline.when() - asyncio.get_running_loop().time()
@@ -190,51 +191,52 @@ class Datastore(Candidate):
 
     def _expect_confirmation(self, minutes: int, before: Node, user: str) -> None:
         loop = asyncio.get_running_loop()
-        self._deadline = loop.call_later(minutes * 60, self._not_confirmed, before, user)
+        self._deadline = loop.call_later(minutes * 60, self._start_rollback, before, user)
 
-    def _confirmed(self) -> None:
+    def _cancel_rollback(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
 
-    def _not_confirmed(self, before: Node, user: str) -> None:
+    def _start_rollback(self, before: Node, user: str) -> None:
         self._deadline = None
-        self._rolling_back = asyncio.get_running_loop().create_task(self._take_back(before, user))
+        self._rolling_back = asyncio.get_running_loop().create_task(self._roll_back(before, user))
 
-    async def _take_back(self, before: Node, user: str) -> None:
+    async def _roll_back(self, before: Node, user: str) -> None:
         async with self.editing:
-            self.candidate = await aside(before, before.copy)
+            self.candidate = await in_thread_if_large(before, before.copy)
         try:
             await self.commit(user, via="other", comment="commit confirmed was not confirmed: rolled back")
         except CommitFault as fault:
             if self.log is None:
                 raise
             self.log(f"UI_COMMIT_NOT_CONFIRMED: automatic rollback failed: {' '.join(fault.lines(0))}")
-            self._tell("Commit was not confirmed; automatic rollback failed.")
+            self._broadcast("Commit was not confirmed; automatic rollback failed.")
         else:
-            self._tell("Commit was not confirmed; automatic rollback complete.")
+            self._broadcast("Commit was not confirmed; automatic rollback complete.")
 
-    def _tell(self, text: str) -> None:
+    def _broadcast(self, text: str) -> None:
         if self.broadcast is not None:
             self.broadcast(text)
 
     def adopt(self, commits: list[Commit]) -> None:
-        """Take over the configurations of before a reboot; `enforce` puts the first into force."""
+        """Replace the commits with those saved before a reboot; `enforce` then puts the first into force."""
         if commits:
             self.commits = commits[:ROLLBACKS]
             self.candidate = self.running.copy()
 
     async def enforce(self) -> None:
-        """Put the running configuration into force, as at boot. Raises CommitFault."""
+        """Put the running configuration, as adopted at boot, into force. Raises CommitFault."""
         async with self._lock:
-            wanted = await aside(self.candidate, self.check)
+            wanted = await in_thread_if_large(self.candidate, self.check)
             await self._apply(wanted)
             self.in_force = wanted
 
     async def session_ended(self, session: SessionId) -> None:
-        """A session in use ended: what it held back takes hold now.
+        """Apply the changes that a session deferred, now that it has ended. Raises BackendError.
 
-        LDP's events name a peer by its LSR id, which need not be the session's address: there all are looked at.
+        An LDP event names the peer by its LSR id, which may differ from the session's address, so it applies the
+        changes that any LDP session deferred, as far as these sessions have ended.
         """
         held = self.runtime.held
         if session not in held and not (session[0] == "ldp" and any(protocol == "ldp" for protocol, _ in held)):
@@ -243,19 +245,19 @@ class Datastore(Candidate):
             await self.runtime.apply(self.in_force)
 
     async def close(self) -> None:
-        """Let a commit that has begun end, and forget an unconfirmed one's deadline: the router is going down."""
+        """Wait for the commits that have begun, then cancel a pending rollback: the router stops."""
         await asyncio.gather(*self._committing, return_exceptions=True)
-        self._confirmed()
+        self._cancel_rollback()
 
     def rollback(self, number: int) -> None:
-        """Make the candidate the configuration of `number` commits ago. Raises JunosFault if there is none."""
+        """Replace the candidate by the configuration of `number` commits ago. Raises JunosFault if there is none."""
         self.candidate = self.committed(number).tree.copy()
 
     async def rolled_back(self, number: int) -> None:
-        """Do what `rollback` does, without keeping other sessions waiting."""
+        """Do what `rollback` does, without blocking the event loop."""
         tree = self.committed(number).tree
         async with self.editing:
-            self.candidate = await aside(tree, tree.copy)
+            self.candidate = await in_thread_if_large(tree, tree.copy)
 
     def committed(self, number: int) -> Commit:
         """Return the commit of `number` commits ago. Raises JunosFault if there is none."""
@@ -265,7 +267,7 @@ class Datastore(Candidate):
 
 
 class PrivateCandidate(Candidate):
-    """A candidate of one person's own, begun from the running configuration and merged into it at commit."""
+    """The candidate of one session, copied from the running configuration and merged into it at commit."""
 
     def __init__(self, store: Datastore) -> None:
         self._store = store
@@ -273,30 +275,30 @@ class PrivateCandidate(Candidate):
         super().__init__(store.root, self._base.copy())
 
     @classmethod
-    async def begun(cls, store: Datastore) -> PrivateCandidate:
-        """Return one, without keeping other sessions waiting while the running configuration is copied."""
-        return await aside(store.running, partial(cls, store))
+    async def copied(cls, store: Datastore) -> PrivateCandidate:
+        """Return a new one, copied from the running configuration without blocking the event loop."""
+        return await in_thread_if_large(store.running, partial(cls, store))
 
     async def changed(self) -> bool:
-        """Say whether anything is changed in it, without keeping other sessions waiting."""
-        return not await aside(self.candidate, partial(self.candidate.same, self._base))
+        """Return whether it differs from its original, the running configuration, without blocking the event loop."""
+        return not await in_thread_if_large(self.candidate, partial(self.candidate.same, self._base))
 
     def rollback(self, number: int) -> None:
-        """Make it the configuration of `number` commits ago. Raises JunosFault if there is none."""
+        """Replace it by the configuration of `number` commits ago. Raises JunosFault if there is none."""
         self.candidate = self._store.committed(number).tree.copy()
         if number == 0:
             self._base = self._store.running
 
     async def rolled_back(self, number: int) -> None:
-        """Do what `rollback` does, without keeping other sessions waiting."""
-        await aside(self._store.committed(number).tree, partial(self.rollback, number))
+        """Do what `rollback` does, without blocking the event loop."""
+        await in_thread_if_large(self._store.committed(number).tree, partial(self.rollback, number))
 
     async def checked(self) -> None:
-        """Check what a commit would put into force. Raises CommitFault."""
-        await aside(self.candidate, self.check)
+        """Do what `check` does, without blocking the event loop. Raises CommitFault."""
+        await in_thread_if_large(self.candidate, self.check)
 
     def check(self) -> None:
-        """Check what a commit would put into force. Raises CommitFault."""
+        """Check the configuration that a commit would put into force. Raises CommitFault."""
         self._store.check(self._merged())
 
     def _merged(self) -> Node:
@@ -307,17 +309,17 @@ class PrivateCandidate(Candidate):
         return merged
 
     async def commit(self, user: str, *, comment: str | None = None, confirm_minutes: int | None = None) -> None:
-        """Merge what is changed here into the running configuration and put that into force.
+        """Merge the changes into the running configuration, and put that into force.
 
-        Raises CommitFault, also for what somebody else has changed meanwhile; then nothing changes.
+        Raises CommitFault, also for a statement that another session has changed meanwhile; then nothing changes.
         """
         before = self._base
-        merged = await aside(self.candidate, self._merged)
+        merged = await in_thread_if_large(self.candidate, self._merged)
         await self._store.commit(user, tree=merged, comment=comment, confirm_minutes=confirm_minutes)
         async with self._store.editing:
-            await aside(self.candidate, partial(merge, before, self.candidate, self._store.candidate))
+            await in_thread_if_large(self.candidate, partial(merge, before, self.candidate, self._store.candidate))
         self._base = self._store.running
-        self.candidate = await aside(self._base, self._base.copy)
+        self.candidate = await in_thread_if_large(self._base, self._base.copy)
 
 
 CONFLICT = "private edits conflict with a later commit"

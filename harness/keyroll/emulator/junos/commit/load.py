@@ -1,6 +1,6 @@
-"""`load … terminal`: a pasted configuration, as `set` lines or in curly form, into the candidate.
+"""`load … terminal`: loads a pasted configuration, `set` lines or curly form, into a candidate.
 
-Every mistake is named by line and column, and what stands beside it is loaded all the same, as Junos does.
+Each mistake is reported with its line and column; the other statements are loaded all the same, as Junos does.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ from keyroll.emulator.junos.configuration.values import EntryContext
 
 SYNTAX_ERROR = "syntax error."
 LINES = 50
-"""`set` lines that are loaded before others have their turn: some ten milliseconds' work."""
+"""Number of `set` lines that are loaded before other sessions are served: about 10 ms of work."""
 LEXEMES = 500
-"""The same in curly form: words and marks."""
+"""Number of words and marks in curly form that are loaded before other sessions are served: about 10 ms of work."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """What could not be loaded: line from 1, column from 0, Junos' message."""
+    """A mistake in a loaded text: its line (from 1) and column (from 0), Junos' message."""
 
     line: int
     column: int
     message: str
 
     place: str = ""
-    """The body that it stands in, as `[edit …]`; empty where it is not shown."""
+    """The body of the statement as `[edit …]`; empty where Junos does not show it."""
     statement: str = ""
-    """What could not be loaded, as it stands there; shown with its place."""
+    """The refused statement as written; shown together with `place`."""
 
     @property
     def lines(self) -> list[str]:
-        """What is printed of it."""
+        """The lines to print."""
         message = self.message.rstrip(".")
         first = f"terminal:{self.line}:({self.column}) {message}"
         if not self.place:
@@ -55,18 +55,18 @@ class Mistake:
 
 
 NAMES_SHOWN = 12
-"""Names that a warning lists at most: a line of a terminal or two."""
+"""Maximum number of names in a warning: they fill one or two lines of a terminal."""
 
 
 @dataclass(slots=True)
 class Unemulated:
-    """Which statements of a load this router does not act on: how many, under which names."""
+    """The loaded statements that this router does not act on: the number of kept ones, and all names by effect."""
 
     count: int = 0
     names: dict[Effect, dict[str, None]] = field(default_factory=dict)
 
     def note(self, path: Path) -> None:
-        """Take note of what was loaded."""
+        """Record a loaded path, if any statement in it is not emulated."""
         place = next((at for at, step in enumerate(path) if step.statement.effect is not Effect.EMULATED), None)
         if place is None:
             return
@@ -77,7 +77,7 @@ class Unemulated:
         self.names.setdefault(path[place].statement.effect, {})[" ".join(words)] = None
 
     def lines(self) -> list[str]:
-        """Return the warnings: one of what is kept without effect, one of what a commit will refuse."""
+        """Return the warnings: one about the statements kept without effect, one about those that a commit refuses."""
         kept, refused = (list(self.names.get(effect, ())) for effect in (Effect.KEPT, Effect.REFUSED))
         found = []
         if kept:
@@ -94,18 +94,18 @@ def _listed(names: list[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class LoadReport:
-    """What came of a load: what could not be loaded, and what this router does not act on."""
+    """The result of a load: mistakes, and warnings about statements that this router does not act on."""
 
     mistakes: tuple[Mistake, ...]
     warnings: tuple[str, ...] = ()
     counted: bool = True
-    """Whether the last line says how many mistakes there were: after `load set` it does not."""
+    """Whether the last line has the number of mistakes: that of `load set` does not."""
     emptied: tuple[Path, ...] = ()
-    """Bodies of which nothing is left, because all that stood in them was refused."""
+    """Bodies that are not loaded because every statement in them was refused."""
 
     @property
     def lines(self) -> list[str]:
-        """What is printed: every mistake, emptied bodies, the warnings, and how many mistakes there were."""
+        """The lines to print: every mistake, the emptied bodies, the warnings, and the number of mistakes."""
         lines = [line for mistake in self.mistakes for line in mistake.lines]
         for path in self.emptied:
             lines += [edit_line(path[:-1]), f"  '{' '.join(path[-1].words)}'", f"    {NO_CONTENTS}"]
@@ -118,7 +118,7 @@ RECOVERY = "error recovery ignores input until this point: }"
 
 
 def load_set(store: Candidate, text: str, base: Path, context: EntryContext) -> LoadReport:
-    """Run `set` lines and those that may stand beside them; say what could not be run."""
+    """Run the lines of a text (`set`, `delete`, `activate`, `deactivate`, `edit` and so on); report the mistakes."""
     return _finished(loading_set(store, text, base, context))
 
 
@@ -132,34 +132,34 @@ def _finished(loading: Generator[None, None, LoadReport]) -> LoadReport:
 
 
 def loading_set(store: Candidate, text: str, base: Path, context: EntryContext) -> Generator[None, None, LoadReport]:
-    """Do what `load_set` does, a piece at each step, so that the router can answer others in between."""
+    """Do what `load_set` does, and yield every LINES lines, so that the router can answer other sessions."""
     mistakes: list[Mistake] = []
     unemulated = Unemulated()
-    place = _Place(base)
+    level = _EditLevel(base)
     for number, line in enumerate(text.splitlines(), 1):
         if number % LINES == 0:
             yield
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         try:
-            if place.moved(store.root, line, context):
+            if level.moved(store.root, line, context):
                 continue
-            for path in _one_set_line(store, line, place.path, context):
+            for path in _one_set_line(store, line, level.path, context):
                 unemulated.note(path)
         except SyntaxFault as fault:
-            mistakes.append(Mistake(number, fault.column, _naming(line, fault)))
+            mistakes.append(Mistake(number, fault.column, _message(line, fault)))
     return LoadReport(tuple(mistakes), tuple(unemulated.lines()), counted=False)
 
 
-class _Place:
-    """Where the lines of a text stand: `edit`, `up`, `top` and `exit` move it, as in configuration mode."""
+class _EditLevel:
+    """The edit level of the lines of a text; `edit`, `up`, `top`, `exit` change it as in configuration mode."""
 
     def __init__(self, base: Path) -> None:
         self.path = base
         self._earlier: list[Path] = []
 
     def moved(self, root: Statement, line: str, context: EntryContext) -> bool:
-        """Take a line that moves the place; say whether it is one. Raises SyntaxFault."""
+        """Run a line that changes the level; return False for any other line. Raises SyntaxFault."""
         verb, *words = split(line)
         if verb.text == "edit" and words:
             (found,) = parse(root, self.path, words, Purpose.EDIT, context, end=len(line.rstrip()))
@@ -180,15 +180,16 @@ class _Place:
         return True
 
 
-def _naming(line: str, fault: SyntaxFault) -> str:
-    """Return the message of a line that could not be run: a syntax error names its word, unless it may be secret."""
-    word = next((word for word in split(line) if word.column == fault.column), None) if _closes(line) else None
-    if fault.message != SYNTAX_ERROR or word is None or _tells_a_secret(line):
+def _message(line: str, fault: SyntaxFault) -> str:
+    """Return the message for a refused line; a syntax error includes the wrong word, unless it may be a secret."""
+    quotes_match = _has_closed_quotes(line)
+    word = next((word for word in split(line) if word.column == fault.column), None) if quotes_match else None
+    if fault.message != SYNTAX_ERROR or word is None or _may_hold_a_secret(line):
         return fault.message
     return f"{SYNTAX_ERROR.rstrip('.')}: {word.text}"
 
 
-def _closes(line: str) -> bool:
+def _has_closed_quotes(line: str) -> bool:
     try:
         split(line)
     except SyntaxFault:
@@ -196,12 +197,12 @@ def _closes(line: str) -> bool:
     return True
 
 
-def _tells_a_secret(line: str) -> bool:
+def _may_hold_a_secret(line: str) -> bool:
     return any(names_a_secret(word.text) for word in split(line))
 
 
 def _one_set_line(store: Candidate, line: str, base: Path, context: EntryContext) -> list[Path]:
-    """Run a line; return the paths that it set."""
+    """Run a line; return the paths that it set. Raises SyntaxFault."""
     verb, *words = split(line)
     if verb.text not in ("set", "delete", "activate", "deactivate") or not words:
         raise SyntaxFault("unknown command.", verb.column)
@@ -217,7 +218,7 @@ def _one_set_line(store: Candidate, line: str, base: Path, context: EntryContext
 
 
 def _set(store: Candidate, words: list[Token], base: Path, context: EntryContext, end: int) -> list[Path]:
-    """Set what the words say; of a line with a mistake what stands before it, as Junos does. Raises SyntaxFault."""
+    """Set the statements of a line; if a word is wrong, only those before it, as Junos does. Raises SyntaxFault."""
     walk = Walk(store.root, base, Purpose.SET, context)
     try:
         for word in words:
@@ -239,7 +240,7 @@ _LEXEME = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class _Lexeme:
-    """A word or mark of the curly form, with its line from 1."""
+    """A word or a mark (`{`, `}`, `;`) of the curly form, with its line (from 1)."""
 
     token: Token
     line: int
@@ -264,37 +265,37 @@ def _lexemes(text: str) -> Iterator[_Lexeme]:
 
 @dataclass(frozen=True, slots=True)
 class _Body:
-    """A body that is open. `path` is None below what could not be understood."""
+    """An open body. `path` is None in a refused body, and in the bodies inside it."""
 
     path: Path | None
     alone: bool = False
-    """Whether it stands without anything in it."""
+    """Whether its statement is added even with nothing in the body."""
     refused: bool = False
-    """Whether it is the outermost body that could not be understood."""
+    """Whether it is a refused body itself, not one inside it."""
     inactive: bool | None = None
-    """None where it cannot be said of it."""
+    """The inactive mark to set when it is closed; None leaves the mark as it is."""
     replaced: bool = False
-    """Whether it was emptied, to be replaced by what it holds."""
+    """Whether it was emptied because of `replace:`."""
     mistakes: int = 0
-    """How many there were before it."""
+    """Number of mistakes before it was opened."""
 
 
 class Editable(Protocol):
-    """What a text is loaded into."""
+    """A candidate that a text is loaded into (`Candidate`)."""
 
     candidate: Node
 
     @property
     def root(self) -> Statement:
-        """The statements that may stand in it."""
+        """The schema of its statements."""
         ...
 
     def apply_set(self, paths: Iterable[Path]) -> None:
-        """Make statements stand in it. Raises SyntaxFault."""
+        """Add statements. Raises SyntaxFault."""
         ...
 
     def delete(self, path: Path) -> bool:
-        """Take out what `path` names."""
+        """Remove the statements that `path` names; return whether there were any."""
         ...
 
 
@@ -311,7 +312,7 @@ class _CurlyLoader:
         self.unemulated = Unemulated()
 
     def load(self, text: str, base: Path) -> Iterator[None]:
-        """Load `text` below `base`, a piece at each step."""
+        """Load `text` below `base`; yield every LEXEMES words and marks."""
         levels = [_Body(base)]
         words: list[_Lexeme] = []
         last = _Lexeme(Token("", 0), 1, mark=True)
@@ -344,7 +345,7 @@ class _CurlyLoader:
             self._finish(body)
 
     def _finish(self, body: _Body) -> None:
-        """Make what a body stands for, unless nothing in it could be loaded because of mistakes."""
+        """Add the statement of a closed body, unless mistakes left it empty; set its inactive mark."""
         if body.path is None:
             return
         if body.alone and len(self.mistakes) == body.mistakes:
@@ -358,8 +359,8 @@ class _CurlyLoader:
         if node is not None and body.inactive is not None:
             node.inactive = body.inactive
 
-    def _emptied(self, place: Path) -> bool:
-        """Take out what stands in a body that is replaced, which keeps its place; say whether it was there."""
+    def _clear(self, place: Path) -> bool:
+        """Remove the children of a body that is replaced, which keeps its position; return whether it existed."""
         node = self._store.candidate.at(place)
         if node is not None:
             node.children.clear()
@@ -370,21 +371,21 @@ class _CurlyLoader:
         self.mistakes.append(Mistake(at.line, at.token.column, message))
 
     def _refused(self, base: Path, words: list[_Lexeme], fault: SyntaxFault, end: str) -> None:
-        """Note what is refused: at its own line, and by its name where that is all that can be said of it."""
+        """Record a refused statement; a syntax error includes the wrong word, unless it may be a secret."""
         word = next((word for word in words if word.token.column == fault.column), words[0])
         named = fault.message == SYNTAX_ERROR and word.token.column == fault.column and not word.token.quoted
-        # What follows a secret may be the rest of it.
+        # A wrong word behind a secret may be a part of it, typed without quotes.
         named = named and not any(names_a_secret(one.token.text) for one in words)
         if not named:
             self.mistakes.append(Mistake(word.line, fault.column, fault.message))
             return
         message = f"{SYNTAX_ERROR.rstrip('.')}: {word.token.text}"
         statement = " ".join(quote(one.token.text, always=one.token.quoted) for one in words) + end
-        column = fault.column + len(word.token.text)  # Junos points behind the word
+        column = fault.column + len(word.token.text)  # Junos gives the column after the word
         self.mistakes.append(Mistake(word.line, column, message, edit_line(base), statement))
 
     def _walk(self, base: Path, words: list[_Lexeme]) -> tuple[Walk, bool, bool]:
-        """Walk down the words; return also whether they are inactive, and whether they replace what is there."""
+        """Parse the words; return also whether `inactive:` and `replace:` are among them. Raises SyntaxFault."""
         walk = Walk(self._root, base, Purpose.SET, self._context)
         inactive = replaced = False
         for word in words:
@@ -396,7 +397,7 @@ class _CurlyLoader:
         return walk, inactive, replaced
 
     def _open(self, base: Path | None, words: list[_Lexeme]) -> _Body:
-        """Return the body that `words` open; one without a path below what could not be understood."""
+        """Return the body that `words` open; it has no path if they, or the body around them, are refused."""
         if base is None or not words:
             return _Body(None)
         try:
@@ -407,7 +408,7 @@ class _CurlyLoader:
         if walk.pending is not None or not walk.statement.has_body:
             self._mistake(words[-1], "syntax error")
             return _Body(None, refused=True)
-        replaced = replaced and self._emptied(walk.place)
+        replaced = replaced and self._clear(walk.place)
         alone = walk.complete
         return _Body(
             walk.place,
@@ -426,7 +427,7 @@ class _CurlyLoader:
             walk, inactive, replaced = self._walk(base, words)
             paths = walk.finish(end.token.column)
             for path in paths if replaced else ():
-                self._store.delete(_whole(path))
+                self._store.delete(_replaced_path(path))
             self._store.apply_set(paths)
         except SyntaxFault as fault:
             self._refused(base, words, fault, ";")
@@ -434,18 +435,21 @@ class _CurlyLoader:
         for path in paths:
             self.unemulated.note(path)
         for path in paths if inactive else ():
-            node = self._store.candidate.at(_marked(path, len(base)))
+            node = self._store.candidate.at(_marked_path(path, len(base)))
             if node is not None:
                 node.inactive = True
 
 
-def _whole(path: Path) -> Path:
-    """Return what `replace:` before a line takes away: of a statement with many values all of them."""
+def _replaced_path(path: Path) -> Path:
+    """Return the path that `replace:` before a line removes: for a statement with many values, all of them."""
     return (*path[:-1], Step(path[-1].statement)) if path and path[-1].statement.kind is Kind.VALUES else path
 
 
-def _marked(path: Path, base: int) -> Path:
-    """Return what `inactive:` before a line speaks of: of a body that is written in one line, the whole."""
+def _marked_path(path: Path, base: int) -> Path:
+    """Return the path that `inactive:` before a line marks: for a body written on one line, that body.
+
+    `base` is the number of steps of the path that lead to the line.
+    """
     whole = next((place for place in range(base, len(path)) if path[place].statement.one_line), None)
     return path if whole is None else path[: whole + 1]
 
@@ -453,11 +457,10 @@ def _marked(path: Path, base: int) -> Path:
 def load_curly(
     store: Editable, text: str, base: Path, context: EntryContext, *, override: bool, replace: bool = False
 ) -> LoadReport:
-    """Merge (or with `override` put in place of everything) a configuration in curly form.
+    """Merge a configuration in curly form; with `override`, put it in place of everything.
 
-    With `replace`, what has the tag `replace:` takes the place of what is there; all else is merged.
-
-    An override with mistakes changes nothing.
+    With `replace`, statements with the tag `replace:` replace the existing ones; all others are merged. An override
+    with mistakes changes nothing.
     """
     return _finished(loading_curly(store, text, base, context, override=override, replace=replace))
 
@@ -465,7 +468,7 @@ def load_curly(
 def loading_curly(
     store: Editable, text: str, base: Path, context: EntryContext, *, override: bool, replace: bool = False
 ) -> Generator[None, None, LoadReport]:
-    """Do what `load_curly` does, a piece at each step, so that the router can answer others in between."""
+    """Do what `load_curly` does, and yield every LEXEMES words, so that the router can answer other sessions."""
     before = store.candidate
     if override:
         store.candidate = empty(store.root)

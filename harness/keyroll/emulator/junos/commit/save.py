@@ -1,4 +1,4 @@
-"""The configurations of a router in a file, so that they survive its reboot."""
+"""Saves the commits of a router in a file, and reads them back after a reboot."""
 
 from __future__ import annotations
 
@@ -18,11 +18,14 @@ from keyroll.emulator.junos.configuration.schema import Statement
 from keyroll.emulator.junos.configuration.values import EntryContext
 
 VERSION = 2
-"""Of the file's format: another one is refused."""
+"""Version of the file's format; `load` refuses any other one."""
 
 
 def save(path: Path, commits: Sequence[Commit]) -> None:
-    """Write the configurations, the running one first; whole or not at all, readable by the owner only."""
+    """Write the commits, the running configuration first. The file is replaced atomically; only its owner can read it.
+
+    Raises OSError.
+    """
     data = {
         "version": VERSION,
         "commits": [
@@ -44,7 +47,7 @@ def save(path: Path, commits: Sequence[Commit]) -> None:
 
 
 def load(path: Path, root: Statement) -> list[Commit]:
-    """Read what `save` wrote. Raises JunosFault when it cannot be read."""
+    """Return the commits that `save` wrote, the latest first. Raises JunosFault when the file cannot be read."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         if data["version"] != VERSION:
@@ -59,6 +62,6 @@ def _commit(entry: dict[str, Any], root: Statement) -> Commit:
     read = Candidate(root)
     report = load_curly(read, entry["text"], (), EntryContext(lambda: when), override=False)
     if report.mistakes:
-        # The place alone: what stands there may be a secret.
+        # Only the line number: the text may contain a secret.
         raise JunosFault(f"saved configuration cannot be read: line {report.mistakes[0].line}")
     return Commit(read.candidate, when, entry["user"], entry["via"], entry["comment"])

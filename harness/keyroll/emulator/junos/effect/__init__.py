@@ -1,1 +1,1 @@
-"""What a committed configuration means for the router: intent, accounts, policies, keys in use."""
+"""Derived from a committed configuration: the intent for the machine half, accounts, routing policies, keys in use."""

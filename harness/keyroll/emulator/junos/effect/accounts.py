@@ -19,30 +19,34 @@ _PREDEFINED = {
     "read-only": frozenset(("view",)),
     "unauthorized": frozenset[str](),
 }
-"""Junos' own classes."""
+"""Junos' predefined login classes, with their permissions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """How one user of the configuration may prove who he is."""
+    """How a configured user authenticates, and what the user may do."""
 
     keys: tuple[str, ...] = ()
+    """Public keys in OpenSSH's form."""
     password: str | None = None
+    """The hash of the password (`encrypted-password`)."""
     permissions: frozenset[str] | None = None
-    """Of the user's login class; None: the user has none, and may do everything."""
+    """The permissions of the user's login class; None for a user without a class, who may do everything."""
 
     def may(self, permission: str) -> bool:
-        """Say whether the user has a permission (`view`, `view-configuration`, `secret`, `configure`)."""
+        """Return whether the user has a permission (`view`, `view-configuration`, `secret`, `configure`)."""
         return self.permissions is None or not self.permissions.isdisjoint((permission, ALL))
 
 
 def configured(root: Node) -> dict[str, Login]:
-    """Return the users of an expanded configuration, `root` among them where it has a key or a password."""
+    """Return the users of an expanded configuration by name; `root` is one if `root-authentication` is configured."""
     system = root.find("system")
-    found = dict(_users(system)) if system is not None else {}
-    own = system.child("root-authentication") if system is not None else None
-    if own is not None:
-        found[ROOT] = _login(own)
+    if system is None:
+        return {}
+    found = dict(_users(system))
+    authentication = system.child("root-authentication")
+    if authentication is not None:
+        found[ROOT] = _login(authentication)
     return found
 
 
@@ -59,7 +63,7 @@ def _permissions(login: Node, name: str | None) -> frozenset[str] | None:
     if name is None or name in _PREDEFINED:
         return None if name is None else _PREDEFINED[name]
     own = login.child("class", name)
-    # A class that is not there permits nothing; Junos refuses to commit it.
+    # An undefined class permits nothing. Junos would refuse the commit.
     return frozenset() if own is None else frozenset(own.values_of("permissions"))
 
 
@@ -69,7 +73,7 @@ def _login(node: Node) -> Login:
 
 
 def admits(password: str, account: Secret | None, login: Login | None) -> bool:
-    """Say whether a password opens an account of the lab, or is a configured user's."""
+    """Return whether `password` is that of the lab's `account`, or that of the configured user `login`."""
     if account is not None and account == Secret(password):
         return True
     return login is not None and login.password is not None and passwords.matches(password, login.password)

@@ -1,7 +1,7 @@
-"""A committed configuration as the `Intent` that the machine half makes true. Pure.
+"""Converts a committed configuration into the `Intent` that the machine half carries out. Pure.
 
-Takes the expanded tree (groups inherited, nothing inactive). What the statements' constraints cannot say, because it
-takes more than one statement (a neighbour without an AS, a policy that is not there), is refused here.
+Reads the expanded tree (groups inherited, nothing inactive). Checks that involve several statements (a neighbor without
+an AS number, a policy that is not defined) are made here; checks of one statement are constraints in `statements/`.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ from keyroll.emulator.junos.configuration.faults import CommitFault, block
 from keyroll.emulator.junos.configuration.statements.routing import TABLES
 from keyroll.emulator.junos.configuration.tree import Node
 from keyroll.emulator.junos.configuration.values import is_management, reveal
-from keyroll.emulator.junos.effect.policy_terms import PolicyFault, Route, bgp_terms, judged
+from keyroll.emulator.junos.effect.policy_terms import PolicyFault, Route, bgp_terms, own_routes
 from keyroll.keychain.model import TOLERANCE_DEFAULT, Key, Keychain
 from keyroll.keychain.starttime import parse_start
 from keyroll.names import Algorithm
 
 
 def build(root: Node, *, host_name: str) -> Intent:
-    """Return what `root` asks for; `host_name` is the router's name where none is configured.
+    """Return the intent of the expanded tree `root`; `host_name` is the router's name if none is configured.
 
-    Raises CommitFault with every reason, in Junos' layout.
+    Raises CommitFault with all reasons, in Junos' layout.
     """
     units = tuple(_units(root))
     statics = list(_statics(root))
@@ -55,7 +55,7 @@ def build(root: Node, *, host_name: str) -> Intent:
     terms = _terms(root, policies, reasons)
     readvertised = (route for route in statics if route.child("no-readvertise") is None)
     routes = [*_direct(units), *(Route(ip_network(route.key or ""), "static") for route in readvertised)]
-    own = _own(root, policies, routes, reasons)
+    announce = _announced(root, policies, routes, reasons)
     reasons += _next_hops_of_imports(neighbors, terms)
     if reasons:
         raise CommitFault(tuple(dict.fromkeys(reasons)))
@@ -67,7 +67,7 @@ def build(root: Node, *, host_name: str) -> Intent:
         autonomous_system=own_as,
         static_routes=tuple(_static_route(route) for route in statics),
         neighbors=neighbors,
-        announce=own,
+        announce=announce,
         policies=terms,
         chains=tuple(keychains(root)),
         ldp=_ldp(root),
@@ -100,7 +100,7 @@ def _ldp(root: Node) -> Ldp | None:
 
 
 def _expanded(root: Node, protocol: Node, name: str) -> list[str]:
-    """Return the logical interfaces that `interface NAME` means; `all` leaves out those named beside it."""
+    """Return the logical interfaces that `interface NAME` means; `all` means those not configured by name."""
     if name != "all":
         return [name]
     named = {node.key for node in protocol.entries("interface")}
@@ -164,7 +164,7 @@ def _direct(units: tuple[Unit, ...]) -> Iterator[Route]:
 
 
 def _statics(root: Node) -> Iterator[Node]:
-    """Yield the static routes of every table that lead somewhere, be it nowhere (`discard`)."""
+    """Yield the static routes of inet.0 and inet6.0 that have a next hop, `discard` or `reject`."""
     options = root.find("routing-options")
     ribs = options.entries("rib") if options is not None else []
     tables = [options, *(rib for rib in ribs if rib.key in TABLES)] if options is not None else []
@@ -191,7 +191,10 @@ def _static_problems(statics: Iterable[Node]) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Levels:
-    """The three places where a BGP statement may stand, the most specific first."""
+    """The bodies in which a BGP statement may be configured (neighbor, group, bgp), the most specific first.
+
+    Each method returns what the most specific body with the statement `name` has.
+    """
 
     nodes: tuple[Node, ...]
 
@@ -240,6 +243,7 @@ def _as_number(node: Node | None) -> int | None:
 
 
 def _as_problem(own_as: int | None, peer_as: int | None, *, local_as: int | None, external: bool) -> str | None:
+    """Return Junos' message about missing or contradictory AS numbers of a neighbor; None when they are usable."""
     if own_as is None and local_as is None:
         return "local AS number must be configured"
     if peer_as is None:
@@ -250,11 +254,11 @@ def _as_problem(own_as: int | None, peer_as: int | None, *, local_as: int | None
 
 
 _DISTANCE_MAX = 254
-"""bgpd's greatest distance of a usable route; 255 means unusable."""
+"""The largest administrative distance of a usable route in bgpd; 255 means unusable."""
 
 
 def _unemulated(levels: _Levels, peer_as: int | None, own_as: int | None, *, external: bool) -> str | None:
-    """Return what FRR does not do of what a neighbour asks for; it would refuse the line, or take it for another."""
+    """Return the message about a setting of a neighbor that bgpd would refuse or interpret differently, or None."""
     preference = _number(levels.value("preference"))
     local_as = _as_number(levels.node("local-as"))
     found = None
@@ -334,7 +338,7 @@ def _limits(family: Node | None) -> Iterator[tuple[str, PrefixLimit]]:
 
 
 FOREVER = 0
-"""Minutes of `idle-timeout forever`: until somebody clears the session."""
+"""Stands for `idle-timeout forever` in a number of minutes: the session stays down until it is cleared."""
 
 
 MULTIHOP_TTL = 64
@@ -345,13 +349,13 @@ def _families(family: Node | None, address: str) -> tuple[str, ...]:
     named = tuple(
         f"{name}-unicast" for name in ("inet", "inet6") if family is not None and family.find(name, "unicast")
     )
-    if not named:  # only families without effect: a session with its address' own one exchanges none of their routes
+    if not named:  # families without effect exchange no routes here: the session uses the family of its address
         return ("inet6-unicast",) if ip_address(address).version == 6 else ("inet-unicast",)  # noqa: PLR2004 - IP's own number
     return named
 
 
 def _protection(levels: _Levels) -> Protection | None:
-    """Return what a session is protected with; without `authentication-algorithm`, Junos' default scheme."""
+    """Return the keychain and scheme of a session; without `authentication-algorithm`, Junos' default scheme."""
     chain = levels.value("authentication-key-chain")
     if chain is None:
         return None
@@ -369,11 +373,13 @@ def _terms(root: Node, names: dict[str, None], reasons: list[str]) -> dict[str, 
     return found
 
 
-def _own(root: Node, names: Iterable[str], routes: list[Route], reasons: list[str]) -> dict[str, tuple[OwnRoute, ...]]:
+def _announced(
+    root: Node, names: Iterable[str], routes: list[Route], reasons: list[str]
+) -> dict[str, tuple[OwnRoute, ...]]:
     found: dict[str, tuple[OwnRoute, ...]] = {}
     for name in names:
         try:
-            found[name] = judged(root, name, routes)
+            found[name] = own_routes(root, name, routes)
         except PolicyFault as fault:
             reasons.append(f"error: {fault}")
     return found

@@ -1,8 +1,8 @@
-"""Routing policies: what they do with the router's own routes, and with routes that BGP brought.
+"""Evaluates routing policies for the router's own routes, and converts them to terms for routes received by BGP.
 
-Pure. A policy runs its terms in order until one decides; what none decides is left to the next policy, and in the end
-to the protocol's default, which for BGP export of direct and static routes is to announce nothing (Junos, default
-routing policies). What a term changes of a route holds whoever decides on it later.
+Pure. A policy runs its terms in order until one decides. If none does, the next policy decides, and in the end the
+protocol's default, which for BGP export of direct and static routes is to announce nothing (Junos, default routing
+policies). The changes that a term makes to a route remain, whichever term or policy decides on it later.
 """
 
 from __future__ import annotations
@@ -28,34 +28,34 @@ from keyroll.emulator.contract.routing_policy import (
 from keyroll.emulator.junos.configuration.schema import Kind
 from keyroll.emulator.junos.configuration.tree import Node
 
-_WHY = ", so it cannot be said which routes pass"
-"""Why a policy is refused that is not carried out whole: routes that are missing would look like a fault."""
+_REASON = ", so it cannot be said which routes pass"
+"""Why a policy is refused if a part of it is not emulated: missing routes would look like a fault of the router."""
 
 
 class PolicyFault(ValueError):  # noqa: N818 - it becomes one reason of a refused commit
-    """A policy asks for something that this router does not carry out; says what and in which term."""
+    """A policy uses something undefined or not emulated. The message names it and its term."""
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A route of the router's own: prefix, `direct` or `static`, and the logical interface of a direct one."""
+    """One of the router's own routes: prefix, `direct` or `static`, and the logical interface of a direct one."""
 
     prefix: Network
     protocol: str
     interface: str | None = None
 
 
-def judged(root: Node, name: str, routes: Iterable[Route]) -> tuple[OwnRoute, ...]:
-    """Return what policy `name` does with `routes`, each prefix once, in order; `root` is expanded.
+def own_routes(root: Node, name: str, routes: Iterable[Route]) -> tuple[OwnRoute, ...]:
+    """Return the result of policy `name` for each prefix of `routes`, in their order; `root` is expanded.
 
-    Of several routes to a prefix the one that is accepted counts. Raises PolicyFault.
+    Of several routes to a prefix, an accepted one is used. Raises PolicyFault.
     """
     options, policy = _policy(root, name)
     if options is None or policy is None:
         return ()
     found: dict[Network, OwnRoute] = {}
     for route in routes:
-        own = _judge(options, policy, route)
+        own = _own_route(options, policy, route)
         before = found.get(route.prefix)
         if before is None or before.action is not PolicyAction.ACCEPT:
             found[route.prefix] = own
@@ -67,32 +67,32 @@ def _policy(root: Node, name: str) -> tuple[Node | None, Node | None]:
     return options, options.child("policy-statement", name) if options else None
 
 
-def _judge(options: Node, policy: Node, route: Route) -> OwnRoute:
+def _own_route(options: Node, policy: Node, route: Route) -> OwnRoute:
     changes = NO_CHANGES
     for term in (*policy.entries("term"), policy):
-        _asked_whole(policy, term)
+        _require_emulated(policy, term)
         if not _matches(options, term.child("from"), route):
             continue
-        inline = _inline(term.child("from"), route.prefix)
-        if inline is None:
+        then = _deciding_filter(term.child("from"), route.prefix)
+        if then is None:
             changes = merged(changes, _changes(options, policy, term))
-            inline = term.child("then")
-        decision = _action(inline)
+            then = term.child("then")
+        decision = _action(then)
         if decision is not None:
             return OwnRoute(route.prefix, decision, changes)
     return OwnRoute(route.prefix, PolicyAction.NEXT_POLICY, changes)
 
 
-def _inline(conditions: Node | None, prefix: Network) -> Node | None:
-    """Return the filter that says itself what becomes of a prefix: then `then` is not asked (Junos, route-filter).
+def _deciding_filter(conditions: Node | None, prefix: Network) -> Node | None:
+    """Return the route-filter whose own action decides on a prefix; `then` is ignored (Junos, route-filter).
 
-    Of several that hold it, the longest counts.
+    Of several that match the prefix, only the longest is considered.
     """
     entries = (
-        entry for entry in _route_filters(conditions) if _holds(_range(ip_network(entry.key or ""), entry), prefix)
+        entry for entry in _route_filters(conditions) if _contains(_range(ip_network(entry.key or ""), entry), prefix)
     )
     longest = max(entries, key=_length, default=None)
-    return longest if longest is not None and _says(longest) else None
+    return longest if longest is not None and _has_action(longest) else None
 
 
 def _route_filters(conditions: Node | None) -> list[Node]:
@@ -103,27 +103,28 @@ def _length(entry: Node) -> int:
     return ip_network(entry.key or "").prefixlen
 
 
-def _says(entry: Node) -> bool:
-    """Say whether a filter has an action of its own."""
+def _has_action(entry: Node) -> bool:
+    """Return whether a route-filter has its own action."""
     return _action(entry) is not None or entry.value_of("next") is not None
 
 
-def _asked_whole(policy: Node, term: Node) -> None:
+def _require_emulated(policy: Node, term: Node) -> None:
+    """Raise PolicyFault unless all conditions of a term, and its combination of actions, are emulated."""
     where = _where(policy, term)
     filters = _route_filters(term.child("from"))
-    saying = [entry for entry in filters if _says(entry)]
-    mixed = 0 < len(saying) < len(filters) and _action(term.child("then")) is None
-    if mixed or (len(filters) > 1 and any(entry.value_of("next") == "term" for entry in saying)):
+    with_action = [entry for entry in filters if _has_action(entry)]
+    mixed = 0 < len(with_action) < len(filters) and _action(term.child("then")) is None
+    if mixed or (len(filters) > 1 and any(entry.value_of("next") == "term" for entry in with_action)):
         raise PolicyFault(
-            f"{NOT_EMULATED}{where}: route-filters with actions beside others that go to the next term{_WHY}"
+            f"{NOT_EMULATED}{where}: route-filters with actions beside others that go to the next term{_REASON}"
         )
-    _asked(term.child("from"), where)
+    _require_emulated_conditions(term.child("from"), where)
     if any(child.statement.name == "to" for child in term.shown()):
-        raise PolicyFault(f"{NOT_EMULATED}{where}: 'to'{_WHY}")
+        raise PolicyFault(f"{NOT_EMULATED}{where}: 'to'{_REASON}")
 
 
 def _action(then: Node | None) -> PolicyAction | None:
-    """Return what `then` decides; `next term`, and no action at all, decide nothing."""
+    """Return the decision of `then` or of a filter; None for `next term` and without any action."""
     if then is None:
         return None
     if then.child("accept"):
@@ -143,7 +144,7 @@ def _changes(options: Node, policy: Node, term: Node) -> RouteChanges:
         return NO_CHANGES
     hop, where = then.value_of("next-hop"), _where(policy, term)
     if hop in ("peer-address", "discard", "reject"):
-        raise PolicyFault(f"{NOT_EMULATED}{where}: 'next-hop {hop}'{_WHY}")
+        raise PolicyFault(f"{NOT_EMULATED}{where}: 'next-hop {hop}'{_REASON}")
     preference, metric = (_amount(then, name, where) for name in ("local-preference", "metric"))
     ways = then.child("community")
     prepended = then.value_of("as-path-prepend") or ""
@@ -160,7 +161,7 @@ def _changes(options: Node, policy: Node, term: Node) -> RouteChanges:
 
 
 def _amount(then: Node, name: str, where: str) -> str | None:
-    """Return the number that a route is given; raises PolicyFault for one that depends on the route's own."""
+    """Return the number that `then` sets; raises PolicyFault for one relative to the route's own number."""
     node = then.child(name)
     if node is None:
         return None
@@ -171,16 +172,21 @@ def _amount(then: Node, name: str, where: str) -> str | None:
 
 
 _PLAIN = re.compile(r"\d{1,5}:\d{1,5}")
+"""A standard community, `AS:NUMBER`."""
 _WELL_KNOWN = {"no-export": "no-export", "no-advertise": "no-advertise", "no-export-subconfed": "local-AS"}
+"""The well-known communities of RFC 1997: Junos' names, with those of bgpd."""
 
 
 def community(options: Node, name: str, where: str) -> tuple[str, ...]:
-    """Return the members of a community, as they go on the wire. Raises PolicyFault; `where` names who asks."""
+    """Return the members of a named community, in bgpd's notation.
+
+    Raises PolicyFault, whose message begins with `where` (the policy and term that use it).
+    """
     found = options.child("community", name)
     if found is None:
         raise PolicyFault(f"{where}: community {name} is not defined")
     if found.entries("invert-match"):
-        raise PolicyFault(f"{NOT_EMULATED}{where}: 'invert-match' of community {name}{_WHY}")
+        raise PolicyFault(f"{NOT_EMULATED}{where}: 'invert-match' of community {name}{_REASON}")
     members = found.values_of("members")
     if not members:
         raise PolicyFault(f"{where}: community {name} has no members")
@@ -193,13 +199,14 @@ def community(options: Node, name: str, where: str) -> tuple[str, ...]:
 
 
 _HOP = "( |$)"
+"""What follows an AS number in the text of a path: a space, or its end."""
 _TOKEN = re.compile(r"(?P<any>\.)(?P<many>[*+]?)|(?P<number>\d{1,10})(?P<again>[*+]?)|\((?P<choice>\d+(\|\d+)*)\)")
 
 
 def as_path(options: Node, name: str, where: str) -> str:
-    """Return a named path expression of Junos (its words are AS numbers) as a POSIX one over the path's text.
+    """Return a named AS path expression of Junos as a POSIX regular expression over the text of the path.
 
-    Raises PolicyFault for a form that is not carried out.
+    Junos' expressions are made of AS numbers, POSIX's of characters. Raises PolicyFault for a form not emulated.
     """
     found = options.child("as-path", name)
     if found is None:
@@ -211,15 +218,15 @@ def as_path(options: Node, name: str, where: str) -> str:
     for word in text.split():
         match = _TOKEN.fullmatch(word)
         if match is None:
-            raise PolicyFault(f"{NOT_EMULATED}{where}: '{word}' in as-path {name}{_WHY}")
+            raise PolicyFault(f"{NOT_EMULATED}{where}: '{word}' in as-path {name}{_REASON}")
         what = match["number"] or (f"({match['choice']})" if match["choice"] else "[0-9]+")
         many = match["many"] or match["again"] or ""
         parts.append(f"({what}{_HOP}){many}" if many else f"{what}{_HOP}")
     return f"^{''.join(parts)}$"
 
 
-def _asked(conditions: Node | None, where: str) -> None:
-    """Raise PolicyFault for a condition that is kept without effect: what it matches cannot be told."""
+def _require_emulated_conditions(conditions: Node | None, where: str) -> None:
+    """Raise PolicyFault for a condition that is kept without effect: the routes that it matches are not known."""
     for child in conditions.shown() if conditions is not None else ():
         kept = (
             child
@@ -227,14 +234,14 @@ def _asked(conditions: Node | None, where: str) -> None:
             else next((one for one in child.shown() if one.statement.kind is Kind.OPAQUE), None)
         )
         if kept is not None:
-            raise PolicyFault(f"{NOT_EMULATED}{where}: 'from {kept.statement.name}'{_WHY}")
+            raise PolicyFault(f"{NOT_EMULATED}{where}: 'from {kept.statement.name}'{_REASON}")
 
 
 def _matches(options: Node, conditions: Node | None, route: Route) -> bool:
     if conditions is None:
         return True
     if conditions.values_of("community") or conditions.values_of("neighbor"):
-        return False  # own routes have neither
+        return False  # the router's own routes have no communities, and come from no neighbor
     protocols = conditions.values_of("protocol")
     interfaces = conditions.values_of("interface")
     lists = conditions.values_of("prefix-list")
@@ -246,7 +253,7 @@ def _matches(options: Node, conditions: Node | None, route: Route) -> bool:
         and conditions.value_of("family") in (None, _FAMILIES[route.prefix.version])
         and (not paths or any(re.search(path, "") for path in paths))
         and (not lists or route.prefix in set(_listed(options, lists)))
-        and (not _filtering(conditions) or any(_holds(one, route.prefix) for one in filters))
+        and (not _has_filters(conditions) or any(_contains(one, route.prefix) for one in filters))
     )
 
 
@@ -260,12 +267,12 @@ def _listed(options: Node, names: Iterable[str]) -> Iterator[Network]:
             yield ip_network(entry.key or "")
 
 
-def _filtering(conditions: Node) -> bool:
+def _has_filters(conditions: Node) -> bool:
     return bool(conditions.entries("route-filter") or conditions.entries("prefix-list-filter"))
 
 
 def _filters(options: Node, conditions: Node) -> Iterator[PrefixRange]:
-    """Yield what the filters match: those on prefixes, and those on the prefixes of a list."""
+    """Yield the prefix ranges of each `route-filter`, and of each prefix in the list of a `prefix-list-filter`."""
     for entry in conditions.entries("route-filter"):
         yield _range(ip_network(entry.key or ""), entry)
     for entry in conditions.entries("prefix-list-filter"):
@@ -283,7 +290,7 @@ def _range(prefix: Network, entry: Node) -> PrefixRange:
     return PrefixRange(prefix, length, int(upto.removeprefix("/")) if upto is not None else length)
 
 
-def _holds(wanted: PrefixRange, prefix: Network) -> bool:
+def _contains(wanted: PrefixRange, prefix: Network) -> bool:
     return (
         wanted.prefix.version == prefix.version
         and prefix.network_address in wanted.prefix
@@ -292,9 +299,9 @@ def _holds(wanted: PrefixRange, prefix: Network) -> bool:
 
 
 def bgp_terms(root: Node, name: str) -> tuple[PolicyTerm, ...]:
-    """Return what policy `name` does with routes that BGP brought: its terms that such routes can meet, in order.
+    """Return the terms of policy `name` that routes received by BGP can match, in order.
 
-    Raises PolicyFault for what is not carried out.
+    Raises PolicyFault for a part that is undefined or not emulated.
     """
     options, policy = _policy(root, name)
     if options is None or policy is None:
@@ -303,9 +310,9 @@ def bgp_terms(root: Node, name: str) -> tuple[PolicyTerm, ...]:
 
 
 def _bgp_terms(options: Node, policy: Node, term: Node) -> Iterator[PolicyTerm]:
-    """Yield a term; where filters have actions of their own, one for each filter, the longer ones first."""
+    """Yield the term, or where a filter has its own action, one term for each filter, longest prefix first."""
     filters = _route_filters(term.child("from"))
-    each = sorted(filters, key=_length, reverse=True) if any(map(_says, filters)) else [None]
+    each = sorted(filters, key=_length, reverse=True) if any(map(_has_action, filters)) else [None]
     for one in each:
         found = _bgp_term(options, policy, term, only=one)
         if found is not None:
@@ -313,22 +320,25 @@ def _bgp_terms(options: Node, policy: Node, term: Node) -> Iterator[PolicyTerm]:
 
 
 def _bgp_term(options: Node, policy: Node, term: Node, *, only: Node | None = None) -> PolicyTerm | None:
-    """Return a term for routes of BGP; with `only`, for those of one of its filters."""
-    _asked_whole(policy, term)
+    """Return the term for routes received by BGP; with `only`, for those that match this one of its filters.
+
+    None when no such route can match, or when the term neither decides nor changes anything.
+    """
+    _require_emulated(policy, term)
     conditions, where = term.child("from"), _where(policy, term)
     action, changes = _action(term.child("then")), _changes(options, policy, term)
-    if only is not None and _says(only):
+    if only is not None and _has_action(only):
         action, changes = _action(only), NO_CHANGES
-    if (action is None and changes == NO_CHANGES) or not _meets_bgp(conditions):
+    if (action is None and changes == NO_CHANGES) or not _applies_to_bgp(conditions):
         return None
     wanted = PolicyTerm(action or PolicyAction.NEXT_TERM, changes=changes)
     if conditions is None:
         return wanted
     interfaces = conditions.values_of("interface")
     if interfaces and all(interface.startswith("lo0.") for interface in interfaces):
-        return None  # nothing that BGP brought leaves by the loopback
+        return None  # no route received by BGP has the loopback as its interface
     if interfaces:
-        raise PolicyFault(f"{NOT_EMULATED}{where}: 'from interface' for routes of BGP{_WHY}")
+        raise PolicyFault(f"{NOT_EMULATED}{where}: 'from interface' for routes of BGP{_REASON}")
     prefixes = _ranges(options, conditions, only)
     if prefixes == ():
         return None
@@ -341,7 +351,7 @@ def _bgp_term(options: Node, policy: Node, term: Node, *, only: Node | None = No
     )
 
 
-def _meets_bgp(conditions: Node | None) -> bool:
+def _applies_to_bgp(conditions: Node | None) -> bool:
     protocols = conditions.values_of("protocol") if conditions is not None else ()
     return not protocols or "bgp" in protocols
 
@@ -353,15 +363,20 @@ _EVERY = {
 
 
 def _ranges(options: Node, conditions: Node, only: Node | None = None) -> tuple[PrefixRange, ...] | None:
-    """Return the prefixes that a term names: those of its filters, of its lists, or of its lists that filters match."""
+    """Return the prefix ranges of a term: those of its filters, or the entries of its lists (that its filters match).
+
+    None when the term has no condition on prefixes; empty when no prefix can match. `only` stands for all filters.
+    """
     lists, family = conditions.values_of("prefix-list"), conditions.value_of("family")
     asked = _filters(options, conditions) if only is None else (_range(ip_network(only.key or ""), only),)
     filters = [found for found in asked if found.shortest <= found.longest]
-    if not lists and not _filtering(conditions):
+    if not lists and not _has_filters(conditions):
         return None if family is None else (_EVERY[family],) if family in _EVERY else ()
     ranges = filters
     if lists:
         listed = _listed(options, lists)
-        passing = (one for one in listed if not _filtering(conditions) or any(_holds(each, one) for each in filters))
+        passing = (
+            one for one in listed if not _has_filters(conditions) or any(_contains(each, one) for each in filters)
+        )
         ranges = [PrefixRange(prefix, prefix.prefixlen, prefix.prefixlen) for prefix in passing]
     return tuple(one for one in ranges if family in (None, _FAMILIES[one.prefix.version]))

@@ -1,7 +1,6 @@
-"""The router's system log: what `show log …` prints, and what goes out to whoever keeps the evidence.
+"""The router's system log, which `show log …` prints; each line is also reported to the lab as it is written.
 
-Lines are stamped with the router's own clock, as Junos stamps them. No line ever holds a secret: command lines come
-here redacted.
+Lines have the time of the router's own clock, as in Junos. No line holds a secret: command lines are redacted before.
 """
 
 from __future__ import annotations
@@ -13,11 +12,11 @@ from datetime import datetime, tzinfo
 from keyroll.emulator.contract.model import EventKind, RouterEvent
 
 KEPT = 20000
-"""Lines that are kept: a night of rollovers, some 2 MB of memory."""
+"""Maximum number of lines kept of each file: enough for a night of rollovers, in about 2 MB of memory."""
 
 
 class Syslog:
-    """The log of one router. `report` gets every line as it is written."""
+    """The log of one router. `report` is called with every line; `lines` and `commands` are its two files."""
 
     def __init__(
         self,
@@ -35,7 +34,7 @@ class Syslog:
         self.commands: deque[str] = deque(maxlen=KEPT)
 
     def command(self, text: str) -> None:
-        """Write one typed line (redacted) to the file `interactive-commands`, where Junos' default has them."""
+        """Write one typed line, already redacted, to the file `interactive-commands`, as Junos does by default."""
         self._write(self.commands, "mgd", text)
 
     def write(self, process: str, text: str) -> None:
@@ -50,7 +49,7 @@ class Syslog:
         self._report(line)
 
     def event(self, event: RouterEvent, peer_as: int | None, *, external: bool) -> None:
-        """Write an event of the machine half."""
+        """Write an event of the machine half; `peer_as` and `external` are those of its BGP neighbor, if any."""
         process, text = describe(event, peer_as, external=external)
         self.write(process, text)
 
@@ -60,13 +59,13 @@ class Syslog:
 
 
 def describe(event: RouterEvent, peer_as: int | None, *, external: bool) -> tuple[str, str]:
-    """Return (process, text) of an event; names of events are Junos', what follows them is ours where none is known."""
+    """Return (process, text) of an event. Names of events are Junos'; the text after them is ours where not known."""
     bgp = event.protocol == "bgp"
     who = f"BGP peer {event.peer}" if bgp else str(event.peer)
-    if bgp and peer_as is not None:  # a commit may delete the neighbour, or only be about to bring it
+    if bgp and peer_as is not None:  # None: a commit has just deleted the neighbor, or is about to add it
         who += f" ({'External' if external else 'Internal'} AS {peer_as})"
     reason = event.reason or "unknown"
-    way = {True: "sent", False: "received", None: ""}[event.outgoing]
+    direction = {True: "sent", False: "received", None: ""}[event.outgoing]
     if event.kind is EventKind.SESSION_UP:
         if bgp:
             return "rpd", (
@@ -82,8 +81,11 @@ def describe(event: RouterEvent, peer_as: int | None, *, external: bool) -> tupl
             )
         return "rpd", f"RPD_LDP_SESSIONDOWN: LDP session {who} is down, reason: {reason}"
     if event.kind is EventKind.KEY_CHANGE:
-        return "kernel", f"tcp_ao: {event.protocol} {event.peer}: key {way} changed from {event.old_key} to {event.key}"
-    return "kernel", f"tcp_ao: {event.protocol} {event.peer}: {event.count} segments {way} dropped: {reason}"
+        return (
+            "kernel",
+            f"tcp_ao: {event.protocol} {event.peer}: key {direction} changed from {event.old_key} to {event.key}",
+        )
+    return "kernel", f"tcp_ao: {event.protocol} {event.peer}: {event.count} segments {direction} dropped: {reason}"
 
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

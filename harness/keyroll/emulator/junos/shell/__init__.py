@@ -1,14 +1,14 @@
-"""The command line itself: grammar, completion, pipes, commands and what they print.
+"""The command line: grammar, completion, pipes, commands and their output.
 
-From the ground up:
+Each part imports only those before it:
 
-completion  what completes a word, and the help of `?`: pure
-output      what a command answers
-chassis     what all command lines of one router share
-session     what one command line remembers: mode, place, screen settings
+completion  completes a word, and lists the help of `?`: pure
+output      the output of a command
+chassis     the state that all command lines of one router share
+session     the state of one command line: mode, edit level, screen settings
 grammar     commands as data: parsing, abbreviations, help
 show        the text of operational commands, as functions of states
-commands    the commands of both modes, and what they do; `pipes` what may follow a `|`
-startup     a configuration that is there before the first boot
-cli         lines in, answers out, on top of all these
+commands    the commands of both modes and their actions; `pipes`: the commands after a `|`
+startup     loads the start-up configuration at the first boot
+cli         one command line: runs lines and returns their output
 """

@@ -1,8 +1,8 @@
-"""Commands that Junos has and the emulated router has not: refused as not emulated, never as a mistake.
+"""Commands that Junos has and the emulated router lacks: refused as not emulated, not as a syntax error.
 
-A client that meets one learns that the lab has a limit; a word that stands nowhere here is answered as Junos answers a
-mistake. They are in no help and no completion: only what works is offered. A command that is emulated one day leaves
-this table.
+So a client can distinguish a limit of the lab from a mistake: a word that Junos does not have either gets Junos' own
+error. Help and completion omit these commands, because they offer only what works. When a command is emulated, remove
+it from the table.
 """
 
 from __future__ import annotations
@@ -86,6 +86,7 @@ show system statistics: arp bridge clns esis extended icmp icmp6 igmp inet inet6
 tudp udp vpls
 show version: all-members brief detail extensive invoke-on
 """
+"""A line for each place in the grammar, `place: words`: the words before, and the words that Junos accepts there."""
 CONFIGURATION = """
 : annotate extension help prompt protect replace save unprotect update wildcard
 commit: activate at full fast-synchronize force no-synchronize peers-synchronize prepare scripts
@@ -104,7 +105,7 @@ display inheritance: brief defaults terse
 display set: explicit groupless
 """
 _ENDS = frozenset({"show interfaces", "show interfaces <interface-name>", "show log", "show system statistics"})
-"""Where Junos runs a command and the emulated router needs one more word."""
+"""Commands that Junos runs as they are, and the emulated router only with one more word."""
 _VALUES = {
     "load merge": "file",
     "load override": "file",
@@ -112,21 +113,21 @@ _VALUES = {
     "load set": "file",
     "show log": "file",
 }
-"""Where Junos takes a name of one's own choosing: a file, or a place to fetch it from."""
+"""Places where Junos accepts the name of a file, or a URL."""
 
 
 _NAME_MAX = 1024
-"""Characters of a file's name or of a URL."""
+"""Maximum length of the name of a file, or of a URL, in characters: FreeBSD's PATH_MAX."""
 
 
 async def refuse(session: Session, match: Match) -> Output:
-    """Refuse a command that Junos has."""
+    """Refuse a command that the emulated router lacks: always raises JunosFault."""
     del session
     raise JunosFault(f"{NOT_EMULATED}'{' '.join(match.words)}' (a real router has this command)")
 
 
 def with_absent(terms: Sequence[Term], text: str) -> tuple[Term, ...]:
-    """Return terms and, hidden among them, what the table `text` has: lines of `place: words`."""
+    """Return `terms` with the commands of the table `text` (lines of `place: words`) as hidden terms."""
     rows = (line.partition(":") for line in text.strip().splitlines())
     return _with(terms, {place: words.split() for place, _, words in rows})
 

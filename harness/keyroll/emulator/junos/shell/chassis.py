@@ -1,4 +1,4 @@
-"""What every command line of one router shares: configurations, machine half, clock, who is logged in, the log."""
+"""The state that all command lines of one router share: configurations, machine half, clock, logins, log."""
 
 from __future__ import annotations
 
@@ -21,39 +21,39 @@ from keyroll.names import Receiving
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Editor:
-    """One command line in configuration mode; two of one user are two."""
+    """One command line in configuration mode. Compared by identity: a user may have several."""
 
     user: str
 
 
 class Screen(Protocol):
-    """Where a command asks and prints besides its answer."""
+    """The terminal of a command line: for questions, and for lines printed before a command has ended."""
 
     @property
     def interactive(self) -> bool:
-        """Whether somebody can press Ctrl-C."""
+        """Whether there is a pseudo-terminal, on which Ctrl-C can be typed."""
         ...
 
     async def ask(self, question: str, *, hidden: bool = False) -> str | None:
-        """Return what is typed after `question`, unseen when `hidden`; None when nobody can answer."""
+        """Print `question` and return the typed line, not echoed if `hidden`; None when the input has ended."""
         ...
 
     async def read_block(self) -> str:
-        """Return the lines that are typed until Ctrl-D."""
+        """Return the lines that are typed until Ctrl-D, joined by newlines."""
         ...
 
     async def write_now(self, lines: Sequence[str]) -> None:
-        """Print lines at once, while a command still runs."""
+        """Print lines at once, while a command runs."""
         ...
 
     def interrupt_with(self, lines: Sequence[str]) -> None:
-        """Print lines at once between what is typed, where there is a screen."""
+        """Print lines at once above the line that is being typed; without a screen, do nothing."""
         ...
 
 
 @dataclass(eq=False, slots=True)
 class Chassis:
-    """One emulated router, as its command lines see it."""
+    """One emulated router, as seen by its command lines."""
 
     store: Datastore
     backend: Backend
@@ -63,12 +63,13 @@ class Chassis:
     editors: set[Editor] = field(default_factory=set)
     """The command lines in configuration mode."""
     exclusive: Editor | None = None
-    """The one that keeps the configuration locked."""
+    """The one that has locked the configuration (`configure exclusive`)."""
     private: set[Editor] = field(default_factory=set)
-    """Those that edit a candidate of their own."""
+    """Those that edit a private candidate (`configure private`)."""
     screens: set[Screen] = field(default_factory=set)
-    """Where those who are logged in read."""
+    """The terminals of all command lines."""
     logins: set[SSHServerConnection] = field(default_factory=set)
+    """The open SSH connections."""
     _salts: Iterator[int] = field(default_factory=lambda: count(1))
 
     @property
@@ -78,16 +79,16 @@ class Chassis:
 
     @property
     def context(self) -> EntryContext:
-        """What entering a value depends on, now."""
+        """The context for storing a value; each use of its salt gives the next one."""
         return EntryContext(self.backend.now, self.zone, lambda: next(self._salts) % SALTS)
 
     @property
     def up_for(self) -> timedelta:
-        """How long this router has been up: monotonic, so setting its clock does not change it."""
+        """Time since the router started, on the monotonic clock: setting the router's clock does not change it."""
         return timedelta(seconds=time.monotonic() - self.started)
 
     def broadcast(self, text: str) -> None:
-        """Tell everybody who is logged in, as wall(1) does."""
+        """Print a text on every terminal, in the layout of wall(1)."""
         now = self.now().astimezone(self.zone)
         lines = ["", f"Broadcast Message from root@{self.store.host_name}"]
         lines += [f"        (no tty) at {now.hour}:{now:%M} {now.tzname()}...", "", text, ""]

@@ -1,4 +1,4 @@
-"""One person's command line: lines in, answers out; completion and help. Knows no terminal."""
+"""One command line: runs typed lines and returns their output; completion and help. Independent of the terminal."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from keyroll.emulator.junos.shell import completion
 from keyroll.emulator.junos.shell.chassis import Chassis, Screen
 from keyroll.emulator.junos.shell.commands import MODES
 from keyroll.emulator.junos.shell.commands.mode import refuse_when_locked
-from keyroll.emulator.junos.shell.grammar import Match, Reader, Surroundings, Term, complete, read
+from keyroll.emulator.junos.shell.grammar import Match, ParseContext, Reader, Term, complete, read
 from keyroll.emulator.junos.shell.output import NOTHING, Output
 from keyroll.emulator.junos.shell.pipes import PIPES
 from keyroll.emulator.junos.shell.session import Mode, Session
 from keyroll.errors import KeyrollError
 
 LINE_LIMIT = 65536
-"""Characters of one line: more than any statement needs (a secret has 126), few enough to be parsed at once."""
+"""Maximum length of a line in characters: above any statement (a secret has 126), and parsed without a delay."""
 _WRITES = frozenset(
     {"activate", "commit", "copy", "deactivate", "delete", "insert", "load", "rename", "rollback", "set"}
 )
-"""The commands of configuration mode that a lock keeps from others."""
+"""The commands of configuration mode that are refused while another session has locked the configuration."""
 PERMISSIONS: Mapping[str, tuple[str, ...]] = {
     "clear": ("clear",),
     "configure": ("configure", "configure-exclusive"),
@@ -33,7 +33,7 @@ PERMISSIONS: Mapping[str, tuple[str, ...]] = {
     "restart": ("reset",),
     "show": ("view",),
 }
-"""By the first word of a command, the permissions of which one is needed. Other commands are everybody's."""
+"""For the first word of a command, the permissions of which the user needs one; other commands need none."""
 PIPE_HELP = Completion("|", "Pipe through a command")
 
 
@@ -44,21 +44,21 @@ class Cli:
         self.session = session
         self._modes = modes
         self._redacted_last = ("", "")
-        """The line that was last remembered, and its redacted form: it is run, and logged, next."""
+        """The line last added to the history, and its redacted form: redacted once, because it is logged next."""
 
     @property
     def prompt(self) -> str:
-        """The prompt, its trailing blank included."""
+        """The prompt, with its trailing space."""
         return self.session.prompt
 
     @property
     def ended(self) -> bool:
-        """Whether it has been left."""
+        """Whether the user has left it, or the connection has ended."""
         return self.session.ended
 
     @property
     def banner(self) -> list[str]:
-        """The lines before the prompt: an empty one, and in configuration mode where one stands."""
+        """The lines before the prompt: an empty one, and in configuration mode the edit level."""
         if not self.session.configuring:
             return [""]
         return ["", *self._confirm_warning(), edit_line(self.session.base)]
@@ -69,7 +69,7 @@ class Cli:
 
     @property
     def page_length(self) -> int | None:
-        """Lines a page, as `set cli screen-length` has it; None for the terminal's height."""
+        """Lines of a page, set by `set cli screen-length`; None for the terminal's height."""
         return self.session.screen_length
 
     @property
@@ -77,14 +77,14 @@ class Cli:
         return self._modes[self.session.mode]
 
     async def execute(self, line: str) -> Output:
-        """Run one line and return what it answers; a refusal is an answer too."""
+        """Run one line and return its output; a refusal is returned too, not raised."""
         width = len(self.prompt)
         if not line.strip() or line.lstrip().startswith("#"):
             return NOTHING  # an empty line, or a comment
         try:
             if len(line) > LINE_LIMIT:
-                raise JunosFault(f"line of more than {LINE_LIMIT} characters")  # noqa: TRY301 - answered like any refusal
-            command, pipes = self._understand(line)
+                raise JunosFault(f"line of more than {LINE_LIMIT} characters")  # noqa: TRY301 - returned like any refusal
+            command, pipes = self._parse(line)
             self._log(line)
             return await self._run(command, pipes)
         except JunosFault as fault:
@@ -98,16 +98,17 @@ class Cli:
         typed = f"UI_CMDLINE_READ_LINE: User '{self.session.user}', command '{shown.strip()} '"
         self.session.chassis.syslog.command(typed)
 
-    def _understand(self, line: str) -> tuple[Match, list[Match]]:
+    def _parse(self, line: str) -> tuple[Match, list[Match]]:
+        """Return the command of a line and its pipes. Raises SyntaxFault."""
         (text, _), *rest = segments(line)
-        around = self._surroundings()
-        command = read(self._grammar, split(text), around, end=len(text.rstrip()))
+        context = self._context()
+        command = read(self._grammar, split(text), context, end=len(text.rstrip()))
         pipes = []
         for part, column in rest:
             words = [word.shifted(column) for word in split(part)]
             if not words:
                 raise SyntaxFault("syntax error, expecting <command>.", column + len(part))
-            pipes.append(read(PIPES, words, around, end=column + len(part.rstrip())))
+            pipes.append(read(PIPES, words, context, end=column + len(part.rstrip())))
         return command, pipes
 
     async def _run(self, command: Match, pipes: list[Match]) -> Output:
@@ -118,7 +119,7 @@ class Cli:
         try:
             return await self._do(command, pipes)
         finally:
-            if not session.base:  # anything but `top edit …` leaves one where one stood
+            if not session.base:  # only `top edit …` changes the edit level
                 session.base = place
 
     async def _do(self, command: Match, pipes: list[Match]) -> Output:
@@ -126,13 +127,13 @@ class Cli:
         self.session.piping = bool(pipes)
         if self.session.configuring and command.words[0] != "load":
             async with self.session.chassis.store.editing:
-                pass  # a text that is being loaded is loaded whole first
+                pass  # waits until the text that another session is loading is complete
         if self.session.configuring and _WRITES.intersection(command.words[:1]):
             refuse_when_locked(self.session)
         answer = await command.action(self.session, command)
-        for stage in pipes:
+        for pipe in pipes:
             self.session.piped = answer
-            answer = await stage.action(self.session, stage)
+            answer = await pipe.action(self.session, pipe)
         return answer
 
     def _require_permission(self, command: Match) -> None:
@@ -141,18 +142,17 @@ class Cli:
             return
         needed = PERMISSIONS.get(command.words[0], ())
         if command.words[:2] == ("show", "configuration"):
-            return  # a part that may not be seen is marked as such
+            return  # it replaces the parts that the user may not see
         if needed and not any(self.session.may(permission) for permission in needed):
             raise JunosFault(f"permission denied: {command.words[0]}")
 
-    def _surroundings(self) -> Surroundings:
-        """Return what parsing depends on, as things stand."""
+    def _context(self) -> ParseContext:
         chassis, session = self.session.chassis, self.session
         tree = session.store.candidate if session.configuring else chassis.store.running
-        return Surroundings(chassis.store.root, session.base, tree, chassis.context)
+        return ParseContext(chassis.store.root, session.base, tree, chassis.context)
 
     def complete(self, line: str, *, tab: bool) -> str | None:
-        """Return what completes the last word of `line`: "" for nothing, None (by Tab only) to show help."""
+        """Return the text that completes the last word of `line`, may be ""; None, for Tab only, to show help."""
         if not tab and (not self.session.complete_on_space or line.endswith(" ") or not line):
             return ""
         try:
@@ -162,14 +162,14 @@ class Cli:
         return completion.by_tab(partial, found) if tab else completion.by_space(partial, found)
 
     def help_text(self, line: str) -> list[str]:
-        """Return what `?` shows behind a line."""
+        """Return the lines that `?` prints after `line`."""
         try:
             return completion.help_text(*self._possible(line))
         except JunosFault as fault:
             return fault.lines(len(self.prompt))
 
     def _possible(self, line: str) -> tuple[str, list[Completion]]:
-        """Return the word at the end of `line` (maybe empty) and what it may become. Raises SyntaxFault."""
+        """Return the unfinished last word of `line` (may be "") and what may stand in its place. Raises SyntaxFault."""
         *before, (text, column) = segments(line)
         words = split(text)
         partial = ""
@@ -177,23 +177,23 @@ class Cli:
             partial = words.pop().text
         grammar = PIPES if before else self._grammar
         shifted = [word.shifted(column) for word in words]
-        found = complete(grammar, shifted, partial, self._surroundings())
+        found = complete(grammar, shifted, partial, self._context())
         if found[:1] and found[0].name == "<[Enter]>" and not partial:
             found.append(PIPE_HELP)
         return partial, found
 
     def history_form(self, line: str) -> str:
-        """Return a line as the history keeps it: without secrets. What is remembered is run next, and logged."""
+        """Return a line as the history keeps it, without secrets."""
         self._redacted_last = line, self.redacted(line)
         return self._redacted_last[1]
 
     def redacted(self, line: str) -> str:
-        """Return a line without secrets: the words that the grammar takes for one, however abbreviated their names.
+        """Return a line without secrets: the words that the grammar parses as secrets, even after abbreviated names.
 
-        Of a line that is not understood, nothing is kept behind a refused secret.
+        If a secret is refused, the rest of the line is dropped: it may be a part of the secret.
         """
         text = segments(line)[0][0]
-        reader = Reader(self._grammar, self._surroundings())
+        reader = Reader(self._grammar, self._context())
         end = len(line)
         try:
             for word in split(text):
@@ -206,7 +206,7 @@ class Cli:
         return redact(shown)
 
     def close(self) -> None:
-        """End this command line, however it ends. Can be called twice."""
+        """End this command line. Can be called more than once."""
         self.session.close()
 
 

@@ -1,4 +1,4 @@
-"""Completion of the word being typed, and the help that `?` shows, from the same list of possible words. Pure."""
+"""Completes the word being typed, and lists the help of `?`, both from one list of possible words. Pure."""
 
 from __future__ import annotations
 
@@ -9,28 +9,31 @@ from keyroll.emulator.junos.configuration.tokens import quote
 
 
 def by_space(partial: str, found: Sequence[Completion]) -> str:
-    """Return what Space adds to the begun word `partial`: the rest of the only keyword that it begins, or "".
+    """Return what the space bar adds to `partial`: the rest of the only keyword that it abbreviates, or "".
 
-    Names that people chose are left alone, as in Junos. Nothing is completed where a space follows nothing.
+    Neither user-defined names (as in Junos) nor an empty word are completed.
     """
-    names = [entry.name for entry in _meant(partial, found) if not entry.variable]
+    names = [entry.name for entry in _matching(partial, found) if not entry.variable]
     return names[0][len(partial) :] if len(names) == 1 and partial else ""
 
 
 def by_tab(partial: str, found: Sequence[Completion]) -> str | None:
-    """Return what Tab adds to `partial`: the only word with a blank, or what all begin with; None to show help."""
-    names = [entry.name for entry in _meant(partial, found)]
+    """Return what Tab adds to `partial`: the rest of the only match and a space, or what all matches share.
+
+    None when that is nothing, to show help.
+    """
+    names = [entry.name for entry in _matching(partial, found)]
     if len(names) == 1:
         return quote(names[0])[len(partial) :] + " "
     shared = _shared_beginning(names)
     return shared[len(partial) :] if len(shared) > len(partial) else None
 
 
-def _meant(partial: str, found: Sequence[Completion]) -> list[Completion]:
+def _matching(partial: str, found: Sequence[Completion]) -> list[Completion]:
     """Return the words that `partial` may become.
 
-    A word whose abbreviation needs several letters takes as many to be completed: otherwise `q`, Space and Enter would
-    leave the router.
+    A word that needs several letters as an abbreviation needs as many to be completed: otherwise `q`, the space bar and
+    Enter would end the session.
     """
     return [
         entry
@@ -41,13 +44,13 @@ def _meant(partial: str, found: Sequence[Completion]) -> list[Completion]:
 
 
 def help_text(partial: str, found: Sequence[Completion]) -> list[str]:
-    """Return what `?` shows behind the begun word `partial`."""
+    """Return the lines that `?` prints after the unfinished word `partial`."""
     shown = [entry for entry in found if not partial or entry.name.startswith(partial) or not entry.literal]
     return ["Possible completions:", *help_lines(_sorted(shown))] if shown else ["No valid completions"]
 
 
 def _sorted(found: list[Completion]) -> list[Completion]:
-    """Return the words with Enter first and the pipe last, as Junos lists them."""
+    """Return the entries with `<[Enter]>` first and the pipe last, as Junos lists them."""
     enter = [entry for entry in found if entry.name == "<[Enter]>"]
     pipe = [entry for entry in found if entry.name == "|"]
     return [*enter, *(entry for entry in found if entry not in enter and entry not in pipe), *pipe]

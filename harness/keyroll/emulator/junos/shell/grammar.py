@@ -1,7 +1,7 @@
-"""Commands as data: terms in a tree, from which parsing, abbreviations, `?` help and completion all follow.
+"""Commands as data: a tree of terms, used for parsing, abbreviations, `?` help and completion.
 
-A term is a keyword, or (with `value`) a parameter. What follows is its children. A term with `again` gives way to
-its parent's children once more, so that options may follow each other in any order (`ping A count 3 source B`).
+A term is a keyword, or (with `value`) a parameter; its children may follow it. After a term with `again` its siblings
+may follow too, so that options may stand in any order (`ping A count 3 source B`).
 """
 
 from __future__ import annotations
@@ -19,71 +19,74 @@ from keyroll.emulator.junos.shell.output import Output
 from keyroll.emulator.junos.shell.session import Session
 
 Action = Callable[[Session, "Match"], Awaitable[Output]]
-"""What a command does with the session that typed it; returns what to print."""
+"""Runs a command in the session where it was typed; returns the output. May raise JunosFault."""
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One word of a command, and what may follow it."""
+    """One word of a command, and the words that may follow it."""
 
     name: str
     help: str = ""
     children: tuple[Term, ...] = ()
     run: Action | None = None
-    """What the command does when the line ends here; None: more must follow."""
+    """The action when the line ends here; None if more words must follow."""
     value: ValueType | None = None
-    """Makes it a parameter: any word of this type, kept under the term's name."""
+    """For a parameter: the type of its value, which is stored under the term's name."""
     purpose: Purpose | None = None
-    """What follows is a path of configuration statements, for this purpose."""
+    """If set, the words after it are a path of configuration statements, parsed for this purpose."""
     again: bool = False
-    """Afterwards the parent's children may follow once more."""
+    """Whether the term's siblings may follow it too."""
     rest: bool = False
-    """What follows is free text, taken word by word as it stands."""
+    """Whether the words after it are free text, not parsed."""
     shortest: int = 1
-    """How many letters an abbreviation needs: nobody leaves by a slip of one key."""
+    """Minimum length of an abbreviation: 2 for `exit` and `quit`, so that one mistyped key does not end the session."""
     grammar: Callable[[], tuple[Term, ...]] | None = None
-    """What follows is a command of another grammar (`run show …`)."""
+    """If set, a command of this grammar follows (`run show …`)."""
     from_top: bool = False
-    """What follows is understood and done as if one stood at the top (`top show …`)."""
+    """Whether the command after it is parsed and run at the top of the configuration (`top show …`)."""
     hidden: bool = False
-    """In no help and no completion, and taken only where no other term is meant (`absent`)."""
+    """Whether help and completion omit it, and other matching terms take precedence (`absent`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A command line that was understood: its keywords, its parameters by name, the statements that it names."""
+    """A parsed command: its keywords in full, its parameters by name, the statement paths that it names."""
 
     action: Action
     words: tuple[str, ...]
     args: Mapping[str, str] = field(default_factory=dict)
     paths: tuple[Path, ...] = ()
     tokens: tuple[Token, ...] = ()
-    """The words after a term that takes a path or free text, as typed."""
+    """The words of its path or free text, as typed."""
     end: int = 0
-    """The column behind the last word."""
+    """The column after the last word."""
     from_top: bool = False
-    """Whether it is to be done as if one stood at the top of the configuration."""
+    """Whether it is to be run at the top of the configuration."""
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What parsing a line may depend on: the statements, where one stands among them, the candidate, the clock."""
+class ParseContext:
+    """What parsing depends on: the schema, the edit level, the tree whose keys are offered, the values' context."""
 
     root: Statement
     base: Path
     tree: Node
-    context: EntryContext
+    entry: EntryContext
 
 
 class Reader:
-    """Reads the words of one command."""
+    """Parses one command, word by word."""
 
-    def __init__(self, grammar: Sequence[Term], around: Surroundings) -> None:
-        self._around = around
+    def __init__(self, grammar: Sequence[Term], context: ParseContext) -> None:
+        self._context = context
         self._children: tuple[Term, ...] = tuple(grammar)
+        """The terms that may come next."""
         self._last: Term | None = None
         self._run: Action | None = None
+        """The action if the line ended here."""
         self._back: list[tuple[tuple[Term, ...], Action | None]] = []
+        """For each open term with `again`: its siblings, and the action before it."""
         self._walk: Walk | None = None
         self._tokens: list[Token] = []
         self._from_top = False
@@ -92,11 +95,11 @@ class Reader:
 
     @property
     def secrets(self) -> list[Token]:
-        """The words so far that are secrets."""
+        """The words so far in the position of a secret."""
         return self._walk.secrets if self._walk is not None else []
 
     def feed(self, word: Token) -> None:
-        """Take the next word. Raises SyntaxFault."""
+        """Parse the next word. Raises SyntaxFault."""
         if self._walk is not None:
             self._walk.feed(word)
             self._tokens.append(word)
@@ -126,7 +129,7 @@ class Reader:
         if chosen is not None:
             return next(term for term in self._children if term.name == chosen.name and term.value is None)
         hidden = self._hidden(word)
-        # Spelt out it is no parameter: `show interfaces extensive` does not name an interface.
+        # Typed in full it takes precedence over a parameter: `show interfaces extensive` does not name an interface.
         if hidden is not None and (hidden.name == word.text or not parameters):
             return hidden
         for term in parameters:
@@ -141,11 +144,11 @@ class Reader:
         raise fault or self._unknown(word)
 
     def _hidden(self, word: Token) -> Term | None:
-        """Return the hidden term that a word means: spelt out or begun, else one that takes any word."""
+        """Return the hidden term for a word: one equal to it, else one that it abbreviates, else a parameter."""
         hidden = [term for term in self._children if term.hidden]
-        meant = [term for term in hidden if term.value is None and term.name.startswith(word.text)]
-        exact = [term for term in meant if term.name == word.text]
-        return next(iter(exact or meant or [term for term in hidden if term.value is not None]), None)
+        matching = [term for term in hidden if term.value is None and term.name.startswith(word.text)]
+        exact = [term for term in matching if term.name == word.text]
+        return next(iter(exact or matching or [term for term in hidden if term.value is not None]), None)
 
     def _unknown(self, word: Token) -> SyntaxFault:
         if not self.words:
@@ -162,19 +165,19 @@ class Reader:
             if chosen is None:
                 raise ValueFault("syntax error.")
             text = chosen.name
-        return term.value.store(text, self._around.context)
+        return term.value.store(text, self._context.entry)
 
     def _enter(self, term: Term) -> None:
         if self._last is not None and self._last.from_top:
             self._from_top = True
-            self._around = replace(self._around, base=())
+            self._context = replace(self._context, base=())
         siblings, run = self._children, self._run
         self._last, self._run, self._children = term, term.run, term.children
         if term.again:
             self._back.append((siblings, run))
         if term.purpose is not None:
-            around = self._around
-            self._walk = Walk(around.root, around.base, term.purpose, around.context)
+            context = self._context
+            self._walk = Walk(context.root, context.base, term.purpose, context.entry)
         elif term.grammar is not None:
             self._children = term.grammar()
         elif self._back and (not term.children or term.run is not None):
@@ -183,7 +186,7 @@ class Reader:
             self._run = term.run or earlier_run
 
     def finish(self, end: int) -> Match:
-        """Return what was understood. Raises SyntaxFault at column `end` when more must follow."""
+        """Return the parsed command. Raises SyntaxFault at column `end` when more words must follow."""
         if self._run is None:
             shown = [term for term in self._children if not term.hidden]
             parameters = bool(shown) and all(term.value is not None for term in shown)
@@ -195,7 +198,7 @@ class Reader:
     def completions(self) -> list[Completion]:
         """Return what may come next."""
         if self._walk is not None:
-            return self._walk.completions(self._around.tree)
+            return self._walk.completions(self._context.tree)
         found = [ENTER] if self._run is not None else []
         for term in sorted(self._children, key=lambda term: (term.value is None, term.name)):
             if term.hidden:
@@ -209,17 +212,20 @@ class Reader:
         return found
 
 
-def read(grammar: Sequence[Term], words: Sequence[Token], around: Surroundings, *, end: int) -> Match:
-    """Understand a line. Raises SyntaxFault."""
-    reader = Reader(grammar, around)
+def read(grammar: Sequence[Term], words: Sequence[Token], context: ParseContext, *, end: int) -> Match:
+    """Parse the words of a command; `end` is the column after it. Raises SyntaxFault."""
+    reader = Reader(grammar, context)
     for word in words:
         reader.feed(word)
     return reader.finish(end)
 
 
-def complete(grammar: Sequence[Term], words: Sequence[Token], partial: str, around: Surroundings) -> list[Completion]:
-    """Return what `partial` (the word under the cursor, maybe empty) may become. Raises SyntaxFault before it."""
-    reader = Reader(grammar, around)
+def complete(grammar: Sequence[Term], words: Sequence[Token], partial: str, context: ParseContext) -> list[Completion]:
+    """Return what may stand in place of `partial`, the word at the cursor (may be "").
+
+    Raises SyntaxFault for a wrong word before it.
+    """
+    reader = Reader(grammar, context)
     for word in words:
         reader.feed(word)
     found = reader.completions()

@@ -1,4 +1,4 @@
-"""What a command answers, before pipes and paging."""
+"""The output of a command, before pipes and paging."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from keyroll.emulator.junos.configuration.tree import Node, Path
 
 @dataclass(frozen=True, slots=True)
 class ConfigView:
-    """A part of a configuration, so that `| display set` and `| compare` can show it in another form."""
+    """The part of a configuration below `base`, from which `| display set` and `| compare` print other forms."""
 
     root: Node
     base: Path = ()
@@ -18,7 +18,7 @@ class ConfigView:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """The lines to print; `config` where they are configuration; `paged` whether `---(more)---` may stop them."""
+    """The lines to print; `config` if they show a configuration; `paged`: whether `---(more)---` may interrupt them."""
 
     lines: Sequence[str] = ()
     config: ConfigView | None = None

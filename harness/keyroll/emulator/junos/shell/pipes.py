@@ -1,4 +1,4 @@
-"""What may follow a `|`: filters over lines, and other forms of a configuration. Terms as data, as in `grammar`."""
+"""The commands after a `|`: filters of lines, and other forms of a configuration. Terms as data, as in `grammar`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from keyroll.emulator.junos.commit.datastore import aside
+from keyroll.emulator.junos.commit.datastore import in_thread_if_large
 from keyroll.emulator.junos.configuration.compare import differences
 from keyroll.emulator.junos.configuration.faults import JunosFault
 from keyroll.emulator.junos.configuration.inherit import inherited_from
@@ -20,7 +20,7 @@ from keyroll.emulator.junos.shell.output import Output
 from keyroll.emulator.junos.shell.session import Session
 
 PATTERN_LIMIT = 256
-"""Characters of a regular expression: enough for any filter, too few for one that takes minutes to compile."""
+"""Maximum length of a regular expression in characters: longer ones may take minutes to compile."""
 
 
 def _pattern(match: Match) -> re.Pattern[str]:
@@ -87,7 +87,7 @@ async def _display_set(session: Session, match: Match) -> Output:
 
 
 async def _display_inheritance(session: Session, match: Match) -> Output:
-    """`| display inheritance`: groups are inherited, and above each inherited statement stands its group."""
+    """`| display inheritance`: shows the inherited statements, each below a comment with the name of its group."""
     view = session.piped.config
     if view is None:
         raise JunosFault("'display inheritance' is for configurations")
@@ -107,6 +107,7 @@ async def _display_inheritance(session: Session, match: Match) -> Output:
 
 
 def _relative(line: str, skipped: int) -> str:
+    """Return a `set` or `deactivate` line without the first `skipped` words of its path."""
     verb, *words = line.split(" ")
     return " ".join([verb, *words[skipped:]])
 
@@ -117,14 +118,14 @@ async def _compare(session: Session, match: Match) -> Output:
         raise JunosFault("'compare' is for configurations")
     store = session.chassis.store
     before = store.committed(int(match.args.get("number", 0))).tree
-    # A candidate stays as it is while it is compared; what is committed never changes.
+    # The lock keeps the candidate unchanged while it is compared; a committed configuration never changes.
     async with store.editing if session.configuring else contextlib.nullcontext():
-        lines = await aside(view.root, lambda: _changes(before, view.root, view.base))
+        lines = await in_thread_if_large(view.root, lambda: _changes(before, view.root, view.base))
     return Output(lines, paged=session.piped.paged)
 
 
 def _changes(before: Node, after: Node, place: Path) -> list[str]:
-    """Return the lines that lead from one configuration to another, of the part that is shown."""
+    """Return the lines of `compare` between two configurations, limited to the part at `place`."""
     other, _ = narrowed(before, place)
     root, base = narrowed(after, place)
     old, new = other.at(base), root.at(base)

@@ -1,6 +1,6 @@
-"""The state of one person's command line: mode, place in the configuration, screen settings, the answer being piped.
+"""The state of one command line: mode, edit level, screen settings, the output being piped.
 
-Commands and pipes get a `Session` and change it. It knows neither the grammar nor how lines are read: `Cli` does.
+The actions of commands and pipes get a `Session` and change it. Parsing a line is the task of `Cli`.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from keyroll.emulator.junos.shell.output import NOTHING, Output
 
 
 class Mode(enum.Enum):
-    """Which commands a line may be."""
+    """The mode of a command line, which selects its grammar."""
 
     OPERATIONAL = enum.auto()
     CONFIGURATION = enum.auto()
 
 
 class Session:
-    """What `user`'s command line on `chassis` remembers from one line to the next."""
+    """The state of a command line of `user` on `chassis` between two lines."""
 
     def __init__(self, chassis: Chassis, user: str, screen: Screen) -> None:
         self.chassis = chassis
@@ -29,20 +29,19 @@ class Session:
         self.screen = screen
         self.mode = Mode.OPERATIONAL
         self.base: Path = ()
-        """Where in the configuration this command line stands; empty at the top, and in operational mode."""
+        """The edit level; empty at the top, and in operational mode."""
         self.earlier_bases: list[Path] = []
-        """Where `exit` leads back to, the latest last."""
+        """The edit levels to which `exit` returns, the latest last."""
         self.screen_length: int | None = None
-        """Lines a page, as `set cli screen-length` has it; None for the terminal's height."""
-        self.screen_width: int | None = None
+        """Lines of a page, set by `set cli screen-length`; None for the terminal's height."""
         self.complete_on_space = True
         self.piped: Output = NOTHING
-        """The answer that the pipe now running filters."""
+        """The output that the pipe now running filters."""
         self.piping = False
-        """Whether the answer of the command now running goes into a pipe, not to the screen."""
+        """Whether the output of the command now running goes to a pipe."""
         self.ended = False
         self.private: PrivateCandidate | None = None
-        """The candidate of its own that `configure private` gave it."""
+        """The candidate of `configure private`."""
         self._editor = Editor(user)
         chassis.screens.add(screen)
 
@@ -53,33 +52,33 @@ class Session:
 
     @property
     def prompt(self) -> str:
-        """The prompt, its trailing blank included."""
+        """The prompt, with its trailing space."""
         return f"{self.user}@{self.chassis.store.host_name}{'#' if self.configuring else '>'} "
 
     def may(self, permission: str) -> bool:
-        """Say whether the user's login class has a permission; the lab's own accounts may do everything."""
+        """Return whether the user's login class has a permission; the lab's own accounts have all."""
         login = self.chassis.store.logins.get(self.user)
         return login is None or login.may(permission)
 
     @property
     def store(self) -> Datastore | PrivateCandidate:
-        """The candidate that it edits: the shared one, or one of its own."""
+        """The candidate that it edits: its private one, else the shared one."""
         return self.private or self.chassis.store
 
     @property
     def locked_by(self) -> Editor | None:
-        """Who else keeps the configuration locked (`configure exclusive`)."""
+        """The other command line that has locked the configuration (`configure exclusive`), or None."""
         holder = self.chassis.exclusive
         return None if holder is self._editor else holder
 
     @property
     def exclusive(self) -> bool:
-        """Whether it keeps the configuration locked."""
+        """Whether it has locked the configuration itself."""
         return self.chassis.exclusive is self._editor
 
     @property
     def discards(self) -> bool:
-        """Whether uncommitted changes end with its configuration mode."""
+        """Whether its uncommitted changes are discarded when it leaves configuration mode."""
         return self.exclusive or self.private is not None
 
     @property
@@ -88,7 +87,7 @@ class Session:
         return sorted(editor.user for editor in self.chassis.editors if editor is not self._editor)
 
     def enter_configuration(self, *, exclusive: bool = False, private: PrivateCandidate | None = None) -> None:
-        """Go into configuration mode, at the top: with the shared candidate, that one locked, or one of its own."""
+        """Enter configuration mode at the top; `exclusive` locks the shared candidate, `private` replaces it."""
         self.mode = Mode.CONFIGURATION
         self.base, self.earlier_bases = (), []
         self.chassis.editors.add(self._editor)
@@ -99,13 +98,13 @@ class Session:
             self.chassis.private.add(self._editor)
 
     def leave_configuration(self, *, clean: bool) -> None:
-        """Go back to operational mode; `clean` says that the locked candidate holds nothing to throw away."""
+        """Return to operational mode; `clean`: a locked candidate has no uncommitted changes to discard."""
         self.mode = Mode.OPERATIONAL
         self.base, self.earlier_bases = (), []
-        self._let_go(clean=clean)
+        self._release(clean=clean)
 
-    def _let_go(self, *, clean: bool = False) -> None:
-        """Give up the lock, or the candidate of its own, with what is not committed in it."""
+    def _release(self, *, clean: bool = False) -> None:
+        """Release the lock or the private candidate, and discard the uncommitted changes in it."""
         self.chassis.editors.discard(self._editor)
         self.chassis.private.discard(self._editor)
         self.private = None
@@ -115,7 +114,7 @@ class Session:
                 self.chassis.store.rollback(0)
 
     def close(self) -> None:
-        """End this command line, however it ends. Can be called twice."""
+        """End this command line. Can be called more than once."""
         self.ended = True
         self.chassis.screens.discard(self.screen)
-        self._let_go()
+        self._release()

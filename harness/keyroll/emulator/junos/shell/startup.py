@@ -1,4 +1,4 @@
-"""A router's start-up configuration: a file that somebody put there before its first boot."""
+"""The start-up configuration of a router: a file that is loaded at its first boot."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _SET_FORM = re.compile(r"\s*(?:#[^\n]*\n\s*)*(?:set|delete|activate|deactivate)\
 
 
 async def start_with(path: Path, chassis: Chassis) -> None:
-    """Load the file (curly or `set` form) and commit it; what is wrong goes to the system log, without its words.
+    """Load the file (curly or `set` form) and commit it; errors go to the system log, without text of the file.
 
-    A file that cannot be loaded whole is not loaded at all: the router comes up empty, as Junos does.
+    A file with a mistake is not loaded at all: the router starts with an empty configuration, as Junos does.
     """
     try:
-        text = path.read_text(encoding="utf-8")  # noqa: ASYNC240 - a small file, before anybody is served
+        text = path.read_text(encoding="utf-8")  # noqa: ASYNC240 - a small file, read before any client is served
     except FileNotFoundError:
         return
     except (OSError, UnicodeDecodeError) as error:
@@ -36,6 +36,7 @@ async def start_with(path: Path, chassis: Chassis) -> None:
     if mistakes:
         store.rollback(0)
         # A message of the loader may repeat a word of the file, which may be a secret: only the place is reported.
+        # The first ten are enough to find the cause, and fit into one line of the log.
         places = ", ".join(mistake.removeprefix("terminal:").partition(" ")[0] for mistake in mistakes[:10])
         chassis.syslog.write(
             "mgd", f"UI_BOOT_FAILED: {path} is not loaded; {len(mistakes)} mistakes, at line:(column) {places}"

@@ -1,4 +1,4 @@
-"""The commands of both modes, as data: `operational` (`>`) and `configuration` (`#`); what they do stands beside."""
+"""The commands of both modes, as data (`operational`, `configuration`); their actions are in the other modules."""
 
 from __future__ import annotations
 
@@ -7,4 +7,4 @@ from keyroll.emulator.junos.shell.commands.operational import OPERATIONAL
 from keyroll.emulator.junos.shell.session import Mode
 
 MODES = {Mode.OPERATIONAL: OPERATIONAL, Mode.CONFIGURATION: CONFIGURATION}
-"""The commands of each mode."""
+"""The grammar of each mode."""

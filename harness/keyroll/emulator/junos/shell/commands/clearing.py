@@ -1,4 +1,4 @@
-"""`clear …`."""
+"""The actions of `clear …`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`commit` in its forms (docs/junos.md 3.6)."""
+"""The actions of `commit …` (docs/junos.md 3.6)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from keyroll.emulator.junos.shell.output import Output
 from keyroll.emulator.junos.shell.session import Session
 
 CONFIRM_MINUTES = 10
-"""Junos' default of `commit confirmed`."""
+"""Minutes of `commit confirmed` without a number: Junos' default."""
 
 
 async def commit(session: Session, match: Match) -> Output:
@@ -26,7 +26,7 @@ async def commit(session: Session, match: Match) -> Output:
 
 
 async def check(session: Session, match: Match) -> Output:
-    """`commit check`: everything short of applying it."""
+    """`commit check`: makes all checks of a commit, and does not apply it."""
     del match
     try:
         await session.store.checked()

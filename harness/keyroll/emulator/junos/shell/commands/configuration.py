@@ -1,4 +1,4 @@
-"""Configuration mode: the grammar."""
+"""The grammar of configuration mode. To add a command, add a term."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands that edit the candidate, and move about in it."""
+"""The actions of configuration mode that edit the candidate, or change the edit level."""
 
 from __future__ import annotations
 
@@ -23,13 +23,16 @@ DISCARD_QUESTION = "Discard uncommitted changes? [yes,no] (yes) "
 
 
 async def set_(session: Session, match: Match) -> Output:
-    """`set path value …`: what is typed once stands once; a secret typed again keeps its stored text."""
+    """`set path value …`: adds statements; a secret that is typed again keeps its stored text."""
     session.store.apply_set([await _without_prompts(session, path) for path in match.paths])
     return NOTHING
 
 
 async def _without_prompts(session: Session, path: Path) -> Path:
-    """Return the path as it is; for `plain-text-password` ask for one, and return that of what it is encrypted to."""
+    """Return the path; for `plain-text-password`, ask for the password and return the path of its hash.
+
+    Raises JunosFault for a weak password, or when the two typed ones differ.
+    """
     if not path or path[-1].statement.name != PLAIN_TEXT:
         return path
     typed = await session.screen.ask("New password:", hidden=True)
@@ -39,12 +42,12 @@ async def _without_prompts(session: Session, path: Path) -> Path:
     if typed != await session.screen.ask("Retype new password:", hidden=True):
         raise JunosFault("Passwords are not equal; aborting")
     encrypted = path[-2].statement.child(ENCRYPTED)
-    assert encrypted is not None  # noqa: S101 - the two stand side by side in the schema
+    assert encrypted is not None  # noqa: S101 - the schema has both in the same body
     return (*path[:-1], Step(encrypted, passwords.encrypted(typed or "")))
 
 
 async def delete(session: Session, match: Match) -> Output:
-    """`delete [path]`; without a path everything below here, after a question."""
+    """`delete [path]`; without a path deletes everything below the edit level, after a question."""
     store = session.store
     if not match.tokens:
         answer = await session.screen.ask("Delete everything under this level? [yes,no] (no) ")
@@ -66,7 +69,7 @@ async def activate(session: Session, match: Match) -> Output:
 
 
 async def deactivate(session: Session, match: Match) -> Output:
-    """`deactivate path`: it stays, is shown as inactive, and has no effect."""
+    """`deactivate path`: the statement stays, is shown as inactive, and has no effect."""
     return _mark(session, match, inactive=True)
 
 
@@ -80,7 +83,7 @@ def _mark(session: Session, match: Match, *, inactive: bool) -> Output:
 
 
 async def rename(session: Session, match: Match) -> Output:
-    """`rename ENTRY to NAME`: another name in the same place."""
+    """`rename ENTRY to NAME`: renames an entry, which keeps its position."""
     path, to = _entry_and_other(session, match, ("to",))[:2]
     if not session.store.rename(path, to):
         raise PlainFault("warning: statement not found")
@@ -88,7 +91,7 @@ async def rename(session: Session, match: Match) -> Output:
 
 
 async def copy(session: Session, match: Match) -> Output:
-    """`copy ENTRY to NAME`: the same once more, under another name."""
+    """`copy ENTRY to NAME`: adds a copy of an entry under another name."""
     path, to = _entry_and_other(session, match, ("to",))[:2]
     if not session.store.duplicate(path, to):
         raise PlainFault("warning: statement not found")
@@ -96,9 +99,9 @@ async def copy(session: Session, match: Match) -> Output:
 
 
 def _entry_and_other(session: Session, match: Match, between: tuple[str, ...]) -> tuple[Path, Path, str]:
-    """Return the entry that is named, the other one of its kind behind the word between, and that word.
+    """Return the named entry, the other entry, which is named after a word of `between`, and that word.
 
-    Raises SyntaxFault where they are not two entries of one list.
+    Raises SyntaxFault unless they are two entries of one list.
     """
     words = list(match.tokens)
     places = [number for number, word in enumerate(words) if word.text in between and not word.quoted]
@@ -115,7 +118,7 @@ def _entry_and_other(session: Session, match: Match, between: tuple[str, ...]) -
 
 
 async def insert(session: Session, match: Match) -> Output:
-    """`insert ENTRY before|after ENTRY`: change the order in which entries stand, and are asked."""
+    """`insert ENTRY before|after ENTRY`: changes the order of entries, in which they are evaluated."""
     path, other, where = _entry_and_other(session, match, ("before", "after"))
     parent = session.store.candidate.at(path[:-1])
     if parent is None or not {path[-1].id, other[-1].id} <= parent.children.keys():
@@ -125,33 +128,33 @@ async def insert(session: Session, match: Match) -> Output:
 
 
 async def show(session: Session, match: Match) -> Output:
-    """`show [path]`: the candidate."""
+    """`show [path]`: shows the candidate."""
     return config_output(session.store.candidate, session.base, match.paths)
 
 
 async def edit(session: Session, match: Match) -> Output:
-    """`edit path`: go there. What is not there yet is made when something is set in it."""
+    """`edit path`: changes the edit level. A missing statement is only added when something is set in it."""
     session.earlier_bases.append(session.base)
     session.base = match.paths[0]
     return NOTHING
 
 
 async def up(session: Session, match: Match) -> Output:
-    """`up [N]`; a word that only stands before others (`family`) is not a level."""
+    """`up [N]`: goes up N edit levels; a joined statement (`family`) is not a level."""
     for _ in range(int(match.args.get("levels", 1))):
         session.base = above(session.base)
     return NOTHING
 
 
 async def top(session: Session, match: Match) -> Output:
-    """`top`."""
+    """`top`: goes to the top of the configuration."""
     del match
     session.base, session.earlier_bases = (), []
     return NOTHING
 
 
 async def exit_level(session: Session, match: Match) -> Output:
-    """`exit`, `quit`: back to where one came from, from the top out of configuration mode."""
+    """`exit`, `quit`: returns to the former edit level; at the top, leaves configuration mode."""
     if session.base:
         session.base = session.earlier_bases.pop() if session.earlier_bases else ()
         return NOTHING
@@ -159,7 +162,7 @@ async def exit_level(session: Session, match: Match) -> Output:
 
 
 async def exit_configuration(session: Session, match: Match) -> Output:
-    """`exit configuration-mode`; asks when changes would stay uncommitted (they do stay, in the shared candidate)."""
+    """`exit configuration-mode`: asks first if there are uncommitted changes, which stay in a shared candidate."""
     del match
     changed = await session.store.changed()
     if changed:
@@ -174,7 +177,7 @@ async def exit_configuration(session: Session, match: Match) -> Output:
 
 
 async def rollback(session: Session, match: Match) -> Output:
-    """`rollback [N]`: the candidate becomes the configuration of N commits ago."""
+    """`rollback [N]`: replaces the candidate by the configuration of N commits ago."""
     await session.store.rolled_back(int(match.args.get("number", 0)))
     return Output(["load complete"])
 
@@ -194,19 +197,19 @@ async def load(session: Session, match: Match) -> Output:
             store, text, base, context, override="override" in match.words, replace="replace" in match.words
         )
     async with session.chassis.store.editing:
-        with _no_long_collection(text):
+        with _garbage_collection_paused(text):
             return Output((await _in_pieces(loading)).lines)
 
 
 LONG = 100_000
-"""Characters of a text of which the collector of cycles would notice the statements: some thousand."""
+"""Length of a text in characters, a few thousand statements, from which the collector's passes are noticeable."""
 
 
 @contextlib.contextmanager
-def _no_long_collection(text: str) -> Iterator[None]:
-    """Keep the collector of cycles from walking a large configuration: it takes up to a third of a second each time.
+def _garbage_collection_paused(text: str) -> Iterator[None]:
+    """Pause garbage collection while a long text is loaded: each pass over its statements takes up to 0.3 s.
 
-    A configuration has no cycles. What is there at the end is left out of later collections.
+    A configuration has no reference cycles. The objects that exist at the end are excluded from later passes.
     """
     if len(text) < LONG or not gc.isenabled():
         yield
@@ -220,7 +223,7 @@ def _no_long_collection(text: str) -> Iterator[None]:
 
 
 async def _in_pieces(loading: Generator[None, None, LoadReport]) -> LoadReport:
-    """Load a text, letting the router answer others in between."""
+    """Run a load to its end; at each yield other sessions have a turn."""
     while True:
         try:
             next(loading)

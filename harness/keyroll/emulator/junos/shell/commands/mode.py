@@ -1,4 +1,4 @@
-"""Commands about the command line itself: modes, screen, leaving."""
+"""The actions that concern the command line itself: its mode, its screen, its end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from keyroll.emulator.junos.shell.session import Session
 
 
 async def configure(session: Session, match: Match) -> Output:
-    """`configure`: the candidate is shared with everybody who is in configuration mode."""
+    """`configure`: enters configuration mode with the shared candidate."""
     del match
     changed = await session.chassis.store.changed()
     if session.chassis.private:
@@ -28,10 +28,10 @@ async def configure(session: Session, match: Match) -> Output:
 
 
 async def configure_exclusive(session: Session, match: Match) -> Output:
-    """`configure exclusive`: nobody else may change or commit anything; what is not committed ends with it."""
+    """`configure exclusive`: locks the configuration; uncommitted changes are discarded on exit."""
     del match
     changed = await session.chassis.store.changed()
-    refuse_when_locked(session)  # looked at last: nobody comes between it and the lock
+    refuse_when_locked(session)  # checked last: nothing is awaited between this check and the lock
     if changed:
         raise JunosFault("configuration database modified")
     session.enter_configuration(exclusive=True)
@@ -39,10 +39,10 @@ async def configure_exclusive(session: Session, match: Match) -> Output:
 
 
 async def configure_private(session: Session, match: Match) -> Output:
-    """`configure private`: a candidate of one's own; a commit merges what was changed into the running one."""
+    """`configure private`: enters configuration mode with a private candidate, merged at commit."""
     del match
     changed = await session.chassis.store.changed()
-    own = await PrivateCandidate.begun(session.chassis.store)
+    own = await PrivateCandidate.copied(session.chassis.store)
     refuse_when_locked(session)
     if changed:
         raise PlainFault(
@@ -59,20 +59,20 @@ _DISCARDED = "warning: uncommitted changes will be discarded on exit"
 
 
 def refuse_when_locked(session: Session) -> None:
-    """Raise JunosFault when somebody else keeps the configuration locked."""
+    """Raise PlainFault when another session has locked the configuration."""
     holder = session.locked_by
     if holder is not None:
         raise PlainFault(f"error: configuration database locked by:\n  {holder.user}\n      exclusive [edit]")
 
 
-async def already_there(session: Session, match: Match) -> Output:
-    """`cli`: taken silently (netmiko types it when the prompt begins with `root@`; docs/junos.md 6.1)."""
+async def cli(session: Session, match: Match) -> Output:
+    """`cli`: does nothing; netmiko types it when the prompt begins with `root@` (docs/junos.md 6.1)."""
     del session, match
     return NOTHING
 
 
 async def leave(session: Session, match: Match) -> Output:
-    """`exit`, `quit`: end the session."""
+    """`exit`, `quit`: ends the session."""
     del match
     session.close()
     return Output(paged=False)
@@ -91,26 +91,26 @@ async def screen_length(session: Session, match: Match) -> Output:
 
 
 async def screen_width(session: Session, match: Match) -> Output:
-    """`set cli screen-width N`."""
-    session.screen_width = int(match.args["width"])
-    return Output([f"Screen width set to {session.screen_width}"])
+    """`set cli screen-width N`: has no effect on this router."""
+    del session
+    return Output([f"Screen width set to {match.args['width']}"])
 
 
 async def idle_timeout(session: Session, match: Match) -> Output:
-    """`set cli idle-timeout N`: sessions never end by themselves here."""
+    """`set cli idle-timeout N`: has no effect, because idle sessions are never ended here."""
     del session
     minutes = int(match.args["timeout"])
     return Output([f"Idle timeout set to {minutes} minutes" if minutes else "Idle timeout disabled"])
 
 
 async def no_timestamp(session: Session, match: Match) -> Output:
-    """`set cli timestamp disable`: no output has one (Ansible sends it first)."""
+    """`set cli timestamp disable`: has no effect, because no output has a timestamp. Ansible sends it first."""
     del session, match
     return Output(["CLI timestamp disabled"])
 
 
 async def status(session: Session, match: Match) -> Output:
-    """`status`: who is in configuration mode."""
+    """`status`: lists the users in configuration mode."""
     del match
     users = sorted(editor.user for editor in session.chassis.editors)
     return Output(["Users currently editing the configuration:", *(f"  {user}" for user in users)])

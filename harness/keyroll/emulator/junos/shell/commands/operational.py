@@ -1,4 +1,4 @@
-"""Operational commands: the grammar. A line here adds a command."""
+"""The grammar of operational mode. To add a command, add a term."""
 
 from __future__ import annotations
 
@@ -301,7 +301,7 @@ SET = Term(
 OPERATIONAL = absent.with_absent(
     (
         CLEAR,
-        Term("cli", "Start the command-line interface (already there)", run=mode.already_there),
+        Term("cli", "Start the command-line interface (already there)", run=mode.cli),
         Term(
             "configure",
             "Manipulate software configuration information",

@@ -1,4 +1,7 @@
-"""`show …`: reads states and hands them to `show/`. A state that cannot be read is an error, never an answer."""
+"""The actions of `show …` that every machine half supports: they read states, and `shell/show` formats them.
+
+A state that cannot be read is an error, never output.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +24,12 @@ from keyroll.emulator.junos.shell.show import keychain as keychain_text
 from keyroll.emulator.junos.shell.show.durations import age, stamp, w_line
 
 DENIED = "/* ACCESS-DENIED */"
-"""What stands in place of a hierarchy that a login may not see (assumption J94)."""
+"""Shown in place of a hierarchy that the user's login class may not see (assumption J94)."""
 BGP_NOT_RUNNING = "BGP is not running"
 
 
 def without_secrets(node: Node) -> Node:
-    """Return a copy as a login without the permission `secret` sees it."""
+    """Return a copy with SHOWN in place of each secret, for a user without the permission `secret`."""
     key = SHOWN if node.statement.secret and node.key is not None else node.key
     return Node(
         node.statement, key, node.inactive, {name: without_secrets(child) for name, child in node.children.items()}
@@ -34,7 +37,7 @@ def without_secrets(node: Node) -> Node:
 
 
 def config_output(root: Node, base: Path, paths: tuple[Path, ...]) -> Output:
-    """Return the part of `root` at the named path, as `show` prints it: the body, or the statement of a leaf."""
+    """Return the part of `root` at the first of `paths`, else at `base`: the lines in a body, or a whole leaf."""
     path = paths[0] if paths else base
     view = ConfigView(root, path)
     tree, place = narrowed(root, path)
@@ -45,7 +48,7 @@ def config_output(root: Node, base: Path, paths: tuple[Path, ...]) -> Output:
 
 
 async def configuration(session: Session, match: Match) -> Output:
-    """`show configuration [path]`: the running configuration."""
+    """`show configuration [path]`: shows the running configuration."""
     commit = session.chassis.store.commits[0]
     if not session.may("view-configuration"):
         return Output([f"{name} {{ {DENIED} }}" for name in dict.fromkeys(name for name, _ in commit.tree.children)])
@@ -87,10 +90,10 @@ async def bgp_summary(session: Session, match: Match) -> Output:
 
 
 async def _bgp_states(session: Session) -> dict[Address, BgpState]:
-    """Return the state of every configured neighbour. Raises JunosFault when one is missing."""
+    """Return the state of every configured neighbor, by address. Raises JunosFault when one is missing."""
     before = {neighbor.address for neighbor in session.chassis.store.in_force.neighbors}
     found = {state.address: state for state in await session.chassis.backend.bgp()}
-    # A commit may take hold meanwhile: one that it adds is not in the answer yet, one that it deletes not any more.
+    # A commit may have taken effect meanwhile: bgpd's answer may lack a neighbor that it adds, or one that it deletes.
     now = [neighbor.address for neighbor in session.chassis.store.in_force.neighbors]
     wanted = [address for address in now if address in before or address in found]
     missing = [address for address in wanted if address not in found]
@@ -127,7 +130,7 @@ def router_id(intent: Intent) -> IPv4Address | None:
 
 
 async def uptime(session: Session, match: Match) -> Output:
-    """`show system uptime`: the router's clock, and how long ago things happened by it (docs/junos.md 3.5)."""
+    """`show system uptime`: the router's clock, and the ages of boot and last commit by it (docs/junos.md 3.5)."""
     del match
     chassis = session.chassis
     now, zone = chassis.now().replace(microsecond=0), chassis.zone
@@ -148,7 +151,10 @@ async def uptime(session: Session, match: Match) -> Output:
 
 
 async def version(session: Session, match: Match) -> Output:
-    """`show version`: says that no Juniper software runs here, in lines that parsers of the real output take."""
+    """`show version`: states that no Juniper software runs here, in lines that parsers of the real output accept.
+
+    The release is that of Juniper's models from which the statements are taken.
+    """
     del match
     return Output(
         [

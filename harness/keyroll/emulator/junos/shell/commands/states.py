@@ -1,4 +1,4 @@
-"""`show …` of what the machine half may or may not be able to tell: LDP, routes, kernel, log."""
+"""The actions of `show …` for states that not every machine half has (LDP, kernel), and for routes, commits and log."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LDP_NOT_RUNNING = "LDP instance is not running"
 
 
 def ldp_of(session: Session) -> LdpBackend:
-    """Return the machine half as one that runs LDP. Raises JunosFault."""
+    """Return the machine half, which must run LDP. Raises JunosFault if it does not."""
     backend = session.chassis.backend
     if not isinstance(backend, LdpBackend):
         raise JunosFault("this router's machine half does not run LDP")
@@ -35,7 +35,7 @@ def ldp_of(session: Session) -> LdpBackend:
 
 
 def host_of(session: Session) -> HostBackend:
-    """Return the machine half as one that reads its kernel's state. Raises JunosFault."""
+    """Return the machine half, which must read its kernel's state. Raises JunosFault if it cannot."""
     backend = session.chassis.backend
     if not isinstance(backend, HostBackend):
         raise JunosFault("this router's machine half cannot read its kernel's state")
@@ -148,7 +148,7 @@ async def interfaces_terse(session: Session, match: Match) -> Output:
     states = [*await host_of(session).interfaces()]
     units = session.chassis.store.in_force.units
     if not any(state.name == LOOPBACK for state in states):
-        # Machine halves list ports alone; every kernel has the loopback, and it is up.
+        # The machine half lists only ports. The loopback exists in every kernel, and is up.
         states.append(InterfaceState(LOOPBACK, admin_up=True, link_up=True))
     if name is not None:
         units = tuple(unit for unit in units if name in (unit.name, unit.name.rpartition(".")[0]))
@@ -183,6 +183,6 @@ async def log_messages(session: Session, match: Match) -> Output:
 
 
 async def log_commands(session: Session, match: Match) -> Output:
-    """`show log interactive-commands`: the lines that people typed, without secrets."""
+    """`show log interactive-commands`: the typed lines, without secrets."""
     del match
     return Output(list(session.chassis.syslog.commands))

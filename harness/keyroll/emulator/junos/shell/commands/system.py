@@ -1,4 +1,4 @@
-"""Commands that change the router itself."""
+"""The actions that concern the whole router: clock, ping, restart, reboot."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DATE = re.compile(r"(\d{4})(\d{2})(\d{2})(\d{2})(\d{2})(?:\.(\d{2}))?", re.ASCI
 
 
 async def set_date(session: Session, match: Match) -> Output:
-    """`set date YYYYMMDDhhmm.ss`: move this router's clock, at once, in its own time zone."""
+    """`set date YYYYMMDDhhmm.ss`: sets this router's clock at once; the time is in its own time zone."""
     zone = session.chassis.zone
     wanted = _moment(match.args["time"], zone)
     before = session.chassis.now()
@@ -40,17 +40,20 @@ def _moment(text: str, zone: tzinfo) -> datetime:
 
 
 PING_COUNT = 5
-"""Requests of `rapid`. Otherwise Junos pings until Ctrl-C; without a terminal there is none, and these are enough."""
+"""Number of requests of `rapid`, as in Junos; also without a terminal, where no Ctrl-C could end an endless ping."""
 ENDLESS = 1_000_000
-"""Requests until Ctrl-C: at one a second, eleven days."""
-_SECOND = 1.0
-"""Seconds between two requests, as Junos sends them."""
-_RAPIDLY = 0.01
-"""Seconds between two requests of `rapid`, at least: ping(8) of FreeBSD floods at a hundred a second."""
+"""Number of requests of a ping until Ctrl-C: eleven days at one a second."""
+_INTERVAL = 1.0
+"""Seconds between two requests, as in Junos."""
+_RAPID_INTERVAL = 0.01
+"""Minimum seconds between two requests of `rapid`: FreeBSD's ping(8) sends a hundred a second when it floods."""
 
 
 async def ping(session: Session, match: Match) -> Output:
-    """`ping A [count N] [rapid] [source A]`: prints as answers come (behind a pipe at the end), ends by Ctrl-C."""
+    """`ping A [count N] [rapid] [source A]`: prints replies as they arrive; Ctrl-C ends it.
+
+    Before a pipe, all lines are the output of the command, because a pipe filters only that.
+    """
     address, rapid = ip_address(match.args["host"]), "rapid" in match.words
     endless = session.screen.interactive and not rapid
     count = int(match.args.get("requests", ENDLESS if endless else PING_COUNT))
@@ -59,33 +62,33 @@ async def ping(session: Session, match: Match) -> Output:
         address,
         count=count,
         source=ip_address(source) if source else None,
-        interval=_RAPIDLY if rapid else _SECOND,
+        interval=_RAPID_INTERVAL if rapid else _INTERVAL,
     )
     printed: list[str] = []
 
-    async def say(line: str) -> None:
+    async def print_line(line: str) -> None:
         if session.piping:
             printed.append(line)
         else:
             await session.screen.write_now([line])
 
-    await say(ping_text.heading(address))
+    await print_line(ping_text.heading(address))
     found: list[Echo] = []
     try:
         async for echo in echoes:
             found.append(echo)
             line = None if rapid else ping_text.answer(address, echo)
             if line is not None:
-                await say(line)
+                await print_line(line)
     except asyncio.CancelledError:
-        # Ctrl-C is how a ping ends: print its statistics. A client that hung up is noticed at the next write.
+        # Ctrl-C ends a ping with its statistics. A client that has disconnected is noticed at the next write.
         printed.append("^C")
-    await say("".join(ping_text.mark(echo) for echo in found) if rapid else "")
+    await print_line("".join(ping_text.mark(echo) for echo in found) if rapid else "")
     return Output([*printed, *ping_text.statistics(address, found)], paged=False)
 
 
 async def restart_routing(session: Session, match: Match) -> Output:
-    """`restart routing`: sessions drop, and come back from the configuration in force."""
+    """`restart routing`: all sessions go down, and come up again from the configuration in force."""
     del match
     session.chassis.syslog.write(
         "mgd", f"UI_RESTART_EVENT: User '{session.user}' restarting daemon 'Routing protocols process'"
@@ -95,13 +98,13 @@ async def restart_routing(session: Session, match: Match) -> Output:
 
 
 async def reboot(session: Session, match: Match) -> Output:
-    """`request system reboot`: after a question the whole router restarts."""
+    """`request system reboot`: restarts the whole router, after a question."""
     del match
     host = host_of(session)
     answer = await session.screen.ask("Reboot the system ? [yes,no] (no) ")
     if answer is None or answer.strip() not in ("yes", "y"):
         return NOTHING
     session.chassis.syslog.write("mgd", f"UI_REBOOT_EVENT: User '{session.user}' requested a reboot")
-    await session.screen.write_now(["Shutdown NOW!"])  # first: the connection ends with the router
+    await session.screen.write_now(["Shutdown NOW!"])  # printed before, because the reboot ends the connection
     await host.reboot()
     return NOTHING

@@ -1,1 +1,1 @@
-"""The text of operational commands. Functions of states: what they print, they were given."""
+"""The text of operational commands: pure functions of the states that they are given."""

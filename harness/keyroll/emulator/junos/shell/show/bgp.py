@@ -16,7 +16,7 @@ PEER_HEADER = (
 
 
 def summary(states: Sequence[BgpState], groups: int) -> list[str]:
-    """Return the summary of `states`; `groups` is how many groups are configured with at least one neighbour."""
+    """Return the summary of `states`; `groups` is the number of configured groups that have a neighbor."""
     peers = sorted(states, key=lambda state: (state.address.version, int(state.address)))
     down = sum(state.state != ESTABLISHED for state in peers)
     lines = [

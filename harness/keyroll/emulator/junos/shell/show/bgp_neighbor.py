@@ -1,6 +1,6 @@
-"""`show bgp neighbor [A]` (docs/junos.md 3.3): the lines whose values this router knows, in Junos' order and layout.
+"""`show bgp neighbor [A]` (docs/junos.md 3.3): the lines whose values this router has, in Junos' order and layout.
 
-What rpd alone knows (last state, octets, RIB bits) is left out rather than made up.
+Lines about rpd's internal state (octets in buffers, threads) are omitted, not invented.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from keyroll.emulator.contract.model import BgpNeighbor, BgpState
 from keyroll.emulator.junos.shell.show.bgp import ESTABLISHED
 
 PREFERENCE = 170
-"""Junos' default for BGP."""
+"""Junos' default preference of BGP routes."""
 HOLD_TIME = 90
-"""Seconds; Junos' default."""
+"""Junos' default hold time in seconds."""
 _LAST = {"Established": ("OpenConfirm", "RecvKeepAlive"), "OpenConfirm": ("OpenSent", "RecvOpen")}
-"""The state and the event that alone lead to a state (RFC 4271, 8.2.2)."""
+"""The only (former state, event) that leads to each of these states (RFC 4271, section 8.2.2)."""
 _STARTED = ("Idle", "Start")
 _HOLD_TIMER = "Hold Timer Expired"
 _ERRORS = {
@@ -28,12 +28,12 @@ _ERRORS = {
     "neighbor events error": "Finite State Machine Error",
     "cease": "Cease",
 }
-"""How bgpd's names of errors begin, and Junos' names of them; other ends of a session are not errors to Junos."""
+"""How bgpd's reasons for a reset begin, with Junos' name of the error; Junos shows other reasons as `None`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Neighbor:
-    """One neighbour: what is configured, what the daemon says, and where it stands among the groups."""
+    """One neighbor: its configuration, its state in bgpd, and the indexes (from 0) of its group and of itself."""
 
     config: BgpNeighbor
     state: BgpState
@@ -42,7 +42,7 @@ class Neighbor:
 
 
 def neighbors(found: Sequence[Neighbor], *, own_as: int | None, router_id: IPv4Address | None) -> list[str]:
-    """Return the blocks of all neighbours, an empty line between them."""
+    """Return the blocks of all neighbors, with an empty line between them."""
     lines: list[str] = []
     for neighbor in found:
         lines += [""] if lines else []
@@ -92,7 +92,7 @@ def _type_line(config: BgpNeighbor, state: BgpState) -> str:
 
 
 def _last_error(state: BgpState) -> str:
-    """Return the error of the last NOTIFICATION (RFC 4271, 4.5); `None` where a session ended without one."""
+    """Return Junos' name for the error of the last NOTIFICATION (RFC 4271, section 4.5); `None` without one."""
     reason = (state.last_reset or "").casefold()
     return next((error for beginning, error in _ERRORS.items() if reason.startswith(beginning)), "None")
 

@@ -1,4 +1,4 @@
-"""Lengths of time as Junos prints them: it has several ways."""
+"""Formats of durations and times: Junos has several, one for each kind of output."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def w_line(now: datetime, zone: tzinfo, up_seconds: int, users: int, load: tuple
     else:
         since = f"{minutes} min{'' if minutes == 1 else 's'}"
     up = f"{days} day{'s' if days > 1 else ''}, {since}" if days else since
-    clock = f"{local.hour % 12 or 12:2d}:{local.minute:02d}{'AM' if local.hour < 12 else 'PM'}"  # noqa: PLR2004 - a clock's
+    clock = f"{local.hour % 12 or 12:2d}:{local.minute:02d}{'AM' if local.hour < 12 else 'PM'}"  # noqa: PLR2004 - noon
     return f"{clock}  up {up}, {users} users, load averages: {', '.join(f'{value:.2f}' for value in load)}"
 
 

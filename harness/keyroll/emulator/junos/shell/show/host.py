@@ -14,7 +14,7 @@ _COLUMNS = f"Proto Recv-Q Send-Q  {'Local Address':<46}{'Foreign Address':<46}(s
 
 
 def interfaces_terse(states: Sequence[InterfaceState], units: Sequence[Unit]) -> list[str]:
-    """Return each physical interface, and below it its logical ones with their addresses."""
+    """Return a line for each physical interface, followed by its logical interfaces with their addresses."""
     lines = ["Interface               Admin Link Proto    Local                 Remote"]
     for state in states:
         up = f"{_word(up=state.admin_up):<6}{_word(up=state.link_up)}"
@@ -48,7 +48,7 @@ def _local(address: Interface) -> str:
 
 
 def connections(found: Sequence[TcpConnection]) -> list[str]:
-    """Return the TCP sockets as netstat prints them: the port behind a dot."""
+    """Return the TCP sockets as netstat prints them: `ADDRESS.PORT`."""
     lines = [_CONNECTIONS, _COLUMNS]
     for entry in found:
         local = f"{entry.local[0] or '*'}.{entry.local[1]}"
@@ -63,7 +63,7 @@ def _endpoint(end: tuple[Address, int] | None) -> str:
 
 
 def tcp_statistics(drops: AuthDrops) -> list[str]:
-    """Return the counters of `show system statistics tcp` that this router keeps: those about authentication."""
+    """Return the counters of `show system statistics tcp` that this router has: those about authentication."""
     return [
         "Tcp:",
         f"        {drops.icmp_ignored} ICMP packets ignored by TCP",
@@ -73,7 +73,7 @@ def tcp_statistics(drops: AuthDrops) -> list[str]:
 
 
 def commits(found: Sequence[Commit], zone: tzinfo) -> list[str]:
-    """Return the commits, the latest first, each with its comment below."""
+    """Return a line for each commit, the latest first, with its comment below it."""
     lines: list[str] = []
     for number, commit in enumerate(found):
         lines.append(f"{number:<4}{stamp(commit.when, zone)} by {commit.user} via {commit.via}")

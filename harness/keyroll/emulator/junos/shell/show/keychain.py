@@ -1,7 +1,7 @@
-"""`show security keychain [brief|detail]` (docs/junos.md 3.1): the router's own key clock, not the wire.
+"""`show security keychain [brief|detail]` (docs/junos.md 3.1): the router's key clock, not the KeyIDs on the wire.
 
-The layout is exact for real `detail` outputs of three releases, which also print `Algorithm hmac-md5` for TCP-AO keys
-and key numbers, not send-id and recv-id, as IDs.
+The layout equals that of real `detail` outputs of three releases. As in these, a TCP-AO key has `Algorithm hmac-md5`,
+and the IDs are key numbers, not send-id and recv-id.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ _SHOWN_ALGORITHM = {"hmac-sha-1": "hmac-sha1", "sha-1": "sha1"}
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """What the key clock of one chain says at an instant."""
+    """The state of a chain's key clock at an instant: numbers of keys, and the time to the next start-time."""
 
     active: int | None
     next: int | None
     transition: int | None
+    """Seconds until the next start-time, rounded up."""
     accepted: frozenset[int]
 
 
@@ -39,7 +40,7 @@ def _clock(chain: Keychain, receiving: Receiving) -> KeyClock:
 
 
 def _other_scheme(key: Key) -> ClockKey | None:
-    """Return the course of a key that is not TCP-AO's: the clock shows it too, its ids do not matter."""
+    """Return the clock's entry for a key of an older scheme, which is shown too; the KeyIDs that it lacks are 0."""
     if key.scheme == "ao" or key.start is None or key.secret is None:
         return None
     return ClockKey(key.id, to_ns(key.start), 0, 0)
@@ -62,19 +63,19 @@ def _row(chain: Keychain, reading: _Reading) -> str:
     transition = NONE if reading.transition is None else age(reading.transition)
     name = f" {chain.name}"
     cells = ((name, 25), (active, 7), (active, 9), (following, 7), (following, 9), (transition, 11))
-    # Widths as in the samples; what is as wide as its column or wider still keeps a blank behind it.
+    # Widths as in the samples; a text that fills its column, or is longer, is still followed by a space.
     return "".join(f"{text:<{max(width, len(text) + 1)}}" for text, width in cells) + f"{chain.tolerance} (secs)"
 
 
 def brief(chains: Sequence[Keychain], now: datetime, receiving: Receiving) -> list[str]:
-    """Return the table: one row a chain."""
+    """Return the table, with one row for each chain; empty without chains."""
     if not chains:
         return []
     return [*HEADER, *(_row(chain, _read(chain, now, receiving)) for chain in chains)]
 
 
 def detail(chains: Sequence[Keychain], now: datetime, zone: tzinfo, receiving: Receiving) -> list[str]:
-    """Return header and row for each chain, followed by two lines for each key."""
+    """Return for each chain the header and its row, followed by two lines for each key."""
     lines: list[str] = []
     for chain in chains:
         reading = _read(chain, now, receiving)

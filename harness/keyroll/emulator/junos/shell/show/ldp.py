@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from keyroll.emulator.contract.model import Ldp, LdpAdjacency, LdpBinding, LdpPeer, LdpSession
+from keyroll.emulator.contract.model import Ldp, LdpAdjacency, LdpBinding, LdpSession
 from keyroll.emulator.junos.shell.show.durations import age
 
 OPERATIONAL = "Operational"
 RETRY_SECONDS = 1
-"""Connect retry interval as Junos prints it."""
+"""The connect retry interval in seconds, as in Junos' samples."""
 _FIXED = (
     "  Capabilities advertised: none",
     "  Capabilities received: none",
@@ -24,26 +24,27 @@ _FIXED = (
     "  MTU discovery: disabled",
     "  Nonstop routing state: Not in sync",
 )
-"""What is so of every session here: none of these features is modelled, and ldpd speaks downstream unsolicited only."""
+"""Lines that are the same for every session: none of the features is emulated, and ldpd only advertises unsolicited."""
 _OPENING = ("OpenSent", "OpenRec", "Initialized")
+"""States of a session that is being initialized over an open TCP connection (RFC 5036, section 2.5.4)."""
 
 
 def connection(state: str) -> str:
-    """Return the word of the TCP connection that a session in `state` has."""
+    """Return the state of the TCP connection of a session in `state`: `Open` or `Closed`."""
     if state == OPERATIONAL or state in _OPENING:
         return "Open"
     return "Closed"
 
 
 def _hold(session: LdpSession) -> int:
-    """Return what stands under Hold time: what is left of it, or all of it where the daemon does not tell."""
+    """Return the value of Hold time: the seconds left, or the whole time if ldpd does not report them."""
     if session.state != OPERATIONAL:
         return 0
     return session.keepalive_timeout if session.hold_left is None else session.hold_left
 
 
 def sessions(found: Sequence[LdpSession]) -> list[str]:
-    """Return the table of sessions."""
+    """Return the table of sessions, ordered by peer."""
     lines = ["  Address                           State       Connection  Hold time  Adv. Mode"]
     for session in sorted(found, key=lambda session: session.peer):
         open_ = connection(session.state)
@@ -52,7 +53,7 @@ def sessions(found: Sequence[LdpSession]) -> list[str]:
 
 
 def session_detail(found: Sequence[LdpSession], adjacencies: Sequence[LdpAdjacency], ldp: Ldp) -> list[str]:
-    """Return one block a session; lines whose value is not known here are left out."""
+    """Return one block for each session; lines whose value this router lacks are omitted."""
     lines: list[str] = []
     for session in sorted(found, key=lambda session: session.peer):
         lines += _detail(session, sum(entry.peer_id == session.peer_id for entry in adjacencies), ldp)
@@ -92,14 +93,8 @@ def _detail(session: LdpSession, heard: int, ldp: Ldp) -> list[str]:
     return lines
 
 
-def protecting(ldp: Ldp, session: LdpSession) -> LdpPeer | None:
-    """Return the statement that protects a session: of those that hold its peer, the longest prefix."""
-    holding = [peer for peer in ldp.peers if session.peer in peer.peers]
-    return max(holding, key=lambda peer: peer.peers.prefixlen, default=None)
-
-
 def _authentication(session: LdpSession, ldp: Ldp) -> str | None:
-    peer = protecting(ldp, session)
+    peer = ldp.peer_of(session.peer)
     if peer is None:
         return None
     if peer.md5 is not None:
@@ -108,7 +103,7 @@ def _authentication(session: LdpSession, ldp: Ldp) -> str | None:
 
 
 def neighbors(found: Sequence[LdpAdjacency]) -> list[str]:
-    """Return the table of neighbours heard by hellos."""
+    """Return the table of the neighbors discovered by hello messages."""
     lines = ["Address                             Interface       Label space ID     Hold time"]
     for entry in sorted(found, key=lambda entry: (entry.interface, entry.address)):
         space = f"{entry.peer_id}:0"
@@ -117,7 +112,7 @@ def neighbors(found: Sequence[LdpAdjacency]) -> list[str]:
 
 
 def database(found: Sequence[LdpBinding], sessions: Sequence[LdpSession]) -> list[str]:
-    """Return for each session the labels that came from its peer, and those that it was given."""
+    """Return for each session the labels received from its peer, then those advertised to it."""
     lines: list[str] = []
     for session in sorted(sessions, key=lambda session: session.peer):
         own = [binding for binding in found if binding.peer_id == session.peer_id]
@@ -132,7 +127,7 @@ def database(found: Sequence[LdpBinding], sessions: Sequence[LdpSession]) -> lis
 
 
 def interfaces(found: Sequence[LdpAdjacency], ldp: Ldp, addresses: Sequence[tuple[str, str]], own: str) -> list[str]:
-    """Return the table of interfaces that speak LDP; `addresses` are (logical interface, address)."""
+    """Return the table of interfaces with LDP; `addresses` are (logical interface, address), `own` the router ID."""
     lines = [
         "Interface          Address                    Label space ID   Nbr   Next",
         "                                                               count hello",

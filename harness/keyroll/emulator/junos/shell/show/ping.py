@@ -1,4 +1,4 @@
-"""What `ping` prints: Junos has FreeBSD's ping."""
+"""The output of `ping`, in the layout of FreeBSD's ping(8), which Junos has."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ from math import sqrt
 from keyroll.emulator.contract.model import Address, Echo
 
 OCTETS = 56
-"""Payload of a request, as the heading says it: Junos' default."""
-"""Octets of data in an echo request."""
+"""Octets of data in an echo request: Junos' default, printed in the heading."""
 
 
 def heading(address: Address) -> str:
-    """Return the line before the first answer."""
+    """Return the line before the first reply."""
     return f"PING {address} ({address}): {OCTETS} data bytes"
 
 
 def answer(address: Address, echo: Echo) -> str | None:
-    """Return the line of one request; None when no answer came, which says nothing until the end."""
+    """Return the line for one request; None without a reply, which only the statistics count."""
     if echo.problem is not None:
         return f"ping: {echo.problem}"
     if echo.milliseconds is None:
@@ -28,12 +27,12 @@ def answer(address: Address, echo: Echo) -> str | None:
 
 
 def mark(echo: Echo) -> str:
-    """Return what `rapid` prints for one request."""
+    """Return the character that `rapid` prints for one request: `!` for a reply, `.` for none."""
     return "." if echo.milliseconds is None else "!"
 
 
 def statistics(address: Address, echoes: Sequence[Echo]) -> list[str]:
-    """Return the lines at the end."""
+    """Return the last lines: counts of packets, and with any reply the round-trip times."""
     times = [echo.milliseconds for echo in echoes if echo.milliseconds is not None]
     sent, got = len(echoes), len(times)
     lost = round(100 * (sent - got) / sent) if sent else 0

@@ -10,14 +10,14 @@ from keyroll.emulator.junos.shell.show.durations import route_age
 
 TABLES = {4: "inet.0", 6: "inet6.0"}
 LEGEND = "+ = Active Route, - = Last Active, * = Both"
-# Where Junos prints the brackets of a route: columns of prefix and space.
+# Column (from 0) of the bracket before the protocol, as Junos prints it.
 _COLUMN = 19
 _LETTERS = {"Direct": "D", "Local": "L", "BGP": "B", "Static": "S", "LDP": "L"}
 _ORDER = ("Direct", "Local", "BGP", "Static", "LDP", "Kernel")
 
 
 def table_of(route: RouteState) -> str:
-    """Return the table that a route stands in."""
+    """Return the name of the table that holds a route."""
     return TABLES[route.prefix.version]
 
 
@@ -29,9 +29,9 @@ def _head(table: str, routes: Sequence[RouteState]) -> str:
 def routes(
     everything: Sequence[RouteState], chosen: Sequence[RouteState], *, terse: bool, every_table: bool = False
 ) -> list[str]:
-    """Return the tables with the `chosen` routes; their headings count `everything`.
+    """Return the tables with the `chosen` routes; their headings count the routes of `everything`.
 
-    With `every_table` a table of which nothing was chosen is named all the same.
+    With `every_table`, a table without a chosen route has its heading too.
     """
     lines: list[str] = []
     for table in TABLES.values():
@@ -68,7 +68,7 @@ def _terse(route: RouteState) -> str:
 
 
 def summary(everything: Sequence[RouteState], *, own_as: int | None, router_id: IPv4Address | None) -> list[str]:
-    """Return the counts of each table by protocol."""
+    """Return the numbers of routes in each table, by protocol."""
     lines = [f"Autonomous system number: {own_as}"] if own_as is not None else []
     lines += [f"Router ID: {router_id}"] if router_id is not None else []
     for table in TABLES.values():
