@@ -1,1 +1,1 @@
-"""An emulated router: Junos' command line on top, FRR beneath, TCP-AO in the wire path. Runs as a program."""
+"""An emulated router: a Junos command line, FRR for routing, and TCP-AO in the wire path. Runs as a program."""

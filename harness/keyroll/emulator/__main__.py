@@ -9,7 +9,7 @@ from keyroll.emulator.boot import program
 
 
 def main() -> int:
-    """Read the command line and run the router to its end."""
+    """Read the command line and run the router; return its exit code."""
     parser = argparse.ArgumentParser(prog="keyroll-router", description="One emulated router.")
     parser.add_argument("--boot-fd", type=int, required=True, help="descriptor: the boot socket")
     parser.add_argument("--listen-fd", type=int, required=True, help="descriptor: the listening socket for SSH")

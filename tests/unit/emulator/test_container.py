@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from keyroll.emulator.boot.container import Orders, await_links, ports
+from keyroll.emulator.boot.container import ContainerSettings, await_links, ports
 from keyroll.emulator.boot.container_console import Console, Greeting
 from keyroll.emulator.contract.errors import ProcessError
 
@@ -21,10 +21,10 @@ CLI = Path(__file__).parents[3] / "image" / "cli"
 def test_the_surroundings_are_read() -> None:
     environment = {"CLAB_INTFS": "2", "KEYROLL_SENDING": "rnext", "KEYROLL_DELETION": "next-connection"}
     environment["KEYROLL_WAIT_SCALE"] = "3"
-    assert Orders.read(environment, "R1.lab") == Orders(
+    assert ContainerSettings.read(environment, "R1.lab") == ContainerSettings(
         "R1", 2, {"sending": "rnext", "deletion": "next-connection"}, 3.0
     )
-    assert Orders.read({}, "R1") == Orders("R1", None, {}, 1.0)
+    assert ContainerSettings.read({}, "R1") == ContainerSettings("R1", None, {}, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_the_surroundings_are_read() -> None:
 )
 def test_a_wrong_value_is_named(name, value) -> None:
     with pytest.raises(ProcessError, match=f"invalid {name} '{value}'"):
-        Orders.read({name: value}, "R1")
+        ContainerSettings.read({name: value}, "R1")
 
 
 def test_interfaces_become_ports_in_the_order_of_their_numbers() -> None:
@@ -57,11 +57,11 @@ def test_links_that_do_not_come_are_said() -> None:
 
 
 def test_a_long_wait_for_links_is_told(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setattr("keyroll.emulator.boot.container.TELL_SECONDS", 0.05)
+    monkeypatch.setattr("keyroll.emulator.boot.container.WARN_SECONDS", 0.05)
     with pytest.raises(ProcessError, match="expected 99 links"):
         await_links(99, 0.2)
     assert caplog.text.count("waiting for links: 99 expected (CLAB_INTFS)") == 1
-    assert "a container that is restarted by itself has lost them: deploy the lab again" in caplog.text
+    assert "a container that is restarted alone has lost them: deploy the lab again" in caplog.text
 
 
 def converse(*words: str, answer) -> subprocess.CompletedProcess[str]:

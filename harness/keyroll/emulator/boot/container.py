@@ -1,22 +1,22 @@
 """The emulated router as a container: `python -m keyroll.emulator.boot.container` is the image's command.
 
 The container's own network namespace is the router's outer one, where containerlab puts `eth1`, `eth2`, …; FRR and
-`ge-0/0/0` live in an inner namespace. Process 1 only starts the router, hands signals on and reaps; the router itself
-has its own mounts, with a /proc in which sysctls can be set (Docker mounts /proc/sys read-only).
+`ge-0/0/0` live in an inner namespace. Process 1 only starts the router, passes signals on and reaps ended processes;
+the router has its own mounts, with a /proc in which sysctls can be set (Docker mounts /proc/sys read-only).
 
-What the container's environment and files may set:
+Settings in the container's environment and files:
 
     host name                 the router's name
-    CLAB_INTFS                how many `eth<n>` containerlab will bring; the router waits for them
+    CLAB_INTFS                how many `eth<n>` containerlab adds; the router waits for them
     KEYROLL_SENDING           `clock` or `rnext`, KEYROLL_RECEIVING `tolerance` or `any`: its key policies
     KEYROLL_REPOINT, KEYROLL_ALTERATION, KEYROLL_DELETION
                               `next-connection` or `at-once`: what a commit may change of keychains in use
-    KEYROLL_WAIT_SCALE        stretches every deadline
+    KEYROLL_WAIT_SCALE        a factor on every deadline
     /config/juniper.conf      the start-up configuration, in either form
 
-It answers SSH on port 22 (root, with the password that containerlab's kind has by default), the command `cli` inside
-the container over `/run/keyroll/cli.sock`, and its control socket (docs/control.md) at `/run/keyroll/control.sock`.
-Its logs are in /var/log/keyroll, which containerlab's kind keeps in the lab's folder on the host.
+It answers SSH on port 22 (root, with the kind's default password), the command `cli` inside the container over
+`/run/keyroll/cli.sock`, and its control socket (docs/control.md) at `/run/keyroll/control.sock`. Its logs are in
+/var/log/keyroll, which containerlab keeps in the lab's folder on the host.
 """
 
 from __future__ import annotations
@@ -54,11 +54,14 @@ CLI_SOCKET = RUN / "cli.sock"
 CONTROL_SOCKET = RUN / "control.sock"
 LOGS = Path("/var/log/keyroll")
 LINKS_SECONDS = 120.0
-"""From the router's start to its last link: containerlab makes them when all containers of the lab run."""
-TELL_SECONDS = 5.0
-"""From the router's start to the line that says what it waits for: containerlab makes links within a second or two."""
+"""From the router's start to its last link: containerlab makes links only when all containers of the lab run, and a
+large lab takes a minute or more to start."""
+WARN_SECONDS = 5.0
+"""From the router's start to a warning that names the missing links: usually they come within a second or two."""
+BACKLOG = 64
+"""SSH connections that wait while the router boots: more than the clients of any lab."""
 STOP_SECONDS = 8.0
-"""From SIGTERM to SIGKILL of what is left; Docker gives ten before it kills everything."""
+"""From SIGTERM to SIGKILL of the router: less than the ten seconds after which Docker kills everything."""
 log = logging.getLogger("container")
 _ETH = re.compile(r"eth([1-9][0-9]{0,2})")
 _RTMGRP_LINK = 1
@@ -72,8 +75,8 @@ _SYSCTL_PROBE = Path("/proc/sys/net/ipv4/ip_forward")
 
 
 @dataclass(frozen=True, slots=True)
-class Orders:
-    """What the container's surroundings say. `links` None: take what is there."""
+class ContainerSettings:
+    """The settings from the container's environment. `links` None: use the interfaces that exist."""
 
     name: str
     links: int | None
@@ -81,8 +84,8 @@ class Orders:
     wait_scale: float
 
     @classmethod
-    def read(cls, environment: Mapping[str, str], name: str) -> Orders:
-        """Read them.
+    def read(cls, environment: Mapping[str, str], name: str) -> ContainerSettings:
+        """Read the settings.
 
         Raises:
             ProcessError: a value is invalid; names the variable and what is allowed.
@@ -115,17 +118,17 @@ def ports(names: list[str]) -> list[dict[str, str]]:
 
 
 def await_links(count: int | None, seconds: float) -> list[dict[str, str]]:
-    """Wait until `count` interfaces `eth1`, `eth2`, … are there (rtnetlink tells of each); return them as `ports` does.
+    """Wait until `count` interfaces `eth1`, `eth2`, … exist (rtnetlink reports each); return them as `ports` does.
 
-    A wait that is longer than a deploy needs is told in the log: a container that was restarted by itself has lost its
-    links, and nobody makes them again.
+    The log has a warning if this takes longer than a deploy needs: a container that was restarted alone has lost its
+    links, and nothing makes them again.
 
     Raises:
-        ProcessError: they did not all come in time; says which did.
+        ProcessError: not all of them came in time; says which did.
     """
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0) as news:
-        news.bind((0, _RTMGRP_LINK))
-        begun, told = time.monotonic(), False
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0) as link_changes:
+        link_changes.bind((0, _RTMGRP_LINK))
+        begun, warned = time.monotonic(), False
         while True:
             found = ports([name for _, name in socket.if_nameindex()])
             if count is None or len(found) >= count:
@@ -135,44 +138,44 @@ def await_links(count: int | None, seconds: float) -> list[dict[str, str]]:
             if waited >= seconds:
                 raise ProcessError(
                     f"expected {count} links within {seconds:g} s, found {names}",
-                    remedy="a container that is restarted by itself loses its links: deploy the lab again",
+                    remedy="a container that is restarted alone loses its links: deploy the lab again",
                 )
-            if waited >= TELL_SECONDS and not told:
-                told = True
+            if waited >= WARN_SECONDS and not warned:
+                warned = True
                 log.warning(
                     "waiting for links: %d expected (CLAB_INTFS), found %s; containerlab makes them at deploy, and a"
-                    " container that is restarted by itself has lost them: deploy the lab again",
+                    " container that is restarted alone has lost them: deploy the lab again",
                     count,
                     names,
                 )
-            end = seconds if told else min(seconds, TELL_SECONDS)
-            if select.select([news], [], [], max(0.0, end - waited))[0]:
-                news.recv(65536)
+            end = seconds if warned else min(seconds, WARN_SECONDS)
+            if select.select([link_changes], [], [], max(0.0, end - waited))[0]:
+                link_changes.recv(65536)
 
 
-def own_proc() -> None:
-    """Give this process its own mounts and, where sysctls are read-only, a /proc where they can be set.
+def make_sysctls_writable() -> None:
+    """Give this process a /proc in which sysctls can be set, in its own mounts, if the container's is read-only.
 
     Raises:
-        ProcessError: the container may not; the remedy names what it needs.
+        ProcessError: the container is not allowed to; the remedy names what it needs.
     """
     remedy = (
         "give the container NET_ADMIN, NET_RAW and SYS_ADMIN, and with AppArmor `apparmor=unconfined`"
         " (topologies/emulated.clab.yml does)"
     )
     try:
-        if _writable():
+        if _sysctls_are_writable():
             return
         linux.unshare(linux.CLONE_NEWNS)
         linux.mount("none", "/", None, linux.MS_REC | linux.MS_PRIVATE)
         linux.mount("proc", "/proc", "proc", linux.MS_NOSUID | linux.MS_NODEV)
-        if not _writable():
+        if not _sysctls_are_writable():
             raise ProcessError("sysctls cannot be set in this container", remedy=remedy)
     except OSError as error:
-        raise ProcessError(f"the container may not mount its own /proc: {error.strerror}", remedy=remedy) from error
+        raise ProcessError(f"this container cannot mount its own /proc: {error.strerror}", remedy=remedy) from error
 
 
-def _writable() -> bool:
+def _sysctls_are_writable() -> bool:
     try:
         with _SYSCTL_PROBE.open("r+", encoding="ascii") as file:
             value = file.read()
@@ -183,19 +186,22 @@ def _writable() -> bool:
     return True
 
 
-def quiet_wire(wires: list[str]) -> None:
-    """Switch off IPv6 of the outer kernel on the wire; only the router's own kernel, inside, uses it there."""
+def disable_outer_ipv6(wires: list[str]) -> None:
+    """Switch off the outer namespace's IPv6 on the wire's interfaces: only the inner namespace uses IPv6 there."""
     for wire in wires:
-        with contextlib.suppress(FileNotFoundError):  # a kernel without IPv6 has nothing to keep quiet
+        with contextlib.suppress(FileNotFoundError):  # a kernel without IPv6
             Path(f"/proc/sys/net/ipv6/conf/{wire}/disable_ipv6").write_text("1", encoding="ascii")
 
 
 def _listener() -> socket.socket:
-    """Return the socket for SSH, which waits in its backlog for the router to come up. Raises ProcessError."""
+    """Return the listening socket for SSH.
+
+    Connections wait in its backlog until the router is up. Raises ProcessError.
+    """
     try:
         if socket.has_dualstack_ipv6():
-            return socket.create_server(("::", 22), family=socket.AF_INET6, dualstack_ipv6=True, backlog=64)
-        return socket.create_server(("0.0.0.0", 22), backlog=64)  # noqa: S104 - in the container's own namespace
+            return socket.create_server(("::", 22), family=socket.AF_INET6, dualstack_ipv6=True, backlog=BACKLOG)
+        return socket.create_server(("0.0.0.0", 22), backlog=BACKLOG)  # noqa: S104 - in the container's own namespace
     except OSError as error:
         raise ProcessError(f"cannot listen on port 22: {error.strerror}") from error
 
@@ -205,26 +211,26 @@ def _folder(path: Path) -> None:
 
 
 class _Router:
-    """The router's process: the supervisor with a console beside it."""
+    """The router's process: the supervisor and the console."""
 
-    def __init__(self, orders: Orders) -> None:
-        self._orders = orders
+    def __init__(self, settings: ContainerSettings) -> None:
+        self._settings = settings
         self._console = Console(CLI_SOCKET)
 
     async def run(self) -> int:
-        orders = self._orders
+        settings = self._settings
         listener = _listener()
-        own_proc()
-        found = await asyncio.to_thread(await_links, orders.links, LINKS_SECONDS * orders.wait_scale)
-        quiet_wire([port["wire"] for port in found])
+        make_sysctls_writable()
+        found = await asyncio.to_thread(await_links, settings.links, LINKS_SECONDS * settings.wait_scale)
+        disable_outer_ipv6([port["wire"] for port in found])
         boot = {
             "v": 1,
-            "name": orders.name,
+            "name": settings.name,
             "accounts": {USER: PASSWORD},
             "ports": found,
             "control": str(CONTROL_SOCKET),
-            "wait_scale": orders.wait_scale,
-            "settings": dict(orders.settings),
+            "wait_scale": settings.wait_scale,
+            "settings": dict(settings.settings),
         }
         logs = os.open(LOGS, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         ours, theirs = socket.socketpair()
@@ -274,7 +280,7 @@ class _WithConsole:
 
 
 def _drop(events: socket.socket) -> None:
-    """Read the supervisor's events away: here nobody owns the router, and its log says the same."""
+    """Read and discard the supervisor's events: nothing in the container needs them, and the log has the same."""
     if not events.recv(65536):
         asyncio.get_running_loop().remove_reader(events)
 
@@ -283,27 +289,27 @@ def _load() -> None:
     import keyroll.emulator.junos.login.router  # noqa: PLC0415, F401 - loaded while the daemons start, see Supervisor
 
 
-def _be_router() -> int:
+def _run_router() -> int:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     try:
         for path in (RUN, LOGS):
             _folder(path)
         for path in (CONTROL_SOCKET, CLI_SOCKET):
-            path.unlink(missing_ok=True)  # of before the container was restarted
-        return asyncio.run(_Router(Orders.read(os.environ, socket.gethostname())).run())
+            path.unlink(missing_ok=True)  # left from before the container was restarted
+        return asyncio.run(_Router(ContainerSettings.read(os.environ, socket.gethostname())).run())
     except KeyrollError as error:
         log.error("%s", error)  # noqa: TRY400 - the sentence is what helps
         return int(error.exit_code)
 
 
 def main() -> int:
-    """Be process 1: start the router, hand signals on, reap whatever ends, and end with the router."""
+    """Run as process 1: start the router, pass signals on, reap ended processes, and exit when the router does."""
     signals = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGALRM}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     router = os.fork()
     if router == 0:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
-        os._exit(_flushed(_be_router()))
+        os._exit(_flushed(_run_router()))
     while True:
         got = signal.sigwait(signals)
         if got == signal.SIGALRM:

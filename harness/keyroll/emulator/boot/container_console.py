@@ -1,7 +1,7 @@
-"""The command `cli` inside a container: a Unix socket on which somebody with the container's root meets the router.
+"""The router's end of the command `cli` inside a container: a Unix socket that only the container's root can use.
 
-The first line is JSON: `{"v": 1, "command": "show version" or null, "pty": true, "height": 24}`. After it octets go
-both ways, as in an SSH channel. `image/cli` is the other end.
+The first line is JSON: `{"v": 1, "command": "show version" or null, "pty": true, "height": 24}`. After it octets go in
+both directions, as in an SSH channel. `image/cli` is the other end.
 """
 
 from __future__ import annotations
@@ -19,29 +19,32 @@ from typing import TypeAlias
 from keyroll.emulator.contract.errors import ProcessError
 
 HEAD_LIMIT = 65536
-"""Octets of the first line: as long as a command line may be (`junos.shell.cli.LINE_LIMIT`)."""
+"""Longest first line, in octets: it holds a command, which has at most as many (`junos.shell.cli.LINE_LIMIT`)."""
 VERSION = 1
+"""Of the first line; another version is refused."""
+HEIGHT = 24
+"""Lines of a terminal whose height the first line does not give."""
 log = logging.getLogger(__name__)
 
 
 class Console:
-    """The socket, answered on between `open` and `close`; a router's reboot does both."""
+    """The socket. It accepts connections between `open` and `close`; a reboot of the router calls both."""
 
     Converse: TypeAlias = Callable[[asyncio.StreamReader, asyncio.StreamWriter, "Greeting"], Awaitable[None]]
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._server: asyncio.Server | None = None
-        self._talks: set[asyncio.Task[None]] = set()
+        self._connections: set[asyncio.Task[None]] = set()
 
     async def open(self, converse: Converse) -> None:
-        """Answer: `converse` gets each conversation with what its first line said. Raises ProcessError."""
+        """Accept connections: `converse` is called for each with its first line. Raises ProcessError."""
 
         async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             task = asyncio.current_task()
             if task is not None:
-                self._talks.add(task)
-                task.add_done_callback(self._talks.discard)
+                self._connections.add(task)
+                task.add_done_callback(self._connections.discard)
             with contextlib.suppress(ConnectionError, asyncio.CancelledError):
                 await self._answer(converse, reader, writer)
             writer.close()
@@ -68,19 +71,19 @@ class Console:
         await converse(reader, writer, greeting)
 
     async def close(self) -> None:
-        """Hang up on everybody, and answer no more. Can be called twice."""
+        """Close all connections and accept no more. Can be called twice."""
         if self._server is None:
             return
         self._server.close()
         self._server = None
-        for task in list(self._talks):
+        for task in list(self._connections):
             task.cancel()
-        await asyncio.gather(*self._talks, return_exceptions=True)
+        await asyncio.gather(*self._connections, return_exceptions=True)
         self._path.unlink(missing_ok=True)
 
 
 class Greeting:
-    """The first line of a conversation. `command` None: an interactive command line."""
+    """The first line of a connection. `command` None: an interactive command line."""
 
     def __init__(self, command: str | None, *, pty: bool, height: int) -> None:
         self.command = command
@@ -89,11 +92,11 @@ class Greeting:
 
     @classmethod
     def parse(cls, line: bytes) -> Greeting:
-        """Read it. Raises ValueError when it is invalid."""
+        """Read the line. Raises ValueError if it is invalid."""
         data = json.loads(line)
         if not isinstance(data, dict) or data.get("v") != VERSION:
             raise ValueError(f"the first line is not a greeting of version {VERSION}")
-        command, height = data.get("command"), data.get("height", 24)
+        command, height = data.get("command"), data.get("height", HEIGHT)
         if not (command is None or isinstance(command, str)) or not isinstance(height, int):
             raise ValueError("greeting: `command` must be text or null, `height` an integer")
         return cls(command, pty=data.get("pty") is True, height=height)

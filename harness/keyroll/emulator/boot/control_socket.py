@@ -1,4 +1,4 @@
-"""The router's control socket: newline JSON over a Unix socket, one request and one answer a line (docs/control.md)."""
+"""The router's control socket: JSON over a Unix socket, one request or answer on each line (docs/control.md)."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ from keyroll.emulator.wire.model import ConnectionStatus, Direction, WireStatus
 from keyroll.errors import KeyrollError
 
 VERSION = 1
+"""Of requests and answers; another version is refused."""
 Found = TypeVar("Found")
 _LINE_MAX = 65536
-"""Octets of a request: each has some dozen; a longer line is not one, and the connection is closed."""
+"""Longest request, in octets: a request has some dozen, so that a longer line is not one; its connection is closed."""
 _PING_SECONDS = 2.0
-"""From a ping to the answers of the router's parts, where the request says nothing: each answers in milliseconds."""
+"""Time for the router's parts to answer a ping, unless the request gives another: usually they take milliseconds."""
 
 
 class ControlServer:
@@ -37,11 +38,11 @@ class ControlServer:
         self._server: socket.socket | None = None
         self._path = Path()
         self._accepting: asyncio.Task[None] | None = None
-        self._talks: set[asyncio.Task[None]] = set()
+        self._conversations: set[asyncio.Task[None]] = set()
         self._pings: set[asyncio.Task[None]] = set()
 
     async def listen(self, path: Path) -> None:
-        """Make the socket (0600: who can reach it commands the router) and answer on it."""
+        """Make the socket and answer on it. Mode 0600: whoever can connect controls the router."""
         server = socket.socket(socket.AF_UNIX)
         server.settimeout(0)
         mask = os.umask(0o177)
@@ -59,7 +60,7 @@ class ControlServer:
 
     async def close(self) -> None:
         """Stop answering."""
-        tasks = [*self._talks, *self._pings, *filter(None, [self._accepting])]
+        tasks = [*self._conversations, *self._pings, *filter(None, [self._accepting])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -71,9 +72,9 @@ class ControlServer:
         loop = asyncio.get_running_loop()
         while True:
             connection, _ = await loop.sock_accept(server)
-            talk = asyncio.create_task(self._talk(connection))
-            self._talks.add(talk)
-            talk.add_done_callback(self._talks.discard)
+            conversation = asyncio.create_task(self._talk(connection))
+            self._conversations.add(conversation)
+            conversation.add_done_callback(self._conversations.discard)
 
     async def _talk(self, connection: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -118,12 +119,12 @@ class ControlServer:
                 self._stop()
                 return {"ok": True}
             case other:
-                raise BackendError(f"unknown request '{other}'; known: clock, drops, namespace, ping, status, stop")
+                raise BackendError(f"unknown request '{other}': use clock, drops, namespace, ping, status or stop")
 
     async def _silent(self, seconds: float) -> list[str]:
         """Return which of the wire path and the daemons have not answered after `seconds`.
 
-        A daemon that answers with an error has answered; one that has died is reported as a death.
+        An error is an answer too; a daemon that has died is reported as a death.
         """
         machine = self._machine
         asked = {
@@ -134,7 +135,8 @@ class ControlServer:
                 ("ldpd", machine.ldp_sessions()),
             )
         }
-        # Those that are late are left to their own deadlines: to break one off would leave its answer to the next.
+        # Late questions are not cancelled: on a daemon's socket the answer would then be taken for that of the next
+        # one.
         self._pings |= set(asked)
         for task in asked:
             task.add_done_callback(self._pings.discard)
@@ -151,7 +153,7 @@ class ControlServer:
             except BackendError as error:
                 if not machine.deaths:
                     raise
-                unreadable[what] = str(error)  # the rest can still be reported, and above all what died
+                unreadable[what] = str(error)  # report the rest, above all which process died
                 return None
 
         bgp = await read("bgp", machine.bgp())
@@ -198,9 +200,9 @@ def _request(line: bytes) -> dict[str, Any]:
     try:
         request = json.loads(line)
     except ValueError:
-        raise BackendError("a request is one JSON object a line") from None
+        raise BackendError("invalid request: use one JSON object on each line") from None
     if not isinstance(request, dict) or request.get("v") != VERSION:
-        raise BackendError(f'a request is one JSON object with "v": {VERSION}')
+        raise BackendError(f'invalid request: use a JSON object with "v": {VERSION}')
     return request
 
 

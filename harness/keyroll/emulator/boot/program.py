@@ -1,7 +1,7 @@
-"""The program of one emulated router, to be run in this process: loaded once, it can be forked for every router.
+"""Run one emulated router in this process. A process that has called `load` can be forked for several routers.
 
-Who the router is and who may log in comes over the boot socket. It is run in the outer network namespace, where the
-wire is.
+The router's name and accounts come over the boot socket. It runs in the outer network namespace, which has the wire's
+interfaces.
 """
 
 from __future__ import annotations
@@ -27,29 +27,30 @@ _NOT_LOOKED_FOR = frozenset({"oqs", "liboqs"})
 
 
 def load() -> None:
-    """Load the Junos half, which takes longer than all the rest."""
-    # asyncssh looks for an optional library with ctypes' help, which runs the compiler and the linker to find it: as
-    # slow as all the rest of its loading, and of no use on one machine.
+    """Import the Junos half, which takes longer than all other steps of the start."""
+    # asyncssh looks for an optional library (liboqs) with ctypes.util.find_library, which runs compiler and linker.
+    # This takes as long as the rest of its import, and a lab on one machine does not need post-quantum key exchange.
     find_library = ctypes.util.find_library
     ctypes.util.find_library = lambda name: None if name in _NOT_LOOKED_FOR else find_library(name)
     try:
         importlib.import_module(_JUNOS)
     finally:
         ctypes.util.find_library = find_library
-    importlib.import_module(_SSH).host_keys()  # once for all routers that are forked from here
-    type9.load()  # as long as a commit: the first one of a router would wait for it
+    importlib.import_module(_SSH).host_keys()  # made once for all routers that are forked from here
+    type9.load()  # takes as long as a commit, which would otherwise wait for it
 
 
 def run(boot: int, listener: int, logs: int) -> int:
-    """Be a router to its end, and return the exit code.
+    """Run the router until it ends; return its exit code.
 
-    The descriptors: `boot` is the boot socket, `listener` the listening socket for SSH, `logs` the folder for logs.
+    The arguments are descriptors: of the boot socket, the listening socket for SSH, and the folder for logs.
     """
     linux.no_core_dumps()
     for fd in (boot, listener, logs):
         os.set_inheritable(fd, False)  # noqa: FBT003 - the standard library's signature
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    # A fork has it loaded already. It stays single-threaded, so that it can fork its wire path in turn.
+    # A fork has the Junos half loaded already, and needs no thread to load it: with one thread it can fork its wire
+    # path.
     missing = None if _JUNOS in sys.modules else load
     supervisor = Supervisor(socket.socket(fileno=boot), socket.socket(fileno=listener), logs, _make_junos, missing)
     return asyncio.run(supervisor.run())

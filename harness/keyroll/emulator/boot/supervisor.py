@@ -1,13 +1,13 @@
-"""One emulated router, whole: boots the machine half, then the Junos half on top of it, and answers its control socket.
+"""Run one emulated router: start the machine half, then the Junos half on top of it, and serve the control socket.
 
-The boot message (one line of JSON on the boot socket) says who the router is; events go back the same way:
+The boot message (one line of JSON on the boot socket) describes the router; events are sent over the same socket:
 
-    {"event": "phase", "name": …, "seconds": …}     where the time went
+    {"event": "phase", "name": …, "seconds": …}     a part of the start has ended, and took so long
     {"event": "ready"}                               SSH answers
-    {"event": "died", "what": …, "code": …, "log": …}  a daemon or the wire path ended and is not replaced
+    {"event": "died", "what": …, "code": …, "log": …}  a daemon or the wire path has ended and is not replaced
     {"event": "restarted", "what": "wire", "code": …, "log": …, "seconds": …, "connections": …, "reset": [[port, peer]]}
-                                                     a wire path that ended was replaced
-    {"event": "failed", "message": …}                the router cannot come up
+                                                     a wire process that ended was replaced
+    {"event": "failed", "message": …}                the router cannot start
 
 See docs/control.md.
 """
@@ -39,8 +39,8 @@ from keyroll.keychain.secret import Secret
 
 log = logging.getLogger(__name__)
 BOOT_VERSION = 1
-"""Of the boot message (docs/control.md): another one is refused."""
-_HOME = Path("/var/tmp")  # noqa: S108 - in the embedded lab a tmpfs of that lab; in a container the container's
+"""Of the boot message (docs/control.md); another version is refused."""
+_HOME = Path("/var/tmp")  # noqa: S108 - the embedded lab's own tmpfs, or the container's own folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class MakeJunosHalf(Protocol):
 
 
 class Supervisor:
-    """See the module. `load`, if given, is called in a thread while the daemons start: for what `make_junos` needs."""
+    """See the module. `load`, if given, imports what `make_junos` needs, in a thread while the daemons start."""
 
     def __init__(
         self,
@@ -117,7 +117,7 @@ class Supervisor:
         self._rebooting = asyncio.Event()
 
     async def run(self) -> int:
-        """Live until asked to stop; return the exit code."""
+        """Run until asked to stop; return the exit code."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
@@ -126,7 +126,7 @@ class Supervisor:
             await self._serve(boot)
         except BackendError as error:
             log.error("%s", error)  # noqa: TRY400 - the sentence is what helps
-            self._tell({"event": "failed", "message": str(error)})
+            self._send({"event": "failed", "message": str(error)})
             return 1
         return 0
 
@@ -147,10 +147,13 @@ class Supervisor:
         clock = timedelta(0)
         while not self._stopping.is_set():
             self._rebooting.clear()
-            clock = await self._live(boot, logs, clock)
+            clock = await self._run_once(boot, logs, clock)
 
-    async def _live(self, boot: Boot, logs: Logs, clock: timedelta) -> timedelta:
-        """Be the router from its boot until it is stopped or rebooted; return its clock's offset, which stays."""
+    async def _run_once(self, boot: Boot, logs: Logs, clock: timedelta) -> timedelta:
+        """Run the router from its boot until it is stopped or rebooted.
+
+        Return its clock's offset, which a reboot keeps.
+        """
         machine = Machine(
             boot.ports,
             _HOME / f"{boot.name}-frr",
@@ -163,7 +166,7 @@ class Supervisor:
         )
         junos: JunosHalf | None = None
         control = ControlServer(machine, logs, stop=self._stopping.set)
-        # The SSH server's libraries take longer to load than FRR to start: both at once.
+        # Importing the SSH server's libraries takes longer than starting FRR, so both run at the same time.
         loading = asyncio.create_task(self._loaded())
         try:
             await machine.start(self._phase, clock=clock)
@@ -172,12 +175,12 @@ class Supervisor:
             junos = self._make_junos(
                 machine, host_name=boot.name, policy=boot.policy, saved=_HOME / f"{boot.name}-configuration"
             )
-            # A copy: the server closes its socket when it ends, and the port has to outlive a reboot.
+            # A copy: the server closes its socket when it ends, but the port must stay open over a reboot.
             await junos.listen(self._listener.dup(), boot.accounts)
             await control.listen(boot.control)
             self._phase("ssh", time.monotonic() - begun)
-            self._tell({"event": "ready"})
-            await self._end_of_life()
+            self._send({"event": "ready"})
+            await self._until_stopped_or_rebooted()
         finally:
             await asyncio.gather(loading, return_exceptions=True)
             await control.close()
@@ -190,7 +193,7 @@ class Supervisor:
         if self._load is not None:
             await asyncio.to_thread(self._load)
 
-    async def _end_of_life(self) -> None:
+    async def _until_stopped_or_rebooted(self) -> None:
         """Wait until the router is stopped or rebooted."""
         ends = [asyncio.create_task(event.wait()) for event in (self._stopping, self._rebooting)]
         try:
@@ -200,15 +203,15 @@ class Supervisor:
                 end.cancel()
 
     def _phase(self, name: str, seconds: float) -> None:
-        self._tell({"event": "phase", "name": name, "seconds": seconds})
+        self._send({"event": "phase", "name": name, "seconds": seconds})
 
     def _on_death(self, death: Death) -> None:
         log.error("%s; see %s", death, death.log)
-        self._tell({"event": "died", "what": death.name, "code": death.code, "log": death.log})
+        self._send({"event": "died", "what": death.name, "code": death.code, "log": death.log})
 
     def _on_restart(self, restart: WireRestart) -> None:
         log.warning("%s; see %s", restart, restart.death.log)
-        self._tell(
+        self._send(
             {
                 "event": "restarted",
                 "what": restart.death.name,
@@ -220,6 +223,6 @@ class Supervisor:
             }
         )
 
-    def _tell(self, event: dict[str, Any]) -> None:
-        with contextlib.suppress(OSError):  # the owner of a kept lab is gone
+    def _send(self, event: dict[str, Any]) -> None:
+        with contextlib.suppress(OSError):  # the process that made a kept lab has ended
             self._boot_socket.send(json.dumps(event).encode() + b"\n")

@@ -1,7 +1,7 @@
-"""What a commit may change of keychains in use: a router's own switches, beside its key policies.
+"""What a commit changes of keychains in use: settings of a router in addition to its key policies.
 
-Juniper's page says how keychains in use are meant to be treated, and not what a router does with a commit that does
-otherwise (docs/junos.md 2.3). So each rule has a switch, and both ways can be played.
+Juniper's page says how an operator should treat keychains in use, but not what a router does with a commit that ignores
+this (docs/junos.md 2.3). So each rule is a setting, and scenarios can be played with either value.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from keyroll.names import InUse
 
 @dataclass(frozen=True, slots=True)
 class InUseRules:
-    """The switches; a setting of the router, not of its configuration.
+    """The settings; they belong to the emulated router, not to its configuration.
 
-    `repoint`: a session that is up is pointed to another chain. `alteration`: send-id, recv-id, secret or algorithm of
-    a key in use are changed. `deletion`: the active key is deleted.
+    Each says when a change takes effect. `repoint`: a session that is up gets another chain. `alteration`: send-id,
+    recv-id, secret or algorithm of a key in use are changed. `deletion`: the active key is deleted.
     """
 
     repoint: InUse = InUse.NEXT_CONNECTION
@@ -26,7 +26,7 @@ class InUseRules:
 
     @classmethod
     def of(cls, settings: Mapping[str, str]) -> InUseRules:
-        """Read them from a router's settings; what is not there has its default. Raises ValueError."""
+        """Read them from a router's settings, with defaults for missing ones. Raises ValueError."""
         return cls(**{name: InUse(settings[name]) for name in IN_USE_SETTINGS if name in settings})
 
 

@@ -1,11 +1,11 @@
-"""Which key a router sends with, asks for and accepts at an instant: the emulated router's own key policies.
+"""Which key a router signs with, asks for and accepts at an instant, by the emulated router's key policies.
 
 Source: DESIGN.md "A key policy" and Juniper, "Configure a Keychain (TCP-AO)": "When a configured start time arrives
-(based on the device's clock), the key with that start time becomes active." Which rule moves the sending key, and
-whether tolerance gates what is received, is open in Juniper's text; hence two policies for each.
+(based on the device's clock), the key with that start time becomes active." Juniper's text does not say which rule
+moves the sending key, nor whether the tolerance limits which keys are accepted; hence two policies for each.
 
-Pure: an instant is an argument, as nanoseconds since 1970-01-01 UTC on the router's own clock (see `to_ns`). A key is
-spoken of by its key number. Only usable keys (see `keyroll.keychain.model.Key.usable`) take part.
+Pure: an instant is an argument, in nanoseconds since 1970-01-01 UTC on the router's own clock (see `to_ns`). Keys are
+identified by their key number. Only usable keys (see `keyroll.keychain.model.Key.usable`) count.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def to_ns(moment: datetime) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ClockKey:
-    """What the key clock knows of a key. `start` is in nanoseconds since 1970-01-01 UTC."""
+    """What the key clock needs of a key. `start` is in nanoseconds since 1970-01-01 UTC."""
 
     number: int
     start: int
@@ -40,10 +40,10 @@ class ClockKey:
 
 
 class KeyClock:
-    """The course of one chain under one pair of policies.
+    """The keys of one chain over time, by one pair of policies.
 
-    Keys stand in the order of their start-times. Two keys with the same start-time stand in the order of their
-    numbers, so the higher one becomes active (an assumption: Juniper asks for unique start-times).
+    Keys are ordered by start-time. Two keys with the same start-time are ordered by number, so the higher one becomes
+    active (an assumption: Juniper asks for unique start-times).
     """
 
     __slots__ = ("_by_number", "_starts", "_tolerance", "keys", "receiving", "sending")
@@ -83,12 +83,12 @@ class KeyClock:
         return None if place is None else self.keys[place]
 
     def active(self, now: int) -> int | None:
-        """Return the key whose start is the latest that has passed (start <= now), or None before the first."""
+        """Return the number of the key with the latest start that has passed (start <= now); None before the first."""
         place = bisect_right(self._starts, now)
         return self.keys[place - 1].number if place else None
 
     def upcoming(self, now: int) -> ClockKey | None:
-        """Return the key that becomes active next, or None after the last start."""
+        """Return the key that becomes active next; None after the last start."""
         place = bisect_right(self._starts, now)
         if place == len(self.keys):
             return None
@@ -96,18 +96,20 @@ class KeyClock:
         return self.keys[last_of_that_start]
 
     def asked(self, now: int) -> int | None:
-        """Return the key to ask for in RNextKeyID: under either policy the active one."""
+        """Return the number of the key to ask for in RNextKeyID: by either policy the active one."""
         return self.active(now)
 
     def opening(self, now: int) -> int | None:
-        """Return the key that a new connection starts sending with: under either policy the active one."""
+        """Return the number of the key that signs a new connection's first segment: by either policy the active one."""
         return self.active(now)
 
     def sent(self, now: int, current: int | None) -> int | None:
-        """Return the key that a connection sends with, given the one it last had; None: nothing may be sent.
+        """Return the number of the key that a connection signs with.
 
-        Under `clock` the active key, whatever `current`. Under `rnext` the current key, as long as it is configured;
-        before the first start nothing is sent.
+        `current` is its last one. None: nothing may be sent.
+
+        By `clock` this is the active key, whatever `current`. By `rnext` it is the current key as long as that is
+        configured; before the first start nothing is sent.
         """
         active = self.active(now)
         if active is None or self.sending is Sending.CLOCK or current is None:
@@ -115,17 +117,17 @@ class KeyClock:
         return current if current in self._by_number else None
 
     def follow(self, now: int, current: int | None, named: int | None) -> int | None:
-        """Return the sending key after a verified segment whose RNextKeyID names our key `named` (None: no such key).
+        """Return the sending key after a verified segment whose RNextKeyID names key `named` (None: no such key).
 
-        Under `clock` nothing moves. Under `rnext` the named key becomes the sending one, if it is configured and,
-        where receiving has windows, inside its window; an unknown RNextKeyID changes nothing.
+        By `clock` it stays. By `rnext` the named key becomes the sending key if it is configured and, with `tolerance`,
+        inside its window; an unknown RNextKeyID changes nothing.
         """
         if self.sending is Sending.CLOCK or named is None or not self.acceptable(named, now):
             return current
         return named
 
     def acceptable(self, number: int, now: int) -> bool:
-        """Say whether a received segment may be verified with key `number`; an unknown number never is."""
+        """Return whether a received segment may be verified with key `number`; False for an unknown number."""
         place = self._by_number.get(number)
         if place is None:
             return False
@@ -142,7 +144,7 @@ class KeyClock:
 
 
 def clock_key(key: Key) -> ClockKey | None:
-    """Return what the clock needs of a key, or None where the key is not usable."""
+    """Return what the clock needs of a key; None if the key is not usable."""
     if not key.usable or key.start is None or key.send_id is None or key.recv_id is None:
         return None
     return ClockKey(key.id, to_ns(key.start), key.send_id, key.recv_id)

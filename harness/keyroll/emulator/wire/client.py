@@ -1,4 +1,4 @@
-"""The supervisor's side of the wire path's control socket."""
+"""The supervisor's end of the wire path's control socket."""
 
 from __future__ import annotations
 
@@ -25,21 +25,23 @@ from keyroll.emulator.wire.model import (
 from keyroll.names import DropReason
 
 ANSWER_DEADLINE = 10.0
-"""Seconds from an order to its answer: the process answers between two frames, so this only ends when it is stuck."""
+"""Seconds from an order to its answer: the process answers between two frames, so only a hang takes so long."""
 READY_DEADLINE = 10.0
-"""Seconds from `connect` to the process having its sockets open."""
+"""Seconds from `connect` until the process has its sockets open: usually milliseconds, seconds on a busy machine."""
 LINE_LIMIT = 16 * 1024 * 1024
-"""Octets of one line: a status of the 4096 connections that the table holds has about 3 MB."""
+"""Longest line, in octets: a status with the 4096 connections that the table can hold has about 3 MB."""
 _MICROSECOND = timedelta(microseconds=1)
 _log = logging.getLogger(__name__)
 Found = TypeVar("Found")
 
 
 class WireClient:
-    """Drives one wire process over its control socket; of asyncio, to be used from one event loop.
+    """Gives orders to one wire process over its control socket. Use it from one asyncio event loop.
 
-    Make it, then `await connect()`; `wait_scale` stretches its deadlines. Events arrive at `on_event`. All methods
-    raise WireError when the process is gone, refuses an order, or does not answer in time.
+    Create it, then `await connect()`. `wait_scale` multiplies its deadlines. `on_event` is called with each event.
+
+    Raises:
+        WireError: by all methods, if the process has ended, refuses an order, or does not answer in time.
     """
 
     def __init__(
@@ -63,12 +65,12 @@ class WireClient:
 
     @property
     def records(self) -> tuple[ConnectionRecord, ...]:
-        """The connections as last reported by events: what a process that replaces a dead one is to `connect` with."""
+        """The connections as events last reported them, for `connect` of a process that replaces a dead one."""
         return tuple(self._records.values())
 
     @property
     def drops(self) -> Mapping[tuple[Direction, DropReason], int]:
-        """Dropped frames as events reported them, summed up: all of them but the last second's."""
+        """Dropped frames by direction and reason, as events reported them: the last second's may be missing."""
         return dict(self._drops)
 
     async def connect(
@@ -79,30 +81,35 @@ class WireClient:
         clock: timedelta = timedelta(0),
         units: Sequence[VlanUnit] = (),
     ) -> int:
-        """Take the socket over, wait until the process is ready, and hand it its first table of sessions.
+        """Wait until the process is ready, and give it its first table of sessions; no frame is carried before that.
 
-        No frame is carried before that table. A process that replaces a dead one is given the router's clock (the
-        host's plus `clock`), the table in force and the dead one's `records`, so that connections go on. Returns how
-        many of these were taken; those whose session is not protected any more are not.
+        A process that replaces a dead one is given the router's clock (the host's plus `clock`), the table in force and
+        the dead one's `records`, so that connections continue.
+
+        Returns:
+            How many connections continue: not those whose session is not protected any more.
         """
         loop = asyncio.get_running_loop()
         self._ready = loop.create_future()
         self._sock.settimeout(0)
         reader, self._writer = await asyncio.open_unix_connection(sock=self._sock, limit=LINE_LIMIT)
         self._reading = asyncio.create_task(self._read(reader), name="wire control")
-        await self._within(self._ready, READY_DEADLINE, "to open its sockets")
+        await self._within(self._ready, READY_DEADLINE, "open its sockets")
         if clock:
-            await self.set_clock(clock)  # first: with another clock the first segments would meet other keys
+            await self.set_clock(clock)  # first: with another clock the first segments would get other keys
         if units:
             await self.set_units(units)
         return await self._hand_over(sessions, records)
 
     async def set_units(self, units: Sequence[VlanUnit]) -> None:
-        """Replace the table of logical interfaces with a VLAN: each interface is there before, and goes after."""
+        """Replace the table of logical interfaces with a VLAN.
+
+        Create new interfaces before, and delete old ones after.
+        """
         await self._order("units", units=[protocol.encode_unit(unit) for unit in units])
 
     async def set_sessions(self, sessions: Sequence[ProtectedSession]) -> None:
-        """Replace the whole table of protected sessions; connections of sessions that stay are untouched."""
+        """Replace the whole table of protected sessions; connections of sessions in both tables continue."""
         await self._hand_over(sessions, ())
 
     async def _hand_over(self, sessions: Sequence[ProtectedSession], records: Sequence[ConnectionRecord]) -> int:
@@ -126,7 +133,7 @@ class WireClient:
         return protocol.decode_status(answer.get("status"))
 
     async def fetch_records(self) -> tuple[ConnectionRecord, ...]:
-        """Return the connections with their current anchors, as of now."""
+        """Return the connections with their present anchors."""
         answer = await self._order("records")
         records = answer.get("records")
         if not isinstance(records, list):
@@ -139,9 +146,12 @@ class WireClient:
         await self.close()
 
     async def drained(self) -> None:
-        """Wait until all that a process reported before its end has been read; `records` and `drops` are whole then."""
+        """Wait until everything that an ended process reported has been read.
+
+        `records` and `drops` are then complete.
+        """
         if self._reading is not None:
-            await self._within(self._reading, ANSWER_DEADLINE, "to its socket's end")
+            await self._within(self._reading, ANSWER_DEADLINE, "close its control socket")
 
     async def close(self) -> None:
         """Close the socket, which ends the process. Can be called twice."""
@@ -157,12 +167,12 @@ class WireClient:
         if self._ended is not None:
             raise WireGoneError(f"the wire path has ended: {self._ended}", remedy="its log says why")
         self._last_id += 1
-        number = self._last_id  # another order may be given before this one is answered
+        number = self._last_id  # a local copy: another order may be given before this one is answered
         answer: asyncio.Future[protocol.Json] = asyncio.get_running_loop().create_future()
         self._waiting[number] = answer
         try:
             self._writer.write(protocol.to_line({"op": op, "id": number, **fields}))
-            found = await self._within(answer, ANSWER_DEADLINE, f"to carry out '{op}'")
+            found = await self._within(answer, ANSWER_DEADLINE, f"carry out '{op}'")
         finally:
             del self._waiting[number]
         if found.get("ok") is not True:
@@ -173,17 +183,17 @@ class WireClient:
         try:
             return await asyncio.wait_for(asyncio.shield(awaited), seconds * self._wait_scale)
         except TimeoutError:
-            raise WireError(f"the wire path did not come {what} within {seconds * self._wait_scale:g} s") from None
+            raise WireError(f"the wire path did not {what} within {seconds * self._wait_scale:g} s") from None
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         try:
             while line := await reader.readline():
-                self._take(protocol.from_line(line))
+                self._dispatch(protocol.from_line(line))
             self._end("its control socket was closed")
         except (WireError, OSError, ValueError) as error:
             self._end(str(error))
 
-    def _take(self, message: protocol.Json) -> None:
+    def _dispatch(self, message: protocol.Json) -> None:
         if "event" not in message:
             asked = message.get("id")
             answer = self._waiting.get(asked) if isinstance(asked, int) else None

@@ -1,4 +1,4 @@
-"""The values that the wire path and its supervisor speak about."""
+"""The values that the wire path and its supervisor exchange."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from keyroll.tcpao import Mkt
 
 
 class WireError(RunError):
-    """The wire path died, refused an order or answered what nobody can read; the message says which."""
+    """The wire path has ended, refused an order or gave an invalid answer; the message says which."""
 
 
 class WireGoneError(WireError):
-    """The process at the other end of the control socket has ended; another may take its place."""
+    """The process at the other end of the control socket has ended; another may replace it."""
 
 
 class Direction(enum.Enum):
@@ -32,12 +32,12 @@ class Direction(enum.Enum):
 class ProtectedSession:
     """One session whose TCP segments carry TCP-AO: all TCP between `peer` and `local` from or to `port`.
 
-    `local` None stands for every address of this router. Unusable keys of the chain take no part; a chain without a
+    `local` None stands for every address of this router. Unusable keys of the chain are ignored; a chain without a
     usable key lets nothing pass. `allow_without_ao` is Junos' `tcpao-auth-mismatch allow-without-tcpao`. `isn` is the
     initial sequence number that its connections show on the wire; None: the kernel's own.
 
-    With a `prefix` it stands for a session with each peer in it, whoever that is, but for those in `excepted` and those
-    that have a session of their own or in a longer prefix; `peer` is the prefix' own address then.
+    With a `prefix` it stands for a session with each peer in that prefix, except those in `excepted` and those with
+    their own session or a longer prefix; `peer` is then the prefix' network address.
     """
 
     peer: Address
@@ -52,7 +52,7 @@ class ProtectedSession:
     excepted: tuple[Network, ...] = ()
 
     def covers(self, peer: Address) -> bool:
-        """Whether it stands for a session with that peer."""
+        """Whether this includes a session with that peer."""
         if self.prefix is None:
             return peer == self.peer
         return peer in self.prefix and not any(peer in network for network in self.excepted)
@@ -63,12 +63,12 @@ class ProtectedSession:
 
 
 VLAN_MAX = 4094
-"""The largest VLAN identifier; 4095 is reserved (IEEE 802.1Q, 9.6)."""
+"""The largest VLAN identifier; 4095 is reserved (IEEE 802.1Q section 9.6)."""
 
 
 @dataclass(frozen=True, slots=True)
 class VlanUnit:
-    """Frames of `host`, one end of a logical interface's veth, have this 802.1Q tag on `wire`, the port's interface."""
+    """Frames of `host` (one end of a logical interface's veth) have this 802.1Q tag on `wire`, the port's interface."""
 
     host: str
     wire: str
@@ -80,15 +80,15 @@ class DirectionStatus:
     """What was last seen on the wire in one direction of a connection. Key fields are None before the first segment."""
 
     segments: int = 0
-    """Signed and sent, or verified and let in. Plain segments of an admitted peer count as well."""
+    """Segments signed and sent, or verified and let in; segments without TCP-AO of an admitted peer count too."""
     octets: int = 0
     """Their TCP payload, in octets."""
     key: int | None = None
-    """The key number of the last one."""
+    """The key number of the last segment."""
     key_id: int | None = None
     rnext_key_id: int | None = None
     rolled: bool = False
-    """Whether that key is the one that the router's key clock has active now: the rollover was seen on the wire."""
+    """Whether `key` is the router's active key: the rollover was seen on the wire."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,23 +125,23 @@ class SessionStatus:
 
 @dataclass(frozen=True, slots=True)
 class WireStatus:
-    """The wire path's whole state. `drops` are those of every session and of frames that belong to none."""
+    """The wire path's whole state. `drops` includes frames that belong to no session."""
 
     sessions: tuple[SessionStatus, ...]
     connections: tuple[ConnectionStatus, ...]
     drops: Mapping[tuple[Direction, DropReason], int]
     passed: Mapping[Direction, int]
-    """Frames of anything else that passed untouched."""
+    """Frames that need no protection and passed unchanged."""
     clock_offset_ns: int
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionRecord:
-    """What has to be handed to a new wire process for a connection to survive.
+    """What a new wire process must know for a connection to continue.
 
-    Anchors are the 64-bit sequence numbers (SNE and sequence number) of RFC 9187. `pinned` are the keys in use, by
-    number, that the chain has otherwise by now: the only ones that a new process could not find there. `shift` is how
-    far our sequence numbers on the wire are ahead of the kernel's.
+    Anchors are 64-bit sequence numbers (SNE and sequence number, RFC 9187). `pinned` are the keys in use, by number,
+    that differ from the chain's by now, so that a new process cannot find them there. `shift` is how far this router's
+    sequence numbers on the wire are ahead of its kernel's.
     """
 
     local: tuple[Address, int]
@@ -166,11 +166,11 @@ class WireEventKind(enum.Enum):
     KEY_CHANGE = "key-change"
     """A connection's key on the wire changed in `direction`: from `old_key` to `key`."""
     CONNECTION = "connection"
-    """A connection's ISN pair became known, or what a successor has to know of it changed; `record` holds it."""
+    """A connection's ISNs became known, or its `record` for a replacement process changed."""
     ADMITTED = "admitted-without-ao"
-    """A peer without TCP-AO was let in, as `allow-without-tcpao` says."""
+    """A peer without TCP-AO was let in, because of `allow-without-tcpao`."""
     FORGOTTEN = "forgotten"
-    """A connection left the table."""
+    """A connection was removed from the table."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
-"""The control protocol's JSON, both ways (the package's docstring describes it).
+"""Encode and decode the JSON of the control protocol, which the package's docstring describes.
 
-Decoding is strict: a field that is missing, or is not of its type, is a `WireError` that names the field and what it
-should be. No error repeats a value, and none is chained to one that does: any field of a malformed message may hold a
-secret. docs/decisions/0017 says why these decoders are our own. Each value's encoder and decoder stand beside each
-other, which is why this module is long.
+Decoding is strict: a field that is missing or has another type raises a `WireError` with the field's name and its type.
+No error repeats a value, and none is chained to one that does: any field of a malformed message may hold a secret.
+docs/decisions/0017 says why no library does this. The encoder and decoder of each value stand next to each other, which
+makes this module longer than others.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ from keyroll.tcpao import Algorithm as MacAlgorithm
 from keyroll.tcpao import Mkt
 
 VERSION = 1
+"""Raised when a field changes its meaning or is removed; another version is refused."""
 Json = dict[str, object]
 Endpoint = tuple[Address, int]
 _Word = TypeVar("_Word", bound=enum.Enum)
@@ -72,7 +73,7 @@ def from_line(line: bytes) -> Json:
 
 @dataclass(frozen=True, slots=True)
 class _Fields:
-    """A JSON object being read; `what` names it in errors. Every reader raises WireError."""
+    """A JSON object being decoded; `what` names it in errors. Every method raises WireError."""
 
     what: str
     values: Mapping[str, object]
@@ -84,7 +85,7 @@ class _Fields:
         return cls(what, cast("Json", message))
 
     def read(self, name: str, expected: str, convert: Callable[[object], _Read]) -> _Read:
-        """Return field `name` as `convert` reads it; `expected` says in the error what it should be."""
+        """Return field `name` as `convert` reads it; the error says that it should be `expected`."""
         if name not in self.values:
             raise WireError(f"a {self.what} lacks field '{name}'")
         try:
@@ -93,7 +94,7 @@ class _Fields:
             raise WireError(f"field '{name}' of a {self.what} is not {expected}") from None
 
     def maybe(self, name: str, expected: str, convert: Callable[[object], _Read]) -> _Read | None:
-        """Return field `name` as `convert` reads it, or None where it is null; it may not be missing."""
+        """Return field `name` as `convert` reads it, None if it is null; it must not be missing."""
         return self.read(name, expected, lambda value: None if value is None else convert(value))
 
     def number(self, name: str) -> int:
@@ -371,7 +372,9 @@ def encode_event(event: WireEvent) -> Json:
 def decode_event(message: object) -> WireEvent:
     """Return the event of `encode_event`. Raises WireError."""
     fields = _Fields.of(message, "wire event")
-    fields = _Fields(fields.what, {**dict.fromkeys(_EVENT_FIELDS), **fields.values})  # what does not apply is left out
+    fields = _Fields(
+        fields.what, {**dict.fromkeys(_EVENT_FIELDS), **fields.values}
+    )  # fields that do not apply are absent
     return WireEvent(
         kind=fields.word("event", WireEventKind),
         at_ns=fields.number("at_ns"),

@@ -1,8 +1,8 @@
-"""The router's own connection state: sessions with their keys, connections with their ISNs and SNEs, and the table.
+"""The router's connection state: sessions with their keys, connections with their ISNs and SNEs, and the table of both.
 
-A traffic key needs both initial sequence numbers, so a connection exists here from the moment a SYN-ACK carried both:
-one that this router sent, or one that it received and verified. A bare SYN, even a verified one, is only remembered
-beside a living connection of the same addresses and ports and never touches it: it may be a replay.
+A traffic key needs both initial sequence numbers, so a connection is known once a SYN-ACK has carried both: one that
+this router sent, or one that it received and verified. A SYN, even a verified one, is only recorded and does not change
+a live connection with the same addresses and ports: it may be a replay.
 """
 
 from __future__ import annotations
@@ -20,13 +20,16 @@ from keyroll.tcpao import Algorithm, Mkt, SneTracker, TrafficKey
 
 SECOND = 1_000_000_000
 CLOSED_LIFETIME = 120 * SECOND
-"""Nanoseconds that a connection is kept after its last segment once a FIN or RST was seen (twice Linux' TIME-WAIT)."""
+"""Nanoseconds that a connection is kept after its last segment once a FIN or RST was seen: twice Linux' TIME-WAIT of 60
+s."""
 OPENING_LIFETIME = 240 * SECOND
-"""Nanoseconds that an unanswered SYN is remembered: Linux gives up connecting after 127 s."""
+"""Nanoseconds that an unanswered SYN is recorded: Linux gives up connecting after 127 s."""
 ACK_SLACK = 1 << 24
-"""How far a restored connection's acknowledgements may lie before its anchor: more than any window of a lab."""
+"""How far, in octets, the peer's acknowledgements may lie behind a restored connection's anchor: 16 MiB is more than
+any window in a lab."""
 TABLE_MAX = 4096
-"""Connections kept at most; the longest idle are forgotten, closed ones first. A router of a lab has some dozen."""
+"""Most connections kept; beyond it those idle for the longest time are removed, closed ones first. A router in a lab
+has a dozen or so; the limit bounds memory during a scan."""
 
 
 class Tuple4(NamedTuple):
@@ -39,7 +42,7 @@ class Tuple4(NamedTuple):
 
 
 class SessionState:
-    """A protected session at work: its key clock, its MKTs by key number, its drop counters."""
+    """A protected session in operation: its key clock, its MKTs by key number, its drop counters."""
 
     __slots__ = ("_received_as", "clock", "drops", "mkts", "spec")
 
@@ -54,7 +57,7 @@ class SessionState:
 
     @property
     def identity(self) -> tuple[Address, int, Address | None]:
-        """What makes a session of a new table the same as one of the old."""
+        """Peer, port and local address: a session of a new table with the same identity continues the former one."""
         return self.spec.peer, self.spec.port, self.spec.local
 
     def numbers_received_as(self, key_id: int) -> list[int]:
@@ -63,7 +66,7 @@ class SessionState:
 
 
 class DirectionState:
-    """What a connection's direction has seen on the wire."""
+    """Counters of one direction of a connection, and the key last seen in it."""
 
     __slots__ = ("key", "key_id", "octets", "rnext_key_id", "segments")
 
@@ -76,12 +79,12 @@ class DirectionState:
 
 
 class Connection:
-    """One connection whose ISN pair is known.
+    """One connection whose ISNs are known.
 
-    `pinned` are the keys in use: the one that last signed and the one that last verified a segment keep their secret,
-    ids and algorithm while they are in use, whatever a commit says (docs/junos.md 2.3: only the active key is frozen).
-    A key that another has followed takes a commit's change at once, so that a ring of keys can be refilled in place;
-    a key that was removed from the chain is gone at once.
+    `pinned` are the keys in use: the one that last signed and the one that last verified a segment. They keep their
+    secret, ids and algorithm while they are in use, even if a commit changes them (docs/junos.md 2.3: only the active
+    key is frozen). Other keys take a commit's changes at once, so that keys of the past can be replaced in place. A key
+    that was removed from the chain is not used any more.
     """
 
     __slots__ = (
@@ -127,11 +130,13 @@ class Connection:
         self._keys_out: dict[int, tuple[Mkt, TrafficKey]] = {}
         self._keys_in: dict[int, tuple[Mkt, TrafficKey]] = {}
 
-    def join(self, session: SessionState) -> None:
-        """Go on under a session of a new table; `differs` says whether a key in use is not the configured one.
+    def continue_under(self, session: SessionState) -> None:
+        """Continue with a session of a new table.
 
-        A key that was deleted is forgotten: if its number comes back, it comes back as another key. So is one that is
-        in use no more.
+        `differs` is then whether a key in use differs from the configured one.
+
+        A key that was deleted, or is not in use any more, is not pinned any more: if its number is configured again, it
+        is a new key.
         """
         self.session = session
         in_use = self._in_use() & session.mkts.keys()
@@ -140,12 +145,15 @@ class Connection:
 
     def _in_use(self) -> set[int]:
         """Return the numbers of the keys in use, in either direction."""
-        if self.in_.key is None:  # taken over from a former process, which told what was in use, or just opened
+        if self.in_.key is None:  # a new connection, or one of a former process, whose record has the keys in use
             return set(self.pinned)
         return {number for number in (self.current, self.out.key, self.in_.key) if number is not None}
 
-    def adopt(self, record: ConnectionRecord) -> None:
-        """Go on where a former process ended. The key last sent with is in use, whatever the record leaves out."""
+    def restore(self, record: ConnectionRecord) -> None:
+        """Continue a former process' connection.
+
+        The key that last signed is in use, even if the record does not list it.
+        """
         self.out_sne.anchor = record.out_anchor
         self.in_sne.anchor = record.in_anchor
         self.highest_ack = (record.out_anchor - ACK_SLACK) & 0xFFFFFFFF
@@ -157,7 +165,7 @@ class Connection:
         if record.sending_key is not None and configured is not None:
             self.pinned[record.sending_key] = configured
         self.pinned.update(record.pinned)
-        self.join(self.session)
+        self.continue_under(self.session)
 
     def mkt(self, number: int) -> Mkt | None:
         """Return key `number` as this connection uses it; None where the chain has no such usable key."""
@@ -165,7 +173,7 @@ class Connection:
         return None if configured is None else self.pinned.get(number, configured)
 
     def sending_number(self, now: int) -> int | None:
-        """Return the number of the key that the next segment is sent with."""
+        """Return the number of the key that signs the next segment."""
         return self.session.clock.sent(now, self.current)
 
     def numbers_received_as(self, key_id: int) -> list[int]:
@@ -187,7 +195,7 @@ class Connection:
         return None
 
     def key_out(self, number: int, mkt: Mkt) -> TrafficKey:
-        """Return the traffic key of what this router sends (RFC 5925's Send_other)."""
+        """Return the traffic key of segments that this router sends (Send_other_traffic_key, RFC 5925 section 5.2)."""
         found = self._keys_out.get(number)
         if found is None or found[0] is not mkt:
             local, lport, remote, rport = self.at
@@ -196,7 +204,7 @@ class Connection:
         return found[1]
 
     def key_in(self, number: int, mkt: Mkt) -> TrafficKey:
-        """Return the traffic key of what the peer sends (RFC 5925's Receive_other)."""
+        """Return the traffic key of segments that the peer sends (Receive_other_traffic_key, RFC 5925 section 5.2)."""
         found = self._keys_in.get(number)
         if found is None or found[0] is not mkt:
             local, lport, remote, rport = self.at
@@ -205,7 +213,7 @@ class Connection:
         return found[1]
 
     def record(self) -> ConnectionRecord:
-        """Return what another process needs to carry this connection on."""
+        """Return what another process needs to continue this connection."""
         return ConnectionRecord(
             local=(ip_address(self.at.local), self.at.lport),
             remote=(ip_address(self.at.remote), self.at.rport),
@@ -223,11 +231,11 @@ class Connection:
 
 
 class Entry:
-    """All that is known of one set of addresses and ports: the living connection, and SYNs without an answer yet.
+    """The state of one set of addresses and ports: the live connection, and SYNs that are not answered yet.
 
     `our_syn` and `peer_syn` are ISNs; `peer_plain` says that the peer's SYN came without TCP-AO and was admitted.
-    `retired` says that the session has left the table while its connection was alive. `shift` is how far our sequence
-    numbers on the wire are ahead of the kernel's (see `sequence_shift`).
+    `retired` says that the session was removed from the table while its connection was alive. `shift` is how far this
+    router's sequence numbers on the wire are ahead of its kernel's (see `sequence_shift`).
     """
 
     __slots__ = ("last", "live", "our_key", "our_syn", "peer_plain", "peer_syn", "retired", "session", "shift")
@@ -245,13 +253,13 @@ class Entry:
 
 
 class Table:
-    """Every connection of the router, by addresses and ports; one table, whatever link the frames take."""
+    """Every connection of the router, by addresses and ports. One table for all links, because a route may change."""
 
     def __init__(self) -> None:
         self.entries: dict[Tuple4, Entry] = {}
 
     def entry(self, at: Tuple4, session: SessionState, now: int) -> Entry:
-        """Return the entry of these addresses and ports, a new one where there is none. `now` is monotonic."""
+        """Return the entry of these addresses and ports, a new one if there is none. `now` is monotonic, in ns."""
         entry = self.entries.get(at)
         if entry is None:
             entry = self.entries[at] = Entry(session, now)
@@ -259,11 +267,14 @@ class Table:
         return entry
 
     def connections(self) -> Iterator[Connection]:
-        """Every connection whose ISN pair is known."""
+        """Yield every connection whose ISNs are known."""
         return (entry.live for entry in self.entries.values() if entry.live is not None)
 
     def expire(self, now: int) -> list[Connection]:
-        """Forget what is over, and the longest idle beyond TABLE_MAX; return the connections forgotten."""
+        """Remove what is over, and beyond TABLE_MAX what is idle for the longest time.
+
+        Return the removed connections.
+        """
         forgotten: list[Connection] = []
         for at, entry in list(self.entries.items()):
             if now - entry.last > OPENING_LIFETIME:
@@ -279,12 +290,12 @@ class Table:
         return forgotten
 
     def _evict(self, count: int) -> list[Connection]:
-        def worth(item: tuple[Tuple4, Entry]) -> tuple[int, int]:
+        def priority(item: tuple[Tuple4, Entry]) -> tuple[int, int]:
             live = item[1].live
             return (0 if live is None else 1 if live.closing else 2), item[1].last
 
         forgotten = []
-        for at, entry in sorted(self.entries.items(), key=worth)[:count]:
+        for at, entry in sorted(self.entries.items(), key=priority)[:count]:
             del self.entries[at]
             if entry.live is not None:
                 forgotten.append(entry.live)

@@ -1,4 +1,4 @@
-"""Counting what was dropped and passed, and telling it: events, at most one a second for each reason."""
+"""Count dropped and passed frames, and report events: drops at most once a second for each kind."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from keyroll.emulator.wire.model import Direction, WireEvent, WireEventKind
 from keyroll.names import DropReason
 
 Emit = Callable[[WireEvent], None]
-_Quiet = tuple[SessionState | None, Direction, DropReason]
+"""Sends an event to the supervisor."""
+_Kind = tuple[SessionState | None, Direction, DropReason]
 
 
 class Reporter:
@@ -20,8 +21,8 @@ class Reporter:
         self._emit = emit
         self.drops: dict[tuple[Direction, DropReason], int] = {}
         self.passed: dict[Direction, int] = {Direction.OUT: 0, Direction.IN: 0}
-        self._quiet_until: dict[_Quiet, int] = {}
-        self._untold: dict[_Quiet, int] = {}
+        self._silent_until: dict[_Kind, int] = {}
+        self._unreported: dict[_Kind, int] = {}
 
     def drop(self, session: SessionState | None, direction: Direction, reason: DropReason, now: int, mono: int) -> None:
         """Count a dropped frame, and report it unless the same was reported within the last second."""
@@ -29,23 +30,23 @@ class Reporter:
         self.drops[place] = self.drops.get(place, 0) + 1
         if session is not None:
             session.drops[place] = session.drops.get(place, 0) + 1
-        quiet = (session, direction, reason)
-        self._untold[quiet] = self._untold.get(quiet, 0) + 1
-        if mono >= self._quiet_until.get(quiet, 0):
-            self._tell(quiet, now, mono)
+        kind = (session, direction, reason)
+        self._unreported[kind] = self._unreported.get(kind, 0) + 1
+        if mono >= self._silent_until.get(kind, 0):
+            self._report(kind, now, mono)
 
     def tick(self, now: int, mono: int) -> None:
-        """Tell what was kept back for a second."""
-        for quiet in [quiet for quiet in self._untold if mono >= self._quiet_until[quiet]]:
-            self._tell(quiet, now, mono)
+        """Report the drops that were held back for a second."""
+        for kind in [kind for kind in self._unreported if mono >= self._silent_until[kind]]:
+            self._report(kind, now, mono)
 
     def forget_sessions(self) -> None:
-        """Drop what is kept for sessions of a former table; their counters live on in the totals."""
-        self._quiet_until.clear()
-        self._untold.clear()
+        """Discard what is held back for sessions of a former table; the totals keep their counts."""
+        self._silent_until.clear()
+        self._unreported.clear()
 
     def key_change(self, connection: Connection, direction: Direction, old_key: int, now: int) -> None:
-        """Tell that another key than before was seen on the wire."""
+        """Report that the key on the wire changed."""
         state = connection.out if direction is Direction.OUT else connection.in_
         self._about(
             connection,
@@ -59,16 +60,16 @@ class Reporter:
         )
 
     def connection(self, connection: Connection, now: int) -> None:
-        """Tell a connection's record: it is new, or what a successor of this process needs has changed."""
+        """Report a connection's record: it is new, or what a replacement of this process needs has changed."""
         connection.reported_anchor = connection.out_sne.anchor + connection.in_sne.anchor
         self._about(connection, WireEventKind.CONNECTION, now)
 
     def admitted(self, connection: Connection, now: int) -> None:
-        """Tell that a peer without TCP-AO was let in."""
+        """Report that a peer without TCP-AO was admitted."""
         self._about(connection, WireEventKind.ADMITTED, now)
 
     def forgotten(self, connection: Connection, now: int) -> None:
-        """Tell that a connection left the table."""
+        """Report that a connection was removed from the table."""
         self._about(connection, WireEventKind.FORGOTTEN, now)
 
     def _about(
@@ -101,10 +102,10 @@ class Reporter:
             )
         )
 
-    def _tell(self, quiet: _Quiet, now: int, mono: int) -> None:
-        session, direction, reason = quiet
-        count = self._untold.pop(quiet)
-        self._quiet_until[quiet] = mono + SECOND
+    def _report(self, kind: _Kind, now: int, mono: int) -> None:
+        session, direction, reason = kind
+        count = self._unreported.pop(kind)
+        self._silent_until[kind] = mono + SECOND
         self._emit(
             WireEvent(
                 WireEventKind.DROP,

@@ -1,6 +1,6 @@
-"""IP packets and TCP headers as the wire path changes them: lengths, checksums, MSS, SACK; and what frames carry.
+"""Change IP packets and TCP headers for the wire path (lengths, checksums, MSS, SACK), and find what frames carry.
 
-All offsets count octets from the start of the buffer that is given. Nothing here knows of keys.
+All offsets count octets from the start of the buffer that is given. This module does not use keys.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from keyroll.tcpao import (
     with_options,
 )
 
-# Octets, and numbers of IEEE 802.3, 802.1Q and IANA.
+# Lengths in octets; EtherTypes of IEEE 802.3 and 802.1Q; protocol numbers and option kinds of IANA.
 ETHERNET = 14
 ETHERTYPE_IPV4 = 0x0800
 ETHERTYPE_IPV6 = 0x86DD
@@ -38,8 +38,8 @@ _V6_HEADER = 40
 _V6_FRAGMENT = 44
 _V6_EXTENSIONS = frozenset({0, 43, 60, 135, 139, 140})
 _PORTS = struct.Struct("!HH")
-# RFC 5925, 7.8: ICMPv4 type 3 codes 2 to 4, ICMPv6 type 1 codes 1 and 4. ICMPv6 "packet too big" (2, 0) is added: it
-# slows a session as ICMPv4's code 4 does (RFC 5925 was written before anyone listed it).
+# Types and codes that RFC 5925 section 7.8 names: ICMPv4 type 3 codes 2 to 4, ICMPv6 type 1 codes 1 and 4. ICMPv6
+# "packet too big" (2, 0) is not in its list, but slows a session as ICMPv4's code 4 does.
 _HARD_ERRORS = frozenset({(3, 2), (3, 3), (3, 4)})
 _HARD_ERRORS_6 = frozenset({(1, 1), (1, 4), (2, 0)})
 
@@ -54,9 +54,9 @@ class Quoted(NamedTuple):
 
 
 def network_offset(frame: bytes | bytearray | memoryview, start: int, end: int) -> tuple[int, int]:
-    """Return (EtherType, offset of what it names) behind any VLAN tags of the Ethernet frame at `frame[start:end]`.
+    """Return (EtherType, offset of the packet) after any VLAN tags of the Ethernet frame at `frame[start:end]`.
 
-    (0, end) where the frame is too short to say.
+    (0, end) if the frame is too short.
     """
     place = start + ETHERNET - 2
     while place + 2 <= end:
@@ -68,7 +68,7 @@ def network_offset(frame: bytes | bytearray | memoryview, start: int, end: int) 
 
 
 def rebuilt(segment: Segment, tcp: bytes) -> bytes | None:
-    """Return the segment's IP packet with another TCP segment in it; None where IP's length field cannot hold it."""
+    """Return the segment's IP packet with another TCP segment in it; None if it is too long for IP's length field."""
     header = segment.ip_header
     if header[0] >> 4 == 4:  # noqa: PLR2004 - the version
         length = len(header) + len(tcp)
@@ -84,10 +84,10 @@ def rebuilt(segment: Segment, tcp: bytes) -> bytes | None:
 
 
 def with_room_for_ao(tcp: bytes) -> bytes:
-    """Return the TCP segment with as many SACK blocks left away as TCP-AO needs to fit; unchanged where it fits.
+    """Return the TCP segment without as many SACK blocks as TCP-AO needs room for; unchanged if it fits already.
 
-    The first block is the most recent one and goes last (RFC 2018, section 4). Other options are never left away:
-    where they leave no room, signing refuses the segment.
+    The first block is the most recent one and is removed last (RFC 2018 section 4). Other options are never removed: if
+    they leave no room, signing refuses the segment.
 
     Raises:
         OptionError: the options are malformed.
@@ -112,7 +112,7 @@ def _fewer_blocks(option: bytes, kept: int) -> bytes:
 
 
 def _padded_as_usual(options: list[bytes]) -> bytes:
-    """Put two NOPs before each option that ends off a 4-octet boundary, as Linux does and looks for first."""
+    """Put NOPs before each option that needs them to end on a 4-octet boundary, as Linux does and expects."""
     usual = b"".join(b"\x01" * (-len(option) % 4) + option for option in options)
     return usual if len(usual) + AO_LENGTH <= _OPTIONS_MAX else join_options(options)
 
@@ -120,7 +120,7 @@ def _padded_as_usual(options: list[bytes]) -> bytes:
 def with_lower_mss(header: bytes, by: int = AO_LENGTH) -> bytes:
     """Return the TCP header with its MSS option lowered, so that the router's kernel leaves room for TCP-AO.
 
-    Unchanged without an MSS option: the defaults of 536 and 1220 octets leave room as they are.
+    Unchanged without an MSS option: the defaults of 536 and 1220 octets leave enough room.
 
     Raises:
         OptionError: the options are malformed.
@@ -136,12 +136,12 @@ def with_lower_mss(header: bytes, by: int = AO_LENGTH) -> bytes:
 
 
 def finished(segment: Segment, header: bytes) -> bytes:
-    """Return the segment's TCP octets under another header, with a fresh checksum."""
+    """Return the segment's payload after another TCP header, with a new checksum."""
     return with_checksum(header + segment.payload, segment.src, segment.dst)
 
 
 def packet_ends(buffer: bytes, start: int, end: int) -> tuple[bytes, bytes] | None:
-    """Return the packed source and destination of an IP packet, None where it is too short to hold them."""
+    """Return the packed source and destination of an IP packet; None if it is too short to hold them."""
     if end - start < _FIXED:
         return None
     if buffer[start] >> 4 == 4:  # noqa: PLR2004 - the version
@@ -152,14 +152,14 @@ def packet_ends(buffer: bytes, start: int, end: int) -> tuple[bytes, bytes] | No
 
 
 def quoted_by_error(buffer: bytes, start: int, end: int) -> Quoted | None:
-    """Return the TCP segment that the packet, an ICMP error of the kind RFC 5925 7.8 names, quotes; else None."""
+    """Return the TCP segment that the packet quotes if it is an ICMP error of RFC 5925 section 7.8; else None."""
     version = buffer[start] >> 4 if end > start else 0
     if version == 4 and end - start >= _FIXED:  # noqa: PLR2004 - the version
         if buffer[start + 9] != ICMP:
             return None
         inner, errors = start + ((buffer[start] & 0x0F) << 2), _HARD_ERRORS
     elif version == 6 and end - start >= _V6_HEADER:  # noqa: PLR2004 - the version
-        following, inner, _ = _behind_extensions(buffer, start, end)
+        following, inner, _ = _after_extensions(buffer, start, end)
         if following != ICMP6:
             return None
         errors = _HARD_ERRORS_6
@@ -171,18 +171,18 @@ def quoted_by_error(buffer: bytes, start: int, end: int) -> Quoted | None:
 
 
 def hides_tcp_in_fragment(buffer: bytes, start: int, end: int) -> bool:
-    """Say whether an IPv6 packet is a fragment whose transport stands behind further extension headers.
+    """Return whether an IPv6 packet is a fragment whose transport header follows further extension headers.
 
-    Such a fragment does not say that it carries TCP, and may.
+    Such a fragment may carry TCP without naming it.
     """
     if end - start < _V6_HEADER or buffer[start] >> 4 != 6:  # noqa: PLR2004 - the version
         return False
-    following, _, fragment = _behind_extensions(buffer, start, end)
+    following, _, fragment = _after_extensions(buffer, start, end)
     return fragment and following in {TCP, _V6_FRAGMENT, *_V6_EXTENSIONS}
 
 
-def _behind_extensions(buffer: bytes, start: int, end: int) -> tuple[int, int, bool]:
-    """Walk IPv6 extension headers: what follows them, where, and whether the walk ended in a fragment."""
+def _after_extensions(buffer: bytes, start: int, end: int) -> tuple[int, int, bool]:
+    """Walk the IPv6 extension headers; return the next header's number, its offset, and whether this is a fragment."""
     following, place = buffer[start + 6], start + _V6_HEADER
     while place + 8 <= end and (following in _V6_EXTENSIONS or following == _V6_FRAGMENT):
         if following == _V6_FRAGMENT:
@@ -201,7 +201,7 @@ def _quoted(buffer: bytes, start: int, end: int) -> Quoted | None:
     if buffer[start] >> 4 == 4:  # noqa: PLR2004 - the version
         protocol, inner = buffer[start + 9], start + ((buffer[start] & 0x0F) << 2)
     else:
-        protocol, inner, _ = _behind_extensions(buffer, start, end)
+        protocol, inner, _ = _after_extensions(buffer, start, end)
     if protocol != TCP or inner + 4 > end:
         return None
     return Quoted(*ends, *_PORTS.unpack_from(buffer, inner))

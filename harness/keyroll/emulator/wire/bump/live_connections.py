@@ -1,4 +1,4 @@
-"""What sending and receiving share: which connection is the living one, what was seen on it, what is reported of it."""
+"""What sending and receiving share: the live connections, their counters, and the reports on them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ PASS: Final = b""
 Judged = bytes | DropReason
 ISN_MASK = 0xFFFFFFFF
 ANCHOR_STEP = 1 << 30
-"""How far sequence numbers run before a record is reported again: less than half their space, so that a successor finds
-the SNE by the nearest value."""
+"""Octets after which a record is reported again: less than half the sequence space, so that a replacement process still
+finds the SNE as the nearest value."""
 
 
 class LiveConnections:
@@ -27,7 +27,7 @@ class LiveConnections:
         self.report = report
 
     def commit(self, entry: Entry, connection: Connection, now: int, mono: int) -> None:
-        """Make `connection` the living one of its addresses and ports."""
+        """Make `connection` the live one of its addresses and ports."""
         entry.live = connection
         connection.shift = entry.shift
         entry.our_syn = entry.peer_syn = None
@@ -37,17 +37,17 @@ class LiveConnections:
         if connection.plain:
             self.report.admitted(connection, now)
 
-    def tell_changes(
+    def report_changes(
         self, live: Connection, direction: Direction, before: int | None, number: int, now: int, *, moved: bool = False
     ) -> None:
-        """Tell a key that is new on the wire (`before` is the former one), or what a successor has to know by now."""
+        """Report a key change (`before` is the former key), or a record that a replacement process needs by now."""
         if before is not None and before != number:
             self.report.key_change(live, direction, before, now)
         elif moved or live.out_sne.anchor + live.in_sne.anchor - live.reported_anchor > ANCHOR_STEP:
             self.report.connection(live, now)
 
     def seen(self, live: Connection, segment: Segment, now: int, mono: int) -> None:
-        """Note that a segment of the connection passed; a successor has to know one that is being closed."""
+        """Record that a segment of the connection passed, and report the first FIN or RST."""
         live.last = mono
         if segment.flags & (FIN | RST) and not live.closing:
             live.closing = True
@@ -55,7 +55,7 @@ class LiveConnections:
 
 
 def refuses(segment: Segment, pending: int | None, live: Connection | None, isn_of_live: int | None) -> bool:
-    """Say whether a RST answers the pending SYN of that ISN, whose connection never came to be."""
+    """Return whether a RST refuses the pending SYN with that ISN, whose connection was never established."""
     return (
         pending is not None
         and segment.flags & (RST | ACK) == RST | ACK

@@ -1,8 +1,7 @@
 """The decision on every packet: passed untouched, signed, verified and stripped, or dropped with a reason.
 
-Pure but for its own state: packets and instants are arguments. `outbound` is asked for packets from the router to the
-link, `inbound` for those from the link to the router. RFC 5925 sections 7.3 to 7.8; what it leaves open is in
-docs/assumptions/wire.md.
+No I/O: packets and instants are arguments. `outbound` judges packets from the router to the link, `inbound` those from
+the link to the router. Source: RFC 5925 sections 7.3 to 7.8; what it leaves open is in docs/assumptions/wire.md.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ from keyroll.tcpao import (
 )
 
 Verdict = bytes | None
-"""PASS, the packet to carry instead, or None: dropped."""
+"""PASS: carry the packet unchanged; other octets: carry these instead; None: drop it."""
 
 _NO_CHAIN = Keychain("none")
 
@@ -54,11 +53,11 @@ class PacketJudge:
         self._former: dict[tuple[Address, int, Address | None], SessionState] = {}
 
     def set_sessions(self, specs: Sequence[ProtectedSession], now: int) -> None:
-        """Replace the table of sessions. Connections of sessions that stay go on; those of others end as they began.
+        """Replace the table of sessions. Connections of sessions in both tables continue; all others stay protected.
 
-        A connection keeps its keys for its life (RFC 5925 section 3.1): what is still sent to close one whose session
-        has left the table is signed, and what still comes is verified, until it has been silent for its time. A new
-        connection between the same ends is not protected.
+        A connection keeps its keys while it lives (RFC 5925 section 3.1): segments that close a connection whose
+        session was removed are still signed and verified, until it has been idle for CLOSED_LIFETIME. A new connection
+        between the same ends is not protected.
         """
         self._former = {session.identity: session for session in self._sessions}
         self._sessions = []
@@ -71,13 +70,13 @@ class PacketJudge:
                 self._add(spec)
         self.report.forget_sessions()
         for at, entry in list(self.table.entries.items()):
-            self._rehome(at, entry, now)
+            self._reassign(at, entry, now)
 
     def restore(self, records: Iterable[ConnectionRecord], now: int, mono: int) -> int:
-        """Take over connections of a former process; return how many still belong to a protected session.
+        """Continue the connections of a former process; return how many belong to a protected session.
 
-        One whose session has left the table has no keys here: what is still sent to close it is dropped, not let
-        through unsigned.
+        A connection whose session was removed from the table has no keys: segments that close it are dropped, because
+        they must not leave unsigned.
         """
         taken = 0
         for record in records:
@@ -88,7 +87,7 @@ class PacketJudge:
             retired = session is None
             home = session or SessionState(ProtectedSession(record.remote[0], record.port, _NO_CHAIN))
             connection = Connection(at, home, record.local_isn, record.remote_isn, mono)
-            connection.adopt(record)
+            connection.restore(record)
             entry = self.table.entry(at, home, mono)
             entry.live = connection
             entry.shift = connection.shift
@@ -98,7 +97,7 @@ class PacketJudge:
         return taken
 
     def outbound(self, buffer: bytes, start: int, end: int, now: int, mono: int) -> Verdict:
-        """Judge the IP packet `buffer[start:end]` that the router sends; see `PASS` for what is returned."""
+        """Judge the IP packet `buffer[start:end]` that the router sends; see `Verdict`."""
         try:
             segment = parse_segment(buffer, start, end)
         except SegmentError as error:
@@ -108,7 +107,7 @@ class PacketJudge:
         at = Tuple4(segment.src, segment.sport, segment.dst, segment.dport)
         entry = self.table.entries.get(at)
         if entry is not None and entry.retired and segment.flags & (SYN | ACK) == SYN:
-            self._forget(at, entry, now)  # the router's own kernel says that the old connection is over
+            self._forget(at, entry, now)  # a new SYN: for the router's kernel the old connection is over
             entry = None
         session = entry.session if entry is not None else self._session(at)
         if session is None:
@@ -131,7 +130,7 @@ class PacketJudge:
         return self._shifted(at, segment, verdict, shift) if shift else verdict
 
     def inbound(self, buffer: bytes, start: int, end: int, now: int, mono: int) -> Verdict:
-        """Judge the IP packet `buffer[start:end]` that came from the link; see `PASS` for what is returned."""
+        """Judge the IP packet `buffer[start:end]` that came from the link; see `Verdict`."""
         try:
             segment = parse_segment(buffer, start, end)
         except SegmentError as error:
@@ -155,7 +154,7 @@ class PacketJudge:
         return verdict
 
     def tick(self, now: int, mono: int) -> None:
-        """Do what time alone asks for: forget what is over, tell what was kept back."""
+        """Remove connections that are over, and report drops that were held back. Called once a second."""
         for connection in self.table.expire(mono):
             self.report.forgotten(connection, now)
         self.report.tick(now, mono)
@@ -175,7 +174,7 @@ class PacketJudge:
         )
 
     def _shifted(self, at: Tuple4, segment: Segment, verdict: bytes, shift: int) -> bytes:
-        """Remember the shift of a SYN that leaves; return its packet."""
+        """Record the shift of a SYN that leaves; return its packet."""
         entry = self.table.entries.get(at)
         if entry is not None:
             entry.shift = shift
@@ -186,8 +185,8 @@ class PacketJudge:
     def _session(self, at: Tuple4) -> SessionState | None:
         """Return the session that protects these addresses and ports.
 
-        Where a peer is protected at one of our addresses, its segments to another are not let through unprotected:
-        a listening daemon would take them for the same neighbour's.
+        If a peer is protected at one of this router's addresses, its segments to another address are not let through
+        unprotected: a listening daemon would accept them as the same neighbour's.
         """
         found = self._by_peer.get((at.remote, at.rport)) or self._by_peer.get((at.remote, at.lport))
         if not found:
@@ -198,7 +197,7 @@ class PacketJudge:
         return next((session for session in found if session.spec.local is None), found[0])
 
     def _of_group(self, at: Tuple4) -> SessionState | None:
-        """Return a session with a peer that only a prefix names, which is met for the first time."""
+        """Add and return a session with a peer that only a prefix covers."""
         peer = ip_address(at.remote)
         for group in self._groups:
             if group.port in (at.rport, at.lport) and group.covers(peer):
@@ -206,7 +205,7 @@ class PacketJudge:
         return None
 
     def _add(self, spec: ProtectedSession) -> SessionState:
-        """Put a session into the table, with the counters that it had in the former one."""
+        """Add a session to the table, with its counters from the former table."""
         session = SessionState(spec)
         old = self._former.get(session.identity)
         if old is not None:
@@ -219,7 +218,7 @@ class PacketJudge:
     def _is_peer(self, address: bytes) -> bool:
         return address in self._peers or any(group.covers(ip_address(address)) for group in self._groups)
 
-    def _rehome(self, at: Tuple4, entry: Entry, now: int) -> None:
+    def _reassign(self, at: Tuple4, entry: Entry, now: int) -> None:
         session = self._session(at)
         live = entry.live
         if session is None:
@@ -238,7 +237,7 @@ class PacketJudge:
         entry.session = session
         entry.peer_plain = entry.peer_plain and session.spec.allow_without_ao
         if entry.live is not None:
-            entry.live.join(session)
+            entry.live.continue_under(session)
             if entry.live.differs:
                 self.report.connection(entry.live, now)
 
@@ -252,7 +251,7 @@ class PacketJudge:
     def _unreadable(
         self, buffer: bytes, start: int, end: int, error: SegmentError, direction: Direction, now: int, mono: int
     ) -> Verdict:
-        """Judge what says it is TCP and cannot be taken apart: from or to a protected peer it is dropped."""
+        """Judge a TCP packet that cannot be parsed: from or to a protected peer it is dropped."""
         ends = headers.packet_ends(buffer, start, end)
         if ends is None or not self._is_peer(ends[0 if direction is Direction.IN else 1]):
             return PASS
@@ -261,7 +260,7 @@ class PacketJudge:
         return None
 
     def _other(self, buffer: bytes, start: int, end: int, direction: Direction, now: int, mono: int) -> Verdict:
-        """Judge what is not TCP: ICMP errors about protected connections stay outside, and so do hidden fragments."""
+        """Judge what is not TCP: drop ICMP errors about protected connections, and fragments that may hide TCP."""
         if direction is Direction.IN:
             quoted = headers.quoted_by_error(buffer, start, end)
             if quoted is not None:

@@ -1,4 +1,4 @@
-"""The way in: segments of protected sessions are verified and stripped, or dropped (RFC 5925, 7.5)."""
+"""Receive: verify and strip segments of protected sessions, or drop them (RFC 5925 section 7.5)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from keyroll.names import DropReason, Sending
 from keyroll.tcpao import ACK, RST, SYN, AoOption, Mkt, Segment, strip_ao, tcp_checksum, verify_segment, with_options
 
 _HALF = 1 << 31
-"""Half the sequence space: a number less than that ahead of another is the later one (RFC 9293, 3.4)."""
+"""Half of the sequence space: a number less than this ahead of another is the later one (RFC 9293 section 3.4)."""
 _WHOLE_ROWS = frozenset({12, 24})
-"""Octets of options that end on a 4-octet boundary: timestamps alone, and with one SACK block."""
+"""Lengths in octets of the usual options without TCP-AO: time stamps alone, and with one SACK block. They need no
+padding."""
 
 
 class Receiver:
@@ -65,7 +66,7 @@ class Receiver:
         key, sne = live.key_in(number, mkt), live.in_sne.sne_for(segment.seq)
         if not verify_segment(segment, ao, key=key, sne=sne, include_options=mkt.include_options):
             return DropReason.BAD_MAC
-        if not mkt.include_options and not _whole(segment):
+        if not mkt.include_options and not _checksum_is_right(segment):
             return DropReason.BAD_CHECKSUM
         if live is not entry.live:
             self._live.commit(entry, live, now, mono)
@@ -75,19 +76,19 @@ class Receiver:
         return stripped(segment, ao)
 
     def _verified(self, live: Connection, segment: Segment, ao: AoOption, number: int, mkt: Mkt, now: int) -> None:
-        """Draw the consequences of a verified segment: SNE, key in use, RNextKeyID, counters."""
+        """Update the state after a verified segment: SNE, keys in use, RNextKeyID, counters."""
         if not segment.flags & RST:
             live.in_sne.commit(segment.seq)
         live.pinned[number] = mkt
         before, current = live.in_.key, live.current
         count(live.in_, segment, (number, ao.key_id, ao.rnext_key_id))
-        # A replayed segment verifies as well; one that acknowledges less than was acknowledged already says nothing
-        # about what the peer wants now.
+        # A replayed segment verifies too. One that acknowledges less than an earlier segment is old, and its RNextKeyID
+        # does not say what the peer wants now.
         if segment.flags & ACK and (segment.ack - live.highest_ack) & ISN_MASK < _HALF:
             live.highest_ack = segment.ack
             if live.session.clock.sending is Sending.RNEXT:
                 live.current = live.session.clock.follow(now, current, live.number_sent_as(ao.rnext_key_id))
-        self._live.tell_changes(live, Direction.IN, before, number, now, moved=live.current != current)
+        self._live.report_changes(live, Direction.IN, before, number, now, moved=live.current != current)
 
     def _receive_syn(
         self, session: SessionState, at: Tuple4, segment: Segment, ao: AoOption, now: int, mono: int
@@ -116,7 +117,7 @@ class Receiver:
         return stripped(segment, ao)
 
     def _receive_plain(self, session: SessionState, at: Tuple4, segment: Segment, now: int, mono: int) -> Judged:
-        """Judge a segment without TCP-AO: only `allow-without-tcpao` admits it, where it has none at all."""
+        """Judge a segment without TCP-AO: `allow-without-tcpao` admits it, if its connection has no TCP-AO at all."""
         entry = self._live.table.entries.get(at)
         live = None if entry is None else entry.live
         if not session.spec.allow_without_ao or (live is not None and not live.plain and not live.closing):
@@ -148,7 +149,7 @@ class Receiver:
 def _connection_of_syn_ack(
     session: SessionState, entry: Entry, at: Tuple4, segment: Segment, mono: int
 ) -> Connection | None:
-    """Return the living connection that a received SYN-ACK repeats, or the one that it would make of our SYN."""
+    """Return the live connection whose SYN-ACK is repeated, or the new one that a SYN-ACK opens."""
     local_isn, live = (segment.ack - 1) & ISN_MASK, entry.live
     if live is not None and (live.local_isn, live.remote_isn) == (local_isn, segment.seq):
         return live
@@ -159,18 +160,18 @@ def _connection_of_syn_ack(
     return connection
 
 
-def _whole(segment: Segment) -> bool:
-    """Say whether the TCP checksum is right; it will be computed again, which must not hide damage to options."""
+def _checksum_is_right(segment: Segment) -> bool:
+    """Return whether the TCP checksum is right: the one computed later must not hide damage to options without MAC."""
     tcp = segment.octets
     return tcp_checksum(tcp, segment.src, segment.dst) == int.from_bytes(tcp[16:18], "big")
 
 
 def stripped(segment: Segment, ao: AoOption) -> Judged:
-    """Return a verified segment's packet without TCP-AO, a SYN's with an MSS that leaves room for it."""
+    """Return a verified segment's packet without TCP-AO; in a SYN the MSS is lowered to leave room for it."""
     options = segment.options[: ao.offset] + segment.options[ao.offset + ao.length :]
     header = segment.header
     if len(options) in _WHOLE_ROWS and options[:4] == USUAL_START:
-        header = with_options(header, options)  # the option stood behind the usual timestamps: nothing to repack
+        header = with_options(header, options)  # TCP-AO followed the usual time stamps: nothing to repack
     else:
         header = strip_ao(header)
     if segment.flags & SYN:
@@ -179,7 +180,7 @@ def stripped(segment: Segment, ao: AoOption) -> Judged:
 
 
 def acceptable(session: SessionState, numbers: list[int], now: int) -> int | DropReason:
-    """Pick the key that a received KeyID names: the latest started one that may be received now."""
+    """Return the key that a received KeyID names: of those acceptable now, the one with the latest start-time."""
     if not numbers:
         return DropReason.UNKNOWN_KEY_ID if session.mkts else DropReason.NO_USABLE_KEY
     return next((number for number in numbers if session.clock.acceptable(number, now)), DropReason.NOT_ACCEPTABLE)

@@ -1,4 +1,4 @@
-"""The way out: segments of protected sessions leave signed, or do not leave (RFC 5925, 7.3 and 7.4)."""
+"""Send: sign segments of protected sessions, or drop them (RFC 5925 sections 7.3 and 7.4)."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Sender:
         return result
 
     def _send_refusal(self, session: SessionState, entry: Entry, at: Tuple4, segment: Segment, now: int) -> Judged:
-        """Sign the RST that answers a SYN, whose sender never chose an ISN: its own is taken as 0 (an assumption)."""
+        """Sign a RST that refuses a SYN. This router never chose an ISN; 0 is assumed (docs/assumptions/wire.md)."""
         if entry.peer_plain:
             return PASS
         number = session.clock.opening(now)
@@ -104,12 +104,12 @@ class Sender:
         before = live.out.key
         count(live.out, segment, (number, mkt.send_id, wanted.recv_id))
         self._live.seen(live, segment, now, mono)
-        self._live.tell_changes(live, Direction.OUT, before, number, now)
+        self._live.report_changes(live, Direction.OUT, before, number, now)
         return signed
 
 
 def sign(segment: Segment, key: TrafficKey, sne: int, mkt: Mkt, rnext_key_id: int) -> Judged:
-    """Return the segment's packet signed under a traffic key and an SNE; see `Sender.judge` for what is raised."""
+    """Return the segment's packet, signed with a traffic key and an SNE. Raises as `Sender.judge`."""
     tcp = sign_segment(
         headers.with_room_for_ao(segment.octets),
         src=segment.src,

@@ -1,8 +1,8 @@
-"""Sequence numbers that run elsewhere on the wire than in the router's kernel, so that they can be made to wrap. Pure.
+"""Shift the sequence numbers on the wire against those of the router's kernel, so that tests can make them wrap. Pure.
 
-A kernel chooses initial sequence numbers by itself, and 4 GiB are long to send. A session with a chosen ISN has every
-number of its own shifted by the same amount: sequence numbers on the way out, acknowledgements and SACK blocks (RFC
-2018) on the way in. The peer, and whoever watches the wire, sees a connection that began with that ISN.
+A kernel chooses its initial sequence numbers, and sending 4 GiB takes long. For a session with a chosen ISN, every
+sequence number of this router is shifted by the same amount: sequence numbers of outgoing segments, acknowledgements
+and SACK blocks (RFC 2018) of incoming ones. The peer and every capture see a connection that began with the chosen ISN.
 """
 
 from __future__ import annotations
@@ -20,26 +20,29 @@ _EDGE = 4
 
 
 def shift_of(segment: Segment, isn: int | None, known: int) -> int:
-    """Return by how much a segment that leaves is to be shifted: a SYN to the chosen ISN, all else as is known."""
+    """Return the shift of an outgoing segment: of a SYN, the distance to the chosen ISN.
+
+    Else `known`, that of its connection.
+    """
     if isn is not None and segment.flags & SYN:
         return (isn - segment.seq) & _MASK
     return known
 
 
 def on_the_wire(segment: Segment, shift: int) -> Segment:
-    """Return a segment of the router's kernel with its sequence number as the wire shows it, its checksum as it was."""
+    """Return a segment of the router's kernel with its sequence number on the wire; its checksum is not changed."""
     tcp = bytearray(segment.octets)
     tcp[_SEQ] = _moved(segment.seq, shift)
     return _parsed(segment, bytes(tcp))
 
 
 def whole_packet(segment: Segment) -> bytes:
-    """Return the IP packet of `on_the_wire` as it may leave unsigned: its checksum computed again."""
+    """Return the IP packet of `on_the_wire`'s segment with a new checksum, for a segment that leaves unsigned."""
     return segment.ip_header + with_checksum(segment.octets, segment.src, segment.dst)
 
 
 def in_the_kernel(packet: bytes, shift: int) -> bytes:
-    """Return a received IP packet that carries TCP, with what it says of our numbers as our kernel knows them."""
+    """Return a received IP packet with acknowledgement and SACK blocks in the router's kernel's numbers."""
     segment = parse_segment(packet)
     if segment is None or not segment.flags & ACK:
         return packet
@@ -63,5 +66,5 @@ def _parsed(segment: Segment, tcp: bytes) -> Segment:
     packet = rebuilt(segment, tcp)
     found = None if packet is None else parse_segment(packet)
     if found is None:
-        raise ValueError("a segment that was taken apart can be put together again")
+        raise ValueError("the shifted segment cannot be parsed")
     return found

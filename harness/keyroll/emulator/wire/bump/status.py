@@ -1,4 +1,4 @@
-"""The wire path's state in the values that are reported to the supervisor."""
+"""Convert the wire path's state to the values that are reported to the supervisor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The wire process: an epoll loop over the control socket and every pair's two packet sockets.
+"""The wire process: an event loop over the control socket and the packet sockets of every port.
 
 No frame is carried before the first `sessions` order: until then the process does not know what is protected. Frames
 wait in the sockets meanwhile.
@@ -26,19 +26,19 @@ from keyroll.emulator.wire.run.sockets import (
     put_tag,
     take_tag,
     vlan_of,
-    whole,
+    with_full_checksum,
 )
 from keyroll.errors import RunError
 from keyroll.names import DropReason
 
 BATCH = 64
-"""Frames carried from one socket before the others have their turn: about a millisecond's work."""
+"""Frames carried from one socket before the next socket is read: about a millisecond of work."""
 ORDERS = ("units", "sessions", "clock", "status", "records", "stop")
-"""What the supervisor may order; errors list these, for an unknown order may be a misplaced secret."""
+"""The orders; an error lists these and does not quote the unknown one, which may be a misplaced secret."""
 TICK = 1.0
-"""Seconds between two checks of what has expired and what is still to be reported: drops are reported once a second."""
-UNREAD_MAX = 4 * 1024 * 1024
-"""Octets that wait for a supervisor that does not read; beyond it events are left out, answers never."""
+"""Seconds between two calls of `PacketJudge.tick`: drops are reported once a second."""
+UNSENT_MAX = 4 * 1024 * 1024
+"""Octets kept for a supervisor that does not read. Beyond it events are discarded; answers never are."""
 _READ = 1 << 16
 """Octets of orders read at once."""
 _log = logging.getLogger(__name__)
@@ -47,7 +47,8 @@ _log = logging.getLogger(__name__)
 class Pair:
     """One port of the router: its host sides (towards the kernel) and its wire side (towards the neighbour).
 
-    `host` is the port's own, without a tag unless a unit says so; further ones belong to units with a VLAN.
+    `host` is the port's first host side, untagged unless a unit gives it a VLAN; the others belong to units with a
+    VLAN.
     """
 
     def __init__(self, host: str, wire: str) -> None:
@@ -64,21 +65,24 @@ class Pair:
         return (self.host, *self._further.values())
 
     def tag_of(self, host: PacketSocket) -> int | None:
-        """Return the VLAN identifier of a host side's frames on the wire; None: they have no tag."""
+        """Return the VLAN identifier of a host side's frames on the wire; None: no tag."""
         return next((vlan for vlan, sock in self.units.items() if sock is host), None)
 
     def receiver(self, vlan: int | None) -> PacketSocket | None:
-        """Return the host side that a frame of the wire is for; None: no unit takes frames of that VLAN.
+        """Return the host side for a frame of the wire; None: no unit has that VLAN.
 
-        The port's own takes what has no unit: a kernel without such a VLAN drops it. Once a unit gave it a tag, it
-        takes that VLAN alone.
+        Frames without a unit go to `host`, whose kernel drops those of a VLAN it does not have. If a unit gave `host` a
+        VLAN, it gets frames of that VLAN only.
         """
         if vlan in self.units:
             return self.units[vlan]
         return None if self.tag_of(self.host) is not None else self.host
 
     def set_units(self, wanted: Iterable[VlanUnit]) -> tuple[list[PacketSocket], list[PacketSocket]]:
-        """Open and forget host sides; return those that are new and those to be closed. Raises WireError."""
+        """Open the host sides of new units.
+
+        Return the new ones and those that the caller is to close. Raises WireError.
+        """
         tags = {unit.host: unit.vlan for unit in wanted}
         new: dict[str, PacketSocket] = {}
         try:
@@ -97,7 +101,10 @@ class Pair:
 
 
 class WireProcess:
-    """Carries frames between the sides of each pair, and obeys the control socket. `run` returns when that ends."""
+    """Carries frames between the sides of each port and carries out orders.
+
+    `run` returns when the control socket ends.
+    """
 
     def __init__(self, control: socket.socket, pairs: Sequence[tuple[str, str]]) -> None:
         """Open every interface. Raises WireError."""
@@ -116,20 +123,23 @@ class WireProcess:
         self._poll.register(control, selectors.EVENT_READ, None)
 
     def run(self) -> None:
-        """Carry frames until the control socket ends or `stop` is ordered. Raises WireError when an interface goes."""
+        """Carry frames until the control socket ends or `stop` is ordered.
+
+        Raises WireError if an interface is removed.
+        """
         self._write(protocol.to_line({"event": "ready"}))
         tick_at = time.monotonic() + TICK
         while not self._over:
             ready = self._poll.select(max(0.0, tick_at - time.monotonic()))
-            # Orders first: a frame that waited is judged by the newest table.
+            # Orders first, so that waiting frames are judged by the newest table.
             for key, mask in sorted(ready, key=lambda found: found[0].data is not None):
                 if key.data is not None:
-                    if key.data[1].fileno() >= 0:  # an order of this very turn may have closed it
+                    if key.data[1].fileno() >= 0:  # else an order in this round has closed it
                         self._carry(*key.data)
                 elif mask & selectors.EVENT_WRITE:
                     self._write(b"")
                 else:
-                    self._obey()
+                    self._read_orders()
             if time.monotonic() >= tick_at:
                 self._judge.tick(self._now(), time.monotonic_ns())
                 tick_at = time.monotonic() + TICK
@@ -168,7 +178,7 @@ class WireProcess:
                 self._forward(target, view[:end], direction)
                 passed[direction] += 1
                 continue
-            packet = judge(whole(buffer, end), start, end, self._now(), time.monotonic_ns())
+            packet = judge(with_full_checksum(buffer, end), start, end, self._now(), time.monotonic_ns())
             if packet is None:
                 continue
             if packet:
@@ -189,10 +199,10 @@ class WireProcess:
     # -- control ------------------------------------------------------------------------------------------------------
 
     def _tell(self, event: WireEvent) -> None:
-        if len(self._unsent) < UNREAD_MAX:
+        if len(self._unsent) < UNSENT_MAX:
             self._write(protocol.to_line(protocol.encode_event(event)))
 
-    def _obey(self) -> None:
+    def _read_orders(self) -> None:
         try:
             octets = self._control.recv(_READ)
         except BlockingIOError:
@@ -242,7 +252,7 @@ class WireProcess:
         return {}
 
     def _set_sessions(self, order: protocol.Json, now: int, mono: int) -> int:
-        """Take the table, and a former process' connections with it: no frame comes between the two."""
+        """Replace the table and continue a former process' connections; no frame is judged in between."""
         sessions = [protocol.decode_session(session) for session in _listed(order, "sessions")]
         records = [protocol.decode_record(record) for record in _listed(order, "records")] if "records" in order else []
         self._judge.set_sessions(sessions, now)
@@ -259,7 +269,7 @@ class WireProcess:
         self._poll.register(host, selectors.EVENT_READ, (pair, host, Direction.OUT))
 
     def _set_units(self, order: protocol.Json) -> None:
-        """Take the table of units with a VLAN; their interfaces are there before it, and go after it."""
+        """Replace the table of units with a VLAN. The caller creates interfaces before it, and deletes them after."""
         units = [protocol.decode_unit(unit) for unit in _listed(order, "units")]
         for pair in self._pairs:
             new, gone = pair.set_units(unit for unit in units if unit.wire == pair.wire.ifname)

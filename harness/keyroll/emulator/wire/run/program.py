@@ -1,4 +1,4 @@
-"""The wire path as a program: what its process does from its first descriptor to its exit code."""
+"""The main function of a wire process, used by the command line and by forks of the supervisor."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from keyroll.emulator.wire.run.process import WireProcess
 from keyroll.errors import RunError
 
 UNFIT = 2
-"""The exit code of every program here whose surroundings are unfit."""
+"""Exit code if the environment does not allow the process to run, as `keyroll.errors.ExitCode.UNFIT`."""
 
 
 def carry(control: int, pairs: Sequence[tuple[str, str]]) -> int:
@@ -21,7 +21,7 @@ def carry(control: int, pairs: Sequence[tuple[str, str]]) -> int:
     `pairs` are the two sides of each port: (host, wire).
     """
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="wire: %(message)s", force=True)
-    # Ctrl-C reaches the whole foreground group; the control socket alone says when to end.
+    # Ctrl-C signals the whole foreground process group, but only the control socket ends this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         with socket.socket(fileno=control) as sock:

@@ -1,9 +1,9 @@
-"""Packet sockets: whole Ethernet frames in and out of one interface, with what the kernel keeps beside them.
+"""Packet sockets: receive and send Ethernet frames of one interface, with the data that the kernel keeps separately.
 
-Three things stand beside a frame and not in it. A VLAN tag is taken out by the kernel and given in ancillary data: it
-is put back here, so that a tagged frame leaves tagged. A partial checksum and a segmentation order (from a neighbour
-on a veth whose offloads are on) are given in a virtio header: it goes along with a frame that passes untouched, and
-the kernel does the rest. Frames that this machine sends out of the interface are not received.
+The kernel removes a VLAN tag and gives it in ancillary data: it is put back, so that a tagged frame leaves tagged. A
+partial checksum and a request for segmentation (from a neighbour on a veth with offloads on) are in a virtio header.
+This header is sent along with a frame that passes unchanged, and the kernel completes the frame. Frames that this
+machine sends on the interface are not received.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from keyroll.tcpao import internet_checksum
 VNET = 10
 """Octets of virtio header in front of every frame, both ways (`struct virtio_net_hdr`)."""
 PLAIN: Final = bytes(VNET)
-"""The virtio header of a frame that is whole: no partial checksum, no segmentation."""
+"""The virtio header of a complete frame: no partial checksum, no segmentation."""
 FRAME_MAX = VNET + 14 + 8 + 65536
-"""Octets of a frame with its virtio header: Ethernet, two VLAN tags, and the largest IP packet."""
+"""Longest frame in octets: virtio header, Ethernet, two VLAN tags, and the largest IP packet."""
 # <linux/if_ether.h>, <linux/if_packet.h>, <asm-generic/socket.h>, <linux/virtio_net.h>.
 _ETH_P_ALL = 0x0003
 _SOL_PACKET = 263
@@ -35,7 +35,7 @@ _PACKET_MR_PROMISC = 1
 _SO_RCVBUFFORCE = 33
 _SO_SNDBUFFORCE = 32
 _BUFFER = 32 * 1024 * 1024
-"""Octets that wait in a socket: a full window of a hundred connections while the process is not scheduled."""
+"""Octets of a socket's queue: full windows of a hundred connections while the process is not scheduled."""
 _AUXDATA = struct.Struct("=IIIHHHH")
 _VLAN_VALID = 0x10
 _VLAN_TPID_VALID = 0x40
@@ -58,7 +58,7 @@ class PacketSocket:
             WireError: it does not exist, or this process may not open packet sockets.
         """
         self.ifname = ifname
-        _keep_kernel_out(ifname)
+        _disable_ipv6(ifname)
         try:
             self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
             for option in (_PACKET_AUXDATA, _PACKET_VNET_HDR, _PACKET_IGNORE_OUTGOING):
@@ -69,7 +69,7 @@ class PacketSocket:
             for forced, usual in ((_SO_RCVBUFFORCE, socket.SO_RCVBUF), (_SO_SNDBUFFORCE, socket.SO_SNDBUF)):
                 try:
                     self.sock.setsockopt(socket.SOL_SOCKET, forced, _BUFFER)
-                except PermissionError:  # the forced form asks for CAP_NET_ADMIN in the first user namespace
+                except PermissionError:  # the forced option needs CAP_NET_ADMIN in the initial user namespace
                     self.sock.setsockopt(socket.SOL_SOCKET, usual, _BUFFER)
             self.sock.bind((ifname, _ETH_P_ALL))
             self.sock.settimeout(0)
@@ -84,9 +84,9 @@ class PacketSocket:
         return self.sock.fileno()
 
     def receive(self, buffer: bytearray) -> int:
-        """Receive one frame into `buffer` (FRAME_MAX octets), behind its virtio header; return where it ends.
+        """Receive one frame into `buffer` (FRAME_MAX octets), after its virtio header; return where it ends.
 
-        0 when none is waiting, or when the interface just went down (which the kernel reports once, as an error).
+        Returns 0 if no frame is waiting.
 
         Raises:
             WireError: the interface is gone.
@@ -98,7 +98,8 @@ class PacketSocket:
                 return 0
             except OSError as error:
                 if error.errno == errno.ENETDOWN and self._exists():
-                    continue  # it is down; reported once each time, and what is queued can still be read
+                    # The interface went down: reported once as an error; frames in the queue can still be read
+                    continue
                 raise WireError(f"the interface {self.ifname} is gone: {error.strerror}") from error
             if ancillary and ancillary[0][2][0] & _VLAN_VALID:
                 end = _put_tag_back(buffer, end, ancillary[0][2])
@@ -111,7 +112,7 @@ class PacketSocket:
             return False
 
     def send(self, frame: bytes | bytearray | memoryview) -> OSError | None:
-        """Send a frame with its virtio header in front; return the error where the kernel did not take it."""
+        """Send a frame that begins with its virtio header; return the error if the kernel refuses it."""
         try:
             self.sock.send(frame)
         except OSError as error:
@@ -123,7 +124,7 @@ class PacketSocket:
         self.sock.close()
 
 
-def whole(buffer: bytearray, end: int) -> bytes:
+def with_full_checksum(buffer: bytearray, end: int) -> bytes:
     """Return the frame `buffer[:end]` with its virtio header in front, a partial checksum computed in full."""
     frame = bytes(buffer[:end])
     if not frame[0] & _NEEDS_CSUM:
@@ -142,19 +143,19 @@ def _put_tag_back(buffer: bytearray, end: int, auxdata: bytes) -> int:
 
 
 def vlan_of(buffer: bytearray, end: int) -> int | None:
-    """Return the VLAN identifier of the outer 802.1Q tag of the frame `buffer[:end]`; None where it has none."""
+    """Return the VLAN identifier of the outer 802.1Q tag of the frame `buffer[:end]`; None without one."""
     if end < _MACS + _TAG or buffer[_MACS] << 8 | buffer[_MACS + 1] != _DOT1Q:
         return None
     return (buffer[_MACS + 2] << 8 | buffer[_MACS + 3]) & _VID
 
 
 def put_tag(buffer: bytearray, end: int, vlan: int) -> int:
-    """Put an 802.1Q tag into the frame, in place; return where the frame ends then."""
+    """Insert an 802.1Q tag into the frame in place; return the frame's new end."""
     return _insert(buffer, end, struct.pack("!HH", _DOT1Q, vlan))
 
 
 def take_tag(buffer: bytearray, end: int) -> int:
-    """Take the outer tag out of the frame, in place; return where the frame ends then."""
+    """Remove the outer tag from the frame in place; return the frame's new end."""
     buffer[_MACS : end - _TAG] = buffer[_MACS + _TAG : end]
     _move_checksum(buffer, -_TAG)
     return end - _TAG
@@ -167,16 +168,16 @@ def _insert(buffer: bytearray, end: int, tag: bytes) -> int:
 
 
 def _move_checksum(buffer: bytearray, by: int) -> None:
-    """Have the virtio header say where a checksum that is still partial begins now."""
+    """Update where a partial checksum begins, in the virtio header."""
     if buffer[0] & _NEEDS_CSUM:
         buffer[6:8] = (int.from_bytes(buffer[6:8], "little") + by).to_bytes(2, "little")
 
 
-def _keep_kernel_out(ifname: str) -> None:
-    """Keep this namespace's own IPv6 from speaking on the interface: it only carries the router's frames."""
+def _disable_ipv6(ifname: str) -> None:
+    """Switch off this namespace's IPv6 on the interface, which only carries the router's frames."""
     try:
         Path("/proc/sys/net/ipv6/conf", ifname, "disable_ipv6").write_text("1", encoding="ascii")
     except FileNotFoundError:
-        pass  # a kernel without IPv6 has nothing to say
-    except OSError as error:  # containers may have it read-only; then this namespace's link-local address stays there
+        pass  # a kernel without IPv6
+    except OSError as error:  # read-only in some containers: this namespace's link-local address then stays
         _log.info("IPv6 of %s cannot be switched off here: %s", ifname, error.strerror)
